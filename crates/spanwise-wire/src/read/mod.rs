@@ -1,0 +1,5 @@
+//! Reading OTLP bytes where they lie.
+
+mod fields;
+
+pub use fields::{Field, FieldValue, Fields, WireError};
