@@ -1,0 +1,139 @@
+use std::fmt;
+
+/// Why a recorded span did not reach the receiver. The list is closed: a span is never lost for a
+/// reason that is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The byte budget was full: the receiver or the network is slower than the program. Sample
+    /// more, raise the budget, or speed up the receiver.
+    QueueBytes,
+    /// All shards were held at once and the spill room was taken: far more threads than cores end
+    /// spans at the same instant. Rare; raise the number of shards if it is not.
+    Contended,
+    /// One span was larger than a span may be. Lower the attribute and value limits, or look for a
+    /// payload put into an attribute.
+    SpanTooLarge,
+    /// The receiver kept answering "later", or could not be reached, until the request's deadline.
+    /// Check that it is up and not overloaded.
+    RetryDeadline,
+    /// The receiver refused the request for good (say 400, 401, 403, 404). Check the endpoint, its
+    /// path and the credentials.
+    Rejected,
+    /// The receiver answered with a redirect, which is never followed. Set the endpoint it names.
+    Redirect,
+    /// The request was larger than the receiver takes. Raise its limit or lower the request size.
+    TooLarge,
+    /// The receiver took the request but said it rejected these spans of it. Its log has the cause.
+    PartialRejected,
+    /// The request left, but no answer came in time: the receiver may or may not have the spans.
+    /// Check its load, and the timeout.
+    AmbiguousTimeout,
+    /// The request left and the answer could not be understood: the receiver may or may not have
+    /// the spans. Look for a proxy in between.
+    AmbiguousResponse,
+    /// The answer was larger than an answer may be. It is probably not an OTLP receiver that
+    /// answers.
+    ResponseTooLarge,
+    /// No TLS session could be made. Check certificates, names and dates.
+    Tls,
+    /// The transport failed in some other way. The latest error tells more.
+    Transport,
+    /// The exporter panicked. Please report it.
+    ExporterPanic,
+    /// The worker thread could not be started or has died. Check thread and memory limits.
+    WorkerUnavailable,
+    /// The span ended after shutdown. Shut down later, or stop the work earlier.
+    AfterShutdown,
+    /// Shutdown ran into its deadline with these spans still unsent. Give it more time.
+    ShutdownDeadline,
+    /// The span was still open when the provider shut down. End it before, or shut down later.
+    OpenAtShutdown,
+    /// Discarded in a forked child, which has no worker thread; the parent still holds these spans.
+    /// Start the SDK after the fork.
+    ForkChild,
+    /// Nobody reported an outcome: a bug in Spanwise or in a custom exporter. Please report it.
+    Leaked,
+}
+
+impl DropReason {
+    /// Every reason, in the order of declaration.
+    pub const ALL: [DropReason; 20] = [
+        DropReason::QueueBytes,
+        DropReason::Contended,
+        DropReason::SpanTooLarge,
+        DropReason::RetryDeadline,
+        DropReason::Rejected,
+        DropReason::Redirect,
+        DropReason::TooLarge,
+        DropReason::PartialRejected,
+        DropReason::AmbiguousTimeout,
+        DropReason::AmbiguousResponse,
+        DropReason::ResponseTooLarge,
+        DropReason::Tls,
+        DropReason::Transport,
+        DropReason::ExporterPanic,
+        DropReason::WorkerUnavailable,
+        DropReason::AfterShutdown,
+        DropReason::ShutdownDeadline,
+        DropReason::OpenAtShutdown,
+        DropReason::ForkChild,
+        DropReason::Leaked,
+    ];
+
+    /// The name metrics and tables use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DropReason::QueueBytes => "queue_bytes",
+            DropReason::Contended => "contended",
+            DropReason::SpanTooLarge => "span_too_large",
+            DropReason::RetryDeadline => "retry_deadline",
+            DropReason::Rejected => "rejected",
+            DropReason::Redirect => "redirect",
+            DropReason::TooLarge => "too_large",
+            DropReason::PartialRejected => "partial_rejected",
+            DropReason::AmbiguousTimeout => "ambiguous_timeout",
+            DropReason::AmbiguousResponse => "ambiguous_response",
+            DropReason::ResponseTooLarge => "response_too_large",
+            DropReason::Tls => "tls",
+            DropReason::Transport => "transport",
+            DropReason::ExporterPanic => "exporter_panic",
+            DropReason::WorkerUnavailable => "worker_unavailable",
+            DropReason::AfterShutdown => "after_shutdown",
+            DropReason::ShutdownDeadline => "shutdown_deadline",
+            DropReason::OpenAtShutdown => "open_at_shutdown",
+            DropReason::ForkChild => "fork_child",
+            DropReason::Leaked => "leaked",
+        }
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_list_is_complete_and_in_order() {
+        for (index, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index, "{reason}");
+        }
+        // `name` matches exhaustively, so a variant added there but not to ALL fails here.
+        assert_eq!(DropReason::Leaked as usize + 1, DropReason::ALL.len());
+    }
+
+    #[test]
+    fn names_are_distinct_snake_case() {
+        let names: HashSet<_> = DropReason::ALL.into_iter().map(DropReason::name).collect();
+        assert_eq!(names.len(), DropReason::ALL.len());
+        for name in names {
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+        }
+    }
+}

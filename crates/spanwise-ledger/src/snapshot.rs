@@ -1,0 +1,248 @@
+use std::error::Error;
+use std::fmt;
+
+use crate::{DropReason, Note};
+
+/// One reading of a [`Ledger`](crate::Ledger). All figures are spans, except the notes (times).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Spans created, recorded or not.
+    pub created: u64,
+    /// Of these, sampled out when they were created.
+    pub sampled_out: u64,
+    /// Acknowledged by the receiver.
+    pub exported: u64,
+    /// Recorded, and still without an outcome.
+    pub in_flight: u64,
+    dropped: [u64; DropReason::ALL.len()],
+    notes: [u64; Note::ALL.len()],
+}
+
+impl Snapshot {
+    pub(crate) fn new(
+        started: u64,
+        sampled_out: u64,
+        exported: u64,
+        dropped: [u64; DropReason::ALL.len()],
+        notes: [u64; Note::ALL.len()],
+    ) -> Self {
+        let settled = exported.saturating_add(sum(&dropped));
+        Snapshot {
+            created: started.saturating_add(sampled_out),
+            sampled_out,
+            exported,
+            // Too many outcomes cannot make it negative; `check` tells of them.
+            in_flight: started.saturating_sub(settled),
+            dropped,
+            notes,
+        }
+    }
+
+    /// Spans lost for `reason`.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.dropped.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// Spans lost for any reason.
+    pub fn dropped_total(&self) -> u64 {
+        sum(&self.dropped)
+    }
+
+    /// The reasons for which spans were lost, with how many.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL.into_iter().zip(self.dropped).filter(|(_, spans)| *spans > 0)
+    }
+
+    /// How often `note` was made.
+    pub fn note(&self, note: Note) -> u64 {
+        self.notes.get(note as usize).copied().unwrap_or(0)
+    }
+
+    /// The notes that were made, with how often.
+    pub fn notes(&self) -> impl Iterator<Item = (Note, u64)> + '_ {
+        Note::ALL.into_iter().zip(self.notes).filter(|(_, times)| *times > 0)
+    }
+
+    /// Whether every span has exactly one outcome.
+    pub fn settled(&self) -> bool {
+        self.check().is_ok()
+    }
+
+    /// Checks the account at rest: nothing in flight, and the law holds to the span.
+    ///
+    /// # Errors
+    /// [`Imbalance`] with the figures, when spans are still in flight (or were forgotten), or when
+    /// more outcomes than spans were reported.
+    pub fn check(&self) -> Result<(), Imbalance> {
+        let owed = i128::from(self.created) - i128::from(self.sampled_out);
+        let outcomes = i128::from(self.exported) + i128::from(self.dropped_total());
+        match owed - outcomes {
+            0 if self.in_flight == 0 => Ok(()),
+            owing => Err(Imbalance { owing, snapshot: Box::new(self.clone()) }),
+        }
+    }
+
+    /// What was counted since `earlier`. `in_flight` is the level now, not a difference; between
+    /// two settled snapshots the law holds for the difference too.
+    pub fn since(&self, earlier: &Snapshot) -> Snapshot {
+        Snapshot {
+            created: self.created.saturating_sub(earlier.created),
+            sampled_out: self.sampled_out.saturating_sub(earlier.sampled_out),
+            exported: self.exported.saturating_sub(earlier.exported),
+            in_flight: self.in_flight,
+            dropped: difference(&self.dropped, &earlier.dropped),
+            notes: difference(&self.notes, &earlier.notes),
+        }
+    }
+}
+
+/// The table a person reads: outcomes first, then the reasons and notes that are not zero.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = [
+            ("created", self.created),
+            ("sampled_out", self.sampled_out),
+            ("exported", self.exported),
+            ("dropped", self.dropped_total()),
+        ];
+        let (drops, notes): (Vec<_>, Vec<_>) = (self.drops().collect(), self.notes().collect());
+        let figures = heads.iter().map(|(_, n)| *n).chain([self.in_flight]);
+        let figures = figures.chain(drops.iter().map(|(_, n)| *n));
+        let widest = figures.chain(notes.iter().map(|(_, n)| *n)).max().unwrap_or(0);
+        let width = widest.checked_ilog10().map_or(1, |digits| digits as usize + 1);
+
+        for (name, spans) in heads {
+            writeln!(f, "{name:<LABEL$} {spans:>width$}")?;
+        }
+        for (reason, spans) in drops {
+            writeln!(f, "  {:<INDENTED$} {spans:>width$}", reason.name())?;
+        }
+        write!(f, "{:<LABEL$} {:>width$}", "in_flight", self.in_flight)?;
+        if !notes.is_empty() {
+            write!(f, "\nnotes")?;
+        }
+        for (note, times) in notes {
+            write!(f, "\n  {:<INDENTED$} {times:>width$}", note.name())?;
+        }
+        Ok(())
+    }
+}
+
+/// The account does not settle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Imbalance {
+    /// Spans without an outcome; negative: outcomes without a span.
+    pub owing: i128,
+    /// The figures.
+    pub snapshot: Box<Snapshot>,
+}
+
+impl fmt::Display for Imbalance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.owing {
+            owing if owing < 0 => write!(f, "{} outcomes without a span", -owing)?,
+            owing => write!(f, "{owing} spans without an outcome")?,
+        }
+        write!(f, ":\n{}", self.snapshot)
+    }
+}
+
+impl Error for Imbalance {}
+
+fn sum(counts: &[u64]) -> u64 {
+    counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
+}
+
+fn difference<const N: usize>(now: &[u64; N], earlier: &[u64; N]) -> [u64; N] {
+    let mut pairs = now.iter().zip(earlier);
+    std::array::from_fn(|_| pairs.next().map_or(0, |(now, then)| now.saturating_sub(*then)))
+}
+
+/// Width of the first column: the longest name there is, indented.
+const LABEL: usize = INDENTED + 2;
+const INDENTED: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Ledger;
+
+    #[test]
+    fn reads_as_a_table() {
+        let ledger = Ledger::new();
+        (0..1200).for_each(|_| ledger.started());
+        (0..34).for_each(|_| ledger.sampled_out());
+        ledger.exported(1000);
+        ledger.dropped(DropReason::QueueBytes, 150);
+        ledger.dropped(DropReason::RetryDeadline, 7);
+        ledger.note(Note::Retries, 3);
+        let expected = "\
+created                1234
+sampled_out              34
+exported               1000
+dropped                 157
+  queue_bytes           150
+  retry_deadline          7
+in_flight                43
+notes
+  retries                 3";
+        assert_eq!(ledger.snapshot().to_string(), expected);
+    }
+
+    #[test]
+    fn every_name_fits_its_column() {
+        let names = DropReason::ALL.map(DropReason::name).into_iter();
+        for name in names.chain(Note::ALL.map(Note::name)) {
+            assert!(name.len() <= INDENTED, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_empty_account_settles() {
+        let snapshot = Ledger::new().snapshot();
+        assert!(snapshot.settled());
+        assert_eq!(snapshot.drops().count() + snapshot.notes().count(), 0);
+    }
+
+    #[test]
+    fn a_missing_outcome_shows() {
+        let ledger = Ledger::new();
+        ledger.started();
+        let imbalance = ledger.snapshot().check().unwrap_err();
+        assert_eq!(imbalance.owing, 1);
+        assert!(imbalance.to_string().starts_with("1 spans without an outcome:\ncreated"));
+    }
+
+    #[test]
+    fn an_outcome_too_many_shows() {
+        let ledger = Ledger::new();
+        ledger.started();
+        ledger.exported(2);
+        ledger.dropped(DropReason::Tls, 1);
+        let snapshot = ledger.snapshot();
+        assert_eq!(snapshot.in_flight, 0);
+        assert!(!snapshot.settled());
+        assert_eq!(snapshot.check().unwrap_err().owing, -2);
+    }
+
+    #[test]
+    fn a_difference_settles_between_settled_snapshots() {
+        let ledger = Ledger::new();
+        ledger.started();
+        ledger.exported(1);
+        ledger.note(Note::Requests, 1);
+        let earlier = ledger.snapshot();
+        ledger.started();
+        ledger.started();
+        ledger.sampled_out();
+        ledger.dropped(DropReason::Rejected, 2);
+        ledger.note(Note::Requests, 4);
+        let since = ledger.snapshot().since(&earlier);
+        assert_eq!((since.created, since.sampled_out, since.exported), (3, 1, 0));
+        assert_eq!(since.drops().collect::<Vec<_>>(), [(DropReason::Rejected, 2)]);
+        assert_eq!(since.notes().collect::<Vec<_>>(), [(Note::Requests, 4)]);
+        since.check().unwrap();
+    }
+}

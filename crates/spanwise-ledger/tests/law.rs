@@ -1,0 +1,161 @@
+//! The law, with threads: never negative while they run, exact when they rest.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, mpsc};
+use std::thread;
+
+use spanwise_ledger::{DropReason, Ledger, Snapshot};
+
+/// More than a ledger has lines.
+const CROWD: u64 = 150;
+
+fn assert_lawful(snapshot: &Snapshot) {
+    let Snapshot { created, sampled_out, exported, in_flight, .. } = snapshot;
+    assert_eq!(*created, sampled_out + exported + snapshot.dropped_total() + in_flight);
+}
+
+/// Application threads start spans and hand them to one worker, which reports outcomes as fast as
+/// it can, while two readers look all the time.
+#[test]
+fn no_reader_ever_sees_it_broken() {
+    const APPS: u64 = 8;
+    const SPANS: u64 = 40_000;
+    let ledger = Ledger::new();
+    let running = AtomicBool::new(true);
+    thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let (mut created, mut seen) = (0, 0u64);
+                    while running.load(Ordering::Relaxed) {
+                        let snapshot = ledger.snapshot();
+                        assert_lawful(&snapshot);
+                        assert!(snapshot.created >= created, "created ran backwards");
+                        created = snapshot.created;
+                        seen += 1;
+                    }
+                    seen
+                })
+            })
+            .collect();
+        let (finished, arriving) = mpsc::channel();
+        for _ in 0..APPS {
+            let (ledger, finished) = (&ledger, finished.clone());
+            scope.spawn(move || {
+                for span in 0..SPANS {
+                    if span % 3 == 0 {
+                        ledger.sampled_out();
+                    }
+                    ledger.started();
+                    finished.send(span).unwrap();
+                }
+            });
+        }
+        drop(finished);
+        for span in arriving {
+            let tickets = ledger.tickets(1);
+            match span % 4 {
+                0 => tickets.dropped(DropReason::QueueBytes),
+                1 => tickets.dropped(DropReason::RetryDeadline),
+                _ => tickets.exported(),
+            }
+        }
+        running.store(false, Ordering::Relaxed);
+        for reader in readers {
+            assert!(reader.join().unwrap() > 0);
+        }
+    });
+    let snapshot = ledger.snapshot();
+    snapshot.check().unwrap();
+    assert_eq!(snapshot.created, APPS * (SPANS + SPANS.div_ceil(3)));
+    assert_eq!(snapshot.sampled_out, APPS * SPANS.div_ceil(3));
+    assert_eq!(snapshot.exported, APPS * SPANS / 2);
+}
+
+#[test]
+fn a_crowd_counts_exactly() {
+    let ledger = Ledger::new();
+    let all_present = Barrier::new(CROWD as usize);
+    thread::scope(|scope| {
+        for _ in 0..CROWD {
+            scope.spawn(|| {
+                ledger.started();
+                all_present.wait();
+                (1..1000).for_each(|_| ledger.started());
+            });
+        }
+    });
+    assert_eq!(ledger.snapshot().in_flight, CROWD * 1000);
+}
+
+#[test]
+fn threads_that_exit_keep_their_counts() {
+    let ledger = Ledger::new();
+    for _ in 0..3 * CROWD {
+        let ledger = ledger.clone();
+        thread::spawn(move || (0..10).for_each(|_| ledger.started())).join().unwrap();
+    }
+    assert_eq!(ledger.snapshot().in_flight, 3 * CROWD * 10);
+}
+
+#[test]
+fn a_thread_may_alternate_between_ledgers() {
+    let ledgers: Vec<_> = (0..3).map(|_| Ledger::new()).collect();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for turn in 0..3000 {
+                    ledgers[turn % 3].started();
+                    ledgers[(turn / 7) % 3].sampled_out();
+                }
+            });
+        }
+    });
+    for ledger in &ledgers {
+        assert_eq!(ledger.snapshot().in_flight, 4 * 1000);
+    }
+    assert_eq!(ledgers.iter().map(|l| l.snapshot().sampled_out).sum::<u64>(), 4 * 3000);
+}
+
+#[test]
+fn ledgers_come_and_go_under_one_thread() {
+    for spans in [0, 1, 255, 256, 257, 1000] {
+        let ledger = Ledger::new();
+        (0..spans).for_each(|_| ledger.started());
+        assert_eq!(ledger.snapshot().in_flight, spans);
+    }
+}
+
+/// A span kept in a thread local ends, and others start, while the thread's locals go: before and
+/// after the ledger's own.
+#[test]
+fn counting_works_during_thread_exit() {
+    struct Last(Ledger);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            (0..300).for_each(|_| self.0.started());
+            self.0.sampled_out();
+        }
+    }
+    thread_local! {
+        static BEFORE: RefCell<Option<Last>> = const { RefCell::new(None) };
+        static AFTER: RefCell<Option<Last>> = const { RefCell::new(None) };
+    }
+    let ledger = Ledger::new();
+    for _ in 0..100 {
+        let ledger = ledger.clone();
+        thread::spawn(move || {
+            // Locals are registered, and then destroyed, in the order of first use or its reverse;
+            // one on each side of the ledger's seat covers both.
+            BEFORE.with_borrow_mut(|last| *last = Some(Last(ledger.clone())));
+            ledger.started();
+            AFTER.with_borrow_mut(|last| *last = Some(Last(ledger.clone())));
+        })
+        .join()
+        .unwrap();
+    }
+    let snapshot = ledger.snapshot();
+    assert_eq!(snapshot.sampled_out, 200);
+    assert_eq!(snapshot.in_flight, 100 * 601);
+}
