@@ -1,1 +1,13 @@
 #![doc = include_str!("../README.md")]
+
+mod budget;
+mod buffer;
+mod room;
+mod schedule;
+mod shards;
+mod try_lock;
+
+pub use budget::{Budget, Charge};
+pub use buffer::Buffer;
+pub use schedule::{Schedule, ScheduleConfig, Step};
+pub use shards::{Pushed, Refused, Shards, ShardsConfig};

@@ -1,3 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod chunk;
+mod frame;
+mod limits;
+mod meta;
 pub mod read;
+pub mod write;
+
+pub use chunk::Chunk;
+pub use frame::{Framer, Request, RequestLimits};
+pub use limits::SpanLimits;
+pub use meta::{SpanKind, SpanMeta, StatusCode};

@@ -1,0 +1,86 @@
+//! One number of bytes that everything in flight is charged to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// A budget in bytes, shared by all who hold memory for spans.
+///
+/// Memory is charged before it is allocated and given back when its [`Charge`] is dropped, so
+/// what is held never exceeds the limit, whatever the number of threads or the size of spans.
+///
+/// ```
+/// let budget = spanwise_batch::Budget::new(1024);
+/// let half = budget.try_charge(512).unwrap();
+/// assert!(budget.try_charge(513).is_none());
+/// drop(half);
+/// assert_eq!((budget.charged(), budget.peak()), (0, 512));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Budget {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limit: usize,
+    /// Never above `limit`.
+    charged: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        let shared = Shared { limit, charged: AtomicUsize::new(0), peak: AtomicUsize::new(0) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Charges `bytes`, or nothing at all when they do not fit. Never waits.
+    pub fn try_charge(&self, bytes: usize) -> Option<Charge> {
+        let Shared { limit, charged, peak } = &*self.shared;
+        // ORDER: Relaxed. The counter publishes no memory, it only counts.
+        let before = charged
+            .fetch_update(Relaxed, Relaxed, |held| {
+                held.checked_add(bytes).filter(|sum| sum <= limit)
+            })
+            .ok()?;
+        peak.fetch_max(before + bytes, Relaxed);
+        Some(Charge { budget: self.clone(), bytes })
+    }
+
+    /// The limit in bytes.
+    pub fn limit(&self) -> usize {
+        self.shared.limit
+    }
+
+    /// Bytes held now.
+    pub fn charged(&self) -> usize {
+        self.shared.charged.load(Relaxed)
+    }
+
+    /// Bytes held at most so far.
+    pub fn peak(&self) -> usize {
+        self.shared.peak.load(Relaxed)
+    }
+}
+
+/// Bytes charged to a [`Budget`] until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Charge {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Charge {
+    /// Bytes held by this charge.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.shared.charged.fetch_sub(self.bytes, Relaxed);
+    }
+}

@@ -1,0 +1,51 @@
+//! Where a thread waits that would rather be late than lose a span.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Announces that there may be room again.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// Raised each time room may have come back.
+    version: AtomicU64,
+    waiters: AtomicUsize,
+    lock: Mutex<()>,
+    changed: Condvar,
+}
+
+impl Room {
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(SeqCst)
+    }
+
+    /// Wakes all who wait. Costs two loads and an add when nobody does.
+    pub(crate) fn open(&self) {
+        self.version.fetch_add(1, SeqCst);
+        if self.waiters.load(SeqCst) > 0 {
+            // Taken so that nobody is between the check of `version` and its sleep.
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until the version is no longer `seen`. False when `deadline` came first.
+    pub(crate) fn wait(&self, seen: u64, deadline: Instant) -> bool {
+        self.waiters.fetch_add(1, SeqCst);
+        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = loop {
+            if self.version() != seen {
+                break true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                break false;
+            }
+            guard =
+                self.changed.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
+        };
+        drop(guard);
+        self.waiters.fetch_sub(1, SeqCst);
+        changed
+    }
+}

@@ -1,0 +1,103 @@
+//! When to send: by size, by count, by age. No clock and no thread here.
+
+use std::time::{Duration, Instant};
+
+/// When waiting spans become requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScheduleConfig {
+    /// A span waits at most so long before it is sent, a tick more at the worst
+    /// (`OTEL_BSP_SCHEDULE_DELAY`). Default 1 s.
+    pub max_delay: Duration,
+    /// Full chunks that make a request worth sending at once. Default 8: half a MiB.
+    pub chunks: usize,
+    /// How often to look for full chunks while nothing says there are any. Default 100 ms.
+    pub tick: Duration,
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self { max_delay: Duration::from_secs(1), chunks: 8, tick: Duration::from_millis(100) }
+    }
+}
+
+/// Decides, each time it is asked, what the worker should do with what waits.
+#[derive(Debug)]
+pub struct Schedule {
+    config: ScheduleConfig,
+    /// When open chunks were last taken: nothing in them is older.
+    swept: Instant,
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Send all there is, the open chunks too: the oldest span has waited long enough.
+    Sweep,
+    /// Send the full chunks.
+    Drain,
+    /// Nothing until this instant, or until woken.
+    WaitUntil(Instant),
+}
+
+impl Schedule {
+    /// A schedule that starts at `now`.
+    pub fn new(config: ScheduleConfig, now: Instant) -> Self {
+        Self { config, swept: now }
+    }
+
+    /// What to do at `now` with `ready` full chunks waiting.
+    ///
+    /// After [`Step::Sweep`] call [`swept`](Self::swept).
+    pub fn poll(&self, now: Instant, ready: usize) -> Step {
+        let due = self.swept + self.config.max_delay;
+        if now >= due {
+            Step::Sweep
+        } else if ready >= self.config.chunks.max(1) {
+            Step::Drain
+        } else {
+            Step::WaitUntil(due.min(now + self.config.tick))
+        }
+    }
+
+    /// All open chunks were taken at `now`.
+    pub fn swept(&mut self, now: Instant) {
+        self.swept = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn check(after: Duration, ready: usize, expected: impl Fn(Instant) -> Step) {
+        let start = Instant::now();
+        let schedule = Schedule::new(ScheduleConfig::default(), start);
+        assert_eq!(
+            schedule.poll(start + after, ready),
+            expected(start),
+            "{after:?}, {ready} ready"
+        );
+    }
+
+    #[test]
+    fn age_size_and_tick() {
+        check(Duration::ZERO, 0, |start| Step::WaitUntil(start + 100 * MS));
+        check(50 * MS, 7, |start| Step::WaitUntil(start + 150 * MS));
+        check(50 * MS, 8, |_| Step::Drain);
+        check(950 * MS, 0, |start| Step::WaitUntil(start + 1000 * MS));
+        check(1000 * MS, 0, |_| Step::Sweep);
+        check(5000 * MS, 100, |_| Step::Sweep);
+    }
+
+    #[test]
+    fn a_sweep_starts_the_age_anew() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(ScheduleConfig::default(), start);
+        schedule.swept(start + 1000 * MS);
+        assert_eq!(schedule.poll(start + 1990 * MS, 0), Step::WaitUntil(start + 2000 * MS));
+        assert_eq!(schedule.poll(start + 2000 * MS, 0), Step::Sweep);
+    }
+}

@@ -1,0 +1,94 @@
+//! Encoded spans back to back, with what is known of each beside them.
+
+use crate::meta::SpanMeta;
+use crate::write::bytes_len;
+use crate::write::put_varint;
+
+/// Finished spans in the form requests are made of.
+///
+/// `bytes` holds each span as the field of `ScopeSpans` it will be, so that a run of spans of one
+/// scope is sent as it lies there. `metas` has one entry a span, in the same order.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    bytes: Vec<u8>,
+    metas: Vec<SpanMeta>,
+}
+
+impl Chunk {
+    /// A chunk with room for `bytes` of spans and `spans` metas.
+    pub fn with_capacity(bytes: usize, spans: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), metas: Vec::with_capacity(spans) }
+    }
+
+    /// Whether a span message of `len` bytes can be added without growing.
+    #[inline(always)]
+    pub fn fits(&self, len: usize) -> bool {
+        self.bytes.capacity() - self.bytes.len() >= len + FIELD_OVERHEAD
+            && self.metas.len() < self.metas.capacity()
+    }
+
+    /// Adds a complete `Span` message. `meta.offset` and `meta.len` are filled in here.
+    ///
+    /// Grows when there is no room; [`fits`](Self::fits) tells.
+    #[inline(always)]
+    pub fn push(&mut self, span: &[u8], mut meta: SpanMeta) {
+        let offset = self.bytes.len();
+        self.bytes.reserve(span.len() + FIELD_OVERHEAD);
+        self.bytes.push(SPANS);
+        put_varint(&mut self.bytes, span.len() as u64);
+        self.bytes.extend_from_slice(span);
+        meta.offset = offset as u32;
+        meta.len = (self.bytes.len() - offset) as u32;
+        self.metas.push(meta);
+    }
+
+    /// The spans' fields, back to back.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// One entry a span.
+    pub fn metas(&self) -> &[SpanMeta] {
+        &self.metas
+    }
+
+    /// Spans held.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.metas.len()
+    }
+
+    /// Whether there is no span.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.metas.is_empty()
+    }
+
+    /// Removes all spans; keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.metas.clear();
+    }
+
+    /// Bytes of memory held, used or not.
+    pub fn capacity_bytes(&self) -> usize {
+        self.bytes.capacity() + self.metas.capacity() * size_of::<SpanMeta>()
+    }
+
+    /// Bytes of memory that a chunk made for one span message of `len` bytes takes.
+    pub fn bytes_for_one(len: usize) -> usize {
+        bytes_len(len) + FIELD_OVERHEAD + size_of::<SpanMeta>()
+    }
+
+    /// A chunk that holds one span and has room for no other.
+    pub fn of_one(span: &[u8], meta: SpanMeta) -> Self {
+        let mut chunk = Self::with_capacity(span.len() + FIELD_OVERHEAD, 1);
+        chunk.push(span, meta);
+        chunk
+    }
+}
+
+/// Tag and longest length in front of a span message.
+const FIELD_OVERHEAD: usize = 1 + 5;
+/// `ScopeSpans.spans`.
+const SPANS: u8 = 0x12;

@@ -1,0 +1,174 @@
+//! Chunks to `ExportTraceServiceRequest`s: headers in front of slices, cut by encoded size.
+
+use crate::chunk::Chunk;
+use crate::write::{bytes_len, put_varint};
+
+/// What a request is allowed to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestLimits {
+    /// Bytes of a request at most. A single span that is larger still goes, alone: whether it
+    /// may exist at all is decided when it is recorded.
+    pub max_bytes: usize,
+    /// Spans of a request at most.
+    pub max_spans: usize,
+    /// Bytes left free in front of the message, for a framing the transport fills in.
+    pub prefix: usize,
+}
+
+impl Default for RequestLimits {
+    /// 3.75 MiB — under the 4 MiB that gRPC receivers accept by default — and 8,192 spans.
+    fn default() -> Self {
+        Self { max_bytes: 3_932_160, max_spans: 8_192, prefix: 0 }
+    }
+}
+
+impl RequestLimits {
+    /// Sets the largest request in bytes.
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets the largest request in spans.
+    pub fn with_max_spans(mut self, spans: usize) -> Self {
+        self.max_spans = spans;
+        self
+    }
+
+    /// Sets the bytes left free in front.
+    pub fn with_prefix(mut self, bytes: usize) -> Self {
+        self.prefix = bytes;
+        self
+    }
+}
+
+/// One encoded request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The prefix asked for, zeroed, and then the `ExportTraceServiceRequest`.
+    pub bytes: Vec<u8>,
+    /// Spans inside.
+    pub spans: u64,
+}
+
+/// Makes requests of chunks.
+///
+/// Span bytes are copied once and never looked at; spans are grouped by scope, so that a scope's
+/// head stands once in a request. The copy is what lets chunks go back to their writers while the
+/// request is on its way.
+#[derive(Debug)]
+pub struct Framer<'a, S> {
+    resource: &'a [u8],
+    scopes: S,
+    limits: RequestLimits,
+    runs: Vec<Run>,
+}
+
+/// Neighbouring spans of one scope in one chunk.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    scope: u32,
+    chunk: u32,
+    start: u32,
+    end: u32,
+}
+
+impl<'a, S, B> Framer<'a, S>
+where
+    S: Fn(u32) -> B,
+    B: AsRef<[u8]>,
+{
+    /// Frames for one resource, as [`encode_resource`](crate::write::encode_resource) wrote it;
+    /// `scopes` gives the head of a scope by its index, as
+    /// [`encode_scope`](crate::write::encode_scope) wrote it.
+    pub fn new(resource: &'a [u8], scopes: S, limits: RequestLimits) -> Self {
+        Self { resource, scopes, limits, runs: Vec::new() }
+    }
+
+    /// Cuts the spans of `chunks`, in their order, into as few requests as the limits allow and
+    /// hands each to `emit`.
+    pub fn frame(&mut self, chunks: &[Chunk], mut emit: impl FnMut(Request)) {
+        let fixed = self.limits.prefix + self.resource.len() + MESSAGE_OVERHEAD;
+        let (mut bytes, mut spans) = (fixed, 0usize);
+        self.runs.clear();
+        for (index, chunk) in chunks.iter().enumerate() {
+            for meta in chunk.metas() {
+                let head = if self.runs.iter().rev().take(RECENT).any(|r| r.scope == meta.scope) {
+                    0
+                } else {
+                    // Counted again for a scope seen long before: the estimate errs high.
+                    (self.scopes)(meta.scope).as_ref().len() + MESSAGE_OVERHEAD
+                };
+                let added = meta.len as usize + head;
+                let full = bytes + added > self.limits.max_bytes || spans >= self.limits.max_spans;
+                if full && spans > 0 {
+                    emit(self.request(chunks, spans as u64));
+                    self.runs.clear();
+                    (bytes, spans) = (fixed, 0);
+                }
+                bytes += if self.runs.is_empty() {
+                    meta.len as usize + (self.scopes)(meta.scope).as_ref().len() + MESSAGE_OVERHEAD
+                } else {
+                    added
+                };
+                spans += 1;
+                self.extend(meta.scope, index as u32, meta.offset, meta.offset + meta.len);
+            }
+        }
+        if spans > 0 {
+            emit(self.request(chunks, spans as u64));
+        }
+    }
+
+    #[inline]
+    fn extend(&mut self, scope: u32, chunk: u32, start: u32, end: u32) {
+        match self.runs.last_mut() {
+            Some(run) if run.scope == scope && run.chunk == chunk && run.end == start => {
+                run.end = end;
+            }
+            _ => self.runs.push(Run { scope, chunk, start, end }),
+        }
+    }
+
+    /// Writes the collected runs as one request.
+    fn request(&mut self, chunks: &[Chunk], spans: u64) -> Request {
+        // Stable: spans of a scope keep their order.
+        self.runs.sort_by_key(|run| run.scope);
+        let groups = || self.runs.chunk_by(|a, b| a.scope == b.scope);
+        let group_len = |group: &[Run]| -> usize {
+            let head = group.first().map_or(0, |run| (self.scopes)(run.scope).as_ref().len());
+            head + group.iter().map(|run| (run.end - run.start) as usize).sum::<usize>()
+        };
+        let body = self.resource.len() + groups().map(|g| bytes_len(group_len(g))).sum::<usize>();
+
+        let mut out = Vec::with_capacity(self.limits.prefix + bytes_len(body));
+        out.resize(self.limits.prefix, 0);
+        out.push(RESOURCE_SPANS);
+        put_varint(&mut out, body as u64);
+        out.extend_from_slice(self.resource);
+        for group in groups() {
+            out.push(SCOPE_SPANS);
+            put_varint(&mut out, group_len(group) as u64);
+            if let Some(run) = group.first() {
+                out.extend_from_slice((self.scopes)(run.scope).as_ref());
+            }
+            for run in group {
+                let bytes = chunks
+                    .get(run.chunk as usize)
+                    .and_then(|chunk| chunk.bytes().get(run.start as usize..run.end as usize));
+                out.extend_from_slice(bytes.unwrap_or_default());
+            }
+        }
+        Request { bytes: out, spans }
+    }
+}
+
+/// Runs looked back for a scope already in the request.
+const RECENT: usize = 8;
+/// Tag and longest length of a nested message.
+const MESSAGE_OVERHEAD: usize = 1 + 5;
+/// `ExportTraceServiceRequest.resource_spans`.
+const RESOURCE_SPANS: u8 = 0x0a;
+/// `ResourceSpans.scope_spans`.
+const SCOPE_SPANS: u8 = 0x12;
