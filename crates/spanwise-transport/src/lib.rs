@@ -1,1 +1,34 @@
 #![doc = include_str!("../README.md")]
+
+mod body;
+mod builder;
+mod classify;
+mod compression;
+mod delivery;
+mod endpoint;
+mod framing;
+#[cfg(feature = "grpc")]
+mod grpc;
+mod headers;
+mod http1;
+mod message;
+mod protocol;
+mod retry;
+#[cfg(test)]
+mod script;
+mod text;
+mod throttle;
+#[cfg(feature = "tls")]
+mod tls;
+mod transport;
+mod wire;
+
+pub use builder::{BuildError, TransportBuilder};
+pub use compression::{Compression, UnknownCompression};
+pub use delivery::{Delivery, Failure, Outcome, Status};
+pub use endpoint::{Endpoint, EndpointError, EndpointProblem};
+pub use framing::{PREFIX, write_prefix};
+pub use headers::{Headers, HeadersError};
+pub use protocol::{Protocol, UnknownProtocol};
+pub use retry::RetryPolicy;
+pub use transport::Transport;

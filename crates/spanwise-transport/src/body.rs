@@ -1,0 +1,97 @@
+//! Bodies: ours, sent in one piece; theirs, read with a bound.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use tokio::time::Instant;
+
+use crate::classify::{BodyFault, MAX_RESPONSE};
+
+/// Whether bytes of a request may have left. Set when its body is taken to be written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sent(Arc<AtomicBool>);
+
+impl Sent {
+    pub(crate) fn is_set(&self) -> bool {
+        // ORDER: Relaxed; the flag orders nothing, and both sides run on one thread.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A request body of one piece that tells when it was taken.
+#[derive(Debug)]
+pub(crate) struct OnePiece {
+    data: Option<Bytes>,
+    sent: Sent,
+}
+
+impl OnePiece {
+    pub(crate) fn new(data: Bytes, sent: Sent) -> Self {
+        Self { data: Some(data).filter(|data| !data.is_empty()), sent }
+    }
+}
+
+impl Body for OnePiece {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.sent.set();
+        Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.data.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.data.as_ref().map_or(0, |data| data.len() as u64))
+    }
+}
+
+/// Reads `body` to its end, at most [`MAX_RESPONSE`] bytes and not past `deadline`, and what
+/// trailers follow.
+pub(crate) async fn read<B>(body: B, deadline: Instant) -> (Result<Bytes, BodyFault>, HeaderMap)
+where
+    B: Body<Data = Bytes>,
+    B::Error: Display,
+{
+    if body.size_hint().lower() > MAX_RESPONSE as u64 {
+        return (Err(BodyFault::TooLarge), HeaderMap::new());
+    }
+    let mut body = pin!(body);
+    let mut whole = BytesMut::new();
+    let mut trailers = HeaderMap::new();
+    loop {
+        let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(error))) => return (Err(BodyFault::Lost(error.to_string())), trailers),
+            Ok(None) => return (Ok(whole.freeze()), trailers),
+            Err(_) => return (Err(BodyFault::Lost(OUT_OF_TIME.into())), trailers),
+        };
+        match frame.into_data() {
+            Ok(data) if whole.len() + data.len() > MAX_RESPONSE => {
+                return (Err(BodyFault::TooLarge), trailers);
+            }
+            Ok(data) => whole.extend_from_slice(&data),
+            Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
+        }
+    }
+}
+
+pub(crate) const OUT_OF_TIME: &str = "the attempt's time was up";

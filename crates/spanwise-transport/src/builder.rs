@@ -1,0 +1,215 @@
+//! What a transport is made from, checked before anything is sent.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::USER_AGENT;
+
+use crate::http1::HttpWire;
+use crate::wire::Wire;
+use crate::{Compression, Endpoint, Headers, Protocol, RetryPolicy, Transport};
+
+/// Collects the choices for a [`Transport`]. Every one has a default.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct TransportBuilder {
+    pub(crate) protocol: Protocol,
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) headers: Headers,
+    pub(crate) compression: Compression,
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) deadline: Duration,
+    pub(crate) retry: RetryPolicy,
+    user_agent_prefix: Option<String>,
+    certificate_pem: Option<Pem>,
+}
+
+impl TransportBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            protocol: Protocol::default(),
+            endpoint: None,
+            headers: Headers::new(),
+            compression: Compression::default(),
+            attempt_timeout: Duration::from_secs(10),
+            deadline: Duration::from_secs(60),
+            retry: RetryPolicy::default(),
+            user_agent_prefix: None,
+            certificate_pem: None,
+        }
+    }
+
+    /// How requests travel. Default [`Protocol::HttpProtobuf`].
+    pub fn with_protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// Where requests go. Default [`Endpoint::localhost`]. gRPC ignores its path.
+    pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Headers added to every request. Default none.
+    pub fn with_headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Whether bodies are compressed. Default [`Compression::None`].
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Time of one attempt, from connecting to the last byte of the answer
+    /// (`OTEL_EXPORTER_OTLP_TIMEOUT`). Default 10 s.
+    pub fn with_attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// Time of one request with all its attempts and waits; also the longest wait that a server
+    /// can impose on the whole transport. Default 60 s.
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How waits between attempts grow.
+    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Put before our own `User-Agent`, as the specification allows a distribution to.
+    pub fn with_user_agent_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.user_agent_prefix = Some(prefix.into());
+        self
+    }
+
+    /// The certificates to trust instead of the Mozilla roots, in PEM
+    /// (`OTEL_EXPORTER_OTLP_CERTIFICATE`). Read for `https` endpoints only.
+    pub fn with_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificate_pem = Some(Pem(pem.into()));
+        self
+    }
+
+    /// Checks the choices. Opens no socket and needs no runtime.
+    ///
+    /// # Errors
+    /// When a choice needs a feature that is not compiled in, a time is zero, or the
+    /// certificate or the `User-Agent` prefix cannot be used.
+    pub fn build(self) -> Result<Transport, BuildError> {
+        let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
+        for (name, time) in [("attempt timeout", self.attempt_timeout), ("deadline", self.deadline)]
+        {
+            if time.is_zero() {
+                return Err(BuildError::Zero { name });
+            }
+        }
+        if endpoint.is_https() && cfg!(not(feature = "tls")) {
+            return Err(BuildError::NoTls { endpoint });
+        }
+        let wire = self.wire(endpoint.clone())?;
+        Ok(Transport::new(&self, endpoint, wire))
+    }
+
+    fn wire(&self, endpoint: Endpoint) -> Result<Wire, BuildError> {
+        let user_agent = self.user_agent()?;
+        #[cfg(any(feature = "tls", feature = "grpc"))]
+        let pem = self.certificate_pem.as_ref().map(|pem| &*pem.0).filter(|_| endpoint.is_https());
+        // Read here for both protocols, so that both complain alike.
+        #[cfg(feature = "tls")]
+        let tls = crate::tls::client_config(pem)?;
+        match self.protocol {
+            Protocol::HttpProtobuf => Ok(Wire::Http(HttpWire::new(
+                endpoint,
+                &self.headers,
+                user_agent,
+                #[cfg(feature = "tls")]
+                tls,
+            ))),
+            #[cfg(feature = "grpc")]
+            Protocol::Grpc => {
+                let wire = crate::grpc::GrpcWire::new(endpoint, &self.headers, user_agent, pem)?;
+                Ok(Wire::Grpc(wire))
+            }
+            #[cfg(not(feature = "grpc"))]
+            Protocol::Grpc => Err(BuildError::NoGrpc),
+        }
+    }
+
+    fn user_agent(&self) -> Result<HeaderValue, BuildError> {
+        if let Some(own) = self.headers.map().get(USER_AGENT) {
+            return Ok(own.clone());
+        }
+        match self.user_agent_prefix.as_deref().map(str::trim) {
+            None | Some("") => Ok(HeaderValue::from_static(AGENT)),
+            Some(prefix) => HeaderValue::try_from(format!("{prefix} {AGENT}"))
+                .map_err(|_| BuildError::UserAgent),
+        }
+    }
+}
+
+/// Why a transport cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// An `https` endpoint without the feature `tls`.
+    #[error("{endpoint} needs the feature `tls` of spanwise-transport, which is not compiled in")]
+    NoTls {
+        /// The endpoint.
+        endpoint: Endpoint,
+    },
+    /// [`Protocol::Grpc`] without the feature `grpc`.
+    #[error(
+        "the protocol grpc needs the feature `grpc` of spanwise-transport, which is not compiled in"
+    )]
+    NoGrpc,
+    /// A time of zero, in which nothing can be sent.
+    #[error("the {name} is zero")]
+    Zero {
+        /// Which.
+        name: &'static str,
+    },
+    /// The certificate to trust cannot be read.
+    #[error("the certificate to trust cannot be used: {problem}")]
+    Certificate {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// TLS cannot be set up for the endpoint's host.
+    #[error("TLS cannot be set up: {problem}")]
+    Tls {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A `User-Agent` prefix that no header can carry.
+    #[error("the user agent prefix holds characters that a header cannot carry")]
+    UserAgent,
+}
+
+impl BuildError {
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(error: &dyn std::error::Error) -> Self {
+        let problem = match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        Self::Tls { problem: crate::text::tidy(&problem) }
+    }
+}
+
+#[derive(Clone)]
+struct Pem(Vec<u8>);
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+const AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-Spanwise/", env!("CARGO_PKG_VERSION"));

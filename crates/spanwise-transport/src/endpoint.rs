@@ -1,0 +1,285 @@
+//! Where requests go: a checked URL.
+
+use std::fmt;
+
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+
+use crate::{Protocol, text};
+
+/// An `http` or `https` URL that a request can be sent to.
+///
+/// `Debug` and `Display` leave the query out: some vendors put a key there.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    uri: Uri,
+}
+
+impl Endpoint {
+    /// Reads the endpoint of one signal, as in `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`: the URL is
+    /// used as it is, with the path `/` when it has none.
+    ///
+    /// # Errors
+    /// When `url` is no `http` or `https` URL with a host. The error names `setting`.
+    pub fn parse(setting: &str, url: &str) -> Result<Self, EndpointError> {
+        check(url).map_err(|problem| EndpointError::new(setting, url, problem))
+    }
+
+    /// Reads the endpoint of all signals, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/traces` is
+    /// added to its path.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_base(setting: &str, url: &str) -> Result<Self, EndpointError> {
+        let base = Self::parse(setting, url)?;
+        let path = base.uri.path().trim_end_matches('/');
+        let path = match base.uri.query() {
+            Some(query) => format!("{path}{TRACES}?{query}"),
+            None => format!("{path}{TRACES}"),
+        };
+        base.with_path(&path).map_err(|problem| EndpointError::new(setting, url, problem))
+    }
+
+    /// Reads a gRPC endpoint: as [`parse`](Self::parse), and `host:port` alone is taken as
+    /// `https`, or as `http` when `insecure` (`OTEL_EXPORTER_OTLP_INSECURE`). The path is ignored.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_grpc(setting: &str, url: &str, insecure: bool) -> Result<Self, EndpointError> {
+        if url.contains("://") {
+            return Self::parse(setting, url);
+        }
+        let scheme = if insecure { "http" } else { "https" };
+        check(&format!("{scheme}://{}", url.trim()))
+            .map_err(|problem| EndpointError::new(setting, url, problem))
+    }
+
+    /// The specification's default for `protocol`: `http://localhost:4318/v1/traces` or
+    /// `http://localhost:4317`.
+    pub fn localhost(protocol: Protocol) -> Self {
+        let uri = match protocol {
+            Protocol::HttpProtobuf => Uri::from_static("http://localhost:4318/v1/traces"),
+            Protocol::Grpc => Uri::from_static("http://localhost:4317/"),
+        };
+        Self { uri }
+    }
+
+    /// Whether the scheme is `https`.
+    pub fn is_https(&self) -> bool {
+        self.uri.scheme() == Some(&Scheme::HTTPS)
+    }
+
+    /// Host and port, as given.
+    pub fn authority(&self) -> &str {
+        self.uri.authority().map_or("", Authority::as_str)
+    }
+
+    /// The path, beginning with `/`.
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC replaces the path"))]
+    pub(crate) fn with_fixed_path(&self, path: &'static str) -> Uri {
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::from_static(path));
+        Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone())
+    }
+
+    fn with_path(self, path: &str) -> Result<Self, EndpointProblem> {
+        let mut parts = self.uri.into_parts();
+        parts.path_and_query =
+            Some(PathAndQuery::try_from(path).map_err(|_| EndpointProblem::Syntax)?);
+        Uri::from_parts(parts).map(|uri| Self { uri }).map_err(|_| EndpointProblem::Syntax)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&redacted(&self.uri.to_string()))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+/// A URL that requests cannot be sent to: which setting, what it holds, what is wrong.
+///
+/// Credentials and the query of the URL are left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{setting}=`{value}`: {problem}; accepted is http://host:port or https://host:port, with a path if need be"
+)]
+pub struct EndpointError {
+    setting: String,
+    value: String,
+    problem: EndpointProblem,
+}
+
+impl EndpointError {
+    fn new(setting: &str, url: &str, problem: EndpointProblem) -> Self {
+        Self { setting: text::tidy(setting), value: redacted(url), problem }
+    }
+
+    /// What is wrong with the URL.
+    pub fn problem(&self) -> EndpointProblem {
+        self.problem
+    }
+}
+
+/// What can be wrong with an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointProblem {
+    /// Nothing but white space.
+    #[error("it is empty")]
+    Empty,
+    /// Not a URL at all.
+    #[error("it is not a URL")]
+    Syntax,
+    /// No scheme, or neither `http` nor `https`.
+    #[error("its scheme is neither http nor https")]
+    Scheme,
+    /// No host.
+    #[error("it names no host")]
+    Host,
+    /// A port outside 0 to 65535.
+    #[error("its port is not a number up to 65535")]
+    Port,
+    /// `user:password@host`: a header carries credentials, a URL does not.
+    #[error("it holds credentials, which belong in a header (OTEL_EXPORTER_OTLP_HEADERS)")]
+    Credentials,
+}
+
+fn check(url: &str) -> Result<Endpoint, EndpointProblem> {
+    let url = url.trim();
+    if url.is_empty() {
+        return Err(EndpointProblem::Empty);
+    }
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return Err(EndpointProblem::Scheme);
+    }
+    let uri: Uri = match url.parse() {
+        Ok(uri) => uri,
+        Err(_) if url.ends_with("://") => return Err(EndpointProblem::Host),
+        Err(_) => return Err(EndpointProblem::Syntax),
+    };
+    let authority = uri.authority().ok_or(EndpointProblem::Host)?;
+    if authority.as_str().contains('@') {
+        return Err(EndpointProblem::Credentials);
+    }
+    if authority.host().is_empty() {
+        return Err(EndpointProblem::Host);
+    }
+    let after_host = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    if after_host.len() > 1 && authority.port_u16().is_none() {
+        return Err(EndpointProblem::Port);
+    }
+    Ok(Endpoint { uri })
+}
+
+/// `url` without what may be secret: everything before the last `@`, and the query.
+fn redacted(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let colon = if scheme.len() == url.len() || !url.contains("://") { "" } else { "://" };
+    // The last `@` anywhere: a password with a `/` in it is no valid URL, but still a secret.
+    let (hidden, rest) = match rest.rsplit_once('@') {
+        Some((_, rest)) => ("[redacted]@", rest),
+        None => ("", rest),
+    };
+    let (rest, query) = match rest.split_once('?') {
+        Some((rest, _)) => (rest, "?[redacted]"),
+        None => (rest, ""),
+    };
+    text::tidy(&format!("{scheme}{colon}{hidden}{rest}{query}"))
+}
+
+const TRACES: &str = "/v1/traces";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_gets_the_signal_path_and_a_signal_does_not() {
+        let cases = [
+            ("http://c:4318", "/", "/v1/traces"),
+            ("http://c:4318/", "/", "/v1/traces"),
+            ("https://c/otlp", "/otlp", "/otlp/v1/traces"),
+            ("https://c/otlp//", "/otlp//", "/otlp/v1/traces"),
+            ("  http://[::1]:4318/x  ", "/x", "/x/v1/traces"),
+            ("http://c/v1/traces", "/v1/traces", "/v1/traces/v1/traces"),
+        ];
+        for (url, signal, base) in cases {
+            assert_eq!(Endpoint::parse("S", url).unwrap().path(), signal, "{url}");
+            assert_eq!(Endpoint::parse_base("S", url).unwrap().path(), base, "{url}");
+        }
+        let keyed = Endpoint::parse_base("S", "http://c/a?key=secret").unwrap();
+        assert_eq!(keyed.uri().query(), Some("key=secret"));
+        assert_eq!(format!("{keyed:?}"), "Endpoint(http://c/a/v1/traces?[redacted])");
+    }
+
+    #[test]
+    fn what_is_not_an_endpoint_is_named() {
+        use EndpointProblem::*;
+        let cases = [
+            ("", Empty),
+            ("  ", Empty),
+            ("localhost:4318", Scheme),
+            ("localhost", Scheme),
+            ("ftp://h", Scheme),
+            ("unix:///run/otel.sock", Scheme),
+            ("http://", Host),
+            ("http://:4318", Host),
+            ("http://h:99999", Port),
+            ("http://h:port", Port),
+            ("http://us er@h", Syntax),
+            ("httpx://h", Scheme),
+            ("http://u:hunter2@h", Credentials),
+            ("/v1/traces", Scheme),
+        ];
+        for (url, problem) in cases {
+            let error = Endpoint::parse("OTEL_X", url).unwrap_err();
+            assert_eq!(error.problem(), problem, "{url}: {error}");
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("OTEL_X") && !shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_cut_out_of_errors() {
+        for url in [
+            "ftp://u:hunter2@h/p?k=hunter2",
+            "u:hunter2@h:1",
+            "http://u:hun/hunter2@h",
+            "ftp://h/?hunter2",
+        ] {
+            let error = Endpoint::parse("S", url).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn grpc_takes_host_and_port_alone() {
+        let secure = Endpoint::parse_grpc("S", "collector:4317", false).unwrap();
+        assert!(secure.is_https());
+        assert_eq!(secure.authority(), "collector:4317");
+        assert!(!Endpoint::parse_grpc("S", "collector:4317", true).unwrap().is_https());
+        assert!(!Endpoint::parse_grpc("S", "http://collector:4317", false).unwrap().is_https());
+        assert!(Endpoint::parse_grpc("S", "  ", false).is_err());
+    }
+
+    #[test]
+    fn defaults_are_the_specifications() {
+        let http = Endpoint::localhost(Protocol::HttpProtobuf);
+        assert_eq!(http, Endpoint::parse_base("S", "http://localhost:4318").unwrap());
+        assert_eq!(Endpoint::localhost(Protocol::Grpc).authority(), "localhost:4317");
+    }
+}

@@ -1,0 +1,158 @@
+//! OTLP/gRPC, through tonic's channel with our own frames.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::time::{Duration, SystemTime};
+
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use tokio::time::Instant;
+use tonic::transport::Channel;
+use tower_service::Service as _;
+
+use crate::body::{OnePiece, Sent};
+use crate::builder::BuildError;
+use crate::classify::{self, Verdict};
+use crate::http1::{CONNECT_TIMEOUT, KEEP_ALIVE};
+use crate::wire::{Payload, PerRuntime, exchange};
+use crate::{Endpoint, Headers};
+
+/// A lazily connected channel and the call it repeats.
+pub(crate) struct GrpcWire {
+    endpoint: Endpoint,
+    uri: Uri,
+    headers: HeaderMap,
+    target: tonic::transport::Endpoint,
+    channel: PerRuntime<Channel>,
+}
+
+impl GrpcWire {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        headers: &Headers,
+        user_agent: HeaderValue,
+        certificate_pem: Option<&[u8]>,
+    ) -> Result<Self, BuildError> {
+        let mut headers = headers.map().clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity,gzip"));
+        let target = tonic::transport::Endpoint::from(endpoint.with_fixed_path("/"))
+            .user_agent(user_agent)
+            .map_err(|_| BuildError::UserAgent)?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Some(KEEP_ALIVE))
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(2 * WINDOW)
+            .http2_max_header_list_size(MAX_HEADERS);
+        let target = secured(target, &endpoint, certificate_pem)?;
+        let uri = endpoint.with_fixed_path(EXPORT);
+        Ok(Self { endpoint, uri, headers, target, channel: PerRuntime::new() })
+    }
+
+    pub(crate) async fn attempt(
+        &self,
+        payload: &Payload,
+        sent: Sent,
+        deadline: Instant,
+    ) -> Verdict {
+        let mut channel = match self.channel.client(|| self.target.connect_lazy()) {
+            Ok(channel) => channel,
+            Err(verdict) => return verdict,
+        };
+        let body = OnePiece::new(payload.bytes.clone(), sent.clone());
+        let mut request = Request::new(tonic::body::Body::new(body));
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        if payload.gzip {
+            request.headers_mut().insert(GRPC_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        request.headers_mut().insert(GRPC_TIMEOUT, grpc_timeout(left));
+        let call = async move {
+            poll_fn(|cx| channel.poll_ready(cx)).await?;
+            channel.call(request).await
+        };
+        match exchange(call, &sent, deadline).await {
+            Ok(reply) => classify::grpc(&reply, SystemTime::now()),
+            Err(verdict) => verdict,
+        }
+    }
+}
+
+impl fmt::Debug for GrpcWire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcWire").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "tls")]
+fn secured(
+    target: tonic::transport::Endpoint,
+    endpoint: &Endpoint,
+    certificate_pem: Option<&[u8]>,
+) -> Result<tonic::transport::Endpoint, BuildError> {
+    use tonic::transport::{Certificate, ClientTlsConfig};
+    if !endpoint.is_https() {
+        return Ok(target);
+    }
+    let config = match certificate_pem {
+        Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
+        None => ClientTlsConfig::new().with_enabled_roots(),
+    };
+    target.tls_config(config).map_err(|error| BuildError::tls(&error))
+}
+
+#[cfg(not(feature = "tls"))]
+fn secured(
+    target: tonic::transport::Endpoint,
+    _: &Endpoint,
+    _: Option<&[u8]>,
+) -> Result<tonic::transport::Endpoint, BuildError> {
+    Ok(target)
+}
+
+/// `left` in the form of the header: at most eight digits, here of milliseconds or seconds.
+fn grpc_timeout(left: Duration) -> HeaderValue {
+    let text = match left.as_millis() {
+        millis @ 0..=99_999_999 => format!("{}m", millis.max(1)),
+        _ => format!("{}S", left.as_secs().min(99_999_999)),
+    };
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("10S"))
+}
+
+const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// A peer that vanished is noticed within the sum of both while a request is open.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Governs answers, which are small: no server can make us hold more than this.
+const WINDOW: u32 = 65_535;
+const MAX_HEADERS: u32 = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_fit_eight_digits() {
+        let cases = [
+            (Duration::ZERO, "1m"),
+            (Duration::from_millis(10_000), "10000m"),
+            (Duration::from_millis(99_999_999), "99999999m"),
+            (Duration::from_millis(100_000_000), "100000S"),
+            (Duration::MAX, "99999999S"),
+        ];
+        for (left, expected) in cases {
+            assert_eq!(grpc_timeout(left), expected);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! OTLP/HTTP with protobuf bodies, over HTTP/1.1.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::Instant;
+
+use crate::body::{OnePiece, Sent};
+use crate::classify::{self, MAX_RESPONSE, Verdict};
+use crate::wire::{Payload, PerRuntime, exchange};
+use crate::{Endpoint, Headers};
+
+#[cfg(feature = "tls")]
+type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+#[cfg(not(feature = "tls"))]
+type Connector = HttpConnector;
+
+/// A pooled HTTP/1.1 client and the request it repeats.
+pub(crate) struct HttpWire {
+    endpoint: Endpoint,
+    headers: HeaderMap,
+    connector: Connector,
+    client: PerRuntime<Client<Connector, OnePiece>>,
+}
+
+impl HttpWire {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        headers: &Headers,
+        user_agent: HeaderValue,
+        #[cfg(feature = "tls")] tls: std::sync::Arc<rustls::ClientConfig>,
+    ) -> Self {
+        let mut headers = headers.map().clone();
+        headers.entry(USER_AGENT).or_insert(user_agent);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_keepalive(Some(KEEP_ALIVE));
+        #[cfg(feature = "tls")]
+        let connector = {
+            tcp.enforce_http(false);
+            let mut connector = Connector::from((tcp, tls));
+            if endpoint.is_https() {
+                connector.enforce_https();
+            }
+            connector
+        };
+        #[cfg(not(feature = "tls"))]
+        let connector = tcp;
+        Self { endpoint, headers, connector, client: PerRuntime::new() }
+    }
+
+    pub(crate) async fn attempt(
+        &self,
+        payload: &Payload,
+        sent: Sent,
+        deadline: Instant,
+    ) -> Verdict {
+        let client = match self.client.client(|| self.connect()) {
+            Ok(client) => client,
+            Err(verdict) => return verdict,
+        };
+        let mut request = Request::new(OnePiece::new(payload.bytes.clone(), sent.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.endpoint.uri().clone();
+        *request.headers_mut() = self.headers.clone();
+        if payload.gzip {
+            request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        match exchange(client.request(request), &sent, deadline).await {
+            Ok(reply) => classify::http(&reply, SystemTime::now()),
+            Err(verdict) => verdict,
+        }
+    }
+
+    fn connect(&self) -> Client<Connector, OnePiece> {
+        Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(MAX_IDLE)
+            .http1_max_buf_size(MAX_RESPONSE)
+            .build(self.connector.clone())
+    }
+}
+
+impl fmt::Debug for HttpWire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpWire").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Requests are few and large: more idle connections only wait to be closed.
+const MAX_IDLE: usize = 2;

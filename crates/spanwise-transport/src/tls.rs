@@ -1,0 +1,40 @@
+//! TLS of HTTP connections: rustls with the ring provider.
+
+use std::sync::Arc;
+
+use hyper_rustls::ConfigBuilderExt as _;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::builder::BuildError;
+
+/// Trusts the certificates in `pem`, or else the Mozilla roots.
+pub(crate) fn client_config(pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, BuildError> {
+    // Named, not the process default: which provider an application installs is its own affair.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| BuildError::tls(&error))?;
+    let builder = match pem {
+        Some(pem) => builder.with_root_certificates(roots(pem)?),
+        None => builder.with_webpki_roots(),
+    };
+    Ok(Arc::new(builder.with_no_client_auth()))
+}
+
+/// The certificates in `pem`, at least one.
+pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, BuildError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate =
+            certificate.map_err(|error| BuildError::Certificate { problem: error.to_string() })?;
+        roots
+            .add(certificate)
+            .map_err(|error| BuildError::Certificate { problem: error.to_string() })?;
+    }
+    if roots.is_empty() {
+        return Err(BuildError::Certificate { problem: "it holds no certificate".into() });
+    }
+    Ok(roots)
+}

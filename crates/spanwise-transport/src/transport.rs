@@ -1,0 +1,256 @@
+//! The handle requests are sent through, and the loop that sees one to its end.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::hash::{BuildHasher, RandomState};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::body::Sent;
+use crate::classify::Verdict;
+use crate::retry::{Cause, Retry, Step};
+use crate::throttle::Throttle;
+use crate::wire::{Payload, Wire};
+use crate::{
+    Compression, Delivery, Endpoint, Failure, Headers, Outcome, Protocol, RetryPolicy,
+    TransportBuilder, text,
+};
+
+/// Delivers encoded OTLP trace requests to one endpoint. Cloning shares everything.
+#[derive(Clone)]
+pub struct Transport {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    protocol: Protocol,
+    endpoint: Endpoint,
+    headers: Headers,
+    compression: Compression,
+    attempt_timeout: Duration,
+    deadline: Duration,
+    retry: RetryPolicy,
+    throttle: Throttle,
+    dice: Dice,
+    wire: Wire,
+}
+
+impl Transport {
+    /// A transport with the specification's defaults, to be changed and built.
+    pub fn builder() -> TransportBuilder {
+        TransportBuilder::new()
+    }
+
+    pub(crate) fn new(builder: &TransportBuilder, endpoint: Endpoint, wire: Wire) -> Self {
+        let shared = Shared {
+            protocol: builder.protocol,
+            endpoint,
+            headers: builder.headers.clone(),
+            compression: builder.compression,
+            attempt_timeout: builder.attempt_timeout,
+            deadline: builder.deadline,
+            retry: builder.retry,
+            throttle: Throttle::new(builder.deadline),
+            dice: Dice::new(),
+            wire,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The protocol requests travel by.
+    pub fn protocol(&self) -> Protocol {
+        self.shared.protocol
+    }
+
+    /// Where requests go.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.shared.endpoint
+    }
+
+    /// Delivers one request, trying until it is accepted, refused for good, or out of time; ends
+    /// with [`Failure::Shutdown`] at `cancel_at`.
+    ///
+    /// `framed` is [`PREFIX`](crate::PREFIX) bytes, which [`write_prefix`](crate::write_prefix)
+    /// fills, and then an encoded `ExportTraceServiceRequest`. All attempts share these bytes.
+    ///
+    /// Dropping the future abandons the request and leaves nothing behind.
+    ///
+    /// # Panics
+    /// On a tokio runtime without time or I/O, as tokio does.
+    pub async fn send(&self, framed: Bytes, cancel_at: Instant) -> Delivery {
+        self.send_unless(framed, tokio::time::sleep_until(cancel_at)).await
+    }
+
+    /// As [`send`](Self::send), ended by `cancel` whenever it completes.
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
+    pub async fn send_unless(&self, framed: Bytes, cancel: impl Future<Output = ()>) -> Delivery {
+        let mut tally = Tally::default();
+        let end = {
+            let delivering = pin!(self.deliver(framed, &mut tally));
+            unless(delivering, pin!(cancel)).await
+        };
+        let (outcome, said, response_undecodable) = match end {
+            Some(Verdict::Accepted { rejected, message, undecodable }) => {
+                let message = message.map(|message| self.clean(&message));
+                (Outcome::Accepted { rejected, message }, String::new(), undecodable)
+            }
+            Some(Verdict::Permanent { failure, detail }) => {
+                (Outcome::Failed(failure), detail, false)
+            }
+            Some(Verdict::Again { cause, detail, .. }) => {
+                (Outcome::Failed(cause.failure()), detail, false)
+            }
+            None => {
+                tally.count_open();
+                (Outcome::Failed(Failure::Shutdown), std::mem::take(&mut tally.said), false)
+            }
+        };
+        Delivery {
+            outcome,
+            attempts: tally.attempts,
+            ambiguous_attempts: tally.ambiguous,
+            body_bytes: tally.body_bytes,
+            response_undecodable,
+            detail: self.clean(&said),
+        }
+    }
+
+    /// Runs attempts until one ends it. A returned `Again` is the last word, not a request.
+    async fn deliver(&self, framed: Bytes, tally: &mut Tally) -> Verdict {
+        let shared = &*self.shared;
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Verdict::permanent(Failure::Unsendable, "not inside a tokio runtime");
+        }
+        let payload = match Payload::new(framed, shared.protocol, shared.compression) {
+            Ok(payload) => payload,
+            Err(failure) => return Verdict::permanent(failure, ""),
+        };
+        tally.body_bytes = payload.body_len(shared.protocol);
+        let start = Instant::now();
+        let deadline = later(start, shared.deadline);
+        let mut retry = Retry::new(shared.retry, shared.deadline);
+        let mut last = Verdict::again(Cause::NotSent, "the server asked to wait");
+        loop {
+            shared.throttle.wait(deadline).await;
+            let now = Instant::now();
+            if now >= deadline {
+                return last;
+            }
+            let sent = tally.begin();
+            let until = later(now, shared.attempt_timeout).min(deadline);
+            let verdict = shared.wire.attempt(&payload, sent, until).await;
+            tally.end(&verdict);
+            let Verdict::Again { cause, throttle, .. } = verdict else { return verdict };
+            let now = Instant::now();
+            if let Some(wait) = throttle {
+                shared.throttle.hold(now, wait);
+            }
+            match retry.after(now - start, cause, throttle, shared.dice.roll()) {
+                Step::Wait(wait) => tokio::time::sleep(wait).await,
+                Step::GiveUp(_) => return verdict,
+            }
+            last = verdict;
+        }
+    }
+
+    fn clean(&self, said: &str) -> String {
+        text::tidy(&self.shared.headers.mask(said))
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("protocol", &self.shared.protocol)
+            .field("endpoint", &self.shared.endpoint)
+            .field("headers", &self.shared.headers)
+            .field("compression", &self.shared.compression)
+            .field("attempt_timeout", &self.shared.attempt_timeout)
+            .field("deadline", &self.shared.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one request has come to so far; outlives its cancellation.
+#[derive(Debug, Default)]
+struct Tally {
+    attempts: u32,
+    ambiguous: u32,
+    body_bytes: usize,
+    said: String,
+    open: Option<Sent>,
+}
+
+impl Tally {
+    fn begin(&mut self) -> Sent {
+        self.attempts = self.attempts.saturating_add(1);
+        self.open.insert(Sent::default()).clone()
+    }
+
+    fn end(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Again { cause: Cause::Ambiguous, detail, .. } => {
+                self.said.clone_from(detail);
+                self.count_open();
+            }
+            Verdict::Again { detail, .. } => self.said.clone_from(detail),
+            _ => {}
+        }
+        self.open = None;
+    }
+
+    fn count_open(&mut self) {
+        if self.open.take().is_some_and(|sent| sent.is_set()) {
+            self.ambiguous = self.ambiguous.saturating_add(1);
+        }
+    }
+}
+
+/// Even draws for jitter (SplitMix64), seeded by the process and not by the clock: clients that
+/// start together must not retry together.
+struct Dice(AtomicU64);
+
+impl Dice {
+    fn new() -> Self {
+        Self(AtomicU64::new(RandomState::new().hash_one(0u64)))
+    }
+
+    fn roll(&self) -> u64 {
+        // ORDER: Relaxed; each draw needs its own number and nothing else.
+        let mut z = self.0.fetch_add(GOLDEN, Ordering::Relaxed).wrapping_add(GOLDEN);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// `future`'s output, or `None` when `cancel` completes first.
+async fn unless<F: Future>(
+    mut future: Pin<&mut F>,
+    mut cancel: Pin<&mut impl Future<Output = ()>>,
+) -> Option<F::Output> {
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        cancel.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// `start + time`, far away when that is beyond the clock.
+fn later(start: Instant, time: Duration) -> Instant {
+    start.checked_add(time).unwrap_or(start + FAR)
+}
+
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+/// 30 years, as tokio has it.
+const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);

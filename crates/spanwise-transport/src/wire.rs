@@ -1,0 +1,200 @@
+//! One attempt: a request out, a verdict back.
+
+use std::error::Error;
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use tokio::runtime;
+use tokio::time::Instant;
+
+use crate::body::{self, OUT_OF_TIME, Sent};
+use crate::classify::{Reply, Verdict};
+use crate::framing::{self, PREFIX};
+use crate::retry::Cause;
+use crate::{Compression, Failure, Protocol, compression, http1};
+
+/// A request in the form in which every attempt sends it.
+#[derive(Debug, Clone)]
+pub(crate) struct Payload {
+    /// With the gRPC prefix exactly when it goes out over gRPC.
+    pub(crate) bytes: Bytes,
+    pub(crate) gzip: bool,
+}
+
+impl Payload {
+    /// Compresses and frames, once for all attempts.
+    pub(crate) fn new(
+        framed: Bytes,
+        protocol: Protocol,
+        how: Compression,
+    ) -> Result<Self, Failure> {
+        if framed.len() < PREFIX {
+            return Err(Failure::Unsendable);
+        }
+        let packed = match how {
+            Compression::None => None,
+            Compression::Gzip => compression::deflate(&framed),
+        };
+        let gzip = packed.is_some();
+        if protocol == Protocol::HttpProtobuf {
+            let bytes = packed.map_or(framed, Bytes::from).slice(PREFIX..);
+            return Ok(Self { bytes, gzip });
+        }
+        let len = packed.as_ref().map_or(framed.len(), Vec::len);
+        let prefix = framing::prefix(len, gzip).ok_or(Failure::TooLarge)?;
+        let bytes = match packed {
+            None if framed.starts_with(&prefix) => framed,
+            packed => {
+                let mut owned = packed.unwrap_or_else(|| framed.to_vec());
+                if let Some(head) = owned.first_chunk_mut() {
+                    *head = prefix;
+                }
+                owned.into()
+            }
+        };
+        Ok(Self { bytes, gzip })
+    }
+
+    /// Bytes of the message itself.
+    pub(crate) fn body_len(&self, protocol: Protocol) -> usize {
+        match protocol {
+            Protocol::HttpProtobuf => self.bytes.len(),
+            Protocol::Grpc => self.bytes.len().saturating_sub(PREFIX),
+        }
+    }
+}
+
+/// The way out: what an attempt runs over.
+#[derive(Debug)]
+pub(crate) enum Wire {
+    Http(http1::HttpWire),
+    #[cfg(feature = "grpc")]
+    Grpc(crate::grpc::GrpcWire),
+    #[cfg(test)]
+    Script(crate::script::Script),
+}
+
+impl Wire {
+    /// Sends `payload` and reads the answer, all before `deadline`.
+    pub(crate) async fn attempt(
+        &self,
+        payload: &Payload,
+        sent: Sent,
+        deadline: Instant,
+    ) -> Verdict {
+        match self {
+            Self::Http(wire) => wire.attempt(payload, sent, deadline).await,
+            #[cfg(feature = "grpc")]
+            Self::Grpc(wire) => wire.attempt(payload, sent, deadline).await,
+            #[cfg(test)]
+            Self::Script(script) => script.attempt(payload, sent, deadline).await,
+        }
+    }
+}
+
+/// Waits for the answer that `call` leads to, reads all of it, and gives up at `deadline`.
+pub(crate) async fn exchange<B, E>(
+    call: impl Future<Output = Result<Response<B>, E>>,
+    sent: &Sent,
+    deadline: Instant,
+) -> Result<Reply, Verdict>
+where
+    B: Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+    E: Error + 'static,
+{
+    let unanswered = || if sent.is_set() { Cause::Ambiguous } else { Cause::NotSent };
+    let response = match tokio::time::timeout_at(deadline, call).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(broken(&error, unanswered())),
+        Err(_) => return Err(Verdict::again(unanswered(), OUT_OF_TIME)),
+    };
+    let (head, body) = response.into_parts();
+    let (body, trailers) = body::read(body, deadline).await;
+    Ok(Reply { status: head.status, headers: head.headers, body, trailers })
+}
+
+/// What a failed connection means.
+fn broken(error: &(dyn Error + 'static), unanswered: Cause) -> Verdict {
+    let mut detail = error.to_string();
+    let mut cause = unanswered;
+    let mut next = inner(error);
+    if is_tls(error) {
+        cause = Cause::Tls;
+    }
+    // Bounded: a cycle is impossible, but nothing here is worth trusting that.
+    for _ in 0..16 {
+        let Some(error) = next else { break };
+        if is_tls(error) {
+            cause = Cause::Tls;
+        }
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            if error.is_parse() {
+                let said = error.to_string();
+                // hyper names this case for servers alone.
+                let failure = if said.contains("too large") {
+                    Failure::ResponseTooLarge
+                } else {
+                    Failure::AmbiguousResponse
+                };
+                return Verdict::permanent(failure, said);
+            }
+        }
+        let said = error.to_string();
+        if !detail.ends_with(&said) {
+            detail.push_str(": ");
+            detail.push_str(&said);
+        }
+        next = inner(error);
+    }
+    Verdict::again(cause, detail)
+}
+
+/// The next error below. `io::Error` leaves the error it wraps out of `source`.
+fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
+        None => error.source(),
+    }
+}
+
+#[cfg(feature = "tls")]
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    error.is::<rustls::Error>()
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_tls(_: &(dyn Error + 'static)) -> bool {
+    false
+}
+
+/// A client of the runtime it runs on: connections of a runtime that is gone are dead.
+#[derive(Debug)]
+pub(crate) struct PerRuntime<C> {
+    slot: Mutex<Option<(runtime::Id, C)>>,
+}
+
+impl<C: Clone> PerRuntime<C> {
+    pub(crate) fn new() -> Self {
+        Self { slot: Mutex::new(None) }
+    }
+
+    /// The client of the current runtime, made by `connect` on its first use there.
+    pub(crate) fn client(&self, connect: impl FnOnce() -> C) -> Result<C, Verdict> {
+        let id = runtime::Handle::try_current()
+            .map_err(|error| Verdict::permanent(Failure::Unsendable, error.to_string()))?
+            .id();
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*slot {
+            Some((at, client)) if *at == id => Ok(client.clone()),
+            _ => {
+                let client = connect();
+                *slot = Some((id, client.clone()));
+                Ok(client)
+            }
+        }
+    }
+}
