@@ -25,6 +25,52 @@ pub enum FieldValue<'a> {
     Fixed32(u32),
 }
 
+impl<'a> Field<'a> {
+    /// The value of a field that is a string, bytes or a message.
+    ///
+    /// # Errors
+    /// [`WireError::Mismatch`] if it has another wire type.
+    pub fn bytes(self) -> Result<&'a [u8], WireError> {
+        match self.value {
+            FieldValue::Bytes(bytes) => Ok(bytes),
+            _ => Err(WireError::Mismatch(self.number)),
+        }
+    }
+
+    /// The value of a field that is an integer, enum or bool.
+    ///
+    /// # Errors
+    /// [`WireError::Mismatch`] if it has another wire type.
+    pub fn varint(self) -> Result<u64, WireError> {
+        match self.value {
+            FieldValue::Varint(value) => Ok(value),
+            _ => Err(WireError::Mismatch(self.number)),
+        }
+    }
+
+    /// The value of a `fixed64`, `sfixed64` or `double` field, as its bits.
+    ///
+    /// # Errors
+    /// [`WireError::Mismatch`] if it has another wire type.
+    pub fn fixed64(self) -> Result<u64, WireError> {
+        match self.value {
+            FieldValue::Fixed64(value) => Ok(value),
+            _ => Err(WireError::Mismatch(self.number)),
+        }
+    }
+
+    /// The value of a `fixed32`, `sfixed32` or `float` field, as its bits.
+    ///
+    /// # Errors
+    /// [`WireError::Mismatch`] if it has another wire type.
+    pub fn fixed32(self) -> Result<u32, WireError> {
+        match self.value {
+            FieldValue::Fixed32(value) => Ok(value),
+            _ => Err(WireError::Mismatch(self.number)),
+        }
+    }
+}
+
 /// Iterates over the fields of one message without allocating or recursing.
 ///
 /// Ends after the first error: what follows a malformed field has no meaning.
@@ -125,6 +171,8 @@ pub enum WireError {
     Mismatch(u32),
     /// Messages nested deeper than the reader follows.
     Depth,
+    /// A string that is not UTF-8.
+    Utf8,
 }
 
 impl fmt::Display for WireError {
@@ -136,6 +184,7 @@ impl fmt::Display for WireError {
             Self::WireType(t) => write!(f, "wire type {t} is not one that proto3 uses"),
             Self::Mismatch(n) => write!(f, "field {n} does not have the wire type OTLP gives it"),
             Self::Depth => write!(f, "messages are nested too deeply"),
+            Self::Utf8 => write!(f, "a string is not UTF-8"),
         }
     }
 }
@@ -143,3 +192,74 @@ impl fmt::Display for WireError {
 impl std::error::Error for WireError {}
 
 const MAX_FIELD_NUMBER: u32 = (1 << 29) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(bytes: &[u8]) -> Result<(u32, FieldValue<'_>), WireError> {
+        let mut fields = Fields::new(bytes);
+        let first = fields.next().unwrap();
+        // One field or one error, and then the end.
+        assert!(fields.next().is_none());
+        first.map(|field| (field.number, field.value))
+    }
+
+    #[test]
+    fn fields_and_their_errors() {
+        use FieldValue::*;
+        let cases: &[(&[u8], Result<(u32, FieldValue<'_>), WireError>)] = &[
+            (&[0x08, 0x00], Ok((1, Varint(0)))),
+            (&[0x08, 0xac, 0x02], Ok((1, Varint(300)))),
+            (&[0x08, 0x80, 0x00], Ok((1, Varint(0)))),
+            (
+                &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+                Ok((1, Varint(u64::MAX))),
+            ),
+            (&[0x09, 1, 0, 0, 0, 0, 0, 0, 0], Ok((1, Fixed64(1)))),
+            (&[0x12, 0x02, b'a', b'b'], Ok((2, Bytes(b"ab")))),
+            (&[0x12, 0x00], Ok((2, Bytes(b"")))),
+            (&[0x85, 0x01, 1, 1, 0, 0], Ok((16, Fixed32(257)))),
+            (&[0xf8, 0xff, 0xff, 0xff, 0x0f, 7], Ok((MAX_FIELD_NUMBER, Varint(7)))),
+            (&[0x08], Err(WireError::Truncated)),
+            (&[0x88], Err(WireError::Truncated)),
+            (&[0x08, 0x80], Err(WireError::Truncated)),
+            (&[0x09, 1, 0, 0, 0, 0, 0, 0], Err(WireError::Truncated)),
+            (&[0x0d, 1, 0, 0], Err(WireError::Truncated)),
+            (&[0x12, 0x02, b'a'], Err(WireError::Truncated)),
+            (
+                &[0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+                Err(WireError::Truncated),
+            ),
+            (
+                &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2],
+                Err(WireError::Varint),
+            ),
+            (&[0x80; 11], Err(WireError::Varint)),
+            (&[0x00, 0x00], Err(WireError::FieldNumber)),
+            (&[0x02, 0x00], Err(WireError::FieldNumber)),
+            (&[0x80, 0x80, 0x80, 0x80, 0x10, 0], Err(WireError::FieldNumber)),
+            (&[0x0b], Err(WireError::WireType(3))),
+            (&[0x0c], Err(WireError::WireType(4))),
+            (&[0x0e], Err(WireError::WireType(6))),
+            (&[0x0f], Err(WireError::WireType(7))),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(one(bytes), *expected, "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_read_as_its_own_wire_type_only() {
+        let fields =
+            Fields::new(&[0x08, 1, 0x12, 0, 0x1d, 1, 0, 0, 0, 0x21, 1, 0, 0, 0, 0, 0, 0, 0]);
+        for (at, field) in fields.enumerate() {
+            let field = field.unwrap();
+            let mismatch = WireError::Mismatch(field.number);
+            assert_eq!(field.varint(), if at == 0 { Ok(1) } else { Err(mismatch) });
+            assert_eq!(field.bytes(), if at == 1 { Ok(&[][..]) } else { Err(mismatch) });
+            assert_eq!(field.fixed32(), if at == 2 { Ok(1) } else { Err(mismatch) });
+            assert_eq!(field.fixed64(), if at == 3 { Ok(1) } else { Err(mismatch) });
+        }
+    }
+}

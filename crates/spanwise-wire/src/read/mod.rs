@@ -1,5 +1,23 @@
 //! Reading OTLP bytes where they lie.
+//!
+//! Start at [`TraceRequest`] for a request, at [`SpanView::parse`] for one span, at
+//! [`export_response`] for an answer. Views borrow the bytes they were made from; nothing here
+//! allocates, recurses or panics, whatever the bytes are.
+//!
+//! Two readings are simpler than protobuf's: a `Resource` or `InstrumentationScope` that occurs
+//! twice in its group is not merged (the last one counts), and groups (wire types 3 and 4), which
+//! proto3 does not write, are refused even in unknown fields.
 
 mod fields;
+mod point;
+mod request;
+mod response;
+mod span;
+mod value;
 
 pub use fields::{Field, FieldValue, Fields, WireError};
+pub use point::{EventView, LinkView};
+pub use request::{ResourceSpans, ScopeSpans, Spans, TraceRequest};
+pub use response::{ExportResponse, export_response};
+pub use span::SpanView;
+pub use value::{ArrayView, Attributes, KvListView, MAX_DEPTH, ValueView};

@@ -1,0 +1,250 @@
+//! One span.
+
+use super::fields::{Fields, WireError};
+use super::point::{EventView, LinkView};
+use super::value::{self, Attributes, ValueView};
+
+/// A span, its fields found in one pass and borrowed from its bytes.
+///
+/// A field that occurs twice counts as its last occurrence, as protobuf has it. Attributes,
+/// events and links stay unread until asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct SpanView<'a> {
+    bytes: &'a [u8],
+    resource: &'a [u8],
+    scope: &'a [u8],
+    trace_id: &'a [u8],
+    span_id: &'a [u8],
+    parent_span_id: &'a [u8],
+    trace_state: &'a [u8],
+    name: &'a [u8],
+    status_message: &'a [u8],
+    start: u64,
+    end: u64,
+    kind: i32,
+    status_code: i32,
+    flags: u32,
+    dropped_attributes: u32,
+    dropped_events: u32,
+    dropped_links: u32,
+}
+
+impl<'a> SpanView<'a> {
+    /// Reads the bytes of a `Span` that comes without resource and scope.
+    ///
+    /// # Errors
+    /// [`WireError`] if the span's own fields or its status are malformed. Strings, attributes,
+    /// events and links are checked when they are asked for.
+    pub fn parse(span: &'a [u8]) -> Result<Self, WireError> {
+        Self::of(span, &[], &[])
+    }
+
+    /// Reads the bytes of a `Span` with those of its `Resource` and `InstrumentationScope`.
+    ///
+    /// # Errors
+    /// As [`SpanView::parse`]; resource and scope are not looked at.
+    pub fn of(span: &'a [u8], resource: &'a [u8], scope: &'a [u8]) -> Result<Self, WireError> {
+        let mut view = Self {
+            bytes: span,
+            resource,
+            scope,
+            trace_id: &[],
+            span_id: &[],
+            parent_span_id: &[],
+            trace_state: &[],
+            name: &[],
+            status_message: &[],
+            start: 0,
+            end: 0,
+            kind: 0,
+            status_code: 0,
+            flags: 0,
+            dropped_attributes: 0,
+            dropped_events: 0,
+            dropped_links: 0,
+        };
+        for field in Fields::new(span) {
+            let field = field?;
+            match field.number {
+                1 => view.trace_id = field.bytes()?,
+                2 => view.span_id = field.bytes()?,
+                3 => view.trace_state = field.bytes()?,
+                4 => view.parent_span_id = field.bytes()?,
+                5 => view.name = field.bytes()?,
+                6 => view.kind = field.varint()? as i32,
+                7 => view.start = field.fixed64()?,
+                8 => view.end = field.fixed64()?,
+                ATTRIBUTES | EVENTS | LINKS => _ = field.bytes()?,
+                10 => view.dropped_attributes = field.varint()? as u32,
+                12 => view.dropped_events = field.varint()? as u32,
+                14 => view.dropped_links = field.varint()? as u32,
+                15 => view.status(field.bytes()?)?,
+                16 => view.flags = field.fixed32()?,
+                _ => {}
+            }
+        }
+        Ok(view)
+    }
+
+    /// A status that comes in pieces adds up, as protobuf merges messages.
+    fn status(&mut self, message: &'a [u8]) -> Result<(), WireError> {
+        for field in Fields::new(message) {
+            let field = field?;
+            match field.number {
+                2 => self.status_message = field.bytes()?,
+                3 => self.status_code = field.varint()? as i32,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of the `Span` message, without key and length.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The bytes of the `Resource` message; empty if there is none.
+    pub fn resource(&self) -> &'a [u8] {
+        self.resource
+    }
+
+    /// The bytes of the `InstrumentationScope` message; empty if there is none.
+    pub fn scope(&self) -> &'a [u8] {
+        self.scope
+    }
+
+    /// The trace id, if it has its 16 bytes. An id of zeros is returned as it is.
+    pub fn trace_id(&self) -> Option<[u8; 16]> {
+        self.trace_id.try_into().ok()
+    }
+
+    /// The span id, if it has its 8 bytes. An id of zeros is returned as it is.
+    pub fn span_id(&self) -> Option<[u8; 8]> {
+        self.span_id.try_into().ok()
+    }
+
+    /// The parent's span id, if it has its 8 bytes; a root span has none.
+    pub fn parent_span_id(&self) -> Option<[u8; 8]> {
+        self.parent_span_id.try_into().ok()
+    }
+
+    /// Whether no parent id was sent. Not the same as an unusable
+    /// [`parent_span_id`](Self::parent_span_id).
+    pub fn is_root(&self) -> bool {
+        self.parent_span_id.is_empty()
+    }
+
+    /// The W3C `tracestate`; empty if there is none.
+    ///
+    /// # Errors
+    /// [`WireError::Utf8`].
+    pub fn trace_state(&self) -> Result<&'a str, WireError> {
+        value::text(self.trace_state)
+    }
+
+    /// The name.
+    ///
+    /// # Errors
+    /// [`WireError::Utf8`].
+    pub fn name(&self) -> Result<&'a str, WireError> {
+        value::text(self.name)
+    }
+
+    /// The kind as OTLP numbers it: 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
+    pub fn kind(&self) -> i32 {
+        self.kind
+    }
+
+    /// The start in nanoseconds since the Unix epoch; 0 if unknown.
+    pub fn start_unix_nanos(&self) -> u64 {
+        self.start
+    }
+
+    /// The end in nanoseconds since the Unix epoch; 0 if unknown. Not checked against the start.
+    pub fn end_unix_nanos(&self) -> u64 {
+        self.end
+    }
+
+    /// The status as OTLP numbers it: 0 unset, 1 ok, 2 error.
+    pub fn status_code(&self) -> i32 {
+        self.status_code
+    }
+
+    /// The description of the status; empty if there is none.
+    ///
+    /// # Errors
+    /// [`WireError::Utf8`].
+    pub fn status_message(&self) -> Result<&'a str, WireError> {
+        value::text(self.status_message)
+    }
+
+    /// W3C trace flags in bits 0 to 7; bits 8 and 9 say whether the parent is remote.
+    pub fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    /// How many attributes the sender left out.
+    pub fn dropped_attributes_count(&self) -> u32 {
+        self.dropped_attributes
+    }
+
+    /// How many events the sender left out.
+    pub fn dropped_events_count(&self) -> u32 {
+        self.dropped_events
+    }
+
+    /// How many links the sender left out.
+    pub fn dropped_links_count(&self) -> u32 {
+        self.dropped_links
+    }
+
+    /// The attributes, in wire order, duplicates included.
+    pub fn attributes(&self) -> Attributes<'a> {
+        Attributes::new(self.bytes, ATTRIBUTES)
+    }
+
+    /// The value for `key`, if there is a readable one. The last entry of the key counts.
+    ///
+    /// # Cost
+    /// One pass over the span. To look up many keys, iterate [`attributes`](Self::attributes).
+    pub fn attribute(&self, key: &str) -> Option<ValueView<'a>> {
+        self.attributes().last_of(key)
+    }
+
+    /// The value the span's resource has for `key`; rules as for [`attribute`](Self::attribute).
+    pub fn resource_attribute(&self, key: &str) -> Option<ValueView<'a>> {
+        Attributes::new(self.resource, value::RESOURCE_ATTRIBUTES).last_of(key)
+    }
+
+    /// The name of the instrumentation scope; empty if there is none.
+    ///
+    /// # Errors
+    /// [`WireError`] if the scope is malformed or its name is not UTF-8.
+    pub fn scope_name(&self) -> Result<&'a str, WireError> {
+        value::text_field(self.scope, value::SCOPE_NAME)
+    }
+
+    /// The events, in wire order. A malformed one is an error in its place.
+    pub fn events(&self) -> impl Iterator<Item = Result<EventView<'a>, WireError>> + use<'a> {
+        self.messages(EVENTS).map(|event| EventView::parse(event?))
+    }
+
+    /// The links, in wire order. A malformed one is an error in its place.
+    pub fn links(&self) -> impl Iterator<Item = Result<LinkView<'a>, WireError>> + use<'a> {
+        self.messages(LINKS).map(|link| LinkView::parse(link?))
+    }
+
+    fn messages(&self, number: u32) -> impl Iterator<Item = Result<&'a [u8], WireError>> + use<'a> {
+        Fields::new(self.bytes).filter_map(move |field| match field {
+            Ok(field) if field.number == number => Some(field.bytes()),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+}
+
+// opentelemetry/proto/trace/v1/trace.proto
+const ATTRIBUTES: u32 = 9;
+const EVENTS: u32 = 11;
+const LINKS: u32 = 13;
