@@ -1,0 +1,195 @@
+//! A TCP proxy on loopback that breaks on command.
+
+mod relay;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// What the proxy does to the connections that go through it.
+///
+/// Byte counts are of one connection since it was accepted. "Request" is what flows from the client
+/// to the upstream, "response" what flows back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Relays both ways.
+    Pass,
+    /// Accepts and resets at once; the upstream sees nothing. Open connections are reset.
+    Refuse,
+    /// Accepts, reads nothing, answers nothing, never contacts the upstream.
+    BlackHole,
+    /// Holds every chunk of up to 16 KiB back for this long, both ways.
+    Delay(Duration),
+    /// Lets the response through at this rate, beginning with one portion at once.
+    DripResponse {
+        /// Bytes of each portion; zero is taken as one.
+        bytes_per_tick: usize,
+        /// Pause after each portion.
+        tick: Duration,
+    },
+    /// Relays exactly this many request bytes, then resets the client; the upstream sees a truncated
+    /// request and an end of file.
+    ResetAfterRequestBytes(u64),
+    /// Relays exactly this many response bytes, then resets the client.
+    ResetAfterResponseBytes(u64),
+    /// Connects to the upstream and relays responses, but reads no further request byte.
+    StopReading,
+    /// Inverts every bit of the response, framing included: the peer no longer speaks the protocol.
+    CorruptResponse,
+}
+
+/// Connections and bytes that went through a [`FaultProxy`] since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Connections accepted, the refused and swallowed ones included.
+    pub connections: u64,
+    /// Connections over, for whatever reason.
+    pub closed: u64,
+    /// Connections the proxy reset on purpose.
+    pub resets: u64,
+    /// Bytes written to the upstream.
+    pub request_bytes: u64,
+    /// Bytes written to clients.
+    pub response_bytes: u64,
+}
+
+/// Stands between a client and an upstream on 127.0.0.1 and misbehaves as told.
+///
+/// Runs on a thread of its own with its own runtime, so it works from any test, async or not. A
+/// change of [`Fault`] takes effect at once, on open connections too: bytes held back flow again
+/// when the fault is lifted. Dropping the proxy closes everything and joins the thread.
+pub struct FaultProxy {
+    address: SocketAddr,
+    plan: watch::Sender<Plan>,
+    meter: Arc<Meter>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FaultProxy {
+    /// Listens on a free port of 127.0.0.1 and relays to `upstream`, which need not exist yet.
+    ///
+    /// # Errors
+    /// When no socket, runtime or thread is to be had.
+    pub fn start(upstream: SocketAddr) -> io::Result<FaultProxy> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (plan, orders) = watch::channel(Plan { fault: Fault::Pass, generation: 0 });
+        let meter = Arc::new(Meter::default());
+        let shared = Arc::clone(&meter);
+        let thread = thread::Builder::new().name("fault-proxy".into()).spawn(move || {
+            runtime.block_on(async move {
+                if let Ok(listener) = TcpListener::from_std(listener) {
+                    relay::accept(listener, upstream, orders, shared).await;
+                }
+            });
+        })?;
+        Ok(FaultProxy { address, plan, meter, thread: Some(thread) })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// [`address`](Self::address) as a URL: `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Misbehaves in this way from now on.
+    pub fn set(&self, fault: Fault) {
+        self.plan.send_modify(|plan| plan.fault = fault);
+    }
+
+    /// The present misbehaviour.
+    pub fn fault(&self) -> Fault {
+        self.plan.borrow().fault
+    }
+
+    /// Resets every open connection, once; new ones are treated by the present fault.
+    pub fn reset_open_connections(&self) {
+        self.plan.send_modify(|plan| plan.generation += 1);
+    }
+
+    /// What has gone through so far.
+    pub fn traffic(&self) -> Traffic {
+        *self.meter.lock()
+    }
+
+    /// Waits until `reached` holds of the traffic; false when it does not within `patience`.
+    pub fn wait_until(
+        &self,
+        patience: Duration,
+        mut reached: impl FnMut(&Traffic) -> bool,
+    ) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut traffic = self.meter.lock();
+        loop {
+            if reached(&traffic) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let (next, _) = self
+                .meter
+                .changed
+                .wait_timeout(traffic, left)
+                .unwrap_or_else(PoisonError::into_inner);
+            traffic = next;
+        }
+    }
+}
+
+impl fmt::Debug for FaultProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultProxy")
+            .field("address", &self.address)
+            .field("fault", &self.fault())
+            .field("traffic", &self.traffic())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        // A closed channel is the order to stop; the thread owns every socket.
+        self.plan = watch::channel(Plan { fault: Fault::Refuse, generation: 0 }).0;
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    fault: Fault,
+    /// Connections accepted under an earlier generation are reset.
+    generation: u64,
+}
+
+#[derive(Debug, Default)]
+struct Meter {
+    traffic: Mutex<Traffic>,
+    changed: Condvar,
+}
+
+impl Meter {
+    fn lock(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, change: impl FnOnce(&mut Traffic)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+}
