@@ -71,8 +71,10 @@ impl TransportBuilder {
         self
     }
 
-    /// Time of one request with all its attempts and waits; also the longest wait that a server
-    /// can impose on the whole transport. Default 60 s.
+    /// Time of one request with all its attempts and waits. Default 60 s.
+    ///
+    /// A server can hold back all requests of the transport for as long as leaves each of them
+    /// one attempt: this time less the attempt timeout, or half of it if that is longer.
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -135,7 +137,7 @@ impl TransportBuilder {
             #[cfg(feature = "grpc")]
             Protocol::Grpc => {
                 let wire = crate::grpc::GrpcWire::new(endpoint, &self.headers, user_agent, pem)?;
-                Ok(Wire::Grpc(wire))
+                Ok(Wire::Grpc(Box::new(wire)))
             }
             #[cfg(not(feature = "grpc"))]
             Protocol::Grpc => Err(BuildError::NoGrpc),
@@ -213,3 +215,73 @@ impl fmt::Debug for Pem {
 }
 
 const AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-Spanwise/", env!("CARGO_PKG_VERSION"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(url: &str) -> TransportBuilder {
+        Transport::builder().with_endpoint(Endpoint::parse("S", url).unwrap())
+    }
+
+    #[test]
+    fn what_is_not_compiled_in_is_named() {
+        let https = at("https://collector").build();
+        let grpc = at("http://collector").with_protocol(Protocol::Grpc).build();
+        match https {
+            Ok(_) => assert!(cfg!(feature = "tls")),
+            Err(error) => {
+                assert!(cfg!(not(feature = "tls")) && error.to_string().contains("`tls`"))
+            }
+        }
+        match grpc {
+            Ok(_) => assert!(cfg!(feature = "grpc")),
+            Err(error) => {
+                assert!(cfg!(not(feature = "grpc")) && error.to_string().contains("`grpc`"))
+            }
+        }
+    }
+
+    #[test]
+    fn zero_times_are_refused() {
+        let zero = Transport::builder().with_attempt_timeout(Duration::ZERO).build();
+        assert_eq!(zero.unwrap_err(), BuildError::Zero { name: "attempt timeout" });
+        let zero = Transport::builder().with_deadline(Duration::ZERO).build();
+        assert_eq!(zero.unwrap_err(), BuildError::Zero { name: "deadline" });
+        let endless = Transport::builder().with_deadline(Duration::MAX);
+        assert!(endless.with_attempt_timeout(Duration::MAX).build().is_ok());
+    }
+
+    #[test]
+    #[cfg(feature = "tls")]
+    fn a_certificate_that_is_none_is_refused_for_https_alone() {
+        let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for pem in ["", "no certificate", pem] {
+            let error = at("https://c").with_certificate_pem(pem).build().unwrap_err();
+            assert!(matches!(error, BuildError::Certificate { .. }), "{error}");
+            assert!(at("http://c").with_certificate_pem(pem).build().is_ok());
+        }
+    }
+
+    #[test]
+    fn nothing_secret_shows() {
+        let headers = Headers::parse("api-key=hunter2").unwrap();
+        let builder = at("http://c/?key=hunter2").with_headers(headers);
+        let builder = builder.with_certificate_pem("hunter2");
+        assert!(!format!("{builder:?}").contains("hunter2"));
+        assert!(!format!("{:?}", builder.build().unwrap()).contains("hunter2"));
+    }
+
+    #[test]
+    fn the_user_agent_takes_a_prefix() {
+        let agent = |builder: TransportBuilder| builder.user_agent();
+        let ours = Transport::builder();
+        assert_eq!(agent(ours.clone()).unwrap(), AGENT);
+        let prefixed = agent(ours.clone().with_user_agent_prefix(" shop/1 ")).unwrap();
+        assert_eq!(prefixed, format!("shop/1 {AGENT}"));
+        assert_eq!(
+            agent(ours.with_user_agent_prefix("a\r\nb: c")).unwrap_err(),
+            BuildError::UserAgent
+        );
+    }
+}

@@ -226,3 +226,242 @@ const ABORTED: u32 = 10;
 const OUT_OF_RANGE: u32 = 11;
 const UNAVAILABLE: u32 = 14;
 const DATA_LOSS: u32 = 15;
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use base64::Engine as _;
+    use http::{HeaderName, HeaderValue};
+    use prost::encoding::{bytes, int32, int64, string};
+
+    use super::*;
+
+    /// 2026-01-01T00:00:00Z
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+    }
+
+    fn reply(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Reply {
+        Reply {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: map(headers),
+            body: Ok(Bytes::copy_from_slice(body)),
+            trailers: HeaderMap::new(),
+        }
+    }
+
+    fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        };
+        headers.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn every_http_status_with_every_retry_after() {
+        let junk = "9".repeat(8192);
+        let seconds = |s| Some(Duration::from_secs(s));
+        let afters = [
+            (None, None),
+            (Some("0"), seconds(0)),
+            (Some("120"), seconds(120)),
+            (Some("-1"), None),
+            (Some("1000000000000"), seconds(1_000_000_000_000)),
+            (Some("Fri, 01 Jan 2016 00:00:00 GMT"), seconds(0)),
+            (Some("Thu, 01 Jan 2026 00:02:00 GMT"), seconds(120)),
+            (Some("soon"), None),
+            (Some(junk.as_str()), seconds(u64::MAX)),
+        ];
+        let mut cases = 0;
+        for status in 100..600 {
+            for (after, throttle) in afters {
+                let headers: Vec<_> = after.iter().map(|after| ("retry-after", *after)).collect();
+                let verdict = http(&reply(status, &headers, b""), now());
+                let permanent = |failure| Verdict::permanent(failure, "");
+                let expected = match status {
+                    200..300 => {
+                        Verdict::Accepted { rejected: 0, message: None, undecodable: false }
+                    }
+                    429 | 502 | 503 | 504 => Verdict::Again {
+                        cause: Cause::Answered(Status::Http(status)),
+                        throttle,
+                        detail: String::new(),
+                    },
+                    300..400 => permanent(Failure::Redirect { status }),
+                    100..200 => permanent(Failure::AmbiguousResponse),
+                    413 => permanent(Failure::TooLarge),
+                    _ => permanent(Failure::Rejected { status: Status::Http(status) }),
+                };
+                assert_eq!(verdict, expected, "{status} {after:?}");
+                cases += 1;
+            }
+        }
+        assert_eq!(cases, 4500);
+    }
+
+    /// A `google.rpc.Status` as a header, with a `RetryInfo` of that delay among its details.
+    fn details(code: i32, delay: Option<(i64, i32)>) -> String {
+        let any = |name: &str, value: Vec<u8>| {
+            let mut any = Vec::new();
+            string::encode(1, &format!("type.googleapis.com/google.rpc.{name}"), &mut any);
+            bytes::encode(2, &value, &mut any);
+            any
+        };
+        let mut status = Vec::new();
+        int32::encode(1, &code, &mut status);
+        string::encode(2, &"from the details".to_owned(), &mut status);
+        bytes::encode(3, &any("ErrorInfo", vec![10, 1, b'x']), &mut status);
+        if let Some((seconds, nanos)) = delay {
+            let (mut duration, mut info) = (Vec::new(), Vec::new());
+            int64::encode(1, &seconds, &mut duration);
+            int32::encode(2, &nanos, &mut duration);
+            bytes::encode(1, &duration, &mut info);
+            bytes::encode(3, &any("RetryInfo", info), &mut status);
+        }
+        base64::engine::general_purpose::STANDARD_NO_PAD.encode(status)
+    }
+
+    #[test]
+    fn every_grpc_code_with_every_retry_info() {
+        let seconds = |s| Some(Duration::from_secs(s));
+        let infos = [
+            (None, None),
+            (Some((0, 0)), seconds(0)),
+            (Some((5, 0)), seconds(5)),
+            (Some((1_000_000_000, 0)), seconds(1_000_000_000)),
+            (Some((-5, -7)), seconds(0)),
+        ];
+        for code in 1..=16 {
+            for (delay, throttle) in infos {
+                let status = Status::Grpc(code);
+                let retryable = match code {
+                    1 | 4 | 10 | 11 | 14 | 15 => true,
+                    8 => delay.is_some(),
+                    _ => false,
+                };
+                let detail = "a b".to_owned();
+                let expected = if retryable {
+                    Verdict::Again { cause: Cause::Answered(status), throttle, detail }
+                } else {
+                    Verdict::Permanent { failure: Failure::Rejected { status }, detail }
+                };
+                let details = details(code as i32, delay);
+                let code = code.to_string();
+                let fields = [
+                    ("grpc-status", code.as_str()),
+                    ("grpc-message", "a%20b"),
+                    ("grpc-status-details-bin", &details),
+                ];
+                // Among the headers, and as trailers after a body.
+                assert_eq!(grpc(&reply(200, &fields, b""), now()), expected, "{code} {delay:?}");
+                let trailed = Reply { trailers: map(&fields), ..reply(200, &[], b"") };
+                assert_eq!(grpc(&trailed, now()), expected, "{code} {delay:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn grpc_codes_outside_the_table() {
+        let of = |fields: &[(&'static str, &str)]| grpc(&reply(200, fields, b""), now());
+        let unknown = Failure::Rejected { status: Status::Grpc(99) };
+        assert_eq!(of(&[("grpc-status", "99")]), Verdict::permanent(unknown, ""));
+        for code in ["", "-1", "ok", "99999999999"] {
+            let Verdict::Permanent { failure, .. } = of(&[("grpc-status", code)]) else {
+                panic!("{code} is no status")
+            };
+            assert_eq!(failure, Failure::AmbiguousResponse);
+        }
+        let broken = [("grpc-status", "8"), ("grpc-status-details-bin", "!")];
+        let exhausted = Failure::Rejected { status: Status::Grpc(8) };
+        assert_eq!(of(&broken), Verdict::permanent(exhausted, ""));
+        let details = details(3, None);
+        let silent = [("grpc-status", "3"), ("grpc-status-details-bin", details.as_str())];
+        let invalid = Failure::Rejected { status: Status::Grpc(3) };
+        assert_eq!(of(&silent), Verdict::permanent(invalid, "from the details"));
+    }
+
+    #[test]
+    fn a_request_too_large_is_not_repeated() {
+        let cases = [
+            ("8", "grpc: received message larger than max (5000000 vs. 4194304)"),
+            ("8", "gRPC message exceeds maximum size 4194304: 5000000"),
+            ("11", "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes"),
+        ];
+        for (code, message) in cases {
+            let verdict =
+                grpc(&reply(200, &[("grpc-status", code), ("grpc-message", message)], b""), now());
+            assert_eq!(verdict, Verdict::permanent(Failure::TooLarge, message));
+        }
+    }
+
+    #[test]
+    fn grpc_without_a_status_is_read_as_http_or_not_at_all() {
+        let nothing = grpc(&reply(200, &[], b""), now());
+        assert_eq!(nothing, Verdict::permanent(Failure::AmbiguousResponse, "no grpc-status"));
+        let proxy = grpc(&reply(503, &[("retry-after", "5")], b"no upstream"), now());
+        let expected = Verdict::Again {
+            cause: Cause::Answered(Status::Http(503)),
+            throttle: Some(Duration::from_secs(5)),
+            detail: "no upstream".into(),
+        };
+        assert_eq!(proxy, expected);
+        let moved = grpc(&reply(307, &[("location", "http://b")], b""), now());
+        assert_eq!(moved, Verdict::permanent(Failure::Redirect { status: 307 }, ""));
+    }
+
+    #[test]
+    fn a_success_without_a_message_is_ambiguous_in_grpc() {
+        let ok = [("grpc-status", "0")];
+        for body in [&b""[..], b"<html>", &[0, 0, 0, 0, 1, 0xff], &[1, 0, 0, 0, 1, 7]] {
+            let verdict = grpc(&reply(200, &ok, body), now());
+            let Verdict::Permanent { failure, .. } = verdict else { panic!("{verdict:?}") };
+            assert_eq!(failure, Failure::AmbiguousResponse, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn an_undecodable_body_does_not_take_back_a_200() {
+        let gzip = [("content-encoding", "gzip")];
+        let brotli = [("content-encoding", "br")];
+        let cases: [(&[(&'static str, &str)], &[u8]); 4] = [
+            (&[], b"<html>hello</html>"),
+            (&[], b"{}"),
+            (&gzip, b"not gzip"),
+            (&brotli, b"\x0b\x02\x80"),
+        ];
+        for (headers, body) in cases {
+            let verdict = http(&reply(200, headers, body), now());
+            let expected = Verdict::Accepted { rejected: 0, message: None, undecodable: true };
+            assert_eq!(verdict, expected, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn faults_of_the_body_weigh_by_status() {
+        let of = |status, fault: BodyFault| {
+            http(&Reply { body: Err(fault), ..reply(status, &[], b"") }, now())
+        };
+        let lost = BodyFault::Lost("gone".into());
+        assert_eq!(of(200, lost.clone()), Verdict::again(Cause::Ambiguous, "gone"));
+        let busy = Cause::Answered(Status::Http(503));
+        assert_eq!(of(503, lost.clone()), Verdict::again(busy, ""));
+        let rejected = Failure::Rejected { status: Status::Http(400) };
+        assert_eq!(of(400, lost), Verdict::permanent(rejected, ""));
+        for status in [200, 400, 503] {
+            let verdict = of(status, BodyFault::TooLarge);
+            assert_eq!(verdict, Verdict::permanent(Failure::ResponseTooLarge, ""));
+        }
+    }
+
+    #[test]
+    fn failures_say_what_the_server_said() {
+        let mut status = Vec::new();
+        string::encode(2, &"no such tenant".to_owned(), &mut status);
+        for body in [&status[..], b" no such tenant\n"] {
+            let rejected = Failure::Rejected { status: Status::Http(401) };
+            let expected = Verdict::permanent(rejected, "no such tenant");
+            assert_eq!(http(&reply(401, &[], body), now()), expected);
+        }
+    }
+}

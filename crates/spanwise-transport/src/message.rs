@@ -208,6 +208,15 @@ mod tests {
         }
 
         #[test]
+        fn base64_comes_back(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            use base64::Engine as _;
+            use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+            prop_assert_eq!(base64_decoded(STANDARD.encode(&bytes).as_bytes()), Some(bytes.clone()));
+            let bare = STANDARD_NO_PAD.encode(&bytes);
+            prop_assert_eq!(base64_decoded(bare.as_bytes()), Some(bytes));
+        }
+
+        #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = ExportResponse::read(&bytes);
             let _ = RpcStatus::read(&bytes);

@@ -1,7 +1,7 @@
 //! A wire that follows a script, so that the sending loop can be tested in paused time.
 
 use std::convert::Infallible;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -31,13 +31,13 @@ pub(crate) enum Scene {
 #[derive(Debug)]
 pub(crate) struct Script {
     scenes: Mutex<Vec<Scene>>,
-    pub(crate) seen: Mutex<Vec<(Instant, Bytes)>>,
+    seen: Arc<Mutex<Vec<(Instant, Bytes)>>>,
 }
 
 impl Script {
     pub(crate) fn new(scenes: &[Scene]) -> Self {
         let scenes = Mutex::new(scenes.iter().rev().cloned().collect());
-        Self { scenes, seen: Mutex::default() }
+        Self { scenes, seen: Arc::default() }
     }
 
     pub(crate) async fn attempt(
@@ -77,4 +77,206 @@ impl Script {
             Err(verdict) => verdict,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::pin::pin;
+
+    use super::*;
+    use crate::wire::Wire;
+    use crate::{
+        Compression, Delivery, Endpoint, Failure, Headers, Outcome, PREFIX, Protocol, Status,
+        Transport, TransportBuilder,
+    };
+
+    type Seen = Arc<Mutex<Vec<(Instant, Bytes)>>>;
+
+    fn transport(scenes: &[Scene], builder: TransportBuilder) -> (Transport, Seen) {
+        let script = Script::new(scenes);
+        let seen = script.seen.clone();
+        let endpoint = Endpoint::localhost(Protocol::HttpProtobuf);
+        (Transport::new(&builder, endpoint, Wire::Script(script)), seen)
+    }
+
+    fn request() -> Bytes {
+        vec![7; PREFIX + 2000].into()
+    }
+
+    /// Sends one request, with an hour until it is cancelled.
+    async fn send(scenes: &[Scene]) -> (Delivery, Duration, Seen) {
+        let (transport, seen) = transport(scenes, Transport::builder());
+        let start = Instant::now();
+        let delivery = transport.send(request(), start + HOUR).await;
+        (delivery, start.elapsed(), seen)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retries_send_the_very_same_bytes() {
+        for compression in [Compression::None, Compression::Gzip] {
+            let scenes = [ask(503), Scene::Silence, Scene::Refuse, ask(200)];
+            let builder = Transport::builder().with_compression(compression);
+            let (transport, seen) = transport(&scenes, builder);
+            let delivery = transport.send(request(), Instant::now() + HOUR).await;
+            assert!(delivery.is_accepted(), "{delivery:?}");
+            assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (4, 1));
+            let seen = seen.lock().unwrap();
+            // The same address, so not even a copy.
+            let addresses: HashSet<_> = seen.iter().map(|(_, b)| (b.as_ptr(), b.len())).collect();
+            assert_eq!((seen.len(), addresses.len()), (4, 1));
+            assert_eq!(delivery.body_bytes, seen[0].1.len());
+            assert_eq!(delivery.body_bytes < 2000, compression == Compression::Gzip);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_bounds_every_kind_of_failure() {
+        let cases = [
+            (ask(503), Failure::RetryDeadline { last: Some(Status::Http(503)) }),
+            (Scene::Refuse, Failure::RetryDeadline { last: None }),
+            (Scene::Blackhole, Failure::RetryDeadline { last: None }),
+            (Scene::Silence, Failure::AmbiguousTimeout),
+        ];
+        for (scene, failure) in cases {
+            let (delivery, took, seen) = send(std::slice::from_ref(&scene)).await;
+            assert_eq!(delivery.outcome, Outcome::Failed(failure), "{scene:?}");
+            // No earlier than one wait of ours before the deadline.
+            assert!(took <= MINUTE && took > MINUTE - 6 * SECOND, "{scene:?}: {took:?}");
+            assert_eq!(seen.lock().unwrap().len(), delivery.attempts as usize);
+            let ambiguous = if matches!(scene, Scene::Silence) { delivery.attempts } else { 0 };
+            assert_eq!(delivery.ambiguous_attempts, ambiguous, "{scene:?}");
+            assert!((5..200).contains(&delivery.attempts), "{}", delivery.attempts);
+            assert_eq!(delivery.detail.is_empty(), matches!(scene, Scene::Answer(..)));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_answer_is_waited_for_and_a_slower_one_is_not() {
+        let slow = |secs| Scene::Answer(200, None, Duration::from_secs(secs));
+        let (delivery, took, _) = send(&[slow(9)]).await;
+        assert_eq!((delivery.is_accepted(), delivery.attempts), (true, 1));
+        assert_eq!(took, 9 * SECOND);
+        let (delivery, _, _) = send(&[slow(11), slow(1)]).await;
+        assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (2, 1));
+        assert!(delivery.is_accepted());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn permanent_answers_are_not_repeated() {
+        let cases = [
+            (302, Failure::Redirect { status: 302 }),
+            (400, Failure::Rejected { status: Status::Http(400) }),
+            (413, Failure::TooLarge),
+            (500, Failure::Rejected { status: Status::Http(500) }),
+        ];
+        for (status, failure) in cases {
+            let (delivery, took, _) = send(&[ask(status)]).await;
+            assert_eq!(delivery.outcome, Outcome::Failed(failure));
+            assert_eq!((delivery.attempts, took), (1, Duration::ZERO));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_servers_wait_is_honoured() {
+        for (after, wait) in [("5", 5 * SECOND), ("0", Duration::ZERO)] {
+            let scenes = [Scene::Answer(429, Some(after), Duration::ZERO), ask(200)];
+            let (delivery, took, _) = send(&scenes).await;
+            assert_eq!((delivery.is_accepted(), delivery.attempts), (true, 2));
+            assert!(took >= wait && took < wait + SECOND, "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_past_the_deadline_ends_the_request_and_holds_back_the_next_for_a_while() {
+        let scenes = [Scene::Answer(503, Some("1000000000"), Duration::ZERO), ask(200)];
+        let (transport, _) = transport(&scenes, Transport::builder());
+        let start = Instant::now();
+        let first = transport.send(request(), start + HOUR).await;
+        let last = Some(Status::Http(503));
+        assert_eq!(first.outcome, Outcome::Failed(Failure::RetryDeadline { last }));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        let second = transport.send(request(), start + HOUR).await;
+        assert!(second.is_accepted(), "{second:?}");
+        assert_eq!(start.elapsed(), 50 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_wait_holds_back_every_request() {
+        let scenes = [Scene::Answer(503, Some("7"), Duration::ZERO), ask(200)];
+        let (transport, seen) = transport(&scenes, Transport::builder());
+        let start = Instant::now();
+        let (first, second) = tokio::join!(transport.send(request(), start + HOUR), async {
+            tokio::time::sleep(SECOND).await;
+            transport.clone().send(request(), start + HOUR).await
+        });
+        assert!(first.is_accepted() && second.is_accepted());
+        assert_eq!((first.attempts, second.attempts), (2, 1));
+        let seen: Vec<_> = seen.lock().unwrap().iter().map(|(at, _)| *at - start).collect();
+        assert_eq!(seen[0], Duration::ZERO);
+        assert!(seen[1..].iter().all(|at| *at >= 7 * SECOND), "{seen:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancelling_ends_it_and_tells_what_is_unknown() {
+        for (scene, ambiguous) in [(Scene::Silence, 1), (Scene::Blackhole, 0)] {
+            let (transport, _) = transport(&[scene], Transport::builder());
+            let start = Instant::now();
+            let delivery = transport.send(request(), start + 3 * SECOND).await;
+            assert_eq!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
+            assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (1, ambiguous));
+            assert_eq!(start.elapsed(), 3 * SECOND);
+        }
+        // In a wait between attempts.
+        let (transport, seen) =
+            transport(&[Scene::Answer(503, Some("30"), Duration::ZERO)], Transport::builder());
+        let (cancel, cancelled) = tokio::sync::oneshot::channel::<()>();
+        let sending = transport.send_unless(request(), async { drop(cancelled.await) });
+        let (delivery, ()) = tokio::join!(sending, async {
+            tokio::time::sleep(SECOND).await;
+            cancel.send(()).unwrap();
+        });
+        assert_eq!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
+        assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (1, 0));
+        assert_eq!(seen.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_send_stops_there() {
+        let (transport, seen) = transport(&[Scene::Silence], Transport::builder());
+        {
+            let mut sending = pin!(transport.send(request(), Instant::now() + HOUR));
+            assert!(tokio::time::timeout(SECOND, &mut sending).await.is_err());
+        }
+        tokio::time::sleep(HOUR).await;
+        assert_eq!(seen.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn outside_a_runtime_it_fails_and_does_not_panic() {
+        let transport = Transport::builder().build().unwrap();
+        let mut sending = pin!(transport.send_unless(request(), std::future::pending()));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let std::task::Poll::Ready(delivery) = sending.as_mut().poll(&mut cx) else {
+            panic!("nothing to wait for")
+        };
+        assert_eq!(delivery.outcome, Outcome::Failed(Failure::Unsendable));
+    }
+
+    #[test]
+    fn the_handle_is_one_to_share() {
+        fn shareable<T: Send + Sync + Clone + 'static>(_: &T) {}
+        fn movable<T: Send>(_: &T) {}
+        let transport = Transport::builder().with_headers(Headers::new()).build().unwrap();
+        shareable(&transport);
+        movable(&transport.send_unless(request(), std::future::pending()));
+    }
+
+    fn ask(status: u16) -> Scene {
+        Scene::Answer(status, None, Duration::ZERO)
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR: Duration = Duration::from_secs(3600);
 }

@@ -56,7 +56,9 @@ impl Transport {
             attempt_timeout: builder.attempt_timeout,
             deadline: builder.deadline,
             retry: builder.retry,
-            throttle: Throttle::new(builder.deadline),
+            throttle: Throttle::new(
+                builder.deadline.saturating_sub(builder.attempt_timeout).max(builder.deadline / 2),
+            ),
             dice: Dice::new(),
             wire,
         };
@@ -105,10 +107,8 @@ impl Transport {
             Some(Verdict::Permanent { failure, detail }) => {
                 (Outcome::Failed(failure), detail, false)
             }
-            Some(Verdict::Again { cause, detail, .. }) => {
-                (Outcome::Failed(cause.failure()), detail, false)
-            }
-            None => {
+            // Cancelled; `deliver` itself never ends with `Again`.
+            Some(Verdict::Again { .. }) | None => {
                 tally.count_open();
                 (Outcome::Failed(Failure::Shutdown), std::mem::take(&mut tally.said), false)
             }
@@ -123,7 +123,7 @@ impl Transport {
         }
     }
 
-    /// Runs attempts until one ends it. A returned `Again` is the last word, not a request.
+    /// Runs attempts until the last, and returns its verdict or what giving up amounts to.
     async fn deliver(&self, framed: Bytes, tally: &mut Tally) -> Verdict {
         let shared = &*self.shared;
         if tokio::runtime::Handle::try_current().is_err() {
@@ -137,27 +137,27 @@ impl Transport {
         let start = Instant::now();
         let deadline = later(start, shared.deadline);
         let mut retry = Retry::new(shared.retry, shared.deadline);
-        let mut last = Verdict::again(Cause::NotSent, "the server asked to wait");
+        let mut last = Cause::NotSent;
         loop {
             shared.throttle.wait(deadline).await;
             let now = Instant::now();
             if now >= deadline {
-                return last;
+                return Verdict::permanent(last.failure(), std::mem::take(&mut tally.said));
             }
             let sent = tally.begin();
             let until = later(now, shared.attempt_timeout).min(deadline);
             let verdict = shared.wire.attempt(&payload, sent, until).await;
             tally.end(&verdict);
-            let Verdict::Again { cause, throttle, .. } = verdict else { return verdict };
+            let Verdict::Again { cause, throttle, detail } = verdict else { return verdict };
             let now = Instant::now();
             if let Some(wait) = throttle {
                 shared.throttle.hold(now, wait);
             }
             match retry.after(now - start, cause, throttle, shared.dice.roll()) {
                 Step::Wait(wait) => tokio::time::sleep(wait).await,
-                Step::GiveUp(_) => return verdict,
+                Step::GiveUp(failure) => return Verdict::permanent(failure, detail),
             }
-            last = verdict;
+            (last, tally.said) = (cause, detail);
         }
     }
 
@@ -185,7 +185,9 @@ struct Tally {
     attempts: u32,
     ambiguous: u32,
     body_bytes: usize,
+    /// What the last failed attempt said, as it was said.
     said: String,
+    /// The attempt under way.
     open: Option<Sent>,
 }
 
@@ -196,13 +198,8 @@ impl Tally {
     }
 
     fn end(&mut self, verdict: &Verdict) {
-        match verdict {
-            Verdict::Again { cause: Cause::Ambiguous, detail, .. } => {
-                self.said.clone_from(detail);
-                self.count_open();
-            }
-            Verdict::Again { detail, .. } => self.said.clone_from(detail),
-            _ => {}
+        if matches!(verdict, Verdict::Again { cause: Cause::Ambiguous, .. }) {
+            self.count_open();
         }
         self.open = None;
     }

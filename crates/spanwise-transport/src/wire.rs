@@ -72,7 +72,7 @@ impl Payload {
 pub(crate) enum Wire {
     Http(http1::HttpWire),
     #[cfg(feature = "grpc")]
-    Grpc(crate::grpc::GrpcWire),
+    Grpc(Box<crate::grpc::GrpcWire>),
     #[cfg(test)]
     Script(crate::script::Script),
 }
@@ -131,17 +131,17 @@ fn broken(error: &(dyn Error + 'static), unanswered: Cause) -> Verdict {
         if is_tls(error) {
             cause = Cause::Tls;
         }
-        if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            if error.is_parse() {
-                let said = error.to_string();
-                // hyper names this case for servers alone.
-                let failure = if said.contains("too large") {
-                    Failure::ResponseTooLarge
-                } else {
-                    Failure::AmbiguousResponse
-                };
-                return Verdict::permanent(failure, said);
-            }
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && error.is_parse()
+        {
+            let said = error.to_string();
+            // hyper names this case for servers alone.
+            let failure = if said.contains("too large") {
+                Failure::ResponseTooLarge
+            } else {
+                Failure::AmbiguousResponse
+            };
+            return Verdict::permanent(failure, said);
         }
         let said = error.to_string();
         if !detail.ends_with(&said) {
@@ -196,5 +196,70 @@ impl<C: Clone> PerRuntime<C> {
                 Ok(client)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::read::GzDecoder;
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn framed(len: usize) -> Vec<u8> {
+        let mut framed = vec![b'a'; PREFIX + len];
+        framing::write_prefix(&mut framed);
+        framed
+    }
+
+    #[test]
+    fn a_payload_shares_the_bytes_it_was_given() {
+        let framed = Bytes::from(framed(3000));
+        let http = Payload::new(framed.clone(), Protocol::HttpProtobuf, Compression::None).unwrap();
+        assert_eq!(http.bytes.as_ptr(), framed[PREFIX..].as_ptr());
+        assert_eq!((http.bytes.len(), http.gzip), (3000, false));
+        let grpc = Payload::new(framed.clone(), Protocol::Grpc, Compression::None).unwrap();
+        assert_eq!(grpc.bytes.as_ptr(), framed.as_ptr());
+        assert_eq!(grpc.body_len(Protocol::Grpc), 3000);
+    }
+
+    #[test]
+    fn a_missing_prefix_is_written() {
+        let bare = Bytes::from(vec![7; PREFIX + 9]);
+        let grpc = Payload::new(bare, Protocol::Grpc, Compression::None).unwrap();
+        assert_eq!(grpc.bytes[..PREFIX], [0, 0, 0, 0, 9]);
+        assert_eq!(grpc.bytes[PREFIX..], [7; 9]);
+    }
+
+    #[test]
+    fn gzip_is_framed_for_grpc_and_bare_for_http() {
+        let framed = Bytes::from(framed(3000));
+        for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
+            let payload = Payload::new(framed.clone(), protocol, Compression::Gzip).unwrap();
+            assert!(payload.gzip);
+            let packed = match protocol {
+                Protocol::HttpProtobuf => payload.bytes.clone(),
+                Protocol::Grpc => {
+                    let prefix = framing::prefix(payload.bytes.len(), true).unwrap();
+                    assert_eq!(payload.bytes[..PREFIX], prefix);
+                    payload.bytes.slice(PREFIX..)
+                }
+            };
+            assert_eq!(packed.len(), payload.body_len(protocol));
+            let mut plain = Vec::new();
+            GzDecoder::new(&packed[..]).read_to_end(&mut plain).unwrap();
+            assert_eq!(plain, framed[PREFIX..]);
+        }
+    }
+
+    #[test]
+    fn a_buffer_without_room_for_the_prefix_is_no_request() {
+        for len in 0..PREFIX {
+            let short = Bytes::from(vec![0; len]);
+            let payload = Payload::new(short, Protocol::HttpProtobuf, Compression::None);
+            assert_eq!(payload.unwrap_err(), Failure::Unsendable);
+        }
+        let empty = Bytes::from(framed(0));
+        assert!(Payload::new(empty, Protocol::HttpProtobuf, Compression::Gzip).is_ok());
     }
 }
