@@ -197,7 +197,9 @@ const MAX_FIELD_NUMBER: u32 = (1 << 29) - 1;
 mod tests {
     use super::*;
 
-    fn one(bytes: &[u8]) -> Result<(u32, FieldValue<'_>), WireError> {
+    type Read<'a> = Result<(u32, FieldValue<'a>), WireError>;
+
+    fn one(bytes: &[u8]) -> Read<'_> {
         let mut fields = Fields::new(bytes);
         let first = fields.next().unwrap();
         // One field or one error, and then the end.
@@ -208,7 +210,7 @@ mod tests {
     #[test]
     fn fields_and_their_errors() {
         use FieldValue::*;
-        let cases: &[(&[u8], Result<(u32, FieldValue<'_>), WireError>)] = &[
+        let cases: &[(&[u8], Read<'_>)] = &[
             (&[0x08, 0x00], Ok((1, Varint(0)))),
             (&[0x08, 0xac, 0x02], Ok((1, Varint(300)))),
             (&[0x08, 0x80, 0x00], Ok((1, Varint(0)))),
