@@ -88,7 +88,7 @@ where
 
     /// Cuts the spans of `chunks`, in their order, into as few requests as the limits allow and
     /// hands each to `emit`.
-    pub fn frame(&mut self, chunks: &[Chunk], mut emit: impl FnMut(Request)) {
+    pub fn frame(&mut self, chunks: &[&Chunk], mut emit: impl FnMut(Request)) {
         let fixed = self.limits.prefix + self.resource.len() + MESSAGE_OVERHEAD;
         let (mut bytes, mut spans) = (fixed, 0usize);
         self.runs.clear();
@@ -132,7 +132,7 @@ where
     }
 
     /// Writes the collected runs as one request.
-    fn request(&mut self, chunks: &[Chunk], spans: u64) -> Request {
+    fn request(&mut self, chunks: &[&Chunk], spans: u64) -> Request {
         // Stable: spans of a scope keep their order.
         self.runs.sort_by_key(|run| run.scope);
         let groups = || self.runs.chunk_by(|a, b| a.scope == b.scope);

@@ -1,0 +1,94 @@
+//! `OTEL_*` variables: read by name, parsed, and complained about.
+
+use crate::diagnostics::{Diagnostic, Handler, tell};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where variables come from: the process, or a test's own.
+pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The environment as a source of settings.
+///
+/// Empty means unset. A number, switch or name that cannot be parsed is told once and ignored
+/// (specification, *Parsing empty value*, *Numeric value*, *Enum value*).
+pub(crate) struct Environment {
+    lookup: Lookup,
+    handler: Handler,
+}
+
+impl Environment {
+    pub(crate) fn new(lookup: Lookup, handler: Handler) -> Self {
+        Self { lookup, handler }
+    }
+
+    /// The first of `names` that is set, with its name.
+    pub(crate) fn text(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
+        names.iter().find_map(|&name| {
+            let value = (self.lookup)(name)?;
+            let value = value.trim();
+            (!value.is_empty()).then(|| (name, value.to_owned()))
+        })
+    }
+
+    /// The first of `names` that is set and that `parse` accepts.
+    pub(crate) fn parsed<T>(
+        &self,
+        names: &[&'static str],
+        accepted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        names.iter().find_map(|&name| {
+            let (_, value) = self.text(&[name])?;
+            let parsed = parse(&value);
+            if parsed.is_none() {
+                self.ignore(name, &value, accepted);
+            }
+            parsed
+        })
+    }
+
+    /// A count.
+    pub(crate) fn count(&self, names: &[&'static str]) -> Option<u64> {
+        self.parsed(names, "a whole number, 0 or more", |value| value.parse().ok())
+    }
+
+    /// A count of at least one.
+    pub(crate) fn positive(&self, names: &[&'static str]) -> Option<u64> {
+        self.parsed(names, "a whole number, 1 or more", |value| {
+            value.parse().ok().filter(|&count| count > 0)
+        })
+    }
+
+    /// A duration, given in milliseconds.
+    pub(crate) fn millis(&self, names: &[&'static str]) -> Option<Duration> {
+        self.parsed(names, "milliseconds, 1 or more", |value| {
+            value.parse().ok().filter(|&millis| millis > 0).map(Duration::from_millis)
+        })
+    }
+
+    /// A switch.
+    pub(crate) fn switch(&self, names: &[&'static str]) -> Option<bool> {
+        self.parsed(names, "true or false", |value| match value.to_ascii_lowercase().as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        })
+    }
+
+    /// Says that a value is not used.
+    pub(crate) fn ignore(&self, setting: &str, value: &str, accepted: &str) {
+        tell(
+            &self.handler,
+            &Diagnostic::SettingIgnored {
+                setting: setting.to_owned(),
+                value: shown(value),
+                accepted: accepted.to_owned(),
+            },
+        );
+    }
+}
+
+/// A value as it can stand in a line: no control characters, not too long.
+fn shown(value: &str) -> String {
+    value.chars().take(100).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,126 @@
+//! Where spans go and how: `OTEL_EXPORTER_OTLP_*`.
+
+use super::environment::Environment;
+use super::{BuildError, Builder};
+use spanwise_transport::{Compression, Endpoint, EndpointError, Headers, Protocol, Transport};
+
+impl Builder {
+    pub(super) fn transport(&self, environment: &Environment) -> Result<Transport, BuildError> {
+        let protocol = self.resolve_protocol(environment)?;
+        let mut transport = Transport::builder()
+            .with_protocol(protocol)
+            .with_headers(self.resolve_headers(environment)?)
+            .with_compression(self.resolve_compression(environment));
+        if let Some(endpoint) = self.resolve_endpoint(environment, protocol)? {
+            transport = transport.with_endpoint(endpoint);
+        }
+        if let Some(pem) = self.resolve_certificate(environment)? {
+            transport = transport.with_certificate_pem(pem);
+        }
+        let attempt = self.attempt_timeout.or_else(|| environment.millis(&TIMEOUT));
+        if let Some(timeout) = attempt {
+            transport = transport.with_attempt_timeout(timeout);
+        }
+        let overall =
+            self.export_timeout.or_else(|| environment.millis(&["OTEL_BSP_EXPORT_TIMEOUT"]));
+        if let Some(timeout) = overall {
+            transport = transport.with_deadline(timeout);
+        }
+        Ok(transport.build()?)
+    }
+
+    fn resolve_protocol(&self, environment: &Environment) -> Result<Protocol, BuildError> {
+        if let Some(protocol) = self.protocol {
+            return Ok(protocol);
+        }
+        match environment.text(&PROTOCOL) {
+            None => Ok(Protocol::default()),
+            Some((setting, value)) => {
+                value.parse().map_err(|error| BuildError::setting(setting, value, error))
+            }
+        }
+    }
+
+    /// `None` is the transport's default, on this machine.
+    fn resolve_endpoint(
+        &self,
+        environment: &Environment,
+        protocol: Protocol,
+    ) -> Result<Option<Endpoint>, EndpointError> {
+        let insecure = || environment.switch(&INSECURE).unwrap_or(false);
+        if let Some(url) = &self.endpoint {
+            return given_endpoint(url, protocol, insecure).map(Some);
+        }
+        let Some((setting, url)) = environment.text(&ENDPOINT) else { return Ok(None) };
+        match protocol {
+            Protocol::Grpc => Endpoint::parse_grpc(setting, &url, insecure()),
+            _ if setting == BASE_ENDPOINT => Endpoint::parse_base(setting, &url),
+            _ => Endpoint::parse(setting, &url),
+        }
+        .map(Some)
+    }
+
+    fn resolve_headers(&self, environment: &Environment) -> Result<Headers, BuildError> {
+        let refused = |setting, error| BuildError::setting(setting, "[redacted]", error);
+        let mut headers = match environment.text(&HEADERS) {
+            None => Headers::new(),
+            Some((setting, list)) => {
+                Headers::parse(&list).map_err(|error| refused(setting, error))?
+            }
+        };
+        for (name, value) in &self.headers {
+            headers = headers.with(name, value).map_err(|error| refused("with_header", error))?;
+        }
+        Ok(headers)
+    }
+
+    fn resolve_compression(&self, environment: &Environment) -> Compression {
+        let given = self.compression.or_else(|| {
+            environment.parsed(&COMPRESSION, "none or gzip", |value| value.parse().ok())
+        });
+        given.unwrap_or_default()
+    }
+
+    fn resolve_certificate(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<Vec<u8>>, BuildError> {
+        if let Some(pem) = &self.certificate_pem {
+            return Ok(Some(pem.clone()));
+        }
+        let Some((setting, path)) = environment.text(&CERTIFICATE) else { return Ok(None) };
+        std::fs::read(&path).map(Some).map_err(|error| {
+            let problem = format!("{error}; accepted is the path of a readable PEM file");
+            BuildError::setting(setting, path, problem)
+        })
+    }
+}
+
+/// An endpoint from code: used as it is, but for OTLP/HTTP a URL that is only an origin gets the
+/// path that every receiver has.
+fn given_endpoint(
+    url: &str,
+    protocol: Protocol,
+    insecure: impl Fn() -> bool,
+) -> Result<Endpoint, EndpointError> {
+    const SETTING: &str = "with_endpoint";
+    match protocol {
+        Protocol::Grpc => Endpoint::parse_grpc(SETTING, url, insecure()),
+        _ => {
+            let endpoint = Endpoint::parse(SETTING, url)?;
+            if endpoint.path() == "/" { Endpoint::parse_base(SETTING, url) } else { Ok(endpoint) }
+        }
+    }
+}
+
+// The variable of the signal, then the generic one.
+const BASE_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const ENDPOINT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", BASE_ENDPOINT];
+const PROTOCOL: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
+const HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
+const TIMEOUT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"];
+const COMPRESSION: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];
+const INSECURE: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"];
+const CERTIFICATE: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];

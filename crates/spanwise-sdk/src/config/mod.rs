@@ -1,0 +1,423 @@
+//! Configuration: code > signal variable > generic variable > default.
+
+mod environment;
+mod error;
+mod exporter;
+mod resource;
+mod sampling;
+
+pub use error::BuildError;
+
+use crate::core::{Core, OnFull};
+use crate::diagnostics::{Diagnostic, Diagnostics, Handler, to_stderr};
+use crate::pipeline::{Inbox, Pipeline, PipelineConfig};
+use crate::provider::{Guard, Spanwise};
+use crate::sampler::Sampler;
+use crate::scopes::Scopes;
+use environment::{Environment, Lookup};
+use opentelemetry::{Context, KeyValue};
+use spanwise_batch::{Budget, ScheduleConfig, Shards, ShardsConfig};
+use spanwise_ledger::Ledger;
+use spanwise_transport::{Compression, Protocol};
+use spanwise_wire::{RequestLimits, SpanLimits};
+use spanwise_worker::Worker;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Configures a [`Spanwise`].
+///
+/// What is not set here is taken from the environment (`OTEL_*`), and else has the default named
+/// with each method. An environment value that cannot be parsed is told and ignored, as the
+/// specification wants; one that decides where data goes and with which credentials — endpoint,
+/// protocol, headers, certificate — is an error instead of a silent change of direction.
+#[derive(Clone, Default)]
+#[must_use]
+pub struct Builder {
+    pub(crate) service_name: Option<String>,
+    resource: Vec<KeyValue>,
+    schema_url: String,
+    sampler: Option<Sampler>,
+    ratio: Option<f64>,
+    limits: Option<SpanLimits>,
+    endpoint: Option<String>,
+    protocol: Option<Protocol>,
+    headers: Vec<(String, String)>,
+    compression: Option<Compression>,
+    certificate_pem: Option<Vec<u8>>,
+    attempt_timeout: Option<Duration>,
+    export_timeout: Option<Duration>,
+    budget_bytes: Option<usize>,
+    max_delay: Option<Duration>,
+    max_request_bytes: Option<usize>,
+    max_request_spans: Option<usize>,
+    max_in_flight: Option<usize>,
+    on_full: OnFull,
+    shutdown_timeout: Option<Duration>,
+    lookup: Option<Lookup>,
+    handler: Option<Handler>,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// The resource's `service.name` (`OTEL_SERVICE_NAME`). Default `unknown_service:<program>`.
+    pub fn with_service_name(mut self, name: impl Into<String>) -> Self {
+        self.service_name = Some(name.into());
+        self
+    }
+
+    /// Adds attributes of the resource (`OTEL_RESOURCE_ATTRIBUTES`).
+    pub fn with_resource(mut self, attributes: impl IntoIterator<Item = KeyValue>) -> Self {
+        self.resource.extend(attributes);
+        self
+    }
+
+    /// Schema URL of the resource. Default none.
+    pub fn with_schema_url(mut self, url: impl Into<String>) -> Self {
+        self.schema_url = url.into();
+        self
+    }
+
+    /// Which traces are kept (`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`). Default
+    /// `Sampler::always_on().parent_based()`.
+    pub fn with_sampler(mut self, sampler: Sampler) -> Self {
+        self.sampler = Some(sampler);
+        self
+    }
+
+    /// Keeps this share of the traces that start here, 0 to 1; others go with their parent.
+    pub fn with_sampling_ratio(mut self, ratio: f64) -> Self {
+        self.ratio = Some(ratio);
+        self
+    }
+
+    /// How much one span may hold (`OTEL_SPAN_*_LIMIT`, `OTEL_*_ATTRIBUTE_COUNT_LIMIT`,
+    /// `OTEL_[SPAN_]ATTRIBUTE_VALUE_LENGTH_LIMIT`). Default 128 of each, values of 65,536
+    /// characters.
+    pub fn with_span_limits(mut self, limits: SpanLimits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Where spans go (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`): an
+    /// `http` or `https` URL. For OTLP/HTTP a URL without a path gets `/v1/traces`. Default
+    /// `http://localhost:4318/v1/traces`, or `http://localhost:4317` for gRPC.
+    pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = Some(url.into());
+        self
+    }
+
+    /// How spans travel (`OTEL_EXPORTER_OTLP_[TRACES_]PROTOCOL`). Default
+    /// [`Protocol::HttpProtobuf`]; [`Protocol::Grpc`] needs the feature `grpc`.
+    pub fn with_protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = Some(protocol);
+        self
+    }
+
+    /// Adds a header to each request (`OTEL_EXPORTER_OTLP_[TRACES_]HEADERS`). Its value is never
+    /// logged.
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Compression of requests (`OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION`). Default none.
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    /// Certificate authorities to trust for `https` besides the built-in ones, in PEM form
+    /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` names a file).
+    pub fn with_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificate_pem = Some(pem.into());
+        self
+    }
+
+    /// The time one attempt to deliver a request has (`OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT`).
+    /// Default 10 s.
+    pub fn with_attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// The time a request has with all its retries (`OTEL_BSP_EXPORT_TIMEOUT`). Default 60 s.
+    pub fn with_export_timeout(mut self, timeout: Duration) -> Self {
+        self.export_timeout = Some(timeout);
+        self
+    }
+
+    /// Bytes that ended spans may take on their way, requests included
+    /// (`SPANWISE_BUDGET_BYTES`). Default 16 MiB, at least 1 MiB. Whatever the number of threads
+    /// or the size of spans, no more is held.
+    pub fn with_budget_bytes(mut self, bytes: usize) -> Self {
+        self.budget_bytes = Some(bytes);
+        self
+    }
+
+    /// The time an ended span waits at most before it is sent (`OTEL_BSP_SCHEDULE_DELAY`).
+    /// Default 1 s.
+    pub fn with_max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = Some(delay);
+        self
+    }
+
+    /// Bytes of a request at most. Default, and most that is accepted, 3.75 MiB: receivers refuse
+    /// gRPC messages above 4 MiB.
+    pub fn with_max_request_bytes(mut self, bytes: usize) -> Self {
+        self.max_request_bytes = Some(bytes);
+        self
+    }
+
+    /// Spans of a request at most (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`). Default 8,192.
+    pub fn with_max_request_spans(mut self, spans: usize) -> Self {
+        self.max_request_spans = Some(spans);
+        self
+    }
+
+    /// Requests on their way at once. Default 4.
+    pub fn with_max_in_flight(mut self, requests: usize) -> Self {
+        self.max_in_flight = Some(requests);
+        self
+    }
+
+    /// What happens to a span that ends while the budget is used up. Default [`OnFull::Drop`].
+    pub fn with_on_full(mut self, on_full: OnFull) -> Self {
+        self.on_full = on_full;
+        self
+    }
+
+    /// How long a dropped guard or provider may take to send the rest. Default 5 s.
+    pub fn with_shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = Some(timeout);
+        self
+    }
+
+    /// Reads variables from `lookup` instead of the process's environment.
+    pub fn with_environment(
+        mut self,
+        lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.lookup = Some(Arc::new(lookup));
+        self
+    }
+
+    /// Is told of losses, failed requests and ignored settings, at most twice a minute for each
+    /// kind. Default: a line on standard error.
+    pub fn with_diagnostics(
+        mut self,
+        handler: impl Fn(&Diagnostic) + Send + Sync + 'static,
+    ) -> Self {
+        self.handler = Some(Arc::new(handler));
+        self
+    }
+
+    /// Checks everything and starts the pipeline: one worker thread. Opens no connection yet.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn build(mut self) -> Result<Spanwise, BuildError> {
+        let handler = self.handler.take().unwrap_or_else(to_stderr);
+        let lookup = self.lookup.take().unwrap_or_else(process_environment);
+        let environment = Environment::new(lookup, handler.clone());
+        let shutdown_timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
+
+        let disabled = disabled(&environment);
+        let budget = self.budget(&environment)?;
+        // A quarter for requests, so that full shards can always be turned into one.
+        let (chunks, requests) = (budget - budget / 4, budget / 4);
+        let pipeline = self.pipeline(&environment, requests)?;
+        let core = Arc::new(Core {
+            disabled,
+            limits: self.span_limits(&environment, pipeline.limits.max_bytes)?,
+            sampler: self.resolve_sampler(&environment)?,
+            ledger: Ledger::new(),
+            shards: Shards::new(ShardsConfig::default(), Budget::new(chunks)),
+            scopes: Scopes::default(),
+            on_full: self.on_full,
+            worker: OnceLock::new(),
+        });
+        let transport = self.transport(&environment)?;
+        let inbox = Arc::new(Inbox::open());
+        if disabled {
+            return Ok(Spanwise::new(core, inbox, None, shutdown_timeout));
+        }
+        let resource =
+            resource::resource(&environment, self.service_name, self.resource, &self.schema_url);
+        let pipeline = Pipeline::new(
+            core.clone(),
+            inbox.clone(),
+            transport,
+            pipeline,
+            resource,
+            Budget::new(requests),
+            Diagnostics::new(handler),
+        );
+        let worker = Worker::builder("spanwise")
+            // Nothing the worker does may become a span: neither hyper's own, nor a user's layer's.
+            .with_before(Context::enter_telemetry_suppressed_scope)
+            .spawn(move |signal| pipeline.run(signal))
+            .map_err(BuildError::Worker)?;
+        // Nobody else has the core yet: this is the first value.
+        let _ = core.worker.set(worker.wake_handle());
+        Ok(Spanwise::new(core, inbox, Some(worker), shutdown_timeout))
+    }
+
+    /// [`build`](Self::build)s and makes the result the global tracer provider, until the guard
+    /// is dropped.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn install(self) -> Result<Guard, BuildError> {
+        self.build().map(Guard::install)
+    }
+
+    fn budget(&self, environment: &Environment) -> Result<usize, BuildError> {
+        match self.budget_bytes {
+            Some(bytes) if bytes < MIN_BUDGET => Err(BuildError::setting(
+                "with_budget_bytes",
+                bytes,
+                format!("accepted is {MIN_BUDGET} (1 MiB) and more"),
+            )),
+            Some(bytes) => Ok(bytes),
+            None => Ok(environment
+                .parsed(&["SPANWISE_BUDGET_BYTES"], "bytes, 1048576 (1 MiB) or more", |value| {
+                    value.parse().ok().filter(|&bytes| bytes >= MIN_BUDGET)
+                })
+                .unwrap_or(BUDGET)),
+        }
+    }
+
+    fn pipeline(
+        &self,
+        environment: &Environment,
+        request_budget: usize,
+    ) -> Result<PipelineConfig, BuildError> {
+        let mut limits = RequestLimits::default();
+        let room = limits.max_bytes.min(request_budget);
+        limits.max_bytes = match self.max_request_bytes {
+            Some(bytes) if !(MIN_REQUEST..=limits.max_bytes).contains(&bytes) => {
+                return Err(BuildError::setting(
+                    "with_max_request_bytes",
+                    bytes,
+                    format!("accepted is {MIN_REQUEST} to {} (3.75 MiB)", limits.max_bytes),
+                ));
+            }
+            Some(bytes) => bytes.min(room),
+            None => room,
+        };
+        limits.max_spans = match self.max_request_spans {
+            Some(0) => {
+                return Err(BuildError::setting(
+                    "with_max_request_spans",
+                    0,
+                    "accepted is 1 and more",
+                ));
+            }
+            Some(spans) => spans,
+            None => environment
+                .positive(&["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"])
+                .map_or(limits.max_spans, |spans| spans as usize),
+        };
+        if self.max_in_flight == Some(0) {
+            return Err(BuildError::setting("with_max_in_flight", 0, "accepted is 1 and more"));
+        }
+        if self.max_delay == Some(Duration::ZERO) {
+            return Err(BuildError::setting("with_max_delay", "0 s", "accepted is more than 0"));
+        }
+        if let Some((setting, value)) = environment.text(&["OTEL_BSP_MAX_QUEUE_SIZE"]) {
+            environment.ignore(
+                setting,
+                &value,
+                "SPANWISE_BUDGET_BYTES: the queue is bounded in bytes",
+            );
+        }
+        let delay = self.max_delay.or_else(|| environment.millis(&["OTEL_BSP_SCHEDULE_DELAY"]));
+        let mut schedule = ScheduleConfig::default();
+        schedule.max_delay = delay.unwrap_or(schedule.max_delay);
+        Ok(PipelineConfig {
+            schedule,
+            batch_bytes: BATCH_BYTES.min(limits.max_bytes),
+            limits,
+            max_in_flight: self.max_in_flight.unwrap_or(MAX_IN_FLIGHT),
+        })
+    }
+
+    fn span_limits(
+        &self,
+        environment: &Environment,
+        max_request_bytes: usize,
+    ) -> Result<SpanLimits, BuildError> {
+        // A request has to have room for the largest span and the heads around it.
+        let most = max_request_bytes / 2;
+        if let Some(limits) = self.limits {
+            if !(MIN_SPAN_BYTES..=most).contains(&limits.span_bytes) {
+                return Err(BuildError::setting(
+                    "SpanLimits::span_bytes",
+                    limits.span_bytes,
+                    format!("accepted is {MIN_SPAN_BYTES} to {most}, half of a request"),
+                ));
+            }
+            return Ok(limits);
+        }
+        let count = |names: &[&'static str], default: u32| {
+            environment
+                .count(names)
+                .map_or(default, |count| u32::try_from(count).unwrap_or(u32::MAX))
+        };
+        const ATTRIBUTES: &str = "OTEL_ATTRIBUTE_COUNT_LIMIT";
+        let mut limits = SpanLimits::default();
+        limits.attributes =
+            count(&["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTES], limits.attributes);
+        limits.events = count(&["OTEL_SPAN_EVENT_COUNT_LIMIT"], limits.events);
+        limits.links = count(&["OTEL_SPAN_LINK_COUNT_LIMIT"], limits.links);
+        limits.attributes_per_event =
+            count(&["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTES], limits.attributes_per_event);
+        limits.attributes_per_link =
+            count(&["OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTES], limits.attributes_per_link);
+        limits.value_chars = environment
+            .count(&["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"])
+            .map_or(limits.value_chars, |chars| usize::try_from(chars).unwrap_or(usize::MAX));
+        limits.span_bytes = limits.span_bytes.min(most);
+        Ok(limits)
+    }
+}
+
+/// `OTEL_SDK_DISABLED`, or `OTEL_TRACES_EXPORTER=none`.
+fn disabled(environment: &Environment) -> bool {
+    let none = environment
+        .parsed(&["OTEL_TRACES_EXPORTER"], "otlp or none", |value| match value {
+            "none" => Some(true),
+            "otlp" => Some(false),
+            _ => None,
+        })
+        .unwrap_or(false);
+    environment.switch(&["OTEL_SDK_DISABLED"]).unwrap_or(false) || none
+}
+
+fn process_environment() -> Lookup {
+    Arc::new(|name| std::env::var(name).ok())
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("service_name", &self.service_name)
+            .field("sampler", &self.sampler)
+            .field("endpoint", &self.endpoint)
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
+    }
+}
+
+const BUDGET: usize = 16 << 20;
+const MIN_BUDGET: usize = 1 << 20;
+/// Small enough to be under way soon, large enough for its overhead not to matter: above some
+/// 2,000 spans a request gets hardly cheaper per span.
+const BATCH_BYTES: usize = 1 << 20;
+const MIN_REQUEST: usize = 64 << 10;
+const MIN_SPAN_BYTES: usize = 1 << 10;
+const MAX_IN_FLIGHT: usize = 4;
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);

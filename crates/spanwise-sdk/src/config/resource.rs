@@ -1,0 +1,94 @@
+//! The entity that makes the spans: service name, SDK, and what the environment adds.
+
+use super::environment::Environment;
+use opentelemetry::KeyValue;
+use spanwise_wire::write::encode_resource;
+
+use crate::value::pairs;
+
+/// The encoded resource: defaults, then `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`, then
+/// what the code set; later ones win.
+pub(crate) fn resource(
+    environment: &Environment,
+    service_name: Option<String>,
+    attributes: Vec<KeyValue>,
+    schema_url: &str,
+) -> Vec<u8> {
+    let mut all = vec![
+        KeyValue::new("service.name", unknown_service()),
+        KeyValue::new("telemetry.sdk.name", "spanwise"),
+        KeyValue::new("telemetry.sdk.language", "rust"),
+        KeyValue::new("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
+    ];
+    if let Some((setting, list)) = environment.text(&["OTEL_RESOURCE_ATTRIBUTES"]) {
+        match parse_list(&list) {
+            Some(listed) => all.extend(listed),
+            None => environment.ignore(setting, &list, "a list of key=value, percent-encoded"),
+        }
+    }
+    if let Some((_, name)) = environment.text(&["OTEL_SERVICE_NAME"]) {
+        all.push(KeyValue::new("service.name", name));
+    }
+    all.extend(attributes);
+    if let Some(name) = service_name {
+        all.push(KeyValue::new("service.name", name));
+    }
+    encode_resource(pairs(&all), schema_url)
+}
+
+/// `key=value,key2=value2`; any error discards the whole (specification, *Specifying resource
+/// information via an environment variable*).
+fn parse_list(list: &str) -> Option<Vec<KeyValue>> {
+    list.split(',')
+        .filter(|pair| !pair.trim().is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            let (key, value) = (decode(key.trim())?, decode(value.trim())?);
+            (!key.is_empty()).then(|| KeyValue::new(key, value))
+        })
+        .collect()
+}
+
+/// Percent-decoding; `None` for a broken escape or what is then no UTF-8.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let high = char::from(rest.next()?).to_digit(16)?;
+                let low = char::from(rest.next()?).to_digit(16)?;
+                (high * 16 + low) as u8
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// The specification's fallback name.
+fn unknown_service() -> String {
+    let executable = std::env::current_exe().ok();
+    let name = executable.as_deref().and_then(|path| path.file_name()).and_then(|n| n.to_str());
+    match name {
+        Some(name) => format!("unknown_service:{name}"),
+        None => "unknown_service".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists() {
+        let parsed = parse_list("a=b, c=%20d%2C ,,e=").unwrap();
+        let parsed: Vec<_> =
+            parsed.iter().map(|kv| (kv.key.as_str(), kv.value.as_str().into_owned())).collect();
+        let expected = [("a", "b"), ("c", " d,"), ("e", "")];
+        assert_eq!(parsed, expected.map(|(k, v)| (k, v.to_owned())));
+        for broken in ["a", "a=%2", "a=%zz", "=b", "a=%ff"] {
+            assert!(parse_list(broken).is_none(), "{broken}");
+        }
+    }
+}

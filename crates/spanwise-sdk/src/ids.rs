@@ -1,0 +1,114 @@
+//! Random trace and span ids.
+
+use std::cell::Cell;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+
+/// A random trace id, never zero.
+#[inline]
+pub(crate) fn trace_id() -> u128 {
+    with_generator(|mut state| {
+        loop {
+            let id = u128::from(state.next()) << 64 | u128::from(state.next());
+            if id != 0 {
+                break (id, state);
+            }
+        }
+    })
+}
+
+/// A random span id, never zero.
+#[inline]
+pub(crate) fn span_id() -> u64 {
+    with_generator(|mut state| {
+        loop {
+            let id = state.next();
+            if id != 0 {
+                break (id, state);
+            }
+        }
+    })
+}
+
+/// xoshiro256++ (Blackman, Vigna: *Scrambled Linear Pseudorandom Number Generators*, 2019).
+///
+/// 256 bits of state, because a fleet makes many streams: with the 64 bits of a smaller generator
+/// two of a million threads would soon run through the same ids.
+#[derive(Clone, Copy)]
+struct Xoshiro([u64; 4]);
+
+impl Xoshiro {
+    /// Never all zero, which this generator could not leave.
+    const UNSEEDED: Self = Self([0; 4]);
+
+    /// Seeds from the operating system's randomness, by way of std's hasher keys. These move on
+    /// with each `RandomState`, so two threads never get the same.
+    #[cold]
+    fn seeded() -> Self {
+        let word = || {
+            let mut hasher = RandomState::new().build_hasher();
+            hasher.write_u64(0x7370_616e_7769_7365);
+            hasher.finish()
+        };
+        Self([word(), word(), word(), word() | 1])
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> u64 {
+        let [a, b, c, d] = &mut self.0;
+        let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
+        let shifted = *b << 17;
+        *c ^= *a;
+        *d ^= *b;
+        *b ^= *c;
+        *a ^= *d;
+        *c ^= shifted;
+        *d = d.rotate_left(45);
+        result
+    }
+}
+
+thread_local! {
+    // Without a destructor: ids can be made at any time of a thread's life.
+    static GENERATOR: Cell<Xoshiro> = const { Cell::new(Xoshiro::UNSEEDED) };
+}
+
+#[inline(always)]
+fn with_generator<T>(draw: impl FnOnce(Xoshiro) -> (T, Xoshiro)) -> T {
+    GENERATOR.with(|cell| {
+        let mut state = cell.get();
+        if state.0 == Xoshiro::UNSEEDED.0 {
+            state = Xoshiro::seeded();
+        }
+        let (id, state) = draw(state);
+        cell.set(state);
+        id
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn follows_the_published_generator() {
+        // First outputs for the state 1, 2, 3, 4, as the authors' C code gives them.
+        let mut state = Xoshiro([1, 2, 3, 4]);
+        let first = [state.next(), state.next(), state.next()];
+        assert_eq!(first, [41_943_041, 58_720_359, 3_588_806_011_781_223]);
+    }
+
+    #[test]
+    fn threads_draw_different_ids() {
+        let draw = || (0..1000).map(|_| (trace_id(), span_id())).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(draw)).collect();
+        let mut seen = HashSet::new();
+        for thread in threads {
+            for (trace, span) in thread.join().unwrap() {
+                assert!(trace != 0 && span != 0);
+                assert!(seen.insert(trace) && seen.insert(u128::from(span)));
+            }
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The worker's loop: shards → requests → transport → ledger.
+
+mod account;
+mod in_flight;
+
+use crate::core::Core;
+use crate::diagnostics::Diagnostics;
+use account::Account;
+use bytes::Bytes;
+use in_flight::{InFlight, Sent};
+use spanwise_batch::{Budget, Buffer, Schedule, ScheduleConfig, Step};
+use spanwise_ledger::DropReason;
+use spanwise_transport::{PREFIX, Transport, write_prefix};
+use spanwise_wire::{Framer, RequestLimits};
+use spanwise_worker::{Completer, Signal, clock};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// Requests for the worker from other threads.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    /// `None` once the worker has ended.
+    commands: Mutex<Option<Vec<Command>>>,
+}
+
+/// Something a thread waits for.
+pub(crate) struct Command {
+    pub(crate) kind: CommandKind,
+    pub(crate) deadline: Instant,
+    /// True when all was done in time.
+    pub(crate) done: Completer<bool>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommandKind {
+    Flush,
+    Shutdown,
+}
+
+impl Inbox {
+    pub(crate) fn open() -> Self {
+        Self { commands: Mutex::new(Some(Vec::new())) }
+    }
+
+    /// False when the worker has ended.
+    pub(crate) fn send(&self, command: Command) -> bool {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.as_mut().map(|commands| commands.push(command)).is_some()
+    }
+
+    fn take(&self) -> Vec<Command> {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Refuses commands from now on; those still inside see their completer dropped.
+    fn close(&self) {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// How spans become requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PipelineConfig {
+    pub(crate) schedule: ScheduleConfig,
+    /// Bytes of spans gathered for one request.
+    pub(crate) batch_bytes: usize,
+    pub(crate) limits: RequestLimits,
+    /// Requests on their way at once.
+    pub(crate) max_in_flight: usize,
+}
+
+/// Everything the worker thread owns.
+pub(crate) struct Pipeline {
+    core: Arc<Core>,
+    inbox: Arc<Inbox>,
+    transport: Transport,
+    config: PipelineConfig,
+    resource: Vec<u8>,
+    /// What request buffers are charged to; apart from the chunks' budget, so that full shards
+    /// can always be turned into a request.
+    requests: Budget,
+    schedule: Schedule,
+    /// Taken from the shards, not framed yet.
+    queue: VecDeque<Buffer>,
+    /// Buffers ever taken, and ever framed: how flushes know what came before them.
+    taken: u64,
+    framed: u64,
+    in_flight: InFlight,
+    /// Flushes and the shutdown that wait, each for buffers up to `until`.
+    waiting: Vec<Pending>,
+    /// While a thread sat in a slot during the sweep a command asked for.
+    unswept: bool,
+    account: Account,
+    next_anchor: Instant,
+    idle_sweeps: u32,
+}
+
+struct Pending {
+    command: Command,
+    /// Set once a sweep has looked into every slot.
+    until: Option<u64>,
+}
+
+impl Pipeline {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        inbox: Arc<Inbox>,
+        transport: Transport,
+        config: PipelineConfig,
+        resource: Vec<u8>,
+        requests: Budget,
+        diagnostics: Diagnostics,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            account: Account::new(core.ledger.clone(), diagnostics),
+            core,
+            inbox,
+            transport,
+            config,
+            resource,
+            requests,
+            schedule: Schedule::new(config.schedule, now),
+            queue: VecDeque::new(),
+            taken: 0,
+            framed: 0,
+            in_flight: InFlight::default(),
+            waiting: Vec::new(),
+            unswept: false,
+            next_anchor: now,
+            idle_sweeps: 0,
+        }
+    }
+
+    /// Runs until a shutdown is done.
+    pub(crate) async fn run(mut self, mut signal: Signal) {
+        loop {
+            let now = Instant::now();
+            self.anchor_clock(now);
+            self.receive_commands();
+            self.collect(now);
+            self.send();
+            self.settle();
+            self.account.tell(now);
+            if self.finish_commands(now) {
+                break;
+            }
+            self.wait(&mut signal).await;
+        }
+        self.inbox.close();
+        self.core.shards.trim(0);
+    }
+
+    fn anchor_clock(&mut self, now: Instant) {
+        if now >= self.next_anchor {
+            self.next_anchor = now + clock::anchor();
+        }
+    }
+
+    fn receive_commands(&mut self) {
+        for command in self.inbox.take() {
+            self.unswept = true;
+            self.waiting.push(Pending { command, until: None });
+        }
+    }
+
+    /// Takes from the shards what is due.
+    fn collect(&mut self, now: Instant) {
+        let mut taken = Vec::new();
+        match self.schedule.poll(now, self.core.shards.ready()) {
+            _ if self.unswept => self.sweep(now, &mut taken),
+            Step::Sweep => self.sweep(now, &mut taken),
+            Step::Drain => self.core.shards.drain(&mut taken, usize::MAX),
+            Step::WaitUntil(_) => {}
+        }
+        self.taken += taken.len() as u64;
+        self.queue.extend(taken);
+    }
+
+    fn sweep(&mut self, now: Instant, taken: &mut Vec<Buffer>) {
+        let missed = self.core.shards.sweep(taken);
+        self.schedule.swept(now);
+        if missed == 0 && self.unswept {
+            self.unswept = false;
+            let until = self.taken + taken.len() as u64;
+            for pending in self.waiting.iter_mut().filter(|pending| pending.until.is_none()) {
+                pending.until = Some(until);
+            }
+        }
+        self.idle_sweeps = if taken.is_empty() { self.idle_sweeps + 1 } else { 0 };
+        if self.idle_sweeps > 1 {
+            self.core.shards.trim(KEEP_IDLE_CHUNKS);
+        }
+    }
+
+    /// Frames and sends for as long as requests may be in flight and their memory is free.
+    fn send(&mut self) {
+        while !self.queue.is_empty() && self.in_flight.len() < self.config.max_in_flight {
+            let (count, bytes) = self.next_batch();
+            // Span bytes, the heads around them, and an eighth for scopes that come back and back.
+            let room = bytes + self.resource.len() + bytes / 8 + HEADS;
+            let room = room.min(self.requests.limit());
+            let Some(charge) = self.requests.try_charge(room) else { break };
+            let batch: Vec<Buffer> = self.queue.drain(..count).collect();
+            let first = self.framed;
+            self.framed += count as u64;
+            let charge = Arc::new(charge);
+            for request in self.frame(&batch) {
+                let tickets = self.core.ledger.tickets(request.spans);
+                let mut bytes = request.bytes;
+                write_prefix(&mut bytes);
+                self.in_flight.start(
+                    &self.transport,
+                    Bytes::from(bytes),
+                    Sent { tickets, first_buffer: first, charge: charge.clone() },
+                );
+            }
+            self.core.shards.recycle(batch);
+        }
+    }
+
+    /// How many buffers make the next request, and the bytes in them.
+    fn next_batch(&self) -> (usize, usize) {
+        let (mut count, mut bytes, mut spans) = (0, 0, 0);
+        for buffer in &self.queue {
+            bytes += buffer.chunk().bytes().len();
+            spans += buffer.chunk().len();
+            if count > 0
+                && (bytes > self.config.batch_bytes || spans > self.config.limits.max_spans)
+            {
+                return (count, bytes - buffer.chunk().bytes().len());
+            }
+            count += 1;
+        }
+        (count, bytes)
+    }
+
+    fn frame(&self, batch: &[Buffer]) -> Vec<spanwise_wire::Request> {
+        let heads = self.core.scopes.heads();
+        let scope = |index: u32| heads.get(index as usize).map_or(&[][..], |head| head);
+        let limits = self.config.limits.with_prefix(PREFIX);
+        let chunks: Vec<_> = batch.iter().map(Buffer::chunk).collect();
+        let mut requests = Vec::with_capacity(1);
+        let mut framer = Framer::new(&self.resource, scope, limits);
+        framer.frame(&chunks, |request| requests.push(request));
+        requests
+    }
+
+    /// Books the requests that came to an end.
+    fn settle(&mut self) {
+        while let Some((sent, delivery)) = self.in_flight.try_next() {
+            self.account.book(sent.tickets, delivery);
+        }
+    }
+
+    /// Answers who waits. True when the worker's work is over.
+    fn finish_commands(&mut self, now: Instant) -> bool {
+        let settled = self.in_flight.settled_before(self.framed);
+        let mut shut_down = None;
+        let mut index = 0;
+        while let Some(pending) = self.waiting.get(index) {
+            let done = pending.until.is_some_and(|until| settled >= until);
+            if !done && now < pending.command.deadline {
+                index += 1;
+                continue;
+            }
+            let Pending { command, .. } = self.waiting.swap_remove(index);
+            match command.kind {
+                CommandKind::Flush => command.done.complete(done),
+                CommandKind::Shutdown => shut_down = Some((command, done)),
+            }
+        }
+        let Some((command, done)) = shut_down else { return false };
+        self.give_up();
+        // Last word before the thread ends: what was lost is told by now.
+        self.account.tell_rest();
+        command.done.complete(done);
+        true
+    }
+
+    /// Accounts for everything that has no outcome yet.
+    fn give_up(&mut self) {
+        let mut left = Vec::new();
+        // Closed before: a thread still in its slot is a few stores from leaving it.
+        for _ in 0..LAST_SWEEPS {
+            if self.core.shards.sweep(&mut left) == 0 {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        left.extend(self.queue.drain(..));
+        let spans: usize = left.iter().map(|buffer| buffer.chunk().len()).sum();
+        self.core.ledger.tickets(spans as u64).dropped(DropReason::ShutdownDeadline);
+        for sent in self.in_flight.abandon() {
+            sent.tickets.dropped(DropReason::ShutdownDeadline);
+        }
+    }
+
+    /// Until woken, until a request ends, or until something is due.
+    async fn wait(&mut self, signal: &mut Signal) {
+        let now = Instant::now();
+        let blocked = !self.queue.is_empty();
+        let mut until = match self.schedule.poll(now, self.core.shards.ready()) {
+            Step::WaitUntil(instant) => instant,
+            // Due already, but nothing more can be sent before a request ends.
+            _ if blocked => now + self.config.schedule.tick,
+            _ => now,
+        };
+        if self.unswept {
+            until = until.min(now + RETRY_SWEEP);
+        }
+        until = until.min(self.next_anchor);
+        for pending in &self.waiting {
+            until = until.min(pending.command.deadline);
+        }
+        if until <= now {
+            // Let the tasks that send have their turn.
+            tokio::task::yield_now().await;
+            return;
+        }
+        let mut ended = pin!(self.in_flight.ended());
+        let mut rung = pin!(signal.wait_until(until.into()));
+        poll_fn(|cx| match ended.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => rung.as_mut().poll(cx).map(drop),
+        })
+        .await;
+    }
+}
+
+/// How soon a slot that was taken is looked at again.
+const RETRY_SWEEP: Duration = Duration::from_millis(1);
+/// Chunks kept for reuse by a process that makes no spans.
+const KEEP_IDLE_CHUNKS: usize = 4;
+/// Room for the heads of scopes in a request's charge.
+const HEADS: usize = 4096;
+/// Tries to get into every slot at the very end.
+const LAST_SWEEPS: usize = 1000;

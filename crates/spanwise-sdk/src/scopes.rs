@@ -1,0 +1,91 @@
+//! Instrumentation scopes: each encoded once, spans carry its index.
+
+use opentelemetry::InstrumentationScope;
+use spanwise_wire::write::encode_scope;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::value::pairs;
+
+/// The heads of all scopes by index. Cheap to clone.
+pub(crate) type ScopeHeads = Arc<Vec<Arc<[u8]>>>;
+
+/// All scopes that tracers were made for.
+#[derive(Debug, Default)]
+pub(crate) struct Scopes {
+    table: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    heads: ScopeHeads,
+    /// Index by encoded head. Never more than `MAX_SCOPES` entries.
+    indices: HashMap<Arc<[u8]>, u32>,
+}
+
+impl Scopes {
+    /// The index of `scope`, the same each time for equal scopes.
+    ///
+    /// Scope names are meant to be few. Should a program make them up without end, those beyond
+    /// `MAX_SCOPES` share the first one's index rather than grow the table.
+    pub(crate) fn index(&self, scope: &InstrumentationScope) -> u32 {
+        let head: Arc<[u8]> = encode_scope(
+            scope.name(),
+            scope.version().unwrap_or_default(),
+            pairs(scope.attributes()),
+            scope.schema_url().unwrap_or_default(),
+        )
+        .into();
+        let known = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&index) = known.indices.get(&head) {
+            return index;
+        }
+        drop(known);
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&index) = table.indices.get(&head) {
+            return index;
+        }
+        if table.heads.len() >= MAX_SCOPES {
+            return 0;
+        }
+        let index = table.heads.len() as u32;
+        Arc::make_mut(&mut table.heads).push(head.clone());
+        table.indices.insert(head, index);
+        index
+    }
+
+    /// The heads known now; spans made before this call have no other.
+    pub(crate) fn heads(&self) -> ScopeHeads {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).heads.clone()
+    }
+}
+
+/// Scopes at most.
+const MAX_SCOPES: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_scopes_share_an_index() {
+        let scopes = Scopes::default();
+        let named = |name: &'static str| InstrumentationScope::builder(name).build();
+        let versioned = InstrumentationScope::builder("a").with_version("1").build();
+        let indices: Vec<_> = [named("a"), named("b"), named("a"), versioned]
+            .iter()
+            .map(|scope| scopes.index(scope))
+            .collect();
+        assert_eq!(indices, [0, 1, 0, 2]);
+        assert_eq!(scopes.heads().len(), 3);
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let scopes = Scopes::default();
+        for i in 0..MAX_SCOPES + 10 {
+            scopes.index(&InstrumentationScope::builder(format!("scope {i}")).build());
+        }
+        assert_eq!(scopes.heads().len(), MAX_SCOPES);
+    }
+}

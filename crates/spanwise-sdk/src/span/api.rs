@@ -1,0 +1,107 @@
+//! [`opentelemetry::trace::Span`] for our span.
+//!
+//! These methods run under locks of the API (`Mutex<BoxedSpan>`) and of `tracing-opentelemetry`:
+//! they never block, never log, never touch the current context.
+
+use super::{Span, State};
+use crate::value::{each_kind, pairs};
+use opentelemetry::trace::{SpanContext, Status};
+use opentelemetry::{Array as ApiArray, KeyValue, Value};
+use spanwise_wire::StatusCode;
+use spanwise_wire::write::Array;
+use spanwise_worker::clock;
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+impl opentelemetry::trace::Span for Span {
+    fn add_event<T>(&mut self, name: T, attributes: Vec<KeyValue>)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.put_event(&name.into(), clock::unix_nanos, &attributes);
+    }
+
+    fn add_event_with_timestamp<T>(
+        &mut self,
+        name: T,
+        timestamp: SystemTime,
+        attributes: Vec<KeyValue>,
+    ) where
+        T: Into<Cow<'static, str>>,
+    {
+        self.put_event(&name.into(), || clock::to_unix_nanos(timestamp), &attributes);
+    }
+
+    #[inline(always)]
+    fn span_context(&self) -> &SpanContext {
+        &self.record.context
+    }
+
+    #[inline(always)]
+    fn is_recording(&self) -> bool {
+        self.record.state == State::Recording
+    }
+
+    #[inline(always)]
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        let key = attribute.key.as_str();
+        each_kind!(&attribute.value, value => self.put_attribute(key, &value));
+    }
+
+    #[inline]
+    fn set_attributes(&mut self, attributes: impl IntoIterator<Item = KeyValue>) {
+        for attribute in attributes {
+            self.set_attribute(attribute);
+        }
+    }
+
+    fn set_status(&mut self, status: Status) {
+        let (code, description) = match &status {
+            // What `tracing-opentelemetry` calls for every span: nothing to do.
+            Status::Unset => return,
+            Status::Ok => (StatusCode::Ok, ""),
+            Status::Error { description } => (StatusCode::Error, &**description),
+        };
+        self.record.write(|writer, core| writer.status(&core.limits, code, description));
+    }
+
+    fn update_name<T>(&mut self, new_name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.rename(&new_name.into());
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        self.put_link(&span_context, pairs(&attributes));
+    }
+
+    /// Reads the span clock, and only when there is something to end: the default would read the
+    /// system clock first.
+    #[inline(always)]
+    fn end(&mut self) {
+        self.record.end_now();
+    }
+
+    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
+        self.record.end_at(clock::to_unix_nanos(timestamp));
+    }
+}
+
+impl Span {
+    #[inline(always)]
+    fn put_attribute<V: spanwise_wire::write::EncodeValue>(&mut self, key: &str, value: &V) {
+        self.record.attribute(key, value);
+    }
+
+    pub(crate) fn put_event<'a>(
+        &mut self,
+        name: &str,
+        unix_nanos: impl FnOnce() -> u64,
+        attributes: impl IntoIterator<Item = &'a KeyValue>,
+    ) {
+        self.record.write(|writer, core| {
+            writer.event(&core.limits, unix_nanos(), name, pairs(attributes));
+        });
+    }
+}

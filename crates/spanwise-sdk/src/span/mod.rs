@@ -1,0 +1,197 @@
+//! The span: one word that leads to a pooled record.
+
+mod api;
+mod cache;
+mod record;
+
+use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
+use record::{Record, State};
+use spanwise_wire::write::{EncodeValue, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkTarget, Value};
+use spanwise_wire::{SpanKind, StatusCode};
+use spanwise_worker::clock;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::core::Core;
+
+/// A span of a [`Tracer`](crate::Tracer).
+///
+/// Use it through [`opentelemetry::trace::Span`], or by the methods here, which take borrowed
+/// keys and values and allocate nothing once the process is warm. Dropping it ends it.
+///
+/// # Cost
+/// One word to move. Attributes are written to their final bytes as they are set.
+pub struct Span {
+    /// Given back to the cache by `drop`, and by nothing else.
+    record: ManuallyDrop<Box<Record>>,
+}
+
+/// What a recording span starts with.
+pub(crate) struct Beginning<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: SpanKind,
+    pub(crate) scope: u32,
+    pub(crate) trace_id: u128,
+    pub(crate) span_id: u64,
+    pub(crate) parent_span_id: u64,
+    pub(crate) parent_is_remote: bool,
+    pub(crate) flags: TraceFlags,
+    pub(crate) trace_state: TraceState,
+    pub(crate) start: Option<SystemTime>,
+}
+
+impl Span {
+    /// Sets an attribute; a key set before gets the new value.
+    ///
+    /// `value` is a string, a number, a boolean, a slice of them, or a [`Value`].
+    #[inline]
+    pub fn attribute(&mut self, key: &str, value: impl EncodeValue) -> &mut Self {
+        self.record.attribute(key, &value);
+        self
+    }
+
+    /// Adds an event, now.
+    #[inline]
+    pub fn event(&mut self, name: &str, attributes: &[(&str, Value<'_>)]) -> &mut Self {
+        self.record.write(|writer, core| {
+            let now = clock::unix_nanos();
+            writer.event(&core.limits, now, name, attributes.iter().map(|(k, v)| (*k, v)));
+        });
+        self
+    }
+
+    /// Links to another span.
+    pub fn link(&mut self, to: &SpanContext, attributes: &[(&str, Value<'_>)]) -> &mut Self {
+        self.put_link(to, attributes.iter().map(|(k, v)| (*k, v)));
+        self
+    }
+
+    /// Says that the operation succeeded. Final: later errors are ignored.
+    pub fn ok(&mut self) -> &mut Self {
+        self.record.write(|writer, core| writer.status(&core.limits, StatusCode::Ok, ""));
+        self
+    }
+
+    /// Says that the operation failed, and how.
+    pub fn error(&mut self, description: &str) -> &mut Self {
+        self.record
+            .write(|writer, core| writer.status(&core.limits, StatusCode::Error, description));
+        self
+    }
+
+    /// Replaces the name.
+    pub fn rename(&mut self, name: &str) -> &mut Self {
+        self.record.write(|writer, _| writer.rename(name));
+        self
+    }
+
+    /// The span's identity, to start children with and to propagate. Stays readable after the end.
+    #[inline]
+    pub fn context(&self) -> &SpanContext {
+        &self.record.context
+    }
+
+    /// Whether what is set is kept: sampled, and not ended.
+    #[inline]
+    pub fn is_recording(&self) -> bool {
+        self.record.state == State::Recording
+    }
+
+    /// Ends the span now.
+    #[inline]
+    pub fn finish(mut self) {
+        self.record.end_now();
+    }
+
+    /// A span that records.
+    #[inline(always)]
+    pub(crate) fn recording(core: &Arc<Core>, beginning: Beginning<'_>) -> Self {
+        let mut span = Self::take();
+        let record = &mut **span.record;
+        if !record.core.as_ref().is_some_and(|known| Arc::ptr_eq(known, core)) {
+            record.core = Some(core.clone());
+        }
+        record.context = SpanContext::new(
+            beginning.trace_id.into(),
+            beginning.span_id.into(),
+            beginning.flags,
+            false,
+            beginning.trace_state,
+        );
+        record.state = State::Recording;
+        record.kind = beginning.kind;
+        record.scope = beginning.scope;
+        record.parent_span_id = beginning.parent_span_id;
+        record.remote_flags = remote_flags(beginning.parent_is_remote);
+        record.writer.begin(beginning.name);
+        record.given_start = beginning.start.is_some();
+        // Read last: what came before is not the user's time.
+        record.start = match beginning.start {
+            None => clock::start(),
+            Some(time) => clock::Start { ticks: 0, unix_nanos: clock::to_unix_nanos(time) },
+        };
+        span
+    }
+
+    /// A span that only carries a context.
+    #[inline(always)]
+    pub(crate) fn off(context: SpanContext) -> Self {
+        let mut span = Self::take();
+        span.record.context = context;
+        span.record.state = State::Off;
+        span
+    }
+
+    #[inline(always)]
+    fn take() -> Self {
+        Self { record: ManuallyDrop::new(cache::take()) }
+    }
+
+    fn put_link<'k, V: EncodeValue>(
+        &mut self,
+        to: &SpanContext,
+        attributes: impl IntoIterator<Item = (&'k str, V)>,
+    ) {
+        self.record.write(|writer, core| {
+            let trace_state = to.trace_state().header();
+            let target = LinkTarget {
+                trace_id: u128::from_be_bytes(to.trace_id().to_bytes()),
+                span_id: u64::from_be_bytes(to.span_id().to_bytes()),
+                flags: u32::from(to.trace_flags().to_u8()) | remote_flags(to.is_remote()),
+                trace_state: &trace_state,
+            };
+            writer.link(&core.limits, &target, attributes);
+        });
+    }
+}
+
+impl Drop for Span {
+    #[inline]
+    fn drop(&mut self) {
+        if self.record.state == State::Recording {
+            self.record.end_now();
+        }
+        // SAFETY: `record` is not used after this: we are in `drop`, and it is taken only here.
+        let record = unsafe { ManuallyDrop::take(&mut self.record) };
+        record.rest();
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Span")
+            .field("context", &self.record.context)
+            .field("state", &self.record.state)
+            .finish_non_exhaustive()
+    }
+}
+
+#[inline(always)]
+fn remote_flags(is_remote: bool) -> u32 {
+    if is_remote { FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE } else { FLAG_HAS_IS_REMOTE }
+}
+
+const _: () = assert!(size_of::<Span>() == size_of::<usize>());
+const _: () = assert!(size_of::<Option<Span>>() == size_of::<usize>());

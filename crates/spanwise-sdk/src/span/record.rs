@@ -1,0 +1,206 @@
+//! The pooled memory behind one span.
+
+use crate::core::Core;
+use crate::span::cache;
+use opentelemetry::trace::SpanContext;
+use spanwise_ledger::Note;
+use spanwise_pool::Recycle;
+use spanwise_wire::write::{EncodeValue, SpanHeader, SpanWriter};
+use spanwise_wire::{SpanKind, SpanMeta};
+use spanwise_worker::clock;
+use std::sync::Arc;
+
+/// All of a span but the pointer to it.
+///
+/// The span a user holds is one word, because the API moves spans by value through closures; the
+/// context lives in here too, also for a span that records nothing.
+pub(crate) struct Record {
+    pub(super) context: SpanContext,
+    pub(super) state: State,
+    pub(super) kind: SpanKind,
+    /// OTLP's "parent is remote" bits.
+    pub(super) remote_flags: u32,
+    /// Whether the start was given by the caller instead of read from the clock.
+    pub(super) given_start: bool,
+    pub(super) scope: u32,
+    pub(super) parent_span_id: u64,
+    pub(super) start: clock::Start,
+    pub(super) writer: SpanWriter,
+    /// Scratch for the trace state header.
+    trace_state: String,
+    /// Where the span goes when it ends. Kept while the record rests: the next span is nearly
+    /// always of the same provider, and an `Arc` that is not cloned costs nothing.
+    pub(super) core: Option<Arc<Core>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum State {
+    /// Sampled out, suppressed or disabled: carries a context, records nothing.
+    Off,
+    /// Owes the ledger an outcome.
+    Recording,
+    /// Ended; its context can still be read.
+    Ended,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            context: SpanContext::NONE,
+            state: State::Off,
+            kind: SpanKind::Internal,
+            remote_flags: 0,
+            given_start: false,
+            scope: 0,
+            parent_span_id: 0,
+            start: clock::Start { ticks: 0, unix_nanos: 0 },
+            writer: SpanWriter::new(),
+            trace_state: String::new(),
+            core: None,
+        }
+    }
+}
+
+impl Record {
+    /// The core, if the span records. Counts a use after the end.
+    #[inline(always)]
+    fn recording(&mut self) -> Option<(&mut SpanWriter, &Core)> {
+        match (&self.core, self.state) {
+            (Some(core), State::Recording) => Some((&mut self.writer, core)),
+            (Some(core), State::Ended) => {
+                use_after_end(core);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn attribute<V: EncodeValue + ?Sized>(&mut self, key: &str, value: &V) {
+        if let Some((writer, core)) = self.recording() {
+            writer.attribute(&core.limits, key, value);
+        }
+    }
+
+    /// Runs `write` on the unfinished span, if there is one.
+    #[inline(always)]
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut SpanWriter, &Core)) {
+        if let Some((writer, core)) = self.recording() {
+            write(writer, core);
+        }
+    }
+
+    /// Ends the span at what the clock says.
+    #[inline(always)]
+    pub(super) fn end_now(&mut self) {
+        if self.state == State::Recording {
+            let end = if self.given_start { clock::unix_nanos() } else { clock::end(self.start) };
+            self.end_at(end);
+        } else {
+            self.end_again();
+        }
+    }
+
+    /// Ends the span. An end before the start becomes the start.
+    #[inline(always)]
+    pub(super) fn end_at(&mut self, end_unix_nanos: u64) {
+        let (State::Recording, Some(core)) = (self.state, &self.core) else {
+            return self.end_again();
+        };
+        self.state = State::Ended;
+        let start = self.start.unix_nanos;
+        if end_unix_nanos < start {
+            end_before_start(core, start - end_unix_nanos);
+        }
+        let end = end_unix_nanos.max(start);
+        self.trace_state.clear();
+        put_trace_state(&self.context, &mut self.trace_state);
+        let losses = self.writer.losses();
+        if !losses.is_none() {
+            core.note_losses(&losses);
+        }
+        let trace_id = u128::from_be_bytes(self.context.trace_id().to_bytes());
+        let span_id = u64::from_be_bytes(self.context.span_id().to_bytes());
+        let trace_flags = self.context.trace_flags().to_u8();
+        let status = self.writer.status_code();
+        let span = self.writer.finish(&SpanHeader {
+            trace_id,
+            span_id,
+            parent_span_id: self.parent_span_id,
+            kind: self.kind,
+            start_unix_nanos: start,
+            end_unix_nanos: end,
+            flags: u32::from(trace_flags) | self.remote_flags,
+            trace_state: &self.trace_state,
+        });
+        core.store(
+            span,
+            SpanMeta {
+                trace_id,
+                span_id,
+                parent_span_id: self.parent_span_id,
+                start_unix_nanos: start,
+                duration_nanos: end - start,
+                scope: self.scope,
+                status,
+                kind: self.kind,
+                trace_flags,
+                ..SpanMeta::default()
+            },
+        );
+    }
+
+    #[cold]
+    fn end_again(&self) {
+        if let (State::Ended, Some(core)) = (self.state, &self.core) {
+            core.ledger.note(Note::DoubleEnd, 1);
+        }
+    }
+
+    /// Back to rest. A record that grew large for one span is let go instead.
+    #[inline(always)]
+    pub(super) fn rest(mut self: Box<Self>) {
+        if self.recycle() {
+            cache::put(self);
+        }
+    }
+}
+
+impl Recycle for Record {
+    /// Nothing to clear: `begin` does, and a span that is off shows nothing but its context.
+    #[inline(always)]
+    fn recycle(&mut self) -> bool {
+        self.writer.capacity() <= KEEP_BYTES
+    }
+}
+
+#[inline(always)]
+fn put_trace_state(context: &SpanContext, out: &mut String) {
+    for (key, value) in context.trace_state() {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(key);
+        out.push('=');
+        out.push_str(value);
+    }
+}
+
+#[cold]
+fn use_after_end(core: &Core) {
+    core.ledger.note(Note::UseAfterEnd, 1);
+}
+
+#[cold]
+fn end_before_start(core: &Core, by_nanos: u64) {
+    // The API's boxed spans end at the system clock's time, a hair beside ours.
+    if by_nanos > CLOCK_TOLERANCE_NANOS {
+        core.ledger.note(Note::EndBeforeStart, 1);
+    }
+}
+
+/// Memory a resting record may hold.
+const KEEP_BYTES: usize = 8 * 1024;
+/// How far the system clock may lag behind the span clock without being called wrong.
+const CLOCK_TOLERANCE_NANOS: u64 = 100_000;
