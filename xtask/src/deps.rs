@@ -1,0 +1,36 @@
+//! `cargo xtask deps`: a crate depends only on crates of a lower rank.
+
+mod docs;
+mod law;
+mod tree;
+
+use crate::step::{output_of_cargo, root};
+use crate::{Command, only_flags};
+
+pub const COMMAND: Command = Command {
+    name: "deps",
+    summary: "checks the ranks of the crates and prints the picture",
+    help: "Reads `cargo metadata` and `cargo tree`, and fails when a crate depends on one of its own or a\n\
+           higher rank, or brings in what its place forbids (async runtimes below rank 1, tonic and\n\
+           prost by default), or when the picture in docs/ARCHITECTURE.md is out of date.\n\n\
+           --write   redraws that picture",
+    run,
+};
+
+fn run(args: &[String]) -> Result<(), String> {
+    only_flags(args, &["--write"])?;
+    check(!args.is_empty())
+}
+
+/// Checks the law, prints the picture, and compares it with the page, or writes it there.
+pub fn check(write: bool) -> Result<(), String> {
+    let members = law::members(&output_of_cargo("metadata --format-version 1 --no-deps")?)?;
+    let picture = law::picture(&members);
+    println!("{picture}");
+    let mut breaches = law::breaches(&members);
+    breaches.extend(tree::breaches(&members)?);
+    if !breaches.is_empty() {
+        return Err(format!("the dependency law is broken\n  {}", breaches.join("\n  ")));
+    }
+    docs::picture_in(&root().join("docs/ARCHITECTURE.md"), &picture, write)
+}

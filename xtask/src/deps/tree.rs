@@ -1,0 +1,61 @@
+//! What crates bring in from outside, dependencies of dependencies included.
+
+use super::law::{Member, Rank, rank};
+use crate::step::output_of_cargo;
+
+/// Every package in a tree that forbids it, in words.
+pub fn breaches(members: &[Member]) -> Result<Vec<String>, String> {
+    let mut breaches = Vec::new();
+    for Member { name, .. } in members {
+        let forbidden = forbidden(name);
+        if !forbidden.is_empty() {
+            let args = format!("tree --package {name} --edges no-dev --prefix none --format {{p}}");
+            breaches.extend(found(name, &output_of_cargo(&args)?, forbidden));
+        }
+    }
+    Ok(breaches)
+}
+
+/// What may not occur in the default tree of crate `name`.
+fn forbidden(name: &str) -> &'static [&'static str] {
+    match (name, rank(name)) {
+        // Its own thread has a runtime: that is its job.
+        ("spanwise-worker", _) => &["hyper", "tonic", "prost"],
+        (_, Some(Rank::Published(0))) => &["tokio", "hyper", "tonic", "prost"],
+        // gRPC is a choice; protobuf we write ourselves.
+        ("spanwise", _) => &["tonic", "prost"],
+        _ => &[],
+    }
+}
+
+fn found(name: &str, tree: &str, forbidden: &[&str]) -> Vec<String> {
+    let mut packages: Vec<&str> =
+        tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages.retain(|package| forbidden.contains(package));
+    packages.into_iter().map(|package| format!("{name} brings in {package}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_names_count_once() {
+        let tree = "spanwise-wire v0.1.0 (path)\ntokio v1.0.0\nbytes v1\ntokio v1.0.0 (*)\nprost-types v1\n";
+        assert_eq!(
+            found("spanwise-wire", tree, forbidden("spanwise-wire")),
+            ["spanwise-wire brings in tokio"]
+        );
+    }
+
+    #[test]
+    fn each_place_has_its_rule() {
+        assert!(!forbidden("spanwise-worker").contains(&"tokio"));
+        assert!(forbidden("spanwise-ledger").contains(&"tokio"));
+        assert!(forbidden("spanwise").contains(&"tonic"));
+        assert!(forbidden("spanwise-transport").is_empty());
+        assert!(forbidden("xtask").is_empty());
+    }
+}

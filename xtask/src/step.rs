@@ -1,0 +1,91 @@
+//! Running one external command after the other, each with its name and its time.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// A named command, run in the workspace's root.
+pub struct Step {
+    name: &'static str,
+    command: Command,
+}
+
+impl Step {
+    /// `cargo` with these arguments, split at blanks.
+    pub fn cargo(name: &'static str, args: &str) -> Step {
+        let mut command = cargo();
+        command.args(args.split_whitespace());
+        Step { name, command }
+    }
+
+    /// `cargo` of another toolchain, by way of rustup.
+    pub fn rustup(name: &'static str, toolchain: &str, args: &str) -> Step {
+        let mut command = Command::new("rustup");
+        command.current_dir(root()).args(["run", toolchain, "cargo"]).args(args.split_whitespace());
+        Step { name, command }
+    }
+
+    /// Sets an environment variable for this step only.
+    pub fn env(mut self, key: &str, value: &str) -> Step {
+        self.command.env(key, value);
+        self
+    }
+
+    /// Runs the command with its output passed through, and prints its name and time.
+    ///
+    /// # Errors
+    /// When it cannot start or ends with a status other than 0; the message names the step.
+    pub fn run(mut self) -> Result<(), String> {
+        timed(self.name, || {
+            let status = self.command.status().map_err(|error| format!("cannot start: {error}"))?;
+            if status.success() { Ok(()) } else { Err(format!("{:?}: {status}", self.command)) }
+        })
+    }
+
+    /// Whether the command can run here and succeeds; its output is thrown away.
+    pub fn succeeds_quietly(mut self) -> bool {
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        self.command.status().is_ok_and(|status| status.success())
+    }
+}
+
+/// Runs `action` between two lines: its name, and how long it took.
+///
+/// # Errors
+/// Those of `action`, with the name in front.
+pub fn timed(name: &str, action: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    println!("── {name}");
+    let start = Instant::now();
+    action().map_err(|reason| format!("{name} failed: {reason}"))?;
+    println!("── {name}: {:.1} s\n", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// What `cargo` with these arguments writes to its standard output.
+///
+/// # Errors
+/// When it cannot start, fails, or does not write UTF-8.
+pub fn output_of_cargo(args: &str) -> Result<String, String> {
+    let mut command = cargo();
+    command.args(args.split_whitespace()).stderr(Stdio::inherit());
+    let output = command.output().map_err(|error| format!("cannot start cargo: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo {args}: {}", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|error| format!("cargo {args}: {error}"))
+}
+
+/// The workspace's root.
+pub fn root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}
+
+fn cargo() -> Command {
+    // The cargo that runs us, so that `cargo +toolchain xtask` stays with its toolchain.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root());
+    command
+}
