@@ -1,7 +1,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -176,9 +176,13 @@ impl Builder {
                     Err(error) => return built.complete(Err(error)),
                 };
                 built.complete(Ok(()));
-                runtime.block_on(work(signal));
-                // A look-up that hangs in the resolver must not keep the thread from ending.
+                let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work(signal))));
+                // A look-up that hangs in the resolver must not keep the thread from ending; a
+                // mere drop would wait for it.
                 runtime.shutdown_background();
+                if let Err(panic) = ran {
+                    resume_unwind(panic);
+                }
             });
             match catch_unwind(body) {
                 Ok(()) => ending.state = State::Finished,

@@ -67,11 +67,14 @@ impl Calibration {
         let off =
             i128::from(reading.unix_nanos) - i128::from(self.scale.unix_nanos_at(reading.ticks));
         if self.scale.is_known() && off.abs() <= i128::from(JUMP_NANOS) {
-            let corrected = i128::from(self.rate) * (i128::from(SLEW_NANOS) + off);
+            // Over several intervals: one that comes late must not overshoot by much.
+            let interval = reading.monotonic_nanos - latest.monotonic_nanos;
+            let slew = i128::from(interval.saturating_mul(SLEW_INTERVALS).max(MIN_SLEW_NANOS));
+            let corrected = i128::from(self.rate) * (slew + off) / slew;
             self.scale = Scale {
                 ticks: reading.ticks,
                 unix_nanos: self.scale.unix_nanos_at(reading.ticks),
-                rate: u64::try_from(corrected / i128::from(SLEW_NANOS)).unwrap_or(self.rate),
+                rate: u64::try_from(corrected).unwrap_or(self.rate),
             };
         } else {
             // What was learnt before may describe a rate that has changed since.
@@ -175,5 +178,247 @@ const READINGS: usize = 40;
 /// Errors up to this are corrected without a jump ...
 const JUMP_NANOS: u64 = 500;
 
-/// ... within this time.
-const SLEW_NANOS: u64 = 1_000_000_000;
+/// ... within this time, or this many intervals between readings if that is longer.
+const MIN_SLEW_NANOS: u64 = 1_000_000_000;
+const SLEW_INTERVALS: u64 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A machine whose clocks are known exactly.
+    struct World {
+        ghz: f64,
+        /// How far the system's clocks are slewed, in parts per million.
+        slew: f64,
+        ticks: f64,
+        monotonic: f64,
+        /// System clock minus monotonic clock: changes when somebody sets the clock.
+        offset: i64,
+        random: u64,
+        /// Most a reading is off, in nanoseconds.
+        noise: u64,
+        calibration: Calibration,
+        scale: Scale,
+    }
+
+    impl World {
+        fn new(ghz: f64, slew: f64, noise: u64, seed: u64) -> Self {
+            World {
+                ghz,
+                slew,
+                ticks: 1e12,
+                monotonic: 5e9,
+                offset: 1_700_000_000_000_000_000,
+                random: seed | 1,
+                noise,
+                calibration: Calibration::new(),
+                scale: Scale::default(),
+            }
+        }
+
+        fn pass(&mut self, nanos: u64) {
+            self.monotonic += nanos as f64;
+            self.ticks += nanos as f64 / (1.0 + self.slew / 1e6) * self.ghz;
+        }
+
+        fn ticks(&self) -> u64 {
+            self.ticks as u64
+        }
+
+        fn unix(&self) -> u64 {
+            (self.monotonic as i64 + self.offset) as u64
+        }
+
+        fn random(&mut self, below: u64) -> u64 {
+            self.random ^= self.random << 13;
+            self.random ^= self.random >> 7;
+            self.random ^= self.random << 17;
+            self.random % below.max(1)
+        }
+
+        fn anchor(&mut self) {
+            let noise = self.random(2 * self.noise + 1) as f64 - self.noise as f64;
+            self.scale = self.calibration.add(Reading {
+                ticks: (self.ticks + noise * self.ghz) as u64,
+                monotonic_nanos: self.monotonic as u64,
+                unix_nanos: self.unix(),
+            });
+        }
+
+        /// Lets one interval pass, as long as `anchor` would ask for, looking at the clock now and
+        /// then; returns the largest error seen. Then anchors.
+        fn interval(&mut self) -> u64 {
+            let due = self.calibration.baseline_nanos().clamp(MIN_BASELINE_NANOS, 100_000_000);
+            let mut worst = 0;
+            for _ in 0..4 {
+                self.pass(due / 4);
+                worst = worst.max(self.error());
+            }
+            self.anchor();
+            worst.max(self.error())
+        }
+
+        fn run(&mut self, intervals: usize) -> u64 {
+            (0..intervals).map(|_| self.interval()).max().unwrap_or(0)
+        }
+
+        fn error(&self) -> u64 {
+            self.scale.unix_nanos_at(self.ticks()).abs_diff(self.unix())
+        }
+
+        fn calibrated(mut self) -> Self {
+            self.anchor();
+            assert!(!self.scale.is_known(), "one reading tells no rate");
+            self.pass(MIN_BASELINE_NANOS);
+            self.anchor();
+            assert!(self.scale.is_known());
+            self
+        }
+    }
+
+    fn world() -> impl Strategy<Value = World> {
+        (0.5..5.0f64, -400.0..400.0f64, 0u64..40, any::<u64>())
+            .prop_map(|(ghz, slew, noise, seed)| World::new(ghz, slew, noise, seed).calibrated())
+    }
+
+    impl std::fmt::Debug for World {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{} GHz, slew {} ppm, noise {} ns", self.ghz, self.slew, self.noise)
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn within_a_microsecond_while_the_clock_runs_evenly(mut world in world()) {
+            let worst = world.run(300);
+            prop_assert!(worst <= 1_000, "{worst} ns off");
+        }
+
+        #[test]
+        fn never_backwards_while_the_clock_runs_evenly(mut world in world()) {
+            // The first intervals are short, and noise weighs more.
+            world.run(20);
+            let mut last = 0;
+            for _ in 0..200 {
+                world.pass(100_000_000);
+                let before = world.scale.unix_nanos_at(world.ticks());
+                prop_assert!(before >= last);
+                world.anchor();
+                last = world.scale.unix_nanos_at(world.ticks());
+                // The reading's noise is a distance in ticks, over which two rates may differ.
+                prop_assert!(last + 1 >= before, "{} ns backwards", before - last);
+            }
+        }
+
+        #[test]
+        fn follows_when_slewing_changes(mut world in world(), slew in -400.0..400.0f64) {
+            world.run(50);
+            let change = (world.slew - slew).abs();
+            world.slew = slew;
+            // A tenth of a second at the old rate, and another at a mixture of both.
+            let worst = world.run(10);
+            prop_assert!(worst as f64 <= 1_200.0 + change * 100.0 * 1.1, "{worst} ns off");
+            let worst = world.run(50);
+            prop_assert!(worst <= 1_200, "{worst} ns off in the end");
+        }
+
+        #[test]
+        fn follows_a_step_with_the_next_reading(
+            mut world in world(),
+            step in prop_oneof![-10_000_000_000_000i64..10_000_000_000_000, -100_000i64..100_000],
+        ) {
+            world.run(50);
+            world.pass(100_000_000);
+            world.offset += step;
+            world.anchor();
+            let worst = world.run(50);
+            prop_assert!(worst <= 1_000, "{worst} ns off");
+        }
+
+        #[test]
+        fn a_step_does_not_bend_a_span(
+            mut world in world(),
+            step in -10_000_000_000_000i64..10_000_000_000_000,
+            before in 0usize..30,
+            after in 0usize..30,
+        ) {
+            world.run(10);
+            let (start_ticks, monotonic) = (world.ticks(), world.monotonic as u64);
+            let start = world.scale.unix_nanos_at(start_ticks);
+            world.run(before);
+            world.offset += step;
+            world.run(after);
+            let end = world.scale.end_of(start_ticks, start, world.ticks());
+            let passed = world.monotonic as u64 - monotonic;
+            prop_assert!(end >= start);
+            prop_assert!((end - start).abs_diff(passed) <= passed / 999 + 1_000);
+        }
+
+        #[test]
+        fn a_long_span_ends_by_the_wall(mut world in world(), slew in -400.0..400.0f64) {
+            world.run(50);
+            let start_ticks = world.ticks();
+            let start = world.scale.unix_nanos_at(start_ticks);
+            world.run(30);
+            world.slew = slew;
+            world.run(60);
+            let end = world.scale.end_of(start_ticks, start, world.ticks());
+            prop_assert!(end.abs_diff(world.unix()) <= 1_200);
+        }
+
+        #[test]
+        fn a_month_of_readings_once_a_minute(ghz in 0.5..5.0f64, seed in any::<u64>()) {
+            let mut world = World::new(ghz, 20.0, 40, seed).calibrated();
+            let start_ticks = world.ticks();
+            let start = world.scale.unix_nanos_at(start_ticks);
+            for _ in 0..30 * 24 * 60 {
+                world.pass(60_000_000_000);
+                world.anchor();
+                prop_assert!(world.error() <= 1_000);
+            }
+            let end = world.scale.end_of(start_ticks, start, world.ticks());
+            prop_assert!(end.abs_diff(world.unix()) <= 1_000);
+        }
+
+        #[test]
+        fn another_counter_rate_is_learnt(mut world in world(), ghz in 0.5..5.0f64) {
+            world.run(50);
+            // Moved to other hardware: the counter is elsewhere and has another rate.
+            world.ghz = ghz;
+            world.ticks = 3e11;
+            world.run(4);
+            let worst = world.run(50);
+            prop_assert!(worst <= 1_000, "{worst} ns off");
+        }
+
+        #[test]
+        fn one_wrong_reading_does_not_spoil_the_rate(mut world in world(), wrong in 1_000_000i64..50_000_000) {
+            world.run(50);
+            world.pass(100_000_000);
+            let rate = world.scale.rate;
+            let ticks = world.ticks;
+            world.ticks += wrong as f64;
+            world.anchor();
+            world.ticks = ticks;
+            prop_assert!(close(world.scale.rate, rate));
+            world.run(4);
+            let worst = world.run(50);
+            prop_assert!(worst <= 1_000, "{worst} ns off");
+        }
+
+        #[test]
+        fn any_readings_give_some_time(readings in prop::collection::vec(any::<(u64, u64, u64)>(), 0..50)) {
+            let mut calibration = Calibration::new();
+            for (ticks, monotonic_nanos, unix_nanos) in readings {
+                let scale = calibration.add(Reading { ticks, monotonic_nanos, unix_nanos });
+                prop_assert!(scale.end_of(ticks, unix_nanos, ticks) >= unix_nanos);
+                scale.unix_nanos_at(0);
+                scale.unix_nanos_at(u64::MAX);
+            }
+        }
+    }
+}

@@ -97,9 +97,11 @@ pub fn anchor() -> Duration {
         PUBLISHED.write(Scale::default());
         return RARELY;
     }
-    PUBLISHED.write(keeper.calibration.add(read_clocks()));
-    Duration::from_nanos(keeper.calibration.baseline_nanos())
-        .clamp(Duration::from_nanos(MIN_BASELINE_NANOS), RARELY)
+    let Some(reading) = read_clocks() else {
+        return SOON;
+    };
+    PUBLISHED.write(keeper.calibration.add(reading));
+    Duration::from_nanos(keeper.calibration.baseline_nanos()).clamp(SOON, RARELY)
 }
 
 /// Where times come from now.
@@ -140,11 +142,12 @@ fn start_by_system(scale: Option<Scale>) -> Start {
     Start { ticks, unix_nanos: to_unix_nanos(SystemTime::now()) }
 }
 
-/// All clocks at one instant: of several tries the one that took least, and so was not interrupted.
-fn read_clocks() -> Reading {
+/// All clocks at one instant: of several tries the one that took least. `None` if each was
+/// interrupted.
+fn read_clocks() -> Option<Reading> {
     let origin = *ORIGIN.get_or_init(Instant::now);
-    let mut best = (u64::MAX, Reading::default());
-    for _ in 0..TRIES {
+    let mut best = (MAX_TICKS_BETWEEN, None);
+    for tries in 1..=MAX_TRIES {
         let before = tsc::ticks();
         let (unix, monotonic) = (SystemTime::now(), Instant::now());
         let took = tsc::ticks().saturating_sub(before);
@@ -154,7 +157,10 @@ fn read_clocks() -> Reading {
                 monotonic_nanos: saturating_nanos(monotonic.saturating_duration_since(origin)),
                 unix_nanos: to_unix_nanos(unix),
             };
-            best = (took, reading);
+            best = (took, Some(reading));
+        }
+        if tries >= TRIES && best.1.is_some() {
+            break;
         }
     }
     best.1
@@ -173,7 +179,33 @@ static KEEPER: Mutex<Keeper> =
 static ORIGIN: OnceLock<Instant> = OnceLock::new();
 
 const TRIES: usize = 5;
+const MAX_TRIES: usize = 20;
 
+/// About a microsecond or two; a reading takes a tenth of that.
+const MAX_TICKS_BETWEEN: u64 = 5_000;
+
+const SOON: Duration = Duration::from_nanos(MIN_BASELINE_NANOS);
 const RARELY: Duration = Duration::from_millis(100);
 
 const ANCHORS_PER_LOOK: u32 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_times_saturate() {
+        for (time, nanos) in [
+            (Some(UNIX_EPOCH), 0),
+            (UNIX_EPOCH.checked_sub(Duration::from_secs(1)), 0),
+            (UNIX_EPOCH.checked_add(Duration::from_nanos(1)), 1),
+            (UNIX_EPOCH.checked_add(Duration::from_nanos(u64::MAX)), u64::MAX),
+            (UNIX_EPOCH.checked_add(Duration::from_secs(1 << 40)), u64::MAX),
+        ] {
+            // A system whose clock cannot tell such times has nothing to convert.
+            if let Some(time) = time {
+                assert_eq!(to_unix_nanos(time), nanos);
+            }
+        }
+    }
+}

@@ -66,3 +66,62 @@ const LONG_NANOS: u64 = 100_000_000;
 
 /// Clocks are slewed by 500 parts per million at most; twice that is still drift.
 const DRIFT_PARTS: u64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE_OF_3_GHZ: u64 = (1 << RATE_BITS) / 3;
+
+    #[test]
+    fn lengths() {
+        let scale = Scale { ticks: 0, unix_nanos: 0, rate: RATE_OF_3_GHZ };
+        let month_nanos = 30 * 24 * 3600 * 1_000_000_000u64;
+        for (ticks, nanos) in [
+            (0, 0),
+            (4, 1),
+            (300, 99),
+            (3_000_000_000, 999_999_999),
+            (3 * month_nanos, month_nanos),
+        ] {
+            // The rate is exact to 14 digits.
+            let off = scale.nanos(ticks).abs_diff(nanos);
+            assert!(off <= 1 + nanos / 100_000_000_000_000, "{ticks} ticks: {off} ns off");
+        }
+        let slowest = Scale { rate: u64::MAX, ..scale };
+        assert_eq!(slowest.nanos(u64::MAX), u64::MAX);
+        assert_eq!(Scale::default().nanos(u64::MAX), 0);
+    }
+
+    #[test]
+    fn times_before_and_after_the_point() {
+        let scale = Scale { ticks: 3_000, unix_nanos: 500, rate: RATE_OF_3_GHZ + 1 };
+        for (ticks, time) in [(3_000, 500), (6_000, 1_500), (2_700, 400), (0, 0)] {
+            assert_eq!(scale.unix_nanos_at(ticks), time);
+        }
+    }
+
+    #[test]
+    fn rates_no_counter_has() {
+        for (ticks, nanos) in [(0, 1), (1, 0), (1, 1_001), (101, 1), (u64::MAX, 1), (1, u64::MAX)] {
+            assert_eq!(rate(ticks, nanos), None, "{ticks} ticks in {nanos} ns");
+        }
+        assert_eq!(rate(1, 1), Some(1 << RATE_BITS));
+        assert_eq!(rate(3_000, 1_000), Some(RATE_OF_3_GHZ));
+    }
+
+    #[test]
+    fn ends() {
+        let second = 1_000_000_000;
+        let scale = Scale { ticks: 0, unix_nanos: 10 * second, rate: 1 << RATE_BITS };
+        for (what, start_ticks, start_nanos, ticks, end) in [
+            ("short, off the wall", 0, 17, 50, 67),
+            ("counter set back", 90, 17, 50, 17),
+            ("long, drifted", 0, 10 * second + 900_000, second, 11 * second),
+            ("long, stepped", 0, 10 * second + 1_100_000, second, 11 * second + 1_100_000),
+            ("end of time", 0, u64::MAX - 1, second, u64::MAX),
+        ] {
+            assert_eq!(scale.end_of(start_ticks, start_nanos, ticks), end, "{what}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The clock of this process against the system's. One test: the clock is one per process, and has
+//! a life that begins uncalibrated.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use spanwise_worker::clock::{self, Source};
+
+#[test]
+fn the_life_of_a_clock() {
+    assert_eq!(clock::source(), Source::System);
+    let before_any_anchor = clock::start();
+    assert_eq!(before_any_anchor.ticks, 0, "application threads do not look for a counter");
+    assert!(clock::end(before_any_anchor) >= before_any_anchor.unix_nanos);
+
+    clock::anchor();
+    let uncalibrated = clock::start();
+    let (system, monotonic) = (system(), Instant::now());
+    assert!(system - uncalibrated.unix_nanos < 1_000_000_000);
+
+    let running = AtomicBool::new(true);
+    let error = thread::scope(|scope| {
+        let spans = scope.spawn(|| spans_while(&running));
+        let errors = scope.spawn(|| typical_error_while(&running));
+        keep(Duration::from_millis(1_000));
+        running.store(false, Ordering::Relaxed);
+        assert!(spans.join().unwrap() > 0);
+        errors.join().unwrap()
+    });
+    assert!(error <= 1_000, "{error} ns from the system clock");
+
+    // Spans begun at any earlier stage still end, after what has really passed.
+    for start in [before_any_anchor, uncalibrated] {
+        let passed = clock::end(start) - start.unix_nanos;
+        let real = monotonic.elapsed().as_nanos() as u64;
+        assert!(passed.abs_diff(real) < 50_000_000, "{passed} ns of {real} ns");
+    }
+}
+
+/// Anchors as the worker does.
+fn keep(time: Duration) {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        thread::sleep(clock::anchor());
+    }
+}
+
+fn spans_while(running: &AtomicBool) -> u64 {
+    let mut spans = 0;
+    while running.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let start = clock::start();
+        let end = clock::end(start);
+        let at_most = began.elapsed().as_nanos() as u64;
+        assert!(end >= start.unix_nanos, "a span of negative length");
+        assert!(end - start.unix_nanos <= at_most + at_most / 100 + 1_000);
+        spans += 1;
+    }
+    spans
+}
+
+/// How far the clock is from the system clock in 19 of 20 looks. (The others allow for the system
+/// clock being set, or slewed, just now.)
+fn typical_error_while(running: &AtomicBool) -> u64 {
+    let mut errors = Vec::new();
+    while running.load(Ordering::Relaxed) {
+        let before = system();
+        let time = clock::unix_nanos();
+        let after = system();
+        errors.push(before.saturating_sub(time).max(time.saturating_sub(after)));
+        thread::yield_now();
+    }
+    errors.sort_unstable();
+    errors[errors.len() * 19 / 20]
+}
+
+fn system() -> u64 {
+    clock::to_unix_nanos(SystemTime::now())
+}

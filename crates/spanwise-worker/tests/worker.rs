@@ -1,0 +1,285 @@
+//! The worker thread: its life, its waking, its end.
+
+use std::cell::RefCell;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use spanwise_worker::{Completer, State, Woke, Worker, completion};
+
+/// Never reached unless something is broken.
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+async fn until_woken(mut signal: spanwise_worker::Signal) {
+    signal.wait_until(far().into()).await;
+}
+
+#[test]
+fn lives_on_a_thread_of_its_own_name() {
+    let (told, name) = completion();
+    let worker = Worker::spawn("a-worker", |signal| async move {
+        told.complete(thread::current().name().map(str::to_owned));
+        until_woken(signal).await;
+    })
+    .unwrap();
+    assert_eq!(name.wait_until(far()).unwrap().as_deref(), Some("a-worker"));
+    assert_eq!(worker.state(), State::Running);
+    assert!(!worker.is_current_thread());
+    assert!(!worker.is_forked_child());
+    worker.wake();
+    assert!(worker.join_until(far()));
+    assert_eq!(worker.state(), State::Finished);
+    worker.wake();
+    assert!(worker.join_until(Instant::now()), "joining again finds the same end");
+}
+
+#[test]
+fn a_name_no_thread_can_have_is_mended() {
+    let worker = Worker::spawn("nul\0nul", |_| async {}).unwrap();
+    assert!(worker.join_until(far()));
+}
+
+#[test]
+fn does_io_and_keeps_time() {
+    let (told, address) = completion();
+    let worker = Worker::builder("io")
+        .with_stack_size(256 * 1024)
+        .spawn(|_| async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            told.complete(listener.local_addr().unwrap());
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.writable().await.unwrap();
+            assert_eq!(stream.try_write(b"hello").unwrap(), 5);
+        })
+        .unwrap();
+    let mut stream = TcpStream::connect(address.wait_until(far()).unwrap()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello");
+    assert!(stream.write_all(b"").is_ok());
+    assert!(worker.join_until(far()));
+    assert_eq!(worker.state(), State::Finished);
+}
+
+#[test]
+fn a_panic_stays_on_the_thread() {
+    let (never, waiter) = completion::<()>();
+    let worker = Worker::spawn("panics", |_| async move {
+        let _never = never;
+        tokio::task::yield_now().await;
+        resume_unwind(Box::new("no"));
+    })
+    .unwrap();
+    assert_eq!(waiter.wait_until(far()), None);
+    assert!(waiter.is_gone());
+    assert!(worker.join_until(far()));
+    assert_eq!(worker.state(), State::Panicked);
+    worker.wake();
+}
+
+#[test]
+fn a_panic_with_a_panicking_payload_stays_too() {
+    struct Grenade;
+    impl Drop for Grenade {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("again"));
+        }
+    }
+    let worker =
+        Worker::spawn("panics-twice", |_| async { resume_unwind(Box::new(Grenade)) }).unwrap();
+    assert!(worker.join_until(far()));
+    assert_eq!(worker.state(), State::Panicked);
+}
+
+#[test]
+fn the_hook_runs_first_and_its_guard_lasts() {
+    thread_local!(static LOG: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) });
+    struct Scope(Arc<Mutex<Vec<&'static str>>>);
+    impl Drop for Scope {
+        fn drop(&mut self) {
+            LOG.with_borrow_mut(|log| log.push("left"));
+            self.0.lock().unwrap().extend(LOG.take());
+        }
+    }
+    let logged = Arc::new(Mutex::new(Vec::new()));
+    let log = logged.clone();
+    let worker = Worker::builder("hook")
+        .with_before(move || {
+            LOG.with_borrow_mut(|log| log.push("entered"));
+            Scope(log)
+        })
+        .spawn(|_| {
+            LOG.with_borrow_mut(|log| log.push("work made"));
+            async { LOG.with_borrow_mut(|log| log.push("work done")) }
+        })
+        .unwrap();
+    assert!(worker.join_until(far()));
+    assert_eq!(*logged.lock().unwrap(), ["entered", "work made", "work done", "left"]);
+}
+
+#[test]
+fn a_panicking_hook_is_fenced_too() {
+    let spawned = Worker::builder("hook")
+        .with_before(|| resume_unwind(Box::new("no")))
+        .spawn(|_| async {})
+        .unwrap();
+    assert!(spawned.join_until(far()));
+    assert_eq!(spawned.state(), State::Panicked);
+}
+
+#[test]
+fn joining_gives_up_at_the_deadline() {
+    let worker = Worker::spawn("stays", until_woken).unwrap();
+    assert!(!worker.join_until(Instant::now()));
+    let before = Instant::now();
+    assert!(!worker.join_until(before + Duration::from_millis(20)));
+    assert!(before.elapsed() >= Duration::from_millis(20));
+    worker.wake();
+    assert!(worker.join_until(far()));
+}
+
+#[test]
+fn joining_works_inside_any_runtime() {
+    let current = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    for runtime in [current, multi] {
+        let task = runtime.spawn(async {
+            let worker = Worker::spawn("inside", until_woken).unwrap();
+            worker.wake();
+            worker.join_until(far())
+        });
+        assert!(runtime.block_on(task).unwrap());
+    }
+}
+
+#[test]
+fn joining_works_during_a_panic() {
+    struct JoinsOnDrop(Worker, Arc<AtomicU64>);
+    impl Drop for JoinsOnDrop {
+        fn drop(&mut self) {
+            assert!(thread::panicking());
+            self.0.wake();
+            self.1.fetch_add(u64::from(self.0.join_until(far())), Ordering::Relaxed);
+        }
+    }
+    let joined = Arc::new(AtomicU64::new(0));
+    let worker = JoinsOnDrop(Worker::spawn("unwound", until_woken).unwrap(), joined.clone());
+    let unwinding = thread::spawn(move || {
+        let _worker = worker;
+        resume_unwind(Box::new(()));
+    });
+    assert!(unwinding.join().is_err());
+    assert_eq!(joined.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn joining_itself_returns_at_once() {
+    let (hand_over, handed) = mpsc::channel::<Arc<Worker>>();
+    let (told, answer) = completion();
+    let worker = Worker::spawn("self", |mut signal| async move {
+        signal.wait_until(far().into()).await;
+        let itself = handed.recv().unwrap();
+        told.complete((itself.is_current_thread(), itself.join_until(far())));
+    })
+    .unwrap();
+    let worker = Arc::new(worker);
+    hand_over.send(worker.clone()).unwrap();
+    worker.wake();
+    assert_eq!(answer.wait_until(far()), Some((true, false)));
+    assert!(worker.join_until(far()));
+}
+
+#[test]
+fn a_hanging_lookup_does_not_hold_the_end() {
+    for panics in [false, true] {
+        let (release, released) = mpsc::channel::<()>();
+        let worker = Worker::spawn("hangs", move |_| async move {
+            let (started, running) = tokio::sync::oneshot::channel();
+            tokio::task::spawn_blocking(move || {
+                started.send(()).unwrap();
+                released.recv()
+            });
+            running.await.unwrap();
+            if panics {
+                resume_unwind(Box::new("no"));
+            }
+        })
+        .unwrap();
+        assert!(worker.join_until(far()));
+        let expected = if panics { State::Panicked } else { State::Finished };
+        assert_eq!(worker.state(), expected);
+        drop(release);
+    }
+}
+
+/// Many threads count something up and ring; the worker must come to see the total, however the
+/// rings fall together.
+#[test]
+fn no_ring_is_lost() {
+    const THREADS: u64 = 4;
+    const RINGS: u64 = 5_000;
+    let count = Arc::new(AtomicU64::new(0));
+    let (done, finished): (Completer<u64>, _) = completion();
+    let counted = count.clone();
+    let worker = Worker::spawn("bell", |mut signal| async move {
+        let mut wakings = 0;
+        let deadline = far().into();
+        // Relaxed: what was counted before a ring is seen because of the ring.
+        while counted.load(Ordering::Relaxed) < THREADS * RINGS {
+            if signal.wait_until(deadline).await == Woke::TimedOut {
+                return;
+            }
+            wakings += 1;
+        }
+        done.complete(wakings);
+    })
+    .unwrap();
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let (count, wake) = (count.clone(), worker.wake_handle());
+            scope.spawn(move || {
+                for _ in 0..RINGS {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    wake.wake();
+                }
+            });
+        }
+    });
+    let wakings = finished.wait_until(far()).expect("a ring was lost");
+    assert!(wakings <= THREADS * RINGS, "woken without a ring");
+    assert!(worker.join_until(far()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
+    let worker = Worker::spawn("parent", until_woken).unwrap();
+    let far = far();
+    // SAFETY: the child only reads atomics and the clock and asks for its pid, then leaves at once
+    // without running any destructor: it takes no lock another thread may have held.
+    let status = unsafe {
+        let pid = libc::fork();
+        assert!(pid >= 0);
+        if pid == 0 {
+            let right = worker.is_forked_child()
+                && worker.state() == State::Running
+                && !worker.is_current_thread()
+                && !worker.join_until(far);
+            libc::_exit(if right { 0 } else { 1 });
+        }
+        let mut status = 0;
+        assert_eq!(libc::waitpid(pid, &mut status, 0), pid);
+        status
+    };
+    assert_eq!(status, 0);
+    assert!(Instant::now() < far, "the child waited");
+    worker.wake();
+    assert!(worker.join_until(far));
+}
