@@ -1,0 +1,210 @@
+//! `cargo xtask demo`: a simulated service, traced end to end, measured and accounted for.
+
+mod histogram;
+mod options;
+mod process;
+mod receiver;
+mod report;
+mod service;
+
+use crate::Command;
+use options::{Api, Options};
+use process::{Cpu, peak_rss_bytes, rss_bytes};
+use receiver::Embedded;
+use report::{Full, Measured, Paced};
+use service::{Service, Tally, Tracing};
+use spanwise::{OnFull, Protocol, Snapshot, Spanwise};
+use spanwise_testkit::{CountingAllocator, allocator};
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "demo",
+    summary: "a simulated service, traced end to end: rates, costs, losses, targets",
+    help: options::HELP,
+    run,
+};
+
+/// The receiving end, started by the demo as a process of its own.
+pub(crate) const RECEIVER: Command = Command {
+    name: "demo-receiver",
+    summary: "the demo's receiver alone; ends when its standard input does",
+    help: "Prints its address on the first line and, at the end, the spans it counted.",
+    run: |_| receiver::serve(),
+};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+fn run(arguments: &[String]) -> Result<(), String> {
+    let options = Options::parse(arguments)?;
+    let embedded = match &options.endpoint {
+        Some(_) => None,
+        None => Some(Embedded::start()?),
+    };
+    let endpoint = match (&options.endpoint, &embedded) {
+        (Some(endpoint), _) => endpoint.clone(),
+        (None, Some(embedded)) => embedded.endpoint().to_owned(),
+        (None, None) => return Err("no endpoint".to_owned()),
+    };
+    println!(
+        "Spanwise demo: {} threads, {} s at full speed, {} to {endpoint}, a full budget {}",
+        options.threads,
+        options.seconds,
+        options.protocol,
+        if options.wait { "makes the caller wait" } else { "drops the newest span" },
+    );
+
+    let service = Service::new();
+    let paced_for = Duration::from_secs_f64((options.seconds / 4.0).clamp(1.0, 15.0));
+    let untraced_paced = paced(&service, &Tracing::Off, paced_for, "untraced at 2 k requests/s");
+    let untraced_full =
+        full_speed(&service, &Tracing::Off, &options, paced_for, "untraced at full speed", None);
+
+    let rss_before = rss_bytes();
+    allocator::reset_peak();
+    let heap_before = allocator::heap().current;
+    let spanwise = build(&options, &endpoint)?;
+    let tracer = spanwise.tracer("demo");
+    let tracing = match options.api {
+        Api::OpenTelemetry => Tracing::Api(tracer),
+        Api::Native => Tracing::Native(tracer),
+    };
+    let traced_paced = paced(&service, &tracing, paced_for, "traced at 10 k spans/s");
+    let before = spanwise.ledger();
+    let seconds = Duration::from_secs_f64(options.seconds);
+    let started = Instant::now();
+    let cpu = Cpu::now();
+    let full =
+        full_speed(&service, &tracing, &options, seconds, "traced at full speed", Some(&spanwise));
+    // All that was accepted counts, and so does the time to deliver it.
+    let flushed = spanwise.force_flush(FLUSH);
+    let elapsed = started.elapsed();
+    let cpu = cpu.elapsed();
+    if let Err(error) = flushed {
+        return Err(format!("the last spans were not delivered: {error}"));
+    }
+    let during = spanwise.ledger().since(&before);
+    let (_, peak_buffered) = spanwise.buffered_bytes();
+    let shutdown = spanwise.shutdown(FLUSH).map_err(|error| error.to_string())?;
+    drop(tracing);
+    let received = embedded.map(Embedded::finish).transpose()?;
+
+    let measured = Measured {
+        options,
+        ledger: shutdown.ledger,
+        received,
+        paced: Paced { untraced: untraced_paced, traced: traced_paced },
+        full: Full { untraced: untraced_full, traced: full, elapsed, cpu, ledger: during },
+        peak_rss: peak_rss_bytes(),
+        library_rss: peak_rss_bytes().saturating_sub(rss_before),
+        peak_heap: allocator::heap().peak,
+        library_heap: allocator::heap().peak.saturating_sub(heap_before),
+        peak_buffered: peak_buffered as u64,
+    };
+    print!("{measured}");
+    if let Some(path) = &measured.options.json {
+        std::fs::write(path, measured.to_json())
+            .map_err(|error| format!("--json {}: {error}", path.display()))?;
+    }
+    measured.verify()
+}
+
+fn build(options: &Options, endpoint: &str) -> Result<Spanwise, String> {
+    let mut builder = Spanwise::builder()
+        .with_service_name("spanwise-demo")
+        .with_protocol(options.protocol)
+        .with_endpoint(endpoint)
+        // The report says what is lost; lines in between would tear the progress line.
+        .with_diagnostics(|_| {});
+    if options.wait {
+        builder = builder.with_on_full(OnFull::Wait(Duration::from_secs(60)));
+    }
+    builder.build().map_err(|error| error.to_string())
+}
+
+/// The service at 2,000 requests (10,000 spans) a second, as a service spends its days.
+fn paced(service: &Service, tracing: &Tracing, time: Duration, title: &str) -> Tally {
+    progress(title, "");
+    let mut tally = Tally::start();
+    let started = Instant::now();
+    let mut due = 0u32;
+    while started.elapsed() < time {
+        service.request(tracing, &mut tally);
+        due += 1;
+        // Two requests a millisecond, in pairs: half the wake-ups, the same for both runs.
+        if due.is_multiple_of(2) {
+            let next = started + Duration::from_micros(500) * due;
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+    }
+    tally.stop();
+    tally
+}
+
+/// The service as fast as it goes, on all threads.
+fn full_speed(
+    service: &Service,
+    tracing: &Tracing,
+    options: &Options,
+    time: Duration,
+    title: &str,
+    spanwise: Option<&Spanwise>,
+) -> Tally {
+    let stop = AtomicBool::new(false);
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        let work = || {
+            let mut tally = Tally::start();
+            while !stop.load(Relaxed) {
+                for _ in 0..64 {
+                    service.request(tracing, &mut tally);
+                }
+            }
+            tally.stop();
+            tally
+        };
+        let threads: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
+        while started.elapsed() < time {
+            let left = time.saturating_sub(started.elapsed());
+            std::thread::sleep(left.min(Duration::from_millis(250)));
+            let line = spanwise.map(|spanwise| live(&spanwise.ledger(), started.elapsed()));
+            progress(title, &line.unwrap_or_default());
+        }
+        stop.store(true, Relaxed);
+        let mut all = Tally::start();
+        for thread in threads {
+            if let Ok(tally) = thread.join() {
+                all.merge(&tally);
+            }
+        }
+        all.stop();
+        all
+    })
+}
+
+fn live(ledger: &Snapshot, elapsed: Duration) -> String {
+    let million = |spans: u64| spans as f64 / 1e6;
+    format!(
+        "{:5.1} s  created {:8.2} M  exported {:8.2} M  dropped {:8.2} M  in flight {:6}",
+        elapsed.as_secs_f64(),
+        million(ledger.created),
+        million(ledger.exported),
+        million(ledger.dropped_total()),
+        ledger.in_flight,
+    )
+}
+
+/// One line that is written over; nothing when nobody watches.
+fn progress(title: &str, line: &str) {
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        // A terminal that went away is no reason to stop.
+        let _ = write!(out, "\r\x1b[2K{title:<28} {line}");
+        let _ = out.flush();
+    }
+}
+
+/// Time to deliver what is left at the end.
+const FLUSH: Duration = Duration::from_secs(30);

@@ -1,0 +1,88 @@
+//! What the demo is asked to do.
+
+use spanwise::Protocol;
+use std::path::PathBuf;
+
+pub(super) const HELP: &str = "\
+Starts a receiver on this machine, runs a simulated service (a request is a server span with ten
+attributes and four children with four each, one with an event), and prints what it cost.
+
+  --seconds N          time at full speed, default 10; the other phases come on top
+  --threads N          threads of the service, default: one a core
+  --protocol P         http (default) or grpc
+  --api A              otel (default): the service calls the OpenTelemetry API;
+                       native: it calls Spanwise's own methods
+  --wait               when the byte budget is used up the caller waits, nothing is lost
+  --endpoint URL       send there instead; the receiver's count is then not checked
+  --json PATH          write the figures there too
+
+Exit status 1 when the ledger does not add up, or the receiver counted something else.";
+
+/// The options, checked.
+pub(super) struct Options {
+    pub(super) seconds: f64,
+    pub(super) threads: usize,
+    pub(super) protocol: Protocol,
+    pub(super) api: Api,
+    pub(super) wait: bool,
+    pub(super) endpoint: Option<String>,
+    pub(super) json: Option<PathBuf>,
+}
+
+/// How the service makes its spans.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    OpenTelemetry,
+    Native,
+}
+
+impl Options {
+    pub(super) fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut options = Self {
+            seconds: 10.0,
+            threads: std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+            protocol: Protocol::HttpProtobuf,
+            api: Api::OpenTelemetry,
+            wait: false,
+            endpoint: None,
+            json: None,
+        };
+        let mut arguments = arguments.iter();
+        while let Some(name) = arguments.next() {
+            if name == "--wait" {
+                options.wait = true;
+                continue;
+            }
+            let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+            let bad = |accepted: &str| format!("{name} {value}: accepted is {accepted}");
+            match name.as_str() {
+                "--seconds" => {
+                    let seconds = value.parse().ok().filter(|s| (0.1..=86_400.0).contains(s));
+                    options.seconds = seconds.ok_or_else(|| bad("0.1 to 86400"))?;
+                }
+                "--threads" => {
+                    let threads = value.parse().ok().filter(|t| (1..=1024).contains(t));
+                    options.threads = threads.ok_or_else(|| bad("1 to 1024"))?;
+                }
+                "--protocol" => {
+                    options.protocol = match value.as_str() {
+                        "http" | "http/protobuf" => Protocol::HttpProtobuf,
+                        "grpc" => Protocol::Grpc,
+                        _ => return Err(bad("http or grpc")),
+                    };
+                }
+                "--api" => {
+                    options.api = match value.as_str() {
+                        "otel" => Api::OpenTelemetry,
+                        "native" => Api::Native,
+                        _ => return Err(bad("otel or native")),
+                    };
+                }
+                "--endpoint" => options.endpoint = Some(value.clone()),
+                "--json" => options.json = Some(PathBuf::from(value)),
+                _ => return Err(format!("no option {name}; see cargo xtask demo --help")),
+            }
+        }
+        Ok(options)
+    }
+}
