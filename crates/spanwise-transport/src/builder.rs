@@ -7,6 +7,8 @@ use http::HeaderValue;
 use http::header::USER_AGENT;
 
 use crate::http1::HttpWire;
+#[cfg(feature = "tls")]
+use crate::tls::Trust;
 use crate::wire::Wire;
 use crate::{Compression, Endpoint, Headers, Protocol, RetryPolicy, Transport};
 
@@ -123,19 +125,27 @@ impl TransportBuilder {
         let user_agent = self.user_agent()?;
         #[cfg(any(feature = "tls", feature = "grpc"))]
         let pem = self.certificate_pem.as_ref().map(|pem| &*pem.0).filter(|_| endpoint.is_https());
-        // Read here for both protocols, so that both complain alike.
-        #[cfg(feature = "tls")]
-        let tls = crate::tls::client_config(pem)?;
         match self.protocol {
-            Protocol::HttpProtobuf => Ok(Wire::Http(HttpWire::new(
-                endpoint,
-                &self.headers,
-                user_agent,
+            Protocol::HttpProtobuf => {
                 #[cfg(feature = "tls")]
-                tls,
-            ))),
+                let tls = crate::tls::client_config(match pem {
+                    _ if !endpoint.is_https() => Trust::Nobody,
+                    Some(pem) => Trust::Pem(pem),
+                    None => Trust::Mozilla,
+                })?;
+                Ok(Wire::Http(Box::new(HttpWire::new(
+                    endpoint,
+                    &self.headers,
+                    user_agent,
+                    #[cfg(feature = "tls")]
+                    tls,
+                ))))
+            }
             #[cfg(feature = "grpc")]
             Protocol::Grpc => {
+                // tonic skips certificates that it cannot read; better to complain.
+                #[cfg(feature = "tls")]
+                pem.map(crate::tls::roots).transpose()?;
                 let wire = crate::grpc::GrpcWire::new(endpoint, &self.headers, user_agent, pem)?;
                 Ok(Wire::Grpc(Box::new(wire)))
             }
@@ -228,18 +238,13 @@ mod tests {
     fn what_is_not_compiled_in_is_named() {
         let https = at("https://collector").build();
         let grpc = at("http://collector").with_protocol(Protocol::Grpc).build();
-        match https {
-            Ok(_) => assert!(cfg!(feature = "tls")),
-            Err(error) => {
-                assert!(cfg!(not(feature = "tls")) && error.to_string().contains("`tls`"))
-            }
-        }
-        match grpc {
-            Ok(_) => assert!(cfg!(feature = "grpc")),
-            Err(error) => {
-                assert!(cfg!(not(feature = "grpc")) && error.to_string().contains("`grpc`"))
-            }
-        }
+        let needs = |built: Result<Transport, BuildError>, feature: &str, there: bool| {
+            assert_eq!(built.is_ok(), there, "{built:?}");
+            let named = |error: BuildError| error.to_string().contains(feature);
+            assert!(built.map_or_else(named, |_| there));
+        };
+        needs(https, "`tls`", cfg!(feature = "tls"));
+        needs(grpc, "`grpc`", cfg!(feature = "grpc"));
     }
 
     #[test]

@@ -55,10 +55,10 @@ mod tests {
 
     #[test]
     fn only_one_whole_message_is_an_answer() {
-        let cases: &[(&[u8], Option<(&[u8], bool)>)] = &[
-            (b"", None),
+        let cases = [
+            (&b""[..], None),
             (&[0, 0, 0, 0], None),
-            (&[0, 0, 0, 0, 0], Some((b"", false))),
+            (&[0, 0, 0, 0, 0], Some((&b""[..], false))),
             (&[1, 0, 0, 0, 1, 9], Some((&[9], true))),
             (&[0, 0, 0, 0, 2, 9], None),
             (&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None),
@@ -68,7 +68,7 @@ mod tests {
         for (body, expected) in cases {
             let read = message(&Bytes::copy_from_slice(body));
             let read = read.as_ref().map(|(m, gzip)| (&m[..], *gzip));
-            assert_eq!(read, *expected, "{body:?}");
+            assert_eq!(read, expected, "{body:?}");
         }
     }
 }

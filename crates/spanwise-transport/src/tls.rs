@@ -9,18 +9,30 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::builder::BuildError;
 
-/// Trusts the certificates in `pem`, or else the Mozilla roots.
-pub(crate) fn client_config(pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, BuildError> {
+/// Trusts `trust`.
+pub(crate) fn client_config(trust: Trust<'_>) -> Result<Arc<ClientConfig>, BuildError> {
     // Named, not the process default: which provider an application installs is its own affair.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| BuildError::tls(&error))?;
-    let builder = match pem {
-        Some(pem) => builder.with_root_certificates(roots(pem)?),
-        None => builder.with_webpki_roots(),
+    let builder = match trust {
+        Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
+        Trust::Pem(pem) => builder.with_root_certificates(roots(pem)?),
+        Trust::Mozilla => builder.with_webpki_roots(),
     };
     Ok(Arc::new(builder.with_no_client_auth()))
+}
+
+/// Whose certificates count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Trust<'a> {
+    /// For connections without TLS.
+    Nobody,
+    /// Those in this PEM.
+    Pem(&'a [u8]),
+    /// The roots that Mozilla ships.
+    Mozilla,
 }
 
 /// The certificates in `pem`, at least one.

@@ -70,7 +70,7 @@ impl Payload {
 /// The way out: what an attempt runs over.
 #[derive(Debug)]
 pub(crate) enum Wire {
-    Http(http1::HttpWire),
+    Http(Box<http1::HttpWire>),
     #[cfg(feature = "grpc")]
     Grpc(Box<crate::grpc::GrpcWire>),
     #[cfg(test)]
