@@ -146,3 +146,51 @@ impl fmt::Debug for Ledger {
 fn load(counts: &[AtomicU64], index: usize, read: impl Fn(&AtomicU64) -> u64) -> u64 {
     counts.get(index).map_or(0, read)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    fn free(ledger: &Ledger) -> u32 {
+        ledger.account.lines.free()
+    }
+
+    #[test]
+    fn a_thread_has_its_line_until_it_exits() {
+        let ledger = Ledger::new();
+        for _ in 0..3 {
+            let counting = ledger.clone();
+            let seated = thread::spawn(move || {
+                counting.started();
+                counting.sampled_out();
+                free(&counting)
+            });
+            assert_eq!(seated.join().unwrap(), 63);
+            assert_eq!(free(&ledger), 64);
+        }
+    }
+
+    #[test]
+    fn a_thread_that_moved_to_another_ledger_leaves_its_line() {
+        thread::spawn(|| {
+            let (old, new) = (Ledger::new(), Ledger::new());
+            old.started();
+            (0..1000).for_each(|_| new.started());
+            assert_eq!((free(&old), free(&new)), (64, 63));
+            assert_eq!((old.snapshot().in_flight, new.snapshot().in_flight), (1, 1000));
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_thread_does_not_keep_an_account_alive() {
+        let ledger = Ledger::new();
+        ledger.started();
+        let account = Arc::downgrade(&ledger.account);
+        drop(ledger);
+        assert!(account.upgrade().is_none());
+        Ledger::new().started();
+    }
+}

@@ -65,6 +65,12 @@ impl Lines {
         })
     }
 
+    /// How many lines have no owner.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> u32 {
+        self.free.load(Relaxed).count_ones()
+    }
+
     #[cold]
     fn bump_shared(&self, count: Count) {
         self.shared.counter(count).fetch_add(1, Relaxed);
@@ -156,3 +162,18 @@ fn address(account: &Arc<Account>) -> usize {
 const OWNED: usize = u64::BITS as usize;
 
 const MISSES_PER_MOVE: u32 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_has_two_owners() {
+        let lines = Lines::new();
+        let mut claimed: Vec<_> = std::iter::from_fn(|| lines.claim()).collect();
+        claimed.sort_unstable();
+        assert_eq!(claimed, (0..OWNED).collect::<Vec<_>>());
+        lines.give_back(17);
+        assert_eq!((lines.claim(), lines.claim()), (Some(17), None));
+    }
+}
