@@ -152,6 +152,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_attempt_cut_off_before_it_got_anywhere_says_nothing() {
+        let busy = Scene::Answer(503, Some("55"), Duration::ZERO);
+        let (delivery, took, _) = send(&[busy, Scene::Blackhole]).await;
+        let last = Some(Status::Http(503));
+        assert_eq!(delivery.outcome, Outcome::Failed(Failure::RetryDeadline { last }));
+        assert_eq!((delivery.attempts, took), (2, MINUTE));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_slow_answer_is_waited_for_and_a_slower_one_is_not() {
         let slow = |secs| Scene::Answer(200, None, Duration::from_secs(secs));
         let (delivery, took, _) = send(&[slow(9)]).await;

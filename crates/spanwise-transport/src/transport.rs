@@ -150,6 +150,10 @@ impl Transport {
             tally.end(&verdict);
             let Verdict::Again { cause, throttle, detail } = verdict else { return verdict };
             let now = Instant::now();
+            if cause == Cause::NotSent && now >= deadline && tally.attempts > 1 {
+                // Cut off before it got anywhere: the attempt before it knows more.
+                return Verdict::permanent(last.failure(), std::mem::take(&mut tally.said));
+            }
             if let Some(wait) = throttle {
                 shared.throttle.hold(now, wait);
             }

@@ -41,8 +41,8 @@ fn to(peer: &Peer, host: &str) -> TransportBuilder {
     Transport::builder()
         .with_endpoint(Endpoint::parse("TEST", &url).unwrap())
         .with_headers(Headers::parse("api-key=hunter2").unwrap())
-        .with_deadline(Duration::from_millis(500))
-        .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(100)))
+        .with_deadline(Duration::from_secs(1))
+        .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(300)))
 }
 
 #[tokio::test]
