@@ -1,1 +1,25 @@
 #![doc = include_str!("../README.md")]
+
+mod accept;
+mod answer;
+mod body;
+mod budget;
+mod collected;
+mod connection;
+mod error;
+mod inflate;
+mod limits;
+mod receiver;
+mod refusal;
+mod reply;
+mod service;
+mod stats;
+mod status;
+mod watch;
+
+pub use answer::{Answer, Export, Protocol};
+pub use collected::Collected;
+pub use error::StartError;
+pub use limits::Limits;
+pub use receiver::{Builder, Receiver};
+pub use stats::Stats;

@@ -1,0 +1,24 @@
+//! Why a receiver did not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+/// Why [`Builder::start`](crate::Builder::start) failed. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address is taken, not ours or not allowed.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system gave no thread.
+    #[error("cannot start the receiver's thread: {0}")]
+    Thread(#[source] io::Error),
+    /// The thread's runtime could not be set up.
+    #[error("cannot start the receiver's runtime: {0}")]
+    Runtime(#[source] io::Error),
+}

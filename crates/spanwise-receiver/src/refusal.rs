@@ -1,0 +1,95 @@
+//! Why the receiver itself turns a request away, and what it answers.
+
+use std::time::Duration;
+
+use spanwise_wire::read::WireError;
+
+use crate::answer::Answer;
+
+/// A request that does not reach the handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// More bytes than one request may have, as sent or inflated.
+    TooLarge { limit: usize },
+    /// More bytes than there is memory for now.
+    Overloaded,
+    /// Not the protobuf message it should be.
+    Malformed(WireError),
+    /// Cut short, wrongly framed or wrongly compressed.
+    Broken(&'static str),
+    /// The body came too slowly.
+    Slow,
+    /// A body that is not protobuf.
+    ContentType,
+    /// A compression other than gzip.
+    ContentEncoding,
+    /// Not a POST.
+    Method,
+    /// A path, service or method that is not ours.
+    NotFound,
+    /// gRPC over something older than HTTP/2.
+    HttpVersion,
+}
+
+impl Refusal {
+    /// The answer to the client. Only an overload asks it to come back: the others would fail
+    /// the same way again.
+    pub fn answer(self) -> Answer {
+        let (http_status, grpc_code, message) = match self {
+            Self::TooLarge { limit } => {
+                (413, RESOURCE_EXHAUSTED, format!("larger than {limit} bytes"))
+            }
+            Self::Overloaded => (503, UNAVAILABLE, "overloaded".to_owned()),
+            Self::Malformed(error) => (400, INVALID_ARGUMENT, format!("not OTLP: {error}")),
+            Self::Broken(what) => (400, INVALID_ARGUMENT, what.to_owned()),
+            Self::Slow => (408, DEADLINE_EXCEEDED, "the body came too slowly".to_owned()),
+            Self::ContentType => {
+                (415, INVALID_ARGUMENT, "only application/x-protobuf is taken".to_owned())
+            }
+            Self::ContentEncoding => (415, UNIMPLEMENTED, "only gzip is taken".to_owned()),
+            Self::Method => (405, UNIMPLEMENTED, "only POST is taken".to_owned()),
+            Self::NotFound => (404, UNIMPLEMENTED, "only traces are taken".to_owned()),
+            Self::HttpVersion => (505, UNIMPLEMENTED, "gRPC needs HTTP/2".to_owned()),
+        };
+        let retry_after = (self == Self::Overloaded).then_some(OVERLOAD_PAUSE);
+        Answer::Refuse { http_status, grpc_code, message, retry_after }
+    }
+}
+
+const OVERLOAD_PAUSE: Duration = Duration::from_secs(1);
+
+// https://grpc.github.io/grpc/core/md_doc_statuscodes.html
+pub(crate) const UNKNOWN: u16 = 2;
+pub(crate) const INVALID_ARGUMENT: u16 = 3;
+pub(crate) const DEADLINE_EXCEEDED: u16 = 4;
+pub(crate) const RESOURCE_EXHAUSTED: u16 = 8;
+pub(crate) const UNIMPLEMENTED: u16 = 12;
+pub(crate) const UNAVAILABLE: u16 = 14;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses() {
+        let table = [
+            (Refusal::TooLarge { limit: 1 }, 413, 8, false),
+            (Refusal::Overloaded, 503, 14, true),
+            (Refusal::Malformed(WireError::Truncated), 400, 3, false),
+            (Refusal::Broken("x"), 400, 3, false),
+            (Refusal::Slow, 408, 4, false),
+            (Refusal::ContentType, 415, 3, false),
+            (Refusal::ContentEncoding, 415, 12, false),
+            (Refusal::Method, 405, 12, false),
+            (Refusal::NotFound, 404, 12, false),
+            (Refusal::HttpVersion, 505, 12, false),
+        ];
+        for (refusal, http, grpc, retry) in table {
+            let Answer::Refuse { http_status, grpc_code, retry_after, .. } = refusal.answer()
+            else {
+                panic!("{refusal:?} is no refusal")
+            };
+            assert_eq!((http_status, grpc_code, retry_after.is_some()), (http, grpc, retry));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Answers in the form each protocol gives them.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::answer::{Answer, Protocol};
+use crate::refusal::UNKNOWN;
+use crate::status;
+
+/// The body of a response: some data, and trailers for gRPC.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    data: Bytes,
+    trailers: Option<HeaderMap>,
+}
+
+impl Reply {
+    /// `answer` as `protocol` says it. A delay in it is no longer waited for.
+    pub fn to(protocol: Protocol, answer: Answer) -> Response<Self> {
+        match protocol {
+            Protocol::Http => http(answer),
+            Protocol::Grpc => grpc(answer),
+        }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if !self.data.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.data)))));
+        }
+        Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.data.is_empty() && self.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.data.len() as u64)
+    }
+}
+
+fn http(answer: Answer) -> Response<Reply> {
+    let (_, answer) = answer.settle();
+    let mut response = Response::<Reply>::default();
+    response.headers_mut().insert(CONTENT_TYPE, PROTOBUF);
+    match answer {
+        Answer::Accept | Answer::After(..) => {}
+        Answer::Partial { rejected, message } => {
+            let message = status::partial_success(rejected, first_part(&message));
+            response.body_mut().data = Bytes::from(message);
+        }
+        Answer::Refuse { http_status, grpc_code, message, retry_after } => {
+            *response.status_mut() = match http_status {
+                400..=599 => StatusCode::from_u16(http_status).unwrap_or_default(),
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            }
+            if let Some(delay) = retry_after {
+                let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            let body = status::rpc_status(code(grpc_code), first_part(&message), None);
+            response.body_mut().data = Bytes::from(body);
+        }
+    }
+    response
+}
+
+fn grpc(answer: Answer) -> Response<Reply> {
+    let (_, answer) = answer.settle();
+    let mut response = Response::<Reply>::default();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip,identity"));
+    let message = match answer {
+        Answer::Accept | Answer::After(..) => Vec::new(),
+        Answer::Partial { rejected, message } => {
+            status::partial_success(rejected, first_part(&message))
+        }
+        Answer::Refuse { grpc_code, message, retry_after, .. } => {
+            // An error without a message needs no trailers: its status is among the headers,
+            // and the response ends with them.
+            let (code, message) = (code(grpc_code), first_part(&message));
+            let headers = response.headers_mut();
+            headers.insert(STATUS, HeaderValue::from(code));
+            put(headers, MESSAGE, status::percent_encoded(message));
+            if retry_after.is_some() {
+                let details = status::rpc_status(code, message, retry_after);
+                put(headers, STATUS_DETAILS, status::base64(&details));
+            }
+            return response;
+        }
+    };
+    let mut data = vec![0];
+    // A message of ours is a few kilobytes at most.
+    data.extend_from_slice(&(message.len() as u32).to_be_bytes());
+    data.extend_from_slice(&message);
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert(STATUS, HeaderValue::from_static("0"));
+    *response.body_mut() = Reply { data: Bytes::from(data), trailers: Some(trailers) };
+    response
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn code(grpc_code: u16) -> u16 {
+    if (1..=16).contains(&grpc_code) { grpc_code } else { UNKNOWN }
+}
+
+/// As much of a message as fits in a client's header limit whatever it is escaped to.
+fn first_part(message: &str) -> &str {
+    let mut end = message.len().min(MESSAGE_BYTES);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    &message[..end]
+}
+
+const MESSAGE_BYTES: usize = 1 << 10;
+const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn refuse(http_status: u16, grpc_code: u16, retry_after: Option<Duration>) -> Answer {
+        Answer::Refuse { http_status, grpc_code, message: "no".into(), retry_after }
+    }
+
+    #[test]
+    fn statuses_that_are_no_errors_become_errors() {
+        for (given, sent) in [(0, 500), (200, 500), (399, 500), (400, 400), (599, 599), (600, 500)]
+        {
+            assert_eq!(http(refuse(given, 1, None)).status(), sent);
+        }
+        for (given, sent) in [(0, "2"), (1, "1"), (16, "16"), (17, "2")] {
+            assert_eq!(grpc(refuse(500, given, None)).headers()["grpc-status"], sent);
+        }
+    }
+
+    #[test]
+    fn a_delay_is_rounded_up_to_seconds() {
+        for (delay, header) in [(0, "0"), (1, "1"), (1000, "1"), (1001, "2"), (2500, "3")] {
+            let reply = http(refuse(503, 14, Some(Duration::from_millis(delay))));
+            assert_eq!(reply.headers()["retry-after"], header);
+        }
+        let forever = http(refuse(503, 14, Some(Duration::MAX)));
+        assert_eq!(forever.headers()["retry-after"], u64::MAX.to_string());
+        assert!(http(refuse(503, 14, None)).headers().get("retry-after").is_none());
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        assert_eq!(first_part("short"), "short");
+        let long = format!("{}é", "x".repeat(MESSAGE_BYTES - 1));
+        assert_eq!(first_part(&long), "x".repeat(MESSAGE_BYTES - 1));
+    }
+}

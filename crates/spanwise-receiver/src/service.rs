@@ -1,0 +1,265 @@
+//! What happens to one request.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use http::{HeaderMap, Method, Request, Response, Version, request};
+use http_body::Body;
+use spanwise_wire::read::TraceRequest;
+use tokio::time::sleep;
+
+use crate::answer::{Answer, Export, Handler, Protocol};
+use crate::body;
+use crate::budget::{Budget, Charge};
+use crate::inflate::gunzip;
+use crate::limits::Limits;
+use crate::refusal::Refusal;
+use crate::reply::Reply;
+use crate::stats::{Counters, Stats};
+
+/// What all connections of a receiver share.
+pub(crate) struct Server {
+    pub limits: Limits,
+    pub counters: Counters,
+    budget: Arc<Budget>,
+    handler: Arc<Handler>,
+}
+
+impl Server {
+    pub fn new(limits: Limits, handler: Arc<Handler>) -> Self {
+        let budget = Budget::new(limits.memory_bytes);
+        Self { limits, counters: Counters::default(), budget, handler }
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.counters.snapshot(self.budget.used())
+    }
+
+    /// Answers `request`, whatever it is.
+    pub async fn serve<B>(&self, request: Request<B>) -> Response<Reply>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        self.counters.requests.fetch_add(1, Relaxed);
+        let (head, mut body) = request.into_parts();
+        let route = Route::of(&head);
+        // Such a client sends its body only when asked to, and reading on would be asking.
+        let waits = head.headers.contains_key(EXPECT);
+        let answer = match route.refused {
+            None => self.export(route.protocol, head.headers, &mut body).await,
+            Some(refusal) => Err(refusal),
+        };
+        let (delay, answer) = match answer {
+            Ok(answer) => answer.settle(),
+            Err(refusal) => {
+                if !waits && !body.is_end_stream() {
+                    body::drain(&mut body, &self.limits).await;
+                }
+                refusal.answer().settle()
+            }
+        };
+        if matches!(answer, Answer::Refuse { .. }) {
+            self.counters.rejected_requests.fetch_add(1, Relaxed);
+        }
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        Reply::to(route.protocol, answer)
+    }
+
+    async fn export<B>(
+        &self,
+        protocol: Protocol,
+        headers: HeaderMap,
+        body: &mut B,
+    ) -> Result<Answer, Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let mut charge = self.budget.charge();
+        let message = self.message(protocol, &headers, body, &mut charge).await?;
+        let spans = TraceRequest::new(&message).count_spans().map_err(Refusal::Malformed)?;
+        let bytes = message.len() as u64;
+        let answer = self.handle(Export { body: message, spans, protocol, headers });
+        let taken = match innermost(&answer) {
+            Answer::Accept => Some(spans),
+            // A handler may say any number; what was not sent cannot be rejected.
+            Answer::Partial { rejected, .. } => {
+                Some(spans.saturating_sub(u64::try_from(*rejected).unwrap_or(0)))
+            }
+            _ => None,
+        };
+        if let Some(taken) = taken {
+            self.counters.spans.fetch_add(taken, Relaxed);
+            self.counters.bytes.fetch_add(bytes, Relaxed);
+        }
+        Ok(answer)
+    }
+
+    /// The export message as it was before framing and compression.
+    async fn message<B>(
+        &self,
+        protocol: Protocol,
+        headers: &HeaderMap,
+        body: &mut B,
+        charge: &mut Charge,
+    ) -> Result<Bytes, Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let encoding = match protocol {
+            Protocol::Http => Encoding::of(headers, CONTENT_ENCODING.as_str()),
+            Protocol::Grpc => Encoding::of(headers, "grpc-encoding"),
+        };
+        // A gRPC client that names an encoding may still send a message without it.
+        if protocol == Protocol::Http && encoding == Encoding::Unknown {
+            return Err(Refusal::ContentEncoding);
+        }
+        let message = body::collect(body, protocol, &self.limits, charge).await?;
+        let (compressed, message) = match protocol {
+            Protocol::Http => (encoding == Encoding::Gzip, message),
+            Protocol::Grpc => body::unframe(message)?,
+        };
+        match (compressed, encoding) {
+            (false, _) => Ok(message),
+            (true, Encoding::Gzip) => gunzip(&message, self.limits.body_bytes, charge),
+            (true, Encoding::Identity) => Err(Refusal::Broken("compressed without an encoding")),
+            (true, Encoding::Unknown) => Err(Refusal::ContentEncoding),
+        }
+    }
+
+    /// Asks the handler. A handler that panics costs its request, not the connection.
+    fn handle(&self, export: Export) -> Answer {
+        catch_unwind(AssertUnwindSafe(|| (self.handler)(export))).unwrap_or_else(|_| {
+            Answer::Refuse {
+                http_status: 500,
+                grpc_code: INTERNAL,
+                message: "the handler failed".to_owned(),
+                retry_after: None,
+            }
+        })
+    }
+}
+
+/// Where a request goes and in which protocol it is answered, even when refused.
+struct Route {
+    protocol: Protocol,
+    refused: Option<Refusal>,
+}
+
+impl Route {
+    fn of(head: &request::Parts) -> Self {
+        let content_type = content_type(&head.headers);
+        let speaks_grpc = content_type == "application/grpc"
+            || content_type.starts_with("application/grpc+")
+            || content_type.starts_with("application/grpc;");
+        let (protocol, refused) = match head.uri.path() {
+            HTTP_PATH if head.method != Method::POST => (Protocol::Http, Some(Refusal::Method)),
+            HTTP_PATH if content_type != "application/x-protobuf" => {
+                (Protocol::Http, Some(Refusal::ContentType))
+            }
+            HTTP_PATH => (Protocol::Http, None),
+            // Who does not speak gRPC is told so in HTTP.
+            GRPC_PATH if head.method != Method::POST => (Protocol::Http, Some(Refusal::Method)),
+            GRPC_PATH if !speaks_grpc => (Protocol::Http, Some(Refusal::ContentType)),
+            GRPC_PATH if head.version != Version::HTTP_2 => {
+                (Protocol::Http, Some(Refusal::HttpVersion))
+            }
+            GRPC_PATH => (Protocol::Grpc, None),
+            _ if speaks_grpc && head.version == Version::HTTP_2 => {
+                (Protocol::Grpc, Some(Refusal::NotFound))
+            }
+            _ => (Protocol::Http, Some(Refusal::NotFound)),
+        };
+        Self { protocol, refused }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Identity,
+    Gzip,
+    Unknown,
+}
+
+impl Encoding {
+    fn of(headers: &HeaderMap, name: &str) -> Self {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Identity,
+            (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"gzip") => Self::Gzip,
+            (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"identity") => {
+                Self::Identity
+            }
+            // Stacked encodings are nothing a client of ours has a reason for.
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The media type in lower case without parameters; empty if there is none or two.
+fn content_type(headers: &HeaderMap) -> String {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return String::new() };
+    let text = value.to_str().unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn innermost(mut answer: &Answer) -> &Answer {
+    while let Answer::After(_, inner) = answer {
+        answer = inner;
+    }
+    answer
+}
+
+const HTTP_PATH: &str = "/v1/traces";
+const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const INTERNAL: u16 = 13;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Refusal::*;
+
+    fn route(method: &str, path: &str, content_type: &str, version: Version) -> Route {
+        let mut request = Request::builder().method(method).uri(path).version(version);
+        if !content_type.is_empty() {
+            request = request.header("content-type", content_type);
+        }
+        Route::of(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn routes() {
+        use Protocol::{Grpc, Http};
+        const OTHER: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+        let table = [
+            ("POST", HTTP_PATH, "application/x-protobuf", Http, None),
+            ("POST", HTTP_PATH, "application/x-protobuf; charset=x", Http, None),
+            ("POST", HTTP_PATH, "Application/X-Protobuf", Http, None),
+            ("POST", "/v1/traces?x=y", "application/x-protobuf", Http, None),
+            ("GET", HTTP_PATH, "application/x-protobuf", Http, Some(Method)),
+            ("POST", HTTP_PATH, "application/json", Http, Some(ContentType)),
+            ("POST", HTTP_PATH, "application/grpc", Http, Some(ContentType)),
+            ("POST", HTTP_PATH, "", Http, Some(ContentType)),
+            ("POST", "/v1/metrics", "application/x-protobuf", Http, Some(NotFound)),
+            ("POST", "/v1/traces/", "application/x-protobuf", Http, Some(NotFound)),
+            ("POST", "/", "", Http, Some(NotFound)),
+            ("POST", GRPC_PATH, "application/grpc", Grpc, None),
+            ("POST", GRPC_PATH, "application/grpc+proto", Grpc, None),
+            ("POST", GRPC_PATH, "application/grpcish", Http, Some(ContentType)),
+            ("POST", GRPC_PATH, "application/x-protobuf", Http, Some(ContentType)),
+            ("GET", GRPC_PATH, "application/grpc", Http, Some(Method)),
+            ("POST", OTHER, "application/grpc", Grpc, Some(NotFound)),
+        ];
+        for (method, path, content_type, protocol, refused) in table {
+            let route = route(method, path, content_type, Version::HTTP_2);
+            assert_eq!((route.protocol, route.refused), (protocol, refused), "{method} {path}");
+        }
+        let old = route("POST", GRPC_PATH, "application/grpc", Version::HTTP_11);
+        assert_eq!((old.protocol, old.refused), (Http, Some(HttpVersion)));
+    }
+}
