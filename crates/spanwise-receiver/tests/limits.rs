@@ -183,6 +183,31 @@ async fn a_connection_rests_between_requests_longer_than_a_head_may_take() {
     }
 }
 
+#[tokio::test]
+async fn an_http2_connection_at_rest_is_let_go() {
+    // Pings keep it alive for us to use, not to hold a place for ever.
+    let limits = Limits::default().idle_timeout(MOMENT).ping_interval(MOMENT / 10);
+    let receiver = start(limits);
+    let mut client = Http2::connect(&receiver).await;
+    assert_eq!(client.export(&request(1, "x").1).await.grpc("grpc-status"), Some("0"));
+    let rested = Instant::now();
+    while !client.is_closed() {
+        assert!(rested.elapsed() < PATIENCE);
+        tokio::task::yield_now().await;
+    }
+    // The receiver's clock starts with the answer, a little before ours.
+    assert!(rested.elapsed() > MOMENT / 2);
+}
+
+#[tokio::test]
+async fn large_http2_heads_are_refused() {
+    let receiver = start(Limits::default().header_bytes(2000));
+    let mut client = Http2::connect(&receiver).await;
+    let large = post(request(1, "x").1).header("x", &"y".repeat(3000)).body_of();
+    assert_eq!(client.send(large).await.status, 431);
+    assert_eq!(client.export(&request(1, "x").1).await.grpc("grpc-status"), Some("0"));
+}
+
 #[test]
 fn large_heads_are_431() {
     let receiver = start(Limits::default().header_bytes(2000));

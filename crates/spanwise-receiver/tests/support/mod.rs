@@ -55,6 +55,7 @@ pub struct Http1(http1::SendRequest<Full<Bytes>>);
 impl Http1 {
     pub async fn connect(receiver: &Receiver) -> Self {
         let stream = TcpStream::connect(receiver.address()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self(sender)
@@ -80,6 +81,7 @@ pub struct Http2(http2::SendRequest<Full<Bytes>>, String);
 impl Http2 {
     pub async fn connect(receiver: &Receiver) -> Self {
         let stream = TcpStream::connect(receiver.address()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let (sender, connection) =
             http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -91,6 +93,10 @@ impl Http2 {
         let uri = format!("{}{}", self.1, request.uri());
         *request.uri_mut() = uri.parse().unwrap();
         Answered::read(self.0.send_request(request).await.unwrap()).await
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
     }
 
     pub async fn export(&mut self, message: &[u8]) -> Answered {
