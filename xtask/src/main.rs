@@ -1,6 +1,7 @@
 //! Spanwise's automation: `cargo xtask` lists what there is.
 
 mod ci;
+mod demo;
 mod deps;
 mod step;
 mod test;
@@ -19,7 +20,8 @@ struct Command {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const COMMANDS: &[Command] = &[test::COMMAND, deps::COMMAND, ci::COMMAND];
+const COMMANDS: &[Command] =
+    &[demo::COMMAND, test::COMMAND, deps::COMMAND, ci::COMMAND, demo::RECEIVER];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

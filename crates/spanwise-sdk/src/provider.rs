@@ -7,7 +7,7 @@ use crate::report::{FlushError, Report};
 use crate::tracer::Tracer;
 use opentelemetry::{InstrumentationScope, global};
 use spanwise_ledger::{DropReason, Snapshot};
-use spanwise_worker::{Worker, completion};
+use spanwise_worker::{State, Worker, completion};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -156,20 +156,25 @@ impl Handle {
         let deadline = started + timeout.min(FOREVER);
         let (done, waiter) = completion();
         if !self.inbox.send(Command { kind, deadline, done }) {
-            self.bury();
-            return Err(FlushError::WorkerGone);
+            return Err(self.gone());
         }
         worker.wake();
         // The worker keeps the deadline itself and then says so; this wait is the second line.
         match waiter.wait_until(deadline + GRACE) {
             Some(true) => Ok(report()),
             Some(false) => Err(FlushError::Timeout(Box::new(report()))),
-            None if waiter.is_gone() => {
-                self.bury();
-                Err(FlushError::WorkerGone)
-            }
+            None if waiter.is_gone() => Err(self.gone()),
             None => Err(FlushError::Timeout(Box::new(report()))),
         }
+    }
+
+    /// The worker has ended: by a shutdown, or before its time.
+    fn gone(&self) -> FlushError {
+        if self.worker.as_ref().is_some_and(|worker| worker.state() == State::Panicked) {
+            self.bury();
+            return FlushError::WorkerGone;
+        }
+        FlushError::AlreadyShutdown
     }
 
     /// Accounts for what a dead worker left behind.

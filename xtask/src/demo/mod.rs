@@ -13,7 +13,7 @@ use process::{Cpu, peak_rss_bytes, rss_bytes};
 use receiver::Embedded;
 use report::{Full, Measured, Paced};
 use service::{Service, Tally, Tracing};
-use spanwise::{OnFull, Protocol, Snapshot, Spanwise};
+use spanwise::{OnFull, Snapshot, Spanwise};
 use spanwise_testkit::{CountingAllocator, allocator};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -84,8 +84,10 @@ impl Measured {
     pub(super) fn to_json(&self) -> String {
         let Self { ledger, full, .. } = self;
         let span = &full.traced.span_nanos;
-        let dropped: Map<String, Value> =
-            ledger.drops().map(|(reason, spans)| (reason.name().to_owned(), spans.into())).collect();
+        let dropped: Map<String, Value> = ledger
+            .drops()
+            .map(|(reason, spans)| (reason.name().to_owned(), spans.into()))
+            .collect();
         let value = json!({
             "spans_created": ledger.created,
             "spans_exported": ledger.exported,
@@ -129,10 +131,13 @@ impl fmt::Display for Measured {
         writeln!(f, "\nFull speed")?;
         row(f, "created", format!("{} spans/s", millions(full.created_per_second())))?;
         row(f, "delivered", format!("{} spans/s, {kept:.1} %", millions(full.spans_per_second())))?;
-        row(f, "CPU, service included", format!("{:.3} s per million spans", full.cpu_seconds_per_million()))?;
-        let per_request = |tally: &Tally| {
-            1e9 * self.options.threads as f64 / tally.requests_per_second()
-        };
+        row(
+            f,
+            "CPU, service included",
+            format!("{:.3} s per million spans", full.cpu_seconds_per_million()),
+        )?;
+        let per_request =
+            |tally: &Tally| 1e9 * self.options.threads as f64 / tally.requests_per_second();
         row(
             f,
             "a request",
@@ -153,8 +158,16 @@ impl fmt::Display for Measured {
         }
 
         writeln!(f, "\nMemory")?;
-        row(f, "resident", format!("{} at most, {} of it tracing", mib(self.peak_rss), mib(self.library_rss)))?;
-        row(f, "heap", format!("{} at most, {} of it tracing", mib(self.peak_heap), mib(self.library_heap)))?;
+        row(
+            f,
+            "resident",
+            format!("{} at most, {} of it tracing", mib(self.peak_rss), mib(self.library_rss)),
+        )?;
+        row(
+            f,
+            "heap",
+            format!("{} at most, {} of it tracing", mib(self.peak_heap), mib(self.library_heap)),
+        )?;
         row(f, "buffered spans", format!("{} at most", mib(self.peak_buffered)))?;
 
         writeln!(f, "\nLedger, all phases\n{ledger}")?;

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 
-use crate::known_fields::{Message, Unknown, first_unknown};
+use super::known_fields::{Message, Unknown, first_unknown};
 
 /// [`try_decode`] for tests that expect success.
 ///

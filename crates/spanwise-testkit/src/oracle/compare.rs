@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 
-use crate::{canonical, render};
+use super::{canonical, render};
 
 /// Asserts that `a` and `b` say the same, whatever their order and grouping; see [`canonical`].
 ///

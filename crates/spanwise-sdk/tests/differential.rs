@@ -1,0 +1,52 @@
+//! The same spans through the stock SDK and through us say the same.
+
+mod support;
+
+use opentelemetry::trace::TraceFlags;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_sdk::Resource;
+use proptest::prelude::*;
+use spanwise_sdk::Sampler;
+use spanwise_testkit::generate::{Shape, span_specs};
+use spanwise_testkit::{
+    SpanSpec, assert_same_spans, forget_generated_ids, replay_on, stock_request,
+};
+use support::bench;
+
+/// What both sides may differ in, and why.
+fn level(request: &mut ExportTraceServiceRequest) {
+    forget_generated_ids(request);
+    for resource_spans in &mut request.resource_spans {
+        // Ours names our SDK.
+        resource_spans.resource = None;
+        for span in resource_spans.scope_spans.iter_mut().flat_map(|scope| &mut scope.spans) {
+            // We say that the ids of our traces are random; the stock SDK does not know the bit.
+            span.flags &= !u32::from(RANDOM.to_u8());
+            // The stock SDK writes an empty status, protobuf's default.
+            span.status = Some(span.status.take().unwrap_or_default());
+        }
+    }
+}
+
+const RANDOM: TraceFlags = TraceFlags::new(0x02);
+
+fn check(specs: &[SpanSpec]) {
+    let bench = bench(|builder| builder.with_sampler(Sampler::always_on()));
+    for spec in specs {
+        replay_on(&bench.spanwise, spec);
+    }
+    let mut ours = bench.finish();
+    let mut theirs = stock_request(&Resource::builder_empty().build(), specs);
+    level(&mut ours);
+    level(&mut theirs);
+    assert_same_spans(&ours, &theirs);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn spans_say_what_the_stock_sdk_says(specs in span_specs(&Shape::default(), 1..12)) {
+        check(&specs);
+    }
+}

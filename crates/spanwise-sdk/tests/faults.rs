@@ -1,0 +1,296 @@
+//! The network at its worst; the ledger exact each time.
+
+mod support;
+
+use opentelemetry::trace::Tracer as _;
+use spanwise_receiver::{Answer, Receiver};
+use spanwise_sdk::{Builder, Compression, DropReason, Note, OnFull, Spanwise};
+use spanwise_testkit::{Fault, FaultProxy};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+use support::{LONG, Said, builder, settled};
+
+fn make(spanwise: &Spanwise, count: usize) {
+    let tracer = spanwise.tracer("faults");
+    for _ in 0..count {
+        drop(tracer.start("span"));
+    }
+}
+
+fn quick(builder: Builder) -> Builder {
+    builder
+        .with_attempt_timeout(Duration::from_millis(150))
+        .with_export_timeout(Duration::from_millis(600))
+}
+
+#[test]
+fn nobody_listens() {
+    // Bound, so that nobody else gets the port, and closed again.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = Said::default();
+    let builder = said.listen(quick(builder())).with_endpoint(format!("http://{port}"));
+    let spanwise = builder.build().unwrap();
+    make(&spanwise, 100);
+    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    let ledger = spanwise.ledger();
+    assert_eq!(ledger.dropped(DropReason::RetryDeadline), 100);
+    assert!(ledger.note(Note::Retries) > 0);
+    let lines = said.lines();
+    assert!(lines.iter().any(|line| line.contains("given up")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("retry_deadline 100")), "{lines:?}");
+}
+
+#[test]
+fn a_receiver_that_comes_back_gets_everything() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let proxy = FaultProxy::start(receiver.address()).unwrap();
+    for fault in [
+        Fault::Refuse,
+        Fault::BlackHole,
+        Fault::StopReading,
+        Fault::ResetAfterRequestBytes(100),
+        Fault::CorruptResponse,
+        Fault::DripResponse { bytes_per_tick: 1, tick: Duration::from_millis(400) },
+    ] {
+        proxy.set(fault);
+        let spanwise = builder()
+            .with_endpoint(proxy.endpoint())
+            .with_attempt_timeout(Duration::from_millis(100))
+            .build()
+            .unwrap();
+        let before = collected.spans();
+        let connections = proxy.traffic().connections;
+        make(&spanwise, 100);
+        std::thread::scope(|scope| {
+            let flush = scope.spawn(|| spanwise.force_flush(LONG).unwrap());
+            // A second connection: at least one attempt has met the fault before it is lifted.
+            if fault == Fault::CorruptResponse {
+                return;
+            }
+            assert!(
+                proxy.wait_until(LONG, |traffic| traffic.connections > connections + 1),
+                "{fault:?}"
+            );
+            proxy.set(Fault::Pass);
+            drop(flush);
+        });
+        proxy.set(Fault::Pass);
+        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        settled(&ledger);
+        let received = collected.spans() - before;
+        if fault == Fault::CorruptResponse {
+            // Answered, but not in HTTP: nobody knows, and it says so.
+            assert_eq!(ledger.exported + ledger.dropped_total(), 100);
+            continue;
+        }
+        assert_eq!(ledger.exported, 100, "{fault:?}");
+        // An attempt without an answer may have been taken: duplicates, never losses.
+        assert!(received >= 100 && received.is_multiple_of(100), "{fault:?}: {received}");
+    }
+}
+
+#[test]
+fn a_receiver_that_dies_mid_request() {
+    for bytes in [0, 1, 50, 200, 1000] {
+        let (receiver, collected) = Receiver::collecting().unwrap();
+        let proxy = FaultProxy::start(receiver.address()).unwrap();
+        proxy.set(Fault::ResetAfterRequestBytes(bytes));
+        let spanwise = quick(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
+        make(&spanwise, 100);
+        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        settled(&ledger);
+        assert_eq!(ledger.created, 100);
+        assert_eq!(ledger.exported, 0, "{bytes}");
+        assert_eq!(collected.spans(), 0);
+    }
+}
+
+#[test]
+fn answers() {
+    let refuse = |http_status, retry_after| Answer::Refuse {
+        http_status,
+        grpc_code: 13,
+        message: "no".into(),
+        retry_after,
+    };
+    let partial = |rejected| Answer::Partial { rejected, message: "bad ones".into() };
+    for (answer, exported, reason) in [
+        (Answer::Accept, 100, None),
+        (partial(0), 100, None),
+        (partial(30), 70, Some((DropReason::PartialRejected, 30))),
+        (partial(1_000), 0, Some((DropReason::PartialRejected, 100))),
+        (partial(-5), 100, None),
+        (refuse(400, None), 0, Some((DropReason::Rejected, 100))),
+        (refuse(401, None), 0, Some((DropReason::Rejected, 100))),
+        (refuse(404, None), 0, Some((DropReason::Rejected, 100))),
+        (refuse(413, None), 0, Some((DropReason::TooLarge, 100))),
+        (refuse(500, None), 0, Some((DropReason::Rejected, 100))),
+        (refuse(503, None), 0, Some((DropReason::RetryDeadline, 100))),
+        (refuse(429, Some(LONG)), 0, Some((DropReason::RetryDeadline, 100))),
+    ] {
+        let given = answer.clone();
+        let receiver = Receiver::builder().with_handler(move |_| given.clone()).start().unwrap();
+        let spanwise = quick(builder()).with_endpoint(receiver.http_endpoint()).build().unwrap();
+        make(&spanwise, 100);
+        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        settled(&ledger);
+        assert_eq!(ledger.exported, exported, "{answer:?}");
+        assert_eq!(ledger.drops().next(), reason, "{answer:?}");
+    }
+}
+
+#[test]
+fn overload_is_counted_to_the_span() {
+    let slow = |_| Answer::Accept.after(Duration::from_millis(20));
+    let receiver = Receiver::builder().with_handler(slow).start().unwrap();
+    let spanwise = builder()
+        .with_endpoint(receiver.http_endpoint())
+        .with_budget_bytes(1 << 20)
+        .build()
+        .unwrap();
+    std::thread::scope(|scope| {
+        (0..4).for_each(|_| drop(scope.spawn(|| make(&spanwise, 50_000))));
+    });
+    let (_, peak) = spanwise.buffered_bytes();
+    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    settled(&ledger);
+    assert_eq!(ledger.created, 200_000);
+    assert!(ledger.dropped(DropReason::QueueBytes) > 0);
+    assert_eq!(ledger.exported + ledger.dropped(DropReason::QueueBytes), 200_000);
+    assert_eq!(receiver.stats().spans, ledger.exported);
+    assert!(peak <= 1 << 20);
+    assert_eq!(spanwise.buffered_bytes().0, 0, "all memory came back");
+}
+
+#[test]
+fn a_caller_that_waits_loses_nothing() {
+    let slow = |_| Answer::Accept.after(Duration::from_millis(2));
+    let receiver = Receiver::builder().with_handler(slow).start().unwrap();
+    let spanwise = builder()
+        .with_endpoint(receiver.http_endpoint())
+        .with_budget_bytes(1 << 20)
+        .with_on_full(OnFull::Wait(LONG))
+        .build()
+        .unwrap();
+    std::thread::scope(|scope| {
+        (0..4).for_each(|_| drop(scope.spawn(|| make(&spanwise, 50_000))));
+    });
+    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    settled(&ledger);
+    assert_eq!((ledger.exported, receiver.stats().spans), (200_000, 200_000));
+}
+
+#[test]
+fn a_caller_that_waits_gives_up_in_the_end() {
+    let proxy = FaultProxy::start("127.0.0.1:9".parse().unwrap()).unwrap();
+    proxy.set(Fault::BlackHole);
+    let spanwise = builder()
+        .with_endpoint(proxy.endpoint())
+        .with_budget_bytes(1 << 20)
+        .with_on_full(OnFull::Wait(Duration::from_millis(10)))
+        .build()
+        .unwrap();
+    while spanwise.ledger().dropped(DropReason::QueueBytes) < 3 {
+        make(&spanwise, 100);
+    }
+    let _ = spanwise.shutdown(Duration::from_millis(50));
+    settled(&spanwise.ledger());
+}
+
+#[test]
+fn requests_are_cut_by_their_encoded_size() {
+    let largest = std::sync::Arc::new(AtomicUsize::new(0));
+    let seen = largest.clone();
+    let receiver = Receiver::builder()
+        .with_handler(move |export| {
+            seen.fetch_max(export.body.len(), SeqCst);
+            Answer::Accept
+        })
+        .start()
+        .unwrap();
+    let spanwise = builder()
+        .with_endpoint(receiver.http_endpoint())
+        .with_max_request_bytes(64 << 10)
+        .with_on_full(OnFull::Wait(LONG))
+        .build()
+        .unwrap();
+    let tracer = spanwise.tracer("sizes");
+    for size in [1usize, 100, 3_000, 20_000, 29_000].into_iter().cycle().take(2_000) {
+        tracer.root("sized", spanwise_sdk::SpanKind::Internal).attribute("text", "x".repeat(size));
+    }
+    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    settled(&ledger);
+    assert_eq!((ledger.exported, receiver.stats().spans), (2_000, 2_000));
+    let largest = largest.load(SeqCst);
+    assert!(largest <= 64 << 10, "{largest}");
+}
+
+#[test]
+fn gzip_arrives() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let spanwise = builder()
+        .with_endpoint(receiver.http_endpoint())
+        .with_compression(Compression::Gzip)
+        .build()
+        .unwrap();
+    make(&spanwise, 1_000);
+    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    assert_eq!(collected.spans(), 1_000);
+}
+
+#[cfg(feature = "grpc")]
+#[test]
+fn grpc_answers_like_http() {
+    use spanwise_sdk::Protocol;
+    for (grpc_code, reason) in [
+        (3, Some(DropReason::Rejected)),
+        (8, Some(DropReason::Rejected)),
+        (14, Some(DropReason::RetryDeadline)),
+        (0, None),
+    ] {
+        let answer = move |_| match grpc_code {
+            0 => Answer::Accept,
+            _ => Answer::Refuse {
+                http_status: 500,
+                grpc_code,
+                message: "no".into(),
+                retry_after: None,
+            },
+        };
+        let receiver = Receiver::builder().with_handler(answer).start().unwrap();
+        let spanwise = quick(builder())
+            .with_protocol(Protocol::Grpc)
+            .with_endpoint(receiver.http_endpoint())
+            .build()
+            .unwrap();
+        make(&spanwise, 100);
+        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        settled(&ledger);
+        assert_eq!(ledger.drops().next(), reason.map(|reason| (reason, 100)), "{grpc_code}");
+    }
+}
+
+#[test]
+fn a_handler_that_panics_is_no_reason_to_fall() {
+    let receiver = Receiver::builder()
+        .with_handler(|_| Answer::Refuse {
+            http_status: 400,
+            grpc_code: 3,
+            message: String::new(),
+            retry_after: None,
+        })
+        .start()
+        .unwrap();
+    let spanwise = Spanwise::builder()
+        .with_environment(|_| None)
+        .with_diagnostics(|_| panic!("on purpose"))
+        .with_endpoint(receiver.http_endpoint())
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        make(&spanwise, 10);
+        spanwise.force_flush(LONG).unwrap();
+    }
+    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    assert_eq!(spanwise.ledger().dropped(DropReason::Rejected), 30);
+}

@@ -1,0 +1,275 @@
+//! Flush and shutdown from everywhere, with a receiver in every mood, always in time.
+
+mod support;
+
+use opentelemetry::trace::Tracer as _;
+use spanwise_sdk::{DropReason, FlushError, Spanwise};
+use spanwise_testkit::{Fault, FaultProxy, spans};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use support::{LONG, bench, builder, settled};
+
+/// Where a flush or shutdown can be called from.
+#[derive(Debug, Clone, Copy)]
+enum From {
+    PlainThread,
+    CurrentThreadRuntime,
+    MultiThreadOfOne,
+    TaskOfMultiThread,
+    PanicHook,
+    DropInRuntime,
+}
+
+const EVERYWHERE: [From; 6] = [
+    From::PlainThread,
+    From::CurrentThreadRuntime,
+    From::MultiThreadOfOne,
+    From::TaskOfMultiThread,
+    From::PanicHook,
+    From::DropInRuntime,
+];
+
+impl From {
+    fn call(self, work: impl FnOnce() + Send + 'static) {
+        let current =
+            || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let multi = |threads| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(threads)
+                .enable_all()
+                .build()
+                .unwrap()
+        };
+        match self {
+            Self::PlainThread => std::thread::spawn(work).join().unwrap(),
+            Self::CurrentThreadRuntime => current().block_on(async { work() }),
+            Self::MultiThreadOfOne => {
+                multi(1).block_on(async { tokio::spawn(async { work() }).await.unwrap() });
+            }
+            Self::TaskOfMultiThread => {
+                multi(2).block_on(async { tokio::spawn(async { work() }).await.unwrap() });
+            }
+            Self::PanicHook => call_in_panic_hook(work),
+            Self::DropInRuntime => {
+                struct Last<F: FnOnce()>(Option<F>);
+                impl<F: FnOnce()> Drop for Last<F> {
+                    fn drop(&mut self) {
+                        (self.0.take().unwrap())();
+                    }
+                }
+                current().block_on(async { drop(Last(Some(work))) });
+            }
+        }
+    }
+}
+
+fn call_in_panic_hook(work: impl FnOnce() + Send + 'static) {
+    // The hook is the process's: one such call at a time.
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let (done, wait) = mpsc::channel();
+    let work = std::sync::Mutex::new(Some(work));
+    let id = std::sync::Arc::new(std::sync::OnceLock::new());
+    let theirs = id.clone();
+    let before = std::sync::Arc::new(std::panic::take_hook());
+    let inner = before.clone();
+    std::panic::set_hook(Box::new(move |info| {
+        if theirs.get() != Some(&std::thread::current().id()) {
+            return inner(info);
+        }
+        if let Some(work) = work.lock().unwrap().take() {
+            work();
+        }
+        let _ = done.send(());
+    }));
+    let thread = std::thread::spawn(move || {
+        id.set(std::thread::current().id()).unwrap();
+        panic!("on purpose");
+    });
+    assert!(thread.join().is_err());
+    drop(std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |info| before(info)));
+    wait.try_recv().unwrap();
+}
+
+fn make(spanwise: &Spanwise, count: usize) {
+    let tracer = spanwise.tracer("lifecycle");
+    for _ in 0..count {
+        drop(tracer.start("span"));
+    }
+}
+
+#[test]
+fn a_flush_delivers_what_came_before_from_everywhere() {
+    for from in EVERYWHERE {
+        let bench = bench(|builder| builder.with_max_delay(Duration::from_secs(3600)));
+        make(&bench.spanwise, 1000);
+        let spanwise = bench.spanwise.clone();
+        from.call(move || {
+            let report = spanwise.force_flush(LONG).unwrap();
+            assert_eq!(report.exported, 1000);
+        });
+        assert_eq!(bench.receiver.stats().spans, 1000, "{from:?}");
+        make(&bench.spanwise, 10);
+        assert_eq!(spans(&bench.finish()).count(), 1010, "{from:?}");
+    }
+}
+
+#[test]
+fn a_shutdown_delivers_everything_from_everywhere() {
+    for from in EVERYWHERE {
+        let bench = bench(|builder| builder);
+        make(&bench.spanwise, 1000);
+        let spanwise = bench.spanwise.clone();
+        from.call(move || {
+            settled(&spanwise.shutdown(LONG).unwrap().ledger);
+            let again = spanwise.shutdown(LONG).unwrap_err();
+            assert!(matches!(again, FlushError::AlreadyShutdown));
+            assert!(matches!(spanwise.force_flush(LONG), Err(FlushError::AlreadyShutdown)));
+        });
+        assert_eq!(bench.receiver.stats().spans, 1000, "{from:?}");
+    }
+}
+
+#[test]
+fn a_shutdown_is_over_by_its_deadline_whatever_the_receiver_does() {
+    let deadline = Duration::from_millis(150);
+    for from in EVERYWHERE {
+        for fault in [
+            Fault::Refuse,
+            Fault::BlackHole,
+            Fault::StopReading,
+            Fault::DripResponse { bytes_per_tick: 1, tick: Duration::from_secs(1) },
+            Fault::ResetAfterRequestBytes(40),
+        ] {
+            let (receiver, _) = spanwise_receiver::Receiver::collecting().unwrap();
+            let proxy = FaultProxy::start(receiver.address()).unwrap();
+            proxy.set(fault);
+            let spanwise = builder().with_endpoint(proxy.endpoint()).build().unwrap();
+            make(&spanwise, 100);
+            let (spanwise, ledger) = {
+                let (send, receive) = mpsc::channel();
+                from.call(move || {
+                    let started = Instant::now();
+                    let result = spanwise.shutdown(deadline);
+                    let took = started.elapsed();
+                    assert!(matches!(result, Err(FlushError::Timeout(_))), "{result:?}");
+                    // A quarter of a second for a machine that does other things.
+                    assert!(took < deadline + Duration::from_millis(250), "{took:?}");
+                    send.send((spanwise.clone(), spanwise.ledger())).unwrap();
+                });
+                receive.recv().unwrap()
+            };
+            settled(&ledger);
+            assert_eq!(ledger.created, 100, "{from:?} {fault:?}");
+            assert_eq!(ledger.dropped(DropReason::ShutdownDeadline), 100, "{from:?} {fault:?}");
+            drop(spanwise);
+        }
+    }
+}
+
+#[test]
+fn a_flush_at_its_deadline_loses_nothing() {
+    let (receiver, collected) = spanwise_receiver::Receiver::collecting().unwrap();
+    let proxy = FaultProxy::start(receiver.address()).unwrap();
+    proxy.set(Fault::BlackHole);
+    let spanwise = builder()
+        .with_endpoint(proxy.endpoint())
+        .with_attempt_timeout(Duration::from_millis(200))
+        .build()
+        .unwrap();
+    make(&spanwise, 100);
+    let error = spanwise.force_flush(Duration::from_millis(50)).unwrap_err();
+    assert!(matches!(error, FlushError::Timeout(report) if report.ledger.in_flight == 100));
+    proxy.set(Fault::Pass);
+    spanwise.force_flush(LONG).unwrap();
+    assert_eq!(collected.spans(), 100);
+}
+
+#[test]
+fn many_threads_flush_and_shut_down_at_once() {
+    for _ in 0..20 {
+        let bench = bench(|builder| builder);
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let spanwise = &bench.spanwise;
+                scope.spawn(move || {
+                    make(spanwise, 500);
+                    let result = match thread {
+                        0 => spanwise.shutdown(LONG),
+                        _ => spanwise.force_flush(LONG),
+                    };
+                    assert!(
+                        matches!(result, Ok(_) | Err(FlushError::AlreadyShutdown)),
+                        "{result:?}"
+                    );
+                    make(spanwise, 10);
+                });
+            }
+        });
+        let ledger = bench.spanwise.ledger();
+        settled(&ledger);
+        assert_eq!(ledger.created, 8 * 510);
+        assert_eq!(ledger.exported + ledger.dropped(DropReason::AfterShutdown), ledger.created);
+        assert_eq!(ledger.exported, bench.receiver.stats().spans);
+    }
+}
+
+#[test]
+fn the_last_handle_shuts_down() {
+    let (receiver, collected) = spanwise_receiver::Receiver::collecting().unwrap();
+    let spanwise = builder().with_endpoint(receiver.http_endpoint()).build().unwrap();
+    let tracer = spanwise.tracer("last");
+    drop(spanwise);
+    drop(tracer.start("still traced: the tracer keeps the pipeline"));
+    let open = tracer.start("outlives everything");
+    drop(tracer);
+    assert_eq!(collected.spans(), 1);
+    drop(open);
+}
+
+#[test]
+fn spans_are_sent_without_any_flush() {
+    let bench = bench(|builder| builder.with_max_delay(Duration::from_millis(50)));
+    make(&bench.spanwise, 5);
+    assert!(bench.collected.wait_for_spans(5, LONG));
+}
+
+#[test]
+fn threads_that_come_and_go_lose_nothing() {
+    let bench = bench(|builder| builder);
+    for _ in 0..50 {
+        std::thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| make(&bench.spanwise, 3));
+            }
+        });
+    }
+    assert_eq!(spans(&bench.finish()).count(), 3000);
+}
+
+#[test]
+fn a_span_may_end_in_a_thread_local_destructor() {
+    struct Holder(std::cell::RefCell<Option<spanwise_sdk::Span>>);
+    impl Drop for Holder {
+        fn drop(&mut self) {
+            drop(self.0.borrow_mut().take());
+        }
+    }
+    thread_local!(static HOLDER: Holder = const { Holder(std::cell::RefCell::new(None)) });
+
+    let bench = bench(|builder| builder);
+    for first_ours in [true, false] {
+        let tracer = bench.spanwise.tracer("destructor");
+        std::thread::spawn(move || {
+            // The destructors of a thread run in the order of first use, or the reverse.
+            if first_ours {
+                drop(tracer.start("first"));
+            }
+            HOLDER.with(|holder| *holder.0.borrow_mut() = Some(tracer.start("held")));
+        })
+        .join()
+        .unwrap();
+    }
+    assert_eq!(spans(&bench.finish()).count(), 3);
+}

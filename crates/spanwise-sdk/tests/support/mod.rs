@@ -1,0 +1,71 @@
+//! A provider in front of a receiver that keeps what it gets, away from the environment.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use spanwise_receiver::{Collected, Receiver};
+use spanwise_sdk::{Builder, Snapshot, Spanwise};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Time for things that happen in milliseconds, on a machine that does ten other things.
+pub const LONG: Duration = Duration::from_secs(20);
+
+pub struct Bench {
+    pub spanwise: Spanwise,
+    pub receiver: Receiver,
+    pub collected: Collected,
+}
+
+/// A builder that reads no environment and keeps its diagnostics to itself.
+pub fn builder() -> Builder {
+    Spanwise::builder().with_environment(|_| None).with_diagnostics(|_| {})
+}
+
+/// A provider as `configure` wants it, sending to a receiver of its own.
+pub fn bench(configure: impl FnOnce(Builder) -> Builder) -> Bench {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let builder = builder().with_endpoint(receiver.http_endpoint());
+    let spanwise = configure(builder).build().unwrap();
+    Bench { spanwise, receiver, collected }
+}
+
+impl Bench {
+    /// Shuts down, checks the law, and returns all spans the receiver got, decoded by prost.
+    pub fn finish(&self) -> ExportTraceServiceRequest {
+        let report = self.spanwise.shutdown(LONG).unwrap();
+        report.ledger.check().unwrap();
+        let request = self.received();
+        assert_eq!(report.ledger.exported, spanwise_testkit::spans(&request).count() as u64);
+        request
+    }
+
+    pub fn received(&self) -> ExportTraceServiceRequest {
+        let mut all = ExportTraceServiceRequest::default();
+        for body in self.collected.bodies() {
+            all.resource_spans.extend(spanwise_testkit::decode(&body).resource_spans);
+        }
+        all
+    }
+}
+
+/// The law at rest, with nothing in flight.
+pub fn settled(ledger: &Snapshot) {
+    ledger.check().unwrap();
+    assert_eq!(ledger.in_flight, 0);
+}
+
+/// A place for what diagnostics say.
+#[derive(Clone, Default)]
+pub struct Said(Arc<Mutex<Vec<String>>>);
+
+impl Said {
+    pub fn listen(&self, builder: Builder) -> Builder {
+        let said = self.0.clone();
+        builder
+            .with_diagnostics(move |diagnostic| said.lock().unwrap().push(diagnostic.to_string()))
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}

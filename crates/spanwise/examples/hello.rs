@@ -1,0 +1,28 @@
+//! One line to start, one span, one report.
+//!
+//! Sends to a collector on this machine (port 4318), or wherever `OTEL_EXPORTER_OTLP_ENDPOINT`
+//! points. With none there, the report says what became of the spans.
+//!
+//! ```text
+//! cargo run --example hello
+//! ```
+
+use opentelemetry::trace::{TraceContextExt, Tracer};
+use opentelemetry::{KeyValue, global};
+use std::time::Duration;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let tracing = spanwise::init()?;
+
+    let tracer = global::tracer("hello");
+    tracer.in_span("greet", |cx| {
+        cx.span().set_attribute(KeyValue::new("greeting", "hello"));
+        tracer.in_span("fetch name", |_| std::thread::sleep(Duration::from_millis(3)));
+    });
+
+    match tracing.shutdown(Duration::from_secs(2)) {
+        Ok(report) => println!("{report}"),
+        Err(error) => println!("{error}\nIs there a collector at http://localhost:4318?"),
+    }
+    Ok(())
+}
