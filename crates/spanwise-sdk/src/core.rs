@@ -80,6 +80,10 @@ impl Core {
 
     #[cold]
     fn refused(&self, refused: Refused, span: &[u8], meta: SpanMeta) {
+        if refused == Refused::Budget && self.shards.ready() == 0 {
+            // Nothing is on its way to the worker: all the room is in open chunks.
+            self.wake();
+        }
         let refused = match (refused, self.on_full) {
             (Refused::Budget, OnFull::Wait(bound)) => {
                 let deadline = Instant::now() + bound;

@@ -2,66 +2,26 @@
 
 mod account;
 mod in_flight;
+mod inbox;
 
 use crate::core::Core;
 use crate::diagnostics::Diagnostics;
 use account::Account;
 use bytes::Bytes;
 use in_flight::{InFlight, Sent};
+use inbox::ClosesInbox;
+pub(crate) use inbox::{Command, CommandKind, Inbox};
 use spanwise_batch::{Budget, Buffer, Schedule, ScheduleConfig, Step};
 use spanwise_ledger::DropReason;
 use spanwise_transport::{PREFIX, Transport, write_prefix};
 use spanwise_wire::{Framer, RequestLimits};
-use spanwise_worker::{Completer, Signal, clock};
+use spanwise_worker::{Signal, Woke, clock};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-
-/// Requests for the worker from other threads.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    /// `None` once the worker has ended.
-    commands: Mutex<Option<Vec<Command>>>,
-}
-
-/// Something a thread waits for.
-pub(crate) struct Command {
-    pub(crate) kind: CommandKind,
-    pub(crate) deadline: Instant,
-    /// True when all was done in time.
-    pub(crate) done: Completer<bool>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CommandKind {
-    Flush,
-    Shutdown,
-}
-
-impl Inbox {
-    pub(crate) fn open() -> Self {
-        Self { commands: Mutex::new(Some(Vec::new())) }
-    }
-
-    /// False when the worker has ended.
-    pub(crate) fn send(&self, command: Command) -> bool {
-        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        commands.as_mut().map(|commands| commands.push(command)).is_some()
-    }
-
-    fn take(&self) -> Vec<Command> {
-        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        commands.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// Refuses commands from now on; those still inside see their completer dropped.
-    fn close(&self) {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-}
 
 /// How spans become requests.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +37,7 @@ pub(crate) struct PipelineConfig {
 /// Everything the worker thread owns.
 pub(crate) struct Pipeline {
     core: Arc<Core>,
-    inbox: Arc<Inbox>,
+    inbox: ClosesInbox,
     transport: Transport,
     config: PipelineConfig,
     resource: Vec<u8>,
@@ -93,8 +53,10 @@ pub(crate) struct Pipeline {
     in_flight: InFlight,
     /// Flushes and the shutdown that wait, each for buffers up to `until`.
     waiting: Vec<Pending>,
-    /// While a thread sat in a slot during the sweep a command asked for.
+    /// A command asked for a sweep that has not looked into every slot yet.
     unswept: bool,
+    /// Somebody rang: many chunks are ready, or there is no room for a span.
+    rung: bool,
     account: Account,
     next_anchor: Instant,
     idle_sweeps: u32,
@@ -120,7 +82,7 @@ impl Pipeline {
         Self {
             account: Account::new(core.ledger.clone(), diagnostics),
             core,
-            inbox,
+            inbox: ClosesInbox(inbox),
             transport,
             config,
             resource,
@@ -132,6 +94,7 @@ impl Pipeline {
             in_flight: InFlight::default(),
             waiting: Vec::new(),
             unswept: false,
+            rung: false,
             next_anchor: now,
             idle_sweeps: 0,
         }
@@ -143,16 +106,16 @@ impl Pipeline {
             let now = Instant::now();
             self.anchor_clock(now);
             self.receive_commands();
+            // What has ended makes room for what is sent next.
+            self.settle();
             self.collect(now);
             self.send();
-            self.settle();
             self.account.tell(now);
             if self.finish_commands(now) {
                 break;
             }
             self.wait(&mut signal).await;
         }
-        self.inbox.close();
         self.core.shards.trim(0);
     }
 
@@ -163,7 +126,7 @@ impl Pipeline {
     }
 
     fn receive_commands(&mut self) {
-        for command in self.inbox.take() {
+        for command in self.inbox.0.take() {
             self.unswept = true;
             self.waiting.push(Pending { command, until: None });
         }
@@ -172,12 +135,17 @@ impl Pipeline {
     /// Takes from the shards what is due.
     fn collect(&mut self, now: Instant) {
         let mut taken = Vec::new();
-        match self.schedule.poll(now, self.core.shards.ready()) {
-            _ if self.unswept => self.sweep(now, &mut taken),
+        let ready = self.core.shards.ready();
+        // Rung with nothing ready: what keeps spans out sits in the open chunks.
+        let starved = self.rung && ready == 0 && self.queue.is_empty();
+        match self.schedule.poll(now, ready) {
+            _ if self.unswept || starved => self.sweep(now, &mut taken),
             Step::Sweep => self.sweep(now, &mut taken),
             Step::Drain => self.core.shards.drain(&mut taken, usize::MAX),
+            Step::WaitUntil(_) if self.rung => self.core.shards.drain(&mut taken, usize::MAX),
             Step::WaitUntil(_) => {}
         }
+        self.rung = false;
         self.taken += taken.len() as u64;
         self.queue.extend(taken);
     }
@@ -325,9 +293,9 @@ impl Pipeline {
         }
         let mut ended = pin!(self.in_flight.ended());
         let mut rung = pin!(signal.wait_until(until.into()));
-        poll_fn(|cx| match ended.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => rung.as_mut().poll(cx).map(drop),
+        self.rung = poll_fn(|cx| match ended.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(false),
+            Poll::Pending => rung.as_mut().poll(cx).map(|woke| woke == Woke::Woken),
         })
         .await;
     }

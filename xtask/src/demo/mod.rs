@@ -72,6 +72,8 @@ fn run(arguments: &[String]) -> Result<(), String> {
         Api::Native => Tracing::Native(tracer),
     };
     let traced_paced = paced(&service, &tracing, paced_for, "traced at 10 k spans/s");
+    // From here on only what happens at full speed counts.
+    spanwise.force_flush(FLUSH).map_err(|error| error.to_string())?;
     let before = spanwise.ledger();
     let seconds = Duration::from_secs_f64(options.seconds);
     let started = Instant::now();
@@ -131,7 +133,7 @@ fn paced(service: &Service, tracing: &Tracing, time: Duration, title: &str) -> T
     let started = Instant::now();
     let mut due = 0u32;
     while started.elapsed() < time {
-        service.request(tracing, &mut tally);
+        service.request(tracing, &mut tally, 1);
         due += 1;
         // Two requests a millisecond, in pairs: half the wake-ups, the same for both runs.
         if due.is_multiple_of(2) {
@@ -159,7 +161,7 @@ fn full_speed(
             let mut tally = Tally::start();
             while !stop.load(Relaxed) {
                 for _ in 0..64 {
-                    service.request(tracing, &mut tally);
+                    service.request(tracing, &mut tally, SAMPLE);
                 }
             }
             tally.stop();
@@ -208,3 +210,5 @@ fn progress(title: &str, line: &str) {
 
 /// Time to deliver what is left at the end.
 const FLUSH: Duration = Duration::from_secs(30);
+/// At full speed one request in so many has a span timed.
+const SAMPLE: u64 = 32;
