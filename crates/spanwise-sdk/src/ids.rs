@@ -4,30 +4,19 @@ use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
-/// A random trace id, never zero.
-#[inline]
-pub(crate) fn trace_id() -> u128 {
-    with_generator(|mut state| {
-        loop {
-            let id = u128::from(state.next()) << 64 | u128::from(state.next());
-            if id != 0 {
-                break (id, state);
-            }
-        }
+/// Random ids for a root span, never zero.
+#[inline(always)]
+pub(crate) fn trace_and_span_id() -> (u128, u64) {
+    with_generator(|state| {
+        let trace_id = u128::from(state.next_nonzero()) << 64 | u128::from(state.next_nonzero());
+        (trace_id, state.next_nonzero())
     })
 }
 
 /// A random span id, never zero.
-#[inline]
+#[inline(always)]
 pub(crate) fn span_id() -> u64 {
-    with_generator(|mut state| {
-        loop {
-            let id = state.next();
-            if id != 0 {
-                break (id, state);
-            }
-        }
-    })
+    with_generator(Xoshiro::next_nonzero)
 }
 
 /// xoshiro256++ (Blackman, Vigna: *Scrambled Linear Pseudorandom Number Generators*, 2019).
@@ -53,6 +42,13 @@ impl Xoshiro {
         Self([word(), word(), word(), word() | 1])
     }
 
+    /// Never zero, which is no id.
+    #[inline(always)]
+    fn next_nonzero(&mut self) -> u64 {
+        let id = self.next();
+        if id != 0 { id } else { 1 }
+    }
+
     #[inline(always)]
     fn next(&mut self) -> u64 {
         let [a, b, c, d] = &mut self.0;
@@ -74,15 +70,16 @@ thread_local! {
 }
 
 #[inline(always)]
-fn with_generator<T>(draw: impl FnOnce(Xoshiro) -> (T, Xoshiro)) -> T {
+fn with_generator<T>(draw: impl FnOnce(&mut Xoshiro) -> T) -> T {
     GENERATOR.with(|cell| {
         let mut state = cell.get();
-        if state.0 == Xoshiro::UNSEEDED.0 {
+        // A seeded state passes through this once in 2⁶⁴ draws, and is then seeded anew.
+        if state.0[3] == 0 {
             state = Xoshiro::seeded();
         }
-        let (id, state) = draw(state);
+        let drawn = draw(&mut state);
         cell.set(state);
-        id
+        drawn
     })
 }
 
@@ -101,7 +98,7 @@ mod tests {
 
     #[test]
     fn threads_draw_different_ids() {
-        let draw = || (0..1000).map(|_| (trace_id(), span_id())).collect::<Vec<_>>();
+        let draw = || (0..1000).map(|_| trace_and_span_id()).collect::<Vec<_>>();
         let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(draw)).collect();
         let mut seen = HashSet::new();
         for thread in threads {

@@ -3,6 +3,7 @@
 mod account;
 mod in_flight;
 mod inbox;
+mod requests;
 
 use crate::core::Core;
 use crate::diagnostics::Diagnostics;
@@ -11,10 +12,11 @@ use bytes::Bytes;
 use in_flight::{InFlight, Sent};
 use inbox::ClosesInbox;
 pub(crate) use inbox::{Command, CommandKind, Inbox};
-use spanwise_batch::{Budget, Buffer, Schedule, ScheduleConfig, Step};
+use requests::RequestBuffers;
+use spanwise_batch::{Budget, Buffer, Charge, Schedule, ScheduleConfig, Step};
 use spanwise_ledger::DropReason;
 use spanwise_transport::{PREFIX, Transport, write_prefix};
-use spanwise_wire::{Framer, RequestLimits};
+use spanwise_wire::{Framer, Request, RequestLimits};
 use spanwise_worker::{Signal, Woke, clock};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -41,9 +43,8 @@ pub(crate) struct Pipeline {
     transport: Transport,
     config: PipelineConfig,
     resource: Vec<u8>,
-    /// What request buffers are charged to; apart from the chunks' budget, so that full shards
-    /// can always be turned into a request.
-    requests: Budget,
+    /// Apart from the chunks' budget, so that full shards can always be turned into a request.
+    buffers: RequestBuffers,
     schedule: Schedule,
     /// Taken from the shards, not framed yet.
     queue: VecDeque<Buffer>,
@@ -60,6 +61,13 @@ pub(crate) struct Pipeline {
     account: Account,
     next_anchor: Instant,
     idle_sweeps: u32,
+}
+
+/// The head of the queue, as much as makes one request.
+struct Batch {
+    buffers: usize,
+    bytes: usize,
+    spans: usize,
 }
 
 struct Pending {
@@ -86,7 +94,7 @@ impl Pipeline {
             transport,
             config,
             resource,
-            requests,
+            buffers: RequestBuffers::new(requests, config.max_in_flight),
             schedule: Schedule::new(config.schedule, now),
             queue: VecDeque::new(),
             taken: 0,
@@ -117,6 +125,7 @@ impl Pipeline {
             self.wait(&mut signal).await;
         }
         self.core.shards.trim(0);
+        self.buffers.trim();
     }
 
     fn anchor_clock(&mut self, now: Instant) {
@@ -163,59 +172,95 @@ impl Pipeline {
         self.idle_sweeps = if taken.is_empty() { self.idle_sweeps + 1 } else { 0 };
         if self.idle_sweeps > 1 {
             self.core.shards.trim(KEEP_IDLE_CHUNKS);
+            self.buffers.trim();
         }
     }
 
     /// Frames and sends for as long as requests may be in flight and their memory is free.
     fn send(&mut self) {
         while !self.queue.is_empty() && self.in_flight.len() < self.config.max_in_flight {
-            let (count, bytes) = self.next_batch();
+            let batch = self.next_batch();
             // Span bytes, the heads around them, and an eighth for scopes that come back and back.
-            let room = bytes + self.resource.len() + bytes / 8 + HEADS;
-            let room = room.min(self.requests.limit());
-            let Some(charge) = self.requests.try_charge(room) else { break };
-            let batch: Vec<Buffer> = self.queue.drain(..count).collect();
-            let first = self.framed;
-            self.framed += count as u64;
-            let charge = Arc::new(charge);
-            for request in self.frame(&batch) {
-                let tickets = self.core.ledger.tickets(request.spans);
-                let mut bytes = request.bytes;
-                write_prefix(&mut bytes);
-                self.in_flight.start(
-                    &self.transport,
-                    Bytes::from(bytes),
-                    Sent { tickets, first_buffer: first, charge: charge.clone() },
-                );
+            let room = batch.bytes.max(self.config.batch_bytes);
+            let room = room + room / 8 + self.resource.len() + HEADS;
+            let limits = &self.config.limits;
+            let whole = batch.spans <= limits.max_spans && room <= limits.max_bytes;
+            let sent =
+                if whole { self.send_one(&batch, room) } else { self.send_cut(&batch, room) };
+            if !sent {
+                break;
             }
-            self.core.shards.recycle(batch);
         }
     }
 
-    /// How many buffers make the next request, and the bytes in them.
-    fn next_batch(&self) -> (usize, usize) {
-        let (mut count, mut bytes, mut spans) = (0, 0, 0);
+    /// Sends the batch as one request, in a buffer that comes back.
+    fn send_one(&mut self, batch: &Batch, room: usize) -> bool {
+        let Some(mut buffer) = self.buffers.take(room) else { return false };
+        let first = self.framed;
+        let mut requests = self.frame(batch, Some(buffer.take())).into_iter();
+        if let Some(mut request) = requests.next() {
+            write_prefix(&mut request.bytes);
+            self.start(first, buffer.put(request.bytes), request.spans, None);
+        }
+        // There are no others, unless scopes have longer heads than anybody gives them.
+        self.start_all(first, requests, None);
+        true
+    }
+
+    /// Sends the batch as several requests, as its size wants.
+    fn send_cut(&mut self, batch: &Batch, room: usize) -> bool {
+        let Some(charge) = self.buffers.charge(room) else { return false };
+        let first = self.framed;
+        let requests = self.frame(batch, None);
+        self.start_all(first, requests, Some(charge));
+        true
+    }
+
+    fn start_all(
+        &mut self,
+        first_buffer: u64,
+        requests: impl IntoIterator<Item = Request>,
+        charge: Option<Arc<Charge>>,
+    ) {
+        for mut request in requests {
+            write_prefix(&mut request.bytes);
+            self.start(first_buffer, Bytes::from(request.bytes), request.spans, charge.clone());
+        }
+    }
+
+    fn start(&mut self, first_buffer: u64, bytes: Bytes, spans: u64, charge: Option<Arc<Charge>>) {
+        let tickets = self.core.ledger.tickets(spans);
+        self.in_flight.start(&self.transport, bytes, Sent { tickets, first_buffer, charge });
+    }
+
+    /// What the next request is made of.
+    fn next_batch(&self) -> Batch {
+        let mut batch = Batch { buffers: 0, bytes: 0, spans: 0 };
         for buffer in &self.queue {
-            bytes += buffer.chunk().bytes().len();
-            spans += buffer.chunk().len();
-            if count > 0
-                && (bytes > self.config.batch_bytes || spans > self.config.limits.max_spans)
-            {
-                return (count, bytes - buffer.chunk().bytes().len());
+            let bytes = batch.bytes + buffer.chunk().bytes().len();
+            let spans = batch.spans + buffer.chunk().len();
+            let full = bytes > self.config.batch_bytes || spans > self.config.limits.max_spans;
+            if batch.buffers > 0 && full {
+                break;
             }
-            count += 1;
+            batch = Batch { buffers: batch.buffers + 1, bytes, spans };
         }
-        (count, bytes)
+        batch
     }
 
-    fn frame(&self, batch: &[Buffer]) -> Vec<spanwise_wire::Request> {
+    /// Takes the batch off the queue, and its chunks back to the shards.
+    fn frame(&mut self, batch: &Batch, memory: Option<Vec<u8>>) -> Vec<Request> {
+        let buffers: Vec<Buffer> = self.queue.drain(..batch.buffers).collect();
+        self.framed += batch.buffers as u64;
+        let chunks: Vec<_> = buffers.iter().map(Buffer::chunk).collect();
         let heads = self.core.scopes.heads();
         let scope = |index: u32| heads.get(index as usize).map_or(&[][..], |head| head);
         let limits = self.config.limits.with_prefix(PREFIX);
-        let chunks: Vec<_> = batch.iter().map(Buffer::chunk).collect();
         let mut requests = Vec::with_capacity(1);
         let mut framer = Framer::new(&self.resource, scope, limits);
+        framer.reuse(memory.unwrap_or_default());
         framer.frame(&chunks, |request| requests.push(request));
+        self.core.shards.recycle(buffers);
         requests
     }
 

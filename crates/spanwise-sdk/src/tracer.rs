@@ -82,11 +82,10 @@ impl Tracer {
             }
             valid
         });
-        let trace_id = match parent {
-            Some(parent) => u128::from_be_bytes(parent.trace_id().to_bytes()),
-            None => ids::trace_id(),
+        let (trace_id, span_id) = match parent {
+            Some(parent) => (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id()),
+            None => ids::trace_and_span_id(),
         };
-        let span_id = ids::span_id();
         // Our trace ids are random in all their bits, which consistent sampling builds on: say so
         // (W3C Trace Context level 2). A parent's word on its own id is passed on as it is.
         let flags = parent.map_or(RANDOM, |parent| parent.trace_flags());

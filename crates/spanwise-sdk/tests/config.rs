@@ -1,4 +1,5 @@
 //! Code, environment, defaults: what wins, what is refused, what is said.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Flush and shutdown from everywhere, with a receiver in every mood, always in time.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! `tracing` spans through `tracing-opentelemetry`, and no span of our own making.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
 

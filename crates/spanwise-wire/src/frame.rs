@@ -62,7 +62,12 @@ pub struct Framer<'a, S> {
     resource: &'a [u8],
     scopes: S,
     limits: RequestLimits,
+    /// What the request being collected is made of.
     runs: Vec<Run>,
+    /// Its scopes, in order of index: their heads are paid for.
+    heads: Vec<u32>,
+    /// Memory for the next request.
+    spare: Vec<u8>,
 }
 
 /// Neighbouring spans of one scope in one chunk.
@@ -83,35 +88,37 @@ where
     /// `scopes` gives the head of a scope by its index, as
     /// [`encode_scope`](crate::write::encode_scope) wrote it.
     pub fn new(resource: &'a [u8], scopes: S, limits: RequestLimits) -> Self {
-        Self { resource, scopes, limits, runs: Vec::new() }
+        Self { resource, scopes, limits, runs: Vec::new(), heads: Vec::new(), spare: Vec::new() }
     }
 
-    /// Cuts the spans of `chunks`, in their order, into as few requests as the limits allow and
-    /// hands each to `emit`.
+    /// Writes the next request into `buffer`, whose contents are forgotten. Without this, and for
+    /// all requests but the next, memory is allocated.
+    pub fn reuse(&mut self, buffer: Vec<u8>) {
+        self.spare = buffer;
+    }
+
+    /// Cuts the spans of `chunks`, in their order, into requests as full as the limits allow (but
+    /// for the few bytes by which lengths are overestimated) and hands each to `emit`.
+    ///
+    /// Inside a request the scopes stand in order of their index, the spans of a scope in theirs.
+    /// A scope has one index: two of the same content would be two groups.
     pub fn frame(&mut self, chunks: &[&Chunk], mut emit: impl FnMut(Request)) {
         let fixed = self.limits.prefix + self.resource.len() + MESSAGE_OVERHEAD;
         let (mut bytes, mut spans) = (fixed, 0usize);
-        self.runs.clear();
+        self.clear();
         for (index, chunk) in chunks.iter().enumerate() {
             for meta in chunk.metas() {
-                let head = if self.runs.iter().rev().take(RECENT).any(|r| r.scope == meta.scope) {
-                    0
-                } else {
-                    // Counted again for a scope seen long before: the estimate errs high.
-                    (self.scopes)(meta.scope).as_ref().len() + MESSAGE_OVERHEAD
-                };
-                let added = meta.len as usize + head;
+                let len = meta.len as usize;
+                let added = len + self.head_len(meta.scope);
                 let full = bytes + added > self.limits.max_bytes || spans >= self.limits.max_spans;
                 if full && spans > 0 {
                     emit(self.request(chunks, spans as u64));
-                    self.runs.clear();
-                    (bytes, spans) = (fixed, 0);
-                }
-                bytes += if self.runs.is_empty() {
-                    meta.len as usize + (self.scopes)(meta.scope).as_ref().len() + MESSAGE_OVERHEAD
+                    self.clear();
+                    // Alone again, the span pays for its scope's head anew.
+                    (bytes, spans) = (fixed + len + self.head_len(meta.scope), 0);
                 } else {
-                    added
-                };
+                    bytes += added;
+                }
                 spans += 1;
                 self.extend(meta.scope, index as u32, meta.offset, meta.offset + meta.len);
             }
@@ -121,13 +128,34 @@ where
         }
     }
 
+    /// What a span of `scope` adds to the request besides itself.
+    #[inline]
+    fn head_len(&self, scope: u32) -> usize {
+        let last = self.runs.last().is_some_and(|run| run.scope == scope);
+        if last || self.heads.binary_search(&scope).is_ok() {
+            0
+        } else {
+            (self.scopes)(scope).as_ref().len() + MESSAGE_OVERHEAD
+        }
+    }
+
+    fn clear(&mut self) {
+        self.runs.clear();
+        self.heads.clear();
+    }
+
     #[inline]
     fn extend(&mut self, scope: u32, chunk: u32, start: u32, end: u32) {
         match self.runs.last_mut() {
             Some(run) if run.scope == scope && run.chunk == chunk && run.end == start => {
                 run.end = end;
             }
-            _ => self.runs.push(Run { scope, chunk, start, end }),
+            _ => {
+                self.runs.push(Run { scope, chunk, start, end });
+                if let Err(place) = self.heads.binary_search(&scope) {
+                    self.heads.insert(place, scope);
+                }
+            }
         }
     }
 
@@ -142,7 +170,9 @@ where
         };
         let body = self.resource.len() + groups().map(|g| bytes_len(group_len(g))).sum::<usize>();
 
-        let mut out = Vec::with_capacity(self.limits.prefix + bytes_len(body));
+        let mut out = std::mem::take(&mut self.spare);
+        out.clear();
+        out.reserve_exact(self.limits.prefix + bytes_len(body));
         out.resize(self.limits.prefix, 0);
         out.push(RESOURCE_SPANS);
         put_varint(&mut out, body as u64);
@@ -164,8 +194,6 @@ where
     }
 }
 
-/// Runs looked back for a scope already in the request.
-const RECENT: usize = 8;
 /// Tag and longest length of a nested message.
 const MESSAGE_OVERHEAD: usize = 1 + 5;
 /// `ExportTraceServiceRequest.resource_spans`.

@@ -416,7 +416,7 @@ const BUDGET: usize = 16 << 20;
 const MIN_BUDGET: usize = 1 << 20;
 /// Small enough to be under way soon, large enough for its overhead not to matter: above some
 /// 2,000 spans a request gets hardly cheaper per span.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 768 << 10;
 const MIN_REQUEST: usize = 64 << 10;
 const MIN_SPAN_BYTES: usize = 1 << 10;
 const MAX_IN_FLIGHT: usize = 4;

@@ -14,9 +14,9 @@ pub(super) struct Sent {
     pub(super) tickets: Tickets,
     /// The first of the buffers whose spans are inside.
     pub(super) first_buffer: u64,
-    /// The memory of the request; shared when a batch was cut in several.
+    /// The memory of the requests that one batch was cut into, which share it.
     #[expect(dead_code, reason = "held for its drop")]
-    pub(super) charge: Arc<Charge>,
+    pub(super) charge: Option<Arc<Charge>>,
 }
 
 /// How a request ended: what the transport says, or `None` when the sending task panicked.

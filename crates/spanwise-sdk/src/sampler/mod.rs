@@ -166,7 +166,7 @@ mod tests {
     fn rate_one_keeps_every_id_and_rates_nest() {
         let rates = [1e-9, 0.01, 0.1, 0.5, 0.9, 1.0].map(|ratio| Sampler::ratio(ratio).unwrap());
         for _ in 0..100_000 {
-            let id = crate::ids::trace_id();
+            let (id, _) = crate::ids::trace_and_span_id();
             let kept =
                 rates.each_ref().map(|rate| matches!(rate.decide(None, id), Decision::Keep(_)));
             assert!(kept[5]);

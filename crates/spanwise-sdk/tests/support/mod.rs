@@ -1,5 +1,6 @@
 //! A provider in front of a receiver that keeps what it gets, away from the environment.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot start must fail")]
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use spanwise_receiver::{Collected, Receiver};
