@@ -1,5 +1,6 @@
 //! One number of bytes that everything in flight is charged to.
 
+use crate::room::Room;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -26,18 +27,19 @@ struct Shared {
     /// Never above `limit`.
     charged: AtomicUsize,
     peak: AtomicUsize,
+    room: Room,
 }
 
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        let shared = Shared { limit, charged: AtomicUsize::new(0), peak: AtomicUsize::new(0) };
-        Self { shared: Arc::new(shared) }
+        let (charged, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { shared: Arc::new(Shared { limit, charged, peak, room: Room::default() }) }
     }
 
     /// Charges `bytes`, or nothing at all when they do not fit. Never waits.
     pub fn try_charge(&self, bytes: usize) -> Option<Charge> {
-        let Shared { limit, charged, peak } = &*self.shared;
+        let Shared { limit, charged, peak, .. } = &*self.shared;
         // ORDER: Relaxed. The counter publishes no memory, it only counts.
         let before = charged
             .fetch_update(Relaxed, Relaxed, |held| {
@@ -62,6 +64,16 @@ impl Budget {
     pub fn peak(&self) -> usize {
         self.shared.peak.load(Relaxed)
     }
+
+    /// Where threads wait for bytes.
+    pub(crate) fn room(&self) -> &Room {
+        &self.shared.room
+    }
+
+    /// Whether both are the same budget, not only the same numbers.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
 }
 
 /// Bytes charged to a [`Budget`] until this is dropped.
@@ -73,6 +85,11 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// The budget that is charged.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// Bytes held by this charge.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -82,5 +99,6 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         self.budget.shared.charged.fetch_sub(self.bytes, Relaxed);
+        self.budget.room().open();
     }
 }

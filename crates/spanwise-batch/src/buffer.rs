@@ -1,25 +1,37 @@
 //! A chunk and the bytes it is charged for.
 
 use crate::budget::{Budget, Charge};
+use crate::config::ShardsConfig;
 use spanwise_wire::{Chunk, SpanMeta};
 
 /// A chunk of finished spans whose memory is charged to a budget for as long as it lives.
 #[derive(Debug)]
 pub struct Buffer {
+    // Before `charge`: memory is given back first, the bytes for it then.
     pub(crate) chunk: Chunk,
     /// At least `chunk.capacity_bytes()`.
     charge: Charge,
 }
 
 impl Buffer {
-    pub(crate) fn new(budget: &Budget, bytes: usize, spans: usize) -> Option<Self> {
-        let charge = budget.try_charge(bytes + spans * size_of::<SpanMeta>())?;
-        Some(Self { chunk: Chunk::with_capacity(bytes, spans), charge })
+    pub(crate) fn new(budget: &Budget, config: &ShardsConfig) -> Option<Self> {
+        let charge = budget.try_charge(config.chunk_charge())?;
+        Some(Self { chunk: Chunk::with_capacity(config.chunk_bytes, config.chunk_spans), charge })
     }
 
     pub(crate) fn of_one(budget: &Budget, span: &[u8], meta: SpanMeta) -> Option<Self> {
         let charge = budget.try_charge(Chunk::bytes_for_one(span.len()))?;
         Some(Self { chunk: Chunk::of_one(span, meta), charge })
+    }
+
+    /// Empties this buffer, and says whether it is one of those that [`Buffer::new`] makes with
+    /// these arguments.
+    pub(crate) fn clear_for(&mut self, budget: &Budget, config: &ShardsConfig) -> bool {
+        self.chunk.clear();
+        self.charge.bytes() == config.chunk_charge()
+            && self.charge.budget().is(budget)
+            && self.chunk.capacity_bytes() >= config.chunk_charge()
+            && self.chunk.fits(config.chunk_bytes - FIELD_OVERHEAD)
     }
 
     /// The spans.
@@ -32,3 +44,6 @@ impl Buffer {
         self.charge.bytes()
     }
 }
+
+/// What `Chunk::fits` adds to the length of a span.
+const FIELD_OVERHEAD: usize = 6;

@@ -2,6 +2,7 @@
 
 mod budget;
 mod buffer;
+mod config;
 mod room;
 mod schedule;
 mod shards;
@@ -9,5 +10,6 @@ mod try_lock;
 
 pub use budget::{Budget, Charge};
 pub use buffer::Buffer;
+pub use config::ShardsConfig;
 pub use schedule::{Schedule, ScheduleConfig, Step};
-pub use shards::{Pushed, Refused, Shards, ShardsConfig};
+pub use shards::{Pushed, Refused, Shards};

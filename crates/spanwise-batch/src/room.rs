@@ -1,4 +1,6 @@
 //! Where a thread waits that would rather be late than lose a span.
+//!
+//! The only place of this crate that reads the clock: a deadline has to be waited for.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -19,7 +21,7 @@ impl Room {
         self.version.load(SeqCst)
     }
 
-    /// Wakes all who wait. Costs two loads and an add when nobody does.
+    /// Wakes all who wait. Costs an add and a load when nobody does.
     pub(crate) fn open(&self) {
         self.version.fetch_add(1, SeqCst);
         if self.waiters.load(SeqCst) > 0 {
@@ -29,17 +31,20 @@ impl Room {
         }
     }
 
-    /// Waits until the version is no longer `seen`. False when `deadline` came first.
+    /// Waits until the version is no longer `seen`. False once `deadline` has come, whatever the
+    /// version: who finds no room again and again must come to an end too.
     pub(crate) fn wait(&self, seen: u64, deadline: Instant) -> bool {
         self.waiters.fetch_add(1, SeqCst);
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = loop {
-            if self.version() != seen {
-                break true;
-            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left == Duration::ZERO {
                 break false;
+            }
+            // ORDER: SeqCst with `open`: either this load sees the new version, or `open` sees us
+            // among the waiters and takes the lock, which we hold until we sleep.
+            if self.version() != seen {
+                break true;
             }
             guard =
                 self.changed.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;

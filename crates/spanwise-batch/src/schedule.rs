@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 #[non_exhaustive]
 pub struct ScheduleConfig {
     /// A span waits at most so long before it is sent, a tick more at the worst
-    /// (`OTEL_BSP_SCHEDULE_DELAY`). Default 1 s.
+    /// (`OTEL_BSP_SCHEDULE_DELAY`). Default 1 s, at least 1 ms.
     pub max_delay: Duration,
     /// Full chunks that make a request worth sending at once. Default 8: half a MiB.
     pub chunks: usize,
-    /// How often to look for full chunks while nothing says there are any. Default 100 ms.
+    /// How often to look for full chunks while nothing says there are any. Default 100 ms, at
+    /// least 1 ms.
     pub tick: Duration,
 }
 
@@ -42,7 +43,10 @@ pub enum Step {
 
 impl Schedule {
     /// A schedule that starts at `now`.
-    pub fn new(config: ScheduleConfig, now: Instant) -> Self {
+    pub fn new(mut config: ScheduleConfig, now: Instant) -> Self {
+        // Zero would be a worker that never sleeps.
+        config.max_delay = config.max_delay.max(SHORTEST);
+        config.tick = config.tick.max(SHORTEST);
         Self { config, swept: now }
     }
 
@@ -50,13 +54,13 @@ impl Schedule {
     ///
     /// After [`Step::Sweep`] call [`swept`](Self::swept).
     pub fn poll(&self, now: Instant, ready: usize) -> Step {
-        let due = self.swept + self.config.max_delay;
+        let due = after(self.swept, self.config.max_delay);
         if now >= due {
             Step::Sweep
         } else if ready >= self.config.chunks.max(1) {
             Step::Drain
         } else {
-            Step::WaitUntil(due.min(now + self.config.tick))
+            Step::WaitUntil(due.min(after(now, self.config.tick)))
         }
     }
 
@@ -65,6 +69,14 @@ impl Schedule {
         self.swept = now;
     }
 }
+
+/// `start + delay`; a delay that no clock can count to is a month.
+fn after(start: Instant, delay: Duration) -> Instant {
+    start.checked_add(delay).or_else(|| start.checked_add(MONTH)).unwrap_or(start)
+}
+
+const SHORTEST: Duration = Duration::from_millis(1);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -99,5 +111,21 @@ mod tests {
         schedule.swept(start + 1000 * MS);
         assert_eq!(schedule.poll(start + 1990 * MS, 0), Step::WaitUntil(start + 2000 * MS));
         assert_eq!(schedule.poll(start + 2000 * MS, 0), Step::Sweep);
+    }
+
+    #[test]
+    fn extreme_settings_neither_spin_nor_overflow() {
+        let start = Instant::now();
+        for (max_delay, tick, expected) in [
+            (Duration::ZERO, Duration::ZERO, MS),
+            (Duration::MAX, Duration::ZERO, MS),
+            (Duration::MAX, Duration::MAX, MONTH),
+            (10 * MS, Duration::MAX, 10 * MS),
+        ] {
+            let config = ScheduleConfig { max_delay, tick, chunks: 0 };
+            let schedule = Schedule::new(config, start);
+            assert_eq!(schedule.poll(start, 0), Step::WaitUntil(start + expected));
+            assert_eq!(schedule.poll(start, 1), Step::Drain);
+        }
     }
 }

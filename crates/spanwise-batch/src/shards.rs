@@ -2,14 +2,14 @@
 
 use crate::budget::Budget;
 use crate::buffer::Buffer;
-use crate::room::Room;
-use crate::try_lock::TryLock;
+use crate::config::ShardsConfig;
+use crate::try_lock::{TryLock, TryLockGuard};
 use crossbeam_queue::ArrayQueue;
-use spanwise_wire::SpanMeta;
+use spanwise_wire::{Chunk, SpanMeta};
 use std::cell::Cell;
 use std::sync::atomic::{
     AtomicBool, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    Ordering::{Relaxed, Release, SeqCst},
 };
 use std::time::Instant;
 
@@ -33,38 +33,9 @@ pub struct Shards {
     free: TryLock<Vec<Buffer>>,
     budget: Budget,
     config: ShardsConfig,
-    /// Chunks in `full`, kept beside it: its own `len` reads two shared lines.
+    /// Chunks in `full` by [`weight`](Self::weight). Never below what can be popped.
     ready: AtomicUsize,
     closed: AtomicBool,
-    room: Room,
-}
-
-/// Sizes of the pieces of a [`Shards`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ShardsConfig {
-    /// Slots. Default: twice the cores, 2 to 64.
-    pub slots: usize,
-    /// Bytes of spans in a chunk. Default 64 KiB; a larger span gets a chunk of its own size.
-    pub chunk_bytes: usize,
-    /// Spans in a chunk. Default 512.
-    pub chunk_spans: usize,
-    /// Ready chunks at which [`push`](Shards::push) asks for the worker. Waking a thread costs
-    /// more than all else a span does, so below this the worker's own tick finds them.
-    /// Default 32, and at most a quarter of what the budget holds.
-    pub wake_at: usize,
-}
-
-impl Default for ShardsConfig {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        Self {
-            slots: (2 * cores).clamp(2, 64),
-            chunk_bytes: 64 * 1024,
-            chunk_spans: 512,
-            wake_at: 32,
-        }
-    }
 }
 
 /// A span was stored.
@@ -81,7 +52,7 @@ pub struct Pushed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
-    /// The byte budget is used up.
+    /// The byte budget is used up, or no more chunks can wait for the worker.
     Budget,
     /// Every slot was taken and there was no room to spill.
     Contended,
@@ -91,15 +62,14 @@ pub enum Refused {
 
 impl Shards {
     /// Shards whose chunks are charged to `budget`.
-    pub fn new(mut config: ShardsConfig, budget: Budget) -> Self {
-        config.slots = config.slots.clamp(1, 64);
-        config.chunk_spans = config.chunk_spans.max(1);
-        config.chunk_bytes = config.chunk_bytes.max(1024);
-        let chunk = config.chunk_bytes + config.chunk_spans * size_of::<SpanMeta>();
-        let chunks = budget.limit() / chunk;
-        config.wake_at = config.wake_at.min(chunks / 4).max(1);
-        // No chunk in the queue is charged for less: there is a place for each that can exist.
-        let queue = budget.limit() / (config.chunk_bytes - SLACK) + 1;
+    ///
+    /// # Cost
+    /// The queue of ready chunks is made here, 72 bytes for each chunk that the budget can pay.
+    pub fn new(config: ShardsConfig, budget: Budget) -> Self {
+        let config = config.fitted(budget.limit());
+        // No chunk in the queue is charged for less than this: there is a place for each that
+        // can exist, up to a budget of some GiB.
+        let queue = (budget.limit() / config.chunk_bytes).saturating_add(1).min(MAX_QUEUE);
         Self {
             slots: (0..config.slots).map(|_| TryLock::default()).collect(),
             full: ArrayQueue::new(queue),
@@ -110,7 +80,6 @@ impl Shards {
             config,
             ready: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
-            room: Room::default(),
         }
     }
 
@@ -120,21 +89,39 @@ impl Shards {
     ///
     /// # Errors
     /// The span was not stored, for the reason given.
-    #[inline]
     pub fn push(&self, span: &[u8], meta: SpanMeta) -> Result<Pushed, Refused> {
-        let first = home_slot();
-        let count = self.slots.len();
-        let home = first % count;
+        self.push_with(span, || meta)
+    }
+
+    /// As [`push`](Self::push), with the meta made where it is stored.
+    ///
+    /// A meta that travels through memory is stored in words and loaded in pairs, and each such
+    /// load waits for the stores to retire: a third of the time of the whole call.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    #[inline(always)]
+    pub fn push_with(&self, span: &[u8], meta: impl Fn() -> SpanMeta) -> Result<Pushed, Refused> {
+        let home = home_slot() % self.slots.len();
         if let Some(slot) = self.slots.get(home)
             && let Some(mut open) = slot.try_lock()
+            && let Some(buffer) = &mut *open
+            && buffer.chunk.fits(span.len())
+            // Read with the slot held: `close` comes before the last sweep, which takes the slot.
+            && !self.closed.load(Relaxed)
         {
-            return self.store(&mut open, span, meta);
+            buffer.chunk.push(span, meta());
+            return Ok(Pushed { wake: false, spilled: false });
         }
-        self.push_elsewhere(home, span, meta)
+        self.push_anywhere(home, span, meta())
     }
 
     /// As [`push`](Self::push), and when the budget is used up waits for room until `deadline`,
     /// calling `wake` so that the worker makes some.
+    ///
+    /// Room is what [`recycle`](Self::recycle), [`trim`](Self::trim), a dropped buffer or any
+    /// other dropped charge of the budget gives back. A span that could not be stored if the
+    /// whole budget were free is refused without waiting.
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -145,26 +132,27 @@ impl Shards {
         deadline: Instant,
         wake: impl Fn(),
     ) -> Result<Pushed, Refused> {
+        let mut patient = self.least_charge(span.len()) <= self.budget.limit();
         loop {
-            let seen = self.room.version();
+            let seen = self.budget.room().version();
             match self.push(span, meta) {
-                Err(Refused::Budget) => {
+                Err(Refused::Budget) if patient => {
                     wake();
-                    if !self.room.wait(seen, deadline) {
-                        return Err(Refused::Budget);
-                    }
+                    // At the deadline one last try.
+                    patient = self.budget.room().wait(seen, deadline);
                 }
                 done => return done,
             }
         }
     }
 
-    /// Moves what is ready to `into`: full chunks and spilled spans. Chunks still open stay.
+    /// Moves what is ready to `into`: at most `max_chunks` full chunks, and all spilled spans.
+    /// Chunks still open stay.
     pub fn drain(&self, into: &mut Vec<Buffer>, max_chunks: usize) {
         let before = into.len();
         while into.len() - before < max_chunks {
             let Some(buffer) = self.full.pop() else { break };
-            self.ready.fetch_sub(1, Relaxed);
+            self.ready.fetch_sub(self.weight(&buffer), Relaxed);
             into.push(buffer);
         }
         while let Some(buffer) = self.spilled.pop() {
@@ -181,13 +169,18 @@ impl Shards {
             match slot.try_lock() {
                 None => missed += 1,
                 Some(mut open) => {
-                    if open.as_ref().is_some_and(|buffer| !buffer.chunk.is_empty()) {
-                        into.extend(open.take());
-                    }
+                    let taken = open.take();
+                    drop(open);
+                    into.extend(taken);
                 }
             }
         }
-        missed + self.spilling.load(Acquire)
+        // ORDER: SeqCst with `spill`, see `close`; it also acquires what ended spills pushed.
+        missed += self.spilling.load(SeqCst);
+        // Again, now that the threads that were in the slots are out: what they have handed over
+        // or spilled since is in the queues. After a close nothing can come behind this.
+        self.drain(into, usize::MAX);
+        missed
     }
 
     /// Refuses all spans from now on. What [`sweep`](Self::sweep) returns once it has missed no
@@ -196,35 +189,34 @@ impl Shards {
         // ORDER: SeqCst with `spill`, which raises `spilling` and then looks at `closed`: either
         // it sees the close, or the sweep after the close sees it.
         self.closed.store(true, SeqCst);
-        self.room.open();
+        self.budget.room().open();
     }
 
-    /// Gives chunks back for new spans.
+    /// Gives chunks back for new spans. Those of an odd size are dropped, and their bytes return
+    /// to the budget.
     pub fn recycle(&self, buffers: impl IntoIterator<Item = Buffer>) {
-        let mut free = self.free.try_lock();
         for mut buffer in buffers {
-            let reusable = buffer.chunk.bytes().len() <= self.config.chunk_bytes
-                && buffer.charged() == self.chunk_charge();
-            if let (Some(free), true) = (&mut free, reusable) {
-                buffer.chunk.clear();
+            if buffer.clear_for(&self.budget, &self.config)
+                && let Some(mut free) = self.free_list()
+            {
                 free.push(buffer);
             }
-            // Else it is dropped and its bytes return to the budget.
         }
-        drop(free);
-        self.room.open();
+        self.budget.room().open();
     }
 
     /// Lets go of chunks that wait for reuse, all but `keep`. Returns how many went.
     pub fn trim(&self, keep: usize) -> usize {
-        let Some(mut free) = self.free.try_lock() else { return 0 };
+        let Some(mut free) = self.free_list() else { return 0 };
         let excess = free.len().saturating_sub(keep);
-        free.drain(..excess);
+        let gone: Vec<Buffer> = free.drain(..excess).collect();
         free.shrink_to(keep);
-        excess
+        // Memory is given back with the list free for others.
+        drop(free);
+        gone.len()
     }
 
-    /// Chunks ready for the worker.
+    /// Chunks ready for the worker; one of a large span counts for as many as it is charged for.
     pub fn ready(&self) -> usize {
         self.ready.load(Relaxed)
     }
@@ -239,11 +231,12 @@ impl Shards {
         self.config
     }
 
-    /// The home slot was taken: use the next free one from now on.
+    /// The home slot is taken, or needs a new chunk. A thread that finds its slot taken keeps to
+    /// the next free one from then on.
     #[cold]
-    fn push_elsewhere(&self, home: usize, span: &[u8], meta: SpanMeta) -> Result<Pushed, Refused> {
+    fn push_anywhere(&self, home: usize, span: &[u8], meta: SpanMeta) -> Result<Pushed, Refused> {
         for round in 0..ROUNDS {
-            for step in 1..=self.slots.len() {
+            for step in 0..self.slots.len() {
                 let index = (home + step) % self.slots.len();
                 let Some(slot) = self.slots.get(index) else { continue };
                 if let Some(mut open) = slot.try_lock() {
@@ -258,7 +251,6 @@ impl Shards {
         self.spill(span, meta)
     }
 
-    #[inline(always)]
     fn store(
         &self,
         open: &mut Option<Buffer>,
@@ -286,42 +278,92 @@ impl Shards {
         span: &[u8],
         meta: SpanMeta,
     ) -> Result<Pushed, Refused> {
-        let fresh = if span.len() + SLACK > self.config.chunk_bytes {
+        if self.config.is_oversize(span.len()) {
             // Larger than any chunk: it gets one of its own, and the open chunk stays open.
-            let buffer = Buffer::of_one(&self.budget, span, meta).ok_or(Refused::Budget)?;
-            return Ok(Pushed { wake: self.hand_over(buffer), spilled: false });
-        } else {
-            self.next_chunk()
-        };
-        // Even when there is no next chunk the full one goes to the worker: it makes room.
+            let buffer = self.chunk_of_one(span, meta).ok_or(Refused::Budget)?;
+            let wake = self.hand_over(buffer).map_err(|_| Refused::Budget)?;
+            return Ok(Pushed { wake, spilled: false });
+        }
         let wake = match open.take() {
-            Some(full) => self.hand_over(full),
+            // Even when there will be no next chunk the full one goes to the worker: it makes
+            // room. When it cannot go, it stays where it is, and nothing in it is lost.
+            Some(full) => self.hand_over(full).map_err(|full| {
+                *open = Some(full);
+                Refused::Budget
+            })?,
             None => false,
         };
-        match fresh {
-            Some(mut buffer) => {
-                buffer.chunk.push(span, meta);
-                *open = Some(buffer);
-                Ok(Pushed { wake, spilled: false })
-            }
-            None => Err(Refused::Budget),
-        }
+        let mut buffer = self.next_chunk().ok_or(Refused::Budget)?;
+        buffer.chunk.push(span, meta);
+        *open = Some(buffer);
+        Ok(Pushed { wake, spilled: false })
     }
 
     fn next_chunk(&self) -> Option<Buffer> {
-        let reused = self.free.try_lock().and_then(|mut free| free.pop());
-        reused
-            .or_else(|| Buffer::new(&self.budget, self.config.chunk_bytes, self.config.chunk_spans))
+        for _ in 0..LOCK_TRIES {
+            if let Some(mut free) = self.free.try_lock() {
+                let reused = free.pop();
+                drop(free);
+                return reused.or_else(|| Buffer::new(&self.budget, &self.config));
+            }
+            // Somebody is at the list. Only when the budget is used up is it worth a second try.
+            let fresh = Buffer::new(&self.budget, &self.config);
+            if fresh.is_some() {
+                return fresh;
+            }
+            std::hint::spin_loop();
+        }
+        None
     }
 
-    /// Queues a chunk for the worker. True when the worker should be woken.
-    fn hand_over(&self, buffer: Buffer) -> bool {
+    fn chunk_of_one(&self, span: &[u8], meta: SpanMeta) -> Option<Buffer> {
+        Buffer::of_one(&self.budget, span, meta).or_else(|| {
+            self.make_room(Chunk::bytes_for_one(span.len()));
+            Buffer::of_one(&self.budget, span, meta)
+        })
+    }
+
+    /// Lets go of as many resting chunks as `bytes` more need, if there are so many: what only
+    /// waits for reuse must not keep a span out.
+    fn make_room(&self, bytes: usize) {
+        let left = self.budget.limit().saturating_sub(self.budget.charged());
+        let count = bytes.saturating_sub(left).div_ceil(self.config.chunk_charge());
+        if let Some(mut free) = self.free_list()
+            && count <= free.len()
+        {
+            free.drain(..count);
+        }
+    }
+
+    /// The chunks that wait for reuse. Nobody keeps them longer than a few instructions.
+    fn free_list(&self) -> Option<TryLockGuard<'_, Vec<Buffer>>> {
+        (0..LOCK_TRIES).find_map(|_| {
+            let free = self.free.try_lock();
+            if free.is_none() {
+                std::hint::spin_loop();
+            }
+            free
+        })
+    }
+
+    /// Queues a chunk for the worker. True when the worker should be woken; the chunk itself when
+    /// the queue is full.
+    fn hand_over(&self, buffer: Buffer) -> Result<bool, Buffer> {
+        let weight = self.weight(&buffer);
         // Counted before it can be popped: the count never goes below zero.
-        let ready = self.ready.fetch_add(1, Relaxed) + 1;
-        // The queue has a place for every chunk that the budget can pay for.
-        let pushed = self.full.push(buffer);
-        debug_assert!(pushed.is_ok());
-        ready >= self.config.wake_at
+        let ready = self.ready.fetch_add(weight, Relaxed) + weight;
+        match self.full.push(buffer) {
+            Ok(()) => Ok(ready >= self.config.wake_at),
+            Err(buffer) => {
+                self.ready.fetch_sub(weight, Relaxed);
+                Err(buffer)
+            }
+        }
+    }
+
+    /// Ordinary chunks that take as many bytes: a few large spans fill the budget too.
+    fn weight(&self, buffer: &Buffer) -> usize {
+        (buffer.charged() / self.config.chunk_charge()).max(1)
     }
 
     /// Every slot is taken: the span goes to the queue in a chunk of its own.
@@ -331,7 +373,7 @@ impl Shards {
         let result = if self.closed.load(SeqCst) {
             Err(Refused::Closed)
         } else {
-            match Buffer::of_one(&self.budget, span, meta) {
+            match self.chunk_of_one(span, meta) {
                 None => Err(Refused::Budget),
                 Some(buffer) => match self.spilled.push(buffer) {
                     Ok(()) => Ok(Pushed { wake: self.spilled.len() > SPILL / 2, spilled: true }),
@@ -344,8 +386,13 @@ impl Shards {
         result
     }
 
-    fn chunk_charge(&self) -> usize {
-        self.config.chunk_bytes + self.config.chunk_spans * size_of::<SpanMeta>()
+    /// What a span of `len` bytes is charged for when there is no open chunk with room.
+    fn least_charge(&self, len: usize) -> usize {
+        if self.config.is_oversize(len) {
+            Chunk::bytes_for_one(len)
+        } else {
+            self.config.chunk_charge()
+        }
     }
 }
 
@@ -379,5 +426,10 @@ fn set_home_slot(slot: usize) {
 const ROUNDS: usize = 2;
 /// Spans that can wait spilled.
 const SPILL: usize = 1024;
-/// Tag and length in front of a span in a chunk.
-const SLACK: usize = 8;
+/// Full chunks that can wait at most, whatever the budget.
+const MAX_QUEUE: usize = 1 << 16;
+/// Tries to get at the free chunks.
+const LOCK_TRIES: usize = 64;
+
+#[cfg(test)]
+mod tests;

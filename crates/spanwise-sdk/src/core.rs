@@ -38,12 +38,12 @@ pub enum OnFull {
 
 impl Core {
     /// Hands over an ended span.
-    #[inline]
-    pub(crate) fn store(&self, span: &[u8], meta: SpanMeta) {
-        match self.shards.push(span, meta) {
+    #[inline(always)]
+    pub(crate) fn store(&self, span: &[u8], meta: impl Fn() -> SpanMeta) {
+        match self.shards.push_with(span, &meta) {
             Ok(Pushed { wake: false, spilled: false }) => {}
             Ok(pushed) => self.after_push(pushed),
-            Err(refused) => self.refused(refused, span, meta),
+            Err(refused) => self.refused(refused, span, meta()),
         }
     }
 

@@ -27,9 +27,6 @@ pub(crate) fn span_id() -> u64 {
 struct Xoshiro([u64; 4]);
 
 impl Xoshiro {
-    /// Never all zero, which this generator could not leave.
-    const UNSEEDED: Self = Self([0; 4]);
-
     /// Seeds from the operating system's randomness, by way of std's hasher keys. These move on
     /// with each `RandomState`, so two threads never get the same.
     #[cold]
@@ -65,20 +62,24 @@ impl Xoshiro {
 }
 
 thread_local! {
-    // Without a destructor: ids can be made at any time of a thread's life.
-    static GENERATOR: Cell<Xoshiro> = const { Cell::new(Xoshiro::UNSEEDED) };
+    // Without a destructor: ids can be made at any time of a thread's life. Word by word, because
+    // a 16-byte load of what was just stored as two words waits for the stores to retire.
+    static GENERATOR: [Cell<u64>; 4] = const { [const { Cell::new(0) }; 4] };
 }
 
 #[inline(always)]
 fn with_generator<T>(draw: impl FnOnce(&mut Xoshiro) -> T) -> T {
-    GENERATOR.with(|cell| {
-        let mut state = cell.get();
+    GENERATOR.with(|[a, b, c, d]| {
+        let mut state = Xoshiro([a.get(), b.get(), c.get(), d.get()]);
         // A seeded state passes through this once in 2⁶⁴ draws, and is then seeded anew.
         if state.0[3] == 0 {
             state = Xoshiro::seeded();
         }
         let drawn = draw(&mut state);
-        cell.set(state);
+        a.set(state.0[0]);
+        b.set(state.0[1]);
+        c.set(state.0[2]);
+        d.set(state.0[3]);
         drawn
     })
 }

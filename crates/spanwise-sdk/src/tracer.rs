@@ -8,6 +8,7 @@ use crate::span::{Beginning, Span};
 use opentelemetry::Context;
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanContext, SpanKind as ApiKind, TraceContextExt, TraceFlags,
+    TraceState,
 };
 use spanwise_ledger::Note;
 use spanwise_wire::SpanKind;
@@ -89,36 +90,46 @@ impl Tracer {
         // Our trace ids are random in all their bits, which consistent sampling builds on: say so
         // (W3C Trace Context level 2). A parent's word on its own id is passed on as it is.
         let flags = parent.map_or(RANDOM, |parent| parent.trace_flags());
-        match core.sampler.decide(parent, trace_id) {
-            Decision::Keep(trace_state) => {
-                core.ledger.started();
-                Span::recording(
-                    core,
-                    Beginning {
-                        name,
-                        kind,
-                        scope: self.scope,
-                        trace_id,
-                        span_id,
-                        parent_span_id: parent
-                            .map_or(0, |parent| u64::from_be_bytes(parent.span_id().to_bytes())),
-                        parent_is_remote: parent.is_some_and(|parent| parent.is_remote()),
-                        flags: flags.with_sampled(true),
-                        trace_state,
-                        start,
-                    },
-                )
-            }
-            Decision::Drop(trace_state) => {
-                core.ledger.sampled_out();
-                Span::off(SpanContext::new(
-                    trace_id.into(),
-                    span_id.into(),
-                    flags.with_sampled(false),
-                    false,
+        let sampler = &core.sampler;
+        let decision = sampler.decide(parent, trace_id);
+        let keep = matches!(decision, Decision::Keep | Decision::KeepWith(_));
+        // Nothing but these two forms: a trace state that is passed on from one place to the next
+        // would be copied through memory each time, and nearly always it is empty.
+        let inherited = parent.map(|parent| parent.trace_state());
+        let trace_state = match decision {
+            Decision::Keep | Decision::Drop => match inherited {
+                Some(inherited) if inherited.into_iter().len() > 0 => inherited.clone(),
+                _ => TraceState::NONE,
+            },
+            Decision::KeepWith(own) | Decision::DropWith(own) => *own,
+        };
+        if keep {
+            core.ledger.started();
+            Span::recording(
+                core,
+                Beginning {
+                    name,
+                    kind,
+                    scope: self.scope,
+                    trace_id,
+                    span_id,
+                    parent_span_id: parent
+                        .map_or(0, |parent| u64::from_be_bytes(parent.span_id().to_bytes())),
+                    parent_is_remote: parent.is_some_and(|parent| parent.is_remote()),
+                    flags: flags.with_sampled(true),
                     trace_state,
-                ))
-            }
+                    start,
+                },
+            )
+        } else {
+            core.ledger.sampled_out();
+            Span::off(SpanContext::new(
+                trace_id.into(),
+                span_id.into(),
+                flags.with_sampled(false),
+                false,
+                trace_state,
+            ))
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::write::put_varint;
 /// Finished spans in the form requests are made of.
 ///
 /// `bytes` holds each span as the field of `ScopeSpans` it will be, so that a run of spans of one
-/// scope is sent as it lies there. `metas` has one entry a span, in the same order.
+/// scope is sent as it lies there. `metas` has one entry a span, in the same order. A meta says
+/// in 32 bits where its span is: a chunk is made for less than 4 GiB.
 #[derive(Debug, Default)]
 pub struct Chunk {
     bytes: Vec<u8>,
@@ -75,7 +76,7 @@ impl Chunk {
         self.bytes.capacity() + self.metas.capacity() * size_of::<SpanMeta>()
     }
 
-    /// Bytes of memory that a chunk made for one span message of `len` bytes takes.
+    /// Bytes of memory that a chunk made for one span message of `len` bytes takes at most.
     pub fn bytes_for_one(len: usize) -> usize {
         bytes_len(len) + FIELD_OVERHEAD + size_of::<SpanMeta>()
     }

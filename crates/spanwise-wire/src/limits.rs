@@ -17,11 +17,14 @@ pub struct SpanLimits {
     pub attributes_per_event: u32,
     /// Attributes of one link. Default 128.
     pub attributes_per_link: u32,
-    /// Characters of a string value, also inside an array; bytes of a byte string. Default
-    /// 65,536 — the specification has no limit here, a guest in another process needs one.
+    /// Characters of a string value, also inside an array; bytes of a byte string. Names, keys
+    /// and status messages are no values. Default 65,536 — the specification has no limit here,
+    /// a guest in another process needs one.
     pub value_chars: usize,
-    /// Bytes one span may take encoded; attributes, events and links beyond are left out. Default
-    /// 1 MiB, and a span always fits a request.
+    /// Bytes one span may take encoded; attributes, events and links beyond are left out. What
+    /// comes on top is bounded by itself: the name (4,096 characters), a status message (16,384),
+    /// the fixed fields and the `tracestate`. Default 1 MiB, at most 2 GiB: with the default a
+    /// span always fits a request.
     pub span_bytes: usize,
 }
 

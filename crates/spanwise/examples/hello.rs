@@ -9,6 +9,7 @@
 
 use opentelemetry::trace::{TraceContextExt, Tracer};
 use opentelemetry::{KeyValue, global};
+use spanwise::FlushError;
 use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,7 +23,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     match tracing.shutdown(Duration::from_secs(2)) {
         Ok(report) => println!("{report}"),
-        Err(error) => println!("{error}\nIs there a collector at http://localhost:4318?"),
+        Err(FlushError::Timeout(report)) => {
+            println!("{report}\nIs there a collector at http://localhost:4318?");
+        }
+        Err(error) => return Err(error.into()),
     }
     Ok(())
 }

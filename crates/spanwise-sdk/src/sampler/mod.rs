@@ -29,10 +29,16 @@ enum Choice {
     Probability(Threshold),
 }
 
-/// A decision, with the trace state the new span gets.
+/// A decision, and the trace state the new span gets.
 pub(crate) enum Decision {
-    Keep(TraceState),
-    Drop(TraceState),
+    /// Recorded, with the parent's trace state.
+    Keep,
+    /// Not recorded, with the parent's trace state.
+    Drop,
+    /// Recorded, with a trace state of the sampler's making.
+    KeepWith(Box<TraceState>),
+    /// Not recorded, with a trace state of the sampler's making.
+    DropWith(Box<TraceState>),
 }
 
 impl Sampler {
@@ -66,37 +72,25 @@ impl Sampler {
 
     #[inline(always)]
     pub(crate) fn decide(&self, parent: Option<&SpanContext>, trace_id: u128) -> Decision {
-        match parent {
-            None => match &self.choice {
-                Choice::On => Decision::Keep(TraceState::NONE),
-                _ => self.decide_rare(None, trace_id),
-            },
-            Some(parent) if self.parent_based => {
-                if parent.is_sampled() {
-                    Decision::Keep(parent.trace_state().clone())
-                } else {
-                    Decision::Drop(parent.trace_state().clone())
-                }
-            }
-            Some(parent) => self.decide_rare(Some(parent), trace_id),
-        }
+        let keep = match (parent, &self.choice) {
+            (Some(parent), _) if self.parent_based => parent.is_sampled(),
+            (_, Choice::On) => true,
+            (_, Choice::Off) => false,
+            (_, Choice::Probability(threshold)) => return by_chance(threshold, parent, trace_id),
+        };
+        if keep { Decision::Keep } else { Decision::Drop }
     }
+}
 
-    fn decide_rare(&self, parent: Option<&SpanContext>, trace_id: u128) -> Decision {
-        let inherited = parent.map_or(&TraceState::NONE, |parent| parent.trace_state());
-        match &self.choice {
-            Choice::On => Decision::Keep(inherited.clone()),
-            Choice::Off => Decision::Drop(inherited.clone()),
-            Choice::Probability(threshold) => {
-                let randomness =
-                    trace_state::randomness(inherited).unwrap_or(trace_id as u64 & RANDOM_BITS);
-                if threshold.keeps(randomness) {
-                    Decision::Keep(trace_state::with_threshold(inherited, Some(threshold)))
-                } else {
-                    Decision::Drop(trace_state::with_threshold(inherited, None))
-                }
-            }
-        }
+fn by_chance(threshold: &Threshold, parent: Option<&SpanContext>, trace_id: u128) -> Decision {
+    let inherited = parent.map_or(&TraceState::NONE, |parent| parent.trace_state());
+    let randomness = trace_state::randomness(inherited).unwrap_or(trace_id as u64 & RANDOM_BITS);
+    if threshold.keeps(randomness) {
+        Decision::KeepWith(Box::new(trace_state::with_threshold(inherited, Some(threshold))))
+    } else if inherited.into_iter().len() == 0 {
+        Decision::Drop
+    } else {
+        Decision::DropWith(Box::new(trace_state::with_threshold(inherited, None)))
     }
 }
 
@@ -133,9 +127,12 @@ mod tests {
     }
 
     fn check(sampler: &Sampler, parent: Option<&SpanContext>, id: u128, kept: bool, state: &str) {
+        let inherited = || parent.map_or(TraceState::NONE, |parent| parent.trace_state().clone());
         let (was_kept, trace_state) = match sampler.decide(parent, id) {
-            Decision::Keep(trace_state) => (true, trace_state),
-            Decision::Drop(trace_state) => (false, trace_state),
+            Decision::Keep => (true, inherited()),
+            Decision::Drop => (false, inherited()),
+            Decision::KeepWith(trace_state) => (true, *trace_state),
+            Decision::DropWith(trace_state) => (false, *trace_state),
         };
         assert_eq!((was_kept, trace_state.header().as_str()), (kept, state), "{sampler}");
     }
@@ -167,13 +164,13 @@ mod tests {
         let rates = [1e-9, 0.01, 0.1, 0.5, 0.9, 1.0].map(|ratio| Sampler::ratio(ratio).unwrap());
         for _ in 0..100_000 {
             let (id, _) = crate::ids::trace_and_span_id();
-            let kept =
-                rates.each_ref().map(|rate| matches!(rate.decide(None, id), Decision::Keep(_)));
+            let keeps = |rate: &Sampler| matches!(rate.decide(None, id), Decision::KeepWith(_));
+            let kept = rates.each_ref().map(keeps);
             assert!(kept[5]);
             assert!(kept.is_sorted(), "{id:x}: {kept:?}");
         }
         for id in [0, u128::MAX] {
-            assert!(matches!(rates[5].decide(None, id), Decision::Keep(_)));
+            assert!(matches!(rates[5].decide(None, id), Decision::KeepWith(_)));
         }
     }
 }

@@ -113,13 +113,13 @@ impl Span {
         if !record.core.as_ref().is_some_and(|known| Arc::ptr_eq(known, core)) {
             record.core = Some(core.clone());
         }
-        record.context = SpanContext::new(
+        record.context = ManuallyDrop::new(SpanContext::new(
             beginning.trace_id.into(),
             beginning.span_id.into(),
             beginning.flags,
             false,
             beginning.trace_state,
-        );
+        ));
         record.state = State::Recording;
         record.kind = beginning.kind;
         record.scope = beginning.scope;
@@ -139,7 +139,7 @@ impl Span {
     #[inline(always)]
     pub(crate) fn off(context: SpanContext) -> Self {
         let mut span = Self::take();
-        span.record.context = context;
+        span.record.context = ManuallyDrop::new(context);
         span.record.state = State::Off;
         span
     }

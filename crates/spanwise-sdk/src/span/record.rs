@@ -8,6 +8,7 @@ use spanwise_pool::Recycle;
 use spanwise_wire::write::{EncodeValue, SpanHeader, SpanWriter};
 use spanwise_wire::{SpanKind, SpanMeta};
 use spanwise_worker::clock;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// All of a span but the pointer to it.
@@ -15,7 +16,9 @@ use std::sync::Arc;
 /// The span a user holds is one word, because the API moves spans by value through closures; the
 /// context lives in here too, also for a span that records nothing.
 pub(crate) struct Record {
-    pub(super) context: SpanContext,
+    /// Overwritten without a drop, so that the new one is built in its place instead of copied
+    /// there; what it may own is given back by [`rest`](Self::rest).
+    pub(super) context: ManuallyDrop<SpanContext>,
     pub(super) state: State,
     pub(super) kind: SpanKind,
     /// OTLP's "parent is remote" bits.
@@ -47,7 +50,7 @@ pub(super) enum State {
 impl Default for Record {
     fn default() -> Self {
         Self {
-            context: SpanContext::NONE,
+            context: ManuallyDrop::new(SpanContext::NONE),
             state: State::Off,
             kind: SpanKind::Internal,
             remote_flags: 0,
@@ -134,21 +137,24 @@ impl Record {
             flags: u32::from(trace_flags) | self.remote_flags,
             trace_state: &self.trace_state,
         });
-        core.store(
-            span,
-            SpanMeta {
-                trace_id,
-                span_id,
-                parent_span_id: self.parent_span_id,
-                start_unix_nanos: start,
-                duration_nanos: end - start,
-                scope: self.scope,
-                status,
-                kind: self.kind,
-                trace_flags,
-                ..SpanMeta::default()
-            },
-        );
+        core.store(span, || SpanMeta {
+            trace_id,
+            span_id,
+            parent_span_id: self.parent_span_id,
+            start_unix_nanos: start,
+            duration_nanos: end - start,
+            scope: self.scope,
+            status,
+            kind: self.kind,
+            trace_flags,
+            ..SpanMeta::default()
+        });
+    }
+
+    #[cold]
+    fn forget_context(&mut self) {
+        let none = ManuallyDrop::new(SpanContext::NONE);
+        drop(ManuallyDrop::into_inner(std::mem::replace(&mut self.context, none)));
     }
 
     #[cold]
@@ -161,6 +167,9 @@ impl Record {
     /// Back to rest. A record that grew large for one span is let go instead.
     #[inline(always)]
     pub(super) fn rest(mut self: Box<Self>) {
+        if self.context.trace_state().into_iter().len() > 0 {
+            self.forget_context();
+        }
         if self.recycle() {
             cache::put(self);
         }

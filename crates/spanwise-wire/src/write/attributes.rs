@@ -1,6 +1,7 @@
 //! A collection of attributes inside an unfinished message: last value wins, counted, bounded.
 
 use super::raw::Room;
+use super::unfinished::Unfinished;
 use super::value::EncodeValue;
 use super::varint::{put_varint, varint_len};
 use crate::read::{Field, FieldValue, Fields};
@@ -32,7 +33,8 @@ pub(crate) enum Put {
     Added,
     /// It took the place of an earlier value.
     Replaced,
-    /// There was no room: the count limit, the byte limit, or an empty key.
+    /// It is not there: the count limit, the byte limit, an empty key, or a value that broke its
+    /// word about its length.
     Dropped,
 }
 
@@ -136,7 +138,7 @@ impl AttributeIndex {
 }
 
 /// Appends `tag, length, KeyValue { key, value }`. False, and nothing written, when the buffer
-/// would grow beyond its bound.
+/// would grow beyond its bound, or when the value is not as long as it said.
 #[inline(always)]
 pub(crate) fn put_key_value<V: EncodeValue + ?Sized>(
     buf: &mut Vec<u8>,
@@ -146,11 +148,14 @@ pub(crate) fn put_key_value<V: EncodeValue + ?Sized>(
     value: &V,
 ) -> bool {
     let value_len = value.encoded_len(bounds.value_chars);
-    // 1 + 1 + key + 1 + 1 + value, with one-byte lengths.
-    let short = key.len() + value_len + 4;
-    if buf.len() + short + SLACK > bounds.buffer_bytes {
+    // 1 + 1 + key + 1 + 1 + value, with one-byte lengths. Anybody's `EncodeValue` gives the
+    // length, so the sum must not wrap: a small one is what `Room` below relies on.
+    let short = (key.len() + 4).saturating_add(value_len);
+    if short > bounds.buffer_bytes.saturating_sub(buf.len() + SLACK) {
         return false;
     }
+    let mut unfinished = Unfinished::new(buf);
+    let buf = unfinished.buf();
     if short < 0x80 {
         let mut room = Room::new(buf, short + 2);
         // SAFETY: 4 + key + 2 bytes are stored; `short + 2` = key + value + 6 were reserved. The
@@ -164,8 +169,13 @@ pub(crate) fn put_key_value<V: EncodeValue + ?Sized>(
     } else {
         put_long_key(buf, tag, key, value_len);
     }
+    let end = buf.len() + value_len;
     value.encode(bounds.value_chars, buf);
-    true
+    let kept = buf.len() == end;
+    if kept {
+        unfinished.done();
+    }
+    kept
 }
 
 #[cold]

@@ -4,6 +4,7 @@ mod attributes;
 mod raw;
 mod scope;
 mod span;
+mod unfinished;
 mod value;
 mod varint;
 

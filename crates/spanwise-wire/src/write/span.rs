@@ -29,7 +29,7 @@ use crate::meta::{SpanKind, StatusCode};
 ///     end_unix_nanos: 1_700_000_000_000_001_000,
 ///     ..SpanHeader::default()
 /// });
-/// assert_eq!(spanwise_wire::read::SpanView::parse(bytes).unwrap().name(), "GET /users");
+/// assert_eq!(spanwise_wire::read::SpanView::parse(bytes).unwrap().name(), Ok("GET /users"));
 /// ```
 #[derive(Debug, Default)]
 pub struct SpanWriter {
@@ -143,15 +143,15 @@ impl SpanWriter {
         name: &str,
         attributes: impl IntoIterator<Item = (&'k str, V)>,
     ) {
-        let name = truncate(name, limits.value_chars);
+        let full_len = name.len();
+        let name = truncate(name, NAME_CHARS);
+        let bounds = bounds(limits, limits.attributes_per_event);
         if self.events >= limits.events
-            || self.buf.len() + name.len() + NESTED_OVERHEAD > limits.span_bytes
+            || self.buf.len() + name.len() + NESTED_OVERHEAD > bounds.buffer_bytes
         {
             self.dropped_events = self.dropped_events.saturating_add(1);
             return;
         }
-        self.events += 1;
-        let bounds = bounds(limits, limits.attributes_per_event);
         let inner = &mut self.inner;
         let losses = put_message(&mut self.buf, EVENT, |buf| {
             buf.push(EVENT_TIME);
@@ -161,6 +161,8 @@ impl SpanWriter {
             }
             put_all(inner, buf, EVENT_ATTRIBUTE, EVENT_DROPPED, &bounds, attributes)
         });
+        self.events += 1;
+        self.count_cut(name.len() < full_len);
         self.count_inner(losses);
     }
 
@@ -171,14 +173,13 @@ impl SpanWriter {
         target: &LinkTarget<'_>,
         attributes: impl IntoIterator<Item = (&'k str, V)>,
     ) {
+        let bounds = bounds(limits, limits.attributes_per_link);
         if self.links >= limits.links
-            || self.buf.len() + target.trace_state.len() + NESTED_OVERHEAD > limits.span_bytes
+            || self.buf.len() + target.trace_state.len() + NESTED_OVERHEAD > bounds.buffer_bytes
         {
             self.dropped_links = self.dropped_links.saturating_add(1);
             return;
         }
-        self.links += 1;
-        let bounds = bounds(limits, limits.attributes_per_link);
         let inner = &mut self.inner;
         let losses = put_message(&mut self.buf, LINK, |buf| {
             buf.extend_from_slice(&[TRACE_ID, 16]);
@@ -195,6 +196,7 @@ impl SpanWriter {
             }
             losses
         });
+        self.links += 1;
         self.count_inner(losses);
     }
 
@@ -214,17 +216,18 @@ impl SpanWriter {
         self.status = code;
         self.status_message.clear();
         if code == StatusCode::Error {
-            self.status_message.push_str(truncate(message, limits.value_chars.min(STATUS_CHARS)));
+            let kept = truncate(message, STATUS_CHARS.min(limits.span_bytes));
+            self.status_message.push_str(kept);
+            self.count_cut(kept.len() < message.len());
         }
     }
 
-    /// Replaces the name.
+    /// Replaces the name. Moves all that is written so far.
     pub fn rename(&mut self, name: &str) {
         let old_len = self.name_len;
         self.buf.drain(..old_len as usize);
-        let start = self.buf.len();
         self.put_name(name);
-        self.name_len = (self.buf.len() - start) as u32;
+        // The name stands first, so that the next one knows where it is.
         self.buf.rotate_right(self.name_len as usize);
         self.attributes.shift(i64::from(self.name_len) - i64::from(old_len));
     }
@@ -286,10 +289,12 @@ impl SpanWriter {
             + self.status_message.capacity()
     }
 
+    /// Appends the name field and keeps its length.
     fn put_name(&mut self, name: &str) {
+        let start = self.buf.len();
         let full_len = name.len();
         let name = truncate(name, NAME_CHARS).as_bytes();
-        self.truncated_values += u32::from(name.len() < full_len);
+        self.count_cut(name.len() < full_len);
         if name.len() < 0x80 {
             let mut room = Room::new(&mut self.buf, name.len() + 2);
             // SAFETY: 2 + name bytes are stored and reserved.
@@ -301,7 +306,7 @@ impl SpanWriter {
         } else {
             put_bytes(&mut self.buf, NAME, name);
         }
-        self.name_len = self.buf.len() as u32;
+        self.name_len = (self.buf.len() - start) as u32;
     }
 
     #[inline(always)]
@@ -333,6 +338,11 @@ impl SpanWriter {
         }
     }
 
+    #[inline(always)]
+    fn count_cut(&mut self, cut: bool) {
+        self.truncated_values = self.truncated_values.saturating_add(u32::from(cut));
+    }
+
     fn count_inner(&mut self, losses: InnerLosses) {
         self.dropped_inner = self.dropped_inner.saturating_add(losses.dropped);
         self.truncated_values = self.truncated_values.saturating_add(losses.truncated);
@@ -348,7 +358,7 @@ pub struct Losses {
     pub events: u32,
     /// Links left out.
     pub links: u32,
-    /// Values cut to the length limit.
+    /// Values cut to the length limit, and names and status messages cut to theirs.
     pub truncated_values: u32,
 }
 
@@ -380,7 +390,8 @@ fn put_all<'k, V: EncodeValue>(
         match index.put(buf, tag, bounds, key, &value) {
             Put::Dropped => losses.dropped = losses.dropped.saturating_add(1),
             Put::Added | Put::Replaced => {
-                losses.truncated += u32::from(value.is_truncated(bounds.value_chars));
+                let cut = u32::from(value.is_truncated(bounds.value_chars));
+                losses.truncated = losses.truncated.saturating_add(cut);
             }
         }
     }
@@ -398,14 +409,19 @@ fn put_count(buf: &mut Vec<u8>, tag: u8, count: u32) {
 
 #[inline(always)]
 fn bounds(limits: &SpanLimits, count: u32) -> Bounds {
-    Bounds { count, value_chars: limits.value_chars, buffer_bytes: limits.span_bytes }
+    let buffer_bytes = limits.span_bytes.min(MAX_SPAN_BYTES);
+    Bounds { count, value_chars: limits.value_chars, buffer_bytes }
 }
 
-/// Characters a span name keeps. The specification sets no limit; names are meant to be
-/// low-cardinality, and this one is far above any in use.
+/// Characters that the name of a span or event keeps. The specification sets no limit (the
+/// attribute value length limit is not for names); names are meant to be low-cardinality, and
+/// this one is far above any in use.
 const NAME_CHARS: usize = 4096;
 /// Characters a status message keeps at most.
 const STATUS_CHARS: usize = 16_384;
+
+/// What a span's buffer never grows beyond: offsets in it have 32 bits.
+const MAX_SPAN_BYTES: usize = i32::MAX as usize;
 
 /// What [`SpanWriter::finish`] stores without a check.
 const FIXED_HEADER: usize = 18 + 10 + 9 + 9 + 2 + 6 + 10;

@@ -1,5 +1,7 @@
 //! Base-128 varints and the tags in front of fields.
 
+use super::unfinished::Unfinished;
+
 /// Bytes that `value` takes as a varint: 1 to 10.
 #[inline(always)]
 pub const fn varint_len(value: u64) -> usize {
@@ -36,13 +38,16 @@ pub(crate) const fn bytes_len(len: usize) -> usize {
 /// Appends a nested message whose length is known only when `body` has written it.
 ///
 /// One byte is kept for the length. A message of 128 bytes and more is moved up to make room for
-/// a longer one: a short `memmove`, instead of walking the contents twice.
+/// a longer one: a short `memmove`, instead of walking the contents twice. When `body` panics,
+/// nothing of the message stays.
 #[inline]
 pub(crate) fn put_message<R>(
     out: &mut Vec<u8>,
     tag: u8,
     body: impl FnOnce(&mut Vec<u8>) -> R,
 ) -> R {
+    let mut unfinished = Unfinished::new(out);
+    let out = unfinished.buf();
     out.extend_from_slice(&[tag, 0]);
     let start = out.len();
     let result = body(out);
@@ -60,6 +65,7 @@ pub(crate) fn put_message<R>(
     if let Some(last) = out.get_mut(start - 1 + extra) {
         *last = value as u8;
     }
+    unfinished.done();
     result
 }
 

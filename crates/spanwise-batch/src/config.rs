@@ -1,0 +1,102 @@
+//! Sizes of the pieces, and what a budget makes of them.
+
+use spanwise_wire::SpanMeta;
+
+/// Sizes of the pieces of a [`Shards`](crate::Shards).
+///
+/// What is asked for is fitted to the budget: a chunk takes at most a quarter of it, and open
+/// chunks at most half. [`Shards::config`](crate::Shards::config) tells what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShardsConfig {
+    /// Slots, 1 to 64. Default: twice the cores, at least 2.
+    pub slots: usize,
+    /// Bytes of spans in a chunk, 1 KiB to 1 GiB. Default 64 KiB; a larger span gets a chunk of
+    /// its own size.
+    pub chunk_bytes: usize,
+    /// Spans in a chunk, 1 to 1,048,576. Default 512.
+    pub chunk_spans: usize,
+    /// Ready chunks at which [`push`](crate::Shards::push) asks for the worker. Waking a thread
+    /// costs more than all else a span does, so below this the worker's own tick finds them.
+    /// Default 32, and at most a quarter of what the budget holds.
+    pub wake_at: usize,
+}
+
+impl Default for ShardsConfig {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        Self {
+            slots: (2 * cores).clamp(2, 64),
+            chunk_bytes: 64 * 1024,
+            chunk_spans: 512,
+            wake_at: 32,
+        }
+    }
+}
+
+impl ShardsConfig {
+    /// The nearest sizes that a budget of `limit` bytes can carry.
+    pub(crate) fn fitted(mut self, limit: usize) -> Self {
+        self.chunk_bytes = self.chunk_bytes.clamp(1 << 10, 1 << 30);
+        self.chunk_spans = self.chunk_spans.clamp(1, 1 << 20);
+        let most = (limit / MIN_CHUNKS).max(1);
+        let shrink = self.chunk_charge().div_ceil(most);
+        if shrink > 1 {
+            let meta = size_of::<SpanMeta>();
+            let most_spans = most.saturating_sub(MIN_CHUNK_BYTES) / meta;
+            self.chunk_spans = (self.chunk_spans / shrink).min(most_spans).max(1);
+            let most_bytes = most.saturating_sub(self.chunk_spans * meta);
+            self.chunk_bytes = (self.chunk_bytes / shrink).min(most_bytes).max(MIN_CHUNK_BYTES);
+        }
+        let chunks = limit / self.chunk_charge();
+        self.slots = self.slots.min(chunks / 2).clamp(1, 64);
+        self.wake_at = self.wake_at.min(chunks / 4).max(1);
+        self
+    }
+
+    /// Bytes one chunk is charged for.
+    pub(crate) fn chunk_charge(&self) -> usize {
+        self.chunk_bytes + self.chunk_spans * size_of::<SpanMeta>()
+    }
+
+    /// Whether a span message of `len` bytes is too large for a chunk of these sizes.
+    pub(crate) fn is_oversize(&self, len: usize) -> bool {
+        len.saturating_add(SLACK) > self.chunk_bytes
+    }
+}
+
+/// Chunks that any budget holds, if need be by making them smaller.
+const MIN_CHUNKS: usize = 4;
+/// Smaller ones help nobody.
+const MIN_CHUNK_BYTES: usize = 128;
+/// Tag and length in front of a span in a chunk.
+const SLACK: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_makes_the_pieces_fit() {
+        for limit in (0..20).map(|bits| 37usize << bits).chain([usize::MAX]) {
+            for ask in [0, 1, 1000, 1 << 20, usize::MAX] {
+                let asked =
+                    ShardsConfig { slots: ask, chunk_bytes: ask, chunk_spans: ask, wake_at: ask };
+                let config = asked.fitted(limit);
+                assert!((1..=64).contains(&config.slots), "{limit} {config:?}");
+                assert!(config.chunk_bytes >= MIN_CHUNK_BYTES && config.chunk_spans >= 1);
+                let chunks = limit / config.chunk_charge();
+                assert!((1..=chunks.max(4) / 4).contains(&config.wake_at), "{limit} {config:?}");
+                assert!(config.slots <= (chunks / 2).max(1), "{limit} {config:?}");
+                // Above a KiB there are always several chunks.
+                assert!(chunks >= 4 || limit < 1024, "{limit} {config:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_ordinary_budget_changes_nothing() {
+        let config = ShardsConfig { slots: 64, ..ShardsConfig::default() };
+        assert_eq!(config.fitted(16 << 20), config);
+    }
+}

@@ -1,0 +1,184 @@
+//! What only shows with a slot, the free list or a queue in the hands of the test.
+
+use super::*;
+use std::sync::atomic::AtomicU64;
+use std::thread;
+
+fn shards(budget: usize) -> Shards {
+    let config =
+        ShardsConfig { slots: 2, chunk_bytes: 1024, chunk_spans: 4, ..ShardsConfig::default() };
+    Shards::new(config, Budget::new(budget))
+}
+
+fn push(shards: &Shards, id: u64, len: usize) -> Result<Pushed, Refused> {
+    shards.push(&vec![0; len], SpanMeta { span_id: id, ..SpanMeta::default() })
+}
+
+fn ids(buffers: &[Buffer]) -> Vec<u64> {
+    let mut ids: Vec<_> =
+        buffers.iter().flat_map(|b| b.chunk().metas()).map(|meta| meta.span_id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[test]
+fn with_every_slot_taken_spans_spill_until_the_spill_is_full() {
+    let shards = shards(1 << 20);
+    let guards: Vec<_> = shards.slots.iter().map(|slot| slot.try_lock().unwrap()).collect();
+    for id in 0..SPILL as u64 {
+        let pushed = push(&shards, id, 10).unwrap();
+        assert!(pushed.spilled);
+        assert_eq!(pushed.wake, id as usize + 1 > SPILL / 2);
+    }
+    assert_eq!(push(&shards, 9999, 10), Err(Refused::Contended));
+
+    let mut taken = Vec::new();
+    assert_eq!(shards.sweep(&mut taken), guards.len());
+    assert_eq!(ids(&taken), (0..SPILL as u64).collect::<Vec<_>>());
+    assert!(push(&shards, 1, 10).unwrap().spilled);
+    shards.close();
+    assert_eq!(push(&shards, 2, 10), Err(Refused::Closed));
+    drop(guards);
+    taken.clear();
+    assert_eq!((shards.sweep(&mut taken), ids(&taken)), (0, vec![1]));
+    drop(taken);
+    assert_eq!(shards.budget().charged(), 0);
+}
+
+#[test]
+fn a_spill_beyond_the_budget_is_refused() {
+    let shards = shards(1000);
+    let _guards: Vec<_> = shards.slots.iter().map(|slot| slot.try_lock().unwrap()).collect();
+    assert!(push(&shards, 1, 500).unwrap().spilled);
+    assert_eq!(push(&shards, 2, 500), Err(Refused::Budget));
+    assert!(push(&shards, 3, 300).unwrap().spilled);
+}
+
+/// A thread that came into its slot before the close and stores after it.
+#[test]
+fn a_thread_inside_its_slot_is_refused_or_swept() {
+    let shards = shards(1 << 20);
+    let mut before = shards.slots[0].try_lock().unwrap();
+    let meta = SpanMeta { span_id: 7, ..SpanMeta::default() };
+    assert!(shards.store(&mut before, &[1; 10], meta).is_ok());
+    shards.close();
+    let mut rest = Vec::new();
+    assert_eq!(shards.sweep(&mut rest), 1);
+    assert!(rest.is_empty());
+    assert_eq!(shards.store(&mut before, &[1; 10], meta), Err(Refused::Closed));
+    drop(before);
+    assert_eq!((shards.sweep(&mut rest), ids(&rest)), (0, vec![7]));
+}
+
+#[test]
+fn spills_that_race_with_a_close_are_found_by_the_last_sweep() {
+    for round in 0..rounds(300) {
+        let shards = shards(1 << 24);
+        let guards: Vec<_> = shards.slots.iter().map(|slot| slot.try_lock().unwrap()).collect();
+        // Large, so that a thread is nearly always between its look at `closed` and the queue.
+        let large = vec![0; 1 << 16];
+        let stored = AtomicU64::new(0);
+        let mut rest = Vec::new();
+        let found = thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    loop {
+                        match shards.push(&large, SpanMeta::default()) {
+                            Ok(_) => _ = stored.fetch_add(1, Relaxed),
+                            Err(Refused::Closed) => break,
+                            Err(_) => thread::yield_now(),
+                        }
+                    }
+                });
+            }
+            while ids(&rest).len() < round % 10 {
+                shards.drain(&mut rest, usize::MAX);
+                thread::yield_now();
+            }
+            shards.close();
+            drop(guards);
+            while shards.sweep(&mut rest) > 0 {}
+            ids(&rest).len() as u64
+        });
+        assert_eq!(found, stored.load(Relaxed), "round {round}");
+    }
+}
+
+#[test]
+fn a_full_queue_refuses_and_loses_nothing() {
+    let mut shards = shards(1 << 20);
+    shards.full = ArrayQueue::new(2);
+    let mut stored = Vec::new();
+    // Two chunks of four in the queue, one open.
+    for id in 0..20 {
+        match push(&shards, id, 10) {
+            Ok(_) => stored.push(id),
+            Err(refused) => assert_eq!((refused, id >= 12), (Refused::Budget, true)),
+        }
+    }
+    assert_eq!(stored.len(), 12);
+    assert_eq!(push(&shards, 99, 5000), Err(Refused::Budget));
+    assert_eq!(shards.ready(), 2);
+
+    let mut taken = Vec::new();
+    shards.drain(&mut taken, 1);
+    assert_eq!((ids(&taken), shards.ready()), (vec![0, 1, 2, 3], 1));
+    assert!(push(&shards, 20, 10).is_ok());
+    stored.push(20);
+    assert_eq!(shards.sweep(&mut taken), 0);
+    assert_eq!((ids(&taken), shards.ready()), (stored, 0));
+    drop(taken);
+    assert_eq!(shards.budget().charged(), 0);
+}
+
+#[test]
+fn a_free_list_in_other_hands_costs_reuse_and_nothing_else() {
+    let shards = shards(5 * 1280);
+    assert_eq!(shards.config().chunk_charge(), 1280);
+    let mut taken = Vec::new();
+    (0..20).for_each(|id| _ = push(&shards, id, 10).unwrap());
+    assert_eq!(push(&shards, 20, 10), Err(Refused::Budget));
+    shards.sweep(&mut taken);
+    assert_eq!((taken.len(), shards.budget().charged()), (5, 5 * 1280));
+    let held = shards.free.try_lock().unwrap();
+    // Not kept, but their bytes are free for new chunks.
+    shards.recycle(taken.drain(..3));
+    assert_eq!(shards.budget().charged(), 2 * 1280);
+    for id in 0..12 {
+        assert!(push(&shards, id, 10).is_ok());
+    }
+    assert_eq!(push(&shards, 20, 10), Err(Refused::Budget));
+    assert_eq!(shards.trim(0), 0);
+    drop(held);
+    shards.recycle(taken.drain(..));
+    assert!(push(&shards, 20, 10).is_ok());
+    assert_eq!(shards.budget().charged(), 5 * 1280);
+}
+
+#[test]
+fn resting_chunks_make_room_for_a_large_span() {
+    let shards = shards(5 * 1280);
+    let mut taken = Vec::new();
+    (0..20).for_each(|id| _ = push(&shards, id, 10).unwrap());
+    shards.sweep(&mut taken);
+    shards.recycle(taken.drain(..));
+    let resting = |shards: &Shards| shards.free.try_lock().unwrap().len();
+    assert_eq!((resting(&shards), shards.budget().charged()), (5, 5 * 1280));
+
+    // Larger than all of them together: they stay.
+    assert_eq!(push(&shards, 1, 6400), Err(Refused::Budget));
+    assert_eq!(resting(&shards), 5);
+    // No more go than have to.
+    assert!(push(&shards, 2, 2000).is_ok());
+    assert_eq!(resting(&shards), 3);
+    assert!(shards.budget().peak() <= shards.budget().limit());
+    // And for a spilled one too.
+    let _other = shards.budget().try_charge(5 * 1280 - shards.budget().charged()).unwrap();
+    let _guards: Vec<_> = shards.slots.iter().map(|slot| slot.try_lock().unwrap()).collect();
+    assert!(push(&shards, 3, 10).unwrap().spilled);
+    assert_eq!(resting(&shards), 2);
+}
+
+fn rounds(natively: usize) -> usize {
+    if cfg!(miri) { 5 } else { natively }
+}

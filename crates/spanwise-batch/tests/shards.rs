@@ -1,0 +1,281 @@
+//! One thread at a time: where spans are, what they are charged, who asks for the worker.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use proptest::prelude::*;
+use spanwise_batch::{Buffer, Refused};
+use std::collections::BTreeSet;
+use support::{ids, push, shards, small, sorted};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Push(usize),
+    Drain(usize),
+    Sweep,
+    Recycle(usize),
+    Drop(usize),
+    Trim(usize),
+    Charge(usize),
+    Uncharge,
+    Close,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        60 => prop_oneof![8 => 0usize..200, 1 => 900usize..1200, 1 => 0usize..9000].prop_map(Step::Push),
+        5 => (0usize..4).prop_map(Step::Drain),
+        3 => Just(Step::Sweep),
+        8 => (0usize..5).prop_map(Step::Recycle),
+        3 => (0usize..3).prop_map(Step::Drop),
+        2 => (0usize..3).prop_map(Step::Trim),
+        2 => (0usize..5000).prop_map(Step::Charge),
+        2 => Just(Step::Uncharge),
+        1 => Just(Step::Close),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn every_span_is_in_one_place(
+        limit in prop_oneof![0usize..3000, 3000usize..30_000],
+        chunk_bytes in 1024usize..3000,
+        chunk_spans in 1usize..12,
+        steps in prop::collection::vec(step(), 0..200),
+    ) {
+        let shards = shards(small(2, chunk_bytes, chunk_spans), limit);
+        let budget = shards.budget().clone();
+        let (mut stored, mut found) = (BTreeSet::new(), Vec::new());
+        let (mut taken, mut charges): (Vec<Buffer>, Vec<_>) = Default::default();
+        let mut closed = false;
+        for (id, step) in steps.into_iter().enumerate() {
+            let before = taken.len();
+            match step {
+                Step::Push(len) => match push(&shards, id as u64, len) {
+                    Ok(pushed) => {
+                        prop_assert!(!closed && !pushed.spilled);
+                        stored.insert(id as u64);
+                    }
+                    Err(refused) => {
+                        let expected = if closed { Refused::Closed } else { Refused::Budget };
+                        prop_assert_eq!(refused, expected);
+                    }
+                },
+                Step::Drain(most) => {
+                    shards.drain(&mut taken, most);
+                    prop_assert!(taken.len() - before <= most);
+                }
+                Step::Sweep => {
+                    prop_assert_eq!(shards.sweep(&mut taken), 0);
+                    let all: BTreeSet<_> = found.iter().copied().chain(ids(&taken[before..])).collect();
+                    prop_assert_eq!(&all, &stored);
+                    prop_assert_eq!(shards.ready(), 0);
+                }
+                Step::Recycle(count) => {
+                    let count = count.min(taken.len());
+                    shards.recycle(taken.drain(..count));
+                }
+                Step::Drop(count) => drop(taken.drain(..count.min(taken.len())).collect::<Vec<_>>()),
+                Step::Trim(keep) => _ = shards.trim(keep),
+                Step::Charge(bytes) => charges.extend(budget.try_charge(bytes)),
+                Step::Uncharge => _ = charges.pop(),
+                Step::Close => {
+                    shards.close();
+                    closed = true;
+                }
+            }
+            if taken.len() > before {
+                found.extend(ids(&taken[before..]));
+            }
+            prop_assert!(budget.charged() <= limit && budget.peak() <= limit);
+            prop_assert!(budget.charged() >= taken.iter().map(Buffer::charged).sum());
+        }
+        let before = taken.len();
+        prop_assert_eq!(shards.sweep(&mut taken), 0);
+        found.extend(ids(&taken[before..]));
+        prop_assert_eq!(sorted(found), stored.into_iter().collect::<Vec<_>>());
+        drop((taken, charges));
+        shards.trim(0);
+        prop_assert_eq!(budget.charged(), 0);
+    }
+}
+
+#[test]
+fn spans_of_a_thread_keep_their_order() {
+    let shards = shards(small(2, 1024, 5), 1 << 20);
+    let (mut taken, mut expected) = (Vec::new(), Vec::new());
+    for id in 0..1000 {
+        assert!(push(&shards, id, id as usize % 300).is_ok());
+        expected.push(id);
+        if id % 97 == 0 {
+            shards.drain(&mut taken, 3);
+        }
+        if id % 301 == 0 {
+            shards.sweep(&mut taken);
+        }
+    }
+    shards.sweep(&mut taken);
+    assert_eq!(ids(&taken), expected);
+}
+
+#[test]
+fn a_large_span_goes_by_itself_and_leaves_the_open_chunk_open() {
+    let shards = shards(small(1, 1024, 100), 1 << 20);
+    for (id, len) in [(1, 10), (2, 5000), (3, 10), (4, 1016), (5, 1017)] {
+        assert!(push(&shards, id, len).is_ok());
+    }
+    let mut taken = Vec::new();
+    shards.drain(&mut taken, usize::MAX);
+    // 1,016 bytes and their head still fill an ordinary chunk exactly; 1,017 do not fit one.
+    let each: Vec<_> = taken.iter().map(|buffer| ids(std::slice::from_ref(buffer))).collect();
+    assert_eq!(each, [vec![2], vec![1, 3], vec![5]]);
+    taken.clear();
+    shards.sweep(&mut taken);
+    assert_eq!(ids(&taken), [4]);
+}
+
+#[test]
+fn spans_and_chunks_of_every_length_about_a_chunks_size() {
+    for len in 1000..1100 {
+        let shards = shards(small(1, 1024, 2), 1 << 20);
+        for id in 0..5 {
+            assert!(push(&shards, id, len).is_ok());
+        }
+        let mut taken = Vec::new();
+        shards.sweep(&mut taken);
+        assert_eq!(ids(&taken), [0, 1, 2, 3, 4], "{len}");
+    }
+}
+
+#[test]
+fn a_span_larger_than_the_whole_budget_is_refused_and_touches_nothing() {
+    let shards = shards(small(2, 1024, 16), 1 << 16);
+    assert!(push(&shards, 1, 100).is_ok());
+    let charged = shards.budget().charged();
+    for len in [(1 << 16) - 70, 1 << 16, 1 << 20] {
+        assert_eq!(push(&shards, 2, len), Err(Refused::Budget));
+    }
+    assert_eq!(shards.budget().charged(), charged);
+    assert!(push(&shards, 3, 100).is_ok());
+    let mut taken = Vec::new();
+    shards.sweep(&mut taken);
+    assert_eq!(ids(&taken), [1, 3]);
+}
+
+#[test]
+fn very_small_budgets_hold_what_fits_them() {
+    for limit in (0..200).chain([255, 256, 1000, 1023, 1024, 5000, 20_000]) {
+        let shards = shards(small(64, 64 << 10, 512), limit);
+        let mut taken = Vec::new();
+        let mut stored = Vec::new();
+        for id in 0..1000 {
+            match push(&shards, id, 60) {
+                Ok(_) => stored.push(id),
+                Err(refused) => assert_eq!(refused, Refused::Budget),
+            }
+            assert!(shards.budget().peak() <= limit);
+        }
+        // From two of the smallest chunks on there is room for something.
+        assert_eq!(!stored.is_empty(), limit >= 192, "{limit}");
+        // A third of the budget and more is span bytes and their metas, once it is not tiny.
+        if limit >= 1000 {
+            assert!(stored.len() * (60 + 64) > limit / 3, "{limit}: {}", stored.len());
+        }
+        shards.sweep(&mut taken);
+        assert_eq!(ids(&taken), stored, "{limit}");
+        // What comes back is used again.
+        shards.recycle(taken.drain(..));
+        assert_eq!(push(&shards, 1, 60).is_ok(), limit >= 192, "{limit}");
+    }
+}
+
+#[test]
+fn chunks_come_back_last_in_first_out() {
+    let shards = shards(small(1, 1024, 1), 1 << 20);
+    let mut taken = Vec::new();
+    for id in 0..4 {
+        assert!(push(&shards, id, 10).is_ok());
+    }
+    shards.sweep(&mut taken);
+    let memory = |buffer: &Buffer| buffer.chunk().bytes().as_ptr();
+    let expected: Vec<_> = taken.iter().rev().map(memory).collect();
+    let charged = shards.budget().charged();
+    shards.recycle(taken.drain(..));
+    for id in 0..4 {
+        assert!(push(&shards, id, 10).is_ok());
+    }
+    // Nothing was allocated: the same chunks, the warmest first.
+    assert_eq!(shards.budget().charged(), charged);
+    shards.sweep(&mut taken);
+    assert_eq!(taken.iter().map(memory).collect::<Vec<_>>(), expected);
+    assert_eq!(ids(&taken), [0, 1, 2, 3]);
+}
+
+#[test]
+fn chunks_of_odd_sizes_are_not_kept() {
+    let config = small(1, 1024, 1);
+    let shards = shards(config, 1 << 20);
+    let ordinary = 1024 + 64;
+    // Among them one that is charged for exactly as much as an ordinary chunk, and around it.
+    for len in (900..1200).chain([5000, 100_000]) {
+        let mut taken = Vec::new();
+        for id in 0..2 {
+            assert!(push(&shards, id, len).is_ok());
+        }
+        shards.sweep(&mut taken);
+        let oversize = len > 1016;
+        shards.recycle(taken.drain(..));
+        let expected = if oversize { 0 } else { 2 * ordinary };
+        assert_eq!(shards.budget().charged(), expected, "{len}");
+        assert_eq!(shards.trim(0), expected / ordinary);
+    }
+    // Nor are those of others.
+    let other = self::shards(config, 1 << 20);
+    let mut taken = Vec::new();
+    assert!(push(&other, 0, 10).is_ok());
+    other.sweep(&mut taken);
+    shards.recycle(taken);
+    assert_eq!((shards.trim(0), other.budget().charged()), (0, 0));
+}
+
+#[test]
+fn trim_gives_bytes_back() {
+    let shards = shards(small(1, 1024, 1), 1 << 20);
+    let mut taken = Vec::new();
+    (0..10).for_each(|id| assert!(push(&shards, id, 10).is_ok()));
+    shards.sweep(&mut taken);
+    shards.recycle(taken);
+    assert_eq!(shards.budget().charged(), 10 * 1088);
+    assert_eq!((shards.trim(4), shards.budget().charged()), (6, 4 * 1088));
+    assert_eq!((shards.trim(4), shards.trim(0), shards.budget().charged()), (0, 4, 0));
+}
+
+#[test]
+fn the_worker_is_asked_for_when_enough_waits_and_at_each_chunk_after() {
+    let mut config = small(1, 1024, 1);
+    config.wake_at = 3;
+    let shards = shards(config, 1 << 20);
+    // Each push hands the chunk before it over.
+    let wakes = |from: u64, to: u64| -> Vec<bool> {
+        (from..to).map(|id| push(&shards, id, 10).unwrap().wake).collect()
+    };
+    assert_eq!(wakes(0, 6), [false, false, false, true, true, true]);
+    assert_eq!(shards.ready(), 5);
+    let mut taken = Vec::new();
+    shards.drain(&mut taken, 4);
+    assert_eq!((taken.len(), shards.ready()), (4, 1));
+    assert_eq!(wakes(6, 9), [false, true, true]);
+    // A large span counts for the chunks it is as large as.
+    taken.clear();
+    shards.sweep(&mut taken);
+    assert!(!push(&shards, 9, 2000).unwrap().wake);
+    assert!(push(&shards, 10, 2200).unwrap().wake);
+    assert_eq!(shards.ready(), 3);
+    shards.drain(&mut taken, 1);
+    assert_eq!(shards.ready(), 2);
+    shards.drain(&mut taken, 1);
+    assert_eq!(shards.ready(), 0);
+}

@@ -1,0 +1,56 @@
+//! Spans that can be told apart, and what became of them.
+
+use spanwise_batch::{Budget, Buffer, Pushed, Refused, Shards, ShardsConfig};
+use spanwise_wire::SpanMeta;
+use spanwise_wire::read::{FieldValue, Fields};
+
+/// Small chunks, so that everything happens often.
+pub fn small(slots: usize, chunk_bytes: usize, chunk_spans: usize) -> ShardsConfig {
+    let mut config = ShardsConfig::default();
+    (config.slots, config.chunk_bytes, config.chunk_spans) = (slots, chunk_bytes, chunk_spans);
+    config
+}
+
+pub fn shards(config: ShardsConfig, budget: usize) -> Shards {
+    Shards::new(config, Budget::new(budget))
+}
+
+/// Bytes that say which span they are, all the way through.
+pub fn span(id: u64, len: usize) -> Vec<u8> {
+    id.to_le_bytes().iter().copied().cycle().take(len).collect()
+}
+
+pub fn meta(id: u64) -> SpanMeta {
+    SpanMeta { span_id: id, ..SpanMeta::default() }
+}
+
+pub fn push(shards: &Shards, id: u64, len: usize) -> Result<Pushed, Refused> {
+    shards.push(&span(id, len), meta(id))
+}
+
+/// The spans of `buffers` in their order. Panics unless the bytes are those the metas speak of,
+/// without a gap.
+pub fn ids(buffers: &[Buffer]) -> Vec<u64> {
+    let mut ids = Vec::new();
+    for buffer in buffers {
+        let chunk = buffer.chunk();
+        assert!(buffer.charged() >= chunk.capacity_bytes());
+        let mut fields = Fields::new(chunk.bytes());
+        for meta in chunk.metas() {
+            let start = chunk.bytes().len() - fields.rest().len();
+            let field = fields.next().unwrap().unwrap();
+            let FieldValue::Bytes(bytes) = field.value else { panic!("{field:?}") };
+            assert_eq!((field.number, meta.offset as usize), (2, start));
+            assert_eq!(meta.len as usize, chunk.bytes().len() - fields.rest().len() - start);
+            assert_eq!(bytes, span(meta.span_id, bytes.len()));
+            ids.push(meta.span_id);
+        }
+        assert!(fields.next().is_none());
+    }
+    ids
+}
+
+pub fn sorted(mut ids: Vec<u64>) -> Vec<u64> {
+    ids.sort_unstable();
+    ids
+}

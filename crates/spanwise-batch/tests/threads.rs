@@ -1,0 +1,163 @@
+//! Many threads push while one takes: nothing is lost, nothing is there twice.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use spanwise_batch::{Refused, Shards};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use support::{ids, push, shards, small, sorted};
+
+/// What one thread's pushes came to.
+#[derive(Default)]
+struct Account {
+    stored: Vec<u64>,
+    /// By the budget.
+    no_room: u64,
+    contended: u64,
+}
+
+/// Pushes `count` spans of mixed lengths, or until the close.
+fn produce(shards: &Shards, thread: u64, count: u64, large_every: u64) -> Account {
+    let mut account = Account::default();
+    for n in 0..count {
+        let len = match n {
+            _ if large_every > 0 && n % large_every == 1 => 2000 + n as usize % 3000,
+            _ => n as usize * 7 % 150,
+        };
+        match push(shards, thread << 32 | n, len) {
+            Ok(_) => account.stored.push(thread << 32 | n),
+            Err(Refused::Closed) => break,
+            Err(Refused::Budget) => account.no_room += 1,
+            Err(_) => account.contended += 1,
+        }
+    }
+    account
+}
+
+/// `threads` push `each`; the worker drains, sweeps and recycles in turns. Returns how many were
+/// refused for want of room.
+fn run(shards: &Shards, threads: u64, each: u64, large_every: u64) -> u64 {
+    let left = AtomicUsize::new(threads as usize);
+    let (accounts, mut found) = thread::scope(|scope| {
+        let producers: Vec<_> = (0..threads)
+            .map(|thread| {
+                let left = &left;
+                scope.spawn(move || {
+                    let account = produce(shards, thread, each, large_every);
+                    left.fetch_sub(1, SeqCst);
+                    account
+                })
+            })
+            .collect();
+        let worker = scope.spawn(|| {
+            let (mut found, mut taken) = (Vec::new(), Vec::new());
+            for turn in 0u64.. {
+                let done = left.load(SeqCst) == 0;
+                match turn % 5 {
+                    _ if done => _ = shards.sweep(&mut taken),
+                    4 => _ = shards.sweep(&mut taken),
+                    most => shards.drain(&mut taken, most as usize),
+                }
+                found.extend(ids(&taken));
+                assert!(shards.budget().charged() <= shards.budget().limit());
+                match turn % 7 {
+                    0 => taken.clear(),
+                    _ => shards.recycle(taken.drain(..)),
+                }
+                if turn % 11 == 0 {
+                    shards.trim(2);
+                }
+                if done {
+                    break;
+                }
+                thread::yield_now();
+            }
+            found
+        });
+        let accounts: Vec<Account> = producers.into_iter().map(|p| p.join().unwrap()).collect();
+        (accounts, worker.join().unwrap())
+    });
+    let mut taken = Vec::new();
+    assert_eq!(shards.sweep(&mut taken), 0);
+    found.extend(ids(&taken));
+    drop(taken);
+    shards.trim(0);
+    assert_eq!(shards.budget().charged(), 0);
+    assert!(shards.budget().peak() <= shards.budget().limit());
+
+    // The equation, and then span by span.
+    let no_room: u64 = accounts.iter().map(|account| account.no_room).sum();
+    let contended: u64 = accounts.iter().map(|account| account.contended).sum();
+    assert_eq!(threads * each, found.len() as u64 + no_room + contended);
+    let stored = accounts.into_iter().flat_map(|account| account.stored).collect();
+    assert_eq!(sorted(found), sorted(stored));
+    no_room
+}
+
+#[test]
+fn with_room_every_span_arrives_once() {
+    for slots in [1, 2, 8] {
+        let shards = shards(small(slots, 1024, 16), 64 << 20);
+        assert_eq!(run(&shards, 6, 20_000, 0), 0);
+    }
+}
+
+#[test]
+fn without_room_every_span_arrives_once_or_is_refused() {
+    for (slots, budget) in [(1, 4 << 10), (2, 16 << 10), (4, 64 << 10)] {
+        let shards = shards(small(slots, 1024, 16), budget);
+        run(&shards, 6, 10_000, 20);
+    }
+}
+
+#[test]
+fn after_a_close_the_last_sweep_returns_exactly_the_rest() {
+    for round in 0..400 {
+        // Nearly every push hands a chunk over, while others spill and make large ones.
+        let shards = shards(small(1 + round % 3, 1024, 1 + round % 2), 1 << 20);
+        let started = AtomicBool::new(false);
+        let (accounts, found) = thread::scope(|scope| {
+            let producers: Vec<_> = (0..3)
+                .map(|thread| {
+                    let (shards, started) = (&shards, &started);
+                    scope.spawn(move || {
+                        started.store(true, SeqCst);
+                        produce(shards, thread, u64::MAX, 50)
+                    })
+                })
+                .collect();
+            while !started.load(SeqCst) {
+                thread::yield_now();
+            }
+            let (mut found, mut taken) = (Vec::new(), Vec::new());
+            for _ in 0..round % 8 {
+                shards.drain(&mut taken, usize::MAX);
+                found.extend(ids(&taken));
+                shards.recycle(taken.drain(..));
+            }
+            shards.close();
+            while shards.sweep(&mut taken) > 0 {}
+            found.extend(ids(&taken));
+            let accounts: Vec<_> = producers.into_iter().map(|p| p.join().unwrap()).collect();
+            (accounts, found)
+        });
+        let stored: Vec<_> = accounts.into_iter().flat_map(|account| account.stored).collect();
+        assert_eq!(found.len(), stored.len(), "round {round}");
+        assert_eq!(sorted(found), sorted(stored), "round {round}");
+    }
+}
+
+#[test]
+fn a_thread_that_exits_leaves_its_spans_behind() {
+    let shards = shards(small(2, 1024, 16), 1 << 20);
+    for id in 0..200 {
+        thread::scope(|scope| _ = scope.spawn(|| assert!(push(&shards, id, 10).is_ok())));
+    }
+    let mut taken = Vec::new();
+    shards.sweep(&mut taken);
+    assert_eq!(sorted(ids(&taken)), (0..200).collect::<Vec<_>>());
+    // And takes no memory: two slots, so two chunks at a time.
+    assert!(taken.len() <= 200 / 16 + 2);
+}

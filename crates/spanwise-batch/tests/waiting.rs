@@ -1,0 +1,160 @@
+//! Threads that would rather be late than lose a span.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use spanwise_batch::{Buffer, Pushed, Refused, Shards};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{ids, meta, push, shards, small, sorted, span};
+
+/// So far away that a wake-up that does not come shows.
+const FAR: Duration = Duration::from_secs(60);
+
+/// Four chunks of one span, all of them waiting for the worker.
+fn full() -> (Shards, Vec<Buffer>) {
+    let shards = shards(small(1, 1024, 1), 4 * 1088);
+    for id in 0..4 {
+        assert!(push(&shards, id, 10).is_ok());
+    }
+    assert_eq!(push(&shards, 4, 10), Err(Refused::Budget));
+    let mut taken = Vec::new();
+    shards.sweep(&mut taken);
+    assert_eq!(push(&shards, 4, 10), Err(Refused::Budget));
+    (shards, taken)
+}
+
+/// Waits with a span while `act` runs, which comes after it was refused once.
+fn wait_while(shards: &Shards, act: impl FnOnce()) -> Result<Pushed, Refused> {
+    let started = Instant::now();
+    let result = thread::scope(|scope| {
+        let (refused, was_refused) = mpsc::channel();
+        let waiter = scope.spawn(move || {
+            let wake = || _ = refused.send(());
+            shards.push_or_wait(&span(9, 10), meta(9), Instant::now() + FAR, wake)
+        });
+        was_refused.recv().unwrap();
+        act();
+        waiter.join().unwrap()
+    });
+    assert!(started.elapsed() < FAR / 2, "nothing woke it");
+    result
+}
+
+#[test]
+fn every_way_that_room_returns_wakes_who_waits() {
+    let (shards, taken) = full();
+    assert!(wait_while(&shards, || shards.recycle(taken)).is_ok());
+
+    let (shards, taken) = full();
+    assert!(wait_while(&shards, || drop(taken)).is_ok());
+
+    let (shards, mut taken) = full();
+    assert!(wait_while(&shards, || drop(taken.pop())).is_ok());
+
+    // The budget is shared with others, who give back too.
+    let shards = self::shards(small(1, 1024, 1), 4 * 1088);
+    let charge = shards.budget().try_charge(4 * 1088).unwrap();
+    assert!(wait_while(&shards, || drop(charge)).is_ok());
+
+    let (shards, _taken) = full();
+    assert_eq!(wait_while(&shards, || shards.close()), Err(Refused::Closed));
+}
+
+#[test]
+fn at_the_deadline_it_gives_up() {
+    let (shards, _taken) = full();
+    let wait = |bound| {
+        let started = Instant::now();
+        let result = shards.push_or_wait(&span(9, 10), meta(9), started + bound, || {});
+        assert_eq!(result, Err(Refused::Budget));
+        started.elapsed()
+    };
+    assert!(wait(Duration::ZERO) < FAR / 2);
+    let bound = Duration::from_millis(30);
+    assert!((bound..FAR / 2).contains(&wait(bound)));
+}
+
+#[test]
+fn at_the_deadline_it_gives_up_also_when_room_is_announced_all_the_time() {
+    let (shards, _taken) = full();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(SeqCst) {
+                shards.recycle([]);
+            }
+        });
+        let deadline = Instant::now() + Duration::from_millis(30);
+        let result = shards.push_or_wait(&span(9, 10), meta(9), deadline, || {});
+        assert_eq!(result, Err(Refused::Budget));
+        assert!(Instant::now() < deadline + FAR / 2);
+        stop.store(true, SeqCst);
+    });
+}
+
+#[test]
+fn it_does_not_wait_for_what_can_never_be() {
+    let (shards, _taken) = full();
+    let wake = || panic!("nobody can help");
+    let started = Instant::now();
+    let huge = span(9, 5000);
+    assert_eq!(shards.push_or_wait(&huge, meta(9), started + FAR, wake), Err(Refused::Budget));
+    let nothing = self::shards(small(1, 1024, 1), 100);
+    assert_eq!(nothing.push_or_wait(&[], meta(9), started + FAR, wake), Err(Refused::Budget));
+    assert!(started.elapsed() < FAR / 2);
+}
+
+#[test]
+fn with_room_nobody_is_woken() {
+    let shards = shards(small(1, 1024, 1), 1 << 20);
+    let wake = || panic!("there was room");
+    let deadline = Instant::now();
+    assert!(shards.push_or_wait(&span(1, 10), meta(1), deadline, wake).is_ok());
+}
+
+#[test]
+fn patient_threads_lose_nothing() {
+    const EACH: u64 = 3000;
+    let shards = shards(small(2, 1024, 4), 8 << 10);
+    let waits = AtomicU64::new(0);
+    let done = AtomicBool::new(false);
+    let found = thread::scope(|scope| {
+        let producers: Vec<_> = (0..4)
+            .map(|thread| {
+                let (shards, waits) = (&shards, &waits);
+                scope.spawn(move || {
+                    for n in 0..EACH {
+                        let id = thread * EACH + n;
+                        let bytes = span(id, n as usize % 100);
+                        let deadline = Instant::now() + FAR;
+                        let wake = || _ = waits.fetch_add(1, SeqCst);
+                        shards.push_or_wait(&bytes, meta(id), deadline, wake).map(drop).unwrap();
+                    }
+                })
+            })
+            .collect();
+        let worker = scope.spawn(|| {
+            let (mut found, mut taken) = (Vec::new(), Vec::new());
+            while !done.load(SeqCst) {
+                shards.drain(&mut taken, 2);
+                // Open chunks hold room too.
+                shards.sweep(&mut taken);
+                found.extend(ids(&taken));
+                shards.recycle(taken.drain(..));
+                thread::yield_now();
+            }
+            while shards.sweep(&mut taken) > 0 {}
+            found.extend(ids(&taken));
+            found
+        });
+        producers.into_iter().for_each(|producer| producer.join().unwrap());
+        done.store(true, SeqCst);
+        worker.join().unwrap()
+    });
+    assert_eq!(sorted(found), (0..4 * EACH).collect::<Vec<_>>());
+    assert!(shards.budget().peak() <= shards.budget().limit());
+}
