@@ -96,7 +96,8 @@ impl Shards {
     /// As [`push`](Self::push), with the meta made where it is stored.
     ///
     /// A meta that travels through memory is stored in words and loaded in pairs, and each such
-    /// load waits for the stores to retire: a third of the time of the whole call.
+    /// load waits for the stores to retire: a third of the time of the whole call. `meta` runs with
+    /// the slot taken: it should do no more than put its fields together.
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -381,7 +382,7 @@ impl Shards {
                 },
             }
         };
-        // ORDER: Release publishes the push; pairs with the Acquire in `sweep`.
+        // ORDER: Release publishes the push; pairs with the load in `sweep`.
         self.spilling.fetch_sub(1, Release);
         result
     }

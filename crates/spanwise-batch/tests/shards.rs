@@ -7,7 +7,7 @@ mod support;
 use proptest::prelude::*;
 use spanwise_batch::{Buffer, Refused};
 use std::collections::BTreeSet;
-use support::{ids, push, shards, small, sorted};
+use support::{ids, meta, push, shards, small, sorted, span};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -278,4 +278,24 @@ fn the_worker_is_asked_for_when_enough_waits_and_at_each_chunk_after() {
     assert_eq!(shards.ready(), 2);
     shards.drain(&mut taken, 1);
     assert_eq!(shards.ready(), 0);
+}
+
+#[test]
+fn a_meta_made_in_place_may_push_or_panic() {
+    let shards = shards(small(1, 1024, 8), 1 << 20);
+    assert!(push(&shards, 0, 10).is_ok());
+    // With its own slot taken, the inner one spills.
+    let outer = shards.push_with(&span(1, 10), || {
+        assert!(push(&shards, 2, 10).unwrap().spilled);
+        meta(1)
+    });
+    assert!(outer.is_ok());
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        shards.push_with(&span(3, 10), || std::panic::resume_unwind(Box::new(())))
+    }));
+    assert!(panicked.is_err());
+    assert!(!push(&shards, 4, 10).unwrap().spilled);
+    let mut taken = Vec::new();
+    assert_eq!(shards.sweep(&mut taken), 0);
+    assert_eq!(sorted(ids(&taken)), [0, 1, 2, 4]);
 }
