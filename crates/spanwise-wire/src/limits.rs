@@ -22,8 +22,8 @@ pub struct SpanLimits {
     /// a guest in another process needs one.
     pub value_chars: usize,
     /// Bytes one span may take encoded; attributes, events and links beyond are left out. What
-    /// comes on top is bounded by itself: the name (4,096 characters), a status message (16,384),
-    /// the fixed fields and the `tracestate`. Default 1 MiB, at most 2 GiB: with the default a
+    /// comes on top is bounded by itself: the name (4,096 characters), a status message (16,384, or
+    /// this limit), the fixed fields and the `tracestate`. Default 1 MiB, at most 2 GiB: with the default a
     /// span always fits a request.
     pub span_bytes: usize,
 }

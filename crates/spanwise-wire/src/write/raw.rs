@@ -65,3 +65,55 @@ impl<'a> Room<'a> {
         unsafe { self.vec.set_len(self.len) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_every_size_fill_the_room_to_the_last_byte() {
+        // Starting with no memory, with some to spare, and with exactly enough.
+        for capacity in [0, 1, 8, 9, 40, 100] {
+            let mut vec = Vec::with_capacity(capacity);
+            vec.push(1u8);
+            let mut room = Room::new(&mut vec, 8 + 16);
+            // SAFETY: 0 + 1 + 16 + 0 + 7 bytes.
+            unsafe {
+                room.array([]);
+                room.array([2]);
+                room.array(7u128.to_be_bytes());
+                room.slice(&[]);
+                room.slice(b"the end");
+            }
+            room.done();
+            assert_eq!(vec.len(), 25);
+            assert_eq!((vec[1], vec[17], &vec[18..]), (2, 7, &b"the end"[..]));
+        }
+    }
+
+    #[test]
+    fn what_is_not_done_was_never_there() {
+        let mut vec = vec![1u8];
+        {
+            let mut room = Room::new(&mut vec, 4);
+            // SAFETY: 4 bytes.
+            unsafe { room.slice(b"lost") };
+        }
+        assert_eq!(vec, [1]);
+        let mut room = Room::new(&mut vec, 100);
+        // SAFETY: 2 of 100 bytes.
+        unsafe { room.array([2, 3]) };
+        room.done();
+        assert_eq!(vec, [1, 2, 3]);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "self.limit")]
+    fn a_debug_build_sees_a_store_too_many() {
+        let mut vec = Vec::<u8>::with_capacity(100);
+        let mut room = Room::new(&mut vec, 3);
+        // SAFETY: 4 bytes of 3: the assertion comes before the store, and there are 100 bytes.
+        unsafe { room.array([0; 4]) };
+    }
+}

@@ -35,3 +35,21 @@ impl Drop for Unfinished<'_> {
         self.buf.truncate(self.start);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_done_stays() {
+        let mut buf = vec![1];
+        let mut unfinished = Unfinished::new(&mut buf);
+        unfinished.buf().extend([2; 1000]);
+        drop(unfinished);
+        assert_eq!(buf, [1]);
+        let mut unfinished = Unfinished::new(&mut buf);
+        unfinished.buf().push(2);
+        unfinished.done();
+        assert_eq!(buf, [1, 2]);
+    }
+}

@@ -1,0 +1,265 @@
+//! Chunks to requests, read back by prost.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use prost::Message;
+use spanwise_wire::write::{encode_resource, encode_scope};
+use spanwise_wire::{Chunk, Framer, Request, RequestLimits, SpanMeta};
+use std::collections::HashSet;
+
+/// A span that knows its place: its number in all, and its scope.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    scope: u32,
+    len: usize,
+}
+
+fn message(number: u64, place: Place) -> Vec<u8> {
+    Span {
+        trace_id: vec![7; 16],
+        span_id: number.to_be_bytes().into(),
+        name: "n".repeat(place.len),
+        start_time_unix_nano: u64::from(place.scope) + 1,
+        ..Span::default()
+    }
+    .encode_to_vec()
+}
+
+/// Chunks of these spans, numbered through.
+fn chunks(places: &[Vec<Place>]) -> Vec<Chunk> {
+    let mut number = 0;
+    let chunk = |places: &Vec<Place>| {
+        let mut chunk = Chunk::default();
+        for &place in places {
+            let meta = SpanMeta { span_id: number, scope: place.scope, ..SpanMeta::default() };
+            chunk.push(&message(number, place), meta);
+            number += 1;
+        }
+        chunk
+    };
+    places.iter().map(chunk).collect()
+}
+
+fn heads(count: usize, head_len: usize) -> Vec<Vec<u8>> {
+    let name = |scope| format!("{scope}/{}", "s".repeat(head_len));
+    (0..count).map(|scope| encode_scope(&name(scope), "1", [("n", scope as u32)], "")).collect()
+}
+
+fn frame(
+    chunks: &[Chunk],
+    resource: &[u8],
+    heads: &[Vec<u8>],
+    limits: RequestLimits,
+) -> Vec<Request> {
+    let mut requests = Vec::new();
+    let mut framer = Framer::new(resource, |scope| &heads[scope as usize], limits);
+    framer.frame(&chunks.iter().collect::<Vec<_>>(), |request| requests.push(request));
+    requests
+}
+
+/// Bytes of a request that a framer may count too much: lengths are taken for as long as can be.
+fn overestimate(scopes: usize) -> usize {
+    5 + 5 * scopes
+}
+
+fn limits() -> impl Strategy<Value = RequestLimits> {
+    let bytes = prop_oneof![2 => 0usize..8000, 1 => Just(3_932_160)];
+    let spans = prop_oneof![1 => 0usize..20, 1 => Just(8192)];
+    (bytes, spans, 0usize..9).prop_map(|(bytes, spans, prefix)| {
+        RequestLimits::default().with_max_bytes(bytes).with_max_spans(spans).with_prefix(prefix)
+    })
+}
+
+fn places() -> impl Strategy<Value = Vec<Vec<Place>>> {
+    let len = prop_oneof![5 => 0usize..200, 1 => 0usize..5000];
+    // Many scopes that come back and back, and few.
+    (1u32..30).prop_flat_map(move |scopes| {
+        let place = (0..scopes, len.clone()).prop_map(|(scope, len)| Place { scope, len });
+        vec(vec(place, 0..40), 0..5)
+    })
+}
+
+proptest! {
+    #[test]
+    fn requests_hold_every_span_once(
+        places in places(),
+        head_len in 0usize..300,
+        limits in limits(),
+    ) {
+        let resource = encode_resource([("service.name", "frame"), ("host", "somewhere")], "url");
+        let heads = heads(30, head_len);
+        let chunks = chunks(&places);
+        let requests = frame(&chunks, &resource, &heads, limits);
+        let all: Vec<Place> = places.concat();
+        let mut seen = vec![false; all.len()];
+        let mut last_number = None;
+        let mut rooms = Vec::new();
+        for request in &requests {
+            prop_assert!(request.spans == 1 || request.bytes.len() <= limits.max_bytes);
+            prop_assert!(request.spans as usize <= limits.max_spans.max(1));
+            let (prefix, bytes) = request.bytes.split_at(limits.prefix);
+            prop_assert!(prefix.iter().all(|&byte| byte == 0));
+            let decoded = ExportTraceServiceRequest::decode(bytes).unwrap();
+            // Nothing written that prost would not write: it is the shortest form.
+            prop_assert_eq!(decoded.encoded_len(), bytes.len());
+            prop_assert_eq!(decoded.resource_spans.len(), 1);
+            let group = &decoded.resource_spans[0];
+            let alone = ResourceSpans::decode(&*resource).unwrap();
+            prop_assert_eq!((&group.resource, &group.schema_url), (&alone.resource, &alone.schema_url));
+
+            let mut scopes = HashSet::new();
+            let mut numbers = Vec::new();
+            for group in &group.scope_spans {
+                let scope = group.scope.as_ref().unwrap();
+                prop_assert!(scopes.insert(scope.name.clone()), "{} twice", scope.name);
+                let index: usize = scope.name.split_once('/').unwrap().0.parse().unwrap();
+                prop_assert_eq!(scope.attributes.len(), 1);
+                let mut last = None;
+                for span in &group.spans {
+                    let number = u64::from_be_bytes(span.span_id.as_slice().try_into().unwrap());
+                    prop_assert!(last < Some(number), "out of order");
+                    last = Some(number);
+                    let place = all[number as usize];
+                    prop_assert_eq!(place.scope as usize, index);
+                    prop_assert_eq!(span.encode_to_vec(), message(number, place));
+                    prop_assert!(!std::mem::replace(&mut seen[number as usize], true), "twice");
+                    numbers.push(number);
+                }
+            }
+            prop_assert_eq!(numbers.len() as u64, request.spans);
+            numbers.sort_unstable();
+            // Requests take the spans in their order.
+            prop_assert!(last_number < Some(numbers[0]));
+            last_number = numbers.last().copied();
+            rooms.push((numbers[0], request.bytes.len(), request.spans as usize, scopes));
+        }
+        prop_assert!(seen.iter().all(|&seen| seen));
+        // None could have taken the first span of the next one.
+        for pair in rooms.windows(2) {
+            let [(_, bytes, spans, scopes), (next, ..)] = pair else { unreachable!() };
+            let place = all[*next as usize];
+            let head = &heads[place.scope as usize];
+            let name = format!("{}/{}", place.scope, "s".repeat(head_len));
+            let new = if scopes.contains(&name) { 0 } else { head.len() + 6 };
+            let with_next = bytes + message(*next, place).len() + 6 + new;
+            prop_assert!(
+                *spans >= limits.max_spans.max(1)
+                    || with_next + overestimate(scopes.len() + 1) > limits.max_bytes,
+                "{with_next} of {}", limits.max_bytes
+            );
+        }
+    }
+}
+
+#[test]
+fn a_request_is_cut_at_the_byte() {
+    let (resource, heads) = (encode_resource([("a", 1)], ""), heads(1, 10));
+    let chunks = chunks(&[vec![Place { scope: 0, len: 100 }; 10]]);
+    let whole = frame(&chunks, &resource, &heads, RequestLimits::default());
+    assert_eq!((whole.len(), whole[0].spans), (1, 10));
+    let enough = whole[0].bytes.len() + overestimate(1);
+    for max_bytes in enough - 200..enough + 10 {
+        let limits = RequestLimits::default().with_max_bytes(max_bytes);
+        let requests = frame(&chunks, &resource, &heads, limits);
+        assert!(requests.iter().all(|request| request.bytes.len() <= max_bytes), "{max_bytes}");
+        match max_bytes {
+            _ if max_bytes >= enough => assert_eq!(requests.len(), 1),
+            _ if max_bytes < whole[0].bytes.len() => assert_eq!(requests.len(), 2),
+            _ => assert!(requests.len() <= 2),
+        }
+    }
+}
+
+#[test]
+fn a_span_larger_than_a_request_goes_alone() {
+    let (resource, heads) = (encode_resource([("a", 1)], ""), heads(2, 10));
+    let place = |len| Place { scope: 0, len };
+    let chunks = chunks(&[vec![place(10), place(5000), place(10), place(10)], vec![place(6000)]]);
+    let limits = RequestLimits::default().with_max_bytes(1000);
+    let requests = frame(&chunks, &resource, &heads, limits);
+    assert_eq!(requests.iter().map(|request| request.spans).collect::<Vec<_>>(), [1, 1, 2, 1]);
+}
+
+#[test]
+fn scopes_that_take_turns_fill_a_request_all_the_same() {
+    let heads = heads(100, 200);
+    let place = |n: usize| Place { scope: n as u32 % 100, len: 10 };
+    let chunks = chunks(&[(0..5000).map(place).collect::<Vec<_>>()]);
+    let requests = frame(&chunks, &[], &heads, RequestLimits::default());
+    assert_eq!((requests.len(), requests[0].spans), (1, 5000));
+    let max_bytes = requests[0].bytes.len() / 2;
+    let limits = RequestLimits::default().with_max_bytes(max_bytes);
+    // The heads stand in each, so it takes a third one for the rest.
+    let requests = frame(&chunks, &[], &heads, limits);
+    assert_eq!(requests.len(), 3);
+    let slack = overestimate(100) + 300;
+    assert!(requests[..2].iter().all(|request| request.bytes.len() + slack > max_bytes));
+}
+
+#[test]
+fn nothing_in_nothing_out() {
+    let heads = heads(1, 1);
+    assert!(frame(&[], b"", &heads, RequestLimits::default()).is_empty());
+    let empty = [Chunk::default(), Chunk::with_capacity(100, 1)];
+    assert!(frame(&empty, b"", &heads, RequestLimits::default()).is_empty());
+}
+
+#[test]
+fn reused_memory_does_not_show() {
+    let (resource, heads) = (encode_resource([("a", 1)], ""), heads(3, 10));
+    let place = |n: usize| Place { scope: n as u32 % 3, len: n };
+    let chunks = chunks(&[(0..50).map(place).collect::<Vec<_>>()]);
+    let limits = RequestLimits::default().with_prefix(5).with_max_bytes(2000);
+    let expected = frame(&chunks, &resource, &heads, limits);
+    assert!(expected.len() > 1);
+    let mut framer = Framer::new(&resource, |scope| &heads[scope as usize], limits);
+    for spare in [Vec::new(), vec![0xff; 10], vec![0xff; 100_000]] {
+        let (memory, capacity) = (spare.as_ptr(), spare.capacity());
+        framer.reuse(spare);
+        let mut requests = Vec::new();
+        framer.frame(&chunks.iter().collect::<Vec<_>>(), |request| requests.push(request));
+        assert_eq!(requests, expected);
+        if capacity == 100_000 {
+            assert_eq!(requests[0].bytes.as_ptr(), memory);
+        }
+    }
+}
+
+#[test]
+fn a_chunk_fits_what_it_says_and_keeps_its_memory() {
+    for capacity in (0..40).chain([134, 135, 200, 16_390, 16_400]) {
+        let mut chunk = Chunk::with_capacity(capacity, 2);
+        let memory = chunk.capacity_bytes();
+        assert!(memory >= capacity + 128);
+        let longest = (0..=capacity).rev().find(|&len| chunk.fits(len));
+        assert_eq!(longest, capacity.checked_sub(6));
+        let Some(longest) = longest else { continue };
+        chunk.push(&vec![1; longest], SpanMeta::default());
+        assert!(!chunk.fits(longest.max(1)) && chunk.capacity_bytes() == memory);
+        assert_eq!((chunk.len(), chunk.metas()[0].len as usize), (1, chunk.bytes().len()));
+        chunk.clear();
+        assert!(chunk.is_empty() && chunk.fits(longest) && chunk.capacity_bytes() == memory);
+    }
+    // As many metas as were asked for.
+    let mut chunk = Chunk::with_capacity(1000, 2);
+    (0..2).for_each(|_| chunk.push(b"", SpanMeta::default()));
+    assert!(!chunk.fits(0));
+    // Beyond what fits it grows, and nothing is lost.
+    chunk.push(&[3; 5000], SpanMeta::default());
+    assert_eq!((chunk.len(), chunk.metas()[2].offset, chunk.bytes().len()), (3, 4, 4 + 5003));
+}
+
+#[test]
+fn a_chunk_of_one_takes_no_more_than_announced() {
+    for len in (0..300).chain([16_383, 16_384, 100_000]) {
+        let chunk = Chunk::of_one(&vec![5; len], SpanMeta { span_id: 9, ..SpanMeta::default() });
+        assert_eq!((chunk.len(), chunk.metas()[0].span_id), (1, 9));
+        assert!(!chunk.fits(0), "{len}");
+        assert!(chunk.capacity_bytes() <= Chunk::bytes_for_one(len), "{len}");
+        assert!(chunk.bytes().ends_with(&vec![5; len]));
+    }
+}
