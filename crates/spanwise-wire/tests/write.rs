@@ -134,12 +134,12 @@ impl Model {
     }
 
     fn losses(&self) -> Losses {
-        let mut losses = Losses::default();
-        losses.attributes = self.attributes.dropped + self.dropped_inside;
-        losses.events = self.span.dropped_events_count;
-        losses.links = self.span.dropped_links_count;
-        losses.truncated_values = self.attributes.cut + self.cut;
-        losses
+        Losses {
+            attributes: self.attributes.dropped + self.dropped_inside,
+            events: self.span.dropped_events_count,
+            links: self.span.dropped_links_count,
+            truncated_values: self.attributes.cut + self.cut,
+        }
     }
 }
 
