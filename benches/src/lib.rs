@@ -1,1 +1,5 @@
-//! Shared by the benches.
+//! Spanwise against its rivals. Every bench asserts its answer before it reports a time.
+//!
+//! ```text
+//! cargo bench -p spanwise-benches
+//! ```

@@ -20,8 +20,6 @@ pub enum Note {
     UseAfterEnd,
     /// A span was ended twice; the second end was ignored.
     DoubleEnd,
-    /// A text was not valid UTF-8 and was made so.
-    SanitizedText,
     /// A span took the spill room because all shards were held.
     Spilled,
     /// A request was handed to the transport.
@@ -36,7 +34,7 @@ pub enum Note {
 
 impl Note {
     /// Every note, in the order of declaration.
-    pub const ALL: [Note; 14] = [
+    pub const ALL: [Note; 13] = [
         Note::TruncatedValues,
         Note::DroppedAttributes,
         Note::DroppedEvents,
@@ -45,7 +43,6 @@ impl Note {
         Note::EndBeforeStart,
         Note::UseAfterEnd,
         Note::DoubleEnd,
-        Note::SanitizedText,
         Note::Spilled,
         Note::Requests,
         Note::Retries,
@@ -64,7 +61,6 @@ impl Note {
             Note::EndBeforeStart => "end_before_start",
             Note::UseAfterEnd => "use_after_end",
             Note::DoubleEnd => "double_end",
-            Note::SanitizedText => "sanitized_text",
             Note::Spilled => "spilled",
             Note::Requests => "requests",
             Note::Retries => "retries",

@@ -11,9 +11,6 @@ pub enum DropReason {
     /// All shards were held at once and the spill room was taken: far more threads than cores end
     /// spans at the same instant. Rare; raise the number of shards if it is not.
     Contended,
-    /// One span was larger than a span may be. Lower the attribute and value limits, or look for a
-    /// payload put into an attribute.
-    SpanTooLarge,
     /// The receiver kept answering "later", or could not be reached, until the request's deadline.
     /// Check that it is up and not overloaded.
     RetryDeadline,
@@ -47,21 +44,15 @@ pub enum DropReason {
     AfterShutdown,
     /// Shutdown ran into its deadline with these spans still unsent. Give it more time.
     ShutdownDeadline,
-    /// The span was still open when the provider shut down. End it before, or shut down later.
-    OpenAtShutdown,
-    /// Discarded in a forked child, which has no worker thread; the parent still holds these spans.
-    /// Start the SDK after the fork.
-    ForkChild,
     /// Nobody reported an outcome: a bug in Spanwise or in a custom exporter. Please report it.
     Leaked,
 }
 
 impl DropReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [DropReason; 20] = [
+    pub const ALL: [DropReason; 17] = [
         DropReason::QueueBytes,
         DropReason::Contended,
-        DropReason::SpanTooLarge,
         DropReason::RetryDeadline,
         DropReason::Rejected,
         DropReason::Redirect,
@@ -76,8 +67,6 @@ impl DropReason {
         DropReason::WorkerUnavailable,
         DropReason::AfterShutdown,
         DropReason::ShutdownDeadline,
-        DropReason::OpenAtShutdown,
-        DropReason::ForkChild,
         DropReason::Leaked,
     ];
 
@@ -86,7 +75,6 @@ impl DropReason {
         match self {
             DropReason::QueueBytes => "queue_bytes",
             DropReason::Contended => "contended",
-            DropReason::SpanTooLarge => "span_too_large",
             DropReason::RetryDeadline => "retry_deadline",
             DropReason::Rejected => "rejected",
             DropReason::Redirect => "redirect",
@@ -101,8 +89,6 @@ impl DropReason {
             DropReason::WorkerUnavailable => "worker_unavailable",
             DropReason::AfterShutdown => "after_shutdown",
             DropReason::ShutdownDeadline => "shutdown_deadline",
-            DropReason::OpenAtShutdown => "open_at_shutdown",
-            DropReason::ForkChild => "fork_child",
             DropReason::Leaked => "leaked",
         }
     }

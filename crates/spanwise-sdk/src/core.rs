@@ -2,7 +2,7 @@
 
 use crate::sampler::Sampler;
 use crate::scopes::Scopes;
-use spanwise_batch::{Pushed, Refused, Shards};
+use spanwise_batch::{Budget, Pushed, Refused, Shards};
 use spanwise_ledger::{DropReason, Ledger, Note};
 use spanwise_wire::write::Losses;
 use spanwise_wire::{SpanLimits, SpanMeta};
@@ -18,6 +18,8 @@ pub(crate) struct Core {
     pub(crate) sampler: Sampler,
     pub(crate) ledger: Ledger,
     pub(crate) shards: Shards,
+    /// What requests are charged to, as the chunks of `shards` are to theirs.
+    pub(crate) requests: Budget,
     pub(crate) scopes: Scopes,
     pub(crate) on_full: OnFull,
     /// Set once the worker runs.

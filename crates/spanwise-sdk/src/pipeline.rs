@@ -13,7 +13,7 @@ use in_flight::{InFlight, Sent};
 use inbox::ClosesInbox;
 pub(crate) use inbox::{Command, CommandKind, Inbox};
 use requests::RequestBuffers;
-use spanwise_batch::{Budget, Buffer, Charge, Schedule, ScheduleConfig, Step};
+use spanwise_batch::{Buffer, Charge, Schedule, ScheduleConfig, Step};
 use spanwise_ledger::DropReason;
 use spanwise_transport::{PREFIX, Transport, write_prefix};
 use spanwise_wire::{Framer, Request, RequestLimits};
@@ -32,6 +32,8 @@ pub(crate) struct PipelineConfig {
     /// Bytes of spans gathered for one request.
     pub(crate) batch_bytes: usize,
     pub(crate) limits: RequestLimits,
+    /// Whether the transport makes a compressed copy of each request.
+    pub(crate) compressed: bool,
     /// Requests on their way at once.
     pub(crate) max_in_flight: usize,
 }
@@ -83,18 +85,17 @@ impl Pipeline {
         transport: Transport,
         config: PipelineConfig,
         resource: Vec<u8>,
-        requests: Budget,
         diagnostics: Diagnostics,
     ) -> Self {
         let now = Instant::now();
         Self {
             account: Account::new(core.ledger.clone(), diagnostics),
-            core,
             inbox: ClosesInbox(inbox),
             transport,
             config,
             resource,
-            buffers: RequestBuffers::new(requests, config.max_in_flight),
+            buffers: RequestBuffers::new(core.requests.clone(), config.max_in_flight),
+            core,
             schedule: Schedule::new(config.schedule, now),
             queue: VecDeque::new(),
             taken: 0,
@@ -196,11 +197,17 @@ impl Pipeline {
     /// Sends the batch as one request, in a buffer that comes back.
     fn send_one(&mut self, batch: &Batch, room: usize) -> bool {
         let Some(mut buffer) = self.buffers.take(room) else { return false };
+        let copy = if self.config.compressed {
+            let Some(charge) = self.buffers.charge(room) else { return false };
+            Some(charge)
+        } else {
+            None
+        };
         let first = self.framed;
         let mut requests = self.frame(batch, Some(buffer.take())).into_iter();
         if let Some(mut request) = requests.next() {
             write_prefix(&mut request.bytes);
-            self.start(first, buffer.put(request.bytes), request.spans, None);
+            self.start(first, buffer.put(request.bytes), request.spans, copy);
         }
         // There are no others, unless scopes have longer heads than anybody gives them.
         self.start_all(first, requests, None);
@@ -209,7 +216,8 @@ impl Pipeline {
 
     /// Sends the batch as several requests, as its size wants.
     fn send_cut(&mut self, batch: &Batch, room: usize) -> bool {
-        let Some(charge) = self.buffers.charge(room) else { return false };
+        let copies = 1 + usize::from(self.config.compressed);
+        let Some(charge) = self.buffers.charge(copies * room) else { return false };
         let first = self.framed;
         let requests = self.frame(batch, None);
         self.start_all(first, requests, Some(charge));

@@ -70,10 +70,12 @@ impl Spanwise {
         self.handle.core.ledger.snapshot()
     }
 
-    /// Bytes that buffers of spans hold now, and at most so far.
+    /// Bytes that ended spans hold on their way, requests included: now, and at most so far. The
+    /// budget is never exceeded; the second number may be a little high, as it adds two peaks.
     pub fn buffered_bytes(&self) -> (usize, usize) {
-        let budget = self.handle.core.shards.budget();
-        (budget.charged(), budget.peak())
+        let Core { shards, requests, .. } = &*self.handle.core;
+        let chunks = shards.budget();
+        (chunks.charged() + requests.charged(), chunks.peak() + requests.peak())
     }
 
     /// Sends all spans that ended before this call, and waits until each has its outcome.

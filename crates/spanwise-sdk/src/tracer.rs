@@ -22,7 +22,7 @@ use std::time::SystemTime;
 /// Through [`opentelemetry::trace::Tracer`] it serves any code written for OpenTelemetry. The
 /// methods here take a borrowed name and an explicit parent, and allocate nothing.
 ///
-/// ```
+/// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use opentelemetry::trace::TracerProvider as _;
 /// use spanwise_sdk::{SpanKind, Spanwise};

@@ -70,6 +70,11 @@ impl Transport {
         self.shared.protocol
     }
 
+    /// How requests are compressed.
+    pub fn compression(&self) -> Compression {
+        self.shared.compression
+    }
+
     /// Where requests go.
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.endpoint

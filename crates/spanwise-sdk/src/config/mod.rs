@@ -18,7 +18,7 @@ use environment::{Environment, Lookup};
 use opentelemetry::{Context, KeyValue};
 use spanwise_batch::{Budget, ScheduleConfig, Shards, ShardsConfig};
 use spanwise_ledger::Ledger;
-use spanwise_transport::{Compression, Protocol};
+use spanwise_transport::{Compression, Protocol, Transport};
 use spanwise_wire::{RequestLimits, SpanLimits};
 use spanwise_worker::Worker;
 use std::sync::{Arc, OnceLock};
@@ -228,18 +228,19 @@ impl Builder {
         let budget = self.budget(&environment)?;
         // A quarter for requests, so that full shards can always be turned into one.
         let (chunks, requests) = (budget - budget / 4, budget / 4);
-        let pipeline = self.pipeline(&environment, requests)?;
+        let transport = self.transport(&environment)?;
+        let pipeline = self.pipeline(&environment, &transport, requests)?;
         let core = Arc::new(Core {
             disabled,
             limits: self.span_limits(&environment, pipeline.limits.max_bytes)?,
             sampler: self.resolve_sampler(&environment)?,
             ledger: Ledger::new(),
             shards: Shards::new(ShardsConfig::default(), Budget::new(chunks)),
+            requests: Budget::new(requests),
             scopes: Scopes::default(),
             on_full: self.on_full,
             worker: OnceLock::new(),
         });
-        let transport = self.transport(&environment)?;
         let inbox = Arc::new(Inbox::open());
         if disabled {
             return Ok(Spanwise::new(core, inbox, None, shutdown_timeout));
@@ -252,7 +253,6 @@ impl Builder {
             transport,
             pipeline,
             resource,
-            Budget::new(requests),
             Diagnostics::new(handler),
         );
         let worker = Worker::builder("spanwise")
@@ -293,6 +293,7 @@ impl Builder {
     fn pipeline(
         &self,
         environment: &Environment,
+        transport: &Transport,
         request_budget: usize,
     ) -> Result<PipelineConfig, BuildError> {
         let mut limits = RequestLimits::default();
@@ -339,7 +340,9 @@ impl Builder {
         schedule.max_delay = delay.unwrap_or(schedule.max_delay);
         Ok(PipelineConfig {
             schedule,
-            batch_bytes: BATCH_BYTES.min(limits.max_bytes),
+            // With room for the heads around the spans.
+            batch_bytes: BATCH_BYTES.min(limits.max_bytes / 4 * 3),
+            compressed: transport.compression() != Compression::None,
             limits,
             max_in_flight: self.max_in_flight.unwrap_or(MAX_IN_FLIGHT),
         })

@@ -14,7 +14,8 @@ pub(super) struct Sent {
     pub(super) tickets: Tickets,
     /// The first of the buffers whose spans are inside.
     pub(super) first_buffer: u64,
-    /// The memory of the requests that one batch was cut into, which share it.
+    /// Memory that is not a request buffer: of requests that one batch was cut into, which share
+    /// it, or of the compressed copy.
     #[expect(dead_code, reason = "held for its drop")]
     pub(super) charge: Option<Arc<Charge>>,
 }
