@@ -155,8 +155,8 @@ fn a_shutdown_is_over_by_its_deadline_whatever_the_receiver_does() {
                     let result = spanwise.shutdown(deadline);
                     let took = started.elapsed();
                     assert!(matches!(result, Err(FlushError::Timeout(_))), "{result:?}");
-                    // A quarter of a second for a machine that does other things.
-                    assert!(took < deadline + Duration::from_millis(250), "{took:?}");
+                    // A second for a machine that does other things: an attempt would take ten.
+                    assert!(took < deadline + Duration::from_secs(1), "{took:?}");
                     send.send((spanwise.clone(), spanwise.ledger())).unwrap();
                 });
                 receive.recv().unwrap()

@@ -266,9 +266,11 @@ fn times_are_the_callers_or_the_clocks_and_never_run_backwards() {
     let (span, _) = one(|tracer| drop(tracer.start("now")));
     let after = SystemTime::now();
     let nanos = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-    // The clock may be a microsecond off.
-    assert!(span.start_time_unix_nano + 1_000 >= nanos(before));
-    assert!(span.end_time_unix_nano <= nanos(after) + 1_000);
+    // How near the two clocks are is proved where the clock is; here a preempted thread may lie
+    // between their readings.
+    const NEAR: u64 = 100_000;
+    assert!(span.start_time_unix_nano + NEAR >= nanos(before));
+    assert!(span.end_time_unix_nano <= nanos(after) + NEAR);
     assert!(span.start_time_unix_nano <= span.end_time_unix_nano);
 }
 
