@@ -69,7 +69,7 @@ fn overestimate(scopes: usize) -> usize {
 fn limits() -> impl Strategy<Value = RequestLimits> {
     let bytes = prop_oneof![2 => 0usize..8000, 1 => Just(3_932_160)];
     let spans = prop_oneof![1 => 0usize..20, 1 => Just(8192)];
-    (bytes, spans, 0usize..9).prop_map(|(bytes, spans, prefix)| {
+    (bytes, spans, prop_oneof![0usize..9, 0usize..300]).prop_map(|(bytes, spans, prefix)| {
         RequestLimits::default().with_max_bytes(bytes).with_max_spans(spans).with_prefix(prefix)
     })
 }

@@ -98,6 +98,10 @@ fn rusts_own_types() {
     is(encoded(strings.as_slice(), 1), expected.any_value(1));
     is(encoded(&Array(strings.iter()), 1), expected.any_value(1));
     assert!(strings.as_slice().is_truncated(2) && !strings.as_slice().is_truncated(3));
+    for (max, is_cut) in [(2, true), (3, false), (4, false)] {
+        assert_eq!([1u8, 2, 3][..].is_truncated(max), is_cut);
+        assert_eq!("äöü".is_truncated(max), is_cut);
+    }
     is(encoded(&&&7i64, 0), int(7));
     is(encoded(&Value::from(&[1i64, 2][..]), 0), Owned::I64s(vec![1, 2]).any_value(0));
     assert_eq!(Value::from("text"), Value::Str("text"));
