@@ -103,7 +103,9 @@ impl Shards {
     /// As [`push`](Self::push).
     #[inline(always)]
     pub fn push_with(&self, span: &[u8], meta: impl Fn() -> SpanMeta) -> Result<Pushed, Refused> {
-        let home = home_slot() % self.slots.len();
+        // Not brought into range by a division, which would cost more than the lock: a slot that
+        // is not there is as good as one that is taken, and the next try is in range.
+        let home = home_slot();
         if let Some(slot) = self.slots.get(home)
             && let Some(mut open) = slot.try_lock()
             && let Some(buffer) = &mut *open

@@ -2,7 +2,7 @@
 
 use super::raw::Room;
 use super::unfinished::Unfinished;
-use super::value::EncodeValue;
+use super::value::{EncodeValue, STRING};
 use super::varint::{put_varint, varint_len};
 use crate::read::{Field, FieldValue, Fields};
 
@@ -147,6 +147,12 @@ pub(crate) fn put_key_value<V: EncodeValue + ?Sized>(
     key: &str,
     value: &V,
 ) -> bool {
+    if let Some(text) = value.as_text()
+        && key.len() + text.len() + 6 < 0x80
+        && text.len() <= bounds.value_chars
+    {
+        return put_short_text(buf, tag, bounds, key, text);
+    }
     let value_len = value.encoded_len(bounds.value_chars);
     // 1 + 1 + key + 1 + 1 + value, with one-byte lengths. Anybody's `EncodeValue` gives the
     // length, so the sum must not wrap: a small one is what `Room` below relies on.
@@ -176,6 +182,25 @@ pub(crate) fn put_key_value<V: EncodeValue + ?Sized>(
         unfinished.done();
     }
     kept
+}
+
+/// What most attributes are: all lengths fit a byte, and nothing has to be cut.
+#[inline(always)]
+fn put_short_text(buf: &mut Vec<u8>, tag: u8, bounds: &Bounds, key: &str, text: &str) -> bool {
+    let len = key.len() + text.len() + 6;
+    if len + SLACK > bounds.buffer_bytes.saturating_sub(buf.len()) {
+        return false;
+    }
+    let mut room = Room::new(buf, len + 2);
+    // SAFETY: 4 + key + 4 + text bytes are stored: `len + 2`.
+    unsafe {
+        room.array([tag, len as u8, KEY, key.len() as u8]);
+        room.slice(key.as_bytes());
+        room.array([VALUE, text.len() as u8 + 2, STRING, text.len() as u8]);
+        room.slice(text.as_bytes());
+    }
+    room.done();
+    true
 }
 
 #[cold]

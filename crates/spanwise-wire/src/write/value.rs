@@ -22,6 +22,11 @@ pub trait EncodeValue {
         let _ = max_chars;
         false
     }
+
+    /// The whole value, if it is a string: a key and a short string are written in one go.
+    fn as_text(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A borrowed value of any kind that OTLP knows for attributes, for lists of mixed values.
@@ -86,6 +91,11 @@ impl EncodeValue for str {
     #[inline(always)]
     fn is_truncated(&self, max_chars: usize) -> bool {
         truncate(self, max_chars).len() < self.len()
+    }
+
+    #[inline(always)]
+    fn as_text(&self) -> Option<&str> {
+        Some(self)
     }
 }
 
@@ -204,6 +214,11 @@ impl<T: EncodeValue + ?Sized> EncodeValue for &T {
     fn is_truncated(&self, max_chars: usize) -> bool {
         (**self).is_truncated(max_chars)
     }
+
+    #[inline(always)]
+    fn as_text(&self) -> Option<&str> {
+        (**self).as_text()
+    }
 }
 
 /// Implements [`EncodeValue`] by turning `self` into a value that has it.
@@ -300,7 +315,7 @@ value_from! {
 }
 
 /// Keys of `AnyValue`'s and `ArrayValue`'s fields (`opentelemetry/proto/common/v1/common.proto`).
-const STRING: u8 = 0x0a;
+pub(super) const STRING: u8 = 0x0a;
 const BOOL: u8 = 0x10;
 const INT: u8 = 0x18;
 const DOUBLE: u8 = 0x21;

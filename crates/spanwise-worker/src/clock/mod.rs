@@ -46,7 +46,7 @@ pub enum Source {
 /// # Cost
 /// One counter read, four loads and a multiplication; without a counter, one [`SystemTime::now`].
 /// No lock, no system call, no locked instruction.
-#[inline]
+#[inline(always)]
 pub fn start() -> Start {
     match PUBLISHED.read() {
         Some(scale) if scale.is_known() => {
@@ -61,7 +61,7 @@ pub fn start() -> Start {
 ///
 /// # Cost
 /// As [`start`].
-#[inline]
+#[inline(always)]
 pub fn end(start: Start) -> u64 {
     match PUBLISHED.read() {
         Some(scale) if scale.is_known() && start.ticks != 0 => {

@@ -27,7 +27,7 @@ impl Published {
 
     /// The latest scale; `None` when a writer was in the way each time (it may have been suspended
     /// by the system half-way, so waiting for it has no bound).
-    #[inline]
+    #[inline(always)]
     pub fn read(&self) -> Option<Scale> {
         for _ in 0..ATTEMPTS {
             // ORDER: Acquire pairs with the Release of the version at the end of `write`.
