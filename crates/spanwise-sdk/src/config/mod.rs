@@ -129,7 +129,7 @@ impl Builder {
         self
     }
 
-    /// Certificate authorities to trust for `https` besides the built-in ones, in PEM form
+    /// Certificate authorities to trust for `https` instead of the built-in ones, in PEM form
     /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` names a file).
     pub fn with_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificate_pem = Some(pem.into());
