@@ -1,5 +1,16 @@
-//! Spanwise against its rivals. Every bench asserts its answer before it reports a time.
+//! Spanwise on the workloads that its rivals run, too.
 //!
 //! ```text
-//! cargo bench -p spanwise-benches
+//! cargo xtask bench-all                # everybody, one table
+//! cargo bench -p spanwise-benches      # one layer at a time
 //! ```
+//!
+//! The binaries `spanwise-bench` and `spanwise-bench-alloc` speak the same small protocol as the
+//! packages under `rivals/`; `spanwise-bench-sink` is the receiving end of all of them. See
+//! `docs/BENCHMARKS.md`.
+
+mod encode;
+mod native;
+mod subject;
+
+pub use subject::build;

@@ -128,7 +128,10 @@ const RANKS: &[(Rank, &[&str])] = &[
         ],
     ),
     (Rank::Published(0), &["spanwise-ledger", "spanwise-pool", "spanwise-wire", "spanwise-worker"]),
-    (Rank::Unpublished, &["spanwise-benches", "spanwise-testkit", "xtask"]),
+    (
+        Rank::Unpublished,
+        &["spanwise-bench-harness", "spanwise-benches", "spanwise-testkit", "xtask"],
+    ),
 ];
 
 /// The crate without any dependency, so that everybody can afford it.

@@ -1,0 +1,46 @@
+//! The one line a process prints.
+
+use crate::arguments::Arguments;
+use crate::process::peak_rss_bytes;
+use crate::subject::Tally;
+use serde_json::json;
+
+/// What was measured, per span unless it says otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// Wall nanoseconds per span and thread, one entry a sample.
+    pub(crate) ns: Vec<f64>,
+    /// Processor nanoseconds of the whole process, background threads and drain included.
+    pub(crate) cpu_ns: Vec<f64>,
+    /// Spans of all threads that reached their end in a second, one entry a sample.
+    pub(crate) spans_per_second: Vec<f64>,
+    /// On the threads that make the spans.
+    pub(crate) allocs: Option<f64>,
+    pub(crate) bytes: Option<f64>,
+    pub(crate) made: u64,
+    pub(crate) tally: Tally,
+}
+
+impl Answer {
+    pub(crate) fn print(&self, arguments: &Arguments) {
+        let Tally { kept, lost, sampled_out, nowhere } = self.tally;
+        println!(
+            "{}",
+            json!({
+                "workload": arguments.workload.name,
+                "impl": arguments.implementation,
+                "ns": self.ns,
+                "cpu_ns": self.cpu_ns,
+                "spans_per_second": self.spans_per_second,
+                "allocs": self.allocs,
+                "bytes": self.bytes,
+                "made": self.made,
+                "kept": kept,
+                "lost": lost,
+                "sampled_out": sampled_out,
+                "nowhere": nowhere,
+                "rss_peak_bytes": peak_rss_bytes(),
+            })
+        );
+    }
+}

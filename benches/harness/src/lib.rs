@@ -1,0 +1,24 @@
+//! What every rival shares, so that only the tracing differs: workloads as data, the measuring
+//! loop, the counting allocator and the one line of JSON a process answers with.
+//!
+//! A rival implements [`Subject`] and calls [`serve`] in `main`. A second binary of the same code
+//! installs [`CountingAllocator`] first: counting would slow the one that is timed.
+
+mod answer;
+mod arguments;
+mod count;
+mod measure;
+mod process;
+mod request;
+mod subject;
+mod workload;
+
+#[cfg(feature = "opentelemetry")]
+pub mod otel_api;
+
+pub use arguments::{Arguments, Mode};
+pub use count::CountingAllocator;
+pub use measure::{measured_run, serve};
+pub use request::Request;
+pub use subject::{Subject, Tally};
+pub use workload::{Export, Sampler, Shape, Tracer, Workload};

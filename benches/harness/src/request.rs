@@ -1,0 +1,59 @@
+//! The request of w3 and of the end-to-end workloads, as a service would have it in its hands.
+
+/// Texts known only at run time are owned: whoever needs its own copy pays for it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Of the URL.
+    pub path: String,
+    /// The pattern it matched.
+    pub route: String,
+    /// Who was asked.
+    pub host: String,
+    /// Who asks.
+    pub client: String,
+    /// With what.
+    pub agent: String,
+    /// What the cache did not have.
+    pub cache_key: String,
+    /// What the database was asked.
+    pub statements: [Statement; 4],
+}
+
+/// A query of the request.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// SQL's verb.
+    pub operation: &'static str,
+    /// The statement.
+    pub text: String,
+    /// The table.
+    pub collection: String,
+    /// Rows that came back.
+    pub rows: i64,
+}
+
+impl Request {
+    /// The one request all implementations trace.
+    pub fn sample() -> Self {
+        let statement = |operation, text: &str, collection: &str, rows| Statement {
+            operation,
+            text: text.to_owned(),
+            collection: collection.to_owned(),
+            rows,
+        };
+        Self {
+            path: "/users/4711/orders".to_owned(),
+            route: "/users/{id}/orders".to_owned(),
+            host: "shop.example.com".to_owned(),
+            client: "203.0.113.7".to_owned(),
+            agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101".to_owned(),
+            cache_key: "user:4711".to_owned(),
+            statements: [
+                statement("SELECT", "SELECT * FROM users WHERE id = $1", "users", 1),
+                statement("SELECT", "SELECT * FROM orders WHERE user = $1", "orders", 25),
+                statement("INSERT", "INSERT INTO visits VALUES ($1, $2)", "visits", 1),
+                statement("UPDATE", "UPDATE users SET seen = $2 WHERE id = $1", "users", 3),
+            ],
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A workload: what is made, how often, and what must come out.
+
+use serde_json::Value;
+
+/// One file of `benches/workloads`.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// The file's name, too.
+    pub name: String,
+    /// One sentence for the report.
+    pub what: String,
+    /// What an operation makes.
+    pub shape: Shape,
+    /// What is kept.
+    pub sampler: Sampler,
+    /// Where spans go.
+    pub export: Export,
+    /// How the tracer is held.
+    pub tracer: Tracer,
+    /// Threads that make spans.
+    pub threads: u64,
+    /// Spans of one operation.
+    pub spans_per_op: u64,
+    /// Attributes of these spans; those of events come on top.
+    pub attributes_per_op: u64,
+    /// Events of these spans.
+    pub events_per_op: u64,
+    /// Spans between two untimed drains; 0: the subject decides.
+    pub burst_spans: u64,
+}
+
+/// What one operation makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A root span.
+    Root,
+    /// A request of five spans.
+    Request,
+}
+
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampler {
+    /// Everything.
+    On,
+    /// Nothing.
+    Off,
+}
+
+/// Where spans go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Export {
+    /// To whatever costs the subject least.
+    None,
+    /// To a receiver, OTLP over HTTP.
+    Http,
+    /// To a receiver, OTLP over gRPC.
+    Grpc,
+}
+
+/// How the tracer is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracer {
+    /// By its type.
+    Typed,
+    /// The global one, behind a pointer.
+    Boxed,
+}
+
+impl Workload {
+    /// The workload of that name.
+    ///
+    /// # Errors
+    /// When there is none, or its file is not what it should be.
+    pub fn named(name: &str) -> Result<Self, String> {
+        let text = FILES
+            .iter()
+            .find(|(file, _)| *file == name)
+            .map(|(_, text)| *text)
+            .ok_or_else(|| format!("no workload {name:?}"))?;
+        Self::parse(text).map_err(|error| format!("workloads/{name}.json: {error}"))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let text = |key: &str| json[key].as_str().ok_or_else(|| format!("no text {key:?}"));
+        let count = |key: &str| json[key].as_u64().ok_or_else(|| format!("no count {key:?}"));
+        let other = |key: &str| Err(format!("unknown {key}: {}", json[key]));
+        Ok(Self {
+            name: text("name")?.to_owned(),
+            what: text("what")?.to_owned(),
+            shape: match text("shape")? {
+                "root" => Shape::Root,
+                "request" => Shape::Request,
+                _ => return other("shape"),
+            },
+            sampler: match text("sampler")? {
+                "on" => Sampler::On,
+                "off" => Sampler::Off,
+                _ => return other("sampler"),
+            },
+            export: match text("export")? {
+                "none" => Export::None,
+                "http" => Export::Http,
+                "grpc" => Export::Grpc,
+                _ => return other("export"),
+            },
+            tracer: match text("tracer")? {
+                "typed" => Tracer::Typed,
+                "boxed" => Tracer::Boxed,
+                _ => return other("tracer"),
+            },
+            threads: count("threads")?.max(1),
+            spans_per_op: count("spans_per_op")?.max(1),
+            attributes_per_op: count("attributes_per_op")?,
+            events_per_op: count("events_per_op")?,
+            burst_spans: count("burst_spans")?,
+        })
+    }
+}
+
+macro_rules! files {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../../workloads/", $name, ".json")))),*]
+    };
+}
+
+const FILES: &[(&str, &str)] = files!(
+    "w1" "w1-off" "w2" "w3" "w1-boxed" "encode" "e2e-grpc" "e2e-http" "e2e-default"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_sound_and_known() {
+        for (name, _) in FILES {
+            assert_eq!(Workload::named(name).unwrap().name, *name);
+        }
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../workloads");
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), FILES.len());
+    }
+}

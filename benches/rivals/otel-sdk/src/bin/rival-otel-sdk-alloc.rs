@@ -1,0 +1,16 @@
+//! The stock SDK, counted.
+
+#[path = "../encode.rs"]
+mod encode;
+#[path = "../exporter.rs"]
+mod exporter;
+#[path = "../subject.rs"]
+mod subject;
+
+#[global_allocator]
+static ALLOCATOR: spanwise_bench_harness::CountingAllocator =
+    spanwise_bench_harness::CountingAllocator;
+
+fn main() -> std::process::ExitCode {
+    spanwise_bench_harness::serve(subject::build)
+}

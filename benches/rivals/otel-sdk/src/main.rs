@@ -1,0 +1,9 @@
+//! The stock SDK, timed.
+
+mod encode;
+mod exporter;
+mod subject;
+
+fn main() -> std::process::ExitCode {
+    spanwise_bench_harness::serve(subject::build)
+}

@@ -1,0 +1,210 @@
+//! The SDK's set-ups.
+//!
+//! `otel-sdk` has the batch processor's defaults (2048/512), `otel-sdk-64k` 65536/2048, both lose
+//! what does not fit. `otel-sdk-paced` loses nothing: bursts of 60,000 into 65536/512; end to end,
+//! where small queues are its fastest, it keeps 2048/512 and the caller sleeps while that is full.
+//! `opentelemetry-api` is no SDK at all: what the API itself costs.
+
+use crate::encode::Encode;
+use crate::exporter::{Counted, Null};
+use opentelemetry::global::{self, BoxedTracer};
+use opentelemetry::trace::noop::NoopTracer;
+use opentelemetry::trace::{Tracer, TracerProvider as _};
+use opentelemetry_otlp::{Protocol, WithExportConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanExporter,
+    TracerProviderBuilder,
+};
+use spanwise_bench_harness::{
+    Arguments, Export, Request, Sampler, Shape, Subject, Tally, Tracer as Held, Workload, otel_api,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
+    let Arguments { workload, implementation, .. } = arguments;
+    let paced = implementation == "otel-sdk-paced";
+    let (queue, batch) = match implementation.as_str() {
+        "opentelemetry-api" => {
+            return Ok(Box::new(Api { shape: workload.shape, request: Request::sample() }));
+        }
+        "otel-sdk" => (2048, 512),
+        "otel-sdk-64k" => (65_536, 2048),
+        "otel-sdk-paced" if workload.export == Export::None => (65_536, 512),
+        "otel-sdk-paced" => (2048, 512),
+        other => return Err(format!("no implementation {other}")),
+    };
+    if workload.name == "encode" {
+        return Ok(Box::new(Encode::new()));
+    }
+
+    let delivered = Arc::new(AtomicU64::new(0));
+    let mut provider = SdkTracerProvider::builder()
+        .with_resource(Resource::builder_empty().with_service_name("bench").build());
+    if workload.sampler == Sampler::Off {
+        provider = provider.with_sampler(opentelemetry_sdk::trace::Sampler::AlwaysOff);
+    }
+    let mut runtime = None;
+    let processed = workload.tracer == Held::Typed;
+    if processed {
+        let endpoint = arguments.endpoint.clone();
+        let endpoint = || endpoint.ok_or("--endpoint is missing");
+        let sized = |provider, exporter| with_batch(provider, exporter, queue, batch);
+        provider = match workload.export {
+            Export::None => with_batch(provider, Null(delivered.clone()), queue, batch),
+            Export::Http => {
+                let inner = opentelemetry_otlp::SpanExporter::builder()
+                    .with_http()
+                    .with_protocol(Protocol::HttpBinary)
+                    .with_endpoint(format!("{}/v1/traces", endpoint()?))
+                    .build()
+                    .map_err(|error| error.to_string())?;
+                sized(provider, Counted { inner, delivered: delivered.clone() })
+            }
+            Export::Grpc => {
+                let started = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+                let started = started.map_err(|error| error.to_string())?;
+                let _inside = started.enter();
+                let inner = opentelemetry_otlp::SpanExporter::builder()
+                    .with_tonic()
+                    .with_endpoint(endpoint()?)
+                    .build()
+                    .map_err(|error| error.to_string())?;
+                let provider = sized(provider, Counted { inner, delivered: delivered.clone() });
+                drop(_inside);
+                runtime = Some(started);
+                provider
+            }
+        };
+    }
+    let provider = provider.build();
+    let pace = (paced && workload.export != Export::None).then_some(queue as u64 - 100);
+    let shape = workload.shape;
+    let common =
+        Sdk { provider, delivered, workload: workload.clone(), pace, paced, _runtime: runtime };
+    Ok(match workload.tracer {
+        Held::Typed => {
+            let tracer = common.provider.tracer("bench");
+            Box::new(Traced { tracer, shape, sdk: common, request: Request::sample() })
+        }
+        Held::Boxed => {
+            global::set_tracer_provider(common.provider.clone());
+            let tracer: BoxedTracer = global::tracer("bench");
+            Box::new(Traced { tracer, shape, sdk: common, request: Request::sample() })
+        }
+    })
+}
+
+fn with_batch<E: SpanExporter + 'static>(
+    provider: TracerProviderBuilder,
+    exporter: E,
+    queue: usize,
+    batch: usize,
+) -> TracerProviderBuilder {
+    let config = BatchConfigBuilder::default()
+        .with_max_queue_size(queue)
+        .with_max_export_batch_size(batch)
+        .build();
+    provider.with_span_processor(
+        BatchSpanProcessor::builder(exporter).with_batch_config(config).build(),
+    )
+}
+
+struct Sdk {
+    provider: SdkTracerProvider,
+    delivered: Arc<AtomicU64>,
+    workload: Workload,
+    /// Spans that may be under way; `None`: the caller never waits.
+    pace: Option<u64>,
+    /// Nothing may be lost.
+    paced: bool,
+    _runtime: Option<Runtime>,
+}
+
+struct Traced<T> {
+    tracer: T,
+    shape: Shape,
+    request: Request,
+    sdk: Sdk,
+}
+
+impl<T> Subject for Traced<T>
+where
+    T: Tracer + Sync,
+    T::Span: Send + Sync + 'static,
+{
+    fn run(&self, ops: u64) {
+        match (self.shape, self.sdk.pace) {
+            (Shape::Root, _) => (0..ops).for_each(|_| otel_api::root(&self.tracer)),
+            (Shape::Request, None) => {
+                (0..ops).for_each(|_| otel_api::request(&self.tracer, &self.request));
+            }
+            (Shape::Request, Some(limit)) => {
+                // Everything made before is delivered: `settle` came in between.
+                let before = self.sdk.delivered.load(SeqCst);
+                for op in 0..ops {
+                    while before + op * 5 - self.sdk.delivered.load(SeqCst).min(before + op * 5)
+                        > limit
+                    {
+                        std::thread::sleep(Duration::from_micros(100));
+                    }
+                    otel_api::request(&self.tracer, &self.request);
+                }
+            }
+        }
+    }
+
+    fn settle(&self) {
+        // Its flush has a deadline of its own and may be refused by a full queue: it is asked
+        // until nothing moves any more.
+        loop {
+            let before = self.sdk.delivered.load(SeqCst);
+            let flushed = self.sdk.provider.force_flush();
+            if flushed.is_ok() && self.sdk.delivered.load(SeqCst) == before {
+                return;
+            }
+        }
+    }
+
+    fn tally(&self, made: u64) -> Tally {
+        let kept = self.sdk.delivered.load(SeqCst);
+        let left = made.saturating_sub(kept);
+        match (self.sdk.workload.tracer, self.sdk.workload.sampler) {
+            (Held::Boxed, _) => Tally { nowhere: made, ..Tally::default() },
+            (_, Sampler::Off) => Tally { kept, sampled_out: left, ..Tally::default() },
+            // A paced row that loses is not what it says: nothing is booked, the sum is off.
+            _ if self.sdk.paced => Tally { kept, ..Tally::default() },
+            _ => Tally { kept, lost: left, ..Tally::default() },
+        }
+    }
+}
+
+/// The API over a tracer that does nothing.
+struct Api {
+    shape: Shape,
+    request: Request,
+}
+
+impl Subject for Api {
+    fn run(&self, ops: u64) {
+        let tracer = NoopTracer::new();
+        match self.shape {
+            Shape::Root => (0..ops).for_each(|_| otel_api::root(&tracer)),
+            Shape::Request => (0..ops).for_each(|_| otel_api::request(&tracer, &self.request)),
+        }
+    }
+
+    fn settle(&self) {}
+
+    fn tally(&self, made: u64) -> Tally {
+        Tally { nowhere: made, ..Tally::default() }
+    }
+}
+
+/// The tracer of a provider of its own, for whoever needs its spans.
+pub fn tracer(provider: &SdkTracerProvider) -> SdkTracer {
+    provider.tracer("bench")
+}

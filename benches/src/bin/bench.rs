@@ -1,0 +1,5 @@
+//! Spanwise, timed.
+
+fn main() -> std::process::ExitCode {
+    spanwise_bench_harness::serve(spanwise_benches::build)
+}

@@ -1,0 +1,123 @@
+//! Spanwise's set-ups: `spanwise` through the OpenTelemetry API, `spanwise-native` through its own
+//! methods. Spans always go all the way: through shards and worker to a receiver.
+
+use crate::encode::Encode;
+use crate::native;
+use opentelemetry::global;
+use spanwise::{OnFull, Protocol, Sampler, Spanwise, Tracer};
+use spanwise_bench_harness::{
+    Arguments, Export, Request, Sampler as Keeps, Shape, Subject, Tally, Tracer as Held, otel_api,
+};
+use spanwise_receiver::Receiver;
+use std::time::Duration;
+
+/// Builds what the arguments name. Without an endpoint a receiver inside this process takes the
+/// spans, and its word is compared at the end.
+///
+/// # Errors
+/// In words: an unknown implementation, or a provider that does not start.
+pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
+    let Arguments { workload, implementation, .. } = arguments;
+    let native = match implementation.as_str() {
+        "spanwise" => false,
+        "spanwise-native" => true,
+        other => return Err(format!("no implementation {other}")),
+    };
+    if workload.name == "encode" {
+        return Ok(Box::new(Encode::new()));
+    }
+    let receiver = match &arguments.endpoint {
+        Some(_) => None,
+        None => Some(Receiver::builder().start().map_err(|error| error.to_string())?),
+    };
+    let own = receiver.as_ref().map(Receiver::http_endpoint);
+    let endpoint = arguments.endpoint.clone().or(own).unwrap_or_default();
+    let mut builder = Spanwise::builder()
+        .with_environment(|_| None)
+        .with_service_name("bench")
+        .with_endpoint(endpoint)
+        .with_diagnostics(|_| {});
+    if workload.export == Export::Grpc {
+        builder = builder.with_protocol(Protocol::Grpc);
+    }
+    if workload.sampler == Keeps::Off {
+        builder = builder.with_sampler(Sampler::always_off());
+    }
+    // "default" means that: what does not fit is dropped.
+    if workload.name != DEFAULTS {
+        builder = builder.with_on_full(OnFull::Wait(PATIENCE));
+    }
+    let spanwise = builder.build().map_err(|error| error.to_string())?;
+    let tracer = match (native, workload.tracer) {
+        (true, _) => Api::Native(spanwise.tracer("bench")),
+        (false, Held::Typed) => Api::Typed(spanwise.tracer("bench")),
+        (false, Held::Boxed) => {
+            global::set_tracer_provider(spanwise.clone());
+            Api::Boxed(global::tracer("bench"))
+        }
+    };
+    let request = Request::sample();
+    Ok(Box::new(Traced { spanwise, tracer, shape: workload.shape, request, receiver }))
+}
+
+struct Traced {
+    spanwise: Spanwise,
+    tracer: Api,
+    shape: Shape,
+    request: Request,
+    receiver: Option<Receiver>,
+}
+
+enum Api {
+    Native(Tracer),
+    Typed(Tracer),
+    Boxed(global::BoxedTracer),
+}
+
+impl Subject for Traced {
+    fn run(&self, ops: u64) {
+        let request = &self.request;
+        let ops = 0..ops;
+        match (&self.tracer, self.shape) {
+            (Api::Native(tracer), Shape::Root) => ops.for_each(|_| native::root(tracer)),
+            (Api::Native(tracer), Shape::Request) => {
+                ops.for_each(|_| native::request(tracer, request));
+            }
+            (Api::Typed(tracer), Shape::Root) => ops.for_each(|_| otel_api::root(tracer)),
+            (Api::Typed(tracer), Shape::Request) => {
+                ops.for_each(|_| otel_api::request(tracer, request));
+            }
+            (Api::Boxed(tracer), Shape::Root) => ops.for_each(|_| otel_api::root(tracer)),
+            (Api::Boxed(tracer), Shape::Request) => {
+                ops.for_each(|_| otel_api::request(tracer, request));
+            }
+        }
+    }
+
+    fn settle(&self) {
+        // What it could not deliver stands in the ledger, which is looked at.
+        let _lost = self.spanwise.force_flush(PATIENCE);
+    }
+
+    fn tally(&self, _made: u64) -> Tally {
+        let ledger = self.spanwise.ledger();
+        let received = self.receiver.as_ref().map_or(ledger.exported, |own| own.stats().spans);
+        Tally {
+            // Should the receiver have counted something else, the sum is off by it.
+            kept: received,
+            lost: ledger.dropped_total(),
+            sampled_out: ledger.sampled_out,
+            nowhere: 0,
+        }
+    }
+
+    /// What the byte budget holds with room to spare; with the rival's 60,000 the caller would
+    /// wait for the receiver.
+    fn burst_spans(&self) -> Option<u64> {
+        Some(20_000)
+    }
+}
+
+/// The workload that changes no setting.
+const DEFAULTS: &str = "e2e-default";
+const PATIENCE: Duration = Duration::from_secs(60);
