@@ -4,12 +4,13 @@
 use crate::encode::Encode;
 use crate::native;
 use opentelemetry::global;
+use spanwise::worker::clock;
 use spanwise::{OnFull, Protocol, Sampler, Spanwise, Tracer};
 use spanwise_bench_harness::{
     Arguments, Export, Request, Sampler as Keeps, Shape, Subject, Tally, Tracer as Held, otel_api,
 };
 use spanwise_receiver::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Builds what the arguments name. Without an endpoint a receiver inside this process takes the
 /// spans, and its word is compared at the end.
@@ -48,6 +49,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         builder = builder.with_on_full(OnFull::Wait(PATIENCE));
     }
     let spanwise = builder.build().map_err(|error| error.to_string())?;
+    wait_for_the_clock();
     let tracer = match (native, workload.tracer) {
         (true, _) => Api::Native(spanwise.tracer("bench")),
         (false, Held::Typed) => Api::Typed(spanwise.tracer("bench")),
@@ -58,6 +60,15 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     };
     let request = Request::sample();
     Ok(Box::new(Traced { spanwise, tracer, shape: workload.shape, request, receiver }))
+}
+
+/// The counter takes over from the system clock after the worker's second anchor. What comes before
+/// is another, slower path: part of every process's first tenth of a second, not of its days.
+fn wait_for_the_clock() {
+    let started = Instant::now();
+    while clock::source() != clock::Source::Tsc && started.elapsed() < CLOCK_TAKES {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 struct Traced {
@@ -120,4 +131,6 @@ impl Subject for Traced {
 
 /// The workload that changes no setting.
 const DEFAULTS: &str = "e2e-default";
+/// On a machine without a counter nothing will come of waiting longer.
+const CLOCK_TAKES: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,5 +1,6 @@
 //! Spanwise's automation: `cargo xtask` lists what there is.
 
+mod bench_all;
 mod ci;
 mod demo;
 mod deps;
@@ -21,7 +22,7 @@ struct Command {
 }
 
 const COMMANDS: &[Command] =
-    &[demo::COMMAND, test::COMMAND, deps::COMMAND, ci::COMMAND, demo::RECEIVER];
+    &[demo::COMMAND, bench_all::COMMAND, test::COMMAND, deps::COMMAND, ci::COMMAND, demo::RECEIVER];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -1,0 +1,7 @@
+//! fastrace, timed.
+
+mod subject;
+
+fn main() -> std::process::ExitCode {
+    spanwise_bench_harness::serve(subject::build)
+}

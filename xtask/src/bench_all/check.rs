@@ -1,0 +1,64 @@
+//! `--check`: our own benches as a test.
+
+use super::build::Binaries;
+use super::contest::{Entry, Package, entries};
+use super::instructions::{self, Budget};
+use super::options::Options;
+use super::process::measure;
+use crate::step::timed;
+
+/// Runs each of our entries once, and compares instructions with the budget or rewrites it.
+pub(super) fn check(options: &Options) -> Result<(), String> {
+    let binaries = Binaries::build(true)?;
+    let ours: Vec<Entry> = entries()
+        .into_iter()
+        .filter(|entry| entry.package == Package::Ours && options.wants(entry.workload))
+        .collect();
+    timed("answers", || ours.iter().try_for_each(|entry| answer(entry, &binaries)))?;
+    let program = binaries.of(Package::Ours, false).ok_or("no binary")?;
+    if !instructions::is_possible() {
+        return match options.bless {
+            true => Err("valgrind is not installed".to_owned()),
+            false => {
+                println!("skipped: instruction budget (valgrind is not installed)");
+                Ok(())
+            }
+        };
+    }
+    timed("instructions", || {
+        let mut budget = Budget::read()?;
+        let measured = instructions::measure(&program, &ours)?;
+        if options.bless {
+            budget.replace(measured);
+            return budget.write();
+        }
+        budget.compare(&measured)
+    })
+}
+
+/// One run must find its spans again; with defaults only, spans may be lost.
+fn answer(entry: &Entry, binaries: &Binaries) -> Result<(), String> {
+    let Entry { workload, implementation, package } = entry;
+    for counting in [false, true] {
+        let program = binaries.of(*package, counting).ok_or("no binary")?;
+        let mode = if counting { "alloc" } else { "once" };
+        if counting && !entry.counts_allocations() {
+            continue;
+        }
+        let arguments =
+            ["--workload", workload, "--impl", implementation, "--mode", mode, "--ops", "1000"];
+        let answer = measure(&program, &binaries.sink(), &arguments.map(str::to_owned))?;
+        let wrong = |what: &str| Err(format!("{implementation} on {workload}: {what}: {answer}"));
+        if answer["made"].as_u64().is_none_or(|made| made == 0) {
+            return wrong("no span");
+        }
+        if *workload != "e2e-default" && answer["lost"].as_u64() != Some(0) {
+            return wrong("spans were lost");
+        }
+        let kept_none = answer["kept"].as_u64() == Some(0);
+        if kept_none != (*workload == "w1-off") {
+            return wrong("the sampler did not do as told");
+        }
+    }
+    Ok(())
+}

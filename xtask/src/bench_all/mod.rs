@@ -1,0 +1,46 @@
+//! `cargo xtask bench-all`: Spanwise and its rivals on the same workloads, in one table.
+
+mod against;
+mod build;
+mod check;
+mod contest;
+mod html;
+mod instructions;
+mod machine;
+mod options;
+mod process;
+mod report;
+mod row;
+mod run;
+mod targets;
+
+use crate::Command;
+use build::{Binaries, target};
+use options::Options;
+use report::Report;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "bench-all",
+    summary: "Spanwise against its rivals: one table, one report, losses shown",
+    help: options::HELP,
+    run,
+};
+
+fn run(arguments: &[String]) -> Result<(), String> {
+    let options = Options::parse(arguments)?;
+    if options.check || options.bless {
+        return check::check(&options);
+    }
+    let binaries = Binaries::build(false)?;
+    let other = options.against.as_deref().map(against::Revision::build).transpose()?;
+    let rows = run::run(&options, &binaries, other.as_ref())?;
+    let report = Report::new(rows, options.quick);
+    let folder = target().join("bench");
+    report.write(&folder)?;
+    print!("{report}");
+    if let Some(other) = &other {
+        print!("{}", other.compare(&report.rows));
+    }
+    println!("\nThe whole report: {}", folder.join("report.html").display());
+    Ok(())
+}

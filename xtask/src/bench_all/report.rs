@@ -1,0 +1,148 @@
+//! The report: on the terminal, as Markdown, as JSON, as a page.
+
+use super::html;
+use super::machine;
+use super::row::Row;
+use super::targets::{Target, judge};
+use serde_json::{Value, json};
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+/// Everything a run found.
+pub(super) struct Report {
+    pub(super) machine: Value,
+    pub(super) rows: Vec<Row>,
+    pub(super) targets: Vec<Target>,
+    pub(super) quick: bool,
+}
+
+impl Report {
+    pub(super) fn new(rows: Vec<Row>, quick: bool) -> Self {
+        Self { machine: machine::describe(), targets: judge(&rows), rows, quick }
+    }
+
+    /// Writes `report.json`, `report.md` and `report.html`.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), String> {
+        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        for (name, text) in [
+            ("report.json", format!("{:#}\n", self.to_json())),
+            ("report.md", self.to_markdown()),
+            ("report.html", html::page(self)),
+        ] {
+            let path = folder.join(name);
+            std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// The workloads that have rows, each with them.
+    pub(super) fn workloads(&self) -> Vec<(&str, Vec<&Row>)> {
+        let mut workloads: Vec<(&str, Vec<&Row>)> = Vec::new();
+        for row in &self.rows {
+            match workloads.iter_mut().find(|(name, _)| *name == row.workload) {
+                Some((_, rows)) => rows.push(row),
+                None => workloads.push((&row.workload, vec![row])),
+            }
+        }
+        workloads
+    }
+
+    fn to_json(&self) -> Value {
+        let targets: Vec<Value> = self
+            .targets
+            .iter()
+            .map(|target| {
+                json!({
+                    "workload": target.workload,
+                    "name": target.name,
+                    "wanted": target.wanted,
+                    "measured": target.measured,
+                    "met": target.met,
+                })
+            })
+            .collect();
+        json!({
+            "machine": self.machine,
+            "quick": self.quick,
+            "rows": self.rows.iter().map(Row::to_json).collect::<Vec<_>>(),
+            "targets": targets,
+        })
+    }
+
+    fn to_markdown(&self) -> String {
+        let mut text = format!("# Spanwise against its rivals\n\n`{}`\n", self.machine);
+        for (workload, rows) in self.workloads() {
+            let _ = writeln!(text, "\n## {workload}\n\n| {} |", HEADINGS.join(" | "));
+            let _ = writeln!(text, "|{}", "---|".repeat(HEADINGS.len()));
+            for row in rows {
+                let _ = writeln!(text, "| {} |", cells(row).join(" | "));
+            }
+        }
+        text +=
+            "\n## Targets\n\n| workload | target | wanted | measured | |\n|---|---|---|---|---|\n";
+        for target in &self.targets {
+            let Target { workload, name, wanted, .. } = target;
+            let (measured, verdict) = verdict(target);
+            let _ = writeln!(text, "| {workload} | {name} | {wanted} | {measured} | {verdict} |");
+        }
+        text
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (workload, rows) in self.workloads() {
+            writeln!(f, "\n{workload}")?;
+            line(f, &HEADINGS.map(str::to_owned))?;
+            for row in rows {
+                line(f, &cells(row))?;
+            }
+        }
+        writeln!(f, "\nTargets")?;
+        for target in &self.targets {
+            let (measured, verdict) = verdict(target);
+            let Target { workload, name, wanted, .. } = target;
+            writeln!(f, "  {workload:<12} {name:<52} {wanted:<34} {measured:>10}  {verdict}")?;
+        }
+        Ok(())
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, cells: &[String; 9]) -> fmt::Result {
+    let [name, rest @ ..] = cells;
+    write!(f, "  {name:<24}")?;
+    for cell in rest {
+        write!(f, " {cell:>10}")?;
+    }
+    writeln!(f)
+}
+
+/// The row's figures under [`HEADINGS`]; `-` where it has none.
+pub(super) fn cells(row: &Row) -> [String; 9] {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let nanos = |nanos: f64| format!("{nanos:.1}");
+    let range = row.ns_range();
+    [
+        row.implementation.clone(),
+        or_dash(row.ns().map(nanos)),
+        or_dash(range.map(|(min, _)| nanos(min))),
+        or_dash(range.map(|(_, max)| nanos(max))),
+        or_dash(row.cpu_ns().map(nanos)),
+        or_dash(row.allocs.map(|allocs| format!("{allocs:.2}"))),
+        or_dash(row.kept().map(|share| format!("{:.1} %", 100.0 * share))),
+        or_dash(row.spans_per_second().map(|rate| format!("{:.2} M", rate / 1e6))),
+        format!("{:.1}", row.rss_peak_bytes as f64 / f64::from(1 << 20)),
+    ]
+}
+
+pub(super) const HEADINGS: [&str; 9] =
+    ["", "ns", "min", "max", "CPU ns", "allocs", "kept", "spans/s", "RSS MiB"];
+
+/// What was measured, and the word for it.
+pub(super) fn verdict(target: &Target) -> (&str, &'static str) {
+    match &target.measured {
+        None => ("-", "not measured"),
+        Some(measured) if target.met => (measured, "pass"),
+        Some(measured) => (measured, "FAIL"),
+    }
+}
