@@ -1,6 +1,8 @@
 //! Finished spans to the bytes of a request.
 
-use spanwise::wire::write::{SpanHeader, SpanWriter, Value, encode_resource, encode_scope};
+use spanwise::wire::write::{
+    EncodeSpan as _, SpanHeader, SpanWriter, Value, encode_resource, encode_scope,
+};
 use spanwise::wire::{Chunk, Framer, RequestLimits, SpanKind, SpanLimits, SpanMeta};
 use spanwise_bench_harness::{Request, Subject, Tally};
 use std::hint::black_box;
@@ -21,12 +23,12 @@ impl Encode {
         for index in 0..BATCH {
             let header = write(&mut writer, &request, index);
             let span = writer.finish(&header);
-            if chunks.last().is_none_or(|chunk: &Chunk| !chunk.fits(span.len())) {
+            if chunks.last().is_none_or(|chunk: &Chunk| !chunk.fits(span.encoded_len())) {
                 chunks.push(Chunk::with_capacity(64 << 10, 1024));
             }
             let meta = SpanMeta { trace_id: header.trace_id, ..SpanMeta::default() };
             if let Some(chunk) = chunks.last_mut() {
-                chunk.push(span, meta);
+                chunk.push(&span, meta);
             }
         }
         let service = [("service.name", Value::Str("bench"))];

@@ -1,19 +1,27 @@
 //! Spanwise's set-ups: `spanwise` through the OpenTelemetry API, `spanwise-native` through its own
-//! methods. Spans always go all the way: through shards and worker to a receiver.
+//! methods. Spans always go all the way, through shards, worker and requests: to a receiver, or,
+//! where the workload has none, to a sink that drops the requests, as the rivals' exporters do.
 
 use crate::encode::Encode;
 use crate::native;
+use bytes::Bytes;
 use opentelemetry::global;
+use spanwise::transport::Outcome;
+use spanwise::wire::read::TraceRequest;
 use spanwise::worker::clock;
 use spanwise::{OnFull, Protocol, Sampler, Spanwise, Tracer};
 use spanwise_bench_harness::{
-    Arguments, Export, Request, Sampler as Keeps, Shape, Subject, Tally, Tracer as Held, otel_api,
+    Arguments, Export, Mode, Request, Sampler as Keeps, Shape, Subject, Tally, Tracer as Held,
+    otel_api,
 };
 use spanwise_receiver::Receiver;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-/// Builds what the arguments name. Without an endpoint a receiver inside this process takes the
-/// spans, and its word is compared at the end.
+/// Builds what the arguments name. End to end, without an endpoint, a receiver inside this process
+/// takes the spans, and its word is compared at the end.
 ///
 /// # Errors
 /// In words: an unknown implementation, or a provider that does not start.
@@ -27,17 +35,27 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     if workload.name == "encode" {
         return Ok(Box::new(Encode::new()));
     }
-    let receiver = match &arguments.endpoint {
-        Some(_) => None,
-        None => Some(Receiver::builder().start().map_err(|error| error.to_string())?),
-    };
-    let own = receiver.as_ref().map(Receiver::http_endpoint);
-    let endpoint = arguments.endpoint.clone().or(own).unwrap_or_default();
     let mut builder = Spanwise::builder()
         .with_environment(|_| None)
         .with_service_name("bench")
-        .with_endpoint(endpoint)
         .with_diagnostics(|_| {});
+    let arrived = match (workload.export, &arguments.endpoint) {
+        (Export::None, _) => {
+            let found = Arc::new(AtomicU64::new(0));
+            builder = builder.with_sink(sink(found.clone(), arguments.mode));
+            // Counted by reading the requests; while it is timed, the ledger's word will do.
+            if arguments.mode == Mode::Time { Arrived::Ledger } else { Arrived::Sink(found) }
+        }
+        (_, Some(endpoint)) => {
+            builder = builder.with_endpoint(endpoint);
+            Arrived::Ledger
+        }
+        (_, None) => {
+            let receiver = Receiver::builder().start().map_err(|error| error.to_string())?;
+            builder = builder.with_endpoint(receiver.http_endpoint());
+            Arrived::Receiver(receiver)
+        }
+    };
     if workload.export == Export::Grpc {
         builder = builder.with_protocol(Protocol::Grpc);
     }
@@ -59,7 +77,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         }
     };
     let request = Request::sample();
-    Ok(Box::new(Traced { spanwise, tracer, shape: workload.shape, request, receiver }))
+    Ok(Box::new(Traced { spanwise, tracer, shape: workload.shape, request, arrived }))
 }
 
 /// The counter takes over from the system clock after the worker's second anchor. What comes before
@@ -76,7 +94,25 @@ struct Traced {
     tracer: Api,
     shape: Shape,
     request: Request,
-    receiver: Option<Receiver>,
+    arrived: Arrived,
+}
+
+/// Who says how many spans arrived.
+enum Arrived {
+    Ledger,
+    Sink(Arc<AtomicU64>),
+    Receiver(Receiver),
+}
+
+/// Drops requests.
+fn sink(found: Arc<AtomicU64>, mode: Mode) -> impl Fn(Bytes) -> Ready<Outcome> {
+    move |request| {
+        if mode != Mode::Time {
+            let spans = TraceRequest::new(&request).count_spans();
+            found.fetch_add(spans.unwrap_or(0), SeqCst);
+        }
+        ready(Outcome::Accepted { rejected: 0, message: None })
+    }
 }
 
 enum Api {
@@ -112,20 +148,18 @@ impl Subject for Traced {
 
     fn tally(&self, _made: u64) -> Tally {
         let ledger = self.spanwise.ledger();
-        let received = self.receiver.as_ref().map_or(ledger.exported, |own| own.stats().spans);
+        let arrived = match &self.arrived {
+            Arrived::Ledger => ledger.exported,
+            Arrived::Sink(found) => found.load(SeqCst),
+            Arrived::Receiver(receiver) => receiver.stats().spans,
+        };
         Tally {
-            // Should the receiver have counted something else, the sum is off by it.
-            kept: received,
+            // Should it have counted something else, the sum is off by it.
+            kept: arrived,
             lost: ledger.dropped_total(),
             sampled_out: ledger.sampled_out,
             nowhere: 0,
         }
-    }
-
-    /// What the byte budget holds with room to spare; with the rival's 60,000 the caller would
-    /// wait for the receiver.
-    fn burst_spans(&self) -> Option<u64> {
-        Some(20_000)
     }
 }
 

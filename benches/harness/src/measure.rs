@@ -186,7 +186,7 @@ impl Run<'_> {
 
     fn ops_of_burst(&self) -> u64 {
         let workload = &self.arguments.workload;
-        let spans = self.subject.burst_spans().unwrap_or(workload.burst_spans.max(20_000));
+        let spans = self.subject.burst_spans().unwrap_or(workload.burst_spans);
         (spans / workload.spans_per_op).max(1)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::budget::{Budget, Charge};
 use crate::config::ShardsConfig;
+use spanwise_wire::write::EncodeSpan;
 use spanwise_wire::{Chunk, SpanMeta};
 
 /// A chunk of finished spans whose memory is charged to a budget for as long as it lives.
@@ -19,8 +20,12 @@ impl Buffer {
         Some(Self { chunk: Chunk::with_capacity(config.chunk_bytes, config.chunk_spans), charge })
     }
 
-    pub(crate) fn of_one(budget: &Budget, span: &[u8], meta: SpanMeta) -> Option<Self> {
-        let charge = budget.try_charge(Chunk::bytes_for_one(span.len()))?;
+    pub(crate) fn of_one<S: EncodeSpan + ?Sized>(
+        budget: &Budget,
+        span: &S,
+        meta: SpanMeta,
+    ) -> Option<Self> {
+        let charge = budget.try_charge(Chunk::bytes_for_one(span.encoded_len()))?;
         Some(Self { chunk: Chunk::of_one(span, meta), charge })
     }
 

@@ -5,6 +5,7 @@ use crate::buffer::Buffer;
 use crate::config::ShardsConfig;
 use crate::try_lock::{TryLock, TryLockGuard};
 use crossbeam_queue::ArrayQueue;
+use spanwise_wire::write::EncodeSpan;
 use spanwise_wire::{Chunk, SpanMeta};
 use std::cell::Cell;
 use std::sync::atomic::{
@@ -89,34 +90,42 @@ impl Shards {
     ///
     /// # Errors
     /// The span was not stored, for the reason given.
-    pub fn push(&self, span: &[u8], meta: SpanMeta) -> Result<Pushed, Refused> {
-        self.push_with(span, || meta)
+    pub fn push<S: EncodeSpan + ?Sized>(
+        &self,
+        span: &S,
+        meta: SpanMeta,
+    ) -> Result<Pushed, Refused> {
+        if self.push_at_home(span, || meta) {
+            return Ok(Pushed { wake: false, spilled: false });
+        }
+        self.push_anywhere(home_slot(), span, meta)
     }
 
-    /// As [`push`](Self::push), with the meta made where it is stored.
+    /// Stores a span if the open chunk of this thread's slot takes it, as it nearly always does.
+    /// False: nothing was stored; [`push`](Self::push) it.
     ///
-    /// A meta that travels through memory is stored in words and loaded in pairs, and each such
-    /// load waits for the stores to retire: a third of the time of the whole call. `meta` runs with
-    /// the slot taken: it should do no more than put its fields together.
-    ///
-    /// # Errors
-    /// As [`push`](Self::push).
+    /// Apart from `push` because it is meant to become part of its caller: `span` and what `meta`
+    /// puts together need no place in memory then but the one in the chunk. `meta` runs with the
+    /// slot taken.
     #[inline(always)]
-    pub fn push_with(&self, span: &[u8], meta: impl Fn() -> SpanMeta) -> Result<Pushed, Refused> {
+    pub fn push_at_home<S: EncodeSpan + ?Sized>(
+        &self,
+        span: &S,
+        meta: impl FnOnce() -> SpanMeta,
+    ) -> bool {
         // Not brought into range by a division, which would cost more than the lock: a slot that
-        // is not there is as good as one that is taken, and the next try is in range.
-        let home = home_slot();
-        if let Some(slot) = self.slots.get(home)
+        // is not there is as good as one that is taken, and `push` tries one in range.
+        if let Some(slot) = self.slots.get(home_slot())
             && let Some(mut open) = slot.try_lock()
             && let Some(buffer) = &mut *open
-            && buffer.chunk.fits(span.len())
+            && buffer.chunk.fits(span.encoded_len())
             // Read with the slot held: `close` comes before the last sweep, which takes the slot.
             && !self.closed.load(Relaxed)
         {
             buffer.chunk.push(span, meta());
-            return Ok(Pushed { wake: false, spilled: false });
+            return true;
         }
-        self.push_anywhere(home, span, meta())
+        false
     }
 
     /// As [`push`](Self::push), and when the budget is used up waits for room until `deadline`,
@@ -128,14 +137,14 @@ impl Shards {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn push_or_wait(
+    pub fn push_or_wait<S: EncodeSpan + ?Sized>(
         &self,
-        span: &[u8],
+        span: &S,
         meta: SpanMeta,
         deadline: Instant,
         wake: impl Fn(),
     ) -> Result<Pushed, Refused> {
-        let mut patient = self.least_charge(span.len()) <= self.budget.limit();
+        let mut patient = self.least_charge(span.encoded_len()) <= self.budget.limit();
         loop {
             let seen = self.budget.room().version();
             match self.push(span, meta) {
@@ -237,7 +246,13 @@ impl Shards {
     /// The home slot is taken, or needs a new chunk. A thread that finds its slot taken keeps to
     /// the next free one from then on.
     #[cold]
-    fn push_anywhere(&self, home: usize, span: &[u8], meta: SpanMeta) -> Result<Pushed, Refused> {
+    #[inline(never)]
+    fn push_anywhere<S: EncodeSpan + ?Sized>(
+        &self,
+        home: usize,
+        span: &S,
+        meta: SpanMeta,
+    ) -> Result<Pushed, Refused> {
         for round in 0..ROUNDS {
             for step in 0..self.slots.len() {
                 let index = (home + step) % self.slots.len();
@@ -254,10 +269,10 @@ impl Shards {
         self.spill(span, meta)
     }
 
-    fn store(
+    fn store<S: EncodeSpan + ?Sized>(
         &self,
         open: &mut Option<Buffer>,
-        span: &[u8],
+        span: &S,
         meta: SpanMeta,
     ) -> Result<Pushed, Refused> {
         // Read with the slot held: `close` comes before the last sweep, the sweep takes the slot.
@@ -265,7 +280,7 @@ impl Shards {
             return Err(Refused::Closed);
         }
         match open {
-            Some(buffer) if buffer.chunk.fits(span.len()) => {
+            Some(buffer) if buffer.chunk.fits(span.encoded_len()) => {
                 buffer.chunk.push(span, meta);
                 Ok(Pushed { wake: false, spilled: false })
             }
@@ -275,13 +290,13 @@ impl Shards {
 
     /// The open chunk is full, or there is none.
     #[cold]
-    fn store_in_next(
+    fn store_in_next<S: EncodeSpan + ?Sized>(
         &self,
         open: &mut Option<Buffer>,
-        span: &[u8],
+        span: &S,
         meta: SpanMeta,
     ) -> Result<Pushed, Refused> {
-        if self.config.is_oversize(span.len()) {
+        if self.config.is_oversize(span.encoded_len()) {
             // Larger than any chunk: it gets one of its own, and the open chunk stays open.
             let buffer = self.chunk_of_one(span, meta).ok_or(Refused::Budget)?;
             let wake = self.hand_over(buffer).map_err(|_| Refused::Budget)?;
@@ -319,9 +334,9 @@ impl Shards {
         None
     }
 
-    fn chunk_of_one(&self, span: &[u8], meta: SpanMeta) -> Option<Buffer> {
+    fn chunk_of_one<S: EncodeSpan + ?Sized>(&self, span: &S, meta: SpanMeta) -> Option<Buffer> {
         Buffer::of_one(&self.budget, span, meta).or_else(|| {
-            self.make_room(Chunk::bytes_for_one(span.len()));
+            self.make_room(Chunk::bytes_for_one(span.encoded_len()));
             Buffer::of_one(&self.budget, span, meta)
         })
     }
@@ -371,7 +386,7 @@ impl Shards {
 
     /// Every slot is taken: the span goes to the queue in a chunk of its own.
     #[cold]
-    fn spill(&self, span: &[u8], meta: SpanMeta) -> Result<Pushed, Refused> {
+    fn spill<S: EncodeSpan + ?Sized>(&self, span: &S, meta: SpanMeta) -> Result<Pushed, Refused> {
         self.spilling.fetch_add(1, SeqCst);
         let result = if self.closed.load(SeqCst) {
             Err(Refused::Closed)

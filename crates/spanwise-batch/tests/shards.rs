@@ -285,13 +285,13 @@ fn a_meta_made_in_place_may_push_or_panic() {
     let shards = shards(small(1, 1024, 8), 1 << 20);
     assert!(push(&shards, 0, 10).is_ok());
     // With its own slot taken, the inner one spills.
-    let outer = shards.push_with(&span(1, 10), || {
+    let outer = shards.push_at_home(&span(1, 10), || {
         assert!(push(&shards, 2, 10).unwrap().spilled);
         meta(1)
     });
-    assert!(outer.is_ok());
+    assert!(outer);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        shards.push_with(&span(3, 10), || std::panic::resume_unwind(Box::new(())))
+        shards.push_at_home(&span(3, 10), || std::panic::resume_unwind(Box::new(())))
     }));
     assert!(panicked.is_err());
     assert!(!push(&shards, 4, 10).unwrap().spilled);

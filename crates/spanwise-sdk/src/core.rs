@@ -1,10 +1,10 @@
 //! What spans, tracers and the worker share.
 
-use crate::sampler::Sampler;
+use crate::sampler::{Sampler, Verdicts};
 use crate::scopes::Scopes;
 use spanwise_batch::{Budget, Pushed, Refused, Shards};
 use spanwise_ledger::{DropReason, Ledger, Note};
-use spanwise_wire::write::Losses;
+use spanwise_wire::write::{FinishedSpan, Losses};
 use spanwise_wire::{SpanLimits, SpanMeta};
 use spanwise_worker::WakeHandle;
 use std::sync::OnceLock;
@@ -16,6 +16,8 @@ pub(crate) struct Core {
     pub(crate) disabled: bool,
     pub(crate) limits: SpanLimits,
     pub(crate) sampler: Sampler,
+    /// What `sampler` says of every span.
+    pub(crate) verdicts: Verdicts,
     pub(crate) ledger: Ledger,
     pub(crate) shards: Shards,
     /// What requests are charged to, as the chunks of `shards` are to theirs.
@@ -39,13 +41,12 @@ pub enum OnFull {
 }
 
 impl Core {
-    /// Hands over an ended span.
-    #[inline(always)]
-    pub(crate) fn store(&self, span: &[u8], meta: impl Fn() -> SpanMeta) {
-        match self.shards.push_with(span, &meta) {
-            Ok(Pushed { wake: false, spilled: false }) => {}
+    /// Hands over an ended span that [`Shards::push_at_home`] did not take.
+    #[cold]
+    pub(crate) fn store(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
+        match self.shards.push(span, meta) {
             Ok(pushed) => self.after_push(pushed),
-            Err(refused) => self.refused(refused, span, meta()),
+            Err(refused) => self.refused(refused, span, meta),
         }
     }
 
@@ -57,6 +58,7 @@ impl Core {
     }
 
     #[cold]
+    #[inline(never)]
     pub(crate) fn note_losses(&self, losses: &Losses) {
         for (note, count) in [
             (Note::DroppedAttributes, losses.attributes),
@@ -70,7 +72,6 @@ impl Core {
         }
     }
 
-    #[cold]
     fn after_push(&self, pushed: Pushed) {
         if pushed.spilled {
             self.ledger.note(Note::Spilled, 1);
@@ -80,8 +81,7 @@ impl Core {
         }
     }
 
-    #[cold]
-    fn refused(&self, refused: Refused, span: &[u8], meta: SpanMeta) {
+    fn refused(&self, refused: Refused, span: &FinishedSpan<'_>, meta: SpanMeta) {
         if refused == Refused::Budget && self.shards.ready() == 0 {
             // Nothing is on its way to the worker: all the room is in open chunks.
             self.wake();

@@ -7,26 +7,36 @@ use std::hash::{BuildHasher, Hasher};
 /// Random ids for a root span, never zero.
 #[inline(always)]
 pub(crate) fn trace_and_span_id() -> (u128, u64) {
-    with_generator(|state| {
-        let trace_id = u128::from(state.next_nonzero()) << 64 | u128::from(state.next_nonzero());
-        (trace_id, state.next_nonzero())
+    with_generator(|generator| {
+        let trace_id = u128::from(generator.next()) << 64 | u128::from(nonzero(generator.next()));
+        (trace_id, nonzero(generator.next()))
     })
 }
 
 /// A random span id, never zero.
 #[inline(always)]
 pub(crate) fn span_id() -> u64 {
-    with_generator(Xoshiro::next_nonzero)
+    with_generator(|generator| nonzero(generator.next()))
 }
 
-/// xoshiro256++ (Blackman, Vigna: *Scrambled Linear Pseudorandom Number Generators*, 2019).
-///
-/// 256 bits of state, because a fleet makes many streams: with the 64 bits of a smaller generator
-/// two of a million threads would soon run through the same ids.
-#[derive(Clone, Copy)]
-struct Xoshiro([u64; 4]);
+/// Zero is no id.
+#[inline(always)]
+fn nonzero(id: u64) -> u64 {
+    if id != 0 { id } else { 1 }
+}
 
-impl Xoshiro {
+/// PCG-XSL-RR 128/64 without increment (O'Neill: *PCG: A Family of Simple Fast Space-Efficient
+/// Statistically Good Algorithms for Random Number Generation*, 2014).
+///
+/// 128 bits of state, because a fleet makes many streams: with 64 bits two of a million threads
+/// would soon run through the same ids. A step is a multiplication and a few additions, half of
+/// what a generator of shifts and rotations takes.
+struct Pcg {
+    /// Odd, or 0 when it was not seeded yet.
+    state: u128,
+}
+
+impl Pcg {
     /// Seeds from the operating system's randomness, by way of std's hasher keys. These move on
     /// with each `RandomState`, so two threads never get the same.
     #[cold]
@@ -34,52 +44,38 @@ impl Xoshiro {
         let word = || {
             let mut hasher = RandomState::new().build_hasher();
             hasher.write_u64(0x7370_616e_7769_7365);
-            hasher.finish()
+            u128::from(hasher.finish())
         };
-        Self([word(), word(), word(), word() | 1])
-    }
-
-    /// Never zero, which is no id.
-    #[inline(always)]
-    fn next_nonzero(&mut self) -> u64 {
-        let id = self.next();
-        if id != 0 { id } else { 1 }
+        Self { state: word() << 64 | word() | 1 }
     }
 
     #[inline(always)]
     fn next(&mut self) -> u64 {
-        let [a, b, c, d] = &mut self.0;
-        let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
-        let shifted = *b << 17;
-        *c ^= *a;
-        *d ^= *b;
-        *b ^= *c;
-        *a ^= *d;
-        *c ^= shifted;
-        *d = d.rotate_left(45);
-        result
+        self.state = self.state.wrapping_mul(MULTIPLIER);
+        let folded = (self.state >> 64) as u64 ^ self.state as u64;
+        folded.rotate_right((self.state >> 122) as u32)
     }
 }
+
+/// The paper's for 128 bits.
+const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
 
 thread_local! {
     // Without a destructor: ids can be made at any time of a thread's life. Word by word, because
     // a 16-byte load of what was just stored as two words waits for the stores to retire.
-    static GENERATOR: [Cell<u64>; 4] = const { [const { Cell::new(0) }; 4] };
+    static STATE: [Cell<u64>; 2] = const { [const { Cell::new(0) }; 2] };
 }
 
 #[inline(always)]
-fn with_generator<T>(draw: impl FnOnce(&mut Xoshiro) -> T) -> T {
-    GENERATOR.with(|[a, b, c, d]| {
-        let mut state = Xoshiro([a.get(), b.get(), c.get(), d.get()]);
-        // A seeded state passes through this once in 2⁶⁴ draws, and is then seeded anew.
-        if state.0[3] == 0 {
-            state = Xoshiro::seeded();
+fn with_generator<T>(draw: impl FnOnce(&mut Pcg) -> T) -> T {
+    STATE.with(|[low, high]| {
+        let mut generator = Pcg { state: u128::from(high.get()) << 64 | u128::from(low.get()) };
+        if low.get() == 0 {
+            generator = Pcg::seeded();
         }
-        let drawn = draw(&mut state);
-        a.set(state.0[0]);
-        b.set(state.0[1]);
-        c.set(state.0[2]);
-        d.set(state.0[3]);
+        let drawn = draw(&mut generator);
+        low.set(generator.state as u64);
+        high.set((generator.state >> 64) as u64);
         drawn
     })
 }
@@ -91,10 +87,20 @@ mod tests {
 
     #[test]
     fn follows_the_published_generator() {
-        // First outputs for the state 1, 2, 3, 4, as the authors' C code gives them.
-        let mut state = Xoshiro([1, 2, 3, 4]);
-        let first = [state.next(), state.next(), state.next()];
-        assert_eq!(first, [41_943_041, 58_720_359, 3_588_806_011_781_223]);
+        // First outputs for the seed 42, as the authors' `mcg_xsl_rr_128_64` gives them.
+        let mut generator = Pcg { state: 42 | 1 };
+        let first = [(); 6].map(|()| generator.next());
+        assert_eq!(
+            first,
+            [
+                0x63b4_a3a8_13ce_700a,
+                0x3829_5420_0617_ab24,
+                0xa7fd_85ae_3fe9_50ce,
+                0xd715_286a_a288_7737,
+                0x60c9_2fee_2e59_f32c,
+                0x84c4_e96b_eff3_0017,
+            ]
+        );
     }
 
     #[test]

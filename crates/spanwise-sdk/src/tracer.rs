@@ -3,8 +3,8 @@
 use crate::core::Core;
 use crate::ids;
 use crate::provider::Handle;
-use crate::sampler::Decision;
-use crate::span::{Beginning, Span};
+use crate::sampler::{Decision, Verdict};
+use crate::span::{Beginning, Identity, Span};
 use opentelemetry::Context;
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanContext, SpanKind as ApiKind, TraceContextExt, TraceFlags,
@@ -74,63 +74,88 @@ impl Tracer {
     ) -> Span {
         let core = &self.core;
         if core.disabled {
-            return Span::off(parent.cloned().unwrap_or(SpanContext::NONE));
+            return Self::pass_through(parent);
         }
-        let parent = parent.filter(|parent| {
-            let valid = parent.is_valid();
-            if !valid && **parent != SpanContext::NONE {
-                core.ledger.note(Note::InvalidParent, 1);
-            }
-            valid
-        });
+        let parent = parent.filter(|parent| parent.is_valid() || self.is_no_parent(parent));
         let (trace_id, span_id) = match parent {
             Some(parent) => (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id()),
             None => ids::trace_and_span_id(),
         };
+        let verdict = core.verdicts.on(parent);
+        let inherits = parent.is_some_and(|parent| *parent.trace_state() != TraceState::NONE);
+        if verdict == Verdict::Ask || inherits {
+            return self.begin_asking(name, kind, parent, start, (trace_id, span_id));
+        }
+        self.begin_decided(name, kind, parent, start, (trace_id, span_id), verdict == Verdict::Keep)
+    }
+
+    #[inline(always)]
+    fn begin_decided(
+        &self,
+        name: &str,
+        kind: SpanKind,
+        parent: Option<&SpanContext>,
+        start: Option<SystemTime>,
+        (trace_id, span_id): (u128, u64),
+        keep: bool,
+    ) -> Span {
+        let core = &self.core;
         // Our trace ids are random in all their bits, which consistent sampling builds on: say so
         // (W3C Trace Context level 2). A parent's word on its own id is passed on as it is.
-        let flags = parent.map_or(RANDOM, |parent| parent.trace_flags());
-        let sampler = &core.sampler;
-        let decision = sampler.decide(parent, trace_id);
-        let keep = matches!(decision, Decision::Keep | Decision::KeepWith(_));
-        // Nothing but these two forms: a trace state that is passed on from one place to the next
-        // would be copied through memory each time, and nearly always it is empty.
-        let inherited = parent.map(|parent| parent.trace_state());
-        let trace_state = match decision {
-            Decision::Keep | Decision::Drop => match inherited {
-                Some(inherited) if inherited.into_iter().len() > 0 => inherited.clone(),
-                _ => TraceState::NONE,
-            },
-            Decision::KeepWith(own) | Decision::DropWith(own) => *own,
-        };
-        if keep {
-            core.ledger.started();
-            Span::recording(
-                core,
-                Beginning {
-                    name,
-                    kind,
-                    scope: self.scope,
-                    trace_id,
-                    span_id,
-                    parent_span_id: parent
-                        .map_or(0, |parent| u64::from_be_bytes(parent.span_id().to_bytes())),
-                    parent_is_remote: parent.is_some_and(|parent| parent.is_remote()),
-                    flags: flags.with_sampled(true),
-                    trace_state,
-                    start,
-                },
-            )
-        } else {
+        let flags = parent.map_or(RANDOM, |parent| parent.trace_flags()).with_sampled(keep);
+        let context = Identity { trace_id, span_id, flags };
+        if !keep {
             core.ledger.sampled_out();
-            Span::off(SpanContext::new(
-                trace_id.into(),
-                span_id.into(),
-                flags.with_sampled(false),
-                false,
-                trace_state,
-            ))
+            return Span::off(context);
         }
+        core.ledger.started();
+        let parent_span_id =
+            parent.map_or(0, |parent| u64::from_be_bytes(parent.span_id().to_bytes()));
+        let parent_is_remote = parent.is_some_and(|parent| parent.is_remote());
+        let scope = self.scope;
+        Span::recording(
+            core,
+            Beginning { name, kind, scope, context, parent_span_id, parent_is_remote, start },
+        )
+    }
+
+    /// The sampler has to look at the span, or there is a trace state to pass on. Rare, and each
+    /// of them allocates: apart, so that nothing of it is in the way of the others.
+    #[cold]
+    #[inline(never)]
+    fn begin_asking(
+        &self,
+        name: &str,
+        kind: SpanKind,
+        parent: Option<&SpanContext>,
+        start: Option<SystemTime>,
+        ids: (u128, u64),
+    ) -> Span {
+        let decision = self.core.sampler.decide(parent, ids.0);
+        let keep = matches!(decision, Decision::Keep | Decision::KeepWith(_));
+        let span = self.begin_decided(name, kind, parent, start, ids, keep);
+        match decision {
+            Decision::KeepWith(own) | Decision::DropWith(own) => span.with_trace_state(*own),
+            Decision::Keep | Decision::Drop => match parent {
+                Some(parent) => span.with_trace_state(parent.trace_state().clone()),
+                None => span,
+            },
+        }
+    }
+
+    /// An invalid parent means a new trace, and is told unless it is the usual "none".
+    #[cold]
+    fn is_no_parent(&self, parent: &SpanContext) -> bool {
+        if *parent != SpanContext::NONE {
+            self.core.ledger.note(Note::InvalidParent, 1);
+        }
+        false
+    }
+
+    /// `OTEL_SDK_DISABLED`: the parent's context passes through.
+    #[cold]
+    fn pass_through(parent: Option<&SpanContext>) -> Span {
+        Span::carrying(parent.cloned().unwrap_or(SpanContext::NONE))
     }
 }
 
@@ -141,7 +166,7 @@ impl opentelemetry::trace::Tracer for Tracer {
     #[inline(always)]
     fn build_with_context(&self, builder: SpanBuilder, parent_cx: &Context) -> Span {
         if parent_cx.is_telemetry_suppressed() {
-            return Span::off(SpanContext::NONE);
+            return Span::carrying(SpanContext::NONE);
         }
         let parent_span = parent_cx.has_active_span().then(|| parent_cx.span());
         let parent = parent_span.as_ref().map(|span| span.span_context());

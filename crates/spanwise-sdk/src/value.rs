@@ -1,7 +1,7 @@
 //! The OpenTelemetry API's values, written as OTLP without a copy in between.
 
 use opentelemetry::{Array as ApiArray, KeyValue, Value};
-use spanwise_wire::write::{Array, EncodeValue};
+use spanwise_wire::write::{Array, EncodeValue, Scalar};
 
 /// An API value that knows its `AnyValue` message.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +57,16 @@ impl EncodeValue for ApiValue<'_> {
 
     fn is_truncated(&self, max_chars: usize) -> bool {
         each_kind!(self.0, value => value.is_truncated(max_chars))
+    }
+
+    fn as_scalar(&self) -> Scalar<'_> {
+        match self.0 {
+            Value::String(text) => Scalar::Text(text.as_str()),
+            Value::I64(value) => Scalar::Int(*value),
+            Value::Bool(value) => Scalar::Bool(*value),
+            Value::F64(value) => Scalar::Double(*value),
+            _ => Scalar::Other,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use http::header::USER_AGENT;
 
 use crate::http1::HttpWire;
+use crate::sink::{Sink, SinkWire};
 #[cfg(feature = "tls")]
 use crate::tls::Trust;
 use crate::wire::Wire;
@@ -25,6 +26,7 @@ pub struct TransportBuilder {
     pub(crate) retry: RetryPolicy,
     user_agent_prefix: Option<String>,
     certificate_pem: Option<Pem>,
+    sink: Option<SinkWire>,
 }
 
 impl TransportBuilder {
@@ -39,6 +41,7 @@ impl TransportBuilder {
             retry: RetryPolicy::default(),
             user_agent_prefix: None,
             certificate_pem: None,
+            sink: None,
         }
     }
 
@@ -101,6 +104,15 @@ impl TransportBuilder {
         self
     }
 
+    /// Hands requests to `sink` instead of the network. They are neither compressed nor retried,
+    /// and protocol, endpoint and headers say nothing.
+    pub fn with_sink(mut self, sink: impl Sink) -> Self {
+        self.sink = Some(SinkWire::new(sink));
+        self.protocol = Protocol::HttpProtobuf;
+        self.compression = Compression::None;
+        self
+    }
+
     /// Checks the choices. Opens no socket and needs no runtime.
     ///
     /// # Errors
@@ -122,6 +134,9 @@ impl TransportBuilder {
     }
 
     fn wire(&self, endpoint: Endpoint) -> Result<Wire, BuildError> {
+        if let Some(sink) = &self.sink {
+            return Ok(Wire::Sink(sink.clone()));
+        }
         let user_agent = self.user_agent()?;
         #[cfg(any(feature = "tls", feature = "grpc"))]
         let pem = self.certificate_pem.as_ref().map(|pem| &*pem.0).filter(|_| endpoint.is_https());

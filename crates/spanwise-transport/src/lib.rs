@@ -16,6 +16,7 @@ mod protocol;
 mod retry;
 #[cfg(test)]
 mod script;
+mod sink;
 mod text;
 mod throttle;
 #[cfg(feature = "tls")]
@@ -31,4 +32,5 @@ pub use framing::{PREFIX, write_prefix};
 pub use headers::{Headers, HeadersError};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use retry::RetryPolicy;
+pub use sink::{Sink, Taking};
 pub use transport::Transport;

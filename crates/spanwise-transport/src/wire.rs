@@ -14,6 +14,7 @@ use crate::body::{self, OUT_OF_TIME, Sent};
 use crate::classify::{Reply, Verdict};
 use crate::framing::{self, PREFIX};
 use crate::retry::Cause;
+use crate::sink::SinkWire;
 use crate::{Compression, Failure, Protocol, compression, http1};
 
 /// A request in the form in which every attempt sends it.
@@ -73,6 +74,7 @@ pub(crate) enum Wire {
     Http(Box<http1::HttpWire>),
     #[cfg(feature = "grpc")]
     Grpc(Box<crate::grpc::GrpcWire>),
+    Sink(SinkWire),
     #[cfg(test)]
     Script(crate::script::Script),
 }
@@ -89,6 +91,7 @@ impl Wire {
             Self::Http(wire) => wire.attempt(payload, sent, deadline).await,
             #[cfg(feature = "grpc")]
             Self::Grpc(wire) => wire.attempt(payload, sent, deadline).await,
+            Self::Sink(sink) => sink.attempt(payload, deadline).await,
             #[cfg(test)]
             Self::Script(script) => script.attempt(payload, sent, deadline).await,
         }

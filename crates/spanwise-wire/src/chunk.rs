@@ -1,8 +1,7 @@
 //! Encoded spans back to back, with what is known of each beside them.
 
 use crate::meta::SpanMeta;
-use crate::write::bytes_len;
-use crate::write::put_varint;
+use crate::write::{EncodeSpan, Room, bytes_len, varint_len};
 
 /// Finished spans in the form requests are made of.
 ///
@@ -32,14 +31,19 @@ impl Chunk {
     ///
     /// Grows when there is no room; [`fits`](Self::fits) tells.
     #[inline(always)]
-    pub fn push(&mut self, span: &[u8], mut meta: SpanMeta) {
-        let offset = self.bytes.len();
-        self.bytes.reserve(span.len() + FIELD_OVERHEAD);
-        self.bytes.push(SPANS);
-        put_varint(&mut self.bytes, span.len() as u64);
-        self.bytes.extend_from_slice(span);
+    pub fn push<S: EncodeSpan + ?Sized>(&mut self, span: &S, mut meta: SpanMeta) {
+        let (offset, len) = (self.bytes.len(), span.encoded_len());
+        let field = 1 + varint_len(len as u64) + len;
+        let mut room = Room::new(&mut self.bytes, field);
+        // SAFETY: tag, length and span: `field` bytes.
+        unsafe {
+            room.array([SPANS]);
+            room.varint(len as u64);
+            span.put(&mut room);
+        }
+        room.done();
         meta.offset = offset as u32;
-        meta.len = (self.bytes.len() - offset) as u32;
+        meta.len = field as u32;
         self.metas.push(meta);
     }
 
@@ -82,8 +86,8 @@ impl Chunk {
     }
 
     /// A chunk that holds one span and has room for no other.
-    pub fn of_one(span: &[u8], meta: SpanMeta) -> Self {
-        let mut chunk = Self::with_capacity(span.len() + FIELD_OVERHEAD, 1);
+    pub fn of_one<S: EncodeSpan + ?Sized>(span: &S, meta: SpanMeta) -> Self {
+        let mut chunk = Self::with_capacity(span.encoded_len() + FIELD_OVERHEAD, 1);
         chunk.push(span, meta);
         chunk
     }

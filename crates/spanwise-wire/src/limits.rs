@@ -28,6 +28,17 @@ pub struct SpanLimits {
     pub span_bytes: usize,
 }
 
+impl SpanLimits {
+    /// Length that a buffer with attributes, events and links may reach.
+    #[inline(always)]
+    pub(crate) fn buffer_bytes(&self) -> usize {
+        self.span_bytes.min(MAX_SPAN_BYTES)
+    }
+}
+
+/// What a buffer never grows beyond: offsets in it have 32 bits.
+const MAX_SPAN_BYTES: usize = i32::MAX as usize;
+
 impl Default for SpanLimits {
     fn default() -> Self {
         Self {

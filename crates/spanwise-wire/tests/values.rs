@@ -155,7 +155,7 @@ fn a_value_of_another_length_than_it_says_is_left_out() {
             writer.link(&limits, &LinkTarget::default(), [("liar", Liar { says, has })]);
             writer.attribute(&limits, "before", &3);
             let losses = writer.losses();
-            let span = Span::decode(writer.finish(&SpanHeader::default())).unwrap();
+            let span = Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap();
             let keys: Vec<_> = span.attributes.iter().map(|a| a.key.as_str()).collect();
             assert_eq!((keys, span.dropped_attributes_count), (vec!["after", "before"], 2));
             assert_eq!((span.events[0].dropped_attributes_count, losses.attributes), (1, 4));
@@ -186,7 +186,7 @@ fn a_value_that_panics_leaves_nothing_behind() {
     writer.attribute(&limits, "bomb", "no more");
     writer.event(&limits, 7, "whole", [("n", 1)]);
     writer.status(&limits, StatusCode::Error, "panicked");
-    let span = Span::decode(writer.finish(&SpanHeader::default())).unwrap();
+    let span = Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap();
     let keys: Vec<_> = span.attributes.iter().map(|a| a.key.as_str()).collect();
     assert_eq!(keys, ["key", "bomb"]);
     assert_eq!(

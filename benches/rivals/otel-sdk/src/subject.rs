@@ -1,7 +1,7 @@
 //! The SDK's set-ups.
 //!
 //! `otel-sdk` has the batch processor's defaults (2048/512), `otel-sdk-64k` 65536/2048, both lose
-//! what does not fit. `otel-sdk-paced` loses nothing: bursts of 60,000 into 65536/512; end to end,
+//! what does not fit. `otel-sdk-paced` loses nothing: bursts of 20,000 into 65536/512; end to end,
 //! where small queues are its fastest, it keeps 2048/512 and the caller sleeps while that is full.
 //! `opentelemetry-api` is no SDK at all: what the API itself costs.
 

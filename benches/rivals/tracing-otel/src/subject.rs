@@ -1,4 +1,4 @@
-//! The workloads' spans as `tracing` macros; nothing is lost: bursts of 60,000 into 65536/512.
+//! The workloads' spans as `tracing` macros; nothing is lost: bursts of 20,000 into 65536/512.
 //!
 //! `tracing-otel` has the layer's defaults. `tracing-otel-lean` switches off what it adds to every
 //! span: location, thread, busy and idle time, target. Both keep to INFO and above.

@@ -26,6 +26,9 @@ impl Builder {
         if let Some(timeout) = overall {
             transport = transport.with_deadline(timeout);
         }
+        if let Some(sink) = &self.sink {
+            transport = transport.with_sink(sink.clone());
+        }
         Ok(transport.build()?)
     }
 

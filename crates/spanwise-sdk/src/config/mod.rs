@@ -18,7 +18,7 @@ use environment::{Environment, Lookup};
 use opentelemetry::{Context, KeyValue};
 use spanwise_batch::{Budget, ScheduleConfig, Shards, ShardsConfig};
 use spanwise_ledger::Ledger;
-use spanwise_transport::{Compression, Protocol, Transport};
+use spanwise_transport::{Compression, Protocol, Sink, Transport};
 use spanwise_wire::{RequestLimits, SpanLimits};
 use spanwise_worker::Worker;
 use std::sync::{Arc, OnceLock};
@@ -44,6 +44,7 @@ pub struct Builder {
     headers: Vec<(String, String)>,
     compression: Option<Compression>,
     certificate_pem: Option<Vec<u8>>,
+    sink: Option<Arc<dyn Sink>>,
     attempt_timeout: Option<Duration>,
     export_timeout: Option<Duration>,
     budget_bytes: Option<usize>,
@@ -133,6 +134,16 @@ impl Builder {
     /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` names a file).
     pub fn with_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificate_pem = Some(pem.into());
+        self
+    }
+
+    /// Hands each request, an encoded `ExportTraceServiceRequest`, to `sink` instead of sending it
+    /// over the network: to a file, a queue, a test. Any function from `Bytes` to a future of an
+    /// [`Outcome`](spanwise_transport::Outcome) will do; it runs on the worker thread and must not
+    /// block it. Copy what is to be kept: the bytes are charged to the budget until they are
+    /// dropped. What is set of protocol, endpoint, headers and compression says nothing then.
+    pub fn with_sink(mut self, sink: impl Sink) -> Self {
+        self.sink = Some(Arc::new(sink));
         self
     }
 
@@ -230,10 +241,12 @@ impl Builder {
         let (chunks, requests) = (budget - budget / 4, budget / 4);
         let transport = self.transport(&environment)?;
         let pipeline = self.pipeline(&environment, &transport, requests)?;
+        let sampler = self.resolve_sampler(&environment)?;
         let core = Arc::new(Core {
             disabled,
             limits: self.span_limits(&environment, pipeline.limits.max_bytes)?,
-            sampler: self.resolve_sampler(&environment)?,
+            verdicts: sampler.verdicts(),
+            sampler,
             ledger: Ledger::new(),
             shards: Shards::new(ShardsConfig::default(), Budget::new(chunks)),
             requests: Budget::new(requests),

@@ -29,6 +29,36 @@ enum Choice {
     Probability(Threshold),
 }
 
+/// What a sampler says without looking at the span: all that the usual ones need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Recorded, with the parent's trace state.
+    Keep,
+    /// Not recorded, with the parent's trace state.
+    Drop,
+    /// Not known before [`Sampler::decide`] has been asked.
+    Ask,
+}
+
+/// The verdicts on the three kinds of span there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verdicts {
+    pub(crate) root: Verdict,
+    pub(crate) below_sampled: Verdict,
+    pub(crate) below_unsampled: Verdict,
+}
+
+impl Verdicts {
+    #[inline(always)]
+    pub(crate) fn on(&self, parent: Option<&SpanContext>) -> Verdict {
+        match parent {
+            None => self.root,
+            Some(parent) if parent.is_sampled() => self.below_sampled,
+            Some(_) => self.below_unsampled,
+        }
+    }
+}
+
 /// A decision, and the trace state the new span gets.
 pub(crate) enum Decision {
     /// Recorded, with the parent's trace state.
@@ -70,7 +100,19 @@ impl Sampler {
         self
     }
 
-    #[inline(always)]
+    /// What is decided already.
+    pub(crate) fn verdicts(&self) -> Verdicts {
+        let root = match self.choice {
+            Choice::On => Verdict::Keep,
+            Choice::Off => Verdict::Drop,
+            Choice::Probability(_) => Verdict::Ask,
+        };
+        match self.parent_based {
+            true => Verdicts { root, below_sampled: Verdict::Keep, below_unsampled: Verdict::Drop },
+            false => Verdicts { root, below_sampled: root, below_unsampled: root },
+        }
+    }
+
     pub(crate) fn decide(&self, parent: Option<&SpanContext>, trace_id: u128) -> Decision {
         let keep = match (parent, &self.choice) {
             (Some(parent), _) if self.parent_based => parent.is_sampled(),

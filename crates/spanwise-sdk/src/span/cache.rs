@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// A record to write a span into, as its last user left it.
 #[inline(always)]
 pub(super) fn take() -> Box<Record> {
-    match CACHE.try_with(|cache| cache.take()) {
+    match CACHE.try_with(|cache| cache.front.take()) {
         Ok(Some(record)) => record,
-        _ => take_shared(),
+        _ => take_behind(),
     }
 }
 
@@ -20,15 +20,34 @@ pub(super) fn take() -> Box<Record> {
 pub(super) fn put(record: Box<Record>) {
     // An `Option` that is still full after the call could not be taken: the thread is exiting.
     let record = Cell::new(Some(record));
-    let kept = CACHE.try_with(|cache| record.take().and_then(|record| cache.put(record)));
-    if let Some(record) = kept.unwrap_or_else(|_| record.take()) {
-        put_shared(record);
+    let kept = CACHE.try_with(|cache| match cache.licence.get() {
+        Licence::Granted => cache.front.replace(record.take()),
+        _ => record.take(),
+    });
+    match kept {
+        Ok(None) => {}
+        Ok(Some(displaced)) => put_behind(displaced),
+        Err(_) => record.take().map_or((), put_shared),
     }
 }
 
-#[cold]
-fn take_shared() -> Box<Record> {
-    SHARED.take().unwrap_or_default()
+/// The thread's front place is empty: a span is open already, or the thread is new.
+#[inline(never)]
+fn take_behind() -> Box<Record> {
+    match CACHE.try_with(Cache::take_behind) {
+        Ok(Some(record)) => record,
+        _ => SHARED.take().unwrap_or_default(),
+    }
+}
+
+/// The front place is taken, or the thread has none.
+#[inline(never)]
+fn put_behind(record: Box<Record>) {
+    let record = Cell::new(Some(record));
+    let kept = CACHE.try_with(|cache| record.take().and_then(|record| cache.put_behind(record)));
+    if let Some(record) = kept.unwrap_or_else(|_| record.take()) {
+        put_shared(record);
+    }
 }
 
 #[cold]
@@ -43,8 +62,11 @@ fn put_shared(record: Box<Record>) {
 /// that memory does not grow with threads, only `LICENCES` threads at a time may have a cache;
 /// the others use the shared pool.
 struct Cache {
-    slots: [Cell<Option<Box<Record>>>; SLOTS],
-    /// Slots in use, from the first.
+    /// The one given back last. Alone, because most spans are the only open one of their thread,
+    /// or its innermost.
+    front: Cell<Option<Box<Record>>>,
+    behind: [Cell<Option<Box<Record>>>; BEHIND],
+    /// Places in use behind, from the first.
     used: Cell<usize>,
     licence: Cell<Licence>,
 }
@@ -59,51 +81,48 @@ enum Licence {
 impl Cache {
     const fn new() -> Self {
         Self {
-            slots: [const { Cell::new(None) }; SLOTS],
+            front: Cell::new(None),
+            behind: [const { Cell::new(None) }; BEHIND],
             used: Cell::new(0),
             licence: Cell::new(Licence::Unasked),
         }
     }
 
-    #[inline(always)]
-    fn take(&self) -> Option<Box<Record>> {
+    fn take_behind(&self) -> Option<Box<Record>> {
         let last = self.used.get().checked_sub(1)?;
         self.used.set(last);
-        self.slots.get(last)?.take()
+        self.behind.get(last)?.take()
     }
 
     /// The record back when there is no place for it.
-    #[inline(always)]
-    fn put(&self, record: Box<Record>) -> Option<Box<Record>> {
+    fn put_behind(&self, record: Box<Record>) -> Option<Box<Record>> {
         let used = self.used.get();
-        match self.slots.get(used) {
-            Some(slot) if self.licence.get() == Licence::Granted => {
-                slot.set(Some(record));
+        match (self.licence.get(), self.behind.get(used)) {
+            (Licence::Granted, Some(place)) => {
+                place.set(Some(record));
                 self.used.set(used + 1);
                 None
             }
-            Some(_) => self.put_first(record),
-            None => Some(record),
+            (Licence::Unasked, _) => self.ask(record),
+            _ => Some(record),
         }
     }
 
     #[cold]
-    fn put_first(&self, record: Box<Record>) -> Option<Box<Record>> {
-        if self.licence.get() == Licence::Unasked {
-            let granted = LICENSED.fetch_add(1, Relaxed) < LICENCES;
-            self.licence.set(if granted { Licence::Granted } else { Licence::Refused });
-            if granted {
-                return self.put(record);
-            }
-            LICENSED.fetch_sub(1, Relaxed);
+    fn ask(&self, record: Box<Record>) -> Option<Box<Record>> {
+        if LICENSED.fetch_add(1, Relaxed) < LICENCES {
+            self.licence.set(Licence::Granted);
+            return self.front.replace(Some(record));
         }
+        LICENSED.fetch_sub(1, Relaxed);
+        self.licence.set(Licence::Refused);
         Some(record)
     }
 }
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        while let Some(record) = self.take() {
+        while let Some(record) = self.front.take().or_else(|| self.take_behind()) {
             put_shared(record);
         }
         if self.licence.get() == Licence::Granted {
@@ -121,8 +140,8 @@ static LICENSED: AtomicUsize = AtomicUsize::new(0);
 /// For spans that end on another thread than they started on, and threads without a licence.
 static SHARED: LazyLock<Pool<Box<Record>>> = LazyLock::new(|| Pool::new(SHARED_RECORDS));
 
-/// Records a thread keeps: a request span, its child, and two to spare.
-const SLOTS: usize = 4;
+/// Records a thread keeps besides the front one: for a request span, its child, and one to spare.
+const BEHIND: usize = 3;
 /// Threads that may keep records.
 const LICENCES: usize = 256;
 /// Records the shared pool keeps.

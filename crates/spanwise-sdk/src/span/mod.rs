@@ -33,20 +33,24 @@ pub(crate) struct Beginning<'a> {
     pub(crate) name: &'a str,
     pub(crate) kind: SpanKind,
     pub(crate) scope: u32,
-    pub(crate) trace_id: u128,
-    pub(crate) span_id: u64,
+    pub(crate) context: Identity,
     pub(crate) parent_span_id: u64,
     pub(crate) parent_is_remote: bool,
-    pub(crate) flags: TraceFlags,
-    pub(crate) trace_state: TraceState,
     pub(crate) start: Option<SystemTime>,
+}
+
+/// A span context that is not one yet: put together where it stays.
+pub(crate) struct Identity {
+    pub(crate) trace_id: u128,
+    pub(crate) span_id: u64,
+    pub(crate) flags: TraceFlags,
 }
 
 impl Span {
     /// Sets an attribute; a key set before gets the new value.
     ///
     /// `value` is a string, a number, a boolean, a slice of them, or a [`Value`].
-    #[inline]
+    #[inline(always)]
     pub fn attribute(&mut self, key: &str, value: impl EncodeValue) -> &mut Self {
         self.record.attribute(key, &value);
         self
@@ -101,25 +105,20 @@ impl Span {
 
     /// Ends the span now.
     #[inline]
-    pub fn finish(mut self) {
-        self.record.end_now();
+    pub fn finish(self) {
+        let mut record = self.into_record();
+        record.end_now();
+        record.rest();
     }
 
     /// A span that records.
     #[inline(always)]
     pub(crate) fn recording(core: &Arc<Core>, beginning: Beginning<'_>) -> Self {
-        let mut span = Self::take();
+        let mut span = Self::off(beginning.context);
         let record = &mut **span.record;
         if !record.core.as_ref().is_some_and(|known| Arc::ptr_eq(known, core)) {
-            record.core = Some(core.clone());
+            change_core(&mut record.core, core);
         }
-        record.context = ManuallyDrop::new(SpanContext::new(
-            beginning.trace_id.into(),
-            beginning.span_id.into(),
-            beginning.flags,
-            false,
-            beginning.trace_state,
-        ));
         record.state = State::Recording;
         record.kind = beginning.kind;
         record.scope = beginning.scope;
@@ -137,16 +136,43 @@ impl Span {
 
     /// A span that only carries a context.
     #[inline(always)]
-    pub(crate) fn off(context: SpanContext) -> Self {
-        let mut span = Self::take();
-        span.record.context = ManuallyDrop::new(context);
-        span.record.state = State::Off;
-        span
+    pub(crate) fn off(Identity { trace_id, span_id, flags }: Identity) -> Self {
+        let mut record = cache::take();
+        let (trace_id, span_id) = (trace_id.into(), span_id.into());
+        let context = SpanContext::new(trace_id, span_id, flags, false, TraceState::NONE);
+        record.context = ManuallyDrop::new(context);
+        record.state = State::Off;
+        Self { record: ManuallyDrop::new(record) }
+    }
+
+    /// A span that passes on somebody's context.
+    #[cold]
+    pub(crate) fn carrying(context: SpanContext) -> Self {
+        let none = Identity { trace_id: 0, span_id: 0, flags: TraceFlags::NOT_SAMPLED };
+        Self::off(none).with_context(context)
+    }
+
+    /// The same span with a trace state.
+    #[cold]
+    pub(crate) fn with_trace_state(self, trace_state: TraceState) -> Self {
+        let context = self.context();
+        let (trace_id, span_id) = (context.trace_id(), context.span_id());
+        let context =
+            SpanContext::new(trace_id, span_id, context.trace_flags(), false, trace_state);
+        self.with_context(context)
     }
 
     #[inline(always)]
-    fn take() -> Self {
-        Self { record: ManuallyDrop::new(cache::take()) }
+    fn into_record(self) -> Box<Record> {
+        let mut span = ManuallyDrop::new(self);
+        // SAFETY: `record` is not used after this: `span` is forgotten, and so not dropped.
+        unsafe { ManuallyDrop::take(&mut span.record) }
+    }
+
+    fn with_context(mut self, context: SpanContext) -> Self {
+        self.record.has_trace_state = *context.trace_state() != TraceState::NONE;
+        self.record.context = ManuallyDrop::new(context);
+        self
     }
 
     fn put_link<'k, V: EncodeValue>(
@@ -186,6 +212,12 @@ impl fmt::Debug for Span {
             .field("state", &self.record.state)
             .finish_non_exhaustive()
     }
+}
+
+/// A record that served another provider before, or none.
+#[cold]
+fn change_core(old: &mut Option<Arc<Core>>, new: &Arc<Core>) {
+    *old = Some(new.clone());
 }
 
 #[inline(always)]

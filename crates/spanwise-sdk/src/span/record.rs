@@ -19,6 +19,8 @@ pub(crate) struct Record {
     /// Overwritten without a drop, so that the new one is built in its place instead of copied
     /// there; what it may own is given back by [`rest`](Self::rest).
     pub(super) context: ManuallyDrop<SpanContext>,
+    /// Whether `context` has a trace state, and so owns memory.
+    pub(super) has_trace_state: bool,
     pub(super) state: State,
     pub(super) kind: SpanKind,
     /// OTLP's "parent is remote" bits.
@@ -51,6 +53,7 @@ impl Default for Record {
     fn default() -> Self {
         Self {
             context: ManuallyDrop::new(SpanContext::NONE),
+            has_trace_state: false,
             state: State::Off,
             kind: SpanKind::Internal,
             remote_flags: 0,
@@ -69,14 +72,13 @@ impl Record {
     /// The core, if the span records. Counts a use after the end.
     #[inline(always)]
     fn recording(&mut self) -> Option<(&mut SpanWriter, &Core)> {
-        match (&self.core, self.state) {
-            (Some(core), State::Recording) => Some((&mut self.writer, core)),
-            (Some(core), State::Ended) => {
-                use_after_end(core);
-                None
-            }
-            _ => None,
+        if self.state == State::Recording
+            && let Some(core) = &self.core
+        {
+            return Some((&mut self.writer, core));
         }
+        self.write_in_vain();
+        None
     }
 
     #[inline(always)]
@@ -97,62 +99,93 @@ impl Record {
     /// Ends the span at what the clock says.
     #[inline(always)]
     pub(super) fn end_now(&mut self) {
-        if self.state == State::Recording {
-            let end = if self.given_start { clock::unix_nanos() } else { clock::end(self.start) };
-            self.end_at(end);
-        } else {
-            self.end_again();
+        if self.state != State::Recording {
+            return self.end_again();
         }
+        self.end_at(if self.given_start { clock::unix_nanos() } else { clock::end(self.start) });
     }
 
     /// Ends the span. An end before the start becomes the start.
     #[inline(always)]
     pub(super) fn end_at(&mut self, end_unix_nanos: u64) {
-        let (State::Recording, Some(core)) = (self.state, &self.core) else {
+        if self.state != State::Recording {
             return self.end_again();
-        };
+        }
         self.state = State::Ended;
+        let header = self.header(end_unix_nanos, "");
+        if end_unix_nanos >= self.start.unix_nanos
+            && !self.has_trace_state
+            && let Some(core) = &self.core
+            && let Some(span) = self.writer.finish_plain(&header)
+            && core.shards.push_at_home(&span, || self.meta(&header))
+        {
+            return;
+        }
+        self.end_otherwise(end_unix_nanos);
+    }
+
+    /// There is more to it than storing the span, or it has to go elsewhere.
+    #[cold]
+    #[inline(never)]
+    fn end_otherwise(&mut self, end_unix_nanos: u64) {
+        let Some(core) = &self.core else { return };
         let start = self.start.unix_nanos;
         if end_unix_nanos < start {
             end_before_start(core, start - end_unix_nanos);
         }
-        let end = end_unix_nanos.max(start);
-        self.trace_state.clear();
-        put_trace_state(&self.context, &mut self.trace_state);
-        let losses = self.writer.losses();
-        if !losses.is_none() {
-            core.note_losses(&losses);
+        if !self.writer.is_plain() {
+            core.note_losses(&self.writer.losses());
         }
-        let trace_id = u128::from_be_bytes(self.context.trace_id().to_bytes());
-        let span_id = u64::from_be_bytes(self.context.span_id().to_bytes());
-        let trace_flags = self.context.trace_flags().to_u8();
-        let status = self.writer.status_code();
-        let span = self.writer.finish(&SpanHeader {
-            trace_id,
-            span_id,
+        let core = core.clone();
+        let mut trace_state = std::mem::take(&mut self.trace_state);
+        put_trace_state(&self.context, &mut trace_state);
+        let header = self.header(end_unix_nanos.max(start), &trace_state);
+        let meta = self.meta(&header);
+        core.store(&self.writer.finish(&header), meta);
+        self.trace_state = trace_state;
+    }
+
+    #[inline(always)]
+    fn header<'a>(&self, end_unix_nanos: u64, trace_state: &'a str) -> SpanHeader<'a> {
+        SpanHeader {
+            trace_id: u128::from_be_bytes(self.context.trace_id().to_bytes()),
+            span_id: u64::from_be_bytes(self.context.span_id().to_bytes()),
             parent_span_id: self.parent_span_id,
             kind: self.kind,
-            start_unix_nanos: start,
-            end_unix_nanos: end,
-            flags: u32::from(trace_flags) | self.remote_flags,
-            trace_state: &self.trace_state,
-        });
-        core.store(span, || SpanMeta {
-            trace_id,
-            span_id,
-            parent_span_id: self.parent_span_id,
-            start_unix_nanos: start,
-            duration_nanos: end - start,
+            start_unix_nanos: self.start.unix_nanos,
+            end_unix_nanos,
+            flags: u32::from(self.context.trace_flags().to_u8()) | self.remote_flags,
+            trace_state,
+        }
+    }
+
+    #[inline(always)]
+    fn meta(&self, header: &SpanHeader<'_>) -> SpanMeta {
+        SpanMeta {
+            trace_id: header.trace_id,
+            span_id: header.span_id,
+            parent_span_id: header.parent_span_id,
+            start_unix_nanos: header.start_unix_nanos,
+            duration_nanos: header.end_unix_nanos - header.start_unix_nanos,
             scope: self.scope,
-            status,
-            kind: self.kind,
-            trace_flags,
+            status: self.writer.status_code(),
+            kind: header.kind,
+            trace_flags: header.flags as u8,
             ..SpanMeta::default()
-        });
+        }
+    }
+
+    /// Somebody writes to a span that does not record.
+    #[cold]
+    fn write_in_vain(&self) {
+        if let (State::Ended, Some(core)) = (self.state, &self.core) {
+            core.ledger.note(Note::UseAfterEnd, 1);
+        }
     }
 
     #[cold]
     fn forget_context(&mut self) {
+        self.has_trace_state = false;
         let none = ManuallyDrop::new(SpanContext::NONE);
         drop(ManuallyDrop::into_inner(std::mem::replace(&mut self.context, none)));
     }
@@ -167,7 +200,7 @@ impl Record {
     /// Back to rest. A record that grew large for one span is let go instead.
     #[inline(always)]
     pub(super) fn rest(mut self: Box<Self>) {
-        if self.context.trace_state().into_iter().len() > 0 {
+        if self.has_trace_state {
             self.forget_context();
         }
         if self.recycle() {
@@ -184,8 +217,8 @@ impl Recycle for Record {
     }
 }
 
-#[inline(always)]
 fn put_trace_state(context: &SpanContext, out: &mut String) {
+    out.clear();
     for (key, value) in context.trace_state() {
         if !out.is_empty() {
             out.push(',');
@@ -194,11 +227,6 @@ fn put_trace_state(context: &SpanContext, out: &mut String) {
         out.push('=');
         out.push_str(value);
     }
-}
-
-#[cold]
-fn use_after_end(core: &Core) {
-    core.ledger.note(Note::UseAfterEnd, 1);
 }
 
 #[cold]

@@ -2,181 +2,209 @@
 
 use super::raw::Room;
 use super::unfinished::Unfinished;
-use super::value::{EncodeValue, STRING};
+use super::value::EncodeValue;
 use super::varint::{put_varint, varint_len};
+use crate::limits::SpanLimits;
 use crate::read::{Field, FieldValue, Fields};
+use std::ops::Range;
 
-/// Where each key of one collection stands in the buffer.
+/// What is known of one collection while it is written.
 ///
 /// Attribute keys must be unique (specification, *Attribute Collections*), and attributes are
-/// written the moment they arrive, so a second value for a key has to find the first. A 64-bit
-/// filter answers "never seen" for nearly every new key without looking at any other.
-#[derive(Debug, Default)]
+/// written the moment they arrive, so a second value for a key has to find the first. A filter
+/// answers "never seen" for nearly every new key; only where it cannot, the bytes written so far
+/// are walked. They say where each attribute is, so that nothing else has to.
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct AttributeIndex {
-    /// Bit `fingerprint % 64` of every key that is present.
-    filter: u64,
-    /// One entry an attribute, in the order they stand in the buffer.
-    entries: Vec<Entry>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    fingerprint: u32,
-    /// Offset of the field's first byte in the buffer.
-    at: u32,
+    filter: Filter,
+    /// Attributes present.
+    count: u32,
+    /// Where in the buffer the collection may start. From here on there are only
+    /// length-delimited fields, this collection's among them.
+    start: u32,
 }
 
 /// What became of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Put {
-    /// It is new.
-    Added,
-    /// It took the place of an earlier value.
-    Replaced,
+    /// It is there as it came.
+    Whole,
+    /// It is there, cut to the length limit.
+    Cut,
     /// It is not there: the count limit, the byte limit, an empty key, or a value that broke its
     /// word about its length.
     Dropped,
 }
 
-/// What bounds a collection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    /// Attributes at most.
-    pub(crate) count: u32,
-    /// Characters of a string value at most.
-    pub(crate) value_chars: usize,
-    /// Length the whole buffer may reach.
-    pub(crate) buffer_bytes: usize,
-}
-
 impl AttributeIndex {
-    /// Forgets all keys; keeps the memory.
+    /// An empty collection whose first attribute is going to be written at `start` or behind.
     #[inline(always)]
-    pub(crate) fn clear(&mut self) {
-        self.filter = 0;
-        self.entries.clear();
+    pub(crate) fn starting_at(start: usize) -> Self {
+        Self { filter: Filter::default(), count: 0, start: start as u32 }
     }
 
-    /// Moves all entries by `by` bytes, after something in front of them changed its length.
-    pub(crate) fn shift(&mut self, by: i64) {
-        for entry in &mut self.entries {
-            entry.at = (i64::from(entry.at) + by) as u32;
-        }
-    }
-
-    /// Bytes of memory held.
-    pub(crate) fn capacity(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
+    /// What stood in front of the collection has another length now.
+    pub(crate) fn starts_at(&mut self, start: usize) {
+        self.start = start as u32;
     }
 
     /// Appends the attribute as field `tag` of the message that ends at the end of `buf`, or
-    /// overwrites the value its key had.
+    /// overwrites the value its key had. `count` attributes are the most there may be.
+    ///
+    /// Straight through for what nearly all attributes are: a key not seen before, a number or a
+    /// string that fits its limit, all lengths in a byte, and memory that is there already.
     #[inline(always)]
     pub(crate) fn put<V: EncodeValue + ?Sized>(
         &mut self,
         buf: &mut Vec<u8>,
         tag: u8,
-        bounds: &Bounds,
+        limits: &SpanLimits,
+        count: u32,
         key: &str,
         value: &V,
     ) -> Put {
-        let fingerprint = fingerprint(key.as_bytes());
-        let bit = 1u64 << (fingerprint & 63);
-        if self.filter & bit != 0
-            && let Some(found) = self.find(buf, fingerprint, key)
+        let scalar = value.as_scalar();
+        let place = Filter::place_of(key.as_bytes());
+        let len = key.len() + scalar.encoded_len() + KEY_VALUE_OVERHEAD;
+        if len < 0x80
+            && !scalar.is_longer_than(limits.value_chars)
+            && !key.is_empty()
+            && !self.filter.has(place)
+            && self.count < count
+            && len + FIELD_OVERHEAD <= buf.capacity() - buf.len()
+            && len + SLACK + buf.len() <= limits.buffer_bytes()
         {
-            return self.replace(found, buf, tag, bounds, key, value);
+            let mut room = Room::there_is(buf, len + FIELD_OVERHEAD);
+            // SAFETY: 2 bytes for the field, 2 + key for the key, 2 + value for the value:
+            // `len + FIELD_OVERHEAD`, which the capacity has.
+            unsafe {
+                room.array([tag, len as u8, KEY, key.len() as u8]);
+                room.slice(key.as_bytes());
+                room.array([VALUE, scalar.encoded_len() as u8]);
+                scalar.put(&mut room);
+            }
+            room.done();
+            self.filter.add(place);
+            self.count += 1;
+            return Put::Whole;
         }
-        if self.entries.len() >= bounds.count as usize || key.is_empty() {
-            return Put::Dropped;
-        }
-        let at = buf.len();
-        if !put_key_value(buf, tag, bounds, key, value) {
-            return Put::Dropped;
-        }
-        self.filter |= bit;
-        self.entries.push(Entry { fingerprint, at: at as u32 });
-        Put::Added
+        self.put_any(buf, tag, limits, count, key, value)
     }
 
-    /// The entry whose key is `key`. The fingerprint rules out nearly all others.
-    fn find(&self, buf: &[u8], fingerprint: u32, key: &str) -> Option<usize> {
-        self.entries.iter().position(|entry| {
-            entry.fingerprint == fingerprint && key_at(buf, entry.at as usize) == key.as_bytes()
-        })
-    }
-
-    /// Takes the old value out, puts the new one in its place at the end.
+    /// As [`put`](Self::put), for every case.
     #[cold]
-    fn replace<V: EncodeValue + ?Sized>(
+    #[inline(never)]
+    fn put_any<V: EncodeValue + ?Sized>(
         &mut self,
-        found: usize,
         buf: &mut Vec<u8>,
         tag: u8,
-        bounds: &Bounds,
+        limits: &SpanLimits,
+        count: u32,
         key: &str,
         value: &V,
     ) -> Put {
-        let end = buf.len();
-        // Written behind everything first: when it does not fit, the old value stands.
-        if !put_key_value(buf, tag, bounds, key, value) {
+        let place = Filter::place_of(key.as_bytes());
+        let old = if self.filter.has(place) { self.find(buf, tag, key) } else { None };
+        if key.is_empty() || old.is_none() && self.count >= count {
             return Put::Dropped;
         }
-        let Some(old) = self.entries.get(found).copied() else { return Put::Dropped };
-        let (_, removed) = field_at(buf, old.at as usize);
-        let start = old.at as usize;
-        buf.drain(start..start + removed);
-        self.entries.remove(found);
-        for entry in &mut self.entries {
-            if entry.at > old.at {
-                entry.at -= removed as u32;
-            }
+        // Written behind everything first: when it does not fit, the old value stands.
+        if !put_key_value(buf, tag, limits, key, value) {
+            return Put::Dropped;
         }
-        self.entries.push(Entry { fingerprint: old.fingerprint, at: (end - removed) as u32 });
-        Put::Replaced
+        match old {
+            Some(old) => drop(buf.drain(old)),
+            None => self.count += 1,
+        }
+        self.filter.add(place);
+        if value.is_truncated(limits.value_chars) { Put::Cut } else { Put::Whole }
     }
+
+    /// Where the attribute with this key stands.
+    fn find(&self, buf: &[u8], tag: u8, key: &str) -> Option<Range<usize>> {
+        let mut start = self.start as usize;
+        // We wrote all of it; were it something else, not finding the key would be harmless.
+        while let Some((field, len)) = field_at(buf.get(start..)?) {
+            if buf.get(start) == Some(&tag) && key_of(field) == key.as_bytes() {
+                return Some(start..start + len);
+            }
+            start += len;
+        }
+        None
+    }
+}
+
+/// A set of keys that can say "no" for sure.
+#[derive(Debug, Default, Clone, Copy)]
+struct Filter([u64; 2]);
+
+impl Filter {
+    /// The bit of a key. Mixes the length and the first and last eight bytes: enough to tell
+    /// semantic convention keys apart, at the cost of one multiplication.
+    #[inline(always)]
+    fn place_of(key: &[u8]) -> usize {
+        let len = key.len();
+        let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+                (Some(first), Some(last)) => {
+                    (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
+                }
+                _ => key
+                    .iter()
+                    .fold((0, 0), |(first, last), &byte| (first << 8 | u64::from(byte), last)),
+            },
+        };
+        let mixed =
+            (first ^ last.rotate_left(23) ^ (len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> (u64::BITS - Self::BITS.ilog2())) as usize
+    }
+
+    #[inline(always)]
+    fn has(&self, place: usize) -> bool {
+        self.0.get(place / 64).is_none_or(|word| word >> (place % 64) & 1 != 0)
+    }
+
+    #[inline(always)]
+    fn add(&mut self, place: usize) {
+        if let Some(word) = self.0.get_mut(place / 64) {
+            *word |= 1 << (place % 64);
+        }
+    }
+
+    const BITS: usize = 128;
 }
 
 /// Appends `tag, length, KeyValue { key, value }`. False, and nothing written, when the buffer
 /// would grow beyond its bound, or when the value is not as long as it said.
-#[inline(always)]
-pub(crate) fn put_key_value<V: EncodeValue + ?Sized>(
+fn put_key_value<V: EncodeValue + ?Sized>(
     buf: &mut Vec<u8>,
     tag: u8,
-    bounds: &Bounds,
+    limits: &SpanLimits,
     key: &str,
     value: &V,
 ) -> bool {
-    if let Some(text) = value.as_text()
-        && key.len() + text.len() + 6 < 0x80
-        && text.len() <= bounds.value_chars
-    {
-        return put_short_text(buf, tag, bounds, key, text);
-    }
-    let value_len = value.encoded_len(bounds.value_chars);
-    // 1 + 1 + key + 1 + 1 + value, with one-byte lengths. Anybody's `EncodeValue` gives the
-    // length, so the sum must not wrap: a small one is what `Room` below relies on.
-    let short = (key.len() + 4).saturating_add(value_len);
-    if short > bounds.buffer_bytes.saturating_sub(buf.len() + SLACK) {
+    let value_len = value.encoded_len(limits.value_chars);
+    // Anybody's `EncodeValue` gives the length, so no sum with it may wrap.
+    let least = (key.len() + KEY_VALUE_OVERHEAD).saturating_add(value_len);
+    if least > limits.buffer_bytes().saturating_sub(buf.len() + SLACK) {
         return false;
     }
+    let key_len = 1 + varint_len(key.len() as u64) + key.len();
+    let len = key_len + 1 + varint_len(value_len as u64) + value_len;
     let mut unfinished = Unfinished::new(buf);
     let buf = unfinished.buf();
-    if short < 0x80 {
-        let mut room = Room::new(buf, short + 2);
-        // SAFETY: 4 + key + 2 bytes are stored; `short + 2` = key + value + 6 were reserved. The
-        // value is appended by `encode` below, into capacity that is there already.
-        unsafe {
-            room.array([tag, short as u8, KEY, key.len() as u8]);
-            room.slice(key.as_bytes());
-            room.array([VALUE, value_len as u8]);
-        }
-        room.done();
-    } else {
-        put_long_key(buf, tag, key, value_len);
-    }
+    // Room for the attributes that follow, too.
+    buf.reserve((len + SLACK).max(FIRST_BYTES.saturating_sub(buf.len())));
+    buf.push(tag);
+    put_varint(buf, len as u64);
+    buf.push(KEY);
+    put_varint(buf, key.len() as u64);
+    buf.extend_from_slice(key.as_bytes());
+    buf.push(VALUE);
+    put_varint(buf, value_len as u64);
     let end = buf.len() + value_len;
-    value.encode(bounds.value_chars, buf);
+    value.encode(limits.value_chars, buf);
     let kept = buf.len() == end;
     if kept {
         unfinished.done();
@@ -184,82 +212,59 @@ pub(crate) fn put_key_value<V: EncodeValue + ?Sized>(
     kept
 }
 
-/// What most attributes are: all lengths fit a byte, and nothing has to be cut.
+/// The key of a `KeyValue`, which we write first.
+fn key_of(pair: &[u8]) -> &[u8] {
+    field_at(pair).map_or(&[], |(key, _)| key)
+}
+
+/// Contents and whole length of the length-delimited field that `bytes` begin with.
 #[inline(always)]
-fn put_short_text(buf: &mut Vec<u8>, tag: u8, bounds: &Bounds, key: &str, text: &str) -> bool {
-    let len = key.len() + text.len() + 6;
-    if len + SLACK > bounds.buffer_bytes.saturating_sub(buf.len()) {
-        return false;
+fn field_at(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let &[_, len, ref rest @ ..] = bytes else { return None };
+    if len < 0x80 {
+        return Some((rest.get(..usize::from(len))?, usize::from(len) + 2));
     }
-    let mut room = Room::new(buf, len + 2);
-    // SAFETY: 4 + key + 4 + text bytes are stored: `len + 2`.
-    unsafe {
-        room.array([tag, len as u8, KEY, key.len() as u8]);
-        room.slice(key.as_bytes());
-        room.array([VALUE, text.len() as u8 + 2, STRING, text.len() as u8]);
-        room.slice(text.as_bytes());
-    }
-    room.done();
-    true
-}
-
-#[cold]
-fn put_long_key(buf: &mut Vec<u8>, tag: u8, key: &str, value_len: usize) {
-    let key_value_len =
-        1 + varint_len(key.len() as u64) + key.len() + 1 + varint_len(value_len as u64) + value_len;
-    buf.reserve(key_value_len + SLACK);
-    buf.push(tag);
-    put_varint(buf, key_value_len as u64);
-    buf.push(KEY);
-    put_varint(buf, key.len() as u64);
-    buf.extend_from_slice(key.as_bytes());
-    buf.push(VALUE);
-    put_varint(buf, value_len as u64);
-}
-
-/// The key of the `KeyValue` field that starts at `at`.
-fn key_at(buf: &[u8], at: usize) -> &[u8] {
-    let (key_value, _) = field_at(buf, at);
-    field_at(key_value, 0).0
-}
-
-/// Contents and whole length of the length-delimited field that starts at `at`. We wrote it, so
-/// it is there; were it not, an empty answer is harmless.
-fn field_at(buf: &[u8], at: usize) -> (&[u8], usize) {
-    let from = buf.get(at..).unwrap_or_default();
-    let mut fields = Fields::new(from);
-    match fields.next() {
-        Some(Ok(Field { value: FieldValue::Bytes(contents), .. })) => {
-            (contents, from.len() - fields.rest().len())
+    let mut fields = Fields::new(bytes);
+    match fields.next()? {
+        Ok(Field { value: FieldValue::Bytes(contents), .. }) => {
+            Some((contents, bytes.len() - fields.rest().len()))
         }
-        _ => (&[], 0),
+        _ => None,
     }
-}
-
-/// Mixes the length and the first and last eight bytes: enough to tell semantic convention keys
-/// apart, at the cost of one multiplication.
-#[inline(always)]
-pub(crate) fn fingerprint(key: &[u8]) -> u32 {
-    let len = key.len();
-    let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-            (Some(first), Some(last)) => {
-                (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
-            }
-            _ => {
-                key.iter().fold((0, 0), |(first, last), &byte| (first << 8 | u64::from(byte), last))
-            }
-        },
-    };
-    let mixed =
-        (first ^ last.rotate_left(23) ^ (len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as u32
 }
 
 /// Keys of `KeyValue`'s fields.
 const KEY: u8 = 0x0a;
 const VALUE: u8 = 0x12;
 
-/// What lengths of more than one byte can add.
+/// Tags and lengths of key and value, with lengths in a byte.
+const KEY_VALUE_OVERHEAD: usize = 4;
+/// Tag and length of the attribute itself, with the length in a byte.
+const FIELD_OVERHEAD: usize = 2;
+/// What an attribute's tags and lengths take at most beyond [`KEY_VALUE_OVERHEAD`].
 const SLACK: usize = 16;
+/// What a buffer gets when it needs memory.
+const FIRST_BYTES: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_tells_keys_of_one_request_apart() {
+        let keys = "http.request.method url.scheme url.path http.route server.address server.port \
+                    network.protocol.version client.address user_agent.original \
+                    http.response.status_code db.system.name db.query.text db.collection.name \
+                    db.response.returned_rows a b ab id user";
+        let mut filter = Filter::default();
+        let mut seen_before = 0;
+        for key in keys.split_whitespace() {
+            let place = Filter::place_of(key.as_bytes());
+            assert!(place < Filter::BITS);
+            seen_before += u32::from(filter.has(place));
+            filter.add(place);
+            assert!(filter.has(place));
+        }
+        assert!(seen_before <= 2, "{seen_before}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Writing spans as OTLP bytes, in place.
 
 mod attributes;
+mod finished;
 mod raw;
 mod scope;
 mod span;
@@ -8,8 +9,10 @@ mod unfinished;
 mod value;
 mod varint;
 
+pub use finished::{EncodeSpan, FinishedSpan, SpanHeader};
+pub(crate) use raw::Room;
 pub use scope::{encode_resource, encode_scope};
-pub use span::{FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkTarget, Losses, SpanHeader, SpanWriter};
-pub use value::{Array, EncodeValue, Value, truncate};
+pub use span::{FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkTarget, Losses, SpanWriter};
+pub use value::{Array, EncodeValue, Scalar, Value, truncate};
 pub(crate) use varint::bytes_len;
 pub use varint::{put_varint, varint_len};

@@ -5,23 +5,34 @@
 //! without a check. `Room` keeps the arithmetic honest: debug builds assert every store.
 
 /// Room for a known number of bytes at the end of a `Vec`.
-pub(super) struct Room<'a> {
+///
+/// Its name ends at this crate's edge, and nobody outside can make one.
+#[derive(Debug)]
+pub struct Room<'a> {
     vec: &'a mut Vec<u8>,
-    /// Where the next byte goes. Never beyond the capacity reserved by [`Room::new`].
-    len: usize,
+    /// Where the next byte goes: a pointer of its own, because the one inside the `Vec` would have
+    /// to be loaded again after each store. Never beyond the capacity reserved by [`Room::new`].
+    next: *mut u8,
     #[cfg(debug_assertions)]
-    limit: usize,
+    left: usize,
 }
 
 impl<'a> Room<'a> {
     /// Makes room for `len` bytes behind what `vec` holds.
     #[inline(always)]
-    pub(super) fn new(vec: &'a mut Vec<u8>, len: usize) -> Self {
+    pub(crate) fn new(vec: &'a mut Vec<u8>, len: usize) -> Self {
         vec.reserve(len);
+        Self::there_is(vec, len)
+    }
+
+    /// As [`new`](Self::new), for a caller who has made sure of the capacity.
+    #[inline(always)]
+    pub(crate) fn there_is(vec: &'a mut Vec<u8>, len: usize) -> Self {
+        debug_assert!(vec.capacity() - vec.len() >= len);
         Self {
-            len: vec.len(),
+            next: vec.spare_capacity_mut().as_mut_ptr().cast(),
             #[cfg(debug_assertions)]
-            limit: vec.len() + len,
+            left: len,
             vec,
         }
     }
@@ -31,13 +42,14 @@ impl<'a> Room<'a> {
     /// # Safety
     /// All that is stored in one `Room` must fit what [`Room::new`] was asked for.
     #[inline(always)]
-    pub(super) unsafe fn array<const N: usize>(&mut self, bytes: [u8; N]) {
-        #[cfg(debug_assertions)]
-        assert!(self.len + N <= self.limit);
-        // SAFETY: `len + N` is within the reserved capacity by this function's contract, and
+    pub(crate) unsafe fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.count(N);
+        // SAFETY: `N` more bytes are within the reserved capacity by this function's contract, and
         // `[u8; N]` has an alignment of one.
-        unsafe { self.vec.as_mut_ptr().add(self.len).cast::<[u8; N]>().write(bytes) };
-        self.len += N;
+        unsafe {
+            self.next.cast::<[u8; N]>().write(bytes);
+            self.next = self.next.add(N);
+        }
     }
 
     /// Stores a run of bytes.
@@ -45,24 +57,50 @@ impl<'a> Room<'a> {
     /// # Safety
     /// As [`Room::array`].
     #[inline(always)]
-    pub(super) unsafe fn slice(&mut self, bytes: &[u8]) {
-        #[cfg(debug_assertions)]
-        assert!(self.len + bytes.len() <= self.limit);
+    pub(crate) unsafe fn slice(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
         // SAFETY: the destination is within the reserved capacity by this function's contract,
         // and `bytes` cannot overlap a buffer we hold mutably.
         unsafe {
-            let to = self.vec.as_mut_ptr().add(self.len);
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.next, bytes.len());
+            self.next = self.next.add(bytes.len());
         }
-        self.len += bytes.len();
+    }
+
+    /// Stores a varint: 1 to 10 bytes.
+    ///
+    /// # Safety
+    /// As [`Room::array`].
+    #[inline(always)]
+    pub(crate) unsafe fn varint(&mut self, mut value: u64) {
+        // SAFETY: one byte for each seven bits of `value`, which the caller made room for.
+        unsafe {
+            while value >= 0x80 {
+                self.array([value as u8 | 0x80]);
+                value >>= 7;
+            }
+            self.array([value as u8]);
+        }
     }
 
     /// Makes what was stored part of the `Vec`.
     #[inline(always)]
-    pub(super) fn done(self) {
-        // SAFETY: every byte up to `len` was initialised by `array` or `slice`, which keep `len`
-        // within the capacity.
-        unsafe { self.vec.set_len(self.len) };
+    pub(crate) fn done(self) {
+        // SAFETY: `next` points into, or one past, the allocation of `vec`, which holds no more
+        // than `isize::MAX` bytes; every byte in front of it was initialised by `array` or `slice`.
+        unsafe {
+            let len = self.next.offset_from(self.vec.as_ptr()) as usize;
+            self.vec.set_len(len);
+        }
+    }
+
+    #[inline(always)]
+    fn count(&mut self, _len: usize) {
+        #[cfg(debug_assertions)]
+        {
+            assert!(_len <= self.left);
+            self.left -= _len;
+        }
     }
 }
 
@@ -109,7 +147,7 @@ mod tests {
 
     #[test]
     #[cfg(debug_assertions)]
-    #[should_panic(expected = "self.limit")]
+    #[should_panic(expected = "self.left")]
     fn a_debug_build_sees_a_store_too_many() {
         let mut vec = Vec::<u8>::with_capacity(100);
         let mut room = Room::new(&mut vec, 3);

@@ -1,8 +1,9 @@
 //! Resource and instrumentation scope: encoded once, copied into every request.
 
-use super::attributes::{AttributeIndex, Bounds};
+use super::attributes::AttributeIndex;
 use super::value::EncodeValue;
 use super::varint::{put_bytes, put_message};
+use crate::limits::SpanLimits;
 
 /// The head of a `ResourceSpans` message: its `resource` and `schema_url` fields.
 ///
@@ -39,9 +40,11 @@ fn put_attributes<'k, V: EncodeValue>(
     tag: u8,
     attributes: impl IntoIterator<Item = (&'k str, V)>,
 ) {
-    let mut index = AttributeIndex::default();
+    let limits =
+        SpanLimits { value_chars: usize::MAX, span_bytes: usize::MAX, ..SpanLimits::default() };
+    let mut index = AttributeIndex::starting_at(out.len());
     for (key, value) in attributes {
-        index.put(out, tag, &UNBOUNDED, key, &value);
+        index.put(out, tag, &limits, u32::MAX, key, &value);
     }
 }
 
@@ -50,9 +53,6 @@ fn put_text(out: &mut Vec<u8>, tag: u8, text: &str) {
         put_bytes(out, tag, text.as_bytes());
     }
 }
-
-const UNBOUNDED: Bounds =
-    Bounds { count: u32::MAX, value_chars: usize::MAX, buffer_bytes: u32::MAX as usize };
 
 // Keys of `ResourceSpans`, `ScopeSpans`, `Resource` and `InstrumentationScope`.
 const RESOURCE: u8 = 0x0a;

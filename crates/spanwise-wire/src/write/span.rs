@@ -1,16 +1,17 @@
 //! One span, written field by field as it happens.
 
-use super::attributes::{AttributeIndex, Bounds, Put};
+use super::attributes::{AttributeIndex, Put};
+use super::finished::{FinishedSpan, SpanHeader};
 use super::raw::Room;
 use super::value::{EncodeValue, truncate};
 use super::varint::{put_bytes, put_message, put_varint};
 use crate::limits::SpanLimits;
-use crate::meta::{SpanKind, StatusCode};
+use crate::meta::StatusCode;
 
 /// Writes one span as an OTLP `Span` message, in place and in the order things happen.
 ///
 /// Field order inside a message is free in protobuf, so attributes, events and links go straight
-/// to their final bytes when they arrive, and the fields known only at the end are appended by
+/// to their final bytes when they arrive, and the fields known only at the end come with
 /// [`finish`](Self::finish). A writer is meant to be reused: [`begin`](Self::begin) keeps the
 /// memory of the span before.
 ///
@@ -22,14 +23,15 @@ use crate::meta::{SpanKind, StatusCode};
 /// span.begin("GET /users");
 /// span.attribute(&limits, "http.response.status_code", &200);
 /// span.event(&limits, 1_700_000_000_000_000_500, "cache miss", [("key", "users:7")]);
-/// let bytes = span.finish(&SpanHeader {
+/// let header = SpanHeader {
 ///     trace_id: 0x5b8e_fff7_9803_8103_d269_b633_813f_c60c,
 ///     span_id: 0xeee1_9b7e_c3c1_b174,
 ///     start_unix_nanos: 1_700_000_000_000_000_000,
 ///     end_unix_nanos: 1_700_000_000_000_001_000,
 ///     ..SpanHeader::default()
-/// });
-/// assert_eq!(spanwise_wire::read::SpanView::parse(bytes).unwrap().name(), Ok("GET /users"));
+/// };
+/// let bytes = span.finish(&header).to_vec();
+/// assert_eq!(spanwise_wire::read::SpanView::parse(&bytes).unwrap().name(), Ok("GET /users"));
 /// ```
 #[derive(Debug, Default)]
 pub struct SpanWriter {
@@ -38,41 +40,15 @@ pub struct SpanWriter {
     /// Length of the name field at the start of `buf`.
     name_len: u32,
     attributes: AttributeIndex,
-    /// Scratch for the attributes of the event or link being written.
-    inner: AttributeIndex,
-    dropped_attributes: u32,
     events: u32,
-    dropped_events: u32,
     links: u32,
-    dropped_links: u32,
-    /// Attributes left out inside events and links; their own fields carry the numbers too.
-    dropped_inner: u32,
-    truncated_values: u32,
+    /// Whether there is a status, or something is lost. The fields below are to be looked at only
+    /// then.
+    rare: bool,
+    lost: Lost,
     status: StatusCode,
     /// Status message; empty unless `status` is an error.
     status_message: String,
-}
-
-/// The fields of a span that are known when it ends.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SpanHeader<'a> {
-    /// Trace id; written as its 16 big-endian bytes.
-    pub trace_id: u128,
-    /// Span id; written as its 8 big-endian bytes.
-    pub span_id: u64,
-    /// Span id of the parent; 0 is "no parent" and not written.
-    pub parent_span_id: u64,
-    /// Kind.
-    pub kind: SpanKind,
-    /// Start, nanoseconds since the Unix epoch.
-    pub start_unix_nanos: u64,
-    /// End, nanoseconds since the Unix epoch.
-    pub end_unix_nanos: u64,
-    /// W3C trace flags in the low byte, and OTLP's "parent is remote" bits above
-    /// ([`FLAG_HAS_IS_REMOTE`], [`FLAG_IS_REMOTE`]).
-    pub flags: u32,
-    /// The W3C `tracestate` header; empty is not written.
-    pub trace_state: &'a str,
 }
 
 /// The context a link points to.
@@ -100,38 +76,30 @@ impl SpanWriter {
     }
 
     /// Starts a span, forgetting the one before.
-    #[inline]
+    #[inline(always)]
     pub fn begin(&mut self, name: &str) {
         self.buf.clear();
-        self.attributes.clear();
-        self.dropped_attributes = 0;
-        self.events = 0;
-        self.dropped_events = 0;
-        self.links = 0;
-        self.dropped_links = 0;
-        self.dropped_inner = 0;
-        self.truncated_values = 0;
-        self.status = StatusCode::Unset;
-        self.status_message.clear();
+        (self.events, self.links) = (0, 0);
+        if self.rare {
+            self.forget_rare_fields();
+        }
         self.put_name(name);
+        self.attributes = AttributeIndex::starting_at(self.name_len as usize);
     }
 
     /// Sets an attribute; a key that is there already gets the new value.
-    #[inline]
+    #[inline(always)]
     pub fn attribute<V: EncodeValue + ?Sized>(
         &mut self,
         limits: &SpanLimits,
         key: &str,
         value: &V,
     ) {
-        let bounds = bounds(limits, limits.attributes);
-        match self.attributes.put(&mut self.buf, ATTRIBUTE, &bounds, key, value) {
-            Put::Dropped => self.dropped_attributes = self.dropped_attributes.saturating_add(1),
-            Put::Added | Put::Replaced => {
-                if value.is_truncated(limits.value_chars) {
-                    self.truncated_values = self.truncated_values.saturating_add(1);
-                }
-            }
+        let most = limits.attributes;
+        match self.attributes.put(&mut self.buf, ATTRIBUTE, limits, most, key, value) {
+            Put::Whole => {}
+            Put::Cut => self.lose(Loss::Characters, 1),
+            Put::Dropped => self.lose(Loss::Attributes, 1),
         }
     }
 
@@ -145,25 +113,21 @@ impl SpanWriter {
     ) {
         let full_len = name.len();
         let name = truncate(name, NAME_CHARS);
-        let bounds = bounds(limits, limits.attributes_per_event);
         if self.events >= limits.events
-            || self.buf.len() + name.len() + NESTED_OVERHEAD > bounds.buffer_bytes
+            || self.buf.len() + name.len() + NESTED_OVERHEAD > limits.buffer_bytes()
         {
-            self.dropped_events = self.dropped_events.saturating_add(1);
-            return;
+            return self.lose(Loss::Events, 1);
         }
-        let inner = &mut self.inner;
         let losses = put_message(&mut self.buf, EVENT, |buf| {
             buf.push(EVENT_TIME);
             buf.extend_from_slice(&unix_nanos.to_le_bytes());
             if !name.is_empty() {
                 put_bytes(buf, EVENT_NAME, name.as_bytes());
             }
-            put_all(inner, buf, EVENT_ATTRIBUTE, EVENT_DROPPED, &bounds, attributes)
+            put_all(buf, &EVENT_ATTRIBUTES, limits, limits.attributes_per_event, attributes)
         });
         self.events += 1;
-        self.count_cut(name.len() < full_len);
-        self.count_inner(losses);
+        self.lose_inside(losses, name.len() < full_len);
     }
 
     /// Adds a link to another span.
@@ -173,23 +137,21 @@ impl SpanWriter {
         target: &LinkTarget<'_>,
         attributes: impl IntoIterator<Item = (&'k str, V)>,
     ) {
-        let bounds = bounds(limits, limits.attributes_per_link);
         if self.links >= limits.links
-            || self.buf.len() + target.trace_state.len() + NESTED_OVERHEAD > bounds.buffer_bytes
+            || self.buf.len() + target.trace_state.len() + NESTED_OVERHEAD > limits.buffer_bytes()
         {
-            self.dropped_links = self.dropped_links.saturating_add(1);
-            return;
+            return self.lose(Loss::Links, 1);
         }
-        let inner = &mut self.inner;
         let losses = put_message(&mut self.buf, LINK, |buf| {
-            buf.extend_from_slice(&[TRACE_ID, 16]);
+            buf.extend_from_slice(&[LINK_TRACE_ID, 16]);
             buf.extend_from_slice(&target.trace_id.to_be_bytes());
-            buf.extend_from_slice(&[SPAN_ID, 8]);
+            buf.extend_from_slice(&[LINK_SPAN_ID, 8]);
             buf.extend_from_slice(&target.span_id.to_be_bytes());
             if !target.trace_state.is_empty() {
                 put_bytes(buf, TRACE_STATE, target.trace_state.as_bytes());
             }
-            let losses = put_all(inner, buf, LINK_ATTRIBUTE, LINK_DROPPED, &bounds, attributes);
+            let losses =
+                put_all(buf, &LINK_ATTRIBUTES, limits, limits.attributes_per_link, attributes);
             if target.flags != 0 {
                 buf.push(LINK_FLAGS);
                 buf.extend_from_slice(&target.flags.to_le_bytes());
@@ -197,7 +159,7 @@ impl SpanWriter {
             losses
         });
         self.links += 1;
-        self.count_inner(losses);
+        self.lose_inside(losses, false);
     }
 
     /// Sets the status. Ok is final and Error stands above Unset (specification, *Set Status*);
@@ -213,55 +175,52 @@ impl SpanWriter {
         if rank(code) <= rank(self.status) && !repeated_error {
             return;
         }
+        self.rare = true;
         self.status = code;
         self.status_message.clear();
         if code == StatusCode::Error {
             let kept = truncate(message, STATUS_CHARS.min(limits.span_bytes));
             self.status_message.push_str(kept);
-            self.count_cut(kept.len() < message.len());
+            if kept.len() < message.len() {
+                self.lose(Loss::Characters, 1);
+            }
         }
     }
 
     /// Replaces the name. Moves all that is written so far.
     pub fn rename(&mut self, name: &str) {
-        let old_len = self.name_len;
-        self.buf.drain(..old_len as usize);
+        self.buf.drain(..self.name_len as usize);
         self.put_name(name);
         // The name stands first, so that the next one knows where it is.
         self.buf.rotate_right(self.name_len as usize);
-        self.attributes.shift(i64::from(self.name_len) - i64::from(old_len));
+        self.attributes.starts_at(self.name_len as usize);
     }
 
-    /// Appends the header and returns the complete `Span` message.
+    /// The complete span.
     ///
     /// The writer stays as it is until the next [`begin`](Self::begin); writing to it after this
-    /// would write behind the header.
-    #[inline]
-    pub fn finish(&mut self, header: &SpanHeader<'_>) -> &[u8] {
-        let mut room = Room::new(&mut self.buf, FIXED_HEADER);
-        // SAFETY: 2 + 16, 2 + 8, 1 + 8, 1 + 8, 2, 2 + 4 and at most 2 + 8 bytes: FIXED_HEADER.
-        unsafe {
-            room.array([TRACE_ID, 16]);
-            room.array(header.trace_id.to_be_bytes());
-            room.array([SPAN_ID, 8]);
-            room.array(header.span_id.to_be_bytes());
-            room.array([START]);
-            room.array(header.start_unix_nanos.to_le_bytes());
-            room.array([END]);
-            room.array(header.end_unix_nanos.to_le_bytes());
-            room.array([KIND, header.kind as u8]);
-            room.array(FLAGS);
-            room.array(header.flags.to_le_bytes());
-            if header.parent_span_id != 0 {
-                room.array([PARENT_SPAN_ID, 8]);
-                room.array(header.parent_span_id.to_be_bytes());
-            }
-        }
-        room.done();
-        if self.has_rare_fields() || !header.trace_state.is_empty() {
+    /// would write behind the end.
+    #[inline(always)]
+    pub fn finish<'a>(&'a mut self, header: &'a SpanHeader<'a>) -> FinishedSpan<'a> {
+        if self.finish_plain(header).is_none() {
             self.put_rare_fields(header.trace_state);
         }
-        &self.buf
+        FinishedSpan { header, body: &self.buf }
+    }
+
+    /// As [`finish`](Self::finish), for a span that has nothing to add to what was written: it is
+    /// [plain](Self::is_plain), and the header has no trace state.
+    #[inline(always)]
+    pub fn finish_plain<'a>(&'a self, header: &'a SpanHeader<'a>) -> Option<FinishedSpan<'a>> {
+        let plain = self.is_plain() && header.trace_state.is_empty();
+        plain.then_some(FinishedSpan { header, body: &self.buf })
+    }
+
+    /// Whether nothing was said of the status and nothing taken by the limits: what nearly all
+    /// spans are.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        !self.rare
     }
 
     /// The status so far.
@@ -273,46 +232,45 @@ impl SpanWriter {
     /// What the limits took from this span so far.
     #[inline]
     pub fn losses(&self) -> Losses {
+        let Lost { attributes, inner_attributes, events, links, characters } = self.lost;
         Losses {
-            attributes: self.dropped_attributes.saturating_add(self.dropped_inner),
-            events: self.dropped_events,
-            links: self.dropped_links,
-            truncated_values: self.truncated_values,
+            attributes: attributes.saturating_add(inner_attributes),
+            events,
+            links,
+            truncated_values: characters,
         }
     }
 
     /// Bytes of memory held for the next span.
     pub fn capacity(&self) -> usize {
-        self.buf.capacity()
-            + self.attributes.capacity()
-            + self.inner.capacity()
-            + self.status_message.capacity()
+        self.buf.capacity() + self.status_message.capacity()
     }
 
     /// Appends the name field and keeps its length.
+    #[inline(always)]
     fn put_name(&mut self, name: &str) {
         let start = self.buf.len();
-        let full_len = name.len();
-        let name = truncate(name, NAME_CHARS).as_bytes();
-        self.count_cut(name.len() < full_len);
         if name.len() < 0x80 {
             let mut room = Room::new(&mut self.buf, name.len() + 2);
             // SAFETY: 2 + name bytes are stored and reserved.
             unsafe {
                 room.array([NAME, name.len() as u8]);
-                room.slice(name);
+                room.slice(name.as_bytes());
             }
             room.done();
         } else {
-            put_bytes(&mut self.buf, NAME, name);
+            self.put_long_name(name);
         }
         self.name_len = (self.buf.len() - start) as u32;
     }
 
-    #[inline(always)]
-    fn has_rare_fields(&self) -> bool {
-        self.dropped_attributes | self.dropped_events | self.dropped_links != 0
-            || self.status != StatusCode::Unset
+    #[cold]
+    fn put_long_name(&mut self, name: &str) {
+        let kept = truncate(name, NAME_CHARS);
+        put_bytes(&mut self.buf, NAME, kept.as_bytes());
+        if kept.len() < name.len() {
+            self.lose(Loss::Characters, 1);
+        }
     }
 
     #[cold]
@@ -321,9 +279,9 @@ impl SpanWriter {
             put_bytes(&mut self.buf, TRACE_STATE, trace_state.as_bytes());
         }
         for (tag, count) in [
-            (DROPPED_ATTRIBUTES, self.dropped_attributes),
-            (DROPPED_EVENTS, self.dropped_events),
-            (DROPPED_LINKS, self.dropped_links),
+            (DROPPED_ATTRIBUTES, self.lost.attributes),
+            (DROPPED_EVENTS, self.lost.events),
+            (DROPPED_LINKS, self.lost.links),
         ] {
             put_count(&mut self.buf, tag, count);
         }
@@ -338,15 +296,58 @@ impl SpanWriter {
         }
     }
 
-    #[inline(always)]
-    fn count_cut(&mut self, cut: bool) {
-        self.truncated_values = self.truncated_values.saturating_add(u32::from(cut));
+    #[cold]
+    fn forget_rare_fields(&mut self) {
+        self.rare = false;
+        self.lost = Lost::default();
+        self.status = StatusCode::Unset;
+        self.status_message.clear();
     }
 
-    fn count_inner(&mut self, losses: InnerLosses) {
-        self.dropped_inner = self.dropped_inner.saturating_add(losses.dropped);
-        self.truncated_values = self.truncated_values.saturating_add(losses.truncated);
+    #[cold]
+    fn lose(&mut self, what: Loss, count: u32) {
+        self.rare = true;
+        let lost = match what {
+            Loss::Attributes => &mut self.lost.attributes,
+            Loss::InnerAttributes => &mut self.lost.inner_attributes,
+            Loss::Events => &mut self.lost.events,
+            Loss::Links => &mut self.lost.links,
+            Loss::Characters => &mut self.lost.characters,
+        };
+        *lost = lost.saturating_add(count);
     }
+
+    /// An event or link is written, but not all of it.
+    #[inline]
+    fn lose_inside(&mut self, inside: InnerLosses, cut_name: bool) {
+        let cut = inside.truncated.saturating_add(u32::from(cut_name));
+        if inside.dropped | cut != 0 {
+            self.lose(Loss::InnerAttributes, inside.dropped);
+            self.lose(Loss::Characters, cut);
+        }
+    }
+}
+
+/// What a limit takes.
+#[derive(Debug, Clone, Copy)]
+enum Loss {
+    Attributes,
+    /// Of events and links; their own fields carry the numbers too.
+    InnerAttributes,
+    Events,
+    Links,
+    /// Of a value, a name, a status message.
+    Characters,
+}
+
+/// How often, by [`Loss`].
+#[derive(Debug, Default, Clone, Copy)]
+struct Lost {
+    attributes: u32,
+    inner_attributes: u32,
+    events: u32,
+    links: u32,
+    characters: u32,
 }
 
 /// What the limits took from a span.
@@ -370,6 +371,12 @@ impl Losses {
     }
 }
 
+/// Keys of the fields that events and links have in common.
+struct InnerTags {
+    attribute: u8,
+    dropped: u8,
+}
+
 struct InnerLosses {
     dropped: u32,
     truncated: u32,
@@ -377,25 +384,22 @@ struct InnerLosses {
 
 /// Writes the attributes of an event or link, and its dropped count.
 fn put_all<'k, V: EncodeValue>(
-    index: &mut AttributeIndex,
     buf: &mut Vec<u8>,
-    tag: u8,
-    dropped_tag: u8,
-    bounds: &Bounds,
+    tags: &InnerTags,
+    limits: &SpanLimits,
+    most: u32,
     attributes: impl IntoIterator<Item = (&'k str, V)>,
 ) -> InnerLosses {
-    index.clear();
+    let mut index = AttributeIndex::starting_at(buf.len());
     let mut losses = InnerLosses { dropped: 0, truncated: 0 };
     for (key, value) in attributes {
-        match index.put(buf, tag, bounds, key, &value) {
+        match index.put(buf, tags.attribute, limits, most, key, &value) {
+            Put::Whole => {}
+            Put::Cut => losses.truncated = losses.truncated.saturating_add(1),
             Put::Dropped => losses.dropped = losses.dropped.saturating_add(1),
-            Put::Added | Put::Replaced => {
-                let cut = u32::from(value.is_truncated(bounds.value_chars));
-                losses.truncated = losses.truncated.saturating_add(cut);
-            }
         }
     }
-    put_count(buf, dropped_tag, losses.dropped);
+    put_count(buf, tags.dropped, losses.dropped);
     losses
 }
 
@@ -407,12 +411,6 @@ fn put_count(buf: &mut Vec<u8>, tag: u8, count: u32) {
     }
 }
 
-#[inline(always)]
-fn bounds(limits: &SpanLimits, count: u32) -> Bounds {
-    let buffer_bytes = limits.span_bytes.min(MAX_SPAN_BYTES);
-    Bounds { count, value_chars: limits.value_chars, buffer_bytes }
-}
-
 /// Characters that the name of a span or event keeps. The specification sets no limit (the
 /// attribute value length limit is not for names); names are meant to be low-cardinality, and
 /// this one is far above any in use.
@@ -420,23 +418,12 @@ const NAME_CHARS: usize = 4096;
 /// Characters a status message keeps at most.
 const STATUS_CHARS: usize = 16_384;
 
-/// What a span's buffer never grows beyond: offsets in it have 32 bits.
-const MAX_SPAN_BYTES: usize = i32::MAX as usize;
-
-/// What [`SpanWriter::finish`] stores without a check.
-const FIXED_HEADER: usize = 18 + 10 + 9 + 9 + 2 + 6 + 10;
 /// Tags, lengths, time and ids of an event or link.
 const NESTED_OVERHEAD: usize = 64;
 
 // Keys of `Span`'s fields (`opentelemetry/proto/trace/v1/trace.proto`): number << 3 | wire type.
-const TRACE_ID: u8 = 0x0a;
-const SPAN_ID: u8 = 0x12;
 const TRACE_STATE: u8 = 0x1a;
-const PARENT_SPAN_ID: u8 = 0x22;
 const NAME: u8 = 0x2a;
-const KIND: u8 = 0x30;
-const START: u8 = 0x39;
-const END: u8 = 0x41;
 const ATTRIBUTE: u8 = 0x4a;
 const DROPPED_ATTRIBUTES: u8 = 0x50;
 const EVENT: u8 = 0x5a;
@@ -444,15 +431,14 @@ const DROPPED_EVENTS: u8 = 0x60;
 const LINK: u8 = 0x6a;
 const DROPPED_LINKS: u8 = 0x70;
 const STATUS: u8 = 0x7a;
-const FLAGS: [u8; 2] = [0x85, 0x01];
 // `Span.Event`
 const EVENT_TIME: u8 = 0x09;
 const EVENT_NAME: u8 = 0x12;
-const EVENT_ATTRIBUTE: u8 = 0x1a;
-const EVENT_DROPPED: u8 = 0x20;
-// `Span.Link`; its ids and trace state have the numbers of `Span`'s.
-const LINK_ATTRIBUTE: u8 = 0x22;
-const LINK_DROPPED: u8 = 0x28;
+const EVENT_ATTRIBUTES: InnerTags = InnerTags { attribute: 0x1a, dropped: 0x20 };
+// `Span.Link`; its trace state has the number of `Span`'s.
+const LINK_TRACE_ID: u8 = 0x0a;
+const LINK_SPAN_ID: u8 = 0x12;
+const LINK_ATTRIBUTES: InnerTags = InnerTags { attribute: 0x22, dropped: 0x28 };
 const LINK_FLAGS: u8 = 0x35;
 // `Status`
 const STATUS_MESSAGE: u8 = 0x12;

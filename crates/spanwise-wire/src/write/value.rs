@@ -1,5 +1,6 @@
 //! Values an attribute can have, written as an `AnyValue` message.
 
+use super::raw::Room;
 use super::varint::{bytes_len, put_bytes, put_varint, varint_len};
 
 /// A value that knows its `AnyValue` message.
@@ -23,9 +24,74 @@ pub trait EncodeValue {
         false
     }
 
-    /// The whole value, if it is a string: a key and a short string are written in one go.
-    fn as_text(&self) -> Option<&str> {
-        None
+    /// The whole value, if it is one of these: it is then written without asking further.
+    #[inline(always)]
+    fn as_scalar(&self) -> Scalar<'_> {
+        Scalar::Other
+    }
+}
+
+/// What most values are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Scalar<'a> {
+    /// A string.
+    Text(&'a str),
+    /// A signed integer.
+    Int(i64),
+    /// A boolean.
+    Bool(bool),
+    /// A double.
+    Double(f64),
+    /// Something else.
+    Other,
+}
+
+impl Scalar<'_> {
+    /// Exact length of the `AnyValue` message while no length in it takes more than a byte; 128 or
+    /// more otherwise.
+    #[inline(always)]
+    pub(super) fn encoded_len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len() + 2,
+            Self::Int(value) => 1 + varint_len(*value as u64),
+            Self::Bool(_) => 2,
+            Self::Double(_) => 9,
+            Self::Other => 0x80,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_longer_than(&self, max_chars: usize) -> bool {
+        // A string has at most as many characters as bytes.
+        matches!(self, Self::Text(text) if text.len() > max_chars)
+    }
+
+    /// Stores the `AnyValue` message.
+    ///
+    /// # Safety
+    /// There is room for [`encoded_len`](Self::encoded_len) bytes, which is below 128.
+    #[inline(always)]
+    pub(super) unsafe fn put(&self, room: &mut Room<'_>) {
+        // SAFETY: what is stored is as long as `encoded_len` says.
+        unsafe {
+            match self {
+                Self::Text(text) => {
+                    room.array([STRING, text.len() as u8]);
+                    room.slice(text.as_bytes());
+                }
+                Self::Int(value) => {
+                    room.array([INT]);
+                    room.varint(*value as u64);
+                }
+                Self::Bool(value) => room.array([BOOL, u8::from(*value)]),
+                Self::Double(value) => {
+                    room.array([DOUBLE]);
+                    room.array(value.to_le_bytes());
+                }
+                Self::Other => {}
+            }
+        }
     }
 }
 
@@ -79,13 +145,7 @@ impl EncodeValue for str {
 
     #[inline(always)]
     fn encode(&self, max_chars: usize, out: &mut Vec<u8>) {
-        let text = truncate(self, max_chars).as_bytes();
-        if text.len() < 0x80 {
-            out.extend_from_slice(&[STRING, text.len() as u8]);
-            out.extend_from_slice(text);
-        } else {
-            put_bytes(out, STRING, text);
-        }
+        put_bytes(out, STRING, truncate(self, max_chars).as_bytes());
     }
 
     #[inline(always)]
@@ -94,8 +154,8 @@ impl EncodeValue for str {
     }
 
     #[inline(always)]
-    fn as_text(&self) -> Option<&str> {
-        Some(self)
+    fn as_scalar(&self) -> Scalar<'_> {
+        Scalar::Text(self)
     }
 }
 
@@ -108,6 +168,11 @@ impl EncodeValue for bool {
     #[inline(always)]
     fn encode(&self, _: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(&[BOOL, u8::from(*self)]);
+    }
+
+    #[inline(always)]
+    fn as_scalar(&self) -> Scalar<'_> {
+        Scalar::Bool(*self)
     }
 }
 
@@ -122,6 +187,11 @@ impl EncodeValue for i64 {
         out.push(INT);
         put_varint(out, *self as u64);
     }
+
+    #[inline(always)]
+    fn as_scalar(&self) -> Scalar<'_> {
+        Scalar::Int(*self)
+    }
 }
 
 impl EncodeValue for f64 {
@@ -134,6 +204,11 @@ impl EncodeValue for f64 {
     fn encode(&self, _: usize, out: &mut Vec<u8>) {
         out.push(DOUBLE);
         out.extend_from_slice(&self.to_le_bytes());
+    }
+
+    #[inline(always)]
+    fn as_scalar(&self) -> Scalar<'_> {
+        Scalar::Double(*self)
     }
 }
 
@@ -216,14 +291,14 @@ impl<T: EncodeValue + ?Sized> EncodeValue for &T {
     }
 
     #[inline(always)]
-    fn as_text(&self) -> Option<&str> {
-        (**self).as_text()
+    fn as_scalar(&self) -> Scalar<'_> {
+        (**self).as_scalar()
     }
 }
 
 /// Implements [`EncodeValue`] by turning `self` into a value that has it.
 macro_rules! encode_as {
-    ($($type:ty, $self:ident => $value:expr;)*) => {$(
+    ($($type:ty, $self:ident => $value:expr, $scalar:expr;)*) => {$(
         impl EncodeValue for $type {
             #[inline(always)]
             fn encoded_len(&$self, max_chars: usize) -> usize {
@@ -239,24 +314,29 @@ macro_rules! encode_as {
             fn is_truncated(&$self, max_chars: usize) -> bool {
                 $value.is_truncated(max_chars)
             }
+
+            #[inline(always)]
+            fn as_scalar(&$self) -> Scalar<'_> {
+                $scalar
+            }
         }
     )*};
 }
 
 encode_as! {
-    String, self => self.as_str();
-    i8, self => i64::from(*self);
-    i16, self => i64::from(*self);
-    i32, self => i64::from(*self);
-    u8, self => i64::from(*self);
-    u16, self => i64::from(*self);
-    u32, self => i64::from(*self);
-    f32, self => f64::from(*self);
-    [&str], self => Array(self.iter());
-    [String], self => Array(self.iter());
-    [bool], self => Array(self.iter());
-    [i64], self => Array(self.iter());
-    [f64], self => Array(self.iter());
+    String, self => self.as_str(), Scalar::Text(self);
+    i8, self => i64::from(*self), Scalar::Int((*self).into());
+    i16, self => i64::from(*self), Scalar::Int((*self).into());
+    i32, self => i64::from(*self), Scalar::Int((*self).into());
+    u8, self => i64::from(*self), Scalar::Int((*self).into());
+    u16, self => i64::from(*self), Scalar::Int((*self).into());
+    u32, self => i64::from(*self), Scalar::Int((*self).into());
+    f32, self => f64::from(*self), Scalar::Double((*self).into());
+    [&str], self => Array(self.iter()), Scalar::Other;
+    [String], self => Array(self.iter()), Scalar::Other;
+    [bool], self => Array(self.iter()), Scalar::Other;
+    [i64], self => Array(self.iter()), Scalar::Other;
+    [f64], self => Array(self.iter()), Scalar::Other;
 }
 
 macro_rules! each_kind {
@@ -282,6 +362,17 @@ impl EncodeValue for Value<'_> {
 
     fn encode(&self, max_chars: usize, out: &mut Vec<u8>) {
         each_kind!(self, value => value.encode(max_chars, out));
+    }
+
+    #[inline(always)]
+    fn as_scalar(&self) -> Scalar<'_> {
+        match *self {
+            Value::Str(text) => Scalar::Text(text),
+            Value::I64(value) => Scalar::Int(value),
+            Value::Bool(value) => Scalar::Bool(value),
+            Value::F64(value) => Scalar::Double(value),
+            _ => Scalar::Other,
+        }
     }
 
     fn is_truncated(&self, max_chars: usize) -> bool {
@@ -315,7 +406,7 @@ value_from! {
 }
 
 /// Keys of `AnyValue`'s and `ArrayValue`'s fields (`opentelemetry/proto/common/v1/common.proto`).
-pub(super) const STRING: u8 = 0x0a;
+const STRING: u8 = 0x0a;
 const BOOL: u8 = 0x10;
 const INT: u8 = 0x18;
 const DOUBLE: u8 = 0x21;

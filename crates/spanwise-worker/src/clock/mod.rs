@@ -48,13 +48,12 @@ pub enum Source {
 /// No lock, no system call, no locked instruction.
 #[inline(always)]
 pub fn start() -> Start {
-    match PUBLISHED.read() {
-        Some(scale) if scale.is_known() => {
-            let ticks = tsc::ticks();
-            Start { ticks, unix_nanos: scale.unix_nanos_at(ticks) }
-        }
-        scale => start_by_system(scale),
+    let (scale, whole) = PUBLISHED.try_read();
+    if !whole || !scale.is_known() {
+        return start_otherwise();
     }
+    let ticks = tsc::ticks();
+    Start { ticks, unix_nanos: scale.unix_nanos_at(ticks) }
 }
 
 /// A span ends: nanoseconds since 1970, never before its start.
@@ -63,12 +62,11 @@ pub fn start() -> Start {
 /// As [`start`].
 #[inline(always)]
 pub fn end(start: Start) -> u64 {
-    match PUBLISHED.read() {
-        Some(scale) if scale.is_known() && start.ticks != 0 => {
-            scale.end_of(start.ticks, start.unix_nanos, tsc::ticks())
-        }
-        _ => to_unix_nanos(SystemTime::now()).max(start.unix_nanos),
+    let (scale, whole) = PUBLISHED.try_read();
+    if !whole || !scale.is_known() || start.ticks == 0 {
+        return end_otherwise(start);
     }
+    scale.end_of(start.ticks, start.unix_nanos, tsc::ticks())
 }
 
 /// The time now, in nanoseconds since 1970.
@@ -134,12 +132,32 @@ impl Keeper {
     }
 }
 
+/// The scale is being replaced, or there is none.
 #[cold]
-fn start_by_system(scale: Option<Scale>) -> Start {
-    // With the ticks, if there may be a counter: once its rate is known, the span can end by it.
-    let counts = scale.is_none_or(|scale| scale.ticks != 0);
-    let ticks = if counts { tsc::ticks() } else { 0 };
-    Start { ticks, unix_nanos: to_unix_nanos(SystemTime::now()) }
+fn start_otherwise() -> Start {
+    match PUBLISHED.read() {
+        Some(scale) if scale.is_known() => {
+            let ticks = tsc::ticks();
+            Start { ticks, unix_nanos: scale.unix_nanos_at(ticks) }
+        }
+        scale => {
+            // With the ticks, if there may be a counter: once its rate is known, the span can end
+            // by it.
+            let counts = scale.is_none_or(|scale| scale.ticks != 0);
+            let ticks = if counts { tsc::ticks() } else { 0 };
+            Start { ticks, unix_nanos: to_unix_nanos(SystemTime::now()) }
+        }
+    }
+}
+
+#[cold]
+fn end_otherwise(start: Start) -> u64 {
+    match PUBLISHED.read() {
+        Some(scale) if scale.is_known() && start.ticks != 0 => {
+            scale.end_of(start.ticks, start.unix_nanos, tsc::ticks())
+        }
+        _ => to_unix_nanos(SystemTime::now()).max(start.unix_nanos),
+    }
 }
 
 /// All clocks at one instant: of several tries the one that took least. `None` if each was

@@ -27,25 +27,31 @@ impl Published {
 
     /// The latest scale; `None` when a writer was in the way each time (it may have been suspended
     /// by the system half-way, so waiting for it has no bound).
-    #[inline(always)]
     pub fn read(&self) -> Option<Scale> {
-        for _ in 0..ATTEMPTS {
-            // ORDER: Acquire pairs with the Release of the version at the end of `write`.
-            let version = self.version.load(Acquire);
-            let scale = Scale {
-                ticks: self.ticks.load(Relaxed),
-                unix_nanos: self.unix_nanos.load(Relaxed),
-                rate: self.rate.load(Relaxed),
-            };
-            // ORDER: pairs with the Release fence in `write`: had one of the loads above seen a
-            // newer field, the load below would see its odd version.
-            fence(Acquire);
-            if version.is_multiple_of(2) && self.version.load(Relaxed) == version {
-                return Some(scale);
+        (0..ATTEMPTS).find_map(|_| match self.try_read() {
+            (scale, true) => Some(scale),
+            _ => {
+                std::hint::spin_loop();
+                None
             }
-            std::hint::spin_loop();
-        }
-        None
+        })
+    }
+
+    /// The scale, and whether it is whole. Not an `Option`: that would go through memory, stored
+    /// in words and loaded in pairs.
+    #[inline(always)]
+    pub fn try_read(&self) -> (Scale, bool) {
+        // ORDER: Acquire pairs with the Release of the version at the end of `write`.
+        let version = self.version.load(Acquire);
+        let scale = Scale {
+            ticks: self.ticks.load(Relaxed),
+            unix_nanos: self.unix_nanos.load(Relaxed),
+            rate: self.rate.load(Relaxed),
+        };
+        // ORDER: pairs with the Release fence in `write`: had one of the loads above seen a
+        // newer field, the load below would see its odd version.
+        fence(Acquire);
+        (scale, version.is_multiple_of(2) && self.version.load(Relaxed) == version)
     }
 
     /// Replaces the scale. Callers see to it that there is one writer at a time.

@@ -16,12 +16,18 @@ impl Scale {
     }
 
     /// The time at `ticks`, which may lie before this scale's own point.
-    #[inline]
+    #[inline(always)]
     pub fn unix_nanos_at(&self, ticks: u64) -> u64 {
         match ticks.checked_sub(self.ticks) {
             Some(after) => self.unix_nanos.saturating_add(self.nanos(after)),
-            None => self.unix_nanos.saturating_sub(self.nanos(self.ticks - ticks)),
+            None => self.unix_nanos_before(ticks),
         }
+    }
+
+    /// The scale was made after the counter was read.
+    #[cold]
+    fn unix_nanos_before(&self, ticks: u64) -> u64 {
+        self.unix_nanos.saturating_sub(self.nanos(self.ticks.saturating_sub(ticks)))
     }
 
     /// The end of a span that began at `start_ticks`, `start_nanos`, and ends at `ticks`. Never
@@ -31,13 +37,15 @@ impl Scale {
     /// clock does not stretch or fold it. A long one would drift from the system clock that way,
     /// by the error of the rate now against the rate over its life; so it ends by the wall as long
     /// as the two differ by no more than drift can explain.
-    #[inline]
+    #[inline(always)]
     pub fn end_of(&self, start_ticks: u64, start_nanos: u64, ticks: u64) -> u64 {
         let passed = self.nanos(ticks.saturating_sub(start_ticks));
         let end = start_nanos.saturating_add(passed);
-        if passed < LONG_NANOS {
-            return end;
-        }
+        if passed < LONG_NANOS { end } else { self.end_of_long(passed, end, ticks) }
+    }
+
+    #[cold]
+    fn end_of_long(&self, passed: u64, end: u64, ticks: u64) -> u64 {
         let wall = self.unix_nanos_at(ticks);
         if wall.abs_diff(end) <= passed / DRIFT_PARTS { wall } else { end }
     }

@@ -1,0 +1,61 @@
+//! Requests handed to a function instead of the network.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use bytes::Bytes;
+use spanwise_sdk::{DropReason, Note, SpanKind};
+use spanwise_transport::{Failure, Outcome};
+use std::future::ready;
+use std::sync::{Arc, Mutex};
+use support::{LONG, builder, settled};
+
+#[test]
+fn a_sink_gets_every_span_once_and_its_word_is_booked() {
+    let taken = Arc::new(Mutex::new(Vec::<Bytes>::new()));
+    let requests = taken.clone();
+    let sink = move |request: Bytes| {
+        let mut requests = requests.lock().unwrap();
+        // A copy: what is kept of the request itself stays charged to the budget.
+        requests.push(Bytes::copy_from_slice(&request));
+        // Every second request is refused, in whole or in part.
+        ready(match requests.len() % 4 {
+            0 => Outcome::Failed(Failure::TooLarge),
+            2 => Outcome::Accepted { rejected: 7, message: None },
+            _ => Outcome::Accepted { rejected: 0, message: None },
+        })
+    };
+    let spanwise = builder().with_sink(sink).build().unwrap();
+    let tracer = spanwise.tracer("sink");
+    for burst in 0..40 {
+        for _ in 0..100 {
+            tracer.root("span", SpanKind::Internal).attribute("burst", burst);
+        }
+        spanwise.force_flush(LONG).unwrap();
+    }
+    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+
+    let taken = taken.lock().unwrap();
+    let counts: Vec<u64> = taken
+        .iter()
+        .map(|request| spanwise_testkit::spans(&spanwise_testkit::decode(request)).count() as u64)
+        .collect();
+    assert_eq!(counts.iter().sum::<u64>(), 4000);
+    let ledger = spanwise.ledger();
+    let refused: u64 = counts.chunks(4).filter_map(|four| four.get(3)).sum();
+    assert_eq!(ledger.dropped(DropReason::TooLarge), refused);
+    assert_eq!(ledger.dropped(DropReason::PartialRejected), 7 * ((counts.len() as u64 + 2) / 4));
+    assert_eq!(ledger.note(Note::Requests), counts.len() as u64);
+}
+
+#[test]
+fn a_sink_that_panics_costs_its_request() {
+    let sink = |request: Bytes| {
+        assert!(request.is_empty(), "on purpose");
+        ready(Outcome::Accepted { rejected: 0, message: None })
+    };
+    let spanwise = builder().with_sink(sink).build().unwrap();
+    drop(spanwise.tracer("sink").root("span", SpanKind::Internal));
+    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    assert_eq!(spanwise.ledger().dropped(DropReason::ExporterPanic), 1);
+}

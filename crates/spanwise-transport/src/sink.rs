@@ -1,0 +1,123 @@
+//! Somewhere else than an OTLP receiver.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::body::OUT_OF_TIME;
+use crate::classify::Verdict;
+use crate::wire::Payload;
+use crate::{Failure, Outcome};
+
+/// Takes requests in place of an OTLP receiver: a file, a queue, a test.
+///
+/// Any function from [`Bytes`] to a future of an [`Outcome`] is one.
+///
+/// ```
+/// use bytes::Bytes;
+/// use spanwise_transport::{Outcome, Transport};
+///
+/// let stdout = |request: Bytes| async move {
+///     println!("{} bytes of OTLP", request.len());
+///     Outcome::Accepted { rejected: 0, message: None }
+/// };
+/// let transport = Transport::builder().with_sink(stdout).build();
+/// # assert!(transport.is_ok());
+/// ```
+pub trait Sink: Send + Sync + 'static {
+    /// Takes one encoded `ExportTraceServiceRequest`, as an OTLP/HTTP body has it.
+    ///
+    /// The outcome stands: what has failed is not tried again. The future has the time of one
+    /// attempt; then it is dropped, and the request has failed. It runs on the thread that calls
+    /// [`send`](crate::Transport::send), and must not block it. Copy what is to be kept: the
+    /// caller may count on getting the memory of the request back.
+    fn take(&self, request: Bytes) -> Taking<'_>;
+}
+
+/// The future of a [`Sink`].
+pub type Taking<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+impl<T, F> Sink for T
+where
+    T: Fn(Bytes) -> F + Send + Sync + 'static,
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    fn take(&self, request: Bytes) -> Taking<'_> {
+        Box::pin(self(request))
+    }
+}
+
+impl Sink for Arc<dyn Sink> {
+    fn take(&self, request: Bytes) -> Taking<'_> {
+        (**self).take(request)
+    }
+}
+
+/// A sink as the way out.
+#[derive(Clone)]
+pub(crate) struct SinkWire(Arc<dyn Sink>);
+
+impl SinkWire {
+    pub(crate) fn new(sink: impl Sink) -> Self {
+        Self(Arc::new(sink))
+    }
+
+    pub(crate) async fn attempt(&self, payload: &Payload, deadline: Instant) -> Verdict {
+        match tokio::time::timeout_at(deadline, self.0.take(payload.bytes.clone())).await {
+            Ok(Outcome::Accepted { rejected, message }) => {
+                Verdict::Accepted { rejected, message, undecodable: false }
+            }
+            Ok(Outcome::Failed(failure)) => Verdict::permanent(failure, ""),
+            Err(_) => Verdict::permanent(Failure::AmbiguousTimeout, OUT_OF_TIME),
+        }
+    }
+}
+
+impl fmt::Debug for SinkWire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sink")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PREFIX, Transport, write_prefix};
+    use std::time::Duration;
+
+    async fn send(sink: impl Sink) -> crate::Delivery {
+        let transport = Transport::builder()
+            .with_attempt_timeout(Duration::from_secs(1))
+            .with_sink(sink)
+            .build()
+            .unwrap();
+        let mut framed = vec![7; PREFIX + 9];
+        write_prefix(&mut framed);
+        transport.send(framed.into(), Instant::now() + Duration::from_secs(60)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sinks_word_stands() {
+        let part = Outcome::Accepted { rejected: 2, message: Some("full".into()) };
+        let failed = Outcome::Failed(Failure::TooLarge);
+        for said in [part, failed] {
+            let answer = said.clone();
+            let delivery = send(move |request: Bytes| {
+                assert_eq!(request, [7; 9][..]);
+                std::future::ready(answer.clone())
+            });
+            let delivery = delivery.await;
+            assert_eq!((delivery.outcome, delivery.attempts), (said, 1));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_that_never_ends_has_an_attempts_time() {
+        let delivery = send(|_| std::future::pending()).await;
+        assert_eq!(delivery.outcome, Outcome::Failed(Failure::AmbiguousTimeout));
+    }
+}

@@ -1,0 +1,129 @@
+//! A span at its end: the fields known last, in front of what was written on the way.
+
+use super::raw::Room;
+use crate::meta::SpanKind;
+
+/// A complete span, as [`SpanWriter::finish`](super::SpanWriter::finish) leaves it: the header
+/// still as numbers, the rest as bytes.
+///
+/// It becomes one piece where it is going to stay. Written to the writer's own buffer first, the
+/// header would be copied again at once, and such a copy waits for its own stores to retire.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct FinishedSpan<'a> {
+    pub(super) header: &'a SpanHeader<'a>,
+    /// Every other field.
+    pub(super) body: &'a [u8],
+}
+
+/// The fields of a span that are known when it ends.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SpanHeader<'a> {
+    /// Trace id; written as its 16 big-endian bytes.
+    pub trace_id: u128,
+    /// Span id; written as its 8 big-endian bytes.
+    pub span_id: u64,
+    /// Span id of the parent; 0 is "no parent" and not written.
+    pub parent_span_id: u64,
+    /// Kind.
+    pub kind: SpanKind,
+    /// Start, nanoseconds since the Unix epoch.
+    pub start_unix_nanos: u64,
+    /// End, nanoseconds since the Unix epoch.
+    pub end_unix_nanos: u64,
+    /// W3C trace flags in the low byte, and OTLP's "parent is remote" bits above
+    /// ([`FLAG_HAS_IS_REMOTE`](super::FLAG_HAS_IS_REMOTE), [`FLAG_IS_REMOTE`](super::FLAG_IS_REMOTE)).
+    pub flags: u32,
+    /// The W3C `tracestate` header; empty is not written.
+    pub trace_state: &'a str,
+}
+
+impl FinishedSpan<'_> {
+    /// The `Span` message in a buffer of its own.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut room = Room::new(&mut out, self.encoded_len());
+        // SAFETY: room for `encoded_len` bytes.
+        unsafe { self.put(&mut room) };
+        room.done();
+        out
+    }
+}
+
+/// Something that is a whole `Span` message: bytes, or a [`FinishedSpan`].
+pub trait EncodeSpan: sealed::Sealed {
+    /// Exact length of the message.
+    fn encoded_len(&self) -> usize;
+
+    /// Stores the message.
+    ///
+    /// # Safety
+    /// There is room for [`encoded_len`](Self::encoded_len) bytes.
+    #[doc(hidden)]
+    unsafe fn put(&self, room: &mut Room<'_>);
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::FinishedSpan<'_> {}
+    impl<T: AsRef<[u8]> + ?Sized> Sealed for T {}
+}
+
+impl EncodeSpan for FinishedSpan<'_> {
+    #[inline(always)]
+    fn encoded_len(&self) -> usize {
+        let parent = if self.header.parent_span_id == 0 { 0 } else { PARENT_LEN };
+        HEADER_LEN + parent + self.body.len()
+    }
+
+    #[inline(always)]
+    unsafe fn put(&self, room: &mut Room<'_>) {
+        let header = self.header;
+        // SAFETY: 18 + 10 + 9 + 9 + 2 + 6 = HEADER_LEN bytes, PARENT_LEN more, and the body.
+        unsafe {
+            room.array([TRACE_ID, 16]);
+            room.array(header.trace_id.to_be_bytes());
+            room.array([SPAN_ID, 8]);
+            room.array(header.span_id.to_be_bytes());
+            room.array([START]);
+            room.array(header.start_unix_nanos.to_le_bytes());
+            room.array([END]);
+            room.array(header.end_unix_nanos.to_le_bytes());
+            room.array([KIND, header.kind as u8]);
+            room.array(FLAGS);
+            room.array(header.flags.to_le_bytes());
+            if header.parent_span_id != 0 {
+                room.array([PARENT_SPAN_ID, 8]);
+                room.array(header.parent_span_id.to_be_bytes());
+            }
+            room.slice(self.body);
+        }
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> EncodeSpan for T {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    #[inline]
+    unsafe fn put(&self, room: &mut Room<'_>) {
+        // SAFETY: `len` bytes.
+        unsafe { room.slice(self.as_ref()) };
+    }
+}
+
+/// What every span has.
+const HEADER_LEN: usize = 18 + 10 + 9 + 9 + 2 + 6;
+/// What a child has more.
+const PARENT_LEN: usize = 10;
+
+// Keys of `Span`'s fields (`opentelemetry/proto/trace/v1/trace.proto`): number << 3 | wire type.
+const TRACE_ID: u8 = 0x0a;
+const SPAN_ID: u8 = 0x12;
+const PARENT_SPAN_ID: u8 = 0x22;
+const KIND: u8 = 0x30;
+const START: u8 = 0x39;
+const END: u8 = 0x41;
+const FLAGS: [u8; 2] = [0x85, 0x01];
