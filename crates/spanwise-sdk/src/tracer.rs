@@ -5,11 +5,11 @@ use crate::ids;
 use crate::provider::Handle;
 use crate::sampler::{Decision, Verdict};
 use crate::span::{Beginning, Identity, Span};
-use opentelemetry::Context;
 use opentelemetry::trace::{
-    Span as _, SpanBuilder, SpanContext, SpanKind as ApiKind, TraceContextExt, TraceFlags,
-    TraceState,
+    Event, Link, Span as _, SpanBuilder, SpanContext, SpanKind as ApiKind, TraceContextExt,
+    TraceFlags, TraceState,
 };
+use opentelemetry::{Context, KeyValue};
 use spanwise_ledger::Note;
 use spanwise_wire::SpanKind;
 use spanwise_worker::clock;
@@ -170,26 +170,36 @@ impl opentelemetry::trace::Tracer for Tracer {
         }
         let parent_span = parent_cx.has_active_span().then(|| parent_cx.span());
         let parent = parent_span.as_ref().map(|span| span.span_context());
-        let kind = builder.span_kind.as_ref().map_or(SpanKind::Internal, wire_kind);
-        let mut span = self.begin(&builder.name, kind, parent, builder.start_time);
-        if builder.attributes.is_some() || builder.events.is_some() || builder.links.is_some() {
-            fill(&mut span, builder);
+        let SpanBuilder { name, start_time, span_kind, attributes, events, links } = builder;
+        let kind = span_kind.as_ref().map_or(SpanKind::Internal, wire_kind);
+        let mut span = self.begin(&name, kind, parent, start_time);
+        if attributes.is_some() || events.is_some() || links.is_some() {
+            fill(&mut span, attributes, events, links);
+        } else {
+            // Three times nothing, but dropping them has to find that out.
+            std::mem::forget((attributes, events, links));
         }
         span
     }
 }
 
 /// What the builder brought along.
-fn fill(span: &mut Span, builder: SpanBuilder) {
+#[inline(never)]
+fn fill(
+    span: &mut Span,
+    attributes: Option<Vec<KeyValue>>,
+    events: Option<Vec<Event>>,
+    links: Option<Vec<Link>>,
+) {
     if !span.is_recording() {
         return;
     }
-    span.set_attributes(builder.attributes.unwrap_or_default());
-    for event in builder.events.unwrap_or_default() {
+    span.set_attributes(attributes.unwrap_or_default());
+    for event in events.unwrap_or_default() {
         let time = || clock::to_unix_nanos(event.timestamp);
         span.put_event(&event.name, time, &event.attributes);
     }
-    for link in builder.links.unwrap_or_default() {
+    for link in links.unwrap_or_default() {
         span.add_link(link.span_context, link.attributes);
     }
 }

@@ -12,12 +12,17 @@ use crate::write::{EncodeSpan, Room, bytes_len, varint_len};
 pub struct Chunk {
     bytes: Vec<u8>,
     metas: Vec<SpanMeta>,
+    /// The first span's, and whether another span has another: a chunk of one scope is framed
+    /// without a look at its metas.
+    scope: u32,
+    mixed: bool,
 }
 
 impl Chunk {
     /// A chunk with room for `bytes` of spans and `spans` metas.
     pub fn with_capacity(bytes: usize, spans: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), metas: Vec::with_capacity(spans) }
+        let (bytes, metas) = (Vec::with_capacity(bytes), Vec::with_capacity(spans));
+        Self { bytes, metas, scope: 0, mixed: false }
     }
 
     /// Whether a span message of `len` bytes can be added without growing.
@@ -42,6 +47,10 @@ impl Chunk {
             span.put(&mut room);
         }
         room.done();
+        if offset == 0 {
+            self.scope = meta.scope;
+        }
+        self.mixed |= meta.scope != self.scope;
         meta.offset = offset as u32;
         meta.len = field as u32;
         self.metas.push(meta);
@@ -55,6 +64,12 @@ impl Chunk {
     /// One entry a span.
     pub fn metas(&self) -> &[SpanMeta] {
         &self.metas
+    }
+
+    /// The scope of all spans, if they have one.
+    #[inline]
+    pub(crate) fn only_scope(&self) -> Option<u32> {
+        (!self.is_empty() && !self.mixed).then_some(self.scope)
     }
 
     /// Spans held.
@@ -73,6 +88,7 @@ impl Chunk {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.metas.clear();
+        self.mixed = false;
     }
 
     /// Bytes of memory held, used or not.

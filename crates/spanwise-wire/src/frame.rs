@@ -107,6 +107,15 @@ where
         let (mut bytes, mut spans) = (fixed, 0usize);
         self.clear();
         for (index, chunk) in chunks.iter().enumerate() {
+            if let Some(scope) = chunk.only_scope() {
+                let added = chunk.bytes().len() + self.head_len(scope);
+                let count = spans + chunk.len();
+                if bytes + added <= self.limits.max_bytes && count <= self.limits.max_spans {
+                    (bytes, spans) = (bytes + added, count);
+                    self.extend(scope, index as u32, 0, chunk.bytes().len() as u32);
+                    continue;
+                }
+            }
             for meta in chunk.metas() {
                 let len = meta.len as usize;
                 let added = len + self.head_len(meta.scope);

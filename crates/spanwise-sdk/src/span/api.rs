@@ -11,6 +11,7 @@ use spanwise_wire::StatusCode;
 use spanwise_wire::write::Array;
 use spanwise_worker::clock;
 use std::borrow::Cow;
+use std::mem::ManuallyDrop;
 use std::time::SystemTime;
 
 impl opentelemetry::trace::Span for Span {
@@ -42,10 +43,23 @@ impl opentelemetry::trace::Span for Span {
         self.record.state == State::Recording
     }
 
+    /// Kind by kind, and each value dropped as what it is: the drop of a [`Value`] that may be
+    /// anything costs more than writing a number.
     #[inline(always)]
     fn set_attribute(&mut self, attribute: KeyValue) {
-        let key = attribute.key.as_str();
-        each_kind!(&attribute.value, value => self.put_attribute(key, &value));
+        let KeyValue { key, value, .. } = attribute;
+        let (record, key) = (&mut *self.record, key.as_str());
+        // Numbers own nothing that would have to be dropped.
+        let value = ManuallyDrop::new(value);
+        match *value {
+            Value::I64(value) => record.attribute(key, &value),
+            Value::Bool(value) => record.attribute(key, &value),
+            Value::F64(value) => record.attribute(key, &value),
+            _ => match ManuallyDrop::into_inner(value) {
+                Value::String(text) => record.attribute(key, text.as_str()),
+                other => self.set_other(key, other),
+            },
+        }
     }
 
     #[inline]
@@ -78,7 +92,7 @@ impl opentelemetry::trace::Span for Span {
 
     /// Reads the span clock, and only when there is something to end: the default would read the
     /// system clock first.
-    #[inline(always)]
+    #[inline]
     fn end(&mut self) {
         self.record.end_now();
     }
@@ -89,9 +103,10 @@ impl opentelemetry::trace::Span for Span {
 }
 
 impl Span {
-    #[inline(always)]
-    fn put_attribute<V: spanwise_wire::write::EncodeValue>(&mut self, key: &str, value: &V) {
-        self.record.attribute(key, value);
+    #[cold]
+    #[inline(never)]
+    fn set_other(&mut self, key: &str, value: Value) {
+        each_kind!(&value, value => self.record.attribute(key, &value));
     }
 
     pub(crate) fn put_event<'a>(

@@ -194,7 +194,7 @@ impl Span {
 }
 
 impl Drop for Span {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if self.record.state == State::Recording {
             self.record.end_now();

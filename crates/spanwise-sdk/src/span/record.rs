@@ -77,7 +77,9 @@ impl Record {
         {
             return Some((&mut self.writer, core));
         }
-        self.write_in_vain();
+        if self.state == State::Ended {
+            self.write_after_end();
+        }
         None
     }
 
@@ -99,9 +101,16 @@ impl Record {
     /// Ends the span at what the clock says.
     #[inline(always)]
     pub(super) fn end_now(&mut self) {
-        if self.state != State::Recording {
-            return self.end_again();
+        match self.state {
+            State::Recording => self.end_recording(),
+            State::Ended => self.end_again(),
+            State::Off => {}
         }
+    }
+
+    /// One piece of code for all who end spans.
+    #[inline(never)]
+    fn end_recording(&mut self) {
         self.end_at(if self.given_start { clock::unix_nanos() } else { clock::end(self.start) });
     }
 
@@ -175,10 +184,10 @@ impl Record {
         }
     }
 
-    /// Somebody writes to a span that does not record.
     #[cold]
-    fn write_in_vain(&self) {
-        if let (State::Ended, Some(core)) = (self.state, &self.core) {
+    #[inline(never)]
+    fn write_after_end(&self) {
+        if let Some(core) = &self.core {
             core.ledger.note(Note::UseAfterEnd, 1);
         }
     }
@@ -191,6 +200,7 @@ impl Record {
     }
 
     #[cold]
+    #[inline(never)]
     fn end_again(&self) {
         if let (State::Ended, Some(core)) = (self.state, &self.core) {
             core.ledger.note(Note::DoubleEnd, 1);
