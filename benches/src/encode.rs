@@ -41,6 +41,17 @@ impl Encode {
     }
 }
 
+impl Encode {
+    /// The request these spans make.
+    pub(crate) fn request(&self) -> Vec<u8> {
+        let chunks: Vec<_> = self.chunks.iter().collect();
+        let mut bytes = Vec::new();
+        let mut framer = Framer::new(&self.resource, |_| &self.scope, RequestLimits::default());
+        framer.frame(&chunks, |request| bytes = request.bytes);
+        bytes
+    }
+}
+
 impl Subject for Encode {
     fn run(&self, ops: u64) {
         let mut spans = 0;
@@ -117,5 +128,5 @@ fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader<'
     }
 }
 
-const BATCH: u64 = 512;
+pub(crate) const BATCH: u64 = 512;
 const START: u64 = 1_790_000_000_000_000_000;

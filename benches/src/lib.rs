@@ -9,6 +9,7 @@
 //! packages under `rivals/`; `spanwise-bench-sink` is the receiving end of all of them. See
 //! `docs/BENCHMARKS.md`.
 
+mod compress;
 mod encode;
 mod native;
 mod subject;

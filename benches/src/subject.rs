@@ -2,6 +2,7 @@
 //! methods. Spans always go all the way, through shards, worker and requests: to a receiver, or,
 //! where the workload has none, to a sink that drops the requests, as the rivals' exporters do.
 
+use crate::compress::Compress;
 use crate::encode::Encode;
 use crate::native;
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use opentelemetry::global;
 use spanwise::transport::Outcome;
 use spanwise::wire::read::TraceRequest;
 use spanwise::worker::clock;
-use spanwise::{OnFull, Protocol, Sampler, Spanwise, Tracer};
+use spanwise::{Note, OnFull, Protocol, Sampler, Spanwise, Tracer};
 use spanwise_bench_harness::{
     Arguments, Export, Mode, Request, Sampler as Keeps, Shape, Subject, Tally, Tracer as Held,
     otel_api,
@@ -27,14 +28,16 @@ use std::time::{Duration, Instant};
 /// In words: an unknown implementation, or a provider that does not start.
 pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     let Arguments { workload, implementation, .. } = arguments;
+    match workload.name.as_str() {
+        "encode" => return Ok(Box::new(Encode::new())),
+        "compress" => return Ok(Box::new(Compress::new(implementation)?)),
+        _ => {}
+    }
     let native = match implementation.as_str() {
-        "spanwise" => false,
-        "spanwise-native" => true,
+        name if name.starts_with("spanwise-native") => true,
+        name if name.starts_with("spanwise") => false,
         other => return Err(format!("no implementation {other}")),
     };
-    if workload.name == "encode" {
-        return Ok(Box::new(Encode::new()));
-    }
     let mut builder = Spanwise::builder()
         .with_environment(|_| None)
         .with_service_name("bench")
@@ -58,6 +61,9 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     };
     if workload.export == Export::Grpc {
         builder = builder.with_protocol(Protocol::Grpc);
+    }
+    if let Some(spans) = workload.batch_spans {
+        builder = builder.with_max_request_spans(spans as usize);
     }
     if workload.sampler == Keeps::Off {
         builder = builder.with_sampler(Sampler::always_off());
@@ -160,6 +166,10 @@ impl Subject for Traced {
             sampled_out: ledger.sampled_out,
             nowhere: 0,
         }
+    }
+
+    fn requests(&self) -> Option<u64> {
+        Some(self.spanwise.ledger().note(Note::Requests))
     }
 }
 

@@ -17,6 +17,10 @@ pub(crate) struct Answer {
     /// On the threads that make the spans.
     pub(crate) allocs: Option<f64>,
     pub(crate) bytes: Option<f64>,
+    /// Requests sent, for all spans made.
+    pub(crate) requests: Option<u64>,
+    /// Bytes in over bytes out.
+    pub(crate) ratio: Option<f64>,
     pub(crate) made: u64,
     pub(crate) tally: Tally,
 }
@@ -34,6 +38,8 @@ impl Answer {
                 "spans_per_second": self.spans_per_second,
                 "allocs": self.allocs,
                 "bytes": self.bytes,
+                "requests": self.requests,
+                "ratio": self.ratio,
                 "made": self.made,
                 "kept": kept,
                 "lost": lost,

@@ -1,7 +1,7 @@
 //! The measuring itself.
 //!
-//! Spans are made in bursts that fit a subject's buffers, each followed by a drain that is not
-//! part of the time but of the processor time. End to end, the drain belongs to both. No time is
+//! Spans are made in bursts that fit a subject's buffers, each followed by a drain that is part of
+//! the processor time, but not of the time unless the workload says so. End to end it is in both. No time is
 //! told before the spans made are found again.
 
 use crate::answer::Answer;
@@ -50,6 +50,8 @@ fn answer(
         (Mode::Time, _) => run.end_to_end(),
     }
     run.check()?;
+    run.answer.requests = subject.requests();
+    run.answer.ratio = subject.ratio();
     run.answer.print(&arguments);
     Ok(())
 }
@@ -150,8 +152,10 @@ impl Run<'_> {
     fn burst(&self, crew: &Crew, share: u64) -> Burst {
         self.subject.prepare(share);
         let cpu = cpu_nanos();
-        let wall = crew.run(self.subject, share);
+        let started = Instant::now();
+        let run = crew.run(self.subject, share);
         self.subject.settle();
+        let wall = if self.arguments.workload.timed_drain { started.elapsed() } else { run };
         Burst {
             wall,
             cpu: cpu_nanos() - cpu,

@@ -14,6 +14,16 @@ pub trait Subject: Sync {
     /// What became of all spans so far, `made` of them.
     fn tally(&self, made: u64) -> Tally;
 
+    /// Requests sent so far, by those that send.
+    fn requests(&self) -> Option<u64> {
+        None
+    }
+
+    /// Bytes in over bytes out, by those that make bytes fewer.
+    fn ratio(&self) -> Option<f64> {
+        None
+    }
+
     /// Spans of a burst, where the workload's number does not fit.
     fn burst_spans(&self) -> Option<u64> {
         None

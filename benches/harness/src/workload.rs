@@ -25,8 +25,12 @@ pub struct Workload {
     pub attributes_per_op: u64,
     /// Events of these spans.
     pub events_per_op: u64,
-    /// Spans between two untimed drains; 0: the subject decides.
+    /// Spans between two drains.
     pub burst_spans: u64,
+    /// Whether a drain is part of the time.
+    pub timed_drain: bool,
+    /// Spans of a request at most; `None`: the subject's default.
+    pub batch_spans: Option<u64>,
 }
 
 /// What one operation makes.
@@ -115,6 +119,8 @@ impl Workload {
             attributes_per_op: count("attributes_per_op")?,
             events_per_op: count("events_per_op")?,
             burst_spans: count("burst_spans")?,
+            timed_drain: json["timed_drain"].as_bool().unwrap_or(false),
+            batch_spans: json["batch_spans"].as_u64(),
         })
     }
 }
@@ -127,6 +133,7 @@ macro_rules! files {
 
 const FILES: &[(&str, &str)] = files!(
     "w1" "w1-off" "w2" "w3" "w1-boxed" "encode" "e2e-grpc" "e2e-http" "e2e-default"
+    "batch-10" "batch-50" "batch-100" "batch-500" "batch-1000" "batch-2000" "batch-export" "compress"
 );
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Getting the binaries.
 
-use super::contest::{Package, RIVALS};
+use super::contest::{Entry, Package, RIVALS};
 use crate::step::{Step, root};
 use std::path::{Path, PathBuf};
 
@@ -41,9 +41,17 @@ impl Binaries {
         Self { ours: folder.to_owned(), rivals: PathBuf::new(), missing: RIVALS.to_vec() }
     }
 
-    /// The binary of a package, counting allocations or not; `None` when it is not there.
-    pub(super) fn of(&self, package: Package, counting: bool) -> Option<PathBuf> {
-        let suffix = if counting { "-alloc" } else { "" };
+    /// The binary that times `entry`; `None` when it is not there.
+    pub(super) fn timed(&self, entry: &Entry) -> Option<PathBuf> {
+        self.of(entry.package, &entry.allocator().map_or(String::new(), |name| format!("-{name}")))
+    }
+
+    /// The binary that counts the allocations of `entry`, if they say anything.
+    pub(super) fn counting(&self, entry: &Entry) -> Option<PathBuf> {
+        entry.counts_allocations().then(|| self.of(entry.package, "-alloc")).flatten()
+    }
+
+    fn of(&self, package: Package, suffix: &str) -> Option<PathBuf> {
         match package {
             Package::Ours => Some(self.ours.join(format!("spanwise-bench{suffix}"))),
             Package::Rival(rival) if self.missing.contains(&rival) => None,

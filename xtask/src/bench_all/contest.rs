@@ -20,23 +20,36 @@ pub(super) struct Entry {
 impl Entry {
     /// From producer to a receiver, in numbers of spans instead of time.
     pub(super) fn is_end_to_end(&self) -> bool {
-        self.workload.starts_with("e2e")
+        self.workload.starts_with("e2e") || self.is_of_batch_sizes()
+    }
+
+    /// The same with more and more spans a request.
+    fn is_of_batch_sizes(&self) -> bool {
+        self.workload.strip_prefix("batch-").is_some_and(|size| size != "export")
+    }
+
+    /// The allocator it runs over, when that is not the system's.
+    pub(super) fn allocator(&self) -> Option<&'static str> {
+        ALLOCATORS.iter().copied().find(|name| self.implementation.ends_with(name))
     }
 
     /// Operations of an end-to-end sample: requests of five spans.
     pub(super) fn ops(&self, quick: bool) -> u64 {
-        match (self.package, quick) {
+        // Small requests take their time.
+        let most = if self.is_of_batch_sizes() { 40_000 } else { u64::MAX };
+        let ops: u64 = match (self.package, quick) {
             (Package::Ours, false) => 400_000,
             (Package::Ours, true) => 200_000,
             (Package::Rival(_), false) => 80_000,
             (Package::Rival(_), true) => 40_000,
-        }
+        };
+        ops.min(most)
     }
 
     /// Whether allocations say anything: one thread, no network.
     pub(super) fn counts_allocations(&self) -> bool {
-        let alone = !self.is_end_to_end() && self.workload != "w2" && self.workload != "encode";
-        alone && self.package != Package::Rival("floor")
+        let alone = !self.is_end_to_end() && !["w2", "encode", "compress"].contains(&self.workload);
+        alone && self.package != Package::Rival("floor") && self.allocator().is_none()
     }
 }
 
@@ -53,11 +66,15 @@ pub(super) fn entries() -> Vec<Entry> {
 }
 
 /// The rivals' folders.
-pub(super) const RIVALS: &[&str] = &["otel-sdk", "tracing-otel", "fastrace", "floor"];
+pub(super) const RIVALS: &[&str] = &["otel-sdk", "tracing-otel", "fastrace", "floor", "allocators"];
+
+const ALLOCATORS: [&str; 2] = ["mimalloc", "jemalloc"];
 
 fn package(implementation: &str) -> Package {
+    let elsewhere = ALLOCATORS.iter().any(|name| implementation.ends_with(name));
     match implementation.split('-').next() {
-        Some("spanwise") => Package::Ours,
+        Some("spanwise") if elsewhere => Package::Rival("allocators"),
+        Some("spanwise" | "gzip") => Package::Ours,
         Some("tracing") => Package::Rival("tracing-otel"),
         Some("fastrace") => Package::Rival("fastrace"),
         Some("floor") => Package::Rival("floor"),
@@ -69,7 +86,8 @@ const CONTEST: &[(&str, &str)] = &[
     (
         "w1",
         "spanwise-native spanwise otel-sdk otel-sdk-64k otel-sdk-paced tracing-otel-lean \
-         tracing-otel fastrace opentelemetry-api floor-rdtsc floor-instant floor-system-time \
+         tracing-otel fastrace opentelemetry-api spanwise-mimalloc spanwise-jemalloc \
+         otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc floor-rdtsc floor-instant floor-system-time \
          floor-memcpy-256 floor-malloc-64 floor-atomic-add",
     ),
     ("w1-off", "spanwise-native spanwise otel-sdk"),
@@ -77,13 +95,22 @@ const CONTEST: &[(&str, &str)] = &[
     (
         "w3",
         "spanwise-native spanwise otel-sdk otel-sdk-64k otel-sdk-paced tracing-otel-lean \
-         tracing-otel fastrace opentelemetry-api",
+         tracing-otel fastrace opentelemetry-api spanwise-mimalloc spanwise-jemalloc \
+         otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc",
     ),
     ("w1-boxed", "spanwise otel-sdk"),
     ("encode", "spanwise otel-sdk"),
     ("e2e-grpc", "spanwise-native spanwise otel-sdk-paced"),
     ("e2e-http", "spanwise-native spanwise otel-sdk-paced"),
     ("e2e-default", "spanwise otel-sdk otel-sdk-64k"),
+    ("batch-10", "spanwise otel-sdk-paced"),
+    ("batch-50", "spanwise otel-sdk-paced"),
+    ("batch-100", "spanwise otel-sdk-paced"),
+    ("batch-500", "spanwise otel-sdk-paced"),
+    ("batch-1000", "spanwise otel-sdk-paced"),
+    ("batch-2000", "spanwise otel-sdk-paced"),
+    ("batch-export", "spanwise otel-sdk-paced"),
+    ("compress", "gzip-1 gzip-6 gzip-9"),
 ];
 
 #[cfg(test)]

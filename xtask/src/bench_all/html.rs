@@ -21,6 +21,16 @@ pub(super) fn page(report: &Report) -> String {
         text += "</tr>";
     }
     text += "</table>";
+    text += "<h2>Claims</h2><p>What a guide for Go claims for its techniques, and what this run \
+             measured.</p><table class=claims><tr><th><th>claimed<th>measured</tr>";
+    for claim in &report.claims {
+        text += "<tr>";
+        for cell in [&claim.what, &claim.claimed, &claim.measured] {
+            let _ = write!(text, "<td>{}", escaped(cell));
+        }
+        text += "</tr>";
+    }
+    text += "</table>";
     for (workload, rows) in report.workloads() {
         let _ = write!(text, "<h2>{}</h2>", escaped(workload));
         text += &bars(&rows);
@@ -95,7 +105,7 @@ body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.15rem .7rem;text-align:right}\
 td:first-child,th:first-child,td:nth-child(2){text-align:left}tr:nth-child(even){background:#f5f5f5}\
 .FAIL td:last-child{color:#b00;font-weight:bold}.pass td:last-child{color:#070}\
-.machine{color:#666;font-size:.85rem}svg{max-width:100%;height:auto}\
+.claims td{text-align:left}.machine{color:#666;font-size:.85rem}svg{max-width:100%;height:auto}\
 .grid{stroke:#ddd}.tick{font-size:9px;fill:#888;text-anchor:middle}\
 .name{font-size:12px;text-anchor:end}.value{font-size:9px;fill:#555}\
 .ours.wall{fill:#1769aa}.ours.cpu{fill:#8ec2ea}.rival.wall{fill:#777}.rival.cpu{fill:#c4c4c4}\

@@ -3,6 +3,7 @@
 mod against;
 mod build;
 mod check;
+mod claims;
 mod contest;
 mod html;
 mod instructions;

@@ -1,5 +1,6 @@
 //! The report: on the terminal, as Markdown, as JSON, as a page.
 
+use super::claims::{self, Claim};
 use super::html;
 use super::machine;
 use super::row::Row;
@@ -13,12 +14,14 @@ pub(super) struct Report {
     pub(super) machine: Value,
     pub(super) rows: Vec<Row>,
     pub(super) targets: Vec<Target>,
+    pub(super) claims: Vec<Claim>,
     pub(super) quick: bool,
 }
 
 impl Report {
     pub(super) fn new(rows: Vec<Row>, quick: bool) -> Self {
-        Self { machine: machine::describe(), targets: judge(&rows), rows, quick }
+        let (targets, claims) = (judge(&rows), claims::judge(&rows));
+        Self { machine: machine::describe(), targets, claims, rows, quick }
     }
 
     /// Writes `report.json`, `report.md` and `report.html`.
@@ -61,11 +64,19 @@ impl Report {
                 })
             })
             .collect();
+        let claims: Vec<Value> = self
+            .claims
+            .iter()
+            .map(|Claim { what, claimed, measured }| {
+                json!({ "what": what, "claimed": claimed, "measured": measured })
+            })
+            .collect();
         json!({
             "machine": self.machine,
             "quick": self.quick,
             "rows": self.rows.iter().map(Row::to_json).collect::<Vec<_>>(),
             "targets": targets,
+            "claims": claims,
         })
     }
 
@@ -77,6 +88,10 @@ impl Report {
             for row in rows {
                 let _ = writeln!(text, "| {} |", cells(row).join(" | "));
             }
+        }
+        text += "\n## Claims\n\n| | the guide says | measured |\n|---|---|---|\n";
+        for Claim { what, claimed, measured } in &self.claims {
+            let _ = writeln!(text, "| {what} | {claimed} | {measured} |");
         }
         text +=
             "\n## Targets\n\n| workload | target | wanted | measured | |\n|---|---|---|---|---|\n";
@@ -97,6 +112,10 @@ impl fmt::Display for Report {
             for row in rows {
                 line(f, &cells(row))?;
             }
+        }
+        writeln!(f, "\nWhat a guide for Go claims, and what was measured")?;
+        for Claim { what, claimed, measured } in &self.claims {
+            writeln!(f, "  {what:<42} {claimed}\n    {measured}")?;
         }
         writeln!(f, "\nTargets")?;
         for target in &self.targets {

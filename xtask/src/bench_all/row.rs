@@ -18,6 +18,9 @@ pub(super) struct Row {
     lost: u64,
     sampled_out: u64,
     nowhere: u64,
+    requests: u64,
+    /// Bytes in over bytes out.
+    pub(super) ratio: Option<f64>,
     pub(super) rss_peak_bytes: u64,
 }
 
@@ -44,6 +47,8 @@ impl Row {
         self.lost += count("lost");
         self.sampled_out += count("sampled_out");
         self.nowhere += count("nowhere");
+        self.requests += count("requests");
+        self.ratio = answer["ratio"].as_f64().or(self.ratio);
         self.rss_peak_bytes = self.rss_peak_bytes.max(count("rss_peak_bytes"));
     }
 
@@ -72,6 +77,12 @@ impl Row {
         median(&self.spans_per_second)
     }
 
+    /// Requests in a second, at that rate.
+    pub(super) fn requests_per_second(&self) -> Option<f64> {
+        let rate = self.spans_per_second()?;
+        (self.requests > 0).then(|| rate * self.requests as f64 / self.kept as f64)
+    }
+
     /// Of the spans that the sampler wanted and that had somewhere to go.
     pub(super) fn kept(&self) -> Option<f64> {
         let wanted = self.kept + self.lost;
@@ -92,6 +103,8 @@ impl Row {
             "made": self.made,
             "kept": self.kept(),
             "spans_per_second": self.spans_per_second(),
+            "requests_per_second": self.requests_per_second(),
+            "ratio": self.ratio,
             "lost": self.lost,
             "sampled_out": self.sampled_out,
             "rss_peak_bytes": self.rss_peak_bytes,

@@ -25,11 +25,18 @@ pub(super) fn run(
     let mut progress = Progress::new(runners.len() * rounds + counted);
     // In turns: what the machine does meanwhile is done to all.
     for _ in 0..rounds {
-        for runner in &mut runners {
+        for runner in runners.iter_mut().filter(|runner| !runner.failed) {
             progress.next(&runner.row);
-            runner.time(options.quick)?;
+            if let Err(reason) = runner.time(options.quick) {
+                // Another revision may not have this workload yet.
+                if !runner.may_fail {
+                    return Err(reason);
+                }
+                runner.failed = true;
+            }
         }
     }
+    runners.retain(|runner| !runner.failed);
     for runner in &mut runners {
         if let Some(program) = runner.counting.clone() {
             progress.next(&runner.row);
@@ -48,25 +55,28 @@ struct Runner {
     counting: Option<PathBuf>,
     sink: PathBuf,
     row: Row,
+    may_fail: bool,
+    failed: bool,
 }
 
 fn runners(options: &Options, binaries: &Binaries, other: Option<&Revision>) -> Vec<Runner> {
     let mut runners = Vec::new();
     for entry in entries().into_iter().filter(|entry| options.wants(entry.workload)) {
-        let runner = |binaries: &Binaries, name: &str| {
-            let counting = entry.counts_allocations();
+        let runner = |binaries: &Binaries, name: &str, may_fail: bool| {
             Some(Runner {
-                program: binaries.of(entry.package, false)?,
-                counting: counting.then(|| binaries.of(entry.package, true)).flatten(),
+                program: binaries.timed(&entry)?,
+                counting: binaries.counting(&entry),
                 // Everybody sends to the same receiver.
                 sink: binaries.sink(),
                 row: Row::new(entry.workload, name),
                 entry: entry.clone(),
+                may_fail,
+                failed: false,
             })
         };
-        runners.extend(runner(binaries, entry.implementation));
+        runners.extend(runner(binaries, entry.implementation, false));
         if let (Some(other), Package::Ours) = (other, entry.package) {
-            runners.extend(runner(&other.binaries, &other.name(entry.implementation)));
+            runners.extend(runner(&other.binaries, &other.name(entry.implementation), true));
         }
     }
     runners

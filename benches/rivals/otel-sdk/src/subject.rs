@@ -6,7 +6,7 @@
 //! `opentelemetry-api` is no SDK at all: what the API itself costs.
 
 use crate::encode::Encode;
-use crate::exporter::{Counted, Null};
+use crate::exporter::{Counted, Null, REQUESTS};
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::trace::noop::NoopTracer;
 use opentelemetry::trace::{Tracer, TracerProvider as _};
@@ -26,8 +26,10 @@ use tokio::runtime::Runtime;
 
 pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     let Arguments { workload, implementation, .. } = arguments;
-    let paced = implementation == "otel-sdk-paced";
-    let (queue, batch) = match implementation.as_str() {
+    // The name of another allocator behind it concerns the binary alone.
+    let name = implementation.trim_end_matches("-mimalloc").trim_end_matches("-jemalloc");
+    let paced = name == "otel-sdk-paced";
+    let (queue, batch) = match name {
         "opentelemetry-api" => {
             return Ok(Box::new(Api { shape: workload.shape, request: Request::sample() }));
         }
@@ -37,6 +39,9 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         "otel-sdk-paced" => (2048, 512),
         other => return Err(format!("no implementation {other}")),
     };
+    let batch = workload.batch_spans.map_or(batch, |spans| spans as usize);
+    // A queue that a batch fills while another is sent.
+    let queue = queue.max(2 * batch);
     if workload.name == "encode" {
         return Ok(Box::new(Encode::new()));
     }
@@ -167,6 +172,10 @@ where
                 return;
             }
         }
+    }
+
+    fn requests(&self) -> Option<u64> {
+        Some(REQUESTS.load(SeqCst))
     }
 
     fn tally(&self, made: u64) -> Tally {
