@@ -14,9 +14,10 @@ pub(crate) struct Answer {
     pub(crate) cpu_ns: Vec<f64>,
     /// Spans of all threads that reached their end in a second, one entry a sample.
     pub(crate) spans_per_second: Vec<f64>,
-    /// On the threads that make the spans.
-    pub(crate) allocs: Option<f64>,
-    pub(crate) bytes: Option<f64>,
+    /// Calls and bytes on the thread that makes the spans.
+    pub(crate) allocations: Option<(f64, f64)>,
+    /// Calls and bytes of all threads, drain included.
+    pub(crate) process_allocations: Option<(f64, f64)>,
     /// Requests sent, for all spans made.
     pub(crate) requests: Option<u64>,
     /// Bytes in over bytes out.
@@ -27,6 +28,8 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn print(&self, arguments: &Arguments) {
+        let (allocs, bytes) = self.allocations.unzip();
+        let (process_allocs, process_bytes) = self.process_allocations.unzip();
         let Tally { kept, lost, sampled_out, nowhere } = self.tally;
         println!(
             "{}",
@@ -36,8 +39,10 @@ impl Answer {
                 "ns": self.ns,
                 "cpu_ns": self.cpu_ns,
                 "spans_per_second": self.spans_per_second,
-                "allocs": self.allocs,
-                "bytes": self.bytes,
+                "allocs": allocs,
+                "bytes": bytes,
+                "process_allocs": process_allocs,
+                "process_bytes": process_bytes,
                 "requests": self.requests,
                 "ratio": self.ratio,
                 "made": self.made,

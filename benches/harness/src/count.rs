@@ -2,8 +2,9 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// [`System`] with a count of calls and bytes on each thread. A `realloc` is one call.
+/// [`System`] with a count of calls and bytes, on each thread and in all. A `realloc` is one call.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CountingAllocator;
 
@@ -12,7 +13,14 @@ pub(crate) fn here() -> (u64, u64) {
     HERE.try_with(Cell::get).unwrap_or_default()
 }
 
+/// The same of all threads together.
+pub(crate) fn everywhere() -> (u64, u64) {
+    (CALLS.load(Relaxed), BYTES.load(Relaxed))
+}
+
 fn count(bytes: usize) {
+    CALLS.fetch_add(1, Relaxed);
+    BYTES.fetch_add(bytes as u64, Relaxed);
     // A thread that is going away is not one we measure.
     let _gone = HERE.try_with(|here| {
         let (calls, sum) = here.get();
@@ -46,6 +54,9 @@ unsafe impl GlobalAlloc for CountingAllocator {
         unsafe { System.realloc(block, layout, new_size) }
     }
 }
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static HERE: Cell<(u64, u64)> = const { Cell::new((0, 0)) };

@@ -98,19 +98,20 @@ impl Run<'_> {
             return Err("this binary does not count allocations".to_owned());
         }
         let ops = self.ops_of_burst().min(20_000);
-        let mut counts = (0, 0);
+        let spans = (ops * self.arguments.workload.spans_per_op) as f64;
+        let per_span = |before: (u64, u64), after: (u64, u64)| {
+            let each = |before, after| (after - before) as f64 / spans;
+            Some((each(before.0, after.0), each(before.1, after.1)))
+        };
         for _warm_up in 0..8 {
             self.subject.prepare(ops);
-            let before = count::here();
+            let (here, everywhere) = (count::here(), count::everywhere());
             measured_run(self.subject, ops);
-            let after = count::here();
-            counts = (after.0 - before.0, after.1 - before.1);
+            self.answer.allocations = per_span(here, count::here());
             self.subject.settle();
+            self.answer.process_allocations = per_span(everywhere, count::everywhere());
             self.made(ops);
         }
-        let spans = (ops * self.arguments.workload.spans_per_op) as f64;
-        self.answer.allocs = Some(counts.0 as f64 / spans);
-        self.answer.bytes = Some(counts.1 as f64 / spans);
         Ok(())
     }
 

@@ -127,17 +127,17 @@ impl fmt::Display for Report {
     }
 }
 
-fn line(f: &mut fmt::Formatter<'_>, cells: &[String; 9]) -> fmt::Result {
+fn line(f: &mut fmt::Formatter<'_>, cells: &[String; 10]) -> fmt::Result {
     let [name, rest @ ..] = cells;
     write!(f, "  {name:<24}")?;
     for cell in rest {
-        write!(f, " {cell:>10}")?;
+        write!(f, " {cell:>11}")?;
     }
     writeln!(f)
 }
 
 /// The row's figures under [`HEADINGS`]; `-` where it has none.
-pub(super) fn cells(row: &Row) -> [String; 9] {
+pub(super) fn cells(row: &Row) -> [String; 10] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let nanos = |nanos: f64| format!("{nanos:.1}");
     let range = row.ns_range();
@@ -148,14 +148,15 @@ pub(super) fn cells(row: &Row) -> [String; 9] {
         or_dash(range.map(|(_, max)| nanos(max))),
         or_dash(row.cpu_ns().map(nanos)),
         or_dash(row.allocs.map(|allocs| format!("{allocs:.2}"))),
+        or_dash(row.process_allocs.map(|allocs| format!("{allocs:.2}"))),
         or_dash(row.kept().map(|share| format!("{:.1} %", 100.0 * share))),
         or_dash(row.spans_per_second().map(|rate| format!("{:.2} M", rate / 1e6))),
         format!("{:.1}", row.rss_peak_bytes as f64 / f64::from(1 << 20)),
     ]
 }
 
-pub(super) const HEADINGS: [&str; 9] =
-    ["", "ns", "min", "max", "CPU ns", "allocs", "kept", "spans/s", "RSS MiB"];
+pub(super) const HEADINGS: [&str; 10] =
+    ["", "ns", "min", "max", "CPU ns", "allocs", "all threads", "kept", "spans/s", "RSS MiB"];
 
 /// What was measured, and the word for it.
 pub(super) fn verdict(target: &Target) -> (&str, &'static str) {

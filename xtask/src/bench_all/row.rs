@@ -13,6 +13,9 @@ pub(super) struct Row {
     /// On the thread that makes the spans.
     pub(super) allocs: Option<f64>,
     pub(super) bytes: Option<f64>,
+    /// Of all threads, drain included.
+    pub(super) process_allocs: Option<f64>,
+    process_bytes: Option<f64>,
     made: u64,
     kept: u64,
     lost: u64,
@@ -56,6 +59,8 @@ impl Row {
     pub(super) fn add_allocations(&mut self, answer: &Value) {
         self.allocs = answer["allocs"].as_f64();
         self.bytes = answer["bytes"].as_f64();
+        self.process_allocs = answer["process_allocs"].as_f64();
+        self.process_bytes = answer["process_bytes"].as_f64();
     }
 
     /// Wall nanoseconds per span and thread.
@@ -100,6 +105,8 @@ impl Row {
             "cpu_ns": self.cpu_ns(),
             "allocs": self.allocs,
             "bytes": self.bytes,
+            "process_allocs": self.process_allocs,
+            "process_bytes": self.process_bytes,
             "made": self.made,
             "kept": self.kept(),
             "spans_per_second": self.spans_per_second(),
