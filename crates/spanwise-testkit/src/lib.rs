@@ -2,6 +2,7 @@
 
 pub mod allocator;
 pub mod fault_proxy;
+pub mod load;
 #[cfg(feature = "oracle")]
 mod oracle;
 

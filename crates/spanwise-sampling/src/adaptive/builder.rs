@@ -1,0 +1,192 @@
+//! Settings of the adaptive sampler.
+
+use super::Adaptive;
+use crate::setting::{SettingError, rate};
+use crate::threshold::Threshold;
+use std::time::Duration;
+
+/// How the probability follows the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Law {
+    /// Target by offered rate, measured each second and at once when too much is kept.
+    #[default]
+    OfferedRate,
+    /// The source document's, for comparison: every ten seconds the probability is multiplied by
+    /// target / offered rate if that is above the target, and by 1.2 if it is below half of it,
+    /// within 0.001 and 1. Its window is counted per second here and a probability of 1 keeps
+    /// every id; neither holds in the document. It reaches its floor and stays there while more
+    /// is offered than the target.
+    Document,
+}
+
+/// What makes a key: traffic that gets its own share of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Key {
+    /// All roots are one.
+    None,
+    /// The root's name.
+    #[default]
+    Name,
+    /// The value of an attribute that is a string; roots without it are one key.
+    Attribute(String),
+}
+
+/// What is to be kept per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Target {
+    Traces(f64),
+    Spans(f64),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) target: Target,
+    pub(super) law: Law,
+    pub(super) key: Key,
+    pub(super) period: Duration,
+    pub(super) initial_probability: f64,
+    pub(super) min_probability: f64,
+    pub(super) trend: bool,
+    pub(super) governor: bool,
+}
+
+/// Configures an [`Adaptive`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct AdaptiveBuilder {
+    traces: Option<f64>,
+    spans: Option<f64>,
+    law: Law,
+    key: Key,
+    period: Option<Duration>,
+    initial_probability: f64,
+    min_probability: f64,
+    trend: bool,
+    governor: bool,
+}
+
+impl AdaptiveBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            traces: None,
+            spans: None,
+            law: Law::default(),
+            key: Key::default(),
+            period: None,
+            initial_probability: 1.0,
+            min_probability: 0.0,
+            trend: false,
+            governor: true,
+        }
+    }
+
+    /// Keeps so many traces per second that start in this process. This or
+    /// [`with_spans_per_second`](Self::with_spans_per_second) has to be set.
+    pub fn with_traces_per_second(mut self, rate: f64) -> Self {
+        self.traces = Some(rate);
+        self
+    }
+
+    /// Keeps so many spans per second: as many traces as that makes, by the spans that the host
+    /// reports with its ticks. Without reports a trace is taken for one span.
+    pub fn with_spans_per_second(mut self, rate: f64) -> Self {
+        self.spans = Some(rate);
+        self
+    }
+
+    /// The law. Default [`Law::OfferedRate`].
+    pub fn with_law(mut self, law: Law) -> Self {
+        self.law = law;
+        self
+    }
+
+    /// What has its own share of the target. Default [`Key::Name`]; [`Law::Document`] knows none.
+    pub fn with_key(mut self, key: Key) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// How often the rate is measured. Default 1 s, with [`Law::Document`] 10 s; 10 ms to 1 h.
+    pub fn with_period(mut self, period: Duration) -> Self {
+        self.period = Some(period);
+        self
+    }
+
+    /// The probability before anything is known. Default 1: the governor holds the first burst.
+    pub fn with_initial_probability(mut self, probability: f64) -> Self {
+        self.initial_probability = probability;
+        self
+    }
+
+    /// No key's probability falls below this, even if that exceeds the target. Default 0.
+    pub fn with_min_probability(mut self, probability: f64) -> Self {
+        self.min_probability = probability;
+        self
+    }
+
+    /// Expects a rate that rose or fell in the last period to go on doing so. Better for slow
+    /// changes (a day's ramps), a little noisier else. Default no.
+    pub fn with_trend(mut self, trend: bool) -> Self {
+        self.trend = trend;
+        self
+    }
+
+    /// Holds bursts: never more than a second's worth at once, nor 15 % above the target for long.
+    /// What it drops costs the period its count: survivors have no `th`. Default yes.
+    pub fn with_governor(mut self, governor: bool) -> Self {
+        self.governor = governor;
+        self
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// No target, or two; a target that is not a number, below 10⁻⁶ or above 10⁹; a probability
+    /// outside 0 to 1; a period outside 10 ms to 1 h.
+    pub fn build(self) -> Result<Adaptive, SettingError> {
+        let target = match (self.traces, self.spans) {
+            (Some(traces), None) => Target::Traces(rate("with_traces_per_second", traces)?),
+            (None, Some(spans)) => Target::Spans(rate("with_spans_per_second", spans)?),
+            (given, _) => {
+                let value = if given.is_some() { "two targets" } else { "no target" };
+                return Err(SettingError::new(
+                    "with_traces_per_second",
+                    value,
+                    "one target, by traces or by spans",
+                ));
+            }
+        };
+        let default = match self.law {
+            Law::OfferedRate => Duration::from_secs(1),
+            Law::Document => Duration::from_secs(10),
+        };
+        let period = self.period.unwrap_or(default);
+        if !(SHORTEST..=LONGEST).contains(&period) {
+            let given = format!("{period:?}");
+            return Err(SettingError::new("with_period", given, "10 ms to 1 h"));
+        }
+        probability("with_min_probability", self.min_probability)?;
+        probability("with_initial_probability", self.initial_probability)?;
+        let document = self.law == Law::Document;
+        Ok(Adaptive::new(Settings {
+            target,
+            law: self.law,
+            key: if document { Key::None } else { self.key },
+            period,
+            initial_probability: self.initial_probability,
+            min_probability: self.min_probability,
+            trend: self.trend,
+            governor: self.governor && !document,
+        }))
+    }
+}
+
+fn probability(setting: &'static str, value: f64) -> Result<(), SettingError> {
+    let checked = Threshold::from_probability(value).map(drop);
+    checked.map_err(|_| SettingError::new(setting, value, "0, or 2^-56 (1.4e-17) to 1"))
+}
+
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_secs(3_600);

@@ -1,0 +1,32 @@
+//! Sharing what there is: max-min fairness.
+
+/// The shares of `demands` in `total`: none gets more than it asks for, none that got less could
+/// get more without taking from one that has no more than it.
+///
+/// Also how to share a target between processes, by the rates they offer.
+///
+/// ```
+/// use spanwise_sampling::shares;
+///
+/// assert_eq!(shares(&[5.0, 10.0, 100.0], 30.0), [5.0, 10.0, 15.0]);
+/// ```
+pub fn shares(demands: &[f64], total: f64) -> Vec<f64> {
+    let level = level(demands.iter().copied(), total);
+    demands.iter().map(|demand| demand.min(level)).collect()
+}
+
+/// The most that anyone gets; infinite when there is enough for all.
+pub(super) fn level(demands: impl Iterator<Item = f64>, total: f64) -> f64 {
+    let mut demands: Vec<f64> = demands.collect();
+    demands.sort_unstable_by(f64::total_cmp);
+    let (mut left, mut sharers) = (total, demands.len());
+    for demand in demands {
+        let equal = left / sharers as f64;
+        if demand > equal {
+            return equal;
+        }
+        left -= demand;
+        sharers -= 1;
+    }
+    f64::INFINITY
+}

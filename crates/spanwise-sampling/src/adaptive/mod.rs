@@ -1,0 +1,304 @@
+//! Keeps to a rate, by thresholds that follow the load.
+
+mod builder;
+mod controller;
+mod counters;
+mod fill;
+mod keys;
+mod law;
+
+pub use builder::{AdaptiveBuilder, Key, Law};
+pub use fill::shares;
+
+use crate::intent::Intent;
+use crate::limiter::Limiter;
+use crate::offer::{Host, Offer};
+use crate::parent::follow;
+use crate::sampler::Sample;
+use crate::setting::{SettingError, rate};
+use crate::threshold::{Randomness, Threshold};
+use crate::tick::Tick;
+use arc_swap::ArcSwapOption;
+use builder::{Settings, Target};
+use controller::Controller;
+use counters::Counters;
+use keys::{Keys, hash};
+use spanwise_wire::write::Value;
+use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+
+/// Keeps a target of traces (or spans) per second, whatever is offered, by a probability that is
+/// always a threshold: what it keeps is consistent, and can be scaled up.
+///
+/// Roots are counted as they are *offered*, and the threshold is set to target by offered rate:
+/// each second, and at once when more is kept than should be. Silence is no reason to open up; a
+/// rate that has fallen is believed after two seconds. Each key (a span's name, as a rule) has its
+/// own threshold, and rare ones are kept whole: the target is shared by max-min fairness between
+/// the 256 most frequent keys and all others together. Children go with their parents.
+///
+/// Behind it stands a governor, a token bucket of 1.15 times the target: what it drops, nobody
+/// can count, so survivors of such a second have no `th`.
+///
+/// Clones share everything.
+///
+/// ```
+/// use spanwise_sampling::{Adaptive, Sampler};
+///
+/// let adaptive = Adaptive::builder().with_traces_per_second(100.0).build()?;
+/// let sampler = Sampler::from(adaptive.clone());
+/// adaptive.set_target(50.0)?; // at any time
+/// # Ok::<(), spanwise_sampling::SettingError>(())
+/// ```
+///
+/// # Cost
+/// A hash of the name, a table look-up, a count that no other thread writes. A root that is kept
+/// reads the clock and writes shared words. No lock is waited for, nothing is allocated but 2 KiB
+/// for each thread on its first root, up to 64.
+#[derive(Clone)]
+pub struct Adaptive {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    key: Key,
+    /// By slot, as values of [`Threshold`].
+    thresholds: Box<[AtomicU64]>,
+    keys: Keys,
+    offered: Counters,
+    /// There is no slot for another key.
+    full: AtomicBool,
+    kept: Kept,
+    controller: Mutex<Controller>,
+}
+
+/// What is written when a root is kept, apart from what is read for each.
+#[derive(Default)]
+#[repr(align(128))]
+struct Kept {
+    /// Roots that their thresholds let pass.
+    passed: AtomicU64,
+    /// Of these, roots that the governor dropped.
+    governed: AtomicU64,
+    /// So many passed are too many for this period.
+    surge_at: AtomicU64,
+    /// When the period began, when the clock was last looked at, when the period ends.
+    began: AtomicU64,
+    looked: AtomicU64,
+    due: AtomicU64,
+    /// The governor dropped roots in this period.
+    uncounted: AtomicBool,
+    governor: ArcSwapOption<Limiter>,
+}
+
+/// How an [`Adaptive`] is doing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct AdaptiveState {
+    /// Traces per second to be kept.
+    pub target: f64,
+    /// Traces per second expected to start: what [`shares`] wants to know of a process.
+    pub offered: f64,
+    /// The probability of roots whose key has no slot of its own.
+    pub probability: f64,
+    /// Keys with a slot of their own.
+    pub keys: usize,
+    /// Roots kept so far.
+    pub kept: u64,
+    /// Roots that the governor dropped so far.
+    pub governed: u64,
+}
+
+impl Adaptive {
+    /// Starts a configuration.
+    pub fn builder() -> AdaptiveBuilder {
+        AdaptiveBuilder::new()
+    }
+
+    fn new(settings: Settings) -> Self {
+        let slots = if settings.key == Key::None { OTHERS + 1 } else { SLOTS };
+        let shared = Shared {
+            key: settings.key.clone(),
+            thresholds: (0..slots).map(|_| AtomicU64::new(0)).collect(),
+            keys: Keys::new(),
+            offered: Counters::new(slots),
+            full: AtomicBool::new(false),
+            kept: Kept::default(),
+            controller: Mutex::new(Controller::new(settings, slots)),
+        };
+        shared.lock().publish(&shared);
+        // The period begins with the first root.
+        shared.kept.due.store(0, Relaxed);
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Changes the target, in the unit it was built with, from now on.
+    ///
+    /// # Errors
+    /// Not a number, below 10⁻⁶ or above 10⁹; the target stays as it was.
+    pub fn set_target(&self, per_second: f64) -> Result<(), SettingError> {
+        let per_second = rate("set_target", per_second)?;
+        let mut controller = self.shared.lock();
+        controller.settings.target = match controller.settings.target {
+            Target::Traces(_) => Target::Traces(per_second),
+            Target::Spans(_) => Target::Spans(per_second),
+        };
+        controller.publish(&self.shared);
+        Ok(())
+    }
+
+    /// How it is doing.
+    pub fn state(&self) -> AdaptiveState {
+        let controller = self.shared.lock();
+        let governed = self.shared.kept.governed.load(Relaxed);
+        AdaptiveState {
+            target: controller.target(),
+            offered: controller.offered(),
+            probability: self.shared.threshold(OTHERS).probability(),
+            keys: controller.keys(),
+            kept: self.shared.kept.passed.load(Relaxed).saturating_sub(governed),
+            governed,
+        }
+    }
+}
+
+impl Sample for Adaptive {
+    #[inline]
+    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
+        if let Some(parent) = &offer.parent {
+            return follow(parent, offer);
+        }
+        let shared = &*self.shared;
+        let slot = shared.slot(offer);
+        let seen = shared.offered.count(slot);
+        if seen & LOOK == 1 {
+            shared.look(offer.host.now());
+        }
+        let threshold = shared.threshold(slot);
+        let randomness = offer.randomness();
+        if threshold.keeps(randomness) {
+            shared.keep(slot, randomness, offer.host)
+        } else {
+            Intent::keep(threshold)
+        }
+    }
+
+    fn tick(&self, tick: &Tick) {
+        if let Some(mut controller) = self.shared.try_lock() {
+            let governed = self.shared.kept.governed.load(Relaxed);
+            let admitted = self.shared.kept.passed.load(Relaxed).saturating_sub(governed);
+            controller.learn_spans(tick, admitted);
+        }
+        self.shared.look(tick.now);
+    }
+
+    fn description(&self) -> String {
+        let AdaptiveState { target, .. } = self.state();
+        format!("AdaptiveSampler{{target={target}/s}}")
+    }
+}
+
+impl Shared {
+    #[inline]
+    fn slot(&self, offer: &Offer<'_>) -> usize {
+        let key = match &self.key {
+            Key::None => return OTHERS,
+            Key::Name => offer.name,
+            Key::Attribute(key) => match offer.attributes.get(key) {
+                Some(Value::Str(value)) => value,
+                _ => "",
+            },
+        };
+        let hash = hash(key);
+        match self.keys.find(hash) {
+            Some(slot) => slot,
+            None => self.missed(hash),
+        }
+    }
+
+    #[cold]
+    fn missed(&self, hash: u64) -> usize {
+        if self.full.load(Relaxed) {
+            self.keys.missed(hash);
+        } else if let Some(mut controller) = self.try_lock() {
+            controller.admit(hash, self);
+            return self.keys.find(hash).unwrap_or(OTHERS);
+        }
+        OTHERS
+    }
+
+    #[inline]
+    fn threshold(&self, slot: usize) -> Threshold {
+        let value = self.thresholds.get(slot).map_or(0, |value| value.load(Relaxed));
+        Threshold::new(value).unwrap_or(Threshold::KEEP_ALL)
+    }
+
+    /// Thinks, if it is time to.
+    #[cold]
+    fn look(&self, now: u64) {
+        let kept = &self.kept;
+        let set_back = now < kept.began.load(Relaxed).saturating_sub(SLACK);
+        if (now >= kept.due.load(Relaxed) || set_back)
+            && let Some(mut controller) = self.try_lock()
+        {
+            controller.update(now, self);
+        }
+        kept.looked.store(now, Relaxed);
+    }
+
+    /// A root that its threshold lets pass.
+    fn keep<'s>(&self, slot: usize, randomness: Randomness, host: &dyn Host) -> Intent<'s> {
+        let kept = &self.kept;
+        let now = host.now();
+        self.look(now);
+        if kept.passed.load(Relaxed) >= kept.surge_at.load(Relaxed)
+            && let Some(mut controller) = self.try_lock()
+        {
+            controller.update(now, self);
+        }
+        let threshold = self.threshold(slot);
+        if !threshold.keeps(randomness) {
+            return Intent::keep(threshold);
+        }
+        kept.passed.fetch_add(1, Relaxed);
+        if let Some(governor) = &*kept.governor.load()
+            && !governor.take(now)
+        {
+            kept.governed.fetch_add(1, Relaxed);
+            kept.uncounted.store(true, Relaxed);
+            return Intent::DROP;
+        }
+        if kept.uncounted.load(Relaxed) { Intent::keep_uncounted() } else { Intent::keep(threshold) }
+    }
+
+    /// Waits, for calls that are not made by threads that start spans.
+    fn lock(&self) -> MutexGuard<'_, Controller> {
+        self.controller.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, Controller>> {
+        match self.controller.try_lock() {
+            Ok(controller) => Some(controller),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Adaptive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Adaptive").field(&self.state()).finish()
+    }
+}
+
+/// The slot of all keys that have none.
+const OTHERS: usize = 0;
+/// That, and one for each of 256 keys.
+const SLOTS: usize = 257;
+/// A counter looks at the clock when it has seen one root, and at every 64th after it.
+const LOOK: u64 = 63;
+/// Clocks of two threads may differ a little without having been set, in nanoseconds.
+const SLACK: u64 = 1_000_000_000;
+/// What the governor lets through for long, as a factor of the target.
+const GOVERNED_BURST: f64 = 1.15;

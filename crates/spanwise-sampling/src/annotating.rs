@@ -1,0 +1,186 @@
+//! Samplers that add to what another one decides.
+
+use crate::intent::Intent;
+use crate::offer::Offer;
+use crate::sampler::{Sample, Sampler};
+use crate::tick::Tick;
+use spanwise_wire::write::Value;
+use std::sync::Arc;
+
+/// Decides as another sampler does, and gives kept spans attributes and trace state members
+/// (specification, *ComposableAnnotating*).
+#[derive(Debug, Clone)]
+pub struct Annotating {
+    inner: Sampler,
+    note: Arc<Note>,
+}
+
+#[derive(Debug, Default)]
+struct Note {
+    attributes: Vec<(String, AttributeValue)>,
+    members: Vec<(String, String)>,
+}
+
+/// The value of an attribute that a sampler adds.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum AttributeValue {
+    /// A string.
+    Str(String),
+    /// A signed integer.
+    I64(i64),
+    /// A double.
+    F64(f64),
+    /// A boolean.
+    Bool(bool),
+}
+
+impl Annotating {
+    /// Decides as `inner` does. Add attributes and members to it.
+    pub fn new(inner: impl Into<Sampler>) -> Self {
+        Self { inner: inner.into(), note: Arc::default() }
+    }
+
+    /// Adds an attribute to spans that are kept.
+    #[must_use]
+    pub fn with_attribute(self, key: impl Into<String>, value: impl Into<AttributeValue>) -> Self {
+        let (key, value) = (key.into(), value.into());
+        self.noting(|note| note.attributes.push((key, value)))
+    }
+
+    /// Sets a member of the trace state of spans that are kept, beside `ot`.
+    #[must_use]
+    pub fn with_member(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let (key, value) = (key.into(), value.into());
+        self.noting(|note| note.members.push((key, value)))
+    }
+
+    fn noting(self, add: impl FnOnce(&mut Note)) -> Self {
+        let mut note = Note {
+            attributes: self.note.attributes.clone(),
+            members: self.note.members.clone(),
+        };
+        add(&mut note);
+        Self { inner: self.inner, note: Arc::new(note) }
+    }
+}
+
+impl Sample for Annotating {
+    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
+        let intent = self.inner.intent(offer);
+        Intent { annotations: intent.annotations.and(&self.note), ..intent }
+    }
+
+    fn tick(&self, tick: &Tick) {
+        self.inner.tick(tick);
+    }
+
+    fn description(&self) -> String {
+        format!("Annotating{{{}}}", self.inner)
+    }
+}
+
+/// Records every span that another sampler drops, without keeping it (specification,
+/// *AlwaysRecord*): for processors that make metrics of spans.
+#[derive(Debug, Clone)]
+pub struct AlwaysRecord {
+    inner: Sampler,
+}
+
+impl AlwaysRecord {
+    /// Keeps what `inner` keeps, and records the rest.
+    pub fn new(inner: impl Into<Sampler>) -> Self {
+        Self { inner: inner.into() }
+    }
+}
+
+impl Sample for AlwaysRecord {
+    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
+        Intent { record: true, ..self.inner.intent(offer) }
+    }
+
+    fn tick(&self, tick: &Tick) {
+        self.inner.tick(tick);
+    }
+
+    fn description(&self) -> String {
+        format!("AlwaysRecord{{{}}}", self.inner)
+    }
+}
+
+/// What kept spans get from the samplers that decided: borrowed from them, at most from four.
+#[derive(Debug, Clone, Copy)]
+pub struct Annotations<'s>([Option<&'s Note>; DEPTH]);
+
+impl<'s> Annotations<'s> {
+    /// Nothing.
+    pub const NONE: Self = Self([None; DEPTH]);
+
+    /// Attributes, the innermost sampler's first.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'s str, Value<'s>)> + use<'s> {
+        let attributes = self.0.into_iter().flatten().flat_map(|note| &note.attributes);
+        attributes.map(|(key, value)| (key.as_str(), value.as_value()))
+    }
+
+    /// Members of the trace state.
+    pub fn members(&self) -> impl Iterator<Item = (&'s str, &'s str)> + use<'s> {
+        let members = self.0.into_iter().flatten().flat_map(|note| &note.members);
+        members.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0[0].is_none()
+    }
+
+    fn and(mut self, note: &'s Note) -> Self {
+        if let Some(free) = self.0.iter_mut().find(|slot| slot.is_none()) {
+            *free = Some(note);
+        }
+        self
+    }
+}
+
+impl AttributeValue {
+    fn as_value(&self) -> Value<'_> {
+        match self {
+            Self::Str(text) => Value::Str(text),
+            Self::I64(number) => Value::I64(*number),
+            Self::F64(number) => Value::F64(*number),
+            Self::Bool(bool) => Value::Bool(*bool),
+        }
+    }
+}
+
+impl From<&str> for AttributeValue {
+    fn from(text: &str) -> Self {
+        Self::Str(text.to_owned())
+    }
+}
+
+impl From<String> for AttributeValue {
+    fn from(text: String) -> Self {
+        Self::Str(text)
+    }
+}
+
+impl From<i64> for AttributeValue {
+    fn from(number: i64) -> Self {
+        Self::I64(number)
+    }
+}
+
+impl From<f64> for AttributeValue {
+    fn from(number: f64) -> Self {
+        Self::F64(number)
+    }
+}
+
+impl From<bool> for AttributeValue {
+    fn from(bool: bool) -> Self {
+        Self::Bool(bool)
+    }
+}
+
+/// Annotating samplers around one another, beyond which the outer ones add nothing.
+const DEPTH: usize = 4;

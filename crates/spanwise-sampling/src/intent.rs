@@ -1,0 +1,115 @@
+//! What a sampler answers, and the decision that follows from it.
+
+use crate::annotating::Annotations;
+use crate::offer::{Offer, State};
+use crate::threshold::{Randomness, Threshold};
+
+/// What a sampler wants (specification, *SamplingIntent*): never yes or no, but a threshold.
+#[derive(Debug, Clone, Copy)]
+pub struct Intent<'s> {
+    /// Traces with this randomness or more are kept; `None` keeps none.
+    pub threshold: Option<Threshold>,
+    /// The threshold says with which probability the span is kept. If not, chance is drawn anew
+    /// instead of taken from the trace, and no `th` is left in the trace state.
+    pub reliable: bool,
+    /// Record the span even if it is not kept.
+    pub record: bool,
+    /// What a kept span gets besides.
+    pub annotations: Annotations<'s>,
+}
+
+/// What is to be done about a span that begins.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct Decision<'s> {
+    /// The span is kept: it is recorded and has the flag "sampled".
+    pub sampled: bool,
+    /// The span is recorded, kept or not.
+    pub recorded: bool,
+    /// What becomes of the parent's threshold.
+    pub th: Change,
+    /// The parent's `ot` member broke the grammar; worth counting.
+    pub malformed: bool,
+    /// What a kept span gets besides.
+    pub annotations: Annotations<'s>,
+}
+
+/// An edit of the `ot` member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The trace state is passed on as it is.
+    Pass,
+    /// `th` is this.
+    Write(Threshold),
+    /// There is to be no `th`: what is there does not hold for this span.
+    Erase,
+}
+
+impl<'s> Intent<'s> {
+    /// Keeps by a threshold that holds.
+    #[inline]
+    pub fn keep(threshold: Threshold) -> Self {
+        Self { threshold: Some(threshold), reliable: true, ..Self::DROP }
+    }
+
+    /// Keeps for certain, with a probability that nobody knows.
+    #[inline]
+    pub fn keep_uncounted() -> Self {
+        Self { threshold: Some(Threshold::KEEP_ALL), ..Self::DROP }
+    }
+
+    /// Keeps none.
+    pub const DROP: Self =
+        Self { threshold: None, reliable: false, record: false, annotations: Annotations::NONE };
+
+    /// The decision about `offer`.
+    #[inline]
+    pub fn decide(self, offer: &Offer<'_>) -> Decision<'s> {
+        let sampled = self.threshold.is_some_and(|threshold| {
+            let randomness = if self.reliable {
+                offer.randomness()
+            } else if threshold == Threshold::KEEP_ALL {
+                return true;
+            } else {
+                Randomness::of_number(offer.host.random())
+            };
+            threshold.keeps(randomness)
+        });
+        let state = offer.parent.map_or(State::None, |parent| parent.state);
+        Decision {
+            sampled,
+            recorded: sampled || self.record,
+            th: self.change(sampled, state),
+            malformed: state == State::Malformed,
+            annotations: if sampled { self.annotations } else { Annotations::NONE },
+        }
+    }
+
+    fn change(&self, sampled: bool, state: State<'_>) -> Change {
+        let holds = self.threshold.filter(|_| self.reliable);
+        match (state, holds) {
+            // The parent's own threshold is being followed: it holds for this span as well.
+            (State::Read(member), Some(threshold)) if member.th == Some(threshold) => Change::Pass,
+            (_, Some(threshold)) if sampled => Change::Write(threshold),
+            (State::Read(member), _) if member.th.is_some() => Change::Erase,
+            _ => Change::Pass,
+        }
+    }
+}
+
+impl Change {
+    /// The new value of the `ot` member, written to `out`; `true` if there is to be such a member.
+    ///
+    /// `parent` is that of the offer. Not for [`Change::Pass`], which leaves all as it is.
+    pub fn write_member(self, offer: &Offer<'_>, out: &mut String) -> bool {
+        let start = out.len();
+        let th = match self {
+            Self::Write(threshold) => Some(threshold),
+            Self::Pass | Self::Erase => None,
+        };
+        // A malformed member is replaced, as nothing of it is believed.
+        let member = offer.parent.and_then(|parent| parent.member()).unwrap_or_default();
+        member.write(th, out);
+        out.len() > start
+    }
+}

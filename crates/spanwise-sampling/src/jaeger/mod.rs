@@ -1,0 +1,14 @@
+//! Sampling as a Jaeger collector (or one that speaks its protocol) wants it.
+//!
+//! No I/O here: [`Poll`] says when to fetch which URL, [`Strategy::parse`] reads the answer,
+//! [`JaegerRemote`] is the sampler it is given to.
+
+mod poll;
+mod remote;
+mod settings;
+mod strategy;
+
+pub use poll::Poll;
+pub use remote::JaegerRemote;
+pub use settings::JaegerSettings;
+pub use strategy::{Strategy, StrategyError};

@@ -1,0 +1,110 @@
+//! When to ask for the strategy. No clock and no socket here.
+
+use super::remote::JaegerRemote;
+use super::settings::JaegerSettings;
+use super::strategy::{Strategy, StrategyError};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Keeps a [`JaegerRemote`] up to date: says when to fetch what, and takes the answers.
+///
+/// At once, then at the polling interval give or take a tenth, so that a fleet does not ask in
+/// step. After a failure sooner, in growing steps up to the interval.
+///
+/// ```
+/// use spanwise_sampling::{JaegerRemote, JaegerSettings, Poll, Sampler};
+///
+/// let sampler = JaegerRemote::new(Sampler::always_off());
+/// let mut poll = Poll::new(&JaegerSettings::default(), "shop", sampler, 7);
+/// assert_eq!(poll.url(), "http://localhost:5778/sampling?service=shop");
+/// assert_eq!(poll.due(), 0); // at once; fetch it, then:
+/// let changed = poll.answered(1_000, br#"{"probabilisticSampling":{"samplingRate":0.5}}"#)?;
+/// assert!(changed && poll.due() > 50_000_000_000);
+/// # Ok::<(), spanwise_sampling::StrategyError>(())
+/// ```
+#[derive(Debug)]
+pub struct Poll {
+    url: String,
+    sampler: JaegerRemote,
+    interval: u64,
+    due: u64,
+    failures: u32,
+    in_force: Option<Strategy>,
+    /// For jitter.
+    state: u64,
+}
+
+impl Poll {
+    /// Asks for `service` and gives what comes to `sampler`. `seed` spreads the times of asking.
+    pub fn new(settings: &JaegerSettings, service: &str, sampler: JaegerRemote, seed: u64) -> Self {
+        let interval = u64::try_from(settings.interval().as_nanos()).unwrap_or(u64::MAX / 4);
+        let url = url(settings.endpoint(), service);
+        let (due, failures, in_force) = (0, 0, None);
+        Self { url, sampler, interval, due, failures, in_force, state: seed }
+    }
+
+    /// What to `GET`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// When to fetch next, in the host's nanoseconds; 0 is at once.
+    pub fn due(&self) -> u64 {
+        self.due
+    }
+
+    /// The strategy in force, once one has come.
+    pub fn strategy(&self) -> Option<&Strategy> {
+        self.in_force.as_ref()
+    }
+
+    /// An answer came at `now`. Whether it changed the strategy.
+    ///
+    /// # Errors
+    /// It cannot be used: the strategy stays, and it is asked again as after a failure.
+    pub fn answered(&mut self, now: u64, body: &[u8]) -> Result<bool, StrategyError> {
+        let strategy = Strategy::parse(body).inspect_err(|_| self.failed(now))?;
+        self.failures = 0;
+        self.due = now.saturating_add(self.jittered(self.interval));
+        if self.in_force.as_ref() == Some(&strategy) {
+            return Ok(false);
+        }
+        self.sampler.apply(&strategy);
+        self.in_force = Some(strategy);
+        Ok(true)
+    }
+
+    /// No answer came by `now`.
+    pub fn failed(&mut self, now: u64) {
+        let wait = FIRST_RETRY.saturating_mul(1 << self.failures.min(10)).min(self.interval);
+        self.failures = self.failures.saturating_add(1);
+        self.due = now.saturating_add(self.jittered(wait));
+    }
+
+    /// `nanos`, give or take a tenth.
+    fn jittered(&mut self, nanos: u64) -> u64 {
+        // SplitMix64's step and the high half of its mix: plenty for spreading requests.
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32;
+        let share = (u128::from(mixed) * u128::from(nanos / 5)) >> 32;
+        (nanos - nanos / 10).saturating_add(share as u64)
+    }
+}
+
+/// The endpoint with the service as its query.
+fn url(endpoint: &str, service: &str) -> String {
+    let separator = if endpoint.contains('?') { '&' } else { '?' };
+    let mut url = format!("{endpoint}{separator}service=");
+    for byte in service.bytes() {
+        // The unreserved characters of RFC 3986.
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            url.push(char::from(byte));
+        } else {
+            let _infallible = write!(url, "%{byte:02X}");
+        }
+    }
+    url
+}
+
+/// The wait after the first failure, in nanoseconds.
+const FIRST_RETRY: u64 = Duration::from_secs(2).as_nanos() as u64;

@@ -1,0 +1,122 @@
+//! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `jaeger_remote`.
+
+use crate::setting::SettingError;
+use crate::threshold::Threshold;
+use std::time::Duration;
+
+/// Settings of remote sampling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JaegerSettings {
+    endpoint: String,
+    interval: Duration,
+    initial_probability: f64,
+}
+
+impl JaegerSettings {
+    /// Reads `endpoint=http://localhost:5778/sampling,pollingIntervalMs=5000,initialSamplingRate=0.25`
+    /// (specification, *Environment variables*). What is not given has its default.
+    ///
+    /// # Errors
+    /// A key nobody knows, or a value that cannot be used.
+    pub fn parse(argument: &str) -> Result<Self, SettingError> {
+        let mut settings = Self::default();
+        for pair in argument.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = value.trim();
+            settings = match key.trim() {
+                "endpoint" => settings.with_endpoint(value)?,
+                "pollingIntervalMs" => {
+                    let millis = value.parse().map_err(|_| {
+                        SettingError::new("pollingIntervalMs", value, "milliseconds, 1 or more")
+                    })?;
+                    settings.with_interval(Duration::from_millis(millis))?
+                }
+                "initialSamplingRate" => {
+                    let rate = value.parse().map_err(|_| {
+                        SettingError::new("initialSamplingRate", value, "a number, 0 to 1")
+                    })?;
+                    settings.with_initial_probability(rate)?
+                }
+                other => {
+                    return Err(SettingError::new(
+                        "OTEL_TRACES_SAMPLER_ARG",
+                        other,
+                        "endpoint=…,pollingIntervalMs=…,initialSamplingRate=…",
+                    ));
+                }
+            };
+        }
+        Ok(settings)
+    }
+
+    /// The URL strategies are fetched from, by HTTP `GET`. Default
+    /// `http://localhost:5778/sampling`; a URL without a path gets `/sampling`.
+    ///
+    /// # Errors
+    /// Not `http://` or `https://` with a host.
+    pub fn with_endpoint(mut self, url: &str) -> Result<Self, SettingError> {
+        let authority = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+        let authority = authority.filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+        let Some(authority) = authority else {
+            // Without what stands before an `@`: that may be a password.
+            let shown = url.rsplit('@').next().unwrap_or_default();
+            return Err(SettingError::new("endpoint", shown, "http://host:port or https://…"));
+        };
+        let bare = authority.trim_end_matches('/');
+        self.endpoint = if bare.contains(['/', '?']) {
+            url.to_owned()
+        } else {
+            format!("{}/sampling", url.trim_end_matches('/'))
+        };
+        Ok(self)
+    }
+
+    /// How often to ask. Default 60 s.
+    ///
+    /// # Errors
+    /// Zero.
+    pub fn with_interval(mut self, interval: Duration) -> Result<Self, SettingError> {
+        if interval.is_zero() {
+            return Err(SettingError::new("pollingIntervalMs", 0, "milliseconds, 1 or more"));
+        }
+        self.interval = interval;
+        Ok(self)
+    }
+
+    /// The probability until the first strategy comes. Default 0.001, as Jaeger's clients have it.
+    ///
+    /// # Errors
+    /// As [`Sampler::probability`](crate::Sampler::probability).
+    pub fn with_initial_probability(mut self, probability: f64) -> Result<Self, SettingError> {
+        Threshold::from_probability(probability).map_err(|_| {
+            SettingError::new("initialSamplingRate", probability, "0, or 2^-56 (1.4e-17) to 1")
+        })?;
+        self.initial_probability = probability;
+        Ok(self)
+    }
+
+    /// The URL strategies are fetched from.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// How often to ask.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The probability until the first strategy comes.
+    pub fn initial_probability(&self) -> f64 {
+        self.initial_probability
+    }
+}
+
+impl Default for JaegerSettings {
+    fn default() -> Self {
+        Self {
+            endpoint: "http://localhost:5778/sampling".to_owned(),
+            interval: Duration::from_secs(60),
+            initial_probability: 0.001,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! So many traces a second, whatever comes.
+
+use crate::intent::Intent;
+use crate::limiter::Limiter;
+use crate::offer::Offer;
+use crate::sampler::Sample;
+use crate::setting::{SettingError, rate};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// Keeps the first so many traces of every second and drops the rest.
+///
+/// With which probability a span was kept is not known, so a `th` that comes in is erased and
+/// counts cannot be scaled up. [`Adaptive`](crate::Adaptive) keeps to a rate *and* to a threshold.
+/// Clones share the bucket.
+///
+/// # Cost
+/// A read of the host's clock; below the limit a shared atomic write, above it none.
+#[derive(Debug, Clone)]
+pub struct RateLimited {
+    shared: Arc<ArcSwap<Bucket>>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    per_second: f64,
+    limiter: Limiter,
+}
+
+impl RateLimited {
+    /// Keeps `traces_per_second`, as many at once as in a second.
+    ///
+    /// # Errors
+    /// Not a number, below 10⁻⁶ or above 10⁹.
+    pub fn new(traces_per_second: f64) -> Result<Self, SettingError> {
+        let bucket = Bucket::new(traces_per_second)?;
+        Ok(Self { shared: Arc::new(ArcSwap::from_pointee(bucket)) })
+    }
+
+    /// Changes the rate from now on, for all clones.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); the rate stays as it was.
+    pub fn set_rate(&self, traces_per_second: f64) -> Result<(), SettingError> {
+        self.shared.store(Arc::new(Bucket::new(traces_per_second)?));
+        Ok(())
+    }
+
+    /// Traces per second.
+    pub fn rate(&self) -> f64 {
+        self.shared.load().per_second
+    }
+}
+
+impl Bucket {
+    fn new(traces_per_second: f64) -> Result<Self, SettingError> {
+        let per_second = rate("RateLimited::traces_per_second", traces_per_second)?;
+        Ok(Self { per_second, limiter: Limiter::new(per_second, per_second.max(1.0)) })
+    }
+}
+
+impl Sample for RateLimited {
+    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
+        let room = self.shared.load().limiter.take(offer.host.now());
+        if room { Intent::keep_uncounted() } else { Intent::DROP }
+    }
+
+    fn description(&self) -> String {
+        format!("RateLimitingSampler{{{}}}", self.rate())
+    }
+}

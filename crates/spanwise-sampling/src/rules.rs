@@ -1,0 +1,163 @@
+//! First match wins.
+
+use crate::intent::Intent;
+use crate::offer::Offer;
+use crate::sampler::{Sample, Sampler};
+use crate::tick::Tick;
+use spanwise_wire::SpanKind;
+use spanwise_wire::write::Value;
+
+/// Asks the sampler of the first rule that matches; a span that no rule matches is dropped
+/// (specification, *ComposableRuleBased*). End with a rule for [`Condition::any`] to keep more.
+///
+/// ```
+/// use spanwise_sampling::{Condition, RuleBased, Sampler};
+///
+/// let sampler = RuleBased::new()
+///     .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
+///     .with_rule(Condition::any().attribute("tenant", "gold"), Sampler::always_on())
+///     .with_rule(Condition::any(), Sampler::probability(0.05)?);
+/// let sampler = Sampler::from(sampler).parent_based();
+/// # Ok::<(), spanwise_sampling::ProbabilityError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct RuleBased {
+    rules: Vec<(Condition, Sampler)>,
+}
+
+impl RuleBased {
+    /// No rules yet: drops everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a rule behind the ones there are.
+    #[must_use]
+    pub fn with_rule(mut self, condition: Condition, sampler: impl Into<Sampler>) -> Self {
+        self.rules.push((condition, sampler.into()));
+        self
+    }
+}
+
+impl Sample for RuleBased {
+    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
+        match self.rules.iter().find(|(condition, _)| condition.matches(offer)) {
+            Some((_, sampler)) => sampler.intent(offer),
+            None => Intent::DROP,
+        }
+    }
+
+    fn tick(&self, tick: &Tick) {
+        for (_, sampler) in &self.rules {
+            sampler.tick(tick);
+        }
+    }
+
+    fn description(&self) -> String {
+        let samplers: Vec<String> =
+            self.rules.iter().map(|(_, sampler)| sampler.to_string()).collect();
+        format!("RuleBased{{{}}}", samplers.join(","))
+    }
+}
+
+/// What a span must be like. All that is asked must hold; nothing asked matches every span.
+///
+/// In the texts `*` stands for any characters, or none.
+#[derive(Debug, Clone, Default)]
+pub struct Condition {
+    name: Option<Pattern>,
+    scope: Option<Pattern>,
+    kind: Option<SpanKind>,
+    root: Option<bool>,
+    attributes: Vec<(String, Pattern)>,
+}
+
+impl Condition {
+    /// Matches every span.
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// The span's name is like `pattern`.
+    #[must_use]
+    pub fn name(mut self, pattern: &str) -> Self {
+        self.name = Some(Pattern::new(pattern));
+        self
+    }
+
+    /// The instrumentation scope's name is like `pattern`.
+    #[must_use]
+    pub fn scope(mut self, pattern: &str) -> Self {
+        self.scope = Some(Pattern::new(pattern));
+        self
+    }
+
+    /// The span's kind is `kind`.
+    #[must_use]
+    pub fn kind(mut self, kind: SpanKind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// The span has no parent, or has one.
+    #[must_use]
+    pub fn root(mut self, root: bool) -> Self {
+        self.root = Some(root);
+        self
+    }
+
+    /// The span begins with the attribute `key`, and its value is like `pattern`: a string, or a
+    /// number or boolean as it is written. Lists match nothing.
+    #[must_use]
+    pub fn attribute(mut self, key: impl Into<String>, pattern: &str) -> Self {
+        self.attributes.push((key.into(), Pattern::new(pattern)));
+        self
+    }
+
+    /// Whether all that is asked holds for `offer`.
+    pub fn matches(&self, offer: &Offer<'_>) -> bool {
+        self.kind.is_none_or(|kind| kind == offer.kind)
+            && self.root.is_none_or(|root| root == offer.parent.is_none())
+            && self.name.as_ref().is_none_or(|pattern| pattern.matches(offer.name))
+            && self.scope.as_ref().is_none_or(|pattern| pattern.matches(offer.scope))
+            && self.attributes.iter().all(|(key, pattern)| {
+                offer.attributes.get(key).is_some_and(|value| pattern.matches_value(value))
+            })
+    }
+}
+
+/// Text with stars.
+#[derive(Debug, Clone)]
+struct Pattern {
+    /// What stands between the stars; a single piece has to be the whole text.
+    pieces: Vec<String>,
+}
+
+impl Pattern {
+    fn new(pattern: &str) -> Self {
+        Self { pieces: pattern.split('*').map(str::to_owned).collect() }
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        let [first, middle @ .., last] = &*self.pieces else {
+            return self.pieces.first().is_some_and(|whole| whole == text);
+        };
+        let Some(mut rest) = text.strip_prefix(&**first) else { return false };
+        for piece in middle {
+            // The first place is as good as any: the stars around it take up what is left.
+            let Some(at) = rest.find(&**piece) else { return false };
+            rest = &rest[at + piece.len()..];
+        }
+        rest.ends_with(&**last)
+    }
+
+    fn matches_value(&self, value: Value<'_>) -> bool {
+        match value {
+            Value::Str(text) => self.matches(text),
+            Value::Bool(bool) => self.matches(if bool { "true" } else { "false" }),
+            Value::I64(number) => self.matches(&number.to_string()),
+            Value::F64(number) => self.matches(&number.to_string()),
+            _ => false,
+        }
+    }
+}
