@@ -56,10 +56,8 @@ impl Annotating {
     }
 
     fn noting(self, add: impl FnOnce(&mut Note)) -> Self {
-        let mut note = Note {
-            attributes: self.note.attributes.clone(),
-            members: self.note.members.clone(),
-        };
+        let mut note =
+            Note { attributes: self.note.attributes.clone(), members: self.note.members.clone() };
         add(&mut note);
         Self { inner: self.inner, note: Arc::new(note) }
     }

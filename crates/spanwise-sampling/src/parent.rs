@@ -109,8 +109,12 @@ impl ParentBased {
     }
 
     pub(crate) fn description(&self) -> String {
-        let names =
-            ["remoteParentSampled", "remoteParentNotSampled", "localParentSampled", "localParentNotSampled"];
+        let names = [
+            "remoteParentSampled",
+            "remoteParentNotSampled",
+            "localParentSampled",
+            "localParentNotSampled",
+        ];
         let mut text = format!("ParentBased{{root={}", self.root);
         for (name, sampler) in names.into_iter().zip(self.branches()) {
             if let Some(sampler) = sampler {
@@ -121,7 +125,8 @@ impl ParentBased {
     }
 
     fn branches(&self) -> impl Iterator<Item = Option<&Sampler>> {
-        let Self { remote_sampled, remote_not_sampled, local_sampled, local_not_sampled, .. } = self;
+        let Self { remote_sampled, remote_not_sampled, local_sampled, local_not_sampled, .. } =
+            self;
         [remote_sampled, remote_not_sampled, local_sampled, local_not_sampled]
             .into_iter()
             .map(Option::as_ref)

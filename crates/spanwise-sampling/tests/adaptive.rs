@@ -11,7 +11,11 @@ use support::{Virtual, drive};
 
 const TARGET: f64 = 1000.0;
 
-fn run(shape: Shape, seconds: f64, configure: impl Fn(AdaptiveBuilder) -> AdaptiveBuilder) -> Series {
+fn run(
+    shape: Shape,
+    seconds: f64,
+    configure: impl Fn(AdaptiveBuilder) -> AdaptiveBuilder,
+) -> Series {
     let builder = Adaptive::builder().with_traces_per_second(TARGET);
     let sampler = Sampler::from(configure(builder).build().unwrap());
     drive(&sampler, &Virtual::new(), Arrivals::new(shape, seconds, 42), || "GET /")
@@ -184,7 +188,8 @@ fn a_key_that_becomes_frequent_gets_a_slot() {
 
 #[test]
 fn eight_processes_with_an_allocator_keep_to_one_target() {
-    let load: Vec<f64> = (0..8).map(|process| if process == 0 { 4e4 } else { 5e3 / 7.0 / 5.0 }).collect();
+    // One is busy, and seven offer less than an eighth of the target.
+    let load: Vec<f64> = (0..8).map(|process| if process == 0 { 8e3 } else { 100.0 }).collect();
     for allocated in [false, true] {
         let adaptive = || Adaptive::builder().with_traces_per_second(TARGET / 8.0);
         let processes: Vec<Adaptive> = load.iter().map(|_| adaptive().build().unwrap()).collect();
@@ -215,7 +220,7 @@ fn eight_processes_with_an_allocator_keep_to_one_target() {
         if allocated {
             near("allocated", rate, 0.9, 1.1);
         } else {
-            near("an eighth each", rate, 0.0, 1.02);
+            near("an eighth each", rate, 0.8, 0.86);
         }
     }
 }
@@ -311,7 +316,8 @@ fn counts_add_up() {
             continue;
         }
         offered += 1.0;
-        if let (true, spanwise_sampling::Change::Write(threshold)) = (decision.sampled, decision.th) {
+        if let (true, spanwise_sampling::Change::Write(threshold)) = (decision.sampled, decision.th)
+        {
             estimated += threshold.adjusted_count();
         }
     }

@@ -106,7 +106,8 @@ impl Controller {
     pub(super) fn learn_spans(&mut self, tick: &Tick, admitted: u64) {
         let Some(recorded) = tick.recorded else { return };
         let (spans, roots) = self.fed.unwrap_or((recorded, admitted));
-        let (new_spans, new_roots) = (recorded.saturating_sub(spans), admitted.saturating_sub(roots));
+        let (new_spans, new_roots) =
+            (recorded.saturating_sub(spans), admitted.saturating_sub(roots));
         if self.fed.is_some() && new_roots < ENOUGH_ROOTS {
             return;
         }

@@ -269,7 +269,11 @@ impl Shared {
             kept.uncounted.store(true, Relaxed);
             return Intent::DROP;
         }
-        if kept.uncounted.load(Relaxed) { Intent::keep_uncounted() } else { Intent::keep(threshold) }
+        if kept.uncounted.load(Relaxed) {
+            Intent::keep_uncounted()
+        } else {
+            Intent::keep(threshold)
+        }
     }
 
     /// Waits, for calls that are not made by threads that start spans.

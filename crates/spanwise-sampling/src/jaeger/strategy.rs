@@ -70,19 +70,17 @@ impl Strategy {
 fn per_operation(sampling: &Value) -> Result<Strategy, StrategyError> {
     let listed = match present(sampling, "perOperationStrategies") {
         None => &Vec::new(),
-        Some(list) => list.as_array().ok_or(StrategyError::Field {
-            field: "perOperationStrategies",
-            accepted: "a list",
-        })?,
+        Some(list) => list
+            .as_array()
+            .ok_or(StrategyError::Field { field: "perOperationStrategies", accepted: "a list" })?,
     };
     if listed.len() > MAX_OPERATIONS {
         return Err(StrategyError::TooManyOperations(listed.len()));
     }
     let operation = |entry: &Value| {
-        let name = entry["operation"].as_str().ok_or(StrategyError::Field {
-            field: "operation",
-            accepted: "a string",
-        })?;
+        let name = entry["operation"]
+            .as_str()
+            .ok_or(StrategyError::Field { field: "operation", accepted: "a string" })?;
         Ok((name.to_owned(), probability(&entry["probabilisticSampling"], "samplingRate")?))
     };
     Ok(Strategy::PerOperation {

@@ -1,0 +1,59 @@
+//! Nothing is allocated to decide.
+
+mod support;
+
+use spanwise_sampling::{
+    Adaptive, Annotating, Condition, JaegerRemote, Key, Live, Offer, Parent, ParentBased,
+    RateLimited, RuleBased, Sampler, Strategy, TraceIdRatioBased,
+};
+use spanwise_testkit::load::Dice;
+use spanwise_testkit::{CountingAllocator, allocator};
+use support::{Virtual, child};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+#[test]
+fn no_sampler_allocates_once_warm() {
+    let half = || Sampler::probability(0.5).unwrap();
+    let adaptive =
+        |key| Adaptive::builder().with_traces_per_second(1e3).with_key(key).build().unwrap();
+    let remote = JaegerRemote::new(half());
+    let operations = vec![("GET /a".to_owned(), 0.5)];
+    remote.apply(&Strategy::PerOperation { default: 0.1, lower_bound: 1.0, operations });
+    let rules = RuleBased::new()
+        .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
+        .with_rule(Condition::any(), half());
+    let samplers: Vec<Sampler> = vec![
+        Sampler::default(),
+        half(),
+        TraceIdRatioBased::new(0.5).unwrap().into(),
+        ParentBased::composite().unwrap().into(),
+        rules.into(),
+        Annotating::new(half()).with_attribute("a", "b").into(),
+        RateLimited::new(100.0).unwrap().into(),
+        adaptive(Key::None).into(),
+        adaptive(Key::Name).into(),
+        remote.into(),
+    ];
+    let host = Virtual::new();
+    for sampler in samplers {
+        let live = Live::new(sampler.clone());
+        let mut dice = Dice::new(1);
+        let mut decide = |rounds: u32| {
+            for round in 0..rounds {
+                host.set_seconds(f64::from(round) / 1e7);
+                let id = u128::from(dice.number());
+                for name in ["GET /a", "GET /b"] {
+                    live.decide(&Offer::root(id, name, &host), |decision| decision.sampled);
+                }
+                let parent = Parent::new(true, true, Some("rv:ffffffffffffff;th:8;x:1"));
+                let _ = sampler.decide(&child(&host, id, parent));
+                let _ = live.quick(Some(true), false);
+            }
+        };
+        decide(1_000);
+        let counts = allocator::allocations_on_this_thread(|| decide(20_000));
+        assert_eq!(counts.allocations, 0, "{sampler}");
+    }
+}

@@ -1,0 +1,157 @@
+//! Remote strategies: what is read, what is done, when it is asked.
+
+mod support;
+
+use spanwise_sampling::{
+    Change, JaegerRemote, JaegerSettings, Offer, Poll, Sampler, Strategy, StrategyError,
+};
+use spanwise_testkit::load::{Arrivals, Dice, Shape};
+use std::time::Duration;
+use support::{Virtual, drive};
+
+/// As a Jaeger 2 collector answers for a service with two endpoints.
+const PER_OPERATION: &str = r#"{
+    "strategyType": "PROBABILISTIC",
+    "probabilisticSampling": {"samplingRate": 0.001},
+    "operationSampling": {
+        "defaultSamplingProbability": 0.1,
+        "defaultLowerBoundTracesPerSecond": 2,
+        "perOperationStrategies": [
+            {"operation": "GET /always", "probabilisticSampling": {"samplingRate": 1}},
+            {"operation": "GET /never", "probabilisticSampling": {"samplingRate": 0}}
+        ]
+    }
+}"#;
+
+#[test]
+fn strategies_are_read() {
+    let parse = |json: &str| Strategy::parse(json.as_bytes());
+    assert_eq!(
+        parse(r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":0.25}}"#),
+        Ok(Strategy::Probabilistic(0.25))
+    );
+    assert_eq!(
+        parse(r#"{"strategyType":1,"rateLimitingSampling":{"maxTracesPerSecond":5}}"#),
+        Ok(Strategy::RateLimiting(5.0))
+    );
+    let Ok(Strategy::PerOperation { default, lower_bound, operations }) = parse(PER_OPERATION)
+    else {
+        panic!("operations stand above the rest");
+    };
+    assert_eq!((default, lower_bound, operations.len()), (0.1, 2.0, 2));
+}
+
+#[test]
+fn what_is_wrong_is_named_and_nothing_of_it_is_taken() {
+    let wrong = |json: &str| Strategy::parse(json.as_bytes()).unwrap_err();
+    for (json, field) in [
+        (r#"{}"#, "probabilisticSampling"),
+        (r#"[]"#, "probabilisticSampling"),
+        (r#"{"probabilisticSampling":{"samplingRate":1.5}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":{"samplingRate":-1}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":{"samplingRate":"1"}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":{}}"#, "samplingRate"),
+        (r#"{"rateLimitingSampling":{"maxTracesPerSecond":-1}}"#, "maxTracesPerSecond"),
+        (r#"{"rateLimitingSampling":{"maxTracesPerSecond":1e300}}"#, "maxTracesPerSecond"),
+        (r#"{"operationSampling":{}}"#, "defaultSamplingProbability"),
+        (
+            r#"{"operationSampling":{"defaultSamplingProbability":1,"perOperationStrategies":7}}"#,
+            "perOperationStrategies",
+        ),
+        (
+            r#"{"operationSampling":{"defaultSamplingProbability":1,"perOperationStrategies":[{}]}}"#,
+            "operation",
+        ),
+    ] {
+        let error = wrong(json);
+        assert!(matches!(error, StrategyError::Field { field: f, .. } if f == field), "{error}");
+    }
+    for json in ["", "not json", "{", &"[".repeat(100_000), "{\"a\":1e999999}x"] {
+        assert!(matches!(wrong(json), StrategyError::Json(_)), "{:.20}", json);
+    }
+    let entry = r#"{"operation":"x","probabilisticSampling":{"samplingRate":1}}"#;
+    let many = vec![entry; 2_001].join(",");
+    let json = format!(
+        r#"{{"operationSampling":{{"defaultSamplingProbability":1,"perOperationStrategies":[{many}]}}}}"#
+    );
+    assert_eq!(wrong(&json), StrategyError::TooManyOperations(2_001));
+}
+
+#[test]
+fn operations_have_their_own_probability_and_a_lower_bound() {
+    let remote = JaegerRemote::new(Sampler::always_off());
+    remote.apply(&Strategy::parse(PER_OPERATION.as_bytes()).unwrap());
+    let sampler = Sampler::from(remote);
+    for (name, low, high) in [
+        ("GET /always", 980.0, 1020.0),
+        // Two a second, that chance alone would not keep.
+        ("GET /never", 1.9, 2.3),
+        ("GET /else", 95.0, 105.0),
+    ] {
+        let host = Virtual::new();
+        let series = drive(&sampler, &host, Arrivals::new(Shape::Steady(1000.0), 40.0, 1), || name);
+        let kept = series.rate(2.0, 40.0);
+        assert!((low..=high).contains(&kept), "{name}: {kept}");
+        assert!(name != "GET /always" || series.kept == series.offered);
+    }
+}
+
+#[test]
+fn what_the_lower_bound_keeps_has_no_threshold() {
+    let remote = JaegerRemote::new(Sampler::always_off());
+    remote.apply(&Strategy::PerOperation { default: 0.5, lower_bound: 1.0, operations: vec![] });
+    let (sampler, host) = (Sampler::from(remote), Virtual::new());
+    let mut dice = Dice::new(1);
+    for _ in 0..1000 {
+        let offer = Offer::root(dice.number().into(), "x", &host);
+        let decision = sampler.decide(&offer);
+        let by_chance = offer.randomness().value() >= 1 << 55;
+        assert_eq!(matches!(decision.th, Change::Write(_)), decision.sampled && by_chance);
+    }
+}
+
+#[test]
+fn the_initial_sampler_stands_until_a_strategy_comes() {
+    let remote = JaegerRemote::new(Sampler::always_on());
+    let (sampler, host) = (Sampler::from(remote.clone()), Virtual::new());
+    let keeps = || sampler.decide(&Offer::root(1, "x", &host)).sampled;
+    assert!(keeps());
+    remote.apply(&Strategy::Probabilistic(0.0));
+    assert!(!keeps());
+    remote.apply(&Strategy::RateLimiting(1.0));
+    assert!(keeps() && !keeps());
+    remote.apply(&Strategy::RateLimiting(0.0));
+    assert!(!keeps());
+}
+
+#[test]
+fn it_is_asked_at_once_then_at_the_interval_and_sooner_after_failures() {
+    const SECOND: u64 = 1_000_000_000;
+    let settings = JaegerSettings::default().with_interval(Duration::from_secs(60)).unwrap();
+    let remote = JaegerRemote::new(Sampler::always_off());
+    let mut poll = Poll::new(&settings, "my shop/é", remote, 1);
+    assert_eq!(poll.url(), "http://localhost:5778/sampling?service=my%20shop%2F%C3%A9");
+    assert_eq!(poll.due(), 0);
+    let mut now = 100 * SECOND;
+    let within = |poll: &Poll, now: u64, seconds: f64| {
+        let wait = (poll.due() - now) as f64 / 1e9;
+        assert!((0.9 * seconds..=1.1 * seconds).contains(&wait), "{wait} for {seconds}");
+    };
+    for seconds in [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {
+        poll.failed(now);
+        within(&poll, now, seconds);
+        now = poll.due();
+    }
+    let body = br#"{"probabilisticSampling":{"samplingRate":1}}"#;
+    assert_eq!(poll.answered(now, body), Ok(true));
+    within(&poll, now, 60.0);
+    // The same again changes nothing, and rate limits go on undisturbed.
+    assert_eq!(poll.answered(now, body), Ok(false));
+    // An answer that is wrong leaves the strategy, and is asked for again soon.
+    assert!(poll.answered(now, b"{}").is_err());
+    within(&poll, now, 2.0);
+    assert_eq!(poll.strategy(), Some(&Strategy::Probabilistic(1.0)));
+    // Far in the future nothing overflows.
+    poll.failed(u64::MAX);
+    assert_eq!(poll.due(), u64::MAX);
+}

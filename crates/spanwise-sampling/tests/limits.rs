@@ -1,0 +1,149 @@
+//! Rates that are kept, and settings that are refused.
+
+mod support;
+
+use spanwise_sampling::{
+    Adaptive, JaegerSettings, Law, Offer, RateLimited, Sampler, TraceIdRatioBased,
+};
+use spanwise_testkit::load::{Arrivals, Dice, Shape};
+use std::time::Duration;
+use support::{Virtual, drive};
+
+#[test]
+fn a_rate_is_kept_whatever_comes() {
+    for (rate, offered, seconds) in
+        [(0.5, 100.0, 200.0), (10.0, 1e3, 60.0), (1e3, 1e5, 10.0), (2e4, 1e5, 10.0)]
+    {
+        let sampler = Sampler::from(RateLimited::new(rate).unwrap());
+        let series = drive(
+            &sampler,
+            &Virtual::new(),
+            Arrivals::new(Shape::Steady(offered), seconds, 1),
+            || "x",
+        );
+        // The first second has the burst; after it the rate holds.
+        let settled = series.rate(2.0, seconds);
+        assert!((settled / rate - 1.0).abs() < 0.02, "{settled} for {rate}");
+        assert!(series.most_in_a_second() <= 2.05 * f64::max(rate, 1.0), "{rate}");
+    }
+}
+
+#[test]
+fn below_the_rate_all_is_kept() {
+    let sampler = Sampler::from(RateLimited::new(1e9).unwrap());
+    let series =
+        drive(&sampler, &Virtual::new(), Arrivals::new(Shape::Steady(1e5), 2.0, 1), || "x");
+    assert_eq!(series.offered, series.kept);
+}
+
+#[test]
+fn the_rate_can_be_changed_while_running() {
+    let limited = RateLimited::new(1000.0).unwrap();
+    let (sampler, host) = (Sampler::from(limited.clone()), Virtual::new());
+    drive(&sampler, &host, Arrivals::new(Shape::Steady(1e5), 2.0, 1), || "x");
+    limited.set_rate(50.0).unwrap();
+    assert!(limited.set_rate(f64::NAN).is_err());
+    let series = drive(&sampler, &host, Arrivals::new(Shape::Steady(1e5), 12.0, 1), || "x");
+    assert!((series.rate(2.0, 12.0) / 50.0 - 1.0).abs() < 0.02);
+}
+
+#[test]
+fn threads_share_one_rate() {
+    let limited = Sampler::from(RateLimited::new(5e4).unwrap());
+    let host = Virtual::new();
+    let kept: usize = std::thread::scope(|threads| {
+        let count = |seed| {
+            let (limited, host) = (&limited, &host);
+            move || {
+                let mut dice = Dice::new(seed);
+                let offer = |id| Offer::root(id, "x", host);
+                let kept = |_: &u32| limited.decide(&offer(dice.number().into())).sampled;
+                (0..50_000).filter(kept).count()
+            }
+        };
+        let running: Vec<_> = (0..4).map(|seed| threads.spawn(count(seed))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    // 200,000 at one instant: the burst, which is a second's worth in whole bulks.
+    assert!((49_900..=50_100).contains(&kept), "{kept}");
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused_by_name() {
+    for rate in [f64::NAN, -1.0, 0.0, f64::INFINITY, 1e300, 1e-300, 2e9] {
+        let error = RateLimited::new(rate).unwrap_err().to_string();
+        assert!(error.contains("traces_per_second") && error.contains("1e9"), "{error}");
+        let builder = Adaptive::builder().with_traces_per_second(rate);
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains("with_traces_per_second") && error.contains(&rate.to_string()));
+        let error = Adaptive::builder().with_spans_per_second(rate).build().unwrap_err();
+        assert_eq!(error.setting, "with_spans_per_second");
+    }
+    for rate in [1e9, 1e-6] {
+        assert!(
+            RateLimited::new(rate).is_ok()
+                && Adaptive::builder().with_traces_per_second(rate).build().is_ok()
+        );
+    }
+    let adaptive = || Adaptive::builder().with_traces_per_second(1.0);
+    assert!(Adaptive::builder().build().is_err());
+    assert!(adaptive().with_spans_per_second(1.0).build().is_err());
+    assert!(adaptive().with_period(Duration::ZERO).build().is_err());
+    assert!(adaptive().with_period(Duration::MAX).build().is_err());
+    for probability in [f64::NAN, -0.1, 1.1, 1e-300] {
+        assert!(adaptive().with_min_probability(probability).build().is_err());
+        assert!(adaptive().with_initial_probability(probability).build().is_err());
+        assert!(Sampler::probability(probability).is_err());
+    }
+    for ratio in [f64::NAN, -0.1, 1.1, f64::INFINITY] {
+        assert!(TraceIdRatioBased::new(ratio).is_err());
+    }
+    let settings = adaptive().build().unwrap();
+    assert!(settings.set_target(0.0).is_err());
+    assert_eq!(settings.state().target, 1.0);
+}
+
+#[test]
+fn extreme_targets_neither_panic_nor_lose_bounds() {
+    for law in [Law::OfferedRate, Law::Document] {
+        for target in [1e-6, 0.1, 1e9] {
+            let builder = Adaptive::builder().with_traces_per_second(target).with_law(law);
+            let adaptive = builder.build().unwrap();
+            let (sampler, host) = (Sampler::from(adaptive.clone()), Virtual::new());
+            let series = drive(&sampler, &host, Arrivals::new(Shape::Steady(1e4), 25.0, 1), || "x");
+            let state = adaptive.state();
+            assert!((0.0..=1.0).contains(&state.probability), "{state:?}");
+            if target == 1e9 {
+                assert_eq!(series.kept, series.offered);
+            } else if law == Law::OfferedRate {
+                // The first burst, as small as a governor has them.
+                assert!(series.kept.iter().sum::<u32>() <= 20, "{target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn jaeger_settings() {
+    let settings = "endpoint=http://jaeger:5778,pollingIntervalMs=5000,initialSamplingRate=0.25";
+    let settings = JaegerSettings::parse(settings).unwrap();
+    assert_eq!(settings.endpoint(), "http://jaeger:5778/sampling");
+    assert_eq!(settings.interval(), Duration::from_secs(5));
+    assert_eq!(settings.initial_probability(), 0.25);
+    assert_eq!(JaegerSettings::parse("").unwrap(), JaegerSettings::default());
+    let given = JaegerSettings::parse("endpoint=https://host/api/sampling").unwrap();
+    assert_eq!(given.endpoint(), "https://host/api/sampling");
+    for (argument, named) in [
+        ("endpoint=host:14250", "http://host:port"),
+        ("endpoint=http:///x", "http://host:port"),
+        ("pollingIntervalMs=0", "1 or more"),
+        ("pollingIntervalMs=soon", "soon"),
+        ("initialSamplingRate=2", "0, or 2^-56"),
+        ("initialSamplingRate=NaN", "NaN"),
+        ("rate=1", "initialSamplingRate="),
+        ("0.25", "endpoint="),
+    ] {
+        let error = JaegerSettings::parse(argument).unwrap_err().to_string();
+        assert!(error.contains(named), "{argument}: {error}");
+    }
+}

@@ -1,0 +1,85 @@
+//! Exchanging samplers while they decide.
+
+mod support;
+
+use proptest::prelude::*;
+use spanwise_sampling::{
+    Change, Live, Offer, Parent, ParentBased, Quick, RateLimited, Sampler, TraceIdRatioBased,
+};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use support::Virtual;
+
+fn samplers() -> Vec<Sampler> {
+    let probability = |p| Sampler::probability(p).unwrap();
+    vec![
+        Sampler::always_on(),
+        Sampler::always_off(),
+        probability(0.5),
+        probability(1e-12),
+        probability(1.0),
+        Sampler::default(),
+        Sampler::always_off().parent_based(),
+        probability(0.3).parent_based(),
+        Sampler::default().parent_based(),
+        TraceIdRatioBased::new(0.5).unwrap().into(),
+        ParentBased::composite().unwrap().into(),
+        RateLimited::new(1e9).unwrap().into(),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_word_decides_as_the_sampler_does(
+        which in 0usize..12,
+        id in any::<u128>(),
+        parent in proptest::option::of((any::<bool>(), any::<bool>(), 0usize..4)),
+    ) {
+        let live = Live::new(samplers()[which].clone());
+        let host = Virtual::new();
+        let states = [None, Some("th:8"), Some("rv:00000000000000"), Some("x:1")];
+        // A local parent's state was decided here: it does not contradict its flag.
+        let parent = parent.filter(|&(_, remote, state)| remote || state == 0);
+        let told = parent.is_some_and(|(_, _, state)| state > 0);
+        let offer = Offer {
+            parent: parent.map(|(sampled, remote, state)| Parent::new(sampled, remote, states[state])),
+            ..Offer::root(id, "x", &host)
+        };
+        let (sampled, th) = live.decide(&offer, |decision| (decision.sampled, decision.th));
+        match live.quick(parent.map(|(sampled, ..)| sampled), told) {
+            Quick::Keep => prop_assert_eq!((sampled, th), (true, Change::Pass)),
+            Quick::Drop => prop_assert_eq!((sampled, th), (false, Change::Pass)),
+            Quick::Chance(threshold) => {
+                prop_assert_eq!(sampled, threshold.keeps(offer.randomness()));
+                prop_assert!(!sampled || th == Change::Write(threshold) || th == Change::Pass);
+            }
+            Quick::Ask => prop_assert!(told || which >= 8),
+        }
+    }
+}
+
+#[test]
+fn samplers_are_exchanged_under_way() {
+    let live = Live::new(Sampler::always_on());
+    let host = Virtual::new();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| {
+                let offer = Offer::root(1, "x", &host);
+                while !done.load(Relaxed) {
+                    live.decide(&offer, |decision| std::hint::black_box(decision.sampled));
+                    std::hint::black_box(live.quick(None, false));
+                }
+            });
+        }
+        for round in 0..2_000 {
+            let samplers = samplers();
+            live.set(samplers[round % samplers.len()].clone());
+        }
+        live.set(Sampler::always_off());
+        done.store(true, Relaxed);
+    });
+    assert_eq!(live.quick(None, false), Quick::Drop);
+    assert_eq!(live.to_string(), "AlwaysOffSampler");
+    assert!(!live.decide(&Offer::root(1, "x", &host), |decision| decision.sampled));
+}
