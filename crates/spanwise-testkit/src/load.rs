@@ -65,7 +65,7 @@ impl Shape {
                 mean + swing * (time / period * std::f64::consts::TAU).sin()
             }
             Self::OnOff { rate, each } => {
-                if (time / each) as u64 % 2 == 0 {
+                if ((time / each) as u64).is_multiple_of(2) {
                     rate
                 } else {
                     0.0

@@ -1,0 +1,92 @@
+//! Our samplers behind the stock SDK's trait.
+
+use crate::host::ProcessHost;
+use opentelemetry::trace::{Link, SpanKind as ApiKind, TraceContextExt, TraceId, TraceState};
+use opentelemetry::{Context, KeyValue, Value as ApiValue};
+use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
+use spanwise_sampling::{
+    ApiAttributes, Decision, Live, Offer, Sampler, SpanKind, Value, parent_of, trace_state_of,
+};
+
+/// Any sampler as a [`ShouldSample`]. Clones share it.
+#[derive(Debug, Clone)]
+pub struct OtelSampler {
+    live: Live,
+}
+
+impl OtelSampler {
+    /// Decides as what `live` holds does; keep a clone of it to exchange the sampler.
+    pub fn new(live: Live) -> Self {
+        Self { live }
+    }
+}
+
+impl From<Sampler> for OtelSampler {
+    fn from(sampler: Sampler) -> Self {
+        Self::new(Live::new(sampler))
+    }
+}
+
+impl ShouldSample for OtelSampler {
+    fn should_sample(
+        &self,
+        parent_context: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        span_kind: &ApiKind,
+        attributes: &[KeyValue],
+        _links: &[Link],
+    ) -> SamplingResult {
+        let span = parent_context.filter(|cx| cx.has_active_span()).map(|cx| cx.span());
+        let parent = span.as_ref().map(|span| span.span_context());
+        let attributes = ApiAttributes(attributes);
+        let offer = Offer {
+            parent: parent.and_then(parent_of),
+            kind: kind_of(span_kind),
+            attributes: &attributes,
+            ..Offer::root(u128::from_be_bytes(trace_id.to_bytes()), name, &ProcessHost)
+        };
+        let inherited =
+            parent.filter(|parent| parent.is_valid()).map(|parent| parent.trace_state());
+        self.live.decide(&offer, |decision| result(inherited, &offer, &decision))
+    }
+}
+
+fn result(
+    inherited: Option<&TraceState>,
+    offer: &Offer<'_>,
+    decision: &Decision<'_>,
+) -> SamplingResult {
+    SamplingResult {
+        decision: match (decision.sampled, decision.recorded) {
+            (true, _) => SamplingDecision::RecordAndSample,
+            (false, true) => SamplingDecision::RecordOnly,
+            (false, false) => SamplingDecision::Drop,
+        },
+        attributes: decision.annotations.attributes().map(key_value).collect(),
+        trace_state: trace_state_of(inherited, offer, decision)
+            .unwrap_or_else(|| inherited.cloned().unwrap_or_default()),
+    }
+}
+
+fn key_value((key, value): (&str, Value<'_>)) -> KeyValue {
+    let value = match value {
+        Value::Str(text) => ApiValue::from(text.to_owned()),
+        Value::Bool(bool) => bool.into(),
+        Value::I64(number) => number.into(),
+        Value::F64(number) => number.into(),
+        // Annotations hold no others.
+        _ => ApiValue::from(""),
+    };
+    KeyValue::new(key.to_owned(), value)
+}
+
+fn kind_of(kind: &ApiKind) -> SpanKind {
+    match kind {
+        ApiKind::Internal => SpanKind::Internal,
+        ApiKind::Server => SpanKind::Server,
+        ApiKind::Client => SpanKind::Client,
+        ApiKind::Producer => SpanKind::Producer,
+        ApiKind::Consumer => SpanKind::Consumer,
+    }
+}

@@ -1,0 +1,154 @@
+//! Samplers inside the stock SDK.
+
+use opentelemetry::trace::{
+    SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceState, Tracer, TracerProvider,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData, SpanProcessor};
+use spanwise_opentelemetry::OtelSampler;
+use spanwise_sampling::{AlwaysRecord, Annotating, Condition, Live, RuleBased, Sampler, Threshold};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+struct Stock {
+    provider: SdkTracerProvider,
+    exporter: InMemorySpanExporter,
+}
+
+fn stock(sampler: impl Into<OtelSampler>) -> Stock {
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(exporter.clone())
+        .with_sampler(sampler.into())
+        .build();
+    Stock { provider, exporter }
+}
+
+impl Stock {
+    fn start(&self, name: &'static str, parent: &Context) -> SpanContext {
+        let tracer = self.provider.tracer("test");
+        let builder = tracer.span_builder(name).with_kind(SpanKind::Server);
+        let builder = builder.with_attributes([KeyValue::new("tenant", "gold")]);
+        let span = builder.start_with_context(&tracer, parent);
+        opentelemetry::trace::Span::span_context(&span).clone()
+    }
+
+    fn exported(&self) -> Vec<SpanData> {
+        self.exporter.get_finished_spans().unwrap()
+    }
+}
+
+fn remote(sampled: bool, id: u128, state: &str) -> Context {
+    let flags = TraceFlags::default().with_sampled(sampled);
+    let state = TraceState::from_str(state).unwrap();
+    Context::new().with_remote_span_context(SpanContext::new(
+        id.into(),
+        9.into(),
+        flags,
+        true,
+        state,
+    ))
+}
+
+#[test]
+fn a_kept_root_says_with_which_threshold() {
+    let stock = stock(Sampler::probability(0.25).unwrap().parent_based());
+    let threshold = Threshold::from_probability(0.25).unwrap().unwrap();
+    let mut kept = 0;
+    for _ in 0..1_000 {
+        let context = stock.start("GET /", &Context::new());
+        let id = u128::from_be_bytes(context.trace_id().to_bytes());
+        let sampled = threshold.keeps(spanwise_sampling::Randomness::of_trace(id));
+        assert_eq!(context.is_sampled(), sampled);
+        assert_eq!(context.trace_state().header(), if sampled { "ot=th:c" } else { "" });
+        kept += usize::from(sampled);
+    }
+    assert_eq!(stock.exported().len(), kept);
+}
+
+#[test]
+fn children_follow_and_what_contradicts_is_erased() {
+    let stock = stock(Sampler::probability(0.5).unwrap().parent_based());
+    let high = 0x80_0000_0000_0000;
+    for (sampled, id, state, after) in [
+        (true, high, "a=b,ot=th:8", "a=b,ot=th:8"),
+        (true, 1, "a=b,ot=th:8", "a=b"),
+        (false, 1, "a=b,ot=th:8", "a=b,ot=th:8"),
+        (false, high, "ot=th:8;x:1", "ot=x:1"),
+        (true, 1, "", ""),
+    ] {
+        let context = stock.start("GET /", &remote(sampled, id, state));
+        assert_eq!((context.is_sampled(), &*context.trace_state().header()), (sampled, after));
+    }
+}
+
+#[test]
+fn attributes_decide_and_are_added() {
+    let gold =
+        Condition::any().attribute("tenant", "gold").kind(spanwise_sampling::SpanKind::Server);
+    let marked = Annotating::new(Sampler::always_on())
+        .with_attribute("sampled.by", "rule")
+        .with_attribute("weight", 2)
+        .with_member("vendor", "x");
+    let stock = stock(Sampler::from(RuleBased::new().with_rule(gold, marked)));
+    let context = stock.start("GET /", &remote(true, 1, "a=b"));
+    assert_eq!(context.trace_state().header(), "vendor=x,a=b");
+    let spans = stock.exported();
+    assert!(spans[0].attributes.contains(&KeyValue::new("sampled.by", "rule")));
+    assert!(spans[0].attributes.contains(&KeyValue::new("weight", 2)));
+}
+
+#[test]
+fn what_is_always_recorded_is_not_exported() {
+    #[derive(Debug, Clone, Default)]
+    struct Counting(Arc<AtomicUsize>);
+    impl SpanProcessor for Counting {
+        fn on_start(&self, _: &mut opentelemetry_sdk::trace::Span, _: &Context) {}
+        fn on_end(&self, span: SpanData) {
+            assert!(!span.span_context.is_sampled());
+            self.0.fetch_add(1, SeqCst);
+        }
+        fn force_flush(&self) -> opentelemetry_sdk::error::OTelSdkResult {
+            Ok(())
+        }
+        fn shutdown_with_timeout(
+            &self,
+            _: std::time::Duration,
+        ) -> opentelemetry_sdk::error::OTelSdkResult {
+            Ok(())
+        }
+    }
+    let (counting, exporter) = (Counting::default(), InMemorySpanExporter::default());
+    let provider = SdkTracerProvider::builder()
+        .with_span_processor(counting.clone())
+        .with_simple_exporter(exporter.clone())
+        .with_sampler(OtelSampler::from(Sampler::from(AlwaysRecord::new(Sampler::always_off()))))
+        .build();
+    drop(provider.tracer("test").start("x"));
+    assert_eq!(counting.0.load(SeqCst), 1);
+    assert!(exporter.get_finished_spans().unwrap().is_empty());
+}
+
+#[test]
+fn the_sampler_can_be_exchanged() {
+    let live = Live::new(Sampler::always_off());
+    let stock = stock(OtelSampler::new(live.clone()));
+    assert!(!stock.start("x", &Context::new()).is_sampled());
+    live.set(Sampler::always_on());
+    assert!(stock.start("x", &Context::new()).is_sampled());
+}
+
+#[test]
+fn an_adaptive_sampler_keeps_to_its_target_by_the_roots_alone() {
+    let adaptive =
+        spanwise_sampling::Adaptive::builder().with_traces_per_second(20.0).build().unwrap();
+    let stock = stock(Sampler::from(adaptive.clone()).parent_based());
+    for _ in 0..5_000 {
+        stock.start("GET /", &Context::new());
+    }
+    // A moment's burst is at most a second's worth, whatever time this machine takes.
+    let state = adaptive.state();
+    assert_eq!(state.kept as usize, stock.exported().len());
+    assert!(state.kept > 0 && state.kept < 5_000, "{state:?}");
+}
