@@ -4,8 +4,10 @@ use crate::host::ProcessHost;
 use opentelemetry::trace::{Link, SpanKind as ApiKind, TraceContextExt, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue, Value as ApiValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
+use spanwise_sampling::trace_state::OT;
 use spanwise_sampling::{
-    ApiAttributes, Decision, Live, Offer, Sampler, SpanKind, Value, parent_of, trace_state_of,
+    ApiAttributes, Decision, Live, Offer, Quick, Sampler, SpanKind, Value, parent_of,
+    trace_state_of,
 };
 
 /// Any sampler as a [`ShouldSample`]. Clones share it.
@@ -39,6 +41,15 @@ impl ShouldSample for OtelSampler {
     ) -> SamplingResult {
         let span = parent_context.filter(|cx| cx.has_active_span()).map(|cx| cx.span());
         let parent = span.as_ref().map(|span| span.span_context());
+        let parent = parent.filter(|parent| parent.is_valid());
+        let inherited = parent.map(|parent| parent.trace_state());
+        let told = parent.is_some_and(|parent| parent.is_remote())
+            && inherited.is_some_and(|state| state.get(OT).is_some());
+        match self.live.quick(parent.map(|parent| parent.is_sampled()), told) {
+            Quick::Keep => return passed(SamplingDecision::RecordAndSample, inherited),
+            Quick::Drop => return passed(SamplingDecision::Drop, inherited),
+            Quick::Chance(_) | Quick::Ask => {}
+        }
         let attributes = ApiAttributes(attributes);
         let offer = Offer {
             parent: parent.and_then(parent_of),
@@ -46,10 +57,14 @@ impl ShouldSample for OtelSampler {
             attributes: &attributes,
             ..Offer::root(u128::from_be_bytes(trace_id.to_bytes()), name, &ProcessHost)
         };
-        let inherited =
-            parent.filter(|parent| parent.is_valid()).map(|parent| parent.trace_state());
         self.live.decide(&offer, |decision| result(inherited, &offer, &decision))
     }
+}
+
+/// Nothing but a decision: the trace state goes on as it is.
+fn passed(decision: SamplingDecision, inherited: Option<&TraceState>) -> SamplingResult {
+    let trace_state = inherited.cloned().unwrap_or_default();
+    SamplingResult { decision, attributes: Vec::new(), trace_state }
 }
 
 fn result(

@@ -35,9 +35,15 @@ impl Keys {
     /// The slot of the key with this hash.
     #[inline]
     pub(super) fn find(&self, hash: u64) -> Option<usize> {
-        let entries = self.set(hash).0.iter().map(|entry| entry.load(Relaxed));
-        let found = entries.into_iter().find(|entry| entry & !SLOT == mark(hash));
-        found.map(|entry| (entry & SLOT) as usize)
+        let (entries, mark) = (&self.set(hash).0, mark(hash));
+        for entry in entries {
+            // What is left is the slot, if the rest is the key's.
+            let rest = entry.load(Relaxed) ^ mark;
+            if rest <= SLOT {
+                return Some(rest as usize);
+            }
+        }
+        None
     }
 
     /// Gives the key a slot; `false` if its place in the table is full. For one caller at a time.
@@ -93,13 +99,15 @@ impl Keys {
 pub(super) fn hash(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut hash = SEED ^ bytes.len() as u64;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
+    let Some(last) = bytes.last_chunk::<8>() else {
+        let short = bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        return fold(hash ^ short);
+    };
+    for word in bytes.as_chunks::<8>().0 {
         hash = fold(hash ^ u64::from_le_bytes(*word));
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    fold(hash ^ u64::from_le_bytes(last))
+    // The end, with some of what came before it: no word has to be filled up.
+    fold(hash ^ u64::from_le_bytes(*last))
 }
 
 #[inline]

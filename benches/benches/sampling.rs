@@ -1,0 +1,176 @@
+//! A sampling decision, ours beside the stock SDK's, nothing recorded.
+//!
+//! `sample-root-*` decides traces that start here, `sample-child-*` spans below a parent. Each row
+//! first answers a million questions and is held to the share it should keep. `spanwise` asks a
+//! sampler with an offer, `spanwise-word` asks as `spanwise-sdk` does (one load, and the sampler
+//! only where that is not enough), `spanwise-plugged` goes through the stock SDK's trait.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use opentelemetry::trace::{
+    SpanContext, SpanKind, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{Sampler as StockSampler, SamplingDecision, ShouldSample};
+use spanwise_opentelemetry::OtelSampler;
+use spanwise_sampling::{
+    Adaptive, Condition, Host, Key, Live, NoAttributes, Offer, Parent, Quick, Randomness,
+    RateLimited, RuleBased, Sampler, SpanKind as OurKind,
+};
+use std::hint::black_box;
+use std::str::FromStr as _;
+use std::time::Instant;
+
+const TENTH: f64 = 0.1;
+
+#[expect(clippy::expect_used, reason = "a bench that cannot start has nothing to say")]
+fn decisions(criterion: &mut Criterion) {
+    let tenth = Sampler::probability(TENTH).expect("a probability");
+    let host = Clock(Instant::now());
+
+    roots(criterion, "sample-root-on", 1.0, &Sampler::default(), StockSampler::AlwaysOn, &host);
+    let theirs = StockSampler::TraceIdRatioBased(TENTH);
+    roots(criterion, "sample-root-ratio", TENTH, &tenth.clone().parent_based(), theirs, &host);
+
+    // Samplers that nobody else has: no rival.
+    let adaptive = |key| Adaptive::builder().with_traces_per_second(1e3).with_key(key).build();
+    let rules = RuleBased::new()
+        .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
+        .with_rule(Condition::any().attribute("tenant", "gold"), Sampler::always_on())
+        .with_rule(Condition::any(), tenth.clone());
+    for (name, sampler) in [
+        ("sample-root-rules", rules.into()),
+        ("sample-root-limited", RateLimited::new(1e3).expect("a rate").into()),
+        ("sample-root-adaptive", Sampler::from(adaptive(Key::None).expect("a target"))),
+        ("sample-root-adaptive-keyed", Sampler::from(adaptive(Key::Name).expect("a target"))),
+    ] {
+        let mut group = criterion.benchmark_group(name);
+        let mut ids = Ids(1);
+        group.bench_function("spanwise", |b| {
+            b.iter(|| sampler.decide(&offer(ids.next(), None, &host)).sampled);
+        });
+        group.finish();
+    }
+
+    // Below a parent of this process, and below one that brought a threshold.
+    let based = tenth.parent_based();
+    let theirs = StockSampler::ParentBased(Box::new(StockSampler::TraceIdRatioBased(TENTH)));
+    children(criterion, "sample-child-local", &based, &theirs, &host, false, "");
+    children(criterion, "sample-child-remote", &based, &theirs, &host, true, "ot=th:8,a=b");
+}
+
+fn roots(
+    criterion: &mut Criterion,
+    name: &str,
+    share: f64,
+    sampler: &Sampler,
+    theirs: StockSampler,
+    host: &Clock,
+) {
+    let live = Live::new(sampler.clone());
+    let plugged = OtelSampler::new(live.clone());
+    let word = |id: u128| match live.quick(None, false) {
+        Quick::Keep => true,
+        Quick::Drop => false,
+        Quick::Chance(threshold) => threshold.keeps(Randomness::of_trace(id)),
+        Quick::Ask => sampler.decide(&offer(id, None, host)).sampled,
+    };
+    let ours = |id: u128| sampler.decide(&offer(id, None, host)).sampled;
+    let stock = |sampler: &dyn ShouldSample, id: u128| ask(sampler, None, id);
+    holds(share, ours);
+    holds(share, word);
+    holds(share, |id| stock(&plugged, id));
+    holds(share, |id| stock(&theirs, id));
+
+    let mut group = criterion.benchmark_group(name);
+    let mut ids = Ids(1);
+    group.bench_function("otel-sdk", |b| b.iter(|| stock(&theirs, ids.next())));
+    group.bench_function("spanwise-plugged", |b| b.iter(|| stock(&plugged, ids.next())));
+    group.bench_function("spanwise", |b| b.iter(|| ours(ids.next())));
+    group.bench_function("spanwise-word", |b| b.iter(|| word(ids.next())));
+    group.finish();
+}
+
+#[expect(clippy::expect_used, reason = "a bench that cannot start has nothing to say")]
+fn children(
+    criterion: &mut Criterion,
+    name: &str,
+    sampler: &Sampler,
+    theirs: &StockSampler,
+    host: &Clock,
+    remote: bool,
+    state: &str,
+) {
+    // An id that a half keeps, as the threshold says.
+    let id = u128::MAX;
+    let trace_state = TraceState::from_str(state).expect("a trace state");
+    let context = SpanContext::new(id.into(), 9.into(), TraceFlags::SAMPLED, remote, trace_state);
+    let ot = context.trace_state().get("ot").map(str::to_owned);
+    let parent_context = Context::new().with_remote_span_context(context.clone());
+    let live = Live::new(sampler.clone());
+    let plugged = OtelSampler::new(live.clone());
+    let ours = |id: u128| {
+        let parent = Parent::new(true, remote, ot.as_deref());
+        sampler.decide(&offer(id, Some(parent), host)).sampled
+    };
+    let word = |id: u128| match live.quick(Some(black_box(true)), remote && ot.is_some()) {
+        Quick::Keep => true,
+        Quick::Drop | Quick::Chance(_) => false,
+        Quick::Ask => ours(id),
+    };
+    assert!(ours(id) && word(id));
+    assert!(ask(&plugged, Some(&parent_context), id) && ask(theirs, Some(&parent_context), id));
+
+    let mut group = criterion.benchmark_group(name);
+    group.bench_function("otel-sdk", |b| b.iter(|| ask(theirs, Some(&parent_context), id)));
+    group.bench_function("spanwise-plugged", |b| {
+        b.iter(|| ask(&plugged, Some(&parent_context), id));
+    });
+    group.bench_function("spanwise", |b| b.iter(|| ours(black_box(id))));
+    group.bench_function("spanwise-word", |b| b.iter(|| word(black_box(id))));
+    group.finish();
+}
+
+fn offer<'a>(id: u128, parent: Option<Parent<'a>>, host: &'a Clock) -> Offer<'a> {
+    let (name, kind, scope) = ("GET /api/users/{id}", OurKind::Server, "bench");
+    Offer { trace_id: id, parent, name, kind, scope, attributes: &NoAttributes, host }
+}
+
+/// The stock SDK's question. Its answer owns a trace state, which is dropped with it.
+fn ask(sampler: &dyn ShouldSample, parent: Option<&Context>, id: u128) -> bool {
+    let (name, attributes): (_, &[KeyValue]) = ("GET /api/users/{id}", &[]);
+    let id = TraceId::from(id);
+    let answer = sampler.should_sample(parent, id, name, &SpanKind::Server, attributes, &[]);
+    answer.decision == SamplingDecision::RecordAndSample
+}
+
+/// Keeps this share of a million traces, else its time says nothing.
+fn holds(share: f64, keeps: impl Fn(u128) -> bool) {
+    let mut ids = Ids(7);
+    let kept = (0..1_000_000).filter(|_| keeps(ids.next())).count() as f64 / 1e6;
+    assert!((kept - share).abs() < 0.002, "keeps {kept}, not {share}");
+}
+
+/// Trace ids, at the cost of a multiplication.
+struct Ids(u64);
+
+impl Ids {
+    fn next(&mut self) -> u128 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        u128::from(self.0) * 0xd134_2543_de82_ef95_d134_2543_de82_ef95
+    }
+}
+
+struct Clock(Instant);
+
+impl Host for Clock {
+    fn now(&self) -> u64 {
+        self.0.elapsed().as_nanos() as u64
+    }
+
+    fn random(&self) -> u64 {
+        self.now()
+    }
+}
+
+criterion_group!(benches, decisions);
+criterion_main!(benches);
