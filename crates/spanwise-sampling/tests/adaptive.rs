@@ -1,5 +1,7 @@
 //! What the adaptive sampler does with loads of all shapes, in virtual time.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
 mod support;
 
 use spanwise_sampling::{

@@ -1,5 +1,7 @@
 //! Who decides what, and what is written.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
 mod support;
 
 use spanwise_sampling::{

@@ -1,5 +1,7 @@
 //! Rates that are kept, and settings that are refused.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
 mod support;
 
 use spanwise_sampling::{

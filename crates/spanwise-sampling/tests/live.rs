@@ -1,5 +1,7 @@
 //! Exchanging samplers while they decide.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
 mod support;
 
 use proptest::prelude::*;

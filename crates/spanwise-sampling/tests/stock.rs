@@ -1,5 +1,6 @@
 //! Against `opentelemetry_sdk`: the same decisions where they are to be the same.
 #![cfg(feature = "opentelemetry")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
 

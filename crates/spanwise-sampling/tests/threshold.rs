@@ -1,5 +1,7 @@
 //! The specification's thresholds.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
 use proptest::prelude::*;
 use spanwise_sampling::{Randomness, Threshold};
 

@@ -1,5 +1,7 @@
 //! The `ot` member, and the header around it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
 use proptest::prelude::*;
 use spanwise_sampling::Threshold;
 use spanwise_sampling::trace_state::{OtMember, member, write_header};

@@ -1,5 +1,6 @@
 //! A host in virtual time, and offers.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot start must fail")]
 
 use spanwise_sampling::{Host, Offer, Parent, Sampler};
 use spanwise_testkit::load::{Arrivals, Dice, Series};
