@@ -4,6 +4,7 @@ mod bench_all;
 mod ci;
 mod demo;
 mod deps;
+mod sampling_lab;
 mod step;
 mod test;
 
@@ -21,8 +22,15 @@ struct Command {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const COMMANDS: &[Command] =
-    &[demo::COMMAND, bench_all::COMMAND, test::COMMAND, deps::COMMAND, ci::COMMAND, demo::RECEIVER];
+const COMMANDS: &[Command] = &[
+    demo::COMMAND,
+    bench_all::COMMAND,
+    sampling_lab::COMMAND,
+    test::COMMAND,
+    deps::COMMAND,
+    ci::COMMAND,
+    demo::RECEIVER,
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -55,7 +63,7 @@ fn is_help(argument: &str) -> bool {
 fn overview() -> String {
     let mut text = String::from("Usage: cargo xtask <command> [options]\n\n");
     for Command { name, summary, .. } in COMMANDS {
-        let _infallible = writeln!(text, "  {name:<8} {summary}");
+        let _infallible = writeln!(text, "  {name:<12} {summary}");
     }
     text + "\n`cargo xtask <command> --help` says more about one of them."
 }
