@@ -68,7 +68,7 @@ fn roots(
 ) {
     let live = Live::new(sampler.clone());
     let plugged = OtelSampler::new(live.clone());
-    let word = |id: u128| match live.quick(None, false) {
+    let word = |id: u128| match live.quick(None) {
         Quick::Keep => true,
         Quick::Drop => false,
         Quick::Chance(threshold) => threshold.keeps(Randomness::of_trace(id)),
@@ -112,10 +112,11 @@ fn children(
         let parent = Parent::new(true, remote, ot.as_deref());
         sampler.decide(&offer(id, Some(parent), host)).sampled
     };
-    let word = |id: u128| match live.quick(Some(black_box(true)), remote && ot.is_some()) {
+    let told = remote && ot.is_some();
+    let word = |id: u128| match live.quick(Some(black_box(true))) {
+        _ if told => ours(id),
         Quick::Keep => true,
-        Quick::Drop | Quick::Chance(_) => false,
-        Quick::Ask => ours(id),
+        Quick::Drop | Quick::Chance(_) | Quick::Ask => false,
     };
     assert!(ours(id) && word(id));
     assert!(ask(&plugged, Some(&parent_context), id) && ask(theirs, Some(&parent_context), id));

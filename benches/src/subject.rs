@@ -7,10 +7,11 @@ use crate::encode::Encode;
 use crate::native;
 use bytes::Bytes;
 use opentelemetry::global;
+use spanwise::sampling::Sampler;
 use spanwise::transport::Outcome;
 use spanwise::wire::read::TraceRequest;
 use spanwise::worker::clock;
-use spanwise::{Note, OnFull, Protocol, Sampler, Spanwise, Tracer};
+use spanwise::{Note, OnFull, Protocol, Spanwise, Tracer};
 use spanwise_bench_harness::{
     Arguments, Export, Mode, Request, Sampler as Keeps, Shape, Subject, Tally, Tracer as Held,
     otel_api,

@@ -14,6 +14,8 @@ pub enum Note {
     DroppedLinks,
     /// A span was given a parent with an invalid id and began a new trace instead.
     InvalidParent,
+    /// A parent's trace state had an `ot` member that breaks the grammar; it was not believed.
+    MalformedTraceState,
     /// A span was given an end before its start; it ends where it starts.
     EndBeforeStart,
     /// A span was changed after its end; the change was ignored.
@@ -34,12 +36,13 @@ pub enum Note {
 
 impl Note {
     /// Every note, in the order of declaration.
-    pub const ALL: [Note; 13] = [
+    pub const ALL: [Note; 14] = [
         Note::TruncatedValues,
         Note::DroppedAttributes,
         Note::DroppedEvents,
         Note::DroppedLinks,
         Note::InvalidParent,
+        Note::MalformedTraceState,
         Note::EndBeforeStart,
         Note::UseAfterEnd,
         Note::DoubleEnd,
@@ -58,6 +61,7 @@ impl Note {
             Note::DroppedEvents => "dropped_events",
             Note::DroppedLinks => "dropped_links",
             Note::InvalidParent => "invalid_parent",
+            Note::MalformedTraceState => "malformed_trace_state",
             Note::EndBeforeStart => "end_before_start",
             Note::UseAfterEnd => "use_after_end",
             Note::DoubleEnd => "double_end",

@@ -45,7 +45,8 @@ impl ShouldSample for OtelSampler {
         let inherited = parent.map(|parent| parent.trace_state());
         let told = parent.is_some_and(|parent| parent.is_remote())
             && inherited.is_some_and(|state| state.get(OT).is_some());
-        match self.live.quick(parent.map(|parent| parent.is_sampled()), told) {
+        match self.live.quick(parent.map(|parent| parent.is_sampled())) {
+            _ if told => {}
             Quick::Keep => return passed(SamplingDecision::RecordAndSample, inherited),
             Quick::Drop => return passed(SamplingDecision::Drop, inherited),
             Quick::Chance(_) | Quick::Ask => {}

@@ -61,25 +61,25 @@ impl Live {
         self.shared.sampler.load()
     }
 
-    /// The decision, where one word is enough for it. `parent` is whether the parent is sampled;
-    /// `told` whether it lives in another process and brought a trace state, whose threshold has
-    /// to be checked first.
+    /// The decision, where one word is enough for it: on a root, or below a parent that is sampled
+    /// or not. A parent of another process that brought an `ot` member is another matter, as that
+    /// has to be checked: [`load`](Self::load) the sampler for it.
     #[inline(always)]
-    pub fn quick(&self, parent: Option<bool>, told: bool) -> Quick {
+    pub fn quick(&self, parent: Option<bool>) -> Quick {
+        let place = match parent {
+            None => ROOT,
+            Some(true) => BELOW_SAMPLED,
+            Some(false) => BELOW_UNSAMPLED,
+        };
         // ORDER: Acquire; pairs with `set`.
         let word = self.shared.quick.load(Acquire);
-        match parent {
-            Some(sampled) if word & PARENT_BASED != 0 => match sampled {
-                _ if told => Quick::Ask,
-                true => Quick::Keep,
-                false => Quick::Drop,
-            },
-            _ => match word & CHOICE {
-                CHANCE => Quick::Chance(Threshold::new(word >> 8).unwrap_or(Threshold::KEEP_ALL)),
-                ON if !told => Quick::Keep,
-                OFF if !told => Quick::Drop,
-                _ => Quick::Ask,
-            },
+        match (word >> place) & VERDICT {
+            KEEP => Quick::Keep,
+            DROP => Quick::Drop,
+            CHANCE => {
+                Quick::Chance(Threshold::new(word >> THRESHOLD).unwrap_or(Threshold::KEEP_ALL))
+            }
+            _ => Quick::Ask,
         }
     }
 
@@ -106,29 +106,43 @@ impl fmt::Display for Live {
     }
 }
 
-/// The sampler as a word: what it does with roots, whether children go with their parents, and
-/// the threshold above that.
+/// The sampler as a word: a verdict for each of three places, and the threshold above them.
 fn encode(sampler: &Sampler) -> u64 {
+    let alike = |choice| {
+        let (verdict, threshold) = verdict(choice);
+        let all = verdict << ROOT | verdict << BELOW_SAMPLED | verdict << BELOW_UNSAMPLED;
+        all | threshold << THRESHOLD
+    };
     match &sampler.choice {
-        Choice::ParentBased(parent_based) => {
-            parent_based.plain_root().map_or(ASK, |root| encode_root(root) | PARENT_BASED)
-        }
-        choice => encode_root(choice),
+        Choice::ParentBased(parent_based) => match parent_based.plain_root() {
+            Some(root) => {
+                let (verdict, threshold) = verdict(root);
+                let below = KEEP << BELOW_SAMPLED | DROP << BELOW_UNSAMPLED;
+                verdict << ROOT | below | threshold << THRESHOLD
+            }
+            None => alike(&sampler.choice),
+        },
+        choice => alike(choice),
     }
 }
 
-fn encode_root(choice: &Choice) -> u64 {
+fn verdict(choice: &Choice) -> (u64, u64) {
     match choice {
-        Choice::On => ON,
-        Choice::Off => OFF,
-        Choice::Probability(threshold) => CHANCE | threshold.value() << 8,
-        Choice::Ratio(_) | Choice::ParentBased(_) | Choice::Other(_) => ASK,
+        Choice::On => (KEEP, 0),
+        Choice::Off => (DROP, 0),
+        Choice::Probability(threshold) => (CHANCE, threshold.value()),
+        Choice::Ratio(_) | Choice::ParentBased(_) | Choice::Other(_) => (ASK, 0),
     }
 }
 
-const CHOICE: u64 = 0b11;
+// What two bits say.
+const VERDICT: u64 = 0b11;
 const ASK: u64 = 0;
-const ON: u64 = 1;
-const OFF: u64 = 2;
+const KEEP: u64 = 1;
+const DROP: u64 = 2;
 const CHANCE: u64 = 3;
-const PARENT_BASED: u64 = 0b100;
+// Where they say it.
+const ROOT: u32 = 0;
+const BELOW_SAMPLED: u32 = 2;
+const BELOW_UNSAMPLED: u32 = 4;
+const THRESHOLD: u32 = 8;

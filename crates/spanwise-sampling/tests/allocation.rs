@@ -51,7 +51,7 @@ fn no_sampler_allocates_once_warm() {
                 }
                 let parent = Parent::new(true, true, Some("rv:ffffffffffffff;th:8;x:1"));
                 let _ = sampler.decide(&child(&host, id, parent));
-                let _ = live.quick(Some(true), false);
+                let _ = live.quick(Some(true));
             }
         };
         decide(1_000);

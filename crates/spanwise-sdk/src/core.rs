@@ -1,9 +1,9 @@
 //! What spans, tracers and the worker share.
 
-use crate::sampler::{Sampler, Verdicts};
 use crate::scopes::Scopes;
 use spanwise_batch::{Budget, Pushed, Refused, Shards};
 use spanwise_ledger::{DropReason, Ledger, Note};
+use spanwise_sampling::Live;
 use spanwise_wire::write::{FinishedSpan, Losses};
 use spanwise_wire::{SpanLimits, SpanMeta};
 use spanwise_worker::WakeHandle;
@@ -15,9 +15,7 @@ pub(crate) struct Core {
     /// `OTEL_SDK_DISABLED`: contexts pass through, nothing is made or counted.
     pub(crate) disabled: bool,
     pub(crate) limits: SpanLimits,
-    pub(crate) sampler: Sampler,
-    /// What `sampler` says of every span.
-    pub(crate) verdicts: Verdicts,
+    pub(crate) sampler: Live,
     pub(crate) ledger: Ledger,
     pub(crate) shards: Shards,
     /// What requests are charged to, as the chunks of `shards` are to theirs.

@@ -38,6 +38,13 @@ pub enum Diagnostic {
         /// What it said about them.
         message: String,
     },
+    /// Remote sampling was told nothing it can use; it goes on as it was told before.
+    NoSamplingStrategy {
+        /// Who was asked, without what may be a secret.
+        url: String,
+        /// What came instead of an answer, or what is wrong with it.
+        problem: String,
+    },
     /// Spans were lost since the last time this was said.
     SpansLost {
         /// The account of that time.
@@ -59,6 +66,9 @@ impl fmt::Display for Diagnostic {
             }
             Self::SpansRejected { spans, message } => {
                 write!(f, "the receiver rejected {spans} spans: {message}")
+            }
+            Self::NoSamplingStrategy { url, problem } => {
+                write!(f, "no sampling strategy from {url}: {problem}")
             }
             Self::SpansLost { lost } => {
                 write!(f, "{} spans lost:", lost.dropped_total())?;
@@ -85,6 +95,7 @@ pub(crate) struct Diagnostics {
     losing: bool,
     last_failed: Option<Instant>,
     last_rejected: Option<Instant>,
+    last_unadvised: Option<Instant>,
 }
 
 impl Diagnostics {
@@ -96,6 +107,7 @@ impl Diagnostics {
             losing: false,
             last_failed: None,
             last_rejected: None,
+            last_unadvised: None,
         }
     }
 
@@ -109,6 +121,15 @@ impl Diagnostics {
     pub(crate) fn rejected(&mut self, spans: u64, message: &str) {
         if due(&mut self.last_rejected) {
             self.say(&Diagnostic::SpansRejected { spans, message: message.to_owned() });
+        }
+    }
+
+    pub(crate) fn no_strategy(&mut self, url: &str, problem: &str) {
+        if due(&mut self.last_unadvised) {
+            // Credentials stand before the host, and keys in a query.
+            let url = url.split('?').next().unwrap_or_default();
+            let url = url.rsplit('@').next().unwrap_or_default().to_owned();
+            self.say(&Diagnostic::NoSamplingStrategy { url, problem: problem.to_owned() });
         }
     }
 

@@ -3,11 +3,11 @@
 mod config;
 mod core;
 mod diagnostics;
+mod host;
 mod ids;
 mod pipeline;
 mod provider;
 mod report;
-mod sampler;
 mod scopes;
 mod span;
 mod tracer;
@@ -18,9 +18,10 @@ pub use config::{BuildError, Builder};
 pub use diagnostics::Diagnostic;
 pub use provider::{Guard, Spanwise};
 pub use report::{FlushError, Report};
-pub use sampler::{RatioError, Sampler};
 pub use span::Span;
 pub use spanwise_ledger::{DropReason, Note, Snapshot};
+/// Samplers, and what they are made of.
+pub use spanwise_sampling as sampling;
 pub use spanwise_transport::{Compression, Protocol};
 pub use spanwise_wire::write::{EncodeValue, Value};
 pub use spanwise_wire::{SpanKind, SpanLimits};

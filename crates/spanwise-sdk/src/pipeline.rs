@@ -3,6 +3,7 @@
 mod account;
 mod in_flight;
 mod inbox;
+mod remote;
 mod requests;
 
 use crate::core::Core;
@@ -12,9 +13,11 @@ use bytes::Bytes;
 use in_flight::{InFlight, Sent};
 use inbox::ClosesInbox;
 pub(crate) use inbox::{Command, CommandKind, Inbox};
+pub(crate) use remote::{Asked, RemoteSampling};
 use requests::RequestBuffers;
 use spanwise_batch::{Buffer, Charge, Schedule, ScheduleConfig, Step};
 use spanwise_ledger::DropReason;
+use spanwise_sampling::Tick;
 use spanwise_transport::{PREFIX, Transport, write_prefix};
 use spanwise_wire::{Framer, Request, RequestLimits};
 use spanwise_worker::{Signal, Woke, clock};
@@ -62,6 +65,9 @@ pub(crate) struct Pipeline {
     rung: bool,
     account: Account,
     next_anchor: Instant,
+    /// When samplers are told the time again.
+    next_tick: Instant,
+    remote_sampling: Option<RemoteSampling>,
     idle_sweeps: u32,
 }
 
@@ -85,6 +91,7 @@ impl Pipeline {
         transport: Transport,
         config: PipelineConfig,
         resource: Vec<u8>,
+        remote_sampling: Option<RemoteSampling>,
         diagnostics: Diagnostics,
     ) -> Self {
         let now = Instant::now();
@@ -105,6 +112,8 @@ impl Pipeline {
             unswept: false,
             rung: false,
             next_anchor: now,
+            next_tick: now,
+            remote_sampling,
             idle_sweeps: 0,
         }
     }
@@ -114,6 +123,7 @@ impl Pipeline {
         loop {
             let now = Instant::now();
             self.anchor_clock(now);
+            self.advise_sampler(now).await;
             self.receive_commands();
             // What has ended makes room for what is sent next.
             self.settle();
@@ -132,6 +142,18 @@ impl Pipeline {
     fn anchor_clock(&mut self, now: Instant) {
         if now >= self.next_anchor {
             self.next_anchor = now + clock::anchor();
+        }
+    }
+
+    async fn advise_sampler(&mut self, now: Instant) {
+        if let Some(remote) = &mut self.remote_sampling {
+            remote.turn(now, &mut self.account).await;
+        }
+        if now >= self.next_tick {
+            self.next_tick = now + TICK;
+            let account = self.core.ledger.snapshot();
+            let recorded = account.created.saturating_sub(account.sampled_out);
+            self.core.sampler.tick(&Tick::at(clock::unix_nanos()).with_recorded(recorded));
         }
     }
 
@@ -354,6 +376,8 @@ impl Pipeline {
     }
 }
 
+/// Between two ticks of the sampler.
+const TICK: Duration = Duration::from_millis(100);
 /// How soon a slot that was taken is looked at again.
 const RETRY_SWEEP: Duration = Duration::from_millis(1);
 /// Chunks kept for reuse by a process that makes no spans.

@@ -7,6 +7,7 @@ use crate::report::{FlushError, Report};
 use crate::tracer::Tracer;
 use opentelemetry::{InstrumentationScope, global};
 use spanwise_ledger::{DropReason, Snapshot};
+use spanwise_sampling::Sampler;
 use spanwise_worker::{State, Worker, completion};
 use std::fmt;
 use std::sync::Arc;
@@ -70,6 +71,18 @@ impl Spanwise {
         self.handle.core.ledger.snapshot()
     }
 
+    /// Puts `sampler` in force for all spans that start from now on, of all tracers.
+    ///
+    /// ```
+    /// # use spanwise_sdk::{Spanwise, sampling::Sampler};
+    /// # let spanwise = Spanwise::builder().with_environment(|_| None).build()?;
+    /// spanwise.set_sampler(Sampler::probability(0.01)?.parent_based());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_sampler(&self, sampler: impl Into<Sampler>) {
+        self.handle.core.sampler.set(sampler);
+    }
+
     /// Bytes that ended spans hold on their way, requests included: now, and at most so far. The
     /// budget is never exceeded; the second number may be a little high, as it adds two peaks.
     pub fn buffered_bytes(&self) -> (usize, usize) {
@@ -104,7 +117,7 @@ impl Spanwise {
 
     fn tracer_of(&self, scope: &InstrumentationScope) -> Tracer {
         let core = &self.handle.core;
-        Tracer::new(core.clone(), core.scopes.index(scope), self.handle.clone())
+        Tracer::new(core.clone(), core.scopes.index(scope), scope.name(), self.handle.clone())
     }
 }
 

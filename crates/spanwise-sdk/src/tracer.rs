@@ -1,9 +1,9 @@
 //! The tracer: decides, names, times.
 
 use crate::core::Core;
+use crate::host::SdkHost;
 use crate::ids;
 use crate::provider::Handle;
-use crate::sampler::{Decision, Verdict};
 use crate::span::{Beginning, Identity, Span};
 use opentelemetry::trace::{
     Event, Link, Span as _, SpanBuilder, SpanContext, SpanKind as ApiKind, TraceContextExt,
@@ -11,6 +11,10 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use spanwise_ledger::Note;
+use spanwise_sampling::trace_state::OT;
+use spanwise_sampling::{
+    ApiAttributes, Decision, Offer, Quick, Randomness, parent_of, trace_state_of,
+};
 use spanwise_wire::SpanKind;
 use spanwise_worker::clock;
 use std::fmt;
@@ -43,25 +47,27 @@ use std::time::SystemTime;
 pub struct Tracer {
     core: Arc<Core>,
     scope: u32,
+    /// For samplers that ask.
+    scope_name: Arc<str>,
     /// Keeps the provider running.
     _provider: Arc<Handle>,
 }
 
 impl Tracer {
-    pub(crate) fn new(core: Arc<Core>, scope: u32, provider: Arc<Handle>) -> Self {
-        Self { core, scope, _provider: provider }
+    pub(crate) fn new(core: Arc<Core>, scope: u32, name: &str, provider: Arc<Handle>) -> Self {
+        Self { core, scope, scope_name: name.into(), _provider: provider }
     }
 
     /// Starts a span of a new trace.
     #[inline]
     pub fn root(&self, name: &str, kind: SpanKind) -> Span {
-        self.begin(name, kind, None, None)
+        self.begin(name, kind, None, None, &None)
     }
 
     /// Starts a span below `parent`; an invalid parent makes a new trace.
     #[inline]
     pub fn child(&self, name: &str, kind: SpanKind, parent: &SpanContext) -> Span {
-        self.begin(name, kind, Some(parent), None)
+        self.begin(name, kind, Some(parent), None, &None)
     }
 
     #[inline(always)]
@@ -71,6 +77,7 @@ impl Tracer {
         kind: SpanKind,
         parent: Option<&SpanContext>,
         start: Option<SystemTime>,
+        attributes: &Option<Vec<KeyValue>>,
     ) -> Span {
         let core = &self.core;
         if core.disabled {
@@ -81,12 +88,17 @@ impl Tracer {
             Some(parent) => (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id()),
             None => ids::trace_and_span_id(),
         };
-        let verdict = core.verdicts.on(parent);
+        let quick = core.sampler.quick(parent.map(|parent| parent.is_sampled()));
         let inherits = parent.is_some_and(|parent| *parent.trace_state() != TraceState::NONE);
-        if verdict == Verdict::Ask || inherits {
-            return self.begin_asking(name, kind, parent, start, (trace_id, span_id));
-        }
-        self.begin_decided(name, kind, parent, start, (trace_id, span_id), verdict == Verdict::Keep)
+        let keep = match quick {
+            Quick::Keep if !inherits => true,
+            Quick::Drop if !inherits => false,
+            _ => {
+                let ids = (trace_id, span_id);
+                return self.begin_asking(name, kind, parent, start, attributes, ids, quick);
+            }
+        };
+        self.begin_decided(name, kind, parent, start, (trace_id, span_id), keep)
     }
 
     #[inline(always)]
@@ -119,28 +131,61 @@ impl Tracer {
         )
     }
 
-    /// The sampler has to look at the span, or there is a trace state to pass on. Rare, and each
-    /// of them allocates: apart, so that nothing of it is in the way of the others.
+    /// One word is not enough for a decision, or there is a trace state to pass on. Rare, and most
+    /// of them allocate: apart, so that nothing of it is in the way of the others.
     #[cold]
     #[inline(never)]
+    #[expect(clippy::too_many_arguments, reason = "all that is known of a span at its start")]
     fn begin_asking(
         &self,
         name: &str,
         kind: SpanKind,
         parent: Option<&SpanContext>,
         start: Option<SystemTime>,
+        attributes: &Option<Vec<KeyValue>>,
         ids: (u128, u64),
+        quick: Quick,
     ) -> Span {
-        let decision = self.core.sampler.decide(parent, ids.0);
-        let keep = matches!(decision, Decision::Keep | Decision::KeepWith(_));
-        let span = self.begin_decided(name, kind, parent, start, ids, keep);
-        match decision {
-            Decision::KeepWith(own) | Decision::DropWith(own) => span.with_trace_state(*own),
-            Decision::Keep | Decision::Drop => match parent {
-                Some(parent) => span.with_trace_state(parent.trace_state().clone()),
-                None => span,
-            },
+        let state = parent.map(|parent| parent.trace_state());
+        // What another process says has to be checked; our own was.
+        let told = parent.is_some_and(|parent| parent.is_remote())
+            && state.is_some_and(|state| state.get(OT).is_some());
+        let begin = |keep| self.begin_decided(name, kind, parent, start, ids, keep);
+        match quick {
+            Quick::Keep if !told => return inheriting(begin(true), state),
+            Quick::Drop if !told => return inheriting(begin(false), state),
+            Quick::Chance(threshold)
+                if parent.is_none() && !threshold.keeps(Randomness::of_trace(ids.0)) =>
+            {
+                return begin(false);
+            }
+            _ => {}
         }
+        let attributes = ApiAttributes(attributes.as_deref().unwrap_or_default());
+        let offer = Offer {
+            trace_id: ids.0,
+            parent: parent.and_then(parent_of),
+            name,
+            kind,
+            scope: &self.scope_name,
+            attributes: &attributes,
+            host: &SdkHost,
+        };
+        self.core.sampler.decide(&offer, |decision| {
+            let Decision { sampled, malformed, annotations, .. } = decision;
+            if malformed {
+                self.core.ledger.note(Note::MalformedTraceState, 1);
+            }
+            // What is recorded and not kept has nobody who would read it here.
+            let mut span = match trace_state_of(state, &offer, &decision) {
+                Some(edited) => begin(sampled).with_trace_state(edited),
+                None => inheriting(begin(sampled), state),
+            };
+            for (key, value) in annotations.attributes() {
+                span.attribute(key, value);
+            }
+            span
+        })
     }
 
     /// An invalid parent means a new trace, and is told unless it is the usual "none".
@@ -172,7 +217,7 @@ impl opentelemetry::trace::Tracer for Tracer {
         let parent = parent_span.as_ref().map(|span| span.span_context());
         let SpanBuilder { name, start_time, span_kind, attributes, events, links } = builder;
         let kind = span_kind.as_ref().map_or(SpanKind::Internal, wire_kind);
-        let mut span = self.begin(&name, kind, parent, start_time);
+        let mut span = self.begin(&name, kind, parent, start_time, &attributes);
         if attributes.is_some() || events.is_some() || links.is_some() {
             fill(&mut span, attributes, events, links);
         } else {
@@ -180,6 +225,14 @@ impl opentelemetry::trace::Tracer for Tracer {
             std::mem::forget((attributes, events, links));
         }
         span
+    }
+}
+
+/// The span with its parent's trace state, if that has one.
+fn inheriting(span: Span, state: Option<&TraceState>) -> Span {
+    match state {
+        Some(state) if *state != TraceState::NONE => span.with_trace_state(state.clone()),
+        _ => span,
     }
 }
 

@@ -8,7 +8,8 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use spanwise_receiver::Receiver;
-use spanwise_sdk::{Builder, Protocol, Sampler, SpanLimits, Spanwise};
+use spanwise_sdk::sampling::Sampler;
+use spanwise_sdk::{Builder, Protocol, SpanLimits, Spanwise};
 use spanwise_testkit::{attributes_map, decode, spans};
 use std::time::Duration;
 use support::{LONG, Said};

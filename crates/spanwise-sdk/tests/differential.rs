@@ -7,7 +7,7 @@ use opentelemetry::trace::TraceFlags;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_sdk::Resource;
 use proptest::prelude::*;
-use spanwise_sdk::Sampler;
+use spanwise_sdk::sampling::Sampler;
 use spanwise_testkit::generate::{Shape, span_specs};
 use spanwise_testkit::{
     SpanSpec, assert_same_spans, forget_generated_ids, replay_on, stock_request,

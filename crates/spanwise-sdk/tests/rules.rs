@@ -9,7 +9,8 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, InstrumentationScope, KeyValue, Value as ApiValue};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind as ProtoKind};
-use spanwise_sdk::{DropReason, Note, Sampler, SpanKind, SpanLimits, Tracer, Value};
+use spanwise_sdk::sampling::Sampler;
+use spanwise_sdk::{DropReason, Note, SpanKind, SpanLimits, Tracer, Value};
 use spanwise_testkit::{attributes_map, spans};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::{Bench, bench, settled};
@@ -399,7 +400,7 @@ fn spans_after_shutdown_are_counted() {
 
 #[test]
 fn a_ratio_keeps_its_share_and_says_so() {
-    let bench = bench(|builder| builder.with_sampler(Sampler::ratio(0.25).unwrap()));
+    let bench = bench(|builder| builder.with_sampler(Sampler::probability(0.25).unwrap()));
     let tracer = bench.spanwise.tracer("rules");
     for _ in 0..4_000 {
         drop(tracer.start("root"));

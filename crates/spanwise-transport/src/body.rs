@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
-use crate::classify::{BodyFault, MAX_RESPONSE};
+use crate::classify::BodyFault;
 
 /// Whether bytes of a request may have left. Set when its body is taken to be written.
 #[derive(Debug, Clone, Default)]
@@ -64,14 +64,17 @@ impl Body for OnePiece {
     }
 }
 
-/// Reads `body` to its end, at most [`MAX_RESPONSE`] bytes and not past `deadline`, and what
-/// trailers follow.
-pub(crate) async fn read<B>(body: B, deadline: Instant) -> (Result<Bytes, BodyFault>, HeaderMap)
+/// Reads `body` to its end, at most `most` bytes and not past `deadline`, and what trailers follow.
+pub(crate) async fn read<B>(
+    body: B,
+    most: usize,
+    deadline: Instant,
+) -> (Result<Bytes, BodyFault>, HeaderMap)
 where
     B: Body<Data = Bytes>,
     B::Error: Display,
 {
-    if body.size_hint().lower() > MAX_RESPONSE as u64 {
+    if body.size_hint().lower() > most as u64 {
         return (Err(BodyFault::TooLarge), HeaderMap::new());
     }
     let mut body = pin!(body);
@@ -85,7 +88,7 @@ where
             Err(_) => return (Err(BodyFault::Lost(OUT_OF_TIME.into())), trailers),
         };
         match frame.into_data() {
-            Ok(data) if whole.len() + data.len() > MAX_RESPONSE => {
+            Ok(data) if whole.len() + data.len() > most => {
                 return (Err(BodyFault::TooLarge), trailers);
             }
             Ok(data) => whole.extend_from_slice(&data),

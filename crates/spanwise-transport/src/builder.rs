@@ -137,27 +137,11 @@ impl TransportBuilder {
         if let Some(sink) = &self.sink {
             return Ok(Wire::Sink(sink.clone()));
         }
-        let user_agent = self.user_agent()?;
-        #[cfg(any(feature = "tls", feature = "grpc"))]
-        let pem = self.certificate_pem.as_ref().map(|pem| &*pem.0).filter(|_| endpoint.is_https());
         match self.protocol {
-            Protocol::HttpProtobuf => {
-                #[cfg(feature = "tls")]
-                let tls = crate::tls::client_config(match pem {
-                    _ if !endpoint.is_https() => Trust::Nobody,
-                    Some(pem) => Trust::Pem(pem),
-                    None => Trust::Mozilla,
-                })?;
-                Ok(Wire::Http(Box::new(HttpWire::new(
-                    endpoint,
-                    &self.headers,
-                    user_agent,
-                    #[cfg(feature = "tls")]
-                    tls,
-                ))))
-            }
+            Protocol::HttpProtobuf => Ok(Wire::Http(Box::new(self.http_wire(endpoint)?))),
             #[cfg(feature = "grpc")]
             Protocol::Grpc => {
+                let (user_agent, pem) = (self.user_agent()?, self.pem(&endpoint));
                 // tonic skips certificates that it cannot read; better to complain.
                 #[cfg(feature = "tls")]
                 pem.map(crate::tls::roots).transpose()?;
@@ -167,6 +151,28 @@ impl TransportBuilder {
             #[cfg(not(feature = "grpc"))]
             Protocol::Grpc => Err(BuildError::NoGrpc),
         }
+    }
+
+    pub(crate) fn http_wire(&self, endpoint: Endpoint) -> Result<HttpWire, BuildError> {
+        #[cfg(feature = "tls")]
+        let tls = crate::tls::client_config(match self.pem(&endpoint) {
+            _ if !endpoint.is_https() => Trust::Nobody,
+            Some(pem) => Trust::Pem(pem),
+            None => Trust::Mozilla,
+        })?;
+        Ok(HttpWire::new(
+            endpoint,
+            &self.headers,
+            self.user_agent()?,
+            #[cfg(feature = "tls")]
+            tls,
+        ))
+    }
+
+    /// Certificates to trust, where any are needed.
+    #[cfg(any(feature = "tls", feature = "grpc"))]
+    fn pem(&self, endpoint: &Endpoint) -> Option<&[u8]> {
+        self.certificate_pem.as_ref().map(|pem| &*pem.0).filter(|_| endpoint.is_https())
     }
 
     fn user_agent(&self) -> Result<HeaderValue, BuildError> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use hyper_util::client::legacy::Client;
@@ -10,10 +11,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
-use crate::body::{OnePiece, Sent};
-use crate::classify::{self, MAX_RESPONSE, Verdict};
-use crate::wire::{Payload, PerRuntime, exchange};
-use crate::{Endpoint, Headers};
+use crate::body::{self, OUT_OF_TIME, OnePiece, Sent};
+use crate::classify::{self, BodyFault, MAX_RESPONSE, Verdict};
+use crate::fetch::FetchError;
+use crate::wire::{self, Payload, PerRuntime, exchange};
+use crate::{Endpoint, Headers, text};
 
 #[cfg(feature = "tls")]
 type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
@@ -76,6 +78,29 @@ impl HttpWire {
         match exchange(client.request(request), &sent, deadline).await {
             Ok(reply) => classify::http(&reply, SystemTime::now()),
             Err(verdict) => verdict,
+        }
+    }
+
+    /// Asks for a document of at most `most` bytes, with the transport's headers.
+    pub(crate) async fn get(&self, most: usize, deadline: Instant) -> Result<Bytes, FetchError> {
+        let unreachable = |said: String| FetchError::Unreachable { said: text::tidy(&said) };
+        let client = self.client.client(|| self.connect()).map_err(|_| FetchError::NoRuntime)?;
+        let mut request = Request::new(OnePiece::new(Bytes::new(), Sent::default()));
+        *request.uri_mut() = self.endpoint.uri().clone();
+        request.headers_mut().clone_from(&self.headers);
+        request.headers_mut().remove(CONTENT_TYPE);
+        let response = match tokio::time::timeout_at(deadline, client.request(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(unreachable(wire::chain(&error))),
+            Err(_) => return Err(unreachable(OUT_OF_TIME.to_owned())),
+        };
+        if !response.status().is_success() {
+            return Err(FetchError::Status(response.status().as_u16()));
+        }
+        match body::read(response.into_body(), most, deadline).await.0 {
+            Ok(document) => Ok(document),
+            Err(BodyFault::TooLarge) => Err(FetchError::TooLarge { most }),
+            Err(BodyFault::Lost(said)) => Err(unreachable(said)),
         }
     }
 

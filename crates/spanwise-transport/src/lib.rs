@@ -6,6 +6,7 @@ mod classify;
 mod compression;
 mod delivery;
 mod endpoint;
+mod fetch;
 mod framing;
 #[cfg(feature = "grpc")]
 mod grpc;
@@ -28,6 +29,7 @@ pub use builder::{BuildError, TransportBuilder};
 pub use compression::{Compression, UnknownCompression};
 pub use delivery::{Delivery, Failure, Outcome, Status};
 pub use endpoint::{Endpoint, EndpointError, EndpointProblem};
+pub use fetch::{FetchError, Fetcher};
 pub use framing::{PREFIX, write_prefix};
 pub use headers::{Headers, HeadersError};
 pub use protocol::{Protocol, UnknownProtocol};

@@ -11,7 +11,7 @@ use tokio::runtime;
 use tokio::time::Instant;
 
 use crate::body::{self, OUT_OF_TIME, Sent};
-use crate::classify::{Reply, Verdict};
+use crate::classify::{MAX_RESPONSE, Reply, Verdict};
 use crate::framing::{self, PREFIX};
 use crate::retry::Cause;
 use crate::sink::SinkWire;
@@ -116,7 +116,7 @@ where
         Err(_) => return Err(Verdict::again(unanswered(), OUT_OF_TIME)),
     };
     let (head, body) = response.into_parts();
-    let (body, trailers) = body::read(body, deadline).await;
+    let (body, trailers) = body::read(body, MAX_RESPONSE, deadline).await;
     Ok(Reply { status: head.status, headers: head.headers, body, trailers })
 }
 
@@ -154,6 +154,22 @@ fn broken(error: &(dyn Error + 'static), unanswered: Cause) -> Verdict {
         next = inner(error);
     }
     Verdict::again(cause, detail)
+}
+
+/// What an error and those below it say.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut next = inner(error);
+    for _ in 0..16 {
+        let Some(error) = next else { break };
+        let more = error.to_string();
+        if !said.ends_with(&more) {
+            said.push_str(": ");
+            said.push_str(&more);
+        }
+        next = inner(error);
+    }
+    said
 }
 
 /// The next error below. `io::Error` leaves the error it wraps out of `source`.

@@ -10,14 +10,15 @@ pub use error::BuildError;
 
 use crate::core::{Core, OnFull};
 use crate::diagnostics::{Diagnostic, Diagnostics, Handler, to_stderr};
-use crate::pipeline::{Inbox, Pipeline, PipelineConfig};
+use crate::pipeline::{Inbox, Pipeline, PipelineConfig, RemoteSampling};
 use crate::provider::{Guard, Spanwise};
-use crate::sampler::Sampler;
 use crate::scopes::Scopes;
 use environment::{Environment, Lookup};
 use opentelemetry::{Context, KeyValue};
+use resource::Resource;
 use spanwise_batch::{Budget, ScheduleConfig, Shards, ShardsConfig};
 use spanwise_ledger::Ledger;
+use spanwise_sampling::{JaegerSettings, Live, Sampler};
 use spanwise_transport::{Compression, Protocol, Sink, Transport};
 use spanwise_wire::{RequestLimits, SpanLimits};
 use spanwise_worker::Worker;
@@ -38,6 +39,7 @@ pub struct Builder {
     schema_url: String,
     sampler: Option<Sampler>,
     ratio: Option<f64>,
+    remote_sampling: Option<JaegerSettings>,
     limits: Option<SpanLimits>,
     endpoint: Option<String>,
     protocol: Option<Protocol>,
@@ -81,10 +83,17 @@ impl Builder {
         self
     }
 
-    /// Which traces are kept (`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`). Default
-    /// `Sampler::always_on().parent_based()`.
-    pub fn with_sampler(mut self, sampler: Sampler) -> Self {
-        self.sampler = Some(sampler);
+    /// Which traces are kept (`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`): any sampler of
+    /// [`sampling`](crate::sampling), or your own. Default `Sampler::always_on().parent_based()`.
+    pub fn with_sampler(mut self, sampler: impl Into<Sampler>) -> Self {
+        self.sampler = Some(sampler.into());
+        self
+    }
+
+    /// Keeps what a Jaeger collector asks for, which is fetched by the worker
+    /// (`OTEL_TRACES_SAMPLER=parentbased_jaeger_remote`); children go with their parent.
+    pub fn with_remote_sampling(mut self, settings: JaegerSettings) -> Self {
+        self.remote_sampling = Some(settings);
         self
     }
 
@@ -241,12 +250,11 @@ impl Builder {
         let (chunks, requests) = (budget - budget / 4, budget / 4);
         let transport = self.transport(&environment)?;
         let pipeline = self.pipeline(&environment, &transport, requests)?;
-        let sampler = self.resolve_sampler(&environment)?;
+        let (sampler, remote) = self.resolve_sampler(&environment)?;
         let core = Arc::new(Core {
             disabled,
             limits: self.span_limits(&environment, pipeline.limits.max_bytes)?,
-            verdicts: sampler.verdicts(),
-            sampler,
+            sampler: Live::new(sampler),
             ledger: Ledger::new(),
             shards: Shards::new(ShardsConfig::default(), Budget::new(chunks)),
             requests: Budget::new(requests),
@@ -259,13 +267,18 @@ impl Builder {
             return Ok(Spanwise::new(core, inbox, None, shutdown_timeout));
         }
         let resource =
-            resource::resource(&environment, self.service_name, self.resource, &self.schema_url);
+            Resource::new(&environment, self.service_name, self.resource, &self.schema_url);
+        let remote = match remote {
+            Some(asked) => Some(RemoteSampling::new(&asked, &resource.service_name)?),
+            None => None,
+        };
         let pipeline = Pipeline::new(
             core.clone(),
             inbox.clone(),
             transport,
             pipeline,
-            resource,
+            resource.encoded,
+            remote,
             Diagnostics::new(handler),
         );
         let worker = Worker::builder("spanwise")

@@ -6,14 +6,33 @@ use spanwise_wire::write::encode_resource;
 
 use crate::value::pairs;
 
-/// The encoded resource: defaults, then `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`, then
-/// what the code set; later ones win.
-pub(crate) fn resource(
+/// The entity, and its name by itself.
+pub(crate) struct Resource {
+    pub(crate) encoded: Vec<u8>,
+    pub(crate) service_name: String,
+}
+
+impl Resource {
+    /// Defaults, then `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`, then what the code set;
+    /// later ones win.
+    pub(crate) fn new(
+        environment: &Environment,
+        service_name: Option<String>,
+        attributes: Vec<KeyValue>,
+        schema_url: &str,
+    ) -> Self {
+        let all = gathered(environment, service_name, attributes);
+        let named = all.iter().rev().find(|attribute| attribute.key.as_str() == "service.name");
+        let service_name = named.map(|name| name.value.as_str().into_owned()).unwrap_or_default();
+        Self { encoded: encode_resource(pairs(&all), schema_url), service_name }
+    }
+}
+
+fn gathered(
     environment: &Environment,
     service_name: Option<String>,
     attributes: Vec<KeyValue>,
-    schema_url: &str,
-) -> Vec<u8> {
+) -> Vec<KeyValue> {
     let mut all = vec![
         KeyValue::new("service.name", unknown_service()),
         KeyValue::new("telemetry.sdk.name", "spanwise"),
@@ -33,7 +52,7 @@ pub(crate) fn resource(
     if let Some(name) = service_name {
         all.push(KeyValue::new("service.name", name));
     }
-    encode_resource(pairs(&all), schema_url)
+    all
 }
 
 /// `key=value,key2=value2`; any error discards the whole (specification, *Specifying resource

@@ -2,47 +2,96 @@
 
 use super::environment::Environment;
 use super::{BuildError, Builder};
-use crate::sampler::Sampler;
+use crate::pipeline::Asked;
+use spanwise_sampling::{JaegerRemote, JaegerSettings, Sampler};
+
+/// A sampler, and where it is told what to do, if it is.
+type Resolved = (Sampler, Option<Asked>);
 
 impl Builder {
-    pub(super) fn resolve_sampler(&self, environment: &Environment) -> Result<Sampler, BuildError> {
-        match (&self.sampler, self.ratio) {
-            (Some(sampler), None) => Ok(sampler.clone()),
-            (None, Some(ratio)) => Sampler::ratio(ratio)
-                .map(Sampler::parent_based)
-                .map_err(|error| BuildError::setting("with_sampling_ratio", ratio, error)),
-            (Some(_), Some(ratio)) => Err(BuildError::setting(
+    pub(super) fn resolve_sampler(
+        &self,
+        environment: &Environment,
+    ) -> Result<Resolved, BuildError> {
+        match (&self.sampler, self.ratio, &self.remote_sampling) {
+            (Some(sampler), None, None) => Ok((sampler.clone(), None)),
+            (None, Some(ratio), None) => match Sampler::probability(ratio) {
+                Ok(sampler) => Ok((sampler.parent_based(), None)),
+                Err(error) => Err(BuildError::setting("with_sampling_ratio", ratio, error)),
+            },
+            (None, None, Some(settings)) => Ok(parent_based(remote(settings.clone()))),
+            (None, None, None) => from_environment(environment),
+            (sampler, Some(ratio), _) => Err(BuildError::setting(
                 "with_sampling_ratio",
                 ratio,
-                "with_sampler is set too; accepted is one of them",
+                format!("{} is set too; accepted is one of them", other(sampler.is_some())),
             )),
-            (None, None) => Ok(from_environment(environment).unwrap_or_default()),
+            (Some(sampler), None, Some(_)) => Err(BuildError::setting(
+                "with_sampler",
+                sampler,
+                "with_remote_sampling is set too; accepted is one of them",
+            )),
         }
     }
 }
 
-fn from_environment(environment: &Environment) -> Option<Sampler> {
-    let name = environment.parsed(&["OTEL_TRACES_SAMPLER"], ACCEPTED, |value| {
-        ACCEPTED.split(", ").find(|name| *name == value)
-    })?;
-    Some(match name {
-        "always_on" => Sampler::always_on(),
-        "always_off" => Sampler::always_off(),
-        "traceidratio" => ratio(environment),
-        "parentbased_always_off" => Sampler::always_off().parent_based(),
-        "parentbased_traceidratio" => ratio(environment).parent_based(),
-        _ => Sampler::default(),
+fn other(sampler: bool) -> &'static str {
+    if sampler { "with_sampler" } else { "with_remote_sampling" }
+}
+
+fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
+    let Some((_, name)) = environment.text(&[SAMPLER]) else { return Ok(Default::default()) };
+    Ok(match &*name {
+        "always_on" => (Sampler::always_on(), None),
+        "always_off" => (Sampler::always_off(), None),
+        "traceidratio" => (ratio(environment), None),
+        "parentbased_always_on" => (Sampler::default(), None),
+        "parentbased_always_off" => (Sampler::always_off().parent_based(), None),
+        "parentbased_traceidratio" => (ratio(environment).parent_based(), None),
+        "jaeger_remote" => remote(settings(environment)),
+        "parentbased_jaeger_remote" => parent_based(remote(settings(environment))),
+        // A name that the specification has: whoever set it counts on it.
+        "xray" => {
+            let problem = format!("X-Ray's protocol is not supported; accepted is {ACCEPTED}");
+            return Err(BuildError::setting(SAMPLER, name, problem));
+        }
+        _ => {
+            environment.ignore(SAMPLER, &name, ACCEPTED);
+            Default::default()
+        }
     })
 }
 
-/// `OTEL_TRACES_SAMPLER_ARG`; 1 when it is not given or not a ratio.
+fn remote(settings: JaegerSettings) -> Resolved {
+    // Settings hold no probability that cannot be.
+    let initial = Sampler::probability(settings.initial_probability()).unwrap_or_default();
+    let sampler = JaegerRemote::new(initial);
+    (sampler.clone().into(), Some(Asked { settings, sampler }))
+}
+
+fn parent_based((sampler, asked): Resolved) -> Resolved {
+    (sampler.parent_based(), asked)
+}
+
+/// `OTEL_TRACES_SAMPLER_ARG` of a ratio; 1 when it is not given or not one.
 fn ratio(environment: &Environment) -> Sampler {
     environment
-        .parsed(&["OTEL_TRACES_SAMPLER_ARG"], "0, or 2^-56 (1.4e-17) to 1", |value| {
-            Sampler::ratio(value.parse().ok()?).ok()
+        .parsed(&[ARGUMENT], "0, or 2^-56 (1.4e-17) to 1", |value| {
+            Sampler::probability(value.parse().ok()?).ok()
         })
         .unwrap_or_else(Sampler::always_on)
 }
 
-const ACCEPTED: &str = "always_on, always_off, traceidratio, parentbased_always_on, \
-                        parentbased_always_off, parentbased_traceidratio";
+/// `OTEL_TRACES_SAMPLER_ARG` of remote sampling; the defaults when it is not given or wrong.
+fn settings(environment: &Environment) -> JaegerSettings {
+    const ACCEPTED: &str = "endpoint=http://host:port/path,pollingIntervalMs=1 or more,\
+                            initialSamplingRate=0 to 1";
+    environment
+        .parsed(&[ARGUMENT], ACCEPTED, |value| JaegerSettings::parse(value).ok())
+        .unwrap_or_default()
+}
+
+const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
+const ACCEPTED: &str = "always_on, always_off, traceidratio, jaeger_remote, or one of these with \
+                        parentbased_ before it";

@@ -46,6 +46,11 @@ impl Account {
         }
     }
 
+    /// No strategy for the sampler came, or none that can be used.
+    pub(super) fn no_strategy(&mut self, url: &str, problem: &str) {
+        self.diagnostics.no_strategy(url, problem);
+    }
+
     /// Tells of losses since the last time, at most every so often.
     pub(super) fn tell(&mut self, now: Instant) {
         self.diagnostics.tell(now, &self.ledger);

@@ -180,7 +180,8 @@ impl Peer {
                 None => return None,
             }
         };
-        let end = head.len() + 4 + header(&head, "content-length")?.parse::<usize>().ok()?;
+        let body = header(&head, "content-length").unwrap_or("0").parse::<usize>().ok()?;
+        let end = head.len() + 4 + body;
         if !self.read_up_to(stream, request, end).await {
             return None;
         }

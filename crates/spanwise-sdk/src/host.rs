@@ -1,0 +1,19 @@
+//! Time and chance for samplers.
+
+use crate::ids;
+use spanwise_sampling::Host;
+use spanwise_worker::clock;
+
+/// The clock that spans are timed by, and the generator their ids come from.
+#[derive(Debug)]
+pub(crate) struct SdkHost;
+
+impl Host for SdkHost {
+    fn now(&self) -> u64 {
+        clock::unix_nanos()
+    }
+
+    fn random(&self) -> u64 {
+        ids::span_id()
+    }
+}

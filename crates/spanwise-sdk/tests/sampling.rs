@@ -1,0 +1,306 @@
+//! Samplers in the provider: asked before anything is recorded, exchanged while it runs, told by a
+//! collector what to do.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use opentelemetry::trace::{
+    Span as _, SpanContext, TraceContextExt, TraceFlags, TraceState, Tracer as _, TracerProvider,
+};
+use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use spanwise_sdk::sampling::{Adaptive, Annotating, Condition, JaegerSettings, RuleBased, Sampler};
+use spanwise_sdk::{Builder, Note, Spanwise};
+use spanwise_testkit::spans;
+use spanwise_transport::Outcome;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use support::{LONG, Said, bench, builder, settled};
+
+fn environment(variables: &[(&'static str, String)]) -> Builder {
+    let variables = variables.to_vec();
+    let lookup = move |name: &str| {
+        variables.iter().find_map(|(key, value)| (*key == name).then(|| value.clone()))
+    };
+    nowhere(Spanwise::builder().with_environment(lookup))
+}
+
+/// All spans are taken, and none is kept.
+fn nowhere(builder: Builder) -> Builder {
+    builder.with_sink(|_| async { Outcome::Accepted { rejected: 0, message: None } })
+}
+
+fn remote(sampled: bool, id: u128, state: &str) -> Context {
+    let flags = TraceFlags::default().with_sampled(sampled);
+    let state = TraceState::from_str(state).unwrap();
+    Context::new().with_remote_span_context(SpanContext::new(
+        id.into(),
+        9.into(),
+        flags,
+        true,
+        state,
+    ))
+}
+
+#[test]
+fn all_nine_names_are_known() {
+    for name in ["always_on", "always_off", "traceidratio", "jaeger_remote"] {
+        for prefix in ["", "parentbased_"] {
+            let said = Said::default();
+            let variables = [("OTEL_TRACES_SAMPLER", format!("{prefix}{name}"))];
+            let spanwise = said.listen(environment(&variables)).build().unwrap();
+            assert!(said.lines().iter().all(|line| !line.contains("ignored")), "{prefix}{name}");
+            let shown = format!("{spanwise:?}");
+            assert_eq!(shown.contains("ParentBased"), !prefix.is_empty(), "{shown}");
+        }
+    }
+    let error = environment(&[("OTEL_TRACES_SAMPLER", "xray".into())]).build().unwrap_err();
+    let error = error.to_string();
+    assert!(error.starts_with("OTEL_TRACES_SAMPLER=`xray`") && error.contains("jaeger_remote"));
+}
+
+#[test]
+fn a_wrong_argument_is_told_and_ignored() {
+    let said = Said::default();
+    let variables = [
+        ("OTEL_TRACES_SAMPLER", "jaeger_remote".into()),
+        ("OTEL_TRACES_SAMPLER_ARG", "endpoint=ftp://host".into()),
+    ];
+    said.listen(environment(&variables)).build().unwrap();
+    assert!(said.lines()[0].contains("OTEL_TRACES_SAMPLER_ARG") && said.lines()[0].contains("ftp"));
+}
+
+#[test]
+fn one_sampler_is_enough() {
+    let both = builder().with_sampler(Sampler::always_on());
+    let both = both.with_remote_sampling(JaegerSettings::default());
+    assert!(both.build().unwrap_err().to_string().contains("with_remote_sampling is set too"));
+    let both = builder().with_sampling_ratio(0.1).with_remote_sampling(JaegerSettings::default());
+    assert!(both.build().unwrap_err().to_string().contains("with_remote_sampling is set too"));
+}
+
+#[test]
+fn what_another_process_says_is_checked() {
+    let bench =
+        bench(|builder| builder.with_sampler(Sampler::probability(0.5).unwrap().parent_based()));
+    let tracer = bench.spanwise.tracer("test");
+    let high = 0x80_0000_0000_0000;
+    for (sampled, id, before, after) in [
+        (true, high, "a=b,ot=th:8", "a=b,ot=th:8"),
+        (true, 1, "a=b,ot=th:8", "a=b"),
+        (false, 1, "a=b,ot=th:8", "a=b,ot=th:8"),
+        (false, high, "ot=th:8;x:1", "ot=x:1"),
+        (true, 1, "ot=th:$$,a=b", "ot=th:$$,a=b"),
+        (true, 1, "", ""),
+    ] {
+        let span = tracer.start_with_context("child", &remote(sampled, id, before));
+        let context = span.span_context();
+        assert_eq!((context.is_sampled(), &*context.trace_state().header()), (sampled, after));
+        // What is below it in this process says the same.
+        let cx = Context::new().with_remote_span_context(SpanContext::new(
+            context.trace_id(),
+            context.span_id(),
+            context.trace_flags(),
+            false,
+            context.trace_state().clone(),
+        ));
+        let below = tracer.start_with_context("below", &cx);
+        assert_eq!(below.span_context().is_sampled(), sampled);
+        assert_eq!(below.span_context().trace_state().header(), after);
+    }
+    assert_eq!(bench.spanwise.ledger().note(Note::MalformedTraceState), 1);
+    let request = bench.finish();
+    assert!(spans(&request).all(|span| span.trace_state != "ot=th:8" || span.trace_id[9] >= 0x80));
+}
+
+#[test]
+fn rules_see_the_span_and_leave_their_mark() {
+    let gold = Condition::any().attribute("tenant", "gold").scope("shop*");
+    let marked = Annotating::new(Sampler::always_on())
+        .with_attribute("sampled.by", "rule")
+        .with_member("vendor", "x");
+    let rules = RuleBased::new()
+        .with_rule(Condition::any().name("GET /health"), Sampler::always_off())
+        .with_rule(gold, marked);
+    let bench = bench(|builder| builder.with_sampler(rules));
+    for scope in ["shop::orders", "other"] {
+        let scope = InstrumentationScope::builder(scope).build();
+        let tracer = bench.spanwise.tracer_with_scope(scope);
+        for (name, tenant) in [("GET /", "gold"), ("GET /health", "gold"), ("GET /", "tin")] {
+            let builder =
+                tracer.span_builder(name).with_attributes([KeyValue::new("tenant", tenant)]);
+            drop(builder.start_with_context(&tracer, &Context::new()));
+        }
+    }
+    let request = bench.finish();
+    let kept: Vec<_> = spans(&request).collect();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].trace_state, "vendor=x");
+    assert!(kept[0].attributes.iter().any(|attribute| attribute.key == "sampled.by"));
+    assert_eq!(bench.spanwise.ledger().sampled_out, 5);
+}
+
+#[test]
+fn the_sampler_is_exchanged_under_load() {
+    let bench = bench(|builder| builder);
+    let tracer = bench.spanwise.tracer("test");
+    std::thread::scope(|threads| {
+        for _ in 0..3 {
+            threads.spawn(|| {
+                for _ in 0..20_000 {
+                    let root = tracer.root("root", spanwise_sdk::SpanKind::Internal);
+                    let child =
+                        tracer.child("child", spanwise_sdk::SpanKind::Internal, root.context());
+                    // No trace is torn, whenever the sampler changes.
+                    let sampled = root.context().is_sampled();
+                    assert_eq!(child.context().is_sampled(), sampled);
+                    child.finish();
+                    root.finish();
+                }
+            });
+        }
+        for round in 0..300 {
+            match round % 3 {
+                0 => bench.spanwise.set_sampler(Sampler::always_off().parent_based()),
+                1 => bench.spanwise.set_sampler(Sampler::probability(0.2).unwrap().parent_based()),
+                _ => bench.spanwise.set_sampler(Sampler::default()),
+            }
+        }
+        bench.spanwise.set_sampler(Sampler::always_off().parent_based());
+    });
+    assert!(!tracer.start("after").is_recording());
+    bench.spanwise.shutdown(LONG).unwrap();
+    settled(&bench.spanwise.ledger());
+}
+
+#[test]
+fn an_adaptive_sampler_counts_what_it_keeps() {
+    let adaptive = Adaptive::builder().with_traces_per_second(50.0).build().unwrap();
+    let sampler = Sampler::from(adaptive.clone()).parent_based();
+    let bench = bench(|builder| builder.with_sampler(sampler));
+    let tracer = bench.spanwise.tracer("test");
+    for _ in 0..20_000 {
+        tracer.root("GET /", spanwise_sdk::SpanKind::Server).finish();
+    }
+    let request = bench.finish();
+    let kept = spans(&request).count() as u64;
+    assert_eq!(kept, adaptive.state().kept);
+    assert!((1..20_000).contains(&kept), "{kept}");
+}
+
+/// A sampling endpoint that answers with what it was given last, and remembers who asked.
+struct Collector {
+    address: SocketAddr,
+    shared: Arc<Mutex<(String, Vec<String>)>>,
+}
+
+impl Collector {
+    fn new(answer: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Mutex::new((answer.to_owned(), Vec::new())));
+        let theirs = shared.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                serve(stream, &theirs);
+                if theirs.lock().unwrap().0.is_empty() {
+                    return;
+                }
+            }
+        });
+        Self { address, shared }
+    }
+
+    fn answer(&self, answer: &str) {
+        self.shared.lock().unwrap().0 = answer.to_owned();
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.shared.lock().unwrap().1.clone()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.answer("");
+        let _last = TcpStream::connect(self.address);
+    }
+}
+
+fn serve(mut stream: TcpStream, shared: &Mutex<(String, Vec<String>)>) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read > 0) {
+        head.push(byte[0]);
+    }
+    let mut shared = shared.lock().unwrap();
+    let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
+    shared.1.push(line);
+    let body = &shared.0;
+    let _gone = write!(
+        stream,
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+}
+
+/// Until `done`, or it never will be.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_collector_says_what_is_kept() {
+    let collector = Collector::new(r#"{"probabilisticSampling":{"samplingRate":1}}"#);
+    let endpoint = format!("http://{}/api/sampling", collector.address);
+    let variables = [
+        ("OTEL_SERVICE_NAME", "my shop".into()),
+        ("OTEL_TRACES_SAMPLER", "parentbased_jaeger_remote".into()),
+        (
+            "OTEL_TRACES_SAMPLER_ARG",
+            format!("endpoint={endpoint},pollingIntervalMs=20,initialSamplingRate=0"),
+        ),
+    ];
+    let said = Said::default();
+    let spanwise = said.listen(environment(&variables)).build().unwrap();
+    let tracer = spanwise.tracer("test");
+    let keeps = |name: &'static str| tracer.start(name).is_recording();
+    until("all is kept", || keeps("GET /"));
+    assert_eq!(collector.asked()[0], "GET /api/sampling?service=my%20shop HTTP/1.1");
+    // Children go with their parent, whatever is asked for.
+    assert!(!tracer.start_with_context("child", &remote(false, 7, "")).is_recording());
+    assert_eq!(tracer.start("GET /").span_context().trace_state().header(), "ot=th:0");
+
+    collector.answer(
+        r#"{"operationSampling":{"defaultSamplingProbability":1,"perOperationStrategies":[
+            {"operation":"GET /health","probabilisticSampling":{"samplingRate":0}}]}}"#,
+    );
+    until("one operation is dropped", || !keeps("GET /health"));
+    assert!(keeps("GET /"));
+
+    // An answer that cannot be used changes nothing, and is told.
+    collector.answer(r#"{"probabilisticSampling":{"samplingRate":7}}"#);
+    until("it is told", || said.lines().iter().any(|line| line.contains("samplingRate")));
+    assert!(keeps("GET /") && !keeps("GET /health"));
+    assert!(said.lines().iter().all(|line| !line.contains("my%20shop")));
+}
+
+#[test]
+fn a_collector_that_is_away_is_told_and_the_initial_rate_stands() {
+    let said = Said::default();
+    let settings = JaegerSettings::default()
+        .with_endpoint("http://127.0.0.1:1/sampling")
+        .and_then(|settings| settings.with_initial_probability(1.0))
+        .unwrap();
+    let spanwise = said.listen(nowhere(builder()).with_remote_sampling(settings)).build().unwrap();
+    until("it is told", || said.lines().iter().any(|line| line.contains("no sampling strategy")));
+    assert!(spanwise.tracer("test").start("GET /").is_recording());
+    spanwise.shutdown(LONG).unwrap();
+}

@@ -1,0 +1,86 @@
+//! Small documents in: configuration that is asked for, over the way requests go out.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::http1::HttpWire;
+use crate::{BuildError, Endpoint, Transport};
+
+/// Fetches one document, again and again, by HTTP `GET`. No redirect is followed.
+#[derive(Debug)]
+pub struct Fetcher {
+    wire: HttpWire,
+    timeout: Duration,
+    most: usize,
+}
+
+impl Fetcher {
+    /// Fetches `endpoint`, its path and query as they are; each time within `timeout`, and no more
+    /// than `most_bytes`. An `https` endpoint is trusted by the roots that Mozilla ships.
+    ///
+    /// # Errors
+    /// An `https` endpoint without the feature `tls`.
+    pub fn new(
+        endpoint: Endpoint,
+        timeout: Duration,
+        most_bytes: usize,
+    ) -> Result<Self, BuildError> {
+        if endpoint.is_https() && cfg!(not(feature = "tls")) {
+            return Err(BuildError::NoTls { endpoint });
+        }
+        let wire = Transport::builder().http_wire(endpoint)?;
+        Ok(Self { wire, timeout, most: most_bytes })
+    }
+
+    /// The document as it is now.
+    ///
+    /// Dropping the future gives up and leaves nothing behind.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    ///
+    /// # Panics
+    /// On a tokio runtime without time or I/O, as tokio does.
+    pub async fn get(&self) -> Result<Bytes, FetchError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(FetchError::NoRuntime);
+        }
+        self.wire.get(self.most, Instant::now() + self.timeout).await
+    }
+}
+
+/// Why there is no document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// No connection, or it broke, or time was up.
+    Unreachable {
+        /// What the connection said; one line, at most 256 bytes.
+        said: String,
+    },
+    /// An answer that is not a success.
+    Status(u16),
+    /// A document that is too large.
+    TooLarge {
+        /// The most that is taken, in bytes.
+        most: usize,
+    },
+    /// Not inside a tokio runtime.
+    NoRuntime,
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable { said } => write!(f, "no answer ({said})"),
+            Self::Status(status) => write!(f, "HTTP status {status}"),
+            Self::TooLarge { most } => write!(f, "an answer of more than {most} bytes"),
+            Self::NoRuntime => f.write_str("not inside a tokio runtime"),
+        }
+    }
+}
+
+impl std::error::Error for FetchError {}

@@ -1,0 +1,67 @@
+//! Documents fetched from a peer on loopback.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod peer;
+
+use std::time::Duration;
+
+use peer::{Act, Peer, answer};
+use spanwise_transport::{Endpoint, FetchError, Fetcher};
+
+fn fetcher(url: &str, most_bytes: usize) -> Fetcher {
+    let endpoint = Endpoint::parse("TEST", url).unwrap();
+    Fetcher::new(endpoint, Duration::from_millis(300), most_bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_document_is_asked_for_as_its_url_says() {
+    let json = || Act::Answer(answer(200, "content-type: application/json\r\n", b"{}"));
+    let peer = Peer::new([json(), json()]).await;
+    let url = format!("http://{}/sampling?service=my%20shop", peer.address);
+    let fetcher = fetcher(&url, 100);
+    for _ in 0..2 {
+        assert_eq!(&fetcher.get().await.unwrap()[..], b"{}");
+    }
+    let heard = peer.heard();
+    assert!(heard[0].head.starts_with("GET /sampling?service=my%20shop HTTP/1.1\r\n"));
+    assert!(!heard[0].head.contains("content-type") && heard[0].body.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_document_is_named() {
+    let large = || answer(200, "", &[b'x'; 101]);
+    let redirect = answer(302, "location: http://127.0.0.1:1/\r\n", b"");
+    let endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    let acts = [
+        Act::Answer(answer(404, "", b"no")),
+        Act::Answer(redirect),
+        Act::Answer(large()),
+        Act::Flood(endless),
+    ];
+    let peer = Peer::new(acts).await;
+    let fetcher = fetcher(&format!("http://{}/", peer.address), 100);
+    assert_eq!(fetcher.get().await, Err(FetchError::Status(404)));
+    assert_eq!(fetcher.get().await, Err(FetchError::Status(302)));
+    assert_eq!(fetcher.get().await, Err(FetchError::TooLarge { most: 100 }));
+    assert_eq!(fetcher.get().await, Err(FetchError::TooLarge { most: 100 }));
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_given_up() {
+    let peer = Peer::new([Act::Hold, Act::Drip(b"HTTP/1.1 200 OK\r\n\r\n".to_vec())]).await;
+    let fetcher = fetcher(&format!("http://{}/", peer.address), 1 << 20);
+    for _ in 0..2 {
+        let error = fetcher.get().await.unwrap_err();
+        assert!(matches!(error, FetchError::Unreachable { .. }), "{error}");
+    }
+}
+
+#[test]
+fn without_a_runtime_there_is_an_error_and_no_panic() {
+    let fetcher = fetcher("http://127.0.0.1:1/", 1);
+    let mut get = Box::pin(fetcher.get());
+    let waker = std::task::Waker::noop();
+    let polled = get.as_mut().poll(&mut std::task::Context::from_waker(waker));
+    assert!(matches!(polled, std::task::Poll::Ready(Err(FetchError::NoRuntime))));
+}
