@@ -16,6 +16,8 @@ pub enum Note {
     InvalidParent,
     /// A parent's trace state had an `ot` member that breaks the grammar; it was not believed.
     MalformedTraceState,
+    /// A ratio was applied to a parent's trace id that nobody says is random.
+    PresumedRandomness,
     /// A span was given an end before its start; it ends where it starts.
     EndBeforeStart,
     /// A span was changed after its end; the change was ignored.
@@ -36,13 +38,14 @@ pub enum Note {
 
 impl Note {
     /// Every note, in the order of declaration.
-    pub const ALL: [Note; 14] = [
+    pub const ALL: [Note; 15] = [
         Note::TruncatedValues,
         Note::DroppedAttributes,
         Note::DroppedEvents,
         Note::DroppedLinks,
         Note::InvalidParent,
         Note::MalformedTraceState,
+        Note::PresumedRandomness,
         Note::EndBeforeStart,
         Note::UseAfterEnd,
         Note::DoubleEnd,
@@ -62,6 +65,7 @@ impl Note {
             Note::DroppedLinks => "dropped_links",
             Note::InvalidParent => "invalid_parent",
             Note::MalformedTraceState => "malformed_trace_state",
+            Note::PresumedRandomness => "presumed_randomness",
             Note::EndBeforeStart => "end_before_start",
             Note::UseAfterEnd => "use_after_end",
             Note::DoubleEnd => "double_end",

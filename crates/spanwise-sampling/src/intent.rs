@@ -30,6 +30,9 @@ pub struct Decision<'s> {
     pub th: Change,
     /// The parent's `ot` member broke the grammar; worth counting.
     pub malformed: bool,
+    /// Chance was taken from an id that nobody says is random: shares may come out wrong. Worth
+    /// counting (specification, *ProbabilitySampler*, compatibility warnings).
+    pub presumed: bool,
     /// What a kept span gets besides.
     pub annotations: Annotations<'s>,
 }
@@ -81,8 +84,19 @@ impl<'s> Intent<'s> {
             recorded: sampled || self.record,
             th: self.change(sampled, state),
             malformed: state == State::Malformed,
+            presumed: offer.parent.is_some_and(|parent| !parent.random) && self.presumes(state),
             annotations: if sampled { self.annotations } else { Annotations::NONE },
         }
+    }
+
+    /// Whether the decision rests on the end of the trace's id.
+    fn presumes(&self, state: State<'_>) -> bool {
+        let by_id = self.reliable && self.threshold.is_some_and(|it| it != Threshold::KEEP_ALL);
+        by_id
+            && match state {
+                State::Read(member) => member.rv.is_none() && member.th != self.threshold,
+                State::None | State::Malformed => true,
+            }
     }
 
     fn change(&self, sampled: bool, state: State<'_>) -> Change {

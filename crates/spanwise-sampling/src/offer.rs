@@ -32,6 +32,8 @@ pub struct Parent<'a> {
     pub sampled: bool,
     /// It lives in another process.
     pub remote: bool,
+    /// It says that the end of the trace's id is random (W3C Trace Context level 2, flag 0x02).
+    pub random: bool,
     pub(crate) state: State<'a>,
 }
 
@@ -59,14 +61,20 @@ impl<'a> Offer<'a> {
 }
 
 impl<'a> Parent<'a> {
-    /// A parent whose trace state has this `ot` member, if any.
+    /// A parent whose trace state has this `ot` member, if any, and whose trace id is random.
     pub fn new(sampled: bool, remote: bool, ot: Option<&'a str>) -> Self {
         let state = match ot.map(OtMember::parse) {
             None => State::None,
             Some(Ok(member)) => State::Read(member),
             Some(Err(_)) => State::Malformed,
         };
-        Self { sampled, remote, state }
+        Self { sampled, remote, random: true, state }
+    }
+
+    /// With the flag "random" as the parent has it.
+    #[must_use]
+    pub fn with_random(self, random: bool) -> Self {
+        Self { random, ..self }
     }
 
     /// The `ot` member, if there is one that can be read.

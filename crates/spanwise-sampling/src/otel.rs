@@ -26,9 +26,10 @@ impl Attributes for ApiAttributes<'_> {
 
 /// The parent that `context` is; `None` if it is invalid, which makes the span a root.
 pub fn parent_of(context: &SpanContext) -> Option<Parent<'_>> {
+    let random = context.trace_flags().to_u8() & RANDOM != 0;
     let parent =
         || Parent::new(context.is_sampled(), context.is_remote(), context.trace_state().get(OT));
-    context.is_valid().then(parent)
+    context.is_valid().then(|| parent().with_random(random))
 }
 
 /// The trace state of a span: its parent's, edited as `decision` says. `None` is the parent's as
@@ -58,3 +59,6 @@ pub fn trace_state_of(
     // What we write is well formed; were it refused, the old threshold must not stand either.
     Some(changed.or_else(|_| edited.delete(OT)).unwrap_or_default())
 }
+
+/// W3C Trace Context level 2: the trace id is random in its low 56 bits.
+const RANDOM: u8 = 0x02;

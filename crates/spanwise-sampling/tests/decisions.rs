@@ -249,3 +249,20 @@ fn what_cannot_be_read_is_reported() {
         assert_eq!(Sampler::default().decide(&offer(ot)).malformed, malformed, "{ot}");
     }
 }
+
+#[test]
+fn a_ratio_of_ids_that_nobody_says_are_random_is_reported() {
+    let host = Virtual::new();
+    let presumed = |sampler: &Sampler, random, ot| {
+        let parent = Parent::new(true, true, ot).with_random(random);
+        sampler.decide(&child(&host, HIGH, parent)).presumed
+    };
+    assert!(presumed(&half(), false, None));
+    assert!(presumed(&half(), false, Some("th:c")));
+    // Said to be random, brought along, or not needed.
+    assert!(!presumed(&half(), true, None));
+    assert!(!presumed(&half(), false, Some("rv:ffffffffffffff")));
+    assert!(!presumed(&Sampler::default(), false, Some("th:8")));
+    assert!(!presumed(&Sampler::always_on(), false, None));
+    assert!(!half().decide(&Offer::root(1, "x", &host)).presumed);
+}

@@ -172,9 +172,12 @@ impl Tracer {
             host: &SdkHost,
         };
         self.core.sampler.decide(&offer, |decision| {
-            let Decision { sampled, malformed, annotations, .. } = decision;
+            let Decision { sampled, malformed, presumed, annotations, .. } = decision;
             if malformed {
                 self.core.ledger.note(Note::MalformedTraceState, 1);
+            }
+            if presumed {
+                self.core.ledger.note(Note::PresumedRandomness, 1);
             }
             // What is recorded and not kept has nobody who would read it here.
             let mut span = match trace_state_of(state, &offer, &decision) {

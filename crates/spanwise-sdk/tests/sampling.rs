@@ -117,6 +117,15 @@ fn what_another_process_says_is_checked() {
 }
 
 #[test]
+fn ids_that_nobody_says_are_random_are_counted() {
+    let bench = bench(|builder| builder.with_sampler(Sampler::probability(0.5).unwrap()));
+    let tracer = bench.spanwise.tracer("test");
+    drop(tracer.start_with_context("child", &remote(true, 1, "")));
+    drop(tracer.start("root"));
+    assert_eq!(bench.spanwise.ledger().note(Note::PresumedRandomness), 1);
+}
+
+#[test]
 fn rules_see_the_span_and_leave_their_mark() {
     let gold = Condition::any().attribute("tenant", "gold").scope("shop*");
     let marked = Annotating::new(Sampler::always_on())
