@@ -15,7 +15,7 @@ pub enum Note {
     /// A span was given a parent with an invalid id and began a new trace instead.
     InvalidParent,
     /// A parent's trace state had an `ot` member that breaks the grammar; it was not believed.
-    MalformedTraceState,
+    InvalidTraceState,
     /// A ratio was applied to a parent's trace id that nobody says is random.
     PresumedRandomness,
     /// A span was given an end before its start; it ends where it starts.
@@ -44,7 +44,7 @@ impl Note {
         Note::DroppedEvents,
         Note::DroppedLinks,
         Note::InvalidParent,
-        Note::MalformedTraceState,
+        Note::InvalidTraceState,
         Note::PresumedRandomness,
         Note::EndBeforeStart,
         Note::UseAfterEnd,
@@ -64,7 +64,7 @@ impl Note {
             Note::DroppedEvents => "dropped_events",
             Note::DroppedLinks => "dropped_links",
             Note::InvalidParent => "invalid_parent",
-            Note::MalformedTraceState => "malformed_trace_state",
+            Note::InvalidTraceState => "invalid_trace_state",
             Note::PresumedRandomness => "presumed_randomness",
             Note::EndBeforeStart => "end_before_start",
             Note::UseAfterEnd => "use_after_end",

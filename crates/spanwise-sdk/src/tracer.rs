@@ -174,7 +174,7 @@ impl Tracer {
         self.core.sampler.decide(&offer, |decision| {
             let Decision { sampled, malformed, presumed, annotations, .. } = decision;
             if malformed {
-                self.core.ledger.note(Note::MalformedTraceState, 1);
+                self.core.ledger.note(Note::InvalidTraceState, 1);
             }
             if presumed {
                 self.core.ledger.note(Note::PresumedRandomness, 1);

@@ -111,7 +111,7 @@ fn what_another_process_says_is_checked() {
         assert_eq!(below.span_context().is_sampled(), sampled);
         assert_eq!(below.span_context().trace_state().header(), after);
     }
-    assert_eq!(bench.spanwise.ledger().note(Note::MalformedTraceState), 1);
+    assert_eq!(bench.spanwise.ledger().note(Note::InvalidTraceState), 1);
     let request = bench.finish();
     assert!(spans(&request).all(|span| span.trace_state != "ot=th:8" || span.trace_id[9] >= 0x80));
 }
