@@ -79,7 +79,8 @@ impl Sample for Annotating {
 }
 
 /// Records every span that another sampler drops, without keeping it (specification,
-/// *AlwaysRecord*): for processors that make metrics of spans.
+/// *AlwaysRecord*): for processors that make metrics of spans. `spanwise-sdk` has none, and drops
+/// what is not kept.
 #[derive(Debug, Clone)]
 pub struct AlwaysRecord {
     inner: Sampler,
@@ -106,7 +107,8 @@ impl Sample for AlwaysRecord {
     }
 }
 
-/// What kept spans get from the samplers that decided: borrowed from them, at most from four.
+/// What kept spans get from the samplers that decided: borrowed from them, at most from two that
+/// stand one inside the other. Small, because every decision carries it.
 #[derive(Debug, Clone, Copy)]
 pub struct Annotations<'s>([Option<&'s Note>; DEPTH]);
 
@@ -181,4 +183,4 @@ impl From<bool> for AttributeValue {
 }
 
 /// Annotating samplers around one another, beyond which the outer ones add nothing.
-const DEPTH: usize = 4;
+const DEPTH: usize = 2;

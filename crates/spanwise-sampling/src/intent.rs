@@ -1,7 +1,7 @@
 //! What a sampler answers, and the decision that follows from it.
 
 use crate::annotating::Annotations;
-use crate::offer::{Offer, State};
+use crate::offer::{Offer, Parent};
 use crate::threshold::{Randomness, Threshold};
 
 /// What a sampler wants (specification, *SamplingIntent*): never yes or no, but a threshold.
@@ -78,36 +78,45 @@ impl<'s> Intent<'s> {
             };
             threshold.keeps(randomness)
         });
-        let state = offer.parent.map_or(State::None, |parent| parent.state);
-        Decision {
+        let recorded = sampled || self.record;
+        let annotations = if sampled { self.annotations } else { Annotations::NONE };
+        let mut decision = Decision {
             sampled,
-            recorded: sampled || self.record,
-            th: self.change(sampled, state),
-            malformed: state == State::Malformed,
-            presumed: offer.parent.is_some_and(|parent| !parent.random) && self.presumes(state),
-            annotations: if sampled { self.annotations } else { Annotations::NONE },
-        }
-    }
-
-    /// Whether the decision rests on the end of the trace's id.
-    fn presumes(&self, state: State<'_>) -> bool {
-        let by_id = self.reliable && self.threshold.is_some_and(|it| it != Threshold::KEEP_ALL);
-        by_id
-            && match state {
-                State::Read(member) => member.rv.is_none() && member.th != self.threshold,
-                State::None | State::Malformed => true,
+            recorded,
+            th: Change::Pass,
+            malformed: false,
+            presumed: false,
+            annotations,
+        };
+        match &offer.parent {
+            Some(parent) => self.below(parent, &mut decision),
+            // A root says with which threshold it was kept, if that can be said.
+            None if sampled && self.reliable => {
+                decision.th = self.threshold.map_or(Change::Pass, Change::Write);
             }
+            None => {}
+        }
+        decision
     }
 
-    fn change(&self, sampled: bool, state: State<'_>) -> Change {
+    /// What the parent's trace state has to do with it.
+    fn below(&self, parent: &Parent<'_>, decision: &mut Decision<'s>) {
+        let member = parent.member();
         let holds = self.threshold.filter(|_| self.reliable);
-        match (state, holds) {
-            // The parent's own threshold is being followed: it holds for this span as well.
-            (State::Read(member), Some(threshold)) if member.th == Some(threshold) => Change::Pass,
-            (_, Some(threshold)) if sampled => Change::Write(threshold),
-            (State::Read(member), _) if member.th.is_some() => Change::Erase,
+        let above = member.and_then(|member| member.th);
+        // The parent's own threshold is being followed: it holds for this span as well.
+        let followed = holds.is_some() && holds == above;
+        decision.th = match holds {
+            _ if followed => Change::Pass,
+            Some(threshold) if decision.sampled => Change::Write(threshold),
+            _ if above.is_some() => Change::Erase,
             _ => Change::Pass,
-        }
+        };
+        decision.malformed = parent.is_malformed();
+        // The decision rests on the end of the trace's id.
+        let by_id = holds.is_some_and(|threshold| threshold != Threshold::KEEP_ALL)
+            && member.is_none_or(|member| member.rv.is_none());
+        decision.presumed = !parent.random && by_id && !followed;
     }
 }
 

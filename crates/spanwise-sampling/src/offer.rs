@@ -55,7 +55,10 @@ impl<'a> Offer<'a> {
     /// The trace's randomness: `rv` if it brought one, else the end of its id.
     #[inline]
     pub fn randomness(&self) -> Randomness {
-        let told = self.parent.and_then(|parent| parent.member()).and_then(|member| member.rv);
+        let told = match &self.parent {
+            Some(Parent { state: State::Read(member), .. }) => member.rv,
+            _ => None,
+        };
         told.unwrap_or_else(|| Randomness::of_trace(self.trace_id))
     }
 }
@@ -87,7 +90,7 @@ impl<'a> Parent<'a> {
 
     /// The `ot` member breaks the grammar and is not believed.
     pub fn is_malformed(&self) -> bool {
-        self.state == State::Malformed
+        matches!(self.state, State::Malformed)
     }
 }
 

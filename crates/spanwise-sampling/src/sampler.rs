@@ -81,7 +81,7 @@ impl Sampler {
     }
 
     /// What is wanted for `offer`.
-    #[inline]
+    #[inline(always)]
     pub fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
         match &self.choice {
             Choice::On => Intent::keep_uncounted(),
