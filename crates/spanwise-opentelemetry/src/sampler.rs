@@ -6,7 +6,7 @@ use opentelemetry::{Context, KeyValue, Value as ApiValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 use spanwise_sampling::trace_state::OT;
 use spanwise_sampling::{
-    ApiAttributes, Decision, Live, Offer, Quick, Sampler, SpanKind, Value, parent_of,
+    ApiAttributes, Decision, Live, Offer, Quick, Randomness, Sampler, SpanKind, Value, parent_of,
     trace_state_of,
 };
 
@@ -41,6 +41,7 @@ impl ShouldSample for OtelSampler {
     ) -> SamplingResult {
         let span = parent_context.filter(|cx| cx.has_active_span()).map(|cx| cx.span());
         let parent = span.as_ref().map(|span| span.span_context());
+        let id = u128::from_be_bytes(trace_id.to_bytes());
         let parent = parent.filter(|parent| parent.is_valid());
         let inherited = parent.map(|parent| parent.trace_state());
         let told = parent.is_some_and(|parent| parent.is_remote())
@@ -49,6 +50,11 @@ impl ShouldSample for OtelSampler {
             _ if told => {}
             Quick::Keep => return passed(SamplingDecision::RecordAndSample, inherited),
             Quick::Drop => return passed(SamplingDecision::Drop, inherited),
+            Quick::Chance(threshold)
+                if parent.is_none() && !threshold.keeps(Randomness::of_trace(id)) =>
+            {
+                return passed(SamplingDecision::Drop, None);
+            }
             Quick::Chance(_) | Quick::Ask => {}
         }
         let attributes = ApiAttributes(attributes);
@@ -56,7 +62,7 @@ impl ShouldSample for OtelSampler {
             parent: parent.and_then(parent_of),
             kind: kind_of(span_kind),
             attributes: &attributes,
-            ..Offer::root(u128::from_be_bytes(trace_id.to_bytes()), name, &ProcessHost)
+            ..Offer::root(id, name, &ProcessHost)
         };
         self.live.decide(&offer, |decision| result(inherited, &offer, &decision))
     }

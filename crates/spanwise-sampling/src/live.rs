@@ -7,9 +7,9 @@ use crate::threshold::Threshold;
 use crate::tick::Tick;
 use arc_swap::{ArcSwap, Guard};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Holds the sampler in force. Clones share it: [`set`](Self::set) on one changes all.
 ///
@@ -24,6 +24,8 @@ struct Shared {
     /// The sampler in one word, for as many samplers as fit one.
     quick: AtomicU64,
     sampler: ArcSwap<Sampler>,
+    /// Held while both are exchanged, so that they belong together.
+    setting: Mutex<()>,
 }
 
 /// What one word says about a span.
@@ -44,13 +46,15 @@ impl Live {
     pub fn new(sampler: impl Into<Sampler>) -> Self {
         let sampler = sampler.into();
         let quick = AtomicU64::new(encode(&sampler));
-        Self { shared: Arc::new(Shared { quick, sampler: ArcSwap::from_pointee(sampler) }) }
+        let (sampler, setting) = (ArcSwap::from_pointee(sampler), Mutex::new(()));
+        Self { shared: Arc::new(Shared { quick, sampler, setting }) }
     }
 
     /// Puts `sampler` in force. Spans started from now on are decided by it.
     pub fn set(&self, sampler: impl Into<Sampler>) {
         let sampler = sampler.into();
         let quick = encode(&sampler);
+        let _alone = self.shared.setting.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.sampler.store(Arc::new(sampler));
         // ORDER: Release, so that who reads "ask" also finds the sampler; pairs with `quick`.
         self.shared.quick.store(quick, Release);

@@ -44,7 +44,8 @@ fn no_sampler_allocates_once_warm() {
         let mut dice = Dice::new(1);
         let mut decide = |rounds: u32| {
             for round in 0..rounds {
-                host.set_seconds(f64::from(round) / 1e7);
+                // Twenty periods of those that adapt.
+                host.set_seconds(f64::from(round) / 1e3);
                 let id = u128::from(dice.number());
                 for name in ["GET /a", "GET /b"] {
                     live.decide(&Offer::root(id, name, &host), |decision| decision.sampled);

@@ -20,6 +20,8 @@ pub(super) struct Controller {
     /// When the period began; `None` before the first root.
     began: Option<u64>,
     slots: Vec<Slot>,
+    /// Room for rates while they are shared out: threads that start spans allocate nothing.
+    rates: Vec<f64>,
     /// Spans for each root, learnt from the host.
     spans_per_root: f64,
     /// Recorded spans and admitted roots when that was learnt last.
@@ -47,6 +49,7 @@ impl Controller {
             known: false,
             began: None,
             slots: vec![Slot::default(); slots],
+            rates: Vec::with_capacity(slots),
             spans_per_root: 1.0,
             fed: None,
             governed_for: f64::NAN,
@@ -240,11 +243,14 @@ impl Controller {
                 }
             }
             Law::OfferedRate => {
-                let rate = |slot: &Slot| match self.settings.trend {
+                let trend = self.settings.trend;
+                let rate = |slot: &Slot| match trend {
                     true => slot.estimate.ahead(),
                     false => slot.estimate.rate(),
                 };
-                let level = level(self.slots.iter().map(rate), target);
+                self.rates.clear();
+                self.rates.extend(self.slots.iter().map(rate));
+                let level = level(&mut self.rates, target);
                 for (slot, published) in self.slots.iter().zip(&shared.thresholds) {
                     let rate = rate(slot);
                     let wanted = match () {

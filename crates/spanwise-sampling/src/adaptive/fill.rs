@@ -11,16 +11,15 @@
 /// assert_eq!(shares(&[5.0, 10.0, 100.0], 30.0), [5.0, 10.0, 15.0]);
 /// ```
 pub fn shares(demands: &[f64], total: f64) -> Vec<f64> {
-    let level = level(demands.iter().copied(), total);
+    let level = level(&mut demands.to_vec(), total);
     demands.iter().map(|demand| demand.min(level)).collect()
 }
 
-/// The most that anyone gets; infinite when there is enough for all.
-pub(super) fn level(demands: impl Iterator<Item = f64>, total: f64) -> f64 {
-    let mut demands: Vec<f64> = demands.collect();
+/// The most that anyone gets; infinite when there is enough for all. Leaves `demands` sorted.
+pub(super) fn level(demands: &mut [f64], total: f64) -> f64 {
     demands.sort_unstable_by(f64::total_cmp);
     let (mut left, mut sharers) = (total, demands.len());
-    for demand in demands {
+    for &mut demand in demands {
         let equal = left / sharers as f64;
         if demand > equal {
             return equal;
