@@ -1,8 +1,8 @@
 //! All scenarios on one page that stands alone.
 
+use super::Sheet;
 use super::figures::HEADINGS;
 use super::plot::{STYLE, palette, svg};
-use super::{Sheet, TARGET};
 use std::fmt::Write as _;
 
 /// The page.
@@ -11,7 +11,7 @@ pub(super) fn page(sheets: &[Sheet]) -> String {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>Sampling lab</title>\
          <style>{}{STYLE}{PAGE}</style></head><body><main><h1>Sampling lab</h1>\
-         <p>Adaptive laws under load, in virtual time. Each is to keep {TARGET} roots a second, and \
+         <p>Adaptive laws under load, in virtual time. Each is to keep 1,000 roots a second, and \
          all are offered the same ones. The grey area is what is offered; the scale is logarithmic, \
          and its bottom is one root a second.</p><nav>",
         palette()

@@ -37,6 +37,12 @@ impl Estimate {
             self.forget();
             return;
         }
+        if self.rate == 0.0 {
+            // The first that is heard of it.
+            self.jump(seen);
+            self.last = Some(seen);
+            return;
+        }
         self.quiet = 0.0;
         self.low = if seen < self.rate / 2.0 { self.low + 1 } else { 0 };
         if self.low >= JUMP_AFTER || self.low > 0 && periods >= f64::from(JUMP_AFTER) {

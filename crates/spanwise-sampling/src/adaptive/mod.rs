@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 /// each second, and at once when more is kept than should be. Silence is no reason to open up; a
 /// rate that has fallen is believed after two seconds. Each key (a span's name, as a rule) has its
 /// own threshold, and rare ones are kept whole: the target is shared by max-min fairness between
-/// the 256 most frequent keys and all others together. Children go with their parents.
+/// up to 256 frequent keys and all others together. Children go with their parents.
 ///
 /// Behind it stands a governor, a token bucket of 1.15 times the target: what it drops, nobody
 /// can count, so survivors of such a second have no `th`.
