@@ -1,12 +1,26 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod buffer;
+mod cursor;
+mod interner;
+#[cfg(feature = "object-pool")]
+pub mod object_pool;
 mod pool;
 mod pooled;
 mod recycle;
+#[allow(unsafe_code)]
+mod slot;
+pub mod span;
 mod stats;
+mod sync;
+mod tiered;
 
+pub use buffer::{Buffer, BufferPool, PooledBuffer};
+pub use interner::{Interner, InternerStats};
 pub use pool::Pool;
-pub use pooled::Pooled;
+pub use pooled::{Pooled, PooledOwned};
 pub use recycle::Recycle;
-pub use stats::Stats;
+pub use span::{PooledSpan, SpanPool};
+pub use stats::{Stats, Trimmed};
+pub use tiered::{TierPooled, Tiered, TieredPool};

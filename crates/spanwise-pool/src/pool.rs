@@ -1,62 +1,145 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
-use crossbeam_queue::ArrayQueue;
+use crate::cursor;
+use crate::pooled::{Pooled, PooledOwned};
+use crate::slot::{Held, Slot, State};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize};
+use crate::{Recycle, Stats, Trimmed};
 
-use crate::stats::Counters;
-use crate::{Pooled, Recycle, Stats};
-
-/// Objects kept for reuse: never more than a fixed number, never two holders of one.
+/// Objects kept for reuse: bounded in number and bytes, never two holders of one.
 ///
-/// Retained objects are handed out in the order they came back.
+/// A row of slots with one object each. Lent objects stay in their slot and are used in place, so
+/// `capacity` counts those at rest and those on loan; when all are on loan, an object is made that
+/// is nobody's but the borrower's, and let go afterwards unless a slot has become empty.
 pub struct Pool<T> {
-    retained: ArrayQueue<T>,
-    capacity: usize,
-    counters: Counters,
+    slots: Box<[Slot<T>]>,
+    byte_limit: usize,
+    /// Counted up by [`trim`](Pool::trim): what has not been used since is idle.
+    epoch: AtomicU32,
+    /// Bytes that objects in slots are charged with; kept up only where there is a limit.
+    charged: AtomicUsize,
+    rare: Rare,
+}
+
+/// Counters of what is not the common case, away from what is.
+#[repr(align(64))]
+#[derive(Default)]
+struct Rare {
+    misses: AtomicU64,
+    discarded: AtomicU64,
+    /// Objects out that no slot knows of, less those home, with wrap-around.
+    strays: AtomicUsize,
 }
 
 impl<T: Recycle> Pool<T> {
-    /// An empty pool that retains at most `capacity` objects; with 0, none.
+    /// An empty pool of at most `capacity` objects; with 0, it retains none.
     ///
     /// # Cost
-    /// `capacity` slots of `size_of::<T>()` and a word, allocated now and never again.
+    /// `capacity` slots of 64 bytes (more if `T` is larger than 24), allocated now and never again.
     pub fn new(capacity: usize) -> Self {
         Pool {
-            // The queue does not exist without a slot; `put` leaves it empty.
-            retained: ArrayQueue::new(capacity.max(1)),
-            capacity,
-            counters: Counters::default(),
+            slots: (0..capacity).map(|_| Slot::empty()).collect(),
+            byte_limit: usize::MAX,
+            epoch: AtomicU32::new(0),
+            charged: AtomicUsize::new(0),
+            rare: Rare::default(),
         }
     }
 
-    /// A pool that retains at most `capacity` objects, filled with as many.
+    /// A pool of at most `capacity` objects, filled with as many.
     pub fn filled(capacity: usize, mut make: impl FnMut() -> T) -> Self {
         let pool = Pool::new(capacity);
-        // The queue has room for all of them.
-        (0..capacity).for_each(|_| drop(pool.retained.push(make())));
+        for slot in &pool.slots {
+            if let Some(vacant) = slot.claim_empty() {
+                pool.settle(Leaving { pool: &pool, held: Some(vacant.fill(make())) });
+            }
+        }
         pool
     }
 
-    /// Takes an object out, recycled; `None` if none is retained.
-    ///
-    /// Give it back with [`put`](Pool::put), or use [`lend`](Pool::lend) and have that done.
+    /// Retains objects of at most `bytes` bytes together, by what [`Recycle::retained_bytes`] says.
+    /// One that comes home and does not fit is let go. Default: no limit.
     ///
     /// # Cost
-    /// Two atomic read-modify-writes; no lock, no allocation.
-    pub fn take(&self) -> Option<T> {
-        let taken = self.retained.pop();
-        match taken {
-            Some(_) => self.counters.hit(),
-            None => self.counters.miss(),
+    /// An atomic read-modify-write for each object whose bytes have changed since it last came
+    /// home; nothing for the others.
+    pub fn with_byte_limit(mut self, bytes: usize) -> Self {
+        self.byte_limit = bytes;
+        // Those that are in already are charged, or go.
+        self.charged.store(0, Relaxed);
+        for slot in &self.slots {
+            if let Some(held) = slot.claim_idle() {
+                held.set_bytes(0);
+                self.settle(Leaving { pool: &self, held: Some(held) });
+            }
         }
-        taken
+        self
     }
 
-    /// Takes an object out, or makes one.
-    pub fn take_or_else(&self, make: impl FnOnce() -> T) -> T {
-        self.take().unwrap_or_else(|| {
+    /// Lends an object, retained or made now; it comes home when the guard is dropped, on any
+    /// thread.
+    ///
+    /// # Cost
+    /// Lent and given back: one atomic read-modify-write on a line that is this thread's alone as
+    /// a rule; no lock, no allocation. When it finds nothing near, it looks at 64 slots at most
+    /// before it makes one.
+    #[inline]
+    pub fn lend(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
+        match self.claim_at_cursor() {
+            Some(held) => Pooled::in_slot(self, held),
+            None => self.lend_from_elsewhere(make),
+        }
+    }
+
+    /// Lends a retained object; `None` if there is none.
+    ///
+    /// On a [`filled`](Pool::filled) pool this bounds how many are out.
+    ///
+    /// # Cost
+    /// As [`lend`](Pool::lend); when all are out, it has looked at each slot.
+    #[inline]
+    pub fn try_lend(&self) -> Option<Pooled<'_, T>> {
+        self.claim_anywhere().map(|held| Pooled::in_slot(self, held))
+    }
+
+    /// [`lend`](Pool::lend) whose guard keeps the pool alive and borrows nothing.
+    ///
+    /// # Cost
+    /// Two more atomic read-modify-writes, on the reference count that all threads share. On a hot
+    /// path, lend from a pool in a `static` instead: those guards are `'static`, too.
+    pub fn lend_owned(self: &Arc<Self>, make: impl FnOnce() -> T) -> PooledOwned<T> {
+        PooledOwned::new(self.lend(make), Arc::clone(self))
+    }
+
+    /// [`try_lend`](Pool::try_lend) whose guard keeps the pool alive and borrows nothing.
+    ///
+    /// # Cost
+    /// As [`lend_owned`](Pool::lend_owned).
+    pub fn try_lend_owned(self: &Arc<Self>) -> Option<PooledOwned<T>> {
+        self.try_lend().map(|pooled| PooledOwned::new(pooled, Arc::clone(self)))
+    }
+
+    /// Takes an object out of the pool; `None` if none is retained. Give it back with
+    /// [`put`](Pool::put), or not.
+    ///
+    /// # Cost
+    /// One atomic read-modify-write, and the object is moved; when there is none, it has looked at
+    /// each slot.
+    #[inline]
+    pub fn try_take(&self) -> Option<T> {
+        self.claim_anywhere().map(|held| {
+            self.uncharge(&held);
+            held.move_out_counted()
+        })
+    }
+
+    /// Takes an object out of the pool, or makes one.
+    pub fn take_or(&self, make: impl FnOnce() -> T) -> T {
+        self.try_take().unwrap_or_else(|| {
             let made = make();
-            self.counters.made();
+            self.rare.strays.fetch_add(1, Relaxed);
             made
         })
     }
@@ -64,54 +147,339 @@ impl<T: Recycle> Pool<T> {
     /// Gives back an object that was taken. It is recycled, and retained if it is worth it.
     ///
     /// # Errors
-    /// The pool is full: the object comes back, recycled.
-    pub fn put(&self, mut object: T) -> Result<(), T> {
-        let worth_keeping = object.recycle();
-        let put = match worth_keeping {
-            true if self.capacity == 0 => Err(object),
-            true => self.retained.push(object),
-            false => Ok(()),
-        };
-        self.counters.came_home();
-        put
+    /// The pool is full, by number or by bytes: the object comes back, recycled.
+    ///
+    /// # Cost
+    /// As [`try_take`](Pool::try_take).
+    pub fn put(&self, object: T) -> Result<(), T> {
+        let put = self.place(object, true);
+        if !matches!(put, Ok(Placed::InSlot)) {
+            self.stray_home();
+        }
+        put.map(drop)
     }
 
-    /// Lends a retained object, or one made now; it comes home when the guard is dropped, on any
-    /// thread.
-    pub fn lend(self: &Arc<Self>, make: impl FnOnce() -> T) -> Pooled<T> {
-        Pooled::new(self.take_or_else(make), Arc::clone(self))
+    /// Gives the pool an object that it did not have before. It is recycled, and retained if it is
+    /// worth it.
+    ///
+    /// # Errors
+    /// As [`put`](Pool::put).
+    pub fn add(&self, object: T) -> Result<(), T> {
+        self.place(object, false).map(drop)
     }
 
-    /// Lends a retained object; `None` if there is none.
-    pub fn try_lend(self: &Arc<Self>) -> Option<Pooled<T>> {
-        self.take().map(|object| Pooled::new(object, Arc::clone(self)))
+    /// Lets go of the objects that nobody has used since the last call, to give their memory back.
+    ///
+    /// Call it every so often: called every 30 seconds, a pool that a burst has filled is back to
+    /// what is in use within a minute of the burst's end.
+    pub fn trim(&self) -> Trimmed {
+        let epoch = self.epoch.fetch_add(1, Relaxed);
+        self.let_go(|slot| slot.used() != epoch)
     }
 
-    /// Drops all retained objects, to give their memory back.
+    /// Lets go of all retained objects, to give their memory back.
     pub fn clear(&self) {
-        while self.retained.pop().is_some() {}
+        let _all_of_them = self.let_go(|_| true);
     }
 
-    /// How many objects it retains at most.
+    /// How many objects it has at most, at rest and on loan.
     pub fn capacity(&self) -> usize {
-        self.capacity
+        self.slots.len()
     }
 
-    /// What it has done. Exact when nobody is using it.
+    /// How many bytes its objects hold at most, together.
+    pub fn byte_limit(&self) -> usize {
+        self.byte_limit
+    }
+
+    /// What it has done.
+    ///
+    /// # Cost
+    /// Looks at each slot.
     pub fn stats(&self) -> Stats {
-        self.counters.read(self.retained.len())
+        self.read()
     }
 
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
+    /// Recycles an object and lays it into an empty slot. `was_out`: it counts as out until then.
+    fn place(&self, mut object: T, was_out: bool) -> Result<Placed, T> {
+        if !object.recycle() {
+            self.discarded();
+            return Ok(Placed::LetGo);
+        }
+        let bytes = object.retained_bytes();
+        if !self.charge(bytes) {
+            return Err(object);
+        }
+        for index in around(cursor::get(), self.slots.len()) {
+            let Some(slot) = self.slots.get(index) else { break };
+            if slot.state() == State::Empty
+                && let Some(vacant) = slot.claim_empty()
+            {
+                let held = if was_out { vacant.fill_counted(object) } else { vacant.fill(object) };
+                held.set_bytes(bytes);
+                held.rest(self.epoch.load(Relaxed));
+                cursor::lower_to(index);
+                return Ok(Placed::InSlot);
+            }
+        }
+        self.discharge(bytes);
+        Err(object)
     }
+
+    /// The object where this thread left off.
+    #[inline(always)]
+    fn claim_at_cursor(&self) -> Option<Held<'_, T>> {
+        // Not brought into range by a division, which would cost more than all the rest.
+        let index = cursor::get();
+        let held = self.slots.get(index)?.claim_idle()?;
+        cursor::set(index + 1);
+        Some(self.hand_out(held))
+    }
+
+    /// Any object; the first at or after the start of this thread's own stretch.
+    #[inline]
+    fn claim_anywhere(&self) -> Option<Held<'_, T>> {
+        self.claim_at_cursor().or_else(|| self.search(cursor::home(), self.slots.len())).or_else(
+            || {
+                self.rare.misses.fetch_add(1, Relaxed);
+                None
+            },
+        )
+    }
+
+    #[cold]
+    fn search(&self, start: usize, probes: usize) -> Option<Held<'_, T>> {
+        for index in around(start, self.slots.len()).take(probes) {
+            let slot = self.slots.get(index)?;
+            if slot.state() == State::Idle
+                && let Some(held) = slot.claim_idle()
+            {
+                cursor::set(index + 1);
+                return Some(self.hand_out(held));
+            }
+        }
+        None
+    }
+
+    /// Nothing at the cursor. Objects that other threads gave back are near the start of this
+    /// thread's own stretch; they are used before a new one is made.
+    #[cold]
+    fn lend_from_elsewhere(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
+        let (home, cursor) = (cursor::home(), cursor::get());
+        for start in [home, cursor] {
+            if let Some(held) = self.search(start, PROBES) {
+                return Pooled::in_slot(self, held);
+            }
+        }
+        self.rare.misses.fetch_add(1, Relaxed);
+        let made = make();
+        for start in [home, cursor] {
+            for index in around(start, self.slots.len()).take(PROBES) {
+                let Some(slot) = self.slots.get(index) else { break };
+                if slot.state() == State::Empty
+                    && let Some(vacant) = slot.claim_empty()
+                {
+                    cursor::set(index + 1);
+                    return Pooled::in_slot(self, vacant.fill(made));
+                }
+            }
+        }
+        self.rare.strays.fetch_add(1, Relaxed);
+        Pooled::apart(self, made)
+    }
+
+    #[inline(always)]
+    fn hand_out<'a>(&'a self, held: Held<'a, T>) -> Held<'a, T> {
+        held.count_hit();
+        let mut leaving = Leaving { pool: self, held: Some(held) };
+        if let Some(held) = &mut leaving.held {
+            held.object_mut().prepare();
+        }
+        leaving.stay()
+    }
+
+    /// A guard ends with its object in its slot.
+    #[inline(always)]
+    pub(crate) fn come_home<'a>(&'a self, held: Held<'a, T>) {
+        cursor::lower_to(self.index_of(held.slot()));
+        let mut leaving = Leaving { pool: self, held: Some(held) };
+        if let Some(held) = &mut leaving.held
+            && held.object_mut().recycle()
+        {
+            self.settle(leaving);
+        }
+    }
+
+    /// A guard ends with an object that has no slot.
+    #[cold]
+    pub(crate) fn come_home_stray(&self, object: T) {
+        if self.put(object).is_err() {
+            self.discarded();
+        }
+    }
+
+    /// A guard's object is gone for good.
+    pub(crate) fn gone(&self, held: Held<'_, T>) -> T {
+        self.uncharge(&held);
+        held.move_out()
+    }
+
+    pub(crate) fn stray_home(&self) {
+        self.rare.strays.fetch_sub(1, Relaxed);
+    }
+
+    /// Lays the object to rest if its bytes fit.
+    #[inline(always)]
+    fn settle(&self, leaving: Leaving<'_, T>) {
+        if let Some(held) = &leaving.held {
+            let (bytes, charged) = (held.object().retained_bytes(), held.slot().bytes());
+            if bytes == charged || self.recharge(held, charged, bytes) {
+                leaving.stay().rest(self.epoch.load(Relaxed));
+            }
+        }
+    }
+
+    #[cold]
+    fn recharge(&self, held: &Held<'_, T>, charged: usize, bytes: usize) -> bool {
+        let fits = match bytes.checked_sub(charged) {
+            Some(more) => self.charge(more),
+            None => {
+                self.discharge(charged - bytes);
+                true
+            }
+        };
+        if fits {
+            held.set_bytes(bytes);
+        }
+        fits
+    }
+
+    #[inline]
+    fn charge(&self, bytes: usize) -> bool {
+        if self.byte_limit == usize::MAX || bytes == 0 {
+            return true;
+        }
+        let fits =
+            |charged: usize| charged.checked_add(bytes).filter(|&sum| sum <= self.byte_limit);
+        self.charged.fetch_update(Relaxed, Relaxed, fits).is_ok()
+    }
+
+    #[inline]
+    fn discharge(&self, bytes: usize) {
+        if self.byte_limit != usize::MAX && bytes > 0 {
+            self.charged.fetch_sub(bytes, Relaxed);
+        }
+    }
+
+    #[inline]
+    fn uncharge(&self, held: &Held<'_, T>) {
+        self.discharge(held.slot().bytes());
+        held.set_bytes(0);
+    }
+
+    fn discarded(&self) {
+        self.rare.discarded.fetch_add(1, Relaxed);
+    }
+
+    fn let_go(&self, which: impl Fn(&Slot<T>) -> bool) -> Trimmed {
+        let mut trimmed = Trimmed::default();
+        for slot in &self.slots {
+            if slot.state() != State::Idle || !which(slot) {
+                continue;
+            }
+            if let Some(held) = slot.claim_idle() {
+                trimmed.objects += 1;
+                trimmed.bytes += slot.bytes();
+                drop(self.gone(held));
+            }
+        }
+        trimmed
+    }
+
+    #[inline(always)]
+    fn index_of(&self, slot: &Slot<T>) -> usize {
+        // All slots are in one array; an address outside of it would only be a bad guess.
+        let start = self.slots.as_ptr().addr();
+        std::ptr::from_ref(slot).addr().wrapping_sub(start) / size_of::<Slot<T>>()
+    }
+}
+
+impl<T> Pool<T> {
+    fn read(&self) -> Stats {
+        let mut stats = Stats {
+            misses: self.rare.misses.load(Relaxed),
+            discarded: self.rare.discarded.load(Relaxed),
+            ..Stats::default()
+        };
+        let (mut moved_out, mut lent) = (0_u32, 0_usize);
+        for slot in &self.slots {
+            stats.hits += slot.hits();
+            moved_out = moved_out.wrapping_add(slot.moved_out());
+            match slot.state() {
+                State::Empty => {}
+                State::Claimed => lent += 1,
+                State::Idle => {
+                    stats.retained += 1;
+                    stats.retained_bytes += slot.bytes();
+                }
+            }
+        }
+        // Each part may be negative where objects were taken in one way and given back in another.
+        let strays = self.rare.strays.load(Relaxed).cast_signed();
+        let out =
+            lent.cast_signed().wrapping_add(strays).wrapping_add(moved_out.cast_signed() as isize);
+        stats.outstanding = out.max(0).cast_unsigned();
+        stats
+    }
+}
+
+/// Where an object went that was put into the pool.
+enum Placed {
+    InSlot,
+    LetGo,
+}
+
+/// An object whose stay is not settled: unless it stays, by choice or by a panic, it is let go.
+struct Leaving<'a, T: Recycle> {
+    pool: &'a Pool<T>,
+    held: Option<Held<'a, T>>,
+}
+
+impl<'a, T: Recycle> Leaving<'a, T> {
+    #[inline(always)]
+    fn stay(mut self) -> Held<'a, T> {
+        match self.held.take() {
+            Some(held) => held,
+            None => unreachable!("it leaves once"),
+        }
+    }
+}
+
+impl<T: Recycle> Drop for Leaving<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.pool.discarded();
+            drop(self.pool.gone(held));
+        }
+    }
+}
+
+/// All indices below `len`, from `start` on and round.
+fn around(start: usize, len: usize) -> impl Iterator<Item = usize> {
+    let start = start.checked_rem(len).unwrap_or(0);
+    (start..len).chain(0..start)
 }
 
 impl<T> fmt::Debug for Pool<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("capacity", &self.capacity)
-            .field("stats", &self.counters.read(self.retained.len()))
+            .field("capacity", &self.slots.len())
+            .field("byte_limit", &self.byte_limit)
+            .field("stats", &self.read())
             .finish()
     }
 }
+
+/// Slots looked at around each of two places before an object is made.
+const PROBES: usize = 32;

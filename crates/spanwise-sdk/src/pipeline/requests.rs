@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use spanwise_batch::{Budget, Charge};
-use spanwise_pool::{Pool, Pooled, Recycle};
+use spanwise_pool::{Pool, PooledOwned, Recycle};
 use std::sync::Arc;
 
 /// Buffers that requests are framed into.
@@ -31,7 +31,7 @@ impl RequestBuffers {
     /// A buffer of `bytes` bytes, if the budget has them.
     pub(super) fn take(&self, bytes: usize) -> Option<Lent> {
         let bytes = bytes.min(self.budget.limit());
-        while let Some(resting) = self.resting.try_lend() {
+        while let Some(resting) = self.resting.try_lend_owned() {
             if resting.bytes.capacity() >= bytes {
                 return Some(Lent(resting));
             }
@@ -39,7 +39,7 @@ impl RequestBuffers {
         }
         let charge = self.budget.try_charge(bytes)?;
         let fresh = RequestBuffer { bytes: Vec::with_capacity(bytes), charge };
-        Some(Lent(self.resting.lend(|| fresh)))
+        Some(Lent(self.resting.lend_owned(|| fresh)))
     }
 
     /// A charge for memory that is not from here.
@@ -54,7 +54,7 @@ impl RequestBuffers {
 }
 
 /// A buffer that goes back when it is dropped.
-pub(super) struct Lent(Pooled<RequestBuffer>);
+pub(super) struct Lent(PooledOwned<RequestBuffer>);
 
 impl Lent {
     /// The memory, to be given back by [`put`](Self::put).

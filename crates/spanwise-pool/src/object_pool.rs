@@ -1,0 +1,184 @@
+//! The same surface on the `object-pool` crate: one list behind one lock.
+//!
+//! Unbounded and without a reset by itself; bounds, reset and statistics are ours. For comparison,
+//! and for programs that have `object-pool` already.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+
+use crate::{Recycle, Stats};
+
+/// As [`crate::Pool`], kept in an [`object_pool::Pool`](::object_pool::Pool).
+pub struct Pool<T> {
+    objects: ::object_pool::Pool<T>,
+    capacity: usize,
+    byte_limit: usize,
+    /// Objects in `objects`, or about to be.
+    retained: AtomicUsize,
+    bytes: AtomicUsize,
+    outstanding: AtomicUsize,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    discarded: AtomicU64,
+}
+
+/// An object on loan, given back when dropped, on whatever thread.
+pub struct Pooled<'a, T: Recycle> {
+    /// Empty only in `drop`.
+    object: Option<T>,
+    home: &'a Pool<T>,
+}
+
+impl<T: Recycle> Pool<T> {
+    /// An empty pool that retains at most `capacity` objects.
+    pub fn new(capacity: usize) -> Self {
+        Pool {
+            objects: ::object_pool::Pool::from_vec(Vec::new()),
+            capacity,
+            byte_limit: usize::MAX,
+            retained: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            outstanding: AtomicUsize::new(0),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            discarded: AtomicU64::new(0),
+        }
+    }
+
+    /// As [`crate::Pool::with_byte_limit`].
+    pub fn with_byte_limit(mut self, bytes: usize) -> Self {
+        self.byte_limit = bytes;
+        self.clear();
+        self
+    }
+
+    /// Lends an object, retained or made now.
+    ///
+    /// # Cost
+    /// Two locks that all threads share, and eight atomic read-modify-writes.
+    pub fn lend(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
+        self.try_lend().unwrap_or_else(|| self.lent(make()))
+    }
+
+    /// Lends a retained object; `None` if there is none.
+    ///
+    /// # Cost
+    /// As [`lend`](Pool::lend).
+    pub fn try_lend(&self) -> Option<Pooled<'_, T>> {
+        let Some(mut object) = self.pull() else {
+            self.misses.fetch_add(1, Relaxed);
+            return None;
+        };
+        self.hits.fetch_add(1, Relaxed);
+        object.prepare();
+        Some(self.lent(object))
+    }
+
+    /// Lets go of all retained objects.
+    pub fn clear(&self) {
+        while self.pull().is_some() {}
+    }
+
+    /// What it has done.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            hits: self.hits.load(Relaxed),
+            misses: self.misses.load(Relaxed),
+            discarded: self.discarded.load(Relaxed),
+            outstanding: self.outstanding.load(Relaxed),
+            retained: self.retained.load(Relaxed),
+            retained_bytes: self.bytes.load(Relaxed),
+        }
+    }
+
+    fn pull(&self) -> Option<T> {
+        let (_, object) = self.objects.try_pull()?.detach();
+        self.bytes.fetch_sub(object.retained_bytes(), Relaxed);
+        self.retained.fetch_sub(1, Relaxed);
+        Some(object)
+    }
+
+    fn lent(&self, object: T) -> Pooled<'_, T> {
+        self.outstanding.fetch_add(1, Relaxed);
+        Pooled { object: Some(object), home: self }
+    }
+
+    fn come_home(&self, mut object: T) {
+        self.outstanding.fetch_sub(1, Relaxed);
+        if object.recycle() && reserve(&self.retained, 1, self.capacity) {
+            if reserve(&self.bytes, object.retained_bytes(), self.byte_limit) {
+                return self.objects.attach(object);
+            }
+            self.retained.fetch_sub(1, Relaxed);
+        }
+        self.discarded.fetch_add(1, Relaxed);
+    }
+}
+
+impl<T: Recycle> Pooled<'_, T> {
+    /// Takes the object for good, as it is.
+    pub fn into_inner(mut self) -> T {
+        self.home.outstanding.fetch_sub(1, Relaxed);
+        match self.object.take() {
+            Some(object) => object,
+            None => gone(),
+        }
+    }
+}
+
+impl<T: Recycle> Deref for Pooled<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match &self.object {
+            Some(object) => object,
+            None => gone(),
+        }
+    }
+}
+
+impl<T: Recycle> DerefMut for Pooled<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        match &mut self.object {
+            Some(object) => object,
+            None => gone(),
+        }
+    }
+}
+
+impl<T: Recycle> Drop for Pooled<'_, T> {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take() {
+            self.home.come_home(object);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Pool<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("object_pool::Pool")
+            .field("capacity", &self.capacity)
+            .field("byte_limit", &self.byte_limit)
+            .field("retained", &self.retained)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Recycle + fmt::Debug> fmt::Debug for Pooled<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pooled").field(&**self).finish()
+    }
+}
+
+/// Adds to `sum` unless it would exceed `limit`.
+fn reserve(sum: &AtomicUsize, more: usize, limit: usize) -> bool {
+    let fits = |sum: usize| sum.checked_add(more).filter(|&sum| sum <= limit);
+    sum.fetch_update(Relaxed, Relaxed, fits).is_ok()
+}
+
+/// Nobody gets here: the object leaves the guard only as the guard ends.
+fn gone() -> ! {
+    unreachable!("a guard without its object")
+}

@@ -1,0 +1,113 @@
+//! Events and links: heads in one list, all their attributes in another.
+
+use std::ops::Range;
+
+use super::{Attribute, Text};
+
+/// An event of a [`PooledSpan`](crate::PooledSpan).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Event<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// When, in nanoseconds since the Unix epoch.
+    pub unix_nanos: u64,
+    /// Attributes.
+    pub attributes: &'a [Attribute],
+}
+
+/// A link of a [`PooledSpan`](crate::PooledSpan).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link<'a> {
+    /// Where to.
+    pub to: &'a LinkTo,
+    /// Attributes.
+    pub attributes: &'a [Attribute],
+}
+
+/// The context a link points to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkTo {
+    /// Trace id.
+    pub trace_id: [u8; 16],
+    /// Span id.
+    pub span_id: [u8; 8],
+    /// W3C trace flags.
+    pub trace_flags: u8,
+    /// Whether that context came from another process.
+    pub is_remote: bool,
+    /// That context's W3C `tracestate` header.
+    pub trace_state: Text,
+}
+
+pub(super) type Events = Heads<(Text, u64)>;
+pub(super) type Links = Heads<LinkTo>;
+
+/// Heads, each with its stretch of `attributes`.
+#[derive(Debug)]
+pub(super) struct Heads<H> {
+    heads: Vec<(H, Range<usize>)>,
+    attributes: Vec<Attribute>,
+}
+
+impl<H> Default for Heads<H> {
+    fn default() -> Self {
+        Heads { heads: Vec::new(), attributes: Vec::new() }
+    }
+}
+
+impl<H> Heads<H> {
+    pub(super) fn with_capacity(heads: usize) -> Self {
+        Heads { heads: Vec::with_capacity(heads), attributes: Vec::new() }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.heads.clear();
+        self.attributes.clear();
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.heads.capacity() * size_of::<(H, Range<usize>)>()
+            + self.attributes.capacity() * size_of::<Attribute>()
+    }
+
+    fn push_head(&mut self, head: H, attributes: impl IntoIterator<Item = Attribute>) {
+        let start = self.attributes.len();
+        self.attributes.extend(attributes);
+        self.heads.push((head, start..self.attributes.len()));
+    }
+
+    fn each(&self) -> impl ExactSizeIterator<Item = (&H, &[Attribute])> {
+        self.heads
+            .iter()
+            .map(|(head, stretch)| (head, self.attributes.get(stretch.clone()).unwrap_or_default()))
+    }
+}
+
+impl Events {
+    pub(super) fn push(
+        &mut self,
+        name: Text,
+        unix_nanos: u64,
+        attributes: impl IntoIterator<Item = Attribute>,
+    ) {
+        self.push_head((name, unix_nanos), attributes);
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
+        self.each().map(|((name, unix_nanos), attributes)| Event {
+            name,
+            unix_nanos: *unix_nanos,
+            attributes,
+        })
+    }
+}
+
+impl Links {
+    pub(super) fn push(&mut self, to: LinkTo, attributes: impl IntoIterator<Item = Attribute>) {
+        self.push_head(to, attributes);
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = Link<'_>> {
+        self.each().map(|(to, attributes)| Link { to, attributes })
+    }
+}

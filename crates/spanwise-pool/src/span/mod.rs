@@ -1,0 +1,226 @@
+//! A span as plain data, made to be used again.
+
+mod attribute;
+mod lists;
+mod pool;
+
+pub use attribute::{Attribute, Text, Value};
+pub use lists::{Event, Link, LinkTo};
+pub use pool::SpanPool;
+
+use crate::{Recycle, Tiered};
+use lists::{Events, Links};
+
+/// A span's data with the memory of the spans before it: cleared, it keeps its capacity.
+///
+/// Everything OTLP has for a span but the resource and the scope, which belong to whoever sends
+/// it: `Tracer::finish_pooled` of `spanwise-sdk` does. The attributes of all events lie in one
+/// list, and those of all links in another, so that no event owns memory that clearing it would
+/// free.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct PooledSpan {
+    /// Trace id; all zero: none yet.
+    pub trace_id: [u8; 16],
+    /// Span id; all zero: none yet.
+    pub span_id: [u8; 8],
+    /// Span id of the parent; all zero: a root.
+    pub parent_span_id: [u8; 8],
+    /// Whether the parent's context came from another process.
+    pub parent_is_remote: bool,
+    /// W3C trace flags; bit 0 is "sampled".
+    pub trace_flags: u8,
+    /// W3C `tracestate` header.
+    pub trace_state: String,
+    /// Name.
+    pub name: String,
+    /// Kind.
+    pub kind: SpanKind,
+    /// Start, nanoseconds since the Unix epoch.
+    pub start_unix_nanos: u64,
+    /// End, nanoseconds since the Unix epoch; 0: not yet.
+    pub end_unix_nanos: u64,
+    /// Attributes. A key should be in here once: setting is [`set_attribute`](Self::set_attribute).
+    pub attributes: Vec<Attribute>,
+    /// Attributes left out.
+    pub dropped_attributes: u32,
+    events: Events,
+    /// Events left out.
+    pub dropped_events: u32,
+    links: Links,
+    /// Links left out.
+    pub dropped_links: u32,
+    /// Status.
+    pub status: Status,
+    /// Description of an error.
+    pub status_message: String,
+}
+
+/// `SpanKind` of OTLP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpanKind {
+    /// Within one application.
+    #[default]
+    Internal,
+    /// The handling of a request.
+    Server,
+    /// A request to elsewhere.
+    Client,
+    /// A message sent.
+    Producer,
+    /// A message taken.
+    Consumer,
+}
+
+/// `Status.code` of OTLP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing was said.
+    #[default]
+    Unset,
+    /// Success.
+    Ok,
+    /// Failure.
+    Error,
+}
+
+impl PooledSpan {
+    /// A span with room for so many attributes, events and links.
+    pub fn with_capacity(attributes: usize, events: usize, links: usize) -> Self {
+        PooledSpan {
+            attributes: Vec::with_capacity(attributes),
+            events: Events::with_capacity(events),
+            links: Links::with_capacity(links),
+            ..Self::default()
+        }
+    }
+
+    /// Sets an attribute; a key that is there already gets the new value.
+    ///
+    /// # Cost
+    /// A comparison with each key that is there. Push to `attributes` where keys are known to be
+    /// different.
+    pub fn set_attribute(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> &mut Self {
+        let attribute = Attribute::new(key, value);
+        match self.attributes.iter_mut().find(|known| known.key == attribute.key) {
+            Some(known) => known.value = attribute.value,
+            None => self.attributes.push(attribute),
+        }
+        self
+    }
+
+    /// Adds an event.
+    pub fn add_event(
+        &mut self,
+        name: impl Into<Text>,
+        unix_nanos: u64,
+        attributes: impl IntoIterator<Item = Attribute>,
+    ) -> &mut Self {
+        self.events.push(name.into(), unix_nanos, attributes);
+        self
+    }
+
+    /// Adds a link to another span.
+    pub fn add_link(
+        &mut self,
+        to: LinkTo,
+        attributes: impl IntoIterator<Item = Attribute>,
+    ) -> &mut Self {
+        self.links.push(to, attributes);
+        self
+    }
+
+    /// Sets status and description; the description is kept of errors only.
+    pub fn set_status(&mut self, status: Status, description: &str) -> &mut Self {
+        self.status = status;
+        self.status_message.clear();
+        if status == Status::Error {
+            self.status_message.push_str(description);
+        }
+        self
+    }
+
+    /// The events, as they were added.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
+        self.events.iter()
+    }
+
+    /// The links, as they were added.
+    pub fn links(&self) -> impl ExactSizeIterator<Item = Link<'_>> {
+        self.links.iter()
+    }
+
+    /// Forgets everything, and keeps the memory.
+    pub fn reset(&mut self) {
+        // Field by field, so that a new one cannot be forgotten here.
+        let PooledSpan {
+            trace_id,
+            span_id,
+            parent_span_id,
+            parent_is_remote,
+            trace_flags,
+            trace_state,
+            name,
+            kind,
+            start_unix_nanos,
+            end_unix_nanos,
+            attributes,
+            dropped_attributes,
+            events,
+            dropped_events,
+            links,
+            dropped_links,
+            status,
+            status_message,
+        } = self;
+        *trace_id = [0; 16];
+        *span_id = [0; 8];
+        *parent_span_id = [0; 8];
+        (*parent_is_remote, *trace_flags) = (false, 0);
+        (*kind, *status) = (SpanKind::Internal, Status::Unset);
+        (*start_unix_nanos, *end_unix_nanos) = (0, 0);
+        (*dropped_attributes, *dropped_events, *dropped_links) = (0, 0, 0);
+        trace_state.clear();
+        name.clear();
+        status_message.clear();
+        attributes.clear();
+        events.clear();
+        links.clear();
+    }
+}
+
+impl Recycle for PooledSpan {
+    /// Kept whatever the capacity: a byte limit, or a [`TieredPool`](crate::TieredPool), bounds it.
+    fn recycle(&mut self) -> bool {
+        self.reset();
+        true
+    }
+
+    fn retained_bytes(&self) -> usize {
+        self.trace_state.capacity()
+            + self.name.capacity()
+            + self.status_message.capacity()
+            + self.attributes.capacity() * size_of::<Attribute>()
+            + self.events.bytes()
+            + self.links.bytes()
+    }
+}
+
+/// Tiers by attributes. A tier of 8 has room for 4 events, one of 32 for 8, a larger one for 16.
+impl Tiered for PooledSpan {
+    fn with_room(attributes: usize) -> Self {
+        let events = match attributes {
+            0..=8 => 4,
+            9..=32 => 8,
+            _ => 16,
+        };
+        PooledSpan::with_capacity(attributes, events, LINKS)
+    }
+
+    fn room(&self) -> usize {
+        self.attributes.capacity()
+    }
+}
+
+/// Room for links, in all sizes.
+const LINKS: usize = 4;

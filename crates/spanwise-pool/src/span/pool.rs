@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use crate::{Pool, Pooled, PooledOwned, PooledSpan, Stats, Trimmed};
+
+/// A pool of spans with room for 16 attributes, 8 events and 4 links each, or as many as you say.
+///
+/// For spans of very different sizes take a [`TieredPool`](crate::TieredPool).
+#[derive(Debug)]
+pub struct SpanPool {
+    pool: Arc<Pool<PooledSpan>>,
+    attributes: usize,
+    events: usize,
+    links: usize,
+}
+
+impl SpanPool {
+    /// At most `capacity` spans, at rest and on loan; none is made before it is asked for.
+    pub fn new(capacity: usize) -> Self {
+        SpanPool {
+            pool: Arc::new(Pool::new(capacity).with_byte_limit(capacity * BYTES_EACH)),
+            attributes: ATTRIBUTES,
+            events: EVENTS,
+            links: LINKS,
+        }
+    }
+
+    /// Room a new span has. Default 16 attributes, 8 events, 4 links.
+    pub fn with_room(mut self, attributes: usize, events: usize, links: usize) -> Self {
+        (self.attributes, self.events, self.links) = (attributes, events, links);
+        self
+    }
+
+    /// Retains spans of at most `bytes` bytes together, and none when that is 0. Lets go of those
+    /// it has. Default: 8 KiB for each.
+    pub fn with_byte_limit(mut self, bytes: usize) -> Self {
+        self.pool = Arc::new(Pool::new(self.pool.capacity()).with_byte_limit(bytes));
+        self
+    }
+
+    /// An empty span with room. It comes home when the guard is dropped.
+    ///
+    /// # Cost
+    /// As [`Pool::lend`].
+    pub fn lend(&self) -> Pooled<'_, PooledSpan> {
+        self.pool.lend(|| self.make())
+    }
+
+    /// As [`lend`](Self::lend); the guard borrows nothing.
+    ///
+    /// # Cost
+    /// As [`Pool::lend_owned`].
+    pub fn lend_owned(&self) -> PooledOwned<PooledSpan> {
+        self.pool.lend_owned(|| self.make())
+    }
+
+    /// As [`Pool::trim`].
+    pub fn trim(&self) -> Trimmed {
+        self.pool.trim()
+    }
+
+    /// As [`Pool::stats`].
+    pub fn stats(&self) -> Stats {
+        self.pool.stats()
+    }
+
+    fn make(&self) -> PooledSpan {
+        PooledSpan::with_capacity(self.attributes, self.events, self.links)
+    }
+}
+
+const ATTRIBUTES: usize = 16;
+const EVENTS: usize = 8;
+const LINKS: usize = 4;
+/// A span of the default room takes about 2 KiB.
+const BYTES_EACH: usize = 8 * 1024;

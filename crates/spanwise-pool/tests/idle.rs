@@ -1,0 +1,112 @@
+//! After a burst, memory comes back within a minute: virtual seconds, real bytes.
+#![cfg(not(loom))]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use spanwise_pool::span::Attribute;
+use spanwise_pool::{BufferPool, PooledSpan, SpanPool, TieredPool};
+
+/// Counts the bytes that are allocated now.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call goes to `System` as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Relaxed);
+        // SAFETY: the caller keeps `System`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: `block` came from `System` with this layout.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+/// A minute that passes at once: each second of it a few loans, a trim every 30 seconds.
+fn a_minute(mut each_second: impl FnMut(), trim: impl Fn()) {
+    for second in 1..=60 {
+        each_second();
+        if second % 30 == 0 {
+            trim();
+        }
+    }
+}
+
+/// Bytes allocated when idle, after a burst, and a minute later. One test, so that nothing else
+/// allocates meanwhile.
+#[test]
+fn a_minute_after_a_burst_memory_is_back() {
+    spans();
+    tiers();
+    buffers();
+}
+
+#[track_caller]
+fn check(idle: (usize, usize), burst: (usize, usize), after: (usize, usize)) {
+    assert!(burst.0 > 5 * idle.0 && burst.1 > 5 * idle.1, "no burst: {idle:?}, {burst:?}");
+    assert!(after.0 * 5 <= idle.0 * 6, "allocated: {idle:?} when idle, {after:?} after");
+    assert!(after.1 * 5 <= idle.1 * 6, "retained: {idle:?} when idle, {after:?} after");
+}
+
+fn spans() {
+    let before = LIVE.load(Relaxed);
+    let pool = SpanPool::new(512);
+    let slots = LIVE.load(Relaxed) - before;
+    let live = || (LIVE.load(Relaxed) - before - slots, pool.stats().retained_bytes);
+    let trickle = || drop([pool.lend(), pool.lend(), pool.lend()]);
+    let trim = || _ = pool.trim();
+    a_minute(trickle, trim);
+    let idle = live();
+    drop((0..2000).map(|_| pool.lend()).collect::<Vec<_>>());
+    let burst = live();
+    a_minute(trickle, trim);
+    check(idle, burst, live());
+}
+
+fn tiers() {
+    let before = LIVE.load(Relaxed);
+    let pool = TieredPool::<PooledSpan>::new(64);
+    let slots = LIVE.load(Relaxed) - before;
+    let retained = || pool.stats().map(|(_, stats)| stats.retained_bytes).sum();
+    let live = || (LIVE.load(Relaxed) - before - slots, retained());
+    let trickle = || drop((pool.lend(4), pool.lend(20), pool.lend(100)));
+    let trim = || _ = pool.trim();
+    a_minute(trickle, trim);
+    let idle = live();
+    // Spans that were expected to be small and were not.
+    let lent = (0..500).map(|size| {
+        let mut span = pool.lend(4);
+        let span_mut = span.as_mut().map(|span| &mut span.attributes);
+        span_mut
+            .into_iter()
+            .for_each(|list| list.extend((0..size).map(|_| Attribute::new("k", 1))));
+        span
+    });
+    drop(lent.collect::<Vec<_>>());
+    let burst = live();
+    a_minute(trickle, trim);
+    check(idle, burst, live());
+}
+
+fn buffers() {
+    let before = LIVE.load(Relaxed);
+    let pool = BufferPool::<Vec<u8>>::new(256, 4096);
+    let slots = LIVE.load(Relaxed) - before;
+    let live = || (LIVE.load(Relaxed) - before - slots, pool.stats().retained_bytes);
+    let trickle = || drop((pool.lend(), pool.lend().freeze()));
+    let trim = || _ = pool.trim();
+    a_minute(trickle, trim);
+    let idle = live();
+    drop((0..1000).map(|_| pool.lend().freeze()).collect::<Vec<_>>());
+    let burst = live();
+    a_minute(trickle, trim);
+    check(idle, burst, live());
+}

@@ -1,0 +1,112 @@
+//! Every interleaving of a few threads on a small pool, and every order their memory accesses may
+//! be seen in:
+//!
+//! ```sh
+//! RUSTFLAGS="--cfg loom" cargo test -p spanwise-pool --release --test loom
+//! ```
+#![cfg(loom)]
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+use spanwise_pool::{Pool, Recycle};
+
+/// Loom reports two who use it at once, and one who does not see what the last one did.
+struct Tracked(UnsafeCell<u32>);
+
+impl Tracked {
+    fn new() -> Self {
+        Tracked(UnsafeCell::new(0))
+    }
+
+    fn bump(&self) {
+        // SAFETY: none claimed; that this is nobody else's is what loom checks.
+        self.0.with_mut(|count| unsafe { *count += 1 });
+    }
+}
+
+// SAFETY: as in `bump`.
+unsafe impl Sync for Tracked {}
+
+impl Recycle for Tracked {
+    fn recycle(&mut self) -> bool {
+        self.bump();
+        true
+    }
+
+    fn retained_bytes(&self) -> usize {
+        // SAFETY: as in `bump`.
+        self.0.with(|count| unsafe { *count } as usize)
+    }
+}
+
+/// Preemptions per run: enough for all that two or three threads can do to each other in a slot,
+/// by the experience of others (tokio explores two).
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
+#[test]
+fn two_threads_lend_the_one_object() {
+    explore(|| {
+        let pool = Arc::new(Pool::filled(1, Tracked::new));
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || {
+                if let Some(object) = pool.try_lend() {
+                    object.bump();
+                }
+            }
+        });
+        pool.lend(Tracked::new).bump();
+        other.join().unwrap();
+        let stats = pool.stats();
+        assert_eq!((stats.retained, stats.outstanding), (1, 0));
+        assert_eq!(stats.hits + stats.misses, 2);
+    });
+}
+
+#[test]
+fn one_lends_while_one_trims() {
+    explore(|| {
+        let pool = Arc::new(Pool::filled(1, Tracked::new).with_byte_limit(100));
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || {
+                let _first = pool.trim();
+                let _second = pool.trim();
+            }
+        });
+        pool.lend(Tracked::new).bump();
+        other.join().unwrap();
+        pool.clear();
+        let stats = pool.stats();
+        assert_eq!((stats.retained, stats.outstanding, stats.retained_bytes), (0, 0, 0));
+    });
+}
+
+#[test]
+fn one_takes_and_puts_while_one_lends_and_one_looks() {
+    explore(|| {
+        let pool = Arc::new(Pool::filled(2, Tracked::new));
+        let taker = thread::spawn({
+            let pool = pool.clone();
+            move || {
+                let object = pool.take_or(Tracked::new);
+                object.bump();
+                drop(pool.put(object));
+            }
+        });
+        let lender = thread::spawn({
+            let pool = pool.clone();
+            move || pool.lend(Tracked::new).bump()
+        });
+        assert!(pool.stats().retained <= 2);
+        taker.join().unwrap();
+        lender.join().unwrap();
+        let stats = pool.stats();
+        assert_eq!((stats.retained, stats.outstanding), (2, 0));
+    });
+}

@@ -1,0 +1,42 @@
+//! The other backend keeps the same promises.
+#![cfg(all(feature = "object-pool", not(loom)))]
+
+mod support;
+
+use std::thread;
+
+use spanwise_pool::object_pool::Pool;
+use support::Canary;
+
+#[test]
+fn it_is_bounded_and_resets() {
+    let pool = Pool::<Vec<u8>>::new(2).with_byte_limit(100);
+    let lent: Vec<_> = (0..4).map(|_| pool.lend(|| vec![1; 40])).collect();
+    assert_eq!(pool.stats().outstanding, 4);
+    drop(lent);
+    let stats = pool.stats();
+    assert_eq!((stats.retained, stats.retained_bytes, stats.discarded), (2, 80, 2));
+    assert!(pool.try_lend().is_some_and(|buffer| buffer.is_empty() && buffer.capacity() == 40));
+    pool.clear();
+    assert!(pool.try_lend().is_none());
+    assert_eq!((pool.stats().retained, pool.stats().retained_bytes), (0, 0));
+}
+
+#[test]
+fn threads_never_share_a_canary() {
+    let pool = Pool::new(3);
+    thread::scope(|scope| {
+        for me in 0..4 {
+            let pool = &pool;
+            scope.spawn(move || {
+                for turn in 0..5000 {
+                    let mark = me * 5000 + turn;
+                    let mut canary = pool.lend(|| Canary::hatch(mark));
+                    canary.grasp(mark);
+                    canary.release(mark);
+                }
+            });
+        }
+    });
+    assert!(pool.stats().retained <= 3 && pool.stats().outstanding == 0);
+}

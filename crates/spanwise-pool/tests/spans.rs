@@ -1,0 +1,119 @@
+//! Pooled spans: nothing of the last one is left, each size has its tier.
+#![cfg(not(loom))]
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use spanwise_pool::span::{Attribute, LinkTo, SpanKind, Status, Text, Value};
+use spanwise_pool::{PooledSpan, SpanPool, TieredPool};
+
+/// Fills every field there is.
+fn write_all_over(span: &mut PooledSpan) {
+    span.trace_id = [0xaa; 16];
+    span.span_id = [0xbb; 8];
+    span.parent_span_id = [0xcc; 8];
+    (span.parent_is_remote, span.trace_flags) = (true, 1);
+    span.trace_state.push_str("ot=th:8");
+    span.name.push_str("GET /api/users");
+    span.kind = SpanKind::Server;
+    (span.start_unix_nanos, span.end_unix_nanos) = (1, 2);
+    (span.dropped_attributes, span.dropped_events, span.dropped_links) = (1, 2, 3);
+    span.set_status(Status::Error, "no such user")
+        .set_attribute("http.method", "GET")
+        .add_event("cache miss", 5, [Attribute::new("key", 7)])
+        .add_link(LinkTo::default(), [Attribute::new("why", "batch")]);
+}
+
+#[test]
+fn nothing_of_a_span_is_left_for_the_next() {
+    let pool = SpanPool::new(4);
+    write_all_over(&mut pool.lend());
+    let again = pool.lend();
+    assert_eq!(pool.stats().hits, 1);
+    // `Debug` shows every field, also one that is added later.
+    assert_eq!(format!("{:?}", *again), format!("{:?}", PooledSpan::default()));
+    assert!(again.attributes.capacity() >= 16);
+}
+
+#[test]
+fn a_warm_span_keeps_its_memory() {
+    let pool = SpanPool::new(1);
+    let bytes = || pool.stats().retained_bytes;
+    write_all_over(&mut pool.lend());
+    let warm = bytes();
+    write_all_over(&mut pool.lend());
+    assert!(warm > 16 * size_of::<Attribute>());
+    assert_eq!(bytes(), warm);
+}
+
+#[test]
+fn events_and_links_keep_their_attributes_apart() {
+    let mut span = PooledSpan::default();
+    span.add_event("a", 1, [Attribute::new("x", 1), Attribute::new("y", 2)])
+        .add_event("b", 2, [])
+        .add_event("c", 3, [Attribute::new("z", true)]);
+    let of = |name: &str| {
+        let event = span.events().find(|event| event.name == name).unwrap();
+        event.attributes.iter().map(|attribute| attribute.key.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (of("a"), of("b"), of("c")),
+        (vec!["x".into(), "y".into()], vec![], vec!["z".into()])
+    );
+    assert_eq!(span.events().map(|event| event.unix_nanos).sum::<u64>(), 6);
+}
+
+#[test]
+fn a_key_is_there_once_however_it_is_kept() {
+    let mut span = PooledSpan::default();
+    span.set_attribute("k", 1).set_attribute(String::from("k"), 2.5);
+    span.set_attribute(Arc::<str>::from("k"), "three");
+    assert_eq!(span.attributes, [Attribute::new("k", Value::Text(Text::Static("three")))]);
+}
+
+#[test]
+fn a_description_is_kept_of_errors_only() {
+    let mut span = PooledSpan::default();
+    span.set_status(Status::Error, "broken").set_status(Status::Ok, "fine");
+    assert_eq!((span.status, span.status_message.as_str()), (Status::Ok, ""));
+}
+
+/// The document's tiers: up to 8, up to 32, more; room for 8/4, 32/8, 128/16.
+#[test]
+fn tiers_are_chosen_by_the_expected_number() {
+    let pool = TieredPool::<PooledSpan>::new(4);
+    for (expected, room) in [(0, 8), (8, 8), (9, 32), (32, 32), (33, 128), (10_000, 128)] {
+        assert_eq!(pool.lend(expected).unwrap().attributes.capacity(), room, "{expected}");
+    }
+    let retained: Vec<_> = pool.stats().map(|(room, stats)| (room, stats.retained)).collect();
+    assert_eq!(retained, [(8, 1), (32, 1), (128, 1)]);
+    assert!(TieredPool::<Vec<u8>>::with_tiers(&[], 4).lend(1).is_none());
+}
+
+proptest! {
+    /// Wherever an object came from and however it has grown, it ends up where it is right.
+    #[test]
+    fn what_has_grown_comes_home_to_its_size(
+        loans in prop::collection::vec((0..200_usize, 0..700_usize), 1..60),
+    ) {
+        let pool = TieredPool::<Vec<u32>>::new(2);
+        for (expected, used) in loans {
+            let mut object = pool.lend(expected).unwrap();
+            prop_assert!(object.is_empty());
+            prop_assert!(object.capacity() >= expected.min(128));
+            object.extend((0..used).map(|n| n as u32));
+            let capacity = object.capacity();
+            drop(object);
+            let home = [8, 32, 128].into_iter().rev().find(|&room| room <= capacity);
+            for (room, stats) in pool.stats() {
+                prop_assert!(stats.retained <= 2);
+                prop_assert_eq!(stats.outstanding, 0);
+                let most = match room { 8 => 31, 32 => 127, _ => 512 };
+                prop_assert!(stats.retained_bytes <= stats.retained * most * 4);
+                if home == Some(room) && capacity <= 512 {
+                    prop_assert!(stats.retained > 0);
+                }
+            }
+        }
+    }
+}
