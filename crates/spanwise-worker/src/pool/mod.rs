@@ -1,0 +1,11 @@
+//! Worker pools: a bounded number of tasks at a time, a bounded number that wait.
+
+mod report;
+#[cfg(feature = "runtime")]
+mod tokio_pool;
+mod worker_pool;
+
+pub use report::{Reason, Rejected, Report, Shutdown};
+#[cfg(feature = "runtime")]
+pub use tokio_pool::TokioPool;
+pub use worker_pool::{PoolBuilder, PoolError, WorkerPool};

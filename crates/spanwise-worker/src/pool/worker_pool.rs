@@ -1,0 +1,419 @@
+use std::any::Any;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use std::{error, fmt, io, process, thread};
+
+use super::{Reason, Rejected, Report, Shutdown};
+
+/// A fixed number of named threads that run what they are given, and a bounded queue before them.
+///
+/// A task that panics is counted and costs its thread nothing. Dropping the pool abandons what
+/// waits and does not wait for what runs; [`shutdown`](Self::shutdown) does either as told, and
+/// says what became of each task.
+pub struct WorkerPool {
+    shared: Arc<Shared>,
+    threads: usize,
+}
+
+/// Sets up a [`WorkerPool`].
+#[must_use = "no thread is there before `build`"]
+pub struct PoolBuilder {
+    name: String,
+    threads: usize,
+    queue: usize,
+    stack_size: Option<usize>,
+    before: Arc<Before>,
+}
+
+type Before = dyn Fn() -> Box<dyn Any> + Send + Sync;
+type Task = Box<dyn FnOnce() + Send>;
+
+/// Why there is no pool.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PoolError {
+    /// A pool of no threads would run nothing.
+    NoThreads,
+    /// A queue of no places would take nothing.
+    NoQueue,
+    /// The operating system refused a thread. Those it had granted end.
+    Spawn(io::Error),
+}
+
+struct Shared {
+    /// Tells this pool's threads from others.
+    id: u64,
+    /// Where the threads live. A forked child has a copy of this, but not the threads.
+    pid: u32,
+    capacity: usize,
+    state: Mutex<State>,
+    /// A task waits, or the pool is closed.
+    work: Condvar,
+    /// There is room in the queue.
+    room: Condvar,
+    /// A thread has ended.
+    ended: Condvar,
+}
+
+struct State {
+    queue: VecDeque<Task>,
+    closed: bool,
+    /// Threads that wait for work and have not been told of any.
+    idle: usize,
+    /// Threads that wait for room.
+    waiting: usize,
+    /// Threads that have not ended.
+    alive: usize,
+    /// All but `queued`.
+    report: Report,
+}
+
+impl WorkerPool {
+    /// A pool whose threads are called `name-0`, `name-1` and so on (Linux cuts names after 15
+    /// bytes). By default as many as there are processors, and a queue of 1,000.
+    pub fn builder(name: impl Into<String>) -> PoolBuilder {
+        PoolBuilder {
+            name: name.into(),
+            threads: thread::available_parallelism().map_or(1, usize::from),
+            queue: 1000,
+            stack_size: None,
+            before: Arc::new(|| Box::new(())),
+        }
+    }
+
+    /// Queues a task, if there is room. Never waits for any.
+    ///
+    /// # Errors
+    /// The queue is full or the pool is shut down: the task comes back.
+    ///
+    /// # Cost
+    /// A short lock, an allocation if the task captures something, and the waking of a thread if
+    /// one sleeps.
+    pub fn try_submit<F: FnOnce() + Send + 'static>(&self, task: F) -> Result<(), Rejected<F>> {
+        let state = self.shared.lock();
+        self.submit(state, task)
+    }
+
+    /// Queues a task, and waits for room at most until `deadline`.
+    ///
+    /// # Errors
+    /// No room until then, or the pool is shut down: the task comes back. On a thread of this pool
+    /// it does not wait: there, waiting for the others could be waiting for oneself.
+    pub fn submit_until<F: FnOnce() + Send + 'static>(
+        &self,
+        task: F,
+        deadline: Instant,
+    ) -> Result<(), Rejected<F>> {
+        let mut state = self.shared.lock();
+        while !state.closed && state.queue.len() >= self.shared.capacity && !self.is_own_thread() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state.waiting += 1;
+            let waited = self.shared.room.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
+        }
+        self.submit(state, task)
+    }
+
+    /// What became of the tasks so far.
+    pub fn report(&self) -> Report {
+        self.shared.lock().read()
+    }
+
+    /// How many threads it has.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Takes no more tasks, runs or drops those that wait, and waits for the threads to end, at
+    /// most until `deadline`. What still waits then is dropped and counted as abandoned; what still
+    /// runs is left to its thread.
+    ///
+    /// Blocks on a condition variable and nothing else, so it works from inside any runtime and
+    /// from `Drop`. On a thread of this pool and in a forked child it does not wait. A second call
+    /// waits again and reports again.
+    pub fn shutdown(&self, how: Shutdown, deadline: Instant) -> Report {
+        if self.is_forked_child() {
+            return Report::default();
+        }
+        let mut state = self.shared.lock();
+        state.closed = true;
+        let dropped = if how == Shutdown::Abandon { state.abandon() } else { VecDeque::new() };
+        drop(state);
+        self.shared.work.notify_all();
+        self.shared.room.notify_all();
+        drop_fenced(dropped);
+
+        let mut state = self.shared.lock();
+        while state.alive > 0 && !self.is_own_thread() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.shared.ended.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let dropped = state.abandon();
+        let report = state.read();
+        drop(state);
+        drop_fenced(dropped);
+        report
+    }
+
+    fn submit<F: FnOnce() + Send + 'static>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        task: F,
+    ) -> Result<(), Rejected<F>> {
+        let reason = match state.queue.len() < self.shared.capacity {
+            _ if state.closed => Reason::Closed,
+            false => Reason::Full,
+            true => {
+                state.queue.push_back(Box::new(task));
+                state.report.submitted += 1;
+                // Each sleeper is told of one task, and a task wakes one sleeper at most.
+                let wake = state.idle > 0;
+                state.idle -= usize::from(wake);
+                drop(state);
+                if wake {
+                    self.shared.work.notify_one();
+                }
+                return Ok(());
+            }
+        };
+        state.report.rejected += 1;
+        drop(state);
+        Err(Rejected { task, reason })
+    }
+
+    fn is_own_thread(&self) -> bool {
+        CURRENT.get() == self.shared.id
+    }
+
+    fn is_forked_child(&self) -> bool {
+        process::id() != self.shared.pid
+    }
+}
+
+/// Abandons what waits; does not wait for what runs.
+impl Drop for WorkerPool {
+    fn drop(&mut self) {
+        if !self.is_forked_child() {
+            self.shared.close();
+        }
+    }
+}
+
+impl PoolBuilder {
+    /// Threads, and so tasks at a time. Default: one for each processor.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Tasks that may wait. Default 1,000.
+    pub fn with_queue(mut self, tasks: usize) -> Self {
+        self.queue = tasks;
+        self
+    }
+
+    /// Stack of a thread in bytes; the default is Rust's (2 MiB, or `RUST_MIN_STACK`). Only what is
+    /// touched takes memory.
+    pub fn with_stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Runs `hook` on each thread before anything else, and keeps what it returns until the end of
+    /// the thread. The place to enter a scope, say one that suppresses telemetry.
+    pub fn with_before<G: 'static>(mut self, hook: impl Fn() -> G + Send + Sync + 'static) -> Self {
+        self.before = Arc::new(move || Box::new(hook()));
+        self
+    }
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// No threads or no queue were asked for, or the operating system refused a thread.
+    pub fn build(self) -> Result<WorkerPool, PoolError> {
+        if self.threads == 0 {
+            return Err(PoolError::NoThreads);
+        }
+        if self.queue == 0 {
+            return Err(PoolError::NoQueue);
+        }
+        let shared = Arc::new(Shared {
+            id: NEXT_ID.fetch_add(1, Relaxed),
+            pid: process::id(),
+            capacity: self.queue,
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                closed: false,
+                idle: 0,
+                waiting: 0,
+                alive: 0,
+                report: Report::default(),
+            }),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            ended: Condvar::new(),
+        });
+        let pool = WorkerPool { shared, threads: self.threads };
+        // A name with a NUL would panic further down.
+        let name = self.name.replace('\0', "");
+        for index in 0..self.threads {
+            let mut thread = thread::Builder::new().name(format!("{name}-{index}"));
+            if let Some(bytes) = self.stack_size {
+                thread = thread.stack_size(bytes);
+            }
+            let (shared, before) = (pool.shared.clone(), self.before.clone());
+            pool.shared.lock().alive += 1;
+            let spawned = thread.spawn(move || {
+                let alive = Alive(shared);
+                CURRENT.set(alive.0.id);
+                // A hook that panics costs what it would have kept, not the thread.
+                let kept = catch_unwind(AssertUnwindSafe(|| before()));
+                alive.0.run();
+                drop_fenced(kept);
+            });
+            if let Err(error) = spawned {
+                pool.shared.lock().alive -= 1;
+                return Err(PoolError::Spawn(error));
+            }
+        }
+        Ok(pool)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A thread's life.
+    fn run(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some(task) = state.queue.pop_front() {
+                state.report.running += 1;
+                let somebody_waits = state.waiting > 0;
+                drop(state);
+                if somebody_waits {
+                    self.room.notify_one();
+                }
+                let ran = catch_unwind(AssertUnwindSafe(task));
+                state = self.lock();
+                state.report.running -= 1;
+                match ran {
+                    Ok(()) => state.report.completed += 1,
+                    Err(panic) => {
+                        state.report.panicked += 1;
+                        // Its destructor could panic once more.
+                        std::mem::forget(panic);
+                    }
+                }
+                continue;
+            }
+            if state.closed {
+                return;
+            }
+            state.idle += 1;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            // Woken for nothing, it may still count as idle: then a task wakes it once for nothing
+            // too. It never counts less than it should.
+        }
+    }
+
+    fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let dropped = state.abandon();
+        drop(state);
+        self.work.notify_all();
+        self.room.notify_all();
+        drop_fenced(dropped);
+    }
+}
+
+impl State {
+    fn read(&self) -> Report {
+        Report { queued: self.queue.len(), ..self.report }
+    }
+
+    /// Takes what waits out, to be dropped without the lock.
+    #[must_use]
+    fn abandon(&mut self) -> VecDeque<Task> {
+        self.report.abandoned += self.queue.len() as u64;
+        std::mem::take(&mut self.queue)
+    }
+}
+
+/// Reports the end of a thread, however it comes.
+struct Alive(Arc<Shared>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.lock().alive -= 1;
+        self.0.ended.notify_all();
+    }
+}
+
+/// Drops what is not ours: its destructors may panic, and that goes no further.
+fn drop_fenced<T>(strange: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(strange))) {
+        std::mem::forget(panic);
+    }
+}
+
+impl fmt::Debug for WorkerPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerPool")
+            .field("threads", &self.threads)
+            .field("report", &self.report())
+            .finish()
+    }
+}
+
+impl fmt::Debug for PoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("name", &self.name)
+            .field("threads", &self.threads)
+            .field("queue", &self.queue)
+            .field("stack_size", &self.stack_size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for PoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PoolError::NoThreads => f.write_str("threads is 0; set at least 1"),
+            PoolError::NoQueue => f.write_str("queue is 0; set at least 1"),
+            PoolError::Spawn(error) => write!(f, "a thread could not be started: {error}"),
+        }
+    }
+}
+
+impl error::Error for PoolError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            PoolError::Spawn(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+thread_local! {
+    /// Id of the pool this thread belongs to. Has no destructor, so it can be read to the very end.
+    static CURRENT: Cell<u64> = const { Cell::new(0) };
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);

@@ -1,0 +1,165 @@
+//! So many per second, and no more.
+
+mod error;
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, clock::Clock as _};
+
+pub use error::{RateError, TooMany};
+
+use crate::{Clock, SystemClock};
+
+/// Lets a number of things through per time, with bursts up to a bound.
+///
+/// The `governor` crate (GCRA, as in ATM networks) behind a clock that can be virtual: the state is
+/// one word, of which each permit changes one. After a pause of `burst` times the period, `burst`
+/// permits are there at once; from then on one each period.
+///
+/// On a hot path take many at a time: all threads meet at that word.
+pub struct RateLimiter<C: Clock = SystemClock> {
+    limiter: governor::RateLimiter<NotKeyed, InMemoryState, Since<C>, NoOpMiddleware<Duration>>,
+    clock: Since<C>,
+    burst: NonZeroU32,
+}
+
+/// Time since the limiter was made: what governor counts in.
+#[derive(Clone)]
+struct Since<C> {
+    start: Instant,
+    clock: C,
+}
+
+impl RateLimiter {
+    /// `rate` permits per second, and at most `burst` at once after a pause.
+    ///
+    /// # Errors
+    /// A rate or a burst of 0, or a rate above 10⁹.
+    pub fn per_second(rate: u32, burst: u32) -> Result<Self, RateError> {
+        Self::per_second_by(SystemClock, rate, burst)
+    }
+
+    /// One permit each `period`, and at most `burst` at once after a pause.
+    ///
+    /// # Errors
+    /// A period or a burst of 0.
+    pub fn every(period: Duration, burst: u32) -> Result<Self, RateError> {
+        Self::every_by(SystemClock, period, burst)
+    }
+}
+
+impl<C: Clock> RateLimiter<C> {
+    /// [`per_second`](RateLimiter::per_second) by this clock.
+    ///
+    /// # Errors
+    /// As [`per_second`](RateLimiter::per_second).
+    pub fn per_second_by(clock: C, rate: u32, burst: u32) -> Result<Self, RateError> {
+        let nanos = 1_000_000_000_u32.checked_div(rate).filter(|&nanos| nanos > 0);
+        let nanos = nanos.ok_or(RateError::Rate { per_second: rate })?;
+        Self::every_by(clock, Duration::from_nanos(nanos.into()), burst)
+    }
+
+    /// [`every`](RateLimiter::every) by this clock.
+    ///
+    /// # Errors
+    /// As [`every`](RateLimiter::every).
+    pub fn every_by(clock: C, period: Duration, burst: u32) -> Result<Self, RateError> {
+        let burst = NonZeroU32::new(burst).ok_or(RateError::Burst)?;
+        let quota = Quota::with_period(period).ok_or(RateError::Period)?.allow_burst(burst);
+        let clock = Since { start: clock.now(), clock };
+        let limiter = governor::RateLimiter::direct_with_clock(quota, clock.clone());
+        Ok(RateLimiter { limiter, clock, burst })
+    }
+
+    /// Takes one permit, if it is there.
+    ///
+    /// # Errors
+    /// When it will be there, if nobody else takes it.
+    ///
+    /// # Cost
+    /// A clock reading and one compare-and-exchange, more when threads meet.
+    pub fn try_acquire(&self) -> Result<(), Instant> {
+        self.limiter.check().map_err(|not_until| self.instant_of(&not_until))
+    }
+
+    /// Takes `n` permits, if they are there, or none.
+    ///
+    /// # Errors
+    /// More than `burst` are never there: [`TooMany`]. Within: when they will be there, if nobody
+    /// else takes them.
+    pub fn try_acquire_n(&self, n: u32) -> Result<Result<(), Instant>, TooMany> {
+        let Some(n) = NonZeroU32::new(n) else { return Ok(Ok(())) };
+        match self.limiter.check_n(n) {
+            Ok(taken) => Ok(taken.map_err(|not_until| self.instant_of(&not_until))),
+            Err(_) => Err(TooMany { asked: n.get(), burst: self.burst.get() }),
+        }
+    }
+
+    /// Takes `n` permits, and waits for them at most until `deadline`; returns whether it has them.
+    ///
+    /// Blocks the thread. When they will not be there by the deadline, it says so at once.
+    ///
+    /// # Errors
+    /// [`TooMany`], at once.
+    pub fn acquire_n_until(&self, n: u32, deadline: Instant) -> Result<bool, TooMany> {
+        loop {
+            match self.try_acquire_n(n)? {
+                Ok(()) => return Ok(true),
+                Err(at) if at > deadline => return Ok(false),
+                Err(at) => self.clock.clock.wait_until(at),
+            }
+        }
+    }
+
+    /// The most permits that can be had at once.
+    pub fn burst(&self) -> u32 {
+        self.burst.get()
+    }
+
+    fn instant_of(&self, not_until: &governor::NotUntil<Duration>) -> Instant {
+        let wait = not_until.wait_time_from(self.clock.now());
+        let now = self.clock.clock.now();
+        now.checked_add(wait).unwrap_or(now)
+    }
+}
+
+#[cfg(feature = "runtime")]
+impl<C: crate::Timer> RateLimiter<C> {
+    /// Takes a permit when it is there.
+    ///
+    /// Not a queue: whoever asks first after a permit has come gets it. Cancel safe.
+    pub async fn acquire(&self) {
+        while let Err(at) = self.try_acquire() {
+            self.clock.clock.sleep_until(at).await;
+        }
+    }
+
+    /// Takes `n` permits when they are there, all at once.
+    ///
+    /// # Errors
+    /// [`TooMany`], at once.
+    pub async fn acquire_n(&self, n: u32) -> Result<(), TooMany> {
+        while let Err(at) = self.try_acquire_n(n)? {
+            self.clock.clock.sleep_until(at).await;
+        }
+        Ok(())
+    }
+}
+
+impl<C: Clock> governor::clock::Clock for Since<C> {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.clock.now().saturating_duration_since(self.start)
+    }
+}
+
+impl<C: Clock> fmt::Debug for RateLimiter<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimiter").field("burst", &self.burst).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,146 @@
+//! Monotonic time as an argument: the system's, or one that a test moves.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where "now" comes from, and waiting for later.
+///
+/// For what has to wait by itself, like [`RateLimiter`](crate::RateLimiter). What only decides
+/// takes an [`Instant`] and has no clock. Span times are another matter: see [`clock`](crate::clock).
+pub trait Clock: Clone + Send + Sync + 'static {
+    /// The time now. Never goes back.
+    fn now(&self) -> Instant;
+
+    /// Blocks the thread until `at`.
+    fn wait_until(&self, at: Instant);
+}
+
+/// A clock that a task can wait on, too.
+#[cfg(feature = "runtime")]
+pub trait Timer: Clock {
+    /// Ends at `at`.
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send;
+}
+
+/// The system's monotonic clock. As a [`Timer`] it needs a tokio runtime with time enabled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wait_until(&self, at: Instant) {
+        loop {
+            let left = at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left);
+        }
+    }
+}
+
+#[cfg(feature = "runtime")]
+impl Timer for SystemClock {
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep_until(at.into())
+    }
+}
+
+/// A clock that stands still until it is told to [`advance`](Self::advance). All clones are one.
+#[derive(Clone, Debug)]
+pub struct VirtualClock {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    time: Mutex<Time>,
+    moved: Condvar,
+}
+
+#[derive(Debug)]
+struct Time {
+    now: Instant,
+    /// Tasks that wait, and those that have stopped to: woken at each move to look for themselves.
+    #[cfg(feature = "runtime")]
+    sleepers: Vec<std::task::Waker>,
+    /// Waits so far, of threads and tasks.
+    waits: u64,
+}
+
+impl VirtualClock {
+    /// A clock that stands at the present.
+    pub fn new() -> Self {
+        let time = Time {
+            now: Instant::now(),
+            #[cfg(feature = "runtime")]
+            sleepers: Vec::new(),
+            waits: 0,
+        };
+        VirtualClock { shared: Arc::new(Shared { time: Mutex::new(time), moved: Condvar::new() }) }
+    }
+
+    /// Lets so much time pass, at once.
+    pub fn advance(&self, by: Duration) {
+        let mut time = self.time();
+        // An instant past the end of time is as good as the end.
+        time.now = time.now.checked_add(by).unwrap_or(time.now);
+        #[cfg(feature = "runtime")]
+        let sleepers = std::mem::take(&mut time.sleepers);
+        drop(time);
+        self.shared.moved.notify_all();
+        #[cfg(feature = "runtime")]
+        sleepers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// How often somebody began to wait, so far: a test can see that its subject does, before it
+    /// lets time pass.
+    pub fn waits(&self) -> u64 {
+        self.time().waits
+    }
+
+    fn time(&self) -> MutexGuard<'_, Time> {
+        self.shared.time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Instant {
+        self.time().now
+    }
+
+    fn wait_until(&self, at: Instant) {
+        let mut time = self.time();
+        time.waits += 1;
+        while time.now < at {
+            time = self.shared.moved.wait(time).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+#[cfg(feature = "runtime")]
+impl Timer for VirtualClock {
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send {
+        self.time().waits += 1;
+        let clock = self.clone();
+        std::future::poll_fn(move |cx| {
+            let mut time = clock.time();
+            if time.now >= at {
+                return std::task::Poll::Ready(());
+            }
+            if !time.sleepers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                time.sleepers.push(cx.waker().clone());
+            }
+            std::task::Poll::Pending
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! The worker pool: bounded, fenced, and accountable to the task.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use spanwise_worker::{PoolBuilder, PoolError, Reason, Report, Shutdown, WorkerPool};
+
+/// Never reached unless something is broken.
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+fn settings(threads: usize, queue: usize) -> PoolBuilder {
+    WorkerPool::builder("test").with_threads(threads).with_queue(queue)
+}
+
+/// Occupies all threads of the pool, until it is called off.
+fn occupy(pool: &WorkerPool) -> impl FnOnce() + use<> {
+    let (inside, leave) =
+        (Arc::new(Barrier::new(pool.threads() + 1)), Arc::new(Barrier::new(pool.threads() + 1)));
+    for _ in 0..pool.threads() {
+        let (inside, leave) = (inside.clone(), leave.clone());
+        let task = move || {
+            inside.wait();
+            leave.wait();
+        };
+        assert!(pool.submit_until(task, far()).is_ok());
+    }
+    inside.wait();
+    move || _ = leave.wait()
+}
+
+#[track_caller]
+fn law(report: Report) {
+    let Report { submitted, completed, panicked, abandoned, running, queued, .. } = report;
+    let sum = completed + panicked + abandoned + running as u64 + queued as u64;
+    assert_eq!(submitted, sum, "{report:?}");
+}
+
+#[test]
+fn tasks_run_on_threads_of_the_pools_name() {
+    let pool = settings(2, 10).build().unwrap();
+    let (told, names) = mpsc::channel();
+    for _ in 0..10 {
+        let told = told.clone();
+        let task = move || told.send(thread::current().name().map(str::to_owned)).unwrap();
+        assert!(pool.submit_until(task, far()).is_ok());
+    }
+    drop(told);
+    assert!(names.iter().all(|name| matches!(name.as_deref(), Some("test-0" | "test-1"))));
+    let report = pool.shutdown(Shutdown::Drain, far());
+    assert_eq!((report.completed, report.is_clean()), (10, true));
+}
+
+#[test]
+fn a_full_pool_gives_the_task_back() {
+    let pool = settings(1, 1).build().unwrap();
+    let call_off = occupy(&pool);
+    assert!(pool.try_submit(|| ()).is_ok());
+    let mine = String::from("mine");
+    let rejected = pool.try_submit(move || drop(mine)).unwrap_err();
+    assert_eq!(
+        (rejected.reason, pool.report().rejected, pool.report().queued),
+        (Reason::Full, 1, 1)
+    );
+    assert!(pool.submit_until(|| (), Instant::now() + Duration::from_millis(2)).is_err());
+    call_off();
+    assert!(pool.submit_until(rejected.task, far()).is_ok(), "later there is room");
+    assert!(pool.shutdown(Shutdown::Drain, far()).is_clean());
+    assert_eq!(pool.try_submit(|| ()).unwrap_err().reason, Reason::Closed);
+}
+
+#[test]
+fn a_panic_costs_nothing_but_its_task() {
+    struct Grenade;
+    impl Drop for Grenade {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("again"));
+        }
+    }
+    let pool = settings(1, 100).build().unwrap();
+    for _ in 0..10 {
+        assert!(pool.try_submit(|| resume_unwind(Box::new(Grenade))).is_ok());
+    }
+    assert!(pool.try_submit(|| ()).is_ok());
+    let report = pool.shutdown(Shutdown::Drain, far());
+    assert_eq!((report.panicked, report.completed, report.running), (10, 1, 0));
+    law(report);
+}
+
+#[test]
+fn drain_runs_what_waits() {
+    let pool = settings(2, 1000).build().unwrap();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let call_off = occupy(&pool);
+    for _ in 0..1000 {
+        let ran = ran.clone();
+        assert!(pool.try_submit(move || _ = ran.fetch_add(1, SeqCst)).is_ok());
+    }
+    call_off();
+    let report = pool.shutdown(Shutdown::Drain, far());
+    assert_eq!((ran.load(SeqCst), report.completed, report.abandoned), (1000, 1002, 0));
+    assert!(report.is_clean());
+}
+
+#[test]
+fn abandon_drops_what_waits_and_counts_it() {
+    let pool = settings(1, 10).build().unwrap();
+    let call_off = occupy(&pool);
+    let alive = Arc::new(());
+    for _ in 0..10 {
+        let alive = alive.clone();
+        assert!(pool.try_submit(move || drop(alive)).is_ok());
+    }
+    let report = pool.shutdown(Shutdown::Abandon, Instant::now());
+    assert_eq!((report.abandoned, report.running, report.is_clean()), (10, 1, false));
+    assert_eq!(Arc::strong_count(&alive), 1, "they are gone");
+    law(report);
+    call_off();
+    let report = pool.shutdown(Shutdown::Abandon, far());
+    assert_eq!((report.completed, report.running), (1, 0), "what ran came to its end");
+}
+
+#[test]
+fn a_drain_that_is_late_abandons_the_rest() {
+    let pool = settings(1, 10).build().unwrap();
+    let call_off = occupy(&pool);
+    for _ in 0..3 {
+        assert!(pool.try_submit(|| ()).is_ok());
+    }
+    let report = pool.shutdown(Shutdown::Drain, Instant::now() + Duration::from_millis(2));
+    assert_eq!((report.abandoned, report.running, report.queued), (3, 1, 0));
+    law(report);
+    call_off();
+}
+
+#[test]
+fn a_task_may_use_its_own_pool() {
+    let pool = Arc::new(settings(1, 1).build().unwrap());
+    let (told, heard) = mpsc::channel();
+    let inner = pool.clone();
+    let task = move || {
+        // The queue has one place; the one thread cannot make room while it is in here.
+        let first = inner.submit_until(|| (), far()).is_ok();
+        let second = inner.submit_until(|| (), far()).is_ok();
+        let report = inner.shutdown(Shutdown::Drain, far());
+        told.send((first, second, report.running)).unwrap();
+    };
+    assert!(pool.try_submit(task).is_ok());
+    assert_eq!(heard.recv().unwrap(), (true, false, 1), "it neither hangs nor waits for itself");
+    law(pool.shutdown(Shutdown::Drain, far()));
+}
+
+#[test]
+fn dropping_the_pool_does_not_wait() {
+    let pool = settings(2, 10).build().unwrap();
+    let call_off = occupy(&pool);
+    let alive = Arc::new(());
+    let held = alive.clone();
+    assert!(pool.try_submit(move || drop(held)).is_ok());
+    drop(pool);
+    assert_eq!(Arc::strong_count(&alive), 1);
+    call_off();
+}
+
+#[test]
+fn a_hook_runs_on_each_thread_and_lasts_as_long() {
+    struct Counted(Arc<AtomicUsize>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(10, SeqCst);
+        }
+    }
+    let seen = Arc::new(AtomicUsize::new(0));
+    let hook = {
+        let seen = seen.clone();
+        move || {
+            seen.fetch_add(1, SeqCst);
+            Counted(seen.clone())
+        }
+    };
+    let pool = WorkerPool::builder("hook\0ed")
+        .with_threads(3)
+        .with_stack_size(128 * 1024)
+        .with_before(hook)
+        .build()
+        .unwrap();
+    occupy(&pool)();
+    assert_eq!(seen.load(SeqCst), 3);
+    pool.shutdown(Shutdown::Drain, far());
+    assert_eq!(seen.load(SeqCst), 33);
+}
+
+#[test]
+fn bad_settings_are_named() {
+    let no_threads = WorkerPool::builder("x").with_threads(0).build().unwrap_err();
+    let no_queue = WorkerPool::builder("x").with_queue(0).build().unwrap_err();
+    assert!(matches!(no_threads, PoolError::NoThreads) && matches!(no_queue, PoolError::NoQueue));
+    assert_eq!(no_threads.to_string(), "threads is 0; set at least 1");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Whatever is submitted from whatever number of threads and however it ends: no task is lost
+    /// without a count, and none runs twice.
+    #[test]
+    fn the_account_is_exact(
+        threads in 1..4_usize,
+        queue in 1..20_usize,
+        submitters in 1..4_usize,
+        each in 0..200_usize,
+        panicking in any::<u8>(),
+        drain in any::<bool>(),
+    ) {
+        let pool = settings(threads, queue).build().unwrap();
+        let (ran, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
+        let rejected: usize = thread::scope(|scope| {
+            let submitting = (0..submitters).map(|_| scope.spawn(|| {
+                let mut rejected = 0;
+                for turn in 0..each {
+                    let (ran, alive) = (ran.clone(), dropped.clone());
+                    let task = move || {
+                        let _alive = alive;
+                        ran.fetch_add(1, SeqCst);
+                        if turn % 256 == usize::from(panicking) {
+                            resume_unwind(Box::new(()));
+                        }
+                    };
+                    let taken = match turn % 2 {
+                        0 => pool.try_submit(task).is_ok(),
+                        _ => pool.submit_until(task, far()).is_ok(),
+                    };
+                    rejected += usize::from(!taken);
+                    law(pool.report());
+                }
+                rejected
+            }));
+            let submitting: Vec<_> = submitting.collect();
+            submitting.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let how = if drain { Shutdown::Drain } else { Shutdown::Abandon };
+        let report = pool.shutdown(how, far());
+        law(report);
+        prop_assert_eq!(report.submitted as usize + rejected, submitters * each);
+        prop_assert_eq!(report.rejected as usize, rejected);
+        prop_assert_eq!((report.completed + report.panicked) as usize, ran.load(SeqCst));
+        prop_assert_eq!((report.running, report.queued), (0, 0));
+        prop_assert!(!drain || report.abandoned == 0);
+        prop_assert_eq!(Arc::strong_count(&dropped), 1, "every task is gone");
+    }
+}

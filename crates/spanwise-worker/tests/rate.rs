@@ -1,0 +1,132 @@
+//! The rate limiter, in virtual time.
+
+use std::thread;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use spanwise_worker::{Clock as _, RateError, RateLimiter, TooMany, VirtualClock};
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn a_burst_then_one_each_period() {
+    let clock = VirtualClock::new();
+    let limiter = RateLimiter::per_second_by(clock.clone(), 10, 3).unwrap();
+    for _ in 0..3 {
+        assert_eq!(limiter.try_acquire(), Ok(()));
+    }
+    let next = limiter.try_acquire().unwrap_err();
+    assert_eq!(next - clock.now(), 100 * MS);
+    clock.advance(99 * MS);
+    assert!(limiter.try_acquire().is_err());
+    clock.advance(MS);
+    assert_eq!(limiter.try_acquire(), Ok(()));
+    clock.advance(3600 * 1000 * MS);
+    assert_eq!((limiter.try_acquire_n(3), limiter.try_acquire().is_err()), (Ok(Ok(())), true));
+}
+
+#[test]
+fn more_than_the_burst_is_an_error_at_once() {
+    let limiter = RateLimiter::per_second(10, 3).unwrap();
+    let too_many = TooMany { asked: 4, burst: 3 };
+    assert_eq!(limiter.try_acquire_n(4), Err(too_many));
+    assert_eq!(limiter.acquire_n_until(4, VirtualClock::new().now()), Err(too_many));
+    assert_eq!(
+        too_many.to_string(),
+        "4 permits asked for at once; the burst is 3, take them in parts"
+    );
+    assert_eq!(limiter.try_acquire_n(0), Ok(Ok(())));
+}
+
+#[test]
+fn bad_settings_are_named() {
+    for (rate, burst, error) in [
+        (0, 1, RateError::Rate { per_second: 0 }),
+        (2_000_000_000, 1, RateError::Rate { per_second: 2_000_000_000 }),
+        (1, 0, RateError::Burst),
+    ] {
+        assert_eq!(RateLimiter::per_second(rate, burst).unwrap_err(), error);
+    }
+    assert_eq!(RateLimiter::every(Duration::ZERO, 1).unwrap_err(), RateError::Period);
+}
+
+#[test]
+fn a_thread_waits_no_longer_than_it_helps() {
+    let clock = VirtualClock::new();
+    let limiter = RateLimiter::every_by(clock.clone(), 100 * MS, 1).unwrap();
+    assert_eq!(limiter.try_acquire(), Ok(()));
+    let too_soon = clock.now() + 99 * MS;
+    assert_eq!(limiter.acquire_n_until(1, too_soon), Ok(false), "known at once");
+    let deadline = clock.now() + 100 * MS;
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| limiter.acquire_n_until(1, deadline));
+        while clock.waits() == 0 {
+            thread::yield_now();
+        }
+        clock.advance(100 * MS);
+        assert_eq!(waiting.join().unwrap(), Ok(true));
+    });
+}
+
+#[tokio::test]
+async fn a_task_waits_in_virtual_time() {
+    let clock = VirtualClock::new();
+    let limiter = RateLimiter::per_second_by(clock.clone(), 1000, 2).unwrap();
+    limiter.acquire_n(2).await.unwrap();
+    assert!(limiter.acquire_n(3).await.is_err());
+    let start = clock.now();
+    let work = async {
+        for _ in 0..50 {
+            limiter.acquire().await;
+        }
+        clock.now() - start
+    };
+    let time = async {
+        loop {
+            clock.advance(MS / 4);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        took = work => assert_eq!(took, 50 * MS),
+        () = time => {}
+    }
+}
+
+proptest! {
+    /// In any stretch of time no more than its permits and the burst, whoever asks and however.
+    #[test]
+    fn never_more_than_rate_and_burst(
+        rate in 1..2000_u32,
+        burst in 1..50_u32,
+        asks in prop::collection::vec((0..20_u32, 1..60_u32), 1..200),
+    ) {
+        let clock = VirtualClock::new();
+        let limiter = RateLimiter::per_second_by(clock.clone(), rate, burst).unwrap();
+        let period = Duration::from_nanos(u64::from(1_000_000_000 / rate));
+        let start = clock.now();
+        let mut taken: Vec<(Duration, u32)> = Vec::new();
+        for (pause, n) in asks {
+            clock.advance(pause * MS);
+            match limiter.try_acquire_n(n) {
+                Err(too_many) => prop_assert!(n > burst && too_many.burst == burst),
+                Ok(Ok(())) => taken.push((clock.now() - start, n)),
+                // Told truly: then they are there.
+                Ok(Err(at)) => {
+                    clock.advance(at - clock.now());
+                    prop_assert_eq!(limiter.try_acquire_n(n), Ok(Ok(())));
+                    taken.push((clock.now() - start, n));
+                }
+            }
+        }
+        for (from, &(begin, _)) in taken.iter().enumerate() {
+            let mut sum = 0;
+            for &(end, n) in &taken[from..] {
+                sum += n;
+                let earned = (end - begin).as_nanos() / period.as_nanos();
+                prop_assert!(u128::from(sum) <= earned + u128::from(burst) + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Permits: never more out than there are, for threads and tasks alike.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use spanwise_worker::Semaphore;
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+#[test]
+fn a_permit_comes_back_when_it_is_dropped() {
+    let semaphore = Semaphore::new(2);
+    let (one, two) = (semaphore.try_acquire(), semaphore.try_acquire_owned());
+    assert!(one.is_some() && two.is_some() && semaphore.try_acquire().is_none());
+    drop(one);
+    assert!(semaphore.try_acquire().is_some());
+    drop(two);
+    assert_eq!(semaphore.available(), 2);
+    assert!(semaphore.try_acquire_n(3).is_none() && semaphore.try_acquire_n(2).is_some());
+}
+
+#[test]
+fn waiting_ends_by_the_deadline() {
+    let semaphore = Semaphore::new(1);
+    let permit = semaphore.try_acquire();
+    assert!(semaphore.acquire_until(Instant::now() + Duration::from_millis(2)).is_none());
+    drop(permit);
+    assert!(
+        semaphore.acquire_until(Instant::now()).is_some(),
+        "one that is free is not waited for"
+    );
+    assert!(semaphore.acquire_n_until(2, Instant::now() + Duration::from_millis(2)).is_none());
+    assert_eq!(semaphore.available(), 1, "who gave up waiting holds nothing");
+}
+
+/// Threads and tasks together.
+#[test]
+fn never_more_than_there_are() {
+    let (semaphore, now, most) = (Semaphore::new(3), AtomicUsize::new(0), AtomicUsize::new(0));
+    let enter = || _ = most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+    let leave = || _ = now.fetch_sub(1, SeqCst);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    let permit = semaphore.acquire_until(far());
+                    assert!(permit.is_some());
+                    enter();
+                    thread::yield_now();
+                    leave();
+                }
+            });
+        }
+        scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let task = async || {
+                    for _ in 0..200 {
+                        let _permit = semaphore.acquire().await;
+                        enter();
+                        tokio::task::yield_now().await;
+                        leave();
+                    }
+                };
+                tokio::join!(task(), task(), task());
+            });
+        });
+    });
+    assert!((2..=3).contains(&most.load(SeqCst)), "{most:?}");
+    assert_eq!(semaphore.available(), 3);
+}
+
+#[tokio::test]
+async fn a_task_that_stops_waiting_holds_nothing() {
+    let semaphore = Semaphore::new(1);
+    let permit = semaphore.acquire_owned().await;
+    assert!(tokio::time::timeout(Duration::from_millis(2), semaphore.acquire()).await.is_err());
+    let waiting = tokio::spawn({
+        let semaphore = semaphore.clone();
+        async move { drop(semaphore.acquire_n(1).await) }
+    });
+    drop(permit);
+    waiting.await.unwrap();
+    assert_eq!(semaphore.available(), 1);
+}
