@@ -45,10 +45,10 @@ use std::time::SystemTime;
 /// ```
 #[derive(Clone)]
 pub struct Tracer {
-    core: Arc<Core>,
-    scope: u32,
+    pub(crate) core: Arc<Core>,
+    pub(crate) scope: u32,
     /// For samplers that ask.
-    scope_name: Arc<str>,
+    pub(crate) scope_name: Arc<str>,
     /// Keeps the provider running.
     _provider: Arc<Handle>,
 }
@@ -278,4 +278,4 @@ impl fmt::Debug for Tracer {
 }
 
 /// W3C Trace Context level 2: the trace id is random in its low 56 bits.
-const RANDOM: TraceFlags = TraceFlags::new(0x02);
+pub(crate) const RANDOM: TraceFlags = TraceFlags::new(0x02);

@@ -241,6 +241,21 @@ impl SpanWriter {
         }
     }
 
+    /// Counts what was left out before it came here, say by whoever collected the span.
+    /// `truncated_values` has no field in OTLP and shows in [`losses`](Self::losses) only.
+    pub fn left_out(&mut self, before: &Losses) {
+        for (what, count) in [
+            (Loss::Attributes, before.attributes),
+            (Loss::Events, before.events),
+            (Loss::Links, before.links),
+            (Loss::Characters, before.truncated_values),
+        ] {
+            if count > 0 {
+                self.lose(what, count);
+            }
+        }
+    }
+
     /// Bytes of memory held for the next span.
     pub fn capacity(&self) -> usize {
         self.buf.capacity() + self.status_message.capacity()

@@ -1,0 +1,191 @@
+//! Pooled spans arrive like any other, and the account holds.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value as ProtoValue};
+use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind as ProtoKind, status};
+use spanwise_pool::span::{Attribute, LinkTo, SpanKind, Status, Value};
+use spanwise_pool::{Interner, PooledSpan, SpanPool, TieredPool};
+use spanwise_sampling::Sampler;
+use spanwise_sdk::{FinishError, Finished, SpanLimits};
+use spanwise_testkit::{attributes_map, spans};
+use std::thread;
+use support::{bench, settled};
+
+/// Every field of the data is a field of the span that arrives.
+#[test]
+fn all_of_a_pooled_span_arrives() {
+    let bench = bench(|builder| builder);
+    let tracer = bench.spanwise.tracer("pooled");
+    let mut span = PooledSpan::with_capacity(16, 8, 4);
+    span.trace_id = [0xab; 16];
+    span.span_id = [0xcd; 8];
+    span.parent_span_id = [0xef; 8];
+    (span.parent_is_remote, span.trace_flags) = (true, 0x03);
+    span.trace_state.push_str("a=1");
+    span.name.push_str("GET /api/users");
+    span.kind = SpanKind::Server;
+    (span.start_unix_nanos, span.end_unix_nanos) = (1_000, 5_000);
+    (span.dropped_attributes, span.dropped_events, span.dropped_links) = (1, 2, 3);
+    let mixed = Value::Array(vec![Value::from(1), Value::from("two"), Value::Array(vec![])]);
+    span.set_attribute("http.method", "GET")
+        .set_attribute("http.status_code", 200)
+        .set_attribute("ratio", 0.5)
+        .set_attribute("cached", true)
+        .set_attribute("body", b"\x00\xff".to_vec())
+        .set_attribute("mixed", mixed)
+        .set_attribute("http.method", "PUT")
+        .add_event("retry", 2_000, [Attribute::new("attempt", 2)])
+        .add_link(
+            LinkTo {
+                trace_id: [1; 16],
+                span_id: [2; 8],
+                trace_flags: 1,
+                is_remote: false,
+                trace_state: "b=2".into(),
+            },
+            [Attribute::new("why", "batch")],
+        )
+        .set_status(Status::Error, "no such user");
+    assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
+
+    let request = bench.finish();
+    let got: Vec<&Span> = spans(&request).collect();
+    let [got] = got[..] else { panic!("one span: {got:?}") };
+    assert_eq!((&got.trace_id[..], &got.span_id[..]), (&[0xab; 16][..], &[0xcd; 8][..]));
+    assert_eq!((&got.parent_span_id[..], got.flags), (&[0xef; 8][..], 0x303));
+    assert_eq!((got.trace_state.as_str(), got.name.as_str()), ("a=1", "GET /api/users"));
+    assert_eq!(got.kind, ProtoKind::Server as i32);
+    assert_eq!((got.start_time_unix_nano, got.end_time_unix_nano), (1_000, 5_000));
+    let dropped = (got.dropped_attributes_count, got.dropped_events_count, got.dropped_links_count);
+    assert_eq!(dropped, (1, 2, 3));
+    let value = |key: &str| {
+        let of_key = got.attributes.iter().find(|attribute| attribute.key == key);
+        of_key.and_then(|attribute| attribute.value.clone()).and_then(|any| any.value).unwrap()
+    };
+    assert_eq!(got.attributes.len(), 6);
+    assert_eq!(value("http.method"), ProtoValue::StringValue("PUT".into()));
+    assert_eq!(value("http.status_code"), ProtoValue::IntValue(200));
+    assert_eq!(value("ratio"), ProtoValue::DoubleValue(0.5));
+    assert_eq!(value("cached"), ProtoValue::BoolValue(true));
+    assert_eq!(value("body"), ProtoValue::BytesValue(vec![0, 255]));
+    let ProtoValue::ArrayValue(items) = value("mixed") else { panic!("an array") };
+    let items: Vec<_> = items.values.into_iter().map(|AnyValue { value, .. }| value).collect();
+    assert_eq!(
+        items[..2],
+        [Some(ProtoValue::IntValue(1)), Some(ProtoValue::StringValue("two".into()))]
+    );
+    assert!(matches!(&items[2], Some(ProtoValue::ArrayValue(empty)) if empty.values.is_empty()));
+    let event = &got.events[0];
+    assert_eq!((event.name.as_str(), event.time_unix_nano), ("retry", 2_000));
+    assert_eq!(event.attributes[0].key, "attempt");
+    let link = &got.links[0];
+    assert_eq!((&link.trace_id[..], &link.span_id[..]), (&[1; 16][..], &[2; 8][..]));
+    assert_eq!((link.trace_state.as_str(), link.flags), ("b=2", 0x101));
+    assert_eq!(link.attributes[0].key, "why");
+    let status = got.status.as_ref().unwrap();
+    assert_eq!(
+        (status.code(), status.message.as_str()),
+        (status::StatusCode::Error, "no such user")
+    );
+    let scope = request.resource_spans[0].scope_spans[0].scope.as_ref().unwrap();
+    assert_eq!(scope.name, "pooled");
+}
+
+/// From the pool into the pipeline and back, on several threads, beside the tracer's own spans.
+#[test]
+fn pooled_spans_and_others_share_one_account() {
+    const EACH: u64 = 500;
+    let bench = bench(|builder| builder);
+    let (pool, tiers) = (SpanPool::new(8), TieredPool::<PooledSpan>::new(8));
+    let interner = Interner::new(64, 4096);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let tracer = bench.spanwise.tracer("pooled");
+                for turn in 0..EACH {
+                    let root = tracer.root("root", spanwise_sdk::SpanKind::Server);
+                    let mut span = pool.lend();
+                    assert!(tracer.start_pooled(
+                        &mut span,
+                        "p",
+                        SpanKind::Client,
+                        Some(root.context())
+                    ));
+                    assert_eq!(span.trace_id, root.context().trace_id().to_bytes());
+                    span.set_attribute(interner.intern("tenant.id"), turn as i64);
+                    assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
+                    let mut span = tiers.lend(turn as usize % 50).unwrap();
+                    assert!(tracer.start_pooled(&mut span, "t", SpanKind::Internal, None));
+                    assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
+                }
+            });
+        }
+    });
+    let request = bench.finish();
+    let ledger = bench.spanwise.ledger();
+    settled(&ledger);
+    assert_eq!((ledger.created, ledger.exported), (9 * EACH, 9 * EACH));
+    let of = |name: &str| spans(&request).filter(|span| span.name == name).count() as u64;
+    assert_eq!((of("root"), of("p"), of("t")), (3 * EACH, 3 * EACH, 3 * EACH));
+    for span in spans(&request).filter(|span| span.name == "p") {
+        assert!(attributes_map(&span.attributes).contains_key("tenant.id"));
+        assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
+    }
+    assert!(pool.stats().hits > 0 && pool.stats().outstanding == 0);
+}
+
+#[test]
+fn the_sampler_has_its_say() {
+    let bench =
+        bench(|builder| builder.with_sampler(Sampler::probability(0.25).unwrap().parent_based()));
+    let tracer = bench.spanwise.tracer("pooled");
+    let mut span = PooledSpan::default();
+    let mut kept = 0;
+    for _ in 0..1000 {
+        let sampled = tracer.start_pooled(&mut span, "s", SpanKind::Internal, None);
+        let expected = if sampled { Finished::Recorded } else { Finished::SampledOut };
+        assert_eq!(tracer.finish_pooled(&span), Ok(expected));
+        assert_eq!(span.trace_state, if sampled { "ot=th:c" } else { "" });
+        kept += u64::from(sampled);
+    }
+    let parent = SpanContext::new(
+        7_u128.into(),
+        8_u64.into(),
+        TraceFlags::NOT_SAMPLED,
+        true,
+        TraceState::NONE,
+    );
+    assert!(!tracer.start_pooled(&mut span, "s", SpanKind::Internal, Some(&parent)));
+    assert!(span.parent_is_remote && span.trace_flags == 0);
+    let _never_finished_never_counted = span;
+    bench.finish();
+    let ledger = bench.spanwise.ledger();
+    assert_eq!((ledger.exported, ledger.sampled_out), (kept, 1000 - kept));
+    assert!((150..350).contains(&kept), "{kept}");
+}
+
+#[test]
+fn limits_hold_and_what_is_no_span_is_refused() {
+    let mut limits = SpanLimits::default();
+    (limits.attributes, limits.events) = (2, 1);
+    let bench = bench(|builder| builder.with_span_limits(limits));
+    let tracer = bench.spanwise.tracer("pooled");
+    let mut span = PooledSpan::default();
+    assert_eq!(tracer.finish_pooled(&span), Err(FinishError::NoTraceId));
+    span.trace_id = [1; 16];
+    assert_eq!(tracer.finish_pooled(&span), Err(FinishError::NoSpanId));
+    tracer.start_pooled(&mut span, "limited", SpanKind::Internal, None);
+    for key in ["a", "b", "c"] {
+        span.set_attribute(key, 1).add_event(key, 1, []);
+    }
+    span.dropped_attributes = 10;
+    assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
+    let request = bench.finish();
+    let got = spans(&request).next().unwrap();
+    assert_eq!((got.attributes.len(), got.dropped_attributes_count), (2, 11));
+    assert_eq!((got.events.len(), got.dropped_events_count), (1, 2));
+    assert_eq!(bench.spanwise.ledger().created, 1);
+}
