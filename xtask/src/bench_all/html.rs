@@ -1,5 +1,6 @@
 //! The report as a page that stands alone.
 
+use super::micro;
 use super::report::{HEADINGS, Report, cells, verdict};
 use super::row::Row;
 use std::fmt::Write as _;
@@ -42,6 +43,7 @@ pub(super) fn page(report: &Report) -> String {
         }
         text += "</tr></table>";
     }
+    text += &micro::to_html(&report.micro, escaped);
     text + "</body></html>\n"
 }
 
@@ -122,7 +124,7 @@ mod tests {
     fn names_cannot_break_the_page() {
         let mut row = Row::new("w1", "<spanwise@\"HEAD\">");
         row.add(&json!({"ns": [5.0], "cpu_ns": [5e3]}));
-        let page = page(&Report::new(vec![row], true));
+        let page = page(&Report::new(vec![row], Vec::new(), true));
         assert!(page.contains("&lt;spanwise@&quot;HEAD&quot;&gt;") && !page.contains("<spanwise@"));
         assert!(page.contains("10000 ns"), "the scale reaches above the largest value");
     }

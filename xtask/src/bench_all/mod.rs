@@ -8,6 +8,7 @@ mod contest;
 mod html;
 mod instructions;
 mod machine;
+mod micro;
 mod options;
 mod process;
 mod report;
@@ -35,7 +36,8 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let binaries = Binaries::build(false)?;
     let other = options.against.as_deref().map(against::Revision::build).transpose()?;
     let rows = run::run(&options, &binaries, other.as_ref())?;
-    let report = Report::new(rows, options.quick);
+    let micro = micro::run(&options)?;
+    let report = Report::new(rows, micro, options.quick);
     let folder = target().join("bench");
     report.write(&folder)?;
     print!("{report}");

@@ -3,6 +3,7 @@
 use super::claims::{self, Claim};
 use super::html;
 use super::machine;
+use super::micro::{self, MicroRow};
 use super::row::Row;
 use super::targets::{Target, judge};
 use serde_json::{Value, json};
@@ -13,15 +14,16 @@ use std::path::Path;
 pub(super) struct Report {
     pub(super) machine: Value,
     pub(super) rows: Vec<Row>,
+    pub(super) micro: Vec<MicroRow>,
     pub(super) targets: Vec<Target>,
     pub(super) claims: Vec<Claim>,
     pub(super) quick: bool,
 }
 
 impl Report {
-    pub(super) fn new(rows: Vec<Row>, quick: bool) -> Self {
+    pub(super) fn new(rows: Vec<Row>, micro: Vec<MicroRow>, quick: bool) -> Self {
         let (targets, claims) = (judge(&rows), claims::judge(&rows));
-        Self { machine: machine::describe(), targets, claims, rows, quick }
+        Self { machine: machine::describe(), targets, claims, rows, micro, quick }
     }
 
     /// Writes `report.json`, `report.md` and `report.html`.
@@ -75,6 +77,7 @@ impl Report {
             "machine": self.machine,
             "quick": self.quick,
             "rows": self.rows.iter().map(Row::to_json).collect::<Vec<_>>(),
+            "micro": micro::to_json(&self.micro),
             "targets": targets,
             "claims": claims,
         })
@@ -89,6 +92,7 @@ impl Report {
                 let _ = writeln!(text, "| {} |", cells(row).join(" | "));
             }
         }
+        text += &micro::to_markdown(&self.micro);
         text += "\n## Claims\n\n| | the guide says | measured |\n|---|---|---|\n";
         for Claim { what, claimed, measured } in &self.claims {
             let _ = writeln!(text, "| {what} | {claimed} | {measured} |");
@@ -113,6 +117,7 @@ impl fmt::Display for Report {
                 line(f, &cells(row))?;
             }
         }
+        micro::fmt(&self.micro, f)?;
         writeln!(f, "\nWhat a guide for Go claims, and what was measured")?;
         for Claim { what, claimed, measured } in &self.claims {
             writeln!(f, "  {what:<42} {claimed}\n    {measured}")?;

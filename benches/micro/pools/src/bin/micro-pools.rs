@@ -1,0 +1,5 @@
+//! Times with glibc's allocator.
+
+fn main() {
+    micro_pools::time_all("glibc");
+}

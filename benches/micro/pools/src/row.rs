@@ -1,0 +1,44 @@
+//! The line of JSON.
+
+use serde_json::json;
+
+/// One figure.
+pub struct Row<'a> {
+    pub group: &'a str,
+    pub name: &'a str,
+    pub setup: &'a str,
+    pub unit: &'a str,
+    pub value: f64,
+    /// What the source document says of it.
+    pub claim: Option<&'a str>,
+    pub target: Option<Target>,
+}
+
+/// What the figure should be.
+pub enum Target {
+    AtMost(f64),
+    /// So many times less than the figure of another name, in the same group, setup and unit.
+    TimesLessThan(f64, &'static str),
+    /// At most so many times the figure of the same name in another setup.
+    AtMostTimes(f64, &'static str),
+}
+
+impl Row<'_> {
+    pub fn print(&self) {
+        let Row { group, name, setup, unit, value, claim, target } = self;
+        let mut line = json!({
+            "group": group, "name": name, "setup": setup, "unit": unit, "value": value,
+        });
+        if let Some(claim) = claim {
+            line["claim"] = json!(claim);
+        }
+        if let Some(target) = target {
+            line["target"] = match target {
+                Target::AtMost(limit) => json!({"at_most": limit}),
+                Target::TimesLessThan(times, name) => json!({"times": times, "less_than": name}),
+                Target::AtMostTimes(times, setup) => json!({"at_most_times": times, "of": setup}),
+            };
+        }
+        println!("{line}");
+    }
+}
