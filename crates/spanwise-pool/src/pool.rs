@@ -136,18 +136,28 @@ impl<T: Recycle> Pool<T> {
     }
 
     /// Takes an object out of the pool, or makes one.
+    ///
+    /// # Cost
+    /// As [`try_take`](Pool::try_take), but it looks no further than [`lend`](Pool::lend).
     pub fn take_or(&self, make: impl FnOnce() -> T) -> T {
-        self.try_take().unwrap_or_else(|| {
-            let made = make();
-            self.rare.strays.fetch_add(1, Relaxed);
-            made
-        })
+        match self.claim_at_cursor().or_else(|| self.claim_near()) {
+            Some(held) => {
+                self.uncharge(&held);
+                held.move_out_counted()
+            }
+            None => {
+                let made = make();
+                self.rare.strays.fetch_add(1, Relaxed);
+                made
+            }
+        }
     }
 
     /// Gives back an object that was taken. It is recycled, and retained if it is worth it.
     ///
     /// # Errors
-    /// The pool is full, by number or by bytes: the object comes back, recycled.
+    /// The pool is full, by number or by bytes: the object comes back, recycled. Of a pool of more
+    /// than 64 slots it looks at 64.
     ///
     /// # Cost
     /// As [`try_take`](Pool::try_take).
@@ -210,7 +220,7 @@ impl<T: Recycle> Pool<T> {
         if !self.charge(bytes) {
             return Err(object);
         }
-        for index in around(cursor::get(), self.slots.len()) {
+        for index in below(cursor::get(), self.slots.len()).take(2 * PROBES) {
             let Some(slot) = self.slots.get(index) else { break };
             if slot.state() == State::Empty
                 && let Some(vacant) = slot.claim_empty()
@@ -218,7 +228,7 @@ impl<T: Recycle> Pool<T> {
                 let held = if was_out { vacant.fill_counted(object) } else { vacant.fill(object) };
                 held.set_bytes(bytes);
                 held.rest(self.epoch.load(Relaxed));
-                cursor::lower_to(index);
+                cursor::set(index);
                 return Ok(Placed::InSlot);
             }
         }
@@ -261,19 +271,34 @@ impl<T: Recycle> Pool<T> {
         None
     }
 
-    /// Nothing at the cursor. Objects that other threads gave back are near the start of this
-    /// thread's own stretch; they are used before a new one is made.
+    /// Nothing at the cursor. What other threads gave back is near the start of this thread's own
+    /// stretch, as a rule; `None` is counted as a miss.
+    #[cold]
+    fn claim_near(&self) -> Option<Held<'_, T>> {
+        let near = [cursor::home(), cursor::get()];
+        if let Some(held) = near.into_iter().find_map(|start| self.search(start, PROBES)) {
+            return Some(held);
+        }
+        let misses = self.rare.misses.fetch_add(1, Relaxed);
+        // What others put somewhere else is found all the same, and an empty pool is not looked
+        // through each time.
+        if self.slots.len() <= PROBES || !misses.is_multiple_of(MISSES_PER_SEARCH) {
+            return None;
+        }
+        let found = self.search(0, self.slots.len());
+        if found.is_some() {
+            self.rare.misses.fetch_sub(1, Relaxed);
+        }
+        found
+    }
+
     #[cold]
     fn lend_from_elsewhere(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
-        let (home, cursor) = (cursor::home(), cursor::get());
-        for start in [home, cursor] {
-            if let Some(held) = self.search(start, PROBES) {
-                return Pooled::in_slot(self, held);
-            }
+        if let Some(held) = self.claim_near() {
+            return Pooled::in_slot(self, held);
         }
-        self.rare.misses.fetch_add(1, Relaxed);
         let made = make();
-        for start in [home, cursor] {
+        for start in [cursor::home(), cursor::get()] {
             for index in around(start, self.slots.len()).take(PROBES) {
                 let Some(slot) = self.slots.get(index) else { break };
                 if slot.state() == State::Empty
@@ -471,6 +496,12 @@ fn around(start: usize, len: usize) -> impl Iterator<Item = usize> {
     (start..len).chain(0..start)
 }
 
+/// All indices below `len`, from just below `start` down and round.
+fn below(start: usize, len: usize) -> impl Iterator<Item = usize> {
+    let start = start.checked_rem(len).unwrap_or(0);
+    (0..start).rev().chain((start..len).rev())
+}
+
 impl<T> fmt::Debug for Pool<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
@@ -483,3 +514,5 @@ impl<T> fmt::Debug for Pool<T> {
 
 /// Slots looked at around each of two places before an object is made.
 const PROBES: usize = 32;
+/// Misses to one look at all slots.
+const MISSES_PER_SEARCH: u64 = 16;

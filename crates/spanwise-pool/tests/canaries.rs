@@ -219,3 +219,22 @@ fn a_limit_set_late_holds_at_once() {
     let pool = Pool::filled(4, || Vec::<u8>::with_capacity(10)).with_byte_limit(25);
     assert_eq!((pool.stats().retained, pool.stats().retained_bytes), (2, 20));
 }
+
+/// What ends on another thread than it began on is put far from where it is taken.
+#[test]
+fn what_one_thread_puts_another_finds() {
+    let pool = Pool::<Vec<u8>>::new(512);
+    let made: Vec<_> = (0..100).map(|_| pool.take_or(|| Vec::with_capacity(8))).collect();
+    let all_kept = thread::scope(|scope| {
+        let putting = scope.spawn(|| made.into_iter().all(|buffer| pool.put(buffer).is_ok()));
+        putting.join().unwrap()
+    });
+    assert!(all_kept);
+    // It looks everywhere at one miss in 16, and keeps to what it has found.
+    let taken: Vec<_> = (0..100).map(|_| pool.take_or(Vec::new)).collect();
+    let found = taken.iter().filter(|buffer| buffer.capacity() == 8).count();
+    assert!(found >= 85, "{found}");
+    assert_eq!((pool.stats().hits, pool.stats().outstanding), (found as u64, 100));
+    assert!(taken.into_iter().all(|buffer| pool.put(buffer).is_ok()));
+    assert_eq!((pool.stats().retained, pool.stats().outstanding), (200 - found, 0));
+}

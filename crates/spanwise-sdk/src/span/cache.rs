@@ -36,7 +36,7 @@ pub(super) fn put(record: Box<Record>) {
 fn take_behind() -> Box<Record> {
     match CACHE.try_with(Cache::take_behind) {
         Ok(Some(record)) => record,
-        _ => SHARED.try_take().unwrap_or_default(),
+        _ => SHARED.take_or(Box::default),
     }
 }
 
