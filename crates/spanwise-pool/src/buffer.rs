@@ -16,6 +16,9 @@ pub trait Buffer: Recycle + AsRef<[u8]> + Send + Sync + Sized + 'static {
 
     /// Makes it have room for so many bytes again without an allocation, if it can.
     fn regain(&mut self, bytes: usize) -> bool;
+
+    /// Gives back room beyond so many bytes, if it can. It is empty then.
+    fn shrink(&mut self, bytes: usize);
 }
 
 impl Buffer for Vec<u8> {
@@ -31,6 +34,10 @@ impl Buffer for Vec<u8> {
     #[inline]
     fn regain(&mut self, bytes: usize) -> bool {
         self.capacity() >= bytes
+    }
+
+    fn shrink(&mut self, bytes: usize) {
+        self.shrink_to(bytes);
     }
 }
 
@@ -48,6 +55,13 @@ impl Buffer for BytesMut {
     #[inline]
     fn regain(&mut self, bytes: usize) -> bool {
         self.try_reclaim(bytes)
+    }
+
+    /// It cannot: a new one takes its place.
+    fn shrink(&mut self, bytes: usize) {
+        if self.capacity() > bytes {
+            *self = BytesMut::with_capacity(bytes);
+        }
     }
 }
 
@@ -95,9 +109,9 @@ impl<B: Buffer> BufferPool<B> {
         PooledBuffer(self.pool.lend_owned(make))
     }
 
-    /// As [`Pool::trim`].
+    /// As [`Pool::trim`]; and what has grown shrinks to the size of a new buffer.
     pub fn trim(&self) -> Trimmed {
-        self.pool.trim()
+        self.pool.trim_with(|bounded| bounded.buffer.shrink(bounded.least))
     }
 
     /// As [`Pool::stats`].

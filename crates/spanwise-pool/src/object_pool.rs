@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use crate::{Recycle, Stats};
 
-/// As [`crate::Pool`], kept in an [`object_pool::Pool`](::object_pool::Pool).
+/// As [`crate::Pool`], kept in a pool of the crate `object_pool`.
 pub struct Pool<T> {
     objects: ::object_pool::Pool<T>,
     capacity: usize,

@@ -187,6 +187,24 @@ impl<T: Recycle> Pool<T> {
         self.let_go(|slot| slot.used() != epoch)
     }
 
+    /// As [`trim`](Self::trim), and calls `shrink` on the objects that stay and are not out: the
+    /// place to give back what one has grown by.
+    pub fn trim_with(&self, shrink: impl Fn(&mut T)) -> Trimmed {
+        let mut trimmed = self.trim();
+        for slot in self.slots.iter().filter(|slot| slot.state() == State::Idle) {
+            let Some(held) = slot.claim_idle() else { continue };
+            let (used, before) = (slot.used(), slot.bytes());
+            let mut leaving = Leaving { pool: self, held: Some(held) };
+            if let Some(held) = &mut leaving.held {
+                shrink(held.object_mut());
+            }
+            // Not used by this.
+            self.settle_as(leaving, used);
+            trimmed.bytes += before.saturating_sub(slot.bytes());
+        }
+        trimmed
+    }
+
     /// Lets go of all retained objects, to give their memory back.
     pub fn clear(&self) {
         let _all_of_them = self.let_go(|_| true);
@@ -353,13 +371,19 @@ impl<T: Recycle> Pool<T> {
         self.rare.strays.fetch_sub(1, Relaxed);
     }
 
-    /// Lays the object to rest if its bytes fit.
+    /// Lays an object that was used to rest.
     #[inline(always)]
     fn settle(&self, leaving: Leaving<'_, T>) {
+        self.settle_as(leaving, self.epoch.load(Relaxed));
+    }
+
+    /// Lays the object to rest, last used in `epoch`, if its bytes fit.
+    #[inline(always)]
+    fn settle_as(&self, leaving: Leaving<'_, T>, epoch: u32) {
         if let Some(held) = &leaving.held {
             let (bytes, charged) = (held.object().retained_bytes(), held.slot().bytes());
             if bytes == charged || self.recharge(held, charged, bytes) {
-                leaving.stay().rest(self.epoch.load(Relaxed));
+                leaving.stay().rest(epoch);
             }
         }
     }

@@ -10,6 +10,9 @@ pub trait Tiered: Recycle + Sized {
 
     /// How many entries it has room for now.
     fn room(&self) -> usize;
+
+    /// Gives back room beyond so many entries. It is empty then.
+    fn shrink(&mut self, entries: usize);
 }
 
 impl<T> Tiered for Vec<T> {
@@ -19,6 +22,10 @@ impl<T> Tiered for Vec<T> {
 
     fn room(&self) -> usize {
         self.capacity()
+    }
+
+    fn shrink(&mut self, entries: usize) {
+        self.shrink_to(entries);
     }
 }
 
@@ -89,10 +96,11 @@ impl<T: Tiered> TieredPool<T> {
         Some(TierPooled { pooled: Some(pooled), tier: index, home: self })
     }
 
-    /// As [`Pool::trim`], of all tiers.
+    /// As [`Pool::trim`], of all tiers; and what has grown within its tier shrinks to the tier's
+    /// room.
     pub fn trim(&self) -> Trimmed {
         self.tiers.iter().fold(Trimmed::default(), |sum, tier| {
-            let trimmed = tier.pool.trim();
+            let trimmed = tier.pool.trim_with(|object| object.shrink(tier.room));
             Trimmed { objects: sum.objects + trimmed.objects, bytes: sum.bytes + trimmed.bytes }
         })
     }

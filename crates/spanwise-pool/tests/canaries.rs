@@ -238,3 +238,17 @@ fn what_one_thread_puts_another_finds() {
     assert!(taken.into_iter().all(|buffer| pool.put(buffer).is_ok()));
     assert_eq!((pool.stats().retained, pool.stats().outstanding), (200 - found, 0));
 }
+
+#[test]
+fn trimming_shrinks_what_stays_and_that_is_no_use() {
+    let pool = Pool::<Vec<u8>>::new(4).with_byte_limit(150);
+    drop(pool.lend(|| Vec::with_capacity(100)));
+    let out = pool.lend(Vec::new);
+    let _other = pool.lend(|| Vec::with_capacity(100));
+    drop(out);
+    let trimmed = pool.trim_with(|buffer| buffer.shrink_to(10));
+    assert_eq!((trimmed.objects, trimmed.bytes, pool.stats().retained_bytes), (0, 90, 10));
+    assert_eq!(pool.trim().objects, 1, "it has not been used since");
+    drop(pool.lend(|| Vec::with_capacity(150)));
+    assert_eq!(pool.stats().retained_bytes, 150, "its bytes are free again");
+}

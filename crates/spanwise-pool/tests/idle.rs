@@ -65,7 +65,12 @@ fn spans() {
     let trim = || _ = pool.trim();
     a_minute(trickle, trim);
     let idle = live();
-    drop((0..2000).map(|_| pool.lend()).collect::<Vec<_>>());
+    let lent = (0..2000).map(|size| {
+        let mut span = pool.lend();
+        span.attributes.extend((0..size % 300).map(|_| Attribute::new("k", 1)));
+        span
+    });
+    drop(lent.collect::<Vec<_>>());
     let burst = live();
     a_minute(trickle, trim);
     check(idle, burst, live());
@@ -105,7 +110,12 @@ fn buffers() {
     let trim = || _ = pool.trim();
     a_minute(trickle, trim);
     let idle = live();
-    drop((0..1000).map(|_| pool.lend().freeze()).collect::<Vec<_>>());
+    let lent = (0..1000).map(|size| {
+        let mut buffer = pool.lend();
+        buffer.resize(size * 16, 1);
+        buffer.freeze()
+    });
+    drop(lent.collect::<Vec<_>>());
     let burst = live();
     a_minute(trickle, trim);
     check(idle, burst, live());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Where "now" comes from, and waiting for later.
 ///
-/// For what has to wait by itself, like [`RateLimiter`](crate::RateLimiter). What only decides
+/// For what has to wait by itself, like `RateLimiter`. What only decides
 /// takes an [`Instant`] and has no clock. Span times are another matter: see [`clock`](crate::clock).
 pub trait Clock: Clone + Send + Sync + 'static {
     /// The time now. Never goes back.
@@ -22,7 +22,7 @@ pub trait Timer: Clock {
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send;
 }
 
-/// The system's monotonic clock. As a [`Timer`] it needs a tokio runtime with time enabled.
+/// The system's monotonic clock. As a `Timer` it needs a tokio runtime with time enabled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -65,6 +65,12 @@ impl<H> Heads<H> {
         self.attributes.clear();
     }
 
+    /// Two attributes for each head.
+    pub(super) fn shrink_to(&mut self, heads: usize) {
+        self.heads.shrink_to(heads);
+        self.attributes.shrink_to(2 * heads);
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.heads.capacity() * size_of::<(H, Range<usize>)>()
             + self.attributes.capacity() * size_of::<Attribute>()

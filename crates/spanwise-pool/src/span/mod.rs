@@ -95,6 +95,16 @@ impl PooledSpan {
         }
     }
 
+    /// Gives back room beyond so many attributes, events and links, and 64 bytes for each string.
+    pub fn shrink_to(&mut self, attributes: usize, events: usize, links: usize) {
+        self.attributes.shrink_to(attributes);
+        self.events.shrink_to(events);
+        self.links.shrink_to(links);
+        for string in [&mut self.name, &mut self.trace_state, &mut self.status_message] {
+            string.shrink_to(STRING);
+        }
+    }
+
     /// Sets an attribute; a key that is there already gets the new value.
     ///
     /// # Cost
@@ -209,18 +219,27 @@ impl Recycle for PooledSpan {
 /// Tiers by attributes. A tier of 8 has room for 4 events, one of 32 for 8, a larger one for 16.
 impl Tiered for PooledSpan {
     fn with_room(attributes: usize) -> Self {
-        let events = match attributes {
-            0..=8 => 4,
-            9..=32 => 8,
-            _ => 16,
-        };
-        PooledSpan::with_capacity(attributes, events, LINKS)
+        PooledSpan::with_capacity(attributes, events_beside(attributes), LINKS)
     }
 
     fn room(&self) -> usize {
         self.attributes.capacity()
     }
+
+    fn shrink(&mut self, attributes: usize) {
+        self.shrink_to(attributes, events_beside(attributes), LINKS);
+    }
 }
 
+fn events_beside(attributes: usize) -> usize {
+    match attributes {
+        0..=8 => 4,
+        9..=32 => 8,
+        _ => 16,
+    }
+}
+
+/// Bytes a string keeps when it is shrunk.
+const STRING: usize = 64;
 /// Room for links, in all sizes.
 const LINKS: usize = 4;

@@ -53,9 +53,10 @@ impl SpanPool {
         self.pool.lend_owned(|| self.make())
     }
 
-    /// As [`Pool::trim`].
+    /// As [`Pool::trim`]; and what has grown shrinks to the room of a new span.
     pub fn trim(&self) -> Trimmed {
-        self.pool.trim()
+        let SpanPool { attributes, events, links, .. } = *self;
+        self.pool.trim_with(|span| span.shrink_to(attributes, events, links))
     }
 
     /// As [`Pool::stats`].

@@ -1,3 +1,6 @@
+use std::error::Error;
+use std::fmt;
+
 /// What happens to tasks that wait when a pool is shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
@@ -37,7 +40,6 @@ impl Report {
 }
 
 /// A task that was not taken, given back.
-#[derive(Debug)]
 pub struct Rejected<T> {
     /// The task.
     pub task: T,
@@ -54,3 +56,27 @@ pub enum Reason {
     /// The pool was shut down.
     Closed,
 }
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Full => "as many tasks wait as may",
+            Reason::Closed => "the pool was shut down",
+        })
+    }
+}
+
+/// Whatever the task is.
+impl<T> fmt::Debug for Rejected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for Rejected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the task was not taken: {}", self.reason)
+    }
+}
+
+impl<T> Error for Rejected<T> {}
