@@ -6,8 +6,8 @@ use crate::ids;
 use crate::provider::Handle;
 use crate::span::{Beginning, Identity, Span};
 use opentelemetry::trace::{
-    Event, Link, Span as _, SpanBuilder, SpanContext, SpanKind as ApiKind, TraceContextExt,
-    TraceFlags, TraceState,
+    Span as _, SpanBuilder, SpanContext, SpanKind as ApiKind, TraceContextExt, TraceFlags,
+    TraceState,
 };
 use opentelemetry::{Context, KeyValue};
 use spanwise_ledger::Note;
@@ -17,6 +17,7 @@ use spanwise_sampling::{
 };
 use spanwise_wire::SpanKind;
 use spanwise_worker::clock;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -218,14 +219,18 @@ impl opentelemetry::trace::Tracer for Tracer {
         }
         let parent_span = parent_cx.has_active_span().then(|| parent_cx.span());
         let parent = parent_span.as_ref().map(|span| span.span_context());
-        let SpanBuilder { name, start_time, span_kind, attributes, events, links } = builder;
-        let kind = span_kind.as_ref().map_or(SpanKind::Internal, wire_kind);
-        let mut span = self.begin(&name, kind, parent, start_time, &attributes);
-        if attributes.is_some() || events.is_some() || links.is_some() {
-            fill(&mut span, attributes, events, links);
+        let kind = builder.span_kind.as_ref().map_or(SpanKind::Internal, wire_kind);
+        let mut span =
+            self.begin(&builder.name, kind, parent, builder.start_time, &builder.attributes);
+        let bare = builder.attributes.is_none()
+            && builder.events.is_none()
+            && builder.links.is_none()
+            && matches!(builder.name, Cow::Borrowed(_));
+        if bare {
+            // It owns nothing, but its drop would have to find that out.
+            std::mem::forget(builder);
         } else {
-            // Three times nothing, but dropping them has to find that out.
-            std::mem::forget((attributes, events, links));
+            fill(&mut span, builder);
         }
         span
     }
@@ -241,21 +246,16 @@ fn inheriting(span: Span, state: Option<&TraceState>) -> Span {
 
 /// What the builder brought along.
 #[inline(never)]
-fn fill(
-    span: &mut Span,
-    attributes: Option<Vec<KeyValue>>,
-    events: Option<Vec<Event>>,
-    links: Option<Vec<Link>>,
-) {
+fn fill(span: &mut Span, builder: SpanBuilder) {
     if !span.is_recording() {
         return;
     }
-    span.set_attributes(attributes.unwrap_or_default());
-    for event in events.unwrap_or_default() {
+    span.set_attributes(builder.attributes.unwrap_or_default());
+    for event in builder.events.unwrap_or_default() {
         let time = || clock::to_unix_nanos(event.timestamp);
         span.put_event(&event.name, time, &event.attributes);
     }
-    for link in links.unwrap_or_default() {
+    for link in builder.links.unwrap_or_default() {
         span.add_link(link.span_context, link.attributes);
     }
 }

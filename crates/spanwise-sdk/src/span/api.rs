@@ -11,7 +11,6 @@ use spanwise_wire::StatusCode;
 use spanwise_wire::write::Array;
 use spanwise_worker::clock;
 use std::borrow::Cow;
-use std::mem::ManuallyDrop;
 use std::time::SystemTime;
 
 impl opentelemetry::trace::Span for Span {
@@ -43,23 +42,25 @@ impl opentelemetry::trace::Span for Span {
         self.record.state == State::Recording
     }
 
-    /// Kind by kind, and each value dropped as what it is: the drop of a [`Value`] that may be
-    /// anything costs more than writing a number.
+    /// Kind by kind, and each value dropped as what it is, where it is: the drop of a [`Value`]
+    /// that may be anything takes longer than writing a number, and a value that moves once more is
+    /// stored in words and loaded in pairs.
     #[inline(always)]
-    fn set_attribute(&mut self, attribute: KeyValue) {
-        let KeyValue { key, value, .. } = attribute;
-        let (record, key) = (&mut *self.record, key.as_str());
-        // Numbers own nothing that would have to be dropped.
-        let value = ManuallyDrop::new(value);
-        match *value {
-            Value::I64(value) => record.attribute(key, &value),
-            Value::Bool(value) => record.attribute(key, &value),
-            Value::F64(value) => record.attribute(key, &value),
-            _ => match ManuallyDrop::into_inner(value) {
-                Value::String(text) => record.attribute(key, text.as_str()),
-                other => self.set_other(key, other),
-            },
+    fn set_attribute(&mut self, mut attribute: KeyValue) {
+        let (record, key) = (&mut *self.record, attribute.key.as_str());
+        match &mut attribute.value {
+            // Copied: a number's drop is nothing.
+            &mut Value::I64(value) => record.attribute(key, &value),
+            &mut Value::Bool(value) => record.attribute(key, &value),
+            &mut Value::F64(value) => record.attribute(key, &value),
+            Value::String(text) => {
+                record.attribute(key, text.as_str());
+                // SAFETY: nobody sees `text` again: the value it is in is forgotten below.
+                unsafe { std::ptr::drop_in_place(text) };
+            }
+            _ => return self.set_other(attribute),
         }
+        std::mem::forget(attribute.value);
     }
 
     #[inline]
@@ -105,8 +106,9 @@ impl opentelemetry::trace::Span for Span {
 impl Span {
     #[cold]
     #[inline(never)]
-    fn set_other(&mut self, key: &str, value: Value) {
-        each_kind!(&value, value => self.record.attribute(key, &value));
+    fn set_other(&mut self, attribute: KeyValue) {
+        let key = attribute.key.as_str();
+        each_kind!(&attribute.value, value => self.record.attribute(key, &value));
     }
 
     pub(crate) fn put_event<'a>(
