@@ -1,6 +1,6 @@
 //! Getting the binaries.
 
-use super::contest::{Entry, Package, RIVALS};
+use super::contest::{ALLOCATORS, Entry, Package, RIVALS};
 use crate::step::{Step, root};
 use std::path::{Path, PathBuf};
 
@@ -22,8 +22,10 @@ impl Binaries {
         let (ours, rivals) = (target().join("release"), target().join("bench-rivals"));
         let mut missing = Vec::new();
         for &rival in RIVALS.iter().filter(|_| !alone) {
+            // What is made of our own crates follows them; a rival stays as it was measured.
+            let locked = if rival == ALLOCATORS { "" } else { "--locked" };
             let arguments = format!(
-                "build --release --locked --manifest-path benches/rivals/{rival}/Cargo.toml"
+                "build --release {locked} --manifest-path benches/rivals/{rival}/Cargo.toml"
             );
             let built = Step::cargo("build a rival", &arguments)
                 .env("CARGO_TARGET_DIR", &rivals.to_string_lossy())
