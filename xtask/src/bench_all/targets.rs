@@ -29,6 +29,8 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Target> {
         targets.push(judge.memory(workload));
     }
     targets.push(judge.share_kept());
+    // With `--only`, of what was asked for.
+    targets.retain(|target| rows.iter().any(|row| row.workload == target.workload));
     targets.sort_by_key(|target| ORDER.iter().position(|&name| name == target.workload));
     targets
 }
