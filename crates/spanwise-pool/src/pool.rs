@@ -1,3 +1,6 @@
+mod search;
+mod settle;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -7,6 +10,8 @@ use crate::pooled::{Pooled, PooledOwned};
 use crate::slot::{Held, Slot, State};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize};
 use crate::{Recycle, Stats, Trimmed};
+use search::{PROBES, below};
+use settle::Leaving;
 
 /// Objects kept for reuse: bounded in number and bytes, never two holders of one.
 ///
@@ -254,83 +259,6 @@ impl<T: Recycle> Pool<T> {
         Err(object)
     }
 
-    /// The object where this thread left off.
-    #[inline(always)]
-    fn claim_at_cursor(&self) -> Option<Held<'_, T>> {
-        // Not brought into range by a division, which would cost more than all the rest.
-        let index = cursor::get();
-        let held = self.slots.get(index)?.claim_idle()?;
-        cursor::set(index + 1);
-        Some(self.hand_out(held))
-    }
-
-    /// Any object; the first at or after the start of this thread's own stretch.
-    #[inline]
-    fn claim_anywhere(&self) -> Option<Held<'_, T>> {
-        self.claim_at_cursor().or_else(|| self.search(cursor::home(), self.slots.len())).or_else(
-            || {
-                self.rare.misses.fetch_add(1, Relaxed);
-                None
-            },
-        )
-    }
-
-    #[cold]
-    fn search(&self, start: usize, probes: usize) -> Option<Held<'_, T>> {
-        for index in around(start, self.slots.len()).take(probes) {
-            let slot = self.slots.get(index)?;
-            if slot.state() == State::Idle
-                && let Some(held) = slot.claim_idle()
-            {
-                cursor::set(index + 1);
-                return Some(self.hand_out(held));
-            }
-        }
-        None
-    }
-
-    /// Nothing at the cursor. What other threads gave back is near the start of this thread's own
-    /// stretch, as a rule; `None` is counted as a miss.
-    #[cold]
-    fn claim_near(&self) -> Option<Held<'_, T>> {
-        let near = [cursor::home(), cursor::get()];
-        if let Some(held) = near.into_iter().find_map(|start| self.search(start, PROBES)) {
-            return Some(held);
-        }
-        let misses = self.rare.misses.fetch_add(1, Relaxed);
-        // What others put somewhere else is found all the same, and an empty pool is not looked
-        // through each time.
-        if self.slots.len() <= PROBES || !misses.is_multiple_of(MISSES_PER_SEARCH) {
-            return None;
-        }
-        let found = self.search(0, self.slots.len());
-        if found.is_some() {
-            self.rare.misses.fetch_sub(1, Relaxed);
-        }
-        found
-    }
-
-    #[cold]
-    fn lend_from_elsewhere(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
-        if let Some(held) = self.claim_near() {
-            return Pooled::in_slot(self, held);
-        }
-        let made = make();
-        for start in [cursor::home(), cursor::get()] {
-            for index in around(start, self.slots.len()).take(PROBES) {
-                let Some(slot) = self.slots.get(index) else { break };
-                if slot.state() == State::Empty
-                    && let Some(vacant) = slot.claim_empty()
-                {
-                    cursor::set(index + 1);
-                    return Pooled::in_slot(self, vacant.fill(made));
-                }
-            }
-        }
-        self.rare.strays.fetch_add(1, Relaxed);
-        Pooled::apart(self, made)
-    }
-
     #[inline(always)]
     fn hand_out<'a>(&'a self, held: Held<'a, T>) -> Held<'a, T> {
         held.count_hit();
@@ -369,65 +297,6 @@ impl<T: Recycle> Pool<T> {
 
     pub(crate) fn stray_home(&self) {
         self.rare.strays.fetch_sub(1, Relaxed);
-    }
-
-    /// Lays an object that was used to rest.
-    #[inline(always)]
-    fn settle(&self, leaving: Leaving<'_, T>) {
-        self.settle_as(leaving, self.epoch.load(Relaxed));
-    }
-
-    /// Lays the object to rest, last used in `epoch`, if its bytes fit.
-    #[inline(always)]
-    fn settle_as(&self, leaving: Leaving<'_, T>, epoch: u32) {
-        if let Some(held) = &leaving.held {
-            let (bytes, charged) = (held.object().retained_bytes(), held.slot().bytes());
-            if bytes == charged || self.recharge(held, charged, bytes) {
-                leaving.stay().rest(epoch);
-            }
-        }
-    }
-
-    #[cold]
-    fn recharge(&self, held: &Held<'_, T>, charged: usize, bytes: usize) -> bool {
-        let fits = match bytes.checked_sub(charged) {
-            Some(more) => self.charge(more),
-            None => {
-                self.discharge(charged - bytes);
-                true
-            }
-        };
-        if fits {
-            held.set_bytes(bytes);
-        }
-        fits
-    }
-
-    #[inline]
-    fn charge(&self, bytes: usize) -> bool {
-        if self.byte_limit == usize::MAX || bytes == 0 {
-            return true;
-        }
-        let fits =
-            |charged: usize| charged.checked_add(bytes).filter(|&sum| sum <= self.byte_limit);
-        self.charged.fetch_update(Relaxed, Relaxed, fits).is_ok()
-    }
-
-    #[inline]
-    fn discharge(&self, bytes: usize) {
-        if self.byte_limit != usize::MAX && bytes > 0 {
-            self.charged.fetch_sub(bytes, Relaxed);
-        }
-    }
-
-    #[inline]
-    fn uncharge(&self, held: &Held<'_, T>) {
-        self.discharge(held.slot().bytes());
-        held.set_bytes(0);
-    }
-
-    fn discarded(&self) {
-        self.rare.discarded.fetch_add(1, Relaxed);
     }
 
     fn let_go(&self, which: impl Fn(&Slot<T>) -> bool) -> Trimmed {
@@ -488,44 +357,6 @@ enum Placed {
     LetGo,
 }
 
-/// An object whose stay is not settled: unless it stays, by choice or by a panic, it is let go.
-struct Leaving<'a, T: Recycle> {
-    pool: &'a Pool<T>,
-    held: Option<Held<'a, T>>,
-}
-
-impl<'a, T: Recycle> Leaving<'a, T> {
-    #[inline(always)]
-    fn stay(mut self) -> Held<'a, T> {
-        match self.held.take() {
-            Some(held) => held,
-            None => unreachable!("it leaves once"),
-        }
-    }
-}
-
-impl<T: Recycle> Drop for Leaving<'_, T> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
-            self.pool.discarded();
-            drop(self.pool.gone(held));
-        }
-    }
-}
-
-/// All indices below `len`, from `start` on and round.
-fn around(start: usize, len: usize) -> impl Iterator<Item = usize> {
-    let start = start.checked_rem(len).unwrap_or(0);
-    (start..len).chain(0..start)
-}
-
-/// All indices below `len`, from just below `start` down and round.
-fn below(start: usize, len: usize) -> impl Iterator<Item = usize> {
-    let start = start.checked_rem(len).unwrap_or(0);
-    (0..start).rev().chain((start..len).rev())
-}
-
 impl<T> fmt::Debug for Pool<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
@@ -535,8 +366,3 @@ impl<T> fmt::Debug for Pool<T> {
             .finish()
     }
 }
-
-/// Slots looked at around each of two places before an object is made.
-const PROBES: usize = 32;
-/// Misses to one look at all slots.
-const MISSES_PER_SEARCH: u64 = 16;
