@@ -3,16 +3,17 @@
 use super::micro;
 use super::report::{HEADINGS, Report, cells, verdict};
 use super::row::Row;
+use serde_json::Value;
 use std::fmt::Write as _;
 
 /// The page.
 pub(super) fn page(report: &Report) -> String {
     let mut text = String::from(HEAD);
-    let _ = write!(text, "<p class=machine>{}</p>", escaped(&report.machine.to_string()));
+    let _ = write!(text, "<p class=machine>{}</p>", escaped(&in_words(&report.machine)));
     if report.quick {
         text += "<p>A quick run: two processes each. Not for quoting.</p>";
     }
-    text += "<h2>Targets</h2><table><tr><th>workload<th>target<th>wanted<th>measured<th></tr>";
+    text += "<h2>Targets</h2><table class=targets><tr><th>workload<th>target<th>wanted<th>measured<th></tr>";
     for target in &report.targets {
         let (measured, verdict) = verdict(target);
         let _ = write!(text, "<tr class=\"{verdict}\">");
@@ -45,6 +46,16 @@ pub(super) fn page(report: &Report) -> String {
     }
     text += &micro::to_html(&report.micro, escaped);
     text + "</body></html>\n"
+}
+
+/// The machine as `key: value` pairs.
+fn in_words(machine: &Value) -> String {
+    let pairs = machine.as_object().into_iter().flatten();
+    let words = pairs.map(|(key, value)| match value.as_str() {
+        Some(text) => format!("{key}: {text}"),
+        None => format!("{key}: {value}"),
+    });
+    words.collect::<Vec<_>>().join(" · ")
 }
 
 /// Wall and processor nanoseconds of each row, on a logarithmic scale.
@@ -105,9 +116,9 @@ const HEAD: &str = "<!doctype html><html lang=en><head><meta charset=utf-8>\
 <title>Spanwise against its rivals</title><style>\
 body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}\
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.15rem .7rem;text-align:right}\
-td:first-child,th:first-child,td:nth-child(2){text-align:left}tr:nth-child(even){background:#f5f5f5}\
+td:first-child,th:first-child,.targets td:nth-child(2),.targets th:nth-child(2){text-align:left}tr:nth-child(even){background:#f5f5f5}\
 .FAIL td:last-child{color:#b00;font-weight:bold}.pass td:last-child{color:#070}\
-.claims td{text-align:left}.machine{color:#666;font-size:.85rem}svg{max-width:100%;height:auto}\
+.claims td,.claims th{text-align:left}.machine{color:#666;font-size:.85rem}svg{max-width:100%;height:auto}\
 .grid{stroke:#ddd}.tick{font-size:9px;fill:#888;text-anchor:middle}\
 .name{font-size:12px;text-anchor:end}.value{font-size:9px;fill:#555}\
 .ours.wall{fill:#1769aa}.ours.cpu{fill:#8ec2ea}.rival.wall{fill:#777}.rival.cpu{fill:#c4c4c4}\
