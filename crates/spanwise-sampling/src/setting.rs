@@ -28,5 +28,15 @@ pub(crate) fn rate(setting: &'static str, per_second: f64) -> Result<f64, Settin
     }
 }
 
+/// What follows the scheme of an endpoint.
+pub(crate) fn authority(url: &str) -> Result<&str, SettingError> {
+    let rest = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/')).ok_or_else(|| {
+        // Without what stands before an `@`: that may be a password.
+        let shown = url.rsplit('@').next().unwrap_or_default();
+        SettingError::new("endpoint", shown, "http://host:port or https://…")
+    })
+}
+
 const LEAST_RATE: f64 = 1e-6;
 const MOST_RATE: f64 = 1e9;

@@ -6,7 +6,8 @@ mod support;
 
 use spanwise_sampling::{
     Adaptive, Annotating, Condition, JaegerRemote, Key, Live, Offer, Parent, ParentBased,
-    RateLimited, RuleBased, Sampler, Strategy, TraceIdRatioBased,
+    RateLimited, RuleBased, Sampler, Strategy, TraceIdRatioBased, XrayPoll, XrayRemote,
+    XraySettings,
 };
 use spanwise_testkit::load::Dice;
 use spanwise_testkit::{CountingAllocator, allocator};
@@ -26,6 +27,12 @@ fn no_sampler_allocates_once_warm() {
     let rules = RuleBased::new()
         .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
         .with_rule(Condition::any(), half());
+    let xray = XrayRemote::new();
+    let mut poll = XrayPoll::new(&XraySettings::default(), "shop", xray.clone(), 1);
+    poll.request(0, 0).unwrap();
+    let records = br#"{"SamplingRuleRecords":[{"SamplingRule":{"RuleName":"a","Priority":1,
+        "FixedRate":0.5,"ReservoirSize":1,"URLPath":"/a*?","HTTPMethod":"*"}}]}"#;
+    assert_eq!(poll.answered(0, 0, records), Ok(true));
     let samplers: Vec<Sampler> = vec![
         Sampler::default(),
         half(),
@@ -37,6 +44,7 @@ fn no_sampler_allocates_once_warm() {
         adaptive(Key::None).into(),
         adaptive(Key::Name).into(),
         remote.into(),
+        xray.into(),
     ];
     let host = Virtual::new();
     for sampler in samplers {

@@ -57,20 +57,26 @@ fn all_nine_names_are_known() {
             assert_eq!(shown.contains("ParentBased"), !prefix.is_empty(), "{shown}");
         }
     }
-    let error = environment(&[("OTEL_TRACES_SAMPLER", "xray".into())]).build().unwrap_err();
-    let error = error.to_string();
-    assert!(error.starts_with("OTEL_TRACES_SAMPLER=`xray`") && error.contains("jaeger_remote"));
+    let said = Said::default();
+    let variables = [("OTEL_TRACES_SAMPLER", "xray".into())];
+    let spanwise = said.listen(environment(&variables)).build().unwrap();
+    assert!(said.lines().iter().all(|line| !line.contains("ignored")));
+    let shown = format!("{spanwise:?}");
+    assert!(shown.contains("ParentBased") && shown.contains("XrayRemote"), "{shown}");
 }
 
 #[test]
 fn a_wrong_argument_is_told_and_ignored() {
-    let said = Said::default();
-    let variables = [
-        ("OTEL_TRACES_SAMPLER", "jaeger_remote".into()),
-        ("OTEL_TRACES_SAMPLER_ARG", "endpoint=ftp://host".into()),
-    ];
-    said.listen(environment(&variables)).build().unwrap();
-    assert!(said.lines()[0].contains("OTEL_TRACES_SAMPLER_ARG") && said.lines()[0].contains("ftp"));
+    for sampler in ["jaeger_remote", "xray"] {
+        let said = Said::default();
+        let variables = [
+            ("OTEL_TRACES_SAMPLER", sampler.into()),
+            ("OTEL_TRACES_SAMPLER_ARG", "endpoint=ftp://host".into()),
+        ];
+        said.listen(environment(&variables)).build().unwrap();
+        let line = &said.lines()[0];
+        assert!(line.contains("OTEL_TRACES_SAMPLER_ARG") && line.contains("ftp"), "{line}");
+    }
 }
 
 #[test]
@@ -200,7 +206,7 @@ fn an_adaptive_sampler_counts_what_it_keeps() {
     assert!((1..20_000).contains(&kept), "{kept}");
 }
 
-/// A sampling endpoint that answers with what it was given last, and remembers who asked.
+/// A sampling endpoint that answers with what it was given last, and remembers what was asked.
 struct Collector {
     address: SocketAddr,
     shared: Arc<Mutex<(String, Vec<String>)>>,
@@ -245,10 +251,17 @@ fn serve(mut stream: TcpStream, shared: &Mutex<(String, Vec<String>)>) {
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read > 0) {
         head.push(byte[0]);
     }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut posted = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut posted).unwrap();
     let mut shared = shared.lock().unwrap();
-    let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
-    shared.1.push(line);
-    let body = &shared.0;
+    let line = head.lines().next().unwrap_or_default();
+    let posted = String::from_utf8(posted).unwrap();
+    shared.1.push(format!("{line} {posted}").trim_end().to_owned());
+    // A line by itself parts what is answered to the second path from the rest.
+    let (first, second) = shared.0.split_once("\n---\n").unwrap_or((&shared.0, ""));
+    let body = if line.contains("SamplingTargets") { second } else { first };
     let _gone = write!(
         stream,
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
@@ -312,4 +325,60 @@ fn a_collector_that_is_away_is_told_and_the_initial_rate_stands() {
     until("it is told", || said.lines().iter().any(|line| line.contains("no sampling strategy")));
     assert!(spanwise.tracer("test").start("GET /").is_recording());
     spanwise.shutdown(LONG).unwrap();
+}
+
+#[test]
+fn xray_says_what_is_kept() {
+    let rules = |health: f64| {
+        let rule = |name: &str, priority: u32, path: &str, rate: f64| {
+            format!(
+                r#"{{"SamplingRule":{{"RuleName":"{name}","Priority":{priority},"FixedRate":{rate},
+                "ReservoirSize":0,"ServiceName":"my*","ServiceType":"*","Host":"*",
+                "HTTPMethod":"GET","URLPath":"{path}","ResourceARN":"*","Version":1}}}}"#
+            )
+        };
+        let rules = [rule("rest", 10, "*", 1.0), rule("health", 1, "/health?", health)].join(",");
+        let targets = r#"{"SamplingTargetDocuments":[{"RuleName":"rest","FixedRate":0}]}"#;
+        format!("{{\"SamplingRuleRecords\":[{rules}]}}\n---\n{targets}")
+    };
+    let collector = Collector::new(&rules(0.0));
+    let endpoint = format!("http://{}", collector.address);
+    let variables = [
+        ("OTEL_SERVICE_NAME", "my shop".into()),
+        ("OTEL_TRACES_SAMPLER", "xray".into()),
+        ("OTEL_TRACES_SAMPLER_ARG", format!("endpoint={endpoint},polling_interval=1")),
+    ];
+    let said = Said::default();
+    let spanwise = said.listen(environment(&variables)).build().unwrap();
+    let tracer = spanwise.tracer("test");
+    let get = |path: &'static str| {
+        let attributes =
+            [KeyValue::new("http.request.method", "GET"), KeyValue::new("url.path", path)];
+        let builder = tracer.span_builder("GET").with_attributes(attributes);
+        builder.start_with_context(&tracer, &Context::new())
+    };
+    // Without rules one in twenty is kept by chance: not ten in a row.
+    until("all but health checks is kept", || {
+        (0..10).all(|_| get("/cart").is_recording()) && !get("/healthz").is_recording()
+    });
+    assert_eq!(collector.asked()[0], "POST /GetSamplingRules HTTP/1.1 {}");
+    assert_eq!(get("/cart").span_context().trace_state().header(), "ot=th:0");
+    // Children go with their parent, whatever is asked for.
+    assert!(!tracer.start_with_context("child", &remote(false, 7, "")).is_recording());
+
+    // A second later it is reported what the rules did, and the answer is in force.
+    until("the target is in force", || !get("/cart").is_recording());
+    let reported = ["POST /SamplingTargets ", r#""RuleName":"rest""#, r#""ClientID":""#];
+    let asked = collector.asked();
+    assert!(
+        asked.iter().any(|asked| reported.iter().all(|part| asked.contains(part))),
+        "{asked:?}"
+    );
+
+    // Other rules come at the next time of asking; those that cannot be used change nothing.
+    collector.answer(&rules(1.0));
+    until("health checks are kept", || get("/healthz").is_recording());
+    collector.answer(&rules(7.0));
+    until("it is told", || said.lines().iter().any(|line| line.contains("FixedRate")));
+    assert!(get("/healthz").is_recording() && !get("/cart").is_recording());
 }

@@ -31,12 +31,7 @@ impl Endpoint {
     /// As [`parse`](Self::parse).
     pub fn parse_base(setting: &str, url: &str) -> Result<Self, EndpointError> {
         let base = Self::parse(setting, url)?;
-        let path = base.uri.path().trim_end_matches('/');
-        let path = match base.uri.query() {
-            Some(query) => format!("{path}{TRACES}?{query}"),
-            None => format!("{path}{TRACES}"),
-        };
-        base.with_path(&path).map_err(|problem| EndpointError::new(setting, url, problem))
+        base.below(TRACES).map_err(|problem| EndpointError::new(setting, url, problem))
     }
 
     /// Reads a gRPC endpoint: as [`parse`](Self::parse), and `host:port` alone is taken as
@@ -87,6 +82,16 @@ impl Endpoint {
         let mut parts = self.uri.clone().into_parts();
         parts.path_and_query = Some(PathAndQuery::from_static(path));
         Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone())
+    }
+
+    /// With `path` behind its own; the query stays.
+    pub(crate) fn below(self, path: &str) -> Result<Self, EndpointProblem> {
+        let base = self.uri.path().trim_end_matches('/');
+        let path = match self.uri.query() {
+            Some(query) => format!("{base}{path}?{query}"),
+            None => format!("{base}{path}"),
+        };
+        self.with_path(&path)
     }
 
     fn with_path(self, path: &str) -> Result<Self, EndpointProblem> {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::http1::HttpWire;
 use crate::{BuildError, Endpoint, Transport};
 
-/// Fetches one document, again and again, by HTTP `GET`. No redirect is followed.
+/// Fetches documents, again and again, by HTTP `GET` or `POST`. No redirect is followed.
 #[derive(Debug)]
 pub struct Fetcher {
     wire: HttpWire,
@@ -45,10 +45,27 @@ impl Fetcher {
     /// # Panics
     /// On a tokio runtime without time or I/O, as tokio does.
     pub async fn get(&self) -> Result<Bytes, FetchError> {
+        self.document(None).await
+    }
+
+    /// The answer to `json`, posted to `path` (beginning with `/`) below the endpoint's own.
+    ///
+    /// Dropping the future gives up; what was posted may have been taken.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    ///
+    /// # Panics
+    /// As [`get`](Self::get).
+    pub async fn post(&self, path: &str, json: Bytes) -> Result<Bytes, FetchError> {
+        self.document(Some((path, json))).await
+    }
+
+    async fn document(&self, posted: Option<(&str, Bytes)>) -> Result<Bytes, FetchError> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(FetchError::NoRuntime);
         }
-        self.wire.get(self.most, Instant::now() + self.timeout).await
+        self.wire.document(posted, self.most, Instant::now() + self.timeout).await
     }
 }
 
@@ -68,6 +85,8 @@ pub enum FetchError {
         /// The most that is taken, in bytes.
         most: usize,
     },
+    /// The path to post to is none.
+    NoPath,
     /// Not inside a tokio runtime.
     NoRuntime,
 }
@@ -78,6 +97,7 @@ impl fmt::Display for FetchError {
             Self::Unreachable { said } => write!(f, "no answer ({said})"),
             Self::Status(status) => write!(f, "HTTP status {status}"),
             Self::TooLarge { most } => write!(f, "an answer of more than {most} bytes"),
+            Self::NoPath => f.write_str("the path to post to is none: accepted is /name"),
             Self::NoRuntime => f.write_str("not inside a tokio runtime"),
         }
     }

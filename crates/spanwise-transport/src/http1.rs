@@ -81,14 +81,17 @@ impl HttpWire {
         }
     }
 
-    /// Asks for a document of at most `most` bytes, with the transport's headers.
-    pub(crate) async fn get(&self, most: usize, deadline: Instant) -> Result<Bytes, FetchError> {
+    /// Asks for a document of at most `most` bytes, with the transport's headers: by `GET`, or by
+    /// `POST` of some JSON to a path below the endpoint.
+    pub(crate) async fn document(
+        &self,
+        posted: Option<(&str, Bytes)>,
+        most: usize,
+        deadline: Instant,
+    ) -> Result<Bytes, FetchError> {
         let unreachable = |said: String| FetchError::Unreachable { said: text::tidy(&said) };
         let client = self.client.client(|| self.connect()).map_err(|_| FetchError::NoRuntime)?;
-        let mut request = Request::new(OnePiece::new(Bytes::new(), Sent::default()));
-        *request.uri_mut() = self.endpoint.uri().clone();
-        request.headers_mut().clone_from(&self.headers);
-        request.headers_mut().remove(CONTENT_TYPE);
+        let request = self.question(posted)?;
         let response = match tokio::time::timeout_at(deadline, client.request(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(unreachable(wire::chain(&error))),
@@ -102,6 +105,26 @@ impl HttpWire {
             Err(BodyFault::TooLarge) => Err(FetchError::TooLarge { most }),
             Err(BodyFault::Lost(said)) => Err(unreachable(said)),
         }
+    }
+
+    fn question(&self, posted: Option<(&str, Bytes)>) -> Result<Request<OnePiece>, FetchError> {
+        let mut headers = self.headers.clone();
+        let (method, endpoint, body) = match posted {
+            None => {
+                headers.remove(CONTENT_TYPE);
+                (Method::GET, self.endpoint.clone(), Bytes::new())
+            }
+            Some((path, json)) => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                let below = self.endpoint.clone().below(path);
+                (Method::POST, below.map_err(|_| FetchError::NoPath)?, json)
+            }
+        };
+        let mut request = Request::new(OnePiece::new(body, Sent::default()));
+        *request.method_mut() = method;
+        *request.uri_mut() = endpoint.uri().clone();
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 
     fn connect(&self) -> Client<Connector, OnePiece> {

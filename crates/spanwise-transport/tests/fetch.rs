@@ -29,6 +29,25 @@ async fn a_document_is_asked_for_as_its_url_says() {
 }
 
 #[tokio::test]
+async fn json_is_posted_below_the_endpoint() {
+    let peer = Peer::new([
+        Act::Answer(answer(200, "", b"[1]")),
+        Act::Answer(answer(200, "", &[b'x'; 101])),
+    ])
+    .await;
+    let fetcher = fetcher(&format!("http://{}/proxy/", peer.address), 100);
+    let post = |path: &'static str| fetcher.post(path, bytes::Bytes::from_static(b"{\"a\":1}"));
+    assert_eq!(&post("/GetSamplingRules").await.unwrap()[..], b"[1]");
+    assert_eq!(post("/SamplingTargets").await, Err(FetchError::TooLarge { most: 100 }));
+    assert_eq!(post("/a b").await, Err(FetchError::NoPath));
+    let heard = peer.heard();
+    assert!(heard[0].head.starts_with("POST /proxy/GetSamplingRules HTTP/1.1\r\n"));
+    assert_eq!(heard[0].header("content-type"), Some("application/json"));
+    assert_eq!(heard[0].header("content-length"), Some("7"));
+    assert_eq!(heard[0].body, b"{\"a\":1}");
+}
+
+#[tokio::test]
 async fn what_is_no_document_is_named() {
     let large = || answer(200, "", &[b'x'; 101]);
     let redirect = answer(302, "location: http://127.0.0.1:1/\r\n", b"");

@@ -3,8 +3,8 @@
 use super::remote::JaegerRemote;
 use super::settings::JaegerSettings;
 use super::strategy::{Strategy, StrategyError};
+use crate::spread::Spread;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 /// Keeps a [`JaegerRemote`] up to date: says when to fetch what, and takes the answers.
 ///
@@ -30,8 +30,7 @@ pub struct Poll {
     due: u64,
     failures: u32,
     in_force: Option<Strategy>,
-    /// For jitter.
-    state: u64,
+    spread: Spread,
 }
 
 impl Poll {
@@ -40,7 +39,8 @@ impl Poll {
         let interval = u64::try_from(settings.interval().as_nanos()).unwrap_or(u64::MAX / 4);
         let url = url(settings.endpoint(), service);
         let (due, failures, in_force) = (0, 0, None);
-        Self { url, sampler, interval, due, failures, in_force, state: seed }
+        let spread = Spread::new(seed);
+        Self { url, sampler, interval, due, failures, in_force, spread }
     }
 
     /// What to `GET`.
@@ -65,7 +65,7 @@ impl Poll {
     pub fn answered(&mut self, now: u64, body: &[u8]) -> Result<bool, StrategyError> {
         let strategy = Strategy::parse(body).inspect_err(|_| self.failed(now))?;
         self.failures = 0;
-        self.due = now.saturating_add(self.jittered(self.interval));
+        self.due = now.saturating_add(self.spread.around(self.interval));
         if self.in_force.as_ref() == Some(&strategy) {
             return Ok(false);
         }
@@ -76,18 +76,9 @@ impl Poll {
 
     /// No answer came by `now`.
     pub fn failed(&mut self, now: u64) {
-        let wait = FIRST_RETRY.saturating_mul(1 << self.failures.min(10)).min(self.interval);
+        let wait = self.spread.after(self.failures, self.interval);
         self.failures = self.failures.saturating_add(1);
-        self.due = now.saturating_add(self.jittered(wait));
-    }
-
-    /// `nanos`, give or take a tenth.
-    fn jittered(&mut self, nanos: u64) -> u64 {
-        // SplitMix64's step and the high half of its mix: plenty for spreading requests.
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32;
-        let share = (u128::from(mixed) * u128::from(nanos / 5)) >> 32;
-        (nanos - nanos / 10).saturating_add(share as u64)
+        self.due = now.saturating_add(wait);
     }
 }
 
@@ -105,6 +96,3 @@ fn url(endpoint: &str, service: &str) -> String {
     }
     url
 }
-
-/// The wait after the first failure, in nanoseconds.
-const FIRST_RETRY: u64 = Duration::from_secs(2).as_nanos() as u64;

@@ -1,6 +1,6 @@
 //! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `jaeger_remote`.
 
-use crate::setting::SettingError;
+use crate::setting::{SettingError, authority};
 use crate::threshold::Threshold;
 use std::time::Duration;
 
@@ -55,14 +55,7 @@ impl JaegerSettings {
     /// # Errors
     /// Not `http://` or `https://` with a host.
     pub fn with_endpoint(mut self, url: &str) -> Result<Self, SettingError> {
-        let authority = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-        let authority = authority.filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
-        let Some(authority) = authority else {
-            // Without what stands before an `@`: that may be a password.
-            let shown = url.rsplit('@').next().unwrap_or_default();
-            return Err(SettingError::new("endpoint", shown, "http://host:port or https://…"));
-        };
-        let bare = authority.trim_end_matches('/');
+        let bare = authority(url)?.trim_end_matches('/');
         self.endpoint = if bare.contains(['/', '?']) {
             url.to_owned()
         } else {

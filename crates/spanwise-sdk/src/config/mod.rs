@@ -18,7 +18,7 @@ use opentelemetry::{Context, KeyValue};
 use resource::Resource;
 use spanwise_batch::{Budget, ScheduleConfig, Shards, ShardsConfig};
 use spanwise_ledger::Ledger;
-use spanwise_sampling::{JaegerSettings, Live, Sampler};
+use spanwise_sampling::{Live, RemoteSettings, Sampler};
 use spanwise_transport::{Compression, Protocol, Sink, Transport};
 use spanwise_wire::{RequestLimits, SpanLimits};
 use spanwise_worker::Worker;
@@ -39,7 +39,7 @@ pub struct Builder {
     schema_url: String,
     sampler: Option<Sampler>,
     ratio: Option<f64>,
-    remote_sampling: Option<JaegerSettings>,
+    remote_sampling: Option<RemoteSettings>,
     limits: Option<SpanLimits>,
     endpoint: Option<String>,
     protocol: Option<Protocol>,
@@ -90,10 +90,12 @@ impl Builder {
         self
     }
 
-    /// Keeps what a Jaeger collector asks for, which is fetched by the worker
-    /// (`OTEL_TRACES_SAMPLER=parentbased_jaeger_remote`); children go with their parent.
-    pub fn with_remote_sampling(mut self, settings: JaegerSettings) -> Self {
-        self.remote_sampling = Some(settings);
+    /// Keeps what a Jaeger collector or AWS X-Ray asks for, which is fetched by the worker
+    /// (`OTEL_TRACES_SAMPLER=parentbased_jaeger_remote` or `xray`): takes
+    /// [`JaegerSettings`](crate::sampling::JaegerSettings) or
+    /// [`XraySettings`](crate::sampling::XraySettings). Children go with their parent.
+    pub fn with_remote_sampling(mut self, settings: impl Into<RemoteSettings>) -> Self {
+        self.remote_sampling = Some(settings.into());
         self
     }
 

@@ -3,7 +3,9 @@
 use super::environment::Environment;
 use super::{BuildError, Builder};
 use crate::pipeline::Asked;
-use spanwise_sampling::{JaegerRemote, JaegerSettings, Sampler};
+use spanwise_sampling::{
+    JaegerRemote, JaegerSettings, RemoteSettings, Sampler, XrayRemote, XraySettings,
+};
 
 /// A sampler, and where it is told what to do, if it is.
 type Resolved = (Sampler, Option<Asked>);
@@ -48,13 +50,10 @@ fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
         "parentbased_always_on" => (Sampler::default(), None),
         "parentbased_always_off" => (Sampler::always_off().parent_based(), None),
         "parentbased_traceidratio" => (ratio(environment).parent_based(), None),
-        "jaeger_remote" => remote(settings(environment)),
-        "parentbased_jaeger_remote" => parent_based(remote(settings(environment))),
-        // A name that the specification has: whoever set it counts on it.
-        "xray" => {
-            let problem = format!("X-Ray's protocol is not supported; accepted is {ACCEPTED}");
-            return Err(BuildError::setting(SAMPLER, name, problem));
-        }
+        "jaeger_remote" => remote(jaeger(environment)),
+        "parentbased_jaeger_remote" => parent_based(remote(jaeger(environment))),
+        // X-Ray's rules are for roots, and the name has no other form.
+        "xray" => parent_based(remote(xray(environment))),
         _ => {
             environment.ignore(SAMPLER, &name, ACCEPTED);
             Default::default()
@@ -62,11 +61,19 @@ fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
     })
 }
 
-fn remote(settings: JaegerSettings) -> Resolved {
-    // Settings hold no probability that cannot be.
-    let initial = Sampler::probability(settings.initial_probability()).unwrap_or_default();
-    let sampler = JaegerRemote::new(initial);
-    (sampler.clone().into(), Some(Asked { settings, sampler }))
+fn remote(settings: RemoteSettings) -> Resolved {
+    match settings {
+        RemoteSettings::Xray(settings) => {
+            let sampler = XrayRemote::new();
+            (sampler.clone().into(), Some(Asked::Xray { settings, sampler }))
+        }
+        RemoteSettings::Jaeger(settings) => {
+            // Settings hold no probability that cannot be.
+            let initial = Sampler::probability(settings.initial_probability()).unwrap_or_default();
+            let sampler = JaegerRemote::new(initial);
+            (sampler.clone().into(), Some(Asked::Jaeger { settings, sampler }))
+        }
+    }
 }
 
 fn parent_based((sampler, asked): Resolved) -> Resolved {
@@ -82,16 +89,22 @@ fn ratio(environment: &Environment) -> Sampler {
         .unwrap_or_else(Sampler::always_on)
 }
 
-/// `OTEL_TRACES_SAMPLER_ARG` of remote sampling; the defaults when it is not given or wrong.
-fn settings(environment: &Environment) -> JaegerSettings {
+/// `OTEL_TRACES_SAMPLER_ARG` of Jaeger's sampling; the defaults when it is not given or wrong.
+fn jaeger(environment: &Environment) -> RemoteSettings {
     const ACCEPTED: &str = "endpoint=http://host:port/path,pollingIntervalMs=1 or more,\
                             initialSamplingRate=0 to 1";
-    environment
-        .parsed(&[ARGUMENT], ACCEPTED, |value| JaegerSettings::parse(value).ok())
-        .unwrap_or_default()
+    let parse = |value: &str| JaegerSettings::parse(value).ok();
+    environment.parsed(&[ARGUMENT], ACCEPTED, parse).unwrap_or_default().into()
+}
+
+/// `OTEL_TRACES_SAMPLER_ARG` of X-Ray's sampling; the defaults when it is not given or wrong.
+fn xray(environment: &Environment) -> RemoteSettings {
+    const ACCEPTED: &str = "endpoint=http://host:port,polling_interval=1 or more (seconds)";
+    let parse = |value: &str| XraySettings::parse(value).ok();
+    environment.parsed(&[ARGUMENT], ACCEPTED, parse).unwrap_or_default().into()
 }
 
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
-const ACCEPTED: &str = "always_on, always_off, traceidratio, jaeger_remote, or one of these with \
-                        parentbased_ before it";
+const ACCEPTED: &str = "xray, always_on, always_off, traceidratio, jaeger_remote, or one of the last \
+                        four with parentbased_ before it";

@@ -3,8 +3,9 @@
 use super::account::Account;
 use crate::config::BuildError;
 use bytes::Bytes;
-use spanwise_sampling::{JaegerRemote, JaegerSettings, Poll};
+use spanwise_sampling::{JaegerRemote, JaegerSettings, Poll, XrayPoll, XrayRemote, XraySettings};
 use spanwise_transport::{Endpoint, FetchError, Fetcher};
+use spanwise_worker::clock;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,27 +13,31 @@ use tokio::task::JoinHandle;
 
 /// A sampler that is told what to do, and by whom.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    pub(crate) settings: JaegerSettings,
-    pub(crate) sampler: JaegerRemote,
+pub(crate) enum Asked {
+    Jaeger { settings: JaegerSettings, sampler: JaegerRemote },
+    Xray { settings: XraySettings, sampler: XrayRemote },
 }
 
 /// Asks when it is time to, by a task of the worker's runtime.
 pub(crate) struct RemoteSampling {
-    poll: Poll,
+    asking: Asking,
     fetcher: Arc<Fetcher>,
     fetch: Option<JoinHandle<Result<Bytes, FetchError>>>,
     started: Instant,
 }
 
+/// In which protocol.
+enum Asking {
+    Jaeger(Poll),
+    Xray(XrayPoll),
+}
+
 impl RemoteSampling {
     pub(crate) fn new(asked: &Asked, service_name: &str) -> Result<Self, BuildError> {
-        let Asked { settings, sampler } = asked;
-        let seed = RandomState::new().hash_one(service_name);
-        let poll = Poll::new(settings, service_name, sampler.clone(), seed);
-        let endpoint = Endpoint::parse("endpoint of OTEL_TRACES_SAMPLER_ARG", poll.url())?;
+        let asking = Asking::new(asked, service_name);
+        let endpoint = Endpoint::parse("endpoint of OTEL_TRACES_SAMPLER_ARG", asking.url())?;
         let fetcher = Arc::new(Fetcher::new(endpoint, TIMEOUT, MOST_BYTES)?);
-        Ok(Self { poll, fetcher, fetch: None, started: Instant::now() })
+        Ok(Self { asking, fetcher, fetch: None, started: Instant::now() })
     }
 
     /// Takes the answer that has come, if any, and asks again if it is time to.
@@ -40,23 +45,80 @@ impl RemoteSampling {
         let nanos = now.saturating_duration_since(self.started).as_nanos() as u64;
         if let Some(fetch) = self.fetch.take_if(|fetch| fetch.is_finished()) {
             let problem = match fetch.await {
-                Ok(Ok(body)) => self.poll.answered(nanos, &body).err().map(|e| e.to_string()),
+                Ok(Ok(body)) => self.asking.answered(nanos, &body),
                 Ok(Err(error)) => {
-                    self.poll.failed(nanos);
+                    self.asking.failed(nanos);
                     Some(error.to_string())
                 }
                 Err(_) => {
-                    self.poll.failed(nanos);
+                    self.asking.failed(nanos);
                     Some("the task that asks has panicked".to_owned())
                 }
             };
             if let Some(problem) = problem {
-                account.no_strategy(self.poll.url(), &problem);
+                account.no_strategy(self.asking.url(), &problem);
             }
         }
-        if self.fetch.is_none() && nanos >= self.poll.due() {
-            let fetcher = self.fetcher.clone();
-            self.fetch = Some(tokio::spawn(async move { fetcher.get().await }));
+        if self.fetch.is_none() && nanos >= self.asking.due() {
+            self.fetch = self.asking.ask(nanos, self.fetcher.clone());
+        }
+    }
+}
+
+impl Asking {
+    fn new(asked: &Asked, service_name: &str) -> Self {
+        let seed = RandomState::new().hash_one(service_name);
+        match asked {
+            Asked::Jaeger { settings, sampler } => {
+                Self::Jaeger(Poll::new(settings, service_name, sampler.clone(), seed))
+            }
+            Asked::Xray { settings, sampler } => {
+                Self::Xray(XrayPoll::new(settings, service_name, sampler.clone(), seed))
+            }
+        }
+    }
+
+    fn url(&self) -> &str {
+        match self {
+            Self::Jaeger(poll) => poll.url(),
+            Self::Xray(poll) => poll.endpoint(),
+        }
+    }
+
+    fn due(&self) -> u64 {
+        match self {
+            Self::Jaeger(poll) => poll.due(),
+            Self::Xray(poll) => poll.due(),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        now: u64,
+        fetcher: Arc<Fetcher>,
+    ) -> Option<JoinHandle<Result<Bytes, FetchError>>> {
+        match self {
+            Self::Jaeger(_) => Some(tokio::spawn(async move { fetcher.get().await })),
+            Self::Xray(poll) => poll.request(now, unix_seconds()).map(|request| {
+                tokio::spawn(async move { fetcher.post(request.path, request.body.into()).await })
+            }),
+        }
+    }
+
+    /// What is wrong with the answer, if anything is.
+    fn answered(&mut self, now: u64, body: &[u8]) -> Option<String> {
+        match self {
+            Self::Jaeger(poll) => poll.answered(now, body).err().map(|e| e.to_string()),
+            Self::Xray(poll) => {
+                poll.answered(now, unix_seconds(), body).err().map(|e| e.to_string())
+            }
+        }
+    }
+
+    fn failed(&mut self, now: u64) {
+        match self {
+            Self::Jaeger(poll) => poll.failed(now),
+            Self::Xray(poll) => poll.failed(now),
         }
     }
 }
@@ -69,7 +131,11 @@ impl Drop for RemoteSampling {
     }
 }
 
+fn unix_seconds() -> u64 {
+    clock::unix_nanos() / 1_000_000_000
+}
+
 /// For an answer that should come from the same machine.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Two thousand operations, and room for their names.
+/// Two thousand operations or a thousand rules, and room for their names.
 const MOST_BYTES: usize = 1 << 20;

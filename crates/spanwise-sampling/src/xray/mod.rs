@@ -1,0 +1,17 @@
+//! Sampling as AWS X-Ray wants it (*centralized sampling*).
+//!
+//! No I/O here: [`XrayPoll`] says what to `POST` when, and reads the answers; [`XrayRemote`] is
+//! the sampler that it tells.
+
+mod limits;
+mod poll;
+mod remote;
+mod rules;
+mod settings;
+mod targets;
+mod wildcard;
+
+pub use poll::{XrayPoll, XrayRequest};
+pub use remote::XrayRemote;
+pub use rules::XrayError;
+pub use settings::XraySettings;

@@ -1,0 +1,82 @@
+//! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `xray`.
+
+use crate::setting::{SettingError, authority};
+use std::time::Duration;
+
+/// Settings of X-Ray's sampling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct XraySettings {
+    endpoint: String,
+    interval: Duration,
+}
+
+impl XraySettings {
+    /// Reads `endpoint=http://127.0.0.1:2000,polling_interval=300`. What is not given has its
+    /// default.
+    ///
+    /// # Errors
+    /// A key nobody knows, or a value that cannot be used.
+    pub fn parse(argument: &str) -> Result<Self, SettingError> {
+        let mut settings = Self::default();
+        for pair in argument.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = value.trim();
+            settings = match key.trim() {
+                "endpoint" => settings.with_endpoint(value)?,
+                "polling_interval" => {
+                    let seconds = value.parse().map_err(|_| {
+                        SettingError::new("polling_interval", value, "seconds, 1 or more")
+                    })?;
+                    settings.with_interval(Duration::from_secs(seconds))?
+                }
+                other => {
+                    return Err(SettingError::new(
+                        "OTEL_TRACES_SAMPLER_ARG",
+                        other,
+                        "endpoint=…,polling_interval=…",
+                    ));
+                }
+            };
+        }
+        Ok(settings)
+    }
+
+    /// The proxy that knows the rules: an X-Ray daemon, or a collector's `awsproxy`. It signs what
+    /// is asked; here nothing is signed. Default `http://127.0.0.1:2000`.
+    ///
+    /// # Errors
+    /// Not `http://` or `https://` with a host.
+    pub fn with_endpoint(mut self, url: &str) -> Result<Self, SettingError> {
+        authority(url)?;
+        self.endpoint = url.trim_end_matches('/').to_owned();
+        Ok(self)
+    }
+
+    /// How often to ask for rules. Default 300 s.
+    ///
+    /// # Errors
+    /// Zero.
+    pub fn with_interval(mut self, interval: Duration) -> Result<Self, SettingError> {
+        if interval.is_zero() {
+            return Err(SettingError::new("polling_interval", 0, "seconds, 1 or more"));
+        }
+        self.interval = interval;
+        Ok(self)
+    }
+
+    /// The proxy's URL.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// How often to ask for rules.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+}
+
+impl Default for XraySettings {
+    fn default() -> Self {
+        Self { endpoint: "http://127.0.0.1:2000".to_owned(), interval: Duration::from_secs(300) }
+    }
+}
