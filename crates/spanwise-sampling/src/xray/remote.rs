@@ -15,6 +15,12 @@ use std::sync::Arc;
 /// share by a consistent threshold. Without rules, and where none matches, one trace a second and
 /// 5 % of the rest. What the reservoir adds has no known probability, so its `th` is erased.
 ///
+/// A rule's patterns (`*` for anything, `?` for one character, ASCII letters in either case) are
+/// compared with the service's name, `http.request.method` or `http.method`, `url.path` or the path
+/// of `http.target`, `server.address`, `http.host` or `net.host.name`, and with the attributes it
+/// names, strings and booleans. What is not there, and the type of service and the resource, which
+/// are not known here, is matched by `*` alone.
+///
 /// Put it below a [`ParentBased`](crate::ParentBased): rules are for roots.
 ///
 /// # Cost
