@@ -137,20 +137,21 @@ impl Record {
     #[cold]
     #[inline(never)]
     fn end_otherwise(&mut self, end_unix_nanos: u64) {
-        let Some(core) = &self.core else { return };
         let start = self.start.unix_nanos;
-        if end_unix_nanos < start {
-            end_before_start(core, start - end_unix_nanos);
-        }
-        if !self.writer.is_plain() {
-            core.note_losses(&self.writer.losses());
-        }
-        let core = core.clone();
         let mut trace_state = std::mem::take(&mut self.trace_state);
         put_trace_state(&self.context, &mut trace_state);
         let header = self.header(end_unix_nanos.max(start), &trace_state);
         let meta = self.meta(&header);
-        core.store(&self.writer.finish(&header), meta);
+        // It has one: it records.
+        if let Some(core) = &self.core {
+            if end_unix_nanos < start {
+                end_before_start(core, start - end_unix_nanos);
+            }
+            if !self.writer.is_plain() {
+                core.note_losses(&self.writer.losses());
+            }
+            core.store(&self.writer.finish(&header), meta);
+        }
         self.trace_state = trace_state;
     }
 
