@@ -1,8 +1,6 @@
 //! Finished spans to the bytes of a request.
 
-use spanwise::wire::write::{
-    EncodeSpan as _, SpanHeader, SpanWriter, Value, encode_resource, encode_scope,
-};
+use spanwise::wire::write::{SpanHeader, SpanWriter, Value, encode_resource, encode_scope};
 use spanwise::wire::{Chunk, Framer, RequestLimits, SpanKind, SpanLimits, SpanMeta};
 use spanwise_bench_harness::{Request, Subject, Tally};
 use std::hint::black_box;

@@ -2,7 +2,7 @@
 
 use crate::budget::{Budget, Charge};
 use crate::config::ShardsConfig;
-use spanwise_wire::write::EncodeSpan;
+use spanwise_wire::write::FinishedSpan;
 use spanwise_wire::{Chunk, SpanMeta};
 
 /// A chunk of finished spans whose memory is charged to a budget for as long as it lives.
@@ -20,11 +20,7 @@ impl Buffer {
         Some(Self { chunk: Chunk::with_capacity(config.chunk_bytes, config.chunk_spans), charge })
     }
 
-    pub(crate) fn of_one<S: EncodeSpan + ?Sized>(
-        budget: &Budget,
-        span: &S,
-        meta: SpanMeta,
-    ) -> Option<Self> {
+    pub(crate) fn of_one(budget: &Budget, span: &FinishedSpan<'_>, meta: SpanMeta) -> Option<Self> {
         let charge = budget.try_charge(Chunk::bytes_for_one(span.encoded_len()))?;
         Some(Self { chunk: Chunk::of_one(span, meta), charge })
     }

@@ -5,7 +5,7 @@ use crate::buffer::Buffer;
 use crate::config::ShardsConfig;
 use crate::try_lock::{TryLock, TryLockGuard};
 use crossbeam_queue::ArrayQueue;
-use spanwise_wire::write::EncodeSpan;
+use spanwise_wire::write::{EncodeSpan, FinishedSpan};
 use spanwise_wire::{Chunk, SpanMeta};
 use std::cell::Cell;
 use std::sync::atomic::{
@@ -95,10 +95,8 @@ impl Shards {
         span: &S,
         meta: SpanMeta,
     ) -> Result<Pushed, Refused> {
-        if self.push_at_home(span, || meta) {
-            return Ok(Pushed { wake: false, spilled: false });
-        }
-        self.push_anywhere(home_slot(), span, meta)
+        // Read once: a caller's `as_ref` may answer differently the second time.
+        self.push_finished(&span.as_finished(), meta)
     }
 
     /// Stores a span if the open chunk of this thread's slot takes it, as it nearly always does.
@@ -113,6 +111,7 @@ impl Shards {
         span: &S,
         meta: impl FnOnce() -> SpanMeta,
     ) -> bool {
+        let span = span.as_finished();
         // Not brought into range by a division, which would cost more than the lock: a slot that
         // is not there is as good as one that is taken, and `push` tries one in range.
         if let Some(slot) = self.slots.get(home_slot())
@@ -122,7 +121,7 @@ impl Shards {
             // Read with the slot held: `close` comes before the last sweep, which takes the slot.
             && !self.closed.load(Relaxed)
         {
-            buffer.chunk.push(span, meta());
+            buffer.chunk.push(&span, meta());
             return true;
         }
         false
@@ -144,10 +143,11 @@ impl Shards {
         deadline: Instant,
         wake: impl Fn(),
     ) -> Result<Pushed, Refused> {
+        let span = &span.as_finished();
         let mut patient = self.least_charge(span.encoded_len()) <= self.budget.limit();
         loop {
             let seen = self.budget.room().version();
-            match self.push(span, meta) {
+            match self.push_finished(span, meta) {
                 Err(Refused::Budget) if patient => {
                     wake();
                     // At the deadline one last try.
@@ -243,14 +243,22 @@ impl Shards {
         self.config
     }
 
+    #[inline(always)]
+    fn push_finished(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Result<Pushed, Refused> {
+        if self.push_at_home(span, || meta) {
+            return Ok(Pushed { wake: false, spilled: false });
+        }
+        self.push_anywhere(home_slot(), span, meta)
+    }
+
     /// The home slot is taken, or needs a new chunk. A thread that finds its slot taken keeps to
     /// the next free one from then on.
     #[cold]
     #[inline(never)]
-    fn push_anywhere<S: EncodeSpan + ?Sized>(
+    fn push_anywhere(
         &self,
         home: usize,
-        span: &S,
+        span: &FinishedSpan<'_>,
         meta: SpanMeta,
     ) -> Result<Pushed, Refused> {
         for round in 0..ROUNDS {
@@ -269,10 +277,10 @@ impl Shards {
         self.spill(span, meta)
     }
 
-    fn store<S: EncodeSpan + ?Sized>(
+    fn store(
         &self,
         open: &mut Option<Buffer>,
-        span: &S,
+        span: &FinishedSpan<'_>,
         meta: SpanMeta,
     ) -> Result<Pushed, Refused> {
         // Read with the slot held: `close` comes before the last sweep, the sweep takes the slot.
@@ -290,10 +298,10 @@ impl Shards {
 
     /// The open chunk is full, or there is none.
     #[cold]
-    fn store_in_next<S: EncodeSpan + ?Sized>(
+    fn store_in_next(
         &self,
         open: &mut Option<Buffer>,
-        span: &S,
+        span: &FinishedSpan<'_>,
         meta: SpanMeta,
     ) -> Result<Pushed, Refused> {
         if self.config.is_oversize(span.encoded_len()) {
@@ -334,7 +342,7 @@ impl Shards {
         None
     }
 
-    fn chunk_of_one<S: EncodeSpan + ?Sized>(&self, span: &S, meta: SpanMeta) -> Option<Buffer> {
+    fn chunk_of_one(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Option<Buffer> {
         Buffer::of_one(&self.budget, span, meta).or_else(|| {
             self.make_room(Chunk::bytes_for_one(span.encoded_len()));
             Buffer::of_one(&self.budget, span, meta)
@@ -386,7 +394,7 @@ impl Shards {
 
     /// Every slot is taken: the span goes to the queue in a chunk of its own.
     #[cold]
-    fn spill<S: EncodeSpan + ?Sized>(&self, span: &S, meta: SpanMeta) -> Result<Pushed, Refused> {
+    fn spill(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Result<Pushed, Refused> {
         self.spilling.fetch_add(1, SeqCst);
         let result = if self.closed.load(SeqCst) {
             Err(Refused::Closed)

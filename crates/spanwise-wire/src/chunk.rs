@@ -28,7 +28,7 @@ impl Chunk {
     /// Whether a span message of `len` bytes can be added without growing.
     #[inline(always)]
     pub fn fits(&self, len: usize) -> bool {
-        self.bytes.capacity() - self.bytes.len() >= len + FIELD_OVERHEAD
+        self.bytes.capacity() - self.bytes.len() >= len.saturating_add(FIELD_OVERHEAD)
             && self.metas.len() < self.metas.capacity()
     }
 
@@ -37,6 +37,8 @@ impl Chunk {
     /// Grows when there is no room; [`fits`](Self::fits) tells.
     #[inline(always)]
     pub fn push<S: EncodeSpan + ?Sized>(&mut self, span: &S, mut meta: SpanMeta) {
+        // Read once: what follows must not depend on a second answer.
+        let span = span.as_finished();
         let (offset, len) = (self.bytes.len(), span.encoded_len());
         let field = 1 + varint_len(len as u64) + len;
         let mut room = Room::new(&mut self.bytes, field);
@@ -103,8 +105,9 @@ impl Chunk {
 
     /// A chunk that holds one span and has room for no other.
     pub fn of_one<S: EncodeSpan + ?Sized>(span: &S, meta: SpanMeta) -> Self {
+        let span = span.as_finished();
         let mut chunk = Self::with_capacity(span.encoded_len() + FIELD_OVERHEAD, 1);
-        chunk.push(span, meta);
+        chunk.push(&span, meta);
         chunk
     }
 }

@@ -60,12 +60,15 @@ fn a_thread_inside_its_slot_is_refused_or_swept() {
     let shards = shards(1 << 20);
     let mut before = shards.slots[0].try_lock().unwrap();
     let meta = SpanMeta { span_id: 7, ..SpanMeta::default() };
-    assert!(shards.store(&mut before, &[1; 10], meta).is_ok());
+    assert!(shards.store(&mut before, &FinishedSpan::encoded(&[1; 10]), meta).is_ok());
     shards.close();
     let mut rest = Vec::new();
     assert_eq!(shards.sweep(&mut rest), 1);
     assert!(rest.is_empty());
-    assert_eq!(shards.store(&mut before, &[1; 10], meta), Err(Refused::Closed));
+    assert_eq!(
+        shards.store(&mut before, &FinishedSpan::encoded(&[1; 10]), meta),
+        Err(Refused::Closed)
+    );
     drop(before);
     assert_eq!((shards.sweep(&mut rest), ids(&rest)), (0, vec![7]));
 }

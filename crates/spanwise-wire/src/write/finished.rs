@@ -3,15 +3,17 @@
 use super::raw::Room;
 use crate::meta::SpanKind;
 
-/// A complete span, as [`SpanWriter::finish`](super::SpanWriter::finish) leaves it: the header
-/// still as numbers, the rest as bytes.
+/// A complete `Span` message whose length is fixed: what
+/// [`SpanWriter::finish`](super::SpanWriter::finish) leaves, the header still as numbers, or bytes
+/// encoded elsewhere.
 ///
 /// It becomes one piece where it is going to stay. Written to the writer's own buffer first, the
 /// header would be copied again at once, and such a copy waits for its own stores to retire.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct FinishedSpan<'a> {
-    pub(super) header: &'a SpanHeader<'a>,
+    /// `None` when `body` is the whole message.
+    pub(super) header: Option<&'a SpanHeader<'a>>,
     /// Every other field.
     pub(super) body: &'a [u8],
 }
@@ -38,7 +40,23 @@ pub struct SpanHeader<'a> {
     pub trace_state: &'a str,
 }
 
-impl FinishedSpan<'_> {
+impl<'a> FinishedSpan<'a> {
+    /// A whole `Span` message, encoded elsewhere.
+    pub fn encoded(message: &'a [u8]) -> Self {
+        Self { header: None, body: message }
+    }
+
+    /// Exact length of the message in bytes.
+    #[inline(always)]
+    pub fn encoded_len(&self) -> usize {
+        let header = match self.header {
+            None => 0,
+            Some(header) if header.parent_span_id == 0 => HEADER_LEN,
+            Some(_) => HEADER_LEN + PARENT_LEN,
+        };
+        header + self.body.len()
+    }
+
     /// The `Span` message in a buffer of its own.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -48,19 +66,43 @@ impl FinishedSpan<'_> {
         room.done();
         out
     }
-}
-
-/// Something that is a whole `Span` message: bytes, or a [`FinishedSpan`].
-pub trait EncodeSpan: sealed::Sealed {
-    /// Exact length of the message.
-    fn encoded_len(&self) -> usize;
 
     /// Stores the message.
     ///
     /// # Safety
     /// There is room for [`encoded_len`](Self::encoded_len) bytes.
-    #[doc(hidden)]
-    unsafe fn put(&self, room: &mut Room<'_>);
+    #[inline(always)]
+    pub(crate) unsafe fn put(&self, room: &mut Room<'_>) {
+        // SAFETY: 18 + 10 + 9 + 9 + 2 + 6 = HEADER_LEN bytes, PARENT_LEN more, and the body: all of
+        // them borrowed by `self`, so that nothing has changed since `encoded_len`.
+        unsafe {
+            if let Some(header) = self.header {
+                room.array([TRACE_ID, 16]);
+                room.array(header.trace_id.to_be_bytes());
+                room.array([SPAN_ID, 8]);
+                room.array(header.span_id.to_be_bytes());
+                room.array([START]);
+                room.array(header.start_unix_nanos.to_le_bytes());
+                room.array([END]);
+                room.array(header.end_unix_nanos.to_le_bytes());
+                room.array([KIND, header.kind as u8]);
+                room.array(FLAGS);
+                room.array(header.flags.to_le_bytes());
+                if header.parent_span_id != 0 {
+                    room.array([PARENT_SPAN_ID, 8]);
+                    room.array(header.parent_span_id.to_be_bytes());
+                }
+            }
+            room.slice(self.body);
+        }
+    }
+}
+
+/// Something that is a whole `Span` message: bytes, or a [`FinishedSpan`].
+pub trait EncodeSpan: sealed::Sealed {
+    /// The message. Asked once for each use: a type whose `as_ref` answers differently each time
+    /// has no second chance.
+    fn as_finished(&self) -> FinishedSpan<'_>;
 }
 
 mod sealed {
@@ -71,46 +113,15 @@ mod sealed {
 
 impl EncodeSpan for FinishedSpan<'_> {
     #[inline(always)]
-    fn encoded_len(&self) -> usize {
-        let parent = if self.header.parent_span_id == 0 { 0 } else { PARENT_LEN };
-        HEADER_LEN + parent + self.body.len()
-    }
-
-    #[inline(always)]
-    unsafe fn put(&self, room: &mut Room<'_>) {
-        let header = self.header;
-        // SAFETY: 18 + 10 + 9 + 9 + 2 + 6 = HEADER_LEN bytes, PARENT_LEN more, and the body.
-        unsafe {
-            room.array([TRACE_ID, 16]);
-            room.array(header.trace_id.to_be_bytes());
-            room.array([SPAN_ID, 8]);
-            room.array(header.span_id.to_be_bytes());
-            room.array([START]);
-            room.array(header.start_unix_nanos.to_le_bytes());
-            room.array([END]);
-            room.array(header.end_unix_nanos.to_le_bytes());
-            room.array([KIND, header.kind as u8]);
-            room.array(FLAGS);
-            room.array(header.flags.to_le_bytes());
-            if header.parent_span_id != 0 {
-                room.array([PARENT_SPAN_ID, 8]);
-                room.array(header.parent_span_id.to_be_bytes());
-            }
-            room.slice(self.body);
-        }
+    fn as_finished(&self) -> FinishedSpan<'_> {
+        *self
     }
 }
 
 impl<T: AsRef<[u8]> + ?Sized> EncodeSpan for T {
     #[inline]
-    fn encoded_len(&self) -> usize {
-        self.as_ref().len()
-    }
-
-    #[inline]
-    unsafe fn put(&self, room: &mut Room<'_>) {
-        // SAFETY: `len` bytes.
-        unsafe { room.slice(self.as_ref()) };
+    fn as_finished(&self) -> FinishedSpan<'_> {
+        FinishedSpan::encoded(self.as_ref())
     }
 }
 

@@ -205,7 +205,7 @@ impl SpanWriter {
         if self.finish_plain(header).is_none() {
             self.put_rare_fields(header.trace_state);
         }
-        FinishedSpan { header, body: &self.buf }
+        FinishedSpan { header: Some(header), body: &self.buf }
     }
 
     /// As [`finish`](Self::finish), for a span that has nothing to add to what was written: it is
@@ -213,7 +213,7 @@ impl SpanWriter {
     #[inline(always)]
     pub fn finish_plain<'a>(&'a self, header: &'a SpanHeader<'a>) -> Option<FinishedSpan<'a>> {
         let plain = self.is_plain() && header.trace_state.is_empty();
-        plain.then_some(FinishedSpan { header, body: &self.buf })
+        plain.then_some(FinishedSpan { header: Some(header), body: &self.buf })
     }
 
     /// Whether nothing was said of the status and nothing taken by the limits: what nearly all
