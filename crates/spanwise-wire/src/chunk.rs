@@ -1,7 +1,8 @@
 //! Encoded spans back to back, with what is known of each beside them.
 
 use crate::meta::SpanMeta;
-use crate::write::{EncodeSpan, Room, bytes_len, varint_len};
+use crate::read::Fields;
+use crate::write::{EncodeSpan, FinishedSpan, Room, bytes_len, varint_len};
 
 /// Finished spans in the form requests are made of.
 ///
@@ -16,13 +17,33 @@ pub struct Chunk {
     /// without a look at its metas.
     scope: u32,
     mixed: bool,
+    compacted: Option<Box<Compacted>>,
+}
+
+/// What framing needs of the metas of a compacted chunk.
+#[derive(Debug, Default)]
+struct Compacted {
+    spans: usize,
+    /// Empty for a chunk of one scope.
+    runs: Vec<ScopeRun>,
+}
+
+/// Neighbouring spans of one scope.
+#[derive(Debug, Clone, Copy)]
+struct ScopeRun {
+    scope: u32,
+    /// Where in the bytes the run ends; it begins where the one before ends.
+    end: u32,
 }
 
 impl Chunk {
     /// A chunk with room for `bytes` of spans and `spans` metas.
     pub fn with_capacity(bytes: usize, spans: usize) -> Self {
-        let (bytes, metas) = (Vec::with_capacity(bytes), Vec::with_capacity(spans));
-        Self { bytes, metas, scope: 0, mixed: false }
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            metas: Vec::with_capacity(spans),
+            ..Self::default()
+        }
     }
 
     /// Whether a span message of `len` bytes can be added without growing.
@@ -39,6 +60,154 @@ impl Chunk {
     pub fn push<S: EncodeSpan + ?Sized>(&mut self, span: &S, mut meta: SpanMeta) {
         // Read once: what follows must not depend on a second answer.
         let span = span.as_finished();
+        if self.metas.len() == self.metas.capacity() {
+            return self.push_growing(&span, meta);
+        }
+        self.put(&span, &mut meta);
+        self.metas.push(meta);
+    }
+
+    /// The spans' fields, back to back.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// One entry a span; none after [`compact`](Self::compact).
+    pub fn metas(&self) -> &[SpanMeta] {
+        &self.metas
+    }
+
+    /// Gives back the memory of the metas, and of bytes that no span uses: for a chunk that waits
+    /// longer than it is worked on. It can be framed as before.
+    ///
+    /// # Cost
+    /// A walk over the metas of a chunk with more than one scope, and a copy of the bytes when an
+    /// eighth or more of them is unused.
+    pub fn compact(&mut self) {
+        if self.compacted.is_none() {
+            let spans = self.metas.len();
+            let runs = if self.mixed { scope_runs(&self.metas) } else { Vec::new() };
+            self.metas = Vec::new();
+            self.compacted = Some(Box::new(Compacted { spans, runs }));
+        }
+        if self.bytes.capacity() - self.bytes.len() > self.bytes.capacity() / 8 {
+            self.bytes.shrink_to_fit();
+        }
+    }
+
+    /// Adds the spans of `other` behind those of this chunk, and [compacts](Self::compact) it.
+    pub fn append(&mut self, other: &Self) {
+        self.compact();
+        let (spans, start) = (other.len(), self.bytes.len());
+        if spans == 0 {
+            return;
+        }
+        let was_empty = self.is_empty();
+        self.bytes.reserve_exact(other.bytes.len());
+        self.bytes.extend_from_slice(&other.bytes);
+        let Some(compacted) = &mut self.compacted else { return };
+        if was_empty {
+            (self.scope, self.mixed) = (other.scope, other.mixed);
+        } else if !self.mixed && (other.mixed || other.scope != self.scope) {
+            self.mixed = true;
+            compacted.runs.push(ScopeRun { scope: self.scope, end: start as u32 });
+        }
+        compacted.spans += spans;
+        if self.mixed {
+            let moved = |run: ScopeRun| ScopeRun { end: run.end + start as u32, ..run };
+            match &other.compacted {
+                _ if !other.mixed => compacted
+                    .runs
+                    .push(ScopeRun { scope: other.scope, end: self.bytes.len() as u32 }),
+                Some(other) => compacted.runs.extend(other.runs.iter().copied().map(moved)),
+                None => compacted.runs.extend(scope_runs(&other.metas).into_iter().map(moved)),
+            }
+        }
+    }
+
+    /// The scope of all spans, if they have one.
+    #[inline]
+    pub(crate) fn only_scope(&self) -> Option<u32> {
+        (!self.is_empty() && !self.mixed).then_some(self.scope)
+    }
+
+    /// Scope, start and end of each span whose field starts at `offset` or behind.
+    pub(crate) fn spans_from(&self, offset: usize) -> impl Iterator<Item = (u32, usize, usize)> {
+        let known = self.metas.partition_point(|meta| (meta.offset as usize) < offset);
+        let metas = self.metas.get(known..).unwrap_or_default().iter();
+        let metas = metas.map(|meta| {
+            let start = meta.offset as usize;
+            (meta.scope, start, start + meta.len as usize)
+        });
+        let walked = self.compacted.as_deref().map(|compacted| Walk {
+            bytes: &self.bytes,
+            runs: &compacted.runs,
+            scope: self.scope,
+            start: offset,
+        });
+        metas.chain(walked.into_iter().flatten())
+    }
+
+    /// Spans held.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        match &self.compacted {
+            None => self.metas.len(),
+            Some(compacted) => compacted.spans,
+        }
+    }
+
+    /// Whether there is no span.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Removes all spans; keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.metas.clear();
+        self.mixed = false;
+        self.compacted = None;
+    }
+
+    /// Bytes of memory held, used or not.
+    pub fn capacity_bytes(&self) -> usize {
+        let compacted = self.compacted.as_deref().map_or(0, |compacted| {
+            size_of::<Compacted>() + compacted.runs.capacity() * size_of::<ScopeRun>()
+        });
+        self.bytes.capacity() + self.metas.capacity() * size_of::<SpanMeta>() + compacted
+    }
+
+    /// Bytes of memory that a chunk made for one span message of `len` bytes takes at most.
+    pub fn bytes_for_one(len: usize) -> usize {
+        bytes_len(len) + FIELD_OVERHEAD + size_of::<SpanMeta>()
+    }
+
+    /// A chunk that holds one span and has room for no other.
+    pub fn of_one<S: EncodeSpan + ?Sized>(span: &S, meta: SpanMeta) -> Self {
+        let span = span.as_finished();
+        let mut chunk = Self::with_capacity(span.encoded_len() + FIELD_OVERHEAD, 1);
+        chunk.push(&span, meta);
+        chunk
+    }
+
+    /// No room for a meta: there is none yet, they are compacted, or they grow.
+    #[cold]
+    #[inline(never)]
+    fn push_growing(&mut self, span: &FinishedSpan<'_>, mut meta: SpanMeta) {
+        if self.compacted.is_none() {
+            self.metas.reserve(1);
+            self.put(span, &mut meta);
+            return self.metas.push(meta);
+        }
+        let alone = Self::of_one(span, meta);
+        self.append(&alone);
+    }
+
+    /// Appends the span's field and says in `meta` where it is.
+    #[inline(always)]
+    fn put(&mut self, span: &FinishedSpan<'_>, meta: &mut SpanMeta) {
         let (offset, len) = (self.bytes.len(), span.encoded_len());
         let field = 1 + varint_len(len as u64) + len;
         let mut room = Room::new(&mut self.bytes, field);
@@ -55,61 +224,44 @@ impl Chunk {
         self.mixed |= meta.scope != self.scope;
         meta.offset = offset as u32;
         meta.len = field as u32;
-        self.metas.push(meta);
     }
+}
 
-    /// The spans' fields, back to back.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
+/// The spans of a chunk without metas, found by their lengths.
+struct Walk<'a> {
+    bytes: &'a [u8],
+    runs: &'a [ScopeRun],
+    /// Of all spans, when there are no runs.
+    scope: u32,
+    start: usize,
+}
 
-    /// One entry a span.
-    pub fn metas(&self) -> &[SpanMeta] {
-        &self.metas
-    }
+impl Iterator for Walk<'_> {
+    type Item = (u32, usize, usize);
 
-    /// The scope of all spans, if they have one.
-    #[inline]
-    pub(crate) fn only_scope(&self) -> Option<u32> {
-        (!self.is_empty() && !self.mixed).then_some(self.scope)
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.start;
+        let mut fields = Fields::new(self.bytes.get(start..)?);
+        // We wrote all of it; what did not parse would be the end.
+        fields.next()?.ok()?;
+        let end = self.bytes.len() - fields.rest().len();
+        self.start = end;
+        while let [run, rest @ ..] = self.runs
+            && run.end as usize <= start
+        {
+            self.runs = rest;
+        }
+        let scope = self.runs.first().map_or(self.scope, |run| run.scope);
+        Some((scope, start, end))
     }
+}
 
-    /// Spans held.
-    #[inline(always)]
-    pub fn len(&self) -> usize {
-        self.metas.len()
-    }
-
-    /// Whether there is no span.
-    #[inline(always)]
-    pub fn is_empty(&self) -> bool {
-        self.metas.is_empty()
-    }
-
-    /// Removes all spans; keeps the memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.metas.clear();
-        self.mixed = false;
-    }
-
-    /// Bytes of memory held, used or not.
-    pub fn capacity_bytes(&self) -> usize {
-        self.bytes.capacity() + self.metas.capacity() * size_of::<SpanMeta>()
-    }
-
-    /// Bytes of memory that a chunk made for one span message of `len` bytes takes at most.
-    pub fn bytes_for_one(len: usize) -> usize {
-        bytes_len(len) + FIELD_OVERHEAD + size_of::<SpanMeta>()
-    }
-
-    /// A chunk that holds one span and has room for no other.
-    pub fn of_one<S: EncodeSpan + ?Sized>(span: &S, meta: SpanMeta) -> Self {
-        let span = span.as_finished();
-        let mut chunk = Self::with_capacity(span.encoded_len() + FIELD_OVERHEAD, 1);
-        chunk.push(&span, meta);
-        chunk
-    }
+fn scope_runs(metas: &[SpanMeta]) -> Vec<ScopeRun> {
+    let runs = metas.chunk_by(|a, b| a.scope == b.scope).filter_map(|run| run.last());
+    let mut runs: Vec<_> =
+        runs.map(|last| ScopeRun { scope: last.scope, end: last.offset + last.len }).collect();
+    runs.shrink_to_fit();
+    runs
 }
 
 /// Tag and longest length in front of a span message.

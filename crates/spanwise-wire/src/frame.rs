@@ -36,9 +36,9 @@ impl RequestLimits {
         self
     }
 
-    /// Sets the bytes left free in front.
+    /// Sets the bytes left free in front, 4,096 at most.
     pub fn with_prefix(mut self, bytes: usize) -> Self {
-        self.prefix = bytes;
+        self.prefix = bytes.min(MAX_PREFIX);
         self
     }
 }
@@ -62,12 +62,29 @@ pub struct Framer<'a, S> {
     resource: &'a [u8],
     scopes: S,
     limits: RequestLimits,
-    /// What the request being collected is made of.
-    runs: Vec<Run>,
-    /// Its scopes, in order of index: their heads are paid for.
-    heads: Vec<u32>,
     /// Memory for the next request.
     spare: Vec<u8>,
+}
+
+/// The place of a span in a list of chunks; the default is the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    chunk: usize,
+    /// Bytes of the chunk that lie before it.
+    offset: usize,
+}
+
+/// A request that is decided and not written yet: its exact length is known before memory is
+/// taken for it.
+#[derive(Debug)]
+pub struct Plan<B> {
+    /// By scope; in the order of the chunks within a scope.
+    runs: Vec<Run>,
+    /// One for each scope, in order of index.
+    heads: Vec<(u32, B)>,
+    len: usize,
+    spans: u64,
+    next: Option<Position>,
 }
 
 /// Neighbouring spans of one scope in one chunk.
@@ -87,12 +104,13 @@ where
     /// Frames for one resource, as [`encode_resource`](crate::write::encode_resource) wrote it;
     /// `scopes` gives the head of a scope by its index, as
     /// [`encode_scope`](crate::write::encode_scope) wrote it.
-    pub fn new(resource: &'a [u8], scopes: S, limits: RequestLimits) -> Self {
-        Self { resource, scopes, limits, runs: Vec::new(), heads: Vec::new(), spare: Vec::new() }
+    pub fn new(resource: &'a [u8], scopes: S, mut limits: RequestLimits) -> Self {
+        limits.prefix = limits.prefix.min(MAX_PREFIX);
+        Self { resource, scopes, limits, spare: Vec::new() }
     }
 
-    /// Writes the next request into `buffer`, whose contents are forgotten. Without this, and for
-    /// all requests but the next, memory is allocated.
+    /// Writes the next request of [`frame`](Self::frame) into `buffer`, whose contents are
+    /// forgotten. Without this, and for all requests but the next, memory is allocated.
     pub fn reuse(&mut self, buffer: Vec<u8>) {
         self.spare = buffer;
     }
@@ -103,95 +121,69 @@ where
     /// Inside a request the scopes stand in order of their index, the spans of a scope in theirs.
     /// A scope has one index: two of the same content would be two groups.
     pub fn frame(&mut self, chunks: &[&Chunk], mut emit: impl FnMut(Request)) {
-        let fixed = self.limits.prefix + self.resource.len() + MESSAGE_OVERHEAD;
-        let (mut bytes, mut spans) = (fixed, 0usize);
-        self.clear();
-        for (index, chunk) in chunks.iter().enumerate() {
-            if let Some(scope) = chunk.only_scope() {
-                let added = chunk.bytes().len() + self.head_len(scope);
-                let count = spans + chunk.len();
-                if bytes + added <= self.limits.max_bytes && count <= self.limits.max_spans {
-                    (bytes, spans) = (bytes + added, count);
-                    self.extend(scope, index as u32, 0, chunk.bytes().len() as u32);
-                    continue;
+        let mut next = Some(Position::default());
+        while let Some(from) = next {
+            let Some(plan) = self.plan(chunks, from) else { break };
+            next = plan.next();
+            let memory = std::mem::take(&mut self.spare);
+            emit(self.write(chunks, &plan, memory));
+        }
+    }
+
+    /// The next request: the spans of `chunks` from `from` on, as many as the limits allow, at
+    /// least one. `None` when there is none left.
+    pub fn plan(&self, chunks: &[&Chunk], from: Position) -> Option<Plan<B>> {
+        let mut draft = Draft::new(self.limits.prefix + self.resource.len() + MESSAGE_OVERHEAD);
+        let mut next = None;
+        'chunks: for (index, chunk) in chunks.iter().enumerate().skip(from.chunk) {
+            let start = if index == from.chunk { from.offset } else { 0 };
+            let len = chunk.bytes().len();
+            if start == 0
+                && let Some(scope) = chunk.only_scope()
+                && draft.take(&self.limits, &self.scopes, scope, len, chunk.len())
+            {
+                draft.extend(scope, index, 0, len);
+                continue;
+            }
+            for (scope, start, end) in chunk.spans_from(start) {
+                let fits = draft.take(&self.limits, &self.scopes, scope, end - start, 1);
+                if !fits && draft.spans > 0 {
+                    next = Some(Position { chunk: index, offset: start });
+                    break 'chunks;
                 }
-            }
-            for meta in chunk.metas() {
-                let len = meta.len as usize;
-                let added = len + self.head_len(meta.scope);
-                let full = bytes + added > self.limits.max_bytes || spans >= self.limits.max_spans;
-                if full && spans > 0 {
-                    emit(self.request(chunks, spans as u64));
-                    self.clear();
-                    // Alone again, the span pays for its scope's head anew.
-                    (bytes, spans) = (fixed + len + self.head_len(meta.scope), 0);
-                } else {
-                    bytes += added;
+                if !fits {
+                    // Larger than a request by itself: it goes alone.
+                    draft.add(&self.scopes, scope, end - start, 1);
                 }
-                spans += 1;
-                self.extend(meta.scope, index as u32, meta.offset, meta.offset + meta.len);
+                draft.extend(scope, index, start, end);
             }
         }
-        if spans > 0 {
-            emit(self.request(chunks, spans as u64));
-        }
+        (draft.spans > 0).then(|| draft.plan(&self.limits, self.resource, next))
     }
 
-    /// What a span of `scope` adds to the request besides itself.
-    #[inline]
-    fn head_len(&self, scope: u32) -> usize {
-        let last = self.runs.last().is_some_and(|run| run.scope == scope);
-        if last || self.heads.binary_search(&scope).is_ok() {
-            0
-        } else {
-            (self.scopes)(scope).as_ref().len() + MESSAGE_OVERHEAD
-        }
-    }
-
-    fn clear(&mut self) {
-        self.runs.clear();
-        self.heads.clear();
-    }
-
-    #[inline]
-    fn extend(&mut self, scope: u32, chunk: u32, start: u32, end: u32) {
-        match self.runs.last_mut() {
-            Some(run) if run.scope == scope && run.chunk == chunk && run.end == start => {
-                run.end = end;
-            }
-            _ => {
-                self.runs.push(Run { scope, chunk, start, end });
-                if let Err(place) = self.heads.binary_search(&scope) {
-                    self.heads.insert(place, scope);
-                }
-            }
-        }
-    }
-
-    /// Writes the collected runs as one request.
-    fn request(&mut self, chunks: &[&Chunk], spans: u64) -> Request {
-        // Stable: spans of a scope keep their order.
-        self.runs.sort_by_key(|run| run.scope);
-        let groups = || self.runs.chunk_by(|a, b| a.scope == b.scope);
-        let group_len = |group: &[Run]| -> usize {
-            let head = group.first().map_or(0, |run| (self.scopes)(run.scope).as_ref().len());
-            head + group.iter().map(|run| (run.end - run.start) as usize).sum::<usize>()
+    /// Writes the request that [`plan`](Self::plan) decided for the same `chunks`, into `memory`,
+    /// whose contents are forgotten. Allocates when `memory` has less than [`Plan::len`] bytes.
+    pub fn write(&self, chunks: &[&Chunk], plan: &Plan<B>, memory: Vec<u8>) -> Request {
+        // Each head is read once: lengths must not depend on a second answer.
+        let heads: Vec<&[u8]> = plan.heads.iter().map(|(_, head)| head.as_ref()).collect();
+        let groups = || plan.runs.chunk_by(|a, b| a.scope == b.scope).zip(&heads);
+        let group_len = |group: &[Run], head: &[u8]| -> usize {
+            head.len() + group.iter().map(|run| (run.end - run.start) as usize).sum::<usize>()
         };
-        let body = self.resource.len() + groups().map(|g| bytes_len(group_len(g))).sum::<usize>();
+        let body = groups().map(|(group, head)| bytes_len(group_len(group, head))).sum::<usize>();
+        let body = self.resource.len() + body;
 
-        let mut out = std::mem::take(&mut self.spare);
+        let mut out = memory;
         out.clear();
         out.reserve_exact(self.limits.prefix + bytes_len(body));
         out.resize(self.limits.prefix, 0);
         out.push(RESOURCE_SPANS);
         put_varint(&mut out, body as u64);
         out.extend_from_slice(self.resource);
-        for group in groups() {
+        for (group, head) in groups() {
             out.push(SCOPE_SPANS);
-            put_varint(&mut out, group_len(group) as u64);
-            if let Some(run) = group.first() {
-                out.extend_from_slice((self.scopes)(run.scope).as_ref());
-            }
+            put_varint(&mut out, group_len(group, head) as u64);
+            out.extend_from_slice(head);
             for run in group {
                 let bytes = chunks
                     .get(run.chunk as usize)
@@ -199,10 +191,124 @@ where
                 out.extend_from_slice(bytes.unwrap_or_default());
             }
         }
-        Request { bytes: out, spans }
+        Request { bytes: out, spans: plan.spans }
     }
 }
 
+impl<B> Plan<B> {
+    /// Bytes of the request, its prefix included.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no span: never, for a plan has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.spans == 0
+    }
+
+    /// Spans in the request.
+    pub fn spans(&self) -> u64 {
+        self.spans
+    }
+
+    /// Where the request after this one begins; `None` when all spans are in requests.
+    pub fn next(&self) -> Option<Position> {
+        self.next
+    }
+}
+
+/// A request while spans are added to it.
+struct Draft<B> {
+    runs: Vec<Run>,
+    heads: Vec<(u32, B)>,
+    /// What the request takes at most.
+    bytes: usize,
+    spans: usize,
+}
+
+impl<B: AsRef<[u8]>> Draft<B> {
+    fn new(fixed: usize) -> Self {
+        Self { runs: Vec::new(), heads: Vec::new(), bytes: fixed, spans: 0 }
+    }
+
+    /// Accounts for spans of one scope if the limits allow. False: nothing has changed.
+    #[inline]
+    fn take(
+        &mut self,
+        limits: &RequestLimits,
+        scopes: &impl Fn(u32) -> B,
+        scope: u32,
+        len: usize,
+        spans: usize,
+    ) -> bool {
+        if self.spans + spans > limits.max_spans {
+            return false;
+        }
+        if self.knows(scope) {
+            if self.bytes + len > limits.max_bytes {
+                return false;
+            }
+            (self.bytes, self.spans) = (self.bytes + len, self.spans + spans);
+            return true;
+        }
+        let head = scopes(scope);
+        let added = len + head.as_ref().len() + MESSAGE_OVERHEAD;
+        if self.bytes + added > limits.max_bytes {
+            return false;
+        }
+        self.insert(scope, head);
+        (self.bytes, self.spans) = (self.bytes + added, self.spans + spans);
+        true
+    }
+
+    /// As [`take`](Self::take), whatever the limits.
+    fn add(&mut self, scopes: &impl Fn(u32) -> B, scope: u32, len: usize, spans: usize) {
+        if !self.knows(scope) {
+            let head = scopes(scope);
+            self.bytes += head.as_ref().len() + MESSAGE_OVERHEAD;
+            self.insert(scope, head);
+        }
+        (self.bytes, self.spans) = (self.bytes + len, self.spans + spans);
+    }
+
+    #[inline]
+    fn knows(&self, scope: u32) -> bool {
+        self.runs.last().is_some_and(|run| run.scope == scope)
+            || self.heads.binary_search_by_key(&scope, |(known, _)| *known).is_ok()
+    }
+
+    fn insert(&mut self, scope: u32, head: B) {
+        if let Err(place) = self.heads.binary_search_by_key(&scope, |(known, _)| *known) {
+            self.heads.insert(place, (scope, head));
+        }
+    }
+
+    #[inline]
+    fn extend(&mut self, scope: u32, chunk: usize, start: usize, end: usize) {
+        let (chunk, start, end) = (chunk as u32, start as u32, end as u32);
+        match self.runs.last_mut() {
+            Some(run) if run.scope == scope && run.chunk == chunk && run.end == start => {
+                run.end = end;
+            }
+            _ => self.runs.push(Run { scope, chunk, start, end }),
+        }
+    }
+
+    fn plan(mut self, limits: &RequestLimits, resource: &[u8], next: Option<Position>) -> Plan<B> {
+        // Stable: spans of a scope keep their order.
+        self.runs.sort_by_key(|run| run.scope);
+        let groups = self.runs.chunk_by(|a, b| a.scope == b.scope).zip(&self.heads);
+        let body = groups.map(|(group, (_, head))| {
+            let spans = group.iter().map(|run| (run.end - run.start) as usize).sum::<usize>();
+            bytes_len(head.as_ref().len() + spans)
+        });
+        let len = limits.prefix + bytes_len(resource.len() + body.sum::<usize>());
+        Plan { runs: self.runs, heads: self.heads, len, spans: self.spans as u64, next }
+    }
+}
+
+/// Longer than the framing of any transport.
+const MAX_PREFIX: usize = 4096;
 /// Tag and longest length of a nested message.
 const MESSAGE_OVERHEAD: usize = 1 + 5;
 /// `ExportTraceServiceRequest.resource_spans`.

@@ -8,6 +8,6 @@ pub mod read;
 pub mod write;
 
 pub use chunk::Chunk;
-pub use frame::{Framer, Request, RequestLimits};
+pub use frame::{Framer, Plan, Position, Request, RequestLimits};
 pub use limits::SpanLimits;
 pub use meta::{SpanKind, SpanMeta, StatusCode};

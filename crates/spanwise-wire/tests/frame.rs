@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 use spanwise_wire::write::{encode_resource, encode_scope};
-use spanwise_wire::{Chunk, Framer, Request, RequestLimits, SpanMeta};
+use spanwise_wire::{Chunk, Framer, Position, Request, RequestLimits, SpanMeta};
 use std::collections::HashSet;
 
 /// A span that knows its place: its number in all, and its scope.
@@ -152,6 +152,94 @@ proptest! {
                 "{with_next} of {}", limits.max_bytes
             );
         }
+    }
+}
+
+proptest! {
+    /// Without metas, and with neighbours put together: the same spans in the same requests.
+    #[test]
+    fn compacted_chunks_are_framed_as_before(
+        places in places(),
+        limits in limits(),
+        together in vec(any::<bool>(), 5),
+    ) {
+        let resource = encode_resource([("service.name", "frame")], "");
+        let heads = heads(30, 20);
+        let expected = frame(&chunks(&places), &resource, &heads, limits);
+        let mut compacted: Vec<Chunk> = Vec::new();
+        for (chunk, together) in chunks(&places).into_iter().zip(together) {
+            match compacted.last_mut() {
+                Some(last) if together => last.append(&chunk),
+                _ => compacted.push(chunk),
+            }
+        }
+        compacted.iter_mut().for_each(Chunk::compact);
+        let spans: usize = compacted.iter().map(Chunk::len).sum();
+        prop_assert_eq!(spans, places.concat().len());
+        let metas: usize = compacted.iter().map(|chunk| chunk.metas().len()).sum();
+        prop_assert_eq!(metas, 0);
+        prop_assert_eq!(frame(&compacted, &resource, &heads, limits), expected);
+    }
+
+    #[test]
+    fn a_plan_knows_the_length_of_its_request(places in places(), limits in limits()) {
+        let resource = encode_resource([("service.name", "frame")], "");
+        let heads = heads(30, 20);
+        let chunks = chunks(&places);
+        let chunks: Vec<_> = chunks.iter().collect();
+        let framer = Framer::new(&resource, |scope| &heads[scope as usize], limits);
+        let mut next = Some(Position::default());
+        let mut spans = 0;
+        while let Some(plan) = next.and_then(|from| framer.plan(&chunks, from)) {
+            let memory = Vec::with_capacity(plan.len());
+            let place = memory.as_ptr();
+            let request = framer.write(&chunks, &plan, memory);
+            prop_assert_eq!((request.bytes.len(), request.spans), (plan.len(), plan.spans()));
+            prop_assert_eq!(request.bytes.as_ptr(), place);
+            spans += plan.spans();
+            next = plan.next();
+        }
+        prop_assert_eq!(spans as usize, places.concat().len());
+    }
+}
+
+#[test]
+fn a_compacted_chunk_takes_more_spans() {
+    let (heads, place) = (heads(2, 5), |n: usize| Place { scope: n as u32 / 2 % 2, len: n });
+    let [whole, mut grown] = [10, 5].map(|len| {
+        let places: Vec<_> = (0..len).map(place).collect();
+        chunks(&[places]).remove(0)
+    });
+    grown.compact();
+    assert!(grown.capacity_bytes() < 400 && !grown.fits(0));
+    for n in 5..10 {
+        let meta = SpanMeta { scope: place(n).scope, ..SpanMeta::default() };
+        grown.push(&message(n as u64, place(n)), meta);
+    }
+    assert_eq!((grown.len(), grown.bytes()), (10, whole.bytes()));
+    let limits = RequestLimits::default();
+    assert_eq!(frame(&[grown], b"", &heads, limits), frame(&[whole], b"", &heads, limits));
+}
+
+/// Scopes whose head is another one each time it is asked for.
+#[test]
+fn a_head_that_changes_leaves_a_request_well_formed() {
+    struct Fickle(std::cell::Cell<usize>);
+    impl AsRef<[u8]> for Fickle {
+        fn as_ref(&self) -> &[u8] {
+            self.0.set(self.0.get() + 1);
+            [&b"\x0a\x00"[..], b"", b"\x0a\x03\x0a\x01s"][self.0.get() % 3]
+        }
+    }
+    let chunks = chunks(&[vec![Place { scope: 0, len: 5 }, Place { scope: 1, len: 5 }]]);
+    for first in 0..3 {
+        let fickle = |_| Fickle(std::cell::Cell::new(first));
+        let mut framer = Framer::new(b"", fickle, RequestLimits::default());
+        framer.frame(&chunks.iter().collect::<Vec<_>>(), |request| {
+            let decoded = ExportTraceServiceRequest::decode(&*request.bytes).unwrap();
+            let groups = &decoded.resource_spans[0].scope_spans;
+            assert_eq!(groups.iter().map(|group| group.spans.len()).sum::<usize>(), 2);
+        });
     }
 }
 
