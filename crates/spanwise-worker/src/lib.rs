@@ -5,21 +5,27 @@
 
 pub mod clock;
 mod completion;
+pub mod fork;
+mod panic;
 mod pool;
+mod random;
 #[cfg(feature = "rate-limit")]
 mod rate;
 #[cfg(feature = "runtime")]
 mod semaphore;
 #[cfg(feature = "runtime")]
 mod signal;
+mod sys;
 mod time;
 #[cfg(feature = "runtime")]
 mod worker;
 
 pub use completion::{Completer, Waiter, completion};
+pub use panic::{CatchPanic, CaughtPanic, catch_panic, catch_panic_async};
 #[cfg(feature = "runtime")]
 pub use pool::TokioPool;
 pub use pool::{PoolBuilder, PoolError, Reason, Rejected, Report, Shutdown, WorkerPool};
+pub use random::{random_bytes, random_seed};
 #[cfg(feature = "rate-limit")]
 pub use rate::{RateError, RateLimiter, TooMany};
 #[cfg(feature = "runtime")]
@@ -28,6 +34,19 @@ pub use semaphore::{OwnedPermit, Permit, Semaphore};
 pub use signal::{Signal, WakeHandle, Woke, signal};
 #[cfg(feature = "runtime")]
 pub use time::Timer;
-pub use time::{Clock, SystemClock, VirtualClock};
+pub use time::{Clock, SystemClock, VirtualClock, deadline};
 #[cfg(feature = "runtime")]
 pub use worker::{Builder, State, Worker};
+
+/// Keeps SIGPIPE from the calling thread, for the rest of its life: a write to a closed pipe or
+/// socket is an error there, whatever the program does about the signal elsewhere.
+///
+/// For threads of ours that write. Rust's own programs ignore the signal; where Rust is a library
+/// of a C program, it ends the process. The mask is the thread's alone and is inherited by threads
+/// it starts. Does nothing on systems without the signal.
+///
+/// # Cost
+/// A system call.
+pub fn mask_sigpipe() {
+    sys::mask_sigpipe();
+}

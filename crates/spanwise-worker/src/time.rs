@@ -22,6 +22,21 @@ pub trait Timer: Clock {
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send;
 }
 
+/// `after` from `now`, at most some 30 years: past what any caller waits for, within what every
+/// clock can count.
+///
+/// For durations that are somebody else's, up to `Duration::MAX`. Never panics, unlike `now + after`.
+pub fn deadline(now: Instant, after: Duration) -> Instant {
+    // A system whose clock ends before that waits for less rather than not at all.
+    let mut after = after.min(FAR_FUTURE);
+    loop {
+        match now.checked_add(after) {
+            Some(at) => return at,
+            None => after /= 2,
+        }
+    }
+}
+
 /// The system's monotonic clock. As a `Timer` it needs a tokio runtime with time enabled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -144,3 +159,6 @@ impl Timer for VirtualClock {
         })
     }
 }
+
+/// 30 years, as tokio takes for "never".
+const FAR_FUTURE: Duration = Duration::from_secs(86400 * 365 * 30);

@@ -1,4 +1,4 @@
-//! The time stamp counter of x86-64: the one place with `unsafe` in this crate.
+//! The time stamp counter of x86-64.
 #![allow(unsafe_code)]
 
 /// The counter now; 0 where there is none.

@@ -1,0 +1,144 @@
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// A panic that went no further, with as much of its message as is safe to show.
+///
+/// Its payload is not kept: dropping one can panic again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaughtPanic {
+    message: Option<Box<str>>,
+}
+
+/// Runs code that is not ours: its panic becomes an error.
+///
+/// The payload of the panic is not dropped but forgotten, unless it is a string; its drop may
+/// panic. What `f` captured is dropped while it unwinds. Works with `panic = "unwind"` only: with
+/// `"abort"` nothing can be caught.
+///
+/// # Cost
+/// Nothing without a panic.
+///
+/// # Errors
+/// `f` panicked.
+///
+/// ```
+/// use spanwise_worker::catch_panic;
+///
+/// let error = catch_panic(|| -> u32 { panic!("no\x1b[31m") }).unwrap_err();
+/// assert_eq!(error.to_string(), "panicked: no\u{fffd}[31m");
+/// assert_eq!(catch_panic(|| 1), Ok(1));
+/// ```
+pub fn catch_panic<T>(f: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(CaughtPanic::from_payload)
+}
+
+/// [`catch_panic`] for a future, each poll and the drop of it.
+///
+/// # Cost
+/// An allocation.
+///
+/// # Errors
+/// The future panicked. If only its drop did, after its end, that is caught, and the output stands.
+pub fn catch_panic_async<F: Future>(future: F) -> CatchPanic<F> {
+    CatchPanic { future: Some(Box::pin(future)) }
+}
+
+/// What [`catch_panic_async`] returns. Dropped early, it drops the future; also that may panic and
+/// goes no further.
+#[must_use = "futures do nothing unless polled"]
+pub struct CatchPanic<F> {
+    /// `None` once it has ended.
+    future: Option<Pin<Box<F>>>,
+}
+
+impl CaughtPanic {
+    fn from_payload(payload: Box<dyn Any + Send>) -> Self {
+        let payload = match payload.downcast::<&'static str>() {
+            Ok(text) => return CaughtPanic { message: Some(shown(&text)) },
+            Err(payload) => payload,
+        };
+        match payload.downcast::<String>() {
+            Ok(text) => CaughtPanic { message: Some(shown(&text)) },
+            Err(payload) => {
+                std::mem::forget(payload);
+                CaughtPanic { message: None }
+            }
+        }
+    }
+
+    /// What the panic said, if it said it in a string: its first 256 bytes, line breaks replaced by
+    /// spaces and other control characters by U+FFFD.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+}
+
+/// Fit for a line of text.
+fn shown(message: &str) -> Box<str> {
+    let mut shown = String::new();
+    for char in message.chars() {
+        let char = match char {
+            '\n' | '\r' | '\t' => ' ',
+            control if control.is_control() => char::REPLACEMENT_CHARACTER,
+            other => other,
+        };
+        if shown.len() + char.len_utf8() > MAX_MESSAGE {
+            break;
+        }
+        shown.push(char);
+    }
+    shown.into()
+}
+
+impl<F: Future> Future for CatchPanic<F> {
+    type Output = Result<F::Output, CaughtPanic>;
+
+    /// # Panics
+    /// Never; polled again after its end, it stays pending.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(future) = self.future.as_mut() else { return Poll::Pending };
+        let output = match catch_panic(|| future.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(panic) => Err(panic),
+        };
+        drop_fenced(self.future.take());
+        Poll::Ready(output)
+    }
+}
+
+impl<F> Drop for CatchPanic<F> {
+    fn drop(&mut self) {
+        drop_fenced(self.future.take());
+    }
+}
+
+/// Drops what is not ours: its destructors may panic, and that goes no further.
+pub(crate) fn drop_fenced<T>(strange: T) {
+    let _forgotten = catch_panic(|| drop(strange));
+}
+
+impl fmt::Display for CaughtPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.message {
+            Some(message) => write!(f, "panicked: {message}"),
+            None => f.write_str("panicked"),
+        }
+    }
+}
+
+impl Error for CaughtPanic {}
+
+impl<F> fmt::Debug for CatchPanic<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CatchPanic").field("ended", &self.future.is_none()).finish()
+    }
+}
+
+/// Bytes of a message that are kept.
+const MAX_MESSAGE: usize = 256;

@@ -1,0 +1,79 @@
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Instant, SystemTime};
+
+/// 64 bits from the operating system's source of randomness: what a generator is seeded with.
+///
+/// Two processes never get the same by being forked, unlike with `RandomState`, whose keys a child
+/// inherits. Not for keys of ciphers: where the system has no randomness to give (no file
+/// descriptor left on an old kernel, a sandbox), it is mixed from the time, the process id and
+/// addresses. Never panics.
+///
+/// # Cost
+/// A system call: some hundred nanoseconds. Early in a machine's start it waits for the kernel to
+/// be seeded.
+pub fn random_seed() -> u64 {
+    u64::from_ne_bytes(random_bytes())
+}
+
+/// [`random_seed`] for any number of bytes.
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    if getrandom::getrandom(&mut bytes).is_err() {
+        mix_into(&mut bytes);
+    }
+    bytes
+}
+
+/// The next best: differs between processes, threads and calls.
+fn mix_into(bytes: &mut [u8]) {
+    let here = 0_u8;
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let parts = [
+        since_epoch.as_nanos() as u64,
+        u64::from(std::process::id()),
+        &raw const here as u64,
+        (mix_into as fn(&mut [u8])) as usize as u64,
+        CALLS.fetch_add(1, Relaxed),
+    ];
+    let mut state = parts.into_iter().fold(0, |state, part| splitmix(state ^ part));
+    // `Instant` shows its reading nowhere, but formats it.
+    state = format!("{:?}", Instant::now())
+        .bytes()
+        .fold(state, |state, byte| splitmix(state ^ u64::from(byte)));
+    for chunk in bytes.chunks_mut(8) {
+        state = splitmix(state);
+        chunk.copy_from_slice(&state.to_ne_bytes()[..chunk.len()]);
+    }
+}
+
+/// One step of SplitMix64: a bijection in which each bit in touches each bit out.
+fn splitmix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn without_the_system_no_two_are_alike_either() {
+        let mixed: HashSet<[u8; 16]> = (0..1000)
+            .map(|_| {
+                let mut bytes = [0; 16];
+                mix_into(&mut bytes);
+                bytes
+            })
+            .collect();
+        assert_eq!(mixed.len(), 1000);
+        for byte in 0..16 {
+            let ones: u32 = mixed.iter().map(|bytes| bytes[byte].count_ones()).sum();
+            assert!((3600..=4400).contains(&ones), "byte {byte} has {ones} of 8000 bits set");
+        }
+    }
+}
