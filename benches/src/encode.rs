@@ -45,7 +45,7 @@ impl Encode {
         let chunks: Vec<_> = self.chunks.iter().collect();
         let mut bytes = Vec::new();
         let mut framer = Framer::new(&self.resource, |_| &self.scope, RequestLimits::default());
-        framer.frame(&chunks, |request| bytes = request.bytes);
+        framer.frame(&chunks, |request| bytes = request.into_bytes());
         bytes
     }
 }
@@ -56,7 +56,7 @@ impl Subject for Encode {
         for _ in 0..ops {
             let chunks: Vec<_> = self.chunks.iter().collect();
             let mut framer = Framer::new(&self.resource, |_| &self.scope, RequestLimits::default());
-            framer.frame(&chunks, |request| spans += black_box(request).spans);
+            framer.frame(&chunks, |request| spans += black_box(request).spans());
         }
         self.spans.fetch_add(spans, SeqCst);
     }

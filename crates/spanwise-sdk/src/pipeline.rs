@@ -9,7 +9,6 @@ mod requests;
 use crate::core::Core;
 use crate::diagnostics::Diagnostics;
 use account::Account;
-use bytes::Bytes;
 use in_flight::{InFlight, Sent};
 use inbox::ClosesInbox;
 pub(crate) use inbox::{Command, CommandKind, Inbox};
@@ -18,7 +17,7 @@ use requests::RequestBuffers;
 use spanwise_batch::{Buffer, Charge, Schedule, ScheduleConfig, Step};
 use spanwise_ledger::DropReason;
 use spanwise_sampling::Tick;
-use spanwise_transport::{PREFIX, Transport, write_prefix};
+use spanwise_transport::{FramedRequest, PREFIX, Transport};
 use spanwise_wire::{Framer, Request, RequestLimits};
 use spanwise_worker::{Signal, Woke, clock};
 use std::collections::VecDeque;
@@ -227,9 +226,11 @@ impl Pipeline {
         };
         let first = self.framed;
         let mut requests = self.frame(batch, Some(buffer.take())).into_iter();
-        if let Some(mut request) = requests.next() {
-            write_prefix(&mut request.bytes);
-            self.start(first, buffer.put(request.bytes), request.spans, copy);
+        if let Some(request) = requests.next() {
+            let spans = request.spans();
+            if let Ok(framed) = FramedRequest::in_memory(request, |bytes| buffer.put(bytes)) {
+                self.start(first, framed, spans, copy);
+            }
         }
         // There are no others, unless scopes have longer heads than anybody gives them.
         self.start_all(first, requests, None);
@@ -252,15 +253,21 @@ impl Pipeline {
         requests: impl IntoIterator<Item = Request>,
         charge: Option<Arc<Charge>>,
     ) {
-        for mut request in requests {
-            write_prefix(&mut request.bytes);
-            self.start(first_buffer, Bytes::from(request.bytes), request.spans, charge.clone());
+        for request in requests {
+            let spans = request.spans();
+            self.start(first_buffer, request.into(), spans, charge.clone());
         }
     }
 
-    fn start(&mut self, first_buffer: u64, bytes: Bytes, spans: u64, charge: Option<Arc<Charge>>) {
+    fn start(
+        &mut self,
+        first_buffer: u64,
+        request: FramedRequest,
+        spans: u64,
+        charge: Option<Arc<Charge>>,
+    ) {
         let tickets = self.core.ledger.tickets(spans);
-        self.in_flight.start(&self.transport, bytes, Sent { tickets, first_buffer, charge });
+        self.in_flight.start(&self.transport, request, Sent { tickets, first_buffer, charge });
     }
 
     /// What the next request is made of.

@@ -78,8 +78,8 @@ pub enum Failure {
     Tls,
     /// Cancelled by the caller before an end.
     Shutdown,
-    /// A request that cannot be sent: shorter than [`PREFIX`](crate::PREFIX), or sent outside a
-    /// tokio runtime.
+    /// A request that cannot be sent: it is no protobuf message, or was sent outside a tokio
+    /// runtime.
     Unsendable,
 }
 

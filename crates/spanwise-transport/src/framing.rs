@@ -2,18 +2,17 @@
 
 use bytes::Bytes;
 
-/// Bytes to leave free at the front of a request buffer.
+/// Bytes that `RequestLimits::with_prefix` of `spanwise-wire` leaves free in front of a message,
+/// so that it can be sent where it was framed.
 ///
-/// gRPC puts a flag and a big-endian length there; HTTP sends what follows. Keeping the room
-/// in the buffer spares both a copy.
+/// gRPC puts a flag and a big-endian length there; HTTP sends what follows.
 pub const PREFIX: usize = 5;
 
 /// Writes the gRPC prefix of an uncompressed message into the first [`PREFIX`] bytes of `buf`,
 /// whose other bytes are the message.
 ///
-/// Does nothing to a buffer shorter than [`PREFIX`]. Only gRPC reads the prefix; a buffer that
-/// goes out over gRPC without it is copied once to add it.
-pub fn write_prefix(buf: &mut [u8]) {
+/// Leaves alone what is shorter than [`PREFIX`] or longer than gRPC can say.
+pub(crate) fn write_prefix(buf: &mut [u8]) {
     let len = buf.len();
     if let (Some(prefix), Some(head)) = (prefix(len, false), buf.first_chunk_mut::<PREFIX>()) {
         *head = prefix;

@@ -7,6 +7,7 @@ mod compression;
 mod delivery;
 mod endpoint;
 mod fetch;
+mod framed;
 mod framing;
 #[cfg(feature = "grpc")]
 mod grpc;
@@ -30,7 +31,8 @@ pub use compression::{Compression, UnknownCompression};
 pub use delivery::{Delivery, Failure, Outcome, Status};
 pub use endpoint::{Endpoint, EndpointError, EndpointProblem};
 pub use fetch::{FetchError, Fetcher};
-pub use framing::{PREFIX, write_prefix};
+pub use framed::{FramedRequest, InMemoryError};
+pub use framing::PREFIX;
 pub use headers::{Headers, HeadersError};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use retry::RetryPolicy;

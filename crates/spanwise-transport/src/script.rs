@@ -87,8 +87,8 @@ mod tests {
     use super::*;
     use crate::wire::Wire;
     use crate::{
-        Compression, Delivery, Endpoint, Failure, Headers, Outcome, PREFIX, Protocol, Status,
-        Transport, TransportBuilder,
+        Compression, Delivery, Endpoint, Failure, FramedRequest, Headers, Outcome, Protocol,
+        Status, Transport, TransportBuilder,
     };
 
     type Seen = Arc<Mutex<Vec<(Instant, Bytes)>>>;
@@ -100,8 +100,8 @@ mod tests {
         (Transport::new(&builder, endpoint, Wire::Script(script)), seen)
     }
 
-    fn request() -> Bytes {
-        vec![7; PREFIX + 2000].into()
+    fn request() -> FramedRequest {
+        FramedRequest::from_message(&[b'\n'; 2000])
     }
 
     /// Sends one request, with an hour until it is cancelled.

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::body::Sent;
@@ -18,8 +17,8 @@ use crate::retry::{Cause, Retry, Step};
 use crate::throttle::Throttle;
 use crate::wire::{Payload, Wire};
 use crate::{
-    Compression, Delivery, Endpoint, Failure, Headers, Outcome, Protocol, RetryPolicy,
-    TransportBuilder, text,
+    Compression, Delivery, Endpoint, Failure, FramedRequest, Headers, Outcome, Protocol,
+    RetryPolicy, TransportBuilder, text,
 };
 
 /// Delivers encoded OTLP trace requests to one endpoint. Cloning shares everything.
@@ -83,25 +82,29 @@ impl Transport {
     /// Delivers one request, trying until it is accepted, refused for good, or out of time; ends
     /// with [`Failure::Shutdown`] at `cancel_at`.
     ///
-    /// `framed` is [`PREFIX`](crate::PREFIX) bytes, which [`write_prefix`](crate::write_prefix)
-    /// fills, and then an encoded `ExportTraceServiceRequest`. All attempts share these bytes.
+    /// `request` is what `spanwise-wire` framed, or a plain encoded `ExportTraceServiceRequest`;
+    /// see [`FramedRequest`] for which of them are copied. All attempts share its bytes.
     ///
     /// Dropping the future abandons the request and leaves nothing behind.
     ///
     /// # Panics
     /// On a tokio runtime without time or I/O, as tokio does.
-    pub async fn send(&self, framed: Bytes, cancel_at: Instant) -> Delivery {
-        self.send_unless(framed, tokio::time::sleep_until(cancel_at)).await
+    pub async fn send(&self, request: impl Into<FramedRequest>, cancel_at: Instant) -> Delivery {
+        self.send_unless(request, tokio::time::sleep_until(cancel_at)).await
     }
 
     /// As [`send`](Self::send), ended by `cancel` whenever it completes.
     ///
     /// # Panics
     /// As [`send`](Self::send).
-    pub async fn send_unless(&self, framed: Bytes, cancel: impl Future<Output = ()>) -> Delivery {
+    pub async fn send_unless(
+        &self,
+        request: impl Into<FramedRequest>,
+        cancel: impl Future<Output = ()>,
+    ) -> Delivery {
         let mut tally = Tally::default();
         let end = {
-            let delivering = pin!(self.deliver(framed, &mut tally));
+            let delivering = pin!(self.deliver(request.into(), &mut tally));
             unless(delivering, pin!(cancel)).await
         };
         let (outcome, said, response_undecodable) = match end {
@@ -129,14 +132,20 @@ impl Transport {
     }
 
     /// Runs attempts until the last, and returns its verdict or what giving up amounts to.
-    async fn deliver(&self, framed: Bytes, tally: &mut Tally) -> Verdict {
+    async fn deliver(&self, request: FramedRequest, tally: &mut Tally) -> Verdict {
         let shared = &*self.shared;
         if tokio::runtime::Handle::try_current().is_err() {
             return Verdict::permanent(Failure::Unsendable, "not inside a tokio runtime");
         }
-        let payload = match Payload::new(framed, shared.protocol, shared.compression) {
+        let payload = match Payload::new(request, shared.protocol, shared.compression) {
             Ok(payload) => payload,
-            Err(failure) => return Verdict::permanent(failure, ""),
+            Err(failure) => {
+                let detail = match failure {
+                    Failure::Unsendable => "no protobuf message: it begins with a field 0",
+                    _ => "",
+                };
+                return Verdict::permanent(failure, detail);
+            }
         };
         tally.body_bytes = payload.body_len(shared.protocol);
         let start = Instant::now();

@@ -11,8 +11,8 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use peer::{Act, Peer, answer, ok, partial_success, request, send};
 use spanwise_transport::{
-    Compression, Delivery, Endpoint, Failure, Headers, Outcome, PREFIX, RetryPolicy, Status,
-    Transport, TransportBuilder,
+    Compression, Delivery, Endpoint, Failure, Headers, Outcome, RetryPolicy, Status, Transport,
+    TransportBuilder,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -68,7 +68,7 @@ async fn a_request_arrives_as_the_specification_has_it() {
     ] {
         assert_eq!(heard[0].header(name), value, "{name}");
     }
-    assert_eq!(heard[0].body, request(3)[PREFIX..]);
+    assert_eq!(heard[0].body, request(3)[..]);
     assert_eq!(delivery.body_bytes, heard[0].body.len());
 }
 
@@ -78,15 +78,15 @@ async fn gzip_is_announced_and_only_used_when_it_pays() {
     let transport = to(&peer).with_compression(Compression::Gzip).build().unwrap();
     let soon = tokio::time::Instant::now() + Duration::from_secs(30);
     for spans in [1, 500] {
-        assert!(transport.send(request(spans).into(), soon).await.is_accepted());
+        assert!(transport.send(request(spans), soon).await.is_accepted());
     }
     let [small, large] = &peer.heard()[..] else { panic!("two requests") };
     assert_eq!(small.header("content-encoding"), None);
-    assert_eq!(small.body, request(1)[PREFIX..]);
+    assert_eq!(small.body, request(1)[..]);
     assert_eq!(large.header("content-encoding"), Some("gzip"));
     let mut plain = Vec::new();
     GzDecoder::new(&large.body[..]).read_to_end(&mut plain).unwrap();
-    assert_eq!(plain, request(500)[PREFIX..]);
+    assert_eq!(plain, request(500)[..]);
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_busy_server_gets_the_same_bytes_again() {
     assert!(delivery.is_accepted());
     assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (5, 0));
     let heard = peer.heard();
-    assert!(heard.iter().all(|heard| heard.body == request(3)[PREFIX..]));
+    assert!(heard.iter().all(|heard| heard.body == request(3)[..]));
     assert_eq!(heard.len(), 5);
 }
 
@@ -160,7 +160,7 @@ async fn a_peer_that_does_not_read_is_given_up_at_the_deadline() {
     let endpoint = Endpoint::parse("TEST", &url).unwrap();
     let transport = hasty(Transport::builder().with_endpoint(endpoint)).build().unwrap();
     let soon = tokio::time::Instant::now() + Duration::from_secs(30);
-    let delivery = transport.send(vec![0; 16 << 20].into(), soon).await;
+    let delivery = transport.send(vec![b'\n'; 16 << 20], soon).await;
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::AmbiguousTimeout));
     assert_eq!(delivery.attempts, delivery.ambiguous_attempts);
 }
@@ -179,7 +179,7 @@ async fn an_answer_before_the_request_was_read_counts() {
     .await;
     let transport = to(&peer).build().unwrap();
     let soon = tokio::time::Instant::now() + Duration::from_secs(30);
-    let delivery = transport.send(vec![0; 16 << 20].into(), soon).await;
+    let delivery = transport.send(vec![b'\n'; 16 << 20], soon).await;
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::TooLarge), "{delivery:?}");
     assert_eq!((delivery.attempts, &*delivery.detail), (1, "4 MiB at most"));
 }

@@ -1,5 +1,7 @@
 //! Chunks to `ExportTraceServiceRequest`s: headers in front of slices, cut by encoded size.
 
+use std::fmt;
+
 use crate::chunk::Chunk;
 use crate::write::{bytes_len, put_varint};
 
@@ -43,13 +45,54 @@ impl RequestLimits {
     }
 }
 
-/// One encoded request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One encoded `ExportTraceServiceRequest`, behind the prefix that its
+/// [`RequestLimits`] asked for.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The prefix asked for, zeroed, and then the `ExportTraceServiceRequest`.
-    pub bytes: Vec<u8>,
+    /// `prefix` zeros and then the message.
+    bytes: Vec<u8>,
+    /// At most the length of `bytes`.
+    prefix: usize,
+    spans: u64,
+}
+
+impl Request {
+    /// The encoded `ExportTraceServiceRequest`, without the prefix.
+    pub fn message(&self) -> &[u8] {
+        self.bytes.get(self.prefix..).unwrap_or_default()
+    }
+
     /// Spans inside.
-    pub spans: u64,
+    pub fn spans(&self) -> u64 {
+        self.spans
+    }
+
+    /// Bytes in front of the message, as [`RequestLimits::prefix`] asked for. They are zero.
+    pub fn prefix_len(&self) -> usize {
+        self.prefix
+    }
+
+    /// The memory as it is: [`prefix_len`](Self::prefix_len) zeros and then the message.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// The message alone, in the same memory: moved to its front when there is a prefix.
+    pub fn into_message(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.prefix.min(self.bytes.len()));
+        self.bytes
+    }
+}
+
+/// Lengths and counts; what the spans say never shows.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("message_bytes", &self.message().len())
+            .field("prefix_len", &self.prefix)
+            .field("spans", &self.spans)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Makes requests of chunks.
@@ -191,7 +234,7 @@ where
                 out.extend_from_slice(bytes.unwrap_or_default());
             }
         }
-        Request { bytes: out, spans: plan.spans }
+        Request { bytes: out, prefix: self.limits.prefix, spans: plan.spans }
     }
 }
 

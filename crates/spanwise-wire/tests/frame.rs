@@ -61,6 +61,11 @@ fn frame(
     requests
 }
 
+/// What a limit counts: the prefix and the message.
+fn whole_len(request: &Request) -> usize {
+    request.prefix_len() + request.message().len()
+}
+
 /// Bytes of a request that a framer may count too much: lengths are taken for as long as can be.
 fn overestimate(scopes: usize) -> usize {
     5 + 5 * scopes
@@ -99,10 +104,14 @@ proptest! {
         let mut last_number = None;
         let mut rooms = Vec::new();
         for request in &requests {
-            prop_assert!(request.spans == 1 || request.bytes.len() <= limits.max_bytes);
-            prop_assert!(request.spans as usize <= limits.max_spans.max(1));
-            let (prefix, bytes) = request.bytes.split_at(limits.prefix);
+            prop_assert!(request.spans() == 1 || whole_len(request) <= limits.max_bytes);
+            prop_assert!(request.spans() as usize <= limits.max_spans.max(1));
+            prop_assert_eq!(request.prefix_len(), limits.prefix);
+            let bytes = request.message();
+            let whole = request.clone().into_bytes();
+            let (prefix, behind) = whole.split_at(limits.prefix);
             prop_assert!(prefix.iter().all(|&byte| byte == 0));
+            prop_assert_eq!((behind, &*request.clone().into_message()), (bytes, bytes));
             let decoded = ExportTraceServiceRequest::decode(bytes).unwrap();
             // Nothing written that prost would not write: it is the shortest form.
             prop_assert_eq!(decoded.encoded_len(), bytes.len());
@@ -130,12 +139,12 @@ proptest! {
                     numbers.push(number);
                 }
             }
-            prop_assert_eq!(numbers.len() as u64, request.spans);
+            prop_assert_eq!(numbers.len() as u64, request.spans());
             numbers.sort_unstable();
             // Requests take the spans in their order.
             prop_assert!(last_number < Some(numbers[0]));
             last_number = numbers.last().copied();
-            rooms.push((numbers[0], request.bytes.len(), request.spans as usize, scopes));
+            rooms.push((numbers[0], whole_len(request), request.spans() as usize, scopes));
         }
         prop_assert!(seen.iter().all(|&seen| seen));
         // None could have taken the first span of the next one.
@@ -194,8 +203,8 @@ proptest! {
             let memory = Vec::with_capacity(plan.len());
             let place = memory.as_ptr();
             let request = framer.write(&chunks, &plan, memory);
-            prop_assert_eq!((request.bytes.len(), request.spans), (plan.len(), plan.spans()));
-            prop_assert_eq!(request.bytes.as_ptr(), place);
+            prop_assert_eq!((whole_len(&request), request.spans()), (plan.len(), plan.spans()));
+            prop_assert_eq!(request.into_bytes().as_ptr(), place);
             spans += plan.spans();
             next = plan.next();
         }
@@ -236,7 +245,7 @@ fn a_head_that_changes_leaves_a_request_well_formed() {
         let fickle = |_| Fickle(std::cell::Cell::new(first));
         let mut framer = Framer::new(b"", fickle, RequestLimits::default());
         framer.frame(&chunks.iter().collect::<Vec<_>>(), |request| {
-            let decoded = ExportTraceServiceRequest::decode(&*request.bytes).unwrap();
+            let decoded = ExportTraceServiceRequest::decode(request.message()).unwrap();
             let groups = &decoded.resource_spans[0].scope_spans;
             assert_eq!(groups.iter().map(|group| group.spans.len()).sum::<usize>(), 2);
         });
@@ -248,15 +257,15 @@ fn a_request_is_cut_at_the_byte() {
     let (resource, heads) = (encode_resource([("a", 1)], ""), heads(1, 10));
     let chunks = chunks(&[vec![Place { scope: 0, len: 100 }; 10]]);
     let whole = frame(&chunks, &resource, &heads, RequestLimits::default());
-    assert_eq!((whole.len(), whole[0].spans), (1, 10));
-    let enough = whole[0].bytes.len() + overestimate(1);
+    assert_eq!((whole.len(), whole[0].spans()), (1, 10));
+    let enough = whole_len(&whole[0]) + overestimate(1);
     for max_bytes in enough - 200..enough + 10 {
         let limits = RequestLimits::default().with_max_bytes(max_bytes);
         let requests = frame(&chunks, &resource, &heads, limits);
-        assert!(requests.iter().all(|request| request.bytes.len() <= max_bytes), "{max_bytes}");
+        assert!(requests.iter().all(|request| whole_len(request) <= max_bytes), "{max_bytes}");
         match max_bytes {
             _ if max_bytes >= enough => assert_eq!(requests.len(), 1),
-            _ if max_bytes < whole[0].bytes.len() => assert_eq!(requests.len(), 2),
+            _ if max_bytes < whole_len(&whole[0]) => assert_eq!(requests.len(), 2),
             _ => assert!(requests.len() <= 2),
         }
     }
@@ -269,7 +278,7 @@ fn a_span_larger_than_a_request_goes_alone() {
     let chunks = chunks(&[vec![place(10), place(5000), place(10), place(10)], vec![place(6000)]]);
     let limits = RequestLimits::default().with_max_bytes(1000);
     let requests = frame(&chunks, &resource, &heads, limits);
-    assert_eq!(requests.iter().map(|request| request.spans).collect::<Vec<_>>(), [1, 1, 2, 1]);
+    assert_eq!(requests.iter().map(|request| request.spans()).collect::<Vec<_>>(), [1, 1, 2, 1]);
 }
 
 #[test]
@@ -278,14 +287,14 @@ fn scopes_that_take_turns_fill_a_request_all_the_same() {
     let place = |n: usize| Place { scope: n as u32 % 100, len: 10 };
     let chunks = chunks(&[(0..5000).map(place).collect::<Vec<_>>()]);
     let requests = frame(&chunks, &[], &heads, RequestLimits::default());
-    assert_eq!((requests.len(), requests[0].spans), (1, 5000));
-    let max_bytes = requests[0].bytes.len() / 2;
+    assert_eq!((requests.len(), requests[0].spans()), (1, 5000));
+    let max_bytes = whole_len(&requests[0]) / 2;
     let limits = RequestLimits::default().with_max_bytes(max_bytes);
     // The heads stand in each, so it takes a third one for the rest.
     let requests = frame(&chunks, &[], &heads, limits);
     assert_eq!(requests.len(), 3);
     let slack = overestimate(100) + 300;
-    assert!(requests[..2].iter().all(|request| request.bytes.len() + slack > max_bytes));
+    assert!(requests[..2].iter().all(|request| whole_len(request) + slack > max_bytes));
 }
 
 #[test]
@@ -312,7 +321,7 @@ fn reused_memory_does_not_show() {
         framer.frame(&chunks.iter().collect::<Vec<_>>(), |request| requests.push(request));
         assert_eq!(requests, expected);
         if capacity == 100_000 {
-            assert_eq!(requests[0].bytes.as_ptr(), memory);
+            assert_eq!(requests[0].message().as_ptr().wrapping_sub(limits.prefix), memory);
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Requests on their way.
 
-use bytes::Bytes;
 use spanwise_batch::Charge;
 use spanwise_ledger::Tickets;
-use spanwise_transport::{Delivery, Transport};
+use spanwise_transport::{Delivery, FramedRequest, Transport};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -39,10 +38,10 @@ impl InFlight {
         self.sent.len()
     }
 
-    pub(super) fn start(&mut self, transport: &Transport, bytes: Bytes, sent: Sent) {
+    pub(super) fn start(&mut self, transport: &Transport, request: FramedRequest, sent: Sent) {
         let transport = transport.clone();
         // Never cancelled from inside: a shutdown abandons the task as a whole.
-        let task = async move { transport.send_unless(bytes, std::future::pending()).await };
+        let task = async move { transport.send_unless(request, std::future::pending()).await };
         let id = self.tasks.spawn(task).id();
         self.sent.insert(id, sent);
     }

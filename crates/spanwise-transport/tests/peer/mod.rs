@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
-use spanwise_transport::{Delivery, PREFIX, Transport, write_prefix};
+use spanwise_transport::{Delivery, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -246,15 +246,12 @@ pub fn ok() -> Act {
     Act::Answer(answer(200, "content-type: application/x-protobuf\r\n", b""))
 }
 
-/// A request of `spans` spans, with room for the prefix.
+/// A request of `spans` spans.
 pub fn request(spans: usize) -> Vec<u8> {
     let span = |n: usize| Span { name: format!("span {n}"), ..Span::default() };
     let scope = ScopeSpans { spans: (0..spans).map(span).collect(), ..ScopeSpans::default() };
     let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
-    let mut framed = vec![0; PREFIX];
-    ExportTraceServiceRequest { resource_spans: vec![resource] }.encode(&mut framed).unwrap();
-    write_prefix(&mut framed);
-    framed
+    ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
 }
 
 pub fn partial_success(rejected: i64, message: &str) -> Vec<u8> {
@@ -266,5 +263,5 @@ pub fn partial_success(rejected: i64, message: &str) -> Vec<u8> {
 /// Sends a request of three spans, with half a minute until it is cancelled.
 pub async fn send(transport: &Transport) -> Delivery {
     let cancel_at = tokio::time::Instant::now() + Duration::from_secs(30);
-    transport.send(request(3).into(), cancel_at).await
+    transport.send(request(3), cancel_at).await
 }

@@ -1,0 +1,124 @@
+//! What can be sent: a message with room in front for the way it travels.
+
+use std::fmt;
+
+use bytes::Bytes;
+use spanwise_wire::Request;
+
+use crate::framing::{self, PREFIX};
+
+/// One encoded `ExportTraceServiceRequest`, ready to be [sent](crate::Transport::send). Clones
+/// share its memory.
+///
+/// Made of
+/// - a [`Request`] of `spanwise-wire`: in place when its limits left
+///   [`PREFIX`](crate::PREFIX) bytes free in front, copied once otherwise;
+/// - a plain message (`Vec<u8>`, [`Bytes`], [`from_message`](Self::from_message)): copied once;
+/// - a `Request` in memory of the caller's, without a copy: [`in_memory`](Self::in_memory).
+#[derive(Clone)]
+pub struct FramedRequest {
+    /// The gRPC prefix of the message (zeros when it is longer than gRPC can say), then the
+    /// message. At least [`PREFIX`] bytes.
+    bytes: Bytes,
+}
+
+impl FramedRequest {
+    /// A copy of `message`, an encoded `ExportTraceServiceRequest` without any prefix.
+    pub fn from_message(message: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(PREFIX + message.len());
+        bytes.extend_from_slice(&[0; PREFIX]);
+        bytes.extend_from_slice(message);
+        framing::write_prefix(&mut bytes);
+        Self { bytes: bytes.into() }
+    }
+
+    /// `request` in memory that is somebody's: a pool's, or charged to a budget.
+    ///
+    /// `share` gets the memory that `request` was framed in and makes [`Bytes`] of it, say with
+    /// [`Bytes::from_owner`]. Their drop, after the last attempt or when a compressed copy is
+    /// made, gives the memory back.
+    ///
+    /// # Errors
+    /// When `request` was framed without [`PREFIX`](crate::PREFIX) bytes in front, so that it
+    /// cannot be sent in place (`share` is not called), or when what `share` returns is other
+    /// memory than it got.
+    pub fn in_memory(
+        request: Request,
+        share: impl FnOnce(Vec<u8>) -> Bytes,
+    ) -> Result<Self, InMemoryError> {
+        if request.prefix_len() != PREFIX {
+            return Err(InMemoryError::Prefix { len: request.prefix_len() });
+        }
+        let mut whole = request.into_bytes();
+        framing::write_prefix(&mut whole);
+        let (memory, len) = (whole.as_ptr(), whole.len());
+        let bytes = share(whole);
+        if bytes.as_ptr() == memory && bytes.len() == len {
+            Ok(Self { bytes })
+        } else {
+            Err(InMemoryError::Moved)
+        }
+    }
+
+    /// The encoded `ExportTraceServiceRequest`.
+    pub fn message(&self) -> &[u8] {
+        self.bytes.get(PREFIX..).unwrap_or_default()
+    }
+
+    /// Prefix and message.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+}
+
+impl From<Request> for FramedRequest {
+    fn from(request: Request) -> Self {
+        if request.prefix_len() != PREFIX {
+            return Self::from_message(request.message());
+        }
+        let mut whole = request.into_bytes();
+        framing::write_prefix(&mut whole);
+        Self { bytes: whole.into() }
+    }
+}
+
+/// A plain message, without any prefix.
+impl From<Vec<u8>> for FramedRequest {
+    fn from(message: Vec<u8>) -> Self {
+        Self::from_message(&message)
+    }
+}
+
+/// A plain message, without any prefix.
+impl From<Bytes> for FramedRequest {
+    fn from(message: Bytes) -> Self {
+        Self::from_message(&message)
+    }
+}
+
+/// Its length; what the spans say never shows.
+impl fmt::Debug for FramedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FramedRequest")
+            .field("message_bytes", &self.message().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a request cannot be sent [in its memory](FramedRequest::in_memory).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InMemoryError {
+    /// No room for the prefix, or too much.
+    #[error(
+        "the request was framed with a prefix of {len} bytes; accepted is {PREFIX} \
+         (RequestLimits::with_prefix(spanwise_transport::PREFIX))"
+    )]
+    Prefix {
+        /// The prefix it has, in bytes.
+        len: usize,
+    },
+    /// The shared bytes are not the memory that was to be shared.
+    #[error("the bytes to share are other memory than the request was framed in")]
+    Moved,
+}
