@@ -24,6 +24,8 @@ pub struct Budget {
 #[derive(Debug)]
 struct Shared {
     limit: usize,
+    /// What only [`Budget::try_charge_reserved`] may use. Never above `limit`.
+    reserve: AtomicUsize,
     /// Never above `limit`.
     charged: AtomicUsize,
     peak: AtomicUsize,
@@ -33,17 +35,41 @@ struct Shared {
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        let (charged, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { shared: Arc::new(Shared { limit, charged, peak, room: Room::default() }) }
+        let [reserve, charged, peak] = [const { AtomicUsize::new(0) }; 3];
+        Self { shared: Arc::new(Shared { limit, reserve, charged, peak, room: Room::default() }) }
     }
 
-    /// Charges `bytes`, or nothing at all when they do not fit. Never waits.
+    /// Keeps the last `bytes` of the limit for [`try_charge_reserved`](Self::try_charge_reserved):
+    /// for the memory without which nothing that is charged could ever be freed.
+    ///
+    /// What is charged already stays charged.
+    pub fn set_reserve(&self, bytes: usize) {
+        // ORDER: Relaxed, as for `charged`.
+        self.shared.reserve.store(bytes.min(self.shared.limit), Relaxed);
+        self.room().open();
+    }
+
+    /// Bytes kept for [`try_charge_reserved`](Self::try_charge_reserved).
+    pub fn reserve(&self) -> usize {
+        self.shared.reserve.load(Relaxed)
+    }
+
+    /// Charges `bytes`, or nothing at all when they do not fit beside the reserve. Never waits.
     pub fn try_charge(&self, bytes: usize) -> Option<Charge> {
-        let Shared { limit, charged, peak, .. } = &*self.shared;
+        self.charge_within(bytes, self.limit() - self.reserve())
+    }
+
+    /// As [`try_charge`](Self::try_charge), out of the whole limit.
+    pub fn try_charge_reserved(&self, bytes: usize) -> Option<Charge> {
+        self.charge_within(bytes, self.limit())
+    }
+
+    fn charge_within(&self, bytes: usize, limit: usize) -> Option<Charge> {
+        let Shared { charged, peak, .. } = &*self.shared;
         // ORDER: Relaxed. The counter publishes no memory, it only counts.
         let before = charged
             .fetch_update(Relaxed, Relaxed, |held| {
-                held.checked_add(bytes).filter(|sum| sum <= limit)
+                held.checked_add(bytes).filter(|&sum| sum <= limit)
             })
             .ok()?;
         peak.fetch_max(before + bytes, Relaxed);
@@ -94,11 +120,35 @@ impl Charge {
     pub fn bytes(&self) -> usize {
         self.bytes
     }
+
+    /// Gives back all but `bytes`; nothing when it holds no more than that.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let excess = self.bytes.saturating_sub(bytes);
+        if excess > 0 {
+            self.bytes -= excess;
+            self.budget.shared.charged.fetch_sub(excess, Relaxed);
+            self.budget.room().open();
+        }
+    }
+
+    /// Takes over what `other` holds.
+    ///
+    /// # Errors
+    /// `other`, when it is a charge of another budget.
+    pub fn merge(&mut self, mut other: Self) -> Result<(), Self> {
+        if !self.budget.is(&other.budget) {
+            return Err(other);
+        }
+        self.bytes += std::mem::take(&mut other.bytes);
+        Ok(())
+    }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.budget.shared.charged.fetch_sub(self.bytes, Relaxed);
-        self.budget.room().open();
+        if self.bytes > 0 {
+            self.budget.shared.charged.fetch_sub(self.bytes, Relaxed);
+            self.budget.room().open();
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Sizes of the pieces, and what a budget makes of them.
 
-use spanwise_wire::SpanMeta;
+use spanwise_wire::{Chunk, SpanMeta};
 
 /// Sizes of the pieces of a [`Shards`](crate::Shards).
 ///
@@ -20,6 +20,10 @@ pub struct ShardsConfig {
     /// costs more than all else a span does, so below this the worker's own tick finds them.
     /// Default 32, and at most a quarter of what the budget holds.
     pub wake_at: usize,
+    /// A span larger than a chunk is charged for so many copies of it from the start, 0 to 8: a
+    /// worker that frames and compresses it then needs no memory that others may have taken.
+    /// Default 0.
+    pub large_span_copies: usize,
 }
 
 impl Default for ShardsConfig {
@@ -30,6 +34,7 @@ impl Default for ShardsConfig {
             chunk_bytes: 64 * 1024,
             chunk_spans: 512,
             wake_at: 32,
+            large_span_copies: 0,
         }
     }
 }
@@ -39,6 +44,7 @@ impl ShardsConfig {
     pub(crate) fn fitted(mut self, limit: usize) -> Self {
         self.chunk_bytes = self.chunk_bytes.clamp(1 << 10, 1 << 30);
         self.chunk_spans = self.chunk_spans.clamp(1, 1 << 20);
+        self.large_span_copies = self.large_span_copies.min(MAX_COPIES);
         let most = (limit / MIN_CHUNKS).max(1);
         let shrink = self.chunk_charge().div_ceil(most);
         if shrink > 1 {
@@ -59,6 +65,17 @@ impl ShardsConfig {
         self.chunk_bytes + self.chunk_spans * size_of::<SpanMeta>()
     }
 
+    /// Bytes that a chunk made for one span message of `len` bytes is charged for.
+    pub(crate) fn charge_for_one(&self, len: usize) -> usize {
+        let copies = if self.is_oversize(len) { self.large_span_copies } else { 0 };
+        Chunk::bytes_for_one(len).saturating_add((len + COPY_OVERHEAD).saturating_mul(copies))
+    }
+
+    /// What a span of `len` bytes is charged for when there is no open chunk with room.
+    pub(crate) fn least_charge(&self, len: usize) -> usize {
+        if self.is_oversize(len) { self.charge_for_one(len) } else { self.chunk_charge() }
+    }
+
     /// Whether a span message of `len` bytes is too large for a chunk of these sizes.
     pub(crate) fn is_oversize(&self, len: usize) -> bool {
         len.saturating_add(SLACK) > self.chunk_bytes
@@ -67,6 +84,10 @@ impl ShardsConfig {
 
 /// Chunks that any budget holds, if need be by making them smaller.
 const MIN_CHUNKS: usize = 4;
+/// More than any worker makes.
+const MAX_COPIES: usize = 8;
+/// What a request has besides its span: resource and scope of a usual size.
+const COPY_OVERHEAD: usize = 1024;
 /// Smaller ones help nobody.
 const MIN_CHUNK_BYTES: usize = 128;
 /// Tag and length in front of a span in a chunk.
@@ -80,8 +101,13 @@ mod tests {
     fn a_budget_makes_the_pieces_fit() {
         for limit in (0..20).map(|bits| 37usize << bits).chain([usize::MAX]) {
             for ask in [0, 1, 1000, 1 << 20, usize::MAX] {
-                let asked =
-                    ShardsConfig { slots: ask, chunk_bytes: ask, chunk_spans: ask, wake_at: ask };
+                let asked = ShardsConfig {
+                    slots: ask,
+                    chunk_bytes: ask,
+                    chunk_spans: ask,
+                    wake_at: ask,
+                    large_span_copies: ask,
+                };
                 let config = asked.fitted(limit);
                 assert!((1..=64).contains(&config.slots), "{limit} {config:?}");
                 assert!(config.chunk_bytes >= MIN_CHUNK_BYTES && config.chunk_spans >= 1);

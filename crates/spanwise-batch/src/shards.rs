@@ -4,9 +4,10 @@ use crate::budget::Budget;
 use crate::buffer::Buffer;
 use crate::config::ShardsConfig;
 use crate::try_lock::{TryLock, TryLockGuard};
+use arc_swap::ArcSwapOption;
 use crossbeam_queue::ArrayQueue;
+use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{EncodeSpan, FinishedSpan};
-use spanwise_wire::{Chunk, SpanMeta};
 use std::cell::Cell;
 use std::sync::atomic::{
     AtomicBool, AtomicUsize,
@@ -25,10 +26,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Shards {
     slots: Box<[TryLock<Option<Buffer>>]>,
-    /// Chunks ready for the worker.
-    full: ArrayQueue<Buffer>,
-    /// Single spans that found every slot taken.
-    spilled: ArrayQueue<Buffer>,
+    /// `None` once these shards are [released](Self::release).
+    queues: ArcSwapOption<Queues>,
     /// Threads between the check of `closed` and the end of a spill.
     spilling: AtomicUsize,
     free: TryLock<Vec<Buffer>>,
@@ -37,6 +36,14 @@ pub struct Shards {
     /// Chunks in `full` by [`weight`](Self::weight). Never below what can be popped.
     ready: AtomicUsize,
     closed: AtomicBool,
+}
+
+/// What waits for the worker.
+#[derive(Debug)]
+struct Queues {
+    full: ArrayQueue<Buffer>,
+    /// Single spans that found every slot taken.
+    spilled: ArrayQueue<Buffer>,
 }
 
 /// A span was stored.
@@ -53,7 +60,8 @@ pub struct Pushed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
-    /// The byte budget is used up, or no more chunks can wait for the worker.
+    /// The byte budget is used up, or no more chunks can wait for the worker; also for a span that
+    /// [never fits](Shards::ever_fits).
     Budget,
     /// Every slot was taken and there was no room to spill.
     Contended,
@@ -67,14 +75,14 @@ impl Shards {
     /// # Cost
     /// The queue of ready chunks is made here, 72 bytes for each chunk that the budget can pay.
     pub fn new(config: ShardsConfig, budget: Budget) -> Self {
-        let config = config.fitted(budget.limit());
+        let config = config.fitted(budget.limit() - budget.reserve());
         // No chunk in the queue is charged for less than this: there is a place for each that
         // can exist, up to a budget of some GiB.
         let queue = (budget.limit() / config.chunk_bytes).saturating_add(1).min(MAX_QUEUE);
+        let queues = Queues { full: ArrayQueue::new(queue), spilled: ArrayQueue::new(SPILL) };
         Self {
             slots: (0..config.slots).map(|_| TryLock::default()).collect(),
-            full: ArrayQueue::new(queue),
-            spilled: ArrayQueue::new(SPILL),
+            queues: ArcSwapOption::from_pointee(queues),
             spilling: AtomicUsize::new(0),
             free: TryLock::default(),
             budget,
@@ -144,7 +152,7 @@ impl Shards {
         wake: impl Fn(),
     ) -> Result<Pushed, Refused> {
         let span = &span.as_finished();
-        let mut patient = self.least_charge(span.encoded_len()) <= self.budget.limit();
+        let mut patient = self.ever_fits(span.encoded_len());
         loop {
             let seen = self.budget.room().version();
             match self.push_finished(span, meta) {
@@ -162,12 +170,14 @@ impl Shards {
     /// Chunks still open stay.
     pub fn drain(&self, into: &mut Vec<Buffer>, max_chunks: usize) {
         let before = into.len();
+        let queues = self.queues.load();
+        let Some(queues) = &*queues else { return };
         while into.len() - before < max_chunks {
-            let Some(buffer) = self.full.pop() else { break };
+            let Some(buffer) = queues.full.pop() else { break };
             self.ready.fetch_sub(self.weight(&buffer), Relaxed);
             into.push(buffer);
         }
-        while let Some(buffer) = self.spilled.pop() {
+        while let Some(buffer) = queues.spilled.pop() {
             into.push(buffer);
         }
     }
@@ -204,6 +214,14 @@ impl Shards {
         self.budget.room().open();
     }
 
+    /// Frees all memory but the slots': for shards that are closed and swept, of which somebody may
+    /// keep a reference for long. What is not swept yet is dropped.
+    pub fn release(&self) {
+        self.close();
+        self.queues.store(None);
+        self.trim(0);
+    }
+
     /// Gives chunks back for new spans. Those of an odd size are dropped, and their bytes return
     /// to the budget.
     pub fn recycle(&self, buffers: impl IntoIterator<Item = Buffer>) {
@@ -226,6 +244,13 @@ impl Shards {
         // Memory is given back with the list free for others.
         drop(free);
         gone.len()
+    }
+
+    /// Whether a span message of `len` bytes could be stored if nothing else were charged to the
+    /// budget.
+    pub fn ever_fits(&self, len: usize) -> bool {
+        let most = self.budget.limit() - self.budget.reserve();
+        len <= MAX_SPAN && self.config.least_charge(len) <= most
     }
 
     /// Chunks ready for the worker; one of a large span counts for as many as it is charged for.
@@ -306,7 +331,7 @@ impl Shards {
     ) -> Result<Pushed, Refused> {
         if self.config.is_oversize(span.encoded_len()) {
             // Larger than any chunk: it gets one of its own, and the open chunk stays open.
-            let buffer = self.chunk_of_one(span, meta).ok_or(Refused::Budget)?;
+            let buffer = self.chunk_of_one(span, meta)?;
             let wake = self.hand_over(buffer).map_err(|_| Refused::Budget)?;
             return Ok(Pushed { wake, spilled: false });
         }
@@ -342,11 +367,18 @@ impl Shards {
         None
     }
 
-    fn chunk_of_one(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Option<Buffer> {
-        Buffer::of_one(&self.budget, span, meta).or_else(|| {
-            self.make_room(Chunk::bytes_for_one(span.encoded_len()));
-            Buffer::of_one(&self.budget, span, meta)
-        })
+    fn chunk_of_one(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Result<Buffer, Refused> {
+        let len = span.encoded_len();
+        let charge = self.config.charge_for_one(len);
+        if len > MAX_SPAN {
+            return Err(Refused::Budget);
+        }
+        let of_one = || Buffer::of_one(&self.budget, &self.config, span, meta);
+        let made = of_one().or_else(|| {
+            self.make_room(charge);
+            of_one()
+        });
+        made.ok_or(Refused::Budget)
     }
 
     /// Lets go of as many resting chunks as `bytes` more need, if there are so many: what only
@@ -378,13 +410,15 @@ impl Shards {
         let weight = self.weight(&buffer);
         // Counted before it can be popped: the count never goes below zero.
         let ready = self.ready.fetch_add(weight, Relaxed) + weight;
-        match self.full.push(buffer) {
-            Ok(()) => Ok(ready >= self.config.wake_at),
-            Err(buffer) => {
-                self.ready.fetch_sub(weight, Relaxed);
-                Err(buffer)
-            }
+        let pushed = match &*self.queues.load() {
+            Some(queues) => queues.full.push(buffer),
+            None => Err(buffer),
+        };
+        if let Err(buffer) = pushed {
+            self.ready.fetch_sub(weight, Relaxed);
+            return Err(buffer);
         }
+        Ok(ready >= self.config.wake_at)
     }
 
     /// Ordinary chunks that take as many bytes: a few large spans fill the budget too.
@@ -399,26 +433,18 @@ impl Shards {
         let result = if self.closed.load(SeqCst) {
             Err(Refused::Closed)
         } else {
-            match self.chunk_of_one(span, meta) {
-                None => Err(Refused::Budget),
-                Some(buffer) => match self.spilled.push(buffer) {
-                    Ok(()) => Ok(Pushed { wake: self.spilled.len() > SPILL / 2, spilled: true }),
-                    Err(_) => Err(Refused::Contended),
-                },
-            }
+            self.chunk_of_one(span, meta).and_then(|buffer| self.hand_over_spilled(buffer))
         };
         // ORDER: Release publishes the push; pairs with the load in `sweep`.
         self.spilling.fetch_sub(1, Release);
         result
     }
 
-    /// What a span of `len` bytes is charged for when there is no open chunk with room.
-    fn least_charge(&self, len: usize) -> usize {
-        if self.config.is_oversize(len) {
-            Chunk::bytes_for_one(len)
-        } else {
-            self.config.chunk_charge()
-        }
+    fn hand_over_spilled(&self, buffer: Buffer) -> Result<Pushed, Refused> {
+        let queues = self.queues.load();
+        let Some(queues) = &*queues else { return Err(Refused::Closed) };
+        queues.spilled.push(buffer).map_err(|_| Refused::Contended)?;
+        Ok(Pushed { wake: queues.spilled.len() > SPILL / 2, spilled: true })
     }
 }
 
@@ -450,6 +476,8 @@ fn set_home_slot(slot: usize) {
 
 /// Times all slots are tried, with a yield in between, before a span spills.
 const ROUNDS: usize = 2;
+/// Where a span is in its chunk is said in 32 bits.
+const MAX_SPAN: usize = (u32::MAX >> 1) as usize;
 /// Spans that can wait spilled.
 const SPILL: usize = 1024;
 /// Full chunks that can wait at most, whatever the budget.

@@ -72,3 +72,27 @@ fn threads_together_stay_within_the_limit() {
     assert_eq!(budget.charged(), 0);
     assert!((700..=LIMIT).contains(&budget.peak()), "{}", budget.peak());
 }
+
+#[test]
+fn a_reserve_is_kept_for_those_who_ask_for_it() {
+    let budget = Budget::new(100);
+    budget.set_reserve(30);
+    let most = budget.try_charge(70).unwrap();
+    assert!(budget.try_charge(1).is_none() && budget.try_charge_reserved(31).is_none());
+    let mut rest = budget.try_charge_reserved(30).unwrap();
+    assert_eq!((budget.charged(), budget.peak()), (100, 100));
+    rest.shrink_to(40);
+    assert_eq!(rest.bytes(), 30, "a charge does not grow");
+    rest.shrink_to(10);
+    assert_eq!((rest.bytes(), budget.charged()), (10, 80));
+    budget.set_reserve(5);
+    assert!(budget.try_charge(16).is_none());
+    rest.merge(budget.try_charge(15).unwrap()).unwrap();
+    assert_eq!((rest.bytes(), budget.charged()), (25, 95));
+    assert!(rest.merge(Budget::new(9).try_charge(9).unwrap()).is_err());
+    drop((most, rest));
+    // A reserve beyond the limit is all of it.
+    budget.set_reserve(usize::MAX);
+    assert!(budget.try_charge(1).is_none() && budget.try_charge_reserved(100).is_some());
+    assert_eq!(budget.charged(), 0);
+}

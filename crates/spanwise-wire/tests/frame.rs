@@ -204,7 +204,8 @@ proptest! {
             let place = memory.as_ptr();
             let request = framer.write(&chunks, &plan, memory);
             prop_assert_eq!((whole_len(&request), request.spans()), (plan.len(), plan.spans()));
-            prop_assert_eq!(request.into_bytes().as_ptr(), place);
+            let memory = request.into_bytes();
+            prop_assert_eq!(memory.as_ptr(), place);
             spans += plan.spans();
             next = plan.next();
         }

@@ -110,7 +110,8 @@ fn spills_that_race_with_a_close_are_found_by_the_last_sweep() {
 #[test]
 fn a_full_queue_refuses_and_loses_nothing() {
     let mut shards = shards(1 << 20);
-    shards.full = ArrayQueue::new(2);
+    let queues = Queues { full: ArrayQueue::new(2), spilled: ArrayQueue::new(2) };
+    shards.queues = ArcSwapOption::from_pointee(queues);
     let mut stored = Vec::new();
     // Two chunks of four in the queue, one open.
     for id in 0..20 {

@@ -1,0 +1,112 @@
+//! Buffers that wait: they hold what they are charged for, and that is spans.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use spanwise_batch::{Buffer, Refused};
+use support::{push, shards, small, span};
+
+const SPAN: usize = 200;
+const LIMIT: usize = 1 << 20;
+
+/// Pushes until the budget is used up, with the full chunks compacted as they come and the open one
+/// swept by each refusal, as a worker does that can send nothing.
+#[test]
+fn compacted_buffers_fill_the_budget_with_spans() {
+    let shards = shards(small(2, 16 << 10, 128), LIMIT);
+    let mut waiting: Vec<Buffer> = Vec::new();
+    let mut stored = 0;
+    loop {
+        match push(&shards, stored, SPAN) {
+            Ok(_) => stored += 1,
+            Err(Refused::Budget) => {
+                let (mut taken, before) = (Vec::new(), shards.budget().charged());
+                shards.sweep(&mut taken);
+                for mut buffer in taken {
+                    buffer.compact();
+                    waiting.push(buffer);
+                }
+                if shards.budget().charged() == before {
+                    break;
+                }
+            }
+            Err(refused) => panic!("{refused:?}"),
+        }
+        assert!(shards.budget().charged() <= LIMIT);
+    }
+    assert!(stored as usize * SPAN > LIMIT / 10 * 9, "{stored} spans in {LIMIT} bytes");
+    let held: usize = waiting.iter().map(|buffer| buffer.chunk().len()).sum();
+    assert_eq!(held as u64, stored);
+}
+
+#[test]
+fn few_spans_are_put_together() {
+    let shards = shards(small(2, 16 << 10, 128), LIMIT);
+    let mut together: Option<Buffer> = None;
+    for id in 0..60 {
+        let _ = push(&shards, id, SPAN).unwrap();
+        let mut taken = Vec::new();
+        shards.sweep(&mut taken);
+        for mut buffer in taken {
+            match &mut together {
+                Some(together) => together.append(buffer, 16 << 10).unwrap(),
+                None => {
+                    buffer.compact();
+                    together = Some(buffer);
+                }
+            }
+        }
+    }
+    let mut together = together.unwrap();
+    assert_eq!(together.chunk().len(), 60);
+    assert!(together.charged() >= together.chunk().capacity_bytes());
+    assert!(together.charged() < 60 * (SPAN + 10), "{}", together.charged());
+    let wire: Vec<u8> =
+        (0..60).flat_map(|id| [vec![0x12, 0xc8, 0x01], span(id, SPAN)].concat()).collect();
+    assert_eq!(together.chunk().bytes(), wire);
+
+    // Too much, and another's budget: both stay as they are.
+    let _ = push(&shards, 99, SPAN).unwrap();
+    let mut taken = Vec::new();
+    shards.sweep(&mut taken);
+    let other = together.append(taken.remove(0), 60 * SPAN).unwrap_err();
+    assert_eq!((other.chunk().len(), together.chunk().len()), (1, 60));
+
+    // Their odd size keeps them out of reuse, and their bytes return.
+    shards.recycle([together, other]);
+    shards.trim(0);
+    assert_eq!(shards.budget().charged(), 0);
+}
+
+#[test]
+fn released_shards_hold_nothing_and_refuse() {
+    let shards = shards(small(2, 16 << 10, 128), LIMIT);
+    for id in 0..500 {
+        let _ = push(&shards, id, SPAN).unwrap();
+    }
+    shards.close();
+    let mut taken = Vec::new();
+    assert_eq!(shards.sweep(&mut taken), 0);
+    shards.release();
+    shards.recycle(taken);
+    shards.release();
+    assert_eq!(shards.budget().charged(), 0);
+    assert_eq!(push(&shards, 1, SPAN), Err(Refused::Closed));
+    assert_eq!(push(&shards, 1, 100_000), Err(Refused::Closed));
+    let mut none = Vec::new();
+    assert_eq!((shards.sweep(&mut none), none.len()), (0, 0));
+}
+
+#[test]
+fn a_large_span_pays_for_its_copies_first() {
+    let mut config = small(2, 1 << 10, 16);
+    config.large_span_copies = 2;
+    let shards = shards(config, LIMIT);
+    let _ = push(&shards, 1, 100_000).unwrap();
+    assert!((300_000..310_000).contains(&shards.budget().charged()));
+    assert!(!shards.ever_fits(400_000) && shards.ever_fits(300_000));
+    for len in [400_000, 300_000] {
+        assert_eq!(push(&shards, 2, len), Err(Refused::Budget));
+    }
+}
