@@ -5,7 +5,7 @@
 mod support;
 
 use spanwise_batch::{Buffer, Refused};
-use support::{push, shards, small, span};
+use support::{ids, push, shards, small, sorted, span};
 
 const SPAN: usize = 200;
 const LIMIT: usize = 1 << 20;
@@ -88,6 +88,7 @@ fn released_shards_hold_nothing_and_refuse() {
     shards.close();
     let mut taken = Vec::new();
     assert_eq!(shards.sweep(&mut taken), 0);
+    assert_eq!(sorted(ids(&taken)), (0..500).collect::<Vec<_>>());
     shards.release();
     shards.recycle(taken);
     shards.release();

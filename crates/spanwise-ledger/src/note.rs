@@ -26,6 +26,8 @@ pub enum Note {
     DoubleEnd,
     /// A span took the spill room because all shards were held.
     Spilled,
+    /// A sampler of the user's panicked; the span went with its parent, a root was not sampled.
+    SamplerPanicked,
     /// A request was handed to the transport.
     Requests,
     /// A request was attempted again.
@@ -38,7 +40,7 @@ pub enum Note {
 
 impl Note {
     /// Every note, in the order of declaration.
-    pub const ALL: [Note; 15] = [
+    pub const ALL: [Note; 16] = [
         Note::TruncatedValues,
         Note::DroppedAttributes,
         Note::DroppedEvents,
@@ -50,6 +52,7 @@ impl Note {
         Note::UseAfterEnd,
         Note::DoubleEnd,
         Note::Spilled,
+        Note::SamplerPanicked,
         Note::Requests,
         Note::Retries,
         Note::RequestsFailed,
@@ -70,6 +73,7 @@ impl Note {
             Note::UseAfterEnd => "use_after_end",
             Note::DoubleEnd => "double_end",
             Note::Spilled => "spilled",
+            Note::SamplerPanicked => "sampler_panicked",
             Note::Requests => "requests",
             Note::Retries => "retries",
             Note::RequestsFailed => "requests_failed",

@@ -23,20 +23,23 @@ pub enum DropReason {
     TooLarge,
     /// The receiver took the request but said it rejected these spans of it. Its log has the cause.
     PartialRejected,
-    /// The request left, but no answer came in time: the receiver may or may not have the spans.
-    /// Check its load, and the timeout.
+    /// An attempt was sent and not answered, and no later one was accepted: the receiver may or may
+    /// not have the spans. Check its load, and the timeout.
     AmbiguousTimeout,
     /// The request left and the answer could not be understood: the receiver may or may not have
     /// the spans. Look for a proxy in between.
     AmbiguousResponse,
-    /// The answer was larger than an answer may be. It is probably not an OTLP receiver that
-    /// answers.
+    /// Shutdown ran into its deadline after the request had left: the receiver may or may not have
+    /// the spans. Give it more time.
+    AmbiguousShutdown,
+    /// The answer was larger than an answer may be: the receiver may or may not have the spans. It
+    /// is probably not an OTLP receiver that answers.
     ResponseTooLarge,
     /// No TLS session could be made. Check certificates, names and dates.
     Tls,
     /// The transport failed in some other way. The latest error tells more.
     Transport,
-    /// The exporter panicked. Please report it.
+    /// The exporter or a custom sink panicked: the receiver may or may not have the spans.
     ExporterPanic,
     /// The worker thread could not be started or has died. Check thread and memory limits.
     WorkerUnavailable,
@@ -50,7 +53,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [DropReason; 17] = [
+    pub const ALL: [DropReason; 18] = [
         DropReason::QueueBytes,
         DropReason::Contended,
         DropReason::RetryDeadline,
@@ -60,6 +63,7 @@ impl DropReason {
         DropReason::PartialRejected,
         DropReason::AmbiguousTimeout,
         DropReason::AmbiguousResponse,
+        DropReason::AmbiguousShutdown,
         DropReason::ResponseTooLarge,
         DropReason::Tls,
         DropReason::Transport,
@@ -82,6 +86,7 @@ impl DropReason {
             DropReason::PartialRejected => "partial_rejected",
             DropReason::AmbiguousTimeout => "ambiguous_timeout",
             DropReason::AmbiguousResponse => "ambiguous_response",
+            DropReason::AmbiguousShutdown => "ambiguous_shutdown",
             DropReason::ResponseTooLarge => "response_too_large",
             DropReason::Tls => "tls",
             DropReason::Transport => "transport",
@@ -91,6 +96,19 @@ impl DropReason {
             DropReason::ShutdownDeadline => "shutdown_deadline",
             DropReason::Leaked => "leaked",
         }
+    }
+
+    /// Whether the receiver may have the spans all the same: they left, and nobody knows what became
+    /// of them. All other reasons mean that it has them not.
+    pub const fn is_ambiguous(self) -> bool {
+        matches!(
+            self,
+            DropReason::AmbiguousTimeout
+                | DropReason::AmbiguousResponse
+                | DropReason::AmbiguousShutdown
+                | DropReason::ResponseTooLarge
+                | DropReason::ExporterPanic
+        )
     }
 }
 

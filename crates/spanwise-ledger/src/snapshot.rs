@@ -49,6 +49,13 @@ impl Snapshot {
         sum(&self.dropped)
     }
 
+    /// Dropped spans that the receiver may have all the same, by all
+    /// [ambiguous](DropReason::is_ambiguous) reasons. What it has stored is at least `exported` and
+    /// at most `exported + ambiguous()`; spans it stores twice count once.
+    pub fn ambiguous(&self) -> u64 {
+        self.drops().filter(|(reason, _)| reason.is_ambiguous()).map(|(_, spans)| spans).sum()
+    }
+
     /// The reasons for which spans were lost, with how many.
     pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
         DropReason::ALL.into_iter().zip(self.dropped).filter(|(_, spans)| *spans > 0)
