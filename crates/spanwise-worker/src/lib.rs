@@ -18,6 +18,8 @@ mod signal;
 mod sys;
 mod time;
 #[cfg(feature = "runtime")]
+mod untraced;
+#[cfg(feature = "runtime")]
 mod worker;
 
 pub use completion::{Completer, Waiter, completion};
@@ -35,6 +37,8 @@ pub use signal::{Signal, WakeHandle, Woke, signal};
 #[cfg(feature = "runtime")]
 pub use time::Timer;
 pub use time::{Clock, SystemClock, VirtualClock, deadline};
+#[cfg(feature = "runtime")]
+pub use untraced::suppress_tracing;
 #[cfg(feature = "runtime")]
 pub use worker::{Builder, State, Worker};
 

@@ -8,6 +8,8 @@ use std::task::Poll;
 use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 
+use crate::time::timer_deadline;
+
 /// A bell: any thread rings it, one task listens.
 ///
 /// Rings made while nobody listened are heard once. What the ringing thread wrote before is visible
@@ -74,7 +76,7 @@ impl Signal {
             // Again, for a ring between the first look and the registration.
             if self.take() { Poll::Ready(()) } else { Poll::Pending }
         });
-        match tokio::time::timeout_at(deadline, heard).await {
+        match tokio::time::timeout_at(timer_deadline(deadline), heard).await {
             Ok(()) => Woke::Woken,
             Err(_) => Woke::TimedOut,
         }
@@ -89,6 +91,14 @@ impl Signal {
     /// A handle that wakes this task.
     pub fn wake_handle(&self) -> WakeHandle {
         WakeHandle { bell: self.bell.clone() }
+    }
+}
+
+/// Nobody listens any more. What was registered holds the runtime, and with it descriptors, which
+/// handles that live on must not keep open.
+impl Drop for Signal {
+    fn drop(&mut self) {
+        drop(self.bell.listener.take());
     }
 }
 

@@ -37,6 +37,16 @@ pub fn deadline(now: Instant, after: Duration) -> Instant {
     }
 }
 
+/// `at`, but not so near to the end of time that tokio's timers, which round up, panic.
+#[cfg(feature = "runtime")]
+pub(crate) fn timer_deadline(at: tokio::time::Instant) -> tokio::time::Instant {
+    const ROUNDING: Duration = Duration::from_secs(1);
+    match at.checked_add(ROUNDING) {
+        Some(_) => at,
+        None => at.checked_sub(ROUNDING).unwrap_or(at),
+    }
+}
+
 /// The system's monotonic clock. As a `Timer` it needs a tokio runtime with time enabled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -60,7 +70,7 @@ impl Clock for SystemClock {
 #[cfg(feature = "runtime")]
 impl Timer for SystemClock {
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send {
-        tokio::time::sleep_until(at.into())
+        tokio::time::sleep_until(timer_deadline(at.into()))
     }
 }
 

@@ -1,20 +1,26 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, io, process, thread};
 
-use crate::{Signal, WakeHandle, completion, signal};
+use crate::{
+    Signal, WakeHandle, catch_panic, catch_panic_async, completion, deadline, mask_sigpipe, signal,
+    suppress_tracing,
+};
 
 /// A named thread with a runtime of its own, running one future to its end.
 ///
 /// The thread, its timers and its sockets are the worker's alone: nothing depends on a runtime of
 /// the program, and nothing here blocks one. Dropping the `Worker` does not stop the thread; that
-/// is agreed on with the future, which ends by returning.
+/// is agreed on with the future, which ends by returning. An ended worker holds nothing but a few
+/// words, whoever has a [`WakeHandle`] of it.
+///
+/// Its threads, those that resolve names included, get no SIGPIPE (see [`mask_sigpipe`]), and
+/// nothing on them becomes a span or an event of the program (see [`suppress_tracing`]).
 #[derive(Debug)]
 pub struct Worker {
     life: Arc<Life>,
@@ -29,7 +35,8 @@ pub enum State {
     Running,
     /// The future returned, and the runtime is gone.
     Finished,
-    /// The future panicked. The panic went no further than the worker thread.
+    /// The future panicked, or what was called to make it, or a destructor at its end. The panic
+    /// went no further than the worker thread, and the runtime is gone.
     Panicked,
 }
 
@@ -169,28 +176,30 @@ impl Builder {
         thread.spawn(move || {
             let mut ending = ending;
             CURRENT.set(ending.life.id);
-            let body = AssertUnwindSafe(|| {
+            hush();
+            let body = || {
                 let _kept = before();
                 let runtime = match runtime(&name) {
                     Ok(runtime) => runtime,
-                    Err(error) => return built.complete(Err(error)),
+                    Err(error) => {
+                        built.complete(Err(error));
+                        return Ok(());
+                    }
                 };
                 built.complete(Ok(()));
-                let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work(signal))));
+                // A fence in a fence: the outer one would unwind through the future after it
+                // panicked, and a destructor that panics then ends the program.
+                let ran = catch_panic(|| runtime.block_on(catch_panic_async(work(signal))));
                 // A look-up that hangs in the resolver must not keep the thread from ending; a
                 // mere drop would wait for it.
                 runtime.shutdown_background();
-                if let Err(panic) = ran {
-                    resume_unwind(panic);
-                }
-            });
-            match catch_unwind(body) {
-                Ok(()) => ending.state = State::Finished,
-                // Its destructor could panic once more.
-                Err(panic) => std::mem::forget(panic),
+                ran?
+            };
+            if let Ok(Ok(())) = catch_panic(body) {
+                ending.state = State::Finished;
             }
         })?;
-        match standing.wait_until(Instant::now() + STANDS_WITHIN) {
+        match standing.wait_until(deadline(Instant::now(), STANDS_WITHIN)) {
             Some(Err(error)) => Err(error),
             _ => Ok(Worker { life, wake }),
         }
@@ -235,7 +244,18 @@ fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
         // Used for name resolution only.
         .max_blocking_threads(2)
         .thread_name(name)
+        // For the threads that resolve names; the worker's own is hushed already.
+        .on_thread_start(hush)
+        // The program may have got its subscriber while the worker slept.
+        .on_thread_unpark(suppress_tracing)
         .build()
+}
+
+/// What a thread of ours owes the program it lives in: no signal from its writes, no spans and no
+/// events from the libraries it uses.
+fn hush() {
+    mask_sigpipe();
+    suppress_tracing();
 }
 
 impl fmt::Debug for Builder {

@@ -17,7 +17,7 @@ fn in_child<const N: usize>(child: impl FnOnce() -> [u64; N]) -> [u64; N] {
         let pid = libc::fork();
         assert!(pid >= 0);
         if pid == 0 {
-            let answer = child();
+            let answer = child().map(u64::to_le);
             let written = libc::write(ends[1], answer.as_ptr().cast(), size_of_val(&answer));
             libc::_exit(i32::from(written != size_of_val(&answer) as isize));
         }
@@ -25,13 +25,14 @@ fn in_child<const N: usize>(child: impl FnOnce() -> [u64; N]) -> [u64; N] {
         (pid, File::from_raw_fd(ends[0]))
     };
     let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).unwrap();
+    assert!(reader.read_to_end(&mut bytes).is_ok());
     let mut status = 0;
     // SAFETY: waits for a child of ours.
     assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
     assert_eq!((status, bytes.len()), (0, N * 8));
-    let mut words = bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap()));
-    std::array::from_fn(|_| words.next().unwrap())
+    std::array::from_fn(|word| {
+        bytes[word * 8..][..8].iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))
+    })
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Code of others may panic in every place it is called from: none of it gets further.
 
 use std::future::Future;
-use std::panic::{panic_any, resume_unwind};
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -61,13 +61,13 @@ impl Future for Hostile {
     type Output = u8;
 
     fn poll(self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u8> {
-        self.0.unwrap_or_else(|| panic_any(Grenade))
+        self.0.unwrap_or_else(|| resume_unwind(Box::new(Grenade)))
     }
 }
 
 impl Drop for Hostile {
     fn drop(&mut self) {
-        panic_any(Grenade);
+        resume_unwind(Box::new(Grenade));
     }
 }
 

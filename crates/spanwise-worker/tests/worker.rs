@@ -99,6 +99,79 @@ fn a_panic_with_a_panicking_payload_stays_too() {
 }
 
 #[test]
+fn whatever_panics_wherever_the_rest_is_unwound() {
+    /// Panics wherever it is dropped, with a payload that does so too.
+    struct Grenade(Arc<()>);
+    impl Drop for Grenade {
+        fn drop(&mut self) {
+            resume_unwind(Box::new(Grenade(self.0.clone())));
+        }
+    }
+    let other = Arc::new(());
+    let ends = |worker: std::io::Result<Worker>| {
+        let worker = worker.unwrap();
+        assert!(worker.join_until(far()));
+        assert_eq!(worker.state(), State::Panicked);
+        worker.wake();
+        assert_eq!(Arc::strong_count(&other), 1, "something was not unwound");
+    };
+    let live = |grenade: bool| (other.clone(), grenade.then(|| Grenade(Arc::new(()))));
+
+    // In the last poll, and once more when the future is dropped. (What panics twice at once, as an
+    // async block that holds a grenade would, ends any program.)
+    let held = live(true);
+    ends(Worker::spawn("poll", move |_| {
+        std::future::poll_fn(move |_| {
+            let _held = &held;
+            resume_unwind(Box::new(Grenade(Arc::new(()))))
+        })
+    }));
+    // In a task of the runtime that is still there at the end.
+    let held = live(true);
+    let worker = Worker::spawn("task", move |_| async move {
+        let task = tokio::spawn(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        tokio::task::yield_now().await;
+        drop(task);
+    });
+    let worker = worker.unwrap();
+    assert!(worker.join_until(far()), "a task's destructor kept the thread");
+    assert_eq!(Arc::strong_count(&other), 1);
+    // In making the future, and in what the hook left.
+    let held = live(false);
+    ends(Worker::spawn("make", move |_| {
+        let _held = held;
+        resume_unwind(Box::new(Grenade(Arc::new(()))));
+        #[expect(unreachable_code, reason = "says what the closure returns")]
+        async {}
+    }));
+    let held = live(true);
+    ends(Worker::builder("guard").with_before(move || held).spawn(|_| async {}));
+}
+
+#[test]
+fn instants_at_the_end_of_time_are_waited_for_not_overflowed() {
+    let mut last = Instant::now();
+    for bit in (0..64).rev() {
+        last = last.checked_add(Duration::from_secs(1 << bit)).unwrap_or(last);
+    }
+    last = last.checked_add(Duration::from_nanos(999_999_999)).unwrap_or(last);
+    let (done, waiter) = completion();
+    let worker = Worker::spawn("waits", move |mut signal| async move {
+        done.complete(signal.wait_until(last.into()).await);
+    })
+    .unwrap();
+    assert_eq!(waiter.wait_until(Instant::now() + Duration::from_millis(5)), None);
+    assert_eq!(worker.state(), State::Running);
+    worker.wake();
+    assert_eq!(waiter.wait_until(last), Some(Woke::Woken));
+    assert!(worker.join_until(last));
+    assert_eq!(worker.state(), State::Finished);
+}
+
+#[test]
 fn the_hook_runs_first_and_its_guard_lasts() {
     thread_local!(static LOG: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) });
     struct Scope(Arc<Mutex<Vec<&'static str>>>);

@@ -1,0 +1,80 @@
+//! A program that traces everything. Alone in its process, which has one global subscriber.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use spanwise_worker::{Waiter, Worker, completion};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+/// Counts what it is asked to record.
+struct Everything(Arc<AtomicUsize>);
+
+impl Subscriber for Everything {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        self.0.fetch_add(1, Relaxed);
+        Id::from_u64(1)
+    }
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+/// One span and one event.
+fn trace() {
+    let _span = tracing::trace_span!("span").entered();
+    tracing::error!("event");
+}
+
+/// A worker that traces on each thread it has, when it is woken.
+fn tracing_worker() -> (Worker, Waiter<()>) {
+    let (done, traced) = completion();
+    let worker = Worker::builder("traces")
+        .with_before(trace)
+        .spawn(|mut signal| async move {
+            signal.wait_until(far().into()).await;
+            trace();
+            tokio::spawn(async { trace() }).await.unwrap();
+            tokio::task::spawn_blocking(trace).await.unwrap();
+            done.complete(());
+        })
+        .unwrap();
+    (worker, traced)
+}
+
+#[test]
+fn nothing_on_a_worker_is_traced_whenever_the_subscriber_comes() {
+    let (early, early_traced) = tracing_worker();
+    assert!(!tracing::dispatcher::has_been_set(), "`tracing` forwards to `log` no more");
+
+    let count = Arc::new(AtomicUsize::new(0));
+    tracing::subscriber::set_global_default(Everything(count.clone())).unwrap();
+    trace();
+    assert_eq!(count.load(Relaxed), 2, "the program is traced");
+
+    let (late, late_traced) = tracing_worker();
+    for (worker, traced) in [(early, early_traced), (late, late_traced)] {
+        worker.wake();
+        assert_eq!(traced.wait_until(far()), Some(()));
+        assert!(worker.join_until(far()));
+    }
+    assert_eq!(count.load(Relaxed), 2, "a worker was traced");
+    trace();
+    assert_eq!(count.load(Relaxed), 4, "the program is traced no more");
+}
