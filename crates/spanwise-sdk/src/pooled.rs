@@ -9,7 +9,7 @@ use spanwise_pool::span::{self as data, Attribute};
 use spanwise_pool::{Pool, PooledSpan, Recycle};
 use spanwise_sampling::{ApiAttributes, Offer, parent_of, trace_state_of};
 use spanwise_wire::write::{
-    Array, EncodeValue, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkTarget, Losses, SpanHeader,
+    Array, EncodeValue, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkTarget, Losses, Scalar, SpanHeader,
     SpanWriter, Value as WireValue,
 };
 use spanwise_wire::{SpanKind, SpanMeta, StatusCode};
@@ -249,6 +249,16 @@ impl EncodeValue for Value<'_> {
 
     fn is_truncated(&self, max_chars: usize) -> bool {
         each_kind!(self.0, value => value.is_truncated(max_chars))
+    }
+
+    fn as_scalar(&self) -> Scalar<'_> {
+        match self.0 {
+            data::Value::Text(text) => Scalar::Text(text.as_str()),
+            data::Value::I64(value) => Scalar::Int(*value),
+            data::Value::Bool(value) => Scalar::Bool(*value),
+            data::Value::F64(value) => Scalar::Double(*value),
+            _ => Scalar::Other,
+        }
     }
 }
 

@@ -37,7 +37,7 @@ impl SpanLimits {
 }
 
 /// What a buffer never grows beyond: offsets in it have 32 bits.
-const MAX_SPAN_BYTES: usize = i32::MAX as usize;
+pub(crate) const MAX_SPAN_BYTES: usize = i32::MAX as usize;
 
 impl Default for SpanLimits {
     fn default() -> Self {

@@ -1,9 +1,9 @@
 //! A collection of attributes inside an unfinished message: last value wins, counted, bounded.
 
+use super::check::is_any_value;
 use super::raw::Room;
-use super::unfinished::Unfinished;
-use super::value::EncodeValue;
-use super::varint::{put_varint, varint_len};
+use super::value::{EncodeValue, Scalar};
+use super::varint::{bytes_len, put_bytes, put_varint};
 use crate::limits::SpanLimits;
 use crate::read::{Field, FieldValue, Fields};
 use std::ops::Range;
@@ -14,7 +14,7 @@ use std::ops::Range;
 /// written the moment they arrive, so a second value for a key has to find the first. A filter
 /// answers "never seen" for nearly every new key; only where it cannot, the bytes written so far
 /// are walked. They say where each attribute is, so that nothing else has to.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(crate) struct AttributeIndex {
     filter: Filter,
     /// Attributes present.
@@ -22,6 +22,18 @@ pub(crate) struct AttributeIndex {
     /// Where in the buffer the collection may start. From here on there are only
     /// length-delimited fields, this collection's among them.
     start: u32,
+    /// Memory for one value that others' code writes. In here, so that the straight way has no
+    /// further pointer to keep.
+    scratch: Vec<u8>,
+}
+
+/// Where attributes go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// Their key in the message they are fields of.
+    pub(crate) tag: u8,
+    /// The most there may be.
+    pub(crate) most: u32,
 }
 
 /// What became of an attribute.
@@ -31,8 +43,8 @@ pub(crate) enum Put {
     Whole,
     /// It is there, cut to the length limit.
     Cut,
-    /// It is not there: the count limit, the byte limit, an empty key, or a value that broke its
-    /// word about its length.
+    /// It is not there: the count limit, the byte limit, an empty key, or a value that is not what
+    /// it said.
     Dropped,
 }
 
@@ -40,7 +52,19 @@ impl AttributeIndex {
     /// An empty collection whose first attribute is going to be written at `start` or behind.
     #[inline(always)]
     pub(crate) fn starting_at(start: usize) -> Self {
-        Self { filter: Filter::default(), count: 0, start: start as u32 }
+        Self { start: start as u32, ..Self::default() }
+    }
+
+    /// Forgets the collection for one that is going to be written at `start` or behind.
+    #[inline(always)]
+    pub(crate) fn restart_at(&mut self, start: usize) {
+        (self.filter, self.count, self.start) = (Filter::default(), 0, start as u32);
+    }
+
+    /// Memory for values, to be passed on.
+    #[inline(always)]
+    pub(crate) fn scratch(&mut self) -> &mut Vec<u8> {
+        &mut self.scratch
     }
 
     /// What stood in front of the collection has another length now.
@@ -48,8 +72,13 @@ impl AttributeIndex {
         self.start = start as u32;
     }
 
-    /// Appends the attribute as field `tag` of the message that ends at the end of `buf`, or
-    /// overwrites the value its key had. `count` attributes are the most there may be.
+    /// Bytes of memory held besides the buffer.
+    pub(crate) fn scratch_capacity(&self) -> usize {
+        self.scratch.capacity()
+    }
+
+    /// Appends the attribute as a field of the message that ends at the end of `buf`, or
+    /// overwrites the value its key had.
     ///
     /// Straight through for what nearly all attributes are: a key not seen before, a number or a
     /// string that fits its limit, all lengths in a byte, and memory that is there already.
@@ -57,20 +86,19 @@ impl AttributeIndex {
     pub(crate) fn put<V: EncodeValue + ?Sized>(
         &mut self,
         buf: &mut Vec<u8>,
-        tag: u8,
+        place: Place,
         limits: &SpanLimits,
-        count: u32,
         key: &str,
         value: &V,
     ) -> Put {
         let scalar = value.as_scalar();
-        let place = Filter::place_of(key.as_bytes());
+        let bit = Filter::bit_of(key.as_bytes());
         let len = key.len() + scalar.encoded_len() + KEY_VALUE_OVERHEAD;
         if len < 0x80
             && !scalar.is_longer_than(limits.value_chars)
             && !key.is_empty()
-            && !self.filter.has(place)
-            && self.count < count
+            && !self.filter.has(bit)
+            && self.count < place.most
             && len + FIELD_OVERHEAD <= buf.capacity() - buf.len()
             && len + SLACK + buf.len() <= limits.buffer_bytes()
         {
@@ -78,17 +106,17 @@ impl AttributeIndex {
             // SAFETY: 2 bytes for the field, 2 + key for the key, 2 + value for the value:
             // `len + FIELD_OVERHEAD`, which the capacity has.
             unsafe {
-                room.array([tag, len as u8, KEY, key.len() as u8]);
+                room.array([place.tag, len as u8, KEY, key.len() as u8]);
                 room.slice(key.as_bytes());
                 room.array([VALUE, scalar.encoded_len() as u8]);
                 scalar.put(&mut room);
             }
             room.done();
-            self.filter.add(place);
+            self.filter.add(bit);
             self.count += 1;
             return Put::Whole;
         }
-        self.put_any(buf, tag, limits, count, key, value)
+        self.put_any(buf, place, limits, key, value)
     }
 
     /// As [`put`](Self::put), for every case.
@@ -97,33 +125,47 @@ impl AttributeIndex {
     fn put_any<V: EncodeValue + ?Sized>(
         &mut self,
         buf: &mut Vec<u8>,
-        tag: u8,
+        place: Place,
         limits: &SpanLimits,
-        count: u32,
         key: &str,
         value: &V,
     ) -> Put {
-        let place = Filter::place_of(key.as_bytes());
-        let old = if self.filter.has(place) { self.find(buf, tag, key) } else { None };
-        if key.is_empty() || old.is_none() && self.count >= count {
+        let bit = Filter::bit_of(key.as_bytes());
+        let old = if self.filter.has(bit) { self.find(buf, place.tag, key) } else { None };
+        if key.is_empty() || old.is_none() && self.count >= place.most {
             return Put::Dropped;
         }
+        let chars = limits.value_chars;
+        let room = room_for_value(buf, limits, key);
         // Written behind everything first: when it does not fit, the old value stands.
-        if !put_key_value(buf, tag, limits, key, value) {
+        let (kept, is_cut) = match value.as_scalar() {
+            Scalar::Other => match encode_apart(value, chars, room, &mut self.scratch) {
+                Some(is_cut) => (
+                    put_key_value(buf, place.tag, room, key, &Body::Encoded(&self.scratch)),
+                    is_cut,
+                ),
+                None => (false, false),
+            },
+            scalar => {
+                let is_cut = scalar.is_cut(chars);
+                (put_key_value(buf, place.tag, room, key, &Body::Scalar(scalar, chars)), is_cut)
+            }
+        };
+        if !kept {
             return Put::Dropped;
         }
         match old {
             Some(old) => drop(buf.drain(old)),
             None => self.count += 1,
         }
-        self.filter.add(place);
-        if value.is_truncated(limits.value_chars) { Put::Cut } else { Put::Whole }
+        self.filter.add(bit);
+        if is_cut { Put::Cut } else { Put::Whole }
     }
 
     /// Where the attribute with this key stands.
     fn find(&self, buf: &[u8], tag: u8, key: &str) -> Option<Range<usize>> {
         let mut start = self.start as usize;
-        // We wrote all of it; were it something else, not finding the key would be harmless.
+        // All of it is ours, values apart; were it not, not finding the key would be harmless.
         while let Some((field, len)) = field_at(buf.get(start..)?) {
             if buf.get(start) == Some(&tag) && key_of(field) == key.as_bytes() {
                 return Some(start..start + len);
@@ -142,7 +184,7 @@ impl Filter {
     /// The bit of a key. Mixes the length and the first and last eight bytes: enough to tell
     /// semantic convention keys apart, at the cost of one multiplication.
     #[inline(always)]
-    fn place_of(key: &[u8]) -> usize {
+    fn bit_of(key: &[u8]) -> usize {
         let len = key.len();
         let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
             (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
@@ -161,55 +203,92 @@ impl Filter {
     }
 
     #[inline(always)]
-    fn has(&self, place: usize) -> bool {
-        self.0.get(place / 64).is_none_or(|word| word >> (place % 64) & 1 != 0)
+    fn has(&self, bit: usize) -> bool {
+        self.0.get(bit / 64).is_none_or(|word| word >> (bit % 64) & 1 != 0)
     }
 
     #[inline(always)]
-    fn add(&mut self, place: usize) {
-        if let Some(word) = self.0.get_mut(place / 64) {
-            *word |= 1 << (place % 64);
+    fn add(&mut self, bit: usize) {
+        if let Some(word) = self.0.get_mut(bit / 64) {
+            *word |= 1 << (bit % 64);
         }
     }
 
     const BITS: usize = 128;
 }
 
-/// Appends `tag, length, KeyValue { key, value }`. False, and nothing written, when the buffer
-/// would grow beyond its bound, or when the value is not as long as it said.
-fn put_key_value<V: EncodeValue + ?Sized>(
-    buf: &mut Vec<u8>,
-    tag: u8,
-    limits: &SpanLimits,
-    key: &str,
+/// Bytes that a value of `key` may have without the buffer growing beyond its bound.
+fn room_for_value(buf: &[u8], limits: &SpanLimits, key: &str) -> usize {
+    let overhead = key.len() + KEY_VALUE_OVERHEAD + SLACK;
+    limits.buffer_bytes().saturating_sub(buf.len().saturating_add(overhead))
+}
+
+/// Has others' code write a value into `scratch`, which holds nothing else; says whether it is cut.
+/// `None` when it is longer than `room` or not what it said.
+///
+/// The span's own buffer is never in others' hands: they could clear it, replace it, or change what
+/// stands in it.
+fn encode_apart<V: EncodeValue + ?Sized>(
     value: &V,
-) -> bool {
-    let value_len = value.encoded_len(limits.value_chars);
-    // Anybody's `EncodeValue` gives the length, so no sum with it may wrap.
-    let least = (key.len() + KEY_VALUE_OVERHEAD).saturating_add(value_len);
-    if least > limits.buffer_bytes().saturating_sub(buf.len() + SLACK) {
+    max_chars: usize,
+    room: usize,
+    scratch: &mut Vec<u8>,
+) -> Option<bool> {
+    let len = value.encoded_len(max_chars);
+    // Before a byte is written: this also bounds the memory of a value that keeps its word.
+    if len > room {
+        return None;
+    }
+    scratch.clear();
+    value.encode(max_chars, scratch);
+    let kept = scratch.len() == len && is_any_value(scratch);
+    if scratch.capacity() > SCRATCH_BYTES.max(2 * len) {
+        // More than the value has use for.
+        scratch.shrink_to(len);
+    }
+    kept.then(|| value.is_truncated(max_chars))
+}
+
+/// A value that is right for sure.
+enum Body<'a> {
+    /// With its length limit.
+    Scalar(Scalar<'a>, usize),
+    Encoded(&'a [u8]),
+}
+
+impl Body<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Scalar(scalar, max_chars) => scalar.any_len(*max_chars),
+            Self::Encoded(bytes) => bytes.len(),
+        }
+    }
+
+    fn put(&self, buf: &mut Vec<u8>) {
+        match self {
+            Self::Scalar(scalar, max_chars) => scalar.put_any(*max_chars, buf),
+            Self::Encoded(bytes) => buf.extend_from_slice(bytes),
+        }
+    }
+}
+
+/// Appends `tag, length, KeyValue { key, value }`. False, and nothing written, when the value takes
+/// more than `room`.
+fn put_key_value(buf: &mut Vec<u8>, tag: u8, room: usize, key: &str, value: &Body<'_>) -> bool {
+    let value_len = value.len();
+    if value_len > room {
         return false;
     }
-    let key_len = 1 + varint_len(key.len() as u64) + key.len();
-    let len = key_len + 1 + varint_len(value_len as u64) + value_len;
-    let mut unfinished = Unfinished::new(buf);
-    let buf = unfinished.buf();
+    let len = bytes_len(key.len()) + bytes_len(value_len);
     // Room for the attributes that follow, too.
     buf.reserve((len + SLACK).max(FIRST_BYTES.saturating_sub(buf.len())));
     buf.push(tag);
     put_varint(buf, len as u64);
-    buf.push(KEY);
-    put_varint(buf, key.len() as u64);
-    buf.extend_from_slice(key.as_bytes());
+    put_bytes(buf, KEY, key.as_bytes());
     buf.push(VALUE);
     put_varint(buf, value_len as u64);
-    let end = buf.len() + value_len;
-    value.encode(limits.value_chars, buf);
-    let kept = buf.len() == end;
-    if kept {
-        unfinished.done();
-    }
-    kept
+    value.put(buf);
+    true
 }
 
 /// The key of a `KeyValue`, which we write first.
@@ -245,6 +324,8 @@ const FIELD_OVERHEAD: usize = 2;
 const SLACK: usize = 16;
 /// What a buffer gets when it needs memory.
 const FIRST_BYTES: usize = 512;
+/// What values that others write may keep for the next one, however short they are.
+const SCRATCH_BYTES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -259,11 +340,11 @@ mod tests {
         let mut filter = Filter::default();
         let mut seen_before = 0;
         for key in keys.split_whitespace() {
-            let place = Filter::place_of(key.as_bytes());
-            assert!(place < Filter::BITS);
-            seen_before += u32::from(filter.has(place));
-            filter.add(place);
-            assert!(filter.has(place));
+            let bit = Filter::bit_of(key.as_bytes());
+            assert!(bit < Filter::BITS);
+            seen_before += u32::from(filter.has(bit));
+            filter.add(bit);
+            assert!(filter.has(bit));
         }
         assert!(seen_before <= 2, "{seen_before}");
     }

@@ -1,6 +1,8 @@
 //! Writing spans as OTLP bytes, in place.
 
 mod attributes;
+mod check;
+mod depth;
 mod finished;
 mod raw;
 mod scope;

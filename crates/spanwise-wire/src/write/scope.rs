@@ -1,24 +1,27 @@
 //! Resource and instrumentation scope: encoded once, copied into every request.
 
-use super::attributes::AttributeIndex;
+use super::attributes::{AttributeIndex, Place, Put};
 use super::value::EncodeValue;
-use super::varint::{put_bytes, put_message};
+use super::varint::{put_bytes, put_message, put_varint};
 use crate::limits::SpanLimits;
 
 /// The head of a `ResourceSpans` message: its `resource` and `schema_url` fields.
 ///
-/// Attributes are not limited in number; a later value for a key replaces the earlier one.
+/// Attributes are not limited in number; a later value for a key replaces the earlier one. A
+/// value that is not what it said is left out and counted in `dropped_attributes_count`; an
+/// empty key is no attribute.
 pub fn encode_resource<'k, V: EncodeValue>(
     attributes: impl IntoIterator<Item = (&'k str, V)>,
     schema_url: &str,
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    put_message(&mut out, RESOURCE, |out| put_attributes(out, RESOURCE_ATTRIBUTE, attributes));
+    put_message(&mut out, RESOURCE, |out| put_attributes(out, &RESOURCE_TAGS, attributes));
     put_text(&mut out, SCHEMA_URL, schema_url);
     out
 }
 
-/// The head of a `ScopeSpans` message: its `scope` and `schema_url` fields.
+/// The head of a `ScopeSpans` message: its `scope` and `schema_url` fields. Attributes are as in
+/// [`encode_resource`].
 pub fn encode_scope<'k, V: EncodeValue>(
     name: &str,
     version: &str,
@@ -29,7 +32,7 @@ pub fn encode_scope<'k, V: EncodeValue>(
     put_message(&mut out, SCOPE, |out| {
         put_text(out, SCOPE_NAME, name);
         put_text(out, SCOPE_VERSION, version);
-        put_attributes(out, SCOPE_ATTRIBUTE, attributes);
+        put_attributes(out, &SCOPE_TAGS, attributes);
     });
     put_text(&mut out, SCHEMA_URL, schema_url);
     out
@@ -37,14 +40,21 @@ pub fn encode_scope<'k, V: EncodeValue>(
 
 fn put_attributes<'k, V: EncodeValue>(
     out: &mut Vec<u8>,
-    tag: u8,
+    tags: &Tags,
     attributes: impl IntoIterator<Item = (&'k str, V)>,
 ) {
     let limits =
         SpanLimits { value_chars: usize::MAX, span_bytes: usize::MAX, ..SpanLimits::default() };
     let mut index = AttributeIndex::starting_at(out.len());
+    let place = Place { tag: tags.attribute, most: u32::MAX };
+    let mut dropped = 0u32;
     for (key, value) in attributes {
-        index.put(out, tag, &limits, u32::MAX, key, &value);
+        let put = index.put(out, place, &limits, key, &value);
+        dropped = dropped.saturating_add(u32::from(put == Put::Dropped && !key.is_empty()));
+    }
+    if dropped > 0 {
+        out.push(tags.dropped);
+        put_varint(out, u64::from(dropped));
     }
 }
 
@@ -54,11 +64,17 @@ fn put_text(out: &mut Vec<u8>, tag: u8, text: &str) {
     }
 }
 
+/// Keys of an attribute and of the count of those left out.
+struct Tags {
+    attribute: u8,
+    dropped: u8,
+}
+
 // Keys of `ResourceSpans`, `ScopeSpans`, `Resource` and `InstrumentationScope`.
 const RESOURCE: u8 = 0x0a;
 const SCOPE: u8 = 0x0a;
 const SCHEMA_URL: u8 = 0x1a;
-const RESOURCE_ATTRIBUTE: u8 = 0x0a;
+const RESOURCE_TAGS: Tags = Tags { attribute: 0x0a, dropped: 0x10 };
 const SCOPE_NAME: u8 = 0x0a;
 const SCOPE_VERSION: u8 = 0x12;
-const SCOPE_ATTRIBUTE: u8 = 0x1a;
+const SCOPE_TAGS: Tags = Tags { attribute: 0x1a, dropped: 0x20 };

@@ -1,6 +1,6 @@
 //! One span, written field by field as it happens.
 
-use super::attributes::{AttributeIndex, Put};
+use super::attributes::{AttributeIndex, Place, Put};
 use super::finished::{FinishedSpan, SpanHeader};
 use super::raw::Room;
 use super::value::{EncodeValue, truncate};
@@ -84,7 +84,7 @@ impl SpanWriter {
             self.forget_rare_fields();
         }
         self.put_name(name);
-        self.attributes = AttributeIndex::starting_at(self.name_len as usize);
+        self.attributes.restart_at(self.name_len as usize);
     }
 
     /// Sets an attribute; a key that is there already gets the new value.
@@ -95,8 +95,8 @@ impl SpanWriter {
         key: &str,
         value: &V,
     ) {
-        let most = limits.attributes;
-        match self.attributes.put(&mut self.buf, ATTRIBUTE, limits, most, key, value) {
+        let place = Place { tag: ATTRIBUTE, most: limits.attributes };
+        match self.attributes.put(&mut self.buf, place, limits, key, value) {
             Put::Whole => {}
             Put::Cut => self.lose(Loss::Characters, 1),
             Put::Dropped => self.lose(Loss::Attributes, 1),
@@ -118,13 +118,15 @@ impl SpanWriter {
         {
             return self.lose(Loss::Events, 1);
         }
+        let scratch = self.attributes.scratch();
         let losses = put_message(&mut self.buf, EVENT, |buf| {
             buf.push(EVENT_TIME);
             buf.extend_from_slice(&unix_nanos.to_le_bytes());
             if !name.is_empty() {
                 put_bytes(buf, EVENT_NAME, name.as_bytes());
             }
-            put_all(buf, &EVENT_ATTRIBUTES, limits, limits.attributes_per_event, attributes)
+            let most = limits.attributes_per_event;
+            put_all(buf, scratch, &EVENT_ATTRIBUTES, limits, most, attributes)
         });
         self.events += 1;
         self.lose_inside(losses, name.len() < full_len);
@@ -142,6 +144,7 @@ impl SpanWriter {
         {
             return self.lose(Loss::Links, 1);
         }
+        let scratch = self.attributes.scratch();
         let losses = put_message(&mut self.buf, LINK, |buf| {
             buf.extend_from_slice(&[LINK_TRACE_ID, 16]);
             buf.extend_from_slice(&target.trace_id.to_be_bytes());
@@ -150,8 +153,8 @@ impl SpanWriter {
             if !target.trace_state.is_empty() {
                 put_bytes(buf, TRACE_STATE, target.trace_state.as_bytes());
             }
-            let losses =
-                put_all(buf, &LINK_ATTRIBUTES, limits, limits.attributes_per_link, attributes);
+            let most = limits.attributes_per_link;
+            let losses = put_all(buf, scratch, &LINK_ATTRIBUTES, limits, most, attributes);
             if target.flags != 0 {
                 buf.push(LINK_FLAGS);
                 buf.extend_from_slice(&target.flags.to_le_bytes());
@@ -189,7 +192,7 @@ impl SpanWriter {
 
     /// Replaces the name. Moves all that is written so far.
     pub fn rename(&mut self, name: &str) {
-        self.buf.drain(..self.name_len as usize);
+        self.buf.drain(..self.buf.len().min(self.name_len as usize));
         self.put_name(name);
         // The name stands first, so that the next one knows where it is.
         self.buf.rotate_right(self.name_len as usize);
@@ -258,7 +261,7 @@ impl SpanWriter {
 
     /// Bytes of memory held for the next span.
     pub fn capacity(&self) -> usize {
-        self.buf.capacity() + self.status_message.capacity()
+        self.buf.capacity() + self.attributes.scratch_capacity() + self.status_message.capacity()
     }
 
     /// Appends the name field and keeps its length.
@@ -400,20 +403,24 @@ struct InnerLosses {
 /// Writes the attributes of an event or link, and its dropped count.
 fn put_all<'k, V: EncodeValue>(
     buf: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
     tags: &InnerTags,
     limits: &SpanLimits,
     most: u32,
     attributes: impl IntoIterator<Item = (&'k str, V)>,
 ) -> InnerLosses {
     let mut index = AttributeIndex::starting_at(buf.len());
+    std::mem::swap(index.scratch(), scratch);
+    let place = Place { tag: tags.attribute, most };
     let mut losses = InnerLosses { dropped: 0, truncated: 0 };
     for (key, value) in attributes {
-        match index.put(buf, tags.attribute, limits, most, key, &value) {
+        match index.put(buf, place, limits, key, &value) {
             Put::Whole => {}
             Put::Cut => losses.truncated = losses.truncated.saturating_add(1),
             Put::Dropped => losses.dropped = losses.dropped.saturating_add(1),
         }
     }
+    std::mem::swap(index.scratch(), scratch);
     put_count(buf, tags.dropped, losses.dropped);
     losses
 }

@@ -1,7 +1,9 @@
 //! Values an attribute can have, written as an `AnyValue` message.
 
+use super::depth::Level;
 use super::raw::Room;
-use super::varint::{bytes_len, put_bytes, put_varint, varint_len};
+use super::varint::{bytes_len, put_bytes, put_message, put_varint, varint_len};
+use crate::limits::MAX_SPAN_BYTES;
 
 /// A value that knows its `AnyValue` message.
 ///
@@ -11,11 +13,20 @@ use super::varint::{bytes_len, put_bytes, put_varint, varint_len};
 ///
 /// `max_chars` is the attribute value length limit: a string (also inside an array) keeps at most
 /// so many characters, a byte string so many bytes (specification, *Attribute Limits*).
+///
+/// Nothing here has to be trusted: an attribute whose value is not as long as it said, or is not
+/// an `AnyValue` that receivers read, is left out and counted; the rest of the span stays.
+///
+/// # Cost
+/// Each method is called at most twice for an attribute. What is no scalar is written to a buffer
+/// of its own, looked through once, and copied.
 pub trait EncodeValue {
     /// Exact length of the `AnyValue` message, limit applied.
     fn encoded_len(&self, max_chars: usize) -> usize;
 
     /// Appends the `AnyValue` message: exactly [`encoded_len`](Self::encoded_len) bytes.
+    ///
+    /// An attribute's value is given an empty `out`.
     fn encode(&self, max_chars: usize, out: &mut Vec<u8>);
 
     /// Whether the limit shortens this value.
@@ -48,6 +59,33 @@ pub enum Scalar<'a> {
 }
 
 impl Scalar<'_> {
+    /// Exact length of the `AnyValue` message, limit applied.
+    pub(super) fn any_len(&self, max_chars: usize) -> usize {
+        match self {
+            Self::Text(text) => text.encoded_len(max_chars),
+            Self::Int(value) => value.encoded_len(max_chars),
+            Self::Bool(value) => value.encoded_len(max_chars),
+            Self::Double(value) => value.encoded_len(max_chars),
+            Self::Other => 0,
+        }
+    }
+
+    /// Appends the `AnyValue` message, limit applied.
+    pub(super) fn put_any(&self, max_chars: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) => text.encode(max_chars, out),
+            Self::Int(value) => value.encode(max_chars, out),
+            Self::Bool(value) => value.encode(max_chars, out),
+            Self::Double(value) => value.encode(max_chars, out),
+            Self::Other => {}
+        }
+    }
+
+    /// Whether the limit shortens it.
+    pub(super) fn is_cut(&self, max_chars: usize) -> bool {
+        matches!(self, Self::Text(text) if text.is_truncated(max_chars))
+    }
+
     /// Exact length of the `AnyValue` message while no length in it takes more than a byte; 128 or
     /// more otherwise.
     #[inline(always)]
@@ -228,6 +266,12 @@ impl EncodeValue for [u8] {
 
 /// An array whose elements come from an iterator that can be walked twice.
 ///
+/// Arrays may lie in arrays, up to [`MAX_DEPTH`](crate::read::MAX_DEPTH) of them: receivers refuse
+/// what lies deeper, and an attribute that does is left out.
+///
+/// # Cost
+/// Linear in the number of elements, at any depth: each method asks an element once.
+///
 /// ```
 /// use spanwise_wire::write::{Array, EncodeValue};
 ///
@@ -240,36 +284,35 @@ impl EncodeValue for [u8] {
 #[derive(Debug, Clone)]
 pub struct Array<I>(pub I);
 
-impl<I> Array<I>
-where
-    I: Iterator + Clone,
-    I::Item: EncodeValue,
-{
-    fn body_len(&self, max_chars: usize) -> usize {
-        self.0.clone().map(|item| bytes_len(item.encoded_len(max_chars))).sum()
-    }
-}
-
 impl<I> EncodeValue for Array<I>
 where
     I: Iterator + Clone,
     I::Item: EncodeValue,
 {
     fn encoded_len(&self, max_chars: usize) -> usize {
-        bytes_len(self.body_len(max_chars))
+        // Too deep: a length that fits nowhere.
+        let Some(_level) = Level::enter() else { return usize::MAX };
+        let items = self.0.clone().map(|item| bytes_len(item.encoded_len(max_chars)));
+        bytes_len(items.fold(0, usize::saturating_add))
     }
 
+    /// Lengths are filled in behind the elements: asking for them first would ask each element
+    /// again for every array it lies in.
     fn encode(&self, max_chars: usize, out: &mut Vec<u8>) {
-        out.push(ARRAY);
-        put_varint(out, self.body_len(max_chars) as u64);
-        for item in self.0.clone() {
-            out.push(ARRAY_ITEM);
-            put_varint(out, item.encoded_len(max_chars) as u64);
-            item.encode(max_chars, out);
-        }
+        let Some(_level) = Level::enter() else { return };
+        put_message(out, ARRAY, |out| {
+            for item in self.0.clone() {
+                put_message(out, ARRAY_ITEM, |out| item.encode(max_chars, out));
+                // The second walk may have no end where the first had one.
+                if out.len() > MAX_SPAN_BYTES {
+                    break;
+                }
+            }
+        });
     }
 
     fn is_truncated(&self, max_chars: usize) -> bool {
+        let Some(_level) = Level::enter() else { return false };
         self.0.clone().any(|item| item.is_truncated(max_chars))
     }
 }

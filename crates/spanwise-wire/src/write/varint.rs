@@ -30,16 +30,17 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Bytes that [`put_bytes`] appends for `len` bytes.
+/// Bytes that [`put_bytes`] appends for `len` bytes. Lengths come from others' code, too: one that
+/// cannot be stays one.
 pub(crate) const fn bytes_len(len: usize) -> usize {
-    1 + varint_len(len as u64) + len
+    len.saturating_add(1 + varint_len(len as u64))
 }
 
 /// Appends a nested message whose length is known only when `body` has written it.
 ///
 /// One byte is kept for the length. A message of 128 bytes and more is moved up to make room for
 /// a longer one: a short `memmove`, instead of walking the contents twice. When `body` panics,
-/// nothing of the message stays.
+/// nothing of the message stays. When it takes away what stood before it, there is no message.
 #[inline]
 pub(crate) fn put_message<R>(
     out: &mut Vec<u8>,
@@ -51,7 +52,10 @@ pub(crate) fn put_message<R>(
     out.extend_from_slice(&[tag, 0]);
     let start = out.len();
     let result = body(out);
-    let len = out.len() - start;
+    let Some(len) = out.len().checked_sub(start) else {
+        unfinished.done();
+        return result;
+    };
     let extra = varint_len(len as u64) - 1;
     if extra > 0 {
         out.resize(out.len() + extra, 0);
