@@ -34,14 +34,41 @@ pub(crate) enum BodyFault {
 /// What to make of one attempt. Texts are as the server sent them: clean before use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Accepted { rejected: u64, message: Option<String>, undecodable: bool },
-    Permanent { failure: Failure, detail: String },
-    Again { cause: Cause, throttle: Option<Duration>, detail: String },
+    Accepted {
+        rejected: u64,
+        message: Option<String>,
+        undecodable: bool,
+    },
+    /// `open`: the request may have been taken all the same.
+    Permanent {
+        failure: Failure,
+        detail: String,
+        open: bool,
+    },
+    Again {
+        cause: Cause,
+        throttle: Option<Duration>,
+        detail: String,
+    },
 }
 
 impl Verdict {
     pub(crate) fn permanent(failure: Failure, detail: impl Into<String>) -> Self {
-        Self::Permanent { failure, detail: detail.into() }
+        Self::Permanent { failure, detail: detail.into(), open: failure.is_ambiguous() }
+    }
+
+    /// A failure whose answer says that the request was not taken.
+    fn refused(failure: Failure, detail: impl Into<String>) -> Self {
+        Self::Permanent { failure, detail: detail.into(), open: false }
+    }
+
+    /// Whether the attempt may have been taken although it was not accepted.
+    pub(crate) fn is_open(&self) -> bool {
+        match self {
+            Self::Accepted { .. } => false,
+            Self::Permanent { open, .. } => *open,
+            Self::Again { cause, .. } => cause.is_open(),
+        }
     }
 
     pub(crate) fn again(cause: Cause, detail: impl Into<String>) -> Self {
@@ -54,10 +81,14 @@ pub(crate) const MAX_RESPONSE: usize = 64 * 1024;
 
 /// Reads an OTLP/HTTP answer. `now` serves a `Retry-After` that gives a date.
 pub(crate) fn http(reply: &Reply, now: SystemTime) -> Verdict {
-    if reply.body == Err(BodyFault::TooLarge) {
-        return Verdict::permanent(Failure::ResponseTooLarge, "");
-    }
     let code = reply.status.as_u16();
+    if reply.body == Err(BodyFault::TooLarge) {
+        return match code {
+            ..300 => Verdict::permanent(Failure::ResponseTooLarge, ""),
+            // The status has said no, whatever else is said.
+            _ => Verdict::refused(Failure::ResponseTooLarge, ""),
+        };
+    }
     let status = Status::Http(code);
     match code {
         200..=299 => http_success(reply),
@@ -344,7 +375,7 @@ mod tests {
                 let expected = if retryable {
                     Verdict::Again { cause: Cause::Answered(status), throttle, detail }
                 } else {
-                    Verdict::Permanent { failure: Failure::Rejected { status }, detail }
+                    Verdict::permanent(Failure::Rejected { status }, detail)
                 };
                 let details = details(code as i32, delay);
                 let code = code.to_string();
@@ -448,9 +479,10 @@ mod tests {
         assert_eq!(of(503, lost.clone()), Verdict::again(busy, ""));
         let rejected = Failure::Rejected { status: Status::Http(400) };
         assert_eq!(of(400, lost), Verdict::permanent(rejected, ""));
-        for status in [200, 400, 503] {
+        for (status, open) in [(200, true), (400, false), (503, false)] {
             let verdict = of(status, BodyFault::TooLarge);
-            assert_eq!(verdict, Verdict::permanent(Failure::ResponseTooLarge, ""));
+            let failure = Failure::ResponseTooLarge;
+            assert_eq!(verdict, Verdict::Permanent { failure, detail: String::new(), open });
         }
     }
 

@@ -11,7 +11,8 @@ pub struct Delivery {
     /// How often it was tried. 0 when a wait the server asked for outlasted the deadline.
     pub attempts: u32,
     /// How many of those attempts may have been taken by the server without our knowing: bytes
-    /// had left and no answer came. Each may be a duplicate at the server.
+    /// had left, and no answer came, or one that does not say (a gateway's 502 or 504; gRPC's
+    /// `CANCELLED` or `DEADLINE_EXCEEDED`; no OTLP). Each may be a duplicate at the server.
     pub ambiguous_attempts: u32,
     /// Bytes of the request's body as sent, after compression and without the gRPC prefix.
     pub body_bytes: usize,
@@ -26,6 +27,15 @@ impl Delivery {
     /// Whether the server took the request, in whole or in part.
     pub fn is_accepted(&self) -> bool {
         matches!(self.outcome, Outcome::Accepted { .. })
+    }
+
+    /// Whether any attempt [may have been taken](Self::ambiguous_attempts) without our knowing.
+    ///
+    /// If so, what the outcome calls lost is not surely lost: the whole request when it failed,
+    /// for whatever reason in the end, and the `rejected` spans of one that was accepted. If not,
+    /// the server has none of those spans, as far as its answers are true.
+    pub fn may_have_been_taken(&self) -> bool {
+        self.ambiguous_attempts > 0
     }
 }
 
@@ -48,7 +58,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {
-    /// Only failures worth a retry, until the deadline; the last attempt was surely not taken.
+    /// Only failures worth a retry, until the deadline; surely no attempt was taken.
     RetryDeadline {
         /// The last answer; `None` when no connection was made or the server's wait was still on.
         last: Option<Status>,
@@ -67,23 +77,42 @@ pub enum Failure {
     /// The server says that the request is too large (HTTP 413, or gRPC in its known wordings),
     /// or it is larger than gRPC can frame (4 GiB). Send smaller requests.
     TooLarge,
-    /// Bytes had left and no answer came, or only part of one, up to the deadline: the server
-    /// may have taken it.
+    /// Only failures worth a retry, until the deadline, and at least one attempt [may have been
+    /// taken](Delivery::ambiguous_attempts).
     AmbiguousTimeout,
     /// An answer that is not OTLP: gRPC without a status or a message, bytes that are no HTTP.
     AmbiguousResponse,
     /// The answer is larger than 64 KiB, as sent or inflated.
     ResponseTooLarge,
-    /// No TLS session up to the deadline: certificate, name, version or handshake.
+    /// No TLS session up to the deadline, and no attempt got further: certificate, name, version or handshake.
     Tls,
     /// Cancelled by the caller before an end.
     Shutdown,
+    /// The [`Sink`](crate::Sink) panicked: it may have taken the request.
+    SinkPanicked,
     /// A request that cannot be sent: it is no protobuf message, or was sent outside a tokio
     /// runtime.
     Unsendable,
 }
 
 impl Failure {
+    /// Whether the attempt that ends like this may have been taken, by all that is known of it.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        match self {
+            Self::AmbiguousTimeout
+            | Self::AmbiguousResponse
+            | Self::ResponseTooLarge
+            | Self::Shutdown
+            | Self::SinkPanicked => true,
+            Self::RetryDeadline { .. }
+            | Self::Rejected { .. }
+            | Self::Redirect { .. }
+            | Self::TooLarge
+            | Self::Tls
+            | Self::Unsendable => false,
+        }
+    }
+
     /// The cause in snake case, as in metrics.
     pub fn name(&self) -> &'static str {
         match self {
@@ -96,6 +125,7 @@ impl Failure {
             Self::ResponseTooLarge => "response_too_large",
             Self::Tls => "tls",
             Self::Shutdown => "shutdown",
+            Self::SinkPanicked => "sink_panicked",
             Self::Unsendable => "unsendable",
         }
     }
@@ -111,11 +141,14 @@ impl fmt::Display for Failure {
             Self::Rejected { status } => write!(f, "rejected with {status}"),
             Self::Redirect { status } => write!(f, "redirected with HTTP {status}, not followed"),
             Self::TooLarge => write!(f, "the request is too large"),
-            Self::AmbiguousTimeout => write!(f, "sent, but not answered before the deadline"),
+            Self::AmbiguousTimeout => {
+                write!(f, "sent, but not surely answered before the deadline")
+            }
             Self::AmbiguousResponse => write!(f, "answered, but not in OTLP"),
             Self::ResponseTooLarge => write!(f, "the answer is larger than 64 KiB"),
             Self::Tls => write!(f, "no TLS session before the deadline"),
             Self::Shutdown => write!(f, "cancelled"),
+            Self::SinkPanicked => write!(f, "the sink panicked"),
             Self::Unsendable => write!(f, "the request cannot be sent"),
         }
     }
@@ -130,6 +163,14 @@ pub enum Status {
     Http(u16),
     /// gRPC status code, 0 to 16; others as the server sent them.
     Grpc(u32),
+}
+
+impl Status {
+    /// Whether it is the answer of somebody who waited for another in vain, and so does not know
+    /// whether the other took the request. gRPC says so of its two codes itself.
+    pub(crate) fn is_hearsay(self) -> bool {
+        matches!(self, Self::Http(502 | 504) | Self::Grpc(1 | 4))
+    }
 }
 
 impl fmt::Display for Status {

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use spanwise_wire::Request;
 
+use crate::fence::Fenced;
 use crate::framing::{self, PREFIX};
 
 /// One encoded `ExportTraceServiceRequest`, ready to be [sent](crate::Transport::send). Clones
@@ -54,7 +55,8 @@ impl FramedRequest {
         let (memory, len) = (whole.as_ptr(), whole.len());
         let bytes = share(whole);
         if bytes.as_ptr() == memory && bytes.len() == len {
-            Ok(Self { bytes })
+            // The owner's drop is code of others, and runs wherever the last attempt ends.
+            Ok(Self { bytes: Bytes::from_owner(Owner(Fenced::new(bytes))) })
         } else {
             Err(InMemoryError::Moved)
         }
@@ -68,6 +70,15 @@ impl FramedRequest {
     /// Prefix and message.
     pub(crate) fn into_bytes(self) -> Bytes {
         self.bytes
+    }
+}
+
+/// Bytes of the caller's.
+struct Owner(Fenced<Bytes>);
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        self.0.get().map_or(&[], |bytes| bytes)
     }
 }
 
@@ -92,7 +103,8 @@ impl From<Vec<u8>> for FramedRequest {
 /// A plain message, without any prefix.
 impl From<Bytes> for FramedRequest {
     fn from(message: Bytes) -> Self {
-        Self::from_message(&message)
+        let message = Owner(Fenced::new(message));
+        Self::from_message(message.as_ref())
     }
 }
 

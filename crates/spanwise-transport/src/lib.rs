@@ -6,6 +6,7 @@ mod classify;
 mod compression;
 mod delivery;
 mod endpoint;
+mod fence;
 mod fetch;
 mod framed;
 mod framing;

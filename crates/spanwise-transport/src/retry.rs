@@ -91,7 +91,7 @@ pub(crate) enum Step {
 /// Why an attempt may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// The server answered that it did not take the request now.
+    /// The server answered that it did not take the request now, or that it does not know.
     Answered(Status),
     /// No byte of the request left.
     NotSent,
@@ -102,6 +102,15 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
+    /// Whether the attempt may have been taken.
+    pub(crate) fn is_open(self) -> bool {
+        match self {
+            Self::Ambiguous => true,
+            Self::Answered(status) => status.is_hearsay(),
+            Self::NotSent | Self::Tls => false,
+        }
+    }
+
     pub(crate) fn failure(self) -> Failure {
         match self {
             Self::Answered(status) => Failure::RetryDeadline { last: Some(status) },

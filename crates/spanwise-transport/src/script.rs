@@ -1,6 +1,5 @@
 //! A wire that follows a script, so that the sending loop can be tested in paused time.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -25,6 +24,12 @@ pub(crate) enum Scene {
     Blackhole,
     /// Refuses the connection.
     Refuse,
+    /// No TLS session.
+    NoTls,
+    /// Takes the bytes, and breaks the connection.
+    Break,
+    /// Answers 200 with this partial success.
+    Partial(u64),
 }
 
 /// Plays its scenes in order, the last one for ever, and keeps what it saw.
@@ -60,15 +65,28 @@ impl Script {
                     if let Some(after) = after {
                         answer = answer.header("retry-after", after);
                     }
-                    Ok::<_, Infallible>(answer.body(Full::new(Bytes::new())).unwrap())
+                    Ok::<_, std::io::Error>(answer.body(Full::new(Bytes::new())).unwrap())
                 }
                 Scene::Silence => {
                     sent.set();
                     std::future::pending().await
                 }
-                Scene::Blackhole | Scene::Refuse => std::future::pending().await,
+                Scene::Partial(rejected) => {
+                    sent.set();
+                    // partial_success { rejected_spans }, below 128 of them.
+                    let body = Bytes::from(vec![0x0a, 2, 0x08, rejected as u8]);
+                    Ok(Response::new(Full::new(body)))
+                }
+                Scene::Break => {
+                    sent.set();
+                    Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+                }
+                _ => std::future::pending().await,
             }
         };
+        if matches!(scene, Scene::NoTls) {
+            return Verdict::again(Cause::Tls, "no certificate");
+        }
         if matches!(scene, Scene::Refuse) {
             return Verdict::again(Cause::NotSent, "connection refused");
         }
@@ -83,6 +101,8 @@ impl Script {
 mod tests {
     use std::collections::HashSet;
     use std::pin::pin;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::wire::Wire;
@@ -279,6 +299,77 @@ mod tests {
         let transport = Transport::builder().with_headers(Headers::new()).build().unwrap();
         shareable(&transport);
         movable(&transport.send_unless(request(), std::future::pending()));
+    }
+
+    /// One attempt in a world of whose server we know everything.
+    #[derive(Debug, Clone)]
+    struct Event {
+        scene: Scene,
+        /// Spans of the request that the server keeps, whatever it answers.
+        stored: u64,
+    }
+
+    const SPANS: u64 = 10;
+
+    fn event() -> impl Strategy<Value = Event> {
+        let said = |status: u16, stored: u64| Event { scene: ask(status), stored };
+        prop_oneof![
+            // Answers that say what was stored.
+            2 => Just(said(200, SPANS)),
+            3 => (0..=SPANS).prop_map(|rejected| Event {
+                scene: Scene::Partial(rejected), stored: SPANS - rejected }),
+            12 => prop::sample::select(vec![429, 503, 503, 503, 400, 413, 500, 307])
+                .prop_map(move |status| said(status, 0)),
+            // Those of a gateway, which does not know.
+            4 => (prop::sample::select(vec![502, 504]), prop::sample::select(vec![0, SPANS]))
+                .prop_map(move |(status, stored)| said(status, stored)),
+            // No answer, or none in time.
+            8 => (
+                prop::sample::select(vec![
+                    Scene::Silence,
+                    Scene::Break,
+                    Scene::Answer(200, None, Duration::from_secs(11)),
+                ]),
+                prop::sample::select(vec![0, 3, SPANS]),
+            ).prop_map(|(scene, stored)| Event { scene, stored }),
+            8 => prop::sample::select(vec![Scene::Refuse, Scene::NoTls, Scene::Blackhole])
+                .prop_map(|scene| Event { scene, stored: 0 }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_surely_lost_is_nowhere(
+            events in prop::collection::vec(event(), 1..12),
+            cancel_after in prop_oneof![Just(3600u64), 0u64..70],
+            deadline in 1u64..70,
+        ) {
+            let scenes: Vec<_> = events.iter().map(|event| event.scene.clone()).collect();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all().start_paused(true).build().unwrap();
+            let (delivery, attempts) = runtime.block_on(async {
+                let builder = Transport::builder().with_deadline(Duration::from_secs(deadline));
+                let (transport, seen) = transport(&scenes, builder);
+                let cancel_at = Instant::now() + Duration::from_secs(cancel_after);
+                let delivery = transport.send(request(), cancel_at).await;
+                let attempts = seen.lock().unwrap().len();
+                (delivery, attempts)
+            });
+            // The last event goes on for ever.
+            let played = (0..attempts).map(|n| &events[n.min(events.len() - 1)]);
+            // Attempts carry the same spans: what is stored twice is stored.
+            let stored = played.map(|event| event.stored).max().unwrap_or(0);
+            let exported = match delivery.outcome {
+                Outcome::Accepted { rejected, .. } => SPANS - rejected,
+                Outcome::Failed(_) => 0,
+            };
+            let ambiguous = if delivery.may_have_been_taken() { SPANS - exported } else { 0 };
+            prop_assert!(exported <= stored && stored <= exported + ambiguous,
+                "{exported} {stored} {ambiguous}: {delivery:?}");
+            if let Outcome::Failed(Failure::RetryDeadline { .. } | Failure::Tls) = delivery.outcome {
+                prop_assert!(!delivery.may_have_been_taken(), "{delivery:?}");
+            }
+        }
     }
 
     fn ask(status: u16) -> Scene {

@@ -6,10 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use spanwise_worker::{catch_panic, catch_panic_async};
 use tokio::time::Instant;
 
-use crate::body::OUT_OF_TIME;
+use crate::body::{OUT_OF_TIME, Sent};
 use crate::classify::Verdict;
+use crate::fence::Fenced;
 use crate::wire::Payload;
 use crate::{Failure, Outcome};
 
@@ -31,8 +33,14 @@ use crate::{Failure, Outcome};
 pub trait Sink: Send + Sync + 'static {
     /// Takes one encoded `ExportTraceServiceRequest`, as an OTLP/HTTP body has it.
     ///
-    /// The outcome stands: what has failed is not tried again. The future has the time of one
-    /// attempt; then it is dropped, and the request has failed. It runs on the thread that calls
+    /// The outcome stands: what has failed is not tried again, and its failure says whether the
+    /// request [may have been taken](crate::Delivery::may_have_been_taken) all the same: not if
+    /// it is [`Rejected`](Failure::Rejected), say, but if it is
+    /// [`AmbiguousTimeout`](Failure::AmbiguousTimeout), [`AmbiguousResponse`](Failure::AmbiguousResponse),
+    /// [`ResponseTooLarge`](Failure::ResponseTooLarge) or [`Shutdown`](Failure::Shutdown). The
+    /// future has the time of one attempt; then it is dropped, and the request has failed and may
+    /// have been taken. A panic, here, in the future or in its drop, ends the request as
+    /// [`SinkPanicked`](Failure::SinkPanicked) and goes no further. The future runs on the thread that calls
     /// [`send`](crate::Transport::send), and must not block it. Copy what is to be kept: the
     /// caller may count on getting the memory of the request back.
     fn take(&self, request: Bytes) -> Taking<'_>;
@@ -57,24 +65,42 @@ impl Sink for Arc<dyn Sink> {
     }
 }
 
-/// A sink as the way out.
+/// A sink as the way out. Nothing of it unwinds into its users.
 #[derive(Clone)]
-pub(crate) struct SinkWire(Arc<dyn Sink>);
+pub(crate) struct SinkWire(Fenced<Arc<dyn Sink>>);
 
 impl SinkWire {
     pub(crate) fn new(sink: impl Sink) -> Self {
-        Self(Arc::new(sink))
+        Self(Fenced::new(Arc::new(sink)))
     }
 
-    pub(crate) async fn attempt(&self, payload: &Payload, deadline: Instant) -> Verdict {
-        match tokio::time::timeout_at(deadline, self.0.take(payload.bytes.clone())).await {
-            Ok(Outcome::Accepted { rejected, message }) => {
+    pub(crate) async fn attempt(
+        &self,
+        payload: &Payload,
+        sent: Sent,
+        deadline: Instant,
+    ) -> Verdict {
+        // From here on it may have kept the request, whatever happens.
+        sent.set();
+        let request = payload.bytes.clone();
+        let Some(sink) = self.0.get() else { return panicked("it is gone") };
+        let taking = match catch_panic(|| sink.take(request)) {
+            Ok(taking) => taking,
+            Err(panic) => return panicked(panic.to_string()),
+        };
+        match tokio::time::timeout_at(deadline, catch_panic_async(taking)).await {
+            Ok(Ok(Outcome::Accepted { rejected, message })) => {
                 Verdict::Accepted { rejected, message, undecodable: false }
             }
-            Ok(Outcome::Failed(failure)) => Verdict::permanent(failure, ""),
+            Ok(Ok(Outcome::Failed(failure))) => Verdict::permanent(failure, ""),
+            Ok(Err(panic)) => panicked(panic.to_string()),
             Err(_) => Verdict::permanent(Failure::AmbiguousTimeout, OUT_OF_TIME),
         }
     }
+}
+
+fn panicked(said: impl Into<String>) -> Verdict {
+    Verdict::permanent(Failure::SinkPanicked, said)
 }
 
 impl fmt::Debug for SinkWire {

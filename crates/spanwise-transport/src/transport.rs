@@ -112,12 +112,12 @@ impl Transport {
                 let message = message.map(|message| self.clean(&message));
                 (Outcome::Accepted { rejected, message }, String::new(), undecodable)
             }
-            Some(Verdict::Permanent { failure, detail }) => {
+            Some(Verdict::Permanent { failure, detail, .. }) => {
                 (Outcome::Failed(failure), detail, false)
             }
             // Cancelled; `deliver` itself never ends with `Again`.
             Some(Verdict::Again { .. }) | None => {
-                tally.count_open();
+                tally.abandon();
                 (Outcome::Failed(Failure::Shutdown), std::mem::take(&mut tally.said), false)
             }
         };
@@ -156,7 +156,7 @@ impl Transport {
             shared.throttle.wait(deadline).await;
             let now = Instant::now();
             if now >= deadline {
-                return Verdict::permanent(last.failure(), std::mem::take(&mut tally.said));
+                return tally.give_up(last.failure(), None);
             }
             let sent = tally.begin();
             let until = later(now, shared.attempt_timeout).min(deadline);
@@ -166,14 +166,14 @@ impl Transport {
             let now = Instant::now();
             if cause == Cause::NotSent && now >= deadline && tally.attempts > 1 {
                 // Cut off before it got anywhere: the attempt before it knows more.
-                return Verdict::permanent(last.failure(), std::mem::take(&mut tally.said));
+                return tally.give_up(last.failure(), None);
             }
             if let Some(wait) = throttle {
                 shared.throttle.hold(now, wait);
             }
             match retry.after(now - start, cause, throttle, shared.dice.roll()) {
                 Step::Wait(wait) => tokio::time::sleep(wait).await,
-                Step::GiveUp(failure) => return Verdict::permanent(failure, detail),
+                Step::GiveUp(failure) => return tally.give_up(failure, Some(detail)),
             }
             (last, tally.said) = (cause, detail);
         }
@@ -216,16 +216,23 @@ impl Tally {
     }
 
     fn end(&mut self, verdict: &Verdict) {
-        if matches!(verdict, Verdict::Again { cause: Cause::Ambiguous, .. }) {
-            self.count_open();
-        }
         self.open = None;
+        if verdict.is_open() {
+            self.ambiguous = self.ambiguous.saturating_add(1);
+        }
     }
 
-    fn count_open(&mut self) {
+    /// The attempt under way is no longer waited for.
+    fn abandon(&mut self) {
         if self.open.take().is_some_and(|sent| sent.is_set()) {
             self.ambiguous = self.ambiguous.saturating_add(1);
         }
+    }
+
+    /// Out of time after `failure`, or after worse that came before; `said` with it, or before.
+    fn give_up(&mut self, failure: Failure, said: Option<String>) -> Verdict {
+        let failure = if self.ambiguous > 0 { Failure::AmbiguousTimeout } else { failure };
+        Verdict::permanent(failure, said.unwrap_or_else(|| std::mem::take(&mut self.said)))
     }
 }
 

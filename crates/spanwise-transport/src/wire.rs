@@ -94,7 +94,7 @@ impl Wire {
             Self::Http(wire) => wire.attempt(payload, sent, deadline).await,
             #[cfg(feature = "grpc")]
             Self::Grpc(wire) => wire.attempt(payload, sent, deadline).await,
-            Self::Sink(sink) => sink.attempt(payload, deadline).await,
+            Self::Sink(sink) => sink.attempt(payload, sent, deadline).await,
             #[cfg(test)]
             Self::Script(script) => script.attempt(payload, sent, deadline).await,
         }
@@ -125,17 +125,14 @@ where
 
 /// What a failed connection means.
 fn broken(error: &(dyn Error + 'static), unanswered: Cause) -> Verdict {
-    let mut detail = error.to_string();
     let mut cause = unanswered;
-    let mut next = inner(error);
-    if is_tls(error) {
-        cause = Cause::Tls;
-    }
-    // Bounded: a cycle is impossible, but nothing here is worth trusting that.
-    for _ in 0..16 {
-        let Some(error) = next else { break };
-        if is_tls(error) {
+    for error in below(error) {
+        // A session that breaks after bytes of the request left says nothing about them.
+        if is_tls(error) && unanswered == Cause::NotSent {
             cause = Cause::Tls;
+        }
+        if is_refused(error) {
+            cause = Cause::NotSent;
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>()
             && error.is_parse()
@@ -149,30 +146,28 @@ fn broken(error: &(dyn Error + 'static), unanswered: Cause) -> Verdict {
             };
             return Verdict::permanent(failure, said);
         }
-        let said = error.to_string();
-        if !detail.ends_with(&said) {
-            detail.push_str(": ");
-            detail.push_str(&said);
-        }
-        next = inner(error);
     }
-    Verdict::again(cause, detail)
+    Verdict::again(cause, chain(error))
 }
 
 /// What an error and those below it say.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut said = error.to_string();
-    let mut next = inner(error);
-    for _ in 0..16 {
-        let Some(error) = next else { break };
+    let mut said = String::new();
+    for error in below(error) {
         let more = error.to_string();
-        if !said.ends_with(&more) {
+        if said.is_empty() {
+            said = more;
+        } else if !said.ends_with(&more) {
             said.push_str(": ");
             said.push_str(&more);
         }
-        next = inner(error);
     }
     said
+}
+
+/// An error and those below it. Bounded: a cycle is impossible, but nothing here trusts that.
+fn below<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| inner(*error)).take(17)
 }
 
 /// The next error below. `io::Error` leaves the error it wraps out of `source`.
@@ -186,6 +181,22 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
 #[cfg(feature = "tls")]
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
     error.is::<rustls::Error>()
+}
+
+/// Whether the peer says that it did not process the stream: it was refused, or came after the
+/// last that a closing connection still serves (RFC 9113, 6.8 and 8.7).
+#[cfg(feature = "grpc")]
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    // h2 gives a remote GOAWAY to the streams above the last that the peer names, and to no other.
+    error.downcast_ref::<h2::Error>().is_some_and(|error| {
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (refused || error.is_go_away())
+    })
+}
+
+#[cfg(not(feature = "grpc"))]
+fn is_refused(_: &(dyn Error + 'static)) -> bool {
+    false
 }
 
 #[cfg(not(feature = "tls"))]

@@ -213,7 +213,8 @@ async fn a_busy_server_gets_the_same_bytes_again() {
     let (address, heard) = serve(answers).await;
     let delivery = send(&to(address).build().unwrap()).await;
     assert!(delivery.is_accepted(), "{delivery:?}");
-    assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (5, 0));
+    // DEADLINE_EXCEEDED does not say whether it was taken.
+    assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (5, 1));
     assert!(heard.lock().unwrap().iter().all(|(_, body)| body[PREFIX..] == request(3)));
 }
 

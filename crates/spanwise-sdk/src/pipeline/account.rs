@@ -74,6 +74,7 @@ fn reason(failure: &Failure) -> DropReason {
         Failure::ResponseTooLarge => DropReason::ResponseTooLarge,
         Failure::Tls => DropReason::Tls,
         Failure::Shutdown => DropReason::ShutdownDeadline,
+        Failure::SinkPanicked => DropReason::ExporterPanic,
         _ => DropReason::Transport,
     }
 }

@@ -1,0 +1,251 @@
+//! What is booked as surely lost must be nowhere: over real sockets, against a peer's own list.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use proptest::prelude::*;
+use prost::Message as _;
+use spanwise_transport::{Delivery, Endpoint, Failure, Outcome, RetryPolicy, Transport};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+const SPANS: u64 = 5;
+const SECOND: Duration = Duration::from_secs(1);
+const HASTE: Duration = Duration::from_millis(60);
+
+fn request() -> Vec<u8> {
+    let span = |id: u64| Span { span_id: id.to_be_bytes().into(), ..Span::default() };
+    let scope = ScopeSpans { spans: (0..SPANS).map(span).collect(), ..ScopeSpans::default() };
+    let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+    ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
+}
+
+/// What the peer does with one connection.
+#[derive(Debug, Clone)]
+enum Fate {
+    /// Is reset when so many per mille of the request have come.
+    Reset(usize),
+    /// Reads all, stores so many spans, answers so much per mille of an answer of that status that
+    /// tells how many it left out, and resets.
+    Answer { stored: u64, status: u16, said: usize },
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    let whole = prop_oneof![3 => Just(1000usize), 1 => 0usize..1000];
+    let honest = whole.prop_flat_map(|said| {
+        prop_oneof![
+            (0..=SPANS).prop_map(move |stored| Fate::Answer { stored, status: 200, said }),
+            prop::sample::select(vec![400, 413, 429, 500, 503, 503, 503])
+                .prop_map(move |status| Fate::Answer { stored: 0, status, said }),
+            (0..=SPANS).prop_map(move |stored| Fate::Answer { stored, status: 504, said }),
+        ]
+    });
+    prop_oneof![2 => (0usize..=1000).prop_map(Fate::Reset), 5 => honest]
+}
+
+/// The ids of all spans that a peer has stored.
+type Stored = Arc<Mutex<HashSet<Vec<u8>>>>;
+
+/// Accepts a connection for each fate, and then no more.
+async fn serve(listener: TcpListener, fates: Vec<Fate>, stored: Stored) {
+    for fate in fates {
+        let Ok((stream, _)) = listener.accept().await else { return };
+        meet(stream, &fate, &stored).await;
+    }
+}
+
+async fn meet(mut stream: TcpStream, fate: &Fate, stored: &Stored) {
+    stream.set_zero_linger().unwrap();
+    let mut read = Vec::new();
+    let body = request();
+    let is_whole = |read: &[u8]| {
+        let end = read.windows(4).position(|four| four == b"\r\n\r\n");
+        end.is_some_and(|end| read.len() >= end + 4 + body.len())
+    };
+    while !is_whole(&read) {
+        // 250 bytes of head, more or less.
+        let until = match fate {
+            Fate::Reset(share) => (250 + body.len()) * share / 1000,
+            Fate::Answer { .. } => usize::MAX,
+        };
+        if read.len() >= until {
+            return;
+        }
+        let mut some = vec![0; (until - read.len()).min(4096)];
+        match stream.read(&mut some).await {
+            Ok(len @ 1..) => read.extend_from_slice(&some[..len]),
+            _ => return,
+        }
+    }
+    let Fate::Answer { stored: count, status, said } = *fate else { return };
+    let whole = ExportTraceServiceRequest::decode(&read[read.len() - body.len()..]).unwrap();
+    let spans = whole.resource_spans[0].scope_spans[0].spans.iter().take(count as usize);
+    stored.lock().unwrap().extend(spans.map(|span| span.span_id.clone()));
+    let partial = ExportTracePartialSuccess {
+        rejected_spans: (SPANS - count) as i64,
+        error_message: "left out".into(),
+    };
+    let said_no = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
+    let body = if status == 200 { said_no } else { b"no".to_vec() };
+    let head = format!("HTTP/1.1 {status} Any\r\ncontent-length: {}\r\n\r\n", body.len());
+    let answer = [head.as_bytes(), &body].concat();
+    if stream.write_all(&answer[..answer.len() * said / 1000]).await.is_ok() {
+        // A reset may overtake what was written: whole answers are left to arrive.
+        if said == 1000 {
+            let _gone = stream.shutdown().await;
+            while matches!(stream.read(&mut [0; 64]).await, Ok(1..)) {}
+        }
+    }
+}
+
+async fn send(to: SocketAddr, cancel_after: Duration, deadline: Duration) -> Delivery {
+    let endpoint = Endpoint::parse("TEST", &format!("http://{to}/v1/traces")).unwrap();
+    let millis = Duration::from_millis;
+    let transport = Transport::builder()
+        .with_endpoint(endpoint)
+        .with_deadline(deadline)
+        .with_retry(RetryPolicy::default().with_initial(millis(2)).with_cap(millis(4)))
+        .build()
+        .unwrap();
+    transport.send(request(), Instant::now() + cancel_after).await
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+    #[test]
+    fn exported_is_stored_and_stored_is_exported_or_ambiguous(
+        fates in prop::collection::vec(fate(), 1..6),
+        cancel_after in prop_oneof![3 => Just(30_000u64), 1 => 0u64..30],
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (delivery, stored) = runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let (address, stored) = (listener.local_addr().unwrap(), Stored::default());
+            // Of the list nothing is missing: the peer is stopped before it is read.
+            let peer = tokio::spawn(serve(listener, fates.clone(), stored.clone()));
+            let delivery = send(address, Duration::from_millis(cancel_after), HASTE).await;
+            peer.abort();
+            let _aborted = peer.await;
+            let stored = stored.lock().unwrap().len() as u64;
+            (delivery, stored)
+        });
+        let exported = match delivery.outcome {
+            Outcome::Accepted { rejected, .. } => SPANS - rejected,
+            Outcome::Failed(_) => 0,
+        };
+        let ambiguous = if delivery.may_have_been_taken() { SPANS - exported } else { 0 };
+        prop_assert!(exported <= stored, "{exported} {stored} {delivery:?}");
+        prop_assert!(stored <= exported + ambiguous, "{exported} {stored} {delivery:?}");
+        if let Outcome::Failed(Failure::RetryDeadline { .. }) = delivery.outcome {
+            prop_assert_eq!(stored, 0);
+        }
+    }
+}
+
+/// A deadline that follows an attempt without an answer never says that nothing was taken.
+#[tokio::test]
+async fn a_request_taken_in_silence_is_not_surely_lost() {
+    for status in [503, 400] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stored) = (listener.local_addr().unwrap(), Stored::default());
+        let mut fates = vec![Fate::Answer { stored: SPANS, status: 200, said: 0 }];
+        fates.extend(vec![Fate::Answer { stored: 0, status, said: 1000 }; 10_000]);
+        let peer = tokio::spawn(serve(listener, fates, stored.clone()));
+        let delivery = send(address, 30 * SECOND, 2 * SECOND).await;
+        peer.abort();
+        assert_eq!(stored.lock().unwrap().len() as u64, SPANS);
+        assert!(delivery.may_have_been_taken(), "{delivery:?}");
+        assert!(delivery.attempts > 1, "{delivery:?}");
+        match delivery.outcome {
+            Outcome::Failed(Failure::AmbiguousTimeout) => assert_eq!(status, 503),
+            Outcome::Failed(Failure::Rejected { .. }) => assert_eq!(status, 400),
+            _ => panic!("{delivery:?}"),
+        }
+    }
+}
+
+/// HTTP/2 frame by frame: what a peer did not process it says, and what it says counts.
+#[cfg(feature = "grpc")]
+#[tokio::test]
+async fn streams_that_were_not_processed_were_not_taken() {
+    fn frame(kind: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let len = (payload.len() as u32).to_be_bytes();
+        [&len[1..], &[kind, 0], &stream.to_be_bytes(), payload].concat()
+    }
+    let reset = |code: u32| frame(3, 1, &code.to_be_bytes());
+    let go_away =
+        |last: u32, code: u32| frame(7, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat());
+    let (no_error, internal, refused, cancel) = (0, 2, 7, 8);
+    let cases = [
+        (reset(refused), false),
+        (reset(cancel), true),
+        (reset(internal), true),
+        (go_away(0, no_error), false),
+        (go_away(0, internal), false),
+        (go_away(1, no_error), true),
+        (go_away(1, internal), true),
+        (Vec::new(), true),
+    ];
+    // HEADERS that end the stream: `:status: 200`, and `grpc-status: 3` spelled out.
+    let rejected = |stream: u32| {
+        let mut answer = frame(1, stream, b"\x88\x00\x0bgrpc-status\x013");
+        answer[4] = 0x5;
+        answer
+    };
+    for (last_words, may_have_been_taken) in cases {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let words = last_words.clone();
+        let peer = tokio::spawn(async move {
+            let mut words = Some(words);
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.read_exact(&mut [0; 24]).await.unwrap();
+                stream.write_all(&frame(4, 0, &[])).await.unwrap();
+                loop {
+                    let mut head = [0; 9];
+                    if stream.read_exact(&mut head).await.is_err() {
+                        break;
+                    }
+                    let len = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+                    stream.read_exact(&mut vec![0; len]).await.unwrap();
+                    let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                    match (head[3] == 0 && head[4] & 1 == 1, words.take()) {
+                        // The first request has come to its end.
+                        (true, Some(words)) => {
+                            stream.write_all(&words).await.unwrap();
+                            // Others than a reset are the connection's end.
+                            if words.get(3) != Some(&3) {
+                                break;
+                            }
+                        }
+                        (true, None) => stream.write_all(&rejected(id)).await.unwrap(),
+                        (false, unsaid) => words = unsaid,
+                    }
+                }
+            }
+        });
+        let endpoint = Endpoint::parse_grpc("TEST", &address.to_string(), true).unwrap();
+        let transport = Transport::builder()
+            .with_protocol(spanwise_transport::Protocol::Grpc)
+            .with_endpoint(endpoint)
+            .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(20)))
+            .build()
+            .unwrap();
+        let delivery = transport.send(request(), Instant::now() + 30 * SECOND).await;
+        peer.abort();
+        let status = spanwise_transport::Status::Grpc(3);
+        let end = Outcome::Failed(Failure::Rejected { status });
+        assert_eq!(delivery.outcome, end, "{last_words:?}: {delivery:?}");
+        assert_eq!(delivery.attempts, 2, "{last_words:?}: {delivery:?}");
+        assert_eq!(delivery.may_have_been_taken(), may_have_been_taken, "{last_words:?}");
+    }
+}

@@ -1,0 +1,179 @@
+//! Sinks that fail, hang and panic: the request has its outcome, and nothing unwinds.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::panic::panic_any;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use spanwise_transport::{
+    Delivery, Failure, FramedRequest, Outcome, PREFIX, Sink, Status, Taking, Transport,
+};
+use spanwise_wire::{Chunk, Framer, RequestLimits, SpanMeta};
+use tokio::time::Instant;
+
+const TAKEN: Outcome = Outcome::Accepted { rejected: 0, message: None };
+
+/// What a panic leaves, and what panics again when that is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the payload's drop");
+    }
+}
+
+/// Where a sink panics.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    Call,
+    Poll,
+    FutureDrop,
+    SinkDrop,
+    MemoryDrop,
+    Nowhere,
+}
+
+struct Hostile {
+    place: Place,
+    ends: bool,
+}
+
+struct Future {
+    place: Place,
+    ends: bool,
+    _request: Bytes,
+}
+
+impl std::future::Future for Future {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
+        if self.place == Place::Poll {
+            panic_any(Bomb);
+        }
+        if self.ends { Poll::Ready(TAKEN) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Future {
+    fn drop(&mut self) {
+        if self.place == Place::FutureDrop {
+            panic_any(Bomb);
+        }
+    }
+}
+
+impl Sink for Hostile {
+    fn take(&self, request: Bytes) -> Taking<'_> {
+        if self.place == Place::Call {
+            panic_any(Bomb);
+        }
+        Box::pin(Future { place: self.place, ends: self.ends, _request: request })
+    }
+}
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        if self.place == Place::SinkDrop {
+            panic_any(Bomb);
+        }
+    }
+}
+
+/// Memory whose last owner panics.
+struct Memory(Vec<u8>, Place);
+
+impl AsRef<[u8]> for Memory {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if self.1 == Place::MemoryDrop {
+            panic_any(Bomb);
+        }
+    }
+}
+
+fn request(place: Place) -> FramedRequest {
+    let mut requests = Vec::new();
+    let limits = RequestLimits::default().with_prefix(PREFIX);
+    let mut framer = Framer::new(&[], |_| [], limits);
+    framer.frame(&[&Chunk::of_one(b"x", SpanMeta::default())], |request| requests.push(request));
+    let share = |whole| Bytes::from_owner(Memory(whole, place));
+    FramedRequest::in_memory(requests.remove(0), share).unwrap()
+}
+
+async fn send(sink: impl Sink, place: Place, cancel_after: u64) -> Delivery {
+    let transport = Transport::builder()
+        .with_attempt_timeout(Duration::from_secs(2))
+        .with_sink(sink)
+        .build()
+        .unwrap();
+    transport.send(request(place), Instant::now() + Duration::from_secs(cancel_after)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_anywhere_ends_the_request_and_goes_no_further() {
+    use Place::*;
+    for place in [Call, Poll, FutureDrop, SinkDrop, MemoryDrop, Nowhere] {
+        for (ends, cancel_after) in [(true, 30), (false, 30), (false, 1)] {
+            let delivery = send(Hostile { place, ends }, place, cancel_after).await;
+            let expected = match place {
+                Call | Poll => Outcome::Failed(Failure::SinkPanicked),
+                // Its word stands; what it drops afterwards is its own affair.
+                _ if ends => TAKEN,
+                _ if cancel_after == 1 => Outcome::Failed(Failure::Shutdown),
+                _ => Outcome::Failed(Failure::AmbiguousTimeout),
+            };
+            assert_eq!(delivery.outcome, expected, "{place:?}");
+            let taken = delivery.outcome == TAKEN;
+            assert_eq!(delivery.may_have_been_taken(), !taken, "{place:?}: {delivery:?}");
+            assert_eq!(delivery.attempts, 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_panic_says_is_kept_short_and_tame() {
+    let said = format!("out of \x1b[31mpaper{}", "!".repeat(10_000));
+    let sink = move |_| {
+        if !said.is_empty() {
+            panic!("{said}");
+        }
+        std::future::ready(TAKEN)
+    };
+    let delivery = send(sink, Place::Nowhere, 30).await;
+    assert_eq!(delivery.outcome, Outcome::Failed(Failure::SinkPanicked));
+    let detail = delivery.detail;
+    assert!(detail.contains("paper") && detail.len() <= 256, "{detail}");
+    assert!(!detail.chars().any(char::is_control), "{detail}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_says_itself_whether_a_failed_request_is_there() {
+    let cases = [
+        (Failure::RetryDeadline { last: None }, false),
+        (Failure::Rejected { status: Status::Http(400) }, false),
+        (Failure::Redirect { status: 302 }, false),
+        (Failure::TooLarge, false),
+        (Failure::Tls, false),
+        (Failure::Unsendable, false),
+        (Failure::AmbiguousTimeout, true),
+        (Failure::AmbiguousResponse, true),
+        (Failure::ResponseTooLarge, true),
+        (Failure::Shutdown, true),
+        (Failure::SinkPanicked, true),
+    ];
+    for (failure, maybe) in cases {
+        let sink = move |_| std::future::ready(Outcome::Failed(failure));
+        let delivery = send(sink, Place::Nowhere, 30).await;
+        assert_eq!(delivery.outcome, Outcome::Failed(failure));
+        assert_eq!(delivery.may_have_been_taken(), maybe, "{failure:?}");
+    }
+}
