@@ -13,9 +13,8 @@ use tower_service::Service as _;
 use crate::body::{OnePiece, Sent};
 use crate::builder::BuildError;
 use crate::classify::{self, Verdict};
-use crate::http1::{CONNECT_TIMEOUT, KEEP_ALIVE};
 use crate::wire::{Payload, PerRuntime, exchange};
-use crate::{Endpoint, Headers};
+use crate::{Endpoint, Headers, tcp};
 
 /// A lazily connected channel and the call it repeats.
 pub(crate) struct GrpcWire {
@@ -40,9 +39,7 @@ impl GrpcWire {
         let target = tonic::transport::Endpoint::from(endpoint.with_fixed_path("/"))
             .user_agent(user_agent)
             .map_err(|_| BuildError::UserAgent)?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Some(KEEP_ALIVE))
+            .connect_timeout(tcp::CONNECT_TIMEOUT)
             .http2_keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .initial_stream_window_size(WINDOW)
@@ -59,7 +56,7 @@ impl GrpcWire {
         sent: Sent,
         deadline: Instant,
     ) -> Verdict {
-        let mut channel = match self.channel.client(|| self.target.connect_lazy()) {
+        let mut channel = match self.channel.client(|| self.connect()) {
             Ok(channel) => channel,
             Err(verdict) => return verdict,
         };
@@ -82,6 +79,12 @@ impl GrpcWire {
             Ok(reply) => classify::grpc(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }
+    }
+}
+
+impl GrpcWire {
+    fn connect(&self) -> Channel {
+        self.target.connect_with_connector_lazy(tcp::Connector::new())
     }
 }
 

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
@@ -15,12 +14,12 @@ use crate::body::{self, OUT_OF_TIME, OnePiece, Sent};
 use crate::classify::{self, BodyFault, MAX_RESPONSE, Verdict};
 use crate::fetch::FetchError;
 use crate::wire::{self, Payload, PerRuntime, exchange};
-use crate::{Endpoint, Headers, text};
+use crate::{Endpoint, Headers, tcp, text};
 
 #[cfg(feature = "tls")]
-type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+type Connector = hyper_rustls::HttpsConnector<tcp::Connector>;
 #[cfg(not(feature = "tls"))]
-type Connector = HttpConnector;
+type Connector = tcp::Connector;
 
 /// A pooled HTTP/1.1 client and the request it repeats.
 pub(crate) struct HttpWire {
@@ -40,21 +39,16 @@ impl HttpWire {
         let mut headers = headers.map().clone();
         headers.entry(USER_AGENT).or_insert(user_agent);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        tcp.set_keepalive(Some(KEEP_ALIVE));
         #[cfg(feature = "tls")]
         let connector = {
-            tcp.enforce_http(false);
-            let mut connector = Connector::from((tcp, tls));
+            let mut connector = Connector::from((tcp::Connector::new(), tls));
             if endpoint.is_https() {
                 connector.enforce_https();
             }
             connector
         };
         #[cfg(not(feature = "tls"))]
-        let connector = tcp;
+        let connector = Connector::new();
         Self { endpoint, headers, connector, client: PerRuntime::new() }
     }
 
@@ -144,8 +138,6 @@ impl fmt::Debug for HttpWire {
     }
 }
 
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests are few and large: more idle connections only wait to be closed.
 const MAX_IDLE: usize = 2;

@@ -20,6 +20,7 @@ mod retry;
 #[cfg(test)]
 mod script;
 mod sink;
+mod tcp;
 mod text;
 mod throttle;
 #[cfg(feature = "tls")]

@@ -1,0 +1,32 @@
+//! Vectored writes where the system takes a flag with each.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::task::{Context, Poll, ready};
+
+use libc::MSG_NOSIGNAL;
+use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+/// Whether vectored writes are vectored.
+pub(super) const IS_QUIET: bool = true;
+
+/// As the stream's own `poll_write_vectored`, by `sendmsg` with a flag instead of `writev`.
+pub(super) fn poll_write(
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+    bufs: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    let bufs = bufs.get(..MOST_BUFFERS).unwrap_or(bufs);
+    loop {
+        ready!(stream.poll_write_ready(cx))?;
+        let write = || SockRef::from(&*stream).send_vectored_with_flags(bufs, MSG_NOSIGNAL);
+        match stream.try_io(Interest::WRITABLE, write) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            written => return Poll::Ready(written),
+        }
+    }
+}
+
+/// `IOV_MAX` of all these systems; more is an error.
+const MOST_BUFFERS: usize = 1024;
