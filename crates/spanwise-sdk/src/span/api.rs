@@ -6,11 +6,12 @@
 use super::{Span, State};
 use crate::value::{each_kind, pairs};
 use opentelemetry::trace::{SpanContext, Status};
-use opentelemetry::{Array as ApiArray, KeyValue, Value};
+use opentelemetry::{Array as ApiArray, Key, KeyValue, Value};
 use spanwise_wire::StatusCode;
 use spanwise_wire::write::Array;
 use spanwise_worker::clock;
 use std::borrow::Cow;
+use std::mem::ManuallyDrop;
 use std::time::SystemTime;
 
 impl opentelemetry::trace::Span for Span {
@@ -43,24 +44,25 @@ impl opentelemetry::trace::Span for Span {
     }
 
     /// Kind by kind, and each value dropped as what it is, where it is: the drop of a [`Value`]
-    /// that may be anything takes longer than writing a number, and a value that moves once more is
-    /// stored in words and loaded in pairs.
+    /// that may be anything takes longer than writing a number, and a string that is moved out of
+    /// its value first is stored in words and loaded in pairs.
     #[inline(always)]
-    fn set_attribute(&mut self, mut attribute: KeyValue) {
-        let (record, key) = (&mut *self.record, attribute.key.as_str());
-        match &mut attribute.value {
-            // Copied: a number's drop is nothing.
-            &mut Value::I64(value) => record.attribute(key, &value),
-            &mut Value::Bool(value) => record.attribute(key, &value),
-            &mut Value::F64(value) => record.attribute(key, &value),
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        let KeyValue { key, value, .. } = attribute;
+        let (record, mut value) = (&mut *self.record, ManuallyDrop::new(value));
+        match &mut *value {
+            // A number's drop is nothing.
+            Value::I64(value) => record.attribute(key.as_str(), value),
+            Value::Bool(value) => record.attribute(key.as_str(), value),
+            Value::F64(value) => record.attribute(key.as_str(), value),
             Value::String(text) => {
-                record.attribute(key, text.as_str());
-                // SAFETY: nobody sees `text` again: the value it is in is forgotten below.
+                record.attribute(key.as_str(), text.as_str());
+                // SAFETY: `value`, which `text` is in, is not used, moved or dropped after this:
+                // its scope ends here, and a `ManuallyDrop` drops nothing.
                 unsafe { std::ptr::drop_in_place(text) };
             }
-            _ => return self.set_other(attribute),
+            _ => self.set_other(key, ManuallyDrop::into_inner(value)),
         }
-        std::mem::forget(attribute.value);
     }
 
     #[inline]
@@ -106,9 +108,9 @@ impl opentelemetry::trace::Span for Span {
 impl Span {
     #[cold]
     #[inline(never)]
-    fn set_other(&mut self, attribute: KeyValue) {
-        let key = attribute.key.as_str();
-        each_kind!(&attribute.value, value => self.record.attribute(key, &value));
+    fn set_other(&mut self, key: Key, value: Value) {
+        let key = key.as_str();
+        each_kind!(&value, value => self.record.attribute(key, &value));
     }
 
     pub(crate) fn put_event<'a>(
