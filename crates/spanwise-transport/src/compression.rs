@@ -1,12 +1,12 @@
 //! gzip: a request's bytes once on the way out, a response's with a bound on the way in.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::str::FromStr;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
+use flate2::{Compress, FlushCompress, Status};
 
 use crate::framing::PREFIX;
 use crate::text;
@@ -61,18 +61,39 @@ pub struct UnknownCompression {
 
 /// gzips what follows the first [`PREFIX`] bytes of `framed`, leaving as many free in the result.
 ///
-/// `None` when that would not make the body smaller.
-pub(crate) fn deflate(framed: &Bytes) -> Option<Vec<u8>> {
+/// `None` when that would not make the body smaller, or there is no memory for it. Takes no more
+/// than [`bound`] at any time.
+pub(crate) fn deflate(framed: &[u8]) -> Option<Vec<u8>> {
     let body = framed.get(PREFIX..)?;
     if body.len() < WORTHWHILE {
         return None;
     }
-    let mut out = Vec::with_capacity(PREFIX + body.len() / 4);
+    // What does not fit is not smaller.
+    let mut out = Vec::new();
+    out.try_reserve_exact(framed.len() - 1).ok()?;
     out.extend_from_slice(&[0; PREFIX]);
-    let mut encoder = GzEncoder::new(out, flate2::Compression::fast());
-    encoder.write_all(body).ok()?;
-    let out = encoder.finish().ok()?;
-    (out.len() < framed.len()).then_some(out)
+    let mut encoder = Compress::new_gzip(flate2::Compression::fast(), WINDOW_BITS);
+    loop {
+        let (read, written) = (encoder.total_in(), out.len());
+        let rest = body.get(read as usize..)?;
+        match encoder.compress_vec(rest, &mut out, FlushCompress::Finish).ok()? {
+            Status::StreamEnd => break,
+            // More than the encoder counts in one call (4 GiB).
+            _ if encoder.total_in() > read || out.len() > written => {}
+            _ => return None,
+        }
+    }
+    drop(encoder);
+    // An allocator may shrink by copying: only what fits where the encoder was.
+    if out.len() <= ENCODER {
+        out.shrink_to_fit();
+    }
+    Some(out)
+}
+
+/// Most memory that [`deflate`] takes for a message of `len` bytes, in bytes.
+pub(crate) fn bound(len: usize) -> usize {
+    if len < WORTHWHILE { 0 } else { len.saturating_add(PREFIX + ENCODER) }
 }
 
 /// Inflates a gzip `body` to at most `limit` bytes.
@@ -90,6 +111,10 @@ pub(crate) enum InflateError {
     TooLarge,
 }
 
+/// The window of 32 KiB, which every gzip reader has.
+const WINDOW_BITS: u8 = 15;
+/// Memory of the encoder itself: its window, hash chains and pending output, with their heads.
+const ENCODER: usize = 384 * 1024;
 /// Below this a gzip header and a cold dictionary eat the gain.
 const WORTHWHILE: usize = 1024;
 
@@ -132,7 +157,7 @@ mod tests {
         .take(4096)
         .collect();
         assert_eq!(deflate(&framed(&noise)), None);
-        assert_eq!(deflate(&Bytes::from_static(b"abc")), None);
+        assert_eq!(deflate(b"abc"), None);
     }
 
     #[test]

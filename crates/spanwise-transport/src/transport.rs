@@ -18,7 +18,7 @@ use crate::throttle::Throttle;
 use crate::wire::{Payload, Wire};
 use crate::{
     Compression, Delivery, Endpoint, Failure, FramedRequest, Headers, Outcome, Protocol,
-    RetryPolicy, TransportBuilder, text,
+    RetryPolicy, TransportBuilder, compression, text,
 };
 
 /// Delivers encoded OTLP trace requests to one endpoint. Cloning shares everything.
@@ -74,6 +74,20 @@ impl Transport {
         self.shared.compression
     }
 
+    /// Most memory, in bytes, that the compressed copy of a message of `message_len` bytes takes
+    /// at any time until its request ends, with the encoder's own. 0 when there is no copy.
+    ///
+    /// To be charged before the request is sent. The copy is allocated once, as large as the
+    /// message; the encoder's part is free again when it is done. What would not become smaller
+    /// is sent as it is, and the copy freed. The request itself is another matter: see
+    /// [`send`](Self::send).
+    pub fn compressed_bound(&self, message_len: usize) -> usize {
+        match self.shared.compression {
+            Compression::None => 0,
+            Compression::Gzip => compression::bound(message_len),
+        }
+    }
+
     /// Where requests go.
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.endpoint
@@ -83,7 +97,9 @@ impl Transport {
     /// with [`Failure::Shutdown`] at `cancel_at`.
     ///
     /// `request` is what `spanwise-wire` framed, or a plain encoded `ExportTraceServiceRequest`;
-    /// see [`FramedRequest`] for which of them are copied. All attempts share its bytes.
+    /// see [`FramedRequest`] for which of them are copied. All attempts share its bytes, which are
+    /// dropped when the last has ended; or, when a compressed copy goes out, as soon as that is
+    /// complete and before the first attempt.
     ///
     /// Dropping the future abandons the request and leaves nothing behind.
     ///

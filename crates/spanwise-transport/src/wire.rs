@@ -43,21 +43,29 @@ impl Payload {
             Compression::Gzip => compression::deflate(&framed),
         };
         let gzip = packed.is_some();
-        if protocol == Protocol::HttpProtobuf {
-            let bytes = packed.map_or(framed, Bytes::from).slice(PREFIX..);
-            return Ok(Self { bytes, gzip });
-        }
         let len = packed.as_ref().map_or(framed.len(), Vec::len);
-        let prefix = framing::prefix(len, gzip).ok_or(Failure::TooLarge)?;
-        let bytes = match packed {
-            None if framed.starts_with(&prefix) => framed,
-            packed => {
-                let mut owned = packed.unwrap_or_else(|| framed.to_vec());
-                if let Some(head) = owned.first_chunk_mut() {
+        let prefix = match protocol {
+            Protocol::HttpProtobuf => None,
+            Protocol::Grpc => Some(framing::prefix(len, gzip).ok_or(Failure::TooLarge)?),
+        };
+        let bytes = match (packed, prefix) {
+            (Some(mut packed), prefix) => {
+                // The copy takes its place: memory is not taken twice while attempts go on.
+                drop(framed);
+                if let Some((head, prefix)) = packed.first_chunk_mut().zip(prefix) {
                     *head = prefix;
                 }
-                owned.into()
+                packed.into()
             }
+            // Somebody wrote into the memory that was shared.
+            (None, Some(prefix)) if !framed.starts_with(&prefix) => {
+                [&prefix, framed.get(PREFIX..).unwrap_or_default()].concat().into()
+            }
+            (None, _) => framed,
+        };
+        let bytes = match protocol {
+            Protocol::HttpProtobuf => bytes.slice(PREFIX.min(bytes.len())..),
+            Protocol::Grpc => bytes,
         };
         Ok(Self { bytes, gzip })
     }

@@ -1,0 +1,136 @@
+//! What compressing takes, as the allocator sees it, and when the original is given back.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod peer;
+
+use std::future::ready;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use peer::{Act, Peer};
+use spanwise_testkit::{CountingAllocator, allocator};
+use spanwise_transport::{
+    Compression, Endpoint, FramedRequest, PREFIX, Protocol, Transport, TransportBuilder,
+};
+use spanwise_wire::write::{SpanHeader, SpanWriter};
+use spanwise_wire::{Chunk, Framer, RequestLimits, SpanMeta};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// A message of about this many bytes, which gzip likes or not.
+fn message(len: usize, dull: bool) -> Vec<u8> {
+    let mut x = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut noise = move || {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        x as u8
+    };
+    let body = (0..len).map(|at| if dull { b"the same again "[at % 15] } else { noise() });
+    std::iter::once(b'\n').chain(body).collect()
+}
+
+fn transport(protocol: Protocol) -> TransportBuilder {
+    let endpoint = Endpoint::parse("TEST", "http://127.0.0.1:9/").unwrap();
+    Transport::builder().with_endpoint(endpoint).with_protocol(protocol)
+}
+
+/// What comes after the encoder has gone: a client, and a connection that is begun.
+const ATTEMPT: usize = 96 * 1024;
+
+fn compressing_stays_within_its_bound() {
+    let protocols = [Protocol::HttpProtobuf]
+        .into_iter()
+        .chain(cfg!(feature = "grpc").then_some(Protocol::Grpc));
+    for protocol in protocols {
+        for len in [1, 1023, 1024, 1500, 10_000, 300_000, 1 << 20, 5_000_000] {
+            for dull in [true, false] {
+                // A runtime and a transport for each, so that nothing lingers.
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let transport =
+                    transport(protocol).with_compression(Compression::Gzip).build().unwrap();
+                let request = FramedRequest::from_message(&message(len, dull));
+                let bound = transport.compressed_bound(request.message().len());
+                let before = allocator::heap().current;
+                allocator::reset_peak();
+                // Compressed at once, cancelled while it connects.
+                let _cancelled = runtime.block_on(transport.send_unless(request, ready(())));
+                let taken = (allocator::heap().peak - before) as usize;
+                assert!(taken <= bound.max(ATTEMPT), "{len} {dull}: {taken} of {bound}");
+                let idle = bound.saturating_sub(taken);
+                assert!(idle <= 128 * 1024, "{len} {dull}: {taken} of {bound}: too careful");
+            }
+        }
+    }
+    let plain = transport(Protocol::HttpProtobuf).build().unwrap();
+    assert_eq!(plain.compressed_bound(1 << 20), 0);
+    let gzip = transport(Protocol::HttpProtobuf).with_compression(Compression::Gzip);
+    assert_eq!(gzip.build().unwrap().compressed_bound(usize::MAX), usize::MAX);
+}
+
+/// Tells of its drop.
+struct Memory(Vec<u8>, Arc<AtomicBool>);
+
+impl AsRef<[u8]> for Memory {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.1.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A request of some spans in memory that tells of its drop.
+fn request() -> (FramedRequest, Arc<AtomicBool>) {
+    let mut chunk = Chunk::default();
+    let mut span = SpanWriter::new();
+    for span_id in 1..200 {
+        span.begin("GET /users");
+        let header = SpanHeader { trace_id: 7, span_id, ..SpanHeader::default() };
+        chunk.push(&span.finish(&header), SpanMeta::default());
+    }
+    let mut requests = Vec::new();
+    let limits = RequestLimits::default().with_prefix(PREFIX);
+    Framer::new(&[], |_| [], limits).frame(&[&chunk], |request| requests.push(request));
+    let dropped = Arc::<AtomicBool>::default();
+    let share = |whole| Bytes::from_owner(Memory(whole, dropped.clone()));
+    let framed = FramedRequest::in_memory(requests.remove(0), share).unwrap();
+    (framed, dropped)
+}
+
+async fn the_original_is_given_back_when_its_copy_is_complete() {
+    for (compression, early) in [(Compression::Gzip, true), (Compression::None, false)] {
+        let peer = Peer::new([Act::Hold]).await;
+        let endpoint = Endpoint::parse("TEST", &peer.url()).unwrap();
+        let builder = Transport::builder().with_endpoint(endpoint);
+        let transport = builder.with_compression(compression).build().unwrap();
+        let (framed, dropped) = request();
+        let (cancel, cancelled) = tokio::sync::oneshot::channel::<()>();
+        let mut sending = pin!(transport.send_unless(framed, async { drop(cancelled.await) }));
+        tokio::select! {
+            delivery = &mut sending => panic!("{delivery:?}"),
+            () = peer.read.notified() => {}
+        }
+        assert_eq!(dropped.load(Ordering::SeqCst), early, "{compression}");
+        drop(cancel);
+        assert!(!sending.await.is_accepted());
+        peer.closed.notified().await;
+        assert!(dropped.load(Ordering::SeqCst), "{compression}");
+    }
+}
+
+/// One test, so that nothing else allocates meanwhile.
+#[test]
+fn memory() {
+    compressing_stays_within_its_bound();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(the_original_is_given_back_when_its_copy_is_complete());
+}
