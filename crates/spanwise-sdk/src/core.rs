@@ -3,27 +3,42 @@
 use crate::scopes::Scopes;
 use spanwise_batch::{Budget, Pushed, Refused, Shards};
 use spanwise_ledger::{DropReason, Ledger, Note};
-use spanwise_sampling::Live;
+use spanwise_sampling::{Live, Sampler};
 use spanwise_wire::write::{FinishedSpan, Losses};
 use spanwise_wire::{SpanLimits, SpanMeta};
-use spanwise_worker::WakeHandle;
+use spanwise_worker::{CaughtPanic, WakeHandle, catch_panic, deadline, fork};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The shared state of one provider. Spans reach it without going through the provider.
 pub(crate) struct Core {
-    /// `OTEL_SDK_DISABLED`: contexts pass through, nothing is made or counted.
-    pub(crate) disabled: bool,
+    phase: AtomicU8,
+    /// [`fork::generation`] of the process the provider was built in.
+    generation: u32,
     pub(crate) limits: SpanLimits,
     pub(crate) sampler: Live,
     pub(crate) ledger: Ledger,
     pub(crate) shards: Shards,
-    /// What requests are charged to, as the chunks of `shards` are to theirs.
-    pub(crate) requests: Budget,
     pub(crate) scopes: Scopes,
     pub(crate) on_full: OnFull,
     /// Set once the worker runs.
     pub(crate) worker: OnceLock<WakeHandle>,
+    /// A span was refused for want of bytes since the worker last made room.
+    starved: AtomicBool,
+}
+
+/// How far a provider has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Running,
+    /// `OTEL_SDK_DISABLED`: contexts pass through, nothing is made or counted.
+    Disabled,
+    /// As disabled, from the shutdown on.
+    ShutDown,
+    /// The worker died before a shutdown: spans are lost and counted.
+    WorkerGone,
 }
 
 /// What a span does that ends while the byte budget is used up.
@@ -39,9 +54,78 @@ pub enum OnFull {
 }
 
 impl Core {
+    pub(crate) fn new(
+        phase: Phase,
+        limits: SpanLimits,
+        sampler: Live,
+        shards: Shards,
+        on_full: OnFull,
+    ) -> Self {
+        Self {
+            phase: AtomicU8::new(phase as u8),
+            generation: fork::generation(),
+            limits,
+            sampler,
+            ledger: Ledger::new(),
+            shards,
+            scopes: Scopes::default(),
+            on_full,
+            worker: OnceLock::new(),
+            starved: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether spans that start now can be recorded: the provider runs, in this very process.
+    #[inline(always)]
+    pub(crate) fn is_running(&self) -> bool {
+        // ORDER: Relaxed. A span that starts at the instant of a shutdown is on either side of it.
+        self.phase.load(Relaxed) == Phase::Running as u8 && fork::generation() == self.generation
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            phase if phase == Phase::Disabled as u8 => Phase::Disabled,
+            phase if phase == Phase::ShutDown as u8 => Phase::ShutDown,
+            phase if phase == Phase::WorkerGone as u8 => Phase::WorkerGone,
+            _ if self.is_forked() => Phase::WorkerGone,
+            _ => Phase::Running,
+        }
+    }
+
+    /// Leaves [`Phase::Running`] for `phase`; any other phase is final.
+    pub(crate) fn leave_running(&self, phase: Phase) {
+        // ORDER: Relaxed; see `is_running`. `Shards::close` is what orders spans and the last sweep.
+        let running = Phase::Running as u8;
+        let _final = self.phase.compare_exchange(running, phase as u8, Relaxed, Relaxed);
+    }
+
+    /// Whether this process was forked from the one the provider was built in. Its worker, and who
+    /// may hold one of its locks, are not here.
+    pub(crate) fn is_forked(&self) -> bool {
+        fork::generation() != self.generation
+    }
+
+    /// Drops the sampler, which may be the user's and panic in its drop, where it hurts nobody.
+    pub(crate) fn forget_sampler(&self) -> Result<(), CaughtPanic> {
+        catch_panic(|| self.sampler.set(Sampler::always_off()))
+    }
+
+    /// The one budget that chunks and requests are charged to.
+    pub(crate) fn budget(&self) -> &Budget {
+        self.shards.budget()
+    }
+
+    /// Whether a span was refused since this was last asked.
+    pub(crate) fn take_starved(&self) -> bool {
+        self.starved.swap(false, Relaxed)
+    }
+
     /// Hands over an ended span that [`Shards::push_at_home`] did not take.
     #[cold]
     pub(crate) fn store(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
+        if self.is_forked() {
+            return self.ledger.dropped(DropReason::WorkerUnavailable, 1);
+        }
         match self.shards.push(span, meta) {
             Ok(pushed) => self.after_push(pushed),
             Err(refused) => self.refused(refused, span, meta),
@@ -80,14 +164,21 @@ impl Core {
     }
 
     fn refused(&self, refused: Refused, span: &FinishedSpan<'_>, meta: SpanMeta) {
-        if refused == Refused::Budget && self.shards.ready() == 0 {
-            // Nothing is on its way to the worker: all the room is in open chunks.
+        // The first one refused asks the worker to make room; waking it for each would cost a core.
+        if refused == Refused::Budget
+            && !self.starved.load(Relaxed)
+            && !self.starved.swap(true, Relaxed)
+        {
             self.wake();
         }
         let refused = match (refused, self.on_full) {
             (Refused::Budget, OnFull::Wait(bound)) => {
-                let deadline = Instant::now() + bound;
-                match self.shards.push_or_wait(span, meta, deadline, || self.wake()) {
+                let until = deadline(Instant::now(), bound);
+                let wake = || {
+                    self.starved.store(true, Relaxed);
+                    self.wake();
+                };
+                match self.shards.push_or_wait(span, meta, until, wake) {
                     Ok(pushed) => return self.after_push(pushed),
                     Err(refused) => refused,
                 }
@@ -95,8 +186,10 @@ impl Core {
             _ => refused,
         };
         let reason = match refused {
+            Refused::Closed if self.phase() == Phase::WorkerGone => DropReason::WorkerUnavailable,
             Refused::Closed => DropReason::AfterShutdown,
             Refused::Contended => DropReason::Contended,
+            _ if !self.shards.ever_fits(span.encoded_len()) => DropReason::TooLarge,
             _ => DropReason::QueueBytes,
         };
         self.ledger.dropped(reason, 1);

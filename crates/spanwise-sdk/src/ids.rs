@@ -1,8 +1,7 @@
 //! Random trace and span ids.
 
+use spanwise_worker::{fork, random_bytes};
 use std::cell::Cell;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 
 /// Random ids for a root span, never zero.
 #[inline(always)]
@@ -37,16 +36,11 @@ struct Pcg {
 }
 
 impl Pcg {
-    /// Seeds from the operating system's randomness, by way of std's hasher keys. These move on
-    /// with each `RandomState`, so two threads never get the same.
+    /// Seeds from the kernel: two threads, or a process and its forked child, never get the same.
     #[cold]
+    #[inline(never)]
     fn seeded() -> Self {
-        let word = || {
-            let mut hasher = RandomState::new().build_hasher();
-            hasher.write_u64(0x7370_616e_7769_7365);
-            u128::from(hasher.finish())
-        };
-        Self { state: word() << 64 | word() | 1 }
+        Self { state: u128::from_ne_bytes(random_bytes()) | 1 }
     }
 
     #[inline(always)]
@@ -64,14 +58,18 @@ thread_local! {
     // Without a destructor: ids can be made at any time of a thread's life. Word by word, because
     // a 16-byte load of what was just stored as two words waits for the stores to retire.
     static STATE: [Cell<u64>; 2] = const { [const { Cell::new(0) }; 2] };
+    /// [`fork::generation`] that the state was seeded in: a forked child must not go on with it.
+    static SEEDED_IN: Cell<u32> = const { Cell::new(0) };
 }
 
 #[inline(always)]
 fn with_generator<T>(draw: impl FnOnce(&mut Pcg) -> T) -> T {
     STATE.with(|[low, high]| {
         let mut generator = Pcg { state: u128::from(high.get()) << 64 | u128::from(low.get()) };
-        if low.get() == 0 {
+        let process = fork::generation();
+        if low.get() == 0 || SEEDED_IN.get() != process {
             generator = Pcg::seeded();
+            SEEDED_IN.set(process);
         }
         let drawn = draw(&mut generator);
         low.set(generator.state as u64);

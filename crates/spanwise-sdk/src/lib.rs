@@ -11,6 +11,7 @@ mod provider;
 mod report;
 mod scopes;
 mod span;
+mod suppression;
 mod tracer;
 mod value;
 

@@ -1,26 +1,27 @@
 //! The worker's loop: shards → requests → transport → ledger.
 
 mod account;
+mod backlog;
 mod in_flight;
 mod inbox;
 mod remote;
 mod requests;
 
-use crate::core::Core;
+use crate::core::{Core, Phase};
 use crate::diagnostics::Diagnostics;
 use account::Account;
+use backlog::{Backlog, Batch};
 use in_flight::{InFlight, Sent};
 use inbox::ClosesInbox;
 pub(crate) use inbox::{Command, CommandKind, Inbox};
 pub(crate) use remote::{Asked, RemoteSampling};
-use requests::RequestBuffers;
+use requests::{RequestBuffers, RequestMemory};
 use spanwise_batch::{Buffer, Charge, Schedule, ScheduleConfig, Step};
 use spanwise_ledger::DropReason;
 use spanwise_sampling::Tick;
 use spanwise_transport::{FramedRequest, PREFIX, Transport};
-use spanwise_wire::{Framer, Request, RequestLimits};
-use spanwise_worker::{Signal, Woke, clock};
-use std::collections::VecDeque;
+use spanwise_wire::{Framer, RequestLimits};
+use spanwise_worker::{Signal, Woke, catch_panic, clock};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -31,50 +32,56 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PipelineConfig {
     pub(crate) schedule: ScheduleConfig,
-    /// Bytes of spans gathered for one request.
-    pub(crate) batch_bytes: usize,
+    /// Bytes of a usual request.
+    pub(crate) request_bytes: usize,
     pub(crate) limits: RequestLimits,
-    /// Whether the transport makes a compressed copy of each request.
-    pub(crate) compressed: bool,
     /// Requests on their way at once.
     pub(crate) max_in_flight: usize,
+    pub(crate) reserve: Reserve,
+}
+
+/// What of the budget only requests may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reserve {
+    /// While requests are accepted: enough for several at once.
+    pub(crate) flowing: usize,
+    /// While nothing is: enough for one of a chunk, so that the rest can be spans that wait.
+    pub(crate) stalled: usize,
 }
 
 /// Everything the worker thread owns.
 pub(crate) struct Pipeline {
     core: Arc<Core>,
     inbox: ClosesInbox,
-    transport: Transport,
+    /// `None` once it is dropped, behind a fence: it may hold a sink of the user's.
+    transport: Option<Transport>,
     config: PipelineConfig,
     resource: Vec<u8>,
-    /// Apart from the chunks' budget, so that full shards can always be turned into a request.
     buffers: RequestBuffers,
+    /// What the encoder of the compressed copies takes while it is at work, one at a time; `None`
+    /// without compression.
+    encoder: Option<Charge>,
     schedule: Schedule,
-    /// Taken from the shards, not framed yet.
-    queue: VecDeque<Buffer>,
-    /// Buffers ever taken, and ever framed: how flushes know what came before them.
-    taken: u64,
-    framed: u64,
+    backlog: Backlog,
     in_flight: InFlight,
+    /// When a request was accepted last, or the first one of those in flight was sent.
+    progress: Instant,
     /// Flushes and the shutdown that wait, each for buffers up to `until`.
     waiting: Vec<Pending>,
     /// A command asked for a sweep that has not looked into every slot yet.
     unswept: bool,
-    /// Somebody rang: many chunks are ready, or there is no room for a span.
-    rung: bool,
+    /// A producer notified the worker: many full chunks are ready, or a span was refused.
+    notified: bool,
+    /// Nothing more can be sent before a request ends.
+    blocked: bool,
     account: Account,
     next_anchor: Instant,
     /// When samplers are told the time again.
     next_tick: Instant,
     remote_sampling: Option<RemoteSampling>,
     idle_sweeps: u32,
-}
-
-/// The head of the queue, as much as makes one request.
-struct Batch {
-    buffers: usize,
-    bytes: usize,
-    spans: usize,
+    /// The shutdown is done: every span has its outcome.
+    finished: bool,
 }
 
 struct Pending {
@@ -94,26 +101,31 @@ impl Pipeline {
         diagnostics: Diagnostics,
     ) -> Self {
         let now = Instant::now();
+        let buffers =
+            RequestBuffers::new(core.budget().clone(), config.request_bytes, config.max_in_flight);
+        let encoder = Some(encoder_bytes(&transport)).filter(|&bytes| bytes > 0);
         Self {
             account: Account::new(core.ledger.clone(), diagnostics),
             inbox: ClosesInbox(inbox),
-            transport,
+            transport: Some(transport),
             config,
             resource,
-            buffers: RequestBuffers::new(core.requests.clone(), config.max_in_flight),
+            encoder: encoder.and_then(|bytes| buffers.charge(bytes)),
+            buffers,
+            backlog: Backlog::new(core.shards.config().chunk_bytes),
             core,
             schedule: Schedule::new(config.schedule, now),
-            queue: VecDeque::new(),
-            taken: 0,
-            framed: 0,
-            in_flight: InFlight::default(),
+            in_flight: InFlight::new(),
+            progress: now,
             waiting: Vec::new(),
             unswept: false,
-            rung: false,
+            notified: false,
+            blocked: false,
             next_anchor: now,
             next_tick: now,
             remote_sampling,
             idle_sweeps: 0,
+            finished: false,
         }
     }
 
@@ -125,17 +137,17 @@ impl Pipeline {
             self.advise_sampler(now).await;
             self.receive_commands();
             // What has ended makes room for what is sent next.
-            self.settle();
+            self.settle(now);
             self.collect(now);
-            self.send();
+            self.send(now);
+            self.make_room(now);
             self.account.tell(now);
-            if self.finish_commands(now) {
+            if self.finish_commands(now).await {
                 break;
             }
             self.wait(&mut signal).await;
         }
-        self.core.shards.trim(0);
-        self.buffers.trim();
+        // The drop does the rest.
     }
 
     fn anchor_clock(&mut self, now: Instant) {
@@ -152,7 +164,10 @@ impl Pipeline {
             self.next_tick = now + TICK;
             let account = self.core.ledger.snapshot();
             let recorded = account.created.saturating_sub(account.sampled_out);
-            self.core.sampler.tick(&Tick::at(clock::unix_nanos()).with_recorded(recorded));
+            let tick = Tick::at(clock::unix_nanos()).with_recorded(recorded);
+            if let Err(panic) = catch_panic(|| self.core.sampler.tick(&tick)) {
+                self.account.user_code_panicked("the sampler's tick", &panic);
+            }
         }
     }
 
@@ -166,19 +181,18 @@ impl Pipeline {
     /// Takes from the shards what is due.
     fn collect(&mut self, now: Instant) {
         let mut taken = Vec::new();
-        let ready = self.core.shards.ready();
-        // Rung with nothing ready: what keeps spans out sits in the open chunks.
-        let starved = self.rung && ready == 0 && self.queue.is_empty();
-        match self.schedule.poll(now, ready) {
-            _ if self.unswept || starved => self.sweep(now, &mut taken),
-            Step::Sweep => self.sweep(now, &mut taken),
-            Step::Drain => self.core.shards.drain(&mut taken, usize::MAX),
-            Step::WaitUntil(_) if self.rung => self.core.shards.drain(&mut taken, usize::MAX),
+        match self.schedule.poll(now, self.core.shards.ready()) {
+            _ if self.unswept => self.sweep(now, &mut taken),
+            // Half-empty chunks that cannot be sent would only be charged for more than they hold.
+            Step::Sweep if !self.blocked => self.sweep(now, &mut taken),
+            Step::Sweep | Step::Drain => self.core.shards.drain(&mut taken, usize::MAX),
+            Step::WaitUntil(_) if self.notified => {
+                self.core.shards.drain(&mut taken, usize::MAX);
+            }
             Step::WaitUntil(_) => {}
         }
-        self.rung = false;
-        self.taken += taken.len() as u64;
-        self.queue.extend(taken);
+        self.notified = false;
+        self.backlog.extend(taken);
     }
 
     fn sweep(&mut self, now: Instant, taken: &mut Vec<Buffer>) {
@@ -186,7 +200,7 @@ impl Pipeline {
         self.schedule.swept(now);
         if missed == 0 && self.unswept {
             self.unswept = false;
-            let until = self.taken + taken.len() as u64;
+            let until = self.backlog.taken() + taken.len() as u64;
             for pending in self.waiting.iter_mut().filter(|pending| pending.until.is_none()) {
                 pending.until = Some(until);
             }
@@ -199,118 +213,149 @@ impl Pipeline {
     }
 
     /// Frames and sends for as long as requests may be in flight and their memory is free.
-    fn send(&mut self) {
-        while !self.queue.is_empty() && self.in_flight.len() < self.config.max_in_flight {
-            let batch = self.next_batch();
-            // Span bytes, the heads around them, and an eighth for scopes that come back and back.
-            let room = batch.bytes.max(self.config.batch_bytes);
-            let room = room + room / 8 + self.resource.len() + HEADS;
-            let limits = &self.config.limits;
-            let whole = batch.spans <= limits.max_spans && room <= limits.max_bytes;
-            let sent =
-                if whole { self.send_one(&batch, room) } else { self.send_cut(&batch, room) };
-            if !sent {
+    fn send(&mut self, now: Instant) {
+        self.blocked = false;
+        while !self.backlog.is_empty() {
+            if self.in_flight.len() >= self.config.max_in_flight || !self.send_one(now) {
+                self.blocked = true;
                 break;
             }
         }
     }
 
-    /// Sends the batch as one request, in a buffer that comes back.
-    fn send_one(&mut self, batch: &Batch, room: usize) -> bool {
-        let Some(mut buffer) = self.buffers.take(room) else { return false };
-        let copy = if self.config.compressed {
-            let Some(charge) = self.buffers.charge(room) else { return false };
-            Some(charge)
-        } else {
-            None
-        };
-        let first = self.framed;
-        let mut requests = self.frame(batch, Some(buffer.take())).into_iter();
-        if let Some(request) = requests.next() {
-            let spans = request.spans();
-            if let Ok(framed) = FramedRequest::in_memory(request, |bytes| buffer.put(bytes)) {
-                self.start(first, framed, spans, copy);
-            }
-        }
-        // There are no others, unless scopes have longer heads than anybody gives them.
-        self.start_all(first, requests, None);
-        true
-    }
-
-    /// Sends the batch as several requests, as its size wants.
-    fn send_cut(&mut self, batch: &Batch, room: usize) -> bool {
-        let copies = 1 + usize::from(self.config.compressed);
-        let Some(charge) = self.buffers.charge(copies * room) else { return false };
-        let first = self.framed;
-        let requests = self.frame(batch, None);
-        self.start_all(first, requests, Some(charge));
-        true
-    }
-
-    fn start_all(
-        &mut self,
-        first_buffer: u64,
-        requests: impl IntoIterator<Item = Request>,
-        charge: Option<Arc<Charge>>,
-    ) {
-        for request in requests {
-            let spans = request.spans();
-            self.start(first_buffer, request.into(), spans, charge.clone());
-        }
-    }
-
-    fn start(
-        &mut self,
-        first_buffer: u64,
-        request: FramedRequest,
-        spans: u64,
-        charge: Option<Arc<Charge>>,
-    ) {
-        let tickets = self.core.ledger.tickets(spans);
-        self.in_flight.start(&self.transport, request, Sent { tickets, first_buffer, charge });
-    }
-
-    /// What the next request is made of.
-    fn next_batch(&self) -> Batch {
-        let mut batch = Batch { buffers: 0, bytes: 0, spans: 0 };
-        for buffer in &self.queue {
-            let bytes = batch.bytes + buffer.chunk().bytes().len();
-            let spans = batch.spans + buffer.chunk().len();
-            let full = bytes > self.config.batch_bytes || spans > self.config.limits.max_spans;
-            if batch.buffers > 0 && full {
-                break;
-            }
-            batch = Batch { buffers: batch.buffers + 1, bytes, spans };
-        }
-        batch
-    }
-
-    /// Takes the batch off the queue, and its chunks back to the shards.
-    fn frame(&mut self, batch: &Batch, memory: Option<Vec<u8>>) -> Vec<Request> {
-        let buffers: Vec<Buffer> = self.queue.drain(..batch.buffers).collect();
-        self.framed += batch.buffers as u64;
-        let chunks: Vec<_> = buffers.iter().map(Buffer::chunk).collect();
+    /// Sends the next request. False when its memory is not free.
+    fn send_one(&mut self, now: Instant) -> bool {
+        let limits = self.config.limits.with_prefix(PREFIX);
         let heads = self.core.scopes.heads();
         let scope = |index: u32| heads.get(index as usize).map_or(&[][..], |head| head);
-        let limits = self.config.limits.with_prefix(PREFIX);
-        let mut requests = Vec::with_capacity(1);
-        let mut framer = Framer::new(&self.resource, scope, limits);
-        framer.reuse(memory.unwrap_or_default());
-        framer.frame(&chunks, |request| requests.push(request));
-        self.core.shards.recycle(buffers);
-        requests
+        let framer =
+            |max_bytes| Framer::new(&self.resource, scope, limits.with_max_bytes(max_bytes));
+        let usual = self.config.request_bytes;
+        // Room for the scopes' heads.
+        self.backlog.begin_batch(usual - usual / 8, limits.max_spans);
+        let Some(batch) = self.backlog.batch() else { return true };
+        let framing = framer(limits.max_bytes.min(usual));
+        let Some(mut plan) = batch.plan(&framing) else {
+            // Of chunks without a span.
+            self.backlog.advance(None, &self.core.shards);
+            return true;
+        };
+        let large = batch.is_large();
+        let memory =
+            if large { self.large_memory(plan.len(), batch) } else { self.memory(plan.len()) };
+        let memory = match memory {
+            None if self.in_flight.len() == 0 && !large => {
+                // No request will end and free memory: as much as there is memory for.
+                let Some(smaller) = batch.plan(&framer(self.affordable())) else { return false };
+                plan = smaller;
+                self.memory(plan.len())
+            }
+            memory => memory,
+        };
+        let Some((mut memory, mut copy)) = memory else { return false };
+        let request = batch.write(&framing, &plan, memory.take());
+        let (first_buffer, spans) = (self.backlog.framed(), plan.spans());
+        if large {
+            copy = self.backlog.advance_large(copy, self.copies() * plan.len());
+        } else {
+            self.backlog.advance(plan.next(), &self.core.shards);
+        }
+        let tickets = self.core.ledger.tickets(spans);
+        // Always of its own memory, and with a prefix: were it not, the spans' tickets say so.
+        let Ok(request) = FramedRequest::in_memory(request, |bytes| memory.put(bytes)) else {
+            tickets.dropped(DropReason::Transport);
+            return true;
+        };
+        if self.in_flight.len() == 0 {
+            self.progress = now;
+        }
+        let Some(transport) = &self.transport else { return false };
+        self.in_flight.start(transport, request, Sent { tickets, first_buffer, charge: copy });
+        true
+    }
+
+    /// Memory for a request of `len` bytes, and what its compressed copy is charged; both or none.
+    fn memory(&self, len: usize) -> Option<(RequestMemory, Option<Charge>)> {
+        let charged = || {
+            let copy = match self.copies() {
+                1 => None,
+                _ => Some(self.buffers.charge(len)?),
+            };
+            Some((self.buffers.take(len)?, copy))
+        };
+        charged().or_else(|| {
+            // What is only cached must not keep a request from being made.
+            self.buffers.trim();
+            self.core.shards.trim(0);
+            charged()
+        })
+    }
+
+    /// Memory for the request of a span larger than a chunk, which is charged for it already, but
+    /// for resource and scope. The charge that is returned is for these.
+    fn large_memory(&self, len: usize, batch: &Batch) -> Option<(RequestMemory, Option<Charge>)> {
+        let more = len.saturating_sub(batch.bytes()) * self.copies();
+        let charged = || Some((self.buffers.charge(0)?, self.buffers.charge(more)?));
+        let (none, more) = charged().or_else(|| {
+            self.buffers.trim();
+            self.core.shards.trim(0);
+            charged()
+        })?;
+        Some((RequestMemory::of(len, none), Some(more)))
+    }
+
+    /// Copies of a request that exist at once: itself, and a compressed one.
+    fn copies(&self) -> usize {
+        1 + usize::from(self.encoder.is_some())
+    }
+
+    /// Bytes of a request for which there is memory now.
+    fn affordable(&self) -> usize {
+        let budget = self.core.budget();
+        budget.limit().saturating_sub(budget.charged()) / self.copies()
+    }
+
+    /// Takes memory from what waits and from what is reserved, for spans to come.
+    fn make_room(&mut self, now: Instant) {
+        let budget = self.core.budget().clone();
+        let Reserve { flowing, stalled } = self.config.reserve;
+        let busy = self.in_flight.len() > 0;
+        let reserve = if busy && now >= self.progress + STALLED_AFTER { stalled } else { flowing };
+        if budget.reserve() != reserve {
+            budget.set_reserve(reserve);
+        }
+        // Not only when spans are refused: those that come meanwhile would be lost.
+        if self.blocked && budget.charged() > budget.limit() / 2 {
+            self.backlog.compact();
+        }
+        if !self.core.take_starved() {
+            return;
+        }
+        if self.blocked || self.core.shards.ready() == 0 {
+            // What keeps spans out may sit in open chunks.
+            let mut taken = Vec::new();
+            self.core.shards.sweep(&mut taken);
+            self.backlog.extend(taken);
+        }
+        if self.blocked {
+            self.backlog.compact();
+        } else {
+            self.send(now);
+        }
     }
 
     /// Books the requests that came to an end.
-    fn settle(&mut self) {
-        while let Some((sent, delivery)) = self.in_flight.try_next() {
-            self.account.book(sent.tickets, delivery);
+    fn settle(&mut self, now: Instant) {
+        while let Some((sent, end)) = self.in_flight.try_next() {
+            if self.account.book(sent.tickets, end) {
+                self.progress = now;
+            }
         }
     }
 
     /// Answers who waits. True when the worker's work is over.
-    fn finish_commands(&mut self, now: Instant) -> bool {
-        let settled = self.in_flight.settled_before(self.framed);
+    async fn finish_commands(&mut self, now: Instant) -> bool {
+        let settled = self.in_flight.settled_before(self.backlog.framed());
         let mut shut_down = None;
         let mut index = 0;
         while let Some(pending) = self.waiting.get(index) {
@@ -326,7 +371,8 @@ impl Pipeline {
             }
         }
         let Some((command, done)) = shut_down else { return false };
-        self.give_up();
+        self.give_up().await;
+        self.finished = true;
         // Last word before the thread ends: what was lost is told by now.
         self.account.tell_rest();
         command.done.complete(done);
@@ -334,7 +380,15 @@ impl Pipeline {
     }
 
     /// Accounts for everything that has no outcome yet.
-    fn give_up(&mut self) {
+    async fn give_up(&mut self) {
+        self.in_flight.cancel().await;
+        self.settle(Instant::now());
+        self.account_lost(DropReason::ShutdownDeadline, DropReason::AmbiguousShutdown);
+    }
+
+    /// Takes what is left everywhere: `waiting` is the reason for what never left, `sent` for what
+    /// did.
+    fn account_lost(&mut self, waiting: DropReason, sent: DropReason) {
         let mut left = Vec::new();
         // Closed before: a thread still in its slot is a few stores from leaving it.
         for _ in 0..LAST_SWEEPS {
@@ -343,22 +397,21 @@ impl Pipeline {
             }
             std::thread::yield_now();
         }
-        left.extend(self.queue.drain(..));
-        let spans: usize = left.iter().map(|buffer| buffer.chunk().len()).sum();
-        self.core.ledger.tickets(spans as u64).dropped(DropReason::ShutdownDeadline);
-        for sent in self.in_flight.abandon() {
-            sent.tickets.dropped(DropReason::ShutdownDeadline);
+        self.backlog.extend(left);
+        self.core.ledger.tickets(self.backlog.spans()).dropped(waiting);
+        self.backlog.clear();
+        for request in self.in_flight.abandon() {
+            request.tickets.dropped(sent);
         }
     }
 
     /// Until woken, until a request ends, or until something is due.
     async fn wait(&mut self, signal: &mut Signal) {
         let now = Instant::now();
-        let blocked = !self.queue.is_empty();
         let mut until = match self.schedule.poll(now, self.core.shards.ready()) {
             Step::WaitUntil(instant) => instant,
             // Due already, but nothing more can be sent before a request ends.
-            _ if blocked => now + self.config.schedule.tick,
+            _ if self.blocked => now + self.config.schedule.tick,
             _ => now,
         };
         if self.unswept {
@@ -374,13 +427,41 @@ impl Pipeline {
             return;
         }
         let mut ended = pin!(self.in_flight.ended());
-        let mut rung = pin!(signal.wait_until(until.into()));
-        self.rung = poll_fn(|cx| match ended.as_mut().poll(cx) {
+        let mut notified = pin!(signal.wait_until(until.into()));
+        self.notified = poll_fn(|cx| match ended.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(false),
-            Poll::Pending => rung.as_mut().poll(cx).map(|woke| woke == Woke::Woken),
+            Poll::Pending => notified.as_mut().poll(cx).map(|woke| woke == Woke::Woken),
         })
         .await;
     }
+}
+
+impl Drop for Pipeline {
+    /// The end of the worker: by a shutdown, or by a panic that nothing else caught.
+    fn drop(&mut self) {
+        if !self.finished {
+            self.core.leave_running(Phase::WorkerGone);
+            self.core.shards.close();
+            self.account_lost(DropReason::WorkerUnavailable, DropReason::ExporterPanic);
+            self.account.worker_died();
+        }
+        // Somebody may keep a span, and with it the core, for long: it is to hold little.
+        self.core.shards.release();
+        self.buffers.trim();
+        if let Err(panic) = self.core.forget_sampler() {
+            self.account.user_code_panicked("the sampler's drop", &panic);
+        }
+        let transport = self.transport.take();
+        if let Err(panic) = catch_panic(|| drop(transport)) {
+            self.account.user_code_panicked("the sink's drop", &panic);
+        }
+    }
+}
+
+/// What compression takes besides the copy it makes.
+pub(crate) fn encoder_bytes(transport: &Transport) -> usize {
+    const MESSAGE: usize = 1 << 20;
+    transport.compressed_bound(MESSAGE).saturating_sub(MESSAGE)
 }
 
 /// Between two ticks of the sampler.
@@ -389,7 +470,7 @@ const TICK: Duration = Duration::from_millis(100);
 const RETRY_SWEEP: Duration = Duration::from_millis(1);
 /// Chunks kept for reuse by a process that makes no spans.
 const KEEP_IDLE_CHUNKS: usize = 4;
-/// Room for the heads of scopes in a request's charge.
-const HEADS: usize = 4096;
+/// How long no request may be accepted before memory that is reserved for them goes to spans.
+const STALLED_AFTER: Duration = Duration::from_secs(1);
 /// Tries to get into every slot at the very end.
 const LAST_SWEEPS: usize = 1000;

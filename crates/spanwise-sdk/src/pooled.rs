@@ -1,7 +1,9 @@
 //! Pooled spans, finished into the pipeline: data that was collected elsewhere, or late.
 
+use crate::core::Phase;
 use crate::host::SdkHost;
 use crate::ids;
+use crate::suppression::is_suppressed;
 use crate::tracer::{RANDOM, Tracer};
 use opentelemetry::trace::SpanContext;
 use spanwise_ledger::Note;
@@ -13,7 +15,7 @@ use spanwise_wire::write::{
     SpanWriter, Value as WireValue,
 };
 use spanwise_wire::{SpanKind, SpanMeta, StatusCode};
-use spanwise_worker::clock;
+use spanwise_worker::{catch_panic, clock};
 use std::sync::LazyLock;
 
 /// What became of a pooled span.
@@ -24,7 +26,7 @@ pub enum Finished {
     Recorded,
     /// It is not sampled, and counted as that.
     SampledOut,
-    /// The SDK is disabled.
+    /// The SDK is disabled, or was shut down before the span started.
     Disabled,
 }
 
@@ -56,7 +58,7 @@ impl Tracer {
         span.reset();
         span.name.push_str(name);
         span.kind = kind;
-        if self.core.disabled {
+        if !self.core.is_running() {
             return false;
         }
         let parent = parent.filter(|parent| parent.is_valid());
@@ -70,7 +72,7 @@ impl Tracer {
             span.parent_span_id = parent.span_id().to_bytes();
             span.parent_is_remote = parent.is_remote();
         }
-        let sampled = self.decide(span, name, parent);
+        let sampled = !is_suppressed() && self.decide(span, name, parent);
         let flags = parent.map_or(RANDOM, SpanContext::trace_flags);
         span.trace_flags = flags.with_sampled(sampled).to_u8();
         span.start_unix_nanos = clock::unix_nanos();
@@ -88,22 +90,28 @@ impl Tracer {
             attributes: &ApiAttributes(&[]),
             host: &SdkHost,
         };
-        self.core.sampler.decide(&offer, |decision| {
-            if decision.malformed {
-                self.core.ledger.note(Note::InvalidTraceState, 1);
-            }
-            if decision.presumed {
-                self.core.ledger.note(Note::PresumedRandomness, 1);
-            }
-            let inherited = parent.map(SpanContext::trace_state);
-            let edited = trace_state_of(inherited, &offer, &decision);
-            if let Some(trace_state) = edited.as_ref().or(inherited) {
-                span.trace_state.push_str(&trace_state.header());
-            }
-            for (key, value) in decision.annotations.attributes() {
-                span.set_attribute(key.to_owned(), owned(value));
-            }
-            decision.sampled
+        let asked = catch_panic(|| {
+            self.core.sampler.decide(&offer, |decision| {
+                if decision.malformed {
+                    self.core.ledger.note(Note::InvalidTraceState, 1);
+                }
+                if decision.presumed {
+                    self.core.ledger.note(Note::PresumedRandomness, 1);
+                }
+                let inherited = parent.map(SpanContext::trace_state);
+                let edited = trace_state_of(inherited, &offer, &decision);
+                if let Some(trace_state) = edited.as_ref().or(inherited) {
+                    span.trace_state.push_str(&trace_state.header());
+                }
+                for (key, value) in decision.annotations.attributes() {
+                    span.set_attribute(key.to_owned(), owned(value));
+                }
+                decision.sampled
+            })
+        });
+        asked.unwrap_or_else(|_| {
+            self.core.ledger.note(Note::SamplerPanicked, 1);
+            parent.is_some_and(SpanContext::is_sampled)
         })
     }
 
@@ -119,10 +127,10 @@ impl Tracer {
     /// Its fields are written to bytes here, all at once; no allocation once warm.
     pub fn finish_pooled(&self, span: &PooledSpan) -> Result<Finished, FinishError> {
         let core = &self.core;
-        if core.disabled {
+        let trace_id = u128::from_be_bytes(span.trace_id);
+        if !core.is_running() && (core.phase() == Phase::Disabled || trace_id == 0) {
             return Ok(Finished::Disabled);
         }
-        let trace_id = u128::from_be_bytes(span.trace_id);
         let span_id = u64::from_be_bytes(span.span_id);
         if trace_id == 0 {
             return Err(FinishError::NoTraceId);

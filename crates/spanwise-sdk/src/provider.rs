@@ -1,14 +1,15 @@
 //! The provider: hands out tracers, flushes, shuts down.
 
 use crate::config::Builder;
-use crate::core::Core;
+use crate::core::{Core, Phase};
+use crate::diagnostics::Reporter;
 use crate::pipeline::{Command, CommandKind, Inbox};
 use crate::report::{FlushError, Report};
 use crate::tracer::Tracer;
 use opentelemetry::{InstrumentationScope, global};
-use spanwise_ledger::{DropReason, Snapshot};
+use spanwise_ledger::Snapshot;
 use spanwise_sampling::Sampler;
-use spanwise_worker::{State, Worker, completion};
+use spanwise_worker::{Worker, completion, deadline};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -16,8 +17,10 @@ use std::time::{Duration, Instant};
 
 /// A tracer provider: the native pipeline behind the OpenTelemetry API.
 ///
-/// Clones share one pipeline. When the last clone and the last tracer made by it are gone, the
-/// pipeline is shut down as by [`shutdown`](Self::shutdown) with the configured timeout.
+/// Clones share one pipeline. When the last clone and the last tracer made by it are dropped, the
+/// pipeline is told to shut down within the configured timeout, and the drop returns at once: it may
+/// run under somebody's lock. To know that all is sent, or when the program ends, call
+/// [`shutdown`](Self::shutdown) or keep a [`Guard`].
 ///
 /// ```no_run
 /// use spanwise_sdk::Spanwise;
@@ -40,6 +43,7 @@ pub(crate) struct Handle {
     inbox: Arc<Inbox>,
     /// `None` when the provider is disabled.
     worker: Option<Worker>,
+    reporter: Reporter,
     shut_down: AtomicBool,
     shutdown_timeout: Duration,
 }
@@ -54,10 +58,12 @@ impl Spanwise {
         core: Arc<Core>,
         inbox: Arc<Inbox>,
         worker: Option<Worker>,
+        reporter: Reporter,
         shutdown_timeout: Duration,
     ) -> Self {
         let shut_down = AtomicBool::new(false);
-        Self { handle: Arc::new(Handle { core, inbox, worker, shut_down, shutdown_timeout }) }
+        let handle = Handle { core, inbox, worker, reporter, shut_down, shutdown_timeout };
+        Self { handle: Arc::new(handle) }
     }
 
     /// A tracer of the scope `name`. For versions and attributes see
@@ -79,16 +85,19 @@ impl Spanwise {
     /// spanwise.set_sampler(Sampler::probability(0.01)?.parent_based());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// Does nothing in a forked child and after a shutdown.
     pub fn set_sampler(&self, sampler: impl Into<Sampler>) {
-        self.handle.core.sampler.set(sampler);
+        if self.handle.core.is_running() {
+            self.handle.core.sampler.set(sampler);
+        }
     }
 
     /// Bytes that ended spans hold on their way, requests included: now, and at most so far. The
-    /// budget is never exceeded; the second number may be a little high, as it adds two peaks.
+    /// budget is never exceeded.
     pub fn buffered_bytes(&self) -> (usize, usize) {
-        let Core { shards, requests, .. } = &*self.handle.core;
-        let chunks = shards.budget();
-        (chunks.charged() + requests.charged(), chunks.peak() + requests.peak())
+        let budget = self.handle.core.budget();
+        (budget.charged(), budget.peak())
     }
 
     /// Sends all spans that ended before this call, and waits until each has its outcome.
@@ -107,7 +116,8 @@ impl Spanwise {
     /// Takes no more spans, sends what there is, and stops the worker.
     ///
     /// Works from any thread, inside or outside of any async runtime, and returns by `timeout`.
-    /// Spans that end afterwards are counted as `after_shutdown`.
+    /// Spans that were started before and end afterwards are counted as `after_shutdown`; tracers
+    /// start none from then on (specification, *Shutdown*): contexts pass through.
     ///
     /// # Errors
     /// See [`FlushError`]; the provider is shut down all the same.
@@ -117,7 +127,9 @@ impl Spanwise {
 
     fn tracer_of(&self, scope: &InstrumentationScope) -> Tracer {
         let core = &self.handle.core;
-        Tracer::new(core.clone(), core.scopes.index(scope), scope.name(), self.handle.clone())
+        // The table's lock may have been copied while it was held.
+        let index = if core.is_forked() { 0 } else { core.scopes.index(scope, &core.ledger) };
+        Tracer::new(core.clone(), index, scope.name(), self.handle.clone())
     }
 }
 
@@ -131,10 +143,9 @@ impl opentelemetry::trace::TracerProvider for Spanwise {
 
 impl Handle {
     fn shutdown(&self, timeout: Duration) -> Result<Report, FlushError> {
-        if self.shut_down.swap(true, SeqCst) {
+        if !self.begin_shutdown() {
             return Err(FlushError::AlreadyShutdown);
         }
-        self.core.shards.close();
         let started = Instant::now();
         let result = self.run(CommandKind::Shutdown, timeout);
         if let Some(worker) = &self.worker
@@ -142,9 +153,19 @@ impl Handle {
         {
             // It has nothing left to do; waiting makes "shut down" mean that the thread is gone.
             let left = timeout.saturating_sub(started.elapsed()).max(THREAD_EXIT);
-            worker.join_until(Instant::now() + left);
+            worker.join_until(deadline(Instant::now(), left));
         }
         result
+    }
+
+    /// Ends recording, once: false when somebody did before.
+    fn begin_shutdown(&self) -> bool {
+        if self.shut_down.swap(true, SeqCst) {
+            return false;
+        }
+        self.core.leave_running(Phase::ShutDown);
+        self.core.shards.close();
+        true
     }
 
     fn run(&self, kind: CommandKind, timeout: Duration) -> Result<Report, FlushError> {
@@ -162,20 +183,23 @@ impl Handle {
         };
         let Some(worker) = &self.worker else { return Ok(report()) };
         if worker.is_current_thread() {
+            self.hand_over(kind, timeout);
             return Err(FlushError::OnWorkerThread);
         }
         if worker.is_forked_child() {
             return Err(FlushError::WorkerGone);
         }
-        // A timeout of centuries is "as long as it takes".
-        let deadline = started + timeout.min(FOREVER);
+        let until = deadline(started, timeout);
         let (done, waiter) = completion();
-        if !self.inbox.send(Command { kind, deadline, done }) {
+        if !self.inbox.send(Command { kind, deadline: until, done }) {
             return Err(self.gone());
         }
         worker.wake();
         // The worker keeps the deadline itself and then says so; this wait is the second line.
-        match waiter.wait_until(deadline + GRACE) {
+        let answer = waiter.wait_until(deadline(until, GRACE));
+        // What was lost is reported by now, unless the handler is slow.
+        self.reporter.flush(timeout.saturating_sub(started.elapsed()).min(LAST_WORDS));
+        match answer {
             Some(true) => Ok(report()),
             Some(false) => Err(FlushError::Timeout(Box::new(report()))),
             None if waiter.is_gone() => Err(self.gone()),
@@ -183,29 +207,38 @@ impl Handle {
         }
     }
 
-    /// The worker has ended: by a shutdown, or before its time.
-    fn gone(&self) -> FlushError {
-        if self.worker.as_ref().is_some_and(|worker| worker.state() == State::Panicked) {
-            self.bury();
-            return FlushError::WorkerGone;
+    /// Gives the worker a command that nobody waits for.
+    fn hand_over(&self, kind: CommandKind, timeout: Duration) {
+        let Some(worker) = &self.worker else { return };
+        if worker.is_forked_child() {
+            return;
         }
-        FlushError::AlreadyShutdown
+        let (done, _nobody) = completion();
+        let deadline = deadline(Instant::now(), timeout);
+        if self.inbox.send(Command { kind, deadline, done }) {
+            worker.wake();
+        }
     }
 
-    /// Accounts for what a dead worker left behind.
-    fn bury(&self) {
-        self.core.shards.close();
-        let mut left = Vec::new();
-        self.core.shards.sweep(&mut left);
-        let spans: usize = left.iter().map(|buffer| buffer.chunk().len()).sum();
-        self.core.ledger.dropped(DropReason::WorkerUnavailable, spans as u64);
+    /// The worker has ended: by a shutdown, or before its time.
+    fn gone(&self) -> FlushError {
+        match self.core.phase() {
+            Phase::WorkerGone => FlushError::WorkerGone,
+            _ => FlushError::AlreadyShutdown,
+        }
     }
 }
 
 impl Drop for Handle {
+    /// Hands over and returns: whoever drops the last handle may hold a lock that others wait for,
+    /// as the API does when the global provider is replaced.
     fn drop(&mut self) {
-        // An error is an earlier shutdown, or losses that the ledger has and diagnostics told.
-        let _ = self.shutdown(self.shutdown_timeout);
+        if self.begin_shutdown() {
+            self.hand_over(CommandKind::Shutdown, self.shutdown_timeout);
+        }
+        if self.worker.is_none() {
+            let _ = self.core.forget_sampler();
+        }
     }
 }
 
@@ -214,14 +247,15 @@ impl fmt::Debug for Spanwise {
         f.debug_struct("Spanwise")
             .field("sampler", &self.handle.core.sampler)
             .field("limits", &self.handle.core.limits)
-            .field("disabled", &self.handle.core.disabled)
+            .field("phase", &self.handle.core.phase())
             .finish_non_exhaustive()
     }
 }
 
 /// A provider that is also the global one, shut down when this is dropped.
 ///
-/// Keep it for as long as the program should trace; `let _ = …` would drop it at once.
+/// Keep it for as long as the program should trace; `let _ = …` would drop it at once. Its drop
+/// waits, at most for the configured shutdown timeout, until all spans are sent.
 #[must_use = "dropping the guard shuts tracing down"]
 #[derive(Debug)]
 pub struct Guard {
@@ -264,8 +298,8 @@ impl Drop for Guard {
 }
 
 /// How long the worker may overrun a deadline it has been told before nobody waits for it.
-const GRACE: Duration = Duration::from_millis(30);
+const GRACE: Duration = Duration::from_millis(50);
 /// How long a thread with nothing to do may take to end.
 const THREAD_EXIT: Duration = Duration::from_millis(20);
-/// Far beyond any process, and far from overflowing an `Instant`.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// How long a flush waits for the handler of reports, which may be slow.
+const LAST_WORDS: Duration = Duration::from_millis(200);

@@ -1,7 +1,8 @@
 //! Instrumentation scopes: each encoded once, spans carry its index.
 
 use opentelemetry::InstrumentationScope;
-use spanwise_wire::write::encode_scope;
+use spanwise_ledger::{Ledger, Note};
+use spanwise_wire::write::{encode_scope, truncate};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -27,15 +28,10 @@ impl Scopes {
     /// The index of `scope`, the same each time for equal scopes.
     ///
     /// Scope names are meant to be few. Should a program make them up without end, those beyond
-    /// `MAX_SCOPES` share the first one's index rather than grow the table.
-    pub(crate) fn index(&self, scope: &InstrumentationScope) -> u32 {
-        let head: Arc<[u8]> = encode_scope(
-            scope.name(),
-            scope.version().unwrap_or_default(),
-            pairs(scope.attributes()),
-            scope.schema_url().unwrap_or_default(),
-        )
-        .into();
+    /// `MAX_SCOPES` share the first one's index rather than grow the table. A scope that takes more
+    /// than `MAX_SCOPE_BYTES` is cut: its texts are, and its attributes are left out and counted.
+    pub(crate) fn index(&self, scope: &InstrumentationScope, ledger: &Ledger) -> u32 {
+        let head = encoded(scope, ledger);
         let known = self.table.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(&index) = known.indices.get(&head) {
             return index;
@@ -60,6 +56,31 @@ impl Scopes {
     }
 }
 
+fn encoded(scope: &InstrumentationScope, ledger: &Ledger) -> Arc<[u8]> {
+    let version = scope.version().unwrap_or_default();
+    let schema_url = scope.schema_url().unwrap_or_default();
+    let texts = [scope.name(), version, schema_url].map(str::len).iter().sum::<usize>();
+    if texts <= MAX_SCOPE_BYTES {
+        let attributes = pairs(scope.attributes());
+        let head = encode_scope(scope.name(), version, attributes, schema_url);
+        if head.len() <= MAX_SCOPE_BYTES {
+            return head.into();
+        }
+    }
+    let left_out = scope.attributes().count() as u64;
+    if left_out > 0 {
+        ledger.note(Note::DroppedAttributes, left_out);
+    }
+    let [name, version, schema_url] =
+        [scope.name(), version, schema_url].map(|text| truncate(text, MAX_SCOPE_CHARS));
+    let none: [(&str, &str); 0] = [];
+    encode_scope(name, version, none, schema_url).into()
+}
+
+/// What the head of a scope takes in every request that has spans of it.
+const MAX_SCOPE_BYTES: usize = 8 * 1024;
+/// Characters, of up to four bytes, that three texts keep when they are cut.
+const MAX_SCOPE_CHARS: usize = 512;
 /// Scopes at most.
 const MAX_SCOPES: usize = 4096;
 
@@ -74,7 +95,7 @@ mod tests {
         let versioned = InstrumentationScope::builder("a").with_version("1").build();
         let indices: Vec<_> = [named("a"), named("b"), named("a"), versioned]
             .iter()
-            .map(|scope| scopes.index(scope))
+            .map(|scope| scopes.index(scope, &Ledger::new()))
             .collect();
         assert_eq!(indices, [0, 1, 0, 2]);
         assert_eq!(scopes.heads().len(), 3);
@@ -84,7 +105,8 @@ mod tests {
     fn the_table_is_bounded() {
         let scopes = Scopes::default();
         for i in 0..MAX_SCOPES + 10 {
-            scopes.index(&InstrumentationScope::builder(format!("scope {i}")).build());
+            let scope = InstrumentationScope::builder(format!("scope {i}")).build();
+            scopes.index(&scope, &Ledger::new());
         }
         assert_eq!(scopes.heads().len(), MAX_SCOPES);
     }

@@ -1,22 +1,23 @@
 //! The tracer: decides, names, times.
 
-use crate::core::Core;
+use crate::core::{Core, Phase};
 use crate::host::SdkHost;
 use crate::ids;
 use crate::provider::Handle;
 use crate::span::{Beginning, Identity, Span};
+use crate::suppression::is_suppressed;
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanContext, SpanKind as ApiKind, TraceContextExt, TraceFlags,
     TraceState,
 };
 use opentelemetry::{Context, KeyValue};
-use spanwise_ledger::Note;
+use spanwise_ledger::{DropReason, Note};
 use spanwise_sampling::trace_state::OT;
 use spanwise_sampling::{
     ApiAttributes, Decision, Offer, Quick, Randomness, parent_of, trace_state_of,
 };
 use spanwise_wire::SpanKind;
-use spanwise_worker::clock;
+use spanwise_worker::{catch_panic, clock};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -62,12 +63,18 @@ impl Tracer {
     /// Starts a span of a new trace.
     #[inline]
     pub fn root(&self, name: &str, kind: SpanKind) -> Span {
+        if is_suppressed() {
+            return suppressed();
+        }
         self.begin(name, kind, None, None, &None)
     }
 
     /// Starts a span below `parent`; an invalid parent makes a new trace.
     #[inline]
     pub fn child(&self, name: &str, kind: SpanKind, parent: &SpanContext) -> Span {
+        if is_suppressed() {
+            return suppressed();
+        }
         self.begin(name, kind, Some(parent), None, &None)
     }
 
@@ -81,8 +88,8 @@ impl Tracer {
         attributes: &Option<Vec<KeyValue>>,
     ) -> Span {
         let core = &self.core;
-        if core.disabled {
-            return Self::pass_through(parent);
+        if !core.is_running() {
+            return self.pass_through(parent);
         }
         let parent = parent.filter(|parent| parent.is_valid() || self.is_no_parent(parent));
         let (trace_id, span_id) = match parent {
@@ -172,23 +179,30 @@ impl Tracer {
             attributes: &attributes,
             host: &SdkHost,
         };
-        self.core.sampler.decide(&offer, |decision| {
-            let Decision { sampled, malformed, presumed, annotations, .. } = decision;
-            if malformed {
-                self.core.ledger.note(Note::InvalidTraceState, 1);
-            }
-            if presumed {
-                self.core.ledger.note(Note::PresumedRandomness, 1);
-            }
-            // What is recorded and not kept has nobody who would read it here.
-            let mut span = match trace_state_of(state, &offer, &decision) {
-                Some(edited) => begin(sampled).with_trace_state(edited),
-                None => inheriting(begin(sampled), state),
-            };
-            for (key, value) in annotations.attributes() {
-                span.attribute(key, value);
-            }
-            span
+        let asked = catch_panic(|| {
+            self.core.sampler.decide(&offer, |decision| {
+                let Decision { sampled, malformed, presumed, annotations, .. } = decision;
+                if malformed {
+                    self.core.ledger.note(Note::InvalidTraceState, 1);
+                }
+                if presumed {
+                    self.core.ledger.note(Note::PresumedRandomness, 1);
+                }
+                // What is recorded and not kept has nobody who would read it here.
+                let mut span = match trace_state_of(state, &offer, &decision) {
+                    Some(edited) => begin(sampled).with_trace_state(edited),
+                    None => inheriting(begin(sampled), state),
+                };
+                for (key, value) in annotations.attributes() {
+                    span.attribute(key, value);
+                }
+                span
+            })
+        });
+        asked.unwrap_or_else(|_| {
+            // A sampler of the user's: its panic must not become the caller's.
+            self.core.ledger.note(Note::SamplerPanicked, 1);
+            inheriting(begin(parent.is_some_and(|parent| parent.is_sampled())), state)
         })
     }
 
@@ -201,9 +215,14 @@ impl Tracer {
         false
     }
 
-    /// `OTEL_SDK_DISABLED`: the parent's context passes through.
+    /// Disabled or shut down: the parent's context passes through. So it does without a worker, in
+    /// a forked child for one, where a span is lost from the start.
     #[cold]
-    fn pass_through(parent: Option<&SpanContext>) -> Span {
+    fn pass_through(&self, parent: Option<&SpanContext>) -> Span {
+        if self.core.phase() == Phase::WorkerGone {
+            self.core.ledger.started();
+            self.core.ledger.dropped(DropReason::WorkerUnavailable, 1);
+        }
         Span::carrying(parent.cloned().unwrap_or(SpanContext::NONE))
     }
 }
@@ -215,7 +234,7 @@ impl opentelemetry::trace::Tracer for Tracer {
     #[inline(always)]
     fn build_with_context(&self, builder: SpanBuilder, parent_cx: &Context) -> Span {
         if parent_cx.is_telemetry_suppressed() {
-            return Span::carrying(SpanContext::NONE);
+            return suppressed();
         }
         let parent_span = parent_cx.has_active_span().then(|| parent_cx.span());
         let parent = parent_span.as_ref().map(|span| span.span_context());
@@ -234,6 +253,12 @@ impl opentelemetry::trace::Tracer for Tracer {
         }
         span
     }
+}
+
+/// The context suppresses telemetry.
+#[cold]
+fn suppressed() -> Span {
+    Span::carrying(SpanContext::NONE)
 }
 
 /// The span with its parent's trace state, if that has one.

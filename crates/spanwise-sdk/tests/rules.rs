@@ -392,10 +392,50 @@ fn spans_after_shutdown_are_counted() {
     bench.spanwise.shutdown(support::LONG).unwrap();
     assert_eq!(bench.spanwise.ledger().in_flight, 1);
     drop(open);
-    drop(tracer.start("late"));
     let ledger = bench.spanwise.ledger();
     settled(&ledger);
-    assert_eq!(ledger.dropped(DropReason::AfterShutdown), 2);
+    assert_eq!(ledger.dropped(DropReason::AfterShutdown), 1);
+}
+
+/// Specification, *Shutdown*: no-op tracers from then on, also those made before.
+#[test]
+fn tracers_are_no_op_after_shutdown() {
+    let bench = bench(|builder| builder);
+    let tracer = bench.spanwise.tracer("rules");
+    let parent = tracer.start("before");
+    let context = parent.span_context().clone();
+    drop(parent);
+    let before = bench.spanwise.shutdown(support::LONG).unwrap().ledger;
+    for tracer in [tracer, bench.spanwise.tracer("made later")] {
+        let mut root = tracer.start("root");
+        root.set_attribute(KeyValue::new("key", "value"));
+        assert!(!root.is_recording() && !root.span_context().is_valid());
+        let native = tracer.root("root", spanwise_sdk::SpanKind::Internal);
+        assert!(!native.is_recording() && !native.context().is_valid());
+        let child = tracer.child("child", spanwise_sdk::SpanKind::Internal, &context);
+        assert!(!child.is_recording());
+        assert_eq!(child.context(), &context, "a context passes through");
+    }
+    assert_eq!(bench.spanwise.ledger(), before, "nothing is counted");
+}
+
+/// Suppression holds for the tracer's own methods too.
+#[test]
+fn suppressed_telemetry_makes_no_native_span() {
+    let bench = bench(|builder| builder);
+    let tracer = bench.spanwise.tracer("rules");
+    let parent = tracer.root("parent", spanwise_sdk::SpanKind::Internal);
+    {
+        let _suppressed = Context::enter_telemetry_suppressed_scope();
+        let root = tracer.root("root", spanwise_sdk::SpanKind::Internal);
+        let child = tracer.child("child", spanwise_sdk::SpanKind::Internal, parent.context());
+        assert!(!root.is_recording() && !child.is_recording());
+    }
+    parent.finish();
+    drop(tracer.root("after", spanwise_sdk::SpanKind::Internal));
+    let names: Vec<_> = spans(&bench.finish()).map(|span| span.name.clone()).collect();
+    assert_eq!(names, ["parent", "after"]);
+    assert_eq!(bench.spanwise.ledger().created, 2);
 }
 
 #[test]

@@ -117,6 +117,18 @@ pub struct Position {
     offset: usize,
 }
 
+impl Position {
+    /// Spans of `chunks` from here on.
+    pub fn spans_left(&self, chunks: &[&Chunk]) -> usize {
+        let mut left = chunks.iter().skip(self.chunk);
+        let first = left.next().map_or(0, |chunk| match self.offset {
+            0 => chunk.len(),
+            offset => chunk.spans_from(offset).count(),
+        });
+        first + left.map(|chunk| chunk.len()).sum::<usize>()
+    }
+}
+
 /// A request that is decided and not written yet: its exact length is known before memory is
 /// taken for it.
 #[derive(Debug)]

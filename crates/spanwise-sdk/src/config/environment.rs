@@ -1,6 +1,6 @@
 //! `OTEL_*` variables: read by name, parsed, and complained about.
 
-use crate::diagnostics::{Diagnostic, Handler, tell};
+use crate::diagnostics::{Diagnostic, Reporter};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// (specification, *Parsing empty value*, *Numeric value*, *Enum value*).
 pub(crate) struct Environment {
     lookup: Lookup,
-    handler: Handler,
+    reporter: Reporter,
 }
 
 impl Environment {
-    pub(crate) fn new(lookup: Lookup, handler: Handler) -> Self {
-        Self { lookup, handler }
+    pub(crate) fn new(lookup: Lookup, reporter: Reporter) -> Self {
+        Self { lookup, reporter }
     }
 
     /// The first of `names` that is set, with its name.
@@ -52,13 +52,6 @@ impl Environment {
         self.parsed(names, "a whole number, 0 or more", |value| value.parse().ok())
     }
 
-    /// A count of at least one.
-    pub(crate) fn positive(&self, names: &[&'static str]) -> Option<u64> {
-        self.parsed(names, "a whole number, 1 or more", |value| {
-            value.parse().ok().filter(|&count| count > 0)
-        })
-    }
-
     /// A duration, given in milliseconds.
     pub(crate) fn millis(&self, names: &[&'static str]) -> Option<Duration> {
         self.parsed(names, "milliseconds, 1 or more", |value| {
@@ -77,14 +70,11 @@ impl Environment {
 
     /// Says that a value is not used.
     pub(crate) fn ignore(&self, setting: &str, value: &str, accepted: &str) {
-        tell(
-            &self.handler,
-            &Diagnostic::SettingIgnored {
-                setting: setting.to_owned(),
-                value: shown(value),
-                accepted: accepted.to_owned(),
-            },
-        );
+        self.reporter.report(Diagnostic::SettingIgnored {
+            setting: setting.to_owned(),
+            value: shown(value),
+            accepted: accepted.to_owned(),
+        });
     }
 }
 

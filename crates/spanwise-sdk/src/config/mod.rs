@@ -3,26 +3,25 @@
 mod environment;
 mod error;
 mod exporter;
+mod ranges;
 mod resource;
 mod sampling;
 
 pub use error::BuildError;
 
-use crate::core::{Core, OnFull};
-use crate::diagnostics::{Diagnostic, Diagnostics, Handler, to_stderr};
-use crate::pipeline::{Inbox, Pipeline, PipelineConfig, RemoteSampling};
+use crate::core::{Core, OnFull, Phase};
+use crate::diagnostics::{Diagnostic, Diagnostics, Handler, Reporter, to_stderr};
+use crate::pipeline::{Inbox, Pipeline, PipelineConfig, RemoteSampling, Reserve, encoder_bytes};
 use crate::provider::{Guard, Spanwise};
-use crate::scopes::Scopes;
 use environment::{Environment, Lookup};
 use opentelemetry::{Context, KeyValue};
 use resource::Resource;
 use spanwise_batch::{Budget, ScheduleConfig, Shards, ShardsConfig};
-use spanwise_ledger::Ledger;
 use spanwise_sampling::{Live, RemoteSettings, Sampler};
 use spanwise_transport::{Compression, Protocol, Sink, Transport};
 use spanwise_wire::{RequestLimits, SpanLimits};
-use spanwise_worker::Worker;
-use std::sync::{Arc, OnceLock};
+use spanwise_worker::{Worker, fork};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Configures a [`Spanwise`].
@@ -172,15 +171,15 @@ impl Builder {
     }
 
     /// Bytes that ended spans may take on their way, requests included
-    /// (`SPANWISE_BUDGET_BYTES`). Default 16 MiB, at least 1 MiB. Whatever the number of threads
-    /// or the size of spans, no more is held.
+    /// (`SPANWISE_BUDGET_BYTES`). Default 16 MiB, 1 MiB to 16 GiB. Whatever the number of threads
+    /// or the size of spans, no more is held. With gzip 384 KiB of it are the encoder's.
     pub fn with_budget_bytes(mut self, bytes: usize) -> Self {
         self.budget_bytes = Some(bytes);
         self
     }
 
     /// The time an ended span waits at most before it is sent (`OTEL_BSP_SCHEDULE_DELAY`).
-    /// Default 1 s.
+    /// Default 1 s, at least 1 ms.
     pub fn with_max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = Some(delay);
         self
@@ -193,13 +192,14 @@ impl Builder {
         self
     }
 
-    /// Spans of a request at most (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`). Default 8,192.
+    /// Spans of a request at most (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`). Default 8,192, 1 to
+    /// 1,048,576.
     pub fn with_max_request_spans(mut self, spans: usize) -> Self {
         self.max_request_spans = Some(spans);
         self
     }
 
-    /// Requests on their way at once. Default 4.
+    /// Requests on their way at once, and so connections over HTTP/1.1. Default 4, 1 to 64.
     pub fn with_max_in_flight(mut self, requests: usize) -> Self {
         self.max_in_flight = Some(requests);
         self
@@ -228,6 +228,9 @@ impl Builder {
 
     /// Is told of losses, failed requests and ignored settings, at most twice a minute for each
     /// kind. Default: a line on standard error.
+    ///
+    /// Runs on a thread of its own, which it may block: then the latest 32 reports wait, older ones
+    /// are counted. `build`, flushes and shutdowns wait for it, 200 ms at most.
     pub fn with_diagnostics(
         mut self,
         handler: impl Fn(&Diagnostic) + Send + Sync + 'static,
@@ -241,35 +244,46 @@ impl Builder {
     /// # Errors
     /// See [`BuildError`].
     pub fn build(mut self) -> Result<Spanwise, BuildError> {
-        let handler = self.handler.take().unwrap_or_else(to_stderr);
+        // Before anything is drawn that must differ between processes.
+        fork::watch();
+        let reporter = Reporter::new(self.handler.take().unwrap_or_else(to_stderr));
+        let built = self.build_with(&reporter);
+        reporter.flush(REPORTED_WITHIN);
+        built
+    }
+
+    fn build_with(mut self, reporter: &Reporter) -> Result<Spanwise, BuildError> {
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
-        let environment = Environment::new(lookup, handler.clone());
+        let environment = Environment::new(lookup, reporter.clone());
         let shutdown_timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
 
-        let disabled = disabled(&environment);
-        let budget = self.budget(&environment)?;
-        // A quarter for requests, so that full shards can always be turned into one.
-        let (chunks, requests) = (budget - budget / 4, budget / 4);
+        let phase = if disabled(&environment) { Phase::Disabled } else { Phase::Running };
+        let budget = Budget::new(self.budget(&environment)?);
         let transport = self.transport(&environment)?;
-        let pipeline = self.pipeline(&environment, &transport, requests)?;
+        let limits = self.request_limits(&environment)?;
+        let resource = Resource::new(
+            &environment,
+            self.service_name.take(),
+            std::mem::take(&mut self.resource),
+            &self.schema_url,
+            (budget.limit() / 16).min(limits.max_bytes / 8),
+        )?;
+        let (pipeline, shards) =
+            self.pipeline(&environment, &transport, limits, resource.encoded.len(), &budget)?;
+        budget.set_reserve(pipeline.reserve.flowing);
         let (sampler, remote) = self.resolve_sampler(&environment)?;
-        let core = Arc::new(Core {
-            disabled,
-            limits: self.span_limits(&environment, pipeline.limits.max_bytes)?,
-            sampler: Live::new(sampler),
-            ledger: Ledger::new(),
-            shards: Shards::new(ShardsConfig::default(), Budget::new(chunks)),
-            requests: Budget::new(requests),
-            scopes: Scopes::default(),
-            on_full: self.on_full,
-            worker: OnceLock::new(),
-        });
+        let core = Arc::new(Core::new(
+            phase,
+            self.span_limits(&environment, limits.max_bytes.min(budget.limit() / 4))?,
+            Live::new(sampler),
+            Shards::new(shards, budget),
+            self.on_full,
+        ));
         let inbox = Arc::new(Inbox::open());
-        if disabled {
-            return Ok(Spanwise::new(core, inbox, None, shutdown_timeout));
+        let reporter = reporter.clone();
+        if phase == Phase::Disabled {
+            return Ok(Spanwise::new(core, inbox, None, reporter, shutdown_timeout));
         }
-        let resource =
-            Resource::new(&environment, self.service_name, self.resource, &self.schema_url);
         let remote = match remote {
             Some(asked) => Some(RemoteSampling::new(&asked, &resource.service_name)?),
             None => None,
@@ -281,16 +295,16 @@ impl Builder {
             pipeline,
             resource.encoded,
             remote,
-            Diagnostics::new(handler),
+            Diagnostics::new(reporter.clone()),
         );
         let worker = Worker::builder("spanwise")
-            // Nothing the worker does may become a span: neither hyper's own, nor a user's layer's.
+            // Nothing the worker does may become a span.
             .with_before(Context::enter_telemetry_suppressed_scope)
             .spawn(move |signal| pipeline.run(signal))
             .map_err(BuildError::Worker)?;
         // Nobody else has the core yet: this is the first value.
         let _ = core.worker.set(worker.wake_handle());
-        Ok(Spanwise::new(core, inbox, Some(worker), shutdown_timeout))
+        Ok(Spanwise::new(core, inbox, Some(worker), reporter, shutdown_timeout))
     }
 
     /// [`build`](Self::build)s and makes the result the global tracer provider, until the guard
@@ -303,56 +317,41 @@ impl Builder {
     }
 
     fn budget(&self, environment: &Environment) -> Result<usize, BuildError> {
+        let range = ranges::BUDGET_BYTES;
         match self.budget_bytes {
-            Some(bytes) if bytes < MIN_BUDGET => Err(BuildError::setting(
-                "with_budget_bytes",
-                bytes,
-                format!("accepted is {MIN_BUDGET} (1 MiB) and more"),
-            )),
-            Some(bytes) => Ok(bytes),
-            None => Ok(environment
-                .parsed(&["SPANWISE_BUDGET_BYTES"], "bytes, 1048576 (1 MiB) or more", |value| {
-                    value.parse().ok().filter(|&bytes| bytes >= MIN_BUDGET)
-                })
-                .unwrap_or(BUDGET)),
+            Some(bytes) => range.check(bytes),
+            None => Ok(range.from(environment, &["SPANWISE_BUDGET_BYTES"]).unwrap_or(BUDGET)),
         }
     }
 
+    fn request_limits(&self, environment: &Environment) -> Result<RequestLimits, BuildError> {
+        let mut limits = RequestLimits::default();
+        if let Some(bytes) = self.max_request_bytes {
+            limits.max_bytes = ranges::REQUEST_BYTES.check(bytes)?;
+        }
+        let range = ranges::REQUEST_SPANS;
+        limits.max_spans = match self.max_request_spans {
+            Some(spans) => range.check(spans)?,
+            None => range
+                .from(environment, &["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"])
+                .unwrap_or(limits.max_spans),
+        };
+        Ok(limits)
+    }
+
+    /// How the budget is used, and how spans become requests.
     fn pipeline(
         &self,
         environment: &Environment,
         transport: &Transport,
-        request_budget: usize,
-    ) -> Result<PipelineConfig, BuildError> {
-        let mut limits = RequestLimits::default();
-        let room = limits.max_bytes.min(request_budget);
-        limits.max_bytes = match self.max_request_bytes {
-            Some(bytes) if !(MIN_REQUEST..=limits.max_bytes).contains(&bytes) => {
-                return Err(BuildError::setting(
-                    "with_max_request_bytes",
-                    bytes,
-                    format!("accepted is {MIN_REQUEST} to {} (3.75 MiB)", limits.max_bytes),
-                ));
-            }
-            Some(bytes) => bytes.min(room),
-            None => room,
+        limits: RequestLimits,
+        resource_bytes: usize,
+        budget: &Budget,
+    ) -> Result<(PipelineConfig, ShardsConfig), BuildError> {
+        let max_in_flight = match self.max_in_flight {
+            Some(requests) => ranges::IN_FLIGHT.check(requests)?,
+            None => MAX_IN_FLIGHT,
         };
-        limits.max_spans = match self.max_request_spans {
-            Some(0) => {
-                return Err(BuildError::setting(
-                    "with_max_request_spans",
-                    0,
-                    "accepted is 1 and more",
-                ));
-            }
-            Some(spans) => spans,
-            None => environment
-                .positive(&["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"])
-                .map_or(limits.max_spans, |spans| spans as usize),
-        };
-        if self.max_in_flight == Some(0) {
-            return Err(BuildError::setting("with_max_in_flight", 0, "accepted is 1 and more"));
-        }
         if self.max_delay == Some(Duration::ZERO) {
             return Err(BuildError::setting("with_max_delay", "0 s", "accepted is more than 0"));
         }
@@ -366,14 +365,22 @@ impl Builder {
         let delay = self.max_delay.or_else(|| environment.millis(&["OTEL_BSP_SCHEDULE_DELAY"]));
         let mut schedule = ScheduleConfig::default();
         schedule.max_delay = delay.unwrap_or(schedule.max_delay);
-        Ok(PipelineConfig {
-            schedule,
-            // With room for the heads around the spans.
-            batch_bytes: BATCH_BYTES.min(limits.max_bytes / 4 * 3),
-            compressed: transport.compression() != Compression::None,
-            limits,
-            max_in_flight: self.max_in_flight.unwrap_or(MAX_IN_FLIGHT),
-        })
+
+        let encoder = encoder_bytes(transport);
+        let copies = 1 + usize::from(encoder > 0);
+        let mut shards = ShardsConfig::default();
+        // A small budget has small pieces, so that what is half empty is little of it.
+        shards.chunk_bytes = (budget.limit() / 256).clamp(16 << 10, shards.chunk_bytes);
+        shards.chunk_spans = shards.chunk_bytes / 128;
+        shards.large_span_copies = copies;
+        // What a chunk's spans take as a request, whatever else is charged.
+        let least = shards.chunk_bytes + resource_bytes + HEADS;
+        let stalled = (budget.limit() / 16).max(copies * least);
+        let flowing = (budget.limit() / 4).max(stalled);
+        let request_bytes = REQUEST_BYTES.min(flowing / 2 / copies).max(least);
+        let reserve = Reserve { flowing, stalled };
+        let config = PipelineConfig { schedule, request_bytes, limits, max_in_flight, reserve };
+        Ok((config, shards))
     }
 
     fn span_limits(
@@ -381,7 +388,8 @@ impl Builder {
         environment: &Environment,
         max_request_bytes: usize,
     ) -> Result<SpanLimits, BuildError> {
-        // A request has to have room for the largest span and the heads around it.
+        // A request has to have room for the largest span and the heads around it, and the budget
+        // for its copies.
         let most = max_request_bytes / 2;
         if let Some(limits) = self.limits {
             if !(MIN_SPAN_BYTES..=most).contains(&limits.span_bytes) {
@@ -444,11 +452,13 @@ impl std::fmt::Debug for Builder {
 }
 
 const BUDGET: usize = 16 << 20;
-const MIN_BUDGET: usize = 1 << 20;
 /// Small enough to be under way soon, large enough for its overhead not to matter: above some
 /// 2,000 spans a request gets hardly cheaper per span.
-const BATCH_BYTES: usize = 768 << 10;
-const MIN_REQUEST: usize = 64 << 10;
+const REQUEST_BYTES: usize = 896 << 10;
+/// Room for the heads of a request's scopes: each has at most 8 KiB.
+const HEADS: usize = 10 << 10;
 const MIN_SPAN_BYTES: usize = 1 << 10;
 const MAX_IN_FLIGHT: usize = 4;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long `build` waits for a handler of reports, which may be slow.
+const REPORTED_WITHIN: Duration = Duration::from_millis(200);

@@ -1,5 +1,6 @@
 //! The entity that makes the spans: service name, SDK, and what the environment adds.
 
+use super::BuildError;
 use super::environment::Environment;
 use opentelemetry::KeyValue;
 use spanwise_wire::write::encode_resource;
@@ -15,44 +16,65 @@ pub(crate) struct Resource {
 impl Resource {
     /// Defaults, then `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`, then what the code set;
     /// later ones win.
+    ///
+    /// It stands in every request, so it takes at most `max_bytes`: what the environment adds
+    /// beyond is left out and reported.
+    ///
+    /// # Errors
+    /// What the code sets takes more.
     pub(crate) fn new(
         environment: &Environment,
         service_name: Option<String>,
         attributes: Vec<KeyValue>,
         schema_url: &str,
-    ) -> Self {
-        let all = gathered(environment, service_name, attributes);
+        max_bytes: usize,
+    ) -> Result<Self, BuildError> {
+        let max_bytes = max_bytes.min(MAX_RESOURCE_BYTES);
+        let code = from_code(service_name, attributes);
+        let accepted = format!("at most {max_bytes} bytes with the rest of the resource, encoded");
+        let mut all = defaults();
+        let fits = |more: &[KeyValue], all: &[KeyValue]| {
+            let all = pairs(all).chain(pairs(more)).chain(pairs(&code));
+            encode_resource(all, schema_url).len() <= max_bytes
+        };
+        if !fits(&[], &all) {
+            let len = encode_resource(pairs(&all).chain(pairs(&code)), schema_url).len();
+            let problem = format!("accepted is up to {max_bytes} bytes, encoded");
+            return Err(BuildError::setting("with_resource", format!("{len} bytes"), problem));
+        }
+        if let Some((setting, list)) = environment.text(&["OTEL_RESOURCE_ATTRIBUTES"]) {
+            match parse_list(&list) {
+                Some(listed) if fits(&listed, &all) => all.extend(listed),
+                Some(_) => environment.ignore(setting, &list, &accepted),
+                None => environment.ignore(setting, &list, "a list of key=value, percent-encoded"),
+            }
+        }
+        if let Some((setting, name)) = environment.text(&["OTEL_SERVICE_NAME"]) {
+            let named = [KeyValue::new("service.name", name.clone())];
+            match fits(&named, &all) {
+                true => all.extend(named),
+                false => environment.ignore(setting, &name, &accepted),
+            }
+        }
+        all.extend(code);
         let named = all.iter().rev().find(|attribute| attribute.key.as_str() == "service.name");
         let service_name = named.map(|name| name.value.as_str().into_owned()).unwrap_or_default();
-        Self { encoded: encode_resource(pairs(&all), schema_url), service_name }
+        Ok(Self { encoded: encode_resource(pairs(&all), schema_url), service_name })
     }
 }
 
-fn gathered(
-    environment: &Environment,
-    service_name: Option<String>,
-    attributes: Vec<KeyValue>,
-) -> Vec<KeyValue> {
-    let mut all = vec![
+fn defaults() -> Vec<KeyValue> {
+    vec![
         KeyValue::new("service.name", unknown_service()),
         KeyValue::new("telemetry.sdk.name", "spanwise"),
         KeyValue::new("telemetry.sdk.language", "rust"),
         KeyValue::new("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
-    ];
-    if let Some((setting, list)) = environment.text(&["OTEL_RESOURCE_ATTRIBUTES"]) {
-        match parse_list(&list) {
-            Some(listed) => all.extend(listed),
-            None => environment.ignore(setting, &list, "a list of key=value, percent-encoded"),
-        }
-    }
-    if let Some((_, name)) = environment.text(&["OTEL_SERVICE_NAME"]) {
-        all.push(KeyValue::new("service.name", name));
-    }
-    all.extend(attributes);
-    if let Some(name) = service_name {
-        all.push(KeyValue::new("service.name", name));
-    }
-    all
+    ]
+}
+
+fn from_code(service_name: Option<String>, attributes: Vec<KeyValue>) -> Vec<KeyValue> {
+    let name = service_name.map(|name| KeyValue::new("service.name", name));
+    attributes.into_iter().chain(name).collect()
 }
 
 /// `key=value,key2=value2`; any error discards the whole (specification, *Specifying resource
@@ -94,6 +116,9 @@ fn unknown_service() -> String {
         None => "unknown_service".to_owned(),
     }
 }
+
+/// What a resource takes at most, whatever the budget: some hundred attributes take a tenth.
+const MAX_RESOURCE_BYTES: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

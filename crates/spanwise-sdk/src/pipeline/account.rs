@@ -3,6 +3,7 @@
 use crate::diagnostics::Diagnostics;
 use spanwise_ledger::{DropReason, Ledger, Note, Tickets};
 use spanwise_transport::{Delivery, Failure, Outcome};
+use spanwise_worker::CaughtPanic;
 use std::time::Instant;
 
 /// Turns deliveries into outcomes.
@@ -17,23 +18,33 @@ impl Account {
     }
 
     /// Gives every span of a request its outcome.
-    pub(super) fn book(&mut self, mut tickets: Tickets, delivery: Option<Delivery>) {
+    ///
+    /// Returns whether the receiver took it.
+    pub(super) fn book(&mut self, mut tickets: Tickets, delivery: Option<Delivery>) -> bool {
         self.ledger.note(Note::Requests, 1);
         let Some(delivery) = delivery else {
             self.ledger.note(Note::RequestsFailed, 1);
-            return tickets.dropped(DropReason::ExporterPanic);
+            tickets.dropped(DropReason::ExporterPanic);
+            return false;
         };
+        let ambiguous = delivery.may_have_been_taken();
         if delivery.attempts > 1 {
             self.ledger.note(Note::Retries, u64::from(delivery.attempts - 1));
         }
         if delivery.response_undecodable {
             self.ledger.note(Note::ResponseUndecodable, 1);
         }
+        let accepted = delivery.is_accepted();
         match delivery.outcome {
             Outcome::Accepted { rejected, message } => {
                 let rejected = rejected.min(tickets.len());
                 if rejected > 0 {
-                    tickets.split(rejected).dropped(DropReason::PartialRejected);
+                    // Taken by an attempt before, perhaps, that was not answered.
+                    let reason = match ambiguous {
+                        true => DropReason::AmbiguousTimeout,
+                        false => DropReason::PartialRejected,
+                    };
+                    tickets.split(rejected).dropped(reason);
                     self.diagnostics.rejected(rejected, message.as_deref().unwrap_or_default());
                 }
                 tickets.exported();
@@ -41,14 +52,25 @@ impl Account {
             Outcome::Failed(failure) => {
                 self.ledger.note(Note::RequestsFailed, 1);
                 self.diagnostics.request_failed(tickets.len(), &failure, &delivery.detail);
-                tickets.dropped(reason(&failure));
+                tickets.dropped(reason(&failure, ambiguous));
             }
         }
+        accepted
     }
 
     /// No strategy for the sampler came, or none that can be used.
     pub(super) fn no_strategy(&mut self, url: &str, problem: &str) {
         self.diagnostics.no_strategy(url, problem);
+    }
+
+    /// Code of the user's panicked on this thread.
+    pub(super) fn user_code_panicked(&mut self, code: &'static str, panic: &CaughtPanic) {
+        self.diagnostics.user_code_panicked(code, panic);
+    }
+
+    /// The worker dies.
+    pub(super) fn worker_died(&self) {
+        self.diagnostics.worker_died();
     }
 
     /// Tells of losses since the last time, at most every so often.
@@ -62,19 +84,22 @@ impl Account {
     }
 }
 
-/// One failure, one reason.
-fn reason(failure: &Failure) -> DropReason {
+/// One failure, one reason. `ambiguous`: the receiver may have the spans all the same, from an
+/// attempt that was not answered, whatever the last one came to.
+fn reason(failure: &Failure, ambiguous: bool) -> DropReason {
     match failure {
+        Failure::AmbiguousTimeout => DropReason::AmbiguousTimeout,
+        Failure::AmbiguousResponse => DropReason::AmbiguousResponse,
+        Failure::ResponseTooLarge => DropReason::ResponseTooLarge,
+        Failure::SinkPanicked => DropReason::ExporterPanic,
+        Failure::Shutdown if ambiguous => DropReason::AmbiguousShutdown,
+        Failure::Shutdown => DropReason::ShutdownDeadline,
+        _ if ambiguous => DropReason::AmbiguousTimeout,
         Failure::RetryDeadline { .. } => DropReason::RetryDeadline,
         Failure::Rejected { .. } => DropReason::Rejected,
         Failure::Redirect { .. } => DropReason::Redirect,
         Failure::TooLarge => DropReason::TooLarge,
-        Failure::AmbiguousTimeout => DropReason::AmbiguousTimeout,
-        Failure::AmbiguousResponse => DropReason::AmbiguousResponse,
-        Failure::ResponseTooLarge => DropReason::ResponseTooLarge,
         Failure::Tls => DropReason::Tls,
-        Failure::Shutdown => DropReason::ShutdownDeadline,
-        Failure::SinkPanicked => DropReason::ExporterPanic,
         _ => DropReason::Transport,
     }
 }

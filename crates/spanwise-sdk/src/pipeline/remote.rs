@@ -5,8 +5,7 @@ use crate::config::BuildError;
 use bytes::Bytes;
 use spanwise_sampling::{JaegerRemote, JaegerSettings, Poll, XrayPoll, XrayRemote, XraySettings};
 use spanwise_transport::{Endpoint, FetchError, Fetcher};
-use spanwise_worker::clock;
-use std::hash::{BuildHasher, RandomState};
+use spanwise_worker::{clock, random_seed};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -67,7 +66,8 @@ impl RemoteSampling {
 
 impl Asking {
     fn new(asked: &Asked, service_name: &str) -> Self {
-        let seed = RandomState::new().hash_one(service_name);
+        // Two processes must not be one client, also when one was forked from the other.
+        let seed = random_seed();
         match asked {
             Asked::Jaeger { settings, sampler } => {
                 Self::Jaeger(Poll::new(settings, service_name, sampler.clone(), seed))

@@ -55,6 +55,15 @@ pub fn settled(ledger: &Snapshot) {
     assert_eq!(ledger.in_flight, 0);
 }
 
+/// The account once nothing is in flight: a worker that gets no processor is late with it.
+pub fn rested(spanwise: &Spanwise) -> Snapshot {
+    let patience = std::time::Instant::now() + LONG;
+    while spanwise.ledger().in_flight > 0 && std::time::Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    spanwise.ledger()
+}
+
 /// A place for what diagnostics say.
 #[derive(Clone, Default)]
 pub struct Said(Arc<Mutex<Vec<String>>>);

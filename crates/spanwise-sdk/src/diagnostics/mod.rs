@@ -1,7 +1,12 @@
 //! What the operator is told: losses, failed requests, settings that were not taken.
 
+mod reporter;
+
+pub(crate) use reporter::Reporter;
+
 use spanwise_ledger::{Ledger, Snapshot};
 use spanwise_transport::Failure;
+use spanwise_worker::CaughtPanic;
 use std::fmt;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -52,6 +57,21 @@ pub enum Diagnostic {
     },
     /// No span was lost for half a minute after some were.
     LossEnded,
+    /// The worker thread has died: nothing is sent any more, and every span from now on is lost
+    /// as `worker_unavailable`. Please report it.
+    WorkerDied,
+    /// Code of the user's panicked on the worker thread: a sampler's tick, or a destructor.
+    UserCodePanicked {
+        /// Which.
+        code: &'static str,
+        /// The panic's message, at most 256 bytes.
+        message: String,
+    },
+    /// The handler was slower than the reports: the oldest were not shown.
+    ReportsLeftOut {
+        /// How many.
+        reports: u64,
+    },
 }
 
 impl fmt::Display for Diagnostic {
@@ -79,16 +99,23 @@ impl fmt::Display for Diagnostic {
                 write!(f, " ({} exported meanwhile)", lost.exported)
             }
             Self::LossEnded => write!(f, "no spans lost for {:?}", EVERY),
+            Self::WorkerDied => {
+                write!(f, "the worker thread has died: all spans from now on are lost")
+            }
+            Self::UserCodePanicked { code, message } => write!(f, "{code} {message}"),
+            Self::ReportsLeftOut { reports } => {
+                write!(f, "{reports} older reports were not shown: the handler is slow")
+            }
         }
     }
 }
 
-/// Who is told. Called on the worker thread (and by `build` for settings); must not block.
+/// Who is told. Called on a thread of its own, which it may block.
 pub(crate) type Handler = Arc<dyn Fn(&Diagnostic) + Send + Sync>;
 
 /// Says the same kind of thing at most every half a minute.
 pub(crate) struct Diagnostics {
-    handler: Handler,
+    reporter: Reporter,
     next_look: Option<Instant>,
     /// The account when losses were last told.
     told: Option<(Instant, Snapshot)>,
@@ -96,31 +123,33 @@ pub(crate) struct Diagnostics {
     last_failed: Option<Instant>,
     last_rejected: Option<Instant>,
     last_unadvised: Option<Instant>,
+    last_panicked: Option<Instant>,
 }
 
 impl Diagnostics {
-    pub(crate) fn new(handler: Handler) -> Self {
+    pub(crate) fn new(reporter: Reporter) -> Self {
         Self {
-            handler,
+            reporter,
             next_look: None,
             told: None,
             losing: false,
             last_failed: None,
             last_rejected: None,
             last_unadvised: None,
+            last_panicked: None,
         }
     }
 
     pub(crate) fn request_failed(&mut self, spans: u64, failure: &Failure, detail: &str) {
         if due(&mut self.last_failed) {
             let (failure, detail) = (*failure, detail.to_owned());
-            self.say(&Diagnostic::RequestFailed { spans, failure, detail });
+            self.say(Diagnostic::RequestFailed { spans, failure, detail });
         }
     }
 
     pub(crate) fn rejected(&mut self, spans: u64, message: &str) {
         if due(&mut self.last_rejected) {
-            self.say(&Diagnostic::SpansRejected { spans, message: message.to_owned() });
+            self.say(Diagnostic::SpansRejected { spans, message: message.to_owned() });
         }
     }
 
@@ -129,7 +158,7 @@ impl Diagnostics {
             // Credentials stand before the host, and keys in a query.
             let url = url.split('?').next().unwrap_or_default();
             let url = url.rsplit('@').next().unwrap_or_default().to_owned();
-            self.say(&Diagnostic::NoSamplingStrategy { url, problem: problem.to_owned() });
+            self.say(Diagnostic::NoSamplingStrategy { url, problem: problem.to_owned() });
         }
     }
 
@@ -160,23 +189,27 @@ impl Diagnostics {
         if lost.dropped_total() > 0 {
             self.losing = true;
             self.told = Some((now, account));
-            self.say(&Diagnostic::SpansLost { lost: Box::new(lost) });
+            self.say(Diagnostic::SpansLost { lost: Box::new(lost) });
         } else if self.losing {
             self.losing = false;
-            self.say(&Diagnostic::LossEnded);
+            self.say(Diagnostic::LossEnded);
         }
     }
 
-    fn say(&self, diagnostic: &Diagnostic) {
-        tell(&self.handler, diagnostic);
+    /// Code of the user's panicked on the worker thread.
+    pub(crate) fn user_code_panicked(&mut self, code: &'static str, panic: &CaughtPanic) {
+        if due(&mut self.last_panicked) {
+            self.say(Diagnostic::UserCodePanicked { code, message: panic.to_string() });
+        }
     }
-}
 
-/// Calls a handler that may be the user's: what it does is no reason for us to fall.
-pub(crate) fn tell(handler: &Handler, diagnostic: &Diagnostic) {
-    let call = std::panic::AssertUnwindSafe(|| handler(diagnostic));
-    // A panic in it is the user's own, and has been reported by the panic hook.
-    let _ = std::panic::catch_unwind(call);
+    pub(crate) fn worker_died(&self) {
+        self.say(Diagnostic::WorkerDied);
+    }
+
+    fn say(&self, diagnostic: Diagnostic) {
+        self.reporter.report(diagnostic);
+    }
 }
 
 /// The default: a line on standard error, and no complaint when there is none.

@@ -1,0 +1,63 @@
+//! What each number may be: one table, checked in one place.
+
+use super::BuildError;
+use super::environment::Environment;
+use std::ops::RangeInclusive;
+
+/// A builder's number: what it is called, and what is accepted.
+pub(super) struct Range {
+    setting: &'static str,
+    accepted: RangeInclusive<u64>,
+    unit: &'static str,
+}
+
+/// `Builder::with_budget_bytes`, `SPANWISE_BUDGET_BYTES`.
+pub(super) const BUDGET_BYTES: Range =
+    Range { setting: "with_budget_bytes", accepted: 1 << 20..=16 << 30, unit: "bytes" };
+/// `Builder::with_max_request_bytes`. Receivers refuse gRPC messages above 4 MiB.
+pub(super) const REQUEST_BYTES: Range =
+    Range { setting: "with_max_request_bytes", accepted: 64 << 10..=3_932_160, unit: "bytes" };
+/// `Builder::with_max_request_spans`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
+pub(super) const REQUEST_SPANS: Range =
+    Range { setting: "with_max_request_spans", accepted: 1..=1 << 20, unit: "spans" };
+/// `Builder::with_max_in_flight`: each may be a connection, two descriptors and a task.
+pub(super) const IN_FLIGHT: Range =
+    Range { setting: "with_max_in_flight", accepted: 1..=64, unit: "requests" };
+
+impl Range {
+    /// `number`, set in code.
+    ///
+    /// # Errors
+    /// It is outside of the range.
+    pub(super) fn check(&self, number: usize) -> Result<usize, BuildError> {
+        if self.accepted.contains(&(number as u64)) {
+            return Ok(number);
+        }
+        Err(BuildError::setting(self.setting, number, format!("accepted is {}", self.describe())))
+    }
+
+    /// The first of the variables `names` that is set; one outside of the range is reported.
+    pub(super) fn from(&self, environment: &Environment, names: &[&'static str]) -> Option<usize> {
+        environment.parsed(names, &self.describe(), |value| {
+            let number: u64 = value.parse().ok()?;
+            self.accepted.contains(&number).then(|| usize::try_from(number).ok())?
+        })
+    }
+
+    fn describe(&self) -> String {
+        let (least, most) = (*self.accepted.start(), *self.accepted.end());
+        match self.unit {
+            "bytes" => format!("{least} ({}) to {most} ({}) bytes", size(least), size(most)),
+            unit => format!("{least} to {most} {unit}"),
+        }
+    }
+}
+
+/// `bytes` in the unit that people use for it.
+fn size(bytes: u64) -> String {
+    let units = [(1u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{} {name}", bytes as f64 / unit as f64),
+        None => format!("{bytes} B"),
+    }
+}

@@ -1,0 +1,125 @@
+//! Hands reports to the user's handler, on a thread that may be slow.
+
+use super::{Diagnostic, Handler};
+use opentelemetry::Context;
+use spanwise_worker::{catch_panic, deadline, fork, mask_sigpipe};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where reports wait for the handler. Cloning shares it.
+///
+/// A handler may block for ever: standard error can be a full pipe, and a user's handler anything.
+/// So neither the worker nor an application thread calls it, but a thread that lives while there is
+/// something to report. At most [`CAPACITY`] reports wait; then the oldest make way for the latest,
+/// and their number is reported.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    handler: Handler,
+    state: Mutex<State>,
+    /// Notified when the thread has nothing left to report.
+    idle: Condvar,
+    /// The process that the thread lives in: see [`fork::generation`].
+    generation: u32,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Diagnostic>,
+    /// Reports that made way since this was last reported.
+    left_out: u64,
+    /// Whether a thread takes reports off the queue.
+    running: bool,
+}
+
+impl Reporter {
+    pub(crate) fn new(handler: Handler) -> Self {
+        let (state, idle) = (Mutex::new(State::default()), Condvar::new());
+        let generation = fork::generation();
+        Self { shared: Arc::new(Shared { handler, state, idle, generation }) }
+    }
+
+    /// Queues a report. Never waits for the handler.
+    pub(crate) fn report(&self, diagnostic: Diagnostic) {
+        if self.is_forked() {
+            return;
+        }
+        let mut state = self.shared.lock();
+        if state.waiting.len() >= CAPACITY {
+            state.waiting.pop_front();
+            state.left_out += 1;
+        }
+        state.waiting.push_back(diagnostic);
+        if state.running {
+            return;
+        }
+        state.running = true;
+        drop(state);
+        let shared = self.shared.clone();
+        let thread = std::thread::Builder::new().name("spanwise-report".to_owned());
+        if thread.spawn(move || shared.run()).is_err() {
+            // No thread to be had: the report waits for the next one.
+            self.shared.lock().running = false;
+        }
+    }
+
+    /// Waits until the handler has had all reports, at most for `timeout`.
+    pub(crate) fn flush(&self, timeout: Duration) {
+        if self.is_forked() {
+            return;
+        }
+        let until = deadline(Instant::now(), timeout);
+        let mut state = self.shared.lock();
+        while state.running {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.shared.idle.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// A forked child has the queue but not the thread, and perhaps a lock that nobody opens.
+    fn is_forked(&self) -> bool {
+        fork::generation() != self.shared.generation
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        // Standard error may be a closed pipe.
+        mask_sigpipe();
+        // A handler that starts spans must not report on their fate, and so on.
+        let _suppressed = Context::enter_telemetry_suppressed_scope();
+        while let Some(diagnostic) = self.next() {
+            // A panic in it is the user's own, and has been reported by the panic hook.
+            let _ = catch_panic(|| (self.handler)(&diagnostic));
+        }
+    }
+
+    fn next(&self) -> Option<Diagnostic> {
+        let mut state = self.lock();
+        let left_out = std::mem::take(&mut state.left_out);
+        if left_out > 0 {
+            return Some(Diagnostic::ReportsLeftOut { reports: left_out });
+        }
+        let next = state.waiting.pop_front();
+        if next.is_none() {
+            state.running = false;
+            self.idle.notify_all();
+        }
+        next
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reports that wait while the handler is slow.
+const CAPACITY: usize = 32;
