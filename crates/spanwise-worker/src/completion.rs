@@ -2,12 +2,20 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::fork;
+
 /// One answer from the worker to a thread that waits for it, at most until its deadline.
 ///
 /// Waiting blocks the thread on a condition variable and on nothing else, so it works from inside
-/// any runtime, from `Drop` and from a panic hook.
+/// any runtime, from `Drop` and from a panic hook. In a forked child both sides of a parent's are
+/// gone.
 pub fn completion<T>() -> (Completer<T>, Waiter<T>) {
-    let slot = Arc::new(Slot { answer: Mutex::new(Answer::Pending), settled: Condvar::new() });
+    fork::watch();
+    let slot = Arc::new(Slot {
+        answer: Mutex::new(Answer::Pending),
+        settled: Condvar::new(),
+        generation: fork::generation(),
+    });
     (Completer { slot: slot.clone() }, Waiter { slot })
 }
 
@@ -24,6 +32,8 @@ pub struct Waiter<T> {
 struct Slot<T> {
     answer: Mutex<Answer<T>>,
     settled: Condvar,
+    /// A forked child has a copy, whose lock may have been held by a thread that it has not.
+    generation: u32,
 }
 
 enum Answer<T> {
@@ -36,6 +46,9 @@ enum Answer<T> {
 impl<T> Completer<T> {
     /// Gives the answer. Never waits for anybody to take it.
     pub fn complete(self, value: T) {
+        if self.slot.is_inherited() {
+            return;
+        }
         *self.slot.lock() = Answer::Given(value);
         self.slot.settled.notify_all();
     }
@@ -43,6 +56,9 @@ impl<T> Completer<T> {
 
 impl<T> Drop for Completer<T> {
     fn drop(&mut self) {
+        if self.slot.is_inherited() {
+            return;
+        }
         let mut answer = self.slot.lock();
         if matches!(*answer, Answer::Pending) {
             *answer = Answer::Gone;
@@ -58,6 +74,9 @@ impl<T> Waiter<T> {
     /// `None` when the deadline passed (the answer can still be waited for later), or at once when
     /// the other side is gone or the answer was taken before.
     pub fn wait_until(&self, deadline: Instant) -> Option<T> {
+        if self.slot.is_inherited() {
+            return None;
+        }
         let mut answer = self.slot.lock();
         loop {
             match std::mem::replace(&mut *answer, Answer::Gone) {
@@ -76,11 +95,15 @@ impl<T> Waiter<T> {
 
     /// Whether no answer will come any more: it was taken, or the other side is gone.
     pub fn is_gone(&self) -> bool {
-        matches!(*self.slot.lock(), Answer::Gone)
+        self.slot.is_inherited() || matches!(*self.slot.lock(), Answer::Gone)
     }
 }
 
 impl<T> Slot<T> {
+    fn is_inherited(&self) -> bool {
+        fork::generation() != self.generation
+    }
+
     fn lock(&self) -> MutexGuard<'_, Answer<T>> {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,6 +6,7 @@
 pub mod clock;
 mod completion;
 pub mod fork;
+mod limits;
 mod panic;
 mod pool;
 mod random;

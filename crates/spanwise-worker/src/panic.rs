@@ -123,6 +123,12 @@ pub(crate) fn drop_fenced<T>(strange: T) {
     let _forgotten = catch_panic(|| drop(strange));
 }
 
+/// [`drop_fenced`] for several: were they dropped together, the second to panic would end the
+/// program.
+pub(crate) fn drop_each_fenced<T>(strange: impl IntoIterator<Item = T>) {
+    strange.into_iter().for_each(drop_fenced);
+}
+
 impl fmt::Display for CaughtPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.message {

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::limits::FAR_FUTURE;
+
 /// Where "now" comes from, and waiting for later.
 ///
 /// For what has to wait by itself, like `RateLimiter`. What only decides
@@ -108,11 +110,11 @@ impl VirtualClock {
         VirtualClock { shared: Arc::new(Shared { time: Mutex::new(time), moved: Condvar::new() }) }
     }
 
-    /// Lets so much time pass, at once.
+    /// Lets so much time pass, at once. Where that is past the last instant the system knows, 30
+    /// years, or what is left.
     pub fn advance(&self, by: Duration) {
         let mut time = self.time();
-        // An instant past the end of time is as good as the end.
-        time.now = time.now.checked_add(by).unwrap_or(time.now);
+        time.now = time.now.checked_add(by).unwrap_or_else(|| deadline(time.now, by));
         #[cfg(feature = "runtime")]
         let sleepers = std::mem::take(&mut time.sleepers);
         drop(time);
@@ -169,6 +171,3 @@ impl Timer for VirtualClock {
         })
     }
 }
-
-/// 30 years, as tokio takes for "never".
-const FAR_FUTURE: Duration = Duration::from_secs(86400 * 365 * 30);

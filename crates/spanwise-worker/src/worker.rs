@@ -7,9 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, io, process, thread};
 
+use crate::limits::{self, thread_name};
 use crate::{
-    Signal, WakeHandle, catch_panic, catch_panic_async, completion, deadline, mask_sigpipe, signal,
-    suppress_tracing,
+    Signal, WakeHandle, catch_panic, catch_panic_async, completion, deadline, fork, mask_sigpipe,
+    signal, suppress_tracing,
 };
 
 /// A named thread with a runtime of its own, running one future to its end.
@@ -63,9 +64,14 @@ struct Life {
 }
 
 impl Worker {
-    /// A worker whose thread will be called `name` (systems cut it; Linux after 15 bytes).
+    /// A worker whose thread will be called `name`, without control characters and cut after 64
+    /// bytes (systems show less of it; Linux 15 bytes).
     pub fn builder(name: impl Into<String>) -> Builder {
-        Builder { name: name.into(), stack_size: None, before: Box::new(|| Box::new(())) }
+        Builder {
+            name: thread_name(&name.into()),
+            stack_size: None,
+            before: Box::new(|| Box::new(())),
+        }
     }
 
     /// [`builder`](Worker::builder) with nothing set, and [`spawn`](Builder::spawn).
@@ -131,8 +137,8 @@ impl Worker {
 }
 
 impl Builder {
-    /// Stack of the thread in bytes; the default is Rust's (2 MiB, or `RUST_MIN_STACK`). Only what
-    /// is touched takes memory.
+    /// Stack of the thread in bytes, 64 KiB to 1 GiB; the default is Rust's (2 MiB, or
+    /// `RUST_MIN_STACK`). Only what is touched takes memory.
     pub fn with_stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -151,13 +157,18 @@ impl Builder {
     ///
     /// # Errors
     /// The operating system refused a thread, or what the runtime needs (say, a file descriptor).
+    /// `InvalidInput`: a stack size out of range.
     pub fn spawn<F, Fut>(self, work: F) -> io::Result<Worker>
     where
         F: FnOnce(Signal) -> Fut + Send + 'static,
         Fut: Future<Output = ()>,
     {
-        // A name with a NUL would panic further down.
-        let name = self.name.replace('\0', "");
+        let name = self.name;
+        if let Some(bytes) = self.stack_size {
+            limits::check("stack size", bytes, limits::STACK)
+                .map_err(|outside| io::Error::new(io::ErrorKind::InvalidInput, outside))?;
+        }
+        fork::watch();
         let (wake, signal) = signal();
         let life = Arc::new(Life {
             id: NEXT_ID.fetch_add(1, Relaxed),

@@ -7,7 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use spanwise_worker::{PoolBuilder, PoolError, Reason, Report, Shutdown, WorkerPool};
+use spanwise_worker::{
+    PoolBuilder, PoolError, Reason, Report, Shutdown, WorkerPool, completion, deadline,
+};
 
 /// Never reached unless something is broken.
 fn far() -> Instant {
@@ -197,10 +199,69 @@ fn a_hook_runs_on_each_thread_and_lasts_as_long() {
 
 #[test]
 fn bad_settings_are_named() {
-    let no_threads = WorkerPool::builder("x").with_threads(0).build().unwrap_err();
-    let no_queue = WorkerPool::builder("x").with_queue(0).build().unwrap_err();
-    assert!(matches!(no_threads, PoolError::NoThreads) && matches!(no_queue, PoolError::NoQueue));
-    assert_eq!(no_threads.to_string(), "threads is 0; set at least 1");
+    let named = |builder: PoolBuilder, message: &str| {
+        let error = builder.build().unwrap_err();
+        assert!(matches!(error, PoolError::Setting { .. }), "{error}");
+        assert_eq!(error.to_string(), message);
+    };
+    let x = || WorkerPool::builder("x").with_threads(1);
+    named(x().with_threads(0), "threads is 0; set 1 to 4096");
+    named(x().with_threads(4097), "threads is 4097; set 1 to 4096");
+    named(x().with_threads(usize::MAX), &format!("threads is {}; set 1 to 4096", usize::MAX));
+    named(x().with_queue(0), "queue is 0; set 1 to 16777216");
+    named(x().with_queue(usize::MAX), &format!("queue is {}; set 1 to 16777216", usize::MAX));
+    named(x().with_stack_size(65_535), "stack size is 65535; set 65536 to 1073741824");
+    for bytes in [0, 1 << 31, usize::MAX] {
+        let message = format!("stack size is {bytes}; set 65536 to 1073741824");
+        named(x().with_stack_size(bytes), &message);
+    }
+}
+
+#[test]
+fn the_least_and_the_most_that_is_taken_works() {
+    let least = WorkerPool::builder("").with_threads(1).with_queue(1).with_stack_size(65_536);
+    let most = WorkerPool::builder("\u{1f600}\0\x1b".repeat(1000)).with_threads(1);
+    for builder in [least, most.with_queue(1 << 24).with_stack_size(1 << 30)] {
+        let pool = builder.build().unwrap();
+        let (told, name) = completion();
+        pool.try_submit(move || told.complete(thread::current().name().map(str::to_owned)))
+            .unwrap();
+        let name = name.wait_until(far()).unwrap().unwrap();
+        assert!(name.len() <= 80 && !name.contains(['\0', '\x1b']), "{name:?}");
+        // Waits for ever, or until the threads have ended.
+        let end_of_time = deadline(Instant::now(), Duration::MAX);
+        assert!(pool.shutdown(Shutdown::Drain, end_of_time).is_clean());
+    }
+}
+
+#[test]
+fn tasks_that_panic_when_dropped_cost_no_more_than_themselves() {
+    struct Grenade(Arc<AtomicUsize>);
+    impl Drop for Grenade {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, SeqCst);
+            resume_unwind(Box::new(Grenade(self.0.clone())));
+        }
+    }
+    let dropped = Arc::new(AtomicUsize::new(0));
+    for how in [Shutdown::Abandon, Shutdown::Drain] {
+        let pool = WorkerPool::builder("grenades").with_threads(1).with_queue(9).build().unwrap();
+        let mut release = Some(occupy(&pool));
+        for _ in 0..5 {
+            let grenade = Grenade(dropped.clone());
+            pool.try_submit(move || drop(grenade)).unwrap();
+        }
+        dropped.store(0, SeqCst);
+        if how == Shutdown::Drain {
+            release.take().into_iter().for_each(|release| release());
+        }
+        let report = pool.shutdown(how, Instant::now() + Duration::from_millis(1));
+        law(report);
+        release.into_iter().for_each(|release| release());
+        let report = pool.shutdown(how, far());
+        assert_eq!((report.panicked + report.abandoned, report.queued), (5, 0));
+        assert!(dropped.load(SeqCst) >= 5);
+    }
 }
 
 proptest! {

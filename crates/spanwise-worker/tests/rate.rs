@@ -43,11 +43,71 @@ fn bad_settings_are_named() {
     for (rate, burst, error) in [
         (0, 1, RateError::Rate { per_second: 0 }),
         (2_000_000_000, 1, RateError::Rate { per_second: 2_000_000_000 }),
-        (1, 0, RateError::Burst),
+        (1, 0, RateError::Burst { burst: 0, most: u32::MAX }),
     ] {
         assert_eq!(RateLimiter::per_second(rate, burst).unwrap_err(), error);
     }
-    assert_eq!(RateLimiter::every(Duration::ZERO, 1).unwrap_err(), RateError::Period);
+    let zero = RateLimiter::every(Duration::ZERO, 1).unwrap_err();
+    assert_eq!(zero, RateError::Period { period: Duration::ZERO });
+}
+
+/// A year, about.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+#[test]
+fn what_takes_longer_than_can_be_counted_is_refused_by_name() {
+    for period in [147 * YEAR, Duration::from_nanos(u64::MAX), Duration::MAX] {
+        let error = RateLimiter::every(period, 1).unwrap_err();
+        assert_eq!(error, RateError::Period { period });
+        assert!(error.to_string().starts_with(&format!("period is {period:?}; set 1ns to ")));
+    }
+    // 64 bits of nanoseconds are 584 years: what wrapped would come out as a small burst.
+    for (years, burst, most) in [(1, 147, 146), (100, 2, 1), (1, u32::MAX, 146), (146, 2, 1)] {
+        let error = RateLimiter::every(years * YEAR, burst).unwrap_err();
+        assert_eq!(error, RateError::Burst { burst, most });
+        let text = format!("burst is {burst}; set 1 to {most} with this period");
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn the_most_that_is_taken_keeps_its_burst_and_its_period() {
+    for (period, burst) in [
+        (146 * YEAR, 1),
+        (YEAR, 146),
+        (40 * YEAR, 3),
+        (Duration::from_secs(1), u32::MAX),
+        (Duration::from_nanos(1), u32::MAX),
+    ] {
+        let clock = VirtualClock::new();
+        let limiter = RateLimiter::every_by(clock.clone(), period, burst).unwrap();
+        assert_eq!(limiter.try_acquire_n(burst), Ok(Ok(())), "{period:?}");
+        if let Some(more) = burst.checked_add(1) {
+            assert_eq!(limiter.try_acquire_n(more), Err(TooMany { asked: more, burst }));
+        }
+        let at = limiter.try_acquire().unwrap_err();
+        assert_eq!(at - clock.now(), period);
+        clock.advance(period - Duration::from_nanos(1));
+        assert!(limiter.try_acquire().is_err());
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(limiter.try_acquire(), Ok(()));
+        assert!(limiter.try_acquire().is_err());
+    }
+}
+
+#[test]
+fn no_time_is_too_long_for_a_clock() {
+    let clock = VirtualClock::new();
+    let limiter = RateLimiter::every_by(clock.clone(), Duration::from_secs(1), 2).unwrap();
+    let began = clock.now();
+    for _ in 0..10 {
+        clock.advance(Duration::MAX);
+        clock.advance(Duration::from_secs(u64::MAX / 2));
+        let _whatever = (limiter.try_acquire(), limiter.try_acquire_n(2));
+    }
+    assert!(clock.now() - began > 20 * YEAR, "it moves");
+    let end = spanwise_worker::deadline(clock.now(), Duration::MAX);
+    let _whatever = limiter.acquire_n_until(2, end.min(clock.now()));
 }
 
 #[test]

@@ -86,3 +86,21 @@ async fn a_task_that_stops_waiting_holds_nothing() {
     waiting.await.unwrap();
     assert_eq!(semaphore.available(), 1);
 }
+
+#[test]
+fn numbers_and_deadlines_have_no_end() {
+    for permits in [0, 1, u32::MAX] {
+        let semaphore = Semaphore::new(permits);
+        let end_of_time = spanwise_worker::deadline(Instant::now(), Duration::MAX);
+        assert_eq!(semaphore.try_acquire_n(u32::MAX).is_some(), permits == u32::MAX);
+        assert_eq!(semaphore.acquire_n_until(u32::MAX, Instant::now()).is_some(), permits > 1);
+        if permits == 1 {
+            let permit = semaphore.try_acquire_owned();
+            thread::scope(|scope| {
+                let waits = scope.spawn(|| semaphore.acquire_until(end_of_time).is_some());
+                drop(permit);
+                assert!(waits.join().unwrap());
+            });
+        }
+    }
+}

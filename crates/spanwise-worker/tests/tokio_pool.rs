@@ -107,3 +107,55 @@ fn a_runtime_that_is_gone_loses_no_account() {
     assert!(pool.try_submit(async {}).is_ok());
     law(pool.report());
 }
+
+#[tokio::test]
+async fn numbers_and_deadlines_have_no_end() {
+    for (tasks, queue) in [(0, 0), (usize::MAX, usize::MAX)] {
+        let pool = TokioPool::new(Handle::current(), tasks, queue);
+        assert!(pool.try_submit(async { tokio::task::yield_now().await }).is_ok());
+        let end = spanwise_worker::deadline(std::time::Instant::now(), Duration::MAX);
+        let mut last = Instant::from_std(end);
+        for bit in (0..64).rev() {
+            last = last.checked_add(Duration::from_secs(1 << bit)).unwrap_or(last);
+        }
+        assert!(pool.shutdown(Shutdown::Drain, last).await.is_clean());
+    }
+}
+
+#[tokio::test]
+async fn tasks_that_panic_when_dropped_cost_no_more_than_themselves() {
+    struct Grenade;
+    impl Drop for Grenade {
+        fn drop(&mut self) {
+            resume_unwind(Box::new(Grenade));
+        }
+    }
+    for how in [Shutdown::Abandon, Shutdown::Drain] {
+        let pool = TokioPool::new(Handle::current(), 2, 10);
+        for _ in 0..6 {
+            let grenade = Grenade;
+            let task = async move {
+                let _grenade = grenade;
+                std::future::pending::<()>().await;
+            };
+            assert!(pool.try_submit(task).is_ok());
+        }
+        tokio::task::yield_now().await;
+        let report = pool.shutdown(how, Instant::now() + Duration::from_millis(5)).await;
+        law(report);
+        assert_eq!((report.abandoned, report.running), (6, 0));
+        assert!(pool.try_submit(async {}).is_err());
+    }
+    let pool = TokioPool::new(Handle::current(), 2, 10);
+    for _ in 0..6 {
+        let grenade = Grenade;
+        let task = std::future::poll_fn(move |_| {
+            let _grenade = &grenade;
+            std::task::Poll::<()>::Pending
+        });
+        assert!(pool.try_submit(task).is_ok());
+    }
+    tokio::task::yield_now().await;
+    drop(pool);
+    tokio::task::yield_now().await;
+}

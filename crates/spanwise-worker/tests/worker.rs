@@ -356,3 +356,15 @@ fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
     worker.wake();
     assert!(worker.join_until(far));
 }
+
+#[test]
+fn a_stack_that_cannot_be_is_an_error_not_a_panic() {
+    for bytes in [0, 65_535, 1 << 31, usize::MAX] {
+        let error = Worker::builder("x").with_stack_size(bytes).spawn(|_| async {}).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        let expected = format!("stack size is {bytes}; set 65536 to 1073741824");
+        assert_eq!(error.to_string(), expected);
+    }
+    let worker = Worker::builder("\0".repeat(1 << 20)).with_stack_size(65_536);
+    assert!(worker.spawn(|_| async {}).unwrap().join_until(far()));
+}

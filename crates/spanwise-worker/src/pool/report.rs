@@ -55,6 +55,8 @@ pub enum Reason {
     Full,
     /// The pool was shut down.
     Closed,
+    /// This process was forked from the one that has the pool's threads.
+    Forked,
 }
 
 impl fmt::Display for Reason {
@@ -62,6 +64,7 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Reason::Full => "as many tasks wait as may",
             Reason::Closed => "the pool was shut down",
+            Reason::Forked => "the pool's threads are in the process this one was forked from",
         })
     }
 }

@@ -1,7 +1,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -12,6 +11,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{Reason, Rejected, Report, Shutdown};
+use crate::limits::{QUEUE, TASKS};
+use crate::panic::{drop_each_fenced, drop_fenced};
+use crate::time::timer_deadline;
+use crate::{catch_panic, fork};
 
 /// [`WorkerPool`](crate::WorkerPool) for async tasks, on a tokio runtime: so many at a time, so
 /// many that wait.
@@ -27,6 +30,9 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 struct Shared {
     tasks: usize,
     capacity: usize,
+    /// A forked child has a copy of this, but not the runtime's threads, and locks that one of them
+    /// may have held.
+    generation: u32,
     state: Mutex<State>,
     /// One for each task that runs: a runner goes on with what waits, and ends when nothing does.
     /// Never locked together with `state`: tokio drops a runner at once when its runtime is gone,
@@ -45,11 +51,14 @@ struct State {
 }
 
 impl TokioPool {
-    /// At most `tasks` at a time on this runtime, and at most `queue` that wait; each at least 1.
+    /// At most `tasks` at a time on this runtime, and at most `queue` that wait. Each is brought
+    /// within 1 to 16,777,216.
     pub fn new(runtime: Handle, tasks: usize, queue: usize) -> Self {
+        fork::watch();
         let shared = Shared {
-            tasks: tasks.max(1),
-            capacity: queue.max(1),
+            tasks: tasks.clamp(*TASKS.start(), *TASKS.end()),
+            capacity: queue.clamp(*QUEUE.start(), *QUEUE.end()),
+            generation: fork::generation(),
             state: Mutex::default(),
             runners: Mutex::default(),
             at_rest: Notify::new(),
@@ -60,7 +69,7 @@ impl TokioPool {
     /// Runs a task now, or queues it, if there is room. Never waits for any. Works on any thread.
     ///
     /// # Errors
-    /// The queue is full or the pool is shut down: the task comes back.
+    /// The queue is full, the pool is shut down or was inherited by a fork: the task comes back.
     ///
     /// # Cost
     /// A short lock and an allocation; also a task of tokio's when fewer run than may.
@@ -68,6 +77,9 @@ impl TokioPool {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        if self.shared.is_inherited() {
+            return Err(Rejected { task, reason: Reason::Forked });
+        }
         let mut state = self.shared.lock();
         let free = state.report.running < self.shared.tasks;
         let reason = match free || state.queue.len() < self.shared.capacity {
@@ -98,24 +110,30 @@ impl TokioPool {
         runners.spawn_on(running.run(), &self.runtime);
     }
 
-    /// What became of the tasks so far.
+    /// What became of the tasks so far. Nothing in a forked child, which has none of them.
     pub fn report(&self) -> Report {
+        if self.shared.is_inherited() {
+            return Report::default();
+        }
         self.shared.lock().read()
     }
 
     /// Takes no more tasks, runs or drops those that wait, and waits for those that run, at most
     /// until `deadline`. What is left then is dropped or cancelled, and counted as abandoned; a
-    /// task that computes without a pause still counts as running.
+    /// task that computes without a pause still counts as running. In a forked child it returns at
+    /// once.
     pub async fn shutdown(&self, how: Shutdown, deadline: Instant) -> Report {
+        if self.shared.is_inherited() {
+            return Report::default();
+        }
         let dropped = {
             let mut state = self.shared.lock();
             state.closed = true;
             if how == Shutdown::Abandon { state.abandon() } else { VecDeque::new() }
         };
-        drop(dropped);
-        let _late = tokio::time::timeout_at(deadline, self.shared.rest()).await;
-        let dropped = self.shared.cancel();
-        drop(dropped);
+        drop_each_fenced(dropped);
+        let _late = tokio::time::timeout_at(timer_deadline(deadline), self.shared.rest()).await;
+        drop_each_fenced(self.shared.cancel());
         // Cancelled tasks end when they pause next: give those that do their turn.
         let _busy = tokio::time::timeout(GRACE, self.shared.rest()).await;
         self.report()
@@ -124,12 +142,22 @@ impl TokioPool {
 
 impl Drop for TokioPool {
     fn drop(&mut self) {
+        if self.shared.is_inherited() {
+            // The tasks are the parent's, and to cancel one takes locks of its runtime.
+            std::mem::forget(self.shared.clone());
+            return;
+        }
         self.shared.lock().closed = true;
-        drop(self.shared.cancel());
+        drop_each_fenced(self.shared.cancel());
     }
 }
 
 impl Shared {
+    /// Whether this is a forked child's copy.
+    fn is_inherited(&self) -> bool {
+        fork::generation() != self.generation
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -182,30 +210,20 @@ struct Running {
 impl Running {
     async fn run(mut self) {
         while let Some(task) = &mut self.task {
-            let ran = poll_fn(|cx| {
-                match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
-                    Ok(Poll::Pending) => Poll::Pending,
-                    Ok(Poll::Ready(())) => Poll::Ready(true),
-                    // Its destructor could panic once more.
-                    Err(panic) => {
-                        std::mem::forget(panic);
-                        Poll::Ready(false)
-                    }
-                }
+            let ran = poll_fn(|cx| match catch_panic(|| task.as_mut().poll(cx)) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(())) => Poll::Ready(true),
+                Err(_) => Poll::Ready(false),
             })
             .await;
             let ended = self.task.take();
-            let dropped = catch_unwind(AssertUnwindSafe(|| drop(ended)));
+            let dropped = catch_panic(|| drop(ended));
             let mut state = self.shared.lock();
             match ran && dropped.is_ok() {
                 true => state.report.completed += 1,
                 false => state.report.panicked += 1,
             }
             self.task = state.queue.pop_front();
-            drop(state);
-            if let Err(panic) = dropped {
-                std::mem::forget(panic);
-            }
         }
     }
 }
@@ -218,7 +236,7 @@ impl Drop for Running {
         state.report.running -= 1;
         drop(state);
         self.shared.at_rest.notify_waiters();
-        drop(cancelled);
+        drop_fenced(cancelled);
     }
 }
 

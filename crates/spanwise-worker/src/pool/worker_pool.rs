@@ -1,13 +1,15 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use std::{error, fmt, io, process, thread};
+use std::{error, fmt, io, thread};
 
 use super::{Reason, Rejected, Report, Shutdown};
+use crate::limits::{self, Outside, QUEUE, STACK, THREADS, thread_name};
+use crate::panic::{drop_each_fenced, drop_fenced};
+use crate::{catch_panic, fork};
 
 /// A fixed number of named threads that run what they are given, and a bounded queue before them.
 ///
@@ -36,10 +38,17 @@ type Task = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PoolError {
-    /// A pool of no threads would run nothing.
-    NoThreads,
-    /// A queue of no places would take nothing.
-    NoQueue,
+    /// A number is out of its range.
+    Setting {
+        /// "threads", "queue" or "stack size".
+        field: &'static str,
+        /// What it was set to.
+        value: usize,
+        /// The least it can be.
+        least: usize,
+        /// The most it can be.
+        most: usize,
+    },
     /// The operating system refused a thread. Those it had granted end.
     Spawn(io::Error),
 }
@@ -47,8 +56,9 @@ pub enum PoolError {
 struct Shared {
     /// Tells this pool's threads from others.
     id: u64,
-    /// Where the threads live. A forked child has a copy of this, but not the threads.
-    pid: u32,
+    /// Where the threads live. A forked child has a copy of this, but not the threads, and locks
+    /// that one of them may have held.
+    generation: u32,
     capacity: usize,
     state: Mutex<State>,
     /// A task waits, or the pool is closed.
@@ -77,8 +87,8 @@ impl WorkerPool {
     /// bytes). By default as many as there are processors, and a queue of 1,000.
     pub fn builder(name: impl Into<String>) -> PoolBuilder {
         PoolBuilder {
-            name: name.into(),
-            threads: thread::available_parallelism().map_or(1, usize::from),
+            name: thread_name(&name.into()),
+            threads: thread::available_parallelism().map_or(1, usize::from).min(*THREADS.end()),
             queue: 1000,
             stack_size: None,
             before: Arc::new(|| Box::new(())),
@@ -88,12 +98,15 @@ impl WorkerPool {
     /// Queues a task, if there is room. Never waits for any.
     ///
     /// # Errors
-    /// The queue is full or the pool is shut down: the task comes back.
+    /// The queue is full, the pool is shut down or was inherited by a fork: the task comes back.
     ///
     /// # Cost
     /// A short lock, an allocation if the task captures something, and the waking of a thread if
     /// one sleeps.
     pub fn try_submit<F: FnOnce() + Send + 'static>(&self, task: F) -> Result<(), Rejected<F>> {
+        if self.shared.is_inherited() {
+            return Err(Rejected { task, reason: Reason::Forked });
+        }
         let state = self.shared.lock();
         self.submit(state, task)
     }
@@ -101,13 +114,15 @@ impl WorkerPool {
     /// Queues a task, and waits for room at most until `deadline`.
     ///
     /// # Errors
-    /// No room until then, or the pool is shut down: the task comes back. On a thread of this pool
-    /// it does not wait: there, waiting for the others could be waiting for oneself.
+    /// No room until then, or as [`try_submit`](Self::try_submit). On a thread of this pool it does not wait: there, waiting for the others could be waiting for oneself.
     pub fn submit_until<F: FnOnce() + Send + 'static>(
         &self,
         task: F,
         deadline: Instant,
     ) -> Result<(), Rejected<F>> {
+        if self.shared.is_inherited() {
+            return Err(Rejected { task, reason: Reason::Forked });
+        }
         let mut state = self.shared.lock();
         while !state.closed && state.queue.len() >= self.shared.capacity && !self.is_own_thread() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -122,8 +137,11 @@ impl WorkerPool {
         self.submit(state, task)
     }
 
-    /// What became of the tasks so far.
+    /// What became of the tasks so far. Nothing in a forked child, which has none of them.
     pub fn report(&self) -> Report {
+        if self.shared.is_inherited() {
+            return Report::default();
+        }
         self.shared.lock().read()
     }
 
@@ -140,7 +158,7 @@ impl WorkerPool {
     /// from `Drop`. On a thread of this pool and in a forked child it does not wait. A second call
     /// waits again and reports again.
     pub fn shutdown(&self, how: Shutdown, deadline: Instant) -> Report {
-        if self.is_forked_child() {
+        if self.shared.is_inherited() {
             return Report::default();
         }
         let mut state = self.shared.lock();
@@ -149,7 +167,7 @@ impl WorkerPool {
         drop(state);
         self.shared.work.notify_all();
         self.shared.room.notify_all();
-        drop_fenced(dropped);
+        drop_each_fenced(dropped);
 
         let mut state = self.shared.lock();
         while state.alive > 0 && !self.is_own_thread() {
@@ -163,7 +181,7 @@ impl WorkerPool {
         let dropped = state.abandon();
         let report = state.read();
         drop(state);
-        drop_fenced(dropped);
+        drop_each_fenced(dropped);
         report
     }
 
@@ -196,36 +214,35 @@ impl WorkerPool {
     fn is_own_thread(&self) -> bool {
         CURRENT.get() == self.shared.id
     }
-
-    fn is_forked_child(&self) -> bool {
-        process::id() != self.shared.pid
-    }
 }
 
 /// Abandons what waits; does not wait for what runs.
 impl Drop for WorkerPool {
     fn drop(&mut self) {
-        if !self.is_forked_child() {
+        if self.shared.is_inherited() {
+            // What waits is the parent's.
+            std::mem::forget(self.shared.clone());
+        } else {
             self.shared.close();
         }
     }
 }
 
 impl PoolBuilder {
-    /// Threads, and so tasks at a time. Default: one for each processor.
+    /// Threads, and so tasks at a time, 1 to 4,096. Default: one for each processor.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Tasks that may wait. Default 1,000.
+    /// Tasks that may wait, 1 to 16,777,216. Default 1,000.
     pub fn with_queue(mut self, tasks: usize) -> Self {
         self.queue = tasks;
         self
     }
 
-    /// Stack of a thread in bytes; the default is Rust's (2 MiB, or `RUST_MIN_STACK`). Only what is
-    /// touched takes memory.
+    /// Stack of a thread in bytes, 64 KiB to 1 GiB; the default is Rust's (2 MiB, or
+    /// `RUST_MIN_STACK`). Only what is touched takes memory.
     pub fn with_stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -241,17 +258,17 @@ impl PoolBuilder {
     /// Starts the threads.
     ///
     /// # Errors
-    /// No threads or no queue were asked for, or the operating system refused a thread.
+    /// A number is out of its range, or the operating system refused a thread.
     pub fn build(self) -> Result<WorkerPool, PoolError> {
-        if self.threads == 0 {
-            return Err(PoolError::NoThreads);
+        limits::check("threads", self.threads, THREADS)?;
+        limits::check("queue", self.queue, QUEUE)?;
+        if let Some(bytes) = self.stack_size {
+            limits::check("stack size", bytes, STACK)?;
         }
-        if self.queue == 0 {
-            return Err(PoolError::NoQueue);
-        }
+        fork::watch();
         let shared = Arc::new(Shared {
             id: NEXT_ID.fetch_add(1, Relaxed),
-            pid: process::id(),
+            generation: fork::generation(),
             capacity: self.queue,
             state: Mutex::new(State {
                 queue: VecDeque::new(),
@@ -266,8 +283,7 @@ impl PoolBuilder {
             ended: Condvar::new(),
         });
         let pool = WorkerPool { shared, threads: self.threads };
-        // A name with a NUL would panic further down.
-        let name = self.name.replace('\0', "");
+        let name = self.name;
         for index in 0..self.threads {
             let mut thread = thread::Builder::new().name(format!("{name}-{index}"));
             if let Some(bytes) = self.stack_size {
@@ -279,7 +295,7 @@ impl PoolBuilder {
                 let alive = Alive(shared);
                 CURRENT.set(alive.0.id);
                 // A hook that panics costs what it would have kept, not the thread.
-                let kept = catch_unwind(AssertUnwindSafe(|| before()));
+                let kept = catch_panic(|| before());
                 alive.0.run();
                 drop_fenced(kept);
             });
@@ -293,6 +309,11 @@ impl PoolBuilder {
 }
 
 impl Shared {
+    /// Whether this is a forked child's copy.
+    fn is_inherited(&self) -> bool {
+        fork::generation() != self.generation
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -308,16 +329,12 @@ impl Shared {
                 if somebody_waits {
                     self.room.notify_one();
                 }
-                let ran = catch_unwind(AssertUnwindSafe(task));
+                let ran = catch_panic(task);
                 state = self.lock();
                 state.report.running -= 1;
                 match ran {
                     Ok(()) => state.report.completed += 1,
-                    Err(panic) => {
-                        state.report.panicked += 1;
-                        // Its destructor could panic once more.
-                        std::mem::forget(panic);
-                    }
+                    Err(_) => state.report.panicked += 1,
                 }
                 continue;
             }
@@ -338,7 +355,7 @@ impl Shared {
         drop(state);
         self.work.notify_all();
         self.room.notify_all();
-        drop_fenced(dropped);
+        drop_each_fenced(dropped);
     }
 }
 
@@ -365,13 +382,6 @@ impl Drop for Alive {
     }
 }
 
-/// Drops what is not ours: its destructors may panic, and that goes no further.
-fn drop_fenced<T>(strange: T) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(strange))) {
-        std::mem::forget(panic);
-    }
-}
-
 impl fmt::Debug for WorkerPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkerPool")
@@ -392,11 +402,19 @@ impl fmt::Debug for PoolBuilder {
     }
 }
 
+impl From<Outside> for PoolError {
+    fn from(outside: Outside) -> Self {
+        let Outside { field, value, least, most } = outside;
+        PoolError::Setting { field, value, least, most }
+    }
+}
+
 impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PoolError::NoThreads => f.write_str("threads is 0; set at least 1"),
-            PoolError::NoQueue => f.write_str("queue is 0; set at least 1"),
+            PoolError::Setting { field, value, least, most } => {
+                Outside { field, value: *value, least: *least, most: *most }.fmt(f)
+            }
             PoolError::Spawn(error) => write!(f, "a thread could not be started: {error}"),
         }
     }

@@ -1,5 +1,8 @@
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
+
+use crate::limits::{NANOS, RATE};
 
 /// A rate limiter that cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,20 +13,35 @@ pub enum RateError {
         /// What was asked for.
         per_second: u32,
     },
-    /// A period of 0.
-    Period,
-    /// A burst of 0 lets nothing through.
-    Burst,
+    /// 0, or more than 146 years.
+    Period {
+        /// What was asked for.
+        period: Duration,
+    },
+    /// 0, which lets nothing through, or what takes more than 146 years to earn.
+    Burst {
+        /// What was asked for.
+        burst: u32,
+        /// What can be had with this period.
+        most: u32,
+    },
 }
 
 impl fmt::Display for RateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RateError::Rate { per_second } => {
-                write!(f, "rate is {per_second} per second; set 1 to 1000000000")
+                let (least, most) = (RATE.start(), RATE.end());
+                write!(f, "rate is {per_second} per second; set {least} to {most}")
             }
-            RateError::Period => f.write_str("period is 0; set at least a nanosecond"),
-            RateError::Burst => f.write_str("burst is 0; set at least 1"),
+            RateError::Period { period } => {
+                let (least, most) = (NANOS.start(), NANOS.end());
+                let (least, most) = (Duration::from_nanos(*least), Duration::from_nanos(*most));
+                write!(f, "period is {period:?}; set {least:?} to {most:?}")
+            }
+            RateError::Burst { burst, most } => {
+                write!(f, "burst is {burst}; set 1 to {most} with this period")
+            }
         }
     }
 }

@@ -12,7 +12,8 @@ use governor::{Quota, clock::Clock as _};
 
 pub use error::{RateError, TooMany};
 
-use crate::{Clock, SystemClock};
+use crate::limits::{NANOS, RATE};
+use crate::{Clock, SystemClock, deadline};
 
 /// Lets a number of things through per time, with bursts up to a bound.
 ///
@@ -20,7 +21,8 @@ use crate::{Clock, SystemClock};
 /// one word, of which each permit changes one. After a pause of `burst` times the period, `burst`
 /// permits are there at once; from then on one each period.
 ///
-/// On a hot path take many at a time: all threads meet at that word.
+/// On a hot path take many at a time: all threads meet at that word. It counts 146 years from its
+/// making on, and gives nothing more after.
 pub struct RateLimiter<C: Clock = SystemClock> {
     limiter: governor::RateLimiter<NotKeyed, InMemoryState, Since<C>, NoOpMiddleware<Duration>>,
     clock: Since<C>,
@@ -46,7 +48,7 @@ impl RateLimiter {
     /// One permit each `period`, and at most `burst` at once after a pause.
     ///
     /// # Errors
-    /// A period or a burst of 0.
+    /// A period or a burst of 0, or a burst that takes more than 146 years to earn.
     pub fn every(period: Duration, burst: u32) -> Result<Self, RateError> {
         Self::every_by(SystemClock, period, burst)
     }
@@ -58,8 +60,10 @@ impl<C: Clock> RateLimiter<C> {
     /// # Errors
     /// As [`per_second`](RateLimiter::per_second).
     pub fn per_second_by(clock: C, rate: u32, burst: u32) -> Result<Self, RateError> {
-        let nanos = 1_000_000_000_u32.checked_div(rate).filter(|&nanos| nanos > 0);
-        let nanos = nanos.ok_or(RateError::Rate { per_second: rate })?;
+        let nanos = match RATE.contains(&rate) {
+            true => 1_000_000_000 / rate,
+            false => return Err(RateError::Rate { per_second: rate }),
+        };
         Self::every_by(clock, Duration::from_nanos(nanos.into()), burst)
     }
 
@@ -68,8 +72,13 @@ impl<C: Clock> RateLimiter<C> {
     /// # Errors
     /// As [`every`](RateLimiter::every).
     pub fn every_by(clock: C, period: Duration, burst: u32) -> Result<Self, RateError> {
-        let burst = NonZeroU32::new(burst).ok_or(RateError::Burst)?;
-        let quota = Quota::with_period(period).ok_or(RateError::Period)?.allow_burst(burst);
+        let nanos = u64::try_from(period.as_nanos()).ok().filter(|nanos| NANOS.contains(nanos));
+        let (nanos, quota) =
+            nanos.zip(Quota::with_period(period)).ok_or(RateError::Period { period })?;
+        let most = u32::try_from(NANOS.end() / nanos).unwrap_or(u32::MAX);
+        let refused = RateError::Burst { burst, most };
+        let burst = NonZeroU32::new(burst).filter(|burst| burst.get() <= most).ok_or(refused)?;
+        let quota = quota.allow_burst(burst);
         let clock = Since { start: clock.now(), clock };
         let limiter = governor::RateLimiter::direct_with_clock(quota, clock.clone());
         Ok(RateLimiter { limiter, clock, burst })
@@ -123,7 +132,7 @@ impl<C: Clock> RateLimiter<C> {
     fn instant_of(&self, not_until: &governor::NotUntil<Duration>) -> Instant {
         let wait = not_until.wait_time_from(self.clock.now());
         let now = self.clock.clock.now();
-        now.checked_add(wait).unwrap_or(now)
+        now.checked_add(wait).unwrap_or_else(|| deadline(now, wait))
     }
 }
 
@@ -154,7 +163,7 @@ impl<C: Clock> governor::clock::Clock for Since<C> {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
-        self.clock.now().saturating_duration_since(self.start)
+        self.clock.now().saturating_duration_since(self.start).min(LONGEST)
     }
 }
 
@@ -163,3 +172,6 @@ impl<C: Clock> fmt::Debug for RateLimiter<C> {
         f.debug_struct("RateLimiter").field("burst", &self.burst).finish_non_exhaustive()
     }
 }
+
+/// What governor is told at most.
+const LONGEST: Duration = Duration::from_nanos(*NANOS.end());
