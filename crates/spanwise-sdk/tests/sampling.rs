@@ -329,7 +329,9 @@ fn a_collector_that_is_away_is_told_and_the_initial_rate_stands() {
 
 #[test]
 fn xray_says_what_is_kept() {
-    let rules = |health: f64| {
+    // What is asked of "rest" comes a second after the rules, and every second: it keeps them all
+    // until the test has seen so.
+    let rules = |health: f64, rest: f64| {
         let rule = |name: &str, priority: u32, path: &str, rate: f64| {
             format!(
                 r#"{{"SamplingRule":{{"RuleName":"{name}","Priority":{priority},"FixedRate":{rate},
@@ -338,10 +340,11 @@ fn xray_says_what_is_kept() {
             )
         };
         let rules = [rule("rest", 10, "*", 1.0), rule("health", 1, "/health?", health)].join(",");
-        let targets = r#"{"SamplingTargetDocuments":[{"RuleName":"rest","FixedRate":0}]}"#;
+        let target = format!(r#"{{"RuleName":"rest","FixedRate":{rest},"Interval":1}}"#);
+        let targets = format!(r#"{{"SamplingTargetDocuments":[{target}]}}"#);
         format!("{{\"SamplingRuleRecords\":[{rules}]}}\n---\n{targets}")
     };
-    let collector = Collector::new(&rules(0.0));
+    let collector = Collector::new(&rules(0.0, 1.0));
     let endpoint = format!("http://{}", collector.address);
     let variables = [
         ("OTEL_SERVICE_NAME", "my shop".into()),
@@ -366,7 +369,8 @@ fn xray_says_what_is_kept() {
     // Children go with their parent, whatever is asked for.
     assert!(!tracer.start_with_context("child", &remote(false, 7, "")).is_recording());
 
-    // A second later it is reported what the rules did, and the answer is in force.
+    // It is reported what the rules did, and the answer is in force.
+    collector.answer(&rules(0.0, 0.0));
     until("the target is in force", || !get("/cart").is_recording());
     let reported = ["POST /SamplingTargets ", r#""RuleName":"rest""#, r#""ClientID":""#];
     let asked = collector.asked();
@@ -376,9 +380,9 @@ fn xray_says_what_is_kept() {
     );
 
     // Other rules come at the next time of asking; those that cannot be used change nothing.
-    collector.answer(&rules(1.0));
+    collector.answer(&rules(1.0, 0.0));
     until("health checks are kept", || get("/healthz").is_recording());
-    collector.answer(&rules(7.0));
+    collector.answer(&rules(7.0, 0.0));
     until("it is told", || said.lines().iter().any(|line| line.contains("FixedRate")));
     assert!(get("/healthz").is_recording() && !get("/cart").is_recording());
 }
