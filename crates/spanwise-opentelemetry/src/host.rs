@@ -1,11 +1,12 @@
 //! Time and chance, as the process has them.
 
 use spanwise_sampling::Host;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use spanwise_worker::{fork, random_seed};
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-/// The monotonic clock, and std's hasher keys for chance.
+/// The monotonic clock, and for chance a generator of each thread's own.
 #[derive(Debug)]
 pub(crate) struct ProcessHost;
 
@@ -17,7 +18,41 @@ impl Host for ProcessHost {
     }
 
     fn random(&self) -> u64 {
-        // Its keys move on each time.
-        RandomState::new().build_hasher().finish()
+        // A thread that is going away asks the system each time.
+        GENERATOR.try_with(Generator::next).unwrap_or_else(|_| random_seed())
     }
+}
+
+/// SplitMix64.
+struct Generator {
+    state: Cell<u64>,
+    /// What process the state is of: a forked child begins with one of its own. `None` before the
+    /// first number.
+    seeded: Cell<Option<u32>>,
+}
+
+impl Generator {
+    fn next(&self) -> u64 {
+        if self.seeded.get() != Some(fork::generation()) {
+            self.seed();
+        }
+        let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.state.set(state);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    #[cold]
+    fn seed(&self) {
+        fork::watch();
+        self.seeded.set(Some(fork::generation()));
+        self.state.set(random_seed());
+    }
+}
+
+thread_local! {
+    static GENERATOR: Generator =
+        const { Generator { state: Cell::new(0), seeded: Cell::new(None) } };
 }

@@ -6,6 +6,7 @@ mod annotating;
 mod intent;
 mod jaeger;
 mod limiter;
+mod limits;
 mod live;
 mod offer;
 #[cfg(feature = "opentelemetry")]

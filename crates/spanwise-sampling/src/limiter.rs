@@ -1,5 +1,6 @@
 //! So many a second: a token bucket that is told the time.
 
+use crate::limits::LAST_INSTANT;
 use governor::clock::{Clock, Reference};
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
@@ -85,7 +86,8 @@ impl Limiter {
     /// long as they are.
     fn unbroken(&self, now: u64) -> u64 {
         let offset = self.offset.load(Relaxed);
-        let time = now.wrapping_add(offset);
+        // Sums of what follows must fit 64 bits, whatever a clock says.
+        let time = now.wrapping_add(offset).min(LAST_INSTANT);
         let last = self.clock.load(Relaxed);
         if time >= last.saturating_sub(SLACK) {
             return time;

@@ -4,7 +4,7 @@ use crate::intent::Intent;
 use crate::offer::{Offer, Parent};
 use crate::sampler::{Choice, Sample, Sampler};
 use crate::threshold::{ProbabilityError, Threshold};
-use crate::tick::Tick;
+use crate::tick::{Tick, tick_each};
 
 /// Decides by the parent, with a sampler for each of five cases (specification, *ParentBased*).
 ///
@@ -102,10 +102,7 @@ impl ParentBased {
     }
 
     pub(crate) fn tick(&self, tick: &Tick) {
-        self.root.tick(tick);
-        for sampler in self.branches().flatten() {
-            sampler.tick(tick);
-        }
+        tick_each(std::iter::once(&self.root).chain(self.branches().flatten()), tick);
     }
 
     pub(crate) fn description(&self) -> String {

@@ -3,7 +3,7 @@
 use crate::intent::Intent;
 use crate::offer::Offer;
 use crate::sampler::{Sample, Sampler};
-use crate::tick::Tick;
+use crate::tick::{Tick, tick_each};
 use spanwise_wire::SpanKind;
 use spanwise_wire::write::Value;
 
@@ -48,9 +48,7 @@ impl Sample for RuleBased {
     }
 
     fn tick(&self, tick: &Tick) {
-        for (_, sampler) in &self.rules {
-            sampler.tick(tick);
-        }
+        tick_each(self.rules.iter().map(|(_, sampler)| sampler), tick);
     }
 
     fn description(&self) -> String {

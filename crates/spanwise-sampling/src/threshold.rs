@@ -104,7 +104,7 @@ impl Threshold {
     pub(crate) fn rounded(self, digits: u32) -> Self {
         let shifted = self.0 << 8;
         let leading = shifted.leading_ones().max(shifted.leading_zeros().min(56)) / 4;
-        let kept_bits = 4 * (leading + digits.max(1)).min(14);
+        let kept_bits = 4 * (leading + digits.clamp(1, 14)).min(14);
         let step = 1u64 << (56 - kept_bits);
         let rounded = (self.0 + step / 2) & !(step - 1);
         // One so near to "never" that it rounds to it stays as it is.

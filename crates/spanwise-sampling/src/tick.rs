@@ -1,5 +1,8 @@
 //! What a host tells its samplers now and then.
 
+use crate::sampler::Sampler;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 /// A look at the clock and at what the process has done, some ten times a second.
 ///
 /// No sampler needs it to work: it makes those that adapt notice silence, and lets them know how
@@ -23,5 +26,21 @@ impl Tick {
     #[must_use]
     pub fn with_recorded(self, spans: u64) -> Self {
         Self { recorded: Some(spans), ..self }
+    }
+}
+
+/// Tells each of them. One that panics keeps nothing from the others; then the panic goes on.
+pub(crate) fn tick_each<'a>(samplers: impl IntoIterator<Item = &'a Sampler>, tick: &Tick) {
+    let mut first = None;
+    for sampler in samplers {
+        match (catch_unwind(AssertUnwindSafe(|| sampler.tick(tick))), &first) {
+            (Ok(()), _) => {}
+            (Err(panic), None) => first = Some(panic),
+            // Its destructor could panic once more.
+            (Err(panic), Some(_)) => std::mem::forget(panic),
+        }
+    }
+    if let Some(panic) = first {
+        resume_unwind(panic);
     }
 }

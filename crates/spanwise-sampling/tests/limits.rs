@@ -5,7 +5,8 @@
 mod support;
 
 use spanwise_sampling::{
-    Adaptive, JaegerSettings, Law, Offer, RateLimited, Sampler, TraceIdRatioBased,
+    Adaptive, Host, JaegerRemote, JaegerSettings, Law, Offer, Poll, RateLimited, Sampler, Strategy,
+    Threshold, Tick, TraceIdRatioBased, XrayRemote, XraySettings,
 };
 use spanwise_testkit::load::{Arrivals, Dice, Shape};
 use std::time::Duration;
@@ -148,4 +149,137 @@ fn jaeger_settings() {
         let error = JaegerSettings::parse(argument).unwrap_err().to_string();
         assert!(error.contains(named), "{argument}: {error}");
     }
+}
+
+#[test]
+fn every_number_has_a_range_and_its_ends_work() {
+    let day = Duration::from_secs(86_400);
+    for interval in [Duration::from_millis(1), 30 * day] {
+        let settings = JaegerSettings::default().with_interval(interval).unwrap();
+        // Asks at once, whatever comes, and a poll later.
+        let remote = JaegerRemote::new(Sampler::always_off());
+        let mut poll = Poll::new(&settings, "shop", remote.clone(), u64::MAX);
+        poll.answered(u64::MAX, br#"{"probabilisticSampling":{"samplingRate":1}}"#).unwrap();
+        assert_eq!(poll.due(), u64::MAX);
+        (0..100).for_each(|_| poll.failed(u64::MAX - 1));
+        assert_eq!(XraySettings::default().with_interval(interval).unwrap().interval(), interval);
+    }
+    let outside =
+        [Duration::ZERO, Duration::from_nanos(999_999), 30 * day + Duration::from_nanos(1)];
+    for interval in outside.into_iter().chain([Duration::MAX]) {
+        let error = JaegerSettings::default().with_interval(interval).unwrap_err().to_string();
+        assert!(error.contains("1 or more, to 2592000000 (30 days)"), "{error}");
+        let error = XraySettings::default().with_interval(interval).unwrap_err().to_string();
+        assert!(error.contains("1 or more, to 2592000 (30 days)"), "{error}");
+    }
+    for argument in
+        ["pollingIntervalMs=18446744073709551615", "pollingIntervalMs=99999999999999999999"]
+    {
+        let error = JaegerSettings::parse(argument).unwrap_err().to_string();
+        assert!(error.contains("30 days"), "{error}");
+    }
+    for digits in [0, 1, 14, 15, u32::MAX] {
+        let threshold = Threshold::with_digits(0.3, digits).unwrap().unwrap();
+        assert!((threshold.probability() - 0.3).abs() < 0.04, "{digits}");
+    }
+    for rate in [f64::MAX, f64::INFINITY, f64::NAN, f64::MIN_POSITIVE, 5e-324, -0.0, 0.0] {
+        assert!(RateLimited::new(rate).is_err(), "{rate:e}");
+        assert!(Adaptive::builder().with_spans_per_second(rate).build().is_err(), "{rate:e}");
+        assert_eq!(Sampler::probability(rate).is_ok(), rate == 0.0, "{rate:e}");
+    }
+}
+
+/// Strategies that no collector sends, but a caller can make.
+#[test]
+fn strategies_of_any_numbers_can_be_applied() {
+    let host = Virtual::new();
+    for number in [f64::NAN, f64::INFINITY, f64::MAX, f64::MIN_POSITIVE, 5e-324, -1.0, 0.0] {
+        let remote = JaegerRemote::new(Sampler::always_off());
+        let per_operation = Strategy::PerOperation {
+            default: number,
+            lower_bound: number,
+            operations: vec![("x".into(), number)],
+        };
+        let all = [Strategy::Probabilistic(number), Strategy::RateLimiting(number), per_operation];
+        for strategy in all {
+            remote.apply(&strategy);
+            for (id, name) in (0..100).flat_map(|id| [(id, "x"), (id, "y")]) {
+                let _whatever = Sampler::from(remote.clone()).decide(&Offer::root(id, name, &host));
+            }
+        }
+    }
+}
+
+/// A host whose clock says anything.
+#[derive(Debug)]
+struct Anything(std::sync::atomic::AtomicU64);
+
+impl Host for Anything {
+    fn now(&self) -> u64 {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn random(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+#[test]
+fn a_clock_may_say_anything() {
+    let host = Anything(0.into());
+    let remote = JaegerRemote::new(Sampler::always_off());
+    remote.apply(&Strategy::PerOperation { default: 0.0, lower_bound: 1.0, operations: vec![] });
+    let samplers = [
+        Sampler::from(RateLimited::new(1e-6).unwrap()),
+        RateLimited::new(1.0).unwrap().into(),
+        RateLimited::new(1e9).unwrap().into(),
+        Adaptive::builder().with_traces_per_second(1e-6).build().unwrap().into(),
+        Adaptive::builder().with_spans_per_second(1e9).build().unwrap().into(),
+        XrayRemote::new().into(),
+        remote.into(),
+    ];
+    let (half, all) = (u64::MAX / 2, u64::MAX);
+    for now in [0, all, 0, half, half + 1, all - 1, all, 1, 1 << 62, 3 << 62, all] {
+        host.0.store(now, std::sync::atomic::Ordering::Relaxed);
+        for sampler in &samplers {
+            for id in 0..200 {
+                let _whatever = sampler.decide(&Offer::root(id, "x", &host));
+            }
+            sampler.tick(&Tick::at(now).with_recorded(now));
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_is_shown_bounded_and_without_control_characters() {
+    let hostile = format!("\0\x1b[2J\u{9b}{}", "é".repeat(100_000));
+    let errors = [
+        JaegerSettings::parse(&format!("{hostile}=1")).unwrap_err(),
+        JaegerSettings::parse(&format!("endpoint={hostile}")).unwrap_err(),
+        JaegerSettings::parse(&format!("endpoint=http://{hostile}")).unwrap_err(),
+        JaegerSettings::parse(&format!("pollingIntervalMs={hostile}")).unwrap_err(),
+        JaegerSettings::parse(&format!("initialSamplingRate={hostile}")).unwrap_err(),
+        XraySettings::parse(&format!("polling_interval={hostile}")).unwrap_err(),
+        XraySettings::parse(&format!("endpoint=https://x@{hostile}")).unwrap_err(),
+        XraySettings::parse(&hostile).unwrap_err(),
+    ];
+    for error in errors {
+        for text in [error.to_string(), format!("{error:?}")] {
+            assert!(text.len() < 1000 && !text.contains(char::is_control), "{text}");
+        }
+        assert!(error.to_string().contains("\\u{1b}[2J"), "{error}");
+    }
+    for url in ["http://host/\r\nx: y", "http://host\0", &format!("http://{}", "x".repeat(2048))] {
+        assert!(JaegerSettings::default().with_endpoint(url).is_err());
+        assert!(XraySettings::default().with_endpoint(url).is_err());
+    }
+    let longest = format!("http://{}", "x".repeat(2041));
+    assert!(XraySettings::default().with_endpoint(&longest).is_ok());
+    // The service's name is not ours: what goes into a URL is bounded.
+    let remote = || JaegerRemote::new(Sampler::always_off());
+    let poll = Poll::new(&JaegerSettings::default(), &hostile, remote(), 1);
+    assert!(poll.url().len() < 4_000 && poll.url().is_ascii());
+    let query = poll.url().split_once("service=").unwrap().1;
+    let bytes = query.split('%').skip(1).map(|hex| u8::from_str_radix(&hex[..2], 16).unwrap());
+    assert!(bytes.filter(|byte| *byte == 0xc3).count() > 500, "cut between characters");
 }

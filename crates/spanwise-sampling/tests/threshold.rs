@@ -91,6 +91,11 @@ proptest! {
     #[test]
     fn smaller_probabilities_have_larger_thresholds(a in 1e-15f64..1.0, b in 1e-15f64..1.0) {
         let threshold = |p| Threshold::from_probability(p).unwrap().unwrap();
-        prop_assert_eq!(a.min(b) == a, threshold(a) >= threshold(b) || a == b);
+        let (small, large) = (a.min(b), a.max(b));
+        prop_assert!(threshold(small) >= threshold(large));
+        // Two that are nearer than four digits may have one threshold.
+        if small < 0.998 * large && large > 1e-13 {
+            prop_assert!(threshold(small) > threshold(large));
+        }
     }
 }

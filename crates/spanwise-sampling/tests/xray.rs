@@ -389,3 +389,51 @@ fn settings() {
         assert!(error.contains(named), "{argument}: {error}");
     }
 }
+
+/// As two children of one process would ask, which has the seed in its memory.
+#[test]
+fn processes_are_told_apart_whatever_their_seed() {
+    let clients: std::collections::HashSet<String> = (0..100)
+        .map(|_| {
+            let mut bench = Bench::with_rules(&[rule("all", 1, 1.0, 0, "")]);
+            assert!(bench.keeps(&[]));
+            let report = bench.report(&target(r#""FixedRate": 1.0"#));
+            report.split(r#""ClientID":""#).nth(1).unwrap()[..24].to_owned()
+        })
+        .collect();
+    assert_eq!(clients.len(), 100);
+}
+
+#[test]
+fn patterns_names_and_lists_of_rules_are_bounded() {
+    let long = |bytes: usize| "x".repeat(bytes);
+    let attributes = |count: usize| {
+        let pairs: Vec<String> = (0..count).map(|n| format!(r#""{n}": "*""#)).collect();
+        format!(r#""Attributes": {{{}}}"#, pairs.join(","))
+    };
+    let cases = [
+        (rule(&long(512), 1, 1.0, 0, ""), None),
+        (rule(&long(513), 1, 1.0, 0, ""), Some("RuleName")),
+        (rule("r", 1, 1.0, 0, &format!(r#""URLPath": "{}""#, long(512))), None),
+        (rule("r", 1, 1.0, 0, &format!(r#""URLPath": "{}""#, long(513))), Some("URLPath")),
+        (
+            rule("r", 1, 1.0, 0, &format!(r#""Attributes": {{"{}": ""}}"#, long(513))),
+            Some("Attributes"),
+        ),
+        (
+            rule("r", 1, 1.0, 0, &format!(r#""Attributes": {{"a": "{}"}}"#, long(513))),
+            Some("Attributes"),
+        ),
+        (rule("r", 1, 1.0, 0, &attributes(64)), None),
+        (rule("r", 1, 1.0, 0, &attributes(65)), Some("Attributes")),
+    ];
+    for (rule, refused) in cases {
+        let mut bench = Bench::new();
+        bench.request().unwrap();
+        match (bench.answered(&records(&[rule])), refused) {
+            (Ok(true), None) => {}
+            (Err(XrayError::Field { field, .. }), Some(named)) => assert_eq!(field, named),
+            (answer, _) => panic!("{answer:?} for {refused:?}"),
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Settings of the adaptive sampler.
 
 use super::Adaptive;
+use crate::limits::PERIOD;
 use crate::setting::{SettingError, rate};
 use crate::threshold::Threshold;
 use std::time::Duration;
@@ -163,7 +164,7 @@ impl AdaptiveBuilder {
             Law::Document => Duration::from_secs(10),
         };
         let period = self.period.unwrap_or(default);
-        if !(SHORTEST..=LONGEST).contains(&period) {
+        if !PERIOD.contains(&period) {
             let given = format!("{period:?}");
             return Err(SettingError::new("with_period", given, "10 ms to 1 h"));
         }
@@ -187,6 +188,3 @@ fn probability(setting: &'static str, value: f64) -> Result<(), SettingError> {
     let checked = Threshold::from_probability(value).map(drop);
     checked.map_err(|_| SettingError::new(setting, value, "0, or 2^-56 (1.4e-17) to 1"))
 }
-
-const SHORTEST: Duration = Duration::from_millis(10);
-const LONGEST: Duration = Duration::from_secs(3_600);

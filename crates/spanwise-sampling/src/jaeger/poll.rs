@@ -3,6 +3,7 @@
 use super::remote::JaegerRemote;
 use super::settings::JaegerSettings;
 use super::strategy::{Strategy, StrategyError};
+use crate::limits::SERVICE_BYTES;
 use crate::spread::Spread;
 use std::fmt::Write as _;
 
@@ -34,9 +35,11 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// Asks for `service` and gives what comes to `sampler`. `seed` spreads the times of asking.
+    /// Asks for `service`, of which the first 1,024 bytes count, and gives what comes to `sampler`.
+    /// `seed` spreads the times of asking: take another in each process, also a forked one.
     pub fn new(settings: &JaegerSettings, service: &str, sampler: JaegerRemote, seed: u64) -> Self {
-        let interval = u64::try_from(settings.interval().as_nanos()).unwrap_or(u64::MAX / 4);
+        // 30 days at most.
+        let interval = settings.interval().as_nanos() as u64;
         let url = url(settings.endpoint(), service);
         let (due, failures, in_force) = (0, 0, None);
         let spread = Spread::new(seed);
@@ -86,7 +89,10 @@ impl Poll {
 fn url(endpoint: &str, service: &str) -> String {
     let separator = if endpoint.contains('?') { '&' } else { '?' };
     let mut url = format!("{endpoint}{separator}service=");
-    for byte in service.bytes() {
+    let fits = |&(start, char): &(usize, char)| start + char.len_utf8() <= SERVICE_BYTES;
+    let kept = service.char_indices().take_while(fits).last();
+    let kept = kept.map_or(0, |(start, char)| start + char.len_utf8());
+    for byte in service.bytes().take(kept) {
         // The unreserved characters of RFC 3986.
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             url.push(char::from(byte));

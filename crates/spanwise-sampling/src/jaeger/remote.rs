@@ -3,12 +3,14 @@
 use super::strategy::Strategy;
 use crate::intent::Intent;
 use crate::limiter::Limiter;
+use crate::limits::RATE;
 use crate::offer::Offer;
 use crate::rate_limited::RateLimited;
 use crate::sampler::{Sample, Sampler};
 use crate::threshold::Threshold;
 use crate::tick::Tick;
 use arc_swap::ArcSwap;
+use spanwise_worker::catch_panic;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -51,7 +53,9 @@ impl JaegerRemote {
     /// Samples by `strategy` from now on. Applying the one in force again starts its rate limits
     /// anew: compare before.
     pub fn apply(&self, strategy: &Strategy) {
-        self.current.store(Arc::new(Current::new(strategy)));
+        let before = self.current.swap(Arc::new(Current::new(strategy)));
+        // It may hold a sampler that is not ours, whose destructor runs here.
+        let _its_own_affair = catch_panic(|| drop(before));
     }
 }
 
@@ -67,8 +71,10 @@ impl Current {
                 let operation = |probability: f64| Operation {
                     threshold: (probability > 0.0)
                         .then(|| Threshold::nearest(probability).rounded(4)),
-                    lower_bound: (*lower_bound > 0.0)
-                        .then(|| Limiter::new(lower_bound.max(LEAST_BOUND), lower_bound.max(1.0))),
+                    lower_bound: (*lower_bound > 0.0).then(|| {
+                        let bound = lower_bound.clamp(*RATE.start(), *RATE.end());
+                        Limiter::new(bound, bound.max(1.0))
+                    }),
                 };
                 Self::PerOperation(PerOperation {
                     operations: operations
@@ -129,6 +135,3 @@ fn by_probability(probability: f64) -> Sampler {
     // Below the least probability that there is: as good as none.
     Sampler::probability(probability).unwrap_or_else(|_| Sampler::always_off())
 }
-
-/// Once in eleven days, below which a rate is none.
-const LEAST_BOUND: f64 = 1e-6;

@@ -1,5 +1,6 @@
 //! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `jaeger_remote`.
 
+use crate::limits::{POLLING, POLLING_MILLIS};
 use crate::setting::{SettingError, authority};
 use crate::threshold::Threshold;
 use std::time::Duration;
@@ -27,7 +28,7 @@ impl JaegerSettings {
                 "endpoint" => settings.with_endpoint(value)?,
                 "pollingIntervalMs" => {
                     let millis = value.parse().map_err(|_| {
-                        SettingError::new("pollingIntervalMs", value, "milliseconds, 1 or more")
+                        SettingError::new("pollingIntervalMs", value, POLLING_MILLIS)
                     })?;
                     settings.with_interval(Duration::from_millis(millis))?
                 }
@@ -53,7 +54,7 @@ impl JaegerSettings {
     /// `http://localhost:5778/sampling`; a URL without a path gets `/sampling`.
     ///
     /// # Errors
-    /// Not `http://` or `https://` with a host.
+    /// Not `http://` or `https://` with a host, longer than 2,048 bytes, or with control characters.
     pub fn with_endpoint(mut self, url: &str) -> Result<Self, SettingError> {
         let bare = authority(url)?.trim_end_matches('/');
         self.endpoint = if bare.contains(['/', '?']) {
@@ -64,13 +65,14 @@ impl JaegerSettings {
         Ok(self)
     }
 
-    /// How often to ask. Default 60 s.
+    /// How often to ask. Default 60 s, 1 ms to 30 days.
     ///
     /// # Errors
-    /// Zero.
+    /// Out of this range.
     pub fn with_interval(mut self, interval: Duration) -> Result<Self, SettingError> {
-        if interval.is_zero() {
-            return Err(SettingError::new("pollingIntervalMs", 0, "milliseconds, 1 or more"));
+        if !POLLING.contains(&interval) {
+            let millis = interval.as_secs_f64() * 1e3;
+            return Err(SettingError::new("pollingIntervalMs", millis, POLLING_MILLIS));
         }
         self.interval = interval;
         Ok(self)

@@ -1,5 +1,7 @@
 //! The answer of the sampling endpoint.
 
+use crate::limits::OPERATIONS;
+use crate::setting::shown;
 use serde_json::Value;
 
 /// What a service is asked to do (`SamplingStrategyResponse` of jaeger-idl's `sampling.proto`, in
@@ -48,8 +50,8 @@ impl Strategy {
     /// # Errors
     /// See [`StrategyError`]. Nothing is taken from an answer that is wrong anywhere.
     pub fn parse(json: &[u8]) -> Result<Self, StrategyError> {
-        let answer: Value =
-            serde_json::from_slice(json).map_err(|error| StrategyError::Json(error.to_string()))?;
+        let answer: Value = serde_json::from_slice(json)
+            .map_err(|error| StrategyError::Json(shown(&error.to_string())))?;
         if let Some(operations) = present(&answer, "operationSampling") {
             return per_operation(operations);
         }
@@ -74,7 +76,7 @@ fn per_operation(sampling: &Value) -> Result<Strategy, StrategyError> {
             .as_array()
             .ok_or(StrategyError::Field { field: "perOperationStrategies", accepted: "a list" })?,
     };
-    if listed.len() > MAX_OPERATIONS {
+    if listed.len() > OPERATIONS {
         return Err(StrategyError::TooManyOperations(listed.len()));
     }
     let operation = |entry: &Value| {
@@ -113,5 +115,3 @@ fn number(
 }
 
 const LOWER_BOUND: &str = "defaultLowerBoundTracesPerSecond";
-/// Jaeger's own bound of operations per service.
-const MAX_OPERATIONS: usize = 2_000;

@@ -2,11 +2,13 @@
 
 use super::limits::Counts;
 use super::remote::XrayRemote;
-use super::rules::{Definition, MAX_RULES, Page, Rule, XrayError};
+use super::rules::{Definition, Page, Rule, XrayError};
 use super::settings::XraySettings;
 use super::targets::{Statistics, Targets, report};
+use crate::limits::RULES;
 use crate::spread::Spread;
 use serde_json::json;
+use spanwise_worker::random_bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,17 +75,17 @@ struct Tracked {
 
 impl XrayPoll {
     /// Asks for the rules of `service` and gives them to `sampler`. `seed` spreads the times of
-    /// asking, and tells this process from others.
+    /// asking: take another in each process, also a forked one. What X-Ray tells processes apart by
+    /// comes from the operating system.
     pub fn new(settings: &XraySettings, service: &str, sampler: XrayRemote, seed: u64) -> Self {
-        let mut spread = Spread::new(seed);
         Self {
             endpoint: settings.endpoint().to_owned(),
             service: service.to_owned(),
             // 24 hexadecimal digits.
-            client: format!("{:08x}{:08x}{:08x}", spread.next(), spread.next(), spread.next()),
+            client: random_bytes::<12>().iter().map(|byte| format!("{byte:02x}")).collect(),
             sampler,
             interval: nanos(settings.interval()),
-            spread,
+            spread: Spread::new(seed),
             asked: None,
             rules: Vec::new(),
             pages: Default::default(),
@@ -205,7 +207,7 @@ impl XrayPoll {
         *pages += 1;
         rules.extend(page.rules);
         *next = page.next;
-        if rules.len() > MAX_RULES || (next.is_some() && *pages >= MAX_PAGES) {
+        if rules.len() > RULES || (next.is_some() && *pages >= MAX_PAGES) {
             self.failed(now);
             return Err(XrayError::TooManyRules);
         }

@@ -2,7 +2,9 @@
 
 use super::limits::Limits;
 use super::wildcard::Wildcard;
+use crate::limits::{PATTERN_BYTES, PATTERN_TEXT, RULE_ATTRIBUTES, RULES};
 use crate::offer::{Attributes, Offer};
+use crate::setting::shown;
 use serde_json::Value as Json;
 use spanwise_wire::write::Value;
 
@@ -68,7 +70,7 @@ impl Page {
     pub(super) fn parse(json: &[u8]) -> Result<Self, XrayError> {
         let answer = read(json)?;
         let records = list(&answer, "SamplingRuleRecords")?;
-        if records.len() > MAX_RULES {
+        if records.len() > RULES {
             return Err(XrayError::TooManyRules);
         }
         let rules = records.iter().map(|record| &record["SamplingRule"]);
@@ -86,24 +88,27 @@ impl Definition {
     fn parse(rule: &Json) -> Result<Self, XrayError> {
         let pattern = |field| match present(rule, field) {
             None => Ok(Wildcard::new("*")),
-            Some(value) => value.as_str().map(Wildcard::new).ok_or(wrong(field, "a string")),
+            Some(value) => short(value).map(Wildcard::new).ok_or(wrong(field, PATTERN_TEXT)),
         };
         let attributes = match present(rule, "Attributes") {
             None => Vec::new(),
             Some(map) => map
                 .as_object()
+                .filter(|map| map.len() <= RULE_ATTRIBUTES)
                 .and_then(|map| {
-                    let pattern = |value: &Json| value.as_str().map(Wildcard::new);
-                    map.iter().map(|(key, value)| Some((key.clone(), pattern(value)?))).collect()
+                    let pair = |(key, value): (&String, &Json)| {
+                        let fits = key.len() <= PATTERN_BYTES;
+                        Some((key.clone(), Wildcard::new(short(value).filter(|_| fits)?)))
+                    };
+                    map.iter().map(pair).collect()
                 })
-                .ok_or(wrong("Attributes", "an object of strings"))?,
+                .ok_or(wrong("Attributes", "at most 64 strings of at most 512 bytes"))?,
         };
         Ok(Self {
             priority: rule["Priority"].as_i64().ok_or(wrong("Priority", "a whole number"))?,
-            name: rule["RuleName"]
-                .as_str()
+            name: short(&rule["RuleName"])
                 .filter(|name| !name.is_empty())
-                .ok_or(wrong("RuleName", "a string"))?
+                .ok_or(wrong("RuleName", PATTERN_TEXT))?
                 .to_owned(),
             rate: number(&rule["FixedRate"], "FixedRate", "0 to 1", 1.0)?,
             reservoir: number(&rule["ReservoirSize"], "ReservoirSize", "0 to 1e9", 1e9)? as u64,
@@ -163,7 +168,7 @@ fn text<'a>(attributes: &'a dyn Attributes, key: &str) -> Option<&'a str> {
 }
 
 pub(super) fn read(json: &[u8]) -> Result<Json, XrayError> {
-    serde_json::from_slice(json).map_err(|error| XrayError::Json(error.to_string()))
+    serde_json::from_slice(json).map_err(|error| XrayError::Json(shown(&error.to_string())))
 }
 
 /// A field that is there and not `null`.
@@ -186,9 +191,10 @@ pub(super) fn number(
     number.ok_or(wrong(field, accepted))
 }
 
+fn short(value: &Json) -> Option<&str> {
+    value.as_str().filter(|text| text.len() <= PATTERN_BYTES)
+}
+
 fn wrong(field: &'static str, accepted: &'static str) -> XrayError {
     XrayError::Field { field, accepted }
 }
-
-/// Rules that are taken at most.
-pub(super) const MAX_RULES: usize = 1_000;

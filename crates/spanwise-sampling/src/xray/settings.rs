@@ -1,5 +1,6 @@
 //! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `xray`.
 
+use crate::limits::{POLLING, POLLING_SECONDS};
 use crate::setting::{SettingError, authority};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ impl XraySettings {
                 "endpoint" => settings.with_endpoint(value)?,
                 "polling_interval" => {
                     let seconds = value.parse().map_err(|_| {
-                        SettingError::new("polling_interval", value, "seconds, 1 or more")
+                        SettingError::new("polling_interval", value, POLLING_SECONDS)
                     })?;
                     settings.with_interval(Duration::from_secs(seconds))?
                 }
@@ -45,20 +46,21 @@ impl XraySettings {
     /// is asked; here nothing is signed. Default `http://127.0.0.1:2000`.
     ///
     /// # Errors
-    /// Not `http://` or `https://` with a host.
+    /// Not `http://` or `https://` with a host, longer than 2,048 bytes, or with control characters.
     pub fn with_endpoint(mut self, url: &str) -> Result<Self, SettingError> {
         authority(url)?;
         self.endpoint = url.trim_end_matches('/').to_owned();
         Ok(self)
     }
 
-    /// How often to ask for rules. Default 300 s.
+    /// How often to ask for rules. Default 300 s, 1 ms to 30 days.
     ///
     /// # Errors
-    /// Zero.
+    /// Out of this range.
     pub fn with_interval(mut self, interval: Duration) -> Result<Self, SettingError> {
-        if interval.is_zero() {
-            return Err(SettingError::new("polling_interval", 0, "seconds, 1 or more"));
+        if !POLLING.contains(&interval) {
+            let seconds = interval.as_secs_f64();
+            return Err(SettingError::new("polling_interval", seconds, POLLING_SECONDS));
         }
         self.interval = interval;
         Ok(self)
