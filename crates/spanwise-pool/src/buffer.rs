@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Pool, PooledOwned, Recycle, Stats, Trimmed};
+use crate::{Pool, PooledOwned, Recycle, Stats, Trimmed, limits};
 
 /// Memory that bytes are written to: `Vec<u8>` or [`BytesMut`].
 pub trait Buffer: Recycle + AsRef<[u8]> + Send + Sync + Sized + 'static {
-    /// An empty buffer with room for so many bytes.
+    /// An empty buffer with room for so many bytes; of `Vec<u8>` and `BytesMut`, 64 MiB at most.
     fn with_room(bytes: usize) -> Self;
 
     /// How many bytes it has room for now.
@@ -23,7 +23,7 @@ pub trait Buffer: Recycle + AsRef<[u8]> + Send + Sync + Sized + 'static {
 
 impl Buffer for Vec<u8> {
     fn with_room(bytes: usize) -> Self {
-        Vec::with_capacity(bytes)
+        Vec::with_capacity(limits::room(bytes, 1))
     }
 
     #[inline]
@@ -43,7 +43,7 @@ impl Buffer for Vec<u8> {
 
 impl Buffer for BytesMut {
     fn with_room(bytes: usize) -> Self {
-        BytesMut::with_capacity(bytes)
+        BytesMut::with_capacity(limits::room(bytes, 1))
     }
 
     #[inline]
@@ -86,9 +86,11 @@ struct Bounded<B> {
 }
 
 impl<B: Buffer> BufferPool<B> {
-    /// At most `capacity` buffers, at rest and on loan, of `bytes_each` bytes. One that comes home
-    /// with less, or with more than four times as much, is let go.
+    /// At most `capacity` buffers, at rest and on loan, of `bytes_each` bytes, 64 MiB at most. One
+    /// that comes home with less, or with more than four times as much, is let go. `capacity` is
+    /// bounded as that of a [`Pool`].
     pub fn new(capacity: usize, bytes_each: usize) -> Self {
+        let bytes_each = limits::room(bytes_each, 1);
         BufferPool { pool: Arc::new(Pool::new(capacity)), bytes_each }
     }
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::limits::STRINGS;
+
 /// Strings that are in memory once.
 ///
 /// [`intern`](Interner::intern) gives the same `Arc<str>` for the same string, as a rule: when the
@@ -66,8 +68,13 @@ pub struct InternerStats {
 
 impl Interner {
     /// At most `strings` strings of `bytes` bytes together, rounded up to a multiple of the number
-    /// of shards, which is 16, or fewer for fewer strings.
+    /// of shards, which is 16, or fewer for fewer strings. More than 2²⁴ strings are taken for as
+    /// many.
+    ///
+    /// # Cost
+    /// The shards, 2 KiB at most. Memory for strings is taken as they come.
     pub fn new(strings: usize, bytes: usize) -> Self {
+        let strings = strings.min(STRINGS);
         let shards = strings.div_ceil(STRINGS_PER_SHARD).clamp(1, SHARDS).next_power_of_two();
         Interner {
             shards: (0..shards).map(|_| Shard::default()).collect(),

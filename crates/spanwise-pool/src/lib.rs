@@ -4,6 +4,7 @@
 mod buffer;
 mod cursor;
 mod interner;
+mod limits;
 #[cfg(feature = "object-pool")]
 pub mod object_pool;
 mod pool;

@@ -12,7 +12,8 @@ use crate::{Recycle, Stats};
 
 /// As [`crate::Pool`], kept in a pool of the crate `object_pool`.
 pub struct Pool<T> {
-    objects: ::object_pool::Pool<T>,
+    /// Each with the bytes it is charged with: asked again, it may say something else.
+    objects: ::object_pool::Pool<(T, usize)>,
     capacity: usize,
     byte_limit: usize,
     /// Objects in `objects`, or about to be.
@@ -94,8 +95,8 @@ impl<T: Recycle> Pool<T> {
     }
 
     fn pull(&self) -> Option<T> {
-        let (_, object) = self.objects.try_pull()?.detach();
-        self.bytes.fetch_sub(object.retained_bytes(), Relaxed);
+        let (_, (object, bytes)) = self.objects.try_pull()?.detach();
+        self.bytes.fetch_sub(bytes, Relaxed);
         self.retained.fetch_sub(1, Relaxed);
         Some(object)
     }
@@ -107,9 +108,15 @@ impl<T: Recycle> Pool<T> {
 
     fn come_home(&self, mut object: T) {
         self.outstanding.fetch_sub(1, Relaxed);
-        if object.recycle() && reserve(&self.retained, 1, self.capacity) {
-            if reserve(&self.bytes, object.retained_bytes(), self.byte_limit) {
-                return self.objects.attach(object);
+        if !object.recycle() {
+            self.discarded.fetch_add(1, Relaxed);
+            return;
+        }
+        // Before anything is reserved: it may panic.
+        let bytes = object.retained_bytes();
+        if reserve(&self.retained, 1, self.capacity) {
+            if reserve(&self.bytes, bytes, self.byte_limit) {
+                return self.objects.attach((object, bytes));
             }
             self.retained.fetch_sub(1, Relaxed);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::cursor;
+use crate::limits;
 use crate::pooled::{Pooled, PooledOwned};
 use crate::slot::{Held, Slot, State};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize};
@@ -39,11 +40,13 @@ struct Rare {
 }
 
 impl<T: Recycle> Pool<T> {
-    /// An empty pool of at most `capacity` objects; with 0, it retains none.
+    /// An empty pool of at most `capacity` objects; with 0, it retains none. More than 2²⁰, or than
+    /// 64 MiB of slots, is taken for as many: see [`capacity`](Self::capacity).
     ///
     /// # Cost
     /// `capacity` slots of 64 bytes (more if `T` is larger than 24), allocated now and never again.
     pub fn new(capacity: usize) -> Self {
+        let capacity = limits::slots(capacity, size_of::<Slot<T>>());
         Pool {
             slots: (0..capacity).map(|_| Slot::empty()).collect(),
             byte_limit: usize::MAX,
@@ -167,9 +170,11 @@ impl<T: Recycle> Pool<T> {
     /// # Cost
     /// As [`try_take`](Pool::try_take).
     pub fn put(&self, object: T) -> Result<(), T> {
+        // Even if `recycle` panics, and the object is gone.
+        let stray = StrayHome(self);
         let put = self.place(object, true);
-        if !matches!(put, Ok(Placed::InSlot)) {
-            self.stray_home();
+        if matches!(put, Ok(Placed::InSlot)) {
+            std::mem::forget(stray);
         }
         put.map(drop)
     }
@@ -205,7 +210,8 @@ impl<T: Recycle> Pool<T> {
             }
             // Not used by this.
             self.settle_as(leaving, used);
-            trimmed.bytes += before.saturating_sub(slot.bytes());
+            let less = before.saturating_sub(slot.bytes());
+            trimmed.bytes = trimmed.bytes.saturating_add(less);
         }
         trimmed
     }
@@ -307,7 +313,7 @@ impl<T: Recycle> Pool<T> {
             }
             if let Some(held) = slot.claim_idle() {
                 trimmed.objects += 1;
-                trimmed.bytes += slot.bytes();
+                trimmed.bytes = trimmed.bytes.saturating_add(slot.bytes());
                 drop(self.gone(held));
             }
         }
@@ -338,7 +344,7 @@ impl<T> Pool<T> {
                 State::Claimed => lent += 1,
                 State::Idle => {
                     stats.retained += 1;
-                    stats.retained_bytes += slot.bytes();
+                    stats.retained_bytes = stats.retained_bytes.saturating_add(slot.bytes());
                 }
             }
         }
@@ -348,6 +354,15 @@ impl<T> Pool<T> {
             lent.cast_signed().wrapping_add(strays).wrapping_add(moved_out.cast_signed() as isize);
         stats.outstanding = out.max(0).cast_unsigned();
         stats
+    }
+}
+
+/// An object that was out of the pool's sight is so no more.
+struct StrayHome<'a, T: Recycle>(&'a Pool<T>);
+
+impl<T: Recycle> Drop for StrayHome<'_, T> {
+    fn drop(&mut self) {
+        self.0.stray_home();
     }
 }
 

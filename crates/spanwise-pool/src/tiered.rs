@@ -1,7 +1,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use crate::{Pool, Pooled, Recycle, Stats, Trimmed};
+use crate::{Pool, Pooled, Recycle, Stats, Trimmed, limits};
 
 /// An object that comes in sizes.
 pub trait Tiered: Recycle + Sized {
@@ -15,9 +15,10 @@ pub trait Tiered: Recycle + Sized {
     fn shrink(&mut self, entries: usize);
 }
 
+/// Room for 64 MiB at most is made at once.
 impl<T> Tiered for Vec<T> {
     fn with_room(entries: usize) -> Self {
-        Vec::with_capacity(entries)
+        Vec::with_capacity(limits::room(entries, size_of::<T>()))
     }
 
     fn room(&self) -> usize {
@@ -62,11 +63,12 @@ impl<T: Tiered> TieredPool<T> {
     }
 
     /// Tiers of these rooms, at most `capacity` objects in each. Objects that have grown beyond
-    /// four times the largest room are let go.
+    /// four times the largest room are let go. Of more than 64 rooms the smallest are taken.
     pub fn with_tiers(rooms: &[usize], capacity: usize) -> Self {
         let mut rooms = rooms.to_vec();
         rooms.sort_unstable();
         rooms.dedup();
+        rooms.truncate(limits::TIERS);
         let most_room = rooms.last().map_or(0, |largest| largest.saturating_mul(4));
         let tiers = rooms.into_iter().map(|room| Tier { room, pool: Pool::new(capacity) });
         TieredPool { tiers: tiers.collect(), most_room }
@@ -101,7 +103,8 @@ impl<T: Tiered> TieredPool<T> {
     pub fn trim(&self) -> Trimmed {
         self.tiers.iter().fold(Trimmed::default(), |sum, tier| {
             let trimmed = tier.pool.trim_with(|object| object.shrink(tier.room));
-            Trimmed { objects: sum.objects + trimmed.objects, bytes: sum.bytes + trimmed.bytes }
+            let bytes = sum.bytes.saturating_add(trimmed.bytes);
+            Trimmed { objects: sum.objects + trimmed.objects, bytes }
         })
     }
 

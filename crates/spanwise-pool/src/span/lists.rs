@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{Attribute, Text};
+use crate::limits;
 
 /// An event of a [`PooledSpan`](crate::PooledSpan).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,7 +58,8 @@ impl<H> Default for Heads<H> {
 
 impl<H> Heads<H> {
     pub(super) fn with_capacity(heads: usize) -> Self {
-        Heads { heads: Vec::with_capacity(heads), attributes: Vec::new() }
+        let room = limits::room(heads, size_of::<(H, Range<usize>)>());
+        Heads { heads: Vec::with_capacity(room), attributes: Vec::new() }
     }
 
     pub(super) fn clear(&mut self) {
@@ -68,7 +70,7 @@ impl<H> Heads<H> {
     /// Two attributes for each head.
     pub(super) fn shrink_to(&mut self, heads: usize) {
         self.heads.shrink_to(heads);
-        self.attributes.shrink_to(2 * heads);
+        self.attributes.shrink_to(heads.saturating_mul(2));
     }
 
     pub(super) fn bytes(&self) -> usize {

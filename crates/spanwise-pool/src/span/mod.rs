@@ -8,7 +8,7 @@ pub use attribute::{Attribute, Text, Value};
 pub use lists::{Event, Link, LinkTo};
 pub use pool::SpanPool;
 
-use crate::{Recycle, Tiered};
+use crate::{Recycle, Tiered, limits};
 use lists::{Events, Links};
 
 /// A span's data with the memory of the spans before it: cleared, it keeps its capacity.
@@ -85,10 +85,10 @@ pub enum Status {
 }
 
 impl PooledSpan {
-    /// A span with room for so many attributes, events and links.
+    /// A span with room for so many attributes, events and links; of each, 64 MiB at most.
     pub fn with_capacity(attributes: usize, events: usize, links: usize) -> Self {
         PooledSpan {
-            attributes: Vec::with_capacity(attributes),
+            attributes: Vec::with_capacity(limits::room(attributes, size_of::<Attribute>())),
             events: Events::with_capacity(events),
             links: Links::with_capacity(links),
             ..Self::default()

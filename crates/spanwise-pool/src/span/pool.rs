@@ -15,16 +15,19 @@ pub struct SpanPool {
 
 impl SpanPool {
     /// At most `capacity` spans, at rest and on loan; none is made before it is asked for.
+    /// `capacity` is bounded as that of a [`Pool`].
     pub fn new(capacity: usize) -> Self {
         SpanPool {
-            pool: Arc::new(Pool::new(capacity).with_byte_limit(capacity * BYTES_EACH)),
+            pool: Arc::new(
+                Pool::new(capacity).with_byte_limit(capacity.saturating_mul(BYTES_EACH)),
+            ),
             attributes: ATTRIBUTES,
             events: EVENTS,
             links: LINKS,
         }
     }
 
-    /// Room a new span has. Default 16 attributes, 8 events, 4 links.
+    /// Room a new span has. Default 16 attributes, 8 events, 4 links; of each, 64 MiB at most.
     pub fn with_room(mut self, attributes: usize, events: usize, links: usize) -> Self {
         (self.attributes, self.events, self.links) = (attributes, events, links);
         self
