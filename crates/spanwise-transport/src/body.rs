@@ -81,6 +81,10 @@ where
     let mut whole = BytesMut::new();
     let mut trailers = HeaderMap::new();
     loop {
+        // A stream that always has a next frame would never let the timer have its turn.
+        if Instant::now() >= deadline {
+            return (Err(BodyFault::Lost(OUT_OF_TIME.into())), trailers);
+        }
         let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(error))) => return (Err(BodyFault::Lost(error.to_string())), trailers),

@@ -11,7 +11,7 @@ use crate::sink::{Sink, SinkWire};
 #[cfg(feature = "tls")]
 use crate::tls::Trust;
 use crate::wire::Wire;
-use crate::{Compression, Endpoint, Headers, Protocol, RetryPolicy, Transport};
+use crate::{Compression, Endpoint, Headers, Protocol, RetryPolicy, Transport, range};
 
 /// Collects the choices for a [`Transport`]. Every one has a default.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct TransportBuilder {
     pub(crate) attempt_timeout: Duration,
     pub(crate) deadline: Duration,
     pub(crate) retry: RetryPolicy,
-    user_agent_prefix: Option<String>,
+    user_agent_prefix: Option<Shown>,
     certificate_pem: Option<Pem>,
     sink: Option<SinkWire>,
 }
@@ -70,13 +70,14 @@ impl TransportBuilder {
     }
 
     /// Time of one attempt, from connecting to the last byte of the answer
-    /// (`OTEL_EXPORTER_OTLP_TIMEOUT`). Default 10 s.
+    /// (`OTEL_EXPORTER_OTLP_TIMEOUT`). Default 10 s, at least 1 ms; any longer time will do.
     pub fn with_attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
     }
 
-    /// Time of one request with all its attempts and waits. Default 60 s.
+    /// Time of one request with all its attempts and waits. Default 60 s, at least 1 ms; any longer
+    /// time will do.
     ///
     /// A server can hold back all requests of the transport for as long as leaves each of them
     /// one attempt: this time less the attempt timeout, or half of it if that is longer.
@@ -93,7 +94,7 @@ impl TransportBuilder {
 
     /// Put before our own `User-Agent`, as the specification allows a distribution to.
     pub fn with_user_agent_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.user_agent_prefix = Some(prefix.into());
+        self.user_agent_prefix = Some(Shown(prefix.into()));
         self
     }
 
@@ -116,21 +117,30 @@ impl TransportBuilder {
     /// Checks the choices. Opens no socket and needs no runtime.
     ///
     /// # Errors
-    /// When a choice needs a feature that is not compiled in, a time is zero, or the
+    /// When a choice needs a feature that is not compiled in, a number is out of its range, or the
     /// certificate or the `User-Agent` prefix cannot be used.
     pub fn build(self) -> Result<Transport, BuildError> {
         let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
-        for (name, time) in [("attempt timeout", self.attempt_timeout), ("deadline", self.deadline)]
-        {
-            if time.is_zero() {
-                return Err(BuildError::Zero { name });
-            }
-        }
+        self.check_numbers()?;
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
             return Err(BuildError::NoTls { endpoint });
         }
         let wire = self.wire(endpoint.clone())?;
         Ok(Transport::new(&self, endpoint, wire))
+    }
+
+    /// Every number of a transport, with its range.
+    fn check_numbers(&self) -> Result<(), BuildError> {
+        let retry = &self.retry;
+        for (field, time) in [
+            ("attempt timeout", self.attempt_timeout),
+            ("deadline", self.deadline),
+            ("first wait of the retry policy", retry.initial),
+            ("cap of the retry policy", retry.cap),
+        ] {
+            range::time(field, time)?;
+        }
+        range::number("factor of the retry policy", retry.factor, 1.0..=10.0)
     }
 
     fn wire(&self, endpoint: Endpoint) -> Result<Wire, BuildError> {
@@ -179,7 +189,7 @@ impl TransportBuilder {
         if let Some(own) = self.headers.map().get(USER_AGENT) {
             return Ok(own.clone());
         }
-        match self.user_agent_prefix.as_deref().map(str::trim) {
+        match self.user_agent_prefix.as_ref().map(|prefix| prefix.0.trim()) {
             None | Some("") => Ok(HeaderValue::from_static(AGENT)),
             Some(prefix) => HeaderValue::try_from(format!("{prefix} {AGENT}"))
                 .map_err(|_| BuildError::UserAgent),
@@ -202,11 +212,15 @@ pub enum BuildError {
         "the protocol grpc needs the feature `grpc` of spanwise-transport, which is not compiled in"
     )]
     NoGrpc,
-    /// A time of zero, in which nothing can be sent.
-    #[error("the {name} is zero")]
-    Zero {
-        /// Which.
-        name: &'static str,
+    /// A number that is none of those accepted.
+    #[error("the {field} is {value}; accepted is {range}")]
+    OutOfRange {
+        /// Which number.
+        field: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        range: String,
     },
     /// The certificate to trust cannot be read.
     #[error("the certificate to trust cannot be used: {problem}")]
@@ -233,6 +247,16 @@ impl BuildError {
             None => error.to_string(),
         };
         Self::Tls { problem: crate::text::tidy(&problem) }
+    }
+}
+
+/// Text of the caller's, which is cut and cleaned where it is shown.
+#[derive(Clone)]
+struct Shown(String);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::text::tidy(&self.0))
     }
 }
 
@@ -266,16 +290,6 @@ mod tests {
         };
         needs(https, "`tls`", cfg!(feature = "tls"));
         needs(grpc, "`grpc`", cfg!(feature = "grpc"));
-    }
-
-    #[test]
-    fn zero_times_are_refused() {
-        let zero = Transport::builder().with_attempt_timeout(Duration::ZERO).build();
-        assert_eq!(zero.unwrap_err(), BuildError::Zero { name: "attempt timeout" });
-        let zero = Transport::builder().with_deadline(Duration::ZERO).build();
-        assert_eq!(zero.unwrap_err(), BuildError::Zero { name: "deadline" });
-        let endless = Transport::builder().with_deadline(Duration::MAX);
-        assert!(endless.with_attempt_timeout(Duration::MAX).build().is_ok());
     }
 
     #[test]

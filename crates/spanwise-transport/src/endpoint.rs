@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
+use crate::headers::{REDACTED, SHORTEST_SECRET};
 use crate::{Protocol, text};
 
 /// An `http` or `https` URL that a request can be sent to.
@@ -71,6 +72,18 @@ impl Endpoint {
     /// The path, beginning with `/`.
     pub fn path(&self) -> &str {
         self.uri.path()
+    }
+
+    /// `raw` without the query, whole or one of its values: some vendors put a key there.
+    pub(crate) fn mask(&self, mut raw: String) -> String {
+        let query = self.uri.query().unwrap_or_default();
+        let values = query.split('&').filter_map(|pair| pair.split_once('=').map(|(_, v)| v));
+        for secret in std::iter::once(query).chain(values) {
+            if secret.len() >= SHORTEST_SECRET && raw.contains(secret) {
+                raw = raw.replace(secret, REDACTED);
+            }
+        }
+        raw
     }
 
     pub(crate) fn uri(&self) -> &Uri {

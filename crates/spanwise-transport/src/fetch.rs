@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::http1::HttpWire;
-use crate::{BuildError, Endpoint, Transport};
+use crate::transport::later;
+use crate::{BuildError, Endpoint, Transport, range};
 
 /// Fetches documents, again and again, by HTTP `GET` or `POST`. No redirect is followed.
 #[derive(Debug)]
@@ -18,11 +19,11 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// Fetches `endpoint`, its path and query as they are; each time within `timeout`, and no more
-    /// than `most_bytes`. An `https` endpoint is trusted by the roots that Mozilla ships.
+    /// Fetches `endpoint`, its path and query as they are; each time within `timeout` (at least
+    /// 1 ms), and no more than `most_bytes` (1 to 64 MiB). An `https` endpoint is trusted by the roots that Mozilla ships.
     ///
     /// # Errors
-    /// An `https` endpoint without the feature `tls`.
+    /// An `https` endpoint without the feature `tls`, or a number out of its range.
     pub fn new(
         endpoint: Endpoint,
         timeout: Duration,
@@ -31,6 +32,8 @@ impl Fetcher {
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
             return Err(BuildError::NoTls { endpoint });
         }
+        range::time("timeout of a fetch", timeout)?;
+        range::number("most bytes of a fetch", most_bytes, 1..=MOST_BYTES)?;
         let wire = Transport::builder().http_wire(endpoint)?;
         Ok(Self { wire, timeout, most: most_bytes })
     }
@@ -65,9 +68,12 @@ impl Fetcher {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(FetchError::NoRuntime);
         }
-        self.wire.document(posted, self.most, Instant::now() + self.timeout).await
+        self.wire.document(posted, self.most, later(Instant::now(), self.timeout)).await
     }
 }
+
+/// Documents are small, and read whole.
+const MOST_BYTES: usize = 64 << 20;
 
 /// Why there is no document.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -104,7 +104,11 @@ impl Headers {
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.map.keys().map(|name| (name.as_str(), REDACTED))).finish()
+        let names = self.map.keys().take(MOST_SHOWN);
+        let shown = names.map(|name| (text::tidy(name.as_str()), REDACTED));
+        let rest = self.map.keys_len().saturating_sub(MOST_SHOWN);
+        let more = (rest > 0).then(|| ("more".to_owned(), rest.to_string()));
+        f.debug_map().entries(shown).entries(more).finish()
     }
 }
 
@@ -173,8 +177,10 @@ pub(crate) fn percent_decoded_text(value: &[u8]) -> String {
     String::from_utf8_lossy(&percent_decoded(&value)).into_owned()
 }
 
-const REDACTED: &str = "[redacted]";
-const SHORTEST_SECRET: usize = 6;
+/// Names that `Debug` shows at most.
+const MOST_SHOWN: usize = 32;
+pub(crate) const REDACTED: &str = "[redacted]";
+pub(crate) const SHORTEST_SECRET: usize = 6;
 
 /// Framing and negotiation are the transport's; a second opinion would break requests.
 const RESERVED: [&str; 13] = [

@@ -14,8 +14,10 @@ mod framing;
 mod grpc;
 mod headers;
 mod http1;
+mod jitter;
 mod message;
 mod protocol;
+mod range;
 mod retry;
 #[cfg(test)]
 mod script;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::transport::later;
+
 /// Until when nothing may be sent.
 #[derive(Debug)]
 pub(crate) struct Throttle {
@@ -25,7 +27,7 @@ impl Throttle {
             return;
         }
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = (*until).max(now.checked_add(wait));
+        *until = (*until).max(Some(later(now, wait)));
     }
 
     /// When the hold ends, if it has not.

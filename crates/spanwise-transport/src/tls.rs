@@ -39,14 +39,16 @@ pub(crate) enum Trust<'a> {
 pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, BuildError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate =
-            certificate.map_err(|error| BuildError::Certificate { problem: error.to_string() })?;
-        roots
-            .add(certificate)
-            .map_err(|error| BuildError::Certificate { problem: error.to_string() })?;
+        let certificate = certificate.map_err(|error| unusable(&error))?;
+        roots.add(certificate).map_err(|error| unusable(&error))?;
     }
     if roots.is_empty() {
         return Err(BuildError::Certificate { problem: "it holds no certificate".into() });
     }
     Ok(roots)
+}
+
+/// The errors of the PEM reader quote what they read.
+fn unusable(error: &dyn std::error::Error) -> BuildError {
+    BuildError::Certificate { problem: crate::text::tidy(&error.to_string()) }
 }

@@ -2,10 +2,8 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::hash::{BuildHasher, RandomState};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::body::Sent;
 use crate::classify::Verdict;
+use crate::jitter::Jitter;
 use crate::retry::{Cause, Retry, Step};
 use crate::throttle::Throttle;
 use crate::wire::{Payload, Wire};
@@ -36,7 +35,7 @@ struct Shared {
     deadline: Duration,
     retry: RetryPolicy,
     throttle: Throttle,
-    dice: Dice,
+    jitter: Jitter,
     wire: Wire,
 }
 
@@ -58,7 +57,7 @@ impl Transport {
             throttle: Throttle::new(
                 builder.deadline.saturating_sub(builder.attempt_timeout).max(builder.deadline / 2),
             ),
-            dice: Dice::new(),
+            jitter: Jitter::new(),
             wire,
         };
         Self { shared: Arc::new(shared) }
@@ -187,7 +186,7 @@ impl Transport {
             if let Some(wait) = throttle {
                 shared.throttle.hold(now, wait);
             }
-            match retry.after(now - start, cause, throttle, shared.dice.roll()) {
+            match retry.after(now - start, cause, throttle, shared.jitter.draw()) {
                 Step::Wait(wait) => tokio::time::sleep(wait).await,
                 Step::GiveUp(failure) => return tally.give_up(failure, Some(detail)),
             }
@@ -196,7 +195,8 @@ impl Transport {
     }
 
     fn clean(&self, said: &str) -> String {
-        text::tidy(&self.shared.headers.mask(said))
+        let shared = &*self.shared;
+        text::tidy(&shared.endpoint.mask(shared.headers.mask(said)))
     }
 }
 
@@ -252,24 +252,6 @@ impl Tally {
     }
 }
 
-/// Even draws for jitter (SplitMix64), seeded by the process and not by the clock: clients that
-/// start together must not retry together.
-struct Dice(AtomicU64);
-
-impl Dice {
-    fn new() -> Self {
-        Self(AtomicU64::new(RandomState::new().hash_one(0u64)))
-    }
-
-    fn roll(&self) -> u64 {
-        // ORDER: Relaxed; each draw needs its own number and nothing else.
-        let mut z = self.0.fetch_add(GOLDEN, Ordering::Relaxed).wrapping_add(GOLDEN);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
 /// `future`'s output, or `None` when `cancel` completes first.
 async fn unless<F: Future>(
     mut future: Pin<&mut F>,
@@ -285,10 +267,9 @@ async fn unless<F: Future>(
 }
 
 /// `start + time`, far away when that is beyond the clock.
-fn later(start: Instant, time: Duration) -> Instant {
+pub(crate) fn later(start: Instant, time: Duration) -> Instant {
     start.checked_add(time).unwrap_or(start + FAR)
 }
 
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 /// 30 years, as tokio has it.
 const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);

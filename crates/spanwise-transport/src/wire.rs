@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use http::Response;
 use http_body::Body;
+use spanwise_worker::fork;
 use tokio::runtime;
 use tokio::time::Instant;
 
@@ -212,10 +213,11 @@ fn is_tls(_: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// A client of the runtime it runs on: connections of a runtime that is gone are dead.
+/// A client of the runtime and the process it runs on: connections of a runtime that is gone are
+/// dead, and those that a fork copied are the parent's.
 #[derive(Debug)]
 pub(crate) struct PerRuntime<C> {
-    slot: Mutex<Option<(runtime::Id, C)>>,
+    slot: Mutex<Option<((runtime::Id, u32), C)>>,
 }
 
 impl<C: Clone> PerRuntime<C> {
@@ -228,12 +230,13 @@ impl<C: Clone> PerRuntime<C> {
         let id = runtime::Handle::try_current()
             .map_err(|error| Verdict::permanent(Failure::Unsendable, error.to_string()))?
             .id();
+        let here = (id, fork::generation());
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         match &*slot {
-            Some((at, client)) if *at == id => Ok(client.clone()),
+            Some((at, client)) if *at == here => Ok(client.clone()),
             _ => {
                 let client = connect();
-                *slot = Some((id, client.clone()));
+                *slot = Some((here, client.clone()));
                 Ok(client)
             }
         }

@@ -48,6 +48,9 @@ struct State {
     /// Every byte that came, whether or not it made a request.
     raw: Vec<u8>,
     connections: usize,
+    open: usize,
+    /// The most that were open at once.
+    most_open: usize,
 }
 
 /// Accepts connections as long as the runtime of the test runs.
@@ -96,12 +99,18 @@ impl Peer {
         let shared = peer.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                shared.state.lock().unwrap().connections += 1;
+                {
+                    let mut state = shared.state.lock().unwrap();
+                    state.connections += 1;
+                    state.open += 1;
+                    state.most_open = state.most_open.max(state.open);
+                }
                 let (peer, accepting) = (shared.clone(), accept(stream));
                 tokio::spawn(async move {
                     if let Some(stream) = accepting.await {
                         peer.serve(stream).await;
                     }
+                    peer.state.lock().unwrap().open -= 1;
                     peer.closed.notify_one();
                 });
             }
@@ -123,6 +132,10 @@ impl Peer {
 
     pub fn connections(&self) -> usize {
         self.state.lock().unwrap().connections
+    }
+
+    pub fn most_open(&self) -> usize {
+        self.state.lock().unwrap().most_open
     }
 
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
