@@ -4,7 +4,9 @@ mod bench_all;
 mod ci;
 mod demo;
 mod deps;
+mod repeat;
 mod sampling_lab;
+mod sanitize;
 mod step;
 mod test;
 
@@ -27,6 +29,7 @@ const COMMANDS: &[Command] = &[
     bench_all::COMMAND,
     sampling_lab::COMMAND,
     test::COMMAND,
+    sanitize::COMMAND,
     deps::COMMAND,
     ci::COMMAND,
     demo::RECEIVER,

@@ -1,23 +1,74 @@
 //! `cargo xtask test`: the one command that says whether all is well.
 
 use crate::step::{Step, timed};
-use crate::{Command, deps, only_flags};
+use crate::{Command, deps, repeat};
+use std::time::Duration;
 
 pub const COMMAND: Command = Command {
     name: "test",
     summary: "everything a change must pass; stops at the first failure",
     help: "Runs, in this order: format check, the dependency law, clippy and all tests of the workspace,\n\
            the documentation, and the facade with no, default and all features; all without warnings.\n\n\
-           --quick   only `cargo test --workspace`",
+           --quick       only `cargo test --workspace`\n\
+           --repeat N    all tests but those in the documentation, N times (1 to 10000): built once,\n\
+           \x20               then a report of what failed how often and what took longest\n\
+           --load        with busy loops beside them, one a core and two at least\n\
+           --package P   repeats the tests of this package only; may be given more than once\n\
+           --limit S     seconds after which a test program hangs, default 600 (1 to 86400)",
     run,
 };
 
 fn run(args: &[String]) -> Result<(), String> {
-    only_flags(args, &["--quick"])?;
-    if !args.is_empty() {
-        return tests().run();
+    match Asked::parse(args)? {
+        Asked::All => all(),
+        Asked::Quick => tests().run(),
+        Asked::Repeat(options) => repeat::run(&options),
     }
-    all()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    All,
+    Quick,
+    Repeat(repeat::Options),
+}
+
+impl Asked {
+    fn parse(args: &[String]) -> Result<Self, String> {
+        let (mut quick, mut repeated) = (false, false);
+        let mut options = repeat::Options::default();
+        let mut arguments = args.iter();
+        while let Some(name) = arguments.next() {
+            let mut value =
+                || arguments.next().cloned().ok_or_else(|| format!("{name} needs a value"));
+            match name.as_str() {
+                "--quick" => quick = true,
+                "--load" => options.load = true,
+                "--repeat" => {
+                    options.runs = in_range(name, &value()?, 10_000)?;
+                    repeated = true;
+                }
+                "--package" => options.packages.push(value()?),
+                "--limit" => {
+                    let seconds = in_range(name, &value()?, 86_400)?;
+                    options.limit = Duration::from_secs(seconds.into());
+                }
+                _ => return Err(format!("no option {name:?}; see cargo xtask test --help")),
+            }
+        }
+        match (repeated, quick, options == repeat::Options::default()) {
+            // The tests alone are what is repeated.
+            (true, _, _) => Ok(Self::Repeat(options)),
+            (false, _, false) => Err("--load, --package and --limit go with --repeat N".to_owned()),
+            (false, true, true) => Ok(Self::Quick),
+            (false, false, true) => Ok(Self::All),
+        }
+    }
+}
+
+fn in_range(name: &str, value: &str, most: u32) -> Result<u32, String> {
+    let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("{name} {value:?}: accepted is 1 to {most}"))
 }
 
 /// Everything, cheapest first.
@@ -37,4 +88,26 @@ pub fn all() -> Result<(), String> {
 
 fn tests() -> Step {
     Step::cargo("tests", "test --workspace")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options() {
+        let parse = |text: &str| {
+            Asked::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(parse(""), Ok(Asked::All));
+        assert_eq!(parse("--quick"), Ok(Asked::Quick));
+        let Ok(Asked::Repeat(options)) = parse("--repeat 30 --load --package x --limit 5") else {
+            unreachable!("a repetition")
+        };
+        assert_eq!((options.runs, options.load, options.packages.len()), (30, true, 1));
+        assert_eq!(options.limit, Duration::from_secs(5));
+        for wrong in ["--repeat", "--repeat 0", "--repeat many", "--load", "--fast", "--limit 9"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -1,0 +1,92 @@
+//! `cargo xtask test --repeat N`: the tests again and again, to find those that wait for luck.
+
+mod binary;
+mod report;
+
+use crate::step::{root, timed};
+use binary::Binary;
+use report::Report;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    pub runs: u32,
+    /// Busy loops run beside the tests.
+    pub load: bool,
+    /// Only tests of these packages; all if empty.
+    pub packages: Vec<String>,
+    /// A binary that takes longer hangs.
+    pub limit: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { runs: 1, load: false, packages: Vec::new(), limit: LIMIT }
+    }
+}
+
+/// Builds the tests once, runs all binaries as often as asked, and prints a report.
+///
+/// # Errors
+/// When they do not build, or when any test failed in any run.
+pub fn run(options: &Options) -> Result<(), String> {
+    let mut binaries = Vec::new();
+    timed("build the tests", || {
+        binaries = Binary::build(&options.packages)?;
+        Ok(())
+    })?;
+    if binaries.is_empty() {
+        return Err(format!("no tests in {}", options.packages.join(", ")));
+    }
+    let logs = root().join("target/repeat");
+    std::fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
+    let load = Load::start(if options.load { loops() } else { 0 });
+    let mut report = Report::new(binaries.len(), load.0.len());
+    for run in 1..=options.runs {
+        for binary in &binaries {
+            report.add(binary, binary.run(run, &logs, options.limit)?);
+        }
+        println!("run {run} of {}: {}", options.runs, report.progress());
+    }
+    drop(load);
+    println!("\n{report}");
+    report.verdict()
+}
+
+/// One loop a core, and two at least: no test has a core to itself.
+fn loops() -> usize {
+    thread::available_parallelism().map_or(2, |cores| cores.get().max(2))
+}
+
+/// Threads that only use up processor time; gone with this.
+struct Load(Vec<JoinHandle<()>>, Arc<AtomicBool>);
+
+impl Load {
+    fn start(loops: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let spin = |stop: Arc<AtomicBool>| {
+            move || {
+                while !stop.load(Relaxed) {
+                    std::hint::spin_loop();
+                }
+            }
+        };
+        Self((0..loops).map(|_| thread::spawn(spin(stop.clone()))).collect(), stop)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.1.store(true, Relaxed);
+        for thread in self.0.drain(..) {
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// Many times what the slowest binary takes on a loaded machine.
+const LIMIT: Duration = Duration::from_secs(600);
