@@ -28,7 +28,9 @@ pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, mut stop:
             Ok((stream, _)) => {
                 backoff = Backoff::default();
                 // Closed at once, a client knows; in the backlog it would wait for nothing.
-                if connections.len() >= server.limits.connections.max(1) {
+                if connections.len() >= server.limits.connections
+                    && !server.budget.evict_connection()
+                {
                     server.counters.refused_connections.fetch_add(1, Relaxed);
                     continue;
                 }

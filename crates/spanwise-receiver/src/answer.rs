@@ -1,5 +1,6 @@
 //! What a handler is given and what it says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -77,7 +78,14 @@ impl Answer {
 }
 
 /// A handler as the receiver keeps it.
-pub(crate) type Handler = dyn Fn(Export) -> Answer + Send + Sync;
+pub(crate) enum Handler {
+    /// One of ours: asked where it stands.
+    Quick(Box<Handle>),
+    /// One that may block: asked on a thread for it.
+    Users(Arc<Handle>),
+}
+
+type Handle = dyn Fn(Export) -> Answer + Send + Sync;
 
 #[cfg(test)]
 mod tests {

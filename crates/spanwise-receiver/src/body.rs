@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
+use tokio::select;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::answer::Protocol;
@@ -14,13 +15,13 @@ use crate::refusal::Refusal;
 
 /// Reads `body` to its end: the message itself, or for gRPC its prefix and the message.
 ///
-/// One frame is handed on as it is. More are copied once, into a buffer sized by what the
-/// request says of itself; but no client is given much more than it has sent.
+/// One large frame is handed on as it is. Anything else is copied once, into a buffer sized by
+/// what the request says of itself; but no client is given much more than it has sent.
 pub(crate) async fn collect<B>(
     body: &mut B,
     protocol: Protocol,
     limits: &Limits,
-    charge: &mut Charge,
+    charge: &Charge,
 ) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -32,10 +33,16 @@ where
     if declared.is_some_and(|len| len > most) {
         return Err(too_large);
     }
-    let mut gathered = Gathered { first: Bytes::new(), rest: Vec::new(), charged: 0 };
+    let mut gathered = Gathered::default();
     let mut expected = declared;
     let mut pace = Pace::new(limits);
-    while let Some(data) = pace.data(body).await? {
+    loop {
+        let data = select! {
+            biased;
+            () = charge.evicted() => return Err(Refusal::Overloaded),
+            data = pace.data(body) => data?,
+        };
+        let Some(data) = data else { break };
         let len = gathered.len() + data.len();
         if len > most {
             return Err(too_large);
@@ -46,12 +53,12 @@ where
                 return Err(too_large);
             }
         }
-        gathered.push(data, expected, charge)?;
+        gathered.push(data, expected, charge).await?;
     }
     if declared.is_some_and(|len| len != gathered.len()) {
         return Err(Refusal::Broken(CUT_SHORT));
     }
-    Ok(gathered.into_bytes())
+    gathered.into_bytes()
 }
 
 /// Takes a gRPC message out of its frame; also tells whether it is compressed.
@@ -91,52 +98,113 @@ where
 }
 
 /// What came so far: one frame, or several copied together.
+#[derive(Default)]
 struct Gathered {
     first: Bytes,
     rest: Vec<u8>,
-    /// Bytes that are charged: the frame's, then those there is room for.
+    /// What comes after `rest` while memory is scarce: pieces of one size, which any body can
+    /// have when another gives them back, where bodies that grow leave holes of all sizes.
+    pieces: Vec<Vec<u8>>,
+    /// Bytes in all of these.
+    len: usize,
+    /// Bytes that are charged.
     charged: usize,
 }
 
 impl Gathered {
     fn len(&self) -> usize {
-        self.first.len() + self.rest.len()
+        self.len
     }
 
-    fn push(
+    async fn push(
         &mut self,
         data: Bytes,
         expected: Option<usize>,
-        charge: &mut Charge,
+        charge: &Charge,
     ) -> Result<(), Refusal> {
         if data.is_empty() {
             return Ok(());
         }
-        if self.len() == 0 {
-            charge.grow(data.len())?;
-            self.charged = data.len();
+        // A small frame is copied: it may be all that is left of a read buffer many times its
+        // size, and would keep it.
+        if self.len == 0 && data.len() >= LEAST_KEPT {
+            charge.grow(data.len()).await?;
+            (self.charged, self.len) = (data.len(), data.len());
             self.first = data;
             return Ok(());
         }
-        let need = self.len() + data.len();
-        if self.rest.is_empty() || need > self.charged {
-            let room = match self.rest.len() {
-                0 => expected.unwrap_or(0).min(FIRST_ROOM),
-                _ => (self.charged * 2).min(expected.unwrap_or(usize::MAX)),
-            };
-            let room = room.max(need);
-            charge.grow(room - self.charged)?;
-            let more = room - self.rest.len();
-            self.rest.try_reserve_exact(more).map_err(|_| Refusal::Overloaded)?;
-            self.charged = room;
+        let need = self.len + data.len();
+        let has_room = self.rest.capacity() >= need;
+        if self.pieces.is_empty() && (has_room || self.extend(need, expected, charge)?) {
+            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+            self.rest.extend_from_slice(&data);
+        } else {
+            self.push_pieces(&data, expected, charge).await?;
         }
-        self.rest.extend_from_slice(&std::mem::take(&mut self.first));
-        self.rest.extend_from_slice(&data);
+        self.len = need;
         Ok(())
     }
 
-    fn into_bytes(self) -> Bytes {
-        if self.rest.is_empty() { self.first } else { Bytes::from(self.rest) }
+    /// Makes `rest` larger, if there is plenty of memory; tells whether it did.
+    fn extend(
+        &mut self,
+        need: usize,
+        expected: Option<usize>,
+        charge: &Charge,
+    ) -> Result<bool, Refusal> {
+        let claimed = expected.unwrap_or(need.saturating_mul(2));
+        let room = claimed.min(need.saturating_mul(4).max(FIRST_ROOM)).max(need);
+        if !charge.try_grow_early(room - self.charged) {
+            return Ok(false);
+        }
+        self.charged = room;
+        let more = room - self.rest.len();
+        self.rest.try_reserve_exact(more).map_err(|_| Refusal::Overloaded)?;
+        Ok(true)
+    }
+
+    async fn push_pieces(
+        &mut self,
+        mut data: &[u8],
+        expected: Option<usize>,
+        charge: &Charge,
+    ) -> Result<(), Refusal> {
+        while !data.is_empty() {
+            let is_full = self.pieces.last().is_none_or(|last| last.len() == last.capacity());
+            if is_full {
+                let held = self.first.len() + self.rest.len();
+                let held = held + self.pieces.iter().map(Vec::len).sum::<usize>();
+                // The last piece of a body need not be whole.
+                let left = expected.map_or(data.len(), |all| all.saturating_sub(held));
+                let size = left.max(data.len()).min(PIECE);
+                charge.grow(size).await?;
+                self.charged += size;
+                let mut piece = Vec::new();
+                piece.try_reserve_exact(size).map_err(|_| Refusal::Overloaded)?;
+                self.pieces.push(piece);
+            }
+            let Some(last) = self.pieces.last_mut() else { continue };
+            let (now, later) = data.split_at(data.len().min(last.capacity() - last.len()));
+            last.extend_from_slice(now);
+            data = later;
+        }
+        Ok(())
+    }
+
+    /// All of it in one piece. What is copied is freed at once: the whole is not there twice.
+    fn into_bytes(mut self) -> Result<Bytes, Refusal> {
+        if self.pieces.is_empty() {
+            let is_one = self.rest.is_empty();
+            return Ok(if is_one { self.first } else { Bytes::from(self.rest) });
+        }
+        let mut whole = Vec::new();
+        whole.try_reserve_exact(self.len).map_err(|_| Refusal::Overloaded)?;
+        whole.extend_from_slice(&std::mem::take(&mut self.first));
+        whole.extend_from_slice(&std::mem::take(&mut self.rest));
+        for piece in self.pieces {
+            whole.extend_from_slice(&piece);
+        }
+        Ok(Bytes::from(whole))
     }
 }
 
@@ -189,8 +257,11 @@ fn prefixed_len(bytes: &[u8]) -> Option<usize> {
 
 /// A gRPC message's flag and length.
 const PREFIX: usize = 5;
-/// Most that is reserved on a client's word alone.
-const FIRST_ROOM: usize = 1 << 20;
+/// Most that is reserved on a client's word alone; later four times what it has sent.
+const FIRST_ROOM: usize = 64 << 10;
+const PIECE: usize = 64 << 10;
+/// A frame of less is copied.
+const LEAST_KEPT: usize = 32 << 10;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 /// Long enough, and short enough to be added to any instant.
 pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -250,16 +321,19 @@ mod tests {
 
     async fn http(mut body: Script, limits: &Limits) -> Result<Bytes, Refusal> {
         let budget = Budget::new(limits.memory_bytes);
-        let collected = collect(&mut body, Protocol::Http, limits, &mut budget.charge()).await;
+        let collected = collect(&mut body, Protocol::Http, limits, &budget.charge()).await;
         assert_eq!(budget.used(), 0);
         collected
     }
 
     #[tokio::test]
-    async fn one_frame_is_not_copied() {
-        let frame: &'static [u8] = b"all of it";
-        let whole = http(Script::of([frame, b""]), &Limits::default()).await.unwrap();
-        assert_eq!(whole.as_ptr(), frame.as_ptr());
+    async fn one_large_frame_is_not_copied_and_a_small_one_keeps_no_buffer() {
+        static LARGE: [u8; LEAST_KEPT] = [7; LEAST_KEPT];
+        for (frame, kept) in [(&LARGE[..], true), (&LARGE[1..], false)] {
+            let whole = http(Script::of([frame, b""]), &Limits::default()).await.unwrap();
+            assert_eq!(whole, frame);
+            assert_eq!(whole.as_ptr() == frame.as_ptr(), kept);
+        }
     }
 
     #[tokio::test]
@@ -290,10 +364,10 @@ mod tests {
     async fn a_claimed_length_is_not_given_in_advance() {
         let limits = Limits::default();
         let budget = Budget::new(limits.memory_bytes);
-        let mut charge = budget.charge();
-        let mut gathered = Gathered { first: Bytes::new(), rest: Vec::new(), charged: 0 };
+        let charge = budget.charge();
+        let mut gathered = Gathered::default();
         for _ in 0..2 {
-            gathered.push(Bytes::from_static(b"x"), Some(16 << 20), &mut charge).unwrap();
+            gathered.push(Bytes::from_static(b"x"), Some(16 << 20), &charge).await.unwrap();
         }
         assert!(budget.used() <= FIRST_ROOM);
         assert!(gathered.rest.capacity() <= FIRST_ROOM);
@@ -329,13 +403,8 @@ mod tests {
         let limits = Limits::default().body_bytes(4);
         let grpc = |body: Script| async {
             let (mut body, budget) = (body, Budget::new(100));
-            collect(
-                &mut body,
-                Protocol::Grpc,
-                &Limits::default().body_bytes(4),
-                &mut budget.charge(),
-            )
-            .await
+            collect(&mut body, Protocol::Grpc, &Limits::default().body_bytes(4), &budget.charge())
+                .await
         };
         assert_eq!(grpc(Script::of([b"\0\0\0\0\x04", b"ab", b"cd"])).await.map(|b| b.len()), Ok(9));
         let refused = Err(Refusal::TooLarge { limit: limits.body_bytes });

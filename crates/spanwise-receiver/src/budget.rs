@@ -1,76 +1,415 @@
-//! Bytes of bodies in memory, charged before they are allocated.
+//! Bytes that clients make the receiver hold, charged before they are allocated.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use tokio::select;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use crate::refusal::Refusal;
 
-/// What all requests of a receiver may hold together.
+/// What all connections and requests of a receiver may hold together.
+///
+/// When there is no room, the slowest holder is evicted: the one that has held the most bytes
+/// for the longest time. Whoever asks then waits for its bytes instead of being refused.
 #[derive(Debug)]
 pub(crate) struct Budget {
+    born: Instant,
     used: AtomicUsize,
+    /// Bytes of `used` that are read buffers: at most half, so that they never displace bodies.
+    buffers: AtomicUsize,
     limit: usize,
+    freed: Notify,
+    next: AtomicU64,
+    holders: Mutex<HashMap<u64, Arc<Holder>>>,
+}
+
+/// Whoever holds bytes: a connection for its buffers, or a request for its body.
+#[derive(Debug)]
+struct Holder {
+    is_connection: bool,
+    bytes: AtomicUsize,
+    /// Milliseconds from the budget's birth to the last request that was finished, or to the
+    /// holder's own birth.
+    since: AtomicU64,
+    /// Whether a request was ever finished.
+    served: AtomicBool,
+    /// Answers that the receiver owes: whoever waits for us is not slow.
+    owed: AtomicUsize,
+    evicted: AtomicBool,
+    notice: Notify,
+    /// Requests of a connection that wait for memory. What came meanwhile would be held too, so
+    /// nothing is read.
+    waiting: AtomicUsize,
+    reader: Mutex<Option<Waker>>,
 }
 
 impl Budget {
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), limit })
+        Arc::new(Self {
+            born: Instant::now(),
+            used: AtomicUsize::new(0),
+            buffers: AtomicUsize::new(0),
+            limit,
+            freed: Notify::new(),
+            next: AtomicU64::new(0),
+            holders: Mutex::default(),
+        })
     }
 
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
 
+    /// Bytes of `used` that are read buffers.
+    pub fn buffers(&self) -> usize {
+        self.buffers.load(Relaxed)
+    }
+
     /// An empty charge for one request.
+    #[cfg(test)]
     pub fn charge(self: &Arc<Self>) -> Charge {
-        Charge { budget: Arc::clone(self), bytes: 0 }
+        self.holder(None, false)
+    }
+
+    /// An empty charge for one connection.
+    pub fn connection(self: &Arc<Self>) -> Charge {
+        self.holder(None, true)
+    }
+
+    /// Evicts the connection that has been of no use for the longest time; `false` if there is
+    /// none that others should have to make room for.
+    pub fn evict_connection(&self) -> bool {
+        let now = self.now();
+        let holders = self.holders();
+        let useless = holders.values().filter_map(|holder| {
+            let age = now.saturating_sub(holder.since.load(Relaxed));
+            let patience = if holder.served.load(Relaxed) { RESTING } else { UNPROVEN };
+            (holder.is_connection && holder.evictable() && age >= patience.as_millis() as u64)
+                .then_some((age, holder))
+        });
+        let Some((_, holder)) = useless.max_by_key(|(age, _)| *age) else { return false };
+        holder.evict();
+        true
+    }
+
+    fn holder(self: &Arc<Self>, connection: Option<Arc<Holder>>, is_connection: bool) -> Charge {
+        let holder = Arc::new(Holder {
+            is_connection,
+            bytes: AtomicUsize::new(0),
+            since: AtomicU64::new(self.now()),
+            served: AtomicBool::new(false),
+            owed: AtomicUsize::new(0),
+            evicted: AtomicBool::new(false),
+            notice: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            reader: Mutex::new(None),
+        });
+        let key = self.next.fetch_add(1, Relaxed);
+        self.holders().insert(key, Arc::clone(&holder));
+        Charge { budget: Arc::clone(self), key, holder, connection }
+    }
+
+    /// Evicts until `more` bytes are on their way back; `false` if nobody is slow enough, or if
+    /// `asking` is the slowest itself.
+    fn make_room(&self, more: usize, asking: &Holder) -> bool {
+        let now = self.now();
+        let holders = self.holders();
+        let mut coming = self.limit.saturating_sub(self.used());
+        let leaving = holders.values().filter(|holder| holder.evicted.load(Relaxed));
+        coming += leaving.map(|holder| holder.bytes.load(Relaxed)).sum::<usize>();
+        let mine = asking.weight(now);
+        while coming < more {
+            let slow = holders.values().filter_map(|holder| {
+                let age = now.saturating_sub(holder.since.load(Relaxed));
+                let weight = holder.weight(now);
+                (holder.evictable() && age >= SLOW.as_millis() as u64 && weight > mine)
+                    .then_some((weight, holder))
+            });
+            let Some((_, holder)) = slow.max_by_key(|(weight, _)| *weight) else { return false };
+            coming += holder.bytes.load(Relaxed);
+            holder.evict();
+        }
+        true
+    }
+
+    fn take(&self, more: usize) -> bool {
+        let fits = |used: usize| used.checked_add(more).filter(|&used| used <= self.limit);
+        self.used.fetch_update(Relaxed, Relaxed, fits).is_ok()
+    }
+
+    fn now(&self) -> u64 {
+        self.born.elapsed().as_millis() as u64
+    }
+
+    fn holders(&self) -> MutexGuard<'_, HashMap<u64, Arc<Holder>>> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What one request holds; given back on drop.
+impl Holder {
+    /// Bytes times the milliseconds they have been held.
+    fn weight(&self, now: u64) -> u128 {
+        let age = now.saturating_sub(self.since.load(Relaxed));
+        self.bytes.load(Relaxed) as u128 * u128::from(age)
+    }
+
+    fn evictable(&self) -> bool {
+        self.owed.load(Relaxed) == 0 && !self.evicted.load(Relaxed)
+    }
+
+    fn evict(&self) {
+        self.evicted.store(true, Relaxed);
+        self.notice.notify_one();
+    }
+}
+
+/// What one connection or request holds; given back on drop.
 #[derive(Debug)]
 pub(crate) struct Charge {
     budget: Arc<Budget>,
-    bytes: usize,
+    key: u64,
+    holder: Arc<Holder>,
+    /// Of a request.
+    connection: Option<Arc<Holder>>,
+}
+
+/// A connection that is not read from, until this is dropped.
+struct Paused<'a>(&'a Holder);
+
+impl<'a> Paused<'a> {
+    fn new(connection: &'a Holder) -> Self {
+        connection.waiting.fetch_add(1, Relaxed);
+        Self(connection)
+    }
+}
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        if self.0.waiting.fetch_sub(1, Relaxed) > 1 {
+            return;
+        }
+        let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
 }
 
 impl Charge {
-    /// Takes `more` bytes, or none of them: there is no waiting, a client can.
-    pub fn grow(&mut self, more: usize) -> Result<(), Refusal> {
-        let limit = self.budget.limit;
-        self.budget
-            .used
-            .fetch_update(Relaxed, Relaxed, |used| used.checked_add(more).filter(|&u| u <= limit))
-            .map_err(|_| Refusal::Overloaded)?;
-        self.bytes += more;
-        Ok(())
+    /// An empty charge for one request of this connection.
+    pub fn request(&self) -> Charge {
+        self.budget.holder(Some(Arc::clone(&self.holder)), false)
+    }
+
+    /// Whether a request of this connection waits for memory; if so, wakes `cx` when none does.
+    pub fn is_paused(&self, cx: &Context<'_>) -> bool {
+        if self.holder.waiting.load(Relaxed) == 0 {
+            return false;
+        }
+        let mut reader = self.holder.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        *reader = Some(cx.waker().clone());
+        true
+    }
+
+    /// Takes `more` bytes, or none of them. Waits only while somebody slower is being evicted.
+    pub async fn grow(&self, more: usize) -> Result<(), Refusal> {
+        if self.try_grow(more) {
+            return Ok(());
+        }
+        let deadline = Instant::now() + EVICTION;
+        let _paused = self.connection.as_deref().map(Paused::new);
+        loop {
+            let mut freed = pin!(self.budget.freed.notified());
+            freed.as_mut().enable();
+            if self.try_grow(more) {
+                return Ok(());
+            }
+            if !self.budget.make_room(more, &self.holder) {
+                return Err(Refusal::Overloaded);
+            }
+            select! {
+                waited = timeout_at(deadline, freed) => {
+                    waited.map_err(|_| Refusal::Overloaded)?;
+                }
+                () = self.evicted() => return Err(Refusal::Overloaded),
+            }
+        }
+    }
+
+    /// Has others evicted for `more` bytes, without waiting for them.
+    pub fn ask_for(&self, more: usize) {
+        _ = self.budget.make_room(more, &self.holder);
+    }
+
+    /// Takes `more` bytes, or none of them.
+    pub fn try_grow(&self, more: usize) -> bool {
+        let taken = self.budget.take(more);
+        if taken {
+            self.holder.bytes.fetch_add(more, Relaxed);
+        }
+        taken
+    }
+
+    /// Takes `more` bytes of which some are only expected, as long as a quarter of the budget
+    /// suffices for everybody.
+    pub fn try_grow_early(&self, more: usize) -> bool {
+        let used = self.budget.used().saturating_sub(self.budget.buffers());
+        used.saturating_add(more) <= self.budget.limit / 4 && self.try_grow(more)
+    }
+
+    /// Takes `more` bytes for a read buffer, or none of them.
+    pub fn try_grow_buffer(&self, more: usize) -> bool {
+        let share = self.budget.limit / 2;
+        let fits = |used: usize| used.checked_add(more).filter(|&used| used <= share);
+        if self.budget.buffers.fetch_update(Relaxed, Relaxed, fits).is_err() {
+            return false;
+        }
+        if !self.try_grow(more) {
+            self.budget.buffers.fetch_sub(more, Relaxed);
+            return false;
+        }
+        true
+    }
+
+    /// Completes when this holder has to give back what it holds.
+    pub async fn evicted(&self) {
+        while !self.is_evicted() {
+            self.holder.notice.notified().await;
+        }
+        // For the next to ask: a permit is taken by the first.
+        self.holder.notice.notify_one();
+    }
+
+    pub fn is_evicted(&self) -> bool {
+        self.holder.evicted.load(Relaxed)
+    }
+
+    /// From here to [`settle`](Self::settle) the client waits for us, and cannot be slow.
+    pub fn owe(&self) {
+        self.holder.owed.fetch_add(1, Relaxed);
+    }
+
+    /// An answer that was owed is given.
+    pub fn settle(&self) {
+        self.holder.since.store(self.budget.now(), Relaxed);
+        self.holder.served.store(true, Relaxed);
+        self.holder.owed.fetch_sub(1, Relaxed);
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Relaxed);
+        let bytes = self.holder.bytes.swap(0, Relaxed);
+        if self.holder.is_connection {
+            // All that a connection holds is read buffers.
+            self.budget.buffers.fetch_sub(bytes, Relaxed);
+        }
+        self.budget.used.fetch_sub(bytes, Relaxed);
+        self.budget.holders().remove(&self.key);
+        if bytes > 0 {
+            self.budget.freed.notify_waiters();
+        }
     }
 }
+
+/// Nobody is evicted from memory who has had less time than this.
+const SLOW: Duration = Duration::from_millis(500);
+/// What an evicted holder gets to let go, while somebody waits.
+const EVICTION: Duration = Duration::from_millis(250);
+/// What a connection may be without a finished request before it makes room for a new one: the
+/// first time, and later.
+const UNPROVEN: Duration = Duration::from_secs(1);
+const RESTING: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::time::advance;
 
-    #[test]
-    fn is_never_exceeded_and_always_given_back() {
+    #[tokio::test(start_paused = true)]
+    async fn is_never_exceeded_and_always_given_back() {
         let budget = Budget::new(100);
-        let mut one = budget.charge();
-        let mut two = budget.charge();
-        assert_eq!(one.grow(60), Ok(()));
-        assert_eq!(two.grow(41), Err(Refusal::Overloaded));
-        assert_eq!(two.grow(usize::MAX), Err(Refusal::Overloaded));
-        assert_eq!(two.grow(40), Ok(()));
+        let one = budget.charge();
+        let two = budget.charge();
+        assert_eq!(one.grow(60).await, Ok(()));
+        assert_eq!(two.grow(41).await, Err(Refusal::Overloaded));
+        assert_eq!(two.grow(usize::MAX).await, Err(Refusal::Overloaded));
+        assert_eq!(two.grow(40).await, Ok(()));
         assert_eq!(budget.used(), 100);
         drop(one);
         assert_eq!(budget.used(), 40);
-        assert_eq!(two.grow(60), Ok(()));
+        assert_eq!(two.grow(60).await, Ok(()));
         drop(two);
         assert_eq!(budget.used(), 0);
+        assert!(budget.holders().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slowest_makes_room_and_nobody_else() {
+        let budget = Budget::new(100);
+        let old_and_small = budget.charge();
+        let old_and_large = budget.charge();
+        let owed = budget.charge();
+        for (charge, bytes) in [(&old_and_small, 10), (&old_and_large, 40), (&owed, 45)] {
+            assert_eq!(charge.grow(bytes).await, Ok(()));
+        }
+        owed.owe();
+        let young = budget.charge();
+        assert_eq!(young.grow(20).await, Err(Refusal::Overloaded), "nobody is slow yet");
+        advance(SLOW).await;
+        let asking = budget.charge();
+        let (taken, ()) = tokio::join!(asking.grow(20), async {
+            old_and_large.evicted().await;
+            drop(old_and_large);
+        });
+        assert_eq!(taken, Ok(()));
+        assert!(!old_and_small.is_evicted() && !owed.is_evicted() && !young.is_evicted());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slowest_does_not_push_others_out() {
+        let budget = Budget::new(100);
+        let (slow, other) = (budget.charge(), budget.charge());
+        assert_eq!(slow.grow(90).await, Ok(()));
+        assert_eq!(other.grow(10).await, Ok(()));
+        advance(SLOW * 2).await;
+        assert_eq!(slow.grow(1).await, Err(Refusal::Overloaded));
+        assert!(!other.is_evicted());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn buffers_leave_half_to_bodies_and_an_eviction_that_frees_nothing_ends() {
+        let budget = Budget::new(100);
+        let connection = budget.connection();
+        assert!(connection.try_grow_buffer(50));
+        assert!(!connection.try_grow_buffer(1));
+        advance(SLOW).await;
+        let asking = budget.charge();
+        assert_eq!(asking.grow(60).await, Err(Refusal::Overloaded), "it was never given back");
+        assert!(connection.is_evicted());
+        drop(connection);
+        assert_eq!(asking.grow(60).await, Ok(()));
+        assert!(budget.connection().try_grow_buffer(40));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_of_no_use_make_room_for_new_ones() {
+        let budget = Budget::new(0);
+        let (proven, idle) = (budget.connection(), budget.connection());
+        proven.owe();
+        proven.settle();
+        assert!(!budget.evict_connection());
+        advance(UNPROVEN).await;
+        assert!(budget.evict_connection());
+        assert!(idle.is_evicted() && !proven.is_evicted());
+        assert!(!budget.evict_connection());
+        advance(RESTING).await;
+        assert!(budget.evict_connection() && proven.is_evicted());
     }
 }

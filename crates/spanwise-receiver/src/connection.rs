@@ -1,9 +1,12 @@
 //! One connection: which HTTP it speaks, and how long it may.
 
-use std::convert::Infallible;
+use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Context;
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
@@ -17,38 +20,102 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use crate::body::FOREVER;
 use crate::limits::Limits;
 use crate::service::Server;
-use crate::watch::{Watch, Watched};
+use crate::stream::{Metered, READ_BUFFER};
+use crate::watch::Watch;
 
 /// Serves `stream` until it ends, is only in the way, or `stop` comes.
 pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, mut stop: Signal<bool>) {
     // Answers are small and final; waiting to fill a segment would only delay them.
     _ = stream.set_nodelay(true);
     let limits = &server.limits;
+    let charge = server.budget.connection();
     let version = select! {
-        version = timeout(limits.header_timeout, Version::of(&stream)) => version,
+        version = timeout(limits.header_timeout.min(FOREVER), Version::of(&stream)) => version,
+        () = charge.evicted() => {
+            server.counters.evicted_connections.fetch_add(1, Relaxed);
+            return;
+        }
         () = stopped(&mut stop) => return,
     };
     let Ok(Ok(version)) = version else { return };
-    let watch = Watch::new(version == Version::Http1);
-    let io = TokioIo::new(Watched::new(stream, Arc::clone(&watch)));
-    let service = service_fn(|request| {
-        let server = Arc::clone(&server);
-        let busy = watch.begin();
-        async move {
-            let response = server.serve(request).await;
-            drop(busy);
-            Ok::<_, Infallible>(response)
+    let watch = Watch::new(version == Version::Http1, charge);
+    let service = service_fn({
+        let (server, watch, stop) = (Arc::clone(&server), Arc::clone(&watch), stop.clone());
+        move |request| {
+            let (server, busy) = (Arc::clone(&server), watch.begin());
+            // What comes after the stop is not taken, and nothing of what a flood left behind.
+            let is_closed = watch.is_flooded() || *stop.borrow();
+            async move {
+                if is_closed {
+                    return Err(Closed);
+                }
+                let response = server.serve(request, busy.watch()).await;
+                drop(busy);
+                Ok(response)
+            }
         }
     });
-    match version {
+    let max_header = limits.header_bytes as usize;
+    let leave = match version {
         Version::Http1 => {
-            let connection = http1(limits).serve_connection(io, service);
-            drive(connection, http1::Connection::graceful_shutdown, &watch, limits, stop).await;
+            let io = Metered::http1(stream, Arc::clone(&watch), 2 * max_header + MAX_IDLE);
+            let connection = http1(limits).serve_connection(TokioIo::new(io), service);
+            drive(connection, http1::Connection::graceful_shutdown, &watch, limits, stop).await
         }
         Version::Http2 => {
-            let connection = http2(limits).serve_connection(io, service);
-            drive(connection, http2::Connection::graceful_shutdown, &watch, limits, stop).await;
+            let frame = limits.frame_bytes;
+            let is_wide = watch.charge().try_grow_buffer(2 * frame as usize);
+            let frame = if is_wide { frame } else { MIN_FRAME };
+            let max_block = 4 * max_header + MIN_FRAME as usize;
+            let io = Metered::http2(stream, Arc::clone(&watch), frame as usize, max_block);
+            let http2 = if is_wide {
+                http2(limits, frame, limits.concurrent_streams, MAX_WINDOW)
+            } else {
+                http2(limits, frame, limits.concurrent_streams.min(NARROW_STREAMS), NARROW_WINDOW)
+            };
+            let connection = http2.serve_connection(TokioIo::new(io), service);
+            drive(connection, http2::Connection::graceful_shutdown, &watch, limits, stop).await
         }
+    };
+    let counters = &server.counters;
+    let counter = match leave {
+        _ if watch.is_flooded() => &counters.flood_connections,
+        Leave::Evicted => &counters.evicted_connections,
+        Leave::Broken => &counters.broken_connections,
+        Leave::Parted => return,
+    };
+    counter.fetch_add(1, Relaxed);
+}
+
+/// A request that is not answered: its connection is being closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is being closed")]
+struct Closed;
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    Parted,
+    Evicted,
+    /// By an error of protocol.
+    Broken,
+}
+
+impl Leave {
+    fn of(ended: hyper::Result<()>) -> Self {
+        let Err(error) = ended else { return Self::Parted };
+        if error.is_incomplete_message() || error.is_user() {
+            return Self::Parted;
+        }
+        // A client that goes away in the middle is no news.
+        let mut cause: Option<&dyn Error> = Some(&error);
+        while let Some(error) = cause {
+            if error.is::<io::Error>() {
+                return Self::Parted;
+            }
+            cause = error.source();
+        }
+        Self::Broken
     }
 }
 
@@ -57,14 +124,18 @@ pub(crate) async fn stopped(stop: &mut Signal<bool>) {
     _ = stop.wait_for(|&stop| stop).await;
 }
 
-async fn drive<C: Future>(
+async fn drive<C: Future<Output = hyper::Result<()>>>(
     connection: C,
     close: impl Fn(Pin<&mut C>),
     watch: &Watch,
     limits: &Limits,
     mut stop: Signal<bool>,
-) {
+) -> Leave {
     let mut connection = pin!(connection);
+    let poll = |connection: &mut Pin<&mut C>, cx: &mut Context<'_>| {
+        watch.begin_turn();
+        connection.as_mut().poll(cx)
+    };
     let deadline = || watch.deadline(limits.header_timeout, limits.idle_timeout);
     // No deadline that starts later than now can come sooner than this.
     let shortest = limits.header_timeout.min(limits.idle_timeout).clamp(LEAST_LOOK, FOREVER);
@@ -72,7 +143,8 @@ async fn drive<C: Future>(
     loop {
         select! {
             biased;
-            _ = connection.as_mut() => return,
+            () = watch.charge().evicted() => return Leave::Evicted,
+            ended = poll_fn(|cx| poll(&mut connection, cx)) => return Leave::of(ended),
             () = alarm.as_mut() => {
                 let now = Instant::now();
                 match deadline() {
@@ -89,11 +161,12 @@ async fn drive<C: Future>(
     }
     close(connection.as_mut());
     let now = Instant::now();
-    let parted = timeout_at(now + FAREWELL, connection.as_mut()).await;
+    let parted = timeout_at(now + FAREWELL, poll_fn(|cx| poll(&mut connection, cx))).await;
     if parted.is_err() && watch.is_busy() {
         let grace = limits.shutdown_grace.min(FOREVER);
-        _ = timeout_at(now + grace, connection).await;
+        _ = timeout_at(now + grace, poll_fn(|cx| poll(&mut connection, cx))).await;
     }
+    Leave::Parted
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,29 +200,30 @@ fn http1(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .header_read_timeout(None)
-        .max_header_size(header_bytes(limits) as usize)
+        .max_header_size(limits.header_bytes as usize)
         .max_buf_size(READ_BUFFER);
     builder
 }
 
-fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
+fn http2(
+    limits: &Limits,
+    frame_bytes: u32,
+    streams: u32,
+    most: u32,
+) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .initial_stream_window_size(limits.stream_window.clamp(1, MAX_WINDOW))
-        .initial_connection_window_size(limits.connection_window.clamp(MIN_WINDOW, MAX_WINDOW))
-        .max_frame_size(limits.frame_bytes.clamp(MIN_FRAME, MAX_FRAME))
-        .max_concurrent_streams(limits.concurrent_streams.max(1))
-        .max_header_list_size(header_bytes(limits))
+        .initial_stream_window_size(limits.stream_window.min(most))
+        .initial_connection_window_size(limits.connection_window.min(most))
+        .max_frame_size(frame_bytes)
+        .max_concurrent_streams(streams)
+        .max_header_list_size(limits.header_bytes)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(LOCAL_ERROR_RESETS)
-        .keep_alive_interval(limits.ping_interval.clamp(LEAST_LOOK, FOREVER))
+        .keep_alive_interval(limits.ping_interval.min(FOREVER))
         .keep_alive_timeout(limits.ping_timeout.min(FOREVER));
     builder
-}
-
-fn header_bytes(limits: &Limits) -> u32 {
-    limits.header_bytes.clamp(1 << 10, 1 << 20)
 }
 
 const PREFACE: [u8; 4] = *b"PRI ";
@@ -158,13 +232,14 @@ const PEEK_PAUSE: Duration = Duration::from_millis(10);
 const FAREWELL: Duration = Duration::from_millis(100);
 /// No timer of ours spins, whatever the limits say.
 const LEAST_LOOK: Duration = Duration::from_millis(1);
-/// hyper grows its reads up to this: 8 KiB slices would make a large body hundreds of frames.
-const READ_BUFFER: usize = 512 << 10;
-// RFC 9113, sections 6.5.2 and 6.9.2.
-const MIN_WINDOW: u32 = (1 << 16) - 1;
+/// What clients may send between HTTP/1 requests beside a head.
+const MAX_IDLE: usize = 64 << 10;
+/// Windows and requests of a connection without memory for large frames.
+const NARROW_WINDOW: u32 = 256 << 10;
+const NARROW_STREAMS: u32 = 8;
+// RFC 9113, sections 4.2 and 6.9.1.
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 const MIN_FRAME: u32 = 1 << 14;
-const MAX_FRAME: u32 = (1 << 24) - 1;
 /// Rapid reset (CVE-2023-44487): more than these and the connection is closed.
 const PENDING_RESETS: usize = 20;
 const LOCAL_ERROR_RESETS: usize = 1024;

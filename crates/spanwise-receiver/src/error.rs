@@ -7,6 +7,16 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// A limit is out of its range.
+    #[error("the limit {limit} is {value}, and must be in {range}")]
+    Limit {
+        /// The method of [`Limits`](crate::Limits) that sets it.
+        limit: &'static str,
+        /// What it was set to.
+        value: String,
+        /// What it may be.
+        range: String,
+    },
     /// The address is taken, not ours or not allowed.
     #[error("cannot listen on {address}: {source}")]
     Bind {

@@ -3,7 +3,8 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
+use tokio::task::yield_now;
 
 use crate::budget::Charge;
 use crate::refusal::Refusal;
@@ -11,39 +12,67 @@ use crate::refusal::Refusal;
 /// Inflates the gzip members in `compressed` to at most `limit` bytes.
 ///
 /// Memory is charged before it is allocated and grows with what really comes out; the size that
-/// the stream claims for itself is a hint for small bodies only.
-pub(crate) fn gunzip(
+/// the stream claims for itself is a hint for small bodies only. Others have their turn after
+/// every 256 KiB.
+pub(crate) async fn gunzip(
     compressed: &[u8],
     limit: usize,
-    charge: &mut Charge,
+    charge: &Charge,
 ) -> Result<Bytes, Refusal> {
-    let mut decoder = MultiGzDecoder::new(compressed);
-    let mut out: Vec<u8> = Vec::new();
-    let mut len = 0;
-    let mut next = first_step(compressed, limit);
-    loop {
-        if len == out.len() {
-            if len > limit {
-                return Err(Refusal::TooLarge { limit });
+    let mut out = Inflated { bytes: Vec::new(), len: 0, next: first_step(compressed, limit) };
+    let mut members = compressed;
+    let mut count = 0;
+    while !members.is_empty() {
+        count += 1;
+        if count > MOST_MEMBERS {
+            return Err(Refusal::Broken("too many gzip members"));
+        }
+        let mut decoder = GzDecoder::new(members);
+        loop {
+            out.make_room(limit, charge).await?;
+            let end = out.bytes.len().min(out.len + TURN);
+            match decoder.read(&mut out.bytes[out.len..end]) {
+                Ok(0) => break,
+                Ok(read) => out.len += read,
+                Err(_) => return Err(Refusal::Broken("not a whole gzip stream")),
             }
-            // One byte above the limit is room enough to see that it is exceeded.
-            let grown = (len + next).min(limit.saturating_add(1));
-            charge.grow(grown - len)?;
-            out.try_reserve_exact(grown - len).map_err(|_| Refusal::Overloaded)?;
-            out.resize(grown, 0);
-            next = grown;
+            if out.len == end && end >= TURN {
+                yield_now().await;
+            }
         }
-        match decoder.read(&mut out[len..]) {
-            Ok(0) => break,
-            Ok(read) => len += read,
-            Err(_) => return Err(Refusal::Broken("not a whole gzip stream")),
-        }
+        members = decoder.into_inner();
     }
-    if len > limit {
+    if out.len > limit {
         return Err(Refusal::TooLarge { limit });
     }
-    out.truncate(len);
-    Ok(Bytes::from(out))
+    out.bytes.truncate(out.len);
+    Ok(Bytes::from(out.bytes))
+}
+
+/// What came out so far, and zeros to be written over.
+struct Inflated {
+    bytes: Vec<u8>,
+    len: usize,
+    /// Bytes to grow by.
+    next: usize,
+}
+
+impl Inflated {
+    /// Room for one byte at least. One above the limit is room enough to see that it is exceeded.
+    async fn make_room(&mut self, limit: usize, charge: &Charge) -> Result<(), Refusal> {
+        if self.len < self.bytes.len() {
+            return Ok(());
+        }
+        if self.len > limit {
+            return Err(Refusal::TooLarge { limit });
+        }
+        let grown = self.len.saturating_add(self.next).min(limit.saturating_add(1));
+        charge.grow(grown - self.len).await?;
+        self.bytes.try_reserve_exact(grown - self.len).map_err(|_| Refusal::Overloaded)?;
+        self.bytes.resize(grown, 0);
+        self.next = grown;
+        Ok(())
+    }
 }
 
 /// The size in the stream's last four bytes plus one to see the end, if it is plausible: traces
@@ -55,6 +84,10 @@ fn first_step(compressed: &[u8], limit: usize) -> usize {
 }
 
 const LEAST_STEP: usize = 4 << 10;
+/// Bytes inflated before others have their turn.
+const TURN: usize = 256 << 10;
+/// Each costs some microseconds even when it is empty; writers make one, or one a file.
+const MOST_MEMBERS: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -69,57 +102,60 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn inflate(compressed: &[u8], limit: usize) -> Result<Bytes, Refusal> {
-        gunzip(compressed, limit, &mut Budget::new(1 << 30).charge())
+    async fn inflate(compressed: &[u8], limit: usize) -> Result<Bytes, Refusal> {
+        gunzip(compressed, limit, &Budget::new(1 << 30).charge()).await
     }
 
-    #[test]
-    fn sizes_around_the_limit() {
+    #[tokio::test]
+    async fn sizes_around_the_limit() {
         for len in [0usize, 1, 4095, 4096, 4097, 100_000] {
             let plain: Vec<u8> = (0..len).map(|i| ((i * i) >> 5) as u8).collect();
             let compressed = gzip(&plain);
-            assert_eq!(inflate(&compressed, len).as_deref(), Ok(&plain[..]));
-            assert_eq!(inflate(&compressed, 1 << 20).as_deref(), Ok(&plain[..]));
+            assert_eq!(inflate(&compressed, len).await.as_deref(), Ok(&plain[..]));
+            assert_eq!(inflate(&compressed, 1 << 20).await.as_deref(), Ok(&plain[..]));
             if let Some(limit) = len.checked_sub(1) {
-                assert_eq!(inflate(&compressed, limit), Err(Refusal::TooLarge { limit }));
+                assert_eq!(inflate(&compressed, limit).await, Err(Refusal::TooLarge { limit }));
             }
         }
     }
 
-    #[test]
-    fn members_follow_one_another() {
+    #[tokio::test]
+    async fn members_follow_one_another() {
+        let many = gzip(b"").repeat(MOST_MEMBERS + 1);
+        assert!(matches!(inflate(&many, 100).await, Err(Refusal::Broken(_))));
+        assert_eq!(inflate(&many[gzip(b"").len()..], 100).await.as_deref(), Ok(&b""[..]));
         let both = [gzip(b"one "), gzip(b"two")].concat();
-        assert_eq!(inflate(&both, 100).as_deref(), Ok(&b"one two"[..]));
+        assert_eq!(inflate(&both, 100).await.as_deref(), Ok(&b"one two"[..]));
     }
 
-    #[test]
-    fn what_is_not_a_whole_stream_is_refused() {
+    #[tokio::test]
+    async fn what_is_not_a_whole_stream_is_refused() {
         let whole = gzip(&[7; 1000]);
         for cut in 0..whole.len() {
-            let refused = inflate(&whole[..cut], 2000);
+            let refused = inflate(&whole[..cut], 2000).await;
             // No bytes at all are no members; the caller sees an empty message.
             assert!(matches!(refused, Err(Refusal::Broken(_))) || cut == 0, "cut at {cut}");
         }
         let junk = [whole, b"trailing junk".to_vec()].concat();
-        assert!(matches!(inflate(&junk, 2000), Err(Refusal::Broken(_))));
-        assert!(matches!(inflate(b"plain", 2000), Err(Refusal::Broken(_))));
+        assert!(matches!(inflate(&junk, 2000).await, Err(Refusal::Broken(_))));
+        assert!(matches!(inflate(b"plain", 2000).await, Err(Refusal::Broken(_))));
     }
 
-    #[test]
-    fn a_bomb_takes_no_more_than_the_limit() {
+    #[tokio::test]
+    async fn a_bomb_takes_no_more_than_the_limit() {
         let bomb = gzip(&vec![0; 4 << 20]);
         let budget = Budget::new(usize::MAX);
-        let mut charge = budget.charge();
+        let charge = budget.charge();
         let limit = 1 << 18;
-        assert_eq!(gunzip(&bomb, limit, &mut charge), Err(Refusal::TooLarge { limit }));
+        assert_eq!(gunzip(&bomb, limit, &charge).await, Err(Refusal::TooLarge { limit }));
         assert!(budget.used() <= limit + 1, "{}", budget.used());
     }
 
-    #[test]
-    fn memory_that_is_not_there_is_not_used() {
+    #[tokio::test]
+    async fn memory_that_is_not_there_is_not_used() {
         let compressed = gzip(&vec![0; 1 << 20]);
         let budget = Budget::new(100_000);
-        let refused = gunzip(&compressed, 16 << 20, &mut budget.charge());
+        let refused = gunzip(&compressed, 16 << 20, &budget.charge()).await;
         assert_eq!(refused, Err(Refusal::Overloaded));
         assert_eq!(budget.used(), 0);
     }

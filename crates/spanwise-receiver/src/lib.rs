@@ -7,14 +7,19 @@ mod budget;
 mod collected;
 mod connection;
 mod error;
+mod frames;
 mod inflate;
 mod limits;
+mod place;
 mod receiver;
 mod refusal;
 mod reply;
 mod service;
+#[cfg(unix)]
+mod sigpipe;
 mod stats;
 mod status;
+mod stream;
 mod watch;
 
 pub use answer::{Answer, Export, Protocol};

@@ -1,9 +1,13 @@
 //! What one receiver lets its clients have.
 
+use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::error::StartError;
+
 macro_rules! limits {
-    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr, $range:expr;)+) => {
         /// Hard limits of a receiver.
         ///
         /// ```
@@ -12,8 +16,8 @@ macro_rules! limits {
         /// let limits = Limits::default().body_bytes(1 << 20).connections(8);
         /// ```
         ///
-        /// A value that HTTP/2 or the server cannot work with is brought to the nearest one
-        /// that it can.
+        /// [`Builder::start`](crate::Builder::start) checks that each is in its range, and says
+        /// which is not.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits {
             $(pub(crate) $name: $type,)+
@@ -31,42 +35,69 @@ macro_rules! limits {
                 self.$name = $name;
                 self
             })+
+
+            /// Says which limit is out of its range.
+            pub(crate) fn check(&self) -> Result<(), StartError> {
+                $(within(stringify!($name), self.$name, $range)?;)+
+                Ok(())
+            }
         }
     };
 }
 
 limits! {
-    /// Bytes of one request's message, as sent and again after decompression. Default 16 MiB.
-    body_bytes: usize = 16 << 20;
-    /// Bytes of all request bodies held at once, compressed and inflated. Default 64 MiB: four
-    /// of the largest.
-    memory_bytes: usize = 64 << 20;
-    /// Open connections; one more is accepted and closed at once. Default 256.
-    connections: usize = 256;
-    /// Requests at once on one HTTP/2 connection. Default 100.
-    concurrent_streams: u32 = 100;
-    /// Bytes of one request's headers. Default 16 KiB; at least 1 KiB.
-    header_bytes: u32 = 16 << 10;
+    /// Bytes of one request's message, as sent and again after decompression. Default 16 MiB;
+    /// at most `isize::MAX`.
+    body_bytes: usize = 16 << 20, 0..=isize::MAX as usize;
+    /// Bytes of everything that clients make the receiver hold: request bodies, compressed and
+    /// inflated, read buffers beyond 8 KiB a connection, and large headers. At most half of it
+    /// is read buffers. On top come up to 128 KiB a connection, and one body while a growing one
+    /// is moved. Default 64 MiB: four of the largest bodies; at most `isize::MAX`.
+    memory_bytes: usize = 64 << 20, 0..=isize::MAX as usize;
+    /// Open connections. One more takes the place of the one that has been of no use for the
+    /// longest time, or is closed at once. Default 256; 1 to 65,536.
+    connections: usize = 256, 1..=1 << 16;
+    /// Requests at once on one HTTP/2 connection. Default 100; 1 to 65,536.
+    concurrent_streams: u32 = 100, 1..=1 << 16;
+    /// Bytes of one request's headers. Default 16 KiB; 1 KiB to 1 MiB.
+    header_bytes: u32 = 16 << 10, 1 << 10..=1 << 20;
     /// HTTP/2 flow-control window of one stream, in bytes. Default 8 MiB: at the 64 KiB of the
-    /// standard a client waits for us on every large request.
-    stream_window: u32 = 8 << 20;
-    /// HTTP/2 flow-control window of one connection, in bytes. Default 8 MiB.
-    connection_window: u32 = 8 << 20;
-    /// Largest HTTP/2 frame taken, in bytes. Default 1 MiB: fewer, larger reads.
-    frame_bytes: u32 = 1 << 20;
+    /// standard a client waits for us on every large request. 1 to 2³¹ - 1.
+    stream_window: u32 = 8 << 20, 1..=(1 << 31) - 1;
+    /// HTTP/2 flow-control window of one connection, in bytes. Default 8 MiB; 65,535 to
+    /// 2³¹ - 1.
+    connection_window: u32 = 8 << 20, (1 << 16) - 1..=(1 << 31) - 1;
+    /// Largest HTTP/2 frame taken, in bytes. Default 1 MiB: fewer, larger reads. Each connection
+    /// is charged for two; one that finds no memory for them has frames of 16 KiB, windows
+    /// of 256 KiB and at most 8 requests at once. 16 KiB to 16 MiB - 1.
+    frame_bytes: u32 = 1 << 20, 1 << 14..=(1 << 24) - 1;
     /// Time for a request's headers, from their first byte, and for a new connection to show
-    /// its protocol. Default 10 s.
-    header_timeout: Duration = Duration::from_secs(10);
-    /// Time a connection may be without a request. Default 60 s.
-    idle_timeout: Duration = Duration::from_secs(60);
-    /// Time between HTTP/2 pings to a client. Default 20 s.
-    ping_interval: Duration = Duration::from_secs(20);
-    /// Time for a client to answer a ping. Default 10 s.
-    ping_timeout: Duration = Duration::from_secs(10);
-    /// Time over which a body's pace is measured. Default 5 s.
-    body_window: Duration = Duration::from_secs(5);
-    /// Bytes a second that a body must bring in each such time, or be cut. Default 1 KiB.
-    body_rate: u64 = 1 << 10;
-    /// Time for requests under way to finish at shutdown. Default 1 s.
-    shutdown_grace: Duration = Duration::from_secs(1);
+    /// its protocol. Default 10 s; at least 1 ms.
+    header_timeout: Duration = Duration::from_secs(10), LEAST..=Duration::MAX;
+    /// Time a connection may be without a request. Default 60 s; at least 1 ms.
+    idle_timeout: Duration = Duration::from_secs(60), LEAST..=Duration::MAX;
+    /// Time between HTTP/2 pings to a client. Default 20 s; at least 1 ms.
+    ping_interval: Duration = Duration::from_secs(20), LEAST..=Duration::MAX;
+    /// Time for a client to answer a ping. Default 10 s; at least 1 ms.
+    ping_timeout: Duration = Duration::from_secs(10), LEAST..=Duration::MAX;
+    /// Time over which a body's pace is measured. Default 5 s; at least 1 ms.
+    body_window: Duration = Duration::from_secs(5), LEAST..=Duration::MAX;
+    /// Bytes a second that a body must bring in each such time, or be cut. Default 1 KiB; any.
+    body_rate: u64 = 1 << 10, 0..=u64::MAX;
+    /// Time for requests under way to finish at shutdown. Default 1 s; any.
+    shutdown_grace: Duration = Duration::from_secs(1), Duration::ZERO..=Duration::MAX;
+}
+
+/// A timer of less would spin.
+const LEAST: Duration = Duration::from_millis(1);
+
+fn within<T>(limit: &'static str, value: T, range: RangeInclusive<T>) -> Result<(), StartError>
+where
+    T: PartialOrd + fmt::Debug,
+{
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (value, range) = (format!("{value:?}"), format!("{range:?}"));
+    Err(StartError::Limit { limit, value, range })
 }

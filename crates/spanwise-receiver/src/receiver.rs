@@ -1,12 +1,15 @@
 //! A receiver on its own thread.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
+use std::process;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::sync::watch;
 
 use crate::accept::accept;
@@ -15,20 +18,49 @@ use crate::body::FOREVER;
 use crate::collected::Collected;
 use crate::error::StartError;
 use crate::limits::Limits;
+use crate::place::{Place, belongs_to, prepare};
 use crate::service::Server;
 use crate::stats::Stats;
 
 /// A running OTLP server: HTTP/protobuf and gRPC on one port.
 ///
 /// Runs on a thread and a runtime of its own, so it can be started, asked and stopped from
-/// anywhere, inside any runtime or none. Stops when dropped.
+/// anywhere, inside any runtime or none.
+///
+/// Dropping it stops it without waiting: when the drop returns, nothing new is accepted or
+/// answered, and requests under way have [`shutdown_grace`](Limits::shutdown_grace) to finish.
+///
+/// A forked child has a copy that does nothing: it neither serves nor waits. The descriptors that
+/// it inherits close when it ends or executes another program.
 pub struct Receiver {
     address: SocketAddr,
     server: Arc<Server>,
+    running: Option<Running>,
+}
+
+/// What has to be stopped.
+struct Running {
+    /// The process that the thread is in.
+    process: u32,
+    /// The socket that the thread listens on, to close it from here.
+    listener: TcpListener,
     stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
     /// Disconnected when the thread is done.
     done: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Running {
+    /// Stops accepting and answering; tells whether there is a thread to wait for.
+    fn stop(&self) -> bool {
+        if self.process != process::id() {
+            return false;
+        }
+        // Elsewhere than on Linux this may do nothing; the thread closes it too.
+        _ = SockRef::from(&self.listener).shutdown(Shutdown::Both);
+        _ = self.stop.send(true);
+        true
+    }
 }
 
 impl Receiver {
@@ -36,7 +68,7 @@ impl Receiver {
     pub fn builder() -> Builder {
         Builder {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            handler: Arc::new(|_| Answer::Accept),
+            handler: Handler::Quick(Box::new(|_| Answer::Accept)),
             limits: Limits::default(),
         }
     }
@@ -47,7 +79,8 @@ impl Receiver {
     /// As [`Builder::start`].
     pub fn collecting() -> Result<(Self, Collected), StartError> {
         let collected = Collected::new(256 << 20);
-        let receiver = Self::builder().with_handler(collected.handler()).start()?;
+        let handler = Handler::Quick(Box::new(collected.handler()));
+        let receiver = Builder { handler, ..Self::builder() }.start()?;
         Ok((receiver, collected))
     }
 
@@ -72,24 +105,34 @@ impl Receiver {
     }
 
     /// Stops listening, lets requests under way finish for
-    /// [`shutdown_grace`](Limits::shutdown_grace), and closes what is left. The same as dropping.
+    /// [`shutdown_grace`](Limits::shutdown_grace), and closes what is left.
     ///
-    /// Blocks the calling thread meanwhile; returns even if a handler never does.
-    pub fn shutdown(self) {}
+    /// Blocks the calling thread meanwhile, at most a second longer than the grace; a handler
+    /// that never returns keeps its thread. From inside the handler it does not wait.
+    pub fn shutdown(mut self) {
+        let Some(running) = self.running.take() else { return };
+        if !running.stop() {
+            // Its locks may be held by a thread that was not forked.
+            mem::forget(running);
+            return;
+        }
+        if belongs_to(number(&self.server)) {
+            return;
+        }
+        let patience = self.server.limits.shutdown_grace.min(FOREVER) + PATIENCE;
+        let done = running.done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if done.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
+            _ = running.thread.join();
+        }
+    }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        _ = self.stop.send(true);
-        let Some(thread) = self.thread.take() else { return };
-        // Dropped inside its own handler, it cannot wait for itself.
-        if thread.thread().id() == thread::current().id() {
-            return;
-        }
-        let patience = self.server.limits.shutdown_grace.min(FOREVER) + PATIENCE;
-        let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if done.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
-            _ = thread.join();
+        let Some(running) = self.running.take() else { return };
+        if !running.stop() {
+            // Its locks may be held by a thread that was not forked.
+            mem::forget(running);
         }
     }
 }
@@ -106,7 +149,7 @@ impl fmt::Debug for Receiver {
 /// Sets up a [`Receiver`].
 pub struct Builder {
     address: SocketAddr,
-    handler: Arc<Handler>,
+    handler: Handler,
     limits: Limits,
 }
 
@@ -120,13 +163,15 @@ impl Builder {
 
     /// Asks `handler` about every export that is whole and well framed.
     ///
-    /// It runs on the receiver's only thread: while it does, nothing else is served. To answer
-    /// late, return [`Answer::After`].
+    /// It runs on a thread of its own, one call at a time: while it blocks, other exports wait
+    /// for it and count as memory, and everything else goes on. To answer late, return
+    /// [`Answer::After`]. One that panics refuses its export with a 500. Dropping the receiver or
+    /// shutting it down from inside is allowed, and does not wait.
     pub fn with_handler(
         mut self,
         handler: impl Fn(Export) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        self.handler = Arc::new(handler);
+        self.handler = Handler::Users(Arc::new(handler));
         self
     }
 
@@ -139,12 +184,15 @@ impl Builder {
     /// Starts listening. Connections are accepted when this returns.
     ///
     /// # Errors
-    /// [`StartError`]: the address, the thread or the runtime could not be had.
+    /// [`StartError`]: a limit is out of its range, or binding the address, spawning the thread
+    /// or building the runtime failed.
     pub fn start(self) -> Result<Receiver, StartError> {
+        self.limits.check()?;
         let bind = |source| StartError::Bind { address: self.address, source };
         let listener = TcpListener::bind(self.address).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
+        let listening = listener.try_clone().map_err(bind)?;
         let server = Arc::new(Server::new(self.limits, self.handler));
         let (stop, stopping) = watch::channel(false);
         let (ready, started) = mpsc::sync_channel(1);
@@ -154,7 +202,7 @@ impl Builder {
             .spawn({
                 let server = Arc::clone(&server);
                 move || {
-                    run(listener, server, stopping, &ready);
+                    run(listening, server, stopping, &ready);
                     drop::<mpsc::Sender<()>>(running);
                 }
             })
@@ -164,7 +212,9 @@ impl Builder {
             Ok(Err(error)) => return Err(StartError::Runtime(error)),
             Err(_) => return Err(StartError::Runtime(std::io::ErrorKind::Other.into())),
         }
-        Ok(Receiver { address, server, stop, thread: Some(thread), done: Mutex::new(done) })
+        let (process, done) = (process::id(), Mutex::new(done));
+        let running = Some(Running { process, listener, stop, thread, done });
+        Ok(Receiver { address, server, running })
     }
 }
 
@@ -184,7 +234,15 @@ fn run(
     stopping: watch::Receiver<bool>,
     ready: &mpsc::SyncSender<std::io::Result<()>>,
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let owner = number(&server);
+    prepare(Place::Server, owner);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name("spanwise-handler")
+        .max_blocking_threads(1)
+        .on_thread_start(move || prepare(Place::Handler, owner))
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             _ = ready.send(Err(error));
@@ -200,7 +258,16 @@ fn run(
             Err(error) => _ = ready.send(Err(error)),
         }
     });
+    // A handler may never return.
+    runtime.shutdown_timeout(HANDLER_PATIENCE);
+}
+
+/// What tells a receiver from others for as long as it lives.
+fn number(server: &Arc<Server>) -> usize {
+    Arc::as_ptr(server).addr()
 }
 
 /// What the thread gets beyond the grace of its requests.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// What a handler gets to return, of the above.
+const HANDLER_PATIENCE: Duration = Duration::from_millis(500);

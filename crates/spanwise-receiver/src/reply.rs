@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::answer::{Answer, Protocol};
+use crate::budget::Charge;
 use crate::refusal::UNKNOWN;
 use crate::status;
 
@@ -18,6 +19,8 @@ use crate::status;
 pub(crate) struct Reply {
     data: Bytes,
     trailers: Option<HeaderMap>,
+    /// What the request holds until its answer is on its way.
+    place: Option<Charge>,
 }
 
 impl Reply {
@@ -27,6 +30,11 @@ impl Reply {
             Protocol::Http => http(answer),
             Protocol::Grpc => grpc(answer),
         }
+    }
+
+    /// Keeps `place` for as long as the answer is kept.
+    pub fn hold(&mut self, place: Option<Charge>) {
+        self.place = place;
     }
 }
 
@@ -112,7 +120,7 @@ fn grpc(answer: Answer) -> Response<Reply> {
     data.extend_from_slice(&message);
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert(STATUS, HeaderValue::from_static("0"));
-    *response.body_mut() = Reply { data: Bytes::from(data), trailers: Some(trailers) };
+    *response.body_mut() = Reply { data: Bytes::from(data), trailers: Some(trailers), place: None };
     response
 }
 

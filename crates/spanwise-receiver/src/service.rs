@@ -9,6 +9,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, Method, Request, Response, Version, request};
 use http_body::Body;
 use spanwise_wire::read::TraceRequest;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::answer::{Answer, Export, Handler, Protocol};
@@ -19,27 +21,32 @@ use crate::limits::Limits;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::stats::{Counters, Stats};
+use crate::watch::Watch;
 
 /// What all connections of a receiver share.
 pub(crate) struct Server {
     pub limits: Limits,
     pub counters: Counters,
-    budget: Arc<Budget>,
-    handler: Arc<Handler>,
+    pub budget: Arc<Budget>,
+    handler: Handler,
+    /// Decoders at once: each has some 40 KiB that no request is charged for.
+    inflating: Semaphore,
 }
 
 impl Server {
-    pub fn new(limits: Limits, handler: Arc<Handler>) -> Self {
+    pub fn new(limits: Limits, handler: Handler) -> Self {
         let budget = Budget::new(limits.memory_bytes);
-        Self { limits, counters: Counters::default(), budget, handler }
+        let inflating = Semaphore::new(DECODERS);
+        Self { limits, counters: Counters::default(), budget, handler, inflating }
     }
 
     pub fn stats(&self) -> Stats {
-        self.counters.snapshot(self.budget.used())
+        let buffers = self.budget.buffers();
+        self.counters.snapshot(self.budget.used().saturating_sub(buffers), buffers)
     }
 
-    /// Answers `request`, whatever it is.
-    pub async fn serve<B>(&self, request: Request<B>) -> Response<Reply>
+    /// Answers `request`, whatever it is, and tells `watch` what it was worth.
+    pub async fn serve<B>(&self, request: Request<B>, watch: &Watch) -> Response<Reply>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -47,14 +54,27 @@ impl Server {
         let (head, mut body) = request.into_parts();
         let route = Route::of(&head);
         // Such a client sends its body only when asked to, and reading on would be asking.
-        let waits = head.headers.contains_key(EXPECT);
-        let answer = match route.refused {
-            None => self.export(route.protocol, head.headers, &mut body).await,
-            Some(refusal) => Err(refusal),
+        let mut waits = head.headers.contains_key(EXPECT);
+        let mut owed = None;
+        let place = self.place(&head.headers, watch);
+        let answer = match (&place, route.refused) {
+            (Err(refusal), _) => {
+                // There is no memory to wait with.
+                waits = true;
+                Err(*refusal)
+            }
+            (Ok(_), Some(refusal)) => Err(refusal),
+            (Ok(_), None) => {
+                self.export(route.protocol, head.headers, &mut body, watch, &mut owed).await
+            }
         };
         let (delay, answer) = match answer {
             Ok(answer) => answer.settle(),
             Err(refusal) => {
+                if refusal == Refusal::Overloaded {
+                    // Ours to answer for, not the client's.
+                    watch.spend(-REQUEST_WORTH);
+                }
                 if !waits && !body.is_end_stream() {
                     body::drain(&mut body, &self.limits).await;
                 }
@@ -67,23 +87,61 @@ impl Server {
         if !delay.is_zero() {
             sleep(delay).await;
         }
-        Reply::to(route.protocol, answer)
+        drop(owed);
+        let mut response = Reply::to(route.protocol, answer);
+        response.body_mut().hold(place.ok().flatten());
+        response
     }
 
-    async fn export<B>(
+    /// What a request holds beside its body, unless that is what every connection may.
+    fn place(&self, headers: &HeaderMap, watch: &Watch) -> Result<Option<Charge>, Refusal> {
+        let names = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let bytes = names.map(|bytes| 2 * bytes + HEADER_BYTES).sum::<usize>();
+        let stream = if watch.requests() > FREE_STREAMS { STREAM_BYTES } else { 0 };
+        let bytes = bytes.saturating_sub(FREE_HEADER_BYTES) + stream;
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let place = watch.charge().request();
+        // It is there already: while it waited for memory it would take it.
+        if !place.try_grow(bytes) {
+            place.ask_for(bytes);
+            return Err(Refusal::Overloaded);
+        }
+        // Evicting it would free nothing: its body has a charge of its own.
+        place.owe();
+        Ok(Some(place))
+    }
+
+    async fn export<'a, B>(
         &self,
         protocol: Protocol,
         headers: HeaderMap,
         body: &mut B,
+        watch: &'a Watch,
+        owed: &mut Option<Owed<'a>>,
     ) -> Result<Answer, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let mut charge = self.budget.charge();
-        let message = self.message(protocol, &headers, body, &mut charge).await?;
+        let charge = watch.charge().request();
+        let message = match self.message(protocol, &headers, body, &charge).await {
+            Ok(message) => message,
+            Err(refusal) => {
+                if charge.is_evicted() {
+                    self.counters.evicted_requests.fetch_add(1, Relaxed);
+                }
+                return Err(refusal);
+            }
+        };
         let spans = TraceRequest::new(&message).count_spans().map_err(Refusal::Malformed)?;
         let bytes = message.len() as u64;
-        let answer = self.handle(Export { body: message, spans, protocol, headers });
+        charge.owe();
+        *owed = Some(Owed::new(watch.charge()));
+        if spans > 0 {
+            watch.spend(-REQUEST_WORTH);
+        }
+        let answer = self.handle(Export { body: message, spans, protocol, headers }, charge).await;
         let taken = match innermost(&answer) {
             Answer::Accept => Some(spans),
             // A handler may say any number; what was not sent cannot be rejected.
@@ -105,7 +163,7 @@ impl Server {
         protocol: Protocol,
         headers: &HeaderMap,
         body: &mut B,
-        charge: &mut Charge,
+        charge: &Charge,
     ) -> Result<Bytes, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -125,22 +183,50 @@ impl Server {
         };
         match (compressed, encoding) {
             (false, _) => Ok(message),
-            (true, Encoding::Gzip) => gunzip(&message, self.limits.body_bytes, charge),
+            (true, Encoding::Gzip) => {
+                // Never closed.
+                let _turn = self.inflating.acquire().await.map_err(|_| Refusal::Overloaded)?;
+                gunzip(&message, self.limits.body_bytes, charge).await
+            }
             (true, Encoding::Identity) => Err(Refusal::Broken("compressed without an encoding")),
             (true, Encoding::Unknown) => Err(Refusal::ContentEncoding),
         }
     }
 
-    /// Asks the handler. A handler that panics costs its request, not the connection.
-    fn handle(&self, export: Export) -> Answer {
-        catch_unwind(AssertUnwindSafe(|| (self.handler)(export))).unwrap_or_else(|_| {
-            Answer::Refuse {
-                http_status: 500,
-                grpc_code: INTERNAL,
-                message: "the handler failed".to_owned(),
-                retry_after: None,
-            }
+    /// Asks the handler. One that panics costs its request, and one that blocks its thread.
+    async fn handle(&self, export: Export, charge: Charge) -> Answer {
+        let handler = match &self.handler {
+            Handler::Quick(handler) => return handler(export),
+            Handler::Users(handler) => Arc::clone(handler),
+        };
+        let asking = move || {
+            let answer = catch_unwind(AssertUnwindSafe(|| handler(export)));
+            drop(charge);
+            // What a panic carries is the handler's own, and may panic when it is dropped.
+            answer.map_err(std::mem::forget).ok()
+        };
+        spawn_blocking(asking).await.ok().flatten().unwrap_or_else(|| Answer::Refuse {
+            http_status: 500,
+            grpc_code: INTERNAL,
+            message: "the handler failed".to_owned(),
+            retry_after: None,
         })
+    }
+}
+
+/// An answer that a connection waits for, until it is dropped.
+struct Owed<'a>(&'a Charge);
+
+impl<'a> Owed<'a> {
+    fn new(connection: &'a Charge) -> Self {
+        connection.owe();
+        Self(connection)
+    }
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        self.0.settle();
     }
 }
 
@@ -218,6 +304,16 @@ fn innermost(mut answer: &Answer) -> &Answer {
 const HTTP_PATH: &str = "/v1/traces";
 const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const INTERNAL: u16 = 13;
+const DECODERS: usize = 8;
+/// Tokens that an export brings: its frames, and a ping and window updates around it.
+const REQUEST_WORTH: i64 = 8;
+/// Requests of a connection that are part of its own 128 KiB, and what any other takes with its
+/// answer.
+const FREE_STREAMS: usize = 8;
+const STREAM_BYTES: usize = 12 << 10;
+/// Headers that are part of it too, and what each takes in a map.
+const FREE_HEADER_BYTES: usize = 4 << 10;
+const HEADER_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -18,8 +18,22 @@ pub struct Stats {
     pub connections: u64,
     /// Connections closed at once because there were too many.
     pub refused_connections: u64,
-    /// Bytes of request bodies held in memory now.
+    /// Connections closed because of what they sent: control frames, tiny frames or requests
+    /// without spans, far more than exports call for, or headers without end.
+    pub flood_connections: u64,
+    /// Connections closed because what they sent is not HTTP, or is more streams reset, frames
+    /// without data or parts of one head than its library takes.
+    pub broken_connections: u64,
+    /// Connections closed because others needed their place or their memory, and they had been
+    /// of no use for the longest time.
+    pub evicted_connections: u64,
+    /// Requests refused because others needed their memory, and their bodies were the slowest.
+    pub evicted_requests: u64,
+    /// Bytes of request bodies, and of headers above 4 KiB, held in memory now.
     pub bytes_in_memory: u64,
+    /// Bytes of read buffers held in memory now, beyond what every connection may have. Together
+    /// with `bytes_in_memory` it is what [`memory_bytes`](crate::Limits::memory_bytes) limits.
+    pub buffer_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -30,10 +44,14 @@ pub(crate) struct Counters {
     pub rejected_requests: AtomicU64,
     pub connections: AtomicU64,
     pub refused_connections: AtomicU64,
+    pub flood_connections: AtomicU64,
+    pub broken_connections: AtomicU64,
+    pub evicted_connections: AtomicU64,
+    pub evicted_requests: AtomicU64,
 }
 
 impl Counters {
-    pub fn snapshot(&self, bytes_in_memory: usize) -> Stats {
+    pub fn snapshot(&self, bytes_in_memory: usize, buffer_bytes: usize) -> Stats {
         Stats {
             requests: self.requests.load(Relaxed),
             spans: self.spans.load(Relaxed),
@@ -41,7 +59,12 @@ impl Counters {
             rejected_requests: self.rejected_requests.load(Relaxed),
             connections: self.connections.load(Relaxed),
             refused_connections: self.refused_connections.load(Relaxed),
+            flood_connections: self.flood_connections.load(Relaxed),
+            broken_connections: self.broken_connections.load(Relaxed),
+            evicted_connections: self.evicted_connections.load(Relaxed),
+            evicted_requests: self.evicted_requests.load(Relaxed),
             bytes_in_memory: bytes_in_memory as u64,
+            buffer_bytes: buffer_bytes as u64,
         }
     }
 }

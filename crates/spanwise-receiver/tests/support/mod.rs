@@ -1,6 +1,8 @@
 //! Clients that know no more of the receiver than the wire.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod raw;
+
 use std::io::Write;
 
 use bytes::Bytes;

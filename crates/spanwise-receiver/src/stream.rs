@@ -1,0 +1,193 @@
+//! A connection's bytes on their way to hyper: how many at once, and what they are.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
+use tokio::net::TcpStream;
+
+use crate::frames::{Frames, go_away};
+use crate::watch::Watch;
+
+/// A socket that reads no more than its connection is charged for, takes turns with others, and
+/// ends a flood.
+///
+/// hyper sizes its buffers by what it reads, so a bound on reads is a bound on buffers.
+#[derive(Debug)]
+pub(crate) struct Metered {
+    stream: Take<TcpStream>,
+    watch: Arc<Watch>,
+    reader: Reader,
+    /// Most bytes between HTTP/1 requests.
+    max_idle: usize,
+    turn: Turn,
+    /// Whether the last write went out in part: no frame of ours fits in between.
+    is_writing: bool,
+}
+
+/// What was read since others had theirs. hyper polls a connection for every request that it
+/// takes from it, so a pause lasts until the task itself is polled again.
+#[derive(Debug, Default)]
+struct Turn {
+    number: u64,
+    bytes: usize,
+    frames: usize,
+}
+
+#[derive(Debug)]
+enum Reader {
+    /// Reads are small until a body fills them and larger ones are charged.
+    Http1 { is_wide: bool },
+    /// What is read at once was settled when the connection began.
+    Http2 { frames: Frames, read: usize },
+}
+
+impl Metered {
+    /// An HTTP/1 connection. More than `max_idle` bytes between two requests are a flood.
+    pub fn http1(stream: TcpStream, watch: Arc<Watch>, max_idle: usize) -> Self {
+        Self::new(stream, watch, Reader::Http1 { is_wide: false }, max_idle)
+    }
+
+    /// An HTTP/2 connection that is charged for frames of up to `frame_bytes`.
+    pub fn http2(
+        stream: TcpStream,
+        watch: Arc<Watch>,
+        frame_bytes: usize,
+        max_header_block: usize,
+    ) -> Self {
+        let frames = Frames::new(max_header_block);
+        Self::new(stream, watch, Reader::Http2 { frames, read: frame_bytes }, 0)
+    }
+
+    fn new(stream: TcpStream, watch: Arc<Watch>, reader: Reader, max_idle: usize) -> Self {
+        let stream = stream.take(0);
+        Self { stream, watch, reader, max_idle, turn: Turn::default(), is_writing: false }
+    }
+
+    /// Bytes that the next read may bring.
+    fn allowance(&self) -> usize {
+        match &self.reader {
+            // Between requests small reads: what is read there may be many requests.
+            Reader::Http1 { is_wide } if *is_wide && self.watch.is_busy() => READ_BUFFER,
+            Reader::Http1 { .. } => NARROW,
+            // Large reads are for large frames: what is small comes with much around it.
+            Reader::Http2 { frames, read } => frames.remaining().min(*read).max(NARROW_FRAMES),
+        }
+    }
+
+    fn took(&mut self, bytes: &[u8], allowed: usize) -> io::Result<()> {
+        match &mut self.reader {
+            Reader::Http1 { is_wide } => {
+                self.watch.heard(bytes.len(), self.max_idle);
+                let is_full = bytes.len() == allowed;
+                if is_full && !*is_wide && self.watch.is_busy() {
+                    // One buffer that is read into, and one that a body still holds.
+                    *is_wide = self.watch.charge().try_grow_buffer(2 * READ_BUFFER);
+                }
+            }
+            Reader::Http2 { frames, .. } => match frames.pass(bytes) {
+                Some(tally) => {
+                    self.watch.spend(tally.cost);
+                    self.turn.bytes += bytes.len();
+                    self.turn.frames += tally.frames;
+                }
+                None => self.watch.flood(),
+            },
+        }
+        if self.watch.is_flooded() {
+            self.part();
+            return Err(io::Error::other(FLOOD));
+        }
+        Ok(())
+    }
+
+    /// Tells an HTTP/2 client why it is closed, if that can be said at once.
+    fn part(&mut self) {
+        let Reader::Http2 { frames, .. } = &self.reader else { return };
+        if !self.is_writing {
+            let frame = go_away(frames.last_stream(), FLOOD.as_bytes());
+            let _it_is_closed_either_way = self.stream.get_ref().try_write(&frame);
+        }
+    }
+
+    fn wrote(&mut self, written: Poll<io::Result<usize>>, of: usize) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(len)) = written {
+            self.is_writing = len < of;
+        }
+        written
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let allowed = this.allowance();
+        let turn = match &this.reader {
+            Reader::Http1 { .. } => usize::MAX,
+            Reader::Http2 { read, .. } => *read,
+        };
+        if this.watch.charge().is_paused(cx) {
+            return Poll::Pending;
+        }
+        // Whoever has much to say lets its requests be handled before it says more.
+        let number = this.watch.turns();
+        if this.turn.number != number {
+            this.turn = Turn { number, ..Turn::default() };
+        }
+        if this.turn.bytes >= turn || this.turn.frames >= TURN_FRAMES {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        this.stream.set_limit(allowed as u64);
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        Poll::Ready(this.took(&buf.filled()[before..], allowed))
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(self.stream.get_mut()).poll_write(cx, buf);
+        self.wrote(written, buf.len())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.stream.get_mut()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.stream.get_mut()).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(self.stream.get_mut()).poll_write_vectored(cx, bufs);
+        self.wrote(written, bufs.iter().map(|buf| buf.len()).sum())
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.get_ref().is_write_vectored()
+    }
+}
+
+/// hyper grows its reads up to this: 8 KiB slices would make a large body hundreds of frames.
+pub(crate) const READ_BUFFER: usize = 128 << 10;
+/// What every connection may read at once, whatever the memory that is left.
+const NARROW: usize = 8 << 10;
+/// The same for HTTP/2, whose frames are at least this large.
+const NARROW_FRAMES: usize = 16 << 10;
+const TURN_FRAMES: usize = 64;
+const FLOOD: &str = "too many frames or requests without an export";

@@ -1,0 +1,247 @@
+//! Clients that send what costs time and brings no span, and clients that only look like them.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::Write;
+use std::time::Instant;
+
+use spanwise_receiver::{Limits, Receiver, Stats};
+use support::raw::*;
+use support::*;
+
+/// No flood gets further than this: a few hundred frames, and what the sockets hold.
+const MOST: usize = 16 << 20;
+
+/// A good client whose exports succeed for as long as `flood` runs.
+async fn beside(receiver: &Receiver, flood: impl FnOnce() + Send + 'static) {
+    let mut http1 = Http1::connect(receiver).await;
+    let mut http2 = Http2::connect(receiver).await;
+    let flooding = tokio::task::spawn_blocking(flood);
+    let (_, bytes) = request(10, "good");
+    loop {
+        let last = flooding.is_finished();
+        let start = Instant::now();
+        assert_eq!(http1.post(bytes.clone()).await.status, 200);
+        assert_eq!(http2.export(&bytes).await.grpc("grpc-status"), Some("0"));
+        assert!(start.elapsed() < PATIENCE / 4);
+        if last {
+            break;
+        }
+    }
+    flooding.await.unwrap();
+}
+
+fn odd(round: u32) -> u32 {
+    1 + 2 * (round % 1_000_000)
+}
+
+type Unit = fn(u32) -> Vec<u8>;
+
+#[tokio::test]
+async fn every_flood_is_closed_counted_and_no_harm_to_others() {
+    let empty_data: Unit = |_| frame(DATA, 0, 1, &[]).repeat(100);
+    let table: Vec<(&str, Vec<u8>, Unit)> = vec![
+        ("pings", preface(), |_| frame(PING, 0, 0, &[1; 8]).repeat(100)),
+        ("answers to no ping", preface(), |_| frame(PING, ACK, 0, &[1; 8]).repeat(100)),
+        ("settings", preface(), |_| frame(SETTINGS, 0, 0, &[]).repeat(100)),
+        ("large settings", preface(), |_| {
+            frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0].repeat(2000)).repeat(10)
+        }),
+        ("priorities", preface(), |_| frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 9]).repeat(100)),
+        ("window updates", preface(), |_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]).repeat(100)),
+        ("unknown frames", preface(), |_| frame(0x77, 0, 0, &[0; 50]).repeat(100)),
+        (
+            "empty data",
+            [preface(), frame(HEADERS, END_HEADERS, 1, &grpc_head())].concat(),
+            empty_data,
+        ),
+        (
+            "data of one byte",
+            [preface(), frame(HEADERS, END_HEADERS, 1, &grpc_head())].concat(),
+            |_| frame(DATA, 0, 1, b"\0").repeat(100),
+        ),
+        ("padding", [preface(), frame(HEADERS, END_HEADERS, 1, &grpc_head())].concat(), |_| {
+            frame(DATA, 8, 1, &[[255].as_slice(), &[0; 255]].concat()).repeat(100)
+        }),
+        ("rapid resets", preface(), |round| {
+            let stream = odd(round);
+            let head = frame(HEADERS, END_HEADERS, stream, &grpc_head());
+            [head, frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
+        }),
+        ("a head without end", [preface(), frame(HEADERS, 0, 1, &grpc_head())].concat(), |_| {
+            frame(CONTINUATION, 0, 1, &block(&[("x", "y")])).repeat(100)
+        }),
+        ("empty continuations", [preface(), frame(HEADERS, 0, 1, &grpc_head())].concat(), |_| {
+            frame(CONTINUATION, 0, 1, &[]).repeat(100)
+        }),
+        ("requests for nothing", Vec::new(), |_| b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100)),
+        ("empty exports", Vec::new(), |_| head("content-length: 0\r\n\r\n").repeat(100).into()),
+        ("empty lines", Vec::new(), |_| b"\r\n".repeat(1000)),
+        ("header lines", head("").into_bytes(), |_| b"x: y\r\n".repeat(100)),
+        ("one long header", head("x: ").into_bytes(), |_| vec![b'y'; 1000]),
+        ("chunk extensions", head("transfer-encoding: chunked\r\n\r\n1;").into_bytes(), |_| {
+            vec![b'x'; 1000]
+        }),
+        ("trailers", head("transfer-encoding: chunked\r\n\r\n0\r\n").into_bytes(), |_| {
+            b"x: y\r\n".repeat(100)
+        }),
+    ];
+    for (name, opening, unit) in table {
+        let receiver = std::sync::Arc::new(Receiver::builder().start().unwrap());
+        let flooded = std::sync::Arc::clone(&receiver);
+        beside(&receiver, move || {
+            let written = flood(&flooded, &opening, unit);
+            assert!(written < MOST, "{name}: {written} bytes");
+        })
+        .await;
+        // hyper closes by itself what HTTP forbids; in a body, that is an end of the request.
+        let in_body = ["chunk extensions", "trailers"].contains(&name);
+        let is_counted = |stats: &Stats| {
+            let closed = stats.flood_connections + stats.broken_connections;
+            closed == 1 || in_body && stats.rejected_requests == 1
+        };
+        // A client can see the end a moment before it is counted.
+        let start = Instant::now();
+        let mut stats = receiver.stats();
+        while !is_counted(&stats) {
+            assert!(start.elapsed() < PATIENCE, "{name}: {stats:?}");
+            std::thread::yield_now();
+            stats = receiver.stats();
+        }
+        assert_eq!((stats.bytes_in_memory, stats.evicted_connections), (0, 0), "{name}");
+    }
+}
+
+#[test]
+fn a_flood_is_told_why() {
+    let receiver = Receiver::builder().start().unwrap();
+    let mut stream = connect(&receiver);
+    stream.write_all(&preface()).unwrap();
+    // Few enough to be read whole before the end, so that no reset overtakes the farewell.
+    let mut sent = 0;
+    let reason = loop {
+        // The last of these is answered or is the last straw.
+        if stream.write_all(&frame(PING, 0, 0, &[7; 8])).is_err() {
+            break Vec::new();
+        }
+        sent += 1;
+        assert!(sent < 100_000);
+        let (kind, payload) = loop {
+            match read_frame(&mut stream) {
+                (PING, ACK, _) => break (PING, Vec::new()),
+                (7, _, payload) => break (7, payload),
+                _ => {}
+            }
+        };
+        if kind == 7 {
+            break payload;
+        }
+    };
+    assert_eq!(reason[4..8], [0, 0, 0, 0xb], "ENHANCE_YOUR_CALM");
+    assert!(reason[8..].starts_with(b"too many frames"));
+}
+
+#[test]
+fn keep_alives_and_measuring_pings_of_a_working_client_are_no_flood() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let mut stream = connect(&receiver);
+    stream.write_all(&preface()).unwrap();
+    let (_, bytes) = request(1, "x");
+    // Two pings, a window update for the connection and one for the stream around every export.
+    for round in 0..2000 {
+        let stream_id = odd(round);
+        let mut frames = grpc_export(stream_id, &bytes);
+        frames.extend(frame(PING, 0, 0, &[0; 8]).repeat(2));
+        frames.extend(frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 5]));
+        stream.write_all(&frames).unwrap();
+        // Wait for both answers.
+        let mut pings = 0;
+        let mut ended = false;
+        while pings < 2 || !ended {
+            match read_frame(&mut stream) {
+                (PING, ACK, _) => pings += 1,
+                (HEADERS, flags, _) if flags & END_STREAM != 0 => ended = true,
+                (7, _, _) => unreachable!("closed in round {round}"),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(collected.spans(), 2000);
+    assert_eq!(receiver.stats().flood_connections, 0);
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_of_one_byte_is_a_body() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let (_, bytes) = request(100, "x");
+    let chunks: Vec<u8> =
+        bytes.iter().flat_map(|&byte| [&b"1\r\n"[..], &[byte], b"\r\n"].concat()).collect();
+    let whole = [
+        head("connection: close\r\ntransfer-encoding: chunked\r\n\r\n").into_bytes(),
+        chunks,
+        b"0\r\n\r\n".to_vec(),
+    ];
+    assert!(exchange(&receiver, &whole.concat()).starts_with("HTTP/1.1 200"));
+    assert_eq!(collected.bodies(), [&bytes[..]]);
+}
+
+#[test]
+fn lengths_that_two_servers_could_read_differently_are_refused() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let hidden = head("content-length: 0\r\n\r\n");
+    for lengths in [
+        "content-length: 3\r\ncontent-length: 4\r\n",
+        "content-length: 3, 4\r\n",
+        "content-length: +3\r\n",
+        "content-length: 0x3\r\n",
+        "content-length: 99999999999999999999\r\n",
+        "transfer-encoding: chunked, identity\r\n",
+        "transfer-encoding: chunkedx\r\n",
+        "content-length : 3\r\n",
+    ] {
+        let bytes = [head(lengths), "\r\nabc".into(), hidden.clone()].concat();
+        let heard = exchange(&receiver, bytes.as_bytes());
+        assert!(heard.starts_with("HTTP/1.1 400"), "{lengths}: {heard}");
+        assert_eq!(heard.matches("HTTP/1.1").count(), 1, "{lengths}: {heard}");
+    }
+    for chunk in ["-1\r\n", "g\r\n", "ffffffffffffffffff\r\n", "1\r\nxx\r\n", "1 \n"] {
+        let bytes = [&head("transfer-encoding: chunked\r\n\r\n"), chunk, &hidden].concat();
+        let heard = exchange(&receiver, bytes.as_bytes());
+        assert!(!heard.contains("HTTP/1.1 200"), "{chunk:?}: {heard}");
+    }
+    assert_eq!(collected.bodies().len(), 0);
+    assert_eq!(receiver.stats().bytes_in_memory, 0);
+}
+
+#[tokio::test]
+async fn messages_that_are_deep_or_claim_much_cost_what_they_are() {
+    let (receiver, _) = Receiver::collecting().unwrap();
+    let mut client = Http1::connect(&receiver).await;
+    // Values in values: field 1 of length 2 and so on, far deeper than any stack.
+    let mut deep = Vec::new();
+    for _ in 0..100_000 {
+        let mut outer = vec![0x0a, 0xff, 0xff, 0x7f];
+        outer.extend_from_slice(&deep[..deep.len().min(8)]);
+        deep = outer;
+    }
+    assert_eq!(client.post(deep).await.status, 400);
+    // A length of 2⁶³.
+    assert_eq!(client.post(b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f".to_vec()).await.status, 400);
+    // A million empty groups are well framed, and hold no span.
+    assert_eq!(client.post(b"\x0a\x00".repeat(1_000_000)).await.status, 200);
+    assert_eq!(receiver.stats().spans, 0);
+}
+
+#[tokio::test]
+async fn gzip_in_gzip_members_without_end_is_refused_at_its_limit() {
+    let receiver =
+        Receiver::builder().with_limits(Limits::default().body_bytes(1 << 20)).start().unwrap();
+    let mut client = Http1::connect(&receiver).await;
+    let bomb = gzip(&vec![0; 512 << 10]).repeat(100);
+    for (bytes, status) in [(bomb, 413), (gzip(b"").repeat(20_000), 400)] {
+        let packed = post(bytes).header("content-encoding", "gzip").body_of();
+        assert_eq!(client.send(packed).await.status, status);
+    }
+    assert_eq!(receiver.stats().bytes_in_memory, 0);
+}

@@ -1,0 +1,227 @@
+//! What the process that a receiver lives in notices of it: nothing.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use spanwise_receiver::{Answer, Limits, Receiver, StartError};
+use support::raw::*;
+use support::*;
+
+const MOMENT: Duration = Duration::from_millis(200);
+
+/// One span on a new connection, and the first line of the answer.
+fn export(receiver: &Receiver) -> String {
+    let body = request(1, "x").1;
+    let head = head(&format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()));
+    exchange(receiver, &[head.as_bytes(), &body].concat()).lines().next().unwrap_or("").to_owned()
+}
+
+#[test]
+fn every_limit_is_checked_and_the_error_names_it() {
+    let with = |limits: Limits| Receiver::builder().with_limits(limits).start();
+    let default = Limits::default;
+    let largest = usize::MAX.to_string();
+    let largest = &*largest;
+    let short = Duration::from_micros(999);
+    let table = [
+        (default().connections(0), "connections", "0"),
+        (default().connections(65_537), "connections", "65537"),
+        (default().connections(usize::MAX), "connections", largest),
+        (default().concurrent_streams(0), "concurrent_streams", "0"),
+        (default().concurrent_streams(u32::MAX), "concurrent_streams", "4294967295"),
+        (default().header_bytes(1023), "header_bytes", "1023"),
+        (default().header_bytes((1 << 20) + 1), "header_bytes", "1048577"),
+        (default().stream_window(0), "stream_window", "0"),
+        (default().stream_window(1 << 31), "stream_window", "2147483648"),
+        (default().connection_window(65_534), "connection_window", "65534"),
+        (default().connection_window(1 << 31), "connection_window", "2147483648"),
+        (default().frame_bytes((1 << 14) - 1), "frame_bytes", "16383"),
+        (default().frame_bytes(1 << 24), "frame_bytes", "16777216"),
+        (default().body_bytes(usize::MAX), "body_bytes", largest),
+        (default().memory_bytes(usize::MAX), "memory_bytes", largest),
+        (default().header_timeout(short), "header_timeout", "999µs"),
+        (default().idle_timeout(Duration::ZERO), "idle_timeout", "0ns"),
+        (default().ping_interval(short), "ping_interval", "999µs"),
+        (default().ping_timeout(short), "ping_timeout", "999µs"),
+        (default().body_window(short), "body_window", "999µs"),
+    ];
+    for (limits, name, written) in table {
+        let error = with(limits).unwrap_err();
+        let text = error.to_string();
+        let StartError::Limit { limit, value, range } = error else { panic!("{text}") };
+        assert_eq!((limit, &*value), (name, written));
+        assert!(text.contains(name) && text.contains(written) && text.contains(&range), "{text}");
+    }
+}
+
+#[test]
+fn limits_at_the_ends_of_their_ranges_serve() {
+    let least = Duration::from_millis(1);
+    let small = Limits::default()
+        .body_bytes(0)
+        .memory_bytes(0)
+        .connections(1)
+        .concurrent_streams(1)
+        .header_bytes(1 << 10)
+        .stream_window(1)
+        .connection_window(65_535)
+        .frame_bytes(1 << 14)
+        .body_rate(0)
+        .shutdown_grace(Duration::ZERO)
+        .body_window(least)
+        .ping_interval(least);
+    let receiver = Receiver::builder().with_limits(small).start().unwrap();
+    assert!(export(&receiver).contains("413"));
+    receiver.shutdown();
+
+    let most = usize::MAX >> 1;
+    let large = Limits::default()
+        .body_bytes(most)
+        .memory_bytes(most)
+        .connections(65_536)
+        .concurrent_streams(65_536)
+        .header_bytes(1 << 20)
+        .stream_window((1 << 31) - 1)
+        .connection_window((1 << 31) - 1)
+        .frame_bytes((1 << 24) - 1)
+        .header_timeout(Duration::MAX)
+        .idle_timeout(Duration::MAX)
+        .ping_interval(Duration::MAX)
+        .ping_timeout(Duration::MAX)
+        .body_window(Duration::MAX)
+        .shutdown_grace(Duration::MAX);
+    let receiver = Receiver::builder().with_limits(large).start().unwrap();
+    assert!(export(&receiver).contains("200"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut client = Http2::connect(&receiver).await;
+        let answer = client.export(&request(1, "x").1).await;
+        assert_eq!(answer.grpc("grpc-status"), Some("0"));
+    });
+    // The connection closes with its runtime; the grace is only the longest wait.
+    drop(runtime);
+    receiver.shutdown();
+}
+
+/// A payload that panics again when it is dropped.
+struct Grudge;
+
+impl Drop for Grudge {
+    fn drop(&mut self) {
+        panic!("a panic's payload panics on purpose");
+    }
+}
+
+#[test]
+fn a_handler_that_panics_costs_its_request_whatever_its_payload_does() {
+    let receiver =
+        Receiver::builder().with_handler(|_| std::panic::panic_any(Grudge)).start().unwrap();
+    for _ in 0..5 {
+        assert!(export(&receiver).contains("500"));
+    }
+    let stats = receiver.stats();
+    assert_eq!((stats.requests, stats.rejected_requests, stats.bytes_in_memory), (5, 5, 0));
+}
+
+#[test]
+fn a_handler_that_blocks_holds_up_no_deadline_and_no_newcomer() {
+    let (release, blocked) = mpsc::channel::<()>();
+    let (entered, inside) = mpsc::channel();
+    let (blocked, entered) = (Mutex::new(blocked), Mutex::new(entered));
+    let receiver = Receiver::builder()
+        .with_limits(Limits::default().header_timeout(MOMENT))
+        .with_handler(move |_| {
+            entered.lock().unwrap().send(()).unwrap();
+            _ = blocked.lock().unwrap().recv();
+            Answer::Accept
+        })
+        .start()
+        .unwrap();
+    std::thread::scope(|scope| {
+        let exporting = scope.spawn(|| export(&receiver));
+        inside.recv_timeout(PATIENCE).unwrap();
+        // Others are accepted, answered and cut as ever.
+        let nothing = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        assert!(exchange(&receiver, nothing).starts_with("HTTP/1.1 404"));
+        assert_eq!(exchange(&receiver, head("x: ").as_bytes()), "");
+        drop(release);
+        assert!(exporting.join().unwrap().contains("200"));
+    });
+}
+
+#[test]
+fn a_handler_may_stop_its_own_receiver() {
+    for shuts_down in [true, false] {
+        let place: Arc<Mutex<Option<Receiver>>> = Arc::default();
+        let (done, stopped) = mpsc::channel();
+        let done = Mutex::new(done);
+        let receiver = Receiver::builder()
+            .with_limits(Limits::default().shutdown_grace(Duration::from_secs(3600)))
+            .with_handler({
+                let place = Arc::clone(&place);
+                move |_| {
+                    let receiver = place.lock().unwrap().take().unwrap();
+                    if shuts_down {
+                        receiver.shutdown()
+                    } else {
+                        drop(receiver)
+                    }
+                    done.lock().unwrap().send(()).unwrap();
+                    Answer::Accept
+                }
+            })
+            .start()
+            .unwrap();
+        let address = receiver.address();
+        *place.lock().unwrap() = Some(receiver);
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let body = request(1, "x").1;
+        let head = head(&format!("content-length: {}\r\n\r\n", body.len()));
+        stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        stopped.recv_timeout(PATIENCE).unwrap();
+        // The request under way still gets its answer.
+        assert!(until_closed(stream).starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[test]
+fn a_drop_does_not_wait_and_nothing_is_taken_after_it() {
+    let taken = Arc::new(AtomicU64::new(0));
+    let receiver = Receiver::builder()
+        .with_limits(Limits::default().shutdown_grace(Duration::from_secs(3600)))
+        .with_handler({
+            let taken = Arc::clone(&taken);
+            move |_| {
+                taken.fetch_add(1, SeqCst);
+                Answer::Accept.after(Duration::from_secs(3600))
+            }
+        })
+        .start()
+        .unwrap();
+    let address = receiver.address();
+    let body = request(1, "x").1;
+    let whole =
+        [head(&format!("content-length: {}\r\n\r\n", body.len())).as_bytes(), &body].concat();
+    let mut waiting = connect(&receiver);
+    waiting.write_all(&whole).unwrap();
+    let mut idle = connect(&receiver);
+    while taken.load(SeqCst) == 0 || receiver.stats().connections < 2 {
+        std::thread::yield_now();
+    }
+    let start = Instant::now();
+    drop(receiver);
+    // A wait would be an hour long.
+    assert!(start.elapsed() < PATIENCE);
+    #[cfg(target_os = "linux")]
+    assert!(std::net::TcpStream::connect(address).is_err());
+    _ = idle.write_all(&whole);
+    assert_eq!(until_closed(idle), "");
+    assert_eq!(taken.load(SeqCst), 1);
+    _ = address;
+}
