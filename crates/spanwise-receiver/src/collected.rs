@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use spanwise_wire::read::TraceRequest;
 
 use crate::answer::{Answer, Export};
 
@@ -43,6 +44,18 @@ impl Collected {
     /// The bodies so far, each an `ExportTraceServiceRequest`, in the order they came.
     pub fn bodies(&self) -> Vec<Bytes> {
         self.kept().bodies.clone()
+    }
+
+    /// Trace id and span id of every span so far, in the order they came and as often: what was
+    /// accepted, to be compared with what a client believes. Spans whose ids have other lengths are left out;
+    /// [`spans`](Self::spans) counts them too. Reads all bodies again.
+    pub fn span_ids(&self) -> Vec<([u8; 16], [u8; 8])> {
+        let bodies = self.bodies();
+        let spans = bodies.iter().flat_map(|body| TraceRequest::new(body).spans());
+        spans
+            .filter_map(|span| span.ok())
+            .filter_map(|s| Some((s.trace_id()?, s.span_id()?)))
+            .collect()
     }
 
     /// Spans in all bodies so far.

@@ -43,6 +43,26 @@ async fn what_is_sent_is_what_arrives() {
 }
 
 #[tokio::test]
+async fn every_accepted_span_can_be_named() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let mut client = Http1::connect(&receiver).await;
+    let mut ids = Vec::new();
+    for (round, count) in [(1u8, 3), (2, 0), (3, 500), (1, 3)] {
+        let (mut request, _) = request(count, "x");
+        for (number, span) in request.resource_spans[0].scope_spans[0].spans.iter_mut().enumerate()
+        {
+            let id = (number as u64 + 1).to_be_bytes();
+            (span.trace_id, span.span_id) = (vec![round; 16], id.to_vec());
+            ids.push(([round; 16], id));
+        }
+        assert_eq!(client.post(request.encode_to_vec()).await.status, 200);
+        // What is refused is not among them.
+        assert_eq!(client.post(b"\xff".to_vec()).await.status, 400);
+    }
+    assert_eq!(collected.span_ids(), ids);
+}
+
+#[tokio::test]
 async fn gzip_is_inflated_on_both_versions() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let (_, bytes) = request(5000, "again and again");
