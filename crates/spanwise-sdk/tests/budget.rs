@@ -1,0 +1,251 @@
+//! The byte budget: it fills with spans, whatever builds on it can be sent, and it is never exceeded.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use opentelemetry::{InstrumentationScope, KeyValue, trace::TracerProvider as _};
+use spanwise_receiver::Receiver;
+use spanwise_sdk::{BuildError, Builder, Compression, DropReason, SpanKind, Spanwise, Tracer};
+use std::time::{Duration, Instant};
+use support::{LONG, Said, builder, rested, settled};
+
+/// A provider whose receiver refuses connections for as long as the test lasts.
+fn unreachable(configure: impl FnOnce(Builder) -> Builder) -> Spanwise {
+    // Bound, so that nobody else gets the port, and closed again.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let builder = builder()
+        .with_endpoint(format!("http://{port}"))
+        .with_export_timeout(Duration::from_secs(3600))
+        .with_max_delay(Duration::from_millis(10));
+    configure(builder).build().unwrap()
+}
+
+fn span(tracer: &Tracer) {
+    tracer
+        .root("GET /orders/{id}", SpanKind::Server)
+        .attribute("http.route", "/orders/{id}")
+        .attribute(
+            "url.full",
+            "https://shop.example.com/orders/0123456789?and=some&more=parameters&of=a&usual=length",
+        );
+}
+
+/// Length of the span above in a request, as the receiver counts it.
+fn wire_bytes() -> f64 {
+    let bench = support::bench(|builder| builder);
+    let tracer = bench.spanwise.tracer("budget");
+    (0..1000).for_each(|_| span(&tracer));
+    bench.spanwise.shutdown(LONG).unwrap();
+    let bytes: usize = bench.collected.bodies().iter().map(|body| body.len()).sum();
+    bytes as f64 / 1000.0
+}
+
+/// `burst` spans every ten milliseconds, the schedule's delay here, stand for as many each second:
+/// what is charged must not depend on how often the open chunks were looked at.
+#[test]
+fn while_nothing_can_be_sent_the_budget_fills_with_spans() {
+    let each = wire_bytes();
+    for (burst, budget) in [(1usize, 1usize << 20), (40, 1 << 20), (40_000, 16 << 20)] {
+        let spanwise = unreachable(|builder| builder.with_budget_bytes(budget));
+        let tracer = spanwise.tracer("budget");
+        let paced = Instant::now();
+        let mut bursts = 0;
+        // Paced for as long as it takes to see what pace does, then as fast as there is room.
+        while spanwise.ledger().dropped_total() == 0 {
+            (0..burst).for_each(|_| span(&tracer));
+            bursts += 1;
+            if bursts < 200 {
+                std::thread::sleep(
+                    (Duration::from_millis(10) * bursts).saturating_sub(paced.elapsed()),
+                );
+            }
+        }
+        // One refusal asks for room; when it brings none for a while, there is none.
+        let mut quiet = Instant::now();
+        let mut held = spanwise.ledger().in_flight;
+        while quiet.elapsed() < Duration::from_secs(3) {
+            (0..burst.max(100)).for_each(|_| span(&tracer));
+            std::thread::sleep(Duration::from_millis(5));
+            let now = spanwise.ledger().in_flight;
+            if now > held {
+                (held, quiet) = (now, Instant::now());
+            }
+        }
+        let (charged, peak) = spanwise.buffered_bytes();
+        assert!(charged <= budget && peak <= budget);
+        let share = held as f64 * each / budget as f64;
+        // A small budget has the same fixed pieces in it: open chunks, and room for one request.
+        let expected = if budget >= 16 << 20 { 0.9 } else { 0.8 };
+        assert!(
+            share >= expected,
+            "{burst} spans at a time: {held} spans are {share:.3} of {budget}"
+        );
+        let ledger = spanwise.ledger();
+        assert_eq!(ledger.created, held + ledger.dropped(DropReason::QueueBytes));
+        assert_eq!(ledger.in_flight, held);
+        let _ = spanwise.shutdown(Duration::from_millis(50));
+        settled(&rested(&spanwise));
+        assert_eq!(spanwise.buffered_bytes().0, 0);
+    }
+}
+
+/// Spans that waited for long arrive when the receiver comes back.
+#[test]
+fn what_waited_arrives_in_the_end() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let proxy = spanwise_testkit::FaultProxy::start(receiver.address()).unwrap();
+    proxy.set(spanwise_testkit::Fault::Refuse);
+    let spanwise = builder()
+        .with_endpoint(proxy.endpoint())
+        .with_budget_bytes(1 << 20)
+        .with_max_delay(Duration::from_millis(5))
+        .build()
+        .unwrap();
+    let tracers: Vec<_> = ["a", "b", "c"].map(|scope| spanwise.tracer(scope)).into();
+    while spanwise.ledger().dropped_total() == 0 {
+        tracers.iter().for_each(span);
+    }
+    let kept = spanwise.ledger().in_flight;
+    proxy.set(spanwise_testkit::Fault::Pass);
+    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    settled(&ledger);
+    assert_eq!(ledger.exported, kept);
+    // What an attempt that was cut off brought along counts once.
+    let ids: std::collections::HashSet<_> = collected.span_ids().into_iter().collect();
+    assert_eq!(ids.len() as u64, kept);
+}
+
+/// Whatever `build` accepts can send: small spans, one as large as is allowed, and many.
+#[test]
+fn every_budget_sends_with_every_request_size_and_compression() {
+    let protocols = [
+        spanwise_sdk::Protocol::HttpProtobuf,
+        #[cfg(feature = "grpc")]
+        spanwise_sdk::Protocol::Grpc,
+    ];
+    for budget in [1 << 20, (1 << 20) + 1, 2 << 20, 3 << 20, 6 << 20, 16 << 20] {
+        for compression in [Compression::None, Compression::Gzip] {
+            for request in [64 << 10, 1 << 20, 3_932_160] {
+                for protocol in protocols {
+                    let case = format!("{budget} {compression} {request} {protocol}");
+                    let (receiver, collected) = Receiver::collecting().unwrap();
+                    let spanwise = builder()
+                        .with_endpoint(receiver.http_endpoint())
+                        .with_protocol(protocol)
+                        .with_budget_bytes(budget)
+                        .with_compression(compression)
+                        .with_max_request_bytes(request)
+                        .with_on_full(spanwise_sdk::OnFull::Wait(LONG))
+                        .build()
+                        .unwrap();
+                    let tracer = spanwise.tracer("matrix");
+                    (0..3_000).for_each(|_| span(&tracer));
+                    // Attributes beyond what a span may hold are left out, the span is not.
+                    let text = "random enough: 8fz3".repeat(50_000);
+                    for _ in 0..3 {
+                        let mut large = tracer.root("large", SpanKind::Internal);
+                        for key in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"]
+                        {
+                            large.attribute(key, text.as_str());
+                        }
+                    }
+                    (0..3_000).for_each(|_| span(&tracer));
+                    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+                    settled(&ledger);
+                    assert_eq!((ledger.exported, ledger.created), (6_003, 6_003), "{case}");
+                    assert_eq!(collected.spans(), 6_003, "{case}");
+                    let (left, peak) = spanwise.buffered_bytes();
+                    assert!(left == 0 && peak <= budget, "{case}: {left} {peak}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_resource_that_is_too_large_is_an_error_or_left_out() {
+    let huge = "x".repeat(1 << 20);
+    let error = builder()
+        .with_budget_bytes(1 << 20)
+        .with_resource([KeyValue::new("huge", huge.clone())])
+        .build()
+        .unwrap_err();
+    assert!(matches!(error, BuildError::Setting { setting: "with_resource", .. }), "{error}");
+    assert!(error.to_string().contains("accepted is up to"), "{error}");
+    assert!(error.to_string().len() < 200, "the value is not shown whole");
+
+    for (variable, value) in
+        [("OTEL_RESOURCE_ATTRIBUTES", format!("huge={huge}")), ("OTEL_SERVICE_NAME", huge)]
+    {
+        let (receiver, collected) = Receiver::collecting().unwrap();
+        let said = Said::default();
+        let builder = said
+            .listen(Spanwise::builder())
+            .with_environment(move |name| (name == variable).then(|| value.clone()));
+        let spanwise = builder.with_endpoint(receiver.http_endpoint()).build().unwrap();
+        assert!(said.lines().iter().any(|line| line.contains(variable)), "{:?}", said.lines());
+        (0..1000).for_each(|_| span(&spanwise.tracer("scope")));
+        settled(&spanwise.shutdown(LONG).unwrap().ledger);
+        assert_eq!(collected.spans(), 1000);
+        assert!(collected.bodies().iter().all(|body| body.len() < 300_000));
+    }
+}
+
+/// Of requests that are cut small, no more are on their way than may be.
+#[test]
+fn the_limit_of_requests_in_flight_holds_for_cut_ones() {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    static OPEN: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    let sink = |_| {
+        MOST.fetch_max(OPEN.fetch_add(1, SeqCst) + 1, SeqCst);
+        async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            OPEN.fetch_sub(1, SeqCst);
+            spanwise_transport::Outcome::Accepted { rejected: 0, message: None }
+        }
+    };
+    let spanwise = builder()
+        .with_sink(sink)
+        .with_max_request_spans(3)
+        .with_max_in_flight(2)
+        .with_resource([KeyValue::new("large", "y".repeat(60_000))])
+        .build()
+        .unwrap();
+    let tracer = spanwise.tracer("cut");
+    (0..1000).for_each(|_| span(&tracer));
+    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    assert_eq!(ledger.exported, 1000);
+    assert_eq!(MOST.load(SeqCst), 2);
+}
+
+#[test]
+fn a_scope_that_is_too_large_is_cut() {
+    let bench = support::bench(|builder| builder.with_budget_bytes(1 << 20));
+    let scope = InstrumentationScope::builder("n".repeat(1 << 20))
+        .with_version("v".repeat(1 << 20))
+        .with_attributes([KeyValue::new("a", "b".repeat(1 << 20))])
+        .build();
+    let tracer = bench.spanwise.tracer_with_scope(scope);
+    (0..100).for_each(|_| span(&tracer));
+    assert_eq!(spanwise_testkit::spans(&bench.finish()).count(), 100);
+    assert!(bench.collected.bodies().iter().all(|body| body.len() < 100_000));
+}
+
+/// Each number has a range, and the error names it.
+#[test]
+fn numbers_out_of_range_are_errors() {
+    let cases: [(&str, fn(Builder, usize) -> Builder, [usize; 3]); 4] = [
+        ("with_budget_bytes", Builder::with_budget_bytes, [0, (1 << 20) - 1, usize::MAX]),
+        ("with_max_request_bytes", Builder::with_max_request_bytes, [0, 65_535, usize::MAX]),
+        ("with_max_request_spans", Builder::with_max_request_spans, [0, 2 << 20, usize::MAX]),
+        ("with_max_in_flight", Builder::with_max_in_flight, [0, 65, usize::MAX]),
+    ];
+    for (setting, set, values) in cases {
+        for value in values {
+            let error = set(builder(), value).build().unwrap_err().to_string();
+            assert!(error.contains(setting) && error.contains(&value.to_string()), "{error}");
+            assert!(error.contains("accepted is"), "{error}");
+        }
+    }
+}
