@@ -8,14 +8,16 @@ use spanwise_wire::write::{FinishedSpan, Losses};
 use spanwise_wire::{SpanLimits, SpanMeta};
 use spanwise_worker::{CaughtPanic, WakeHandle, catch_panic, deadline, fork};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The shared state of one provider. Spans reach it without going through the provider.
 pub(crate) struct Core {
     phase: AtomicU8,
+    /// `process` while the provider runs: one comparison says whether spans can be recorded.
+    running_in: AtomicU32,
     /// [`fork::generation`] of the process the provider was built in.
-    generation: u32,
+    pub(crate) process: u32,
     pub(crate) limits: SpanLimits,
     pub(crate) sampler: Live,
     pub(crate) ledger: Ledger,
@@ -61,9 +63,11 @@ impl Core {
         shards: Shards,
         on_full: OnFull,
     ) -> Self {
+        let process = fork::generation();
         Self {
             phase: AtomicU8::new(phase as u8),
-            generation: fork::generation(),
+            running_in: AtomicU32::new(if phase == Phase::Running { process } else { NOWHERE }),
+            process,
             limits,
             sampler,
             ledger: Ledger::new(),
@@ -79,7 +83,7 @@ impl Core {
     #[inline(always)]
     pub(crate) fn is_running(&self) -> bool {
         // ORDER: Relaxed. A span that starts at the instant of a shutdown is on either side of it.
-        self.phase.load(Relaxed) == Phase::Running as u8 && fork::generation() == self.generation
+        self.running_in.load(Relaxed) == fork::generation()
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -97,12 +101,13 @@ impl Core {
         // ORDER: Relaxed; see `is_running`. `Shards::close` is what orders spans and the last sweep.
         let running = Phase::Running as u8;
         let _final = self.phase.compare_exchange(running, phase as u8, Relaxed, Relaxed);
+        self.running_in.store(NOWHERE, Relaxed);
     }
 
     /// Whether this process was forked from the one the provider was built in. Its worker, and who
     /// may hold one of its locks, are not here.
     pub(crate) fn is_forked(&self) -> bool {
-        fork::generation() != self.generation
+        fork::generation() != self.process
     }
 
     /// Drops the sampler, which may be the user's and panic in its drop, where it hurts nobody.
@@ -195,3 +200,6 @@ impl Core {
         self.ledger.dropped(reason, 1);
     }
 }
+
+/// No process is that far from its first ancestor.
+const NOWHERE: u32 = u32::MAX;

@@ -2,7 +2,7 @@
 
 use crate::ids;
 use spanwise_sampling::Host;
-use spanwise_worker::clock;
+use spanwise_worker::{clock, fork};
 
 /// The clock that spans are timed by, and the generator their ids come from.
 #[derive(Debug)]
@@ -14,6 +14,6 @@ impl Host for SdkHost {
     }
 
     fn random(&self) -> u64 {
-        ids::span_id()
+        ids::span_id(fork::generation())
     }
 }

@@ -1,21 +1,21 @@
 //! Random trace and span ids.
 
-use spanwise_worker::{fork, random_bytes};
+use spanwise_worker::random_bytes;
 use std::cell::Cell;
 
-/// Random ids for a root span, never zero.
+/// Random ids for a root span, never zero. `process` is the [`fork::generation`](spanwise_worker::fork::generation) to draw for.
 #[inline(always)]
-pub(crate) fn trace_and_span_id() -> (u128, u64) {
-    with_generator(|generator| {
+pub(crate) fn trace_and_span_id(process: u32) -> (u128, u64) {
+    with_generator(process, |generator| {
         let trace_id = u128::from(generator.next()) << 64 | u128::from(nonzero(generator.next()));
         (trace_id, nonzero(generator.next()))
     })
 }
 
-/// A random span id, never zero.
+/// A random span id, never zero. `process` is as in [`trace_and_span_id`].
 #[inline(always)]
-pub(crate) fn span_id() -> u64 {
-    with_generator(|generator| nonzero(generator.next()))
+pub(crate) fn span_id(process: u32) -> u64 {
+    with_generator(process, |generator| nonzero(generator.next()))
 }
 
 /// Zero is no id.
@@ -31,7 +31,7 @@ fn nonzero(id: u64) -> u64 {
 /// would soon run through the same ids. A step is a multiplication and a few additions, half of
 /// what a generator of shifts and rotations takes.
 struct Pcg {
-    /// Odd, or 0 when it was not seeded yet.
+    /// Odd.
     state: u128,
 }
 
@@ -58,16 +58,18 @@ thread_local! {
     // Without a destructor: ids can be made at any time of a thread's life. Word by word, because
     // a 16-byte load of what was just stored as two words waits for the stores to retire.
     static STATE: [Cell<u64>; 2] = const { [const { Cell::new(0) }; 2] };
-    /// [`fork::generation`] that the state was seeded in: a forked child must not go on with it.
-    static SEEDED_IN: Cell<u32> = const { Cell::new(0) };
+    /// [`fork::generation`](spanwise_worker::fork::generation) that the state was seeded in: a forked child must not go on with it.
+    static SEEDED_IN: Cell<u32> = const { Cell::new(NEVER) };
 }
 
+/// No process is that far from its first ancestor.
+const NEVER: u32 = u32::MAX;
+
 #[inline(always)]
-fn with_generator<T>(draw: impl FnOnce(&mut Pcg) -> T) -> T {
+fn with_generator<T>(process: u32, draw: impl FnOnce(&mut Pcg) -> T) -> T {
     STATE.with(|[low, high]| {
         let mut generator = Pcg { state: u128::from(high.get()) << 64 | u128::from(low.get()) };
-        let process = fork::generation();
-        if low.get() == 0 || SEEDED_IN.get() != process {
+        if SEEDED_IN.get() != process {
             generator = Pcg::seeded();
             SEEDED_IN.set(process);
         }
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn threads_draw_different_ids() {
-        let draw = || (0..1000).map(|_| trace_and_span_id()).collect::<Vec<_>>();
+        let draw = || (0..1000).map(|_| trace_and_span_id(0)).collect::<Vec<_>>();
         let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(draw)).collect();
         let mut seen = HashSet::new();
         for thread in threads {

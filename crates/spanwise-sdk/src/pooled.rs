@@ -63,8 +63,10 @@ impl Tracer {
         }
         let parent = parent.filter(|parent| parent.is_valid());
         let (trace_id, span_id) = match parent {
-            Some(parent) => (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id()),
-            None => ids::trace_and_span_id(),
+            Some(parent) => {
+                (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id(self.core.process))
+            }
+            None => ids::trace_and_span_id(self.core.process),
         };
         span.trace_id = trace_id.to_be_bytes();
         span.span_id = span_id.to_be_bytes();

@@ -93,8 +93,10 @@ impl Tracer {
         }
         let parent = parent.filter(|parent| parent.is_valid() || self.is_no_parent(parent));
         let (trace_id, span_id) = match parent {
-            Some(parent) => (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id()),
-            None => ids::trace_and_span_id(),
+            Some(parent) => {
+                (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id(core.process))
+            }
+            None => ids::trace_and_span_id(core.process),
         };
         let quick = core.sampler.quick(parent.map(|parent| parent.is_sampled()));
         let inherits = parent.is_some_and(|parent| *parent.trace_state() != TraceState::NONE);

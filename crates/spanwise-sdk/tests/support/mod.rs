@@ -75,6 +75,10 @@ impl Said {
             .with_diagnostics(move |diagnostic| said.lock().unwrap().push(diagnostic.to_string()))
     }
 
+    pub fn push(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+
     pub fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
