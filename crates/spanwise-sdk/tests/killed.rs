@@ -1,0 +1,116 @@
+//! A receiver that is killed again and again: what the ledger says of it against its own list.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use spanwise_receiver::{Answer, Receiver};
+use spanwise_sdk::{SpanKind, Spanwise};
+use std::collections::HashSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use support::{LONG, builder, rested, settled};
+
+const ADDRESS: &str = "SPANWISE_TEST_ADDRESS";
+
+/// Nothing by itself: the receiver's process. Writes the id of each span before it answers.
+#[test]
+fn receiver() {
+    let Ok(address) = std::env::var(ADDRESS) else { return };
+    let store = move |export: spanwise_receiver::Export| {
+        let request = spanwise_testkit::decode(&export.body);
+        let ids = spanwise_testkit::spans(&request).map(|span| hex(&span.span_id));
+        let lines: String = ids.map(|id| format!("id {id}\n")).collect();
+        std::io::stdout().write_all(lines.as_bytes()).unwrap();
+        std::io::stdout().flush().unwrap();
+        Answer::Accept
+    };
+    let address: SocketAddr = address.parse().unwrap();
+    let _receiver = Receiver::builder().with_address(address).with_handler(store).start().unwrap();
+    println!("ready");
+    // Until it is killed, or nobody is there any more.
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+fn hex(id: &[u8]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A receiver at `address`, and a thread that reads what it has stored.
+fn start(address: SocketAddr) -> (Child, std::thread::JoinHandle<HashSet<String>>) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "receiver", "--nocapture", "--test-threads", "1"])
+        .env(ADDRESS, address.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("ready") {
+        line.clear();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "the receiver did not start");
+    }
+    let stored = std::thread::spawn(move || {
+        let mut stored = HashSet::new();
+        let mut line = String::new();
+        // A line without its end was cut by the kill: not stored.
+        while lines.read_line(&mut line).unwrap_or(0) > 0 && line.ends_with('\n') {
+            if let Some(id) = line.trim_end().strip_prefix("id ") {
+                stored.insert(id.to_owned());
+            }
+            line.clear();
+        }
+        stored
+    });
+    (child, stored)
+}
+
+fn make(spanwise: &Spanwise, spans: usize) -> Vec<String> {
+    let tracer = spanwise.tracer("killed");
+    let id = |_| {
+        let span = tracer.root("span", SpanKind::Internal);
+        hex(&span.context().span_id().to_bytes())
+    };
+    (0..spans).map(id).collect()
+}
+
+#[test]
+fn what_is_stored_is_at_least_exported_and_at_most_ambiguous_besides() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for round in 0..4 {
+        let spanwise = builder()
+            .with_endpoint(format!("http://{address}"))
+            .with_max_delay(Duration::from_millis(1))
+            .with_max_request_spans(50)
+            .with_attempt_timeout(Duration::from_millis(300))
+            // Short in some rounds: then requests are given up between two receivers.
+            .with_export_timeout(Duration::from_millis([40, 200, 500, 20_000][round]))
+            .build()
+            .unwrap();
+        let (mut made, mut stored) = (HashSet::new(), HashSet::new());
+        for kill in 0..6 {
+            let (mut child, reading) = start(address);
+            for _ in 0..20 {
+                made.extend(make(&spanwise, 40));
+                std::thread::sleep(Duration::from_micros(700));
+            }
+            if kill == 5 && round % 2 == 1 {
+                let _ = spanwise.shutdown(LONG);
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            stored.extend(reading.join().unwrap());
+        }
+        let _ = spanwise.shutdown(Duration::from_millis(50));
+        let ledger = rested(&spanwise);
+        settled(&ledger);
+        assert_eq!(ledger.created as usize, made.len());
+        assert!(stored.is_subset(&made), "no id that nobody made");
+        let (stored, ambiguous) = (stored.len() as u64, ledger.ambiguous());
+        assert!(ledger.exported <= stored, "{round}: {stored} stored\n{ledger}");
+        assert!(stored <= ledger.exported + ambiguous, "{round}: {stored} stored\n{ledger}");
+    }
+}

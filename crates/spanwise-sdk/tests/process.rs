@@ -1,0 +1,335 @@
+//! What the host process could feel of us: signals, forks, its standard error, its descriptors.
+//!
+//! Each scenario runs in a process of its own, this binary started again: what it does to itself is
+//! its own affair, and the parent sees how it ended.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use spanwise_receiver::Receiver;
+use spanwise_sdk::{DropReason, FlushError, SpanKind, Spanwise};
+use spanwise_testkit::CountingAllocator;
+use spanwise_testkit::allocator::heap;
+use std::collections::HashSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use support::{LONG, builder, rested, settled};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+const SCENARIO: &str = "SPANWISE_TEST_SCENARIO";
+const URL: &str = "SPANWISE_TEST_URL";
+
+/// Runs `scenario` in a process of its own.
+fn run(scenario: &str, url: &str, stderr: Stdio) -> Output {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
+        .env(SCENARIO, scenario)
+        .env(URL, url)
+        .stderr(stderr)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap()
+}
+
+fn passed(scenario: &str, output: &Output) {
+    let said = format!(
+        "{scenario}: {}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(output.status.signal(), None, "{said}");
+    assert!(output.status.success(), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(DONE), "{said}");
+}
+
+/// Says that the scenario came to its end.
+const DONE: &str = "the scenario is done";
+
+/// Nothing by itself: the other process's part.
+#[test]
+fn child() {
+    let Ok(scenario) = std::env::var(SCENARIO) else { return };
+    let url = std::env::var(URL).unwrap();
+    match scenario.as_str() {
+        "sigpipe" => sigpipe(&url),
+        "full stderr" => full_stderr(&url),
+        "forks" => forks(),
+        "fork of a provider" => fork_of_a_provider(&url),
+        "dead providers" => dead_providers(&url),
+        "dead receiver" => dead_receiver(&url),
+        other => panic!("no scenario {other}"),
+    }
+    println!("{DONE}");
+}
+
+/// Accepts, reads a little and closes.
+fn rude_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 16]);
+        }
+    });
+    url
+}
+
+/// A pipe that nobody reads from: closed at the other end, or full.
+fn pipe() -> (OwnedFd, OwnedFd) {
+    let mut ends = [0; 2];
+    // SAFETY: `ends` has room for two descriptors, which nobody else owns yet.
+    unsafe {
+        assert_eq!(libc::pipe(ends.as_mut_ptr()), 0);
+        (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))
+    }
+}
+
+#[test]
+fn a_process_with_sigpipe_at_its_default_survives() {
+    let (read, write) = pipe();
+    drop(read);
+    // Its standard error is closed too: the default handler's lines meet the same signal.
+    passed("sigpipe", &run("sigpipe", &rude_server(), write.into()));
+}
+
+fn sigpipe(url: &str) {
+    // SAFETY: sets the disposition that a C program has.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    let spanwise = Spanwise::builder()
+        .with_environment(|name| (name == "OTEL_BSP_SCHEDULE_DELAY").then(|| "soon".to_owned()))
+        .with_endpoint(url)
+        .with_attempt_timeout(Duration::from_millis(200))
+        .with_export_timeout(Duration::from_millis(400))
+        .build()
+        .unwrap();
+    let tracer = spanwise.tracer("sigpipe");
+    for _ in 0..5 {
+        (0..20_000).for_each(|_| drop(tracer.root("span", SpanKind::Internal)));
+        spanwise.force_flush(LONG).unwrap();
+    }
+    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    settled(&ledger);
+    assert_eq!(ledger.exported, 0);
+}
+
+#[test]
+fn a_full_standard_error_stops_no_export() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let (_read, write) = pipe();
+    // Filled to the last byte, and blocking again.
+    let mut full = std::fs::File::from(write);
+    // SAFETY: changes the flags of a descriptor we own.
+    unsafe { libc::fcntl(full.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    while full.write(b"x").is_ok() {}
+    // SAFETY: as above.
+    unsafe { libc::fcntl(full.as_raw_fd(), libc::F_SETFL, 0) };
+    let output = run("full stderr", &receiver.http_endpoint(), full.into());
+    passed("full stderr", &output);
+    assert_eq!(collected.spans(), 1000);
+}
+
+fn full_stderr(url: &str) {
+    let spanwise = Spanwise::builder()
+        // Something to complain about, through the default handler.
+        .with_environment(|name| (name == "OTEL_BSP_SCHEDULE_DELAY").then(|| "soon".to_owned()))
+        .with_endpoint(url)
+        .build()
+        .unwrap();
+    let tracer = spanwise.tracer("stderr");
+    for _ in 0..10 {
+        (0..100).for_each(|_| drop(tracer.root("span", SpanKind::Internal)));
+        spanwise.force_flush(LONG).unwrap();
+    }
+    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+}
+
+#[test]
+fn children_with_providers_of_their_own_make_ids_of_their_own() {
+    passed("forks", &run("forks", "", Stdio::piped()));
+}
+
+/// Runs `work` in a forked child and returns what it wrote.
+fn in_child(work: impl FnOnce(&mut dyn std::io::Write)) -> Vec<u8> {
+    let (read, write) = pipe();
+    // SAFETY: the child runs `work` and ends without going back.
+    match unsafe { libc::fork() } {
+        0 => {
+            drop(read);
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                work(&mut std::fs::File::from(write));
+            }));
+            // SAFETY: ends the child without the parent's destructors.
+            unsafe { libc::_exit(i32::from(done.is_err())) }
+        }
+        child => {
+            drop(write);
+            let mut said = Vec::new();
+            std::fs::File::from(read).read_to_end(&mut said).unwrap();
+            let mut status = 0;
+            // SAFETY: waits for the child that was just made.
+            unsafe { assert_eq!(libc::waitpid(child, &mut status, 0), child) };
+            assert_eq!(status, 0, "{}", String::from_utf8_lossy(&said));
+            said
+        }
+    }
+}
+
+fn ids(spanwise: &Spanwise) -> Vec<String> {
+    let tracer = spanwise.tracer("forks");
+    let span = || {
+        let span = tracer.root("span", SpanKind::Internal);
+        format!("{:?} {:?}\n", span.context().trace_id(), span.context().span_id())
+    };
+    (0..100).map(|_| span()).collect()
+}
+
+fn own() -> Spanwise {
+    let accepted = || spanwise_transport::Outcome::Accepted { rejected: 0, message: None };
+    builder().with_sink(move |_| std::future::ready(accepted())).build().unwrap()
+}
+
+/// Before a fork, this thread has drawn ids; each child starts a provider of its own.
+fn forks() {
+    let before = own();
+    let mut seen: HashSet<String> = ids(&before).into_iter().collect();
+    for _ in 0..3 {
+        let said = in_child(|out| {
+            let spanwise = own();
+            ids(&spanwise).iter().for_each(|id| out.write_all(id.as_bytes()).unwrap());
+            let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+            settled(&ledger);
+            assert_eq!(ledger.exported, 100);
+        });
+        let lines: Vec<_> = String::from_utf8(said).unwrap().lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 100);
+        for line in lines {
+            assert!(seen.insert(line + "\n"), "two processes made one id");
+        }
+    }
+    seen.extend(ids(&before));
+    assert_eq!(seen.len(), 500);
+    settled(&before.shutdown(LONG).unwrap().ledger);
+}
+
+#[test]
+fn a_child_without_its_parents_worker_loses_with_a_reason_and_waits_for_nobody() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let output = run("fork of a provider", &receiver.http_endpoint(), Stdio::piped());
+    passed("fork of a provider", &output);
+    assert_eq!(collected.spans(), 1 + 101 + 100, "the parent's spans, each once");
+}
+
+fn fork_of_a_provider(url: &str) {
+    let spanwise = builder().with_endpoint(url).build().unwrap();
+    let tracer = spanwise.tracer("fork");
+    let open = tracer.root("open at the fork", SpanKind::Internal);
+    (0..100).for_each(|_| drop(tracer.root("before", SpanKind::Internal)));
+    in_child(|_| {
+        let before = spanwise.ledger().created;
+        (0..2000).for_each(|_| drop(tracer.root("in the child", SpanKind::Internal)));
+        let ledger = spanwise.ledger();
+        assert_eq!(ledger.created, before + 2000);
+        assert_eq!(ledger.dropped(DropReason::WorkerUnavailable), 2000);
+        let child = tracer.child("child", SpanKind::Internal, open.context());
+        assert_eq!(child.context(), open.context(), "a context passes through");
+        assert!(matches!(spanwise.force_flush(LONG), Err(FlushError::WorkerGone)));
+        spanwise.set_sampler(spanwise_sdk::sampling::Sampler::always_off());
+        drop(spanwise.tracer("another one, whose table may be locked"));
+        assert!(matches!(spanwise.shutdown(LONG), Err(FlushError::WorkerGone)));
+        assert!(matches!(spanwise.shutdown(LONG), Err(FlushError::AlreadyShutdown)));
+        drop(spanwise.clone());
+    });
+    drop(open);
+    (0..101).for_each(|_| drop(tracer.root("after", SpanKind::Internal)));
+    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    settled(&ledger);
+    assert_eq!(ledger.exported, 202);
+}
+
+#[test]
+fn a_dead_provider_holds_little_while_a_span_of_its_is_alive() {
+    let (receiver, _) = Receiver::collecting().unwrap();
+    passed("dead providers", &run("dead providers", &receiver.http_endpoint(), Stdio::piped()));
+}
+
+fn dead_providers(url: &str) {
+    const PROVIDERS: usize = 40;
+    let descriptors = || std::fs::read_dir("/dev/fd").unwrap().count();
+    let one = |spans: &mut Vec<_>| {
+        let spanwise = builder().with_endpoint(url).build().unwrap();
+        let tracer = spanwise.tracer("dead");
+        (0..1000).for_each(|_| drop(tracer.root("span", SpanKind::Internal)));
+        spans.push(tracer.root("alive", SpanKind::Internal));
+        spanwise.shutdown(LONG).unwrap();
+        assert_eq!(spanwise.ledger().exported, 1000);
+    };
+    let mut alive = Vec::with_capacity(PROVIDERS + 1);
+    one(&mut alive);
+    let (open, held) = (descriptors(), heap().current);
+    (0..PROVIDERS).for_each(|_| one(&mut alive));
+    // Threads that have said their last word may be on their way out.
+    let patience = Instant::now() + LONG;
+    let each = || heap().current.saturating_sub(held) / PROVIDERS as u64;
+    while (descriptors() > open || each() > 40_000) && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(descriptors() <= open, "{} descriptors, {open} before", descriptors());
+    assert!(each() <= 40_000, "{} bytes each", each());
+    drop(alive);
+}
+
+#[test]
+fn a_long_run_without_a_receiver_stays_within_its_means() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = run("dead receiver", &format!("http://{port}"), Stdio::piped());
+    passed("dead receiver", &output);
+}
+
+fn dead_receiver(url: &str) {
+    const BUDGET: usize = 4 << 20;
+    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    let descriptors = || std::fs::read_dir("/dev/fd").unwrap().count();
+    let before = heap().current;
+    let spanwise = builder()
+        .with_endpoint(url)
+        .with_budget_bytes(BUDGET)
+        .with_attempt_timeout(Duration::from_millis(100))
+        .with_export_timeout(Duration::from_secs(2))
+        .build()
+        .unwrap();
+    let tracer = spanwise.tracer("dead receiver");
+    let span = || drop(tracer.root("GET /orders/{id}", SpanKind::Server));
+    (0..1000).for_each(|_| span());
+    let (running, open) = (threads(), descriptors());
+    let until = Instant::now() + Duration::from_secs(8);
+    let mut most = (0, 0, 0);
+    while Instant::now() < until {
+        (0..10_000).for_each(|_| span());
+        std::thread::sleep(Duration::from_millis(20));
+        let held = heap().current.saturating_sub(before) as usize;
+        most = (most.0.max(held), most.1.max(threads()), most.2.max(descriptors()));
+        assert!(spanwise.buffered_bytes().1 <= BUDGET);
+    }
+    // Queues, ledger, pools, runtime and connections take what is not the budget's.
+    assert!(most.0 <= BUDGET + (2 << 20), "{} bytes", most.0);
+    assert!(most.1 <= running + 3, "{} threads, {running} at first", most.1);
+    // Four requests, each with a connection that is tried.
+    assert!(most.2 <= open + 8, "{} descriptors, {open} at first", most.2);
+    let ledger = spanwise.ledger();
+    assert!(ledger.dropped(DropReason::QueueBytes) > 0);
+    assert!(ledger.dropped(DropReason::RetryDeadline) > 0, "requests end at their deadline");
+    let _ = spanwise.shutdown(Duration::from_millis(100));
+    settled(&rested(&spanwise));
+}

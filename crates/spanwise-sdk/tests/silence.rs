@@ -1,0 +1,74 @@
+//! Nothing that runs on our threads becomes a span or an event, whatever the subscriber wants to see.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use spanwise_sdk::Protocol;
+use spanwise_testkit::spans;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+use support::{LONG, bench};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+/// Counts what comes from threads that are not the test's.
+struct Overheard;
+
+static OVERHEARD: AtomicU64 = AtomicU64::new(0);
+
+fn overhear() {
+    if std::thread::current().name().is_some_and(|name| name.starts_with("spanwise")) {
+        OVERHEARD.fetch_add(1, SeqCst);
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Overheard {
+    fn on_new_span(
+        &self,
+        _: &tracing::span::Attributes<'_>,
+        _: &tracing::span::Id,
+        _: Context<'_, S>,
+    ) {
+        overhear();
+    }
+
+    fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
+        overhear();
+    }
+}
+
+/// One test: the subscriber is the process's. h2 makes spans of its own while it sends, at TRACE.
+#[test]
+fn an_unfiltered_subscriber_sees_the_programs_own_spans_alone() {
+    for late in [false, true] {
+        let bench = bench(|builder| {
+            builder.with_protocol(Protocol::Grpc).with_max_delay(Duration::from_millis(5))
+        });
+        if !late {
+            // The worker is at work before there is a subscriber.
+            bench.spanwise.force_flush(LONG).unwrap();
+        }
+        let layer = tracing_opentelemetry::layer().with_tracer(bench.spanwise.tracer("silence"));
+        let subscriber = tracing_subscriber::registry().with(layer).with(Overheard);
+        let own = || {
+            for _ in 0..100 {
+                tracing::trace_span!("mine").in_scope(|| {});
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        match late {
+            // The process's, for good.
+            false => {
+                tracing::subscriber::set_global_default(subscriber).unwrap();
+                own();
+            }
+            true => tracing::subscriber::with_default(subscriber, own),
+        }
+        let request = bench.finish();
+        assert_eq!(spans(&request).count(), 100);
+        assert!(spans(&request).all(|span| span.name == "mine"));
+        let ledger = bench.spanwise.ledger();
+        assert_eq!((ledger.created, ledger.exported), (100, 100));
+    }
+    assert_eq!(OVERHEARD.load(SeqCst), 0);
+}
