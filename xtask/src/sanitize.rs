@@ -8,7 +8,7 @@ pub const COMMAND: Command = Command {
     name: "sanitize",
     summary: "tests of the crates with `unsafe`, and all hostile tests, under AddressSanitizer",
     help: "Builds with the nightly toolchain into target/sanitize and runs the unit and integration\n\
-           tests of the crates that have `unsafe`, and tests/hostile.rs of the others: values, buffers,\n\
+           tests of the crates that have `unsafe`, and tests/hostile*.rs of the others: values, buffers,\n\
            iterators and drops that break every promise. Without a sanitizer these are ordinary tests\n\
            that `cargo xtask test` runs, too.\n\n\
            --thread       under ThreadSanitizer instead\n\
@@ -59,7 +59,7 @@ fn steps(only: &[String], hostile: &[String]) -> Vec<(&'static str, String)> {
         steps.push(("crates with unsafe", format!("--lib --tests{all_of}")));
     }
     if !others.is_empty() {
-        steps.push(("hostile tests of the others", format!("--test hostile{others}")));
+        steps.push(("hostile tests of the others", format!("--test hostile*{others}")));
     }
     steps
 }
@@ -203,7 +203,7 @@ mod tests {
         let hostile = words("spanwise-sampling spanwise-wire");
         let all = steps(&[], &hostile);
         assert!(all[0].1.contains("-p spanwise-wire") && !all[1].1.contains("-p spanwise-wire"));
-        assert_eq!(all[1].1, "--test hostile -p spanwise-sampling");
+        assert_eq!(all[1].1, "--test hostile* -p spanwise-sampling");
         let one = steps(&words("spanwise-pool"), &hostile);
         assert_eq!(one, [("crates with unsafe", "--lib --tests -p spanwise-pool".to_owned())]);
     }

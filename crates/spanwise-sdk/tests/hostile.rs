@@ -4,11 +4,16 @@
 
 mod support;
 
+use bytes::Bytes;
 use opentelemetry::trace::{Span as _, Tracer as _};
 use opentelemetry::{Array, Key, KeyValue, StringValue, Value as ApiValue};
-use spanwise_sdk::Tracer;
-use spanwise_sdk::sampling::Sampler;
+use spanwise_sdk::sampling::{Intent, Offer, Sample, Sampler, Tick};
+use spanwise_sdk::{DropReason, EncodeValue, SpanKind, Tracer};
+use spanwise_testkit::spans;
+use spanwise_transport::Outcome;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use support::{Bench, LONG, bench, settled};
 
 /// Every kind of text that an attribute can hold, and what counts its owners.
@@ -68,4 +73,138 @@ fn what_an_attribute_owns_is_dropped_once() {
         settled(&spanwise.shutdown(LONG).unwrap().ledger);
         drop(receiver);
     }
+}
+
+/// A payload that panics when it is dropped.
+struct Grenade;
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            resume_unwind(Box::new("the payload was dropped"));
+        }
+    }
+}
+
+/// Owns memory, and does to the buffer what it is told to; may panic in its drop.
+struct Liar {
+    says: usize,
+    act: fn(&mut Vec<u8>),
+    memory: Arc<()>,
+    panics_on_drop: bool,
+}
+
+impl EncodeValue for Liar {
+    fn encoded_len(&self, _: usize) -> usize {
+        self.says
+    }
+
+    fn encode(&self, _: usize, out: &mut Vec<u8>) {
+        (self.act)(out);
+    }
+}
+
+impl Drop for Liar {
+    fn drop(&mut self) {
+        assert!(Arc::strong_count(&self.memory) > 1);
+        if self.panics_on_drop && !std::thread::panicking() {
+            resume_unwind(Box::new(Grenade));
+        }
+    }
+}
+
+#[test]
+fn a_value_that_lies_or_panics_costs_its_attribute_and_nothing_else() {
+    let Bench { spanwise, receiver, collected } = bench(|builder| builder);
+    let tracer = spanwise.tracer("liars");
+    let memory = Arc::new(());
+    let acts: [fn(&mut Vec<u8>); 6] = [
+        |out| out.clear(),
+        |out| *out = vec![0xff; 100],
+        |out| drop(std::mem::take(out)),
+        |out| out.extend([0x0a; 9]),
+        |out| out.fill(0xff),
+        |out| {
+            out.extend([0x0a; 5000]);
+            resume_unwind(Box::new(Grenade));
+        },
+    ];
+    let mut sent = 0;
+    for says in [1, 9, 5000, usize::MAX] {
+        for act in acts {
+            for panics_on_drop in [false, true] {
+                let liar = || Liar { says, act, memory: memory.clone(), panics_on_drop };
+                let mut span = tracer.root("before", SpanKind::Internal);
+                span.attribute("before", 1);
+                let survive = |act: &mut dyn FnMut()| {
+                    if let Err(payload) = catch_unwind(AssertUnwindSafe(act)) {
+                        std::mem::forget(payload);
+                    }
+                };
+                survive(&mut || _ = span.attribute("liar", liar()));
+                survive(&mut || _ = span.attribute("before", liar()));
+                span.rename("after").attribute("after", 2);
+                span.finish();
+                sent += 1;
+            }
+        }
+    }
+    assert_eq!(Arc::strong_count(&memory), 1, "each value was dropped once");
+    let bench = Bench { spanwise, receiver, collected };
+    let request = bench.finish();
+    assert_eq!(spans(&request).count(), sent);
+    for span in spans(&request) {
+        let keys: Vec<_> = span.attributes.iter().map(|pair| pair.key.as_str()).collect();
+        assert_eq!((span.name.as_str(), keys), ("after", vec!["before", "after"]));
+    }
+}
+
+/// Panics in whatever it is asked, with a payload whose drop panics.
+#[derive(Debug)]
+struct PanickingSampler;
+
+impl Sample for PanickingSampler {
+    fn intent<'s>(&'s self, _: &Offer<'_>) -> Intent<'s> {
+        Intent::keep_uncounted()
+    }
+
+    fn tick(&self, _: &Tick) {
+        resume_unwind(Box::new(Grenade));
+    }
+
+    fn description(&self) -> String {
+        "\0\u{1b}[2J".to_owned()
+    }
+}
+
+#[test]
+fn a_sampler_a_sink_and_a_handler_that_panic_leave_every_span_its_outcome() {
+    let sink = |_: Bytes| {
+        if SENT.fetch_add(1, SeqCst).is_multiple_of(2) {
+            resume_unwind(Box::new(Grenade));
+        }
+        async {
+            resume_unwind(Box::new(Grenade));
+            #[expect(unreachable_code, reason = "gives the type")]
+            Outcome::Accepted { rejected: 0, message: None }
+        }
+    };
+    static SENT: AtomicUsize = AtomicUsize::new(0);
+    let spanwise = support::builder()
+        .with_sampler(PanickingSampler)
+        .with_diagnostics(|_| resume_unwind(Box::new(Grenade)))
+        .with_sink(sink)
+        .build()
+        .unwrap();
+    let tracer = spanwise.tracer("panics");
+    for _ in 0..6 {
+        for _ in 0..10 {
+            drop(tracer.root("span", SpanKind::Internal));
+        }
+        spanwise.force_flush(LONG).unwrap();
+    }
+    let report = spanwise.shutdown(LONG).unwrap();
+    settled(&report.ledger);
+    assert_eq!(report.ledger.created, 60);
+    assert_eq!(report.ledger.dropped(DropReason::ExporterPanic), 60);
 }
