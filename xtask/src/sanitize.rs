@@ -169,8 +169,15 @@ impl Options {
 const TOOLCHAIN: &str = "nightly";
 
 /// The crates that have `unsafe`.
-const UNSAFE: &[&str] =
-    &["spanwise-wire", "spanwise-batch", "spanwise-pool", "spanwise-worker", "spanwise-sdk"];
+const UNSAFE: &[&str] = &[
+    "spanwise-wire",
+    "spanwise-batch",
+    "spanwise-pool",
+    "spanwise-worker",
+    "spanwise-transport",
+    "spanwise-receiver",
+    "spanwise-sdk",
+];
 
 /// Systems that both sanitizers run on.
 const SANITIZED: &[&str] = &[

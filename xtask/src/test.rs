@@ -14,6 +14,7 @@ pub const COMMAND: Command = Command {
            \x20               then a report of what failed how often and what took longest\n\
            --load        with busy loops beside them, one a core and two at least\n\
            --package P   repeats the tests of this package only; may be given more than once\n\
+           --jobs J      so many test programs at once, default 1 (1 to 64)\n\
            --limit S     seconds after which a test program hangs, default 600 (1 to 86400)",
     run,
 };
@@ -49,6 +50,7 @@ impl Asked {
                     repeated = true;
                 }
                 "--package" => options.packages.push(value()?),
+                "--jobs" => options.jobs = in_range(name, &value()?, 64)?,
                 "--limit" => {
                     let seconds = in_range(name, &value()?, 86_400)?;
                     options.limit = Duration::from_secs(seconds.into());
@@ -59,7 +61,9 @@ impl Asked {
         match (repeated, quick, options == repeat::Options::default()) {
             // The tests alone are what is repeated.
             (true, _, _) => Ok(Self::Repeat(options)),
-            (false, _, false) => Err("--load, --package and --limit go with --repeat N".to_owned()),
+            (false, _, false) => {
+                Err("--load, --package, --jobs and --limit go with --repeat N".to_owned())
+            }
             (false, true, true) => Ok(Self::Quick),
             (false, false, true) => Ok(Self::All),
         }
@@ -101,11 +105,12 @@ mod tests {
         };
         assert_eq!(parse(""), Ok(Asked::All));
         assert_eq!(parse("--quick"), Ok(Asked::Quick));
-        let Ok(Asked::Repeat(options)) = parse("--repeat 30 --load --package x --limit 5") else {
+        let Ok(Asked::Repeat(options)) = parse("--repeat 30 --load --package x --limit 5 --jobs 3")
+        else {
             unreachable!("a repetition")
         };
         assert_eq!((options.runs, options.load, options.packages.len()), (30, true, 1));
-        assert_eq!(options.limit, Duration::from_secs(5));
+        assert_eq!((options.limit, options.jobs), (Duration::from_secs(5), 3));
         for wrong in ["--repeat", "--repeat 0", "--repeat many", "--load", "--fast", "--limit 9"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -123,9 +123,9 @@ fn every_budget_sends_with_every_request_size_and_compression() {
         #[cfg(feature = "grpc")]
         spanwise_sdk::Protocol::Grpc,
     ];
-    for budget in [1 << 20, (1 << 20) + 1, 2 << 20, 3 << 20, 6 << 20, 16 << 20] {
+    for budget in [1 << 20, (1 << 20) + 1, 3 << 20, 6 << 20, 16 << 20] {
         for compression in [Compression::None, Compression::Gzip] {
-            for request in [64 << 10, 1 << 20, 3_932_160] {
+            for request in [64 << 10, 3_932_160] {
                 for protocol in protocols {
                     let case = format!("{budget} {compression} {request} {protocol}");
                     let (receiver, collected) = Receiver::collecting().unwrap();
@@ -139,9 +139,9 @@ fn every_budget_sends_with_every_request_size_and_compression() {
                         .build()
                         .unwrap();
                     let tracer = spanwise.tracer("matrix");
-                    (0..3_000).for_each(|_| span(&tracer));
+                    (0..1_500).for_each(|_| span(&tracer));
                     // Attributes beyond what a span may hold are left out, the span is not.
-                    let text = "random enough: 8fz3".repeat(50_000);
+                    let text = "random enough: 8fz3".repeat(20_000);
                     for _ in 0..3 {
                         let mut large = tracer.root("large", SpanKind::Internal);
                         for key in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"]
@@ -149,11 +149,11 @@ fn every_budget_sends_with_every_request_size_and_compression() {
                             large.attribute(key, text.as_str());
                         }
                     }
-                    (0..3_000).for_each(|_| span(&tracer));
+                    (0..1_500).for_each(|_| span(&tracer));
                     let ledger = spanwise.shutdown(LONG).unwrap().ledger;
                     settled(&ledger);
-                    assert_eq!((ledger.exported, ledger.created), (6_003, 6_003), "{case}");
-                    assert_eq!(collected.spans(), 6_003, "{case}");
+                    assert_eq!((ledger.exported, ledger.created), (3_003, 3_003), "{case}");
+                    assert_eq!(collected.spans(), 3_003, "{case}");
                     let (left, peak) = spanwise.buffered_bytes();
                     assert!(left == 0 && peak <= budget, "{case}: {left} {peak}");
                 }
@@ -235,7 +235,8 @@ fn a_scope_that_is_too_large_is_cut() {
 /// Each number has a range, and the error names it.
 #[test]
 fn numbers_out_of_range_are_errors() {
-    let cases: [(&str, fn(Builder, usize) -> Builder, [usize; 3]); 4] = [
+    type Set = fn(Builder, usize) -> Builder;
+    let cases: [(&str, Set, [usize; 3]); 4] = [
         ("with_budget_bytes", Builder::with_budget_bytes, [0, (1 << 20) - 1, usize::MAX]),
         ("with_max_request_bytes", Builder::with_max_request_bytes, [0, 65_535, usize::MAX]),
         ("with_max_request_spans", Builder::with_max_request_spans, [0, 2 << 20, usize::MAX]),

@@ -6,8 +6,8 @@ mod report;
 use crate::step::{root, timed};
 use binary::Binary;
 use report::Report;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -21,11 +21,13 @@ pub struct Options {
     pub packages: Vec<String>,
     /// A binary that takes longer hangs.
     pub limit: Duration,
+    /// Binaries run at once.
+    pub jobs: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { runs: 1, load: false, packages: Vec::new(), limit: LIMIT }
+        Self { runs: 1, load: false, packages: Vec::new(), limit: LIMIT, jobs: 1 }
     }
 }
 
@@ -45,14 +47,25 @@ pub fn run(options: &Options) -> Result<(), String> {
     let logs = root().join("target/repeat");
     std::fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
     let load = Load::start(if options.load { loops() } else { 0 });
-    let mut report = Report::new(binaries.len(), load.0.len());
+    let report = Mutex::new(Report::new(binaries.len(), load.0.len()));
     for run in 1..=options.runs {
-        for binary in &binaries {
-            report.add(binary, binary.run(run, &logs, options.limit)?);
-        }
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<(), String> {
+            while let Some(binary) = binaries.get(next.fetch_add(1, Relaxed)) {
+                let outcome = binary.run(run, &logs, options.limit)?;
+                report.lock().unwrap_or_else(PoisonError::into_inner).add(binary, outcome);
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let jobs: Vec<_> = (0..options.jobs).map(|_| scope.spawn(work)).collect();
+            jobs.into_iter().try_for_each(|job| job.join().map_err(|_| "a job panicked")?)
+        })?;
+        let report = report.lock().unwrap_or_else(PoisonError::into_inner);
         println!("run {run} of {}: {}", options.runs, report.progress());
     }
     drop(load);
+    let report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!("\n{report}");
     report.verdict()
 }
