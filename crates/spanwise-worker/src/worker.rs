@@ -1,6 +1,7 @@
 use std::any::Any;
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,8 @@ use crate::{
 /// words, whoever has a [`WakeHandle`] of it.
 ///
 /// Its threads, those that resolve names included, get no SIGPIPE (see [`mask_sigpipe`]), and
-/// nothing on them becomes a span or an event of the program (see [`suppress_tracing`]).
+/// nothing on them becomes a span or an event of the program (see [`suppress_tracing`]); of a
+/// subscriber that comes later, from the next poll of the future on.
 #[derive(Debug)]
 pub struct Worker {
     life: Arc<Life>,
@@ -200,7 +202,13 @@ impl Builder {
                 built.complete(Ok(()));
                 // A fence in a fence: the outer one would unwind through the future after it
                 // panicked, and a destructor that panics then ends the program.
-                let ran = catch_panic(|| runtime.block_on(catch_panic_async(work(signal))));
+                let ran = catch_panic(|| {
+                    let mut work = pin!(catch_panic_async(work(signal)));
+                    runtime.block_on(poll_fn(|cx| {
+                        suppress_tracing();
+                        work.as_mut().poll(cx)
+                    }))
+                });
                 // A look-up that hangs in the resolver must not keep the thread from ending; a
                 // mere drop would wait for it.
                 runtime.shutdown_background();
@@ -257,7 +265,8 @@ fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
         .thread_name(name)
         // For the threads that resolve names; the worker's own is hushed already.
         .on_thread_start(hush)
-        // The program may have got its subscriber while the worker slept.
+        // The program may have got its subscriber meanwhile: looked for after each sleep, and, as a
+        // busy worker does not sleep, at each poll of its future.
         .on_thread_unpark(suppress_tracing)
         .build()
 }

@@ -49,6 +49,8 @@ fn tracing_worker() -> (Worker, Waiter<()>) {
         .with_before(trace)
         .spawn(|mut signal| async move {
             signal.wait_until(far().into()).await;
+            // It may have been busy until now, in a poll that began before the subscriber came.
+            tokio::task::yield_now().await;
             trace();
             tokio::spawn(async { trace() }).await.unwrap();
             tokio::task::spawn_blocking(trace).await.unwrap();
