@@ -6,15 +6,14 @@ mod support;
 use opentelemetry::{InstrumentationScope, KeyValue, trace::TracerProvider as _};
 use spanwise_receiver::Receiver;
 use spanwise_sdk::{BuildError, Builder, Compression, DropReason, SpanKind, Spanwise, Tracer};
+use spanwise_testkit::ClosedPort;
 use std::time::{Duration, Instant};
 use support::{LONG, Said, builder, rested, settled};
 
-/// A provider whose receiver refuses connections for as long as the test lasts.
-fn unreachable(configure: impl FnOnce(Builder) -> Builder) -> Spanwise {
-    // Bound, so that nobody else gets the port, and closed again.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+/// A provider whose receiver refuses connections.
+fn unreachable(port: &ClosedPort, configure: impl FnOnce(Builder) -> Builder) -> Spanwise {
     let builder = builder()
-        .with_endpoint(format!("http://{port}"))
+        .with_endpoint(port.endpoint().unwrap())
         .with_export_timeout(Duration::from_secs(3600))
         .with_max_delay(Duration::from_millis(10));
     configure(builder).build().unwrap()
@@ -46,7 +45,8 @@ fn wire_bytes() -> f64 {
 fn while_nothing_can_be_sent_the_budget_fills_with_spans() {
     let each = wire_bytes();
     for (burst, budget) in [(1usize, 1usize << 20), (40, 1 << 20), (40_000, 16 << 20)] {
-        let spanwise = unreachable(|builder| builder.with_budget_bytes(budget));
+        let port = ClosedPort::new().unwrap();
+        let spanwise = unreachable(&port, |builder| builder.with_budget_bytes(budget));
         let tracer = spanwise.tracer("budget");
         let paced = Instant::now();
         let mut bursts = 0;

@@ -6,7 +6,7 @@ mod support;
 use opentelemetry::trace::Tracer as _;
 use spanwise_receiver::{Answer, Receiver};
 use spanwise_sdk::{Builder, Compression, DropReason, Note, OnFull, Spanwise};
-use spanwise_testkit::{Fault, FaultProxy};
+use spanwise_testkit::{ClosedPort, Fault, FaultProxy};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use support::{LONG, Said, builder, settled};
@@ -26,10 +26,9 @@ fn quick(builder: Builder) -> Builder {
 
 #[test]
 fn nobody_listens() {
-    // Bound, so that nobody else gets the port, and closed again.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = ClosedPort::new().unwrap();
     let said = Said::default();
-    let builder = said.listen(quick(builder())).with_endpoint(format!("http://{port}"));
+    let builder = said.listen(quick(builder())).with_endpoint(port.endpoint().unwrap());
     let spanwise = builder.build().unwrap();
     make(&spanwise, 100);
     settled(&spanwise.shutdown(LONG).unwrap().ledger);
@@ -195,7 +194,7 @@ fn a_caller_that_waits_gives_up_in_the_end() {
         make(&spanwise, 100);
     }
     let _ = spanwise.shutdown(Duration::from_millis(50));
-    settled(&spanwise.ledger());
+    settled(&support::rested(&spanwise));
 }
 
 #[test]

@@ -6,9 +6,10 @@ mod support;
 
 use spanwise_receiver::{Answer, Receiver};
 use spanwise_sdk::{SpanKind, Spanwise};
+use spanwise_testkit::ClosedPort;
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use support::{LONG, builder, rested, settled};
@@ -48,23 +49,24 @@ fn start(address: SocketAddr) -> (Child, std::thread::JoinHandle<HashSet<String>
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("ready") {
-        line.clear();
-        assert!(lines.read_line(&mut line).unwrap() > 0, "the receiver did not start");
-    }
+    let (listening, ready) = std::sync::mpsc::channel();
     let stored = std::thread::spawn(move || {
         let mut stored = HashSet::new();
         let mut line = String::new();
-        // A line without its end was cut by the kill: not stored.
+        // A line without its end was cut by the kill: not stored. Requests that waited for this
+        // receiver are stored before it says that it is ready.
         while lines.read_line(&mut line).unwrap_or(0) > 0 && line.ends_with('\n') {
-            if let Some(id) = line.trim_end().strip_prefix("id ") {
+            if line.contains("ready") {
+                let _ = listening.send(());
+            }
+            if let Some((_, id)) = line.trim_end().split_once("id ") {
                 stored.insert(id.to_owned());
             }
             line.clear();
         }
         stored
     });
+    ready.recv_timeout(LONG).unwrap();
     (child, stored)
 }
 
@@ -79,7 +81,9 @@ fn make(spanwise: &Spanwise, spans: usize) -> Vec<String> {
 
 #[test]
 fn what_is_stored_is_at_least_exported_and_at_most_ambiguous_besides() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Kept: between two receivers nobody else may get the port, and our spans.
+    let port = ClosedPort::new().unwrap();
+    let address = port.address().unwrap();
     for round in 0..4 {
         let spanwise = builder()
             .with_endpoint(format!("http://{address}"))

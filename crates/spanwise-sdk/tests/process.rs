@@ -9,8 +9,8 @@ mod support;
 
 use spanwise_receiver::Receiver;
 use spanwise_sdk::{DropReason, FlushError, SpanKind, Spanwise};
-use spanwise_testkit::CountingAllocator;
 use spanwise_testkit::allocator::heap;
+use spanwise_testkit::{ClosedPort, CountingAllocator};
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -292,8 +292,8 @@ fn dead_providers(url: &str) {
 
 #[test]
 fn a_long_run_without_a_receiver_stays_within_its_means() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let output = run("dead receiver", &format!("http://{port}"), Stdio::piped());
+    let port = ClosedPort::new().unwrap();
+    let output = run("dead receiver", &port.endpoint().unwrap(), Stdio::piped());
     passed("dead receiver", &output);
 }
 

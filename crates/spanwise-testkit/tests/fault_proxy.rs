@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use spanwise_testkit::{Fault, FaultProxy};
+use spanwise_testkit::{ClosedPort, Fault, FaultProxy};
 
 const REQUEST: &[u8] = b"request!";
 const RESPONSE: &[u8] = b"the response";
@@ -274,8 +274,8 @@ fn reset_open_connections_spares_new_ones() {
 
 #[test]
 fn an_absent_upstream_is_a_reset_but_not_ours() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let proxy = FaultProxy::start(closed).unwrap();
+    let closed = ClosedPort::new().unwrap();
+    let proxy = FaultProxy::start(closed.address().unwrap()).unwrap();
     assert_eq!(request(&proxy), (Vec::new(), true));
     assert!(proxy.wait_until(PATIENCE, |traffic| traffic.closed == 1));
     assert_eq!(proxy.traffic().resets, 0);

@@ -267,10 +267,8 @@ async fn an_answer_without_an_end_ends_with_the_attempt() {
 
 #[tokio::test]
 async fn nobody_listening_is_a_safe_failure() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let transport = hasty(to(address)).build().unwrap();
+    let port = spanwise_testkit::ClosedPort::new().unwrap();
+    let transport = hasty(to(port.address().unwrap())).build().unwrap();
     let delivery = send(&transport).await;
     let failure = Failure::RetryDeadline { last: None };
     assert_eq!(delivery.outcome, Outcome::Failed(failure), "{delivery:?}");

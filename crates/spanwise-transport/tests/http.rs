@@ -128,10 +128,8 @@ async fn an_answer_cut_short_is_retried() {
 
 #[tokio::test]
 async fn nobody_listening_is_a_safe_failure() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let endpoint = Endpoint::parse("TEST", &url).unwrap();
+    let port = spanwise_testkit::ClosedPort::new().unwrap();
+    let endpoint = Endpoint::parse("TEST", &port.endpoint().unwrap()).unwrap();
     let transport = hasty(Transport::builder().with_endpoint(endpoint)).build().unwrap();
     let delivery = send(&transport).await;
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::RetryDeadline { last: None }));
