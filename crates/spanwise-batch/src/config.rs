@@ -20,9 +20,8 @@ pub struct ShardsConfig {
     /// costs more than all else a span does, so below this the worker's own tick finds them.
     /// Default 32, and at most a quarter of what the budget holds.
     pub wake_at: usize,
-    /// A span larger than a chunk is charged for so many copies of it from the start, 0 to 8: a
-    /// worker that frames and compresses it then needs no memory that others may have taken.
-    /// Default 0.
+    /// Copies, 0 to 8, that a span larger than a chunk is charged for when it is stored: framing
+    /// and compressing it then needs no further memory. Default 0.
     pub large_span_copies: usize,
 }
 

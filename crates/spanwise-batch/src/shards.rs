@@ -476,7 +476,7 @@ fn set_home_slot(slot: usize) {
 
 /// Times all slots are tried, with a yield in between, before a span spills.
 const ROUNDS: usize = 2;
-/// Where a span is in its chunk is said in 32 bits.
+/// Offsets in a chunk have 32 bits.
 const MAX_SPAN: usize = (u32::MAX >> 1) as usize;
 /// Spans that can wait spilled.
 const SPILL: usize = 1024;

@@ -111,7 +111,7 @@ impl Core {
     }
 
     /// Drops the sampler, which may be the user's and panic in its drop, where it hurts nobody.
-    pub(crate) fn forget_sampler(&self) -> Result<(), CaughtPanic> {
+    pub(crate) fn drop_sampler(&self) -> Result<(), CaughtPanic> {
         catch_panic(|| self.sampler.set(Sampler::always_off()))
     }
 

@@ -3,7 +3,8 @@
 use spanwise_worker::random_bytes;
 use std::cell::Cell;
 
-/// Random ids for a root span, never zero. `process` is the [`fork::generation`](spanwise_worker::fork::generation) to draw for.
+/// Random ids for a root span, never zero. `process` is the current
+/// [`fork::generation`](spanwise_worker::fork::generation).
 #[inline(always)]
 pub(crate) fn trace_and_span_id(process: u32) -> (u128, u64) {
     with_generator(process, |generator| {

@@ -147,7 +147,7 @@ impl Pipeline {
             }
             self.wait(&mut signal).await;
         }
-        // The drop does the rest.
+        // `Drop` accounts for what is left and frees memory.
     }
 
     fn anchor_clock(&mut self, now: Instant) {
@@ -241,14 +241,17 @@ impl Pipeline {
             return true;
         };
         let large = batch.is_large();
-        let memory =
-            if large { self.large_memory(plan.len(), batch) } else { self.memory(plan.len()) };
+        let memory = if large {
+            self.large_memory(plan.encoded_len(), batch)
+        } else {
+            self.memory(plan.encoded_len())
+        };
         let memory = match memory {
             None if self.in_flight.len() == 0 && !large => {
                 // No request will end and free memory: as much as there is memory for.
                 let Some(smaller) = batch.plan(&framer(self.affordable())) else { return false };
                 plan = smaller;
-                self.memory(plan.len())
+                self.memory(plan.encoded_len())
             }
             memory => memory,
         };
@@ -256,12 +259,13 @@ impl Pipeline {
         let request = batch.write(&framing, &plan, memory.take());
         let (first_buffer, spans) = (self.backlog.framed(), plan.spans());
         if large {
-            copy = self.backlog.advance_large(copy, self.copies() * plan.len());
+            copy = self.backlog.advance_large(copy, self.copies() * plan.encoded_len());
         } else {
             self.backlog.advance(plan.next(), &self.core.shards);
         }
         let tickets = self.core.ledger.tickets(spans);
-        // Always of its own memory, and with a prefix: were it not, the spans' tickets say so.
+        // Fails only if the request lost its prefix or its memory, which `write` rules out; then the
+        // spans are counted as lost.
         let Ok(request) = FramedRequest::in_memory(request, |bytes| memory.put(bytes)) else {
             tickets.dropped(DropReason::Transport);
             return true;
@@ -448,7 +452,7 @@ impl Drop for Pipeline {
         // Somebody may keep a span, and with it the core, for long: it is to hold little.
         self.core.shards.release();
         self.buffers.trim();
-        if let Err(panic) = self.core.forget_sampler() {
+        if let Err(panic) = self.core.drop_sampler() {
             self.account.user_code_panicked("the sampler's drop", &panic);
         }
         let transport = self.transport.take();

@@ -237,7 +237,7 @@ impl Drop for Handle {
             self.hand_over(CommandKind::Shutdown, self.shutdown_timeout);
         }
         if self.worker.is_none() {
-            let _ = self.core.forget_sampler();
+            let _ = self.core.drop_sampler();
         }
     }
 }

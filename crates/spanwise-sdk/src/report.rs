@@ -22,14 +22,15 @@ pub struct Report {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// The deadline passed first. After a shutdown the rest is counted as `shutdown_deadline`;
-    /// after a flush it is still on its way.
+    /// The deadline passed first. After a shutdown the rest is counted as `shutdown_deadline`, or as
+    /// `ambiguous_shutdown` if its request had left; after a flush it is still on its way.
     #[error("not done after {:?}: {} spans in flight", .0.elapsed, .0.ledger.in_flight)]
     Timeout(Box<Report>),
     /// The provider was shut down before.
     #[error("the provider is shut down")]
     AlreadyShutdown,
-    /// Called on the provider's own worker thread, which cannot wait for itself.
+    /// Called on the provider's own worker thread, which cannot wait for itself. The worker still
+    /// carries it out.
     #[error("called on the worker thread, which cannot wait for itself")]
     OnWorkerThread,
     /// The worker thread is gone: it panicked, or the process was forked.

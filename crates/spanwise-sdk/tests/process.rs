@@ -17,6 +17,8 @@ use std::net::TcpListener;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::{LONG, builder, rested, settled};
 
@@ -66,6 +68,7 @@ fn child() {
         "forks" => forks(),
         "fork of a provider" => fork_of_a_provider(&url),
         "dead providers" => dead_providers(&url),
+        "last handle" => last_handle(),
         "dead receiver" => dead_receiver(&url),
         other => panic!("no scenario {other}"),
     }
@@ -288,6 +291,49 @@ fn dead_providers(url: &str) {
     assert!(descriptors() <= open, "{} descriptors, {open} before", descriptors());
     assert!(each() <= 40_000, "{} bytes each", each());
     drop(alive);
+}
+
+#[test]
+fn the_last_handle_may_be_dropped_on_the_worker() {
+    passed("last handle", &run("last handle", "", Stdio::piped()));
+}
+
+/// Say by a sink that held it. Nothing stays: no thread, no descriptor.
+fn last_handle() {
+    const PROVIDERS: usize = 20;
+    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    let descriptors = || std::fs::read_dir("/dev/fd").unwrap().count();
+    let before = (threads(), descriptors());
+    let taken = Arc::new(AtomicUsize::new(0));
+    for _ in 0..PROVIDERS {
+        let held: Arc<Mutex<Option<Spanwise>>> = Arc::default();
+        let (inside, count) = (held.clone(), taken.clone());
+        let sink = move |_| {
+            let last = inside.lock().unwrap().take();
+            if let Some(spanwise) = &last {
+                let here = spanwise.force_flush(LONG);
+                assert!(matches!(here, Err(FlushError::OnWorkerThread)), "{here:?}");
+            }
+            drop(last);
+            count.fetch_add(1, SeqCst);
+            std::future::ready(spanwise_transport::Outcome::Accepted { rejected: 0, message: None })
+        };
+        let spanwise =
+            builder().with_sink(sink).with_max_delay(Duration::from_millis(1)).build().unwrap();
+        let tracer = spanwise.tracer("worker");
+        *held.lock().unwrap() = Some(spanwise);
+        drop(tracer.root("span", SpanKind::Internal));
+        drop(tracer);
+    }
+    let patience = Instant::now() + LONG;
+    let now = || (threads(), descriptors());
+    while (taken.load(SeqCst) < PROVIDERS || now().0 > before.0 || now().1 > before.1)
+        && Instant::now() < patience
+    {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(taken.load(SeqCst), PROVIDERS);
+    assert!(now().0 <= before.0 && now().1 <= before.1, "{:?}, {before:?} before", now());
 }
 
 #[test]

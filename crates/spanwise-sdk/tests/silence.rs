@@ -40,11 +40,11 @@ impl<S: tracing::Subscriber> Layer<S> for Overheard {
 /// One test: the subscriber is the process's. h2 makes spans of its own while it sends, at TRACE.
 #[test]
 fn an_unfiltered_subscriber_sees_the_programs_own_spans_alone() {
-    for late in [false, true] {
+    for scoped in [false, true] {
         let bench = bench(|builder| {
             builder.with_protocol(Protocol::Grpc).with_max_delay(Duration::from_millis(5))
         });
-        if !late {
+        if !scoped {
             // The worker is at work before there is a subscriber.
             bench.spanwise.force_flush(LONG).unwrap();
         }
@@ -56,7 +56,7 @@ fn an_unfiltered_subscriber_sees_the_programs_own_spans_alone() {
                 std::thread::sleep(Duration::from_millis(1));
             }
         };
-        match late {
+        match scoped {
             // The process's, for good.
             false => {
                 tracing::subscriber::set_global_default(subscriber).unwrap();

@@ -217,7 +217,7 @@ where
     }
 
     /// Writes the request that [`plan`](Self::plan) decided for the same `chunks`, into `memory`,
-    /// whose contents are forgotten. Allocates when `memory` has less than [`Plan::len`] bytes.
+    /// whose contents are forgotten. Allocates when `memory` has less than [`Plan::encoded_len`] bytes.
     pub fn write(&self, chunks: &[&Chunk], plan: &Plan<B>, memory: Vec<u8>) -> Request {
         // Each head is read once: lengths must not depend on a second answer.
         let heads: Vec<&[u8]> = plan.heads.iter().map(|(_, head)| head.as_ref()).collect();
@@ -251,14 +251,9 @@ where
 }
 
 impl<B> Plan<B> {
-    /// Bytes of the request, its prefix included.
-    pub fn len(&self) -> usize {
+    /// Exact length of the request in bytes, its prefix included.
+    pub fn encoded_len(&self) -> usize {
         self.len
-    }
-
-    /// Whether there is no span: never, for a plan has at least one.
-    pub fn is_empty(&self) -> bool {
-        self.spans == 0
     }
 
     /// Spans in the request.

@@ -200,10 +200,10 @@ proptest! {
         let mut next = Some(Position::default());
         let mut spans = 0;
         while let Some(plan) = next.and_then(|from| framer.plan(&chunks, from)) {
-            let memory = Vec::with_capacity(plan.len());
+            let memory = Vec::with_capacity(plan.encoded_len());
             let place = memory.as_ptr();
             let request = framer.write(&chunks, &plan, memory);
-            prop_assert_eq!((whole_len(&request), request.spans()), (plan.len(), plan.spans()));
+            prop_assert_eq!((whole_len(&request), request.spans()), (plan.encoded_len(), plan.spans()));
             let memory = request.into_bytes();
             prop_assert_eq!(memory.as_ptr(), place);
             spans += plan.spans();

@@ -374,7 +374,7 @@ impl Builder {
         shards.chunk_spans = shards.chunk_bytes / 128;
         shards.large_span_copies = copies;
         // What a chunk's spans take as a request, whatever else is charged.
-        let least = shards.chunk_bytes + resource_bytes + HEADS;
+        let least = shards.chunk_bytes + resource_bytes + SCOPE_HEADERS;
         let stalled = (budget.limit() / 16).max(copies * least);
         let flowing = (budget.limit() / 4).max(stalled);
         let request_bytes = REQUEST_BYTES.min(flowing / 2 / copies).max(least);
@@ -456,7 +456,7 @@ const BUDGET: usize = 16 << 20;
 /// 2,000 spans a request gets hardly cheaper per span.
 const REQUEST_BYTES: usize = 896 << 10;
 /// Room for the heads of a request's scopes: each has at most 8 KiB.
-const HEADS: usize = 10 << 10;
+const SCOPE_HEADERS: usize = 10 << 10;
 const MIN_SPAN_BYTES: usize = 1 << 10;
 const MAX_IN_FLIGHT: usize = 4;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);

@@ -123,3 +123,34 @@ impl Shared {
 
 /// Reports that wait while the handler is slow.
 const CAPACITY: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+
+    #[test]
+    fn the_latest_reports_wait_and_the_others_are_counted() {
+        let (door, lines) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(Vec::new())));
+        let closed = door.lock().unwrap();
+        let (shut, said) = (door.clone(), lines.clone());
+        let reporter = Reporter::new(Arc::new(move |diagnostic: &Diagnostic| {
+            drop(shut.lock());
+            said.lock().unwrap().push(diagnostic.to_string());
+        }));
+        for number in 0..CAPACITY + 10 {
+            let (setting, value) = (format!("number {number} "), String::new());
+            reporter.report(Diagnostic::SettingIgnored { setting, value, accepted: String::new() });
+        }
+        drop(closed);
+        reporter.flush(Duration::from_secs(60));
+        let lines = lines.lock().unwrap();
+        assert!(
+            lines.iter().any(|line| line.contains("older reports were not shown")),
+            "{lines:?}"
+        );
+        let last = format!("number {} ", CAPACITY + 9);
+        assert!(lines.last().is_some_and(|line| line.contains(&last)), "{lines:?}");
+        assert!(lines.len() <= CAPACITY + 2, "{lines:?}");
+    }
+}

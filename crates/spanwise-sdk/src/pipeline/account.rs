@@ -39,7 +39,7 @@ impl Account {
             Outcome::Accepted { rejected, message } => {
                 let rejected = rejected.min(tickets.len());
                 if rejected > 0 {
-                    // Taken by an attempt before, perhaps, that was not answered.
+                    // An earlier attempt without an answer may have stored these spans.
                     let reason = match ambiguous {
                         true => DropReason::AmbiguousTimeout,
                         false => DropReason::PartialRejected,

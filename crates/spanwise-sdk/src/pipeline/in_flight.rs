@@ -108,7 +108,7 @@ impl InFlight {
         let _late = tokio::time::timeout(CANCELLED_WITHIN, all).await;
     }
 
-    /// Stops all tasks and returns what they owed, with no word on how far they got.
+    /// Aborts all tasks and returns their tickets; how far the requests got is unknown.
     pub(super) fn abandon(&mut self) -> Vec<Sent> {
         self.tasks.abort_all();
         let mut sent: Vec<_> = self.ended.drain(..).map(|(sent, _)| sent).collect();
