@@ -4,18 +4,20 @@ mod account;
 mod backlog;
 mod in_flight;
 mod inbox;
+mod memory;
 mod remote;
 mod requests;
 
 use crate::core::{Core, Phase};
 use crate::diagnostics::Diagnostics;
 use account::Account;
-use backlog::{Backlog, Batch};
+use backlog::Backlog;
 use in_flight::{InFlight, Sent};
 use inbox::ClosesInbox;
 pub(crate) use inbox::{Command, CommandKind, Inbox};
+pub(crate) use memory::encoder_bytes;
 pub(crate) use remote::{Asked, RemoteSampling};
-use requests::{RequestBuffers, RequestMemory};
+use requests::RequestBuffers;
 use spanwise_batch::{Buffer, Charge, Schedule, ScheduleConfig, Step};
 use spanwise_ledger::DropReason;
 use spanwise_sampling::Tick;
@@ -278,47 +280,6 @@ impl Pipeline {
         true
     }
 
-    /// Memory for a request of `len` bytes, and what its compressed copy is charged; both or none.
-    fn memory(&self, len: usize) -> Option<(RequestMemory, Option<Charge>)> {
-        let charged = || {
-            let copy = match self.copies() {
-                1 => None,
-                _ => Some(self.buffers.charge(len)?),
-            };
-            Some((self.buffers.take(len)?, copy))
-        };
-        charged().or_else(|| {
-            // What is only cached must not keep a request from being made.
-            self.buffers.trim();
-            self.core.shards.trim(0);
-            charged()
-        })
-    }
-
-    /// Memory for the request of a span larger than a chunk, which is charged for it already, but
-    /// for resource and scope. The charge that is returned is for these.
-    fn large_memory(&self, len: usize, batch: &Batch) -> Option<(RequestMemory, Option<Charge>)> {
-        let more = len.saturating_sub(batch.bytes()) * self.copies();
-        let charged = || Some((self.buffers.charge(0)?, self.buffers.charge(more)?));
-        let (none, more) = charged().or_else(|| {
-            self.buffers.trim();
-            self.core.shards.trim(0);
-            charged()
-        })?;
-        Some((RequestMemory::of(len, none), Some(more)))
-    }
-
-    /// Copies of a request that exist at once: itself, and a compressed one.
-    fn copies(&self) -> usize {
-        1 + usize::from(self.encoder.is_some())
-    }
-
-    /// Bytes of a request for which there is memory now.
-    fn affordable(&self) -> usize {
-        let budget = self.core.budget();
-        budget.limit().saturating_sub(budget.charged()) / self.copies()
-    }
-
     /// Takes memory from what waits and from what is reserved, for spans to come.
     fn make_room(&mut self, now: Instant) {
         let budget = self.core.budget().clone();
@@ -462,12 +423,6 @@ impl Drop for Pipeline {
     }
 }
 
-/// What compression takes besides the copy it makes.
-pub(crate) fn encoder_bytes(transport: &Transport) -> usize {
-    const MESSAGE: usize = 1 << 20;
-    transport.compressed_bound(MESSAGE).saturating_sub(MESSAGE)
-}
-
 /// Between two ticks of the sampler.
 const TICK: Duration = Duration::from_millis(100);
 /// How soon a slot that was taken is looked at again.
@@ -478,3 +433,6 @@ const KEEP_IDLE_CHUNKS: usize = 4;
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 /// Tries to get into every slot at the very end.
 const LAST_SWEEPS: usize = 1000;
+
+#[cfg(test)]
+mod tests;
