@@ -28,6 +28,8 @@ pub enum Note {
     Spilled,
     /// A sampler of the user's panicked; the span went with its parent, a root was not sampled.
     SamplerPanicked,
+    /// A tracer was made for one scope too many; its spans are sent under the first one's name.
+    ScopesOverLimit,
     /// A request was handed to the transport.
     Requests,
     /// A request was attempted again.
@@ -40,7 +42,7 @@ pub enum Note {
 
 impl Note {
     /// Every note, in the order of declaration.
-    pub const ALL: [Note; 16] = [
+    pub const ALL: [Note; 17] = [
         Note::TruncatedValues,
         Note::DroppedAttributes,
         Note::DroppedEvents,
@@ -53,6 +55,7 @@ impl Note {
         Note::DoubleEnd,
         Note::Spilled,
         Note::SamplerPanicked,
+        Note::ScopesOverLimit,
         Note::Requests,
         Note::Retries,
         Note::RequestsFailed,
@@ -74,6 +77,7 @@ impl Note {
             Note::DoubleEnd => "double_end",
             Note::Spilled => "spilled",
             Note::SamplerPanicked => "sampler_panicked",
+            Note::ScopesOverLimit => "scopes_over_limit",
             Note::Requests => "requests",
             Note::Retries => "retries",
             Note::RequestsFailed => "requests_failed",

@@ -6,7 +6,9 @@ use crate::sampler::{Choice, Sampler};
 use crate::threshold::Threshold;
 use crate::tick::Tick;
 use arc_swap::{ArcSwap, Guard};
+use spanwise_worker::catch_panic;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,10 +56,15 @@ impl Live {
     pub fn set(&self, sampler: impl Into<Sampler>) {
         let sampler = sampler.into();
         let quick = encode(&sampler);
-        let _alone = self.shared.setting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.sampler.store(Arc::new(sampler));
-        // ORDER: Release, so that who reads "ask" also finds the sampler; pairs with `quick`.
-        self.shared.quick.store(quick, Release);
+        let before = {
+            let _alone = self.shared.setting.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = self.shared.sampler.swap(Arc::new(sampler));
+            // ORDER: Release, so that who reads "ask" also finds the sampler; pairs with `quick`.
+            self.shared.quick.store(quick, Release);
+            before
+        };
+        // Outside of the lock: its drop may be the user's, and panic, block or come back here.
+        let _ = catch_panic(|| drop(before));
     }
 
     /// The sampler in force.
@@ -89,12 +96,21 @@ impl Live {
 
     /// Tells the sampler in force what time it is.
     pub fn tick(&self, tick: &Tick) {
-        self.load().tick(tick);
+        self.using(|sampler| sampler.tick(tick));
     }
 
     /// Calls `then` with the decision about `offer`, which borrows from the sampler in force.
     pub fn decide<T>(&self, offer: &Offer<'_>, then: impl FnOnce(Decision<'_>) -> T) -> T {
-        then(self.load().decide(offer))
+        self.using(|sampler| then(sampler.decide(offer)))
+    }
+
+    /// Runs `act` on the sampler in force. Should that be exchanged meanwhile, this is its last
+    /// owner: a panic in its drop must not take the result along, nor meet another panic.
+    fn using<T>(&self, act: impl FnOnce(&Sampler) -> T) -> T {
+        let sampler = self.load();
+        let result = catch_unwind(AssertUnwindSafe(|| act(&sampler)));
+        let _ = catch_panic(|| drop(sampler));
+        result.unwrap_or_else(|payload| resume_unwind(payload))
     }
 }
 

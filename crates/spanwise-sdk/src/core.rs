@@ -60,6 +60,7 @@ impl Core {
         phase: Phase,
         limits: SpanLimits,
         sampler: Live,
+        scopes: Scopes,
         shards: Shards,
         on_full: OnFull,
     ) -> Self {
@@ -72,7 +73,7 @@ impl Core {
             sampler,
             ledger: Ledger::new(),
             shards,
-            scopes: Scopes::default(),
+            scopes,
             on_full,
             worker: OnceLock::new(),
             starved: AtomicBool::new(false),
@@ -120,9 +121,14 @@ impl Core {
         self.shards.budget()
     }
 
-    /// Whether a span was refused since this was last asked.
-    pub(crate) fn take_starved(&self) -> bool {
-        self.starved.swap(false, Relaxed)
+    /// Whether a span was refused for want of bytes since [`set_fed`](Self::set_fed).
+    pub(crate) fn is_starved(&self) -> bool {
+        self.starved.load(Relaxed)
+    }
+
+    /// The next refusal notifies the worker again.
+    pub(crate) fn set_fed(&self) {
+        self.starved.store(false, Relaxed);
     }
 
     /// Hands over an ended span that [`Shards::push_at_home`] did not take.

@@ -18,7 +18,7 @@ pub(crate) use inbox::{Command, CommandKind, Inbox};
 pub(crate) use memory::encoder_bytes;
 pub(crate) use remote::{Asked, RemoteSampling};
 use requests::RequestBuffers;
-use spanwise_batch::{Buffer, Charge, Schedule, ScheduleConfig, Step};
+use spanwise_batch::{Buffer, Schedule, ScheduleConfig, Step};
 use spanwise_ledger::DropReason;
 use spanwise_sampling::Tick;
 use spanwise_transport::{FramedRequest, PREFIX, Transport};
@@ -60,14 +60,19 @@ pub(crate) struct Pipeline {
     config: PipelineConfig,
     resource: Vec<u8>,
     buffers: RequestBuffers,
-    /// What the encoder of the compressed copies takes while it is at work, one at a time; `None`
-    /// without compression.
-    encoder: Option<Charge>,
+    /// Whether requests have a compressed copy.
+    compressing: bool,
     schedule: Schedule,
     backlog: Backlog,
     in_flight: InFlight,
-    /// When a request was accepted last, or the first one of those in flight was sent.
+    /// When a request was accepted last, or the first one sent after it.
     progress: Instant,
+    /// Whether the last request that ended was accepted.
+    flowing: bool,
+    /// When room is made for refused spans again: not at each refusal, when the last pass freed
+    /// nothing.
+    next_room: Instant,
+    started: bool,
     /// Flushes and the shutdown that wait, each for buffers up to `until`.
     waiting: Vec<Pending>,
     /// A command asked for a sweep that has not looked into every slot yet.
@@ -105,20 +110,22 @@ impl Pipeline {
         let now = Instant::now();
         let buffers =
             RequestBuffers::new(core.budget().clone(), config.request_bytes, config.max_in_flight);
-        let encoder = Some(encoder_bytes(&transport)).filter(|&bytes| bytes > 0);
         Self {
             account: Account::new(core.ledger.clone(), diagnostics),
             inbox: ClosesInbox(inbox),
-            transport: Some(transport),
             config,
             resource,
-            encoder: encoder.and_then(|bytes| buffers.charge(bytes)),
             buffers,
+            compressing: encoder_bytes(&transport) > 0,
+            transport: Some(transport),
             backlog: Backlog::new(core.shards.config().chunk_bytes),
             core,
             schedule: Schedule::new(config.schedule, now),
             in_flight: InFlight::new(),
             progress: now,
+            flowing: true,
+            next_room: now,
+            started: false,
             waiting: Vec::new(),
             unswept: false,
             notified: false,
@@ -133,6 +140,7 @@ impl Pipeline {
 
     /// Runs until a shutdown is done.
     pub(crate) async fn run(mut self, mut signal: Signal) {
+        self.started = true;
         loop {
             let now = Instant::now();
             self.anchor_clock(now);
@@ -272,7 +280,7 @@ impl Pipeline {
             tickets.dropped(DropReason::Transport);
             return true;
         };
-        if self.in_flight.len() == 0 {
+        if self.in_flight.len() == 0 && self.flowing {
             self.progress = now;
         }
         let Some(transport) = &self.transport else { return false };
@@ -293,9 +301,12 @@ impl Pipeline {
         if self.blocked && budget.charged() > budget.limit() / 2 {
             self.backlog.compact();
         }
-        if !self.core.take_starved() {
+        if !self.core.is_starved() || now < self.next_room {
             return;
         }
+        // From here on a refusal notifies again.
+        self.core.set_fed();
+        let charged = budget.charged();
         if self.blocked || self.core.shards.ready() == 0 {
             // What keeps spans out may sit in open chunks.
             let mut taken = Vec::new();
@@ -307,12 +318,16 @@ impl Pipeline {
         } else {
             self.send(now);
         }
+        if budget.charged() >= charged {
+            self.next_room = now + ROOM_AGAIN_AFTER;
+        }
     }
 
     /// Books the requests that came to an end.
     fn settle(&mut self, now: Instant) {
         while let Some((sent, end)) = self.in_flight.try_next() {
-            if self.account.book(sent.tickets, end) {
+            self.flowing = self.account.book(sent.tickets, end);
+            if self.flowing {
                 self.progress = now;
             }
         }
@@ -382,6 +397,9 @@ impl Pipeline {
         if self.unswept {
             until = until.min(now + RETRY_SWEEP);
         }
+        if self.core.is_starved() {
+            until = until.min(self.next_room.max(now + RETRY_SWEEP));
+        }
         until = until.min(self.next_anchor);
         for pending in &self.waiting {
             until = until.min(pending.command.deadline);
@@ -408,10 +426,14 @@ impl Drop for Pipeline {
             self.core.leave_running(Phase::WorkerGone);
             self.core.shards.close();
             self.account_lost(DropReason::WorkerUnavailable, DropReason::ExporterPanic);
-            self.account.worker_died();
+            // One that never ran is an error of `build`.
+            if self.started {
+                self.account.worker_died();
+            }
         }
         // Somebody may keep a span, and with it the core, for long: it is to hold little.
         self.core.shards.release();
+        self.core.scopes.clear();
         self.buffers.trim();
         if let Err(panic) = self.core.drop_sampler() {
             self.account.user_code_panicked("the sampler's drop", &panic);
@@ -420,6 +442,7 @@ impl Drop for Pipeline {
         if let Err(panic) = catch_panic(|| drop(transport)) {
             self.account.user_code_panicked("the sink's drop", &panic);
         }
+        self.account.close();
     }
 }
 
@@ -429,6 +452,8 @@ const TICK: Duration = Duration::from_millis(100);
 const RETRY_SWEEP: Duration = Duration::from_millis(1);
 /// Chunks kept for reuse by a process that makes no spans.
 const KEEP_IDLE_CHUNKS: usize = 4;
+/// How soon spans are made room for again after a pass that freed nothing.
+const ROOM_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// How long no request may be accepted before memory that is reserved for them goes to spans.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 /// Tries to get into every slot at the very end.

@@ -93,8 +93,8 @@ impl Spanwise {
         }
     }
 
-    /// Bytes that ended spans hold on their way, requests included: now, and at most so far. The
-    /// budget is never exceeded.
+    /// Bytes that ended spans hold on their way, requests included, without the encoder of gzip: now,
+    /// and at most so far. The budget is never exceeded.
     pub fn buffered_bytes(&self) -> (usize, usize) {
         let budget = self.handle.core.budget();
         (budget.charged(), budget.peak())
@@ -127,8 +127,8 @@ impl Spanwise {
 
     fn tracer_of(&self, scope: &InstrumentationScope) -> Tracer {
         let core = &self.handle.core;
-        // The table's lock may have been copied while it was held.
-        let index = if core.is_forked() { 0 } else { core.scopes.index(scope, &core.ledger) };
+        // Not in a forked child: the table's lock may have been copied while it was held.
+        let index = if core.is_running() { core.scopes.index(scope, &core.ledger) } else { 0 };
         Tracer::new(core.clone(), index, scope.name(), self.handle.clone())
     }
 }
@@ -238,6 +238,7 @@ impl Drop for Handle {
         }
         if self.worker.is_none() {
             let _ = self.core.drop_sampler();
+            self.reporter.close();
         }
     }
 }

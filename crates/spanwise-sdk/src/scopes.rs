@@ -12,23 +12,31 @@ use crate::value::pairs;
 pub(crate) type ScopeHeads = Arc<Vec<Arc<[u8]>>>;
 
 /// All scopes that tracers were made for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Scopes {
     table: RwLock<Table>,
+    /// Bytes that all heads may take.
+    max_bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     heads: ScopeHeads,
+    bytes: usize,
     /// Index by encoded head. Never more than `MAX_SCOPES` entries.
     indices: HashMap<Arc<[u8]>, u32>,
 }
 
 impl Scopes {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self { table: RwLock::default(), max_bytes }
+    }
+
     /// The index of `scope`, the same each time for equal scopes.
     ///
     /// Scope names are meant to be few. Should a program make them up without end, those beyond
-    /// `MAX_SCOPES` share the first one's index rather than grow the table. A scope that takes more
+    /// `MAX_SCOPES` or the bytes that all may take share the first one's index rather than grow the
+    /// table, and are counted. A scope that takes more
     /// than `MAX_SCOPE_BYTES` is cut: its texts are, and its attributes are left out and counted.
     pub(crate) fn index(&self, scope: &InstrumentationScope, ledger: &Ledger) -> u32 {
         let head = encoded(scope, ledger);
@@ -41,13 +49,21 @@ impl Scopes {
         if let Some(&index) = table.indices.get(&head) {
             return index;
         }
-        if table.heads.len() >= MAX_SCOPES {
+        let full = table.heads.len() >= MAX_SCOPES || table.bytes + head.len() > self.max_bytes;
+        if full && !table.heads.is_empty() {
+            ledger.note(Note::ScopesOverLimit, 1);
             return 0;
         }
+        table.bytes += head.len();
         let index = table.heads.len() as u32;
         Arc::make_mut(&mut table.heads).push(head.clone());
         table.indices.insert(head, index);
         index
+    }
+
+    /// Forgets all: no span will be sent any more.
+    pub(crate) fn clear(&self) {
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Table::default();
     }
 
     /// The heads known now; spans made before this call have no other.
@@ -90,7 +106,7 @@ mod tests {
 
     #[test]
     fn equal_scopes_share_an_index() {
-        let scopes = Scopes::default();
+        let scopes = Scopes::new(1 << 30);
         let named = |name: &'static str| InstrumentationScope::builder(name).build();
         let versioned = InstrumentationScope::builder("a").with_version("1").build();
         let indices: Vec<_> = [named("a"), named("b"), named("a"), versioned]
@@ -103,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_table_is_bounded() {
-        let scopes = Scopes::default();
+        let scopes = Scopes::new(1 << 30);
         for i in 0..MAX_SCOPES + 10 {
             let scope = InstrumentationScope::builder(format!("scope {i}")).build();
             scopes.index(&scope, &Ledger::new());

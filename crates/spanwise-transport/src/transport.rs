@@ -105,7 +105,7 @@ impl Transport {
     /// # Panics
     /// On a tokio runtime without time or I/O, as tokio does.
     pub async fn send(&self, request: impl Into<FramedRequest>, cancel_at: Instant) -> Delivery {
-        self.send_unless(request, tokio::time::sleep_until(cancel_at)).await
+        self.send_unless(request, tokio::time::sleep_until(near(cancel_at))).await
     }
 
     /// As [`send`](Self::send), ended by `cancel` whenever it completes.
@@ -268,8 +268,18 @@ async fn unless<F: Future>(
 
 /// `start + time`, far away when that is beyond the clock.
 pub(crate) fn later(start: Instant, time: Duration) -> Instant {
-    start.checked_add(time).unwrap_or(start + FAR)
+    near(start.checked_add(time).or_else(|| start.checked_add(FAR)).unwrap_or(start))
+}
+
+/// `at`, but not so near to the end of time that tokio's timers, which round up, panic.
+pub(crate) fn near(at: Instant) -> Instant {
+    match at.checked_add(ROUNDING) {
+        Some(_) => at,
+        None => at.checked_sub(ROUNDING).unwrap_or(at),
+    }
 }
 
 /// 30 years, as tokio has it.
 const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
+/// More than a timer rounds up by.
+const ROUNDING: Duration = Duration::from_secs(1);

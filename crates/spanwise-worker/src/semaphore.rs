@@ -57,7 +57,9 @@ impl Semaphore {
     ///
     /// More than there are will not come: that waits until the deadline, and holds up those behind.
     pub fn acquire_n_until(&self, n: u32, deadline: Instant) -> Option<Permit<'_>> {
-        block_until(self.inner.acquire_many(n), deadline)?.ok().map(Permit)
+        // Also called inside of a task, from a drop, whose turn may be used up.
+        let acquired = tokio::task::unconstrained(self.inner.acquire_many(n));
+        block_until(acquired, deadline)?.ok().map(Permit)
     }
 
     /// A permit, once there is one. Cancel safe.

@@ -1,6 +1,6 @@
 //! `OTEL_*` variables: read by name, parsed, and complained about.
 
-use crate::diagnostics::{Diagnostic, Reporter};
+use crate::diagnostics::{Diagnostic, Reporter, sanitize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,13 +72,8 @@ impl Environment {
     pub(crate) fn ignore(&self, setting: &str, value: &str, accepted: &str) {
         self.reporter.report(Diagnostic::SettingIgnored {
             setting: setting.to_owned(),
-            value: shown(value),
+            value: sanitize(value),
             accepted: accepted.to_owned(),
         });
     }
-}
-
-/// A value as it can stand in a line: no control characters, not too long.
-fn shown(value: &str) -> String {
-    value.chars().take(100).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

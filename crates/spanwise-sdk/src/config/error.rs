@@ -1,5 +1,6 @@
 //! Why a provider cannot be built.
 
+use crate::diagnostics::sanitize;
 use std::io;
 
 /// Why [`Builder::build`](crate::Builder::build) failed. Each names the setting, the value and
@@ -34,6 +35,7 @@ impl BuildError {
         value: impl ToString,
         problem: impl ToString,
     ) -> Self {
-        Self::Setting { setting, value: value.to_string(), problem: problem.to_string() }
+        let (value, problem) = (value.to_string(), problem.to_string());
+        Self::Setting { setting, value: sanitize(&value), problem: sanitize(&problem) }
     }
 }

@@ -1,8 +1,10 @@
 //! Where spans go and how: `OTEL_EXPORTER_OTLP_*`.
 
 use super::environment::Environment;
+use super::ranges;
 use super::{BuildError, Builder};
 use spanwise_transport::{Compression, Endpoint, EndpointError, Headers, Protocol, Transport};
+use std::io::Read as _;
 
 impl Builder {
     pub(super) fn transport(&self, environment: &Environment) -> Result<Transport, BuildError> {
@@ -64,15 +66,23 @@ impl Builder {
     }
 
     fn resolve_headers(&self, environment: &Environment) -> Result<Headers, BuildError> {
-        let refused = |setting, error| BuildError::setting(setting, "[redacted]", error);
+        let refused = |setting, error: String| BuildError::setting(setting, "[redacted]", error);
         let mut headers = match environment.text(&HEADERS) {
             None => Headers::new(),
+            Some((setting, list)) if list.len() > MAX_HEADER_LIST => {
+                let accepted = format!("accepted is up to {MAX_HEADER_LIST} bytes");
+                return Err(refused(setting, accepted));
+            }
             Some((setting, list)) => {
-                Headers::parse(&list).map_err(|error| refused(setting, error))?
+                Headers::parse(&list).map_err(|error| refused(setting, error.to_string()))?
             }
         };
+        let given = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        ranges::HEADER_BYTES.check(given.sum())?;
         for (name, value) in &self.headers {
-            headers = headers.with(name, value).map_err(|error| refused("with_header", error))?;
+            headers = headers
+                .with(name, value)
+                .map_err(|error| refused("with_header", error.to_string()))?;
         }
         Ok(headers)
     }
@@ -92,11 +102,23 @@ impl Builder {
             return Ok(Some(pem.clone()));
         }
         let Some((setting, path)) = environment.text(&CERTIFICATE) else { return Ok(None) };
-        std::fs::read(&path).map(Some).map_err(|error| {
-            let problem = format!("{error}; accepted is the path of a readable PEM file");
+        read_certificate(&path).map(Some).map_err(|error| {
+            let problem =
+                format!("{error}; accepted is the path of a readable PEM file, up to 1 MiB");
             BuildError::setting(setting, path, problem)
         })
     }
+}
+
+/// A device or a pipe would be read without end.
+fn read_certificate(path: &str) -> std::io::Result<Vec<u8>> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() > MAX_CERTIFICATE_BYTES {
+        return Err(std::io::Error::other("not a file, or too large"));
+    }
+    let mut pem = Vec::new();
+    std::fs::File::open(path)?.take(MAX_CERTIFICATE_BYTES).read_to_end(&mut pem)?;
+    Ok(pem)
 }
 
 /// An endpoint from code: used as it is, but for OTLP/HTTP a URL that is only an origin gets the
@@ -115,6 +137,9 @@ fn given_endpoint(
         }
     }
 }
+
+const MAX_CERTIFICATE_BYTES: u64 = 1 << 20;
+const MAX_HEADER_LIST: usize = 16 << 10;
 
 // The variable of the signal, then the generic one.
 const BASE_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";

@@ -13,13 +13,14 @@ use crate::core::{Core, OnFull, Phase};
 use crate::diagnostics::{Diagnostic, Diagnostics, Handler, Reporter, to_stderr};
 use crate::pipeline::{Inbox, Pipeline, PipelineConfig, RemoteSampling, Reserve, encoder_bytes};
 use crate::provider::{Guard, Spanwise};
+use crate::scopes::Scopes;
 use environment::{Environment, Lookup};
 use opentelemetry::{Context, KeyValue};
 use resource::Resource;
 use spanwise_batch::{Budget, ScheduleConfig, Shards, ShardsConfig};
 use spanwise_sampling::{Live, RemoteSettings, Sampler};
 use spanwise_transport::{Compression, Protocol, Sink, Transport};
-use spanwise_wire::{RequestLimits, SpanLimits};
+use spanwise_wire::{RequestLimits, SpanLimits, SpanMeta};
 use spanwise_worker::{Worker, fork};
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,7 +129,7 @@ impl Builder {
     }
 
     /// Adds a header to each request (`OTEL_EXPORTER_OTLP_[TRACES_]HEADERS`). Its value is never
-    /// logged.
+    /// logged. All of them together have at most 16 KiB.
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -246,6 +247,7 @@ impl Builder {
     pub fn build(mut self) -> Result<Spanwise, BuildError> {
         // Before anything is drawn that must differ between processes.
         fork::watch();
+        crate::span::warm_up();
         let reporter = Reporter::new(self.handler.take().unwrap_or_else(to_stderr));
         let built = self.build_with(&reporter);
         reporter.flush(REPORTED_WITHIN);
@@ -258,8 +260,9 @@ impl Builder {
         let shutdown_timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
 
         let phase = if disabled(&environment) { Phase::Disabled } else { Phase::Running };
-        let budget = Budget::new(self.budget(&environment)?);
         let transport = self.transport(&environment)?;
+        // The encoder's part is taken off for good: it is at work whenever there is a request.
+        let budget = Budget::new(self.budget(&environment)? - encoder_bytes(&transport));
         let limits = self.request_limits(&environment)?;
         let resource = Resource::new(
             &environment,
@@ -274,8 +277,9 @@ impl Builder {
         let (sampler, remote) = self.resolve_sampler(&environment)?;
         let core = Arc::new(Core::new(
             phase,
-            self.span_limits(&environment, limits.max_bytes.min(budget.limit() / 4))?,
+            self.span_limits(&environment, max_span_bytes(&pipeline, &shards, &budget))?,
             Live::new(sampler),
+            Scopes::new(budget.limit() / 16),
             Shards::new(shards, budget),
             self.on_full,
         ));
@@ -386,17 +390,16 @@ impl Builder {
     fn span_limits(
         &self,
         environment: &Environment,
-        max_request_bytes: usize,
+        most: usize,
     ) -> Result<SpanLimits, BuildError> {
-        // A request has to have room for the largest span and the heads around it, and the budget
-        // for its copies.
-        let most = max_request_bytes / 2;
         if let Some(limits) = self.limits {
             if !(MIN_SPAN_BYTES..=most).contains(&limits.span_bytes) {
                 return Err(BuildError::setting(
                     "SpanLimits::span_bytes",
                     limits.span_bytes,
-                    format!("accepted is {MIN_SPAN_BYTES} to {most}, half of a request"),
+                    format!(
+                        "accepted is {MIN_SPAN_BYTES} to {most} with this budget and request size"
+                    ),
                 ));
             }
             return Ok(limits);
@@ -422,6 +425,15 @@ impl Builder {
         limits.span_bytes = limits.span_bytes.min(most);
         Ok(limits)
     }
+}
+
+/// Bytes of the largest span that can be sent: a request has to have room for it and the heads
+/// around it, and the budget for it and its copies beside an open chunk.
+fn max_span_bytes(pipeline: &PipelineConfig, shards: &ShardsConfig, budget: &Budget) -> usize {
+    let open = shards.chunk_bytes + shards.chunk_spans * size_of::<SpanMeta>();
+    let free = budget.limit().saturating_sub(pipeline.reserve.flowing + open);
+    let copies = 1 + shards.large_span_copies;
+    (free / copies).saturating_sub(SPAN_OVERHEAD).min(pipeline.limits.max_bytes / 2)
 }
 
 /// `OTEL_SDK_DISABLED`, or `OTEL_TRACES_EXPORTER=none`.
@@ -458,6 +470,8 @@ const REQUEST_BYTES: usize = 896 << 10;
 /// Room for the heads of a request's scopes: each has at most 8 KiB.
 const SCOPE_HEADERS: usize = 10 << 10;
 const MIN_SPAN_BYTES: usize = 1 << 10;
+/// A name and a status message of a usual size, which a span has besides.
+const SPAN_OVERHEAD: usize = 24 << 10;
 const MAX_IN_FLIGHT: usize = 4;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long `build` waits for a handler of reports, which may be slow.

@@ -24,6 +24,10 @@ pub(super) const REQUEST_SPANS: Range =
 pub(super) const IN_FLIGHT: Range =
     Range { setting: "with_max_in_flight", accepted: 1..=64, unit: "requests" };
 
+/// `Builder::with_header`, all names and values together: they stand in every request.
+pub(super) const HEADER_BYTES: Range =
+    Range { setting: "with_header", accepted: 0..=16 << 10, unit: "bytes" };
+
 impl Range {
     /// `number`, set in code.
     ///

@@ -149,7 +149,7 @@ impl Diagnostics {
 
     pub(crate) fn rejected(&mut self, spans: u64, message: &str) {
         if due(&mut self.last_rejected) {
-            self.say(Diagnostic::SpansRejected { spans, message: message.to_owned() });
+            self.say(Diagnostic::SpansRejected { spans, message: sanitize(message) });
         }
     }
 
@@ -158,7 +158,7 @@ impl Diagnostics {
             // Credentials stand before the host, and keys in a query.
             let url = url.split('?').next().unwrap_or_default();
             let url = url.rsplit('@').next().unwrap_or_default().to_owned();
-            self.say(Diagnostic::NoSamplingStrategy { url, problem: problem.to_owned() });
+            self.say(Diagnostic::NoSamplingStrategy { url, problem: sanitize(problem) });
         }
     }
 
@@ -203,6 +203,10 @@ impl Diagnostics {
         }
     }
 
+    pub(crate) fn close(&self) {
+        self.reporter.close();
+    }
+
     pub(crate) fn worker_died(&self) {
         self.say(Diagnostic::WorkerDied);
     }
@@ -210,6 +214,11 @@ impl Diagnostics {
     fn say(&self, diagnostic: Diagnostic) {
         self.reporter.report(diagnostic);
     }
+}
+
+/// Text of others as it can stand in a line: no control characters, at most 256 characters.
+pub(crate) fn sanitize(text: &str) -> String {
+    text.chars().take(MAX_SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// The default: a line on standard error, and no complaint when there is none.
@@ -228,6 +237,8 @@ fn due(last: &mut Option<Instant>) -> bool {
     due
 }
 
+/// Characters of others' text in a line.
+const MAX_SHOWN: usize = 256;
 /// Between two lines of a kind.
 const EVERY: Duration = Duration::from_secs(30);
 /// Between two looks at the ledger.

@@ -19,7 +19,6 @@ pub(crate) struct Reporter {
 }
 
 struct Shared {
-    handler: Handler,
     state: Mutex<State>,
     /// Notified when the thread has nothing left to report.
     idle: Condvar,
@@ -27,20 +26,31 @@ struct Shared {
     generation: u32,
 }
 
-#[derive(Default)]
 struct State {
+    /// `None` once it is dropped: after the last report, by the thread that makes the reports. It is
+    /// the user's, and its drop may block or panic.
+    handler: Option<Handler>,
     waiting: VecDeque<Diagnostic>,
     /// Reports that made way since this was last reported.
     left_out: u64,
     /// Whether a thread takes reports off the queue.
     running: bool,
+    /// No report comes any more.
+    closed: bool,
 }
 
 impl Reporter {
     pub(crate) fn new(handler: Handler) -> Self {
-        let (state, idle) = (Mutex::new(State::default()), Condvar::new());
+        let state = State {
+            handler: Some(handler),
+            waiting: VecDeque::new(),
+            left_out: 0,
+            running: false,
+            closed: false,
+        };
+        let (state, idle) = (Mutex::new(state), Condvar::new());
         let generation = fork::generation();
-        Self { shared: Arc::new(Shared { handler, state, idle, generation }) }
+        Self { shared: Arc::new(Shared { state, idle, generation }) }
     }
 
     /// Queues a report. Never waits for the handler.
@@ -49,11 +59,29 @@ impl Reporter {
             return;
         }
         let mut state = self.shared.lock();
+        if state.closed {
+            return;
+        }
         if state.waiting.len() >= CAPACITY {
             state.waiting.pop_front();
             state.left_out += 1;
         }
         state.waiting.push_back(diagnostic);
+        self.start(state);
+    }
+
+    /// Takes no more reports, and drops the handler after those that wait. Returns at once.
+    pub(crate) fn close(&self) {
+        if self.is_forked() {
+            return;
+        }
+        let mut state = self.shared.lock();
+        if !std::mem::replace(&mut state.closed, true) {
+            self.start(state);
+        }
+    }
+
+    fn start(&self, mut state: MutexGuard<'_, State>) {
         if state.running {
             return;
         }
@@ -74,7 +102,7 @@ impl Reporter {
         }
         let until = deadline(Instant::now(), timeout);
         let mut state = self.shared.lock();
-        while state.running {
+        while state.running && state.handler.is_some() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -96,24 +124,33 @@ impl Shared {
         mask_sigpipe();
         // A handler that starts spans must not report on their fate, and so on.
         let _suppressed = Context::enter_telemetry_suppressed_scope();
-        while let Some(diagnostic) = self.next() {
+        while let Some((handler, diagnostic)) = self.next() {
             // A panic in it is the user's own, and has been reported by the panic hook.
-            let _ = catch_panic(|| (self.handler)(&diagnostic));
+            let _ = catch_panic(|| handler(&diagnostic));
         }
     }
 
-    fn next(&self) -> Option<Diagnostic> {
-        let mut state = self.lock();
-        let left_out = std::mem::take(&mut state.left_out);
-        if left_out > 0 {
-            return Some(Diagnostic::ReportsLeftOut { reports: left_out });
-        }
-        let next = state.waiting.pop_front();
-        if next.is_none() {
-            state.running = false;
+    fn next(&self) -> Option<(Handler, Diagnostic)> {
+        loop {
+            let mut state = self.lock();
+            let next = match std::mem::take(&mut state.left_out) {
+                0 => state.waiting.pop_front(),
+                reports => Some(Diagnostic::ReportsLeftOut { reports }),
+            };
+            if let (Some(diagnostic), Some(handler)) = (next, &state.handler) {
+                return Some((handler.clone(), diagnostic));
+            }
+            if !state.closed || state.handler.is_none() {
+                state.running = false;
+                self.idle.notify_all();
+                return None;
+            }
+            // Flushes do not wait for the drop of it.
+            let handler = state.handler.take();
             self.idle.notify_all();
+            drop(state);
+            let _ = catch_panic(|| drop(handler));
         }
-        next
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

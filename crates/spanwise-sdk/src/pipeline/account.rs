@@ -68,6 +68,11 @@ impl Account {
         self.diagnostics.user_code_panicked(code, panic);
     }
 
+    /// No report comes after those that wait.
+    pub(super) fn close(&self) {
+        self.diagnostics.close();
+    }
+
     /// The worker dies.
     pub(super) fn worker_died(&self) {
         self.diagnostics.worker_died();

@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 /// Buffers in their order, numbered through, so that a flush knows what came before it.
 pub(super) struct Backlog {
     waiting: VecDeque<Waiting>,
+    /// So many of them, from the front, are compacted.
+    compacted: usize,
     /// The head, while it becomes requests.
     batch: Option<Batch>,
     /// Buffers ever taken from the shards, and ever framed in whole.
@@ -31,7 +33,14 @@ pub(super) struct Batch {
 
 impl Backlog {
     pub(super) fn new(chunk_bytes: usize) -> Self {
-        Self { waiting: VecDeque::new(), batch: None, taken: 0, framed: 0, chunk_bytes }
+        Self {
+            waiting: VecDeque::new(),
+            compacted: 0,
+            batch: None,
+            taken: 0,
+            framed: 0,
+            chunk_bytes,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -57,13 +66,10 @@ impl Backlog {
     /// a chunk's bytes in one. A [large](Batch::is_large) one keeps what it is charged for.
     pub(super) fn compact(&mut self) {
         let max_bytes = self.chunk_bytes;
-        let mut compacted: VecDeque<Waiting> = VecDeque::with_capacity(self.waiting.len());
-        for Waiting { mut buffer, count } in self.waiting.drain(..) {
-            if buffer.chunk().bytes().len() > max_bytes {
-                compacted.push_back(Waiting { buffer, count });
-                continue;
-            }
-            if let Some(last) = compacted.back_mut() {
+        // What was compacted before stays as it is, but for the last, which may take more.
+        for Waiting { mut buffer, count } in self.waiting.split_off(self.compacted) {
+            let large = buffer.chunk().bytes().len() > max_bytes;
+            if !large && let Some(last) = self.waiting.back_mut() {
                 match last.buffer.append(buffer, max_bytes) {
                     Ok(()) => {
                         last.count += count;
@@ -72,10 +78,12 @@ impl Backlog {
                     Err(other) => buffer = other,
                 }
             }
-            buffer.compact();
-            compacted.push_back(Waiting { buffer, count });
+            if !large {
+                buffer.compact();
+            }
+            self.waiting.push_back(Waiting { buffer, count });
         }
-        self.waiting = compacted;
+        self.compacted = self.waiting.len();
     }
 
     /// Makes the head a batch, unless one is being framed: about `bytes` of spans and `spans` of
@@ -99,6 +107,7 @@ impl Backlog {
                 break;
             }
         }
+        self.compacted = self.compacted.saturating_sub(buffers.len());
         if !buffers.is_empty() {
             self.batch = Some(Batch { buffers, next: Position::default(), large });
         }

@@ -43,7 +43,7 @@ impl Pipeline {
 
     /// Copies of a request that exist at once: itself, and a compressed one.
     pub(super) fn copies(&self) -> usize {
-        1 + usize::from(self.encoder.is_some())
+        1 + usize::from(self.compressing)
     }
 
     /// Bytes of a request for which there is memory now.
@@ -53,7 +53,8 @@ impl Pipeline {
     }
 }
 
-/// What compression takes besides the copy it makes.
+/// What compression takes besides the copies it makes: one encoder, which is at work on one of them
+/// at a time.
 pub(crate) fn encoder_bytes(transport: &Transport) -> usize {
     const MESSAGE: usize = 1 << 20;
     transport.compressed_bound(MESSAGE).saturating_sub(MESSAGE)

@@ -15,7 +15,15 @@ use std::sync::Mutex;
 fn core() -> Arc<Core> {
     let shards = Shards::new(ShardsConfig::default(), Budget::new(16 << 20));
     let sampler = Live::new(Sampler::always_on());
-    Arc::new(Core::new(Phase::Running, SpanLimits::default(), sampler, shards, OnFull::Drop))
+    let scopes = crate::scopes::Scopes::new(1 << 20);
+    Arc::new(Core::new(
+        Phase::Running,
+        SpanLimits::default(),
+        sampler,
+        scopes,
+        shards,
+        OnFull::Drop,
+    ))
 }
 
 fn pipeline(core: &Arc<Core>, reporter: &Reporter) -> Pipeline {
@@ -50,6 +58,7 @@ async fn a_worker_that_dies_leaves_no_span_without_an_outcome_and_says_so() {
     };
     let mut pipeline = pipeline(&core, &reporter);
     let now = Instant::now();
+    pipeline.started = true;
     // One request on its way, some spans taken and not framed, some in the shards.
     store(5);
     pipeline.unswept = true;

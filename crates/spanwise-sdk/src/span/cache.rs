@@ -31,6 +31,11 @@ pub(super) fn put(record: Box<Record>) {
     }
 }
 
+/// Makes the shared pool, so that no fork can copy it half made.
+pub(crate) fn warm_up() {
+    LazyLock::force(&SHARED);
+}
+
 /// The thread's front place is empty: a span is open already, or the thread is new.
 #[inline(never)]
 fn take_behind() -> Box<Record> {

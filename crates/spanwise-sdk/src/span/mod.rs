@@ -4,6 +4,7 @@ mod api;
 mod cache;
 mod record;
 
+pub(crate) use cache::warm_up;
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
 use record::{Record, State};
 use spanwise_wire::write::{EncodeValue, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkTarget, Value};
