@@ -6,7 +6,8 @@ mod support;
 
 use proptest::prelude::*;
 use spanwise_sampling::{
-    Change, Live, Offer, Parent, ParentBased, Quick, RateLimited, Sampler, TraceIdRatioBased,
+    Change, Intent, Live, Offer, Parent, ParentBased, Quick, RateLimited, Sample, Sampler,
+    TraceIdRatioBased,
 };
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use support::Virtual;
@@ -86,4 +87,29 @@ fn samplers_are_exchanged_under_way() {
     assert_eq!(live.quick(None), Quick::Drop);
     assert_eq!(live.to_string(), "AlwaysOffSampler");
     assert!(!live.decide(&Offer::root(1, "x", &host), |decision| decision.sampled));
+}
+
+/// A sampler whose drop sets another one, and then panics.
+#[test]
+fn the_drop_of_what_was_exchanged_may_come_back_and_panic() {
+    #[derive(Debug)]
+    struct Back(Live);
+    impl Sample for Back {
+        fn intent(&self, _: &Offer<'_>) -> Intent<'_> {
+            Intent::keep_uncounted()
+        }
+        fn description(&self) -> String {
+            "Back".to_owned()
+        }
+    }
+    impl Drop for Back {
+        fn drop(&mut self) {
+            self.0.set(Sampler::always_off());
+            panic!("on purpose");
+        }
+    }
+    let live = Live::new(Sampler::always_on());
+    live.set(Back(live.clone()));
+    live.set(Sampler::always_on());
+    assert_eq!(live.quick(None), Quick::Drop, "the drop came last");
 }

@@ -162,6 +162,64 @@ fn every_budget_sends_with_every_request_size_and_compression() {
     }
 }
 
+/// A span that fills its limit to the last bytes, under each budget: sent, never waited for in vain.
+#[test]
+fn the_largest_span_is_sent_with_every_budget_and_compression() {
+    for budget in [1 << 20, 3 << 20, 16 << 20] {
+        for compression in [Compression::None, Compression::Gzip] {
+            let bench = support::bench(|builder| {
+                builder
+                    .with_budget_bytes(budget)
+                    .with_compression(compression)
+                    .with_on_full(spanwise_sdk::OnFull::Wait(LONG))
+            });
+            let tracer = bench.spanwise.tracer("large");
+            for _ in 0..3 {
+                let mut span = tracer.root("large", SpanKind::Internal);
+                // As much as goes in, in ever smaller pieces.
+                let mut number = 0;
+                for len in [60_000, 5_000, 500, 50] {
+                    for _ in 0..31 {
+                        number += 1;
+                        span.attribute(&format!("{number}"), "n".repeat(len).as_str());
+                    }
+                }
+            }
+            let ledger = bench.spanwise.shutdown(LONG).unwrap().ledger;
+            settled(&ledger);
+            assert_eq!(ledger.exported, 3, "{budget} {compression}\n{ledger}");
+            assert_eq!(bench.collected.spans(), 3);
+        }
+    }
+}
+
+#[test]
+fn scopes_take_a_share_of_the_budget() {
+    let bench = support::bench(|builder| builder.with_budget_bytes(1 << 20));
+    for number in 0..100 {
+        let name = format!("{number:04000}");
+        let scope = InstrumentationScope::builder(name).build();
+        span(&bench.spanwise.tracer_with_scope(scope));
+    }
+    let ledger = bench.spanwise.ledger();
+    assert_eq!(spanwise_testkit::spans(&bench.finish()).count(), 100);
+    // 64 KiB of names of 4,000 bytes.
+    assert_eq!(ledger.note(spanwise_sdk::Note::ScopesOverLimit), 100 - 16);
+}
+
+#[test]
+fn headers_are_bounded() {
+    let error = builder().with_header("x", "y".repeat(20_000)).build().unwrap_err().to_string();
+    assert!(error.contains("with_header") && error.contains("16 KiB"), "{error}");
+    let list = format!("x={}", "y".repeat(20_000));
+    let error = Spanwise::builder()
+        .with_environment(move |name| (name == "OTEL_EXPORTER_OTLP_HEADERS").then(|| list.clone()))
+        .build()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("OTEL_EXPORTER_OTLP_HEADERS") && !error.contains("yyy"), "{error}");
+}
+
 #[test]
 fn a_resource_that_is_too_large_is_an_error_or_left_out() {
     let huge = "x".repeat(1 << 20);

@@ -170,6 +170,77 @@ fn a_handler_that_blocks_stops_no_export() {
     drop(door);
 }
 
+/// What it captured may block in its drop: not the thread that replaces the provider.
+#[test]
+fn a_handlers_drop_is_waited_for_by_nobody() {
+    struct Blocks(Arc<Mutex<()>>, Arc<AtomicUsize>);
+    impl Drop for Blocks {
+        fn drop(&mut self) {
+            drop(self.0.lock());
+            self.1.fetch_add(1, SeqCst);
+            panic_any(Bomb);
+        }
+    }
+    for disabled in [false, true] {
+        let (door, dropped) = (Arc::new(Mutex::new(())), Arc::new(AtomicUsize::new(0)));
+        let closed = door.lock().unwrap();
+        let held = Blocks(door.clone(), dropped.clone());
+        let spanwise = Spanwise::builder()
+            .with_environment(move |name| {
+                (disabled && name == "OTEL_SDK_DISABLED").then(|| "true".to_owned())
+            })
+            .with_diagnostics(move |_| drop(held.1.clone()))
+            .with_sink(|_: Bytes| ready(Outcome::Accepted { rejected: 0, message: None }))
+            .build()
+            .unwrap();
+        make(&spanwise, 10);
+        spanwise.shutdown(LONG).unwrap();
+        drop(spanwise);
+        assert_eq!(dropped.load(SeqCst), 0);
+        drop(closed);
+        let patience = Instant::now() + LONG;
+        while dropped.load(SeqCst) == 0 {
+            assert!(Instant::now() < patience, "the handler is dropped in the end");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// A sampler that replaces itself while it decides is its own last owner, and panics in its drop.
+#[test]
+fn a_sampler_exchanged_while_it_decides_costs_no_span() {
+    struct Exchanging(Arc<Mutex<Option<Spanwise>>>);
+    impl std::fmt::Debug for Exchanging {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Exchanging")
+        }
+    }
+    impl Sample for Exchanging {
+        fn intent(&self, _: &Offer<'_>) -> Intent<'_> {
+            let spanwise = self.0.lock().unwrap().take();
+            if let Some(spanwise) = spanwise {
+                spanwise.set_sampler(spanwise_sdk::sampling::Sampler::always_on());
+            }
+            Intent::keep_uncounted()
+        }
+        fn description(&self) -> String {
+            "Exchanging".to_owned()
+        }
+    }
+    impl Drop for Exchanging {
+        fn drop(&mut self) {
+            panic_any(Bomb);
+        }
+    }
+    let held = Arc::new(Mutex::new(None));
+    let bench = bench(|builder| builder.with_sampler(Exchanging(held.clone())));
+    *held.lock().unwrap() = Some(bench.spanwise.clone());
+    make(&bench.spanwise, 10);
+    let ledger = bench.spanwise.shutdown(LONG).unwrap().ledger;
+    settled(&ledger);
+    assert_eq!((ledger.created, ledger.exported), (10, 10));
+}
+
 #[test]
 fn reports_that_waited_for_a_slow_handler_are_shown_in_the_end() {
     let door = Arc::new(Mutex::new(()));
