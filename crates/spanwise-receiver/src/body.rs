@@ -12,6 +12,7 @@ use crate::answer::Protocol;
 use crate::budget::Charge;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
+use crate::watch::Watch;
 
 /// Reads `body` to its end: the message itself, or for gRPC its prefix and the message.
 ///
@@ -22,6 +23,7 @@ pub(crate) async fn collect<B>(
     protocol: Protocol,
     limits: &Limits,
     charge: &Charge,
+    toll: Option<&Watch>,
 ) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -35,7 +37,7 @@ where
     }
     let mut gathered = Gathered::default();
     let mut expected = declared;
-    let mut pace = Pace::new(limits);
+    let mut pace = Pace::new(limits, toll);
     loop {
         let data = select! {
             biased;
@@ -80,12 +82,12 @@ pub(crate) fn unframe(mut body: Bytes) -> Result<(bool, Bytes), Refusal> {
 
 /// Reads on past a refusal, keeping nothing: a client that is still writing would otherwise
 /// see a reset instead of the answer. Gives up on what is too long or too slow to wait for.
-pub(crate) async fn drain<B>(body: &mut B, limits: &Limits)
+pub(crate) async fn drain<B>(body: &mut B, limits: &Limits, toll: Option<&Watch>)
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut left = limits.body_bytes;
-    let mut pace = Pace::new(limits);
+    let mut pace = Pace::new(limits, toll);
     let reading = async {
         while let Ok(Some(data)) = pace.data(body).await {
             match left.checked_sub(data.len()) {
@@ -209,19 +211,23 @@ impl Gathered {
 }
 
 /// Cuts a body that trickles: whoever holds a connection and memory must use them.
-struct Pace {
+struct Pace<'a> {
+    /// Who pays for each piece: a body of chunks of a byte is a flood like any other.
+    toll: Option<&'a Watch>,
+    /// Pieces not paid for yet.
+    tiny: u32,
     window: Duration,
     least: u64,
     ends: Instant,
     came: u64,
 }
 
-impl Pace {
-    fn new(limits: &Limits) -> Self {
+impl<'a> Pace<'a> {
+    fn new(limits: &Limits, toll: Option<&'a Watch>) -> Self {
         // A window of no length would end before any byte could come.
         let window = limits.body_window.clamp(Duration::from_millis(1), FOREVER);
         let least = (window.as_secs_f64() * limits.body_rate as f64) as u64;
-        Self { window, least, ends: Instant::now() + window, came: 0 }
+        Self { toll, tiny: 0, window, least, ends: Instant::now() + window, came: 0 }
     }
 
     /// The next piece of data; `None` at the end of the body.
@@ -235,6 +241,16 @@ impl Pace {
                     // Trailers say nothing that we need.
                     let Ok(data) = frame.into_data() else { continue };
                     self.came += data.len() as u64;
+                    self.tiny += u32::from(data.len() < PIECE_WORTH);
+                    if let Some(toll) = self.toll
+                        && self.tiny == PIECES_A_TOKEN
+                    {
+                        self.tiny = 0;
+                        toll.spend(1);
+                        if toll.is_flooded() {
+                            return Err(Refusal::Slow);
+                        }
+                    }
                     return Ok(Some(data));
                 }
                 Ok(Some(Err(_))) => return Err(Refusal::Broken(CUT_SHORT)),
@@ -255,6 +271,9 @@ fn prefixed_len(bytes: &[u8]) -> Option<usize> {
     (u32::from_be_bytes([a, b, c, d]) as usize).checked_add(PREFIX)
 }
 
+/// Bytes of a piece of a body that costs nothing, and how many smaller ones cost a token.
+const PIECE_WORTH: usize = 64;
+const PIECES_A_TOKEN: u32 = 16;
 /// A gRPC message's flag and length.
 const PREFIX: usize = 5;
 /// Most that is reserved on a client's word alone; later four times what it has sent.
@@ -321,7 +340,7 @@ mod tests {
 
     async fn http(mut body: Script, limits: &Limits) -> Result<Bytes, Refusal> {
         let budget = Budget::new(limits.memory_bytes);
-        let collected = collect(&mut body, Protocol::Http, limits, &budget.charge()).await;
+        let collected = collect(&mut body, Protocol::Http, limits, &budget.charge(), None).await;
         assert_eq!(budget.used(), 0);
         collected
     }
@@ -403,8 +422,14 @@ mod tests {
         let limits = Limits::default().body_bytes(4);
         let grpc = |body: Script| async {
             let (mut body, budget) = (body, Budget::new(100));
-            collect(&mut body, Protocol::Grpc, &Limits::default().body_bytes(4), &budget.charge())
-                .await
+            collect(
+                &mut body,
+                Protocol::Grpc,
+                &Limits::default().body_bytes(4),
+                &budget.charge(),
+                None,
+            )
+            .await
         };
         assert_eq!(grpc(Script::of([b"\0\0\0\0\x04", b"ab", b"cd"])).await.map(|b| b.len()), Ok(9));
         let refused = Err(Refusal::TooLarge { limit: limits.body_bytes });

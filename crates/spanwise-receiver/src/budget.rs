@@ -93,7 +93,11 @@ impl Budget {
             (holder.is_connection && holder.evictable() && age >= patience.as_millis() as u64)
                 .then_some((age, holder))
         });
-        let Some((_, holder)) = useless.max_by_key(|(age, _)| *age) else { return false };
+        // Those in the middle of a request last.
+        let idle = |holder: &Arc<Holder>| Arc::strong_count(holder) <= IDLE_OWNERS;
+        let Some((_, holder)) = useless.max_by_key(|(age, holder)| (idle(holder), *age)) else {
+            return false;
+        };
         holder.evict();
         true
     }
@@ -124,15 +128,27 @@ impl Budget {
         let leaving = holders.values().filter(|holder| holder.evicted.load(Relaxed));
         coming += leaving.map(|holder| holder.bytes.load(Relaxed)).sum::<usize>();
         let mine = asking.weight(now);
-        while coming < more {
-            let slow = holders.values().filter_map(|holder| {
-                let age = now.saturating_sub(holder.since.load(Relaxed));
-                let weight = holder.weight(now);
-                (holder.evictable() && age >= SLOW.as_millis() as u64 && weight > mine)
-                    .then_some((weight, holder))
-            });
-            let Some((_, holder)) = slow.max_by_key(|(weight, _)| *weight) else { return false };
-            coming += holder.bytes.load(Relaxed);
+        let slow = holders.values().filter_map(|holder| {
+            let age = now.saturating_sub(holder.since.load(Relaxed));
+            let weight = holder.weight(now);
+            (holder.evictable() && age >= SLOW.as_millis() as u64 && weight > mine).then_some((
+                weight,
+                holder.bytes.load(Relaxed),
+                holder,
+            ))
+        });
+        let mut slow: Vec<_> = slow.collect();
+        // Nobody is thrown out for what would not suffice.
+        if more > self.limit || coming + slow.iter().map(|(_, held, _)| held).sum::<usize>() < more
+        {
+            return false;
+        }
+        slow.sort_unstable_by_key(|(weight, ..)| std::cmp::Reverse(*weight));
+        for (_, held, holder) in slow {
+            if coming >= more {
+                break;
+            }
+            coming += held;
             holder.evict();
         }
         true
@@ -322,6 +338,8 @@ impl Drop for Charge {
 const SLOW: Duration = Duration::from_millis(500);
 /// What an evicted holder gets to let go, while somebody waits.
 const EVICTION: Duration = Duration::from_millis(250);
+/// Of a connection between two requests: the table, and its own charge. Each request has one more.
+const IDLE_OWNERS: usize = 2;
 /// What a connection may be without a finished request before it makes room for a new one: the
 /// first time, and later.
 const UNPROVEN: Duration = Duration::from_secs(1);

@@ -10,16 +10,14 @@ mod error;
 mod frames;
 mod inflate;
 mod limits;
-mod place;
 mod receiver;
 mod refusal;
 mod reply;
 mod service;
-#[cfg(unix)]
-mod sigpipe;
 mod stats;
 mod status;
 mod stream;
+mod thread;
 mod watch;
 
 pub use answer::{Answer, Export, Protocol};

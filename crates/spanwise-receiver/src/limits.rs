@@ -60,7 +60,7 @@ limits! {
     /// Requests at once on one HTTP/2 connection. Default 100; 1 to 65,536.
     concurrent_streams: u32 = 100, 1..=1 << 16;
     /// Bytes of one request's headers. Default 16 KiB; 1 KiB to 1 MiB.
-    header_bytes: u32 = 16 << 10, 1 << 10..=1 << 20;
+    header_bytes: u32 = 16 << 10, 1 << 10..=128 << 10;
     /// HTTP/2 flow-control window of one stream, in bytes. Default 8 MiB: at the 64 KiB of the
     /// standard a client waits for us on every large request. 1 to 2³¹ - 1.
     stream_window: u32 = 8 << 20, 1..=(1 << 31) - 1;

@@ -18,9 +18,9 @@ use crate::body::FOREVER;
 use crate::collected::Collected;
 use crate::error::StartError;
 use crate::limits::Limits;
-use crate::place::{Place, belongs_to, prepare};
 use crate::service::Server;
 use crate::stats::Stats;
+use crate::thread::{ThreadRole, belongs_to, prepare, stay_untraced};
 
 /// A running OTLP server: HTTP/protobuf and gRPC on one port.
 ///
@@ -235,12 +235,13 @@ fn run(
     ready: &mpsc::SyncSender<std::io::Result<()>>,
 ) {
     let owner = number(&server);
-    prepare(Place::Server, owner);
+    prepare(ThreadRole::Server, owner);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("spanwise-handler")
         .max_blocking_threads(1)
-        .on_thread_start(move || prepare(Place::Handler, owner))
+        .on_thread_start(move || prepare(ThreadRole::Handler, owner))
+        .on_thread_unpark(stay_untraced)
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,

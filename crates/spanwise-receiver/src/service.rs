@@ -1,6 +1,5 @@
 //! What happens to one request.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -9,6 +8,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, Method, Request, Response, Version, request};
 use http_body::Body;
 use spanwise_wire::read::TraceRequest;
+use spanwise_worker::catch_panic;
+use tokio::select;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -65,18 +66,23 @@ impl Server {
             }
             (Ok(_), Some(refusal)) => Err(refusal),
             (Ok(_), None) => {
-                self.export(route.protocol, head.headers, &mut body, watch, &mut owed).await
+                let toll = (head.version < Version::HTTP_2).then_some(watch);
+                let place = place.as_ref().ok().and_then(Option::as_ref);
+                let request =
+                    Incoming { protocol: route.protocol, headers: head.headers, toll, place };
+                self.export(request, &mut body, watch, &mut owed).await
             }
         };
         let (delay, answer) = match answer {
             Ok(answer) => answer.settle(),
             Err(refusal) => {
                 if refusal == Refusal::Overloaded {
-                    // Ours to answer for, not the client's.
-                    watch.spend(-REQUEST_WORTH);
+                    // Ours to answer for, not the client's: it gets back what it paid, no more.
+                    watch.spend(-1);
                 }
                 if !waits && !body.is_end_stream() {
-                    body::drain(&mut body, &self.limits).await;
+                    let toll = (head.version < Version::HTTP_2).then_some(watch);
+                    body::drain(&mut body, &self.limits, toll).await;
                 }
                 refusal.answer().settle()
             }
@@ -95,8 +101,7 @@ impl Server {
 
     /// What a request holds beside its body, unless that is what every connection may.
     fn place(&self, headers: &HeaderMap, watch: &Watch) -> Result<Option<Charge>, Refusal> {
-        let names = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
-        let bytes = names.map(|bytes| 2 * bytes + HEADER_BYTES).sum::<usize>();
+        let bytes = held_by(headers);
         let stream = if watch.requests() > FREE_STREAMS { STREAM_BYTES } else { 0 };
         let bytes = bytes.saturating_sub(FREE_HEADER_BYTES) + stream;
         if bytes == 0 {
@@ -108,15 +113,12 @@ impl Server {
             place.ask_for(bytes);
             return Err(Refusal::Overloaded);
         }
-        // Evicting it would free nothing: its body has a charge of its own.
-        place.owe();
         Ok(Some(place))
     }
 
     async fn export<'a, B>(
         &self,
-        protocol: Protocol,
-        headers: HeaderMap,
+        request: Incoming<'_>,
         body: &mut B,
         watch: &'a Watch,
         owed: &mut Option<Owed<'a>>,
@@ -125,10 +127,23 @@ impl Server {
         B: Body<Data = Bytes> + Unpin,
     {
         let charge = watch.charge().request();
-        let message = match self.message(protocol, &headers, body, &charge).await {
+        // Headers that are charged are held while the body comes: who is slow with it gives way.
+        let evicted = async {
+            match request.place {
+                Some(place) => place.evicted().await,
+                None => std::future::pending().await,
+            }
+        };
+        let message = select! {
+            biased;
+            () = evicted => Err(Refusal::Overloaded),
+            message = self.message(&request, body, &charge) => message,
+        };
+        let is_evicted = || charge.is_evicted() || request.place.is_some_and(Charge::is_evicted);
+        let message = match message {
             Ok(message) => message,
             Err(refusal) => {
-                if charge.is_evicted() {
+                if is_evicted() {
                     self.counters.evicted_requests.fetch_add(1, Relaxed);
                 }
                 return Err(refusal);
@@ -136,11 +151,19 @@ impl Server {
         };
         let spans = TraceRequest::new(&message).count_spans().map_err(Refusal::Malformed)?;
         let bytes = message.len() as u64;
+        if let Handler::Users(_) = self.handler {
+            // It waits for the handler's thread, and outlives a client that goes.
+            charge.grow(EXPORT_BYTES + held_by(&request.headers)).await?;
+        }
         charge.owe();
+        if let Some(place) = request.place {
+            place.owe();
+        }
         *owed = Some(Owed::new(watch.charge()));
         if spans > 0 {
             watch.spend(-REQUEST_WORTH);
         }
+        let Incoming { protocol, headers, .. } = request;
         let answer = self.handle(Export { body: message, spans, protocol, headers }, charge).await;
         let taken = match innermost(&answer) {
             Answer::Accept => Some(spans),
@@ -160,14 +183,14 @@ impl Server {
     /// The export message as it was before framing and compression.
     async fn message<B>(
         &self,
-        protocol: Protocol,
-        headers: &HeaderMap,
+        request: &Incoming<'_>,
         body: &mut B,
         charge: &Charge,
     ) -> Result<Bytes, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
+        let Incoming { protocol, ref headers, toll, .. } = *request;
         let encoding = match protocol {
             Protocol::Http => Encoding::of(headers, CONTENT_ENCODING.as_str()),
             Protocol::Grpc => Encoding::of(headers, "grpc-encoding"),
@@ -176,7 +199,7 @@ impl Server {
         if protocol == Protocol::Http && encoding == Encoding::Unknown {
             return Err(Refusal::ContentEncoding);
         }
-        let message = body::collect(body, protocol, &self.limits, charge).await?;
+        let message = body::collect(body, protocol, &self.limits, charge, toll).await?;
         let (compressed, message) = match protocol {
             Protocol::Http => (encoding == Encoding::Gzip, message),
             Protocol::Grpc => body::unframe(message)?,
@@ -200,10 +223,9 @@ impl Server {
             Handler::Users(handler) => Arc::clone(handler),
         };
         let asking = move || {
-            let answer = catch_unwind(AssertUnwindSafe(|| handler(export)));
+            let answer = catch_panic(|| handler(export));
             drop(charge);
-            // What a panic carries is the handler's own, and may panic when it is dropped.
-            answer.map_err(std::mem::forget).ok()
+            answer.ok()
         };
         spawn_blocking(asking).await.ok().flatten().unwrap_or_else(|| Answer::Refuse {
             http_status: 500,
@@ -212,6 +234,22 @@ impl Server {
             retry_after: None,
         })
     }
+}
+
+/// A request whose body is still to come.
+struct Incoming<'a> {
+    protocol: Protocol,
+    headers: HeaderMap,
+    /// Who pays for each piece of an HTTP/1 body; frames of HTTP/2 are paid for where they are read.
+    toll: Option<&'a Watch>,
+    /// What its headers are charged to, if they are.
+    place: Option<&'a Charge>,
+}
+
+/// Bytes that headers take in memory.
+fn held_by(headers: &HeaderMap) -> usize {
+    let names = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    names.map(|bytes| 2 * bytes + HEADER_BYTES).sum()
 }
 
 /// An answer that a connection waits for, until it is dropped.
@@ -314,6 +352,8 @@ const STREAM_BYTES: usize = 12 << 10;
 /// Headers that are part of it too, and what each takes in a map.
 const FREE_HEADER_BYTES: usize = 4 << 10;
 const HEADER_BYTES: usize = 256;
+/// What an export that waits for the handler takes besides its message and headers.
+const EXPORT_BYTES: usize = 2 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -186,6 +186,23 @@ async fn a_body_in_chunks_of_one_byte_is_a_body() {
     assert_eq!(collected.bodies(), [&bytes[..]]);
 }
 
+/// The same without an end.
+#[test]
+fn chunks_of_one_byte_without_end_are_closed() {
+    let (receiver, _) = Receiver::collecting().unwrap();
+    let mut stream = std::net::TcpStream::connect(receiver.address()).unwrap();
+    stream.write_all(head("transfer-encoding: chunked\r\n\r\n").as_bytes()).unwrap();
+    let chunks = b"1\r\nx\r\n".repeat(1000);
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while stream.write_all(&chunks).is_ok() {
+        assert!(std::time::Instant::now() < patience, "nobody closes it");
+    }
+    while receiver.stats().flood_connections == 0 {
+        assert!(std::time::Instant::now() < patience, "closed, and not counted");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn lengths_that_two_servers_could_read_differently_are_refused() {
     let (receiver, collected) = Receiver::collecting().unwrap();
