@@ -32,7 +32,16 @@ fn run(args: &[String]) -> Result<(), String> {
         }
         Err(reason) => return Err(format!("{reason}, or pass --allow-skip")),
     };
-    for (name, arguments) in steps(&options.packages, &crates_with_hostile_tests()) {
+    let hostile = crates_with_hostile_tests();
+    let known = |name: &&String| UNSAFE.contains(&name.as_str()) || hostile.contains(name);
+    if let Some(unknown) = options.packages.iter().find(|name| !known(name)) {
+        return Err(format!(
+            "{unknown:?} has no unsafe code and no hostile tests; there are: {}, {}",
+            UNSAFE.join(", "),
+            hostile.join(", ")
+        ));
+    }
+    for (name, arguments) in steps(&options.packages, &hostile) {
         let target = format!("target/sanitize/{}", options.sanitizer.flag());
         let mut step = Step::rustup(name, TOOLCHAIN, &format!("test --target {host} {arguments}"))
             .env("CARGO_TARGET_DIR", &root().join(target).to_string_lossy());

@@ -292,13 +292,14 @@ impl Pipeline {
     fn make_room(&mut self, now: Instant) {
         let budget = self.core.budget().clone();
         let Reserve { flowing, stalled } = self.config.reserve;
-        let busy = self.in_flight.len() > 0;
-        let reserve = if busy && now >= self.progress + STALLED_AFTER { stalled } else { flowing };
+        let is_stalled = self.in_flight.len() > 0 && now >= self.progress + STALLED_AFTER;
+        let reserve = if is_stalled { stalled } else { flowing };
         if budget.reserve() != reserve {
             budget.set_reserve(reserve);
         }
-        // Not only when spans are refused: those that come meanwhile would be lost.
-        if self.blocked && budget.charged() > budget.limit() / 2 {
+        // Not only when spans are refused: those that come meanwhile would be lost. And not while
+        // requests flow: a chunk that was compacted is not used again, which costs page faults.
+        if self.blocked && is_stalled && budget.charged() > budget.limit() / 2 {
             self.backlog.compact();
         }
         if !self.core.is_starved() || now < self.next_room {
@@ -307,16 +308,17 @@ impl Pipeline {
         // From here on a refusal notifies again.
         self.core.set_fed();
         let charged = budget.charged();
-        if self.blocked || self.core.shards.ready() == 0 {
+        let is_empty = self.core.shards.ready() == 0 && self.backlog.is_empty();
+        if is_stalled || is_empty {
             // What keeps spans out may sit in open chunks.
             let mut taken = Vec::new();
             self.core.shards.sweep(&mut taken);
             self.backlog.extend(taken);
         }
-        if self.blocked {
-            self.backlog.compact();
-        } else {
+        if !self.blocked {
             self.send(now);
+        } else if is_stalled {
+            self.backlog.compact();
         }
         if budget.charged() >= charged {
             self.next_room = now + ROOM_AGAIN_AFTER;
@@ -455,7 +457,7 @@ const KEEP_IDLE_CHUNKS: usize = 4;
 /// How soon spans are made room for again after a pass that freed nothing.
 const ROOM_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// How long no request may be accepted before memory that is reserved for them goes to spans.
-const STALLED_AFTER: Duration = Duration::from_secs(1);
+const STALLED_AFTER: Duration = Duration::from_millis(500);
 /// Tries to get into every slot at the very end.
 const LAST_SWEEPS: usize = 1000;
 

@@ -198,7 +198,8 @@ impl Handle {
         // The worker keeps the deadline itself and then says so; this wait is the second line.
         let answer = waiter.wait_until(deadline(until, GRACE));
         // What was lost is reported by now, unless the handler is slow.
-        self.reporter.flush(timeout.saturating_sub(started.elapsed()).min(LAST_WORDS));
+        self.reporter
+            .flush(timeout.saturating_sub(started.elapsed()).clamp(THREAD_EXIT, LAST_WORDS));
         match answer {
             Some(true) => Ok(report()),
             Some(false) => Err(FlushError::Timeout(Box::new(report()))),

@@ -24,7 +24,7 @@ pub struct Report {
 pub enum FlushError {
     /// The deadline passed first. After a shutdown the rest is counted as `shutdown_deadline`, or as
     /// `ambiguous_shutdown` if its request had left; after a flush it is still on its way.
-    #[error("not done after {:?}: {} spans in flight", .0.elapsed, .0.ledger.in_flight)]
+    #[error("not done after {:?}: {} spans lost, {} in flight", .0.elapsed, .0.dropped, .0.ledger.in_flight)]
     Timeout(Box<Report>),
     /// The provider was shut down before.
     #[error("the provider is shut down")]
@@ -34,7 +34,9 @@ pub enum FlushError {
     #[error("called on the worker thread, which cannot wait for itself")]
     OnWorkerThread,
     /// The worker thread is gone: it panicked, or the process was forked.
-    #[error("the worker thread is gone")]
+    #[error(
+        "the worker thread is gone: it died, or this is a forked child, which needs a provider of its own"
+    )]
     WorkerGone,
 }
 

@@ -392,7 +392,11 @@ impl Builder {
         environment: &Environment,
         most: usize,
     ) -> Result<SpanLimits, BuildError> {
-        if let Some(limits) = self.limits {
+        if let Some(mut limits) = self.limits {
+            if limits.span_bytes == SpanLimits::default().span_bytes {
+                // Not set: as much of it as this budget and request size have room for.
+                limits.span_bytes = limits.span_bytes.min(most);
+            }
             if !(MIN_SPAN_BYTES..=most).contains(&limits.span_bytes) {
                 return Err(BuildError::setting(
                     "SpanLimits::span_bytes",

@@ -224,7 +224,9 @@ pub(crate) fn sanitize(text: &str) -> String {
 /// The default: a line on standard error, and no complaint when there is none.
 pub(crate) fn to_stderr() -> Handler {
     Arc::new(|diagnostic| {
-        let _ = writeln!(std::io::stderr(), "spanwise: {diagnostic}");
+        // In one write: lines of several writers do not mix.
+        let line = format!("spanwise: {diagnostic}\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
     })
 }
 

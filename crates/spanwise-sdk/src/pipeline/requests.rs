@@ -35,7 +35,8 @@ impl RequestBuffers {
 
     /// A buffer of `bytes` bytes, if the budget has them.
     pub(super) fn take(&self, bytes: usize) -> Option<RequestMemory> {
-        if bytes <= self.usual && bytes > self.usual / 8 * 7 {
+        // Whole chunks fill a request to a chunk or two.
+        if bytes <= self.usual && bytes > self.usual / 4 * 3 {
             if let Some(cached) = self.cached.try_lend_owned() {
                 return Some(RequestMemory::Cached(cached));
             }
