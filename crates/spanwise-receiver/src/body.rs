@@ -23,7 +23,7 @@ pub(crate) async fn collect<B>(
     protocol: Protocol,
     limits: &Limits,
     charge: &Charge,
-    toll: Option<&Watch>,
+    watch: &Watch,
 ) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -37,7 +37,7 @@ where
     }
     let mut gathered = Gathered::default();
     let mut expected = declared;
-    let mut pace = Pace::new(limits, toll);
+    let mut pace = Pace::new(limits, charge, watch);
     loop {
         let data = select! {
             biased;
@@ -82,12 +82,12 @@ pub(crate) fn unframe(mut body: Bytes) -> Result<(bool, Bytes), Refusal> {
 
 /// Reads on past a refusal, keeping nothing: a client that is still writing would otherwise
 /// see a reset instead of the answer. Gives up on what is too long or too slow to wait for.
-pub(crate) async fn drain<B>(body: &mut B, limits: &Limits, toll: Option<&Watch>)
+pub(crate) async fn drain<B>(body: &mut B, limits: &Limits, charge: &Charge, watch: &Watch)
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut left = limits.body_bytes;
-    let mut pace = Pace::new(limits, toll);
+    let mut pace = Pace::new(limits, charge, watch);
     let reading = async {
         while let Ok(Some(data)) = pace.data(body).await {
             match left.checked_sub(data.len()) {
@@ -212,10 +212,8 @@ impl Gathered {
 
 /// Cuts a body that trickles: whoever holds a connection and memory must use them.
 struct Pace<'a> {
-    /// Who pays for each piece: a body of chunks of a byte is a flood like any other.
-    toll: Option<&'a Watch>,
-    /// Pieces not paid for yet.
-    tiny: u32,
+    charge: &'a Charge,
+    watch: &'a Watch,
     window: Duration,
     least: u64,
     ends: Instant,
@@ -223,11 +221,11 @@ struct Pace<'a> {
 }
 
 impl<'a> Pace<'a> {
-    fn new(limits: &Limits, toll: Option<&'a Watch>) -> Self {
+    fn new(limits: &Limits, charge: &'a Charge, watch: &'a Watch) -> Self {
         // A window of no length would end before any byte could come.
         let window = limits.body_window.clamp(Duration::from_millis(1), FOREVER);
         let least = (window.as_secs_f64() * limits.body_rate as f64) as u64;
-        Self { toll, tiny: 0, window, least, ends: Instant::now() + window, came: 0 }
+        Self { charge, watch, window, least, ends: Instant::now() + window, came: 0 }
     }
 
     /// The next piece of data; `None` at the end of the body.
@@ -241,16 +239,8 @@ impl<'a> Pace<'a> {
                     // Trailers say nothing that we need.
                     let Ok(data) = frame.into_data() else { continue };
                     self.came += data.len() as u64;
-                    self.tiny += u32::from(data.len() < PIECE_WORTH);
-                    if let Some(toll) = self.toll
-                        && self.tiny == PIECES_A_TOKEN
-                    {
-                        self.tiny = 0;
-                        toll.spend(1);
-                        if toll.is_flooded() {
-                            return Err(Refusal::Slow);
-                        }
-                    }
+                    self.charge.arrive(data.len());
+                    self.watch.piece(data.len());
                     return Ok(Some(data));
                 }
                 Ok(Some(Err(_))) => return Err(Refusal::Broken(CUT_SHORT)),
@@ -271,9 +261,6 @@ fn prefixed_len(bytes: &[u8]) -> Option<usize> {
     (u32::from_be_bytes([a, b, c, d]) as usize).checked_add(PREFIX)
 }
 
-/// Bytes of a piece of a body that costs nothing, and how many smaller ones cost a token.
-const PIECE_WORTH: usize = 64;
-const PIECES_A_TOKEN: u32 = 16;
 /// A gRPC message's flag and length.
 const PREFIX: usize = 5;
 /// Most that is reserved on a client's word alone; later four times what it has sent.
@@ -294,6 +281,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::convert::Infallible;
     use std::pin::Pin;
+    use std::sync::Arc;
     use std::task::{Context, Poll};
     use tokio::time::{Sleep, sleep};
 
@@ -338,9 +326,15 @@ mod tests {
         }
     }
 
+    fn watch(budget: &Arc<Budget>) -> Arc<Watch> {
+        Watch::new(false, budget.connection())
+    }
+
     async fn http(mut body: Script, limits: &Limits) -> Result<Bytes, Refusal> {
         let budget = Budget::new(limits.memory_bytes);
-        let collected = collect(&mut body, Protocol::Http, limits, &budget.charge(), None).await;
+        let (charge, watch) = (budget.charge(), watch(&budget));
+        let collected = collect(&mut body, Protocol::Http, limits, &charge, &watch).await;
+        drop(charge);
         assert_eq!(budget.used(), 0);
         collected
     }
@@ -422,14 +416,8 @@ mod tests {
         let limits = Limits::default().body_bytes(4);
         let grpc = |body: Script| async {
             let (mut body, budget) = (body, Budget::new(100));
-            collect(
-                &mut body,
-                Protocol::Grpc,
-                &Limits::default().body_bytes(4),
-                &budget.charge(),
-                None,
-            )
-            .await
+            let (limits, watch) = (Limits::default().body_bytes(4), watch(&budget));
+            collect(&mut body, Protocol::Grpc, &limits, &budget.charge(), &watch).await
         };
         assert_eq!(grpc(Script::of([b"\0\0\0\0\x04", b"ab", b"cd"])).await.map(|b| b.len()), Ok(9));
         let refused = Err(Refusal::TooLarge { limit: limits.body_bytes });

@@ -1,5 +1,6 @@
 //! Bytes that clients make the receiver hold, charged before they are allocated.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -47,6 +48,21 @@ struct Holder {
     /// nothing is read.
     waiting: AtomicUsize,
     reader: Mutex<Option<Waker>>,
+    /// Requests of a connection.
+    open: AtomicUsize,
+    /// Bytes of bodies that came; of a connection, since the last answer.
+    arrived: AtomicUsize,
+}
+
+/// What a connection is used for, the most dispensable first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Use {
+    /// It never had an answer, and has no request.
+    Never,
+    /// It had one.
+    Once,
+    /// A request is on its way, so fast.
+    Now(u64),
 }
 
 impl Budget {
@@ -82,27 +98,33 @@ impl Budget {
         self.holder(None, true)
     }
 
-    /// Evicts the connection that has been of no use for the longest time; `false` if there is
-    /// none that others should have to make room for.
+    /// Evicts a connection that has been of no use for long; `false` if there is none that others
+    /// should have to make room for. First goes the one that has had no request for the longest
+    /// time, if it never had an answer, then if it had; then whose bodies came the slowest.
     pub fn evict_connection(&self) -> bool {
         let now = self.now();
         let holders = self.holders();
         let useless = holders.values().filter_map(|holder| {
             let age = now.saturating_sub(holder.since.load(Relaxed));
             let patience = if holder.served.load(Relaxed) { RESTING } else { UNPROVEN };
+            let use_of_it = match (holder.open.load(Relaxed) > 0, holder.served.load(Relaxed)) {
+                (false, false) => Use::Never,
+                (false, true) => Use::Once,
+                // Bytes a day: a rate that tells slow ones apart.
+                (true, _) => Use::Now(holder.arrived.load(Relaxed) as u64 * DAY / age.max(1)),
+            };
             (holder.is_connection && holder.evictable() && age >= patience.as_millis() as u64)
-                .then_some((age, holder))
+                .then_some(((use_of_it, Reverse(age)), holder))
         });
-        // Those in the middle of a request last.
-        let idle = |holder: &Arc<Holder>| Arc::strong_count(holder) <= IDLE_OWNERS;
-        let Some((_, holder)) = useless.max_by_key(|(age, holder)| (idle(holder), *age)) else {
-            return false;
-        };
+        let Some((_, holder)) = useless.min_by_key(|(order, _)| *order) else { return false };
         holder.evict();
         true
     }
 
     fn holder(self: &Arc<Self>, connection: Option<Arc<Holder>>, is_connection: bool) -> Charge {
+        if let Some(connection) = &connection {
+            connection.open.fetch_add(1, Relaxed);
+        }
         let holder = Arc::new(Holder {
             is_connection,
             bytes: AtomicUsize::new(0),
@@ -113,42 +135,49 @@ impl Budget {
             notice: Notify::new(),
             waiting: AtomicUsize::new(0),
             reader: Mutex::new(None),
+            open: AtomicUsize::new(0),
+            arrived: AtomicUsize::new(0),
         });
         let key = self.next.fetch_add(1, Relaxed);
         self.holders().insert(key, Arc::clone(&holder));
         Charge { budget: Arc::clone(self), key, holder, connection }
     }
 
-    /// Evicts until `more` bytes are on their way back; `false` if nobody is slow enough, or if
-    /// `asking` is the slowest itself.
+    /// Evicts until `more` bytes are on their way back; `false`, and nobody evicted, if those who
+    /// are slow enough and slower than `asking` do not hold as much.
     fn make_room(&self, more: usize, asking: &Holder) -> bool {
+        if more > self.limit {
+            return false;
+        }
         let now = self.now();
         let holders = self.holders();
         let mut coming = self.limit.saturating_sub(self.used());
-        let leaving = holders.values().filter(|holder| holder.evicted.load(Relaxed));
+        // What was evicted and is answered by now keeps the rest until the answer is out.
+        let leaving = holders
+            .values()
+            .filter(|holder| holder.evicted.load(Relaxed) && holder.owed.load(Relaxed) == 0);
         coming += leaving.map(|holder| holder.bytes.load(Relaxed)).sum::<usize>();
         let mine = asking.weight(now);
+        if coming >= more {
+            return true;
+        }
         let slow = holders.values().filter_map(|holder| {
             let age = now.saturating_sub(holder.since.load(Relaxed));
             let weight = holder.weight(now);
-            (holder.evictable() && age >= SLOW.as_millis() as u64 && weight > mine).then_some((
-                weight,
-                holder.bytes.load(Relaxed),
-                holder,
-            ))
+            (holder.evictable() && age >= SLOW.as_millis() as u64 && weight > mine)
+                .then_some((weight, holder))
         });
         let mut slow: Vec<_> = slow.collect();
-        // Nobody is thrown out for what would not suffice.
-        if more > self.limit || coming + slow.iter().map(|(_, held, _)| held).sum::<usize>() < more
-        {
+        let held = slow.iter().map(|(_, holder)| holder.bytes.load(Relaxed)).sum::<usize>();
+        if coming.saturating_add(held) < more {
             return false;
         }
-        slow.sort_unstable_by_key(|(weight, ..)| std::cmp::Reverse(*weight));
-        for (_, held, holder) in slow {
+        slow.sort_unstable_by_key(|(weight, _)| Reverse(*weight));
+        for (_, holder) in slow {
             if coming >= more {
                 break;
             }
-            coming += held;
+            coming += holder.bytes.load(Relaxed);
             holder.evict();
         }
         true
@@ -272,6 +301,39 @@ impl Charge {
         taken
     }
 
+    /// Gives back all but `left` bytes of a request.
+    pub fn shrink_to(&self, left: usize) {
+        let bytes = self.holder.bytes.load(Relaxed);
+        let less = bytes.saturating_sub(left);
+        if less > 0 {
+            self.holder.bytes.fetch_sub(less, Relaxed);
+            self.budget.used.fetch_sub(less, Relaxed);
+            self.budget.freed.notify_waiters();
+        }
+    }
+
+    /// Moves all but `left` bytes of a request to a charge of their own.
+    pub fn split(&self, left: usize) -> Charge {
+        let moved = self.holder.bytes.load(Relaxed).saturating_sub(left);
+        let charge = self.budget.holder(self.connection.clone(), false);
+        self.holder.bytes.fetch_sub(moved, Relaxed);
+        charge.holder.bytes.fetch_add(moved, Relaxed);
+        charge
+    }
+
+    /// Notes that `bytes` of a request's body came.
+    pub fn arrive(&self, bytes: usize) {
+        self.holder.arrived.fetch_add(bytes, Relaxed);
+        if let Some(connection) = &self.connection {
+            connection.arrived.fetch_add(bytes, Relaxed);
+        }
+    }
+
+    /// Whether any of a request's body came.
+    pub fn has_arrived(&self) -> bool {
+        self.holder.arrived.load(Relaxed) > 0
+    }
+
     /// Takes `more` bytes of which some are only expected, as long as a quarter of the budget
     /// suffices for everybody.
     pub fn try_grow_early(&self, more: usize) -> bool {
@@ -315,6 +377,7 @@ impl Charge {
     pub fn settle(&self) {
         self.holder.since.store(self.budget.now(), Relaxed);
         self.holder.served.store(true, Relaxed);
+        self.holder.arrived.store(0, Relaxed);
         self.holder.owed.fetch_sub(1, Relaxed);
     }
 }
@@ -328,6 +391,9 @@ impl Drop for Charge {
         }
         self.budget.used.fetch_sub(bytes, Relaxed);
         self.budget.holders().remove(&self.key);
+        if let Some(connection) = &self.connection {
+            connection.open.fetch_sub(1, Relaxed);
+        }
         if bytes > 0 {
             self.budget.freed.notify_waiters();
         }
@@ -338,12 +404,12 @@ impl Drop for Charge {
 const SLOW: Duration = Duration::from_millis(500);
 /// What an evicted holder gets to let go, while somebody waits.
 const EVICTION: Duration = Duration::from_millis(250);
-/// Of a connection between two requests: the table, and its own charge. Each request has one more.
-const IDLE_OWNERS: usize = 2;
 /// What a connection may be without a finished request before it makes room for a new one: the
 /// first time, and later.
 const UNPROVEN: Duration = Duration::from_secs(1);
 const RESTING: Duration = Duration::from_secs(5);
+/// In milliseconds.
+const DAY: u64 = 24 * 3600 * 1000;
 
 #[cfg(test)]
 mod tests {
@@ -429,5 +495,23 @@ mod tests {
         assert!(!budget.evict_connection());
         advance(RESTING).await;
         assert!(budget.evict_connection() && proven.is_evicted());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_with_a_body_on_its_way_go_last_and_the_slowest_of_them_first() {
+        let budget = Budget::new(0);
+        let [fast, slow, silent, proven] = std::array::from_fn(|_| budget.connection());
+        let requests = [fast.request(), slow.request(), silent.request()];
+        requests[0].arrive(2000);
+        requests[1].arrive(1000);
+        proven.owe();
+        proven.settle();
+        advance(RESTING).await;
+        let idle = budget.connection();
+        advance(UNPROVEN).await;
+        for next in [&idle, &proven, &silent, &slow, &fast] {
+            assert!(!next.is_evicted() && budget.evict_connection() && next.is_evicted());
+        }
+        assert!(!budget.evict_connection());
     }
 }

@@ -29,7 +29,8 @@ struct Kept {
 }
 
 impl Collected {
-    /// An empty collection that refuses what would bring it above `max_bytes` bytes of bodies.
+    /// An empty collection that refuses what would bring it above `max_bytes` bytes of bodies;
+    /// each takes 64 bytes beside its own, an empty one too.
     pub fn new(max_bytes: usize) -> Self {
         let kept = Mutex::new(Kept::default());
         Self { shared: Arc::new(Shared { max_bytes, kept, more: Condvar::new() }) }
@@ -77,7 +78,7 @@ impl Collected {
 
     fn keep(&self, export: Export) -> Answer {
         let mut kept = self.kept();
-        let bytes = kept.bytes.saturating_add(export.body.len());
+        let bytes = kept.bytes.saturating_add(export.body.len()).saturating_add(BODY_BYTES);
         if bytes > self.shared.max_bytes {
             // Not an overload: coming back will not help, and a test should see it.
             return Answer::Refuse {
@@ -112,6 +113,9 @@ impl fmt::Debug for Collected {
     }
 }
 
+/// A body's place in the list, and what the allocator keeps beside it.
+const BODY_BYTES: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,7 +128,7 @@ mod tests {
 
     #[test]
     fn keeps_up_to_its_limit_and_refuses_beyond() {
-        let collected = Collected::new(10);
+        let collected = Collected::new(10 + 2 * BODY_BYTES);
         let handler = collected.handler();
         assert_eq!(handler(export(6, 2)), Answer::Accept);
         assert!(matches!(handler(export(5, 1)), Answer::Refuse { .. }));

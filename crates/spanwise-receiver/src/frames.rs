@@ -18,7 +18,7 @@ pub(crate) struct Frames {
 pub(crate) struct Tally {
     /// Frames that began; a request counts as eight.
     pub frames: usize,
-    /// What they cost, less what their data is worth.
+    /// What they cost. Data pays for its own frame and for no other.
     pub cost: i64,
 }
 
@@ -71,7 +71,7 @@ impl Frames {
                 // Padding is worth nothing, and may be all but a byte of the first 256.
                 let data = if flags & PADDED == 0 { len } else { len.saturating_sub(256) };
                 let is_idle = data == 0 && flags & END_STREAM == 0;
-                return Some(if is_idle { IDLE_DATA } else { 1 - (data / WORTH) as i64 });
+                return Some(if is_idle { IDLE_DATA } else { i64::from(data < WORTH) });
             }
             HEADERS => {
                 self.last_stream = u32::from_be_bytes([d, e, f, g]) & (u32::MAX >> 1);
@@ -153,7 +153,8 @@ mod tests {
             ("settings", vec![frame(4, 0, 0, 0), frame(4, 0, 0, 6400)], Some((2, 102))),
             ("empty data", vec![frame(0, 0, 1, 0); 3], Some((3, 15))),
             ("an end of data", vec![frame(0, 1, 1, 0)], Some((1, 1))),
-            ("data", vec![frame(0, 1, 1, 6400)], Some((1, -99))),
+            ("data", vec![frame(0, 1, 1, 64), frame(0, 1, 1, 6400)], Some((2, 0))),
+            ("little data", vec![frame(0, 1, 1, 63)], Some((1, 1))),
             ("padding", vec![frame(0, 8, 1, 256)], Some((1, 5))),
             ("unknown", vec![frame(99, 0, 1, 640)], Some((1, 11))),
             ("a head", vec![frame(1, 4, 1, 100), frame(1, 4, 3, 100)], Some((16, 2))),

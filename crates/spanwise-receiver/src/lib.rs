@@ -6,6 +6,7 @@ mod body;
 mod budget;
 mod collected;
 mod connection;
+mod count;
 mod error;
 mod frames;
 mod inflate;

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::error::StartError;
+use crate::stream::READ_BUFFER;
 
 macro_rules! limits {
     ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr, $range:expr;)+) => {
@@ -50,17 +51,18 @@ limits! {
     /// at most `isize::MAX`.
     body_bytes: usize = 16 << 20, 0..=isize::MAX as usize;
     /// Bytes of everything that clients make the receiver hold: request bodies, compressed and
-    /// inflated, read buffers beyond 8 KiB a connection, and large headers. At most half of it
-    /// is read buffers. On top come up to 128 KiB a connection, and one body while a growing one
+    /// inflated, read buffers beyond 8 KiB a connection, large headers, and for an export that
+    /// waits for a handler all of its headers and 2 KiB. At most half of it is read buffers. On top come up to 128 KiB a connection, and one body while a growing one
     /// is moved. Default 64 MiB: four of the largest bodies; at most `isize::MAX`.
     memory_bytes: usize = 64 << 20, 0..=isize::MAX as usize;
-    /// Open connections. One more takes the place of the one that has been of no use for the
-    /// longest time, or is closed at once. Default 256; 1 to 65,536.
+    /// Open connections. One more takes the place of one that has been of no use for long, or is
+    /// closed at once: without a request before with one, and the slowest first. Default 256; 1 to 65,536.
     connections: usize = 256, 1..=1 << 16;
     /// Requests at once on one HTTP/2 connection. Default 100; 1 to 65,536.
     concurrent_streams: u32 = 100, 1..=1 << 16;
-    /// Bytes of one request's headers. Default 16 KiB; 1 KiB to 1 MiB.
-    header_bytes: u32 = 16 << 10, 1 << 10..=128 << 10;
+    /// Bytes of one request's headers. Default 16 KiB; 1 KiB to 128 KiB, which is what one
+    /// connection may hold of them beside all others.
+    header_bytes: u32 = 16 << 10, 1 << 10..=READ_BUFFER as u32;
     /// HTTP/2 flow-control window of one stream, in bytes. Default 8 MiB: at the 64 KiB of the
     /// standard a client waits for us on every large request. 1 to 2³¹ - 1.
     stream_window: u32 = 8 << 20, 1..=(1 << 31) - 1;

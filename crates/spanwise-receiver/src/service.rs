@@ -5,11 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
-use http::{HeaderMap, Method, Request, Response, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, request};
 use http_body::Body;
-use spanwise_wire::read::TraceRequest;
 use spanwise_worker::catch_panic;
-use tokio::select;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -17,6 +15,7 @@ use tokio::time::sleep;
 use crate::answer::{Answer, Export, Handler, Protocol};
 use crate::body;
 use crate::budget::{Budget, Charge};
+use crate::count::count_spans;
 use crate::inflate::gunzip;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
@@ -54,35 +53,40 @@ impl Server {
         self.counters.requests.fetch_add(1, Relaxed);
         let (head, mut body) = request.into_parts();
         let route = Route::of(&head);
+        let headers = head.headers;
         // Such a client sends its body only when asked to, and reading on would be asking.
-        let mut waits = head.headers.contains_key(EXPECT);
+        let mut waits = headers.contains_key(EXPECT);
         let mut owed = None;
-        let place = self.place(&head.headers, watch);
-        let answer = match (&place, route.refused) {
+        let place = Place::of(&headers, watch);
+        let answer = match (place.take(), route.refused) {
             (Err(refusal), _) => {
                 // There is no memory to wait with.
                 waits = true;
-                Err(*refusal)
+                drop(headers);
+                Err(refusal)
             }
-            (Ok(_), Some(refusal)) => Err(refusal),
-            (Ok(_), None) => {
-                let toll = (head.version < Version::HTTP_2).then_some(watch);
-                let place = place.as_ref().ok().and_then(Option::as_ref);
-                let request =
-                    Incoming { protocol: route.protocol, headers: head.headers, toll, place };
-                self.export(request, &mut body, watch, &mut owed).await
+            (Ok(()), Some(refusal)) => {
+                drop(headers);
+                Err(refusal)
+            }
+            (Ok(()), None) => {
+                self.export(route.protocol, headers, &mut body, watch, &mut owed, &place).await
             }
         };
+        // Headers and body are gone. The rest stays until the answer is out, and evicting it
+        // would free nothing.
+        let charge = &place.charge;
+        charge.shrink_to(place.stream);
+        charge.owe();
         let (delay, answer) = match answer {
             Ok(answer) => answer.settle(),
             Err(refusal) => {
-                if refusal == Refusal::Overloaded {
-                    // Ours to answer for, not the client's: it gets back what it paid, no more.
-                    watch.spend(-1);
-                }
                 if !waits && !body.is_end_stream() {
-                    let toll = (head.version < Version::HTTP_2).then_some(watch);
-                    body::drain(&mut body, &self.limits, toll).await;
+                    body::drain(&mut body, &self.limits, charge, watch).await;
+                }
+                if refusal == Refusal::Overloaded && charge.has_arrived() {
+                    // Ours to answer for, not the client's: it gets back what it paid.
+                    watch.spend(-1);
                 }
                 refusal.answer().settle()
             }
@@ -95,76 +99,45 @@ impl Server {
         }
         drop(owed);
         let mut response = Reply::to(route.protocol, answer);
-        response.body_mut().hold(place.ok().flatten());
+        response.body_mut().hold((place.stream > 0).then_some(place.charge));
         response
-    }
-
-    /// What a request holds beside its body, unless that is what every connection may.
-    fn place(&self, headers: &HeaderMap, watch: &Watch) -> Result<Option<Charge>, Refusal> {
-        let bytes = held_by(headers);
-        let stream = if watch.requests() > FREE_STREAMS { STREAM_BYTES } else { 0 };
-        let bytes = bytes.saturating_sub(FREE_HEADER_BYTES) + stream;
-        if bytes == 0 {
-            return Ok(None);
-        }
-        let place = watch.charge().request();
-        // It is there already: while it waited for memory it would take it.
-        if !place.try_grow(bytes) {
-            place.ask_for(bytes);
-            return Err(Refusal::Overloaded);
-        }
-        Ok(Some(place))
     }
 
     async fn export<'a, B>(
         &self,
-        request: Incoming<'_>,
+        protocol: Protocol,
+        mut headers: HeaderMap,
         body: &mut B,
         watch: &'a Watch,
         owed: &mut Option<Owed<'a>>,
+        place: &Place,
     ) -> Result<Answer, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let charge = watch.charge().request();
-        // Headers that are charged are held while the body comes: who is slow with it gives way.
-        let evicted = async {
-            match request.place {
-                Some(place) => place.evicted().await,
-                None => std::future::pending().await,
-            }
-        };
-        let message = select! {
-            biased;
-            () = evicted => Err(Refusal::Overloaded),
-            message = self.message(&request, body, &charge) => message,
-        };
-        let is_evicted = || charge.is_evicted() || request.place.is_some_and(Charge::is_evicted);
-        let message = match message {
-            Ok(message) => message,
+        let received = self.receive(protocol, &headers, body, watch, place).await;
+        let (message, spans) = match received {
+            Ok(received) => received,
             Err(refusal) => {
-                if is_evicted() {
+                if place.charge.is_evicted() {
                     self.counters.evicted_requests.fetch_add(1, Relaxed);
                 }
                 return Err(refusal);
             }
         };
-        let spans = TraceRequest::new(&message).count_spans().map_err(Refusal::Malformed)?;
         let bytes = message.len() as u64;
         if let Handler::Users(_) = self.handler {
-            // It waits for the handler's thread, and outlives a client that goes.
-            charge.grow(EXPORT_BYTES + held_by(&request.headers)).await?;
+            // As they came they may be slices of a read buffer that is charged no more.
+            headers.values_mut().for_each(copy);
         }
+        let charge = place.charge.split(place.stream);
         charge.owe();
-        if let Some(place) = request.place {
-            place.owe();
-        }
         *owed = Some(Owed::new(watch.charge()));
         if spans > 0 {
             watch.spend(-REQUEST_WORTH);
         }
-        let Incoming { protocol, headers, .. } = request;
-        let answer = self.handle(Export { body: message, spans, protocol, headers }, charge).await;
+        let export = Export { body: message, spans, protocol, headers };
+        let answer = self.handle(export, charge).await;
         let taken = match innermost(&answer) {
             Answer::Accept => Some(spans),
             // A handler may say any number; what was not sent cannot be rejected.
@@ -180,17 +153,40 @@ impl Server {
         Ok(answer)
     }
 
+    /// An export's message and its spans, all that the handler needs memory for included.
+    async fn receive<B>(
+        &self,
+        protocol: Protocol,
+        headers: &HeaderMap,
+        body: &mut B,
+        watch: &Watch,
+        place: &Place,
+    ) -> Result<(Bytes, u64), Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let message = self.message(protocol, headers, body, watch, &place.charge).await?;
+        let spans = count_spans(&message).await.map_err(Refusal::Malformed)?;
+        if let Handler::Users(_) = self.handler {
+            // It waits for the handler even when its client and its connection's own memory
+            // are gone.
+            place.charge.grow(place.free + JOB_BYTES).await?;
+        }
+        Ok((message, spans))
+    }
+
     /// The export message as it was before framing and compression.
     async fn message<B>(
         &self,
-        request: &Incoming<'_>,
+        protocol: Protocol,
+        headers: &HeaderMap,
         body: &mut B,
+        watch: &Watch,
         charge: &Charge,
     ) -> Result<Bytes, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Incoming { protocol, ref headers, toll, .. } = *request;
         let encoding = match protocol {
             Protocol::Http => Encoding::of(headers, CONTENT_ENCODING.as_str()),
             Protocol::Grpc => Encoding::of(headers, "grpc-encoding"),
@@ -199,7 +195,7 @@ impl Server {
         if protocol == Protocol::Http && encoding == Encoding::Unknown {
             return Err(Refusal::ContentEncoding);
         }
-        let message = body::collect(body, protocol, &self.limits, charge, toll).await?;
+        let message = body::collect(body, protocol, &self.limits, charge, watch).await?;
         let (compressed, message) = match protocol {
             Protocol::Http => (encoding == Encoding::Gzip, message),
             Protocol::Grpc => body::unframe(message)?,
@@ -236,20 +232,35 @@ impl Server {
     }
 }
 
-/// A request whose body is still to come.
-struct Incoming<'a> {
-    protocol: Protocol,
-    headers: HeaderMap,
-    /// Who pays for each piece of an HTTP/1 body; frames of HTTP/2 are paid for where they are read.
-    toll: Option<&'a Watch>,
-    /// What its headers are charged to, if they are.
-    place: Option<&'a Charge>,
+/// What a request holds: its headers, its stream, and its body when that comes.
+struct Place {
+    charge: Charge,
+    /// Bytes of headers that are to be charged.
+    headers: usize,
+    /// Bytes of headers that are part of what every connection may hold.
+    free: usize,
+    /// Bytes that stay until the answer is out.
+    stream: usize,
 }
 
-/// Bytes that headers take in memory.
-fn held_by(headers: &HeaderMap) -> usize {
-    let names = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
-    names.map(|bytes| 2 * bytes + HEADER_BYTES).sum()
+impl Place {
+    fn of(headers: &HeaderMap, watch: &Watch) -> Self {
+        let names = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let bytes = names.map(|bytes| 2 * bytes + HEADER_BYTES).sum::<usize>();
+        let free = bytes.min(FREE_HEADER_BYTES);
+        let stream = if watch.requests() > FREE_STREAMS { STREAM_BYTES } else { 0 };
+        Self { charge: watch.charge().request(), headers: bytes - free, free, stream }
+    }
+
+    /// Charges what is there already: while it waited for memory it would take it.
+    fn take(&self) -> Result<(), Refusal> {
+        let bytes = self.headers + self.stream;
+        if bytes == 0 || self.charge.try_grow(bytes) {
+            return Ok(());
+        }
+        self.charge.ask_for(bytes);
+        Err(Refusal::Overloaded)
+    }
 }
 
 /// An answer that a connection waits for, until it is dropped.
@@ -332,6 +343,14 @@ fn content_type(headers: &HeaderMap) -> String {
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+fn copy(value: &mut HeaderValue) {
+    let is_sensitive = value.is_sensitive();
+    if let Ok(copied) = HeaderValue::from_bytes(value.as_bytes()) {
+        *value = copied;
+        value.set_sensitive(is_sensitive);
+    }
+}
+
 fn innermost(mut answer: &Answer) -> &Answer {
     while let Answer::After(_, inner) = answer {
         answer = inner;
@@ -352,8 +371,9 @@ const STREAM_BYTES: usize = 12 << 10;
 /// Headers that are part of it too, and what each takes in a map.
 const FREE_HEADER_BYTES: usize = 4 << 10;
 const HEADER_BYTES: usize = 256;
-/// What an export that waits for the handler takes besides its message and headers.
-const EXPORT_BYTES: usize = 2 << 10;
+/// What an export that waits for the handler takes beside its headers and its body: its task,
+/// the map without entries, its charges.
+const JOB_BYTES: usize = 2 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -18,18 +18,20 @@ pub struct Stats {
     pub connections: u64,
     /// Connections closed at once because there were too many.
     pub refused_connections: u64,
-    /// Connections closed because of what they sent: control frames, tiny frames or requests
-    /// without spans, far more than exports call for, or headers without end.
+    /// Connections closed because of what they sent: control frames, tiny frames, tiny chunks or
+    /// requests without spans, far more than exports call for, or headers without end.
     pub flood_connections: u64,
     /// Connections closed because what they sent is not HTTP, or is more streams reset, frames
     /// without data or parts of one head than its library takes.
     pub broken_connections: u64,
     /// Connections closed because others needed their place or their memory, and they had been
-    /// of no use for the longest time.
+    /// of no use for the longest time, or were the slowest.
     pub evicted_connections: u64,
-    /// Requests refused because others needed their memory, and their bodies were the slowest.
+    /// Requests refused because others needed their memory, and they were the slowest to bring
+    /// their bodies.
     pub evicted_requests: u64,
-    /// Bytes of request bodies, and of headers above 4 KiB, held in memory now.
+    /// Bytes of request bodies, and of headers above 4 KiB, held in memory now; of an export that
+    /// waits for a handler also the rest of its headers and 2 KiB.
     pub bytes_in_memory: u64,
     /// Bytes of read buffers held in memory now, beyond what every connection may have. Together
     /// with `bytes_in_memory` it is what [`memory_bytes`](crate::Limits::memory_bytes) limits.

@@ -29,6 +29,8 @@ pub(crate) struct Watch {
     /// Bytes between requests that did not become one.
     idle_bytes: AtomicUsize,
     tokens: AtomicI64,
+    /// Small pieces of HTTP/1 bodies that are not paid for yet.
+    pieces: AtomicUsize,
     /// Milliseconds from `born` to when `tokens` last grew with time.
     refilled: AtomicU64,
     flooded: AtomicBool,
@@ -48,6 +50,7 @@ impl Watch {
             head: AtomicU64::new(NEVER),
             idle_bytes: AtomicUsize::new(0),
             tokens: AtomicI64::new(TOKENS),
+            pieces: AtomicUsize::new(0),
             refilled: AtomicU64::new(0),
             flooded: AtomicBool::new(false),
             turns: AtomicU64::new(0),
@@ -95,6 +98,19 @@ impl Watch {
         self.tokens.store(tokens, Relaxed);
         if tokens < 0 {
             self.flooded.store(true, Relaxed);
+        }
+    }
+
+    /// Notes a piece of a body of `bytes` bytes. In HTTP/1 small ones cost tokens, many together;
+    /// in HTTP/2 their frames do.
+    pub fn piece(&self, bytes: usize) {
+        if !self.heads || bytes >= SMALL_PIECE {
+            return;
+        }
+        let pieces = self.pieces.load(Relaxed) + 1;
+        self.pieces.store(pieces % PIECES_A_TOKEN, Relaxed);
+        if pieces == PIECES_A_TOKEN {
+            self.spend(1);
         }
     }
 
@@ -174,6 +190,10 @@ const TOKENS: i64 = 400;
 const MOST_TOKENS: i64 = 2000;
 /// 50 tokens a second.
 const MS_A_TOKEN: i64 = 20;
+/// A chunk of fewer bytes has to be paid for, by so many at a time: a connection may begin with
+/// 6,400 of them, and have 800 a second.
+const SMALL_PIECE: usize = 64;
+const PIECES_A_TOKEN: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -239,6 +259,21 @@ mod tests {
             busy.spend(-8);
         }
         assert!(!busy.is_flooded());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_pieces_of_http1_bodies_are_paid_for_and_no_others() {
+        for (heads, bytes, ends) in [(true, 63, true), (true, 64, false), (false, 1, false)] {
+            let watch = Watch::new(heads, Budget::new(0).connection());
+            for _ in 0..400 * 16 {
+                watch.piece(bytes);
+            }
+            assert!(!watch.is_flooded());
+            for _ in 0..16 {
+                watch.piece(bytes);
+            }
+            assert_eq!(watch.is_flooded(), ends, "{heads} {bytes}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ fn every_limit_is_checked_and_the_error_names_it() {
         (default().concurrent_streams(0), "concurrent_streams", "0"),
         (default().concurrent_streams(u32::MAX), "concurrent_streams", "4294967295"),
         (default().header_bytes(1023), "header_bytes", "1023"),
-        (default().header_bytes((1 << 20) + 1), "header_bytes", "1048577"),
+        (default().header_bytes((128 << 10) + 1), "header_bytes", "131073"),
         (default().stream_window(0), "stream_window", "0"),
         (default().stream_window(1 << 31), "stream_window", "2147483648"),
         (default().connection_window(65_534), "connection_window", "65534"),
@@ -224,41 +224,4 @@ fn a_drop_does_not_wait_and_nothing_is_taken_after_it() {
     assert_eq!(until_closed(idle), "");
     assert_eq!(taken.load(SeqCst), 1);
     _ = address;
-}
-
-/// Exports that wait for a handler that blocks, of clients that are gone: within the limit.
-#[test]
-fn exports_that_wait_for_the_handler_are_charged() {
-    const LIMIT: usize = 4 << 20;
-    let (enter, door) = std::sync::mpsc::channel::<()>();
-    let door = std::sync::Mutex::new(door);
-    let receiver = Receiver::builder()
-        .with_limits(Limits::default().memory_bytes(LIMIT))
-        .with_handler(move |_| {
-            let _closed = door.lock().map(|door| door.recv());
-            Answer::Accept
-        })
-        .start()
-        .unwrap();
-    let headers: String = (0..60).map(|n| format!("x-{n}: {}\r\n", "h".repeat(180))).collect();
-    let request = format!(
-        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n\
-         {headers}content-length: 0\r\n\r\n"
-    );
-    let patience = std::time::Instant::now() + Duration::from_secs(60);
-    // Until one is refused: what waits has used up the memory.
-    let refused = || {
-        let mut stream = std::net::TcpStream::connect(receiver.address()).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer).is_ok() && answer.ends_with(b"503")
-    };
-    let mut waiting = 0;
-    while !refused() {
-        waiting += 1;
-        assert!(std::time::Instant::now() < patience && waiting < 1000, "{waiting} wait");
-    }
-    assert!(receiver.stats().bytes_in_memory as usize <= LIMIT);
-    drop(enter);
 }

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use prost::Message;
-use spanwise_receiver::{Answer, Protocol, Receiver};
+use spanwise_receiver::{Answer, Collected, Protocol, Receiver};
 use support::*;
 
 #[tokio::test]
@@ -232,4 +232,15 @@ async fn many_clients_at_once_lose_nothing() {
     let stats = receiver.stats();
     assert_eq!((SEEN.load(SeqCst), stats.spans, stats.requests), (spans, spans, 400));
     assert_eq!((stats.connections, stats.rejected_requests, stats.bytes_in_memory), (40, 0, 0));
+}
+
+#[tokio::test]
+async fn a_collection_of_empty_bodies_has_an_end() {
+    let collected = Collected::new(640);
+    let receiver = Receiver::builder().with_handler(collected.handler()).start().unwrap();
+    let mut client = Http1::connect(&receiver).await;
+    for n in 0..11 {
+        assert_eq!(client.post("").await.status, if n < 10 { 200 } else { 413 }, "{n}");
+    }
+    assert_eq!(collected.bodies().len(), 10);
 }

@@ -216,6 +216,18 @@ fn large_heads_are_431() {
     assert!(heard.starts_with("HTTP/1.1 431"), "{heard}");
 }
 
+#[test]
+fn the_largest_heads_of_the_range_are_taken_whole() {
+    let receiver = start(Limits::default().header_bytes(128 << 10));
+    let rest = "connection: close\r\ncontent-length: 0\r\nx: \r\n\r\n";
+    let most = (128 << 10) - head(rest).len();
+    for (more, status) in [(0, "200"), (1, "431")] {
+        let value = format!("x: {}\r\n", "y".repeat(most + more));
+        let heard = hear(say(&receiver, &head(&rest.replace("x: \r\n", &value))));
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status}")), "{more}: {heard}");
+    }
+}
+
 #[tokio::test]
 async fn one_connection_too_many_is_closed_at_once() {
     let receiver = start(Limits::default().connections(2));

@@ -10,9 +10,11 @@ use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use spanwise_receiver::{Limits, Receiver};
+use spanwise_receiver::{Answer, Limits, Receiver};
 use support::raw::*;
 
 const MIB: usize = 1 << 20;
@@ -173,6 +175,44 @@ fn check(script: &Script) {
     println!("{}: {} KiB of {} KiB, {stats:?}", script.name, grown >> 10, most >> 10);
     assert!(grown <= most, "{}: {grown} bytes, at most {most}", script.name);
     assert!(stats.bytes_in_memory + stats.buffer_bytes <= MEMORY as u64, "{stats:?}");
+}
+
+#[test]
+fn exports_that_wait_for_the_handler_are_counted_when_their_clients_are_gone() {
+    const LIMIT: usize = MIB;
+    const CLIENTS: u64 = 300;
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let (wait, calls) = (Mutex::new(wait), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&calls);
+    let handler = move |_| {
+        counted.fetch_add(1, SeqCst);
+        _ = wait.lock().unwrap().recv();
+        Answer::Accept
+    };
+    let limits = Limits::default().memory_bytes(LIMIT);
+    let receiver = Receiver::builder().with_limits(limits).with_handler(handler).start().unwrap();
+    let value = "y".repeat(13_000);
+    let export = head(&format!("x: {value}\r\ncontent-length: 0\r\n\r\n"));
+    let wait_for = |what: &str, done: &dyn Fn() -> bool| {
+        let start = Instant::now();
+        while !done() {
+            assert!(start.elapsed() < PATIENCE, "{what}: {:?}", receiver.stats());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    for client in 1..=CLIENTS {
+        let mut stream = connect(&receiver);
+        stream.write_all(export.as_bytes()).unwrap();
+        // Handed over or refused in the turn in which it is counted.
+        wait_for("a request", &|| receiver.stats().requests == client);
+    }
+    let held = receiver.stats().bytes_in_memory;
+    // Whatever is held beside the values is less than that again.
+    assert!(held as usize > LIMIT / 2, "{held}");
+    drop(release);
+    wait_for("the end", &|| receiver.stats().bytes_in_memory == 0);
+    let calls = calls.load(SeqCst);
+    assert!(calls > 1 && calls * value.len() <= LIMIT, "{calls} exports of {}", value.len());
 }
 
 const ONLY: &str = "SPANWISE_TEST_SCRIPT";

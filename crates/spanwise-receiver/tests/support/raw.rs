@@ -126,6 +126,12 @@ pub fn grpc_head() -> Vec<u8> {
     ])
 }
 
+/// The same with one header 470 times, a byte each: 16 KiB as HTTP counts them.
+pub fn large_head() -> Vec<u8> {
+    // HPACK: a literal that enters the dynamic table, then its index there.
+    [grpc_head(), b"\x40\x01x\x01y".to_vec(), vec![0x80 | 62; 469]].concat()
+}
+
 /// A whole gRPC export on `stream`.
 pub fn grpc_export(stream: u32, message: &[u8]) -> Vec<u8> {
     let head = frame(HEADERS, END_HEADERS, stream, &grpc_head());
