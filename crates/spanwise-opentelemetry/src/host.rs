@@ -1,4 +1,4 @@
-//! Time and chance, as the process has them.
+//! Time and randomness, as the process has them.
 
 use spanwise_sampling::Host;
 use spanwise_worker::{fork, random_seed};
@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-/// The monotonic clock, and for chance a generator of each thread's own.
+/// The monotonic clock, and a random generator per thread.
 #[derive(Debug)]
 pub(crate) struct ProcessHost;
 

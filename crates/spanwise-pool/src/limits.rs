@@ -1,5 +1,5 @@
-//! What numbers are taken, all in one place. None of the constructors can refuse: what is more is
-//! taken for the most.
+//! Upper bounds of what constructors allocate. They cannot fail, so a larger number is reduced to
+//! the bound.
 
 /// Slots of a pool, and the bytes that they take, allocated at once.
 pub(crate) const SLOTS: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! What numbers and texts are taken, all in one place.
+//! Accepted ranges of numbers and lengths of texts.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What numbers are taken, all in one place.
+//! Accepted ranges of every number this crate takes.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -30,8 +30,8 @@ pub(crate) const FAR_FUTURE: Duration = Duration::from_secs(86400 * 365 * 30);
 pub(crate) struct Outside {
     pub(crate) field: &'static str,
     pub(crate) value: usize,
-    pub(crate) least: usize,
-    pub(crate) most: usize,
+    pub(crate) min: usize,
+    pub(crate) max: usize,
 }
 
 /// # Errors
@@ -43,14 +43,14 @@ pub(crate) fn check(
 ) -> Result<(), Outside> {
     match range.contains(&value) {
         true => Ok(()),
-        false => Err(Outside { field, value, least: *range.start(), most: *range.end() }),
+        false => Err(Outside { field, value, min: *range.start(), max: *range.end() }),
     }
 }
 
 impl fmt::Display for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Outside { field, value, least, most } = self;
-        write!(f, "{field} is {value}; set {least} to {most}")
+        let Outside { field, value, min, max } = self;
+        write!(f, "{field} is {value}; set {min} to {max}")
     }
 }
 

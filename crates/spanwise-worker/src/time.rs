@@ -7,8 +7,8 @@ use crate::limits::FAR_FUTURE;
 
 /// Where "now" comes from, and waiting for later.
 ///
-/// For what has to wait by itself, like `RateLimiter`. What only decides
-/// takes an [`Instant`] and has no clock. Span times are another matter: see [`clock`](crate::clock).
+/// For what has to wait by itself, like `RateLimiter`. What only decides takes an [`Instant`] and
+/// has no clock. Span times are another matter: see [`clock`](crate::clock).
 pub trait Clock: Clone + Send + Sync + 'static {
     /// The time now. Never goes back.
     fn now(&self) -> Instant;
@@ -27,7 +27,8 @@ pub trait Timer: Clock {
 /// `after` from `now`, at most some 30 years: past what any caller waits for, within what every
 /// clock can count.
 ///
-/// For durations that are somebody else's, up to `Duration::MAX`. Never panics, unlike `now + after`.
+/// For durations that are somebody else's, up to `Duration::MAX`. Never panics, unlike
+/// `now + after`.
 pub fn deadline(now: Instant, after: Duration) -> Instant {
     // A system whose clock ends before that waits for less rather than not at all.
     let mut after = after.min(FAR_FUTURE);

@@ -189,7 +189,7 @@ impl Builder {
         thread.spawn(move || {
             let mut ending = ending;
             CURRENT.set(ending.life.id);
-            hush();
+            isolate_thread();
             let body = || {
                 let _kept = before();
                 let runtime = match runtime(&name) {
@@ -263,8 +263,8 @@ fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
         // Used for name resolution only.
         .max_blocking_threads(2)
         .thread_name(name)
-        // For the threads that resolve names; the worker's own is hushed already.
-        .on_thread_start(hush)
+        // For the threads that resolve names; the worker's own is isolated already.
+        .on_thread_start(isolate_thread)
         // The program may have got its subscriber meanwhile: looked for after each sleep, and, as a
         // busy worker does not sleep, at each poll of its future.
         .on_thread_unpark(suppress_tracing)
@@ -273,7 +273,7 @@ fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
 
 /// What a thread of ours owes the program it lives in: no signal from its writes, no spans and no
 /// events from the libraries it uses.
-fn hush() {
+fn isolate_thread() {
     mask_sigpipe();
     suppress_tracing();
 }

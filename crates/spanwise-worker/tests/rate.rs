@@ -43,7 +43,7 @@ fn bad_settings_are_named() {
     for (rate, burst, error) in [
         (0, 1, RateError::Rate { per_second: 0 }),
         (2_000_000_000, 1, RateError::Rate { per_second: 2_000_000_000 }),
-        (1, 0, RateError::Burst { burst: 0, most: u32::MAX }),
+        (1, 0, RateError::Burst { burst: 0, max: u32::MAX }),
     ] {
         assert_eq!(RateLimiter::per_second(rate, burst).unwrap_err(), error);
     }
@@ -62,10 +62,10 @@ fn what_takes_longer_than_can_be_counted_is_refused_by_name() {
         assert!(error.to_string().starts_with(&format!("period is {period:?}; set 1ns to ")));
     }
     // 64 bits of nanoseconds are 584 years: what wrapped would come out as a small burst.
-    for (years, burst, most) in [(1, 147, 146), (100, 2, 1), (1, u32::MAX, 146), (146, 2, 1)] {
+    for (years, burst, max) in [(1, 147, 146), (100, 2, 1), (1, u32::MAX, 146), (146, 2, 1)] {
         let error = RateLimiter::every(years * YEAR, burst).unwrap_err();
-        assert_eq!(error, RateError::Burst { burst, most });
-        let text = format!("burst is {burst}; set 1 to {most} with this period");
+        assert_eq!(error, RateError::Burst { burst, max });
+        let text = format!("burst is {burst}; set 1 to {max} with this period");
         assert_eq!(error.to_string(), text);
     }
 }

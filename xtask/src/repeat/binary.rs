@@ -189,14 +189,14 @@ mod tests {
     fn programs_with_tests_are_found() {
         let message = |profile: &str| {
             format!(
-                r#"{{"reason":"compiler-artifact","manifest_path":"/w/crates/spanwise-wire/Cargo.toml",
+                r#"{{"reason":"compiler-artifact","manifest_path":"/repo/crates/spanwise-wire/Cargo.toml",
                 "target":{{"kind":["test"],"name":"hostile"}},"profile":{{"test":{profile}}},
-                "executable":"/w/target/debug/deps/hostile-1"}}"#
+                "executable":"/repo/target/debug/deps/hostile-1"}}"#
             )
         };
         let binary = Binary::of_message(&message("true")).unwrap();
         assert_eq!(binary.name, "spanwise-wire tests/hostile");
-        assert_eq!(binary.folder, Path::new("/w/crates/spanwise-wire"));
+        assert_eq!(binary.folder, Path::new("/repo/crates/spanwise-wire"));
         assert_eq!(Binary::of_message(&message("false")), None);
         assert_eq!(Binary::of_message("no JSON"), None);
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask test --repeat N`: the tests again and again, to find those that wait for luck.
+//! `cargo xtask test --repeat N`: runs the tests repeatedly, to find those that depend on timing.
 
 mod binary;
 mod report;

@@ -130,7 +130,7 @@ impl JaegerLike {
             self.next = now + INTERVAL;
             self.recalculate();
         }
-        if self.keys.len() >= MOST_KEYS && !self.keys.contains_key(key) {
+        if self.keys.len() >= MAX_KEYS && !self.keys.contains_key(key) {
             return false;
         }
         let initial = self.initial;
@@ -190,6 +190,6 @@ impl Host for Clock {
 
 const INTERVAL: f64 = 60.0;
 /// Operations that a Jaeger collector tracks for a service.
-const MOST_KEYS: usize = 2_000;
+const MAX_KEYS: usize = 2_000;
 /// So that clocks can be set back.
 const DAY: u64 = 86_400_000_000_000;

@@ -115,7 +115,7 @@ impl Controller {
             return;
         }
         if new_roots > 0 {
-            let seen = (new_spans as f64 / new_roots as f64).clamp(1.0, MOST_SPANS);
+            let seen = (new_spans as f64 / new_roots as f64).clamp(1.0, MAX_SPANS);
             self.spans_per_root += SPANS_WEIGHT * (seen - self.spans_per_root);
         }
         self.fed = Some((recorded, admitted));
@@ -281,7 +281,7 @@ impl Controller {
         let near = (target / self.governed_for - 1.0).abs() < 0.2;
         if self.settings.governor && !near {
             self.governed_for = target;
-            let limiter = Limiter::new(target * GOVERNED_BURST, target.max(LEAST_BURST));
+            let limiter = Limiter::new(target * GOVERNED_BURST, target.max(MIN_BURST));
             shared.kept.governor.store(Some(Arc::new(limiter)));
         } else if !self.settings.governor {
             shared.kept.governor.store(None);
@@ -296,6 +296,6 @@ const MISSED_BY_LOOKS: u64 = 640;
 /// Roots to see before spans are counted against them.
 const ENOUGH_ROOTS: u64 = 20;
 const SPANS_WEIGHT: f64 = 0.3;
-const MOST_SPANS: f64 = 10_000.0;
+const MAX_SPANS: f64 = 10_000.0;
 /// Roots that the governor lets through at once, however low the target is.
-const LEAST_BURST: f64 = 10.0;
+const MIN_BURST: f64 = 10.0;

@@ -54,7 +54,8 @@ impl JaegerSettings {
     /// `http://localhost:5778/sampling`; a URL without a path gets `/sampling`.
     ///
     /// # Errors
-    /// Not `http://` or `https://` with a host, longer than 2,048 bytes, or with control characters.
+    /// Not `http://` or `https://` with a host, longer than 2,048 bytes, or with control
+    /// characters.
     pub fn with_endpoint(mut self, url: &str) -> Result<Self, SettingError> {
         let bare = authority(url)?.trim_end_matches('/');
         self.endpoint = if bare.contains(['/', '?']) {

@@ -46,7 +46,8 @@ impl XraySettings {
     /// is asked; here nothing is signed. Default `http://127.0.0.1:2000`.
     ///
     /// # Errors
-    /// Not `http://` or `https://` with a host, longer than 2,048 bytes, or with control characters.
+    /// Not `http://` or `https://` with a host, longer than 2,048 bytes, or with control
+    /// characters.
     pub fn with_endpoint(mut self, url: &str) -> Result<Self, SettingError> {
         authority(url)?;
         self.endpoint = url.trim_end_matches('/').to_owned();

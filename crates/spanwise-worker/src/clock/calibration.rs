@@ -132,9 +132,9 @@ impl Window {
             reading.monotonic_nanos.saturating_sub(r.monotonic_nanos) > MAX_WINDOW_NANOS
         };
         // At least one stays, however old: a rate needs two.
-        let most = self.len.saturating_sub(1);
+        let max = self.len.saturating_sub(1);
         let full = usize::from(self.len == READINGS);
-        let gone = self.all().iter().take_while(old).count().max(full).min(most);
+        let gone = self.all().iter().take_while(old).count().max(full).min(max);
         self.readings.copy_within(gone..self.len, 0);
         self.len -= gone;
         if let Some(free) = self.readings.get_mut(self.len) {

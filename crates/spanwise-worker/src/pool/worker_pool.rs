@@ -44,10 +44,10 @@ pub enum PoolError {
         field: &'static str,
         /// What it was set to.
         value: usize,
-        /// The least it can be.
-        least: usize,
-        /// The most it can be.
-        most: usize,
+        /// The smallest accepted value.
+        min: usize,
+        /// The largest accepted value.
+        max: usize,
     },
     /// The operating system refused a thread. Those it had granted end.
     Spawn(io::Error),
@@ -114,7 +114,8 @@ impl WorkerPool {
     /// Queues a task, and waits for room at most until `deadline`.
     ///
     /// # Errors
-    /// No room until then, or as [`try_submit`](Self::try_submit). On a thread of this pool it does not wait: there, waiting for the others could be waiting for oneself.
+    /// No room until then, or as [`try_submit`](Self::try_submit). On a thread of this pool it does
+    /// not wait: there, waiting for the others could be waiting for oneself.
     pub fn submit_until<F: FnOnce() + Send + 'static>(
         &self,
         task: F,
@@ -404,16 +405,16 @@ impl fmt::Debug for PoolBuilder {
 
 impl From<Outside> for PoolError {
     fn from(outside: Outside) -> Self {
-        let Outside { field, value, least, most } = outside;
-        PoolError::Setting { field, value, least, most }
+        let Outside { field, value, min, max } = outside;
+        PoolError::Setting { field, value, min, max }
     }
 }
 
 impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PoolError::Setting { field, value, least, most } => {
-                Outside { field, value: *value, least: *least, most: *most }.fmt(f)
+            PoolError::Setting { field, value, min, max } => {
+                Outside { field, value: *value, min: *min, max: *max }.fmt(f)
             }
             PoolError::Spawn(error) => write!(f, "a thread could not be started: {error}"),
         }

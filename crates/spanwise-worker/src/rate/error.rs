@@ -22,8 +22,8 @@ pub enum RateError {
     Burst {
         /// What was asked for.
         burst: u32,
-        /// What can be had with this period.
-        most: u32,
+        /// The largest burst accepted with this period.
+        max: u32,
     },
 }
 
@@ -31,16 +31,16 @@ impl fmt::Display for RateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RateError::Rate { per_second } => {
-                let (least, most) = (RATE.start(), RATE.end());
-                write!(f, "rate is {per_second} per second; set {least} to {most}")
+                let (min, max) = (RATE.start(), RATE.end());
+                write!(f, "rate is {per_second} per second; set {min} to {max}")
             }
             RateError::Period { period } => {
-                let (least, most) = (NANOS.start(), NANOS.end());
-                let (least, most) = (Duration::from_nanos(*least), Duration::from_nanos(*most));
-                write!(f, "period is {period:?}; set {least:?} to {most:?}")
+                let (min, max) = (NANOS.start(), NANOS.end());
+                let (min, max) = (Duration::from_nanos(*min), Duration::from_nanos(*max));
+                write!(f, "period is {period:?}; set {min:?} to {max:?}")
             }
-            RateError::Burst { burst, most } => {
-                write!(f, "burst is {burst}; set 1 to {most} with this period")
+            RateError::Burst { burst, max } => {
+                write!(f, "burst is {burst}; set 1 to {max} with this period")
             }
         }
     }

@@ -75,9 +75,9 @@ impl<C: Clock> RateLimiter<C> {
         let nanos = u64::try_from(period.as_nanos()).ok().filter(|nanos| NANOS.contains(nanos));
         let (nanos, quota) =
             nanos.zip(Quota::with_period(period)).ok_or(RateError::Period { period })?;
-        let most = u32::try_from(NANOS.end() / nanos).unwrap_or(u32::MAX);
-        let refused = RateError::Burst { burst, most };
-        let burst = NonZeroU32::new(burst).filter(|burst| burst.get() <= most).ok_or(refused)?;
+        let max = u32::try_from(NANOS.end() / nanos).unwrap_or(u32::MAX);
+        let refused = RateError::Burst { burst, max };
+        let burst = NonZeroU32::new(burst).filter(|burst| burst.get() <= max).ok_or(refused)?;
         let quota = quota.allow_burst(burst);
         let clock = Since { start: clock.now(), clock };
         let limiter = governor::RateLimiter::direct_with_clock(quota, clock.clone());
