@@ -22,6 +22,7 @@ mod spread;
 mod threshold;
 mod tick;
 pub mod trace_state;
+mod url;
 mod xray;
 
 pub use adaptive::{Adaptive, AdaptiveBuilder, AdaptiveState, Key, Law, shares};

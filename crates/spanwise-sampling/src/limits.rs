@@ -18,6 +18,8 @@ pub(crate) const POLLING_SECONDS: &str = "seconds, 1 or more, to 2592000 (30 day
 pub(crate) const URL_BYTES: usize = 2_048;
 /// Bytes of a service's name that a collector is asked for.
 pub(crate) const SERVICE_BYTES: usize = 1_024;
+/// Bytes of a description that are shown.
+pub(crate) const DESCRIPTION_BYTES: usize = 256;
 /// Bytes of a setting that are shown when it is refused: any number, written out.
 pub(crate) const SHOWN_BYTES: usize = 400;
 /// Jaeger's own bound of operations per service.

@@ -1,9 +1,11 @@
 //! Any sampler: the simple ones by name, all others behind one trait.
 
 use crate::intent::{Decision, Intent};
+use crate::limits::DESCRIPTION_BYTES;
 use crate::offer::Offer;
 use crate::parent::ParentBased;
 use crate::ratio::TraceIdRatioBased;
+use crate::setting::shown;
 use crate::threshold::{ProbabilityError, Threshold};
 use crate::tick::Tick;
 use std::fmt;
@@ -138,7 +140,8 @@ impl From<TraceIdRatioBased> for Sampler {
 }
 
 impl fmt::Display for Sampler {
-    /// The sampler's description (specification, *GetDescription*).
+    /// The sampler's description (specification, *GetDescription*); of a [`Sample`] at most 256
+    /// bytes, control characters escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.choice {
             Choice::On => f.write_str("AlwaysOnSampler"),
@@ -148,7 +151,9 @@ impl fmt::Display for Sampler {
             }
             Choice::Ratio(ratio) => f.write_str(&ratio.description()),
             Choice::ParentBased(parent_based) => f.write_str(&parent_based.description()),
-            Choice::Other(sampler) => f.write_str(&sampler.description()),
+            Choice::Other(sampler) => {
+                f.write_str(&shown(&sampler.description(), DESCRIPTION_BYTES))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Settings that cannot be.
 
 use crate::limits::{RATE, RATE_TEXT, SHOWN_BYTES, URL_BYTES};
+use crate::url::redacted;
 
 /// A setting of a sampler that cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -8,7 +9,8 @@ use crate::limits::{RATE, RATE_TEXT, SHOWN_BYTES, URL_BYTES};
 pub struct SettingError {
     /// The builder's method, or the key of a configuration.
     pub setting: &'static str,
-    /// What it was given: the first 400 bytes, control characters escaped.
+    /// What it was given: at most 400 bytes, control characters escaped, a URL without user-info
+    /// and query.
     pub value: String,
     /// What it takes.
     pub accepted: &'static str,
@@ -16,7 +18,7 @@ pub struct SettingError {
 
 impl SettingError {
     pub(crate) fn new(setting: &'static str, value: impl ToString, accepted: &'static str) -> Self {
-        Self { setting, value: shown(&value.to_string()), accepted }
+        Self { setting, value: shown(&value.to_string(), SHOWN_BYTES), accepted }
     }
 }
 
@@ -36,27 +38,30 @@ pub(crate) fn authority(url: &str) -> Result<&str, SettingError> {
     let rest = rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
     let rest = rest.filter(|_| url.len() <= URL_BYTES && !url.contains(char::is_control));
     rest.ok_or_else(|| {
-        // Without what stands before an `@`: that may be a password.
-        let shown = url.rsplit('@').next().unwrap_or_default();
-        SettingError::new("endpoint", shown, "http://host:port or https://…, up to 2048 bytes")
+        SettingError::new(
+            "endpoint",
+            redacted(url),
+            "http://host:port or https://…, up to 2048 bytes",
+        )
     })
 }
 
-/// Fit for a line of text, whatever it is.
-pub(crate) fn shown(text: &str) -> String {
+/// Fit for a line of text, whatever it is: at most `max` bytes, control characters escaped.
+pub(crate) fn shown(text: &str, max: usize) -> String {
     let mut shown = String::new();
     for char in text.chars() {
-        let len = shown.len();
         if char.is_control() {
             shown.extend(char.escape_default());
         } else {
             shown.push(char);
         }
-        if shown.len() > SHOWN_BYTES {
-            shown.truncate(len);
-            shown.push('…');
+        if shown.len() > max {
+            while shown.len() + CUT.len() > max && shown.pop().is_some() {}
+            shown.push_str(CUT);
             break;
         }
     }
     shown
 }
+
+const CUT: &str = "…";

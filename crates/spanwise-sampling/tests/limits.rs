@@ -6,7 +6,7 @@ mod support;
 
 use spanwise_sampling::{
     Adaptive, Host, JaegerRemote, JaegerSettings, Law, Offer, Poll, RateLimited, Sampler, Strategy,
-    Threshold, Tick, TraceIdRatioBased, XrayRemote, XraySettings,
+    Threshold, Tick, TraceIdRatioBased, XrayPoll, XrayRemote, XraySettings,
 };
 use spanwise_testkit::load::{Arrivals, Dice, Shape};
 use std::time::Duration;
@@ -246,6 +246,42 @@ fn a_clock_may_say_anything() {
                 let _whatever = sampler.decide(&Offer::root(id, "x", &host));
             }
             sampler.tick(&Tick::at(now).with_recorded(now));
+        }
+    }
+}
+
+#[test]
+fn credentials_in_a_url_are_never_shown() {
+    // What stands in front of an `@` or behind a `?`, wherever that is.
+    for (url, shown) in [
+        ("http://me:hunter2@host:1/path", "http://[redacted]@host:1/path"),
+        ("https://hunter2@host/path?key=hunter2", "https://[redacted]@host/path?[redacted]"),
+        ("http://host/path#hunter2", "http://host/path?[redacted]"),
+        ("http://me:hun/ter2/hunter2@host/path", "http://[redacted]@host/path"),
+        ("http://me:hunter2?hunter2@host/hunter2", "http://[redacted]"),
+        ("http://host/path?key=a@hunter2", "http://[redacted]"),
+    ] {
+        let jaeger = JaegerSettings::default().with_endpoint(url).unwrap();
+        let xray = XraySettings::default().with_endpoint(url).unwrap();
+        assert_eq!((jaeger.endpoint(), xray.endpoint()), (url, url));
+        let remote = JaegerRemote::new(Sampler::always_off());
+        let poll = Poll::new(&jaeger, "shop", remote, 1);
+        assert!(poll.url().contains("hunter2"), "it is asked as it was given");
+        let xray_poll = XrayPoll::new(&xray, "shop", XrayRemote::new(), 1);
+        for text in [format!("{jaeger:?}"), format!("{xray:?}"), format!("{xray_poll:?}")] {
+            assert!(text.contains(&format!("{shown:?}")) && !text.contains("hunter2"), "{text}");
+        }
+        let text = format!("{poll:?}");
+        assert!(!text.contains("hunter2") && text.contains("[redacted]"), "{text}");
+
+        // In errors too, as a value and as a key without one.
+        for argument in [format!("endpoint={url}\0"), url.to_owned()] {
+            let errors =
+                [JaegerSettings::parse(&argument).err(), XraySettings::parse(&argument).err()];
+            for error in errors {
+                let text = format!("{0} {0:?}", error.unwrap());
+                assert!(!text.contains("hunter2") && text.contains("[redacted]"), "{text}");
+            }
         }
     }
 }

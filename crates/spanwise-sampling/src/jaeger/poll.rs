@@ -5,6 +5,7 @@ use super::settings::JaegerSettings;
 use super::strategy::{Strategy, StrategyError};
 use crate::limits::SERVICE_BYTES;
 use crate::spread::Spread;
+use crate::url::Url;
 use std::fmt::Write as _;
 
 /// Keeps a [`JaegerRemote`] up to date: says when to fetch what, and takes the answers.
@@ -25,7 +26,7 @@ use std::fmt::Write as _;
 /// ```
 #[derive(Debug)]
 pub struct Poll {
-    url: String,
+    url: Url,
     sampler: JaegerRemote,
     interval: u64,
     due: u64,
@@ -48,7 +49,7 @@ impl Poll {
 
     /// What to `GET`.
     pub fn url(&self) -> &str {
-        &self.url
+        self.url.as_str()
     }
 
     /// When to fetch next, in the host's nanoseconds; 0 is at once.
@@ -86,7 +87,7 @@ impl Poll {
 }
 
 /// The endpoint with the service as its query.
-fn url(endpoint: &str, service: &str) -> String {
+fn url(endpoint: &str, service: &str) -> Url {
     let separator = if endpoint.contains('?') { '&' } else { '?' };
     let mut url = format!("{endpoint}{separator}service=");
     let fits = |&(start, char): &(usize, char)| start + char.len_utf8() <= SERVICE_BYTES;
@@ -100,5 +101,5 @@ fn url(endpoint: &str, service: &str) -> String {
             let _infallible = write!(url, "%{byte:02X}");
         }
     }
-    url
+    Url::new(url)
 }

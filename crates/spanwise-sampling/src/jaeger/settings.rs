@@ -3,12 +3,13 @@
 use crate::limits::{POLLING, POLLING_MILLIS};
 use crate::setting::{SettingError, authority};
 use crate::threshold::Threshold;
+use crate::url::{Url, redacted_key};
 use std::time::Duration;
 
-/// Settings of remote sampling.
+/// Settings of remote sampling. `Debug` shows the endpoint without user-info and query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JaegerSettings {
-    endpoint: String,
+    endpoint: Url,
     interval: Duration,
     initial_probability: f64,
 }
@@ -41,7 +42,7 @@ impl JaegerSettings {
                 other => {
                     return Err(SettingError::new(
                         "OTEL_TRACES_SAMPLER_ARG",
-                        other,
+                        redacted_key(other),
                         "endpoint=…,pollingIntervalMs=…,initialSamplingRate=…",
                     ));
                 }
@@ -59,9 +60,9 @@ impl JaegerSettings {
     pub fn with_endpoint(mut self, url: &str) -> Result<Self, SettingError> {
         let bare = authority(url)?.trim_end_matches('/');
         self.endpoint = if bare.contains(['/', '?']) {
-            url.to_owned()
+            Url::new(url)
         } else {
-            format!("{}/sampling", url.trim_end_matches('/'))
+            Url::new(format!("{}/sampling", url.trim_end_matches('/')))
         };
         Ok(self)
     }
@@ -93,7 +94,7 @@ impl JaegerSettings {
 
     /// The URL strategies are fetched from.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.endpoint.as_str()
     }
 
     /// How often to ask.
@@ -110,7 +111,7 @@ impl JaegerSettings {
 impl Default for JaegerSettings {
     fn default() -> Self {
         Self {
-            endpoint: "http://localhost:5778/sampling".to_owned(),
+            endpoint: Url::new("http://localhost:5778/sampling"),
             interval: Duration::from_secs(60),
             initial_probability: 0.001,
         }

@@ -1,6 +1,6 @@
 //! The answer of the sampling endpoint.
 
-use crate::limits::OPERATIONS;
+use crate::limits::{OPERATIONS, SHOWN_BYTES};
 use crate::setting::shown;
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ impl Strategy {
     /// See [`StrategyError`]. Nothing is taken from an answer that is wrong anywhere.
     pub fn parse(json: &[u8]) -> Result<Self, StrategyError> {
         let answer: Value = serde_json::from_slice(json)
-            .map_err(|error| StrategyError::Json(shown(&error.to_string())))?;
+            .map_err(|error| StrategyError::Json(shown(&error.to_string(), SHOWN_BYTES)))?;
         if let Some(operations) = present(&answer, "operationSampling") {
             return per_operation(operations);
         }

@@ -7,6 +7,7 @@ use super::settings::XraySettings;
 use super::targets::{Statistics, Targets, report};
 use crate::limits::RULES;
 use crate::spread::Spread;
+use crate::url::Url;
 use serde_json::json;
 use spanwise_worker::random_bytes;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ use std::time::Duration;
 /// ```
 #[derive(Debug)]
 pub struct XrayPoll {
-    endpoint: String,
+    endpoint: Url,
     service: String,
     client: String,
     sampler: XrayRemote,
@@ -79,7 +80,7 @@ impl XrayPoll {
     /// comes from the operating system.
     pub fn new(settings: &XraySettings, service: &str, sampler: XrayRemote, seed: u64) -> Self {
         Self {
-            endpoint: settings.endpoint().to_owned(),
+            endpoint: Url::new(settings.endpoint()),
             service: service.to_owned(),
             // 24 hexadecimal digits.
             client: random_bytes::<12>().iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -98,7 +99,7 @@ impl XrayPoll {
 
     /// What requests go to, without their path.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.endpoint.as_str()
     }
 
     /// When to call [`request`](Self::request) next, in the host's nanoseconds; 0 is at once.

@@ -2,7 +2,7 @@
 
 use super::limits::Limits;
 use super::wildcard::Wildcard;
-use crate::limits::{PATTERN_BYTES, PATTERN_TEXT, RULE_ATTRIBUTES, RULES};
+use crate::limits::{PATTERN_BYTES, PATTERN_TEXT, RULE_ATTRIBUTES, RULES, SHOWN_BYTES};
 use crate::offer::{Attributes, Offer};
 use crate::setting::shown;
 use serde_json::Value as Json;
@@ -168,7 +168,8 @@ fn text<'a>(attributes: &'a dyn Attributes, key: &str) -> Option<&'a str> {
 }
 
 pub(super) fn read(json: &[u8]) -> Result<Json, XrayError> {
-    serde_json::from_slice(json).map_err(|error| XrayError::Json(shown(&error.to_string())))
+    serde_json::from_slice(json)
+        .map_err(|error| XrayError::Json(shown(&error.to_string(), SHOWN_BYTES)))
 }
 
 /// A field that is there and not `null`.

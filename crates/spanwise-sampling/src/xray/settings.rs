@@ -2,12 +2,13 @@
 
 use crate::limits::{POLLING, POLLING_SECONDS};
 use crate::setting::{SettingError, authority};
+use crate::url::{Url, redacted_key};
 use std::time::Duration;
 
-/// Settings of X-Ray's sampling.
+/// Settings of X-Ray's sampling. `Debug` shows the endpoint without user-info and query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct XraySettings {
-    endpoint: String,
+    endpoint: Url,
     interval: Duration,
 }
 
@@ -33,7 +34,7 @@ impl XraySettings {
                 other => {
                     return Err(SettingError::new(
                         "OTEL_TRACES_SAMPLER_ARG",
-                        other,
+                        redacted_key(other),
                         "endpoint=…,polling_interval=…",
                     ));
                 }
@@ -50,7 +51,7 @@ impl XraySettings {
     /// characters.
     pub fn with_endpoint(mut self, url: &str) -> Result<Self, SettingError> {
         authority(url)?;
-        self.endpoint = url.trim_end_matches('/').to_owned();
+        self.endpoint = Url::new(url.trim_end_matches('/'));
         Ok(self)
     }
 
@@ -69,7 +70,7 @@ impl XraySettings {
 
     /// The proxy's URL.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.endpoint.as_str()
     }
 
     /// How often to ask for rules.
@@ -80,6 +81,6 @@ impl XraySettings {
 
 impl Default for XraySettings {
     fn default() -> Self {
-        Self { endpoint: "http://127.0.0.1:2000".to_owned(), interval: Duration::from_secs(300) }
+        Self { endpoint: Url::new("http://127.0.0.1:2000"), interval: Duration::from_secs(300) }
     }
 }

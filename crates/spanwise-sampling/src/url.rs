@@ -1,0 +1,56 @@
+//! URLs of collectors, which may hold credentials.
+
+use std::fmt;
+
+/// A URL that was checked. `Debug` shows it [`redacted`].
+#[derive(Clone, PartialEq)]
+pub(crate) struct Url(String);
+
+impl Url {
+    pub(crate) fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&redacted(&self.0), f)
+    }
+}
+
+/// `url` without what may be secret: user-info and query.
+pub(crate) fn redacted(url: &str) -> String {
+    let rest = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    let rest = rest.unwrap_or(url);
+    let scheme = &url[..url.len() - rest.len()];
+    let (path, query) = match rest.find(['?', '#']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    // An `@` this late ends a password that holds a `?`, or stands in the query: who can tell.
+    if query.contains('@') {
+        return format!("{scheme}{REDACTED}");
+    }
+    // The last `@`: a password with a `/` in it is no valid URL, but still a secret.
+    let (user, path) = match path.rsplit_once('@') {
+        Some((_, path)) => (&*format!("{REDACTED}@"), path),
+        None => ("", path),
+    };
+    let query = if query.is_empty() { String::new() } else { format!("?{REDACTED}") };
+    format!("{scheme}{user}{path}{query}")
+}
+
+/// A key that nobody knows. A URL in its place may have been cut inside its password, where that
+/// holds a `,` or a `=`.
+pub(crate) fn redacted_key(key: &str) -> String {
+    match key.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://{REDACTED}"),
+        None => redacted(key),
+    }
+}
+
+const REDACTED: &str = "[redacted]";
