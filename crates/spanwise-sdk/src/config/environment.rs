@@ -72,8 +72,41 @@ impl Environment {
     pub(crate) fn ignore(&self, setting: &str, value: &str, accepted: &str) {
         self.reporter.report(Diagnostic::SettingIgnored {
             setting: setting.to_owned(),
-            value: sanitize(value),
+            value: sanitize(&without_credentials(value)),
             accepted: accepted.to_owned(),
         });
+    }
+}
+
+/// `value` without what stands between a URL's scheme and its host, and without a query: both may
+/// hold a secret.
+fn without_credentials(value: &str) -> String {
+    if !value.contains("://") {
+        return value.to_owned();
+    }
+    let shown = value.split_once('?').map_or(value, |(before, _)| before);
+    match (shown.find("://"), shown.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => {
+            let (before, after) = (shown.get(..scheme + 3), shown.get(at + 1..));
+            format!("{}…@{}", before.unwrap_or_default(), after.unwrap_or_default())
+        }
+        _ => shown.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_do_not_show() {
+        for (value, shown) in [
+            ("plain @ text?", "plain @ text?"),
+            ("endpoint=http://u:p@h/x,interval=0", "endpoint=http://…@h/x,interval=0"),
+            ("endpoint=http://u:p,q@h/?key=secret,interval=0", "endpoint=http://…@h/"),
+            ("http://h/?key=a@b", "http://h/"),
+        ] {
+            assert_eq!(without_credentials(value), shown);
+        }
     }
 }
