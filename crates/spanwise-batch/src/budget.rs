@@ -24,7 +24,7 @@ pub struct Budget {
 #[derive(Debug)]
 struct Shared {
     limit: usize,
-    /// What only [`Budget::try_charge_reserved`] may use. Never above `limit`.
+    /// Bytes that only [`Budget::try_charge_reserved`] may use. Never above `limit`.
     reserve: AtomicUsize,
     /// Never above `limit`.
     charged: AtomicUsize,
@@ -42,7 +42,7 @@ impl Budget {
     /// Keeps the last `bytes` of the limit for [`try_charge_reserved`](Self::try_charge_reserved):
     /// for the memory without which nothing that is charged could ever be freed.
     ///
-    /// What is charged already stays charged.
+    /// Existing charges stay.
     pub fn set_reserve(&self, bytes: usize) {
         // ORDER: Relaxed, as for `charged`.
         self.shared.reserve.store(bytes.min(self.shared.limit), Relaxed);

@@ -70,7 +70,7 @@ impl ShardsConfig {
         Chunk::bytes_for_one(len).saturating_add((len + COPY_OVERHEAD).saturating_mul(copies))
     }
 
-    /// What a span of `len` bytes is charged for when there is no open chunk with room.
+    /// Bytes that a span of `len` bytes is charged for when there is no open chunk with room.
     pub(crate) fn least_charge(&self, len: usize) -> usize {
         if self.is_oversize(len) { self.charge_for_one(len) } else { self.chunk_charge() }
     }
@@ -85,7 +85,7 @@ impl ShardsConfig {
 const MIN_CHUNKS: usize = 4;
 /// More than any worker makes.
 const MAX_COPIES: usize = 8;
-/// What a request has besides its span: resource and scope of a usual size.
+/// Bytes of a request besides its span: resource and scope of a usual size.
 const COPY_OVERHEAD: usize = 1024;
 /// Smaller ones help nobody.
 const MIN_CHUNK_BYTES: usize = 128;

@@ -38,7 +38,7 @@ pub struct Shards {
     closed: AtomicBool,
 }
 
-/// What waits for the worker.
+/// Chunks and spilled spans that wait for the worker.
 #[derive(Debug)]
 struct Queues {
     full: ArrayQueue<Buffer>,

@@ -98,8 +98,8 @@ impl DropReason {
         }
     }
 
-    /// Whether the receiver may have the spans all the same: they left, and nobody knows what became
-    /// of them. All other reasons mean that it has them not.
+    /// Whether the receiver may have stored the spans: their request left and was not answered. Every
+    /// other reason means that it has not.
     pub const fn is_ambiguous(self) -> bool {
         matches!(
             self,
