@@ -73,9 +73,14 @@ pub fn heap() -> Heap {
     Heap { current: CURRENT.load(Relaxed), peak: PEAK.load(Relaxed) }
 }
 
-/// Starts the peak anew from what the heap holds now.
-pub fn reset_peak() {
-    PEAK.store(CURRENT.load(Relaxed), Relaxed);
+/// Starts the peak anew from what the heap holds now, and says how many bytes that is.
+///
+/// The peak is never below the answer, whatever other threads give back meanwhile: `peak - start`
+/// cannot go below zero, `peak - current` of an earlier [`heap`] can.
+pub fn reset_peak() -> u64 {
+    let start = CURRENT.load(Relaxed);
+    PEAK.store(start, Relaxed);
+    start
 }
 
 impl Counts {

@@ -75,8 +75,7 @@ async fn answers_without_end_end_with_the_attempt() {
                 .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(20)))
                 .build()
                 .unwrap();
-            let before = allocator::heap().current;
-            allocator::reset_peak();
+            let before = allocator::reset_peak();
             let sending = tokio::time::timeout(PATIENCE, send(&transport));
             let delivery = sending.await.unwrap_or_else(|_| panic!("no end: {head:?} {again:?}"));
             let held = allocator::heap().peak - before;
@@ -145,8 +144,7 @@ async fn frames_without_end_end_with_the_attempt() {
             .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(20)))
             .build()
             .unwrap();
-        let before = allocator::heap().current;
-        allocator::reset_peak();
+        let before = allocator::reset_peak();
         let sending = tokio::time::timeout(PATIENCE, send(&transport));
         let delivery = sending.await.unwrap_or_else(|_| panic!("no end: {name}"));
         let held = allocator::heap().peak - before;

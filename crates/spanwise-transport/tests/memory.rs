@@ -56,8 +56,7 @@ fn compressing_stays_within_its_bound() {
                     transport(protocol).with_compression(Compression::Gzip).build().unwrap();
                 let request = FramedRequest::from_message(&message(len, dull));
                 let bound = transport.compressed_bound(request.message().len());
-                let before = allocator::heap().current;
-                allocator::reset_peak();
+                let before = allocator::reset_peak();
                 // Compressed at once, cancelled while it connects.
                 let _cancelled = runtime.block_on(transport.send_unless(request, ready(())));
                 let taken = (allocator::heap().peak - before) as usize;

@@ -63,8 +63,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
         full_speed(&service, &Tracing::Off, &options, paced_for, "untraced at full speed", None);
 
     let rss_before = rss_bytes();
-    allocator::reset_peak();
-    let heap_before = allocator::heap().current;
+    let heap_before = allocator::reset_peak();
     let spanwise = build(&options, &endpoint)?;
     let tracer = spanwise.tracer("demo");
     let tracing = match options.api {
