@@ -17,6 +17,7 @@ mod semaphore;
 #[cfg(feature = "runtime")]
 mod signal;
 mod sys;
+mod text;
 mod time;
 #[cfg(feature = "runtime")]
 mod untraced;
@@ -35,6 +36,7 @@ pub use rate::{RateError, RateLimiter, TooMany};
 pub use semaphore::{OwnedPermit, Permit, Semaphore};
 #[cfg(feature = "runtime")]
 pub use signal::{Signal, WakeHandle, Woke, signal};
+pub use text::sanitize;
 #[cfg(feature = "runtime")]
 pub use time::Timer;
 pub use time::{Clock, SystemClock, VirtualClock, deadline};

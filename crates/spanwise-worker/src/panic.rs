@@ -1,3 +1,4 @@
+use crate::sanitize;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -30,7 +31,7 @@ pub struct CaughtPanic {
 /// use spanwise_worker::catch_panic;
 ///
 /// let error = catch_panic(|| -> u32 { panic!("no\x1b[31m") }).unwrap_err();
-/// assert_eq!(error.to_string(), "panicked: no\u{fffd}[31m");
+/// assert_eq!(error.to_string(), "panicked: no\\u{1b}[31m");
 /// assert_eq!(catch_panic(|| 1), Ok(1));
 /// ```
 pub fn catch_panic<T>(f: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
@@ -59,11 +60,11 @@ pub struct CatchPanic<F> {
 impl CaughtPanic {
     fn from_payload(payload: Box<dyn Any + Send>) -> Self {
         let payload = match payload.downcast::<&'static str>() {
-            Ok(text) => return CaughtPanic { message: Some(shown(&text)) },
+            Ok(text) => return CaughtPanic { message: Some(sanitize(&text, MAX_MESSAGE).into()) },
             Err(payload) => payload,
         };
         match payload.downcast::<String>() {
-            Ok(text) => CaughtPanic { message: Some(shown(&text)) },
+            Ok(text) => CaughtPanic { message: Some(sanitize(&text, MAX_MESSAGE).into()) },
             Err(payload) => {
                 std::mem::forget(payload);
                 CaughtPanic { message: None }
@@ -71,28 +72,11 @@ impl CaughtPanic {
         }
     }
 
-    /// What the panic said, if it said it in a string: its first 256 bytes, line breaks replaced by
-    /// spaces and other control characters by U+FFFD.
+    /// What the panic said, if it said it in a string: one line of at most 256 bytes, see
+    /// [`sanitize`].
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
-}
-
-/// Fit for a line of text.
-fn shown(message: &str) -> Box<str> {
-    let mut shown = String::new();
-    for char in message.chars() {
-        let char = match char {
-            '\n' | '\r' | '\t' => ' ',
-            control if control.is_control() => char::REPLACEMENT_CHARACTER,
-            other => other,
-        };
-        if shown.len() + char.len_utf8() > MAX_MESSAGE {
-            break;
-        }
-        shown.push(char);
-    }
-    shown.into()
 }
 
 impl<F: Future> Future for CatchPanic<F> {
