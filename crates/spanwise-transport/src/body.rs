@@ -41,6 +41,11 @@ impl OnePiece {
     pub(crate) fn new(data: Bytes, sent: Sent) -> Self {
         Self { data: Some(data).filter(|data| !data.is_empty()), sent }
     }
+
+    /// Whether it was taken.
+    pub(crate) fn sent(&self) -> Sent {
+        self.sent.clone()
+    }
 }
 
 impl Body for OnePiece {
@@ -87,7 +92,7 @@ where
         }
         let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(error))) => return (Err(BodyFault::Lost(error.to_string())), trailers),
+            Ok(Some(Err(_))) => return (Err(BodyFault::Lost(BROKEN_OFF.into())), trailers),
             Ok(None) => return (Ok(whole.freeze()), trailers),
             Err(_) => return (Err(BodyFault::Lost(OUT_OF_TIME.into())), trailers),
         };
@@ -101,4 +106,6 @@ where
     }
 }
 
-pub(crate) const OUT_OF_TIME: &str = "the attempt's time was up";
+/// What is said of an answer that has begun.
+pub(crate) const OUT_OF_TIME: &str = "the answer had not ended when the attempt's time was up";
+const BROKEN_OFF: &str = "the connection was lost before the answer ended";

@@ -6,12 +6,15 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::USER_AGENT;
 
+use crate::attempt::AttemptObserver;
 use crate::http1::HttpWire;
 use crate::sink::{Sink, SinkWire};
 #[cfg(feature = "tls")]
 use crate::tls::Trust;
 use crate::wire::Wire;
-use crate::{Compression, Endpoint, Headers, Protocol, RetryPolicy, Transport, range};
+use crate::{
+    Compression, Endpoint, FailedAttempt, Headers, Protocol, RetryPolicy, Transport, range,
+};
 
 /// Collects the choices for a [`Transport`]. Every one has a default.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct TransportBuilder {
     user_agent_prefix: Option<Shown>,
     certificate_pem: Option<Pem>,
     sink: Option<SinkWire>,
+    pub(crate) observer: Option<AttemptObserver>,
+    pub(crate) crate_name: &'static str,
 }
 
 impl TransportBuilder {
@@ -42,6 +47,8 @@ impl TransportBuilder {
             user_agent_prefix: None,
             certificate_pem: None,
             sink: None,
+            observer: None,
+            crate_name: env!("CARGO_PKG_NAME"),
         }
     }
 
@@ -114,6 +121,35 @@ impl TransportBuilder {
         self
     }
 
+    /// Calls `observer` after each attempt that failed, whatever follows it. Default nobody.
+    ///
+    /// It runs on the thread that polls [`send`](Transport::send), which waits for it: hand over
+    /// what takes long. A panic in it goes no further. A request that is cancelled within an
+    /// attempt is no failure of the attempt.
+    ///
+    /// ```
+    /// use spanwise_transport::Transport;
+    ///
+    /// let transport = Transport::builder()
+    ///     .with_attempt_observer(|failed| eprintln!("{failed}"))
+    ///     .build();
+    /// # assert!(transport.is_ok());
+    /// ```
+    pub fn with_attempt_observer(
+        mut self,
+        observer: impl Fn(&FailedAttempt) + Send + Sync + 'static,
+    ) -> Self {
+        self.observer = Some(AttemptObserver::new(observer));
+        self
+    }
+
+    /// The crate whose features the user chooses, to be named where one is missing: a crate that
+    /// passes its features on names itself. Default `spanwise-transport`.
+    pub fn with_crate_name(mut self, name: &'static str) -> Self {
+        self.crate_name = name;
+        self
+    }
+
     /// Checks the choices. Opens no socket and needs no runtime.
     ///
     /// # Errors
@@ -123,7 +159,7 @@ impl TransportBuilder {
         let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
         self.check_numbers()?;
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
-            return Err(BuildError::NoTls { endpoint });
+            return Err(BuildError::NoTls { endpoint, crate_name: self.crate_name });
         }
         let wire = self.wire(endpoint.clone())?;
         Ok(Transport::new(&self, endpoint, wire))
@@ -159,7 +195,7 @@ impl TransportBuilder {
                 Ok(Wire::Grpc(Box::new(wire)))
             }
             #[cfg(not(feature = "grpc"))]
-            Protocol::Grpc => Err(BuildError::NoGrpc),
+            Protocol::Grpc => Err(BuildError::NoGrpc { crate_name: self.crate_name }),
         }
     }
 
@@ -202,16 +238,19 @@ impl TransportBuilder {
 #[non_exhaustive]
 pub enum BuildError {
     /// An `https` endpoint without the feature `tls`.
-    #[error("{endpoint} needs the feature `tls` of spanwise-transport, which is not compiled in")]
+    #[error("{endpoint} needs the feature `tls` of {crate_name}, which is not compiled in")]
     NoTls {
         /// The endpoint.
         endpoint: Endpoint,
+        /// Whose feature it is, as [`with_crate_name`](TransportBuilder::with_crate_name) says.
+        crate_name: &'static str,
     },
     /// [`Protocol::Grpc`] without the feature `grpc`.
-    #[error(
-        "the protocol grpc needs the feature `grpc` of spanwise-transport, which is not compiled in"
-    )]
-    NoGrpc,
+    #[error("the protocol grpc needs the feature `grpc` of {crate_name}, which is not compiled in")]
+    NoGrpc {
+        /// Whose feature it is, as [`with_crate_name`](TransportBuilder::with_crate_name) says.
+        crate_name: &'static str,
+    },
     /// A number that is none of those accepted.
     #[error("the {field} is {value}; accepted is {range}")]
     OutOfRange {

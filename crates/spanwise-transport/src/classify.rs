@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
+use crate::advice::Advice;
 use crate::compression::{self, InflateError};
 use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
@@ -44,22 +45,25 @@ pub(crate) enum Verdict {
         failure: Failure,
         detail: String,
         open: bool,
+        advice: Option<Advice>,
     },
     Again {
         cause: Cause,
         throttle: Option<Duration>,
         detail: String,
+        advice: Option<Advice>,
     },
 }
 
 impl Verdict {
     pub(crate) fn permanent(failure: Failure, detail: impl Into<String>) -> Self {
-        Self::Permanent { failure, detail: detail.into(), open: failure.is_ambiguous() }
+        let (detail, open) = (detail.into(), failure.is_ambiguous());
+        Self::Permanent { failure, detail, open, advice: None }
     }
 
     /// A failure whose answer says that the request was not taken.
     fn refused(failure: Failure, detail: impl Into<String>) -> Self {
-        Self::Permanent { failure, detail: detail.into(), open: false }
+        Self::Permanent { failure, detail: detail.into(), open: false, advice: None }
     }
 
     /// Whether the attempt may have been taken although it was not accepted.
@@ -72,7 +76,24 @@ impl Verdict {
     }
 
     pub(crate) fn again(cause: Cause, detail: impl Into<String>) -> Self {
-        Self::Again { cause, throttle: None, detail: detail.into() }
+        Self::Again { cause, throttle: None, detail: detail.into(), advice: None }
+    }
+
+    /// With the wait that the server asks for.
+    fn throttled(mut self, wait: Option<Duration>) -> Self {
+        if let Self::Again { throttle, .. } = &mut self {
+            *throttle = wait;
+        }
+        self
+    }
+
+    /// With `helps` as what usually does.
+    pub(crate) fn advised(mut self, helps: Option<Advice>) -> Self {
+        match &mut self {
+            Self::Accepted { .. } => {}
+            Self::Permanent { advice, .. } | Self::Again { advice, .. } => *advice = helps,
+        }
+        self
     }
 }
 
@@ -93,11 +114,8 @@ pub(crate) fn http(reply: &Reply, now: SystemTime) -> Verdict {
     match code {
         200..=299 => http_success(reply),
         300..=399 => Verdict::permanent(Failure::Redirect { status: code }, ""),
-        429 | 502 | 503 | 504 => Verdict::Again {
-            cause: Cause::Answered(status),
-            throttle: reply.headers.get(RETRY_AFTER).and_then(|v| retry_after(v.as_bytes(), now)),
-            detail: said(reply),
-        },
+        429 | 502 | 503 | 504 => Verdict::again(Cause::Answered(status), said(reply))
+            .throttled(reply.headers.get(RETRY_AFTER).and_then(|v| retry_after(v.as_bytes(), now))),
         413 => Verdict::permanent(Failure::TooLarge, said(reply)),
         // A final 1xx is a protocol the client did not ask for.
         100..=199 => Verdict::permanent(Failure::AmbiguousResponse, said(reply)),
@@ -176,9 +194,7 @@ fn grpc_failure(code: u32, message: String, retry_info: Option<Duration>) -> Ver
             || message.contains("exceeds maximum"));
     match () {
         () if size => Verdict::permanent(Failure::TooLarge, message),
-        () if again => {
-            Verdict::Again { cause: Cause::Answered(status), throttle: retry_info, detail: message }
-        }
+        () if again => Verdict::again(Cause::Answered(status), message).throttled(retry_info),
         () => Verdict::permanent(Failure::Rejected { status }, message),
     }
 }
@@ -318,6 +334,7 @@ mod tests {
                         cause: Cause::Answered(Status::Http(status)),
                         throttle,
                         detail: String::new(),
+                        advice: None,
                     },
                     300..400 => permanent(Failure::Redirect { status }),
                     100..200 => permanent(Failure::AmbiguousResponse),
@@ -373,7 +390,7 @@ mod tests {
                 };
                 let detail = "a b".to_owned();
                 let expected = if retryable {
-                    Verdict::Again { cause: Cause::Answered(status), throttle, detail }
+                    Verdict::again(Cause::Answered(status), detail).throttled(throttle)
                 } else {
                     Verdict::permanent(Failure::Rejected { status }, detail)
                 };
@@ -435,6 +452,7 @@ mod tests {
             cause: Cause::Answered(Status::Http(503)),
             throttle: Some(Duration::from_secs(5)),
             detail: "no upstream".into(),
+            advice: None,
         };
         assert_eq!(proxy, expected);
         let moved = grpc(&reply(307, &[("location", "http://b")], b""), now());
@@ -482,7 +500,9 @@ mod tests {
         for (status, open) in [(200, true), (400, false), (503, false)] {
             let verdict = of(status, BodyFault::TooLarge);
             let failure = Failure::ResponseTooLarge;
-            assert_eq!(verdict, Verdict::Permanent { failure, detail: String::new(), open });
+            let expected =
+                Verdict::Permanent { failure, detail: String::new(), open, advice: None };
+            assert_eq!(verdict, expected);
         }
     }
 

@@ -21,6 +21,12 @@ pub struct Delivery {
     /// What the server or the connection said last, when it failed: at most 256 bytes, one line,
     /// no control characters, our header values masked. Empty when nothing was said.
     pub detail: String,
+    /// Why the last attempt that got anywhere failed, in words, with what the server said: as
+    /// [`FailedAttempt::cause`](crate::FailedAttempt::cause). Of one that was cancelled, why the
+    /// attempt before failed. Empty when the request was accepted.
+    pub cause: String,
+    /// What usually helps against that cause, when it looks like a usual mistake.
+    pub advice: Option<String>,
 }
 
 impl Delivery {

@@ -30,7 +30,7 @@ impl Fetcher {
         most_bytes: usize,
     ) -> Result<Self, BuildError> {
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
-            return Err(BuildError::NoTls { endpoint });
+            return Err(BuildError::NoTls { endpoint, crate_name: env!("CARGO_PKG_NAME") });
         }
         range::time("timeout of a fetch", timeout)?;
         range::number("most bytes of a fetch", most_bytes, 1..=MOST_BYTES)?;

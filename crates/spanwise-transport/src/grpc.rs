@@ -13,14 +13,16 @@ use tower_service::Service as _;
 use crate::body::{OnePiece, Sent};
 use crate::builder::BuildError;
 use crate::classify::{self, Verdict};
+use crate::explain::Way;
 use crate::wire::{Payload, PerRuntime, exchange};
-use crate::{Endpoint, Headers, tcp};
+use crate::{Endpoint, Headers, Protocol, tcp};
 
 /// A lazily connected channel and the call it repeats.
 pub(crate) struct GrpcWire {
     endpoint: Endpoint,
     uri: Uri,
     headers: HeaderMap,
+    way: Way,
     target: tonic::transport::Endpoint,
     channel: PerRuntime<Channel>,
 }
@@ -47,7 +49,8 @@ impl GrpcWire {
             .http2_max_header_list_size(MAX_HEADERS);
         let target = secured(target, &endpoint, certificate_pem)?;
         let uri = endpoint.with_fixed_path(EXPORT);
-        Ok(Self { endpoint, uri, headers, target, channel: PerRuntime::new() })
+        let way = Way::new(Protocol::Grpc, &endpoint);
+        Ok(Self { endpoint, uri, headers, way, target, channel: PerRuntime::new() })
     }
 
     pub(crate) async fn attempt(
@@ -75,7 +78,7 @@ impl GrpcWire {
             poll_fn(|cx| channel.poll_ready(cx)).await?;
             channel.call(request).await
         };
-        match exchange(call, &sent, deadline).await {
+        match exchange(call, &sent, &self.way, deadline).await {
             Ok(reply) => classify::grpc(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }
@@ -84,7 +87,7 @@ impl GrpcWire {
 
 impl GrpcWire {
     fn connect(&self) -> Channel {
-        self.target.connect_with_connector_lazy(tcp::Connector::new())
+        self.target.connect_with_connector_lazy(tcp::Connector::new(self.way.heard.clone()))
     }
 }
 

@@ -10,11 +10,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
-use crate::body::{self, OUT_OF_TIME, OnePiece, Sent};
+use crate::body::{self, OnePiece, Sent};
 use crate::classify::{self, BodyFault, MAX_RESPONSE, Verdict};
+use crate::explain::Way;
 use crate::fetch::FetchError;
-use crate::wire::{self, Payload, PerRuntime, exchange};
-use crate::{Endpoint, Headers, tcp, text};
+use crate::wire::{Payload, PerRuntime, exchange};
+use crate::{Endpoint, Headers, Protocol, tcp, text};
 
 #[cfg(feature = "tls")]
 type Connector = hyper_rustls::HttpsConnector<tcp::Connector>;
@@ -25,6 +26,7 @@ type Connector = tcp::Connector;
 pub(crate) struct HttpWire {
     endpoint: Endpoint,
     headers: HeaderMap,
+    way: Way,
     connector: Connector,
     client: PerRuntime<Client<Connector, OnePiece>>,
 }
@@ -39,17 +41,17 @@ impl HttpWire {
         let mut headers = headers.map().clone();
         headers.entry(USER_AGENT).or_insert(user_agent);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        let way = Way::new(Protocol::HttpProtobuf, &endpoint);
+        let connector = tcp::Connector::new(way.heard.clone());
         #[cfg(feature = "tls")]
         let connector = {
-            let mut connector = Connector::from((tcp::Connector::new(), tls));
+            let mut connector = Connector::from((connector, tls));
             if endpoint.is_https() {
                 connector.enforce_https();
             }
             connector
         };
-        #[cfg(not(feature = "tls"))]
-        let connector = Connector::new();
-        Self { endpoint, headers, connector, client: PerRuntime::new() }
+        Self { endpoint, headers, way, connector, client: PerRuntime::new() }
     }
 
     pub(crate) async fn attempt(
@@ -69,7 +71,7 @@ impl HttpWire {
         if payload.gzip {
             request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        match exchange(client.request(request), &sent, deadline).await {
+        match exchange(client.request(request), &sent, &self.way, deadline).await {
             Ok(reply) => classify::http(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }
@@ -86,10 +88,18 @@ impl HttpWire {
         let unreachable = |said: String| FetchError::Unreachable { said: text::tidy(&said) };
         let client = self.client.client(|| self.connect()).map_err(|_| FetchError::NoRuntime)?;
         let request = self.question(posted)?;
+        let sent = request.body().sent();
+        let before = self.way.heard.state();
+        let allowed = deadline.saturating_duration_since(Instant::now());
         let response = match tokio::time::timeout_at(deadline, client.request(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(unreachable(wire::chain(&error))),
-            Err(_) => return Err(unreachable(OUT_OF_TIME.to_owned())),
+            Ok(Err(error)) => {
+                return Err(unreachable(self.way.broken(&error, sent.is_set()).text));
+            }
+            Err(_) => {
+                let words = self.way.out_of_time(sent.is_set(), before, allowed);
+                return Err(unreachable(words.text));
+            }
         };
         if !response.status().is_success() {
             return Err(FetchError::Status(response.status().as_u16()));

@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+mod advice;
+mod attempt;
 mod body;
 mod builder;
 mod classify;
 mod compression;
 mod delivery;
 mod endpoint;
+mod explain;
 mod fence;
 mod fetch;
 mod framed;
@@ -30,6 +33,7 @@ mod tls;
 mod transport;
 mod wire;
 
+pub use attempt::FailedAttempt;
 pub use builder::{BuildError, TransportBuilder};
 pub use compression::{Compression, UnknownCompression};
 pub use delivery::{Delivery, Failure, Outcome, Status};

@@ -10,8 +10,10 @@ use tokio::time::Instant;
 
 use crate::body::Sent;
 use crate::classify::{self, Verdict};
+use crate::explain::Way;
 use crate::retry::Cause;
 use crate::wire::{Payload, exchange};
+use crate::{Endpoint, Protocol};
 
 /// What the peer does with one attempt.
 #[derive(Debug, Clone)]
@@ -90,7 +92,8 @@ impl Script {
         if matches!(scene, Scene::Refuse) {
             return Verdict::again(Cause::NotSent, "connection refused");
         }
-        match exchange(call, &sent, deadline).await {
+        let way = Way::new(Protocol::HttpProtobuf, &Endpoint::localhost(Protocol::HttpProtobuf));
+        match exchange(call, &sent, &way, deadline).await {
             Ok(reply) => classify::http(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }

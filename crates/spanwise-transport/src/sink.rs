@@ -9,7 +9,7 @@ use bytes::Bytes;
 use spanwise_worker::{catch_panic, catch_panic_async};
 use tokio::time::Instant;
 
-use crate::body::{OUT_OF_TIME, Sent};
+use crate::body::Sent;
 use crate::classify::Verdict;
 use crate::fence::Fenced;
 use crate::wire::Payload;
@@ -94,7 +94,10 @@ impl SinkWire {
             }
             Ok(Ok(Outcome::Failed(failure))) => Verdict::permanent(failure, ""),
             Ok(Err(panic)) => panicked(panic.to_string()),
-            Err(_) => Verdict::permanent(Failure::AmbiguousTimeout, OUT_OF_TIME),
+            Err(_) => Verdict::permanent(
+                Failure::AmbiguousTimeout,
+                "the sink had not ended when the attempt's time was up",
+            ),
         }
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::advice::Advice;
+use crate::attempt::AttemptObserver;
 use crate::body::Sent;
 use crate::classify::Verdict;
 use crate::jitter::Jitter;
@@ -16,8 +18,8 @@ use crate::retry::{Cause, Retry, Step};
 use crate::throttle::Throttle;
 use crate::wire::{Payload, Wire};
 use crate::{
-    Compression, Delivery, Endpoint, Failure, FramedRequest, Headers, Outcome, Protocol,
-    RetryPolicy, TransportBuilder, compression, text,
+    Compression, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
+    Protocol, RetryPolicy, TransportBuilder, compression, explain, text,
 };
 
 /// Delivers encoded OTLP trace requests to one endpoint. Cloning shares everything.
@@ -37,6 +39,9 @@ struct Shared {
     throttle: Throttle,
     jitter: Jitter,
     wire: Wire,
+    observer: Option<AttemptObserver>,
+    /// Whose features the user chooses.
+    crate_name: &'static str,
 }
 
 impl Transport {
@@ -59,6 +64,8 @@ impl Transport {
             ),
             jitter: Jitter::new(),
             wire,
+            observer: builder.observer.clone(),
+            crate_name: builder.crate_name,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -122,18 +129,18 @@ impl Transport {
             let delivering = pin!(self.deliver(request.into(), &mut tally));
             unless(delivering, pin!(cancel)).await
         };
-        let (outcome, said, response_undecodable) = match end {
-            Some(Verdict::Accepted { rejected, message, undecodable }) => {
-                let message = message.map(|message| self.clean(&message));
-                (Outcome::Accepted { rejected, message }, String::new(), undecodable)
+        let (outcome, response_undecodable) = match end {
+            Some(Ok(accepted)) => {
+                // What failed before is of no interest any more.
+                tally.last = Words::default();
+                let message = accepted.message.map(|message| self.clean(&message));
+                let rejected = accepted.rejected;
+                (Outcome::Accepted { rejected, message }, accepted.undecodable)
             }
-            Some(Verdict::Permanent { failure, detail, .. }) => {
-                (Outcome::Failed(failure), detail, false)
-            }
-            // Cancelled; `deliver` itself never ends with `Again`.
-            Some(Verdict::Again { .. }) | None => {
+            Some(Err(failure)) => (Outcome::Failed(failure), false),
+            None => {
                 tally.abandon();
-                (Outcome::Failed(Failure::Shutdown), std::mem::take(&mut tally.said), false)
+                (Outcome::Failed(Failure::Shutdown), false)
             }
         };
         Delivery {
@@ -142,26 +149,32 @@ impl Transport {
             ambiguous_attempts: tally.ambiguous,
             body_bytes: tally.body_bytes,
             response_undecodable,
-            detail: self.clean(&said),
+            detail: tally.last.detail,
+            cause: tally.last.cause,
+            advice: tally.last.advice,
         }
     }
 
-    /// Runs attempts until the last, and returns its verdict or what giving up amounts to.
-    async fn deliver(&self, request: FramedRequest, tally: &mut Tally) -> Verdict {
+    /// Runs attempts until the last, and returns what it came to or what giving up amounts to.
+    async fn deliver(
+        &self,
+        request: FramedRequest,
+        tally: &mut Tally,
+    ) -> Result<Accepted, Failure> {
         let shared = &*self.shared;
         if tokio::runtime::Handle::try_current().is_err() {
-            return Verdict::permanent(Failure::Unsendable, "not inside a tokio runtime");
+            tally.last = Words::of_ours("not inside a tokio runtime");
+            return Err(Failure::Unsendable);
         }
-        let payload = match Payload::new(request, shared.protocol, shared.compression) {
-            Ok(payload) => payload,
-            Err(failure) => {
-                let detail = match failure {
-                    Failure::Unsendable => "no protobuf message: it begins with a field 0",
-                    _ => "",
-                };
-                return Verdict::permanent(failure, detail);
+        let payload = Payload::new(request, shared.protocol, shared.compression);
+        let payload = payload.inspect_err(|failure| {
+            tally.last = match failure {
+                Failure::Unsendable => {
+                    Words::of_ours("no protobuf message: it begins with a field 0")
+                }
+                other => Words { cause: other.to_string(), ..Words::default() },
             }
-        };
+        })?;
         tally.body_bytes = payload.body_len(shared.protocol);
         let start = Instant::now();
         let deadline = later(start, shared.deadline);
@@ -171,27 +184,84 @@ impl Transport {
             shared.throttle.wait(deadline).await;
             let now = Instant::now();
             if now >= deadline {
-                return tally.give_up(last.failure(), None);
+                if tally.attempts == 0 {
+                    let held = "the wait that the server asked other requests for was still on";
+                    tally.last.cause = held.to_owned();
+                }
+                return Err(tally.give_up(last.failure()));
             }
             let sent = tally.begin();
             let until = later(now, shared.attempt_timeout).min(deadline);
             let verdict = shared.wire.attempt(&payload, sent, until).await;
             tally.end(&verdict);
-            let Verdict::Again { cause, throttle, detail } = verdict else { return verdict };
+            let words = self.words(&verdict);
+            let (cause, throttle) = match verdict {
+                Verdict::Accepted { rejected, message, undecodable } => {
+                    return Ok(Accepted { rejected, message, undecodable });
+                }
+                Verdict::Permanent { failure, open, .. } => {
+                    self.tell(tally.attempts, &words, None, open);
+                    tally.last = words;
+                    return Err(failure);
+                }
+                Verdict::Again { cause, throttle, .. } => (cause, throttle),
+            };
             let now = Instant::now();
             if cause == Cause::NotSent && now >= deadline && tally.attempts > 1 {
                 // Cut off before it got anywhere: the attempt before it knows more.
-                return tally.give_up(last.failure(), None);
+                self.tell(tally.attempts, &words, None, false);
+                return Err(tally.give_up(last.failure()));
             }
             if let Some(wait) = throttle {
                 shared.throttle.hold(now, wait);
             }
-            match retry.after(now - start, cause, throttle, shared.jitter.draw()) {
+            let step = retry.after(now - start, cause, throttle, shared.jitter.draw());
+            let retry_in = match step {
+                Step::Wait(wait) => Some(wait),
+                Step::GiveUp(_) => None,
+            };
+            self.tell(tally.attempts, &words, retry_in, cause.is_open());
+            (last, tally.last) = (cause, words);
+            match step {
                 Step::Wait(wait) => tokio::time::sleep(wait).await,
-                Step::GiveUp(failure) => return tally.give_up(failure, Some(detail)),
+                Step::GiveUp(failure) => return Err(tally.give_up(failure)),
             }
-            (last, tally.said) = (cause, detail);
         }
+    }
+
+    /// What is said of an attempt that failed, safe to show.
+    fn words(&self, verdict: &Verdict) -> Words {
+        let shared = &*self.shared;
+        let detail = match verdict {
+            Verdict::Accepted { .. } => return Words::default(),
+            Verdict::Permanent { detail, .. } | Verdict::Again { detail, .. } => detail,
+        };
+        let found = explain::failed(verdict, shared.protocol, shared.endpoint.is_https());
+        let advice =
+            |advice: Advice| advice.text(&shared.endpoint, shared.protocol, shared.crate_name);
+        Words {
+            detail: self.clean(detail),
+            cause: self.clean(&found.text),
+            advice: found.advice.map(advice),
+        }
+    }
+
+    /// Tells whoever wants to know of an attempt that failed.
+    fn tell(&self, attempt: u32, words: &Words, retry_in: Option<Duration>, open: bool) {
+        let shared = &*self.shared;
+        let Some(observer) = &shared.observer else { return };
+        observer.tell(&FailedAttempt {
+            endpoint: match shared.wire {
+                Wire::Sink(_) => "the sink".to_owned(),
+                _ => shared.endpoint.to_string(),
+            },
+            protocol: shared.protocol,
+            attempt,
+            cause: words.cause.clone(),
+            advice: words.advice.clone(),
+            retry_in,
+            may_have_been_taken: open,
+        });
     }
 
     fn clean(&self, said: &str) -> String {
@@ -219,8 +289,8 @@ struct Tally {
     attempts: u32,
     ambiguous: u32,
     body_bytes: usize,
-    /// What the last failed attempt said, as it was said.
-    said: String,
+    /// What there is to say of the last failed attempt.
+    last: Words,
     /// The attempt under way.
     open: Option<Sent>,
 }
@@ -240,15 +310,43 @@ impl Tally {
 
     /// The attempt under way is no longer waited for.
     fn abandon(&mut self) {
-        if self.open.take().is_some_and(|sent| sent.is_set()) {
+        let Some(sent) = self.open.take() else { return };
+        if sent.is_set() {
             self.ambiguous = self.ambiguous.saturating_add(1);
+        }
+        if self.last.cause.is_empty() {
+            self.last.cause = match sent.is_set() {
+                true => "cancelled before an answer came".to_owned(),
+                false => "cancelled before a connection was made".to_owned(),
+            };
         }
     }
 
-    /// Out of time after `failure`, or after worse that came before; `said` with it, or before.
-    fn give_up(&mut self, failure: Failure, said: Option<String>) -> Verdict {
-        let failure = if self.ambiguous > 0 { Failure::AmbiguousTimeout } else { failure };
-        Verdict::permanent(failure, said.unwrap_or_else(|| std::mem::take(&mut self.said)))
+    /// Out of time after `failure`, or after worse that came before.
+    fn give_up(&self, failure: Failure) -> Failure {
+        if self.ambiguous > 0 { Failure::AmbiguousTimeout } else { failure }
+    }
+}
+
+/// What the server made of a request that it took.
+#[derive(Debug)]
+struct Accepted {
+    rejected: u64,
+    message: Option<String>,
+    undecodable: bool,
+}
+
+/// What there is to say of an attempt that failed, safe to show.
+#[derive(Debug, Default)]
+struct Words {
+    detail: String,
+    cause: String,
+    advice: Option<String>,
+}
+
+impl Words {
+    fn of_ours(text: &str) -> Self {
+        Self { detail: text.to_owned(), cause: text.to_owned(), advice: None }
     }
 }
 

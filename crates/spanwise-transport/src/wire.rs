@@ -11,8 +11,9 @@ use spanwise_worker::fork;
 use tokio::runtime;
 use tokio::time::Instant;
 
-use crate::body::{self, OUT_OF_TIME, Sent};
+use crate::body::{self, Sent};
 use crate::classify::{MAX_RESPONSE, Reply, Verdict};
+use crate::explain::{self, Way};
 use crate::framing::{self, PREFIX};
 use crate::retry::Cause;
 use crate::sink::SinkWire;
@@ -114,6 +115,7 @@ impl Wire {
 pub(crate) async fn exchange<B, E>(
     call: impl Future<Output = Result<Response<B>, E>>,
     sent: &Sent,
+    way: &Way,
     deadline: Instant,
 ) -> Result<Reply, Verdict>
 where
@@ -122,10 +124,14 @@ where
     E: Error + 'static,
 {
     let unanswered = || if sent.is_set() { Cause::Ambiguous } else { Cause::NotSent };
+    let (heard, allowed) = (way.heard.state(), deadline.saturating_duration_since(Instant::now()));
     let response = match tokio::time::timeout_at(deadline, call).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(broken(&error, unanswered())),
-        Err(_) => return Err(Verdict::again(unanswered(), OUT_OF_TIME)),
+        Ok(Err(error)) => return Err(broken(&error, unanswered(), way)),
+        Err(_) => {
+            let words = way.out_of_time(sent.is_set(), heard, allowed);
+            return Err(Verdict::again(unanswered(), words.text).advised(words.advice));
+        }
     };
     let (head, body) = response.into_parts();
     let (body, trailers) = body::read(body, MAX_RESPONSE, deadline).await;
@@ -133,7 +139,8 @@ where
 }
 
 /// What a failed connection means.
-fn broken(error: &(dyn Error + 'static), unanswered: Cause) -> Verdict {
+fn broken(error: &(dyn Error + 'static), unanswered: Cause, way: &Way) -> Verdict {
+    let words = way.broken(error, unanswered == Cause::Ambiguous);
     let mut cause = unanswered;
     for error in below(error) {
         // A session that breaks after bytes of the request left says nothing about them.
@@ -146,36 +153,20 @@ fn broken(error: &(dyn Error + 'static), unanswered: Cause) -> Verdict {
         if let Some(error) = error.downcast_ref::<hyper::Error>()
             && error.is_parse()
         {
-            let said = error.to_string();
-            // hyper names this case for servers alone.
-            let failure = if said.contains("too large") {
-                Failure::ResponseTooLarge
-            } else {
-                Failure::AmbiguousResponse
+            let failure = match explain::is_too_large(error) {
+                true => Failure::ResponseTooLarge,
+                false => Failure::AmbiguousResponse,
             };
-            return Verdict::permanent(failure, said);
+            return Verdict::permanent(failure, words.text).advised(words.advice);
         }
     }
-    Verdict::again(cause, chain(error))
-}
-
-/// What an error and those below it say.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut said = String::new();
-    for error in below(error) {
-        let more = error.to_string();
-        if said.is_empty() {
-            said = more;
-        } else if !said.ends_with(&more) {
-            said.push_str(": ");
-            said.push_str(&more);
-        }
-    }
-    said
+    Verdict::again(cause, words.text).advised(words.advice)
 }
 
 /// An error and those below it. Bounded: a cycle is impossible, but nothing here trusts that.
-fn below<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(crate) fn below<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| inner(*error)).take(17)
 }
 

@@ -17,6 +17,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use first::Listening;
+use problem::Resolver;
+
+mod first;
+#[cfg_attr(unix, path = "peek_unix.rs")]
+#[cfg_attr(not(unix), path = "peek_other.rs")]
+mod peek;
+mod problem;
 #[cfg(any(
     target_os = "linux",
     target_os = "android",
@@ -38,44 +46,70 @@ mod vectored;
 #[path = "other.rs"]
 mod vectored;
 
+pub(crate) use first::{First, Heard, State};
+pub(crate) use problem::{ConnectProblem, spoken};
+
 /// Connects to what a URL names, for HTTP and below TLS.
 #[derive(Debug, Clone)]
-pub(crate) struct Connector(HttpConnector);
+pub(crate) struct Connector {
+    tcp: HttpConnector<Resolver>,
+    heard: Heard,
+}
 
 impl Connector {
-    pub(crate) fn new() -> Self {
-        let mut tcp = HttpConnector::new();
+    /// What peers say first is told to `heard`.
+    pub(crate) fn new(heard: Heard) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         tcp.set_keepalive(Some(KEEP_ALIVE));
         // What runs over the connection is for those above to say.
         tcp.enforce_http(false);
-        Self(tcp)
+        Self { tcp, heard }
     }
 }
 
 impl Service<Uri> for Connector {
     type Response = TokioIo<Quiet>;
-    type Error = <HttpConnector as Service<Uri>>::Error;
+    type Error = ConnectProblem;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(cx)
+        self.tcp.poll_ready(cx).map_err(|error| ConnectProblem::of(&error))
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
-        Box::pin(async move { Ok(TokioIo::new(Quiet(connecting.await?.into_inner()))) })
+        let (connecting, heard) = (self.tcp.call(uri), self.heard.clone());
+        Box::pin(async move {
+            let stream = connecting.await.map_err(|error| ConnectProblem::of(&error))?;
+            Ok(TokioIo::new(Quiet { stream: stream.into_inner(), listening: heard.connected() }))
+        })
     }
 }
 
 /// A TCP stream whose writes raise no signal.
 #[derive(Debug)]
-pub(crate) struct Quiet(TcpStream);
+pub(crate) struct Quiet {
+    stream: TcpStream,
+    listening: Listening,
+}
+
+impl Quiet {
+    /// `written`, after a look at what the peer said before it closed: whoever cannot write any
+    /// more may never read it.
+    fn overhear<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if matches!(written, Poll::Ready(Err(_))) && !self.listening.is_over() {
+            let mut bytes = [0; first::ENOUGH];
+            let waiting = peek::peek(&self.stream, &mut bytes).and_then(|len| bytes.get(..len));
+            self.listening.foresee(waiting.unwrap_or_default());
+        }
+        written
+    }
+}
 
 impl Connection for Quiet {
     fn connected(&self) -> Connected {
-        self.0.connected()
+        self.stream.connected()
     }
 }
 
@@ -85,7 +119,21 @@ impl AsyncRead for Quiet {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        let this = &mut *self;
+        // A read into nothing is no end.
+        if this.listening.is_over() || buf.remaining() == 0 {
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        }
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
+        match &polled {
+            Poll::Ready(Ok(())) => {
+                this.listening.hear(buf.filled().get(before..).unwrap_or_default());
+            }
+            Poll::Ready(Err(_)) => this.listening.hear(&[]),
+            Poll::Pending => {}
+        }
+        polled
     }
 }
 
@@ -95,7 +143,8 @@ impl AsyncWrite for Quiet {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.overhear(written)
     }
 
     fn poll_write_vectored(
@@ -103,7 +152,8 @@ impl AsyncWrite for Quiet {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        vectored::poll_write(&mut self.0, cx, bufs)
+        let written = vectored::poll_write(&mut self.stream, cx, bufs);
+        self.overhear(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -111,11 +161,11 @@ impl AsyncWrite for Quiet {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -1,0 +1,119 @@
+//! What usually helps against the usual mistakes.
+
+use crate::{Endpoint, Protocol, Status, text};
+
+/// A usual mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Advice {
+    /// Nobody listens there.
+    NotListening,
+    /// The host's name is not known.
+    Name,
+    /// HTTP/1.1 was spoken to a port of HTTP/2.
+    SpeakGrpc,
+    /// HTTP/2 was spoken to a port of HTTP/1.1.
+    SpeakHttp,
+    /// Plain text was spoken to a port of TLS.
+    SpeakTls,
+    /// TLS was spoken to a port of plain text.
+    SpeakPlain,
+    /// The peer closed without a word: one of the four above, maybe.
+    Mismatch,
+    /// Nothing is served at the path.
+    Path,
+    /// The credentials are missing or wrong.
+    Credentials,
+    /// The certificate is signed by somebody who is not trusted.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
+    Certificate,
+    /// The certificate is for another host.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
+    CertificateName,
+    /// The receiver is somewhere else.
+    Redirect,
+    /// The receiver does not take traces.
+    NoService,
+}
+
+impl Advice {
+    /// What usually helps when this is the answer.
+    pub(crate) fn of_status(status: Status, protocol: Protocol) -> Option<Self> {
+        match (status, protocol) {
+            (Status::Http(300..=399), _) => Some(Self::Redirect),
+            (Status::Http(401 | 403), _) | (Status::Grpc(7 | 16), _) => Some(Self::Credentials),
+            (Status::Http(404 | 405), Protocol::HttpProtobuf) => Some(Self::Path),
+            // An HTTP server that speaks HTTP/2 too.
+            (Status::Http(400 | 404 | 405 | 415), Protocol::Grpc) => Some(Self::SpeakHttp),
+            (Status::Grpc(12), _) => Some(Self::NoService),
+            _ => None,
+        }
+    }
+
+    /// In a sentence or two. `crate_name` is the crate whose features the user chooses.
+    pub(crate) fn text(self, endpoint: &Endpoint, protocol: Protocol, crate_name: &str) -> String {
+        let at = text::tidy(endpoint.authority());
+        let grpc = feature(cfg!(feature = "grpc"), "grpc", crate_name);
+        let tls = feature(cfg!(feature = "tls"), "tls", crate_name);
+        match self {
+            Self::NotListening => {
+                format!("is a collector listening at {at}? {}", usual_port(protocol))
+            }
+            Self::Name => format!(
+                "check the host name in the endpoint, {at}: it must be known where this process \
+                 runs"
+            ),
+            Self::SpeakGrpc => format!(
+                "this looks like the OTLP/gRPC port, usually 4317: choose the protocol grpc by \
+                 with_protocol or OTEL_EXPORTER_OTLP_PROTOCOL=grpc{grpc}, or the OTLP/HTTP port, \
+                 usually 4318"
+            ),
+            Self::SpeakHttp => String::from(
+                "this looks like the OTLP/HTTP port, usually 4318: choose the protocol \
+                 http/protobuf by with_protocol or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or \
+                 the OTLP/gRPC port, usually 4317",
+            ),
+            Self::SpeakTls => format!("use https:// instead of http:// in the endpoint{tls}"),
+            Self::SpeakPlain => {
+                String::from("use http:// instead of https:// in the endpoint, or the TLS port")
+            }
+            Self::Mismatch => String::from(
+                "check port and scheme: OTLP/HTTP is usually on port 4318 and OTLP/gRPC on port \
+                 4317, and a TLS port needs https://",
+            ),
+            Self::Path => format!(
+                "the endpoint's path is {}; OTLP/HTTP receivers usually take traces at /v1/traces, \
+                 on port 4318",
+                text::tidy(endpoint.path()),
+            ),
+            Self::Credentials => String::from(
+                "check the credentials, which go into headers: with_headers or \
+                 OTEL_EXPORTER_OTLP_HEADERS",
+            ),
+            Self::Certificate => String::from(
+                "if the certificate is signed by your own CA, trust it by with_certificate_pem or \
+                 OTEL_EXPORTER_OTLP_CERTIFICATE",
+            ),
+            Self::CertificateName => {
+                format!("use a name that the certificate holds in the endpoint, instead of {at}")
+            }
+            Self::Redirect => String::from(
+                "set the endpoint to the URL that it redirects to, often https:// for http://",
+            ),
+            Self::NoService => format!(
+                "does the receiver at {at} take traces over OTLP/gRPC? It is usually on port 4317"
+            ),
+        }
+    }
+}
+
+fn usual_port(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::HttpProtobuf => "OTLP/HTTP is usually on port 4318, OTLP/gRPC on 4317",
+        Protocol::Grpc => "OTLP/gRPC is usually on port 4317, OTLP/HTTP on 4318",
+    }
+}
+
+/// What is to be said of a feature that is needed, unless it is there.
+fn feature(there: bool, name: &str, crate_name: &str) -> String {
+    if there { String::new() } else { format!(" (needs the feature `{name}` of {crate_name})") }
+}

@@ -1,0 +1,226 @@
+//! The usual mistakes: each is told at its first attempt, with its cause and the way out.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod peer;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use peer::{Act, Peer, answer, ok, send};
+#[cfg(feature = "grpc")]
+use spanwise_transport::Protocol;
+use spanwise_transport::{
+    Delivery, Endpoint, FailedAttempt, Headers, RetryPolicy, Transport, TransportBuilder,
+};
+
+/// One attempt or two, and all that was told of them.
+async fn tried(builder: TransportBuilder) -> (Delivery, Vec<FailedAttempt>) {
+    let told = Arc::<Mutex<Vec<FailedAttempt>>>::default();
+    let keep = told.clone();
+    let transport = builder
+        .with_attempt_observer(move |failed| keep.lock().unwrap().push(failed.clone()))
+        .with_attempt_timeout(Duration::from_secs(20))
+        .with_deadline(Duration::from_secs(20))
+        .build()
+        .unwrap();
+    let first = async {
+        // The first attempt is the one that matters; what is tried again would go on.
+        while told.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let delivery = transport.send_unless(peer::request(3), first).await;
+    let told = told.lock().unwrap().clone();
+    (delivery, told)
+}
+
+fn to(url: &str) -> TransportBuilder {
+    Transport::builder().with_endpoint(Endpoint::parse("TEST", url).unwrap())
+}
+
+/// `cause` is what is said, each of `advice` a part of it.
+async fn check(builder: TransportBuilder, cause: &str, advice: &[&str]) {
+    let (delivery, told) = tried(builder).await;
+    assert!(!delivery.is_accepted(), "{delivery:?}");
+    let first = &told[0];
+    assert_eq!(first.attempt, 1);
+    assert_eq!(first.cause, cause, "{first}");
+    let given = first.advice.clone().unwrap_or_default();
+    for part in advice {
+        assert!(given.contains(part), "{part}: {given}");
+    }
+    // The request says the same in the end, and no text is a library's own.
+    assert_eq!((&*delivery.cause, &delivery.advice), (cause, &first.advice), "{delivery:?}");
+    for text in [format!("{first}"), format!("{first:?}"), format!("{delivery:?}")] {
+        assert!(text.contains(cause) && !text.contains("hunter2"), "{text}");
+        for raw in ["parsed", "hyper", "os error", "transport error", "client error", "(("] {
+            assert!(!text.contains(raw), "{raw}: {text}");
+        }
+    }
+}
+
+/// OTLP 1.10, "OTLP/HTTP Default Port" and "OTLP/gRPC": 4318 and 4317.
+#[tokio::test]
+async fn a_closed_port() {
+    let port = spanwise_testkit::ClosedPort::new().unwrap();
+    let at = port.endpoint().unwrap();
+    let advice = ["is a collector listening at 127.0.0.1:", "4318", "4317"];
+    check(to(&at), "connection refused", &advice).await;
+    #[cfg(feature = "grpc")]
+    check(to(&at).with_protocol(Protocol::Grpc), "connection refused", &advice).await;
+}
+
+/// RFC 1035, 2.3.4: a label has 63 octets at most, so that no server needs to be asked.
+#[tokio::test]
+async fn an_unknown_host() {
+    let (delivery, told) = tried(to(&format!("http://{}/", "n".repeat(64)))).await;
+    assert!(!delivery.may_have_been_taken());
+    assert!(told[0].cause.starts_with("the host name cannot be resolved: "), "{told:?}");
+    assert!(told[0].advice.as_ref().unwrap().contains("host name"), "{told:?}");
+}
+
+/// RFC 9113, 3.4: the first that a server of HTTP/2 sends is a SETTINGS frame.
+#[tokio::test]
+async fn http_to_the_grpc_port() {
+    let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64".to_vec();
+    let peer = Peer::new([Act::AnswerAndClose(settings)]).await;
+    let cause = "no HTTP/1.1 answer: the port speaks HTTP/2";
+    let advice =
+        ["OTLP/gRPC port, usually 4317", "with_protocol", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"];
+    check(to(&peer.url()), cause, &advice).await;
+    // A server that is done with us at once.
+    let goaway = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01".to_vec();
+    let peer = Peer::new([Act::AnswerAndClose(goaway)]).await;
+    check(to(&peer.url()), cause, &advice).await;
+    #[cfg(not(feature = "grpc"))]
+    check(to(&peer.url()).with_crate_name("shop"), cause, &["the feature `grpc` of shop"]).await;
+}
+
+/// RFC 9113, 3.4: a server of HTTP/1.1 answers the preface of HTTP/2 with an error, or not at all.
+#[cfg(feature = "grpc")]
+#[tokio::test]
+async fn grpc_to_the_http_port() {
+    let advice = ["OTLP/HTTP port, usually 4318", "http/protobuf", "4317"];
+    for status in [400, 404, 505] {
+        let peer = Peer::new([Act::AnswerAndClose(answer(status, "", b"what?"))]).await;
+        let builder = to(&peer.url()).with_protocol(Protocol::Grpc);
+        check(builder, "no HTTP/2 answer: the port speaks HTTP/1.1", &advice).await;
+    }
+    let peer = Peer::new([Act::Close(30)]).await;
+    let (_, told) = tried(to(&peer.url()).with_protocol(Protocol::Grpc)).await;
+    let closed = ["closed", "reset"].iter().any(|how| told[0].cause.contains(how));
+    assert!(closed && told[0].cause.contains("before an answer came"), "{told:?}");
+    assert!(told[0].advice.as_ref().unwrap().contains("4318"), "{told:?}");
+}
+
+/// RFC 8446, 5.1: what is no TLS record ends the handshake.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn https_to_a_plain_port() {
+    let advice = ["use http:// instead of https://"];
+    for (said, cause) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the port speaks HTTP/1.1 without TLS"),
+        (b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64", "the port speaks HTTP/2 without TLS"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "the peer does not speak TLS"),
+    ] {
+        let peer = Peer::with([Act::Hold], move |mut stream: tokio::net::TcpStream| async move {
+            use tokio::io::AsyncWriteExt as _;
+            stream.write_all(said).await.unwrap();
+            Some(stream)
+        });
+        let peer = peer.await;
+        let url = format!("https://{}/", peer.address);
+        let cause = format!("the TLS handshake failed: {cause}");
+        check(to(&url), &cause, &advice).await;
+        #[cfg(feature = "grpc")]
+        check(to(&url).with_protocol(Protocol::Grpc), &cause, &advice).await;
+    }
+}
+
+/// RFC 8446, 6.2: a server of TLS closes with an alert. Others answer in the words below.
+#[tokio::test]
+async fn plain_text_to_a_tls_port() {
+    let advice = ["use https:// instead of http://"];
+    for alert in [&b"\x15\x03\x01\0\x02\x02\x46"[..], b"\x15\x03\x03\0\x02\x02\x32"] {
+        let peer = Peer::new([Act::AnswerAndClose(alert.to_vec())]).await;
+        check(to(&peer.url()), "no HTTP/1.1 answer: the port speaks TLS", &advice).await;
+        #[cfg(feature = "grpc")]
+        {
+            let peer =
+                Peer::with([Act::Hold], move |mut stream: tokio::net::TcpStream| async move {
+                    use tokio::io::AsyncWriteExt as _;
+                    stream.write_all(alert).await.unwrap();
+                    Some(stream)
+                });
+            let builder = to(&peer.await.url()).with_protocol(Protocol::Grpc);
+            check(builder, "no HTTP/2 answer: the port speaks TLS", &advice).await;
+        }
+    }
+    for said in [
+        "Client sent an HTTP request to an HTTPS server.",
+        "The plain HTTP request was sent to HTTPS port",
+        "You're speaking plain HTTP to an SSL-enabled server port.",
+    ] {
+        let peer = Peer::new([Act::Answer(answer(400, "", said.as_bytes()))]).await;
+        check(to(&peer.url()), &format!("HTTP 400 Bad Request: {said}"), &advice).await;
+    }
+    // Not a word: closed or reset, as the system has it.
+    let peer = Peer::new([Act::Close(10)]).await;
+    let (_, told) = tried(to(&peer.url())).await;
+    assert!(told[0].cause.ends_with("before an answer came"), "{told:?}");
+    assert!(told[0].advice.as_ref().unwrap().contains("a TLS port needs https://"), "{told:?}");
+}
+
+/// RFC 9110, 15.5: what these statuses mean; OTLP 1.10, "OTLP/HTTP Request": the path.
+#[tokio::test]
+async fn answers_that_say_no() {
+    let cases = [
+        (404, "HTTP 404 Not Found: no such page", &["/wrong", "/v1/traces"][..]),
+        (405, "HTTP 405 Method Not Allowed: no such page", &["/v1/traces"]),
+        (
+            401,
+            "HTTP 401 Unauthorized: no such page",
+            &["with_headers", "OTEL_EXPORTER_OTLP_HEADERS"],
+        ),
+        (403, "HTTP 403 Forbidden: no such page", &["with_headers"]),
+        (301, "HTTP 301 Moved Permanently", &["redirects to"]),
+        (503, "HTTP 503 Service Unavailable: no such page", &[]),
+    ];
+    for (status, cause, advice) in cases {
+        let peer = Peer::new([Act::Answer(answer(status, "", b"no such page"))]).await;
+        let url = format!("http://{}/wrong?key=hunter2", peer.address);
+        let headers = Headers::parse("api-key=hunter2").unwrap();
+        check(to(&url).with_headers(headers), cause, advice).await;
+    }
+}
+
+#[tokio::test]
+async fn silence_is_told_with_its_time() {
+    let peer = Peer::new([Act::Hold]).await;
+    let told = Arc::<Mutex<Vec<FailedAttempt>>>::default();
+    let keep = told.clone();
+    let transport = to(&peer.url())
+        .with_attempt_observer(move |failed| keep.lock().unwrap().push(failed.clone()))
+        .with_attempt_timeout(Duration::from_millis(120))
+        .with_deadline(Duration::from_millis(400))
+        .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(5)))
+        .build()
+        .unwrap();
+    let delivery = send(&transport).await;
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), delivery.attempts as usize);
+    assert_eq!(told[0].cause, "no answer within 120ms");
+    assert!(told[0].retry_in.is_some() && told[0].may_have_been_taken, "{told:?}");
+    let last = told.last().unwrap();
+    assert_eq!((last.attempt, last.retry_in), (delivery.attempts, None));
+    assert!(told.iter().zip(1..).all(|(failed, nth)| failed.attempt == nth));
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_harms_nobody() {
+    let peer = Peer::new([Act::Answer(answer(503, "", b"")), ok()]).await;
+    let transport = to(&peer.url()).with_attempt_observer(|_| panic!("observer")).build().unwrap();
+    let delivery = send(&transport).await;
+    assert!(delivery.is_accepted() && delivery.cause.is_empty(), "{delivery:?}");
+}
