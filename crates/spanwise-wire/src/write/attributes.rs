@@ -43,6 +43,8 @@ pub(crate) enum Put {
     Whole,
     /// It is there, cut to the length limit.
     Cut,
+    /// There is no attribute to write, and so none is lost.
+    Absent,
     /// It is not there: the count limit, the byte limit, an empty key, or a value that is not what
     /// it said.
     Dropped,
@@ -130,6 +132,10 @@ impl AttributeIndex {
         key: &str,
         value: &V,
     ) -> Put {
+        let scalar = value.as_scalar();
+        if scalar == Scalar::Absent {
+            return Put::Absent;
+        }
         let bit = Filter::bit_of(key.as_bytes());
         let old = if self.filter.has(bit) { self.find(buf, place.tag, key) } else { None };
         if key.is_empty() || old.is_none() && self.count >= place.most {
@@ -138,7 +144,7 @@ impl AttributeIndex {
         let chars = limits.value_chars;
         let room = room_for_value(buf, limits, key);
         // Written behind everything first: when it does not fit, the old value stands.
-        let (kept, is_cut) = match value.as_scalar() {
+        let (kept, is_cut) = match scalar {
             Scalar::Other => match encode_apart(value, chars, room, &mut self.scratch) {
                 Some(is_cut) => (
                     put_key_value(buf, place.tag, room, key, &Body::Encoded(&self.scratch)),

@@ -4,6 +4,7 @@ mod attributes;
 mod check;
 mod depth;
 mod finished;
+mod native;
 mod raw;
 mod scope;
 mod span;

@@ -97,7 +97,7 @@ impl SpanWriter {
     ) {
         let place = Place { tag: ATTRIBUTE, most: limits.attributes };
         match self.attributes.put(&mut self.buf, place, limits, key, value) {
-            Put::Whole => {}
+            Put::Whole | Put::Absent => {}
             Put::Cut => self.lose(Loss::Characters, 1),
             Put::Dropped => self.lose(Loss::Attributes, 1),
         }
@@ -415,7 +415,7 @@ fn put_all<'k, V: EncodeValue>(
     let mut losses = InnerLosses { dropped: 0, truncated: 0 };
     for (key, value) in attributes {
         match index.put(buf, place, limits, key, &value) {
-            Put::Whole => {}
+            Put::Whole | Put::Absent => {}
             Put::Cut => losses.truncated = losses.truncated.saturating_add(1),
             Put::Dropped => losses.dropped = losses.dropped.saturating_add(1),
         }

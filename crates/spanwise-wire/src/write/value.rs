@@ -7,9 +7,14 @@ use crate::limits::MAX_SPAN_BYTES;
 
 /// A value that knows its `AnyValue` message.
 ///
-/// Implemented for Rust's own numbers, strings, byte strings and slices of them, and for
-/// [`Value`], which can be any of these. Implement it to write a type of yours without an
-/// intermediate copy.
+/// Implemented for Rust's own numbers, strings, byte strings, slices and lists of them, what
+/// points to one of these, and [`Value`], which can be any of them. Implement it to write a type of
+/// yours without an intermediate copy.
+///
+/// - An integer beyond the 64 bits with sign that OTLP has is written as its decimal digits, a
+///   string (specification, *Mapping Arbitrary Data to OTLP AnyValue*).
+/// - `None` is no attribute: nothing is written or counted, and what the key had before stays. As
+///   an element of a list it is written as an empty value.
 ///
 /// `max_chars` is the attribute value length limit: a string (also inside an array) keeps at most
 /// so many characters, a byte string so many bytes (specification, *Attribute Limits*).
@@ -54,6 +59,8 @@ pub enum Scalar<'a> {
     Bool(bool),
     /// A double.
     Double(f64),
+    /// No value: there is no attribute.
+    Absent,
     /// Something else.
     Other,
 }
@@ -66,7 +73,7 @@ impl Scalar<'_> {
             Self::Int(value) => value.encoded_len(max_chars),
             Self::Bool(value) => value.encoded_len(max_chars),
             Self::Double(value) => value.encoded_len(max_chars),
-            Self::Other => 0,
+            Self::Absent | Self::Other => 0,
         }
     }
 
@@ -77,7 +84,7 @@ impl Scalar<'_> {
             Self::Int(value) => value.encode(max_chars, out),
             Self::Bool(value) => value.encode(max_chars, out),
             Self::Double(value) => value.encode(max_chars, out),
-            Self::Other => {}
+            Self::Absent | Self::Other => {}
         }
     }
 
@@ -95,7 +102,7 @@ impl Scalar<'_> {
             Self::Int(value) => 1 + varint_len(*value as u64),
             Self::Bool(_) => 2,
             Self::Double(_) => 9,
-            Self::Other => 0x80,
+            Self::Absent | Self::Other => 0x80,
         }
     }
 
@@ -127,7 +134,7 @@ impl Scalar<'_> {
                     room.array([DOUBLE]);
                     room.array(value.to_le_bytes());
                 }
-                Self::Other => {}
+                Self::Absent | Self::Other => {}
             }
         }
     }
@@ -143,6 +150,8 @@ pub enum Value<'a> {
     Bool(bool),
     /// A signed integer.
     I64(i64),
+    /// An unsigned integer: a number up to [`i64::MAX`], decimal digits beyond.
+    U64(u64),
     /// A double; NaN and infinities are kept bit for bit.
     F64(f64),
     /// Bytes.
@@ -155,6 +164,12 @@ pub enum Value<'a> {
     I64s(&'a [i64]),
     /// Doubles.
     F64s(&'a [f64]),
+    /// Strings.
+    Strings(&'a [String]),
+    /// A string of one character.
+    Char(char),
+    /// No value: there is no attribute.
+    Absent,
 }
 
 /// `text` cut to `max_chars` characters, always between two characters.
@@ -317,83 +332,25 @@ where
     }
 }
 
-impl<T: EncodeValue + ?Sized> EncodeValue for &T {
-    #[inline(always)]
-    fn encoded_len(&self, max_chars: usize) -> usize {
-        (**self).encoded_len(max_chars)
-    }
-
-    #[inline(always)]
-    fn encode(&self, max_chars: usize, out: &mut Vec<u8>) {
-        (**self).encode(max_chars, out);
-    }
-
-    #[inline(always)]
-    fn is_truncated(&self, max_chars: usize) -> bool {
-        (**self).is_truncated(max_chars)
-    }
-
-    #[inline(always)]
-    fn as_scalar(&self) -> Scalar<'_> {
-        (**self).as_scalar()
-    }
-}
-
-/// Implements [`EncodeValue`] by turning `self` into a value that has it.
-macro_rules! encode_as {
-    ($($type:ty, $self:ident => $value:expr, $scalar:expr;)*) => {$(
-        impl EncodeValue for $type {
-            #[inline(always)]
-            fn encoded_len(&$self, max_chars: usize) -> usize {
-                $value.encoded_len(max_chars)
-            }
-
-            #[inline(always)]
-            fn encode(&$self, max_chars: usize, out: &mut Vec<u8>) {
-                $value.encode(max_chars, out);
-            }
-
-            #[inline(always)]
-            fn is_truncated(&$self, max_chars: usize) -> bool {
-                $value.is_truncated(max_chars)
-            }
-
-            #[inline(always)]
-            fn as_scalar(&$self) -> Scalar<'_> {
-                $scalar
-            }
-        }
-    )*};
-}
-
-encode_as! {
-    String, self => self.as_str(), Scalar::Text(self);
-    i8, self => i64::from(*self), Scalar::Int((*self).into());
-    i16, self => i64::from(*self), Scalar::Int((*self).into());
-    i32, self => i64::from(*self), Scalar::Int((*self).into());
-    u8, self => i64::from(*self), Scalar::Int((*self).into());
-    u16, self => i64::from(*self), Scalar::Int((*self).into());
-    u32, self => i64::from(*self), Scalar::Int((*self).into());
-    f32, self => f64::from(*self), Scalar::Double((*self).into());
-    [&str], self => Array(self.iter()), Scalar::Other;
-    [String], self => Array(self.iter()), Scalar::Other;
-    [bool], self => Array(self.iter()), Scalar::Other;
-    [i64], self => Array(self.iter()), Scalar::Other;
-    [f64], self => Array(self.iter()), Scalar::Other;
-}
-
 macro_rules! each_kind {
     ($value:expr, $inner:ident => $call:expr) => {
         match $value {
             Value::Str($inner) => $call,
             Value::Bool($inner) => $call,
             Value::I64($inner) => $call,
+            Value::U64($inner) => $call,
             Value::F64($inner) => $call,
             Value::Bytes($inner) => $call,
             Value::Strs($inner) => $call,
             Value::Bools($inner) => $call,
             Value::I64s($inner) => $call,
             Value::F64s($inner) => $call,
+            Value::Strings($inner) => $call,
+            Value::Char($inner) => $call,
+            Value::Absent => {
+                let $inner = None::<bool>;
+                $call
+            }
         }
     };
 }
@@ -412,8 +369,10 @@ impl EncodeValue for Value<'_> {
         match *self {
             Value::Str(text) => Scalar::Text(text),
             Value::I64(value) => Scalar::Int(value),
+            Value::U64(value) => i64::try_from(value).map_or(Scalar::Other, Scalar::Int),
             Value::Bool(value) => Scalar::Bool(value),
             Value::F64(value) => Scalar::Double(value),
+            Value::Absent => Scalar::Absent,
             _ => Scalar::Other,
         }
     }
@@ -421,31 +380,6 @@ impl EncodeValue for Value<'_> {
     fn is_truncated(&self, max_chars: usize) -> bool {
         each_kind!(self, value => value.is_truncated(max_chars))
     }
-}
-
-macro_rules! value_from {
-    ($($type:ty => $kind:ident;)*) => {$(
-        impl<'a> From<$type> for Value<'a> {
-            fn from(value: $type) -> Self {
-                Self::$kind(value.into())
-            }
-        }
-    )*};
-}
-
-value_from! {
-    &'a str => Str;
-    bool => Bool;
-    i64 => I64;
-    i32 => I64;
-    u32 => I64;
-    u16 => I64;
-    f64 => F64;
-    &'a [u8] => Bytes;
-    &'a [&'a str] => Strs;
-    &'a [bool] => Bools;
-    &'a [i64] => I64s;
-    &'a [f64] => F64s;
 }
 
 /// Keys of `AnyValue`'s and `ArrayValue`'s fields (`opentelemetry/proto/common/v1/common.proto`).
@@ -479,12 +413,16 @@ mod tests {
             Value::Bool(false),
             Value::I64(-1),
             Value::I64(i64::MAX),
+            Value::U64(u64::MAX),
+            Value::Char('é'),
+            Value::Absent,
             Value::F64(f64::NAN),
             Value::Bytes(b"\x00\xff"),
             Value::Strs(&["a", &long, ""]),
             Value::Bools(&[true, false]),
             Value::I64s(&[]),
             Value::F64s(&[0.0, -0.0]),
+            Value::Strings(&["b".to_owned()]),
         ];
         for value in values {
             for limit in [0, 1, 100, usize::MAX] {
