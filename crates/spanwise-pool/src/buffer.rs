@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::pool::limited;
 use crate::{Pool, PooledOwned, Recycle, Stats, Trimmed, limits};
 
 /// Memory that bytes are written to: `Vec<u8>` or [`BytesMut`].
@@ -94,10 +95,13 @@ impl<B: Buffer> BufferPool<B> {
         BufferPool { pool: Arc::new(Pool::new(capacity)), bytes_each }
     }
 
-    /// Retains buffers of at most `bytes` bytes together, and lets go of those it has. Default: no
-    /// limit but the one that follows from number and size.
+    /// Retains buffers of at most `bytes` bytes together. Default: no limit but the one that follows
+    /// from number and size.
+    ///
+    /// Meant for a pool that has lent nothing yet: buffers that are out now are let go when they come
+    /// home, and neither they nor what was counted so far show in [`stats`](Self::stats).
     pub fn with_byte_limit(mut self, bytes: usize) -> Self {
-        self.pool = Arc::new(Pool::new(self.pool.capacity()).with_byte_limit(bytes));
+        self.pool = limited(self.pool, bytes);
         self
     }
 

@@ -73,7 +73,10 @@ impl<T: Recycle> Pool<T> {
             return None;
         };
         self.hits.fetch_add(1, Relaxed);
+        // Also when it panics, and the object is gone.
+        let discarding = Discarding(&self.discarded);
         object.prepare();
+        std::mem::forget(discarding);
         Some(self.lent(object))
     }
 
@@ -108,19 +111,20 @@ impl<T: Recycle> Pool<T> {
 
     fn come_home(&self, mut object: T) {
         self.outstanding.fetch_sub(1, Relaxed);
+        // Also when one of these panics, and the object is gone.
+        let discarding = Discarding(&self.discarded);
         if !object.recycle() {
-            self.discarded.fetch_add(1, Relaxed);
             return;
         }
         // Before anything is reserved: it may panic.
         let bytes = object.retained_bytes();
         if reserve(&self.retained, 1, self.capacity) {
             if reserve(&self.bytes, bytes, self.byte_limit) {
+                std::mem::forget(discarding);
                 return self.objects.attach((object, bytes));
             }
             self.retained.fetch_sub(1, Relaxed);
         }
-        self.discarded.fetch_add(1, Relaxed);
     }
 }
 
@@ -176,6 +180,15 @@ impl<T> fmt::Debug for Pool<T> {
 impl<T: Recycle + fmt::Debug> fmt::Debug for Pooled<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Pooled").field(&**self).finish()
+    }
+}
+
+/// An object is let go, unless this is forgotten.
+struct Discarding<'a>(&'a AtomicU64);
+
+impl Drop for Discarding<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Relaxed);
     }
 }
 

@@ -241,11 +241,13 @@ impl<T: Recycle> Pool<T> {
 
     /// Recycles an object and lays it into an empty slot. `was_out`: it counts as out until then.
     fn place(&self, mut object: T, was_out: bool) -> Result<Placed, T> {
+        // Also when one of these panics, and the object is gone.
+        let discarding = Discarding(self);
         if !object.recycle() {
-            self.discarded();
             return Ok(Placed::LetGo);
         }
         let bytes = object.retained_bytes();
+        std::mem::forget(discarding);
         if !self.charge(bytes) {
             return Err(object);
         }
@@ -290,9 +292,23 @@ impl<T: Recycle> Pool<T> {
     /// A guard ends with an object that has no slot.
     #[cold]
     pub(crate) fn come_home_stray(&self, object: T) {
-        if self.put(object).is_err() {
-            self.discarded();
+        if let Err(object) = self.put(object) {
+            self.discard(object);
         }
+    }
+
+    /// As [`add`](Self::add), and lets go of the object when there is no room.
+    pub(crate) fn add_or_discard(&self, object: T) {
+        if let Err(object) = self.add(object) {
+            self.discard(object);
+        }
+    }
+
+    /// Lets go of an object that came home.
+    pub(crate) fn discard(&self, object: T) {
+        // Before its drop, which may panic.
+        self.discarded();
+        drop(object);
     }
 
     /// A guard's object is gone for good.
@@ -326,6 +342,12 @@ impl<T: Recycle> Pool<T> {
         let start = self.slots.as_ptr().addr();
         std::ptr::from_ref(slot).addr().wrapping_sub(start) / size_of::<Slot<T>>()
     }
+}
+
+/// `pool` with a byte limit: the same one with its counters, unless guards still hold it.
+pub(crate) fn limited<T: Recycle>(pool: Arc<Pool<T>>, bytes: usize) -> Arc<Pool<T>> {
+    let pool = Arc::try_unwrap(pool).unwrap_or_else(|held| Pool::new(held.capacity()));
+    Arc::new(pool.with_byte_limit(bytes))
 }
 
 impl<T> Pool<T> {
@@ -363,6 +385,15 @@ struct StrayHome<'a, T: Recycle>(&'a Pool<T>);
 impl<T: Recycle> Drop for StrayHome<'_, T> {
     fn drop(&mut self) {
         self.0.stray_home();
+    }
+}
+
+/// An object is let go, unless this is forgotten.
+struct Discarding<'a, T: Recycle>(&'a Pool<T>);
+
+impl<T: Recycle> Drop for Discarding<'_, T> {
+    fn drop(&mut self) {
+        self.0.discarded();
     }
 }
 

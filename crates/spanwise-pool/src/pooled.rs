@@ -29,6 +29,10 @@ impl<'a, T: Recycle> Pooled<'a, T> {
         Pooled { place: Place::Apart(Box::new(object)), home }
     }
 
+    pub(crate) fn home(&self) -> &'a Pool<T> {
+        self.home
+    }
+
     /// Takes the object for good, as it is.
     pub fn into_inner(mut self) -> T {
         match std::mem::replace(&mut self.place, Place::Gone) {

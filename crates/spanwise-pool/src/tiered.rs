@@ -108,7 +108,8 @@ impl<T: Tiered> TieredPool<T> {
         })
     }
 
-    /// Room and statistics of each tier, smallest first.
+    /// Room and statistics of each tier, smallest first. An object that has grown is counted where
+    /// it is kept, or where there was no room for it; one that no tier keeps, where it was lent.
     pub fn stats(&self) -> impl Iterator<Item = (usize, Stats)> {
         self.tiers.iter().map(|tier| (tier.room, tier.pool.stats()))
     }
@@ -124,10 +125,12 @@ impl<T: Tiered> TieredPool<T> {
 
     #[cold]
     fn move_home(&self, pooled: Pooled<'_, T>, tier: Option<usize>) {
+        let home = pooled.home();
         let object = pooled.into_inner();
-        if let Some(tier) = tier.and_then(|tier| self.tiers.get(tier)) {
-            // A full tier gives it back, and it is let go here.
-            drop(tier.pool.add(object));
+        match tier.and_then(|tier| self.tiers.get(tier)) {
+            Some(tier) => tier.pool.add_or_discard(object),
+            // Larger than any tier keeps.
+            None => home.discard(object),
         }
     }
 }

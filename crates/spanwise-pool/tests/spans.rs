@@ -117,3 +117,44 @@ proptest! {
         }
     }
 }
+
+/// Whatever a value comes in; the mapping is the specification's (*Mapping Arbitrary Data to OTLP
+/// AnyValue*: integers beyond 64 bits with sign are decimal strings).
+#[test]
+fn values_are_made_from_what_is_at_hand() {
+    let text = |text: &'static str| Value::Text(text.into());
+    let cases: [(Value, Value); 18] = [
+        (vec![0; 3].len().into(), Value::I64(3)),
+        (3u8.into(), Value::I64(3)),
+        ((-3i16).into(), Value::I64(-3)),
+        (u32::MAX.into(), Value::I64(4_294_967_295)),
+        ((i64::MAX as u64).into(), Value::I64(i64::MAX)),
+        (u64::MAX.into(), text("18446744073709551615")),
+        (i128::MIN.into(), text("-170141183460469231731687303715884105728")),
+        (0.5f32.into(), Value::F64(0.5)),
+        ('x'.into(), text("x")),
+        ((&String::from("x")).into(), text("x")),
+        ((&Arc::<str>::from("x")).into(), text("x")),
+        (std::borrow::Cow::Borrowed("x").into(), text("x")),
+        (Box::<str>::from("x").into(), text("x")),
+        (vec![1i64].into(), Value::Array(vec![Value::I64(1)])),
+        (vec!["x"].into(), Value::Array(vec![text("x")])),
+        (vec![7u8].into(), Value::Bytes(vec![7])),
+        (Some("x").into(), text("x")),
+        (None::<u64>.into(), Value::Absent),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(value, expected);
+    }
+}
+
+#[test]
+fn none_is_no_attribute() {
+    let mut span = PooledSpan::default();
+    span.set_attribute("a", None::<&str>).set_attribute("b", 1).set_attribute("b", None::<i64>);
+    span.add_event("event", 1, [Attribute::new("a", None::<u64>), Attribute::new("b", 2)]);
+    span.add_link(LinkTo::default(), [Attribute::new("a", None::<u64>)]);
+    assert_eq!(span.attributes, [Attribute::new("b", 1)]);
+    assert_eq!(span.events().next().unwrap().attributes, [Attribute::new("b", 2)]);
+    assert_eq!(span.links().next().unwrap().attributes, []);
+}

@@ -238,6 +238,10 @@ macro_rules! each_kind {
                 let $inner = text.as_str();
                 $call
             }
+            data::Value::Absent => {
+                let $inner = None::<bool>;
+                $call
+            }
             // A kind we do not know yet is written as its text.
             other => {
                 let text = format!("{other:?}");
@@ -267,6 +271,7 @@ impl EncodeValue for Value<'_> {
             data::Value::I64(value) => Scalar::Int(*value),
             data::Value::Bool(value) => Scalar::Bool(*value),
             data::Value::F64(value) => Scalar::Double(*value),
+            data::Value::Absent => Scalar::Absent,
             _ => Scalar::Other,
         }
     }
@@ -289,6 +294,10 @@ fn owned(value: WireValue<'_>) -> data::Value {
         WireValue::Bools(items) => array(items),
         WireValue::I64s(items) => array(items),
         WireValue::F64s(items) => array(items),
+        WireValue::U64(value) => value.into(),
+        WireValue::Strings(items) => items.to_vec().into(),
+        WireValue::Char(value) => value.into(),
+        WireValue::Absent => data::Value::Absent,
         // A kind we do not know yet is written as its text.
         other => format!("{other:?}").into(),
     }

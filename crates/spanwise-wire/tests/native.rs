@@ -81,11 +81,7 @@ fn integers_beyond_64_bits_with_sign_are_decimal_strings() {
     // Several, so that a number is not read out of what another left behind.
     check(
         vec![u64::MAX, 3, 10_000_000_000_000_000_000],
-        list([
-            text("18446744073709551615"),
-            Some(Any::IntValue(3)),
-            text("10000000000000000000"),
-        ]),
+        list([text("18446744073709551615"), Some(Any::IntValue(3)), text("10000000000000000000")]),
     );
 }
 

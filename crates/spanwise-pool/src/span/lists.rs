@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Attribute, Text};
+use super::{Attribute, Text, Value};
 use crate::limits;
 
 /// An event of a [`PooledSpan`](crate::PooledSpan).
@@ -80,7 +80,9 @@ impl<H> Heads<H> {
 
     fn push_head(&mut self, head: H, attributes: impl IntoIterator<Item = Attribute>) {
         let start = self.attributes.len();
-        self.attributes.extend(attributes);
+        // `None` is no attribute.
+        let there = attributes.into_iter().filter(|attribute| attribute.value != Value::Absent);
+        self.attributes.extend(there);
         self.heads.push((head, start..self.attributes.len()));
     }
 

@@ -1,6 +1,7 @@
 //! A span as plain data, made to be used again.
 
 mod attribute;
+mod convert;
 mod lists;
 mod pool;
 
@@ -105,13 +106,17 @@ impl PooledSpan {
         }
     }
 
-    /// Sets an attribute; a key that is there already gets the new value.
+    /// Sets an attribute; a key that is there already gets the new value. `None` sets nothing, and
+    /// leaves what is there.
     ///
     /// # Cost
     /// A comparison with each key that is there. Push to `attributes` where keys are known to be
     /// different.
     pub fn set_attribute(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> &mut Self {
         let attribute = Attribute::new(key, value);
+        if attribute.value == Value::Absent {
+            return self;
+        }
         match self.attributes.iter_mut().find(|known| known.key == attribute.key) {
             Some(known) => known.value = attribute.value,
             None => self.attributes.push(attribute),

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use crate::pool::limited;
 use crate::{Pool, Pooled, PooledOwned, PooledSpan, Stats, Trimmed};
 
 /// A pool of spans with room for 16 attributes, 8 events and 4 links each, or as many as you say.
@@ -33,10 +34,14 @@ impl SpanPool {
         self
     }
 
-    /// Retains spans of at most `bytes` bytes together, and none when that is 0. Lets go of those
-    /// it has. Default: 8 KiB for each.
+    /// Retains spans of at most `bytes` bytes together, and none when that is 0. Default: 8 KiB for
+    /// each.
+    ///
+    /// Meant for a pool that has lent nothing yet: spans of [`lend_owned`](Self::lend_owned) that
+    /// are out now are let go when they come home, and neither they nor what was counted so far show
+    /// in [`stats`](Self::stats).
     pub fn with_byte_limit(mut self, bytes: usize) -> Self {
-        self.pool = Arc::new(Pool::new(self.pool.capacity()).with_byte_limit(bytes));
+        self.pool = limited(self.pool, bytes);
         self
     }
 
