@@ -5,9 +5,9 @@ use crate::limits::DESCRIPTION_BYTES;
 use crate::offer::Offer;
 use crate::parent::ParentBased;
 use crate::ratio::TraceIdRatioBased;
-use crate::setting::shown;
 use crate::threshold::{ProbabilityError, Threshold};
 use crate::tick::Tick;
+use spanwise_worker::sanitize;
 use std::fmt;
 use std::sync::Arc;
 
@@ -152,7 +152,7 @@ impl fmt::Display for Sampler {
             Choice::Ratio(ratio) => f.write_str(&ratio.description()),
             Choice::ParentBased(parent_based) => f.write_str(&parent_based.description()),
             Choice::Other(sampler) => {
-                f.write_str(&shown(&sampler.description(), DESCRIPTION_BYTES))
+                f.write_str(&sanitize(&sampler.description(), DESCRIPTION_BYTES))
             }
         }
     }

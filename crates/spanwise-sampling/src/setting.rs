@@ -2,6 +2,7 @@
 
 use crate::limits::{RATE, RATE_TEXT, SHOWN_BYTES, URL_BYTES};
 use crate::url::redacted;
+use spanwise_worker::sanitize;
 
 /// A setting of a sampler that cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -18,7 +19,7 @@ pub struct SettingError {
 
 impl SettingError {
     pub(crate) fn new(setting: &'static str, value: impl ToString, accepted: &'static str) -> Self {
-        Self { setting, value: shown(&value.to_string(), SHOWN_BYTES), accepted }
+        Self { setting, value: sanitize(&value.to_string(), SHOWN_BYTES), accepted }
     }
 }
 
@@ -45,23 +46,3 @@ pub(crate) fn authority(url: &str) -> Result<&str, SettingError> {
         )
     })
 }
-
-/// Fit for a line of text, whatever it is: at most `max` bytes, control characters escaped.
-pub(crate) fn shown(text: &str, max: usize) -> String {
-    let mut shown = String::new();
-    for char in text.chars() {
-        if char.is_control() {
-            shown.extend(char.escape_default());
-        } else {
-            shown.push(char);
-        }
-        if shown.len() > max {
-            while shown.len() + CUT.len() > max && shown.pop().is_some() {}
-            shown.push_str(CUT);
-            break;
-        }
-    }
-    shown
-}
-
-const CUT: &str = "…";

@@ -242,7 +242,7 @@ fn a_description_is_shown_on_one_line_and_cut() {
     let of_samplers = RuleBased::new().with_rule(Condition::any(), hostile.clone());
     for shown in [hostile.to_string(), live.to_string(), Sampler::from(of_samplers).to_string()] {
         assert!(shown.len() <= 256 && !shown.contains(char::is_control), "{shown:?}");
-        assert!(shown.contains("\\u{0}\\u{1b}[2J\\n") && shown.ends_with('…'), "{shown}");
+        assert!(shown.contains("\\u{0}\\u{1b}[2J ") && shown.ends_with('…'), "{shown}");
     }
     let parents = hostile.parent_based().to_string();
     assert!(parents.starts_with("ParentBased{root=") && !parents.contains(char::is_control));

@@ -151,7 +151,7 @@ impl Pipeline {
             self.collect(now);
             self.send(now);
             self.make_room(now);
-            self.account.tell(now);
+            self.account.report_losses(now);
             if self.finish_commands(now).await {
                 break;
             }
@@ -355,8 +355,8 @@ impl Pipeline {
         let Some((command, done)) = shut_down else { return false };
         self.give_up().await;
         self.finished = true;
-        // Last word before the thread ends: what was lost is told by now.
-        self.account.tell_rest();
+        // The thread ends: what was lost is reported by now.
+        self.account.report_last_losses();
         command.done.complete(done);
         true
     }

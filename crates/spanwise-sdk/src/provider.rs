@@ -2,7 +2,7 @@
 
 use crate::config::Builder;
 use crate::core::{Core, Phase};
-use crate::diagnostics::Reporter;
+use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter};
 use crate::pipeline::{Command, CommandKind, Inbox};
 use crate::report::{FlushError, Report};
 use crate::tracer::Tracer;
@@ -12,7 +12,8 @@ use spanwise_sampling::Sampler;
 use spanwise_worker::{Worker, completion, deadline};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 
 /// A tracer provider: the native pipeline behind the OpenTelemetry API.
@@ -44,8 +45,13 @@ pub(crate) struct Handle {
     /// `None` when the provider is disabled.
     worker: Option<Worker>,
     reporter: Reporter,
+    health: EndpointHealth,
     shut_down: AtomicBool,
     shutdown_timeout: Duration,
+    built: Instant,
+    /// How long the guard lived that was dropped before any span was started, in nanoseconds; 0 once
+    /// that is reported, or when it is not so.
+    unused_for: AtomicU64,
 }
 
 impl Spanwise {
@@ -58,11 +64,21 @@ impl Spanwise {
         core: Arc<Core>,
         inbox: Arc<Inbox>,
         worker: Option<Worker>,
-        reporter: Reporter,
+        (reporter, health): (Reporter, EndpointHealth),
         shutdown_timeout: Duration,
     ) -> Self {
         let shut_down = AtomicBool::new(false);
-        let handle = Handle { core, inbox, worker, reporter, shut_down, shutdown_timeout };
+        let handle = Handle {
+            core,
+            inbox,
+            worker,
+            reporter,
+            health,
+            shut_down,
+            shutdown_timeout,
+            built: Instant::now(),
+            unused_for: AtomicU64::new(0),
+        };
         Self { handle: Arc::new(handle) }
     }
 
@@ -178,6 +194,7 @@ impl Handle {
                 elapsed: started.elapsed(),
                 exported: since.exported,
                 dropped: since.dropped_total(),
+                last_failure: self.health.last_failure(Some(started)),
                 ledger,
             }
         };
@@ -205,6 +222,28 @@ impl Handle {
             Some(false) => Err(FlushError::Timeout(Box::new(report()))),
             None if waiter.is_gone() => Err(self.gone()),
             None => Err(FlushError::Timeout(Box::new(report()))),
+        }
+    }
+
+    /// The guard is dropped. If nothing was traced before, and something is to be traced later, the
+    /// program has a mistake that it would not notice otherwise.
+    fn guard_dropped(&self) {
+        if self.core.is_running() && self.core.ledger.snapshot().created == 0 {
+            self.reporter.hold();
+            let lived = u64::try_from(self.built.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.unused_for.store(lived.max(1), Relaxed);
+        }
+    }
+
+    /// A span was started that cannot be recorded.
+    pub(crate) fn not_recorded(&self) {
+        if self.unused_for.load(Relaxed) == 0 {
+            return;
+        }
+        let lived = self.unused_for.swap(0, Relaxed);
+        if lived > 0 {
+            self.reporter.report(Diagnostic::GuardDropped { after: Duration::from_nanos(lived) });
+            self.reporter.release();
         }
     }
 
@@ -240,6 +279,9 @@ impl Drop for Handle {
         if self.worker.is_none() {
             let _ = self.core.drop_sampler();
             self.reporter.close();
+        }
+        if *self.unused_for.get_mut() > 0 {
+            self.reporter.release();
         }
     }
 }
@@ -294,6 +336,7 @@ impl std::ops::Deref for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        self.spanwise.handle.guard_dropped();
         // The global provider keeps the handle alive, so this cannot be left to its drop.
         let _ = self.spanwise.shutdown(self.spanwise.handle.shutdown_timeout);
     }

@@ -1,11 +1,12 @@
 //! What a flush or shutdown achieved.
 
+use crate::diagnostics::Counted;
 use spanwise_ledger::Snapshot;
 use std::fmt;
 use std::time::Duration;
 
-/// The account after a flush or shutdown.
-#[derive(Debug, Clone)]
+/// The account after a flush or shutdown. `Debug` is `Display`.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Report {
     /// How long it took.
@@ -14,17 +15,20 @@ pub struct Report {
     pub exported: u64,
     /// Spans lost since the call; `ledger` says why.
     pub dropped: u64,
+    /// Endpoint and cause of the last attempt that failed, if one did since the call, or if nothing
+    /// was accepted after it.
+    pub last_failure: Option<String>,
     /// The whole account, since the provider was built.
     pub ledger: Snapshot,
 }
 
-/// Why a flush or shutdown did not do all of its work.
-#[derive(Debug, Clone, thiserror::Error)]
+/// Why a flush or shutdown did not do all of its work. `Debug` is `Display`.
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
     /// The deadline passed first. After a shutdown the rest is counted as `shutdown_deadline`, or as
     /// `ambiguous_shutdown` if its request had left; after a flush it is still on its way.
-    #[error("not done after {:?}: {} spans lost, {} in flight", .0.elapsed, .0.dropped, .0.ledger.in_flight)]
+    #[error("{}", unfinished(.0))]
     Timeout(Box<Report>),
     /// The provider was shut down before.
     #[error("the provider is shut down")]
@@ -40,10 +44,34 @@ pub enum FlushError {
     WorkerGone,
 }
 
+/// What a flush or shutdown came to by its deadline.
+fn unfinished(report: &Report) -> String {
+    let Report { elapsed, exported, dropped, last_failure, ledger } = report;
+    let (lost, in_flight) = (Counted(*dropped, "span"), ledger.in_flight);
+    let counts = format!("{lost} lost, {in_flight} in flight, {exported} exported");
+    let cause = last_failure.as_ref().map(|failure| format!("; the last failure: {failure}"));
+    format!("not done after {elapsed:.1?}: {counts}{}", cause.unwrap_or_default())
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { elapsed, exported, dropped, ledger } = self;
-        writeln!(f, "{exported} exported, {dropped} dropped in {elapsed:.1?}")?;
-        write!(f, "{ledger}")
+        let Self { elapsed, exported, dropped, last_failure, ledger } = self;
+        write!(f, "{exported} exported, {dropped} dropped in {elapsed:.1?}")?;
+        if let Some(failure) = last_failure {
+            write!(f, "; the last failure: {failure}")?;
+        }
+        write!(f, "\n{ledger}")
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

@@ -52,12 +52,12 @@ pub struct Tracer {
     /// For samplers that ask.
     pub(crate) scope_name: Arc<str>,
     /// Keeps the provider running.
-    _provider: Arc<Handle>,
+    provider: Arc<Handle>,
 }
 
 impl Tracer {
     pub(crate) fn new(core: Arc<Core>, scope: u32, name: &str, provider: Arc<Handle>) -> Self {
-        Self { core, scope, scope_name: name.into(), _provider: provider }
+        Self { core, scope, scope_name: name.into(), provider }
     }
 
     /// Starts a span of a new trace.
@@ -225,6 +225,7 @@ impl Tracer {
             self.core.ledger.started();
             self.core.ledger.dropped(DropReason::WorkerUnavailable, 1);
         }
+        self.provider.not_recorded();
         Span::carrying(parent.cloned().unwrap_or(SpanContext::NONE))
     }
 }

@@ -1,8 +1,8 @@
 //! The answer of the sampling endpoint.
 
 use crate::limits::{OPERATIONS, SHOWN_BYTES};
-use crate::setting::shown;
 use serde_json::Value;
+use spanwise_worker::sanitize;
 
 /// What a service is asked to do (`SamplingStrategyResponse` of jaeger-idl's `sampling.proto`, in
 /// its JSON form).
@@ -51,7 +51,7 @@ impl Strategy {
     /// See [`StrategyError`]. Nothing is taken from an answer that is wrong anywhere.
     pub fn parse(json: &[u8]) -> Result<Self, StrategyError> {
         let answer: Value = serde_json::from_slice(json)
-            .map_err(|error| StrategyError::Json(shown(&error.to_string(), SHOWN_BYTES)))?;
+            .map_err(|error| StrategyError::Json(sanitize(&error.to_string(), SHOWN_BYTES)))?;
         if let Some(operations) = present(&answer, "operationSampling") {
             return per_operation(operations);
         }

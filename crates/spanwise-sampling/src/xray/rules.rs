@@ -4,9 +4,9 @@ use super::limits::Limits;
 use super::wildcard::Wildcard;
 use crate::limits::{PATTERN_BYTES, PATTERN_TEXT, RULE_ATTRIBUTES, RULES, SHOWN_BYTES};
 use crate::offer::{Attributes, Offer};
-use crate::setting::shown;
 use serde_json::Value as Json;
 use spanwise_wire::write::Value;
+use spanwise_worker::sanitize;
 
 /// A rule as X-Ray keeps it (`SamplingRule` of its API), as far as it can be matched here.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,7 +169,7 @@ fn text<'a>(attributes: &'a dyn Attributes, key: &str) -> Option<&'a str> {
 
 pub(super) fn read(json: &[u8]) -> Result<Json, XrayError> {
     serde_json::from_slice(json)
-        .map_err(|error| XrayError::Json(shown(&error.to_string(), SHOWN_BYTES)))
+        .map_err(|error| XrayError::Json(sanitize(&error.to_string(), SHOWN_BYTES)))
 }
 
 /// A field that is there and not `null`.

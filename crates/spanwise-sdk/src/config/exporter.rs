@@ -3,14 +3,21 @@
 use super::environment::Environment;
 use super::ranges;
 use super::{BuildError, Builder};
+use crate::diagnostics::EndpointHealth;
 use spanwise_transport::{Compression, Endpoint, EndpointError, Headers, Protocol, Transport};
 use std::io::Read as _;
 
 impl Builder {
-    pub(super) fn transport(&self, environment: &Environment) -> Result<Transport, BuildError> {
+    pub(super) fn transport(
+        &self,
+        environment: &Environment,
+        health: &EndpointHealth,
+    ) -> Result<Transport, BuildError> {
         let protocol = self.resolve_protocol(environment)?;
+        let health = health.clone();
         let mut transport = Transport::builder()
             .with_protocol(protocol)
+            .with_attempt_observer(move |failed| health.attempt_failed(failed))
             .with_headers(self.resolve_headers(environment)?)
             .with_compression(self.resolve_compression(environment));
         if let Some(endpoint) = self.resolve_endpoint(environment, protocol)? {

@@ -10,7 +10,7 @@ mod sampling;
 pub use error::BuildError;
 
 use crate::core::{Core, OnFull, Phase};
-use crate::diagnostics::{Diagnostic, Diagnostics, Handler, Reporter, to_stderr};
+use crate::diagnostics::{Diagnostic, Diagnostics, EndpointHealth, Handler, Reporter, to_stderr};
 use crate::pipeline::{Inbox, Pipeline, PipelineConfig, RemoteSampling, Reserve, encoder_bytes};
 use crate::provider::{Guard, Spanwise};
 use crate::scopes::Scopes;
@@ -260,7 +260,8 @@ impl Builder {
         let shutdown_timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
 
         let phase = if disabled(&environment) { Phase::Disabled } else { Phase::Running };
-        let transport = self.transport(&environment)?;
+        let health = EndpointHealth::new(reporter.clone());
+        let transport = self.transport(&environment, &health)?;
         // The encoder's part is taken off for good: it is at work whenever there is a request.
         let budget = Budget::new(self.budget(&environment)? - encoder_bytes(&transport));
         let limits = self.request_limits(&environment)?;
@@ -286,7 +287,7 @@ impl Builder {
         let inbox = Arc::new(Inbox::open());
         let reporter = reporter.clone();
         if phase == Phase::Disabled {
-            return Ok(Spanwise::new(core, inbox, None, reporter, shutdown_timeout));
+            return Ok(Spanwise::new(core, inbox, None, (reporter, health), shutdown_timeout));
         }
         let remote = match remote {
             Some(asked) => Some(RemoteSampling::new(&asked, &resource.service_name)?),
@@ -299,7 +300,7 @@ impl Builder {
             pipeline,
             resource.encoded,
             remote,
-            Diagnostics::new(reporter.clone()),
+            Diagnostics::new(reporter.clone(), health.clone()),
         );
         let worker = Worker::builder("spanwise")
             // Nothing the worker does may become a span.
@@ -308,7 +309,7 @@ impl Builder {
             .map_err(BuildError::Worker)?;
         // Nobody else has the core yet: this is the first value.
         let _ = core.worker.set(worker.wake_handle());
-        Ok(Spanwise::new(core, inbox, Some(worker), reporter, shutdown_timeout))
+        Ok(Spanwise::new(core, inbox, Some(worker), (reporter, health), shutdown_timeout))
     }
 
     /// [`build`](Self::build)s and makes the result the global tracer provider, until the guard

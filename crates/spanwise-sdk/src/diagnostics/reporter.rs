@@ -37,6 +37,8 @@ struct State {
     running: bool,
     /// No report comes any more.
     closed: bool,
+    /// One more report may come after [`Reporter::close`].
+    held: bool,
 }
 
 impl Reporter {
@@ -47,6 +49,7 @@ impl Reporter {
             left_out: 0,
             running: false,
             closed: false,
+            held: false,
         };
         let (state, idle) = (Mutex::new(state), Condvar::new());
         let generation = fork::generation();
@@ -70,13 +73,29 @@ impl Reporter {
         self.start(state);
     }
 
+    /// Stays open for a report that may come after [`close`](Self::close), until
+    /// [`release`](Self::release).
+    pub(crate) fn hold(&self) {
+        if !self.is_forked() {
+            self.shared.lock().held = true;
+        }
+    }
+
+    /// Closes what was kept open.
+    pub(crate) fn release(&self) {
+        if !self.is_forked() {
+            self.shared.lock().held = false;
+            self.close();
+        }
+    }
+
     /// Takes no more reports, and drops the handler after those that wait. Returns at once.
     pub(crate) fn close(&self) {
         if self.is_forked() {
             return;
         }
         let mut state = self.shared.lock();
-        if !std::mem::replace(&mut state.closed, true) {
+        if !state.held && !std::mem::replace(&mut state.closed, true) {
             self.start(state);
         }
     }
@@ -182,10 +201,7 @@ mod tests {
         drop(closed);
         reporter.flush(Duration::from_secs(60));
         let lines = lines.lock().unwrap();
-        assert!(
-            lines.iter().any(|line| line.contains("older reports were not shown")),
-            "{lines:?}"
-        );
+        assert!(lines.iter().any(|line| line.contains("older reports not shown")), "{lines:?}");
         let last = format!("number {} ", CAPACITY + 9);
         assert!(lines.last().is_some_and(|line| line.contains(&last)), "{lines:?}");
         assert!(lines.len() <= CAPACITY + 2, "{lines:?}");

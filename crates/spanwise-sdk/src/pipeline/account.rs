@@ -1,4 +1,4 @@
-//! Each request's end, booked in the ledger and told to the operator.
+//! Each request's end, booked in the ledger and reported.
 
 use crate::diagnostics::Diagnostics;
 use spanwise_ledger::{DropReason, Ledger, Note, Tickets};
@@ -33,8 +33,12 @@ impl Account {
         }
         if delivery.response_undecodable {
             self.ledger.note(Note::ResponseUndecodable, 1);
+            self.diagnostics.answer_not_otlp(&delivery.detail);
         }
         let accepted = delivery.is_accepted();
+        if accepted {
+            self.diagnostics.accepted();
+        }
         match delivery.outcome {
             Outcome::Accepted { rejected, message } => {
                 let rejected = rejected.min(tickets.len());
@@ -46,6 +50,8 @@ impl Account {
                     };
                     tickets.split(rejected).dropped(reason);
                     self.diagnostics.rejected(rejected, message.as_deref().unwrap_or_default());
+                } else if let Some(message) = message.filter(|message| !message.is_empty()) {
+                    self.diagnostics.receiver_warned(&message);
                 }
                 tickets.exported();
             }
@@ -63,6 +69,11 @@ impl Account {
         self.diagnostics.no_strategy(url, problem);
     }
 
+    /// A strategy for the sampler came.
+    pub(super) fn strategy(&mut self, url: &str) {
+        self.diagnostics.strategy(url);
+    }
+
     /// Code of the user's panicked on this thread.
     pub(super) fn user_code_panicked(&mut self, code: &'static str, panic: &CaughtPanic) {
         self.diagnostics.user_code_panicked(code, panic);
@@ -78,14 +89,14 @@ impl Account {
         self.diagnostics.worker_died();
     }
 
-    /// Tells of losses since the last time, at most every so often.
-    pub(super) fn tell(&mut self, now: Instant) {
-        self.diagnostics.tell(now, &self.ledger);
+    /// Reports losses since the last report, at most every half a minute.
+    pub(super) fn report_losses(&mut self, now: Instant) {
+        self.diagnostics.report_losses(now, &self.ledger);
     }
 
-    /// Tells of all that was not told yet.
-    pub(super) fn tell_rest(&mut self) {
-        self.diagnostics.tell_rest(&self.ledger);
+    /// Reports all losses that were not reported yet.
+    pub(super) fn report_last_losses(&mut self) {
+        self.diagnostics.report_last_losses(&self.ledger);
     }
 }
 

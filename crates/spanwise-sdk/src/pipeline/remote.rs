@@ -54,8 +54,9 @@ impl RemoteSampling {
                     Some("the task that asks has panicked".to_owned())
                 }
             };
-            if let Some(problem) = problem {
-                account.no_strategy(self.asking.url(), &problem);
+            match problem {
+                Some(problem) => account.no_strategy(self.asking.url(), &problem),
+                None => account.strategy(self.asking.url()),
             }
         }
         if self.fetch.is_none() && nanos >= self.asking.due() {

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::core::OnFull;
-use crate::diagnostics::{Diagnostic, Reporter};
+use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter};
 use spanwise_batch::{Budget, Shards, ShardsConfig};
 use spanwise_ledger::DropReason;
 use spanwise_sampling::{Live, Sampler};
@@ -38,7 +38,7 @@ fn pipeline(core: &Arc<Core>, reporter: &Reporter) -> Pipeline {
         reserve: Reserve { flowing: 4 << 20, stalled: 1 << 20 },
     };
     let inbox = Arc::new(Inbox::open());
-    let diagnostics = Diagnostics::new(reporter.clone());
+    let diagnostics = Diagnostics::new(reporter.clone(), EndpointHealth::new(reporter.clone()));
     Pipeline::new(core.clone(), inbox, transport, config, Vec::new(), None, diagnostics)
 }
 

@@ -1,0 +1,194 @@
+//! What an operator reads when spans do not arrive: the cause at once, the end of it once, and what
+//! was lost for it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use opentelemetry::trace::Tracer as _;
+use spanwise_receiver::{Answer, Receiver};
+use spanwise_sdk::{Diagnostic, FlushError, Spanwise};
+use spanwise_testkit::{ClosedPort, Fault, FaultProxy};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use support::{LONG, Said, builder};
+
+fn make(spanwise: &Spanwise, count: usize) {
+    let tracer = spanwise.tracer("diagnostics");
+    for _ in 0..count {
+        drop(tracer.start("span"));
+    }
+}
+
+/// Waits until a line contains `part`, and returns it.
+fn wait_for(said: &Said, part: &str) -> String {
+    let patience = Instant::now() + LONG;
+    loop {
+        let lines = said.lines();
+        if let Some(line) = lines.iter().find(|line| line.contains(part)) {
+            return line.clone();
+        }
+        assert!(Instant::now() < patience, "no line with {part:?}: {lines:#?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn count(said: &Said, part: &str) -> usize {
+    said.lines().iter().filter(|line| line.contains(part)).count()
+}
+
+#[test]
+fn the_first_failed_attempt_is_reported_at_once_and_once() {
+    let port = ClosedPort::new().unwrap();
+    let endpoint = port.endpoint().unwrap();
+    let said = Said::default();
+    let spanwise = said.listen(builder()).with_endpoint(&endpoint).build().unwrap();
+    make(&spanwise, 16);
+    // Before any span is lost, and long before the request is given up.
+    let error = spanwise.force_flush(Duration::from_millis(700)).unwrap_err();
+    let lines = said.lines();
+    let first = lines.first().unwrap();
+    for part in [&endpoint, "connection refused", "attempt 1", "the next in"] {
+        assert!(first.contains(part), "{first} lacks {part}");
+    }
+    assert_eq!(lines.len(), 1, "many attempts, one line: {lines:#?}");
+    let text = error.to_string();
+    for part in ["0 spans lost", "16 in flight", &endpoint, "connection refused"] {
+        assert!(text.contains(part), "{text} lacks {part}");
+    }
+    drop(spanwise);
+}
+
+#[test]
+fn a_shutdown_that_loses_spans_says_how_many_and_why() {
+    let port = ClosedPort::new().unwrap();
+    let said = Said::default();
+    let builder = said.listen(builder()).with_endpoint(port.endpoint().unwrap());
+    let spanwise = builder.build().unwrap();
+    make(&spanwise, 3);
+    let error = spanwise.shutdown(Duration::from_millis(300)).unwrap_err();
+    assert!(matches!(&error, FlushError::Timeout(report) if report.dropped == 3));
+    let lost = wait_for(&said, "spans lost");
+    for text in [error.to_string(), format!("{error:?}"), lost] {
+        assert!(text.contains("3 spans lost"), "{text}");
+        assert!(text.contains("connection refused"), "{text}");
+    }
+}
+
+#[test]
+fn a_dropped_guard_reports_what_it_lost_and_why() {
+    let port = ClosedPort::new().unwrap();
+    let said = Said::default();
+    let builder = said.listen(builder()).with_endpoint(port.endpoint().unwrap());
+    let spanwise = builder.with_shutdown_timeout(Duration::from_millis(200)).build().unwrap();
+    make(&spanwise, 3);
+    drop(spanwise);
+    let lost = wait_for(&said, "3 spans lost");
+    assert!(lost.contains("shutdown_deadline 3"), "{lost}");
+    assert!(lost.contains("connection refused"), "{lost}");
+}
+
+#[test]
+fn recovery_is_reported_once() {
+    let (receiver, _collected) = Receiver::collecting().unwrap();
+    let proxy = FaultProxy::start(receiver.address()).unwrap();
+    proxy.set(Fault::Refuse);
+    let said = Said::default();
+    let spanwise = said.listen(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
+    make(&spanwise, 10);
+    std::thread::scope(|scope| {
+        scope.spawn(|| spanwise.force_flush(LONG).unwrap());
+        wait_for(&said, "cannot export");
+        proxy.set(Fault::Pass);
+    });
+    for _ in 0..3 {
+        make(&spanwise, 1);
+        assert_eq!(spanwise.force_flush(LONG).unwrap().exported, 1);
+    }
+    assert_eq!(count(&said, "again, after"), 1, "{:#?}", said.lines());
+    assert_eq!(count(&said, "cannot export"), 1, "{:#?}", said.lines());
+    assert_eq!(spanwise.shutdown(LONG).unwrap().last_failure, None, "that is long past");
+}
+
+/// OTLP 1.10, *Partial Success*: a message beside 0 rejected items is a warning or suggestion.
+#[test]
+fn a_warning_of_the_receiver_is_reported() {
+    let answer = Answer::Partial { rejected: 0, message: "send\nless".into() };
+    let receiver = Receiver::builder().with_handler(move |_| answer.clone()).start().unwrap();
+    let said = Said::default();
+    let spanwise = said.listen(builder()).with_endpoint(receiver.http_endpoint()).build().unwrap();
+    make(&spanwise, 5);
+    let report = spanwise.shutdown(LONG).unwrap();
+    assert_eq!((report.exported, report.dropped), (5, 0));
+    let line = wait_for(&said, "warned");
+    assert!(line.ends_with("send less"), "{line}");
+}
+
+/// OTLP 1.10, *OTLP/HTTP Response*: the body of a success is an `ExportTraceServiceResponse`.
+#[test]
+fn a_success_that_is_no_otlp_is_reported() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _request = stream.read(&mut [0; 4096]).unwrap();
+        let page = "<html>welcome</html>";
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n",
+            page.len()
+        );
+        stream.write_all((head + page).as_bytes()).unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let said = Said::default();
+    let spanwise = said.listen(builder()).with_endpoint(endpoint).build().unwrap();
+    make(&spanwise, 1);
+    let report = spanwise.shutdown(LONG).unwrap();
+    assert_eq!(report.exported, 1, "the status said yes");
+    let line = wait_for(&said, "no OTLP");
+    assert!(line.contains("OTLP receiver"), "{line}");
+    server.join().unwrap();
+}
+
+#[test]
+fn reports_read_as_well_in_debug() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let receiver = Receiver::builder()
+        .with_handler(|_| Answer::Partial { rejected: 1, message: "bad\u{1b}[31m".into() })
+        .start()
+        .unwrap();
+    let keep = seen.clone();
+    let spanwise = builder()
+        .with_endpoint(receiver.http_endpoint())
+        .with_diagnostics(move |diagnostic: &Diagnostic| {
+            keep.lock().unwrap().push(diagnostic.clone())
+        })
+        .build()
+        .unwrap();
+    make(&spanwise, 2);
+    let report = spanwise.shutdown(LONG).unwrap();
+    assert_eq!(format!("{report:?}"), report.to_string());
+    let seen = seen.lock().unwrap();
+    assert!(!seen.is_empty());
+    for diagnostic in seen.iter() {
+        let line = format!("{diagnostic:?}");
+        assert_eq!(line, diagnostic.to_string());
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+}
+
+#[test]
+fn a_guard_that_is_dropped_at_once_is_reported_when_a_span_is_started() {
+    let said = Said::default();
+    let install = || drop(said.listen(builder()).install().unwrap());
+    install();
+    assert_eq!(said.lines(), [""; 0], "a program that makes no spans has no mistake");
+    let tracer = opentelemetry::global::tracer("late");
+    for _ in 0..3 {
+        drop(tracer.start("lost"));
+    }
+    let line = wait_for(&said, "keep the guard");
+    assert!(line.contains("before any span"), "{line}");
+    assert_eq!(said.lines().len(), 1);
+}
