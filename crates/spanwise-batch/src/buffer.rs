@@ -2,6 +2,7 @@
 
 use crate::budget::{Budget, Charge};
 use crate::config::ShardsConfig;
+use crate::queue::Places;
 use spanwise_wire::write::FinishedSpan;
 use spanwise_wire::{Chunk, SpanMeta};
 
@@ -12,12 +13,16 @@ pub struct Buffer {
     pub(crate) chunk: Chunk,
     /// At least `chunk.capacity_bytes()`.
     charge: Charge,
+    /// At least as many as the chunk has spans, and while it is open, as many as it can have. `None`
+    /// where spans are not counted, and in a chunk at rest.
+    places: Option<Places>,
 }
 
 impl Buffer {
-    pub(crate) fn new(budget: &Budget, config: &ShardsConfig) -> Option<Self> {
-        let charge = budget.try_charge(config.chunk_charge())?;
-        Some(Self { chunk: Chunk::with_capacity(config.chunk_bytes, config.chunk_spans), charge })
+    /// A chunk for `spans` spans, which are at most those of an ordinary one.
+    pub(crate) fn new(budget: &Budget, config: &ShardsConfig, spans: usize) -> Option<Self> {
+        let charge = budget.try_charge(config.charge_for(spans))?;
+        Some(Self { chunk: Chunk::with_capacity(config.chunk_bytes, spans), charge, places: None })
     }
 
     pub(crate) fn of_one(
@@ -27,7 +32,29 @@ impl Buffer {
         meta: SpanMeta,
     ) -> Option<Self> {
         let charge = budget.try_charge(config.charge_for_one(span.encoded_len()))?;
-        Some(Self { chunk: Chunk::of_one(span, meta), charge })
+        Some(Self { chunk: Chunk::of_one(span, meta), charge, places: None })
+    }
+
+    /// The same with places for its spans.
+    pub(crate) fn with_places(self, places: Option<Places>) -> Self {
+        Self { places, ..self }
+    }
+
+    /// Gives back the places that no span needs: no other comes in from here on.
+    pub(crate) fn settle_places(&mut self) {
+        if let Some(places) = &mut self.places {
+            places.shrink_to(self.chunk.len());
+        }
+    }
+
+    /// All its places: its spans are no longer among those that wait.
+    pub(crate) fn take_places(&mut self) -> Option<Places> {
+        self.places.take()
+    }
+
+    /// Whether its spans are counted.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.places.is_some()
     }
 
     /// Gives back the memory that framing does not need, and its charge: for a buffer that waits.
@@ -48,11 +75,15 @@ impl Buffer {
         if bytes > max_bytes || !self.charge.budget().is(other.charge.budget()) {
             return Err(other);
         }
-        let Self { chunk, charge } = other;
+        let Self { chunk, charge, places } = other;
         self.chunk.append(&chunk);
         drop(chunk);
         // Of the same budget.
         let _ = self.charge.merge(charge);
+        match (&mut self.places, places) {
+            (Some(ours), Some(theirs)) => ours.merge(theirs),
+            (ours, theirs) => *ours = ours.take().or(theirs),
+        }
         self.compact();
         Ok(())
     }

@@ -23,6 +23,12 @@ pub struct ShardsConfig {
     /// Copies, 0 to 8, that a span larger than a chunk is charged for when it is stored: framing
     /// and compressing it then needs no further memory. Default 0.
     pub large_span_copies: usize,
+    /// Spans that may wait at once, from their push until their chunk is recycled or dropped, 1 or
+    /// more (the batching processor's `maxQueueSize`). Never exceeded; an open chunk keeps places for
+    /// spans that are not there yet, so that with 16 or more at least half of them can be used, and
+    /// by a single thread all. Slots and chunks are made smaller to fit. Default none: only bytes
+    /// count.
+    pub max_queue_size: Option<usize>,
 }
 
 impl Default for ShardsConfig {
@@ -34,6 +40,7 @@ impl Default for ShardsConfig {
             chunk_spans: 512,
             wake_at: 32,
             large_span_copies: 0,
+            max_queue_size: None,
         }
     }
 }
@@ -41,6 +48,7 @@ impl Default for ShardsConfig {
 impl ShardsConfig {
     /// The nearest sizes that a budget of `limit` bytes can carry.
     pub(crate) fn fitted(mut self, limit: usize) -> Self {
+        self.fit_queue();
         self.chunk_bytes = self.chunk_bytes.clamp(1 << 10, 1 << 30);
         self.chunk_spans = self.chunk_spans.clamp(1, 1 << 20);
         self.large_span_copies = self.large_span_copies.min(MAX_COPIES);
@@ -56,12 +64,32 @@ impl ShardsConfig {
         let chunks = limit / self.chunk_charge();
         self.slots = self.slots.min(chunks / 2).clamp(1, 64);
         self.wake_at = self.wake_at.min(chunks / 4).max(1);
+        if let Some(max) = self.max_queue_size {
+            self.wake_at = self.wake_at.min(max / (4 * self.chunk_spans)).max(1);
+        }
         self
+    }
+
+    /// Pieces so small that the places kept by open chunks, and by one on its way into requests, are
+    /// at most half of the queue.
+    fn fit_queue(&mut self) {
+        let Some(max) = &mut self.max_queue_size else { return };
+        *max = (*max).max(1);
+        self.slots = self.slots.min(*max / SPANS_PER_SLOT).max(1);
+        self.chunk_spans = self.chunk_spans.min(*max / (2 * (self.slots.min(64) + 1))).max(1);
+        // Bytes for spans that a chunk cannot have would keep others out.
+        let bytes = self.chunk_spans.saturating_mul(ROOM_PER_SPAN).max(QUEUE_CHUNK_BYTES);
+        self.chunk_bytes = self.chunk_bytes.min(bytes);
     }
 
     /// Bytes one chunk is charged for.
     pub(crate) fn chunk_charge(&self) -> usize {
-        self.chunk_bytes + self.chunk_spans * size_of::<SpanMeta>()
+        self.charge_for(self.chunk_spans)
+    }
+
+    /// Bytes a chunk is charged for that has room for the metas of only `spans` spans.
+    pub(crate) fn charge_for(&self, spans: usize) -> usize {
+        self.chunk_bytes + spans * size_of::<SpanMeta>()
     }
 
     /// Bytes that a chunk made for one span message of `len` bytes is charged for.
@@ -89,6 +117,12 @@ const MAX_COPIES: usize = 8;
 const COPY_OVERHEAD: usize = 1024;
 /// Smaller ones help nobody.
 const MIN_CHUNK_BYTES: usize = 128;
+/// Of the queue, so that its open chunks are worth being filled.
+const SPANS_PER_SLOT: usize = 16;
+/// Bytes that hardly any span exceeds.
+const ROOM_PER_SPAN: usize = 1 << 10;
+/// Spans up to this go into ordinary chunks, whatever the length of the queue.
+const QUEUE_CHUNK_BYTES: usize = 16 << 10;
 /// Tag and length in front of a span in a chunk.
 const SLACK: usize = 8;
 
@@ -106,6 +140,7 @@ mod tests {
                     chunk_spans: ask,
                     wake_at: ask,
                     large_span_copies: ask,
+                    max_queue_size: None,
                 };
                 let config = asked.fitted(limit);
                 assert!((1..=64).contains(&config.slots), "{limit} {config:?}");
@@ -115,6 +150,22 @@ mod tests {
                 assert!(config.slots <= (chunks / 2).max(1), "{limit} {config:?}");
                 // Above a KiB there are always several chunks.
                 assert!(chunks >= 4 || limit < 1024, "{limit} {config:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_queue_makes_the_pieces_fit() {
+        for max in (0..25).map(|bits| 1usize << bits).chain([3, 17, 2047, usize::MAX]) {
+            for slots in [1, 4, 64, usize::MAX] {
+                let asked =
+                    ShardsConfig { slots, max_queue_size: Some(max), ..ShardsConfig::default() };
+                let config = asked.fitted(1 << 30);
+                let kept = (config.slots + 1) * config.chunk_spans;
+                assert!(kept <= max / 2 || config.chunk_spans == 1, "{max} {config:?}");
+                assert!(config.slots == 1 || config.slots * 16 <= max, "{max} {config:?}");
+                let ready_at = config.wake_at * config.chunk_spans;
+                assert!(ready_at <= max / 4 || config.wake_at == 1, "{max} {config:?}");
             }
         }
     }

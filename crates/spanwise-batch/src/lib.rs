@@ -3,6 +3,8 @@
 mod budget;
 mod buffer;
 mod config;
+mod queue;
+mod refused;
 mod room;
 mod schedule;
 mod shards;
@@ -11,5 +13,6 @@ mod try_lock;
 pub use budget::{Budget, Charge};
 pub use buffer::Buffer;
 pub use config::ShardsConfig;
+pub use refused::Refused;
 pub use schedule::{Schedule, ScheduleConfig, Step};
-pub use shards::{Pushed, Refused, Shards};
+pub use shards::{Pushed, Shards};

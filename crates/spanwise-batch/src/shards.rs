@@ -3,6 +3,8 @@
 use crate::budget::Budget;
 use crate::buffer::Buffer;
 use crate::config::ShardsConfig;
+use crate::queue::{Places, Queue};
+use crate::refused::Refused;
 use crate::try_lock::{TryLock, TryLockGuard};
 use arc_swap::ArcSwapOption;
 use crossbeam_queue::ArrayQueue;
@@ -32,6 +34,8 @@ pub struct Shards {
     spilling: AtomicUsize,
     free: TryLock<Vec<Buffer>>,
     budget: Budget,
+    /// `None` where spans are not counted.
+    queue: Option<Queue>,
     config: ShardsConfig,
     /// Chunks in `full` by [`weight`](Self::weight). Never below what can be popped.
     ready: AtomicUsize,
@@ -56,24 +60,11 @@ pub struct Pushed {
     pub spilled: bool,
 }
 
-/// Why a span was not stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refused {
-    /// The byte budget is used up, or no more chunks can wait for the worker; also for a span that
-    /// [never fits](Shards::ever_fits).
-    Budget,
-    /// Every slot was taken and there was no room to spill.
-    Contended,
-    /// [`Shards::close`] was called.
-    Closed,
-}
-
 impl Shards {
     /// Shards whose chunks are charged to `budget`.
     ///
     /// # Cost
-    /// The queue of ready chunks is made here, 72 bytes for each chunk that the budget can pay.
+    /// The queue of ready chunks is made here, 104 bytes for each chunk that the budget can pay.
     pub fn new(config: ShardsConfig, budget: Budget) -> Self {
         let config = config.fitted(budget.limit() - budget.reserve());
         // No chunk in the queue is charged for less than this: there is a place for each that
@@ -85,6 +76,7 @@ impl Shards {
             queues: ArcSwapOption::from_pointee(queues),
             spilling: AtomicUsize::new(0),
             free: TryLock::default(),
+            queue: config.max_queue_size.map(|max| Queue::new(max, budget.clone())),
             budget,
             config,
             ready: AtomicUsize::new(0),
@@ -135,8 +127,8 @@ impl Shards {
         false
     }
 
-    /// As [`push`](Self::push), and when the budget is used up waits for room until `deadline`,
-    /// calling `wake` so that the worker makes some.
+    /// As [`push`](Self::push), and when the budget is used up or the queue is full waits for room
+    /// until `deadline`, calling `wake` so that the worker makes some.
     ///
     /// Room is what [`recycle`](Self::recycle), [`trim`](Self::trim), a dropped buffer or any
     /// other dropped charge of the budget gives back. A span that could not be stored if the
@@ -156,7 +148,7 @@ impl Shards {
         loop {
             let seen = self.budget.room().version();
             match self.push_finished(span, meta) {
-                Err(Refused::Budget) if patient => {
+                Err(Refused::Budget | Refused::QueueFull) if patient => {
                     wake();
                     // At the deadline one last try.
                     patient = self.budget.room().wait(seen, deadline);
@@ -193,7 +185,10 @@ impl Shards {
                 Some(mut open) => {
                     let taken = open.take();
                     drop(open);
-                    into.extend(taken);
+                    into.extend(taken.map(|mut buffer| {
+                        buffer.settle_places();
+                        buffer
+                    }));
                 }
             }
         }
@@ -226,6 +221,8 @@ impl Shards {
     /// to the budget.
     pub fn recycle(&self, buffers: impl IntoIterator<Item = Buffer>) {
         for mut buffer in buffers {
+            // Given back behind the chunk: who gets a place is to find it.
+            let _places = buffer.take_places();
             if buffer.clear_for(&self.budget, &self.config)
                 && let Some(mut free) = self.free_list()
             {
@@ -256,6 +253,12 @@ impl Shards {
     /// Chunks ready for the worker; one of a large span counts for as many as it is charged for.
     pub fn ready(&self) -> usize {
         self.ready.load(Relaxed)
+    }
+
+    /// Spans that count against [`ShardsConfig::max_queue_size`]: those that wait, and those that
+    /// open chunks keep places for. 0 without one.
+    pub fn queued(&self) -> usize {
+        self.queue.as_ref().map_or(0, Queue::taken)
     }
 
     /// The budget that chunks are charged to.
@@ -344,21 +347,48 @@ impl Shards {
             })?,
             None => false,
         };
-        let mut buffer = self.next_chunk().ok_or(Refused::Budget)?;
+        let mut buffer = self.next_chunk()?;
         buffer.chunk.push(span, meta);
         *open = Some(buffer);
         Ok(Pushed { wake, spilled: false })
     }
 
-    fn next_chunk(&self) -> Option<Buffer> {
+    /// Places for `spans` spans or, near the end of the queue, for fewer.
+    fn places(&self, spans: usize) -> Result<Option<Places>, Refused> {
+        match &self.queue {
+            None => Ok(None),
+            Some(queue) => queue.take(spans).map(Some).ok_or(Refused::QueueFull),
+        }
+    }
+
+    fn next_chunk(&self) -> Result<Buffer, Refused> {
+        let places = self.places(self.config.chunk_spans)?;
+        let chunk = match places.as_ref().map(Places::spans) {
+            Some(spans) if spans < self.config.chunk_spans => self.small_chunk(spans),
+            _ => self.ordinary_chunk(),
+        };
+        placed(chunk, places)
+    }
+
+    /// The last of the queue: a chunk that can have no more spans than there are places.
+    fn small_chunk(&self, spans: usize) -> Option<Buffer> {
+        let fresh = || Buffer::new(&self.budget, &self.config, spans);
+        fresh().or_else(|| {
+            self.make_room(self.config.charge_for(spans));
+            fresh()
+        })
+    }
+
+    fn ordinary_chunk(&self) -> Option<Buffer> {
+        let fresh = || Buffer::new(&self.budget, &self.config, self.config.chunk_spans);
         for _ in 0..LOCK_TRIES {
             if let Some(mut free) = self.free.try_lock() {
                 let reused = free.pop();
                 drop(free);
-                return reused.or_else(|| Buffer::new(&self.budget, &self.config));
+                return reused.or_else(fresh);
             }
             // Somebody is at the list. Only when the budget is used up is it worth a second try.
-            let fresh = Buffer::new(&self.budget, &self.config);
+            let fresh = fresh();
             if fresh.is_some() {
                 return fresh;
             }
@@ -373,12 +403,13 @@ impl Shards {
         if len > MAX_SPAN {
             return Err(Refused::Budget);
         }
+        let places = self.places(1)?;
         let of_one = || Buffer::of_one(&self.budget, &self.config, span, meta);
         let made = of_one().or_else(|| {
             self.make_room(charge);
             of_one()
         });
-        made.ok_or(Refused::Budget)
+        placed(made, places)
     }
 
     /// Lets go of as many resting chunks as `bytes` more need, if there are so many: what only
@@ -406,7 +437,8 @@ impl Shards {
 
     /// Queues a chunk for the worker. True when the worker should be woken; the chunk itself when
     /// the queue is full.
-    fn hand_over(&self, buffer: Buffer) -> Result<bool, Buffer> {
+    fn hand_over(&self, mut buffer: Buffer) -> Result<bool, Buffer> {
+        buffer.settle_places();
         let weight = self.weight(&buffer);
         // Counted before it can be popped: the count never goes below zero.
         let ready = self.ready.fetch_add(weight, Relaxed) + weight;
@@ -414,8 +446,12 @@ impl Shards {
             Some(queues) => queues.full.push(buffer),
             None => Err(buffer),
         };
-        if let Err(buffer) = pushed {
+        if let Err(mut buffer) = pushed {
             self.ready.fetch_sub(weight, Relaxed);
+            if buffer.is_counted() {
+                // Compacted, it takes no other span, for which it has no place any more.
+                buffer.compact();
+            }
             return Err(buffer);
         }
         Ok(ready >= self.config.wake_at)
@@ -445,6 +481,19 @@ impl Shards {
         let Some(queues) = &*queues else { return Err(Refused::Closed) };
         queues.spilled.push(buffer).map_err(|_| Refused::Contended)?;
         Ok(Pushed { wake: queues.spilled.len() > SPILL / 2, spilled: true })
+    }
+}
+
+/// `chunk` with `places`, which are given back when there is no chunk.
+fn placed(chunk: Option<Buffer>, places: Option<Places>) -> Result<Buffer, Refused> {
+    match chunk {
+        Some(chunk) => Ok(chunk.with_places(places)),
+        None => {
+            if let Some(places) = places {
+                places.cancel();
+            }
+            Err(Refused::Budget)
+        }
     }
 }
 

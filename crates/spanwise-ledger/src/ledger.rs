@@ -137,9 +137,10 @@ impl Default for Ledger {
     }
 }
 
+/// Its [`snapshot`](Ledger::snapshot), on one line.
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ledger").field(&self.snapshot()).finish()
+        fmt::Debug::fmt(&self.snapshot(), f)
     }
 }
 

@@ -8,6 +8,9 @@ pub enum DropReason {
     /// The byte budget was full: the receiver or the network is slower than the program. Sample
     /// more, raise the budget, or speed up the receiver.
     QueueBytes,
+    /// As many spans waited as `OTEL_BSP_MAX_QUEUE_SIZE` (or `with_max_queue_size`) lets. Raise it,
+    /// or leave it unset: then only the byte budget counts.
+    QueueFull,
     /// All shards were held at once and the spill room was taken: far more threads than cores end
     /// spans at the same instant. Rare; raise the number of shards if it is not.
     Contended,
@@ -53,8 +56,9 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [DropReason; 18] = [
+    pub const ALL: [DropReason; 19] = [
         DropReason::QueueBytes,
+        DropReason::QueueFull,
         DropReason::Contended,
         DropReason::RetryDeadline,
         DropReason::Rejected,
@@ -78,6 +82,7 @@ impl DropReason {
     pub const fn name(self) -> &'static str {
         match self {
             DropReason::QueueBytes => "queue_bytes",
+            DropReason::QueueFull => "queue_full",
             DropReason::Contended => "contended",
             DropReason::RetryDeadline => "retry_deadline",
             DropReason::Rejected => "rejected",

@@ -4,7 +4,7 @@ use std::fmt;
 use crate::{DropReason, Note};
 
 /// One reading of a [`Ledger`](crate::Ledger). All figures are spans, except the notes (times).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// Spans created, recorded or not.
@@ -136,8 +136,37 @@ impl fmt::Display for Snapshot {
     }
 }
 
+/// The same on one line, for a log: `created 12, sampled_out 2, exported 7, dropped 3 (queue_bytes 3),
+/// in_flight 0; retries 1`. With `{:#?}`, the table.
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        let Self { created, sampled_out, exported, in_flight, .. } = self;
+        write!(f, "created {created}, sampled_out {sampled_out}, exported {exported}, dropped ")?;
+        write!(f, "{}", self.dropped_total())?;
+        list(f, " (", self.drops().map(|(reason, spans)| (reason.name(), spans)))?;
+        f.write_str(if self.dropped_total() > 0 { ")" } else { "" })?;
+        write!(f, ", in_flight {in_flight}")?;
+        list(f, "; ", self.notes().map(|(note, times)| (note.name(), times)))
+    }
+}
+
+/// Names with their numbers; nothing at all of none.
+fn list(
+    f: &mut fmt::Formatter<'_>,
+    before: &str,
+    counts: impl Iterator<Item = (&'static str, u64)>,
+) -> fmt::Result {
+    counts.enumerate().try_for_each(|(index, (name, count))| {
+        let separator = if index == 0 { before } else { ", " };
+        write!(f, "{separator}{name} {count}")
+    })
+}
+
 /// The account does not settle.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imbalance {
     /// Spans without an outcome; negative: outcomes without a span.
@@ -153,6 +182,13 @@ impl fmt::Display for Imbalance {
             owing => write!(f, "{owing} spans without an outcome")?,
         }
         write!(f, ":\n{}", self.snapshot)
+    }
+}
+
+/// As it reads in `Display`: `main` prints the `Debug` of its error.
+impl fmt::Debug for Imbalance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

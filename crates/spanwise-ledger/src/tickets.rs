@@ -1,4 +1,4 @@
-use std::mem;
+use std::{fmt, mem};
 
 use crate::{DropReason, Ledger};
 
@@ -7,7 +7,6 @@ use crate::{DropReason, Ledger};
 ///
 /// Dropped without an outcome, it counts what is left as [`DropReason::Leaked`].
 #[must_use = "these spans owe an outcome: report `exported` or `dropped`"]
-#[derive(Debug)]
 pub struct Tickets {
     ledger: Ledger,
     spans: u64,
@@ -51,6 +50,13 @@ impl Tickets {
     /// All are lost, and this is why.
     pub fn dropped(mut self, reason: DropReason) {
         self.ledger.dropped(reason, mem::take(&mut self.spans));
+    }
+}
+
+/// How many spans owe an outcome; the ledger has its own.
+impl fmt::Debug for Tickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tickets of {} spans", self.spans)
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Core {
     pub(crate) on_full: OnFull,
     /// Set once the worker runs.
     pub(crate) worker: OnceLock<WakeHandle>,
-    /// A span was refused for want of bytes since the worker last made room.
+    /// A span was refused for want of bytes or places since the worker last made room.
     starved: AtomicBool,
 }
 
@@ -43,11 +43,11 @@ pub(crate) enum Phase {
     WorkerGone,
 }
 
-/// What a span does that ends while the byte budget is used up.
+/// What a span does that ends while the byte budget is used up, or as many spans wait as may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnFull {
-    /// It is dropped and counted as `queue_bytes`. The application never waits.
+    /// It is dropped and counted as `queue_bytes` or `queue_full`. The application never waits.
     #[default]
     Drop,
     /// Its thread waits for room, at most so long; only then it is dropped and counted. For batch
@@ -121,7 +121,7 @@ impl Core {
         self.shards.budget()
     }
 
-    /// Whether a span was refused for want of bytes since [`set_fed`](Self::set_fed).
+    /// Whether a span was refused for want of bytes or places since [`set_fed`](Self::set_fed).
     pub(crate) fn is_starved(&self) -> bool {
         self.starved.load(Relaxed)
     }
@@ -176,14 +176,14 @@ impl Core {
 
     fn refused(&self, refused: Refused, span: &FinishedSpan<'_>, meta: SpanMeta) {
         // The first one refused asks the worker to make room; waking it for each would cost a core.
-        if refused == Refused::Budget
+        if matches!(refused, Refused::Budget | Refused::QueueFull)
             && !self.starved.load(Relaxed)
             && !self.starved.swap(true, Relaxed)
         {
             self.wake();
         }
         let refused = match (refused, self.on_full) {
-            (Refused::Budget, OnFull::Wait(bound)) => {
+            (Refused::Budget | Refused::QueueFull, OnFull::Wait(bound)) => {
                 let until = deadline(Instant::now(), bound);
                 let wake = || {
                     self.starved.store(true, Relaxed);
@@ -200,6 +200,7 @@ impl Core {
             Refused::Closed if self.phase() == Phase::WorkerGone => DropReason::WorkerUnavailable,
             Refused::Closed => DropReason::AfterShutdown,
             Refused::Contended => DropReason::Contended,
+            Refused::QueueFull => DropReason::QueueFull,
             _ if !self.shards.ever_fits(span.encoded_len()) => DropReason::TooLarge,
             _ => DropReason::QueueBytes,
         };

@@ -16,6 +16,8 @@ mod tracer;
 mod value;
 
 pub use crate::core::OnFull;
+/// What a [`Sink`] is given.
+pub use bytes::Bytes;
 pub use config::{BuildError, Builder};
 pub use diagnostics::Diagnostic;
 pub use pooled::{FinishError, Finished};
@@ -26,6 +28,8 @@ pub use spanwise_ledger::{DropReason, Note, Snapshot};
 /// Samplers, and what they are made of.
 pub use spanwise_sampling as sampling;
 pub use spanwise_transport::{Compression, Protocol};
+/// What a sink is, and what it answers: see [`Builder::with_sink`].
+pub use spanwise_transport::{Failure, Outcome, Sink, Status, Taking};
 pub use spanwise_wire::write::{EncodeValue, Value};
 pub use spanwise_wire::{SpanKind, SpanLimits};
 pub use tracer::Tracer;

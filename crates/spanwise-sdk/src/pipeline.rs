@@ -307,7 +307,7 @@ impl Pipeline {
         }
         // From here on a refusal notifies again.
         self.core.set_fed();
-        let charged = budget.charged();
+        let (charged, queued) = (budget.charged(), self.core.shards.queued());
         let is_empty = self.core.shards.ready() == 0 && self.backlog.is_empty();
         if is_stalled || is_empty {
             // What keeps spans out may sit in open chunks.
@@ -320,7 +320,7 @@ impl Pipeline {
         } else if is_stalled {
             self.backlog.compact();
         }
-        if budget.charged() >= charged {
+        if budget.charged() >= charged && self.core.shards.queued() >= queued {
             self.next_room = now + ROOM_AGAIN_AFTER;
         }
     }

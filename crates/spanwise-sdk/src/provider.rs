@@ -10,6 +10,7 @@ use opentelemetry::{InstrumentationScope, global};
 use spanwise_ledger::Snapshot;
 use spanwise_sampling::Sampler;
 use spanwise_worker::{Worker, completion, deadline};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -84,7 +85,7 @@ impl Spanwise {
 
     /// A tracer of the scope `name`. For versions and attributes see
     /// [`TracerProvider::tracer_with_scope`](opentelemetry::trace::TracerProvider).
-    pub fn tracer(&self, name: &'static str) -> Tracer {
+    pub fn tracer(&self, name: impl Into<Cow<'static, str>>) -> Tracer {
         self.tracer_of(&InstrumentationScope::builder(name).build())
     }
 

@@ -90,14 +90,14 @@ fn a_bad_variable_is_told_once_and_ignored() {
         ("OTEL_SDK_DISABLED", "perhaps"),
         ("OTEL_TRACES_EXPORTER", "pigeon"),
         ("OTEL_RESOURCE_ATTRIBUTES", "broken"),
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "2048"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "3"),
         ("SPANWISE_BUDGET_BYTES", "12"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "lzma"),
     ]));
     let spanwise = builder.build().unwrap();
     let lines = said.lines();
     assert_eq!(lines.len(), 9, "{lines:#?}");
-    for part in ["sometimes", "soon", "-1", "perhaps", "pigeon", "broken", "2048", "`12`", "lzma"] {
+    for part in ["sometimes", "soon", "-1", "perhaps", "pigeon", "broken", "`3`", "`12`", "lzma"] {
         assert_eq!(lines.iter().filter(|line| line.contains(part)).count(), 1, "{part}");
     }
     let span = spanwise.tracer("x").start("kept by default");

@@ -3,9 +3,7 @@
 
 mod support;
 
-use bytes::Bytes;
-use spanwise_sdk::{DropReason, Note, SpanKind};
-use spanwise_transport::{Failure, Outcome};
+use spanwise_sdk::{Bytes, DropReason, Failure, Note, Outcome, Sink, SpanKind, Status, Taking};
 use std::future::ready;
 use std::sync::{Arc, Mutex};
 use support::{LONG, builder, settled};
@@ -58,4 +56,22 @@ fn a_sink_that_panics_costs_its_request() {
     drop(spanwise.tracer("sink").root("span", SpanKind::Internal));
     settled(&spanwise.shutdown(LONG).unwrap().ledger);
     assert_eq!(spanwise.ledger().dropped(DropReason::ExporterPanic), 1);
+}
+
+/// A sink that is a type of its own, from the crate's root alone.
+#[test]
+fn a_sink_can_be_written_with_what_the_crate_exports() {
+    struct Refusing;
+    impl Sink for Refusing {
+        fn take(&self, request: Bytes) -> Taking<'_> {
+            Box::pin(async move {
+                assert!(!request.is_empty());
+                Outcome::Failed(Failure::Rejected { status: Status::Http(418) })
+            })
+        }
+    }
+    let spanwise = builder().with_sink(Refusing).build().unwrap();
+    drop(spanwise.tracer("sink").root("span", SpanKind::Internal));
+    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    assert_eq!(spanwise.ledger().dropped(DropReason::Rejected), 1);
 }

@@ -1,6 +1,7 @@
 //! Rust's own types as attribute values, as prost writes what the specification maps them to.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::needless_borrows_for_generic_args, reason = "the borrows are what is tested")]
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, any_value::Value as Any};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -16,7 +17,7 @@ fn text(text: &str) -> Option<Any> {
 }
 
 fn list(items: impl IntoIterator<Item = Option<Any>>) -> Option<Any> {
-    let values = items.into_iter().map(|value| AnyValue { value, ..AnyValue::default() }).collect();
+    let values = items.into_iter().map(|value| AnyValue { value }).collect();
     Some(Any::ArrayValue(ArrayValue { values }))
 }
 
@@ -25,7 +26,7 @@ fn check(value: impl EncodeValue, expected: Option<Any>) {
     let mut out = Vec::new();
     value.encode(usize::MAX, &mut out);
     assert_eq!(out.len(), value.encoded_len(usize::MAX), "{expected:?}");
-    let any = AnyValue { value: expected.clone(), ..AnyValue::default() };
+    let any = AnyValue { value: expected.clone() };
     assert_eq!(AnyValue::decode(&*out).unwrap(), any);
 
     let span = span_with(|span| span.attribute(&SpanLimits::default(), "key", &value));

@@ -3,6 +3,7 @@
 mod environment;
 mod error;
 mod exporter;
+mod queue;
 mod ranges;
 mod resource;
 mod sampling;
@@ -53,6 +54,7 @@ pub struct Builder {
     max_delay: Option<Duration>,
     max_request_bytes: Option<usize>,
     max_request_spans: Option<usize>,
+    max_queue_size: Option<usize>,
     max_in_flight: Option<usize>,
     on_full: OnFull,
     shutdown_timeout: Option<Duration>,
@@ -200,6 +202,18 @@ impl Builder {
         self
     }
 
+    /// Spans that may wait to be sent (`OTEL_BSP_MAX_QUEUE_SIZE`), 16 to 16,777,216, beside the byte
+    /// budget; those beyond are dropped and counted as `queue_full`, or wait as
+    /// [`with_on_full`](Self::with_on_full) says. Default none: only bytes count.
+    ///
+    /// Never more wait, from their end until they are in a request. Open buffers keep places for
+    /// spans that have not ended yet, so that threads together can use at least half of it; a single
+    /// thread can use all. A request has at most as many spans.
+    pub fn with_max_queue_size(mut self, spans: usize) -> Self {
+        self.max_queue_size = Some(spans);
+        self
+    }
+
     /// Requests on their way at once, and so connections over HTTP/1.1. Default 4, 1 to 64.
     pub fn with_max_in_flight(mut self, requests: usize) -> Self {
         self.max_in_flight = Some(requests);
@@ -264,7 +278,8 @@ impl Builder {
         let transport = self.transport(&environment, &health)?;
         // The encoder's part is taken off for good: it is at work whenever there is a request.
         let budget = Budget::new(self.budget(&environment)? - encoder_bytes(&transport));
-        let limits = self.request_limits(&environment)?;
+        let queue = self.resolve_queue_size(&environment)?;
+        let limits = self.request_limits(&environment, queue)?;
         let resource = Resource::new(
             &environment,
             self.service_name.take(),
@@ -272,8 +287,9 @@ impl Builder {
             &self.schema_url,
             (budget.limit() / 16).min(limits.max_bytes / 8),
         )?;
-        let (pipeline, shards) =
+        let (pipeline, mut shards) =
             self.pipeline(&environment, &transport, limits, resource.encoded.len(), &budget)?;
+        shards.max_queue_size = queue;
         budget.set_reserve(pipeline.reserve.flowing);
         let (sampler, remote) = self.resolve_sampler(&environment)?;
         let core = Arc::new(Core::new(
@@ -329,18 +345,16 @@ impl Builder {
         }
     }
 
-    fn request_limits(&self, environment: &Environment) -> Result<RequestLimits, BuildError> {
+    fn request_limits(
+        &self,
+        environment: &Environment,
+        queue: Option<usize>,
+    ) -> Result<RequestLimits, BuildError> {
         let mut limits = RequestLimits::default();
         if let Some(bytes) = self.max_request_bytes {
             limits.max_bytes = ranges::REQUEST_BYTES.check(bytes)?;
         }
-        let range = ranges::REQUEST_SPANS;
-        limits.max_spans = match self.max_request_spans {
-            Some(spans) => range.check(spans)?,
-            None => range
-                .from(environment, &["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"])
-                .unwrap_or(limits.max_spans),
-        };
+        limits.max_spans = self.resolve_request_spans(environment, queue, limits.max_spans)?;
         Ok(limits)
     }
 
@@ -359,13 +373,6 @@ impl Builder {
         };
         if self.max_delay == Some(Duration::ZERO) {
             return Err(BuildError::setting("with_max_delay", "0 s", "accepted is more than 0"));
-        }
-        if let Some((setting, value)) = environment.text(&["OTEL_BSP_MAX_QUEUE_SIZE"]) {
-            environment.ignore(
-                setting,
-                &value,
-                "SPANWISE_BUDGET_BYTES: the queue is bounded in bytes",
-            );
         }
         let delay = self.max_delay.or_else(|| environment.millis(&["OTEL_BSP_SCHEDULE_DELAY"]));
         let mut schedule = ScheduleConfig::default();

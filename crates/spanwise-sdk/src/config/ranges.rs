@@ -20,6 +20,10 @@ pub(super) const REQUEST_BYTES: Range =
 /// `Builder::with_max_request_spans`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
 pub(super) const REQUEST_SPANS: Range =
     Range { setting: "with_max_request_spans", accepted: 1..=1 << 20, unit: "spans" };
+/// `Builder::with_max_queue_size`, `OTEL_BSP_MAX_QUEUE_SIZE`: with fewer, one open chunk would keep
+/// most of the places.
+pub(super) const QUEUE_SPANS: Range =
+    Range { setting: "with_max_queue_size", accepted: 16..=1 << 24, unit: "spans" };
 /// `Builder::with_max_in_flight`: each may be a connection, two descriptors and a task.
 pub(super) const IN_FLIGHT: Range =
     Range { setting: "with_max_in_flight", accepted: 1..=64, unit: "requests" };

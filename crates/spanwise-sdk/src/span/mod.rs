@@ -50,14 +50,22 @@ pub(crate) struct Identity {
 impl Span {
     /// Sets an attribute; a key set before gets the new value.
     ///
-    /// `value` is a string, a number, a boolean, a slice of them, or a [`Value`].
+    /// `value` is a string, a number, a boolean, a list of these, what points to one of them, or a
+    /// [`Value`]. `None` sets nothing, and leaves what is there. An integer beyond 64 bits with sign,
+    /// which is all that OTLP has, is written as a string of its decimal digits (specification,
+    /// *Mapping Arbitrary Data to OTLP AnyValue*).
+    ///
+    /// The API's method is `set_attribute`.
     #[inline(always)]
     pub fn attribute(&mut self, key: &str, value: impl EncodeValue) -> &mut Self {
         self.record.attribute(key, &value);
         self
     }
 
-    /// Adds an event, now.
+    /// Adds an event, now. Its attributes' values are made with `into()` from what
+    /// [`attribute`](Self::attribute) takes.
+    ///
+    /// The API's method is `add_event`.
     #[inline]
     pub fn event(&mut self, name: &str, attributes: &[(&str, Value<'_>)]) -> &mut Self {
         self.record.write(|writer, core| {
@@ -67,7 +75,7 @@ impl Span {
         self
     }
 
-    /// Links to another span.
+    /// Links to another span. The API's method is `add_link`.
     pub fn link(&mut self, to: &SpanContext, attributes: &[(&str, Value<'_>)]) -> &mut Self {
         self.put_link(to, attributes.iter().map(|(k, v)| (*k, v)));
         self
