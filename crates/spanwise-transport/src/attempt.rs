@@ -49,11 +49,7 @@ impl fmt::Display for FailedAttempt {
     }
 }
 
-impl fmt::Debug for FailedAttempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_as_display!(FailedAttempt);
 
 type Function = dyn Fn(&FailedAttempt) + Send + Sync;
 

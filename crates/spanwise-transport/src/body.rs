@@ -106,6 +106,35 @@ where
     }
 }
 
+/// Reads the beginning of `body`, as much as helps to explain a failure: not past `most` bytes, nor
+/// `until`, nor an error. Whether that was all of it comes with it; a body that was not read to its
+/// end is dropped, and its connection or stream with it.
+pub(crate) async fn read_some<B>(body: B, most: usize, until: Instant) -> (Bytes, bool, HeaderMap)
+where
+    B: Body<Data = Bytes>,
+{
+    let mut body = pin!(body);
+    let (mut some, mut trailers) = (BytesMut::new(), HeaderMap::new());
+    while Instant::now() < until {
+        let frame = match tokio::time::timeout_at(until, body.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) => return (some.freeze(), true, trailers),
+            Ok(Some(Err(_))) | Err(_) => break,
+        };
+        match frame.into_data() {
+            Ok(data) => {
+                let room = most.saturating_sub(some.len());
+                some.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
+                if data.len() > room {
+                    break;
+                }
+            }
+            Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
+        }
+    }
+    (some.freeze(), false, trailers)
+}
+
 /// What is said of an answer that has begun.
 pub(crate) const OUT_OF_TIME: &str = "the answer had not ended when the attempt's time was up";
 const BROKEN_OFF: &str = "the connection was lost before the answer ended";

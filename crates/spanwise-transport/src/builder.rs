@@ -27,6 +27,7 @@ pub struct TransportBuilder {
     pub(crate) attempt_timeout: Duration,
     pub(crate) deadline: Duration,
     pub(crate) retry: RetryPolicy,
+    pub(crate) max_response_bytes: usize,
     user_agent_prefix: Option<Shown>,
     certificate_pem: Option<Pem>,
     sink: Option<SinkWire>,
@@ -44,6 +45,7 @@ impl TransportBuilder {
             attempt_timeout: Duration::from_secs(10),
             deadline: Duration::from_secs(60),
             retry: RetryPolicy::default(),
+            max_response_bytes: 64 << 10,
             user_agent_prefix: None,
             certificate_pem: None,
             sink: None,
@@ -96,6 +98,16 @@ impl TransportBuilder {
     /// How waits between attempts grow.
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Most bytes of a successful answer's body, as sent and inflated. Default 64 KiB, 1 KiB to
+    /// 64 MiB.
+    ///
+    /// A receiver answers a success with a few bytes. Of a failure 8 KiB are read at most,
+    /// whatever this is: its status has said what there is to say.
+    pub fn with_max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = bytes;
         self
     }
 
@@ -153,8 +165,9 @@ impl TransportBuilder {
     /// Checks the choices. Opens no socket and needs no runtime.
     ///
     /// # Errors
-    /// When a choice needs a feature that is not compiled in, a number is out of its range, or the
-    /// certificate or the `User-Agent` prefix cannot be used.
+    /// When a choice needs a feature that is not compiled in, a number is out of its range, a header
+    /// cannot be sent over the protocol, or the certificate or the `User-Agent` prefix cannot be
+    /// used.
     pub fn build(self) -> Result<Transport, BuildError> {
         let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
         self.check_numbers()?;
@@ -169,14 +182,16 @@ impl TransportBuilder {
     fn check_numbers(&self) -> Result<(), BuildError> {
         let retry = &self.retry;
         for (field, time) in [
-            ("attempt timeout", self.attempt_timeout),
-            ("deadline", self.deadline),
-            ("first wait of the retry policy", retry.initial),
-            ("cap of the retry policy", retry.cap),
+            ("with_attempt_timeout (the attempt timeout)", self.attempt_timeout),
+            ("with_deadline (the deadline)", self.deadline),
+            ("RetryPolicy::with_initial (the first wait of the retry policy)", retry.initial),
+            ("RetryPolicy::with_cap (the cap of the retry policy)", retry.cap),
         ] {
             range::time(field, time)?;
         }
-        range::number("factor of the retry policy", retry.factor, 1.0..=10.0)
+        let factor = "RetryPolicy::with_factor (the factor of the retry policy)";
+        range::number(factor, retry.factor, 1.0..=10.0)?;
+        range::number("with_max_response_bytes", self.max_response_bytes, 1 << 10..=64 << 20)
     }
 
     fn wire(&self, endpoint: Endpoint) -> Result<Wire, BuildError> {
@@ -191,7 +206,8 @@ impl TransportBuilder {
                 // tonic skips certificates that it cannot read; better to complain.
                 #[cfg(feature = "tls")]
                 pem.map(crate::tls::roots).transpose()?;
-                let wire = crate::grpc::GrpcWire::new(endpoint, &self.headers, user_agent, pem)?;
+                let headers = self.headers.for_protocol(Protocol::Grpc)?;
+                let wire = crate::grpc::GrpcWire::new(endpoint, headers, user_agent, pem)?;
                 Ok(Wire::Grpc(Box::new(wire)))
             }
             #[cfg(not(feature = "grpc"))]
@@ -208,7 +224,7 @@ impl TransportBuilder {
         })?;
         Ok(HttpWire::new(
             endpoint,
-            &self.headers,
+            self.headers.for_protocol(Protocol::HttpProtobuf)?,
             self.user_agent()?,
             #[cfg(feature = "tls")]
             tls,
@@ -222,8 +238,8 @@ impl TransportBuilder {
     }
 
     fn user_agent(&self) -> Result<HeaderValue, BuildError> {
-        if let Some(own) = self.headers.map().get(USER_AGENT) {
-            return Ok(own.clone());
+        if let Some(own) = self.headers.get(&USER_AGENT) {
+            return HeaderValue::from_bytes(own).map_err(|_| BuildError::UserAgent);
         }
         match self.user_agent_prefix.as_ref().map(|prefix| prefix.0.trim()) {
             None | Some("") => Ok(HeaderValue::from_static(AGENT)),
@@ -234,7 +250,7 @@ impl TransportBuilder {
 }
 
 /// Why a transport cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// An `https` endpoint without the feature `tls`.
@@ -252,9 +268,9 @@ pub enum BuildError {
         crate_name: &'static str,
     },
     /// A number that is none of those accepted.
-    #[error("the {field} is {value}; accepted is {range}")]
+    #[error("{field} is {value}; accepted is {range}")]
     OutOfRange {
-        /// Which number.
+        /// Which number: the method that sets it.
         field: &'static str,
         /// What it is.
         value: String,
@@ -262,7 +278,7 @@ pub enum BuildError {
         range: String,
     },
     /// The certificate to trust cannot be read.
-    #[error("the certificate to trust cannot be used: {problem}")]
+    #[error("with_certificate_pem: the certificate to trust cannot be used: {problem}")]
     Certificate {
         /// What is wrong with it.
         problem: String,
@@ -274,9 +290,21 @@ pub enum BuildError {
         problem: String,
     },
     /// A `User-Agent` prefix that no header can carry.
-    #[error("the user agent prefix holds characters that a header cannot carry")]
+    #[error("with_user_agent_prefix: the prefix holds characters that a header cannot carry")]
     UserAgent,
+    /// A header that the protocol cannot carry.
+    #[error("with_headers: header `{name}` cannot be sent over {protocol}: {problem}")]
+    Header {
+        /// Its name.
+        name: String,
+        /// The protocol.
+        protocol: Protocol,
+        /// What is wrong with it; its value is not shown.
+        problem: &'static str,
+    },
 }
+
+debug_as_display!(BuildError);
 
 impl BuildError {
     #[cfg(feature = "tls")]

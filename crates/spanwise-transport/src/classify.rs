@@ -5,14 +5,14 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::advice::Advice;
 use crate::compression::{self, InflateError};
 use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
-use crate::{Failure, Status};
+use crate::{Failure, Status, explain};
 
 /// A whole answer, as far as it came.
 #[derive(Debug)]
@@ -20,13 +20,17 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Result<Bytes, BodyFault>,
+    /// Whether the body is all there; of a failure it need not be.
+    pub(crate) whole: bool,
     pub(crate) trailers: HeaderMap,
+    /// Most bytes that the answer may have, before and after inflating.
+    pub(crate) most: usize,
 }
 
 /// Why an answer's body was not read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BodyFault {
-    /// More than [`MAX_RESPONSE`] bytes.
+    /// More bytes than it may have.
     TooLarge,
     /// The connection broke or the attempt's time was up.
     Lost(String),
@@ -38,7 +42,8 @@ pub(crate) enum Verdict {
     Accepted {
         rejected: u64,
         message: Option<String>,
-        undecodable: bool,
+        /// Why the answer could not be read, if it could not.
+        undecodable: Option<String>,
     },
     /// `open`: the request may have been taken all the same.
     Permanent {
@@ -59,11 +64,6 @@ impl Verdict {
     pub(crate) fn permanent(failure: Failure, detail: impl Into<String>) -> Self {
         let (detail, open) = (detail.into(), failure.is_ambiguous());
         Self::Permanent { failure, detail, open, advice: None }
-    }
-
-    /// A failure whose answer says that the request was not taken.
-    fn refused(failure: Failure, detail: impl Into<String>) -> Self {
-        Self::Permanent { failure, detail: detail.into(), open: false, advice: None }
     }
 
     /// Whether the attempt may have been taken although it was not accepted.
@@ -97,19 +97,9 @@ impl Verdict {
     }
 }
 
-/// Largest answer that is read, in bytes, before and after inflating.
-pub(crate) const MAX_RESPONSE: usize = 64 * 1024;
-
 /// Reads an OTLP/HTTP answer. `now` serves a `Retry-After` that gives a date.
 pub(crate) fn http(reply: &Reply, now: SystemTime) -> Verdict {
     let code = reply.status.as_u16();
-    if reply.body == Err(BodyFault::TooLarge) {
-        return match code {
-            ..300 => Verdict::permanent(Failure::ResponseTooLarge, ""),
-            // The status has said no, whatever else is said.
-            _ => Verdict::refused(Failure::ResponseTooLarge, ""),
-        };
-    }
     let status = Status::Http(code);
     match code {
         200..=299 => http_success(reply),
@@ -117,6 +107,11 @@ pub(crate) fn http(reply: &Reply, now: SystemTime) -> Verdict {
         429 | 502 | 503 | 504 => Verdict::again(Cause::Answered(status), said(reply))
             .throttled(reply.headers.get(RETRY_AFTER).and_then(|v| retry_after(v.as_bytes(), now))),
         413 => Verdict::permanent(Failure::TooLarge, said(reply)),
+        // A gRPC server that also hears HTTP/1.1 says what it is.
+        400..=499 if speaks_grpc(&reply.headers) => {
+            Verdict::permanent(Failure::Rejected { status }, said(reply))
+                .advised(Some(Advice::SpeakGrpc))
+        }
         // A final 1xx is a protocol the client did not ask for.
         100..=199 => Verdict::permanent(Failure::AmbiguousResponse, said(reply)),
         _ => Verdict::permanent(Failure::Rejected { status }, said(reply)),
@@ -124,26 +119,74 @@ pub(crate) fn http(reply: &Reply, now: SystemTime) -> Verdict {
 }
 
 fn http_success(reply: &Reply) -> Verdict {
-    let body = match (&reply.body, encoding(&reply.headers)) {
+    let body = match &reply.body {
         // The status alone does not say whether spans were left out.
-        (Err(BodyFault::Lost(detail)), _) => return Verdict::again(Cause::Ambiguous, detail),
-        (Err(BodyFault::TooLarge), _) => {
-            return Verdict::permanent(Failure::ResponseTooLarge, "");
-        }
-        (Ok(body), Encoding::Identity) => Ok(body.clone()),
-        (Ok(body), Encoding::Gzip) => compression::inflate(body, MAX_RESPONSE),
-        (Ok(_), Encoding::Unknown) => Err(InflateError::Broken),
+        Err(BodyFault::Lost(detail)) => return Verdict::again(Cause::Ambiguous, detail),
+        Err(BodyFault::TooLarge) => return too_large(reply),
+        Ok(body) => body,
+    };
+    // The status said yes; a body that says nothing does not take it back.
+    let unread = |what: String| Verdict::Accepted {
+        rejected: 0,
+        message: None,
+        undecodable: Some(format!("{}, but the answer is not OTLP: {what}", named(reply))),
+    };
+    if speaks_grpc(&reply.headers)
+        && let Some(code) = grpc_code(&reply.headers)
+        && code > 0
+    {
+        // The status of HTTP is about the exchange alone, that of gRPC about the request.
+        return Verdict::permanent(Failure::Rejected { status: Status::Grpc(code) }, "")
+            .advised(Some(Advice::SpeakGrpc));
+    }
+    if let Some(other) = foreign_type(&reply.headers) {
+        return unread(format!("its content type is {other}"));
+    }
+    let body = match Encoding::of(&reply.headers, CONTENT_ENCODING) {
+        Encoding::Identity => Ok(body.clone()),
+        Encoding::Gzip => compression::inflate(body, reply.most),
+        Encoding::Unknown(name) => return unread(format!("its content encoding is {name}")),
     };
     match body.map(|body| ExportResponse::read(&body)) {
         Ok(Ok(ExportResponse { rejected, message })) => {
-            Verdict::Accepted { rejected, message, undecodable: false }
+            Verdict::Accepted { rejected, message, undecodable: None }
         }
-        Err(InflateError::TooLarge) => Verdict::permanent(Failure::ResponseTooLarge, ""),
-        // The status said yes; a body that says nothing does not take it back.
-        Ok(Err(_)) | Err(InflateError::Broken) => {
-            Verdict::Accepted { rejected: 0, message: None, undecodable: true }
-        }
+        Err(InflateError::TooLarge) => too_large(reply),
+        Ok(Err(_)) => unread("its body is no ExportTraceServiceResponse".to_owned()),
+        Err(InflateError::Broken) => unread("its body is no gzip".to_owned()),
     }
+}
+
+fn named(reply: &Reply) -> String {
+    explain::named(Status::Http(reply.status.as_u16()))
+}
+
+fn too_large(reply: &Reply) -> Verdict {
+    let detail =
+        format!("the answer is larger than {} bytes (with_max_response_bytes)", reply.most);
+    Verdict::permanent(Failure::ResponseTooLarge, detail)
+}
+
+/// The code among `headers`, if there is one.
+pub(crate) fn grpc_code(headers: &HeaderMap) -> Option<u32> {
+    number(headers.get(GRPC_STATUS)?)
+}
+
+fn number(code: &HeaderValue) -> Option<u32> {
+    code.to_str().ok()?.parse().ok()
+}
+
+fn speaks_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The media type of an answer, if it is surely not that of OTLP/HTTP ("OTLP/HTTP Response": the
+/// same as the request's). None, and one that says nothing, may still hold it.
+fn foreign_type(headers: &HeaderMap) -> Option<String> {
+    let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes());
+    let media = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let ours = ["", "application/x-protobuf", "application/protobuf", "application/octet-stream"];
+    (!ours.contains(&&*media)).then_some(media)
 }
 
 /// Reads an OTLP/gRPC answer. `now` serves proxies, which answer in HTTP.
@@ -159,11 +202,11 @@ pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> Verdict {
         return match &reply.body {
             _ if !reply.status.is_success() => http(reply, now),
             Err(BodyFault::Lost(detail)) => Verdict::again(Cause::Ambiguous, detail),
-            Err(BodyFault::TooLarge) => Verdict::permanent(Failure::ResponseTooLarge, ""),
-            Ok(_) => Verdict::permanent(Failure::AmbiguousResponse, "no grpc-status"),
+            Err(BodyFault::TooLarge) => too_large(reply),
+            Ok(_) => Verdict::permanent(Failure::AmbiguousResponse, no_status(reply)),
         };
     };
-    let Some(code) = code.to_str().ok().and_then(|code| code.parse::<u32>().ok()) else {
+    let Some(code) = number(code) else {
         return Verdict::permanent(Failure::AmbiguousResponse, "grpc-status is not a number");
     };
     if code == 0 {
@@ -202,23 +245,30 @@ fn grpc_failure(code: u32, message: String, retry_info: Option<Duration>) -> Ver
 fn grpc_success(reply: &Reply) -> Verdict {
     let body = match &reply.body {
         Ok(body) => body,
-        Err(BodyFault::TooLarge) => return Verdict::permanent(Failure::ResponseTooLarge, ""),
+        Err(BodyFault::TooLarge) => return too_large(reply),
         Err(BodyFault::Lost(detail)) => return Verdict::again(Cause::Ambiguous, detail),
     };
     let message = match crate::framing::message(body) {
-        Some((message, true)) => match compression::inflate(&message, MAX_RESPONSE) {
-            Ok(message) => Some(message),
-            Err(InflateError::TooLarge) => {
-                return Verdict::permanent(Failure::ResponseTooLarge, "");
+        Some((message, true)) => match Encoding::of(&reply.headers, GRPC_ENCODING) {
+            Encoding::Unknown(name) => {
+                let detail = format!("the answer's grpc-encoding is {name}");
+                return Verdict::permanent(Failure::AmbiguousResponse, detail);
             }
-            Err(InflateError::Broken) => None,
+            // A message that says it is compressed is, by the one encoding that we accept.
+            Encoding::Gzip | Encoding::Identity => {
+                match compression::inflate(&message, reply.most) {
+                    Ok(message) => Some(message),
+                    Err(InflateError::TooLarge) => return too_large(reply),
+                    Err(InflateError::Broken) => None,
+                }
+            }
         },
         Some((message, false)) => Some(message),
         None => None,
     };
     match message.map(|message| ExportResponse::read(&message)) {
         Some(Ok(ExportResponse { rejected, message })) => {
-            Verdict::Accepted { rejected, message, undecodable: false }
+            Verdict::Accepted { rejected, message, undecodable: None }
         }
         _ => Verdict::permanent(Failure::AmbiguousResponse, "the answer holds no OTLP message"),
     }
@@ -234,34 +284,75 @@ fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// What a failed HTTP answer says: its `google.rpc.Status`, or its text.
+/// What the answer of somebody who does not speak gRPC is.
+fn no_status(reply: &Reply) -> String {
+    let media = reply.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+    match media {
+        Some(media) if !media.starts_with(b"application/grpc") => {
+            format!("no grpc-status: the content type is {}", String::from_utf8_lossy(media))
+        }
+        _ => "no grpc-status".to_owned(),
+    }
+}
+
+/// What a failed HTTP answer says: its `google.rpc.Status`, or its text, as far as it was read.
 fn said(reply: &Reply) -> String {
     let Ok(body) = &reply.body else { return String::new() };
-    let body = match encoding(&reply.headers) {
+    let body = match Encoding::of(&reply.headers, CONTENT_ENCODING) {
         Encoding::Identity => body.clone(),
-        Encoding::Gzip => compression::inflate(body, MAX_RESPONSE).unwrap_or_default(),
-        Encoding::Unknown => return String::new(),
+        Encoding::Gzip => compression::inflate_some(body, MOST_SAID).into(),
+        Encoding::Unknown(_) => return String::new(),
     };
     match RpcStatus::read(&body) {
         Ok(status) => status.message,
-        Err(_) => std::str::from_utf8(&body).unwrap_or_default().trim().to_owned(),
+        Err(_) => match std::str::from_utf8(&body) {
+            Ok(text) => text.trim().to_owned(),
+            // Cut within a character.
+            Err(error) if !reply.whole && error.error_len().is_none() => {
+                String::from_utf8_lossy(body.get(..error.valid_up_to()).unwrap_or_default())
+                    .trim()
+                    .to_owned()
+            }
+            Err(_) => String::new(),
+        },
     }
 }
 
+/// How a body is coded.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Encoding {
     Identity,
     Gzip,
-    Unknown,
+    /// As the header names it.
+    Unknown(String),
 }
 
-fn encoding(headers: &HeaderMap) -> Encoding {
-    match headers.get(CONTENT_ENCODING).map(|v| v.as_bytes()) {
-        None | Some(b"" | b"identity") => Encoding::Identity,
-        Some(b"gzip" | b"x-gzip") => Encoding::Gzip,
-        Some(_) => Encoding::Unknown,
+impl Encoding {
+    /// RFC 9110, 8.4: a list in any number of lines, in any case, whose empty members (5.6.1) and
+    /// `identity` say nothing; `x-gzip` is `gzip` (8.4.1.3). One coding at most is undone.
+    fn of(headers: &HeaderMap, name: HeaderName) -> Self {
+        let mut found = Self::Identity;
+        for line in headers.get_all(name) {
+            for coding in line.as_bytes().split(|&byte| byte == b',') {
+                let coding = coding.trim_ascii();
+                if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
+                    continue;
+                }
+                let is_gzip =
+                    [&b"gzip"[..], b"x-gzip"].iter().any(|c| c.eq_ignore_ascii_case(coding));
+                if !is_gzip || found != Self::Identity {
+                    return Self::Unknown(String::from_utf8_lossy(line.as_bytes()).into_owned());
+                }
+                found = Self::Gzip;
+            }
+        }
+        found
     }
 }
 
+/// What is inflated of a failure's text.
+const MOST_SAID: usize = 8 << 10;
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_STATUS: &str = "grpc-status";
 const GRPC_MESSAGE: &str = "grpc-message";
 const GRPC_DETAILS: &str = "grpc-status-details-bin";
@@ -279,7 +370,6 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use base64::Engine as _;
-    use http::{HeaderName, HeaderValue};
     use prost::encoding::{bytes, int32, int64, string};
 
     use super::*;
@@ -294,7 +384,9 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             headers: map(headers),
             body: Ok(Bytes::copy_from_slice(body)),
+            whole: true,
             trailers: HeaderMap::new(),
+            most: 64 << 10,
         }
     }
 
@@ -327,9 +419,7 @@ mod tests {
                 let verdict = http(&reply(status, &headers, b""), now());
                 let permanent = |failure| Verdict::permanent(failure, "");
                 let expected = match status {
-                    200..300 => {
-                        Verdict::Accepted { rejected: 0, message: None, undecodable: false }
-                    }
+                    200..300 => Verdict::Accepted { rejected: 0, message: None, undecodable: None },
                     429 | 502 | 503 | 504 => Verdict::Again {
                         cause: Cause::Answered(Status::Http(status)),
                         throttle,
@@ -481,8 +571,11 @@ mod tests {
         ];
         for (headers, body) in cases {
             let verdict = http(&reply(200, headers, body), now());
-            let expected = Verdict::Accepted { rejected: 0, message: None, undecodable: true };
-            assert_eq!(verdict, expected, "{body:?}");
+            let Verdict::Accepted { rejected: 0, message: None, undecodable: Some(what) } = verdict
+            else {
+                panic!("{verdict:?}")
+            };
+            assert!(what.starts_with("HTTP 200 OK, but the answer is not OTLP: its"), "{what}");
         }
     }
 
@@ -493,16 +586,30 @@ mod tests {
         };
         let lost = BodyFault::Lost("gone".into());
         assert_eq!(of(200, lost.clone()), Verdict::again(Cause::Ambiguous, "gone"));
-        let busy = Cause::Answered(Status::Http(503));
-        assert_eq!(of(503, lost.clone()), Verdict::again(busy, ""));
-        let rejected = Failure::Rejected { status: Status::Http(400) };
-        assert_eq!(of(400, lost), Verdict::permanent(rejected, ""));
-        for (status, open) in [(200, true), (400, false), (503, false)] {
-            let verdict = of(status, BodyFault::TooLarge);
-            let failure = Failure::ResponseTooLarge;
-            let expected =
-                Verdict::Permanent { failure, detail: String::new(), open, advice: None };
-            assert_eq!(verdict, expected);
+        let verdict = of(200, BodyFault::TooLarge);
+        let failure = Failure::ResponseTooLarge;
+        assert!(
+            verdict.is_open()
+                && matches!(verdict, Verdict::Permanent { failure: f, .. } if f == failure)
+        );
+    }
+
+    /// RFC 9110, 8.4, 8.4.1.3 and 5.6.1.
+    #[test]
+    fn codings_are_a_list_in_any_case() {
+        let of = |lines: &[&str]| {
+            let lines =
+                lines.iter().map(|line| (CONTENT_ENCODING, HeaderValue::from_str(line).unwrap()));
+            Encoding::of(&lines.collect(), CONTENT_ENCODING)
+        };
+        for none in [&[][..], &[""], &["identity"], &["Identity , ,"], &["", "IDENTITY"]] {
+            assert_eq!(of(none), Encoding::Identity, "{none:?}");
+        }
+        for gzip in [&["gzip"][..], &["GZIP"], &["X-GZip"], &[", identity,\tgzip"], &["", "gzip"]] {
+            assert_eq!(of(gzip), Encoding::Gzip, "{gzip:?}");
+        }
+        for unknown in [&["br"][..], &["gzip, gzip"], &["gzip", "x-gzip"], &["gzip;q=1"]] {
+            assert!(matches!(of(unknown), Encoding::Unknown(_)), "{unknown:?}");
         }
     }
 

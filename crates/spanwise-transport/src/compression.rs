@@ -53,11 +53,13 @@ impl FromStr for Compression {
 }
 
 /// A compression that is neither `none` nor `gzip`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown compression `{name}`; accepted are `none` and `gzip`")]
 pub struct UnknownCompression {
     name: String,
 }
+
+debug_as_display!(UnknownCompression);
 
 /// gzips what follows the first [`PREFIX`] bytes of `framed`, leaving as many free in the result.
 ///
@@ -103,6 +105,13 @@ pub(crate) fn inflate(body: &[u8], limit: usize) -> Result<Bytes, InflateError> 
     let take = limit as u64 + 1;
     MultiGzDecoder::new(body).take(take).read_to_end(&mut out).map_err(|_| InflateError::Broken)?;
     if out.len() > limit { Err(InflateError::TooLarge) } else { Ok(out.into()) }
+}
+
+/// The first `most` bytes of what a gzip `body` holds, or fewer if it is cut short or broken.
+pub(crate) fn inflate_some(body: &[u8], most: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    let _cut_short = MultiGzDecoder::new(body).take(most as u64).read_to_end(&mut out);
+    out
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::text;
+
 /// The end of one [`send`](crate::Transport::send).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivery {
     /// What became of the request.
@@ -16,17 +18,38 @@ pub struct Delivery {
     pub ambiguous_attempts: u32,
     /// Bytes of the request's body as sent, after compression and without the gRPC prefix.
     pub body_bytes: usize,
-    /// HTTP 2xx whose body is no OTLP answer. The request counts as accepted.
+    /// HTTP 2xx whose body is no OTLP answer: of another content type or encoding, or no such
+    /// message. The request counts as accepted, and [`cause`](Self::cause) says what came instead:
+    /// the endpoint may be something else than a receiver.
     pub response_undecodable: bool,
     /// What the server or the connection said last, when it failed: at most 256 bytes, one line,
     /// no control characters, our header values masked. Empty when nothing was said.
     pub detail: String,
     /// Why the last attempt that got anywhere failed, in words, with what the server said: as
     /// [`FailedAttempt::cause`](crate::FailedAttempt::cause). Of one that was cancelled, why the
-    /// attempt before failed. Empty when the request was accepted.
+    /// attempt before failed. Of one that was accepted, why the answer could not be read, if so.
     pub cause: String,
     /// What usually helps against that cause, when it looks like a usual mistake.
     pub advice: Option<String>,
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.outcome)?;
+        if !self.cause.is_empty() && self.cause != self.outcome.to_string() {
+            write!(f, ": {}", self.cause)?;
+        }
+        let plural = if self.attempts == 1 { "" } else { "s" };
+        write!(f, " ({} attempt{plural} of {} bytes", self.attempts, self.body_bytes)?;
+        if self.ambiguous_attempts > 0 {
+            write!(f, ", {} of which may have been taken", self.ambiguous_attempts)?;
+        }
+        f.write_str(")")?;
+        match &self.advice {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Delivery {
@@ -46,7 +69,7 @@ impl Delivery {
 }
 
 /// Taken, or not and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The server took the request.
     Accepted {
@@ -60,8 +83,28 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted { rejected, message } => {
+                f.write_str("accepted")?;
+                if *rejected > 0 {
+                    write!(f, " but for {rejected} spans")?;
+                }
+                match message {
+                    Some(message) => write!(f, ", the receiver says: {}", text::tidy(message)),
+                    None => Ok(()),
+                }
+            }
+            Self::Failed(failure) => write!(f, "{failure}"),
+        }
+    }
+}
+
+debug_as_display!(Delivery, Outcome, Failure, Status);
+
 /// Why a request was given up. A closed list: every lost request has exactly one of these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {
     /// Only failures worth a retry, until the deadline; surely no attempt was taken.
@@ -88,7 +131,9 @@ pub enum Failure {
     AmbiguousTimeout,
     /// An answer that is not OTLP: gRPC without a status or a message, bytes that are no HTTP.
     AmbiguousResponse,
-    /// The answer is larger than 64 KiB, as sent or inflated.
+    /// The answer of a success is larger than
+    /// [`with_max_response_bytes`](crate::TransportBuilder::with_max_response_bytes) allows, as sent
+    /// or inflated, or its head than 64 KiB. What it says of the spans is not known.
     ResponseTooLarge,
     /// No TLS session up to the deadline, and no attempt got further: certificate, name, version or handshake.
     Tls,
@@ -151,7 +196,7 @@ impl fmt::Display for Failure {
                 write!(f, "sent, but not surely answered before the deadline")
             }
             Self::AmbiguousResponse => write!(f, "answered, but not in OTLP"),
-            Self::ResponseTooLarge => write!(f, "the answer is larger than 64 KiB"),
+            Self::ResponseTooLarge => write!(f, "the answer is too large"),
             Self::Tls => write!(f, "no TLS session before the deadline"),
             Self::Shutdown => write!(f, "cancelled"),
             Self::SinkPanicked => write!(f, "the sink panicked"),
@@ -163,7 +208,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// An answer's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
     /// HTTP status code.
     Http(u16),

@@ -17,10 +17,13 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Reads the endpoint of one signal, as in `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`: the URL is
-    /// used as it is, with the path `/` when it has none.
+    /// used as it is, with the path `/` when it has none. What a URL cannot hold in path and query
+    /// (RFC 3986, 3.3 and 3.4: letters beyond ASCII, spaces) is percent-encoded; a fragment is
+    /// dropped.
     ///
     /// # Errors
-    /// When `url` is no `http` or `https` URL with a host. The error names `setting`.
+    /// When `url` is no `http` or `https` URL with a host, or holds a control character. The error
+    /// names `setting`.
     pub fn parse(setting: &str, url: &str) -> Result<Self, EndpointError> {
         check(url).map_err(|problem| EndpointError::new(setting, url, problem))
     }
@@ -97,8 +100,11 @@ impl Endpoint {
         Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone())
     }
 
-    /// With `path` behind its own; the query stays.
+    /// With `path` behind its own, which is to be percent-encoded; the query stays.
     pub(crate) fn below(self, path: &str) -> Result<Self, EndpointProblem> {
+        if encoded(path) != path {
+            return Err(EndpointProblem::Syntax);
+        }
         let base = self.uri.path().trim_end_matches('/');
         let path = match self.uri.query() {
             Some(query) => format!("{base}{path}?{query}"),
@@ -130,14 +136,39 @@ impl fmt::Debug for Endpoint {
 /// A URL that requests cannot be sent to: which setting, what it holds, what is wrong.
 ///
 /// Credentials and the query of the URL are left out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{setting}=`{value}`: {problem}; accepted is http://host:port or https://host:port, with a path if need be"
-)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct EndpointError {
     setting: String,
     value: String,
     problem: EndpointProblem,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { setting, value, problem } = self;
+        match problem {
+            EndpointProblem::Scheme if names_a_host(value) => write!(
+                f,
+                "{setting}=`{value}`: it has no scheme; write http://{value}, or https://{value} \
+                 for TLS"
+            ),
+            _ => write!(
+                f,
+                "{setting}=`{value}`: {problem}; accepted is http://host:port or \
+                 https://host:port, with a path if need be"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+debug_as_display!(EndpointError, EndpointProblem);
+
+/// Whether a scheme is all that `url` lacks.
+fn names_a_host(url: &str) -> bool {
+    let is_host = url.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
+    is_host && !url.contains("://") && check(&format!("http://{url}")).is_ok()
 }
 
 impl EndpointError {
@@ -152,7 +183,7 @@ impl EndpointError {
 }
 
 /// What can be wrong with an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointProblem {
     /// Nothing but white space.
@@ -173,6 +204,9 @@ pub enum EndpointProblem {
     /// `user:password@host`: a header carries credentials, a URL does not.
     #[error("it holds credentials, which belong in a header (OTEL_EXPORTER_OTLP_HEADERS)")]
     Credentials,
+    /// A control character in path or query.
+    #[error("it holds a control character")]
+    Control,
 }
 
 fn check(url: &str) -> Result<Endpoint, EndpointProblem> {
@@ -184,7 +218,7 @@ fn check(url: &str) -> Result<Endpoint, EndpointProblem> {
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(EndpointProblem::Scheme);
     }
-    let uri: Uri = match url.parse() {
+    let uri: Uri = match prepared(url)?.parse() {
         Ok(uri) => uri,
         Err(_) if url.ends_with("://") => return Err(EndpointProblem::Host),
         Err(_) => return Err(EndpointProblem::Syntax),
@@ -201,6 +235,39 @@ fn check(url: &str) -> Result<Endpoint, EndpointProblem> {
         return Err(EndpointProblem::Port);
     }
     Ok(Endpoint { uri })
+}
+
+/// `url` with its path and query percent-encoded and without its fragment.
+fn prepared(url: &str) -> Result<String, EndpointProblem> {
+    let url = url.split('#').next().unwrap_or_default();
+    let host_at = url.find("://").map_or(0, |at| at + 3);
+    let host_len = url.get(host_at..).and_then(|rest| rest.find(['/', '?'])).unwrap_or(url.len());
+    let (before, after) = url.split_at_checked(host_at + host_len).unwrap_or((url, ""));
+    if after.chars().any(char::is_control) {
+        return Err(EndpointProblem::Control);
+    }
+    Ok(format!("{before}{}", encoded(after)))
+}
+
+/// `raw` as a path with a query may be: what RFC 3986 (3.3, 3.4) does not allow there is
+/// percent-encoded (2.1), in UTF-8, and what is percent-encoded already stays.
+fn encoded(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut bytes = raw.as_bytes();
+    while let [byte, rest @ ..] = bytes {
+        let is_encoded = matches!(rest, [high, low, ..]
+            if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+        let stays = byte.is_ascii_alphanumeric()
+            || b"-._~!$&'()*+,;=:@/?".contains(byte)
+            || *byte == b'%' && is_encoded;
+        if stays {
+            out.push(char::from(*byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        bytes = rest;
+    }
+    out
 }
 
 /// `url` without what may be secret: everything before the last `@`, and the query.
@@ -262,6 +329,9 @@ mod tests {
             ("httpx://h", Scheme),
             ("http://u:hunter2@h", Credentials),
             ("/v1/traces", Scheme),
+            ("http://h/a\tb", Control),
+            ("http://h/a?\u{85}x", Control),
+            ("http://b\u{fc}cher/", Syntax),
         ];
         for (url, problem) in cases {
             let error = Endpoint::parse("OTEL_X", url).unwrap_err();
@@ -269,6 +339,41 @@ mod tests {
             let shown = format!("{error} {error:?}");
             assert!(shown.contains("OTEL_X") && !shown.contains("hunter2"), "{shown}");
         }
+    }
+
+    /// RFC 3986, 2.1, 3.3 and 3.4.
+    #[test]
+    fn path_and_query_are_percent_encoded_once() {
+        let cases = [
+            ("http://c/\u{e4}", "/%C3%A4"),
+            ("http://c/a b", "/a%20b"),
+            ("http://c/a%20b%2f", "/a%20b%2f"),
+            ("http://c/50%", "/50%25"),
+            ("http://c/%zz", "/%25zz"),
+            ("http://c/\"<>^`{|}[]\\", "/%22%3C%3E%5E%60%7B%7C%7D%5B%5D%5C"),
+            ("http://c/-._~!$&'()*+,;=:@/", "/-._~!$&'()*+,;=:@/"),
+            ("http://c/a#\u{e4}", "/a"),
+        ];
+        for (url, path) in cases {
+            assert_eq!(Endpoint::parse("S", url).unwrap().path(), path, "{url}");
+        }
+        let query = Endpoint::parse_base("S", "http://c?k=\u{fc} %41").unwrap();
+        assert_eq!(query.uri().to_string(), "http://c/v1/traces?k=%C3%BC%20%41");
+    }
+
+    #[test]
+    fn a_scheme_that_is_missing_is_written_out() {
+        for (url, fix) in [
+            ("collector:4318", "write http://collector:4318, or https://collector:4318"),
+            ("localhost", "write http://localhost,"),
+            ("[::1]:4318/x", "write http://[::1]:4318/x,"),
+        ] {
+            let error = Endpoint::parse("OTEL_X", url).unwrap_err();
+            assert!(error.to_string().contains(fix), "{error}");
+            assert_eq!(format!("{error:?}"), error.to_string());
+        }
+        let other = Endpoint::parse("OTEL_X", "unix:///run/otel.sock").unwrap_err().to_string();
+        assert!(other.contains("accepted is http://host:port"), "{other}");
     }
 
     #[test]

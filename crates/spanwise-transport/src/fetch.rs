@@ -32,8 +32,8 @@ impl Fetcher {
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
             return Err(BuildError::NoTls { endpoint, crate_name: env!("CARGO_PKG_NAME") });
         }
-        range::time("timeout of a fetch", timeout)?;
-        range::number("most bytes of a fetch", most_bytes, 1..=MOST_BYTES)?;
+        range::time("Fetcher::new (the timeout of a fetch)", timeout)?;
+        range::number("Fetcher::new (the most bytes of a fetch)", most_bytes, 1..=MOST_BYTES)?;
         let wire = Transport::builder().http_wire(endpoint)?;
         Ok(Self { wire, timeout, most: most_bytes })
     }
@@ -76,7 +76,7 @@ impl Fetcher {
 const MOST_BYTES: usize = 64 << 20;
 
 /// Why there is no document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchError {
     /// No connection, or it broke, or time was up.
@@ -108,5 +108,7 @@ impl fmt::Display for FetchError {
         }
     }
 }
+
+debug_as_display!(FetchError);
 
 impl std::error::Error for FetchError {}

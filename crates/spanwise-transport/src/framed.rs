@@ -118,7 +118,7 @@ impl fmt::Debug for FramedRequest {
 }
 
 /// Why a request cannot be sent [in its memory](FramedRequest::in_memory).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InMemoryError {
     /// No room for the prefix, or too much.
@@ -134,3 +134,5 @@ pub enum InMemoryError {
     #[error("the bytes to share are other memory than the request was framed in")]
     Moved,
 }
+
+debug_as_display!(InMemoryError);

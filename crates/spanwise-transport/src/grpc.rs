@@ -15,7 +15,7 @@ use crate::builder::BuildError;
 use crate::classify::{self, Verdict};
 use crate::explain::Way;
 use crate::wire::{Payload, PerRuntime, exchange};
-use crate::{Endpoint, Headers, Protocol, tcp};
+use crate::{Endpoint, Protocol, tcp};
 
 /// A lazily connected channel and the call it repeats.
 pub(crate) struct GrpcWire {
@@ -30,11 +30,10 @@ pub(crate) struct GrpcWire {
 impl GrpcWire {
     pub(crate) fn new(
         endpoint: Endpoint,
-        headers: &Headers,
+        mut headers: HeaderMap,
         user_agent: HeaderValue,
         certificate_pem: Option<&[u8]>,
     ) -> Result<Self, BuildError> {
-        let mut headers = headers.map().clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity,gzip"));
@@ -57,6 +56,7 @@ impl GrpcWire {
         &self,
         payload: &Payload,
         sent: Sent,
+        most: usize,
         deadline: Instant,
     ) -> Verdict {
         let mut channel = match self.channel.client(|| self.connect()) {
@@ -78,7 +78,7 @@ impl GrpcWire {
             poll_fn(|cx| channel.poll_ready(cx)).await?;
             channel.call(request).await
         };
-        match exchange(call, &sent, &self.way, deadline).await {
+        match exchange(call, &sent, &self.way, most, deadline).await {
             Ok(reply) => classify::grpc(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }

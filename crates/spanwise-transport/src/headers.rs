@@ -2,17 +2,24 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::text;
+use crate::{BuildError, Protocol, text};
 
 /// Names and values added to every request, such as an API key.
+///
+/// Over HTTP a value is sent as it is. Over gRPC, whose rules are its own ("PROTOCOL-HTTP2",
+/// Custom-Metadata), a value is visible ASCII and spaces, unless its name ends in `-bin`: then it is
+/// any bytes, and sent in base64. What the protocol of a transport cannot carry is an error when
+/// that is [built](crate::TransportBuilder::build).
 ///
 /// Values never show: `Debug` prints `[redacted]`, HTTP/2 does not index them, and answers that
 /// echo one are masked.
 #[derive(Clone, Default)]
 pub struct Headers {
-    map: HeaderMap,
+    /// Values as they were given.
+    map: HeaderMap<Bytes>,
 }
 
 impl Headers {
@@ -26,8 +33,8 @@ impl Headers {
     /// entries are skipped, a name may come more than once.
     ///
     /// # Errors
-    /// When an entry has no `=`, or a name or value that HTTP cannot carry, or a name that the
-    /// transport sets itself. Errors show names and positions, never values.
+    /// When an entry has no `=`, or a name or value that HTTP cannot carry (any value of a name that
+    /// ends in `-bin` is taken here), or a name that the transport sets itself. Errors show names and positions, never values.
     pub fn parse(list: &str) -> Result<Self, HeadersError> {
         let mut headers = Self::new();
         for (at, entry) in list.split(',').enumerate() {
@@ -66,16 +73,43 @@ impl Headers {
         self.map.keys().map(HeaderName::as_str)
     }
 
-    pub(crate) fn map(&self) -> &HeaderMap {
-        &self.map
+    /// The value of `name`, the first if there are several.
+    pub(crate) fn get(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.map.get(name).map(|value| &**value)
+    }
+
+    /// As `protocol` sends them: RFC 9110, 5.5, or the rules of gRPC.
+    pub(crate) fn for_protocol(&self, protocol: Protocol) -> Result<HeaderMap, BuildError> {
+        let mut map = HeaderMap::with_capacity(self.map.len());
+        for (name, raw) in &self.map {
+            let refused =
+                |problem| BuildError::Header { name: text::tidy(name.as_str()), protocol, problem };
+            let value = match protocol {
+                Protocol::HttpProtobuf => HeaderValue::from_maybe_shared(raw.clone()),
+                Protocol::Grpc => {
+                    check_metadata(name, raw).map_err(refused)?;
+                    match is_binary(name) {
+                        true => HeaderValue::try_from(base64(raw)),
+                        false => HeaderValue::from_maybe_shared(raw.clone()),
+                    }
+                }
+            };
+            let mut value =
+                value.map_err(|_| refused("its value holds bytes HTTP cannot carry"))?;
+            value.set_sensitive(true);
+            map.append(name, value);
+        }
+        Ok(map)
     }
 
     /// `raw` with every value of ours in it, whole or its words, replaced.
     pub(crate) fn mask(&self, raw: &str) -> String {
         let mut masked = raw.to_owned();
-        for value in self.map.values() {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            for secret in std::iter::once(&*value).chain(value.split_ascii_whitespace()) {
+        for (name, value) in &self.map {
+            let text = String::from_utf8_lossy(value);
+            let coded = if is_binary(name) { base64(value) } else { String::new() };
+            let whole = [&*text, &*coded];
+            for secret in whole.into_iter().chain(text.split_ascii_whitespace()) {
                 // A short value is more often a word of the sentence than a leak.
                 if secret.len() >= SHORTEST_SECRET && masked.contains(secret) {
                     masked = masked.replace(secret, REDACTED);
@@ -92,15 +126,54 @@ impl Headers {
         if RESERVED.contains(&key.as_str()) {
             return Err(HeadersError::Reserved { name: shown() });
         }
-        let mut value =
-            HeaderValue::from_bytes(value).map_err(|_| HeadersError::Value { name: shown() })?;
-        value.set_sensitive(true);
-        match self.map.try_append(key, value) {
+        if !is_binary(&key) && HeaderValue::from_bytes(value).is_err() {
+            return Err(HeadersError::Value { name: shown() });
+        }
+        match self.map.try_append(key, Bytes::copy_from_slice(value)) {
             Ok(_) => Ok(()),
             Err(_) => Err(HeadersError::TooMany),
         }
     }
 }
+
+/// gRPC's Binary-Header.
+fn is_binary(name: &HeaderName) -> bool {
+    name.as_str().ends_with("-bin")
+}
+
+/// gRPC's Header-Name and ASCII-Value.
+fn check_metadata(name: &HeaderName, value: &[u8]) -> Result<(), &'static str> {
+    let is_letter = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"_-.".contains(&c);
+    if !name.as_str().bytes().all(is_letter) {
+        return Err("a name of gRPC metadata holds letters, digits, `_`, `-` and `.`");
+    }
+    if name.as_str().starts_with("grpc-") {
+        return Err("names that begin with `grpc-` are gRPC's own");
+    }
+    if !is_binary(name) && !value.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Err(
+            "its value holds other bytes than visible ASCII and spaces, for which gRPC has names \
+             that end in `-bin`",
+        );
+    }
+    Ok(())
+}
+
+/// Standard base64 without padding, as gRPC sends it.
+fn base64(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..=group.len() {
+            let symbol = BASE64.get((bits >> (18 - 6 * at)) as usize & 63);
+            out.push(symbol.map_or('A', |&symbol| char::from(symbol)));
+        }
+    }
+    out
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,7 +186,7 @@ impl fmt::Debug for Headers {
 }
 
 /// Why a list of headers was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadersError {
     /// An entry without `=`. It is not shown: it may be part of a value.
@@ -144,6 +217,8 @@ pub enum HeadersError {
     #[error("too many headers")]
     TooMany,
 }
+
+debug_as_display!(HeadersError);
 
 fn percent_decoded(value: &str) -> Vec<u8> {
     let bytes = value.as_bytes();
@@ -206,7 +281,7 @@ mod tests {
     use super::*;
 
     fn value<'a>(headers: &'a Headers, name: &str) -> &'a [u8] {
-        headers.map().get(name).unwrap().as_bytes()
+        headers.get(&HeaderName::try_from(name).unwrap()).unwrap()
     }
 
     #[test]
@@ -241,12 +316,20 @@ mod tests {
     fn values_never_show() {
         let headers = Headers::parse("authorization=Bearer hunter2").unwrap();
         assert_eq!(format!("{headers:?}"), r#"{"authorization": "[redacted]"}"#);
-        assert!(headers.map().values().all(HeaderValue::is_sensitive));
+        let sent = headers.for_protocol(Protocol::HttpProtobuf).unwrap();
+        assert!(sent.values().all(HeaderValue::is_sensitive));
         assert_eq!(headers.mask("bad token hunter2."), "bad token [redacted].");
         assert_eq!(headers.mask("got Bearer hunter2."), "got [redacted].");
     }
 
     proptest! {
+        #[test]
+        fn base64_is_that_of_others(bytes in prop::collection::vec(any::<u8>(), 0..50)) {
+            use base64::Engine as _;
+            let theirs = base64::engine::general_purpose::STANDARD_NO_PAD.encode(&bytes);
+            prop_assert_eq!(super::base64(&bytes), theirs);
+        }
+
         #[test]
         fn any_value_survives_encoding(raw in "[ -~]{0,40}") {
             let encoded: String = raw.bytes().map(|b| format!("%{b:02X}")).collect();

@@ -11,11 +11,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
 use crate::body::{self, OnePiece, Sent};
-use crate::classify::{self, BodyFault, MAX_RESPONSE, Verdict};
+use crate::classify::{self, BodyFault, Verdict};
 use crate::explain::Way;
 use crate::fetch::FetchError;
 use crate::wire::{Payload, PerRuntime, exchange};
-use crate::{Endpoint, Headers, Protocol, tcp, text};
+use crate::{Endpoint, Protocol, tcp, text};
 
 #[cfg(feature = "tls")]
 type Connector = hyper_rustls::HttpsConnector<tcp::Connector>;
@@ -34,11 +34,10 @@ pub(crate) struct HttpWire {
 impl HttpWire {
     pub(crate) fn new(
         endpoint: Endpoint,
-        headers: &Headers,
+        mut headers: HeaderMap,
         user_agent: HeaderValue,
         #[cfg(feature = "tls")] tls: std::sync::Arc<rustls::ClientConfig>,
     ) -> Self {
-        let mut headers = headers.map().clone();
         headers.entry(USER_AGENT).or_insert(user_agent);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         let way = Way::new(Protocol::HttpProtobuf, &endpoint);
@@ -58,6 +57,7 @@ impl HttpWire {
         &self,
         payload: &Payload,
         sent: Sent,
+        most: usize,
         deadline: Instant,
     ) -> Verdict {
         let client = match self.client.client(|| self.connect()) {
@@ -71,7 +71,7 @@ impl HttpWire {
         if payload.gzip {
             request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        match exchange(client.request(request), &sent, &self.way, deadline).await {
+        match exchange(client.request(request), &sent, &self.way, most, deadline).await {
             Ok(reply) => classify::http(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }
@@ -137,7 +137,7 @@ impl HttpWire {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE)
-            .http1_max_buf_size(MAX_RESPONSE)
+            .http1_max_buf_size(MAX_HEAD)
             .build(self.connector.clone())
     }
 }
@@ -148,6 +148,8 @@ impl fmt::Debug for HttpWire {
     }
 }
 
+/// Largest head of an answer.
+const MAX_HEAD: usize = 64 << 10;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests are few and large: more idle connections only wait to be closed.
 const MAX_IDLE: usize = 2;

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[macro_use]
+mod text;
+
 mod advice;
 mod attempt;
 mod body;
@@ -26,7 +29,6 @@ mod retry;
 mod script;
 mod sink;
 mod tcp;
-mod text;
 mod throttle;
 #[cfg(feature = "tls")]
 mod tls;

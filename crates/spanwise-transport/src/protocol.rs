@@ -46,7 +46,7 @@ impl FromStr for Protocol {
 }
 
 /// Why a protocol's name was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnknownProtocol {
     /// `http/json` is in the specification, but not here yet.
@@ -56,6 +56,8 @@ pub enum UnknownProtocol {
     #[error("unknown protocol `{0}`; accepted are `http/protobuf` and `grpc`")]
     Name(String),
 }
+
+debug_as_display!(UnknownProtocol);
 
 #[cfg(test)]
 mod tests {

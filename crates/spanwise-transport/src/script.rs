@@ -93,7 +93,7 @@ impl Script {
             return Verdict::again(Cause::NotSent, "connection refused");
         }
         let way = Way::new(Protocol::HttpProtobuf, &Endpoint::localhost(Protocol::HttpProtobuf));
-        match exchange(call, &sent, &way, deadline).await {
+        match exchange(call, &sent, &way, 64 << 10, deadline).await {
             Ok(reply) => classify::http(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }

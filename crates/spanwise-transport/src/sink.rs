@@ -90,7 +90,7 @@ impl SinkWire {
         };
         match tokio::time::timeout_at(deadline, catch_panic_async(taking)).await {
             Ok(Ok(Outcome::Accepted { rejected, message })) => {
-                Verdict::Accepted { rejected, message, undecodable: false }
+                Verdict::Accepted { rejected, message, undecodable: None }
             }
             Ok(Ok(Outcome::Failed(failure))) => Verdict::permanent(failure, ""),
             Ok(Err(panic)) => panicked(panic.to_string()),

@@ -1,5 +1,16 @@
 //! Text of others, made safe to show.
 
+/// Makes `Debug` read as `Display` does: `main` prints errors by `Debug`.
+macro_rules! debug_as_display {
+    ($($type:ty),+ $(,)?) => {$(
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+    )+};
+}
+
 /// One line of at most [`MAX_TEXT`] bytes, without control characters.
 pub(crate) fn tidy(raw: &str) -> String {
     spanwise_worker::sanitize(raw, MAX_TEXT)

@@ -36,6 +36,7 @@ struct Shared {
     attempt_timeout: Duration,
     deadline: Duration,
     retry: RetryPolicy,
+    max_response_bytes: usize,
     throttle: Throttle,
     jitter: Jitter,
     wire: Wire,
@@ -59,6 +60,7 @@ impl Transport {
             attempt_timeout: builder.attempt_timeout,
             deadline: builder.deadline,
             retry: builder.retry,
+            max_response_bytes: builder.max_response_bytes,
             throttle: Throttle::new(
                 builder.deadline.saturating_sub(builder.attempt_timeout).max(builder.deadline / 2),
             ),
@@ -133,9 +135,13 @@ impl Transport {
             Some(Ok(accepted)) => {
                 // What failed before is of no interest any more.
                 tally.last = Words::default();
+                let undecodable = accepted.undecodable.is_some();
+                if let Some(cause) = accepted.undecodable {
+                    tally.last.cause = self.clean(&cause);
+                }
                 let message = accepted.message.map(|message| self.clean(&message));
                 let rejected = accepted.rejected;
-                (Outcome::Accepted { rejected, message }, accepted.undecodable)
+                (Outcome::Accepted { rejected, message }, undecodable)
             }
             Some(Err(failure)) => (Outcome::Failed(failure), false),
             None => {
@@ -192,7 +198,8 @@ impl Transport {
             }
             let sent = tally.begin();
             let until = later(now, shared.attempt_timeout).min(deadline);
-            let verdict = shared.wire.attempt(&payload, sent, until).await;
+            let verdict =
+                shared.wire.attempt(&payload, sent, shared.max_response_bytes, until).await;
             tally.end(&verdict);
             let words = self.words(&verdict);
             let (cause, throttle) = match verdict {
@@ -333,7 +340,7 @@ impl Tally {
 struct Accepted {
     rejected: u64,
     message: Option<String>,
-    undecodable: bool,
+    undecodable: Option<String>,
 }
 
 /// What there is to say of an attempt that failed, safe to show.

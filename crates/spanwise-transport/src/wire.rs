@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -12,7 +13,7 @@ use tokio::runtime;
 use tokio::time::Instant;
 
 use crate::body::{self, Sent};
-use crate::classify::{MAX_RESPONSE, Reply, Verdict};
+use crate::classify::{self, Reply, Verdict};
 use crate::explain::{self, Way};
 use crate::framing::{self, PREFIX};
 use crate::retry::Cause;
@@ -93,17 +94,18 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    /// Sends `payload` and reads the answer, all before `deadline`.
+    /// Sends `payload` and reads the answer of at most `most` bytes, all before `deadline`.
     pub(crate) async fn attempt(
         &self,
         payload: &Payload,
         sent: Sent,
+        most: usize,
         deadline: Instant,
     ) -> Verdict {
         match self {
-            Self::Http(wire) => wire.attempt(payload, sent, deadline).await,
+            Self::Http(wire) => wire.attempt(payload, sent, most, deadline).await,
             #[cfg(feature = "grpc")]
-            Self::Grpc(wire) => wire.attempt(payload, sent, deadline).await,
+            Self::Grpc(wire) => wire.attempt(payload, sent, most, deadline).await,
             Self::Sink(sink) => sink.attempt(payload, sent, deadline).await,
             #[cfg(test)]
             Self::Script(script) => script.attempt(payload, sent, deadline).await,
@@ -111,11 +113,16 @@ impl Wire {
     }
 }
 
-/// Waits for the answer that `call` leads to, reads all of it, and gives up at `deadline`.
+/// Waits for the answer that `call` leads to, reads what matters of it, at most `most` bytes, and
+/// gives up at `deadline`.
+///
+/// An answer whose status is a failure has said what there is to say: its body is read for the
+/// message in it, as far as that comes soon.
 pub(crate) async fn exchange<B, E>(
     call: impl Future<Output = Result<Response<B>, E>>,
     sent: &Sent,
     way: &Way,
+    most: usize,
     deadline: Instant,
 ) -> Result<Reply, Verdict>
 where
@@ -134,8 +141,15 @@ where
         }
     };
     let (head, body) = response.into_parts();
-    let (body, trailers) = body::read(body, MAX_RESPONSE, deadline).await;
-    Ok(Reply { status: head.status, headers: head.headers, body, trailers })
+    let (status, headers) = (head.status, head.headers);
+    // gRPC's own status may be among the headers, with nothing after it.
+    if !status.is_success() || classify::grpc_code(&headers).is_some_and(|code| code > 0) {
+        let until = Instant::now().checked_add(PATIENCE).map_or(deadline, |at| at.min(deadline));
+        let (body, whole, trailers) = body::read_some(body, MOST_OF_A_FAILURE, until).await;
+        return Ok(Reply { status, headers, body: Ok(body), whole, trailers, most });
+    }
+    let (body, trailers) = body::read(body, most, deadline).await;
+    Ok(Reply { status, headers, whole: body.is_ok(), body, trailers, most })
 }
 
 /// What a failed connection means.
@@ -234,6 +248,10 @@ impl<C: Clone> PerRuntime<C> {
     }
 }
 
+/// What is read of an answer that is a failure: room for a sentence and the details of gRPC.
+const MOST_OF_A_FAILURE: usize = 8 << 10;
+/// And for how long.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// The lowest tag of a protobuf field: number 1, a varint.
 const FIRST_TAG: u8 = 1 << 3;
 

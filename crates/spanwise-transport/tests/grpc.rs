@@ -298,3 +298,86 @@ fn a_transport_outlives_the_runtime_it_was_first_used_on() {
     drop(stop);
     server.join().unwrap();
 }
+
+/// gRPC, "PROTOCOL-HTTP2", Custom-Metadata: the value of a name that ends in `-bin` is any bytes, in
+/// base64 and preferably without padding; others are visible ASCII and spaces.
+#[tokio::test]
+async fn metadata_follows_the_rules_of_grpc() {
+    use base64::Engine as _;
+    let (address, heard) = serve([ok(b"")]).await;
+    let headers = Headers::parse("x-trace-bin=%00%ffhunter2,x-plain-bin=f,x-text= a b ").unwrap();
+    let delivery = send(&to(address).with_headers(headers).build().unwrap()).await;
+    assert!(delivery.is_accepted(), "{delivery}");
+    let heard = heard.lock().unwrap();
+    let sent = &heard[0].0.headers;
+    let coded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(b"\x00\xffhunter2");
+    assert_eq!(sent["x-trace-bin"], coded);
+    assert_eq!(sent["x-plain-bin"], "Zg");
+    assert_eq!(sent["x-text"], "a b");
+    for (list, name) in [
+        ("x-name=hunter2%c3%bc", "x-name"),
+        ("x-tab=hunter2%09x", "x-tab"),
+        ("x!y=hunter2", "x!y"),
+        ("grpc-trace=hunter2", "grpc-trace"),
+    ] {
+        let error = to(address).with_headers(Headers::parse(list).unwrap()).build().unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains(&format!("`{name}` cannot be sent over grpc")), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+/// gRPC, "Compression": the coding of a compressed message is named by `grpc-encoding`.
+#[tokio::test]
+async fn an_answer_is_decoded_as_its_encoding_says() {
+    let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&partial_success(7, "packed")).unwrap();
+    let packed = packed.finish().unwrap();
+    for (encoding, known) in [("gzip", true), ("GZIP", true), ("deflate", false)] {
+        let mut answer = ok(b"");
+        answer.body = frame(1, &packed);
+        answer.headers.insert("grpc-encoding", HeaderValue::from_static(encoding));
+        let (address, _) = serve([answer]).await;
+        let delivery = send(&to(address).build().unwrap()).await;
+        match delivery.outcome {
+            Outcome::Accepted { rejected, .. } => assert!(known && rejected == 7, "{encoding}"),
+            Outcome::Failed(failure) => {
+                assert!(!known && failure == Failure::AmbiguousResponse, "{encoding}");
+                assert!(delivery.cause.contains("grpc-encoding is deflate"), "{delivery}");
+            }
+        }
+    }
+}
+
+/// OTLP 1.10, "OTLP/gRPC Response": the code decides; a proxy's HTTP status likewise.
+#[tokio::test]
+async fn a_failures_body_does_not_change_what_it_is() {
+    let flood = |answer: Answer| Answer { flood: true, ..answer };
+    let endless = |answer: Answer| Answer { endless: true, ..answer };
+    let busy = || trailers_only(&[("grpc-status", "14"), ("grpc-message", "busy")]);
+    let proxy = || Answer { status: 503, ..Answer::default() };
+    for answer in [flood(busy()), endless(busy()), flood(proxy()), endless(proxy())] {
+        let (address, _) = serve([answer.clone(), ok(b"")]).await;
+        let delivery = send(&to(address).build().unwrap()).await;
+        assert!(delivery.is_accepted(), "{answer:?}: {delivery}");
+        assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (2, 0), "{delivery}");
+    }
+    let denied = trailers_only(&[("grpc-status", "16")]);
+    for answer in [flood(denied.clone()), endless(denied)] {
+        let (address, _) = serve([answer]).await;
+        let delivery = send(&to(address).build().unwrap()).await;
+        let status = Status::Grpc(16);
+        assert_eq!(delivery.outcome, Outcome::Failed(Failure::Rejected { status }));
+        assert!(!delivery.may_have_been_taken());
+        assert!(delivery.advice.as_ref().unwrap().contains("credentials"), "{delivery}");
+    }
+}
+
+/// OTLP 1.10, "Partial Success": with no rejected span, the message is a warning.
+#[tokio::test]
+async fn a_warning_comes_with_the_success() {
+    let (address, _) = serve([ok(&partial_success(0, "slow down"))]).await;
+    let delivery = send(&to(address).build().unwrap()).await;
+    let warned = Outcome::Accepted { rejected: 0, message: Some("slow down".into()) };
+    assert_eq!(delivery.outcome, warned);
+}

@@ -192,3 +192,77 @@ fn bytes_of_any_length_are_a_message_or_none() {
         }
     });
 }
+
+/// What `main` prints of an error is its `Debug`; "Errors" of the standard library's guide: name
+/// what is wrong.
+#[test]
+fn errors_read_the_same_either_way_and_name_the_method() {
+    fn same<E: std::error::Error>(error: E, starts: &str) {
+        let text = error.to_string();
+        assert_eq!(format!("{error:?}"), text);
+        assert!(text.starts_with(starts), "{text}");
+    }
+    let zero = Transport::builder().with_attempt_timeout(Duration::ZERO);
+    same(zero.build().unwrap_err(), "with_attempt_timeout ");
+    let agent = Transport::builder().with_user_agent_prefix("a\nb");
+    same(agent.build().unwrap_err(), "with_user_agent_prefix: ");
+    same(Endpoint::parse("OTEL_X", "collector:4318").unwrap_err(), "OTEL_X=`collector:4318`: ");
+    same(Headers::parse("a").unwrap_err(), "header entry 1 ");
+    same("x".parse::<Protocol>().unwrap_err(), "unknown protocol `x`");
+    same("x".parse::<Compression>().unwrap_err(), "unknown compression `x`");
+    same(Failure::Tls, "no TLS session");
+    same(spanwise_transport::FetchError::Status(404), "HTTP status 404");
+    #[cfg(not(feature = "grpc"))]
+    {
+        let grpc = Transport::builder().with_protocol(Protocol::Grpc).with_crate_name("shop");
+        same(grpc.build().unwrap_err(), "the protocol grpc needs the feature `grpc` of shop,");
+    }
+    #[cfg(not(feature = "tls"))]
+    {
+        let endpoint = Endpoint::parse("TEST", "https://u/?k=hunter2").unwrap();
+        let https = Transport::builder().with_endpoint(endpoint).with_crate_name("shop");
+        same(https.build().unwrap_err(), "https://u/?[redacted] needs the feature `tls` of shop,");
+    }
+    let outcomes = [
+        (Outcome::Failed(Failure::TooLarge), "the request is too large"),
+        (Outcome::Accepted { rejected: 0, message: None }, "accepted"),
+        (
+            Outcome::Accepted { rejected: 2, message: Some("a\nb".into()) },
+            "accepted but for 2 spans, the receiver says: a\\u{a}b",
+        ),
+    ];
+    for (outcome, text) in outcomes {
+        assert_eq!((outcome.to_string(), format!("{outcome:?}")), (text.into(), text.into()));
+    }
+}
+
+/// RFC 9110, 5.5: a field value is visible ASCII, spaces, tabs and bytes above 127.
+#[tokio::test]
+async fn what_http_cannot_carry_is_named_without_its_value() {
+    let binary = Headers::parse("x-trace-bin=%00hunter2").unwrap();
+    let error = Transport::builder().with_headers(binary).build().unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("`x-trace-bin` cannot be sent over http/protobuf"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    // Over HTTP it is a name like any other.
+    let peer = Peer::new([ok()]).await;
+    let headers = Headers::parse("x-trace-bin=AAE,x-name=gr%c3%bc%c3%9fe").unwrap();
+    let delivery = send(&to(&peer).with_headers(headers).build().unwrap()).await;
+    assert!(delivery.is_accepted(), "{delivery}");
+    let heard = peer.heard();
+    assert_eq!(heard[0].header("x-trace-bin"), Some("AAE"));
+    assert_eq!(heard[0].header("x-name"), Some("gr\u{fc}\u{df}e"));
+}
+
+/// RFC 9112, 3.2.1 and RFC 3986, 2.1: the request line holds the path percent-encoded.
+#[tokio::test]
+async fn the_request_line_is_percent_encoded() {
+    let peer = Peer::new([ok()]).await;
+    let url = format!("http://{}/sp\u{e4}n %41/%zz?k=\u{fc}", peer.address);
+    let endpoint = Endpoint::parse_base("TEST", &url).unwrap();
+    assert!(
+        send(&Transport::builder().with_endpoint(endpoint).build().unwrap()).await.is_accepted()
+    );
+    let line = "POST /sp%C3%A4n%20%41/%25zz/v1/traces?k=%C3%BC HTTP/1.1\r\n";
+    assert!(peer.heard()[0].head.starts_with(line), "{}", peer.heard()[0].head);
+}
