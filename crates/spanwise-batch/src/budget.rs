@@ -1,6 +1,7 @@
 //! One number of bytes that everything in flight is charged to.
 
 use crate::room::Room;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -16,12 +17,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// drop(half);
 /// assert_eq!((budget.charged(), budget.peak()), (0, 512));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Budget {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     limit: usize,
     /// Bytes that only [`Budget::try_charge_reserved`] may use. Never above `limit`.
@@ -102,8 +102,14 @@ impl Budget {
     }
 }
 
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (charged, limit) = (self.charged(), self.limit());
+        write!(f, "Budget({charged} of {limit} bytes charged, at most {} so far)", self.peak())
+    }
+}
+
 /// Bytes charged to a [`Budget`] until this is dropped.
-#[derive(Debug)]
 #[must_use]
 pub struct Charge {
     budget: Budget,
@@ -150,5 +156,11 @@ impl Drop for Charge {
             self.budget.shared.charged.fetch_sub(self.bytes, Relaxed);
             self.budget.room().open();
         }
+    }
+}
+
+impl fmt::Debug for Charge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Charge({} bytes)", self.bytes)
     }
 }

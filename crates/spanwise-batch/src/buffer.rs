@@ -5,9 +5,9 @@ use crate::config::ShardsConfig;
 use crate::queue::Places;
 use spanwise_wire::write::FinishedSpan;
 use spanwise_wire::{Chunk, SpanMeta};
+use std::fmt;
 
 /// A chunk of finished spans whose memory is charged to a budget for as long as it lives.
-#[derive(Debug)]
 pub struct Buffer {
     // Before `charge`: memory is given back first, the bytes for it then.
     pub(crate) chunk: Chunk,
@@ -111,6 +111,17 @@ impl Buffer {
     /// Bytes charged for this buffer.
     pub fn charged(&self) -> usize {
         self.charge.bytes()
+    }
+}
+
+/// Numbers; never the spans, which hold whatever a program put into them.
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("spans", &self.chunk.len())
+            .field("bytes", &self.chunk.bytes().len())
+            .field("charged", &self.charged())
+            .finish_non_exhaustive()
     }
 }
 

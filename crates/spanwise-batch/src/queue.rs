@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 ///
 /// Places are taken for a whole chunk when it is opened, so that a span stored in an open chunk
 /// counts nothing. Those that it did not need are given back when it is full or swept.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Queue {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     max: usize,
     /// Never above `max`, and never below the spans that wait.
@@ -46,7 +45,6 @@ impl Queue {
 }
 
 /// Places in a [`Queue`], given back when this is dropped.
-#[derive(Debug)]
 #[must_use]
 pub(crate) struct Places {
     queue: Queue,

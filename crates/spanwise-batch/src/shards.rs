@@ -11,6 +11,7 @@ use crossbeam_queue::ArrayQueue;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{EncodeSpan, FinishedSpan};
 use std::cell::Cell;
+use std::fmt;
 use std::sync::atomic::{
     AtomicBool, AtomicUsize,
     Ordering::{Relaxed, Release, SeqCst},
@@ -25,7 +26,6 @@ use std::time::Instant;
 ///
 /// Not a buffer per thread: memory would grow with threads, and what a thread holds when it
 /// exits would need a destructor to save it.
-#[derive(Debug)]
 pub struct Shards {
     slots: Box<[TryLock<Option<Buffer>>]>,
     /// `None` once these shards are [released](Self::release).
@@ -43,7 +43,6 @@ pub struct Shards {
 }
 
 /// Chunks and spilled spans that wait for the worker.
-#[derive(Debug)]
 struct Queues {
     full: ArrayQueue<Buffer>,
     /// Single spans that found every slot taken.
@@ -481,6 +480,19 @@ impl Shards {
         let Some(queues) = &*queues else { return Err(Refused::Closed) };
         queues.spilled.push(buffer).map_err(|_| Refused::Contended)?;
         Ok(Pushed { wake: queues.spilled.len() > SPILL / 2, spilled: true })
+    }
+}
+
+/// Numbers; never the spans, which hold whatever a program put into them.
+impl fmt::Debug for Shards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shards")
+            .field("config", &self.config)
+            .field("budget", &self.budget)
+            .field("ready", &self.ready())
+            .field("queued", &self.queued())
+            .field("closed", &self.closed.load(Relaxed))
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::write::{EncodeSpan, FinishedSpan, Room, bytes_len, varint_len};
 /// `bytes` holds each span as the field of `ScopeSpans` it will be, so that a run of spans of one
 /// scope is sent as it lies there. `metas` has one entry a span, in the same order. A meta says
 /// in 32 bits where its span is: a chunk is made for less than 4 GiB.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Chunk {
     bytes: Vec<u8>,
     metas: Vec<SpanMeta>,

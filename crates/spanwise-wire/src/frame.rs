@@ -100,11 +100,10 @@ impl fmt::Debug for Request {
 /// Span bytes are copied once and never looked at; spans are grouped by scope, so that a scope's
 /// head stands once in a request. The copy is what lets chunks go back to their writers while the
 /// request is on its way.
-#[derive(Debug)]
 pub struct Framer<'a, S> {
     resource: &'a [u8],
     scopes: S,
-    limits: RequestLimits,
+    pub(crate) limits: RequestLimits,
     /// Memory for the next request.
     spare: Vec<u8>,
 }
@@ -131,7 +130,6 @@ impl Position {
 
 /// A request that is decided and not written yet: its exact length is known before memory is
 /// taken for it.
-#[derive(Debug)]
 pub struct Plan<B> {
     /// By scope; in the order of the chunks within a scope.
     runs: Vec<Run>,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod chunk;
+mod debug;
 mod frame;
 mod limits;
 mod meta;

@@ -13,7 +13,7 @@ pub struct Field<'a> {
 
 /// A field's value by wire type. Numbers are as they stand on the wire; a signed or zigzag
 /// reading is the caller's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum FieldValue<'a> {
     /// Wire type 0.
     Varint(u64),
@@ -74,7 +74,7 @@ impl<'a> Field<'a> {
 /// Iterates over the fields of one message without allocating or recursing.
 ///
 /// Ends after the first error: what follows a malformed field has no meaning.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Fields<'a> {
     rest: &'a [u8],
 }
@@ -156,7 +156,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// Why bytes are not a protobuf message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WireError {
     /// The message ends inside a field.
@@ -186,6 +186,13 @@ impl fmt::Display for WireError {
             Self::Depth => write!(f, "messages are nested too deeply"),
             Self::Utf8 => write!(f, "a string is not UTF-8"),
         }
+    }
+}
+
+/// As it reads in `Display`: `main` prints the `Debug` of its error.
+impl fmt::Debug for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

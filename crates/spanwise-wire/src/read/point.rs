@@ -4,7 +4,7 @@ use super::fields::{Fields, WireError};
 use super::value::{self, Attributes};
 
 /// A span event, borrowed from its bytes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct EventView<'a> {
     bytes: &'a [u8],
     name: &'a [u8],
@@ -62,7 +62,7 @@ impl<'a> EventView<'a> {
 }
 
 /// A link to another span, borrowed from its bytes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct LinkView<'a> {
     bytes: &'a [u8],
     trace_id: &'a [u8],

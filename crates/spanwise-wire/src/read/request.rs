@@ -15,7 +15,7 @@ use super::value::{self, Attributes, ValueView};
 /// assert_eq!(request.count_spans(), Ok(0));
 /// assert!(request.spans().next().is_none());
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct TraceRequest<'a> {
     bytes: &'a [u8],
 }
@@ -77,7 +77,7 @@ impl<'a> TraceRequest<'a> {
 }
 
 /// The spans of a request, from [`TraceRequest::spans`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Spans<'a> {
     groups: Fields<'a>,
     scopes: Fields<'a>,
@@ -87,6 +87,11 @@ pub struct Spans<'a> {
 }
 
 impl<'a> Spans<'a> {
+    /// Bytes of messages that are not read yet.
+    pub(crate) fn bytes_left(&self) -> usize {
+        [&self.groups, &self.scopes, &self.spans].map(|fields| fields.rest().len()).iter().sum()
+    }
+
     fn advance(&mut self) -> Result<Option<Result<SpanView<'a>, WireError>>, WireError> {
         loop {
             if let Some(span) = message(&mut self.spans, SPANS)? {
@@ -123,7 +128,7 @@ impl<'a> Iterator for Spans<'a> {
 impl FusedIterator for Spans<'_> {}
 
 /// One `ResourceSpans` group: a resource and what its scopes recorded.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ResourceSpans<'a> {
     bytes: &'a [u8],
     resource: &'a [u8],
@@ -180,7 +185,7 @@ impl<'a> ResourceSpans<'a> {
 }
 
 /// One `ScopeSpans` group: an instrumentation scope and its spans.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ScopeSpans<'a> {
     bytes: &'a [u8],
     resource: &'a [u8],

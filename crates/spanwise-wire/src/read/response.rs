@@ -6,7 +6,7 @@ use super::value;
 /// What an `ExportTraceServiceResponse` says.
 ///
 /// The default, which an empty message also reads as, is full success.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ExportResponse<'a> {
     /// How many spans of the request were refused. As sent: it may be negative or more than

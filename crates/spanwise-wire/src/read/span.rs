@@ -8,7 +8,7 @@ use super::value::{self, Attributes, ValueView};
 ///
 /// A field that occurs twice counts as its last occurrence, as protobuf has it. Attributes,
 /// events and links stay unread until asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct SpanView<'a> {
     bytes: &'a [u8],
     resource: &'a [u8],

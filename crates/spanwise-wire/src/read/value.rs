@@ -71,9 +71,9 @@ impl<'a> ValueView<'a> {
 }
 
 /// The bytes of an `ArrayValue`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ArrayView<'a> {
-    bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     depth: u8,
 }
 
@@ -87,9 +87,9 @@ impl<'a> ArrayView<'a> {
 }
 
 /// The bytes of a `KeyValueList`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KvListView<'a> {
-    bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     depth: u8,
 }
 
@@ -107,13 +107,18 @@ impl<'a> KvListView<'a> {
 ///
 /// An entry that cannot be read is an error in its place and the next one is tried. Only damage
 /// to the list itself, which a view that was parsed does not have, ends it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Attributes<'a> {
     entries: Entries<'a>,
     depth: u8,
 }
 
 impl<'a> Attributes<'a> {
+    /// Bytes of the message that are not read yet.
+    pub(crate) fn bytes_left(&self) -> usize {
+        self.entries.fields.rest().len()
+    }
+
     /// The entries that `message` holds in its field `number`.
     pub(super) fn new(message: &'a [u8], number: u32) -> Self {
         Self { entries: Entries { fields: Fields::new(message), number }, depth: 0 }

@@ -9,7 +9,7 @@ use crate::meta::SpanKind;
 ///
 /// It becomes one piece where it is going to stay. Written to the writer's own buffer first, the
 /// header would be copied again at once, and such a copy waits for its own stores to retire.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[must_use]
 pub struct FinishedSpan<'a> {
     /// `None` when `body` is the whole message.

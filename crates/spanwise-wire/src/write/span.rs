@@ -33,7 +33,7 @@ use crate::meta::StatusCode;
 /// let bytes = span.finish(&header).to_vec();
 /// assert_eq!(spanwise_wire::read::SpanView::parse(&bytes).unwrap().name(), Ok("GET /users"));
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SpanWriter {
     /// The message so far: the name first, so that a new name knows where the old one is.
     buf: Vec<u8>,
