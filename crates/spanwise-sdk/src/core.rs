@@ -37,6 +37,9 @@ pub(crate) enum Phase {
     Running,
     /// `OTEL_SDK_DISABLED`: contexts pass through, nothing is made or counted.
     Disabled,
+    /// `OTEL_TRACES_EXPORTER=none`: spans have ids, flags and a trace state to propagate and to log;
+    /// nothing is recorded or counted, and there is no worker.
+    NotExporting,
     /// As disabled, from the shutdown on.
     ShutDown,
     /// The worker died before a shutdown: spans are lost and counted.
@@ -90,6 +93,7 @@ impl Core {
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             phase if phase == Phase::Disabled as u8 => Phase::Disabled,
+            phase if phase == Phase::NotExporting as u8 => Phase::NotExporting,
             phase if phase == Phase::ShutDown as u8 => Phase::ShutDown,
             phase if phase == Phase::WorkerGone as u8 => Phase::WorkerGone,
             _ if self.is_forked() => Phase::WorkerGone,
@@ -97,11 +101,17 @@ impl Core {
         }
     }
 
-    /// Leaves [`Phase::Running`] for `phase`; any other phase is final.
+    /// Whether spans that start now get ids of their own, recorded or not.
+    pub(crate) fn makes_ids(&self) -> bool {
+        self.is_running() || self.phase() == Phase::NotExporting
+    }
+
+    /// Leaves [`Phase::Running`] or [`Phase::NotExporting`] for `phase`; any other phase is final.
     pub(crate) fn leave_running(&self, phase: Phase) {
         // ORDER: Relaxed; see `is_running`. `Shards::close` is what orders spans and the last sweep.
-        let running = Phase::Running as u8;
-        let _final = self.phase.compare_exchange(running, phase as u8, Relaxed, Relaxed);
+        for alive in [Phase::Running, Phase::NotExporting] {
+            let _final = self.phase.compare_exchange(alive as u8, phase as u8, Relaxed, Relaxed);
+        }
         self.running_in.store(NOWHERE, Relaxed);
     }
 

@@ -18,7 +18,7 @@ mod value;
 pub use crate::core::OnFull;
 /// What a [`Sink`] is given.
 pub use bytes::Bytes;
-pub use config::{BuildError, Builder};
+pub use config::{BuildError, Builder, Exporter};
 pub use diagnostics::Diagnostic;
 pub use pooled::{FinishError, Finished};
 pub use provider::{Guard, Spanwise};

@@ -15,7 +15,7 @@ use spanwise_wire::write::{
     SpanWriter, Value as WireValue,
 };
 use spanwise_wire::{SpanKind, SpanMeta, StatusCode};
-use spanwise_worker::{catch_panic, clock};
+use spanwise_worker::{catch_panic, clock, fork};
 use std::sync::LazyLock;
 
 /// What became of a pooled span.
@@ -26,7 +26,7 @@ pub enum Finished {
     Recorded,
     /// It is not sampled, and counted as that.
     SampledOut,
-    /// The SDK is disabled, or was shut down before the span started.
+    /// The SDK is disabled or exports nothing, or was shut down before the span started.
     Disabled,
 }
 
@@ -58,15 +58,16 @@ impl Tracer {
         span.reset();
         span.name.push_str(name);
         span.kind = kind;
-        if !self.core.is_running() {
+        if !self.core.makes_ids() {
             return false;
         }
         let parent = parent.filter(|parent| parent.is_valid());
+        let process = fork::generation();
         let (trace_id, span_id) = match parent {
             Some(parent) => {
-                (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id(self.core.process))
+                (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id(process))
             }
-            None => ids::trace_and_span_id(self.core.process),
+            None => ids::trace_and_span_id(process),
         };
         span.trace_id = trace_id.to_be_bytes();
         span.span_id = span_id.to_be_bytes();
@@ -130,8 +131,11 @@ impl Tracer {
     pub fn finish_pooled(&self, span: &PooledSpan) -> Result<Finished, FinishError> {
         let core = &self.core;
         let trace_id = u128::from_be_bytes(span.trace_id);
-        if !core.is_running() && (core.phase() == Phase::Disabled || trace_id == 0) {
-            return Ok(Finished::Disabled);
+        if !core.is_running() {
+            let phase = core.phase();
+            if matches!(phase, Phase::Disabled | Phase::NotExporting) || trace_id == 0 {
+                return Ok(Finished::Disabled);
+            }
         }
         let span_id = u64::from_be_bytes(span.span_id);
         if trace_id == 0 {

@@ -43,7 +43,7 @@ pub struct Spanwise {
 pub(crate) struct Handle {
     core: Arc<Core>,
     inbox: Arc<Inbox>,
-    /// `None` when the provider is disabled.
+    /// `None` when the provider is disabled or exports nothing.
     worker: Option<Worker>,
     reporter: Reporter,
     health: EndpointHealth,
@@ -105,7 +105,7 @@ impl Spanwise {
     ///
     /// Does nothing in a forked child and after a shutdown.
     pub fn set_sampler(&self, sampler: impl Into<Sampler>) {
-        if self.handle.core.is_running() {
+        if self.handle.core.makes_ids() {
             self.handle.core.sampler.set(sampler);
         }
     }

@@ -17,7 +17,7 @@ use spanwise_sampling::{
     ApiAttributes, Decision, Offer, Quick, Randomness, parent_of, trace_state_of,
 };
 use spanwise_wire::SpanKind;
-use spanwise_worker::{catch_panic, clock};
+use spanwise_worker::{catch_panic, clock, fork};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Tracer {
     ) -> Span {
         let core = &self.core;
         if !core.is_running() {
-            return self.pass_through(parent);
+            return self.begin_unrecorded(name, kind, parent, attributes);
         }
         let parent = parent.filter(|parent| parent.is_valid() || self.is_no_parent(parent));
         let (trace_id, span_id) = match parent {
@@ -105,14 +105,16 @@ impl Tracer {
             Quick::Drop if !inherits => false,
             _ => {
                 let ids = (trace_id, span_id);
-                return self.begin_asking(name, kind, parent, start, attributes, ids, quick);
+                return self
+                    .begin_asking::<true>(name, kind, parent, start, attributes, ids, quick);
             }
         };
-        self.begin_decided(name, kind, parent, start, (trace_id, span_id), keep)
+        self.begin_decided::<true>(name, kind, parent, start, (trace_id, span_id), keep)
     }
 
+    /// `RECORDS`: otherwise the span only carries what was decided, and nothing is counted.
     #[inline(always)]
-    fn begin_decided(
+    fn begin_decided<const RECORDS: bool>(
         &self,
         name: &str,
         kind: SpanKind,
@@ -126,6 +128,9 @@ impl Tracer {
         // (W3C Trace Context level 2). A parent's word on its own id is passed on as it is.
         let flags = parent.map_or(RANDOM, |parent| parent.trace_flags()).with_sampled(keep);
         let context = Identity { trace_id, span_id, flags };
+        if !RECORDS {
+            return Span::off(context);
+        }
         if !keep {
             core.ledger.sampled_out();
             return Span::off(context);
@@ -146,7 +151,7 @@ impl Tracer {
     #[cold]
     #[inline(never)]
     #[expect(clippy::too_many_arguments, reason = "all that is known of a span at its start")]
-    fn begin_asking(
+    fn begin_asking<const RECORDS: bool>(
         &self,
         name: &str,
         kind: SpanKind,
@@ -160,7 +165,7 @@ impl Tracer {
         // What another process says has to be checked; our own was.
         let told = parent.is_some_and(|parent| parent.is_remote())
             && state.is_some_and(|state| state.get(OT).is_some());
-        let begin = |keep| self.begin_decided(name, kind, parent, start, ids, keep);
+        let begin = |keep| self.begin_decided::<RECORDS>(name, kind, parent, start, ids, keep);
         match quick {
             Quick::Keep if !told => return inheriting(begin(true), state),
             Quick::Drop if !told => return inheriting(begin(false), state),
@@ -217,13 +222,40 @@ impl Tracer {
         false
     }
 
+    /// Nothing is exported: the span has ids, and the sampler decides its flag, for whoever reads
+    /// them downstream or in a log; it records nothing and is not counted.
+    ///
     /// Disabled or shut down: the parent's context passes through. So it does without a worker, in
     /// a forked child for one, where a span is lost from the start.
     #[cold]
-    fn pass_through(&self, parent: Option<&SpanContext>) -> Span {
-        if self.core.phase() == Phase::WorkerGone {
-            self.core.ledger.started();
-            self.core.ledger.dropped(DropReason::WorkerUnavailable, 1);
+    #[inline(never)]
+    fn begin_unrecorded(
+        &self,
+        name: &str,
+        kind: SpanKind,
+        parent: Option<&SpanContext>,
+        attributes: &Option<Vec<KeyValue>>,
+    ) -> Span {
+        match self.core.phase() {
+            Phase::NotExporting => {
+                let parent = parent.filter(|parent| parent.is_valid() || self.is_no_parent(parent));
+                // Not the provider's process: without a worker a forked child can go on.
+                let process = fork::generation();
+                let ids = match parent {
+                    Some(parent) => {
+                        (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id(process))
+                    }
+                    None => ids::trace_and_span_id(process),
+                };
+                let quick = self.core.sampler.quick(parent.map(SpanContext::is_sampled));
+                return self
+                    .begin_asking::<false>(name, kind, parent, None, attributes, ids, quick);
+            }
+            Phase::WorkerGone => {
+                self.core.ledger.started();
+                self.core.ledger.dropped(DropReason::WorkerUnavailable, 1);
+            }
+            _ => {}
         }
         self.provider.not_recorded();
         Span::carrying(parent.cloned().unwrap_or(SpanContext::NONE))

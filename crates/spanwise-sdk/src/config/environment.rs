@@ -1,33 +1,70 @@
 //! `OTEL_*` variables: read by name, parsed, and complained about.
 
-use crate::diagnostics::{Diagnostic, Reporter, sanitize};
+use super::BuildError;
+use super::shown::{NOT_TEXT, shown};
+use crate::diagnostics::{Diagnostic, Reporter};
+use std::cell::RefCell;
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Where variables come from: the process, or a test's own.
-pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// The environment as a source of settings.
 ///
-/// Empty means unset. A number, switch or name that cannot be parsed is told once and ignored
-/// (specification, *Parsing empty value*, *Numeric value*, *Enum value*).
+/// White space around a value is dropped, and empty means unset (specification, *Parsing empty
+/// value*). A number or name that cannot be used is reported once and treated as unset (*Numeric*,
+/// *Enum*); a boolean that is neither `true` nor `false` is reported and false (*Boolean*).
 pub(crate) struct Environment {
     lookup: Lookup,
     reporter: Reporter,
+    /// Variables whose value was reported: some are read for several settings.
+    reported: RefCell<Vec<&'static str>>,
 }
+
+/// A variable is set, to bytes that are not UTF-8.
+struct NotText;
 
 impl Environment {
     pub(crate) fn new(lookup: Lookup, reporter: Reporter) -> Self {
-        Self { lookup, reporter }
+        Self { lookup, reporter, reported: RefCell::default() }
     }
 
-    /// The first of `names` that is set, with its name.
+    /// Whether `name` is set, to whatever.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        !matches!(self.get(name), Ok(None))
+    }
+
+    /// The first of `names` that is set, with its name; one that is not UTF-8 is reported.
     pub(crate) fn text(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
-        names.iter().find_map(|&name| {
-            let value = (self.lookup)(name)?;
-            let value = value.trim();
-            (!value.is_empty()).then(|| (name, value.to_owned()))
+        names.iter().find_map(|&name| match self.get(name) {
+            Ok(value) => value.map(|value| (name, value)),
+            Err(NotText) => {
+                self.ignore(name, NOT_TEXT, "UTF-8 text");
+                None
+            }
         })
+    }
+
+    /// As [`text`](Self::text), of variables that say where data goes and with which credentials.
+    ///
+    /// # Errors
+    /// The first that is set is not UTF-8: the next one is not what was meant.
+    pub(crate) fn decisive(
+        &self,
+        names: &[&'static str],
+    ) -> Result<Option<(&'static str, String)>, BuildError> {
+        for &name in names {
+            match self.get(name) {
+                Ok(None) => {}
+                Ok(Some(value)) => return Ok(Some((name, value))),
+                Err(NotText) => {
+                    return Err(BuildError::setting(name, NOT_TEXT, "accepted is UTF-8 text"));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The first of `names` that is set and that `parse` accepts.
@@ -41,10 +78,20 @@ impl Environment {
             let (_, value) = self.text(&[name])?;
             let parsed = parse(&value);
             if parsed.is_none() {
-                self.ignore(name, &value, accepted);
+                self.ignore(name, &shown(&value), accepted);
             }
             parsed
         })
+    }
+
+    /// As [`parsed`](Self::parsed), of a name: upper and lower case are the same.
+    pub(crate) fn name<T>(
+        &self,
+        names: &[&'static str],
+        accepted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.parsed(names, accepted, |value| parse(&value.to_ascii_lowercase()))
     }
 
     /// A count.
@@ -59,54 +106,47 @@ impl Environment {
         })
     }
 
-    /// A switch.
-    pub(crate) fn switch(&self, names: &[&'static str]) -> Option<bool> {
-        self.parsed(names, "true or false", |value| match value.to_ascii_lowercase().as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
+    /// A timeout, given in milliseconds; 0 is no limit (specification, *Timeout*).
+    pub(crate) fn timeout(&self, names: &[&'static str]) -> Option<Duration> {
+        self.parsed(names, "milliseconds, 0 for no limit", |value| {
+            value.parse().ok().map(Duration::from_millis)
         })
     }
 
-    /// Says that a value is not used.
-    pub(crate) fn ignore(&self, setting: &str, value: &str, accepted: &str) {
+    /// A boolean: the first of `names` that is set decides, whatever it holds.
+    pub(crate) fn switch(&self, names: &[&'static str]) -> bool {
+        let set = names.iter().find(|name| self.is_set(name));
+        let Some((name, value)) = set.and_then(|&name| self.text(&[name])) else { return false };
+        let is_true = value.eq_ignore_ascii_case("true");
+        if !is_true && !value.eq_ignore_ascii_case("false") {
+            self.ignore(name, &shown(&value), "true or false; anything else is false");
+        }
+        is_true
+    }
+
+    /// Says that a value is not used. `value` is fit to be shown.
+    pub(crate) fn ignore(&self, setting: &'static str, value: &str, accepted: &str) {
+        let mut reported = self.reported.borrow_mut();
+        if reported.contains(&setting) {
+            return;
+        }
+        reported.push(setting);
         self.reporter.report(Diagnostic::SettingIgnored {
             setting: setting.to_owned(),
-            value: sanitize(&without_credentials(value)),
+            value: value.to_owned(),
             accepted: accepted.to_owned(),
         });
     }
-}
 
-/// `value` without what stands between a URL's scheme and its host, and without a query: both may
-/// hold a secret.
-fn without_credentials(value: &str) -> String {
-    if !value.contains("://") {
-        return value.to_owned();
+    /// Says that a setting has no effect.
+    pub(crate) fn unused(&self, setting: &'static str, reason: impl Into<String>) {
+        self.reporter.report(Diagnostic::SettingUnused { setting, reason: reason.into() });
     }
-    let shown = value.split_once('?').map_or(value, |(before, _)| before);
-    match (shown.find("://"), shown.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            let (before, after) = (shown.get(..scheme + 3), shown.get(at + 1..));
-            format!("{}…@{}", before.unwrap_or_default(), after.unwrap_or_default())
-        }
-        _ => shown.to_owned(),
-    }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_do_not_show() {
-        for (value, shown) in [
-            ("plain @ text?", "plain @ text?"),
-            ("endpoint=http://u:p@h/x,interval=0", "endpoint=http://…@h/x,interval=0"),
-            ("endpoint=http://u:p,q@h/?key=secret,interval=0", "endpoint=http://…@h/"),
-            ("http://h/?key=a@b", "http://h/"),
-        ] {
-            assert_eq!(without_credentials(value), shown);
-        }
+    fn get(&self, name: &str) -> Result<Option<String>, NotText> {
+        let Some(value) = (self.lookup)(name) else { return Ok(None) };
+        let value = value.into_string().map_err(|_| NotText)?;
+        let value = value.trim();
+        Ok((!value.is_empty()).then(|| value.to_owned()))
     }
 }

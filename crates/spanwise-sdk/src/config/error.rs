@@ -1,11 +1,12 @@
 //! Why a provider cannot be built.
 
+use super::shown::shown;
 use crate::diagnostics::sanitize;
-use std::io;
+use std::{fmt, io};
 
 /// Why [`Builder::build`](crate::Builder::build) failed. Each names the setting, the value and
-/// what is accepted.
-#[derive(Debug, thiserror::Error)]
+/// what is accepted. `Debug` reads as `Display`, for a `main` that returns it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// A setting has a value that cannot be used.
@@ -13,7 +14,7 @@ pub enum BuildError {
     Setting {
         /// The builder's method or the environment variable.
         setting: &'static str,
-        /// The value; `[redacted]` for headers.
+        /// The value, without what may be a secret; `[redacted]` for headers.
         value: String,
         /// What is wrong and what is accepted.
         problem: String,
@@ -35,7 +36,30 @@ impl BuildError {
         value: impl ToString,
         problem: impl ToString,
     ) -> Self {
-        let (value, problem) = (value.to_string(), problem.to_string());
-        Self::Setting { setting, value: sanitize(&value), problem: sanitize(&problem) }
+        let (value, problem) = (shown(&value.to_string()), sanitize(&problem.to_string()));
+        Self::Setting { setting, value, problem }
+    }
+
+    /// `setting` needs a feature that is not compiled in; `or` says what does without.
+    pub(super) fn no_feature(
+        setting: &'static str,
+        value: impl ToString,
+        feature: &str,
+        or: &str,
+    ) -> Self {
+        // Of the crate that stands in the user's `Cargo.toml`, which cannot be known here.
+        let version = env!("CARGO_PKG_VERSION");
+        let problem = format!(
+            "it needs the feature `{feature}`, which is not compiled in; write \
+             spanwise = {{ version = \"{version}\", features = [\"{feature}\"] }} in Cargo.toml \
+             (or the same for spanwise-sdk), or {or}"
+        );
+        Self::setting(setting, value, problem)
+    }
+}
+
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

@@ -1,54 +1,123 @@
-//! Where spans go and how: `OTEL_EXPORTER_OTLP_*`.
+//! Whether spans are exported, and how: `OTEL_TRACES_EXPORTER`, `OTEL_EXPORTER_OTLP_*`.
 
 use super::environment::Environment;
-use super::ranges;
-use super::{BuildError, Builder};
+use super::shown::{REDACTED, is_pem, shown, shown_path};
+use super::{BuildError, Builder, ranges, unused};
 use crate::diagnostics::EndpointHealth;
-use spanwise_transport::{Compression, Endpoint, EndpointError, Headers, Protocol, Transport};
+use spanwise_transport::{Compression, Endpoint, Headers, HeadersError, Protocol, Transport};
+use std::collections::HashSet;
 use std::io::Read as _;
+use std::time::Duration;
+
+/// Whether spans leave the process (`OTEL_TRACES_EXPORTER`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Exporter {
+    /// `otlp`: requests go to the endpoint, or to the sink.
+    #[default]
+    Otlp,
+    /// `none`: spans have ids, and the sampler decides their flag, so that propagation and
+    /// correlation with logs go on. Nothing is recorded, sent or counted, and no thread is started.
+    ///
+    /// `is_recording` is false also for a sampled span, so that nobody computes attributes for it.
+    /// Samplers that learn from a collector or from time passing stay as they begin.
+    None,
+}
+
+/// A value, and the setting it came by.
+struct Named<T> {
+    setting: &'static str,
+    value: T,
+}
 
 impl Builder {
+    pub(super) fn resolve_exporter(&self, environment: &Environment) -> Exporter {
+        self.exporter.or_else(|| from_environment(environment)).unwrap_or_default()
+    }
+
+    /// What requests go out by.
+    ///
+    /// # Errors
+    /// A setting that is used cannot be. What a sink or an `http` endpoint has no use for is not
+    /// looked at.
     pub(super) fn transport(
         &self,
         environment: &Environment,
         health: &EndpointHealth,
     ) -> Result<Transport, BuildError> {
-        let protocol = self.resolve_protocol(environment)?;
         let health = health.clone();
         let mut transport = Transport::builder()
-            .with_protocol(protocol)
-            .with_attempt_observer(move |failed| health.attempt_failed(failed))
-            .with_headers(self.resolve_headers(environment)?)
-            .with_compression(self.resolve_compression(environment));
-        if let Some(endpoint) = self.resolve_endpoint(environment, protocol)? {
-            transport = transport.with_endpoint(endpoint);
-        }
-        if let Some(pem) = self.resolve_certificate(environment)? {
-            transport = transport.with_certificate_pem(pem);
-        }
-        let attempt = self.attempt_timeout.or_else(|| environment.millis(&TIMEOUT));
-        if let Some(timeout) = attempt {
+            .with_crate_name("spanwise")
+            .with_attempt_observer(move |failed| health.attempt_failed(failed));
+        if let Some(timeout) = self.resolve_attempt_timeout(environment)? {
             transport = transport.with_attempt_timeout(timeout);
         }
-        let overall =
-            self.export_timeout.or_else(|| environment.millis(&["OTEL_BSP_EXPORT_TIMEOUT"]));
-        if let Some(timeout) = overall {
+        if let Some(timeout) = self.resolve_export_timeout(environment)? {
             transport = transport.with_deadline(timeout);
         }
         if let Some(sink) = &self.sink {
-            transport = transport.with_sink(sink.clone());
+            return Ok(transport.with_sink(sink.clone()).build()?);
         }
-        Ok(transport.build()?)
+        unused::refuse_client_certificates(environment)?;
+        let protocol = self.resolve_protocol(environment)?;
+        let endpoint = self.resolve_endpoint(environment, protocol.value)?;
+        unused::report_otlp(environment, protocol.value);
+        transport = transport
+            .with_protocol(protocol.value)
+            .with_headers(self.resolve_headers(environment)?)
+            .with_compression(self.resolve_compression(environment));
+        if let Some(endpoint) = &endpoint {
+            transport = transport.with_endpoint(endpoint.value.clone());
+        }
+        let is_https = endpoint.as_ref().is_some_and(|endpoint| endpoint.value.is_https());
+        let certificate = self.resolve_certificate(environment, is_https)?;
+        if let Some((_, pem)) = &certificate {
+            transport = transport.with_certificate_pem(&**pem);
+        }
+        transport.build().map_err(|error| {
+            named(error, protocol.setting, endpoint.map(|endpoint| endpoint.setting), certificate)
+        })
     }
 
-    fn resolve_protocol(&self, environment: &Environment) -> Result<Protocol, BuildError> {
-        if let Some(protocol) = self.protocol {
-            return Ok(protocol);
+    fn resolve_attempt_timeout(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<Duration>, BuildError> {
+        let timeout = match self.attempt_timeout {
+            Some(timeout) => Some(ranges::timeout("with_attempt_timeout", timeout)?),
+            None => environment.timeout(&TIMEOUT),
+        };
+        Ok(timeout.map(limit))
+    }
+
+    fn resolve_export_timeout(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<Duration>, BuildError> {
+        let timeout = match self.export_timeout {
+            Some(timeout) => Some(ranges::timeout("with_export_timeout", timeout)?),
+            None => environment.timeout(&["OTEL_BSP_EXPORT_TIMEOUT"]),
+        };
+        Ok(timeout.map(limit))
+    }
+
+    fn resolve_protocol(&self, environment: &Environment) -> Result<Named<Protocol>, BuildError> {
+        if let Some(value) = self.protocol {
+            return Ok(Named { setting: "with_protocol", value });
         }
-        match environment.text(&PROTOCOL) {
-            None => Ok(Protocol::default()),
-            Some((setting, value)) => {
-                value.parse().map_err(|error| BuildError::setting(setting, value, error))
+        let Some((setting, name)) = environment.decisive(&PROTOCOL)? else {
+            return Ok(Named { setting: "with_protocol", value: Protocol::default() });
+        };
+        match name.to_ascii_lowercase().parse() {
+            Ok(value) => Ok(Named { setting, value }),
+            // Its error shows the name as it is.
+            Err(_) if name.eq_ignore_ascii_case("http/json") => Err(BuildError::setting(
+                setting,
+                name,
+                "it is not supported yet; accepted are http/protobuf and grpc",
+            )),
+            Err(_) => {
+                Err(BuildError::setting(setting, name, "accepted are http/protobuf and grpc"))
             }
         }
     }
@@ -58,62 +127,194 @@ impl Builder {
         &self,
         environment: &Environment,
         protocol: Protocol,
-    ) -> Result<Option<Endpoint>, EndpointError> {
-        let insecure = || environment.switch(&INSECURE).unwrap_or(false);
-        if let Some(url) = &self.endpoint {
-            return given_endpoint(url, protocol, insecure).map(Some);
-        }
-        let Some((setting, url)) = environment.text(&ENDPOINT) else { return Ok(None) };
-        match protocol {
-            Protocol::Grpc => Endpoint::parse_grpc(setting, &url, insecure()),
+    ) -> Result<Option<Named<Endpoint>>, BuildError> {
+        let grpc = |setting, url: &str| {
+            // A scheme stands above the variable, which is not looked at then.
+            let insecure = !url.contains("://") && environment.switch(&INSECURE);
+            Endpoint::parse_grpc(setting, url, insecure)
+        };
+        let (setting, url) = match &self.endpoint {
+            Some(url) => ("with_endpoint", url.clone()),
+            None => match environment.decisive(&ENDPOINT)? {
+                Some(named) => named,
+                None => return Ok(None),
+            },
+        };
+        let value = match (protocol, &self.endpoint) {
+            (Protocol::Grpc, _) => grpc(setting, &url),
+            (_, Some(url)) => {
+                // Used as it is, but a URL that is only an origin gets the path that every
+                // receiver has.
+                let endpoint = Endpoint::parse(setting, url)?;
+                let is_origin = endpoint.path() == "/";
+                if is_origin { Endpoint::parse_base(setting, url) } else { Ok(endpoint) }
+            }
             _ if setting == BASE_ENDPOINT => Endpoint::parse_base(setting, &url),
             _ => Endpoint::parse(setting, &url),
-        }
-        .map(Some)
+        }?;
+        Ok(Some(Named { setting, value }))
     }
 
+    /// The variable's, of the signal or else the generic one, and the code's: each name once, and
+    /// the code's value where both have it.
     fn resolve_headers(&self, environment: &Environment) -> Result<Headers, BuildError> {
-        let refused = |setting, error: String| BuildError::setting(setting, "[redacted]", error);
-        let mut headers = match environment.text(&HEADERS) {
-            None => Headers::new(),
-            Some((setting, list)) if list.len() > MAX_HEADER_LIST => {
-                let accepted = format!("accepted is up to {MAX_HEADER_LIST} bytes");
-                return Err(refused(setting, accepted));
-            }
-            Some((setting, list)) => {
-                Headers::parse(&list).map_err(|error| refused(setting, error.to_string()))?
-            }
-        };
         let given = self.headers.iter().map(|(name, value)| name.len() + value.len());
         ranges::HEADER_BYTES.check(given.sum())?;
-        for (name, value) in &self.headers {
-            headers = headers
-                .with(name, value)
-                .map_err(|error| refused("with_header", error.to_string()))?;
+        let mut taken = HashSet::new();
+        let mut ours: Vec<_> = self.headers.iter().rev().collect();
+        ours.retain(|(name, _)| taken.insert(name.trim().to_ascii_lowercase()));
+
+        let mut headers = match environment.decisive(&HEADERS)? {
+            None => Headers::new(),
+            Some((setting, list)) => parse_headers(setting, &list, &mut taken)?,
+        };
+        for (name, value) in ours.into_iter().rev() {
+            headers = headers.with(name, value).map_err(|error| {
+                let problem = match error {
+                    // What follows a colon is a value, put in the wrong place.
+                    HeadersError::Name { name } => {
+                        let name = name.split(':').next().unwrap_or_default();
+                        format!("`{name}` is not a header name")
+                    }
+                    error => error.to_string(),
+                };
+                BuildError::setting("with_header", REDACTED, problem)
+            })?;
         }
         Ok(headers)
     }
 
     fn resolve_compression(&self, environment: &Environment) -> Compression {
-        let given = self.compression.or_else(|| {
-            environment.parsed(&COMPRESSION, "none or gzip", |value| value.parse().ok())
-        });
+        let given = self
+            .compression
+            .or_else(|| environment.name(&COMPRESSION, "none or gzip", |value| value.parse().ok()));
         given.unwrap_or_default()
     }
 
+    /// What to trust, with its setting and how that is shown. Plain text trusts nobody.
     fn resolve_certificate(
         &self,
         environment: &Environment,
-    ) -> Result<Option<Vec<u8>>, BuildError> {
+        is_https: bool,
+    ) -> Result<Option<(Named<String>, Vec<u8>)>, BuildError> {
         if let Some(pem) = &self.certificate_pem {
-            return Ok(Some(pem.clone()));
+            let value = format!("[{} bytes]", pem.len());
+            return Ok(Some((Named { setting: "with_certificate_pem", value }, pem.clone())));
         }
-        let Some((setting, path)) = environment.text(&CERTIFICATE) else { return Ok(None) };
-        read_certificate(&path).map(Some).map_err(|error| {
-            let problem =
-                format!("{error}; accepted is the path of a readable PEM file, up to 1 MiB");
-            BuildError::setting(setting, path, problem)
-        })
+        if !is_https {
+            unused::report_certificate(environment);
+            return Ok(None);
+        }
+        let Some((setting, path)) = environment.decisive(&CERTIFICATE)? else { return Ok(None) };
+        let value = shown_path(&path);
+        match read_certificate(&path) {
+            Ok(pem) => Ok(Some((Named { setting, value }, pem))),
+            Err(error) => {
+                let problem = match is_pem(&path) {
+                    true => "it is a certificate or a key itself".to_owned(),
+                    false => error.to_string(),
+                };
+                let accepted = "accepted is the path of a readable PEM file, up to 1 MiB";
+                Err(BuildError::setting(setting, value, format!("{problem}; {accepted}")))
+            }
+        }
+    }
+}
+
+/// `OTEL_TRACES_EXPORTER`: a list of names.
+fn from_environment(environment: &Environment) -> Option<Exporter> {
+    let (setting, list) = environment.text(&[EXPORTER])?;
+    let (mut otlp, mut none, mut others) = (false, false, Vec::new());
+    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        match &*name.to_ascii_lowercase() {
+            "otlp" => otlp = true,
+            "none" => none = true,
+            _ => others.push(name),
+        }
+    }
+    let known = |name: &&str| UNSUPPORTED.iter().any(|known| name.eq_ignore_ascii_case(known));
+    if !others.is_empty() {
+        let accepted = match others.iter().all(known) {
+            true => "otlp or none, the others are not supported; with_sink takes the requests",
+            false => "otlp or none",
+        };
+        environment.ignore(setting, &shown(&others.join(",")), accepted);
+    } else if otlp && none {
+        environment.ignore(setting, "none", "otlp or none, not both");
+    }
+    match (otlp, none) {
+        (true, _) => Some(Exporter::Otlp),
+        (false, true) => Some(Exporter::None),
+        (false, false) => None,
+    }
+}
+
+/// The headers in `list` whose names are not `taken`: the last of each name (W3C Baggage, whose
+/// form it has). Adds their names to `taken`.
+fn parse_headers(
+    setting: &'static str,
+    list: &str,
+    taken: &mut HashSet<String>,
+) -> Result<Headers, BuildError> {
+    let refused = |error: String| BuildError::setting(setting, REDACTED, error);
+    if list.len() > MAX_HEADER_LIST {
+        return Err(refused(format!("accepted is up to {MAX_HEADER_LIST} bytes")));
+    }
+    let mut entries: Vec<&str> = list.split(',').collect();
+    for entry in entries.iter_mut().rev() {
+        if let Some((name, _)) = entry.split_once('=')
+            && !taken.insert(name.trim().to_ascii_lowercase())
+        {
+            // Its place stays, for errors count them.
+            *entry = "";
+        }
+    }
+    Headers::parse(&entries.join(",")).map_err(|error| match error {
+        // What is taken for a name may be most of a value: `authorization: Basic c2VjcmV0=`.
+        HeadersError::Name { .. } => {
+            let is_wrong = |entry: &&str| {
+                matches!(Headers::parse(entry), Err(HeadersError::Name { .. }))
+            };
+            let place = 1 + entries.iter().position(is_wrong).unwrap_or_default();
+            refused(format!(
+                "entry {place} has no header name before its `=`; accepted is name=value,name2=value2"
+            ))
+        }
+        error => refused(error.to_string()),
+    })
+}
+
+/// 0 is no limit.
+fn limit(timeout: Duration) -> Duration {
+    if timeout.is_zero() { Duration::MAX } else { timeout }
+}
+
+/// `error` by the name of the setting that it comes from.
+fn named(
+    error: spanwise_transport::BuildError,
+    protocol: &'static str,
+    endpoint: Option<&'static str>,
+    certificate: Option<(Named<String>, Vec<u8>)>,
+) -> BuildError {
+    use spanwise_transport::BuildError as Error;
+    let endpoint = endpoint.unwrap_or("with_endpoint");
+    match (error, certificate) {
+        (Error::NoGrpc { .. }, _) => BuildError::no_feature(
+            protocol,
+            Protocol::Grpc,
+            "grpc",
+            "take http/protobuf (port 4318)",
+        ),
+        (Error::NoTls { endpoint: url, .. }, _) => {
+            BuildError::no_feature(endpoint, url, "tls", "an http:// endpoint")
+        }
+        // The PEM reader's error quotes what it read, which may be a key.
+        (Error::Certificate { .. }, Some((Named { setting, value }, _))) => BuildError::setting(
+            setting,
+            value,
+            "no certificate can be read from it; accepted are certificates in PEM form",
+        ),
+        (error, _) => error.into(),
     }
 }
 
@@ -128,25 +329,11 @@ fn read_certificate(path: &str) -> std::io::Result<Vec<u8>> {
     Ok(pem)
 }
 
-/// An endpoint from code: used as it is, but for OTLP/HTTP a URL that is only an origin gets the
-/// path that every receiver has.
-fn given_endpoint(
-    url: &str,
-    protocol: Protocol,
-    insecure: impl Fn() -> bool,
-) -> Result<Endpoint, EndpointError> {
-    const SETTING: &str = "with_endpoint";
-    match protocol {
-        Protocol::Grpc => Endpoint::parse_grpc(SETTING, url, insecure()),
-        _ => {
-            let endpoint = Endpoint::parse(SETTING, url)?;
-            if endpoint.path() == "/" { Endpoint::parse_base(SETTING, url) } else { Ok(endpoint) }
-        }
-    }
-}
-
 const MAX_CERTIFICATE_BYTES: u64 = 1 << 20;
 const MAX_HEADER_LIST: usize = 16 << 10;
+const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
+/// Exporters that the specification knows or knew.
+const UNSUPPORTED: [&str; 5] = ["console", "logging", "zipkin", "jaeger", "otlp/stdout"];
 
 // The variable of the signal, then the generic one.
 const BASE_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -156,6 +343,7 @@ const HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_
 const TIMEOUT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"];
 const COMPRESSION: [&str; 2] =
     ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];
-const INSECURE: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"];
-const CERTIFICATE: [&str; 2] =
+pub(super) const INSECURE: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"];
+pub(super) const CERTIFICATE: [&str; 2] =
     ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];

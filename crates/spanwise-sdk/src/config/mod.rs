@@ -7,12 +7,15 @@ mod queue;
 mod ranges;
 mod resource;
 mod sampling;
+mod shown;
+mod unused;
 
 pub use error::BuildError;
+pub use exporter::Exporter;
 
 use crate::core::{Core, OnFull, Phase};
 use crate::diagnostics::{Diagnostic, Diagnostics, EndpointHealth, Handler, Reporter, to_stderr};
-use crate::pipeline::{Inbox, Pipeline, PipelineConfig, RemoteSampling, Reserve, encoder_bytes};
+use crate::pipeline::{Inbox, Pipeline, PipelineConfig, Reserve, encoder_bytes};
 use crate::provider::{Guard, Spanwise};
 use crate::scopes::Scopes;
 use environment::{Environment, Lookup};
@@ -23,15 +26,30 @@ use spanwise_sampling::{Live, RemoteSettings, Sampler};
 use spanwise_transport::{Compression, Protocol, Sink, Transport};
 use spanwise_wire::{RequestLimits, SpanLimits, SpanMeta};
 use spanwise_worker::{Worker, fork};
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Configures a [`Spanwise`].
 ///
 /// What is not set here is taken from the environment (`OTEL_*`), and else has the default named
-/// with each method. An environment value that cannot be parsed is told and ignored, as the
-/// specification wants; one that decides where data goes and with which credentials — endpoint,
-/// protocol, headers, certificate — is an error instead of a silent change of direction.
+/// with each method: code stands above the variable of the signal (`…_TRACES_…`), that above the
+/// generic one, that above the default. A list of headers of the signal replaces the generic list;
+/// what code adds to headers and resource replaces what the list has under the same name, and the
+/// last of a name counts.
+///
+/// # Variables
+/// White space around a value is dropped; empty is unset. Names of protocols, samplers and the like
+/// are the same in upper and lower case. A boolean is true if it is `true`, and false if it is
+/// anything else, which is reported unless it is `false`. Durations are in milliseconds; a timeout
+/// of 0 is no limit.
+///
+/// A value that cannot be used is reported and ignored, as the specification wants; one that says
+/// where data goes and with which credentials — endpoint, protocol, headers, certificate — is an
+/// error instead of a silent change of direction. Either happens only where the setting is used:
+/// not when the SDK is disabled, nothing is exported or requests go to a sink, and a certificate
+/// only where the endpoint is `https`. Variables that the specification knows and this crate does
+/// not are reported; client certificates are an error.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct Builder {
@@ -43,6 +61,7 @@ pub struct Builder {
     remote_sampling: Option<RemoteSettings>,
     limits: Option<SpanLimits>,
     endpoint: Option<String>,
+    exporter: Option<Exporter>,
     protocol: Option<Protocol>,
     headers: Vec<(String, String)>,
     compression: Option<Compression>,
@@ -67,7 +86,8 @@ impl Builder {
         Self::default()
     }
 
-    /// The resource's `service.name` (`OTEL_SERVICE_NAME`). Default `unknown_service:<program>`.
+    /// The resource's `service.name` (`OTEL_SERVICE_NAME`). An empty one is none. Default
+    /// `unknown_service:<program>`.
     pub fn with_service_name(mut self, name: impl Into<String>) -> Self {
         self.service_name = Some(name.into());
         self
@@ -115,6 +135,23 @@ impl Builder {
         self
     }
 
+    /// Whether spans are exported (`OTEL_TRACES_EXPORTER`): [`Exporter::None`] leaves ids,
+    /// propagation and sampling as they are and sends nothing; [`Exporter::Otlp`] exports whatever
+    /// the variable says. Default [`Exporter::Otlp`].
+    ///
+    /// ```
+    /// use spanwise_sdk::{Exporter, SpanKind, Spanwise};
+    ///
+    /// let spanwise = Spanwise::builder().with_exporter(Exporter::None).build()?;
+    /// let span = spanwise.tracer("shop").root("GET /orders", SpanKind::Server);
+    /// assert!(span.context().is_valid() && !span.is_recording());
+    /// # Ok::<(), spanwise_sdk::BuildError>(())
+    /// ```
+    pub fn with_exporter(mut self, exporter: Exporter) -> Self {
+        self.exporter = Some(exporter);
+        self
+    }
+
     /// Where spans go (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`): an
     /// `http` or `https` URL. For OTLP/HTTP a URL without a path gets `/v1/traces`. Default
     /// `http://localhost:4318/v1/traces`, or `http://localhost:4317` for gRPC.
@@ -130,8 +167,8 @@ impl Builder {
         self
     }
 
-    /// Adds a header to each request (`OTEL_EXPORTER_OTLP_[TRACES_]HEADERS`). Its value is never
-    /// logged. All of them together have at most 16 KiB.
+    /// Adds a header to each request (`OTEL_EXPORTER_OTLP_[TRACES_]HEADERS`), in place of one of
+    /// the same name. Its value is never logged. All of them together have at most 16 KiB.
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -144,7 +181,8 @@ impl Builder {
     }
 
     /// Certificate authorities to trust for `https` instead of the built-in ones, in PEM form
-    /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` names a file).
+    /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` names a file). An `http` endpoint has no use for
+    /// them.
     pub fn with_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificate_pem = Some(pem.into());
         self
@@ -154,20 +192,23 @@ impl Builder {
     /// over the network: to a file, a queue, a test. Any function from `Bytes` to a future of an
     /// [`Outcome`](spanwise_transport::Outcome) will do; it runs on the worker thread and must not
     /// block it. Copy what is to be kept: the bytes are charged to the budget until they are
-    /// dropped. What is set of protocol, endpoint, headers and compression says nothing then.
+    /// dropped. What is set of protocol, endpoint, headers, certificate and compression is not
+    /// looked at then. `OTEL_TRACES_EXPORTER=none` switches a sink off as well, but for
+    /// [`with_exporter`](Self::with_exporter).
     pub fn with_sink(mut self, sink: impl Sink) -> Self {
         self.sink = Some(Arc::new(sink));
         self
     }
 
     /// The time one attempt to deliver a request has (`OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT`).
-    /// Default 10 s.
+    /// Default 10 s, at least 1 ms; 0 is no limit.
     pub fn with_attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = Some(timeout);
         self
     }
 
-    /// The time a request has with all its retries (`OTEL_BSP_EXPORT_TIMEOUT`). Default 60 s.
+    /// The time a request has with all its retries (`OTEL_BSP_EXPORT_TIMEOUT`). Default 60 s, at
+    /// least 1 ms; 0 is no limit.
     pub fn with_export_timeout(mut self, timeout: Duration) -> Self {
         self.export_timeout = Some(timeout);
         self
@@ -237,7 +278,7 @@ impl Builder {
         mut self,
         lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        self.lookup = Some(Arc::new(lookup));
+        self.lookup = Some(Arc::new(move |name| lookup(name).map(OsString::from)));
         self
     }
 
@@ -254,7 +295,8 @@ impl Builder {
         self
     }
 
-    /// Checks everything and starts the pipeline: one worker thread. Opens no connection yet.
+    /// Checks everything that is used and starts the pipeline: one worker thread, or none if
+    /// nothing is exported. Opens no connection yet.
     ///
     /// # Errors
     /// See [`BuildError`].
@@ -271,44 +313,70 @@ impl Builder {
     fn build_with(mut self, reporter: &Reporter) -> Result<Spanwise, BuildError> {
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
         let environment = Environment::new(lookup, reporter.clone());
-        let shutdown_timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
+        if environment.switch(&["OTEL_SDK_DISABLED"]) {
+            let sampler = self.sampler.take().unwrap_or_default();
+            return Ok(self.idle(Phase::Disabled, sampler, reporter));
+        }
+        unused::report(&environment);
+        if self.resolve_exporter(&environment) == Exporter::None {
+            let (sampler, asked) = self.resolve_sampler(&environment)?;
+            if let Some(asked) = asked {
+                asked.report_unused(&environment);
+            }
+            return Ok(self.idle(Phase::NotExporting, sampler, reporter));
+        }
+        self.start(&environment, reporter)
+    }
 
-        let phase = if disabled(&environment) { Phase::Disabled } else { Phase::Running };
+    /// A provider without a worker.
+    fn idle(&self, phase: Phase, sampler: Sampler, reporter: &Reporter) -> Spanwise {
+        let core = Core::new(
+            phase,
+            SpanLimits::default(),
+            Live::new(sampler),
+            Scopes::new(0),
+            Shards::new(ShardsConfig::default(), Budget::new(BUDGET)),
+            self.on_full,
+        );
+        let (core, inbox) = (Arc::new(core), Arc::new(Inbox::open()));
         let health = EndpointHealth::new(reporter.clone());
-        let transport = self.transport(&environment, &health)?;
+        let timeout = self.shutdown_timeout();
+        Spanwise::new(core, inbox, None, (reporter.clone(), health), timeout)
+    }
+
+    fn start(
+        mut self,
+        environment: &Environment,
+        reporter: &Reporter,
+    ) -> Result<Spanwise, BuildError> {
+        let health = EndpointHealth::new(reporter.clone());
+        let transport = self.transport(environment, &health)?;
         // The encoder's part is taken off for good: it is at work whenever there is a request.
-        let budget = Budget::new(self.budget(&environment)? - encoder_bytes(&transport));
-        let queue = self.resolve_queue_size(&environment)?;
-        let limits = self.request_limits(&environment, queue)?;
+        let budget = Budget::new(self.budget(environment)? - encoder_bytes(&transport));
+        let queue = self.resolve_queue_size(environment)?;
+        let limits = self.request_limits(environment, queue)?;
         let resource = Resource::new(
-            &environment,
+            environment,
             self.service_name.take(),
             std::mem::take(&mut self.resource),
             &self.schema_url,
             (budget.limit() / 16).min(limits.max_bytes / 8),
         )?;
         let (pipeline, mut shards) =
-            self.pipeline(&environment, &transport, limits, resource.encoded.len(), &budget)?;
+            self.pipeline(environment, &transport, limits, resource.encoded.len(), &budget)?;
         shards.max_queue_size = queue;
         budget.set_reserve(pipeline.reserve.flowing);
-        let (sampler, remote) = self.resolve_sampler(&environment)?;
+        let (sampler, asked) = self.resolve_sampler(environment)?;
         let core = Arc::new(Core::new(
-            phase,
-            self.span_limits(&environment, max_span_bytes(&pipeline, &shards, &budget))?,
+            Phase::Running,
+            self.span_limits(environment, max_span_bytes(&pipeline, &shards, &budget))?,
             Live::new(sampler),
             Scopes::new(budget.limit() / 16),
             Shards::new(shards, budget),
             self.on_full,
         ));
         let inbox = Arc::new(Inbox::open());
-        let reporter = reporter.clone();
-        if phase == Phase::Disabled {
-            return Ok(Spanwise::new(core, inbox, None, (reporter, health), shutdown_timeout));
-        }
-        let remote = match remote {
-            Some(asked) => Some(RemoteSampling::new(&asked, &resource.service_name)?),
-            None => None,
-        };
+        let remote = asked.map(|asked| asked.start(&resource.service_name)).transpose()?;
         let pipeline = Pipeline::new(
             core.clone(),
             inbox.clone(),
@@ -318,6 +386,7 @@ impl Builder {
             remote,
             Diagnostics::new(reporter.clone(), health.clone()),
         );
+        let shutdown_timeout = self.shutdown_timeout();
         let worker = Worker::builder("spanwise")
             // Nothing the worker does may become a span.
             .with_before(Context::enter_telemetry_suppressed_scope)
@@ -325,7 +394,12 @@ impl Builder {
             .map_err(BuildError::Worker)?;
         // Nobody else has the core yet: this is the first value.
         let _ = core.worker.set(worker.wake_handle());
-        Ok(Spanwise::new(core, inbox, Some(worker), (reporter, health), shutdown_timeout))
+        let reporting = (reporter.clone(), health);
+        Ok(Spanwise::new(core, inbox, Some(worker), reporting, shutdown_timeout))
+    }
+
+    fn shutdown_timeout(&self) -> Duration {
+        self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT)
     }
 
     /// [`build`](Self::build)s and makes the result the global tracer provider, until the guard
@@ -371,10 +445,10 @@ impl Builder {
             Some(requests) => ranges::IN_FLIGHT.check(requests)?,
             None => MAX_IN_FLIGHT,
         };
-        if self.max_delay == Some(Duration::ZERO) {
-            return Err(BuildError::setting("with_max_delay", "0 s", "accepted is more than 0"));
-        }
-        let delay = self.max_delay.or_else(|| environment.millis(&["OTEL_BSP_SCHEDULE_DELAY"]));
+        let delay = match self.max_delay {
+            Some(delay) => Some(ranges::delay("with_max_delay", delay)?),
+            None => environment.millis(&["OTEL_BSP_SCHEDULE_DELAY"]),
+        };
         let mut schedule = ScheduleConfig::default();
         schedule.max_delay = delay.unwrap_or(schedule.max_delay);
 
@@ -407,7 +481,7 @@ impl Builder {
             }
             if !(MIN_SPAN_BYTES..=most).contains(&limits.span_bytes) {
                 return Err(BuildError::setting(
-                    "SpanLimits::span_bytes",
+                    "with_span_limits, span_bytes",
                     limits.span_bytes,
                     format!(
                         "accepted is {MIN_SPAN_BYTES} to {most} with this budget and request size"
@@ -448,20 +522,8 @@ fn max_span_bytes(pipeline: &PipelineConfig, shards: &ShardsConfig, budget: &Bud
     (free / copies).saturating_sub(SPAN_OVERHEAD).min(pipeline.limits.max_bytes / 2)
 }
 
-/// `OTEL_SDK_DISABLED`, or `OTEL_TRACES_EXPORTER=none`.
-fn disabled(environment: &Environment) -> bool {
-    let none = environment
-        .parsed(&["OTEL_TRACES_EXPORTER"], "otlp or none", |value| match value {
-            "none" => Some(true),
-            "otlp" => Some(false),
-            _ => None,
-        })
-        .unwrap_or(false);
-    environment.switch(&["OTEL_SDK_DISABLED"]).unwrap_or(false) || none
-}
-
 fn process_environment() -> Lookup {
-    Arc::new(|name| std::env::var(name).ok())
+    Arc::new(|name| std::env::var_os(name))
 }
 
 impl std::fmt::Debug for Builder {
@@ -469,7 +531,7 @@ impl std::fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("service_name", &self.service_name)
             .field("sampler", &self.sampler)
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.endpoint.as_deref().map(shown::shown))
             .field("protocol", &self.protocol)
             .finish_non_exhaustive()
     }

@@ -3,6 +3,7 @@
 use super::BuildError;
 use super::environment::Environment;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// A builder's number: what it is called, and what is accepted.
 pub(super) struct Range {
@@ -31,6 +32,35 @@ pub(super) const IN_FLIGHT: Range =
 /// `Builder::with_header`, all names and values together: they stand in every request.
 pub(super) const HEADER_BYTES: Range =
     Range { setting: "with_header", accepted: 0..=16 << 10, unit: "bytes" };
+
+/// A timeout, set in code: 0 is no limit.
+///
+/// # Errors
+/// It is shorter than the worker's timer can measure.
+pub(super) fn timeout(setting: &'static str, timeout: Duration) -> Result<Duration, BuildError> {
+    if timeout.is_zero() || timeout >= SHORTEST {
+        return Ok(timeout);
+    }
+    Err(BuildError::setting(
+        setting,
+        format!("{timeout:?}"),
+        "accepted is 1 ms or longer, or 0 for no limit",
+    ))
+}
+
+/// A delay, set in code.
+///
+/// # Errors
+/// It is shorter than the worker's timer can measure.
+pub(super) fn delay(setting: &'static str, delay: Duration) -> Result<Duration, BuildError> {
+    if delay >= SHORTEST {
+        return Ok(delay);
+    }
+    Err(BuildError::setting(setting, format!("{delay:?}"), "accepted is 1 ms or longer"))
+}
+
+/// The timer of the worker's runtime knows nothing shorter.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Range {
     /// `number`, set in code.

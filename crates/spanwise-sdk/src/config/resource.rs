@@ -2,7 +2,8 @@
 
 use super::BuildError;
 use super::environment::Environment;
-use opentelemetry::KeyValue;
+use super::shown::shown;
+use opentelemetry::{KeyValue, Value};
 use spanwise_wire::write::encode_resource;
 
 use crate::value::pairs;
@@ -30,7 +31,7 @@ impl Resource {
         max_bytes: usize,
     ) -> Result<Self, BuildError> {
         let max_bytes = max_bytes.min(MAX_RESOURCE_BYTES);
-        let code = from_code(service_name, attributes);
+        let code = from_code(service_name.clone(), attributes);
         let accepted = format!("at most {max_bytes} bytes with the rest of the resource, encoded");
         let mut all = defaults();
         let fits = |more: &[KeyValue], all: &[KeyValue]| {
@@ -39,25 +40,38 @@ impl Resource {
         };
         if !fits(&[], &all) {
             let len = encode_resource(pairs(&all).chain(pairs(&code)), schema_url).len();
-            let problem = format!("accepted is up to {max_bytes} bytes, encoded");
-            return Err(BuildError::setting("with_resource", format!("{len} bytes"), problem));
+            let problem =
+                format!("the resource takes {len} bytes, encoded; accepted is up to {max_bytes}");
+            let name = service_name.map_or(0, |name| name.len());
+            let (setting, bytes) = [
+                ("with_resource", len.saturating_sub(name + schema_url.len())),
+                ("with_service_name", name),
+                ("with_schema_url", schema_url.len()),
+            ]
+            .into_iter()
+            .max_by_key(|(_, bytes)| *bytes)
+            .unwrap_or(("with_resource", len));
+            return Err(BuildError::setting(setting, format!("{bytes} bytes"), problem));
         }
         if let Some((setting, list)) = environment.text(&["OTEL_RESOURCE_ATTRIBUTES"]) {
             match parse_list(&list) {
                 Some(listed) if fits(&listed, &all) => all.extend(listed),
-                Some(_) => environment.ignore(setting, &list, &accepted),
-                None => environment.ignore(setting, &list, "a list of key=value, percent-encoded"),
+                Some(_) => environment.ignore(setting, &shown(&list), &accepted),
+                None => {
+                    let accepted = "a list of key=value, percent-encoded";
+                    environment.ignore(setting, &shown(&list), accepted);
+                }
             }
         }
         if let Some((setting, name)) = environment.text(&["OTEL_SERVICE_NAME"]) {
-            let named = [KeyValue::new("service.name", name.clone())];
+            let named = [KeyValue::new(SERVICE_NAME, name.clone())];
             match fits(&named, &all) {
                 true => all.extend(named),
-                false => environment.ignore(setting, &name, &accepted),
+                false => environment.ignore(setting, &shown(&name), &accepted),
             }
         }
         all.extend(code);
-        let named = all.iter().rev().find(|attribute| attribute.key.as_str() == "service.name");
+        let named = all.iter().rev().find(|attribute| attribute.key.as_str() == SERVICE_NAME);
         let service_name = named.map(|name| name.value.as_str().into_owned()).unwrap_or_default();
         Ok(Self { encoded: encode_resource(pairs(&all), schema_url), service_name })
     }
@@ -65,7 +79,7 @@ impl Resource {
 
 fn defaults() -> Vec<KeyValue> {
     vec![
-        KeyValue::new("service.name", unknown_service()),
+        KeyValue::new(SERVICE_NAME, unknown_service()),
         KeyValue::new("telemetry.sdk.name", "spanwise"),
         KeyValue::new("telemetry.sdk.language", "rust"),
         KeyValue::new("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
@@ -73,8 +87,15 @@ fn defaults() -> Vec<KeyValue> {
 }
 
 fn from_code(service_name: Option<String>, attributes: Vec<KeyValue>) -> Vec<KeyValue> {
-    let name = service_name.map(|name| KeyValue::new("service.name", name));
-    attributes.into_iter().chain(name).collect()
+    let name = service_name.map(|name| KeyValue::new(SERVICE_NAME, name));
+    attributes.into_iter().chain(name).filter(is_something).collect()
+}
+
+/// An empty name of the service is none (specification, *service.name*: `unknown_service` where it is
+/// not specified).
+fn is_something(attribute: &KeyValue) -> bool {
+    attribute.key.as_str() != SERVICE_NAME
+        || !matches!(&attribute.value, Value::String(name) if name.as_str().trim().is_empty())
 }
 
 /// `key=value,key2=value2`; any error discards the whole (specification, *Specifying resource
@@ -87,6 +108,7 @@ fn parse_list(list: &str) -> Option<Vec<KeyValue>> {
             let (key, value) = (decode(key.trim())?, decode(value.trim())?);
             (!key.is_empty()).then(|| KeyValue::new(key, value))
         })
+        .filter(|attribute| attribute.as_ref().is_none_or(is_something))
         .collect()
 }
 
@@ -117,6 +139,7 @@ fn unknown_service() -> String {
     }
 }
 
+const SERVICE_NAME: &str = "service.name";
 /// What a resource takes at most, whatever the budget: some hundred attributes take a tenth.
 const MAX_RESOURCE_BYTES: usize = 64 << 10;
 

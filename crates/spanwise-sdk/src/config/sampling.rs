@@ -1,14 +1,44 @@
 //! Which sampler: the code's, or `OTEL_TRACES_SAMPLER`.
 
 use super::environment::Environment;
+use super::shown::{shown, shown_argument};
 use super::{BuildError, Builder};
-use crate::pipeline::Asked;
+use crate::pipeline::{Asked, RemoteSampling};
 use spanwise_sampling::{
     JaegerRemote, JaegerSettings, RemoteSettings, Sampler, XrayRemote, XraySettings,
 };
+use spanwise_transport::{BuildError as TransportError, Endpoint};
 
 /// A sampler, and where it is told what to do, if it is.
-type Resolved = (Sampler, Option<Asked>);
+type Resolved = (Sampler, Option<Remote>);
+
+/// Whom to ask for a strategy, and the setting that says so.
+pub(super) struct Remote {
+    /// What holds the endpoint.
+    setting: &'static str,
+    asked: Asked,
+}
+
+impl Remote {
+    /// Says that there is no worker to fetch a strategy.
+    pub(super) fn report_unused(self, environment: &Environment) {
+        let setting = if self.setting == ARGUMENT { SAMPLER } else { self.setting };
+        let reason = "nothing is exported, so no strategy is fetched and the initial one stays";
+        environment.unused(setting, reason);
+    }
+
+    /// # Errors
+    /// Nobody can be asked at that endpoint.
+    pub(super) fn start(self, service_name: &str) -> Result<RemoteSampling, BuildError> {
+        let Self { setting, asked } = self;
+        RemoteSampling::new(&asked, service_name, setting).map_err(|error| match error {
+            BuildError::Transport(TransportError::NoTls { endpoint, .. }) => {
+                BuildError::no_feature(setting, endpoint, "tls", "an http:// endpoint")
+            }
+            error => error,
+        })
+    }
+}
 
 impl Builder {
     pub(super) fn resolve_sampler(
@@ -21,7 +51,9 @@ impl Builder {
                 Ok(sampler) => Ok((sampler.parent_based(), None)),
                 Err(error) => Err(BuildError::setting("with_sampling_ratio", ratio, error)),
             },
-            (None, None, Some(settings)) => Ok(parent_based(remote(settings.clone()))),
+            (None, None, Some(settings)) => {
+                Ok(parent_based(remote("with_remote_sampling", settings.clone())))
+            }
             (None, None, None) => from_environment(environment),
             (sampler, Some(ratio), _) => Err(BuildError::setting(
                 "with_sampling_ratio",
@@ -42,7 +74,19 @@ fn other(sampler: bool) -> &'static str {
 }
 
 fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
-    let Some((_, name)) = environment.text(&[SAMPLER]) else { return Ok(Default::default()) };
+    let Some((_, name)) = environment.text(&[SAMPLER]) else {
+        if environment.is_set(ARGUMENT) {
+            environment.unused(ARGUMENT, "OTEL_TRACES_SAMPLER is not set");
+        }
+        return Ok(Default::default());
+    };
+    let name = name.to_ascii_lowercase();
+    let takes_none = |name: &str| matches!(name, "always_on" | "always_off");
+    if takes_none(name.strip_prefix("parentbased_").unwrap_or(&name))
+        && environment.is_set(ARGUMENT)
+    {
+        environment.unused(ARGUMENT, format!("OTEL_TRACES_SAMPLER={name} takes no argument"));
+    }
     Ok(match &*name {
         "always_on" => (Sampler::always_on(), None),
         "always_off" => (Sampler::always_off(), None),
@@ -50,30 +94,31 @@ fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
         "parentbased_always_on" => (Sampler::default(), None),
         "parentbased_always_off" => (Sampler::always_off().parent_based(), None),
         "parentbased_traceidratio" => (ratio(environment).parent_based(), None),
-        "jaeger_remote" => remote(jaeger(environment)),
-        "parentbased_jaeger_remote" => parent_based(remote(jaeger(environment))),
+        "jaeger_remote" => remote(ARGUMENT, jaeger(environment)),
+        "parentbased_jaeger_remote" => parent_based(remote(ARGUMENT, jaeger(environment))),
         // X-Ray's rules are for roots, and the name has no other form.
-        "xray" => parent_based(remote(xray(environment))),
+        "xray" => parent_based(remote(ARGUMENT, xray(environment))),
         _ => {
-            environment.ignore(SAMPLER, &name, ACCEPTED);
+            environment.ignore(SAMPLER, &shown(&name), ACCEPTED);
             Default::default()
         }
     })
 }
 
-fn remote(settings: RemoteSettings) -> Resolved {
-    match settings {
+fn remote(setting: &'static str, settings: RemoteSettings) -> Resolved {
+    let (sampler, asked) = match settings {
         RemoteSettings::Xray(settings) => {
             let sampler = XrayRemote::new();
-            (sampler.clone().into(), Some(Asked::Xray { settings, sampler }))
+            (Sampler::from(sampler.clone()), Asked::Xray { settings, sampler })
         }
         RemoteSettings::Jaeger(settings) => {
             // Settings hold no probability that cannot be.
             let initial = Sampler::probability(settings.initial_probability()).unwrap_or_default();
             let sampler = JaegerRemote::new(initial);
-            (sampler.clone().into(), Some(Asked::Jaeger { settings, sampler }))
+            (Sampler::from(sampler.clone()), Asked::Jaeger { settings, sampler })
         }
-    }
+    };
+    (sampler, Some(Remote { setting, asked }))
 }
 
 fn parent_based((sampler, asked): Resolved) -> Resolved {
@@ -82,26 +127,45 @@ fn parent_based((sampler, asked): Resolved) -> Resolved {
 
 /// `OTEL_TRACES_SAMPLER_ARG` of a ratio; 1 when it is not given or not one.
 fn ratio(environment: &Environment) -> Sampler {
-    environment
-        .parsed(&[ARGUMENT], "0, or 2^-56 (1.4e-17) to 1", |value| {
-            Sampler::probability(value.parse().ok()?).ok()
-        })
-        .unwrap_or_else(Sampler::always_on)
+    argument(environment, "0, or 2^-56 (1.4e-17) to 1", |value| {
+        Sampler::probability(value.parse().ok()?).ok()
+    })
+    .unwrap_or_else(Sampler::always_on)
 }
 
 /// `OTEL_TRACES_SAMPLER_ARG` of Jaeger's sampling; the defaults when it is not given or wrong.
 fn jaeger(environment: &Environment) -> RemoteSettings {
     const ACCEPTED: &str = "endpoint=http://host:port/path,pollingIntervalMs=1 or more,\
                             initialSamplingRate=0 to 1";
-    let parse = |value: &str| JaegerSettings::parse(value).ok();
-    environment.parsed(&[ARGUMENT], ACCEPTED, parse).unwrap_or_default().into()
+    let parse = |value: &str| {
+        let settings = JaegerSettings::parse(value).ok()?;
+        Endpoint::parse(ARGUMENT, settings.endpoint()).is_ok().then_some(settings)
+    };
+    argument(environment, ACCEPTED, parse).unwrap_or_default().into()
 }
 
 /// `OTEL_TRACES_SAMPLER_ARG` of X-Ray's sampling; the defaults when it is not given or wrong.
 fn xray(environment: &Environment) -> RemoteSettings {
     const ACCEPTED: &str = "endpoint=http://host:port,polling_interval=1 or more (seconds)";
-    let parse = |value: &str| XraySettings::parse(value).ok();
-    environment.parsed(&[ARGUMENT], ACCEPTED, parse).unwrap_or_default().into()
+    let parse = |value: &str| {
+        let settings = XraySettings::parse(value).ok()?;
+        Endpoint::parse(ARGUMENT, settings.endpoint()).is_ok().then_some(settings)
+    };
+    argument(environment, ACCEPTED, parse).unwrap_or_default().into()
+}
+
+/// The sampler's argument, if it is set and `parse` accepts it.
+fn argument<T>(
+    environment: &Environment,
+    accepted: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    let (setting, value) = environment.text(&[ARGUMENT])?;
+    let parsed = parse(&value);
+    if parsed.is_none() {
+        environment.ignore(setting, &shown_argument(&value), accepted);
+    }
+    parsed
 }
 
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";

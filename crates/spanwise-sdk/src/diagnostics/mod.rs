@@ -31,6 +31,13 @@ pub enum Diagnostic {
         /// What is accepted.
         accepted: String,
     },
+    /// A known setting has no effect here: it is not supported, or goes with a choice not made.
+    SettingUnused {
+        /// The variable, or the builder's method. Its value is not shown: it may be a secret.
+        setting: &'static str,
+        /// Why not, and what to set instead.
+        reason: String,
+    },
     /// An attempt to send failed, the first since a request was accepted; or, at least half a minute
     /// later, the first for another cause.
     EndpointFailing {
@@ -133,6 +140,9 @@ impl fmt::Display for Diagnostic {
         match self {
             Self::SettingIgnored { setting, value, accepted } => {
                 write!(f, "{setting}=`{value}` is ignored: accepted is {accepted}")
+            }
+            Self::SettingUnused { setting, reason } => {
+                write!(f, "{setting} has no effect: {reason}")
             }
             Self::EndpointFailing { endpoint, cause, advice, attempt, retry_in } => {
                 write!(f, "cannot export to {endpoint}: {cause} (attempt {attempt}, ")?;
@@ -417,6 +427,12 @@ mod tests {
         };
         let examples = vec![
             first,
+            Diagnostic::SettingUnused {
+                setting: "OTEL_PROPAGATORS",
+                reason: text(
+                    "propagators are set in code, by opentelemetry::global::set_text_map_propagator",
+                ),
+            },
             Diagnostic::EndpointFailing {
                 endpoint: endpoint(),
                 cause: text(refused),
@@ -462,6 +478,7 @@ mod tests {
         for example in &examples {
             match example {
                 Diagnostic::SettingIgnored { .. }
+                | Diagnostic::SettingUnused { .. }
                 | Diagnostic::EndpointFailing { .. }
                 | Diagnostic::EndpointRecovered { .. }
                 | Diagnostic::RequestFailed { .. }

@@ -32,9 +32,15 @@ enum Asking {
 }
 
 impl RemoteSampling {
-    pub(crate) fn new(asked: &Asked, service_name: &str) -> Result<Self, BuildError> {
+    /// # Errors
+    /// Requests cannot be sent to the endpoint, which `setting` holds.
+    pub(crate) fn new(
+        asked: &Asked,
+        service_name: &str,
+        setting: &'static str,
+    ) -> Result<Self, BuildError> {
         let asking = Asking::new(asked, service_name);
-        let endpoint = Endpoint::parse("endpoint of OTEL_TRACES_SAMPLER_ARG", asking.url())?;
+        let endpoint = Endpoint::parse(setting, asking.url())?;
         let fetcher = Arc::new(Fetcher::new(endpoint, TIMEOUT, MOST_BYTES)?);
         Ok(Self { asking, fetcher, fetch: None, started: Instant::now() })
     }

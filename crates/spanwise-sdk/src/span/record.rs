@@ -41,7 +41,7 @@ pub(crate) struct Record {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(super) enum State {
-    /// Sampled out, suppressed or disabled: carries a context, records nothing.
+    /// Sampled out, suppressed, disabled or not exported: carries a context, records nothing.
     Off,
     /// Owes the ledger an outcome.
     Recording,

@@ -1,0 +1,122 @@
+//! Values as they can stand in an error or a report: without what may be a secret.
+
+use crate::diagnostics::sanitize;
+
+/// `value` on one line, without what stands before a URL's host and without a query.
+pub(crate) fn shown(value: &str) -> String {
+    sanitize(&without_credentials(value))
+}
+
+/// A value of `OTEL_TRACES_SAMPLER_ARG`: numbers, and the endpoint if it holds neither user nor
+/// query. A secret may hold any of the characters that the list is made of, so what is beside one
+/// is not shown either.
+pub(crate) fn shown_argument(value: &str) -> String {
+    if value.contains(['@', '?', '#']) {
+        return REDACTED.to_owned();
+    }
+    let parts = value.split(',').map(|part| match part.split_once('=') {
+        Some((key, url)) if key.trim() == "endpoint" => format!("endpoint={url}"),
+        Some((key, number)) if ARGUMENTS.contains(&key.trim()) && is_number(number) => {
+            format!("{}={number}", key.trim())
+        }
+        Some((key, _)) if ARGUMENTS.contains(&key.trim()) => format!("{}={REDACTED}", key.trim()),
+        None if is_number(part) => part.to_owned(),
+        _ => REDACTED.to_owned(),
+    });
+    sanitize(&parts.collect::<Vec<_>>().join(","))
+}
+
+/// What should be a path. Who takes the variable for the certificate itself may have put a private
+/// key there.
+pub(crate) fn shown_path(value: &str) -> String {
+    if is_pem(value) || value.len() > MAX_PATH {
+        return format!("[{} bytes]", value.len());
+    }
+    shown(value)
+}
+
+/// Whether this is the text of a certificate or a key.
+pub(crate) fn is_pem(value: &str) -> bool {
+    // What base64 makes of the first bytes of any of them, for one without its frame.
+    value.contains("-----") || value.contains(['\n', '\r']) || value.starts_with("MII")
+}
+
+fn is_number(text: &str) -> bool {
+    let text = text.trim();
+    text.len() <= MAX_NUMBER && text.parse::<f64>().is_ok()
+}
+
+/// `value` without what stands before a host, and without a query: both may hold a secret.
+fn without_credentials(value: &str) -> String {
+    let is_url = value.contains("://");
+    let value = match value.split_once('?') {
+        Some((before, query)) if is_url || query.contains(['=', '@']) => {
+            // An `@` this late ends a password that holds a `?`.
+            if query.contains('@') {
+                return REDACTED.to_owned();
+            }
+            format!("{before}?{REDACTED}")
+        }
+        _ => value.to_owned(),
+    };
+    let scheme = value.find("://").map_or(0, |at| at + 3);
+    match value.rfind('@') {
+        // Also without a scheme: `user:password@host`.
+        Some(at) if at > scheme && (is_url || value.get(..at).is_some_and(is_user)) => {
+            let (before, after) = (value.get(..scheme), value.get(at..));
+            let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+            format!("{before}{REDACTED}{after}")
+        }
+        _ => value,
+    }
+}
+
+fn is_user(before_host: &str) -> bool {
+    before_host.contains(':')
+}
+
+/// In place of a secret.
+pub(crate) const REDACTED: &str = "[redacted]";
+/// In place of a value that is not UTF-8.
+pub(crate) const NOT_TEXT: &str = "[not UTF-8]";
+/// The keys of `OTEL_TRACES_SAMPLER_ARG` whose values are numbers.
+const ARGUMENTS: [&str; 3] = ["pollingIntervalMs", "initialSamplingRate", "polling_interval"];
+/// Longer than any path that is in use: most systems end at 4,096, and most people far below.
+const MAX_PATH: usize = 512;
+const MAX_NUMBER: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_do_not_show() {
+        for (value, expected) in [
+            ("plain @ text?", "plain @ text?"),
+            ("endpoint=http://u:p@h/x,interval=0", "endpoint=http://[redacted]@h/x,interval=0"),
+            ("endpoint=http://u:p,q@h/?key=secret", "endpoint=http://[redacted]@h/?[redacted]"),
+            ("http://h/?key=a@b", "[redacted]"),
+            ("u:p@h:4317", "[redacted]@h:4317"),
+            ("h/x?key=secret", "h/x?[redacted]"),
+            ("a\nb", "a\u{fffd}b"),
+        ] {
+            assert_eq!(shown(value), expected);
+        }
+    }
+
+    #[test]
+    fn an_argument_shows_numbers_and_a_plain_endpoint() {
+        for (value, expected) in [
+            ("1.5", "1.5"),
+            ("hunter2", "[redacted]"),
+            ("endpoint=ftp://h, pollingIntervalMs=0", "endpoint=ftp://h,pollingIntervalMs=0"),
+            ("endpoint=http://u:hunter2@h", "[redacted]"),
+            ("endpoint=http://u:hun,ter2@h", "[redacted]"),
+            ("endpoint=http://h/?k=a,hunter2", "[redacted]"),
+            ("apikey=hunter2,pollingIntervalMs=5", "[redacted],pollingIntervalMs=5"),
+            ("pollingIntervalMs=hunter2", "pollingIntervalMs=[redacted]"),
+        ] {
+            assert_eq!(shown_argument(value), expected);
+        }
+    }
+}
