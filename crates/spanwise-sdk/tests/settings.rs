@@ -229,8 +229,10 @@ fn a_timeout_of_zero_is_no_limit() {
     let in_code = |builder: Builder| {
         builder.with_attempt_timeout(Duration::ZERO).with_export_timeout(Duration::ZERO)
     };
+    let protocol = if cfg!(feature = "grpc") { Protocol::Grpc } else { Protocol::HttpProtobuf };
     for (builder, delivered) in [
         (with(zeros), 1),
+        (with(zeros).with_protocol(protocol), 1),
         (with(&[("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "0"), zeros[1]]), 1),
         (in_code(with(&[])), 1),
         // The same with a limit loses it.
@@ -584,7 +586,7 @@ fn a_missing_feature_comes_with_its_line_in_cargo_toml() {
     }
     if cfg!(not(feature = "tls")) {
         let variable = "OTEL_EXPORTER_OTLP_ENDPOINT";
-        check(with(&[]).with_endpoint("https://h"), "with_endpoint=`https://h/`", "tls");
+        check(with(&[]).with_endpoint("https://h"), "with_endpoint=`https://h", "tls");
         check(with(&[(variable, "https://h")]), variable, "tls");
         let jaeger = JaegerSettings::default().with_endpoint("https://h").unwrap();
         check(with(&[]).with_remote_sampling(jaeger), "with_remote_sampling", "tls");

@@ -9,11 +9,16 @@ use crate::{BuildError, Guard, Spanwise};
 /// # Ok::<(), spanwise::BuildError>(())
 /// ```
 ///
-/// Reads the `OTEL_*` variables listed at [`Builder`](crate::Builder); without any, spans go to
-/// `http://localhost:4318`. Dropping the guard sends what is left, for at most five seconds.
+/// Reads the `OTEL_*` variables named at the methods of [`Builder`](crate::Builder), which says how
+/// they are read; without any, spans go to `http://localhost:4318`. Dropping the guard sends what is
+/// left, for at most five seconds.
+///
+/// With `OTEL_SDK_DISABLED=true` there are no spans, and contexts pass through; with
+/// `OTEL_TRACES_EXPORTER=none` spans have ids, to propagate and to log, and are not exported.
 ///
 /// # Errors
-/// As [`Builder::build`](crate::Builder::build).
+/// As [`Builder::build`](crate::Builder::build): a setting that says where spans go cannot be used.
+/// A `main` that returns it prints which, what it holds and what is accepted.
 pub fn init() -> Result<Guard, BuildError> {
     Spanwise::builder().install()
 }

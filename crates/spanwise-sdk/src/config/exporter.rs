@@ -30,6 +30,14 @@ struct Named<T> {
     value: T,
 }
 
+/// What to trust.
+struct Certificate {
+    setting: &'static str,
+    /// The setting's value as it is shown.
+    shown: String,
+    pem: Vec<u8>,
+}
+
 impl Builder {
     pub(super) fn resolve_exporter(&self, environment: &Environment) -> Exporter {
         self.exporter.or_else(|| from_environment(environment)).unwrap_or_default()
@@ -71,8 +79,8 @@ impl Builder {
         }
         let is_https = endpoint.as_ref().is_some_and(|endpoint| endpoint.value.is_https());
         let certificate = self.resolve_certificate(environment, is_https)?;
-        if let Some((_, pem)) = &certificate {
-            transport = transport.with_certificate_pem(&**pem);
+        if let Some(certificate) = &certificate {
+            transport = transport.with_certificate_pem(&*certificate.pem);
         }
         transport.build().map_err(|error| {
             named(error, protocol.setting, endpoint.map(|endpoint| endpoint.setting), certificate)
@@ -191,31 +199,31 @@ impl Builder {
         given.unwrap_or_default()
     }
 
-    /// What to trust, with its setting and how that is shown. Plain text trusts nobody.
+    /// Plain text trusts nobody.
     fn resolve_certificate(
         &self,
         environment: &Environment,
         is_https: bool,
-    ) -> Result<Option<(Named<String>, Vec<u8>)>, BuildError> {
-        if let Some(pem) = &self.certificate_pem {
-            let value = format!("[{} bytes]", pem.len());
-            return Ok(Some((Named { setting: "with_certificate_pem", value }, pem.clone())));
+    ) -> Result<Option<Certificate>, BuildError> {
+        if let Some(pem) = self.certificate_pem.clone() {
+            let shown = format!("[{} bytes]", pem.len());
+            return Ok(Some(Certificate { setting: "with_certificate_pem", shown, pem }));
         }
         if !is_https {
             unused::report_certificate(environment);
             return Ok(None);
         }
         let Some((setting, path)) = environment.decisive(&CERTIFICATE)? else { return Ok(None) };
-        let value = shown_path(&path);
+        let shown = shown_path(&path);
         match read_certificate(&path) {
-            Ok(pem) => Ok(Some((Named { setting, value }, pem))),
+            Ok(pem) => Ok(Some(Certificate { setting, shown, pem })),
             Err(error) => {
                 let problem = match is_pem(&path) {
                     true => "it is a certificate or a key itself".to_owned(),
                     false => error.to_string(),
                 };
                 let accepted = "accepted is the path of a readable PEM file, up to 1 MiB";
-                Err(BuildError::setting(setting, value, format!("{problem}; {accepted}")))
+                Err(BuildError::setting(setting, shown, format!("{problem}; {accepted}")))
             }
         }
     }
@@ -294,7 +302,7 @@ fn named(
     error: spanwise_transport::BuildError,
     protocol: &'static str,
     endpoint: Option<&'static str>,
-    certificate: Option<(Named<String>, Vec<u8>)>,
+    certificate: Option<Certificate>,
 ) -> BuildError {
     use spanwise_transport::BuildError as Error;
     let endpoint = endpoint.unwrap_or("with_endpoint");
@@ -303,17 +311,19 @@ fn named(
             protocol,
             Protocol::Grpc,
             "grpc",
-            "take http/protobuf (port 4318)",
+            "use http/protobuf (port 4318)",
         ),
         (Error::NoTls { endpoint: url, .. }, _) => {
-            BuildError::no_feature(endpoint, url, "tls", "an http:// endpoint")
+            BuildError::no_feature(endpoint, url, "tls", "use an http:// endpoint")
         }
         // The PEM reader's error quotes what it read, which may be a key.
-        (Error::Certificate { .. }, Some((Named { setting, value }, _))) => BuildError::setting(
-            setting,
-            value,
-            "no certificate can be read from it; accepted are certificates in PEM form",
-        ),
+        (Error::Certificate { .. }, Some(Certificate { setting, shown, .. })) => {
+            BuildError::setting(
+                setting,
+                shown,
+                "no certificate can be read from it; accepted are certificates in PEM form",
+            )
+        }
         (error, _) => error.into(),
     }
 }

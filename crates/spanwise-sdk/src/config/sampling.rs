@@ -33,7 +33,7 @@ impl Remote {
         let Self { setting, asked } = self;
         RemoteSampling::new(&asked, service_name, setting).map_err(|error| match error {
             BuildError::Transport(TransportError::NoTls { endpoint, .. }) => {
-                BuildError::no_feature(setting, endpoint, "tls", "an http:// endpoint")
+                BuildError::no_feature(setting, endpoint, "tls", "use an http:// endpoint")
             }
             error => error,
         })
