@@ -16,6 +16,7 @@ use spanwise_wire::write::{
 };
 use spanwise_wire::{SpanKind, SpanMeta, StatusCode};
 use spanwise_worker::{catch_panic, clock, fork};
+use std::fmt;
 use std::sync::LazyLock;
 
 /// What became of a pooled span.
@@ -31,7 +32,9 @@ pub enum Finished {
 }
 
 /// A pooled span that is no span yet. Nothing is recorded or counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+///
+/// `Debug` reads as `Display`, for a `main` that returns it.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FinishError {
     /// No trace id.
@@ -40,6 +43,12 @@ pub enum FinishError {
     /// No span id.
     #[error("span id is all zero; start the span with Tracer::start_pooled, or set one")]
     NoSpanId,
+}
+
+impl fmt::Debug for FinishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Tracer {

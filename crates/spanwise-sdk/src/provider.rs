@@ -105,8 +105,9 @@ impl Spanwise {
     ///
     /// Does nothing in a forked child and after a shutdown.
     pub fn set_sampler(&self, sampler: impl Into<Sampler>) {
-        if self.handle.core.makes_ids() {
-            self.handle.core.sampler.set(sampler);
+        let core = &self.handle.core;
+        if core.makes_ids() && !core.is_forked() {
+            core.sampler.set(sampler);
         }
     }
 

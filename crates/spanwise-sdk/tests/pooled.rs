@@ -177,6 +177,7 @@ fn limits_hold_and_what_is_no_span_is_refused() {
     assert_eq!(tracer.finish_pooled(&span), Err(FinishError::NoTraceId));
     span.trace_id = [1; 16];
     assert_eq!(tracer.finish_pooled(&span), Err(FinishError::NoSpanId));
+    assert!(format!("{:?}", FinishError::NoSpanId).starts_with("span id is all zero"));
     tracer.start_pooled(&mut span, "limited", SpanKind::Internal, None);
     for key in ["a", "b", "c"] {
         span.set_attribute(key, 1).add_event(key, 1, []);

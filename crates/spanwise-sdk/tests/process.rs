@@ -8,7 +8,7 @@
 mod support;
 
 use spanwise_receiver::Receiver;
-use spanwise_sdk::{DropReason, FlushError, SpanKind, Spanwise};
+use spanwise_sdk::{DropReason, Exporter, FlushError, SpanKind, Spanwise};
 use spanwise_testkit::allocator::heap;
 use spanwise_testkit::{ClosedPort, CountingAllocator};
 use std::collections::HashSet;
@@ -66,6 +66,7 @@ fn child() {
         "sigpipe" => sigpipe(&url),
         "full stderr" => full_stderr(&url),
         "forks" => forks(),
+        "fork without an exporter" => fork_without_an_exporter(),
         "fork of a provider" => fork_of_a_provider(&url),
         "dead providers" => dead_providers(&url),
         "last handle" => last_handle(),
@@ -224,6 +225,31 @@ fn forks() {
     seen.extend(ids(&before));
     assert_eq!(seen.len(), 500);
     settled(&before.shutdown(LONG).unwrap().ledger);
+}
+
+/// Nothing is exported, so there is no worker that a child would miss.
+#[test]
+fn children_of_a_provider_that_exports_nothing_make_ids_of_their_own() {
+    passed("fork without an exporter", &run("fork without an exporter", "", Stdio::piped()));
+}
+
+fn fork_without_an_exporter() {
+    let spanwise = builder().with_exporter(Exporter::None).build().unwrap();
+    let mut seen: HashSet<String> = ids(&spanwise).into_iter().collect();
+    for _ in 0..3 {
+        let said = in_child(|out| {
+            ids(&spanwise).iter().for_each(|id| out.write_all(id.as_bytes()).unwrap());
+            spanwise.shutdown(LONG).unwrap();
+        });
+        let lines: Vec<_> = String::from_utf8(said).unwrap().lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 100);
+        for line in lines {
+            assert!(seen.insert(line + "\n"), "two processes made one id");
+        }
+    }
+    seen.extend(ids(&spanwise));
+    assert_eq!(seen.len(), 500);
+    assert_eq!(spanwise.shutdown(LONG).unwrap().ledger.created, 0);
 }
 
 #[test]

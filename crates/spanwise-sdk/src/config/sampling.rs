@@ -74,13 +74,13 @@ fn other(sampler: bool) -> &'static str {
 }
 
 fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
-    let Some((_, name)) = environment.text(&[SAMPLER]) else {
+    let Some((_, given)) = environment.text(&[SAMPLER]) else {
         if environment.is_set(ARGUMENT) {
             environment.unused(ARGUMENT, "OTEL_TRACES_SAMPLER is not set");
         }
         return Ok(Default::default());
     };
-    let name = name.to_ascii_lowercase();
+    let name = given.to_ascii_lowercase();
     let takes_none = |name: &str| matches!(name, "always_on" | "always_off");
     if takes_none(name.strip_prefix("parentbased_").unwrap_or(&name))
         && environment.is_set(ARGUMENT)
@@ -99,7 +99,7 @@ fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
         // X-Ray's rules are for roots, and the name has no other form.
         "xray" => parent_based(remote(ARGUMENT, xray(environment))),
         _ => {
-            environment.ignore(SAMPLER, &shown(&name), ACCEPTED);
+            environment.ignore(SAMPLER, &shown(&given), ACCEPTED);
             Default::default()
         }
     })
