@@ -1,5 +1,6 @@
 //! What a handler is given and what it says.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 /// One export request that was read whole, inflated and found well framed.
-#[derive(Debug, Clone)]
+///
+/// `Debug` shows sizes and the names of headers, and neither the body nor a header's value.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Export {
     /// The bytes of the `ExportTraceServiceRequest`. Groups and spans are framed as they should
@@ -20,6 +23,36 @@ pub struct Export {
     /// The request's headers. They may hold credentials: never log them.
     pub headers: HeaderMap,
 }
+
+impl fmt::Debug for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Export")
+            .field("body_bytes", &self.body.len())
+            .field("spans", &self.spans)
+            .field("protocol", &self.protocol)
+            .field("headers", &Names(&self.headers))
+            .finish()
+    }
+}
+
+/// The names of headers, the first of them and their beginnings.
+struct Names<'a>(&'a HeaderMap);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.keys().take(MOST_NAMES).map(|name| {
+            let name = name.as_str();
+            name.get(..MOST_OF_A_NAME).unwrap_or(name)
+        });
+        let rest = self.0.keys_len().saturating_sub(MOST_NAMES);
+        let more = (rest > 0).then(|| format!("and {rest} more"));
+        f.debug_list().entries(shown).entries(more).finish()
+    }
+}
+
+const MOST_NAMES: usize = 32;
+/// The names of headers are ASCII.
+const MOST_OF_A_NAME: usize = 64;
 
 /// The protocols of one receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,10 +1,13 @@
 //! Why a receiver did not start.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
 /// Why [`Builder::start`](crate::Builder::start) failed. Nothing is left running.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` reads as `Display`: it is what `main` prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// A limit is out of its range.
@@ -31,4 +34,10 @@ pub enum StartError {
     /// The thread's runtime could not be set up.
     #[error("cannot start the receiver's runtime: {0}")]
     Runtime(#[source] io::Error),
+}
+
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

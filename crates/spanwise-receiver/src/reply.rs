@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING as CODINGS, ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
@@ -78,6 +78,10 @@ fn http(answer: Answer) -> Response<Reply> {
             };
             if response.status() == StatusCode::METHOD_NOT_ALLOWED {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            }
+            if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+                // RFC 9110, 15.5.16: what would have been taken.
+                response.headers_mut().insert(CODINGS, HeaderValue::from_static("gzip"));
             }
             if let Some(delay) = retry_after {
                 let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));

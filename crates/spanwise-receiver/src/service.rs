@@ -321,17 +321,27 @@ enum Encoding {
 }
 
 impl Encoding {
+    /// RFC 9110, 8.4: a list in any number of lines, in any case, whose empty members (5.6.1) and
+    /// `identity` say nothing; `x-gzip` is `gzip` (8.4.1.3).
+    ///
+    /// More than one coding is none of ours: nobody has a reason to send one, and each would have to
+    /// be held to the limits.
     fn of(headers: &HeaderMap, name: &str) -> Self {
-        let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Self::Identity,
-            (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"gzip") => Self::Gzip,
-            (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"identity") => {
-                Self::Identity
+        let mut found = Self::Identity;
+        let lines = headers.get_all(name).iter();
+        for coding in lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')) {
+            let coding = coding.trim_ascii();
+            if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
+                continue;
             }
-            // Stacked encodings are nothing a client of ours has a reason for.
-            _ => Self::Unknown,
+            let is_gzip =
+                coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip");
+            if !is_gzip || found != Self::Identity {
+                return Self::Unknown;
+            }
+            found = Self::Gzip;
         }
+        found
     }
 }
 

@@ -43,6 +43,8 @@ async fn the_flag_says_whether_a_message_is_compressed() {
     let plain = framed(0, &bytes);
     let table = [
         (&packed, Some("gzip"), "0"),
+        (&packed, Some("GZIP"), "0"),
+        (&plain, Some(""), "0"),
         (&plain, Some("gzip"), "0"),
         (&plain, Some("identity"), "0"),
         (&plain, Some("zstd"), "0"),
@@ -59,7 +61,7 @@ async fn the_flag_says_whether_a_message_is_compressed() {
         assert_eq!(answer.grpc("grpc-status"), Some(status), "{encoding:?}");
         assert_eq!(answer.headers["grpc-accept-encoding"], "gzip,identity");
     }
-    assert_eq!(collected.bodies(), [&bytes[..]; 4]);
+    assert_eq!(collected.bodies(), [&bytes[..]; 6]);
 }
 
 #[tokio::test]

@@ -225,3 +225,41 @@ fn a_drop_does_not_wait_and_nothing_is_taken_after_it() {
     assert_eq!(taken.load(SeqCst), 1);
     _ = address;
 }
+
+#[test]
+fn an_export_shows_neither_its_body_nor_the_values_of_headers() {
+    let shown = Arc::<Mutex<String>>::default();
+    let keep = shown.clone();
+    let handler = move |export| {
+        *keep.lock().unwrap() = format!("{export:?} {export:#?}");
+        Answer::Accept
+    };
+    let receiver = Receiver::builder().with_handler(handler).start().unwrap();
+    let body = request(2, "hunter2-span").1;
+    let many = (0..40).fold(String::new(), |many, n| many + &format!("x-{n}: hunter2-{n}\r\n"));
+    let headers =
+        format!("authorization: Bearer hunter2\r\n{many}content-length: {}\r\n", body.len());
+    let answer = exchange(
+        &receiver,
+        &[head(&format!("connection: close\r\n{headers}\r\n")).as_bytes(), &body].concat(),
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let shown = shown.lock().unwrap();
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for part in [&format!("body_bytes: {}", body.len()), "spans: 2", "authorization", " more"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+/// What `main` prints of an error is its `Debug`.
+#[test]
+fn errors_read_the_same_either_way() {
+    let taken = Receiver::builder().start().unwrap();
+    let bind = Receiver::builder().with_address(taken.address()).start().unwrap_err();
+    let limit = Limits::default().connections(0);
+    let limit = Receiver::builder().with_limits(limit).start().unwrap_err();
+    for (error, said) in [(bind, "cannot listen on 127.0.0.1:"), (limit, "the limit connections")] {
+        assert_eq!(format!("{error:?}"), error.to_string());
+        assert!(error.to_string().starts_with(said), "{error}");
+    }
+}

@@ -75,6 +75,44 @@ async fn gzip_is_inflated_on_both_versions() {
     assert_eq!(receiver.stats().bytes, 2 * bytes.len() as u64);
 }
 
+/// RFC 9110, 8.4 and 5.6.1: codings are a list in any number of lines, case-insensitive (8.4.1), whose
+/// empty members say nothing; 8.4.1.3: `x-gzip` is `gzip`; 12.5.3: `identity` is no coding;
+/// 15.5.16: 415 says what would have been taken.
+#[tokio::test]
+async fn content_codings_are_read_as_the_list_they_are() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let (_, bytes) = request(3, "again and again");
+    let packed = gzip(&bytes);
+    let plain =
+        [&[""][..], &[","], &["identity"], &["Identity"], &["identity, identity"], &["", ""]];
+    let gzipped = [
+        &["gzip"][..],
+        &["x-gzip"],
+        &["X-GZIP"],
+        &["GZip"],
+        &["identity, gzip"],
+        &[",gzip,,"],
+        &["\tgzip "],
+        &["identity", "gzip"],
+    ];
+    let refused = [&["gzip, gzip"][..], &["gzip", "gzip"], &["br"], &["gzip, br"], &["gzip;q=1"]];
+    let cases = plain.iter().map(|lines| (lines, &bytes[..], 200));
+    let cases = cases.chain(gzipped.iter().map(|lines| (lines, &packed[..], 200)));
+    let cases = cases.chain(refused.iter().map(|lines| (lines, &packed[..], 415)));
+    let mut client = Http1::connect(&receiver).await;
+    for (lines, body, status) in cases {
+        let mut request = post(body.to_vec());
+        for line in *lines {
+            request = request.header("content-encoding", line);
+        }
+        let answer = client.send(request.body_of()).await;
+        assert_eq!(answer.status, status, "{lines:?}");
+        let codings = answer.headers.get("accept-encoding").map(|codings| codings.as_bytes());
+        assert_eq!(codings, (status == 415).then_some(&b"gzip"[..]));
+    }
+    assert_eq!(collected.bodies(), vec![&bytes[..]; plain.len() + gzipped.len()]);
+}
+
 #[tokio::test]
 async fn requests_that_are_not_exports() {
     let receiver = Receiver::builder().start().unwrap();

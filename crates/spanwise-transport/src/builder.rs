@@ -307,6 +307,16 @@ pub enum BuildError {
 debug_as_display!(BuildError);
 
 impl BuildError {
+    /// The same, with `name` as the crate whose feature is missing: for a crate that passes its
+    /// features on, where no builder was asked (a [`Fetcher`](crate::Fetcher)).
+    #[must_use]
+    pub fn with_crate_name(mut self, name: &'static str) -> Self {
+        if let Self::NoTls { crate_name, .. } | Self::NoGrpc { crate_name } = &mut self {
+            *crate_name = name;
+        }
+        self
+    }
+
     #[cfg(feature = "tls")]
     pub(crate) fn tls(error: &dyn std::error::Error) -> Self {
         let problem = match error.source() {

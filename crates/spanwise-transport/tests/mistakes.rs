@@ -224,3 +224,74 @@ async fn an_observer_that_panics_harms_nobody() {
     let delivery = send(&transport).await;
     assert!(delivery.is_accepted() && delivery.cause.is_empty(), "{delivery:?}");
 }
+
+/// The same with hyper's server of HTTP/2 and rustls' of TLS, as others have them.
+#[tokio::test]
+async fn servers_of_others_are_known_by_what_they_say() {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1/traces", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = hyper::service::service_fn(|_| async {
+                Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+            });
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    let advice = ["OTLP/gRPC port"];
+    check(to(&url), "no HTTP/1.1 answer: the port speaks HTTP/2", &advice).await;
+    #[cfg(feature = "tls")]
+    {
+        let https = url.replace("http://", "https://");
+        let cause = "the TLS handshake failed: the port speaks HTTP/2 without TLS";
+        check(to(&https), cause, &["use http://"]).await;
+    }
+    let secure = secure_peer().await;
+    let cause = "no HTTP/1.1 answer: the port speaks TLS";
+    check(to(&secure.url()), cause, &["use https://"]).await;
+    #[cfg(feature = "grpc")]
+    {
+        let cause = "no HTTP/2 answer: the port speaks TLS";
+        let builder = to(&secure.url()).with_protocol(Protocol::Grpc);
+        check(builder, cause, &["use https://"]).await;
+    }
+    #[cfg(feature = "tls")]
+    {
+        let https = secure.url().replace("http://", "https://");
+        let cause = "the TLS handshake failed: the certificate's issuer is not trusted";
+        check(to(&https), cause, &["with_certificate_pem"]).await;
+        let ca = include_bytes!("data/ca.pem");
+        let cause = "the TLS handshake failed: the certificate is for another host name";
+        check(to(&https).with_certificate_pem(*ca), cause, &["instead of 127.0.0.1:"]).await;
+        #[cfg(feature = "grpc")]
+        {
+            // This server has HTTP/1.1 alone.
+            let local = https.replace("127.0.0.1", "localhost");
+            let cause = "the TLS handshake failed: the peer does not speak HTTP/2 over TLS";
+            let builder = to(&local).with_certificate_pem(*ca).with_protocol(Protocol::Grpc);
+            check(builder, cause, &["OTLP/HTTP port"]).await;
+        }
+    }
+}
+
+async fn secure_peer() -> Peer {
+    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio_rustls::rustls::{ServerConfig, crypto};
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("data/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("data/server.key.pem")).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    Peer::with([ok()], move |stream: tokio::net::TcpStream| {
+        let accepting = acceptor.accept(stream);
+        async move { accepting.await.ok() }
+    })
+    .await
+}

@@ -236,6 +236,67 @@ fn errors_read_the_same_either_way_and_name_the_method() {
     }
 }
 
+/// No secret in any text: not the query of a URL, not user info, not a header's value, not a
+/// request; also not where a server echoes them.
+#[tokio::test]
+async fn a_canary_is_nowhere() {
+    let canary = "hunter2-canary";
+    let url_of = |address: &str| format!("http://{address}/p?key={canary}");
+    let mut shown = Vec::new();
+    for url in
+        [format!("http://u:{canary}@h/"), format!("u:{canary}@h"), format!("//{canary}@h?{canary}")]
+    {
+        let error = Endpoint::parse("S", &url).unwrap_err();
+        shown.push(format!("{error} {error:?}"));
+        let error = Endpoint::parse_grpc("S", &url, true).unwrap_err();
+        shown.push(format!("{error} {error:?}"));
+    }
+    for list in [format!("a\0={canary}"), canary.to_owned(), format!("a={canary}%0a")] {
+        let error = Headers::parse(&list).unwrap_err();
+        shown.push(format!("{error} {error:?}"));
+    }
+    let page = format!("{canary} and {canary}");
+    let failing =
+        [401, 404, 413, 503].map(|status| Act::Answer(answer(status, "", page.as_bytes())));
+    let warned = peer::partial_success(0, &page);
+    let type_of = format!("content-type: text/{canary}\r\n");
+    let odd = [Act::Answer(answer(200, "", &warned)), Act::Answer(answer(200, &type_of, b""))];
+    let gone = [Act::Close(1)];
+    for act in failing.into_iter().chain(odd).chain(gone) {
+        let peer = Peer::new([act]).await;
+        let told = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let keep = told.clone();
+        let builder = Transport::builder()
+            .with_endpoint(Endpoint::parse("S", &url_of(&peer.address.to_string())).unwrap())
+            .with_headers(Headers::parse(&format!("authorization=Bearer%20{canary}")).unwrap())
+            .with_certificate_pem(canary)
+            .with_deadline(Duration::from_millis(100))
+            .with_attempt_observer(move |failed| {
+                keep.lock().unwrap().push(format!("{failed} {failed:?} {}", failed.endpoint));
+            });
+        shown.push(format!("{builder:?}"));
+        let transport = builder.build().unwrap();
+        shown.push(format!("{transport:?} {:?} {}", transport.endpoint(), transport.endpoint()));
+        let request = spanwise_transport::FramedRequest::from_message(
+            &[b"\n\x0e".as_slice(), canary.as_bytes()].concat(),
+        );
+        shown.push(format!("{request:?}"));
+        let delivery = transport.send(request, Instant::now() + Duration::from_secs(30)).await;
+        shown.push(format!("{delivery} {delivery:?} {:?} {}", delivery.outcome, delivery.cause));
+        shown.append(&mut told.lock().unwrap());
+        let endpoint = transport.endpoint().clone();
+        let fetcher = Fetcher::new(endpoint, Duration::from_millis(100), 1).unwrap();
+        shown.push(format!("{fetcher:?}"));
+        if let Err(error) = fetcher.get().await {
+            shown.push(format!("{error} {error:?}"));
+        }
+    }
+    for text in shown {
+        assert!(!text.contains("hunter2"), "{text}");
+        assert_tame(&text);
+    }
+}
+
 /// RFC 9110, 5.5: a field value is visible ASCII, spaces, tabs and bytes above 127.
 #[tokio::test]
 async fn what_http_cannot_carry_is_named_without_its_value() {
