@@ -44,10 +44,11 @@ impl FromStr for Compression {
     type Err = UnknownCompression;
 
     fn from_str(name: &str) -> Result<Self, UnknownCompression> {
-        match name.trim() {
+        // "Environment Variable Specification", Enum: in any case.
+        match &*name.trim().to_ascii_lowercase() {
             "none" => Ok(Self::None),
             "gzip" => Ok(Self::Gzip),
-            other => Err(UnknownCompression { name: text::tidy(other) }),
+            _ => Err(UnknownCompression { name: text::tidy(name.trim()) }),
         }
     }
 }
@@ -139,6 +140,7 @@ mod tests {
     fn names_come_back() {
         for compression in [Compression::None, Compression::Gzip] {
             assert_eq!(compression.name().parse(), Ok(compression));
+            assert_eq!(compression.name().to_ascii_uppercase().parse(), Ok(compression));
         }
         assert!("zstd".parse::<Compression>().is_err());
     }

@@ -96,9 +96,9 @@ impl Way {
         // No connection: what earlier ones said is of no interest.
         if let Some(problem) = chain().find_map(|error| error.downcast_ref::<ConnectProblem>()) {
             let advice = match problem {
-                ConnectProblem::Refused => Some(Advice::NotListening),
+                ConnectProblem::Refused | ConnectProblem::TimedOut => Some(Advice::NotListening),
                 ConnectProblem::Name(_) => Some(Advice::Name),
-                ConnectProblem::TimedOut | ConnectProblem::Other(_) => None,
+                ConnectProblem::Other(_) => None,
             };
             return Words::new(problem.to_string(), advice);
         }

@@ -36,11 +36,12 @@ impl FromStr for Protocol {
     type Err = UnknownProtocol;
 
     fn from_str(name: &str) -> Result<Self, UnknownProtocol> {
-        match name.trim() {
+        // "Environment Variable Specification", Enum: in any case.
+        match &*name.trim().to_ascii_lowercase() {
             "http/protobuf" => Ok(Self::HttpProtobuf),
             "grpc" => Ok(Self::Grpc),
             "http/json" => Err(UnknownProtocol::Json),
-            other => Err(UnknownProtocol::Name(text::tidy(other))),
+            _ => Err(UnknownProtocol::Name(text::tidy(name.trim()))),
         }
     }
 }
@@ -67,6 +68,7 @@ mod tests {
     fn names_come_back() {
         for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
             assert_eq!(protocol.name().parse(), Ok(protocol));
+            assert_eq!(protocol.name().to_ascii_uppercase().parse(), Ok(protocol));
         }
         assert_eq!("http/json".parse::<Protocol>(), Err(UnknownProtocol::Json));
         let error = "HTTP\n".parse::<Protocol>().unwrap_err();
