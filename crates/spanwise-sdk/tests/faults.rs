@@ -36,7 +36,7 @@ fn nobody_listens() {
     assert_eq!(ledger.dropped(DropReason::RetryDeadline), 100);
     assert!(ledger.note(Note::Retries) > 0);
     let lines = said.lines();
-    assert!(lines.iter().any(|line| line.contains("given up")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("cannot export")), "{lines:?}");
     assert!(lines.iter().any(|line| line.contains("retry_deadline 100")), "{lines:?}");
 }
 

@@ -86,7 +86,7 @@ impl Advice {
                 text::tidy(endpoint.path()),
             ),
             Self::Credentials => String::from(
-                "check the credentials, which go into headers: with_headers or \
+                "check the credentials, which go into headers, in code or by \
                  OTEL_EXPORTER_OTLP_HEADERS",
             ),
             Self::Certificate => String::from(

@@ -178,12 +178,8 @@ async fn answers_that_say_no() {
     let cases = [
         (404, "HTTP 404 Not Found: no such page", &["/wrong", "/v1/traces"][..]),
         (405, "HTTP 405 Method Not Allowed: no such page", &["/v1/traces"]),
-        (
-            401,
-            "HTTP 401 Unauthorized: no such page",
-            &["with_headers", "OTEL_EXPORTER_OTLP_HEADERS"],
-        ),
-        (403, "HTTP 403 Forbidden: no such page", &["with_headers"]),
+        (401, "HTTP 401 Unauthorized: no such page", &["OTEL_EXPORTER_OTLP_HEADERS"]),
+        (403, "HTTP 403 Forbidden: no such page", &["OTEL_EXPORTER_OTLP_HEADERS"]),
         (301, "HTTP 301 Moved Permanently", &["redirects to"]),
         (503, "HTTP 503 Service Unavailable: no such page", &[]),
     ];

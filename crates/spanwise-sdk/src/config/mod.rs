@@ -12,6 +12,7 @@ mod unused;
 
 pub use error::BuildError;
 pub use exporter::Exporter;
+pub(crate) use shown::shown;
 
 use crate::core::{Core, OnFull, Phase};
 use crate::diagnostics::{Diagnostic, Diagnostics, EndpointHealth, Handler, Reporter, to_stderr};

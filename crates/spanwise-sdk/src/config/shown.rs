@@ -98,7 +98,7 @@ mod tests {
             ("http://h/?key=a@b", "[redacted]"),
             ("u:p@h:4317", "[redacted]@h:4317"),
             ("h/x?key=secret", "h/x?[redacted]"),
-            ("a\nb", "a\u{fffd}b"),
+            ("a\nb", "a b"),
         ] {
             assert_eq!(shown(value), expected);
         }

@@ -75,6 +75,12 @@ impl EndpointHealth {
         }
     }
 
+    /// Whether `cause` is what the endpoint was reported to fail for last, in this half minute.
+    pub(crate) fn has_reported(&self, cause: &str) -> bool {
+        let state = self.lock();
+        state.reported.as_ref().is_some_and(|(at, last)| last == cause && at.elapsed() < EVERY)
+    }
+
     /// Endpoint and cause of the last attempt that failed, if one did since `since` (since the start
     /// for `None`), or if nothing was accepted after it.
     pub(crate) fn last_failure(&self, since: Option<Instant>) -> Option<String> {

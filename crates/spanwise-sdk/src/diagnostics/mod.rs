@@ -6,8 +6,9 @@ mod reporter;
 pub(crate) use endpoint_health::EndpointHealth;
 pub(crate) use reporter::Reporter;
 
+use crate::config::shown;
 use spanwise_ledger::{Ledger, Snapshot};
-use spanwise_transport::Failure;
+use spanwise_transport::{Delivery, Failure};
 use spanwise_worker::CaughtPanic;
 use std::collections::HashMap;
 use std::fmt;
@@ -61,7 +62,7 @@ pub enum Diagnostic {
         /// Attempts that failed in that time.
         attempts: u64,
     },
-    /// A request was given up.
+    /// A request was given up, for another cause than [`EndpointFailing`](Self::EndpointFailing) gave.
     RequestFailed {
         /// Spans in it.
         spans: u64,
@@ -268,10 +269,13 @@ impl Diagnostics {
         self.health.accepted();
     }
 
-    pub(crate) fn request_failed(&mut self, spans: u64, failure: &Failure, detail: &str) {
+    pub(crate) fn request_failed(&mut self, spans: u64, failure: &Failure, delivery: &Delivery) {
+        let Delivery { detail, cause, .. } = delivery;
         // A shutdown's own report has the number and the last failure.
-        if *failure != Failure::Shutdown && self.due(Kind::Failed(failure.name())) {
-            let (failure, detail) = (*failure, detail.to_owned());
+        let is_known = *failure == Failure::Shutdown || self.health.has_reported(cause);
+        if !is_known && self.due(Kind::Failed(failure.name())) {
+            let said = if detail.is_empty() { cause } else { detail };
+            let (failure, detail) = (*failure, said.clone());
             self.report(Diagnostic::RequestFailed { spans, failure, detail });
         }
     }
@@ -297,14 +301,14 @@ impl Diagnostics {
     pub(crate) fn no_strategy(&mut self, url: &str, problem: &str) {
         if self.due(Kind::NoStrategy) {
             self.unadvised = true;
-            let url = without_credentials(url);
+            let url = shown(url);
             self.report(Diagnostic::NoSamplingStrategy { url, problem: sanitize(problem) });
         }
     }
 
     pub(crate) fn strategy(&mut self, url: &str) {
         if std::mem::take(&mut self.unadvised) {
-            self.report(Diagnostic::SamplingStrategyRecovered { url: without_credentials(url) });
+            self.report(Diagnostic::SamplingStrategyRecovered { url: shown(url) });
         }
     }
 
@@ -375,17 +379,6 @@ impl Diagnostics {
 /// Text of others as it can stand in a line, at most 256 bytes of it.
 pub(crate) fn sanitize(text: &str) -> String {
     spanwise_worker::sanitize(text, MAX_SHOWN)
-}
-
-/// `url` without what may be a secret: credentials stand before the host, and keys in the query.
-fn without_credentials(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or_default();
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default())
-        }
-        None => url.rsplit('@').next().unwrap_or_default().to_owned(),
-    }
 }
 
 /// The default: a line on standard error, and no complaint when there is none.

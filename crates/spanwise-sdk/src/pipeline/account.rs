@@ -33,15 +33,15 @@ impl Account {
         }
         if delivery.response_undecodable {
             self.ledger.note(Note::ResponseUndecodable, 1);
-            self.diagnostics.answer_not_otlp(&delivery.detail);
+            self.diagnostics.answer_not_otlp(&delivery.cause);
         }
         let accepted = delivery.is_accepted();
         if accepted {
             self.diagnostics.accepted();
         }
-        match delivery.outcome {
+        match &delivery.outcome {
             Outcome::Accepted { rejected, message } => {
-                let rejected = rejected.min(tickets.len());
+                let rejected = (*rejected).min(tickets.len());
                 if rejected > 0 {
                     // An earlier attempt without an answer may have stored these spans.
                     let reason = match ambiguous {
@@ -50,15 +50,16 @@ impl Account {
                     };
                     tickets.split(rejected).dropped(reason);
                     self.diagnostics.rejected(rejected, message.as_deref().unwrap_or_default());
-                } else if let Some(message) = message.filter(|message| !message.is_empty()) {
-                    self.diagnostics.receiver_warned(&message);
+                } else if let Some(message) = message.as_ref().filter(|message| !message.is_empty())
+                {
+                    self.diagnostics.receiver_warned(message);
                 }
                 tickets.exported();
             }
             Outcome::Failed(failure) => {
                 self.ledger.note(Note::RequestsFailed, 1);
-                self.diagnostics.request_failed(tickets.len(), &failure, &delivery.detail);
-                tickets.dropped(reason(&failure, ambiguous));
+                self.diagnostics.request_failed(tickets.len(), failure, &delivery);
+                tickets.dropped(reason(failure, ambiguous));
             }
         }
         accepted
