@@ -14,7 +14,7 @@ macro_rules! limits {
         /// ```
         /// use spanwise_receiver::Limits;
         ///
-        /// let limits = Limits::default().body_bytes(1 << 20).connections(8);
+        /// let _limits = Limits::default().body_bytes(1 << 20).connections(8);
         /// ```
         ///
         /// [`Builder::start`](crate::Builder::start) checks that each is in its range, and says

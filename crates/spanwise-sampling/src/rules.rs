@@ -11,14 +11,17 @@ use spanwise_wire::write::Value;
 /// (specification, *ComposableRuleBased*). End with a rule for [`Condition::any`] to keep more.
 ///
 /// ```
-/// use spanwise_sampling::{Condition, RuleBased, Sampler};
+/// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
+/// use spanwise::sampling::{Condition, RuleBased, Sampler};
 ///
-/// let sampler = RuleBased::new()
-///     .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
-///     .with_rule(Condition::any().attribute("tenant", "gold"), Sampler::always_on())
-///     .with_rule(Condition::any(), Sampler::probability(0.05)?);
-/// let sampler = Sampler::from(sampler).parent_based();
-/// # Ok::<(), spanwise_sampling::ProbabilityError>(())
+/// fn main() -> Result<(), spanwise::sampling::ProbabilityError> {
+///     let sampler = RuleBased::new()
+///         .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
+///         .with_rule(Condition::any().attribute("tenant", "gold"), Sampler::always_on())
+///         .with_rule(Condition::any(), Sampler::probability(0.05)?);
+///     println!("{}", Sampler::from(sampler).parent_based());
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct RuleBased {

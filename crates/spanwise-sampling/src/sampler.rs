@@ -30,11 +30,14 @@ pub trait Sample: fmt::Debug + Send + Sync {
 /// A sampler of any kind. Cheap to clone; clones share what they have learnt.
 ///
 /// ```
-/// use spanwise_sampling::{ParentBased, Sampler};
+/// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
+/// use spanwise::sampling::Sampler;
 ///
-/// let sampler = Sampler::probability(0.1)?.parent_based();
-/// assert_eq!(sampler.to_string(), "ParentBased{root=ProbabilitySampler{0.100006}}");
-/// # Ok::<(), spanwise_sampling::ProbabilityError>(())
+/// fn main() -> Result<(), spanwise::sampling::ProbabilityError> {
+///     let sampler = Sampler::probability(0.1)?.parent_based();
+///     assert_eq!(sampler.to_string(), "ParentBased{root=ProbabilitySampler{0.100006}}");
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug, Clone)]
 pub struct Sampler {

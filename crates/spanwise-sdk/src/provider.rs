@@ -25,14 +25,17 @@ use std::time::{Duration, Instant};
 /// [`shutdown`](Self::shutdown) or keep a [`Guard`].
 ///
 /// ```no_run
-/// use spanwise_sdk::Spanwise;
+/// # use spanwise_sdk as spanwise;
+/// use spanwise::Spanwise;
 ///
-/// let spanwise = Spanwise::builder().with_service_name("shop").build()?;
-/// opentelemetry::global::set_tracer_provider(spanwise.clone());
-/// // … the application runs …
-/// let report = spanwise.shutdown(std::time::Duration::from_secs(5))?;
-/// println!("{report}");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let spanwise = Spanwise::builder().with_service_name("shop").build()?;
+///     opentelemetry::global::set_tracer_provider(spanwise.clone());
+///     // … the application runs …
+///     let report = spanwise.shutdown(std::time::Duration::from_secs(5))?;
+///     println!("{report}");
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone)]
 pub struct Spanwise {
@@ -97,10 +100,14 @@ impl Spanwise {
     /// Puts `sampler` in force for all spans that start from now on, of all tracers.
     ///
     /// ```
-    /// # use spanwise_sdk::{Spanwise, sampling::Sampler};
-    /// # let spanwise = Spanwise::builder().with_environment(|_| None).build()?;
-    /// spanwise.set_sampler(Sampler::probability(0.01)?.parent_based());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{Spanwise, sampling::Sampler};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let spanwise = Spanwise::builder().build()?;
+    ///     spanwise.set_sampler(Sampler::probability(0.01)?.parent_based());
+    ///     Ok(())
+    /// }
     /// ```
     ///
     /// Does nothing in a forked child and after a shutdown.

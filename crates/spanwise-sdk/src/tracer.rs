@@ -29,21 +29,23 @@ use std::time::SystemTime;
 /// methods here take a borrowed name and an explicit parent, and allocate nothing.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use opentelemetry::trace::TracerProvider as _;
-/// use spanwise_sdk::{SpanKind, Spanwise};
+/// # use spanwise_sdk as spanwise;
+/// use spanwise::{SpanKind, Spanwise};
 ///
-/// let spanwise = Spanwise::builder().with_service_name("shop").build()?;
-/// let tracer = spanwise.tracer("shop::orders");
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let spanwise = Spanwise::builder().with_service_name("shop").build()?;
+///     let tracer = spanwise.tracer("shop::orders");
+///     let rows = vec!["book", "pen"];
 ///
-/// let mut request = tracer.root("GET /orders", SpanKind::Server);
-/// request.attribute("http.request.method", "GET").attribute("http.response.status_code", 200);
-/// let mut query = tracer.child("SELECT", SpanKind::Client, request.context());
-/// query.attribute("db.system.name", "postgresql");
-/// query.finish();
-/// request.finish();
-/// # Ok(())
-/// # }
+///     let mut request = tracer.root("GET /orders", SpanKind::Server);
+///     request.attribute("http.request.method", "GET").attribute("http.response.status_code", 200);
+///     let mut query = tracer.child("SELECT", SpanKind::Client, request.context());
+///     query.attribute("db.system.name", "postgresql");
+///     query.attribute("db.response.returned_rows", rows.len());
+///     query.finish();
+///     request.finish();
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone)]
 pub struct Tracer {

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![doc(test(attr(deny(warnings))))]
 
 pub mod allocator;
 mod closed_port;

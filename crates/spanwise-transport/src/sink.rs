@@ -20,15 +20,16 @@ use crate::{Failure, Outcome};
 /// Any function from [`Bytes`] to a future of an [`Outcome`] is one.
 ///
 /// ```
-/// use bytes::Bytes;
-/// use spanwise_transport::{Outcome, Transport};
+/// # mod spanwise { pub use bytes::Bytes; pub mod transport { pub use spanwise_transport::*; } }
+/// use spanwise::Bytes;
+/// use spanwise::transport::{Outcome, Transport};
 ///
 /// let stdout = |request: Bytes| async move {
 ///     println!("{} bytes of OTLP", request.len());
 ///     Outcome::Accepted { rejected: 0, message: None }
 /// };
 /// let transport = Transport::builder().with_sink(stdout).build();
-/// # assert!(transport.is_ok());
+/// assert!(transport.is_ok());
 /// ```
 pub trait Sink: Send + Sync + 'static {
     /// Takes one encoded `ExportTraceServiceRequest`, as an OTLP/HTTP body has it.

@@ -1,6 +1,7 @@
 // Its example starts a `Worker`.
 #![cfg_attr(feature = "runtime", doc = include_str!("../README.md"))]
 #![cfg_attr(not(feature = "runtime"), doc = "Worker pools and the clock spans are timed by.")]
+#![doc(test(attr(deny(warnings))))]
 #![deny(unsafe_code)]
 
 pub mod clock;

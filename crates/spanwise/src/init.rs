@@ -5,8 +5,11 @@ use crate::{BuildError, Guard, Spanwise};
 /// Starts tracing as the environment says and makes it global, until the guard is dropped.
 ///
 /// ```no_run
-/// let _tracing = spanwise::init()?;
-/// # Ok::<(), spanwise::BuildError>(())
+/// fn main() -> Result<(), spanwise::BuildError> {
+///     let _tracing = spanwise::init()?;
+///     // … the application runs …
+///     Ok(())
+/// }
 /// ```
 ///
 /// Reads the `OTEL_*` variables named at the methods of [`Builder`](crate::Builder), which says how

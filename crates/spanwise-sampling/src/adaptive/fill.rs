@@ -6,7 +6,8 @@
 /// Also how to share a target between processes, by the rates they offer.
 ///
 /// ```
-/// use spanwise_sampling::shares;
+/// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
+/// use spanwise::sampling::shares;
 ///
 /// assert_eq!(shares(&[5.0, 10.0, 100.0], 30.0), [5.0, 10.0, 15.0]);
 /// ```

@@ -44,12 +44,16 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 /// Clones share everything.
 ///
 /// ```
-/// use spanwise_sampling::{Adaptive, Sampler};
+/// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
+/// use spanwise::sampling::{Adaptive, Sampler};
 ///
-/// let adaptive = Adaptive::builder().with_traces_per_second(100.0).build()?;
-/// let sampler = Sampler::from(adaptive.clone());
-/// adaptive.set_target(50.0)?; // at any time
-/// # Ok::<(), spanwise_sampling::SettingError>(())
+/// fn main() -> Result<(), spanwise::sampling::SettingError> {
+///     let adaptive = Adaptive::builder().with_traces_per_second(100.0).build()?;
+///     let sampler = Sampler::from(adaptive.clone());
+///     adaptive.set_target(50.0)?; // at any time
+///     println!("{sampler}");
+///     Ok(())
+/// }
 /// ```
 ///
 /// # Cost

@@ -14,15 +14,18 @@ use std::fmt::Write as _;
 /// step. After a failure sooner, in growing steps up to the interval.
 ///
 /// ```
-/// use spanwise_sampling::{JaegerRemote, JaegerSettings, Poll, Sampler};
+/// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
+/// use spanwise::sampling::{JaegerRemote, JaegerSettings, Poll, Sampler};
 ///
-/// let sampler = JaegerRemote::new(Sampler::always_off());
-/// let mut poll = Poll::new(&JaegerSettings::default(), "shop", sampler, 7);
-/// assert_eq!(poll.url(), "http://localhost:5778/sampling?service=shop");
-/// assert_eq!(poll.due(), 0); // at once; fetch it, then:
-/// let changed = poll.answered(1_000, br#"{"probabilisticSampling":{"samplingRate":0.5}}"#)?;
-/// assert!(changed && poll.due() > 50_000_000_000);
-/// # Ok::<(), spanwise_sampling::StrategyError>(())
+/// fn main() -> Result<(), spanwise::sampling::StrategyError> {
+///     let sampler = JaegerRemote::new(Sampler::always_off());
+///     let mut poll = Poll::new(&JaegerSettings::default(), "shop", sampler, 7);
+///     assert_eq!(poll.url(), "http://localhost:5778/sampling?service=shop");
+///     assert_eq!(poll.due(), 0); // at once; fetch it, then:
+///     let changed = poll.answered(1_000, br#"{"probabilisticSampling":{"samplingRate":0.5}}"#)?;
+///     assert!(changed && poll.due() > 50_000_000_000);
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Poll {

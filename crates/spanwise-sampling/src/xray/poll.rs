@@ -21,14 +21,17 @@ use std::time::Duration;
 /// Rules are let go when none came for an hour, quotas when their time is over.
 ///
 /// ```
-/// use spanwise_sampling::{XrayPoll, XrayRemote, XraySettings};
+/// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
+/// use spanwise::sampling::{XrayPoll, XrayRemote, XraySettings};
 ///
-/// let mut poll = XrayPoll::new(&XraySettings::default(), "shop", XrayRemote::new(), 7);
-/// let asked = poll.request(0, 1_700_000_000).unwrap(); // POST it below `poll.endpoint()`, then:
-/// assert_eq!((asked.path, &*asked.body), ("/GetSamplingRules", "{}"));
-/// poll.answered(1_000, 1_700_000_000, br#"{"SamplingRuleRecords": []}"#)?;
-/// assert!(poll.due() > 250_000_000_000);
-/// # Ok::<(), spanwise_sampling::XrayError>(())
+/// fn main() -> Result<(), spanwise::sampling::XrayError> {
+///     let mut poll = XrayPoll::new(&XraySettings::default(), "shop", XrayRemote::new(), 7);
+///     let asked = poll.request(0, 1_700_000_000).unwrap(); // POST it below `poll.endpoint()`, then:
+///     assert_eq!((asked.path, &*asked.body), ("/GetSamplingRules", "{}"));
+///     poll.answered(1_000, 1_700_000_000, br#"{"SamplingRuleRecords": []}"#)?;
+///     assert!(poll.due() > 250_000_000_000);
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug)]
 pub struct XrayPoll {

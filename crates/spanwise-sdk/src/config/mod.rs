@@ -191,7 +191,7 @@ impl Builder {
 
     /// Hands each request, an encoded `ExportTraceServiceRequest`, to `sink` instead of sending it
     /// over the network: to a file, a queue, a test. Any function from `Bytes` to a future of an
-    /// [`Outcome`](spanwise_transport::Outcome) will do; it runs on the worker thread and must not
+    /// [`Outcome`](crate::Outcome) will do; it runs on the worker thread and must not
     /// block it. Copy what is to be kept: the bytes are charged to the budget until they are
     /// dropped. What is set of protocol, endpoint, headers, certificate and compression is not
     /// looked at then. `OTEL_TRACES_EXPORTER=none` switches a sink off as well, but for
