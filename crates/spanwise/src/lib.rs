@@ -4,7 +4,17 @@
 mod init;
 
 pub use init::init;
-pub use spanwise_sdk::*;
+/// What a [`Sink`] is given.
+#[doc(no_inline)]
+pub use spanwise_sdk::Bytes;
+// By name: with `*` the documentation of `Bytes`, whose examples are for its own crate, would be shown
+// as ours.
+#[doc(inline)]
+pub use spanwise_sdk::{
+    BuildError, Builder, Compression, Diagnostic, DropReason, EncodeValue, Failure, FinishError,
+    Finished, FlushError, Guard, Note, OnFull, Outcome, Protocol, Report, Sink, Snapshot, Span,
+    SpanKind, SpanLimits, Spanwise, Status, Taking, Tracer, Value,
+};
 
 /// The API that spans are made through, in the version this crate implements. Two versions in one
 /// program do not see each other's spans: depend on this one.

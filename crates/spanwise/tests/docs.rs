@@ -104,6 +104,22 @@ fn the_readme_lists_the_modules_that_there_are() {
     assert_eq!(sorted(modules.chain(["opentelemetry"])), names);
 }
 
+/// What an example of the SDK names, this crate has.
+#[test]
+fn all_of_the_sdk_is_at_the_root() {
+    let names = |path: &str, of: &str| {
+        let source = fs::read_to_string(crate_path(path)).unwrap();
+        let uses = source.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+        let uses: Vec<_> = uses.filter(|path| path.contains(of)).map(str::to_owned).collect();
+        let words = uses.iter().flat_map(|path| path.split(['{', '}', ',', ':', ' ', '\n']));
+        let is_item = |word: &&str| word.starts_with(char::is_uppercase);
+        sorted(words.filter(is_item)).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let sdk = names("spanwise-sdk/src/lib.rs", "::");
+    assert!(sdk.len() > 20, "{sdk:?}");
+    assert_eq!(names("spanwise/src/lib.rs", "spanwise_sdk::"), sdk);
+}
+
 fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut names: Vec<_> = names.collect();
     names.sort_unstable();
