@@ -4,7 +4,9 @@
 mod support;
 
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
-use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value as ProtoValue};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, any_value::Value as ProtoValue,
+};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind as ProtoKind, status};
 use spanwise_pool::span::{Attribute, LinkTo, SpanKind, Status, Value};
 use spanwise_pool::{Interner, PooledSpan, SpanPool, TieredPool};
@@ -189,4 +191,54 @@ fn limits_hold_and_what_is_no_span_is_refused() {
     assert_eq!((got.attributes.len(), got.dropped_attributes_count), (2, 11));
     assert_eq!((got.events.len(), got.dropped_events_count), (1, 2));
     assert_eq!(bench.spanwise.ledger().created, 1);
+}
+
+/// Values as they come, and `None`, which is no attribute (specification, *Mapping Arbitrary Data to
+/// OTLP AnyValue*: an integer beyond 64 bits with sign is a decimal string; *Attribute*: a null in a
+/// list stays one).
+#[test]
+fn values_of_all_widths_arrive_and_none_is_no_attribute() {
+    let bench = bench(|builder| builder);
+    let tracer = bench.spanwise.tracer("pooled");
+    let mut span = PooledSpan::default();
+    (span.trace_id, span.span_id, span.trace_flags) = ([1; 16], [2; 8], 1);
+    let list = Value::Array(vec![Value::Absent, u64::MAX.into()]);
+    span.set_attribute("len", vec![0; 3].len())
+        .set_attribute("large", u64::MAX)
+        .set_attribute("list", list)
+        .set_attribute("none", None::<&str>)
+        .add_event("event", 1, [Attribute::new("none", None::<i64>), Attribute::new("n", 3usize)]);
+    // Past `set_attribute`.
+    span.attributes.push(Attribute::new("pushed none", Value::Absent));
+    assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
+
+    let request = bench.finish();
+    let got = spans(&request).next().unwrap();
+    let value = |value| AnyValue { value };
+    let text = |text: &str| Some(ProtoValue::StringValue(text.to_owned()));
+    let large = || value(text("18446744073709551615"));
+    let list = ArrayValue { values: vec![value(None), large()] };
+    let expected = [
+        ("len", value(Some(ProtoValue::IntValue(3)))),
+        ("large", large()),
+        ("list", value(Some(ProtoValue::ArrayValue(list)))),
+    ];
+    let attributes: Vec<_> = got
+        .attributes
+        .iter()
+        .map(|pair| (pair.key.as_str(), pair.value.clone().unwrap()))
+        .collect();
+    assert_eq!(attributes, expected);
+    assert_eq!(got.events[0].attributes.len(), 1);
+    assert_eq!((got.dropped_attributes_count, got.events[0].dropped_attributes_count), (0, 0));
+}
+
+#[test]
+fn what_is_no_span_yet_says_so() {
+    for (error, words) in
+        [(FinishError::NoTraceId, "trace id is all zero"), (FinishError::NoSpanId, "span id is")]
+    {
+        assert!(error.to_string().starts_with(words));
+        assert_eq!(format!("{error:?}"), error.to_string());
+    }
 }

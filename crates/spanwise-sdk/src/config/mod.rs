@@ -196,6 +196,25 @@ impl Builder {
     /// dropped. What is set of protocol, endpoint, headers, certificate and compression is not
     /// looked at then. `OTEL_TRACES_EXPORTER=none` switches a sink off as well, but for
     /// [`with_exporter`](Self::with_exporter).
+    ///
+    /// ```
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{Bytes, Outcome, SpanKind, Spanwise};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sink = |request: Bytes| async move {
+    ///         println!("{} bytes of OTLP", request.len());
+    ///         Outcome::Accepted { rejected: 0, message: None }
+    ///     };
+    ///     let spanwise = Spanwise::builder().with_sink(sink).build()?;
+    ///     let items = vec!["book", "pen"];
+    ///     let mut span = spanwise.tracer("shop").root("checkout", SpanKind::Server);
+    ///     span.attribute("order.items", items.len());
+    ///     span.finish();
+    ///     println!("{}", spanwise.shutdown(std::time::Duration::from_secs(5))?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn with_sink(mut self, sink: impl Sink) -> Self {
         self.sink = Some(Arc::new(sink));
         self
@@ -262,7 +281,8 @@ impl Builder {
         self
     }
 
-    /// What happens to a span that ends while the budget is used up. Default [`OnFull::Drop`].
+    /// What happens to a span that ends while the budget is used up, or the queue is full. Default
+    /// [`OnFull::Drop`].
     pub fn with_on_full(mut self, on_full: OnFull) -> Self {
         self.on_full = on_full;
         self
