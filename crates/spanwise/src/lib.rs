@@ -11,9 +11,9 @@ pub use spanwise_sdk::Bytes;
 // as ours.
 #[doc(inline)]
 pub use spanwise_sdk::{
-    BuildError, Builder, Compression, Diagnostic, DropReason, EncodeValue, Failure, FinishError,
-    Finished, FlushError, Guard, Note, OnFull, Outcome, Protocol, Report, Sink, Snapshot, Span,
-    SpanKind, SpanLimits, Spanwise, Status, Taking, Tracer, Value,
+    BuildError, Builder, Compression, Diagnostic, DropReason, EncodeValue, Exporter, Failure,
+    FinishError, Finished, FlushError, Guard, Note, OnFull, Outcome, Protocol, Report, Sink,
+    Snapshot, Span, SpanKind, SpanLimits, Spanwise, Status, Taking, Tracer, Value,
 };
 
 /// The API that spans are made through, in the version this crate implements. Two versions in one
