@@ -141,12 +141,15 @@ impl Builder {
     /// the variable says. Default [`Exporter::Otlp`].
     ///
     /// ```
-    /// use spanwise_sdk::{Exporter, SpanKind, Spanwise};
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{Exporter, SpanKind, Spanwise};
     ///
-    /// let spanwise = Spanwise::builder().with_exporter(Exporter::None).build()?;
-    /// let span = spanwise.tracer("shop").root("GET /orders", SpanKind::Server);
-    /// assert!(span.context().is_valid() && !span.is_recording());
-    /// # Ok::<(), spanwise_sdk::BuildError>(())
+    /// fn main() -> Result<(), spanwise::BuildError> {
+    ///     let spanwise = Spanwise::builder().with_exporter(Exporter::None).build()?;
+    ///     let span = spanwise.tracer("shop").root("GET /orders", SpanKind::Server);
+    ///     assert!(span.context().is_valid() && !span.is_recording());
+    ///     Ok(())
+    /// }
     /// ```
     pub fn with_exporter(mut self, exporter: Exporter) -> Self {
         self.exporter = Some(exporter);
