@@ -126,3 +126,8 @@ pub mod worker {
     #[doc(no_inline)]
     pub use spanwise_worker::*;
 }
+
+/// The examples of the workspace's README are compiled with those of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct WorkspaceReadme;
