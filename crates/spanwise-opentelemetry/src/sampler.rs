@@ -4,7 +4,6 @@ use crate::host::ProcessHost;
 use opentelemetry::trace::{Link, SpanKind as ApiKind, TraceContextExt, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue, Value as ApiValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
-use spanwise_sampling::trace_state::OT;
 use spanwise_sampling::{
     ApiAttributes, Decision, Live, Offer, Quick, Randomness, Sampler, SpanKind, Value, parent_of,
     trace_state_of,
@@ -44,18 +43,18 @@ impl ShouldSample for OtelSampler {
         let id = u128::from_be_bytes(trace_id.to_bytes());
         let parent = parent.filter(|parent| parent.is_valid());
         let inherited = parent.map(|parent| parent.trace_state());
-        let told = parent.is_some_and(|parent| parent.is_remote())
-            && inherited.is_some_and(|state| state.get(OT).is_some());
+        let passes = |kept| parent.is_none_or(|it| self.live.passes_trace_state(it, kept));
         match self.live.quick(parent.map(|parent| parent.is_sampled())) {
-            _ if told => {}
-            Quick::Keep => return passed(SamplingDecision::RecordAndSample, inherited),
-            Quick::Drop => return passed(SamplingDecision::Drop, inherited),
+            Quick::Keep if passes(true) => {
+                return passed(SamplingDecision::RecordAndSample, inherited);
+            }
+            Quick::Drop if passes(false) => return passed(SamplingDecision::Drop, inherited),
             Quick::Chance(threshold)
                 if parent.is_none() && !threshold.keeps(Randomness::of_trace(id)) =>
             {
                 return passed(SamplingDecision::Drop, None);
             }
-            Quick::Chance(_) | Quick::Ask => {}
+            Quick::Keep | Quick::Drop | Quick::Chance(_) | Quick::Ask => {}
         }
         let attributes = ApiAttributes(attributes);
         let offer = Offer {

@@ -8,7 +8,10 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData, SpanProcessor};
 use spanwise_opentelemetry::OtelSampler;
-use spanwise_sampling::{AlwaysRecord, Annotating, Condition, Live, RuleBased, Sampler, Threshold};
+use spanwise_sampling::{
+    AlwaysRecord, Annotating, Condition, JaegerRemote, Live, RateLimited, RuleBased, Sampler,
+    Strategy, Threshold, XrayRemote,
+};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -82,6 +85,73 @@ fn children_follow_and_what_contradicts_is_erased() {
     ] {
         let context = stock.start("GET /", &remote(sampled, id, state));
         assert_eq!((context.is_sampled(), &*context.trace_state().header()), (sampled, after));
+    }
+}
+
+#[test]
+fn no_second_member_and_none_that_cannot_be_read_goes_on() {
+    let half = || Sampler::probability(0.5).unwrap();
+    for (sampler, kept, own) in [
+        (half().parent_based(), true, ""),
+        (half(), true, "ot=th:8,"),
+        (Sampler::always_on(), true, ""),
+        (Sampler::always_off(), false, ""),
+        (RateLimited::new(1e3).unwrap().into(), true, ""),
+    ] {
+        let stock = stock(sampler.clone());
+        for state in [
+            // "Only one entry per key is allowed" (W3C Trace Context, section tracestate).
+            "ot=th:8,a=b,ot=th:c",
+            "ot=x:1,ot=th:8,a=b,ot=th:8",
+            // "the used keys MUST be unique" (OpenTelemetry, TraceState Handling).
+            "a=b,ot=th:8;th:c",
+            "a=b,ot=th:8;",
+        ] {
+            for remote in [true, false] {
+                let context = SpanContext::new(
+                    0x80_0000_0000_0000_u128.into(),
+                    9.into(),
+                    TraceFlags::SAMPLED,
+                    remote,
+                    TraceState::from_str(state).unwrap(),
+                );
+                let parent = Context::new().with_remote_span_context(context);
+                let child = stock.start("GET /", &parent);
+                let after = format!("{own}a=b");
+                assert_eq!(child.trace_state().header(), after, "{sampler} {state} {remote}");
+                assert_eq!(child.is_sampled(), kept);
+            }
+        }
+    }
+}
+
+#[test]
+fn bare_samplers_tear_no_trace() {
+    let adaptive =
+        spanwise_sampling::Adaptive::builder().with_traces_per_second(7.0).build().unwrap();
+    let remote = JaegerRemote::new(Sampler::always_on());
+    remote.apply(&Strategy::RateLimiting(7.0));
+    for sampler in [
+        Sampler::from(RateLimited::new(7.0).unwrap()),
+        adaptive.into(),
+        remote.into(),
+        XrayRemote::new().into(),
+        Annotating::new(RateLimited::new(7.0).unwrap()).into(),
+    ] {
+        let stock = stock(sampler.clone());
+        let tracer = stock.provider.tracer("test");
+        for _ in 0..100 {
+            let context = Context::new().with_span(tracer.start("root"));
+            for _ in 0..4 {
+                drop(tracer.start_with_context("child", &context));
+            }
+        }
+        let mut traces = std::collections::HashMap::new();
+        for span in stock.exported() {
+            *traces.entry(span.span_context.trace_id()).or_insert(0) += 1;
+        }
+        assert!(!traces.is_empty(), "{sampler}");
+        assert!(traces.values().all(|&spans| spans == 5), "{sampler}: {traces:?}");
     }
 }
 

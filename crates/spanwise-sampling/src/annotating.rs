@@ -4,6 +4,7 @@ use crate::intent::Intent;
 use crate::offer::Offer;
 use crate::sampler::{Sample, Sampler};
 use crate::tick::Tick;
+use crate::trace_state::OT;
 use spanwise_wire::write::Value;
 use std::sync::Arc;
 
@@ -48,10 +49,14 @@ impl Annotating {
         self.noting(|note| note.attributes.push((key, value)))
     }
 
-    /// Sets a member of the trace state of spans that are kept, beside `ot`.
+    /// Sets a member of the trace state of spans that are kept, beside `ot`. That one is written by
+    /// the decision alone: given here it is left out.
     #[must_use]
     pub fn with_member(self, key: impl Into<String>, value: impl Into<String>) -> Self {
         let (key, value) = (key.into(), value.into());
+        if key == OT {
+            return self;
+        }
         self.noting(|note| note.members.push((key, value)))
     }
 

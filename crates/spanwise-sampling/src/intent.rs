@@ -28,7 +28,8 @@ pub struct Decision<'s> {
     pub recorded: bool,
     /// What becomes of the parent's threshold.
     pub th: Change,
-    /// The parent's `ot` member broke the grammar; worth counting.
+    /// The parent's `ot` member broke the grammar, or there were two; worth counting. `th` is never
+    /// [`Change::Pass`] then.
     pub malformed: bool,
     /// Chance was taken from an id that nobody says is random: shares may come out wrong. Worth
     /// counting (specification, *ProbabilitySampler*, compatibility warnings).
@@ -44,7 +45,7 @@ pub enum Change {
     Pass,
     /// `th` is this.
     Write(Threshold),
-    /// There is to be no `th`: what is there does not hold for this span.
+    /// There is to be no `th`: what is there does not hold for this span, or cannot be read.
     Erase,
 }
 
@@ -104,15 +105,17 @@ impl<'s> Intent<'s> {
         let member = parent.member();
         let holds = self.threshold.filter(|_| self.reliable);
         let above = member.and_then(|member| member.th);
-        // The parent's own threshold is being followed: it holds for this span as well.
-        let followed = holds.is_some() && holds == above;
+        // The parent's own threshold is being followed: it holds for this span as well. Not where
+        // the decision is another one, for the threshold contradicted the parent's flag.
+        let followed = holds.is_some() && holds == above && decision.sampled == parent.sampled;
+        decision.malformed = parent.is_malformed();
         decision.th = match holds {
             _ if followed => Change::Pass,
             Some(threshold) if decision.sampled => Change::Write(threshold),
-            _ if above.is_some() => Change::Erase,
+            // Others may find a threshold in what we cannot read.
+            _ if above.is_some() || decision.malformed => Change::Erase,
             _ => Change::Pass,
         };
-        decision.malformed = parent.is_malformed();
         // The decision rests on the end of the trace's id.
         let by_id = holds.is_some_and(|threshold| threshold != Threshold::KEEP_ALL)
             && member.is_none_or(|member| member.rv.is_none());
@@ -123,7 +126,8 @@ impl<'s> Intent<'s> {
 impl Change {
     /// The new value of the `ot` member, written to `out`; `true` if there is to be such a member.
     ///
-    /// `parent` is that of the offer. Not for [`Change::Pass`], which leaves all as it is.
+    /// It replaces all members `ot` that there are. `parent` is that of the offer. Not for
+    /// [`Change::Pass`], which leaves all as it is.
     pub fn write_member(self, offer: &Offer<'_>, out: &mut String) -> bool {
         let start = out.len();
         let th = match self {

@@ -73,8 +73,9 @@ impl Live {
     }
 
     /// The decision, where one word is enough for it: on a root, or below a parent that is sampled
-    /// or not. A parent of another process that brought an `ot` member is another matter, as that
-    /// has to be checked: [`load`](Self::load) the sampler for it.
+    /// or not. Whether the parent's trace state goes on as it is is another matter if it has an `ot`
+    /// member: with the feature `opentelemetry`, `passes_trace_state` says; or
+    /// [`load`](Self::load) the sampler for each such parent.
     #[inline(always)]
     pub fn quick(&self, parent: Option<bool>) -> Quick {
         let place = match parent {
@@ -92,6 +93,14 @@ impl Live {
             }
             _ => Quick::Ask,
         }
+    }
+
+    /// Whether a word is enough to say that children go with their parents.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn is_followed(&self) -> bool {
+        // ORDER: Acquire; pairs with `set`.
+        let word = self.shared.quick.load(Acquire);
+        (word >> BELOW_SAMPLED) & VERDICT == KEEP && (word >> BELOW_UNSAMPLED) & VERDICT == DROP
     }
 
     /// Tells the sampler in force what time it is.

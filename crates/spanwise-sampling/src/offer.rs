@@ -1,7 +1,9 @@
 //! What a sampler is asked about.
 
+use crate::intent::{Decision, Intent};
+use crate::parent::follow;
 use crate::threshold::Randomness;
-use crate::trace_state::OtMember;
+use crate::trace_state::{Malformed, OtMember};
 use spanwise_wire::SpanKind;
 use spanwise_wire::write::Value;
 use std::fmt;
@@ -52,6 +54,11 @@ impl<'a> Offer<'a> {
         Self { trace_id, parent: None, name, kind, scope, attributes: &NoAttributes, host }
     }
 
+    /// The decision that goes with the parent, and drops a root: for a host whose sampler failed.
+    pub fn follow_parent(&self) -> Decision<'static> {
+        self.parent.as_ref().map_or(Intent::DROP, |parent| follow(parent, self)).decide(self)
+    }
+
     /// The trace's randomness: `rv` if it brought one, else the end of its id.
     #[inline]
     pub fn randomness(&self) -> Randomness {
@@ -66,10 +73,24 @@ impl<'a> Offer<'a> {
 impl<'a> Parent<'a> {
     /// A parent whose trace state has this `ot` member, if any, and whose trace id is random.
     pub fn new(sampled: bool, remote: bool, ot: Option<&'a str>) -> Self {
-        let state = match ot.map(OtMember::parse) {
-            None => State::None,
-            Some(Ok(member)) => State::Read(member),
-            Some(Err(_)) => State::Malformed,
+        Self::of_member(sampled, remote, ot.map(OtMember::parse).transpose())
+    }
+
+    /// A parent whose trace state is this `tracestate` header, and whose trace id is random. Of two
+    /// members `ot` neither is believed.
+    pub fn of_header(sampled: bool, remote: bool, header: &'a str) -> Self {
+        Self::of_member(sampled, remote, OtMember::of_header(header))
+    }
+
+    pub(crate) fn of_member(
+        sampled: bool,
+        remote: bool,
+        member: Result<Option<OtMember<'a>>, Malformed>,
+    ) -> Self {
+        let state = match member {
+            Ok(None) => State::None,
+            Ok(Some(member)) => State::Read(member),
+            Err(Malformed) => State::Malformed,
         };
         Self { sampled, remote, random: true, state }
     }
@@ -88,7 +109,8 @@ impl<'a> Parent<'a> {
         }
     }
 
-    /// The `ot` member breaks the grammar and is not believed.
+    /// The `ot` member breaks the grammar, or there are two: nothing of it is believed, and nothing
+    /// of it goes on.
     pub fn is_malformed(&self) -> bool {
         matches!(self.state, State::Malformed)
     }

@@ -14,6 +14,10 @@ use crate::tick::{Tick, tick_each};
 /// A sampler of a branch below a kept parent makes the threshold stricter, and the sharper of the
 /// two is written. One of a branch below a dropped parent keeps spans whose probability nobody
 /// knows: it draws its own chance and erases `th`.
+///
+/// A sampler that decides by time or by what it has seen ([`RateLimited`](crate::RateLimited),
+/// [`Adaptive`](crate::Adaptive), [`JaegerRemote`](crate::JaegerRemote),
+/// [`XrayRemote`](crate::XrayRemote)) goes with a parent of this process also as a branch.
 #[derive(Debug, Clone)]
 pub struct ParentBased {
     root: Sampler,
@@ -169,6 +173,14 @@ pub(crate) fn follow<'s>(parent: &Parent<'_>, offer: &Offer<'_>) -> Intent<'s> {
         None if parent.sampled => Intent::keep_uncounted(),
         None => Intent::DROP,
     }
+}
+
+/// What a sampler answers that decides by time or by what it has seen, below a parent of this
+/// process: the parent's decision, since one of its own would tear the trace. `None` elsewhere.
+#[inline]
+pub(crate) fn follow_local<'s>(offer: &Offer<'_>) -> Option<Intent<'s>> {
+    let parent = offer.parent.as_ref().filter(|parent| !parent.remote)?;
+    Some(follow(parent, offer))
 }
 
 /// The parent's threshold, unless it contradicts the parent's flag.

@@ -3,12 +3,17 @@
 use crate::intent::Intent;
 use crate::limiter::Limiter;
 use crate::offer::Offer;
+use crate::parent::follow_local;
 use crate::sampler::Sample;
 use crate::setting::{SettingError, rate};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
 /// Keeps the first so many traces of every second and drops the rest.
+///
+/// A trace is decided where it enters the process: at its root, or below a parent of another process
+/// (put it below a [`ParentBased`](crate::ParentBased) to go with those). Children of a parent of
+/// this process go with it, else the limit would tear traces.
 ///
 /// With which probability a span was kept is not known, so a `th` that comes in is erased and
 /// counts cannot be scaled up. [`Adaptive`](crate::Adaptive) keeps to a rate *and* to a threshold.
@@ -61,6 +66,9 @@ impl Bucket {
 
 impl Sample for RateLimited {
     fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
+        if let Some(followed) = follow_local(offer) {
+            return followed;
+        }
         let room = self.shared.load().limiter.take(offer.host.now());
         if room { Intent::keep_uncounted() } else { Intent::DROP }
     }

@@ -37,6 +37,6 @@ impl TraceIdRatioBased {
     }
 
     pub(crate) fn description(&self) -> String {
-        format!("TraceIdRatioBased{{{:.6}}}", self.ratio)
+        format!("TraceIdRatioBased{{{}}}", self.ratio)
     }
 }

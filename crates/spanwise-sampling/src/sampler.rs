@@ -35,7 +35,7 @@ pub trait Sample: fmt::Debug + Send + Sync {
 ///
 /// fn main() -> Result<(), spanwise::sampling::ProbabilityError> {
 ///     let sampler = Sampler::probability(0.1)?.parent_based();
-///     assert_eq!(sampler.to_string(), "ParentBased{root=ProbabilitySampler{0.100006}}");
+///     assert_eq!(sampler.to_string(), "ParentBased{root=ProbabilitySampler{0.1}}");
 ///     Ok(())
 /// }
 /// ```
@@ -143,14 +143,15 @@ impl From<TraceIdRatioBased> for Sampler {
 }
 
 impl fmt::Display for Sampler {
-    /// The sampler's description (specification, *GetDescription*); of a [`Sample`] at most 256
-    /// bytes, control characters escaped.
+    /// The sampler's description (specification, *GetDescription*). A probability is shown with as
+    /// many digits as tell it from others: samplers that read the same keep the same traces. Of a
+    /// [`Sample`] at most 256 bytes, control characters escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.choice {
             Choice::On => f.write_str("AlwaysOnSampler"),
             Choice::Off => f.write_str("AlwaysOffSampler"),
             Choice::Probability(threshold) => {
-                write!(f, "ProbabilitySampler{{{:.6}}}", threshold.probability())
+                write!(f, "ProbabilitySampler{{{}}}", threshold.shortest_probability())
             }
             Choice::Ratio(ratio) => f.write_str(&ratio.description()),
             Choice::ParentBased(parent_based) => f.write_str(&parent_based.description()),

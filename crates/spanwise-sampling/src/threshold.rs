@@ -87,6 +87,15 @@ impl Threshold {
         (END - self.0) as f64 / END as f64
     }
 
+    /// The probability with the fewest digits that [`from_probability`](Self::from_probability)
+    /// makes this of; the exact one where there is none.
+    pub(crate) fn shortest_probability(self) -> f64 {
+        let exact = self.probability();
+        let rounded = |digits: usize| format!("{exact:.digits$e}").parse::<f64>().ok();
+        let same = |&probability: &f64| Self::from_probability(probability) == Ok(Some(self));
+        (0..DIGITS_OF_F64).filter_map(rounded).find(same).unwrap_or(exact)
+    }
+
     /// For how many spans a kept one stands: 1 / probability.
     pub fn adjusted_count(self) -> f64 {
         END as f64 / (END - self.0) as f64
@@ -186,4 +195,6 @@ const END: u64 = 1 << 56;
 const LEAST: f64 = 1.0 / END as f64;
 /// Significant hexadecimal digits (specification: 4 by default).
 const DIGITS: u32 = 4;
+/// Decimal digits after the first that tell any two `f64` apart.
+const DIGITS_OF_F64: usize = 17;
 const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -31,23 +31,43 @@ impl<'a> OtMember<'a> {
             return Err(Malformed);
         }
         let mut member = Self { th: None, rv: None, text };
-        for (key, value) in pairs(text) {
+        for (place, (key, value)) in pairs(text).enumerate() {
             if !is_key(key) {
                 return Err(Malformed);
             }
             let value = value.filter(|value| value.bytes().all(is_value_byte)).ok_or(Malformed)?;
+            // At most 85 pairs fit: they are compared with each other.
+            if pairs(text).take(place).any(|(before, _)| before == key) {
+                return Err(Malformed);
+            }
             match key {
-                TH if member.th.is_none() => {
-                    member.th = Some(Threshold::parse(value).ok_or(Malformed)?);
-                }
-                RV if member.rv.is_none() => {
-                    member.rv = Some(Randomness::parse(value).ok_or(Malformed)?);
-                }
-                TH | RV => return Err(Malformed),
+                TH => member.th = Some(Threshold::parse(value).ok_or(Malformed)?),
+                RV => member.rv = Some(Randomness::parse(value).ok_or(Malformed)?),
                 _ => {}
             }
         }
         Ok(member)
+    }
+
+    /// Reads the member `ot` of a whole `tracestate` header; `None` if it has none.
+    ///
+    /// # Errors
+    /// The member breaks the grammar, its key has a blank before the `=`, or there are two: each key may be there once (W3C Trace
+    /// Context, *tracestate*), and who reads the other one would find another threshold.
+    pub fn of_header(header: &'a str) -> Result<Option<Self>, Malformed> {
+        Self::of_members(members(header))
+    }
+
+    /// As [`of_header`](Self::of_header), of members that are apart already.
+    pub(crate) fn of_members(
+        members: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Option<Self>, Malformed> {
+        let mut found = members.filter(|(name, _)| is_named(name, OT));
+        let Some((name, value)) = found.next() else { return Ok(None) };
+        if name != OT || found.next().is_some() {
+            return Err(Malformed);
+        }
+        Self::parse(value).map(Some)
     }
 
     /// Appends the member with `th` instead of its own threshold, or without any: `rv`, then `th`,
@@ -65,7 +85,8 @@ impl<'a> OtMember<'a> {
         }
         for (key, value) in pairs(self.text).filter(|(key, _)| *key != TH && *key != RV) {
             let value = value.unwrap_or_default();
-            if out.len() - start + key.len() + value.len() + 2 > MAX_MEMBER {
+            let separator = usize::from(out.len() > start);
+            if out.len() - start + separator + key.len() + 1 + value.len() > MAX_MEMBER {
                 break;
             }
             separate(out, start);
@@ -80,7 +101,7 @@ pub fn member<'h>(header: &'h str, key: &str) -> Option<&'h str> {
 }
 
 /// Appends `header` with the member `key` set to `value` and moved to the front, or with it taken
-/// out. Other members stay as they are and where they are, up to the 32 that a header may have:
+/// out, all of them if there are several. Other members stay as they are and where they are, up to the 32 that a header may have:
 /// those at its end give way (W3C Trace Context, *tracestate*).
 pub fn write_header(header: &str, key: &str, value: Option<&str>, out: &mut String) {
     let start = out.len();
@@ -88,7 +109,7 @@ pub fn write_header(header: &str, key: &str, value: Option<&str>, out: &mut Stri
         let _infallible = write!(out, "{key}={value}");
     }
     let room = MAX_MEMBERS - usize::from(value.is_some());
-    for (name, value) in members(header).filter(|(name, _)| *name != key).take(room) {
+    for (name, value) in members(header).filter(|(name, _)| !is_named(name, key)).take(room) {
         if out.len() > start {
             out.push(',');
         }
@@ -98,6 +119,11 @@ pub fn write_header(header: &str, key: &str, value: Option<&str>, out: &mut Stri
 
 fn members(header: &str) -> impl Iterator<Item = (&str, &str)> {
     header.split(',').filter_map(|member| member.trim_matches([' ', '\t']).split_once('='))
+}
+
+/// Blanks around a key are not allowed, but some readers pass over them.
+fn is_named(name: &str, key: &str) -> bool {
+    name == key || name.trim_matches([' ', '\t']) == key
 }
 
 /// Keys with their values; without a value where the colon is missing.

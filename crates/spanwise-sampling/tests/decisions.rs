@@ -72,9 +72,10 @@ fn a_probability_stands_by_itself_below_a_parent() {
     check(&half(), 0, told, true, "rv:ffffffffffffff;th:8;x:1");
     let told = Some((true, true, Some("rv:00000000000000;th:c")));
     check(&half(), u128::MAX, told, false, "rv:00000000000000");
-    // What cannot be read is not believed: chance is the id's, and the member is replaced.
+    // What cannot be read is not believed: chance is the id's, and the member is replaced, or
+    // taken out, for others might read it.
     check(&half(), HIGH, Some((true, true, Some("th:$"))), true, "th:8");
-    check(&half(), LOW, Some((true, true, Some("rv:xyz"))), false, "rv:xyz");
+    check(&half(), LOW, Some((true, true, Some("rv:xyz"))), false, "");
 }
 
 #[test]
@@ -227,17 +228,42 @@ fn descriptions_name_the_settings() {
     let rules = RuleBased::new().with_rule(Condition::any(), half());
     for (sampler, text) in [
         (Sampler::default(), "ParentBased{root=AlwaysOnSampler}"),
-        (half(), "ProbabilitySampler{0.500000}"),
-        (TraceIdRatioBased::new(0.5).unwrap().into(), "TraceIdRatioBased{0.500000}"),
-        (rules.into(), "RuleBased{ProbabilitySampler{0.500000}}"),
-        (AlwaysRecord::new(half()).into(), "AlwaysRecord{ProbabilitySampler{0.500000}}"),
+        (half(), "ProbabilitySampler{0.5}"),
+        (TraceIdRatioBased::new(0.5).unwrap().into(), "TraceIdRatioBased{0.5}"),
+        (rules.into(), "RuleBased{ProbabilitySampler{0.5}}"),
+        (AlwaysRecord::new(half()).into(), "AlwaysRecord{ProbabilitySampler{0.5}}"),
         (
             ParentBased::new(half()).with_local_not_sampled(Sampler::always_off()).into(),
-            "ParentBased{root=ProbabilitySampler{0.500000},localParentNotSampled=AlwaysOffSampler}",
+            "ParentBased{root=ProbabilitySampler{0.5},localParentNotSampled=AlwaysOffSampler}",
         ),
     ] {
         assert_eq!(sampler.to_string(), text);
     }
+}
+
+#[test]
+fn different_probabilities_read_differently() {
+    let mut read: Vec<String> = Vec::new();
+    for probability in
+        [1.0, 0.999, 0.5, 0.1, 0.101, 1e-6, 1e-7, 2e-7, 2.001e-7, 1e-12, 1.3877787807814457e-17]
+    {
+        let sampler = Sampler::probability(probability).unwrap();
+        let text = sampler.to_string();
+        let number = text.strip_prefix("ProbabilitySampler{").and_then(|it| it.strip_suffix('}'));
+        let number: f64 = number.unwrap().parse().unwrap();
+        // As it was given, and a sampler made of what is read keeps the same traces.
+        assert!((number / probability - 1.0).abs() < 1e-3 || number < 1e-16, "{text}");
+        let made = Threshold::from_probability(number).unwrap();
+        assert_eq!(made, Threshold::from_probability(probability).unwrap(), "{text}");
+        read.push(text);
+        read.push(TraceIdRatioBased::new(probability).map(Sampler::from).unwrap().to_string());
+        let mut all = read.clone();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), read.len(), "{read:?}");
+    }
+    assert_eq!(Sampler::probability(0.1).unwrap().to_string(), "ProbabilitySampler{0.1}");
+    assert_eq!(Sampler::probability(2e-7).unwrap().to_string(), "ProbabilitySampler{0.0000002}");
 }
 
 #[test]

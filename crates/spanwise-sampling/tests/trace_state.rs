@@ -47,6 +47,10 @@ fn grammar() {
         "1a:b",
         "th",
         "th:1;th:2",
+        // "the used keys MUST be unique" (TraceState Handling), not only of those we know.
+        "x:1;x:2",
+        "x:1;th:1;x:1",
+        "rv:abcdefabcdefab;rv:abcdefabcdefab",
         "th:é",
         "é:1",
         "th: 1",

@@ -85,7 +85,7 @@ impl Tracer {
             span.parent_is_remote = parent.is_remote();
         }
         let sampled = !is_suppressed() && self.decide(span, name, parent);
-        let flags = parent.map_or(RANDOM, SpanContext::trace_flags);
+        let flags = parent.map_or(RANDOM, |parent| parent.trace_flags() & RANDOM);
         span.trace_flags = flags.with_sampled(sampled).to_u8();
         span.start_unix_nanos = clock::unix_nanos();
         sampled

@@ -12,7 +12,6 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use spanwise_ledger::{DropReason, Note};
-use spanwise_sampling::trace_state::OT;
 use spanwise_sampling::{
     ApiAttributes, Decision, Offer, Quick, Randomness, parent_of, trace_state_of,
 };
@@ -128,7 +127,8 @@ impl Tracer {
         let core = &self.core;
         // Our trace ids are random in all their bits, which consistent sampling builds on: say so
         // (W3C Trace Context level 2). A parent's word on its own id is passed on as it is.
-        let flags = parent.map_or(RANDOM, |parent| parent.trace_flags()).with_sampled(keep);
+        // No other flag is known, and those must be zero (section *Other Flags*).
+        let flags = parent.map_or(RANDOM, |it| it.trace_flags() & RANDOM).with_sampled(keep);
         let context = Identity { trace_id, span_id, flags };
         if !RECORDS {
             return Span::off(context);
@@ -164,13 +164,11 @@ impl Tracer {
         quick: Quick,
     ) -> Span {
         let state = parent.map(|parent| parent.trace_state());
-        // What another process says has to be checked; our own was.
-        let told = parent.is_some_and(|parent| parent.is_remote())
-            && state.is_some_and(|state| state.get(OT).is_some());
+        let passes = |kept| parent.is_none_or(|it| self.core.sampler.passes_trace_state(it, kept));
         let begin = |keep| self.begin_decided::<RECORDS>(name, kind, parent, start, ids, keep);
         match quick {
-            Quick::Keep if !told => return inheriting(begin(true), state),
-            Quick::Drop if !told => return inheriting(begin(false), state),
+            Quick::Keep if passes(true) => return inheriting(begin(true), state),
+            Quick::Drop if passes(false) => return inheriting(begin(false), state),
             Quick::Chance(threshold)
                 if parent.is_none() && !threshold.keeps(Randomness::of_trace(ids.0)) =>
             {
@@ -211,7 +209,11 @@ impl Tracer {
         asked.unwrap_or_else(|_| {
             // A sampler of the user's: its panic must not become the caller's.
             self.core.ledger.note(Note::SamplerPanicked, 1);
-            inheriting(begin(parent.is_some_and(|parent| parent.is_sampled())), state)
+            let decision = offer.follow_parent();
+            match trace_state_of(state, &offer, &decision) {
+                Some(edited) => begin(decision.sampled).with_trace_state(edited),
+                None => inheriting(begin(decision.sampled), state),
+            }
         })
     }
 

@@ -5,6 +5,7 @@ use crate::intent::Intent;
 use crate::limiter::Limiter;
 use crate::limits::RATE;
 use crate::offer::Offer;
+use crate::parent::follow_local;
 use crate::rate_limited::RateLimited;
 use crate::sampler::{Sample, Sampler};
 use crate::threshold::Threshold;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 
 /// Samples by the [`Strategy`] it was given last. Clones share it.
 ///
-/// Probabilities are consistent thresholds. What the lower bound of an operation adds to them has
+/// Children of a parent of this process go with it: strategies are for where a trace enters the
+/// process. Probabilities are consistent thresholds. What the lower bound of an operation adds to them has
 /// no known probability, so its `th` is erased; so it is with a rate limit.
 #[derive(Debug, Clone)]
 pub struct JaegerRemote {
@@ -90,6 +92,9 @@ impl Current {
 
 impl Sample for JaegerRemote {
     fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
+        if let Some(followed) = follow_local(offer) {
+            return followed;
+        }
         match &**self.current.load() {
             Current::One(sampler) => {
                 // The strategy may be exchanged while the answer is in use; what is told here

@@ -4,6 +4,7 @@ use super::limits::Limits;
 use super::rules::Rule;
 use crate::intent::Intent;
 use crate::offer::Offer;
+use crate::parent::follow_local;
 use crate::sampler::Sample;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
@@ -21,7 +22,9 @@ use std::sync::Arc;
 /// names, strings and booleans. What is not there, and the type of service and the resource, which
 /// are not known here, is matched by `*` alone.
 ///
-/// Put it below a [`ParentBased`](crate::ParentBased): rules are for roots.
+/// Children of a parent of this process go with it. Put it below a
+/// [`ParentBased`](crate::ParentBased) to go with parents of other processes too: rules are for
+/// roots.
 ///
 /// # Cost
 /// Every root is counted, by a shared atomic write; no lock, no allocation.
@@ -57,6 +60,9 @@ impl Default for XrayRemote {
 
 impl Sample for XrayRemote {
     fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
+        if let Some(followed) = follow_local(offer) {
+            return followed;
+        }
         let rules = self.shared.rules.load();
         let rules = rules.as_ref().map_or(&[][..], |rules| rules);
         match rules.iter().find(|rule| rule.matches(offer)) {

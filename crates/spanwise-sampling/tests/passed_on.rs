@@ -1,0 +1,186 @@
+//! What goes out where anything came in: no reader finds a threshold that no stage has put there.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+#[path = "support/reader.rs"]
+mod reader;
+mod support;
+
+use proptest::prelude::*;
+use reader::{headers, may_leave, thresholds};
+use spanwise_sampling::trace_state::{OtMember, write_header};
+use spanwise_sampling::{
+    AlwaysRecord, Annotating, Change, Condition, Intent, JaegerRemote, Offer, Parent, ParentBased,
+    ParentThreshold, RateLimited, RuleBased, Sample, Sampler, Strategy, Threshold,
+    TraceIdRatioBased, XrayRemote,
+};
+use support::Virtual;
+
+/// The header of a span below a parent with `header`, as a host without the API's types edits it.
+fn sent(sampler: &Sampler, offer: &Offer<'_>, header: &str) -> (bool, String) {
+    let decision = sampler.decide(offer);
+    let mut out = String::new();
+    match decision.th {
+        Change::Pass => out.push_str(header),
+        change => {
+            let mut member = String::new();
+            let value = change.write_member(offer, &mut member).then_some(&*member);
+            write_header(header, "ot", value, &mut out);
+        }
+    }
+    (decision.sampled, out)
+}
+
+/// One that plugs in, and says what it is told to.
+#[derive(Debug)]
+struct Plugged(Intent<'static>);
+
+impl Sample for Plugged {
+    fn intent<'s>(&'s self, _: &Offer<'_>) -> Intent<'s> {
+        self.0
+    }
+
+    fn description(&self) -> String {
+        "Plugged".to_owned()
+    }
+}
+
+/// Samplers, the threshold they decide by, whether they may go with a parent of this process, and
+/// with one of another.
+fn samplers() -> Vec<(Sampler, Option<u64>, bool, bool)> {
+    let half = || Sampler::probability(0.5).unwrap();
+    let half_th = Some(1 << 55);
+    let unreliable = Intent { reliable: false, ..Intent::keep(Threshold::new(1 << 55).unwrap()) };
+    let remote = |strategy: Strategy| {
+        let remote = JaegerRemote::new(Sampler::always_on());
+        remote.apply(&strategy);
+        Sampler::from(remote)
+    };
+    let operations =
+        Strategy::PerOperation { default: 0.0, lower_bound: 1e3, operations: Vec::new() };
+    vec![
+        (Sampler::always_on(), None, false, false),
+        (Sampler::always_off(), None, false, false),
+        (half(), half_th, false, false),
+        (TraceIdRatioBased::new(0.5).unwrap().into(), None, false, false),
+        (Sampler::default(), None, true, true),
+        (half().parent_based(), None, true, true),
+        (ParentThreshold::new(half()).into(), None, true, true),
+        (
+            ParentBased::new(half()).with_local_sampled(Sampler::always_off()).into(),
+            None,
+            true,
+            true,
+        ),
+        (RateLimited::new(1e3).unwrap().into(), None, true, false),
+        (remote(Strategy::RateLimiting(1e3)), None, true, false),
+        (remote(operations), None, true, false),
+        (XrayRemote::new().into(), None, true, false),
+        (Plugged(Intent::keep_uncounted()).into(), None, false, false),
+        (Plugged(Intent::DROP).into(), None, false, false),
+        (Plugged(unreliable).into(), None, false, false),
+        (Plugged(Intent::keep(Threshold::new(1 << 55).unwrap())).into(), half_th, false, false),
+        (AlwaysRecord::new(Sampler::always_off()).into(), None, false, false),
+        (RuleBased::new().with_rule(Condition::any(), half()).into(), half_th, false, false),
+        (
+            Annotating::new(Sampler::always_on()).with_member("ot", "th:4").into(),
+            None,
+            false,
+            false,
+        ),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_reader_finds_a_threshold_that_no_stage_has_put_there(
+        header in headers(),
+        high: bool,
+        sampled: bool,
+        remote: bool,
+    ) {
+        let host = Virtual::new();
+        let id = if high { 0xff << 48 } else { 1 };
+        for (sampler, own, local_follows, remote_follows) in samplers() {
+            let parent = Parent::of_header(sampled, remote, &header);
+            let offer = Offer { parent: Some(parent), ..Offer::root(id, "x", &host) };
+            let (kept, after) = sent(&sampler, &offer, &header);
+            // X-Ray's fallback keeps 1 of 20 by a threshold of its own, below a remote parent.
+            let xray = sampler.to_string().starts_with("Xray") && remote;
+            let own = if xray { reader::strict(&after).0 } else { own };
+            let follows = if remote { remote_follows } else { local_follows };
+            let legal = may_leave(&header, &after, id, (sampled, kept), (own, follows));
+            prop_assert!(legal.is_ok(), "{}: {:?} -> {:?}: {:?}", sampler, header, after, legal);
+        }
+    }
+}
+
+#[test]
+fn a_member_that_is_malformed_or_there_twice_goes_out_as_none() {
+    let host = Virtual::new();
+    for header in [
+        // "the used keys MUST be unique" (TraceState Handling).
+        "a=b,ot=th:8;th:c",
+        "a=b,ot=th:8;x:1;x:2",
+        // Not `key ":" value` with the characters of the grammar.
+        "ot=th:8;,a=b",
+        "ot=th:8;bad,a=b",
+        "ot=th:8;x:$,a=b",
+        // "Only one entry per key is allowed" (W3C Trace Context, section tracestate).
+        "ot=th:8,a=b,ot=th:c",
+        "ot=x:1,a=b,ot=th:8",
+        "ot=th:8,a=b,ot =th:c",
+        // "The complete list length MUST NOT exceed 256 characters".
+        &format!("ot=th:8;x:{},a=b", "v".repeat(250)),
+    ] {
+        for remote in [true, false] {
+            for sampled in [true, false] {
+                for sampler in [Sampler::default(), Sampler::always_on(), Sampler::always_off()] {
+                    let parent = Parent::of_header(sampled, remote, header);
+                    assert!(parent.is_malformed(), "{header}");
+                    let offer = Offer { parent: Some(parent), ..Offer::root(1, "x", &host) };
+                    assert_eq!(sent(&sampler, &offer, header).1, "a=b", "{sampler} {header}");
+                    assert!(sampler.decide(&offer).malformed);
+                }
+                // A stage with a threshold of its own writes that.
+                let half = Sampler::probability(0.5).unwrap();
+                let parent = Some(Parent::of_header(sampled, remote, header));
+                let offer = Offer { parent, ..Offer::root(u128::MAX, "x", &host) };
+                assert_eq!(sent(&half, &offer, header), (true, "ot=th:8,a=b".to_owned()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_span_that_our_ratio_drops_below_a_sampled_parent_has_no_threshold() {
+    let host = Virtual::new();
+    // The parent is sampled though its threshold says otherwise: "they should erase the threshold
+    // when it is apparently inconsistent" (Probability Sampling, General requirements).
+    for header in ["ot=th:8,a=b", "ot=th:c,a=b", "ot=th:4,a=b"] {
+        for remote in [true, false] {
+            let parent = Some(Parent::of_header(true, remote, header));
+            let offer = Offer { parent, ..Offer::root(1, "x", &host) };
+            for sampler in [Sampler::probability(0.5).unwrap(), Sampler::always_off()] {
+                assert_eq!(sent(&sampler, &offer, header), (false, "a=b".to_owned()), "{sampler}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_member_of_256_characters_stays_whole() {
+    // "The complete list length MUST NOT exceed 256 characters" (TraceState Handling): 256 may be.
+    let list = format!("x:{};y:1", "v".repeat(250));
+    assert_eq!(list.len(), 256);
+    let mut out = String::new();
+    OtMember::parse(&list).unwrap().write(None, &mut out);
+    assert_eq!(out, list);
+    // With a threshold in the place of a pair of the same length, too.
+    let list = format!("th:8;x:{}", "v".repeat(249));
+    assert_eq!(list.len(), 256);
+    let mut out = String::new();
+    OtMember::parse(&list).unwrap().write(Threshold::parse("c"), &mut out);
+    assert_eq!(out, list.replace("th:8", "th:c"));
+    assert_eq!(thresholds(&format!("ot={out}")), ["c"]);
+}

@@ -1,0 +1,107 @@
+//! Samplers that decide by time or by what they have seen, used bare: no trace is torn.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use spanwise_sampling::{
+    Adaptive, AlwaysRecord, Annotating, Condition, JaegerRemote, Live, Offer, Parent, ParentBased,
+    RateLimited, RuleBased, Sampler, Strategy, XrayPoll, XrayRemote, XraySettings,
+};
+use spanwise_testkit::load::Dice;
+use support::Virtual;
+
+/// Each keeps some traces of those that start in a second and drops others.
+fn samplers() -> Vec<Sampler> {
+    let limited = || RateLimited::new(7.0).unwrap();
+    let remote = |strategy: Strategy| {
+        let remote = JaegerRemote::new(Sampler::always_on());
+        remote.apply(&strategy);
+        remote
+    };
+    let operations = || Strategy::PerOperation {
+        default: 0.05,
+        lower_bound: 3.0,
+        operations: vec![("child 1".to_owned(), 1.0), ("child 2".to_owned(), 0.0)],
+    };
+    let xray = XrayRemote::new();
+    let mut poll = XrayPoll::new(&XraySettings::default(), "shop", xray.clone(), 1);
+    poll.request(0, 1_700_000_000).unwrap();
+    let rules = br#"{"SamplingRuleRecords":[{"SamplingRule":{"RuleName":"r","Priority":1,
+        "FixedRate":0.1,"ReservoirSize":1,"ServiceName":"*","ServiceType":"*","Host":"*",
+        "HTTPMethod":"*","URLPath":"*","ResourceARN":"*","Version":1}}]}"#;
+    assert!(poll.answered(1, 1_700_000_000, rules).unwrap());
+    let adaptive = || Adaptive::builder().with_traces_per_second(7.0).build().unwrap();
+    vec![
+        limited().into(),
+        adaptive().into(),
+        remote(Strategy::RateLimiting(7.0)).into(),
+        remote(operations()).into(),
+        JaegerRemote::new(limited()).into(),
+        XrayRemote::new().into(),
+        xray.into(),
+        RuleBased::new().with_rule(Condition::any(), limited()).into(),
+        RuleBased::new()
+            .with_rule(Condition::any().name("child*"), limited())
+            .with_rule(Condition::any(), adaptive())
+            .into(),
+        Annotating::new(limited()).with_attribute("by", "rate").into(),
+        AlwaysRecord::new(Annotating::new(remote(operations()))).into(),
+        Sampler::from(limited()).parent_based(),
+        ParentBased::new(adaptive()).with_local_sampled(limited()).into(),
+    ]
+}
+
+#[test]
+fn no_trace_is_torn_within_a_process() {
+    for sampler in samplers() {
+        let (host, live, mut dice) = (Virtual::new(), Live::new(sampler.clone()), Dice::new(5));
+        let mut kept = 0;
+        for trace in 0..100 {
+            host.set_seconds(f64::from(trace) / 100.0);
+            let id = u128::from(dice.number()) << 64 | u128::from(dice.number());
+            let root = live.decide(&Offer::root(id, "GET /", &host), |decision| decision.sampled);
+            kept += u32::from(root);
+            for child in 1..5 {
+                host.set_seconds(f64::from(trace) / 100.0 + f64::from(child) / 1000.0);
+                let parent = Some(Parent::new(root, false, None));
+                let name = format!("child {child}");
+                let offer = Offer { parent, ..Offer::root(id, &name, &host) };
+                let sampled = live.decide(&offer, |decision| decision.sampled);
+                assert_eq!(sampled, root, "{sampler}: trace {trace}, span {child}");
+            }
+        }
+        assert!((1..100).contains(&kept), "{sampler} kept {kept} of 100");
+    }
+}
+
+#[test]
+fn children_take_nothing_from_a_limit() {
+    // Five spans a trace, seven traces a second: not one and a half.
+    let (host, sampler) = (Virtual::new(), Sampler::from(RateLimited::new(7.0).unwrap()));
+    let mut kept = 0;
+    for id in 0..100 {
+        let root = sampler.decide(&Offer::root(id, "x", &host)).sampled;
+        kept += u32::from(root);
+        for _ in 0..4 {
+            let parent = Some(Parent::new(root, false, None));
+            let _ = sampler.decide(&Offer { parent, ..Offer::root(id, "y", &host) });
+        }
+    }
+    assert_eq!(kept, 7);
+}
+
+#[test]
+fn a_trace_that_comes_in_is_decided_anew() {
+    // Bare, a limit is for where a trace enters the process: its root, or a remote parent.
+    let host = Virtual::new();
+    let below = |sampler: &Sampler, sampled, remote| {
+        let parent = Some(Parent::new(sampled, remote, None));
+        sampler.decide(&Offer { parent, ..Offer::root(1, "x", &host) }).sampled
+    };
+    let bare = Sampler::from(RateLimited::new(1.0).unwrap());
+    assert!(below(&bare, false, true) && !below(&bare, true, true));
+    assert!(below(&bare, true, false) && !below(&bare, false, false));
+    let based = Sampler::from(RateLimited::new(1.0).unwrap()).parent_based();
+    assert!(!below(&based, false, true) && below(&based, true, true));
+}
