@@ -44,6 +44,79 @@ fn strategies_are_read() {
 }
 
 #[test]
+fn strategies_are_protos_json() {
+    use Strategy::{PerOperation, Probabilistic, RateLimiting};
+    let one = |name: &str, rate| vec![(name.to_owned(), rate)];
+    let operations =
+        |default, lower_bound, operations| PerOperation { default, lower_bound, operations };
+    for (json, strategy) in [
+        // "If the JSON value is missing, the field is its default value" (ProtoJSON, Presence and
+        // default-values): zero for numbers.
+        (r#"{"probabilisticSampling":{}}"#, Probabilistic(0.0)),
+        (r#"{"rateLimitingSampling":{}}"#, RateLimiting(0.0)),
+        (r#"{"operationSampling":{}}"#, operations(0.0, 0.0, vec![])),
+        (
+            r#"{"operationSampling":{"perOperationStrategies":[{"operation":"x"}]}}"#,
+            operations(0.0, 0.0, one("x", 0.0)),
+        ),
+        (
+            r#"{"operationSampling":{"perOperationStrategies":[{"probabilisticSampling":{}}]}}"#,
+            operations(0.0, 0.0, one("", 0.0)),
+        ),
+        // "null is an accepted value for all field types and treated as the default value".
+        (r#"{"probabilisticSampling":{"samplingRate":null}}"#, Probabilistic(0.0)),
+        (
+            r#"{"operationSampling":null,"rateLimitingSampling":null,"strategyType":null,
+                "probabilisticSampling":{"samplingRate":0.5}}"#,
+            Probabilistic(0.5),
+        ),
+        (
+            r#"{"operationSampling":{"defaultSamplingProbability":null,
+                "defaultLowerBoundTracesPerSecond":null,"perOperationStrategies":null}}"#,
+            operations(0.0, 0.0, vec![]),
+        ),
+        // "Either numbers or strings are accepted. Exponent notation is also accepted."
+        (r#"{"probabilisticSampling":{"samplingRate":"0.25"}}"#, Probabilistic(0.25)),
+        (r#"{"probabilisticSampling":{"samplingRate":"25e-2"}}"#, Probabilistic(0.25)),
+        (r#"{"probabilisticSampling":{"samplingRate":1e-1}}"#, Probabilistic(0.1)),
+        (r#"{"rateLimitingSampling":{"maxTracesPerSecond":"5"}}"#, RateLimiting(5.0)),
+        (r#"{"rateLimitingSampling":{"maxTracesPerSecond":5.0}}"#, RateLimiting(5.0)),
+        (
+            r#"{"rateLimitingSampling":{"maxTracesPerSecond":2147483647}}"#,
+            RateLimiting(2_147_483_647.0),
+        ),
+        // "The name of the enum value … is used. Parsers accept both enum names and integer values."
+        (
+            r#"{"strategyType":"RATE_LIMITING","rateLimitingSampling":{"maxTracesPerSecond":5}}"#,
+            RateLimiting(5.0),
+        ),
+        (
+            r#"{"strategyType":1,"rateLimitingSampling":{"maxTracesPerSecond":5}}"#,
+            RateLimiting(5.0),
+        ),
+        // "Parsers accept both the lowerCamelCase name and the original proto field name."
+        (
+            r#"{"strategy_type":0,"probabilistic_sampling":{"sampling_rate":0.5}}"#,
+            Probabilistic(0.5),
+        ),
+        (r#"{"rate_limiting_sampling":{"max_traces_per_second":5}}"#, RateLimiting(5.0)),
+        (
+            r#"{"operation_sampling":{"default_sampling_probability":0.5,
+                "default_lower_bound_traces_per_second":"2","per_operation_strategies":[
+                {"operation":"x","probabilistic_sampling":{"sampling_rate":1}}]}}"#,
+            operations(0.5, 2.0, one("x", 1.0)),
+        ),
+        // Fields that nobody knows are passed over, wherever they stand.
+        (
+            r#"{"new":{"a":[1]},"probabilisticSampling":{"samplingRate":0.5,"newer":"x"}}"#,
+            Probabilistic(0.5),
+        ),
+    ] {
+        assert_eq!(Strategy::parse(json.as_bytes()), Ok(strategy), "{json}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named_and_nothing_of_it_is_taken() {
     let wrong = |json: &str| Strategy::parse(json.as_bytes()).unwrap_err();
     for (json, field) in [
@@ -51,19 +124,29 @@ fn what_is_wrong_is_named_and_nothing_of_it_is_taken() {
         (r#"[]"#, "probabilisticSampling"),
         (r#"{"probabilisticSampling":{"samplingRate":1.5}}"#, "samplingRate"),
         (r#"{"probabilisticSampling":{"samplingRate":-1}}"#, "samplingRate"),
-        (r#"{"probabilisticSampling":{"samplingRate":"1"}}"#, "samplingRate"),
-        (r#"{"probabilisticSampling":{}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":{"samplingRate":"1.5"}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":{"samplingRate":"half"}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":{"samplingRate":" 1"}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":{"samplingRate":"NaN"}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":{"samplingRate":"Infinity"}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":{"samplingRate":true}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":{"sampling_rate":2}}"#, "samplingRate"),
+        (r#"{"probabilisticSampling":0.5}"#, "probabilisticSampling"),
+        (r#"{"probabilisticSampling":[]}"#, "probabilisticSampling"),
+        (r#"{"probabilisticSampling":null}"#, "probabilisticSampling"),
+        (r#"{"strategyType":"PROBABILISTIC"}"#, "probabilisticSampling"),
+        (r#"{"strategyType":{},"probabilisticSampling":{}}"#, "strategyType"),
+        (r#"{"strategyType":0.5,"probabilisticSampling":{}}"#, "strategyType"),
         (r#"{"rateLimitingSampling":{"maxTracesPerSecond":-1}}"#, "maxTracesPerSecond"),
         (r#"{"rateLimitingSampling":{"maxTracesPerSecond":1e300}}"#, "maxTracesPerSecond"),
-        (r#"{"operationSampling":{}}"#, "defaultSamplingProbability"),
+        (r#"{"rateLimitingSampling":{"maxTracesPerSecond":"2147483648"}}"#, "maxTracesPerSecond"),
+        (r#"{"operationSampling":7}"#, "operationSampling"),
+        (r#"{"operationSampling":{"perOperationStrategies":[null]}}"#, "perOperationStrategies"),
         (
             r#"{"operationSampling":{"defaultSamplingProbability":1,"perOperationStrategies":7}}"#,
             "perOperationStrategies",
         ),
-        (
-            r#"{"operationSampling":{"defaultSamplingProbability":1,"perOperationStrategies":[{}]}}"#,
-            "operation",
-        ),
+        (r#"{"operationSampling":{"perOperationStrategies":[{"operation":7}]}}"#, "operation"),
     ] {
         let error = wrong(json);
         assert!(matches!(error, StrategyError::Field { field: f, .. } if f == field), "{error}");

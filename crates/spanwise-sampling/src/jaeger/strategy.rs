@@ -3,6 +3,7 @@
 use crate::limits::{OPERATIONS, SHOWN_BYTES};
 use serde_json::Value;
 use spanwise_worker::sanitize;
+use std::ops::RangeInclusive;
 
 /// What a service is asked to do (`SamplingStrategyResponse` of jaeger-idl's `sampling.proto`, in
 /// its JSON form).
@@ -30,7 +31,7 @@ pub enum StrategyError {
     /// Not JSON, or nested too deeply.
     #[error("the sampling strategy is not JSON: {0}")]
     Json(String),
-    /// A field is missing, or holds what it must not.
+    /// No strategy is there, or a field holds what it must not.
     #[error("the sampling strategy has no usable `{field}`: accepted is {accepted}")]
     Field {
         /// The field's name.
@@ -44,74 +45,125 @@ pub enum StrategyError {
 }
 
 impl Strategy {
-    /// Reads an answer. As the protocol wants, the fields that are there decide, those per
-    /// operation first, and `strategyType` does not.
+    /// Reads an answer, which is proto3's JSON form: a scalar that is absent or `null` is 0 or
+    /// empty, numbers may stand in quotes, names may be those of the `.proto` file
+    /// (`sampling_rate`), and fields nobody knows are passed over. As the protocol wants, the fields
+    /// that are there decide, those per operation first, and `strategyType` does not.
     ///
     /// # Errors
     /// See [`StrategyError`]. Nothing is taken from an answer that is wrong anywhere.
     pub fn parse(json: &[u8]) -> Result<Self, StrategyError> {
         let answer: Value = serde_json::from_slice(json)
             .map_err(|error| StrategyError::Json(sanitize(&error.to_string(), SHOWN_BYTES)))?;
-        if let Some(operations) = present(&answer, "operationSampling") {
+        if let Some(kind) = TYPE.of(&answer)
+            && !kind.is_string()
+            && !kind.is_i64()
+        {
+            return Err(TYPE.wrong("a name or a whole number"));
+        }
+        if let Some(operations) = OPERATION_SAMPLING.message(&answer)? {
             return per_operation(operations);
         }
-        if let Some(limit) = present(&answer, "rateLimitingSampling") {
-            let rate = number(limit, "maxTracesPerSecond", "0 to 1e9", 0.0..=1e9)?;
-            return Ok(Self::RateLimiting(rate));
+        if let Some(limit) = RATE_LIMITING.message(&answer)? {
+            return Ok(Self::RateLimiting(MAX_TRACES.integer(limit)?));
         }
-        match present(&answer, "probabilisticSampling") {
-            Some(sampling) => Ok(Self::Probabilistic(probability(sampling, "samplingRate")?)),
-            None => Err(StrategyError::Field {
-                field: "probabilisticSampling",
-                accepted: "operationSampling, rateLimitingSampling or probabilisticSampling",
-            }),
+        match PROBABILISTIC.message(&answer)? {
+            Some(sampling) => Ok(Self::Probabilistic(SAMPLING_RATE.probability(sampling)?)),
+            None => Err(PROBABILISTIC
+                .wrong("operationSampling, rateLimitingSampling or probabilisticSampling")),
         }
     }
 }
 
 fn per_operation(sampling: &Value) -> Result<Strategy, StrategyError> {
-    let listed = match present(sampling, "perOperationStrategies") {
-        None => &Vec::new(),
-        Some(list) => list
-            .as_array()
-            .ok_or(StrategyError::Field { field: "perOperationStrategies", accepted: "a list" })?,
+    let listed = match STRATEGIES.of(sampling) {
+        None => &[][..],
+        Some(list) => list.as_array().ok_or(STRATEGIES.wrong("a list of objects"))?,
     };
     if listed.len() > OPERATIONS {
         return Err(StrategyError::TooManyOperations(listed.len()));
     }
     let operation = |entry: &Value| {
-        let name = entry["operation"]
-            .as_str()
-            .ok_or(StrategyError::Field { field: "operation", accepted: "a string" })?;
-        Ok((name.to_owned(), probability(&entry["probabilisticSampling"], "samplingRate")?))
+        if !entry.is_object() {
+            return Err(STRATEGIES.wrong("a list of objects"));
+        }
+        let name = match OPERATION.of(entry) {
+            None => "",
+            Some(name) => name.as_str().ok_or(OPERATION.wrong("a string"))?,
+        };
+        let sampling = PROBABILISTIC.message(entry)?;
+        let rate = sampling.map_or(Ok(0.0), |sampling| SAMPLING_RATE.probability(sampling))?;
+        Ok((name.to_owned(), rate))
     };
     Ok(Strategy::PerOperation {
-        default: probability(sampling, "defaultSamplingProbability")?,
-        lower_bound: match present(sampling, LOWER_BOUND) {
-            None => 0.0,
-            Some(_) => number(sampling, LOWER_BOUND, "0 to 1e9", 0.0..=1e9)?,
-        },
+        default: DEFAULT.probability(sampling)?,
+        lower_bound: LOWER_BOUND.number(sampling, 0.0..=1e9, "0 to 1e9")?,
         operations: listed.iter().map(operation).collect::<Result<_, _>>()?,
     })
 }
 
-/// A field that is there and not `null`.
-fn present<'v>(value: &'v Value, field: &str) -> Option<&'v Value> {
-    value.get(field).filter(|value| !value.is_null())
+/// A field, by its name in JSON and by that in the `.proto` file: both are to be read.
+struct Field(&'static str, &'static str);
+
+impl Field {
+    /// The field, if it is there and not `null`.
+    fn of<'v>(&self, message: &'v Value) -> Option<&'v Value> {
+        let value = |name| message.get(name).filter(|value: &&Value| !value.is_null());
+        value(self.0).or_else(|| value(self.1))
+    }
+
+    /// A message in the field.
+    fn message<'v>(&self, message: &'v Value) -> Result<Option<&'v Value>, StrategyError> {
+        match self.of(message) {
+            Some(value) if !value.is_object() => Err(self.wrong("an object")),
+            value => Ok(value),
+        }
+    }
+
+    fn probability(&self, message: &Value) -> Result<f64, StrategyError> {
+        self.number(message, 0.0..=1.0, "0 to 1")
+    }
+
+    /// An `int32` that is no less than 0; fractions are taken too.
+    fn integer(&self, message: &Value) -> Result<f64, StrategyError> {
+        self.number(message, 0.0..=f64::from(i32::MAX), "0 to 2147483647")
+    }
+
+    fn number(
+        &self,
+        message: &Value,
+        range: RangeInclusive<f64>,
+        accepted: &'static str,
+    ) -> Result<f64, StrategyError> {
+        let number = match self.of(message) {
+            None => Some(0.0),
+            Some(Value::String(text)) => quoted(text),
+            Some(value) => value.as_f64(),
+        };
+        // Of the two zeros the plain one: strategies are compared.
+        let number = number.filter(|number| range.contains(number)).map(|number| number + 0.0);
+        number.ok_or(self.wrong(accepted))
+    }
+
+    fn wrong(&self, accepted: &'static str) -> StrategyError {
+        StrategyError::Field { field: self.0, accepted }
+    }
 }
 
-fn probability(value: &Value, field: &'static str) -> Result<f64, StrategyError> {
-    number(value, field, "0 to 1", 0.0..=1.0)
+/// A number in quotes, as JSON writes it.
+fn quoted(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if plain { serde_json::from_str(text).ok() } else { None }
 }
 
-fn number(
-    value: &Value,
-    field: &'static str,
-    accepted: &'static str,
-    range: std::ops::RangeInclusive<f64>,
-) -> Result<f64, StrategyError> {
-    let number = value[field].as_f64().filter(|number| range.contains(number));
-    number.ok_or(StrategyError::Field { field, accepted })
-}
-
-const LOWER_BOUND: &str = "defaultLowerBoundTracesPerSecond";
+const TYPE: Field = Field("strategyType", "strategy_type");
+const OPERATION_SAMPLING: Field = Field("operationSampling", "operation_sampling");
+const RATE_LIMITING: Field = Field("rateLimitingSampling", "rate_limiting_sampling");
+const PROBABILISTIC: Field = Field("probabilisticSampling", "probabilistic_sampling");
+const STRATEGIES: Field = Field("perOperationStrategies", "per_operation_strategies");
+const OPERATION: Field = Field("operation", "operation");
+const SAMPLING_RATE: Field = Field("samplingRate", "sampling_rate");
+const MAX_TRACES: Field = Field("maxTracesPerSecond", "max_traces_per_second");
+const DEFAULT: Field = Field("defaultSamplingProbability", "default_sampling_probability");
+const LOWER_BOUND: Field =
+    Field("defaultLowerBoundTracesPerSecond", "default_lower_bound_traces_per_second");
