@@ -1,6 +1,6 @@
 //! So many a second: a token bucket that is told the time.
 
-use crate::limits::LAST_INSTANT;
+use crate::limits::{LAST_INSTANT, RATE};
 use governor::clock::{Clock, Reference};
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
@@ -9,9 +9,9 @@ use governor::{Quota, RateLimiter};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::Add;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
 /// Lets so many through per second, bursts of so many at once.
@@ -30,6 +30,37 @@ pub(crate) struct Limiter {
     credits: AtomicU64,
     /// Nothing to be had before this time.
     empty_until: AtomicU64,
+    /// Cells in a full bucket, and nanoseconds that one takes to come.
+    cells: NonZeroU32,
+    cell_nanos: u64,
+    /// At its first take it begins with what this one holds then.
+    before: Mutex<Option<Arc<Limiter>>>,
+    unsettled: AtomicBool,
+}
+
+/// A limiter and its rate, with bursts of a second's worth.
+#[derive(Debug, Clone)]
+pub(crate) struct Bucket {
+    pub(crate) per_second: f64,
+    pub(crate) limiter: Arc<Limiter>,
+}
+
+impl Bucket {
+    /// A full one; a rate that no limiter keeps is taken as the nearest that one does.
+    pub(crate) fn new(per_second: f64) -> Self {
+        let per_second = per_second.clamp(*RATE.start(), *RATE.end());
+        Self { per_second, limiter: Arc::new(Limiter::new(per_second, per_second.max(1.0))) }
+    }
+
+    /// The same bucket if that is its rate, else one that goes on with what this one holds.
+    pub(crate) fn at(&self, per_second: f64) -> Self {
+        let per_second = per_second.clamp(*RATE.start(), *RATE.end());
+        if per_second == self.per_second {
+            return self.clone();
+        }
+        let limiter = Limiter::after(&self.limiter, per_second, per_second.max(1.0));
+        Self { per_second, limiter: Arc::new(limiter) }
+    }
 }
 
 impl Limiter {
@@ -39,7 +70,8 @@ impl Limiter {
         let cell = Duration::try_from_secs_f64(bulk / per_second).unwrap_or(SLOWEST);
         let cells = NonZeroU32::new((burst / bulk).round() as u32).unwrap_or(NonZeroU32::MIN);
         // A rate so low that it is not one is once in a century.
-        let quota = Quota::with_period(cell.clamp(Duration::from_nanos(1), SLOWEST))
+        let cell = cell.clamp(Duration::from_nanos(1), SLOWEST);
+        let quota = Quota::with_period(cell)
             .unwrap_or(Quota::per_second(NonZeroU32::MIN))
             .allow_burst(cells);
         let clock = Arc::<AtomicU64>::default();
@@ -50,11 +82,31 @@ impl Limiter {
             bulk: bulk as u64,
             credits: AtomicU64::new(0),
             empty_until: AtomicU64::new(0),
+            cells,
+            cell_nanos: cell.as_nanos() as u64,
+            before: Mutex::new(None),
+            unsettled: AtomicBool::new(false),
         }
+    }
+
+    /// As `before`, at another rate: it begins with what that one holds when this one is asked
+    /// first, so that a change of the rate fills no bucket.
+    pub(crate) fn after(before: &Arc<Self>, per_second: f64, burst: f64) -> Self {
+        // One that was never asked holds what the one before it does: there is no chain of them. One
+        // whose lock is held is being asked.
+        let earlier = before.before.try_lock().ok().and_then(|earlier| earlier.clone());
+        let mut limiter = Self::new(per_second, burst);
+        limiter.before = Mutex::new(Some(earlier.unwrap_or_else(|| before.clone())));
+        limiter.unsettled = AtomicBool::new(true);
+        limiter
     }
 
     /// Whether one more may pass at `now`.
     pub(crate) fn take(&self, now: u64) -> bool {
+        // ORDER: Acquire; pairs with the store in `settle`.
+        if self.unsettled.load(Acquire) && !self.settle(now) {
+            return false;
+        }
         let now = self.unbroken(now);
         // ORDER: Relaxed throughout; credits are counted, nothing is published by them.
         if now < self.empty_until.load(Relaxed) {
@@ -82,6 +134,48 @@ impl Limiter {
 }
 
 impl Limiter {
+    /// Takes over what the limiter before it holds. `false` while another thread does: for that
+    /// moment nothing is to be had.
+    #[cold]
+    fn settle(&self, now: u64) -> bool {
+        let mut before = match self.before.try_lock() {
+            Ok(before) => before,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        if let Some(limiter) = before.take() {
+            self.begin_with(limiter.drain(now), now);
+            // ORDER: Release, so that who reads it finds the bucket as it was left here.
+            self.unsettled.store(false, Release);
+        }
+        true
+    }
+
+    /// Takes all there is: so many takes, with the part of one that is on its way.
+    fn drain(&self, now: u64) -> f64 {
+        let now = self.unbroken(now);
+        let mut held = self.credits.swap(0, Relaxed) as f64;
+        self.clock.store(now, Relaxed);
+        for _ in 0..=self.cells.get() {
+            if let Err(until) = self.governor.check() {
+                let wait = until.wait_time_from(Told(now)).as_nanos() as f64;
+                held += self.bulk as f64 * (1.0 - wait / self.cell_nanos as f64).max(0.0);
+                break;
+            }
+            held += self.bulk as f64;
+        }
+        held
+    }
+
+    /// Begins with `held` takes at `now`, of a bucket that nobody has taken from.
+    fn begin_with(&self, held: f64, now: u64) {
+        let cells = (held / self.bulk as f64).min(f64::from(self.cells.get()));
+        // It is emptied now, and from now on its clock is ahead by what it takes to earn them.
+        self.clock.store(now.min(LAST_INSTANT), Relaxed);
+        let _emptied = self.governor.check_n(self.cells);
+        self.offset.store((cells * self.cell_nanos as f64) as u64, Relaxed);
+    }
+
     /// The time without the steps back that a clock may make: the bucket would stay empty for as
     /// long as they are.
     fn unbroken(&self, now: u64) -> u64 {

@@ -1,7 +1,7 @@
 //! So many traces a second, whatever comes.
 
 use crate::intent::Intent;
-use crate::limiter::Limiter;
+use crate::limiter::Bucket;
 use crate::offer::Offer;
 use crate::parent::follow_local;
 use crate::sampler::Sample;
@@ -26,28 +26,22 @@ pub struct RateLimited {
     shared: Arc<ArcSwap<Bucket>>,
 }
 
-#[derive(Debug)]
-struct Bucket {
-    per_second: f64,
-    limiter: Limiter,
-}
-
 impl RateLimited {
     /// Keeps `traces_per_second`, as many at once as in a second.
     ///
     /// # Errors
     /// Not a number, below 10⁻⁶ or above 10⁹.
     pub fn new(traces_per_second: f64) -> Result<Self, SettingError> {
-        let bucket = Bucket::new(traces_per_second)?;
+        let bucket = bucket(traces_per_second)?;
         Ok(Self { shared: Arc::new(ArcSwap::from_pointee(bucket)) })
     }
 
-    /// Changes the rate from now on, for all clones.
+    /// Changes the rate from now on, for all clones, and begins anew: with a second's worth.
     ///
     /// # Errors
     /// As [`new`](Self::new); the rate stays as it was.
     pub fn set_rate(&self, traces_per_second: f64) -> Result<(), SettingError> {
-        self.shared.store(Arc::new(Bucket::new(traces_per_second)?));
+        self.shared.store(Arc::new(bucket(traces_per_second)?));
         Ok(())
     }
 
@@ -57,11 +51,9 @@ impl RateLimited {
     }
 }
 
-impl Bucket {
-    fn new(traces_per_second: f64) -> Result<Self, SettingError> {
-        let per_second = rate("RateLimited::traces_per_second", traces_per_second)?;
-        Ok(Self { per_second, limiter: Limiter::new(per_second, per_second.max(1.0)) })
-    }
+/// A full bucket, if there is one of this rate.
+fn bucket(traces_per_second: f64) -> Result<Bucket, SettingError> {
+    rate("RateLimited::traces_per_second", traces_per_second).map(Bucket::new)
 }
 
 impl Sample for RateLimited {

@@ -181,6 +181,85 @@ fn operations_have_their_own_probability_and_a_lower_bound() {
     }
 }
 
+/// Traces kept of those offered at each of `seconds`, ten at once, with a strategy before each.
+fn kept_with_updates(
+    seconds: impl Iterator<Item = f64>,
+    name: &str,
+    mut strategy: impl FnMut(u32) -> Strategy,
+) -> Vec<u32> {
+    let remote = JaegerRemote::new(Sampler::always_off());
+    let (sampler, host) = (Sampler::from(remote.clone()), Virtual::new());
+    let updates = seconds.zip(0..).map(|(second, update)| {
+        host.set_seconds(second);
+        remote.apply(&strategy(update));
+        (0..10).map(|_| u32::from(sampler.decide(&Offer::root(0, name, &host)).sampled)).sum()
+    });
+    updates.collect()
+}
+
+#[test]
+fn a_new_strategy_fills_no_bucket() {
+    let bound = |lower_bound, default, operations: &[&str]| Strategy::PerOperation {
+        default,
+        lower_bound,
+        operations: operations.iter().map(|name| ((*name).to_owned(), 0.0)).collect(),
+    };
+    let seconds = || (0..20).map(f64::from);
+    let total = |kept: Vec<u32>| kept.iter().sum::<u32>();
+    // One trace in a hundred seconds: twenty updates in twenty seconds keep the one of the first.
+    let other_probability = |n: u32| bound(0.01, f64::from(n) / 1e6, &["x"]);
+    assert_eq!(total(kept_with_updates(seconds(), "x", other_probability)), 1);
+    let other_operations = |n: u32| bound(0.01, 0.0, if n % 2 == 0 { &["x", "y"] } else { &["x"] });
+    assert_eq!(total(kept_with_updates(seconds(), "x", other_operations)), 1);
+    let not_listed = |n: u32| bound(0.01, 0.0, if n % 2 == 0 { &["y"] } else { &["z"] });
+    assert_eq!(total(kept_with_updates(seconds(), "x", not_listed)), 1);
+    // Taken away and brought back: its own, and that of all others while it is one of them.
+    let comes_and_goes = |n: u32| bound(0.01, 0.0, if n % 2 == 0 { &["x"] } else { &[] });
+    assert_eq!(total(kept_with_updates(seconds(), "x", comes_and_goes)), 2);
+    // In between another kind of strategy, or no bound.
+    let kinds = |n: u32| match n % 3 {
+        0 => bound(0.01, 0.0, &["x"]),
+        1 => Strategy::Probabilistic(0.0),
+        _ => bound(0.0, 0.0, &["x"]),
+    };
+    assert_eq!(total(kept_with_updates(seconds(), "x", kinds)), 1);
+    let limits = |n: u32| match n % 2 {
+        0 => Strategy::RateLimiting(1.0),
+        _ => Strategy::RateLimiting(0.0),
+    };
+    // One a second: those of the seconds in which it is in force.
+    assert_eq!(total(kept_with_updates(seconds(), "x", limits)), 10);
+    assert_eq!(total(kept_with_updates((0..20).map(|_| 0.0), "x", limits)), 1);
+}
+
+#[test]
+fn another_rate_goes_on_with_what_the_bucket_holds() {
+    // Emptied at the old rate, and still empty at the new one.
+    let up = |n: u32| Strategy::RateLimiting(f64::from(n % 7 + 1));
+    assert_eq!(kept_with_updates((0..20).map(|_| 0.0), "x", up).iter().sum::<u32>(), 1);
+    let bound = |n: u32| Strategy::PerOperation {
+        default: 0.0,
+        lower_bound: if n % 2 == 0 { 0.01 } else { 0.0101 },
+        operations: Vec::new(),
+    };
+    // Nothing is lost either: an hour of updates each 7 s, of which each earns a part of one.
+    let seconds = (0..514).map(|n| 7.0 * f64::from(n));
+    let kept: u32 = kept_with_updates(seconds, "x", bound).iter().sum();
+    assert!((33..=37).contains(&kept), "{kept}");
+    // From then on the new rate holds, and so does its burst.
+    let remote = JaegerRemote::new(Sampler::always_off());
+    let (sampler, host) = (Sampler::from(remote.clone()), Virtual::new());
+    for (rate, seconds) in [(10.0, 10.0), (2_000.0, 5.0), (3.0, 20.0), (50_000.0, 3.0), (1.0, 20.0)]
+    {
+        remote.apply(&Strategy::RateLimiting(rate));
+        let arrivals = Arrivals::new(Shape::Steady(1e5), seconds, 1);
+        let series = drive(&sampler, &host, arrivals, || "x");
+        let kept = series.rate(1.0, seconds);
+        assert!((kept / rate - 1.0).abs() < 0.03, "{kept} for {rate}");
+        assert!(f64::from(series.most_in_a_second()) <= 2.05 * rate + 1.0, "{rate}");
+    }
+}
+
 #[test]
 fn what_the_lower_bound_keeps_has_no_threshold() {
     let remote = JaegerRemote::new(Sampler::always_off());

@@ -281,7 +281,12 @@ impl Controller {
         let near = (target / self.governed_for - 1.0).abs() < 0.2;
         if self.settings.governor && !near {
             self.governed_for = target;
-            let limiter = Limiter::new(target * GOVERNED_BURST, target.max(MIN_BURST));
+            let (rate, burst) = (target * GOVERNED_BURST, target.max(MIN_BURST));
+            // A new target is no new second's worth.
+            let limiter = match &*shared.kept.governor.load() {
+                Some(before) => Limiter::after(before, rate, burst),
+                None => Limiter::new(rate, burst),
+            };
             shared.kept.governor.store(Some(Arc::new(limiter)));
         } else if !self.settings.governor {
             shared.kept.governor.store(None);

@@ -2,92 +2,130 @@
 
 use super::strategy::Strategy;
 use crate::intent::Intent;
-use crate::limiter::Limiter;
-use crate::limits::RATE;
+use crate::limiter::{Bucket, Limiter};
+use crate::limits::OPERATIONS;
 use crate::offer::Offer;
 use crate::parent::follow_local;
-use crate::rate_limited::RateLimited;
 use crate::sampler::{Sample, Sampler};
 use crate::threshold::Threshold;
 use crate::tick::Tick;
 use arc_swap::ArcSwap;
 use spanwise_worker::catch_panic;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Samples by the [`Strategy`] it was given last. Clones share it.
 ///
 /// Children of a parent of this process go with it: strategies are for where a trace enters the
 /// process. Probabilities are consistent thresholds. What the lower bound of an operation adds to them has
 /// no known probability, so its `th` is erased; so it is with a rate limit.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct JaegerRemote {
-    current: Arc<ArcSwap<Current>>,
+    shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+struct Shared {
+    current: ArcSwap<Current>,
+    /// Held while a strategy is put in force, never while a span is decided.
+    buckets: Mutex<Buckets>,
+}
+
 enum Current {
     /// The initial sampler, or one for all operations.
     One(Sampler),
+    Limited(Bucket),
     PerOperation(PerOperation),
 }
 
-#[derive(Debug)]
 struct PerOperation {
+    default: f64,
     operations: HashMap<String, Operation>,
     /// All operations that are not listed, together.
     others: Operation,
 }
 
-#[derive(Debug)]
 struct Operation {
     threshold: Option<Threshold>,
-    lower_bound: Option<Limiter>,
+    lower_bound: Option<Arc<Limiter>>,
+}
+
+/// What limits hold, also of operations and kinds of strategies that are not in force: a strategy
+/// that takes them away and the next that brings them back must fill nothing.
+#[derive(Default)]
+struct Buckets {
+    rate: Option<Bucket>,
+    others: Option<Bucket>,
+    operations: HashMap<String, Bucket>,
 }
 
 impl JaegerRemote {
     /// Samples by `initial` until a strategy comes.
     pub fn new(initial: impl Into<Sampler>) -> Self {
-        let current = Current::One(initial.into());
-        Self { current: Arc::new(ArcSwap::from_pointee(current)) }
+        let current = ArcSwap::from_pointee(Current::One(initial.into()));
+        Self { shared: Arc::new(Shared { current, buckets: Mutex::default() }) }
     }
 
-    /// Samples by `strategy` from now on. Applying the one in force again starts its rate limits
-    /// anew: compare before.
+    /// Samples by `strategy` from now on. Rate limits and lower bounds go on with what they hold: as
+    /// they are where nothing changed, at the new rate where it did.
     pub fn apply(&self, strategy: &Strategy) {
-        let before = self.current.swap(Arc::new(Current::new(strategy)));
+        let mut buckets = self.shared.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = Arc::new(buckets.strategy(strategy));
+        let before = self.shared.current.swap(current);
+        drop(buckets);
         // It may hold a sampler that is not ours, whose destructor runs here.
         let _its_own_affair = catch_panic(|| drop(before));
     }
 }
 
-impl Current {
-    fn new(strategy: &Strategy) -> Self {
+impl Buckets {
+    fn strategy(&mut self, strategy: &Strategy) -> Current {
         match strategy {
-            Strategy::Probabilistic(probability) => Self::One(by_probability(*probability)),
-            // A limit of 0, or one too low to keep, keeps none.
-            Strategy::RateLimiting(rate) => Self::One(
-                RateLimited::new(*rate).map_or_else(|_| Sampler::always_off(), Sampler::from),
-            ),
+            Strategy::Probabilistic(probability) => Current::One(by_probability(*probability)),
+            // A limit of 0 keeps none.
+            Strategy::RateLimiting(rate) if *rate > 0.0 => {
+                Current::Limited(going_on(&mut self.rate, *rate))
+            }
+            Strategy::RateLimiting(_) => Current::One(Sampler::always_off()),
             Strategy::PerOperation { default, lower_bound, operations } => {
-                let operation = |probability: f64| Operation {
-                    threshold: (probability > 0.0)
-                        .then(|| Threshold::nearest(probability).rounded(4)),
-                    lower_bound: (*lower_bound > 0.0).then(|| {
-                        let bound = lower_bound.clamp(*RATE.start(), *RATE.end());
-                        Limiter::new(bound, bound.max(1.0))
-                    }),
-                };
-                Self::PerOperation(PerOperation {
-                    operations: operations
-                        .iter()
-                        .map(|(name, probability)| (name.clone(), operation(*probability)))
-                        .collect(),
-                    others: operation(*default),
-                })
+                Current::PerOperation(self.per_operation(*default, *lower_bound, operations))
             }
         }
     }
+
+    fn per_operation(
+        &mut self,
+        default: f64,
+        lower_bound: f64,
+        listed: &[(String, f64)],
+    ) -> PerOperation {
+        let bounded = |bucket: &mut Option<Bucket>| {
+            (lower_bound > 0.0).then(|| going_on(bucket, lower_bound).limiter)
+        };
+        let others = Operation::new(default, bounded(&mut self.others));
+        let operation = |(name, probability): &(String, f64)| {
+            let mut bucket = self.operations.remove(name);
+            let operation = Operation::new(*probability, bounded(&mut bucket));
+            if let Some(bucket) = bucket {
+                self.operations.insert(name.clone(), bucket);
+            }
+            (name.clone(), operation)
+        };
+        let operations: HashMap<_, _> = listed.iter().map(operation).collect();
+        if self.operations.len() > 2 * OPERATIONS {
+            self.operations.retain(|name, _| operations.contains_key(name));
+        }
+        PerOperation { default, operations, others }
+    }
+}
+
+/// The bucket there is, at this rate, or a full one.
+fn going_on(bucket: &mut Option<Bucket>, per_second: f64) -> Bucket {
+    let next = match bucket {
+        Some(bucket) => bucket.at(per_second),
+        None => Bucket::new(per_second),
+    };
+    bucket.insert(next).clone()
 }
 
 impl Sample for JaegerRemote {
@@ -95,13 +133,17 @@ impl Sample for JaegerRemote {
         if let Some(followed) = follow_local(offer) {
             return followed;
         }
-        match &**self.current.load() {
+        match &**self.shared.current.load() {
             Current::One(sampler) => {
                 // The strategy may be exchanged while the answer is in use; what is told here
                 // are numbers, and an initial sampler's notes are not kept.
                 let Intent { threshold, reliable, record, .. } = sampler.intent(offer);
                 Intent { threshold, reliable, record, ..Intent::DROP }
             }
+            Current::Limited(bucket) if bucket.limiter.take(offer.host.now()) => {
+                Intent::keep_uncounted()
+            }
+            Current::Limited(_) => Intent::DROP,
             Current::PerOperation(strategy) => {
                 strategy.operations.get(offer.name).unwrap_or(&strategy.others).intent(offer)
             }
@@ -109,22 +151,37 @@ impl Sample for JaegerRemote {
     }
 
     fn tick(&self, tick: &Tick) {
-        if let Current::One(sampler) = &**self.current.load() {
+        if let Current::One(sampler) = &**self.shared.current.load() {
             sampler.tick(tick);
         }
     }
 
     fn description(&self) -> String {
-        match &**self.current.load() {
+        match &**self.shared.current.load() {
             Current::One(sampler) => format!("JaegerRemoteSampler{{{sampler}}}"),
-            Current::PerOperation(strategy) => {
-                format!("JaegerRemoteSampler{{{} operations}}", strategy.operations.len())
+            Current::Limited(Bucket { per_second, .. }) => {
+                format!("JaegerRemoteSampler{{RateLimitingSampler{{{per_second}}}}}")
+            }
+            Current::PerOperation(PerOperation { default, operations, .. }) => {
+                let count = operations.len();
+                format!("JaegerRemoteSampler{{default={default},{count} operations}}")
             }
         }
     }
 }
 
+impl fmt::Debug for JaegerRemote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.description())
+    }
+}
+
 impl Operation {
+    fn new(probability: f64, lower_bound: Option<Arc<Limiter>>) -> Self {
+        let threshold = (probability > 0.0).then(|| Threshold::nearest(probability).rounded(4));
+        Self { threshold, lower_bound }
+    }
+
     fn intent<'s>(&self, offer: &Offer<'_>) -> Intent<'s> {
         let by_chance = self.threshold.map_or(Intent::DROP, Intent::keep);
         let kept = self.threshold.is_some_and(|threshold| threshold.keeps(offer.randomness()));
