@@ -87,6 +87,17 @@ impl Calibration {
         self.scale
     }
 
+    /// Forgets all; returns how ticks mapped to the monotonic clock, if that was known.
+    pub fn give_up(&mut self) -> Option<Scale> {
+        let latest = self.window.latest();
+        let Calibration { rate, .. } = std::mem::replace(self, Self::new());
+        latest.filter(|_| rate != 0).map(|Reading { ticks, monotonic_nanos, .. }| Scale {
+            ticks,
+            unix_nanos: monotonic_nanos,
+            rate,
+        })
+    }
+
     /// Nanoseconds the window spans.
     pub fn baseline_nanos(&self) -> u64 {
         self.window.nanos()

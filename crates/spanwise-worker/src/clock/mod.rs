@@ -1,31 +1,51 @@
 //! The one clock: span times at the cost of a counter read.
 //!
 //! Times are nanoseconds since 1970, as OTLP wants them. Where the processor has a steady counter
-//! (the invariant TSC of x86-64) a time is that counter, scaled; elsewhere, and until the first two
-//! [`anchor`]s, it is [`SystemTime`].
+//! (the invariant TSC of x86-64) a time is that counter, scaled. Elsewhere, and until the first two
+//! [`anchor`]s, it is the system's monotonic clock plus what the system clock was ahead of it when
+//! the two were last compared. No duration is ever a difference of two readings of the system
+//! clock.
 //!
-//! - Within a microsecond of `SystemTime` while [`anchor`] is called every 100 ms and the system
-//!   clock runs evenly. When somebody steps it, or changes its rate, spans that begin after the
-//!   next anchor follow.
-//! - Never backwards inside a span: [`end`] is not before its [`Start`], and a step of the system
-//!   clock in between neither stretches nor folds the span.
+//! # When the system clock is stepped
+//! - An open span keeps the line of time that it began on: its end is its start plus what has
+//!   passed, by the counter or the monotonic clock it began with. A step neither stretches nor
+//!   folds it. One that was begun before the counter could be used ends by the monotonic clock,
+//!   whatever has happened since.
+//! - Spans that begin after the next [`anchor`] follow the step at once; until then, for at most
+//!   100 ms, they go on as before. Without anyone who calls [`anchor`], no step is followed.
+//! - While the system clock runs evenly and [`anchor`] is called every 100 ms, times are within a
+//!   microsecond of it.
+//!
+//! # When the machine sleeps
+//! The next [`anchor`] sees it as a step: later spans have the right time. What of the sleep counts
+//! into an open span is what the clock it began with counts: nothing by the monotonic clocks of
+//! Linux and macOS, all of it by that of Windows. A counter counts on or begins again at 0, as the
+//! processor likes; a span whose counter was set back ends at the time now, so the sleep is in it.
+//!
+//! # Settings
+//! The environment variable `SPANWISE_CLOCK`, read once, at the first [`anchor`]: see [`Choice`].
 
 mod calibration;
+mod choice;
+mod monotonic;
 mod published;
+mod readings;
 mod scale;
+mod span_clock;
 mod tsc;
 
-use std::sync::{Mutex, OnceLock, TryLockError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use calibration::{Calibration, MIN_BASELINE_NANOS, Reading};
-use published::Published;
-use scale::Scale;
+pub use choice::Choice;
+pub use readings::Readings;
+use readings::System;
+pub use span_clock::SpanClock;
 
 /// When a span began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// The counter then; 0 if there was none to be used.
+    /// What else was read then, to measure the span by: the counter; with the highest bit set,
+    /// nanoseconds of the monotonic clock; 0 if nothing was.
     pub ticks: u64,
     /// The time then, in nanoseconds since 1970.
     pub unix_nanos: u64,
@@ -37,36 +57,31 @@ pub struct Start {
 pub enum Source {
     /// The processor's time stamp counter, anchored to the system clock.
     Tsc,
-    /// The system clock.
+    /// The system's monotonic clock, anchored to the system clock.
     System,
 }
 
 /// A span begins.
 ///
 /// # Cost
-/// One counter read, four loads and a multiplication; without a counter, one [`SystemTime::now`].
-/// No lock, no system call, no locked instruction.
+/// One counter read, four loads and a multiplication; without a counter, one reading of the
+/// monotonic clock, and at the very first of the system clock too. No lock, no system call (where
+/// the system reads its clocks without), no locked instruction but at the very first.
 #[inline(always)]
 pub fn start() -> Start {
-    let (scale, whole) = PUBLISHED.try_read();
-    if !whole || !scale.is_known() {
-        return start_otherwise();
-    }
-    let ticks = tsc::ticks();
-    Start { ticks, unix_nanos: scale.unix_nanos_at(ticks) }
+    CLOCK.start()
 }
 
-/// A span ends: nanoseconds since 1970, never before its start.
+/// A span ends: nanoseconds since 1970, never before its start. On the line of time that the span
+/// began on, so it serves as well for what happens inside a span.
+///
+/// A `start` with 0 `ticks` is a time from elsewhere: the end is the time now, or that.
 ///
 /// # Cost
 /// As [`start`].
 #[inline(always)]
 pub fn end(start: Start) -> u64 {
-    let (scale, whole) = PUBLISHED.try_read();
-    if !whole || !scale.is_known() || start.ticks == 0 {
-        return end_otherwise(start);
-    }
-    scale.end_of(start.ticks, start.unix_nanos, tsc::ticks())
+    CLOCK.end(start)
 }
 
 /// The time now, in nanoseconds since 1970.
@@ -78,134 +93,27 @@ pub fn unix_nanos() -> u64 {
     start().unix_nanos
 }
 
-/// Compares the counter with the system clock and corrects what [`start`] and [`end`] give.
+/// Compares counter and monotonic clock with the system clock and corrects what [`start`] gives.
 ///
 /// Returns when it wants to be called again: after 10 ms at first, then every 100 ms. May be
 /// called from any thread and by several; while one is at it, others return at once. Not for
 /// application threads: it reads clocks some ten times and now and then a file.
 pub fn anchor() -> Duration {
-    let mut keeper = match KEEPER.try_lock() {
-        Ok(keeper) => keeper,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return RARELY,
-    };
-    let keeper = &mut *keeper;
-    if !keeper.is_steady() {
-        // For good: a counter found unsteady once is not worth another try.
-        PUBLISHED.write(Scale::default());
-        return RARELY;
-    }
-    let Some(reading) = read_clocks() else {
-        return SOON;
-    };
-    PUBLISHED.write(keeper.calibration.add(reading));
-    Duration::from_nanos(keeper.calibration.baseline_nanos()).clamp(SOON, RARELY)
+    CLOCK.anchor()
 }
 
 /// Where times come from now.
 pub fn source() -> Source {
-    match PUBLISHED.read() {
-        Some(scale) if scale.is_known() => Source::Tsc,
-        _ => Source::System,
-    }
+    CLOCK.source()
 }
 
 /// Nanoseconds since 1970; 0 for times before, `u64::MAX` for times after the year 2554.
 pub fn to_unix_nanos(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, saturating_nanos)
+    let saturating = |since: Duration| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+    time.duration_since(UNIX_EPOCH).map_or(0, saturating)
 }
 
-struct Keeper {
-    calibration: Calibration,
-    anchors: u32,
-    steady: bool,
-}
-
-impl Keeper {
-    /// Looks now and then whether the counter can still be trusted.
-    fn is_steady(&mut self) -> bool {
-        if self.steady && self.anchors.is_multiple_of(ANCHORS_PER_LOOK) {
-            self.steady = tsc::is_steady();
-        }
-        self.anchors = self.anchors.wrapping_add(1);
-        self.steady
-    }
-}
-
-/// The scale is being replaced, or there is none.
-#[cold]
-fn start_otherwise() -> Start {
-    match PUBLISHED.read() {
-        Some(scale) if scale.is_known() => {
-            let ticks = tsc::ticks();
-            Start { ticks, unix_nanos: scale.unix_nanos_at(ticks) }
-        }
-        scale => {
-            // With the ticks, if there may be a counter: once its rate is known, the span can end
-            // by it.
-            let counts = scale.is_none_or(|scale| scale.ticks != 0);
-            let ticks = if counts { tsc::ticks() } else { 0 };
-            Start { ticks, unix_nanos: to_unix_nanos(SystemTime::now()) }
-        }
-    }
-}
-
-#[cold]
-fn end_otherwise(start: Start) -> u64 {
-    match PUBLISHED.read() {
-        Some(scale) if scale.is_known() && start.ticks != 0 => {
-            scale.end_of(start.ticks, start.unix_nanos, tsc::ticks())
-        }
-        _ => to_unix_nanos(SystemTime::now()).max(start.unix_nanos),
-    }
-}
-
-/// All clocks at one instant: of several tries the one that took least. `None` if each was
-/// interrupted.
-fn read_clocks() -> Option<Reading> {
-    let origin = *ORIGIN.get_or_init(Instant::now);
-    let mut best = (MAX_TICKS_BETWEEN, None);
-    for tries in 1..=MAX_TRIES {
-        let before = tsc::ticks();
-        let (unix, monotonic) = (SystemTime::now(), Instant::now());
-        let took = tsc::ticks().saturating_sub(before);
-        if took < best.0 {
-            let reading = Reading {
-                ticks: before.saturating_add(took / 2),
-                monotonic_nanos: saturating_nanos(monotonic.saturating_duration_since(origin)),
-                unix_nanos: to_unix_nanos(unix),
-            };
-            best = (took, Some(reading));
-        }
-        if tries >= TRIES && best.1.is_some() {
-            break;
-        }
-    }
-    best.1
-}
-
-fn saturating_nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-static PUBLISHED: Published = Published::new();
-
-/// Writer's side. Only ever try-locked.
-static KEEPER: Mutex<Keeper> =
-    Mutex::new(Keeper { calibration: Calibration::new(), anchors: 0, steady: true });
-
-static ORIGIN: OnceLock<Instant> = OnceLock::new();
-
-const TRIES: usize = 5;
-const MAX_TRIES: usize = 20;
-
-/// About a microsecond or two; a reading takes a tenth of that.
-const MAX_TICKS_BETWEEN: u64 = 5_000;
-
-const SOON: Duration = Duration::from_nanos(MIN_BASELINE_NANOS);
-const RARELY: Duration = Duration::from_millis(100);
-
-const ANCHORS_PER_LOOK: u32 = 64;
+static CLOCK: SpanClock<System> = SpanClock::new(System);
 
 #[cfg(test)]
 mod tests {

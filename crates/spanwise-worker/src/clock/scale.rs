@@ -16,18 +16,18 @@ impl Scale {
     }
 
     /// The time at `ticks`, which may lie before this scale's own point.
-    #[inline(always)]
     pub fn unix_nanos_at(&self, ticks: u64) -> u64 {
         match ticks.checked_sub(self.ticks) {
             Some(after) => self.unix_nanos.saturating_add(self.nanos(after)),
-            None => self.unix_nanos_before(ticks),
+            // The scale was made after the counter was read.
+            None => self.unix_nanos.saturating_sub(self.nanos(self.ticks.saturating_sub(ticks))),
         }
     }
 
-    /// The scale was made after the counter was read.
-    #[cold]
-    fn unix_nanos_before(&self, ticks: u64) -> u64 {
-        self.unix_nanos.saturating_sub(self.nanos(self.ticks.saturating_sub(ticks)))
+    /// Whether `ticks` are of the counter that this scale was made by, as far as can be told: after
+    /// its point, or no longer before than a reader can be late.
+    pub fn is_near(&self, ticks: u64) -> bool {
+        self.nanos(self.ticks.saturating_sub(ticks)) < LONG_NANOS
     }
 
     /// The end of a span that began at `start_ticks`, `start_nanos`, and ends at `ticks`. Never
@@ -39,13 +39,26 @@ impl Scale {
     /// as the two differ by no more than drift can explain.
     #[inline(always)]
     pub fn end_of(&self, start_ticks: u64, start_nanos: u64, ticks: u64) -> u64 {
-        let passed = self.nanos(ticks.saturating_sub(start_ticks));
-        let end = start_nanos.saturating_add(passed);
-        if passed < LONG_NANOS { end } else { self.end_of_long(passed, end, ticks) }
+        // A counter that was set back has passed the end of its range: a long time, whatever the
+        // rate.
+        let passed = self.nanos(ticks.wrapping_sub(start_ticks));
+        if passed < LONG_NANOS {
+            return start_nanos.saturating_add(passed);
+        }
+        self.end_of_long(start_ticks, start_nanos, ticks)
     }
 
     #[cold]
-    fn end_of_long(&self, passed: u64, end: u64, ticks: u64) -> u64 {
+    fn end_of_long(&self, start_ticks: u64, start_nanos: u64, ticks: u64) -> u64 {
+        let Some(passed) = ticks.checked_sub(start_ticks) else {
+            // By a hair: cores that differ, and no time has passed. By more: it began again, and
+            // what passed is lost.
+            let cores_differ = self.nanos(start_ticks.saturating_sub(ticks)) < LONG_NANOS;
+            let now = if cores_differ { start_nanos } else { self.unix_nanos_at(ticks) };
+            return now.max(start_nanos);
+        };
+        let passed = self.nanos(passed);
+        let end = start_nanos.saturating_add(passed);
         let wall = self.unix_nanos_at(ticks);
         if wall.abs_diff(end) <= passed / DRIFT_PARTS { wall } else { end }
     }
@@ -124,7 +137,9 @@ mod tests {
         let scale = Scale { ticks: 0, unix_nanos: 10 * second, rate: 1 << RATE_BITS };
         for (what, start_ticks, start_nanos, ticks, end) in [
             ("short, off the wall", 0, 17, 50, 67),
-            ("counter set back", 90, 17, 50, 17),
+            ("cores a hair apart", 90, 17, 50, 17),
+            ("counter set back", 9 * second, 17, 50, 10 * second + 50),
+            ("counter set back, and the wall too", 9 * second, 11 * second, 50, 11 * second),
             ("long, drifted", 0, 10 * second + 900_000, second, 11 * second),
             ("long, stepped", 0, 10 * second + 1_100_000, second, 11 * second + 1_100_000),
             ("end of time", 0, u64::MAX - 1, second, u64::MAX),

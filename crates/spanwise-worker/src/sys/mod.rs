@@ -4,4 +4,4 @@
 #[cfg_attr(not(all(unix, not(miri))), path = "other.rs")]
 mod imp;
 
-pub(crate) use imp::{mask_sigpipe, on_fork_in_child};
+pub(crate) use imp::{mask_sigpipe, monotonic_nanos, on_fork_in_child};

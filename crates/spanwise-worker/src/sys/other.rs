@@ -1,5 +1,8 @@
 //! Systems without `fork` and without signals for closed pipes.
 
+use std::sync::OnceLock;
+use std::time::Instant;
+
 /// There is no fork to notice.
 pub(crate) fn on_fork_in_child(_handler: extern "C" fn()) -> bool {
     true
@@ -7,3 +10,10 @@ pub(crate) fn on_fork_in_child(_handler: extern "C" fn()) -> bool {
 
 /// There is no such signal.
 pub(crate) fn mask_sigpipe() {}
+
+/// Nanoseconds of the system's monotonic clock, since it was first asked.
+pub(crate) fn monotonic_nanos() -> u64 {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    let origin = *ORIGIN.get_or_init(Instant::now);
+    u64::try_from(Instant::now().saturating_duration_since(origin).as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,4 +1,4 @@
-//! POSIX: fork handlers and signal masks.
+//! POSIX: fork handlers, signal masks and the monotonic clock.
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
@@ -23,3 +23,21 @@ pub(crate) fn mask_sigpipe() {
         libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
     }
 }
+
+/// Nanoseconds of the system's monotonic clock; 0 where it cannot be read.
+///
+/// Not by `Instant`, which shows no number: the difference to a first one would need a lock around
+/// that, and a child forked meanwhile would wait for it for ever.
+pub(crate) fn monotonic_nanos() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a timespec to be written; the call keeps no pointer to it.
+    unsafe { libc::clock_gettime(MONOTONIC, &raw mut time) };
+    let (seconds, nanos) = (time.tv_sec as u64, time.tv_nsec as u64);
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
+}
+
+/// What the standard library takes for `Instant`.
+#[cfg(target_vendor = "apple")]
+const MONOTONIC: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
+#[cfg(not(target_vendor = "apple"))]
+const MONOTONIC: libc::clockid_t = libc::CLOCK_MONOTONIC;

@@ -1,0 +1,258 @@
+//! Clocks of a machine that a test moves. The oracle is the machine: it knows what time has passed
+//! and what its system clock said.
+
+use std::cell::Cell;
+
+use spanwise_worker::clock::{Choice, Readings, Source, SpanClock};
+
+/// Specification of OTLP, `Span.end_time_unix_nano`: the end is expected to be at or after the
+/// start; `end − start` is how long the operation took. So a step of the system clock (POSIX,
+/// `clock_settime`: affects CLOCK_REALTIME, has no effect on CLOCK_MONOTONIC) must not show in it.
+#[test]
+fn a_step_shows_in_no_duration_and_in_each_start_after_the_next_anchor() {
+    let mut spans = 0;
+    for counter in [true, false] {
+        for step in [HOUR, -HOUR] {
+            for stepped in MOMENTS {
+                for started in MOMENTS {
+                    for ended in MOMENTS.into_iter().filter(|&ended| ended >= started) {
+                        check(counter, step, stepped, started, ended);
+                        spans += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(spans > 8_000);
+}
+
+/// One life: anchors at 2, 12, 22, … ms; a step; a span.
+fn check(counter: bool, step: i64, stepped: u64, started: u64, ended: u64) {
+    let clock = SpanClock::new(Machine::new(counter));
+    let case = format!("counter {counter}, {step} s at {stepped}, {started} to {ended} quarter ms");
+    // What the last comparison with the system clock found: of the first reading, or an anchor.
+    let mut followed = None;
+    let mut start = None;
+    for now in 0..=MOMENTS[15] {
+        let machine = clock.readings();
+        if now == stepped {
+            machine.step(step);
+        }
+        if now == started {
+            let ahead = *followed.get_or_insert(machine.ahead.get());
+            let begun = clock.start();
+            let expected = machine.now.get().wrapping_add_signed(ahead);
+            assert!(begun.unix_nanos.abs_diff(expected) <= 2, "start: {case}");
+            start = Some(begun);
+        }
+        if now == ended {
+            let Some(start) = start else { unreachable!("a span starts before it ends") };
+            let end = clock.end(start);
+            assert!(end >= start.unix_nanos, "backwards: {case}");
+            let passed = (ended - started) * QUARTER;
+            assert!((end - start.unix_nanos).abs_diff(passed) <= 2, "duration: {case}");
+            return;
+        }
+        if now % 40 == 8 {
+            clock.anchor();
+            followed = Some(clock.readings().ahead.get());
+        }
+        clock.readings().pass(QUARTER);
+    }
+}
+
+#[test]
+fn a_counter_is_used_from_the_second_anchor_on_and_only_where_it_is_steady() {
+    for (counter, source) in [(true, Source::Tsc), (false, Source::System)] {
+        let clock = SpanClock::new(Machine::new(counter));
+        for _ in 0..2 {
+            assert_eq!(clock.source(), Source::System);
+            clock.anchor();
+            clock.readings().pass(10 * MILLI);
+        }
+        assert_eq!(clock.source(), source);
+        let monotonic = clock.start().ticks >> 63 == 1;
+        assert_eq!(monotonic, source == Source::System);
+    }
+}
+
+#[test]
+fn spans_that_are_open_when_the_counter_is_given_up_end_after_what_has_passed() {
+    let clock = SpanClock::new(Machine::new(true));
+    let mut open = Vec::new();
+    for _ in 0..63 {
+        open.push((clock.readings().now.get(), clock.start()));
+        clock.anchor();
+        clock.readings().pass(100 * MILLI);
+    }
+    assert_eq!(clock.source(), Source::Tsc);
+    clock.readings().counter.set(false);
+    clock.readings().step(HOUR);
+    while clock.source() == Source::Tsc {
+        open.push((clock.readings().now.get(), clock.start()));
+        clock.readings().pass(100 * MILLI);
+        clock.anchor();
+    }
+    // Whatever it counts now, nobody looks.
+    clock.readings().set_ticks(17);
+    clock.readings().pass(MILLI);
+    for (began, start) in open {
+        let passed = clock.readings().now.get() - began;
+        assert!((clock.end(start) - start.unix_nanos).abs_diff(passed) <= 100);
+    }
+}
+
+/// Linux, clock_gettime(2): CLOCK_MONOTONIC does not count time that the system is suspended.
+#[test]
+fn a_sleep_counts_as_the_clock_counts_that_the_span_began_with() {
+    const SLEPT: u64 = 3_600_000_000_000;
+    for (counter, back_to, counted) in [
+        (false, None, 0),
+        (true, None, SLEPT),
+        // A processor that begins again at 0: the span ends at the time now.
+        (true, Some(0), SLEPT),
+    ] {
+        let clock = SpanClock::new(Machine::new(counter));
+        for _ in 0..5 {
+            clock.readings().pass(10 * MILLI);
+            clock.anchor();
+        }
+        let start = clock.start();
+        clock.readings().sleep(SLEPT, back_to);
+        clock.readings().pass(10 * MILLI);
+        clock.anchor();
+        let passed = clock.end(start) - start.unix_nanos;
+        assert!(passed.abs_diff(counted + 10 * MILLI) <= 10_000, "{counter} {back_to:?}: {passed}");
+        for _ in 0..3 {
+            let start = clock.start();
+            let off = start.unix_nanos.abs_diff(clock.readings().unix_nanos());
+            assert!(off <= 1_000, "{counter} {back_to:?}: {off} ns off");
+            clock.readings().pass(10 * MILLI);
+            assert!((clock.end(start) - start.unix_nanos).abs_diff(10 * MILLI) <= 1_000);
+            clock.anchor();
+        }
+    }
+}
+
+#[test]
+fn between_waking_and_the_next_anchor_a_counter_that_began_again_is_not_used() {
+    let clock = SpanClock::new(Machine::new(true));
+    for _ in 0..5 {
+        clock.readings().pass(10 * MILLI);
+        clock.anchor();
+    }
+    clock.readings().sleep(HOUR as u64 * 1_000_000_000, Some(0));
+    let start = clock.start();
+    clock.readings().pass(10 * MILLI);
+    clock.anchor();
+    assert_eq!(clock.end(start) - start.unix_nanos, 10 * MILLI);
+}
+
+#[test]
+fn clocks_that_say_anything_are_survived() {
+    for (now, ahead, ticks) in [
+        (0, 0, 0),
+        // No battery: 1970 when the machine starts, the two clocks are one.
+        (5_000_000_000, 0, 1),
+        // Set to before 1970.
+        (5_000_000_000, -5_000_000_000, 1),
+        (1, i64::MAX - 1, u64::MAX - 1_000),
+        (u64::MAX >> 1, 0, 1 << 62),
+    ] {
+        for counter in [true, false] {
+            let clock = SpanClock::new(Machine::new(counter));
+            let machine = clock.readings();
+            machine.now.set(now);
+            machine.ahead.set(ahead);
+            machine.set_ticks(ticks);
+            for _ in 0..4 {
+                let start = clock.start();
+                assert!(start.unix_nanos.abs_diff(machine.unix_nanos()) <= 1_000);
+                assert_eq!(clock.end(start), start.unix_nanos, "{now} {ahead} {ticks}");
+                clock.anchor();
+            }
+        }
+    }
+}
+
+/// Specification of the environment variables, *Enum value*: not case-sensitive; a value that is
+/// not known is warned of and ignored.
+#[test]
+fn choices_by_name() {
+    for (name, choice) in [
+        ("auto", Some(Choice::Auto)),
+        ("monotonic", Some(Choice::Monotonic)),
+        (" MonoTonic ", Some(Choice::Monotonic)),
+        ("tsc", None),
+        ("", None),
+    ] {
+        assert_eq!(Choice::parse(name), choice, "{name:?}");
+    }
+    assert_eq!(Choice::default(), Choice::Auto);
+}
+
+/// A machine of 3 GHz whose clocks are told what time it is.
+struct Machine {
+    /// The monotonic clock, in nanoseconds.
+    now: Cell<u64>,
+    /// The system clock minus that.
+    ahead: Cell<i64>,
+    ticks: Cell<u64>,
+    counter: Cell<bool>,
+}
+
+impl Machine {
+    fn new(counter: bool) -> Self {
+        Machine {
+            now: Cell::new(77_000_000_000),
+            ahead: Cell::new(1_700_000_000_000_000_000),
+            ticks: Cell::new(1 << 40),
+            counter: Cell::new(counter),
+        }
+    }
+
+    fn pass(&self, nanos: u64) {
+        self.now.set(self.now.get() + nanos);
+        self.ticks.set(self.ticks.get() + 3 * nanos);
+    }
+
+    /// Somebody sets the system clock.
+    fn step(&self, seconds: i64) {
+        self.ahead.set(self.ahead.get() + seconds * 1_000_000_000);
+    }
+
+    fn sleep(&self, nanos: u64, back_to: Option<u64>) {
+        self.ahead.set(self.ahead.get() + nanos as i64);
+        self.ticks.set(back_to.unwrap_or(self.ticks.get() + 3 * nanos));
+    }
+
+    fn set_ticks(&self, ticks: u64) {
+        self.ticks.set(ticks);
+    }
+}
+
+impl Readings for Machine {
+    fn ticks(&self) -> u64 {
+        self.ticks.get()
+    }
+
+    fn monotonic_nanos(&self) -> u64 {
+        self.now.get()
+    }
+
+    fn unix_nanos(&self) -> u64 {
+        self.now.get().saturating_add_signed(self.ahead.get())
+    }
+
+    fn ticks_are_steady(&self) -> bool {
+        self.counter.get()
+    }
+}
+
+const MILLI: u64 = 1_000_000;
+const HOUR: i64 = 3_600;
+/// A quarter of a millisecond.
+const QUARTER: u64 = MILLI / 4;
+/// When things happen, in quarters of a millisecond: before the first anchor, between all later
+/// ones, and together with them.
+const MOMENTS: [u64; 16] = [0, 1, 7, 8, 9, 30, 47, 48, 49, 70, 88, 89, 120, 128, 129, 160];
