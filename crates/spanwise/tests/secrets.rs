@@ -356,7 +356,7 @@ const PRINTED: &str = "\
 const WITHOUT_SETTINGS: &str = "\
     Adaptive AdaptiveBuilder AdaptiveState AlwaysRecord Annotating Annotations Answer ApiAttributes \
     Array ArrayView Attribute AttributeValue Attributes Budget Buffer BufferPool CatchPanic CaughtPanic \
-    Change Charge Chunk Completer Compression Condition Decision DropReason Event EventView \
+    Change Charge Choice Chunk Completer Compression Condition Decision DropReason Event EventView \
     ExportResponse Exporter Failure Field FieldValue Fields FinishError Finished FinishedSpan Framer Imbalance \
     InMemoryError Intent Interner InternerStats Key KvListView Law Ledger Link LinkTarget LinkTo \
     LinkView Live Losses Malformed NoAttributes Note Offer OnFull OtMember OtelSampler OwnedPermit \
@@ -364,7 +364,7 @@ const WITHOUT_SETTINGS: &str = "\
     PooledOwned PooledSpan Position ProbabilityError Protocol Pushed Quick Randomness RateError \
     RateLimited RateLimiter Reason Refused Rejected Request RequestLimits ResourceSpans RetryPolicy Room \
     RuleBased Scalar Schedule ScheduleConfig ScopeSpans Semaphore Shards ShardsConfig Shutdown Signal \
-    Source SpanHeader SpanKind SpanLimits SpanMeta SpanPool SpanView SpanWriter Spans Start StartError \
+    Source SpanClock SpanHeader SpanKind SpanLimits SpanMeta SpanPool SpanView SpanWriter Spans Start StartError \
     State Status StatusCode Step SystemClock Text Threshold ThresholdText Tick Tickets TierPooled \
     TieredPool TokioPool TooMany TraceIdRatioBased TraceRequest Trimmed UnknownCompression \
     UnknownProtocol Value ValueView VirtualClock Waiter WakeHandle WireError Woke Worker WorkerPool";
