@@ -87,7 +87,9 @@ impl Tracer {
         let sampled = !is_suppressed() && self.decide(span, name, parent);
         let flags = parent.map_or(RANDOM, |parent| parent.trace_flags() & RANDOM);
         span.trace_flags = flags.with_sampled(sampled).to_u8();
-        span.start_unix_nanos = clock::unix_nanos();
+        let start = clock::start();
+        span.start_unix_nanos = start.unix_nanos;
+        span.clock_start = [start.ticks, start.unix_nanos];
         sampled
     }
 
@@ -159,7 +161,13 @@ impl Tracer {
         }
         core.ledger.started();
         let start = span.start_unix_nanos;
-        let end = if span.end_unix_nanos == 0 { clock::unix_nanos() } else { span.end_unix_nanos };
+        let end = match span.end_unix_nanos {
+            0 => {
+                let [ticks, unix_nanos] = span.clock_start;
+                clock::end(clock::Start { ticks, unix_nanos })
+            }
+            end => end,
+        };
         if end < start {
             core.ledger.note(Note::EndBeforeStart, 1);
         }

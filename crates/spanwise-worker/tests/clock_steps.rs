@@ -102,6 +102,47 @@ fn spans_that_are_open_when_the_counter_is_given_up_end_after_what_has_passed() 
     }
 }
 
+/// Specification, trace API, *End*: without an end timestamp the current time is taken. Callers
+/// that have read the system clock for that tell it, and it must not bend the span.
+#[test]
+fn a_time_that_the_caller_read_off_a_stepped_clock_is_told_without_the_step() {
+    const TOLD: u64 = 1_000_000_000_000;
+    for counter in [true, false] {
+        for step in [HOUR, -HOUR, 0] {
+            let clock = SpanClock::new(Machine::new(counter));
+            let machine = clock.readings();
+            for _ in 0..3 {
+                clock.anchor();
+                machine.pass(10 * MILLI);
+            }
+            let start = clock.start();
+            let given = machine.unix_nanos();
+            let line = clock.start_given(given);
+            machine.pass(50 * MILLI);
+            machine.step(step);
+            let now = machine.unix_nanos();
+            let case = format!("counter {counter}, step {step} s");
+            for (start, began) in [(start, start.unix_nanos), (line, given)] {
+                let passed = |told| clock.align(start, told).wrapping_sub(began);
+                assert!(passed(now).abs_diff(50 * MILLI) <= 2, "now: {case}");
+                let read_earlier = passed(now - 5 * MILLI);
+                assert!(read_earlier.abs_diff(45 * MILLI) <= 2, "5 ms ago: {case}");
+                for other in [0, TOLD, now - 1_001 * MILLI, now + 1_001 * MILLI, u64::MAX] {
+                    assert_eq!(clock.align(start, other), other, "{case}");
+                }
+            }
+            // Before the next anchor, starts that are told are ahead of the clock.
+            let given = machine.unix_nanos();
+            let line = clock.start_given(given);
+            clock.anchor();
+            machine.pass(10 * MILLI);
+            for end in [clock.end(line), clock.align(line, machine.unix_nanos())] {
+                assert!((end - given).abs_diff(10 * MILLI) <= 2, "start after the step: {case}");
+            }
+        }
+    }
+}
+
 /// Linux, clock_gettime(2): CLOCK_MONOTONIC does not count time that the system is suspended.
 #[test]
 fn a_sleep_counts_as_the_clock_counts_that_the_span_began_with() {

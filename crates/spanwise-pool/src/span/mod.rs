@@ -41,6 +41,9 @@ pub struct PooledSpan {
     pub start_unix_nanos: u64,
     /// End, nanoseconds since the Unix epoch; 0: not yet.
     pub end_unix_nanos: u64,
+    /// What `Tracer::start_pooled` read off its clock, for an end that is no further from the start
+    /// than time has passed; all 0: nothing.
+    pub clock_start: [u64; 2],
     /// Attributes. A key should be in here once: setting is [`set_attribute`](Self::set_attribute).
     pub attributes: Vec<Attribute>,
     /// Attributes left out.
@@ -179,6 +182,7 @@ impl PooledSpan {
             kind,
             start_unix_nanos,
             end_unix_nanos,
+            clock_start,
             attributes,
             dropped_attributes,
             events,
@@ -194,6 +198,7 @@ impl PooledSpan {
         (*parent_is_remote, *trace_flags) = (false, 0);
         (*kind, *status) = (SpanKind::Internal, Status::Unset);
         (*start_unix_nanos, *end_unix_nanos) = (0, 0);
+        *clock_start = [0; 2];
         (*dropped_attributes, *dropped_events, *dropped_links) = (0, 0, 0);
         trace_state.clear();
         name.clear();

@@ -19,7 +19,7 @@ impl opentelemetry::trace::Span for Span {
     where
         T: Into<Cow<'static, str>>,
     {
-        self.put_event(&name.into(), clock::unix_nanos, &attributes);
+        self.put_event(&name.into(), clock::end, &attributes);
     }
 
     fn add_event_with_timestamp<T>(
@@ -30,7 +30,8 @@ impl opentelemetry::trace::Span for Span {
     ) where
         T: Into<Cow<'static, str>>,
     {
-        self.put_event(&name.into(), || clock::to_unix_nanos(timestamp), &attributes);
+        let told = clock::to_unix_nanos(timestamp);
+        self.put_event(&name.into(), |line| clock::align(line, told), &attributes);
     }
 
     #[inline(always)]
@@ -101,7 +102,9 @@ impl opentelemetry::trace::Span for Span {
     }
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
-        self.record.end_at(clock::to_unix_nanos(timestamp));
+        let told = clock::to_unix_nanos(timestamp);
+        let end = if self.is_recording() { clock::align(self.record.line, told) } else { told };
+        self.record.end_at(end);
     }
 }
 
@@ -116,11 +119,12 @@ impl Span {
     pub(crate) fn put_event<'a>(
         &mut self,
         name: &str,
-        unix_nanos: impl FnOnce() -> u64,
+        time: impl FnOnce(clock::Start) -> u64,
         attributes: impl IntoIterator<Item = &'a KeyValue>,
     ) {
+        let line = self.record.line;
         self.record.write(|writer, core| {
-            writer.event(&core.limits, unix_nanos(), name, pairs(attributes));
+            writer.event(&core.limits, time(line), name, pairs(attributes));
         });
     }
 }

@@ -68,8 +68,9 @@ impl Span {
     /// The API's method is `add_event`.
     #[inline]
     pub fn event(&mut self, name: &str, attributes: &[(&str, Value<'_>)]) -> &mut Self {
+        let line = self.record.line;
         self.record.write(|writer, core| {
-            let now = clock::unix_nanos();
+            let now = clock::end(line);
             writer.event(&core.limits, now, name, attributes.iter().map(|(k, v)| (*k, v)));
         });
         self
@@ -134,11 +135,16 @@ impl Span {
         record.parent_span_id = beginning.parent_span_id;
         record.remote_flags = remote_flags(beginning.parent_is_remote);
         record.writer.begin(beginning.name);
-        record.given_start = beginning.start.is_some();
         // Read last: what came before is not the user's time.
-        record.start = match beginning.start {
-            None => clock::start(),
-            Some(time) => clock::Start { ticks: 0, unix_nanos: clock::to_unix_nanos(time) },
+        (record.line, record.start_unix_nanos) = match beginning.start {
+            None => {
+                let start = clock::start();
+                (start, start.unix_nanos)
+            }
+            Some(time) => {
+                let start = clock::to_unix_nanos(time);
+                (clock::start_given(start), start)
+            }
         };
         span
     }

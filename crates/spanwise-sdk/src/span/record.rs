@@ -25,11 +25,12 @@ pub(crate) struct Record {
     pub(super) kind: SpanKind,
     /// OTLP's "parent is remote" bits.
     pub(super) remote_flags: u32,
-    /// Whether the start was given by the caller instead of read from the clock.
-    pub(super) given_start: bool,
     pub(super) scope: u32,
     pub(super) parent_span_id: u64,
-    pub(super) start: clock::Start,
+    pub(super) start_unix_nanos: u64,
+    /// What its end and its events are timed by, so that no step of the system clock is among them.
+    /// Begins when the span was made, also where the start was given by the caller.
+    pub(super) line: clock::Start,
     pub(super) writer: SpanWriter,
     /// Scratch for the trace state header.
     trace_state: String,
@@ -57,10 +58,10 @@ impl Default for Record {
             state: State::Off,
             kind: SpanKind::Internal,
             remote_flags: 0,
-            given_start: false,
             scope: 0,
             parent_span_id: 0,
-            start: clock::Start { ticks: 0, unix_nanos: 0 },
+            start_unix_nanos: 0,
+            line: clock::Start { ticks: 0, unix_nanos: 0 },
             writer: SpanWriter::new(),
             trace_state: String::new(),
             core: None,
@@ -111,7 +112,7 @@ impl Record {
     /// One piece of code for all who end spans.
     #[inline(never)]
     fn end_recording(&mut self) {
-        self.end_at(if self.given_start { clock::unix_nanos() } else { clock::end(self.start) });
+        self.end_at(clock::end(self.line));
     }
 
     /// Ends the span. An end before the start becomes the start.
@@ -122,7 +123,7 @@ impl Record {
         }
         self.state = State::Ended;
         let header = self.header(end_unix_nanos, "");
-        if end_unix_nanos >= self.start.unix_nanos
+        if end_unix_nanos >= self.start_unix_nanos
             && !self.has_trace_state
             && let Some(core) = &self.core
             && let Some(span) = self.writer.finish_plain(&header)
@@ -137,7 +138,7 @@ impl Record {
     #[cold]
     #[inline(never)]
     fn end_otherwise(&mut self, end_unix_nanos: u64) {
-        let start = self.start.unix_nanos;
+        let start = self.start_unix_nanos;
         let mut trace_state = std::mem::take(&mut self.trace_state);
         put_trace_state(&self.context, &mut trace_state);
         let header = self.header(end_unix_nanos.max(start), &trace_state);
@@ -162,7 +163,7 @@ impl Record {
             span_id: u64::from_be_bytes(self.context.span_id().to_bytes()),
             parent_span_id: self.parent_span_id,
             kind: self.kind,
-            start_unix_nanos: self.start.unix_nanos,
+            start_unix_nanos: self.start_unix_nanos,
             end_unix_nanos,
             flags: u32::from(self.context.trace_flags().to_u8()) | self.remote_flags,
             trace_state,

@@ -84,6 +84,34 @@ pub fn end(start: Start) -> u64 {
     CLOCK.end(start)
 }
 
+/// A span begins whose start the caller has told, in nanoseconds since 1970: a [`Start`] for
+/// [`end`] and [`align`], at the time now.
+///
+/// Where the system clock was stepped since the last [`anchor`], the line of time is that of the
+/// system clock: that is where the caller's time comes from.
+///
+/// # Cost
+/// As [`start`], and a reading of the system clock where `unix_nanos` is more than a millisecond
+/// away.
+pub fn start_given(unix_nanos: u64) -> Start {
+    CLOCK.start_given(unix_nanos)
+}
+
+/// A time that the caller has told, `unix_nanos`, on the line of the span that began at `start`.
+///
+/// The API's own spans read the system clock for every end and event, and tell that. So a time
+/// from the last second of a system clock that has been stepped, by more than a millisecond, since
+/// the span began is what the clock would say now without the step. All others are returned as
+/// they are.
+///
+/// # Cost
+/// A comparison within a millisecond of the start, else as [`end`]; where the two differ by more
+/// than a millisecond, a reading of the system clock, too.
+#[inline(always)]
+pub fn align(start: Start, unix_nanos: u64) -> u64 {
+    CLOCK.align(start, unix_nanos)
+}
+
 /// The time now, in nanoseconds since 1970.
 ///
 /// # Cost

@@ -99,6 +99,42 @@ impl<R: Readings> SpanClock<R> {
         scale.end_of(start.ticks, start.unix_nanos, self.readings.ticks())
     }
 
+    /// As [`clock::start_given`](super::start_given).
+    pub fn start_given(&self, unix_nanos: u64) -> Start {
+        let mut line = self.start();
+        if line.unix_nanos.abs_diff(unix_nanos) > STEP_NANOS {
+            let system = self.readings.unix_nanos();
+            if line.unix_nanos.abs_diff(system) > STEP_NANOS {
+                line.unix_nanos = system;
+            }
+        }
+        line
+    }
+
+    /// As [`clock::align`](super::align).
+    #[inline(always)]
+    pub fn align(&self, start: Start, unix_nanos: u64) -> u64 {
+        // So near that it makes no difference whether there was a step.
+        if unix_nanos.wrapping_sub(start.unix_nanos) <= STEP_NANOS {
+            return unix_nanos;
+        }
+        self.align_far(start, unix_nanos)
+    }
+
+    #[inline(never)]
+    fn align_far(&self, start: Start, unix_nanos: u64) -> u64 {
+        let now = self.end(start);
+        if unix_nanos.abs_diff(now) <= STEP_NANOS {
+            return unix_nanos;
+        }
+        let system = self.readings.unix_nanos();
+        let stepped = system.abs_diff(now) > STEP_NANOS;
+        if stepped && unix_nanos.abs_diff(system) <= RECENT_NANOS {
+            return now.saturating_add(unix_nanos).saturating_sub(system);
+        }
+        unix_nanos
+    }
+
     /// As [`clock::anchor`](super::anchor).
     pub fn anchor(&self) -> Duration {
         let mut keeper = match self.keeper.try_lock() {
@@ -224,6 +260,13 @@ impl<R: Readings> fmt::Debug for SpanClock<R> {
         f.debug_struct("SpanClock").field("source", &self.source()).finish_non_exhaustive()
     }
 }
+
+/// More than the system clock and a line of time differ by without a step.
+const STEP_NANOS: u64 = 1_000_000;
+
+/// How long ago a caller who means "now" can have read the system clock: its thread may have waited
+/// for a processor since.
+const RECENT_NANOS: u64 = 1_000_000_000;
 
 const TRIES: usize = 5;
 const MAX_TRIES: usize = 20;
