@@ -358,3 +358,52 @@ fn no_root_of_any_thread_is_miscounted() {
     sampler.tick(&Tick::at(spanwise_sampling::Host::now(&host)));
     assert_eq!(adaptive.state().offered, 90.0 * 30_000.0);
 }
+
+#[test]
+fn the_state_tells_the_probability_that_is_in_force() {
+    for key in [Key::Name, Key::None] {
+        let fresh = || {
+            let builder = Adaptive::builder().with_traces_per_second(TARGET).with_key(key.clone());
+            let adaptive = builder.build().unwrap();
+            (adaptive.clone(), Sampler::from(adaptive), Virtual::new())
+        };
+        let (adaptive, sampler, host) = fresh();
+        // Nothing is known: all is kept.
+        assert_eq!(adaptive.state().probability, 1.0);
+        // A burst in no time, which the governor alone holds.
+        let mut dice = Dice::new(3);
+        for offered in 1..=50_000u32 {
+            let sampled =
+                sampler.decide(&Offer::root(dice.number().into(), "GET /", &host)).sampled;
+            let state = adaptive.state();
+            let share = state.kept as f64 / f64::from(offered);
+            assert!((state.probability - share).abs() < 1e-9, "{state:?} after {offered}");
+            assert!(offered > 1 || sampled);
+        }
+        // Twenty times the target, and none above it: the share that is kept.
+        let (adaptive, sampler, host) = fresh();
+        for (rate, share) in [(20_000.0, 0.05), (500.0, 1.0)] {
+            let series =
+                drive(&sampler, &host, Arrivals::new(Shape::Steady(rate), 20.0, 1), || "GET /");
+            let (kept, state) = (series.rate(10.0, 20.0) / rate, adaptive.state());
+            assert!((state.probability / share - 1.0).abs() < 0.1, "{state:?}");
+            assert!((state.probability / kept - 1.0).abs() < 0.1, "{state:?}, kept {kept}");
+        }
+    }
+}
+
+#[test]
+fn a_new_target_is_no_new_burst() {
+    let builder = Adaptive::builder().with_traces_per_second(20.0);
+    let adaptive = builder.build().unwrap();
+    let (sampler, host) = (Sampler::from(adaptive.clone()), Virtual::new());
+    let mut dice = Dice::new(3);
+    for change in 0..20 {
+        adaptive.set_target(if change % 2 == 0 { 10.0 } else { 20.0 }).unwrap();
+        for _ in 0..100 {
+            let _ = sampler.decide(&Offer::root(dice.number().into(), "GET /", &host));
+        }
+    }
+    // All at one instant: what the governor had in the beginning.
+    assert!(adaptive.state().kept <= 20, "{:?}", adaptive.state());
+}

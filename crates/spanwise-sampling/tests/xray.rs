@@ -58,6 +58,18 @@ impl Bench {
         request.body
     }
 
+    /// Waits until it is asked for the rules; what is reported before goes unanswered.
+    fn asks_for_rules(&mut self) {
+        loop {
+            self.now = self.poll.due().max(self.now);
+            match self.request() {
+                Some(request) if request.path == "/GetSamplingRules" => return,
+                Some(_) => self.poll.failed(self.now),
+                None => {}
+            }
+        }
+    }
+
     fn keeps(&self, attributes: &[(&str, Value<'_>)]) -> bool {
         let offer = Offer { attributes: &attributes, ..Offer::root(0, "x", &self.host) };
         self.sampler.decide(&offer).sampled
@@ -115,6 +127,42 @@ fn the_reservoir_is_borrowed_from_until_there_is_a_quota_that_ends() {
     bench.now = 63 * SECOND;
     bench.request();
     around(bench.rate(1000.0), 1.0);
+}
+
+#[test]
+fn a_rule_that_is_defined_anew_goes_on_with_what_it_has() {
+    // One a second may be borrowed: twenty definitions in one second borrow it once.
+    let mut bench = Bench::with_rules(&[rule("all", 1, 0.0, 50, "")]);
+    let mut kept = 0;
+    for definition in 0..20 {
+        bench.asks_for_rules();
+        let path = format!(r#""URLPath": "/{definition}*""#);
+        let defined = rule("all", 1 + definition, 0.0, 50 + definition, "");
+        let others = rule("other", 99, 0.0, 0, &path);
+        assert_eq!(bench.answered(&records(&[defined, others])), Ok(true));
+        kept += (0..10).filter(|_| bench.keeps(&[])).count();
+    }
+    assert_eq!(kept, 1);
+    // A quota goes on too, and a rate that changed is in force at once.
+    let mut bench = Bench::with_rules(&[rule("all", 1, 0.0, 50, "")]);
+    assert!(bench.keeps(&[]));
+    let until = bench.unix() + 100_000;
+    bench.report(&target(&format!(
+        r#""FixedRate": 0.0, "ReservoirQuota": 20, "ReservoirQuotaTTL": {until}.0, "Interval": 600"#
+    )));
+    assert!((bench.rate(1000.0) - 20.0).abs() <= 0.1);
+    bench.asks_for_rules();
+    assert_eq!(bench.answered(&records(&[rule("all", 1, 0.5, 50, "")])), Ok(true));
+    let kept = bench.rate(1000.0);
+    assert!((500.0..=530.0).contains(&kept), "{kept}");
+    bench.now += 700 * SECOND;
+    assert_eq!(bench.request().unwrap().path, "/GetSamplingRules");
+    bench.poll.failed(bench.now);
+    let report = bench.request().unwrap();
+    // What was counted under either definition is reported together: twice forty seconds.
+    let (_, count) = report.body.split_once(r#""RequestCount":"#).unwrap();
+    let count: u32 = count.split(',').next().unwrap().parse().unwrap();
+    assert!((78_000..=82_000).contains(&count), "{}", report.body);
 }
 
 #[test]

@@ -28,6 +28,10 @@ pub(super) struct Controller {
     fed: Option<(u64, u64)>,
     /// The target the governor was made for.
     governed_for: f64,
+    /// Roots that passed, and those of them that the governor dropped, when the period began.
+    base: (u64, u64),
+    /// The share that the governor let through when roots passed last.
+    admitted: f64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -53,6 +57,8 @@ impl Controller {
             spans_per_root: 1.0,
             fed: None,
             governed_for: f64::NAN,
+            base: (0, 0),
+            admitted: 1.0,
         }
     }
 
@@ -67,6 +73,30 @@ impl Controller {
     /// Roots per second that are expected to be offered.
     pub(super) fn offered(&self) -> f64 {
         self.slots.iter().map(|slot| slot.estimate.rate()).sum()
+    }
+
+    /// The share of offered roots that is kept: by the thresholds of all keys, each as often as it
+    /// is expected, and by the governor.
+    pub(super) fn probability(&self, shared: &Shared) -> f64 {
+        let offered = self.offered();
+        let kept = |(slot, rates): (usize, &Slot)| {
+            rates.estimate.rate() * shared.threshold(slot).probability()
+        };
+        let chance = match offered > 0.0 {
+            true => self.slots.iter().enumerate().map(kept).sum::<f64>() / offered,
+            false => shared.threshold(OTHERS).probability(),
+        };
+        (chance * self.admitted(shared)).clamp(0.0, 1.0)
+    }
+
+    /// The share of roots that passed their thresholds and that the governor let through.
+    fn admitted(&self, shared: &Shared) -> f64 {
+        let governed = shared.kept.governed.load(Relaxed).saturating_sub(self.base.1);
+        let passed = shared.kept.passed.load(Relaxed).saturating_sub(self.base.0);
+        match passed {
+            0 => self.admitted,
+            passed => 1.0 - (governed as f64 / passed as f64).min(1.0),
+        }
     }
 
     /// Keys with a slot.
@@ -138,6 +168,8 @@ impl Controller {
     }
 
     fn rebase(&mut self, shared: &Shared) {
+        self.admitted = self.admitted(shared);
+        self.base = (shared.kept.passed.load(Relaxed), shared.kept.governed.load(Relaxed));
         for (index, slot) in self.slots.iter_mut().enumerate() {
             slot.base = shared.offered.sum(index);
         }

@@ -104,7 +104,8 @@ pub struct AdaptiveState {
     pub target: f64,
     /// Traces per second expected to start: what [`shares`] wants to know of a process.
     pub offered: f64,
-    /// The probability of roots whose key has no slot of its own.
+    /// The share of offered roots that is kept at present, 0 to 1: all keys together, each as often
+    /// as it is expected, without what the governor drops.
     pub probability: f64,
     /// Keys with a slot of their own.
     pub keys: usize,
@@ -159,7 +160,7 @@ impl Adaptive {
         AdaptiveState {
             target: controller.target(),
             offered: controller.offered(),
-            probability: self.shared.threshold(OTHERS).probability(),
+            probability: controller.probability(&self.shared),
             keys: controller.keys(),
             kept: self.shared.kept.passed.load(Relaxed).saturating_sub(governed),
             governed,

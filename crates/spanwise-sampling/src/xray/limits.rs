@@ -3,8 +3,8 @@
 use crate::intent::Intent;
 use crate::offer::Offer;
 use crate::threshold::Threshold;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// The limits of a rule, and the count of what they did. Words that are read and set alone.
 ///
@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 #[derive(Debug)]
 pub(super) struct Limits {
     /// One a second may be kept while no quota is known.
-    may_borrow: bool,
+    may_borrow: AtomicBool,
     /// A threshold's value, or [`NONE`].
     threshold: AtomicU64,
     /// Traces per second, or [`NONE`] as long as none is known or it has run out.
@@ -36,7 +36,7 @@ pub(super) struct Counts {
 impl Limits {
     pub(super) fn new(rate: f64, may_borrow: bool) -> Self {
         let limits = Self {
-            may_borrow,
+            may_borrow: AtomicBool::new(may_borrow),
             threshold: AtomicU64::new(NONE),
             quota: AtomicU64::new(NONE),
             window: AtomicU64::new(0),
@@ -53,6 +53,10 @@ impl Limits {
         // ORDER: Relaxed throughout; each word is complete in itself.
         let threshold = (rate > 0.0).then(|| Threshold::nearest(rate).rounded(4));
         self.threshold.store(threshold.map_or(NONE, Threshold::value), Relaxed);
+    }
+
+    pub(super) fn set_may_borrow(&self, may_borrow: bool) {
+        self.may_borrow.store(may_borrow, Relaxed);
     }
 
     /// Traces per second; `None` takes the quota away.
@@ -84,7 +88,7 @@ impl Limits {
         self.matched.fetch_add(1, Relaxed);
         let quota = self.quota.load(Relaxed);
         let reserved = match quota {
-            NONE => self.may_borrow && self.reserve(1, offer),
+            NONE => self.may_borrow.load(Relaxed) && self.reserve(1, offer),
             quota => self.reserve(quota, offer),
         };
         if reserved && quota == NONE {

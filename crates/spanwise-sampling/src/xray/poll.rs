@@ -228,18 +228,25 @@ impl XrayPoll {
         Ok(self.put_in_force(now, rules))
     }
 
-    /// Rules that are as before go on as before, with their quotas and counts.
+    /// Rules that there were go on with their quotas, counts and times, also where they are defined
+    /// anew.
     fn put_in_force(&mut self, now: u64, mut definitions: Vec<Definition>) -> bool {
         definitions.retain(|definition| definition.concerns(&self.service));
         definitions.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
         let mut before = std::mem::take(&mut self.rules);
         let mut changed = before.len() != definitions.len();
         for (place, definition) in definitions.into_iter().enumerate() {
-            let same = before.iter().position(|tracked| tracked.rule.definition == definition);
-            changed |= same != Some(0);
-            let tracked = match same {
-                // They come in the same order, so that this is mostly the first.
-                Some(place) => before.remove(place),
+            // They come in the same order, so that this is mostly the first.
+            let named = |tracked: &Tracked| tracked.rule.definition.name == definition.name;
+            let known = before.iter().position(named);
+            changed |= known != Some(0);
+            let tracked = match known.map(|place| before.remove(place)) {
+                Some(tracked) if tracked.rule.definition == definition => tracked,
+                Some(tracked) => {
+                    changed = true;
+                    let rule = Arc::new(tracked.rule.redefined(definition));
+                    Tracked { rule, ..tracked }
+                }
                 None => Tracked {
                     rule: Arc::new(Rule::new(definition)),
                     report_at: now.saturating_add(self.spread.around(FIRST_REPORT)),
@@ -290,7 +297,9 @@ impl XrayPoll {
     fn report_later(&mut self, now: u64, reported: &[(Arc<Rule>, Counts)]) {
         for (rule, _) in reported {
             let mut rules = self.rules.iter_mut();
-            if let Some(tracked) = rules.find(|tracked| Arc::ptr_eq(&tracked.rule, rule)) {
+            if let Some(tracked) =
+                rules.find(|tracked| Arc::ptr_eq(&tracked.rule.limits, &rule.limits))
+            {
                 tracked.report_at = now.saturating_add(self.spread.around(REPORT_EVERY));
             }
         }

@@ -7,6 +7,7 @@ use crate::offer::{Attributes, Offer};
 use serde_json::Value as Json;
 use spanwise_wire::write::Value;
 use spanwise_worker::sanitize;
+use std::sync::Arc;
 
 /// A rule as X-Ray keeps it (`SamplingRule` of its API), as far as it can be matched here.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +29,8 @@ pub(super) struct Definition {
 #[derive(Debug)]
 pub(super) struct Rule {
     pub(super) definition: Definition,
-    pub(super) limits: Limits,
+    /// Stay the same when the rule of this name is defined anew.
+    pub(super) limits: Arc<Limits>,
 }
 
 /// One answer may be followed by more.
@@ -146,6 +148,17 @@ impl Definition {
 impl Rule {
     pub(super) fn new(definition: Definition) -> Self {
         let limits = Limits::new(definition.rate, definition.reservoir > 0);
+        Self { definition, limits: Arc::new(limits) }
+    }
+
+    /// The rule of this name as it is defined now, with the counts, the quota and the second's
+    /// reservoir that it has.
+    pub(super) fn redefined(&self, definition: Definition) -> Self {
+        let limits = self.limits.clone();
+        if definition.rate != self.definition.rate {
+            limits.set_rate(definition.rate);
+        }
+        limits.set_may_borrow(definition.reservoir > 0);
         Self { definition, limits }
     }
 
