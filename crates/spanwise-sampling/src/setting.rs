@@ -3,9 +3,10 @@
 use crate::limits::{RATE, RATE_TEXT, SHOWN_BYTES, URL_BYTES};
 use crate::url::redacted;
 use spanwise_worker::sanitize;
+use std::fmt;
 
 /// A setting of a sampler that cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[error("{setting}=`{value}`: accepted is {accepted}")]
 pub struct SettingError {
     /// The builder's method, or the key of a configuration.
@@ -15,6 +16,13 @@ pub struct SettingError {
     pub value: String,
     /// What it takes.
     pub accepted: &'static str,
+}
+
+impl fmt::Debug for SettingError {
+    /// As `Display`: it is what a `main` that returns an error prints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl SettingError {

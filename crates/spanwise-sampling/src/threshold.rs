@@ -14,9 +14,16 @@ pub struct Threshold(u64);
 pub struct Randomness(u64);
 
 /// A sampling probability that cannot be.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{0} is not a sampling probability: accepted is 0, and 2^-56 (1.4e-17) to 1")]
 pub struct ProbabilityError(pub f64);
+
+impl fmt::Debug for ProbabilityError {
+    /// As `Display`: it is what a `main` that returns an error prints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl Threshold {
     /// Keeps every trace.

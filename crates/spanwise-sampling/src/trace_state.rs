@@ -3,7 +3,7 @@
 //! Nothing here builds a list of members: reading borrows, editing copies what stays.
 
 use crate::threshold::{Randomness, Threshold};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// The OpenTelemetry member of a trace state, as far as sampling reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,9 +16,16 @@ pub struct OtMember<'a> {
 }
 
 /// A member that breaks the specification's grammar; none of it is believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an OpenTelemetry trace state: accepted are key:value pairs separated by `;`")]
 pub struct Malformed;
+
+impl fmt::Debug for Malformed {
+    /// As `Display`: it is what a `main` that returns an error prints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl<'a> OtMember<'a> {
     /// Reads the value of the member `ot`.

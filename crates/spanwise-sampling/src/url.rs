@@ -44,11 +44,12 @@ pub(crate) fn redacted(url: &str) -> String {
     format!("{scheme}{user}{path}{query}")
 }
 
-/// A key that nobody knows. A URL in its place may have been cut inside its password, where that
-/// holds a `,` or a `=`.
-pub(crate) fn redacted_key(key: &str) -> String {
+/// A key that nobody knows, in an argument of `key=value` pairs. Where that holds a URL, a `,` or a `=`
+/// inside its password or query may have cut it there: of what follows nothing is shown.
+pub(crate) fn redacted_key(key: &str, argument: &str) -> String {
     match key.split_once("://") {
         Some((scheme, _)) => format!("{scheme}://{REDACTED}"),
+        None if argument.contains("://") => REDACTED.to_owned(),
         None => redacted(key),
     }
 }

@@ -209,12 +209,13 @@ fn a_new_strategy_fills_no_bucket() {
     // One trace in a hundred seconds: twenty updates in twenty seconds keep the one of the first.
     let other_probability = |n: u32| bound(0.01, f64::from(n) / 1e6, &["x"]);
     assert_eq!(total(kept_with_updates(seconds(), "x", other_probability)), 1);
-    let other_operations = |n: u32| bound(0.01, 0.0, if n % 2 == 0 { &["x", "y"] } else { &["x"] });
+    let other_operations =
+        |n: u32| bound(0.01, 0.0, if n.is_multiple_of(2) { &["x", "y"] } else { &["x"] });
     assert_eq!(total(kept_with_updates(seconds(), "x", other_operations)), 1);
-    let not_listed = |n: u32| bound(0.01, 0.0, if n % 2 == 0 { &["y"] } else { &["z"] });
+    let not_listed = |n: u32| bound(0.01, 0.0, if n.is_multiple_of(2) { &["y"] } else { &["z"] });
     assert_eq!(total(kept_with_updates(seconds(), "x", not_listed)), 1);
     // Taken away and brought back: its own, and that of all others while it is one of them.
-    let comes_and_goes = |n: u32| bound(0.01, 0.0, if n % 2 == 0 { &["x"] } else { &[] });
+    let comes_and_goes = |n: u32| bound(0.01, 0.0, if n.is_multiple_of(2) { &["x"] } else { &[] });
     assert_eq!(total(kept_with_updates(seconds(), "x", comes_and_goes)), 2);
     // In between another kind of strategy, or no bound.
     let kinds = |n: u32| match n % 3 {
@@ -239,7 +240,7 @@ fn another_rate_goes_on_with_what_the_bucket_holds() {
     assert_eq!(kept_with_updates((0..20).map(|_| 0.0), "x", up).iter().sum::<u32>(), 1);
     let bound = |n: u32| Strategy::PerOperation {
         default: 0.0,
-        lower_bound: if n % 2 == 0 { 0.01 } else { 0.0101 },
+        lower_bound: if n.is_multiple_of(2) { 0.01 } else { 0.0101 },
         operations: Vec::new(),
     };
     // Nothing is lost either: an hour of updates each 7 s, of which each earns a part of one.
@@ -256,7 +257,7 @@ fn another_rate_goes_on_with_what_the_bucket_holds() {
         let series = drive(&sampler, &host, arrivals, || "x");
         let kept = series.rate(1.0, seconds);
         assert!((kept / rate - 1.0).abs() < 0.03, "{kept} for {rate}");
-        assert!(f64::from(series.most_in_a_second()) <= 2.05 * rate + 1.0, "{rate}");
+        assert!(series.most_in_a_second() <= 2.05 * rate + 1.0, "{rate}");
     }
 }
 

@@ -6,7 +6,8 @@ mod support;
 
 use spanwise_sampling::{
     Adaptive, Host, JaegerRemote, JaegerSettings, Law, Offer, Poll, RateLimited, Sampler, Strategy,
-    Threshold, Tick, TraceIdRatioBased, XrayPoll, XrayRemote, XraySettings,
+    StrategyError, Threshold, Tick, TraceIdRatioBased, XrayError, XrayPoll, XrayRemote,
+    XraySettings, trace_state::OtMember,
 };
 use spanwise_testkit::load::{Arrivals, Dice, Shape};
 use std::time::Duration;
@@ -283,6 +284,58 @@ fn credentials_in_a_url_are_never_shown() {
                 assert!(!text.contains("hunter2") && text.contains("[redacted]"), "{text}");
             }
         }
+    }
+}
+
+#[test]
+fn a_url_that_a_comma_cuts_shows_none_of_its_pieces() {
+    for argument in [
+        "endpoint=http://me:pass,hunter2@host:1/path",
+        "endpoint=http://me:pass,hunter2=x@host:1/path",
+        "endpoint=http://host/path?key=pass,hunter2",
+        "endpoint=http://host/path?key=pass,hunter2=hunter2",
+        "pollingIntervalMs=http://me:hunter2@host",
+        "initialSamplingRate=http://me@host?hunter2",
+        "polling_interval=http://me:hunter2@host",
+        "hunter2=http://host",
+        "rate=hunter2",
+    ] {
+        let errors = [JaegerSettings::parse(argument).err(), XraySettings::parse(argument).err()];
+        for error in errors {
+            let text = format!("{0} {0:?}", error.unwrap());
+            assert!(!text.contains("hunter2"), "{argument}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_x_ray_is_told_is_not_shown() {
+    let mut poll = XrayPoll::new(&XraySettings::default(), "shop", XrayRemote::new(), 1);
+    assert!(poll.request(0, 1).is_some());
+    poll.answered(0, 1, br#"{"SamplingRuleRecords":[],"NextToken":"hunter2"}"#).unwrap();
+    let request = poll.request(0, 1).unwrap();
+    assert!(request.body.contains("hunter2"), "the page is asked for by its token");
+    let shown = format!("{request:?} {poll:?}");
+    assert!(!shown.contains("hunter2") && shown.contains("/GetSamplingRules"), "{shown}");
+}
+
+#[test]
+fn errors_read_in_debug_as_they_do_in_display() {
+    // `main` prints `Error: {e:?}` of what it returns (std, `Termination`).
+    let errors: Vec<Box<dyn std::error::Error>> = vec![
+        Box::new(Sampler::probability(7.0).unwrap_err()),
+        Box::new(RateLimited::new(f64::NAN).unwrap_err()),
+        Box::new(JaegerSettings::parse("rate=1").unwrap_err()),
+        Box::new(OtMember::parse("th").unwrap_err()),
+        Box::new(Strategy::parse(b"{").unwrap_err()),
+        Box::new(Strategy::parse(b"{}").unwrap_err()),
+        Box::new(StrategyError::TooManyOperations(3)),
+        Box::new(XrayError::TooManyRules),
+        Box::new(XrayError::Unprocessed(3)),
+    ];
+    for error in errors {
+        assert_eq!(format!("{error:?}"), error.to_string());
+        assert!(error.to_string().contains(' ') && !error.to_string().contains('\n'));
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::limits::{OPERATIONS, SHOWN_BYTES};
 use serde_json::Value;
 use spanwise_worker::sanitize;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 /// What a service is asked to do (`SamplingStrategyResponse` of jaeger-idl's `sampling.proto`, in
@@ -25,7 +26,7 @@ pub enum Strategy {
 }
 
 /// An answer that cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StrategyError {
     /// Not JSON, or nested too deeply.
@@ -42,6 +43,13 @@ pub enum StrategyError {
     /// More operations than are taken.
     #[error("the sampling strategy lists {0} operations: accepted are 2,000")]
     TooManyOperations(usize),
+}
+
+impl fmt::Debug for StrategyError {
+    /// As `Display`: it is what a `main` that returns an error prints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Strategy {

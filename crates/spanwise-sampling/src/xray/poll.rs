@@ -10,6 +10,7 @@ use crate::spread::Spread;
 use crate::url::Url;
 use serde_json::json;
 use spanwise_worker::random_bytes;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +34,6 @@ use std::time::Duration;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Debug)]
 pub struct XrayPoll {
     endpoint: Url,
     service: String,
@@ -53,8 +53,8 @@ pub struct XrayPoll {
     modified: f64,
 }
 
-/// A request: `body`, which is JSON, to `path` below the endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A request: `body`, which is JSON, to `path` below the endpoint. `Debug` shows how long it is.
+#[derive(Clone, PartialEq, Eq)]
 pub struct XrayRequest {
     /// Beginning with `/`.
     pub path: &'static str,
@@ -63,14 +63,12 @@ pub struct XrayRequest {
 }
 
 /// What an answer is waited for.
-#[derive(Debug)]
 enum Asked {
     Rules,
     Targets(Vec<(Arc<Rule>, Counts)>),
 }
 
 /// A rule in force, and its times.
-#[derive(Debug)]
 struct Tracked {
     rule: Arc<Rule>,
     report_at: u64,
@@ -303,6 +301,26 @@ impl XrayPoll {
                 tracked.report_at = now.saturating_add(self.spread.around(REPORT_EVERY));
             }
         }
+    }
+}
+
+impl fmt::Debug for XrayRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = format_args!("[{} bytes]", self.body.len());
+        f.debug_struct("XrayRequest").field("path", &self.path).field("body", &body).finish()
+    }
+}
+
+impl fmt::Debug for XrayPoll {
+    /// Whom it asks and for what; not what it is known by, nor X-Ray's tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("XrayPoll")
+            .field("endpoint", &self.endpoint)
+            .field("service", &self.service)
+            .field("rules", &self.rules.len())
+            .field("due", &self.due())
+            .field("failures", &self.failures)
+            .finish_non_exhaustive()
     }
 }
 

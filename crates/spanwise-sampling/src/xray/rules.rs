@@ -7,6 +7,7 @@ use crate::offer::{Attributes, Offer};
 use serde_json::Value as Json;
 use spanwise_wire::write::Value;
 use spanwise_worker::sanitize;
+use std::fmt;
 use std::sync::Arc;
 
 /// A rule as X-Ray keeps it (`SamplingRule` of its API), as far as it can be matched here.
@@ -41,7 +42,7 @@ pub(super) struct Page {
 }
 
 /// An answer of X-Ray that cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum XrayError {
     /// Not JSON, or nested too deeply.
@@ -61,6 +62,13 @@ pub enum XrayError {
     /// Statistics were not taken; what else the answer holds is in force.
     #[error("X-Ray did not take {0} reports on sampling rules")]
     Unprocessed(usize),
+}
+
+impl fmt::Debug for XrayError {
+    /// As `Display`: it is what a `main` that returns an error prints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Page {
