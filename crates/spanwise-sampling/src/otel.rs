@@ -43,7 +43,7 @@ impl Live {
     /// contradicts the parent's flag: what a propagator or a user made is not always well formed.
     ///
     /// # Cost
-    /// No allocation; some 10 ns for a member that holds nothing but `th`.
+    /// No allocation: the keys are compared, and the member's text is read once.
     pub fn passes_trace_state(&self, parent: &SpanContext, kept: bool) -> bool {
         if parent.trace_state().get(OT).is_none() {
             return true;
