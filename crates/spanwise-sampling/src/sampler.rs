@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// Implement it to plug in a sampler of your own. `intent` is called on the thread that starts the
 /// span, before anything is recorded: it must not wait, and should neither allocate nor write
 /// memory that other threads write too.
+///
+/// It is asked about children as well. One that decides by time or by what it has seen tears traces
+/// unless children go with their parent: put it below [`Sampler::parent_based`].
 pub trait Sample: fmt::Debug + Send + Sync {
     /// What is wanted for `offer`.
     fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s>;
