@@ -8,7 +8,9 @@ pub const COMMAND: Command = Command {
     name: "test",
     summary: "everything a change must pass; stops at the first failure",
     help: "Runs, in this order: format check, the dependency law, clippy and all tests of the workspace,\n\
-           the documentation, and the facade with no, default and all features; all without warnings.\n\n\
+           the tests once more without the processor's counter (SPANWISE_CLOCK=monotonic, same\n\
+           programs), the documentation, and the facade with no, default and all features; all without\n\
+           warnings.\n\n\
            --quick       only `cargo test --workspace`\n\
            --repeat N    all tests but those in the documentation, N times (1 to 10000): built once,\n\
            \x20               then a report of what failed how often and what took longest\n\
@@ -81,6 +83,7 @@ pub fn all() -> Result<(), String> {
     timed("dependency law", || deps::check(false))?;
     Step::cargo("clippy", "clippy --workspace --all-targets -- -D warnings").run()?;
     tests().run()?;
+    tests_without_the_counter().run()?;
     Step::cargo("documentation", "doc --workspace --no-deps")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
@@ -92,6 +95,13 @@ pub fn all() -> Result<(), String> {
 
 fn tests() -> Step {
     Step::cargo("tests", "test --workspace")
+}
+
+/// The same programs: as on a machine whose counter nobody trusts, where spans are timed by the
+/// monotonic clock. The examples in the documentation would be compiled anew.
+fn tests_without_the_counter() -> Step {
+    Step::cargo("tests without the counter", "test --workspace --lib --bins --tests")
+        .env("SPANWISE_CLOCK", "monotonic")
 }
 
 #[cfg(test)]
