@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 /// A panic that went no further, with as much of its message as is safe to show.
 ///
 /// Its payload is not kept: dropping one can panic again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CaughtPanic {
     message: Option<Box<str>>,
 }
@@ -119,6 +119,13 @@ impl fmt::Display for CaughtPanic {
             Some(message) => write!(f, "panicked: {message}"),
             None => f.write_str("panicked"),
         }
+    }
+}
+
+/// As [`Display`](fmt::Display): `main` and `unwrap` show errors by this.
+impl fmt::Debug for CaughtPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

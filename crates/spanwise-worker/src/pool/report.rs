@@ -13,7 +13,7 @@ pub enum Shutdown {
 /// What became of the tasks of a pool.
 ///
 /// `submitted = completed + panicked + abandoned + running + queued`, at every instant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// Tasks taken in.
@@ -39,6 +39,24 @@ impl Report {
     }
 }
 
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { submitted, rejected, completed, panicked, abandoned, running, queued } = self;
+        write!(
+            f,
+            "{submitted} tasks taken: {completed} completed, {panicked} panicked, \
+             {abandoned} abandoned, {running} running, {queued} queued; {rejected} not taken"
+        )
+    }
+}
+
+/// As [`Display`](fmt::Display).
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// A task that was not taken, given back.
 pub struct Rejected<T> {
     /// The task.
@@ -48,7 +66,7 @@ pub struct Rejected<T> {
 }
 
 /// Why a task was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
     /// As many as may wait do.
@@ -69,10 +87,17 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Whatever the task is.
+/// As [`Display`](fmt::Display).
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// As [`Display`](fmt::Display), whatever the task is.
 impl<T> fmt::Debug for Rejected<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rejected").field("reason", &self.reason).finish_non_exhaustive()
+        fmt::Display::fmt(self, f)
     }
 }
 

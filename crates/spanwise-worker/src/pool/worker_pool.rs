@@ -35,7 +35,6 @@ type Before = dyn Fn() -> Box<dyn Any> + Send + Sync;
 type Task = Box<dyn FnOnce() + Send>;
 
 /// Why there is no pool.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum PoolError {
     /// A number is out of its range.
@@ -418,6 +417,13 @@ impl fmt::Display for PoolError {
             }
             PoolError::Spawn(error) => write!(f, "a thread could not be started: {error}"),
         }
+    }
+}
+
+/// As [`Display`](fmt::Display): `main` and `unwrap` show errors by this.
+impl fmt::Debug for PoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::limits::{NANOS, RATE};
 
 /// A rate limiter that cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RateError {
     /// 0, or more than one per nanosecond.
@@ -46,10 +46,17 @@ impl fmt::Display for RateError {
     }
 }
 
+/// As [`Display`](fmt::Display): `main` and `unwrap` show errors by this.
+impl fmt::Debug for RateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Error for RateError {}
 
 /// More permits than the limiter ever has at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TooMany {
     /// Permits asked for.
     pub asked: u32,
@@ -61,6 +68,13 @@ impl fmt::Display for TooMany {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TooMany { asked, burst } = self;
         write!(f, "{asked} permits asked for at once; the burst is {burst}, take them in parts")
+    }
+}
+
+/// As [`Display`](fmt::Display): `main` and `unwrap` show errors by this.
+impl fmt::Debug for TooMany {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
