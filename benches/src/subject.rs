@@ -87,7 +87,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     Ok(Box::new(Traced { spanwise, tracer, shape: workload.shape, request, arrived }))
 }
 
-/// The counter takes over from the system clock after the worker's second anchor. What comes before
+/// The counter takes over from the monotonic clock after the worker's second anchor. What comes before
 /// is another, slower path: part of every process's first tenth of a second, not of its days.
 fn wait_for_the_clock() {
     let started = Instant::now();

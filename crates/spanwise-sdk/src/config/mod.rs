@@ -52,6 +52,9 @@ use std::time::Duration;
 /// not when the SDK is disabled, nothing is exported or requests go to a sink, and a certificate
 /// only where the endpoint is `https`. Variables that the specification knows and this crate does
 /// not are reported; client certificates are an error.
+///
+/// One variable is the process's and not a provider's: `SPANWISE_CLOCK`, `auto` or `monotonic`, says
+/// whether spans may be timed by the processor's counter.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct Builder {
