@@ -26,7 +26,7 @@ pub(crate) struct Core {
     pub(crate) on_full: OnFull,
     /// Set once the worker runs.
     pub(crate) worker: OnceLock<WakeHandle>,
-    /// A span was refused for want of bytes or places since the worker last made room.
+    /// A span was refused because the budget or the queue was full, since the worker last made room.
     starved: AtomicBool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum Phase {
     WorkerGone,
 }
 
-/// What a span does that ends while the byte budget is used up, or as many spans wait as may.
+/// What a span does that ends while the byte budget is used up or the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnFull {
@@ -102,7 +102,7 @@ impl Core {
     }
 
     /// Whether spans that start now get ids of their own, recorded or not.
-    pub(crate) fn makes_ids(&self) -> bool {
+    pub(crate) fn generates_ids(&self) -> bool {
         self.is_running() || self.phase() == Phase::NotExporting
     }
 
@@ -131,7 +131,7 @@ impl Core {
         self.shards.budget()
     }
 
-    /// Whether a span was refused for want of bytes or places since [`set_fed`](Self::set_fed).
+    /// Whether a span was refused because the budget or the queue was full since [`set_fed`](Self::set_fed).
     pub(crate) fn is_starved(&self) -> bool {
         self.starved.load(Relaxed)
     }

@@ -67,7 +67,7 @@ impl Tracer {
         span.reset();
         span.name.push_str(name);
         span.kind = kind;
-        if !self.core.makes_ids() {
+        if !self.core.generates_ids() {
             return false;
         }
         let parent = parent.filter(|parent| parent.is_valid());

@@ -48,7 +48,6 @@ pub(crate) struct Handle {
     inbox: Arc<Inbox>,
     /// `None` when the provider is disabled or exports nothing.
     worker: Option<Worker>,
-    reporter: Reporter,
     health: EndpointHealth,
     shut_down: AtomicBool,
     shutdown_timeout: Duration,
@@ -68,7 +67,7 @@ impl Spanwise {
         core: Arc<Core>,
         inbox: Arc<Inbox>,
         worker: Option<Worker>,
-        (reporter, health): (Reporter, EndpointHealth),
+        health: EndpointHealth,
         shutdown_timeout: Duration,
     ) -> Self {
         let shut_down = AtomicBool::new(false);
@@ -76,7 +75,6 @@ impl Spanwise {
             core,
             inbox,
             worker,
-            reporter,
             health,
             shut_down,
             shutdown_timeout,
@@ -113,7 +111,7 @@ impl Spanwise {
     /// Does nothing in a forked child and after a shutdown.
     pub fn set_sampler(&self, sampler: impl Into<Sampler>) {
         let core = &self.handle.core;
-        if core.makes_ids() && !core.is_forked() {
+        if core.generates_ids() && !core.is_forked() {
             core.sampler.set(sampler);
         }
     }
@@ -183,6 +181,10 @@ impl Handle {
         result
     }
 
+    fn reporter(&self) -> &Reporter {
+        self.health.reporter()
+    }
+
     /// Ends recording, once: false when somebody did before.
     fn begin_shutdown(&self) -> bool {
         if self.shut_down.swap(true, SeqCst) {
@@ -224,7 +226,7 @@ impl Handle {
         // The worker keeps the deadline itself and then says so; this wait is the second line.
         let answer = waiter.wait_until(deadline(until, GRACE));
         // What was lost is reported by now, unless the handler is slow.
-        self.reporter
+        self.reporter()
             .flush(timeout.saturating_sub(started.elapsed()).clamp(THREAD_EXIT, LAST_WORDS));
         match answer {
             Some(true) => Ok(report()),
@@ -238,7 +240,7 @@ impl Handle {
     /// program has a mistake that it would not notice otherwise.
     fn guard_dropped(&self) {
         if self.core.is_running() && self.core.ledger.snapshot().created == 0 {
-            self.reporter.hold();
+            self.reporter().keep_open();
             let lived = u64::try_from(self.built.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.unused_for.store(lived.max(1), Relaxed);
         }
@@ -251,8 +253,8 @@ impl Handle {
         }
         let lived = self.unused_for.swap(0, Relaxed);
         if lived > 0 {
-            self.reporter.report(Diagnostic::GuardDropped { after: Duration::from_nanos(lived) });
-            self.reporter.release();
+            self.reporter().report(Diagnostic::GuardDropped { after: Duration::from_nanos(lived) });
+            self.reporter().close_kept_open();
         }
     }
 
@@ -287,10 +289,10 @@ impl Drop for Handle {
         }
         if self.worker.is_none() {
             let _ = self.core.drop_sampler();
-            self.reporter.close();
+            self.reporter().close();
         }
         if *self.unused_for.get_mut() > 0 {
-            self.reporter.release();
+            self.reporter().close_kept_open();
         }
     }
 }

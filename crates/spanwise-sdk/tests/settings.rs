@@ -570,10 +570,9 @@ fn errors_name_the_setting_that_was_used() {
 /// What is not compiled in is said with the line to write.
 #[test]
 fn a_missing_feature_comes_with_its_line_in_cargo_toml() {
-    let version = env!("CARGO_PKG_VERSION");
     let check = |builder: Builder, setting: &str, feature: &str| {
         let error = error(builder);
-        let line = format!("spanwise = {{ version = \"{version}\", features = [\"{feature}\"] }}");
+        let line = format!("features = [\"{feature}\"]");
         for part in [setting, &line, "Cargo.toml", "spanwise-sdk"] {
             assert!(error.to_string().contains(part), "{error} lacks {part}");
         }

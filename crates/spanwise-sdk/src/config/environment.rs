@@ -31,7 +31,7 @@ impl Environment {
         Self { lookup, reporter, reported: RefCell::default() }
     }
 
-    /// Whether `name` is set, to whatever.
+    /// Whether `name` is set and not empty, also to bytes that are not UTF-8.
     pub(crate) fn is_set(&self, name: &str) -> bool {
         !matches!(self.get(name), Ok(None))
     }
@@ -51,7 +51,7 @@ impl Environment {
     ///
     /// # Errors
     /// The first that is set is not UTF-8: the next one is not what was meant.
-    pub(crate) fn decisive(
+    pub(crate) fn required_text(
         &self,
         names: &[&'static str],
     ) -> Result<Option<(&'static str, String)>, BuildError> {

@@ -48,11 +48,9 @@ impl BuildError {
         or: &str,
     ) -> Self {
         // Of the crate that stands in the user's `Cargo.toml`, which cannot be known here.
-        let version = env!("CARGO_PKG_VERSION");
         let problem = format!(
-            "it needs the feature `{feature}`, which is not compiled in; write \
-             spanwise = {{ version = \"{version}\", features = [\"{feature}\"] }} in Cargo.toml \
-             (or the same for spanwise-sdk), or {or}"
+            "it needs the feature `{feature}`, which is not compiled in: add \
+             features = [\"{feature}\"] to spanwise (or spanwise-sdk) in Cargo.toml, or {or}"
         );
         Self::setting(setting, value, problem)
     }

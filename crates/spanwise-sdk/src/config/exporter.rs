@@ -17,7 +17,7 @@ pub enum Exporter {
     #[default]
     Otlp,
     /// `none`: spans have ids, and the sampler decides their flag, so that propagation and
-    /// correlation with logs go on. Nothing is recorded, sent or counted, and no thread is started.
+    /// correlation with logs go on. Nothing is recorded, sent or counted, and no worker thread is started.
     ///
     /// `is_recording` is false also for a sampled span, so that nobody computes attributes for it.
     /// Samplers that learn from a collector or from time passing stay as they begin.
@@ -30,7 +30,7 @@ struct Named<T> {
     value: T,
 }
 
-/// What to trust.
+/// CA certificates to trust, in PEM form.
 struct Certificate {
     setting: &'static str,
     /// The setting's value as it is shown.
@@ -43,7 +43,7 @@ impl Builder {
         self.exporter.or_else(|| from_environment(environment)).unwrap_or_default()
     }
 
-    /// What requests go out by.
+    /// Builds the transport from code and environment.
     ///
     /// # Errors
     /// A setting that is used cannot be. What a sink or an `http` endpoint has no use for is not
@@ -113,7 +113,7 @@ impl Builder {
         if let Some(value) = self.protocol {
             return Ok(Named { setting: "with_protocol", value });
         }
-        let Some((setting, name)) = environment.decisive(&PROTOCOL)? else {
+        let Some((setting, name)) = environment.required_text(&PROTOCOL)? else {
             return Ok(Named { setting: "with_protocol", value: Protocol::default() });
         };
         match name.to_ascii_lowercase().parse() {
@@ -143,7 +143,7 @@ impl Builder {
         };
         let (setting, url) = match &self.endpoint {
             Some(url) => ("with_endpoint", url.clone()),
-            None => match environment.decisive(&ENDPOINT)? {
+            None => match environment.required_text(&ENDPOINT)? {
                 Some(named) => named,
                 None => return Ok(None),
             },
@@ -172,7 +172,7 @@ impl Builder {
         let mut ours: Vec<_> = self.headers.iter().rev().collect();
         ours.retain(|(name, _)| taken.insert(name.trim().to_ascii_lowercase()));
 
-        let mut headers = match environment.decisive(&HEADERS)? {
+        let mut headers = match environment.required_text(&HEADERS)? {
             None => Headers::new(),
             Some((setting, list)) => parse_headers(setting, &list, &mut taken)?,
         };
@@ -199,7 +199,7 @@ impl Builder {
         given.unwrap_or_default()
     }
 
-    /// Plain text trusts nobody.
+    /// Reads the CA certificates; `None` for an `http` endpoint, which uses none.
     fn resolve_certificate(
         &self,
         environment: &Environment,
@@ -213,7 +213,9 @@ impl Builder {
             unused::report_certificate(environment);
             return Ok(None);
         }
-        let Some((setting, path)) = environment.decisive(&CERTIFICATE)? else { return Ok(None) };
+        let Some((setting, path)) = environment.required_text(&CERTIFICATE)? else {
+            return Ok(None);
+        };
         let shown = shown_path(&path);
         match read_certificate(&path) {
             Ok(pem) => Ok(Some(Certificate { setting, shown, pem })),

@@ -368,8 +368,7 @@ impl Builder {
         );
         let (core, inbox) = (Arc::new(core), Arc::new(Inbox::open()));
         let health = EndpointHealth::new(reporter.clone());
-        let timeout = self.shutdown_timeout();
-        Spanwise::new(core, inbox, None, (reporter.clone(), health), timeout)
+        Spanwise::new(core, inbox, None, health, self.shutdown_timeout())
     }
 
     fn start(
@@ -379,8 +378,7 @@ impl Builder {
     ) -> Result<Spanwise, BuildError> {
         let health = EndpointHealth::new(reporter.clone());
         // Only to report a bad value: the clock is the process's and reads the variable itself.
-        let _for_the_clock =
-            environment.parsed(&[Choice::VARIABLE], Choice::ACCEPTED, Choice::parse);
+        let _ = environment.parsed(&[Choice::VARIABLE], Choice::ACCEPTED, Choice::parse);
         let transport = self.transport(environment, &health)?;
         // The encoder's part is taken off for good: it is at work whenever there is a request.
         let budget = Budget::new(self.budget(environment)? - encoder_bytes(&transport));
@@ -425,8 +423,7 @@ impl Builder {
             .map_err(BuildError::Worker)?;
         // Nobody else has the core yet: this is the first value.
         let _ = core.worker.set(worker.wake_handle());
-        let reporting = (reporter.clone(), health);
-        Ok(Spanwise::new(core, inbox, Some(worker), reporting, shutdown_timeout))
+        Ok(Spanwise::new(core, inbox, Some(worker), health, shutdown_timeout))
     }
 
     fn shutdown_timeout(&self) -> Duration {

@@ -8,7 +8,8 @@ use std::time::Instant;
 /// Reports the first attempt that fails, at once, and the first request that gets through after it.
 /// Cloning shares it: with the tasks that send, and with whoever flushes and asks what went wrong.
 ///
-/// An endpoint that fails and recovers again and again is reported twice in half a minute.
+/// After a report, the next failure is reported half a minute later at the earliest, and then if a
+/// request was accepted in between or the cause is another one.
 #[derive(Clone)]
 pub(crate) struct EndpointHealth {
     reporter: Reporter,
@@ -37,6 +38,11 @@ impl EndpointHealth {
         Self { reporter, state: Arc::default() }
     }
 
+    /// Where its reports go.
+    pub(crate) fn reporter(&self) -> &Reporter {
+        &self.reporter
+    }
+
     /// An attempt failed. Called by the task that sends.
     pub(crate) fn attempt_failed(&self, failed: &FailedAttempt) {
         let now = Instant::now();
@@ -49,7 +55,7 @@ impl EndpointHealth {
         });
         failing.attempts = failing.attempts.saturating_add(1);
         state.last_failure = Some((now, format!("{endpoint}: {cause}")));
-        if !state.is_news(now, &cause) {
+        if !state.should_report(now, &cause) {
             return;
         }
         state.reported = Some((now, cause.clone()));
@@ -98,7 +104,7 @@ impl EndpointHealth {
 impl State {
     /// Whether a failure for `cause` is to be reported: the first since a request was accepted, or
     /// one for another cause than was reported; not twice in half a minute for the same kind.
-    fn is_news(&self, now: Instant, cause: &str) -> bool {
+    fn should_report(&self, now: Instant, cause: &str) -> bool {
         match &self.reported {
             None => true,
             Some((at, reported)) => {

@@ -38,7 +38,7 @@ struct State {
     /// No report comes any more.
     closed: bool,
     /// One more report may come after [`Reporter::close`].
-    held: bool,
+    kept_open: bool,
 }
 
 impl Reporter {
@@ -49,7 +49,7 @@ impl Reporter {
             left_out: 0,
             running: false,
             closed: false,
-            held: false,
+            kept_open: false,
         };
         let (state, idle) = (Mutex::new(state), Condvar::new());
         let generation = fork::generation();
@@ -74,17 +74,17 @@ impl Reporter {
     }
 
     /// Stays open for a report that may come after [`close`](Self::close), until
-    /// [`release`](Self::release).
-    pub(crate) fn hold(&self) {
+    /// [`close_kept_open`](Self::close_kept_open).
+    pub(crate) fn keep_open(&self) {
         if !self.is_forked() {
-            self.shared.lock().held = true;
+            self.shared.lock().kept_open = true;
         }
     }
 
     /// Closes what was kept open.
-    pub(crate) fn release(&self) {
+    pub(crate) fn close_kept_open(&self) {
         if !self.is_forked() {
-            self.shared.lock().held = false;
+            self.shared.lock().kept_open = false;
             self.close();
         }
     }
@@ -95,7 +95,7 @@ impl Reporter {
             return;
         }
         let mut state = self.shared.lock();
-        if !state.held && !std::mem::replace(&mut state.closed, true) {
+        if !state.kept_open && !std::mem::replace(&mut state.closed, true) {
             self.start(state);
         }
     }

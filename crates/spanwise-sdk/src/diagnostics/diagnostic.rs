@@ -1,0 +1,332 @@
+//! The reports, and the line that each is.
+
+use super::EVERY;
+use spanwise_ledger::Snapshot;
+use spanwise_transport::Failure;
+use std::fmt;
+use std::time::Duration;
+
+/// A report about the pipeline itself: `docs/DIAGNOSTICS.md` has an example of each.
+///
+/// `Display` is that line, and so is `Debug`. It holds no header values, no payload, and of a URL
+/// neither user info nor query; text of others is cut to 256 bytes without control characters.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Diagnostic {
+    /// An environment variable holds a value that is not accepted; the default is in force.
+    SettingIgnored {
+        /// The variable.
+        setting: String,
+        /// What it holds.
+        value: String,
+        /// What is accepted.
+        accepted: String,
+    },
+    /// A known setting has no effect here: it is not supported, or goes with a choice not made.
+    SettingUnused {
+        /// The variable, or the builder's method. Its value is not shown: it may be a secret.
+        setting: &'static str,
+        /// Why not, and what to set instead.
+        reason: String,
+    },
+    /// An attempt to send failed, the first since a request was accepted; or, at least half a minute
+    /// later, the first for another cause.
+    EndpointFailing {
+        /// Where requests go.
+        endpoint: String,
+        /// Why the attempt failed.
+        cause: String,
+        /// What usually helps.
+        advice: Option<String>,
+        /// Which attempt of its request it was, from 1.
+        attempt: u32,
+        /// When the next attempt is made; `None` when the request was given up.
+        retry_in: Option<Duration>,
+    },
+    /// A request was accepted, the first since [`EndpointFailing`](Self::EndpointFailing).
+    EndpointRecovered {
+        /// Where requests go.
+        endpoint: String,
+        /// The time since the first attempt that failed.
+        after: Duration,
+        /// Attempts that failed in that time.
+        attempts: u64,
+    },
+    /// A request was given up, for another cause than [`EndpointFailing`](Self::EndpointFailing) gave.
+    RequestFailed {
+        /// Spans in it.
+        spans: u64,
+        /// Why.
+        failure: Failure,
+        /// What the server or the connection said last; one line, at most 256 bytes.
+        detail: String,
+    },
+    /// The receiver left spans out (partial success).
+    SpansRejected {
+        /// How many.
+        spans: u64,
+        /// What it said about them.
+        message: String,
+    },
+    /// The receiver accepted all spans and said something about them (a partial success that rejects
+    /// none is a warning).
+    ReceiverWarned {
+        /// What it said.
+        message: String,
+    },
+    /// The receiver answered with success, but not in OTLP: perhaps it is no OTLP receiver. The
+    /// spans count as exported.
+    AnswerNotOtlp {
+        /// What is wrong with the answer.
+        problem: String,
+    },
+    /// The endpoint of remote sampling had no strategy that can be used; the sampler goes on with
+    /// the one before.
+    NoSamplingStrategy {
+        /// Who was asked.
+        url: String,
+        /// What came instead of an answer, or what is wrong with it.
+        problem: String,
+    },
+    /// A strategy that can be used came, the first since
+    /// [`NoSamplingStrategy`](Self::NoSamplingStrategy).
+    SamplingStrategyRecovered {
+        /// Who was asked.
+        url: String,
+    },
+    /// Spans were lost since the last time this was reported.
+    SpansLost {
+        /// The account of that time.
+        lost: Box<Snapshot>,
+        /// Endpoint and cause of the last attempt that failed, if one did in that time.
+        last_failure: Option<String>,
+    },
+    /// No span was lost for half a minute after some were.
+    LossEnded,
+    /// The worker thread has died: nothing is sent any more, and every span from now on is lost
+    /// as `worker_unavailable`. Please report it.
+    WorkerDied,
+    /// Code of the user's panicked on the worker thread: a sampler's tick, or a destructor.
+    UserCodePanicked {
+        /// Which.
+        code: &'static str,
+        /// The panic's message, at most 256 bytes.
+        message: String,
+    },
+    /// A span was started after the guard had been dropped, before any other span: it is not
+    /// recorded, and nothing will be.
+    GuardDropped {
+        /// How long the guard lived.
+        after: Duration,
+    },
+    /// The handler was slower than the reports: the oldest were not shown.
+    ReportsLeftOut {
+        /// How many.
+        reports: u64,
+    },
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SettingIgnored { setting, value, accepted } => {
+                write!(f, "{setting}=`{value}` is ignored: accepted is {accepted}")
+            }
+            Self::SettingUnused { setting, reason } => {
+                write!(f, "{setting} has no effect: {reason}")
+            }
+            Self::EndpointFailing { endpoint, cause, advice, attempt, retry_in } => {
+                write!(f, "cannot export to {endpoint}: {cause} (attempt {attempt}, ")?;
+                match retry_in {
+                    Some(wait) => write!(f, "the next in {wait:.1?})")?,
+                    None => f.write_str("the request is given up)")?,
+                }
+                if let Some(advice) = advice { write!(f, "; {advice}") } else { Ok(()) }
+            }
+            Self::EndpointRecovered { endpoint, after, attempts } => {
+                write!(f, "exporting to {endpoint} again, after {after:.1?} and ")?;
+                write!(f, "{}", Counted(*attempts, "failed attempt"))
+            }
+            Self::RequestFailed { spans, failure, detail } => {
+                write!(f, "a request with {} was given up: {failure}", Counted(*spans, "span"))?;
+                if detail.is_empty() { Ok(()) } else { write!(f, " ({detail})") }
+            }
+            Self::SpansRejected { spans, message } => {
+                write!(f, "the receiver rejected {}: {message}", Counted(*spans, "span"))
+            }
+            Self::ReceiverWarned { message } => {
+                write!(f, "the receiver accepted all spans and warned: {message}")
+            }
+            Self::AnswerNotOtlp { problem } => {
+                write!(f, "the endpoint answered {problem}; is it an OTLP receiver?")
+            }
+            Self::NoSamplingStrategy { url, problem } => {
+                write!(f, "no sampling strategy from {url}: {problem}")
+            }
+            Self::SamplingStrategyRecovered { url } => {
+                write!(f, "sampling strategies from {url} again")
+            }
+            Self::SpansLost { lost, last_failure } => {
+                write!(f, "{} lost:", Counted(lost.dropped_total(), "span"))?;
+                for (index, (reason, spans)) in lost.drops().enumerate() {
+                    let comma = if index > 0 { "," } else { "" };
+                    write!(f, "{comma} {} {spans}", reason.name())?;
+                }
+                write!(f, " ({} exported meanwhile)", lost.exported)?;
+                match last_failure {
+                    Some(failure) => write!(f, "; the last failure: {failure}"),
+                    None => Ok(()),
+                }
+            }
+            Self::LossEnded => write!(f, "no spans lost for {EVERY:?}"),
+            Self::WorkerDied => {
+                write!(f, "the worker thread has died: all spans from now on are lost")
+            }
+            Self::UserCodePanicked { code, message } => write!(f, "{code} {message}"),
+            Self::GuardDropped { after } => {
+                write!(f, "tracing was shut down {after:.1?} after its start, before any span: ")?;
+                f.write_str(
+                    "keep the guard (`let _guard = …`, not `let _ = …`) while spans are made",
+                )
+            }
+            Self::ReportsLeftOut { reports } => {
+                write!(f, "{} not shown: the handler is slow", Counted(*reports, "older report"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A number of things: `1 span`, `2 spans`.
+pub(crate) struct Counted(pub(crate) u64, pub(crate) &'static str);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, thing) = self;
+        write!(f, "{count} {thing}{}", if *count == 1 { "" } else { "s" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+    use spanwise_ledger::{DropReason, Ledger};
+    use spanwise_transport::Status;
+
+    /// An example of each, and every variant has one: the match does not compile otherwise.
+    fn examples() -> Vec<Diagnostic> {
+        let text = str::to_owned;
+        let ledger = Ledger::new();
+        (0..16).for_each(|_| ledger.started());
+        ledger.dropped(DropReason::ShutdownDeadline, 16);
+        let endpoint = || text("http://localhost:4318/v1/traces");
+        let url = || text("http://localhost:5778/sampling");
+        let refused = "connection refused";
+        let first = Diagnostic::SettingIgnored {
+            setting: text("OTEL_BSP_SCHEDULE_DELAY"),
+            value: text("soon"),
+            accepted: text("milliseconds, 1 or more"),
+        };
+        let examples = vec![
+            first,
+            Diagnostic::SettingUnused {
+                setting: "OTEL_PROPAGATORS",
+                reason: text(
+                    "propagators are set in code, by opentelemetry::global::set_text_map_propagator",
+                ),
+            },
+            Diagnostic::EndpointFailing {
+                endpoint: endpoint(),
+                cause: text(refused),
+                advice: Some(text(
+                    "is a collector listening at localhost:4318? OTLP/HTTP is usually on port 4318, \
+                     OTLP/gRPC on 4317",
+                )),
+                attempt: 1,
+                retry_in: Some(Duration::from_millis(63)),
+            },
+            Diagnostic::EndpointFailing {
+                endpoint: text("http://localhost:4318/"),
+                cause: text("HTTP 404 Not Found"),
+                advice: Some(text(
+                    "the endpoint's path is /; OTLP/HTTP receivers usually take traces at /v1/traces, \
+                     on port 4318",
+                )),
+                attempt: 1,
+                retry_in: None,
+            },
+            Diagnostic::EndpointRecovered {
+                endpoint: endpoint(),
+                after: Duration::from_millis(12_300),
+                attempts: 9,
+            },
+            Diagnostic::RequestFailed {
+                spans: 512,
+                failure: Failure::Rejected { status: Status::Http(401) },
+                detail: text("no such token"),
+            },
+            Diagnostic::SpansRejected { spans: 3, message: text("trace id is zero") },
+            Diagnostic::ReceiverWarned { message: text("attribute \"host\" is deprecated") },
+            Diagnostic::AnswerNotOtlp {
+                problem: text(
+                    "HTTP 200 OK, but the answer is not OTLP: its content type is text/html",
+                ),
+            },
+            Diagnostic::NoSamplingStrategy { url: url(), problem: text(refused) },
+            Diagnostic::SamplingStrategyRecovered { url: url() },
+            Diagnostic::SpansLost {
+                lost: Box::new(ledger.snapshot()),
+                last_failure: Some(format!("{}: {refused}", endpoint())),
+            },
+            Diagnostic::LossEnded,
+            Diagnostic::WorkerDied,
+            Diagnostic::UserCodePanicked {
+                code: "the sampler's tick",
+                message: text("panicked: index out of bounds"),
+            },
+            Diagnostic::GuardDropped { after: Duration::from_micros(85) },
+            Diagnostic::ReportsLeftOut { reports: 5 },
+        ];
+        for example in &examples {
+            match example {
+                Diagnostic::SettingIgnored { .. }
+                | Diagnostic::SettingUnused { .. }
+                | Diagnostic::EndpointFailing { .. }
+                | Diagnostic::EndpointRecovered { .. }
+                | Diagnostic::RequestFailed { .. }
+                | Diagnostic::SpansRejected { .. }
+                | Diagnostic::ReceiverWarned { .. }
+                | Diagnostic::AnswerNotOtlp { .. }
+                | Diagnostic::NoSamplingStrategy { .. }
+                | Diagnostic::SamplingStrategyRecovered { .. }
+                | Diagnostic::SpansLost { .. }
+                | Diagnostic::LossEnded
+                | Diagnostic::WorkerDied
+                | Diagnostic::UserCodePanicked { .. }
+                | Diagnostic::GuardDropped { .. }
+                | Diagnostic::ReportsLeftOut { .. } => {}
+            }
+        }
+        examples
+    }
+
+    #[test]
+    fn the_table_of_diagnostics_is_what_they_say() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/DIAGNOSTICS.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let examples = examples();
+        for example in &examples {
+            // Two backticks: some lines hold one.
+            assert!(page.contains(&format!("| `` {example} `` |")), "{example}");
+            assert_eq!(format!("{example:?}"), example.to_string());
+        }
+        let rows = page.lines().filter(|line| line.starts_with("| ") && line.ends_with(" `` |"));
+        assert_eq!(rows.count(), examples.len(), "a row for each example");
+    }
+}
