@@ -146,7 +146,7 @@ fn a_success_that_is_no_otlp_is_reported() {
     make(&spanwise, 1);
     let report = spanwise.shutdown(LONG).unwrap();
     assert_eq!(report.exported, 1, "the status said yes");
-    let line = wait_for(&said, "no OTLP");
+    let line = wait_for(&said, "is it an OTLP receiver");
     assert!(line.contains("text/html"), "{line}");
     server.join().unwrap();
 }

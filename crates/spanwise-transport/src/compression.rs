@@ -48,7 +48,7 @@ impl FromStr for Compression {
         match &*name.trim().to_ascii_lowercase() {
             "none" => Ok(Self::None),
             "gzip" => Ok(Self::Gzip),
-            _ => Err(UnknownCompression { name: text::tidy(name.trim()) }),
+            _ => Err(UnknownCompression { name: text::unknown_name(name.trim()) }),
         }
     }
 }

@@ -41,7 +41,7 @@ impl FromStr for Protocol {
             "http/protobuf" => Ok(Self::HttpProtobuf),
             "grpc" => Ok(Self::Grpc),
             "http/json" => Err(UnknownProtocol::Json),
-            _ => Err(UnknownProtocol::Name(text::tidy(name.trim()))),
+            _ => Err(UnknownProtocol::Name(text::unknown_name(name.trim()))),
         }
     }
 }

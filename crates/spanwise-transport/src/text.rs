@@ -16,5 +16,11 @@ pub(crate) fn tidy(raw: &str) -> String {
     spanwise_worker::sanitize(raw, MAX_TEXT)
 }
 
+/// [`tidy`] for a name that is not on a list of names: one that may be a URL is not shown, since that
+/// may hold a secret.
+pub(crate) fn unknown_name(raw: &str) -> String {
+    if raw.contains(['@', '?', ':']) { "[redacted]".to_owned() } else { tidy(raw) }
+}
+
 /// Bytes that are kept of what a server says or a setting holds.
 pub(crate) const MAX_TEXT: usize = 256;

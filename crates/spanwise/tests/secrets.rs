@@ -10,7 +10,7 @@ use spanwise::sampling::{
     JaegerRemote, JaegerSettings, Poll, RemoteSettings, Sampler, XrayPoll, XrayRemote, XraySettings,
 };
 use spanwise::transport::{Endpoint, Fetcher, FramedRequest, Headers, Transport};
-use spanwise::{Builder, Spanwise};
+use spanwise::{Builder, Compression, Protocol, Spanwise};
 use spanwise_receiver::{Answer, Receiver};
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
@@ -23,20 +23,37 @@ use std::time::Duration;
 const SECRET: &str = "hunter2canary";
 const LONG: Duration = Duration::from_secs(20);
 
-/// Everything that was printed, each with what it was.
+/// Everything that was printed, each with what it was, and the types of it.
 #[derive(Clone, Default)]
-struct Printed(Arc<Mutex<Vec<(String, String)>>>);
+struct Printed {
+    texts: Arc<Mutex<Vec<(String, String)>>>,
+    types: Arc<Mutex<BTreeSet<String>>>,
+}
 
 impl Printed {
     fn add(&self, what: &str, text: impl Into<String>) {
-        self.0.lock().unwrap().push((what.to_owned(), text.into()));
+        self.texts.lock().unwrap().push((what.to_owned(), text.into()));
     }
 
-    fn debug(&self, what: &str, value: impl Debug) {
+    /// `spanwise_transport::delivery::Delivery` is kept as `transport::Delivery`.
+    fn saw<T: ?Sized>(&self) {
+        let name = std::any::type_name::<T>().trim_start_matches('&');
+        let name = name.strip_prefix("core::option::Option<").unwrap_or(name).trim_end_matches('>');
+        if let Some((member, path)) = name.split_once("::")
+            && let Some(member) = member.strip_prefix("spanwise_")
+        {
+            let name = path.rsplit("::").next().unwrap_or(path);
+            self.types.lock().unwrap().insert(format!("{member}::{name}"));
+        }
+    }
+
+    fn debug<T: Debug>(&self, what: &str, value: T) {
+        self.saw::<T>();
         self.add(what, format!("{value:?} {value:#?}"));
     }
 
-    fn error(&self, what: &str, error: impl Debug + Display) {
+    fn error<E: Debug + Display>(&self, what: &str, error: E) {
+        self.saw::<E>();
         self.add(what, format!("{error} {error:?} {error:#?}"));
     }
 
@@ -48,7 +65,7 @@ impl Printed {
     }
 
     fn check(&self) {
-        let printed = self.0.lock().unwrap();
+        let printed = self.texts.lock().unwrap();
         assert!(!printed.is_empty());
         for (what, text) in printed.iter() {
             assert!(!text.contains(SECRET), "{what} shows the secret: {text}");
@@ -101,9 +118,7 @@ fn echo(head: &'static str) -> String {
     address
 }
 
-#[test]
-fn settings_that_are_refused_do_not_show_their_secrets() {
-    let printed = Printed::default();
+fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
     let many = "x".repeat(100_000);
     let argument = |name: &str| format!("{name}{}", url("127.0.0.1:9/x"));
     let cases: Vec<(&'static str, String)> = vec![
@@ -125,7 +140,7 @@ fn settings_that_are_refused_do_not_show_their_secrets() {
         for endpoint in ["http://127.0.0.1:9", "https://127.0.0.1:9"] {
             let set =
                 [(name, value.clone()), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.into())];
-            printed.result(name, &builder(&printed, &set).build());
+            printed.result(name, &builder(printed, &set).build());
         }
     }
     for sampler in ["traceidratio", "jaeger_remote", "parentbased_jaeger_remote", "xray", "custom"]
@@ -143,7 +158,7 @@ fn settings_that_are_refused_do_not_show_their_secrets() {
         ] {
             let set =
                 [("OTEL_TRACES_SAMPLER", sampler.to_owned()), ("OTEL_TRACES_SAMPLER_ARG", value)];
-            let spanwise = builder(&printed, &set).build();
+            let spanwise = builder(printed, &set).build();
             printed.result(sampler, &spanwise);
             if let Ok(spanwise) = spanwise {
                 printed.result(sampler, &spanwise.shutdown(LONG));
@@ -159,14 +174,13 @@ fn settings_that_are_refused_do_not_show_their_secrets() {
         |builder| builder.with_endpoint("https://h").with_certificate_pem(SECRET),
     ];
     for code in coded {
-        printed.result("builder", &code(builder(&printed, &[])).build());
+        let builder = code(builder(printed, &[]));
+        printed.debug("Builder", &builder);
+        printed.result("Builder", &builder.build());
     }
-    printed.check();
 }
 
-#[test]
-fn a_provider_that_runs_does_not_show_its_secrets() {
-    let printed = Printed::default();
+fn a_provider_that_runs_does_not_show_its_secrets(printed: &Printed) {
     for head in [
         "HTTP/1.1 400 Bad Request\r\n",
         "HTTP/1.1 401 Unauthorized\r\n",
@@ -179,7 +193,7 @@ fn a_provider_that_runs_does_not_show_its_secrets() {
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", asked(&format!("{}/v1/traces", echo(head)))),
             ("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization=Bearer%20{SECRET}")),
         ];
-        let spanwise = builder(&printed, &set).with_header("x-api-key", SECRET).build().unwrap();
+        let spanwise = builder(printed, &set).with_header("x-api-key", SECRET).build().unwrap();
         let tracer = spanwise.tracer("secrets");
         let mut span = tracer.start("span");
         printed.debug("span", &span);
@@ -190,17 +204,14 @@ fn a_provider_that_runs_does_not_show_its_secrets() {
         printed.debug(head, &spanwise);
         printed.debug(head, spanwise.ledger());
     }
-    printed.check();
 }
 
-#[tokio::test]
-async fn a_transport_does_not_show_its_secrets() {
-    let printed = Printed::default();
+async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
     let headers = Headers::parse(&format!("authorization={SECRET}")).unwrap();
     printed.debug("Headers", &headers);
     let address = echo("HTTP/1.1 403 Forbidden\r\n");
     let endpoint = Endpoint::parse("setting", &asked(&format!("{address}/v1/traces"))).unwrap();
-    printed.add("Endpoint", format!("{endpoint} {endpoint:?}"));
+    printed.error("Endpoint", &endpoint);
     let seen = printed.clone();
     let transport = Transport::builder()
         .with_endpoint(endpoint.clone())
@@ -235,15 +246,16 @@ async fn a_transport_does_not_show_its_secrets() {
     {
         printed.result("HeadersError", &Headers::parse(&bad));
     }
+    for mistaken in [url("h:1/"), asked("h/"), format!("{SECRET}@h")] {
+        printed.result("UnknownProtocol", &mistaken.parse::<Protocol>());
+        printed.result("UnknownCompression", &mistaken.parse::<Compression>());
+    }
     let https = Endpoint::parse("setting", &asked("h/").replace("http:", "https:")).unwrap();
     let built = Transport::builder().with_endpoint(https).with_certificate_pem(SECRET).build();
     printed.error("BuildError", built.unwrap_err());
-    printed.check();
 }
 
-#[test]
-fn samplers_do_not_show_their_secrets() {
-    let printed = Printed::default();
+fn samplers_do_not_show_their_secrets(printed: &Printed) {
     let jaeger = JaegerSettings::default().with_endpoint(&url("127.0.0.1:9/s")).unwrap();
     let xray = XraySettings::default().with_endpoint(&url("127.0.0.1:9/")).unwrap();
     printed.debug("JaegerSettings", &jaeger);
@@ -257,13 +269,14 @@ fn samplers_do_not_show_their_secrets() {
     for answer in [SECRET.to_owned(), format!("{{\"{SECRET}\":1}}")] {
         printed.result("StrategyError", &poll.answered(0, answer.as_bytes()));
     }
-    printed.add("Sampler", format!("{0} {0:?}", Sampler::from(sampler)));
+    printed.error("Sampler", Sampler::from(sampler));
     let sampler = XrayRemote::new();
+    printed.debug("XrayRemote", &sampler);
     let mut poll = XrayPoll::new(&xray, "shop", sampler.clone(), 7);
     printed.debug("XrayPoll", &poll);
     printed.debug("XrayRequest", poll.request(0, 0));
     printed.result("XrayError", &poll.answered(0, 0, SECRET.as_bytes()));
-    printed.add("Sampler", format!("{0} {0:?}", Sampler::from(sampler)));
+    printed.error("Sampler", Sampler::from(sampler));
     for bad in ["ftp://h", "http://", "h:1"] {
         let bad = bad.replace("://", &format!("://{SECRET}@"));
         printed.result("SettingError", &JaegerSettings::default().with_endpoint(&bad));
@@ -271,12 +284,9 @@ fn samplers_do_not_show_their_secrets() {
         printed.result("SettingError", &JaegerSettings::parse(&format!("{bad}={SECRET}")));
         printed.result("SettingError", &XraySettings::parse(&format!("endpoint={bad}?{SECRET}")));
     }
-    printed.check();
 }
 
-#[test]
-fn a_receiver_does_not_show_what_it_was_sent() {
-    let printed = Printed::default();
+fn a_receiver_does_not_show_what_it_was_sent(printed: &Printed) {
     let seen = printed.clone();
     let receiver = Receiver::builder().with_handler(move |export| {
         assert!(export.headers.values().any(|value| value.as_bytes() == SECRET.as_bytes()));
@@ -298,21 +308,39 @@ fn a_receiver_does_not_show_what_it_was_sent() {
     printed.debug("Stats", receiver.stats());
     let (_receiver, collected) = Receiver::collecting().unwrap();
     printed.debug("Collected", collected);
+}
+
+#[tokio::test]
+async fn nothing_that_can_be_printed_shows_a_secret() {
+    let printed = Printed::default();
+    settings_that_are_refused_do_not_show_their_secrets(&printed);
+    a_provider_that_runs_does_not_show_its_secrets(&printed);
+    a_transport_does_not_show_its_secrets(&printed).await;
+    samplers_do_not_show_their_secrets(&printed);
+    a_receiver_does_not_show_what_it_was_sent(&printed);
     printed.check();
+    let seen = printed.types.lock().unwrap();
+    let missing: Vec<_> = words(PRINTED).filter(|name| !seen.contains(*name)).collect();
+    assert!(missing.is_empty(), "listed, but not printed: {missing:?}; seen: {seen:?}");
+}
+
+fn words(list: &'static str) -> impl Iterator<Item = &'static str> {
+    list.split_whitespace()
 }
 
 /// Every public type that can be printed is either printed above, or holds nothing that anybody but
 /// Spanwise wrote, or holds spans, whose content is shown on purpose.
 #[test]
 fn every_public_type_that_can_be_printed_is_looked_at() {
-    let listed: BTreeSet<_> =
-        [PRINTED, WITHOUT_SETTINGS].iter().flat_map(|list| list.split_whitespace()).collect();
+    let listed: BTreeSet<_> = words(PRINTED).chain(words(WITHOUT_SETTINGS)).collect();
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = BTreeSet::new();
     for member in std::fs::read_dir(crates).unwrap() {
         let member = member.unwrap();
         if member.file_name() != "spanwise-testkit" {
-            public_types(&member.path().join("src"), &mut found);
+            let name = member.file_name().into_string().unwrap();
+            let name = name.strip_prefix("spanwise-").unwrap_or("spanwise").to_owned();
+            public_types(&name, &member.path().join("src"), &mut found);
         }
     }
     assert!(found.len() > 100, "{found:?}");
@@ -323,22 +351,22 @@ fn every_public_type_that_can_be_printed_is_looked_at() {
     assert!(gone.is_empty(), "these are no more: {gone:?}");
 }
 
-fn public_types(folder: &Path, found: &mut BTreeSet<String>) {
+fn public_types(member: &str, folder: &Path, found: &mut BTreeSet<String>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            public_types(&path, found);
+            public_types(member, &path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let source = std::fs::read_to_string(&path).unwrap();
-            for line in source.lines() {
+            for line in source.lines().map(str::trim_start) {
                 let declared = ["pub struct ", "pub enum ", "pub union "];
                 let Some(rest) = declared.iter().find_map(|kind| line.strip_prefix(kind)) else {
                     continue;
                 };
                 let name: String =
                     rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                found.insert(name);
+                found.insert(format!("{member}::{name}"));
             }
         }
     }
@@ -346,25 +374,46 @@ fn public_types(folder: &Path, found: &mut BTreeSet<String>) {
 
 /// Types that hold settings, or what another process said, and are printed by the tests above.
 const PRINTED: &str = "\
-    BuildError Builder Collected Delivery Diagnostic Endpoint EndpointError EndpointProblem Export \
-    FailedAttempt FetchError Fetcher FlushError FramedRequest Guard Headers HeadersError JaegerRemote \
-    JaegerSettings Outcome Poll Receiver RemoteSettings Report Sampler SettingError Snapshot Span \
-    Spanwise Stats Strategy StrategyError Tracer Transport TransportBuilder XrayError XrayPoll \
-    XrayRemote XrayRequest XraySettings";
+    ledger::Snapshot receiver::Builder receiver::Collected receiver::Export receiver::Receiver \
+    receiver::Stats sampling::JaegerRemote sampling::JaegerSettings sampling::Poll \
+    sampling::RemoteSettings sampling::Sampler sampling::SettingError sampling::StrategyError \
+    sampling::XrayError sampling::XrayPoll sampling::XrayRemote sampling::XrayRequest \
+    sampling::XraySettings sdk::BuildError sdk::Builder sdk::Diagnostic sdk::FlushError sdk::Report \
+    sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
+    transport::Endpoint transport::EndpointError transport::FailedAttempt transport::FetchError \
+    transport::Fetcher transport::FramedRequest transport::Headers transport::HeadersError \
+    transport::Outcome transport::Transport transport::TransportBuilder \
+    transport::UnknownCompression transport::UnknownProtocol";
 
-/// Types of numbers, names of ours and handles; and views of spans.
+/// Types of numbers, names of ours and handles; views of spans, and what the user's code said.
 const WITHOUT_SETTINGS: &str = "\
-    Adaptive AdaptiveBuilder AdaptiveState AlwaysRecord Annotating Annotations Answer ApiAttributes \
-    Array ArrayView Attribute AttributeValue Attributes Budget Buffer BufferPool CatchPanic CaughtPanic \
-    Change Charge Choice Chunk Completer Compression Condition Decision DropReason Event EventView \
-    ExportResponse Exporter Failure Field FieldValue Fields FinishError Finished FinishedSpan Framer Imbalance \
-    InMemoryError Intent Interner InternerStats Key KvListView Law Ledger Link LinkTarget LinkTo \
-    LinkView Live Losses Malformed NoAttributes Note Offer OnFull OtMember OtelSampler OwnedPermit \
-    Parent ParentBased ParentThreshold Permit Plan Pool PoolBuilder PoolError Pooled PooledBuffer \
-    PooledOwned PooledSpan Position ProbabilityError Protocol Pushed Quick Randomness RateError \
-    RateLimited RateLimiter Reason Refused Rejected Request RequestLimits ResourceSpans RetryPolicy Room \
-    RuleBased Scalar Schedule ScheduleConfig ScopeSpans Semaphore Shards ShardsConfig Shutdown Signal \
-    Source SpanClock SpanHeader SpanKind SpanLimits SpanMeta SpanPool SpanView SpanWriter Spans Start StartError \
-    State Status StatusCode Step SystemClock Text Threshold ThresholdText Tick Tickets TierPooled \
-    TieredPool TokioPool TooMany TraceIdRatioBased TraceRequest Trimmed UnknownCompression \
-    UnknownProtocol Value ValueView VirtualClock Waiter WakeHandle WireError Woke Worker WorkerPool";
+    worker::CaughtPanic batch::Budget batch::Buffer batch::Charge batch::Pushed batch::Refused batch::Schedule \
+    batch::ScheduleConfig batch::Shards batch::ShardsConfig batch::Step ledger::DropReason \
+    ledger::Imbalance ledger::Ledger ledger::Note ledger::Tickets opentelemetry::OtelSampler \
+    pool::Attribute pool::BufferPool pool::Event pool::Interner pool::InternerStats pool::Link \
+    pool::LinkTo pool::Pool pool::Pooled pool::PooledBuffer pool::PooledOwned pool::PooledSpan \
+    pool::SpanKind pool::SpanPool pool::Stats pool::Status pool::Text pool::TierPooled \
+    pool::TieredPool pool::Trimmed pool::Value receiver::Answer receiver::Limits receiver::Protocol \
+    receiver::StartError sampling::Adaptive sampling::AdaptiveBuilder sampling::AdaptiveState \
+    sampling::AlwaysRecord sampling::Annotating sampling::Annotations sampling::ApiAttributes \
+    sampling::AttributeValue sampling::Change sampling::Condition sampling::Decision \
+    sampling::Intent sampling::Key sampling::Law sampling::Live sampling::Malformed \
+    sampling::NoAttributes sampling::Offer sampling::OtMember sampling::Parent \
+    sampling::ParentBased sampling::ParentThreshold sampling::ProbabilityError sampling::Quick \
+    sampling::Randomness sampling::RateLimited sampling::RuleBased sampling::Strategy \
+    sampling::Threshold sampling::ThresholdText sampling::Tick sampling::TraceIdRatioBased \
+    sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::OnFull transport::Compression \
+    transport::EndpointProblem transport::Failure transport::InMemoryError transport::Protocol \
+    transport::RetryPolicy transport::Status wire::Array wire::ArrayView wire::Attributes \
+    wire::Chunk wire::EventView wire::ExportResponse wire::Field wire::FieldValue wire::Fields \
+    wire::FinishedSpan wire::Framer wire::KvListView wire::LinkTarget wire::LinkView wire::Losses \
+    wire::Plan wire::Position wire::Request wire::RequestLimits wire::ResourceSpans wire::Room \
+    wire::Scalar wire::ScopeSpans wire::SpanHeader wire::SpanKind wire::SpanLimits wire::SpanMeta \
+    wire::SpanView wire::SpanWriter wire::Spans wire::StatusCode wire::TraceRequest wire::Value \
+    wire::ValueView wire::WireError worker::Builder worker::CatchPanic worker::Choice \
+    worker::Completer worker::OwnedPermit worker::Permit worker::PoolBuilder worker::PoolError \
+    worker::RateError worker::RateLimiter worker::Reason worker::Rejected worker::Report \
+    worker::Semaphore worker::Shutdown worker::Signal worker::Source worker::SpanClock \
+    worker::Start worker::State worker::SystemClock worker::TokioPool worker::TooMany \
+    worker::VirtualClock worker::Waiter worker::WakeHandle worker::Woke worker::Worker \
+    worker::WorkerPool";
