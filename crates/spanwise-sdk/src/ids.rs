@@ -1,5 +1,6 @@
 //! Random trace and span ids.
 
+use opentelemetry::trace::SpanContext;
 use spanwise_worker::random_bytes;
 use std::cell::Cell;
 
@@ -11,6 +12,15 @@ pub(crate) fn trace_and_span_id(process: u32) -> (u128, u64) {
         let trace_id = u128::from(generator.next()) << 64 | u128::from(nonzero(generator.next()));
         (trace_id, nonzero(generator.next()))
     })
+}
+
+/// Ids for a span below `parent`: of its trace, or of a new one.
+#[inline(always)]
+pub(crate) fn below(parent: Option<&SpanContext>, process: u32) -> (u128, u64) {
+    match parent {
+        Some(parent) => (u128::from_be_bytes(parent.trace_id().to_bytes()), span_id(process)),
+        None => trace_and_span_id(process),
+    }
 }
 
 /// A random span id, never zero. `process` is as in [`trace_and_span_id`].

@@ -71,13 +71,7 @@ impl Tracer {
             return false;
         }
         let parent = parent.filter(|parent| parent.is_valid());
-        let process = fork::generation();
-        let (trace_id, span_id) = match parent {
-            Some(parent) => {
-                (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id(process))
-            }
-            None => ids::trace_and_span_id(process),
-        };
+        let (trace_id, span_id) = ids::below(parent, fork::generation());
         span.trace_id = trace_id.to_be_bytes();
         span.span_id = span_id.to_be_bytes();
         if let Some(parent) = parent {

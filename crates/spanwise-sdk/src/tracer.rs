@@ -93,12 +93,7 @@ impl Tracer {
             return self.begin_unrecorded(name, kind, parent, attributes);
         }
         let parent = parent.filter(|parent| parent.is_valid() || self.is_no_parent(parent));
-        let (trace_id, span_id) = match parent {
-            Some(parent) => {
-                (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id(core.process))
-            }
-            None => ids::trace_and_span_id(core.process),
-        };
+        let (trace_id, span_id) = ids::below(parent, core.process);
         let quick = core.sampler.quick(parent.map(|parent| parent.is_sampled()));
         let inherits = parent.is_some_and(|parent| *parent.trace_state() != TraceState::NONE);
         let keep = match quick {
@@ -244,13 +239,7 @@ impl Tracer {
             Phase::NotExporting => {
                 let parent = parent.filter(|parent| parent.is_valid() || self.is_no_parent(parent));
                 // Not the provider's process: without a worker a forked child can go on.
-                let process = fork::generation();
-                let ids = match parent {
-                    Some(parent) => {
-                        (u128::from_be_bytes(parent.trace_id().to_bytes()), ids::span_id(process))
-                    }
-                    None => ids::trace_and_span_id(process),
-                };
+                let ids = ids::below(parent, fork::generation());
                 let quick = self.core.sampler.quick(parent.map(SpanContext::is_sampled));
                 return self
                     .begin_asking::<false>(name, kind, parent, None, attributes, ids, quick);
