@@ -78,6 +78,16 @@ fn integers_beyond_64_bits_with_sign_are_decimal_strings() {
     check(u128::MAX, text("340282366920938463463374607431768211455"));
     check(i128::MIN, text("-170141183460469231731687303715884105728"));
     check(i128::from(i64::MIN) - 1, text("-9223372036854775809"));
+    // Each length there is, as std prints them.
+    for places in 19..=38 {
+        let power = 10u128.pow(places);
+        for value in [power - 1, power, power + 1, 3 * power, 10 * (power / 10) + 7] {
+            check(value, text(&value.to_string()));
+            if let Ok(value) = i128::try_from(value) {
+                check(-value, text(&(-value).to_string()));
+            }
+        }
+    }
     check(Value::U64(u64::MAX), text("18446744073709551615"));
     // Several, so that a number is not read out of what another left behind.
     check(
@@ -198,8 +208,17 @@ fn values_are_made_from_what_is_at_hand() {
 /// The length limit holds for digits as for any string.
 #[test]
 fn digits_are_cut_as_strings_are() {
-    let mut out = Vec::new();
-    EncodeValue::encode(&u64::MAX, 3, &mut out);
-    assert_eq!(AnyValue::decode(&*out).unwrap().value, text("184"));
+    let cut = |value: &dyn EncodeValue, max_chars| {
+        let mut out = Vec::new();
+        value.encode(max_chars, &mut out);
+        assert_eq!(out.len(), value.encoded_len(max_chars));
+        AnyValue::decode(&*out).unwrap().value
+    };
+    assert_eq!(cut(&u64::MAX, 3), text("184"));
+    assert_eq!(cut(&i128::MIN, 3), text("-17"));
+    assert_eq!(cut(&i128::MIN, 1), text("-"));
+    assert_eq!(cut(&u128::MAX, 0), text(""));
     assert!(u64::MAX.is_truncated(3) && !u64::MAX.is_truncated(20) && !7u64.is_truncated(0));
+    assert!(i128::MIN.is_truncated(39) && !i128::MIN.is_truncated(40));
+    assert!(u128::MAX.is_truncated(38) && !u128::MAX.is_truncated(39));
 }

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod check;
+mod decimal;
 mod depth;
 mod finished;
 mod native;

@@ -1,5 +1,6 @@
 //! Values of Rust's own types.
 
+use super::decimal::Decimal;
 use super::value::{Array, EncodeValue, Scalar, Value};
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -51,15 +52,15 @@ encode_as! {
     f32, self => f64::from(*self), Scalar::Double((*self).into());
 }
 
-/// Integers that may lie beyond OTLP's, which has 64 bits with sign: those become their digits.
+/// Integers that may lie beyond OTLP's: `$wide` is the widest type of their sign.
 macro_rules! encode_integers {
-    ($($type:ty),*) => {$(
+    ($($type:ty as $wide:ty;)*) => {$(
         impl EncodeValue for $type {
             #[inline(always)]
             fn encoded_len(&self, max_chars: usize) -> usize {
                 match i64::try_from(*self) {
                     Ok(value) => value.encoded_len(max_chars),
-                    Err(_) => Decimal::of(*self).as_str().encoded_len(max_chars),
+                    Err(_) => Decimal::from(*self as $wide).encoded_len(max_chars),
                 }
             }
 
@@ -67,14 +68,14 @@ macro_rules! encode_integers {
             fn encode(&self, max_chars: usize, out: &mut Vec<u8>) {
                 match i64::try_from(*self) {
                     Ok(value) => value.encode(max_chars, out),
-                    Err(_) => Decimal::of(*self).as_str().encode(max_chars, out),
+                    Err(_) => Decimal::from(*self as $wide).encode(max_chars, out),
                 }
             }
 
             #[inline(always)]
             fn is_truncated(&self, max_chars: usize) -> bool {
                 i64::try_from(*self).is_err()
-                    && Decimal::of(*self).as_str().is_truncated(max_chars)
+                    && Decimal::from(*self as $wide).is_truncated(max_chars)
             }
 
             #[inline(always)]
@@ -85,51 +86,12 @@ macro_rules! encode_integers {
     )*};
 }
 
-encode_integers!(isize, usize, u64, i128, u128);
-
-/// The digits of an integer, without an allocation.
-struct Decimal {
-    text: [u8; Self::LONGEST],
-    start: usize,
-}
-
-impl Decimal {
-    /// Of `i128::MIN`, and of `u128::MAX` with one to spare.
-    const LONGEST: usize = 40;
-
-    #[cold]
-    fn of<T: TryInto<i128> + TryInto<u128> + Copy>(value: T) -> Self {
-        let signed: Result<i128, _> = value.try_into();
-        let (is_negative, mut left) = match (signed, value.try_into()) {
-            (Ok(signed), _) => (signed < 0, signed.unsigned_abs()),
-            (Err(_), Ok(unsigned)) => (false, unsigned),
-            (Err(_), Err(_)) => (false, 0),
-        };
-        let mut decimal = Self { text: [b'-'; Self::LONGEST], start: Self::LONGEST };
-        loop {
-            decimal.push_front(b'0' + (left % 10) as u8);
-            left /= 10;
-            if left == 0 {
-                break;
-            }
-        }
-        if is_negative {
-            decimal.push_front(b'-');
-        }
-        decimal
-    }
-
-    fn push_front(&mut self, byte: u8) {
-        self.start = self.start.saturating_sub(1);
-        if let Some(place) = self.text.get_mut(self.start) {
-            *place = byte;
-        }
-    }
-
-    fn as_str(&self) -> &str {
-        let text = self.text.get(self.start..).unwrap_or_default();
-        std::str::from_utf8(text).unwrap_or_default()
-    }
+encode_integers! {
+    isize as i128;
+    usize as u128;
+    u64 as u128;
+    i128 as i128;
+    u128 as u128;
 }
 
 /// As an attribute: none, unless there is a value.

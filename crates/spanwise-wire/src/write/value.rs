@@ -383,7 +383,7 @@ impl EncodeValue for Value<'_> {
 }
 
 /// Keys of `AnyValue`'s and `ArrayValue`'s fields (`opentelemetry/proto/common/v1/common.proto`).
-const STRING: u8 = 0x0a;
+pub(super) const STRING: u8 = 0x0a;
 const BOOL: u8 = 0x10;
 const INT: u8 = 0x18;
 const DOUBLE: u8 = 0x21;
