@@ -35,7 +35,7 @@ pub(crate) struct Limiter {
     cell_nanos: u64,
     /// At its first take it begins with what this one holds then.
     before: Mutex<Option<Arc<Limiter>>>,
-    unsettled: AtomicBool,
+    inherits: AtomicBool,
 }
 
 /// A limiter and its rate, with bursts of a second's worth.
@@ -85,7 +85,7 @@ impl Limiter {
             cells,
             cell_nanos: cell.as_nanos() as u64,
             before: Mutex::new(None),
-            unsettled: AtomicBool::new(false),
+            inherits: AtomicBool::new(false),
         }
     }
 
@@ -97,14 +97,14 @@ impl Limiter {
         let earlier = before.before.try_lock().ok().and_then(|earlier| earlier.clone());
         let mut limiter = Self::new(per_second, burst);
         limiter.before = Mutex::new(Some(earlier.unwrap_or_else(|| before.clone())));
-        limiter.unsettled = AtomicBool::new(true);
+        limiter.inherits = AtomicBool::new(true);
         limiter
     }
 
     /// Whether one more may pass at `now`.
     pub(crate) fn take(&self, now: u64) -> bool {
-        // ORDER: Acquire; pairs with the store in `settle`.
-        if self.unsettled.load(Acquire) && !self.settle(now) {
+        // ORDER: Acquire; pairs with the store in `inherit`.
+        if self.inherits.load(Acquire) && !self.inherit(now) {
             return false;
         }
         let now = self.unbroken(now);
@@ -137,7 +137,7 @@ impl Limiter {
     /// Takes over what the limiter before it holds. `false` while another thread does: for that
     /// moment nothing is to be had.
     #[cold]
-    fn settle(&self, now: u64) -> bool {
+    fn inherit(&self, now: u64) -> bool {
         let mut before = match self.before.try_lock() {
             Ok(before) => before,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -146,12 +146,12 @@ impl Limiter {
         if let Some(limiter) = before.take() {
             self.begin_with(limiter.drain(now), now);
             // ORDER: Release, so that who reads it finds the bucket as it was left here.
-            self.unsettled.store(false, Release);
+            self.inherits.store(false, Release);
         }
         true
     }
 
-    /// Takes all there is: so many takes, with the part of one that is on its way.
+    /// Empties the bucket; returns the credits it held, with fractions.
     fn drain(&self, now: u64) -> f64 {
         let now = self.unbroken(now);
         let mut held = self.credits.swap(0, Relaxed) as f64;

@@ -32,16 +32,17 @@ impl RateLimited {
     /// # Errors
     /// Not a number, below 10⁻⁶ or above 10⁹.
     pub fn new(traces_per_second: f64) -> Result<Self, SettingError> {
-        let bucket = bucket(traces_per_second)?;
+        let bucket = Bucket::new(checked(traces_per_second)?);
         Ok(Self { shared: Arc::new(ArcSwap::from_pointee(bucket)) })
     }
 
-    /// Changes the rate from now on, for all clones, and begins anew: with a second's worth.
+    /// Changes the rate for all clones; the bucket keeps what it holds.
     ///
     /// # Errors
     /// As [`new`](Self::new); the rate stays as it was.
     pub fn set_rate(&self, traces_per_second: f64) -> Result<(), SettingError> {
-        self.shared.store(Arc::new(bucket(traces_per_second)?));
+        let traces_per_second = checked(traces_per_second)?;
+        self.shared.rcu(|bucket| bucket.at(traces_per_second));
         Ok(())
     }
 
@@ -51,9 +52,8 @@ impl RateLimited {
     }
 }
 
-/// A full bucket, if there is one of this rate.
-fn bucket(traces_per_second: f64) -> Result<Bucket, SettingError> {
-    rate("RateLimited::traces_per_second", traces_per_second).map(Bucket::new)
+fn checked(traces_per_second: f64) -> Result<f64, SettingError> {
+    rate("RateLimited::traces_per_second", traces_per_second)
 }
 
 impl Sample for RateLimited {

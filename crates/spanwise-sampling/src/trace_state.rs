@@ -59,8 +59,8 @@ impl<'a> OtMember<'a> {
     /// Reads the member `ot` of a whole `tracestate` header; `None` if it has none.
     ///
     /// # Errors
-    /// The member breaks the grammar, its key has a blank before the `=`, or there are two: each key may be there once (W3C Trace
-    /// Context, *tracestate*), and who reads the other one would find another threshold.
+    /// The member breaks the grammar, has a blank before `=`, or occurs twice (W3C Trace Context,
+    /// *tracestate*).
     pub fn of_header(header: &'a str) -> Result<Option<Self>, Malformed> {
         Self::of_members(members(header))
     }
@@ -108,8 +108,8 @@ pub fn member<'h>(header: &'h str, key: &str) -> Option<&'h str> {
 }
 
 /// Appends `header` with the member `key` set to `value` and moved to the front, or with it taken
-/// out, all of them if there are several. Other members stay as they are and where they are, up to the 32 that a header may have:
-/// those at its end give way (W3C Trace Context, *tracestate*).
+/// out, all of them if there are several. Other members stay as they are and where they are, up to
+/// the 32 that a header may have: those at its end give way (W3C Trace Context, *tracestate*).
 pub fn write_header(header: &str, key: &str, value: Option<&str>, out: &mut String) {
     let start = out.len();
     if let Some(value) = value {

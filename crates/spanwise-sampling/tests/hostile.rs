@@ -135,9 +135,14 @@ fn time_and_chance_without_sense_are_decided_on() {
         }
         host.panics.store(false, SeqCst);
         let _any = sampler.decide(&Offer::root(1, "x", &host)).sampled;
-        // The end of time was seen, and nothing is earned after it; a new rate begins anew.
-        limited.set_rate(rate).unwrap();
-        assert!(sampler.decide(&Offer::root(1, "x", &Virtual::new())).sampled);
+        // The end of time was seen, and nothing is earned after it, at this rate or another.
+        for rate in [rate, 1e-6, 500.0, rate] {
+            limited.set_rate(rate).unwrap();
+            for id in 0..10 {
+                let _any = sampler.decide(&Offer::root(id, "x", &Virtual::new())).sampled;
+            }
+            assert_eq!(limited.rate(), rate);
+        }
     }
 }
 

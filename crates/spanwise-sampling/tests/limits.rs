@@ -51,6 +51,28 @@ fn the_rate_can_be_changed_while_running() {
     assert!((series.rate(2.0, 12.0) / 50.0 - 1.0).abs() < 0.02);
 }
 
+/// The bucket's arithmetic, by hand: 10/s is ten at once, and a change of the rate earns nothing.
+#[test]
+fn a_change_of_the_rate_fills_no_bucket() {
+    let limited = RateLimited::new(10.0).unwrap();
+    let (sampler, host) = (Sampler::from(limited.clone()), Virtual::new());
+    let kept = |offered: u128| {
+        let decide = |id: &u128| sampler.decide(&Offer::root(*id, "x", &host)).sampled;
+        (0..offered).filter(decide).count()
+    };
+    assert_eq!(kept(4), 4);
+    // Six are left, at whatever rate.
+    limited.set_rate(1000.0).unwrap();
+    assert_eq!(kept(100), 6);
+    for rate in [10.0, 10.0, 500.0, 20.0] {
+        limited.set_rate(rate).unwrap();
+        assert_eq!(kept(100), 0, "{rate}");
+    }
+    // The clones share what it earns from here on: twenty in a second.
+    host.set_seconds(1.0);
+    assert!((19..=20).contains(&kept(100)));
+}
+
 #[test]
 fn threads_share_one_rate() {
     let limited = Sampler::from(RateLimited::new(5e4).unwrap());
@@ -261,6 +283,8 @@ fn credentials_in_a_url_are_never_shown() {
         ("http://me:hun/ter2/hunter2@host/path", "http://[redacted]@host/path"),
         ("http://me:hunter2?hunter2@host/hunter2", "http://[redacted]"),
         ("http://host/path?key=a@hunter2", "http://[redacted]"),
+        ("http://host/?key=hunter2@hunter2#hunter2", "http://[redacted]"),
+        ("http://host?key=a@hunter2/hunter2", "http://[redacted]"),
     ] {
         let jaeger = JaegerSettings::default().with_endpoint(url).unwrap();
         let xray = XraySettings::default().with_endpoint(url).unwrap();

@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Samples by the [`Strategy`] it was given last. Clones share it.
 ///
-/// Children of a parent of this process go with it: strategies are for where a trace enters the
-/// process. Probabilities are consistent thresholds. What the lower bound of an operation adds to them has
+/// Follows a parent of the same process; strategies apply where a trace enters the process.
+/// Probabilities are consistent thresholds. What the lower bound of an operation adds to them has
 /// no known probability, so its `th` is erased; so it is with a rate limit.
 #[derive(Clone)]
 pub struct JaegerRemote {
@@ -84,7 +84,7 @@ impl Buckets {
             Strategy::Probabilistic(probability) => Current::One(by_probability(*probability)),
             // A limit of 0 keeps none.
             Strategy::RateLimiting(rate) if *rate > 0.0 => {
-                Current::Limited(going_on(&mut self.rate, *rate))
+                Current::Limited(carry_over(&mut self.rate, *rate))
             }
             Strategy::RateLimiting(_) => Current::One(Sampler::always_off()),
             Strategy::PerOperation { default, lower_bound, operations } => {
@@ -100,7 +100,7 @@ impl Buckets {
         listed: &[(String, f64)],
     ) -> PerOperation {
         let bounded = |bucket: &mut Option<Bucket>| {
-            (lower_bound > 0.0).then(|| going_on(bucket, lower_bound).limiter)
+            (lower_bound > 0.0).then(|| carry_over(bucket, lower_bound).limiter)
         };
         let others = Operation::new(default, bounded(&mut self.others));
         let operation = |(name, probability): &(String, f64)| {
@@ -120,7 +120,7 @@ impl Buckets {
 }
 
 /// The bucket there is, at this rate, or a full one.
-fn going_on(bucket: &mut Option<Bucket>, per_second: f64) -> Bucket {
+fn carry_over(bucket: &mut Option<Bucket>, per_second: f64) -> Bucket {
     let next = match bucket {
         Some(bucket) => bucket.at(per_second),
         None => Bucket::new(per_second),
