@@ -2,7 +2,7 @@
 
 use crate::budget::{Budget, Charge};
 use crate::config::ShardsConfig;
-use crate::queue::Places;
+use crate::queue::QueuePermits;
 use spanwise_wire::write::FinishedSpan;
 use spanwise_wire::{Chunk, SpanMeta};
 use std::fmt;
@@ -14,15 +14,15 @@ pub struct Buffer {
     /// At least `chunk.capacity_bytes()`.
     charge: Charge,
     /// At least as many as the chunk has spans, and while it is open, as many as it can have. `None`
-    /// where spans are not counted, and in a chunk at rest.
-    places: Option<Places>,
+    /// where spans are not counted, and in a chunk that waits for reuse.
+    permits: Option<QueuePermits>,
 }
 
 impl Buffer {
     /// A chunk for `spans` spans, which are at most those of an ordinary one.
     pub(crate) fn new(budget: &Budget, config: &ShardsConfig, spans: usize) -> Option<Self> {
         let charge = budget.try_charge(config.charge_for(spans))?;
-        Some(Self { chunk: Chunk::with_capacity(config.chunk_bytes, spans), charge, places: None })
+        Some(Self { chunk: Chunk::with_capacity(config.chunk_bytes, spans), charge, permits: None })
     }
 
     pub(crate) fn of_one(
@@ -32,29 +32,29 @@ impl Buffer {
         meta: SpanMeta,
     ) -> Option<Self> {
         let charge = budget.try_charge(config.charge_for_one(span.encoded_len()))?;
-        Some(Self { chunk: Chunk::of_one(span, meta), charge, places: None })
+        Some(Self { chunk: Chunk::of_one(span, meta), charge, permits: None })
     }
 
-    /// The same with places for its spans.
-    pub(crate) fn with_places(self, places: Option<Places>) -> Self {
-        Self { places, ..self }
+    /// Attaches the queue permits that cover this chunk's spans.
+    pub(crate) fn with_permits(self, permits: Option<QueuePermits>) -> Self {
+        Self { permits, ..self }
     }
 
-    /// Gives back the places that no span needs: no other comes in from here on.
-    pub(crate) fn settle_places(&mut self) {
-        if let Some(places) = &mut self.places {
-            places.shrink_to(self.chunk.len());
+    /// Returns the permits that no span needs: no other comes in from here on.
+    pub(crate) fn release_unused(&mut self) {
+        if let Some(permits) = &mut self.permits {
+            permits.shrink_to(self.chunk.len());
         }
     }
 
-    /// All its places: its spans are no longer among those that wait.
-    pub(crate) fn take_places(&mut self) -> Option<Places> {
-        self.places.take()
+    /// All its permits: its spans are no longer among those that wait.
+    pub(crate) fn take_permits(&mut self) -> Option<QueuePermits> {
+        self.permits.take()
     }
 
-    /// Whether its spans are counted.
-    pub(crate) fn is_counted(&self) -> bool {
-        self.places.is_some()
+    /// Whether it holds permits: its spans are counted.
+    pub(crate) fn has_permits(&self) -> bool {
+        self.permits.is_some()
     }
 
     /// Gives back the memory that framing does not need, and its charge: for a buffer that waits.
@@ -75,12 +75,12 @@ impl Buffer {
         if bytes > max_bytes || !self.charge.budget().is(other.charge.budget()) {
             return Err(other);
         }
-        let Self { chunk, charge, places } = other;
+        let Self { chunk, charge, permits } = other;
         self.chunk.append(&chunk);
         drop(chunk);
         // Of the same budget.
         let _ = self.charge.merge(charge);
-        match (&mut self.places, places) {
+        match (&mut self.permits, permits) {
             (Some(ours), Some(theirs)) => ours.merge(theirs),
             (ours, theirs) => *ours = ours.take().or(theirs),
         }

@@ -24,7 +24,7 @@ pub struct ShardsConfig {
     /// and compressing it then needs no further memory. Default 0.
     pub large_span_copies: usize,
     /// Spans that may wait at once, from their push until their chunk is recycled or dropped, 1 or
-    /// more (the batching processor's `maxQueueSize`). Never exceeded; an open chunk keeps places for
+    /// more (the batching processor's `maxQueueSize`). Never exceeded; an open chunk holds permits for
     /// spans that are not there yet, so that with 16 or more at least half of them can be used, and
     /// by a single thread all. Slots and chunks are made smaller to fit. Default none: only bytes
     /// count.
@@ -70,7 +70,7 @@ impl ShardsConfig {
         self
     }
 
-    /// Pieces so small that the places kept by open chunks, and by one on its way into requests, are
+    /// Pieces so small that the permits held by open chunks, and by one on its way into requests, are
     /// at most half of the queue.
     fn fit_queue(&mut self) {
         let Some(max) = &mut self.max_queue_size else { return };

@@ -4,10 +4,10 @@ use crate::budget::Budget;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// How many spans may wait, and how many places of these are taken. Cloning shares it.
+/// How many spans may wait, as permits, and how many of these are taken. Cloning shares it.
 ///
-/// Places are taken for a whole chunk when it is opened, so that a span stored in an open chunk
-/// counts nothing. Those that it did not need are given back when it is full or swept.
+/// Permits are taken for a whole chunk when it is opened, so that a span stored in an open chunk
+/// counts nothing. Those that it did not need are returned when it is full or swept.
 #[derive(Clone)]
 pub(crate) struct Queue {
     shared: Arc<Shared>,
@@ -17,7 +17,7 @@ struct Shared {
     max: usize,
     /// Never above `max`, and never below the spans that wait.
     taken: AtomicUsize,
-    /// Whose waiters are told when places come back.
+    /// Whose waiters are notified when permits are returned.
     budget: Budget,
 }
 
@@ -26,8 +26,8 @@ impl Queue {
         Self { shared: Arc::new(Shared { max, taken: AtomicUsize::new(0), budget }) }
     }
 
-    /// Takes `spans` places, or as many as are left; `None` when none is.
-    pub(crate) fn take(&self, spans: usize) -> Option<Places> {
+    /// Takes `spans` permits, or as many as are left; `None` when none is.
+    pub(crate) fn take(&self, spans: usize) -> Option<QueuePermits> {
         let Shared { max, taken, .. } = &*self.shared;
         // ORDER: Relaxed. The counter publishes no memory, it only counts.
         let before = taken
@@ -36,7 +36,7 @@ impl Queue {
                 (sum > taken).then_some(sum)
             })
             .ok()?;
-        Some(Places { queue: self.clone(), spans: spans.min(max - before) })
+        Some(QueuePermits { queue: self.clone(), spans: spans.min(max - before) })
     }
 
     pub(crate) fn taken(&self) -> usize {
@@ -44,19 +44,19 @@ impl Queue {
     }
 }
 
-/// Places in a [`Queue`], given back when this is dropped.
+/// Permits of a [`Queue`], returned when this is dropped.
 #[must_use]
-pub(crate) struct Places {
+pub(crate) struct QueuePermits {
     queue: Queue,
     spans: usize,
 }
 
-impl Places {
+impl QueuePermits {
     pub(crate) fn spans(&self) -> usize {
         self.spans
     }
 
-    /// Gives back all but `spans`; nothing when it holds no more than that.
+    /// Returns all but `spans`; nothing when it holds no more than that.
     pub(crate) fn shrink_to(&mut self, spans: usize) {
         if self.give_back(self.spans.saturating_sub(spans)) {
             self.queue.shared.budget.room().open();
@@ -68,9 +68,8 @@ impl Places {
         self.spans += std::mem::take(&mut other.spans);
     }
 
-    /// Gives all back without a word to who waits: for places that could not be used because there
-    /// were no bytes. Whoever waits waits for bytes then, and a thread that announced its own
-    /// failure as room would try again without end.
+    /// Returns all permits without notifying waiters: they wait for bytes, and a producer notified
+    /// by its own failure would retry without end.
     pub(crate) fn cancel(mut self) {
         self.give_back(self.spans);
     }
@@ -82,7 +81,7 @@ impl Places {
     }
 }
 
-impl Drop for Places {
+impl Drop for QueuePermits {
     fn drop(&mut self) {
         self.shrink_to(0);
     }
@@ -93,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_places_than_there_are() {
+    fn no_more_permits_than_there_are() {
         let queue = Queue::new(10, Budget::new(0));
         let mut six = queue.take(6).unwrap();
         let four = queue.take(6).unwrap();

@@ -9,8 +9,7 @@ pub enum Refused {
     /// The byte budget is used up, or no more chunks can wait for the worker; also for a span that
     /// [never fits](crate::Shards::ever_fits).
     Budget,
-    /// As many spans wait as
-    /// [`ShardsConfig::max_queue_size`](crate::ShardsConfig::max_queue_size) lets.
+    /// The queue holds [`max_queue_size`](crate::ShardsConfig::max_queue_size) spans.
     QueueFull,
     /// Every slot was taken and there was no room to spill.
     Contended,
@@ -22,7 +21,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Budget => "the span was not stored: the byte budget is used up, or the span is larger than it",
-            Self::QueueFull => "the span was not stored: as many spans wait as max_queue_size lets",
+            Self::QueueFull => "the span was not stored: the queue holds `max_queue_size` spans",
             Self::Contended => "the span was not stored: every slot was taken, and the room for spilled spans is full",
             Self::Closed => "the span was not stored: the shards are closed",
         })

@@ -1,13 +1,17 @@
 //! Where threads leave finished spans: a few slots, each with one open chunk.
 
+mod chunks;
+mod queues;
+
 use crate::budget::Budget;
 use crate::buffer::Buffer;
 use crate::config::ShardsConfig;
-use crate::queue::{Places, Queue};
+use crate::queue::Queue;
 use crate::refused::Refused;
-use crate::try_lock::{TryLock, TryLockGuard};
+use crate::try_lock::TryLock;
 use arc_swap::ArcSwapOption;
 use crossbeam_queue::ArrayQueue;
+use queues::Queues;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{EncodeSpan, FinishedSpan};
 use std::cell::Cell;
@@ -40,13 +44,6 @@ pub struct Shards {
     /// Chunks in `full` by [`weight`](Self::weight). Never below what can be popped.
     ready: AtomicUsize,
     closed: AtomicBool,
-}
-
-/// Chunks and spilled spans that wait for the worker.
-struct Queues {
-    full: ArrayQueue<Buffer>,
-    /// Single spans that found every slot taken.
-    spilled: ArrayQueue<Buffer>,
 }
 
 /// A span was stored.
@@ -157,22 +154,6 @@ impl Shards {
         }
     }
 
-    /// Moves what is ready to `into`: at most `max_chunks` full chunks, and all spilled spans.
-    /// Chunks still open stay.
-    pub fn drain(&self, into: &mut Vec<Buffer>, max_chunks: usize) {
-        let before = into.len();
-        let queues = self.queues.load();
-        let Some(queues) = &*queues else { return };
-        while into.len() - before < max_chunks {
-            let Some(buffer) = queues.full.pop() else { break };
-            self.ready.fetch_sub(self.weight(&buffer), Relaxed);
-            into.push(buffer);
-        }
-        while let Some(buffer) = queues.spilled.pop() {
-            into.push(buffer);
-        }
-    }
-
     /// Takes the open chunks too. Returns how many slots could not be looked at because a thread
     /// was in them: call again for those.
     pub fn sweep(&self, into: &mut Vec<Buffer>) -> usize {
@@ -185,7 +166,7 @@ impl Shards {
                     let taken = open.take();
                     drop(open);
                     into.extend(taken.map(|mut buffer| {
-                        buffer.settle_places();
+                        buffer.release_unused();
                         buffer
                     }));
                 }
@@ -216,32 +197,6 @@ impl Shards {
         self.trim(0);
     }
 
-    /// Gives chunks back for new spans. Those of an odd size are dropped, and their bytes return
-    /// to the budget.
-    pub fn recycle(&self, buffers: impl IntoIterator<Item = Buffer>) {
-        for mut buffer in buffers {
-            // Given back behind the chunk: who gets a place is to find it.
-            let _places = buffer.take_places();
-            if buffer.clear_for(&self.budget, &self.config)
-                && let Some(mut free) = self.free_list()
-            {
-                free.push(buffer);
-            }
-        }
-        self.budget.room().open();
-    }
-
-    /// Lets go of chunks that wait for reuse, all but `keep`. Returns how many went.
-    pub fn trim(&self, keep: usize) -> usize {
-        let Some(mut free) = self.free_list() else { return 0 };
-        let excess = free.len().saturating_sub(keep);
-        let gone: Vec<Buffer> = free.drain(..excess).collect();
-        free.shrink_to(keep);
-        // Memory is given back with the list free for others.
-        drop(free);
-        gone.len()
-    }
-
     /// Whether a span message of `len` bytes could be stored if nothing else were charged to the
     /// budget.
     pub fn ever_fits(&self, len: usize) -> bool {
@@ -255,7 +210,7 @@ impl Shards {
     }
 
     /// Spans that count against [`ShardsConfig::max_queue_size`]: those that wait, and those that
-    /// open chunks keep places for. 0 without one.
+    /// open chunks hold permits for. 0 without one.
     pub fn queued(&self) -> usize {
         self.queue.as_ref().map_or(0, Queue::taken)
     }
@@ -352,115 +307,6 @@ impl Shards {
         Ok(Pushed { wake, spilled: false })
     }
 
-    /// Places for `spans` spans or, near the end of the queue, for fewer.
-    fn places(&self, spans: usize) -> Result<Option<Places>, Refused> {
-        match &self.queue {
-            None => Ok(None),
-            Some(queue) => queue.take(spans).map(Some).ok_or(Refused::QueueFull),
-        }
-    }
-
-    fn next_chunk(&self) -> Result<Buffer, Refused> {
-        let places = self.places(self.config.chunk_spans)?;
-        let chunk = match places.as_ref().map(Places::spans) {
-            Some(spans) if spans < self.config.chunk_spans => self.small_chunk(spans),
-            _ => self.ordinary_chunk(),
-        };
-        placed(chunk, places)
-    }
-
-    /// The last of the queue: a chunk that can have no more spans than there are places.
-    fn small_chunk(&self, spans: usize) -> Option<Buffer> {
-        let fresh = || Buffer::new(&self.budget, &self.config, spans);
-        fresh().or_else(|| {
-            self.make_room(self.config.charge_for(spans));
-            fresh()
-        })
-    }
-
-    fn ordinary_chunk(&self) -> Option<Buffer> {
-        let fresh = || Buffer::new(&self.budget, &self.config, self.config.chunk_spans);
-        for _ in 0..LOCK_TRIES {
-            if let Some(mut free) = self.free.try_lock() {
-                let reused = free.pop();
-                drop(free);
-                return reused.or_else(fresh);
-            }
-            // Somebody is at the list. Only when the budget is used up is it worth a second try.
-            let fresh = fresh();
-            if fresh.is_some() {
-                return fresh;
-            }
-            std::hint::spin_loop();
-        }
-        None
-    }
-
-    fn chunk_of_one(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Result<Buffer, Refused> {
-        let len = span.encoded_len();
-        let charge = self.config.charge_for_one(len);
-        if len > MAX_SPAN {
-            return Err(Refused::Budget);
-        }
-        let places = self.places(1)?;
-        let of_one = || Buffer::of_one(&self.budget, &self.config, span, meta);
-        let made = of_one().or_else(|| {
-            self.make_room(charge);
-            of_one()
-        });
-        placed(made, places)
-    }
-
-    /// Lets go of as many resting chunks as `bytes` more need, if there are so many: what only
-    /// waits for reuse must not keep a span out.
-    fn make_room(&self, bytes: usize) {
-        let left = self.budget.limit().saturating_sub(self.budget.charged());
-        let count = bytes.saturating_sub(left).div_ceil(self.config.chunk_charge());
-        if let Some(mut free) = self.free_list()
-            && count <= free.len()
-        {
-            free.drain(..count);
-        }
-    }
-
-    /// The chunks that wait for reuse. Nobody keeps them longer than a few instructions.
-    fn free_list(&self) -> Option<TryLockGuard<'_, Vec<Buffer>>> {
-        (0..LOCK_TRIES).find_map(|_| {
-            let free = self.free.try_lock();
-            if free.is_none() {
-                std::hint::spin_loop();
-            }
-            free
-        })
-    }
-
-    /// Queues a chunk for the worker. True when the worker should be woken; the chunk itself when
-    /// the queue is full.
-    fn hand_over(&self, mut buffer: Buffer) -> Result<bool, Buffer> {
-        buffer.settle_places();
-        let weight = self.weight(&buffer);
-        // Counted before it can be popped: the count never goes below zero.
-        let ready = self.ready.fetch_add(weight, Relaxed) + weight;
-        let pushed = match &*self.queues.load() {
-            Some(queues) => queues.full.push(buffer),
-            None => Err(buffer),
-        };
-        if let Err(mut buffer) = pushed {
-            self.ready.fetch_sub(weight, Relaxed);
-            if buffer.is_counted() {
-                // Compacted, it takes no other span, for which it has no place any more.
-                buffer.compact();
-            }
-            return Err(buffer);
-        }
-        Ok(ready >= self.config.wake_at)
-    }
-
-    /// Ordinary chunks that take as many bytes: a few large spans fill the budget too.
-    fn weight(&self, buffer: &Buffer) -> usize {
-        (buffer.charged() / self.config.chunk_charge()).max(1)
-    }
-
     /// Every slot is taken: the span goes to the queue in a chunk of its own.
     #[cold]
     fn spill(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Result<Pushed, Refused> {
@@ -474,13 +320,6 @@ impl Shards {
         self.spilling.fetch_sub(1, Release);
         result
     }
-
-    fn hand_over_spilled(&self, buffer: Buffer) -> Result<Pushed, Refused> {
-        let queues = self.queues.load();
-        let Some(queues) = &*queues else { return Err(Refused::Closed) };
-        queues.spilled.push(buffer).map_err(|_| Refused::Contended)?;
-        Ok(Pushed { wake: queues.spilled.len() > SPILL / 2, spilled: true })
-    }
 }
 
 /// Numbers; never the spans, which hold whatever a program put into them.
@@ -493,19 +332,6 @@ impl fmt::Debug for Shards {
             .field("queued", &self.queued())
             .field("closed", &self.closed.load(Relaxed))
             .finish_non_exhaustive()
-    }
-}
-
-/// `chunk` with `places`, which are given back when there is no chunk.
-fn placed(chunk: Option<Buffer>, places: Option<Places>) -> Result<Buffer, Refused> {
-    match chunk {
-        Some(chunk) => Ok(chunk.with_places(places)),
-        None => {
-            if let Some(places) = places {
-                places.cancel();
-            }
-            Err(Refused::Budget)
-        }
     }
 }
 
@@ -543,8 +369,6 @@ const MAX_SPAN: usize = (u32::MAX >> 1) as usize;
 const SPILL: usize = 1024;
 /// Full chunks that can wait at most, whatever the budget.
 const MAX_QUEUE: usize = 1 << 16;
-/// Tries to get at the free chunks.
-const LOCK_TRIES: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -28,7 +28,7 @@ fn spans(buffers: &[Buffer]) -> usize {
 }
 
 #[test]
-fn one_thread_can_use_every_place_and_not_one_more() {
+fn one_thread_can_use_every_permit_and_not_one_more() {
     for max in [1, 2, 3, 15, 16, 17, 64, 100, 2048, 100_000] {
         let shards = queue(64, max);
         for id in 0..max as u64 {
@@ -61,7 +61,7 @@ fn without_a_queue_size_only_bytes_count() {
     assert_eq!(shards.queued(), 0);
 }
 
-/// A span larger than a chunk has one place, as any other.
+/// A span larger than a chunk takes one permit, as any other.
 #[test]
 fn large_spans_are_counted() {
     let shards = queue(1, 16);
@@ -84,16 +84,16 @@ fn large_spans_are_counted() {
     assert_eq!(push(&shards, 0, 20), Err(Refused::QueueFull));
 }
 
-/// Chunks that are full by bytes keep no places for spans that cannot come any more.
+/// Chunks that are full by bytes keep no permits for spans that cannot come any more.
 #[test]
-fn a_chunk_full_of_bytes_gives_its_other_places_back() {
+fn a_chunk_full_of_bytes_returns_its_other_permits() {
     let shards = queue(1, 1000);
     let stored = (0..2000).filter(|&id| push(&shards, id, 10_000).is_ok()).count();
     assert_eq!(stored, 1000);
 }
 
 #[test]
-fn buffers_put_together_keep_their_places() {
+fn buffers_put_together_keep_their_permits() {
     let shards = queue(1, 64);
     for id in 0..64 {
         assert!(push(&shards, id, 20).is_ok());
@@ -109,9 +109,9 @@ fn buffers_put_together_keep_their_places() {
     assert_eq!(shards.queued(), 0);
 }
 
-/// When no bytes are left it is the bytes that are reported, and no place is lost.
+/// When no bytes are left it is the bytes that are reported, and no permit is lost.
 #[test]
-fn bytes_and_places_run_out_apart() {
+fn bytes_and_permits_run_out_apart() {
     let mut config = small(1, 1024, 8);
     config.max_queue_size = Some(1 << 20);
     let shards = shards(config, 8 << 10);
@@ -157,7 +157,7 @@ fn at_least_half_can_be_used_by_any_number_of_threads() {
 /// Threads push while one takes. A span is counted after its push and no longer before it is given
 /// back, so that what the test counts is at most what waits.
 #[test]
-fn never_more_than_there_are_places_while_threads_push_and_one_takes() {
+fn never_more_than_there_are_permits_while_threads_push_and_one_takes() {
     const EACH: usize = 20_000;
     for max in [16, 100, 2048] {
         let shards = queue(8, max);

@@ -8,8 +8,8 @@ pub enum DropReason {
     /// The byte budget was full: the receiver or the network is slower than the program. Sample
     /// more, raise the budget, or speed up the receiver.
     QueueBytes,
-    /// As many spans waited as `OTEL_BSP_MAX_QUEUE_SIZE` (or `with_max_queue_size`) lets. Raise it,
-    /// or leave it unset: then only the byte budget counts.
+    /// The queue holds `max_queue_size` spans (`OTEL_BSP_MAX_QUEUE_SIZE`, `with_max_queue_size`).
+    /// Raise it, or leave it unset: then only the byte budget counts.
     QueueFull,
     /// All shards were held at once and the spill room was taken: far more threads than cores end
     /// spans at the same instant. Rare; raise the number of shards if it is not.

@@ -186,3 +186,13 @@ fn resting_chunks_make_room_for_a_large_span() {
 fn rounds(natively: usize) -> usize {
     if cfg!(miri) { 5 } else { natively }
 }
+
+/// What README and docs say that the queues take: a buffer and a word of the queue's for each.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn the_queues_take_what_the_docs_say() {
+    assert_eq!(size_of::<Buffer>() + size_of::<usize>(), 104);
+    assert_eq!(SPILL * 104, 104 << 10);
+    assert!(include_str!("../../README.md").contains("104 bytes for each chunk"));
+    assert!(include_str!("../../README.md").contains("104 KiB for spilled spans"));
+}
