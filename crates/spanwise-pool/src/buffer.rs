@@ -98,8 +98,8 @@ impl<B: Buffer> BufferPool<B> {
     /// Retains buffers of at most `bytes` bytes together. Default: no limit but the one that follows
     /// from number and size.
     ///
-    /// Meant for a pool that has lent nothing yet: buffers that are out now are let go when they come
-    /// home, and neither they nor what was counted so far show in [`stats`](Self::stats).
+    /// Meant for a pool that has lent nothing yet: buffers that are out now are freed on release,
+    /// and neither they nor what was counted so far show in [`stats`](Self::stats).
     pub fn with_byte_limit(mut self, bytes: usize) -> Self {
         self.pool = limited(self.pool, bytes);
         self

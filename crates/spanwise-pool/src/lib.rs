@@ -4,6 +4,7 @@
 
 mod buffer;
 mod cursor;
+mod discarding;
 mod interner;
 mod limits;
 #[cfg(feature = "object-pool")]

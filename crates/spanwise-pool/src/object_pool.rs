@@ -5,9 +5,11 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
 
+use crate::discarding::Discarding;
+use crate::sync::AtomicU64;
 use crate::{Recycle, Stats};
 
 /// As [`crate::Pool`], kept in a pool of the crate `object_pool`.
@@ -73,7 +75,7 @@ impl<T: Recycle> Pool<T> {
             return None;
         };
         self.hits.fetch_add(1, Relaxed);
-        // Also when it panics, and the object is gone.
+        // Counts the object as discarded also if the call below panics.
         let discarding = Discarding(&self.discarded);
         object.prepare();
         std::mem::forget(discarding);
@@ -111,7 +113,7 @@ impl<T: Recycle> Pool<T> {
 
     fn come_home(&self, mut object: T) {
         self.outstanding.fetch_sub(1, Relaxed);
-        // Also when one of these panics, and the object is gone.
+        // Counts the object as discarded also if the calls below panic.
         let discarding = Discarding(&self.discarded);
         if !object.recycle() {
             return;
@@ -180,15 +182,6 @@ impl<T> fmt::Debug for Pool<T> {
 impl<T: Recycle + fmt::Debug> fmt::Debug for Pooled<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Pooled").field(&**self).finish()
-    }
-}
-
-/// An object is let go, unless this is forgotten.
-struct Discarding<'a>(&'a AtomicU64);
-
-impl Drop for Discarding<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Relaxed);
     }
 }
 

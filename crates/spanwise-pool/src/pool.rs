@@ -1,16 +1,18 @@
+mod counters;
 mod search;
 mod settle;
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::cursor;
+use crate::discarding::Discarding;
 use crate::limits;
 use crate::pooled::{Pooled, PooledOwned};
 use crate::slot::{Held, Slot, State};
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize};
+use crate::sync::{AtomicU32, AtomicUsize};
 use crate::{Recycle, Stats, Trimmed};
+use counters::Rare;
 use search::{PROBES, below};
 use settle::Leaving;
 
@@ -27,16 +29,6 @@ pub struct Pool<T> {
     /// Bytes that objects in slots are charged with; kept up only where there is a limit.
     charged: AtomicUsize,
     rare: Rare,
-}
-
-/// Counters of what is not the common case, away from what is.
-#[repr(align(64))]
-#[derive(Default)]
-struct Rare {
-    misses: AtomicU64,
-    discarded: AtomicU64,
-    /// Objects out that no slot knows of, less those home, with wrap-around.
-    strays: AtomicUsize,
 }
 
 impl<T: Recycle> Pool<T> {
@@ -241,8 +233,8 @@ impl<T: Recycle> Pool<T> {
 
     /// Recycles an object and lays it into an empty slot. `was_out`: it counts as out until then.
     fn place(&self, mut object: T, was_out: bool) -> Result<Placed, T> {
-        // Also when one of these panics, and the object is gone.
-        let discarding = Discarding(self);
+        // Counts the object as discarded also if the calls below panic.
+        let discarding = Discarding(&self.rare.discarded);
         if !object.recycle() {
             return Ok(Placed::LetGo);
         }
@@ -350,35 +342,6 @@ pub(crate) fn limited<T: Recycle>(pool: Arc<Pool<T>>, bytes: usize) -> Arc<Pool<
     Arc::new(pool.with_byte_limit(bytes))
 }
 
-impl<T> Pool<T> {
-    fn read(&self) -> Stats {
-        let mut stats = Stats {
-            misses: self.rare.misses.load(Relaxed),
-            discarded: self.rare.discarded.load(Relaxed),
-            ..Stats::default()
-        };
-        let (mut moved_out, mut lent) = (0_u32, 0_usize);
-        for slot in &self.slots {
-            stats.hits += slot.hits();
-            moved_out = moved_out.wrapping_add(slot.moved_out());
-            match slot.state() {
-                State::Empty => {}
-                State::Claimed => lent += 1,
-                State::Idle => {
-                    stats.retained += 1;
-                    stats.retained_bytes = stats.retained_bytes.saturating_add(slot.bytes());
-                }
-            }
-        }
-        // Each part may be negative where objects were taken in one way and given back in another.
-        let strays = self.rare.strays.load(Relaxed).cast_signed();
-        let out =
-            lent.cast_signed().wrapping_add(strays).wrapping_add(moved_out.cast_signed() as isize);
-        stats.outstanding = out.max(0).cast_unsigned();
-        stats
-    }
-}
-
 /// An object that was out of the pool's sight is so no more.
 struct StrayHome<'a, T: Recycle>(&'a Pool<T>);
 
@@ -388,27 +351,8 @@ impl<T: Recycle> Drop for StrayHome<'_, T> {
     }
 }
 
-/// An object is let go, unless this is forgotten.
-struct Discarding<'a, T: Recycle>(&'a Pool<T>);
-
-impl<T: Recycle> Drop for Discarding<'_, T> {
-    fn drop(&mut self) {
-        self.0.discarded();
-    }
-}
-
 /// Where an object went that was put into the pool.
 enum Placed {
     InSlot,
     LetGo,
-}
-
-impl<T> fmt::Debug for Pool<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool")
-            .field("capacity", &self.slots.len())
-            .field("byte_limit", &self.byte_limit)
-            .field("stats", &self.read())
-            .finish()
-    }
 }

@@ -1,4 +1,4 @@
-//! What texts and values are made of.
+//! Conversions into `Text` and `Value`.
 
 use std::borrow::Cow;
 use std::sync::Arc;

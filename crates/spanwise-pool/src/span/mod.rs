@@ -41,8 +41,9 @@ pub struct PooledSpan {
     pub start_unix_nanos: u64,
     /// End, nanoseconds since the Unix epoch; 0: not yet.
     pub end_unix_nanos: u64,
-    /// What `Tracer::start_pooled` read off its clock, for an end that is no further from the start
-    /// than time has passed; all 0: nothing.
+    /// Clock reading at the start, as set by the tracer that started the span: counter ticks, then
+    /// nanoseconds since 1970. Both 0 if none. Leave it unchanged.
+    #[doc(hidden)]
     pub clock_start: [u64; 2],
     /// Attributes. A key should be in here once: setting is [`set_attribute`](Self::set_attribute).
     pub attributes: Vec<Attribute>,

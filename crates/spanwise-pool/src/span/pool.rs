@@ -38,8 +38,8 @@ impl SpanPool {
     /// each.
     ///
     /// Meant for a pool that has lent nothing yet: spans of [`lend_owned`](Self::lend_owned) that
-    /// are out now are let go when they come home, and neither they nor what was counted so far show
-    /// in [`stats`](Self::stats).
+    /// are out now are freed on release, and neither they nor what was counted so far show in
+    /// [`stats`](Self::stats).
     pub fn with_byte_limit(mut self, bytes: usize) -> Self {
         self.pool = limited(self.pool, bytes);
         self
