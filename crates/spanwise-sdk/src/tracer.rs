@@ -305,7 +305,7 @@ fn fill(span: &mut Span, builder: SpanBuilder) {
     }
     span.set_attributes(builder.attributes.unwrap_or_default());
     for event in builder.events.unwrap_or_default() {
-        let time = |line| clock::align(line, clock::to_unix_nanos(event.timestamp));
+        let time = |start| clock::align(start, clock::to_unix_nanos(event.timestamp));
         span.put_event(&event.name, time, &event.attributes);
     }
     for link in builder.links.unwrap_or_default() {

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use spanwise_worker::clock::{Choice, Readings, Source, SpanClock};
+use spanwise_worker::clock::{ClockMode, Readings, Source, SpanClock};
 
 /// Specification of OTLP, `Span.end_time_unix_nano`: the end is expected to be at or after the
 /// start; `end − start` is how long the operation took. So a step of the system clock (POSIX,
@@ -117,13 +117,13 @@ fn a_time_that_the_caller_read_off_a_stepped_clock_is_told_without_the_step() {
             }
             let start = clock.start();
             let given = machine.unix_nanos();
-            let line = clock.start_given(given);
+            let timeline = clock.start_at(given);
             machine.pass(50 * MILLI);
             machine.step(step);
             let now = machine.unix_nanos();
             let case = format!("counter {counter}, step {step} s");
-            for (start, began) in [(start, start.unix_nanos), (line, given)] {
-                let passed = |told| clock.align(start, told).wrapping_sub(began);
+            for (start, began) in [(start, start.unix_nanos), (timeline, given)] {
+                let passed = |time| clock.align(start, time).wrapping_sub(began);
                 assert!(passed(now).abs_diff(50 * MILLI) <= 2, "now: {case}");
                 let read_earlier = passed(now - 5 * MILLI);
                 assert!(read_earlier.abs_diff(45 * MILLI) <= 2, "5 ms ago: {case}");
@@ -131,12 +131,12 @@ fn a_time_that_the_caller_read_off_a_stepped_clock_is_told_without_the_step() {
                     assert_eq!(clock.align(start, other), other, "{case}");
                 }
             }
-            // Before the next anchor, starts that are told are ahead of the clock.
+            // Before the next anchor, starts that the caller passes are ahead of the clock.
             let given = machine.unix_nanos();
-            let line = clock.start_given(given);
+            let timeline = clock.start_at(given);
             clock.anchor();
             machine.pass(10 * MILLI);
-            for end in [clock.end(line), clock.align(line, machine.unix_nanos())] {
+            for end in [clock.end(timeline), clock.align(timeline, machine.unix_nanos())] {
                 assert!((end - given).abs_diff(10 * MILLI) <= 2, "start after the step: {case}");
             }
         }
@@ -219,20 +219,20 @@ fn clocks_that_say_anything_are_survived() {
 /// Specification of the environment variables, *Enum value*: not case-sensitive; a value that is
 /// not known is warned of and ignored.
 #[test]
-fn choices_by_name() {
-    for (name, choice) in [
-        ("auto", Some(Choice::Auto)),
-        ("monotonic", Some(Choice::Monotonic)),
-        (" MonoTonic ", Some(Choice::Monotonic)),
+fn modes_by_name() {
+    for (name, mode) in [
+        ("auto", Some(ClockMode::Auto)),
+        ("monotonic", Some(ClockMode::Monotonic)),
+        (" MonoTonic ", Some(ClockMode::Monotonic)),
         ("tsc", None),
         ("", None),
     ] {
-        assert_eq!(Choice::parse(name), choice, "{name:?}");
+        assert_eq!(ClockMode::parse(name), mode, "{name:?}");
     }
-    assert_eq!(Choice::default(), Choice::Auto);
+    assert_eq!(ClockMode::default(), ClockMode::Auto);
 }
 
-/// A machine of 3 GHz whose clocks are told what time it is.
+/// A machine of 3 GHz whose clocks a test sets.
 struct Machine {
     /// The monotonic clock, in nanoseconds.
     now: Cell<u64>,

@@ -410,7 +410,7 @@ const WITHOUT_SETTINGS: &str = "\
     wire::Plan wire::Position wire::Request wire::RequestLimits wire::ResourceSpans wire::Room \
     wire::Scalar wire::ScopeSpans wire::SpanHeader wire::SpanKind wire::SpanLimits wire::SpanMeta \
     wire::SpanView wire::SpanWriter wire::Spans wire::StatusCode wire::TraceRequest wire::Value \
-    wire::ValueView wire::WireError worker::Builder worker::CatchPanic worker::Choice \
+    wire::ValueView wire::WireError worker::Builder worker::CatchPanic worker::ClockMode \
     worker::Completer worker::OwnedPermit worker::Permit worker::PoolBuilder worker::PoolError \
     worker::RateError worker::RateLimiter worker::Reason worker::Rejected worker::Report \
     worker::Semaphore worker::Shutdown worker::Signal worker::Source worker::SpanClock \

@@ -26,7 +26,7 @@ use spanwise_batch::{Budget, ScheduleConfig, Shards, ShardsConfig};
 use spanwise_sampling::{Live, RemoteSettings, Sampler};
 use spanwise_transport::{Compression, Protocol, Sink, Transport};
 use spanwise_wire::{RequestLimits, SpanLimits, SpanMeta};
-use spanwise_worker::clock::Choice;
+use spanwise_worker::clock::ClockMode;
 use spanwise_worker::{Worker, fork};
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -378,7 +378,7 @@ impl Builder {
     ) -> Result<Spanwise, BuildError> {
         let health = EndpointHealth::new(reporter.clone());
         // Only to report a bad value: the clock is the process's and reads the variable itself.
-        let _ = environment.parsed(&[Choice::VARIABLE], Choice::ACCEPTED, Choice::parse);
+        let _ = environment.parsed(&[ClockMode::VARIABLE], ClockMode::ACCEPTED, ClockMode::parse);
         let transport = self.transport(environment, &health)?;
         // The encoder's part is taken off for good: it is at work whenever there is a request.
         let budget = Budget::new(self.budget(environment)? - encoder_bytes(&transport));

@@ -31,7 +31,7 @@ impl opentelemetry::trace::Span for Span {
         T: Into<Cow<'static, str>>,
     {
         let told = clock::to_unix_nanos(timestamp);
-        self.put_event(&name.into(), |line| clock::align(line, told), &attributes);
+        self.put_event(&name.into(), |start| clock::align(start, told), &attributes);
     }
 
     #[inline(always)]
@@ -103,7 +103,8 @@ impl opentelemetry::trace::Span for Span {
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
         let told = clock::to_unix_nanos(timestamp);
-        let end = if self.is_recording() { clock::align(self.record.line, told) } else { told };
+        let end =
+            if self.is_recording() { clock::align(self.record.clock_start, told) } else { told };
         self.record.end_at(end);
     }
 }
@@ -122,9 +123,9 @@ impl Span {
         time: impl FnOnce(clock::Start) -> u64,
         attributes: impl IntoIterator<Item = &'a KeyValue>,
     ) {
-        let line = self.record.line;
+        let clock_start = self.record.clock_start;
         self.record.write(|writer, core| {
-            writer.event(&core.limits, time(line), name, pairs(attributes));
+            writer.event(&core.limits, time(clock_start), name, pairs(attributes));
         });
     }
 }

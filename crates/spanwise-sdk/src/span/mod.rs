@@ -68,9 +68,9 @@ impl Span {
     /// The API's method is `add_event`.
     #[inline]
     pub fn event(&mut self, name: &str, attributes: &[(&str, Value<'_>)]) -> &mut Self {
-        let line = self.record.line;
+        let clock_start = self.record.clock_start;
         self.record.write(|writer, core| {
-            let now = clock::end(line);
+            let now = clock::end(clock_start);
             writer.event(&core.limits, now, name, attributes.iter().map(|(k, v)| (*k, v)));
         });
         self
@@ -136,14 +136,14 @@ impl Span {
         record.remote_flags = remote_flags(beginning.parent_is_remote);
         record.writer.begin(beginning.name);
         // Read last: what came before is not the user's time.
-        (record.line, record.start_unix_nanos) = match beginning.start {
+        (record.clock_start, record.start_unix_nanos) = match beginning.start {
             None => {
                 let start = clock::start();
                 (start, start.unix_nanos)
             }
             Some(time) => {
                 let start = clock::to_unix_nanos(time);
-                (clock::start_given(start), start)
+                (clock::start_at(start), start)
             }
         };
         span

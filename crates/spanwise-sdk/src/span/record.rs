@@ -30,7 +30,7 @@ pub(crate) struct Record {
     pub(super) start_unix_nanos: u64,
     /// What its end and its events are timed by, so that no step of the system clock is among them.
     /// Begins when the span was made, also where the start was given by the caller.
-    pub(super) line: clock::Start,
+    pub(super) clock_start: clock::Start,
     pub(super) writer: SpanWriter,
     /// Scratch for the trace state header.
     trace_state: String,
@@ -61,7 +61,7 @@ impl Default for Record {
             scope: 0,
             parent_span_id: 0,
             start_unix_nanos: 0,
-            line: clock::Start { ticks: 0, unix_nanos: 0 },
+            clock_start: clock::Start { ticks: 0, unix_nanos: 0 },
             writer: SpanWriter::new(),
             trace_state: String::new(),
             core: None,
@@ -112,7 +112,7 @@ impl Record {
     /// One piece of code for all who end spans.
     #[inline(never)]
     fn end_recording(&mut self) {
-        self.end_at(clock::end(self.line));
+        self.end_at(clock::end(self.clock_start));
     }
 
     /// Ends the span. An end before the start becomes the start.

@@ -7,7 +7,7 @@
 //! clock.
 //!
 //! # When the system clock is stepped
-//! - An open span keeps the line of time that it began on: its end is its start plus what has
+//! - An open span keeps the timeline that it began on: its end is its start plus what has
 //!   passed, by the counter or the monotonic clock it began with. A step neither stretches nor
 //!   folds it. One that was begun before the counter could be used ends by the monotonic clock,
 //!   whatever has happened since.
@@ -23,10 +23,11 @@
 //! processor likes; a span whose counter was set back ends at the time now, so the sleep is in it.
 //!
 //! # Settings
-//! The environment variable `SPANWISE_CLOCK`, read once, at the first [`anchor`]: see [`Choice`].
+//! The environment variable `SPANWISE_CLOCK`, read once, at the first [`anchor`]: see
+//! [`ClockMode`].
 
 mod calibration;
-mod choice;
+mod mode;
 mod monotonic;
 mod published;
 mod readings;
@@ -36,7 +37,7 @@ mod tsc;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use choice::Choice;
+pub use mode::ClockMode;
 pub use readings::Readings;
 use readings::System;
 pub use span_clock::SpanClock;
@@ -72,8 +73,8 @@ pub fn start() -> Start {
     CLOCK.start()
 }
 
-/// A span ends: nanoseconds since 1970, never before its start. On the line of time that the span
-/// began on, so it serves as well for what happens inside a span.
+/// A span ends: nanoseconds since 1970, never before its start. On the timeline that the span began
+/// on, so it serves as well for what happens inside a span.
 ///
 /// A `start` with 0 `ticks` is a time from elsewhere: the end is the time now, or that.
 ///
@@ -84,22 +85,22 @@ pub fn end(start: Start) -> u64 {
     CLOCK.end(start)
 }
 
-/// A span begins whose start the caller has told, in nanoseconds since 1970: a [`Start`] for
+/// A span begins whose start the caller passed, in nanoseconds since 1970: a [`Start`] for
 /// [`end`] and [`align`], at the time now.
 ///
-/// Where the system clock was stepped since the last [`anchor`], the line of time is that of the
-/// system clock: that is where the caller's time comes from.
+/// Where the system clock was stepped since the last [`anchor`], the timeline is that of the system
+/// clock: that is where the caller's time comes from.
 ///
 /// # Cost
 /// As [`start`], and a reading of the system clock where `unix_nanos` is more than a millisecond
 /// away.
-pub fn start_given(unix_nanos: u64) -> Start {
-    CLOCK.start_given(unix_nanos)
+pub fn start_at(unix_nanos: u64) -> Start {
+    CLOCK.start_at(unix_nanos)
 }
 
-/// A time that the caller has told, `unix_nanos`, on the line of the span that began at `start`.
+/// A time that the caller passed, `unix_nanos`, on the timeline of the span that began at `start`.
 ///
-/// The API's own spans read the system clock for every end and event, and tell that. So a time
+/// The API's own spans read the system clock for every end and event, and pass that. So a time
 /// from the last second of a system clock that has been stepped, by more than a millisecond, since
 /// the span began is what the clock would say now without the step. All others are returned as
 /// they are.

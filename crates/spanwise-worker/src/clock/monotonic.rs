@@ -19,14 +19,14 @@ impl Monotonic {
 
     pub fn start(&self, clocks: &impl Readings) -> Start {
         let ahead = match self.ahead.load(Relaxed) {
-            0 => self.begin(clocks),
+            0 => self.initialize(clocks),
             ahead => ahead,
         };
         let nanos = clocks.monotonic_nanos();
         Start { ticks: nanos | MARK, unix_nanos: nanos.wrapping_add(ahead) }
     }
 
-    /// Takes the system clock's word for the spans that begin from now on.
+    /// Adopts the system clock for spans that begin from now on.
     pub fn follow(&self, monotonic_nanos: u64, unix_nanos: u64) {
         let ahead = distance(monotonic_nanos, unix_nanos);
         let off = ahead.wrapping_sub(self.ahead.load(Relaxed)).cast_signed();
@@ -38,7 +38,7 @@ impl Monotonic {
 
     /// The first to ask for the time decides for all.
     #[cold]
-    fn begin(&self, clocks: &impl Readings) -> u64 {
+    fn initialize(&self, clocks: &impl Readings) -> u64 {
         let (monotonic_nanos, unix_nanos) = read_both(clocks);
         let ahead = distance(monotonic_nanos, unix_nanos);
         match self.ahead.compare_exchange(0, ahead, Relaxed, Relaxed) {

@@ -1,9 +1,9 @@
 use std::time::SystemTime;
 
-use super::{Choice, to_unix_nanos, tsc};
+use super::{ClockMode, to_unix_nanos, tsc};
 use crate::sys;
 
-/// What a [`SpanClock`](super::SpanClock) reads: the machine's clocks, or those of a test.
+/// The hardware clocks that a [`SpanClock`](super::SpanClock) reads, or those of a test.
 pub trait Readings {
     /// The processor's counter; 0 where there is none.
     fn ticks(&self) -> u64;
@@ -38,6 +38,6 @@ impl Readings for System {
     }
 
     fn ticks_are_steady(&self) -> bool {
-        Choice::of_the_process() == Choice::Auto && tsc::is_steady()
+        ClockMode::of_the_process() == ClockMode::Auto && tsc::is_steady()
     }
 }

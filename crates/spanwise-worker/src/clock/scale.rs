@@ -33,7 +33,7 @@ impl Scale {
     /// The end of a span that began at `start_ticks`, `start_nanos`, and ends at `ticks`. Never
     /// before its start.
     ///
-    /// A span keeps its own line of time: start plus what passed, so that a step of the system
+    /// A span keeps its own timeline: start plus what passed, so that a step of the system
     /// clock does not stretch or fold it. A long one would drift from the system clock that way,
     /// by the error of the rate now against the rate over its life; so it ends by the wall as long
     /// as the two differ by no more than drift can explain.

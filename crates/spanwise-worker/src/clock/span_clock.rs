@@ -8,7 +8,7 @@ use super::published::Published;
 use super::scale::Scale;
 use super::{Readings, Source, Start};
 
-/// The clock as a value, with its readings as an argument: what the functions of
+/// The clock as a value, with the clocks it reads as an argument: what the functions of
 /// [`clock`](super) do for the machine's own, for clocks that a test moves.
 ///
 /// ```
@@ -99,16 +99,16 @@ impl<R: Readings> SpanClock<R> {
         scale.end_of(start.ticks, start.unix_nanos, self.readings.ticks())
     }
 
-    /// As [`clock::start_given`](super::start_given).
-    pub fn start_given(&self, unix_nanos: u64) -> Start {
-        let mut line = self.start();
-        if line.unix_nanos.abs_diff(unix_nanos) > STEP_NANOS {
+    /// As [`clock::start_at`](super::start_at).
+    pub fn start_at(&self, unix_nanos: u64) -> Start {
+        let mut timeline = self.start();
+        if timeline.unix_nanos.abs_diff(unix_nanos) > STEP_NANOS {
             let system = self.readings.unix_nanos();
-            if line.unix_nanos.abs_diff(system) > STEP_NANOS {
-                line.unix_nanos = system;
+            if timeline.unix_nanos.abs_diff(system) > STEP_NANOS {
+                timeline.unix_nanos = system;
             }
         }
-        line
+        timeline
     }
 
     /// As [`clock::align`](super::align).
@@ -261,7 +261,7 @@ impl<R: Readings> fmt::Debug for SpanClock<R> {
     }
 }
 
-/// More than the system clock and a line of time differ by without a step.
+/// More than the system clock and a timeline differ by without a step.
 const STEP_NANOS: u64 = 1_000_000;
 
 /// How long ago a caller who means "now" can have read the system clock: its thread may have waited

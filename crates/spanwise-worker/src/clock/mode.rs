@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 /// ones do, and for tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Choice {
+pub enum ClockMode {
     /// `auto`: the counter, where processor and system say that it is steady. The default.
     #[default]
     Auto,
@@ -14,14 +14,14 @@ pub enum Choice {
     Monotonic,
 }
 
-impl Choice {
+impl ClockMode {
     /// The environment variable.
     pub const VARIABLE: &str = "SPANWISE_CLOCK";
 
     /// Its values, in words.
     pub const ACCEPTED: &str = "auto or monotonic";
 
-    /// The choice of this name, in whatever case; `None` for other names.
+    /// The mode of this name, in whatever case; `None` for other names.
     pub fn parse(name: &str) -> Option<Self> {
         match name.trim() {
             name if name.eq_ignore_ascii_case("auto") => Some(Self::Auto),
@@ -32,8 +32,8 @@ impl Choice {
 
     /// What the environment says, read once; the default if it is not set or not known.
     pub(super) fn of_the_process() -> Self {
-        static CHOICE: OnceLock<Choice> = OnceLock::new();
+        static MODE: OnceLock<ClockMode> = OnceLock::new();
         let read = || Self::parse(std::env::var_os(Self::VARIABLE)?.to_str()?);
-        *CHOICE.get_or_init(|| read().unwrap_or_default())
+        *MODE.get_or_init(|| read().unwrap_or_default())
     }
 }
