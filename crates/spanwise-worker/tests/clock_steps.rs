@@ -61,6 +61,40 @@ fn check(counter: bool, step: i64, stepped: u64, started: u64, ended: u64) {
     }
 }
 
+/// A small step in a long span is no drift, however little it is of the whole.
+#[test]
+fn a_small_step_shows_in_no_duration_either() {
+    for counter in [true, false] {
+        for (step_nanos, seconds) in [
+            (900_000, 1),
+            (-900_000, 1),
+            (9_000_000, 10),
+            (-50_000_000, 60),
+            (-3_000_000_000, 3_600),
+            (3_000_000_000, 3_600),
+        ] {
+            let clock = SpanClock::new(Machine::new(counter));
+            for _ in 0..100 {
+                clock.anchor();
+                clock.readings().pass(100 * MILLI);
+            }
+            let start = clock.start();
+            let (anchors, stepped) = (seconds * 10, seconds * 4);
+            for anchor in 0..anchors {
+                if anchor == stepped {
+                    clock.readings().step_nanos(step_nanos);
+                }
+                clock.readings().pass(100 * MILLI);
+                clock.anchor();
+            }
+            let lasted = clock.end(start) - start.unix_nanos;
+            let off = lasted.abs_diff(anchors * 100 * MILLI);
+            // What the rate of the counter may be off by, in so long a time.
+            assert!(off <= 10 + lasted / 1_000_000, "{counter} {step_nanos} {seconds} s: {off} ns");
+        }
+    }
+}
+
 #[test]
 fn a_counter_is_used_from_the_second_anchor_on_and_only_where_it_is_steady() {
     for (counter, source) in [(true, Source::Tsc), (false, Source::System)] {
@@ -259,7 +293,11 @@ impl Machine {
 
     /// Somebody sets the system clock.
     fn step(&self, seconds: i64) {
-        self.ahead.set(self.ahead.get() + seconds * 1_000_000_000);
+        self.step_nanos(seconds * 1_000_000_000);
+    }
+
+    fn step_nanos(&self, nanos: i64) {
+        self.ahead.set(self.ahead.get() + nanos);
     }
 
     fn sleep(&self, nanos: u64, back_to: Option<u64>) {

@@ -363,7 +363,7 @@ mod tests {
             world.run(before);
             world.offset += step;
             world.run(after);
-            let end = world.scale.end_of(start_ticks, start, world.ticks());
+            let end = world.scale.end_of(start_ticks, start, world.ticks(), || false);
             let passed = world.monotonic as u64 - monotonic;
             prop_assert!(end >= start);
             prop_assert!((end - start).abs_diff(passed) <= passed / 999 + 1_000);
@@ -377,7 +377,7 @@ mod tests {
             world.run(30);
             world.slew = slew;
             world.run(60);
-            let end = world.scale.end_of(start_ticks, start, world.ticks());
+            let end = world.scale.end_of(start_ticks, start, world.ticks(), || false);
             prop_assert!(end.abs_diff(world.unix()) <= 1_200);
         }
 
@@ -391,7 +391,7 @@ mod tests {
                 world.anchor();
                 prop_assert!(world.error() <= 1_000);
             }
-            let end = world.scale.end_of(start_ticks, start, world.ticks());
+            let end = world.scale.end_of(start_ticks, start, world.ticks(), || false);
             prop_assert!(end.abs_diff(world.unix()) <= 1_000);
         }
 
@@ -426,7 +426,7 @@ mod tests {
             let mut calibration = Calibration::new();
             for (ticks, monotonic_nanos, unix_nanos) in readings {
                 let scale = calibration.add(Reading { ticks, monotonic_nanos, unix_nanos });
-                prop_assert!(scale.end_of(ticks, unix_nanos, ticks) >= unix_nanos);
+                prop_assert!(scale.end_of(ticks, unix_nanos, ticks, || false) >= unix_nanos);
                 scale.unix_nanos_at(0);
                 scale.unix_nanos_at(u64::MAX);
             }

@@ -26,14 +26,16 @@ impl Monotonic {
         Start { ticks: nanos | MARK, unix_nanos: nanos.wrapping_add(ahead) }
     }
 
-    /// Adopts the system clock for spans that begin from now on.
-    pub fn follow(&self, monotonic_nanos: u64, unix_nanos: u64) {
+    /// Adopts the system clock for spans that begin from now on. Returns whether it was stepped since
+    /// the last time: the two clocks are slewed alike.
+    pub fn follow(&self, monotonic_nanos: u64, unix_nanos: u64) -> bool {
         let ahead = distance(monotonic_nanos, unix_nanos);
         let off = ahead.wrapping_sub(self.ahead.load(Relaxed)).cast_signed();
         // Readings are uncertain: no time should run back for that.
         if off.unsigned_abs() > UNCERTAIN_NANOS {
             self.ahead.store(ahead, Relaxed);
         }
+        off.unsigned_abs() > STEP_NANOS
     }
 
     /// The first to ask for the time decides for all.
@@ -83,5 +85,7 @@ fn distance(monotonic_nanos: u64, unix_nanos: u64) -> u64 {
 const MARK: u64 = 1 << 63;
 
 const UNCERTAIN_NANOS: u64 = 500;
+/// More than readings are ever uncertain by.
+const STEP_NANOS: u64 = 20_000;
 
 const TRIES: usize = 3;

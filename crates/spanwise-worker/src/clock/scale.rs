@@ -35,21 +35,34 @@ impl Scale {
     ///
     /// A span keeps its own timeline: start plus what passed, so that a step of the system
     /// clock does not stretch or fold it. A long one would drift from the system clock that way,
-    /// by the error of the rate now against the rate over its life; so it ends by the wall as long
-    /// as the two differ by no more than drift can explain.
+    /// by the error of the rate now against the rate over its life; so it ends by the wall, unless
+    /// the system clock `was_stepped` since its start or the two differ by more than drift can
+    /// explain.
     #[inline(always)]
-    pub fn end_of(&self, start_ticks: u64, start_nanos: u64, ticks: u64) -> u64 {
+    pub fn end_of(
+        &self,
+        start_ticks: u64,
+        start_nanos: u64,
+        ticks: u64,
+        was_stepped: impl FnOnce() -> bool,
+    ) -> u64 {
         // A counter that was set back has passed the end of its range: a long time, whatever the
         // rate.
         let passed = self.nanos(ticks.wrapping_sub(start_ticks));
         if passed < LONG_NANOS {
             return start_nanos.saturating_add(passed);
         }
-        self.end_of_long(start_ticks, start_nanos, ticks)
+        self.end_of_long(start_ticks, start_nanos, ticks, was_stepped)
     }
 
     #[cold]
-    fn end_of_long(&self, start_ticks: u64, start_nanos: u64, ticks: u64) -> u64 {
+    fn end_of_long(
+        &self,
+        start_ticks: u64,
+        start_nanos: u64,
+        ticks: u64,
+        was_stepped: impl FnOnce() -> bool,
+    ) -> u64 {
         let Some(passed) = ticks.checked_sub(start_ticks) else {
             // By a hair: cores that differ, and no time has passed. By more: it began again, and
             // what passed is lost.
@@ -60,7 +73,8 @@ impl Scale {
         let passed = self.nanos(passed);
         let end = start_nanos.saturating_add(passed);
         let wall = self.unix_nanos_at(ticks);
-        if wall.abs_diff(end) <= passed / DRIFT_PARTS { wall } else { end }
+        let is_drift = wall.abs_diff(end) <= passed / DRIFT_PARTS && !was_stepped();
+        if is_drift { wall } else { end }
     }
 
     /// The length of `ticks`.
@@ -144,7 +158,7 @@ mod tests {
             ("long, stepped", 0, 10 * second + 1_100_000, second, 11 * second + 1_100_000),
             ("end of time", 0, u64::MAX - 1, second, u64::MAX),
         ] {
-            assert_eq!(scale.end_of(start_ticks, start_nanos, ticks), end, "{what}");
+            assert_eq!(scale.end_of(start_ticks, start_nanos, ticks, || false), end, "{what}");
         }
     }
 }

@@ -1,4 +1,6 @@
 use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, TryLockError};
 use std::time::Duration;
 
@@ -39,6 +41,9 @@ pub struct SpanClock<R> {
     /// Counter to monotonic clock, for spans that are open when the counter is given up.
     given_up: Published,
     monotonic: Monotonic,
+    /// The counter when a step of the system clock was noticed last.
+    // ORDER: Relaxed. An end that races with the anchor that notices a step is on either side of it.
+    stepped_at: AtomicU64,
     /// Writer's side. Only ever try-locked.
     keeper: Mutex<Keeper>,
     readings: R,
@@ -58,6 +63,7 @@ impl<R: Readings> SpanClock<R> {
             spare: Published::new(),
             given_up: Published::new(),
             monotonic: Monotonic::new(),
+            stepped_at: AtomicU64::new(0),
             keeper: Mutex::new(Keeper {
                 calibration: Calibration::new(),
                 anchors: 0,
@@ -96,17 +102,23 @@ impl<R: Readings> SpanClock<R> {
         if !whole || !scale.is_known() || start.ticks.cast_signed() <= 0 {
             return self.end_otherwise(start);
         }
-        scale.end_of(start.ticks, start.unix_nanos, self.readings.ticks())
+        self.end_by(&scale, start)
+    }
+
+    #[inline(always)]
+    fn end_by(&self, scale: &Scale, start: Start) -> u64 {
+        let ticks = self.readings.ticks();
+        let was_stepped = || start.ticks < self.stepped_at.load(Relaxed);
+        scale.end_of(start.ticks, start.unix_nanos, ticks, was_stepped)
     }
 
     /// As [`clock::start_at`](super::start_at).
     pub fn start_at(&self, unix_nanos: u64) -> Start {
         let mut timeline = self.start();
-        if timeline.unix_nanos.abs_diff(unix_nanos) > STEP_NANOS {
-            let system = self.readings.unix_nanos();
-            if timeline.unix_nanos.abs_diff(system) > STEP_NANOS {
-                timeline.unix_nanos = system;
-            }
+        if timeline.unix_nanos.abs_diff(unix_nanos) > STEP_NANOS
+            && let Some((_, system)) = self.step_since(timeline)
+        {
+            timeline.unix_nanos = system;
         }
         timeline
     }
@@ -114,7 +126,7 @@ impl<R: Readings> SpanClock<R> {
     /// As [`clock::align`](super::align).
     #[inline(always)]
     pub fn align(&self, start: Start, unix_nanos: u64) -> u64 {
-        // So near that it makes no difference whether there was a step.
+        // A step can only matter for a span that has lasted.
         if unix_nanos.wrapping_sub(start.unix_nanos) <= STEP_NANOS {
             return unix_nanos;
         }
@@ -127,12 +139,29 @@ impl<R: Readings> SpanClock<R> {
         if unix_nanos.abs_diff(now) <= STEP_NANOS {
             return unix_nanos;
         }
-        let system = self.readings.unix_nanos();
-        let stepped = system.abs_diff(now) > STEP_NANOS;
-        if stepped && unix_nanos.abs_diff(system) <= RECENT_NANOS {
-            return now.saturating_add(unix_nanos).saturating_sub(system);
+        match self.step_since(start) {
+            Some((now, system)) if unix_nanos.abs_diff(system) <= RECENT_NANOS => {
+                now.saturating_add(unix_nanos).saturating_sub(system)
+            }
+            _ => unix_nanos,
         }
-        unix_nanos
+    }
+
+    /// The time now on the timeline of `start` and by the system clock, if the two differ by a step.
+    ///
+    /// The thread may lose its processor between two readings, which is no step: the system clock
+    /// must be off both readings around it.
+    #[cold]
+    fn step_since(&self, start: Start) -> Option<(u64, u64)> {
+        for _ in 0..TRIES {
+            let before = self.end(start);
+            let system = self.readings.unix_nanos();
+            let now = self.end(start);
+            if now.abs_diff(before) <= STEP_NANOS / 2 {
+                return (system.abs_diff(now) > STEP_NANOS).then_some((now, system));
+            }
+        }
+        None
     }
 
     /// As [`clock::anchor`](super::anchor).
@@ -153,7 +182,9 @@ impl<R: Readings> SpanClock<R> {
             keeper.steady = false;
             return self.anchor_monotonic(keeper);
         }
-        self.monotonic.follow(reading.monotonic_nanos, reading.unix_nanos);
+        if self.monotonic.follow(reading.monotonic_nanos, reading.unix_nanos) {
+            self.stepped_at.store(reading.ticks, Relaxed);
+        }
         self.publish(keeper.calibration.add(reading));
         Duration::from_nanos(keeper.calibration.baseline_nanos()).clamp(SOON, RARELY)
     }
@@ -208,9 +239,7 @@ impl<R: Readings> SpanClock<R> {
         let now = || self.start().unix_nanos.max(start.unix_nanos);
         match self.scale() {
             _ if start.ticks == 0 => now(),
-            Some(scale) if scale.is_known() => {
-                scale.end_of(start.ticks, start.unix_nanos, self.readings.ticks())
-            }
+            Some(scale) if scale.is_known() => self.end_by(&scale, start),
             _ => match self.given_up.read().filter(Scale::is_known) {
                 Some(to_monotonic) => {
                     let began = to_monotonic.unix_nanos_at(start.ticks);
