@@ -151,6 +151,7 @@ impl Pipeline {
             self.collect(now);
             self.send(now);
             self.make_room(now);
+            self.account.awaiting((self.in_flight.len() > 0).then_some(self.progress));
             self.account.report_losses(now);
             if self.finish_commands(now).await {
                 break;

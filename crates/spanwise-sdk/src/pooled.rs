@@ -68,6 +68,7 @@ impl Tracer {
         span.name.push_str(name);
         span.kind = kind;
         if !self.core.generates_ids() {
+            self.provider.not_recorded();
             return false;
         }
         let parent = parent.filter(|parent| parent.is_valid());

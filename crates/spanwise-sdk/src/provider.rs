@@ -133,7 +133,7 @@ impl Spanwise {
         if self.handle.shut_down.load(SeqCst) {
             return Err(FlushError::AlreadyShutdown);
         }
-        self.handle.run(CommandKind::Flush, timeout)
+        self.handle.run(CommandKind::Flush, timeout, &self.ledger())
     }
 
     /// Takes no more spans, sends what there is, and stops the worker.
@@ -166,11 +166,12 @@ impl opentelemetry::trace::TracerProvider for Spanwise {
 
 impl Handle {
     fn shutdown(&self, timeout: Duration) -> Result<Report, FlushError> {
+        let before = self.core.ledger.snapshot();
         if !self.begin_shutdown() {
             return Err(FlushError::AlreadyShutdown);
         }
         let started = Instant::now();
-        let result = self.run(CommandKind::Shutdown, timeout);
+        let result = self.run(CommandKind::Shutdown, timeout, &before);
         if let Some(worker) = &self.worker
             && result.is_ok()
         {
@@ -195,21 +196,22 @@ impl Handle {
         true
     }
 
-    fn run(&self, kind: CommandKind, timeout: Duration) -> Result<Report, FlushError> {
+    /// `before` is the account at the call.
+    fn run(
+        &self,
+        kind: CommandKind,
+        timeout: Duration,
+        before: &Snapshot,
+    ) -> Result<Report, FlushError> {
         let started = Instant::now();
-        let before = self.core.ledger.snapshot();
-        let report = || {
+        let report = |done: bool| {
             let ledger = self.core.ledger.snapshot();
-            let since = ledger.since(&before);
-            Report {
-                elapsed: started.elapsed(),
-                exported: since.exported,
-                dropped: since.dropped_total(),
-                last_failure: self.health.last_failure(Some(started)),
-                ledger,
-            }
+            let since = ledger.since(before);
+            let (exported, dropped) = (since.exported, since.dropped_total());
+            let last_failure = if done && dropped == 0 { None } else { self.health.last_failure() };
+            Report { elapsed: started.elapsed(), exported, dropped, last_failure, ledger }
         };
-        let Some(worker) = &self.worker else { return Ok(report()) };
+        let Some(worker) = &self.worker else { return Ok(report(true)) };
         if worker.is_current_thread() {
             self.hand_over(kind, timeout);
             return Err(FlushError::OnWorkerThread);
@@ -229,10 +231,10 @@ impl Handle {
         self.reporter()
             .flush(timeout.saturating_sub(started.elapsed()).clamp(THREAD_EXIT, LAST_WORDS));
         match answer {
-            Some(true) => Ok(report()),
-            Some(false) => Err(FlushError::Timeout(Box::new(report()))),
+            Some(true) => Ok(report(true)),
+            Some(false) => Err(FlushError::Timeout(Box::new(report(false)))),
             None if waiter.is_gone() => Err(self.gone()),
-            None => Err(FlushError::Timeout(Box::new(report()))),
+            None => Err(FlushError::Timeout(Box::new(report(false)))),
         }
     }
 
@@ -247,6 +249,9 @@ impl Handle {
     }
 
     /// A span was started that cannot be recorded.
+    ///
+    /// Once, and in a program that records nothing, this waits for the report, 20 ms at most: such a
+    /// program may end at once.
     pub(crate) fn not_recorded(&self) {
         if self.unused_for.load(Relaxed) == 0 {
             return;
@@ -255,6 +260,7 @@ impl Handle {
         if lived > 0 {
             self.reporter().report(Diagnostic::GuardDropped { after: Duration::from_nanos(lived) });
             self.reporter().close_kept_open();
+            self.reporter().flush(THREAD_EXIT);
         }
     }
 

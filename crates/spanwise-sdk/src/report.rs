@@ -15,8 +15,8 @@ pub struct Report {
     pub exported: u64,
     /// Spans lost since the call; `ledger` says why.
     pub dropped: u64,
-    /// Endpoint and cause of the last attempt that failed, if one did since the call, or if nothing
-    /// was accepted after it.
+    /// If spans were lost or wait for an answer: endpoint and cause of the last attempt that failed,
+    /// or for how long no answer has come.
     pub last_failure: Option<String>,
     /// The whole account, since the provider was built.
     pub ledger: Snapshot,

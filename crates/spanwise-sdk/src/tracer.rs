@@ -53,7 +53,7 @@ pub struct Tracer {
     /// For samplers that ask.
     pub(crate) scope_name: Arc<str>,
     /// Keeps the provider running.
-    provider: Arc<Handle>,
+    pub(crate) provider: Arc<Handle>,
 }
 
 impl Tracer {

@@ -192,3 +192,74 @@ fn a_guard_that_is_dropped_at_once_is_reported_when_a_span_is_started() {
     assert!(line.contains("before any span"), "{line}");
     assert_eq!(said.lines().len(), 1);
 }
+
+/// A peer that accepts connections and never answers is the last failure, by its endpoint.
+#[test]
+fn a_peer_that_never_answers_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let said = Said::default();
+    let spanwise = said.listen(builder()).with_endpoint(&endpoint).build().unwrap();
+    make(&spanwise, 4);
+    for error in [
+        spanwise.force_flush(Duration::from_millis(200)).unwrap_err().to_string(),
+        spanwise.shutdown(Duration::from_millis(200)).unwrap_err().to_string(),
+        wait_for(&said, "4 spans lost"),
+    ] {
+        assert!(error.contains(&endpoint) && error.contains("no answer for"), "{error}");
+    }
+}
+
+/// Threads that wait for room lose their spans by the shutdown, and it counts them.
+#[test]
+fn a_shutdown_counts_all_that_it_loses() {
+    let said = Said::default();
+    let sink = |_: spanwise_sdk::Bytes| std::future::pending::<spanwise_sdk::Outcome>();
+    let spanwise = said
+        .listen(builder())
+        .with_sink(sink)
+        .with_max_queue_size(16)
+        .with_on_full(spanwise_sdk::OnFull::Wait(LONG))
+        .build()
+        .unwrap();
+    let report = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..20).map(|_| scope.spawn(|| make(&spanwise, 2))).collect();
+        while spanwise.ledger().created < 20 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let error = spanwise.shutdown(Duration::from_secs(2)).unwrap_err();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        match error {
+            FlushError::Timeout(report) => report,
+            other => panic!("{other}"),
+        }
+    });
+    // All threads have given up: nobody makes spans any more.
+    let ledger = spanwise.ledger();
+    assert_eq!((ledger.exported, ledger.in_flight), (0, 0), "{ledger:?}");
+    assert_eq!(report.dropped, ledger.dropped_total(), "{report} {ledger}");
+}
+
+/// Three outages in half a minute are reported, each with its end.
+#[test]
+fn each_of_a_few_outages_is_reported() {
+    let (receiver, _collected) = Receiver::collecting().unwrap();
+    let proxy = FaultProxy::start(receiver.address()).unwrap();
+    let said = Said::default();
+    let spanwise = said.listen(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
+    for outage in 1..=3 {
+        proxy.set(Fault::Refuse);
+        make(&spanwise, 1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| spanwise.force_flush(LONG).unwrap());
+            let patience = Instant::now() + LONG;
+            while count(&said, "cannot export") < outage {
+                assert!(Instant::now() < patience, "{outage}: {:#?}", said.lines());
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            proxy.set(Fault::Pass);
+        });
+    }
+    assert_eq!(spanwise.shutdown(LONG).unwrap().ledger.exported, 3);
+    assert_eq!(count(&said, "again, after"), 3, "{:#?}", said.lines());
+}

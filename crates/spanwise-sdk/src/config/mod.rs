@@ -380,6 +380,10 @@ impl Builder {
         // Only to report a bad value: the clock is the process's and reads the variable itself.
         let _ = environment.parsed(&[ClockMode::VARIABLE], ClockMode::ACCEPTED, ClockMode::parse);
         let transport = self.transport(environment, &health)?;
+        health.set_endpoint(match self.sink {
+            Some(_) => "the sink".to_owned(),
+            None => transport.endpoint().to_string(),
+        });
         // The encoder's part is taken off for good: it is at work whenever there is a request.
         let budget = Budget::new(self.budget(environment)? - encoder_bytes(&transport));
         let queue = self.resolve_queue_size(environment)?;

@@ -56,11 +56,14 @@ impl Resource {
         if let Some((setting, list)) = environment.text(&["OTEL_RESOURCE_ATTRIBUTES"]) {
             match parse_list(&list) {
                 Some(listed) if fits(&listed, &all) => all.extend(listed),
-                Some(_) => environment.ignore(setting, &shown(&list), &accepted),
-                None => {
-                    let accepted = "a list of key=value, percent-encoded";
-                    environment.ignore(setting, &shown(&list), accepted);
+                Some(_) => {
+                    environment.ignore(setting, &format!("[{} bytes]", list.len()), &accepted);
                 }
+                None => environment.ignore(
+                    setting,
+                    &format!("[entry {}]", broken_entry(&list)),
+                    "a list of key=value, percent-encoded",
+                ),
             }
         }
         if let Some((setting, name)) = environment.text(&["OTEL_SERVICE_NAME"]) {
@@ -103,13 +106,21 @@ fn is_something(attribute: &KeyValue) -> bool {
 fn parse_list(list: &str) -> Option<Vec<KeyValue>> {
     list.split(',')
         .filter(|pair| !pair.trim().is_empty())
-        .map(|pair| {
-            let (key, value) = pair.split_once('=')?;
-            let (key, value) = (decode(key.trim())?, decode(value.trim())?);
-            (!key.is_empty()).then(|| KeyValue::new(key, value))
-        })
+        .map(parse_pair)
         .filter(|attribute| attribute.as_ref().is_none_or(is_something))
         .collect()
+}
+
+fn parse_pair(pair: &str) -> Option<KeyValue> {
+    let (key, value) = pair.split_once('=')?;
+    let (key, value) = (decode(key.trim())?, decode(value.trim())?);
+    (!key.is_empty()).then(|| KeyValue::new(key, value))
+}
+
+/// Which entry of `list` cannot be read, from 1. Values may be secret: this is all that is shown.
+fn broken_entry(list: &str) -> usize {
+    let is_broken = |pair: &str| !pair.trim().is_empty() && parse_pair(pair).is_none();
+    1 + list.split(',').position(is_broken).unwrap_or_default()
 }
 
 /// Percent-decoding; `None` for a broken escape or what is then no UTF-8.

@@ -15,7 +15,10 @@ pub(crate) fn shown_argument(value: &str) -> String {
         return REDACTED.to_owned();
     }
     let parts = value.split(',').map(|part| match part.split_once('=') {
-        Some((key, url)) if key.trim() == "endpoint" => format!("endpoint={url}"),
+        Some((key, url)) if key.trim() == "endpoint" && is_plain_url(url) => {
+            format!("endpoint={url}")
+        }
+        Some((key, _)) if key.trim() == "endpoint" => format!("endpoint={REDACTED}"),
         Some((key, number)) if ARGUMENTS.contains(&key.trim()) && is_number(number) => {
             format!("{}={number}", key.trim())
         }
@@ -37,8 +40,16 @@ pub(crate) fn shown_path(value: &str) -> String {
 
 /// Whether this is the text of a certificate or a key.
 pub(crate) fn is_pem(value: &str) -> bool {
-    // What base64 makes of the first bytes of any of them, for one without its frame.
-    value.contains("-----") || value.contains(['\n', '\r']) || value.starts_with("MII")
+    // Without its frame it is base64, which no long path is: a path has a dot, a dash or a colon.
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let is_body = value.len() >= MIN_KEY && value.chars().all(is_base64);
+    value.contains("-----") || value.contains(['\n', '\r']) || value.starts_with("MII") || is_body
+}
+
+/// Scheme, host, port and path, and nothing that could be anything else.
+fn is_plain_url(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '/' | '.' | '-' | '_');
+    text.trim().split_once("://").is_some_and(|(_, rest)| rest.chars().all(is_plain))
 }
 
 fn is_number(text: &str) -> bool {
@@ -49,6 +60,10 @@ fn is_number(text: &str) -> bool {
 /// `value` without what stands before a host, and without a query: both may hold a secret.
 fn without_credentials(value: &str) -> String {
     let is_url = value.contains("://");
+    // A fragment may hold a token, and what is in front of an `@` that is written as `%40` a password.
+    if (is_url && value.contains('#')) || value.contains("%40") {
+        return REDACTED.to_owned();
+    }
     let value = match value.split_once('?') {
         Some((before, query)) if is_url || query.contains(['=', '@']) => {
             // An `@` this late ends a password that holds a `?`.
@@ -84,10 +99,24 @@ const ARGUMENTS: [&str; 3] = ["pollingIntervalMs", "initialSamplingRate", "polli
 /// Longer than any path that is in use: most systems end at 4,096, and most people far below.
 const MAX_PATH: usize = 512;
 const MAX_NUMBER: usize = 32;
+/// Characters of the shortest private key in base64, less those of a generous cut.
+const MIN_KEY: usize = 40;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bodies as openssl writes them: PKCS#8 of Ed25519 and of P-256, SEC 1 of P-256.
+    #[test]
+    fn a_key_in_the_place_of_a_path_does_not_show() {
+        for key in ["MC4CAQAwBQYDK2VwBCIEI", "MIGHAgEAMBMGByqGSM49AgEG", "MHcCAQEEIIrYSSNQFaA2"] {
+            let key = format!("{key}{}", "Ab3/+".repeat(8));
+            assert_eq!(shown_path(&key), format!("[{} bytes]", key.len()));
+        }
+        for path in ["/etc/ssl/certs/ca-certificates.crt", "C:\\certs\\ca.pem", "ca.pem"] {
+            assert_eq!(shown_path(path), path);
+        }
+    }
 
     #[test]
     fn credentials_do_not_show() {
@@ -98,6 +127,8 @@ mod tests {
             ("http://h/?key=a@b", "[redacted]"),
             ("u:p@h:4317", "[redacted]@h:4317"),
             ("h/x?key=secret", "h/x?[redacted]"),
+            ("http://h/#hunter2", "[redacted]"),
+            ("http://u:hunter2%40h:4318/", "[redacted]"),
             ("a\nb", "a b"),
         ] {
             assert_eq!(shown(value), expected);
@@ -110,6 +141,9 @@ mod tests {
             ("1.5", "1.5"),
             ("hunter2", "[redacted]"),
             ("endpoint=ftp://h, pollingIntervalMs=0", "endpoint=ftp://h,pollingIntervalMs=0"),
+            ("endpoint=hunter2", "endpoint=[redacted]"),
+            ("endpoint=http://h/;k=hunter2", "endpoint=[redacted]"),
+            ("endpoint=http:uhunter2%40h", "endpoint=[redacted]"),
             ("endpoint=http://u:hunter2@h", "[redacted]"),
             ("endpoint=http://u:hun,ter2@h", "[redacted]"),
             ("endpoint=http://h/?k=a,hunter2", "[redacted]"),

@@ -2,14 +2,15 @@
 
 use super::{Diagnostic, EVERY, Reporter};
 use spanwise_transport::FailedAttempt;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Reports the first attempt that fails, at once, and the first request that gets through after it.
 /// Cloning shares it: with the tasks that send, and with whoever flushes and asks what went wrong.
 ///
-/// After a report, the next failure is reported half a minute later at the earliest, and then if a
-/// request was accepted in between or the cause is another one.
+/// In half a minute at most three outages are reported, and another cause of the same outage half a
+/// minute after the last report.
 #[derive(Clone)]
 pub(crate) struct EndpointHealth {
     reporter: Reporter,
@@ -20,11 +21,17 @@ pub(crate) struct EndpointHealth {
 struct State {
     /// The attempts that failed since a request was accepted last; `None` when none did.
     failing: Option<Failing>,
-    /// When the endpoint was reported to fail last, and for what.
-    reported: Option<(Instant, String)>,
+    /// When the endpoint was reported to fail, the last three times.
+    reports: VecDeque<Instant>,
+    /// What it was reported to fail for last.
+    reported: Option<String>,
     /// Whether its recovery is to be reported.
     owes_recovery: bool,
     last_failure: Option<(Instant, String)>,
+    /// Where requests go.
+    endpoint: String,
+    /// Since when the requests on their way have had no answer; `None` when none is.
+    awaited: Option<Instant>,
 }
 
 struct Failing {
@@ -58,7 +65,11 @@ impl EndpointHealth {
         if !state.should_report(now, &cause) {
             return;
         }
-        state.reported = Some((now, cause.clone()));
+        state.reports.push_back(now);
+        if state.reports.len() > OUTAGES {
+            state.reports.pop_front();
+        }
+        state.reported = Some(cause.clone());
         state.owes_recovery = true;
         drop(state);
         self.reporter.report(Diagnostic::EndpointFailing {
@@ -68,6 +79,16 @@ impl EndpointHealth {
             attempt: failed.attempt,
             retry_in: failed.retry_in,
         });
+    }
+
+    /// Names where requests go, as it is shown.
+    pub(crate) fn set_endpoint(&self, endpoint: String) {
+        self.lock().endpoint = endpoint;
+    }
+
+    /// Requests are on their way, and have had no answer since `since`; `None`: none is.
+    pub(crate) fn awaiting(&self, since: Option<Instant>) {
+        self.lock().awaited = since;
     }
 
     /// A request was accepted.
@@ -84,16 +105,24 @@ impl EndpointHealth {
     /// Whether `cause` is what the endpoint was reported to fail for last, in this half minute.
     pub(crate) fn has_reported(&self, cause: &str) -> bool {
         let state = self.lock();
-        state.reported.as_ref().is_some_and(|(at, last)| last == cause && at.elapsed() < EVERY)
+        state.reports.back().is_some_and(|at| at.elapsed() < EVERY)
+            && state.reported.as_ref().is_some_and(|reported| reported == cause)
     }
 
-    /// Endpoint and cause of the last attempt that failed, if one did since `since` (since the start
-    /// for `None`), or if nothing was accepted after it.
-    pub(crate) fn last_failure(&self, since: Option<Instant>) -> Option<String> {
+    /// Endpoint and cause of the last attempt that failed, if one did in the last two minutes or
+    /// nothing was accepted after it; else for how long an answer is awaited.
+    ///
+    /// For spans that were lost or wait: it is asked when some were.
+    pub(crate) fn last_failure(&self) -> Option<String> {
         let state = self.lock();
-        let (at, failure) = state.last_failure.as_ref()?;
-        let recent = since.is_none_or(|since| *at >= since);
-        (recent || state.failing.is_some()).then(|| failure.clone())
+        let failure = state.last_failure.as_ref().filter(|(at, _)| {
+            let is_older = state.awaited.is_some_and(|since| *at < since);
+            state.failing.is_some() || (!is_older && at.elapsed() < RECENT)
+        });
+        failure.map(|(_, failure)| failure.clone()).or_else(|| {
+            let since = state.awaited?;
+            Some(format!("{}: no answer for {:.1?}", state.endpoint, since.elapsed()))
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -103,14 +132,17 @@ impl EndpointHealth {
 
 impl State {
     /// Whether a failure for `cause` is to be reported: the first since a request was accepted, or
-    /// one for another cause than was reported; not twice in half a minute for the same kind.
+    /// one for another cause than was reported.
     fn should_report(&self, now: Instant, cause: &str) -> bool {
-        match &self.reported {
-            None => true,
-            Some((at, reported)) => {
-                let rested = now >= *at + EVERY;
-                rested && (!self.owes_recovery || reported != cause)
-            }
+        let rested = |report: Option<&Instant>| report.is_none_or(|at| now >= *at + EVERY);
+        match (self.owes_recovery, &self.reported) {
+            (false, _) => self.reports.len() < OUTAGES || rested(self.reports.front()),
+            (true, reported) => rested(self.reports.back()) && reported.as_deref() != Some(cause),
         }
     }
 }
+
+/// Outages that are reported in half a minute.
+const OUTAGES: usize = 3;
+/// How long a failure may be the cause of spans that are lost later.
+const RECENT: Duration = Duration::from_secs(120);

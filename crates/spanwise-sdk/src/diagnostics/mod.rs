@@ -59,6 +59,11 @@ impl Diagnostics {
         }
     }
 
+    /// Requests are on their way, and have had no answer since `since`; `None`: none is.
+    pub(crate) fn awaiting(&self, since: Option<Instant>) {
+        self.health.awaiting(since);
+    }
+
     /// A request was accepted.
     pub(crate) fn accepted(&self) {
         self.health.accepted();
@@ -127,14 +132,14 @@ impl Diagnostics {
 
     fn report_losses_since(&mut self, now: Instant, ledger: &Ledger) {
         let account = ledger.snapshot();
-        let (since, lost) = match &self.reported {
-            Some((at, reported)) => (Some(*at), account.since(reported)),
-            None => (None, account.clone()),
+        let lost = match &self.reported {
+            Some((_, reported)) => account.since(reported),
+            None => account.clone(),
         };
         if lost.dropped_total() > 0 {
             self.losing = true;
             self.reported = Some((now, account));
-            let last_failure = self.health.last_failure(since);
+            let last_failure = self.health.last_failure();
             self.report(Diagnostic::SpansLost { lost: Box::new(lost), last_failure });
         } else if self.losing {
             self.losing = false;

@@ -17,6 +17,11 @@ impl Account {
         Self { ledger, diagnostics }
     }
 
+    /// Requests are on their way, and have had no answer since `since`; `None`: none is.
+    pub(super) fn awaiting(&self, since: Option<Instant>) {
+        self.diagnostics.awaiting(since);
+    }
+
     /// Gives every span of a request its outcome.
     ///
     /// Returns whether the receiver took it.
