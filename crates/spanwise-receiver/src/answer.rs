@@ -40,19 +40,19 @@ struct Names<'a>(&'a HeaderMap);
 
 impl fmt::Debug for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.keys().take(MOST_NAMES).map(|name| {
+        let shown = self.0.keys().take(MAX_NAMES).map(|name| {
             let name = name.as_str();
-            name.get(..MOST_OF_A_NAME).unwrap_or(name)
+            name.get(..MAX_NAME_BYTES).unwrap_or(name)
         });
-        let rest = self.0.keys_len().saturating_sub(MOST_NAMES);
+        let rest = self.0.keys_len().saturating_sub(MAX_NAMES);
         let more = (rest > 0).then(|| format!("and {rest} more"));
         f.debug_list().entries(shown).entries(more).finish()
     }
 }
 
-const MOST_NAMES: usize = 32;
+const MAX_NAMES: usize = 32;
 /// The names of headers are ASCII.
-const MOST_OF_A_NAME: usize = 64;
+const MAX_NAME_BYTES: usize = 64;
 
 /// The protocols of one receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,6 +97,15 @@ impl Answer {
     /// `self`, given only when `delay` has passed.
     pub fn after(self, delay: Duration) -> Self {
         Self::After(delay, Box::new(self))
+    }
+
+    /// The answer behind all delays.
+    pub(crate) fn innermost(&self) -> &Self {
+        let mut answer = self;
+        while let Self::After(_, inner) = answer {
+            answer = inner;
+        }
+        answer
     }
 
     /// The delays added up, and the answer behind them.

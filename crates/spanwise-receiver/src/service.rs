@@ -26,7 +26,7 @@ use crate::watch::Watch;
 /// What all connections of a receiver share.
 pub(crate) struct Server {
     pub limits: Limits,
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
     pub budget: Arc<Budget>,
     handler: Handler,
     /// Decoders at once: each has some 40 KiB that no request is charged for.
@@ -37,7 +37,7 @@ impl Server {
     pub fn new(limits: Limits, handler: Handler) -> Self {
         let budget = Budget::new(limits.memory_bytes);
         let inflating = Semaphore::new(DECODERS);
-        Self { limits, counters: Counters::default(), budget, handler, inflating }
+        Self { limits, counters: Arc::default(), budget, handler, inflating }
     }
 
     pub fn stats(&self) -> Stats {
@@ -125,7 +125,6 @@ impl Server {
                 return Err(refusal);
             }
         };
-        let bytes = message.len() as u64;
         if let Handler::Users(_) = self.handler {
             // As they came they may be slices of a read buffer that is charged no more.
             headers.values_mut().for_each(copy);
@@ -137,20 +136,7 @@ impl Server {
             watch.spend(-REQUEST_WORTH);
         }
         let export = Export { body: message, spans, protocol, headers };
-        let answer = self.handle(export, charge).await;
-        let taken = match innermost(&answer) {
-            Answer::Accept => Some(spans),
-            // A handler may say any number; what was not sent cannot be rejected.
-            Answer::Partial { rejected, .. } => {
-                Some(spans.saturating_sub(u64::try_from(*rejected).unwrap_or(0)))
-            }
-            _ => None,
-        };
-        if let Some(taken) = taken {
-            self.counters.spans.fetch_add(taken, Relaxed);
-            self.counters.bytes.fetch_add(bytes, Relaxed);
-        }
-        Ok(answer)
+        Ok(self.handle(export, charge).await)
     }
 
     /// An export's message and its spans, all that the handler needs memory for included.
@@ -212,16 +198,27 @@ impl Server {
         }
     }
 
-    /// Asks the handler. One that panics costs its request, and one that blocks its thread.
+    /// Asks the handler and counts what it takes. One that panics costs its request, and one that
+    /// blocks its thread.
     async fn handle(&self, export: Export, charge: Charge) -> Answer {
+        let (spans, bytes) = (export.spans, export.body.len() as u64);
         let handler = match &self.handler {
-            Handler::Quick(handler) => return handler(export),
+            Handler::Quick(handler) => {
+                let answer = handler(export);
+                self.counters.count_export(&answer, spans, bytes);
+                return answer;
+            }
             Handler::Users(handler) => Arc::clone(handler),
         };
+        let counters = Arc::clone(&self.counters);
         let asking = move || {
-            let answer = catch_panic(|| handler(export));
+            let answer = catch_panic(|| handler(export)).ok();
+            // Here and not where the answer is awaited: nobody awaits it once the client has left.
+            if let Some(answer) = &answer {
+                counters.count_export(answer, spans, bytes);
+            }
             drop(charge);
-            answer.ok()
+            answer
         };
         spawn_blocking(asking).await.ok().flatten().unwrap_or_else(|| Answer::Refuse {
             http_status: 500,
@@ -359,13 +356,6 @@ fn copy(value: &mut HeaderValue) {
         *value = copied;
         value.set_sensitive(is_sensitive);
     }
-}
-
-fn innermost(mut answer: &Answer) -> &Answer {
-    while let Answer::After(_, inner) = answer {
-        answer = inner;
-    }
-    answer
 }
 
 const HTTP_PATH: &str = "/v1/traces";

@@ -2,13 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::answer::Answer;
+
 /// Counts since the start. Each is exact; together they are not one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
     /// Requests whose headers arrived, to any path.
     pub requests: u64,
-    /// Spans taken: those of accepted exports, less what a partial answer rejected.
+    /// Spans taken: those of accepted exports, less what a partial answer rejected, whether or not
+    /// the client stayed for the answer.
     pub spans: u64,
     /// Bytes of accepted exports after decompression, without gRPC framing.
     pub bytes: u64,
@@ -53,6 +56,20 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// Counts what a handler took by `answer` of an export of so many spans and bytes.
+    pub fn count_export(&self, answer: &Answer, spans: u64, bytes: u64) {
+        let taken = match answer.innermost() {
+            Answer::Accept => spans,
+            // A handler may say any number; what was not sent cannot be rejected.
+            Answer::Partial { rejected, .. } => {
+                spans.saturating_sub(u64::try_from(*rejected).unwrap_or(0))
+            }
+            Answer::Refuse { .. } | Answer::After(..) => return,
+        };
+        self.spans.fetch_add(taken, Relaxed);
+        self.bytes.fetch_add(bytes, Relaxed);
+    }
+
     pub fn snapshot(&self, bytes_in_memory: usize, buffer_bytes: usize) -> Stats {
         Stats {
             requests: self.requests.load(Relaxed),

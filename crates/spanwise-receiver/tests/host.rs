@@ -154,6 +154,40 @@ fn a_handler_that_blocks_holds_up_no_deadline_and_no_newcomer() {
     });
 }
 
+/// `Stats::spans` and `Stats::bytes` count what the handler accepted.
+#[test]
+fn what_a_handler_takes_counts_when_its_client_has_left() {
+    let (release, blocked) = mpsc::channel::<()>();
+    let (entered, inside) = mpsc::channel();
+    let (blocked, entered) = (Mutex::new(blocked), Mutex::new(entered));
+    let receiver = Receiver::builder()
+        .with_handler(move |_| {
+            entered.lock().unwrap().send(()).unwrap();
+            _ = blocked.lock().unwrap().recv();
+            Answer::Partial { rejected: 1, message: String::new() }
+        })
+        .start()
+        .unwrap();
+    let body = request(3, "x").1;
+    let head = head(&format!("content-length: {}\r\n\r\n", body.len()));
+    let mut client = connect(&receiver);
+    client.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+    inside.recv_timeout(PATIENCE).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    // The receiver closes too: it has seen that the client left.
+    assert_eq!(until_closed(client), "");
+    assert_eq!(receiver.stats().spans, 0);
+    drop(release);
+    let start = Instant::now();
+    // Memory is free again once the handler is done.
+    while receiver.stats().bytes_in_memory > 0 {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    let stats = receiver.stats();
+    assert_eq!((stats.spans, stats.bytes), (2, body.len() as u64));
+}
+
 #[test]
 fn a_handler_may_stop_its_own_receiver() {
     for shuts_down in [true, false] {
