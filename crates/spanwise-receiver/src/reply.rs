@@ -4,8 +4,10 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING as CODINGS, ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
@@ -81,7 +83,7 @@ fn http(answer: Answer) -> Response<Reply> {
             }
             if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
                 // RFC 9110, 15.5.16: what would have been taken.
-                response.headers_mut().insert(CODINGS, HeaderValue::from_static("gzip"));
+                response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
             }
             if let Some(delay) = retry_after {
                 let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
@@ -98,7 +100,7 @@ fn grpc(answer: Answer) -> Response<Reply> {
     let (_, answer) = answer.settle();
     let mut response = Response::<Reply>::default();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip,identity"));
+    response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("gzip,identity"));
     let message = match answer {
         Answer::Accept | Answer::After(..) => Vec::new(),
         Answer::Partial { rejected, message } => {
@@ -113,7 +115,7 @@ fn grpc(answer: Answer) -> Response<Reply> {
             put(headers, MESSAGE, status::percent_encoded(message));
             if retry_after.is_some() {
                 let details = status::rpc_status(code, message, retry_after);
-                put(headers, STATUS_DETAILS, status::base64(&details));
+                put(headers, STATUS_DETAILS, STANDARD_NO_PAD.encode(details));
             }
             return response;
         }
@@ -149,7 +151,7 @@ fn first_part(message: &str) -> &str {
 
 const MESSAGE_BYTES: usize = 1 << 10;
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");

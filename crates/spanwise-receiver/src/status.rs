@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use spanwise_wire::write::put_varint;
 
 /// An `ExportTraceServiceResponse` with a partial success.
@@ -35,35 +36,13 @@ pub(crate) fn rpc_status(code: u16, message: &str, retry_after: Option<Duration>
     status
 }
 
-/// `bytes` in base64 without padding, as a `-bin` header has it.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let bits =
-            (0..3).fold(0, |bits, i| bits << 8 | u32::from(three.get(i).copied().unwrap_or(0)));
-        for digit in 0..=three.len() {
-            let index = bits >> (18 - 6 * digit) & 63;
-            text.push(char::from(ALPHABET[index as usize]));
-        }
-    }
-    text
-}
-
 /// `text` as a `grpc-message`: all but printable ASCII in percent escapes.
 pub(crate) fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if matches!(byte, b' '..=b'~') && byte != b'%' {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    utf8_percent_encode(text, NOT_IN_MESSAGE).to_string()
 }
+
+/// gRPC over HTTP/2, Percent-Byte-Unencoded: spaces and visible ASCII but `%` stay as they are.
+const NOT_IN_MESSAGE: &AsciiSet = &CONTROLS.add(b'%');
 
 fn put_number(out: &mut Vec<u8>, field: u8, value: u64) {
     if value != 0 {
@@ -165,24 +144,6 @@ mod tests {
                 assert_eq!(ours, expected.encode_to_vec());
             }
         }
-    }
-
-    #[test]
-    fn base64_vectors() {
-        // RFC 4648, section 10, without padding.
-        let table = [
-            ("", ""),
-            ("f", "Zg"),
-            ("fo", "Zm8"),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg"),
-            ("fooba", "Zm9vYmE"),
-            ("foobar", "Zm9vYmFy"),
-        ];
-        for (plain, encoded) in table {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
     }
 
     #[test]

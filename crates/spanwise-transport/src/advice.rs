@@ -17,7 +17,7 @@ pub(crate) enum Advice {
     SpeakTls,
     /// TLS was spoken to a port of plain text.
     SpeakPlain,
-    /// The peer closed without a word: one of the four above, maybe.
+    /// The peer closed before it sent a byte; any of the four mistakes above can cause this.
     Mismatch,
     /// Nothing is served at the path.
     Path,
@@ -49,7 +49,7 @@ impl Advice {
         }
     }
 
-    /// In a sentence or two. `crate_name` is the crate whose features the user chooses.
+    /// The advice as text, one or two sentences. `crate_name` is the crate whose features the user chooses.
     pub(crate) fn text(self, endpoint: &Endpoint, protocol: Protocol, crate_name: &str) -> String {
         let at = text::tidy(endpoint.authority());
         let grpc = feature(cfg!(feature = "grpc"), "grpc", crate_name);

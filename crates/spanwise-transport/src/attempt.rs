@@ -1,4 +1,4 @@
-//! What is told of an attempt that failed, as soon as it has.
+//! A failed attempt, as it is reported to the observer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -62,9 +62,10 @@ impl AttemptObserver {
         Self(Fenced::new(Arc::new(function)))
     }
 
-    pub(crate) fn tell(&self, failed: &FailedAttempt) {
+    pub(crate) fn notify(&self, failed: &FailedAttempt) {
         if let Some(function) = self.0.get() {
-            let _nobody_to_tell = catch_panic(|| function(failed));
+            // A panic in the observer has nobody to be reported to.
+            let _ = catch_panic(|| function(failed));
         }
     }
 }

@@ -69,17 +69,17 @@ impl Body for OnePiece {
     }
 }
 
-/// Reads `body` to its end, at most `most` bytes and not past `deadline`, and what trailers follow.
+/// Reads `body` to its end, at most `max` bytes and not past `deadline`, and what trailers follow.
 pub(crate) async fn read<B>(
     body: B,
-    most: usize,
+    max: usize,
     deadline: Instant,
 ) -> (Result<Bytes, BodyFault>, HeaderMap)
 where
     B: Body<Data = Bytes>,
     B::Error: Display,
 {
-    if body.size_hint().lower() > most as u64 {
+    if body.size_hint().lower() > max as u64 {
         return (Err(BodyFault::TooLarge), HeaderMap::new());
     }
     let mut body = pin!(body);
@@ -97,7 +97,7 @@ where
             Err(_) => return (Err(BodyFault::Lost(OUT_OF_TIME.into())), trailers),
         };
         match frame.into_data() {
-            Ok(data) if whole.len() + data.len() > most => {
+            Ok(data) if whole.len() + data.len() > max => {
                 return (Err(BodyFault::TooLarge), trailers);
             }
             Ok(data) => whole.extend_from_slice(&data),
@@ -106,10 +106,11 @@ where
     }
 }
 
-/// Reads the beginning of `body`, as much as helps to explain a failure: not past `most` bytes, nor
-/// `until`, nor an error. Whether that was all of it comes with it; a body that was not read to its
-/// end is dropped, and its connection or stream with it.
-pub(crate) async fn read_some<B>(body: B, most: usize, until: Instant) -> (Bytes, bool, HeaderMap)
+/// Reads up to `max` bytes of a failed answer until `until`. Returns the bytes, whether the body was
+/// complete, and the trailers.
+///
+/// A body that is not read to its end is dropped, and its connection or stream with it.
+pub(crate) async fn read_some<B>(body: B, max: usize, until: Instant) -> (Bytes, bool, HeaderMap)
 where
     B: Body<Data = Bytes>,
 {
@@ -123,7 +124,7 @@ where
         };
         match frame.into_data() {
             Ok(data) => {
-                let room = most.saturating_sub(some.len());
+                let room = max.saturating_sub(some.len());
                 some.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
                 if data.len() > room {
                     break;

@@ -108,10 +108,10 @@ pub(crate) fn inflate(body: &[u8], limit: usize) -> Result<Bytes, InflateError> 
     if out.len() > limit { Err(InflateError::TooLarge) } else { Ok(out.into()) }
 }
 
-/// The first `most` bytes of what a gzip `body` holds, or fewer if it is cut short or broken.
-pub(crate) fn inflate_some(body: &[u8], most: usize) -> Vec<u8> {
+/// The first `max` bytes of what a gzip `body` holds, or fewer if it is cut short or broken.
+pub(crate) fn inflate_some(body: &[u8], max: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    let _cut_short = MultiGzDecoder::new(body).take(most as u64).read_to_end(&mut out);
+    let _cut_short = MultiGzDecoder::new(body).take(max as u64).read_to_end(&mut out);
     out
 }
 

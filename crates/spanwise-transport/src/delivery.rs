@@ -27,7 +27,8 @@ pub struct Delivery {
     pub detail: String,
     /// Why the last attempt that got anywhere failed, in words, with what the server said: as
     /// [`FailedAttempt::cause`](crate::FailedAttempt::cause). Of one that was cancelled, why the
-    /// attempt before failed. Of one that was accepted, why the answer could not be read, if so.
+    /// attempt before failed or, if none had failed, how far the attempt had come. Of one that was
+    /// accepted, why the answer could not be read, if so.
     pub cause: String,
     /// What usually helps against that cause, when it looks like a usual mistake.
     pub advice: Option<String>,

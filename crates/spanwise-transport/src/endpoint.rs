@@ -5,7 +5,7 @@ use std::fmt;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 use crate::headers::{REDACTED, SHORTEST_SECRET};
-use crate::{Protocol, text};
+use crate::{Protocol, text, url};
 
 /// An `http` or `https` URL that a request can be sent to.
 ///
@@ -102,7 +102,7 @@ impl Endpoint {
 
     /// With `path` behind its own, which is to be percent-encoded; the query stays.
     pub(crate) fn below(self, path: &str) -> Result<Self, EndpointProblem> {
-        if encoded(path) != path {
+        if url::encoded(path) != path {
             return Err(EndpointProblem::Syntax);
         }
         let base = self.uri.path().trim_end_matches('/');
@@ -123,7 +123,11 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&redacted(&self.uri.to_string()))
+        // Without the query: an `@` in it would hide the host too.
+        let scheme = self.uri.scheme_str().unwrap_or_default();
+        let query = if self.uri.query().is_some() { "?" } else { "" };
+        let url = format!("{scheme}://{}{}{query}", self.authority(), self.path());
+        f.write_str(&url::redacted(&url))
     }
 }
 
@@ -173,7 +177,7 @@ fn names_a_host(url: &str) -> bool {
 
 impl EndpointError {
     fn new(setting: &str, url: &str, problem: EndpointProblem) -> Self {
-        Self { setting: text::tidy(setting), value: redacted(url), problem }
+        Self { setting: text::tidy(setting), value: url::redacted(url), problem }
     }
 
     /// What is wrong with the URL.
@@ -246,44 +250,7 @@ fn prepared(url: &str) -> Result<String, EndpointProblem> {
     if after.chars().any(char::is_control) {
         return Err(EndpointProblem::Control);
     }
-    Ok(format!("{before}{}", encoded(after)))
-}
-
-/// `raw` as a path with a query may be: what RFC 3986 (3.3, 3.4) does not allow there is
-/// percent-encoded (2.1), in UTF-8, and what is percent-encoded already stays.
-fn encoded(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut bytes = raw.as_bytes();
-    while let [byte, rest @ ..] = bytes {
-        let is_encoded = matches!(rest, [high, low, ..]
-            if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
-        let stays = byte.is_ascii_alphanumeric()
-            || b"-._~!$&'()*+,;=:@/?".contains(byte)
-            || *byte == b'%' && is_encoded;
-        if stays {
-            out.push(char::from(*byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        bytes = rest;
-    }
-    out
-}
-
-/// `url` without what may be secret: everything before the last `@`, and the query.
-fn redacted(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let colon = if scheme.len() == url.len() || !url.contains("://") { "" } else { "://" };
-    // The last `@` anywhere: a password with a `/` in it is no valid URL, but still a secret.
-    let (hidden, rest) = match rest.rsplit_once('@') {
-        Some((_, rest)) => ("[redacted]@", rest),
-        None => ("", rest),
-    };
-    let (rest, query) = match rest.split_once('?') {
-        Some((rest, _)) => (rest, "?[redacted]"),
-        None => (rest, ""),
-    };
-    text::tidy(&format!("{scheme}{colon}{hidden}{rest}{query}"))
+    Ok(format!("{before}{}", url::encoded(after)))
 }
 
 const TRACES: &str = "/v1/traces";
@@ -383,6 +350,12 @@ mod tests {
             "u:hunter2@h:1",
             "http://u:hun/hunter2@h",
             "ftp://h/?hunter2",
+            "ftp://h/?key=a@hunter2",
+            "http://h:port/?key=a@b@hunter2#x",
+            "http://u:hun?hunter2@h",
+            "http://u:hunter2?x@h",
+            "http://u:hunter2#x@h",
+            "http://h:port/#hunter2",
         ] {
             let error = Endpoint::parse("S", url).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");

@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::advice::Advice;
 use crate::classify::Verdict;
 use crate::retry::Cause;
-use crate::tcp::{ConnectProblem, First, Heard, State};
+use crate::tcp::{ConnectProblem, PeerObservations, PeerProtocol, PeerState};
 use crate::wire::below;
 use crate::{Endpoint, Failure, Protocol, Status};
 
-/// Why an attempt failed, in words, and what usually helps.
-pub(crate) fn failed(verdict: &Verdict, protocol: Protocol, https: bool) -> Words {
+/// Explains why an attempt failed. An accepted one needs no explanation.
+pub(crate) fn failed(verdict: &Verdict, protocol: Protocol, https: bool) -> Explanation {
     let (status, failure, detail, advice) = match verdict {
-        Verdict::Accepted { .. } => return Words::new("", None),
+        Verdict::Accepted(_) => return Explanation::default(),
         Verdict::Permanent { failure, detail, advice, .. } => {
             let status = match *failure {
                 Failure::Rejected { status } => Some(status),
@@ -31,22 +31,22 @@ pub(crate) fn failed(verdict: &Verdict, protocol: Protocol, https: bool) -> Word
             (status, cause.failure(), detail, *advice)
         }
     };
-    let text = match status {
+    let cause = match status {
         // A connection's failure is in words already.
         None if detail.is_empty() => failure.to_string(),
         None if failure == Failure::TooLarge => format!("{failure}: {detail}"),
         None => detail.clone(),
-        Some(status) if detail.is_empty() => named(status),
-        Some(status) => format!("{}: {detail}", named(status)),
+        Some(status) if detail.is_empty() => status_with_reason(status),
+        Some(status) => format!("{}: {detail}", status_with_reason(status)),
     };
     let advice = advice
         .or_else(|| (!https && wants_tls(status, detail)).then_some(Advice::SpeakTls))
         .or_else(|| status.and_then(|status| Advice::of_status(status, protocol)));
-    Words { text, advice }
+    Explanation { detail: detail.clone(), cause, advice }
 }
 
-/// A status with the words that its standard gives it.
-pub(crate) fn named(status: Status) -> String {
+/// The status with its reason phrase, if its standard names one.
+pub(crate) fn status_with_reason(status: Status) -> String {
     let reason = match status {
         Status::Http(code) => http::StatusCode::from_u16(code).ok(),
         Status::Grpc(_) => None,
@@ -58,49 +58,55 @@ pub(crate) fn named(status: Status) -> String {
 }
 
 /// Whether an answer complains that it was not asked over TLS, as those of Go, nginx and Apache do.
-fn wants_tls(status: Option<Status>, said: &str) -> bool {
+fn wants_tls(status: Option<Status>, detail: &str) -> bool {
     let wordings = ["HTTPS server", "HTTPS port", "SSL-enabled server"];
     matches!(status, Some(Status::Http(400 | 426 | 497)))
-        && wordings.iter().any(|wording| said.contains(wording))
+        && wordings.iter().any(|wording| detail.contains(wording))
 }
 
-/// The way that requests take, and what was heard on it.
+/// How requests are sent over a connection, and what was observed of its peers.
 #[derive(Debug, Clone)]
-pub(crate) struct Way {
+pub(crate) struct ConnectionContext {
     protocol: Protocol,
     https: bool,
-    pub(crate) heard: Heard,
+    pub(crate) observations: PeerObservations,
 }
 
-/// A cause in words, and what usually helps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Words {
-    pub(crate) text: String,
+/// Why an attempt failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Explanation {
+    /// What the server or the connection reported, without its status.
+    pub(crate) detail: String,
+    /// The cause in words: status and detail.
+    pub(crate) cause: String,
+    /// What usually helps.
     pub(crate) advice: Option<Advice>,
 }
 
-impl Words {
-    fn new(text: impl Into<String>, advice: impl Into<Option<Advice>>) -> Self {
-        Self { text: text.into(), advice: advice.into() }
+impl Explanation {
+    /// An explanation whose cause is all the detail there is.
+    pub(crate) fn new(cause: impl Into<String>, advice: impl Into<Option<Advice>>) -> Self {
+        let cause = cause.into();
+        Self { detail: cause.clone(), cause, advice: advice.into() }
     }
 }
 
-impl Way {
+impl ConnectionContext {
     pub(crate) fn new(protocol: Protocol, endpoint: &Endpoint) -> Self {
-        Self { protocol, https: endpoint.is_https(), heard: Heard::default() }
+        Self { protocol, https: endpoint.is_https(), observations: PeerObservations::default() }
     }
 
-    /// An exchange ended with `error`; `sent`: after bytes of the request left.
-    pub(crate) fn broken(&self, error: &(dyn Error + 'static), sent: bool) -> Words {
+    /// Explains an exchange that ended with `error`; `sent`: after bytes of the request left.
+    pub(crate) fn broken(&self, error: &(dyn Error + 'static), sent: bool) -> Explanation {
         let chain = || below(error);
-        // No connection: what earlier ones said is of no interest.
+        // Without a connection, what earlier ones observed does not matter.
         if let Some(problem) = chain().find_map(|error| error.downcast_ref::<ConnectProblem>()) {
             let advice = match problem {
                 ConnectProblem::Refused | ConnectProblem::TimedOut => Some(Advice::NotListening),
                 ConnectProblem::Name(_) => Some(Advice::Name),
                 ConnectProblem::Other(_) => None,
             };
-            return Words::new(problem.to_string(), advice);
+            return Explanation::new(problem.to_string(), advice);
         }
         // The peer's own bytes are better evidence than the error they led to.
         self.mismatch()
@@ -110,54 +116,60 @@ impl Way {
             .or_else(|| chain().find_map(|error| self.io(error, sent)))
             .unwrap_or_else(|| {
                 let innermost = chain().last().map(ToString::to_string).unwrap_or_default();
-                Words::new(format!("the connection failed: {innermost}"), None)
+                Explanation::new(format!("the connection failed: {innermost}"), None)
             })
     }
 
-    /// Nothing came within `allowed`. `before` is what was heard when the attempt began.
-    pub(crate) fn out_of_time(&self, sent: bool, before: State, allowed: Duration) -> Words {
+    /// Explains an exchange without an answer within `allowed`. `before` is the state when the
+    /// attempt began.
+    pub(crate) fn out_of_time(
+        &self,
+        sent: bool,
+        before: PeerState,
+        allowed: Duration,
+    ) -> Explanation {
         // To the millisecond: the clock has moved a little since the time was given.
         let allowed = Duration::from_millis((allowed + HALF_MILLI).as_millis() as u64);
-        let connected = self.heard.state().connected > before.connected;
+        let connected = self.observations.state().connected > before.connected;
         match () {
-            () if sent => Words::new(format!("no answer within {allowed:?}"), None),
+            () if sent => Explanation::new(format!("no answer within {allowed:?}"), None),
             () if connected && self.https => {
-                Words::new(format!("no TLS session within {allowed:?}"), Advice::Mismatch)
+                Explanation::new(format!("no TLS session within {allowed:?}"), Advice::Mismatch)
             }
-            () if connected => Words::new(format!("no answer within {allowed:?}"), None),
-            () => Words::new(format!("no connection within {allowed:?}"), None),
+            () if connected => Explanation::new(format!("no answer within {allowed:?}"), None),
+            () => Explanation::new(format!("no connection within {allowed:?}"), None),
         }
     }
 
-    /// What the peer's first bytes say, if they are those of another protocol.
-    fn mismatch(&self) -> Option<Words> {
+    /// Explains a peer whose first bytes are those of another protocol.
+    fn mismatch(&self) -> Option<Explanation> {
         use Protocol::{Grpc, HttpProtobuf};
-        let spoken = match self.protocol {
+        let ours = match self.protocol {
             HttpProtobuf => "HTTP/1.1",
             Grpc => "HTTP/2",
         };
-        let heard = self.heard.state().first?;
+        let theirs = self.observations.state().protocol?;
         if self.https {
-            let port = match heard {
-                First::Http1 => "the port speaks HTTP/1.1 without TLS",
-                First::Http2 => "the port speaks HTTP/2 without TLS",
-                First::Other => "the peer does not speak TLS",
-                First::Tls | First::Nothing => return None,
+            let port = match theirs {
+                PeerProtocol::Http1 => "the port speaks HTTP/1.1 without TLS",
+                PeerProtocol::Http2 => "the port speaks HTTP/2 without TLS",
+                PeerProtocol::Other => "the peer does not speak TLS",
+                PeerProtocol::Tls | PeerProtocol::Nothing => return None,
             };
-            return Some(Words::new(format!("{NO_TLS}: {port}"), Advice::SpeakPlain));
+            return Some(Explanation::new(format!("{NO_TLS}: {port}"), Advice::SpeakPlain));
         }
-        let (port, advice) = match (self.protocol, heard) {
-            (_, First::Tls) => ("the port speaks TLS", Advice::SpeakTls),
-            (_, First::Other) => ("the peer speaks another protocol", Advice::Mismatch),
-            (HttpProtobuf, First::Http2) => ("the port speaks HTTP/2", Advice::SpeakGrpc),
-            (Grpc, First::Http1) => ("the port speaks HTTP/1.1", Advice::SpeakHttp),
+        let (port, advice) = match (self.protocol, theirs) {
+            (_, PeerProtocol::Tls) => ("the port speaks TLS", Advice::SpeakTls),
+            (_, PeerProtocol::Other) => ("the peer speaks another protocol", Advice::Mismatch),
+            (HttpProtobuf, PeerProtocol::Http2) => ("the port speaks HTTP/2", Advice::SpeakGrpc),
+            (Grpc, PeerProtocol::Http1) => ("the port speaks HTTP/1.1", Advice::SpeakHttp),
             _ => return None,
         };
-        Some(Words::new(format!("no {spoken} answer: {port}"), advice))
+        Some(Explanation::new(format!("no {ours} answer: {port}"), advice))
     }
 
     #[cfg(feature = "tls")]
-    fn tls(&self, error: &(dyn Error + 'static), sent: bool) -> Option<Words> {
+    fn tls(&self, error: &(dyn Error + 'static), sent: bool) -> Option<Explanation> {
         use rustls::{AlertDescription, CertificateError, Error};
         let other_protocol = match self.protocol {
             Protocol::HttpProtobuf => Advice::SpeakGrpc,
@@ -167,7 +179,7 @@ impl Way {
             // tonic's own, whose type is private.
             let negotiated = !error.to_string().starts_with("HTTP/2 was not negotiated");
             let words = format!("{NO_TLS}: the peer does not speak HTTP/2 over TLS");
-            return (!negotiated).then(|| Words::new(words, other_protocol));
+            return (!negotiated).then(|| Explanation::new(words, other_protocol));
         };
         let (what, advice) = match error {
             Error::InvalidCertificate(problem) => match problem {
@@ -199,35 +211,35 @@ impl Way {
             other => (other.to_string(), None),
         };
         let failed = if sent { "the TLS session failed" } else { NO_TLS };
-        Some(Words::new(format!("{failed}: {what}"), advice))
+        Some(Explanation::new(format!("{failed}: {what}"), advice))
     }
 
     #[cfg(not(feature = "tls"))]
-    fn tls(&self, _: &(dyn Error + 'static), _: bool) -> Option<Words> {
+    fn tls(&self, _: &(dyn Error + 'static), _: bool) -> Option<Explanation> {
         None
     }
 
-    fn http(&self, error: &(dyn Error + 'static)) -> Option<Words> {
+    fn http(&self, error: &(dyn Error + 'static)) -> Option<Explanation> {
         let error = error.downcast_ref::<hyper::Error>()?;
         if is_too_large(error) {
-            return Some(Words::new("the head of the answer is too large", None));
+            return Some(Explanation::new("the head of the answer is too large", None));
         }
         if error.is_parse() {
-            // Over TLS the first bytes are not heard.
+            // Over TLS the first bytes are not observed.
             let version = self.https && error.to_string().contains("version");
             let advice = version.then_some(Advice::SpeakGrpc);
-            return Some(Words::new("the answer is not valid HTTP/1.1", advice));
+            return Some(Explanation::new("the answer is not valid HTTP/1.1", advice));
         }
         let closed = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
         if closed && error.source().is_none() {
             return Some(self.closed());
         }
         let silent = error.source().is_some_and(|error| error.to_string().contains("keep-alive"));
-        silent.then(|| Words::new("the peer did not answer a ping in time", None))
+        silent.then(|| Explanation::new("the peer did not answer a ping in time", None))
     }
 
     #[cfg(feature = "grpc")]
-    fn h2(&self, error: &(dyn Error + 'static)) -> Option<Words> {
+    fn h2(&self, error: &(dyn Error + 'static)) -> Option<Explanation> {
         let error = error.downcast_ref::<h2::Error>()?;
         let reason = error.reason()?;
         let description = reason.description();
@@ -238,18 +250,18 @@ impl Way {
             () if error.is_go_away() => format!("the peer ended the connection: {description}"),
             () => format!("the peer reset the request: {description}"),
         };
-        Some(Words::new(words, None))
+        Some(Explanation::new(words, None))
     }
 
     #[cfg(not(feature = "grpc"))]
     #[expect(clippy::unused_self, reason = "the other half uses it")]
-    fn h2(&self, _: &(dyn Error + 'static)) -> Option<Words> {
+    fn h2(&self, _: &(dyn Error + 'static)) -> Option<Explanation> {
         None
     }
 
-    fn io(&self, error: &(dyn Error + 'static), sent: bool) -> Option<Words> {
+    fn io(&self, error: &(dyn Error + 'static), sent: bool) -> Option<Explanation> {
         let error = error.downcast_ref::<io::Error>()?;
-        // Those that wrap another are its business.
+        // An `io::Error` that wraps another error is explained by the wrapped one.
         if error.get_ref().is_some_and(|inner| inner.source().is_some() || inner.is::<io::Error>())
         {
             return None;
@@ -258,29 +270,39 @@ impl Way {
             ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::NotConnected
                 if self.https && !sent =>
             {
-                Words::new(format!("{NO_TLS}: the peer closed the connection"), Advice::Mismatch)
+                Explanation::new(
+                    format!("{NO_TLS}: the peer closed the connection"),
+                    Advice::Mismatch,
+                )
             }
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted if self.https && !sent => {
-                Words::new(format!("{NO_TLS}: the peer reset the connection"), Advice::Mismatch)
+                Explanation::new(
+                    format!("{NO_TLS}: the peer reset the connection"),
+                    Advice::Mismatch,
+                )
             }
             ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::NotConnected => {
                 self.closed()
             }
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
-                Words { text: RESET.to_owned(), ..self.closed() }
+                Explanation::new(RESET, self.closed().advice)
             }
-            ErrorKind::TimedOut => Words::new("the connection timed out", None),
-            _ => Words::new(format!("the connection failed: {}", crate::tcp::spoken(error)), None),
+            ErrorKind::TimedOut => Explanation::new("the connection timed out", None),
+            _ => Explanation::new(
+                format!("the connection failed: {}", crate::tcp::os_message(error)),
+                None,
+            ),
         })
     }
 
-    fn closed(&self) -> Words {
+    fn closed(&self) -> Explanation {
         // A peer that has answered before speaks our protocol.
         let silent = !matches!(
-            (self.protocol, self.heard.state().first),
-            (Protocol::HttpProtobuf, Some(First::Http1)) | (Protocol::Grpc, Some(First::Http2))
+            (self.protocol, self.observations.state().protocol),
+            (Protocol::HttpProtobuf, Some(PeerProtocol::Http1))
+                | (Protocol::Grpc, Some(PeerProtocol::Http2))
         );
-        Words::new(CLOSED, (silent && !self.https).then_some(Advice::Mismatch))
+        Explanation::new(CLOSED, (silent && !self.https).then_some(Advice::Mismatch))
     }
 }
 

@@ -11,18 +11,17 @@ use tonic::transport::Channel;
 use tower_service::Service as _;
 
 use crate::body::{OnePiece, Sent};
-use crate::builder::BuildError;
 use crate::classify::{self, Verdict};
-use crate::explain::Way;
+use crate::explain::ConnectionContext;
 use crate::wire::{Payload, PerRuntime, exchange};
-use crate::{Endpoint, Protocol, tcp};
+use crate::{BuildError, Endpoint, Protocol, tcp};
 
 /// A lazily connected channel and the call it repeats.
 pub(crate) struct GrpcWire {
     endpoint: Endpoint,
     uri: Uri,
     headers: HeaderMap,
-    way: Way,
+    context: ConnectionContext,
     target: tonic::transport::Endpoint,
     channel: PerRuntime<Channel>,
 }
@@ -48,15 +47,15 @@ impl GrpcWire {
             .http2_max_header_list_size(MAX_HEADERS);
         let target = secured(target, &endpoint, certificate_pem)?;
         let uri = endpoint.with_fixed_path(EXPORT);
-        let way = Way::new(Protocol::Grpc, &endpoint);
-        Ok(Self { endpoint, uri, headers, way, target, channel: PerRuntime::new() })
+        let context = ConnectionContext::new(Protocol::Grpc, &endpoint);
+        Ok(Self { endpoint, uri, headers, context, target, channel: PerRuntime::new() })
     }
 
     pub(crate) async fn attempt(
         &self,
         payload: &Payload,
         sent: Sent,
-        most: usize,
+        max: usize,
         deadline: Instant,
     ) -> Verdict {
         let mut channel = match self.channel.client(|| self.connect()) {
@@ -78,7 +77,7 @@ impl GrpcWire {
             poll_fn(|cx| channel.poll_ready(cx)).await?;
             channel.call(request).await
         };
-        match exchange(call, &sent, &self.way, most, deadline).await {
+        match exchange(call, &sent, &self.context, max, deadline).await {
             Ok(reply) => classify::grpc(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }
@@ -87,7 +86,8 @@ impl GrpcWire {
 
 impl GrpcWire {
     fn connect(&self) -> Channel {
-        self.target.connect_with_connector_lazy(tcp::Connector::new(self.way.heard.clone()))
+        self.target
+            .connect_with_connector_lazy(tcp::Connector::new(self.context.observations.clone()))
     }
 }
 

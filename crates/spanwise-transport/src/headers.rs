@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{percent_decode, percent_decode_str};
 
 use crate::{BuildError, Protocol, text};
 
@@ -44,7 +47,9 @@ impl Headers {
             }
             let (name, value) =
                 entry.split_once('=').ok_or(HeadersError::NoValue { position: at + 1 })?;
-            headers.append(name.trim(), &percent_decoded(value.trim()))?;
+            // A `%` without two digits after it stands for itself, as in browsers.
+            let value: Vec<u8> = percent_decode_str(value.trim()).collect();
+            headers.append(name.trim(), &value)?;
         }
         Ok(headers)
     }
@@ -89,7 +94,7 @@ impl Headers {
                 Protocol::Grpc => {
                     check_metadata(name, raw).map_err(refused)?;
                     match is_binary(name) {
-                        true => HeaderValue::try_from(base64(raw)),
+                        true => HeaderValue::try_from(STANDARD_NO_PAD.encode(raw)),
                         false => HeaderValue::from_maybe_shared(raw.clone()),
                     }
                 }
@@ -107,7 +112,7 @@ impl Headers {
         let mut masked = raw.to_owned();
         for (name, value) in &self.map {
             let text = String::from_utf8_lossy(value);
-            let coded = if is_binary(name) { base64(value) } else { String::new() };
+            let coded = if is_binary(name) { STANDARD_NO_PAD.encode(value) } else { String::new() };
             let whole = [&*text, &*coded];
             for secret in whole.into_iter().chain(text.split_ascii_whitespace()) {
                 // A short value is more often a word of the sentence than a leak.
@@ -159,22 +164,6 @@ fn check_metadata(name: &HeaderName, value: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Standard base64 without padding, as gRPC sends it.
-fn base64(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..=group.len() {
-            let symbol = BASE64.get((bits >> (18 - 6 * at)) as usize & 63);
-            out.push(symbol.map_or('A', |&symbol| char::from(symbol)));
-        }
-    }
-    out
-}
-
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.map.keys().take(MOST_SHOWN);
@@ -220,36 +209,9 @@ pub enum HeadersError {
 
 debug_as_display!(HeadersError);
 
-fn percent_decoded(value: &str) -> Vec<u8> {
-    let bytes = value.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let pair = bytes.get(at + 1).zip(bytes.get(at + 2));
-        let decoded = pair.and_then(|(&high, &low)| Some(hex(high)? << 4 | hex(low)?));
-        // A `%` without two digits after it stands for itself, as in browsers.
-        match decoded {
-            Some(decoded) if byte == b'%' => {
-                out.push(decoded);
-                at += 3;
-            }
-            _ => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    out
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    (digit as char).to_digit(16).map(|d| d as u8)
-}
-
 /// `value` percent-decoded and read as text: the form of `grpc-message`.
 pub(crate) fn percent_decoded_text(value: &[u8]) -> String {
-    let value = String::from_utf8_lossy(value);
-    String::from_utf8_lossy(&percent_decoded(&value)).into_owned()
+    percent_decode(value).decode_utf8_lossy().into_owned()
 }
 
 /// Names that `Debug` shows at most.
@@ -323,19 +285,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn base64_is_that_of_others(bytes in prop::collection::vec(any::<u8>(), 0..50)) {
-            use base64::Engine as _;
-            let theirs = base64::engine::general_purpose::STANDARD_NO_PAD.encode(&bytes);
-            prop_assert_eq!(super::base64(&bytes), theirs);
-        }
-
-        #[test]
-        fn any_value_survives_encoding(raw in "[ -~]{0,40}") {
-            let encoded: String = raw.bytes().map(|b| format!("%{b:02X}")).collect();
-            prop_assert_eq!(percent_decoded(&encoded), raw.as_bytes());
-        }
-
         #[test]
         fn no_list_panics(list in any::<String>()) {
             let _ = Headers::parse(&list);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::body::{self, OnePiece, Sent};
 use crate::classify::{self, BodyFault, Verdict};
-use crate::explain::Way;
+use crate::explain::ConnectionContext;
 use crate::fetch::FetchError;
 use crate::wire::{Payload, PerRuntime, exchange};
 use crate::{Endpoint, Protocol, tcp, text};
@@ -26,7 +26,7 @@ type Connector = tcp::Connector;
 pub(crate) struct HttpWire {
     endpoint: Endpoint,
     headers: HeaderMap,
-    way: Way,
+    context: ConnectionContext,
     connector: Connector,
     client: PerRuntime<Client<Connector, OnePiece>>,
 }
@@ -40,8 +40,8 @@ impl HttpWire {
     ) -> Self {
         headers.entry(USER_AGENT).or_insert(user_agent);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        let way = Way::new(Protocol::HttpProtobuf, &endpoint);
-        let connector = tcp::Connector::new(way.heard.clone());
+        let context = ConnectionContext::new(Protocol::HttpProtobuf, &endpoint);
+        let connector = tcp::Connector::new(context.observations.clone());
         #[cfg(feature = "tls")]
         let connector = {
             let mut connector = Connector::from((connector, tls));
@@ -50,14 +50,14 @@ impl HttpWire {
             }
             connector
         };
-        Self { endpoint, headers, way, connector, client: PerRuntime::new() }
+        Self { endpoint, headers, context, connector, client: PerRuntime::new() }
     }
 
     pub(crate) async fn attempt(
         &self,
         payload: &Payload,
         sent: Sent,
-        most: usize,
+        max: usize,
         deadline: Instant,
     ) -> Verdict {
         let client = match self.client.client(|| self.connect()) {
@@ -71,7 +71,7 @@ impl HttpWire {
         if payload.gzip {
             request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        match exchange(client.request(request), &sent, &self.way, most, deadline).await {
+        match exchange(client.request(request), &sent, &self.context, max, deadline).await {
             Ok(reply) => classify::http(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }
@@ -89,16 +89,16 @@ impl HttpWire {
         let client = self.client.client(|| self.connect()).map_err(|_| FetchError::NoRuntime)?;
         let request = self.question(posted)?;
         let sent = request.body().sent();
-        let before = self.way.heard.state();
+        let before = self.context.observations.state();
         let allowed = deadline.saturating_duration_since(Instant::now());
         let response = match tokio::time::timeout_at(deadline, client.request(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                return Err(unreachable(self.way.broken(&error, sent.is_set()).text));
+                return Err(unreachable(self.context.broken(&error, sent.is_set()).cause));
             }
             Err(_) => {
-                let words = self.way.out_of_time(sent.is_set(), before, allowed);
-                return Err(unreachable(words.text));
+                let explanation = self.context.out_of_time(sent.is_set(), before, allowed);
+                return Err(unreachable(explanation.cause));
             }
         };
         if !response.status().is_success() {

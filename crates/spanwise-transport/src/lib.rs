@@ -12,6 +12,7 @@ mod classify;
 mod compression;
 mod delivery;
 mod endpoint;
+mod error;
 mod explain;
 mod fence;
 mod fetch;
@@ -34,13 +35,15 @@ mod throttle;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod url;
 mod wire;
 
 pub use attempt::FailedAttempt;
-pub use builder::{BuildError, TransportBuilder};
+pub use builder::TransportBuilder;
 pub use compression::{Compression, UnknownCompression};
 pub use delivery::{Delivery, Failure, Outcome, Status};
 pub use endpoint::{Endpoint, EndpointError, EndpointProblem};
+pub use error::BuildError;
 pub use fetch::{FetchError, Fetcher};
 pub use framed::{FramedRequest, InMemoryError};
 pub use framing::PREFIX;

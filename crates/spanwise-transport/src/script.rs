@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::body::Sent;
 use crate::classify::{self, Verdict};
-use crate::explain::Way;
+use crate::explain::ConnectionContext;
 use crate::retry::Cause;
 use crate::wire::{Payload, exchange};
 use crate::{Endpoint, Protocol};
@@ -92,8 +92,11 @@ impl Script {
         if matches!(scene, Scene::Refuse) {
             return Verdict::again(Cause::NotSent, "connection refused");
         }
-        let way = Way::new(Protocol::HttpProtobuf, &Endpoint::localhost(Protocol::HttpProtobuf));
-        match exchange(call, &sent, &way, 64 << 10, deadline).await {
+        let context = ConnectionContext::new(
+            Protocol::HttpProtobuf,
+            &Endpoint::localhost(Protocol::HttpProtobuf),
+        );
+        match exchange(call, &sent, &context, 64 << 10, deadline).await {
             Ok(reply) => classify::http(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }

@@ -10,7 +10,7 @@ use spanwise_worker::{catch_panic, catch_panic_async};
 use tokio::time::Instant;
 
 use crate::body::Sent;
-use crate::classify::Verdict;
+use crate::classify::{Accepted, Verdict};
 use crate::fence::Fenced;
 use crate::wire::Payload;
 use crate::{Failure, Outcome};
@@ -91,7 +91,7 @@ impl SinkWire {
         };
         match tokio::time::timeout_at(deadline, catch_panic_async(taking)).await {
             Ok(Ok(Outcome::Accepted { rejected, message })) => {
-                Verdict::Accepted { rejected, message, undecodable: None }
+                Verdict::Accepted(Accepted { rejected, message, undecodable: None })
             }
             Ok(Ok(Outcome::Failed(failure))) => Verdict::permanent(failure, ""),
             Ok(Err(panic)) => panicked(panic.to_string()),

@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::builder::BuildError;
+use crate::BuildError;
 
 /// Trusts `trust`.
 pub(crate) fn client_config(trust: Trust<'_>) -> Result<Arc<ClientConfig>, BuildError> {

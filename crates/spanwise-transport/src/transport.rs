@@ -12,14 +12,15 @@ use tokio::time::Instant;
 use crate::advice::Advice;
 use crate::attempt::AttemptObserver;
 use crate::body::Sent;
-use crate::classify::Verdict;
+use crate::classify::{Accepted, Verdict};
+use crate::explain::{self, Explanation};
 use crate::jitter::Jitter;
 use crate::retry::{Cause, Retry, Step};
 use crate::throttle::Throttle;
 use crate::wire::{Payload, Wire};
 use crate::{
     Compression, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
-    Protocol, RetryPolicy, TransportBuilder, compression, explain, text,
+    Protocol, RetryPolicy, TransportBuilder, compression, text,
 };
 
 /// Delivers encoded OTLP trace requests to one endpoint. Cloning shares everything.
@@ -134,7 +135,7 @@ impl Transport {
         let (outcome, response_undecodable) = match end {
             Some(Ok(accepted)) => {
                 // What failed before is of no interest any more.
-                tally.last = Words::default();
+                tally.last = Explanation::default();
                 let undecodable = accepted.undecodable.is_some();
                 if let Some(cause) = accepted.undecodable {
                     tally.last.cause = self.clean(&cause);
@@ -157,7 +158,7 @@ impl Transport {
             response_undecodable,
             detail: tally.last.detail,
             cause: tally.last.cause,
-            advice: tally.last.advice,
+            advice: tally.last.advice.map(|advice| self.advice_text(advice)),
         }
     }
 
@@ -169,16 +170,16 @@ impl Transport {
     ) -> Result<Accepted, Failure> {
         let shared = &*self.shared;
         if tokio::runtime::Handle::try_current().is_err() {
-            tally.last = Words::of_ours("not inside a tokio runtime");
+            tally.last = Explanation::new("not inside a tokio runtime", None);
             return Err(Failure::Unsendable);
         }
         let payload = Payload::new(request, shared.protocol, shared.compression);
         let payload = payload.inspect_err(|failure| {
             tally.last = match failure {
                 Failure::Unsendable => {
-                    Words::of_ours("no protobuf message: it begins with a field 0")
+                    Explanation::new("no protobuf message: it begins with a field 0", None)
                 }
-                other => Words { cause: other.to_string(), ..Words::default() },
+                other => Explanation { cause: other.to_string(), ..Explanation::default() },
             }
         })?;
         tally.body_bytes = payload.body_len(shared.protocol);
@@ -201,14 +202,12 @@ impl Transport {
             let verdict =
                 shared.wire.attempt(&payload, sent, shared.max_response_bytes, until).await;
             tally.end(&verdict);
-            let words = self.words(&verdict);
+            let explanation = self.explain(&verdict);
             let (cause, throttle) = match verdict {
-                Verdict::Accepted { rejected, message, undecodable } => {
-                    return Ok(Accepted { rejected, message, undecodable });
-                }
+                Verdict::Accepted(accepted) => return Ok(accepted),
                 Verdict::Permanent { failure, open, .. } => {
-                    self.tell(tally.attempts, &words, None, open);
-                    tally.last = words;
+                    self.report_failed_attempt(tally.attempts, &explanation, None, open);
+                    tally.last = explanation;
                     return Err(failure);
                 }
                 Verdict::Again { cause, throttle, .. } => (cause, throttle),
@@ -216,7 +215,7 @@ impl Transport {
             let now = Instant::now();
             if cause == Cause::NotSent && now >= deadline && tally.attempts > 1 {
                 // Cut off before it got anywhere: the attempt before it knows more.
-                self.tell(tally.attempts, &words, None, false);
+                self.report_failed_attempt(tally.attempts, &explanation, None, false);
                 return Err(tally.give_up(last.failure()));
             }
             if let Some(wait) = throttle {
@@ -227,8 +226,8 @@ impl Transport {
                 Step::Wait(wait) => Some(wait),
                 Step::GiveUp(_) => None,
             };
-            self.tell(tally.attempts, &words, retry_in, cause.is_open());
-            (last, tally.last) = (cause, words);
+            self.report_failed_attempt(tally.attempts, &explanation, retry_in, cause.is_open());
+            (last, tally.last) = (cause, explanation);
             match step {
                 Step::Wait(wait) => tokio::time::sleep(wait).await,
                 Step::GiveUp(failure) => return Err(tally.give_up(failure)),
@@ -236,36 +235,41 @@ impl Transport {
         }
     }
 
-    /// What is said of an attempt that failed, safe to show.
-    fn words(&self, verdict: &Verdict) -> Words {
+    /// Explains an attempt that failed; the texts are safe to show.
+    fn explain(&self, verdict: &Verdict) -> Explanation {
         let shared = &*self.shared;
-        let detail = match verdict {
-            Verdict::Accepted { .. } => return Words::default(),
-            Verdict::Permanent { detail, .. } | Verdict::Again { detail, .. } => detail,
-        };
         let found = explain::failed(verdict, shared.protocol, shared.endpoint.is_https());
-        let advice =
-            |advice: Advice| advice.text(&shared.endpoint, shared.protocol, shared.crate_name);
-        Words {
-            detail: self.clean(detail),
-            cause: self.clean(&found.text),
-            advice: found.advice.map(advice),
+        Explanation {
+            detail: self.clean(&found.detail),
+            cause: self.clean(&found.cause),
+            advice: found.advice,
         }
     }
 
-    /// Tells whoever wants to know of an attempt that failed.
-    fn tell(&self, attempt: u32, words: &Words, retry_in: Option<Duration>, open: bool) {
+    fn advice_text(&self, advice: Advice) -> String {
+        let shared = &*self.shared;
+        advice.text(&shared.endpoint, shared.protocol, shared.crate_name)
+    }
+
+    /// Reports an attempt that failed to the observer, if there is one.
+    fn report_failed_attempt(
+        &self,
+        attempt: u32,
+        explanation: &Explanation,
+        retry_in: Option<Duration>,
+        open: bool,
+    ) {
         let shared = &*self.shared;
         let Some(observer) = &shared.observer else { return };
-        observer.tell(&FailedAttempt {
+        observer.notify(&FailedAttempt {
             endpoint: match shared.wire {
                 Wire::Sink(_) => "the sink".to_owned(),
                 _ => shared.endpoint.to_string(),
             },
             protocol: shared.protocol,
             attempt,
-            cause: words.cause.clone(),
-            advice: words.advice.clone(),
+            cause: explanation.cause.clone(),
+            advice: explanation.advice.map(|advice| self.advice_text(advice)),
             retry_in,
             may_have_been_taken: open,
         });
@@ -296,8 +300,8 @@ struct Tally {
     attempts: u32,
     ambiguous: u32,
     body_bytes: usize,
-    /// What there is to say of the last failed attempt.
-    last: Words,
+    /// Why the last failed attempt failed; the texts are safe to show.
+    last: Explanation,
     /// The attempt under way.
     open: Option<Sent>,
 }
@@ -332,28 +336,6 @@ impl Tally {
     /// Out of time after `failure`, or after worse that came before.
     fn give_up(&self, failure: Failure) -> Failure {
         if self.ambiguous > 0 { Failure::AmbiguousTimeout } else { failure }
-    }
-}
-
-/// What the server made of a request that it took.
-#[derive(Debug)]
-struct Accepted {
-    rejected: u64,
-    message: Option<String>,
-    undecodable: Option<String>,
-}
-
-/// What there is to say of an attempt that failed, safe to show.
-#[derive(Debug, Default)]
-struct Words {
-    detail: String,
-    cause: String,
-    advice: Option<String>,
-}
-
-impl Words {
-    fn of_ours(text: &str) -> Self {
-        Self { detail: text.to_owned(), cause: text.to_owned(), advice: None }
     }
 }
 

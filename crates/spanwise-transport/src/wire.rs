@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::body::{self, Sent};
 use crate::classify::{self, Reply, Verdict};
-use crate::explain::{self, Way};
+use crate::explain::{self, ConnectionContext};
 use crate::framing::{self, PREFIX};
 use crate::retry::Cause;
 use crate::sink::SinkWire;
@@ -94,18 +94,18 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    /// Sends `payload` and reads the answer of at most `most` bytes, all before `deadline`.
+    /// Sends `payload` and reads the answer of at most `max` bytes, all before `deadline`.
     pub(crate) async fn attempt(
         &self,
         payload: &Payload,
         sent: Sent,
-        most: usize,
+        max: usize,
         deadline: Instant,
     ) -> Verdict {
         match self {
-            Self::Http(wire) => wire.attempt(payload, sent, most, deadline).await,
+            Self::Http(wire) => wire.attempt(payload, sent, max, deadline).await,
             #[cfg(feature = "grpc")]
-            Self::Grpc(wire) => wire.attempt(payload, sent, most, deadline).await,
+            Self::Grpc(wire) => wire.attempt(payload, sent, max, deadline).await,
             Self::Sink(sink) => sink.attempt(payload, sent, deadline).await,
             #[cfg(test)]
             Self::Script(script) => script.attempt(payload, sent, deadline).await,
@@ -113,7 +113,7 @@ impl Wire {
     }
 }
 
-/// Waits for the answer that `call` leads to, reads what matters of it, at most `most` bytes, and
+/// Waits for the answer that `call` leads to, reads what matters of it, at most `max` bytes, and
 /// gives up at `deadline`.
 ///
 /// An answer whose status is a failure has said what there is to say: its body is read for the
@@ -121,8 +121,8 @@ impl Wire {
 pub(crate) async fn exchange<B, E>(
     call: impl Future<Output = Result<Response<B>, E>>,
     sent: &Sent,
-    way: &Way,
-    most: usize,
+    context: &ConnectionContext,
+    max: usize,
     deadline: Instant,
 ) -> Result<Reply, Verdict>
 where
@@ -131,30 +131,37 @@ where
     E: Error + 'static,
 {
     let unanswered = || if sent.is_set() { Cause::Ambiguous } else { Cause::NotSent };
-    let (heard, allowed) = (way.heard.state(), deadline.saturating_duration_since(Instant::now()));
+    let before = context.observations.state();
+    let allowed = deadline.saturating_duration_since(Instant::now());
     let response = match tokio::time::timeout_at(deadline, call).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(broken(&error, unanswered(), way)),
+        Ok(Err(error)) => return Err(broken(&error, unanswered(), context)),
         Err(_) => {
-            let words = way.out_of_time(sent.is_set(), heard, allowed);
-            return Err(Verdict::again(unanswered(), words.text).advised(words.advice));
+            let explanation = context.out_of_time(sent.is_set(), before, allowed);
+            return Err(Verdict::again(unanswered(), explanation.cause).advised(explanation.advice));
         }
     };
     let (head, body) = response.into_parts();
     let (status, headers) = (head.status, head.headers);
     // gRPC's own status may be among the headers, with nothing after it.
     if !status.is_success() || classify::grpc_code(&headers).is_some_and(|code| code > 0) {
-        let until = Instant::now().checked_add(PATIENCE).map_or(deadline, |at| at.min(deadline));
-        let (body, whole, trailers) = body::read_some(body, MOST_OF_A_FAILURE, until).await;
-        return Ok(Reply { status, headers, body: Ok(body), whole, trailers, most });
+        let until = Instant::now()
+            .checked_add(FAILURE_BODY_TIMEOUT)
+            .map_or(deadline, |at| at.min(deadline));
+        let (body, whole, trailers) = body::read_some(body, MAX_FAILURE_BODY_BYTES, until).await;
+        return Ok(Reply { status, headers, body: Ok(body), whole, trailers, max });
     }
-    let (body, trailers) = body::read(body, most, deadline).await;
-    Ok(Reply { status, headers, whole: body.is_ok(), body, trailers, most })
+    let (body, trailers) = body::read(body, max, deadline).await;
+    Ok(Reply { status, headers, whole: body.is_ok(), body, trailers, max })
 }
 
 /// What a failed connection means.
-fn broken(error: &(dyn Error + 'static), unanswered: Cause, way: &Way) -> Verdict {
-    let words = way.broken(error, unanswered == Cause::Ambiguous);
+fn broken(
+    error: &(dyn Error + 'static),
+    unanswered: Cause,
+    context: &ConnectionContext,
+) -> Verdict {
+    let explanation = context.broken(error, unanswered == Cause::Ambiguous);
     let mut cause = unanswered;
     for error in below(error) {
         // A session that breaks after bytes of the request left says nothing about them.
@@ -171,10 +178,10 @@ fn broken(error: &(dyn Error + 'static), unanswered: Cause, way: &Way) -> Verdic
                 true => Failure::ResponseTooLarge,
                 false => Failure::AmbiguousResponse,
             };
-            return Verdict::permanent(failure, words.text).advised(words.advice);
+            return Verdict::permanent(failure, explanation.cause).advised(explanation.advice);
         }
     }
-    Verdict::again(cause, words.text).advised(words.advice)
+    Verdict::again(cause, explanation.cause).advised(explanation.advice)
 }
 
 /// An error and those below it. Bounded: a cycle is impossible, but nothing here trusts that.
@@ -248,10 +255,11 @@ impl<C: Clone> PerRuntime<C> {
     }
 }
 
-/// What is read of an answer that is a failure: room for a sentence and the details of gRPC.
-const MOST_OF_A_FAILURE: usize = 8 << 10;
-/// And for how long.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Limit for the body of a failed answer, as sent and inflated: enough for a sentence and the
+/// details of gRPC.
+pub(crate) const MAX_FAILURE_BODY_BYTES: usize = 8 << 10;
+/// Time limit for that body, 1 s.
+const FAILURE_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// The lowest tag of a protobuf field: number 1, a varint.
 const FIRST_TAG: u8 = 1 << 3;
 

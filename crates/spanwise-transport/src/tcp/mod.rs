@@ -17,14 +17,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use first::Listening;
 use problem::Resolver;
+use sniff::ProtocolSniffer;
 
-mod first;
 #[cfg_attr(unix, path = "peek_unix.rs")]
 #[cfg_attr(not(unix), path = "peek_other.rs")]
 mod peek;
 mod problem;
+mod sniff;
 #[cfg(any(
     target_os = "linux",
     target_os = "android",
@@ -46,26 +46,26 @@ mod vectored;
 #[path = "other.rs"]
 mod vectored;
 
-pub(crate) use first::{First, Heard, State};
-pub(crate) use problem::{ConnectProblem, spoken};
+pub(crate) use problem::{ConnectProblem, os_message};
+pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState};
 
 /// Connects to what a URL names, for HTTP and below TLS.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
     tcp: HttpConnector<Resolver>,
-    heard: Heard,
+    observations: PeerObservations,
 }
 
 impl Connector {
-    /// What peers say first is told to `heard`.
-    pub(crate) fn new(heard: Heard) -> Self {
+    /// Records the first bytes of each peer in `observations`.
+    pub(crate) fn new(observations: PeerObservations) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         tcp.set_keepalive(Some(KEEP_ALIVE));
         // What runs over the connection is for those above to say.
         tcp.enforce_http(false);
-        Self { tcp, heard }
+        Self { tcp, observations }
     }
 }
 
@@ -79,10 +79,13 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, heard) = (self.tcp.call(uri), self.heard.clone());
+        let (connecting, observations) = (self.tcp.call(uri), self.observations.clone());
         Box::pin(async move {
             let stream = connecting.await.map_err(|error| ConnectProblem::of(&error))?;
-            Ok(TokioIo::new(Quiet { stream: stream.into_inner(), listening: heard.connected() }))
+            Ok(TokioIo::new(Quiet {
+                stream: stream.into_inner(),
+                sniffer: observations.connected(),
+            }))
         })
     }
 }
@@ -91,17 +94,17 @@ impl Service<Uri> for Connector {
 #[derive(Debug)]
 pub(crate) struct Quiet {
     stream: TcpStream,
-    listening: Listening,
+    sniffer: ProtocolSniffer,
 }
 
 impl Quiet {
-    /// `written`, after a look at what the peer said before it closed: whoever cannot write any
-    /// more may never read it.
-    fn overhear<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if matches!(written, Poll::Ready(Err(_))) && !self.listening.is_over() {
-            let mut bytes = [0; first::ENOUGH];
+    /// Returns `written`. After an error it first peeks at what the peer sent before it closed:
+    /// who cannot write any more may never read it.
+    fn peek_on_write_error<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if matches!(written, Poll::Ready(Err(_))) && !self.sniffer.is_over() {
+            let mut bytes = [0; sniff::ENOUGH];
             let waiting = peek::peek(&self.stream, &mut bytes).and_then(|len| bytes.get(..len));
-            self.listening.foresee(waiting.unwrap_or_default());
+            self.sniffer.observe_pending(waiting.unwrap_or_default());
         }
         written
     }
@@ -121,16 +124,16 @@ impl AsyncRead for Quiet {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         // A read into nothing is no end.
-        if this.listening.is_over() || buf.remaining() == 0 {
+        if this.sniffer.is_over() || buf.remaining() == 0 {
             return Pin::new(&mut this.stream).poll_read(cx, buf);
         }
         let before = buf.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
         match &polled {
             Poll::Ready(Ok(())) => {
-                this.listening.hear(buf.filled().get(before..).unwrap_or_default());
+                this.sniffer.observe(buf.filled().get(before..).unwrap_or_default());
             }
-            Poll::Ready(Err(_)) => this.listening.hear(&[]),
+            Poll::Ready(Err(_)) => this.sniffer.observe(&[]),
             Poll::Pending => {}
         }
         polled
@@ -144,7 +147,7 @@ impl AsyncWrite for Quiet {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.overhear(written)
+        self.peek_on_write_error(written)
     }
 
     fn poll_write_vectored(
@@ -153,7 +156,7 @@ impl AsyncWrite for Quiet {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = vectored::poll_write(&mut self.stream, cx, bufs);
-        self.overhear(written)
+        self.peek_on_write_error(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,8 +1,8 @@
-//! Where nothing is known of what waits to be read: a failed write is told without it.
+//! Systems without a peek that bypasses the runtime: returns nothing.
 
 use tokio::net::TcpStream;
 
-/// Nothing.
+/// Returns `None`.
 pub(super) fn peek(_: &TcpStream, _: &mut [u8]) -> Option<usize> {
     None
 }

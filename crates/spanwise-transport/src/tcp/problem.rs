@@ -31,13 +31,13 @@ impl ConnectProblem {
         let mut other = None;
         for error in below(error) {
             if let Some(Unresolved(error)) = error.downcast_ref() {
-                return Self::Name(spoken(error));
+                return Self::Name(os_message(error));
             }
             if let Some(error) = error.downcast_ref::<io::Error>() {
                 match error.kind() {
                     ErrorKind::ConnectionRefused => return Self::Refused,
                     ErrorKind::TimedOut => return Self::TimedOut,
-                    _ => other = Some(spoken(error)),
+                    _ => other = Some(os_message(error)),
                 }
             }
         }
@@ -58,18 +58,19 @@ impl fmt::Display for ConnectProblem {
 
 impl Error for ConnectProblem {}
 
-/// What the system says, without its number. The resolver's words are in the message already.
-pub(crate) fn spoken(error: &io::Error) -> String {
-    let said = error.to_string();
-    let said = said.split_once(" (os error").map_or(&*said, |(said, _)| said);
-    let said = said.strip_prefix("failed to lookup address information: ").unwrap_or(said);
-    let mut letters = said.chars();
+/// The system's message without its number and without the resolver's prefix, to stand within a
+/// sentence of ours.
+pub(crate) fn os_message(error: &io::Error) -> String {
+    let message = error.to_string();
+    let message = message.split_once(" (os error").map_or(&*message, |(message, _)| message);
+    let message = message.strip_prefix("failed to lookup address information: ").unwrap_or(message);
+    let mut letters = message.chars();
     match letters.next() {
-        // A sentence of the system's within one of ours; not an abbreviation.
+        // Only a word: an abbreviation keeps its capitals.
         Some(first) if letters.clone().next().is_some_and(char::is_lowercase) => {
             first.to_lowercase().chain(letters).collect()
         }
-        _ => said.to_owned(),
+        _ => message.to_owned(),
     }
 }
 

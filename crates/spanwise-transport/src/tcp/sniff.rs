@@ -1,24 +1,24 @@
-//! What a peer says first tells which protocol its port speaks, also when we speak another.
+//! Detects a port's protocol from the first bytes its peer sends.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the peers of a connector said. Clones share it.
+/// What was observed of the peers of a connector. Clones share it.
 ///
-/// One endpoint is one kind of peer: what its newest connection heard holds for all.
+/// One endpoint is one kind of peer: the observation of its newest connection holds for all.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<State>>);
+pub(crate) struct PeerObservations(Arc<Mutex<PeerState>>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct State {
+pub(crate) struct PeerState {
     /// Connections that were made.
     pub(crate) connected: u64,
-    /// What came first over the connection that was the last to begin to speak.
-    pub(crate) first: Option<First>,
+    /// The protocol of the peer that was the last to send its first bytes.
+    pub(crate) protocol: Option<PeerProtocol>,
 }
 
-/// What came first over a connection.
+/// The protocol that a peer's first bytes belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum First {
+pub(crate) enum PeerProtocol {
     /// The beginning of an HTTP/1 answer.
     Http1,
     /// The frame that begins, or ends, an HTTP/2 connection.
@@ -27,73 +27,73 @@ pub(crate) enum First {
     Tls,
     /// Something else.
     Other,
-    /// The end.
+    /// None: the peer closed before it sent a byte.
     Nothing,
 }
 
-impl Heard {
-    pub(crate) fn state(&self) -> State {
+impl PeerObservations {
+    pub(crate) fn state(&self) -> PeerState {
         *self.lock()
     }
 
-    /// A connection was made, and will tell what it hears.
-    pub(super) fn connected(&self) -> Listening {
+    /// Counts a new connection, whose sniffer will report here.
+    pub(super) fn connected(&self) -> ProtocolSniffer {
         let mut state = self.lock();
         state.connected = state.connected.saturating_add(1);
-        Listening { heard: Some(self.clone()), bytes: [0; ENOUGH], len: 0 }
+        ProtocolSniffer { observations: Some(self.clone()), bytes: [0; ENOUGH], len: 0 }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, PeerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One connection's first bytes.
+/// Collects the first bytes of one connection until they tell its protocol.
 #[derive(Debug)]
-pub(super) struct Listening {
-    /// `None` once enough was heard.
-    heard: Option<Heard>,
+pub(super) struct ProtocolSniffer {
+    /// `None` once enough bytes were observed.
+    observations: Option<PeerObservations>,
     bytes: [u8; ENOUGH],
     len: usize,
 }
 
-impl Listening {
+impl ProtocolSniffer {
     pub(super) fn is_over(&self) -> bool {
-        self.heard.is_none()
+        self.observations.is_none()
     }
 
-    /// `waiting` is there to be read next.
-    pub(super) fn foresee(&self, waiting: &[u8]) {
-        let mut ahead = Self { heard: self.heard.clone(), ..*self };
-        ahead.hear(waiting);
+    /// Looks at `waiting`, which is there to be read next and stays there.
+    pub(super) fn observe_pending(&self, waiting: &[u8]) {
+        let mut ahead = Self { observations: self.observations.clone(), ..*self };
+        ahead.observe(waiting);
     }
 
-    /// `read` came next; nothing is the end.
-    pub(super) fn hear(&mut self, read: &[u8]) {
-        let Some(heard) = &self.heard else { return };
+    /// Takes `read` as the next bytes of the connection; none of them is its end.
+    pub(super) fn observe(&mut self, read: &[u8]) {
+        let Some(observations) = &self.observations else { return };
         let room = self.bytes.get_mut(self.len..).unwrap_or_default();
         let taken = room.len().min(read.len());
         for (to, from) in room.iter_mut().zip(read) {
             *to = *from;
         }
         self.len += taken;
-        let said = self.bytes.get(..self.len).unwrap_or_default();
-        let first = if said.is_empty() { First::Nothing } else { classify(said) };
-        heard.lock().first = Some(first);
-        if read.is_empty() || self.len == ENOUGH || first != First::Other {
-            self.heard = None;
+        let bytes = self.bytes.get(..self.len).unwrap_or_default();
+        let protocol = if bytes.is_empty() { PeerProtocol::Nothing } else { classify(bytes) };
+        observations.lock().protocol = Some(protocol);
+        if read.is_empty() || self.len == ENOUGH || protocol != PeerProtocol::Other {
+            self.observations = None;
         }
     }
 }
 
-fn classify(said: &[u8]) -> First {
-    match *said {
-        [b'H', b'T', b'T', b'P', b'/', ..] => First::Http1,
+fn classify(bytes: &[u8]) -> PeerProtocol {
+    match *bytes {
+        [b'H', b'T', b'T', b'P', b'/', ..] => PeerProtocol::Http1,
         // RFC 8446, 5.1: alert or handshake, major version 3.
-        [0x15 | 0x16, 3, ..] => First::Tls,
+        [0x15 | 0x16, 3, ..] => PeerProtocol::Tls,
         // RFC 9113, 4.1: 24 bits of length, SETTINGS or GOAWAY, flags, stream 0.
-        [0, _, _, 4 | 7, _, 0, 0, 0, 0] => First::Http2,
-        _ => First::Other,
+        [0, _, _, 4 | 7, _, 0, 0, 0, 0] => PeerProtocol::Http2,
+        _ => PeerProtocol::Other,
     }
 }
 
@@ -107,26 +107,30 @@ mod tests {
     /// RFC 9112, 4; RFC 9113, 3.4 and 6.8; RFC 8446, 5.1 and 6.
     #[test]
     fn the_first_bytes_tell_the_protocol_however_they_are_cut() {
-        let cases: [(&[u8], First); 8] = [
-            (b"HTTP/1.1 400 Bad Request\r\n", First::Http1),
-            (b"HTTP/1.0 200 OK\r\n", First::Http1),
-            (b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64", First::Http2),
-            (b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01", First::Http2),
-            (b"\x15\x03\x01\0\x02\x02P", First::Tls),
-            (b"\x16\x03\x03\0\x7a", First::Tls),
-            (b"SSH-2.0-OpenSSH_9.6\r\n", First::Other),
-            (b"", First::Nothing),
+        let cases: [(&[u8], PeerProtocol); 8] = [
+            (b"HTTP/1.1 400 Bad Request\r\n", PeerProtocol::Http1),
+            (b"HTTP/1.0 200 OK\r\n", PeerProtocol::Http1),
+            (b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64", PeerProtocol::Http2),
+            (b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01", PeerProtocol::Http2),
+            (b"\x15\x03\x01\0\x02\x02P", PeerProtocol::Tls),
+            (b"\x16\x03\x03\0\x7a", PeerProtocol::Tls),
+            (b"SSH-2.0-OpenSSH_9.6\r\n", PeerProtocol::Other),
+            (b"", PeerProtocol::Nothing),
         ];
-        for (said, first) in cases {
-            for at in 0..=said.len().min(12) {
-                let heard = Heard::default();
-                let mut listening = heard.connected();
-                let (one, other) = said.split_at(at);
+        for (bytes, protocol) in cases {
+            for at in 0..=bytes.len().min(12) {
+                let observations = PeerObservations::default();
+                let mut sniffer = observations.connected();
+                let (one, other) = bytes.split_at(at);
                 if !one.is_empty() {
-                    listening.hear(one);
+                    sniffer.observe(one);
                 }
-                listening.hear(other);
-                assert_eq!(heard.state(), State { connected: 1, first: Some(first) }, "{said:?}");
+                sniffer.observe(other);
+                assert_eq!(
+                    observations.state(),
+                    PeerState { connected: 1, protocol: Some(protocol) },
+                    "{bytes:?}"
+                );
             }
         }
     }

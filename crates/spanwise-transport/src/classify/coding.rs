@@ -1,0 +1,96 @@
+//! Content codings of answers.
+
+use http::{HeaderMap, HeaderName};
+
+/// How the content of an answer is coded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ContentCoding {
+    Identity,
+    Gzip,
+    /// As the header names it.
+    Unknown(String),
+}
+
+impl ContentCoding {
+    /// RFC 9110, 8.4: a list in any number of lines, in any case, whose empty members (5.6.1) and
+    /// `identity` say nothing; `x-gzip` is `gzip` (8.4.1.3). One coding at most is undone.
+    pub(super) fn of(headers: &HeaderMap, name: HeaderName) -> Self {
+        let mut found = Self::Identity;
+        for line in headers.get_all(name) {
+            for coding in line.as_bytes().split(|&byte| byte == b',') {
+                let coding = coding.trim_ascii();
+                if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
+                    continue;
+                }
+                let is_gzip =
+                    [&b"gzip"[..], b"x-gzip"].iter().any(|c| c.eq_ignore_ascii_case(coding));
+                if !is_gzip || found != Self::Identity {
+                    return Self::Unknown(String::from_utf8_lossy(line.as_bytes()).into_owned());
+                }
+                found = Self::Gzip;
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use http::header::CONTENT_ENCODING;
+
+    use super::*;
+
+    /// RFC 9110, 8.4 and 5.6.1: codings are a list in any number of lines, case-insensitive (8.4.1),
+    /// whose empty members say nothing; 8.4.1.3: `x-gzip` is `gzip`; 12.5.3: `identity` is no coding.
+    ///
+    /// `spanwise-receiver` reads the same table in its tests of HTTP.
+    #[test]
+    fn content_codings_are_read_as_the_list_they_are() {
+        let of = |lines: &[&str]| {
+            let lines =
+                lines.iter().map(|line| (CONTENT_ENCODING, HeaderValue::from_str(line).unwrap()));
+            ContentCoding::of(&lines.collect(), CONTENT_ENCODING)
+        };
+        let plain = [
+            &[][..],
+            &[""],
+            &[","],
+            &["identity"],
+            &["Identity"],
+            &["identity, identity"],
+            &["Identity , ,"],
+            &["", ""],
+            &["", "IDENTITY"],
+        ];
+        let gzipped = [
+            &["gzip"][..],
+            &["x-gzip"],
+            &["X-GZIP"],
+            &["GZip"],
+            &["identity, gzip"],
+            &[", identity,\tgzip"],
+            &[",gzip,,"],
+            &["\tgzip "],
+            &["identity", "gzip"],
+            &["", "gzip"],
+        ];
+        let refused = [
+            &["br"][..],
+            &["gzip, gzip"],
+            &["gzip", "gzip"],
+            &["gzip", "x-gzip"],
+            &["gzip, br"],
+            &["gzip;q=1"],
+        ];
+        for lines in plain {
+            assert_eq!(of(lines), ContentCoding::Identity, "{lines:?}");
+        }
+        for lines in gzipped {
+            assert_eq!(of(lines), ContentCoding::Gzip, "{lines:?}");
+        }
+        for lines in refused {
+            assert!(matches!(of(lines), ContentCoding::Unknown(_)), "{lines:?}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! OTLP/HTTP: "OTLP/HTTP Response" and "Failures".
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+
+use super::coding::ContentCoding;
+use super::{Accepted, BodyFault, Reply, Verdict, grpc_code, speaks_grpc, too_large};
+use crate::advice::Advice;
+use crate::compression::{self, InflateError};
+use crate::message::{ExportResponse, RpcStatus};
+use crate::retry::Cause;
+use crate::wire::MAX_FAILURE_BODY_BYTES;
+use crate::{Failure, Status, explain};
+
+/// Reads an OTLP/HTTP answer. `now` serves a `Retry-After` that gives a date.
+pub(crate) fn http(reply: &Reply, now: SystemTime) -> Verdict {
+    let code = reply.status.as_u16();
+    let status = Status::Http(code);
+    match code {
+        200..=299 => http_success(reply),
+        300..=399 => Verdict::permanent(Failure::Redirect { status: code }, ""),
+        429 | 502 | 503 | 504 => Verdict::again(Cause::Answered(status), said(reply))
+            .throttled(reply.headers.get(RETRY_AFTER).and_then(|v| retry_after(v.as_bytes(), now))),
+        413 => Verdict::permanent(Failure::TooLarge, said(reply)),
+        // A gRPC server that also hears HTTP/1.1 says what it is.
+        400..=499 if speaks_grpc(&reply.headers) => {
+            Verdict::permanent(Failure::Rejected { status }, said(reply))
+                .advised(Some(Advice::SpeakGrpc))
+        }
+        // A final 1xx is a protocol the client did not ask for.
+        100..=199 => Verdict::permanent(Failure::AmbiguousResponse, said(reply)),
+        _ => Verdict::permanent(Failure::Rejected { status }, said(reply)),
+    }
+}
+
+fn http_success(reply: &Reply) -> Verdict {
+    let body = match &reply.body {
+        // The status alone does not say whether spans were left out.
+        Err(BodyFault::Lost(detail)) => return Verdict::again(Cause::Ambiguous, detail),
+        Err(BodyFault::TooLarge) => return too_large(reply),
+        Ok(body) => body,
+    };
+    // The status said yes; a body that says nothing does not take it back.
+    let unread = |what: String| {
+        let status = explain::status_with_reason(Status::Http(reply.status.as_u16()));
+        let undecodable = Some(format!("{status}, but the answer is not OTLP: {what}"));
+        Verdict::Accepted(Accepted { undecodable, ..Accepted::default() })
+    };
+    if speaks_grpc(&reply.headers)
+        && let Some(code) = grpc_code(&reply.headers)
+        && code > 0
+    {
+        // The status of HTTP is about the exchange alone, that of gRPC about the request.
+        return Verdict::permanent(Failure::Rejected { status: Status::Grpc(code) }, "")
+            .advised(Some(Advice::SpeakGrpc));
+    }
+    if let Some(other) = foreign_type(&reply.headers) {
+        return unread(format!("its content type is {other}"));
+    }
+    let body = match ContentCoding::of(&reply.headers, CONTENT_ENCODING) {
+        ContentCoding::Identity => Ok(body.clone()),
+        ContentCoding::Gzip => compression::inflate(body, reply.max),
+        ContentCoding::Unknown(name) => return unread(format!("its content encoding is {name}")),
+    };
+    match body.map(|body| ExportResponse::read(&body)) {
+        Ok(Ok(response)) => Verdict::Accepted(response.into()),
+        Err(InflateError::TooLarge) => too_large(reply),
+        Ok(Err(_)) => unread("its body is no ExportTraceServiceResponse".to_owned()),
+        Err(InflateError::Broken) => unread("its body is no gzip".to_owned()),
+    }
+}
+
+/// The media type of an answer, if it is surely not that of OTLP/HTTP ("OTLP/HTTP Response": the
+/// same as the request's). None, and one that says nothing, may still hold it.
+fn foreign_type(headers: &HeaderMap) -> Option<String> {
+    let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes());
+    let media = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let ours = ["", "application/x-protobuf", "application/protobuf", "application/octet-stream"];
+    (!ours.contains(&&*media)).then_some(media)
+}
+
+/// `Retry-After` in seconds or as a date; `None` when it is neither.
+fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
+    let value = std::str::from_utf8(value).ok()?.trim();
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// What a failed HTTP answer says: its `google.rpc.Status`, or its text, as far as it was read.
+fn said(reply: &Reply) -> String {
+    let Ok(body) = &reply.body else { return String::new() };
+    let body = match ContentCoding::of(&reply.headers, CONTENT_ENCODING) {
+        ContentCoding::Identity => body.clone(),
+        ContentCoding::Gzip => compression::inflate_some(body, MAX_FAILURE_BODY_BYTES).into(),
+        ContentCoding::Unknown(_) => return String::new(),
+    };
+    match RpcStatus::read(&body) {
+        Ok(status) => status.message,
+        Err(_) => match std::str::from_utf8(&body) {
+            Ok(text) => text.trim().to_owned(),
+            // Cut within a character.
+            Err(error) if !reply.whole && error.error_len().is_none() => {
+                String::from_utf8_lossy(body.get(..error.valid_up_to()).unwrap_or_default())
+                    .trim()
+                    .to_owned()
+            }
+            Err(_) => String::new(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::encoding::string;
+
+    use super::*;
+    use crate::classify::samples::{now, reply};
+
+    #[test]
+    fn every_http_status_with_every_retry_after() {
+        let junk = "9".repeat(8192);
+        let seconds = |s| Some(Duration::from_secs(s));
+        let afters = [
+            (None, None),
+            (Some("0"), seconds(0)),
+            (Some("120"), seconds(120)),
+            (Some("-1"), None),
+            (Some("1000000000000"), seconds(1_000_000_000_000)),
+            (Some("Fri, 01 Jan 2016 00:00:00 GMT"), seconds(0)),
+            (Some("Thu, 01 Jan 2026 00:02:00 GMT"), seconds(120)),
+            (Some("soon"), None),
+            (Some(junk.as_str()), seconds(u64::MAX)),
+        ];
+        let mut cases = 0;
+        for status in 100..600 {
+            for (after, throttle) in afters {
+                let headers: Vec<_> = after.iter().map(|after| ("retry-after", *after)).collect();
+                let verdict = http(&reply(status, &headers, b""), now());
+                let permanent = |failure| Verdict::permanent(failure, "");
+                let expected = match status {
+                    200..300 => Verdict::Accepted(Accepted::default()),
+                    429 | 502 | 503 | 504 => Verdict::Again {
+                        cause: Cause::Answered(Status::Http(status)),
+                        throttle,
+                        detail: String::new(),
+                        advice: None,
+                    },
+                    300..400 => permanent(Failure::Redirect { status }),
+                    100..200 => permanent(Failure::AmbiguousResponse),
+                    413 => permanent(Failure::TooLarge),
+                    _ => permanent(Failure::Rejected { status: Status::Http(status) }),
+                };
+                assert_eq!(verdict, expected, "{status} {after:?}");
+                cases += 1;
+            }
+        }
+        assert_eq!(cases, 4500);
+    }
+
+    #[test]
+    fn an_undecodable_body_does_not_take_back_a_200() {
+        let gzip = [("content-encoding", "gzip")];
+        let brotli = [("content-encoding", "br")];
+        let cases = [
+            (&[][..], &b"<html>hello</html>"[..]),
+            (&[], b"{}"),
+            (&gzip, b"not gzip"),
+            (&brotli, b"\x0b\x02\x80"),
+        ];
+        for (headers, body) in cases {
+            let verdict = http(&reply(200, headers, body), now());
+            let Verdict::Accepted(Accepted { rejected: 0, message: None, undecodable: Some(what) }) =
+                verdict
+            else {
+                panic!("{verdict:?}")
+            };
+            assert!(what.starts_with("HTTP 200 OK, but the answer is not OTLP: its"), "{what}");
+        }
+    }
+
+    #[test]
+    fn faults_of_the_body_weigh_by_status() {
+        let of = |status, fault: BodyFault| {
+            http(&Reply { body: Err(fault), ..reply(status, &[], b"") }, now())
+        };
+        let lost = BodyFault::Lost("gone".into());
+        assert_eq!(of(200, lost.clone()), Verdict::again(Cause::Ambiguous, "gone"));
+        let verdict = of(200, BodyFault::TooLarge);
+        let failure = Failure::ResponseTooLarge;
+        assert!(
+            verdict.is_open()
+                && matches!(verdict, Verdict::Permanent { failure: f, .. } if f == failure)
+        );
+    }
+
+    #[test]
+    fn failures_say_what_the_server_said() {
+        let mut status = Vec::new();
+        string::encode(2, &"no such tenant".to_owned(), &mut status);
+        for body in [&status[..], b" no such tenant\n"] {
+            let rejected = Failure::Rejected { status: Status::Http(401) };
+            let expected = Verdict::permanent(rejected, "no such tenant");
+            assert_eq!(http(&reply(401, &[], body), now()), expected);
+        }
+    }
+}
