@@ -23,7 +23,7 @@ pub(crate) enum Advice {
     Path,
     /// The credentials are missing or wrong.
     Credentials,
-    /// The certificate is signed by somebody who is not trusted.
+    /// The certificate's issuer is not trusted.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
     Certificate,
     /// The certificate is for another host.

@@ -134,7 +134,7 @@ impl TransportBuilder {
         self
     }
 
-    /// Calls `observer` after each attempt that failed, whatever follows it. Default nobody.
+    /// Calls `observer` after each attempt that failed, whatever follows it. Default none.
     ///
     /// It runs on the thread that polls [`send`](Transport::send), which waits for it: hand over
     /// what takes long. A panic in it goes no further. A request that is cancelled within an

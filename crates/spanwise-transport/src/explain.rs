@@ -1,4 +1,4 @@
-//! Why an exchange failed, in words, as far as the connection tells.
+//! Explains why an exchange failed, by its status, its error and the peer's first bytes.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};

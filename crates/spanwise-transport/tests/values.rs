@@ -243,14 +243,25 @@ async fn a_canary_is_nowhere() {
     let canary = "hunter2-canary";
     let url_of = |address: &str| format!("http://{address}/p?key={canary}");
     let mut shown = Vec::new();
-    for url in
-        [format!("http://u:{canary}@h/"), format!("u:{canary}@h"), format!("//{canary}@h?{canary}")]
-    {
+    for url in [
+        format!("http://u:{canary}@h/"),
+        format!("u:{canary}@h"),
+        format!("//{canary}@h?{canary}"),
+        format!("http://h:port/?key=a@{canary}"),
+        format!("http://u:a?{canary}@h"),
+        format!("http://u:{canary}?a@h"),
+        format!("http://u:{canary}#a@h"),
+        format!("http://h:port/#{canary}"),
+    ] {
         let error = Endpoint::parse("S", &url).unwrap_err();
         shown.push(format!("{error} {error:?}"));
         let error = Endpoint::parse_grpc("S", &url, true).unwrap_err();
         shown.push(format!("{error} {error:?}"));
     }
+    // RFC 3986, 3.2.1 and 3.4: an `@` in a query ends no user info.
+    let endpoint = Endpoint::parse("S", &format!("http://h/p?key=a@{canary}")).unwrap();
+    assert_eq!(endpoint.to_string(), "http://h/p?[redacted]");
+    shown.push(format!("{endpoint:?}"));
     for list in [format!("a\0={canary}"), canary.to_owned(), format!("a={canary}%0a")] {
         let error = Headers::parse(&list).unwrap_err();
         shown.push(format!("{error} {error:?}"));

@@ -104,7 +104,7 @@ fn grpc_success(reply: &Reply) -> Verdict {
     }
 }
 
-/// What the answer of somebody who does not speak gRPC is.
+/// Describes an answer without `grpc-status`, by its content type.
 fn no_status(reply: &Reply) -> String {
     let media = reply.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
     match media {

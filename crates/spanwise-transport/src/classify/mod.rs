@@ -17,7 +17,9 @@ mod coding;
 mod grpc;
 mod http1;
 
-pub(crate) use grpc::{grpc, grpc_code};
+#[cfg(feature = "grpc")]
+pub(crate) use grpc::grpc;
+pub(crate) use grpc::grpc_code;
 pub(crate) use http1::http;
 
 /// A whole answer, as far as it came.
