@@ -74,6 +74,9 @@ impl<'s> Intent<'s> {
                 offer.randomness()
             } else if threshold == Threshold::KEEP_ALL {
                 return true;
+            } else if offer.parent.is_some() {
+                // The same for all spans of a trace, and unrelated to what its parents decided by.
+                Randomness::of_number(mix(offer.trace_id))
             } else {
                 Randomness::of_number(offer.host.random())
             };
@@ -121,6 +124,14 @@ impl<'s> Intent<'s> {
             && member.is_none_or(|member| member.rv.is_none());
         decision.presumed = !parent.random && by_id && !followed;
     }
+}
+
+/// SplitMix64's mix of a trace id: a number that no other use of the id knows.
+fn mix(trace_id: u128) -> u64 {
+    let mut mixed = (trace_id >> 64) as u64 ^ (trace_id as u64).rotate_left(32);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 impl Change {

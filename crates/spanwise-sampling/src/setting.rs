@@ -11,8 +11,8 @@ use std::fmt;
 pub struct SettingError {
     /// The builder's method, or the key of a configuration.
     pub setting: &'static str,
-    /// What it was given: at most 400 bytes, control characters escaped, a URL without user-info
-    /// and query.
+    /// What it was given: a number, a URL without user-info and query, or `[redacted]` for text that
+    /// is neither; at most 400 bytes.
     pub value: String,
     /// What it takes.
     pub accepted: &'static str,
@@ -26,6 +26,12 @@ impl fmt::Debug for SettingError {
 }
 
 impl SettingError {
+    /// Of a text that should have been a number: another may be a secret, and is not shown.
+    pub(crate) fn not_a_number(setting: &'static str, value: &str, accepted: &'static str) -> Self {
+        let is_number = value.len() <= 32 && value.trim().parse::<f64>().is_ok();
+        Self::new(setting, if is_number { value } else { "[redacted]" }, accepted)
+    }
+
     pub(crate) fn new(setting: &'static str, value: impl ToString, accepted: &'static str) -> Self {
         Self { setting, value: sanitize(&value.to_string(), SHOWN_BYTES), accepted }
     }

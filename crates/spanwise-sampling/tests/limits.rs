@@ -163,7 +163,7 @@ fn jaeger_settings() {
         ("endpoint=host:14250", "http://host:port"),
         ("endpoint=http:///x", "http://host:port"),
         ("pollingIntervalMs=0", "1 or more"),
-        ("pollingIntervalMs=soon", "soon"),
+        ("pollingIntervalMs=soon", "pollingIntervalMs=`[redacted]`"),
         ("initialSamplingRate=2", "0, or 2^-56"),
         ("initialSamplingRate=NaN", "NaN"),
         ("rate=1", "initialSamplingRate="),
@@ -380,7 +380,8 @@ fn what_is_refused_is_shown_bounded_and_without_control_characters() {
         for text in [error.to_string(), format!("{error:?}")] {
             assert!(text.len() < 1000 && !text.contains(char::is_control), "{text}");
         }
-        assert!(error.to_string().contains("\\u{1b}[2J"), "{error}");
+        let shown = error.to_string();
+        assert!(shown.contains("\\u{1b}[2J") || shown.contains("[redacted]"), "{error}");
     }
     for url in ["http://host/\r\nx: y", "http://host\0", &format!("http://{}", "x".repeat(2048))] {
         assert!(JaegerSettings::default().with_endpoint(url).is_err());

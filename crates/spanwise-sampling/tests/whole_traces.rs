@@ -105,3 +105,30 @@ fn a_trace_that_comes_in_is_decided_anew() {
     let based = Sampler::from(RateLimited::new(1.0).unwrap()).parent_based();
     assert!(!below(&based, false, true) && below(&based, true, true));
 }
+
+/// A parent that was sampled with a probability nobody knows, as by an older SDK: what a ratio keeps
+/// below it, it keeps of all spans of the trace, in every process, and about as many as it says.
+#[test]
+fn a_ratio_below_an_unknown_probability_keeps_whole_traces() {
+    let half = || Sampler::probability(0.5).unwrap();
+    let (host, mut dice) = (Virtual::new(), Dice::new(7));
+    for remote in [true, false] {
+        let branches = ParentBased::new(Sampler::always_on());
+        let sampler: Sampler =
+            branches.with_remote_sampled(half()).with_local_sampled(half()).into();
+        let live = Live::new(sampler.clone());
+        let mut kept = 0;
+        for _ in 0..1_000 {
+            let id = u128::from(dice.number()) << 64 | u128::from(dice.number());
+            let parent = Some(Parent::new(true, remote, None));
+            let offer = Offer { parent, ..Offer::root(id, "GET /", &host) };
+            let decide = || live.decide(&offer, |decision| decision.sampled);
+            let first = decide();
+            kept += u32::from(first);
+            for _ in 0..10 {
+                assert_eq!(decide(), first, "{sampler}: trace {id:x}");
+            }
+        }
+        assert!((400..600).contains(&kept), "{kept} of 1,000");
+    }
+}

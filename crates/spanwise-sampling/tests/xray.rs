@@ -430,7 +430,7 @@ fn settings() {
     for (argument, named) in [
         ("endpoint=proxy:2000", "http://host:port"),
         ("polling_interval=0", "1 or more"),
-        ("polling_interval=soon", "soon"),
+        ("polling_interval=soon", "polling_interval=`[redacted]`"),
         ("0.25", "polling_interval="),
     ] {
         let error = XraySettings::parse(argument).unwrap_err().to_string();

@@ -48,7 +48,7 @@ fn errors_name_the_setting_the_value_and_what_is_accepted() {
         (with(&[]).with_sampling_ratio(1.5), &["with_sampling_ratio=`1.5`", "0, and"]),
         (with(&[]).with_sampling_ratio(f64::NAN), &["with_sampling_ratio=`NaN`"]),
         (with(&[]).with_sampling_ratio(-0.1), &["-0.1"]),
-        (with(&[]).with_header("bad name", "secret"), &["with_header", "bad name"]),
+        (with(&[]).with_header("bad name", "secret"), &["with_header", "`bad…`"]),
         (with(&[]).with_header("name", "sec\nret"), &["with_header", "name"]),
         (with(&[]).with_budget_bytes(1000), &[one_mib]),
         (with(&[]).with_max_request_bytes(1), &["with_max_request_bytes=`1`", "3.75 MiB"]),

@@ -26,6 +26,9 @@ pub(crate) enum Advice {
     /// The certificate's issuer is not trusted.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
     Certificate,
+    /// The certificate of a CA is used as that of a server.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
+    CertificateOfCa,
     /// The certificate is for another host.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
     CertificateName,
@@ -74,7 +77,11 @@ impl Advice {
             ),
             Self::SpeakTls => format!("use https:// instead of http:// in the endpoint{tls}"),
             Self::SpeakPlain => {
-                String::from("use http:// instead of https:// in the endpoint, or the TLS port")
+                let why = match protocol {
+                    Protocol::Grpc => " (for gRPC an endpoint without a scheme means TLS)",
+                    Protocol::HttpProtobuf => "",
+                };
+                format!("use http:// instead of https:// in the endpoint{why}, or the TLS port")
             }
             Self::Mismatch => String::from(
                 "check port and scheme: OTLP/HTTP is usually on port 4318 and OTLP/gRPC on port \
@@ -88,6 +95,10 @@ impl Advice {
             Self::Credentials => String::from(
                 "check the credentials, which go into headers, in code or by \
                  OTEL_EXPORTER_OTLP_HEADERS",
+            ),
+            Self::CertificateOfCa => String::from(
+                "issue a certificate for the server from it, and trust the CA by \
+                 with_certificate_pem or OTEL_EXPORTER_OTLP_CERTIFICATE",
             ),
             Self::Certificate => String::from(
                 "if the certificate is signed by your own CA, trust it by with_certificate_pem or \

@@ -4,7 +4,6 @@ use std::fmt;
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-use crate::headers::{REDACTED, SHORTEST_SECRET};
 use crate::{Protocol, text, url};
 
 /// An `http` or `https` URL that a request can be sent to.
@@ -77,16 +76,10 @@ impl Endpoint {
         self.uri.path()
     }
 
-    /// `raw` without the query, whole or one of its values: some vendors put a key there.
-    pub(crate) fn mask(&self, mut raw: String) -> String {
+    /// The query, which may hold a token, and its values.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         let query = self.uri.query().unwrap_or_default();
-        let values = query.split('&').filter_map(|pair| pair.split_once('=').map(|(_, v)| v));
-        for secret in std::iter::once(query).chain(values) {
-            if secret.len() >= SHORTEST_SECRET && raw.contains(secret) {
-                raw = raw.replace(secret, REDACTED);
-            }
-        }
-        raw
+        query.split('&').filter_map(|pair| pair.split_once('=').map(|(_, v)| v)).chain([query])
     }
 
     pub(crate) fn uri(&self) -> &Uri {

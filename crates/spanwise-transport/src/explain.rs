@@ -198,6 +198,11 @@ impl ConnectionContext {
                     "the certificate is for another host name".to_owned(),
                     Some(Advice::CertificateName),
                 ),
+                // Of webpki, which names it in Rust's words.
+                other if other.to_string().contains("CaUsedAsEndEntity") => (
+                    "the certificate is one of a CA, used as the server's own".to_owned(),
+                    Some(Advice::CertificateOfCa),
+                ),
                 other => (format!("the certificate is not accepted: {other}"), None),
             },
             Error::InvalidMessage(_) => {

@@ -107,27 +107,18 @@ impl Headers {
         Ok(map)
     }
 
-    /// `raw` with every value of ours in it, whole or its words, replaced.
-    pub(crate) fn mask(&self, raw: &str) -> String {
-        let mut masked = raw.to_owned();
-        for (name, value) in &self.map {
-            let text = String::from_utf8_lossy(value);
-            let coded = if is_binary(name) { STANDARD_NO_PAD.encode(value) } else { String::new() };
-            let whole = [&*text, &*coded];
-            for secret in whole.into_iter().chain(text.split_ascii_whitespace()) {
-                // A short value is more often a word of the sentence than a leak.
-                if secret.len() >= SHORTEST_SECRET && masked.contains(secret) {
-                    masked = masked.replace(secret, REDACTED);
-                }
-            }
-        }
-        masked
+    /// Every value, and the words of it, as it is and as it is sent.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
+        self.map.iter().flat_map(|(name, value)| {
+            let coded = is_binary(name).then(|| STANDARD_NO_PAD.encode(value));
+            [String::from_utf8_lossy(value).into_owned()].into_iter().chain(coded)
+        })
     }
 
     fn append(&mut self, name: &str, value: &[u8]) -> Result<(), HeadersError> {
         let shown = || text::tidy(name);
         let key = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| HeadersError::Name { name: shown() })?;
+            .map_err(|_| HeadersError::Name { name: beginning(name) })?;
         if RESERVED.contains(&key.as_str()) {
             return Err(HeadersError::Reserved { name: shown() });
         }
@@ -139,6 +130,14 @@ impl Headers {
             Err(_) => Err(HeadersError::TooMany),
         }
     }
+}
+
+/// What of `name` could be one. What is taken for a name may be most of a value, as in
+/// `authorization: Basic c2VjcmV0=`.
+fn beginning(name: &str) -> String {
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+    let shown = name.get(..end.unwrap_or(name.len()).min(MAX_NAME)).unwrap_or_default();
+    format!("{shown}…")
 }
 
 /// gRPC's Binary-Header.
@@ -217,7 +216,8 @@ pub(crate) fn percent_decoded_text(value: &[u8]) -> String {
 /// Names that `Debug` shows at most.
 const MOST_SHOWN: usize = 32;
 pub(crate) const REDACTED: &str = "[redacted]";
-pub(crate) const SHORTEST_SECRET: usize = 6;
+/// Bytes of a name that are shown where it cannot be one.
+const MAX_NAME: usize = 32;
 
 /// Framing and negotiation are the transport's; a second opinion would break requests.
 const RESERVED: [&str; 13] = [
@@ -261,8 +261,9 @@ mod tests {
     fn errors_name_the_key_and_not_the_value() {
         let cases = [
             ("a=1,hunter2", "entry 2"),
-            ("b c=hunter2", "`b c`"),
-            ("=hunter2", "``"),
+            ("b c=hunter2", "`b…`"),
+            ("authorization: Bearer hunter2=", "`authorization…`"),
+            ("=hunter2", "`…`"),
             ("key=hunter2%0a", "`key`"),
             ("Content-Length=hunter2", "`Content-Length`"),
             ("te=hunter2", "`te`"),
@@ -280,8 +281,9 @@ mod tests {
         assert_eq!(format!("{headers:?}"), r#"{"authorization": "[redacted]"}"#);
         let sent = headers.for_protocol(Protocol::HttpProtobuf).unwrap();
         assert!(sent.values().all(HeaderValue::is_sensitive));
-        assert_eq!(headers.mask("bad token hunter2."), "bad token [redacted].");
-        assert_eq!(headers.mask("got Bearer hunter2."), "got [redacted].");
+        let masked = |said| crate::mask::mask(said, headers.secrets());
+        assert_eq!(masked("bad token hunter2."), "bad token [redacted].");
+        assert_eq!(masked("got Bearer hunter2."), "got Bearer [redacted].");
     }
 
     proptest! {

@@ -23,6 +23,7 @@ mod grpc;
 mod headers;
 mod http1;
 mod jitter;
+mod mask;
 mod message;
 mod protocol;
 mod range;

@@ -15,6 +15,7 @@ use crate::body::Sent;
 use crate::classify::{Accepted, Verdict};
 use crate::explain::{self, Explanation};
 use crate::jitter::Jitter;
+use crate::mask::mask;
 use crate::retry::{Cause, Retry, Step};
 use crate::throttle::Throttle;
 use crate::wire::{Payload, Wire};
@@ -277,7 +278,8 @@ impl Transport {
 
     fn clean(&self, said: &str) -> String {
         let shared = &*self.shared;
-        text::tidy(&shared.endpoint.mask(shared.headers.mask(said)))
+        let queries = shared.endpoint.secrets().map(str::to_owned);
+        text::tidy(&mask(said, shared.headers.secrets().chain(queries)))
     }
 }
 

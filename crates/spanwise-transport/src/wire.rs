@@ -135,8 +135,10 @@ where
     let allowed = deadline.saturating_duration_since(Instant::now());
     let response = match tokio::time::timeout_at(deadline, call).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(broken(&error, unanswered(), context)),
-        Err(_) => {
+        Ok(Err(error)) if !is_out_of_time(&error) => {
+            return Err(broken(&error, unanswered(), context));
+        }
+        Ok(Err(_)) | Err(_) => {
             let explanation = context.out_of_time(sent.is_set(), before, allowed);
             return Err(Verdict::again(unanswered(), explanation.cause).advised(explanation.advice));
         }
@@ -153,6 +155,17 @@ where
     }
     let (body, trailers) = body::read(body, max, deadline).await;
     Ok(Reply { status, headers, whole: body.is_ok(), body, trailers, max })
+}
+
+/// Whether the client's own timer was faster than ours: tonic keeps the `grpc-timeout` we send.
+fn is_out_of_time(error: &(dyn Error + 'static)) -> bool {
+    #[cfg(feature = "grpc")]
+    return below(error).any(|error| error.is::<tonic::TimeoutExpired>());
+    #[cfg(not(feature = "grpc"))]
+    {
+        let _ = error;
+        false
+    }
 }
 
 /// What a failed connection means.

@@ -253,7 +253,7 @@ async fn an_echoed_secret_is_masked() {
     let delivery = send(&to(&peer).with_headers(headers).build().unwrap()).await;
     let status = Status::Http(401);
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::Rejected { status }));
-    assert_eq!(delivery.detail, "\\u{1b}[31mbad token: [redacted]");
+    assert_eq!(delivery.detail, "\\u{1b}[31mbad token: Bearer [redacted]");
 }
 
 #[tokio::test]

@@ -213,6 +213,25 @@ async fn silence_is_told_with_its_time() {
     assert!(told.iter().zip(1..).all(|(failed, nth)| failed.attempt == nth));
 }
 
+/// tonic has a timer of its own for the `grpc-timeout` that is sent.
+#[cfg(feature = "grpc")]
+#[tokio::test]
+async fn silence_over_grpc_is_told_alike() {
+    let peer = Peer::new([Act::Hold]).await;
+    for millis in [50, 120, 333] {
+        let delivery = send(
+            &to(&peer.url())
+                .with_protocol(Protocol::Grpc)
+                .with_attempt_timeout(Duration::from_millis(millis))
+                .with_deadline(Duration::from_millis(millis))
+                .build()
+                .unwrap(),
+        )
+        .await;
+        assert!(delivery.cause.starts_with("no answer within"), "{millis}: {delivery}");
+    }
+}
+
 #[tokio::test]
 async fn an_observer_that_panics_harms_nobody() {
     let peer = Peer::new([Act::Answer(answer(503, "", b"")), ok()]).await;

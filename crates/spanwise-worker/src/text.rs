@@ -19,7 +19,9 @@ pub fn sanitize(text: &str, max_bytes: usize) -> String {
             while line.len() > max_bytes.saturating_sub(CUT.len()) {
                 line.pop();
             }
-            line.push_str(CUT);
+            if max_bytes >= CUT.len() {
+                line.push_str(CUT);
+            }
             break;
         }
     }
@@ -30,7 +32,8 @@ pub fn sanitize(text: &str, max_bytes: usize) -> String {
 fn deceives(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 const CUT: &str = "…";

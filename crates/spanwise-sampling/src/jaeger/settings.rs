@@ -3,7 +3,7 @@
 use crate::limits::{POLLING, POLLING_MILLIS};
 use crate::setting::{SettingError, authority};
 use crate::threshold::Threshold;
-use crate::url::{Url, redacted, redacted_key};
+use crate::url::{Url, redacted_key};
 use std::time::Duration;
 
 /// Settings of remote sampling. `Debug` shows the endpoint without user-info and query.
@@ -29,17 +29,13 @@ impl JaegerSettings {
                 "endpoint" => settings.with_endpoint(value)?,
                 "pollingIntervalMs" => {
                     let millis = value.parse().map_err(|_| {
-                        SettingError::new("pollingIntervalMs", redacted(value), POLLING_MILLIS)
+                        SettingError::not_a_number("pollingIntervalMs", value, POLLING_MILLIS)
                     })?;
                     settings.with_interval(Duration::from_millis(millis))?
                 }
                 "initialSamplingRate" => {
                     let rate = value.parse().map_err(|_| {
-                        SettingError::new(
-                            "initialSamplingRate",
-                            redacted(value),
-                            "a number, 0 to 1",
-                        )
+                        SettingError::not_a_number("initialSamplingRate", value, "a number, 0 to 1")
                     })?;
                     settings.with_initial_probability(rate)?
                 }

@@ -2,7 +2,7 @@
 
 use crate::limits::{POLLING, POLLING_SECONDS};
 use crate::setting::{SettingError, authority};
-use crate::url::{Url, redacted, redacted_key};
+use crate::url::{Url, redacted_key};
 use std::time::Duration;
 
 /// Settings of X-Ray's sampling. `Debug` shows the endpoint without user-info and query.
@@ -27,7 +27,7 @@ impl XraySettings {
                 "endpoint" => settings.with_endpoint(value)?,
                 "polling_interval" => {
                     let seconds = value.parse().map_err(|_| {
-                        SettingError::new("polling_interval", redacted(value), POLLING_SECONDS)
+                        SettingError::not_a_number("polling_interval", value, POLLING_SECONDS)
                     })?;
                     settings.with_interval(Duration::from_secs(seconds))?
                 }

@@ -74,7 +74,9 @@ impl Diagnostics {
         // A shutdown's own report has the number and the last failure.
         let is_known = *failure == Failure::Shutdown || self.health.has_reported(cause);
         if !is_known && self.due(Kind::Failed(failure.name())) {
-            let said = if detail.is_empty() { cause } else { detail };
+            // Where the failure has the status already, the cause would say it again.
+            let has_status = matches!(failure, Failure::Rejected { .. } | Failure::Redirect { .. });
+            let said = if detail.is_empty() && !has_status { cause } else { detail };
             let (failure, detail) = (*failure, said.clone());
             self.report(Diagnostic::RequestFailed { spans, failure, detail });
         }
@@ -101,14 +103,14 @@ impl Diagnostics {
     pub(crate) fn no_strategy(&mut self, url: &str, problem: &str) {
         if self.due(Kind::NoStrategy) {
             self.strategy_failing = true;
-            let url = shown(url);
+            let url = without_query(url);
             self.report(Diagnostic::NoSamplingStrategy { url, problem: sanitize(problem) });
         }
     }
 
     pub(crate) fn strategy(&mut self, url: &str) {
         if std::mem::take(&mut self.strategy_failing) {
-            self.report(Diagnostic::SamplingStrategyRecovered { url: shown(url) });
+            self.report(Diagnostic::SamplingStrategyRecovered { url: without_query(url) });
         }
     }
 
@@ -174,6 +176,11 @@ impl Diagnostics {
     fn report(&self, diagnostic: Diagnostic) {
         self.reporter.report(diagnostic);
     }
+}
+
+/// `url` as it is shown, without the query, to which the service is added.
+fn without_query(url: &str) -> String {
+    shown(url.split('?').next().unwrap_or_default())
 }
 
 /// Text of others as it can stand in a line, at most 256 bytes of it.

@@ -42,6 +42,10 @@ fn http_success(reply: &Reply) -> Verdict {
         Err(BodyFault::TooLarge) => return too_large(reply),
         Ok(body) => body,
     };
+    // An empty one is a full success, whatever its headers say of it.
+    if body.is_empty() && foreign_type(&reply.headers).is_none() && !speaks_grpc(&reply.headers) {
+        return Verdict::Accepted(Accepted::default());
+    }
     // The status said yes; a body that says nothing does not take it back.
     let unread = |what: String| {
         let status = explain::status_with_reason(Status::Http(reply.status.as_u16()));
