@@ -38,7 +38,6 @@ impl Scale {
     /// by the error of the rate now against the rate over its life; so it ends by the wall, unless
     /// the system clock `was_stepped` since its start or the two differ by more than drift can
     /// explain.
-    #[inline(always)]
     pub fn end_of(
         &self,
         start_ticks: u64,
@@ -46,13 +45,19 @@ impl Scale {
         ticks: u64,
         was_stepped: impl FnOnce() -> bool,
     ) -> u64 {
+        match self.end_of_short(start_ticks, start_nanos, ticks) {
+            Some(end) => end,
+            None => self.end_of_long(start_ticks, start_nanos, ticks, was_stepped),
+        }
+    }
+
+    /// [`end_of`](Self::end_of) of a span so short that no drift can show; `None` for a longer one.
+    #[inline(always)]
+    pub fn end_of_short(&self, start_ticks: u64, start_nanos: u64, ticks: u64) -> Option<u64> {
         // A counter that was set back has passed the end of its range: a long time, whatever the
         // rate.
         let passed = self.nanos(ticks.wrapping_sub(start_ticks));
-        if passed < LONG_NANOS {
-            return start_nanos.saturating_add(passed);
-        }
-        self.end_of_long(start_ticks, start_nanos, ticks, was_stepped)
+        (passed < LONG_NANOS).then(|| start_nanos.saturating_add(passed))
     }
 
     #[cold]

@@ -108,8 +108,21 @@ impl<R: Readings> SpanClock<R> {
     #[inline(always)]
     fn end_by(&self, scale: &Scale, start: Start) -> u64 {
         let ticks = self.readings.ticks();
+        match scale.end_of_short(start.ticks, start.unix_nanos, ticks) {
+            Some(end) => end,
+            None => self.end_of_long(start, ticks),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_of_long(&self, start: Start, ticks: u64) -> u64 {
         let was_stepped = || start.ticks < self.stepped_at.load(Relaxed);
-        scale.end_of(start.ticks, start.unix_nanos, ticks, was_stepped)
+        // Read again, so that the short way keeps it in registers.
+        match self.scale().filter(Scale::is_known) {
+            Some(scale) => scale.end_of(start.ticks, start.unix_nanos, ticks, was_stepped),
+            None => self.end_otherwise(start),
+        }
     }
 
     /// As [`clock::start_at`](super::start_at).
