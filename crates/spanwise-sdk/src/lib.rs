@@ -21,6 +21,8 @@ pub use crate::core::OnFull;
 pub use bytes::Bytes;
 pub use config::{BuildError, Builder, Exporter};
 pub use diagnostics::Diagnostic;
+/// The API that spans are made through, in the version this crate implements.
+pub use opentelemetry;
 pub use pooled::{FinishError, Finished};
 pub use provider::{Guard, Spanwise};
 pub use report::{FlushError, Report};

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 ///
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let spanwise = Spanwise::builder().with_service_name("shop").build()?;
-///     opentelemetry::global::set_tracer_provider(spanwise.clone());
+///     spanwise::opentelemetry::global::set_tracer_provider(spanwise.clone());
 ///     // … the application runs …
 ///     let report = spanwise.shutdown(std::time::Duration::from_secs(5))?;
 ///     println!("{report}");

@@ -43,6 +43,8 @@ use std::time::SystemTime;
 ///     query.attribute("db.response.returned_rows", rows.len());
 ///     query.finish();
 ///     request.finish();
+///     // A drop does not wait: this does, and says what became of the spans.
+///     println!("{}", spanwise.shutdown(std::time::Duration::from_secs(5))?);
 ///     Ok(())
 /// }
 /// ```
