@@ -1,7 +1,7 @@
 //! `OTEL_*` variables: read by name, parsed, and complained about.
 
 use super::BuildError;
-use super::shown::{NOT_TEXT, shown};
+use super::shown::{NOT_TEXT, shown_name};
 use crate::diagnostics::{Diagnostic, Reporter};
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -78,7 +78,7 @@ impl Environment {
             let (_, value) = self.text(&[name])?;
             let parsed = parse(&value);
             if parsed.is_none() {
-                self.ignore(name, &shown(&value), accepted);
+                self.ignore(name, &shown_name(&value), accepted);
             }
             parsed
         })
@@ -119,7 +119,7 @@ impl Environment {
         let Some((name, value)) = set.and_then(|&name| self.text(&[name])) else { return false };
         let is_true = value.eq_ignore_ascii_case("true");
         if !is_true && !value.eq_ignore_ascii_case("false") {
-            self.ignore(name, &shown(&value), "true or false; anything else is false");
+            self.ignore(name, &shown_name(&value), "true or false; anything else is false");
         }
         is_true
     }

@@ -1,7 +1,7 @@
 //! Whether spans are exported, and how: `OTEL_TRACES_EXPORTER`, `OTEL_EXPORTER_OTLP_*`.
 
 use super::environment::Environment;
-use super::shown::{REDACTED, is_pem, shown, shown_path};
+use super::shown::{REDACTED, is_pem, shown, shown_name, shown_path};
 use super::{BuildError, Builder, ranges, unused};
 use crate::diagnostics::EndpointHealth;
 use spanwise_transport::{Compression, Endpoint, Headers, HeadersError, Protocol, Transport};
@@ -124,9 +124,11 @@ impl Builder {
                 name,
                 "it is not supported yet; accepted are http/protobuf and grpc",
             )),
-            Err(_) => {
-                Err(BuildError::setting(setting, name, "accepted are http/protobuf and grpc"))
-            }
+            Err(_) => Err(BuildError::setting(
+                setting,
+                shown_name(&name),
+                "accepted are http/protobuf and grpc",
+            )),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which sampler: the code's, or `OTEL_TRACES_SAMPLER`.
 
 use super::environment::Environment;
-use super::shown::{shown, shown_argument};
+use super::shown::{shown_argument, shown_name};
 use super::{BuildError, Builder};
 use crate::pipeline::{Asked, RemoteSampling};
 use spanwise_sampling::{
@@ -99,7 +99,7 @@ fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
         // X-Ray's rules are for roots, and the name has no other form.
         "xray" => parent_based(remote(ARGUMENT, xray(environment))),
         _ => {
-            environment.ignore(SAMPLER, &shown(&given), ACCEPTED);
+            environment.ignore(SAMPLER, &shown_name(&given), ACCEPTED);
             Default::default()
         }
     })

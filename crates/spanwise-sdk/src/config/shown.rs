@@ -29,6 +29,14 @@ pub(crate) fn shown_argument(value: &str) -> String {
     sanitize(&parts.collect::<Vec<_>>().join(","))
 }
 
+/// What should be one of a few names. Anything longer, or with other characters than names have, may
+/// be meant for another variable.
+pub(crate) fn shown_name(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.');
+    let is_name = value.len() <= MAX_NUMBER && value.chars().all(is_plain);
+    if is_name { value.to_owned() } else { REDACTED.to_owned() }
+}
+
 /// What should be a path. Who takes the variable for the certificate itself may have put a private
 /// key there.
 pub(crate) fn shown_path(value: &str) -> String {
