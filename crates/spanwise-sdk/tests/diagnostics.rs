@@ -125,6 +125,26 @@ fn a_warning_of_the_receiver_is_reported() {
     assert!(line.ends_with("send less"), "{line}");
 }
 
+/// OTLP 1.10, *Partial Success*: the message may be of any length; how much of an answer is read is a
+/// setting.
+#[test]
+fn how_much_of_an_answer_is_read_is_a_setting() {
+    for (max, exported) in [(1 << 10, 0), (1 << 20, 5)] {
+        let answer = Answer::Partial { rejected: 0, message: "a".repeat(2_000) };
+        let receiver = Receiver::builder().with_handler(move |_| answer.clone()).start().unwrap();
+        let builder = builder().with_endpoint(receiver.http_endpoint());
+        let spanwise = builder.with_max_response_bytes(max).build().unwrap();
+        make(&spanwise, 5);
+        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        assert_eq!(ledger.exported, exported, "{max}: {ledger:?}");
+        assert_eq!(ledger.dropped(spanwise_sdk::DropReason::ResponseTooLarge), 5 - exported);
+    }
+    for bad in [0, usize::MAX] {
+        let error = builder().with_max_response_bytes(bad).build().unwrap_err().to_string();
+        assert!(error.contains("with_max_response_bytes") && error.contains("accepted"), "{error}");
+    }
+}
+
 /// OTLP 1.10, *OTLP/HTTP Response*: the body of a success is an `ExportTraceServiceResponse`.
 #[test]
 fn a_success_that_is_no_otlp_is_reported() {

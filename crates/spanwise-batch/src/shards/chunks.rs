@@ -69,7 +69,7 @@ impl Shards {
                 drop(free);
                 return reused.or_else(fresh);
             }
-            // Somebody is at the list. Only when the budget is used up is it worth a second try.
+            // Another thread holds the list. A second try pays only when the budget is used up.
             let fresh = fresh();
             if fresh.is_some() {
                 return fresh;
@@ -98,7 +98,7 @@ impl Shards {
         with_permits(made, permits)
     }
 
-    /// Lets go of as many resting chunks as `bytes` more need, if there are so many: what only
+    /// Frees as many cached chunks as `bytes` more need, if there are so many: what only
     /// waits for reuse must not keep a span out.
     fn make_room(&self, bytes: usize) {
         let left = self.budget.limit().saturating_sub(self.budget.charged());

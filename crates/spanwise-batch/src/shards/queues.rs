@@ -1,4 +1,4 @@
-//! What waits for the worker, and the way there.
+//! The queues of full and spilled chunks that wait for the worker.
 
 use super::{Pushed, SPILL, Shards};
 use crate::buffer::Buffer;

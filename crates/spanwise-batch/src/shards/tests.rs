@@ -187,7 +187,7 @@ fn rounds(natively: usize) -> usize {
     if cfg!(miri) { 5 } else { natively }
 }
 
-/// What README and docs say that the queues take: a buffer and a word of the queue's for each.
+/// README and docs name the memory of the queues: a buffer and one word of the queue for each place.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn the_queues_take_what_the_docs_say() {

@@ -57,6 +57,9 @@ impl Builder {
         let mut transport = Transport::builder()
             .with_crate_name("spanwise")
             .with_attempt_observer(move |failed| health.attempt_failed(failed));
+        if let Some(bytes) = self.max_response_bytes {
+            transport = transport.with_max_response_bytes(bytes);
+        }
         if let Some(timeout) = self.resolve_attempt_timeout(environment)? {
             transport = transport.with_attempt_timeout(timeout);
         }

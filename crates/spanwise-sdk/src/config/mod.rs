@@ -78,6 +78,7 @@ pub struct Builder {
     max_delay: Option<Duration>,
     max_request_bytes: Option<usize>,
     max_request_spans: Option<usize>,
+    max_response_bytes: Option<usize>,
     max_queue_size: Option<usize>,
     max_in_flight: Option<usize>,
     on_full: OnFull,
@@ -224,6 +225,13 @@ impl Builder {
     /// ```
     pub fn with_sink(mut self, sink: impl Sink) -> Self {
         self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// The largest answer of a receiver that is read, in bytes, as sent and inflated. Default 64 KiB,
+    /// 1 KiB to 64 MiB. What a failed answer says is read up to 8 KiB, whatever its size.
+    pub fn with_max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = Some(bytes);
         self
     }
 
