@@ -2,7 +2,7 @@
 //!
 //! `sample-root-*` decides traces that start here, `sample-child-*` spans below a parent. Each row
 //! first answers a million questions and is held to the share it should keep. `spanwise` asks a
-//! sampler with an offer, `spanwise-word` asks as `spanwise-sdk` does (one load, and the sampler
+//! sampler with an params, `spanwise-word` asks as `spanwise-sdk` does (one load, and the sampler
 //! only where that is not enough), `spanwise-plugged` goes through the stock SDK's trait.
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -13,8 +13,9 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{Sampler as StockSampler, SamplingDecision, ShouldSample};
 use spanwise_opentelemetry::OtelSampler;
 use spanwise_sampling::{
-    Adaptive, Condition, Host, Key, Live, NoAttributes, Offer, Parent, Quick, Randomness,
-    RateLimited, RuleBased, Sampler, SpanKind as OurKind,
+    Adaptive, AdaptiveKey, DynamicSampler, FastDecision, NoAttributes, Parent, Randomness,
+    RateLimited, RuleBased, Sampler, SamplerContext, SamplingParameters, SpanKind as OurKind,
+    SpanPredicate,
 };
 use std::hint::black_box;
 use std::str::FromStr as _;
@@ -34,19 +35,22 @@ fn decisions(criterion: &mut Criterion) {
     // Samplers that nobody else has: no rival.
     let adaptive = |key| Adaptive::builder().with_traces_per_second(1e3).with_key(key).build();
     let rules = RuleBased::new()
-        .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
-        .with_rule(Condition::any().attribute("tenant", "gold"), Sampler::always_on())
-        .with_rule(Condition::any(), tenth.clone());
+        .with_rule(SpanPredicate::any().name("GET /health*"), Sampler::always_off())
+        .with_rule(SpanPredicate::any().attribute("tenant", "gold"), Sampler::always_on())
+        .with_rule(SpanPredicate::any(), tenth.clone());
     for (name, sampler) in [
         ("sample-root-rules", rules.into()),
         ("sample-root-limited", RateLimited::new(1e3).expect("a rate").into()),
-        ("sample-root-adaptive", Sampler::from(adaptive(Key::None).expect("a target"))),
-        ("sample-root-adaptive-keyed", Sampler::from(adaptive(Key::Name).expect("a target"))),
+        ("sample-root-adaptive", Sampler::from(adaptive(AdaptiveKey::None).expect("a target"))),
+        (
+            "sample-root-adaptive-keyed",
+            Sampler::from(adaptive(AdaptiveKey::Name).expect("a target")),
+        ),
     ] {
         let mut group = criterion.benchmark_group(name);
         let mut ids = Ids(1);
         group.bench_function("spanwise", |b| {
-            b.iter(|| sampler.decide(&offer(ids.next(), None, &host)).sampled);
+            b.iter(|| sampler.should_sample(&params(ids.next(), None, &host)).sampled);
         });
         group.finish();
     }
@@ -66,15 +70,15 @@ fn roots(
     theirs: StockSampler,
     host: &Clock,
 ) {
-    let live = Live::new(sampler.clone());
+    let live = DynamicSampler::new(sampler.clone());
     let plugged = OtelSampler::new(live.clone());
     let word = |id: u128| match live.quick(None) {
-        Quick::Keep => true,
-        Quick::Drop => false,
-        Quick::Chance(threshold) => threshold.keeps(Randomness::of_trace(id)),
-        Quick::Ask => sampler.decide(&offer(id, None, host)).sampled,
+        FastDecision::Keep => true,
+        FastDecision::Drop => false,
+        FastDecision::Threshold(threshold) => threshold.keeps(Randomness::of_trace(id)),
+        FastDecision::Ask => sampler.should_sample(&params(id, None, host)).sampled,
     };
-    let ours = |id: u128| sampler.decide(&offer(id, None, host)).sampled;
+    let ours = |id: u128| sampler.should_sample(&params(id, None, host)).sampled;
     let stock = |sampler: &dyn ShouldSample, id: u128| ask(sampler, None, id);
     holds(share, ours);
     holds(share, word);
@@ -106,17 +110,17 @@ fn children(
     let context = SpanContext::new(id.into(), 9.into(), TraceFlags::SAMPLED, remote, trace_state);
     let ot = context.trace_state().get("ot").map(str::to_owned);
     let parent_context = Context::new().with_remote_span_context(context.clone());
-    let live = Live::new(sampler.clone());
+    let live = DynamicSampler::new(sampler.clone());
     let plugged = OtelSampler::new(live.clone());
     let ours = |id: u128| {
         let parent = Parent::new(true, remote, ot.as_deref());
-        sampler.decide(&offer(id, Some(parent), host)).sampled
+        sampler.should_sample(&params(id, Some(parent), host)).sampled
     };
     let told = remote && ot.is_some();
     let word = |id: u128| match live.quick(Some(black_box(true))) {
         _ if told => ours(id),
-        Quick::Keep => true,
-        Quick::Drop | Quick::Chance(_) | Quick::Ask => false,
+        FastDecision::Keep => true,
+        FastDecision::Drop | FastDecision::Threshold(_) | FastDecision::Ask => false,
     };
     assert!(ours(id) && word(id));
     assert!(ask(&plugged, Some(&parent_context), id) && ask(theirs, Some(&parent_context), id));
@@ -131,9 +135,9 @@ fn children(
     group.finish();
 }
 
-fn offer<'a>(id: u128, parent: Option<Parent<'a>>, host: &'a Clock) -> Offer<'a> {
+fn params<'a>(id: u128, parent: Option<Parent<'a>>, host: &'a Clock) -> SamplingParameters<'a> {
     let (name, kind, scope) = ("GET /api/users/{id}", OurKind::Server, "bench");
-    Offer { trace_id: id, parent, name, kind, scope, attributes: &NoAttributes, host }
+    SamplingParameters { trace_id: id, parent, name, kind, scope, attributes: &NoAttributes, host }
 }
 
 /// The stock SDK's question. Its answer owns a trace state, which is dropped with it.
@@ -163,7 +167,7 @@ impl Ids {
 
 struct Clock(Instant);
 
-impl Host for Clock {
+impl SamplerContext for Clock {
     fn now(&self) -> u64 {
         self.0.elapsed().as_nanos() as u64
     }

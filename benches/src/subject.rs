@@ -11,7 +11,7 @@ use spanwise::sampling::Sampler;
 use spanwise::transport::Outcome;
 use spanwise::wire::read::TraceRequest;
 use spanwise::worker::clock;
-use spanwise::{Note, OnFull, Protocol, Spanwise, Tracer};
+use spanwise::{Counter, OnFull, Protocol, Spanwise, Tracer};
 use spanwise_bench_harness::{
     Arguments, Export, Mode, Request, Sampler as Keeps, Shape, Subject, Tally, Tracer as Held,
     otel_api,
@@ -64,7 +64,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         builder = builder.with_protocol(Protocol::Grpc);
     }
     if let Some(spans) = workload.batch_spans {
-        builder = builder.with_max_request_spans(spans as usize);
+        builder = builder.with_max_export_batch_size(spans as usize);
     }
     if workload.sampler == Keeps::Off {
         builder = builder.with_sampler(Sampler::always_off());
@@ -170,7 +170,7 @@ impl Subject for Traced {
     }
 
     fn requests(&self) -> Option<u64> {
-        Some(self.spanwise.ledger().note(Note::Requests))
+        Some(self.spanwise.ledger().counter(Counter::Requests))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One number of bytes that everything in flight is charged to.
 
-use crate::room::Room;
+use crate::space_notifier::SpaceNotifier;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -29,14 +29,22 @@ struct Shared {
     /// Never above `limit`.
     charged: AtomicUsize,
     peak: AtomicUsize,
-    room: Room,
+    room: SpaceNotifier,
 }
 
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let [reserve, charged, peak] = [const { AtomicUsize::new(0) }; 3];
-        Self { shared: Arc::new(Shared { limit, reserve, charged, peak, room: Room::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                limit,
+                reserve,
+                charged,
+                peak,
+                room: SpaceNotifier::default(),
+            }),
+        }
     }
 
     /// Keeps the last `bytes` of the limit for [`try_charge_reserved`](Self::try_charge_reserved):
@@ -92,7 +100,7 @@ impl Budget {
     }
 
     /// Where threads wait for bytes.
-    pub(crate) fn room(&self) -> &Room {
+    pub(crate) fn room(&self) -> &SpaceNotifier {
         &self.shared.room
     }
 

@@ -2,13 +2,13 @@
 
 use spanwise_wire::{Chunk, SpanMeta};
 
-/// Sizes of the pieces of a [`Shards`](crate::Shards).
+/// Sizes of the pieces of a [`ShardedBuffer`](crate::ShardedBuffer).
 ///
 /// What is asked for is fitted to the budget: a chunk takes at most a quarter of it, and open
-/// chunks at most half. [`Shards::config`](crate::Shards::config) tells what came of it.
+/// chunks at most half. [`ShardedBuffer::config`](crate::ShardedBuffer::config) tells what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ShardsConfig {
+pub struct ShardedBufferConfig {
     /// Slots, 1 to 64. Default: twice the cores, at least 2.
     pub slots: usize,
     /// Bytes of spans in a chunk, 1 KiB to 1 GiB. Default 64 KiB; a larger span gets a chunk of
@@ -16,7 +16,7 @@ pub struct ShardsConfig {
     pub chunk_bytes: usize,
     /// Spans in a chunk, 1 to 1,048,576. Default 512.
     pub chunk_spans: usize,
-    /// Ready chunks at which [`push`](crate::Shards::push) asks for the worker. Waking a thread
+    /// Ready chunks at which [`push`](crate::ShardedBuffer::push) asks for the worker. Waking a thread
     /// costs more than all else a span does, so below this the worker's own tick finds them.
     /// Default 32, and at most a quarter of what the budget holds.
     pub wake_at: usize,
@@ -31,7 +31,7 @@ pub struct ShardsConfig {
     pub max_queue_size: Option<usize>,
 }
 
-impl Default for ShardsConfig {
+impl Default for ShardedBufferConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         Self {
@@ -45,7 +45,7 @@ impl Default for ShardsConfig {
     }
 }
 
-impl ShardsConfig {
+impl ShardedBufferConfig {
     /// The nearest sizes that a budget of `limit` bytes can carry.
     pub(crate) fn fitted(mut self, limit: usize) -> Self {
         self.fit_queue();
@@ -95,7 +95,7 @@ impl ShardsConfig {
     /// Bytes that a chunk made for one span message of `len` bytes is charged for.
     pub(crate) fn charge_for_one(&self, len: usize) -> usize {
         let copies = if self.is_oversize(len) { self.large_span_copies } else { 0 };
-        Chunk::bytes_for_one(len).saturating_add((len + COPY_OVERHEAD).saturating_mul(copies))
+        Chunk::capacity_for_one(len).saturating_add((len + COPY_OVERHEAD).saturating_mul(copies))
     }
 
     /// Bytes that a span of `len` bytes is charged for when there is no open chunk with room.
@@ -134,7 +134,7 @@ mod tests {
     fn a_budget_makes_the_pieces_fit() {
         for limit in (0..20).map(|bits| 37usize << bits).chain([usize::MAX]) {
             for ask in [0, 1, 1000, 1 << 20, usize::MAX] {
-                let asked = ShardsConfig {
+                let asked = ShardedBufferConfig {
                     slots: ask,
                     chunk_bytes: ask,
                     chunk_spans: ask,
@@ -158,8 +158,11 @@ mod tests {
     fn a_queue_makes_the_pieces_fit() {
         for max in (0..25).map(|bits| 1usize << bits).chain([3, 17, 2047, usize::MAX]) {
             for slots in [1, 4, 64, usize::MAX] {
-                let asked =
-                    ShardsConfig { slots, max_queue_size: Some(max), ..ShardsConfig::default() };
+                let asked = ShardedBufferConfig {
+                    slots,
+                    max_queue_size: Some(max),
+                    ..ShardedBufferConfig::default()
+                };
                 let config = asked.fitted(1 << 30);
                 let kept = (config.slots + 1) * config.chunk_spans;
                 assert!(kept <= max / 2 || config.chunk_spans == 1, "{max} {config:?}");
@@ -172,7 +175,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_budget_changes_nothing() {
-        let config = ShardsConfig { slots: 64, ..ShardsConfig::default() };
+        let config = ShardedBufferConfig { slots: 64, ..ShardedBufferConfig::default() };
         assert_eq!(config.fitted(16 << 20), config);
     }
 }

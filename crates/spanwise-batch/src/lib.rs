@@ -2,18 +2,18 @@
 #![doc(test(attr(deny(warnings))))]
 
 mod budget;
-mod buffer;
+mod charged_chunk;
 mod config;
+mod push_error;
 mod queue;
-mod refused;
-mod room;
 mod schedule;
 mod shards;
+mod space_notifier;
 mod try_lock;
 
 pub use budget::{Budget, Charge};
-pub use buffer::Buffer;
-pub use config::ShardsConfig;
-pub use refused::Refused;
-pub use schedule::{Schedule, ScheduleConfig, Step};
-pub use shards::{Pushed, Shards};
+pub use charged_chunk::ChargedChunk;
+pub use config::ShardedBufferConfig;
+pub use push_error::PushError;
+pub use schedule::{FlushAction, FlushSchedule, FlushScheduleConfig};
+pub use shards::{Pushed, ShardedBuffer};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// When waiting spans become requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ScheduleConfig {
+pub struct FlushScheduleConfig {
     /// A span waits at most so long before it is sent, a tick more at the worst
     /// (`OTEL_BSP_SCHEDULE_DELAY`). Default 1 s, at least 1 ms.
     pub max_delay: Duration,
@@ -16,7 +16,7 @@ pub struct ScheduleConfig {
     pub tick: Duration,
 }
 
-impl Default for ScheduleConfig {
+impl Default for FlushScheduleConfig {
     fn default() -> Self {
         Self { max_delay: Duration::from_secs(1), chunks: 8, tick: Duration::from_millis(100) }
     }
@@ -24,26 +24,26 @@ impl Default for ScheduleConfig {
 
 /// Decides, each time it is asked, what the worker should do with what waits.
 #[derive(Debug)]
-pub struct Schedule {
-    config: ScheduleConfig,
+pub struct FlushSchedule {
+    config: FlushScheduleConfig,
     /// When open chunks were last taken: nothing in them is older.
     swept: Instant,
 }
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum FlushAction {
     /// Send all there is, the open chunks too: the oldest span has waited long enough.
-    Sweep,
+    DrainAll,
     /// Send the full chunks.
-    Drain,
+    DrainFull,
     /// Nothing until this instant, or until woken.
     WaitUntil(Instant),
 }
 
-impl Schedule {
+impl FlushSchedule {
     /// A schedule that starts at `now`.
-    pub fn new(mut config: ScheduleConfig, now: Instant) -> Self {
+    pub fn new(mut config: FlushScheduleConfig, now: Instant) -> Self {
         // Zero would be a worker that never sleeps.
         config.max_delay = config.max_delay.max(SHORTEST);
         config.tick = config.tick.max(SHORTEST);
@@ -52,20 +52,20 @@ impl Schedule {
 
     /// What to do at `now` with `ready` full chunks waiting.
     ///
-    /// After [`Step::Sweep`] call [`swept`](Self::swept).
-    pub fn poll(&self, now: Instant, ready: usize) -> Step {
+    /// After [`FlushAction::DrainAll`] call [`drained_all`](Self::drained_all).
+    pub fn poll(&self, now: Instant, ready: usize) -> FlushAction {
         let due = after(self.swept, self.config.max_delay);
         if now >= due {
-            Step::Sweep
+            FlushAction::DrainAll
         } else if ready >= self.config.chunks.max(1) {
-            Step::Drain
+            FlushAction::DrainFull
         } else {
-            Step::WaitUntil(due.min(after(now, self.config.tick)))
+            FlushAction::WaitUntil(due.min(after(now, self.config.tick)))
         }
     }
 
     /// All open chunks were taken at `now`.
-    pub fn swept(&mut self, now: Instant) {
+    pub fn drained_all(&mut self, now: Instant) {
         self.swept = now;
     }
 }
@@ -84,9 +84,9 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn check(after: Duration, ready: usize, expected: impl Fn(Instant) -> Step) {
+    fn check(after: Duration, ready: usize, expected: impl Fn(Instant) -> FlushAction) {
         let start = Instant::now();
-        let schedule = Schedule::new(ScheduleConfig::default(), start);
+        let schedule = FlushSchedule::new(FlushScheduleConfig::default(), start);
         assert_eq!(
             schedule.poll(start + after, ready),
             expected(start),
@@ -96,21 +96,21 @@ mod tests {
 
     #[test]
     fn age_size_and_tick() {
-        check(Duration::ZERO, 0, |start| Step::WaitUntil(start + 100 * MS));
-        check(50 * MS, 7, |start| Step::WaitUntil(start + 150 * MS));
-        check(50 * MS, 8, |_| Step::Drain);
-        check(950 * MS, 0, |start| Step::WaitUntil(start + 1000 * MS));
-        check(1000 * MS, 0, |_| Step::Sweep);
-        check(5000 * MS, 100, |_| Step::Sweep);
+        check(Duration::ZERO, 0, |start| FlushAction::WaitUntil(start + 100 * MS));
+        check(50 * MS, 7, |start| FlushAction::WaitUntil(start + 150 * MS));
+        check(50 * MS, 8, |_| FlushAction::DrainFull);
+        check(950 * MS, 0, |start| FlushAction::WaitUntil(start + 1000 * MS));
+        check(1000 * MS, 0, |_| FlushAction::DrainAll);
+        check(5000 * MS, 100, |_| FlushAction::DrainAll);
     }
 
     #[test]
     fn a_sweep_starts_the_age_anew() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(ScheduleConfig::default(), start);
-        schedule.swept(start + 1000 * MS);
-        assert_eq!(schedule.poll(start + 1990 * MS, 0), Step::WaitUntil(start + 2000 * MS));
-        assert_eq!(schedule.poll(start + 2000 * MS, 0), Step::Sweep);
+        let mut schedule = FlushSchedule::new(FlushScheduleConfig::default(), start);
+        schedule.drained_all(start + 1000 * MS);
+        assert_eq!(schedule.poll(start + 1990 * MS, 0), FlushAction::WaitUntil(start + 2000 * MS));
+        assert_eq!(schedule.poll(start + 2000 * MS, 0), FlushAction::DrainAll);
     }
 
     #[test]
@@ -122,10 +122,10 @@ mod tests {
             (Duration::MAX, Duration::MAX, MONTH),
             (10 * MS, Duration::MAX, 10 * MS),
         ] {
-            let config = ScheduleConfig { max_delay, tick, chunks: 0 };
-            let schedule = Schedule::new(config, start);
-            assert_eq!(schedule.poll(start, 0), Step::WaitUntil(start + expected));
-            assert_eq!(schedule.poll(start, 1), Step::Drain);
+            let config = FlushScheduleConfig { max_delay, tick, chunks: 0 };
+            let schedule = FlushSchedule::new(config, start);
+            assert_eq!(schedule.poll(start, 0), FlushAction::WaitUntil(start + expected));
+            assert_eq!(schedule.poll(start, 1), FlushAction::DrainFull);
         }
     }
 }

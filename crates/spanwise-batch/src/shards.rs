@@ -4,10 +4,10 @@ mod chunks;
 mod queues;
 
 use crate::budget::Budget;
-use crate::buffer::Buffer;
-use crate::config::ShardsConfig;
+use crate::charged_chunk::ChargedChunk;
+use crate::config::ShardedBufferConfig;
+use crate::push_error::PushError;
 use crate::queue::Queue;
-use crate::refused::Refused;
 use crate::try_lock::TryLock;
 use arc_swap::ArcSwapOption;
 use crossbeam_queue::ArrayQueue;
@@ -30,17 +30,17 @@ use std::time::Instant;
 ///
 /// Not a buffer per thread: memory would grow with threads, and what a thread holds when it
 /// exits would need a destructor to save it.
-pub struct Shards {
-    slots: Box<[TryLock<Option<Buffer>>]>,
+pub struct ShardedBuffer {
+    slots: Box<[TryLock<Option<ChargedChunk>>]>,
     /// `None` once these shards are [released](Self::release).
     queues: ArcSwapOption<Queues>,
     /// Threads between the check of `closed` and the end of a spill.
     spilling: AtomicUsize,
-    free: TryLock<Vec<Buffer>>,
+    free: TryLock<Vec<ChargedChunk>>,
     budget: Budget,
     /// `None` where spans are not counted.
     queue: Option<Queue>,
-    config: ShardsConfig,
+    config: ShardedBufferConfig,
     /// Chunks in `full` by [`weight`](Self::weight). Never below what can be popped.
     ready: AtomicUsize,
     closed: AtomicBool,
@@ -56,12 +56,12 @@ pub struct Pushed {
     pub spilled: bool,
 }
 
-impl Shards {
-    /// Shards whose chunks are charged to `budget`.
+impl ShardedBuffer {
+    /// ShardedBuffer whose chunks are charged to `budget`.
     ///
     /// # Cost
     /// The queue of ready chunks is made here, 104 bytes for each chunk that the budget can pay.
-    pub fn new(config: ShardsConfig, budget: Budget) -> Self {
+    pub fn new(config: ShardedBufferConfig, budget: Budget) -> Self {
         let config = config.fitted(budget.limit() - budget.reserve());
         // No chunk in the queue is charged for less than this: there is a place for each that
         // can exist, up to a budget of some GiB.
@@ -90,7 +90,7 @@ impl Shards {
         &self,
         span: &S,
         meta: SpanMeta,
-    ) -> Result<Pushed, Refused> {
+    ) -> Result<Pushed, PushError> {
         // Read once: a caller's `as_ref` may answer differently the second time.
         self.push_finished(&span.as_finished(), meta)
     }
@@ -102,7 +102,7 @@ impl Shards {
     /// puts together need no place in memory then but the one in the chunk. `meta` runs with the
     /// slot taken.
     #[inline(always)]
-    pub fn push_at_home<S: EncodeSpan + ?Sized>(
+    pub fn try_push_local<S: EncodeSpan + ?Sized>(
         &self,
         span: &S,
         meta: impl FnOnce() -> SpanMeta,
@@ -126,7 +126,7 @@ impl Shards {
     /// As [`push`](Self::push), and when the budget is used up or the queue is full waits for room
     /// until `deadline`, calling `wake` so that the worker makes some.
     ///
-    /// Room is what [`recycle`](Self::recycle), [`trim`](Self::trim), a dropped buffer or any
+    /// SpaceNotifier is what [`recycle`](Self::recycle), [`trim`](Self::trim), a dropped buffer or any
     /// other dropped charge of the budget gives back. A span that could not be stored if the
     /// whole budget were free is refused without waiting.
     ///
@@ -138,13 +138,13 @@ impl Shards {
         meta: SpanMeta,
         deadline: Instant,
         wake: impl Fn(),
-    ) -> Result<Pushed, Refused> {
+    ) -> Result<Pushed, PushError> {
         let span = &span.as_finished();
-        let mut patient = self.ever_fits(span.encoded_len());
+        let mut patient = self.can_fit(span.encoded_len());
         loop {
             let seen = self.budget.room().version();
             match self.push_finished(span, meta) {
-                Err(Refused::Budget | Refused::QueueFull) if patient => {
+                Err(PushError::Budget | PushError::QueueFull) if patient => {
                     wake();
                     // At the deadline one last try.
                     patient = self.budget.room().wait(seen, deadline);
@@ -156,8 +156,8 @@ impl Shards {
 
     /// Takes the open chunks too. Returns how many slots could not be looked at because a thread
     /// was in them: call again for those.
-    pub fn sweep(&self, into: &mut Vec<Buffer>) -> usize {
-        self.drain(into, usize::MAX);
+    pub fn drain_all(&self, into: &mut Vec<ChargedChunk>) -> usize {
+        self.drain_full(into, usize::MAX);
         let mut missed = 0;
         for slot in &self.slots {
             match slot.try_lock() {
@@ -176,11 +176,11 @@ impl Shards {
         missed += self.spilling.load(SeqCst);
         // Again, now that the threads that were in the slots are out: what they have handed over
         // or spilled since is in the queues. After a close nothing can come behind this.
-        self.drain(into, usize::MAX);
+        self.drain_full(into, usize::MAX);
         missed
     }
 
-    /// Refuses all spans from now on. What [`sweep`](Self::sweep) returns once it has missed no
+    /// Refuses all spans from now on. What [`drain_all`](Self::drain_all) returns once it has missed no
     /// slot is then the rest: every push either came before or was refused.
     pub fn close(&self) {
         // ORDER: SeqCst with `spill`, which raises `spilling` and then looks at `closed`: either
@@ -199,7 +199,7 @@ impl Shards {
 
     /// Whether a span message of `len` bytes could be stored if nothing else were charged to the
     /// budget.
-    pub fn ever_fits(&self, len: usize) -> bool {
+    pub fn can_fit(&self, len: usize) -> bool {
         let most = self.budget.limit() - self.budget.reserve();
         len <= MAX_SPAN && self.config.least_charge(len) <= most
     }
@@ -209,7 +209,7 @@ impl Shards {
         self.ready.load(Relaxed)
     }
 
-    /// Spans that count against [`ShardsConfig::max_queue_size`]: those that wait, and those that
+    /// Spans that count against [`ShardedBufferConfig::max_queue_size`]: those that wait, and those that
     /// open chunks hold permits for. 0 without one.
     pub fn queued(&self) -> usize {
         self.queue.as_ref().map_or(0, Queue::taken)
@@ -221,28 +221,28 @@ impl Shards {
     }
 
     /// The sizes in force.
-    pub fn config(&self) -> ShardsConfig {
+    pub fn config(&self) -> ShardedBufferConfig {
         self.config
     }
 
     #[inline(always)]
-    fn push_finished(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Result<Pushed, Refused> {
-        if self.push_at_home(span, || meta) {
+    fn push_finished(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Result<Pushed, PushError> {
+        if self.try_push_local(span, || meta) {
             return Ok(Pushed { wake: false, spilled: false });
         }
-        self.push_anywhere(home_slot(), span, meta)
+        self.push_slow(home_slot(), span, meta)
     }
 
     /// The home slot is taken, or needs a new chunk. A thread that finds its slot taken keeps to
     /// the next free one from then on.
     #[cold]
     #[inline(never)]
-    fn push_anywhere(
+    fn push_slow(
         &self,
         home: usize,
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
-    ) -> Result<Pushed, Refused> {
+    ) -> Result<Pushed, PushError> {
         for round in 0..ROUNDS {
             for step in 0..self.slots.len() {
                 let index = (home + step) % self.slots.len();
@@ -261,13 +261,13 @@ impl Shards {
 
     fn store(
         &self,
-        open: &mut Option<Buffer>,
+        open: &mut Option<ChargedChunk>,
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
-    ) -> Result<Pushed, Refused> {
+    ) -> Result<Pushed, PushError> {
         // Read with the slot held: `close` comes before the last sweep, the sweep takes the slot.
         if self.closed.load(Relaxed) {
-            return Err(Refused::Closed);
+            return Err(PushError::Closed);
         }
         match open {
             Some(buffer) if buffer.chunk.fits(span.encoded_len()) => {
@@ -282,14 +282,14 @@ impl Shards {
     #[cold]
     fn store_in_next(
         &self,
-        open: &mut Option<Buffer>,
+        open: &mut Option<ChargedChunk>,
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
-    ) -> Result<Pushed, Refused> {
+    ) -> Result<Pushed, PushError> {
         if self.config.is_oversize(span.encoded_len()) {
             // Larger than any chunk: it gets one of its own, and the open chunk stays open.
             let buffer = self.chunk_of_one(span, meta)?;
-            let wake = self.hand_over(buffer).map_err(|_| Refused::Budget)?;
+            let wake = self.hand_over(buffer).map_err(|_| PushError::Budget)?;
             return Ok(Pushed { wake, spilled: false });
         }
         let wake = match open.take() {
@@ -297,7 +297,7 @@ impl Shards {
             // room. When it cannot go, it stays where it is, and nothing in it is lost.
             Some(full) => self.hand_over(full).map_err(|full| {
                 *open = Some(full);
-                Refused::Budget
+                PushError::Budget
             })?,
             None => false,
         };
@@ -309,23 +309,23 @@ impl Shards {
 
     /// Every slot is taken: the span goes to the queue in a chunk of its own.
     #[cold]
-    fn spill(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Result<Pushed, Refused> {
+    fn spill(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Result<Pushed, PushError> {
         self.spilling.fetch_add(1, SeqCst);
         let result = if self.closed.load(SeqCst) {
-            Err(Refused::Closed)
+            Err(PushError::Closed)
         } else {
             self.chunk_of_one(span, meta).and_then(|buffer| self.hand_over_spilled(buffer))
         };
-        // ORDER: Release publishes the push; pairs with the load in `sweep`.
+        // ORDER: Release publishes the push; pairs with the load in `drain_all`.
         self.spilling.fetch_sub(1, Release);
         result
     }
 }
 
 /// Numbers; never the spans, which hold whatever a program put into them.
-impl fmt::Debug for Shards {
+impl fmt::Debug for ShardedBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shards")
+        f.debug_struct("ShardedBuffer")
             .field("config", &self.config)
             .field("budget", &self.budget)
             .field("ready", &self.ready())
@@ -336,7 +336,7 @@ impl fmt::Debug for Shards {
 }
 
 thread_local! {
-    /// The slot this thread used last, of whatever `Shards`: a hint, so one is enough for all.
+    /// The slot this thread used last, of whatever `ShardedBuffer`: a hint, so one is enough for all.
     static HOME: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 

@@ -4,7 +4,7 @@
 
 mod support;
 
-use spanwise_batch::{Buffer, Refused};
+use spanwise_batch::{ChargedChunk, PushError};
 use support::{ids, push, shards, small, sorted, span};
 
 const SPAN: usize = 200;
@@ -15,14 +15,14 @@ const LIMIT: usize = 1 << 20;
 #[test]
 fn compacted_buffers_fill_the_budget_with_spans() {
     let shards = shards(small(2, 16 << 10, 128), LIMIT);
-    let mut waiting: Vec<Buffer> = Vec::new();
+    let mut waiting: Vec<ChargedChunk> = Vec::new();
     let mut stored = 0;
     loop {
         match push(&shards, stored, SPAN) {
             Ok(_) => stored += 1,
-            Err(Refused::Budget) => {
+            Err(PushError::Budget) => {
                 let (mut taken, before) = (Vec::new(), shards.budget().charged());
-                shards.sweep(&mut taken);
+                shards.drain_all(&mut taken);
                 for mut buffer in taken {
                     buffer.compact();
                     waiting.push(buffer);
@@ -43,11 +43,11 @@ fn compacted_buffers_fill_the_budget_with_spans() {
 #[test]
 fn few_spans_are_put_together() {
     let shards = shards(small(2, 16 << 10, 128), LIMIT);
-    let mut together: Option<Buffer> = None;
+    let mut together: Option<ChargedChunk> = None;
     for id in 0..60 {
         let _ = push(&shards, id, SPAN).unwrap();
         let mut taken = Vec::new();
-        shards.sweep(&mut taken);
+        shards.drain_all(&mut taken);
         for mut buffer in taken {
             match &mut together {
                 Some(together) => together.append(buffer, 16 << 10).unwrap(),
@@ -69,7 +69,7 @@ fn few_spans_are_put_together() {
     // Too much, and another's budget: both stay as they are.
     let _ = push(&shards, 99, SPAN).unwrap();
     let mut taken = Vec::new();
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     let other = together.append(taken.remove(0), 60 * SPAN).unwrap_err();
     assert_eq!((other.chunk().len(), together.chunk().len()), (1, 60));
 
@@ -87,16 +87,16 @@ fn released_shards_hold_nothing_and_refuse() {
     }
     shards.close();
     let mut taken = Vec::new();
-    assert_eq!(shards.sweep(&mut taken), 0);
+    assert_eq!(shards.drain_all(&mut taken), 0);
     assert_eq!(sorted(ids(&taken)), (0..500).collect::<Vec<_>>());
     shards.release();
     shards.recycle(taken);
     shards.release();
     assert_eq!(shards.budget().charged(), 0);
-    assert_eq!(push(&shards, 1, SPAN), Err(Refused::Closed));
-    assert_eq!(push(&shards, 1, 100_000), Err(Refused::Closed));
+    assert_eq!(push(&shards, 1, SPAN), Err(PushError::Closed));
+    assert_eq!(push(&shards, 1, 100_000), Err(PushError::Closed));
     let mut none = Vec::new();
-    assert_eq!((shards.sweep(&mut none), none.len()), (0, 0));
+    assert_eq!((shards.drain_all(&mut none), none.len()), (0, 0));
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn a_large_span_pays_for_its_copies_first() {
     let shards = shards(config, LIMIT);
     let _ = push(&shards, 1, 100_000).unwrap();
     assert!((300_000..310_000).contains(&shards.budget().charged()));
-    assert!(!shards.ever_fits(400_000) && shards.ever_fits(300_000));
+    assert!(!shards.can_fit(400_000) && shards.can_fit(300_000));
     for len in [400_000, 300_000] {
-        assert_eq!(push(&shards, 2, len), Err(Refused::Budget));
+        assert_eq!(push(&shards, 2, len), Err(PushError::Budget));
     }
 }

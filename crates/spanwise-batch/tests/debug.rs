@@ -2,17 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
-use spanwise_batch::{Budget, Shards, ShardsConfig};
+use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
 use spanwise_wire::SpanMeta;
 
 const CANARY: &[u8] = b"kanarienvogel";
 
 #[test]
 fn no_span_shows() {
-    let shards = Shards::new(ShardsConfig::default(), Budget::new(1 << 20));
+    let shards = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(1 << 20));
     assert!(shards.push(CANARY, SpanMeta::default()).is_ok());
     let mut taken = Vec::new();
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     assert!(shards.push(CANARY, SpanMeta::default()).is_ok());
     let budget = shards.budget();
     let charge = budget.try_charge(7).unwrap();

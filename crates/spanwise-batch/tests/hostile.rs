@@ -6,7 +6,7 @@
 
 mod support;
 
-use spanwise_batch::{Buffer, Refused, Shards};
+use spanwise_batch::{ChargedChunk, PushError, ShardedBuffer};
 use spanwise_wire::SpanMeta;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -37,9 +37,9 @@ impl AsRef<[u8]> for Flicker {
 }
 
 /// All that is stored, checked byte by byte.
-fn swept(shards: &Shards) -> Vec<u64> {
-    let mut buffers: Vec<Buffer> = Vec::new();
-    shards.sweep(&mut buffers);
+fn drained_all(shards: &ShardedBuffer) -> Vec<u64> {
+    let mut buffers: Vec<ChargedChunk> = Vec::new();
+    shards.drain_all(&mut buffers);
     let found = ids(&buffers);
     shards.recycle(buffers);
     found
@@ -58,7 +58,7 @@ fn bytes_of_another_length_each_time_are_stored_as_one_of_them() {
                 0 => shards.push(&flicker, meta(id)).is_ok(),
                 1 => shards.push_or_wait(&flicker, meta(id), far, || {}).is_ok(),
                 _ => {
-                    shards.push_at_home(&flicker, || meta(id))
+                    shards.try_push_local(&flicker, || meta(id))
                         || shards.push(&flicker, meta(id)).is_ok()
                 }
             };
@@ -66,10 +66,10 @@ fn bytes_of_another_length_each_time_are_stored_as_one_of_them() {
                 stored.push(flicker.id);
             }
             if id % 50 == 49 {
-                assert_eq!(sorted(swept(&shards)), std::mem::take(&mut stored));
+                assert_eq!(sorted(drained_all(&shards)), std::mem::take(&mut stored));
             }
         }
-        assert_eq!(sorted(swept(&shards)), stored);
+        assert_eq!(sorted(drained_all(&shards)), stored);
         shards.trim(0);
         assert_eq!(shards.budget().charged(), 0);
     }
@@ -92,25 +92,25 @@ fn a_panic_in_the_middle_stores_nothing_and_holds_no_slot() {
         let attempts: [&dyn Fn(); 3] = [
             &|| _ = shards.push(&Panics, meta(9)),
             &|| _ = shards.push_or_wait(&Panics, meta(9), far, || {}),
-            &|| _ = shards.push_at_home(&Panics, || meta(9)),
+            &|| _ = shards.try_push_local(&Panics, || meta(9)),
         ];
         for attempt in attempts {
             assert!(catch_unwind(AssertUnwindSafe(attempt)).is_err());
         }
         // With the slot taken, where this thread has one.
-        let no_meta = || shards.push_at_home(&span(9, 40), || resume_unwind(Box::new("no meta")));
+        let no_meta = || shards.try_push_local(&span(9, 40), || resume_unwind(Box::new("no meta")));
         assert!(!catch_unwind(AssertUnwindSafe(no_meta)).unwrap_or(false));
         // The one slot there is can be had.
         let _pushed = push(&shards, 2, 40).unwrap();
     }
-    let found = swept(&shards);
+    let found = drained_all(&shards);
     assert_eq!((found.len(), found[0]), (11, 1));
     assert!(!found.contains(&9));
 }
 
 /// Pushes another span while its own bytes, or its meta, are asked for.
 struct Reentrant<'a> {
-    shards: &'a Shards,
+    shards: &'a ShardedBuffer,
     bytes: Vec<u8>,
 }
 
@@ -118,7 +118,7 @@ impl AsRef<[u8]> for Reentrant<'_> {
     fn as_ref(&self) -> &[u8] {
         let _any = push(self.shards, 1, 40);
         let mut taken = Vec::new();
-        self.shards.drain(&mut taken, 1);
+        self.shards.drain_full(&mut taken, 1);
         self.shards.recycle(taken);
         &self.bytes
     }
@@ -136,11 +136,11 @@ fn a_span_may_push_spans_while_it_is_pushed() {
             let _none = shards.ready();
             meta(2)
         };
-        if !shards.push_at_home(&reentrant, inside) {
+        if !shards.try_push_local(&reentrant, inside) {
             let _pushed = push(&shards, 2, 40).unwrap();
         }
     }
-    let found = swept(&shards);
+    let found = drained_all(&shards);
     assert_eq!(found.iter().filter(|&&id| id == 2).count(), 40);
 }
 
@@ -155,8 +155,8 @@ fn a_waker_that_panics_or_pushes_leaves_the_budget_whole() {
     assert!(catch_unwind(panics).is_err());
     assert_eq!(shards.budget().charged(), full);
     // It makes room itself, on the waiting thread.
-    let _pushed = wait(&|| drop(swept(&shards))).unwrap();
-    assert_eq!(swept(&shards), [2]);
+    let _pushed = wait(&|| drop(drained_all(&shards))).unwrap();
+    assert_eq!(drained_all(&shards), [2]);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn threads_of_liars_and_panickers_lose_nobody_elses_span() {
             });
         }
     });
-    let honest: Vec<u64> = swept(&shards).into_iter().filter(|&id| id != u64::MAX).collect();
+    let honest: Vec<u64> = drained_all(&shards).into_iter().filter(|&id| id != u64::MAX).collect();
     assert_eq!(sorted(honest), (0..THREADS * EACH).collect::<Vec<_>>());
 }
 
@@ -188,6 +188,6 @@ fn threads_of_liars_and_panickers_lose_nobody_elses_span() {
 fn a_span_larger_than_everything_is_refused() {
     let shards = shards(small(1, 256, 4), 1024);
     let huge = vec![0; 1 << 20];
-    assert!(matches!(shards.push(&huge, meta(1)), Err(Refused::Budget)));
-    assert_eq!(swept(&shards), []);
+    assert!(matches!(shards.push(&huge, meta(1)), Err(PushError::Budget)));
+    assert_eq!(drained_all(&shards), []);
 }

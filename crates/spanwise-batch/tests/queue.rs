@@ -8,7 +8,7 @@
 mod support;
 
 use proptest::prelude::*;
-use spanwise_batch::{Buffer, Pushed, Refused, Shards};
+use spanwise_batch::{ChargedChunk, PushError, Pushed, ShardedBuffer};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,13 +17,13 @@ use support::{ids, meta, push, shards, small, sorted, span};
 /// More bytes than any queue here needs.
 const BUDGET: usize = 256 << 20;
 
-fn queue(slots: usize, max: usize) -> Shards {
+fn queue(slots: usize, max: usize) -> ShardedBuffer {
     let mut config = small(slots, 64 << 10, 512);
     config.max_queue_size = Some(max);
     shards(config, BUDGET)
 }
 
-fn spans(buffers: &[Buffer]) -> usize {
+fn spans(buffers: &[ChargedChunk]) -> usize {
     buffers.iter().map(|buffer| buffer.chunk().len()).sum()
 }
 
@@ -35,20 +35,20 @@ fn one_thread_can_use_every_permit_and_not_one_more() {
             assert!(push(&shards, id, 20).is_ok(), "{id} of {max}");
         }
         for _ in 0..3 {
-            assert_eq!(push(&shards, 0, 20), Err(Refused::QueueFull), "{max}");
+            assert_eq!(push(&shards, 0, 20), Err(PushError::QueueFull), "{max}");
         }
         assert_eq!(shards.queued(), max);
         let mut taken = Vec::new();
-        assert_eq!(shards.sweep(&mut taken), 0);
+        assert_eq!(shards.drain_all(&mut taken), 0);
         assert_eq!(sorted(ids(&taken)), (0..max as u64).collect::<Vec<_>>());
         // Taken, they still wait: somebody holds them.
-        assert_eq!(push(&shards, 0, 20), Err(Refused::QueueFull), "{max}");
+        assert_eq!(push(&shards, 0, 20), Err(PushError::QueueFull), "{max}");
         shards.recycle(taken);
         assert_eq!(shards.queued(), 0);
         for id in 0..max as u64 {
             assert!(push(&shards, id, 20).is_ok(), "{id} of {max} the second time");
         }
-        assert_eq!(push(&shards, 0, 20), Err(Refused::QueueFull), "{max}");
+        assert_eq!(push(&shards, 0, 20), Err(PushError::QueueFull), "{max}");
     }
 }
 
@@ -68,10 +68,10 @@ fn large_spans_are_counted() {
     for id in 0..16 {
         assert!(push(&shards, id, 100_000).is_ok());
     }
-    assert_eq!(push(&shards, 16, 100_000), Err(Refused::QueueFull));
-    assert_eq!(push(&shards, 16, 1), Err(Refused::QueueFull));
+    assert_eq!(push(&shards, 16, 100_000), Err(PushError::QueueFull));
+    assert_eq!(push(&shards, 16, 1), Err(PushError::QueueFull));
     let mut taken = Vec::new();
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     assert_eq!((taken.len(), shards.queued()), (16, 16));
     // Each way that they leave.
     drop(taken.pop());
@@ -81,7 +81,7 @@ fn large_spans_are_counted() {
     for id in 0..3 {
         assert!(push(&shards, id, 20).is_ok());
     }
-    assert_eq!(push(&shards, 0, 20), Err(Refused::QueueFull));
+    assert_eq!(push(&shards, 0, 20), Err(PushError::QueueFull));
 }
 
 /// Chunks that are full by bytes keep no permits for spans that cannot come any more.
@@ -99,7 +99,7 @@ fn buffers_put_together_keep_their_permits() {
         assert!(push(&shards, id, 20).is_ok());
     }
     let mut taken = Vec::new();
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     let mut first = taken.remove(0);
     for other in taken {
         first.append(other, 1 << 20).unwrap();
@@ -116,13 +116,13 @@ fn bytes_and_permits_run_out_apart() {
     config.max_queue_size = Some(1 << 20);
     let shards = shards(config, 8 << 10);
     let stored = (0..1000).filter(|&id| push(&shards, id, 20).is_ok()).count();
-    assert_eq!(push(&shards, 0, 20), Err(Refused::Budget));
+    assert_eq!(push(&shards, 0, 20), Err(PushError::Budget));
     assert_eq!(shards.queued(), stored);
     // Nor does its own failure wake a thread that waits, over and over.
     let tries = AtomicUsize::new(0);
     let until = Instant::now() + Duration::from_millis(50);
     let wake = || _ = tries.fetch_add(1, SeqCst);
-    assert_eq!(shards.push_or_wait(&span(0, 20), meta(0), until, wake), Err(Refused::Budget));
+    assert_eq!(shards.push_or_wait(&span(0, 20), meta(0), until, wake), Err(PushError::Budget));
     assert!(tries.load(SeqCst) < 5, "{tries:?}");
 }
 
@@ -139,7 +139,7 @@ fn at_least_half_can_be_used_by_any_number_of_threads() {
                         for id in 0..(2 * max / threads + 1) as u64 {
                             match push(&shards, id, 20) {
                                 Ok(_) => _ = stored.fetch_add(1, SeqCst),
-                                Err(refused) => assert_eq!(refused, Refused::QueueFull),
+                                Err(refused) => assert_eq!(refused, PushError::QueueFull),
                             }
                         }
                     });
@@ -148,7 +148,7 @@ fn at_least_half_can_be_used_by_any_number_of_threads() {
             let stored = stored.load(SeqCst);
             assert!((max / 2..=max).contains(&stored), "{stored} of {max} by {threads}");
             let mut taken = Vec::new();
-            assert_eq!(shards.sweep(&mut taken), 0);
+            assert_eq!(shards.drain_all(&mut taken), 0);
             assert_eq!((spans(&taken), shards.queued()), (stored, stored));
         }
     }
@@ -182,7 +182,7 @@ fn never_more_than_there_are_permits_while_threads_push_and_one_takes() {
                 let (mut found, mut taken) = (0, Vec::new());
                 loop {
                     let last = done.load(SeqCst);
-                    shards.sweep(&mut taken);
+                    shards.drain_all(&mut taken);
                     let spans = spans(&taken);
                     found += spans;
                     waiting.fetch_sub(spans as i64, SeqCst);
@@ -226,13 +226,13 @@ fn patient_threads_lose_nothing() {
         let worker = scope.spawn(|| {
             let (mut found, mut taken) = (Vec::new(), Vec::new());
             while !done.load(SeqCst) {
-                shards.sweep(&mut taken);
+                shards.drain_all(&mut taken);
                 assert!(spans(&taken) <= 32);
                 found.extend(ids(&taken));
                 shards.recycle(taken.drain(..));
                 thread::yield_now();
             }
-            while shards.sweep(&mut taken) > 0 {}
+            while shards.drain_all(&mut taken) > 0 {}
             found.extend(ids(&taken));
             found
         });
@@ -251,7 +251,7 @@ fn at_the_deadline_a_patient_thread_gives_up() {
     }
     let until = Instant::now() + Duration::from_millis(30);
     let refused = shards.push_or_wait(&span(9, 20), meta(9), until, || {});
-    assert_eq!(refused, Err(Refused::QueueFull));
+    assert_eq!(refused, Err(PushError::QueueFull));
     assert!(Instant::now() >= until);
 }
 
@@ -267,10 +267,10 @@ proptest! {
         let (mut waiting, mut held, mut next) = (0usize, Vec::new(), 0u64);
         for (step, number) in steps {
             match step {
-                0 => shards.drain(&mut held, number % 4),
-                1 => _ = shards.sweep(&mut held),
+                0 => shards.drain_full(&mut held, number % 4),
+                1 => _ = shards.drain_all(&mut held),
                 2 | 3 if !held.is_empty() => {
-                    let buffer: Buffer = held.swap_remove(number % held.len());
+                    let buffer: ChargedChunk = held.swap_remove(number % held.len());
                     waiting -= buffer.chunk().len();
                     if step == 2 { shards.recycle([buffer]) } else { drop(buffer) }
                 }
@@ -282,7 +282,7 @@ proptest! {
                         match stored {
                             Ok(_) => waiting += 1,
                             Err(refused) => {
-                                prop_assert_eq!(refused, Refused::QueueFull);
+                                prop_assert_eq!(refused, PushError::QueueFull);
                                 prop_assert!(waiting >= max / 2, "{} of {}", waiting, max);
                             }
                         }
@@ -299,10 +299,10 @@ proptest! {
 #[test]
 fn every_refusal_says_why() {
     let cases = [
-        (Refused::Budget, "byte budget"),
-        (Refused::QueueFull, "max_queue_size"),
-        (Refused::Contended, "slot"),
-        (Refused::Closed, "closed"),
+        (PushError::Budget, "byte budget"),
+        (PushError::QueueFull, "max_queue_size"),
+        (PushError::Contended, "slot"),
+        (PushError::Closed, "closed"),
     ];
     for (refused, word) in cases {
         let error: Box<dyn std::error::Error> = refused.into();

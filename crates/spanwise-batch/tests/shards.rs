@@ -5,7 +5,7 @@
 mod support;
 
 use proptest::prelude::*;
-use spanwise_batch::{Buffer, Refused};
+use spanwise_batch::{ChargedChunk, PushError};
 use std::collections::BTreeSet;
 use support::{ids, meta, push, shards, small, sorted, span};
 
@@ -49,7 +49,7 @@ proptest! {
         let shards = shards(small(2, chunk_bytes, chunk_spans), limit);
         let budget = shards.budget().clone();
         let (mut stored, mut found) = (BTreeSet::new(), Vec::new());
-        let (mut taken, mut charges): (Vec<Buffer>, Vec<_>) = Default::default();
+        let (mut taken, mut charges): (Vec<ChargedChunk>, Vec<_>) = Default::default();
         let mut closed = false;
         for (id, step) in steps.into_iter().enumerate() {
             let before = taken.len();
@@ -60,16 +60,16 @@ proptest! {
                         stored.insert(id as u64);
                     }
                     Err(refused) => {
-                        let expected = if closed { Refused::Closed } else { Refused::Budget };
+                        let expected = if closed { PushError::Closed } else { PushError::Budget };
                         prop_assert_eq!(refused, expected);
                     }
                 },
                 Step::Drain(most) => {
-                    shards.drain(&mut taken, most);
+                    shards.drain_full(&mut taken, most);
                     prop_assert!(taken.len() - before <= most);
                 }
                 Step::Sweep => {
-                    prop_assert_eq!(shards.sweep(&mut taken), 0);
+                    prop_assert_eq!(shards.drain_all(&mut taken), 0);
                     let all: BTreeSet<_> = found.iter().copied().chain(ids(&taken[before..])).collect();
                     prop_assert_eq!(&all, &stored);
                     prop_assert_eq!(shards.ready(), 0);
@@ -91,10 +91,10 @@ proptest! {
                 found.extend(ids(&taken[before..]));
             }
             prop_assert!(budget.charged() <= limit && budget.peak() <= limit);
-            prop_assert!(budget.charged() >= taken.iter().map(Buffer::charged).sum());
+            prop_assert!(budget.charged() >= taken.iter().map(ChargedChunk::charged).sum());
         }
         let before = taken.len();
-        prop_assert_eq!(shards.sweep(&mut taken), 0);
+        prop_assert_eq!(shards.drain_all(&mut taken), 0);
         found.extend(ids(&taken[before..]));
         prop_assert_eq!(sorted(found), stored.into_iter().collect::<Vec<_>>());
         drop((taken, charges));
@@ -111,13 +111,13 @@ fn spans_of_a_thread_keep_their_order() {
         assert!(push(&shards, id, id as usize % 300).is_ok());
         expected.push(id);
         if id % 97 == 0 {
-            shards.drain(&mut taken, 3);
+            shards.drain_full(&mut taken, 3);
         }
         if id % 301 == 0 {
-            shards.sweep(&mut taken);
+            shards.drain_all(&mut taken);
         }
     }
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     assert_eq!(ids(&taken), expected);
 }
 
@@ -128,12 +128,12 @@ fn a_large_span_goes_by_itself_and_leaves_the_open_chunk_open() {
         assert!(push(&shards, id, len).is_ok());
     }
     let mut taken = Vec::new();
-    shards.drain(&mut taken, usize::MAX);
+    shards.drain_full(&mut taken, usize::MAX);
     // 1,016 bytes and their head still fill an ordinary chunk exactly; 1,017 do not fit one.
     let each: Vec<_> = taken.iter().map(|buffer| ids(std::slice::from_ref(buffer))).collect();
     assert_eq!(each, [vec![2], vec![1, 3], vec![5]]);
     taken.clear();
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     assert_eq!(ids(&taken), [4]);
 }
 
@@ -145,7 +145,7 @@ fn spans_and_chunks_of_every_length_about_a_chunks_size() {
             assert!(push(&shards, id, len).is_ok());
         }
         let mut taken = Vec::new();
-        shards.sweep(&mut taken);
+        shards.drain_all(&mut taken);
         assert_eq!(ids(&taken), [0, 1, 2, 3, 4], "{len}");
     }
 }
@@ -156,12 +156,12 @@ fn a_span_larger_than_the_whole_budget_is_refused_and_touches_nothing() {
     assert!(push(&shards, 1, 100).is_ok());
     let charged = shards.budget().charged();
     for len in [(1 << 16) - 70, 1 << 16, 1 << 20] {
-        assert_eq!(push(&shards, 2, len), Err(Refused::Budget));
+        assert_eq!(push(&shards, 2, len), Err(PushError::Budget));
     }
     assert_eq!(shards.budget().charged(), charged);
     assert!(push(&shards, 3, 100).is_ok());
     let mut taken = Vec::new();
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     assert_eq!(ids(&taken), [1, 3]);
 }
 
@@ -174,7 +174,7 @@ fn very_small_budgets_hold_what_fits_them() {
         for id in 0..1000 {
             match push(&shards, id, 60) {
                 Ok(_) => stored.push(id),
-                Err(refused) => assert_eq!(refused, Refused::Budget),
+                Err(refused) => assert_eq!(refused, PushError::Budget),
             }
             assert!(shards.budget().peak() <= limit);
         }
@@ -184,7 +184,7 @@ fn very_small_budgets_hold_what_fits_them() {
         if limit >= 1000 {
             assert!(stored.len() * (60 + 64) > limit / 3, "{limit}: {}", stored.len());
         }
-        shards.sweep(&mut taken);
+        shards.drain_all(&mut taken);
         assert_eq!(ids(&taken), stored, "{limit}");
         // What comes back is used again.
         shards.recycle(taken.drain(..));
@@ -199,8 +199,8 @@ fn chunks_come_back_last_in_first_out() {
     for id in 0..4 {
         assert!(push(&shards, id, 10).is_ok());
     }
-    shards.sweep(&mut taken);
-    let memory = |buffer: &Buffer| buffer.chunk().bytes().as_ptr();
+    shards.drain_all(&mut taken);
+    let memory = |buffer: &ChargedChunk| buffer.chunk().bytes().as_ptr();
     let expected: Vec<_> = taken.iter().rev().map(memory).collect();
     let charged = shards.budget().charged();
     shards.recycle(taken.drain(..));
@@ -209,7 +209,7 @@ fn chunks_come_back_last_in_first_out() {
     }
     // Nothing was allocated: the same chunks, the warmest first.
     assert_eq!(shards.budget().charged(), charged);
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     assert_eq!(taken.iter().map(memory).collect::<Vec<_>>(), expected);
     assert_eq!(ids(&taken), [0, 1, 2, 3]);
 }
@@ -225,7 +225,7 @@ fn chunks_of_odd_sizes_are_not_kept() {
         for id in 0..2 {
             assert!(push(&shards, id, len).is_ok());
         }
-        shards.sweep(&mut taken);
+        shards.drain_all(&mut taken);
         let oversize = len > 1016;
         shards.recycle(taken.drain(..));
         let expected = if oversize { 0 } else { 2 * ordinary };
@@ -236,7 +236,7 @@ fn chunks_of_odd_sizes_are_not_kept() {
     let other = self::shards(config, 1 << 20);
     let mut taken = Vec::new();
     assert!(push(&other, 0, 10).is_ok());
-    other.sweep(&mut taken);
+    other.drain_all(&mut taken);
     shards.recycle(taken);
     assert_eq!((shards.trim(0), other.budget().charged()), (0, 0));
 }
@@ -246,7 +246,7 @@ fn trim_gives_bytes_back() {
     let shards = shards(small(1, 1024, 1), 1 << 20);
     let mut taken = Vec::new();
     (0..10).for_each(|id| assert!(push(&shards, id, 10).is_ok()));
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     shards.recycle(taken);
     assert_eq!(shards.budget().charged(), 10 * 1088);
     assert_eq!((shards.trim(4), shards.budget().charged()), (6, 4 * 1088));
@@ -265,18 +265,18 @@ fn the_worker_is_asked_for_when_enough_waits_and_at_each_chunk_after() {
     assert_eq!(wakes(0, 6), [false, false, false, true, true, true]);
     assert_eq!(shards.ready(), 5);
     let mut taken = Vec::new();
-    shards.drain(&mut taken, 4);
+    shards.drain_full(&mut taken, 4);
     assert_eq!((taken.len(), shards.ready()), (4, 1));
     assert_eq!(wakes(6, 9), [false, true, true]);
     // A large span counts for the chunks it is as large as.
     taken.clear();
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     assert!(!push(&shards, 9, 2000).unwrap().wake);
     assert!(push(&shards, 10, 2200).unwrap().wake);
     assert_eq!(shards.ready(), 3);
-    shards.drain(&mut taken, 1);
+    shards.drain_full(&mut taken, 1);
     assert_eq!(shards.ready(), 2);
-    shards.drain(&mut taken, 1);
+    shards.drain_full(&mut taken, 1);
     assert_eq!(shards.ready(), 0);
 }
 
@@ -285,17 +285,17 @@ fn a_meta_made_in_place_may_push_or_panic() {
     let shards = shards(small(1, 1024, 8), 1 << 20);
     assert!(push(&shards, 0, 10).is_ok());
     // With its own slot taken, the inner one spills.
-    let outer = shards.push_at_home(&span(1, 10), || {
+    let outer = shards.try_push_local(&span(1, 10), || {
         assert!(push(&shards, 2, 10).unwrap().spilled);
         meta(1)
     });
     assert!(outer);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        shards.push_at_home(&span(3, 10), || std::panic::resume_unwind(Box::new(())))
+        shards.try_push_local(&span(3, 10), || std::panic::resume_unwind(Box::new(())))
     }));
     assert!(panicked.is_err());
     assert!(!push(&shards, 4, 10).unwrap().spilled);
     let mut taken = Vec::new();
-    assert_eq!(shards.sweep(&mut taken), 0);
+    assert_eq!(shards.drain_all(&mut taken), 0);
     assert_eq!(sorted(ids(&taken)), [0, 1, 2, 4]);
 }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use spanwise_batch::{Refused, Shards};
+use spanwise_batch::{PushError, ShardedBuffer};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use support::{ids, push, shards, small, sorted};
@@ -19,7 +19,7 @@ struct Account {
 }
 
 /// Pushes `count` spans of mixed lengths, or until the close.
-fn produce(shards: &Shards, thread: u64, count: u64, large_every: u64) -> Account {
+fn produce(shards: &ShardedBuffer, thread: u64, count: u64, large_every: u64) -> Account {
     let mut account = Account::default();
     for n in 0..count {
         let len = match n {
@@ -28,8 +28,8 @@ fn produce(shards: &Shards, thread: u64, count: u64, large_every: u64) -> Accoun
         };
         match push(shards, thread << 32 | n, len) {
             Ok(_) => account.stored.push(thread << 32 | n),
-            Err(Refused::Closed) => break,
-            Err(Refused::Budget) => account.no_room += 1,
+            Err(PushError::Closed) => break,
+            Err(PushError::Budget) => account.no_room += 1,
             Err(_) => account.contended += 1,
         }
     }
@@ -38,7 +38,7 @@ fn produce(shards: &Shards, thread: u64, count: u64, large_every: u64) -> Accoun
 
 /// `threads` push `each`; the worker drains, sweeps and recycles in turns. Returns how many were
 /// refused for want of room.
-fn run(shards: &Shards, threads: u64, each: u64, large_every: u64) -> u64 {
+fn run(shards: &ShardedBuffer, threads: u64, each: u64, large_every: u64) -> u64 {
     let left = AtomicUsize::new(threads as usize);
     let (accounts, mut found) = thread::scope(|scope| {
         let producers: Vec<_> = (0..threads)
@@ -56,9 +56,9 @@ fn run(shards: &Shards, threads: u64, each: u64, large_every: u64) -> u64 {
             for turn in 0u64.. {
                 let done = left.load(SeqCst) == 0;
                 match turn % 5 {
-                    _ if done => _ = shards.sweep(&mut taken),
-                    4 => _ = shards.sweep(&mut taken),
-                    most => shards.drain(&mut taken, most as usize),
+                    _ if done => _ = shards.drain_all(&mut taken),
+                    4 => _ = shards.drain_all(&mut taken),
+                    most => shards.drain_full(&mut taken, most as usize),
                 }
                 found.extend(ids(&taken));
                 assert!(shards.budget().charged() <= shards.budget().limit());
@@ -80,7 +80,7 @@ fn run(shards: &Shards, threads: u64, each: u64, large_every: u64) -> u64 {
         (accounts, worker.join().unwrap())
     });
     let mut taken = Vec::new();
-    assert_eq!(shards.sweep(&mut taken), 0);
+    assert_eq!(shards.drain_all(&mut taken), 0);
     found.extend(ids(&taken));
     drop(taken);
     shards.trim(0);
@@ -133,12 +133,12 @@ fn after_a_close_the_last_sweep_returns_exactly_the_rest() {
             }
             let (mut found, mut taken) = (Vec::new(), Vec::new());
             for _ in 0..round % 8 {
-                shards.drain(&mut taken, usize::MAX);
+                shards.drain_full(&mut taken, usize::MAX);
                 found.extend(ids(&taken));
                 shards.recycle(taken.drain(..));
             }
             shards.close();
-            while shards.sweep(&mut taken) > 0 {}
+            while shards.drain_all(&mut taken) > 0 {}
             found.extend(ids(&taken));
             let accounts: Vec<_> = producers.into_iter().map(|p| p.join().unwrap()).collect();
             (accounts, found)
@@ -156,7 +156,7 @@ fn a_thread_that_exits_leaves_its_spans_behind() {
         thread::scope(|scope| _ = scope.spawn(|| assert!(push(&shards, id, 10).is_ok())));
     }
     let mut taken = Vec::new();
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     assert_eq!(sorted(ids(&taken)), (0..200).collect::<Vec<_>>());
     // And takes no memory: two slots, so two chunks at a time.
     assert!(taken.len() <= 200 / 16 + 2);

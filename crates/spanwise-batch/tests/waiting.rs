@@ -4,7 +4,7 @@
 
 mod support;
 
-use spanwise_batch::{Buffer, Pushed, Refused, Shards};
+use spanwise_batch::{ChargedChunk, PushError, Pushed, ShardedBuffer};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
@@ -15,20 +15,20 @@ use support::{ids, meta, push, shards, small, sorted, span};
 const FAR: Duration = Duration::from_secs(60);
 
 /// Four chunks of one span, all of them waiting for the worker.
-fn full() -> (Shards, Vec<Buffer>) {
+fn full() -> (ShardedBuffer, Vec<ChargedChunk>) {
     let shards = shards(small(1, 1024, 1), 4 * 1088);
     for id in 0..4 {
         assert!(push(&shards, id, 10).is_ok());
     }
-    assert_eq!(push(&shards, 4, 10), Err(Refused::Budget));
+    assert_eq!(push(&shards, 4, 10), Err(PushError::Budget));
     let mut taken = Vec::new();
-    shards.sweep(&mut taken);
-    assert_eq!(push(&shards, 4, 10), Err(Refused::Budget));
+    shards.drain_all(&mut taken);
+    assert_eq!(push(&shards, 4, 10), Err(PushError::Budget));
     (shards, taken)
 }
 
 /// Waits with a span while `act` runs, which comes after it was refused once.
-fn wait_while(shards: &Shards, act: impl FnOnce()) -> Result<Pushed, Refused> {
+fn wait_while(shards: &ShardedBuffer, act: impl FnOnce()) -> Result<Pushed, PushError> {
     let started = Instant::now();
     let result = thread::scope(|scope| {
         let (refused, was_refused) = mpsc::channel();
@@ -61,7 +61,7 @@ fn every_way_that_room_returns_wakes_who_waits() {
     assert!(wait_while(&shards, || drop(charge)).is_ok());
 
     let (shards, _taken) = full();
-    assert_eq!(wait_while(&shards, || shards.close()), Err(Refused::Closed));
+    assert_eq!(wait_while(&shards, || shards.close()), Err(PushError::Closed));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn at_the_deadline_it_gives_up() {
     let wait = |bound| {
         let started = Instant::now();
         let result = shards.push_or_wait(&span(9, 10), meta(9), started + bound, || {});
-        assert_eq!(result, Err(Refused::Budget));
+        assert_eq!(result, Err(PushError::Budget));
         started.elapsed()
     };
     assert!(wait(Duration::ZERO) < FAR / 2);
@@ -90,7 +90,7 @@ fn at_the_deadline_it_gives_up_also_when_room_is_announced_all_the_time() {
         });
         let deadline = Instant::now() + Duration::from_millis(30);
         let result = shards.push_or_wait(&span(9, 10), meta(9), deadline, || {});
-        assert_eq!(result, Err(Refused::Budget));
+        assert_eq!(result, Err(PushError::Budget));
         assert!(Instant::now() < deadline + FAR / 2);
         stop.store(true, SeqCst);
     });
@@ -102,9 +102,9 @@ fn it_does_not_wait_for_what_can_never_be() {
     let wake = || panic!("nobody can help");
     let started = Instant::now();
     let huge = span(9, 5000);
-    assert_eq!(shards.push_or_wait(&huge, meta(9), started + FAR, wake), Err(Refused::Budget));
+    assert_eq!(shards.push_or_wait(&huge, meta(9), started + FAR, wake), Err(PushError::Budget));
     let nothing = self::shards(small(1, 1024, 1), 100);
-    assert_eq!(nothing.push_or_wait(&[], meta(9), started + FAR, wake), Err(Refused::Budget));
+    assert_eq!(nothing.push_or_wait(&[], meta(9), started + FAR, wake), Err(PushError::Budget));
     assert!(started.elapsed() < FAR / 2);
 }
 
@@ -140,14 +140,14 @@ fn patient_threads_lose_nothing() {
         let worker = scope.spawn(|| {
             let (mut found, mut taken) = (Vec::new(), Vec::new());
             while !done.load(SeqCst) {
-                shards.drain(&mut taken, 2);
+                shards.drain_full(&mut taken, 2);
                 // Open chunks hold room too.
-                shards.sweep(&mut taken);
+                shards.drain_all(&mut taken);
                 found.extend(ids(&taken));
                 shards.recycle(taken.drain(..));
                 thread::yield_now();
             }
-            while shards.sweep(&mut taken) > 0 {}
+            while shards.drain_all(&mut taken) > 0 {}
             found.extend(ids(&taken));
             found
         });

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use crate::lines::{self, Count, Lines};
-use crate::{DropReason, Note, Snapshot, Tickets};
+use crate::thread_counters::{self, Count, Lines};
+use crate::{Counter, DropReason, Snapshot, Tickets};
 
 /// The account of every span a program creates.
 ///
@@ -31,10 +31,10 @@ pub(crate) struct Account {
     /// The counters application threads bump.
     pub(crate) lines: Lines,
     outcomes: Outcomes,
-    notes: Notes,
+    counters: Counters,
 }
 
-/// Sinks. Apart from the notes and the lines: they are bumped by other threads.
+/// Sinks. Apart from the counters and the lines: they are bumped by other threads.
 #[repr(align(128))]
 struct Outcomes {
     exported: AtomicU64,
@@ -42,7 +42,7 @@ struct Outcomes {
 }
 
 #[repr(align(128))]
-struct Notes([AtomicU64; Note::ALL.len()]);
+struct Counters([AtomicU64; Counter::ALL.len()]);
 
 impl Ledger {
     /// Opens an empty account.
@@ -54,7 +54,7 @@ impl Ledger {
                     exported: AtomicU64::new(0),
                     dropped: [const { AtomicU64::new(0) }; DropReason::ALL.len()],
                 },
-                notes: Notes([const { AtomicU64::new(0) }; Note::ALL.len()]),
+                counters: Counters([const { AtomicU64::new(0) }; Counter::ALL.len()]),
             }),
         }
     }
@@ -66,7 +66,7 @@ impl Ledger {
     /// `fetch_add` on a shared line for the threads beyond. No lock, no allocation, never waits.
     #[inline]
     pub fn started(&self) {
-        lines::bump(&self.account, Count::Started);
+        thread_counters::bump(&self.account, Count::Started);
     }
 
     /// A span was created and at once sampled out: it owes nothing.
@@ -75,7 +75,7 @@ impl Ledger {
     /// As [`started`](Ledger::started).
     #[inline]
     pub fn sampled_out(&self) {
-        lines::bump(&self.account, Count::SampledOut);
+        thread_counters::bump(&self.account, Count::SampledOut);
     }
 
     /// `spans` spans were acknowledged by the receiver.
@@ -93,8 +93,8 @@ impl Ledger {
     }
 
     /// Something happened `times` times that cost no span but should be seen.
-    pub fn note(&self, note: Note, times: u64) {
-        if let Some(count) = self.account.notes.0.get(note as usize) {
+    pub fn count(&self, counter: Counter, times: u64) {
+        if let Some(count) = self.account.counters.0.get(counter as usize) {
             count.fetch_add(times, Relaxed);
         }
     }
@@ -120,13 +120,14 @@ impl Ledger {
         let exported = self.account.outcomes.exported.load(Acquire);
         let dropped =
             std::array::from_fn(|i| load(&self.account.outcomes.dropped, i, |c| c.load(Acquire)));
-        let notes = std::array::from_fn(|i| load(&self.account.notes.0, i, |c| c.load(Relaxed)));
+        let counters =
+            std::array::from_fn(|i| load(&self.account.counters.0, i, |c| c.load(Relaxed)));
         let (started, sampled_out) = self.account.lines.sums();
-        Snapshot::new(started, sampled_out, exported, dropped, notes)
+        Snapshot::new(started, sampled_out, exported, dropped, counters)
     }
 
     /// Whether both are handles on one account.
-    pub fn same(&self, other: &Ledger) -> bool {
+    pub fn ptr_eq(&self, other: &Ledger) -> bool {
         Arc::ptr_eq(&self.account, &other.account)
     }
 }

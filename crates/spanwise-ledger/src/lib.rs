@@ -2,15 +2,15 @@
 #![doc(test(attr(deny(warnings))))]
 #![forbid(unsafe_code)]
 
+mod counter;
 mod ledger;
-mod lines;
-mod note;
 mod reason;
 mod snapshot;
+mod thread_counters;
 mod tickets;
 
+pub use counter::Counter;
 pub use ledger::Ledger;
-pub use note::Note;
 pub use reason::DropReason;
 pub use snapshot::{Imbalance, Snapshot};
 pub use tickets::Tickets;

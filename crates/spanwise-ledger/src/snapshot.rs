@@ -1,9 +1,9 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::{DropReason, Note};
+use crate::{Counter, DropReason};
 
-/// One reading of a [`Ledger`](crate::Ledger). All figures are spans, except the notes (times).
+/// One reading of a [`Ledger`](crate::Ledger). All figures are spans, except the counters (times).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -16,7 +16,7 @@ pub struct Snapshot {
     /// Recorded, and still without an outcome.
     pub in_flight: u64,
     dropped: [u64; DropReason::ALL.len()],
-    notes: [u64; Note::ALL.len()],
+    counters: [u64; Counter::ALL.len()],
 }
 
 impl Snapshot {
@@ -25,7 +25,7 @@ impl Snapshot {
         sampled_out: u64,
         exported: u64,
         dropped: [u64; DropReason::ALL.len()],
-        notes: [u64; Note::ALL.len()],
+        counters: [u64; Counter::ALL.len()],
     ) -> Self {
         let settled = exported.saturating_add(sum(&dropped));
         Snapshot {
@@ -35,7 +35,7 @@ impl Snapshot {
             // Too many outcomes cannot make it negative; `check` tells of them.
             in_flight: started.saturating_sub(settled),
             dropped,
-            notes,
+            counters,
         }
     }
 
@@ -61,18 +61,18 @@ impl Snapshot {
         DropReason::ALL.into_iter().zip(self.dropped).filter(|(_, spans)| *spans > 0)
     }
 
-    /// How often `note` was made.
-    pub fn note(&self, note: Note) -> u64 {
-        self.notes.get(note as usize).copied().unwrap_or(0)
+    /// How often `counter` was made.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters.get(counter as usize).copied().unwrap_or(0)
     }
 
-    /// The notes that were made, with how often.
-    pub fn notes(&self) -> impl Iterator<Item = (Note, u64)> + '_ {
-        Note::ALL.into_iter().zip(self.notes).filter(|(_, times)| *times > 0)
+    /// The counters that were made, with how often.
+    pub fn counters(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
+        Counter::ALL.into_iter().zip(self.counters).filter(|(_, times)| *times > 0)
     }
 
     /// Whether every span has exactly one outcome.
-    pub fn settled(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.check().is_ok()
     }
 
@@ -99,12 +99,12 @@ impl Snapshot {
             exported: self.exported.saturating_sub(earlier.exported),
             in_flight: self.in_flight,
             dropped: difference(&self.dropped, &earlier.dropped),
-            notes: difference(&self.notes, &earlier.notes),
+            counters: difference(&self.counters, &earlier.counters),
         }
     }
 }
 
-/// The table a person reads: outcomes first, then the reasons and notes that are not zero.
+/// The table a person reads: outcomes first, then the reasons and counters that are not zero.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let heads = [
@@ -113,10 +113,11 @@ impl fmt::Display for Snapshot {
             ("exported", self.exported),
             ("dropped", self.dropped_total()),
         ];
-        let (drops, notes): (Vec<_>, Vec<_>) = (self.drops().collect(), self.notes().collect());
+        let (drops, counters): (Vec<_>, Vec<_>) =
+            (self.drops().collect(), self.counters().collect());
         let figures = heads.iter().map(|(_, n)| *n).chain([self.in_flight]);
         let figures = figures.chain(drops.iter().map(|(_, n)| *n));
-        let widest = figures.chain(notes.iter().map(|(_, n)| *n)).max().unwrap_or(0);
+        let widest = figures.chain(counters.iter().map(|(_, n)| *n)).max().unwrap_or(0);
         let width = widest.checked_ilog10().map_or(1, |digits| digits as usize + 1);
 
         for (name, spans) in heads {
@@ -126,11 +127,11 @@ impl fmt::Display for Snapshot {
             writeln!(f, "  {:<INDENTED$} {spans:>width$}", reason.name())?;
         }
         write!(f, "{:<LABEL$} {:>width$}", "in_flight", self.in_flight)?;
-        if !notes.is_empty() {
+        if !counters.is_empty() {
             write!(f, "\nnotes")?;
         }
-        for (note, times) in notes {
-            write!(f, "\n  {:<INDENTED$} {times:>width$}", note.name())?;
+        for (counter, times) in counters {
+            write!(f, "\n  {:<INDENTED$} {times:>width$}", counter.name())?;
         }
         Ok(())
     }
@@ -149,7 +150,7 @@ impl fmt::Debug for Snapshot {
         list(f, " (", self.drops().map(|(reason, spans)| (reason.name(), spans)))?;
         f.write_str(if self.dropped_total() > 0 { ")" } else { "" })?;
         write!(f, ", in_flight {in_flight}")?;
-        list(f, "; ", self.notes().map(|(note, times)| (note.name(), times)))
+        list(f, "; ", self.counters().map(|(counter, times)| (counter.name(), times)))
     }
 }
 
@@ -220,7 +221,7 @@ mod tests {
         ledger.exported(1000);
         ledger.dropped(DropReason::QueueBytes, 150);
         ledger.dropped(DropReason::RetryDeadline, 7);
-        ledger.note(Note::Retries, 3);
+        ledger.count(Counter::Retries, 3);
         let expected = "\
 created                1234
 sampled_out              34
@@ -229,7 +230,7 @@ dropped                 157
   queue_bytes           150
   retry_deadline          7
 in_flight                43
-notes
+counters
   retries                 3";
         assert_eq!(ledger.snapshot().to_string(), expected);
     }
@@ -237,7 +238,7 @@ notes
     #[test]
     fn every_name_fits_its_column() {
         let names = DropReason::ALL.map(DropReason::name).into_iter();
-        for name in names.chain(Note::ALL.map(Note::name)) {
+        for name in names.chain(Counter::ALL.map(Counter::name)) {
             assert!(name.len() <= INDENTED, "{name}");
         }
     }
@@ -245,8 +246,8 @@ notes
     #[test]
     fn an_empty_account_settles() {
         let snapshot = Ledger::new().snapshot();
-        assert!(snapshot.settled());
-        assert_eq!(snapshot.drops().count() + snapshot.notes().count(), 0);
+        assert!(snapshot.is_idle());
+        assert_eq!(snapshot.drops().count() + snapshot.counters().count(), 0);
     }
 
     #[test]
@@ -266,7 +267,7 @@ notes
         ledger.dropped(DropReason::Tls, 1);
         let snapshot = ledger.snapshot();
         assert_eq!(snapshot.in_flight, 0);
-        assert!(!snapshot.settled());
+        assert!(!snapshot.is_idle());
         assert_eq!(snapshot.check().unwrap_err().owing, -2);
     }
 
@@ -275,17 +276,17 @@ notes
         let ledger = Ledger::new();
         ledger.started();
         ledger.exported(1);
-        ledger.note(Note::Requests, 1);
+        ledger.count(Counter::Requests, 1);
         let earlier = ledger.snapshot();
         ledger.started();
         ledger.started();
         ledger.sampled_out();
         ledger.dropped(DropReason::Rejected, 2);
-        ledger.note(Note::Requests, 4);
+        ledger.count(Counter::Requests, 4);
         let since = ledger.snapshot().since(&earlier);
         assert_eq!((since.created, since.sampled_out, since.exported), (3, 1, 0));
         assert_eq!(since.drops().collect::<Vec<_>>(), [(DropReason::Rejected, 2)]);
-        assert_eq!(since.notes().collect::<Vec<_>>(), [(Note::Requests, 4)]);
+        assert_eq!(since.counters().collect::<Vec<_>>(), [(Counter::Requests, 4)]);
         since.check().unwrap();
     }
 }

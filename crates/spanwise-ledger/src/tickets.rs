@@ -37,7 +37,7 @@ impl Tickets {
     /// Adds `other`'s spans to these. Both must be of one ledger: those of another are counted as
     /// leaked there.
     pub fn merge(&mut self, mut other: Tickets) {
-        if self.ledger.same(&other.ledger) {
+        if self.ledger.ptr_eq(&other.ledger) {
             self.spans = self.spans.saturating_add(mem::take(&mut other.spans));
         }
     }

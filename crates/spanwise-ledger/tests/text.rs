@@ -1,6 +1,6 @@
 //! What a person reads, in `{}` and in `{:?}`: every name with its number, and nothing that is zero.
 
-use spanwise_ledger::{DropReason, Ledger, Note};
+use spanwise_ledger::{Counter, DropReason, Ledger};
 
 fn account() -> Ledger {
     let ledger = Ledger::new();
@@ -9,7 +9,7 @@ fn account() -> Ledger {
     ledger.exported(5);
     ledger.dropped(DropReason::QueueFull, 3);
     ledger.dropped(DropReason::AfterShutdown, 1);
-    ledger.note(Note::Retries, 2);
+    ledger.count(Counter::Retries, 2);
     ledger
 }
 

@@ -1,6 +1,6 @@
 //! Time and randomness, as the process has them.
 
-use spanwise_sampling::Host;
+use spanwise_sampling::SamplerContext;
 use spanwise_worker::{fork, random_seed};
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -10,7 +10,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(crate) struct ProcessHost;
 
-impl Host for ProcessHost {
+impl SamplerContext for ProcessHost {
     fn now(&self) -> u64 {
         static FIRST: OnceLock<Instant> = OnceLock::new();
         // 584 years of nanoseconds.

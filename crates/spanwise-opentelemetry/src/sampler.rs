@@ -3,28 +3,28 @@
 use crate::host::ProcessHost;
 use opentelemetry::trace::{Link, SpanKind as ApiKind, TraceContextExt, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue, Value as ApiValue};
-use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
+use opentelemetry_sdk::trace::{SamplingDecision as StockDecision, SamplingResult, ShouldSample};
 use spanwise_sampling::{
-    ApiAttributes, Decision, Live, Offer, Quick, Randomness, Sampler, SpanKind, Value, parent_of,
-    trace_state_of,
+    ApiAttributes, DynamicSampler, FastDecision, Randomness, Sampler, SamplingDecision,
+    SamplingParameters, SpanKind, Value, parent_of, trace_state_of,
 };
 
 /// Any sampler as a [`ShouldSample`]. Clones share it.
 #[derive(Debug, Clone)]
 pub struct OtelSampler {
-    live: Live,
+    live: DynamicSampler,
 }
 
 impl OtelSampler {
     /// Decides as what `live` holds does; keep a clone of it to exchange the sampler.
-    pub fn new(live: Live) -> Self {
+    pub fn new(live: DynamicSampler) -> Self {
         Self { live }
     }
 }
 
 impl From<Sampler> for OtelSampler {
     fn from(sampler: Sampler) -> Self {
-        Self::new(Live::new(sampler))
+        Self::new(DynamicSampler::new(sampler))
     }
 }
 
@@ -45,47 +45,50 @@ impl ShouldSample for OtelSampler {
         let inherited = parent.map(|parent| parent.trace_state());
         let passes = |kept| parent.is_none_or(|it| self.live.passes_trace_state(it, kept));
         match self.live.quick(parent.map(|parent| parent.is_sampled())) {
-            Quick::Keep if passes(true) => {
-                return passed(SamplingDecision::RecordAndSample, inherited);
+            FastDecision::Keep if passes(true) => {
+                return passed(StockDecision::RecordAndSample, inherited);
             }
-            Quick::Drop if passes(false) => return passed(SamplingDecision::Drop, inherited),
-            Quick::Chance(threshold)
+            FastDecision::Drop if passes(false) => return passed(StockDecision::Drop, inherited),
+            FastDecision::Threshold(threshold)
                 if parent.is_none() && !threshold.keeps(Randomness::of_trace(id)) =>
             {
-                return passed(SamplingDecision::Drop, None);
+                return passed(StockDecision::Drop, None);
             }
-            Quick::Keep | Quick::Drop | Quick::Chance(_) | Quick::Ask => {}
+            FastDecision::Keep
+            | FastDecision::Drop
+            | FastDecision::Threshold(_)
+            | FastDecision::Ask => {}
         }
         let attributes = ApiAttributes(attributes);
-        let offer = Offer {
+        let params = SamplingParameters {
             parent: parent.and_then(parent_of),
             kind: kind_of(span_kind),
             attributes: &attributes,
-            ..Offer::root(id, name, &ProcessHost)
+            ..SamplingParameters::root(id, name, &ProcessHost)
         };
-        self.live.decide(&offer, |decision| result(inherited, &offer, &decision))
+        self.live.should_sample(&params, |decision| result(inherited, &params, &decision))
     }
 }
 
 /// Nothing but a decision: the trace state goes on as it is.
-fn passed(decision: SamplingDecision, inherited: Option<&TraceState>) -> SamplingResult {
+fn passed(decision: StockDecision, inherited: Option<&TraceState>) -> SamplingResult {
     let trace_state = inherited.cloned().unwrap_or_default();
     SamplingResult { decision, attributes: Vec::new(), trace_state }
 }
 
 fn result(
     inherited: Option<&TraceState>,
-    offer: &Offer<'_>,
-    decision: &Decision<'_>,
+    params: &SamplingParameters<'_>,
+    decision: &SamplingDecision<'_>,
 ) -> SamplingResult {
     SamplingResult {
         decision: match (decision.sampled, decision.recorded) {
-            (true, _) => SamplingDecision::RecordAndSample,
-            (false, true) => SamplingDecision::RecordOnly,
-            (false, false) => SamplingDecision::Drop,
+            (true, _) => StockDecision::RecordAndSample,
+            (false, true) => StockDecision::RecordOnly,
+            (false, false) => StockDecision::Drop,
         },
         attributes: decision.annotations.attributes().map(key_value).collect(),
-        trace_state: trace_state_of(inherited, offer, decision)
+        trace_state: trace_state_of(inherited, params, decision)
             .unwrap_or_else(|| inherited.cloned().unwrap_or_default()),
     }
 }

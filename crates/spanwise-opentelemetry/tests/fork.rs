@@ -9,16 +9,18 @@ use std::os::fd::FromRawFd;
 use opentelemetry::trace::{SpanKind, TraceId};
 use opentelemetry_sdk::trace::{SamplingDecision, ShouldSample};
 use spanwise_opentelemetry::OtelSampler;
-use spanwise_sampling::{Intent, Offer, Sample, Sampler, Threshold};
+use spanwise_sampling::{
+    ComposableSampler, Sampler, SamplingIntent, SamplingParameters, Threshold,
+};
 
 /// Keeps half of the spans by a throw of its own for each, not by their trace.
 #[derive(Debug)]
 struct Coin;
 
-impl Sample for Coin {
-    fn intent<'s>(&'s self, _: &Offer<'_>) -> Intent<'s> {
+impl ComposableSampler for Coin {
+    fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
         let half = Threshold::new(1 << 55);
-        Intent { threshold: half, reliable: false, ..Intent::DROP }
+        SamplingIntent { threshold: half, reliable: false, ..SamplingIntent::DROP }
     }
 
     fn description(&self) -> String {

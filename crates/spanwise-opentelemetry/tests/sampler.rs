@@ -9,8 +9,8 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData, SpanProcessor};
 use spanwise_opentelemetry::OtelSampler;
 use spanwise_sampling::{
-    AlwaysRecord, Annotating, Condition, JaegerRemote, Live, RateLimited, RuleBased, Sampler,
-    Strategy, Threshold, XrayRemote,
+    AlwaysRecord, AnnotatingSampler, DynamicSampler, JaegerRemote, JaegerStrategy, RateLimited,
+    RuleBased, Sampler, SpanPredicate, Threshold, XrayRemote,
 };
 use std::str::FromStr;
 use std::sync::Arc;
@@ -130,13 +130,13 @@ fn bare_samplers_tear_no_trace() {
     let adaptive =
         spanwise_sampling::Adaptive::builder().with_traces_per_second(7.0).build().unwrap();
     let remote = JaegerRemote::new(Sampler::always_on());
-    remote.apply(&Strategy::RateLimiting(7.0));
+    remote.apply(&JaegerStrategy::RateLimiting(7.0));
     for sampler in [
         Sampler::from(RateLimited::new(7.0).unwrap()),
         adaptive.into(),
         remote.into(),
         XrayRemote::new().into(),
-        Annotating::new(RateLimited::new(7.0).unwrap()).into(),
+        AnnotatingSampler::new(RateLimited::new(7.0).unwrap()).into(),
     ] {
         let stock = stock(sampler.clone());
         let tracer = stock.provider.tracer("test");
@@ -158,8 +158,8 @@ fn bare_samplers_tear_no_trace() {
 #[test]
 fn attributes_decide_and_are_added() {
     let gold =
-        Condition::any().attribute("tenant", "gold").kind(spanwise_sampling::SpanKind::Server);
-    let marked = Annotating::new(Sampler::always_on())
+        SpanPredicate::any().attribute("tenant", "gold").kind(spanwise_sampling::SpanKind::Server);
+    let marked = AnnotatingSampler::new(Sampler::always_on())
         .with_attribute("sampled.by", "rule")
         .with_attribute("weight", 2)
         .with_member("vendor", "x");
@@ -204,7 +204,7 @@ fn what_is_always_recorded_is_not_exported() {
 
 #[test]
 fn the_sampler_can_be_exchanged() {
-    let live = Live::new(Sampler::always_off());
+    let live = DynamicSampler::new(Sampler::always_off());
     let stock = stock(OtelSampler::new(live.clone()));
     assert!(!stock.start("x", &Context::new()).is_sampled());
     live.set(Sampler::always_on());

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use crate::pool::limited;
-use crate::{Pool, PooledOwned, Recycle, Stats, Trimmed, limits};
+use crate::{Pool, PoolStats, PooledOwned, Reset, Trimmed, limits};
 
 /// Memory that bytes are written to: `Vec<u8>` or [`BytesMut`].
-pub trait Buffer: Recycle + AsRef<[u8]> + Send + Sync + Sized + 'static {
+pub trait Buffer: Reset + AsRef<[u8]> + Send + Sync + Sized + 'static {
     /// An empty buffer with room for so many bytes; of `Vec<u8>` and `BytesMut`, 64 MiB at most.
-    fn with_room(bytes: usize) -> Self;
+    fn with_capacity(bytes: usize) -> Self;
 
     /// How many bytes it has room for now.
     fn room(&self) -> usize;
@@ -23,7 +23,7 @@ pub trait Buffer: Recycle + AsRef<[u8]> + Send + Sync + Sized + 'static {
 }
 
 impl Buffer for Vec<u8> {
-    fn with_room(bytes: usize) -> Self {
+    fn with_capacity(bytes: usize) -> Self {
         Vec::with_capacity(limits::room(bytes, 1))
     }
 
@@ -43,7 +43,7 @@ impl Buffer for Vec<u8> {
 }
 
 impl Buffer for BytesMut {
-    fn with_room(bytes: usize) -> Self {
+    fn with_capacity(bytes: usize) -> Self {
         BytesMut::with_capacity(limits::room(bytes, 1))
     }
 
@@ -108,11 +108,11 @@ impl<B: Buffer> BufferPool<B> {
     /// An empty buffer with room for at least the pool's `bytes_each`.
     ///
     /// # Cost
-    /// As [`Pool::lend_owned`].
-    pub fn lend(&self) -> PooledBuffer<B> {
+    /// As [`Pool::acquire_owned`].
+    pub fn acquire(&self) -> PooledBuffer<B> {
         let (least, most) = (self.bytes_each, self.bytes_each.saturating_mul(4));
-        let make = || Bounded { buffer: B::with_room(least), least, most };
-        PooledBuffer(self.pool.lend_owned(make))
+        let make = || Bounded { buffer: B::with_capacity(least), least, most };
+        PooledBuffer(self.pool.acquire_owned(make))
     }
 
     /// As [`Pool::trim`]; and what has grown shrinks to the size of a new buffer.
@@ -121,7 +121,7 @@ impl<B: Buffer> BufferPool<B> {
     }
 
     /// As [`Pool::stats`].
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> PoolStats {
         self.pool.stats()
     }
 }
@@ -170,10 +170,10 @@ impl<B: Buffer> fmt::Debug for PooledBuffer<B> {
     }
 }
 
-impl<B: Buffer> Recycle for Bounded<B> {
+impl<B: Buffer> Reset for Bounded<B> {
     #[inline]
-    fn recycle(&mut self) -> bool {
-        self.buffer.recycle();
+    fn reset(&mut self) -> bool {
+        self.buffer.reset();
         self.buffer.regain(self.least) && self.buffer.room() <= self.most
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::discarding::Discarding;
 use crate::sync::AtomicU64;
-use crate::{Recycle, Stats};
+use crate::{PoolStats, Reset};
 
 /// As [`crate::Pool`], kept in a pool of the crate `object_pool`.
 pub struct Pool<T> {
@@ -28,13 +28,13 @@ pub struct Pool<T> {
 }
 
 /// An object on loan, given back when dropped, on whatever thread.
-pub struct Pooled<'a, T: Recycle> {
+pub struct Pooled<'a, T: Reset> {
     /// Empty only in `drop`.
     object: Option<T>,
     home: &'a Pool<T>,
 }
 
-impl<T: Recycle> Pool<T> {
+impl<T: Reset> Pool<T> {
     /// An empty pool that retains at most `capacity` objects.
     pub fn new(capacity: usize) -> Self {
         Pool {
@@ -61,15 +61,15 @@ impl<T: Recycle> Pool<T> {
     ///
     /// # Cost
     /// Two locks that all threads share, and eight atomic read-modify-writes.
-    pub fn lend(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
-        self.try_lend().unwrap_or_else(|| self.lent(make()))
+    pub fn acquire(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
+        self.try_acquire().unwrap_or_else(|| self.lent(make()))
     }
 
     /// Lends a retained object; `None` if there is none.
     ///
     /// # Cost
-    /// As [`lend`](Pool::lend).
-    pub fn try_lend(&self) -> Option<Pooled<'_, T>> {
+    /// As [`acquire`](Pool::acquire).
+    pub fn try_acquire(&self) -> Option<Pooled<'_, T>> {
         let Some(mut object) = self.pull() else {
             self.misses.fetch_add(1, Relaxed);
             return None;
@@ -88,8 +88,8 @@ impl<T: Recycle> Pool<T> {
     }
 
     /// What it has done.
-    pub fn stats(&self) -> Stats {
-        Stats {
+    pub fn stats(&self) -> PoolStats {
+        PoolStats {
             hits: self.hits.load(Relaxed),
             misses: self.misses.load(Relaxed),
             discarded: self.discarded.load(Relaxed),
@@ -115,7 +115,7 @@ impl<T: Recycle> Pool<T> {
         self.outstanding.fetch_sub(1, Relaxed);
         // Counts the object as discarded also if the calls below panic.
         let discarding = Discarding(&self.discarded);
-        if !object.recycle() {
+        if !object.reset() {
             return;
         }
         // Before anything is reserved: it may panic.
@@ -130,7 +130,7 @@ impl<T: Recycle> Pool<T> {
     }
 }
 
-impl<T: Recycle> Pooled<'_, T> {
+impl<T: Reset> Pooled<'_, T> {
     /// Takes the object for good, as it is.
     pub fn into_inner(mut self) -> T {
         self.home.outstanding.fetch_sub(1, Relaxed);
@@ -141,7 +141,7 @@ impl<T: Recycle> Pooled<'_, T> {
     }
 }
 
-impl<T: Recycle> Deref for Pooled<'_, T> {
+impl<T: Reset> Deref for Pooled<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -152,7 +152,7 @@ impl<T: Recycle> Deref for Pooled<'_, T> {
     }
 }
 
-impl<T: Recycle> DerefMut for Pooled<'_, T> {
+impl<T: Reset> DerefMut for Pooled<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.object {
             Some(object) => object,
@@ -161,7 +161,7 @@ impl<T: Recycle> DerefMut for Pooled<'_, T> {
     }
 }
 
-impl<T: Recycle> Drop for Pooled<'_, T> {
+impl<T: Reset> Drop for Pooled<'_, T> {
     fn drop(&mut self) {
         if let Some(object) = self.object.take() {
             self.home.come_home(object);
@@ -179,7 +179,7 @@ impl<T> fmt::Debug for Pool<T> {
     }
 }
 
-impl<T: Recycle + fmt::Debug> fmt::Debug for Pooled<'_, T> {
+impl<T: Reset + fmt::Debug> fmt::Debug for Pooled<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Pooled").field(&**self).finish()
     }

@@ -11,7 +11,7 @@ use crate::limits;
 use crate::pooled::{Pooled, PooledOwned};
 use crate::slot::{Held, Slot, State};
 use crate::sync::{AtomicU32, AtomicUsize};
-use crate::{Recycle, Stats, Trimmed};
+use crate::{PoolStats, Reset, Trimmed};
 use counters::Rare;
 use search::{PROBES, below};
 use settle::Leaving;
@@ -31,7 +31,7 @@ pub struct Pool<T> {
     rare: Rare,
 }
 
-impl<T: Recycle> Pool<T> {
+impl<T: Reset> Pool<T> {
     /// An empty pool of at most `capacity` objects; with 0, it retains none. More than 2²⁰, or than
     /// 64 MiB of slots, is taken for as many: see [`capacity`](Self::capacity).
     ///
@@ -49,7 +49,7 @@ impl<T: Recycle> Pool<T> {
     }
 
     /// A pool of at most `capacity` objects, filled with as many.
-    pub fn filled(capacity: usize, mut make: impl FnMut() -> T) -> Self {
+    pub fn prefilled(capacity: usize, mut make: impl FnMut() -> T) -> Self {
         let pool = Pool::new(capacity);
         for slot in &pool.slots {
             if let Some(vacant) = slot.claim_empty() {
@@ -59,7 +59,7 @@ impl<T: Recycle> Pool<T> {
         pool
     }
 
-    /// Retains objects of at most `bytes` bytes together, by what [`Recycle::retained_bytes`] says.
+    /// Retains objects of at most `bytes` bytes together, by what [`Reset::retained_bytes`] says.
     /// One that comes home and does not fit is let go. Default: no limit.
     ///
     /// # Cost
@@ -86,7 +86,7 @@ impl<T: Recycle> Pool<T> {
     /// a rule; no lock, no allocation. When it finds nothing near, it looks at 64 slots at most
     /// before it makes one.
     #[inline]
-    pub fn lend(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
+    pub fn acquire(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
         match self.claim_at_cursor() {
             Some(held) => Pooled::in_slot(self, held),
             None => self.lend_from_elsewhere(make),
@@ -95,30 +95,30 @@ impl<T: Recycle> Pool<T> {
 
     /// Lends a retained object; `None` if there is none.
     ///
-    /// On a [`filled`](Pool::filled) pool this bounds how many are out.
+    /// On a [`filled`](Pool::prefilled) pool this bounds how many are out.
     ///
     /// # Cost
-    /// As [`lend`](Pool::lend); when all are out, it has looked at each slot.
+    /// As [`acquire`](Pool::acquire); when all are out, it has looked at each slot.
     #[inline]
-    pub fn try_lend(&self) -> Option<Pooled<'_, T>> {
+    pub fn try_acquire(&self) -> Option<Pooled<'_, T>> {
         self.claim_anywhere().map(|held| Pooled::in_slot(self, held))
     }
 
-    /// [`lend`](Pool::lend) whose guard keeps the pool alive and borrows nothing.
+    /// [`acquire`](Pool::acquire) whose guard keeps the pool alive and borrows nothing.
     ///
     /// # Cost
     /// Two more atomic read-modify-writes, on the reference count that all threads share. On a hot
     /// path, lend from a pool in a `static` instead: those guards are `'static`, too.
-    pub fn lend_owned(self: &Arc<Self>, make: impl FnOnce() -> T) -> PooledOwned<T> {
-        PooledOwned::new(self.lend(make), Arc::clone(self))
+    pub fn acquire_owned(self: &Arc<Self>, make: impl FnOnce() -> T) -> PooledOwned<T> {
+        PooledOwned::new(self.acquire(make), Arc::clone(self))
     }
 
-    /// [`try_lend`](Pool::try_lend) whose guard keeps the pool alive and borrows nothing.
+    /// [`try_acquire`](Pool::try_acquire) whose guard keeps the pool alive and borrows nothing.
     ///
     /// # Cost
-    /// As [`lend_owned`](Pool::lend_owned).
-    pub fn try_lend_owned(self: &Arc<Self>) -> Option<PooledOwned<T>> {
-        self.try_lend().map(|pooled| PooledOwned::new(pooled, Arc::clone(self)))
+    /// As [`acquire_owned`](Pool::acquire_owned).
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Option<PooledOwned<T>> {
+        self.try_acquire().map(|pooled| PooledOwned::new(pooled, Arc::clone(self)))
     }
 
     /// Takes an object out of the pool; `None` if none is retained. Give it back with
@@ -138,7 +138,7 @@ impl<T: Recycle> Pool<T> {
     /// Takes an object out of the pool, or makes one.
     ///
     /// # Cost
-    /// As [`try_take`](Pool::try_take), but it looks no further than [`lend`](Pool::lend).
+    /// As [`try_take`](Pool::try_take), but it looks no further than [`acquire`](Pool::acquire).
     pub fn take_or(&self, make: impl FnOnce() -> T) -> T {
         match self.claim_at_cursor().or_else(|| self.claim_near()) {
             Some(held) => {
@@ -162,7 +162,7 @@ impl<T: Recycle> Pool<T> {
     /// # Cost
     /// As [`try_take`](Pool::try_take).
     pub fn put(&self, object: T) -> Result<(), T> {
-        // Even if `recycle` panics, and the object is gone.
+        // Even if `reset` panics, and the object is gone.
         let stray = StrayHome(self);
         let put = self.place(object, true);
         if matches!(put, Ok(Placed::InSlot)) {
@@ -227,7 +227,7 @@ impl<T: Recycle> Pool<T> {
     ///
     /// # Cost
     /// Looks at each slot.
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> PoolStats {
         self.read()
     }
 
@@ -235,7 +235,7 @@ impl<T: Recycle> Pool<T> {
     fn place(&self, mut object: T, was_out: bool) -> Result<Placed, T> {
         // Counts the object as discarded also if the calls below panic.
         let discarding = Discarding(&self.rare.discarded);
-        if !object.recycle() {
+        if !object.reset() {
             return Ok(Placed::LetGo);
         }
         let bytes = object.retained_bytes();
@@ -275,7 +275,7 @@ impl<T: Recycle> Pool<T> {
         cursor::lower_to(self.index_of(held.slot()));
         let mut leaving = Leaving { pool: self, held: Some(held) };
         if let Some(held) = &mut leaving.held
-            && held.object_mut().recycle()
+            && held.object_mut().reset()
         {
             self.settle(leaving);
         }
@@ -337,15 +337,15 @@ impl<T: Recycle> Pool<T> {
 }
 
 /// `pool` with a byte limit: the same one with its counters, unless guards still hold it.
-pub(crate) fn limited<T: Recycle>(pool: Arc<Pool<T>>, bytes: usize) -> Arc<Pool<T>> {
+pub(crate) fn limited<T: Reset>(pool: Arc<Pool<T>>, bytes: usize) -> Arc<Pool<T>> {
     let pool = Arc::try_unwrap(pool).unwrap_or_else(|held| Pool::new(held.capacity()));
     Arc::new(pool.with_byte_limit(bytes))
 }
 
 /// An object that was out of the pool's sight is so no more.
-struct StrayHome<'a, T: Recycle>(&'a Pool<T>);
+struct StrayHome<'a, T: Reset>(&'a Pool<T>);
 
-impl<T: Recycle> Drop for StrayHome<'_, T> {
+impl<T: Reset> Drop for StrayHome<'_, T> {
     fn drop(&mut self) {
         self.0.stray_home();
     }

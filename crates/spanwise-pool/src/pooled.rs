@@ -3,10 +3,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::slot::Held;
-use crate::{Pool, Recycle};
+use crate::{Pool, Reset};
 
 /// An object on loan from a [`Pool`], given back when dropped, on whatever thread.
-pub struct Pooled<'a, T: Recycle> {
+pub struct Pooled<'a, T: Reset> {
     place: Place<'a, T>,
     home: &'a Pool<T>,
 }
@@ -19,7 +19,7 @@ enum Place<'a, T> {
     Gone,
 }
 
-impl<'a, T: Recycle> Pooled<'a, T> {
+impl<'a, T: Reset> Pooled<'a, T> {
     #[inline(always)]
     pub(crate) fn in_slot(home: &'a Pool<T>, held: Held<'a, T>) -> Self {
         Pooled { place: Place::Slot(held), home }
@@ -46,7 +46,7 @@ impl<'a, T: Recycle> Pooled<'a, T> {
     }
 }
 
-impl<T: Recycle> Deref for Pooled<'_, T> {
+impl<T: Reset> Deref for Pooled<'_, T> {
     type Target = T;
 
     #[inline(always)]
@@ -59,7 +59,7 @@ impl<T: Recycle> Deref for Pooled<'_, T> {
     }
 }
 
-impl<T: Recycle> DerefMut for Pooled<'_, T> {
+impl<T: Reset> DerefMut for Pooled<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.place {
@@ -70,7 +70,7 @@ impl<T: Recycle> DerefMut for Pooled<'_, T> {
     }
 }
 
-impl<T: Recycle> Drop for Pooled<'_, T> {
+impl<T: Reset> Drop for Pooled<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
         match std::mem::replace(&mut self.place, Place::Gone) {
@@ -81,27 +81,27 @@ impl<T: Recycle> Drop for Pooled<'_, T> {
     }
 }
 
-impl<T: Recycle + AsRef<[u8]>> AsRef<[u8]> for Pooled<'_, T> {
+impl<T: Reset + AsRef<[u8]>> AsRef<[u8]> for Pooled<'_, T> {
     fn as_ref(&self) -> &[u8] {
         (**self).as_ref()
     }
 }
 
-impl<T: Recycle + fmt::Debug> fmt::Debug for Pooled<'_, T> {
+impl<T: Reset + fmt::Debug> fmt::Debug for Pooled<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Pooled").field(&**self).finish()
     }
 }
 
 /// A [`Pooled`] that keeps its pool alive instead of borrowing it.
-pub struct PooledOwned<T: Recycle + 'static> {
+pub struct PooledOwned<T: Reset + 'static> {
     // Before `home`, so that the object is home before the pool can go.
     pooled: Pooled<'static, T>,
     #[expect(dead_code, reason = "keeps what `pooled` points into alive")]
     home: Arc<Pool<T>>,
 }
 
-impl<T: Recycle> PooledOwned<T> {
+impl<T: Reset> PooledOwned<T> {
     #[allow(unsafe_code)]
     pub(crate) fn new(pooled: Pooled<'_, T>, home: Arc<Pool<T>>) -> Self {
         // SAFETY: `pooled` is of `home` (both callers lend from what they pass), which stays where
@@ -116,7 +116,7 @@ impl<T: Recycle> PooledOwned<T> {
     }
 }
 
-impl<T: Recycle> Deref for PooledOwned<T> {
+impl<T: Reset> Deref for PooledOwned<T> {
     type Target = T;
 
     #[inline(always)]
@@ -125,20 +125,20 @@ impl<T: Recycle> Deref for PooledOwned<T> {
     }
 }
 
-impl<T: Recycle> DerefMut for PooledOwned<T> {
+impl<T: Reset> DerefMut for PooledOwned<T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
         &mut self.pooled
     }
 }
 
-impl<T: Recycle + AsRef<[u8]>> AsRef<[u8]> for PooledOwned<T> {
+impl<T: Reset + AsRef<[u8]>> AsRef<[u8]> for PooledOwned<T> {
     fn as_ref(&self) -> &[u8] {
         (**self).as_ref()
     }
 }
 
-impl<T: Recycle + fmt::Debug> fmt::Debug for PooledOwned<T> {
+impl<T: Reset + fmt::Debug> fmt::Debug for PooledOwned<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PooledOwned").field(&**self).finish()
     }

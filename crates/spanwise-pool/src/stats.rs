@@ -1,7 +1,7 @@
 /// What a pool has done, and where its objects are. Exact when nobody is using the pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Stats {
+pub struct PoolStats {
     /// Requests answered with a retained object.
     pub hits: u64,
     /// Requests that found none.
@@ -14,7 +14,7 @@ pub struct Stats {
     /// Objects waiting in the pool.
     pub retained: usize,
     /// Bytes they hold apart from their own size, as
-    /// [`Recycle::retained_bytes`](crate::Recycle::retained_bytes) says.
+    /// [`Reset::retained_bytes`](crate::Reset::retained_bytes) says.
     pub retained_bytes: usize,
 }
 

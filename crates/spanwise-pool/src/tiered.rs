@@ -1,12 +1,12 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use crate::{Pool, Pooled, Recycle, Stats, Trimmed, limits};
+use crate::{Pool, PoolStats, Pooled, Reset, Trimmed, limits};
 
 /// An object that comes in sizes.
-pub trait Tiered: Recycle + Sized {
+pub trait TierObject: Reset + Sized {
     /// A new one with room for so many entries.
-    fn with_room(entries: usize) -> Self;
+    fn with_capacity(entries: usize) -> Self;
 
     /// How many entries it has room for now.
     fn room(&self) -> usize;
@@ -16,8 +16,8 @@ pub trait Tiered: Recycle + Sized {
 }
 
 /// Room for 64 MiB at most is made at once.
-impl<T> Tiered for Vec<T> {
-    fn with_room(entries: usize) -> Self {
+impl<T> TierObject for Vec<T> {
+    fn with_capacity(entries: usize) -> Self {
         Vec::with_capacity(limits::room(entries, size_of::<T>()))
     }
 
@@ -48,14 +48,14 @@ struct Tier<T> {
 }
 
 /// An object on loan from a [`TieredPool`], given back when dropped, on whatever thread.
-pub struct TierPooled<'a, T: Tiered> {
+pub struct TierPooled<'a, T: TierObject> {
     /// Empty only in `drop`.
     pooled: Option<Pooled<'a, T>>,
     tier: usize,
     home: &'a TieredPool<T>,
 }
 
-impl<T: Tiered> TieredPool<T> {
+impl<T: TierObject> TieredPool<T> {
     /// Tiers of 8, 32 and 128 entries, at most `capacity` objects in each. Objects that have grown
     /// beyond 512 entries are let go.
     pub fn new(capacity: usize) -> Self {
@@ -88,13 +88,13 @@ impl<T: Tiered> TieredPool<T> {
     /// of the last. `None` only if there is no tier.
     ///
     /// # Cost
-    /// As [`Pool::lend`], and the choice of a tier.
+    /// As [`Pool::acquire`], and the choice of a tier.
     #[inline]
-    pub fn lend(&self, expected: usize) -> Option<TierPooled<'_, T>> {
+    pub fn acquire(&self, expected: usize) -> Option<TierPooled<'_, T>> {
         let fits = self.tiers.iter().position(|tier| expected <= tier.room);
         let index = fits.unwrap_or(self.tiers.len().saturating_sub(1));
         let tier = self.tiers.get(index)?;
-        let pooled = tier.pool.lend(|| T::with_room(tier.room));
+        let pooled = tier.pool.acquire(|| T::with_capacity(tier.room));
         Some(TierPooled { pooled: Some(pooled), tier: index, home: self })
     }
 
@@ -110,7 +110,7 @@ impl<T: Tiered> TieredPool<T> {
 
     /// Room and statistics of each tier, smallest first. An object that has grown is counted where
     /// it is kept, or where there was no room for it; one that no tier keeps, where it was lent.
-    pub fn stats(&self) -> impl Iterator<Item = (usize, Stats)> {
+    pub fn stats(&self) -> impl Iterator<Item = (usize, PoolStats)> {
         self.tiers.iter().map(|tier| (tier.room, tier.pool.stats()))
     }
 
@@ -135,7 +135,7 @@ impl<T: Tiered> TieredPool<T> {
     }
 }
 
-impl<T: Tiered> Deref for TierPooled<'_, T> {
+impl<T: TierObject> Deref for TierPooled<'_, T> {
     type Target = T;
 
     #[inline(always)]
@@ -147,7 +147,7 @@ impl<T: Tiered> Deref for TierPooled<'_, T> {
     }
 }
 
-impl<T: Tiered> DerefMut for TierPooled<'_, T> {
+impl<T: TierObject> DerefMut for TierPooled<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.pooled {
@@ -157,7 +157,7 @@ impl<T: Tiered> DerefMut for TierPooled<'_, T> {
     }
 }
 
-impl<T: Tiered> Drop for TierPooled<'_, T> {
+impl<T: TierObject> Drop for TierPooled<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if let Some(pooled) = self.pooled.take() {
@@ -169,7 +169,7 @@ impl<T: Tiered> Drop for TierPooled<'_, T> {
     }
 }
 
-impl<T: Tiered + fmt::Debug> fmt::Debug for TierPooled<'_, T> {
+impl<T: TierObject + fmt::Debug> fmt::Debug for TierPooled<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TierPooled").field(&**self).finish()
     }

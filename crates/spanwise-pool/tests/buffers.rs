@@ -10,7 +10,7 @@ use spanwise_pool::BufferPool;
 #[test]
 fn bytes_bring_their_memory_home() {
     let pool = BufferPool::<Vec<u8>>::new(2, 1024);
-    let mut buffer = pool.lend();
+    let mut buffer = pool.acquire();
     buffer.extend_from_slice(b"a request body");
     let memory = buffer.as_ptr();
     let body = buffer.freeze();
@@ -20,14 +20,14 @@ fn bytes_bring_their_memory_home() {
     assert_eq!((sent, &head[..], pool.stats().retained), (14, &b"request"[..], 0));
     drop(head);
     assert_eq!((pool.stats().retained, pool.stats().outstanding), (1, 0));
-    let again = pool.lend();
+    let again = pool.acquire();
     assert!(again.is_empty() && again.as_ptr() == memory);
 }
 
 #[test]
 fn bytes_outlive_the_pool() {
     let pool = BufferPool::<Vec<u8>>::new(1, 8);
-    let mut buffer = pool.lend();
+    let mut buffer = pool.acquire();
     buffer.push(7);
     let bytes = buffer.freeze();
     drop(pool);
@@ -37,18 +37,18 @@ fn bytes_outlive_the_pool() {
 #[test]
 fn what_has_grown_too_large_is_let_go() {
     let pool = BufferPool::<Vec<u8>>::new(4, 64);
-    pool.lend().resize(256, 1);
+    pool.acquire().resize(256, 1);
     assert_eq!(pool.stats().retained, 1, "four times the size is still kept");
-    pool.lend().resize(257, 1);
+    pool.acquire().resize(257, 1);
     assert_eq!((pool.stats().retained, pool.stats().discarded), (0, 1));
-    drop(pool.lend().into_inner());
+    drop(pool.acquire().into_inner());
     assert_eq!((pool.stats().retained, pool.stats().outstanding), (0, 0));
 }
 
 #[test]
 fn a_byte_limit_bounds_all_of_them() {
     let pool = BufferPool::<Vec<u8>>::new(64, 100).with_byte_limit(1000);
-    let lent: Vec<_> = (0..64).map(|_| pool.lend()).collect();
+    let lent: Vec<_> = (0..64).map(|_| pool.acquire()).collect();
     drop(lent);
     assert_eq!((pool.stats().retained, pool.stats().retained_bytes), (10, 1000));
 }
@@ -57,25 +57,25 @@ fn a_byte_limit_bounds_all_of_them() {
 #[test]
 fn split_memory_is_regained_once_it_is_free() {
     let pool = BufferPool::<BytesMut>::new(2, 512);
-    let mut buffer = pool.lend();
+    let mut buffer = pool.acquire();
     buffer.put_bytes(1, 512);
     let part = buffer.split().freeze();
     drop(buffer);
     assert_eq!(pool.stats().retained, 0, "its memory is in use elsewhere");
     assert_eq!(part[511], 1);
 
-    let mut buffer = pool.lend();
+    let mut buffer = pool.acquire();
     buffer.put_bytes(2, 512);
     drop(buffer.split().freeze());
     drop(buffer);
     assert_eq!(pool.stats().retained, 1);
-    assert!(pool.lend().capacity() >= 512);
+    assert!(pool.acquire().capacity() >= 512);
 }
 
 #[test]
 fn frozen_bytes_mut_come_home_too() {
     let pool = Arc::new(BufferPool::<BytesMut>::new(2, 512));
-    let mut buffer = pool.lend();
+    let mut buffer = pool.acquire();
     buffer.put_slice(b"abc");
     assert_eq!(&buffer.freeze()[..], b"abc");
     assert_eq!((pool.stats().retained, pool.stats().retained_bytes), (1, 512));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use spanwise_pool::{Pool, PooledOwned, Recycle};
+use spanwise_pool::{Pool, PooledOwned, Reset};
 use support::Canary;
 
 /// A canary on its way to another thread; released wherever it ends up.
@@ -29,7 +29,7 @@ impl Drop for Letter {
 fn threads_never_share_a_canary() {
     const THREADS: u64 = 4;
     const TURNS: u64 = if cfg!(miri) { 50 } else { 20_000 };
-    let pool = Arc::new(Pool::filled(8, || Canary::hatch(0)));
+    let pool = Arc::new(Pool::prefilled(8, || Canary::hatch(0)));
     let hatched = AtomicU64::new(1);
     let (send, receive): (Vec<_>, Vec<_>) =
         (0..THREADS).map(|_| mpsc::sync_channel::<Letter>(4)).unzip();
@@ -50,12 +50,12 @@ fn threads_never_share_a_canary() {
                             drop(pool.put(canary));
                         }
                         1..5 => {
-                            let mut canary = pool.lend(hatch);
+                            let mut canary = pool.acquire(hatch);
                             canary.grasp(mark);
                             canary.release(mark);
                         }
                         _ => {
-                            let mut canary = pool.lend_owned(hatch);
+                            let mut canary = pool.acquire_owned(hatch);
                             canary.grasp(mark);
                             // A full letter box, or a neighbour gone: it is given back here.
                             drop(neighbour.try_send(Letter { mark, canary }));
@@ -87,7 +87,7 @@ fn no_foreign_bytes(turns_of_each: u64) {
             let (pool, foreign) = (&pool, &foreign);
             scope.spawn(move || {
                 for turn in 0..turns_of_each {
-                    let mut buffer = pool.lend(Vec::new);
+                    let mut buffer = pool.acquire(Vec::new);
                     let wrong = buffer.len();
                     buffer.resize(1 + (turn % 61) as usize, tenant);
                     if turn % 1024 == 0 {
@@ -119,7 +119,7 @@ fn no_tenant_sees_anothers_bytes_in_a_hundred_million_loans() {
 
 #[test]
 fn a_full_pool_hands_the_object_back_recycled() {
-    let pool = Pool::filled(1, Vec::<u8>::new);
+    let pool = Pool::prefilled(1, Vec::<u8>::new);
     let taken = pool.try_take().unwrap();
     assert_eq!(pool.put(taken), Ok(()));
     let made = vec![1, 2, 3];
@@ -132,8 +132,8 @@ fn a_full_pool_hands_the_object_back_recycled() {
 #[test]
 fn a_pool_of_none_retains_nothing() {
     let pool = Arc::new(Pool::<String>::new(0));
-    drop(pool.lend_owned(|| "once".to_owned()));
-    drop(pool.lend(|| "twice".to_owned()));
+    drop(pool.acquire_owned(|| "once".to_owned()));
+    drop(pool.acquire(|| "twice".to_owned()));
     assert_eq!(pool.put(String::new()), Err(String::new()));
     assert!(pool.try_take().is_none());
     assert_eq!(pool.stats().retained, 0);
@@ -142,7 +142,7 @@ fn a_pool_of_none_retains_nothing() {
 #[test]
 fn a_guard_outlives_the_handles_of_its_pool() {
     let pool = Arc::new(Pool::<Vec<u8>>::new(2));
-    let (weak, guard) = (Arc::downgrade(&pool), pool.lend_owned(Vec::new));
+    let (weak, guard) = (Arc::downgrade(&pool), pool.acquire_owned(Vec::new));
     drop(pool);
     assert_eq!(weak.upgrade().map(|pool| pool.stats().outstanding), Some(1));
     drop(guard);
@@ -152,25 +152,25 @@ fn a_guard_outlives_the_handles_of_its_pool() {
 /// The one used last is the one in cache.
 #[test]
 fn the_warmest_is_handed_out_first() {
-    let pool = Pool::filled(16, || Canary::hatch(0));
+    let pool = Pool::prefilled(16, || Canary::hatch(0));
     for id in 0..3 {
-        pool.lend(|| Canary::hatch(9)).id = id;
-        assert_eq!(pool.lend(|| Canary::hatch(9)).id, id, "last in, first out");
+        pool.acquire(|| Canary::hatch(9)).id = id;
+        assert_eq!(pool.acquire(|| Canary::hatch(9)).id, id, "last in, first out");
     }
-    let (mut outer, mut inner) = (pool.try_lend().unwrap(), pool.try_lend().unwrap());
+    let (mut outer, mut inner) = (pool.try_acquire().unwrap(), pool.try_acquire().unwrap());
     (outer.id, inner.id) = (10, 11);
     drop(inner);
     drop(outer);
-    let outer = pool.try_lend().unwrap();
-    assert_eq!((outer.id, pool.try_lend().unwrap().id), (10, 11), "and so when nested");
+    let outer = pool.try_acquire().unwrap();
+    assert_eq!((outer.id, pool.try_acquire().unwrap().id), (10, 11), "and so when nested");
 }
 
-/// A broken `recycle` loses its object and nothing else.
+/// A broken `reset` loses its object and nothing else.
 #[test]
 fn a_panic_while_recycling_frees_the_place() {
     struct Grenade(bool);
-    impl Recycle for Grenade {
-        fn recycle(&mut self) -> bool {
+    impl Reset for Grenade {
+        fn reset(&mut self) -> bool {
             if self.0 {
                 resume_unwind(Box::new("boom"));
             }
@@ -181,13 +181,13 @@ fn a_panic_while_recycling_frees_the_place() {
         }
     }
     let pool = Pool::new(1).with_byte_limit(8);
-    drop(pool.lend(|| Grenade(false)));
-    let mut armed = pool.try_lend().unwrap();
+    drop(pool.acquire(|| Grenade(false)));
+    let mut armed = pool.try_acquire().unwrap();
     armed.0 = true;
     assert!(catch_unwind(AssertUnwindSafe(|| drop(armed))).is_err());
     let stats = pool.stats();
     assert_eq!((stats.retained, stats.outstanding, stats.discarded), (0, 0, 1));
-    drop(pool.lend(|| Grenade(false)));
+    drop(pool.acquire(|| Grenade(false)));
     assert_eq!(pool.stats().retained_bytes, 8, "its place and its bytes are free again");
 }
 
@@ -199,8 +199,8 @@ fn an_object_is_reset_when_handed_out_too() {
         secret: u64,
         resets: u64,
     }
-    impl Recycle for Sloppy {
-        fn recycle(&mut self) -> bool {
+    impl Reset for Sloppy {
+        fn reset(&mut self) -> bool {
             true
         }
         fn prepare(&mut self) {
@@ -209,14 +209,14 @@ fn an_object_is_reset_when_handed_out_too() {
         }
     }
     let pool = Pool::<Sloppy>::new(1);
-    pool.lend(Sloppy::default).secret = 42;
-    let again = pool.try_lend().unwrap();
+    pool.acquire(Sloppy::default).secret = 42;
+    let again = pool.try_acquire().unwrap();
     assert_eq!((again.secret, again.resets), (0, 1));
 }
 
 #[test]
 fn a_limit_set_late_holds_at_once() {
-    let pool = Pool::filled(4, || Vec::<u8>::with_capacity(10)).with_byte_limit(25);
+    let pool = Pool::prefilled(4, || Vec::<u8>::with_capacity(10)).with_byte_limit(25);
     assert_eq!((pool.stats().retained, pool.stats().retained_bytes), (2, 20));
 }
 
@@ -242,13 +242,13 @@ fn what_one_thread_puts_another_finds() {
 #[test]
 fn trimming_shrinks_what_stays_and_that_is_no_use() {
     let pool = Pool::<Vec<u8>>::new(4).with_byte_limit(150);
-    drop(pool.lend(|| Vec::with_capacity(100)));
-    let out = pool.lend(Vec::new);
-    let _other = pool.lend(|| Vec::with_capacity(100));
+    drop(pool.acquire(|| Vec::with_capacity(100)));
+    let out = pool.acquire(Vec::new);
+    let _other = pool.acquire(|| Vec::with_capacity(100));
     drop(out);
     let trimmed = pool.trim_with(|buffer| buffer.shrink_to(10));
     assert_eq!((trimmed.objects, trimmed.bytes, pool.stats().retained_bytes), (0, 90, 10));
     assert_eq!(pool.trim().objects, 1, "it has not been used since");
-    drop(pool.lend(|| Vec::with_capacity(150)));
+    drop(pool.acquire(|| Vec::with_capacity(150)));
     assert_eq!(pool.stats().retained_bytes, 150, "its bytes are free again");
 }

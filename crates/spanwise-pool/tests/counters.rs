@@ -7,7 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use spanwise_pool::{BufferPool, Interner, Pool, Recycle, SpanPool, Stats, Tiered, TieredPool};
+use spanwise_pool::{
+    BufferPool, Interner, Pool, PoolStats, Reset, SpanPool, TierObject, TieredPool,
+};
 
 /// Of some room, counted when it is dropped, and as wilful as its room says.
 struct Counted {
@@ -22,8 +24,8 @@ const PANICS: usize = 67;
 /// Panics when it is asked for its bytes.
 const BYTES_PANIC: usize = 68;
 
-impl Recycle for Counted {
-    fn recycle(&mut self) -> bool {
+impl Reset for Counted {
+    fn reset(&mut self) -> bool {
         assert_ne!(self.room, PANICS, "on purpose");
         self.room != WORTHLESS
     }
@@ -41,8 +43,8 @@ thread_local! {
     static DROPPED: Arc<AtomicU64> = Arc::default();
 }
 
-impl Tiered for Counted {
-    fn with_room(room: usize) -> Self {
+impl TierObject for Counted {
+    fn with_capacity(room: usize) -> Self {
         Counted { room, dropped: DROPPED.with(Arc::clone) }
     }
 
@@ -63,8 +65,8 @@ fn dropped() -> u64 {
     DROPPED.with(|dropped| dropped.load(SeqCst))
 }
 
-fn total(pool: &TieredPool<Counted>) -> Stats {
-    pool.stats().fold(Stats::default(), |mut sum, (_, stats)| {
+fn total(pool: &TieredPool<Counted>) -> PoolStats {
+    pool.stats().fold(PoolStats::default(), |mut sum, (_, stats)| {
         sum.hits += stats.hits;
         sum.misses += stats.misses;
         sum.discarded += stats.discarded;
@@ -79,12 +81,13 @@ fn tiers_count_what_they_let_go() {
     let pool = TieredPool::<Counted>::with_tiers(&[8, 32], 1);
     let lend_and_grow = |expected: usize, room: usize| {
         let ended = catch_unwind(AssertUnwindSafe(|| {
-            pool.lend(expected).unwrap().room = room;
+            pool.acquire(expected).unwrap().room = room;
         }));
         ended.is_ok()
     };
     let check = |hits, misses, discarded, retained, what: &str| {
-        let Stats { hits: h, misses: m, discarded: d, retained: r, outstanding, .. } = total(&pool);
+        let PoolStats { hits: h, misses: m, discarded: d, retained: r, outstanding, .. } =
+            total(&pool);
         assert_eq!((h, m, d, r, outstanding), (hits, misses, discarded, retained, 0), "{what}");
         assert_eq!(d, dropped(), "{what}");
     };
@@ -118,26 +121,28 @@ fn a_pool_counts_what_it_lets_go() {
     let made = |room| Counted { room, dropped: here.clone() };
     let pool = Pool::new(1).with_byte_limit(100);
     let check = |hits, misses, discarded, retained, what: &str| {
-        let Stats { hits: h, misses: m, discarded: d, retained: r, outstanding, .. } = pool.stats();
+        let PoolStats { hits: h, misses: m, discarded: d, retained: r, outstanding, .. } =
+            pool.stats();
         assert_eq!((h, m, d, r, outstanding), (hits, misses, discarded, retained, 0), "{what}");
         assert_eq!(d, here.load(SeqCst), "{what}");
     };
-    let lend = |room| catch_unwind(AssertUnwindSafe(|| pool.lend(|| made(1)).room = room)).is_ok();
-    assert!(pool.try_lend().is_none());
+    let acquire =
+        |room| catch_unwind(AssertUnwindSafe(|| pool.acquire(|| made(1)).room = room)).is_ok();
+    assert!(pool.try_acquire().is_none());
     check(0, 1, 0, 0, "nothing to lend");
     assert!(pool.try_take().is_none());
     check(0, 2, 0, 0, "nothing to take");
-    assert!(lend(1));
+    assert!(acquire(1));
     check(0, 3, 0, 1, "comes home");
-    assert!(lend(101));
+    assert!(acquire(101));
     check(1, 3, 1, 0, "has more bytes than there may be");
-    assert!(lend(WORTHLESS));
+    assert!(acquire(WORTHLESS));
     check(1, 4, 2, 0, "is not worth keeping");
-    assert!(!lend(PANICS));
+    assert!(!acquire(PANICS));
     check(1, 5, 3, 0, "panics");
-    assert!(!lend(BYTES_PANIC));
+    assert!(!acquire(BYTES_PANIC));
     check(1, 6, 4, 0, "panics when asked for its bytes");
-    drop((pool.lend(|| made(1)), pool.lend(|| made(2))));
+    drop((pool.acquire(|| made(1)), pool.acquire(|| made(2))));
     check(1, 8, 5, 1, "one is out beyond the number of slots");
     for room in [WORTHLESS, PANICS, BYTES_PANIC] {
         let before = pool.stats().discarded;
@@ -164,13 +169,13 @@ fn the_other_backend_counts_what_it_lets_go() {
     let make = || Counted { room: 1, dropped: here.clone() };
     let rooms = [1, 101, WORTHLESS, PANICS, BYTES_PANIC];
     for (round, (room, discarded)) in rooms.into_iter().zip(0..).enumerate() {
-        let _ = catch_unwind(AssertUnwindSafe(|| pool.lend(make).room = room));
+        let _ = catch_unwind(AssertUnwindSafe(|| pool.acquire(make).room = room));
         let stats = pool.stats();
         assert_eq!((stats.discarded, stats.outstanding), (discarded, 0), "{room}");
         assert_eq!(stats.discarded, here.load(SeqCst), "{room}");
         assert_eq!(stats.hits + stats.misses, round as u64 + 1);
     }
-    drop((pool.lend(make), pool.lend(make)));
+    drop((pool.acquire(make), pool.acquire(make)));
     assert_eq!((pool.stats().discarded, here.load(SeqCst)), (5, 5));
 }
 
@@ -178,16 +183,16 @@ fn the_other_backend_counts_what_it_lets_go() {
 #[test]
 fn a_byte_limit_keeps_the_counters() {
     let buffers = BufferPool::<Vec<u8>>::new(2, 64);
-    drop(buffers.lend());
+    drop(buffers.acquire());
     let buffers = buffers.with_byte_limit(1000);
-    drop(buffers.lend());
+    drop(buffers.acquire());
     let stats = buffers.stats();
     assert_eq!((stats.misses, stats.hits, stats.retained), (1, 1, 1));
 
     let spans = SpanPool::new(2);
-    drop(spans.lend());
+    drop(spans.acquire());
     let spans = spans.with_byte_limit(1 << 20);
-    drop(spans.lend());
+    drop(spans.acquire());
     assert_eq!((spans.stats().misses, spans.stats().hits), (1, 1));
 }
 
@@ -199,17 +204,17 @@ fn a_buffer_pool_counts_what_it_lets_go() {
         let counts = (stats.hits, stats.misses, stats.discarded, stats.retained);
         assert_eq!((counts, stats.outstanding), ((hits, misses, discarded, retained), 0));
     };
-    drop(pool.lend());
+    drop(pool.acquire());
     check(0, 1, 0, 1);
-    pool.lend().reserve(1000);
+    pool.acquire().reserve(1000);
     check(1, 1, 1, 0);
-    *pool.lend() = Vec::new();
+    *pool.acquire() = Vec::new();
     check(1, 2, 2, 0);
-    let both = (pool.lend(), pool.lend().freeze());
+    let both = (pool.acquire(), pool.acquire().freeze());
     assert_eq!(pool.stats().outstanding, 2);
     drop(both);
     check(1, 4, 3, 1);
-    let _for_good = pool.lend().into_inner();
+    let _for_good = pool.acquire().into_inner();
     check(2, 4, 3, 0);
 }
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use spanwise_pool::{
-    Buffer, BufferPool, Interner, Pool, PooledSpan, Recycle, SpanPool, Tiered, TieredPool,
+    Buffer, BufferPool, Interner, Pool, PooledSpan, Reset, SpanPool, TierObject, TieredPool,
 };
 
 /// Where an object panics next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    Recycle,
+    Reset,
     Prepare,
     RetainedBytes,
     Drop,
@@ -53,10 +53,10 @@ impl Hostile {
     }
 }
 
-impl Recycle for Hostile {
-    fn recycle(&mut self) -> bool {
+impl Reset for Hostile {
+    fn reset(&mut self) -> bool {
         *self.lent.get_mut() = false;
-        may_panic(At::Recycle);
+        may_panic(At::Reset);
         true
     }
 
@@ -83,7 +83,7 @@ const CAPACITY: usize = 4;
 #[track_caller]
 fn is_whole(pool: &Pool<Hostile>, alive: &Arc<AtomicUsize>) {
     assert_eq!(pool.stats().outstanding, 0, "{pool:?}");
-    let lent: Vec<_> = (0..CAPACITY).map(|_| pool.lend(|| Hostile::new(alive))).collect();
+    let lent: Vec<_> = (0..CAPACITY).map(|_| pool.acquire(|| Hostile::new(alive))).collect();
     lent.iter().for_each(|object| object.enter());
     assert_eq!(pool.stats().outstanding, CAPACITY);
     drop(lent);
@@ -94,7 +94,7 @@ fn is_whole(pool: &Pool<Hostile>, alive: &Arc<AtomicUsize>) {
 
 #[test]
 fn a_panic_anywhere_loses_its_object_and_nothing_else() {
-    for at in [At::Recycle, At::Prepare, At::RetainedBytes, At::Drop] {
+    for at in [At::Reset, At::Prepare, At::RetainedBytes, At::Drop] {
         for limit in [usize::MAX, 10 * CAPACITY] {
             let alive = Arc::new(AtomicUsize::new(0));
             let pool = Arc::new(Pool::new(CAPACITY).with_byte_limit(limit));
@@ -105,17 +105,17 @@ fn a_panic_anywhere_loses_its_object_and_nothing_else() {
                 came += u32::from(panics(at, run));
                 is_whole(&pool, &alive);
             };
-            check(&mut || pool.lend(make).enter());
-            check(&mut || pool.lend_owned(make).enter());
-            check(&mut || drop(pool.try_lend()));
-            check(&mut || drop(pool.lend(make).into_inner()));
+            check(&mut || pool.acquire(make).enter());
+            check(&mut || pool.acquire_owned(make).enter());
+            check(&mut || drop(pool.try_acquire()));
+            check(&mut || drop(pool.acquire(make).into_inner()));
             check(&mut || drop(pool.try_take().map(|taken| pool.put(taken))));
             check(&mut || drop(pool.put(pool.take_or(make))));
             check(&mut || drop(pool.add(make())));
             check(&mut || {
-                let extra: Vec<_> = (0..CAPACITY).map(|_| pool.lend(make)).collect();
+                let extra: Vec<_> = (0..CAPACITY).map(|_| pool.acquire(make)).collect();
                 // One that has no slot.
-                let beyond = pool.lend(make);
+                let beyond = pool.acquire(make);
                 drop((beyond, extra));
             });
             check(&mut || pool.clear());
@@ -137,8 +137,8 @@ struct Liar;
 
 thread_local!(static LIES: Cell<usize> = const { Cell::new(0) });
 
-impl Recycle for Liar {
-    fn recycle(&mut self) -> bool {
+impl Reset for Liar {
+    fn reset(&mut self) -> bool {
         true
     }
 
@@ -153,7 +153,7 @@ fn an_object_that_lies_about_its_size_breaks_no_sum() {
     for limit in [usize::MAX, usize::MAX - 1, 100, 0] {
         let pool = Pool::new(8).with_byte_limit(limit);
         for round in 0..200 {
-            let lent: Vec<_> = (0..round % 12).map(|_| pool.lend(|| Liar)).collect();
+            let lent: Vec<_> = (0..round % 12).map(|_| pool.acquire(|| Liar)).collect();
             drop(lent);
             if let Some(taken) = pool.try_take() {
                 let _full = pool.put(taken);
@@ -178,20 +178,20 @@ fn an_object_that_lies_about_its_size_breaks_no_sum() {
 fn the_other_pool_survives_them_too() {
     use spanwise_pool::object_pool::Pool;
 
-    for at in [At::Recycle, At::Prepare, At::RetainedBytes, At::Drop] {
+    for at in [At::Reset, At::Prepare, At::RetainedBytes, At::Drop] {
         let alive = Arc::new(AtomicUsize::new(0));
         let pool = Pool::new(2);
         for _ in 0..5 {
-            panics(at, || pool.lend(|| Hostile::new(&alive)).enter());
+            panics(at, || pool.acquire(|| Hostile::new(&alive)).enter());
         }
-        let two = (pool.lend(|| Hostile::new(&alive)), pool.lend(|| Hostile::new(&alive)));
+        let two = (pool.acquire(|| Hostile::new(&alive)), pool.acquire(|| Hostile::new(&alive)));
         drop(two);
         let stats = pool.stats();
         assert_eq!((stats.retained, stats.retained_bytes, stats.outstanding), (2, 20, 0), "{at:?}");
     }
     let pool = Pool::new(8).with_byte_limit(100);
     for _ in 0..100 {
-        drop((pool.lend(|| Liar), pool.lend(|| Liar)));
+        drop((pool.acquire(|| Liar), pool.acquire(|| Liar)));
         assert!(pool.stats().retained_bytes <= 100);
     }
     pool.clear();
@@ -211,16 +211,16 @@ fn absurd_numbers_are_bounded_not_allocated() {
     let large = Pool::<Large>::new(MAX).capacity();
     assert!((10_000..=16_384).contains(&large), "{large}");
 
-    let vec = <Vec<u64> as Tiered>::with_room(MAX);
+    let vec = <Vec<u64> as TierObject>::with_capacity(MAX);
     assert_eq!(vec.capacity(), ROOM / 8);
-    assert_eq!(<Vec<()> as Tiered>::with_room(MAX).len(), 0);
-    assert_eq!(<Vec<u8> as Buffer>::with_room(MAX).capacity(), ROOM);
+    assert_eq!(<Vec<()> as TierObject>::with_capacity(MAX).len(), 0);
+    assert_eq!(<Vec<u8> as Buffer>::with_capacity(MAX).capacity(), ROOM);
     let span = PooledSpan::with_capacity(MAX, MAX, MAX);
     assert!(span.attributes.capacity() * size_of::<spanwise_pool::span::Attribute>() <= ROOM);
 
     let tiers = TieredPool::<Vec<u8>>::with_tiers(&[0, 1, MAX, MAX - 1], 2);
     for expected in [0, 1, 2, MAX] {
-        let mut lent = tiers.lend(expected).unwrap();
+        let mut lent = tiers.acquire(expected).unwrap();
         lent.push(1);
     }
     let _idle = (tiers.trim(), tiers.trim());
@@ -228,13 +228,13 @@ fn absurd_numbers_are_bounded_not_allocated() {
     assert_eq!(TieredPool::<Vec<u8>>::with_tiers(&many, 1).stats().count(), 64);
 
     let buffers = BufferPool::<Vec<u8>>::new(2, MAX).with_byte_limit(MAX);
-    assert_eq!(Buffer::room(&*buffers.lend()), ROOM);
+    assert_eq!(Buffer::room(&*buffers.acquire()), ROOM);
     let _idle = (buffers.trim(), buffers.trim());
 
-    let spans = SpanPool::new(4).with_room(MAX, MAX, MAX).with_byte_limit(MAX);
-    drop(spans.lend());
+    let spans = SpanPool::new(4).with_capacity(MAX, MAX, MAX).with_byte_limit(MAX);
+    drop(spans.acquire());
     let _idle = spans.trim();
-    drop(SpanPool::new(MAX).lend());
+    drop(SpanPool::new(MAX).acquire());
 
     let interner = Interner::new(MAX, MAX);
     assert_eq!(&*interner.intern(&"x".repeat(1000)), "x".repeat(1000));
@@ -244,16 +244,16 @@ fn absurd_numbers_are_bounded_not_allocated() {
 
 struct Small(#[expect(dead_code, reason = "has a size")] u8);
 
-impl Recycle for Small {
-    fn recycle(&mut self) -> bool {
+impl Reset for Small {
+    fn reset(&mut self) -> bool {
         true
     }
 }
 
 struct Large(#[expect(dead_code, reason = "has a size")] [u8; 4096]);
 
-impl Recycle for Large {
-    fn recycle(&mut self) -> bool {
+impl Reset for Large {
+    fn reset(&mut self) -> bool {
         true
     }
 }

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use bytes::Bytes;
-use spanwise_pool::{Buffer, BufferPool, Interner, Pool, Recycle, Tiered, TieredPool};
+use spanwise_pool::{Buffer, BufferPool, Interner, Pool, Reset, TierObject, TieredPool};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
@@ -50,8 +50,8 @@ impl Object {
     }
 }
 
-impl Recycle for Object {
-    fn recycle(&mut self) -> bool {
+impl Reset for Object {
+    fn reset(&mut self) -> bool {
         self.act(Mood::PanicsOnRecycle);
         self.mood.get() != Mood::NotWorthKeeping
     }
@@ -92,20 +92,20 @@ fn every_object_is_dropped_once_whatever_it_does() {
             let make = || Object::new(&living, mood);
             let pool = Arc::new(Pool::new(capacity).with_byte_limit(limit));
             for _ in 0..3 {
-                survive(|| drop(pool.lend(make)));
-                survive(|| drop((pool.lend(make), pool.lend(make))));
-                survive(|| drop(pool.lend_owned(make)));
-                survive(|| drop(pool.try_lend()));
-                survive(|| drop(pool.lend(make).into_inner()));
+                survive(|| drop(pool.acquire(make)));
+                survive(|| drop((pool.acquire(make), pool.acquire(make))));
+                survive(|| drop(pool.acquire_owned(make)));
+                survive(|| drop(pool.try_acquire()));
+                survive(|| drop(pool.acquire(make).into_inner()));
                 survive(|| drop(pool.put(pool.take_or(make))));
                 survive(|| drop(pool.add(make())));
                 survive(|| drop(pool.try_take()));
-                survive(|| drop(pool.lend(|| resume_unwind(Box::new("not made")))));
+                survive(|| drop(pool.acquire(|| resume_unwind(Box::new("not made")))));
                 survive(|| _ = pool.trim());
                 survive(|| _ = pool.trim_with(|object| object.act(mood)));
                 survive(|| pool.clear());
                 survive(|| {
-                    let mut lent = pool.lend(|| Object::new(&living, Good));
+                    let mut lent = pool.acquire(|| Object::new(&living, Good));
                     // Changes its mind while it is out.
                     *lent.mood.get_mut() = mood;
                 });
@@ -116,7 +116,7 @@ fn every_object_is_dropped_once_whatever_it_does() {
             // An honest object finds a place again.
             survive(|| pool.clear());
             if capacity > 0 && limit >= 32 {
-                let guard = pool.lend(|| Object::new(&living, Good));
+                let guard = pool.acquire(|| Object::new(&living, Good));
                 guard.mood.set(Good);
                 drop(guard);
                 assert!(pool.stats().retained > 0, "{mood:?}");
@@ -145,8 +145,8 @@ impl Reentrant {
                 depth: self.depth.clone(),
                 memory: vec![1; 64],
             };
-            drop(home.lend(make));
-            drop(home.try_lend());
+            drop(home.acquire(make));
+            drop(home.try_acquire());
             drop(home.put(home.take_or(make)));
             let _idle = home.trim();
             home.clear();
@@ -156,8 +156,8 @@ impl Reentrant {
     }
 }
 
-impl Recycle for Reentrant {
-    fn recycle(&mut self) -> bool {
+impl Reset for Reentrant {
+    fn reset(&mut self) -> bool {
         self.call_home();
         self.memory.push(2);
         true
@@ -186,8 +186,8 @@ fn an_object_may_use_its_pool_in_every_method() {
         for _ in 0..5 {
             let (home, depth) = (home.clone(), depth.clone());
             let make = || Reentrant { home, depth, memory: vec![1; 64] };
-            let guard = pool.lend(make);
-            drop(pool.try_lend_owned());
+            let guard = pool.acquire(make);
+            drop(pool.try_acquire_owned());
             drop(guard);
             let _idle = pool.trim();
         }
@@ -213,8 +213,8 @@ impl Liar {
     }
 }
 
-impl Recycle for Liar {
-    fn recycle(&mut self) -> bool {
+impl Reset for Liar {
+    fn reset(&mut self) -> bool {
         true
     }
 
@@ -223,8 +223,8 @@ impl Recycle for Liar {
     }
 }
 
-impl Tiered for Liar {
-    fn with_room(_: usize) -> Self {
+impl TierObject for Liar {
+    fn with_capacity(_: usize) -> Self {
         Self::new()
     }
 
@@ -241,11 +241,11 @@ fn an_object_of_another_size_each_time_breaks_no_bound() {
         let pool = Pool::new(4).with_byte_limit(limit);
         let tiers = TieredPool::<Liar>::with_tiers(&[1, 8, 1 << 19], 2).with_byte_limit(limit);
         for _ in 0..200 {
-            let guards = [pool.lend(Liar::new), pool.lend(Liar::new)];
+            let guards = [pool.acquire(Liar::new), pool.acquire(Liar::new)];
             assert!(pool.stats().retained_bytes <= limit);
             drop(guards);
             let _back = pool.try_take().map(|object| pool.put(object));
-            drop((tiers.lend(1), tiers.lend(9), tiers.lend(usize::MAX)));
+            drop((tiers.acquire(1), tiers.acquire(9), tiers.acquire(usize::MAX)));
             let _idle = (pool.trim(), tiers.trim());
         }
         assert!(pool.stats().retained <= 4 && pool.stats().outstanding == 0);
@@ -268,14 +268,14 @@ impl AsRef<[u8]> for SyncLiar {
     }
 }
 
-impl Recycle for SyncLiar {
-    fn recycle(&mut self) -> bool {
+impl Reset for SyncLiar {
+    fn reset(&mut self) -> bool {
         true
     }
 }
 
 impl Buffer for SyncLiar {
-    fn with_room(_: usize) -> Self {
+    fn with_capacity(_: usize) -> Self {
         Self(b"hostile".to_vec(), AtomicUsize::new(0))
     }
 
@@ -296,10 +296,10 @@ impl Buffer for SyncLiar {
 fn frozen_bytes_of_a_lying_buffer_stay_what_they_were() {
     let pool = BufferPool::<SyncLiar>::new(3, 100).with_byte_limit(300);
     for _ in 0..50 {
-        let frozen: Vec<Bytes> = (0..4).map(|_| pool.lend().freeze()).collect();
+        let frozen: Vec<Bytes> = (0..4).map(|_| pool.acquire().freeze()).collect();
         let copies: Vec<Vec<u8>> = frozen.iter().map(|bytes| bytes.to_vec()).collect();
         let _idle = pool.trim();
-        let others = thread::scope(|scope| scope.spawn(|| pool.lend().freeze()).join().unwrap());
+        let others = thread::scope(|scope| scope.spawn(|| pool.acquire().freeze()).join().unwrap());
         for (bytes, copy) in frozen.iter().zip(&copies) {
             assert_eq!(bytes, copy);
         }

@@ -61,12 +61,12 @@ fn spans() {
     let pool = SpanPool::new(512);
     let slots = LIVE.load(Relaxed) - before;
     let live = || (LIVE.load(Relaxed) - before - slots, pool.stats().retained_bytes);
-    let trickle = || drop([pool.lend(), pool.lend(), pool.lend()]);
+    let trickle = || drop([pool.acquire(), pool.acquire(), pool.acquire()]);
     let trim = || _ = pool.trim();
     a_minute(trickle, trim);
     let idle = live();
     let lent = (0..2000).map(|size| {
-        let mut span = pool.lend();
+        let mut span = pool.acquire();
         span.attributes.extend((0..size % 300).map(|_| Attribute::new("k", 1)));
         span
     });
@@ -82,13 +82,13 @@ fn tiers() {
     let slots = LIVE.load(Relaxed) - before;
     let retained = || pool.stats().map(|(_, stats)| stats.retained_bytes).sum();
     let live = || (LIVE.load(Relaxed) - before - slots, retained());
-    let trickle = || drop((pool.lend(4), pool.lend(20), pool.lend(100)));
+    let trickle = || drop((pool.acquire(4), pool.acquire(20), pool.acquire(100)));
     let trim = || _ = pool.trim();
     a_minute(trickle, trim);
     let idle = live();
     // Spans that were expected to be small and were not.
     let lent = (0..500).map(|size| {
-        let mut span = pool.lend(4);
+        let mut span = pool.acquire(4);
         let span_mut = span.as_mut().map(|span| &mut span.attributes);
         span_mut
             .into_iter()
@@ -106,12 +106,12 @@ fn buffers() {
     let pool = BufferPool::<Vec<u8>>::new(256, 4096);
     let slots = LIVE.load(Relaxed) - before;
     let live = || (LIVE.load(Relaxed) - before - slots, pool.stats().retained_bytes);
-    let trickle = || drop((pool.lend(), pool.lend().freeze()));
+    let trickle = || drop((pool.acquire(), pool.acquire().freeze()));
     let trim = || _ = pool.trim();
     a_minute(trickle, trim);
     let idle = live();
     let lent = (0..1000).map(|size| {
-        let mut buffer = pool.lend();
+        let mut buffer = pool.acquire();
         buffer.resize(size * 16, 1);
         buffer.freeze()
     });

@@ -9,7 +9,7 @@
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
-use spanwise_pool::{Pool, Recycle};
+use spanwise_pool::{Pool, Reset};
 
 /// Loom reports two who use it at once, and one who does not see what the last one did.
 struct Tracked(UnsafeCell<u32>);
@@ -28,8 +28,8 @@ impl Tracked {
 // SAFETY: as in `bump`.
 unsafe impl Sync for Tracked {}
 
-impl Recycle for Tracked {
-    fn recycle(&mut self) -> bool {
+impl Reset for Tracked {
+    fn reset(&mut self) -> bool {
         self.bump();
         true
     }
@@ -51,16 +51,16 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
 #[test]
 fn two_threads_lend_the_one_object() {
     explore(|| {
-        let pool = Arc::new(Pool::filled(1, Tracked::new));
+        let pool = Arc::new(Pool::prefilled(1, Tracked::new));
         let other = thread::spawn({
             let pool = pool.clone();
             move || {
-                if let Some(object) = pool.try_lend() {
+                if let Some(object) = pool.try_acquire() {
                     object.bump();
                 }
             }
         });
-        pool.lend(Tracked::new).bump();
+        pool.acquire(Tracked::new).bump();
         other.join().unwrap();
         let stats = pool.stats();
         assert_eq!((stats.retained, stats.outstanding), (1, 0));
@@ -71,7 +71,7 @@ fn two_threads_lend_the_one_object() {
 #[test]
 fn one_lends_while_one_trims() {
     explore(|| {
-        let pool = Arc::new(Pool::filled(1, Tracked::new).with_byte_limit(100));
+        let pool = Arc::new(Pool::prefilled(1, Tracked::new).with_byte_limit(100));
         let other = thread::spawn({
             let pool = pool.clone();
             move || {
@@ -79,7 +79,7 @@ fn one_lends_while_one_trims() {
                 let _second = pool.trim();
             }
         });
-        pool.lend(Tracked::new).bump();
+        pool.acquire(Tracked::new).bump();
         other.join().unwrap();
         pool.clear();
         let stats = pool.stats();
@@ -90,7 +90,7 @@ fn one_lends_while_one_trims() {
 #[test]
 fn one_takes_and_puts_while_one_lends_and_one_looks() {
     explore(|| {
-        let pool = Arc::new(Pool::filled(2, Tracked::new));
+        let pool = Arc::new(Pool::prefilled(2, Tracked::new));
         let taker = thread::spawn({
             let pool = pool.clone();
             move || {
@@ -101,7 +101,7 @@ fn one_takes_and_puts_while_one_lends_and_one_looks() {
         });
         let lender = thread::spawn({
             let pool = pool.clone();
-            move || pool.lend(Tracked::new).bump()
+            move || pool.acquire(Tracked::new).bump()
         });
         assert!(pool.stats().retained <= 2);
         taker.join().unwrap();

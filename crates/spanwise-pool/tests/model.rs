@@ -134,8 +134,8 @@ proptest! {
                     let hatched = model.hatched;
                     let make = || Canary::hatch(hatched);
                     let mut guard = match owned {
-                        true => Guard::Owned(pool.lend_owned(make)),
-                        false => Guard::Borrowed(pool.lend(make)),
+                        true => Guard::Owned(pool.acquire_owned(make)),
+                        false => Guard::Borrowed(pool.acquire(make)),
                     };
                     let canary = guard.canary();
                     canary.grasp(mark);
@@ -152,8 +152,8 @@ proptest! {
                 }
                 Act::TryLend { owned } => {
                     let guard = match owned {
-                        true => pool.try_lend_owned().map(Guard::Owned),
-                        false => pool.try_lend().map(Guard::Borrowed),
+                        true => pool.try_acquire_owned().map(Guard::Owned),
+                        false => pool.try_acquire().map(Guard::Borrowed),
                     };
                     prop_assert_eq!(guard.is_some(), !model.resting.is_empty());
                     let Some(mut guard) = guard else { model.misses += 1; continue };

@@ -11,14 +11,14 @@ use support::Canary;
 #[test]
 fn it_is_bounded_and_resets() {
     let pool = Pool::<Vec<u8>>::new(2).with_byte_limit(100);
-    let lent: Vec<_> = (0..4).map(|_| pool.lend(|| vec![1; 40])).collect();
+    let lent: Vec<_> = (0..4).map(|_| pool.acquire(|| vec![1; 40])).collect();
     assert_eq!(pool.stats().outstanding, 4);
     drop(lent);
     let stats = pool.stats();
     assert_eq!((stats.retained, stats.retained_bytes, stats.discarded), (2, 80, 2));
-    assert!(pool.try_lend().is_some_and(|buffer| buffer.is_empty() && buffer.capacity() == 40));
+    assert!(pool.try_acquire().is_some_and(|buffer| buffer.is_empty() && buffer.capacity() == 40));
     pool.clear();
-    assert!(pool.try_lend().is_none());
+    assert!(pool.try_acquire().is_none());
     assert_eq!((pool.stats().retained, pool.stats().retained_bytes), (0, 0));
 }
 
@@ -31,7 +31,7 @@ fn threads_never_share_a_canary() {
             scope.spawn(move || {
                 for turn in 0..5000 {
                     let mark = me * 5000 + turn;
-                    let mut canary = pool.lend(|| Canary::hatch(mark));
+                    let mut canary = pool.acquire(|| Canary::hatch(mark));
                     canary.grasp(mark);
                     canary.release(mark);
                 }

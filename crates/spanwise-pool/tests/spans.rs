@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use spanwise_pool::span::{Attribute, LinkTo, SpanKind, Status, Text, Value};
+use spanwise_pool::span::{Attribute, LinkedContext, SpanKind, Status, StringValue, Value};
 use spanwise_pool::{PooledSpan, SpanPool, TieredPool};
 
 /// Fills every field there is.
@@ -21,14 +21,14 @@ fn write_all_over(span: &mut PooledSpan) {
     span.set_status(Status::Error, "no such user")
         .set_attribute("http.method", "GET")
         .add_event("cache miss", 5, [Attribute::new("key", 7)])
-        .add_link(LinkTo::default(), [Attribute::new("why", "batch")]);
+        .add_link(LinkedContext::default(), [Attribute::new("why", "batch")]);
 }
 
 #[test]
 fn nothing_of_a_span_is_left_for_the_next() {
     let pool = SpanPool::new(4);
-    write_all_over(&mut pool.lend());
-    let again = pool.lend();
+    write_all_over(&mut pool.acquire());
+    let again = pool.acquire();
     assert_eq!(pool.stats().hits, 1);
     // `Debug` shows every field, also one that is added later.
     assert_eq!(format!("{:?}", *again), format!("{:?}", PooledSpan::default()));
@@ -39,9 +39,9 @@ fn nothing_of_a_span_is_left_for_the_next() {
 fn a_warm_span_keeps_its_memory() {
     let pool = SpanPool::new(1);
     let bytes = || pool.stats().retained_bytes;
-    write_all_over(&mut pool.lend());
+    write_all_over(&mut pool.acquire());
     let warm = bytes();
-    write_all_over(&mut pool.lend());
+    write_all_over(&mut pool.acquire());
     assert!(warm > 16 * size_of::<Attribute>());
     assert_eq!(bytes(), warm);
 }
@@ -68,7 +68,7 @@ fn a_key_is_there_once_however_it_is_kept() {
     let mut span = PooledSpan::default();
     span.set_attribute("k", 1).set_attribute(String::from("k"), 2.5);
     span.set_attribute(Arc::<str>::from("k"), "three");
-    assert_eq!(span.attributes, [Attribute::new("k", Value::Text(Text::Static("three")))]);
+    assert_eq!(span.attributes, [Attribute::new("k", Value::Text(StringValue::Static("three")))]);
 }
 
 #[test]
@@ -83,11 +83,11 @@ fn a_description_is_kept_of_errors_only() {
 fn tiers_are_chosen_by_the_expected_number() {
     let pool = TieredPool::<PooledSpan>::new(4);
     for (expected, room) in [(0, 8), (8, 8), (9, 32), (32, 32), (33, 128), (10_000, 128)] {
-        assert_eq!(pool.lend(expected).unwrap().attributes.capacity(), room, "{expected}");
+        assert_eq!(pool.acquire(expected).unwrap().attributes.capacity(), room, "{expected}");
     }
     let retained: Vec<_> = pool.stats().map(|(room, stats)| (room, stats.retained)).collect();
     assert_eq!(retained, [(8, 1), (32, 1), (128, 1)]);
-    assert!(TieredPool::<Vec<u8>>::with_tiers(&[], 4).lend(1).is_none());
+    assert!(TieredPool::<Vec<u8>>::with_tiers(&[], 4).acquire(1).is_none());
 }
 
 proptest! {
@@ -98,7 +98,7 @@ proptest! {
     ) {
         let pool = TieredPool::<Vec<u32>>::new(2);
         for (expected, used) in loans {
-            let mut object = pool.lend(expected).unwrap();
+            let mut object = pool.acquire(expected).unwrap();
             prop_assert!(object.is_empty());
             prop_assert!(object.capacity() >= expected.min(128));
             object.extend((0..used).map(|n| n as u32));
@@ -153,7 +153,7 @@ fn none_is_no_attribute() {
     let mut span = PooledSpan::default();
     span.set_attribute("a", None::<&str>).set_attribute("b", 1).set_attribute("b", None::<i64>);
     span.add_event("event", 1, [Attribute::new("a", None::<u64>), Attribute::new("b", 2)]);
-    span.add_link(LinkTo::default(), [Attribute::new("a", None::<u64>)]);
+    span.add_link(LinkedContext::default(), [Attribute::new("a", None::<u64>)]);
     assert_eq!(span.attributes, [Attribute::new("b", 1)]);
     assert_eq!(span.events().next().unwrap().attributes, [Attribute::new("b", 2)]);
     assert_eq!(span.links().next().unwrap().attributes, []);

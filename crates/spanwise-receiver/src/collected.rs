@@ -36,7 +36,7 @@ impl Collected {
         Self { shared: Arc::new(Shared { max_bytes, kept, more: Condvar::new() }) }
     }
 
-    /// A handler for [`Builder::with_handler`](crate::Builder::with_handler) that fills it.
+    /// A handler for [`ReceiverBuilder::with_handler`](crate::ReceiverBuilder::with_handler) that fills it.
     pub fn handler(&self) -> impl Fn(Export) -> Answer + Send + Sync + 'static {
         let collected = self.clone();
         move |export| collected.keep(export)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// Why [`Builder::start`](crate::Builder::start) failed. Nothing is left running.
+/// Why [`ReceiverBuilder::start`](crate::ReceiverBuilder::start) failed. Nothing is left running.
 ///
 /// `Debug` reads as `Display`: it is what `main` prints.
 #[derive(thiserror::Error)]

@@ -26,5 +26,5 @@ pub use answer::{Answer, Export, Protocol};
 pub use collected::Collected;
 pub use error::StartError;
 pub use limits::Limits;
-pub use receiver::{Builder, Receiver};
+pub use receiver::{Receiver, ReceiverBuilder};
 pub use stats::Stats;

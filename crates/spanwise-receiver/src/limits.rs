@@ -17,7 +17,7 @@ macro_rules! limits {
         /// let _limits = Limits::default().body_bytes(1 << 20).connections(8);
         /// ```
         ///
-        /// [`Builder::start`](crate::Builder::start) checks that each is in its range, and says
+        /// [`ReceiverBuilder::start`](crate::ReceiverBuilder::start) checks that each is in its range, and says
         /// which is not.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits {

@@ -65,8 +65,8 @@ impl Running {
 
 impl Receiver {
     /// A receiver to be: on a free port of 127.0.0.1, accepting everything.
-    pub fn builder() -> Builder {
-        Builder {
+    pub fn builder() -> ReceiverBuilder {
+        ReceiverBuilder {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             handler: Handler::Quick(Box::new(|_| Answer::Accept)),
             limits: Limits::default(),
@@ -76,11 +76,11 @@ impl Receiver {
     /// A receiver on a free port of 127.0.0.1 that keeps what it gets, up to 256 MiB.
     ///
     /// # Errors
-    /// As [`Builder::start`].
+    /// As [`ReceiverBuilder::start`].
     pub fn collecting() -> Result<(Self, Collected), StartError> {
         let collected = Collected::new(256 << 20);
         let handler = Handler::Quick(Box::new(collected.handler()));
-        let receiver = Builder { handler, ..Self::builder() }.start()?;
+        let receiver = ReceiverBuilder { handler, ..Self::builder() }.start()?;
         Ok((receiver, collected))
     }
 
@@ -147,13 +147,13 @@ impl fmt::Debug for Receiver {
 }
 
 /// Sets up a [`Receiver`].
-pub struct Builder {
+pub struct ReceiverBuilder {
     address: SocketAddr,
     handler: Handler,
     limits: Limits,
 }
 
-impl Builder {
+impl ReceiverBuilder {
     /// Listens there instead of on a free port of 127.0.0.1. There is no authentication and no
     /// TLS: an address others can reach is open to them.
     pub fn with_address(mut self, address: impl Into<SocketAddr>) -> Self {
@@ -218,9 +218,9 @@ impl Builder {
     }
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for ReceiverBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("ReceiverBuilder")
             .field("address", &self.address)
             .field("limits", &self.limits)
             .finish_non_exhaustive()

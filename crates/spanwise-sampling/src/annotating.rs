@@ -1,8 +1,8 @@
 //! Samplers that add to what another one decides.
 
-use crate::intent::Intent;
-use crate::offer::Offer;
-use crate::sampler::{Sample, Sampler};
+use crate::intent::SamplingIntent;
+use crate::parameters::SamplingParameters;
+use crate::sampler::{ComposableSampler, Sampler};
 use crate::tick::Tick;
 use crate::trace_state::OT;
 use spanwise_wire::write::Value;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Decides as another sampler does, and gives kept spans attributes and trace state members
 /// (specification, *ComposableAnnotating*).
 #[derive(Debug, Clone)]
-pub struct Annotating {
+pub struct AnnotatingSampler {
     inner: Sampler,
     note: Arc<Note>,
 }
@@ -36,7 +36,7 @@ pub enum AttributeValue {
     Bool(bool),
 }
 
-impl Annotating {
+impl AnnotatingSampler {
     /// Decides as `inner` does. Add attributes and members to it.
     pub fn new(inner: impl Into<Sampler>) -> Self {
         Self { inner: inner.into(), note: Arc::default() }
@@ -68,10 +68,10 @@ impl Annotating {
     }
 }
 
-impl Sample for Annotating {
-    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
-        let intent = self.inner.intent(offer);
-        Intent { annotations: intent.annotations.and(&self.note), ..intent }
+impl ComposableSampler for AnnotatingSampler {
+    fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        let intent = self.inner.sampling_intent(params);
+        SamplingIntent { annotations: intent.annotations.and(&self.note), ..intent }
     }
 
     fn tick(&self, tick: &Tick) {
@@ -79,7 +79,7 @@ impl Sample for Annotating {
     }
 
     fn description(&self) -> String {
-        format!("Annotating{{{}}}", self.inner)
+        format!("AnnotatingSampler{{{}}}", self.inner)
     }
 }
 
@@ -98,9 +98,9 @@ impl AlwaysRecord {
     }
 }
 
-impl Sample for AlwaysRecord {
-    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
-        Intent { record: true, ..self.inner.intent(offer) }
+impl ComposableSampler for AlwaysRecord {
+    fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        SamplingIntent { record: true, ..self.inner.sampling_intent(params) }
     }
 
     fn tick(&self, tick: &Tick) {
@@ -187,5 +187,5 @@ impl From<bool> for AttributeValue {
     }
 }
 
-/// Annotating samplers around one another, beyond which the outer ones add nothing.
+/// AnnotatingSampler samplers around one another, beyond which the outer ones add nothing.
 const DEPTH: usize = 2;

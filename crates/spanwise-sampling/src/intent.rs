@@ -1,12 +1,12 @@
 //! What a sampler answers, and the decision that follows from it.
 
 use crate::annotating::Annotations;
-use crate::offer::{Offer, Parent};
+use crate::parameters::{Parent, SamplingParameters};
 use crate::threshold::{Randomness, Threshold};
 
 /// What a sampler wants (specification, *SamplingIntent*): never yes or no, but a threshold.
 #[derive(Debug, Clone, Copy)]
-pub struct Intent<'s> {
+pub struct SamplingIntent<'s> {
     /// Traces with this randomness or more are kept; `None` keeps none.
     pub threshold: Option<Threshold>,
     /// The threshold says with which probability the span is kept. If not, chance is drawn anew
@@ -21,26 +21,26 @@ pub struct Intent<'s> {
 /// What is to be done about a span that begins.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
-pub struct Decision<'s> {
+pub struct SamplingDecision<'s> {
     /// The span is kept: it is recorded and has the flag "sampled".
     pub sampled: bool,
     /// The span is recorded, kept or not.
     pub recorded: bool,
     /// What becomes of the parent's threshold.
-    pub th: Change,
+    pub th: TraceStateUpdate,
     /// The parent's `ot` member broke the grammar, or there were two; worth counting. `th` is never
-    /// [`Change::Pass`] then.
+    /// [`TraceStateUpdate::Pass`] then.
     pub malformed: bool,
     /// Chance was taken from an id that nobody says is random: shares may come out wrong. Worth
     /// counting (specification, *ProbabilitySampler*, compatibility warnings).
-    pub presumed: bool,
+    pub randomness_assumed: bool,
     /// What a kept span gets besides.
     pub annotations: Annotations<'s>,
 }
 
 /// An edit of the `ot` member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum TraceStateUpdate {
     /// The trace state is passed on as it is.
     Pass,
     /// `th` is this.
@@ -49,7 +49,7 @@ pub enum Change {
     Erase,
 }
 
-impl<'s> Intent<'s> {
+impl<'s> SamplingIntent<'s> {
     /// Keeps by a threshold that holds.
     #[inline]
     pub fn keep(threshold: Threshold) -> Self {
@@ -58,7 +58,7 @@ impl<'s> Intent<'s> {
 
     /// Keeps for certain, with a probability that nobody knows.
     #[inline]
-    pub fn keep_uncounted() -> Self {
+    pub fn keep_without_threshold() -> Self {
         Self { threshold: Some(Threshold::KEEP_ALL), ..Self::DROP }
     }
 
@@ -68,35 +68,36 @@ impl<'s> Intent<'s> {
 
     /// The decision about `offer`.
     #[inline]
-    pub fn decide(self, offer: &Offer<'_>) -> Decision<'s> {
+    pub fn decide(self, params: &SamplingParameters<'_>) -> SamplingDecision<'s> {
         let sampled = self.threshold.is_some_and(|threshold| {
             let randomness = if self.reliable {
-                offer.randomness()
+                params.randomness()
             } else if threshold == Threshold::KEEP_ALL {
                 return true;
-            } else if offer.parent.is_some() {
+            } else if params.parent.is_some() {
                 // The same for all spans of a trace, and unrelated to what its parents decided by.
-                Randomness::of_number(mix(offer.trace_id))
+                Randomness::of_number(mix(params.trace_id))
             } else {
-                Randomness::of_number(offer.host.random())
+                Randomness::of_number(params.host.random())
             };
             threshold.keeps(randomness)
         });
         let recorded = sampled || self.record;
         let annotations = if sampled { self.annotations } else { Annotations::NONE };
-        let mut decision = Decision {
+        let mut decision = SamplingDecision {
             sampled,
             recorded,
-            th: Change::Pass,
+            th: TraceStateUpdate::Pass,
             malformed: false,
-            presumed: false,
+            randomness_assumed: false,
             annotations,
         };
-        match &offer.parent {
+        match &params.parent {
             Some(parent) => self.below(parent, &mut decision),
             // A root says with which threshold it was kept, if that can be said.
             None if sampled && self.reliable => {
-                decision.th = self.threshold.map_or(Change::Pass, Change::Write);
+                decision.th =
+                    self.threshold.map_or(TraceStateUpdate::Pass, TraceStateUpdate::Write);
             }
             None => {}
         }
@@ -104,7 +105,7 @@ impl<'s> Intent<'s> {
     }
 
     /// What the parent's trace state has to do with it.
-    fn below(&self, parent: &Parent<'_>, decision: &mut Decision<'s>) {
+    fn below(&self, parent: &Parent<'_>, decision: &mut SamplingDecision<'s>) {
         let member = parent.member();
         let holds = self.threshold.filter(|_| self.reliable);
         let above = member.and_then(|member| member.th);
@@ -113,16 +114,16 @@ impl<'s> Intent<'s> {
         let followed = holds.is_some() && holds == above && decision.sampled == parent.sampled;
         decision.malformed = parent.is_malformed();
         decision.th = match holds {
-            _ if followed => Change::Pass,
-            Some(threshold) if decision.sampled => Change::Write(threshold),
+            _ if followed => TraceStateUpdate::Pass,
+            Some(threshold) if decision.sampled => TraceStateUpdate::Write(threshold),
             // Others may find a threshold in what we cannot read.
-            _ if above.is_some() || decision.malformed => Change::Erase,
-            _ => Change::Pass,
+            _ if above.is_some() || decision.malformed => TraceStateUpdate::Erase,
+            _ => TraceStateUpdate::Pass,
         };
         // The decision rests on the end of the trace's id.
         let by_id = holds.is_some_and(|threshold| threshold != Threshold::KEEP_ALL)
             && member.is_none_or(|member| member.rv.is_none());
-        decision.presumed = !parent.random && by_id && !followed;
+        decision.randomness_assumed = !parent.random && by_id && !followed;
     }
 }
 
@@ -134,19 +135,19 @@ fn mix(trace_id: u128) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-impl Change {
+impl TraceStateUpdate {
     /// The new value of the `ot` member, written to `out`; `true` if there is to be such a member.
     ///
-    /// It replaces all members `ot` that there are. `parent` is that of the offer. Not for
-    /// [`Change::Pass`], which leaves all as it is.
-    pub fn write_member(self, offer: &Offer<'_>, out: &mut String) -> bool {
+    /// It replaces all members `ot` that there are. `parent` is that of the params. Not for
+    /// [`TraceStateUpdate::Pass`], which leaves all as it is.
+    pub fn write_member(self, params: &SamplingParameters<'_>, out: &mut String) -> bool {
         let start = out.len();
         let th = match self {
             Self::Write(threshold) => Some(threshold),
             Self::Pass | Self::Erase => None,
         };
         // A malformed member is replaced, as nothing of it is believed.
-        let member = offer.parent.and_then(|parent| parent.member()).unwrap_or_default();
+        let member = params.parent.and_then(|parent| parent.member()).unwrap_or_default();
         member.write(th, out);
         out.len() > start
     }

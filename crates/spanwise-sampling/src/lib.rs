@@ -4,14 +4,14 @@
 
 mod adaptive;
 mod annotating;
+mod dynamic;
 mod intent;
 mod jaeger;
 mod limiter;
 mod limits;
-mod live;
-mod offer;
 #[cfg(feature = "opentelemetry")]
 mod otel;
+mod parameters;
 mod parent;
 mod rate_limited;
 mod ratio;
@@ -26,23 +26,25 @@ pub mod trace_state;
 mod url;
 mod xray;
 
-pub use adaptive::{Adaptive, AdaptiveBuilder, AdaptiveState, Key, Law, shares};
-pub use annotating::{AlwaysRecord, Annotating, Annotations, AttributeValue};
-pub use intent::{Change, Decision, Intent};
-pub use jaeger::{JaegerRemote, JaegerSettings, Poll, Strategy, StrategyError};
-pub use live::{Live, Quick};
-pub use offer::{Attributes, Host, NoAttributes, Offer, Parent};
+pub use adaptive::{
+    Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, AdaptiveKey, AdaptiveState, max_min_shares,
+};
+pub use annotating::{AlwaysRecord, AnnotatingSampler, Annotations, AttributeValue};
+pub use dynamic::{DynamicSampler, FastDecision};
+pub use intent::{SamplingDecision, SamplingIntent, TraceStateUpdate};
+pub use jaeger::{JaegerPoller, JaegerRemote, JaegerSettings, JaegerStrategy, JaegerStrategyError};
 #[cfg(feature = "opentelemetry")]
 pub use otel::{ApiAttributes, parent_of, trace_state_of};
+pub use parameters::{Attributes, NoAttributes, Parent, SamplerContext, SamplingParameters};
 pub use parent::{ParentBased, ParentThreshold};
 pub use rate_limited::RateLimited;
 pub use ratio::TraceIdRatioBased;
 pub use remote::RemoteSettings;
-pub use rules::{Condition, RuleBased};
-pub use sampler::{Sample, Sampler};
+pub use rules::{RuleBased, SpanPredicate};
+pub use sampler::{ComposableSampler, Sampler};
 pub use setting::SettingError;
 pub use spanwise_wire::SpanKind;
 pub use spanwise_wire::write::Value;
 pub use threshold::{ProbabilityError, Randomness, Threshold, ThresholdText};
 pub use tick::Tick;
-pub use xray::{XrayError, XrayPoll, XrayRemote, XrayRequest, XraySettings};
+pub use xray::{XrayError, XrayPoller, XrayRemote, XrayRequest, XraySettings};

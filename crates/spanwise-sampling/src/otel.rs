@@ -1,8 +1,8 @@
 //! The OpenTelemetry API's types as what samplers read and write.
 
-use crate::intent::{Change, Decision};
-use crate::live::Live;
-use crate::offer::{Attributes, Offer, Parent};
+use crate::dynamic::DynamicSampler;
+use crate::intent::{SamplingDecision, TraceStateUpdate};
+use crate::parameters::{Attributes, Parent, SamplingParameters};
 use crate::threshold::Randomness;
 use crate::trace_state::{OT, OtMember};
 use opentelemetry::trace::{SpanContext, TraceState};
@@ -34,9 +34,9 @@ pub fn parent_of(context: &SpanContext) -> Option<Parent<'_>> {
     context.is_valid().then(|| parent().with_random(random))
 }
 
-impl Live {
+impl DynamicSampler {
     /// Whether the trace state of `parent` goes on unchanged to a child that [`quick`](Self::quick)
-    /// kept, or not. Else [`decide`](Self::decide) knows what becomes of it.
+    /// kept, or not. Else [`should_sample`](Self::should_sample) knows what becomes of it.
     ///
     /// It does where there is no `ot` member. It also does between a parent and a child of this
     /// process that share their fate, unless the member cannot be read, is there twice or
@@ -70,10 +70,10 @@ fn is_consistent(context: &SpanContext) -> bool {
 /// Where `ot` is edited, all members of that name are replaced by one, or by none.
 pub fn trace_state_of(
     parent: Option<&TraceState>,
-    offer: &Offer<'_>,
-    decision: &Decision<'_>,
+    params: &SamplingParameters<'_>,
+    decision: &SamplingDecision<'_>,
 ) -> Option<TraceState> {
-    if decision.th == Change::Pass && decision.annotations.members().next().is_none() {
+    if decision.th == TraceStateUpdate::Pass && decision.annotations.members().next().is_none() {
         return None;
     }
     let mut edited = parent.cloned().unwrap_or_default();
@@ -81,7 +81,7 @@ pub fn trace_state_of(
         // A member that may not be is left out.
         edited = edited.insert(key, value).unwrap_or(edited);
     }
-    if decision.th == Change::Pass {
+    if decision.th == TraceStateUpdate::Pass {
         return Some(edited);
     }
     // The API's own edits change the first of several members with one key.
@@ -89,7 +89,7 @@ pub fn trace_state_of(
         edited = edited.delete(OT).unwrap_or_default();
     }
     let mut member = String::new();
-    if decision.th.write_member(offer, &mut member) {
+    if decision.th.write_member(params, &mut member) {
         // What we write is well formed; were it refused, there is no threshold.
         edited = edited.insert(OT, member).unwrap_or(edited);
     }

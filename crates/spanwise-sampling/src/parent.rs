@@ -1,8 +1,8 @@
 //! Children go with their parents: whole traces, or none of them.
 
-use crate::intent::Intent;
-use crate::offer::{Offer, Parent};
-use crate::sampler::{Choice, Sample, Sampler};
+use crate::intent::SamplingIntent;
+use crate::parameters::{Parent, SamplingParameters};
+use crate::sampler::{Choice, ComposableSampler, Sampler};
 use crate::threshold::{ProbabilityError, Threshold};
 use crate::tick::{Tick, tick_each};
 
@@ -91,8 +91,11 @@ impl ParentBased {
     }
 
     #[inline]
-    pub(crate) fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
-        let Some(parent) = &offer.parent else { return self.root.intent(offer) };
+    pub(crate) fn sampling_intent<'s>(
+        &'s self,
+        params: &SamplingParameters<'_>,
+    ) -> SamplingIntent<'s> {
+        let Some(parent) = &params.parent else { return self.root.sampling_intent(params) };
         let branch = match (parent.remote, parent.sampled) {
             (true, true) => &self.remote_sampled,
             (true, false) => &self.remote_not_sampled,
@@ -100,8 +103,8 @@ impl ParentBased {
             (false, false) => &self.local_not_sampled,
         };
         match branch {
-            None => follow(parent, offer),
-            Some(sampler) => below(parent, offer, sampler.intent(offer)),
+            None => follow(parent, params),
+            Some(sampler) => below(parent, params, sampler.sampling_intent(params)),
         }
     }
 
@@ -148,11 +151,11 @@ impl ParentThreshold {
     }
 }
 
-impl Sample for ParentThreshold {
-    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
-        match &offer.parent {
-            None => self.root.intent(offer),
-            Some(parent) => follow(parent, offer),
+impl ComposableSampler for ParentThreshold {
+    fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        match &params.parent {
+            None => self.root.sampling_intent(params),
+            Some(parent) => follow(parent, params),
         }
     }
 
@@ -167,39 +170,46 @@ impl Sample for ParentThreshold {
 
 /// What the parent does.
 #[inline]
-pub(crate) fn follow<'s>(parent: &Parent<'_>, offer: &Offer<'_>) -> Intent<'s> {
-    match threshold_of(parent, offer) {
-        Some(threshold) => Intent::keep(threshold),
-        None if parent.sampled => Intent::keep_uncounted(),
-        None => Intent::DROP,
+pub(crate) fn follow<'s>(
+    parent: &Parent<'_>,
+    params: &SamplingParameters<'_>,
+) -> SamplingIntent<'s> {
+    match threshold_of(parent, params) {
+        Some(threshold) => SamplingIntent::keep(threshold),
+        None if parent.sampled => SamplingIntent::keep_without_threshold(),
+        None => SamplingIntent::DROP,
     }
 }
 
 /// What a sampler answers that decides by time or by what it has seen, below a parent of this
 /// process: the parent's decision, since one of its own would tear the trace. `None` elsewhere.
 #[inline]
-pub(crate) fn follow_local<'s>(offer: &Offer<'_>) -> Option<Intent<'s>> {
-    let parent = offer.parent.as_ref().filter(|parent| !parent.remote)?;
-    Some(follow(parent, offer))
+pub(crate) fn follow_local<'s>(params: &SamplingParameters<'_>) -> Option<SamplingIntent<'s>> {
+    let parent = params.parent.as_ref().filter(|parent| !parent.remote)?;
+    Some(follow(parent, params))
 }
 
 /// The parent's threshold, unless it contradicts the parent's flag.
-fn threshold_of(parent: &Parent<'_>, offer: &Offer<'_>) -> Option<Threshold> {
+fn threshold_of(parent: &Parent<'_>, params: &SamplingParameters<'_>) -> Option<Threshold> {
     let threshold = parent.member()?.th?;
-    (threshold.keeps(offer.randomness()) == parent.sampled).then_some(threshold)
+    (threshold.keeps(params.randomness()) == parent.sampled).then_some(threshold)
 }
 
-/// What comes of `intent` below `parent`.
-fn below<'s>(parent: &Parent<'_>, offer: &Offer<'_>, intent: Intent<'s>) -> Intent<'s> {
+/// What comes of `sampling_intent` below `parent`.
+fn below<'s>(
+    parent: &Parent<'_>,
+    params: &SamplingParameters<'_>,
+    intent: SamplingIntent<'s>,
+) -> SamplingIntent<'s> {
     let Some(own) = intent.threshold else { return intent };
     let own_counts = intent.reliable || own == Threshold::KEEP_ALL;
-    match threshold_of(parent, offer) {
+    match threshold_of(parent, params) {
         // Both have to let the trace pass: the sharper of the two decides, and both hold.
         Some(above) if parent.sampled && own_counts => {
-            Intent { threshold: Some(own.max(above)), reliable: true, ..intent }
+            SamplingIntent { threshold: Some(own.max(above)), reliable: true, ..intent }
         }
         // Whoever dropped the parent, or kept it with a probability unknown, has spoilt the
         // trace's randomness for a count.
-        _ => Intent { reliable: false, ..intent },
+        _ => SamplingIntent { reliable: false, ..intent },
     }
 }

@@ -1,10 +1,10 @@
 //! So many traces a second, whatever comes.
 
-use crate::intent::Intent;
+use crate::intent::SamplingIntent;
 use crate::limiter::Bucket;
-use crate::offer::Offer;
+use crate::parameters::SamplingParameters;
 use crate::parent::follow_local;
-use crate::sampler::Sample;
+use crate::sampler::ComposableSampler;
 use crate::setting::{SettingError, rate};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -56,13 +56,13 @@ fn checked(traces_per_second: f64) -> Result<f64, SettingError> {
     rate("RateLimited::traces_per_second", traces_per_second)
 }
 
-impl Sample for RateLimited {
-    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
-        if let Some(followed) = follow_local(offer) {
+impl ComposableSampler for RateLimited {
+    fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        if let Some(followed) = follow_local(params) {
             return followed;
         }
-        let room = self.shared.load().limiter.take(offer.host.now());
-        if room { Intent::keep_uncounted() } else { Intent::DROP }
+        let room = self.shared.load().limiter.take(params.host.now());
+        if room { SamplingIntent::keep_without_threshold() } else { SamplingIntent::DROP }
     }
 
     fn description(&self) -> String {

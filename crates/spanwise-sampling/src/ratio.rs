@@ -1,7 +1,7 @@
 //! The older ratio sampler, for who has to agree with a service that has one.
 
-use crate::intent::Intent;
-use crate::offer::Offer;
+use crate::intent::SamplingIntent;
+use crate::parameters::SamplingParameters;
 use crate::threshold::ProbabilityError;
 
 /// Keeps a share of the traces as `opentelemetry_sdk`'s sampler of this name does: the same
@@ -31,9 +31,12 @@ impl TraceIdRatioBased {
     }
 
     #[inline]
-    pub(crate) fn intent<'s>(&self, offer: &Offer<'_>) -> Intent<'s> {
-        let keeps = (offer.trace_id as u64 >> 1) < self.bound;
-        if keeps { Intent::keep_uncounted() } else { Intent::DROP }
+    pub(crate) fn sampling_intent<'s>(
+        &self,
+        params: &SamplingParameters<'_>,
+    ) -> SamplingIntent<'s> {
+        let keeps = (params.trace_id as u64 >> 1) < self.bound;
+        if keeps { SamplingIntent::keep_without_threshold() } else { SamplingIntent::DROP }
     }
 
     pub(crate) fn description(&self) -> String {

@@ -1,31 +1,31 @@
 //! First match wins.
 
-use crate::intent::Intent;
-use crate::offer::Offer;
-use crate::sampler::{Sample, Sampler};
+use crate::intent::SamplingIntent;
+use crate::parameters::SamplingParameters;
+use crate::sampler::{ComposableSampler, Sampler};
 use crate::tick::{Tick, tick_each};
 use spanwise_wire::SpanKind;
 use spanwise_wire::write::Value;
 
 /// Asks the sampler of the first rule that matches; a span that no rule matches is dropped
-/// (specification, *ComposableRuleBased*). End with a rule for [`Condition::any`] to keep more.
+/// (specification, *ComposableRuleBased*). End with a rule for [`SpanPredicate::any`] to keep more.
 ///
 /// ```
 /// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
-/// use spanwise::sampling::{Condition, RuleBased, Sampler};
+/// use spanwise::sampling::{SpanPredicate, RuleBased, Sampler};
 ///
 /// fn main() -> Result<(), spanwise::sampling::ProbabilityError> {
 ///     let sampler = RuleBased::new()
-///         .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
-///         .with_rule(Condition::any().attribute("tenant", "gold"), Sampler::always_on())
-///         .with_rule(Condition::any(), Sampler::probability(0.05)?);
+///         .with_rule(SpanPredicate::any().name("GET /health*"), Sampler::always_off())
+///         .with_rule(SpanPredicate::any().attribute("tenant", "gold"), Sampler::always_on())
+///         .with_rule(SpanPredicate::any(), Sampler::probability(0.05)?);
 ///     println!("{}", Sampler::from(sampler).parent_based());
 ///     Ok(())
 /// }
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct RuleBased {
-    rules: Vec<(Condition, Sampler)>,
+    rules: Vec<(SpanPredicate, Sampler)>,
 }
 
 impl RuleBased {
@@ -36,17 +36,17 @@ impl RuleBased {
 
     /// Adds a rule behind the ones there are.
     #[must_use]
-    pub fn with_rule(mut self, condition: Condition, sampler: impl Into<Sampler>) -> Self {
+    pub fn with_rule(mut self, condition: SpanPredicate, sampler: impl Into<Sampler>) -> Self {
         self.rules.push((condition, sampler.into()));
         self
     }
 }
 
-impl Sample for RuleBased {
-    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
-        match self.rules.iter().find(|(condition, _)| condition.matches(offer)) {
-            Some((_, sampler)) => sampler.intent(offer),
-            None => Intent::DROP,
+impl ComposableSampler for RuleBased {
+    fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        match self.rules.iter().find(|(condition, _)| condition.matches(params)) {
+            Some((_, sampler)) => sampler.sampling_intent(params),
+            None => SamplingIntent::DROP,
         }
     }
 
@@ -65,7 +65,7 @@ impl Sample for RuleBased {
 ///
 /// In the texts `*` stands for any characters, or none.
 #[derive(Debug, Clone, Default)]
-pub struct Condition {
+pub struct SpanPredicate {
     name: Option<Pattern>,
     scope: Option<Pattern>,
     kind: Option<SpanKind>,
@@ -73,7 +73,7 @@ pub struct Condition {
     attributes: Vec<(String, Pattern)>,
 }
 
-impl Condition {
+impl SpanPredicate {
     /// Matches every span.
     pub fn any() -> Self {
         Self::default()
@@ -116,13 +116,13 @@ impl Condition {
     }
 
     /// Whether all that is asked holds for `offer`.
-    pub fn matches(&self, offer: &Offer<'_>) -> bool {
-        self.kind.is_none_or(|kind| kind == offer.kind)
-            && self.root.is_none_or(|root| root == offer.parent.is_none())
-            && self.name.as_ref().is_none_or(|pattern| pattern.matches(offer.name))
-            && self.scope.as_ref().is_none_or(|pattern| pattern.matches(offer.scope))
+    pub fn matches(&self, params: &SamplingParameters<'_>) -> bool {
+        self.kind.is_none_or(|kind| kind == params.kind)
+            && self.root.is_none_or(|root| root == params.parent.is_none())
+            && self.name.as_ref().is_none_or(|pattern| pattern.matches(params.name))
+            && self.scope.as_ref().is_none_or(|pattern| pattern.matches(params.scope))
             && self.attributes.iter().all(|(key, pattern)| {
-                offer.attributes.get(key).is_some_and(|value| pattern.matches_value(value))
+                params.attributes.get(key).is_some_and(|value| pattern.matches_value(value))
             })
     }
 }

@@ -1,8 +1,8 @@
 //! Any sampler: the simple ones by name, all others behind one trait.
 
-use crate::intent::{Decision, Intent};
+use crate::intent::{SamplingDecision, SamplingIntent};
 use crate::limits::DESCRIPTION_BYTES;
-use crate::offer::Offer;
+use crate::parameters::SamplingParameters;
 use crate::parent::ParentBased;
 use crate::ratio::TraceIdRatioBased;
 use crate::threshold::{ProbabilityError, Threshold};
@@ -13,15 +13,15 @@ use std::sync::Arc;
 
 /// Says with which threshold a span is kept (specification, *ComposableSampler*).
 ///
-/// Implement it to plug in a sampler of your own. `intent` is called on the thread that starts the
+/// Implement it to plug in a sampler of your own. `sampling_intent` is called on the thread that starts the
 /// span, before anything is recorded: it must not wait, and should neither allocate nor write
 /// memory that other threads write too.
 ///
 /// It is asked about children as well. One that decides by time or by what it has seen tears traces
 /// unless children go with their parent: put it below [`Sampler::parent_based`].
-pub trait Sample: fmt::Debug + Send + Sync {
+pub trait ComposableSampler: fmt::Debug + Send + Sync {
     /// What is wanted for `offer`.
-    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s>;
+    fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s>;
 
     /// Called now and then; pass it on to samplers inside.
     fn tick(&self, _tick: &Tick) {}
@@ -55,7 +55,7 @@ pub(crate) enum Choice {
     Probability(Threshold),
     Ratio(TraceIdRatioBased),
     ParentBased(Arc<ParentBased>),
-    Other(Arc<dyn Sample>),
+    Other(Arc<dyn ComposableSampler>),
 }
 
 impl Sampler {
@@ -90,14 +90,14 @@ impl Sampler {
 
     /// What is wanted for `offer`.
     #[inline(always)]
-    pub fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
+    pub fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
         match &self.choice {
-            Choice::On => Intent::keep_uncounted(),
-            Choice::Off => Intent::DROP,
-            Choice::Probability(threshold) => Intent::keep(*threshold),
-            Choice::Ratio(ratio) => ratio.intent(offer),
-            Choice::ParentBased(parent_based) => parent_based.intent(offer),
-            Choice::Other(sampler) => sampler.intent(offer),
+            Choice::On => SamplingIntent::keep_without_threshold(),
+            Choice::Off => SamplingIntent::DROP,
+            Choice::Probability(threshold) => SamplingIntent::keep(*threshold),
+            Choice::Ratio(ratio) => ratio.sampling_intent(params),
+            Choice::ParentBased(parent_based) => parent_based.sampling_intent(params),
+            Choice::Other(sampler) => sampler.sampling_intent(params),
         }
     }
 
@@ -106,8 +106,8 @@ impl Sampler {
     /// # Cost
     /// A few nanoseconds for the simple samplers, on and below a local parent; no allocation.
     #[inline]
-    pub fn decide<'s>(&'s self, offer: &Offer<'_>) -> Decision<'s> {
-        self.intent(offer).decide(offer)
+    pub fn should_sample<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingDecision<'s> {
+        self.sampling_intent(params).decide(params)
     }
 
     /// Tells samplers inside what time it is.
@@ -127,7 +127,7 @@ impl Default for Sampler {
     }
 }
 
-impl<S: Sample + 'static> From<S> for Sampler {
+impl<S: ComposableSampler + 'static> From<S> for Sampler {
     fn from(sampler: S) -> Self {
         Self { choice: Choice::Other(Arc::new(sampler)) }
     }
@@ -148,7 +148,7 @@ impl From<TraceIdRatioBased> for Sampler {
 impl fmt::Display for Sampler {
     /// The sampler's description (specification, *GetDescription*). A probability is shown with as
     /// many digits as tell it from others: samplers that read the same keep the same traces. Of a
-    /// [`Sample`] at most 256 bytes, control characters escaped.
+    /// [`ComposableSampler`] at most 256 bytes, control characters escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.choice {
             Choice::On => f.write_str("AlwaysOnSampler"),

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tick {
-    /// The time, as [`Host::now`](crate::Host::now) gives it.
+    /// The time, as [`SamplerContext::now`](crate::SamplerContext::now) gives it.
     pub now: u64,
     /// Spans that were recorded since the process started, if the host counts them.
     pub recorded: Option<u64>,

@@ -5,7 +5,8 @@
 mod support;
 
 use spanwise_sampling::{
-    Adaptive, AdaptiveBuilder, Key, Law, Offer, Sampler, Threshold, Tick, shares,
+    Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, AdaptiveKey, Sampler, SamplingParameters,
+    Threshold, Tick, max_min_shares,
 };
 use spanwise_testkit::load::{Arrivals, Dice, Series, Shape};
 use std::collections::HashMap;
@@ -90,7 +91,7 @@ fn after_an_hour_of_silence_the_governor_holds() {
     let burst = Arrivals::new(Shape::Steady(1e5), 5.0, 2);
     let series = Series::of(burst, |arrival| {
         host.set_seconds(3605.0 + arrival.time);
-        sampler.decide(&Offer::root(arrival.trace_id, "GET /", &host)).sampled
+        sampler.should_sample(&SamplingParameters::root(arrival.trace_id, "GET /", &host)).sampled
     });
     near("worst second", series.most_in_a_second(), 0.0, 2.2);
     near("after it", series.rate(2.0, 5.0), 0.9, 1.1);
@@ -102,9 +103,10 @@ fn below_the_target_all_is_kept_and_said_so() {
     let (sampler, host) = (Sampler::from(adaptive.clone()), Virtual::new());
     for arrival in Arrivals::new(Shape::Steady(800.0), 30.0, 3) {
         host.set_seconds(arrival.time);
-        let decision = sampler.decide(&Offer::root(arrival.trace_id, "GET /", &host));
+        let decision =
+            sampler.should_sample(&SamplingParameters::root(arrival.trace_id, "GET /", &host));
         assert!(decision.sampled);
-        assert_eq!(decision.th, spanwise_sampling::Change::Write(Threshold::KEEP_ALL));
+        assert_eq!(decision.th, spanwise_sampling::TraceStateUpdate::Write(Threshold::KEEP_ALL));
     }
     assert_eq!(adaptive.state().governed, 0);
 }
@@ -124,7 +126,8 @@ fn kept_by_name(names: &[String], weights: &[f64], seconds: f64) -> HashMap<Stri
         });
         let name = &names[index.unwrap_or(0)];
         host.set_seconds(arrival.time);
-        let sampled = sampler.decide(&Offer::root(arrival.trace_id, name, &host)).sampled;
+        let sampled =
+            sampler.should_sample(&SamplingParameters::root(arrival.trace_id, name, &host)).sampled;
         if sampled && arrival.time >= 10.0 {
             *kept.entry(name.clone()).or_default() += 1.0 / (seconds - 10.0);
         }
@@ -161,7 +164,7 @@ fn keys_without_end_are_one() {
         fresh += 1;
         let name = if fresh.is_multiple_of(2) { "GET /".into() } else { format!("GET /{fresh}") };
         host.set_seconds(arrival.time);
-        sampler.decide(&Offer::root(arrival.trace_id, &name, &host)).sampled
+        sampler.should_sample(&SamplingParameters::root(arrival.trace_id, &name, &host)).sampled
     });
     assert!(adaptive.state().keys <= 256);
     near("all", series.rate(5.0, 30.0), 0.9, 1.1);
@@ -181,7 +184,9 @@ fn a_key_that_becomes_frequent_gets_a_slot() {
             _ => format!("GET /{count}"),
         };
         host.set_seconds(arrival.time);
-        let sampled = sampler.decide(&Offer::root(arrival.trace_id, &name, &host)).sampled;
+        let sampled = sampler
+            .should_sample(&SamplingParameters::root(arrival.trace_id, &name, &host))
+            .sampled;
         late += u32::from(sampled && name == "late" && arrival.time > 40.0);
     }
     // Half of the target for 20 seconds; with all others it would be a twentieth.
@@ -204,7 +209,7 @@ fn eight_processes_with_an_allocator_keep_to_one_target() {
             if allocated && arrival.time > next {
                 next += 1.0;
                 let offered: Vec<f64> = processes.iter().map(|p| p.state().offered).collect();
-                let targets = shares(&offered, TARGET);
+                let targets = max_min_shares(&offered, TARGET);
                 for (process, target) in processes.iter().zip(targets) {
                     process.set_target(target.max(1.0)).unwrap();
                 }
@@ -215,8 +220,8 @@ fn eight_processes_with_an_allocator_keep_to_one_target() {
                 at <= 0.0
             });
             host.set_seconds(arrival.time);
-            let offer = Offer::root(arrival.trace_id, "GET /", &host);
-            samplers[index.unwrap_or(0)].decide(&offer).sampled
+            let params = SamplingParameters::root(arrival.trace_id, "GET /", &host);
+            samplers[index.unwrap_or(0)].should_sample(&params).sampled
         });
         let rate = series.rate(10.0, 30.0);
         if allocated {
@@ -234,7 +239,9 @@ fn a_clock_that_is_set_does_no_harm() {
         let (sampler, host) = (Sampler::from(adaptive.clone()), Virtual::new());
         let series = Series::of(Arrivals::new(Shape::Steady(2e4), 30.0, 10), |arrival| {
             host.set_seconds(arrival.time + if arrival.time > 10.0 { jump } else { 0.0 });
-            sampler.decide(&Offer::root(arrival.trace_id, "GET /", &host)).sampled
+            sampler
+                .should_sample(&SamplingParameters::root(arrival.trace_id, "GET /", &host))
+                .sampled
         });
         let state = adaptive.state();
         assert!(state.offered.is_finite() && (0.0..=1.0).contains(&state.probability), "{state:?}");
@@ -246,7 +253,7 @@ fn a_clock_that_is_set_does_no_harm() {
 #[test]
 fn the_documents_law_ratchets_to_its_floor() {
     let step = Shape::Step { from: 1e3, to: 1e4, at: 100.0 };
-    let law = |builder: AdaptiveBuilder| builder.with_law(Law::Document);
+    let law = |builder: AdaptiveBuilder| builder.with_law(AdaptiveAlgorithm::Document);
     let series = run(step, 400.0, law);
     // All of the first window at the new rate, then a tenth less with every window.
     near("first window", series.rate(101.0, 109.0), 9.0, 11.0);
@@ -263,7 +270,7 @@ fn the_target_can_be_changed_at_any_time() {
             adaptive.set_target(TARGET / 5.0).unwrap();
         }
         host.set_seconds(arrival.time);
-        sampler.decide(&Offer::root(arrival.trace_id, "GET /", &host)).sampled
+        sampler.should_sample(&SamplingParameters::root(arrival.trace_id, "GET /", &host)).sampled
     });
     near("before", series.rate(2.0, 10.0), 0.9, 1.1);
     near("after", series.rate(10.1, 20.0), 0.18, 0.22);
@@ -278,10 +285,12 @@ fn a_target_in_spans_follows_the_size_of_traces() {
         host.set_seconds(arrival.time);
         if arrival.time > next {
             next += 0.1;
-            let now = spanwise_sampling::Host::now(&host);
+            let now = spanwise_sampling::SamplerContext::now(&host);
             sampler.tick(&Tick::at(now).with_recorded(recorded));
         }
-        let sampled = sampler.decide(&Offer::root(arrival.trace_id, "GET /", &host)).sampled;
+        let sampled = sampler
+            .should_sample(&SamplingParameters::root(arrival.trace_id, "GET /", &host))
+            .sampled;
         // Traces have five spans, and eight later on.
         recorded += if arrival.time < 20.0 { 5 } else { 8 } * u64::from(sampled);
         sampled
@@ -298,7 +307,7 @@ fn a_drop_in_load_is_noticed_with_ticks_alone() {
     assert!(adaptive.state().offered > 9e4);
     for tenth in 50..250 {
         host.set_seconds(f64::from(tenth) / 10.0);
-        sampler.tick(&Tick::at(spanwise_sampling::Host::now(&host)));
+        sampler.tick(&Tick::at(spanwise_sampling::SamplerContext::now(&host)));
     }
     assert!(adaptive.state().offered < 1.0);
 }
@@ -306,19 +315,21 @@ fn a_drop_in_load_is_noticed_with_ticks_alone() {
 #[test]
 fn counts_add_up() {
     // Adjusted counts of what is kept estimate what was offered, whatever the threshold did.
-    let adaptive = Adaptive::builder().with_traces_per_second(TARGET).with_key(Key::None);
+    let adaptive = Adaptive::builder().with_traces_per_second(TARGET).with_key(AdaptiveKey::None);
     let (sampler, host) = (Sampler::from(adaptive.build().unwrap()), Virtual::new());
     let sine = Shape::Sine { mean: 2e4, swing: 1.5e4, period: 60.0 };
     let (mut offered, mut estimated) = (0.0, 0.0);
     for arrival in Arrivals::new(sine, 60.0, 14) {
         host.set_seconds(arrival.time);
-        let decision = sampler.decide(&Offer::root(arrival.trace_id, "GET /", &host));
+        let decision =
+            sampler.should_sample(&SamplingParameters::root(arrival.trace_id, "GET /", &host));
         // The first second is the governor's, whose survivors count for nothing.
         if arrival.time < 3.0 {
             continue;
         }
         offered += 1.0;
-        if let (true, spanwise_sampling::Change::Write(threshold)) = (decision.sampled, decision.th)
+        if let (true, spanwise_sampling::TraceStateUpdate::Write(threshold)) =
+            (decision.sampled, decision.th)
         {
             estimated += threshold.adjusted_count();
         }
@@ -331,7 +342,7 @@ fn no_root_of_any_thread_is_miscounted() {
     let adaptive = Adaptive::builder().with_traces_per_second(TARGET).build().unwrap();
     let (sampler, host) = (Sampler::from(adaptive.clone()), Virtual::new());
     // The period begins.
-    sampler.tick(&Tick::at(spanwise_sampling::Host::now(&host)));
+    sampler.tick(&Tick::at(spanwise_sampling::SamplerContext::now(&host)));
     let kept: u64 = std::thread::scope(|threads| {
         let work = |seed| {
             let (sampler, host) = (&sampler, &host);
@@ -340,7 +351,9 @@ fn no_root_of_any_thread_is_miscounted() {
                 let names = ["GET /a", "GET /b", "GET /c"];
                 let keeps = |root: &usize| {
                     let id = u128::from(dice.number());
-                    sampler.decide(&Offer::root(id, names[root % 3], host)).sampled
+                    sampler
+                        .should_sample(&SamplingParameters::root(id, names[root % 3], host))
+                        .sampled
                 };
                 (0..30_000usize).filter(keeps).count() as u64
             }
@@ -355,13 +368,13 @@ fn no_root_of_any_thread_is_miscounted() {
     // All at one instant: what the governor has for a burst.
     assert_eq!((state.kept, kept), (1000, 1000), "{state:?}");
     host.set_seconds(1.0);
-    sampler.tick(&Tick::at(spanwise_sampling::Host::now(&host)));
+    sampler.tick(&Tick::at(spanwise_sampling::SamplerContext::now(&host)));
     assert_eq!(adaptive.state().offered, 90.0 * 30_000.0);
 }
 
 #[test]
 fn the_state_tells_the_probability_that_is_in_force() {
-    for key in [Key::Name, Key::None] {
+    for key in [AdaptiveKey::Name, AdaptiveKey::None] {
         let fresh = || {
             let builder = Adaptive::builder().with_traces_per_second(TARGET).with_key(key.clone());
             let adaptive = builder.build().unwrap();
@@ -373,8 +386,9 @@ fn the_state_tells_the_probability_that_is_in_force() {
         // A burst in no time, which the governor alone holds.
         let mut dice = Dice::new(3);
         for offered in 1..=50_000u32 {
-            let sampled =
-                sampler.decide(&Offer::root(dice.number().into(), "GET /", &host)).sampled;
+            let sampled = sampler
+                .should_sample(&SamplingParameters::root(dice.number().into(), "GET /", &host))
+                .sampled;
             let state = adaptive.state();
             let share = state.kept as f64 / f64::from(offered);
             assert!((state.probability - share).abs() < 1e-9, "{state:?} after {offered}");
@@ -401,7 +415,11 @@ fn a_new_target_is_no_new_burst() {
     for change in 0..20 {
         adaptive.set_target(if change % 2 == 0 { 10.0 } else { 20.0 }).unwrap();
         for _ in 0..100 {
-            let _ = sampler.decide(&Offer::root(dice.number().into(), "GET /", &host));
+            let _ = sampler.should_sample(&SamplingParameters::root(
+                dice.number().into(),
+                "GET /",
+                &host,
+            ));
         }
     }
     // All at one instant: what the governor had in the beginning.

@@ -5,9 +5,9 @@
 mod support;
 
 use spanwise_sampling::{
-    Adaptive, Annotating, Condition, JaegerRemote, Key, Live, Offer, Parent, ParentBased,
-    RateLimited, RuleBased, Sampler, Strategy, TraceIdRatioBased, XrayPoll, XrayRemote,
-    XraySettings,
+    Adaptive, AdaptiveKey, AnnotatingSampler, DynamicSampler, JaegerRemote, JaegerStrategy, Parent,
+    ParentBased, RateLimited, RuleBased, Sampler, SamplingParameters, SpanPredicate,
+    TraceIdRatioBased, XrayPoller, XrayRemote, XraySettings,
 };
 use spanwise_testkit::load::Dice;
 use spanwise_testkit::{CountingAllocator, allocator};
@@ -23,12 +23,12 @@ fn no_sampler_allocates_once_warm() {
         |key| Adaptive::builder().with_traces_per_second(1e3).with_key(key).build().unwrap();
     let remote = JaegerRemote::new(half());
     let operations = vec![("GET /a".to_owned(), 0.5)];
-    remote.apply(&Strategy::PerOperation { default: 0.1, lower_bound: 1.0, operations });
+    remote.apply(&JaegerStrategy::PerOperation { default: 0.1, lower_bound: 1.0, operations });
     let rules = RuleBased::new()
-        .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
-        .with_rule(Condition::any(), half());
+        .with_rule(SpanPredicate::any().name("GET /health*"), Sampler::always_off())
+        .with_rule(SpanPredicate::any(), half());
     let xray = XrayRemote::new();
-    let mut poll = XrayPoll::new(&XraySettings::default(), "shop", xray.clone(), 1);
+    let mut poll = XrayPoller::new(&XraySettings::default(), "shop", xray.clone(), 1);
     poll.request(0, 0).unwrap();
     let records = br#"{"SamplingRuleRecords":[{"SamplingRule":{"RuleName":"a","Priority":1,
         "FixedRate":0.5,"ReservoirSize":1,"URLPath":"/a*?","HTTPMethod":"*"}}]}"#;
@@ -39,16 +39,16 @@ fn no_sampler_allocates_once_warm() {
         TraceIdRatioBased::new(0.5).unwrap().into(),
         ParentBased::composite().unwrap().into(),
         rules.into(),
-        Annotating::new(half()).with_attribute("a", "b").into(),
+        AnnotatingSampler::new(half()).with_attribute("a", "b").into(),
         RateLimited::new(100.0).unwrap().into(),
-        adaptive(Key::None).into(),
-        adaptive(Key::Name).into(),
+        adaptive(AdaptiveKey::None).into(),
+        adaptive(AdaptiveKey::Name).into(),
         remote.into(),
         xray.into(),
     ];
     let host = Virtual::new();
     for sampler in samplers {
-        let live = Live::new(sampler.clone());
+        let live = DynamicSampler::new(sampler.clone());
         let mut dice = Dice::new(1);
         let mut decide = |rounds: u32| {
             for round in 0..rounds {
@@ -56,10 +56,12 @@ fn no_sampler_allocates_once_warm() {
                 host.set_seconds(f64::from(round) / 1e3);
                 let id = u128::from(dice.number());
                 for name in ["GET /a", "GET /b"] {
-                    live.decide(&Offer::root(id, name, &host), |decision| decision.sampled);
+                    live.should_sample(&SamplingParameters::root(id, name, &host), |decision| {
+                        decision.sampled
+                    });
                 }
                 let parent = Parent::new(true, true, Some("rv:ffffffffffffff;th:8;x:1"));
-                let _ = sampler.decide(&child(&host, id, parent));
+                let _ = sampler.should_sample(&child(&host, id, parent));
                 let _ = live.quick(Some(true));
             }
         };

@@ -4,7 +4,9 @@
 
 mod support;
 
-use spanwise_sampling::{Change, Offer, Parent, ParentThreshold, Sampler, Threshold};
+use spanwise_sampling::{
+    Parent, ParentThreshold, Sampler, SamplingParameters, Threshold, TraceStateUpdate,
+};
 use spanwise_testkit::load::Dice;
 use support::Virtual;
 
@@ -21,9 +23,9 @@ fn smaller_probabilities_keep_a_part_of_what_larger_ones_keep() {
     let (host, mut dice) = (Virtual::new(), Dice::new(1));
     let mut kept = [0u32; 8];
     for _ in 0..IDS {
-        let offer = Offer::root(id(&mut dice), "x", &host);
-        let decisions = samplers.each_ref().map(|sampler| sampler.decide(&offer).sampled);
-        assert!(decisions.is_sorted(), "{offer:?}: {decisions:?}");
+        let params = SamplingParameters::root(id(&mut dice), "x", &host);
+        let decisions = samplers.each_ref().map(|sampler| sampler.should_sample(&params).sampled);
+        assert!(decisions.is_sorted(), "{params:?}: {decisions:?}");
         for (kept, decision) in kept.iter_mut().zip(decisions) {
             *kept += u32::from(decision);
         }
@@ -39,7 +41,7 @@ fn smaller_probabilities_keep_a_part_of_what_larger_ones_keep() {
     }
     assert_eq!(kept[7], IDS);
     for id in [0, u128::MAX, 1 << 56] {
-        assert!(samplers[7].decide(&Offer::root(id, "x", &host)).sampled);
+        assert!(samplers[7].should_sample(&SamplingParameters::root(id, "x", &host)).sampled);
     }
 }
 
@@ -55,9 +57,9 @@ fn adjusted_counts_estimate_what_was_offered() {
         let roots = if seed == 0 { IDS } else { 20_000 };
         let mut estimate = 0.0;
         for root in 0..roots {
-            let offer = Offer::root(id(&mut dice), "x", &host);
-            let decision = samplers[root as usize % 10].decide(&offer);
-            if let (true, Change::Write(threshold)) = (decision.sampled, decision.th) {
+            let params = SamplingParameters::root(id(&mut dice), "x", &host);
+            let decision = samplers[root as usize % 10].should_sample(&params);
+            if let (true, TraceStateUpdate::Write(threshold)) = (decision.sampled, decision.th) {
                 estimate += threshold.adjusted_count();
             }
         }
@@ -86,22 +88,22 @@ fn along_a_chain_thresholds_do_not_fall_and_are_kept() {
         let last = third(if step % 2 == 0 { 0.1 } else { 0.6 });
         for sampler in [&first, &second, &last] {
             let told = before.as_ref().map(|(_, member, _)| member.as_str());
-            let mut offer = Offer::root(trace_id, "x", &host);
-            offer.parent = before.as_ref().map(|(sampled, member, _)| {
+            let mut params = SamplingParameters::root(trace_id, "x", &host);
+            params.parent = before.as_ref().map(|(sampled, member, _)| {
                 Parent::new(*sampled, true, Some(member.as_str()).filter(|m| !m.is_empty()))
             });
-            let decision = sampler.decide(&offer);
+            let decision = sampler.should_sample(&params);
             let mut member = String::new();
             match decision.th {
-                Change::Pass => member.push_str(told.unwrap_or_default()),
+                TraceStateUpdate::Pass => member.push_str(told.unwrap_or_default()),
                 change => {
-                    change.write_member(&offer, &mut member);
+                    change.write_member(&params, &mut member);
                 }
             }
             let floor = before.as_ref().map_or(Threshold::KEEP_ALL, |(_, _, th)| *th);
             let now = member.strip_prefix("th:").map_or(floor, |th| Threshold::parse(th).unwrap());
             assert!(now >= floor);
-            assert!(!decision.sampled || now.keeps(offer.randomness()), "{member}");
+            assert!(!decision.sampled || now.keeps(params.randomness()), "{member}");
             before = Some((decision.sampled, member, now));
         }
     }

@@ -5,8 +5,9 @@
 mod support;
 
 use spanwise_sampling::{
-    AlwaysRecord, Annotating, Attributes, Change, Condition, Offer, Parent, ParentBased,
-    ParentThreshold, RuleBased, Sampler, SpanKind, Threshold, TraceIdRatioBased, Value,
+    AlwaysRecord, AnnotatingSampler, Attributes, Parent, ParentBased, ParentThreshold, RuleBased,
+    Sampler, SamplingParameters, SpanKind, SpanPredicate, Threshold, TraceIdRatioBased,
+    TraceStateUpdate, Value,
 };
 use support::{Virtual, child};
 
@@ -19,13 +20,17 @@ fn half() -> Sampler {
 }
 
 /// Kept or not, and the `ot` member that the new span has.
-fn outcome(sampler: &Sampler, offer: &Offer<'_>, before: Option<&str>) -> (bool, String) {
-    let decision = sampler.decide(offer);
+fn outcome(
+    sampler: &Sampler,
+    params: &SamplingParameters<'_>,
+    before: Option<&str>,
+) -> (bool, String) {
+    let decision = sampler.should_sample(params);
     let mut member = String::new();
     match decision.th {
-        Change::Pass => member.push_str(before.unwrap_or_default()),
+        TraceStateUpdate::Pass => member.push_str(before.unwrap_or_default()),
         change => {
-            change.write_member(offer, &mut member);
+            change.write_member(params, &mut member);
         }
     }
     (decision.sampled, member)
@@ -40,11 +45,11 @@ fn check(
     member: &str,
 ) {
     let host = Virtual::new();
-    let mut offer = Offer::root(id, "GET /", &host);
-    offer.parent = parent.map(|(sampled, remote, ot)| Parent::new(sampled, remote, ot));
+    let mut params = SamplingParameters::root(id, "GET /", &host);
+    params.parent = parent.map(|(sampled, remote, ot)| Parent::new(sampled, remote, ot));
     let before = parent.and_then(|(_, _, ot)| ot);
     assert_eq!(
-        outcome(sampler, &offer, before),
+        outcome(sampler, &params, before),
         (kept, member.to_owned()),
         "{sampler}, {parent:?}"
     );
@@ -144,8 +149,8 @@ fn the_composite_keeps_its_shares() {
         let mut kept = 0;
         for _ in 0..100_000 {
             let id = u128::from(dice.number()) << 64 | u128::from(dice.number());
-            let offer = Offer { parent, ..Offer::root(id, "x", &host) };
-            kept += u32::from(sampler.decide(&offer).sampled);
+            let params = SamplingParameters { parent, ..SamplingParameters::root(id, "x", &host) };
+            kept += u32::from(sampler.should_sample(&params).sampled);
         }
         f64::from(kept) / 1e5
     };
@@ -162,55 +167,74 @@ fn the_composite_keeps_its_shares() {
 fn the_first_rule_that_matches_decides() {
     let sampler = Sampler::from(
         RuleBased::new()
-            .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
-            .with_rule(Condition::any().kind(SpanKind::Client).scope("db*"), Sampler::always_off())
-            .with_rule(Condition::any().attribute("user.tier", "gold"), Sampler::always_on())
-            .with_rule(Condition::any().attribute("retries", "3"), Sampler::always_on())
-            .with_rule(Condition::any().root(false).name("a*b*c"), Sampler::always_on()),
+            .with_rule(SpanPredicate::any().name("GET /health*"), Sampler::always_off())
+            .with_rule(
+                SpanPredicate::any().kind(SpanKind::Client).scope("db*"),
+                Sampler::always_off(),
+            )
+            .with_rule(SpanPredicate::any().attribute("user.tier", "gold"), Sampler::always_on())
+            .with_rule(SpanPredicate::any().attribute("retries", "3"), Sampler::always_on())
+            .with_rule(SpanPredicate::any().root(false).name("a*b*c"), Sampler::always_on()),
     );
     let host = Virtual::new();
     let gold: &[(&str, Value<'_>)] = &[("user.tier", Value::Str("gold"))];
     let three: &[(&str, Value<'_>)] =
         &[("retries", Value::I64(3)), ("list", Value::Bools(&[true]))];
     let none: &[(&str, Value<'_>)] = &[];
-    let root = |name, attributes| Offer { attributes, ..Offer::root(1, name, &host) };
-    let keeps = |offer: Offer<'_>| sampler.decide(&offer).sampled;
+    let root = |name, attributes| SamplingParameters {
+        attributes,
+        ..SamplingParameters::root(1, name, &host)
+    };
+    let keeps = |params: SamplingParameters<'_>| sampler.should_sample(&params).sampled;
     assert!(!keeps(root("GET /health", &gold as &dyn Attributes)));
     assert!(!keeps(root("GET /healthz", &gold)));
     assert!(keeps(root("GET /", &gold)));
     assert!(keeps(root("GET /", &three)));
-    assert!(!keeps(Offer { kind: SpanKind::Client, scope: "db.pool", ..root("q", &gold) }));
-    assert!(keeps(Offer { kind: SpanKind::Client, scope: "http", ..root("q", &gold) }));
+    assert!(!keeps(SamplingParameters {
+        kind: SpanKind::Client,
+        scope: "db.pool",
+        ..root("q", &gold)
+    }));
+    assert!(keeps(SamplingParameters {
+        kind: SpanKind::Client,
+        scope: "http",
+        ..root("q", &gold)
+    }));
     // Nothing matches: dropped.
     assert!(!keeps(root("GET /", &none)));
     assert!(!keeps(root("axbxc", &none)));
-    let below = |name| Offer { name, ..child(&host, 1, Parent::new(true, false, None)) };
+    let below =
+        |name| SamplingParameters { name, ..child(&host, 1, Parent::new(true, false, None)) };
     for (name, kept) in
         [("abc", true), ("axxbxxc", true), ("acb", false), ("ab", false), ("abcabc", true)]
     {
         assert_eq!(keeps(below(name)), kept, "{name}");
     }
-    assert!(Condition::any().name("*").matches(&root("", &none)));
-    assert!(Condition::any().name("").matches(&root("", &none)));
-    assert!(!Condition::any().name("a*a").matches(&root("a", &none)));
+    assert!(SpanPredicate::any().name("*").matches(&root("", &none)));
+    assert!(SpanPredicate::any().name("").matches(&root("", &none)));
+    assert!(!SpanPredicate::any().name("a*a").matches(&root("a", &none)));
 }
 
 #[test]
 fn annotations_come_from_all_samplers_that_decided() {
-    let inner = Annotating::new(half()).with_attribute("rule", "checkout").with_attribute("n", 7);
-    let outer =
-        Annotating::new(inner).with_attribute("sampled.by", "us").with_member("vendor", "x1");
+    let inner =
+        AnnotatingSampler::new(half()).with_attribute("rule", "checkout").with_attribute("n", 7);
+    let outer = AnnotatingSampler::new(inner)
+        .with_attribute("sampled.by", "us")
+        .with_member("vendor", "x1");
     let sampler = Sampler::from(outer);
     let host = Virtual::new();
-    let decision = sampler.decide(&Offer::root(HIGH, "x", &host));
+    let decision = sampler.should_sample(&SamplingParameters::root(HIGH, "x", &host));
     let attributes: Vec<_> = decision.annotations.attributes().collect();
     let expected =
         [("rule", Value::Str("checkout")), ("n", Value::I64(7)), ("sampled.by", Value::Str("us"))];
     assert_eq!(format!("{attributes:?}"), format!("{expected:?}"));
     assert_eq!(decision.annotations.members().collect::<Vec<_>>(), [("vendor", "x1")]);
-    assert_eq!(decision.th, Change::Write(th("8")));
+    assert_eq!(decision.th, TraceStateUpdate::Write(th("8")));
     // A span that is dropped gets nothing.
-    assert!(sampler.decide(&Offer::root(LOW, "x", &host)).annotations.is_empty());
+    assert!(
+        sampler.should_sample(&SamplingParameters::root(LOW, "x", &host)).annotations.is_empty()
+    );
 }
 
 #[test]
@@ -218,14 +242,14 @@ fn always_record_records_what_is_dropped() {
     let sampler = Sampler::from(AlwaysRecord::new(half()));
     let host = Virtual::new();
     for (id, sampled) in [(LOW, false), (HIGH, true)] {
-        let decision = sampler.decide(&Offer::root(id, "x", &host));
+        let decision = sampler.should_sample(&SamplingParameters::root(id, "x", &host));
         assert_eq!((decision.sampled, decision.recorded), (sampled, true));
     }
 }
 
 #[test]
 fn descriptions_name_the_settings() {
-    let rules = RuleBased::new().with_rule(Condition::any(), half());
+    let rules = RuleBased::new().with_rule(SpanPredicate::any(), half());
     for (sampler, text) in [
         (Sampler::default(), "ParentBased{root=AlwaysOnSampler}"),
         (half(), "ProbabilitySampler{0.5}"),
@@ -269,26 +293,26 @@ fn different_probabilities_read_differently() {
 #[test]
 fn what_cannot_be_read_is_reported() {
     let host = Virtual::new();
-    let offer = |ot| child(&host, 1, Parent::new(true, true, Some(ot)));
+    let params = |ot| child(&host, 1, Parent::new(true, true, Some(ot)));
     let long = "x".repeat(300);
     for (ot, malformed) in [("th:8", false), ("th:$", true), ("", true), (&*long, true)] {
-        assert_eq!(Sampler::default().decide(&offer(ot)).malformed, malformed, "{ot}");
+        assert_eq!(Sampler::default().should_sample(&params(ot)).malformed, malformed, "{ot}");
     }
 }
 
 #[test]
 fn a_ratio_of_ids_that_nobody_says_are_random_is_reported() {
     let host = Virtual::new();
-    let presumed = |sampler: &Sampler, random, ot| {
+    let assumed = |sampler: &Sampler, random, ot| {
         let parent = Parent::new(true, true, ot).with_random(random);
-        sampler.decide(&child(&host, HIGH, parent)).presumed
+        sampler.should_sample(&child(&host, HIGH, parent)).randomness_assumed
     };
-    assert!(presumed(&half(), false, None));
-    assert!(presumed(&half(), false, Some("th:c")));
+    assert!(assumed(&half(), false, None));
+    assert!(assumed(&half(), false, Some("th:c")));
     // Said to be random, brought along, or not needed.
-    assert!(!presumed(&half(), true, None));
-    assert!(!presumed(&half(), false, Some("rv:ffffffffffffff")));
-    assert!(!presumed(&Sampler::default(), false, Some("th:8")));
-    assert!(!presumed(&Sampler::always_on(), false, None));
-    assert!(!half().decide(&Offer::root(1, "x", &host)).presumed);
+    assert!(!assumed(&half(), true, None));
+    assert!(!assumed(&half(), false, Some("rv:ffffffffffffff")));
+    assert!(!assumed(&Sampler::default(), false, Some("th:8")));
+    assert!(!assumed(&Sampler::always_on(), false, None));
+    assert!(!half().should_sample(&SamplingParameters::root(1, "x", &host)).randomness_assumed);
 }

@@ -5,8 +5,9 @@
 mod support;
 
 use spanwise_sampling::{
-    Attributes, Condition, Host, Intent, JaegerRemote, Live, Offer, ParentBased, Quick,
-    RateLimited, RuleBased, Sample, Sampler, Strategy, Threshold, Tick, Value,
+    Attributes, ComposableSampler, DynamicSampler, FastDecision, JaegerRemote, JaegerStrategy,
+    ParentBased, RateLimited, RuleBased, Sampler, SamplerContext, SamplingIntent,
+    SamplingParameters, SpanPredicate, Threshold, Tick, Value,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -53,7 +54,7 @@ impl Mad {
     }
 }
 
-impl Host for Mad {
+impl SamplerContext for Mad {
     fn now(&self) -> u64 {
         self.next()
     }
@@ -70,12 +71,12 @@ struct Panics {
     tick: Arc<AtomicBool>,
 }
 
-impl Sample for Panics {
-    fn intent<'s>(&'s self, _: &Offer<'_>) -> Intent<'s> {
+impl ComposableSampler for Panics {
+    fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
         if self.intent.load(SeqCst) {
             resume_unwind(Box::new(Grenade));
         }
-        Intent::keep(Threshold::KEEP_ALL)
+        SamplingIntent::keep(Threshold::KEEP_ALL)
     }
 
     fn tick(&self, _: &Tick) {
@@ -99,23 +100,34 @@ fn a_sampler_that_panicked_decides_again_afterwards() {
         ParentBased::new(Sampler::from(inner.clone())).into(),
     ];
     for sampler in samplers {
-        let live = Live::new(sampler.clone());
+        let live = DynamicSampler::new(sampler.clone());
         for _ in 0..10 {
             inner.intent.store(true, SeqCst);
             inner.tick.store(true, SeqCst);
-            assert!(panics(|| sampler.decide(&Offer::root(1, "x", &host)).sampled));
-            assert!(panics(|| live.decide(&Offer::root(1, "x", &host), |it| it.sampled)));
+            assert!(panics(|| sampler
+                .should_sample(&SamplingParameters::root(1, "x", &host))
+                .sampled));
+            assert!(panics(
+                || live.should_sample(&SamplingParameters::root(1, "x", &host), |it| it.sampled)
+            ));
             assert!(panics(|| live.tick(&Tick::at(1))));
             inner.intent.store(false, SeqCst);
             inner.tick.store(false, SeqCst);
-            assert!(live.decide(&Offer::root(1, "x", &host), |decision| decision.sampled));
+            assert!(live.should_sample(&SamplingParameters::root(1, "x", &host), |decision| {
+                decision.sampled
+            }));
             assert!(panics(|| live
-                .decide(&Offer::root(1, "x", &host), |_| { resume_unwind(Box::new(Grenade)) })));
+                .should_sample(&SamplingParameters::root(1, "x", &host), |_| {
+                    resume_unwind(Box::new(Grenade))
+                })));
             live.tick(&Tick::at(u64::MAX));
         }
         // It can still be exchanged.
         live.set(Sampler::always_off());
-        assert!(!live.decide(&Offer::root(1, "x", &host), |decision| decision.sampled));
+        assert!(
+            !live.should_sample(&SamplingParameters::root(1, "x", &host), |decision| decision
+                .sampled)
+        );
     }
 }
 
@@ -126,20 +138,25 @@ fn time_and_chance_without_sense_are_decided_on() {
         let limited = RateLimited::new(rate).unwrap();
         let sampler: Sampler = limited.clone().into();
         for id in 0..2_000u128 {
-            let _any = sampler.decide(&Offer::root(id << 64 | id, "x", &host)).sampled;
+            let _any =
+                sampler.should_sample(&SamplingParameters::root(id << 64 | id, "x", &host)).sampled;
             sampler.tick(&Tick::at(host.next()));
         }
         host.panics.store(true, SeqCst);
         for id in 0..100 {
-            assert!(panics(|| sampler.decide(&Offer::root(id, "x", &host)).sampled));
+            assert!(panics(|| sampler
+                .should_sample(&SamplingParameters::root(id, "x", &host))
+                .sampled));
         }
         host.panics.store(false, SeqCst);
-        let _any = sampler.decide(&Offer::root(1, "x", &host)).sampled;
+        let _any = sampler.should_sample(&SamplingParameters::root(1, "x", &host)).sampled;
         // The end of time was seen, and nothing is earned after it, at this rate or another.
         for rate in [rate, 1e-6, 500.0, rate] {
             limited.set_rate(rate).unwrap();
             for id in 0..10 {
-                let _any = sampler.decide(&Offer::root(id, "x", &Virtual::new())).sampled;
+                let _any = sampler
+                    .should_sample(&SamplingParameters::root(id, "x", &Virtual::new()))
+                    .sampled;
             }
             assert_eq!(limited.rate(), rate);
         }
@@ -149,7 +166,7 @@ fn time_and_chance_without_sense_are_decided_on() {
 /// Asks, tells and replaces the sampler it is in.
 #[derive(Debug, Default)]
 struct Reentrant {
-    home: Arc<OnceLock<Live>>,
+    home: Arc<OnceLock<DynamicSampler>>,
     busy: AtomicBool,
 }
 
@@ -159,9 +176,12 @@ impl Reentrant {
             && !self.busy.swap(true, SeqCst)
         {
             let host = Mad::default();
-            let _any = home.decide(&Offer::root(3, "inside", &host), |decision| decision.sampled);
+            let _any = home
+                .should_sample(&SamplingParameters::root(3, "inside", &host), |decision| {
+                    decision.sampled
+                });
             home.tick(&Tick::at(3));
-            let _any = matches!(home.quick(None), Quick::Ask);
+            let _any = matches!(home.quick(None), FastDecision::Ask);
             home.set(Sampler::always_on());
             let _any = format!("{home} {home:?}");
             self.busy.store(false, SeqCst);
@@ -169,10 +189,10 @@ impl Reentrant {
     }
 }
 
-impl Sample for Reentrant {
-    fn intent<'s>(&'s self, _: &Offer<'_>) -> Intent<'s> {
+impl ComposableSampler for Reentrant {
+    fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
         self.call_home();
-        Intent::keep(Threshold::KEEP_ALL)
+        SamplingIntent::keep(Threshold::KEEP_ALL)
     }
 
     fn tick(&self, _: &Tick) {
@@ -195,15 +215,18 @@ impl Drop for Reentrant {
 fn a_sampler_may_replace_itself_while_it_decides() {
     let home = Arc::new(OnceLock::new());
     let reentrant = || Reentrant { home: home.clone(), busy: AtomicBool::new(false) };
-    home.set(Live::new(reentrant())).unwrap();
+    home.set(DynamicSampler::new(reentrant())).unwrap();
     let (live, host) = (home.get().unwrap(), Mad::default());
     for _ in 0..20 {
-        assert!(live.decide(&Offer::root(1, "x", &host), |decision| decision.sampled));
+        assert!(
+            live.should_sample(&SamplingParameters::root(1, "x", &host), |decision| decision
+                .sampled)
+        );
         live.set(reentrant());
         live.tick(&Tick::at(1));
         live.set(Sampler::from(reentrant()).parent_based());
         // Replaced while it is looked at.
-        live.decide(&Offer::root(1, "x", &host), |_| live.set(reentrant()));
+        live.should_sample(&SamplingParameters::root(1, "x", &host), |_| live.set(reentrant()));
     }
     // A circle of `Arc`s would never be dropped.
     live.set(Sampler::always_off());
@@ -227,13 +250,14 @@ impl Attributes for Fickle {
 fn a_rule_goes_by_what_an_attribute_is_when_it_is_asked() {
     let host = Virtual::new();
     for (pattern, matching) in [("\0\u{1b}]0;x", 1), ("NaN", 2)] {
-        let rule = Condition::any().attribute("key", pattern);
+        let rule = SpanPredicate::any().attribute("key", pattern);
         let sampler = Sampler::from(RuleBased::new().with_rule(rule, Sampler::always_on()));
         let fickle = Fickle(AtomicU64::new(0));
-        let offer = Offer { attributes: &fickle, ..Offer::root(1, "x", &host) };
+        let params =
+            SamplingParameters { attributes: &fickle, ..SamplingParameters::root(1, "x", &host) };
         for time in 0..16 {
             let mut sampled = false;
-            let panicked = panics(|| sampled = sampler.decide(&offer).sampled);
+            let panicked = panics(|| sampled = sampler.should_sample(&params).sampled);
             assert_eq!((sampled, panicked), (time % 4 == matching, time % 4 == 3), "{time}");
         }
         assert_eq!(fickle.0.load(SeqCst), 16, "each decision asks once");
@@ -243,8 +267,8 @@ fn a_rule_goes_by_what_an_attribute_is_when_it_is_asked() {
 #[test]
 fn a_description_is_shown_on_one_line_and_cut() {
     let hostile = Sampler::from(Panics::default());
-    let live = Live::new(hostile.clone());
-    let of_samplers = RuleBased::new().with_rule(Condition::any(), hostile.clone());
+    let live = DynamicSampler::new(hostile.clone());
+    let of_samplers = RuleBased::new().with_rule(SpanPredicate::any(), hostile.clone());
     for shown in [hostile.to_string(), live.to_string(), Sampler::from(of_samplers).to_string()] {
         assert!(shown.len() <= 256 && !shown.contains(char::is_control), "{shown:?}");
         assert!(shown.contains("\\u{0}\\u{1b}[2J ") && shown.ends_with('…'), "{shown}");
@@ -260,9 +284,9 @@ struct Ticked {
     ticks: Arc<AtomicUsize>,
 }
 
-impl Sample for Ticked {
-    fn intent<'s>(&'s self, _: &Offer<'_>) -> Intent<'s> {
-        Intent::DROP
+impl ComposableSampler for Ticked {
+    fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        SamplingIntent::DROP
     }
 
     fn tick(&self, _: &Tick) {
@@ -290,9 +314,9 @@ impl Drop for Ticked {
 fn a_tick_that_panics_keeps_none_from_the_others() {
     let ticks = Arc::new(AtomicUsize::new(0));
     let ticked = |panics| Sampler::from(Ticked { panics, ticks: ticks.clone() });
-    let rules = [true, false, true, false]
-        .into_iter()
-        .fold(RuleBased::new(), |rules, panics| rules.with_rule(Condition::any(), ticked(panics)));
+    let rules = [true, false, true, false].into_iter().fold(RuleBased::new(), |rules, panics| {
+        rules.with_rule(SpanPredicate::any(), ticked(panics))
+    });
     let parent = ParentBased::new(ticked(true)).with_remote_sampled(ticked(false));
     for (sampler, expected) in [(Sampler::from(rules), 4), (Sampler::from(parent), 2)] {
         ticks.store(0, SeqCst);
@@ -307,8 +331,8 @@ fn a_tick_that_panics_keeps_none_from_the_others() {
 fn a_strategy_replaces_an_initial_sampler_that_panics_when_it_goes() {
     let ticks = Arc::new(AtomicUsize::new(0));
     let remote = JaegerRemote::new(Ticked { panics: true, ticks: ticks.clone() });
-    remote.apply(&Strategy::Probabilistic(1.0));
+    remote.apply(&JaegerStrategy::Probabilistic(1.0));
     assert_eq!(Arc::strong_count(&ticks), 1, "it is gone");
     let sampler = Sampler::from(remote);
-    assert!(sampler.decide(&Offer::root(1, "x", &Virtual::new())).sampled);
+    assert!(sampler.should_sample(&SamplingParameters::root(1, "x", &Virtual::new())).sampled);
 }

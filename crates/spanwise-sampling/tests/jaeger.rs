@@ -5,7 +5,8 @@
 mod support;
 
 use spanwise_sampling::{
-    Change, JaegerRemote, JaegerSettings, Offer, Poll, Sampler, Strategy, StrategyError,
+    JaegerPoller, JaegerRemote, JaegerSettings, JaegerStrategy, JaegerStrategyError, Sampler,
+    SamplingParameters, TraceStateUpdate,
 };
 use spanwise_testkit::load::{Arrivals, Dice, Shape};
 use std::time::Duration;
@@ -27,16 +28,17 @@ const PER_OPERATION: &str = r#"{
 
 #[test]
 fn strategies_are_read() {
-    let parse = |json: &str| Strategy::parse(json.as_bytes());
+    let parse = |json: &str| JaegerStrategy::parse(json.as_bytes());
     assert_eq!(
         parse(r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":0.25}}"#),
-        Ok(Strategy::Probabilistic(0.25))
+        Ok(JaegerStrategy::Probabilistic(0.25))
     );
     assert_eq!(
         parse(r#"{"strategyType":1,"rateLimitingSampling":{"maxTracesPerSecond":5}}"#),
-        Ok(Strategy::RateLimiting(5.0))
+        Ok(JaegerStrategy::RateLimiting(5.0))
     );
-    let Ok(Strategy::PerOperation { default, lower_bound, operations }) = parse(PER_OPERATION)
+    let Ok(JaegerStrategy::PerOperation { default, lower_bound, operations }) =
+        parse(PER_OPERATION)
     else {
         panic!("operations stand above the rest");
     };
@@ -45,7 +47,7 @@ fn strategies_are_read() {
 
 #[test]
 fn strategies_are_protos_json() {
-    use Strategy::{PerOperation, Probabilistic, RateLimiting};
+    use JaegerStrategy::{PerOperation, Probabilistic, RateLimiting};
     let one = |name: &str, rate| vec![(name.to_owned(), rate)];
     let operations =
         |default, lower_bound, operations| PerOperation { default, lower_bound, operations };
@@ -112,13 +114,13 @@ fn strategies_are_protos_json() {
             Probabilistic(0.5),
         ),
     ] {
-        assert_eq!(Strategy::parse(json.as_bytes()), Ok(strategy), "{json}");
+        assert_eq!(JaegerStrategy::parse(json.as_bytes()), Ok(strategy), "{json}");
     }
 }
 
 #[test]
 fn what_is_wrong_is_named_and_nothing_of_it_is_taken() {
-    let wrong = |json: &str| Strategy::parse(json.as_bytes()).unwrap_err();
+    let wrong = |json: &str| JaegerStrategy::parse(json.as_bytes()).unwrap_err();
     for (json, field) in [
         (r#"{}"#, "probabilisticSampling"),
         (r#"[]"#, "probabilisticSampling"),
@@ -149,23 +151,26 @@ fn what_is_wrong_is_named_and_nothing_of_it_is_taken() {
         (r#"{"operationSampling":{"perOperationStrategies":[{"operation":7}]}}"#, "operation"),
     ] {
         let error = wrong(json);
-        assert!(matches!(error, StrategyError::Field { field: f, .. } if f == field), "{error}");
+        assert!(
+            matches!(error, JaegerStrategyError::Field { field: f, .. } if f == field),
+            "{error}"
+        );
     }
     for json in ["", "not json", "{", &"[".repeat(100_000), "{\"a\":1e999999}x"] {
-        assert!(matches!(wrong(json), StrategyError::Json(_)), "{:.20}", json);
+        assert!(matches!(wrong(json), JaegerStrategyError::Json(_)), "{:.20}", json);
     }
     let entry = r#"{"operation":"x","probabilisticSampling":{"samplingRate":1}}"#;
     let many = vec![entry; 2_001].join(",");
     let json = format!(
         r#"{{"operationSampling":{{"defaultSamplingProbability":1,"perOperationStrategies":[{many}]}}}}"#
     );
-    assert_eq!(wrong(&json), StrategyError::TooManyOperations(2_001));
+    assert_eq!(wrong(&json), JaegerStrategyError::TooManyOperations(2_001));
 }
 
 #[test]
 fn operations_have_their_own_probability_and_a_lower_bound() {
     let remote = JaegerRemote::new(Sampler::always_off());
-    remote.apply(&Strategy::parse(PER_OPERATION.as_bytes()).unwrap());
+    remote.apply(&JaegerStrategy::parse(PER_OPERATION.as_bytes()).unwrap());
     let sampler = Sampler::from(remote);
     for (name, low, high) in [
         ("GET /always", 980.0, 1020.0),
@@ -185,21 +190,25 @@ fn operations_have_their_own_probability_and_a_lower_bound() {
 fn kept_with_updates(
     seconds: impl Iterator<Item = f64>,
     name: &str,
-    mut strategy: impl FnMut(u32) -> Strategy,
+    mut strategy: impl FnMut(u32) -> JaegerStrategy,
 ) -> Vec<u32> {
     let remote = JaegerRemote::new(Sampler::always_off());
     let (sampler, host) = (Sampler::from(remote.clone()), Virtual::new());
     let updates = seconds.zip(0..).map(|(second, update)| {
         host.set_seconds(second);
         remote.apply(&strategy(update));
-        (0..10).map(|_| u32::from(sampler.decide(&Offer::root(0, name, &host)).sampled)).sum()
+        (0..10)
+            .map(|_| {
+                u32::from(sampler.should_sample(&SamplingParameters::root(0, name, &host)).sampled)
+            })
+            .sum()
     });
     updates.collect()
 }
 
 #[test]
 fn a_new_strategy_fills_no_bucket() {
-    let bound = |lower_bound, default, operations: &[&str]| Strategy::PerOperation {
+    let bound = |lower_bound, default, operations: &[&str]| JaegerStrategy::PerOperation {
         default,
         lower_bound,
         operations: operations.iter().map(|name| ((*name).to_owned(), 0.0)).collect(),
@@ -220,13 +229,13 @@ fn a_new_strategy_fills_no_bucket() {
     // In between another kind of strategy, or no bound.
     let kinds = |n: u32| match n % 3 {
         0 => bound(0.01, 0.0, &["x"]),
-        1 => Strategy::Probabilistic(0.0),
+        1 => JaegerStrategy::Probabilistic(0.0),
         _ => bound(0.0, 0.0, &["x"]),
     };
     assert_eq!(total(kept_with_updates(seconds(), "x", kinds)), 1);
     let limits = |n: u32| match n % 2 {
-        0 => Strategy::RateLimiting(1.0),
-        _ => Strategy::RateLimiting(0.0),
+        0 => JaegerStrategy::RateLimiting(1.0),
+        _ => JaegerStrategy::RateLimiting(0.0),
     };
     // One a second: those of the seconds in which it is in force.
     assert_eq!(total(kept_with_updates(seconds(), "x", limits)), 10);
@@ -236,9 +245,9 @@ fn a_new_strategy_fills_no_bucket() {
 #[test]
 fn another_rate_goes_on_with_what_the_bucket_holds() {
     // Emptied at the old rate, and still empty at the new one.
-    let up = |n: u32| Strategy::RateLimiting(f64::from(n % 7 + 1));
+    let up = |n: u32| JaegerStrategy::RateLimiting(f64::from(n % 7 + 1));
     assert_eq!(kept_with_updates((0..20).map(|_| 0.0), "x", up).iter().sum::<u32>(), 1);
-    let bound = |n: u32| Strategy::PerOperation {
+    let bound = |n: u32| JaegerStrategy::PerOperation {
         default: 0.0,
         lower_bound: if n.is_multiple_of(2) { 0.01 } else { 0.0101 },
         operations: Vec::new(),
@@ -252,7 +261,7 @@ fn another_rate_goes_on_with_what_the_bucket_holds() {
     let (sampler, host) = (Sampler::from(remote.clone()), Virtual::new());
     for (rate, seconds) in [(10.0, 10.0), (2_000.0, 5.0), (3.0, 20.0), (50_000.0, 3.0), (1.0, 20.0)]
     {
-        remote.apply(&Strategy::RateLimiting(rate));
+        remote.apply(&JaegerStrategy::RateLimiting(rate));
         let arrivals = Arrivals::new(Shape::Steady(1e5), seconds, 1);
         let series = drive(&sampler, &host, arrivals, || "x");
         let kept = series.rate(1.0, seconds);
@@ -264,14 +273,21 @@ fn another_rate_goes_on_with_what_the_bucket_holds() {
 #[test]
 fn what_the_lower_bound_keeps_has_no_threshold() {
     let remote = JaegerRemote::new(Sampler::always_off());
-    remote.apply(&Strategy::PerOperation { default: 0.5, lower_bound: 1.0, operations: vec![] });
+    remote.apply(&JaegerStrategy::PerOperation {
+        default: 0.5,
+        lower_bound: 1.0,
+        operations: vec![],
+    });
     let (sampler, host) = (Sampler::from(remote), Virtual::new());
     let mut dice = Dice::new(1);
     for _ in 0..1000 {
-        let offer = Offer::root(dice.number().into(), "x", &host);
-        let decision = sampler.decide(&offer);
-        let by_chance = offer.randomness().value() >= 1 << 55;
-        assert_eq!(matches!(decision.th, Change::Write(_)), decision.sampled && by_chance);
+        let params = SamplingParameters::root(dice.number().into(), "x", &host);
+        let decision = sampler.should_sample(&params);
+        let by_chance = params.randomness().value() >= 1 << 55;
+        assert_eq!(
+            matches!(decision.th, TraceStateUpdate::Write(_)),
+            decision.sampled && by_chance
+        );
     }
 }
 
@@ -279,13 +295,13 @@ fn what_the_lower_bound_keeps_has_no_threshold() {
 fn the_initial_sampler_stands_until_a_strategy_comes() {
     let remote = JaegerRemote::new(Sampler::always_on());
     let (sampler, host) = (Sampler::from(remote.clone()), Virtual::new());
-    let keeps = || sampler.decide(&Offer::root(1, "x", &host)).sampled;
+    let keeps = || sampler.should_sample(&SamplingParameters::root(1, "x", &host)).sampled;
     assert!(keeps());
-    remote.apply(&Strategy::Probabilistic(0.0));
+    remote.apply(&JaegerStrategy::Probabilistic(0.0));
     assert!(!keeps());
-    remote.apply(&Strategy::RateLimiting(1.0));
+    remote.apply(&JaegerStrategy::RateLimiting(1.0));
     assert!(keeps() && !keeps());
-    remote.apply(&Strategy::RateLimiting(0.0));
+    remote.apply(&JaegerStrategy::RateLimiting(0.0));
     assert!(!keeps());
 }
 
@@ -294,11 +310,11 @@ fn it_is_asked_at_once_then_at_the_interval_and_sooner_after_failures() {
     const SECOND: u64 = 1_000_000_000;
     let settings = JaegerSettings::default().with_interval(Duration::from_secs(60)).unwrap();
     let remote = JaegerRemote::new(Sampler::always_off());
-    let mut poll = Poll::new(&settings, "my shop/é", remote, 1);
+    let mut poll = JaegerPoller::new(&settings, "my shop/é", remote, 1);
     assert_eq!(poll.url(), "http://localhost:5778/sampling?service=my%20shop%2F%C3%A9");
     assert_eq!(poll.due(), 0);
     let mut now = 100 * SECOND;
-    let within = |poll: &Poll, now: u64, seconds: f64| {
+    let within = |poll: &JaegerPoller, now: u64, seconds: f64| {
         let wait = (poll.due() - now) as f64 / 1e9;
         assert!((0.9 * seconds..=1.1 * seconds).contains(&wait), "{wait} for {seconds}");
     };
@@ -315,7 +331,7 @@ fn it_is_asked_at_once_then_at_the_interval_and_sooner_after_failures() {
     // An answer that is wrong leaves the strategy, and is asked for again soon.
     assert!(poll.answered(now, b"{}").is_err());
     within(&poll, now, 2.0);
-    assert_eq!(poll.strategy(), Some(&Strategy::Probabilistic(1.0)));
+    assert_eq!(poll.strategy(), Some(&JaegerStrategy::Probabilistic(1.0)));
     // Far in the future nothing overflows.
     poll.failed(u64::MAX);
     assert_eq!(poll.due(), u64::MAX);

@@ -5,9 +5,9 @@
 mod support;
 
 use spanwise_sampling::{
-    Adaptive, Host, JaegerRemote, JaegerSettings, Law, Offer, Poll, RateLimited, Sampler, Strategy,
-    StrategyError, Threshold, Tick, TraceIdRatioBased, XrayError, XrayPoll, XrayRemote,
-    XraySettings, trace_state::OtMember,
+    Adaptive, AdaptiveAlgorithm, JaegerPoller, JaegerRemote, JaegerSettings, JaegerStrategy,
+    JaegerStrategyError, RateLimited, Sampler, SamplerContext, SamplingParameters, Threshold, Tick,
+    TraceIdRatioBased, XrayError, XrayPoller, XrayRemote, XraySettings, trace_state::OtMember,
 };
 use spanwise_testkit::load::{Arrivals, Dice, Shape};
 use std::time::Duration;
@@ -57,7 +57,8 @@ fn a_change_of_the_rate_fills_no_bucket() {
     let limited = RateLimited::new(10.0).unwrap();
     let (sampler, host) = (Sampler::from(limited.clone()), Virtual::new());
     let kept = |offered: u128| {
-        let decide = |id: &u128| sampler.decide(&Offer::root(*id, "x", &host)).sampled;
+        let decide =
+            |id: &u128| sampler.should_sample(&SamplingParameters::root(*id, "x", &host)).sampled;
         (0..offered).filter(decide).count()
     };
     assert_eq!(kept(4), 4);
@@ -82,8 +83,8 @@ fn threads_share_one_rate() {
             let (limited, host) = (&limited, &host);
             move || {
                 let mut dice = Dice::new(seed);
-                let offer = |id| Offer::root(id, "x", host);
-                let kept = |_: &u32| limited.decide(&offer(dice.number().into())).sampled;
+                let params = |id| SamplingParameters::root(id, "x", host);
+                let kept = |_: &u32| limited.should_sample(&params(dice.number().into())).sampled;
                 (0..50_000).filter(kept).count()
             }
         };
@@ -131,7 +132,7 @@ fn settings_that_cannot_be_are_refused_by_name() {
 
 #[test]
 fn extreme_targets_neither_panic_nor_lose_bounds() {
-    for law in [Law::OfferedRate, Law::Document] {
+    for law in [AdaptiveAlgorithm::OfferedRate, AdaptiveAlgorithm::Document] {
         for target in [1e-6, 0.1, 1e9] {
             let builder = Adaptive::builder().with_traces_per_second(target).with_law(law);
             let adaptive = builder.build().unwrap();
@@ -141,7 +142,7 @@ fn extreme_targets_neither_panic_nor_lose_bounds() {
             assert!((0.0..=1.0).contains(&state.probability), "{state:?}");
             if target == 1e9 {
                 assert_eq!(series.kept, series.offered);
-            } else if law == Law::OfferedRate {
+            } else if law == AdaptiveAlgorithm::OfferedRate {
                 // The first burst, as small as a governor has them.
                 assert!(series.kept.iter().sum::<u32>() <= 20, "{target}");
             }
@@ -181,7 +182,7 @@ fn every_number_has_a_range_and_its_ends_work() {
         let settings = JaegerSettings::default().with_interval(interval).unwrap();
         // Asks at once, whatever comes, and a poll later.
         let remote = JaegerRemote::new(Sampler::always_off());
-        let mut poll = Poll::new(&settings, "shop", remote.clone(), u64::MAX);
+        let mut poll = JaegerPoller::new(&settings, "shop", remote.clone(), u64::MAX);
         poll.answered(u64::MAX, br#"{"probabilisticSampling":{"samplingRate":1}}"#).unwrap();
         assert_eq!(poll.due(), u64::MAX);
         (0..100).for_each(|_| poll.failed(u64::MAX - 1));
@@ -218,16 +219,21 @@ fn strategies_of_any_numbers_can_be_applied() {
     let host = Virtual::new();
     for number in [f64::NAN, f64::INFINITY, f64::MAX, f64::MIN_POSITIVE, 5e-324, -1.0, 0.0] {
         let remote = JaegerRemote::new(Sampler::always_off());
-        let per_operation = Strategy::PerOperation {
+        let per_operation = JaegerStrategy::PerOperation {
             default: number,
             lower_bound: number,
             operations: vec![("x".into(), number)],
         };
-        let all = [Strategy::Probabilistic(number), Strategy::RateLimiting(number), per_operation];
+        let all = [
+            JaegerStrategy::Probabilistic(number),
+            JaegerStrategy::RateLimiting(number),
+            per_operation,
+        ];
         for strategy in all {
             remote.apply(&strategy);
             for (id, name) in (0..100).flat_map(|id| [(id, "x"), (id, "y")]) {
-                let _whatever = Sampler::from(remote.clone()).decide(&Offer::root(id, name, &host));
+                let _whatever = Sampler::from(remote.clone())
+                    .should_sample(&SamplingParameters::root(id, name, &host));
             }
         }
     }
@@ -237,7 +243,7 @@ fn strategies_of_any_numbers_can_be_applied() {
 #[derive(Debug)]
 struct Anything(std::sync::atomic::AtomicU64);
 
-impl Host for Anything {
+impl SamplerContext for Anything {
     fn now(&self) -> u64 {
         self.0.load(std::sync::atomic::Ordering::Relaxed)
     }
@@ -251,7 +257,11 @@ impl Host for Anything {
 fn a_clock_may_say_anything() {
     let host = Anything(0.into());
     let remote = JaegerRemote::new(Sampler::always_off());
-    remote.apply(&Strategy::PerOperation { default: 0.0, lower_bound: 1.0, operations: vec![] });
+    remote.apply(&JaegerStrategy::PerOperation {
+        default: 0.0,
+        lower_bound: 1.0,
+        operations: vec![],
+    });
     let samplers = [
         Sampler::from(RateLimited::new(1e-6).unwrap()),
         RateLimited::new(1.0).unwrap().into(),
@@ -266,7 +276,7 @@ fn a_clock_may_say_anything() {
         host.0.store(now, std::sync::atomic::Ordering::Relaxed);
         for sampler in &samplers {
             for id in 0..200 {
-                let _whatever = sampler.decide(&Offer::root(id, "x", &host));
+                let _whatever = sampler.should_sample(&SamplingParameters::root(id, "x", &host));
             }
             sampler.tick(&Tick::at(now).with_recorded(now));
         }
@@ -290,9 +300,9 @@ fn credentials_in_a_url_are_never_shown() {
         let xray = XraySettings::default().with_endpoint(url).unwrap();
         assert_eq!((jaeger.endpoint(), xray.endpoint()), (url, url));
         let remote = JaegerRemote::new(Sampler::always_off());
-        let poll = Poll::new(&jaeger, "shop", remote, 1);
+        let poll = JaegerPoller::new(&jaeger, "shop", remote, 1);
         assert!(poll.url().contains("hunter2"), "it is asked as it was given");
-        let xray_poll = XrayPoll::new(&xray, "shop", XrayRemote::new(), 1);
+        let xray_poll = XrayPoller::new(&xray, "shop", XrayRemote::new(), 1);
         for text in [format!("{jaeger:?}"), format!("{xray:?}"), format!("{xray_poll:?}")] {
             assert!(text.contains(&format!("{shown:?}")) && !text.contains("hunter2"), "{text}");
         }
@@ -334,7 +344,7 @@ fn a_url_that_a_comma_cuts_shows_none_of_its_pieces() {
 
 #[test]
 fn what_x_ray_is_told_is_not_shown() {
-    let mut poll = XrayPoll::new(&XraySettings::default(), "shop", XrayRemote::new(), 1);
+    let mut poll = XrayPoller::new(&XraySettings::default(), "shop", XrayRemote::new(), 1);
     assert!(poll.request(0, 1).is_some());
     poll.answered(0, 1, br#"{"SamplingRuleRecords":[],"NextToken":"hunter2"}"#).unwrap();
     let request = poll.request(0, 1).unwrap();
@@ -351,9 +361,9 @@ fn errors_read_in_debug_as_they_do_in_display() {
         Box::new(RateLimited::new(f64::NAN).unwrap_err()),
         Box::new(JaegerSettings::parse("rate=1").unwrap_err()),
         Box::new(OtMember::parse("th").unwrap_err()),
-        Box::new(Strategy::parse(b"{").unwrap_err()),
-        Box::new(Strategy::parse(b"{}").unwrap_err()),
-        Box::new(StrategyError::TooManyOperations(3)),
+        Box::new(JaegerStrategy::parse(b"{").unwrap_err()),
+        Box::new(JaegerStrategy::parse(b"{}").unwrap_err()),
+        Box::new(JaegerStrategyError::TooManyOperations(3)),
         Box::new(XrayError::TooManyRules),
         Box::new(XrayError::Unprocessed(3)),
     ];
@@ -391,7 +401,7 @@ fn what_is_refused_is_shown_bounded_and_without_control_characters() {
     assert!(XraySettings::default().with_endpoint(&longest).is_ok());
     // The service's name is not ours: what goes into a URL is bounded.
     let remote = || JaegerRemote::new(Sampler::always_off());
-    let poll = Poll::new(&JaegerSettings::default(), &hostile, remote(), 1);
+    let poll = JaegerPoller::new(&JaegerSettings::default(), &hostile, remote(), 1);
     assert!(poll.url().len() < 4_000 && poll.url().is_ascii());
     let query = poll.url().split_once("service=").unwrap().1;
     let bytes = query.split('%').skip(1).map(|hex| u8::from_str_radix(&hex[..2], 16).unwrap());

@@ -10,21 +10,21 @@ use proptest::prelude::*;
 use reader::{headers, may_leave, thresholds};
 use spanwise_sampling::trace_state::{OtMember, write_header};
 use spanwise_sampling::{
-    AlwaysRecord, Annotating, Change, Condition, Intent, JaegerRemote, Offer, Parent, ParentBased,
-    ParentThreshold, RateLimited, RuleBased, Sample, Sampler, Strategy, Threshold,
-    TraceIdRatioBased, XrayRemote,
+    AlwaysRecord, AnnotatingSampler, ComposableSampler, JaegerRemote, JaegerStrategy, Parent,
+    ParentBased, ParentThreshold, RateLimited, RuleBased, Sampler, SamplingIntent,
+    SamplingParameters, SpanPredicate, Threshold, TraceIdRatioBased, TraceStateUpdate, XrayRemote,
 };
 use support::Virtual;
 
 /// The header of a span below a parent with `header`, as a host without the API's types edits it.
-fn sent(sampler: &Sampler, offer: &Offer<'_>, header: &str) -> (bool, String) {
-    let decision = sampler.decide(offer);
+fn sent(sampler: &Sampler, params: &SamplingParameters<'_>, header: &str) -> (bool, String) {
+    let decision = sampler.should_sample(params);
     let mut out = String::new();
     match decision.th {
-        Change::Pass => out.push_str(header),
+        TraceStateUpdate::Pass => out.push_str(header),
         change => {
             let mut member = String::new();
-            let value = change.write_member(offer, &mut member).then_some(&*member);
+            let value = change.write_member(params, &mut member).then_some(&*member);
             write_header(header, "ot", value, &mut out);
         }
     }
@@ -33,10 +33,10 @@ fn sent(sampler: &Sampler, offer: &Offer<'_>, header: &str) -> (bool, String) {
 
 /// One that plugs in, and says what it is told to.
 #[derive(Debug)]
-struct Plugged(Intent<'static>);
+struct Plugged(SamplingIntent<'static>);
 
-impl Sample for Plugged {
-    fn intent<'s>(&'s self, _: &Offer<'_>) -> Intent<'s> {
+impl ComposableSampler for Plugged {
+    fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
         self.0
     }
 
@@ -50,14 +50,17 @@ impl Sample for Plugged {
 fn samplers() -> Vec<(Sampler, Option<u64>, bool, bool)> {
     let half = || Sampler::probability(0.5).unwrap();
     let half_th = Some(1 << 55);
-    let unreliable = Intent { reliable: false, ..Intent::keep(Threshold::new(1 << 55).unwrap()) };
-    let remote = |strategy: Strategy| {
+    let unreliable = SamplingIntent {
+        reliable: false,
+        ..SamplingIntent::keep(Threshold::new(1 << 55).unwrap())
+    };
+    let remote = |strategy: JaegerStrategy| {
         let remote = JaegerRemote::new(Sampler::always_on());
         remote.apply(&strategy);
         Sampler::from(remote)
     };
     let operations =
-        Strategy::PerOperation { default: 0.0, lower_bound: 1e3, operations: Vec::new() };
+        JaegerStrategy::PerOperation { default: 0.0, lower_bound: 1e3, operations: Vec::new() };
     vec![
         (Sampler::always_on(), None, false, false),
         (Sampler::always_off(), None, false, false),
@@ -73,17 +76,22 @@ fn samplers() -> Vec<(Sampler, Option<u64>, bool, bool)> {
             true,
         ),
         (RateLimited::new(1e3).unwrap().into(), None, true, false),
-        (remote(Strategy::RateLimiting(1e3)), None, true, false),
+        (remote(JaegerStrategy::RateLimiting(1e3)), None, true, false),
         (remote(operations), None, true, false),
         (XrayRemote::new().into(), None, true, false),
-        (Plugged(Intent::keep_uncounted()).into(), None, false, false),
-        (Plugged(Intent::DROP).into(), None, false, false),
+        (Plugged(SamplingIntent::keep_without_threshold()).into(), None, false, false),
+        (Plugged(SamplingIntent::DROP).into(), None, false, false),
         (Plugged(unreliable).into(), None, false, false),
-        (Plugged(Intent::keep(Threshold::new(1 << 55).unwrap())).into(), half_th, false, false),
-        (AlwaysRecord::new(Sampler::always_off()).into(), None, false, false),
-        (RuleBased::new().with_rule(Condition::any(), half()).into(), half_th, false, false),
         (
-            Annotating::new(Sampler::always_on()).with_member("ot", "th:4").into(),
+            Plugged(SamplingIntent::keep(Threshold::new(1 << 55).unwrap())).into(),
+            half_th,
+            false,
+            false,
+        ),
+        (AlwaysRecord::new(Sampler::always_off()).into(), None, false, false),
+        (RuleBased::new().with_rule(SpanPredicate::any(), half()).into(), half_th, false, false),
+        (
+            AnnotatingSampler::new(Sampler::always_on()).with_member("ot", "th:4").into(),
             None,
             false,
             false,
@@ -103,8 +111,8 @@ proptest! {
         let id = if high { 0xff << 48 } else { 1 };
         for (sampler, own, local_follows, remote_follows) in samplers() {
             let parent = Parent::of_header(sampled, remote, &header);
-            let offer = Offer { parent: Some(parent), ..Offer::root(id, "x", &host) };
-            let (kept, after) = sent(&sampler, &offer, &header);
+            let params = SamplingParameters { parent: Some(parent), ..SamplingParameters::root(id, "x", &host) };
+            let (kept, after) = sent(&sampler, &params, &header);
             // X-Ray's fallback keeps 1 of 20 by a threshold of its own, below a remote parent.
             let xray = sampler.to_string().starts_with("Xray") && remote;
             let own = if xray { reader::strict(&after).0 } else { own };
@@ -138,15 +146,21 @@ fn a_member_that_is_malformed_or_there_twice_goes_out_as_none() {
                 for sampler in [Sampler::default(), Sampler::always_on(), Sampler::always_off()] {
                     let parent = Parent::of_header(sampled, remote, header);
                     assert!(parent.is_malformed(), "{header}");
-                    let offer = Offer { parent: Some(parent), ..Offer::root(1, "x", &host) };
-                    assert_eq!(sent(&sampler, &offer, header).1, "a=b", "{sampler} {header}");
-                    assert!(sampler.decide(&offer).malformed);
+                    let params = SamplingParameters {
+                        parent: Some(parent),
+                        ..SamplingParameters::root(1, "x", &host)
+                    };
+                    assert_eq!(sent(&sampler, &params, header).1, "a=b", "{sampler} {header}");
+                    assert!(sampler.should_sample(&params).malformed);
                 }
                 // A stage with a threshold of its own writes that.
                 let half = Sampler::probability(0.5).unwrap();
                 let parent = Some(Parent::of_header(sampled, remote, header));
-                let offer = Offer { parent, ..Offer::root(u128::MAX, "x", &host) };
-                assert_eq!(sent(&half, &offer, header), (true, "ot=th:8,a=b".to_owned()));
+                let params = SamplingParameters {
+                    parent,
+                    ..SamplingParameters::root(u128::MAX, "x", &host)
+                };
+                assert_eq!(sent(&half, &params, header), (true, "ot=th:8,a=b".to_owned()));
             }
         }
     }
@@ -160,9 +174,9 @@ fn a_span_that_our_ratio_drops_below_a_sampled_parent_has_no_threshold() {
     for header in ["ot=th:8,a=b", "ot=th:c,a=b", "ot=th:4,a=b"] {
         for remote in [true, false] {
             let parent = Some(Parent::of_header(true, remote, header));
-            let offer = Offer { parent, ..Offer::root(1, "x", &host) };
+            let params = SamplingParameters { parent, ..SamplingParameters::root(1, "x", &host) };
             for sampler in [Sampler::probability(0.5).unwrap(), Sampler::always_off()] {
-                assert_eq!(sent(&sampler, &offer, header), (false, "a=b".to_owned()), "{sampler}");
+                assert_eq!(sent(&sampler, &params, header), (false, "a=b".to_owned()), "{sampler}");
             }
         }
     }

@@ -8,7 +8,8 @@ use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{Sampler as StockSampler, SamplingDecision, ShouldSample};
 use spanwise_sampling::{
-    ApiAttributes, Attributes, Offer, Sampler, TraceIdRatioBased, Value, parent_of, trace_state_of,
+    ApiAttributes, Attributes, Sampler, SamplingParameters, TraceIdRatioBased, Value, parent_of,
+    trace_state_of,
 };
 use spanwise_testkit::load::Dice;
 use std::str::FromStr;
@@ -28,7 +29,7 @@ fn the_legacy_ratio_decides_as_the_stock_sampler() {
         for id in edges.into_iter().chain([u128::MAX]).chain(random) {
             let kind = opentelemetry::trace::SpanKind::Internal;
             let stock = theirs.should_sample(None, id.into(), "x", &kind, &[], &[]).decision;
-            let sampled = ours.decide(&Offer::root(id, "x", &host)).sampled;
+            let sampled = ours.should_sample(&SamplingParameters::root(id, "x", &host)).sampled;
             assert_eq!(sampled, stock == SamplingDecision::RecordAndSample, "{ratio} {id:032x}");
         }
     }
@@ -41,9 +42,12 @@ fn trace_states_are_edited_where_they_have_to_be() {
         let flags = TraceFlags::default().with_sampled(sampled);
         let state = TraceState::from_str(state).unwrap();
         let context = SpanContext::new(id.into(), 9.into(), flags, true, state);
-        let offer = Offer { parent: parent_of(&context), ..Offer::root(id, "x", &host) };
-        let decision = sampler.decide(&offer);
-        trace_state_of(Some(context.trace_state()), &offer, &decision).map(|state| state.header())
+        let params = SamplingParameters {
+            parent: parent_of(&context),
+            ..SamplingParameters::root(id, "x", &host)
+        };
+        let decision = sampler.should_sample(&params);
+        trace_state_of(Some(context.trace_state()), &params, &decision).map(|state| state.header())
     };
     let half = Sampler::probability(0.5).unwrap();
     let high = 0x80_0000_0000_0000;

@@ -5,8 +5,9 @@
 mod support;
 
 use spanwise_sampling::{
-    Adaptive, AlwaysRecord, Annotating, Condition, JaegerRemote, Live, Offer, Parent, ParentBased,
-    RateLimited, RuleBased, Sampler, Strategy, XrayPoll, XrayRemote, XraySettings,
+    Adaptive, AlwaysRecord, AnnotatingSampler, DynamicSampler, JaegerRemote, JaegerStrategy,
+    Parent, ParentBased, RateLimited, RuleBased, Sampler, SamplingParameters, SpanPredicate,
+    XrayPoller, XrayRemote, XraySettings,
 };
 use spanwise_testkit::load::Dice;
 use support::Virtual;
@@ -14,18 +15,18 @@ use support::Virtual;
 /// Each keeps some traces of those that start in a second and drops others.
 fn samplers() -> Vec<Sampler> {
     let limited = || RateLimited::new(7.0).unwrap();
-    let remote = |strategy: Strategy| {
+    let remote = |strategy: JaegerStrategy| {
         let remote = JaegerRemote::new(Sampler::always_on());
         remote.apply(&strategy);
         remote
     };
-    let operations = || Strategy::PerOperation {
+    let operations = || JaegerStrategy::PerOperation {
         default: 0.05,
         lower_bound: 3.0,
         operations: vec![("child 1".to_owned(), 1.0), ("child 2".to_owned(), 0.0)],
     };
     let xray = XrayRemote::new();
-    let mut poll = XrayPoll::new(&XraySettings::default(), "shop", xray.clone(), 1);
+    let mut poll = XrayPoller::new(&XraySettings::default(), "shop", xray.clone(), 1);
     poll.request(0, 1_700_000_000).unwrap();
     let rules = br#"{"SamplingRuleRecords":[{"SamplingRule":{"RuleName":"r","Priority":1,
         "FixedRate":0.1,"ReservoirSize":1,"ServiceName":"*","ServiceType":"*","Host":"*",
@@ -35,18 +36,18 @@ fn samplers() -> Vec<Sampler> {
     vec![
         limited().into(),
         adaptive().into(),
-        remote(Strategy::RateLimiting(7.0)).into(),
+        remote(JaegerStrategy::RateLimiting(7.0)).into(),
         remote(operations()).into(),
         JaegerRemote::new(limited()).into(),
         XrayRemote::new().into(),
         xray.into(),
-        RuleBased::new().with_rule(Condition::any(), limited()).into(),
+        RuleBased::new().with_rule(SpanPredicate::any(), limited()).into(),
         RuleBased::new()
-            .with_rule(Condition::any().name("child*"), limited())
-            .with_rule(Condition::any(), adaptive())
+            .with_rule(SpanPredicate::any().name("child*"), limited())
+            .with_rule(SpanPredicate::any(), adaptive())
             .into(),
-        Annotating::new(limited()).with_attribute("by", "rate").into(),
-        AlwaysRecord::new(Annotating::new(remote(operations()))).into(),
+        AnnotatingSampler::new(limited()).with_attribute("by", "rate").into(),
+        AlwaysRecord::new(AnnotatingSampler::new(remote(operations()))).into(),
         Sampler::from(limited()).parent_based(),
         ParentBased::new(adaptive()).with_local_sampled(limited()).into(),
     ]
@@ -55,19 +56,24 @@ fn samplers() -> Vec<Sampler> {
 #[test]
 fn no_trace_is_torn_within_a_process() {
     for sampler in samplers() {
-        let (host, live, mut dice) = (Virtual::new(), Live::new(sampler.clone()), Dice::new(5));
+        let (host, live, mut dice) =
+            (Virtual::new(), DynamicSampler::new(sampler.clone()), Dice::new(5));
         let mut kept = 0;
         for trace in 0..100 {
             host.set_seconds(f64::from(trace) / 100.0);
             let id = u128::from(dice.number()) << 64 | u128::from(dice.number());
-            let root = live.decide(&Offer::root(id, "GET /", &host), |decision| decision.sampled);
+            let root = live
+                .should_sample(&SamplingParameters::root(id, "GET /", &host), |decision| {
+                    decision.sampled
+                });
             kept += u32::from(root);
             for child in 1..5 {
                 host.set_seconds(f64::from(trace) / 100.0 + f64::from(child) / 1000.0);
                 let parent = Some(Parent::new(root, false, None));
                 let name = format!("child {child}");
-                let offer = Offer { parent, ..Offer::root(id, &name, &host) };
-                let sampled = live.decide(&offer, |decision| decision.sampled);
+                let params =
+                    SamplingParameters { parent, ..SamplingParameters::root(id, &name, &host) };
+                let sampled = live.should_sample(&params, |decision| decision.sampled);
                 assert_eq!(sampled, root, "{sampler}: trace {trace}, span {child}");
             }
         }
@@ -81,11 +87,14 @@ fn children_take_nothing_from_a_limit() {
     let (host, sampler) = (Virtual::new(), Sampler::from(RateLimited::new(7.0).unwrap()));
     let mut kept = 0;
     for id in 0..100 {
-        let root = sampler.decide(&Offer::root(id, "x", &host)).sampled;
+        let root = sampler.should_sample(&SamplingParameters::root(id, "x", &host)).sampled;
         kept += u32::from(root);
         for _ in 0..4 {
             let parent = Some(Parent::new(root, false, None));
-            let _ = sampler.decide(&Offer { parent, ..Offer::root(id, "y", &host) });
+            let _ = sampler.should_sample(&SamplingParameters {
+                parent,
+                ..SamplingParameters::root(id, "y", &host)
+            });
         }
     }
     assert_eq!(kept, 7);
@@ -97,7 +106,12 @@ fn a_trace_that_comes_in_is_decided_anew() {
     let host = Virtual::new();
     let below = |sampler: &Sampler, sampled, remote| {
         let parent = Some(Parent::new(sampled, remote, None));
-        sampler.decide(&Offer { parent, ..Offer::root(1, "x", &host) }).sampled
+        sampler
+            .should_sample(&SamplingParameters {
+                parent,
+                ..SamplingParameters::root(1, "x", &host)
+            })
+            .sampled
     };
     let bare = Sampler::from(RateLimited::new(1.0).unwrap());
     assert!(below(&bare, false, true) && !below(&bare, true, true));
@@ -116,13 +130,14 @@ fn a_ratio_below_an_unknown_probability_keeps_whole_traces() {
         let branches = ParentBased::new(Sampler::always_on());
         let sampler: Sampler =
             branches.with_remote_sampled(half()).with_local_sampled(half()).into();
-        let live = Live::new(sampler.clone());
+        let live = DynamicSampler::new(sampler.clone());
         let mut kept = 0;
         for _ in 0..1_000 {
             let id = u128::from(dice.number()) << 64 | u128::from(dice.number());
             let parent = Some(Parent::new(true, remote, None));
-            let offer = Offer { parent, ..Offer::root(id, "GET /", &host) };
-            let decide = || live.decide(&offer, |decision| decision.sampled);
+            let params =
+                SamplingParameters { parent, ..SamplingParameters::root(id, "GET /", &host) };
+            let decide = || live.should_sample(&params, |decision| decision.sampled);
             let first = decide();
             kept += u32::from(first);
             for _ in 0..10 {

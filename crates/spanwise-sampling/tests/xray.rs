@@ -5,7 +5,8 @@
 mod support;
 
 use spanwise_sampling::{
-    Change, Offer, Sampler, Value, XrayError, XrayPoll, XrayRemote, XrayRequest, XraySettings,
+    Sampler, SamplingParameters, TraceStateUpdate, Value, XrayError, XrayPoller, XrayRemote,
+    XrayRequest, XraySettings,
 };
 use spanwise_testkit::load::{Arrivals, Dice, Shape};
 use support::{Virtual, drive};
@@ -16,7 +17,7 @@ const UNIX: u64 = 1_700_000_000;
 
 /// X-Ray, its proxy and the process, in virtual time.
 struct Bench {
-    poll: XrayPoll,
+    poll: XrayPoller,
     sampler: Sampler,
     host: Virtual,
     /// Nanoseconds of the poll's clock.
@@ -26,7 +27,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let remote = XrayRemote::new();
-        let poll = XrayPoll::new(&XraySettings::default(), "shop", remote.clone(), 1);
+        let poll = XrayPoller::new(&XraySettings::default(), "shop", remote.clone(), 1);
         Self { poll, sampler: remote.into(), host: Virtual::new(), now: 0 }
     }
 
@@ -71,8 +72,11 @@ impl Bench {
     }
 
     fn keeps(&self, attributes: &[(&str, Value<'_>)]) -> bool {
-        let offer = Offer { attributes: &attributes, ..Offer::root(0, "x", &self.host) };
-        self.sampler.decide(&offer).sampled
+        let params = SamplingParameters {
+            attributes: &attributes,
+            ..SamplingParameters::root(0, "x", &self.host)
+        };
+        self.sampler.should_sample(&params).sampled
     }
 
     /// Kept per second of `per_second` offered ones.
@@ -193,11 +197,11 @@ fn beyond_the_reservoir_the_rate_decides_and_writes_its_threshold() {
     for second in 0..1000 {
         bench.host.set_seconds(f64::from(second));
         for _ in 0..2 {
-            let offer = Offer::root(dice.number().into(), "x", &bench.host);
-            let decision = bench.sampler.decide(&offer);
-            let by_chance = offer.randomness().value() >= 1 << 55;
+            let params = SamplingParameters::root(dice.number().into(), "x", &bench.host);
+            let decision = bench.sampler.should_sample(&params);
+            let by_chance = params.randomness().value() >= 1 << 55;
             // What the reservoir alone keeps has no threshold.
-            assert_eq!(matches!(decision.th, Change::Write(_)), by_chance);
+            assert_eq!(matches!(decision.th, TraceStateUpdate::Write(_)), by_chance);
             reserved += u32::from(decision.sampled && !by_chance);
         }
     }

@@ -1,12 +1,12 @@
 //! What spans, tracers and the worker share.
 
 use crate::scopes::Scopes;
-use spanwise_batch::{Budget, Pushed, Refused, Shards};
-use spanwise_ledger::{DropReason, Ledger, Note};
-use spanwise_sampling::{Live, Sampler};
-use spanwise_wire::write::{FinishedSpan, Losses};
+use spanwise_batch::{Budget, PushError, Pushed, ShardedBuffer};
+use spanwise_ledger::{Counter, DropReason, Ledger};
+use spanwise_sampling::{DynamicSampler, Sampler};
+use spanwise_wire::write::{DroppedCounts, FinishedSpan};
 use spanwise_wire::{SpanLimits, SpanMeta};
-use spanwise_worker::{CaughtPanic, WakeHandle, catch_panic, deadline, fork};
+use spanwise_worker::{CaughtPanic, Notifier, catch_panic, deadline, fork};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -19,13 +19,13 @@ pub(crate) struct Core {
     /// [`fork::generation`] of the process the provider was built in.
     pub(crate) process: u32,
     pub(crate) limits: SpanLimits,
-    pub(crate) sampler: Live,
+    pub(crate) sampler: DynamicSampler,
     pub(crate) ledger: Ledger,
-    pub(crate) shards: Shards,
+    pub(crate) shards: ShardedBuffer,
     pub(crate) scopes: Scopes,
     pub(crate) on_full: OnFull,
     /// Set once the worker runs.
-    pub(crate) worker: OnceLock<WakeHandle>,
+    pub(crate) worker: OnceLock<Notifier>,
     /// A span was refused because the budget or the queue was full, since the worker last made room.
     starved: AtomicBool,
 }
@@ -62,9 +62,9 @@ impl Core {
     pub(crate) fn new(
         phase: Phase,
         limits: SpanLimits,
-        sampler: Live,
+        sampler: DynamicSampler,
         scopes: Scopes,
-        shards: Shards,
+        shards: ShardedBuffer,
         on_full: OnFull,
     ) -> Self {
         let process = fork::generation();
@@ -108,7 +108,7 @@ impl Core {
 
     /// Leaves [`Phase::Running`] or [`Phase::NotExporting`] for `phase`; any other phase is final.
     pub(crate) fn leave_running(&self, phase: Phase) {
-        // ORDER: Relaxed; see `is_running`. `Shards::close` is what orders spans and the last sweep.
+        // ORDER: Relaxed; see `is_running`. `ShardedBuffer::close` is what orders spans and the last sweep.
         for alive in [Phase::Running, Phase::NotExporting] {
             let _final = self.phase.compare_exchange(alive as u8, phase as u8, Relaxed, Relaxed);
         }
@@ -141,7 +141,7 @@ impl Core {
         self.starved.store(false, Relaxed);
     }
 
-    /// Hands over an ended span that [`Shards::push_at_home`] did not take.
+    /// Hands over an ended span that [`ShardedBuffer::try_push_local`] did not take.
     #[cold]
     pub(crate) fn store(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
         if self.is_forked() {
@@ -156,44 +156,44 @@ impl Core {
     /// Wakes the worker. Never waits; one system call at most.
     pub(crate) fn wake(&self) {
         if let Some(worker) = self.worker.get() {
-            worker.wake();
+            worker.notify();
         }
     }
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn note_losses(&self, losses: &Losses) {
+    pub(crate) fn note_losses(&self, losses: &DroppedCounts) {
         for (note, count) in [
-            (Note::DroppedAttributes, losses.attributes),
-            (Note::DroppedEvents, losses.events),
-            (Note::DroppedLinks, losses.links),
-            (Note::TruncatedValues, losses.truncated_values),
+            (Counter::DroppedAttributes, losses.attributes),
+            (Counter::DroppedEvents, losses.events),
+            (Counter::DroppedLinks, losses.links),
+            (Counter::TruncatedValues, losses.truncated_values),
         ] {
             if count > 0 {
-                self.ledger.note(note, u64::from(count));
+                self.ledger.count(note, u64::from(count));
             }
         }
     }
 
     fn after_push(&self, pushed: Pushed) {
         if pushed.spilled {
-            self.ledger.note(Note::Spilled, 1);
+            self.ledger.count(Counter::Spilled, 1);
         }
         if pushed.wake {
             self.wake();
         }
     }
 
-    fn refused(&self, refused: Refused, span: &FinishedSpan<'_>, meta: SpanMeta) {
+    fn refused(&self, refused: PushError, span: &FinishedSpan<'_>, meta: SpanMeta) {
         // The first one refused asks the worker to make room; waking it for each would cost a core.
-        if matches!(refused, Refused::Budget | Refused::QueueFull)
+        if matches!(refused, PushError::Budget | PushError::QueueFull)
             && !self.starved.load(Relaxed)
             && !self.starved.swap(true, Relaxed)
         {
             self.wake();
         }
         let refused = match (refused, self.on_full) {
-            (Refused::Budget | Refused::QueueFull, OnFull::Wait(bound)) => {
+            (PushError::Budget | PushError::QueueFull, OnFull::Wait(bound)) => {
                 let until = deadline(Instant::now(), bound);
                 let wake = || {
                     self.starved.store(true, Relaxed);
@@ -207,11 +207,11 @@ impl Core {
             _ => refused,
         };
         let reason = match refused {
-            Refused::Closed if self.phase() == Phase::WorkerGone => DropReason::WorkerUnavailable,
-            Refused::Closed => DropReason::AfterShutdown,
-            Refused::Contended => DropReason::Contended,
-            Refused::QueueFull => DropReason::QueueFull,
-            _ if !self.shards.ever_fits(span.encoded_len()) => DropReason::TooLarge,
+            PushError::Closed if self.phase() == Phase::WorkerGone => DropReason::WorkerUnavailable,
+            PushError::Closed => DropReason::AfterShutdown,
+            PushError::Contended => DropReason::Contended,
+            PushError::QueueFull => DropReason::QueueFull,
+            _ if !self.shards.can_fit(span.encoded_len()) => DropReason::TooLarge,
             _ => DropReason::QueueBytes,
         };
         self.ledger.dropped(reason, 1);

@@ -1,14 +1,14 @@
 //! Time and chance for samplers.
 
 use crate::ids;
-use spanwise_sampling::Host;
+use spanwise_sampling::SamplerContext;
 use spanwise_worker::{clock, fork};
 
 /// The clock that spans are timed by, and the generator their ids come from.
 #[derive(Debug)]
 pub(crate) struct SdkHost;
 
-impl Host for SdkHost {
+impl SamplerContext for SdkHost {
     fn now(&self) -> u64 {
         clock::unix_nanos()
     }

@@ -19,7 +19,7 @@ mod value;
 pub use crate::core::OnFull;
 /// What a [`Sink`] is given.
 pub use bytes::Bytes;
-pub use config::{BuildError, Builder, Exporter};
+pub use config::{BuildError, Exporter, SpanwiseBuilder};
 pub use diagnostics::Diagnostic;
 /// The API that spans are made through, in the version this crate implements.
 pub use opentelemetry;
@@ -27,12 +27,12 @@ pub use pooled::{FinishError, Finished};
 pub use provider::{Guard, Spanwise};
 pub use report::{FlushError, Report};
 pub use span::Span;
-pub use spanwise_ledger::{DropReason, Note, Snapshot};
+pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 /// Samplers, and what they are made of.
 pub use spanwise_sampling as sampling;
 pub use spanwise_transport::{Compression, Protocol};
-/// What a sink is, and what it answers: see [`Builder::with_sink`].
-pub use spanwise_transport::{Failure, Outcome, Sink, Status, Taking};
+/// What a sink is, and what it answers: see [`SpanwiseBuilder::with_sink`].
+pub use spanwise_transport::{Failure, Outcome, Sink, SinkFuture, Status};
 pub use spanwise_wire::write::{EncodeValue, Value};
 pub use spanwise_wire::{SpanKind, SpanLimits};
 pub use tracer::Tracer;

@@ -18,12 +18,12 @@ pub(crate) use inbox::{Command, CommandKind, Inbox};
 pub(crate) use memory::encoder_bytes;
 pub(crate) use remote::{Asked, RemoteSampling};
 use requests::RequestBuffers;
-use spanwise_batch::{Buffer, Schedule, ScheduleConfig, Step};
+use spanwise_batch::{ChargedChunk, FlushAction, FlushSchedule, FlushScheduleConfig};
 use spanwise_ledger::DropReason;
 use spanwise_sampling::Tick;
 use spanwise_transport::{FramedRequest, PREFIX, Transport};
 use spanwise_wire::{Framer, RequestLimits};
-use spanwise_worker::{Signal, Woke, catch_panic, clock};
+use spanwise_worker::{Notified, Wakeup, catch_panic, clock};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 /// How spans become requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PipelineConfig {
-    pub(crate) schedule: ScheduleConfig,
+    pub(crate) schedule: FlushScheduleConfig,
     /// Bytes of a usual request.
     pub(crate) request_bytes: usize,
     pub(crate) limits: RequestLimits,
@@ -62,7 +62,7 @@ pub(crate) struct Pipeline {
     buffers: RequestBuffers,
     /// Whether requests have a compressed copy.
     compressing: bool,
-    schedule: Schedule,
+    schedule: FlushSchedule,
     backlog: Backlog,
     in_flight: InFlight,
     /// When a request was accepted last, or the first one sent after it.
@@ -82,7 +82,7 @@ pub(crate) struct Pipeline {
     /// Nothing more can be sent before a request ends.
     blocked: bool,
     account: Account,
-    next_anchor: Instant,
+    next_recalibration: Instant,
     /// When samplers are told the time again.
     next_tick: Instant,
     remote_sampling: Option<RemoteSampling>,
@@ -120,7 +120,7 @@ impl Pipeline {
             transport: Some(transport),
             backlog: Backlog::new(core.shards.config().chunk_bytes),
             core,
-            schedule: Schedule::new(config.schedule, now),
+            schedule: FlushSchedule::new(config.schedule, now),
             in_flight: InFlight::new(),
             progress: now,
             flowing: true,
@@ -130,7 +130,7 @@ impl Pipeline {
             unswept: false,
             notified: false,
             blocked: false,
-            next_anchor: now,
+            next_recalibration: now,
             next_tick: now,
             remote_sampling,
             idle_sweeps: 0,
@@ -139,11 +139,11 @@ impl Pipeline {
     }
 
     /// Runs until a shutdown is done.
-    pub(crate) async fn run(mut self, mut signal: Signal) {
+    pub(crate) async fn run(mut self, mut signal: Notified) {
         self.started = true;
         loop {
             let now = Instant::now();
-            self.anchor_clock(now);
+            self.recalibrate_clock(now);
             self.advise_sampler(now).await;
             self.receive_commands();
             // What has ended makes room for what is sent next.
@@ -161,9 +161,9 @@ impl Pipeline {
         // `Drop` accounts for what is left and frees memory.
     }
 
-    fn anchor_clock(&mut self, now: Instant) {
-        if now >= self.next_anchor {
-            self.next_anchor = now + clock::anchor();
+    fn recalibrate_clock(&mut self, now: Instant) {
+        if now >= self.next_recalibration {
+            self.next_recalibration = now + clock::recalibrate();
         }
     }
 
@@ -195,20 +195,22 @@ impl Pipeline {
         match self.schedule.poll(now, self.core.shards.ready()) {
             _ if self.unswept => self.sweep(now, &mut taken),
             // Half-empty chunks that cannot be sent would only be charged for more than they hold.
-            Step::Sweep if !self.blocked => self.sweep(now, &mut taken),
-            Step::Sweep | Step::Drain => self.core.shards.drain(&mut taken, usize::MAX),
-            Step::WaitUntil(_) if self.notified => {
-                self.core.shards.drain(&mut taken, usize::MAX);
+            FlushAction::DrainAll if !self.blocked => self.sweep(now, &mut taken),
+            FlushAction::DrainAll | FlushAction::DrainFull => {
+                self.core.shards.drain_full(&mut taken, usize::MAX)
             }
-            Step::WaitUntil(_) => {}
+            FlushAction::WaitUntil(_) if self.notified => {
+                self.core.shards.drain_full(&mut taken, usize::MAX);
+            }
+            FlushAction::WaitUntil(_) => {}
         }
         self.notified = false;
         self.backlog.extend(taken);
     }
 
-    fn sweep(&mut self, now: Instant, taken: &mut Vec<Buffer>) {
-        let missed = self.core.shards.sweep(taken);
-        self.schedule.swept(now);
+    fn sweep(&mut self, now: Instant, taken: &mut Vec<ChargedChunk>) {
+        let missed = self.core.shards.drain_all(taken);
+        self.schedule.drained_all(now);
         if missed == 0 && self.unswept {
             self.unswept = false;
             let until = self.backlog.taken() + taken.len() as u64;
@@ -313,7 +315,7 @@ impl Pipeline {
         if is_stalled || is_empty {
             // What keeps spans out may sit in open chunks.
             let mut taken = Vec::new();
-            self.core.shards.sweep(&mut taken);
+            self.core.shards.drain_all(&mut taken);
             self.backlog.extend(taken);
         }
         if !self.blocked {
@@ -349,7 +351,7 @@ impl Pipeline {
             }
             let Pending { command, .. } = self.waiting.swap_remove(index);
             match command.kind {
-                CommandKind::Flush => command.done.complete(done),
+                CommandKind::Flush => command.done.send(done),
                 CommandKind::Shutdown => shut_down = Some((command, done)),
             }
         }
@@ -358,7 +360,7 @@ impl Pipeline {
         self.finished = true;
         // The thread ends: what was lost is reported by now.
         self.account.report_last_losses();
-        command.done.complete(done);
+        command.done.send(done);
         true
     }
 
@@ -375,7 +377,7 @@ impl Pipeline {
         let mut left = Vec::new();
         // Closed before: a thread still in its slot is a few stores from leaving it.
         for _ in 0..LAST_SWEEPS {
-            if self.core.shards.sweep(&mut left) == 0 {
+            if self.core.shards.drain_all(&mut left) == 0 {
                 break;
             }
             std::thread::yield_now();
@@ -389,10 +391,10 @@ impl Pipeline {
     }
 
     /// Until woken, until a request ends, or until something is due.
-    async fn wait(&mut self, signal: &mut Signal) {
+    async fn wait(&mut self, signal: &mut Notified) {
         let now = Instant::now();
         let mut until = match self.schedule.poll(now, self.core.shards.ready()) {
-            Step::WaitUntil(instant) => instant,
+            FlushAction::WaitUntil(instant) => instant,
             // Due already, but nothing more can be sent before a request ends.
             _ if self.blocked => now + self.config.schedule.tick,
             _ => now,
@@ -403,7 +405,7 @@ impl Pipeline {
         if self.core.is_starved() {
             until = until.min(self.next_room.max(now + RETRY_SWEEP));
         }
-        until = until.min(self.next_anchor);
+        until = until.min(self.next_recalibration);
         for pending in &self.waiting {
             until = until.min(pending.command.deadline);
         }
@@ -416,7 +418,7 @@ impl Pipeline {
         let mut notified = pin!(signal.wait_until(until.into()));
         self.notified = poll_fn(|cx| match ended.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(false),
-            Poll::Pending => notified.as_mut().poll(cx).map(|woke| woke == Woke::Woken),
+            Poll::Pending => notified.as_mut().poll(cx).map(|woke| woke == Wakeup::Notified),
         })
         .await;
     }

@@ -6,13 +6,13 @@ use crate::ids;
 use crate::suppression::is_suppressed;
 use crate::tracer::{RANDOM, Tracer};
 use opentelemetry::trace::SpanContext;
-use spanwise_ledger::Note;
+use spanwise_ledger::Counter;
 use spanwise_pool::span::{self as data, Attribute};
-use spanwise_pool::{Pool, PooledSpan, Recycle};
-use spanwise_sampling::{ApiAttributes, Offer, parent_of, trace_state_of};
+use spanwise_pool::{Pool, PooledSpan, Reset};
+use spanwise_sampling::{ApiAttributes, SamplingParameters, parent_of, trace_state_of};
 use spanwise_wire::write::{
-    Array, EncodeValue, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkTarget, Losses, Scalar, SpanHeader,
-    SpanWriter, Value as WireValue,
+    Array, DroppedCounts, EncodeValue, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkedContext, Scalar,
+    SpanHeader, SpanWriter, Value as WireValue,
 };
 use spanwise_wire::{SpanKind, SpanMeta, StatusCode};
 use spanwise_worker::{catch_panic, clock, fork};
@@ -90,7 +90,7 @@ impl Tracer {
 
     /// Asks the sampler, and writes down what it says.
     fn decide(&self, span: &mut PooledSpan, name: &str, parent: Option<&SpanContext>) -> bool {
-        let offer = Offer {
+        let params = SamplingParameters {
             trace_id: u128::from_be_bytes(span.trace_id),
             parent: parent.and_then(parent_of),
             name,
@@ -100,15 +100,15 @@ impl Tracer {
             host: &SdkHost,
         };
         let asked = catch_panic(|| {
-            self.core.sampler.decide(&offer, |decision| {
+            self.core.sampler.should_sample(&params, |decision| {
                 if decision.malformed {
-                    self.core.ledger.note(Note::InvalidTraceState, 1);
+                    self.core.ledger.count(Counter::InvalidTraceState, 1);
                 }
-                if decision.presumed {
-                    self.core.ledger.note(Note::PresumedRandomness, 1);
+                if decision.randomness_assumed {
+                    self.core.ledger.count(Counter::AssumedRandomness, 1);
                 }
                 let inherited = parent.map(SpanContext::trace_state);
-                let edited = trace_state_of(inherited, &offer, &decision);
+                let edited = trace_state_of(inherited, &params, &decision);
                 if let Some(trace_state) = edited.as_ref().or(inherited) {
                     span.trace_state.push_str(&trace_state.header());
                 }
@@ -119,7 +119,7 @@ impl Tracer {
             })
         });
         asked.unwrap_or_else(|_| {
-            self.core.ledger.note(Note::SamplerPanicked, 1);
+            self.core.ledger.count(Counter::SamplerPanicked, 1);
             parent.is_some_and(SpanContext::is_sampled)
         })
     }
@@ -164,9 +164,9 @@ impl Tracer {
             end => end,
         };
         if end < start {
-            core.ledger.note(Note::EndBeforeStart, 1);
+            core.ledger.count(Counter::EndBeforeStart, 1);
         }
-        let mut lent = WRITERS.lend(Writer::default);
+        let mut lent = WRITERS.acquire(Writer::default);
         let writer = &mut lent.0;
         self.write(writer, span);
         if !writer.is_plain() {
@@ -209,7 +209,7 @@ impl Tracer {
             writer.event(limits, event.unix_nanos, event.name, pairs(event.attributes));
         }
         for link in span.links() {
-            let target = LinkTarget {
+            let target = LinkedContext {
                 trace_id: u128::from_be_bytes(link.to.trace_id),
                 span_id: u64::from_be_bytes(link.to.span_id),
                 flags: u32::from(link.to.trace_flags) | remote(link.to.is_remote),
@@ -222,7 +222,7 @@ impl Tracer {
             data::Status::Ok => writer.status(limits, StatusCode::Ok, ""),
             data::Status::Error => writer.status(limits, StatusCode::Error, &span.status_message),
         }
-        writer.left_out(&Losses {
+        writer.left_out(&DroppedCounts {
             attributes: span.dropped_attributes,
             events: span.dropped_events,
             links: span.dropped_links,
@@ -341,9 +341,9 @@ fn remote(is_remote: bool) -> u32 {
 #[derive(Default)]
 struct Writer(SpanWriter);
 
-impl Recycle for Writer {
+impl Reset for Writer {
     /// Nothing to clear: `begin` does.
-    fn recycle(&mut self) -> bool {
+    fn reset(&mut self) -> bool {
         self.0.capacity() <= KEEP_BYTES
     }
 }

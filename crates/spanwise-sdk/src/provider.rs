@@ -1,6 +1,6 @@
 //! The provider: hands out tracers, flushes, shuts down.
 
-use crate::config::Builder;
+use crate::config::SpanwiseBuilder;
 use crate::core::{Core, Phase};
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter};
 use crate::pipeline::{Command, CommandKind, Inbox};
@@ -9,7 +9,7 @@ use crate::tracer::Tracer;
 use opentelemetry::{InstrumentationScope, global};
 use spanwise_ledger::Snapshot;
 use spanwise_sampling::Sampler;
-use spanwise_worker::{Worker, completion, deadline};
+use spanwise_worker::{Worker, deadline, oneshot};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -59,8 +59,8 @@ pub(crate) struct Handle {
 
 impl Spanwise {
     /// Starts a configuration; what is left open is taken from the environment.
-    pub fn builder() -> Builder {
-        Builder::new()
+    pub fn builder() -> SpanwiseBuilder {
+        SpanwiseBuilder::new()
     }
 
     pub(crate) fn new(
@@ -220,20 +220,20 @@ impl Handle {
             return Err(FlushError::WorkerGone);
         }
         let until = deadline(started, timeout);
-        let (done, waiter) = completion();
+        let (done, waiter) = oneshot::channel();
         if !self.inbox.send(Command { kind, deadline: until, done }) {
             return Err(self.gone());
         }
-        worker.wake();
+        worker.notify();
         // The worker keeps the deadline itself and then says so; this wait is the second line.
-        let answer = waiter.wait_until(deadline(until, GRACE));
+        let answer = waiter.recv_until(deadline(until, GRACE));
         // What was lost is reported by now, unless the handler is slow.
         self.reporter()
             .flush(timeout.saturating_sub(started.elapsed()).clamp(THREAD_EXIT, LAST_WORDS));
         match answer {
             Some(true) => Ok(report(true)),
             Some(false) => Err(FlushError::Timeout(Box::new(report(false)))),
-            None if waiter.is_gone() => Err(self.gone()),
+            None if waiter.is_closed() => Err(self.gone()),
             None => Err(FlushError::Timeout(Box::new(report(false)))),
         }
     }
@@ -270,10 +270,10 @@ impl Handle {
         if worker.is_forked_child() {
             return;
         }
-        let (done, _nobody) = completion();
+        let (done, _nobody) = oneshot::channel();
         let deadline = deadline(Instant::now(), timeout);
         if self.inbox.send(Command { kind, deadline, done }) {
-            worker.wake();
+            worker.notify();
         }
     }
 

@@ -1,7 +1,7 @@
 //! Instrumentation scopes: each encoded once, spans carry its index.
 
 use opentelemetry::InstrumentationScope;
-use spanwise_ledger::{Ledger, Note};
+use spanwise_ledger::{Counter, Ledger};
 use spanwise_wire::write::{encode_scope, truncate};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -51,7 +51,7 @@ impl Scopes {
         }
         let full = table.heads.len() >= MAX_SCOPES || table.bytes + head.len() > self.max_bytes;
         if full && !table.heads.is_empty() {
-            ledger.note(Note::ScopesOverLimit, 1);
+            ledger.count(Counter::ScopesOverLimit, 1);
             return 0;
         }
         table.bytes += head.len();
@@ -85,7 +85,7 @@ fn encoded(scope: &InstrumentationScope, ledger: &Ledger) -> Arc<[u8]> {
     }
     let left_out = scope.attributes().count() as u64;
     if left_out > 0 {
-        ledger.note(Note::DroppedAttributes, left_out);
+        ledger.count(Counter::DroppedAttributes, left_out);
     }
     let [name, version, schema_url] =
         [scope.name(), version, schema_url].map(|text| truncate(text, MAX_SCOPE_CHARS));

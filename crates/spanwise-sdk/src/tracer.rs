@@ -11,9 +11,10 @@ use opentelemetry::trace::{
     TraceState,
 };
 use opentelemetry::{Context, KeyValue};
-use spanwise_ledger::{DropReason, Note};
+use spanwise_ledger::{Counter, DropReason};
 use spanwise_sampling::{
-    ApiAttributes, Decision, Offer, Quick, Randomness, parent_of, trace_state_of,
+    ApiAttributes, FastDecision, Randomness, SamplingDecision, SamplingParameters, parent_of,
+    trace_state_of,
 };
 use spanwise_wire::SpanKind;
 use spanwise_worker::{catch_panic, clock, fork};
@@ -99,8 +100,8 @@ impl Tracer {
         let quick = core.sampler.quick(parent.map(|parent| parent.is_sampled()));
         let inherits = parent.is_some_and(|parent| *parent.trace_state() != TraceState::NONE);
         let keep = match quick {
-            Quick::Keep if !inherits => true,
-            Quick::Drop if !inherits => false,
+            FastDecision::Keep if !inherits => true,
+            FastDecision::Drop if !inherits => false,
             _ => {
                 let ids = (trace_id, span_id);
                 return self
@@ -158,15 +159,15 @@ impl Tracer {
         start: Option<SystemTime>,
         attributes: &Option<Vec<KeyValue>>,
         ids: (u128, u64),
-        quick: Quick,
+        quick: FastDecision,
     ) -> Span {
         let state = parent.map(|parent| parent.trace_state());
         let passes = |kept| parent.is_none_or(|it| self.core.sampler.passes_trace_state(it, kept));
         let begin = |keep| self.begin_decided::<RECORDS>(name, kind, parent, start, ids, keep);
         match quick {
-            Quick::Keep if passes(true) => return inheriting(begin(true), state),
-            Quick::Drop if passes(false) => return inheriting(begin(false), state),
-            Quick::Chance(threshold)
+            FastDecision::Keep if passes(true) => return inheriting(begin(true), state),
+            FastDecision::Drop if passes(false) => return inheriting(begin(false), state),
+            FastDecision::Threshold(threshold)
                 if parent.is_none() && !threshold.keeps(Randomness::of_trace(ids.0)) =>
             {
                 return begin(false);
@@ -174,7 +175,7 @@ impl Tracer {
             _ => {}
         }
         let attributes = ApiAttributes(attributes.as_deref().unwrap_or_default());
-        let offer = Offer {
+        let params = SamplingParameters {
             trace_id: ids.0,
             parent: parent.and_then(parent_of),
             name,
@@ -184,16 +185,18 @@ impl Tracer {
             host: &SdkHost,
         };
         let asked = catch_panic(|| {
-            self.core.sampler.decide(&offer, |decision| {
-                let Decision { sampled, malformed, presumed, annotations, .. } = decision;
+            self.core.sampler.should_sample(&params, |decision| {
+                let SamplingDecision {
+                    sampled, malformed, randomness_assumed, annotations, ..
+                } = decision;
                 if malformed {
-                    self.core.ledger.note(Note::InvalidTraceState, 1);
+                    self.core.ledger.count(Counter::InvalidTraceState, 1);
                 }
-                if presumed {
-                    self.core.ledger.note(Note::PresumedRandomness, 1);
+                if randomness_assumed {
+                    self.core.ledger.count(Counter::AssumedRandomness, 1);
                 }
                 // What is recorded and not kept has nobody who would read it here.
-                let mut span = match trace_state_of(state, &offer, &decision) {
+                let mut span = match trace_state_of(state, &params, &decision) {
                     Some(edited) => begin(sampled).with_trace_state(edited),
                     None => inheriting(begin(sampled), state),
                 };
@@ -205,9 +208,9 @@ impl Tracer {
         });
         asked.unwrap_or_else(|_| {
             // A sampler of the user's: its panic must not become the caller's.
-            self.core.ledger.note(Note::SamplerPanicked, 1);
-            let decision = offer.follow_parent();
-            match trace_state_of(state, &offer, &decision) {
+            self.core.ledger.count(Counter::SamplerPanicked, 1);
+            let decision = params.follow_parent();
+            match trace_state_of(state, &params, &decision) {
                 Some(edited) => begin(decision.sampled).with_trace_state(edited),
                 None => inheriting(begin(decision.sampled), state),
             }
@@ -218,7 +221,7 @@ impl Tracer {
     #[cold]
     fn is_no_parent(&self, parent: &SpanContext) -> bool {
         if *parent != SpanContext::NONE {
-            self.core.ledger.note(Note::InvalidParent, 1);
+            self.core.ledger.count(Counter::InvalidParent, 1);
         }
         false
     }

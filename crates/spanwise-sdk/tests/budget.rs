@@ -5,17 +5,22 @@ mod support;
 
 use opentelemetry::{InstrumentationScope, KeyValue, trace::TracerProvider as _};
 use spanwise_receiver::Receiver;
-use spanwise_sdk::{BuildError, Builder, Compression, DropReason, SpanKind, Spanwise, Tracer};
+use spanwise_sdk::{
+    BuildError, Compression, DropReason, SpanKind, Spanwise, SpanwiseBuilder, Tracer,
+};
 use spanwise_testkit::ClosedPort;
 use std::time::{Duration, Instant};
 use support::{LONG, Said, builder, rested, settled};
 
 /// A provider whose receiver refuses connections.
-fn unreachable(port: &ClosedPort, configure: impl FnOnce(Builder) -> Builder) -> Spanwise {
+fn unreachable(
+    port: &ClosedPort,
+    configure: impl FnOnce(SpanwiseBuilder) -> SpanwiseBuilder,
+) -> Spanwise {
     let builder = builder()
         .with_endpoint(port.endpoint().unwrap())
         .with_export_timeout(Duration::from_secs(3600))
-        .with_max_delay(Duration::from_millis(10));
+        .with_scheduled_delay(Duration::from_millis(10));
     configure(builder).build().unwrap()
 }
 
@@ -103,7 +108,7 @@ fn what_waited_arrives_in_the_end() {
     let spanwise = builder()
         .with_endpoint(proxy.endpoint())
         .with_budget_bytes(1 << 20)
-        .with_max_delay(Duration::from_millis(5))
+        .with_scheduled_delay(Duration::from_millis(5))
         .build()
         .unwrap();
     let tracers: Vec<_> = ["a", "b", "c"].map(|scope| spanwise.tracer(scope)).into();
@@ -209,7 +214,7 @@ fn scopes_take_a_share_of_the_budget() {
     let ledger = bench.spanwise.ledger();
     assert_eq!(spanwise_testkit::spans(&bench.finish()).count(), 100);
     // 64 KiB of names of 4,000 bytes.
-    assert_eq!(ledger.note(spanwise_sdk::Note::ScopesOverLimit), 100 - 16);
+    assert_eq!(ledger.counter(spanwise_sdk::Counter::ScopesOverLimit), 100 - 16);
 }
 
 #[test]
@@ -270,7 +275,7 @@ fn the_limit_of_requests_in_flight_holds_for_cut_ones() {
     };
     let spanwise = builder()
         .with_sink(sink)
-        .with_max_request_spans(3)
+        .with_max_export_batch_size(3)
         .with_max_in_flight(2)
         .with_resource([KeyValue::new("large", "y".repeat(60_000))])
         .build()
@@ -298,12 +303,20 @@ fn a_scope_that_is_too_large_is_cut() {
 /// Each number has a range, and the error names it.
 #[test]
 fn numbers_out_of_range_are_errors() {
-    type Set = fn(Builder, usize) -> Builder;
+    type Set = fn(SpanwiseBuilder, usize) -> SpanwiseBuilder;
     let cases: [(&str, Set, [usize; 3]); 4] = [
-        ("with_budget_bytes", Builder::with_budget_bytes, [0, (1 << 20) - 1, usize::MAX]),
-        ("with_max_request_bytes", Builder::with_max_request_bytes, [0, 65_535, usize::MAX]),
-        ("with_max_request_spans", Builder::with_max_request_spans, [0, 2 << 20, usize::MAX]),
-        ("with_max_in_flight", Builder::with_max_in_flight, [0, 65, usize::MAX]),
+        ("with_budget_bytes", SpanwiseBuilder::with_budget_bytes, [0, (1 << 20) - 1, usize::MAX]),
+        (
+            "with_max_request_bytes",
+            SpanwiseBuilder::with_max_request_bytes,
+            [0, 65_535, usize::MAX],
+        ),
+        (
+            "with_max_export_batch_size",
+            SpanwiseBuilder::with_max_export_batch_size,
+            [0, 2 << 20, usize::MAX],
+        ),
+        ("with_max_in_flight", SpanwiseBuilder::with_max_in_flight, [0, 65, usize::MAX]),
     ];
     for (setting, set, values) in cases {
         for value in values {

@@ -9,13 +9,13 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue};
 use spanwise_receiver::Receiver;
 use spanwise_sdk::sampling::Sampler;
-use spanwise_sdk::{Builder, Protocol, SpanLimits, Spanwise};
+use spanwise_sdk::{Protocol, SpanLimits, Spanwise, SpanwiseBuilder};
 use spanwise_testkit::{attributes_map, decode, spans};
 use std::time::Duration;
 use support::{LONG, Said};
 
 /// A builder in an environment of these variables.
-fn with(variables: &[(&str, &str)]) -> Builder {
+fn with(variables: &[(&str, &str)]) -> SpanwiseBuilder {
     let variables: Vec<(String, String)> =
         variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     Spanwise::builder()
@@ -26,7 +26,7 @@ fn with(variables: &[(&str, &str)]) -> Builder {
         })
 }
 
-fn error(builder: Builder) -> String {
+fn error(builder: SpanwiseBuilder) -> String {
     match builder.build() {
         Ok(_) => panic!("it was built"),
         Err(error) => error.to_string(),
@@ -53,9 +53,9 @@ fn errors_name_the_setting_the_value_and_what_is_accepted() {
         (with(&[]).with_budget_bytes(1000), &[one_mib]),
         (with(&[]).with_max_request_bytes(1), &["with_max_request_bytes=`1`", "3.75 MiB"]),
         (with(&[]).with_max_request_bytes(4 << 20), &["with_max_request_bytes=`4194304`"]),
-        (with(&[]).with_max_request_spans(0), &["with_max_request_spans=`0`"]),
+        (with(&[]).with_max_export_batch_size(0), &["with_max_export_batch_size=`0`"]),
         (with(&[]).with_max_in_flight(0), &["with_max_in_flight"]),
-        (with(&[]).with_max_delay(Duration::ZERO), &["with_max_delay"]),
+        (with(&[]).with_scheduled_delay(Duration::ZERO), &["with_scheduled_delay"]),
         (with(&[]).with_span_limits(tiny), &["with_span_limits", "span_bytes", "10", "1024"]),
         (
             with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense")]),

@@ -201,7 +201,7 @@ fn reports_read_as_well_in_debug() {
 #[test]
 fn a_guard_that_is_dropped_at_once_is_reported_when_a_span_is_started() {
     let said = Said::default();
-    let install = || drop(said.listen(builder()).install().unwrap());
+    let install = || drop(said.listen(builder()).init().unwrap());
     install();
     assert_eq!(said.lines(), [""; 0], "a program that makes no spans has no mistake");
     let tracer = opentelemetry::global::tracer("late");

@@ -11,8 +11,10 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use spanwise_pool::PooledSpan;
 use spanwise_pool::span::SpanKind as PooledKind;
 use spanwise_receiver::Receiver;
-use spanwise_sdk::sampling::{Intent, JaegerSettings, Offer, Sample, Sampler};
-use spanwise_sdk::{Builder, Exporter, Finished, SpanKind, Spanwise};
+use spanwise_sdk::sampling::{
+    ComposableSampler, JaegerSettings, Sampler, SamplingIntent, SamplingParameters,
+};
+use spanwise_sdk::{Exporter, Finished, SpanKind, Spanwise, SpanwiseBuilder};
 use spanwise_transport::Outcome;
 use std::collections::{HashMap, HashSet};
 use std::future::ready;
@@ -22,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use support::{LONG, Said, builder};
 
 /// Each way to say it.
-fn none() -> [Builder; 3] {
+fn none() -> [SpanwiseBuilder; 3] {
     let variable = |value: &'static str| {
         builder()
             .with_environment(move |name| (name == "OTEL_TRACES_EXPORTER").then(|| value.into()))
@@ -117,8 +119,8 @@ fn the_sampler_decides_and_can_be_exchanged() {
 fn a_sampler_that_panics_costs_its_decision() {
     #[derive(Debug)]
     struct Panics;
-    impl Sample for Panics {
-        fn intent(&self, _: &Offer<'_>) -> Intent<'_> {
+    impl ComposableSampler for Panics {
+        fn sampling_intent(&self, _: &SamplingParameters<'_>) -> SamplingIntent<'_> {
             resume_unwind(Box::new("on purpose"))
         }
         fn description(&self) -> String {

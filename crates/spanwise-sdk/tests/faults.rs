@@ -5,7 +5,7 @@ mod support;
 
 use opentelemetry::trace::Tracer as _;
 use spanwise_receiver::{Answer, Receiver};
-use spanwise_sdk::{Builder, Compression, DropReason, Note, OnFull, Spanwise};
+use spanwise_sdk::{Compression, Counter, DropReason, OnFull, Spanwise, SpanwiseBuilder};
 use spanwise_testkit::{ClosedPort, Fault, FaultProxy};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn make(spanwise: &Spanwise, count: usize) {
     }
 }
 
-fn quick(builder: Builder) -> Builder {
+fn quick(builder: SpanwiseBuilder) -> SpanwiseBuilder {
     builder
         .with_attempt_timeout(Duration::from_millis(150))
         .with_export_timeout(Duration::from_millis(600))
@@ -34,7 +34,7 @@ fn nobody_listens() {
     settled(&spanwise.shutdown(LONG).unwrap().ledger);
     let ledger = spanwise.ledger();
     assert_eq!(ledger.dropped(DropReason::RetryDeadline), 100);
-    assert!(ledger.note(Note::Retries) > 0);
+    assert!(ledger.counter(Counter::Retries) > 0);
     let lines = said.lines();
     assert!(lines.iter().any(|line| line.contains("cannot export")), "{lines:?}");
     assert!(lines.iter().any(|line| line.contains("retry_deadline 100")), "{lines:?}");

@@ -7,7 +7,9 @@ mod support;
 use bytes::Bytes;
 use opentelemetry::trace::{Span as _, Tracer as _};
 use opentelemetry::{Array, Key, KeyValue, StringValue, Value as ApiValue};
-use spanwise_sdk::sampling::{Intent, Offer, Sample, Sampler, Tick};
+use spanwise_sdk::sampling::{
+    ComposableSampler, Sampler, SamplingIntent, SamplingParameters, Tick,
+};
 use spanwise_sdk::{DropReason, EncodeValue, SpanKind, Tracer};
 use spanwise_testkit::spans;
 use spanwise_transport::Outcome;
@@ -163,9 +165,9 @@ fn a_value_that_lies_or_panics_costs_its_attribute_and_nothing_else() {
 #[derive(Debug)]
 struct PanickingSampler;
 
-impl Sample for PanickingSampler {
-    fn intent<'s>(&'s self, _: &Offer<'_>) -> Intent<'s> {
-        Intent::keep_uncounted()
+impl ComposableSampler for PanickingSampler {
+    fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        SamplingIntent::keep_without_threshold()
     }
 
     fn tick(&self, _: &Tick) {

@@ -87,8 +87,8 @@ fn what_is_stored_is_at_least_exported_and_at_most_ambiguous_besides() {
     for round in 0..4 {
         let spanwise = builder()
             .with_endpoint(format!("http://{address}"))
-            .with_max_delay(Duration::from_millis(1))
-            .with_max_request_spans(50)
+            .with_scheduled_delay(Duration::from_millis(1))
+            .with_max_export_batch_size(50)
             .with_attempt_timeout(Duration::from_millis(300))
             // Short in some rounds: then requests are given up between two receivers.
             .with_export_timeout(Duration::from_millis([40, 200, 500, 20_000][round]))

@@ -103,7 +103,7 @@ fn make(spanwise: &Spanwise, count: usize) {
 #[test]
 fn a_flush_delivers_what_came_before_from_everywhere() {
     for from in EVERYWHERE {
-        let bench = bench(|builder| builder.with_max_delay(Duration::from_secs(3600)));
+        let bench = bench(|builder| builder.with_scheduled_delay(Duration::from_secs(3600)));
         make(&bench.spanwise, 1000);
         let spanwise = bench.spanwise.clone();
         from.call(move || {
@@ -260,7 +260,7 @@ fn a_duration_of_centuries_is_as_long_as_it_takes() {
                 .with_shutdown_timeout(Duration::MAX)
                 .with_attempt_timeout(Duration::MAX)
                 .with_export_timeout(Duration::MAX)
-                .with_max_delay(Duration::MAX)
+                .with_scheduled_delay(Duration::MAX)
                 .with_on_full(spanwise_sdk::OnFull::Wait(Duration::MAX))
         });
         make(&bench.spanwise, 10);
@@ -276,7 +276,7 @@ fn a_duration_of_centuries_is_as_long_as_it_takes() {
 
 #[test]
 fn spans_are_sent_without_any_flush() {
-    let bench = bench(|builder| builder.with_max_delay(Duration::from_millis(50)));
+    let bench = bench(|builder| builder.with_scheduled_delay(Duration::from_millis(50)));
     make(&bench.spanwise, 5);
     assert!(bench.collected.wait_for_spans(5, LONG));
 }

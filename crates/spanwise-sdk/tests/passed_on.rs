@@ -13,8 +13,8 @@ use opentelemetry::trace::{
 use proptest::prelude::*;
 use reader::{headers, may_leave, strict};
 use spanwise_sdk::sampling::{
-    Adaptive, Annotating, Intent, Offer, ParentBased, RateLimited, Sample, Sampler,
-    TraceIdRatioBased,
+    Adaptive, AnnotatingSampler, ComposableSampler, ParentBased, RateLimited, Sampler,
+    SamplingIntent, SamplingParameters, TraceIdRatioBased,
 };
 use spanwise_sdk::{SpanKind, Spanwise, Tracer};
 use spanwise_transport::Outcome;
@@ -44,8 +44,8 @@ fn children(tracer: &Tracer, parent: &SpanContext) -> [SpanContext; 2] {
 #[derive(Debug)]
 struct Panics;
 
-impl Sample for Panics {
-    fn intent<'s>(&'s self, _: &Offer<'_>) -> Intent<'s> {
+impl ComposableSampler for Panics {
+    fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
         std::panic::resume_unwind(Box::new("a sampler of the user's"))
     }
 
@@ -57,9 +57,9 @@ impl Sample for Panics {
 #[derive(Debug)]
 struct Keeps;
 
-impl Sample for Keeps {
-    fn intent<'s>(&'s self, _: &Offer<'_>) -> Intent<'s> {
-        Intent::keep_uncounted()
+impl ComposableSampler for Keeps {
+    fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        SamplingIntent::keep_without_threshold()
     }
 
     fn description(&self) -> String {
@@ -88,7 +88,7 @@ fn tracers() -> Vec<(String, Tracer, Option<u64>, bool, bool)> {
         (Keeps.into(), None, false, false),
         (Panics.into(), None, true, true),
         (
-            Annotating::new(Sampler::always_on()).with_member("ot", "th:4").into(),
+            AnnotatingSampler::new(Sampler::always_on()).with_member("ot", "th:4").into(),
             None,
             false,
             false,
@@ -194,7 +194,7 @@ fn bare_samplers_tear_no_trace() {
     for (name, sampler) in [
         ("limited", Sampler::from(RateLimited::new(7.0).unwrap())),
         ("adaptive", Adaptive::builder().with_traces_per_second(7.0).build().unwrap().into()),
-        ("annotated", Annotating::new(RateLimited::new(7.0).unwrap()).into()),
+        ("annotated", AnnotatingSampler::new(RateLimited::new(7.0).unwrap()).into()),
     ] {
         let bench = bench(|builder| builder.with_sampler(sampler));
         let tracer = bench.spanwise.tracer("test");

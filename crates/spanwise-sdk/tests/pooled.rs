@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, any_value::Value as ProtoValue,
 };
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind as ProtoKind, status};
-use spanwise_pool::span::{Attribute, LinkTo, SpanKind, Status, Value};
+use spanwise_pool::span::{Attribute, LinkedContext, SpanKind, Status, Value};
 use spanwise_pool::{Interner, PooledSpan, SpanPool, TieredPool};
 use spanwise_sampling::Sampler;
 use spanwise_sdk::{FinishError, Finished, SpanLimits};
@@ -41,7 +41,7 @@ fn all_of_a_pooled_span_arrives() {
         .set_attribute("http.method", "PUT")
         .add_event("retry", 2_000, [Attribute::new("attempt", 2)])
         .add_link(
-            LinkTo {
+            LinkedContext {
                 trace_id: [1; 16],
                 span_id: [2; 8],
                 trace_flags: 1,
@@ -109,7 +109,7 @@ fn pooled_spans_and_others_share_one_account() {
                 let tracer = bench.spanwise.tracer("pooled");
                 for turn in 0..EACH {
                     let root = tracer.root("root", spanwise_sdk::SpanKind::Server);
-                    let mut span = pool.lend();
+                    let mut span = pool.acquire();
                     assert!(tracer.start_pooled(
                         &mut span,
                         "p",
@@ -119,7 +119,7 @@ fn pooled_spans_and_others_share_one_account() {
                     assert_eq!(span.trace_id, root.context().trace_id().to_bytes());
                     span.set_attribute(interner.intern("tenant.id"), turn as i64);
                     assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
-                    let mut span = tiers.lend(turn as usize % 50).unwrap();
+                    let mut span = tiers.acquire(turn as usize % 50).unwrap();
                     assert!(tracer.start_pooled(&mut span, "t", SpanKind::Internal, None));
                     assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
                 }

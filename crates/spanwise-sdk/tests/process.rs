@@ -344,8 +344,11 @@ fn last_handle() {
             count.fetch_add(1, SeqCst);
             std::future::ready(spanwise_transport::Outcome::Accepted { rejected: 0, message: None })
         };
-        let spanwise =
-            builder().with_sink(sink).with_max_delay(Duration::from_millis(1)).build().unwrap();
+        let spanwise = builder()
+            .with_sink(sink)
+            .with_scheduled_delay(Duration::from_millis(1))
+            .build()
+            .unwrap();
         let tracer = spanwise.tracer("worker");
         *held.lock().unwrap() = Some(spanwise);
         drop(tracer.root("span", SpanKind::Internal));

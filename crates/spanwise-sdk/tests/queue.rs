@@ -6,7 +6,7 @@
 
 mod support;
 
-use spanwise_sdk::{Builder, Bytes, DropReason, OnFull, Outcome, SpanKind, Spanwise};
+use spanwise_sdk::{Bytes, DropReason, OnFull, Outcome, SpanKind, Spanwise, SpanwiseBuilder};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ impl Held {
     }
 
     /// A builder whose spans come here, one request at a time.
-    fn behind(&self, builder: Builder) -> Builder {
+    fn behind(&self, builder: SpanwiseBuilder) -> SpanwiseBuilder {
         let (door, requests) = (self.door.clone(), self.requests.clone());
         let sink = move |request: Bytes| {
             let request = spanwise_testkit::decode(&request);
@@ -39,7 +39,7 @@ impl Held {
         builder
             .with_sink(sink)
             .with_max_in_flight(1)
-            .with_max_delay(Duration::from_millis(10))
+            .with_scheduled_delay(Duration::from_millis(10))
             .with_attempt_timeout(Duration::from_secs(3600))
             .with_export_timeout(Duration::from_secs(3600))
     }
@@ -107,7 +107,7 @@ fn who_waits_for_a_place_loses_no_span() {
     let spanwise = held
         .behind(builder())
         .with_max_queue_size(32)
-        .with_max_delay(Duration::from_secs(3600))
+        .with_scheduled_delay(Duration::from_secs(3600))
         .with_on_full(OnFull::Wait(LONG))
         .build()
         .unwrap();
@@ -139,7 +139,7 @@ fn who_waits_in_vain_is_counted() {
 }
 
 /// Spans that wait behind a held request, of many more.
-fn waiting_of_many(builder: Builder) -> u64 {
+fn waiting_of_many(builder: SpanwiseBuilder) -> u64 {
     let held = Held::new();
     let spanwise = held.behind(builder).build().unwrap();
     held.hold_one(&spanwise);
@@ -150,7 +150,7 @@ fn waiting_of_many(builder: Builder) -> u64 {
     waiting
 }
 
-fn with(pairs: &'static [(&'static str, &'static str)]) -> Builder {
+fn with(pairs: &'static [(&'static str, &'static str)]) -> SpanwiseBuilder {
     builder().with_environment(move |name| {
         pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
     })
@@ -190,7 +190,7 @@ fn a_size_too_small_in_code_is_an_error() {
 /// `maxQueueSize`" (*Batching processor*).
 #[test]
 fn a_request_has_no_more_spans_than_may_wait() {
-    let largest_request = |builder: Builder| {
+    let largest_request = |builder: SpanwiseBuilder| {
         let held = Held::new();
         let spanwise = held.behind(builder).build().unwrap();
         held.hold_one(&spanwise);
@@ -202,9 +202,10 @@ fn a_request_has_no_more_spans_than_may_wait() {
     };
     assert!(largest_request(builder().with_max_queue_size(64)) <= 64);
 
-    let error = builder().with_max_queue_size(64).with_max_request_spans(65).build().unwrap_err();
+    let error =
+        builder().with_max_queue_size(64).with_max_export_batch_size(65).build().unwrap_err();
     let error = error.to_string();
-    assert!(error.contains("with_max_request_spans=`65`") && error.contains("64"), "{error}");
+    assert!(error.contains("with_max_export_batch_size=`65`") && error.contains("64"), "{error}");
 
     let environment: &[_] =
         &[("OTEL_BSP_MAX_QUEUE_SIZE", "64"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "512")];
@@ -213,7 +214,7 @@ fn a_request_has_no_more_spans_than_may_wait() {
     for (builder, setting) in [
         (with(environment), "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=`512`"),
         (with(batch).with_max_queue_size(64), "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=`512`"),
-        (with(queue).with_max_request_spans(512), "with_max_request_spans=`512`"),
+        (with(queue).with_max_export_batch_size(512), "with_max_export_batch_size=`512`"),
     ] {
         let said = Said::default();
         assert!(largest_request(said.listen(builder)) <= 64);

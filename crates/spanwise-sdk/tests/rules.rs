@@ -10,7 +10,7 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, InstrumentationScope, KeyValue, Value as ApiValue};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind as ProtoKind};
 use spanwise_sdk::sampling::Sampler;
-use spanwise_sdk::{DropReason, Note, SpanKind, SpanLimits, Tracer, Value};
+use spanwise_sdk::{Counter, DropReason, SpanKind, SpanLimits, Tracer, Value};
 use spanwise_testkit::{attributes_map, spans};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::{Bench, bench, settled};
@@ -101,7 +101,7 @@ fn an_invalid_parent_means_a_new_trace() {
         });
         assert!(span.parent_span_id.is_empty());
         assert_eq!(span.flags, 0x103);
-        assert_eq!(bench.spanwise.ledger().note(Note::InvalidParent), u64::from(half_valid));
+        assert_eq!(bench.spanwise.ledger().counter(Counter::InvalidParent), u64::from(half_valid));
     }
 }
 
@@ -198,10 +198,10 @@ fn limits_leave_out_and_count() {
     assert_eq!((span.links.len(), span.dropped_links_count), (1, 2));
     assert_eq!((link.attributes.len(), link.dropped_attributes_count), (0, 1));
     let ledger = bench.spanwise.ledger();
-    assert_eq!(ledger.note(Note::DroppedAttributes), 5);
-    assert_eq!(ledger.note(Note::DroppedEvents), 2);
-    assert_eq!(ledger.note(Note::DroppedLinks), 2);
-    assert_eq!(ledger.note(Note::TruncatedValues), 2);
+    assert_eq!(ledger.counter(Counter::DroppedAttributes), 5);
+    assert_eq!(ledger.counter(Counter::DroppedEvents), 2);
+    assert_eq!(ledger.counter(Counter::DroppedLinks), 2);
+    assert_eq!(ledger.counter(Counter::TruncatedValues), 2);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_huge_value_costs_what_is_kept() {
     });
     let kept = text(&span, "text").matches('ä').count();
     assert_eq!(kept, SpanLimits::default().value_chars);
-    assert_eq!(bench.spanwise.ledger().note(Note::TruncatedValues), 1);
+    assert_eq!(bench.spanwise.ledger().counter(Counter::TruncatedValues), 1);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn ending_twice_and_writing_after_the_end_change_nothing() {
     assert_eq!(span.name, "once");
     assert!(span.attributes.is_empty());
     let ledger = bench.spanwise.ledger();
-    assert_eq!((ledger.note(Note::UseAfterEnd), ledger.note(Note::DoubleEnd)), (2, 2));
+    assert_eq!((ledger.counter(Counter::UseAfterEnd), ledger.counter(Counter::DoubleEnd)), (2, 2));
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn times_are_the_callers_or_the_clocks_and_never_run_backwards() {
         let times = (seconds(span.start_time_unix_nano), seconds(span.end_time_unix_nano));
         assert_eq!(times, expected);
         let backwards = u64::from(end < start);
-        assert_eq!(bench.spanwise.ledger().note(Note::EndBeforeStart), backwards);
+        assert_eq!(bench.spanwise.ledger().counter(Counter::EndBeforeStart), backwards);
     }
     let before = SystemTime::now();
     let (span, _) = one(|tracer| drop(tracer.start("now")));

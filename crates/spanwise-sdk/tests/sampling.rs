@@ -9,8 +9,10 @@ use opentelemetry::trace::{
     Span as _, SpanContext, TraceContextExt, TraceFlags, TraceState, Tracer as _, TracerProvider,
 };
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
-use spanwise_sdk::sampling::{Adaptive, Annotating, Condition, JaegerSettings, RuleBased, Sampler};
-use spanwise_sdk::{Builder, Note, Spanwise};
+use spanwise_sdk::sampling::{
+    Adaptive, AnnotatingSampler, JaegerSettings, RuleBased, Sampler, SpanPredicate,
+};
+use spanwise_sdk::{Counter, Spanwise, SpanwiseBuilder};
 use spanwise_testkit::spans;
 use spanwise_transport::Outcome;
 use std::io::{Read, Write};
@@ -20,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::{LONG, Said, bench, builder, settled};
 
-fn environment(variables: &[(&'static str, String)]) -> Builder {
+fn environment(variables: &[(&'static str, String)]) -> SpanwiseBuilder {
     let variables = variables.to_vec();
     let lookup = move |name: &str| {
         variables.iter().find_map(|(key, value)| (*key == name).then(|| value.clone()))
@@ -29,7 +31,7 @@ fn environment(variables: &[(&'static str, String)]) -> Builder {
 }
 
 /// All spans are taken, and none is kept.
-fn nowhere(builder: Builder) -> Builder {
+fn nowhere(builder: SpanwiseBuilder) -> SpanwiseBuilder {
     builder.with_sink(|_| async { Outcome::Accepted { rejected: 0, message: None } })
 }
 
@@ -117,7 +119,7 @@ fn what_another_process_says_is_checked() {
         assert_eq!(below.span_context().is_sampled(), sampled);
         assert_eq!(below.span_context().trace_state().header(), after);
     }
-    assert_eq!(bench.spanwise.ledger().note(Note::InvalidTraceState), 1);
+    assert_eq!(bench.spanwise.ledger().counter(Counter::InvalidTraceState), 1);
     let request = bench.finish();
     assert!(spans(&request).all(|span| span.trace_state != "ot=th:8" || span.trace_id[9] >= 0x80));
 }
@@ -128,17 +130,17 @@ fn ids_that_nobody_says_are_random_are_counted() {
     let tracer = bench.spanwise.tracer("test");
     drop(tracer.start_with_context("child", &remote(true, 1, "")));
     drop(tracer.start("root"));
-    assert_eq!(bench.spanwise.ledger().note(Note::PresumedRandomness), 1);
+    assert_eq!(bench.spanwise.ledger().counter(Counter::AssumedRandomness), 1);
 }
 
 #[test]
 fn rules_see_the_span_and_leave_their_mark() {
-    let gold = Condition::any().attribute("tenant", "gold").scope("shop*");
-    let marked = Annotating::new(Sampler::always_on())
+    let gold = SpanPredicate::any().attribute("tenant", "gold").scope("shop*");
+    let marked = AnnotatingSampler::new(Sampler::always_on())
         .with_attribute("sampled.by", "rule")
         .with_member("vendor", "x");
     let rules = RuleBased::new()
-        .with_rule(Condition::any().name("GET /health"), Sampler::always_off())
+        .with_rule(SpanPredicate::any().name("GET /health"), Sampler::always_off())
         .with_rule(gold, marked);
     let bench = bench(|builder| builder.with_sampler(rules));
     for scope in ["shop::orders", "other"] {

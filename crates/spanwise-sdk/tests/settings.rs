@@ -11,7 +11,9 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::Tracer as _;
 use spanwise_receiver::{Answer, Receiver};
 use spanwise_sdk::sampling::{JaegerSettings, Sampler, XraySettings};
-use spanwise_sdk::{BuildError, Builder, Exporter, Protocol, SpanKind, SpanLimits, Spanwise};
+use spanwise_sdk::{
+    BuildError, Exporter, Protocol, SpanKind, SpanLimits, Spanwise, SpanwiseBuilder,
+};
 use spanwise_testkit::{Fault, FaultProxy, attributes_map, decode, spans};
 use spanwise_transport::Outcome;
 use std::future::ready;
@@ -22,7 +24,7 @@ use support::{LONG, Said};
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
 /// A builder in an environment of these variables.
-fn with(variables: Variables<'_>) -> Builder {
+fn with(variables: Variables<'_>) -> SpanwiseBuilder {
     let variables: Vec<(String, String)> =
         variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     Spanwise::builder()
@@ -33,11 +35,11 @@ fn with(variables: Variables<'_>) -> Builder {
         })
 }
 
-fn sunk(variables: Variables<'_>) -> Builder {
+fn sunk(variables: Variables<'_>) -> SpanwiseBuilder {
     with(variables).with_sink(|_: Bytes| ready(Outcome::Accepted { rejected: 0, message: None }))
 }
 
-fn error(builder: Builder) -> BuildError {
+fn error(builder: SpanwiseBuilder) -> BuildError {
     match builder.build() {
         Ok(_) => panic!("it was built"),
         Err(error) => error,
@@ -45,7 +47,7 @@ fn error(builder: Builder) -> BuildError {
 }
 
 /// What `build` says, if it builds.
-fn lines(builder: Builder) -> Vec<String> {
+fn lines(builder: SpanwiseBuilder) -> Vec<String> {
     let said = Said::default();
     drop(said.listen(builder).build().unwrap());
     said.lines()
@@ -68,7 +70,7 @@ fn broken(more: Variables<'static>) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Everything the code can get wrong about the export.
-fn wrong(builder: Builder) -> Builder {
+fn wrong(builder: SpanwiseBuilder) -> SpanwiseBuilder {
     builder
         .with_endpoint("nonsense")
         .with_header("bad name", "value")
@@ -89,15 +91,15 @@ fn what_is_not_used_is_not_checked() {
     ] {
         assert_eq!(lines(builder), Vec::<String>::new());
     }
-    let numbers = |builder: Builder| {
+    let numbers = |builder: SpanwiseBuilder| {
         let mut limits = SpanLimits::default();
         limits.span_bytes = 1;
         builder
             .with_budget_bytes(1)
-            .with_max_delay(Duration::ZERO)
+            .with_scheduled_delay(Duration::ZERO)
             .with_max_in_flight(0)
             .with_max_request_bytes(1)
-            .with_max_request_spans(0)
+            .with_max_export_batch_size(0)
             .with_span_limits(limits)
             .with_resource([KeyValue::new("huge", "x".repeat(1 << 20))])
             .with_attempt_timeout(Duration::from_nanos(1))
@@ -226,7 +228,7 @@ fn a_boolean_that_is_not_true_does_not_fall_through() {
 fn a_timeout_of_zero_is_no_limit() {
     let zeros: Variables<'_> =
         &[("OTEL_EXPORTER_OTLP_TIMEOUT", "0"), ("OTEL_BSP_EXPORT_TIMEOUT", "0")];
-    let in_code = |builder: Builder| {
+    let in_code = |builder: SpanwiseBuilder| {
         builder.with_attempt_timeout(Duration::ZERO).with_export_timeout(Duration::ZERO)
     };
     let protocol = if cfg!(feature = "grpc") { Protocol::Grpc } else { Protocol::HttpProtobuf };
@@ -282,7 +284,7 @@ fn a_number_out_of_range_is_reported_and_not_set() {
     }
 }
 
-fn service_name(builder: Builder) -> String {
+fn service_name(builder: SpanwiseBuilder) -> String {
     let bodies = Arc::new(Mutex::new(Vec::new()));
     let kept = bodies.clone();
     let spanwise = builder
@@ -328,7 +330,7 @@ fn an_empty_service_name_is_none() {
 }
 
 /// A receiver that keeps the headers of what it gets.
-fn headers(builder: Builder, protocol: Protocol) -> Vec<(String, String)> {
+fn headers(builder: SpanwiseBuilder, protocol: Protocol) -> Vec<(String, String)> {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = kept.clone();
     let receiver = Receiver::builder()
@@ -358,7 +360,7 @@ fn text(bytes: &[u8]) -> String {
 fn a_header_of_two_sources_is_sent_once() {
     const GENERIC: &str = "OTEL_EXPORTER_OTLP_HEADERS";
     const SIGNAL: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
-    let cases: [(Builder, &[(&str, &str)]); 6] = [
+    let cases: [(SpanwiseBuilder, &[(&str, &str)]); 6] = [
         (with(&[(GENERIC, "Api-Key=g")]).with_header("api-key", "code"), &[("api-key", "code")]),
         (
             with(&[(GENERIC, "api-key=g,other=g")]).with_header("API-KEY", "code"),
@@ -547,9 +549,15 @@ fn errors_name_the_setting_that_was_used() {
             "with_attempt_timeout=`1ns`: accepted is 1 ms",
         ),
         (sunk(&[]).with_export_timeout(nanosecond), "with_export_timeout=`1ns`: accepted is 1 ms"),
-        (with(&[]).with_max_delay(nanosecond), "with_max_delay=`1ns`: accepted is 1 ms"),
-        (with(&[]).with_max_delay(Duration::ZERO), "with_max_delay=`0ns`"),
-        (with(&[]).with_max_delay(Duration::from_micros(999)), "with_max_delay=`999µs`"),
+        (
+            with(&[]).with_scheduled_delay(nanosecond),
+            "with_scheduled_delay=`1ns`: accepted is 1 ms",
+        ),
+        (with(&[]).with_scheduled_delay(Duration::ZERO), "with_scheduled_delay=`0ns`"),
+        (
+            with(&[]).with_scheduled_delay(Duration::from_micros(999)),
+            "with_scheduled_delay=`999µs`",
+        ),
         (with(&[]).with_service_name(long.clone()), "with_service_name=`1048576 bytes`"),
         (with(&[]).with_schema_url(long.clone()), "with_schema_url=`1048576 bytes`"),
         (with(&[]).with_resource([KeyValue::new("a", long)]), "with_resource=`"),
@@ -559,7 +567,7 @@ fn errors_name_the_setting_that_was_used() {
         assert_eq!(format!("{error:?}"), error.to_string());
     }
     for builder in [
-        with(&[]).with_max_delay(Duration::from_millis(1)),
+        with(&[]).with_scheduled_delay(Duration::from_millis(1)),
         with(&[]).with_attempt_timeout(Duration::from_millis(1)),
         with(&[]).with_export_timeout(Duration::MAX),
     ] {
@@ -570,7 +578,7 @@ fn errors_name_the_setting_that_was_used() {
 /// What is not compiled in is said with the line to write.
 #[test]
 fn a_missing_feature_comes_with_its_line_in_cargo_toml() {
-    let check = |builder: Builder, setting: &str, feature: &str| {
+    let check = |builder: SpanwiseBuilder, setting: &str, feature: &str| {
         let error = error(builder);
         let line = format!("features = [\"{feature}\"]");
         for part in [setting, &line, "Cargo.toml", "spanwise-sdk"] {

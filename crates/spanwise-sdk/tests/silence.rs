@@ -42,7 +42,7 @@ impl<S: tracing::Subscriber> Layer<S> for Overheard {
 fn an_unfiltered_subscriber_sees_the_programs_own_spans_alone() {
     for scoped in [false, true] {
         let bench = bench(|builder| {
-            builder.with_protocol(Protocol::Grpc).with_max_delay(Duration::from_millis(5))
+            builder.with_protocol(Protocol::Grpc).with_scheduled_delay(Duration::from_millis(5))
         });
         if !scoped {
             // The worker is at work before there is a subscriber.

@@ -3,7 +3,9 @@
 
 mod support;
 
-use spanwise_sdk::{Bytes, DropReason, Failure, Note, Outcome, Sink, SpanKind, Status, Taking};
+use spanwise_sdk::{
+    Bytes, Counter, DropReason, Failure, Outcome, Sink, SinkFuture, SpanKind, Status,
+};
 use std::future::ready;
 use std::sync::{Arc, Mutex};
 use support::{LONG, builder, settled};
@@ -43,7 +45,7 @@ fn a_sink_gets_every_span_once_and_its_word_is_booked() {
     let refused: u64 = counts.chunks(4).filter_map(|four| four.get(3)).sum();
     assert_eq!(ledger.dropped(DropReason::TooLarge), refused);
     assert_eq!(ledger.dropped(DropReason::PartialRejected), 7 * ((counts.len() as u64 + 2) / 4));
-    assert_eq!(ledger.note(Note::Requests), counts.len() as u64);
+    assert_eq!(ledger.counter(Counter::Requests), counts.len() as u64);
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn a_sink_that_panics_costs_its_request() {
 fn a_sink_can_be_written_with_what_the_crate_exports() {
     struct Refusing;
     impl Sink for Refusing {
-        fn take(&self, request: Bytes) -> Taking<'_> {
+        fn take(&self, request: Bytes) -> SinkFuture<'_> {
             Box::pin(async move {
                 assert!(!request.is_empty());
                 Outcome::Failed(Failure::Rejected { status: Status::Http(418) })

@@ -6,8 +6,8 @@ mod support;
 use bytes::Bytes;
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, global};
-use spanwise_sdk::sampling::{Intent, Offer, Sample, Tick};
-use spanwise_sdk::{DropReason, Note, Spanwise};
+use spanwise_sdk::sampling::{ComposableSampler, SamplingIntent, SamplingParameters, Tick};
+use spanwise_sdk::{Counter, DropReason, Spanwise};
 use spanwise_transport::Outcome;
 use std::future::ready;
 use std::panic::panic_any;
@@ -36,7 +36,7 @@ struct Panicking {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Place {
-    Decision,
+    SamplingDecision,
     Tick,
     Drop,
 }
@@ -47,12 +47,12 @@ impl Panicking {
     }
 }
 
-impl Sample for Panicking {
-    fn intent(&self, _: &Offer<'_>) -> Intent<'_> {
-        if self.place == Place::Decision {
+impl ComposableSampler for Panicking {
+    fn sampling_intent(&self, _: &SamplingParameters<'_>) -> SamplingIntent<'_> {
+        if self.place == Place::SamplingDecision {
             panic_any(Bomb);
         }
-        Intent::keep_uncounted()
+        SamplingIntent::keep_without_threshold()
     }
 
     fn tick(&self, _: &Tick) {
@@ -101,7 +101,7 @@ fn a_sampler_that_panics_in_its_tick_stops_nothing() {
 
 #[test]
 fn a_sampler_that_panics_in_its_decision_costs_the_decision() {
-    let bench = bench(|builder| builder.with_sampler(Panicking::at(Place::Decision)));
+    let bench = bench(|builder| builder.with_sampler(Panicking::at(Place::SamplingDecision)));
     let tracer = bench.spanwise.tracer("user code");
     drop(tracer.start("a root is not sampled"));
     let sampled = opentelemetry::trace::SpanContext::new(
@@ -118,7 +118,7 @@ fn a_sampler_that_panics_in_its_decision_costs_the_decision() {
     let ledger = bench.spanwise.shutdown(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!((ledger.sampled_out, ledger.exported), (1, 1));
-    assert_eq!(ledger.note(Note::SamplerPanicked), 2);
+    assert_eq!(ledger.counter(Counter::SamplerPanicked), 2);
 }
 
 #[test]
@@ -215,13 +215,13 @@ fn a_sampler_exchanged_while_it_decides_costs_no_span() {
             f.write_str("Exchanging")
         }
     }
-    impl Sample for Exchanging {
-        fn intent(&self, _: &Offer<'_>) -> Intent<'_> {
+    impl ComposableSampler for Exchanging {
+        fn sampling_intent(&self, _: &SamplingParameters<'_>) -> SamplingIntent<'_> {
             let spanwise = self.0.lock().unwrap().take();
             if let Some(spanwise) = spanwise {
                 spanwise.set_sampler(spanwise_sdk::sampling::Sampler::always_on());
             }
-            Intent::keep_uncounted()
+            SamplingIntent::keep_without_threshold()
         }
         fn description(&self) -> String {
             "Exchanging".to_owned()
@@ -314,9 +314,9 @@ fn a_sink_that_panics_anywhere_costs_its_request() {
 fn a_sampler_and_a_handler_may_make_spans_of_their_own() {
     #[derive(Debug)]
     struct Reentrant;
-    impl Sample for Reentrant {
-        fn intent(&self, _: &Offer<'_>) -> Intent<'_> {
-            Intent::keep_uncounted()
+    impl ComposableSampler for Reentrant {
+        fn sampling_intent(&self, _: &SamplingParameters<'_>) -> SamplingIntent<'_> {
+            SamplingIntent::keep_without_threshold()
         }
         fn tick(&self, _: &Tick) {
             drop(global::tracer("re-entrant").start("from a tick"));

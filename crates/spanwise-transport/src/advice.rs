@@ -54,7 +54,7 @@ impl Advice {
 
     /// The advice as text, one or two sentences. `crate_name` is the crate whose features the user chooses.
     pub(crate) fn text(self, endpoint: &Endpoint, protocol: Protocol, crate_name: &str) -> String {
-        let at = text::tidy(endpoint.authority());
+        let at = text::sanitize(endpoint.authority());
         let grpc = feature(cfg!(feature = "grpc"), "grpc", crate_name);
         let tls = feature(cfg!(feature = "tls"), "tls", crate_name);
         match self {
@@ -90,7 +90,7 @@ impl Advice {
             Self::Path => format!(
                 "the endpoint's path is {}; OTLP/HTTP receivers usually take traces at /v1/traces, \
                  on port 4318",
-                text::tidy(endpoint.path()),
+                text::sanitize(endpoint.path()),
             ),
             Self::Credentials => String::from(
                 "check the credentials, which go into headers, in code or by \

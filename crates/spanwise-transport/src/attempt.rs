@@ -31,7 +31,7 @@ pub struct FailedAttempt {
     /// up, because it is not to be repeated or no time is left.
     pub retry_in: Option<Duration>,
     /// Whether the receiver may have taken the request all the same.
-    pub may_have_been_taken: bool,
+    pub may_have_been_accepted: bool,
 }
 
 impl fmt::Display for FailedAttempt {

@@ -256,7 +256,7 @@ struct Shown(String);
 
 impl fmt::Debug for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::text::tidy(&self.0))
+        f.write_str(&crate::text::sanitize(&self.0))
     }
 }
 

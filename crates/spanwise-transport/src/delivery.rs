@@ -64,7 +64,7 @@ impl Delivery {
     /// If so, what the outcome calls lost is not surely lost: the whole request when it failed,
     /// for whatever reason in the end, and the `rejected` spans of one that was accepted. If not,
     /// the server has none of those spans, as far as its answers are true.
-    pub fn may_have_been_taken(&self) -> bool {
+    pub fn may_have_been_accepted(&self) -> bool {
         self.ambiguous_attempts > 0
     }
 }
@@ -93,7 +93,7 @@ impl fmt::Display for Outcome {
                     write!(f, " but for {rejected} spans")?;
                 }
                 match message {
-                    Some(message) => write!(f, ", the receiver says: {}", text::tidy(message)),
+                    Some(message) => write!(f, ", the receiver says: {}", text::sanitize(message)),
                     None => Ok(()),
                 }
             }

@@ -170,7 +170,7 @@ fn names_a_host(url: &str) -> bool {
 
 impl EndpointError {
     fn new(setting: &str, url: &str, problem: EndpointProblem) -> Self {
-        Self { setting: text::tidy(setting), value: url::redacted(url), problem }
+        Self { setting: text::sanitize(setting), value: url::redacted(url), problem }
     }
 
     /// What is wrong with the URL.

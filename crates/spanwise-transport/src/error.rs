@@ -76,6 +76,6 @@ impl BuildError {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
         };
-        Self::Tls { problem: crate::text::tidy(&problem) }
+        Self::Tls { problem: crate::text::sanitize(&problem) }
     }
 }

@@ -5,17 +5,17 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use crate::advice::Advice;
-use crate::classify::Verdict;
+use crate::classify::AttemptOutcome;
 use crate::retry::Cause;
 use crate::tcp::{ConnectProblem, PeerObservations, PeerProtocol, PeerState};
 use crate::wire::below;
 use crate::{Endpoint, Failure, Protocol, Status};
 
 /// Explains why an attempt failed. An accepted one needs no explanation.
-pub(crate) fn failed(verdict: &Verdict, protocol: Protocol, https: bool) -> Explanation {
+pub(crate) fn failed(verdict: &AttemptOutcome, protocol: Protocol, https: bool) -> Explanation {
     let (status, failure, detail, advice) = match verdict {
-        Verdict::Accepted(_) => return Explanation::default(),
-        Verdict::Permanent { failure, detail, advice, .. } => {
+        AttemptOutcome::Accepted(_) => return Explanation::default(),
+        AttemptOutcome::Permanent { failure, detail, advice, .. } => {
             let status = match *failure {
                 Failure::Rejected { status } => Some(status),
                 Failure::Redirect { status } => Some(Status::Http(status)),
@@ -23,7 +23,7 @@ pub(crate) fn failed(verdict: &Verdict, protocol: Protocol, https: bool) -> Expl
             };
             (status, *failure, detail, *advice)
         }
-        Verdict::Again { cause, detail, advice, .. } => {
+        AttemptOutcome::Again { cause, detail, advice, .. } => {
             let status = match *cause {
                 Cause::Answered(status) => Some(status),
                 Cause::NotSent | Cause::Ambiguous | Cause::Tls => None,

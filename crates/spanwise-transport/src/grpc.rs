@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 use tower_service::Service as _;
 
 use crate::body::{OnePiece, Sent};
-use crate::classify::{self, Verdict};
+use crate::classify::{self, AttemptOutcome};
 use crate::explain::ConnectionContext;
 use crate::wire::{Payload, PerRuntime, exchange};
 use crate::{BuildError, Endpoint, Protocol, tcp};
@@ -57,7 +57,7 @@ impl GrpcWire {
         sent: Sent,
         max: usize,
         deadline: Instant,
-    ) -> Verdict {
+    ) -> AttemptOutcome {
         let mut channel = match self.channel.client(|| self.connect()) {
             Ok(channel) => channel,
             Err(verdict) => return verdict,

@@ -87,8 +87,11 @@ impl Headers {
     pub(crate) fn for_protocol(&self, protocol: Protocol) -> Result<HeaderMap, BuildError> {
         let mut map = HeaderMap::with_capacity(self.map.len());
         for (name, raw) in &self.map {
-            let refused =
-                |problem| BuildError::Header { name: text::tidy(name.as_str()), protocol, problem };
+            let refused = |problem| BuildError::Header {
+                name: text::sanitize(name.as_str()),
+                protocol,
+                problem,
+            };
             let value = match protocol {
                 Protocol::HttpProtobuf => HeaderValue::from_maybe_shared(raw.clone()),
                 Protocol::Grpc => {
@@ -116,7 +119,7 @@ impl Headers {
     }
 
     fn append(&mut self, name: &str, value: &[u8]) -> Result<(), HeadersError> {
-        let shown = || text::tidy(name);
+        let shown = || text::sanitize(name);
         let key = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| HeadersError::Name { name: beginning(name) })?;
         if RESERVED.contains(&key.as_str()) {
@@ -166,7 +169,7 @@ fn check_metadata(name: &HeaderName, value: &[u8]) -> Result<(), &'static str> {
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.map.keys().take(MOST_SHOWN);
-        let shown = names.map(|name| (text::tidy(name.as_str()), REDACTED));
+        let shown = names.map(|name| (text::sanitize(name.as_str()), REDACTED));
         let rest = self.map.keys_len().saturating_sub(MOST_SHOWN);
         let more = (rest > 0).then(|| ("more".to_owned(), rest.to_string()));
         f.debug_map().entries(shown).entries(more).finish()

@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
 use crate::body::{self, OnePiece, Sent};
-use crate::classify::{self, BodyFault, Verdict};
+use crate::classify::{self, AttemptOutcome, BodyFault};
 use crate::explain::ConnectionContext;
 use crate::fetch::FetchError;
 use crate::wire::{Payload, PerRuntime, exchange};
@@ -59,7 +59,7 @@ impl HttpWire {
         sent: Sent,
         max: usize,
         deadline: Instant,
-    ) -> Verdict {
+    ) -> AttemptOutcome {
         let client = match self.client.client(|| self.connect()) {
             Ok(client) => client,
             Err(verdict) => return verdict,
@@ -85,7 +85,7 @@ impl HttpWire {
         most: usize,
         deadline: Instant,
     ) -> Result<Bytes, FetchError> {
-        let unreachable = |said: String| FetchError::Unreachable { said: text::tidy(&said) };
+        let unreachable = |said: String| FetchError::Unreachable { said: text::sanitize(&said) };
         let client = self.client.client(|| self.connect()).map_err(|_| FetchError::NoRuntime)?;
         let request = self.question(posted)?;
         let sent = request.body().sent();

@@ -25,11 +25,11 @@ mod http1;
 mod jitter;
 mod mask;
 mod message;
+#[cfg(test)]
+mod mock;
 mod protocol;
 mod range;
 mod retry;
-#[cfg(test)]
-mod script;
 mod sink;
 mod tcp;
 mod throttle;
@@ -51,5 +51,5 @@ pub use framing::PREFIX;
 pub use headers::{Headers, HeadersError};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use retry::RetryPolicy;
-pub use sink::{Sink, Taking};
+pub use sink::{Sink, SinkFuture};
 pub use transport::Transport;

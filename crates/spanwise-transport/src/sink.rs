@@ -10,7 +10,7 @@ use spanwise_worker::{catch_panic, catch_panic_async};
 use tokio::time::Instant;
 
 use crate::body::Sent;
-use crate::classify::{Accepted, Verdict};
+use crate::classify::{Accepted, AttemptOutcome};
 use crate::fence::Fenced;
 use crate::wire::Payload;
 use crate::{Failure, Outcome};
@@ -35,7 +35,7 @@ pub trait Sink: Send + Sync + 'static {
     /// Takes one encoded `ExportTraceServiceRequest`, as an OTLP/HTTP body has it.
     ///
     /// The outcome stands: what has failed is not tried again, and its failure says whether the
-    /// request [may have been taken](crate::Delivery::may_have_been_taken) all the same: not if
+    /// request [may have been taken](crate::Delivery::may_have_been_accepted) all the same: not if
     /// it is [`Rejected`](Failure::Rejected), say, but if it is
     /// [`AmbiguousTimeout`](Failure::AmbiguousTimeout), [`AmbiguousResponse`](Failure::AmbiguousResponse),
     /// [`ResponseTooLarge`](Failure::ResponseTooLarge) or [`Shutdown`](Failure::Shutdown). The
@@ -44,24 +44,24 @@ pub trait Sink: Send + Sync + 'static {
     /// [`SinkPanicked`](Failure::SinkPanicked) and goes no further. The future runs on the thread that calls
     /// [`send`](crate::Transport::send), and must not block it. Copy what is to be kept: the
     /// caller may count on getting the memory of the request back.
-    fn take(&self, request: Bytes) -> Taking<'_>;
+    fn take(&self, request: Bytes) -> SinkFuture<'_>;
 }
 
 /// The future of a [`Sink`].
-pub type Taking<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+pub type SinkFuture<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 impl<T, F> Sink for T
 where
     T: Fn(Bytes) -> F + Send + Sync + 'static,
     F: Future<Output = Outcome> + Send + 'static,
 {
-    fn take(&self, request: Bytes) -> Taking<'_> {
+    fn take(&self, request: Bytes) -> SinkFuture<'_> {
         Box::pin(self(request))
     }
 }
 
 impl Sink for Arc<dyn Sink> {
-    fn take(&self, request: Bytes) -> Taking<'_> {
+    fn take(&self, request: Bytes) -> SinkFuture<'_> {
         (**self).take(request)
     }
 }
@@ -80,7 +80,7 @@ impl SinkWire {
         payload: &Payload,
         sent: Sent,
         deadline: Instant,
-    ) -> Verdict {
+    ) -> AttemptOutcome {
         // From here on it may have kept the request, whatever happens.
         sent.set();
         let request = payload.bytes.clone();
@@ -91,11 +91,11 @@ impl SinkWire {
         };
         match tokio::time::timeout_at(deadline, catch_panic_async(taking)).await {
             Ok(Ok(Outcome::Accepted { rejected, message })) => {
-                Verdict::Accepted(Accepted { rejected, message, undecodable: None })
+                AttemptOutcome::Accepted(Accepted { rejected, message, undecodable: None })
             }
-            Ok(Ok(Outcome::Failed(failure))) => Verdict::permanent(failure, ""),
+            Ok(Ok(Outcome::Failed(failure))) => AttemptOutcome::permanent(failure, ""),
             Ok(Err(panic)) => panicked(panic.to_string()),
-            Err(_) => Verdict::permanent(
+            Err(_) => AttemptOutcome::permanent(
                 Failure::AmbiguousTimeout,
                 "the sink had not ended when the attempt's time was up",
             ),
@@ -103,8 +103,8 @@ impl SinkWire {
     }
 }
 
-fn panicked(said: impl Into<String>) -> Verdict {
-    Verdict::permanent(Failure::SinkPanicked, said)
+fn panicked(said: impl Into<String>) -> AttemptOutcome {
+    AttemptOutcome::permanent(Failure::SinkPanicked, said)
 }
 
 impl fmt::Debug for SinkWire {

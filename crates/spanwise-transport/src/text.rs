@@ -12,14 +12,14 @@ macro_rules! debug_as_display {
 }
 
 /// One line of at most [`MAX_TEXT`] bytes, without control characters.
-pub(crate) fn tidy(raw: &str) -> String {
+pub(crate) fn sanitize(raw: &str) -> String {
     spanwise_worker::sanitize(raw, MAX_TEXT)
 }
 
-/// [`tidy`] for a name that is not on a list of names: one that may be a URL is not shown, since that
+/// [`sanitize`] for a name that is not on a list of names: one that may be a URL is not shown, since that
 /// may hold a secret.
 pub(crate) fn unknown_name(raw: &str) -> String {
-    if raw.contains(['@', '?', ':']) { "[redacted]".to_owned() } else { tidy(raw) }
+    if raw.contains(['@', '?', ':']) { "[redacted]".to_owned() } else { sanitize(raw) }
 }
 
 /// Bytes that are kept of what a server says or a setting holds.

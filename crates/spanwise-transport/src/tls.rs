@@ -50,5 +50,5 @@ pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, BuildError> {
 
 /// The errors of the PEM reader quote what they read.
 fn unusable(error: &dyn std::error::Error) -> BuildError {
-    BuildError::Certificate { problem: crate::text::tidy(&error.to_string()) }
+    BuildError::Certificate { problem: crate::text::sanitize(&error.to_string()) }
 }

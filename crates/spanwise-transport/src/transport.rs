@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::advice::Advice;
 use crate::attempt::AttemptObserver;
 use crate::body::Sent;
-use crate::classify::{Accepted, Verdict};
+use crate::classify::{Accepted, AttemptOutcome};
 use crate::explain::{self, Explanation};
 use crate::jitter::Jitter;
 use crate::mask::mask;
@@ -116,14 +116,14 @@ impl Transport {
     /// # Panics
     /// On a tokio runtime without time or I/O, as tokio does.
     pub async fn send(&self, request: impl Into<FramedRequest>, cancel_at: Instant) -> Delivery {
-        self.send_unless(request, tokio::time::sleep_until(near(cancel_at))).await
+        self.send_with_cancel(request, tokio::time::sleep_until(near(cancel_at))).await
     }
 
     /// As [`send`](Self::send), ended by `cancel` whenever it completes.
     ///
     /// # Panics
     /// As [`send`](Self::send).
-    pub async fn send_unless(
+    pub async fn send_with_cancel(
         &self,
         request: impl Into<FramedRequest>,
         cancel: impl Future<Output = ()>,
@@ -205,13 +205,13 @@ impl Transport {
             tally.end(&verdict);
             let explanation = self.explain(&verdict);
             let (cause, throttle) = match verdict {
-                Verdict::Accepted(accepted) => return Ok(accepted),
-                Verdict::Permanent { failure, open, .. } => {
+                AttemptOutcome::Accepted(accepted) => return Ok(accepted),
+                AttemptOutcome::Permanent { failure, open, .. } => {
                     self.report_failed_attempt(tally.attempts, &explanation, None, open);
                     tally.last = explanation;
                     return Err(failure);
                 }
-                Verdict::Again { cause, throttle, .. } => (cause, throttle),
+                AttemptOutcome::Again { cause, throttle, .. } => (cause, throttle),
             };
             let now = Instant::now();
             if cause == Cause::NotSent && now >= deadline && tally.attempts > 1 {
@@ -237,7 +237,7 @@ impl Transport {
     }
 
     /// Explains an attempt that failed; the texts are safe to show.
-    fn explain(&self, verdict: &Verdict) -> Explanation {
+    fn explain(&self, verdict: &AttemptOutcome) -> Explanation {
         let shared = &*self.shared;
         let found = explain::failed(verdict, shared.protocol, shared.endpoint.is_https());
         Explanation {
@@ -272,14 +272,14 @@ impl Transport {
             cause: explanation.cause.clone(),
             advice: explanation.advice.map(|advice| self.advice_text(advice)),
             retry_in,
-            may_have_been_taken: open,
+            may_have_been_accepted: open,
         });
     }
 
     fn clean(&self, said: &str) -> String {
         let shared = &*self.shared;
         let queries = shared.endpoint.secrets().map(str::to_owned);
-        text::tidy(&mask(said, shared.headers.secrets().chain(queries)))
+        text::sanitize(&mask(said, shared.headers.secrets().chain(queries)))
     }
 }
 
@@ -314,7 +314,7 @@ impl Tally {
         self.open.insert(Sent::default()).clone()
     }
 
-    fn end(&mut self, verdict: &Verdict) {
+    fn end(&mut self, verdict: &AttemptOutcome) {
         self.open = None;
         if verdict.is_open() {
             self.ambiguous = self.ambiguous.saturating_add(1);

@@ -39,7 +39,7 @@ pub(crate) fn redacted(url: &str) -> String {
         None => shown.to_owned(),
     };
     let hidden = hidden.get(..1).map(|mark| format!("{mark}{REDACTED}")).unwrap_or_default();
-    text::tidy(&format!("{scheme}{shown}{hidden}"))
+    text::sanitize(&format!("{scheme}{shown}{hidden}"))
 }
 
 /// RFC 3986: unreserved, sub-delims and `:@/?` stay as they are.

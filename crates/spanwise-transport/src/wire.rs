@@ -13,7 +13,7 @@ use tokio::runtime;
 use tokio::time::Instant;
 
 use crate::body::{self, Sent};
-use crate::classify::{self, Reply, Verdict};
+use crate::classify::{self, AttemptOutcome, Reply};
 use crate::explain::{self, ConnectionContext};
 use crate::framing::{self, PREFIX};
 use crate::retry::Cause;
@@ -90,7 +90,7 @@ pub(crate) enum Wire {
     Grpc(Box<crate::grpc::GrpcWire>),
     Sink(SinkWire),
     #[cfg(test)]
-    Script(crate::script::Script),
+    Script(crate::mock::Script),
 }
 
 impl Wire {
@@ -101,7 +101,7 @@ impl Wire {
         sent: Sent,
         max: usize,
         deadline: Instant,
-    ) -> Verdict {
+    ) -> AttemptOutcome {
         match self {
             Self::Http(wire) => wire.attempt(payload, sent, max, deadline).await,
             #[cfg(feature = "grpc")]
@@ -124,7 +124,7 @@ pub(crate) async fn exchange<B, E>(
     context: &ConnectionContext,
     max: usize,
     deadline: Instant,
-) -> Result<Reply, Verdict>
+) -> Result<Reply, AttemptOutcome>
 where
     B: Body<Data = Bytes>,
     B::Error: std::fmt::Display,
@@ -140,7 +140,9 @@ where
         }
         Ok(Err(_)) | Err(_) => {
             let explanation = context.out_of_time(sent.is_set(), before, allowed);
-            return Err(Verdict::again(unanswered(), explanation.cause).advised(explanation.advice));
+            return Err(
+                AttemptOutcome::again(unanswered(), explanation.cause).advised(explanation.advice)
+            );
         }
     };
     let (head, body) = response.into_parts();
@@ -173,7 +175,7 @@ fn broken(
     error: &(dyn Error + 'static),
     unanswered: Cause,
     context: &ConnectionContext,
-) -> Verdict {
+) -> AttemptOutcome {
     let explanation = context.broken(error, unanswered == Cause::Ambiguous);
     let mut cause = unanswered;
     for error in below(error) {
@@ -191,10 +193,11 @@ fn broken(
                 true => Failure::ResponseTooLarge,
                 false => Failure::AmbiguousResponse,
             };
-            return Verdict::permanent(failure, explanation.cause).advised(explanation.advice);
+            return AttemptOutcome::permanent(failure, explanation.cause)
+                .advised(explanation.advice);
         }
     }
-    Verdict::again(cause, explanation.cause).advised(explanation.advice)
+    AttemptOutcome::again(cause, explanation.cause).advised(explanation.advice)
 }
 
 /// An error and those below it. Bounded: a cycle is impossible, but nothing here trusts that.
@@ -251,9 +254,9 @@ impl<C: Clone> PerRuntime<C> {
     }
 
     /// The client of the current runtime, made by `connect` on its first use there.
-    pub(crate) fn client(&self, connect: impl FnOnce() -> C) -> Result<C, Verdict> {
+    pub(crate) fn client(&self, connect: impl FnOnce() -> C) -> Result<C, AttemptOutcome> {
         let id = runtime::Handle::try_current()
-            .map_err(|error| Verdict::permanent(Failure::Unsendable, error.to_string()))?
+            .map_err(|error| AttemptOutcome::permanent(Failure::Unsendable, error.to_string()))?
             .id();
         let here = (id, fork::generation());
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);

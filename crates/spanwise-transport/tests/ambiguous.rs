@@ -142,7 +142,7 @@ proptest! {
             Outcome::Accepted { rejected, .. } => SPANS - rejected,
             Outcome::Failed(_) => 0,
         };
-        let ambiguous = if delivery.may_have_been_taken() { SPANS - exported } else { 0 };
+        let ambiguous = if delivery.may_have_been_accepted() { SPANS - exported } else { 0 };
         prop_assert!(exported <= stored, "{exported} {stored} {delivery:?}");
         prop_assert!(stored <= exported + ambiguous, "{exported} {stored} {delivery:?}");
         if let Outcome::Failed(Failure::RetryDeadline { .. }) = delivery.outcome {
@@ -163,7 +163,7 @@ async fn a_request_taken_in_silence_is_not_surely_lost() {
         let delivery = send(address, 30 * SECOND, 2 * SECOND).await;
         peer.abort();
         assert_eq!(stored.lock().unwrap().len() as u64, SPANS);
-        assert!(delivery.may_have_been_taken(), "{delivery:?}");
+        assert!(delivery.may_have_been_accepted(), "{delivery:?}");
         assert!(delivery.attempts > 1, "{delivery:?}");
         match delivery.outcome {
             Outcome::Failed(Failure::AmbiguousTimeout) => assert_eq!(status, 503),
@@ -201,7 +201,7 @@ async fn streams_that_were_not_processed_were_not_taken() {
         answer[4] = 0x5;
         answer
     };
-    for (last_words, may_have_been_taken) in cases {
+    for (last_words, may_have_been_accepted) in cases {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let words = last_words.clone();
@@ -246,6 +246,6 @@ async fn streams_that_were_not_processed_were_not_taken() {
         let end = Outcome::Failed(Failure::Rejected { status });
         assert_eq!(delivery.outcome, end, "{last_words:?}: {delivery:?}");
         assert_eq!(delivery.attempts, 2, "{last_words:?}: {delivery:?}");
-        assert_eq!(delivery.may_have_been_taken(), may_have_been_taken, "{last_words:?}");
+        assert_eq!(delivery.may_have_been_accepted(), may_have_been_accepted, "{last_words:?}");
     }
 }

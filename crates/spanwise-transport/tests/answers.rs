@@ -60,7 +60,7 @@ async fn a_failures_page_does_not_change_what_it_is() {
             let start = Instant::now();
             let delivery = sent([page]).await;
             assert_eq!(delivery.outcome, Outcome::Failed(failure));
-            assert!(!delivery.may_have_been_taken() && delivery.attempts == 1, "{delivery}");
+            assert!(!delivery.may_have_been_accepted() && delivery.attempts == 1, "{delivery}");
             assert!(delivery.cause.len() <= 256, "{delivery}");
             // Long before the attempt's ten seconds.
             assert!(start.elapsed() < Duration::from_secs(8), "{delivery}");
@@ -111,7 +111,7 @@ async fn the_largest_success_is_a_setting() {
         } else {
             assert_eq!(delivery.outcome, Outcome::Failed(Failure::ResponseTooLarge));
             assert!(delivery.cause.contains("larger than 1024 bytes (with_max_response_bytes)"));
-            assert!(delivery.may_have_been_taken());
+            assert!(delivery.may_have_been_accepted());
         }
     }
     for most in [0, 1023, (64 << 20) + 1, usize::MAX] {

@@ -368,7 +368,7 @@ async fn a_failures_body_does_not_change_what_it_is() {
         let delivery = send(&to(address).build().unwrap()).await;
         let status = Status::Grpc(16);
         assert_eq!(delivery.outcome, Outcome::Failed(Failure::Rejected { status }));
-        assert!(!delivery.may_have_been_taken());
+        assert!(!delivery.may_have_been_accepted());
         assert!(delivery.advice.as_ref().unwrap().contains("credentials"), "{delivery}");
     }
 }

@@ -58,7 +58,7 @@ fn compressing_stays_within_its_bound() {
                 let bound = transport.compressed_bound(request.message().len());
                 let before = allocator::reset_peak();
                 // Compressed at once, cancelled while it connects.
-                let _cancelled = runtime.block_on(transport.send_unless(request, ready(())));
+                let _cancelled = runtime.block_on(transport.send_with_cancel(request, ready(())));
                 let taken = (allocator::heap().peak - before) as usize;
                 assert!(taken <= bound.max(ATTEMPT), "{len} {dull}: {taken} of {bound}");
                 let idle = bound.saturating_sub(taken);
@@ -113,7 +113,7 @@ async fn the_original_is_given_back_when_its_copy_is_complete() {
         let transport = builder.with_compression(compression).build().unwrap();
         let (framed, dropped) = request();
         let (cancel, cancelled) = tokio::sync::oneshot::channel::<()>();
-        let mut sending = pin!(transport.send_unless(framed, async { drop(cancelled.await) }));
+        let mut sending = pin!(transport.send_with_cancel(framed, async { drop(cancelled.await) }));
         tokio::select! {
             delivery = &mut sending => panic!("{delivery:?}"),
             () = peer.read.notified() => {}

@@ -30,7 +30,7 @@ async fn tried(builder: TransportBuilder) -> (Delivery, Vec<FailedAttempt>) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    let delivery = transport.send_unless(peer::request(3), first).await;
+    let delivery = transport.send_with_cancel(peer::request(3), first).await;
     let told = told.lock().unwrap().clone();
     (delivery, told)
 }
@@ -75,7 +75,7 @@ async fn a_closed_port() {
 #[tokio::test]
 async fn an_unknown_host() {
     let (delivery, told) = tried(to(&format!("http://{}/", "n".repeat(64)))).await;
-    assert!(!delivery.may_have_been_taken());
+    assert!(!delivery.may_have_been_accepted());
     assert!(told[0].cause.starts_with("the host name cannot be resolved: "), "{told:?}");
     assert!(told[0].advice.as_ref().unwrap().contains("host name"), "{told:?}");
 }
@@ -207,7 +207,7 @@ async fn silence_is_told_with_its_time() {
     let told = told.lock().unwrap();
     assert_eq!(told.len(), delivery.attempts as usize);
     assert_eq!(told[0].cause, "no answer within 120ms");
-    assert!(told[0].retry_in.is_some() && told[0].may_have_been_taken, "{told:?}");
+    assert!(told[0].retry_in.is_some() && told[0].may_have_been_accepted, "{told:?}");
     let last = told.last().unwrap();
     assert_eq!((last.attempt, last.retry_in), (delivery.attempts, None));
     assert!(told.iter().zip(1..).all(|(failed, nth)| failed.attempt == nth));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use spanwise_transport::{
-    Delivery, Failure, FramedRequest, Outcome, PREFIX, Sink, Status, Taking, Transport,
+    Delivery, Failure, FramedRequest, Outcome, PREFIX, Sink, SinkFuture, Status, Transport,
 };
 use spanwise_wire::{Chunk, Framer, RequestLimits, SpanMeta};
 use tokio::time::Instant;
@@ -67,7 +67,7 @@ impl Drop for Future {
 }
 
 impl Sink for Hostile {
-    fn take(&self, request: Bytes) -> Taking<'_> {
+    fn take(&self, request: Bytes) -> SinkFuture<'_> {
         if self.place == Place::Call {
             panic_any(Bomb);
         }
@@ -104,7 +104,7 @@ fn request(place: Place) -> FramedRequest {
     let mut requests = Vec::new();
     let limits = RequestLimits::default().with_prefix(PREFIX);
     let mut framer = Framer::new(&[], |_| [], limits);
-    framer.frame(&[&Chunk::of_one(b"x", SpanMeta::default())], |request| requests.push(request));
+    framer.frame(&[&Chunk::single(b"x", SpanMeta::default())], |request| requests.push(request));
     let share = |whole| Bytes::from_owner(Memory(whole, place));
     FramedRequest::in_memory(requests.remove(0), share).unwrap()
 }
@@ -133,7 +133,7 @@ async fn a_panic_anywhere_ends_the_request_and_goes_no_further() {
             };
             assert_eq!(delivery.outcome, expected, "{place:?}");
             let taken = delivery.outcome == TAKEN;
-            assert_eq!(delivery.may_have_been_taken(), !taken, "{place:?}: {delivery:?}");
+            assert_eq!(delivery.may_have_been_accepted(), !taken, "{place:?}: {delivery:?}");
             assert_eq!(delivery.attempts, 1);
         }
     }
@@ -174,6 +174,6 @@ async fn a_sink_says_itself_whether_a_failed_request_is_there() {
         let sink = move |_| std::future::ready(Outcome::Failed(failure));
         let delivery = send(sink, Place::Nowhere, 30).await;
         assert_eq!(delivery.outcome, Outcome::Failed(failure));
-        assert_eq!(delivery.may_have_been_taken(), maybe, "{failure:?}");
+        assert_eq!(delivery.may_have_been_accepted(), maybe, "{failure:?}");
     }
 }

@@ -71,7 +71,7 @@ async fn the_longest_times_are_times() {
     let transport = to(&peer).with_deadline(longest).build().unwrap();
     let delivery = transport.send(request(1), Instant::now() + Duration::from_millis(300)).await;
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
-    assert!(!delivery.may_have_been_taken());
+    assert!(!delivery.may_have_been_accepted());
     // A moment that has passed.
     let past = Instant::now().checked_sub(Duration::from_millis(1)).unwrap();
     let delivery = transport.send(request(1), past).await;

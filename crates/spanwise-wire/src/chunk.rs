@@ -2,7 +2,7 @@
 
 use crate::meta::SpanMeta;
 use crate::read::Fields;
-use crate::write::{EncodeSpan, FinishedSpan, Room, bytes_len, varint_len};
+use crate::write::{EncodeSpan, FinishedSpan, RawWriter, bytes_len, varint_len};
 
 /// Finished spans in the form requests are made of.
 ///
@@ -180,12 +180,12 @@ impl Chunk {
     }
 
     /// Bytes of memory that a chunk made for one span message of `len` bytes takes at most.
-    pub fn bytes_for_one(len: usize) -> usize {
+    pub fn capacity_for_one(len: usize) -> usize {
         bytes_len(len) + FIELD_OVERHEAD + size_of::<SpanMeta>()
     }
 
     /// A chunk that holds one span and has room for no other.
-    pub fn of_one<S: EncodeSpan + ?Sized>(span: &S, meta: SpanMeta) -> Self {
+    pub fn single<S: EncodeSpan + ?Sized>(span: &S, meta: SpanMeta) -> Self {
         let span = span.as_finished();
         let mut chunk = Self::with_capacity(span.encoded_len() + FIELD_OVERHEAD, 1);
         chunk.push(&span, meta);
@@ -201,7 +201,7 @@ impl Chunk {
             self.put(span, &mut meta);
             return self.metas.push(meta);
         }
-        let alone = Self::of_one(span, meta);
+        let alone = Self::single(span, meta);
         self.append(&alone);
     }
 
@@ -210,7 +210,7 @@ impl Chunk {
     fn put(&mut self, span: &FinishedSpan<'_>, meta: &mut SpanMeta) {
         let (offset, len) = (self.bytes.len(), span.encoded_len());
         let field = 1 + varint_len(len as u64) + len;
-        let mut room = Room::new(&mut self.bytes, field);
+        let mut room = RawWriter::new(&mut self.bytes, field);
         // SAFETY: tag, length and span: `field` bytes.
         unsafe {
             room.array([SPANS]);

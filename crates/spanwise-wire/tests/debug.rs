@@ -5,7 +5,7 @@
 use spanwise_wire::read::{
     ExportResponse, FieldValue, Fields, SpanView, TraceRequest, ValueView, WireError,
 };
-use spanwise_wire::write::{LinkTarget, SpanHeader, SpanWriter, encode_resource, encode_scope};
+use spanwise_wire::write::{LinkedContext, SpanHeader, SpanWriter, encode_resource, encode_scope};
 use spanwise_wire::{Chunk, Framer, Position, Request, RequestLimits, SpanLimits, SpanMeta};
 
 /// In every text there is; its bytes in decimal, as a list of numbers shows them, too.
@@ -26,7 +26,7 @@ fn no_span_shows() {
     writer.attribute(&limits, CANARY, CANARY);
     writer.attribute(&limits, "list", &[CANARY][..]);
     writer.event(&limits, 1, CANARY, [(CANARY, CANARY)]);
-    let target = LinkTarget { trace_id: 3, span_id: 4, ..LinkTarget::default() };
+    let target = LinkedContext { trace_id: 3, span_id: 4, ..LinkedContext::default() };
     writer.link(&limits, &target, [(CANARY, CANARY)]);
     writer.status(&limits, spanwise_wire::StatusCode::Error, CANARY);
     check(format!("{writer:?}"));

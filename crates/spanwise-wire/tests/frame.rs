@@ -354,10 +354,10 @@ fn a_chunk_fits_what_it_says_and_keeps_its_memory() {
 #[test]
 fn a_chunk_of_one_takes_no_more_than_announced() {
     for len in (0..300).chain([16_383, 16_384, 100_000]) {
-        let chunk = Chunk::of_one(&vec![5; len], SpanMeta { span_id: 9, ..SpanMeta::default() });
+        let chunk = Chunk::single(&vec![5; len], SpanMeta { span_id: 9, ..SpanMeta::default() });
         assert_eq!((chunk.len(), chunk.metas()[0].span_id), (1, 9));
         assert!(!chunk.fits(0), "{len}");
-        assert!(chunk.capacity_bytes() <= Chunk::bytes_for_one(len), "{len}");
+        assert!(chunk.capacity_bytes() <= Chunk::capacity_for_one(len), "{len}");
         assert!(chunk.bytes().ends_with(&vec![5; len]));
     }
 }

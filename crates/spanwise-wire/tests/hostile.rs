@@ -12,8 +12,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use spanwise_wire::read::MAX_DEPTH;
 use spanwise_wire::write::{
-    Array, EncodeValue, LinkTarget, Losses, Scalar, SpanHeader, SpanWriter, encode_resource,
-    encode_scope,
+    Array, DroppedCounts, EncodeValue, LinkedContext, Scalar, SpanHeader, SpanWriter,
+    encode_resource, encode_scope,
 };
 use spanwise_wire::{Chunk, SpanLimits, SpanMeta, StatusCode};
 use std::cell::{Cell, RefCell};
@@ -134,7 +134,7 @@ fn in_every_place<V: EncodeValue>(what: &str, liar: &V) {
         writer.attribute(&limits, "liar", liar);
         writer.attribute(&limits, "again", liar);
         writer.event(&limits, 1, "event", [("liar", liar), ("liar", liar)]);
-        writer.link(&limits, &LinkTarget::default(), [("liar", liar)]);
+        writer.link(&limits, &LinkedContext::default(), [("liar", liar)]);
         writer.rename("renamed");
         writer.attribute(&limits, "liar", liar);
         writer.attribute(&limits, &"long".repeat(100), liar);
@@ -162,7 +162,7 @@ fn in_every_place<V: EncodeValue>(what: &str, liar: &V) {
             (span.status.unwrap().message.as_str(), span.trace_state.as_str()),
             ("failed", "a=b")
         );
-        assert_eq!(losses, Losses { attributes: 7, ..Losses::default() }, "{what}");
+        assert_eq!(losses, DroppedCounts { attributes: 7, ..DroppedCounts::default() }, "{what}");
     }
     assert!(writer.capacity() < 1 << 20, "{what} keeps {} bytes", writer.capacity());
 
@@ -353,7 +353,7 @@ fn a_panic_anywhere_leaves_the_span_as_it_was() {
         try_it(&|writer| {
             writer.event(&limits, 2, "bomb", [("n", Bomb(9)), ("bomb", Bomb(method))])
         });
-        try_it(&|writer| writer.link(&limits, &LinkTarget::default(), [("bomb", Bomb(method))]));
+        try_it(&|writer| writer.link(&limits, &LinkedContext::default(), [("bomb", Bomb(method))]));
         if method < 3 {
             // Too deep in arrays for anybody to remember where it was.
             let bombs = [Bomb(9), Bomb(method)];
@@ -532,7 +532,7 @@ fn arrays_deeper_than_receivers_follow_are_left_out() {
             tree = inner;
         }
     }
-    let chunk = Chunk::of_one(&writer.finish(&SpanHeader::default()), SpanMeta::default());
+    let chunk = Chunk::single(&writer.finish(&SpanHeader::default()), SpanMeta::default());
     let scope_spans = vec![ScopeSpans::decode(chunk.bytes()).unwrap()];
     let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
     let request = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
@@ -573,7 +573,7 @@ fn a_span_given_as_bytes_that_change_is_one_of_them() {
         let mut chunk = Chunk::with_capacity(64, 1);
         for _ in 0..9 {
             chunk.push(&flicker, SpanMeta::default());
-            let one = Chunk::of_one(&flicker, SpanMeta::default());
+            let one = Chunk::single(&flicker, SpanMeta::default());
             assert_eq!((one.len(), one.bytes().len()), (1, one.metas()[0].len as usize));
         }
         assert_eq!((chunk.len(), chunk.metas().len()), (9, 9));

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, any_value::Va
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use spanwise_wire::SpanLimits;
-use spanwise_wire::write::{EncodeValue, LinkTarget, SpanHeader, SpanWriter, Value};
+use spanwise_wire::write::{EncodeValue, LinkedContext, SpanHeader, SpanWriter, Value};
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -165,7 +165,11 @@ fn none_is_no_attribute() {
         span.attribute(&limits, "second", &Value::from(None::<u64>));
         let pairs = [("a", Value::from(none)), ("b", Value::from(Some(5usize)))];
         span.event(&limits, 1, "event", pairs);
-        span.link(&limits, &LinkTarget { trace_id: 1, span_id: 1, ..LinkTarget::default() }, pairs);
+        span.link(
+            &limits,
+            &LinkedContext { trace_id: 1, span_id: 1, ..LinkedContext::default() },
+            pairs,
+        );
     });
     let keys = |attributes: &[opentelemetry_proto::tonic::common::v1::KeyValue]| {
         attributes.iter().map(|pair| pair.key.clone()).collect::<Vec<_>>()

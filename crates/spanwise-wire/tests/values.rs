@@ -10,8 +10,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use proptest::prelude::*;
 use prost::Message;
 use spanwise_wire::write::{
-    Array, EncodeValue, LinkTarget, SpanHeader, SpanWriter, Value, encode_resource, encode_scope,
-    put_varint, truncate, varint_len,
+    Array, EncodeValue, LinkedContext, SpanHeader, SpanWriter, Value, encode_resource,
+    encode_scope, put_varint, truncate, varint_len,
 };
 use spanwise_wire::{SpanLimits, StatusCode};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -152,7 +152,7 @@ fn a_value_of_another_length_than_it_says_is_left_out() {
             writer.attribute(&limits, "after", &2);
             writer.attribute(&limits, "after", &Liar { says, has });
             writer.event(&limits, 1, "event", [("liar", Liar { says, has })]);
-            writer.link(&limits, &LinkTarget::default(), [("liar", Liar { says, has })]);
+            writer.link(&limits, &LinkedContext::default(), [("liar", Liar { says, has })]);
             writer.attribute(&limits, "before", &3);
             let losses = writer.losses();
             let span = Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap();
@@ -177,7 +177,7 @@ fn a_value_that_panics_leaves_nothing_behind() {
     bomb(|writer, limits| writer.attribute(limits, "key", &Bomb));
     bomb(|writer, limits| writer.attribute(limits, &"k".repeat(300), &Bomb));
     bomb(|writer, limits| writer.event(limits, 1, "event", [("bomb", Bomb)]));
-    bomb(|writer, limits| writer.link(limits, &LinkTarget::default(), [("bomb", Bomb)]));
+    bomb(|writer, limits| writer.link(limits, &LinkedContext::default(), [("bomb", Bomb)]));
     bomb(|writer, limits| {
         let attributes = (0..3).map(|n| if n < 2 { ("n", n) } else { resume_unwind(Box::new(n)) });
         writer.event(limits, 1, "event", attributes);

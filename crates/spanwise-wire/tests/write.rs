@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 use spanwise_wire::read::{SpanView, ValueView};
-use spanwise_wire::write::{LinkTarget, Losses, SpanHeader, SpanWriter};
+use spanwise_wire::write::{DroppedCounts, LinkedContext, SpanHeader, SpanWriter};
 use spanwise_wire::{SpanKind, SpanLimits, StatusCode};
 use support::{Collection, Owned, attributes, cut, key, sorted, text, value};
 
@@ -133,8 +133,8 @@ impl Model {
         span
     }
 
-    fn losses(&self) -> Losses {
-        Losses {
+    fn losses(&self) -> DroppedCounts {
+        DroppedCounts {
             attributes: self.attributes.dropped + self.dropped_inside,
             events: self.span.dropped_events_count,
             links: self.span.dropped_links_count,
@@ -154,7 +154,7 @@ fn perform(writer: &mut SpanWriter, limits: &SpanLimits, step: &Step) {
             writer.event(limits, *time, name, attributes.iter().map(|(k, v)| (k.as_str(), v)));
         }
         Step::Link(link, attributes) => {
-            let target = LinkTarget {
+            let target = LinkedContext {
                 trace_id: link.trace_id,
                 span_id: link.span_id,
                 flags: link.flags,
@@ -342,7 +342,7 @@ proptest! {
                 prop_assert_eq!(writer.losses(), model.losses(), "after {:?}", step);
                 prop_assert_eq!(writer.status_code(), model.status.unwrap_or_default());
             }
-            prop_assert_eq!(writer.losses().is_none(), writer.losses() == Losses::default());
+            prop_assert_eq!(writer.losses().is_none(), writer.losses() == DroppedCounts::default());
             let expected = model.finish(&header);
             let bytes = writer.finish(&header).to_vec();
             assert_same(&bytes, expected.clone());
@@ -539,7 +539,7 @@ fn a_million_of_everything_is_counted() {
             writer.attribute(&limits, "key", &n);
             writer.attribute(&limits, if n % 2 == 0 { "even" } else { "odd" }, &n);
             writer.event(&limits, 1, "event", [("n", n)]);
-            writer.link(&limits, &LinkTarget::default(), [("n", n)]);
+            writer.link(&limits, &LinkedContext::default(), [("n", n)]);
         }
         assert!(writer.capacity() < 64 << 10);
     });

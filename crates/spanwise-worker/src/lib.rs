@@ -5,9 +5,11 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
-mod completion;
 pub mod fork;
 mod limits;
+#[cfg(feature = "runtime")]
+mod notify;
+pub mod oneshot;
 mod panic;
 mod pool;
 mod random;
@@ -15,8 +17,6 @@ mod random;
 mod rate;
 #[cfg(feature = "runtime")]
 mod semaphore;
-#[cfg(feature = "runtime")]
-mod signal;
 mod sys;
 mod text;
 mod time;
@@ -25,18 +25,20 @@ mod untraced;
 #[cfg(feature = "runtime")]
 mod worker;
 
-pub use completion::{Completer, Waiter, completion};
+#[cfg(feature = "runtime")]
+pub use notify::{Notified, Notifier, Wakeup, notify};
 pub use panic::{CatchPanic, CaughtPanic, catch_panic, catch_panic_async};
 #[cfg(feature = "runtime")]
 pub use pool::TokioPool;
-pub use pool::{PoolBuilder, PoolError, Reason, Rejected, Report, Shutdown, WorkerPool};
+pub use pool::{
+    PoolReport, RejectReason, ShutdownMode, SubmitError, WorkerPool, WorkerPoolBuilder,
+    WorkerPoolError,
+};
 pub use random::{random_bytes, random_seed};
 #[cfg(feature = "rate-limit")]
-pub use rate::{RateError, RateLimiter, TooMany};
+pub use rate::{InsufficientCapacity, RateError, RateLimiter};
 #[cfg(feature = "runtime")]
 pub use semaphore::{OwnedPermit, Permit, Semaphore};
-#[cfg(feature = "runtime")]
-pub use signal::{Signal, WakeHandle, Woke, signal};
 pub use text::sanitize;
 #[cfg(feature = "runtime")]
 pub use time::Timer;
@@ -44,7 +46,7 @@ pub use time::{Clock, SystemClock, VirtualClock, deadline};
 #[cfg(feature = "runtime")]
 pub use untraced::suppress_tracing;
 #[cfg(feature = "runtime")]
-pub use worker::{Builder, State, Worker};
+pub use worker::{Worker, WorkerBuilder, WorkerState};
 
 /// Keeps SIGPIPE from the calling thread, for the rest of its life: a write to a closed pipe or
 /// socket is an error there, whatever the program does about the signal elsewhere.

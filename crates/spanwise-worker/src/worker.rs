@@ -10,8 +10,8 @@ use std::{fmt, io, process, thread};
 
 use crate::limits::{self, thread_name};
 use crate::{
-    Signal, WakeHandle, catch_panic, catch_panic_async, completion, deadline, fork, mask_sigpipe,
-    signal, suppress_tracing,
+    Notified, Notifier, catch_panic, catch_panic_async, deadline, fork, mask_sigpipe, notify,
+    oneshot, suppress_tracing,
 };
 
 /// A named thread with a runtime of its own, running one future to its end.
@@ -19,7 +19,7 @@ use crate::{
 /// The thread, its timers and its sockets are the worker's alone: nothing depends on a runtime of
 /// the program, and nothing here blocks one. Dropping the `Worker` does not stop the thread; that
 /// is agreed on with the future, which ends by returning. An ended worker holds nothing but a few
-/// words, whoever has a [`WakeHandle`] of it.
+/// words, whoever has a [`Notifier`] of it.
 ///
 /// Its threads, those that resolve names included, get no SIGPIPE (see [`mask_sigpipe`]), and
 /// nothing on them becomes a span or an event of the program (see [`suppress_tracing`]); of a
@@ -27,13 +27,13 @@ use crate::{
 #[derive(Debug)]
 pub struct Worker {
     life: Arc<Life>,
-    wake: WakeHandle,
+    notifier: Notifier,
 }
 
 /// How the worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum State {
+pub enum WorkerState {
     /// The thread was started and has not come to its end.
     Running,
     /// The future returned, and the runtime is gone.
@@ -45,7 +45,7 @@ pub enum State {
 
 /// Sets up a [`Worker`].
 #[must_use = "nothing runs before `spawn`"]
-pub struct Builder {
+pub struct WorkerBuilder {
     name: String,
     stack_size: Option<usize>,
     before: Box<dyn FnOnce() -> Box<dyn Any> + Send>,
@@ -68,38 +68,38 @@ struct Life {
 impl Worker {
     /// A worker whose thread will be called `name`, without control characters and cut after 64
     /// bytes (systems show less of it; Linux 15 bytes).
-    pub fn builder(name: impl Into<String>) -> Builder {
-        Builder {
+    pub fn builder(name: impl Into<String>) -> WorkerBuilder {
+        WorkerBuilder {
             name: thread_name(&name.into()),
             stack_size: None,
             before: Box::new(|| Box::new(())),
         }
     }
 
-    /// [`builder`](Worker::builder) with nothing set, and [`spawn`](Builder::spawn).
+    /// [`builder`](Worker::builder) with nothing set, and [`spawn`](WorkerBuilder::spawn).
     ///
     /// # Errors
-    /// As [`Builder::spawn`].
+    /// As [`WorkerBuilder::spawn`].
     pub fn spawn<F, Fut>(name: impl Into<String>, work: F) -> io::Result<Worker>
     where
-        F: FnOnce(Signal) -> Fut + Send + 'static,
+        F: FnOnce(Notified) -> Fut + Send + 'static,
         Fut: Future<Output = ()>,
     {
         Worker::builder(name).spawn(work)
     }
 
-    /// A handle that wakes the worker's [`Signal`].
-    pub fn wake_handle(&self) -> WakeHandle {
-        self.wake.clone()
+    /// A handle that notifies the worker's [`Notified`].
+    pub fn notifier(&self) -> Notifier {
+        self.notifier.clone()
     }
 
-    /// Wakes the worker's [`Signal`]; see [`WakeHandle::wake`].
-    pub fn wake(&self) {
-        self.wake.wake();
+    /// Wakes the worker's [`Notified`]; see [`Notifier::notify`].
+    pub fn notify(&self) {
+        self.notifier.notify();
     }
 
     /// How the worker is doing. In a forked child: how it was doing at the fork.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> WorkerState {
         self.life.state()
     }
 
@@ -126,7 +126,7 @@ impl Worker {
             return false;
         }
         let mut lock = self.life.lock();
-        while self.life.state() == State::Running {
+        while self.life.state() == WorkerState::Running {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -138,7 +138,7 @@ impl Worker {
     }
 }
 
-impl Builder {
+impl WorkerBuilder {
     /// Stack of the thread in bytes, 64 KiB to 1 GiB; the default is Rust's (2 MiB, or
     /// `RUST_MIN_STACK`). Only what is touched takes memory.
     pub fn with_stack_size(mut self, bytes: usize) -> Self {
@@ -148,7 +148,10 @@ impl Builder {
 
     /// Runs `hook` on the thread before anything else, and keeps what it returns until the end of
     /// the thread. The place to enter a scope, say one that suppresses telemetry.
-    pub fn with_before<G: 'static>(mut self, hook: impl FnOnce() -> G + Send + 'static) -> Self {
+    pub fn with_on_thread_start<G: 'static>(
+        mut self,
+        hook: impl FnOnce() -> G + Send + 'static,
+    ) -> Self {
         self.before = Box::new(|| Box::new(hook()));
         self
     }
@@ -162,7 +165,7 @@ impl Builder {
     /// `InvalidInput`: a stack size out of range.
     pub fn spawn<F, Fut>(self, work: F) -> io::Result<Worker>
     where
-        F: FnOnce(Signal) -> Fut + Send + 'static,
+        F: FnOnce(Notified) -> Fut + Send + 'static,
         Fut: Future<Output = ()>,
     {
         let name = self.name;
@@ -171,11 +174,11 @@ impl Builder {
                 .map_err(|outside| io::Error::new(io::ErrorKind::InvalidInput, outside))?;
         }
         fork::watch();
-        let (wake, signal) = signal();
+        let (notifier, notified) = notify();
         let life = Arc::new(Life {
             id: NEXT_ID.fetch_add(1, Relaxed),
             pid: process::id(),
-            state: AtomicU8::new(State::Running as u8),
+            state: AtomicU8::new(WorkerState::Running as u8),
             lock: Mutex::new(()),
             ended: Condvar::new(),
         });
@@ -184,8 +187,9 @@ impl Builder {
             thread = thread.stack_size(bytes);
         }
 
-        let (built, standing) = completion();
-        let (before, ending) = (self.before, Ending { life: life.clone(), state: State::Panicked });
+        let (built, standing) = oneshot::channel();
+        let (before, ending) =
+            (self.before, Ending { life: life.clone(), state: WorkerState::Panicked });
         thread.spawn(move || {
             let mut ending = ending;
             CURRENT.set(ending.life.id);
@@ -195,15 +199,15 @@ impl Builder {
                 let runtime = match runtime(&name) {
                     Ok(runtime) => runtime,
                     Err(error) => {
-                        built.complete(Err(error));
+                        built.send(Err(error));
                         return Ok(());
                     }
                 };
-                built.complete(Ok(()));
+                built.send(Ok(()));
                 // A fence in a fence: the outer one would unwind through the future after it
                 // panicked, and a destructor that panics then ends the program.
                 let ran = catch_panic(|| {
-                    let mut work = pin!(catch_panic_async(work(signal)));
+                    let mut work = pin!(catch_panic_async(work(notified)));
                     runtime.block_on(poll_fn(|cx| {
                         suppress_tracing();
                         work.as_mut().poll(cx)
@@ -215,23 +219,23 @@ impl Builder {
                 ran?
             };
             if let Ok(Ok(())) = catch_panic(body) {
-                ending.state = State::Finished;
+                ending.state = WorkerState::Finished;
             }
         })?;
-        match standing.wait_until(deadline(Instant::now(), STANDS_WITHIN)) {
+        match standing.recv_until(deadline(Instant::now(), STANDS_WITHIN)) {
             Some(Err(error)) => Err(error),
-            _ => Ok(Worker { life, wake }),
+            _ => Ok(Worker { life, notifier }),
         }
     }
 }
 
 impl Life {
-    fn state(&self) -> State {
+    fn state(&self) -> WorkerState {
         // ORDER: Acquire, so that who sees the end sees what the worker did before it.
         match self.state.load(Acquire) {
-            state if state == State::Running as u8 => State::Running,
-            state if state == State::Finished as u8 => State::Finished,
-            _ => State::Panicked,
+            state if state == WorkerState::Running as u8 => WorkerState::Running,
+            state if state == WorkerState::Finished as u8 => WorkerState::Finished,
+            _ => WorkerState::Panicked,
         }
     }
 
@@ -243,7 +247,7 @@ impl Life {
 /// Reports the end of the thread, however it comes.
 struct Ending {
     life: Arc<Life>,
-    state: State,
+    state: WorkerState,
 }
 
 impl Drop for Ending {
@@ -278,9 +282,9 @@ fn isolate_thread() {
     suppress_tracing();
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for WorkerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("WorkerBuilder")
             .field("name", &self.name)
             .field("stack_size", &self.stack_size)
             .finish_non_exhaustive()

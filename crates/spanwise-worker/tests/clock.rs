@@ -14,7 +14,7 @@ fn the_life_of_a_clock() {
     assert_eq!(before_any_anchor.ticks >> 63, 1, "application threads do not look for a counter");
     assert!(clock::end(before_any_anchor) >= before_any_anchor.unix_nanos);
 
-    clock::anchor();
+    clock::recalibrate();
     let uncalibrated = clock::start();
     let (system, monotonic) = (system(), Instant::now());
     assert!(system - uncalibrated.unix_nanos < 1_000_000_000);
@@ -42,7 +42,7 @@ fn the_life_of_a_clock() {
 fn keep(time: Duration) {
     let began = Instant::now();
     while began.elapsed() < time {
-        thread::sleep(clock::anchor());
+        thread::sleep(clock::recalibrate());
     }
 }
 

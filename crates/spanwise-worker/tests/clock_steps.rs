@@ -54,7 +54,7 @@ fn check(counter: bool, step: i64, stepped: u64, started: u64, ended: u64) {
             return;
         }
         if now % 40 == 8 {
-            clock.anchor();
+            clock.recalibrate();
             followed = Some(clock.readings().ahead.get());
         }
         clock.readings().pass(QUARTER);
@@ -75,7 +75,7 @@ fn a_small_step_shows_in_no_duration_either() {
         ] {
             let clock = SpanClock::new(Machine::new(counter));
             for _ in 0..100 {
-                clock.anchor();
+                clock.recalibrate();
                 clock.readings().pass(100 * MILLI);
             }
             let start = clock.start();
@@ -85,7 +85,7 @@ fn a_small_step_shows_in_no_duration_either() {
                     clock.readings().step_nanos(step_nanos);
                 }
                 clock.readings().pass(100 * MILLI);
-                clock.anchor();
+                clock.recalibrate();
             }
             let lasted = clock.end(start) - start.unix_nanos;
             let off = lasted.abs_diff(anchors * 100 * MILLI);
@@ -101,7 +101,7 @@ fn a_counter_is_used_from_the_second_anchor_on_and_only_where_it_is_steady() {
         let clock = SpanClock::new(Machine::new(counter));
         for _ in 0..2 {
             assert_eq!(clock.source(), Source::System);
-            clock.anchor();
+            clock.recalibrate();
             clock.readings().pass(10 * MILLI);
         }
         assert_eq!(clock.source(), source);
@@ -116,7 +116,7 @@ fn spans_that_are_open_when_the_counter_is_given_up_end_after_what_has_passed() 
     let mut open = Vec::new();
     for _ in 0..63 {
         open.push((clock.readings().now.get(), clock.start()));
-        clock.anchor();
+        clock.recalibrate();
         clock.readings().pass(100 * MILLI);
     }
     assert_eq!(clock.source(), Source::Tsc);
@@ -125,7 +125,7 @@ fn spans_that_are_open_when_the_counter_is_given_up_end_after_what_has_passed() 
     while clock.source() == Source::Tsc {
         open.push((clock.readings().now.get(), clock.start()));
         clock.readings().pass(100 * MILLI);
-        clock.anchor();
+        clock.recalibrate();
     }
     // Whatever it counts now, nobody looks.
     clock.readings().set_ticks(17);
@@ -146,7 +146,7 @@ fn a_time_that_the_caller_read_off_a_stepped_clock_is_told_without_the_step() {
             let clock = SpanClock::new(Machine::new(counter));
             let machine = clock.readings();
             for _ in 0..3 {
-                clock.anchor();
+                clock.recalibrate();
                 machine.pass(10 * MILLI);
             }
             let start = clock.start();
@@ -168,7 +168,7 @@ fn a_time_that_the_caller_read_off_a_stepped_clock_is_told_without_the_step() {
             // Before the next anchor, starts that the caller passes are ahead of the clock.
             let given = machine.unix_nanos();
             let timeline = clock.start_at(given);
-            clock.anchor();
+            clock.recalibrate();
             machine.pass(10 * MILLI);
             for end in [clock.end(timeline), clock.align(timeline, machine.unix_nanos())] {
                 assert!((end - given).abs_diff(10 * MILLI) <= 2, "start after the step: {case}");
@@ -190,12 +190,12 @@ fn a_sleep_counts_as_the_clock_counts_that_the_span_began_with() {
         let clock = SpanClock::new(Machine::new(counter));
         for _ in 0..5 {
             clock.readings().pass(10 * MILLI);
-            clock.anchor();
+            clock.recalibrate();
         }
         let start = clock.start();
         clock.readings().sleep(SLEPT, back_to);
         clock.readings().pass(10 * MILLI);
-        clock.anchor();
+        clock.recalibrate();
         let passed = clock.end(start) - start.unix_nanos;
         assert!(passed.abs_diff(counted + 10 * MILLI) <= 10_000, "{counter} {back_to:?}: {passed}");
         for _ in 0..3 {
@@ -204,7 +204,7 @@ fn a_sleep_counts_as_the_clock_counts_that_the_span_began_with() {
             assert!(off <= 1_000, "{counter} {back_to:?}: {off} ns off");
             clock.readings().pass(10 * MILLI);
             assert!((clock.end(start) - start.unix_nanos).abs_diff(10 * MILLI) <= 1_000);
-            clock.anchor();
+            clock.recalibrate();
         }
     }
 }
@@ -214,12 +214,12 @@ fn between_waking_and_the_next_anchor_a_counter_that_began_again_is_not_used() {
     let clock = SpanClock::new(Machine::new(true));
     for _ in 0..5 {
         clock.readings().pass(10 * MILLI);
-        clock.anchor();
+        clock.recalibrate();
     }
     clock.readings().sleep(HOUR as u64 * 1_000_000_000, Some(0));
     let start = clock.start();
     clock.readings().pass(10 * MILLI);
-    clock.anchor();
+    clock.recalibrate();
     assert_eq!(clock.end(start) - start.unix_nanos, 10 * MILLI);
 }
 
@@ -244,7 +244,7 @@ fn clocks_that_say_anything_are_survived() {
                 let start = clock.start();
                 assert!(start.unix_nanos.abs_diff(machine.unix_nanos()) <= 1_000);
                 assert_eq!(clock.end(start), start.unix_nanos, "{now} {ahead} {ticks}");
-                clock.anchor();
+                clock.recalibrate();
             }
         }
     }

@@ -5,23 +5,23 @@
 use std::panic::resume_unwind;
 use std::time::{Duration, Instant};
 
-use spanwise_worker::{WakeHandle, Woke, Worker};
+use spanwise_worker::{Notifier, Wakeup, Worker};
 
 fn open() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-fn ended(panics: bool) -> WakeHandle {
-    let worker = Worker::spawn("ends", move |mut signal| async move {
+fn ended(panics: bool) -> Notifier {
+    let worker = Worker::spawn("ends", move |mut notified| async move {
         let soon = Instant::now() + Duration::from_millis(1);
-        assert_eq!(signal.wait_until(soon.into()).await, Woke::TimedOut);
+        assert_eq!(notified.wait_until(soon.into()).await, Wakeup::TimedOut);
         tokio::task::spawn_blocking(|| ()).await.unwrap();
         if panics {
             resume_unwind(Box::new("no"));
         }
     })
     .unwrap();
-    let wake = worker.wake_handle();
+    let wake = worker.notifier();
     assert!(worker.join_until(Instant::now() + Duration::from_secs(30)));
     wake
 }
@@ -29,12 +29,12 @@ fn ended(panics: bool) -> WakeHandle {
 #[test]
 fn an_ended_worker_keeps_no_descriptor_open_for_its_handles() {
     let before = open();
-    let handles: Vec<WakeHandle> = (0..50).map(|n| ended(n % 2 == 0)).collect();
+    let handles: Vec<Notifier> = (0..50).map(|n| ended(n % 2 == 0)).collect();
     // The threads that resolve names end a little later.
     let patience = Instant::now() + Duration::from_secs(30);
     while open() > before && Instant::now() < patience {
         std::thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(open(), before, "of {} ended workers", handles.len());
-    handles.iter().for_each(WakeHandle::wake);
+    handles.iter().for_each(Notifier::notify);
 }

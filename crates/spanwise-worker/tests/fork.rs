@@ -8,7 +8,7 @@ use std::os::fd::FromRawFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use spanwise_worker::{Reason, Shutdown, WorkerPool, completion, fork, random_seed};
+use spanwise_worker::{RejectReason, ShutdownMode, WorkerPool, fork, oneshot, random_seed};
 
 /// What `child` computes in a forked child of this process.
 fn in_child<const N: usize>(child: impl FnOnce() -> [u64; N]) -> [u64; N] {
@@ -107,13 +107,15 @@ fn an_inherited_pool_refuses_at_once_whatever_it_was_doing() {
                 }
             });
             let right = in_child(|| {
-                let refused = |rejected: Result<(), spanwise_worker::Rejected<fn()>>| {
-                    u64::from(rejected.is_err_and(|rejected| rejected.reason == Reason::Forked))
+                let refused = |rejected: Result<(), spanwise_worker::SubmitError<fn()>>| {
+                    u64::from(
+                        rejected.is_err_and(|rejected| rejected.reason == RejectReason::Forked),
+                    )
                 };
                 [
                     refused(pool.try_submit(|| ())),
                     refused(pool.submit_until(|| (), far())),
-                    u64::from(pool.shutdown(Shutdown::Drain, far()) == Default::default()),
+                    u64::from(pool.shutdown(ShutdownMode::Drain, far()) == Default::default()),
                     u64::from(pool.report() == Default::default()),
                 ]
             });
@@ -130,29 +132,29 @@ fn an_inherited_pool_refuses_at_once_whatever_it_was_doing() {
     assert_eq!(dropped, [1]);
     hold.store(false, Relaxed);
     let pool = own.take().unwrap();
-    assert!(pool.shutdown(Shutdown::Drain, far()).is_clean(), "the parent's goes on");
+    assert!(pool.shutdown(ShutdownMode::Drain, far()).is_clean(), "the parent's goes on");
 }
 
 #[test]
 fn an_inherited_waiter_does_not_wait() {
-    let (completer, waiter) = completion::<u64>();
+    let (completer, waiter) = oneshot::channel::<u64>();
     let mut completer = Some(completer);
     let answer = in_child(|| {
-        let none = waiter.wait_until(far()).is_none() && waiter.is_gone();
+        let none = waiter.recv_until(far()).is_none() && waiter.is_closed();
         if let Some(completer) = completer.take() {
-            completer.complete(1);
+            completer.send(1);
         }
         // One made there works.
-        let (own, waits) = completion();
-        own.complete(7);
-        [u64::from(none), waits.wait_until(far()).unwrap_or_default()]
+        let (own, waits) = oneshot::channel();
+        own.send(7);
+        [u64::from(none), waits.recv_until(far()).unwrap_or_default()]
     });
     assert_eq!(answer, [1, 7]);
-    assert!(!waiter.is_gone());
+    assert!(!waiter.is_closed());
     if let Some(completer) = completer {
-        completer.complete(3);
+        completer.send(3);
     }
-    assert_eq!(waiter.wait_until(far()), Some(3));
+    assert_eq!(waiter.recv_until(far()), Some(3));
 }
 
 #[cfg(feature = "runtime")]
@@ -169,8 +171,8 @@ fn an_inherited_pool_of_tasks_refuses_at_once() {
     }
     let answer = in_child(|| {
         let inherited = pool.take().unwrap();
-        let refused = inherited.try_submit(async {}).unwrap_err().reason == Reason::Forked;
-        let mut ended = pin!(inherited.shutdown(Shutdown::Drain, far().into()));
+        let refused = inherited.try_submit(async {}).unwrap_err().reason == RejectReason::Forked;
+        let mut ended = pin!(inherited.shutdown(ShutdownMode::Drain, far().into()));
         let ended = ended.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let ended = matches!(ended, Poll::Ready(report) if report == Default::default());
         [u64::from(refused), u64::from(ended)]

@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display};
 use std::io;
 use std::time::{Duration, Instant};
 
-use spanwise_worker::{PoolError, Reason, Shutdown, WorkerPool, catch_panic};
+use spanwise_worker::{RejectReason, ShutdownMode, WorkerPool, WorkerPoolError, catch_panic};
 
 /// Either way the same line, in words.
 fn check(said: impl Debug + Display, line: &str) {
@@ -27,12 +27,12 @@ fn of_pools() {
         }));
     }
     let refused = io::Error::new(io::ErrorKind::WouldBlock, "no more threads");
-    check(PoolError::Spawn(refused), "a thread could not be started: no more threads");
+    check(WorkerPoolError::Spawn(refused), "a thread could not be started: no more threads");
 
     let Ok(pool) = WorkerPool::builder("p").with_threads(1).build() else {
         unreachable!("a pool of one thread")
     };
-    let report = pool.shutdown(Shutdown::Drain, Instant::now() + Duration::from_secs(20));
+    let report = pool.shutdown(ShutdownMode::Drain, Instant::now() + Duration::from_secs(20));
     check(
         report,
         "0 tasks taken: 0 completed, 0 panicked, 0 abandoned, 0 running, 0 queued; 0 not taken",
@@ -43,7 +43,7 @@ fn of_pools() {
         check(rejected, "the task was not taken: the pool was shut down");
         true
     }));
-    check(Reason::Full, "as many tasks wait as may");
+    check(RejectReason::Full, "as many tasks wait as may");
 }
 
 #[test]
@@ -62,14 +62,14 @@ fn of_panics_one_short_line_without_control_characters() {
 #[test]
 #[cfg(feature = "rate-limit")]
 fn of_rate_limiters() {
-    use spanwise_worker::{RateLimiter, TooMany};
+    use spanwise_worker::{InsufficientCapacity, RateLimiter};
 
-    let rate = RateLimiter::per_second(0, 1).map(drop);
+    let rate = RateLimiter::new(0, 1).map(drop);
     assert!(rate.is_err_and(|error| {
         check(error, "rate is 0 per second; set 1 to 1000000000");
         true
     }));
-    let burst = RateLimiter::per_second(1, 0).map(drop);
+    let burst = RateLimiter::new(1, 0).map(drop);
     assert!(burst.is_err_and(|error| {
         let line = error.to_string();
         assert!(line.starts_with("burst is 0; set 1 to "), "{line}");
@@ -77,7 +77,7 @@ fn of_rate_limiters() {
         true
     }));
     check(
-        TooMany { asked: 7, burst: 3 },
+        InsufficientCapacity { asked: 7, burst: 3 },
         "7 permits asked for at once; the burst is 3, take them in parts",
     );
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use spanwise_worker::{
-    PoolBuilder, PoolError, Reason, Report, Shutdown, WorkerPool, completion, deadline,
+    PoolReport, RejectReason, ShutdownMode, WorkerPool, WorkerPoolBuilder, WorkerPoolError,
+    deadline, oneshot,
 };
 
 /// Never reached unless something is broken.
@@ -16,7 +17,7 @@ fn far() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
 
-fn settings(threads: usize, queue: usize) -> PoolBuilder {
+fn settings(threads: usize, queue: usize) -> WorkerPoolBuilder {
     WorkerPool::builder("test").with_threads(threads).with_queue(queue)
 }
 
@@ -37,8 +38,8 @@ fn occupy(pool: &WorkerPool) -> impl FnOnce() + use<> {
 }
 
 #[track_caller]
-fn law(report: Report) {
-    let Report { submitted, completed, panicked, abandoned, running, queued, .. } = report;
+fn law(report: PoolReport) {
+    let PoolReport { submitted, completed, panicked, abandoned, running, queued, .. } = report;
     let sum = completed + panicked + abandoned + running as u64 + queued as u64;
     assert_eq!(submitted, sum, "{report:?}");
 }
@@ -54,7 +55,7 @@ fn tasks_run_on_threads_of_the_pools_name() {
     }
     drop(told);
     assert!(names.iter().all(|name| matches!(name.as_deref(), Some("test-0" | "test-1"))));
-    let report = pool.shutdown(Shutdown::Drain, far());
+    let report = pool.shutdown(ShutdownMode::Drain, far());
     assert_eq!((report.completed, report.is_clean()), (10, true));
 }
 
@@ -67,13 +68,13 @@ fn a_full_pool_gives_the_task_back() {
     let rejected = pool.try_submit(move || drop(mine)).unwrap_err();
     assert_eq!(
         (rejected.reason, pool.report().rejected, pool.report().queued),
-        (Reason::Full, 1, 1)
+        (RejectReason::Full, 1, 1)
     );
     assert!(pool.submit_until(|| (), Instant::now() + Duration::from_millis(2)).is_err());
     call_off();
     assert!(pool.submit_until(rejected.task, far()).is_ok(), "later there is room");
-    assert!(pool.shutdown(Shutdown::Drain, far()).is_clean());
-    assert_eq!(pool.try_submit(|| ()).unwrap_err().reason, Reason::Closed);
+    assert!(pool.shutdown(ShutdownMode::Drain, far()).is_clean());
+    assert_eq!(pool.try_submit(|| ()).unwrap_err().reason, RejectReason::Closed);
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn a_panic_costs_nothing_but_its_task() {
         assert!(pool.try_submit(|| resume_unwind(Box::new(Grenade))).is_ok());
     }
     assert!(pool.try_submit(|| ()).is_ok());
-    let report = pool.shutdown(Shutdown::Drain, far());
+    let report = pool.shutdown(ShutdownMode::Drain, far());
     assert_eq!((report.panicked, report.completed, report.running), (10, 1, 0));
     law(report);
 }
@@ -104,7 +105,7 @@ fn drain_runs_what_waits() {
         assert!(pool.try_submit(move || _ = ran.fetch_add(1, SeqCst)).is_ok());
     }
     call_off();
-    let report = pool.shutdown(Shutdown::Drain, far());
+    let report = pool.shutdown(ShutdownMode::Drain, far());
     assert_eq!((ran.load(SeqCst), report.completed, report.abandoned), (1000, 1002, 0));
     assert!(report.is_clean());
 }
@@ -118,12 +119,12 @@ fn abandon_drops_what_waits_and_counts_it() {
         let alive = alive.clone();
         assert!(pool.try_submit(move || drop(alive)).is_ok());
     }
-    let report = pool.shutdown(Shutdown::Abandon, Instant::now());
+    let report = pool.shutdown(ShutdownMode::Abandon, Instant::now());
     assert_eq!((report.abandoned, report.running, report.is_clean()), (10, 1, false));
     assert_eq!(Arc::strong_count(&alive), 1, "they are gone");
     law(report);
     call_off();
-    let report = pool.shutdown(Shutdown::Abandon, far());
+    let report = pool.shutdown(ShutdownMode::Abandon, far());
     assert_eq!((report.completed, report.running), (1, 0), "what ran came to its end");
 }
 
@@ -134,7 +135,7 @@ fn a_drain_that_is_late_abandons_the_rest() {
     for _ in 0..3 {
         assert!(pool.try_submit(|| ()).is_ok());
     }
-    let report = pool.shutdown(Shutdown::Drain, Instant::now() + Duration::from_millis(2));
+    let report = pool.shutdown(ShutdownMode::Drain, Instant::now() + Duration::from_millis(2));
     assert_eq!((report.abandoned, report.running, report.queued), (3, 1, 0));
     law(report);
     call_off();
@@ -149,12 +150,12 @@ fn a_task_may_use_its_own_pool() {
         // The queue has one place; the one thread cannot make room while it is in here.
         let first = inner.submit_until(|| (), far()).is_ok();
         let second = inner.submit_until(|| (), far()).is_ok();
-        let report = inner.shutdown(Shutdown::Drain, far());
+        let report = inner.shutdown(ShutdownMode::Drain, far());
         told.send((first, second, report.running)).unwrap();
     };
     assert!(pool.try_submit(task).is_ok());
     assert_eq!(heard.recv().unwrap(), (true, false, 1), "it neither hangs nor waits for itself");
-    law(pool.shutdown(Shutdown::Drain, far()));
+    law(pool.shutdown(ShutdownMode::Drain, far()));
 }
 
 #[test]
@@ -188,20 +189,20 @@ fn a_hook_runs_on_each_thread_and_lasts_as_long() {
     let pool = WorkerPool::builder("hook\0ed")
         .with_threads(3)
         .with_stack_size(128 * 1024)
-        .with_before(hook)
+        .with_on_thread_start(hook)
         .build()
         .unwrap();
     occupy(&pool)();
     assert_eq!(seen.load(SeqCst), 3);
-    pool.shutdown(Shutdown::Drain, far());
+    pool.shutdown(ShutdownMode::Drain, far());
     assert_eq!(seen.load(SeqCst), 33);
 }
 
 #[test]
 fn bad_settings_are_named() {
-    let named = |builder: PoolBuilder, message: &str| {
+    let named = |builder: WorkerPoolBuilder, message: &str| {
         let error = builder.build().unwrap_err();
-        assert!(matches!(error, PoolError::Setting { .. }), "{error}");
+        assert!(matches!(error, WorkerPoolError::Setting { .. }), "{error}");
         assert_eq!(error.to_string(), message);
     };
     let x = || WorkerPool::builder("x").with_threads(1);
@@ -223,14 +224,13 @@ fn the_least_and_the_most_that_is_taken_works() {
     let most = WorkerPool::builder("\u{1f600}\0\x1b".repeat(1000)).with_threads(1);
     for builder in [least, most.with_queue(1 << 24).with_stack_size(1 << 30)] {
         let pool = builder.build().unwrap();
-        let (told, name) = completion();
-        pool.try_submit(move || told.complete(thread::current().name().map(str::to_owned)))
-            .unwrap();
-        let name = name.wait_until(far()).unwrap().unwrap();
+        let (told, name) = oneshot::channel();
+        pool.try_submit(move || told.send(thread::current().name().map(str::to_owned))).unwrap();
+        let name = name.recv_until(far()).unwrap().unwrap();
         assert!(name.len() <= 80 && !name.contains(['\0', '\x1b']), "{name:?}");
         // Waits for ever, or until the threads have ended.
         let end_of_time = deadline(Instant::now(), Duration::MAX);
-        assert!(pool.shutdown(Shutdown::Drain, end_of_time).is_clean());
+        assert!(pool.shutdown(ShutdownMode::Drain, end_of_time).is_clean());
     }
 }
 
@@ -244,7 +244,7 @@ fn tasks_that_panic_when_dropped_cost_no_more_than_themselves() {
         }
     }
     let dropped = Arc::new(AtomicUsize::new(0));
-    for how in [Shutdown::Abandon, Shutdown::Drain] {
+    for how in [ShutdownMode::Abandon, ShutdownMode::Drain] {
         let pool = WorkerPool::builder("grenades").with_threads(1).with_queue(9).build().unwrap();
         let mut release = Some(occupy(&pool));
         for _ in 0..5 {
@@ -252,7 +252,7 @@ fn tasks_that_panic_when_dropped_cost_no_more_than_themselves() {
             pool.try_submit(move || drop(grenade)).unwrap();
         }
         dropped.store(0, SeqCst);
-        if how == Shutdown::Drain {
+        if how == ShutdownMode::Drain {
             release.take().into_iter().for_each(|release| release());
         }
         let report = pool.shutdown(how, Instant::now() + Duration::from_millis(1));
@@ -303,7 +303,7 @@ proptest! {
             let submitting: Vec<_> = submitting.collect();
             submitting.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
-        let how = if drain { Shutdown::Drain } else { Shutdown::Abandon };
+        let how = if drain { ShutdownMode::Drain } else { ShutdownMode::Abandon };
         let report = pool.shutdown(how, far());
         law(report);
         prop_assert_eq!(report.submitted as usize + rejected, submitters * each);

@@ -4,14 +4,14 @@ use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use spanwise_worker::{Clock as _, RateError, RateLimiter, TooMany, VirtualClock};
+use spanwise_worker::{Clock as _, InsufficientCapacity, RateError, RateLimiter, VirtualClock};
 
 const MS: Duration = Duration::from_millis(1);
 
 #[test]
 fn a_burst_then_one_each_period() {
     let clock = VirtualClock::new();
-    let limiter = RateLimiter::per_second_by(clock.clone(), 10, 3).unwrap();
+    let limiter = RateLimiter::with_clock(clock.clone(), 10, 3).unwrap();
     for _ in 0..3 {
         assert_eq!(limiter.try_acquire(), Ok(()));
     }
@@ -27,8 +27,8 @@ fn a_burst_then_one_each_period() {
 
 #[test]
 fn more_than_the_burst_is_an_error_at_once() {
-    let limiter = RateLimiter::per_second(10, 3).unwrap();
-    let too_many = TooMany { asked: 4, burst: 3 };
+    let limiter = RateLimiter::new(10, 3).unwrap();
+    let too_many = InsufficientCapacity { asked: 4, burst: 3 };
     assert_eq!(limiter.try_acquire_n(4), Err(too_many));
     assert_eq!(limiter.acquire_n_until(4, VirtualClock::new().now()), Err(too_many));
     assert_eq!(
@@ -45,7 +45,7 @@ fn bad_settings_are_named() {
         (2_000_000_000, 1, RateError::Rate { per_second: 2_000_000_000 }),
         (1, 0, RateError::Burst { burst: 0, max: u32::MAX }),
     ] {
-        assert_eq!(RateLimiter::per_second(rate, burst).unwrap_err(), error);
+        assert_eq!(RateLimiter::new(rate, burst).unwrap_err(), error);
     }
     let zero = RateLimiter::every(Duration::ZERO, 1).unwrap_err();
     assert_eq!(zero, RateError::Period { period: Duration::ZERO });
@@ -80,10 +80,13 @@ fn the_most_that_is_taken_keeps_its_burst_and_its_period() {
         (Duration::from_nanos(1), u32::MAX),
     ] {
         let clock = VirtualClock::new();
-        let limiter = RateLimiter::every_by(clock.clone(), period, burst).unwrap();
+        let limiter = RateLimiter::every_with_clock(clock.clone(), period, burst).unwrap();
         assert_eq!(limiter.try_acquire_n(burst), Ok(Ok(())), "{period:?}");
         if let Some(more) = burst.checked_add(1) {
-            assert_eq!(limiter.try_acquire_n(more), Err(TooMany { asked: more, burst }));
+            assert_eq!(
+                limiter.try_acquire_n(more),
+                Err(InsufficientCapacity { asked: more, burst })
+            );
         }
         let at = limiter.try_acquire().unwrap_err();
         assert_eq!(at - clock.now(), period);
@@ -98,7 +101,7 @@ fn the_most_that_is_taken_keeps_its_burst_and_its_period() {
 #[test]
 fn no_time_is_too_long_for_a_clock() {
     let clock = VirtualClock::new();
-    let limiter = RateLimiter::every_by(clock.clone(), Duration::from_secs(1), 2).unwrap();
+    let limiter = RateLimiter::every_with_clock(clock.clone(), Duration::from_secs(1), 2).unwrap();
     let began = clock.now();
     for _ in 0..10 {
         clock.advance(Duration::MAX);
@@ -113,7 +116,7 @@ fn no_time_is_too_long_for_a_clock() {
 #[test]
 fn a_thread_waits_no_longer_than_it_helps() {
     let clock = VirtualClock::new();
-    let limiter = RateLimiter::every_by(clock.clone(), 100 * MS, 1).unwrap();
+    let limiter = RateLimiter::every_with_clock(clock.clone(), 100 * MS, 1).unwrap();
     assert_eq!(limiter.try_acquire(), Ok(()));
     let too_soon = clock.now() + 99 * MS;
     assert_eq!(limiter.acquire_n_until(1, too_soon), Ok(false), "known at once");
@@ -131,7 +134,7 @@ fn a_thread_waits_no_longer_than_it_helps() {
 #[tokio::test]
 async fn a_task_waits_in_virtual_time() {
     let clock = VirtualClock::new();
-    let limiter = RateLimiter::per_second_by(clock.clone(), 1000, 2).unwrap();
+    let limiter = RateLimiter::with_clock(clock.clone(), 1000, 2).unwrap();
     limiter.acquire_n(2).await.unwrap();
     assert!(limiter.acquire_n(3).await.is_err());
     let start = clock.now();
@@ -163,7 +166,7 @@ proptest! {
         asks in prop::collection::vec((0..20_u32, 1..60_u32), 1..200),
     ) {
         let clock = VirtualClock::new();
-        let limiter = RateLimiter::per_second_by(clock.clone(), rate, burst).unwrap();
+        let limiter = RateLimiter::with_clock(clock.clone(), rate, burst).unwrap();
         let period = Duration::from_nanos(u64::from(1_000_000_000 / rate));
         let start = clock.now();
         let mut taken: Vec<(Duration, u32)> = Vec::new();

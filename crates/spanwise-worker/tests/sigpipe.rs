@@ -6,7 +6,7 @@
 use std::io::{self, Error};
 use std::time::{Duration, Instant};
 
-use spanwise_worker::{Worker, completion, mask_sigpipe};
+use spanwise_worker::{Worker, mask_sigpipe, oneshot};
 
 /// Writes to a pipe that nobody reads.
 fn write() -> Option<io::ErrorKind> {
@@ -27,13 +27,13 @@ fn a_closed_pipe_is_an_error_on_every_thread_of_a_worker() {
     // SAFETY: sets a disposition, as a C program starts with.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let far = Instant::now() + Duration::from_secs(30);
-    let (done, answer) = completion();
+    let (done, answer) = oneshot::channel();
     let worker = Worker::spawn("writes", |_| async move {
         let blocking = tokio::task::spawn_blocking(write).await.unwrap();
-        done.complete([write(), blocking]);
+        done.send([write(), blocking]);
     })
     .unwrap();
-    assert_eq!(answer.wait_until(far), Some([Some(io::ErrorKind::BrokenPipe); 2]));
+    assert_eq!(answer.recv_until(far), Some([Some(io::ErrorKind::BrokenPipe); 2]));
     assert!(worker.join_until(far));
 
     let own = std::thread::spawn(|| {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use spanwise_worker::{Waiter, Worker, completion};
+use spanwise_worker::{
+    Worker,
+    oneshot::{self, Receiver},
+};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
@@ -43,18 +46,18 @@ fn trace() {
 }
 
 /// A worker that traces on each thread it has, when it is woken.
-fn tracing_worker() -> (Worker, Waiter<()>) {
-    let (done, traced) = completion();
+fn tracing_worker() -> (Worker, Receiver<()>) {
+    let (done, traced) = oneshot::channel();
     let worker = Worker::builder("traces")
-        .with_before(trace)
-        .spawn(|mut signal| async move {
-            signal.wait_until(far().into()).await;
+        .with_on_thread_start(trace)
+        .spawn(|mut notified| async move {
+            notified.wait_until(far().into()).await;
             // It may have been busy until now, in a poll that began before the subscriber came.
             tokio::task::yield_now().await;
             trace();
             tokio::spawn(async { trace() }).await.unwrap();
             tokio::task::spawn_blocking(trace).await.unwrap();
-            done.complete(());
+            done.send(());
         })
         .unwrap();
     (worker, traced)
@@ -72,8 +75,8 @@ fn nothing_on_a_worker_is_traced_whenever_the_subscriber_comes() {
 
     let (late, late_traced) = tracing_worker();
     for (worker, traced) in [(early, early_traced), (late, late_traced)] {
-        worker.wake();
-        assert_eq!(traced.wait_until(far()), Some(()));
+        worker.notify();
+        assert_eq!(traced.recv_until(far()), Some(()));
         assert!(worker.join_until(far()));
     }
     assert_eq!(count.load(Relaxed), 2, "a worker was traced");

@@ -9,33 +9,36 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use spanwise_worker::{Completer, State, Woke, Worker, completion};
+use spanwise_worker::{
+    Wakeup, Worker, WorkerState,
+    oneshot::{self, Sender},
+};
 
 /// Never reached unless something is broken.
 fn far() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
 
-async fn until_woken(mut signal: spanwise_worker::Signal) {
-    signal.wait_until(far().into()).await;
+async fn until_notified(mut notified: spanwise_worker::Notified) {
+    notified.wait_until(far().into()).await;
 }
 
 #[test]
 fn lives_on_a_thread_of_its_own_name() {
-    let (told, name) = completion();
-    let worker = Worker::spawn("a-worker", |signal| async move {
-        told.complete(thread::current().name().map(str::to_owned));
-        until_woken(signal).await;
+    let (told, name) = oneshot::channel();
+    let worker = Worker::spawn("a-worker", |notified| async move {
+        told.send(thread::current().name().map(str::to_owned));
+        until_notified(notified).await;
     })
     .unwrap();
-    assert_eq!(name.wait_until(far()).unwrap().as_deref(), Some("a-worker"));
-    assert_eq!(worker.state(), State::Running);
+    assert_eq!(name.recv_until(far()).unwrap().as_deref(), Some("a-worker"));
+    assert_eq!(worker.state(), WorkerState::Running);
     assert!(!worker.is_current_thread());
     assert!(!worker.is_forked_child());
-    worker.wake();
+    worker.notify();
     assert!(worker.join_until(far()));
-    assert_eq!(worker.state(), State::Finished);
-    worker.wake();
+    assert_eq!(worker.state(), WorkerState::Finished);
+    worker.notify();
     assert!(worker.join_until(Instant::now()), "joining again finds the same end");
 }
 
@@ -47,41 +50,41 @@ fn a_name_no_thread_can_have_is_mended() {
 
 #[test]
 fn does_io_and_keeps_time() {
-    let (told, address) = completion();
+    let (told, address) = oneshot::channel();
     let worker = Worker::builder("io")
         .with_stack_size(256 * 1024)
         .spawn(|_| async move {
             tokio::time::sleep(Duration::from_millis(1)).await;
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            told.complete(listener.local_addr().unwrap());
+            told.send(listener.local_addr().unwrap());
             let (stream, _) = listener.accept().await.unwrap();
             stream.writable().await.unwrap();
             assert_eq!(stream.try_write(b"hello").unwrap(), 5);
         })
         .unwrap();
-    let mut stream = TcpStream::connect(address.wait_until(far()).unwrap()).unwrap();
+    let mut stream = TcpStream::connect(address.recv_until(far()).unwrap()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     assert_eq!(text, "hello");
     assert!(stream.write_all(b"").is_ok());
     assert!(worker.join_until(far()));
-    assert_eq!(worker.state(), State::Finished);
+    assert_eq!(worker.state(), WorkerState::Finished);
 }
 
 #[test]
 fn a_panic_stays_on_the_thread() {
-    let (never, waiter) = completion::<()>();
+    let (never, waiter) = oneshot::channel::<()>();
     let worker = Worker::spawn("panics", |_| async move {
         let _never = never;
         tokio::task::yield_now().await;
         resume_unwind(Box::new("no"));
     })
     .unwrap();
-    assert_eq!(waiter.wait_until(far()), None);
-    assert!(waiter.is_gone());
+    assert_eq!(waiter.recv_until(far()), None);
+    assert!(waiter.is_closed());
     assert!(worker.join_until(far()));
-    assert_eq!(worker.state(), State::Panicked);
-    worker.wake();
+    assert_eq!(worker.state(), WorkerState::Panicked);
+    worker.notify();
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn a_panic_with_a_panicking_payload_stays_too() {
     let worker =
         Worker::spawn("panics-twice", |_| async { resume_unwind(Box::new(Grenade)) }).unwrap();
     assert!(worker.join_until(far()));
-    assert_eq!(worker.state(), State::Panicked);
+    assert_eq!(worker.state(), WorkerState::Panicked);
 }
 
 #[test]
@@ -111,8 +114,8 @@ fn whatever_panics_wherever_the_rest_is_unwound() {
     let ends = |worker: std::io::Result<Worker>| {
         let worker = worker.unwrap();
         assert!(worker.join_until(far()));
-        assert_eq!(worker.state(), State::Panicked);
-        worker.wake();
+        assert_eq!(worker.state(), WorkerState::Panicked);
+        worker.notify();
         assert_eq!(Arc::strong_count(&other), 1, "something was not unwound");
     };
     let live = |grenade: bool| (other.clone(), grenade.then(|| Grenade(Arc::new(()))));
@@ -148,7 +151,7 @@ fn whatever_panics_wherever_the_rest_is_unwound() {
         async {}
     }));
     let held = live(true);
-    ends(Worker::builder("guard").with_before(move || held).spawn(|_| async {}));
+    ends(Worker::builder("guard").with_on_thread_start(move || held).spawn(|_| async {}));
 }
 
 #[test]
@@ -158,17 +161,17 @@ fn instants_at_the_end_of_time_are_waited_for_not_overflowed() {
         last = last.checked_add(Duration::from_secs(1 << bit)).unwrap_or(last);
     }
     last = last.checked_add(Duration::from_nanos(999_999_999)).unwrap_or(last);
-    let (done, waiter) = completion();
-    let worker = Worker::spawn("waits", move |mut signal| async move {
-        done.complete(signal.wait_until(last.into()).await);
+    let (done, waiter) = oneshot::channel();
+    let worker = Worker::spawn("waits", move |mut notified| async move {
+        done.send(notified.wait_until(last.into()).await);
     })
     .unwrap();
-    assert_eq!(waiter.wait_until(Instant::now() + Duration::from_millis(5)), None);
-    assert_eq!(worker.state(), State::Running);
-    worker.wake();
-    assert_eq!(waiter.wait_until(last), Some(Woke::Woken));
+    assert_eq!(waiter.recv_until(Instant::now() + Duration::from_millis(5)), None);
+    assert_eq!(worker.state(), WorkerState::Running);
+    worker.notify();
+    assert_eq!(waiter.recv_until(last), Some(Wakeup::Notified));
     assert!(worker.join_until(last));
-    assert_eq!(worker.state(), State::Finished);
+    assert_eq!(worker.state(), WorkerState::Finished);
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn the_hook_runs_first_and_its_guard_lasts() {
     let logged = Arc::new(Mutex::new(Vec::new()));
     let log = logged.clone();
     let worker = Worker::builder("hook")
-        .with_before(move || {
+        .with_on_thread_start(move || {
             LOG.with_borrow_mut(|log| log.push("entered"));
             Scope(log)
         })
@@ -200,21 +203,21 @@ fn the_hook_runs_first_and_its_guard_lasts() {
 #[test]
 fn a_panicking_hook_is_fenced_too() {
     let spawned = Worker::builder("hook")
-        .with_before(|| resume_unwind(Box::new("no")))
+        .with_on_thread_start(|| resume_unwind(Box::new("no")))
         .spawn(|_| async {})
         .unwrap();
     assert!(spawned.join_until(far()));
-    assert_eq!(spawned.state(), State::Panicked);
+    assert_eq!(spawned.state(), WorkerState::Panicked);
 }
 
 #[test]
 fn joining_gives_up_at_the_deadline() {
-    let worker = Worker::spawn("stays", until_woken).unwrap();
+    let worker = Worker::spawn("stays", until_notified).unwrap();
     assert!(!worker.join_until(Instant::now()));
     let before = Instant::now();
     assert!(!worker.join_until(before + Duration::from_millis(20)));
     assert!(before.elapsed() >= Duration::from_millis(20));
-    worker.wake();
+    worker.notify();
     assert!(worker.join_until(far()));
 }
 
@@ -224,8 +227,8 @@ fn joining_works_inside_any_runtime() {
     let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     for runtime in [current, multi] {
         let task = runtime.spawn(async {
-            let worker = Worker::spawn("inside", until_woken).unwrap();
-            worker.wake();
+            let worker = Worker::spawn("inside", until_notified).unwrap();
+            worker.notify();
             worker.join_until(far())
         });
         assert!(runtime.block_on(task).unwrap());
@@ -238,12 +241,12 @@ fn joining_works_during_a_panic() {
     impl Drop for JoinsOnDrop {
         fn drop(&mut self) {
             assert!(thread::panicking());
-            self.0.wake();
+            self.0.notify();
             self.1.fetch_add(u64::from(self.0.join_until(far())), Ordering::Relaxed);
         }
     }
     let joined = Arc::new(AtomicU64::new(0));
-    let worker = JoinsOnDrop(Worker::spawn("unwound", until_woken).unwrap(), joined.clone());
+    let worker = JoinsOnDrop(Worker::spawn("unwound", until_notified).unwrap(), joined.clone());
     let unwinding = thread::spawn(move || {
         let _worker = worker;
         resume_unwind(Box::new(()));
@@ -255,17 +258,17 @@ fn joining_works_during_a_panic() {
 #[test]
 fn joining_itself_returns_at_once() {
     let (hand_over, handed) = mpsc::channel::<Arc<Worker>>();
-    let (told, answer) = completion();
-    let worker = Worker::spawn("self", |mut signal| async move {
-        signal.wait_until(far().into()).await;
+    let (told, answer) = oneshot::channel();
+    let worker = Worker::spawn("self", |mut notified| async move {
+        notified.wait_until(far().into()).await;
         let itself = handed.recv().unwrap();
-        told.complete((itself.is_current_thread(), itself.join_until(far())));
+        told.send((itself.is_current_thread(), itself.join_until(far())));
     })
     .unwrap();
     let worker = Arc::new(worker);
     hand_over.send(worker.clone()).unwrap();
-    worker.wake();
-    assert_eq!(answer.wait_until(far()), Some((true, false)));
+    worker.notify();
+    assert_eq!(answer.recv_until(far()), Some((true, false)));
     assert!(worker.join_until(far()));
 }
 
@@ -286,7 +289,7 @@ fn a_hanging_lookup_does_not_hold_the_end() {
         })
         .unwrap();
         assert!(worker.join_until(far()));
-        let expected = if panics { State::Panicked } else { State::Finished };
+        let expected = if panics { WorkerState::Panicked } else { WorkerState::Finished };
         assert_eq!(worker.state(), expected);
         drop(release);
     }
@@ -299,33 +302,33 @@ fn no_ring_is_lost() {
     const THREADS: u64 = 4;
     const RINGS: u64 = 5_000;
     let count = Arc::new(AtomicU64::new(0));
-    let (done, finished): (Completer<u64>, _) = completion();
+    let (done, finished): (Sender<u64>, _) = oneshot::channel();
     let counted = count.clone();
-    let worker = Worker::spawn("bell", |mut signal| async move {
+    let worker = Worker::spawn("bell", |mut notified| async move {
         let mut wakings = 0;
         let deadline = far().into();
         // Relaxed: what was counted before a ring is seen because of the ring.
         while counted.load(Ordering::Relaxed) < THREADS * RINGS {
-            if signal.wait_until(deadline).await == Woke::TimedOut {
+            if notified.wait_until(deadline).await == Wakeup::TimedOut {
                 return;
             }
             wakings += 1;
         }
-        done.complete(wakings);
+        done.send(wakings);
     })
     .unwrap();
     thread::scope(|scope| {
         for _ in 0..THREADS {
-            let (count, wake) = (count.clone(), worker.wake_handle());
+            let (count, wake) = (count.clone(), worker.notifier());
             scope.spawn(move || {
                 for _ in 0..RINGS {
                     count.fetch_add(1, Ordering::Relaxed);
-                    wake.wake();
+                    wake.notify();
                 }
             });
         }
     });
-    let wakings = finished.wait_until(far()).expect("a ring was lost");
+    let wakings = finished.recv_until(far()).expect("a ring was lost");
     assert!(wakings <= THREADS * RINGS, "woken without a ring");
     assert!(worker.join_until(far()));
 }
@@ -333,7 +336,7 @@ fn no_ring_is_lost() {
 #[cfg(unix)]
 #[test]
 fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
-    let worker = Worker::spawn("parent", until_woken).unwrap();
+    let worker = Worker::spawn("parent", until_notified).unwrap();
     let far = far();
     // SAFETY: the child only reads atomics and the clock and asks for its pid, then leaves at once
     // without running any destructor: it takes no lock another thread may have held.
@@ -342,7 +345,7 @@ fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
         assert!(pid >= 0);
         if pid == 0 {
             let right = worker.is_forked_child()
-                && worker.state() == State::Running
+                && worker.state() == WorkerState::Running
                 && !worker.is_current_thread()
                 && !worker.join_until(far);
             libc::_exit(if right { 0 } else { 1 });
@@ -353,7 +356,7 @@ fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
     };
     assert_eq!(status, 0);
     assert!(Instant::now() < far, "the child waited");
-    worker.wake();
+    worker.notify();
     assert!(worker.join_until(far));
 }
 

@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let spanwise = spanwise::Spanwise::builder()
         .with_service_name("axum-service")
         .with_endpoint(receiver.http_endpoint())
-        .install()?;
+        .init()?;
     tracing_subscriber::registry()
         .with(tracing_subscriber::filter::LevelFilter::INFO)
         .with(tracing_opentelemetry::layer().with_tracer(spanwise.tracer("axum-service")))

@@ -12,7 +12,7 @@ use crate::{BuildError, Guard, Spanwise};
 /// }
 /// ```
 ///
-/// Reads the `OTEL_*` variables named at the methods of [`Builder`](crate::Builder), which says how
+/// Reads the `OTEL_*` variables named at the methods of [`SpanwiseBuilder`](crate::SpanwiseBuilder), which says how
 /// they are read; without any, spans go to `http://localhost:4318`. Dropping the guard sends what is
 /// left, for at most five seconds.
 ///
@@ -20,8 +20,8 @@ use crate::{BuildError, Guard, Spanwise};
 /// `OTEL_TRACES_EXPORTER=none` spans have ids, to propagate and to log, and are not exported.
 ///
 /// # Errors
-/// As [`Builder::build`](crate::Builder::build): a setting that says where spans go cannot be used.
+/// As [`SpanwiseBuilder::build`](crate::SpanwiseBuilder::build): a setting that says where spans go cannot be used.
 /// A `main` that returns it prints which, what it holds and what is accepted.
 pub fn init() -> Result<Guard, BuildError> {
-    Spanwise::builder().install()
+    Spanwise::builder().init()
 }

@@ -11,9 +11,9 @@ pub use spanwise_sdk::Bytes;
 // as ours.
 #[doc(inline)]
 pub use spanwise_sdk::{
-    BuildError, Builder, Compression, Diagnostic, DropReason, EncodeValue, Exporter, Failure,
-    FinishError, Finished, FlushError, Guard, Note, OnFull, Outcome, Protocol, Report, Sink,
-    Snapshot, Span, SpanKind, SpanLimits, Spanwise, Status, Taking, Tracer, Value,
+    BuildError, Compression, Counter, Diagnostic, DropReason, EncodeValue, Exporter, Failure,
+    FinishError, Finished, FlushError, Guard, OnFull, Outcome, Protocol, Report, Sink, SinkFuture,
+    Snapshot, Span, SpanKind, SpanLimits, Spanwise, SpanwiseBuilder, Status, Tracer, Value,
 };
 
 /// The API that spans are made through, in the version this crate implements. Two versions in one
@@ -42,7 +42,7 @@ pub mod batch {
 /// let ledger = Ledger::new();
 /// ledger.started();
 /// ledger.tickets(1).dropped(DropReason::Rejected);
-/// assert!(ledger.snapshot().settled());
+/// assert!(ledger.snapshot().is_idle());
 /// ```
 pub mod ledger {
     #[doc(no_inline)]
@@ -57,7 +57,7 @@ pub mod ledger {
 /// use spanwise::pool::SpanPool;
 ///
 /// let spans = SpanPool::new(64);
-/// let mut span = spans.lend();
+/// let mut span = spans.acquire();
 /// span.set_attribute("order.items", vec!["book", "pen"].len());
 /// assert_eq!(span.attributes.len(), 1);
 /// ```
@@ -69,11 +69,11 @@ pub mod pool {
 /// Samplers, and what they are made of: the crate `spanwise-sampling`.
 ///
 /// ```
-/// use spanwise::sampling::{Condition, RuleBased, Sampler};
+/// use spanwise::sampling::{SpanPredicate, RuleBased, Sampler};
 ///
 /// let rules = RuleBased::new()
-///     .with_rule(Condition::any().name("GET /health*"), Sampler::always_off())
-///     .with_rule(Condition::any(), Sampler::always_on());
+///     .with_rule(SpanPredicate::any().name("GET /health*"), Sampler::always_off())
+///     .with_rule(SpanPredicate::any(), Sampler::always_on());
 /// let sampler = Sampler::from(rules).parent_based();
 /// let _builder = spanwise::Spanwise::builder().with_sampler(sampler);
 /// ```

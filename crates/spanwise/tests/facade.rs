@@ -7,8 +7,8 @@ use spanwise::opentelemetry::trace::{
 use spanwise::opentelemetry::{Context, KeyValue};
 use spanwise::wire::read::{TraceRequest, ValueView};
 use spanwise::{
-    Builder, Bytes, DropReason, Failure, Guard, Outcome, Sink, SpanKind, Spanwise,
-    Status as Answer, Taking,
+    Bytes, DropReason, Failure, Guard, Outcome, Sink, SinkFuture, SpanKind, Spanwise,
+    SpanwiseBuilder, Status as Answer,
 };
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn builder() -> Builder {
+fn builder() -> SpanwiseBuilder {
     Spanwise::builder().with_environment(|_| None).with_diagnostics(|_| {})
 }
 
@@ -25,7 +25,7 @@ fn builder() -> Builder {
 struct Kept(Arc<Mutex<Vec<Bytes>>>);
 
 impl Sink for Kept {
-    fn take(&self, request: Bytes) -> Taking<'_> {
+    fn take(&self, request: Bytes) -> SinkFuture<'_> {
         self.0.lock().unwrap().push(Bytes::copy_from_slice(&request));
         Box::pin(std::future::ready(Outcome::Accepted { rejected: 0, message: None }))
     }
@@ -77,7 +77,7 @@ fn a_guard_makes_tracers_of_any_name() {
     fn tracers(guard: &Guard, name: String) -> [spanwise::Tracer; 2] {
         [guard.tracer(name.clone()), guard.provider().tracer(name)]
     }
-    let guard = builder().with_sink(Kept::default()).install().unwrap();
+    let guard = builder().with_sink(Kept::default()).init().unwrap();
     for tracer in tracers(&guard, String::from("name")) {
         drop(tracer.start("span"));
     }
@@ -118,7 +118,7 @@ fn attributes_take_what_is_at_hand() {
     span.finish();
     let ledger = spanwise.shutdown(LONG).unwrap().ledger;
     // Only the request: nothing was left out.
-    assert_eq!((ledger.exported, ledger.notes().count()), (1, 1), "{ledger:?}");
+    assert_eq!((ledger.exported, ledger.counters().count()), (1, 1), "{ledger:?}");
 
     let requests = kept.0.lock().unwrap();
     let span = TraceRequest::new(&requests[0]).spans().next().unwrap().unwrap();

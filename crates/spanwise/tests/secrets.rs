@@ -7,10 +7,11 @@
 
 use opentelemetry::trace::{Span as _, Tracer as _};
 use spanwise::sampling::{
-    JaegerRemote, JaegerSettings, Poll, RemoteSettings, Sampler, XrayPoll, XrayRemote, XraySettings,
+    JaegerPoller, JaegerRemote, JaegerSettings, RemoteSettings, Sampler, XrayPoller, XrayRemote,
+    XraySettings,
 };
 use spanwise::transport::{Endpoint, Fetcher, FramedRequest, Headers, Transport};
-use spanwise::{Builder, Compression, Protocol, Spanwise};
+use spanwise::{Compression, Protocol, Spanwise, SpanwiseBuilder};
 use spanwise_receiver::{Answer, Receiver};
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
@@ -93,7 +94,7 @@ fn variables(
     move |name| set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.clone())
 }
 
-fn builder(printed: &Printed, set: &[(&'static str, String)]) -> Builder {
+fn builder(printed: &Printed, set: &[(&'static str, String)]) -> SpanwiseBuilder {
     let printed = printed.clone();
     Spanwise::builder()
         .with_environment(variables(set))
@@ -165,7 +166,7 @@ fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
             }
         }
     }
-    let coded: [fn(Builder) -> Builder; 6] = [
+    let coded: [fn(SpanwiseBuilder) -> SpanwiseBuilder; 6] = [
         |builder| builder.with_endpoint(format!("ftp://{SECRET}@h/?{SECRET}")),
         |builder| builder.with_endpoint(format!("http://{SECRET}@h:x/?{SECRET}")),
         |builder| builder.with_header("authorization", format!("{SECRET}\n")),
@@ -175,8 +176,8 @@ fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
     ];
     for code in coded {
         let builder = code(builder(printed, &[]));
-        printed.debug("Builder", &builder);
-        printed.result("Builder", &builder.build());
+        printed.debug("SpanwiseBuilder", &builder);
+        printed.result("SpanwiseBuilder", &builder.build());
     }
 }
 
@@ -224,7 +225,7 @@ async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
     printed.debug("Transport", &transport);
     let request = || FramedRequest::from_message(&format!("\n\x0d{SECRET}").into_bytes());
     printed.debug("FramedRequest", request());
-    let delivery = transport.send_unless(request(), std::future::pending()).await;
+    let delivery = transport.send_with_cancel(request(), std::future::pending()).await;
     printed.debug("Delivery", &delivery);
     printed.debug("Outcome", &delivery.outcome);
 
@@ -264,16 +265,16 @@ fn samplers_do_not_show_their_secrets(printed: &Printed) {
     printed.debug("RemoteSettings", RemoteSettings::from(xray.clone()));
     let sampler = JaegerRemote::new(Sampler::always_on());
     printed.debug("JaegerRemote", &sampler);
-    let mut poll = Poll::new(&jaeger, "shop", sampler.clone(), 7);
+    let mut poll = JaegerPoller::new(&jaeger, "shop", sampler.clone(), 7);
     printed.debug("Poll", &poll);
     for answer in [SECRET.to_owned(), format!("{{\"{SECRET}\":1}}")] {
-        printed.result("StrategyError", &poll.answered(0, answer.as_bytes()));
+        printed.result("JaegerStrategyError", &poll.answered(0, answer.as_bytes()));
     }
     printed.error("Sampler", Sampler::from(sampler));
     let sampler = XrayRemote::new();
     printed.debug("XrayRemote", &sampler);
-    let mut poll = XrayPoll::new(&xray, "shop", sampler.clone(), 7);
-    printed.debug("XrayPoll", &poll);
+    let mut poll = XrayPoller::new(&xray, "shop", sampler.clone(), 7);
+    printed.debug("XrayPoller", &poll);
     printed.debug("XrayRequest", poll.request(0, 0));
     printed.result("XrayError", &poll.answered(0, 0, SECRET.as_bytes()));
     printed.error("Sampler", Sampler::from(sampler));
@@ -294,7 +295,7 @@ fn a_receiver_does_not_show_what_it_was_sent(printed: &Printed) {
         seen.debug("Export", export.clone());
         Answer::Accept
     });
-    printed.debug("Builder", &receiver);
+    printed.debug("SpanwiseBuilder", &receiver);
     let receiver = receiver.start().unwrap();
     let spanwise = Spanwise::builder()
         .with_environment(|_| None)
@@ -374,11 +375,11 @@ fn public_types(member: &str, folder: &Path, found: &mut BTreeSet<String>) {
 
 /// Types that hold settings, or what another process said, and are printed by the tests above.
 const PRINTED: &str = "\
-    ledger::Snapshot receiver::Builder receiver::Collected receiver::Export receiver::Receiver \
-    receiver::Stats sampling::JaegerRemote sampling::JaegerSettings sampling::Poll \
-    sampling::RemoteSettings sampling::Sampler sampling::SettingError sampling::StrategyError \
-    sampling::XrayError sampling::XrayPoll sampling::XrayRemote sampling::XrayRequest \
-    sampling::XraySettings sdk::BuildError sdk::Builder sdk::Diagnostic sdk::FlushError sdk::Report \
+    ledger::Snapshot receiver::ReceiverBuilder receiver::Collected receiver::Export receiver::Receiver \
+    receiver::Stats sampling::JaegerRemote sampling::JaegerSettings sampling::JaegerPoller \
+    sampling::RemoteSettings sampling::Sampler sampling::SettingError sampling::JaegerStrategyError \
+    sampling::XrayError sampling::XrayPoller sampling::XrayRemote sampling::XrayRequest \
+    sampling::XraySettings sdk::BuildError sdk::SpanwiseBuilder sdk::Diagnostic sdk::FlushError sdk::Report \
     sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
     transport::Endpoint transport::EndpointError transport::FailedAttempt transport::FetchError \
     transport::Fetcher transport::FramedRequest transport::Headers transport::HeadersError \
@@ -387,33 +388,33 @@ const PRINTED: &str = "\
 
 /// Types of numbers, names of ours and handles; views of spans, and what the user's code said.
 const WITHOUT_SETTINGS: &str = "\
-    worker::CaughtPanic batch::Budget batch::Buffer batch::Charge batch::Pushed batch::Refused batch::Schedule \
-    batch::ScheduleConfig batch::Shards batch::ShardsConfig batch::Step ledger::DropReason \
-    ledger::Imbalance ledger::Ledger ledger::Note ledger::Tickets opentelemetry::OtelSampler \
+    worker::CaughtPanic batch::Budget batch::ChargedChunk batch::Charge batch::Pushed batch::PushError batch::FlushSchedule \
+    batch::FlushScheduleConfig batch::ShardedBuffer batch::ShardedBufferConfig batch::FlushAction ledger::DropReason \
+    ledger::Imbalance ledger::Ledger ledger::Counter ledger::Tickets opentelemetry::OtelSampler \
     pool::Attribute pool::BufferPool pool::Event pool::Interner pool::InternerStats pool::Link \
-    pool::LinkTo pool::Pool pool::Pooled pool::PooledBuffer pool::PooledOwned pool::PooledSpan \
-    pool::SpanKind pool::SpanPool pool::Stats pool::Status pool::Text pool::TierPooled \
+    pool::LinkedContext pool::Pool pool::Pooled pool::PooledBuffer pool::PooledOwned pool::PooledSpan \
+    pool::SpanKind pool::SpanPool pool::PoolStats pool::Status pool::StringValue pool::TierPooled \
     pool::TieredPool pool::Trimmed pool::Value receiver::Answer receiver::Limits receiver::Protocol \
     receiver::StartError sampling::Adaptive sampling::AdaptiveBuilder sampling::AdaptiveState \
-    sampling::AlwaysRecord sampling::Annotating sampling::Annotations sampling::ApiAttributes \
-    sampling::AttributeValue sampling::Change sampling::Condition sampling::Decision \
-    sampling::Intent sampling::Key sampling::Law sampling::Live sampling::Malformed \
-    sampling::NoAttributes sampling::Offer sampling::OtMember sampling::Parent \
-    sampling::ParentBased sampling::ParentThreshold sampling::ProbabilityError sampling::Quick \
-    sampling::Randomness sampling::RateLimited sampling::RuleBased sampling::Strategy \
+    sampling::AlwaysRecord sampling::AnnotatingSampler sampling::Annotations sampling::ApiAttributes \
+    sampling::AttributeValue sampling::TraceStateUpdate sampling::SpanPredicate sampling::SamplingDecision \
+    sampling::SamplingIntent sampling::AdaptiveKey sampling::AdaptiveAlgorithm sampling::DynamicSampler sampling::Malformed \
+    sampling::NoAttributes sampling::SamplingParameters sampling::OtMember sampling::Parent \
+    sampling::ParentBased sampling::ParentThreshold sampling::ProbabilityError sampling::FastDecision \
+    sampling::Randomness sampling::RateLimited sampling::RuleBased sampling::JaegerStrategy \
     sampling::Threshold sampling::ThresholdText sampling::Tick sampling::TraceIdRatioBased \
     sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::OnFull transport::Compression \
     transport::EndpointProblem transport::Failure transport::InMemoryError transport::Protocol \
     transport::RetryPolicy transport::Status wire::Array wire::ArrayView wire::Attributes \
     wire::Chunk wire::EventView wire::ExportResponse wire::Field wire::FieldValue wire::Fields \
-    wire::FinishedSpan wire::Framer wire::KvListView wire::LinkTarget wire::LinkView wire::Losses \
-    wire::Plan wire::Position wire::Request wire::RequestLimits wire::ResourceSpans wire::Room \
+    wire::FinishedSpan wire::Framer wire::KvListView wire::LinkedContext wire::LinkView wire::DroppedCounts \
+    wire::Plan wire::Position wire::Request wire::RequestLimits wire::ResourceSpans wire::RawWriter \
     wire::Scalar wire::ScopeSpans wire::SpanHeader wire::SpanKind wire::SpanLimits wire::SpanMeta \
     wire::SpanView wire::SpanWriter wire::Spans wire::StatusCode wire::TraceRequest wire::Value \
-    wire::ValueView wire::WireError worker::Builder worker::CatchPanic worker::ClockMode \
-    worker::Completer worker::OwnedPermit worker::Permit worker::PoolBuilder worker::PoolError \
-    worker::RateError worker::RateLimiter worker::Reason worker::Rejected worker::Report \
-    worker::Semaphore worker::Shutdown worker::Signal worker::Source worker::SpanClock \
-    worker::Start worker::State worker::SystemClock worker::TokioPool worker::TooMany \
-    worker::VirtualClock worker::Waiter worker::WakeHandle worker::Woke worker::Worker \
+    wire::ValueView wire::WireError worker::WorkerBuilder worker::CatchPanic worker::ClockMode \
+    worker::Sender worker::OwnedPermit worker::Permit worker::WorkerPoolBuilder worker::WorkerPoolError \
+    worker::RateError worker::RateLimiter worker::RejectReason worker::SubmitError worker::PoolReport \
+    worker::Semaphore worker::ShutdownMode worker::Notified worker::Source worker::SpanClock \
+    worker::Start worker::WorkerState worker::SystemClock worker::TokioPool worker::InsufficientCapacity \
+    worker::VirtualClock worker::Receiver worker::Notifier worker::Wakeup worker::Worker \
     worker::WorkerPool";

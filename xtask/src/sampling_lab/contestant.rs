@@ -2,7 +2,8 @@
 
 use super::TARGET;
 use spanwise_sampling::{
-    Adaptive, AdaptiveBuilder, Host, Law, Offer, Randomness, Sampler, Threshold, shares,
+    Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, Randomness, Sampler, SamplerContext,
+    SamplingParameters, Threshold, max_min_shares,
 };
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -57,7 +58,7 @@ impl Contestant {
         match self {
             Self::Spanwise => adaptive(|builder| builder),
             Self::WithTrend => adaptive(|builder| builder.with_trend(true)),
-            Self::Document => adaptive(|builder| builder.with_law(Law::Document)),
+            Self::Document => adaptive(|builder| builder.with_law(AdaptiveAlgorithm::Document)),
             Self::Jaeger => Process::Jaeger(JaegerLike::new(target, rate)),
         }
     }
@@ -74,7 +75,7 @@ impl Process {
     pub(super) fn keeps(&mut self, clock: &Clock, key: &str, trace_id: u128) -> bool {
         match self {
             Self::Adaptive(sampler, _) => {
-                sampler.decide(&Offer::root(trace_id, key, clock)).sampled
+                sampler.should_sample(&SamplingParameters::root(trace_id, key, clock)).sampled
             }
             Self::Jaeger(law) => law.keeps(clock.seconds(), key, trace_id),
             Self::Off => false,
@@ -91,7 +92,7 @@ impl Process {
             })
             .collect();
         let offered: Vec<f64> = adaptives.iter().map(|adaptive| adaptive.state().offered).collect();
-        for (adaptive, share) in adaptives.into_iter().zip(shares(&offered, TARGET)) {
+        for (adaptive, share) in adaptives.into_iter().zip(max_min_shares(&offered, TARGET)) {
             // Something, so that one that is idle can start.
             let _accepted = adaptive.set_target(share.max(1.0));
         }
@@ -177,7 +178,7 @@ impl Clock {
     }
 }
 
-impl Host for Clock {
+impl SamplerContext for Clock {
     fn now(&self) -> u64 {
         self.0.load(Relaxed)
     }

@@ -68,9 +68,9 @@ fn buffers_of_a_kib() -> Vec<Named> {
         static OWN: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
     }
     vec![
-        times("spanwise-pool", || touch(&mut POOL.lend(|| Vec::with_capacity(KIB)))),
+        times("spanwise-pool", || touch(&mut POOL.acquire(|| Vec::with_capacity(KIB)))),
         times("spanwise-pool, byte limit", move || {
-            touch(&mut limited.lend(|| Vec::with_capacity(KIB)));
+            touch(&mut limited.acquire(|| Vec::with_capacity(KIB)));
         }),
         times("spanwise-pool, take and put", move || {
             let mut buffer = moved.take_or(|| Vec::with_capacity(KIB));
@@ -78,7 +78,7 @@ fn buffers_of_a_kib() -> Vec<Named> {
             drop(moved.put(buffer));
         }),
         times("spanwise-pool, owned", move || {
-            touch(&mut owned.lend_owned(|| Vec::with_capacity(KIB)));
+            touch(&mut owned.acquire_owned(|| Vec::with_capacity(KIB)));
         }),
         times("object-pool", move || {
             let mut buffer = rival.pull(|| Vec::with_capacity(KIB));
@@ -91,7 +91,7 @@ fn buffers_of_a_kib() -> Vec<Named> {
             touch(&mut buffer);
         }),
         times("object-pool in our bounds", move || {
-            touch(&mut backend.lend(|| Vec::with_capacity(KIB)));
+            touch(&mut backend.acquire(|| Vec::with_capacity(KIB)));
         }),
         times("thread-local", || {
             let own = OWN.with_borrow_mut(Vec::pop);
@@ -123,7 +123,7 @@ fn spans() -> Vec<Named> {
         static OWN: RefCell<Vec<PooledSpan>> = const { RefCell::new(Vec::new()) };
     }
     vec![
-        times("spanwise-pool", || write(&mut POOL.lend())),
+        times("spanwise-pool", || write(&mut POOL.acquire())),
         times("object-pool", move || {
             let mut span = rival.pull(fresh_span);
             span.reset();
@@ -154,12 +154,14 @@ fn tiers() -> Vec<Named> {
     vec![
         times("tiered", move || {
             for size in SIZES {
-                if let Some(mut span) = tiered.lend(size) {
+                if let Some(mut span) = tiered.acquire(size) {
                     fill(&mut span, size);
                 }
             }
         }),
-        times("one size", move || SIZES.into_iter().for_each(|size| fill(&mut flat.lend(), size))),
+        times("one size", move || {
+            SIZES.into_iter().for_each(|size| fill(&mut flat.acquire(), size))
+        }),
         times("fresh", || SIZES.into_iter().for_each(|size| fill(&mut fresh_span(), size))),
     ]
 }
@@ -172,7 +174,7 @@ fn preallocation() -> Vec<Named> {
     }
     let pool = Pool::new(8);
     vec![
-        times("pooled", move || fill(&mut pool.lend(|| Vec::with_capacity(100)))),
+        times("pooled", move || fill(&mut pool.acquire(|| Vec::with_capacity(100)))),
         times("with_capacity", || fill(&mut Vec::with_capacity(100))),
         times("grown", || fill(&mut Vec::new())),
     ]
@@ -185,9 +187,9 @@ fn buffers(size: usize) -> Vec<Named> {
     }
     let (pool, frozen) = (BufferPool::<Vec<u8>>::new(8, size), BufferPool::<Vec<u8>>::new(8, size));
     vec![
-        times("pooled", move || fill(&mut pool.lend(), size)),
+        times("pooled", move || fill(&mut pool.acquire(), size)),
         times("pooled, as Bytes", move || {
-            let mut buffer = frozen.lend();
+            let mut buffer = frozen.acquire();
             fill(&mut buffer, size);
             assert_eq!(black_box(buffer.freeze()).len(), size);
         }),

@@ -1,4 +1,4 @@
-//! Taking times, and counting allocations.
+//! SinkFuture times, and counting allocations.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};

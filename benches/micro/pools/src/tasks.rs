@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use spanwise_worker::{Shutdown, WorkerPool};
+use spanwise_worker::{ShutdownMode, WorkerPool};
 
 use crate::row::{Row, Target};
 
@@ -199,7 +199,7 @@ fn pool(threads: usize) {
         assert!(pool.try_submit(task).is_ok());
     }
     gate.open();
-    let report = pool.shutdown(Shutdown::Drain, Instant::now() + Duration::from_secs(60));
+    let report = pool.shutdown(ShutdownMode::Drain, Instant::now() + Duration::from_secs(60));
     assert!(report.is_clean(), "{report:?}");
 }
 

@@ -1,17 +1,17 @@
 //! Where chunks come from, and where they go to be used again.
 
-use super::{MAX_SPAN, Shards};
-use crate::buffer::Buffer;
+use super::{MAX_SPAN, ShardedBuffer};
+use crate::charged_chunk::ChargedChunk;
+use crate::push_error::PushError;
 use crate::queue::QueuePermits;
-use crate::refused::Refused;
 use crate::try_lock::TryLockGuard;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::FinishedSpan;
 
-impl Shards {
+impl ShardedBuffer {
     /// Gives chunks back for new spans. Those of an odd size are dropped, and their bytes return
     /// to the budget.
-    pub fn recycle(&self, buffers: impl IntoIterator<Item = Buffer>) {
+    pub fn recycle(&self, buffers: impl IntoIterator<Item = ChargedChunk>) {
         for mut buffer in buffers {
             // Dropped after the chunk is on the free list, so that the next producer finds it.
             let _permits = buffer.take_permits();
@@ -28,7 +28,7 @@ impl Shards {
     pub fn trim(&self, keep: usize) -> usize {
         let Some(mut free) = self.free_list() else { return 0 };
         let excess = free.len().saturating_sub(keep);
-        let gone: Vec<Buffer> = free.drain(..excess).collect();
+        let gone: Vec<ChargedChunk> = free.drain(..excess).collect();
         free.shrink_to(keep);
         // Memory is given back with the list free for others.
         drop(free);
@@ -36,14 +36,14 @@ impl Shards {
     }
 
     /// Permits for `spans` spans or, near the end of the queue, for fewer.
-    fn acquire_permits(&self, spans: usize) -> Result<Option<QueuePermits>, Refused> {
+    fn acquire_permits(&self, spans: usize) -> Result<Option<QueuePermits>, PushError> {
         match &self.queue {
             None => Ok(None),
-            Some(queue) => queue.take(spans).map(Some).ok_or(Refused::QueueFull),
+            Some(queue) => queue.take(spans).map(Some).ok_or(PushError::QueueFull),
         }
     }
 
-    pub(super) fn next_chunk(&self) -> Result<Buffer, Refused> {
+    pub(super) fn next_chunk(&self) -> Result<ChargedChunk, PushError> {
         let permits = self.acquire_permits(self.config.chunk_spans)?;
         let chunk = match permits.as_ref().map(QueuePermits::spans) {
             Some(spans) if spans < self.config.chunk_spans => self.small_chunk(spans),
@@ -53,16 +53,16 @@ impl Shards {
     }
 
     /// The last of the queue: a chunk that can have no more spans than there are permits.
-    fn small_chunk(&self, spans: usize) -> Option<Buffer> {
-        let fresh = || Buffer::new(&self.budget, &self.config, spans);
+    fn small_chunk(&self, spans: usize) -> Option<ChargedChunk> {
+        let fresh = || ChargedChunk::new(&self.budget, &self.config, spans);
         fresh().or_else(|| {
             self.make_room(self.config.charge_for(spans));
             fresh()
         })
     }
 
-    fn ordinary_chunk(&self) -> Option<Buffer> {
-        let fresh = || Buffer::new(&self.budget, &self.config, self.config.chunk_spans);
+    fn ordinary_chunk(&self) -> Option<ChargedChunk> {
+        let fresh = || ChargedChunk::new(&self.budget, &self.config, self.config.chunk_spans);
         for _ in 0..LOCK_TRIES {
             if let Some(mut free) = self.free.try_lock() {
                 let reused = free.pop();
@@ -83,17 +83,17 @@ impl Shards {
         &self,
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
-    ) -> Result<Buffer, Refused> {
+    ) -> Result<ChargedChunk, PushError> {
         let len = span.encoded_len();
         let charge = self.config.charge_for_one(len);
         if len > MAX_SPAN {
-            return Err(Refused::Budget);
+            return Err(PushError::Budget);
         }
         let permits = self.acquire_permits(1)?;
-        let of_one = || Buffer::of_one(&self.budget, &self.config, span, meta);
-        let made = of_one().or_else(|| {
+        let single = || ChargedChunk::single(&self.budget, &self.config, span, meta);
+        let made = single().or_else(|| {
             self.make_room(charge);
-            of_one()
+            single()
         });
         with_permits(made, permits)
     }
@@ -111,7 +111,7 @@ impl Shards {
     }
 
     /// The chunks that wait for reuse. Nobody keeps them longer than a few instructions.
-    fn free_list(&self) -> Option<TryLockGuard<'_, Vec<Buffer>>> {
+    fn free_list(&self) -> Option<TryLockGuard<'_, Vec<ChargedChunk>>> {
         (0..LOCK_TRIES).find_map(|_| {
             let free = self.free.try_lock();
             if free.is_none() {
@@ -123,14 +123,17 @@ impl Shards {
 }
 
 /// `chunk` with `permits`, which are returned when there is no chunk.
-fn with_permits(chunk: Option<Buffer>, permits: Option<QueuePermits>) -> Result<Buffer, Refused> {
+fn with_permits(
+    chunk: Option<ChargedChunk>,
+    permits: Option<QueuePermits>,
+) -> Result<ChargedChunk, PushError> {
     match chunk {
         Some(chunk) => Ok(chunk.with_permits(permits)),
         None => {
             if let Some(permits) = permits {
                 permits.cancel();
             }
-            Err(Refused::Budget)
+            Err(PushError::Budget)
         }
     }
 }

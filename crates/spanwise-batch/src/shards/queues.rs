@@ -1,22 +1,22 @@
 //! The queues of full and spilled chunks that wait for the worker.
 
-use super::{Pushed, SPILL, Shards};
-use crate::buffer::Buffer;
-use crate::refused::Refused;
+use super::{Pushed, SPILL, ShardedBuffer};
+use crate::charged_chunk::ChargedChunk;
+use crate::push_error::PushError;
 use crossbeam_queue::ArrayQueue;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Chunks and spilled spans that wait for the worker.
 pub(super) struct Queues {
-    pub(super) full: ArrayQueue<Buffer>,
+    pub(super) full: ArrayQueue<ChargedChunk>,
     /// Single spans that found every slot taken.
-    pub(super) spilled: ArrayQueue<Buffer>,
+    pub(super) spilled: ArrayQueue<ChargedChunk>,
 }
 
-impl Shards {
+impl ShardedBuffer {
     /// Moves what is ready to `into`: at most `max_chunks` full chunks, and all spilled spans.
     /// Chunks still open stay.
-    pub fn drain(&self, into: &mut Vec<Buffer>, max_chunks: usize) {
+    pub fn drain_full(&self, into: &mut Vec<ChargedChunk>, max_chunks: usize) {
         let before = into.len();
         let queues = self.queues.load();
         let Some(queues) = &*queues else { return };
@@ -32,7 +32,7 @@ impl Shards {
 
     /// Queues a chunk for the worker. True when the worker should be woken; the chunk itself when
     /// the queue is full.
-    pub(super) fn hand_over(&self, mut buffer: Buffer) -> Result<bool, Buffer> {
+    pub(super) fn hand_over(&self, mut buffer: ChargedChunk) -> Result<bool, ChargedChunk> {
         buffer.release_unused();
         let weight = self.weight(&buffer);
         // Counted before it can be popped: the count never goes below zero.
@@ -53,14 +53,14 @@ impl Shards {
     }
 
     /// Ordinary chunks that take as many bytes: a few large spans fill the budget too.
-    fn weight(&self, buffer: &Buffer) -> usize {
+    fn weight(&self, buffer: &ChargedChunk) -> usize {
         (buffer.charged() / self.config.chunk_charge()).max(1)
     }
 
-    pub(super) fn hand_over_spilled(&self, buffer: Buffer) -> Result<Pushed, Refused> {
+    pub(super) fn hand_over_spilled(&self, buffer: ChargedChunk) -> Result<Pushed, PushError> {
         let queues = self.queues.load();
-        let Some(queues) = &*queues else { return Err(Refused::Closed) };
-        queues.spilled.push(buffer).map_err(|_| Refused::Contended)?;
+        let Some(queues) = &*queues else { return Err(PushError::Closed) };
+        queues.spilled.push(buffer).map_err(|_| PushError::Contended)?;
         Ok(Pushed { wake: queues.spilled.len() > SPILL / 2, spilled: true })
     }
 }

@@ -4,17 +4,21 @@ use super::*;
 use std::sync::atomic::AtomicU64;
 use std::thread;
 
-fn shards(budget: usize) -> Shards {
-    let config =
-        ShardsConfig { slots: 2, chunk_bytes: 1024, chunk_spans: 4, ..ShardsConfig::default() };
-    Shards::new(config, Budget::new(budget))
+fn shards(budget: usize) -> ShardedBuffer {
+    let config = ShardedBufferConfig {
+        slots: 2,
+        chunk_bytes: 1024,
+        chunk_spans: 4,
+        ..ShardedBufferConfig::default()
+    };
+    ShardedBuffer::new(config, Budget::new(budget))
 }
 
-fn push(shards: &Shards, id: u64, len: usize) -> Result<Pushed, Refused> {
+fn push(shards: &ShardedBuffer, id: u64, len: usize) -> Result<Pushed, PushError> {
     shards.push(&vec![0; len], SpanMeta { span_id: id, ..SpanMeta::default() })
 }
 
-fn ids(buffers: &[Buffer]) -> Vec<u64> {
+fn ids(buffers: &[ChargedChunk]) -> Vec<u64> {
     let mut ids: Vec<_> =
         buffers.iter().flat_map(|b| b.chunk().metas()).map(|meta| meta.span_id).collect();
     ids.sort_unstable();
@@ -30,17 +34,17 @@ fn with_every_slot_taken_spans_spill_until_the_spill_is_full() {
         assert!(pushed.spilled);
         assert_eq!(pushed.wake, id as usize + 1 > SPILL / 2);
     }
-    assert_eq!(push(&shards, 9999, 10), Err(Refused::Contended));
+    assert_eq!(push(&shards, 9999, 10), Err(PushError::Contended));
 
     let mut taken = Vec::new();
-    assert_eq!(shards.sweep(&mut taken), guards.len());
+    assert_eq!(shards.drain_all(&mut taken), guards.len());
     assert_eq!(ids(&taken), (0..SPILL as u64).collect::<Vec<_>>());
     assert!(push(&shards, 1, 10).unwrap().spilled);
     shards.close();
-    assert_eq!(push(&shards, 2, 10), Err(Refused::Closed));
+    assert_eq!(push(&shards, 2, 10), Err(PushError::Closed));
     drop(guards);
     taken.clear();
-    assert_eq!((shards.sweep(&mut taken), ids(&taken)), (0, vec![1]));
+    assert_eq!((shards.drain_all(&mut taken), ids(&taken)), (0, vec![1]));
     drop(taken);
     assert_eq!(shards.budget().charged(), 0);
 }
@@ -50,7 +54,7 @@ fn a_spill_beyond_the_budget_is_refused() {
     let shards = shards(1000);
     let _guards: Vec<_> = shards.slots.iter().map(|slot| slot.try_lock().unwrap()).collect();
     assert!(push(&shards, 1, 500).unwrap().spilled);
-    assert_eq!(push(&shards, 2, 500), Err(Refused::Budget));
+    assert_eq!(push(&shards, 2, 500), Err(PushError::Budget));
     assert!(push(&shards, 3, 300).unwrap().spilled);
 }
 
@@ -63,14 +67,14 @@ fn a_thread_inside_its_slot_is_refused_or_swept() {
     assert!(shards.store(&mut before, &FinishedSpan::encoded(&[1; 10]), meta).is_ok());
     shards.close();
     let mut rest = Vec::new();
-    assert_eq!(shards.sweep(&mut rest), 1);
+    assert_eq!(shards.drain_all(&mut rest), 1);
     assert!(rest.is_empty());
     assert_eq!(
         shards.store(&mut before, &FinishedSpan::encoded(&[1; 10]), meta),
-        Err(Refused::Closed)
+        Err(PushError::Closed)
     );
     drop(before);
-    assert_eq!((shards.sweep(&mut rest), ids(&rest)), (0, vec![7]));
+    assert_eq!((shards.drain_all(&mut rest), ids(&rest)), (0, vec![7]));
 }
 
 #[test]
@@ -88,19 +92,19 @@ fn spills_that_race_with_a_close_are_found_by_the_last_sweep() {
                     loop {
                         match shards.push(&large, SpanMeta::default()) {
                             Ok(_) => _ = stored.fetch_add(1, Relaxed),
-                            Err(Refused::Closed) => break,
+                            Err(PushError::Closed) => break,
                             Err(_) => thread::yield_now(),
                         }
                     }
                 });
             }
             while ids(&rest).len() < round % 10 {
-                shards.drain(&mut rest, usize::MAX);
+                shards.drain_full(&mut rest, usize::MAX);
                 thread::yield_now();
             }
             shards.close();
             drop(guards);
-            while shards.sweep(&mut rest) > 0 {}
+            while shards.drain_all(&mut rest) > 0 {}
             ids(&rest).len() as u64
         });
         assert_eq!(found, stored.load(Relaxed), "round {round}");
@@ -117,19 +121,19 @@ fn a_full_queue_refuses_and_loses_nothing() {
     for id in 0..20 {
         match push(&shards, id, 10) {
             Ok(_) => stored.push(id),
-            Err(refused) => assert_eq!((refused, id >= 12), (Refused::Budget, true)),
+            Err(refused) => assert_eq!((refused, id >= 12), (PushError::Budget, true)),
         }
     }
     assert_eq!(stored.len(), 12);
-    assert_eq!(push(&shards, 99, 5000), Err(Refused::Budget));
+    assert_eq!(push(&shards, 99, 5000), Err(PushError::Budget));
     assert_eq!(shards.ready(), 2);
 
     let mut taken = Vec::new();
-    shards.drain(&mut taken, 1);
+    shards.drain_full(&mut taken, 1);
     assert_eq!((ids(&taken), shards.ready()), (vec![0, 1, 2, 3], 1));
     assert!(push(&shards, 20, 10).is_ok());
     stored.push(20);
-    assert_eq!(shards.sweep(&mut taken), 0);
+    assert_eq!(shards.drain_all(&mut taken), 0);
     assert_eq!((ids(&taken), shards.ready()), (stored, 0));
     drop(taken);
     assert_eq!(shards.budget().charged(), 0);
@@ -141,8 +145,8 @@ fn a_free_list_in_other_hands_costs_reuse_and_nothing_else() {
     assert_eq!(shards.config().chunk_charge(), 1280);
     let mut taken = Vec::new();
     (0..20).for_each(|id| _ = push(&shards, id, 10).unwrap());
-    assert_eq!(push(&shards, 20, 10), Err(Refused::Budget));
-    shards.sweep(&mut taken);
+    assert_eq!(push(&shards, 20, 10), Err(PushError::Budget));
+    shards.drain_all(&mut taken);
     assert_eq!((taken.len(), shards.budget().charged()), (5, 5 * 1280));
     let held = shards.free.try_lock().unwrap();
     // Not kept, but their bytes are free for new chunks.
@@ -151,7 +155,7 @@ fn a_free_list_in_other_hands_costs_reuse_and_nothing_else() {
     for id in 0..12 {
         assert!(push(&shards, id, 10).is_ok());
     }
-    assert_eq!(push(&shards, 20, 10), Err(Refused::Budget));
+    assert_eq!(push(&shards, 20, 10), Err(PushError::Budget));
     assert_eq!(shards.trim(0), 0);
     drop(held);
     shards.recycle(taken.drain(..));
@@ -164,13 +168,13 @@ fn resting_chunks_make_room_for_a_large_span() {
     let shards = shards(5 * 1280);
     let mut taken = Vec::new();
     (0..20).for_each(|id| _ = push(&shards, id, 10).unwrap());
-    shards.sweep(&mut taken);
+    shards.drain_all(&mut taken);
     shards.recycle(taken.drain(..));
-    let resting = |shards: &Shards| shards.free.try_lock().unwrap().len();
+    let resting = |shards: &ShardedBuffer| shards.free.try_lock().unwrap().len();
     assert_eq!((resting(&shards), shards.budget().charged()), (5, 5 * 1280));
 
     // Larger than all of them together: they stay.
-    assert_eq!(push(&shards, 1, 6400), Err(Refused::Budget));
+    assert_eq!(push(&shards, 1, 6400), Err(PushError::Budget));
     assert_eq!(resting(&shards), 5);
     // No more go than have to.
     assert!(push(&shards, 2, 2000).is_ok());
@@ -191,7 +195,7 @@ fn rounds(natively: usize) -> usize {
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn the_queues_take_what_the_docs_say() {
-    assert_eq!(size_of::<Buffer>() + size_of::<usize>(), 104);
+    assert_eq!(size_of::<ChargedChunk>() + size_of::<usize>(), 104);
     assert_eq!(SPILL * 104, 104 << 10);
     assert!(include_str!("../../README.md").contains("104 bytes for each chunk"));
     assert!(include_str!("../../README.md").contains("104 KiB for spilled spans"));

@@ -1,18 +1,18 @@
 //! Spans that can be told apart, and what became of them.
 
-use spanwise_batch::{Budget, Buffer, Pushed, Refused, Shards, ShardsConfig};
+use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer, ShardedBufferConfig};
 use spanwise_wire::SpanMeta;
 use spanwise_wire::read::{FieldValue, Fields};
 
 /// Small chunks, so that everything happens often.
-pub fn small(slots: usize, chunk_bytes: usize, chunk_spans: usize) -> ShardsConfig {
-    let mut config = ShardsConfig::default();
+pub fn small(slots: usize, chunk_bytes: usize, chunk_spans: usize) -> ShardedBufferConfig {
+    let mut config = ShardedBufferConfig::default();
     (config.slots, config.chunk_bytes, config.chunk_spans) = (slots, chunk_bytes, chunk_spans);
     config
 }
 
-pub fn shards(config: ShardsConfig, budget: usize) -> Shards {
-    Shards::new(config, Budget::new(budget))
+pub fn shards(config: ShardedBufferConfig, budget: usize) -> ShardedBuffer {
+    ShardedBuffer::new(config, Budget::new(budget))
 }
 
 /// Bytes that say which span they are, all the way through.
@@ -24,13 +24,13 @@ pub fn meta(id: u64) -> SpanMeta {
     SpanMeta { span_id: id, ..SpanMeta::default() }
 }
 
-pub fn push(shards: &Shards, id: u64, len: usize) -> Result<Pushed, Refused> {
+pub fn push(shards: &ShardedBuffer, id: u64, len: usize) -> Result<Pushed, PushError> {
     shards.push(&span(id, len), meta(id))
 }
 
 /// The spans of `buffers` in their order. Panics unless the bytes are those the metas speak of,
 /// without a gap.
-pub fn ids(buffers: &[Buffer]) -> Vec<u64> {
+pub fn ids(buffers: &[ChargedChunk]) -> Vec<u64> {
     let mut ids = Vec::new();
     for buffer in buffers {
         let chunk = buffer.chunk();

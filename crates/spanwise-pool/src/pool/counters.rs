@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Pool;
-use crate::Stats;
+use crate::PoolStats;
 use crate::slot::State;
 use crate::sync::{AtomicU64, AtomicUsize};
 
@@ -20,11 +20,11 @@ pub(super) struct Rare {
 
 impl<T> Pool<T> {
     /// What the counters say, and the slots.
-    pub(super) fn read(&self) -> Stats {
-        let mut stats = Stats {
+    pub(super) fn read(&self) -> PoolStats {
+        let mut stats = PoolStats {
             misses: self.rare.misses.load(Relaxed),
             discarded: self.rare.discarded.load(Relaxed),
-            ..Stats::default()
+            ..PoolStats::default()
         };
         let (mut moved_out, mut lent) = (0_u32, 0_usize);
         for slot in &self.slots {

@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Pool;
-use crate::Recycle;
+use crate::Reset;
 use crate::cursor;
 use crate::pooled::Pooled;
 use crate::slot::{Held, State};
 
-impl<T: Recycle> Pool<T> {
+impl<T: Reset> Pool<T> {
     /// The object where this thread left off.
     #[inline(always)]
     pub(super) fn claim_at_cursor(&self) -> Option<Held<'_, T>> {

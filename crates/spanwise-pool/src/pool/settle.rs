@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Pool;
-use crate::Recycle;
+use crate::Reset;
 use crate::slot::Held;
 
-impl<T: Recycle> Pool<T> {
+impl<T: Reset> Pool<T> {
     /// Lays an object that was used to rest.
     #[inline(always)]
     pub(super) fn settle(&self, leaving: Leaving<'_, T>) {
@@ -68,12 +68,12 @@ impl<T: Recycle> Pool<T> {
 }
 
 /// An object whose stay is not settled: unless it stays, by choice or by a panic, it is let go.
-pub(super) struct Leaving<'a, T: Recycle> {
+pub(super) struct Leaving<'a, T: Reset> {
     pub(super) pool: &'a Pool<T>,
     pub(super) held: Option<Held<'a, T>>,
 }
 
-impl<'a, T: Recycle> Leaving<'a, T> {
+impl<'a, T: Reset> Leaving<'a, T> {
     #[inline(always)]
     pub(super) fn stay(mut self) -> Held<'a, T> {
         match self.held.take() {
@@ -83,7 +83,7 @@ impl<'a, T: Recycle> Leaving<'a, T> {
     }
 }
 
-impl<T: Recycle> Drop for Leaving<'_, T> {
+impl<T: Reset> Drop for Leaving<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attribute {
     /// Key.
-    pub key: Text,
+    pub key: StringValue,
     /// Value.
     pub value: Value,
 }
 
 impl Attribute {
     /// An attribute.
-    pub fn new(key: impl Into<Text>, value: impl Into<Value>) -> Self {
+    pub fn new(key: impl Into<StringValue>, value: impl Into<Value>) -> Self {
         Attribute { key: key.into(), value: value.into() }
     }
 }
@@ -29,7 +29,7 @@ pub enum Value {
     /// A double.
     F64(f64),
     /// A string.
-    Text(Text),
+    Text(StringValue),
     /// Bytes.
     Bytes(Vec<u8>),
     /// Values of whatever kinds.
@@ -41,7 +41,7 @@ pub enum Value {
 /// A string that is free to clear: of the program, shared (say, by an
 /// [`Interner`](crate::Interner)), or owned.
 #[derive(Clone)]
-pub enum Text {
+pub enum StringValue {
     /// Of the program.
     Static(&'static str),
     /// Shared.
@@ -50,25 +50,25 @@ pub enum Text {
     Owned(String),
 }
 
-impl Text {
+impl StringValue {
     /// The string.
     #[inline]
     pub fn as_str(&self) -> &str {
         match self {
-            Text::Static(text) => text,
-            Text::Shared(text) => text,
-            Text::Owned(text) => text,
+            StringValue::Static(text) => text,
+            StringValue::Shared(text) => text,
+            StringValue::Owned(text) => text,
         }
     }
 }
 
-impl Default for Text {
+impl Default for StringValue {
     fn default() -> Self {
-        Text::Static("")
+        StringValue::Static("")
     }
 }
 
-impl Deref for Text {
+impl Deref for StringValue {
     type Target = str;
 
     #[inline]
@@ -78,7 +78,7 @@ impl Deref for Text {
 }
 
 /// By content, wherever it is kept.
-impl PartialEq for Text {
+impl PartialEq for StringValue {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         let (one, other) = (self.as_str(), other.as_str());
@@ -87,15 +87,15 @@ impl PartialEq for Text {
     }
 }
 
-impl Eq for Text {}
+impl Eq for StringValue {}
 
-impl PartialEq<str> for Text {
+impl PartialEq<str> for StringValue {
     fn eq(&self, other: &str) -> bool {
         self.as_str() == other
     }
 }
 
-impl fmt::Debug for Text {
+impl fmt::Debug for StringValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_str().fmt(f)
     }

@@ -1,51 +1,51 @@
-//! Conversions into `Text` and `Value`.
+//! Conversions into `StringValue` and `Value`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Text, Value};
+use super::{StringValue, Value};
 
-impl From<&'static str> for Text {
+impl From<&'static str> for StringValue {
     fn from(text: &'static str) -> Self {
-        Text::Static(text)
+        StringValue::Static(text)
     }
 }
 
-impl From<Arc<str>> for Text {
+impl From<Arc<str>> for StringValue {
     fn from(text: Arc<str>) -> Self {
-        Text::Shared(text)
+        StringValue::Shared(text)
     }
 }
 
-impl From<&Arc<str>> for Text {
+impl From<&Arc<str>> for StringValue {
     fn from(text: &Arc<str>) -> Self {
-        Text::Shared(text.clone())
+        StringValue::Shared(text.clone())
     }
 }
 
-impl From<String> for Text {
+impl From<String> for StringValue {
     fn from(text: String) -> Self {
-        Text::Owned(text)
+        StringValue::Owned(text)
     }
 }
 
-impl From<&String> for Text {
+impl From<&String> for StringValue {
     fn from(text: &String) -> Self {
-        Text::Owned(text.clone())
+        StringValue::Owned(text.clone())
     }
 }
 
-impl From<Box<str>> for Text {
+impl From<Box<str>> for StringValue {
     fn from(text: Box<str>) -> Self {
-        Text::Owned(text.into())
+        StringValue::Owned(text.into())
     }
 }
 
-impl From<Cow<'static, str>> for Text {
+impl From<Cow<'static, str>> for StringValue {
     fn from(text: Cow<'static, str>) -> Self {
         match text {
-            Cow::Borrowed(text) => Text::Static(text),
-            Cow::Owned(text) => Text::Owned(text),
+            Cow::Borrowed(text) => StringValue::Static(text),
+            Cow::Owned(text) => StringValue::Owned(text),
         }
     }
 }
@@ -77,7 +77,7 @@ value_from! {
     u128 => integer;
     f32 => |value| Value::F64(f64::from(value));
     f64 => Value::F64;
-    char => |value: char| Value::Text(Text::Owned(value.into()));
+    char => |value: char| Value::Text(StringValue::Owned(value.into()));
     &'static str => text;
     Arc<str> => text;
     &Arc<str> => text;
@@ -85,7 +85,7 @@ value_from! {
     &String => text;
     Box<str> => text;
     Cow<'static, str> => text;
-    Text => Value::Text;
+    StringValue => Value::Text;
     Vec<u8> => Value::Bytes;
     Vec<Value> => Value::Array;
 }
@@ -102,7 +102,7 @@ macro_rules! value_from_lists {
 }
 
 value_from_lists!(bool, char, i8, i16, i32, i64, isize, u16, u32, u64, usize, f32, f64);
-value_from_lists!(&'static str, String, Arc<str>, Cow<'static, str>, Text);
+value_from_lists!(&'static str, String, Arc<str>, Cow<'static, str>, StringValue);
 
 /// No attribute, unless there is a value.
 impl<T: Into<Value>> From<Option<T>> for Value {
@@ -116,10 +116,10 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 fn integer<T: TryInto<i64> + Copy + ToString>(value: T) -> Value {
     match value.try_into() {
         Ok(value) => Value::I64(value),
-        Err(_) => Value::Text(Text::Owned(value.to_string())),
+        Err(_) => Value::Text(StringValue::Owned(value.to_string())),
     }
 }
 
-fn text(text: impl Into<Text>) -> Value {
+fn text(text: impl Into<StringValue>) -> Value {
     Value::Text(text.into())
 }

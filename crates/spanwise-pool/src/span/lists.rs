@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Attribute, Text, Value};
+use super::{Attribute, StringValue, Value};
 use crate::limits;
 
 /// An event of a [`PooledSpan`](crate::PooledSpan).
@@ -20,14 +20,14 @@ pub struct Event<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link<'a> {
     /// Where to.
-    pub to: &'a LinkTo,
+    pub to: &'a LinkedContext,
     /// Attributes.
     pub attributes: &'a [Attribute],
 }
 
 /// The context a link points to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LinkTo {
+pub struct LinkedContext {
     /// Trace id.
     pub trace_id: [u8; 16],
     /// Span id.
@@ -37,11 +37,11 @@ pub struct LinkTo {
     /// Whether that context came from another process.
     pub is_remote: bool,
     /// That context's W3C `tracestate` header.
-    pub trace_state: Text,
+    pub trace_state: StringValue,
 }
 
-pub(super) type Events = Heads<(Text, u64)>;
-pub(super) type Links = Heads<LinkTo>;
+pub(super) type Events = Heads<(StringValue, u64)>;
+pub(super) type Links = Heads<LinkedContext>;
 
 /// Heads, each with its stretch of `attributes`.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl<H> Heads<H> {
 impl Events {
     pub(super) fn push(
         &mut self,
-        name: Text,
+        name: StringValue,
         unix_nanos: u64,
         attributes: impl IntoIterator<Item = Attribute>,
     ) {
@@ -113,7 +113,11 @@ impl Events {
 }
 
 impl Links {
-    pub(super) fn push(&mut self, to: LinkTo, attributes: impl IntoIterator<Item = Attribute>) {
+    pub(super) fn push(
+        &mut self,
+        to: LinkedContext,
+        attributes: impl IntoIterator<Item = Attribute>,
+    ) {
         self.push_head(to, attributes);
     }
 

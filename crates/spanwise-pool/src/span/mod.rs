@@ -5,11 +5,11 @@ mod convert;
 mod lists;
 mod pool;
 
-pub use attribute::{Attribute, Text, Value};
-pub use lists::{Event, Link, LinkTo};
+pub use attribute::{Attribute, StringValue, Value};
+pub use lists::{Event, Link, LinkedContext};
 pub use pool::SpanPool;
 
-use crate::{Recycle, Tiered, limits};
+use crate::{Reset, TierObject, limits};
 use lists::{Events, Links};
 
 /// A span's data with the memory of the spans before it: cleared, it keeps its capacity.
@@ -116,7 +116,11 @@ impl PooledSpan {
     /// # Cost
     /// A comparison with each key that is there. Push to `attributes` where keys are known to be
     /// different.
-    pub fn set_attribute(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> &mut Self {
+    pub fn set_attribute(
+        &mut self,
+        key: impl Into<StringValue>,
+        value: impl Into<Value>,
+    ) -> &mut Self {
         let attribute = Attribute::new(key, value);
         if attribute.value == Value::Absent {
             return self;
@@ -131,7 +135,7 @@ impl PooledSpan {
     /// Adds an event.
     pub fn add_event(
         &mut self,
-        name: impl Into<Text>,
+        name: impl Into<StringValue>,
         unix_nanos: u64,
         attributes: impl IntoIterator<Item = Attribute>,
     ) -> &mut Self {
@@ -142,7 +146,7 @@ impl PooledSpan {
     /// Adds a link to another span.
     pub fn add_link(
         &mut self,
-        to: LinkTo,
+        to: LinkedContext,
         attributes: impl IntoIterator<Item = Attribute>,
     ) -> &mut Self {
         self.links.push(to, attributes);
@@ -210,9 +214,9 @@ impl PooledSpan {
     }
 }
 
-impl Recycle for PooledSpan {
+impl Reset for PooledSpan {
     /// Kept whatever the capacity: a byte limit, or a [`TieredPool`](crate::TieredPool), bounds it.
-    fn recycle(&mut self) -> bool {
+    fn reset(&mut self) -> bool {
         self.reset();
         true
     }
@@ -228,8 +232,8 @@ impl Recycle for PooledSpan {
 }
 
 /// Tiers by attributes. A tier of 8 has room for 4 events, one of 32 for 8, a larger one for 16.
-impl Tiered for PooledSpan {
-    fn with_room(attributes: usize) -> Self {
+impl TierObject for PooledSpan {
+    fn with_capacity(attributes: usize) -> Self {
         PooledSpan::with_capacity(attributes, events_beside(attributes), LINKS)
     }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::pool::limited;
-use crate::{Pool, Pooled, PooledOwned, PooledSpan, Stats, Trimmed};
+use crate::{Pool, PoolStats, Pooled, PooledOwned, PooledSpan, Trimmed};
 
 /// A pool of spans with room for 16 attributes, 8 events and 4 links each, or as many as you say.
 ///
@@ -29,7 +29,7 @@ impl SpanPool {
     }
 
     /// Room a new span has. Default 16 attributes, 8 events, 4 links; of each, 64 MiB at most.
-    pub fn with_room(mut self, attributes: usize, events: usize, links: usize) -> Self {
+    pub fn with_capacity(mut self, attributes: usize, events: usize, links: usize) -> Self {
         (self.attributes, self.events, self.links) = (attributes, events, links);
         self
     }
@@ -37,7 +37,7 @@ impl SpanPool {
     /// Retains spans of at most `bytes` bytes together, and none when that is 0. Default: 8 KiB for
     /// each.
     ///
-    /// Meant for a pool that has lent nothing yet: spans of [`lend_owned`](Self::lend_owned) that
+    /// Meant for a pool that has lent nothing yet: spans of [`acquire_owned`](Self::acquire_owned) that
     /// are out now are freed on release, and neither they nor what was counted so far show in
     /// [`stats`](Self::stats).
     pub fn with_byte_limit(mut self, bytes: usize) -> Self {
@@ -48,17 +48,17 @@ impl SpanPool {
     /// An empty span with room. It comes home when the guard is dropped.
     ///
     /// # Cost
-    /// As [`Pool::lend`].
-    pub fn lend(&self) -> Pooled<'_, PooledSpan> {
-        self.pool.lend(|| self.make())
+    /// As [`Pool::acquire`].
+    pub fn acquire(&self) -> Pooled<'_, PooledSpan> {
+        self.pool.acquire(|| self.make())
     }
 
-    /// As [`lend`](Self::lend); the guard borrows nothing.
+    /// As [`acquire`](Self::acquire); the guard borrows nothing.
     ///
     /// # Cost
-    /// As [`Pool::lend_owned`].
-    pub fn lend_owned(&self) -> PooledOwned<PooledSpan> {
-        self.pool.lend_owned(|| self.make())
+    /// As [`Pool::acquire_owned`].
+    pub fn acquire_owned(&self) -> PooledOwned<PooledSpan> {
+        self.pool.acquire_owned(|| self.make())
     }
 
     /// As [`Pool::trim`]; and what has grown shrinks to the room of a new span.
@@ -68,7 +68,7 @@ impl SpanPool {
     }
 
     /// As [`Pool::stats`].
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> PoolStats {
         self.pool.stats()
     }
 

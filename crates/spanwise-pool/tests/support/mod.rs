@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use spanwise_pool::Recycle;
+use spanwise_pool::Reset;
 
 /// Knows whether somebody holds it, and what was written on it.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ impl Canary {
     }
 }
 
-impl Recycle for Canary {
+impl Reset for Canary {
     /// Every fifth is not worth keeping.
-    fn recycle(&mut self) -> bool {
+    fn reset(&mut self) -> bool {
         self.note.clear();
         self.id % 5 != 4
     }

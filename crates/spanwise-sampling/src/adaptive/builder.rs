@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How the probability follows the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Law {
+pub enum AdaptiveAlgorithm {
     /// Target by offered rate, measured each second and at once when too much is kept.
     #[default]
     OfferedRate,
@@ -24,7 +24,7 @@ pub enum Law {
 /// What makes a key: traffic that gets its own share of the target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Key {
+pub enum AdaptiveKey {
     /// All roots are one.
     None,
     /// The root's name.
@@ -44,8 +44,8 @@ pub(super) enum Target {
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) target: Target,
-    pub(super) law: Law,
-    pub(super) key: Key,
+    pub(super) law: AdaptiveAlgorithm,
+    pub(super) key: AdaptiveKey,
     pub(super) period: Duration,
     pub(super) initial_probability: f64,
     pub(super) min_probability: f64,
@@ -59,8 +59,8 @@ pub(super) struct Settings {
 pub struct AdaptiveBuilder {
     traces: Option<f64>,
     spans: Option<f64>,
-    law: Law,
-    key: Key,
+    law: AdaptiveAlgorithm,
+    key: AdaptiveKey,
     period: Option<Duration>,
     initial_probability: f64,
     min_probability: f64,
@@ -73,8 +73,8 @@ impl AdaptiveBuilder {
         Self {
             traces: None,
             spans: None,
-            law: Law::default(),
-            key: Key::default(),
+            law: AdaptiveAlgorithm::default(),
+            key: AdaptiveKey::default(),
             period: None,
             initial_probability: 1.0,
             min_probability: 0.0,
@@ -97,19 +97,19 @@ impl AdaptiveBuilder {
         self
     }
 
-    /// The law. Default [`Law::OfferedRate`].
-    pub fn with_law(mut self, law: Law) -> Self {
+    /// The law. Default [`AdaptiveAlgorithm::OfferedRate`].
+    pub fn with_law(mut self, law: AdaptiveAlgorithm) -> Self {
         self.law = law;
         self
     }
 
-    /// What has its own share of the target. Default [`Key::Name`]; [`Law::Document`] knows none.
-    pub fn with_key(mut self, key: Key) -> Self {
+    /// What has its own share of the target. Default [`AdaptiveKey::Name`]; [`AdaptiveAlgorithm::Document`] knows none.
+    pub fn with_key(mut self, key: AdaptiveKey) -> Self {
         self.key = key;
         self
     }
 
-    /// How often the rate is measured. Default 1 s, with [`Law::Document`] 10 s; 10 ms to 1 h.
+    /// How often the rate is measured. Default 1 s, with [`AdaptiveAlgorithm::Document`] 10 s; 10 ms to 1 h.
     pub fn with_period(mut self, period: Duration) -> Self {
         self.period = Some(period);
         self
@@ -160,8 +160,8 @@ impl AdaptiveBuilder {
             }
         };
         let default = match self.law {
-            Law::OfferedRate => Duration::from_secs(1),
-            Law::Document => Duration::from_secs(10),
+            AdaptiveAlgorithm::OfferedRate => Duration::from_secs(1),
+            AdaptiveAlgorithm::Document => Duration::from_secs(10),
         };
         let period = self.period.unwrap_or(default);
         if !PERIOD.contains(&period) {
@@ -170,11 +170,11 @@ impl AdaptiveBuilder {
         }
         probability("with_min_probability", self.min_probability)?;
         probability("with_initial_probability", self.initial_probability)?;
-        let document = self.law == Law::Document;
+        let document = self.law == AdaptiveAlgorithm::Document;
         Ok(Adaptive::new(Settings {
             target,
             law: self.law,
-            key: if document { Key::None } else { self.key },
+            key: if document { AdaptiveKey::None } else { self.key },
             period,
             initial_probability: self.initial_probability,
             min_probability: self.min_probability,

@@ -1,6 +1,6 @@
 //! The part that thinks, once a period: counts in, thresholds out.
 
-use super::builder::{Law, Settings, Target};
+use super::builder::{AdaptiveAlgorithm, Settings, Target};
 use super::fill::level;
 use super::law::{DocumentLaw, Estimate};
 use super::{GOVERNED_BURST, OTHERS, Shared};
@@ -126,7 +126,7 @@ impl Controller {
             } else {
                 self.end_period(seconds, period, shared);
             }
-        } else if self.settings.law == Law::Document || seconds <= 0.0 {
+        } else if self.settings.law == AdaptiveAlgorithm::Document || seconds <= 0.0 {
             return;
         } else {
             self.surge(seconds, shared);
@@ -268,13 +268,13 @@ impl Controller {
         let target = self.target();
         let mut expected = 0.0;
         match self.settings.law {
-            Law::Document => {
+            AdaptiveAlgorithm::Document => {
                 let threshold = Threshold::nearest(self.document.probability()).rounded(4);
                 for slot in &shared.thresholds {
                     slot.store(threshold.value(), Relaxed);
                 }
             }
-            Law::OfferedRate => {
+            AdaptiveAlgorithm::OfferedRate => {
                 let trend = self.settings.trend;
                 let rate = |slot: &Slot| match trend {
                     true => slot.estimate.ahead(),

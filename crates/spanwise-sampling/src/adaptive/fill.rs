@@ -3,15 +3,15 @@
 /// The shares of `demands` in `total`: none gets more than it asks for, none that got less could
 /// get more without taking from one that has no more than it.
 ///
-/// Also how to share a target between processes, by the rates they offer.
+/// Also how to share a target between processes, by the rates they params.
 ///
 /// ```
 /// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
-/// use spanwise::sampling::shares;
+/// use spanwise::sampling::max_min_shares;
 ///
-/// assert_eq!(shares(&[5.0, 10.0, 100.0], 30.0), [5.0, 10.0, 15.0]);
+/// assert_eq!(max_min_shares(&[5.0, 10.0, 100.0], 30.0), [5.0, 10.0, 15.0]);
 /// ```
-pub fn shares(demands: &[f64], total: f64) -> Vec<f64> {
+pub fn max_min_shares(demands: &[f64], total: f64) -> Vec<f64> {
     let level = level(&mut demands.to_vec(), total);
     demands.iter().map(|demand| demand.min(level)).collect()
 }

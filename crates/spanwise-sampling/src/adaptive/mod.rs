@@ -7,14 +7,14 @@ mod fill;
 mod keys;
 mod law;
 
-pub use builder::{AdaptiveBuilder, Key, Law};
-pub use fill::shares;
+pub use builder::{AdaptiveAlgorithm, AdaptiveBuilder, AdaptiveKey};
+pub use fill::max_min_shares;
 
-use crate::intent::Intent;
+use crate::intent::SamplingIntent;
 use crate::limiter::Limiter;
-use crate::offer::{Host, Offer};
+use crate::parameters::{SamplerContext, SamplingParameters};
 use crate::parent::follow;
-use crate::sampler::Sample;
+use crate::sampler::ComposableSampler;
 use crate::setting::{SettingError, rate};
 use crate::threshold::{Randomness, Threshold};
 use crate::tick::Tick;
@@ -66,7 +66,7 @@ pub struct Adaptive {
 }
 
 struct Shared {
-    key: Key,
+    key: AdaptiveKey,
     /// By slot, as values of [`Threshold`].
     thresholds: Box<[AtomicU64]>,
     keys: Keys,
@@ -102,7 +102,7 @@ struct Kept {
 pub struct AdaptiveState {
     /// Traces per second to be kept.
     pub target: f64,
-    /// Traces per second expected to start: what [`shares`] wants to know of a process.
+    /// Traces per second expected to start: what [`max_min_shares`] wants to know of a process.
     pub offered: f64,
     /// The share of offered roots that is kept at present, 0 to 1: all keys together, each as often
     /// as it is expected, without what the governor drops.
@@ -122,7 +122,7 @@ impl Adaptive {
     }
 
     fn new(settings: Settings) -> Self {
-        let slots = if settings.key == Key::None { OTHERS + 1 } else { SLOTS };
+        let slots = if settings.key == AdaptiveKey::None { OTHERS + 1 } else { SLOTS };
         let shared = Shared {
             key: settings.key.clone(),
             thresholds: (0..slots).map(|_| AtomicU64::new(0)).collect(),
@@ -168,24 +168,24 @@ impl Adaptive {
     }
 }
 
-impl Sample for Adaptive {
+impl ComposableSampler for Adaptive {
     #[inline]
-    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
-        if let Some(parent) = &offer.parent {
-            return follow(parent, offer);
+    fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        if let Some(parent) = &params.parent {
+            return follow(parent, params);
         }
         let shared = &*self.shared;
-        let slot = shared.slot(offer);
+        let slot = shared.slot(params);
         let seen = shared.offered.count(slot);
         if seen & LOOK == 1 {
-            shared.look(offer.host.now());
+            shared.look(params.host.now());
         }
         let threshold = shared.threshold(slot);
-        let randomness = offer.randomness();
+        let randomness = params.randomness();
         if threshold.keeps(randomness) {
-            shared.keep(slot, randomness, offer.host)
+            shared.keep(slot, randomness, params.host)
         } else {
-            Intent::keep(threshold)
+            SamplingIntent::keep(threshold)
         }
     }
 
@@ -206,11 +206,11 @@ impl Sample for Adaptive {
 
 impl Shared {
     #[inline]
-    fn slot(&self, offer: &Offer<'_>) -> usize {
+    fn slot(&self, params: &SamplingParameters<'_>) -> usize {
         let key = match &self.key {
-            Key::None => return OTHERS,
-            Key::Name => offer.name,
-            Key::Attribute(key) => match offer.attributes.get(key) {
+            AdaptiveKey::None => return OTHERS,
+            AdaptiveKey::Name => params.name,
+            AdaptiveKey::Attribute(key) => match params.attributes.get(key) {
                 Some(Value::Str(value)) => value,
                 _ => "",
             },
@@ -253,7 +253,12 @@ impl Shared {
     }
 
     /// A root that its threshold lets pass.
-    fn keep<'s>(&self, slot: usize, randomness: Randomness, host: &dyn Host) -> Intent<'s> {
+    fn keep<'s>(
+        &self,
+        slot: usize,
+        randomness: Randomness,
+        host: &dyn SamplerContext,
+    ) -> SamplingIntent<'s> {
         let kept = &self.kept;
         let now = host.now();
         self.look(now);
@@ -264,7 +269,7 @@ impl Shared {
         }
         let threshold = self.threshold(slot);
         if !threshold.keeps(randomness) {
-            return Intent::keep(threshold);
+            return SamplingIntent::keep(threshold);
         }
         kept.passed.fetch_add(1, Relaxed);
         if let Some(governor) = &*kept.governor.load()
@@ -272,12 +277,12 @@ impl Shared {
         {
             kept.governed.fetch_add(1, Relaxed);
             kept.uncounted.store(true, Relaxed);
-            return Intent::DROP;
+            return SamplingIntent::DROP;
         }
         if kept.uncounted.load(Relaxed) {
-            Intent::keep_uncounted()
+            SamplingIntent::keep_without_threshold()
         } else {
-            Intent::keep(threshold)
+            SamplingIntent::keep(threshold)
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sampling as a Jaeger collector (or one that speaks its protocol) wants it.
 //!
-//! No I/O here: [`Poll`] says when to fetch which URL, [`Strategy::parse`] reads the answer,
+//! No I/O here: [`JaegerPoller`] says when to fetch which URL, [`JaegerStrategy::parse`] reads the answer,
 //! [`JaegerRemote`] is the sampler it is given to.
 
 mod poll;
@@ -8,7 +8,7 @@ mod remote;
 mod settings;
 mod strategy;
 
-pub use poll::Poll;
+pub use poll::JaegerPoller;
 pub use remote::JaegerRemote;
 pub use settings::JaegerSettings;
-pub use strategy::{Strategy, StrategyError};
+pub use strategy::{JaegerStrategy, JaegerStrategyError};

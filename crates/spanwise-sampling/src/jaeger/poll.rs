@@ -2,7 +2,7 @@
 
 use super::remote::JaegerRemote;
 use super::settings::JaegerSettings;
-use super::strategy::{Strategy, StrategyError};
+use super::strategy::{JaegerStrategy, JaegerStrategyError};
 use crate::limits::SERVICE_BYTES;
 use crate::spread::Spread;
 use crate::url::Url;
@@ -15,11 +15,11 @@ use std::fmt::Write as _;
 ///
 /// ```
 /// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
-/// use spanwise::sampling::{JaegerRemote, JaegerSettings, Poll, Sampler};
+/// use spanwise::sampling::{JaegerRemote, JaegerSettings, JaegerPoller, Sampler};
 ///
-/// fn main() -> Result<(), spanwise::sampling::StrategyError> {
+/// fn main() -> Result<(), spanwise::sampling::JaegerStrategyError> {
 ///     let sampler = JaegerRemote::new(Sampler::always_off());
-///     let mut poll = Poll::new(&JaegerSettings::default(), "shop", sampler, 7);
+///     let mut poll = JaegerPoller::new(&JaegerSettings::default(), "shop", sampler, 7);
 ///     assert_eq!(poll.url(), "http://localhost:5778/sampling?service=shop");
 ///     assert_eq!(poll.due(), 0); // at once; fetch it, then:
 ///     let changed = poll.answered(1_000, br#"{"probabilisticSampling":{"samplingRate":0.5}}"#)?;
@@ -28,17 +28,17 @@ use std::fmt::Write as _;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Poll {
+pub struct JaegerPoller {
     url: Url,
     sampler: JaegerRemote,
     interval: u64,
     due: u64,
     failures: u32,
-    in_force: Option<Strategy>,
+    in_force: Option<JaegerStrategy>,
     spread: Spread,
 }
 
-impl Poll {
+impl JaegerPoller {
     /// Asks for `service`, of which the first 1,024 bytes count, and gives what comes to `sampler`.
     /// `seed` spreads the times of asking: take another in each process, also a forked one.
     pub fn new(settings: &JaegerSettings, service: &str, sampler: JaegerRemote, seed: u64) -> Self {
@@ -61,7 +61,7 @@ impl Poll {
     }
 
     /// The strategy in force, once one has come.
-    pub fn strategy(&self) -> Option<&Strategy> {
+    pub fn strategy(&self) -> Option<&JaegerStrategy> {
         self.in_force.as_ref()
     }
 
@@ -69,8 +69,8 @@ impl Poll {
     ///
     /// # Errors
     /// It cannot be used: the strategy stays, and it is asked again as after a failure.
-    pub fn answered(&mut self, now: u64, body: &[u8]) -> Result<bool, StrategyError> {
-        let strategy = Strategy::parse(body).inspect_err(|_| self.failed(now))?;
+    pub fn answered(&mut self, now: u64, body: &[u8]) -> Result<bool, JaegerStrategyError> {
+        let strategy = JaegerStrategy::parse(body).inspect_err(|_| self.failed(now))?;
         self.failures = 0;
         self.due = now.saturating_add(self.spread.around(self.interval));
         if self.in_force.as_ref() == Some(&strategy) {

@@ -1,12 +1,12 @@
 //! The sampler that does as it was told last.
 
-use super::strategy::Strategy;
-use crate::intent::Intent;
+use super::strategy::JaegerStrategy;
+use crate::intent::SamplingIntent;
 use crate::limiter::{Bucket, Limiter};
 use crate::limits::OPERATIONS;
-use crate::offer::Offer;
+use crate::parameters::SamplingParameters;
 use crate::parent::follow_local;
-use crate::sampler::{Sample, Sampler};
+use crate::sampler::{ComposableSampler, Sampler};
 use crate::threshold::Threshold;
 use crate::tick::Tick;
 use arc_swap::ArcSwap;
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Samples by the [`Strategy`] it was given last. Clones share it.
+/// Samples by the [`JaegerStrategy`] it was given last. Clones share it.
 ///
 /// Follows a parent of the same process; strategies apply where a trace enters the process.
 /// Probabilities are consistent thresholds. What the lower bound of an operation adds to them has
@@ -68,7 +68,7 @@ impl JaegerRemote {
 
     /// Samples by `strategy` from now on. Rate limits and lower bounds go on with what they hold: as
     /// they are where nothing changed, at the new rate where it did.
-    pub fn apply(&self, strategy: &Strategy) {
+    pub fn apply(&self, strategy: &JaegerStrategy) {
         let mut buckets = self.shared.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let current = Arc::new(buckets.strategy(strategy));
         let before = self.shared.current.swap(current);
@@ -79,15 +79,17 @@ impl JaegerRemote {
 }
 
 impl Buckets {
-    fn strategy(&mut self, strategy: &Strategy) -> Current {
+    fn strategy(&mut self, strategy: &JaegerStrategy) -> Current {
         match strategy {
-            Strategy::Probabilistic(probability) => Current::One(by_probability(*probability)),
+            JaegerStrategy::Probabilistic(probability) => {
+                Current::One(by_probability(*probability))
+            }
             // A limit of 0 keeps none.
-            Strategy::RateLimiting(rate) if *rate > 0.0 => {
+            JaegerStrategy::RateLimiting(rate) if *rate > 0.0 => {
                 Current::Limited(carry_over(&mut self.rate, *rate))
             }
-            Strategy::RateLimiting(_) => Current::One(Sampler::always_off()),
-            Strategy::PerOperation { default, lower_bound, operations } => {
+            JaegerStrategy::RateLimiting(_) => Current::One(Sampler::always_off()),
+            JaegerStrategy::PerOperation { default, lower_bound, operations } => {
                 Current::PerOperation(self.per_operation(*default, *lower_bound, operations))
             }
         }
@@ -128,25 +130,28 @@ fn carry_over(bucket: &mut Option<Bucket>, per_second: f64) -> Bucket {
     bucket.insert(next).clone()
 }
 
-impl Sample for JaegerRemote {
-    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
-        if let Some(followed) = follow_local(offer) {
+impl ComposableSampler for JaegerRemote {
+    fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        if let Some(followed) = follow_local(params) {
             return followed;
         }
         match &**self.shared.current.load() {
             Current::One(sampler) => {
                 // The strategy may be exchanged while the answer is in use; what is told here
                 // are numbers, and an initial sampler's notes are not kept.
-                let Intent { threshold, reliable, record, .. } = sampler.intent(offer);
-                Intent { threshold, reliable, record, ..Intent::DROP }
+                let SamplingIntent { threshold, reliable, record, .. } =
+                    sampler.sampling_intent(params);
+                SamplingIntent { threshold, reliable, record, ..SamplingIntent::DROP }
             }
-            Current::Limited(bucket) if bucket.limiter.take(offer.host.now()) => {
-                Intent::keep_uncounted()
+            Current::Limited(bucket) if bucket.limiter.take(params.host.now()) => {
+                SamplingIntent::keep_without_threshold()
             }
-            Current::Limited(_) => Intent::DROP,
-            Current::PerOperation(strategy) => {
-                strategy.operations.get(offer.name).unwrap_or(&strategy.others).intent(offer)
-            }
+            Current::Limited(_) => SamplingIntent::DROP,
+            Current::PerOperation(strategy) => strategy
+                .operations
+                .get(params.name)
+                .unwrap_or(&strategy.others)
+                .sampling_intent(params),
         }
     }
 
@@ -182,12 +187,14 @@ impl Operation {
         Self { threshold, lower_bound }
     }
 
-    fn intent<'s>(&self, offer: &Offer<'_>) -> Intent<'s> {
-        let by_chance = self.threshold.map_or(Intent::DROP, Intent::keep);
-        let kept = self.threshold.is_some_and(|threshold| threshold.keeps(offer.randomness()));
+    fn sampling_intent<'s>(&self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        let by_chance = self.threshold.map_or(SamplingIntent::DROP, SamplingIntent::keep);
+        let kept = self.threshold.is_some_and(|threshold| threshold.keeps(params.randomness()));
         match &self.lower_bound {
             // What chance keeps counts against the bound as well (Jaeger's guaranteed throughput).
-            Some(bound) if bound.take(offer.host.now()) && !kept => Intent::keep_uncounted(),
+            Some(bound) if bound.take(params.host.now()) && !kept => {
+                SamplingIntent::keep_without_threshold()
+            }
             _ => by_chance,
         }
     }

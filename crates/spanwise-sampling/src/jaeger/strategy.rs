@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 /// What a service is asked to do (`SamplingStrategyResponse` of jaeger-idl's `sampling.proto`, in
 /// its JSON form).
 #[derive(Debug, Clone, PartialEq)]
-pub enum Strategy {
+pub enum JaegerStrategy {
     /// All operations with one probability.
     Probabilistic(f64),
     /// So many traces per second.
@@ -28,7 +28,7 @@ pub enum Strategy {
 /// An answer that cannot be used.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum StrategyError {
+pub enum JaegerStrategyError {
     /// Not JSON, or nested too deeply.
     #[error("the sampling strategy is not JSON: {0}")]
     Json(String),
@@ -45,24 +45,25 @@ pub enum StrategyError {
     TooManyOperations(usize),
 }
 
-impl fmt::Debug for StrategyError {
+impl fmt::Debug for JaegerStrategyError {
     /// As `Display`: it is what a `main` that returns an error prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl Strategy {
+impl JaegerStrategy {
     /// Reads an answer, which is proto3's JSON form: a scalar that is absent or `null` is 0 or
     /// empty, numbers may stand in quotes, names may be those of the `.proto` file
     /// (`sampling_rate`), and fields nobody knows are passed over. As the protocol wants, the fields
     /// that are there decide, those per operation first, and `strategyType` does not.
     ///
     /// # Errors
-    /// See [`StrategyError`]. Nothing is taken from an answer that is wrong anywhere.
-    pub fn parse(json: &[u8]) -> Result<Self, StrategyError> {
-        let answer: Value = serde_json::from_slice(json)
-            .map_err(|error| StrategyError::Json(sanitize(&error.to_string(), SHOWN_BYTES)))?;
+    /// See [`JaegerStrategyError`]. Nothing is taken from an answer that is wrong anywhere.
+    pub fn parse(json: &[u8]) -> Result<Self, JaegerStrategyError> {
+        let answer: Value = serde_json::from_slice(json).map_err(|error| {
+            JaegerStrategyError::Json(sanitize(&error.to_string(), SHOWN_BYTES))
+        })?;
         if let Some(kind) = TYPE.of(&answer)
             && !kind.is_string()
             && !kind.is_i64()
@@ -83,13 +84,13 @@ impl Strategy {
     }
 }
 
-fn per_operation(sampling: &Value) -> Result<Strategy, StrategyError> {
+fn per_operation(sampling: &Value) -> Result<JaegerStrategy, JaegerStrategyError> {
     let listed = match STRATEGIES.of(sampling) {
         None => &[][..],
         Some(list) => list.as_array().ok_or(STRATEGIES.wrong("a list of objects"))?,
     };
     if listed.len() > OPERATIONS {
-        return Err(StrategyError::TooManyOperations(listed.len()));
+        return Err(JaegerStrategyError::TooManyOperations(listed.len()));
     }
     let operation = |entry: &Value| {
         if !entry.is_object() {
@@ -103,7 +104,7 @@ fn per_operation(sampling: &Value) -> Result<Strategy, StrategyError> {
         let rate = sampling.map_or(Ok(0.0), |sampling| SAMPLING_RATE.probability(sampling))?;
         Ok((name.to_owned(), rate))
     };
-    Ok(Strategy::PerOperation {
+    Ok(JaegerStrategy::PerOperation {
         default: DEFAULT.probability(sampling)?,
         lower_bound: LOWER_BOUND.number(sampling, 0.0..=1e9, "0 to 1e9")?,
         operations: listed.iter().map(operation).collect::<Result<_, _>>()?,
@@ -121,19 +122,19 @@ impl Field {
     }
 
     /// A message in the field.
-    fn message<'v>(&self, message: &'v Value) -> Result<Option<&'v Value>, StrategyError> {
+    fn message<'v>(&self, message: &'v Value) -> Result<Option<&'v Value>, JaegerStrategyError> {
         match self.of(message) {
             Some(value) if !value.is_object() => Err(self.wrong("an object")),
             value => Ok(value),
         }
     }
 
-    fn probability(&self, message: &Value) -> Result<f64, StrategyError> {
+    fn probability(&self, message: &Value) -> Result<f64, JaegerStrategyError> {
         self.number(message, 0.0..=1.0, "0 to 1")
     }
 
     /// An `int32` that is no less than 0; fractions are taken too.
-    fn integer(&self, message: &Value) -> Result<f64, StrategyError> {
+    fn integer(&self, message: &Value) -> Result<f64, JaegerStrategyError> {
         self.number(message, 0.0..=f64::from(i32::MAX), "0 to 2147483647")
     }
 
@@ -142,7 +143,7 @@ impl Field {
         message: &Value,
         range: RangeInclusive<f64>,
         accepted: &'static str,
-    ) -> Result<f64, StrategyError> {
+    ) -> Result<f64, JaegerStrategyError> {
         let number = match self.of(message) {
             None => Some(0.0),
             Some(Value::String(text)) => quoted(text),
@@ -153,8 +154,8 @@ impl Field {
         number.ok_or(self.wrong(accepted))
     }
 
-    fn wrong(&self, accepted: &'static str) -> StrategyError {
-        StrategyError::Field { field: self.0, accepted }
+    fn wrong(&self, accepted: &'static str) -> JaegerStrategyError {
+        JaegerStrategyError::Field { field: self.0, accepted }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How many a rule keeps: so many a second, and a share of the rest.
 
-use crate::intent::Intent;
-use crate::offer::Offer;
+use crate::intent::SamplingIntent;
+use crate::parameters::SamplingParameters;
 use crate::threshold::Threshold;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -84,35 +84,38 @@ impl Limits {
         self.borrowed.fetch_add(counts.borrowed, Relaxed);
     }
 
-    pub(super) fn intent<'s>(&self, offer: &Offer<'_>) -> Intent<'s> {
+    pub(super) fn sampling_intent<'s>(
+        &self,
+        params: &SamplingParameters<'_>,
+    ) -> SamplingIntent<'s> {
         self.matched.fetch_add(1, Relaxed);
         let quota = self.quota.load(Relaxed);
         let reserved = match quota {
-            NONE => self.may_borrow.load(Relaxed) && self.reserve(1, offer),
-            quota => self.reserve(quota, offer),
+            NONE => self.may_borrow.load(Relaxed) && self.reserve(1, params),
+            quota => self.reserve(quota, params),
         };
         if reserved && quota == NONE {
             self.borrowed.fetch_add(1, Relaxed);
         }
         let threshold = Threshold::new(self.threshold.load(Relaxed));
-        let kept = threshold.is_some_and(|threshold| threshold.keeps(offer.randomness()));
+        let kept = threshold.is_some_and(|threshold| threshold.keeps(params.randomness()));
         if reserved || kept {
             self.sampled.fetch_add(1, Relaxed);
         }
         // What chance would have kept anyway counts with its threshold, though it takes a place in
         // the reservoir: counts that are scaled up by `th` stay right.
         if reserved && !kept {
-            return Intent::keep_uncounted();
+            return SamplingIntent::keep_without_threshold();
         }
-        threshold.map_or(Intent::DROP, Intent::keep)
+        threshold.map_or(SamplingIntent::DROP, SamplingIntent::keep)
     }
 
     /// Whether the reservoir gives one more in this second.
-    fn reserve(&self, per_second: u64, offer: &Offer<'_>) -> bool {
+    fn reserve(&self, per_second: u64, params: &SamplingParameters<'_>) -> bool {
         if per_second == 0 {
             return false;
         }
-        let second = offer.host.now() / NANOS;
+        let second = params.host.now() / NANOS;
         let give = |word: u64| {
             let (at, given) = (word >> COUNT_BITS, word & MOST);
             // A thread may be a little behind the one that began the second; a clock that was set

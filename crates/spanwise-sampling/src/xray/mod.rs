@@ -1,6 +1,6 @@
 //! Sampling as AWS X-Ray wants it (*centralized sampling*).
 //!
-//! No I/O here: [`XrayPoll`] says what to `POST` when, and reads the answers; [`XrayRemote`] is
+//! No I/O here: [`XrayPoller`] says what to `POST` when, and reads the answers; [`XrayRemote`] is
 //! the sampler that it tells.
 
 mod limits;
@@ -11,7 +11,7 @@ mod settings;
 mod targets;
 mod wildcard;
 
-pub use poll::{XrayPoll, XrayRequest};
+pub use poll::{XrayPoller, XrayRequest};
 pub use remote::XrayRemote;
 pub use rules::XrayError;
 pub use settings::XraySettings;

@@ -23,10 +23,10 @@ use std::time::Duration;
 ///
 /// ```
 /// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
-/// use spanwise::sampling::{XrayPoll, XrayRemote, XraySettings};
+/// use spanwise::sampling::{XrayPoller, XrayRemote, XraySettings};
 ///
 /// fn main() -> Result<(), spanwise::sampling::XrayError> {
-///     let mut poll = XrayPoll::new(&XraySettings::default(), "shop", XrayRemote::new(), 7);
+///     let mut poll = XrayPoller::new(&XraySettings::default(), "shop", XrayRemote::new(), 7);
 ///     let asked = poll.request(0, 1_700_000_000).unwrap(); // POST it below `poll.endpoint()`, then:
 ///     assert_eq!((asked.path, &*asked.body), ("/GetSamplingRules", "{}"));
 ///     poll.answered(1_000, 1_700_000_000, br#"{"SamplingRuleRecords": []}"#)?;
@@ -34,7 +34,7 @@ use std::time::Duration;
 ///     Ok(())
 /// }
 /// ```
-pub struct XrayPoll {
+pub struct XrayPoller {
     endpoint: Url,
     service: String,
     client: String,
@@ -75,7 +75,7 @@ struct Tracked {
     quota_until: u64,
 }
 
-impl XrayPoll {
+impl XrayPoller {
     /// Asks for the rules of `service` and gives them to `sampler`. `seed` spreads the times of
     /// asking: take another in each process, also a forked one. What X-Ray tells processes apart by
     /// comes from the operating system.
@@ -311,10 +311,10 @@ impl fmt::Debug for XrayRequest {
     }
 }
 
-impl fmt::Debug for XrayPoll {
+impl fmt::Debug for XrayPoller {
     /// Whom it asks and for what; not what it is known by, nor X-Ray's tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("XrayPoll")
+        f.debug_struct("XrayPoller")
             .field("endpoint", &self.endpoint)
             .field("service", &self.service)
             .field("rules", &self.rules.len())

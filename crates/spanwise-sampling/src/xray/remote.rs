@@ -2,14 +2,14 @@
 
 use super::limits::Limits;
 use super::rules::Rule;
-use crate::intent::Intent;
-use crate::offer::Offer;
+use crate::intent::SamplingIntent;
+use crate::parameters::SamplingParameters;
 use crate::parent::follow_local;
-use crate::sampler::Sample;
+use crate::sampler::ComposableSampler;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 
-/// Samples by the rules that [`XrayPoll`](super::XrayPoll) fetched last. Clones share them.
+/// Samples by the rules that [`XrayPoller`](super::XrayPoller) fetched last. Clones share them.
 ///
 /// The first rule that matches decides. Up to its quota, traces of each second are kept for
 /// certain; one a second while no quota is known and the rule has a reservoir; of the others a
@@ -58,16 +58,16 @@ impl Default for XrayRemote {
     }
 }
 
-impl Sample for XrayRemote {
-    fn intent<'s>(&'s self, offer: &Offer<'_>) -> Intent<'s> {
-        if let Some(followed) = follow_local(offer) {
+impl ComposableSampler for XrayRemote {
+    fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+        if let Some(followed) = follow_local(params) {
             return followed;
         }
         let rules = self.shared.rules.load();
         let rules = rules.as_ref().map_or(&[][..], |rules| rules);
-        match rules.iter().find(|rule| rule.matches(offer)) {
-            Some(rule) => rule.limits.intent(offer),
-            None => self.shared.fallback.intent(offer),
+        match rules.iter().find(|rule| rule.matches(params)) {
+            Some(rule) => rule.limits.sampling_intent(params),
+            None => self.shared.fallback.sampling_intent(params),
         }
     }
 

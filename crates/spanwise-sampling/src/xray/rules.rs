@@ -3,7 +3,7 @@
 use super::limits::Limits;
 use super::wildcard::Wildcard;
 use crate::limits::{PATTERN_BYTES, PATTERN_TEXT, RULE_ATTRIBUTES, RULES, SHOWN_BYTES};
-use crate::offer::{Attributes, Offer};
+use crate::parameters::{Attributes, SamplingParameters};
 use serde_json::Value as Json;
 use spanwise_wire::write::Value;
 use spanwise_worker::sanitize;
@@ -140,8 +140,8 @@ impl Definition {
             && self.resource.matches(None)
     }
 
-    fn matches(&self, offer: &Offer<'_>) -> bool {
-        let attributes = offer.attributes;
+    fn matches(&self, params: &SamplingParameters<'_>) -> bool {
+        let attributes = params.attributes;
         // Not looked up if anything would do.
         let like = |pattern: &Wildcard, keys: &[&str]| {
             pattern.is_any() || pattern.matches(keys.iter().find_map(|key| text(attributes, key)))
@@ -170,8 +170,8 @@ impl Rule {
         Self { definition, limits }
     }
 
-    pub(super) fn matches(&self, offer: &Offer<'_>) -> bool {
-        self.definition.matches(offer)
+    pub(super) fn matches(&self, params: &SamplingParameters<'_>) -> bool {
+        self.definition.matches(params)
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot start must fail")]
 
-use spanwise_sampling::{Host, Offer, Parent, Sampler};
+use spanwise_sampling::{Parent, Sampler, SamplerContext, SamplingParameters};
 use spanwise_testkit::load::{Arrivals, Dice, Series};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,7 +27,7 @@ impl Virtual {
     }
 }
 
-impl Host for Virtual {
+impl SamplerContext for Virtual {
     fn now(&self) -> u64 {
         self.now.load(Relaxed)
     }
@@ -46,13 +46,13 @@ pub fn drive<'n>(
 ) -> Series {
     Series::of(arrivals, |arrival| {
         host.set_seconds(arrival.time);
-        sampler.decide(&Offer::root(arrival.trace_id, name(), host)).sampled
+        sampler.should_sample(&SamplingParameters::root(arrival.trace_id, name(), host)).sampled
     })
 }
 
-/// A child's offer.
-pub fn child<'a>(host: &'a Virtual, trace_id: u128, parent: Parent<'a>) -> Offer<'a> {
-    Offer { parent: Some(parent), ..Offer::root(trace_id, "child", host) }
+/// A child's params.
+pub fn child<'a>(host: &'a Virtual, trace_id: u128, parent: Parent<'a>) -> SamplingParameters<'a> {
+    SamplingParameters { parent: Some(parent), ..SamplingParameters::root(trace_id, "child", host) }
 }
 
 /// A day, so that clocks can be set back.

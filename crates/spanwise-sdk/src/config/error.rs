@@ -4,7 +4,7 @@ use super::shown::shown;
 use crate::diagnostics::sanitize;
 use std::{fmt, io};
 
-/// Why [`Builder::build`](crate::Builder::build) failed. Each names the setting, the value and
+/// Why [`SpanwiseBuilder::build`](crate::SpanwiseBuilder::build) failed. Each names the setting, the value and
 /// what is accepted. `Debug` reads as `Display`, for a `main` that returns it.
 #[derive(thiserror::Error)]
 #[non_exhaustive]

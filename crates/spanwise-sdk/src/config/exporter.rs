@@ -2,7 +2,7 @@
 
 use super::environment::Environment;
 use super::shown::{REDACTED, is_pem, shown, shown_name, shown_path};
-use super::{BuildError, Builder, ranges, unused};
+use super::{BuildError, SpanwiseBuilder, ranges, unused};
 use crate::diagnostics::EndpointHealth;
 use spanwise_transport::{Compression, Endpoint, Headers, HeadersError, Protocol, Transport};
 use std::collections::HashSet;
@@ -38,7 +38,7 @@ struct Certificate {
     pem: Vec<u8>,
 }
 
-impl Builder {
+impl SpanwiseBuilder {
     pub(super) fn resolve_exporter(&self, environment: &Environment) -> Exporter {
         self.exporter.or_else(|| from_environment(environment)).unwrap_or_default()
     }

@@ -22,8 +22,8 @@ use crate::scopes::Scopes;
 use environment::{Environment, Lookup};
 use opentelemetry::{Context, KeyValue};
 use resource::Resource;
-use spanwise_batch::{Budget, ScheduleConfig, Shards, ShardsConfig};
-use spanwise_sampling::{Live, RemoteSettings, Sampler};
+use spanwise_batch::{Budget, FlushScheduleConfig, ShardedBuffer, ShardedBufferConfig};
+use spanwise_sampling::{DynamicSampler, RemoteSettings, Sampler};
 use spanwise_transport::{Compression, Protocol, Sink, Transport};
 use spanwise_wire::{RequestLimits, SpanLimits, SpanMeta};
 use spanwise_worker::clock::ClockMode;
@@ -57,7 +57,7 @@ use std::time::Duration;
 /// whether spans may be timed by the processor's counter.
 #[derive(Clone, Default)]
 #[must_use]
-pub struct Builder {
+pub struct SpanwiseBuilder {
     pub(crate) service_name: Option<String>,
     resource: Vec<KeyValue>,
     schema_url: String,
@@ -87,7 +87,7 @@ pub struct Builder {
     handler: Option<Handler>,
 }
 
-impl Builder {
+impl SpanwiseBuilder {
     pub(crate) fn new() -> Self {
         Self::default()
     }
@@ -259,7 +259,7 @@ impl Builder {
 
     /// The time an ended span waits at most before it is sent (`OTEL_BSP_SCHEDULE_DELAY`).
     /// Default 1 s, at least 1 ms.
-    pub fn with_max_delay(mut self, delay: Duration) -> Self {
+    pub fn with_scheduled_delay(mut self, delay: Duration) -> Self {
         self.max_delay = Some(delay);
         self
     }
@@ -273,7 +273,7 @@ impl Builder {
 
     /// Spans of a request at most (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`). Default 8,192, 1 to
     /// 1,048,576.
-    pub fn with_max_request_spans(mut self, spans: usize) -> Self {
+    pub fn with_max_export_batch_size(mut self, spans: usize) -> Self {
         self.max_request_spans = Some(spans);
         self
     }
@@ -369,9 +369,9 @@ impl Builder {
         let core = Core::new(
             phase,
             SpanLimits::default(),
-            Live::new(sampler),
+            DynamicSampler::new(sampler),
             Scopes::new(0),
-            Shards::new(ShardsConfig::default(), Budget::new(BUDGET)),
+            ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(BUDGET)),
             self.on_full,
         );
         let (core, inbox) = (Arc::new(core), Arc::new(Inbox::open()));
@@ -411,9 +411,9 @@ impl Builder {
         let core = Arc::new(Core::new(
             Phase::Running,
             self.span_limits(environment, max_span_bytes(&pipeline, &shards, &budget))?,
-            Live::new(sampler),
+            DynamicSampler::new(sampler),
             Scopes::new(budget.limit() / 16),
-            Shards::new(shards, budget),
+            ShardedBuffer::new(shards, budget),
             self.on_full,
         ));
         let inbox = Arc::new(Inbox::open());
@@ -430,11 +430,11 @@ impl Builder {
         let shutdown_timeout = self.shutdown_timeout();
         let worker = Worker::builder("spanwise")
             // Nothing the worker does may become a span.
-            .with_before(Context::enter_telemetry_suppressed_scope)
+            .with_on_thread_start(Context::enter_telemetry_suppressed_scope)
             .spawn(move |signal| pipeline.run(signal))
             .map_err(BuildError::Worker)?;
         // Nobody else has the core yet: this is the first value.
-        let _ = core.worker.set(worker.wake_handle());
+        let _ = core.worker.set(worker.notifier());
         Ok(Spanwise::new(core, inbox, Some(worker), health, shutdown_timeout))
     }
 
@@ -447,7 +447,7 @@ impl Builder {
     ///
     /// # Errors
     /// As [`build`](Self::build).
-    pub fn install(self) -> Result<Guard, BuildError> {
+    pub fn init(self) -> Result<Guard, BuildError> {
         self.build().map(Guard::install)
     }
 
@@ -480,21 +480,21 @@ impl Builder {
         limits: RequestLimits,
         resource_bytes: usize,
         budget: &Budget,
-    ) -> Result<(PipelineConfig, ShardsConfig), BuildError> {
+    ) -> Result<(PipelineConfig, ShardedBufferConfig), BuildError> {
         let max_in_flight = match self.max_in_flight {
             Some(requests) => ranges::IN_FLIGHT.check(requests)?,
             None => MAX_IN_FLIGHT,
         };
         let delay = match self.max_delay {
-            Some(delay) => Some(ranges::delay("with_max_delay", delay)?),
+            Some(delay) => Some(ranges::delay("with_scheduled_delay", delay)?),
             None => environment.millis(&["OTEL_BSP_SCHEDULE_DELAY"]),
         };
-        let mut schedule = ScheduleConfig::default();
+        let mut schedule = FlushScheduleConfig::default();
         schedule.max_delay = delay.unwrap_or(schedule.max_delay);
 
         let encoder = encoder_bytes(transport);
         let copies = 1 + usize::from(encoder > 0);
-        let mut shards = ShardsConfig::default();
+        let mut shards = ShardedBufferConfig::default();
         // A small budget has small pieces, so that what is half empty is little of it.
         shards.chunk_bytes = (budget.limit() / 256).clamp(16 << 10, shards.chunk_bytes);
         shards.chunk_spans = shards.chunk_bytes / 128;
@@ -555,7 +555,11 @@ impl Builder {
 
 /// Bytes of the largest span that can be sent: a request has to have room for it and the heads
 /// around it, and the budget for it and its copies beside an open chunk.
-fn max_span_bytes(pipeline: &PipelineConfig, shards: &ShardsConfig, budget: &Budget) -> usize {
+fn max_span_bytes(
+    pipeline: &PipelineConfig,
+    shards: &ShardedBufferConfig,
+    budget: &Budget,
+) -> usize {
     let open = shards.chunk_bytes + shards.chunk_spans * size_of::<SpanMeta>();
     let free = budget.limit().saturating_sub(pipeline.reserve.flowing + open);
     let copies = 1 + shards.large_span_copies;
@@ -566,9 +570,9 @@ fn process_environment() -> Lookup {
     Arc::new(|name| std::env::var_os(name))
 }
 
-impl std::fmt::Debug for Builder {
+impl std::fmt::Debug for SpanwiseBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("SpanwiseBuilder")
             .field("service_name", &self.service_name)
             .field("sampler", &self.sampler)
             .field("endpoint", &self.endpoint.as_deref().map(shown::shown))

@@ -1,9 +1,9 @@
 //! Counts of spans: how many may wait, and how many a request may have.
 
 use super::environment::Environment;
-use super::{BuildError, Builder, ranges};
+use super::{BuildError, SpanwiseBuilder, ranges};
 
-impl Builder {
+impl SpanwiseBuilder {
     /// Spans that may wait; `None`: only their bytes count.
     pub(super) fn resolve_queue_size(
         &self,
@@ -30,10 +30,10 @@ impl Builder {
             let spans = range.check(spans)?;
             if spans > most && self.max_queue_size.is_some() {
                 let accepted = format!("accepted is at most with_max_queue_size, {most} spans");
-                return Err(BuildError::setting("with_max_request_spans", spans, accepted));
+                return Err(BuildError::setting("with_max_export_batch_size", spans, accepted));
             }
             if spans > most {
-                let setting = "with_max_request_spans";
+                let setting = "with_max_export_batch_size";
                 environment.ignore(setting, &spans.to_string(), &at_most(QUEUE, most));
             }
             return Ok(spans.min(most));

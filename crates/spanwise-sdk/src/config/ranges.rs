@@ -12,24 +12,24 @@ pub(super) struct Range {
     unit: &'static str,
 }
 
-/// `Builder::with_budget_bytes`, `SPANWISE_BUDGET_BYTES`.
+/// `SpanwiseBuilder::with_budget_bytes`, `SPANWISE_BUDGET_BYTES`.
 pub(super) const BUDGET_BYTES: Range =
     Range { setting: "with_budget_bytes", accepted: 1 << 20..=16 << 30, unit: "bytes" };
-/// `Builder::with_max_request_bytes`. Receivers refuse gRPC messages above 4 MiB.
+/// `SpanwiseBuilder::with_max_request_bytes`. Receivers refuse gRPC messages above 4 MiB.
 pub(super) const REQUEST_BYTES: Range =
     Range { setting: "with_max_request_bytes", accepted: 64 << 10..=3_932_160, unit: "bytes" };
-/// `Builder::with_max_request_spans`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
+/// `SpanwiseBuilder::with_max_export_batch_size`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
 pub(super) const REQUEST_SPANS: Range =
-    Range { setting: "with_max_request_spans", accepted: 1..=1 << 20, unit: "spans" };
-/// `Builder::with_max_queue_size`, `OTEL_BSP_MAX_QUEUE_SIZE`: with fewer, one open chunk would keep
+    Range { setting: "with_max_export_batch_size", accepted: 1..=1 << 20, unit: "spans" };
+/// `SpanwiseBuilder::with_max_queue_size`, `OTEL_BSP_MAX_QUEUE_SIZE`: with fewer, one open chunk would keep
 /// most of the places.
 pub(super) const QUEUE_SPANS: Range =
     Range { setting: "with_max_queue_size", accepted: 16..=1 << 24, unit: "spans" };
-/// `Builder::with_max_in_flight`: each may be a connection, two descriptors and a task.
+/// `SpanwiseBuilder::with_max_in_flight`: each may be a connection, two descriptors and a task.
 pub(super) const IN_FLIGHT: Range =
     Range { setting: "with_max_in_flight", accepted: 1..=64, unit: "requests" };
 
-/// `Builder::with_header`, all names and values together: they stand in every request.
+/// `SpanwiseBuilder::with_header`, all names and values together: they stand in every request.
 pub(super) const HEADER_BYTES: Range =
     Range { setting: "with_header", accepted: 0..=16 << 10, unit: "bytes" };
 

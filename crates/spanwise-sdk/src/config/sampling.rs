@@ -2,7 +2,7 @@
 
 use super::environment::Environment;
 use super::shown::{shown_argument, shown_name};
-use super::{BuildError, Builder};
+use super::{BuildError, SpanwiseBuilder};
 use crate::pipeline::{Asked, RemoteSampling};
 use spanwise_sampling::{
     JaegerRemote, JaegerSettings, RemoteSettings, Sampler, XrayRemote, XraySettings,
@@ -40,7 +40,7 @@ impl Remote {
     }
 }
 
-impl Builder {
+impl SpanwiseBuilder {
     pub(super) fn resolve_sampler(
         &self,
         environment: &Environment,

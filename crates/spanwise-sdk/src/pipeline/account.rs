@@ -1,7 +1,7 @@
 //! Each request's end, booked in the ledger and reported.
 
 use crate::diagnostics::Diagnostics;
-use spanwise_ledger::{DropReason, Ledger, Note, Tickets};
+use spanwise_ledger::{Counter, DropReason, Ledger, Tickets};
 use spanwise_transport::{Delivery, Failure, Outcome};
 use spanwise_worker::CaughtPanic;
 use std::time::Instant;
@@ -26,18 +26,18 @@ impl Account {
     ///
     /// Returns whether the receiver took it.
     pub(super) fn book(&mut self, mut tickets: Tickets, delivery: Option<Delivery>) -> bool {
-        self.ledger.note(Note::Requests, 1);
+        self.ledger.count(Counter::Requests, 1);
         let Some(delivery) = delivery else {
-            self.ledger.note(Note::RequestsFailed, 1);
+            self.ledger.count(Counter::RequestsFailed, 1);
             tickets.dropped(DropReason::ExporterPanic);
             return false;
         };
-        let ambiguous = delivery.may_have_been_taken();
+        let ambiguous = delivery.may_have_been_accepted();
         if delivery.attempts > 1 {
-            self.ledger.note(Note::Retries, u64::from(delivery.attempts - 1));
+            self.ledger.count(Counter::Retries, u64::from(delivery.attempts - 1));
         }
         if delivery.response_undecodable {
-            self.ledger.note(Note::ResponseUndecodable, 1);
+            self.ledger.count(Counter::ResponseUndecodable, 1);
             self.diagnostics.answer_not_otlp(&delivery.cause);
         }
         let accepted = delivery.is_accepted();
@@ -62,7 +62,7 @@ impl Account {
                 tickets.exported();
             }
             Outcome::Failed(failure) => {
-                self.ledger.note(Note::RequestsFailed, 1);
+                self.ledger.count(Counter::RequestsFailed, 1);
                 self.diagnostics.request_failed(tickets.len(), failure, &delivery);
                 tickets.dropped(reason(failure, ambiguous));
             }

@@ -1,6 +1,6 @@
 //! Spans that were taken from the shards and are not in requests yet.
 
-use spanwise_batch::{Buffer, Charge, Shards};
+use spanwise_batch::{Charge, ChargedChunk, ShardedBuffer};
 use spanwise_wire::{Chunk, Framer, Plan, Position, Request};
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ pub(super) struct Backlog {
 }
 
 struct Waiting {
-    buffer: Buffer,
+    buffer: ChargedChunk,
     /// Buffers as they were taken, of which this one holds the spans.
     count: u64,
 }
@@ -57,7 +57,7 @@ impl Backlog {
         self.framed
     }
 
-    pub(super) fn extend(&mut self, taken: Vec<Buffer>) {
+    pub(super) fn extend(&mut self, taken: Vec<ChargedChunk>) {
         self.taken += taken.len() as u64;
         self.waiting.extend(taken.into_iter().map(|buffer| Waiting { buffer, count: 1 }));
     }
@@ -120,7 +120,7 @@ impl Backlog {
 
     /// The request is made: what it holds has left the backlog. Chunks that are in requests whole
     /// go back to `shards`.
-    pub(super) fn advance(&mut self, next: Option<Position>, shards: &Shards) {
+    pub(super) fn advance(&mut self, next: Option<Position>, shards: &ShardedBuffer) {
         let Some(batch) = &mut self.batch else { return };
         match next {
             Some(next) => batch.next = next,

@@ -58,7 +58,7 @@ impl InFlight {
                     std::future::pending().await
                 }
             };
-            transport.send_unless(request, cancelled).await
+            transport.send_with_cancel(request, cancelled).await
         };
         let id = self.tasks.spawn(task).id();
         self.sent.insert(id, sent);

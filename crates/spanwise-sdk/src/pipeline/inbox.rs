@@ -1,6 +1,6 @@
 //! What other threads ask of the worker.
 
-use spanwise_worker::Completer;
+use spanwise_worker::oneshot::Sender;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ pub(crate) struct Command {
     pub(crate) kind: CommandKind,
     pub(crate) deadline: Instant,
     /// True when all was done in time.
-    pub(crate) done: Completer<bool>,
+    pub(crate) done: Sender<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

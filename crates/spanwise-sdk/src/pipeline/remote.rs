@@ -3,7 +3,9 @@
 use super::account::Account;
 use crate::config::BuildError;
 use bytes::Bytes;
-use spanwise_sampling::{JaegerRemote, JaegerSettings, Poll, XrayPoll, XrayRemote, XraySettings};
+use spanwise_sampling::{
+    JaegerPoller, JaegerRemote, JaegerSettings, XrayPoller, XrayRemote, XraySettings,
+};
 use spanwise_transport::{Endpoint, FetchError, Fetcher};
 use spanwise_worker::{clock, random_seed};
 use std::sync::Arc;
@@ -27,8 +29,8 @@ pub(crate) struct RemoteSampling {
 
 /// In which protocol.
 enum Asking {
-    Jaeger(Poll),
-    Xray(XrayPoll),
+    Jaeger(JaegerPoller),
+    Xray(XrayPoller),
 }
 
 impl RemoteSampling {
@@ -77,10 +79,10 @@ impl Asking {
         let seed = random_seed();
         match asked {
             Asked::Jaeger { settings, sampler } => {
-                Self::Jaeger(Poll::new(settings, service_name, sampler.clone(), seed))
+                Self::Jaeger(JaegerPoller::new(settings, service_name, sampler.clone(), seed))
             }
             Asked::Xray { settings, sampler } => {
-                Self::Xray(XrayPoll::new(settings, service_name, sampler.clone(), seed))
+                Self::Xray(XrayPoller::new(settings, service_name, sampler.clone(), seed))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use spanwise_batch::{Budget, Charge};
-use spanwise_pool::{Pool, PooledOwned, Recycle};
+use spanwise_pool::{Pool, PooledOwned, Reset};
 use std::sync::Arc;
 
 /// Buffers that requests are framed into.
@@ -37,12 +37,12 @@ impl RequestBuffers {
     pub(super) fn take(&self, bytes: usize) -> Option<RequestMemory> {
         // Whole chunks fill a request to a chunk or two.
         if bytes <= self.usual && bytes > self.usual / 4 * 3 {
-            if let Some(cached) = self.cached.try_lend_owned() {
+            if let Some(cached) = self.cached.try_acquire_owned() {
                 return Some(RequestMemory::Cached(cached));
             }
             if let Some(charge) = self.budget.try_charge_reserved(self.usual) {
                 let fresh = RequestBuffer::new(self.usual, charge, true);
-                return Some(RequestMemory::Cached(self.cached.lend_owned(|| fresh)));
+                return Some(RequestMemory::Cached(self.cached.acquire_owned(|| fresh)));
             }
         }
         self.budget.try_charge_reserved(bytes).map(|charge| RequestMemory::of(bytes, charge))
@@ -105,8 +105,8 @@ impl RequestBuffer {
     }
 }
 
-impl Recycle for RequestBuffer {
-    fn recycle(&mut self) -> bool {
+impl Reset for RequestBuffer {
+    fn reset(&mut self) -> bool {
         self.bytes.clear();
         self.usual && self.bytes.capacity() > 0
     }

@@ -4,17 +4,17 @@
 use super::*;
 use crate::core::OnFull;
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter};
-use spanwise_batch::{Budget, Shards, ShardsConfig};
+use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
 use spanwise_ledger::DropReason;
-use spanwise_sampling::{Live, Sampler};
+use spanwise_sampling::{DynamicSampler, Sampler};
 use spanwise_transport::{Endpoint, Outcome};
 use spanwise_wire::write::FinishedSpan;
 use spanwise_wire::{SpanLimits, SpanMeta};
 use std::sync::Mutex;
 
 fn core() -> Arc<Core> {
-    let shards = Shards::new(ShardsConfig::default(), Budget::new(16 << 20));
-    let sampler = Live::new(Sampler::always_on());
+    let shards = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(16 << 20));
+    let sampler = DynamicSampler::new(Sampler::always_on());
     let scopes = crate::scopes::Scopes::new(1 << 20);
     Arc::new(Core::new(
         Phase::Running,
@@ -31,7 +31,7 @@ fn pipeline(core: &Arc<Core>, reporter: &Reporter) -> Pipeline {
     let endpoint = Endpoint::parse("test", "http://localhost:4318").unwrap();
     let transport = Transport::builder().with_endpoint(endpoint).with_sink(sink).build().unwrap();
     let config = PipelineConfig {
-        schedule: ScheduleConfig::default(),
+        schedule: FlushScheduleConfig::default(),
         request_bytes: 1 << 20,
         limits: RequestLimits::default(),
         max_in_flight: 1,

@@ -7,7 +7,7 @@ mod record;
 pub(crate) use cache::warm_up;
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
 use record::{Record, State};
-use spanwise_wire::write::{EncodeValue, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkTarget, Value};
+use spanwise_wire::write::{EncodeValue, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkedContext, Value};
 use spanwise_wire::{SpanKind, StatusCode};
 use spanwise_worker::clock;
 use std::fmt;
@@ -197,7 +197,7 @@ impl Span {
     ) {
         self.record.write(|writer, core| {
             let trace_state = to.trace_state().header();
-            let target = LinkTarget {
+            let target = LinkedContext {
                 trace_id: u128::from_be_bytes(to.trace_id().to_bytes()),
                 span_id: u64::from_be_bytes(to.span_id().to_bytes()),
                 flags: u32::from(to.trace_flags().to_u8()) | remote_flags(to.is_remote()),

@@ -3,8 +3,8 @@
 use crate::core::Core;
 use crate::span::cache;
 use opentelemetry::trace::SpanContext;
-use spanwise_ledger::Note;
-use spanwise_pool::Recycle;
+use spanwise_ledger::Counter;
+use spanwise_pool::Reset;
 use spanwise_wire::write::{EncodeValue, SpanHeader, SpanWriter};
 use spanwise_wire::{SpanKind, SpanMeta};
 use spanwise_worker::clock;
@@ -127,7 +127,7 @@ impl Record {
             && !self.has_trace_state
             && let Some(core) = &self.core
             && let Some(span) = self.writer.finish_plain(&header)
-            && core.shards.push_at_home(&span, || self.meta(&header))
+            && core.shards.try_push_local(&span, || self.meta(&header))
         {
             return;
         }
@@ -190,7 +190,7 @@ impl Record {
     #[inline(never)]
     fn write_after_end(&self) {
         if let Some(core) = &self.core {
-            core.ledger.note(Note::UseAfterEnd, 1);
+            core.ledger.count(Counter::UseAfterEnd, 1);
         }
     }
 
@@ -205,7 +205,7 @@ impl Record {
     #[inline(never)]
     fn end_again(&self) {
         if let (State::Ended, Some(core)) = (self.state, &self.core) {
-            core.ledger.note(Note::DoubleEnd, 1);
+            core.ledger.count(Counter::DoubleEnd, 1);
         }
     }
 
@@ -215,16 +215,16 @@ impl Record {
         if self.has_trace_state {
             self.forget_context();
         }
-        if self.recycle() {
+        if self.reset() {
             cache::put(self);
         }
     }
 }
 
-impl Recycle for Record {
+impl Reset for Record {
     /// Nothing to clear: `begin` does, and a span that is off shows nothing but its context.
     #[inline(always)]
-    fn recycle(&mut self) -> bool {
+    fn reset(&mut self) -> bool {
         self.writer.capacity() <= KEEP_BYTES
     }
 }
@@ -245,7 +245,7 @@ fn put_trace_state(context: &SpanContext, out: &mut String) {
 fn end_before_start(core: &Core, by_nanos: u64) {
     // The API's boxed spans end at the system clock's time, a hair beside ours.
     if by_nanos > CLOCK_TOLERANCE_NANOS {
-        core.ledger.note(Note::EndBeforeStart, 1);
+        core.ledger.count(Counter::EndBeforeStart, 1);
     }
 }
 

@@ -4,7 +4,7 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use spanwise_receiver::{Collected, Receiver};
-use spanwise_sdk::{Builder, Snapshot, Spanwise};
+use spanwise_sdk::{Snapshot, Spanwise, SpanwiseBuilder};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ pub struct Bench {
 }
 
 /// A builder that reads no environment and keeps its diagnostics to itself.
-pub fn builder() -> Builder {
+pub fn builder() -> SpanwiseBuilder {
     Spanwise::builder().with_environment(|_| None).with_diagnostics(|_| {})
 }
 
 /// A provider as `configure` wants it, sending to a receiver of its own.
-pub fn bench(configure: impl FnOnce(Builder) -> Builder) -> Bench {
+pub fn bench(configure: impl FnOnce(SpanwiseBuilder) -> SpanwiseBuilder) -> Bench {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let builder = builder().with_endpoint(receiver.http_endpoint());
     let spanwise = configure(builder).build().unwrap();
@@ -69,7 +69,7 @@ pub fn rested(spanwise: &Spanwise) -> Snapshot {
 pub struct Said(Arc<Mutex<Vec<String>>>);
 
 impl Said {
-    pub fn listen(&self, builder: Builder) -> Builder {
+    pub fn listen(&self, builder: SpanwiseBuilder) -> SpanwiseBuilder {
         let said = self.0.clone();
         builder
             .with_diagnostics(move |diagnostic| said.lock().unwrap().push(diagnostic.to_string()))

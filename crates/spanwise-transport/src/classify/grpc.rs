@@ -6,7 +6,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::coding::ContentCoding;
-use super::{BodyFault, Reply, Verdict, http, too_large};
+use super::{AttemptOutcome, BodyFault, Reply, http, too_large};
 use crate::compression::{self, InflateError};
 use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
@@ -26,20 +26,23 @@ fn number(code: &HeaderValue) -> Option<u32> {
     not(feature = "grpc"),
     allow(dead_code, reason = "the tables are tested whether or not they are used")
 )]
-pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> Verdict {
+pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> AttemptOutcome {
     // An answer without a body has its status among the headers ("trailers-only").
     let fields =
         if reply.trailers.contains_key(GRPC_STATUS) { &reply.trailers } else { &reply.headers };
     let Some(code) = fields.get(GRPC_STATUS) else {
         return match &reply.body {
             _ if !reply.status.is_success() => http(reply, now),
-            Err(BodyFault::Lost(detail)) => Verdict::again(Cause::Ambiguous, detail),
+            Err(BodyFault::Lost(detail)) => AttemptOutcome::again(Cause::Ambiguous, detail),
             Err(BodyFault::TooLarge) => too_large(reply),
-            Ok(_) => Verdict::permanent(Failure::AmbiguousResponse, no_status(reply)),
+            Ok(_) => AttemptOutcome::permanent(Failure::AmbiguousResponse, no_status(reply)),
         };
     };
     let Some(code) = number(code) else {
-        return Verdict::permanent(Failure::AmbiguousResponse, "grpc-status is not a number");
+        return AttemptOutcome::permanent(
+            Failure::AmbiguousResponse,
+            "grpc-status is not a number",
+        );
     };
     if code == 0 {
         return grpc_success(reply);
@@ -53,7 +56,7 @@ pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> Verdict {
     grpc_failure(code, message.unwrap_or(details.message), details.retry_delay)
 }
 
-fn grpc_failure(code: u32, message: String, retry_info: Option<Duration>) -> Verdict {
+fn grpc_failure(code: u32, message: String, retry_info: Option<Duration>) -> AttemptOutcome {
     let status = Status::Grpc(code);
     let again = match code {
         RESOURCE_EXHAUSTED => retry_info.is_some(),
@@ -68,23 +71,25 @@ fn grpc_failure(code: u32, message: String, retry_info: Option<Duration>) -> Ver
             || message.contains("length too large")
             || message.contains("exceeds maximum"));
     match () {
-        () if size => Verdict::permanent(Failure::TooLarge, message),
-        () if again => Verdict::again(Cause::Answered(status), message).throttled(retry_info),
-        () => Verdict::permanent(Failure::Rejected { status }, message),
+        () if size => AttemptOutcome::permanent(Failure::TooLarge, message),
+        () if again => {
+            AttemptOutcome::again(Cause::Answered(status), message).throttled(retry_info)
+        }
+        () => AttemptOutcome::permanent(Failure::Rejected { status }, message),
     }
 }
 
-fn grpc_success(reply: &Reply) -> Verdict {
+fn grpc_success(reply: &Reply) -> AttemptOutcome {
     let body = match &reply.body {
         Ok(body) => body,
         Err(BodyFault::TooLarge) => return too_large(reply),
-        Err(BodyFault::Lost(detail)) => return Verdict::again(Cause::Ambiguous, detail),
+        Err(BodyFault::Lost(detail)) => return AttemptOutcome::again(Cause::Ambiguous, detail),
     };
     let message = match crate::framing::message(body) {
         Some((message, true)) => match ContentCoding::of(&reply.headers, GRPC_ENCODING) {
             ContentCoding::Unknown(name) => {
                 let detail = format!("the answer's grpc-encoding is {name}");
-                return Verdict::permanent(Failure::AmbiguousResponse, detail);
+                return AttemptOutcome::permanent(Failure::AmbiguousResponse, detail);
             }
             // A message that says it is compressed is, by the one encoding that we accept.
             ContentCoding::Gzip | ContentCoding::Identity => {
@@ -99,8 +104,11 @@ fn grpc_success(reply: &Reply) -> Verdict {
         None => None,
     };
     match message.map(|message| ExportResponse::read(&message)) {
-        Some(Ok(response)) => Verdict::Accepted(response.into()),
-        _ => Verdict::permanent(Failure::AmbiguousResponse, "the answer holds no OTLP message"),
+        Some(Ok(response)) => AttemptOutcome::Accepted(response.into()),
+        _ => AttemptOutcome::permanent(
+            Failure::AmbiguousResponse,
+            "the answer holds no OTLP message",
+        ),
     }
 }
 
@@ -179,9 +187,9 @@ mod tests {
                 };
                 let detail = "a b".to_owned();
                 let expected = if retryable {
-                    Verdict::again(Cause::Answered(status), detail).throttled(throttle)
+                    AttemptOutcome::again(Cause::Answered(status), detail).throttled(throttle)
                 } else {
-                    Verdict::permanent(Failure::Rejected { status }, detail)
+                    AttemptOutcome::permanent(Failure::Rejected { status }, detail)
                 };
                 let details = details(code as i32, delay);
                 let code = code.to_string();
@@ -202,20 +210,20 @@ mod tests {
     fn grpc_codes_outside_the_table() {
         let of = |fields: &[(&'static str, &str)]| grpc(&reply(200, fields, b""), now());
         let unknown = Failure::Rejected { status: Status::Grpc(99) };
-        assert_eq!(of(&[("grpc-status", "99")]), Verdict::permanent(unknown, ""));
+        assert_eq!(of(&[("grpc-status", "99")]), AttemptOutcome::permanent(unknown, ""));
         for code in ["", "-1", "ok", "99999999999"] {
-            let Verdict::Permanent { failure, .. } = of(&[("grpc-status", code)]) else {
+            let AttemptOutcome::Permanent { failure, .. } = of(&[("grpc-status", code)]) else {
                 panic!("{code} is no status")
             };
             assert_eq!(failure, Failure::AmbiguousResponse);
         }
         let broken = [("grpc-status", "8"), ("grpc-status-details-bin", "!")];
         let exhausted = Failure::Rejected { status: Status::Grpc(8) };
-        assert_eq!(of(&broken), Verdict::permanent(exhausted, ""));
+        assert_eq!(of(&broken), AttemptOutcome::permanent(exhausted, ""));
         let details = details(3, None);
         let silent = [("grpc-status", "3"), ("grpc-status-details-bin", details.as_str())];
         let invalid = Failure::Rejected { status: Status::Grpc(3) };
-        assert_eq!(of(&silent), Verdict::permanent(invalid, "from the details"));
+        assert_eq!(of(&silent), AttemptOutcome::permanent(invalid, "from the details"));
     }
 
     #[test]
@@ -228,16 +236,19 @@ mod tests {
         for (code, message) in cases {
             let verdict =
                 grpc(&reply(200, &[("grpc-status", code), ("grpc-message", message)], b""), now());
-            assert_eq!(verdict, Verdict::permanent(Failure::TooLarge, message));
+            assert_eq!(verdict, AttemptOutcome::permanent(Failure::TooLarge, message));
         }
     }
 
     #[test]
     fn grpc_without_a_status_is_read_as_http_or_not_at_all() {
         let nothing = grpc(&reply(200, &[], b""), now());
-        assert_eq!(nothing, Verdict::permanent(Failure::AmbiguousResponse, "no grpc-status"));
+        assert_eq!(
+            nothing,
+            AttemptOutcome::permanent(Failure::AmbiguousResponse, "no grpc-status")
+        );
         let proxy = grpc(&reply(503, &[("retry-after", "5")], b"no upstream"), now());
-        let expected = Verdict::Again {
+        let expected = AttemptOutcome::Again {
             cause: Cause::Answered(Status::Http(503)),
             throttle: Some(Duration::from_secs(5)),
             detail: "no upstream".into(),
@@ -245,7 +256,7 @@ mod tests {
         };
         assert_eq!(proxy, expected);
         let moved = grpc(&reply(307, &[("location", "http://b")], b""), now());
-        assert_eq!(moved, Verdict::permanent(Failure::Redirect { status: 307 }, ""));
+        assert_eq!(moved, AttemptOutcome::permanent(Failure::Redirect { status: 307 }, ""));
     }
 
     #[test]
@@ -253,7 +264,7 @@ mod tests {
         let ok = [("grpc-status", "0")];
         for body in [&b""[..], b"<html>", &[0, 0, 0, 0, 1, 0xff], &[1, 0, 0, 0, 1, 7]] {
             let verdict = grpc(&reply(200, &ok, body), now());
-            let Verdict::Permanent { failure, .. } = verdict else { panic!("{verdict:?}") };
+            let AttemptOutcome::Permanent { failure, .. } = verdict else { panic!("{verdict:?}") };
             assert_eq!(failure, Failure::AmbiguousResponse, "{body:?}");
         }
     }

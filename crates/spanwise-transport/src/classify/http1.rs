@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 
 use super::coding::ContentCoding;
-use super::{Accepted, BodyFault, Reply, Verdict, grpc_code, speaks_grpc, too_large};
+use super::{Accepted, AttemptOutcome, BodyFault, Reply, grpc_code, speaks_grpc, too_large};
 use crate::advice::Advice;
 use crate::compression::{self, InflateError};
 use crate::message::{ExportResponse, RpcStatus};
@@ -15,49 +15,49 @@ use crate::wire::MAX_FAILURE_BODY_BYTES;
 use crate::{Failure, Status, explain};
 
 /// Reads an OTLP/HTTP answer. `now` serves a `Retry-After` that gives a date.
-pub(crate) fn http(reply: &Reply, now: SystemTime) -> Verdict {
+pub(crate) fn http(reply: &Reply, now: SystemTime) -> AttemptOutcome {
     let code = reply.status.as_u16();
     let status = Status::Http(code);
     match code {
         200..=299 => http_success(reply),
-        300..=399 => Verdict::permanent(Failure::Redirect { status: code }, ""),
-        429 | 502 | 503 | 504 => Verdict::again(Cause::Answered(status), said(reply))
+        300..=399 => AttemptOutcome::permanent(Failure::Redirect { status: code }, ""),
+        429 | 502 | 503 | 504 => AttemptOutcome::again(Cause::Answered(status), said(reply))
             .throttled(reply.headers.get(RETRY_AFTER).and_then(|v| retry_after(v.as_bytes(), now))),
-        413 => Verdict::permanent(Failure::TooLarge, said(reply)),
+        413 => AttemptOutcome::permanent(Failure::TooLarge, said(reply)),
         // A gRPC server that also hears HTTP/1.1 says what it is.
         400..=499 if speaks_grpc(&reply.headers) => {
-            Verdict::permanent(Failure::Rejected { status }, said(reply))
+            AttemptOutcome::permanent(Failure::Rejected { status }, said(reply))
                 .advised(Some(Advice::SpeakGrpc))
         }
         // A final 1xx is a protocol the client did not ask for.
-        100..=199 => Verdict::permanent(Failure::AmbiguousResponse, said(reply)),
-        _ => Verdict::permanent(Failure::Rejected { status }, said(reply)),
+        100..=199 => AttemptOutcome::permanent(Failure::AmbiguousResponse, said(reply)),
+        _ => AttemptOutcome::permanent(Failure::Rejected { status }, said(reply)),
     }
 }
 
-fn http_success(reply: &Reply) -> Verdict {
+fn http_success(reply: &Reply) -> AttemptOutcome {
     let body = match &reply.body {
         // The status alone does not say whether spans were left out.
-        Err(BodyFault::Lost(detail)) => return Verdict::again(Cause::Ambiguous, detail),
+        Err(BodyFault::Lost(detail)) => return AttemptOutcome::again(Cause::Ambiguous, detail),
         Err(BodyFault::TooLarge) => return too_large(reply),
         Ok(body) => body,
     };
     // An empty one is a full success, whatever its headers say of it.
     if body.is_empty() && foreign_type(&reply.headers).is_none() && !speaks_grpc(&reply.headers) {
-        return Verdict::Accepted(Accepted::default());
+        return AttemptOutcome::Accepted(Accepted::default());
     }
     // The status said yes; a body that says nothing does not take it back.
     let unread = |what: String| {
         let status = explain::status_with_reason(Status::Http(reply.status.as_u16()));
         let undecodable = Some(format!("{status}, but the answer is not OTLP: {what}"));
-        Verdict::Accepted(Accepted { undecodable, ..Accepted::default() })
+        AttemptOutcome::Accepted(Accepted { undecodable, ..Accepted::default() })
     };
     if speaks_grpc(&reply.headers)
         && let Some(code) = grpc_code(&reply.headers)
         && code > 0
     {
         // The status of HTTP is about the exchange alone, that of gRPC about the request.
-        return Verdict::permanent(Failure::Rejected { status: Status::Grpc(code) }, "")
+        return AttemptOutcome::permanent(Failure::Rejected { status: Status::Grpc(code) }, "")
             .advised(Some(Advice::SpeakGrpc));
     }
     if let Some(other) = foreign_type(&reply.headers) {
@@ -69,7 +69,7 @@ fn http_success(reply: &Reply) -> Verdict {
         ContentCoding::Unknown(name) => return unread(format!("its content encoding is {name}")),
     };
     match body.map(|body| ExportResponse::read(&body)) {
-        Ok(Ok(response)) => Verdict::Accepted(response.into()),
+        Ok(Ok(response)) => AttemptOutcome::Accepted(response.into()),
         Err(InflateError::TooLarge) => too_large(reply),
         Ok(Err(_)) => unread("its body is no ExportTraceServiceResponse".to_owned()),
         Err(InflateError::Broken) => unread("its body is no gzip".to_owned()),
@@ -145,10 +145,10 @@ mod tests {
             for (after, throttle) in afters {
                 let headers: Vec<_> = after.iter().map(|after| ("retry-after", *after)).collect();
                 let verdict = http(&reply(status, &headers, b""), now());
-                let permanent = |failure| Verdict::permanent(failure, "");
+                let permanent = |failure| AttemptOutcome::permanent(failure, "");
                 let expected = match status {
-                    200..300 => Verdict::Accepted(Accepted::default()),
-                    429 | 502 | 503 | 504 => Verdict::Again {
+                    200..300 => AttemptOutcome::Accepted(Accepted::default()),
+                    429 | 502 | 503 | 504 => AttemptOutcome::Again {
                         cause: Cause::Answered(Status::Http(status)),
                         throttle,
                         detail: String::new(),
@@ -178,8 +178,11 @@ mod tests {
         ];
         for (headers, body) in cases {
             let verdict = http(&reply(200, headers, body), now());
-            let Verdict::Accepted(Accepted { rejected: 0, message: None, undecodable: Some(what) }) =
-                verdict
+            let AttemptOutcome::Accepted(Accepted {
+                rejected: 0,
+                message: None,
+                undecodable: Some(what),
+            }) = verdict
             else {
                 panic!("{verdict:?}")
             };
@@ -193,12 +196,12 @@ mod tests {
             http(&Reply { body: Err(fault), ..reply(status, &[], b"") }, now())
         };
         let lost = BodyFault::Lost("gone".into());
-        assert_eq!(of(200, lost.clone()), Verdict::again(Cause::Ambiguous, "gone"));
+        assert_eq!(of(200, lost.clone()), AttemptOutcome::again(Cause::Ambiguous, "gone"));
         let verdict = of(200, BodyFault::TooLarge);
         let failure = Failure::ResponseTooLarge;
         assert!(
             verdict.is_open()
-                && matches!(verdict, Verdict::Permanent { failure: f, .. } if f == failure)
+                && matches!(verdict, AttemptOutcome::Permanent { failure: f, .. } if f == failure)
         );
     }
 
@@ -208,7 +211,7 @@ mod tests {
         string::encode(2, &"no such tenant".to_owned(), &mut status);
         for body in [&status[..], b" no such tenant\n"] {
             let rejected = Failure::Rejected { status: Status::Http(401) };
-            let expected = Verdict::permanent(rejected, "no such tenant");
+            let expected = AttemptOutcome::permanent(rejected, "no such tenant");
             assert_eq!(http(&reply(401, &[], body), now()), expected);
         }
     }

@@ -46,7 +46,7 @@ pub(crate) enum BodyFault {
 
 /// What to make of one attempt. Texts are as the server sent them: clean before use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum AttemptOutcome {
     Accepted(Accepted),
     /// `open`: the request may have been taken all the same.
     Permanent {
@@ -78,7 +78,7 @@ impl From<ExportResponse> for Accepted {
     }
 }
 
-impl Verdict {
+impl AttemptOutcome {
     pub(crate) fn permanent(failure: Failure, detail: impl Into<String>) -> Self {
         let (detail, open) = (detail.into(), failure.is_ambiguous());
         Self::Permanent { failure, detail, open, advice: None }
@@ -115,9 +115,9 @@ impl Verdict {
     }
 }
 
-fn too_large(reply: &Reply) -> Verdict {
+fn too_large(reply: &Reply) -> AttemptOutcome {
     let detail = format!("the answer is larger than {} bytes (with_max_response_bytes)", reply.max);
-    Verdict::permanent(Failure::ResponseTooLarge, detail)
+    AttemptOutcome::permanent(Failure::ResponseTooLarge, detail)
 }
 
 fn speaks_grpc(headers: &HeaderMap) -> bool {

@@ -1,7 +1,7 @@
 //! A collection of attributes inside an unfinished message: last value wins, counted, bounded.
 
 use super::check::is_any_value;
-use super::raw::Room;
+use super::raw::RawWriter;
 use super::value::{EncodeValue, Scalar};
 use super::varint::{bytes_len, put_bytes, put_varint};
 use crate::limits::SpanLimits;
@@ -104,7 +104,7 @@ impl AttributeIndex {
             && len + FIELD_OVERHEAD <= buf.capacity() - buf.len()
             && len + SLACK + buf.len() <= limits.buffer_bytes()
         {
-            let mut room = Room::there_is(buf, len + FIELD_OVERHEAD);
+            let mut room = RawWriter::there_is(buf, len + FIELD_OVERHEAD);
             // SAFETY: 2 bytes for the field, 2 + key for the key, 2 + value for the value:
             // `len + FIELD_OVERHEAD`, which the capacity has.
             unsafe {
@@ -286,7 +286,7 @@ fn put_key_value(buf: &mut Vec<u8>, tag: u8, room: usize, key: &str, value: &Bod
         return false;
     }
     let len = bytes_len(key.len()) + bytes_len(value_len);
-    // Room for the attributes that follow, too.
+    // RawWriter for the attributes that follow, too.
     buf.reserve((len + SLACK).max(FIRST_BYTES.saturating_sub(buf.len())));
     buf.push(tag);
     put_varint(buf, len as u64);

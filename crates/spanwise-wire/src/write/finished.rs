@@ -1,6 +1,6 @@
 //! A span at its end: the fields known last, in front of what was written on the way.
 
-use super::raw::Room;
+use super::raw::RawWriter;
 use crate::meta::SpanKind;
 
 /// A complete `Span` message whose length is fixed: what
@@ -60,7 +60,7 @@ impl<'a> FinishedSpan<'a> {
     /// The `Span` message in a buffer of its own.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut room = Room::new(&mut out, self.encoded_len());
+        let mut room = RawWriter::new(&mut out, self.encoded_len());
         // SAFETY: room for `encoded_len` bytes.
         unsafe { self.put(&mut room) };
         room.done();
@@ -72,7 +72,7 @@ impl<'a> FinishedSpan<'a> {
     /// # Safety
     /// There is room for [`encoded_len`](Self::encoded_len) bytes.
     #[inline(always)]
-    pub(crate) unsafe fn put(&self, room: &mut Room<'_>) {
+    pub(crate) unsafe fn put(&self, room: &mut RawWriter<'_>) {
         // SAFETY: 18 + 10 + 9 + 9 + 2 + 6 = HEADER_LEN bytes, PARENT_LEN more, and the body: all of
         // them borrowed by `self`, so that nothing has changed since `encoded_len`.
         unsafe {

@@ -14,9 +14,9 @@ mod value;
 mod varint;
 
 pub use finished::{EncodeSpan, FinishedSpan, SpanHeader};
-pub(crate) use raw::Room;
+pub(crate) use raw::RawWriter;
 pub use scope::{encode_resource, encode_scope};
-pub use span::{FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkTarget, Losses, SpanWriter};
+pub use span::{DroppedCounts, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkedContext, SpanWriter};
 pub use value::{Array, EncodeValue, Scalar, Value, truncate};
 pub(crate) use varint::bytes_len;
 pub use varint::{put_varint, varint_len};

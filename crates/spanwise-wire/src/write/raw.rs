@@ -2,22 +2,22 @@
 //!
 //! A span is some twenty small pieces. Asking `Vec` for room before each of them costs more than
 //! writing them, so the room for a group of pieces is reserved first and the pieces are stored
-//! without a check. `Room` keeps the arithmetic honest: debug builds assert every store.
+//! without a check. `RawWriter` keeps the arithmetic honest: debug builds assert every store.
 
-/// Room for a known number of bytes at the end of a `Vec`.
+/// RawWriter for a known number of bytes at the end of a `Vec`.
 ///
 /// Its name ends at this crate's edge, and nobody outside can make one.
 #[derive(Debug)]
-pub struct Room<'a> {
+pub struct RawWriter<'a> {
     vec: &'a mut Vec<u8>,
     /// Where the next byte goes: a pointer of its own, because the one inside the `Vec` would have
-    /// to be loaded again after each store. Never beyond the capacity reserved by [`Room::new`].
+    /// to be loaded again after each store. Never beyond the capacity reserved by [`RawWriter::new`].
     next: *mut u8,
     #[cfg(debug_assertions)]
     left: usize,
 }
 
-impl<'a> Room<'a> {
+impl<'a> RawWriter<'a> {
     /// Makes room for `len` bytes behind what `vec` holds.
     #[inline(always)]
     pub(crate) fn new(vec: &'a mut Vec<u8>, len: usize) -> Self {
@@ -40,7 +40,7 @@ impl<'a> Room<'a> {
     /// Stores a fixed number of bytes.
     ///
     /// # Safety
-    /// All that is stored in one `Room` must fit what [`Room::new`] was asked for.
+    /// All that is stored in one `RawWriter` must fit what [`RawWriter::new`] was asked for.
     #[inline(always)]
     pub(crate) unsafe fn array<const N: usize>(&mut self, bytes: [u8; N]) {
         self.count(N);
@@ -55,7 +55,7 @@ impl<'a> Room<'a> {
     /// Stores a run of bytes.
     ///
     /// # Safety
-    /// As [`Room::array`].
+    /// As [`RawWriter::array`].
     #[inline(always)]
     pub(crate) unsafe fn slice(&mut self, bytes: &[u8]) {
         self.count(bytes.len());
@@ -70,7 +70,7 @@ impl<'a> Room<'a> {
     /// Stores a varint: 1 to 10 bytes.
     ///
     /// # Safety
-    /// As [`Room::array`].
+    /// As [`RawWriter::array`].
     #[inline(always)]
     pub(crate) unsafe fn varint(&mut self, mut value: u64) {
         // SAFETY: one byte for each seven bits of `value`, which the caller made room for.
@@ -114,7 +114,7 @@ mod tests {
         for capacity in [0, 1, 8, 9, 40, 100] {
             let mut vec = Vec::with_capacity(capacity);
             vec.push(1u8);
-            let mut room = Room::new(&mut vec, 8 + 16);
+            let mut room = RawWriter::new(&mut vec, 8 + 16);
             // SAFETY: 0 + 1 + 16 + 0 + 7 bytes.
             unsafe {
                 room.array([]);
@@ -133,12 +133,12 @@ mod tests {
     fn what_is_not_done_was_never_there() {
         let mut vec = vec![1u8];
         {
-            let mut room = Room::new(&mut vec, 4);
+            let mut room = RawWriter::new(&mut vec, 4);
             // SAFETY: 4 bytes.
             unsafe { room.slice(b"lost") };
         }
         assert_eq!(vec, [1]);
-        let mut room = Room::new(&mut vec, 100);
+        let mut room = RawWriter::new(&mut vec, 100);
         // SAFETY: 2 of 100 bytes.
         unsafe { room.array([2, 3]) };
         room.done();
@@ -150,7 +150,7 @@ mod tests {
     #[should_panic(expected = "self.left")]
     fn a_debug_build_sees_a_store_too_many() {
         let mut vec = Vec::<u8>::with_capacity(100);
-        let mut room = Room::new(&mut vec, 3);
+        let mut room = RawWriter::new(&mut vec, 3);
         // SAFETY: 4 bytes of 3: the assertion comes before the store, and there are 100 bytes.
         unsafe { room.array([0; 4]) };
     }

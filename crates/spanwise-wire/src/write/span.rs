@@ -2,7 +2,7 @@
 
 use super::attributes::{AttributeIndex, Place, Put};
 use super::finished::{FinishedSpan, SpanHeader};
-use super::raw::Room;
+use super::raw::RawWriter;
 use super::value::{EncodeValue, truncate};
 use super::varint::{put_bytes, put_message, put_varint};
 use crate::limits::SpanLimits;
@@ -53,7 +53,7 @@ pub struct SpanWriter {
 
 /// The context a link points to.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LinkTarget<'a> {
+pub struct LinkedContext<'a> {
     /// Trace id; written as its 16 big-endian bytes.
     pub trace_id: u128,
     /// Span id; written as its 8 big-endian bytes.
@@ -136,7 +136,7 @@ impl SpanWriter {
     pub fn link<'k, V: EncodeValue>(
         &mut self,
         limits: &SpanLimits,
-        target: &LinkTarget<'_>,
+        target: &LinkedContext<'_>,
         attributes: impl IntoIterator<Item = (&'k str, V)>,
     ) {
         if self.links >= limits.links
@@ -234,9 +234,9 @@ impl SpanWriter {
 
     /// What the limits took from this span so far.
     #[inline]
-    pub fn losses(&self) -> Losses {
+    pub fn losses(&self) -> DroppedCounts {
         let Lost { attributes, inner_attributes, events, links, characters } = self.lost;
-        Losses {
+        DroppedCounts {
             attributes: attributes.saturating_add(inner_attributes),
             events,
             links,
@@ -246,7 +246,7 @@ impl SpanWriter {
 
     /// Counts what was left out before it came here, say by whoever collected the span.
     /// `truncated_values` has no field in OTLP and shows in [`losses`](Self::losses) only.
-    pub fn left_out(&mut self, before: &Losses) {
+    pub fn left_out(&mut self, before: &DroppedCounts) {
         for (what, count) in [
             (Loss::Attributes, before.attributes),
             (Loss::Events, before.events),
@@ -269,7 +269,7 @@ impl SpanWriter {
     fn put_name(&mut self, name: &str) {
         let start = self.buf.len();
         if name.len() < 0x80 {
-            let mut room = Room::new(&mut self.buf, name.len() + 2);
+            let mut room = RawWriter::new(&mut self.buf, name.len() + 2);
             // SAFETY: 2 + name bytes are stored and reserved.
             unsafe {
                 room.array([NAME, name.len() as u8]);
@@ -370,7 +370,7 @@ struct Lost {
 
 /// What the limits took from a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Losses {
+pub struct DroppedCounts {
     /// Attributes left out, of the span and of its events and links.
     pub attributes: u32,
     /// Events left out.
@@ -381,7 +381,7 @@ pub struct Losses {
     pub truncated_values: u32,
 }
 
-impl Losses {
+impl DroppedCounts {
     /// Whether nothing was taken.
     #[inline]
     pub fn is_none(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Values an attribute can have, written as an `AnyValue` message.
 
 use super::depth::Level;
-use super::raw::Room;
+use super::raw::RawWriter;
 use super::varint::{bytes_len, put_bytes, put_message, put_varint, varint_len};
 use crate::limits::MAX_SPAN_BYTES;
 
@@ -117,7 +117,7 @@ impl Scalar<'_> {
     /// # Safety
     /// There is room for [`encoded_len`](Self::encoded_len) bytes, which is below 128.
     #[inline(always)]
-    pub(super) unsafe fn put(&self, room: &mut Room<'_>) {
+    pub(super) unsafe fn put(&self, room: &mut RawWriter<'_>) {
         // SAFETY: what is stored is as long as `encoded_len` says.
         unsafe {
             match self {

@@ -249,7 +249,7 @@ mod tests {
             self.random % below.max(1)
         }
 
-        fn anchor(&mut self) {
+        fn recalibrate(&mut self) {
             let noise = self.random(2 * self.noise + 1) as f64 - self.noise as f64;
             self.scale = self.calibration.add(Reading {
                 ticks: (self.ticks + noise * self.ghz) as u64,
@@ -258,7 +258,7 @@ mod tests {
             });
         }
 
-        /// Lets one interval pass, as long as `anchor` would ask for, looking at the clock now and
+        /// Lets one interval pass, as long as `recalibrate` would ask for, looking at the clock now and
         /// then; returns the largest error seen. Then anchors.
         fn interval(&mut self) -> u64 {
             let due = self.calibration.baseline_nanos().clamp(MIN_BASELINE_NANOS, 100_000_000);
@@ -267,7 +267,7 @@ mod tests {
                 self.pass(due / 4);
                 worst = worst.max(self.error());
             }
-            self.anchor();
+            self.recalibrate();
             worst.max(self.error())
         }
 
@@ -280,10 +280,10 @@ mod tests {
         }
 
         fn calibrated(mut self) -> Self {
-            self.anchor();
+            self.recalibrate();
             assert!(!self.scale.is_known(), "one reading tells no rate");
             self.pass(MIN_BASELINE_NANOS);
-            self.anchor();
+            self.recalibrate();
             assert!(self.scale.is_known());
             self
         }
@@ -318,7 +318,7 @@ mod tests {
                 world.pass(100_000_000);
                 let before = world.scale.unix_nanos_at(world.ticks());
                 prop_assert!(before >= last);
-                world.anchor();
+                world.recalibrate();
                 last = world.scale.unix_nanos_at(world.ticks());
                 // The reading's noise is a distance in ticks, over which two rates may differ.
                 prop_assert!(last + 1 >= before, "{} ns backwards", before - last);
@@ -345,7 +345,7 @@ mod tests {
             world.run(50);
             world.pass(100_000_000);
             world.offset += step;
-            world.anchor();
+            world.recalibrate();
             let worst = world.run(50);
             prop_assert!(worst <= 1_000, "{worst} ns off");
         }
@@ -388,7 +388,7 @@ mod tests {
             let start = world.scale.unix_nanos_at(start_ticks);
             for _ in 0..30 * 24 * 60 {
                 world.pass(60_000_000_000);
-                world.anchor();
+                world.recalibrate();
                 prop_assert!(world.error() <= 1_000);
             }
             let end = world.scale.end_of(start_ticks, start, world.ticks(), || false);
@@ -413,7 +413,7 @@ mod tests {
             let rate = world.scale.rate;
             let ticks = world.ticks;
             world.ticks += wrong as f64;
-            world.anchor();
+            world.recalibrate();
             world.ticks = ticks;
             prop_assert!(close(world.scale.rate, rate));
             world.run(4);

@@ -2,7 +2,7 @@
 //!
 //! Times are nanoseconds since 1970, as OTLP wants them. Where the processor has a steady counter
 //! (the invariant TSC of x86-64) a time is that counter, scaled. Elsewhere, and until the first two
-//! [`anchor`]s, it is the system's monotonic clock plus what the system clock was ahead of it when
+//! [`recalibrate`]s, it is the system's monotonic clock plus what the system clock was ahead of it when
 //! the two were last compared. No duration is ever a difference of two readings of the system
 //! clock.
 //!
@@ -11,27 +11,27 @@
 //!   passed, by the counter or the monotonic clock it began with. A step neither stretches nor
 //!   folds it. One that was begun before the counter could be used ends by the monotonic clock,
 //!   whatever has happened since.
-//! - Spans that begin after the next [`anchor`] follow the step at once; until then, for at most
-//!   100 ms, they go on as before. Without anyone who calls [`anchor`], no step is followed.
-//! - While the system clock runs evenly and [`anchor`] is called every 100 ms, times are within a
+//! - Spans that begin after the next [`recalibrate`] follow the step at once; until then, for at most
+//!   100 ms, they go on as before. Without anyone who calls [`recalibrate`], no step is followed.
+//! - While the system clock runs evenly and [`recalibrate`] is called every 100 ms, times are within a
 //!   microsecond of it.
 //!
 //! # When the machine sleeps
-//! The next [`anchor`] sees it as a step: later spans have the right time. What of the sleep counts
+//! The next [`recalibrate`] sees it as a step: later spans have the right time. What of the sleep counts
 //! into an open span is what the clock it began with counts: nothing by the monotonic clocks of
 //! Linux and macOS, all of it by that of Windows. A counter counts on or begins again at 0, as the
 //! processor likes; a span whose counter was set back ends at the time now, so the sleep is in it.
 //!
 //! # Settings
-//! The environment variable `SPANWISE_CLOCK`, read once, at the first [`anchor`]: see
+//! The environment variable `SPANWISE_CLOCK`, read once, at the first [`recalibrate`]: see
 //! [`ClockMode`].
 
 mod calibration;
 mod mode;
 mod monotonic;
-mod published;
 mod readings;
 mod scale;
+mod seq_lock;
 mod span_clock;
 mod tsc;
 
@@ -88,7 +88,7 @@ pub fn end(start: Start) -> u64 {
 /// A span begins whose start the caller passed, in nanoseconds since 1970: a [`Start`] for
 /// [`end`] and [`align`], at the time now.
 ///
-/// Where the system clock was stepped since the last [`anchor`], the timeline is that of the system
+/// Where the system clock was stepped since the last [`recalibrate`], the timeline is that of the system
 /// clock: that is where the caller's time comes from.
 ///
 /// # Cost
@@ -127,8 +127,8 @@ pub fn unix_nanos() -> u64 {
 /// Returns when it wants to be called again: after 10 ms at first, then every 100 ms. May be
 /// called from any thread and by several; while one is at it, others return at once. Not for
 /// application threads: it reads clocks some ten times and now and then a file.
-pub fn anchor() -> Duration {
-    CLOCK.anchor()
+pub fn recalibrate() -> Duration {
+    CLOCK.recalibrate()
 }
 
 /// Where times come from now.

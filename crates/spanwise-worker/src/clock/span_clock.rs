@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::calibration::{Calibration, MIN_BASELINE_NANOS, Reading};
 use super::monotonic::{self, Monotonic};
-use super::published::Published;
 use super::scale::Scale;
+use super::seq_lock::SeqLock;
 use super::{Readings, Source, Start};
 
 /// The clock as a value, with the clocks it reads as an argument: what the functions of
@@ -34,12 +34,12 @@ use super::{Readings, Source, Start};
 /// ```
 pub struct SpanClock<R> {
     /// Counter to time; not known while there is no counter to be used.
-    published: Published,
+    published: SeqLock,
     /// The same, written after it: whole while the other is being written, however long that
     /// takes, and the other way round.
-    spare: Published,
+    spare: SeqLock,
     /// Counter to monotonic clock, for spans that are open when the counter is given up.
-    given_up: Published,
+    given_up: SeqLock,
     monotonic: Monotonic,
     /// The counter when a step of the system clock was noticed last.
     // ORDER: Relaxed. An end that races with the anchor that notices a step is on either side of it.
@@ -59,9 +59,9 @@ impl<R: Readings> SpanClock<R> {
     /// A clock that has never been anchored.
     pub const fn new(readings: R) -> Self {
         SpanClock {
-            published: Published::new(),
-            spare: Published::new(),
-            given_up: Published::new(),
+            published: SeqLock::new(),
+            spare: SeqLock::new(),
+            given_up: SeqLock::new(),
             monotonic: Monotonic::new(),
             stepped_at: AtomicU64::new(0),
             keeper: Mutex::new(Keeper {
@@ -177,8 +177,8 @@ impl<R: Readings> SpanClock<R> {
         None
     }
 
-    /// As [`clock::anchor`](super::anchor).
-    pub fn anchor(&self) -> Duration {
+    /// As [`clock::recalibrate`](super::recalibrate).
+    pub fn recalibrate(&self) -> Duration {
         let mut keeper = match self.keeper.try_lock() {
             Ok(keeper) => keeper,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -354,13 +354,13 @@ mod tests {
 
     #[test]
     fn times_go_on_while_a_writer_is_stuck() {
-        type Which = fn(&SpanClock<Jumpy>) -> &Published;
+        type Which = fn(&SpanClock<Jumpy>) -> &SeqLock;
         let both: [Which; 2] = [|clock| &clock.published, |clock| &clock.spare];
         for stuck in both {
             let clock = SpanClock::new(Jumpy::default());
             for now in 1..=3 {
                 clock.readings.0.set(now * MIN_BASELINE_NANOS);
-                clock.anchor();
+                clock.recalibrate();
             }
             let before = clock.start();
             stuck(&clock).left_half_written();

@@ -5,7 +5,7 @@ mod report;
 mod tokio_pool;
 mod worker_pool;
 
-pub use report::{Reason, Rejected, Report, Shutdown};
+pub use report::{PoolReport, RejectReason, ShutdownMode, SubmitError};
 #[cfg(feature = "runtime")]
 pub use tokio_pool::TokioPool;
-pub use worker_pool::{PoolBuilder, PoolError, WorkerPool};
+pub use worker_pool::{WorkerPool, WorkerPoolBuilder, WorkerPoolError};

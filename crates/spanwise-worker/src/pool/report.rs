@@ -3,7 +3,7 @@ use std::fmt;
 
 /// What happens to tasks that wait when a pool is shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shutdown {
+pub enum ShutdownMode {
     /// They are run, until the deadline.
     Drain,
     /// They are dropped, and counted.
@@ -15,7 +15,7 @@ pub enum Shutdown {
 /// `submitted = completed + panicked + abandoned + running + queued`, at every instant.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Report {
+pub struct PoolReport {
     /// Tasks taken in.
     pub submitted: u64,
     /// Tasks given back: no room, or closed.
@@ -32,16 +32,17 @@ pub struct Report {
     pub queued: usize,
 }
 
-impl Report {
+impl PoolReport {
     /// Whether no task was lost and none is left.
     pub fn is_clean(&self) -> bool {
         self.panicked == 0 && self.abandoned == 0 && self.running == 0 && self.queued == 0
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for PoolReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { submitted, rejected, completed, panicked, abandoned, running, queued } = self;
+        let PoolReport { submitted, rejected, completed, panicked, abandoned, running, queued } =
+            self;
         write!(
             f,
             "{submitted} tasks taken: {completed} completed, {panicked} panicked, \
@@ -51,24 +52,24 @@ impl fmt::Display for Report {
 }
 
 /// As [`Display`](fmt::Display).
-impl fmt::Debug for Report {
+impl fmt::Debug for PoolReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 /// A task that was not taken, given back.
-pub struct Rejected<T> {
+pub struct SubmitError<T> {
     /// The task.
     pub task: T,
     /// Why.
-    pub reason: Reason,
+    pub reason: RejectReason,
 }
 
 /// Why a task was not taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum RejectReason {
     /// As many as may wait do.
     Full,
     /// The pool was shut down.
@@ -77,34 +78,36 @@ pub enum Reason {
     Forked,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Reason::Full => "as many tasks wait as may",
-            Reason::Closed => "the pool was shut down",
-            Reason::Forked => "the pool's threads are in the process this one was forked from",
+            RejectReason::Full => "as many tasks wait as may",
+            RejectReason::Closed => "the pool was shut down",
+            RejectReason::Forked => {
+                "the pool's threads are in the process this one was forked from"
+            }
         })
     }
 }
 
 /// As [`Display`](fmt::Display).
-impl fmt::Debug for Reason {
+impl fmt::Debug for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 /// As [`Display`](fmt::Display), whatever the task is.
-impl<T> fmt::Debug for Rejected<T> {
+impl<T> fmt::Debug for SubmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl<T> fmt::Display for Rejected<T> {
+impl<T> fmt::Display for SubmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the task was not taken: {}", self.reason)
     }
 }
 
-impl<T> Error for Rejected<T> {}
+impl<T> Error for SubmitError<T> {}

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Reason, Rejected, Report, Shutdown};
+use super::{PoolReport, RejectReason, ShutdownMode, SubmitError};
 use crate::limits::{QUEUE, TASKS};
 use crate::panic::{drop_each_fenced, drop_fenced};
 use crate::time::timer_deadline;
@@ -47,7 +47,7 @@ struct State {
     queue: VecDeque<Task>,
     closed: bool,
     /// All but `queued`.
-    report: Report,
+    report: PoolReport,
 }
 
 impl TokioPool {
@@ -73,18 +73,18 @@ impl TokioPool {
     ///
     /// # Cost
     /// A short lock and an allocation; also a task of tokio's when fewer run than may.
-    pub fn try_submit<F>(&self, task: F) -> Result<(), Rejected<F>>
+    pub fn try_submit<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
         F: Future<Output = ()> + Send + 'static,
     {
         if self.shared.is_inherited() {
-            return Err(Rejected { task, reason: Reason::Forked });
+            return Err(SubmitError { task, reason: RejectReason::Forked });
         }
         let mut state = self.shared.lock();
         let free = state.report.running < self.shared.tasks;
         let reason = match free || state.queue.len() < self.shared.capacity {
-            _ if state.closed => Reason::Closed,
-            false => Reason::Full,
+            _ if state.closed => RejectReason::Closed,
+            false => RejectReason::Full,
             true => {
                 state.report.submitted += 1;
                 let task: Task = Box::pin(task);
@@ -99,7 +99,7 @@ impl TokioPool {
             }
         };
         state.report.rejected += 1;
-        Err(Rejected { task, reason })
+        Err(SubmitError { task, reason })
     }
 
     fn run(&self, task: Task) {
@@ -111,9 +111,9 @@ impl TokioPool {
     }
 
     /// What became of the tasks so far. Nothing in a forked child, which has none of them.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> PoolReport {
         if self.shared.is_inherited() {
-            return Report::default();
+            return PoolReport::default();
         }
         self.shared.lock().read()
     }
@@ -122,14 +122,14 @@ impl TokioPool {
     /// until `deadline`. What is left then is dropped or cancelled, and counted as abandoned; a
     /// task that computes without a pause still counts as running. In a forked child it returns at
     /// once.
-    pub async fn shutdown(&self, how: Shutdown, deadline: Instant) -> Report {
+    pub async fn shutdown(&self, how: ShutdownMode, deadline: Instant) -> PoolReport {
         if self.shared.is_inherited() {
-            return Report::default();
+            return PoolReport::default();
         }
         let dropped = {
             let mut state = self.shared.lock();
             state.closed = true;
-            if how == Shutdown::Abandon { state.abandon() } else { VecDeque::new() }
+            if how == ShutdownMode::Abandon { state.abandon() } else { VecDeque::new() }
         };
         drop_each_fenced(dropped);
         let _late = tokio::time::timeout_at(timer_deadline(deadline), self.shared.rest()).await;
@@ -190,8 +190,8 @@ impl Shared {
 }
 
 impl State {
-    fn read(&self) -> Report {
-        Report { queued: self.queue.len(), ..self.report }
+    fn read(&self) -> PoolReport {
+        PoolReport { queued: self.queue.len(), ..self.report }
     }
 
     #[must_use]

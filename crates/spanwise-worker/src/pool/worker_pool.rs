@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use std::{error, fmt, io, thread};
 
-use super::{Reason, Rejected, Report, Shutdown};
+use super::{PoolReport, RejectReason, ShutdownMode, SubmitError};
 use crate::limits::{self, Outside, QUEUE, STACK, THREADS, thread_name};
 use crate::panic::{drop_each_fenced, drop_fenced};
 use crate::{catch_panic, fork};
@@ -23,7 +23,7 @@ pub struct WorkerPool {
 
 /// Sets up a [`WorkerPool`].
 #[must_use = "no thread is there before `build`"]
-pub struct PoolBuilder {
+pub struct WorkerPoolBuilder {
     name: String,
     threads: usize,
     queue: usize,
@@ -36,7 +36,7 @@ type Task = Box<dyn FnOnce() + Send>;
 
 /// Why there is no pool.
 #[non_exhaustive]
-pub enum PoolError {
+pub enum WorkerPoolError {
     /// A number is out of its range.
     Setting {
         /// "threads", "queue" or "stack size".
@@ -78,14 +78,14 @@ struct State {
     /// Threads that have not ended.
     alive: usize,
     /// All but `queued`.
-    report: Report,
+    report: PoolReport,
 }
 
 impl WorkerPool {
     /// A pool whose threads are called `name-0`, `name-1` and so on (Linux cuts names after 15
     /// bytes). By default as many as there are processors, and a queue of 1,000.
-    pub fn builder(name: impl Into<String>) -> PoolBuilder {
-        PoolBuilder {
+    pub fn builder(name: impl Into<String>) -> WorkerPoolBuilder {
+        WorkerPoolBuilder {
             name: thread_name(&name.into()),
             threads: thread::available_parallelism().map_or(1, usize::from).min(*THREADS.end()),
             queue: 1000,
@@ -102,9 +102,9 @@ impl WorkerPool {
     /// # Cost
     /// A short lock, an allocation if the task captures something, and the waking of a thread if
     /// one sleeps.
-    pub fn try_submit<F: FnOnce() + Send + 'static>(&self, task: F) -> Result<(), Rejected<F>> {
+    pub fn try_submit<F: FnOnce() + Send + 'static>(&self, task: F) -> Result<(), SubmitError<F>> {
         if self.shared.is_inherited() {
-            return Err(Rejected { task, reason: Reason::Forked });
+            return Err(SubmitError { task, reason: RejectReason::Forked });
         }
         let state = self.shared.lock();
         self.submit(state, task)
@@ -119,9 +119,9 @@ impl WorkerPool {
         &self,
         task: F,
         deadline: Instant,
-    ) -> Result<(), Rejected<F>> {
+    ) -> Result<(), SubmitError<F>> {
         if self.shared.is_inherited() {
-            return Err(Rejected { task, reason: Reason::Forked });
+            return Err(SubmitError { task, reason: RejectReason::Forked });
         }
         let mut state = self.shared.lock();
         while !state.closed && state.queue.len() >= self.shared.capacity && !self.is_own_thread() {
@@ -138,9 +138,9 @@ impl WorkerPool {
     }
 
     /// What became of the tasks so far. Nothing in a forked child, which has none of them.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> PoolReport {
         if self.shared.is_inherited() {
-            return Report::default();
+            return PoolReport::default();
         }
         self.shared.lock().read()
     }
@@ -157,13 +157,13 @@ impl WorkerPool {
     /// Blocks on a condition variable and nothing else, so it works from inside any runtime and
     /// from `Drop`. On a thread of this pool and in a forked child it does not wait. A second call
     /// waits again and reports again.
-    pub fn shutdown(&self, how: Shutdown, deadline: Instant) -> Report {
+    pub fn shutdown(&self, how: ShutdownMode, deadline: Instant) -> PoolReport {
         if self.shared.is_inherited() {
-            return Report::default();
+            return PoolReport::default();
         }
         let mut state = self.shared.lock();
         state.closed = true;
-        let dropped = if how == Shutdown::Abandon { state.abandon() } else { VecDeque::new() };
+        let dropped = if how == ShutdownMode::Abandon { state.abandon() } else { VecDeque::new() };
         drop(state);
         self.shared.work.notify_all();
         self.shared.room.notify_all();
@@ -189,10 +189,10 @@ impl WorkerPool {
         &self,
         mut state: MutexGuard<'_, State>,
         task: F,
-    ) -> Result<(), Rejected<F>> {
+    ) -> Result<(), SubmitError<F>> {
         let reason = match state.queue.len() < self.shared.capacity {
-            _ if state.closed => Reason::Closed,
-            false => Reason::Full,
+            _ if state.closed => RejectReason::Closed,
+            false => RejectReason::Full,
             true => {
                 state.queue.push_back(Box::new(task));
                 state.report.submitted += 1;
@@ -208,7 +208,7 @@ impl WorkerPool {
         };
         state.report.rejected += 1;
         drop(state);
-        Err(Rejected { task, reason })
+        Err(SubmitError { task, reason })
     }
 
     fn is_own_thread(&self) -> bool {
@@ -228,7 +228,7 @@ impl Drop for WorkerPool {
     }
 }
 
-impl PoolBuilder {
+impl WorkerPoolBuilder {
     /// Threads, and so tasks at a time, 1 to 4,096. Default: one for each processor.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
@@ -250,7 +250,10 @@ impl PoolBuilder {
 
     /// Runs `hook` on each thread before anything else, and keeps what it returns until the end of
     /// the thread. The place to enter a scope, say one that suppresses telemetry.
-    pub fn with_before<G: 'static>(mut self, hook: impl Fn() -> G + Send + Sync + 'static) -> Self {
+    pub fn with_on_thread_start<G: 'static>(
+        mut self,
+        hook: impl Fn() -> G + Send + Sync + 'static,
+    ) -> Self {
         self.before = Arc::new(move || Box::new(hook()));
         self
     }
@@ -259,7 +262,7 @@ impl PoolBuilder {
     ///
     /// # Errors
     /// A number is out of its range, or the operating system refused a thread.
-    pub fn build(self) -> Result<WorkerPool, PoolError> {
+    pub fn build(self) -> Result<WorkerPool, WorkerPoolError> {
         limits::check("threads", self.threads, THREADS)?;
         limits::check("queue", self.queue, QUEUE)?;
         if let Some(bytes) = self.stack_size {
@@ -276,7 +279,7 @@ impl PoolBuilder {
                 idle: 0,
                 waiting: 0,
                 alive: 0,
-                report: Report::default(),
+                report: PoolReport::default(),
             }),
             work: Condvar::new(),
             room: Condvar::new(),
@@ -301,7 +304,7 @@ impl PoolBuilder {
             });
             if let Err(error) = spawned {
                 pool.shared.lock().alive -= 1;
-                return Err(PoolError::Spawn(error));
+                return Err(WorkerPoolError::Spawn(error));
             }
         }
         Ok(pool)
@@ -360,8 +363,8 @@ impl Shared {
 }
 
 impl State {
-    fn read(&self) -> Report {
-        Report { queued: self.queue.len(), ..self.report }
+    fn read(&self) -> PoolReport {
+        PoolReport { queued: self.queue.len(), ..self.report }
     }
 
     /// Takes what waits out, to be dropped without the lock.
@@ -391,9 +394,9 @@ impl fmt::Debug for WorkerPool {
     }
 }
 
-impl fmt::Debug for PoolBuilder {
+impl fmt::Debug for WorkerPoolBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PoolBuilder")
+        f.debug_struct("WorkerPoolBuilder")
             .field("name", &self.name)
             .field("threads", &self.threads)
             .field("queue", &self.queue)
@@ -402,35 +405,35 @@ impl fmt::Debug for PoolBuilder {
     }
 }
 
-impl From<Outside> for PoolError {
+impl From<Outside> for WorkerPoolError {
     fn from(outside: Outside) -> Self {
         let Outside { field, value, min, max } = outside;
-        PoolError::Setting { field, value, min, max }
+        WorkerPoolError::Setting { field, value, min, max }
     }
 }
 
-impl fmt::Display for PoolError {
+impl fmt::Display for WorkerPoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PoolError::Setting { field, value, min, max } => {
+            WorkerPoolError::Setting { field, value, min, max } => {
                 Outside { field, value: *value, min: *min, max: *max }.fmt(f)
             }
-            PoolError::Spawn(error) => write!(f, "a thread could not be started: {error}"),
+            WorkerPoolError::Spawn(error) => write!(f, "a thread could not be started: {error}"),
         }
     }
 }
 
 /// As [`Display`](fmt::Display): `main` and `unwrap` show errors by this.
-impl fmt::Debug for PoolError {
+impl fmt::Debug for WorkerPoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl error::Error for PoolError {
+impl error::Error for WorkerPoolError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            PoolError::Spawn(error) => Some(error),
+            WorkerPoolError::Spawn(error) => Some(error),
             _ => None,
         }
     }

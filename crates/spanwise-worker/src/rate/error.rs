@@ -57,25 +57,25 @@ impl Error for RateError {}
 
 /// More permits than the limiter ever has at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct TooMany {
+pub struct InsufficientCapacity {
     /// Permits asked for.
     pub asked: u32,
     /// The most there are at once.
     pub burst: u32,
 }
 
-impl fmt::Display for TooMany {
+impl fmt::Display for InsufficientCapacity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TooMany { asked, burst } = self;
+        let InsufficientCapacity { asked, burst } = self;
         write!(f, "{asked} permits asked for at once; the burst is {burst}, take them in parts")
     }
 }
 
 /// As [`Display`](fmt::Display): `main` and `unwrap` show errors by this.
-impl fmt::Debug for TooMany {
+impl fmt::Debug for InsufficientCapacity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl Error for TooMany {}
+impl Error for InsufficientCapacity {}

@@ -10,7 +10,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, clock::Clock as _};
 
-pub use error::{RateError, TooMany};
+pub use error::{InsufficientCapacity, RateError};
 
 use crate::limits::{NANOS, RATE};
 use crate::{Clock, SystemClock, deadline};
@@ -41,8 +41,8 @@ impl RateLimiter {
     ///
     /// # Errors
     /// A rate or a burst of 0, or a rate above 10⁹.
-    pub fn per_second(rate: u32, burst: u32) -> Result<Self, RateError> {
-        Self::per_second_by(SystemClock, rate, burst)
+    pub fn new(rate: u32, burst: u32) -> Result<Self, RateError> {
+        Self::with_clock(SystemClock, rate, burst)
     }
 
     /// One permit each `period`, and at most `burst` at once after a pause.
@@ -50,28 +50,28 @@ impl RateLimiter {
     /// # Errors
     /// A period or a burst of 0, or a burst that takes more than 146 years to earn.
     pub fn every(period: Duration, burst: u32) -> Result<Self, RateError> {
-        Self::every_by(SystemClock, period, burst)
+        Self::every_with_clock(SystemClock, period, burst)
     }
 }
 
 impl<C: Clock> RateLimiter<C> {
-    /// [`per_second`](RateLimiter::per_second) by this clock.
+    /// [`new`](RateLimiter::new) by this clock.
     ///
     /// # Errors
-    /// As [`per_second`](RateLimiter::per_second).
-    pub fn per_second_by(clock: C, rate: u32, burst: u32) -> Result<Self, RateError> {
+    /// As [`new`](RateLimiter::new).
+    pub fn with_clock(clock: C, rate: u32, burst: u32) -> Result<Self, RateError> {
         let nanos = match RATE.contains(&rate) {
             true => 1_000_000_000 / rate,
             false => return Err(RateError::Rate { per_second: rate }),
         };
-        Self::every_by(clock, Duration::from_nanos(nanos.into()), burst)
+        Self::every_with_clock(clock, Duration::from_nanos(nanos.into()), burst)
     }
 
     /// [`every`](RateLimiter::every) by this clock.
     ///
     /// # Errors
     /// As [`every`](RateLimiter::every).
-    pub fn every_by(clock: C, period: Duration, burst: u32) -> Result<Self, RateError> {
+    pub fn every_with_clock(clock: C, period: Duration, burst: u32) -> Result<Self, RateError> {
         let nanos = u64::try_from(period.as_nanos()).ok().filter(|nanos| NANOS.contains(nanos));
         let (nanos, quota) =
             nanos.zip(Quota::with_period(period)).ok_or(RateError::Period { period })?;
@@ -98,13 +98,13 @@ impl<C: Clock> RateLimiter<C> {
     /// Takes `n` permits, if they are there, or none.
     ///
     /// # Errors
-    /// More than `burst` are never there: [`TooMany`]. Within: when they will be there, if nobody
+    /// More than `burst` are never there: [`InsufficientCapacity`]. Within: when they will be there, if nobody
     /// else takes them.
-    pub fn try_acquire_n(&self, n: u32) -> Result<Result<(), Instant>, TooMany> {
+    pub fn try_acquire_n(&self, n: u32) -> Result<Result<(), Instant>, InsufficientCapacity> {
         let Some(n) = NonZeroU32::new(n) else { return Ok(Ok(())) };
         match self.limiter.check_n(n) {
             Ok(taken) => Ok(taken.map_err(|not_until| self.instant_of(&not_until))),
-            Err(_) => Err(TooMany { asked: n.get(), burst: self.burst.get() }),
+            Err(_) => Err(InsufficientCapacity { asked: n.get(), burst: self.burst.get() }),
         }
     }
 
@@ -113,8 +113,8 @@ impl<C: Clock> RateLimiter<C> {
     /// Blocks the thread. When they will not be there by the deadline, it says so at once.
     ///
     /// # Errors
-    /// [`TooMany`], at once.
-    pub fn acquire_n_until(&self, n: u32, deadline: Instant) -> Result<bool, TooMany> {
+    /// [`InsufficientCapacity`], at once.
+    pub fn acquire_n_until(&self, n: u32, deadline: Instant) -> Result<bool, InsufficientCapacity> {
         loop {
             match self.try_acquire_n(n)? {
                 Ok(()) => return Ok(true),
@@ -150,8 +150,8 @@ impl<C: crate::Timer> RateLimiter<C> {
     /// Takes `n` permits when they are there, all at once.
     ///
     /// # Errors
-    /// [`TooMany`], at once.
-    pub async fn acquire_n(&self, n: u32) -> Result<(), TooMany> {
+    /// [`InsufficientCapacity`], at once.
+    pub async fn acquire_n(&self, n: u32) -> Result<(), InsufficientCapacity> {
         while let Err(at) = self.try_acquire_n(n)? {
             self.clock.clock.sleep_until(at).await;
         }

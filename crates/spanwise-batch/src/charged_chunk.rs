@@ -1,14 +1,14 @@
 //! A chunk and the bytes it is charged for.
 
 use crate::budget::{Budget, Charge};
-use crate::config::ShardsConfig;
+use crate::config::ShardedBufferConfig;
 use crate::queue::QueuePermits;
 use spanwise_wire::write::FinishedSpan;
 use spanwise_wire::{Chunk, SpanMeta};
 use std::fmt;
 
 /// A chunk of finished spans whose memory is charged to a budget for as long as it lives.
-pub struct Buffer {
+pub struct ChargedChunk {
     // Before `charge`: memory is given back first, the bytes for it then.
     pub(crate) chunk: Chunk,
     /// At least `chunk.capacity_bytes()`.
@@ -18,21 +18,21 @@ pub struct Buffer {
     permits: Option<QueuePermits>,
 }
 
-impl Buffer {
+impl ChargedChunk {
     /// A chunk for `spans` spans, which are at most those of an ordinary one.
-    pub(crate) fn new(budget: &Budget, config: &ShardsConfig, spans: usize) -> Option<Self> {
+    pub(crate) fn new(budget: &Budget, config: &ShardedBufferConfig, spans: usize) -> Option<Self> {
         let charge = budget.try_charge(config.charge_for(spans))?;
         Some(Self { chunk: Chunk::with_capacity(config.chunk_bytes, spans), charge, permits: None })
     }
 
-    pub(crate) fn of_one(
+    pub(crate) fn single(
         budget: &Budget,
-        config: &ShardsConfig,
+        config: &ShardedBufferConfig,
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
     ) -> Option<Self> {
         let charge = budget.try_charge(config.charge_for_one(span.encoded_len()))?;
-        Some(Self { chunk: Chunk::of_one(span, meta), charge, permits: None })
+        Some(Self { chunk: Chunk::single(span, meta), charge, permits: None })
     }
 
     /// Attaches the queue permits that cover this chunk's spans.
@@ -93,9 +93,9 @@ impl Buffer {
         self.charge
     }
 
-    /// Empties this buffer, and says whether it is one of those that [`Buffer::new`] makes with
+    /// Empties this buffer, and says whether it is one of those that [`ChargedChunk::new`] makes with
     /// these arguments.
-    pub(crate) fn clear_for(&mut self, budget: &Budget, config: &ShardsConfig) -> bool {
+    pub(crate) fn clear_for(&mut self, budget: &Budget, config: &ShardedBufferConfig) -> bool {
         self.chunk.clear();
         self.charge.bytes() == config.chunk_charge()
             && self.charge.budget().is(budget)
@@ -115,9 +115,9 @@ impl Buffer {
 }
 
 /// Numbers; never the spans, which hold whatever a program put into them.
-impl fmt::Debug for Buffer {
+impl fmt::Debug for ChargedChunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer")
+        f.debug_struct("ChargedChunk")
             .field("spans", &self.chunk.len())
             .field("bytes", &self.chunk.bytes().len())
             .field("charged", &self.charged())

@@ -1,7 +1,7 @@
 //! A sampler that can be exchanged while spans are being started.
 
-use crate::intent::Decision;
-use crate::offer::Offer;
+use crate::intent::SamplingDecision;
+use crate::parameters::SamplingParameters;
 use crate::sampler::{Choice, Sampler};
 use crate::threshold::Threshold;
 use crate::tick::Tick;
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// # Cost
 /// [`quick`](Self::quick) is one plain load, whatever was set; [`load`](Self::load) some 10 ns.
 #[derive(Clone)]
-pub struct Live {
+pub struct DynamicSampler {
     shared: Arc<Shared>,
 }
 
@@ -32,18 +32,18 @@ struct Shared {
 
 /// What one word says about a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quick {
+pub enum FastDecision {
     /// Kept; the trace state is passed on.
     Keep,
     /// Dropped; the trace state is passed on.
     Drop,
     /// Kept if the randomness reaches the threshold, which is then written.
-    Chance(Threshold),
-    /// The sampler itself has to be asked: [`Live::load`].
+    Threshold(Threshold),
+    /// The sampler itself has to be asked: [`DynamicSampler::load`].
     Ask,
 }
 
-impl Live {
+impl DynamicSampler {
     /// With `sampler` in force.
     pub fn new(sampler: impl Into<Sampler>) -> Self {
         let sampler = sampler.into();
@@ -77,7 +77,7 @@ impl Live {
     /// member: with the feature `opentelemetry`, `passes_trace_state` says; or
     /// [`load`](Self::load) the sampler for each such parent.
     #[inline(always)]
-    pub fn quick(&self, parent: Option<bool>) -> Quick {
+    pub fn quick(&self, parent: Option<bool>) -> FastDecision {
         let place = match parent {
             None => ROOT,
             Some(true) => BELOW_SAMPLED,
@@ -86,12 +86,12 @@ impl Live {
         // ORDER: Acquire; pairs with `set`.
         let word = self.shared.quick.load(Acquire);
         match (word >> place) & VERDICT {
-            KEEP => Quick::Keep,
-            DROP => Quick::Drop,
-            CHANCE => {
-                Quick::Chance(Threshold::new(word >> THRESHOLD).unwrap_or(Threshold::KEEP_ALL))
-            }
-            _ => Quick::Ask,
+            KEEP => FastDecision::Keep,
+            DROP => FastDecision::Drop,
+            CHANCE => FastDecision::Threshold(
+                Threshold::new(word >> THRESHOLD).unwrap_or(Threshold::KEEP_ALL),
+            ),
+            _ => FastDecision::Ask,
         }
     }
 
@@ -109,8 +109,12 @@ impl Live {
     }
 
     /// Calls `then` with the decision about `offer`, which borrows from the sampler in force.
-    pub fn decide<T>(&self, offer: &Offer<'_>, then: impl FnOnce(Decision<'_>) -> T) -> T {
-        self.using(|sampler| then(sampler.decide(offer)))
+    pub fn should_sample<T>(
+        &self,
+        params: &SamplingParameters<'_>,
+        then: impl FnOnce(SamplingDecision<'_>) -> T,
+    ) -> T {
+        self.using(|sampler| then(sampler.should_sample(params)))
     }
 
     /// Runs `act` on the sampler in force. Should that be exchanged meanwhile, this is its last
@@ -123,13 +127,13 @@ impl Live {
     }
 }
 
-impl fmt::Debug for Live {
+impl fmt::Debug for DynamicSampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Live").field(&format_args!("{}", **self.load())).finish()
+        f.debug_tuple("DynamicSampler").field(&format_args!("{}", **self.load())).finish()
     }
 }
 
-impl fmt::Display for Live {
+impl fmt::Display for DynamicSampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&**self.load(), f)
     }

@@ -1,6 +1,6 @@
 //! What a sampler is asked about.
 
-use crate::intent::{Decision, Intent};
+use crate::intent::{SamplingDecision, SamplingIntent};
 use crate::parent::follow;
 use crate::threshold::Randomness;
 use crate::trace_state::{Malformed, OtMember};
@@ -10,7 +10,7 @@ use std::fmt;
 
 /// A span that is about to begin.
 #[derive(Clone, Copy)]
-pub struct Offer<'a> {
+pub struct SamplingParameters<'a> {
     /// The trace it will belong to.
     pub trace_id: u128,
     /// The span it will be below; `None` for a root.
@@ -24,7 +24,7 @@ pub struct Offer<'a> {
     /// The attributes it begins with.
     pub attributes: &'a dyn Attributes,
     /// Time and chance.
-    pub host: &'a dyn Host,
+    pub host: &'a dyn SamplerContext,
 }
 
 /// What is known of the span above.
@@ -47,16 +47,19 @@ pub(crate) enum State<'a> {
     Read(OtMember<'a>),
 }
 
-impl<'a> Offer<'a> {
+impl<'a> SamplingParameters<'a> {
     /// A span without a parent. Kind `Internal`, no scope and no attributes: set the fields.
-    pub fn root(trace_id: u128, name: &'a str, host: &'a dyn Host) -> Self {
+    pub fn root(trace_id: u128, name: &'a str, host: &'a dyn SamplerContext) -> Self {
         let (kind, scope) = (SpanKind::Internal, "");
         Self { trace_id, parent: None, name, kind, scope, attributes: &NoAttributes, host }
     }
 
     /// The decision that goes with the parent, and drops a root: for a host whose sampler failed.
-    pub fn follow_parent(&self) -> Decision<'static> {
-        self.parent.as_ref().map_or(Intent::DROP, |parent| follow(parent, self)).decide(self)
+    pub fn follow_parent(&self) -> SamplingDecision<'static> {
+        self.parent
+            .as_ref()
+            .map_or(SamplingIntent::DROP, |parent| follow(parent, self))
+            .decide(self)
     }
 
     /// The trace's randomness: `rv` if it brought one, else the end of its id.
@@ -139,7 +142,7 @@ impl Attributes for NoAttributes {
 }
 
 /// Time and chance, asked for only by samplers that need them.
-pub trait Host: Sync {
+pub trait SamplerContext: Sync {
     /// Nanoseconds since some fixed time, never backwards if it can be helped.
     fn now(&self) -> u64;
 
@@ -147,9 +150,9 @@ pub trait Host: Sync {
     fn random(&self) -> u64;
 }
 
-impl fmt::Debug for Offer<'_> {
+impl fmt::Debug for SamplingParameters<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Offer")
+        f.debug_struct("SamplingParameters")
             .field("trace_id", &format_args!("{:032x}", self.trace_id))
             .field("parent", &self.parent)
             .field("name", &self.name)

@@ -6,8 +6,8 @@ mod support;
 
 use proptest::prelude::*;
 use spanwise_sampling::{
-    Change, Intent, Live, Offer, Parent, ParentBased, Quick, RateLimited, Sample, Sampler,
-    TraceIdRatioBased,
+    ComposableSampler, DynamicSampler, FastDecision, Parent, ParentBased, RateLimited, Sampler,
+    SamplingIntent, SamplingParameters, TraceIdRatioBased, TraceStateUpdate,
 };
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use support::Virtual;
@@ -37,42 +37,42 @@ proptest! {
         id in any::<u128>(),
         parent in proptest::option::of((any::<bool>(), any::<bool>(), 0usize..4)),
     ) {
-        let live = Live::new(samplers()[which].clone());
+        let live = DynamicSampler::new(samplers()[which].clone());
         let host = Virtual::new();
         let states = [None, Some("th:8"), Some("rv:00000000000000"), Some("x:1")];
         // A local parent's state was decided here: it does not contradict its flag.
         let parent = parent.filter(|&(_, remote, state)| remote || state == 0);
         let told = parent.is_some_and(|(_, _, state)| state > 0);
-        let offer = Offer {
+        let params = SamplingParameters {
             parent: parent.map(|(sampled, remote, state)| Parent::new(sampled, remote, states[state])),
-            ..Offer::root(id, "x", &host)
+            ..SamplingParameters::root(id, "x", &host)
         };
-        let (sampled, th) = live.decide(&offer, |decision| (decision.sampled, decision.th));
+        let (sampled, th) = live.should_sample(&params, |decision| (decision.sampled, decision.th));
         match live.quick(parent.map(|(sampled, ..)| sampled)) {
             // To be asked for; the word knows nothing of it.
             _ if told => {}
-            Quick::Keep => prop_assert_eq!((sampled, th), (true, Change::Pass)),
-            Quick::Drop => prop_assert_eq!((sampled, th), (false, Change::Pass)),
-            Quick::Chance(threshold) => {
-                prop_assert_eq!(sampled, threshold.keeps(offer.randomness()));
-                prop_assert!(!sampled || th == Change::Write(threshold) || th == Change::Pass);
+            FastDecision::Keep => prop_assert_eq!((sampled, th), (true, TraceStateUpdate::Pass)),
+            FastDecision::Drop => prop_assert_eq!((sampled, th), (false, TraceStateUpdate::Pass)),
+            FastDecision::Threshold(threshold) => {
+                prop_assert_eq!(sampled, threshold.keeps(params.randomness()));
+                prop_assert!(!sampled || th == TraceStateUpdate::Write(threshold) || th == TraceStateUpdate::Pass);
             }
-            Quick::Ask => prop_assert!(which >= 8),
+            FastDecision::Ask => prop_assert!(which >= 8),
         }
     }
 }
 
 #[test]
 fn samplers_are_exchanged_under_way() {
-    let live = Live::new(Sampler::always_on());
+    let live = DynamicSampler::new(Sampler::always_on());
     let host = Virtual::new();
     let done = AtomicBool::new(false);
     std::thread::scope(|threads| {
         for _ in 0..2 {
             threads.spawn(|| {
-                let offer = Offer::root(1, "x", &host);
+                let params = SamplingParameters::root(1, "x", &host);
                 while !done.load(Relaxed) {
-                    live.decide(&offer, |decision| std::hint::black_box(decision.sampled));
+                    live.should_sample(&params, |decision| std::hint::black_box(decision.sampled));
                     std::hint::black_box(live.quick(None));
                 }
             });
@@ -84,19 +84,21 @@ fn samplers_are_exchanged_under_way() {
         live.set(Sampler::always_off());
         done.store(true, Relaxed);
     });
-    assert_eq!(live.quick(None), Quick::Drop);
+    assert_eq!(live.quick(None), FastDecision::Drop);
     assert_eq!(live.to_string(), "AlwaysOffSampler");
-    assert!(!live.decide(&Offer::root(1, "x", &host), |decision| decision.sampled));
+    assert!(
+        !live.should_sample(&SamplingParameters::root(1, "x", &host), |decision| decision.sampled)
+    );
 }
 
 /// A sampler whose drop sets another one, and then panics.
 #[test]
 fn the_drop_of_what_was_exchanged_may_come_back_and_panic() {
     #[derive(Debug)]
-    struct Back(Live);
-    impl Sample for Back {
-        fn intent(&self, _: &Offer<'_>) -> Intent<'_> {
-            Intent::keep_uncounted()
+    struct Back(DynamicSampler);
+    impl ComposableSampler for Back {
+        fn sampling_intent(&self, _: &SamplingParameters<'_>) -> SamplingIntent<'_> {
+            SamplingIntent::keep_without_threshold()
         }
         fn description(&self) -> String {
             "Back".to_owned()
@@ -108,8 +110,8 @@ fn the_drop_of_what_was_exchanged_may_come_back_and_panic() {
             panic!("on purpose");
         }
     }
-    let live = Live::new(Sampler::always_on());
+    let live = DynamicSampler::new(Sampler::always_on());
     live.set(Back(live.clone()));
     live.set(Sampler::always_on());
-    assert_eq!(live.quick(None), Quick::Drop, "the drop came last");
+    assert_eq!(live.quick(None), FastDecision::Drop, "the drop came last");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Announces that there may be room again.
 #[derive(Debug, Default)]
-pub(crate) struct Room {
+pub(crate) struct SpaceNotifier {
     /// Raised each time room may have come back.
     version: AtomicU64,
     waiters: AtomicUsize,
@@ -16,7 +16,7 @@ pub(crate) struct Room {
     changed: Condvar,
 }
 
-impl Room {
+impl SpaceNotifier {
     pub(crate) fn version(&self) -> u64 {
         self.version.load(SeqCst)
     }

@@ -6,12 +6,12 @@ use bytes::BytesMut;
 ///
 /// Must not panic: it runs when a guard is dropped. Should it panic all the same, the object is
 /// dropped and its place is free again.
-pub trait Recycle {
+pub trait Reset {
     /// Removes every trace of the last use, and keeps what is costly to make again (capacity).
     /// Runs when the object comes home.
     ///
     /// False: not worth keeping (say, it has grown too large); the object is dropped.
-    fn recycle(&mut self) -> bool;
+    fn reset(&mut self) -> bool;
 
     /// Runs when the object is handed out again, as the second line of defence: whoever broke the
     /// first one must not be able to show one user's data to another.
@@ -19,7 +19,7 @@ pub trait Recycle {
     /// Recycles once more unless overridden; what that says about keeping is not asked here.
     #[inline(always)]
     fn prepare(&mut self) {
-        self.recycle();
+        self.reset();
     }
 
     /// Bytes of memory it holds apart from its own `size_of`, for the pool's byte limit and
@@ -32,9 +32,9 @@ pub trait Recycle {
 
 /// Kept whatever the capacity: a byte limit of the pool bounds all of them together, and a
 /// wrapper of your own can bound each.
-impl<T> Recycle for Vec<T> {
+impl<T> Reset for Vec<T> {
     #[inline(always)]
-    fn recycle(&mut self) -> bool {
+    fn reset(&mut self) -> bool {
         self.clear();
         true
     }
@@ -46,8 +46,8 @@ impl<T> Recycle for Vec<T> {
 }
 
 /// As for [`Vec`].
-impl<T> Recycle for VecDeque<T> {
-    fn recycle(&mut self) -> bool {
+impl<T> Reset for VecDeque<T> {
+    fn reset(&mut self) -> bool {
         self.clear();
         true
     }
@@ -58,9 +58,9 @@ impl<T> Recycle for VecDeque<T> {
 }
 
 /// As for [`Vec`].
-impl Recycle for String {
+impl Reset for String {
     #[inline(always)]
-    fn recycle(&mut self) -> bool {
+    fn reset(&mut self) -> bool {
         self.clear();
         true
     }
@@ -72,9 +72,9 @@ impl Recycle for String {
 }
 
 /// As for [`Vec`]. Of memory that was split off it keeps what is left, and counts only that.
-impl Recycle for BytesMut {
+impl Reset for BytesMut {
     #[inline(always)]
-    fn recycle(&mut self) -> bool {
+    fn reset(&mut self) -> bool {
         self.clear();
         self.capacity() > 0
     }
@@ -86,8 +86,8 @@ impl Recycle for BytesMut {
 }
 
 /// As for [`Vec`]; the table's own overhead is not in its bytes.
-impl<K, V, S> Recycle for HashMap<K, V, S> {
-    fn recycle(&mut self) -> bool {
+impl<K, V, S> Reset for HashMap<K, V, S> {
+    fn reset(&mut self) -> bool {
         self.clear();
         true
     }
@@ -97,10 +97,10 @@ impl<K, V, S> Recycle for HashMap<K, V, S> {
     }
 }
 
-impl<T: Recycle> Recycle for Box<T> {
+impl<T: Reset> Reset for Box<T> {
     #[inline(always)]
-    fn recycle(&mut self) -> bool {
-        (**self).recycle()
+    fn reset(&mut self) -> bool {
+        (**self).reset()
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@ use std::fmt;
 /// Something that cost no span, but that the user should be able to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Note {
+pub enum Counter {
     /// An attribute value was cut at the length limit.
     TruncatedValues,
     /// An attribute was left out at the count limit.
@@ -17,7 +17,7 @@ pub enum Note {
     /// A parent's trace state had an `ot` member that breaks the grammar; it was not believed.
     InvalidTraceState,
     /// A ratio was applied to a parent's trace id that nobody says is random.
-    PresumedRandomness,
+    AssumedRandomness,
     /// A span was given an end before its start; it ends where it starts.
     EndBeforeStart,
     /// A span was changed after its end; the change was ignored.
@@ -40,53 +40,53 @@ pub enum Note {
     ResponseUndecodable,
 }
 
-impl Note {
-    /// Every note, in the order of declaration.
-    pub const ALL: [Note; 17] = [
-        Note::TruncatedValues,
-        Note::DroppedAttributes,
-        Note::DroppedEvents,
-        Note::DroppedLinks,
-        Note::InvalidParent,
-        Note::InvalidTraceState,
-        Note::PresumedRandomness,
-        Note::EndBeforeStart,
-        Note::UseAfterEnd,
-        Note::DoubleEnd,
-        Note::Spilled,
-        Note::SamplerPanicked,
-        Note::ScopesOverLimit,
-        Note::Requests,
-        Note::Retries,
-        Note::RequestsFailed,
-        Note::ResponseUndecodable,
+impl Counter {
+    /// Every counter, in the order of declaration.
+    pub const ALL: [Counter; 17] = [
+        Counter::TruncatedValues,
+        Counter::DroppedAttributes,
+        Counter::DroppedEvents,
+        Counter::DroppedLinks,
+        Counter::InvalidParent,
+        Counter::InvalidTraceState,
+        Counter::AssumedRandomness,
+        Counter::EndBeforeStart,
+        Counter::UseAfterEnd,
+        Counter::DoubleEnd,
+        Counter::Spilled,
+        Counter::SamplerPanicked,
+        Counter::ScopesOverLimit,
+        Counter::Requests,
+        Counter::Retries,
+        Counter::RequestsFailed,
+        Counter::ResponseUndecodable,
     ];
 
     /// The name metrics and tables use.
     pub const fn name(self) -> &'static str {
         match self {
-            Note::TruncatedValues => "truncated_values",
-            Note::DroppedAttributes => "dropped_attributes",
-            Note::DroppedEvents => "dropped_events",
-            Note::DroppedLinks => "dropped_links",
-            Note::InvalidParent => "invalid_parent",
-            Note::InvalidTraceState => "invalid_trace_state",
-            Note::PresumedRandomness => "presumed_randomness",
-            Note::EndBeforeStart => "end_before_start",
-            Note::UseAfterEnd => "use_after_end",
-            Note::DoubleEnd => "double_end",
-            Note::Spilled => "spilled",
-            Note::SamplerPanicked => "sampler_panicked",
-            Note::ScopesOverLimit => "scopes_over_limit",
-            Note::Requests => "requests",
-            Note::Retries => "retries",
-            Note::RequestsFailed => "requests_failed",
-            Note::ResponseUndecodable => "response_undecodable",
+            Counter::TruncatedValues => "truncated_values",
+            Counter::DroppedAttributes => "dropped_attributes",
+            Counter::DroppedEvents => "dropped_events",
+            Counter::DroppedLinks => "dropped_links",
+            Counter::InvalidParent => "invalid_parent",
+            Counter::InvalidTraceState => "invalid_trace_state",
+            Counter::AssumedRandomness => "assumed_randomness",
+            Counter::EndBeforeStart => "end_before_start",
+            Counter::UseAfterEnd => "use_after_end",
+            Counter::DoubleEnd => "double_end",
+            Counter::Spilled => "spilled",
+            Counter::SamplerPanicked => "sampler_panicked",
+            Counter::ScopesOverLimit => "scopes_over_limit",
+            Counter::Requests => "requests",
+            Counter::Retries => "retries",
+            Counter::RequestsFailed => "requests_failed",
+            Counter::ResponseUndecodable => "response_undecodable",
         }
     }
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
@@ -99,16 +99,16 @@ mod tests {
 
     #[test]
     fn the_list_is_complete_and_in_order() {
-        for (index, note) in Note::ALL.into_iter().enumerate() {
-            assert_eq!(note as usize, index, "{note}");
+        for (index, counter) in Counter::ALL.into_iter().enumerate() {
+            assert_eq!(counter as usize, index, "{counter}");
         }
-        assert_eq!(Note::ResponseUndecodable as usize + 1, Note::ALL.len());
+        assert_eq!(Counter::ResponseUndecodable as usize + 1, Counter::ALL.len());
     }
 
     #[test]
     fn names_are_distinct_snake_case() {
-        let names: HashSet<_> = Note::ALL.into_iter().map(Note::name).collect();
-        assert_eq!(names.len(), Note::ALL.len());
+        let names: HashSet<_> = Counter::ALL.into_iter().map(Counter::name).collect();
+        assert_eq!(names.len(), Counter::ALL.len());
         for name in names {
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
         }

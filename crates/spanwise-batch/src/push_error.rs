@@ -5,19 +5,19 @@ use std::fmt;
 /// Why a span was not stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refused {
+pub enum PushError {
     /// The byte budget is used up, or no more chunks can wait for the worker; also for a span that
-    /// [never fits](crate::Shards::ever_fits).
+    /// [never fits](crate::ShardedBuffer::can_fit).
     Budget,
-    /// The queue holds [`max_queue_size`](crate::ShardsConfig::max_queue_size) spans.
+    /// The queue holds [`max_queue_size`](crate::ShardedBufferConfig::max_queue_size) spans.
     QueueFull,
     /// Every slot was taken and there was no room to spill.
     Contended,
-    /// [`Shards::close`](crate::Shards::close) was called.
+    /// [`ShardedBuffer::close`](crate::ShardedBuffer::close) was called.
     Closed,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for PushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Budget => "the span was not stored: the byte budget is used up, or the span is larger than it",
@@ -29,10 +29,10 @@ impl fmt::Display for Refused {
 }
 
 /// As it reads in `Display`: `main` prints the `Debug` of its error.
-impl fmt::Debug for Refused {
+impl fmt::Debug for PushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for PushError {}

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use tokio::time::Instant;
 
 use crate::body::Sent;
-use crate::classify::{self, Verdict};
+use crate::classify::{self, AttemptOutcome};
 use crate::explain::ConnectionContext;
 use crate::retry::Cause;
 use crate::wire::{Payload, exchange};
@@ -52,7 +52,7 @@ impl Script {
         payload: &Payload,
         sent: Sent,
         deadline: Instant,
-    ) -> Verdict {
+    ) -> AttemptOutcome {
         self.seen.lock().unwrap().push((Instant::now(), payload.bytes.clone()));
         let scene = {
             let mut scenes = self.scenes.lock().unwrap();
@@ -87,10 +87,10 @@ impl Script {
             }
         };
         if matches!(scene, Scene::NoTls) {
-            return Verdict::again(Cause::Tls, "no certificate");
+            return AttemptOutcome::again(Cause::Tls, "no certificate");
         }
         if matches!(scene, Scene::Refuse) {
-            return Verdict::again(Cause::NotSent, "connection refused");
+            return AttemptOutcome::again(Cause::NotSent, "connection refused");
         }
         let context = ConnectionContext::new(
             Protocol::HttpProtobuf,
@@ -266,7 +266,7 @@ mod tests {
         let (transport, seen) =
             transport(&[Scene::Answer(503, Some("30"), Duration::ZERO)], Transport::builder());
         let (cancel, cancelled) = tokio::sync::oneshot::channel::<()>();
-        let sending = transport.send_unless(request(), async { drop(cancelled.await) });
+        let sending = transport.send_with_cancel(request(), async { drop(cancelled.await) });
         let (delivery, ()) = tokio::join!(sending, async {
             tokio::time::sleep(SECOND).await;
             cancel.send(()).unwrap();
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn outside_a_runtime_it_fails_and_does_not_panic() {
         let transport = Transport::builder().build().unwrap();
-        let mut sending = pin!(transport.send_unless(request(), std::future::pending()));
+        let mut sending = pin!(transport.send_with_cancel(request(), std::future::pending()));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         let std::task::Poll::Ready(delivery) = sending.as_mut().poll(&mut cx) else {
             panic!("nothing to wait for")
@@ -304,7 +304,7 @@ mod tests {
         fn movable<T: Send>(_: &T) {}
         let transport = Transport::builder().with_headers(Headers::new()).build().unwrap();
         shareable(&transport);
-        movable(&transport.send_unless(request(), std::future::pending()));
+        movable(&transport.send_with_cancel(request(), std::future::pending()));
     }
 
     /// One attempt in a world of whose server we know everything.
@@ -369,11 +369,11 @@ mod tests {
                 Outcome::Accepted { rejected, .. } => SPANS - rejected,
                 Outcome::Failed(_) => 0,
             };
-            let ambiguous = if delivery.may_have_been_taken() { SPANS - exported } else { 0 };
+            let ambiguous = if delivery.may_have_been_accepted() { SPANS - exported } else { 0 };
             prop_assert!(exported <= stored && stored <= exported + ambiguous,
                 "{exported} {stored} {ambiguous}: {delivery:?}");
             if let Outcome::Failed(Failure::RetryDeadline { .. } | Failure::Tls) = delivery.outcome {
-                prop_assert!(!delivery.may_have_been_taken(), "{delivery:?}");
+                prop_assert!(!delivery.may_have_been_accepted(), "{delivery:?}");
             }
         }
     }

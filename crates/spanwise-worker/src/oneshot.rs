@@ -1,3 +1,5 @@
+//! A one-shot channel: one thread sends one value, another blocks until it arrives or a deadline passes.
+
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -9,23 +11,23 @@ use crate::fork;
 /// Waiting blocks the thread on a condition variable and on nothing else, so it works from inside
 /// any runtime, from `Drop` and from a panic hook. In a forked child both sides of a parent's are
 /// gone.
-pub fn completion<T>() -> (Completer<T>, Waiter<T>) {
+pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     fork::watch();
     let slot = Arc::new(Slot {
         answer: Mutex::new(Answer::Pending),
         settled: Condvar::new(),
         generation: fork::generation(),
     });
-    (Completer { slot: slot.clone() }, Waiter { slot })
+    (Sender { slot: slot.clone() }, Receiver { slot })
 }
 
 /// The side that answers. Dropped without an answer, it releases the waiter at once.
-pub struct Completer<T> {
+pub struct Sender<T> {
     slot: Arc<Slot<T>>,
 }
 
 /// The side that waits.
-pub struct Waiter<T> {
+pub struct Receiver<T> {
     slot: Arc<Slot<T>>,
 }
 
@@ -43,9 +45,9 @@ enum Answer<T> {
     Gone,
 }
 
-impl<T> Completer<T> {
+impl<T> Sender<T> {
     /// Gives the answer. Never waits for anybody to take it.
-    pub fn complete(self, value: T) {
+    pub fn send(self, value: T) {
         if self.slot.is_inherited() {
             return;
         }
@@ -54,7 +56,7 @@ impl<T> Completer<T> {
     }
 }
 
-impl<T> Drop for Completer<T> {
+impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         if self.slot.is_inherited() {
             return;
@@ -68,12 +70,12 @@ impl<T> Drop for Completer<T> {
     }
 }
 
-impl<T> Waiter<T> {
+impl<T> Receiver<T> {
     /// Waits for the answer until `deadline`; one in the past only looks.
     ///
     /// `None` when the deadline passed (the answer can still be waited for later), or at once when
     /// the other side is gone or the answer was taken before.
-    pub fn wait_until(&self, deadline: Instant) -> Option<T> {
+    pub fn recv_until(&self, deadline: Instant) -> Option<T> {
         if self.slot.is_inherited() {
             return None;
         }
@@ -94,7 +96,7 @@ impl<T> Waiter<T> {
     }
 
     /// Whether no answer will come any more: it was taken, or the other side is gone.
-    pub fn is_gone(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.slot.is_inherited() || matches!(*self.slot.lock(), Answer::Gone)
     }
 }
@@ -109,15 +111,15 @@ impl<T> Slot<T> {
     }
 }
 
-impl<T> fmt::Debug for Completer<T> {
+impl<T> fmt::Debug for Sender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Completer").finish_non_exhaustive()
+        f.debug_struct("Sender").finish_non_exhaustive()
     }
 }
 
-impl<T> fmt::Debug for Waiter<T> {
+impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiter").finish_non_exhaustive()
+        f.debug_struct("Receiver").finish_non_exhaustive()
     }
 }
 
@@ -131,49 +133,49 @@ mod tests {
 
     #[test]
     fn an_answer_given_before_is_there() {
-        let (completer, waiter) = completion();
-        completer.complete(7);
-        assert_eq!(waiter.wait_until(Instant::now()), Some(7));
-        assert_eq!(waiter.wait_until(Instant::now() + LONG), None, "an answer is given once");
+        let (completer, waiter) = channel();
+        completer.send(7);
+        assert_eq!(waiter.recv_until(Instant::now()), Some(7));
+        assert_eq!(waiter.recv_until(Instant::now() + LONG), None, "an answer is given once");
     }
 
     #[test]
     fn an_answer_wakes_the_waiter() {
-        let (completer, waiter) = completion();
-        let answering = thread::spawn(move || completer.complete("done"));
-        assert_eq!(waiter.wait_until(Instant::now() + LONG), Some("done"));
+        let (completer, waiter) = channel();
+        let answering = thread::spawn(move || completer.send("done"));
+        assert_eq!(waiter.recv_until(Instant::now() + LONG), Some("done"));
         answering.join().unwrap();
     }
 
     #[test]
     fn a_gone_completer_releases_the_waiter_early() {
-        let (completer, waiter) = completion::<()>();
-        assert!(!waiter.is_gone());
+        let (completer, waiter) = channel::<()>();
+        assert!(!waiter.is_closed());
         let before = Instant::now();
         let leaving = thread::spawn(move || drop(completer));
-        assert_eq!(waiter.wait_until(before + LONG), None);
+        assert_eq!(waiter.recv_until(before + LONG), None);
         assert!(before.elapsed() < LONG);
-        assert!(waiter.is_gone());
+        assert!(waiter.is_closed());
         leaving.join().unwrap();
     }
 
     #[test]
     fn a_passed_deadline_returns_and_the_answer_can_still_come() {
-        let (completer, waiter) = completion();
-        assert_eq!(waiter.wait_until(Instant::now()), None);
-        assert_eq!(waiter.wait_until(Instant::now() + Duration::from_millis(5)), None);
-        completer.complete(1);
-        assert_eq!(waiter.wait_until(Instant::now()), Some(1));
+        let (completer, waiter) = channel();
+        assert_eq!(waiter.recv_until(Instant::now()), None);
+        assert_eq!(waiter.recv_until(Instant::now() + Duration::from_millis(5)), None);
+        completer.send(1);
+        assert_eq!(waiter.recv_until(Instant::now()), Some(1));
     }
 
     #[test]
     fn a_panicking_answerer_counts_as_gone() {
-        let (completer, waiter) = completion::<u8>();
+        let (completer, waiter) = channel::<u8>();
         let panicked = thread::spawn(move || {
             let _completer = completer;
             std::panic::resume_unwind(Box::new(()));
         });
-        assert_eq!(waiter.wait_until(Instant::now() + LONG), None);
+        assert_eq!(waiter.recv_until(Instant::now() + LONG), None);
         assert!(panicked.join().is_err());
     }
 }

@@ -7,7 +7,7 @@ use super::scale::Scale;
 /// A [`Scale`] that one thread replaces and all threads read: a sequence lock in one cache line.
 /// Readers write nothing, so they do not slow each other down.
 #[repr(align(64))]
-pub(super) struct Published {
+pub(super) struct SeqLock {
     /// Odd while the fields below are being replaced.
     version: AtomicU64,
     ticks: AtomicU64,
@@ -15,9 +15,9 @@ pub(super) struct Published {
     rate: AtomicU64,
 }
 
-impl Published {
+impl SeqLock {
     pub const fn new() -> Self {
-        Published {
+        SeqLock {
             version: AtomicU64::new(0),
             ticks: AtomicU64::new(0),
             unix_nanos: AtomicU64::new(0),
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn readers_never_see_a_mixture() {
         const WRITES: u64 = 200_000;
-        let published = Published::new();
+        let published = SeqLock::new();
         let writing = AtomicBool::new(true);
         thread::scope(|scope| {
             let readers: Vec<_> = (0..2)
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_writer_stuck_half_way_does_not_hold_readers() {
-        let published = Published::new();
+        let published = SeqLock::new();
         published.left_half_written();
         assert_eq!(published.read(), None);
     }
