@@ -128,7 +128,7 @@ impl fmt::Display for Snapshot {
         }
         write!(f, "{:<LABEL$} {:>width$}", "in_flight", self.in_flight)?;
         if !counters.is_empty() {
-            write!(f, "\nnotes")?;
+            write!(f, "\ncounters")?;
         }
         for (counter, times) in counters {
             write!(f, "\n  {:<INDENTED$} {times:>width$}", counter.name())?;
