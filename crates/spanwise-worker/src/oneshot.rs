@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::fork;
+use crate::{deadline, fork};
 
 /// One answer from the worker to a thread that waits for it, at most until its deadline.
 ///
@@ -71,6 +71,11 @@ impl<T> Drop for Sender<T> {
 }
 
 impl<T> Receiver<T> {
+    /// [`recv_until`](Self::recv_until) `timeout` from now.
+    pub fn recv_timeout(&self, timeout: Duration) -> Option<T> {
+        self.recv_until(deadline(Instant::now(), timeout))
+    }
+
     /// Waits for the answer until `deadline`; one in the past only looks.
     ///
     /// `None` when the deadline passed (the answer can still be waited for later), or at once when

@@ -3,8 +3,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::deadline;
 use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 
 /// So many at a time: permits that come back when they are dropped.
@@ -46,6 +47,11 @@ impl Semaphore {
     /// As [`try_acquire`](Self::try_acquire); the permit borrows nothing.
     pub fn try_acquire_owned(&self) -> Option<OwnedPermit> {
         self.inner.clone().try_acquire_owned().ok().map(OwnedPermit)
+    }
+
+    /// [`acquire_until`](Self::acquire_until) `timeout` from now.
+    pub fn acquire_timeout(&self, timeout: Duration) -> Option<Permit<'_>> {
+        self.acquire_until(deadline(Instant::now(), timeout))
     }
 
     /// A permit, waited for at most until `deadline`. Blocks the thread: not for async tasks.

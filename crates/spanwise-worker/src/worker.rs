@@ -116,6 +116,11 @@ impl Worker {
         process::id() != self.life.pid
     }
 
+    /// [`join_until`](Self::join_until) `timeout` from now.
+    pub fn join_timeout(&self, timeout: Duration) -> bool {
+        self.join_until(deadline(Instant::now(), timeout))
+    }
+
     /// Waits for the worker to end, at most until `deadline`; returns whether it has ended.
     ///
     /// Blocks on a condition variable and nothing else, so it works from inside any runtime, from

@@ -115,7 +115,9 @@ fn an_inherited_pool_refuses_at_once_whatever_it_was_doing() {
                 [
                     refused(pool.try_submit(|| ())),
                     refused(pool.submit_until(|| (), far())),
-                    u64::from(pool.shutdown(ShutdownMode::Drain, far()) == Default::default()),
+                    u64::from(
+                        pool.shutdown_until(ShutdownMode::Drain, far()) == Default::default(),
+                    ),
                     u64::from(pool.report() == Default::default()),
                 ]
             });
@@ -132,7 +134,7 @@ fn an_inherited_pool_refuses_at_once_whatever_it_was_doing() {
     assert_eq!(dropped, [1]);
     hold.store(false, Relaxed);
     let pool = own.take().unwrap();
-    assert!(pool.shutdown(ShutdownMode::Drain, far()).is_clean(), "the parent's goes on");
+    assert!(pool.shutdown_until(ShutdownMode::Drain, far()).is_clean(), "the parent's goes on");
 }
 
 #[test]
@@ -172,7 +174,7 @@ fn an_inherited_pool_of_tasks_refuses_at_once() {
     let answer = in_child(|| {
         let inherited = pool.take().unwrap();
         let refused = inherited.try_submit(async {}).unwrap_err().reason == RejectReason::Forked;
-        let mut ended = pin!(inherited.shutdown(ShutdownMode::Drain, far().into()));
+        let mut ended = pin!(inherited.shutdown_until(ShutdownMode::Drain, far().into()));
         let ended = ended.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let ended = matches!(ended, Poll::Ready(report) if report == Default::default());
         [u64::from(refused), u64::from(ended)]

@@ -45,7 +45,7 @@ fn a_pool_survives_tasks_that_panic_in_every_way() {
         };
         assert!(pool.submit_until(task, far()).is_ok());
     }
-    let report = pool.shutdown(ShutdownMode::Drain, far());
+    let report = pool.shutdown_until(ShutdownMode::Drain, far());
     assert_eq!((report.panicked, report.completed), (TASKS as u64, 0), "{report:?}");
     assert_eq!(owned.load(SeqCst), TASKS, "each was dropped once");
     assert_eq!(payloads.load(SeqCst), 0, "a payload is forgotten");
@@ -69,7 +69,7 @@ fn tasks_that_never_run_are_dropped_though_their_drops_panic() {
         assert!(pool.try_submit(move || drop(grenade)).is_ok());
     }
     let report = std::thread::scope(|scope| {
-        let stopped = scope.spawn(|| pool.shutdown(ShutdownMode::Abandon, far()));
+        let stopped = scope.spawn(|| pool.shutdown_until(ShutdownMode::Abandon, far()));
         drop(hold);
         stopped.join().unwrap()
     });

@@ -32,7 +32,7 @@ fn of_pools() {
     let Ok(pool) = WorkerPool::builder("p").with_threads(1).build() else {
         unreachable!("a pool of one thread")
     };
-    let report = pool.shutdown(ShutdownMode::Drain, Instant::now() + Duration::from_secs(20));
+    let report = pool.shutdown_until(ShutdownMode::Drain, Instant::now() + Duration::from_secs(20));
     check(
         report,
         "0 tasks taken: 0 completed, 0 panicked, 0 abandoned, 0 running, 0 queued; 0 not taken",

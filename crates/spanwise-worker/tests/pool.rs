@@ -55,7 +55,7 @@ fn tasks_run_on_threads_of_the_pools_name() {
     }
     drop(told);
     assert!(names.iter().all(|name| matches!(name.as_deref(), Some("test-0" | "test-1"))));
-    let report = pool.shutdown(ShutdownMode::Drain, far());
+    let report = pool.shutdown_until(ShutdownMode::Drain, far());
     assert_eq!((report.completed, report.is_clean()), (10, true));
 }
 
@@ -73,7 +73,7 @@ fn a_full_pool_gives_the_task_back() {
     assert!(pool.submit_until(|| (), Instant::now() + Duration::from_millis(2)).is_err());
     call_off();
     assert!(pool.submit_until(rejected.task, far()).is_ok(), "later there is room");
-    assert!(pool.shutdown(ShutdownMode::Drain, far()).is_clean());
+    assert!(pool.shutdown_until(ShutdownMode::Drain, far()).is_clean());
     assert_eq!(pool.try_submit(|| ()).unwrap_err().reason, RejectReason::Closed);
 }
 
@@ -90,7 +90,7 @@ fn a_panic_costs_nothing_but_its_task() {
         assert!(pool.try_submit(|| resume_unwind(Box::new(Grenade))).is_ok());
     }
     assert!(pool.try_submit(|| ()).is_ok());
-    let report = pool.shutdown(ShutdownMode::Drain, far());
+    let report = pool.shutdown_until(ShutdownMode::Drain, far());
     assert_eq!((report.panicked, report.completed, report.running), (10, 1, 0));
     law(report);
 }
@@ -105,7 +105,7 @@ fn drain_runs_what_waits() {
         assert!(pool.try_submit(move || _ = ran.fetch_add(1, SeqCst)).is_ok());
     }
     call_off();
-    let report = pool.shutdown(ShutdownMode::Drain, far());
+    let report = pool.shutdown_until(ShutdownMode::Drain, far());
     assert_eq!((ran.load(SeqCst), report.completed, report.abandoned), (1000, 1002, 0));
     assert!(report.is_clean());
 }
@@ -119,12 +119,12 @@ fn abandon_drops_what_waits_and_counts_it() {
         let alive = alive.clone();
         assert!(pool.try_submit(move || drop(alive)).is_ok());
     }
-    let report = pool.shutdown(ShutdownMode::Abandon, Instant::now());
+    let report = pool.shutdown_until(ShutdownMode::Abandon, Instant::now());
     assert_eq!((report.abandoned, report.running, report.is_clean()), (10, 1, false));
     assert_eq!(Arc::strong_count(&alive), 1, "they are gone");
     law(report);
     call_off();
-    let report = pool.shutdown(ShutdownMode::Abandon, far());
+    let report = pool.shutdown_until(ShutdownMode::Abandon, far());
     assert_eq!((report.completed, report.running), (1, 0), "what ran came to its end");
 }
 
@@ -135,7 +135,8 @@ fn a_drain_that_is_late_abandons_the_rest() {
     for _ in 0..3 {
         assert!(pool.try_submit(|| ()).is_ok());
     }
-    let report = pool.shutdown(ShutdownMode::Drain, Instant::now() + Duration::from_millis(2));
+    let report =
+        pool.shutdown_until(ShutdownMode::Drain, Instant::now() + Duration::from_millis(2));
     assert_eq!((report.abandoned, report.running, report.queued), (3, 1, 0));
     law(report);
     call_off();
@@ -150,12 +151,12 @@ fn a_task_may_use_its_own_pool() {
         // The queue has one place; the one thread cannot make room while it is in here.
         let first = inner.submit_until(|| (), far()).is_ok();
         let second = inner.submit_until(|| (), far()).is_ok();
-        let report = inner.shutdown(ShutdownMode::Drain, far());
+        let report = inner.shutdown_until(ShutdownMode::Drain, far());
         told.send((first, second, report.running)).unwrap();
     };
     assert!(pool.try_submit(task).is_ok());
     assert_eq!(heard.recv().unwrap(), (true, false, 1), "it neither hangs nor waits for itself");
-    law(pool.shutdown(ShutdownMode::Drain, far()));
+    law(pool.shutdown_until(ShutdownMode::Drain, far()));
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn a_hook_runs_on_each_thread_and_lasts_as_long() {
         .unwrap();
     occupy(&pool)();
     assert_eq!(seen.load(SeqCst), 3);
-    pool.shutdown(ShutdownMode::Drain, far());
+    pool.shutdown_until(ShutdownMode::Drain, far());
     assert_eq!(seen.load(SeqCst), 33);
 }
 
@@ -230,7 +231,7 @@ fn the_least_and_the_most_that_is_taken_works() {
         assert!(name.len() <= 80 && !name.contains(['\0', '\x1b']), "{name:?}");
         // Waits for ever, or until the threads have ended.
         let end_of_time = deadline(Instant::now(), Duration::MAX);
-        assert!(pool.shutdown(ShutdownMode::Drain, end_of_time).is_clean());
+        assert!(pool.shutdown_until(ShutdownMode::Drain, end_of_time).is_clean());
     }
 }
 
@@ -255,10 +256,10 @@ fn tasks_that_panic_when_dropped_cost_no_more_than_themselves() {
         if how == ShutdownMode::Drain {
             release.take().into_iter().for_each(|release| release());
         }
-        let report = pool.shutdown(how, Instant::now() + Duration::from_millis(1));
+        let report = pool.shutdown_until(how, Instant::now() + Duration::from_millis(1));
         law(report);
         release.into_iter().for_each(|release| release());
-        let report = pool.shutdown(how, far());
+        let report = pool.shutdown_until(how, far());
         assert_eq!((report.panicked + report.abandoned, report.queued), (5, 0));
         assert!(dropped.load(SeqCst) >= 5);
     }
@@ -304,7 +305,7 @@ proptest! {
             submitting.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         let how = if drain { ShutdownMode::Drain } else { ShutdownMode::Abandon };
-        let report = pool.shutdown(how, far());
+        let report = pool.shutdown_until(how, far());
         law(report);
         prop_assert_eq!(report.submitted as usize + rejected, submitters * each);
         prop_assert_eq!(report.rejected as usize, rejected);

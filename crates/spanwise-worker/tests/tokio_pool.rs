@@ -44,7 +44,7 @@ async fn so_many_at_a_time_and_so_many_that_wait() {
         tokio::task::yield_now().await;
     }
     go.notify_one();
-    let report = pool.shutdown(ShutdownMode::Drain, far()).await;
+    let report = pool.shutdown_until(ShutdownMode::Drain, far()).await;
     assert_eq!((report.completed, report.rejected, most.load(SeqCst)), (5, 1, 2));
     assert!(report.is_clean());
     assert_eq!(pool.try_submit(rejected.task).unwrap_err().reason, RejectReason::Closed);
@@ -57,7 +57,7 @@ async fn a_panic_costs_nothing_but_its_task() {
         assert!(pool.try_submit(async { resume_unwind(Box::new("no")) }).is_ok());
         assert!(pool.try_submit(async { tokio::task::yield_now().await }).is_ok());
     }
-    let report = pool.shutdown(ShutdownMode::Drain, far()).await;
+    let report = pool.shutdown_until(ShutdownMode::Drain, far()).await;
     assert_eq!((report.panicked, report.completed, report.running), (3, 3, 0));
     law(report);
 }
@@ -75,7 +75,7 @@ async fn what_is_late_is_cancelled_and_counted() {
         assert!(pool.try_submit(task).is_ok());
     }
     let started = Instant::now();
-    let report = pool.shutdown(ShutdownMode::Drain, started + Duration::from_secs(5)).await;
+    let report = pool.shutdown_until(ShutdownMode::Drain, started + Duration::from_secs(5)).await;
     assert_eq!((report.abandoned, report.running, report.queued), (6, 0, 0));
     assert_eq!(Arc::strong_count(&alive), 1);
     assert!(started.elapsed() < Duration::from_secs(6));
@@ -90,7 +90,7 @@ async fn abandon_lets_what_runs_come_to_its_end() {
         let ran = ran.clone();
         assert!(pool.try_submit(async move { _ = ran.fetch_add(1, SeqCst) }).is_ok());
     }
-    let report = pool.shutdown(ShutdownMode::Abandon, far()).await;
+    let report = pool.shutdown_until(ShutdownMode::Abandon, far()).await;
     assert_eq!((report.abandoned, report.completed, ran.load(SeqCst)), (3, 1, 1));
 }
 
@@ -118,7 +118,7 @@ async fn numbers_and_deadlines_have_no_end() {
         for bit in (0..64).rev() {
             last = last.checked_add(Duration::from_secs(1 << bit)).unwrap_or(last);
         }
-        assert!(pool.shutdown(ShutdownMode::Drain, last).await.is_clean());
+        assert!(pool.shutdown_until(ShutdownMode::Drain, last).await.is_clean());
     }
 }
 
@@ -141,7 +141,7 @@ async fn tasks_that_panic_when_dropped_cost_no_more_than_themselves() {
             assert!(pool.try_submit(task).is_ok());
         }
         tokio::task::yield_now().await;
-        let report = pool.shutdown(how, Instant::now() + Duration::from_millis(5)).await;
+        let report = pool.shutdown_until(how, Instant::now() + Duration::from_millis(5)).await;
         law(report);
         assert_eq!((report.abandoned, report.running), (6, 0));
         assert!(pool.try_submit(async {}).is_err());

@@ -199,7 +199,7 @@ fn pool(threads: usize) {
         assert!(pool.try_submit(task).is_ok());
     }
     gate.open();
-    let report = pool.shutdown(ShutdownMode::Drain, Instant::now() + Duration::from_secs(60));
+    let report = pool.shutdown_until(ShutdownMode::Drain, Instant::now() + Duration::from_secs(60));
     assert!(report.is_clean(), "{report:?}");
 }
 

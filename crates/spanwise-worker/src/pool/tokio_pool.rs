@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -14,7 +15,7 @@ use super::{PoolReport, RejectReason, ShutdownMode, SubmitError};
 use crate::limits::{QUEUE, TASKS};
 use crate::panic::{drop_each_fenced, drop_fenced};
 use crate::time::timer_deadline;
-use crate::{catch_panic, fork};
+use crate::{catch_panic, deadline, fork};
 
 /// [`WorkerPool`](crate::WorkerPool) for async tasks, on a tokio runtime: so many at a time, so
 /// many that wait.
@@ -118,11 +119,17 @@ impl TokioPool {
         self.shared.lock().read()
     }
 
+    /// [`shutdown_until`](Self::shutdown_until) `timeout` from now.
+    pub async fn shutdown(&self, how: ShutdownMode, timeout: Duration) -> PoolReport {
+        let now = std::time::Instant::now();
+        self.shutdown_until(how, deadline(now, timeout).into()).await
+    }
+
     /// Takes no more tasks, runs or drops those that wait, and waits for those that run, at most
     /// until `deadline`. What is left then is dropped or cancelled, and counted as abandoned; a
     /// task that computes without a pause still counts as running. In a forked child it returns at
     /// once.
-    pub async fn shutdown(&self, how: ShutdownMode, deadline: Instant) -> PoolReport {
+    pub async fn shutdown_until(&self, how: ShutdownMode, deadline: Instant) -> PoolReport {
         if self.shared.is_inherited() {
             return PoolReport::default();
         }

@@ -3,13 +3,13 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{error, fmt, io, thread};
 
 use super::{PoolReport, RejectReason, ShutdownMode, SubmitError};
 use crate::limits::{self, Outside, QUEUE, STACK, THREADS, thread_name};
 use crate::panic::{drop_each_fenced, drop_fenced};
-use crate::{catch_panic, fork};
+use crate::{catch_panic, deadline, fork};
 
 /// A fixed number of named threads that run what they are given, and a bounded queue before them.
 ///
@@ -110,7 +110,19 @@ impl WorkerPool {
         self.submit(state, task)
     }
 
-    /// Queues a task, and waits for room at most until `deadline`.
+    /// [`submit_until`](Self::submit_until) `timeout` from now.
+    ///
+    /// # Errors
+    /// As [`submit_until`](Self::submit_until).
+    pub fn submit_timeout<F: FnOnce() + Send + 'static>(
+        &self,
+        task: F,
+        timeout: Duration,
+    ) -> Result<(), SubmitError<F>> {
+        self.submit_until(task, deadline(Instant::now(), timeout))
+    }
+
+    /// Queues a task; blocks until the queue has a free place, at most until `deadline`.
     ///
     /// # Errors
     /// No room until then, or as [`try_submit`](Self::try_submit). On a thread of this pool it does
@@ -150,6 +162,11 @@ impl WorkerPool {
         self.threads
     }
 
+    /// [`shutdown_until`](Self::shutdown_until) `timeout` from now.
+    pub fn shutdown(&self, how: ShutdownMode, timeout: Duration) -> PoolReport {
+        self.shutdown_until(how, deadline(Instant::now(), timeout))
+    }
+
     /// Takes no more tasks, runs or drops those that wait, and waits for the threads to end, at
     /// most until `deadline`. What still waits then is dropped and counted as abandoned; what still
     /// runs is left to its thread.
@@ -157,7 +174,7 @@ impl WorkerPool {
     /// Blocks on a condition variable and nothing else, so it works from inside any runtime and
     /// from `Drop`. On a thread of this pool and in a forked child it does not wait. A second call
     /// waits again and reports again.
-    pub fn shutdown(&self, how: ShutdownMode, deadline: Instant) -> PoolReport {
+    pub fn shutdown_until(&self, how: ShutdownMode, deadline: Instant) -> PoolReport {
         if self.shared.is_inherited() {
             return PoolReport::default();
         }
