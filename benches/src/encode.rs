@@ -1,7 +1,10 @@
 //! Finished spans to the bytes of a request.
 
-use spanwise::wire::write::{SpanHeader, SpanWriter, Value, encode_resource, encode_scope};
-use spanwise::wire::{Chunk, Framer, RequestLimits, SpanKind, SpanLimits, SpanMeta};
+use spanwise::wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
+use spanwise::wire::{
+    Chunk, Framer, RequestLimits, SpanFlags, SpanId, SpanKind, SpanLimits, SpanMeta, TraceFlags,
+    TraceId, Value,
+};
 use spanwise_bench_harness::{Request, Subject, Tally};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -115,13 +118,13 @@ fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader<'
         }
     }
     SpanHeader {
-        trace_id: (u128::from(trace) + 1) << 64 | 0x9e37_79b9_7f4a_7c15,
-        span_id: index + 1,
-        parent_span_id: if place == 0 { 0 } else { trace * 5 + 1 },
+        trace_id: TraceId((u128::from(trace) + 1) << 64 | 0x9e37_79b9_7f4a_7c15),
+        span_id: SpanId(index + 1),
+        parent_span_id: SpanId(if place == 0 { 0 } else { trace * 5 + 1 }),
         kind: if place == 0 { SpanKind::Server } else { SpanKind::Client },
         start_unix_nanos: START,
         end_unix_nanos: START + 1000 * index,
-        flags: 0x101,
+        flags: SpanFlags::new(TraceFlags::SAMPLED, false),
         trace_state: "",
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::host::ProcessHost;
 use opentelemetry::trace::{Link, SpanKind as ApiKind, TraceContextExt, TraceId, TraceState};
-use opentelemetry::{Context, KeyValue, Value as ApiValue};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision as StockDecision, SamplingResult, ShouldSample};
 use spanwise_sampling::{
     ApiAttributes, DynamicSampler, FastDecision, Randomness, Sampler, SamplingDecision,
-    SamplingParameters, SpanKind, Value, parent_of, trace_state_of,
+    SamplingParameters, parent_of, trace_state_of,
 };
 
 /// Any sampler as a [`ShouldSample`]. Clones share it.
@@ -62,7 +62,7 @@ impl ShouldSample for OtelSampler {
         let attributes = ApiAttributes(attributes);
         let params = SamplingParameters {
             parent: parent.and_then(parent_of),
-            kind: kind_of(span_kind),
+            kind: span_kind.into(),
             attributes: &attributes,
             ..SamplingParameters::root(id, name, &ProcessHost)
         };
@@ -87,30 +87,12 @@ fn result(
             (false, true) => StockDecision::RecordOnly,
             (false, false) => StockDecision::Drop,
         },
-        attributes: decision.annotations.attributes().map(key_value).collect(),
+        attributes: decision
+            .annotations
+            .attributes()
+            .map(|(key, value)| KeyValue::new(key.to_owned(), value))
+            .collect(),
         trace_state: trace_state_of(inherited, params, decision)
             .unwrap_or_else(|| inherited.cloned().unwrap_or_default()),
-    }
-}
-
-fn key_value((key, value): (&str, Value<'_>)) -> KeyValue {
-    let value = match value {
-        Value::Str(text) => ApiValue::from(text.to_owned()),
-        Value::Bool(bool) => bool.into(),
-        Value::I64(number) => number.into(),
-        Value::F64(number) => number.into(),
-        // Annotations hold no others.
-        _ => ApiValue::from(""),
-    };
-    KeyValue::new(key.to_owned(), value)
-}
-
-fn kind_of(kind: &ApiKind) -> SpanKind {
-    match kind {
-        ApiKind::Internal => SpanKind::Internal,
-        ApiKind::Server => SpanKind::Server,
-        ApiKind::Client => SpanKind::Client,
-        ApiKind::Producer => SpanKind::Producer,
-        ApiKind::Consumer => SpanKind::Consumer,
     }
 }

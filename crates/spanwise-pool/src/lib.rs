@@ -14,6 +14,7 @@ mod pooled;
 mod reset;
 #[allow(unsafe_code)]
 mod slot;
+#[cfg(feature = "span")]
 pub mod span;
 mod stats;
 mod sync;
@@ -24,6 +25,7 @@ pub use interner::{Interner, InternerStats};
 pub use pool::Pool;
 pub use pooled::{Pooled, PooledOwned};
 pub use reset::Reset;
+#[cfg(feature = "span")]
 pub use span::{PooledSpan, SpanPool};
 pub use stats::{PoolStats, Trimmed};
 pub use tiered::{TierObject, TierPooled, TieredPool};

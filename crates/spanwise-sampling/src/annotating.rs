@@ -5,7 +5,7 @@ use crate::parameters::SamplingParameters;
 use crate::sampler::{ComposableSampler, Sampler};
 use crate::tick::Tick;
 use crate::trace_state::OT;
-use spanwise_wire::write::Value;
+use spanwise_wire::{OwnedValue, Value};
 use std::sync::Arc;
 
 /// Decides as another sampler does, and gives kept spans attributes and trace state members
@@ -18,22 +18,8 @@ pub struct AnnotatingSampler {
 
 #[derive(Debug, Default)]
 struct Note {
-    attributes: Vec<(String, AttributeValue)>,
+    attributes: Vec<(String, OwnedValue)>,
     members: Vec<(String, String)>,
-}
-
-/// The value of an attribute that a sampler adds.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum AttributeValue {
-    /// A string.
-    Str(String),
-    /// A signed integer.
-    I64(i64),
-    /// A double.
-    F64(f64),
-    /// A boolean.
-    Bool(bool),
 }
 
 impl AnnotatingSampler {
@@ -44,7 +30,7 @@ impl AnnotatingSampler {
 
     /// Adds an attribute to spans that are kept.
     #[must_use]
-    pub fn with_attribute(self, key: impl Into<String>, value: impl Into<AttributeValue>) -> Self {
+    pub fn with_attribute(self, key: impl Into<String>, value: impl Into<OwnedValue>) -> Self {
         let (key, value) = (key.into(), value.into());
         self.noting(|note| note.attributes.push((key, value)))
     }
@@ -124,7 +110,7 @@ impl<'s> Annotations<'s> {
     /// Attributes, the innermost sampler's first.
     pub fn attributes(&self) -> impl Iterator<Item = (&'s str, Value<'s>)> + use<'s> {
         let attributes = self.0.into_iter().flatten().flat_map(|note| &note.attributes);
-        attributes.map(|(key, value)| (key.as_str(), value.as_value()))
+        attributes.map(|(key, value)| (key.as_str(), Value::from(value)))
     }
 
     /// Members of the trace state.
@@ -143,47 +129,6 @@ impl<'s> Annotations<'s> {
             *free = Some(note);
         }
         self
-    }
-}
-
-impl AttributeValue {
-    fn as_value(&self) -> Value<'_> {
-        match self {
-            Self::Str(text) => Value::Str(text),
-            Self::I64(number) => Value::I64(*number),
-            Self::F64(number) => Value::F64(*number),
-            Self::Bool(bool) => Value::Bool(*bool),
-        }
-    }
-}
-
-impl From<&str> for AttributeValue {
-    fn from(text: &str) -> Self {
-        Self::Str(text.to_owned())
-    }
-}
-
-impl From<String> for AttributeValue {
-    fn from(text: String) -> Self {
-        Self::Str(text)
-    }
-}
-
-impl From<i64> for AttributeValue {
-    fn from(number: i64) -> Self {
-        Self::I64(number)
-    }
-}
-
-impl From<f64> for AttributeValue {
-    fn from(number: f64) -> Self {
-        Self::F64(number)
-    }
-}
-
-impl From<bool> for AttributeValue {
-    fn from(bool: bool) -> Self {
-        Self::Bool(bool)
     }
 }
 

@@ -29,7 +29,7 @@ mod xray;
 pub use adaptive::{
     Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, AdaptiveKey, AdaptiveState, max_min_shares,
 };
-pub use annotating::{AlwaysRecord, AnnotatingSampler, Annotations, AttributeValue};
+pub use annotating::{AlwaysRecord, AnnotatingSampler, Annotations};
 pub use dynamic::{DynamicSampler, FastDecision};
 pub use intent::{SamplingDecision, SamplingIntent, TraceStateUpdate};
 pub use jaeger::{JaegerPoller, JaegerRemote, JaegerSettings, JaegerStrategy, JaegerStrategyError};
@@ -43,8 +43,7 @@ pub use remote::RemoteSettings;
 pub use rules::{RuleBased, SpanPredicate};
 pub use sampler::{ComposableSampler, Sampler};
 pub use setting::SettingError;
-pub use spanwise_wire::SpanKind;
-pub use spanwise_wire::write::Value;
+pub use spanwise_wire::{OwnedValue, SpanKind, Value};
 pub use threshold::{ProbabilityError, Randomness, Threshold, ThresholdText};
 pub use tick::Tick;
 pub use xray::{XrayError, XrayPoller, XrayRemote, XrayRequest, XraySettings};

@@ -5,30 +5,24 @@ use crate::intent::{SamplingDecision, TraceStateUpdate};
 use crate::parameters::{Attributes, Parent, SamplingParameters};
 use crate::threshold::Randomness;
 use crate::trace_state::{OT, OtMember};
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, TraceState};
-use opentelemetry::{KeyValue, Value as ApiValue};
-use spanwise_wire::write::Value;
+use spanwise_wire::{TraceFlags, TraceId, Value};
 
-/// Attributes of the API. Of lists, samplers see nothing.
+/// Attributes of the API, as the parameters of a sampler.
 #[derive(Debug, Clone, Copy)]
 pub struct ApiAttributes<'a>(pub &'a [KeyValue]);
 
 impl Attributes for ApiAttributes<'_> {
     fn get(&self, key: &str) -> Option<Value<'_>> {
         let attribute = self.0.iter().find(|attribute| attribute.key.as_str() == key)?;
-        match &attribute.value {
-            ApiValue::Bool(bool) => Some(Value::Bool(*bool)),
-            ApiValue::I64(number) => Some(Value::I64(*number)),
-            ApiValue::F64(number) => Some(Value::F64(*number)),
-            ApiValue::String(text) => Some(Value::Str(text.as_str())),
-            _ => None,
-        }
+        Some(Value::from(&attribute.value))
     }
 }
 
 /// The parent that `context` is; `None` if it is invalid, which makes the span a root.
 pub fn parent_of(context: &SpanContext) -> Option<Parent<'_>> {
-    let random = context.trace_flags().to_u8() & RANDOM != 0;
+    let random = TraceFlags::from(context.trace_flags()).is_random();
     let member = || OtMember::of_members(context.trace_state().into_iter());
     let parent = || Parent::of_member(context.is_sampled(), context.is_remote(), member());
     context.is_valid().then(|| parent().with_random(random))
@@ -60,8 +54,8 @@ fn is_consistent(context: &SpanContext) -> bool {
     let Some((th, rv)) = member.and_then(|member| Some((member.th?, member.rv))) else {
         return true;
     };
-    let id = u128::from_be_bytes(context.trace_id().to_bytes());
-    th.keeps(rv.unwrap_or(Randomness::of_trace(id))) == context.is_sampled()
+    let id = TraceId::from(context.trace_id());
+    th.keeps(rv.unwrap_or(Randomness::of_trace(id.0))) == context.is_sampled()
 }
 
 /// The trace state of a span: its parent's, edited as `decision` says. `None` is the parent's as
@@ -95,6 +89,3 @@ pub fn trace_state_of(
     }
     Some(edited)
 }
-
-/// W3C Trace Context level 2: the trace id is random in its low 56 bits.
-const RANDOM: u8 = 0x02;

@@ -5,7 +5,7 @@ use crate::parent::follow;
 use crate::threshold::Randomness;
 use crate::trace_state::{Malformed, OtMember};
 use spanwise_wire::SpanKind;
-use spanwise_wire::write::Value;
+use spanwise_wire::Value;
 use std::fmt;
 
 /// A span that is about to begin.

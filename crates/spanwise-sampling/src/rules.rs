@@ -5,7 +5,7 @@ use crate::parameters::SamplingParameters;
 use crate::sampler::{ComposableSampler, Sampler};
 use crate::tick::{Tick, tick_each};
 use spanwise_wire::SpanKind;
-use spanwise_wire::write::Value;
+use spanwise_wire::Value;
 
 /// Asks the sampler of the first rule that matches; a span that no rule matches is dropped
 /// (specification, *ComposableRuleBased*). End with a rule for [`SpanPredicate::any`] to keep more.

@@ -33,6 +33,9 @@ pub use spanwise_sampling as sampling;
 pub use spanwise_transport::{Compression, Protocol};
 /// What a sink is, and what it answers: see [`SpanwiseBuilder::with_sink`].
 pub use spanwise_transport::{Failure, Outcome, Sink, SinkFuture, Status};
-pub use spanwise_wire::write::{EncodeValue, Value};
-pub use spanwise_wire::{SpanKind, SpanLimits};
+pub use spanwise_wire::write::EncodeValue;
+pub use spanwise_wire::{
+    Attribute, LinkedContext, OwnedValue, SpanId, SpanKind, SpanLimits, StatusCode, TraceFlags,
+    TraceId, Value,
+};
 pub use tracer::Tracer;

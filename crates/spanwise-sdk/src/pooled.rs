@@ -7,14 +7,12 @@ use crate::suppression::is_suppressed;
 use crate::tracer::{RANDOM, Tracer};
 use opentelemetry::trace::SpanContext;
 use spanwise_ledger::Counter;
-use spanwise_pool::span::{self as data, Attribute};
 use spanwise_pool::{Pool, PooledSpan, Reset};
 use spanwise_sampling::{ApiAttributes, SamplingParameters, parent_of, trace_state_of};
-use spanwise_wire::write::{
-    Array, DroppedCounts, EncodeValue, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkedContext, Scalar,
-    SpanHeader, SpanWriter, Value as WireValue,
+use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter};
+use spanwise_wire::{
+    Attribute, OwnedValue, SpanFlags, SpanId, SpanKind, SpanMeta, StatusCode, TraceFlags, TraceId,
 };
-use spanwise_wire::{SpanKind, SpanMeta, StatusCode};
 use spanwise_worker::{catch_panic, clock, fork};
 use std::fmt;
 use std::sync::LazyLock;
@@ -61,7 +59,7 @@ impl Tracer {
         &self,
         span: &mut PooledSpan,
         name: &str,
-        kind: data::SpanKind,
+        kind: SpanKind,
         parent: Option<&SpanContext>,
     ) -> bool {
         span.reset();
@@ -73,15 +71,14 @@ impl Tracer {
         }
         let parent = parent.filter(|parent| parent.is_valid());
         let (trace_id, span_id) = ids::below(parent, fork::generation());
-        span.trace_id = trace_id.to_be_bytes();
-        span.span_id = span_id.to_be_bytes();
+        (span.trace_id, span.span_id) = (TraceId(trace_id), SpanId(span_id));
         if let Some(parent) = parent {
-            span.parent_span_id = parent.span_id().to_bytes();
+            span.parent_span_id = parent.span_id().into();
             span.parent_is_remote = parent.is_remote();
         }
         let sampled = !is_suppressed() && self.decide(span, name, parent);
         let flags = parent.map_or(RANDOM, |parent| parent.trace_flags() & RANDOM);
-        span.trace_flags = flags.with_sampled(sampled).to_u8();
+        span.trace_flags = TraceFlags::from(flags).with_sampled(sampled);
         let start = clock::start();
         span.start_unix_nanos = start.unix_nanos;
         span.clock_start = [start.ticks, start.unix_nanos];
@@ -91,10 +88,10 @@ impl Tracer {
     /// Asks the sampler, and writes down what it says.
     fn decide(&self, span: &mut PooledSpan, name: &str, parent: Option<&SpanContext>) -> bool {
         let params = SamplingParameters {
-            trace_id: u128::from_be_bytes(span.trace_id),
+            trace_id: span.trace_id.0,
             parent: parent.and_then(parent_of),
             name,
-            kind: kind(span.kind),
+            kind: span.kind,
             scope: &self.scope_name,
             attributes: &ApiAttributes(&[]),
             host: &SdkHost,
@@ -113,7 +110,7 @@ impl Tracer {
                     span.trace_state.push_str(&trace_state.header());
                 }
                 for (key, value) in decision.annotations.attributes() {
-                    span.set_attribute(key.to_owned(), owned(value));
+                    span.set_attribute(key.to_owned(), OwnedValue::from(value));
                 }
                 decision.sampled
             })
@@ -136,21 +133,20 @@ impl Tracer {
     /// Its fields are written to bytes here, all at once; no allocation once warm.
     pub fn finish_pooled(&self, span: &PooledSpan) -> Result<Finished, FinishError> {
         let core = &self.core;
-        let trace_id = u128::from_be_bytes(span.trace_id);
+        let (trace_id, span_id) = (span.trace_id, span.span_id);
         if !core.is_running() {
             let phase = core.phase();
-            if matches!(phase, Phase::Disabled | Phase::NotExporting) || trace_id == 0 {
+            if matches!(phase, Phase::Disabled | Phase::NotExporting) || !trace_id.is_valid() {
                 return Ok(Finished::Disabled);
             }
         }
-        let span_id = u64::from_be_bytes(span.span_id);
-        if trace_id == 0 {
+        if !trace_id.is_valid() {
             return Err(FinishError::NoTraceId);
         }
-        if span_id == 0 {
+        if !span_id.is_valid() {
             return Err(FinishError::NoSpanId);
         }
-        if span.trace_flags & SAMPLED == 0 {
+        if !span.trace_flags.is_sampled() {
             core.ledger.sampled_out();
             return Ok(Finished::SampledOut);
         }
@@ -176,25 +172,14 @@ impl Tracer {
         let header = SpanHeader {
             trace_id,
             span_id,
-            parent_span_id: u64::from_be_bytes(span.parent_span_id),
-            kind: kind(span.kind),
+            parent_span_id: span.parent_span_id,
+            kind: span.kind,
             start_unix_nanos: start,
             end_unix_nanos: end.max(start),
-            flags: u32::from(span.trace_flags) | remote(span.parent_is_remote),
+            flags: SpanFlags::new(span.trace_flags, span.parent_is_remote),
             trace_state: &span.trace_state,
         };
-        let meta = SpanMeta {
-            trace_id,
-            span_id,
-            parent_span_id: header.parent_span_id,
-            start_unix_nanos: start,
-            duration_nanos: header.end_unix_nanos - start,
-            scope: self.scope,
-            status,
-            kind: header.kind,
-            trace_flags: span.trace_flags,
-            ..SpanMeta::default()
-        };
+        let meta = SpanMeta::of(&header, self.scope, status);
         core.store(&writer.finish(&header), meta);
         Ok(Finished::Recorded)
     }
@@ -203,24 +188,18 @@ impl Tracer {
         let limits = &self.core.limits;
         writer.begin(&span.name);
         for Attribute { key, value } in &span.attributes {
-            writer.attribute(limits, key, &Value(value));
+            writer.attribute(limits, key, value);
         }
         for event in span.events() {
             writer.event(limits, event.unix_nanos, event.name, pairs(event.attributes));
         }
         for link in span.links() {
-            let target = LinkedContext {
-                trace_id: u128::from_be_bytes(link.to.trace_id),
-                span_id: u64::from_be_bytes(link.to.span_id),
-                flags: u32::from(link.to.trace_flags) | remote(link.to.is_remote),
-                trace_state: &link.to.trace_state,
-            };
-            writer.link(limits, &target, pairs(link.attributes));
+            writer.link(limits, link.to, pairs(link.attributes));
         }
         match span.status {
-            data::Status::Unset => {}
-            data::Status::Ok => writer.status(limits, StatusCode::Ok, ""),
-            data::Status::Error => writer.status(limits, StatusCode::Error, &span.status_message),
+            StatusCode::Unset => {}
+            StatusCode::Ok => writer.status(limits, StatusCode::Ok, ""),
+            StatusCode::Error => writer.status(limits, StatusCode::Error, &span.status_message),
         }
         writer.left_out(&DroppedCounts {
             attributes: span.dropped_attributes,
@@ -231,110 +210,8 @@ impl Tracer {
     }
 }
 
-/// A pooled span's value that knows its `AnyValue` message.
-#[derive(Clone, Copy)]
-struct Value<'a>(&'a data::Value);
-
-/// Calls `$call` with `$inner` bound to something that is `EncodeValue`, for each kind of value.
-macro_rules! each_kind {
-    ($value:expr, $inner:ident => $call:expr) => {
-        match $value {
-            data::Value::Bool($inner) => $call,
-            data::Value::I64($inner) => $call,
-            data::Value::F64($inner) => $call,
-            data::Value::Bytes(bytes) => {
-                let $inner = bytes.as_slice();
-                $call
-            }
-            data::Value::Array(items) => {
-                let $inner = Array(items.iter().map(Value));
-                $call
-            }
-            data::Value::Text(text) => {
-                let $inner = text.as_str();
-                $call
-            }
-            data::Value::Absent => {
-                let $inner = None::<bool>;
-                $call
-            }
-            // A kind we do not know yet is written as its text.
-            other => {
-                let text = format!("{other:?}");
-                let $inner = text.as_str();
-                $call
-            }
-        }
-    };
-}
-
-impl EncodeValue for Value<'_> {
-    fn encoded_len(&self, max_chars: usize) -> usize {
-        each_kind!(self.0, value => value.encoded_len(max_chars))
-    }
-
-    fn encode(&self, max_chars: usize, out: &mut Vec<u8>) {
-        each_kind!(self.0, value => value.encode(max_chars, out));
-    }
-
-    fn is_truncated(&self, max_chars: usize) -> bool {
-        each_kind!(self.0, value => value.is_truncated(max_chars))
-    }
-
-    fn as_scalar(&self) -> Scalar<'_> {
-        match self.0 {
-            data::Value::Text(text) => Scalar::Text(text.as_str()),
-            data::Value::I64(value) => Scalar::Int(*value),
-            data::Value::Bool(value) => Scalar::Bool(*value),
-            data::Value::F64(value) => Scalar::Double(*value),
-            data::Value::Absent => Scalar::Absent,
-            _ => Scalar::Other,
-        }
-    }
-}
-
-/// A sampler's word, as data.
-fn owned(value: WireValue<'_>) -> data::Value {
-    fn array<T: Copy + Into<data::Value>>(items: &[T]) -> data::Value {
-        data::Value::Array(items.iter().map(|&item| item.into()).collect())
-    }
-    match value {
-        WireValue::Str(text) => text.to_owned().into(),
-        WireValue::Bool(value) => value.into(),
-        WireValue::I64(value) => value.into(),
-        WireValue::F64(value) => value.into(),
-        WireValue::Bytes(bytes) => bytes.to_vec().into(),
-        WireValue::Strs(items) => {
-            data::Value::Array(items.iter().map(|&item| item.to_owned().into()).collect())
-        }
-        WireValue::Bools(items) => array(items),
-        WireValue::I64s(items) => array(items),
-        WireValue::F64s(items) => array(items),
-        WireValue::U64(value) => value.into(),
-        WireValue::Strings(items) => items.to_vec().into(),
-        WireValue::Char(value) => value.into(),
-        WireValue::Absent => data::Value::Absent,
-        // A kind we do not know yet is written as its text.
-        other => format!("{other:?}").into(),
-    }
-}
-
-fn pairs(attributes: &[Attribute]) -> impl Iterator<Item = (&str, Value<'_>)> {
-    attributes.iter().map(|Attribute { key, value }| (key.as_str(), Value(value)))
-}
-
-fn kind(kind: data::SpanKind) -> SpanKind {
-    match kind {
-        data::SpanKind::Internal => SpanKind::Internal,
-        data::SpanKind::Server => SpanKind::Server,
-        data::SpanKind::Client => SpanKind::Client,
-        data::SpanKind::Producer => SpanKind::Producer,
-        data::SpanKind::Consumer => SpanKind::Consumer,
-    }
-}
-
-fn remote(is_remote: bool) -> u32 {
-    if is_remote { FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE } else { FLAG_HAS_IS_REMOTE }
+fn pairs(attributes: &[Attribute]) -> impl Iterator<Item = (&str, &OwnedValue)> {
+    attributes.iter().map(|Attribute { key, value }| (key.as_str(), value))
 }
 
 /// Memory to write a span to.
@@ -353,5 +230,3 @@ static WRITERS: LazyLock<Pool<Writer>> = LazyLock::new(|| Pool::new(64));
 
 /// Memory a resting writer may hold.
 const KEEP_BYTES: usize = 8 * 1024;
-/// W3C trace flags: sampled.
-const SAMPLED: u8 = 0x01;

@@ -7,8 +7,7 @@ use crate::provider::Handle;
 use crate::span::{Beginning, Identity, Span};
 use crate::suppression::is_suppressed;
 use opentelemetry::trace::{
-    Span as _, SpanBuilder, SpanContext, SpanKind as ApiKind, TraceContextExt, TraceFlags,
-    TraceState,
+    Span as _, SpanBuilder, SpanContext, TraceContextExt, TraceFlags, TraceState,
 };
 use opentelemetry::{Context, KeyValue};
 use spanwise_ledger::{Counter, DropReason};
@@ -271,7 +270,7 @@ impl opentelemetry::trace::Tracer for Tracer {
         }
         let parent_span = parent_cx.has_active_span().then(|| parent_cx.span());
         let parent = parent_span.as_ref().map(|span| span.span_context());
-        let kind = builder.span_kind.as_ref().map_or(SpanKind::Internal, wire_kind);
+        let kind = builder.span_kind.as_ref().map_or(SpanKind::Internal, SpanKind::from);
         let mut span =
             self.begin(&builder.name, kind, parent, builder.start_time, &builder.attributes);
         let bare = builder.attributes.is_none()
@@ -315,17 +314,6 @@ fn fill(span: &mut Span, builder: SpanBuilder) {
     }
     for link in builder.links.unwrap_or_default() {
         span.add_link(link.span_context, link.attributes);
-    }
-}
-
-#[inline(always)]
-fn wire_kind(kind: &ApiKind) -> SpanKind {
-    match kind {
-        ApiKind::Internal => SpanKind::Internal,
-        ApiKind::Server => SpanKind::Server,
-        ApiKind::Client => SpanKind::Client,
-        ApiKind::Producer => SpanKind::Producer,
-        ApiKind::Consumer => SpanKind::Consumer,
     }
 }
 

@@ -9,7 +9,6 @@ use opentelemetry::trace::{Span as _, SpanContext, TraceContextExt as _, TraceFl
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use spanwise_pool::PooledSpan;
-use spanwise_pool::span::SpanKind as PooledKind;
 use spanwise_receiver::Receiver;
 use spanwise_sdk::sampling::{
     ComposableSampler, JaegerSettings, Sampler, SamplingIntent, SamplingParameters,
@@ -140,8 +139,8 @@ fn pooled_spans_have_ids_and_are_not_recorded() {
         let spanwise = builder.build().unwrap();
         let tracer = spanwise.tracer("x");
         let mut span = PooledSpan::default();
-        assert!(tracer.start_pooled(&mut span, "x", PooledKind::Internal, None));
-        assert!(span.trace_id != [0; 16] && span.span_id != [0; 8]);
+        assert!(tracer.start_pooled(&mut span, "x", SpanKind::Internal, None));
+        assert!(span.trace_id.is_valid() && span.span_id.is_valid());
         assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Disabled));
         assert_eq!(spanwise.ledger().created, 0);
     }

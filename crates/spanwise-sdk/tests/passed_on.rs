@@ -180,7 +180,7 @@ fn a_child_carries_the_flags_that_are_known_and_no_others() {
     let mut pooled = spanwise_pool::PooledSpan::default();
     for flags in 0..=u8::MAX {
         let parent = parent(7, flags, true, TraceState::NONE);
-        let kind = spanwise_pool::span::SpanKind::Internal;
+        let kind = spanwise_sdk::SpanKind::Internal;
         tracer.start_pooled(&mut pooled, "pooled", kind, Some(&parent));
         assert_eq!(pooled.trace_flags, flags & 0b11);
     }

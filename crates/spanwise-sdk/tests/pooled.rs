@@ -8,10 +8,12 @@ use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, any_value::Value as ProtoValue,
 };
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind as ProtoKind, status};
-use spanwise_pool::span::{Attribute, LinkedContext, SpanKind, Status, Value};
 use spanwise_pool::{Interner, PooledSpan, SpanPool, TieredPool};
 use spanwise_sampling::Sampler;
-use spanwise_sdk::{FinishError, Finished, SpanLimits};
+use spanwise_sdk::{
+    Attribute, FinishError, Finished, LinkedContext, OwnedValue, SpanId, SpanKind, SpanLimits,
+    StatusCode, TraceFlags as Flags, TraceId,
+};
 use spanwise_testkit::{attributes_map, spans};
 use std::thread;
 use support::{bench, settled};
@@ -22,16 +24,20 @@ fn all_of_a_pooled_span_arrives() {
     let bench = bench(|builder| builder);
     let tracer = bench.spanwise.tracer("pooled");
     let mut span = PooledSpan::with_capacity(16, 8, 4);
-    span.trace_id = [0xab; 16];
-    span.span_id = [0xcd; 8];
-    span.parent_span_id = [0xef; 8];
-    (span.parent_is_remote, span.trace_flags) = (true, 0x03);
+    span.trace_id = TraceId::from_bytes([0xab; 16]);
+    span.span_id = SpanId::from_bytes([0xcd; 8]);
+    span.parent_span_id = SpanId::from_bytes([0xef; 8]);
+    (span.parent_is_remote, span.trace_flags) = (true, Flags(0x03));
     span.trace_state.push_str("a=1");
     span.name.push_str("GET /api/users");
     span.kind = SpanKind::Server;
     (span.start_unix_nanos, span.end_unix_nanos) = (1_000, 5_000);
     (span.dropped_attributes, span.dropped_events, span.dropped_links) = (1, 2, 3);
-    let mixed = Value::Array(vec![Value::from(1), Value::from("two"), Value::Array(vec![])]);
+    let mixed = OwnedValue::Array(vec![
+        OwnedValue::from(1),
+        OwnedValue::from("two"),
+        OwnedValue::Array(vec![]),
+    ]);
     span.set_attribute("http.method", "GET")
         .set_attribute("http.status_code", 200)
         .set_attribute("ratio", 0.5)
@@ -42,15 +48,15 @@ fn all_of_a_pooled_span_arrives() {
         .add_event("retry", 2_000, [Attribute::new("attempt", 2)])
         .add_link(
             LinkedContext {
-                trace_id: [1; 16],
-                span_id: [2; 8],
-                trace_flags: 1,
+                trace_id: TraceId::from_bytes([1; 16]),
+                span_id: SpanId::from_bytes([2; 8]),
+                trace_flags: Flags::SAMPLED,
                 is_remote: false,
                 trace_state: "b=2".into(),
             },
             [Attribute::new("why", "batch")],
         )
-        .set_status(Status::Error, "no such user");
+        .set_status(StatusCode::Error, "no such user");
     assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
 
     let request = bench.finish();
@@ -108,7 +114,7 @@ fn pooled_spans_and_others_share_one_account() {
             scope.spawn(|| {
                 let tracer = bench.spanwise.tracer("pooled");
                 for turn in 0..EACH {
-                    let root = tracer.root("root", spanwise_sdk::SpanKind::Server);
+                    let root = tracer.root("root", SpanKind::Server);
                     let mut span = pool.acquire();
                     assert!(tracer.start_pooled(
                         &mut span,
@@ -116,7 +122,7 @@ fn pooled_spans_and_others_share_one_account() {
                         SpanKind::Client,
                         Some(root.context())
                     ));
-                    assert_eq!(span.trace_id, root.context().trace_id().to_bytes());
+                    assert_eq!(span.trace_id, root.context().trace_id().into());
                     span.set_attribute(interner.intern("tenant.id"), turn as i64);
                     assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
                     let mut span = tiers.acquire(turn as usize % 50).unwrap();
@@ -161,7 +167,7 @@ fn the_sampler_has_its_say() {
         TraceState::NONE,
     );
     assert!(!tracer.start_pooled(&mut span, "s", SpanKind::Internal, Some(&parent)));
-    assert!(span.parent_is_remote && span.trace_flags == 0);
+    assert!(span.parent_is_remote && span.trace_flags == Flags::NOT_SAMPLED);
     let _never_finished_never_counted = span;
     bench.finish();
     let ledger = bench.spanwise.ledger();
@@ -177,7 +183,7 @@ fn limits_hold_and_what_is_no_span_is_refused() {
     let tracer = bench.spanwise.tracer("pooled");
     let mut span = PooledSpan::default();
     assert_eq!(tracer.finish_pooled(&span), Err(FinishError::NoTraceId));
-    span.trace_id = [1; 16];
+    span.trace_id = TraceId(1);
     assert_eq!(tracer.finish_pooled(&span), Err(FinishError::NoSpanId));
     assert!(format!("{:?}", FinishError::NoSpanId).starts_with("span id is all zero"));
     tracer.start_pooled(&mut span, "limited", SpanKind::Internal, None);
@@ -201,15 +207,15 @@ fn values_of_all_widths_arrive_and_none_is_no_attribute() {
     let bench = bench(|builder| builder);
     let tracer = bench.spanwise.tracer("pooled");
     let mut span = PooledSpan::default();
-    (span.trace_id, span.span_id, span.trace_flags) = ([1; 16], [2; 8], 1);
-    let list = Value::Array(vec![Value::Absent, u64::MAX.into()]);
+    (span.trace_id, span.span_id, span.trace_flags) = (TraceId(1), SpanId(2), Flags::SAMPLED);
+    let list = OwnedValue::Array(vec![OwnedValue::Absent, u64::MAX.into()]);
     span.set_attribute("len", vec![0; 3].len())
         .set_attribute("large", u64::MAX)
         .set_attribute("list", list)
         .set_attribute("none", None::<&str>)
         .add_event("event", 1, [Attribute::new("none", None::<i64>), Attribute::new("n", 3usize)]);
     // Past `set_attribute`.
-    span.attributes.push(Attribute::new("pushed none", Value::Absent));
+    span.attributes.push(Attribute::new("pushed none", OwnedValue::Absent));
     assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
 
     let request = bench.finish();

@@ -11,7 +11,7 @@ use opentelemetry::Context;
 use opentelemetry::global::{self, BoxedSpan};
 use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _};
 use spanwise_pool::PooledSpan;
-use spanwise_pool::span::SpanKind;
+use spanwise_sdk::SpanKind;
 use spanwise_sdk::{Finished, Tracer};
 use spanwise_testkit::spans;
 use spanwise_worker::clock::{self, Source};

@@ -14,7 +14,7 @@ use spanwise_transport::{
     Protocol, Transport, TransportBuilder,
 };
 use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
-use spanwise_wire::{Chunk, Framer, Request, RequestLimits, SpanMeta};
+use spanwise_wire::{Chunk, Framer, Request, RequestLimits, SpanId, SpanMeta, TraceId};
 use tokio::time::Instant;
 
 /// A request of `spans` spans with `prefix` bytes in front.
@@ -23,7 +23,8 @@ fn request(spans: u64, prefix: usize) -> Request {
     let mut span = SpanWriter::new();
     for span_id in 1..=spans {
         span.begin("GET /users");
-        let header = SpanHeader { trace_id: 7, span_id, ..SpanHeader::default() };
+        let header =
+            SpanHeader { trace_id: TraceId(7), span_id: SpanId(span_id), ..SpanHeader::default() };
         chunk.push(&span.finish(&header), SpanMeta::default());
     }
     let resource = encode_resource([("service.name", "shop")], "");

@@ -6,10 +6,15 @@ mod debug;
 mod frame;
 mod limits;
 mod meta;
+mod model;
 pub mod read;
 pub mod write;
 
 pub use chunk::Chunk;
 pub use frame::{Framer, Plan, Position, Request, RequestLimits};
 pub use limits::SpanLimits;
-pub use meta::{SpanKind, SpanMeta, StatusCode};
+pub use meta::SpanMeta;
+pub use model::{
+    Attribute, LinkedContext, OwnedValue, SpanFlags, SpanId, SpanKind, Status, StatusCode,
+    StringValue, TraceFlags, TraceId, Value,
+};

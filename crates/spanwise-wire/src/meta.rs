@@ -1,15 +1,18 @@
-//! What is known of an encoded span without looking into its bytes.
+//! Facts about an encoded span, beside its bytes.
 
-/// The facts decisions are made from — batching by scope, tail policies, metrics — beside the
-/// encoded span they describe. One cache line.
+use crate::model::{SpanId, SpanKind, StatusCode, TraceFlags, TraceId};
+use crate::write::SpanHeader;
+
+/// The facts about an encoded span that batching, tail sampling and metrics decide by, so that none
+/// of them parses the span. One cache line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpanMeta {
-    /// Trace id; its big-endian bytes are the ones on the wire.
-    pub trace_id: u128,
-    /// Span id; its big-endian bytes are the ones on the wire.
-    pub span_id: u64,
-    /// Span id of the parent, 0 for a root.
-    pub parent_span_id: u64,
+    /// Trace id.
+    pub trace_id: TraceId,
+    /// Span id.
+    pub span_id: SpanId,
+    /// Span id of the parent; [`SpanId::INVALID`] for a root.
+    pub parent_span_id: SpanId,
     /// Start, nanoseconds since the Unix epoch.
     pub start_unix_nanos: u64,
     /// End − start in nanoseconds.
@@ -20,42 +23,33 @@ pub struct SpanMeta {
     pub len: u32,
     /// Index of the instrumentation scope in the tracer provider's table.
     pub scope: u32,
-    /// [`StatusCode`].
+    /// Status code.
     pub status: StatusCode,
-    /// [`SpanKind`].
+    /// Kind.
     pub kind: SpanKind,
-    /// W3C trace flags (bit 0 sampled, bit 1 random).
-    pub trace_flags: u8,
+    /// W3C trace flags.
+    pub trace_flags: TraceFlags,
 }
 
-/// `Status.StatusCode` of OTLP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-#[repr(u8)]
-pub enum StatusCode {
-    /// Nothing was said.
-    #[default]
-    Unset = 0,
-    /// The operation succeeded, says the application.
-    Ok = 1,
-    /// The operation failed.
-    Error = 2,
-}
-
-/// `Span.SpanKind` of OTLP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(u8)]
-pub enum SpanKind {
-    /// Work inside the service.
-    #[default]
-    Internal = 1,
-    /// The receiving side of a request.
-    Server = 2,
-    /// The sending side of a request.
-    Client = 3,
-    /// Hands a message to a broker.
-    Producer = 4,
-    /// Takes a message from a broker.
-    Consumer = 5,
+impl SpanMeta {
+    /// The facts that a finished span's header has; `offset` and `len` are filled in by
+    /// [`Chunk::push`](crate::Chunk::push).
+    #[inline(always)]
+    pub fn of(header: &SpanHeader<'_>, scope: u32, status: StatusCode) -> Self {
+        Self {
+            trace_id: header.trace_id,
+            span_id: header.span_id,
+            parent_span_id: header.parent_span_id,
+            start_unix_nanos: header.start_unix_nanos,
+            duration_nanos: header.end_unix_nanos.saturating_sub(header.start_unix_nanos),
+            offset: 0,
+            len: 0,
+            scope,
+            status,
+            kind: header.kind,
+            trace_flags: header.flags.trace_flags(),
+        }
+    }
 }
 
 const _: () = assert!(size_of::<SpanMeta>() == 64);

@@ -5,8 +5,9 @@
 use spanwise_wire::read::{
     ExportResponse, FieldValue, Fields, SpanView, TraceRequest, ValueView, WireError,
 };
-use spanwise_wire::write::{LinkedContext, SpanHeader, SpanWriter, encode_resource, encode_scope};
+use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
 use spanwise_wire::{Chunk, Framer, Position, Request, RequestLimits, SpanLimits, SpanMeta};
+use spanwise_wire::{LinkedContext, SpanId, TraceId};
 
 /// In every text there is; its bytes in decimal, as a list of numbers shows them, too.
 const CANARY: &str = "kanarienvogel";
@@ -26,13 +27,14 @@ fn no_span_shows() {
     writer.attribute(&limits, CANARY, CANARY);
     writer.attribute(&limits, "list", &[CANARY][..]);
     writer.event(&limits, 1, CANARY, [(CANARY, CANARY)]);
-    let target = LinkedContext { trace_id: 3, span_id: 4, ..LinkedContext::default() };
+    let target =
+        LinkedContext { trace_id: TraceId(3), span_id: SpanId(4), ..LinkedContext::default() };
     writer.link(&limits, &target, [(CANARY, CANARY)]);
     writer.status(&limits, spanwise_wire::StatusCode::Error, CANARY);
     check(format!("{writer:?}"));
 
     let mut chunk = Chunk::with_capacity(4096, 4);
-    let header = SpanHeader { trace_id: 1, span_id: 2, ..SpanHeader::default() };
+    let header = SpanHeader { trace_id: TraceId(1), span_id: SpanId(2), ..SpanHeader::default() };
     let finished = writer.finish(&header);
     check(format!("{finished:?}"));
     chunk.push(&finished, SpanMeta::default());

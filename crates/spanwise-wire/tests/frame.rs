@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 use spanwise_wire::write::{encode_resource, encode_scope};
-use spanwise_wire::{Chunk, Framer, Position, Request, RequestLimits, SpanMeta};
+use spanwise_wire::{Chunk, Framer, Position, Request, RequestLimits, SpanId, SpanMeta};
 use std::collections::HashSet;
 
 /// A span that knows its place: its number in all, and its scope.
@@ -35,7 +35,8 @@ fn chunks(places: &[Vec<Place>]) -> Vec<Chunk> {
     let chunk = |places: &Vec<Place>| {
         let mut chunk = Chunk::default();
         for &place in places {
-            let meta = SpanMeta { span_id: number, scope: place.scope, ..SpanMeta::default() };
+            let meta =
+                SpanMeta { span_id: SpanId(number), scope: place.scope, ..SpanMeta::default() };
             chunk.push(&message(number, place), meta);
             number += 1;
         }
@@ -354,8 +355,9 @@ fn a_chunk_fits_what_it_says_and_keeps_its_memory() {
 #[test]
 fn a_chunk_of_one_takes_no_more_than_announced() {
     for len in (0..300).chain([16_383, 16_384, 100_000]) {
-        let chunk = Chunk::single(&vec![5; len], SpanMeta { span_id: 9, ..SpanMeta::default() });
-        assert_eq!((chunk.len(), chunk.metas()[0].span_id), (1, 9));
+        let chunk =
+            Chunk::single(&vec![5; len], SpanMeta { span_id: SpanId(9), ..SpanMeta::default() });
+        assert_eq!((chunk.len(), chunk.metas()[0].span_id), (1, SpanId(9)));
         assert!(!chunk.fits(0), "{len}");
         assert!(chunk.capacity_bytes() <= Chunk::capacity_for_one(len), "{len}");
         assert!(chunk.bytes().ends_with(&vec![5; len]));

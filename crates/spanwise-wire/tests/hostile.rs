@@ -12,10 +12,11 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use spanwise_wire::read::MAX_DEPTH;
 use spanwise_wire::write::{
-    Array, DroppedCounts, EncodeValue, LinkedContext, Scalar, SpanHeader, SpanWriter,
-    encode_resource, encode_scope,
+    Array, DroppedCounts, EncodeValue, SpanHeader, SpanWriter, encode_resource, encode_scope,
 };
-use spanwise_wire::{Chunk, SpanLimits, SpanMeta, StatusCode};
+use spanwise_wire::{
+    Chunk, LinkedContext, SpanId, SpanLimits, SpanMeta, StatusCode, TraceId, Value,
+};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -142,8 +143,12 @@ fn in_every_place<V: EncodeValue>(what: &str, liar: &V) {
         writer.attribute(&limits, "after", &3);
         writer.status(&limits, StatusCode::Error, "failed");
         let losses = writer.losses();
-        let header =
-            SpanHeader { trace_id: 1, span_id: 2, trace_state: "a=b", ..SpanHeader::default() };
+        let header = SpanHeader {
+            trace_id: TraceId(1),
+            span_id: SpanId(2),
+            trace_state: "a=b",
+            ..SpanHeader::default()
+        };
         let span = Span::decode(&*writer.finish(&header).to_vec())
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(span.name, "renamed", "{what}");
@@ -272,16 +277,16 @@ impl EncodeValue for Moody {
         self.0.get().is_multiple_of(2)
     }
 
-    fn as_scalar(&self) -> Scalar<'_> {
+    fn as_value(&self) -> Option<Value<'_>> {
         let call = self.0.replace(self.0.get() + 1);
         match call % 5 {
-            0 => Scalar::Text(
+            0 => Some(Value::Str(
                 "a text as long as one can be that still takes the straight way of one hundred bytes or so, well, ok",
-            ),
-            1 => Scalar::Other,
-            2 => Scalar::Int(-1),
-            3 => Scalar::Text(""),
-            _ => Scalar::Double(f64::NAN),
+            )),
+            1 => None,
+            2 => Some(Value::I64(-1)),
+            3 => Some(Value::Str("")),
+            _ => Some(Value::F64(f64::NAN)),
         }
     }
 }
@@ -331,9 +336,9 @@ impl EncodeValue for Bomb {
         false
     }
 
-    fn as_scalar(&self) -> Scalar<'_> {
+    fn as_value(&self) -> Option<Value<'_>> {
         self.tick(3);
-        Scalar::Other
+        None
     }
 }
 

@@ -7,7 +7,8 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, any_value::Va
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use spanwise_wire::SpanLimits;
-use spanwise_wire::write::{EncodeValue, LinkedContext, SpanHeader, SpanWriter, Value};
+use spanwise_wire::write::{EncodeValue, SpanHeader, SpanWriter};
+use spanwise_wire::{LinkedContext, SpanId, TraceId, Value};
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ fn span_with(fill: impl FnOnce(&mut SpanWriter)) -> Span {
     writer.begin("name");
     fill(&mut writer);
     assert!(writer.is_plain(), "something was counted as lost");
-    let header = SpanHeader { trace_id: 1, span_id: 2, ..SpanHeader::default() };
+    let header = SpanHeader { trace_id: TraceId(1), span_id: SpanId(2), ..SpanHeader::default() };
     let finished = writer.finish(&header);
     let mut chunk = spanwise_wire::Chunk::with_capacity(1 << 16, 1);
     chunk.push(&finished, spanwise_wire::SpanMeta::default());
@@ -167,7 +168,7 @@ fn none_is_no_attribute() {
         span.event(&limits, 1, "event", pairs);
         span.link(
             &limits,
-            &LinkedContext { trace_id: 1, span_id: 1, ..LinkedContext::default() },
+            &LinkedContext { trace_id: TraceId(1), span_id: SpanId(1), ..LinkedContext::default() },
             pairs,
         );
     });

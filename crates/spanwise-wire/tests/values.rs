@@ -10,10 +10,10 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use proptest::prelude::*;
 use prost::Message;
 use spanwise_wire::write::{
-    Array, EncodeValue, LinkedContext, SpanHeader, SpanWriter, Value, encode_resource,
-    encode_scope, put_varint, truncate, varint_len,
+    Array, EncodeValue, SpanHeader, SpanWriter, encode_resource, encode_scope, put_varint,
+    truncate, varint_len,
 };
-use spanwise_wire::{SpanLimits, StatusCode};
+use spanwise_wire::{LinkedContext, SpanLimits, StatusCode, Value};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use support::{Collection, Owned, attributes, cut, sorted, text, value};
 

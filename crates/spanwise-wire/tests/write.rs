@@ -10,8 +10,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 use spanwise_wire::read::{SpanView, ValueView};
-use spanwise_wire::write::{DroppedCounts, LinkedContext, SpanHeader, SpanWriter};
-use spanwise_wire::{SpanKind, SpanLimits, StatusCode};
+use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter};
+use spanwise_wire::{
+    LinkedContext, SpanFlags, SpanId, SpanKind, SpanLimits, StatusCode, TraceFlags, TraceId,
+};
 use support::{Collection, Owned, attributes, cut, key, sorted, text, value};
 
 #[derive(Debug, Clone)]
@@ -27,7 +29,8 @@ enum Step {
 struct LinkSpec {
     trace_id: u128,
     span_id: u64,
-    flags: u32,
+    trace_flags: u8,
+    is_remote: bool,
     trace_state: String,
 }
 
@@ -80,7 +83,7 @@ impl Model {
                     trace_state: link.trace_state.clone(),
                     attributes: inside.attributes,
                     dropped_attributes_count: inside.dropped,
-                    flags: link.flags,
+                    flags: u32::from(link.trace_flags) | if link.is_remote { 0x300 } else { 0x100 },
                 });
             }
             Step::Status(code, message) => self.status(limits, *code, message),
@@ -120,15 +123,15 @@ impl Model {
         let Model { mut span, attributes, .. } = self;
         span.attributes = attributes.attributes;
         span.dropped_attributes_count = attributes.dropped;
-        span.trace_id = header.trace_id.to_be_bytes().into();
-        span.span_id = header.span_id.to_be_bytes().into();
-        if header.parent_span_id != 0 {
-            span.parent_span_id = header.parent_span_id.to_be_bytes().into();
+        span.trace_id = header.trace_id.0.to_be_bytes().into();
+        span.span_id = header.span_id.0.to_be_bytes().into();
+        if header.parent_span_id.0 != 0 {
+            span.parent_span_id = header.parent_span_id.0.to_be_bytes().into();
         }
         span.kind = header.kind as i32;
         span.start_time_unix_nano = header.start_unix_nanos;
         span.end_time_unix_nano = header.end_unix_nanos;
-        span.flags = header.flags;
+        span.flags = header.flags.0;
         span.trace_state = header.trace_state.into();
         span
     }
@@ -155,10 +158,11 @@ fn perform(writer: &mut SpanWriter, limits: &SpanLimits, step: &Step) {
         }
         Step::Link(link, attributes) => {
             let target = LinkedContext {
-                trace_id: link.trace_id,
-                span_id: link.span_id,
-                flags: link.flags,
-                trace_state: &link.trace_state,
+                trace_id: TraceId(link.trace_id),
+                span_id: SpanId(link.span_id),
+                trace_flags: TraceFlags(link.trace_flags),
+                is_remote: link.is_remote,
+                trace_state: link.trace_state.clone().into(),
             };
             writer.link(limits, &target, attributes.iter().map(|(k, v)| (k.as_str(), v)));
         }
@@ -242,13 +246,15 @@ fn trace_state() -> impl Strategy<Value = String> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let link = (any::<u128>(), any::<u64>(), prop_oneof![Just(0), any::<u32>()], trace_state())
-        .prop_map(|(trace_id, span_id, flags, trace_state)| LinkSpec {
+    let link = (any::<u128>(), any::<u64>(), any::<u8>(), any::<bool>(), trace_state()).prop_map(
+        |(trace_id, span_id, trace_flags, is_remote, trace_state)| LinkSpec {
             trace_id,
             span_id,
-            flags,
+            trace_flags,
+            is_remote,
             trace_state,
-        });
+        },
+    );
     let code = prop::sample::select(vec![
         StatusCode::Unset,
         StatusCode::Ok,
@@ -308,13 +314,13 @@ fn header() -> impl Strategy<Value = (SpanHeader<'static>, String)> {
                 state,
             )| {
                 let header = SpanHeader {
-                    trace_id,
-                    span_id,
-                    parent_span_id,
+                    trace_id: TraceId(trace_id),
+                    span_id: SpanId(span_id),
+                    parent_span_id: SpanId(parent_span_id),
                     kind,
                     start_unix_nanos,
                     end_unix_nanos,
-                    flags,
+                    flags: SpanFlags(flags),
                     trace_state: "",
                 };
                 (header, state)

@@ -11,9 +11,10 @@ pub use spanwise_sdk::Bytes;
 // as ours.
 #[doc(inline)]
 pub use spanwise_sdk::{
-    BuildError, Compression, Counter, Diagnostic, DropReason, EncodeValue, Exporter, Failure,
-    FinishError, Finished, FlushError, Guard, OnFull, Outcome, Protocol, Report, Sink, SinkFuture,
-    Snapshot, Span, SpanKind, SpanLimits, Spanwise, SpanwiseBuilder, Status, Tracer, Value,
+    Attribute, BuildError, Compression, Counter, Diagnostic, DropReason, EncodeValue, Exporter,
+    Failure, FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue,
+    Protocol, Report, Sink, SinkFuture, Snapshot, Span, SpanId, SpanKind, SpanLimits, Spanwise,
+    SpanwiseBuilder, Status, StatusCode, TraceFlags, TraceId, Tracer, Value,
 };
 
 /// The API that spans are made through, in the version this crate implements. Two versions in one

@@ -388,33 +388,35 @@ const PRINTED: &str = "\
 
 /// Types of numbers, names of ours and handles; views of spans, and what the user's code said.
 const WITHOUT_SETTINGS: &str = "\
-    worker::CaughtPanic batch::Budget batch::ChargedChunk batch::Charge batch::Pushed batch::PushError batch::FlushSchedule \
-    batch::FlushScheduleConfig batch::ShardedBuffer batch::ShardedBufferConfig batch::FlushAction ledger::DropReason \
-    ledger::Imbalance ledger::Ledger ledger::Counter ledger::Tickets opentelemetry::OtelSampler \
-    pool::Attribute pool::BufferPool pool::Event pool::Interner pool::InternerStats pool::Link \
-    pool::LinkedContext pool::Pool pool::Pooled pool::PooledBuffer pool::PooledOwned pool::PooledSpan \
-    pool::SpanKind pool::SpanPool pool::PoolStats pool::Status pool::StringValue pool::TierPooled \
-    pool::TieredPool pool::Trimmed pool::Value receiver::Answer receiver::Limits receiver::Protocol \
-    receiver::StartError sampling::Adaptive sampling::AdaptiveBuilder sampling::AdaptiveState \
-    sampling::AlwaysRecord sampling::AnnotatingSampler sampling::Annotations sampling::ApiAttributes \
-    sampling::AttributeValue sampling::TraceStateUpdate sampling::SpanPredicate sampling::SamplingDecision \
-    sampling::SamplingIntent sampling::AdaptiveKey sampling::AdaptiveAlgorithm sampling::DynamicSampler sampling::Malformed \
-    sampling::NoAttributes sampling::SamplingParameters sampling::OtMember sampling::Parent \
-    sampling::ParentBased sampling::ParentThreshold sampling::ProbabilityError sampling::FastDecision \
-    sampling::Randomness sampling::RateLimited sampling::RuleBased sampling::JaegerStrategy \
+    batch::Budget batch::Charge batch::ChargedChunk batch::FlushAction batch::FlushSchedule \
+    batch::FlushScheduleConfig batch::PushError batch::Pushed batch::ShardedBuffer \
+    batch::ShardedBufferConfig ledger::Counter ledger::DropReason ledger::Imbalance ledger::Ledger \
+    ledger::Tickets opentelemetry::OtelSampler pool::BufferPool pool::Event pool::Interner \
+    pool::InternerStats pool::Link pool::Pool pool::PoolStats pool::Pooled pool::PooledBuffer \
+    pool::PooledOwned pool::PooledSpan pool::SpanPool pool::TierPooled pool::TieredPool \
+    pool::Trimmed receiver::Answer receiver::Limits receiver::Protocol receiver::StartError \
+    sampling::Adaptive sampling::AdaptiveAlgorithm sampling::AdaptiveBuilder sampling::AdaptiveKey \
+    sampling::AdaptiveState sampling::AlwaysRecord sampling::AnnotatingSampler \
+    sampling::Annotations sampling::ApiAttributes sampling::DynamicSampler sampling::FastDecision \
+    sampling::JaegerStrategy sampling::Malformed sampling::NoAttributes sampling::OtMember \
+    sampling::Parent sampling::ParentBased sampling::ParentThreshold sampling::ProbabilityError \
+    sampling::Randomness sampling::RateLimited sampling::RuleBased sampling::SamplingDecision \
+    sampling::SamplingIntent sampling::SamplingParameters sampling::SpanPredicate \
     sampling::Threshold sampling::ThresholdText sampling::Tick sampling::TraceIdRatioBased \
-    sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::OnFull transport::Compression \
-    transport::EndpointProblem transport::Failure transport::InMemoryError transport::Protocol \
-    transport::RetryPolicy transport::Status wire::Array wire::ArrayView wire::Attributes \
-    wire::Chunk wire::EventView wire::ExportResponse wire::Field wire::FieldValue wire::Fields \
-    wire::FinishedSpan wire::Framer wire::KvListView wire::LinkedContext wire::LinkView wire::DroppedCounts \
-    wire::Plan wire::Position wire::Request wire::RequestLimits wire::ResourceSpans wire::RawWriter \
-    wire::Scalar wire::ScopeSpans wire::SpanHeader wire::SpanKind wire::SpanLimits wire::SpanMeta \
-    wire::SpanView wire::SpanWriter wire::Spans wire::StatusCode wire::TraceRequest wire::Value \
-    wire::ValueView wire::WireError worker::WorkerBuilder worker::CatchPanic worker::ClockMode \
-    worker::Sender worker::OwnedPermit worker::Permit worker::WorkerPoolBuilder worker::WorkerPoolError \
-    worker::RateError worker::RateLimiter worker::RejectReason worker::SubmitError worker::PoolReport \
-    worker::Semaphore worker::ShutdownMode worker::Notified worker::Source worker::SpanClock \
-    worker::Start worker::WorkerState worker::SystemClock worker::TokioPool worker::InsufficientCapacity \
-    worker::VirtualClock worker::Receiver worker::Notifier worker::Wakeup worker::Worker \
-    worker::WorkerPool";
+    sampling::TraceStateUpdate sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::OnFull \
+    transport::Compression transport::EndpointProblem transport::Failure transport::InMemoryError \
+    transport::Protocol transport::RetryPolicy transport::Status wire::Array wire::ArrayView \
+    wire::Attribute wire::Attributes wire::Chunk wire::DroppedCounts wire::EventView \
+    wire::ExportResponse wire::Field wire::FieldValue wire::Fields wire::FinishedSpan wire::Framer \
+    wire::KvListView wire::LinkView wire::LinkedContext wire::OwnedValue wire::Plan wire::Position \
+    wire::RawWriter wire::Request wire::RequestLimits wire::ResourceSpans wire::ScopeSpans \
+    wire::SpanFlags wire::SpanHeader wire::SpanId wire::SpanKind wire::SpanLimits wire::SpanMeta \
+    wire::SpanView wire::SpanWriter wire::Spans wire::Status wire::StatusCode wire::StringValue \
+    wire::TraceFlags wire::TraceId wire::TraceRequest wire::Value wire::ValueView wire::WireError \
+    worker::CatchPanic worker::CaughtPanic worker::ClockMode worker::InsufficientCapacity \
+    worker::Notified worker::Notifier worker::OwnedPermit worker::Permit worker::PoolReport \
+    worker::RateError worker::RateLimiter worker::Receiver worker::RejectReason worker::Semaphore \
+    worker::Sender worker::ShutdownMode worker::Source worker::SpanClock worker::Start \
+    worker::SubmitError worker::SystemClock worker::TokioPool worker::VirtualClock worker::Wakeup \
+    worker::Worker worker::WorkerBuilder worker::WorkerPool worker::WorkerPoolBuilder \
+    worker::WorkerPoolError worker::WorkerState";

@@ -120,6 +120,7 @@ const RANKS: &[(Rank, &[&str])] = &[
         Rank::Published(1),
         &[
             "spanwise-batch",
+            "spanwise-pool",
             "spanwise-receiver",
             "spanwise-sampling",
             "spanwise-spool",
@@ -127,7 +128,7 @@ const RANKS: &[(Rank, &[&str])] = &[
             "spanwise-transport",
         ],
     ),
-    (Rank::Published(0), &["spanwise-ledger", "spanwise-pool", "spanwise-wire", "spanwise-worker"]),
+    (Rank::Published(0), &["spanwise-ledger", "spanwise-wire", "spanwise-worker"]),
     (
         Rank::Unpublished,
         &["spanwise-bench-harness", "spanwise-benches", "spanwise-testkit", "xtask"],

@@ -1,6 +1,7 @@
 //! What only shows with a slot, the free list or a queue in the hands of the test.
 
 use super::*;
+use spanwise_wire::SpanId;
 use std::sync::atomic::AtomicU64;
 use std::thread;
 
@@ -15,12 +16,12 @@ fn shards(budget: usize) -> ShardedBuffer {
 }
 
 fn push(shards: &ShardedBuffer, id: u64, len: usize) -> Result<Pushed, PushError> {
-    shards.push(&vec![0; len], SpanMeta { span_id: id, ..SpanMeta::default() })
+    shards.push(&vec![0; len], SpanMeta { span_id: SpanId(id), ..SpanMeta::default() })
 }
 
 fn ids(buffers: &[ChargedChunk]) -> Vec<u64> {
     let mut ids: Vec<_> =
-        buffers.iter().flat_map(|b| b.chunk().metas()).map(|meta| meta.span_id).collect();
+        buffers.iter().flat_map(|b| b.chunk().metas()).map(|meta| meta.span_id.0).collect();
     ids.sort_unstable();
     ids
 }
@@ -63,7 +64,7 @@ fn a_spill_beyond_the_budget_is_refused() {
 fn a_thread_inside_its_slot_is_refused_or_swept() {
     let shards = shards(1 << 20);
     let mut before = shards.slots[0].try_lock().unwrap();
-    let meta = SpanMeta { span_id: 7, ..SpanMeta::default() };
+    let meta = SpanMeta { span_id: SpanId(7), ..SpanMeta::default() };
     assert!(shards.store(&mut before, &FinishedSpan::encoded(&[1; 10]), meta).is_ok());
     shards.close();
     let mut rest = Vec::new();

@@ -1,8 +1,8 @@
 //! Spans that can be told apart, and what became of them.
 
 use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer, ShardedBufferConfig};
-use spanwise_wire::SpanMeta;
 use spanwise_wire::read::{FieldValue, Fields};
+use spanwise_wire::{SpanId, SpanMeta};
 
 /// Small chunks, so that everything happens often.
 pub fn small(slots: usize, chunk_bytes: usize, chunk_spans: usize) -> ShardedBufferConfig {
@@ -21,7 +21,7 @@ pub fn span(id: u64, len: usize) -> Vec<u8> {
 }
 
 pub fn meta(id: u64) -> SpanMeta {
-    SpanMeta { span_id: id, ..SpanMeta::default() }
+    SpanMeta { span_id: SpanId(id), ..SpanMeta::default() }
 }
 
 pub fn push(shards: &ShardedBuffer, id: u64, len: usize) -> Result<Pushed, PushError> {
@@ -42,8 +42,8 @@ pub fn ids(buffers: &[ChargedChunk]) -> Vec<u64> {
             let FieldValue::Bytes(bytes) = field.value else { panic!("{field:?}") };
             assert_eq!((field.number, meta.offset as usize), (2, start));
             assert_eq!(meta.len as usize, chunk.bytes().len() - fields.rest().len() - start);
-            assert_eq!(bytes, span(meta.span_id, bytes.len()));
-            ids.push(meta.span_id);
+            assert_eq!(bytes, span(meta.span_id.0, bytes.len()));
+            ids.push(meta.span_id.0);
         }
         assert!(fields.next().is_none());
     }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Attribute, StringValue, Value};
 use crate::limits;
+use spanwise_wire::{Attribute, LinkedContext, OwnedValue, StringValue};
 
 /// An event of a [`PooledSpan`](crate::PooledSpan).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,21 +23,6 @@ pub struct Link<'a> {
     pub to: &'a LinkedContext,
     /// Attributes.
     pub attributes: &'a [Attribute],
-}
-
-/// The context a link points to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LinkedContext {
-    /// Trace id.
-    pub trace_id: [u8; 16],
-    /// Span id.
-    pub span_id: [u8; 8],
-    /// W3C trace flags.
-    pub trace_flags: u8,
-    /// Whether that context came from another process.
-    pub is_remote: bool,
-    /// That context's W3C `tracestate` header.
-    pub trace_state: StringValue,
 }
 
 pub(super) type Events = Heads<(StringValue, u64)>;
@@ -81,7 +66,8 @@ impl<H> Heads<H> {
     fn push_head(&mut self, head: H, attributes: impl IntoIterator<Item = Attribute>) {
         let start = self.attributes.len();
         // `None` is no attribute.
-        let there = attributes.into_iter().filter(|attribute| attribute.value != Value::Absent);
+        let there =
+            attributes.into_iter().filter(|attribute| attribute.value != OwnedValue::Absent);
         self.attributes.extend(there);
         self.heads.push((head, start..self.attributes.len()));
     }

@@ -1,13 +1,14 @@
 //! A span as plain data, made to be used again.
 
-mod attribute;
-mod convert;
 mod lists;
 mod pool;
 
-pub use attribute::{Attribute, StringValue, Value};
-pub use lists::{Event, Link, LinkedContext};
+pub use lists::{Event, Link};
 pub use pool::SpanPool;
+pub use spanwise_wire::{
+    Attribute, LinkedContext, OwnedValue, SpanId, SpanKind, StatusCode, StringValue, TraceFlags,
+    TraceId, Value,
+};
 
 use crate::{Reset, TierObject, limits};
 use lists::{Events, Links};
@@ -21,16 +22,16 @@ use lists::{Events, Links};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct PooledSpan {
-    /// Trace id; all zero: none yet.
-    pub trace_id: [u8; 16],
-    /// Span id; all zero: none yet.
-    pub span_id: [u8; 8],
-    /// Span id of the parent; all zero: a root.
-    pub parent_span_id: [u8; 8],
+    /// Trace id; [`TraceId::INVALID`] until it is set.
+    pub trace_id: TraceId,
+    /// Span id; [`SpanId::INVALID`] until it is set.
+    pub span_id: SpanId,
+    /// Span id of the parent; [`SpanId::INVALID`] for a root.
+    pub parent_span_id: SpanId,
     /// Whether the parent's context came from another process.
     pub parent_is_remote: bool,
-    /// W3C trace flags; bit 0 is "sampled".
-    pub trace_flags: u8,
+    /// W3C trace flags.
+    pub trace_flags: TraceFlags,
     /// W3C `tracestate` header.
     pub trace_state: String,
     /// Name.
@@ -55,38 +56,10 @@ pub struct PooledSpan {
     links: Links,
     /// Links left out.
     pub dropped_links: u32,
-    /// Status.
-    pub status: Status,
+    /// Status code.
+    pub status: StatusCode,
     /// Description of an error.
     pub status_message: String,
-}
-
-/// `SpanKind` of OTLP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SpanKind {
-    /// Within one application.
-    #[default]
-    Internal,
-    /// The handling of a request.
-    Server,
-    /// A request to elsewhere.
-    Client,
-    /// A message sent.
-    Producer,
-    /// A message taken.
-    Consumer,
-}
-
-/// `Status.code` of OTLP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Status {
-    /// Nothing was said.
-    #[default]
-    Unset,
-    /// Success.
-    Ok,
-    /// Failure.
-    Error,
 }
 
 impl PooledSpan {
@@ -119,10 +92,10 @@ impl PooledSpan {
     pub fn set_attribute(
         &mut self,
         key: impl Into<StringValue>,
-        value: impl Into<Value>,
+        value: impl Into<OwnedValue>,
     ) -> &mut Self {
         let attribute = Attribute::new(key, value);
-        if attribute.value == Value::Absent {
+        if attribute.value == OwnedValue::Absent {
             return self;
         }
         match self.attributes.iter_mut().find(|known| known.key == attribute.key) {
@@ -154,10 +127,10 @@ impl PooledSpan {
     }
 
     /// Sets status and description; the description is kept of errors only.
-    pub fn set_status(&mut self, status: Status, description: &str) -> &mut Self {
+    pub fn set_status(&mut self, status: StatusCode, description: &str) -> &mut Self {
         self.status = status;
         self.status_message.clear();
-        if status == Status::Error {
+        if status == StatusCode::Error {
             self.status_message.push_str(description);
         }
         self
@@ -197,11 +170,10 @@ impl PooledSpan {
             status,
             status_message,
         } = self;
-        *trace_id = [0; 16];
-        *span_id = [0; 8];
-        *parent_span_id = [0; 8];
-        (*parent_is_remote, *trace_flags) = (false, 0);
-        (*kind, *status) = (SpanKind::Internal, Status::Unset);
+        *trace_id = TraceId::INVALID;
+        (*span_id, *parent_span_id) = (SpanId::INVALID, SpanId::INVALID);
+        (*parent_is_remote, *trace_flags) = (false, TraceFlags::NOT_SAMPLED);
+        (*kind, *status) = (SpanKind::Internal, StatusCode::Unset);
         (*start_unix_nanos, *end_unix_nanos) = (0, 0);
         *clock_start = [0; 2];
         (*dropped_attributes, *dropped_events, *dropped_links) = (0, 0, 0);

@@ -23,7 +23,7 @@ use builder::{Settings, Target};
 use controller::Controller;
 use counters::Counters;
 use keys::{Keys, hash};
-use spanwise_wire::write::Value;
+use spanwise_wire::Value;
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};

@@ -5,7 +5,7 @@ use super::wildcard::Wildcard;
 use crate::limits::{PATTERN_BYTES, PATTERN_TEXT, RULE_ATTRIBUTES, RULES, SHOWN_BYTES};
 use crate::parameters::{Attributes, SamplingParameters};
 use serde_json::Value as Json;
-use spanwise_wire::write::Value;
+use spanwise_wire::Value;
 use spanwise_worker::sanitize;
 use std::fmt;
 use std::sync::Arc;

@@ -4,11 +4,10 @@
 //! they never block, never log, never touch the current context.
 
 use super::{Span, State};
-use crate::value::{each_kind, pairs};
+use crate::value::pairs;
 use opentelemetry::trace::{SpanContext, Status};
-use opentelemetry::{Array as ApiArray, Key, KeyValue, Value};
+use opentelemetry::{Key, KeyValue, Value};
 use spanwise_wire::StatusCode;
-use spanwise_wire::write::Array;
 use spanwise_worker::clock;
 use std::borrow::Cow;
 use std::mem::ManuallyDrop;
@@ -113,8 +112,7 @@ impl Span {
     #[cold]
     #[inline(never)]
     fn set_other(&mut self, key: Key, value: Value) {
-        let key = key.as_str();
-        each_kind!(&value, value => self.record.attribute(key, &value));
+        self.record.attribute(key.as_str(), &value);
     }
 
     pub(crate) fn put_event<'a>(

@@ -7,8 +7,8 @@ mod record;
 pub(crate) use cache::warm_up;
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
 use record::{Record, State};
-use spanwise_wire::write::{EncodeValue, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkedContext, Value};
-use spanwise_wire::{SpanKind, StatusCode};
+use spanwise_wire::write::EncodeValue;
+use spanwise_wire::{LinkedContext, SpanFlags, SpanKind, StatusCode, Value};
 use spanwise_worker::clock;
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -133,7 +133,7 @@ impl Span {
         record.kind = beginning.kind;
         record.scope = beginning.scope;
         record.parent_span_id = beginning.parent_span_id;
-        record.remote_flags = remote_flags(beginning.parent_is_remote);
+        record.remote_flags = SpanFlags::remote(beginning.parent_is_remote);
         record.writer.begin(beginning.name);
         // Read last: what came before is not the user's time.
         (record.clock_start, record.start_unix_nanos) = match beginning.start {
@@ -196,14 +196,7 @@ impl Span {
         attributes: impl IntoIterator<Item = (&'k str, V)>,
     ) {
         self.record.write(|writer, core| {
-            let trace_state = to.trace_state().header();
-            let target = LinkedContext {
-                trace_id: u128::from_be_bytes(to.trace_id().to_bytes()),
-                span_id: u64::from_be_bytes(to.span_id().to_bytes()),
-                flags: u32::from(to.trace_flags().to_u8()) | remote_flags(to.is_remote()),
-                trace_state: &trace_state,
-            };
-            writer.link(&core.limits, &target, attributes);
+            writer.link(&core.limits, &LinkedContext::from(to), attributes);
         });
     }
 }
@@ -233,11 +226,6 @@ impl fmt::Debug for Span {
 #[cold]
 fn change_core(old: &mut Option<Arc<Core>>, new: &Arc<Core>) {
     *old = Some(new.clone());
-}
-
-#[inline(always)]
-fn remote_flags(is_remote: bool) -> u32 {
-    if is_remote { FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE } else { FLAG_HAS_IS_REMOTE }
 }
 
 const _: () = assert!(size_of::<Span>() == size_of::<usize>());

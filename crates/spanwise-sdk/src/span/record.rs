@@ -6,7 +6,7 @@ use opentelemetry::trace::SpanContext;
 use spanwise_ledger::Counter;
 use spanwise_pool::Reset;
 use spanwise_wire::write::{EncodeValue, SpanHeader, SpanWriter};
-use spanwise_wire::{SpanKind, SpanMeta};
+use spanwise_wire::{SpanFlags, SpanId, SpanKind, SpanMeta};
 use spanwise_worker::clock;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) struct Record {
     pub(super) state: State,
     pub(super) kind: SpanKind,
     /// OTLP's "parent is remote" bits.
-    pub(super) remote_flags: u32,
+    pub(super) remote_flags: SpanFlags,
     pub(super) scope: u32,
     pub(super) parent_span_id: u64,
     pub(super) start_unix_nanos: u64,
@@ -57,7 +57,7 @@ impl Default for Record {
             has_trace_state: false,
             state: State::Off,
             kind: SpanKind::Internal,
-            remote_flags: 0,
+            remote_flags: SpanFlags::default(),
             scope: 0,
             parent_span_id: 0,
             start_unix_nanos: 0,
@@ -159,31 +159,20 @@ impl Record {
     #[inline(always)]
     fn header<'a>(&self, end_unix_nanos: u64, trace_state: &'a str) -> SpanHeader<'a> {
         SpanHeader {
-            trace_id: u128::from_be_bytes(self.context.trace_id().to_bytes()),
-            span_id: u64::from_be_bytes(self.context.span_id().to_bytes()),
-            parent_span_id: self.parent_span_id,
+            trace_id: self.context.trace_id().into(),
+            span_id: self.context.span_id().into(),
+            parent_span_id: SpanId(self.parent_span_id),
             kind: self.kind,
             start_unix_nanos: self.start_unix_nanos,
             end_unix_nanos,
-            flags: u32::from(self.context.trace_flags().to_u8()) | self.remote_flags,
+            flags: self.remote_flags.with_trace_flags(self.context.trace_flags().into()),
             trace_state,
         }
     }
 
     #[inline(always)]
     fn meta(&self, header: &SpanHeader<'_>) -> SpanMeta {
-        SpanMeta {
-            trace_id: header.trace_id,
-            span_id: header.span_id,
-            parent_span_id: header.parent_span_id,
-            start_unix_nanos: header.start_unix_nanos,
-            duration_nanos: header.end_unix_nanos - header.start_unix_nanos,
-            scope: self.scope,
-            status: self.writer.status_code(),
-            kind: header.kind,
-            trace_flags: header.flags as u8,
-            ..SpanMeta::default()
-        }
+        SpanMeta::of(header, self.scope, self.writer.status_code())
     }
 
     #[cold]

@@ -1,10 +1,11 @@
 //! A collection of attributes inside an unfinished message: last value wins, counted, bounded.
 
 use super::check::is_any_value;
+use super::encode::EncodeValue;
 use super::raw::RawWriter;
-use super::value::{EncodeValue, Scalar};
 use super::varint::{bytes_len, put_bytes, put_varint};
 use crate::limits::SpanLimits;
+use crate::model::Value;
 use crate::read::{Field, FieldValue, Fields};
 use std::ops::Range;
 
@@ -93,11 +94,11 @@ impl AttributeIndex {
         key: &str,
         value: &V,
     ) -> Put {
-        let scalar = value.as_scalar();
         let bit = Filter::bit_of(key.as_bytes());
-        let len = key.len() + scalar.encoded_len() + KEY_VALUE_OVERHEAD;
-        if len < 0x80
-            && !scalar.is_longer_than(limits.value_chars)
+        if let Some(short) = value.as_value()
+            && let len = key.len() + short.short_len() + KEY_VALUE_OVERHEAD
+            && len < 0x80
+            && !short.is_longer_than(limits.value_chars)
             && !key.is_empty()
             && !self.filter.has(bit)
             && self.count < place.most
@@ -110,8 +111,8 @@ impl AttributeIndex {
             unsafe {
                 room.array([place.tag, len as u8, KEY, key.len() as u8]);
                 room.slice(key.as_bytes());
-                room.array([VALUE, scalar.encoded_len() as u8]);
-                scalar.put(&mut room);
+                room.array([VALUE, short.short_len() as u8]);
+                short.put_short(&mut room);
             }
             room.done();
             self.filter.add(bit);
@@ -132,8 +133,8 @@ impl AttributeIndex {
         key: &str,
         value: &V,
     ) -> Put {
-        let scalar = value.as_scalar();
-        if scalar == Scalar::Absent {
+        let known = value.as_value();
+        if matches!(known, Some(Value::Absent)) {
             return Put::Absent;
         }
         let bit = Filter::bit_of(key.as_bytes());
@@ -144,18 +145,18 @@ impl AttributeIndex {
         let chars = limits.value_chars;
         let room = room_for_value(buf, limits, key);
         // Written behind everything first: when it does not fit, the old value stands.
-        let (kept, is_cut) = match scalar {
-            Scalar::Other => match encode_apart(value, chars, room, &mut self.scratch) {
+        let (kept, is_cut) = match known {
+            Some(known) => {
+                let is_cut = known.is_truncated(chars);
+                (put_key_value(buf, place.tag, room, key, &Body::Known(known, chars)), is_cut)
+            }
+            None => match encode_apart(value, chars, room, &mut self.scratch) {
                 Some(is_cut) => (
                     put_key_value(buf, place.tag, room, key, &Body::Encoded(&self.scratch)),
                     is_cut,
                 ),
                 None => (false, false),
             },
-            scalar => {
-                let is_cut = scalar.is_cut(chars);
-                (put_key_value(buf, place.tag, room, key, &Body::Scalar(scalar, chars)), is_cut)
-            }
         };
         if !kept {
             return Put::Dropped;
@@ -258,21 +259,21 @@ fn encode_apart<V: EncodeValue + ?Sized>(
 /// A value that is right for sure.
 enum Body<'a> {
     /// With its length limit.
-    Scalar(Scalar<'a>, usize),
+    Known(Value<'a>, usize),
     Encoded(&'a [u8]),
 }
 
 impl Body<'_> {
     fn len(&self) -> usize {
         match self {
-            Self::Scalar(scalar, max_chars) => scalar.any_len(*max_chars),
+            Self::Known(value, max_chars) => value.encoded_len(*max_chars),
             Self::Encoded(bytes) => bytes.len(),
         }
     }
 
     fn put(&self, buf: &mut Vec<u8>) {
         match self {
-            Self::Scalar(scalar, max_chars) => scalar.put_any(*max_chars, buf),
+            Self::Known(value, max_chars) => value.encode(*max_chars, buf),
             Self::Encoded(bytes) => buf.extend_from_slice(bytes),
         }
     }

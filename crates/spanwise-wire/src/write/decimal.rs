@@ -1,6 +1,6 @@
 //! Integers beyond OTLP's, which has 64 bits with sign: a string of their decimal digits.
 
-use super::value::STRING;
+use super::tags::STRING;
 use super::varint::{bytes_len, put_varint};
 
 /// An integer as sign and magnitude, written digit by digit, the highest first: no buffer that could

@@ -1,7 +1,7 @@
 //! A span at its end: the fields known last, in front of what was written on the way.
 
 use super::raw::RawWriter;
-use crate::meta::SpanKind;
+use crate::model::{SpanFlags, SpanId, SpanKind, TraceId};
 
 /// A complete `Span` message whose length is fixed: what
 /// [`SpanWriter::finish`](super::SpanWriter::finish) leaves, the header still as numbers, or bytes
@@ -21,21 +21,20 @@ pub struct FinishedSpan<'a> {
 /// The fields of a span that are known when it ends.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SpanHeader<'a> {
-    /// Trace id; written as its 16 big-endian bytes.
-    pub trace_id: u128,
-    /// Span id; written as its 8 big-endian bytes.
-    pub span_id: u64,
-    /// Span id of the parent; 0 is "no parent" and not written.
-    pub parent_span_id: u64,
+    /// Trace id.
+    pub trace_id: TraceId,
+    /// Span id.
+    pub span_id: SpanId,
+    /// Span id of the parent; [`SpanId::INVALID`], which is not written, for a root.
+    pub parent_span_id: SpanId,
     /// Kind.
     pub kind: SpanKind,
     /// Start, nanoseconds since the Unix epoch.
     pub start_unix_nanos: u64,
     /// End, nanoseconds since the Unix epoch.
     pub end_unix_nanos: u64,
-    /// W3C trace flags in the low byte, and OTLP's "parent is remote" bits above
-    /// ([`FLAG_HAS_IS_REMOTE`](super::FLAG_HAS_IS_REMOTE), [`FLAG_IS_REMOTE`](super::FLAG_IS_REMOTE)).
-    pub flags: u32,
+    /// W3C trace flags, and whether the parent is remote.
+    pub flags: SpanFlags,
     /// The W3C `tracestate` header; empty is not written.
     pub trace_state: &'a str,
 }
@@ -51,7 +50,7 @@ impl<'a> FinishedSpan<'a> {
     pub fn encoded_len(&self) -> usize {
         let header = match self.header {
             None => 0,
-            Some(header) if header.parent_span_id == 0 => HEADER_LEN,
+            Some(header) if !header.parent_span_id.is_valid() => HEADER_LEN,
             Some(_) => HEADER_LEN + PARENT_LEN,
         };
         header + self.body.len()
@@ -78,19 +77,19 @@ impl<'a> FinishedSpan<'a> {
         unsafe {
             if let Some(header) = self.header {
                 room.array([TRACE_ID, 16]);
-                room.array(header.trace_id.to_be_bytes());
+                room.array(header.trace_id.to_bytes());
                 room.array([SPAN_ID, 8]);
-                room.array(header.span_id.to_be_bytes());
+                room.array(header.span_id.to_bytes());
                 room.array([START]);
                 room.array(header.start_unix_nanos.to_le_bytes());
                 room.array([END]);
                 room.array(header.end_unix_nanos.to_le_bytes());
                 room.array([KIND, header.kind as u8]);
                 room.array(FLAGS);
-                room.array(header.flags.to_le_bytes());
-                if header.parent_span_id != 0 {
+                room.array(header.flags.0.to_le_bytes());
+                if header.parent_span_id.is_valid() {
                     room.array([PARENT_SPAN_ID, 8]);
-                    room.array(header.parent_span_id.to_be_bytes());
+                    room.array(header.parent_span_id.to_bytes());
                 }
             }
             room.slice(self.body);

@@ -1,22 +1,32 @@
 //! Writing spans as OTLP bytes, in place.
 
+mod array;
 mod attributes;
 mod check;
 mod decimal;
 mod depth;
+mod encode;
 mod finished;
 mod native;
+#[cfg(feature = "opentelemetry")]
+mod otel;
+mod primitive;
 mod raw;
 mod scope;
+mod short;
 mod span;
+mod tags;
+mod truncate;
 mod unfinished;
 mod value;
 mod varint;
 
+pub use array::Array;
+pub use encode::EncodeValue;
 pub use finished::{EncodeSpan, FinishedSpan, SpanHeader};
 pub(crate) use raw::RawWriter;
 pub use scope::{encode_resource, encode_scope};
-pub use span::{DroppedCounts, FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, LinkedContext, SpanWriter};
-pub use value::{Array, EncodeValue, Scalar, Value, truncate};
+pub use span::{DroppedCounts, SpanWriter};
+pub use truncate::truncate;
 pub(crate) use varint::bytes_len;
 pub use varint::{put_varint, varint_len};

@@ -1,7 +1,7 @@
 //! Resource and instrumentation scope: encoded once, copied into every request.
 
 use super::attributes::{AttributeIndex, Place, Put};
-use super::value::EncodeValue;
+use super::encode::EncodeValue;
 use super::varint::{put_bytes, put_message, put_varint};
 use crate::limits::SpanLimits;
 

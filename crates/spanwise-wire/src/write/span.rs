@@ -1,12 +1,13 @@
 //! One span, written field by field as it happens.
 
 use super::attributes::{AttributeIndex, Place, Put};
+use super::encode::EncodeValue;
 use super::finished::{FinishedSpan, SpanHeader};
 use super::raw::RawWriter;
-use super::value::{EncodeValue, truncate};
+use super::truncate::truncate;
 use super::varint::{put_bytes, put_message, put_varint};
 use crate::limits::SpanLimits;
-use crate::meta::StatusCode;
+use crate::model::{LinkedContext, SpanFlags, StatusCode};
 
 /// Writes one span as an OTLP `Span` message, in place and in the order things happen.
 ///
@@ -16,7 +17,8 @@ use crate::meta::StatusCode;
 /// memory of the span before.
 ///
 /// ```
-/// use spanwise_wire::{SpanLimits, write::{SpanHeader, SpanWriter}};
+/// use spanwise_wire::write::{SpanHeader, SpanWriter};
+/// use spanwise_wire::{SpanId, SpanLimits, TraceId};
 ///
 /// let limits = SpanLimits::default();
 /// let mut span = SpanWriter::new();
@@ -24,8 +26,8 @@ use crate::meta::StatusCode;
 /// span.attribute(&limits, "http.response.status_code", &200);
 /// span.event(&limits, 1_700_000_000_000_000_500, "cache miss", [("key", "users:7")]);
 /// let header = SpanHeader {
-///     trace_id: 0x5b8e_fff7_9803_8103_d269_b633_813f_c60c,
-///     span_id: 0xeee1_9b7e_c3c1_b174,
+///     trace_id: TraceId(0x5b8e_fff7_9803_8103_d269_b633_813f_c60c),
+///     span_id: SpanId(0xeee1_9b7e_c3c1_b174),
 ///     start_unix_nanos: 1_700_000_000_000_000_000,
 ///     end_unix_nanos: 1_700_000_000_000_001_000,
 ///     ..SpanHeader::default()
@@ -50,24 +52,6 @@ pub struct SpanWriter {
     /// Status message; empty unless `status` is an error.
     status_message: String,
 }
-
-/// The context a link points to.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LinkedContext<'a> {
-    /// Trace id; written as its 16 big-endian bytes.
-    pub trace_id: u128,
-    /// Span id; written as its 8 big-endian bytes.
-    pub span_id: u64,
-    /// As [`SpanHeader::flags`], for the linked context.
-    pub flags: u32,
-    /// The linked context's W3C `tracestate` header.
-    pub trace_state: &'a str,
-}
-
-/// `SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK`: the next bit is known.
-pub const FLAG_HAS_IS_REMOTE: u32 = 0x100;
-/// `SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK`: the parent (or linked) context came from elsewhere.
-pub const FLAG_IS_REMOTE: u32 = 0x200;
 
 impl SpanWriter {
     /// A writer without memory of its own; the first span gets it some.
@@ -136,7 +120,7 @@ impl SpanWriter {
     pub fn link<'k, V: EncodeValue>(
         &mut self,
         limits: &SpanLimits,
-        target: &LinkedContext<'_>,
+        target: &LinkedContext,
         attributes: impl IntoIterator<Item = (&'k str, V)>,
     ) {
         if self.links >= limits.links
@@ -147,18 +131,17 @@ impl SpanWriter {
         let scratch = self.attributes.scratch();
         let losses = put_message(&mut self.buf, LINK, |buf| {
             buf.extend_from_slice(&[LINK_TRACE_ID, 16]);
-            buf.extend_from_slice(&target.trace_id.to_be_bytes());
+            buf.extend_from_slice(&target.trace_id.to_bytes());
             buf.extend_from_slice(&[LINK_SPAN_ID, 8]);
-            buf.extend_from_slice(&target.span_id.to_be_bytes());
+            buf.extend_from_slice(&target.span_id.to_bytes());
             if !target.trace_state.is_empty() {
                 put_bytes(buf, TRACE_STATE, target.trace_state.as_bytes());
             }
             let most = limits.attributes_per_link;
             let losses = put_all(buf, scratch, &LINK_ATTRIBUTES, limits, most, attributes);
-            if target.flags != 0 {
-                buf.push(LINK_FLAGS);
-                buf.extend_from_slice(&target.flags.to_le_bytes());
-            }
+            let flags = SpanFlags::new(target.trace_flags, target.is_remote);
+            buf.push(LINK_FLAGS);
+            buf.extend_from_slice(&flags.0.to_le_bytes());
             losses
         });
         self.links += 1;

@@ -3,7 +3,8 @@
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use spanwise_wire::write::{EncodeValue, Value};
+use spanwise_wire::Value;
+use spanwise_wire::write::EncodeValue;
 
 /// A [`Value`] that owns what it is made of.
 #[derive(Debug, Clone)]
