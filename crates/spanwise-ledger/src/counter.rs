@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Something that cost no span, but that the user should be able to see.
+/// A counter of events that cost no span, but that an operator should see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Counter {
@@ -12,36 +12,37 @@ pub enum Counter {
     DroppedEvents,
     /// A link was left out at the count limit.
     DroppedLinks,
-    /// A span was given a parent with an invalid id and began a new trace instead.
+    /// A span started with a parent whose id is invalid, and became the root of a new trace.
     InvalidParent,
-    /// A parent's trace state had an `ot` member that breaks the grammar; it was not believed.
+    /// A parent's trace state had an `ot` member that violates the grammar; the sampler ignored it.
     InvalidTraceState,
-    /// A ratio was applied to a parent's trace id that nobody says is random.
+    /// A sampler applied a ratio to a parent's trace id without the W3C random flag, and assumed
+    /// that the id is random.
     AssumedRandomness,
-    /// A span was given an end before its start; it ends where it starts.
+    /// A span ended with a time before its start; its end was set to its start.
     EndBeforeStart,
-    /// A span was changed after its end; the change was ignored.
+    /// A caller changed a span after its end; the change was ignored.
     UseAfterEnd,
-    /// A span was ended twice; the second end was ignored.
+    /// A caller ended a span twice; the second end was ignored.
     DoubleEnd,
-    /// A span took the spill room because all shards were held.
+    /// A span went to the spill queue because other threads held all shards.
     Spilled,
-    /// A sampler of the user's panicked; the span went with its parent, a root was not sampled.
+    /// A user's sampler panicked; the span took its parent's decision, a root was not sampled.
     SamplerPanicked,
-    /// A tracer was made for one scope too many; its spans are sent under the first one's name.
+    /// A tracer was created beyond the limit of scopes; its spans are exported under the first scope.
     ScopesOverLimit,
     /// A request was handed to the transport.
     Requests,
-    /// A request was attempted again.
+    /// The transport sent a request again.
     Retries,
-    /// A request ended without being accepted.
+    /// A request failed: the receiver did not accept it.
     RequestsFailed,
-    /// A request was accepted with an answer that could not be decoded.
+    /// The receiver accepted a request with a response that could not be decoded.
     ResponseUndecodable,
 }
 
 impl Counter {
-    /// Every counter, in the order of declaration.
+    /// Every variant, in the order of declaration.
     pub const ALL: [Counter; 17] = [
         Counter::TruncatedValues,
         Counter::DroppedAttributes,
@@ -62,7 +63,7 @@ impl Counter {
         Counter::ResponseUndecodable,
     ];
 
-    /// The name metrics and tables use.
+    /// The name in metrics and tables.
     pub const fn name(self) -> &'static str {
         match self {
             Counter::TruncatedValues => "truncated_values",

@@ -1,120 +1,92 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
-use crate::thread_counters::{self, Count, Lines};
+use crate::account::Account;
+use crate::counter_slot;
+use crate::thread_counters::Start;
 use crate::{Counter, DropReason, Snapshot, Tickets};
 
-/// The account of every span a program creates.
+/// Counts every span that a program creates, and the outcome of each.
 ///
-/// A clone is another handle on the same account. The law it keeps, for any reader at any instant:
+/// A clone is another handle on the same counters. This invariant holds for any reader at any
+/// instant:
 ///
 /// ```text
 /// created = sampled_out + exported + Σ dropped{reason} + in_flight        in_flight ≥ 0
 /// ```
 ///
-/// It holds as long as callers keep their side: [`started`](Ledger::started) comes before the
-/// span is handed to whoever reports its outcome, and each started span gets exactly one outcome
-/// ([`Tickets`] see to that).
+/// Callers keep their side of it: they call [`started`](Ledger::started) before they hand the span
+/// to the thread that reports its outcome, and report exactly one outcome for each started span
+/// ([`Tickets`] enforce that).
 ///
 /// # Cost
-/// About 9 KiB per ledger, whatever the number of threads. A thread that used a ledger keeps the
-/// memory (not the account) until it exits or counts on another one.
+/// About 9 KiB per ledger, independent of the number of threads. A thread that counted on a ledger
+/// retains its allocation (not its contents) until the thread exits or counts on another ledger.
 #[derive(Clone)]
 pub struct Ledger {
     account: Arc<Account>,
 }
 
-/// What all handles share.
-pub(crate) struct Account {
-    /// The counters application threads bump.
-    pub(crate) lines: Lines,
-    outcomes: Outcomes,
-    counters: Counters,
-}
-
-/// Sinks. Apart from the counters and the lines: they are bumped by other threads.
-#[repr(align(128))]
-struct Outcomes {
-    exported: AtomicU64,
-    dropped: [AtomicU64; DropReason::ALL.len()],
-}
-
-#[repr(align(128))]
-struct Counters([AtomicU64; Counter::ALL.len()]);
-
 impl Ledger {
-    /// Opens an empty account.
+    /// Creates a ledger whose counters are all zero.
     pub fn new() -> Self {
-        Ledger {
-            account: Arc::new(Account {
-                lines: Lines::new(),
-                outcomes: Outcomes {
-                    exported: AtomicU64::new(0),
-                    dropped: [const { AtomicU64::new(0) }; DropReason::ALL.len()],
-                },
-                counters: Counters([const { AtomicU64::new(0) }; Counter::ALL.len()]),
-            }),
-        }
+        Ledger { account: Arc::new(Account::new()) }
     }
 
-    /// A recorded span begins: it now owes an outcome.
+    /// Counts the start of a recorded span, for which the caller now owes an outcome.
     ///
     /// # Cost
     /// A thread-local read, a compare, a load and a store for up to 64 threads at a time; one
     /// `fetch_add` on a shared line for the threads beyond. No lock, no allocation, never waits.
     #[inline]
     pub fn started(&self) {
-        thread_counters::bump(&self.account, Count::Started);
+        counter_slot::increment(&self.account, Start::Started);
     }
 
-    /// A span was created and at once sampled out: it owes nothing.
+    /// Counts a span that the sampler dropped when it was created; no outcome is due.
     ///
     /// # Cost
     /// As [`started`](Ledger::started).
     #[inline]
     pub fn sampled_out(&self) {
-        thread_counters::bump(&self.account, Count::SampledOut);
+        counter_slot::increment(&self.account, Start::SampledOut);
     }
 
-    /// `spans` spans were acknowledged by the receiver.
+    /// Counts `spans` spans that the receiver acknowledged.
     pub fn exported(&self, spans: u64) {
-        // ORDER: Release, after the spans' `started`; pairs with the Acquire load in `snapshot`.
-        self.account.outcomes.exported.fetch_add(spans, Release);
+        self.account.exported(spans);
     }
 
-    /// `spans` spans are lost, and this is why.
+    /// Counts `spans` spans as dropped for `reason`.
     pub fn dropped(&self, reason: DropReason, spans: u64) {
-        if let Some(count) = self.account.outcomes.dropped.get(reason as usize) {
-            // ORDER: as in `exported`.
-            count.fetch_add(spans, Release);
-        }
+        self.account.dropped(reason, spans);
     }
 
-    /// Something happened `times` times that cost no span but should be seen.
+    /// Adds `times` to a counter of an event that costs no span, but that an operator should see.
     pub fn count(&self, counter: Counter, times: u64) {
         if let Some(count) = self.account.counters.0.get(counter as usize) {
             count.fetch_add(times, Relaxed);
         }
     }
 
-    /// Takes over the duty to report an outcome for `spans` spans already counted as
-    /// [`started`](Ledger::started).
+    /// Creates tickets for `spans` spans already counted as [`started`](Ledger::started): the
+    /// holder reports their outcome.
     pub fn tickets(&self, spans: u64) -> Tickets {
-        Tickets::new(self.clone(), spans)
+        Tickets::new(Arc::clone(&self.account), spans)
     }
 
-    /// Reads the account.
+    /// Takes a snapshot of all counters.
     ///
-    /// The reading is consistent, not frozen: other threads go on counting while it is taken, and
-    /// `in_flight` errs on the high side by what they count meanwhile. At rest it is exact.
+    /// The snapshot is consistent, not frozen: other threads count while it is taken, and
+    /// `in_flight` is too high by what they count meanwhile. When no thread counts, it is exact.
     ///
     /// # Cost
-    /// About 160 loads; takes no lock and disturbs no writer.
+    /// About 160 loads; takes no lock and slows no writer.
     pub fn snapshot(&self) -> Snapshot {
         // ORDER: sinks before sources. Each outcome is a Release increment that comes after its
-        // span's `started` (same thread, or handed over with synchronisation). Having read it with
+        // span's `started` (on the same thread, or synchronised by the hand-over). Having read it with
         // Acquire, every `started` behind it is visible to the loads below, so that
         // started ≥ exported + dropped in every snapshot.
         let exported = self.account.outcomes.exported.load(Acquire);
@@ -122,11 +94,11 @@ impl Ledger {
             std::array::from_fn(|i| load(&self.account.outcomes.dropped, i, |c| c.load(Acquire)));
         let counters =
             std::array::from_fn(|i| load(&self.account.counters.0, i, |c| c.load(Relaxed)));
-        let (started, sampled_out) = self.account.lines.sums();
+        let (started, sampled_out) = self.account.starts.sums();
         Snapshot::new(started, sampled_out, exported, dropped, counters)
     }
 
-    /// Whether both are handles on one account.
+    /// Whether both are handles on the same counters, as [`Arc::ptr_eq`].
     pub fn ptr_eq(&self, other: &Ledger) -> bool {
         Arc::ptr_eq(&self.account, &other.account)
     }
@@ -138,7 +110,7 @@ impl Default for Ledger {
     }
 }
 
-/// Its [`snapshot`](Ledger::snapshot), on one line.
+/// Formats the [`snapshot`](Ledger::snapshot) on one line.
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.snapshot(), f)
@@ -155,26 +127,26 @@ mod tests {
     use std::thread;
 
     fn free(ledger: &Ledger) -> u32 {
-        ledger.account.lines.free()
+        ledger.account.starts.free()
     }
 
     #[test]
-    fn a_thread_has_its_line_until_it_exits() {
+    fn a_thread_owns_its_counter_line_until_it_exits() {
         let ledger = Ledger::new();
         for _ in 0..3 {
             let counting = ledger.clone();
-            let seated = thread::spawn(move || {
+            let counted = thread::spawn(move || {
                 counting.started();
                 counting.sampled_out();
                 free(&counting)
             });
-            assert_eq!(seated.join().unwrap(), 63);
+            assert_eq!(counted.join().unwrap(), 63);
             assert_eq!(free(&ledger), 64);
         }
     }
 
     #[test]
-    fn a_thread_that_moved_to_another_ledger_leaves_its_line() {
+    fn a_thread_that_counts_on_another_ledger_releases_its_line() {
         thread::spawn(|| {
             let (old, new) = (Ledger::new(), Ledger::new());
             old.started();
@@ -187,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_does_not_keep_an_account_alive() {
+    fn a_thread_does_not_keep_the_counters_alive() {
         let ledger = Ledger::new();
         ledger.started();
         let account = Arc::downgrade(&ledger.account);

@@ -2,7 +2,9 @@
 #![doc(test(attr(deny(warnings))))]
 #![forbid(unsafe_code)]
 
+mod account;
 mod counter;
+mod counter_slot;
 mod ledger;
 mod reason;
 mod snapshot;

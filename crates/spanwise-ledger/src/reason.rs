@@ -1,56 +1,58 @@
 use std::fmt;
 
-/// Why a recorded span did not reach the receiver. The list is closed: a span is never lost for a
-/// reason that is not here.
+/// Reason why a recorded span was dropped instead of exported. The list is complete: no span is
+/// lost for a reason that is not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// The byte budget was full: the receiver or the network is slower than the program. Sample
-    /// more, raise the budget, or speed up the receiver.
+    /// The byte budget was used up: the receiver or the network is slower than the program. Lower
+    /// the sampling ratio, raise the budget, or speed up the receiver.
     QueueBytes,
     /// The queue holds `max_queue_size` spans (`OTEL_BSP_MAX_QUEUE_SIZE`, `with_max_queue_size`).
     /// Raise it, or leave it unset: then only the byte budget counts.
     QueueFull,
-    /// All shards were held at once and the spill room was taken: far more threads than cores end
+    /// Other threads held all shards and the spill queue was full: far more threads than cores end
     /// spans at the same instant. Rare; raise the number of shards if it is not.
     Contended,
-    /// The receiver kept answering "later", or could not be reached, until the request's deadline.
-    /// Check that it is up and not overloaded.
+    /// Until the request's deadline, the receiver answered every attempt with a retryable status, or
+    /// could not be reached. Check that it is up and not overloaded.
     RetryDeadline,
-    /// The receiver refused the request for good (say 400, 401, 403, 404). Check the endpoint, its
+    /// The receiver rejected the request for good (400, 401, 403, 404 and others). Check the endpoint, its
     /// path and the credentials.
     Rejected,
-    /// The receiver answered with a redirect, which is never followed. Set the endpoint it names.
+    /// The receiver answered with a redirect, which the transport never follows. Set the endpoint it names.
     Redirect,
-    /// The request was larger than the receiver takes. Raise its limit or lower the request size.
+    /// The request was larger than the receiver accepts. Raise its limit or lower the request size.
     TooLarge,
-    /// The receiver took the request but said it rejected these spans of it. Its log has the cause.
+    /// The receiver accepted the request and reported these of its spans as rejected (partial
+    /// success). Its log has the cause.
     PartialRejected,
-    /// An attempt was sent and not answered, and no later one was accepted: the receiver may or may
+    /// An attempt left and got no response, and no later one was accepted: the receiver may or may
     /// not have the spans. Check its load, and the timeout.
     AmbiguousTimeout,
-    /// The request left and the answer could not be understood: the receiver may or may not have
+    /// The request left and its response could not be decoded: the receiver may or may not have
     /// the spans. Look for a proxy in between.
     AmbiguousResponse,
-    /// Shutdown ran into its deadline after the request had left: the receiver may or may not have
+    /// Shutdown reached its deadline after the request had left: the receiver may or may not have
     /// the spans. Give it more time.
     AmbiguousShutdown,
-    /// The answer was larger than an answer may be: the receiver may or may not have the spans. It
-    /// is probably not an OTLP receiver that answers.
+    /// The response exceeded the size limit: the receiver may or may not have the spans. The peer
+    /// is probably not an OTLP receiver.
     ResponseTooLarge,
-    /// No TLS session could be made. Check certificates, names and dates.
+    /// The TLS handshake failed. Check certificates, names and dates.
     Tls,
-    /// The transport failed in some other way. The latest error tells more.
+    /// The transport failed in another way. The latest error has the details.
     Transport,
     /// The exporter or a custom sink panicked: the receiver may or may not have the spans.
     ExporterPanic,
     /// The worker thread could not be started or has died. Check thread and memory limits.
     WorkerUnavailable,
-    /// The span ended after shutdown. Shut down later, or stop the work earlier.
+    /// The span ended after shutdown. Call `shutdown` later, or stop the work earlier.
     AfterShutdown,
-    /// Shutdown ran into its deadline with these spans still unsent. Give it more time.
+    /// Shutdown reached its deadline with these spans still unsent. Give it more time.
     ShutdownDeadline,
-    /// Nobody reported an outcome: a bug in Spanwise or in a custom exporter. Please report it.
+    /// The tickets of the span were dropped without an outcome: a bug in Spanwise or in a custom
+    /// exporter. Please report it.
     Leaked,
 }
 
@@ -78,7 +80,7 @@ impl DropReason {
         DropReason::Leaked,
     ];
 
-    /// The name metrics and tables use.
+    /// The name in metrics and tables.
     pub const fn name(self) -> &'static str {
         match self {
             DropReason::QueueBytes => "queue_bytes",
@@ -103,8 +105,8 @@ impl DropReason {
         }
     }
 
-    /// Whether the receiver may have stored the spans: their request left and was not answered. Every
-    /// other reason means that it has not.
+    /// Whether the receiver may have stored the spans: their request left and got no usable response.
+    /// Every other reason means that it has not.
     pub const fn is_ambiguous(self) -> bool {
         matches!(
             self,

@@ -3,17 +3,18 @@ use std::fmt;
 
 use crate::{Counter, DropReason};
 
-/// One reading of a [`Ledger`](crate::Ledger). All figures are spans, except the counters (times).
+/// A snapshot of the counters of a [`Ledger`](crate::Ledger). All numbers are spans, except those
+/// of [`counters`](Self::counters), which are events.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Spans created, recorded or not.
+    /// Spans created, recording or not.
     pub created: u64,
-    /// Of these, sampled out when they were created.
+    /// Of these, the spans that the sampler dropped at their start.
     pub sampled_out: u64,
-    /// Acknowledged by the receiver.
+    /// Spans that the receiver acknowledged.
     pub exported: u64,
-    /// Recorded, and still without an outcome.
+    /// Recorded spans that still have no outcome.
     pub in_flight: u64,
     dropped: [u64; DropReason::ALL.len()],
     counters: [u64; Counter::ALL.len()],
@@ -32,66 +33,66 @@ impl Snapshot {
             created: started.saturating_add(sampled_out),
             sampled_out,
             exported,
-            // Too many outcomes cannot make it negative; `check` tells of them.
+            // Surplus outcomes cannot make it negative; `check` reports them.
             in_flight: started.saturating_sub(settled),
             dropped,
             counters,
         }
     }
 
-    /// Spans lost for `reason`.
+    /// Spans dropped for `reason`.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.dropped.get(reason as usize).copied().unwrap_or(0)
     }
 
-    /// Spans lost for any reason.
+    /// Spans dropped for any reason.
     pub fn dropped_total(&self) -> u64 {
         sum(&self.dropped)
     }
 
-    /// Dropped spans that the receiver may have all the same, by all
-    /// [ambiguous](DropReason::is_ambiguous) reasons. What it has stored is at least `exported` and
-    /// at most `exported + ambiguous()`; spans it stores twice count once.
+    /// Dropped spans that the receiver may have stored all the same: those of all
+    /// [ambiguous](DropReason::is_ambiguous) reasons. The receiver has stored at least `exported`
+    /// and at most `exported + ambiguous()` spans; a span it stores twice counts once.
     pub fn ambiguous(&self) -> u64 {
         self.drops().filter(|(reason, _)| reason.is_ambiguous()).map(|(_, spans)| spans).sum()
     }
 
-    /// The reasons for which spans were lost, with how many.
+    /// The drop reasons that occurred, each with its number of spans.
     pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
         DropReason::ALL.into_iter().zip(self.dropped).filter(|(_, spans)| *spans > 0)
     }
 
-    /// How often `counter` was made.
+    /// The value of a counter.
     pub fn counter(&self, counter: Counter) -> u64 {
         self.counters.get(counter as usize).copied().unwrap_or(0)
     }
 
-    /// The counters that were made, with how often.
+    /// The counters that are not zero, each with its value.
     pub fn counters(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
         Counter::ALL.into_iter().zip(self.counters).filter(|(_, times)| *times > 0)
     }
 
-    /// Whether every span has exactly one outcome.
+    /// Whether nothing is in flight and every span has exactly one outcome.
     pub fn is_idle(&self) -> bool {
         self.check().is_ok()
     }
 
-    /// Checks the account at rest: nothing in flight, and the law holds to the span.
+    /// Checks an idle ledger: no span is in flight, and every span has exactly one outcome.
     ///
     /// # Errors
-    /// [`Imbalance`] with the figures, when spans are still in flight (or were forgotten), or when
-    /// more outcomes than spans were reported.
+    /// [`Imbalance`] with the numbers, when spans still have no outcome, or when more outcomes than
+    /// spans were reported.
     pub fn check(&self) -> Result<(), Imbalance> {
-        let owed = i128::from(self.created) - i128::from(self.sampled_out);
+        let due = i128::from(self.created) - i128::from(self.sampled_out);
         let outcomes = i128::from(self.exported) + i128::from(self.dropped_total());
-        match owed - outcomes {
+        match due - outcomes {
             0 if self.in_flight == 0 => Ok(()),
             owing => Err(Imbalance { owing, snapshot: Box::new(self.clone()) }),
         }
     }
 
-    /// What was counted since `earlier`. `in_flight` is the level now, not a difference; between
-    /// two settled snapshots the law holds for the difference too.
+    /// The difference to an `earlier` snapshot. `in_flight` is the current value, not a difference;
+    /// between two idle snapshots the invariant holds for the difference too.
     pub fn since(&self, earlier: &Snapshot) -> Snapshot {
         Snapshot {
             created: self.created.saturating_sub(earlier.created),
@@ -104,10 +105,10 @@ impl Snapshot {
     }
 }
 
-/// The table a person reads: outcomes first, then the reasons and counters that are not zero.
+/// Formats a table: outcomes first, then the reasons and counters that are not zero.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heads = [
+        let totals = [
             ("created", self.created),
             ("sampled_out", self.sampled_out),
             ("exported", self.exported),
@@ -115,12 +116,12 @@ impl fmt::Display for Snapshot {
         ];
         let (drops, counters): (Vec<_>, Vec<_>) =
             (self.drops().collect(), self.counters().collect());
-        let figures = heads.iter().map(|(_, n)| *n).chain([self.in_flight]);
-        let figures = figures.chain(drops.iter().map(|(_, n)| *n));
-        let widest = figures.chain(counters.iter().map(|(_, n)| *n)).max().unwrap_or(0);
+        let numbers = totals.iter().map(|(_, n)| *n).chain([self.in_flight]);
+        let numbers = numbers.chain(drops.iter().map(|(_, n)| *n));
+        let widest = numbers.chain(counters.iter().map(|(_, n)| *n)).max().unwrap_or(0);
         let width = widest.checked_ilog10().map_or(1, |digits| digits as usize + 1);
 
-        for (name, spans) in heads {
+        for (name, spans) in totals {
             writeln!(f, "{name:<LABEL$} {spans:>width$}")?;
         }
         for (reason, spans) in drops {
@@ -137,8 +138,8 @@ impl fmt::Display for Snapshot {
     }
 }
 
-/// The same on one line, for a log: `created 12, sampled_out 2, exported 7, dropped 3 (queue_bytes 3),
-/// in_flight 0; retries 1`. With `{:#?}`, the table.
+/// Formats one line for a log: `created 12, sampled_out 2, exported 7, dropped 3 (queue_bytes 3),
+/// in_flight 0; retries 1`. `{:#?}` formats the table.
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
@@ -154,7 +155,7 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// Names with their numbers; nothing at all of none.
+/// Writes names with their numbers, and nothing at all when there are none.
 fn list(
     f: &mut fmt::Formatter<'_>,
     before: &str,
@@ -166,13 +167,13 @@ fn list(
     })
 }
 
-/// The account does not settle.
+/// Error of [`Snapshot::check`]: the number of outcomes differs from the number of recorded spans.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imbalance {
-    /// Spans without an outcome; negative: outcomes without a span.
+    /// Spans without an outcome; if negative, outcomes without a span.
     pub owing: i128,
-    /// The figures.
+    /// The numbers that do not match.
     pub snapshot: Box<Snapshot>,
 }
 
@@ -186,7 +187,7 @@ impl fmt::Display for Imbalance {
     }
 }
 
-/// As it reads in `Display`: `main` prints the `Debug` of its error.
+/// Formats as `Display` does, because `main` prints the `Debug` of its error.
 impl fmt::Debug for Imbalance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -204,7 +205,7 @@ fn difference<const N: usize>(now: &[u64; N], earlier: &[u64; N]) -> [u64; N] {
     std::array::from_fn(|_| pairs.next().map_or(0, |(now, then)| now.saturating_sub(*then)))
 }
 
-/// Width of the first column: the longest name there is, indented.
+/// Width of the first column: the longest name, indented.
 const LABEL: usize = INDENTED + 2;
 const INDENTED: usize = 20;
 
@@ -214,7 +215,7 @@ mod tests {
     use crate::Ledger;
 
     #[test]
-    fn reads_as_a_table() {
+    fn display_formats_a_table() {
         let ledger = Ledger::new();
         (0..1200).for_each(|_| ledger.started());
         (0..34).for_each(|_| ledger.sampled_out());
@@ -236,7 +237,7 @@ counters
     }
 
     #[test]
-    fn every_name_fits_its_column() {
+    fn every_name_fits_the_first_column() {
         let names = DropReason::ALL.map(DropReason::name).into_iter();
         for name in names.chain(Counter::ALL.map(Counter::name)) {
             assert!(name.len() <= INDENTED, "{name}");
@@ -244,14 +245,14 @@ counters
     }
 
     #[test]
-    fn an_empty_account_settles() {
+    fn a_new_ledger_is_idle() {
         let snapshot = Ledger::new().snapshot();
         assert!(snapshot.is_idle());
         assert_eq!(snapshot.drops().count() + snapshot.counters().count(), 0);
     }
 
     #[test]
-    fn a_missing_outcome_shows() {
+    fn check_reports_a_missing_outcome() {
         let ledger = Ledger::new();
         ledger.started();
         let imbalance = ledger.snapshot().check().unwrap_err();
@@ -260,7 +261,7 @@ counters
     }
 
     #[test]
-    fn an_outcome_too_many_shows() {
+    fn check_reports_a_surplus_outcome() {
         let ledger = Ledger::new();
         ledger.started();
         ledger.exported(2);
@@ -272,7 +273,7 @@ counters
     }
 
     #[test]
-    fn a_difference_settles_between_settled_snapshots() {
+    fn the_difference_of_two_idle_snapshots_balances() {
         let ledger = Ledger::new();
         ledger.started();
         ledger.exported(1);

@@ -1,59 +1,61 @@
+use std::sync::Arc;
 use std::{fmt, mem};
 
-use crate::{DropReason, Ledger};
+use crate::DropReason;
+use crate::account::Account;
 
-/// A number of recorded spans that still owe an outcome. It can be moved, split and merged, never
-/// copied; whoever holds it when the fate of the spans is known reports it.
+/// A number of recorded spans whose outcome is still due. Tickets can be moved, split and merged,
+/// never copied; the holder reports the outcome of the spans once it is known.
 ///
-/// Dropped without an outcome, it counts what is left as [`DropReason::Leaked`].
-#[must_use = "these spans owe an outcome: report `exported` or `dropped`"]
+/// On drop, spans that still have no outcome count as [`DropReason::Leaked`].
+#[must_use = "the outcome of these spans is due: report `exported` or `dropped`"]
 pub struct Tickets {
-    ledger: Ledger,
+    account: Arc<Account>,
     spans: u64,
 }
 
 impl Tickets {
-    pub(crate) fn new(ledger: Ledger, spans: u64) -> Self {
-        Tickets { ledger, spans }
+    pub(crate) fn new(account: Arc<Account>, spans: u64) -> Self {
+        Tickets { account, spans }
     }
 
-    /// How many spans owe an outcome.
+    /// The number of spans whose outcome is due.
     pub fn len(&self) -> u64 {
         self.spans
     }
 
-    /// Whether nothing is owed.
+    /// Whether no outcome is due.
     pub fn is_empty(&self) -> bool {
         self.spans == 0
     }
 
-    /// Takes `spans` of these out (or all there are, if fewer).
+    /// Splits off tickets for `spans` spans (or for all, if fewer).
     pub fn split(&mut self, spans: u64) -> Tickets {
         let spans = spans.min(self.spans);
         self.spans -= spans;
-        Tickets::new(self.ledger.clone(), spans)
+        Tickets::new(Arc::clone(&self.account), spans)
     }
 
-    /// Adds `other`'s spans to these. Both must be of one ledger: those of another are counted as
-    /// leaked there.
+    /// Adds the spans of `other` to these. Both must come from one ledger: another ledger counts
+    /// its spans as leaked.
     pub fn merge(&mut self, mut other: Tickets) {
-        if self.ledger.ptr_eq(&other.ledger) {
+        if Arc::ptr_eq(&self.account, &other.account) {
             self.spans = self.spans.saturating_add(mem::take(&mut other.spans));
         }
     }
 
-    /// All were acknowledged by the receiver.
+    /// Reports that the receiver acknowledged all these spans.
     pub fn exported(mut self) {
-        self.ledger.exported(mem::take(&mut self.spans));
+        self.account.exported(mem::take(&mut self.spans));
     }
 
-    /// All are lost, and this is why.
+    /// Reports that all these spans were dropped for `reason`.
     pub fn dropped(mut self, reason: DropReason) {
-        self.ledger.dropped(reason, mem::take(&mut self.spans));
+        self.account.dropped(reason, mem::take(&mut self.spans));
     }
 }
 
-/// How many spans owe an outcome; the ledger has its own.
+/// Formats the number of spans; the ledger has a `Debug` of its own.
 impl fmt::Debug for Tickets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tickets of {} spans", self.spans)
@@ -63,7 +65,7 @@ impl fmt::Debug for Tickets {
 impl Drop for Tickets {
     fn drop(&mut self) {
         if self.spans > 0 {
-            self.ledger.dropped(DropReason::Leaked, self.spans);
+            self.account.dropped(DropReason::Leaked, self.spans);
         }
     }
 }
@@ -71,6 +73,7 @@ impl Drop for Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Ledger;
 
     fn ledger_with(spans: u64) -> Ledger {
         let ledger = Ledger::new();
@@ -79,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn each_span_gets_one_outcome() {
+    fn each_span_counts_under_one_outcome() {
         let ledger = ledger_with(10);
         let mut tickets = ledger.tickets(10);
         let rejected = tickets.split(3);
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_never_mints() {
+    fn a_split_creates_no_tickets() {
         let ledger = ledger_with(2);
         let mut tickets = ledger.tickets(2);
         let all = tickets.split(u64::MAX);
@@ -108,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_shows_as_leaked() {
+    fn tickets_dropped_without_an_outcome_count_as_leaked() {
         let ledger = ledger_with(5);
         let mut tickets = ledger.tickets(5);
         tickets.split(2).exported();
@@ -118,12 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn ledgers_do_not_pay_for_each_other() {
-        let (mine, yours) = (ledger_with(1), ledger_with(1));
-        let mut tickets = mine.tickets(1);
-        tickets.merge(yours.tickets(1));
+    fn tickets_of_another_ledger_are_not_merged() {
+        let (ours, theirs) = (ledger_with(1), ledger_with(1));
+        let mut tickets = ours.tickets(1);
+        tickets.merge(theirs.tickets(1));
         tickets.exported();
-        assert_eq!(mine.snapshot().exported, 1);
-        assert_eq!(yours.snapshot().dropped(DropReason::Leaked), 1);
+        assert_eq!(ours.snapshot().exported, 1);
+        assert_eq!(theirs.snapshot().dropped(DropReason::Leaked), 1);
     }
 }

@@ -1,8 +1,8 @@
-//! What a person reads, in `{}` and in `{:?}`: every name with its number, and nothing that is zero.
+//! `Display` and `Debug`: every name with its number, and no name whose number is zero.
 
 use spanwise_ledger::{Counter, DropReason, Ledger};
 
-fn account() -> Ledger {
+fn ledger() -> Ledger {
     let ledger = Ledger::new();
     (0..12).for_each(|_| ledger.started());
     ledger.sampled_out();
@@ -14,18 +14,18 @@ fn account() -> Ledger {
 }
 
 #[test]
-fn a_snapshot_is_a_line_in_debug() {
+fn debug_formats_a_snapshot_on_one_line() {
     let expected = "created 13, sampled_out 1, exported 5, dropped 4 (queue_full 3, \
                     after_shutdown 1), in_flight 3; retries 2";
-    assert_eq!(format!("{:?}", account().snapshot()), expected);
-    assert_eq!(format!("{:?}", account()), expected);
+    assert_eq!(format!("{:?}", ledger().snapshot()), expected);
+    assert_eq!(format!("{:?}", ledger()), expected);
     let nothing = "created 0, sampled_out 0, exported 0, dropped 0, in_flight 0";
     assert_eq!(format!("{:?}", Ledger::new()), nothing);
 }
 
 #[test]
-fn a_snapshot_is_a_table_in_display() {
-    let snapshot = account().snapshot();
+fn display_formats_a_snapshot_as_a_table() {
+    let snapshot = ledger().snapshot();
     assert_eq!(format!("{snapshot:#?}"), snapshot.to_string());
     for (name, number) in [("created", 13), ("queue_full", 3), ("in_flight", 3), ("retries", 2)] {
         let line = snapshot.to_string();
@@ -35,8 +35,8 @@ fn a_snapshot_is_a_table_in_display() {
 }
 
 #[test]
-fn an_imbalance_reads_the_same_in_debug() {
-    let imbalance = account().snapshot().check().err().map(|error| {
+fn debug_and_display_of_an_imbalance_are_equal() {
+    let imbalance = ledger().snapshot().check().err().map(|error| {
         assert_eq!(format!("{error:?}"), error.to_string());
         error.to_string()
     });
@@ -44,8 +44,8 @@ fn an_imbalance_reads_the_same_in_debug() {
 }
 
 #[test]
-fn tickets_show_their_number() {
-    let ledger = account();
+fn debug_of_tickets_prints_their_number() {
+    let ledger = self::ledger();
     let tickets = ledger.tickets(3);
     assert_eq!(format!("{tickets:?}"), "Tickets of 3 spans");
     tickets.exported();

@@ -1,4 +1,5 @@
-//! The law, with threads: never negative while they run, exact when they rest.
+//! The invariant of the ledger under many threads: `in_flight` is never negative while they run,
+//! and exact once they have stopped.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,18 +8,18 @@ use std::thread;
 
 use spanwise_ledger::{DropReason, Ledger, Snapshot};
 
-/// More than a ledger has lines.
-const CROWD: u64 = 150;
+/// More threads than a ledger has counter lines.
+const THREADS: u64 = 150;
 
-fn is_lawful(snapshot: &Snapshot) -> bool {
+fn is_balanced(snapshot: &Snapshot) -> bool {
     let Snapshot { created, sampled_out, exported, in_flight, .. } = snapshot;
     *created == sampled_out + exported + snapshot.dropped_total() + in_flight
 }
 
 /// Application threads start spans and hand them to one worker, which reports outcomes as fast as
-/// it can, while two readers look all the time.
+/// it can, while two readers take snapshots all the time.
 #[test]
-fn no_reader_ever_sees_it_broken() {
+fn every_snapshot_balances_while_threads_count() {
     const APPS: u64 = 8;
     const SPANS: u64 = 40_000;
     let ledger = Ledger::new();
@@ -30,8 +31,8 @@ fn no_reader_ever_sees_it_broken() {
                     let (mut created, mut seen) = (0, 0u64);
                     while running.load(Ordering::Relaxed) {
                         let snapshot = ledger.snapshot();
-                        assert!(is_lawful(&snapshot), "{snapshot}");
-                        assert!(snapshot.created >= created, "created ran backwards");
+                        assert!(is_balanced(&snapshot), "{snapshot}");
+                        assert!(snapshot.created >= created, "created decreased");
                         created = snapshot.created;
                         seen += 1;
                     }
@@ -73,10 +74,10 @@ fn no_reader_ever_sees_it_broken() {
     assert_eq!(snapshot.exported, APPS * SPANS / 2);
 }
 
-/// Threads that settle each span as soon as they have started it: next to nothing is in flight, so
-/// a snapshot that read a start too few, or an outcome too many, goes below zero.
+/// Threads report the outcome of each span right after its start: almost nothing is in flight, so
+/// a snapshot that misses a start, or reads an outcome too early, would be negative.
 #[test]
-fn nothing_in_flight_is_never_less_than_nothing() {
+fn in_flight_is_never_negative() {
     const SNAPSHOTS: u64 = 100_000;
     let ledger = Ledger::new();
     let running = AtomicBool::new(true);
@@ -92,7 +93,7 @@ fn nothing_in_flight_is_never_less_than_nothing() {
                 }
             });
         }
-        let broken = (0..SNAPSHOTS).map(|_| ledger.snapshot()).find(|s| !is_lawful(s));
+        let broken = (0..SNAPSHOTS).map(|_| ledger.snapshot()).find(|s| !is_balanced(s));
         running.store(false, Ordering::Relaxed);
         assert_eq!(broken, None);
     });
@@ -100,11 +101,11 @@ fn nothing_in_flight_is_never_less_than_nothing() {
 }
 
 #[test]
-fn a_crowd_counts_exactly() {
+fn more_threads_than_lines_count_exactly() {
     let ledger = Ledger::new();
-    let all_present = Barrier::new(CROWD as usize);
+    let all_present = Barrier::new(THREADS as usize);
     thread::scope(|scope| {
-        for _ in 0..CROWD {
+        for _ in 0..THREADS {
             scope.spawn(|| {
                 ledger.started();
                 all_present.wait();
@@ -112,17 +113,17 @@ fn a_crowd_counts_exactly() {
             });
         }
     });
-    assert_eq!(ledger.snapshot().in_flight, CROWD * 1000);
+    assert_eq!(ledger.snapshot().in_flight, THREADS * 1000);
 }
 
 #[test]
-fn threads_that_exit_keep_their_counts() {
+fn counts_outlive_their_threads() {
     let ledger = Ledger::new();
-    for _ in 0..3 * CROWD {
+    for _ in 0..3 * THREADS {
         let ledger = ledger.clone();
         thread::spawn(move || (0..10).for_each(|_| ledger.started())).join().unwrap();
     }
-    assert_eq!(ledger.snapshot().in_flight, 3 * CROWD * 10);
+    assert_eq!(ledger.snapshot().in_flight, 3 * THREADS * 10);
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn a_thread_may_alternate_between_ledgers() {
 }
 
 #[test]
-fn ledgers_come_and_go_under_one_thread() {
+fn one_thread_counts_on_ledgers_in_turn() {
     for spans in [0, 1, 255, 256, 257, 1000] {
         let ledger = Ledger::new();
         (0..spans).for_each(|_| ledger.started());
@@ -153,8 +154,8 @@ fn ledgers_come_and_go_under_one_thread() {
     }
 }
 
-/// A span kept in a thread local ends, and others start, while the thread's locals go: before and
-/// after the ledger's own.
+/// A span in a thread local ends, and others start, while the thread destroys its locals: before
+/// and after the local of the ledger.
 #[test]
 fn counting_works_during_thread_exit() {
     struct Last(Ledger);
@@ -173,7 +174,7 @@ fn counting_works_during_thread_exit() {
         let ledger = ledger.clone();
         thread::spawn(move || {
             // Locals are registered, and then destroyed, in the order of first use or its reverse;
-            // one on each side of the ledger's seat covers both.
+            // one on each side of the ledger's slot covers both.
             BEFORE.with_borrow_mut(|last| *last = Some(Last(ledger.clone())));
             ledger.started();
             AFTER.with_borrow_mut(|last| *last = Some(Last(ledger.clone())));

@@ -1,0 +1,48 @@
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Release;
+
+use crate::thread_counters::ThreadCounters;
+use crate::{Counter, DropReason};
+
+/// The counters that all clones of one [`Ledger`](crate::Ledger) share.
+pub(crate) struct Account {
+    /// Incremented by application threads.
+    pub(crate) starts: ThreadCounters,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) counters: Counters,
+}
+
+/// Sinks. Aligned apart from the counters and the starts, because other threads increment them.
+#[repr(align(128))]
+pub(crate) struct Outcomes {
+    pub(crate) exported: AtomicU64,
+    pub(crate) dropped: [AtomicU64; DropReason::ALL.len()],
+}
+
+#[repr(align(128))]
+pub(crate) struct Counters(pub(crate) [AtomicU64; Counter::ALL.len()]);
+
+impl Account {
+    pub(crate) fn exported(&self, spans: u64) {
+        // ORDER: Release, after the spans' `started`; pairs with the Acquire load in `snapshot`.
+        self.outcomes.exported.fetch_add(spans, Release);
+    }
+
+    pub(crate) fn dropped(&self, reason: DropReason, spans: u64) {
+        if let Some(count) = self.outcomes.dropped.get(reason as usize) {
+            // ORDER: as in `exported`.
+            count.fetch_add(spans, Release);
+        }
+    }
+
+    pub(crate) fn new() -> Self {
+        Account {
+            starts: ThreadCounters::new(),
+            outcomes: Outcomes {
+                exported: AtomicU64::new(0),
+                dropped: [const { AtomicU64::new(0) }; DropReason::ALL.len()],
+            },
+            counters: Counters([const { AtomicU64::new(0) }; Counter::ALL.len()]),
+        }
+    }
+}
