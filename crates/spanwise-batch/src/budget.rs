@@ -1,14 +1,14 @@
-//! One number of bytes that everything in flight is charged to.
+//! A byte budget that all memory of spans in flight is charged to.
 
 use crate::space_notifier::SpaceNotifier;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// A budget in bytes, shared by all who hold memory for spans.
+/// A byte budget, shared by all owners of memory for spans.
 ///
-/// Memory is charged before it is allocated and given back when its [`Charge`] is dropped, so
-/// what is held never exceeds the limit, whatever the number of threads or the size of spans.
+/// The owner charges memory before it allocates it, and a [`Charge`] returns its bytes on drop, so
+/// that the bytes charged never exceed the limit, whatever the number of threads or the size of spans.
 ///
 /// ```
 /// let budget = spanwise_batch::Budget::new(1024);
@@ -29,52 +29,45 @@ struct Shared {
     /// Never above `limit`.
     charged: AtomicUsize,
     peak: AtomicUsize,
-    room: SpaceNotifier,
+    space: SpaceNotifier,
 }
 
 impl Budget {
-    /// A budget of `limit` bytes.
+    /// Creates a budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let [reserve, charged, peak] = [const { AtomicUsize::new(0) }; 3];
-        Self {
-            shared: Arc::new(Shared {
-                limit,
-                reserve,
-                charged,
-                peak,
-                room: SpaceNotifier::default(),
-            }),
-        }
+        let space = SpaceNotifier::default();
+        Self { shared: Arc::new(Shared { limit, reserve, charged, peak, space }) }
     }
 
-    /// Keeps the last `bytes` of the limit for [`try_charge_reserved`](Self::try_charge_reserved):
-    /// for the memory without which nothing that is charged could ever be freed.
+    /// Reserves the last `bytes` of the limit for [`try_charge_reserved`](Self::try_charge_reserved):
+    /// for the memory that the worker needs to free any other.
     ///
     /// Existing charges stay.
     pub fn set_reserve(&self, bytes: usize) {
         // ORDER: Relaxed, as for `charged`.
         self.shared.reserve.store(bytes.min(self.shared.limit), Relaxed);
-        self.room().open();
+        self.space().notify_all();
     }
 
-    /// Bytes kept for [`try_charge_reserved`](Self::try_charge_reserved).
+    /// Bytes reserved for [`try_charge_reserved`](Self::try_charge_reserved).
     pub fn reserve(&self) -> usize {
         self.shared.reserve.load(Relaxed)
     }
 
-    /// Charges `bytes`, or nothing at all when they do not fit beside the reserve. Never waits.
+    /// Charges `bytes` if they fit beside the reserve; `None` charges nothing. Never waits.
     pub fn try_charge(&self, bytes: usize) -> Option<Charge> {
         self.charge_within(bytes, self.limit() - self.reserve())
     }
 
-    /// As [`try_charge`](Self::try_charge), out of the whole limit.
+    /// As [`try_charge`](Self::try_charge), with the reserve included.
     pub fn try_charge_reserved(&self, bytes: usize) -> Option<Charge> {
         self.charge_within(bytes, self.limit())
     }
 
     fn charge_within(&self, bytes: usize, limit: usize) -> Option<Charge> {
         let Shared { charged, peak, .. } = &*self.shared;
-        // ORDER: Relaxed. The counter publishes no memory, it only counts.
+        // ORDER: Relaxed. The counter publishes no memory.
         let before = charged
             .fetch_update(Relaxed, Relaxed, |held| {
                 held.checked_add(bytes).filter(|&sum| sum <= limit)
@@ -89,23 +82,23 @@ impl Budget {
         self.shared.limit
     }
 
-    /// Bytes held now.
+    /// Bytes charged now.
     pub fn charged(&self) -> usize {
         self.shared.charged.load(Relaxed)
     }
 
-    /// Bytes held at most so far.
+    /// The highest number of bytes charged so far.
     pub fn peak(&self) -> usize {
         self.shared.peak.load(Relaxed)
     }
 
-    /// Where threads wait for bytes.
-    pub(crate) fn room(&self) -> &SpaceNotifier {
-        &self.shared.room
+    /// Where producers wait for bytes.
+    pub(crate) fn space(&self) -> &SpaceNotifier {
+        &self.shared.space
     }
 
-    /// Whether both are the same budget, not only the same numbers.
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    /// Whether both share one budget, as [`Arc::ptr_eq`].
+    pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
@@ -113,11 +106,11 @@ impl Budget {
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (charged, limit) = (self.charged(), self.limit());
-        write!(f, "Budget({charged} of {limit} bytes charged, at most {} so far)", self.peak())
+        write!(f, "Budget({charged} of {limit} bytes charged, peak {})", self.peak())
     }
 }
 
-/// Bytes charged to a [`Budget`] until this is dropped.
+/// Bytes charged to a [`Budget`]; its drop returns them.
 #[must_use]
 pub struct Charge {
     budget: Budget,
@@ -125,32 +118,32 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// The budget that is charged.
+    /// The budget this is charged to.
     pub(crate) fn budget(&self) -> &Budget {
         &self.budget
     }
 
-    /// Bytes held by this charge.
+    /// Bytes of this charge.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Gives back all but `bytes`; nothing when it holds no more than that.
+    /// Returns all but `bytes` to the budget; nothing if the charge is not larger.
     pub fn shrink_to(&mut self, bytes: usize) {
         let excess = self.bytes.saturating_sub(bytes);
         if excess > 0 {
             self.bytes -= excess;
             self.budget.shared.charged.fetch_sub(excess, Relaxed);
-            self.budget.room().open();
+            self.budget.space().notify_all();
         }
     }
 
-    /// Takes over what `other` holds.
+    /// Adds the bytes of `other` to this charge.
     ///
     /// # Errors
-    /// `other`, when it is a charge of another budget.
+    /// `other`, if it is a charge of another budget.
     pub fn merge(&mut self, mut other: Self) -> Result<(), Self> {
-        if !self.budget.is(&other.budget) {
+        if !self.budget.ptr_eq(&other.budget) {
             return Err(other);
         }
         self.bytes += std::mem::take(&mut other.bytes);
@@ -162,7 +155,7 @@ impl Drop for Charge {
     fn drop(&mut self) {
         if self.bytes > 0 {
             self.budget.shared.charged.fetch_sub(self.bytes, Relaxed);
-            self.budget.room().open();
+            self.budget.space().notify_all();
         }
     }
 }

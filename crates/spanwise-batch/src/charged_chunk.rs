@@ -1,4 +1,4 @@
-//! A chunk and the bytes it is charged for.
+//! A chunk and its charge.
 
 use crate::budget::{Budget, Charge};
 use crate::config::ShardedBufferConfig;
@@ -7,19 +7,19 @@ use spanwise_wire::write::FinishedSpan;
 use spanwise_wire::{Chunk, SpanMeta};
 use std::fmt;
 
-/// A chunk of finished spans whose memory is charged to a budget for as long as it lives.
+/// A chunk of finished spans, charged to a budget until it is dropped.
 pub struct ChargedChunk {
-    // Before `charge`: memory is given back first, the bytes for it then.
+    // Before `charge`: drop frees the memory first, then returns the charge.
     pub(crate) chunk: Chunk,
     /// At least `chunk.capacity_bytes()`.
     charge: Charge,
-    /// At least as many as the chunk has spans, and while it is open, as many as it can have. `None`
-    /// where spans are not counted, and in a chunk that waits for reuse.
+    /// At least one for each span of the chunk and, while it is open, for each that it can hold.
+    /// `None` without a queue size, and in a free chunk.
     permits: Option<QueuePermits>,
 }
 
 impl ChargedChunk {
-    /// A chunk for `spans` spans, which are at most those of an ordinary one.
+    /// A chunk for `spans` spans, at most as many as an ordinary chunk holds.
     pub(crate) fn new(budget: &Budget, config: &ShardedBufferConfig, spans: usize) -> Option<Self> {
         let charge = budget.try_charge(config.charge_for(spans))?;
         Some(Self { chunk: Chunk::with_capacity(config.chunk_bytes, spans), charge, permits: None })
@@ -40,45 +40,45 @@ impl ChargedChunk {
         Self { permits, ..self }
     }
 
-    /// Returns the permits that no span needs: no other comes in from here on.
+    /// Returns the permits that no span uses, of a chunk that takes no further span.
     pub(crate) fn release_unused(&mut self) {
         if let Some(permits) = &mut self.permits {
             permits.shrink_to(self.chunk.len());
         }
     }
 
-    /// All its permits: its spans are no longer among those that wait.
+    /// Takes out all permits: the spans no longer count as waiting.
     pub(crate) fn take_permits(&mut self) -> Option<QueuePermits> {
         self.permits.take()
     }
 
-    /// Whether it holds permits: its spans are counted.
+    /// Whether it holds permits.
     pub(crate) fn has_permits(&self) -> bool {
         self.permits.is_some()
     }
 
-    /// Gives back the memory that framing does not need, and its charge: for a buffer that waits.
-    /// See [`Chunk::compact`].
+    /// Frees the memory that framing does not need, and returns its charge: for a chunk that waits
+    /// for export. See [`Chunk::compact`].
     pub fn compact(&mut self) {
         self.chunk.compact();
         self.charge.shrink_to(self.chunk.capacity_bytes() + size_of::<Self>());
     }
 
-    /// Moves the spans of `other` behind those of this buffer and compacts it. While they move,
-    /// memory exceeds what both are charged for by `max_bytes` at most.
+    /// Appends the spans of `other` to those of this chunk and compacts it. During the copy, memory
+    /// exceeds the charges of both by `max_bytes` at most.
     ///
     /// # Errors
-    /// `other`, when its chunk cannot be added: it is charged to another budget, or both together
-    /// hold more than `max_bytes` bytes of spans.
+    /// `other`, if it is charged to another budget, or if both together hold more than `max_bytes`
+    /// bytes of spans.
     pub fn append(&mut self, other: Self, max_bytes: usize) -> Result<(), Self> {
         let bytes = self.chunk.bytes().len() + other.chunk.bytes().len();
-        if bytes > max_bytes || !self.charge.budget().is(other.charge.budget()) {
+        if bytes > max_bytes || !self.charge.budget().ptr_eq(other.charge.budget()) {
             return Err(other);
         }
         let Self { chunk, charge, permits } = other;
         self.chunk.append(&chunk);
         drop(chunk);
-        // Of the same budget.
+        // Checked above: both are charged to one budget.
         let _ = self.charge.merge(charge);
         match (&mut self.permits, permits) {
             (Some(ours), Some(theirs)) => ours.merge(theirs),
@@ -88,33 +88,33 @@ impl ChargedChunk {
         Ok(())
     }
 
-    /// The charge alone; the spans are dropped.
+    /// Drops the spans and returns their charge.
     pub fn into_charge(self) -> Charge {
         self.charge
     }
 
-    /// Empties this buffer, and says whether it is one of those that [`ChargedChunk::new`] makes with
-    /// these arguments.
+    /// Empties this chunk and returns whether [`ChargedChunk::new`] with these arguments makes one of the
+    /// same size.
     pub(crate) fn clear_for(&mut self, budget: &Budget, config: &ShardedBufferConfig) -> bool {
         self.chunk.clear();
         self.charge.bytes() == config.chunk_charge()
-            && self.charge.budget().is(budget)
+            && self.charge.budget().ptr_eq(budget)
             && self.chunk.capacity_bytes() >= config.chunk_charge()
             && self.chunk.fits(config.chunk_bytes - FIELD_OVERHEAD)
     }
 
-    /// The spans.
+    /// The chunk with the spans.
     pub fn chunk(&self) -> &Chunk {
         &self.chunk
     }
 
-    /// Bytes charged for this buffer.
+    /// Bytes charged for this chunk.
     pub fn charged(&self) -> usize {
         self.charge.bytes()
     }
 }
 
-/// Numbers; never the spans, which hold whatever a program put into them.
+/// Formats numbers only, because spans may contain confidential values.
 impl fmt::Debug for ChargedChunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChargedChunk")
@@ -125,5 +125,5 @@ impl fmt::Debug for ChargedChunk {
     }
 }
 
-/// What `Chunk::fits` adds to the length of a span.
+/// Bytes that `Chunk::fits` adds to the length of a span.
 const FIELD_OVERHEAD: usize = 6;

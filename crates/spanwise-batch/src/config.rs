@@ -1,11 +1,11 @@
-//! Sizes of the pieces, and what a budget makes of them.
+//! Configuration of the shards, and how it is adapted to a budget.
 
 use spanwise_wire::{Chunk, SpanMeta};
 
-/// Sizes of the pieces of a [`ShardedBuffer`](crate::ShardedBuffer).
+/// Configuration of a [`ShardedBuffer`](crate::ShardedBuffer): number and size of its slots and chunks.
 ///
-/// What is asked for is fitted to the budget: a chunk takes at most a quarter of it, and open
-/// chunks at most half. [`ShardedBuffer::config`](crate::ShardedBuffer::config) tells what came of it.
+/// `ShardedBuffer::new` reduces these values to fit the budget: a chunk takes at most a quarter of it, and
+/// open chunks at most half. [`ShardedBuffer::config`](crate::ShardedBuffer::config) returns the values in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShardedBufferConfig {
@@ -16,18 +16,18 @@ pub struct ShardedBufferConfig {
     pub chunk_bytes: usize,
     /// Spans in a chunk, 1 to 1,048,576. Default 512.
     pub chunk_spans: usize,
-    /// Ready chunks at which [`push`](crate::ShardedBuffer::push) asks for the worker. Waking a thread
-    /// costs more than all else a span does, so below this the worker's own tick finds them.
-    /// Default 32, and at most a quarter of what the budget holds.
+    /// Full chunks at which [`push`](crate::ShardedBuffer::push) returns [`wake`](crate::Pushed::wake).
+    /// Waking a thread costs more than the rest of a push, so with fewer chunks the worker finds
+    /// them at its next tick. Default 32, and at most a quarter of the chunks that fit the budget.
     pub wake_at: usize,
-    /// Copies, 0 to 8, that a span larger than a chunk is charged for when it is stored: framing
-    /// and compressing it then needs no further memory. Default 0.
+    /// Copies, 0 to 8, that the push of a span larger than a chunk charges in advance, so that
+    /// framing and compressing it needs no further memory. Default 0.
     pub large_span_copies: usize,
-    /// Spans that may wait at once, from their push until their chunk is recycled or dropped, 1 or
-    /// more (the batching processor's `maxQueueSize`). Never exceeded; an open chunk holds permits for
-    /// spans that are not there yet, so that with 16 or more at least half of them can be used, and
-    /// by a single thread all. Slots and chunks are made smaller to fit. Default none: only bytes
-    /// count.
+    /// Limit on waiting spans, 1 or more: `maxQueueSize` of the batching processor. A span counts
+    /// from its push until its chunk is recycled or dropped. The limit is never exceeded; an open
+    /// chunk holds permits for spans to come, so that with 16 or more at least half of them can be
+    /// used, and all by a single thread. Slots and chunks shrink to fit. Default none: only bytes
+    /// are limited.
     pub max_queue_size: Option<usize>,
 }
 
@@ -46,20 +46,56 @@ impl Default for ShardedBufferConfig {
 }
 
 impl ShardedBufferConfig {
-    /// The nearest sizes that a budget of `limit` bytes can carry.
+    /// Sets [`slots`](Self::slots).
+    pub fn with_slots(mut self, slots: usize) -> Self {
+        self.slots = slots;
+        self
+    }
+
+    /// Sets [`chunk_bytes`](Self::chunk_bytes).
+    pub fn with_chunk_bytes(mut self, bytes: usize) -> Self {
+        self.chunk_bytes = bytes;
+        self
+    }
+
+    /// Sets [`chunk_spans`](Self::chunk_spans).
+    pub fn with_chunk_spans(mut self, spans: usize) -> Self {
+        self.chunk_spans = spans;
+        self
+    }
+
+    /// Sets [`wake_at`](Self::wake_at).
+    pub fn with_wake_at(mut self, chunks: usize) -> Self {
+        self.wake_at = chunks;
+        self
+    }
+
+    /// Sets [`large_span_copies`](Self::large_span_copies).
+    pub fn with_large_span_copies(mut self, copies: usize) -> Self {
+        self.large_span_copies = copies;
+        self
+    }
+
+    /// Sets [`max_queue_size`](Self::max_queue_size); `None` limits only bytes.
+    pub fn with_max_queue_size(mut self, spans: impl Into<Option<usize>>) -> Self {
+        self.max_queue_size = spans.into();
+        self
+    }
+
+    /// The nearest values that fit a budget of `limit` bytes.
     pub(crate) fn fitted(mut self, limit: usize) -> Self {
         self.fit_queue();
         self.chunk_bytes = self.chunk_bytes.clamp(1 << 10, 1 << 30);
         self.chunk_spans = self.chunk_spans.clamp(1, 1 << 20);
         self.large_span_copies = self.large_span_copies.min(MAX_COPIES);
-        let most = (limit / MIN_CHUNKS).max(1);
-        let shrink = self.chunk_charge().div_ceil(most);
+        let max = (limit / MIN_CHUNKS).max(1);
+        let shrink = self.chunk_charge().div_ceil(max);
         if shrink > 1 {
             let meta = size_of::<SpanMeta>();
-            let most_spans = most.saturating_sub(MIN_CHUNK_BYTES) / meta;
-            self.chunk_spans = (self.chunk_spans / shrink).min(most_spans).max(1);
-            let most_bytes = most.saturating_sub(self.chunk_spans * meta);
-            self.chunk_bytes = (self.chunk_bytes / shrink).min(most_bytes).max(MIN_CHUNK_BYTES);
+            let max_spans = max.saturating_sub(MIN_CHUNK_BYTES) / meta;
+            self.chunk_spans = (self.chunk_spans / shrink).min(max_spans).max(1);
+            let max_bytes = max.saturating_sub(self.chunk_spans * meta);
+            self.chunk_bytes = (self.chunk_bytes / shrink).min(max_bytes).max(MIN_CHUNK_BYTES);
         }
         let chunks = limit / self.chunk_charge();
         self.slots = self.slots.min(chunks / 2).clamp(1, 64);
@@ -70,36 +106,36 @@ impl ShardedBufferConfig {
         self
     }
 
-    /// Pieces so small that the permits held by open chunks, and by one on its way into requests, are
-    /// at most half of the queue.
+    /// Reduces slots and chunks until the permits held by all open chunks, and by one that the worker
+    /// frames, are at most half of the queue.
     fn fit_queue(&mut self) {
         let Some(max) = &mut self.max_queue_size else { return };
         *max = (*max).max(1);
         self.slots = self.slots.min(*max / SPANS_PER_SLOT).max(1);
         self.chunk_spans = self.chunk_spans.min(*max / (2 * (self.slots.min(64) + 1))).max(1);
-        // Bytes for spans that a chunk cannot have would keep others out.
-        let bytes = self.chunk_spans.saturating_mul(ROOM_PER_SPAN).max(QUEUE_CHUNK_BYTES);
+        // Bytes for more spans than a chunk can hold would be charged for nothing.
+        let bytes = self.chunk_spans.saturating_mul(BYTES_PER_SPAN).max(QUEUE_CHUNK_BYTES);
         self.chunk_bytes = self.chunk_bytes.min(bytes);
     }
 
-    /// Bytes one chunk is charged for.
+    /// Charge of an ordinary chunk, in bytes.
     pub(crate) fn chunk_charge(&self) -> usize {
         self.charge_for(self.chunk_spans)
     }
 
-    /// Bytes a chunk is charged for that has room for the metas of only `spans` spans.
+    /// Charge of a chunk with capacity for `spans` metas, in bytes.
     pub(crate) fn charge_for(&self, spans: usize) -> usize {
         self.chunk_bytes + spans * size_of::<SpanMeta>()
     }
 
-    /// Bytes that a chunk made for one span message of `len` bytes is charged for.
+    /// Charge of a chunk for one span message of `len` bytes, in bytes.
     pub(crate) fn charge_for_one(&self, len: usize) -> usize {
         let copies = if self.is_oversize(len) { self.large_span_copies } else { 0 };
         Chunk::capacity_for_one(len).saturating_add((len + COPY_OVERHEAD).saturating_mul(copies))
     }
 
-    /// Bytes that a span of `len` bytes is charged for when there is no open chunk with room.
-    pub(crate) fn least_charge(&self, len: usize) -> usize {
+    /// Charge for a span of `len` bytes that fits no open chunk, in bytes.
+    pub(crate) fn min_charge(&self, len: usize) -> usize {
         if self.is_oversize(len) { self.charge_for_one(len) } else { self.chunk_charge() }
     }
 
@@ -109,19 +145,19 @@ impl ShardedBufferConfig {
     }
 }
 
-/// Chunks that any budget holds, if need be by making them smaller.
+/// Chunks that fit every budget; their size shrinks if necessary.
 const MIN_CHUNKS: usize = 4;
-/// More than any worker makes.
+/// More copies than any worker makes.
 const MAX_COPIES: usize = 8;
-/// Bytes of a request besides its span: resource and scope of a usual size.
+/// Bytes of a request beside its span: resource and scope of a usual size.
 const COPY_OVERHEAD: usize = 1024;
-/// Smaller ones help nobody.
+/// A smaller chunk holds no usual span.
 const MIN_CHUNK_BYTES: usize = 128;
-/// Of the queue, so that its open chunks are worth being filled.
+/// Queue places per slot, so that an open chunk holds a useful number of spans.
 const SPANS_PER_SLOT: usize = 16;
-/// Bytes that hardly any span exceeds.
-const ROOM_PER_SPAN: usize = 1 << 10;
-/// Spans up to this go into ordinary chunks, whatever the length of the queue.
+/// Bytes that few spans exceed.
+const BYTES_PER_SPAN: usize = 1 << 10;
+/// Spans up to this size fit an ordinary chunk, whatever the size of the queue.
 const QUEUE_CHUNK_BYTES: usize = 16 << 10;
 /// Tag and length in front of a span in a chunk.
 const SLACK: usize = 8;
@@ -131,41 +167,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_makes_the_pieces_fit() {
+    fn values_are_reduced_to_fit_the_budget() {
         for limit in (0..20).map(|bits| 37usize << bits).chain([usize::MAX]) {
-            for ask in [0, 1, 1000, 1 << 20, usize::MAX] {
-                let asked = ShardedBufferConfig {
-                    slots: ask,
-                    chunk_bytes: ask,
-                    chunk_spans: ask,
-                    wake_at: ask,
-                    large_span_copies: ask,
+            for value in [0, 1, 1000, 1 << 20, usize::MAX] {
+                let requested = ShardedBufferConfig {
+                    slots: value,
+                    chunk_bytes: value,
+                    chunk_spans: value,
+                    wake_at: value,
+                    large_span_copies: value,
                     max_queue_size: None,
                 };
-                let config = asked.fitted(limit);
+                let config = requested.fitted(limit);
                 assert!((1..=64).contains(&config.slots), "{limit} {config:?}");
                 assert!(config.chunk_bytes >= MIN_CHUNK_BYTES && config.chunk_spans >= 1);
                 let chunks = limit / config.chunk_charge();
                 assert!((1..=chunks.max(4) / 4).contains(&config.wake_at), "{limit} {config:?}");
                 assert!(config.slots <= (chunks / 2).max(1), "{limit} {config:?}");
-                // Above a KiB there are always several chunks.
+                // A budget above 1 KiB holds several chunks.
                 assert!(chunks >= 4 || limit < 1024, "{limit} {config:?}");
             }
         }
     }
 
     #[test]
-    fn a_queue_makes_the_pieces_fit() {
+    fn values_are_reduced_to_fit_the_queue() {
         for max in (0..25).map(|bits| 1usize << bits).chain([3, 17, 2047, usize::MAX]) {
             for slots in [1, 4, 64, usize::MAX] {
-                let asked = ShardedBufferConfig {
+                let requested = ShardedBufferConfig {
                     slots,
                     max_queue_size: Some(max),
                     ..ShardedBufferConfig::default()
                 };
-                let config = asked.fitted(1 << 30);
-                let kept = (config.slots + 1) * config.chunk_spans;
-                assert!(kept <= max / 2 || config.chunk_spans == 1, "{max} {config:?}");
+                let config = requested.fitted(1 << 30);
+                let permits = (config.slots + 1) * config.chunk_spans;
+                assert!(permits <= max / 2 || config.chunk_spans == 1, "{max} {config:?}");
                 assert!(config.slots == 1 || config.slots * 16 <= max, "{max} {config:?}");
                 let ready_at = config.wake_at * config.chunk_spans;
                 assert!(ready_at <= max / 4 || config.wake_at == 1, "{max} {config:?}");
@@ -174,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_budget_changes_nothing() {
+    fn an_ordinary_budget_preserves_the_defaults() {
         let config = ShardedBufferConfig { slots: 64, ..ShardedBufferConfig::default() };
         assert_eq!(config.fitted(16 << 20), config);
     }

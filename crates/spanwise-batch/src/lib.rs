@@ -4,16 +4,16 @@
 mod budget;
 mod charged_chunk;
 mod config;
+mod flush_schedule;
 mod push_error;
 mod queue;
-mod schedule;
-mod shards;
+mod sharded_buffer;
 mod space_notifier;
 mod try_lock;
 
 pub use budget::{Budget, Charge};
 pub use charged_chunk::ChargedChunk;
 pub use config::ShardedBufferConfig;
+pub use flush_schedule::{FlushAction, FlushSchedule, FlushScheduleConfig};
 pub use push_error::PushError;
-pub use schedule::{FlushAction, FlushSchedule, FlushScheduleConfig};
-pub use shards::{Pushed, ShardedBuffer};
+pub use sharded_buffer::{Pushed, ShardedBuffer};

@@ -1,13 +1,13 @@
-//! A count of the spans that wait, beside their bytes.
+//! A semaphore for the number of waiting spans, beside the budget for their bytes.
 
 use crate::budget::Budget;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// How many spans may wait, as permits, and how many of these are taken. Cloning shares it.
+/// A semaphore with one permit for each span that may wait. A clone shares the permits.
 ///
-/// Permits are taken for a whole chunk when it is opened, so that a span stored in an open chunk
-/// counts nothing. Those that it did not need are returned when it is full or swept.
+/// A producer acquires the permits of a whole chunk when it opens the chunk, so that storing a span
+/// in it touches no counter. A full or drained chunk returns the permits it did not use.
 #[derive(Clone)]
 pub(crate) struct Queue {
     shared: Arc<Shared>,
@@ -15,9 +15,9 @@ pub(crate) struct Queue {
 
 struct Shared {
     max: usize,
-    /// Never above `max`, and never below the spans that wait.
+    /// Never above `max`, and never below the number of waiting spans.
     taken: AtomicUsize,
-    /// Whose waiters are notified when permits are returned.
+    /// Its waiters are notified when permits are returned.
     budget: Budget,
 }
 
@@ -26,10 +26,10 @@ impl Queue {
         Self { shared: Arc::new(Shared { max, taken: AtomicUsize::new(0), budget }) }
     }
 
-    /// Takes `spans` permits, or as many as are left; `None` when none is.
-    pub(crate) fn take(&self, spans: usize) -> Option<QueuePermits> {
+    /// Acquires `spans` permits, or as many as are left; `None` if none is.
+    pub(crate) fn try_acquire(&self, spans: usize) -> Option<QueuePermits> {
         let Shared { max, taken, .. } = &*self.shared;
-        // ORDER: Relaxed. The counter publishes no memory, it only counts.
+        // ORDER: Relaxed. The counter publishes no memory.
         let before = taken
             .fetch_update(Relaxed, Relaxed, |taken| {
                 let sum = taken.saturating_add(spans).min(*max);
@@ -44,7 +44,7 @@ impl Queue {
     }
 }
 
-/// Permits of a [`Queue`], returned when this is dropped.
+/// Permits of a [`Queue`]; its drop returns them.
 #[must_use]
 pub(crate) struct QueuePermits {
     queue: Queue,
@@ -56,25 +56,25 @@ impl QueuePermits {
         self.spans
     }
 
-    /// Returns all but `spans`; nothing when it holds no more than that.
+    /// Returns all but `spans` permits; nothing if it holds no more.
     pub(crate) fn shrink_to(&mut self, spans: usize) {
-        if self.give_back(self.spans.saturating_sub(spans)) {
-            self.queue.shared.budget.room().open();
+        if self.release(self.spans.saturating_sub(spans)) {
+            self.queue.shared.budget.space().notify_all();
         }
     }
 
-    /// Takes over what `other` holds, which is of the same queue.
+    /// Adds the permits of `other`, which belong to the same queue.
     pub(crate) fn merge(&mut self, mut other: Self) {
         self.spans += std::mem::take(&mut other.spans);
     }
 
-    /// Returns all permits without notifying waiters: they wait for bytes, and a producer notified
-    /// by its own failure would retry without end.
+    /// Returns all permits without notifying waiters: they wait for bytes, and a producer that its
+    /// own failure notified would retry without end.
     pub(crate) fn cancel(mut self) {
-        self.give_back(self.spans);
+        self.release(self.spans);
     }
 
-    fn give_back(&mut self, spans: usize) -> bool {
+    fn release(&mut self, spans: usize) -> bool {
         self.spans -= spans;
         self.queue.shared.taken.fetch_sub(spans, Relaxed);
         spans > 0
@@ -92,22 +92,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_permits_than_there_are() {
+    fn try_acquire_never_exceeds_the_maximum() {
         let queue = Queue::new(10, Budget::new(0));
-        let mut six = queue.take(6).unwrap();
-        let four = queue.take(6).unwrap();
+        let mut six = queue.try_acquire(6).unwrap();
+        let four = queue.try_acquire(6).unwrap();
         assert_eq!((six.spans(), four.spans(), queue.taken()), (6, 4, 10));
-        assert!(queue.take(1).is_none());
+        assert!(queue.try_acquire(1).is_none());
         six.shrink_to(2);
         six.shrink_to(5);
         assert_eq!((six.spans(), queue.taken()), (2, 6));
         six.merge(four);
         assert_eq!((six.spans(), queue.taken()), (6, 6));
-        let announced = |queue: &Queue| queue.shared.budget.room().version();
-        let before = announced(&queue);
-        queue.take(usize::MAX).unwrap().cancel();
-        assert_eq!((queue.taken(), announced(&queue)), (6, before));
+        let notified = |queue: &Queue| queue.shared.budget.space().version();
+        let before = notified(&queue);
+        queue.try_acquire(usize::MAX).unwrap().cancel();
+        assert_eq!((queue.taken(), notified(&queue)), (6, before));
         drop(six);
-        assert_eq!((queue.taken(), announced(&queue)), (0, before + 1));
+        assert_eq!((queue.taken(), notified(&queue)), (0, before + 1));
     }
 }

@@ -1,15 +1,15 @@
-//! Where a thread waits that would rather be late than lose a span.
+//! Blocks a producer thread until the buffer has space again, or until its deadline.
 //!
-//! The only place of this crate that reads the clock: a deadline has to be waited for.
+//! Only this file of the crate reads the clock, because a thread waits here for a deadline.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Announces that there may be room again.
+/// A condition variable for producers that wait for bytes or for queue permits.
 #[derive(Debug, Default)]
 pub(crate) struct SpaceNotifier {
-    /// Raised each time room may have come back.
+    /// Incremented each time that space may have been freed.
     version: AtomicU64,
     waiters: AtomicUsize,
     lock: Mutex<()>,
@@ -21,19 +21,19 @@ impl SpaceNotifier {
         self.version.load(SeqCst)
     }
 
-    /// Wakes all who wait. Costs an add and a load when nobody does.
-    pub(crate) fn open(&self) {
+    /// Wakes all waiting threads. Costs an add and a load when no thread waits.
+    pub(crate) fn notify_all(&self) {
         self.version.fetch_add(1, SeqCst);
         if self.waiters.load(SeqCst) > 0 {
-            // Taken so that nobody is between the check of `version` and its sleep.
+            // Taken so that no thread is between its check of `version` and its sleep.
             drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
             self.changed.notify_all();
         }
     }
 
-    /// Waits until the version is no longer `seen`. False once `deadline` has come, whatever the
-    /// version: who finds no room again and again must come to an end too.
-    pub(crate) fn wait(&self, seen: u64, deadline: Instant) -> bool {
+    /// Waits until the version is no longer `seen`. Returns false at `deadline`, whatever the
+    /// version, so that a thread that finds no space again and again stops too.
+    pub(crate) fn wait_until(&self, seen: u64, deadline: Instant) -> bool {
         self.waiters.fetch_add(1, SeqCst);
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = loop {
@@ -41,8 +41,9 @@ impl SpaceNotifier {
             if left == Duration::ZERO {
                 break false;
             }
-            // ORDER: SeqCst with `open`: either this load sees the new version, or `open` sees us
-            // among the waiters and takes the lock, which we hold until we sleep.
+            // ORDER: SeqCst with `notify_all`: either this load sees the new version, or
+            // `notify_all` sees this thread among the waiters and takes the lock, which this thread
+            // holds until it sleeps.
             if self.version() != seen {
                 break true;
             }

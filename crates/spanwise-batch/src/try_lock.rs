@@ -1,4 +1,4 @@
-//! A lock that is taken at once or not at all: the only `unsafe` of this crate.
+//! A mutex with `try_lock` only: the only `unsafe` of this crate.
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -8,10 +8,10 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// A value behind a flag, on a cache line of its own.
+/// A mutex without waiters, on a cache line of its own.
 ///
-/// `std::sync::Mutex` would do; its unlock is a second locked instruction, because somebody may
-/// sleep on it. Nobody ever waits here, so a plain store gives the lock back.
+/// `std::sync::Mutex` would serve, but its unlock is a second locked instruction, because a thread
+/// may sleep on it. No thread waits for this lock, so a plain store releases it.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct TryLock<T> {
@@ -23,7 +23,7 @@ pub(crate) struct TryLock<T> {
 unsafe impl<T: Send> Sync for TryLock<T> {}
 
 impl<T> TryLock<T> {
-    /// The value, unless somebody else has it.
+    /// Locks the value, unless another guard holds it.
     #[inline(always)]
     pub(crate) fn try_lock(&self) -> Option<TryLockGuard<'_, T>> {
         // ORDER: Acquire pairs with the Release in `TryLockGuard::drop`.
@@ -73,7 +73,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn one_guard_at_a_time() {
+    fn try_lock_returns_one_guard_at_a_time() {
         let lock = TryLock::<Vec<u8>>::default();
         let mut guard = lock.try_lock().unwrap();
         guard.push(1);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_gives_the_lock_back() {
+    fn a_panic_releases_the_lock() {
         let lock = TryLock::<Vec<u8>>::default();
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let _guard = lock.try_lock().unwrap();
@@ -92,10 +92,9 @@ mod tests {
         assert!(result.is_err() && lock.try_lock().is_some());
     }
 
-    /// Unsynchronised writes: a lost one shows as a wrong sum, and under Miri or a sanitizer as a
-    /// race.
+    /// A lost unsynchronised write shows as a wrong sum, and under Miri or a sanitizer as a race.
     #[test]
-    fn what_one_thread_writes_the_next_one_sees() {
+    fn each_thread_sees_the_writes_of_the_one_before() {
         const THREADS: usize = 4;
         const EACH: usize = if cfg!(miri) { 50 } else { 50_000 };
         let lock = TryLock::<(usize, Vec<usize>)>::default();

@@ -1,4 +1,5 @@
-//! The budget's law: what is held is never more than the limit, and what is given back is free.
+//! The invariant of the budget: the bytes charged never exceed the limit, and returned bytes can be
+//! charged again.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +10,7 @@ use std::thread;
 
 proptest! {
     #[test]
-    fn charges_add_up(limit in 0usize..1000, steps in prop::collection::vec((any::<bool>(), 0usize..700), 0..100)) {
+    fn charges_sum_to_the_charged_bytes(limit in 0usize..1000, steps in prop::collection::vec((any::<bool>(), 0usize..700), 0..100)) {
         let budget = Budget::new(limit);
         let (mut held, mut peak) = (Vec::new(), 0);
         for (charge, number) in steps {
@@ -31,7 +32,7 @@ proptest! {
 }
 
 #[test]
-fn a_charge_cannot_wrap() {
+fn a_charge_never_overflows() {
     let budget = Budget::new(usize::MAX);
     let all = budget.try_charge(usize::MAX).unwrap();
     assert!(budget.try_charge(1).is_none() && budget.try_charge(usize::MAX).is_none());
@@ -44,7 +45,7 @@ fn a_charge_cannot_wrap() {
 fn threads_together_stay_within_the_limit() {
     const LIMIT: usize = 1000;
     let budget = Budget::new(LIMIT);
-    // Raised after a charge and lowered before it is given back: never above what is charged.
+    // Incremented after a charge and decremented before its return: never above the charged bytes.
     let held = AtomicUsize::new(0);
     let charged: usize = thread::scope(|scope| {
         let threads: Vec<_> = (1..=4)
@@ -74,24 +75,24 @@ fn threads_together_stay_within_the_limit() {
 }
 
 #[test]
-fn a_reserve_is_kept_for_those_who_ask_for_it() {
+fn only_try_charge_reserved_uses_the_reserve() {
     let budget = Budget::new(100);
     budget.set_reserve(30);
-    let most = budget.try_charge(70).unwrap();
+    let unreserved = budget.try_charge(70).unwrap();
     assert!(budget.try_charge(1).is_none() && budget.try_charge_reserved(31).is_none());
-    let mut rest = budget.try_charge_reserved(30).unwrap();
+    let mut reserved = budget.try_charge_reserved(30).unwrap();
     assert_eq!((budget.charged(), budget.peak()), (100, 100));
-    rest.shrink_to(40);
-    assert_eq!(rest.bytes(), 30, "a charge does not grow");
-    rest.shrink_to(10);
-    assert_eq!((rest.bytes(), budget.charged()), (10, 80));
+    reserved.shrink_to(40);
+    assert_eq!(reserved.bytes(), 30, "a charge does not grow");
+    reserved.shrink_to(10);
+    assert_eq!((reserved.bytes(), budget.charged()), (10, 80));
     budget.set_reserve(5);
     assert!(budget.try_charge(16).is_none());
-    rest.merge(budget.try_charge(15).unwrap()).unwrap();
-    assert_eq!((rest.bytes(), budget.charged()), (25, 95));
-    assert!(rest.merge(Budget::new(9).try_charge(9).unwrap()).is_err());
-    drop((most, rest));
-    // A reserve beyond the limit is all of it.
+    reserved.merge(budget.try_charge(15).unwrap()).unwrap();
+    assert_eq!((reserved.bytes(), budget.charged()), (25, 95));
+    assert!(reserved.merge(Budget::new(9).try_charge(9).unwrap()).is_err());
+    drop((unreserved, reserved));
+    // A reserve beyond the limit is the whole limit.
     budget.set_reserve(usize::MAX);
     assert!(budget.try_charge(1).is_none() && budget.try_charge_reserved(100).is_some());
     assert_eq!(budget.charged(), 0);

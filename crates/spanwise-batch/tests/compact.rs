@@ -1,4 +1,4 @@
-//! Buffers that wait: they hold what they are charged for, and that is spans.
+//! Compacted buffers: almost all of their charge is span bytes.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -10,8 +10,8 @@ use support::{ids, push, shards, small, sorted, span};
 const SPAN: usize = 200;
 const LIMIT: usize = 1 << 20;
 
-/// Pushes until the budget is used up, with the full chunks compacted as they come and the open one
-/// swept by each refusal, as a worker does that can send nothing.
+/// Pushes until the budget is used up; compacts each full chunk, and drains the open one whenever a
+/// push fails, as a worker does that cannot export.
 #[test]
 fn compacted_buffers_fill_the_budget_with_spans() {
     let shards = shards(small(2, 16 << 10, 128), LIMIT);
@@ -41,7 +41,7 @@ fn compacted_buffers_fill_the_budget_with_spans() {
 }
 
 #[test]
-fn few_spans_are_put_together() {
+fn append_merges_buffers_of_few_spans() {
     let shards = shards(small(2, 16 << 10, 128), LIMIT);
     let mut together: Option<ChargedChunk> = None;
     for id in 0..60 {
@@ -66,21 +66,21 @@ fn few_spans_are_put_together() {
         (0..60).flat_map(|id| [vec![0x12, 0xc8, 0x01], span(id, SPAN)].concat()).collect();
     assert_eq!(together.chunk().bytes(), wire);
 
-    // Too much, and another's budget: both stay as they are.
+    // Beyond `max_bytes`, both buffers stay as they are.
     let _ = push(&shards, 99, SPAN).unwrap();
     let mut taken = Vec::new();
     shards.drain_all(&mut taken);
     let other = together.append(taken.remove(0), 60 * SPAN).unwrap_err();
     assert_eq!((other.chunk().len(), together.chunk().len()), (1, 60));
 
-    // Their odd size keeps them out of reuse, and their bytes return.
+    // Their size prevents reuse, and recycling returns their bytes.
     shards.recycle([together, other]);
     shards.trim(0);
     assert_eq!(shards.budget().charged(), 0);
 }
 
 #[test]
-fn released_shards_hold_nothing_and_refuse() {
+fn released_shards_hold_no_memory_and_store_no_span() {
     let shards = shards(small(2, 16 << 10, 128), LIMIT);
     for id in 0..500 {
         let _ = push(&shards, id, SPAN).unwrap();
@@ -100,10 +100,8 @@ fn released_shards_hold_nothing_and_refuse() {
 }
 
 #[test]
-fn a_large_span_pays_for_its_copies_first() {
-    let mut config = small(2, 1 << 10, 16);
-    config.large_span_copies = 2;
-    let shards = shards(config, LIMIT);
+fn a_large_span_is_charged_for_its_copies_in_advance() {
+    let shards = shards(small(2, 1 << 10, 16).with_large_span_copies(2), LIMIT);
     let _ = push(&shards, 1, 100_000).unwrap();
     assert!((300_000..310_000).contains(&shards.budget().charged()));
     assert!(!shards.can_fit(400_000) && shards.can_fit(300_000));

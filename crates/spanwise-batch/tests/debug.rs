@@ -1,4 +1,4 @@
-//! `Debug` of what holds spans shows numbers, and no byte of a span.
+//! `Debug` of types that hold spans prints numbers, and no byte of a span.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use spanwise_wire::SpanMeta;
 const CANARY: &[u8] = b"kanarienvogel";
 
 #[test]
-fn no_span_shows() {
+fn debug_prints_no_span() {
     let shards = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(1 << 20));
     assert!(shards.push(CANARY, SpanMeta::default()).is_ok());
     let mut taken = Vec::new();

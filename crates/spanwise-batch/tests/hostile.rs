@@ -1,7 +1,7 @@
-//! Spans whose bytes lie, panic, or push while they are pushed.
+//! Spans whose `as_ref` changes its result, panics, or pushes another span.
 //!
-//! `cargo xtask sanitize` runs this under the address sanitizer: bytes that are more the second time
-//! they are asked for would be written behind their chunk.
+//! `cargo xtask sanitize` runs this under the address sanitizer: bytes that are longer at the second
+//! call would be written behind their chunk.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::{ids, meta, push, shards, small, sorted, span};
 
-/// One span with the bytes of another length each time it is asked.
+/// A span whose `as_ref` returns another length at each call.
 struct Flicker {
     id: u64,
     lens: &'static [usize],
@@ -36,8 +36,8 @@ impl AsRef<[u8]> for Flicker {
     }
 }
 
-/// All that is stored, checked byte by byte.
-fn drained_all(shards: &ShardedBuffer) -> Vec<u64> {
+/// Drains all stored spans and checks them byte by byte.
+fn drained(shards: &ShardedBuffer) -> Vec<u64> {
     let mut buffers: Vec<ChargedChunk> = Vec::new();
     shards.drain_all(&mut buffers);
     let found = ids(&buffers);
@@ -46,7 +46,7 @@ fn drained_all(shards: &ShardedBuffer) -> Vec<u64> {
 }
 
 #[test]
-fn bytes_of_another_length_each_time_are_stored_as_one_of_them() {
+fn bytes_that_change_their_length_are_stored_as_one_of_the_lengths() {
     let lens: [&[usize]; 4] = [&[8, 100_000], &[0, 1, 2], &[200, 9, 3_000], &[100_000, 0]];
     for (slots, chunk_bytes, chunk_spans) in [(1, 256, 4), (4, 4096, 64), (2, 65_536, 2)] {
         let shards = shards(small(slots, chunk_bytes, chunk_spans), 64 << 20);
@@ -54,22 +54,22 @@ fn bytes_of_another_length_each_time_are_stored_as_one_of_them() {
         for id in 0..200 {
             let flicker = Flicker::new(id, lens[id as usize % lens.len()]);
             let far = Instant::now() + Duration::from_secs(60);
-            let kept = match id % 3 {
+            let stored_now = match id % 3 {
                 0 => shards.push(&flicker, meta(id)).is_ok(),
-                1 => shards.push_or_wait(&flicker, meta(id), far, || {}).is_ok(),
+                1 => shards.push_until(&flicker, meta(id), far, || {}).is_ok(),
                 _ => {
                     shards.try_push_local(&flicker, || meta(id))
                         || shards.push(&flicker, meta(id)).is_ok()
                 }
             };
-            if kept {
+            if stored_now {
                 stored.push(flicker.id);
             }
             if id % 50 == 49 {
-                assert_eq!(sorted(drained_all(&shards)), std::mem::take(&mut stored));
+                assert_eq!(sorted(drained(&shards)), std::mem::take(&mut stored));
             }
         }
-        assert_eq!(sorted(drained_all(&shards)), stored);
+        assert_eq!(sorted(drained(&shards)), stored);
         shards.trim(0);
         assert_eq!(shards.budget().charged(), 0);
     }
@@ -84,31 +84,31 @@ impl AsRef<[u8]> for Panics {
 }
 
 #[test]
-fn a_panic_in_the_middle_stores_nothing_and_holds_no_slot() {
+fn a_panic_during_a_push_stores_nothing_and_releases_the_slot() {
     let shards = shards(small(1, 4096, 64), 1 << 20);
     let _pushed = push(&shards, 1, 40).unwrap();
     for _ in 0..10 {
         let far = Instant::now() + Duration::from_secs(60);
         let attempts: [&dyn Fn(); 3] = [
             &|| _ = shards.push(&Panics, meta(9)),
-            &|| _ = shards.push_or_wait(&Panics, meta(9), far, || {}),
+            &|| _ = shards.push_until(&Panics, meta(9), far, || {}),
             &|| _ = shards.try_push_local(&Panics, || meta(9)),
         ];
         for attempt in attempts {
             assert!(catch_unwind(AssertUnwindSafe(attempt)).is_err());
         }
-        // With the slot taken, where this thread has one.
+        // This closure panics while the slot is held, if this thread has one.
         let no_meta = || shards.try_push_local(&span(9, 40), || resume_unwind(Box::new("no meta")));
         assert!(!catch_unwind(AssertUnwindSafe(no_meta)).unwrap_or(false));
-        // The one slot there is can be had.
+        // The only slot is free.
         let _pushed = push(&shards, 2, 40).unwrap();
     }
-    let found = drained_all(&shards);
+    let found = drained(&shards);
     assert_eq!((found.len(), found[0]), (11, 1));
     assert!(!found.contains(&9));
 }
 
-/// Pushes another span while its own bytes, or its meta, are asked for.
+/// A span whose `as_ref` pushes another span and drains.
 struct Reentrant<'a> {
     shards: &'a ShardedBuffer,
     bytes: Vec<u8>,
@@ -131,7 +131,7 @@ fn a_span_may_push_spans_while_it_is_pushed() {
         let reentrant = Reentrant { shards: &shards, bytes: span(2, 40) };
         let _pushed = shards.push(&reentrant, meta(2)).unwrap();
         let inside = || {
-            // The slot is held here.
+            // This thread holds the slot here.
             let _spilled = push(&shards, 3, 40);
             let _none = shards.ready();
             meta(2)
@@ -140,27 +140,27 @@ fn a_span_may_push_spans_while_it_is_pushed() {
             let _pushed = push(&shards, 2, 40).unwrap();
         }
     }
-    let found = drained_all(&shards);
+    let found = drained(&shards);
     assert_eq!(found.iter().filter(|&&id| id == 2).count(), 40);
 }
 
 #[test]
-fn a_waker_that_panics_or_pushes_leaves_the_budget_whole() {
+fn a_waker_that_panics_or_drains_leaves_the_budget_intact() {
     let shards = shards(small(1, 512, 8), 4096);
     while push(&shards, 1, 100).is_ok() {}
     let full = shards.budget().charged();
     let far = Instant::now() + Duration::from_secs(60);
-    let wait = |wake: &dyn Fn()| shards.push_or_wait(&span(2, 100), meta(2), far, wake);
+    let wait = |wake: &dyn Fn()| shards.push_until(&span(2, 100), meta(2), far, wake);
     let panics = AssertUnwindSafe(|| wait(&|| resume_unwind(Box::new("no waker"))));
     assert!(catch_unwind(panics).is_err());
     assert_eq!(shards.budget().charged(), full);
-    // It makes room itself, on the waiting thread.
-    let _pushed = wait(&|| drop(drained_all(&shards))).unwrap();
-    assert_eq!(drained_all(&shards), [2]);
+    // The waker itself frees space, on the waiting thread.
+    let _pushed = wait(&|| drop(drained(&shards))).unwrap();
+    assert_eq!(drained(&shards), [2]);
 }
 
 #[test]
-fn threads_of_liars_and_panickers_lose_nobody_elses_span() {
+fn spans_that_change_or_panic_cost_no_span_of_another_thread() {
     const THREADS: u64 = 4;
     const EACH: u64 = 500;
     let shards = shards(small(2, 2048, 16), 64 << 20);
@@ -171,23 +171,23 @@ fn threads_of_liars_and_panickers_lose_nobody_elses_span() {
                 for n in 0..EACH {
                     let id = thread * EACH + n;
                     let _pushed = push(shards, id, 50).unwrap();
-                    let liar = Flicker::new(u64::MAX, &[1, 5_000, 0]);
-                    liar.calls.set(n as usize);
-                    let _any = shards.push(&liar, meta(u64::MAX));
+                    let flicker = Flicker::new(u64::MAX, &[1, 5_000, 0]);
+                    flicker.calls.set(n as usize);
+                    let _any = shards.push(&flicker, meta(u64::MAX));
                     let panics = AssertUnwindSafe(|| shards.push(&Panics, SpanMeta::default()));
                     assert!(catch_unwind(panics).is_err());
                 }
             });
         }
     });
-    let honest: Vec<u64> = drained_all(&shards).into_iter().filter(|&id| id != u64::MAX).collect();
-    assert_eq!(sorted(honest), (0..THREADS * EACH).collect::<Vec<_>>());
+    let stored: Vec<u64> = drained(&shards).into_iter().filter(|&id| id != u64::MAX).collect();
+    assert_eq!(sorted(stored), (0..THREADS * EACH).collect::<Vec<_>>());
 }
 
 #[test]
-fn a_span_larger_than_everything_is_refused() {
+fn a_span_larger_than_the_budget_fails() {
     let shards = shards(small(1, 256, 4), 1024);
     let huge = vec![0; 1 << 20];
     assert!(matches!(shards.push(&huge, meta(1)), Err(PushError::Budget)));
-    assert_eq!(drained_all(&shards), []);
+    assert_eq!(drained(&shards), []);
 }

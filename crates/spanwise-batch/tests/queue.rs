@@ -1,7 +1,7 @@
-//! A count of waiting spans beside the byte budget. The rule is the batching processor's
+//! The limit on waiting spans (`max_queue_size`) beside the byte budget. The rule is the batching processor's
 //! (specification, *Trace SDK*, *Batching processor*): "`maxQueueSize` - the maximum queue size.
-//! After the size is reached spans are dropped." The oracle is the test's own count of what it
-//! pushed and of what it took.
+//! After the size is reached spans are dropped." The oracle is the test's own count of the
+//! spans that it pushed and drained.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -14,13 +14,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::{ids, meta, push, shards, small, sorted, span};
 
-/// More bytes than any queue here needs.
+/// More bytes than any queue in this file needs.
 const BUDGET: usize = 256 << 20;
 
 fn queue(slots: usize, max: usize) -> ShardedBuffer {
-    let mut config = small(slots, 64 << 10, 512);
-    config.max_queue_size = Some(max);
-    shards(config, BUDGET)
+    shards(small(slots, 64 << 10, 512).with_max_queue_size(max), BUDGET)
 }
 
 fn spans(buffers: &[ChargedChunk]) -> usize {
@@ -41,7 +39,7 @@ fn one_thread_can_use_every_permit_and_not_one_more() {
         let mut taken = Vec::new();
         assert_eq!(shards.drain_all(&mut taken), 0);
         assert_eq!(sorted(ids(&taken)), (0..max as u64).collect::<Vec<_>>());
-        // Taken, they still wait: somebody holds them.
+        // Drained spans still count, because their buffers exist.
         assert_eq!(push(&shards, 0, 20), Err(PushError::QueueFull), "{max}");
         shards.recycle(taken);
         assert_eq!(shards.queued(), 0);
@@ -53,7 +51,7 @@ fn one_thread_can_use_every_permit_and_not_one_more() {
 }
 
 #[test]
-fn without_a_queue_size_only_bytes_count() {
+fn without_a_queue_size_only_bytes_are_limited() {
     let shards = shards(small(1, 64 << 10, 512), BUDGET);
     for id in 0..200_000 {
         assert!(push(&shards, id, 20).is_ok());
@@ -61,9 +59,9 @@ fn without_a_queue_size_only_bytes_count() {
     assert_eq!(shards.queued(), 0);
 }
 
-/// A span larger than a chunk takes one permit, as any other.
+/// A span larger than a chunk takes one permit, as any other span.
 #[test]
-fn large_spans_are_counted() {
+fn a_large_span_takes_one_permit() {
     let shards = queue(1, 16);
     for id in 0..16 {
         assert!(push(&shards, id, 100_000).is_ok());
@@ -73,7 +71,7 @@ fn large_spans_are_counted() {
     let mut taken = Vec::new();
     shards.drain_all(&mut taken);
     assert_eq!((taken.len(), shards.queued()), (16, 16));
-    // Each way that they leave.
+    // Each way to give a buffer back.
     drop(taken.pop());
     drop(taken.pop().unwrap().into_charge());
     shards.recycle(taken.pop());
@@ -84,16 +82,16 @@ fn large_spans_are_counted() {
     assert_eq!(push(&shards, 0, 20), Err(PushError::QueueFull));
 }
 
-/// Chunks that are full by bytes keep no permits for spans that cannot come any more.
+/// A chunk that is full by bytes returns the permits of the spans it cannot take.
 #[test]
-fn a_chunk_full_of_bytes_returns_its_other_permits() {
+fn a_chunk_full_by_bytes_returns_its_unused_permits() {
     let shards = queue(1, 1000);
     let stored = (0..2000).filter(|&id| push(&shards, id, 10_000).is_ok()).count();
     assert_eq!(stored, 1000);
 }
 
 #[test]
-fn buffers_put_together_keep_their_permits() {
+fn an_appended_buffer_retains_its_permits() {
     let shards = queue(1, 64);
     for id in 0..64 {
         assert!(push(&shards, id, 20).is_ok());
@@ -109,26 +107,24 @@ fn buffers_put_together_keep_their_permits() {
     assert_eq!(shards.queued(), 0);
 }
 
-/// When no bytes are left it is the bytes that are reported, and no permit is lost.
+/// With the budget used up, the error is `Budget`, and no permit is lost.
 #[test]
-fn bytes_and_permits_run_out_apart() {
-    let mut config = small(1, 1024, 8);
-    config.max_queue_size = Some(1 << 20);
-    let shards = shards(config, 8 << 10);
+fn the_error_names_the_limit_that_is_used_up() {
+    let shards = shards(small(1, 1024, 8).with_max_queue_size(1 << 20), 8 << 10);
     let stored = (0..1000).filter(|&id| push(&shards, id, 20).is_ok()).count();
     assert_eq!(push(&shards, 0, 20), Err(PushError::Budget));
     assert_eq!(shards.queued(), stored);
-    // Nor does its own failure wake a thread that waits, over and over.
+    // A waiting thread is not woken again and again by its own failure.
     let tries = AtomicUsize::new(0);
     let until = Instant::now() + Duration::from_millis(50);
     let wake = || _ = tries.fetch_add(1, SeqCst);
-    assert_eq!(shards.push_or_wait(&span(0, 20), meta(0), until, wake), Err(PushError::Budget));
+    assert_eq!(shards.push_until(&span(0, 20), meta(0), until, wake), Err(PushError::Budget));
     assert!(tries.load(SeqCst) < 5, "{tries:?}");
 }
 
-/// Threads, each with an open chunk of its own, and nobody who takes anything.
+/// Each thread has an open chunk of its own, and no thread drains.
 #[test]
-fn at_least_half_can_be_used_by_any_number_of_threads() {
+fn any_number_of_threads_can_use_at_least_half_of_the_queue() {
     for max in [16, 17, 500, 2048, 20_000] {
         for threads in [1usize, 8] {
             let shards = queue(64, max);
@@ -154,10 +150,10 @@ fn at_least_half_can_be_used_by_any_number_of_threads() {
     }
 }
 
-/// Threads push while one takes. A span is counted after its push and no longer before it is given
-/// back, so that what the test counts is at most what waits.
+/// Threads push while one drains. The test counts a span after its push and discounts it before its
+/// chunk is recycled, so that its count is at most the number of waiting spans.
 #[test]
-fn never_more_than_there_are_permits_while_threads_push_and_one_takes() {
+fn the_queue_size_holds_while_threads_push_and_one_drains() {
     const EACH: usize = 20_000;
     for max in [16, 100, 2048] {
         let shards = queue(8, max);
@@ -204,9 +200,9 @@ fn never_more_than_there_are_permits_while_threads_push_and_one_takes() {
     }
 }
 
-/// Threads that would rather be late than lose a span lose none.
+/// Producers that block until there is space lose no span.
 #[test]
-fn patient_threads_lose_nothing() {
+fn push_until_loses_no_span() {
     const EACH: u64 = 2000;
     let shards = queue(4, 32);
     let done = AtomicBool::new(false);
@@ -217,7 +213,7 @@ fn patient_threads_lose_nothing() {
                 scope.spawn(move || {
                     for id in thread * EACH..(thread + 1) * EACH {
                         let until = Instant::now() + Duration::from_secs(60);
-                        let stored = shards.push_or_wait(&span(id, 20), meta(id), until, || {});
+                        let stored = shards.push_until(&span(id, 20), meta(id), until, || {});
                         let _: Pushed = stored.unwrap();
                     }
                 })
@@ -244,19 +240,19 @@ fn patient_threads_lose_nothing() {
 }
 
 #[test]
-fn at_the_deadline_a_patient_thread_gives_up() {
+fn push_until_returns_queue_full_at_the_deadline() {
     let shards = queue(1, 16);
     for id in 0..16 {
         assert!(push(&shards, id, 20).is_ok());
     }
     let until = Instant::now() + Duration::from_millis(30);
-    let refused = shards.push_or_wait(&span(9, 20), meta(9), until, || {});
+    let refused = shards.push_until(&span(9, 20), meta(9), until, || {});
     assert_eq!(refused, Err(PushError::QueueFull));
     assert!(Instant::now() >= until);
 }
 
 proptest! {
-    /// Whatever is pushed, drained, swept and given back, in whatever order.
+    /// Pushes, drains and recycles in any order.
     #[test]
     fn the_queue_is_never_exceeded(
         slots in 1usize..10,
@@ -275,7 +271,7 @@ proptest! {
                     if step == 2 { shards.recycle([buffer]) } else { drop(buffer) }
                 }
                 _ => {
-                    // Some are larger than a chunk.
+                    // Some spans are larger than a chunk.
                     for _ in 0..number % 50 {
                         let stored = push(&shards, next, if number % 49 == 0 { number } else { 30 });
                         next += 1;
@@ -295,19 +291,19 @@ proptest! {
     }
 }
 
-/// What callers print.
+/// The message that callers print.
 #[test]
-fn every_refusal_says_why() {
+fn the_message_of_every_error_names_its_cause() {
     let cases = [
         (PushError::Budget, "byte budget"),
         (PushError::QueueFull, "max_queue_size"),
         (PushError::Contended, "slot"),
         (PushError::Closed, "closed"),
     ];
-    for (refused, word) in cases {
+    for (refused, cause) in cases {
         let error: Box<dyn std::error::Error> = refused.into();
         let text = error.to_string();
-        assert!(text.contains(word) && !text.contains('\n'), "{text}");
+        assert!(text.contains(cause) && !text.contains('\n'), "{text}");
         assert_eq!(format!("{error:?}"), text);
     }
 }

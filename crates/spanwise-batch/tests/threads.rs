@@ -1,4 +1,4 @@
-//! Many threads push while one takes: nothing is lost, nothing is there twice.
+//! Many threads push while one drains: every span is drained exactly once.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -9,45 +9,45 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use support::{ids, push, shards, small, sorted};
 
-/// What one thread's pushes came to.
+/// Results of the pushes of one thread.
 #[derive(Default)]
-struct Account {
+struct Pushes {
     stored: Vec<u64>,
-    /// By the budget.
-    no_room: u64,
+    /// Pushes that failed with `Budget`.
+    over_budget: u64,
     contended: u64,
 }
 
-/// Pushes `count` spans of mixed lengths, or until the close.
-fn produce(shards: &ShardedBuffer, thread: u64, count: u64, large_every: u64) -> Account {
-    let mut account = Account::default();
+/// Pushes `count` spans of mixed lengths, or stops at the close.
+fn produce(shards: &ShardedBuffer, thread: u64, count: u64, large_every: u64) -> Pushes {
+    let mut pushes = Pushes::default();
     for n in 0..count {
         let len = match n {
             _ if large_every > 0 && n % large_every == 1 => 2000 + n as usize % 3000,
             _ => n as usize * 7 % 150,
         };
         match push(shards, thread << 32 | n, len) {
-            Ok(_) => account.stored.push(thread << 32 | n),
+            Ok(_) => pushes.stored.push(thread << 32 | n),
             Err(PushError::Closed) => break,
-            Err(PushError::Budget) => account.no_room += 1,
-            Err(_) => account.contended += 1,
+            Err(PushError::Budget) => pushes.over_budget += 1,
+            Err(_) => pushes.contended += 1,
         }
     }
-    account
+    pushes
 }
 
-/// `threads` push `each`; the worker drains, sweeps and recycles in turns. Returns how many were
-/// refused for want of room.
+/// `threads` push `each`; the worker drains and recycles in turns. Returns the number of pushes that
+/// failed with `Budget`.
 fn run(shards: &ShardedBuffer, threads: u64, each: u64, large_every: u64) -> u64 {
     let left = AtomicUsize::new(threads as usize);
-    let (accounts, mut found) = thread::scope(|scope| {
+    let (pushess, mut found) = thread::scope(|scope| {
         let producers: Vec<_> = (0..threads)
             .map(|thread| {
                 let left = &left;
                 scope.spawn(move || {
-                    let account = produce(shards, thread, each, large_every);
+                    let pushes = produce(shards, thread, each, large_every);
                     left.fetch_sub(1, SeqCst);
-                    account
+                    pushes
                 })
             })
             .collect();
@@ -58,7 +58,7 @@ fn run(shards: &ShardedBuffer, threads: u64, each: u64, large_every: u64) -> u64
                 match turn % 5 {
                     _ if done => _ = shards.drain_all(&mut taken),
                     4 => _ = shards.drain_all(&mut taken),
-                    most => shards.drain_full(&mut taken, most as usize),
+                    max => shards.drain_full(&mut taken, max as usize),
                 }
                 found.extend(ids(&taken));
                 assert!(shards.budget().charged() <= shards.budget().limit());
@@ -76,8 +76,8 @@ fn run(shards: &ShardedBuffer, threads: u64, each: u64, large_every: u64) -> u64
             }
             found
         });
-        let accounts: Vec<Account> = producers.into_iter().map(|p| p.join().unwrap()).collect();
-        (accounts, worker.join().unwrap())
+        let pushess: Vec<Pushes> = producers.into_iter().map(|p| p.join().unwrap()).collect();
+        (pushess, worker.join().unwrap())
     });
     let mut taken = Vec::new();
     assert_eq!(shards.drain_all(&mut taken), 0);
@@ -87,17 +87,17 @@ fn run(shards: &ShardedBuffer, threads: u64, each: u64, large_every: u64) -> u64
     assert_eq!(shards.budget().charged(), 0);
     assert!(shards.budget().peak() <= shards.budget().limit());
 
-    // The equation, and then span by span.
-    let no_room: u64 = accounts.iter().map(|account| account.no_room).sum();
-    let contended: u64 = accounts.iter().map(|account| account.contended).sum();
-    assert_eq!(threads * each, found.len() as u64 + no_room + contended);
-    let stored = accounts.into_iter().flat_map(|account| account.stored).collect();
+    // First the sum, then span by span.
+    let over_budget: u64 = pushess.iter().map(|pushes| pushes.over_budget).sum();
+    let contended: u64 = pushess.iter().map(|pushes| pushes.contended).sum();
+    assert_eq!(threads * each, found.len() as u64 + over_budget + contended);
+    let stored = pushess.into_iter().flat_map(|pushes| pushes.stored).collect();
     assert_eq!(sorted(found), sorted(stored));
-    no_room
+    over_budget
 }
 
 #[test]
-fn with_room_every_span_arrives_once() {
+fn with_enough_budget_every_span_is_drained_once() {
     for slots in [1, 2, 8] {
         let shards = shards(small(slots, 1024, 16), 64 << 20);
         assert_eq!(run(&shards, 6, 20_000, 0), 0);
@@ -105,7 +105,7 @@ fn with_room_every_span_arrives_once() {
 }
 
 #[test]
-fn without_room_every_span_arrives_once_or_is_refused() {
+fn with_a_small_budget_every_span_is_drained_once_or_fails() {
     for (slots, budget) in [(1, 4 << 10), (2, 16 << 10), (4, 64 << 10)] {
         let shards = shards(small(slots, 1024, 16), budget);
         run(&shards, 6, 10_000, 20);
@@ -113,12 +113,12 @@ fn without_room_every_span_arrives_once_or_is_refused() {
 }
 
 #[test]
-fn after_a_close_the_last_sweep_returns_exactly_the_rest() {
+fn after_a_close_the_last_drain_returns_exactly_the_remaining_spans() {
     for round in 0..400 {
-        // Nearly every push hands a chunk over, while others spill and make large ones.
+        // Nearly every push queues a chunk, while others spill and create large ones.
         let shards = shards(small(1 + round % 3, 1024, 1 + round % 2), 1 << 20);
         let started = AtomicBool::new(false);
-        let (accounts, found) = thread::scope(|scope| {
+        let (pushess, found) = thread::scope(|scope| {
             let producers: Vec<_> = (0..3)
                 .map(|thread| {
                     let (shards, started) = (&shards, &started);
@@ -140,17 +140,17 @@ fn after_a_close_the_last_sweep_returns_exactly_the_rest() {
             shards.close();
             while shards.drain_all(&mut taken) > 0 {}
             found.extend(ids(&taken));
-            let accounts: Vec<_> = producers.into_iter().map(|p| p.join().unwrap()).collect();
-            (accounts, found)
+            let pushess: Vec<_> = producers.into_iter().map(|p| p.join().unwrap()).collect();
+            (pushess, found)
         });
-        let stored: Vec<_> = accounts.into_iter().flat_map(|account| account.stored).collect();
+        let stored: Vec<_> = pushess.into_iter().flat_map(|pushes| pushes.stored).collect();
         assert_eq!(found.len(), stored.len(), "round {round}");
         assert_eq!(sorted(found), sorted(stored), "round {round}");
     }
 }
 
 #[test]
-fn a_thread_that_exits_leaves_its_spans_behind() {
+fn spans_outlive_their_thread() {
     let shards = shards(small(2, 1024, 16), 1 << 20);
     for id in 0..200 {
         thread::scope(|scope| _ = scope.spawn(|| assert!(push(&shards, id, 10).is_ok())));
@@ -158,6 +158,6 @@ fn a_thread_that_exits_leaves_its_spans_behind() {
     let mut taken = Vec::new();
     shards.drain_all(&mut taken);
     assert_eq!(sorted(ids(&taken)), (0..200).collect::<Vec<_>>());
-    // And takes no memory: two slots, so two chunks at a time.
+    // An exited thread holds no memory: two slots have two chunks at a time.
     assert!(taken.len() <= 200 / 16 + 2);
 }

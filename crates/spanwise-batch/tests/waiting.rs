@@ -1,4 +1,4 @@
-//! Threads that would rather be late than lose a span.
+//! `push_until` blocks a producer thread until the buffer has space.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -11,10 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::{ids, meta, push, shards, small, sorted, span};
 
-/// So far away that a wake-up that does not come shows.
+/// So far in the future that a missing wake-up fails the test.
 const FAR: Duration = Duration::from_secs(60);
 
-/// Four chunks of one span, all of them waiting for the worker.
+/// A budget used up by four chunks of one span each, all drained.
 fn full() -> (ShardedBuffer, Vec<ChargedChunk>) {
     let shards = shards(small(1, 1024, 1), 4 * 1088);
     for id in 0..4 {
@@ -27,25 +27,25 @@ fn full() -> (ShardedBuffer, Vec<ChargedChunk>) {
     (shards, taken)
 }
 
-/// Waits with a span while `act` runs, which comes after it was refused once.
+/// Blocks in `push_until` while `act` runs, after its first attempt has failed.
 fn wait_while(shards: &ShardedBuffer, act: impl FnOnce()) -> Result<Pushed, PushError> {
     let started = Instant::now();
     let result = thread::scope(|scope| {
         let (refused, was_refused) = mpsc::channel();
         let waiter = scope.spawn(move || {
             let wake = || _ = refused.send(());
-            shards.push_or_wait(&span(9, 10), meta(9), Instant::now() + FAR, wake)
+            shards.push_until(&span(9, 10), meta(9), Instant::now() + FAR, wake)
         });
         was_refused.recv().unwrap();
         act();
         waiter.join().unwrap()
     });
-    assert!(started.elapsed() < FAR / 2, "nothing woke it");
+    assert!(started.elapsed() < FAR / 2, "no notification woke the producer");
     result
 }
 
 #[test]
-fn every_way_that_room_returns_wakes_who_waits() {
+fn every_way_of_freeing_space_wakes_a_waiting_producer() {
     let (shards, taken) = full();
     assert!(wait_while(&shards, || shards.recycle(taken)).is_ok());
 
@@ -55,7 +55,7 @@ fn every_way_that_room_returns_wakes_who_waits() {
     let (shards, mut taken) = full();
     assert!(wait_while(&shards, || drop(taken.pop())).is_ok());
 
-    // The budget is shared with others, who give back too.
+    // Another owner of the budget returns its charge.
     let shards = self::shards(small(1, 1024, 1), 4 * 1088);
     let charge = shards.budget().try_charge(4 * 1088).unwrap();
     assert!(wait_while(&shards, || drop(charge)).is_ok());
@@ -65,21 +65,21 @@ fn every_way_that_room_returns_wakes_who_waits() {
 }
 
 #[test]
-fn at_the_deadline_it_gives_up() {
+fn push_until_fails_at_the_deadline() {
     let (shards, _taken) = full();
-    let wait = |bound| {
+    let wait = |timeout| {
         let started = Instant::now();
-        let result = shards.push_or_wait(&span(9, 10), meta(9), started + bound, || {});
+        let result = shards.push_until(&span(9, 10), meta(9), started + timeout, || {});
         assert_eq!(result, Err(PushError::Budget));
         started.elapsed()
     };
     assert!(wait(Duration::ZERO) < FAR / 2);
-    let bound = Duration::from_millis(30);
-    assert!((bound..FAR / 2).contains(&wait(bound)));
+    let timeout = Duration::from_millis(30);
+    assert!((timeout..FAR / 2).contains(&wait(timeout)));
 }
 
 #[test]
-fn at_the_deadline_it_gives_up_also_when_room_is_announced_all_the_time() {
+fn push_until_fails_at_the_deadline_despite_constant_notifications() {
     let (shards, _taken) = full();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -89,7 +89,7 @@ fn at_the_deadline_it_gives_up_also_when_room_is_announced_all_the_time() {
             }
         });
         let deadline = Instant::now() + Duration::from_millis(30);
-        let result = shards.push_or_wait(&span(9, 10), meta(9), deadline, || {});
+        let result = shards.push_until(&span(9, 10), meta(9), deadline, || {});
         assert_eq!(result, Err(PushError::Budget));
         assert!(Instant::now() < deadline + FAR / 2);
         stop.store(true, SeqCst);
@@ -97,27 +97,27 @@ fn at_the_deadline_it_gives_up_also_when_room_is_announced_all_the_time() {
 }
 
 #[test]
-fn it_does_not_wait_for_what_can_never_be() {
+fn push_until_does_not_wait_for_a_span_that_never_fits() {
     let (shards, _taken) = full();
-    let wake = || panic!("nobody can help");
+    let wake = || panic!("no worker can help");
     let started = Instant::now();
     let huge = span(9, 5000);
-    assert_eq!(shards.push_or_wait(&huge, meta(9), started + FAR, wake), Err(PushError::Budget));
+    assert_eq!(shards.push_until(&huge, meta(9), started + FAR, wake), Err(PushError::Budget));
     let nothing = self::shards(small(1, 1024, 1), 100);
-    assert_eq!(nothing.push_or_wait(&[], meta(9), started + FAR, wake), Err(PushError::Budget));
+    assert_eq!(nothing.push_until(&[], meta(9), started + FAR, wake), Err(PushError::Budget));
     assert!(started.elapsed() < FAR / 2);
 }
 
 #[test]
-fn with_room_nobody_is_woken() {
+fn push_until_does_not_wake_the_worker_while_there_is_space() {
     let shards = shards(small(1, 1024, 1), 1 << 20);
-    let wake = || panic!("there was room");
+    let wake = || panic!("there was space");
     let deadline = Instant::now();
-    assert!(shards.push_or_wait(&span(1, 10), meta(1), deadline, wake).is_ok());
+    assert!(shards.push_until(&span(1, 10), meta(1), deadline, wake).is_ok());
 }
 
 #[test]
-fn patient_threads_lose_nothing() {
+fn push_until_loses_no_span() {
     const EACH: u64 = 3000;
     let shards = shards(small(2, 1024, 4), 8 << 10);
     let waits = AtomicU64::new(0);
@@ -132,7 +132,7 @@ fn patient_threads_lose_nothing() {
                         let bytes = span(id, n as usize % 100);
                         let deadline = Instant::now() + FAR;
                         let wake = || _ = waits.fetch_add(1, SeqCst);
-                        shards.push_or_wait(&bytes, meta(id), deadline, wake).map(drop).unwrap();
+                        shards.push_until(&bytes, meta(id), deadline, wake).map(drop).unwrap();
                     }
                 })
             })
@@ -141,7 +141,7 @@ fn patient_threads_lose_nothing() {
             let (mut found, mut taken) = (Vec::new(), Vec::new());
             while !done.load(SeqCst) {
                 shards.drain_full(&mut taken, 2);
-                // Open chunks hold room too.
+                // Open chunks hold bytes too.
                 shards.drain_all(&mut taken);
                 found.extend(ids(&taken));
                 shards.recycle(taken.drain(..));

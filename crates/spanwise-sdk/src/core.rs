@@ -199,7 +199,7 @@ impl Core {
                     self.starved.store(true, Relaxed);
                     self.wake();
                 };
-                match self.shards.push_or_wait(span, meta, until, wake) {
+                match self.shards.push_until(span, meta, until, wake) {
                     Ok(pushed) => return self.after_push(pushed),
                     Err(refused) => refused,
                 }

@@ -1,21 +1,22 @@
-//! Spans that can be told apart, and what became of them.
+//! Spans with their id in every byte, and checks of what was stored.
 
 use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer, ShardedBufferConfig};
 use spanwise_wire::read::{FieldValue, Fields};
 use spanwise_wire::{SpanId, SpanMeta};
 
-/// Small chunks, so that everything happens often.
+/// Small chunks, so that they fill often.
 pub fn small(slots: usize, chunk_bytes: usize, chunk_spans: usize) -> ShardedBufferConfig {
-    let mut config = ShardedBufferConfig::default();
-    (config.slots, config.chunk_bytes, config.chunk_spans) = (slots, chunk_bytes, chunk_spans);
-    config
+    ShardedBufferConfig::default()
+        .with_slots(slots)
+        .with_chunk_bytes(chunk_bytes)
+        .with_chunk_spans(chunk_spans)
 }
 
 pub fn shards(config: ShardedBufferConfig, budget: usize) -> ShardedBuffer {
     ShardedBuffer::new(config, Budget::new(budget))
 }
 
-/// Bytes that say which span they are, all the way through.
+/// The id of the span, repeated `len` bytes long.
 pub fn span(id: u64, len: usize) -> Vec<u8> {
     id.to_le_bytes().iter().copied().cycle().take(len).collect()
 }
@@ -28,8 +29,7 @@ pub fn push(shards: &ShardedBuffer, id: u64, len: usize) -> Result<Pushed, PushE
     shards.push(&span(id, len), meta(id))
 }
 
-/// The spans of `buffers` in their order. Panics unless the bytes are those the metas speak of,
-/// without a gap.
+/// The span ids of `buffers` in order. Panics unless the metas cover the bytes without a gap.
 pub fn ids(buffers: &[ChargedChunk]) -> Vec<u64> {
     let mut ids = Vec::new();
     for buffer in buffers {

@@ -490,7 +490,7 @@ impl SpanwiseBuilder {
             None => environment.millis(&["OTEL_BSP_SCHEDULE_DELAY"]),
         };
         let mut schedule = FlushScheduleConfig::default();
-        schedule.max_delay = delay.unwrap_or(schedule.max_delay);
+        schedule.scheduled_delay = delay.unwrap_or(schedule.scheduled_delay);
 
         let encoder = encoder_bytes(transport);
         let copies = 1 + usize::from(encoder > 0);

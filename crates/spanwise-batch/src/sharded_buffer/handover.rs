@@ -1,21 +1,12 @@
-//! The queues of full and spilled chunks that wait for the worker.
+//! The hand-over of full chunks and spilled spans to the worker.
 
 use super::{Pushed, SPILL, ShardedBuffer};
 use crate::charged_chunk::ChargedChunk;
 use crate::push_error::PushError;
-use crossbeam_queue::ArrayQueue;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Chunks and spilled spans that wait for the worker.
-pub(super) struct Queues {
-    pub(super) full: ArrayQueue<ChargedChunk>,
-    /// Single spans that found every slot taken.
-    pub(super) spilled: ArrayQueue<ChargedChunk>,
-}
-
 impl ShardedBuffer {
-    /// Moves what is ready to `into`: at most `max_chunks` full chunks, and all spilled spans.
-    /// Chunks still open stay.
+    /// Drains at most `max_chunks` full chunks, and all spilled spans, into `into`. Open chunks stay.
     pub fn drain_full(&self, into: &mut Vec<ChargedChunk>, max_chunks: usize) {
         let before = into.len();
         let queues = self.queues.load();
@@ -30,12 +21,12 @@ impl ShardedBuffer {
         }
     }
 
-    /// Queues a chunk for the worker. True when the worker should be woken; the chunk itself when
-    /// the queue is full.
-    pub(super) fn hand_over(&self, mut buffer: ChargedChunk) -> Result<bool, ChargedChunk> {
+    /// Queues a chunk for the worker. Returns whether the caller should wake the worker, or the chunk
+    /// itself if the queue is full.
+    pub(super) fn enqueue(&self, mut buffer: ChargedChunk) -> Result<bool, ChargedChunk> {
         buffer.release_unused();
         let weight = self.weight(&buffer);
-        // Counted before it can be popped: the count never goes below zero.
+        // Counted before the worker can pop it, so that the count never drops below zero.
         let ready = self.ready.fetch_add(weight, Relaxed) + weight;
         let pushed = match &*self.queues.load() {
             Some(queues) => queues.full.push(buffer),
@@ -44,7 +35,7 @@ impl ShardedBuffer {
         if let Err(mut buffer) = pushed {
             self.ready.fetch_sub(weight, Relaxed);
             if buffer.has_permits() {
-                // Compacted, it takes no other span, for which it has no permit any more.
+                // A compacted chunk takes no further span; its unused permits are already returned.
                 buffer.compact();
             }
             return Err(buffer);
@@ -52,12 +43,12 @@ impl ShardedBuffer {
         Ok(ready >= self.config.wake_at)
     }
 
-    /// Ordinary chunks that take as many bytes: a few large spans fill the budget too.
+    /// Number of ordinary chunks of the same charge, because a few large spans fill the budget too.
     fn weight(&self, buffer: &ChargedChunk) -> usize {
         (buffer.charged() / self.config.chunk_charge()).max(1)
     }
 
-    pub(super) fn hand_over_spilled(&self, buffer: ChargedChunk) -> Result<Pushed, PushError> {
+    pub(super) fn enqueue_spilled(&self, buffer: ChargedChunk) -> Result<Pushed, PushError> {
         let queues = self.queues.load();
         let Some(queues) = &*queues else { return Err(PushError::Closed) };
         queues.spilled.push(buffer).map_err(|_| PushError::Contended)?;

@@ -9,11 +9,11 @@ use spanwise_wire::SpanMeta;
 use spanwise_wire::write::FinishedSpan;
 
 impl ShardedBuffer {
-    /// Gives chunks back for new spans. Those of an odd size are dropped, and their bytes return
-    /// to the budget.
+    /// Returns chunks for reuse. Chunks of another size than the ordinary one are dropped, which
+    /// returns their bytes to the budget.
     pub fn recycle(&self, buffers: impl IntoIterator<Item = ChargedChunk>) {
         for mut buffer in buffers {
-            // Dropped after the chunk is on the free list, so that the next producer finds it.
+            // Dropped once the chunk is on the free list, so that the next producer finds it there.
             let _permits = buffer.take_permits();
             if buffer.clear_for(&self.budget, &self.config)
                 && let Some(mut free) = self.free_list()
@@ -21,25 +21,25 @@ impl ShardedBuffer {
                 free.push(buffer);
             }
         }
-        self.budget.room().open();
+        self.budget.space().notify_all();
     }
 
-    /// Lets go of chunks that wait for reuse, all but `keep`. Returns how many went.
+    /// Frees all cached chunks but `keep`. Returns the number freed.
     pub fn trim(&self, keep: usize) -> usize {
         let Some(mut free) = self.free_list() else { return 0 };
         let excess = free.len().saturating_sub(keep);
-        let gone: Vec<ChargedChunk> = free.drain(..excess).collect();
+        let freed: Vec<ChargedChunk> = free.drain(..excess).collect();
         free.shrink_to(keep);
-        // Memory is given back with the list free for others.
+        // The memory is freed after the lock is released.
         drop(free);
-        gone.len()
+        freed.len()
     }
 
-    /// Permits for `spans` spans or, near the end of the queue, for fewer.
+    /// Acquires permits for `spans` spans or, if the queue is nearly full, for fewer.
     fn acquire_permits(&self, spans: usize) -> Result<Option<QueuePermits>, PushError> {
         match &self.queue {
             None => Ok(None),
-            Some(queue) => queue.take(spans).map(Some).ok_or(PushError::QueueFull),
+            Some(queue) => queue.try_acquire(spans).map(Some).ok_or(PushError::QueueFull),
         }
     }
 
@@ -52,11 +52,11 @@ impl ShardedBuffer {
         with_permits(chunk, permits)
     }
 
-    /// The last of the queue: a chunk that can have no more spans than there are permits.
+    /// A chunk for the last permits of the queue: its capacity is their number.
     fn small_chunk(&self, spans: usize) -> Option<ChargedChunk> {
         let fresh = || ChargedChunk::new(&self.budget, &self.config, spans);
         fresh().or_else(|| {
-            self.make_room(self.config.charge_for(spans));
+            self.evict_cached(self.config.charge_for(spans));
             fresh()
         })
     }
@@ -69,7 +69,7 @@ impl ShardedBuffer {
                 drop(free);
                 return reused.or_else(fresh);
             }
-            // Another thread holds the list. A second try pays only when the budget is used up.
+            // Another thread holds the list. A second try helps only if the budget is used up.
             let fresh = fresh();
             if fresh.is_some() {
                 return fresh;
@@ -79,7 +79,7 @@ impl ShardedBuffer {
         None
     }
 
-    pub(super) fn chunk_of_one(
+    pub(super) fn single_chunk(
         &self,
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
@@ -92,15 +92,15 @@ impl ShardedBuffer {
         let permits = self.acquire_permits(1)?;
         let single = || ChargedChunk::single(&self.budget, &self.config, span, meta);
         let made = single().or_else(|| {
-            self.make_room(charge);
+            self.evict_cached(charge);
             single()
         });
         with_permits(made, permits)
     }
 
-    /// Frees as many cached chunks as `bytes` more need, if there are so many: what only
-    /// waits for reuse must not keep a span out.
-    fn make_room(&self, bytes: usize) {
+    /// Frees as many cached chunks as `bytes` more bytes need, if the cache has that many: a cached
+    /// chunk must not cause the loss of a span.
+    fn evict_cached(&self, bytes: usize) {
         let left = self.budget.limit().saturating_sub(self.budget.charged());
         let count = bytes.saturating_sub(left).div_ceil(self.config.chunk_charge());
         if let Some(mut free) = self.free_list()
@@ -110,7 +110,7 @@ impl ShardedBuffer {
         }
     }
 
-    /// The chunks that wait for reuse. Nobody keeps them longer than a few instructions.
+    /// Locks the list of cached chunks. Each thread holds the lock for a few instructions only.
     fn free_list(&self) -> Option<TryLockGuard<'_, Vec<ChargedChunk>>> {
         (0..LOCK_TRIES).find_map(|_| {
             let free = self.free.try_lock();
@@ -122,7 +122,7 @@ impl ShardedBuffer {
     }
 }
 
-/// `chunk` with `permits`, which are returned when there is no chunk.
+/// Attaches `permits` to `chunk`, or returns them to the queue if there is no chunk.
 fn with_permits(
     chunk: Option<ChargedChunk>,
     permits: Option<QueuePermits>,
@@ -138,5 +138,5 @@ fn with_permits(
     }
 }
 
-/// Tries to get at the free chunks.
+/// Attempts to lock the list of cached chunks.
 const LOCK_TRIES: usize = 64;

@@ -1,4 +1,4 @@
-//! What only shows with a slot, the free list or a queue in the hands of the test.
+//! Tests that hold a slot or the free list, or replace a queue.
 
 use super::*;
 use spanwise_wire::SpanId;
@@ -27,7 +27,7 @@ fn ids(buffers: &[ChargedChunk]) -> Vec<u64> {
 }
 
 #[test]
-fn with_every_slot_taken_spans_spill_until_the_spill_is_full() {
+fn spans_spill_while_every_slot_is_held_until_the_spill_queue_is_full() {
     let shards = shards(1 << 20);
     let guards: Vec<_> = shards.slots.iter().map(|slot| slot.try_lock().unwrap()).collect();
     for id in 0..SPILL as u64 {
@@ -51,7 +51,7 @@ fn with_every_slot_taken_spans_spill_until_the_spill_is_full() {
 }
 
 #[test]
-fn a_spill_beyond_the_budget_is_refused() {
+fn a_spill_beyond_the_budget_fails() {
     let shards = shards(1000);
     let _guards: Vec<_> = shards.slots.iter().map(|slot| slot.try_lock().unwrap()).collect();
     assert!(push(&shards, 1, 500).unwrap().spilled);
@@ -59,34 +59,34 @@ fn a_spill_beyond_the_budget_is_refused() {
     assert!(push(&shards, 3, 300).unwrap().spilled);
 }
 
-/// A thread that came into its slot before the close and stores after it.
+/// A thread takes its slot before the close and stores after it.
 #[test]
-fn a_thread_inside_its_slot_is_refused_or_swept() {
+fn a_span_of_a_thread_in_its_slot_is_drained_or_fails() {
     let shards = shards(1 << 20);
     let mut before = shards.slots[0].try_lock().unwrap();
     let meta = SpanMeta { span_id: SpanId(7), ..SpanMeta::default() };
     assert!(shards.store(&mut before, &FinishedSpan::encoded(&[1; 10]), meta).is_ok());
     shards.close();
-    let mut rest = Vec::new();
-    assert_eq!(shards.drain_all(&mut rest), 1);
-    assert!(rest.is_empty());
+    let mut drained = Vec::new();
+    assert_eq!(shards.drain_all(&mut drained), 1);
+    assert!(drained.is_empty());
     assert_eq!(
         shards.store(&mut before, &FinishedSpan::encoded(&[1; 10]), meta),
         Err(PushError::Closed)
     );
     drop(before);
-    assert_eq!((shards.drain_all(&mut rest), ids(&rest)), (0, vec![7]));
+    assert_eq!((shards.drain_all(&mut drained), ids(&drained)), (0, vec![7]));
 }
 
 #[test]
-fn spills_that_race_with_a_close_are_found_by_the_last_sweep() {
+fn the_last_drain_returns_spills_that_race_with_a_close() {
     for round in 0..rounds(300) {
         let shards = shards(1 << 24);
         let guards: Vec<_> = shards.slots.iter().map(|slot| slot.try_lock().unwrap()).collect();
-        // Large, so that a thread is nearly always between its look at `closed` and the queue.
+        // Large, so that a thread is nearly always between its read of `closed` and the queue.
         let large = vec![0; 1 << 16];
         let stored = AtomicU64::new(0);
-        let mut rest = Vec::new();
+        let mut drained = Vec::new();
         let found = thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
@@ -99,24 +99,23 @@ fn spills_that_race_with_a_close_are_found_by_the_last_sweep() {
                     }
                 });
             }
-            while ids(&rest).len() < round % 10 {
-                shards.drain_full(&mut rest, usize::MAX);
+            while ids(&drained).len() < round % 10 {
+                shards.drain_full(&mut drained, usize::MAX);
                 thread::yield_now();
             }
             shards.close();
             drop(guards);
-            while shards.drain_all(&mut rest) > 0 {}
-            ids(&rest).len() as u64
+            while shards.drain_all(&mut drained) > 0 {}
+            ids(&drained).len() as u64
         });
         assert_eq!(found, stored.load(Relaxed), "round {round}");
     }
 }
 
 #[test]
-fn a_full_queue_refuses_and_loses_nothing() {
+fn a_full_queue_rejects_spans_and_loses_none() {
     let mut shards = shards(1 << 20);
-    let queues = Queues { full: ArrayQueue::new(2), spilled: ArrayQueue::new(2) };
-    shards.queues = ArcSwapOption::from_pointee(queues);
+    shards.queues = ArcSwapOption::from_pointee(Queues::new(2, 2));
     let mut stored = Vec::new();
     // Two chunks of four in the queue, one open.
     for id in 0..20 {
@@ -141,7 +140,7 @@ fn a_full_queue_refuses_and_loses_nothing() {
 }
 
 #[test]
-fn a_free_list_in_other_hands_costs_reuse_and_nothing_else() {
+fn a_held_free_list_prevents_reuse_only() {
     let shards = shards(5 * 1280);
     assert_eq!(shards.config().chunk_charge(), 1280);
     let mut taken = Vec::new();
@@ -150,7 +149,7 @@ fn a_free_list_in_other_hands_costs_reuse_and_nothing_else() {
     shards.drain_all(&mut taken);
     assert_eq!((taken.len(), shards.budget().charged()), (5, 5 * 1280));
     let held = shards.free.try_lock().unwrap();
-    // Not kept, but their bytes are free for new chunks.
+    // Dropped instead of cached, and their bytes are free for new chunks.
     shards.recycle(taken.drain(..3));
     assert_eq!(shards.budget().charged(), 2 * 1280);
     for id in 0..12 {
@@ -165,37 +164,37 @@ fn a_free_list_in_other_hands_costs_reuse_and_nothing_else() {
 }
 
 #[test]
-fn resting_chunks_make_room_for_a_large_span() {
+fn cached_chunks_are_evicted_for_a_large_span() {
     let shards = shards(5 * 1280);
     let mut taken = Vec::new();
     (0..20).for_each(|id| _ = push(&shards, id, 10).unwrap());
     shards.drain_all(&mut taken);
     shards.recycle(taken.drain(..));
-    let resting = |shards: &ShardedBuffer| shards.free.try_lock().unwrap().len();
-    assert_eq!((resting(&shards), shards.budget().charged()), (5, 5 * 1280));
+    let cached = |shards: &ShardedBuffer| shards.free.try_lock().unwrap().len();
+    assert_eq!((cached(&shards), shards.budget().charged()), (5, 5 * 1280));
 
-    // Larger than all of them together: they stay.
+    // Larger than all cached chunks together: they stay.
     assert_eq!(push(&shards, 1, 6400), Err(PushError::Budget));
-    assert_eq!(resting(&shards), 5);
-    // No more go than have to.
+    assert_eq!(cached(&shards), 5);
+    // No more chunks are evicted than necessary.
     assert!(push(&shards, 2, 2000).is_ok());
-    assert_eq!(resting(&shards), 3);
+    assert_eq!(cached(&shards), 3);
     assert!(shards.budget().peak() <= shards.budget().limit());
-    // And for a spilled one too.
+    // A spilled span evicts too.
     let _other = shards.budget().try_charge(5 * 1280 - shards.budget().charged()).unwrap();
     let _guards: Vec<_> = shards.slots.iter().map(|slot| slot.try_lock().unwrap()).collect();
     assert!(push(&shards, 3, 10).unwrap().spilled);
-    assert_eq!(resting(&shards), 2);
+    assert_eq!(cached(&shards), 2);
 }
 
 fn rounds(natively: usize) -> usize {
     if cfg!(miri) { 5 } else { natively }
 }
 
-/// README and docs name the memory of the queues: a buffer and one word of the queue for each place.
+/// README and docs state the memory of the queues: a buffer and one `usize` for each place.
 #[test]
 #[cfg(target_pointer_width = "64")]
-fn the_queues_take_what_the_docs_say() {
+fn the_queues_use_the_memory_that_the_docs_state() {
     assert_eq!(size_of::<ChargedChunk>() + size_of::<usize>(), 104);
     assert_eq!(SPILL * 104, 104 << 10);
     assert!(include_str!("../../README.md").contains("104 bytes for each chunk"));

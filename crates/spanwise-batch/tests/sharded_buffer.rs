@@ -1,4 +1,4 @@
-//! One thread at a time: where spans are, what they are charged, who asks for the worker.
+//! The buffer on one thread: contents, charges, and when a push asks for the worker.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use support::{ids, meta, push, shards, small, sorted, span};
 
 #[derive(Debug, Clone)]
-enum Step {
+enum Operation {
     Push(usize),
-    Drain(usize),
-    Sweep,
+    DrainFull(usize),
+    DrainAll,
     Recycle(usize),
     Drop(usize),
     Trim(usize),
@@ -22,17 +22,17 @@ enum Step {
     Close,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        60 => prop_oneof![8 => 0usize..200, 1 => 900usize..1200, 1 => 0usize..9000].prop_map(Step::Push),
-        5 => (0usize..4).prop_map(Step::Drain),
-        3 => Just(Step::Sweep),
-        8 => (0usize..5).prop_map(Step::Recycle),
-        3 => (0usize..3).prop_map(Step::Drop),
-        2 => (0usize..3).prop_map(Step::Trim),
-        2 => (0usize..5000).prop_map(Step::Charge),
-        2 => Just(Step::Uncharge),
-        1 => Just(Step::Close),
+        60 => prop_oneof![8 => 0usize..200, 1 => 900usize..1200, 1 => 0usize..9000].prop_map(Operation::Push),
+        5 => (0usize..4).prop_map(Operation::DrainFull),
+        3 => Just(Operation::DrainAll),
+        8 => (0usize..5).prop_map(Operation::Recycle),
+        3 => (0usize..3).prop_map(Operation::Drop),
+        2 => (0usize..3).prop_map(Operation::Trim),
+        2 => (0usize..5000).prop_map(Operation::Charge),
+        2 => Just(Operation::Uncharge),
+        1 => Just(Operation::Close),
     ]
 }
 
@@ -40,7 +40,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn every_span_is_in_one_place(
+    fn every_stored_span_is_drained_once(
         limit in prop_oneof![0usize..3000, 3000usize..30_000],
         chunk_bytes in 1024usize..3000,
         chunk_spans in 1usize..12,
@@ -54,7 +54,7 @@ proptest! {
         for (id, step) in steps.into_iter().enumerate() {
             let before = taken.len();
             match step {
-                Step::Push(len) => match push(&shards, id as u64, len) {
+                Operation::Push(len) => match push(&shards, id as u64, len) {
                     Ok(pushed) => {
                         prop_assert!(!closed && !pushed.spilled);
                         stored.insert(id as u64);
@@ -64,25 +64,25 @@ proptest! {
                         prop_assert_eq!(refused, expected);
                     }
                 },
-                Step::Drain(most) => {
-                    shards.drain_full(&mut taken, most);
-                    prop_assert!(taken.len() - before <= most);
+                Operation::DrainFull(max) => {
+                    shards.drain_full(&mut taken, max);
+                    prop_assert!(taken.len() - before <= max);
                 }
-                Step::Sweep => {
+                Operation::DrainAll => {
                     prop_assert_eq!(shards.drain_all(&mut taken), 0);
                     let all: BTreeSet<_> = found.iter().copied().chain(ids(&taken[before..])).collect();
                     prop_assert_eq!(&all, &stored);
                     prop_assert_eq!(shards.ready(), 0);
                 }
-                Step::Recycle(count) => {
+                Operation::Recycle(count) => {
                     let count = count.min(taken.len());
                     shards.recycle(taken.drain(..count));
                 }
-                Step::Drop(count) => drop(taken.drain(..count.min(taken.len())).collect::<Vec<_>>()),
-                Step::Trim(keep) => _ = shards.trim(keep),
-                Step::Charge(bytes) => charges.extend(budget.try_charge(bytes)),
-                Step::Uncharge => _ = charges.pop(),
-                Step::Close => {
+                Operation::Drop(count) => drop(taken.drain(..count.min(taken.len())).collect::<Vec<_>>()),
+                Operation::Trim(keep) => _ = shards.trim(keep),
+                Operation::Charge(bytes) => charges.extend(budget.try_charge(bytes)),
+                Operation::Uncharge => _ = charges.pop(),
+                Operation::Close => {
                     shards.close();
                     closed = true;
                 }
@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn spans_of_a_thread_keep_their_order() {
+fn spans_of_one_thread_are_drained_in_order() {
     let shards = shards(small(2, 1024, 5), 1 << 20);
     let (mut taken, mut expected) = (Vec::new(), Vec::new());
     for id in 0..1000 {
@@ -122,14 +122,14 @@ fn spans_of_a_thread_keep_their_order() {
 }
 
 #[test]
-fn a_large_span_goes_by_itself_and_leaves_the_open_chunk_open() {
+fn a_large_span_gets_a_chunk_of_its_own_and_the_open_chunk_stays_open() {
     let shards = shards(small(1, 1024, 100), 1 << 20);
     for (id, len) in [(1, 10), (2, 5000), (3, 10), (4, 1016), (5, 1017)] {
         assert!(push(&shards, id, len).is_ok());
     }
     let mut taken = Vec::new();
     shards.drain_full(&mut taken, usize::MAX);
-    // 1,016 bytes and their head still fill an ordinary chunk exactly; 1,017 do not fit one.
+    // 1,016 bytes and their field header still fill an ordinary chunk exactly; 1,017 do not fit one.
     let each: Vec<_> = taken.iter().map(|buffer| ids(std::slice::from_ref(buffer))).collect();
     assert_eq!(each, [vec![2], vec![1, 3], vec![5]]);
     taken.clear();
@@ -138,7 +138,7 @@ fn a_large_span_goes_by_itself_and_leaves_the_open_chunk_open() {
 }
 
 #[test]
-fn spans_and_chunks_of_every_length_about_a_chunks_size() {
+fn spans_of_every_length_near_the_chunk_size_are_stored() {
     for len in 1000..1100 {
         let shards = shards(small(1, 1024, 2), 1 << 20);
         for id in 0..5 {
@@ -151,7 +151,7 @@ fn spans_and_chunks_of_every_length_about_a_chunks_size() {
 }
 
 #[test]
-fn a_span_larger_than_the_whole_budget_is_refused_and_touches_nothing() {
+fn a_span_larger_than_the_whole_budget_fails_and_affects_no_other() {
     let shards = shards(small(2, 1024, 16), 1 << 16);
     assert!(push(&shards, 1, 100).is_ok());
     let charged = shards.budget().charged();
@@ -166,7 +166,7 @@ fn a_span_larger_than_the_whole_budget_is_refused_and_touches_nothing() {
 }
 
 #[test]
-fn very_small_budgets_hold_what_fits_them() {
+fn very_small_budgets_store_the_spans_that_fit() {
     for limit in (0..200).chain([255, 256, 1000, 1023, 1024, 5000, 20_000]) {
         let shards = shards(small(64, 64 << 10, 512), limit);
         let mut taken = Vec::new();
@@ -178,22 +178,22 @@ fn very_small_budgets_hold_what_fits_them() {
             }
             assert!(shards.budget().peak() <= limit);
         }
-        // From two of the smallest chunks on there is room for something.
+        // A budget of two smallest chunks stores at least one span.
         assert_eq!(!stored.is_empty(), limit >= 192, "{limit}");
-        // A third of the budget and more is span bytes and their metas, once it is not tiny.
+        // Span bytes and their metas use more than a third of a budget of 1,000 bytes or more.
         if limit >= 1000 {
             assert!(stored.len() * (60 + 64) > limit / 3, "{limit}: {}", stored.len());
         }
         shards.drain_all(&mut taken);
         assert_eq!(ids(&taken), stored, "{limit}");
-        // What comes back is used again.
+        // Recycled chunks are reused.
         shards.recycle(taken.drain(..));
         assert_eq!(push(&shards, 1, 60).is_ok(), limit >= 192, "{limit}");
     }
 }
 
 #[test]
-fn chunks_come_back_last_in_first_out() {
+fn recycled_chunks_are_reused_last_in_first_out() {
     let shards = shards(small(1, 1024, 1), 1 << 20);
     let mut taken = Vec::new();
     for id in 0..4 {
@@ -207,7 +207,7 @@ fn chunks_come_back_last_in_first_out() {
     for id in 0..4 {
         assert!(push(&shards, id, 10).is_ok());
     }
-    // Nothing was allocated: the same chunks, the warmest first.
+    // The same chunks without an allocation, the one used last first.
     assert_eq!(shards.budget().charged(), charged);
     shards.drain_all(&mut taken);
     assert_eq!(taken.iter().map(memory).collect::<Vec<_>>(), expected);
@@ -215,11 +215,11 @@ fn chunks_come_back_last_in_first_out() {
 }
 
 #[test]
-fn chunks_of_odd_sizes_are_not_kept() {
+fn chunks_of_other_sizes_are_not_cached() {
     let config = small(1, 1024, 1);
     let shards = shards(config, 1 << 20);
     let ordinary = 1024 + 64;
-    // Among them one that is charged for exactly as much as an ordinary chunk, and around it.
+    // Lengths around the one whose charge equals that of an ordinary chunk.
     for len in (900..1200).chain([5000, 100_000]) {
         let mut taken = Vec::new();
         for id in 0..2 {
@@ -232,7 +232,7 @@ fn chunks_of_odd_sizes_are_not_kept() {
         assert_eq!(shards.budget().charged(), expected, "{len}");
         assert_eq!(shards.trim(0), expected / ordinary);
     }
-    // Nor are those of others.
+    // Chunks of another buffer are not cached either.
     let other = self::shards(config, 1 << 20);
     let mut taken = Vec::new();
     assert!(push(&other, 0, 10).is_ok());
@@ -242,7 +242,7 @@ fn chunks_of_odd_sizes_are_not_kept() {
 }
 
 #[test]
-fn trim_gives_bytes_back() {
+fn trim_returns_bytes_to_the_budget() {
     let shards = shards(small(1, 1024, 1), 1 << 20);
     let mut taken = Vec::new();
     (0..10).for_each(|id| assert!(push(&shards, id, 10).is_ok()));
@@ -254,11 +254,9 @@ fn trim_gives_bytes_back() {
 }
 
 #[test]
-fn the_worker_is_asked_for_when_enough_waits_and_at_each_chunk_after() {
-    let mut config = small(1, 1024, 1);
-    config.wake_at = 3;
-    let shards = shards(config, 1 << 20);
-    // Each push hands the chunk before it over.
+fn push_asks_for_the_worker_at_wake_at_and_at_each_chunk_after() {
+    let shards = shards(small(1, 1024, 1).with_wake_at(3), 1 << 20);
+    // Each push queues the chunk before it.
     let wakes = |from: u64, to: u64| -> Vec<bool> {
         (from..to).map(|id| push(&shards, id, 10).unwrap().wake).collect()
     };
@@ -268,7 +266,7 @@ fn the_worker_is_asked_for_when_enough_waits_and_at_each_chunk_after() {
     shards.drain_full(&mut taken, 4);
     assert_eq!((taken.len(), shards.ready()), (4, 1));
     assert_eq!(wakes(6, 9), [false, true, true]);
-    // A large span counts for the chunks it is as large as.
+    // A large span counts as many ordinary chunks as its charge.
     taken.clear();
     shards.drain_all(&mut taken);
     assert!(!push(&shards, 9, 2000).unwrap().wake);
@@ -281,10 +279,10 @@ fn the_worker_is_asked_for_when_enough_waits_and_at_each_chunk_after() {
 }
 
 #[test]
-fn a_meta_made_in_place_may_push_or_panic() {
+fn the_meta_closure_may_push_or_panic() {
     let shards = shards(small(1, 1024, 8), 1 << 20);
     assert!(push(&shards, 0, 10).is_ok());
-    // With its own slot taken, the inner one spills.
+    // The outer push holds the slot, so that the inner one spills.
     let outer = shards.try_push_local(&span(1, 10), || {
         assert!(push(&shards, 2, 10).unwrap().spilled);
         meta(1)

@@ -1,60 +1,84 @@
-//! When to send: by size, by count, by age. No clock and no thread here.
+//! Flush decisions by age and by number of full chunks, without a clock and without a thread.
 
 use std::time::{Duration, Instant};
 
-/// When waiting spans become requests.
+/// Configuration of a [`FlushSchedule`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushScheduleConfig {
-    /// A span waits at most so long before it is sent, a tick more at the worst
-    /// (`OTEL_BSP_SCHEDULE_DELAY`). Default 1 s, at least 1 ms.
-    pub max_delay: Duration,
-    /// Full chunks that make a request worth sending at once. Default 8: half a MiB.
+    /// Longest time that a span waits before it is exported, a tick more at the worst: the batching
+    /// processor's `scheduledDelayMillis` (`OTEL_BSP_SCHEDULE_DELAY`). Default 1 s, at least 1 ms.
+    pub scheduled_delay: Duration,
+    /// Number of full chunks that are exported at once. Default 8: half a MiB.
     pub chunks: usize,
-    /// How often to look for full chunks while nothing says there are any. Default 100 ms, at
-    /// least 1 ms.
+    /// Interval at which the worker looks for full chunks when no producer wakes it. Default
+    /// 100 ms, at least 1 ms.
     pub tick: Duration,
 }
 
 impl Default for FlushScheduleConfig {
     fn default() -> Self {
-        Self { max_delay: Duration::from_secs(1), chunks: 8, tick: Duration::from_millis(100) }
+        Self {
+            scheduled_delay: Duration::from_secs(1),
+            chunks: 8,
+            tick: Duration::from_millis(100),
+        }
     }
 }
 
-/// Decides, each time it is asked, what the worker should do with what waits.
+impl FlushScheduleConfig {
+    /// Sets [`scheduled_delay`](Self::scheduled_delay).
+    pub fn with_scheduled_delay(mut self, delay: Duration) -> Self {
+        self.scheduled_delay = delay;
+        self
+    }
+
+    /// Sets [`chunks`](Self::chunks).
+    pub fn with_chunks(mut self, chunks: usize) -> Self {
+        self.chunks = chunks;
+        self
+    }
+
+    /// Sets [`tick`](Self::tick).
+    pub fn with_tick(mut self, tick: Duration) -> Self {
+        self.tick = tick;
+        self
+    }
+}
+
+/// Decides when the worker exports the waiting spans.
 #[derive(Debug)]
 pub struct FlushSchedule {
     config: FlushScheduleConfig,
-    /// When open chunks were last taken: nothing in them is older.
-    swept: Instant,
+    /// Time when all chunks were last drained: no waiting span is older.
+    drained: Instant,
 }
 
-/// What to do now.
+/// The action that [`FlushSchedule::poll`] returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlushAction {
-    /// Send all there is, the open chunks too: the oldest span has waited long enough.
+    /// Export all chunks, open ones included: the oldest span may have waited for `scheduled_delay`.
     DrainAll,
-    /// Send the full chunks.
+    /// Export the full chunks.
     DrainFull,
-    /// Nothing until this instant, or until woken.
+    /// Wait until this instant, or until a producer wakes the worker.
     WaitUntil(Instant),
 }
 
 impl FlushSchedule {
-    /// A schedule that starts at `now`.
+    /// Creates a schedule that starts at `now`.
     pub fn new(mut config: FlushScheduleConfig, now: Instant) -> Self {
-        // Zero would be a worker that never sleeps.
-        config.max_delay = config.max_delay.max(SHORTEST);
+        // With zero the worker would never sleep.
+        config.scheduled_delay = config.scheduled_delay.max(SHORTEST);
         config.tick = config.tick.max(SHORTEST);
-        Self { config, swept: now }
+        Self { config, drained: now }
     }
 
-    /// What to do at `now` with `ready` full chunks waiting.
+    /// Returns the action at `now`, with `ready` full chunks waiting.
     ///
-    /// After [`FlushAction::DrainAll`] call [`drained_all`](Self::drained_all).
+    /// After [`FlushAction::DrainAll`], call [`drained_all`](Self::drained_all).
     pub fn poll(&self, now: Instant, ready: usize) -> FlushAction {
-        let due = after(self.swept, self.config.max_delay);
+        let due = after(self.drained, self.config.scheduled_delay);
         if now >= due {
             FlushAction::DrainAll
         } else if ready >= self.config.chunks.max(1) {
@@ -64,13 +88,13 @@ impl FlushSchedule {
         }
     }
 
-    /// All open chunks were taken at `now`.
+    /// Records that all chunks were drained at `now`.
     pub fn drained_all(&mut self, now: Instant) {
-        self.swept = now;
+        self.drained = now;
     }
 }
 
-/// `start + delay`; a delay that no clock can count to is a month.
+/// `start + delay`; a delay that overflows the clock counts as a month.
 fn after(start: Instant, delay: Duration) -> Instant {
     start.checked_add(delay).or_else(|| start.checked_add(MONTH)).unwrap_or(start)
 }
@@ -95,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn age_size_and_tick() {
+    fn poll_decides_by_age_by_chunks_and_by_tick() {
         check(Duration::ZERO, 0, |start| FlushAction::WaitUntil(start + 100 * MS));
         check(50 * MS, 7, |start| FlushAction::WaitUntil(start + 150 * MS));
         check(50 * MS, 8, |_| FlushAction::DrainFull);
@@ -105,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_starts_the_age_anew() {
+    fn a_drain_of_all_chunks_resets_the_age() {
         let start = Instant::now();
         let mut schedule = FlushSchedule::new(FlushScheduleConfig::default(), start);
         schedule.drained_all(start + 1000 * MS);
@@ -116,13 +140,13 @@ mod tests {
     #[test]
     fn extreme_settings_neither_spin_nor_overflow() {
         let start = Instant::now();
-        for (max_delay, tick, expected) in [
+        for (scheduled_delay, tick, expected) in [
             (Duration::ZERO, Duration::ZERO, MS),
             (Duration::MAX, Duration::ZERO, MS),
             (Duration::MAX, Duration::MAX, MONTH),
             (10 * MS, Duration::MAX, 10 * MS),
         ] {
-            let config = FlushScheduleConfig { max_delay, tick, chunks: 0 };
+            let config = FlushScheduleConfig { scheduled_delay, tick, chunks: 0 };
             let schedule = FlushSchedule::new(config, start);
             assert_eq!(schedule.poll(start, 0), FlushAction::WaitUntil(start + expected));
             assert_eq!(schedule.poll(start, 1), FlushAction::DrainFull);

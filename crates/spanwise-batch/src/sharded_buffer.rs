@@ -1,6 +1,8 @@
-//! Where threads leave finished spans: a few slots, each with one open chunk.
+//! The sharded buffer of finished spans: a few slots, each with one open chunk.
 
 mod chunks;
+mod handover;
+mod local_slot;
 mod queues;
 
 use crate::budget::Budget;
@@ -10,11 +12,10 @@ use crate::push_error::PushError;
 use crate::queue::Queue;
 use crate::try_lock::TryLock;
 use arc_swap::ArcSwapOption;
-use crossbeam_queue::ArrayQueue;
+use local_slot::{local_slot, set_local_slot};
 use queues::Queues;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{EncodeSpan, FinishedSpan};
-use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{
     AtomicBool, AtomicUsize,
@@ -22,14 +23,14 @@ use std::sync::atomic::{
 };
 use std::time::Instant;
 
-/// A fixed number of slots that any number of threads append spans to, without ever waiting.
+/// A sharded span buffer: any number of threads append to a fixed number of slots, and none waits.
 ///
-/// A thread keeps to the slot it used last until it finds it taken, then moves on to the next
-/// free one. Full chunks go to a queue that one worker drains; the chunks come back by
-/// [`recycle`](Self::recycle) and are used again last-in-first-out, while they are in cache.
+/// A thread uses the slot it used last until another thread holds it, then moves to the next free
+/// one. Full chunks go to a queue that one worker drains; [`recycle`](Self::recycle) returns the
+/// chunks, which are reused last-in-first-out, while they are in cache.
 ///
-/// Not a buffer per thread: memory would grow with threads, and what a thread holds when it
-/// exits would need a destructor to save it.
+/// A buffer per thread would let memory grow with the number of threads, and would need a destructor
+/// to save the spans of a thread that exits.
 pub struct ShardedBuffer {
     slots: Box<[TryLock<Option<ChargedChunk>>]>,
     /// `None` once these shards are [released](Self::release).
@@ -38,38 +39,37 @@ pub struct ShardedBuffer {
     spilling: AtomicUsize,
     free: TryLock<Vec<ChargedChunk>>,
     budget: Budget,
-    /// `None` where spans are not counted.
+    /// `None` without a queue size.
     queue: Option<Queue>,
     config: ShardedBufferConfig,
-    /// Chunks in `full` by [`weight`](Self::weight). Never below what can be popped.
+    /// Sum of the [`weight`](Self::weight) of the chunks in `full`. Never below what can be popped.
     ready: AtomicUsize,
     closed: AtomicBool,
 }
 
-/// A span was stored.
+/// Success of a push: the span was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Pushed {
-    /// Enough chunks wait: the worker should be woken now, outside of all locks.
+    /// Enough chunks are full: the caller should wake the worker now, outside of all locks.
     pub wake: bool,
-    /// Every slot was taken and the span went to a chunk of its own.
+    /// Other threads held every slot, and the span went to the spill queue in a chunk of its own.
     pub spilled: bool,
 }
 
 impl ShardedBuffer {
-    /// ShardedBuffer whose chunks are charged to `budget`.
+    /// Creates a buffer whose chunks are charged to `budget`.
     ///
     /// # Cost
-    /// The queue of ready chunks is made here, 104 bytes for each chunk that the budget can pay.
+    /// Allocates the queue of full chunks: 104 bytes for each chunk that fits the budget.
     pub fn new(config: ShardedBufferConfig, budget: Budget) -> Self {
         let config = config.fitted(budget.limit() - budget.reserve());
-        // No chunk in the queue is charged for less than this: there is a place for each that
+        // No chunk in the queue has a smaller charge: the queue has a place for each chunk that
         // can exist, up to a budget of some GiB.
         let queue = (budget.limit() / config.chunk_bytes).saturating_add(1).min(MAX_QUEUE);
-        let queues = Queues { full: ArrayQueue::new(queue), spilled: ArrayQueue::new(SPILL) };
         Self {
             slots: (0..config.slots).map(|_| TryLock::default()).collect(),
-            queues: ArcSwapOption::from_pointee(queues),
+            queues: ArcSwapOption::from_pointee(Queues::new(queue, SPILL)),
             spilling: AtomicUsize::new(0),
             free: TryLock::default(),
             queue: config.max_queue_size.map(|max| Queue::new(max, budget.clone())),
@@ -82,25 +82,24 @@ impl ShardedBuffer {
 
     /// Stores a complete `Span` message and its meta.
     ///
-    /// Never waits, never does I/O; allocates only when a chunk is needed and none came back yet.
+    /// Never waits, never does I/O; allocates only when it needs a chunk and none is free.
     ///
     /// # Errors
-    /// The span was not stored, for the reason given.
+    /// The reason why the span was not stored.
     pub fn push<S: EncodeSpan + ?Sized>(
         &self,
         span: &S,
         meta: SpanMeta,
     ) -> Result<Pushed, PushError> {
-        // Read once: a caller's `as_ref` may answer differently the second time.
+        // Read once: a caller's `as_ref` may return other bytes the second time.
         self.push_finished(&span.as_finished(), meta)
     }
 
-    /// Stores a span if the open chunk of this thread's slot takes it, as it nearly always does.
-    /// False: nothing was stored; [`push`](Self::push) it.
+    /// Stores a span if it fits the open chunk of this thread's slot, the usual case. Returns false
+    /// if nothing was stored: call [`push`](Self::push) then.
     ///
-    /// Apart from `push` because it is meant to become part of its caller: `span` and what `meta`
-    /// puts together need no place in memory then but the one in the chunk. `meta` runs with the
-    /// slot taken.
+    /// Separate from `push` because it is meant to be inlined: `span` and the result of `meta` are
+    /// then written to the chunk and nowhere else. `meta` runs while the slot is held.
     #[inline(always)]
     pub fn try_push_local<S: EncodeSpan + ?Sized>(
         &self,
@@ -108,13 +107,13 @@ impl ShardedBuffer {
         meta: impl FnOnce() -> SpanMeta,
     ) -> bool {
         let span = span.as_finished();
-        // Not brought into range by a division, which would cost more than the lock: a slot that
-        // is not there is as good as one that is taken, and `push` tries one in range.
-        if let Some(slot) = self.slots.get(home_slot())
+        // No division brings the index into range, because it would cost more than the lock: a slot
+        // out of range counts as held, and `push` tries one in range.
+        if let Some(slot) = self.slots.get(local_slot())
             && let Some(mut open) = slot.try_lock()
             && let Some(buffer) = &mut *open
             && buffer.chunk.fits(span.encoded_len())
-            // Read with the slot held: `close` comes before the last sweep, which takes the slot.
+            // Read while the slot is held: `close` comes before the last drain, which takes the slot.
             && !self.closed.load(Relaxed)
         {
             buffer.chunk.push(&span, meta());
@@ -123,16 +122,16 @@ impl ShardedBuffer {
         false
     }
 
-    /// As [`push`](Self::push), and when the budget is used up or the queue is full waits for room
-    /// until `deadline`, calling `wake` so that the worker makes some.
+    /// As [`push`](Self::push), but if the budget is used up or the queue is full, blocks until there
+    /// is space or until `deadline`, and calls `wake` so that the worker frees some.
     ///
-    /// SpaceNotifier is what [`recycle`](Self::recycle), [`trim`](Self::trim), a dropped buffer or any
-    /// other dropped charge of the budget gives back. A span that could not be stored if the
-    /// whole budget were free is refused without waiting.
+    /// [`recycle`](Self::recycle), [`trim`](Self::trim), a dropped buffer and any other dropped
+    /// charge of the budget free space. A span that would not fit the whole budget fails without
+    /// waiting.
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn push_or_wait<S: EncodeSpan + ?Sized>(
+    pub fn push_until<S: EncodeSpan + ?Sized>(
         &self,
         span: &S,
         meta: SpanMeta,
@@ -140,22 +139,22 @@ impl ShardedBuffer {
         wake: impl Fn(),
     ) -> Result<Pushed, PushError> {
         let span = &span.as_finished();
-        let mut patient = self.can_fit(span.encoded_len());
+        let mut may_wait = self.can_fit(span.encoded_len());
         loop {
-            let seen = self.budget.room().version();
+            let seen = self.budget.space().version();
             match self.push_finished(span, meta) {
-                Err(PushError::Budget | PushError::QueueFull) if patient => {
+                Err(PushError::Budget | PushError::QueueFull) if may_wait => {
                     wake();
-                    // At the deadline one last try.
-                    patient = self.budget.room().wait(seen, deadline);
+                    // At the deadline, push once more.
+                    may_wait = self.budget.space().wait_until(seen, deadline);
                 }
                 done => return done,
             }
         }
     }
 
-    /// Takes the open chunks too. Returns how many slots could not be looked at because a thread
-    /// was in them: call again for those.
+    /// Drains all chunks, open ones included. Returns the number of slots that were skipped because
+    /// a thread held them: call again for those.
     pub fn drain_all(&self, into: &mut Vec<ChargedChunk>) -> usize {
         self.drain_full(into, usize::MAX);
         let mut missed = 0;
@@ -174,43 +173,43 @@ impl ShardedBuffer {
         }
         // ORDER: SeqCst with `spill`, see `close`; it also acquires what ended spills pushed.
         missed += self.spilling.load(SeqCst);
-        // Again, now that the threads that were in the slots are out: what they have handed over
-        // or spilled since is in the queues. After a close nothing can come behind this.
+        // Again, now that the threads have left the slots: the chunks that they have queued or spilled
+        // since are in the queues. After a close, none can follow.
         self.drain_full(into, usize::MAX);
         missed
     }
 
-    /// Refuses all spans from now on. What [`drain_all`](Self::drain_all) returns once it has missed no
-    /// slot is then the rest: every push either came before or was refused.
+    /// Closes the buffer: every later push fails. A [`drain_all`](Self::drain_all) that then skips no slot
+    /// has returned all remaining spans, because each push either came before or failed.
     pub fn close(&self) {
-        // ORDER: SeqCst with `spill`, which raises `spilling` and then looks at `closed`: either
-        // it sees the close, or the sweep after the close sees it.
+        // ORDER: SeqCst with `spill`, which increments `spilling` and then reads `closed`: either
+        // it sees the close, or the drain after the close sees it.
         self.closed.store(true, SeqCst);
-        self.budget.room().open();
+        self.budget.space().notify_all();
     }
 
-    /// Frees all memory but the slots': for shards that are closed and swept, of which somebody may
-    /// keep a reference for long. What is not swept yet is dropped.
+    /// Frees all memory but that of the slots: for a buffer that is closed and drained, and to which
+    /// a long-lived reference may remain. Drops spans that were not drained.
     pub fn release(&self) {
         self.close();
         self.queues.store(None);
         self.trim(0);
     }
 
-    /// Whether a span message of `len` bytes could be stored if nothing else were charged to the
-    /// budget.
+    /// Whether a span message of `len` bytes fits the budget when nothing else is charged to it.
     pub fn can_fit(&self, len: usize) -> bool {
-        let most = self.budget.limit() - self.budget.reserve();
-        len <= MAX_SPAN && self.config.least_charge(len) <= most
+        let max = self.budget.limit() - self.budget.reserve();
+        len <= MAX_SPAN && self.config.min_charge(len) <= max
     }
 
-    /// Chunks ready for the worker; one of a large span counts for as many as it is charged for.
+    /// Number of full chunks for the worker; the chunk of a large span counts as many times as its
+    /// charge is a multiple of an ordinary one.
     pub fn ready(&self) -> usize {
         self.ready.load(Relaxed)
     }
 
-    /// Spans that count against [`ShardedBufferConfig::max_queue_size`]: those that wait, and those that
-    /// open chunks hold permits for. 0 without one.
+    /// Spans that count against [`ShardedBufferConfig::max_queue_size`]: waiting spans, and those that open
+    /// chunks hold permits for. 0 without a queue size.
     pub fn queued(&self) -> usize {
         self.queue.as_ref().map_or(0, Queue::taken)
     }
@@ -220,7 +219,7 @@ impl ShardedBuffer {
         &self.budget
     }
 
-    /// The sizes in force.
+    /// The configuration in use.
     pub fn config(&self) -> ShardedBufferConfig {
         self.config
     }
@@ -230,25 +229,25 @@ impl ShardedBuffer {
         if self.try_push_local(span, || meta) {
             return Ok(Pushed { wake: false, spilled: false });
         }
-        self.push_slow(home_slot(), span, meta)
+        self.push_slow(local_slot(), span, meta)
     }
 
-    /// The home slot is taken, or needs a new chunk. A thread that finds its slot taken keeps to
-    /// the next free one from then on.
+    /// Pushes to any slot, when the local one is held or needs a new chunk. A thread whose slot is
+    /// held uses the next free one from then on.
     #[cold]
     #[inline(never)]
     fn push_slow(
         &self,
-        home: usize,
+        local: usize,
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
     ) -> Result<Pushed, PushError> {
         for round in 0..ROUNDS {
             for step in 0..self.slots.len() {
-                let index = (home + step) % self.slots.len();
+                let index = (local + step) % self.slots.len();
                 let Some(slot) = self.slots.get(index) else { continue };
                 if let Some(mut open) = slot.try_lock() {
-                    set_home_slot(index);
+                    set_local_slot(index);
                     return self.store(&mut open, span, meta);
                 }
             }
@@ -265,7 +264,7 @@ impl ShardedBuffer {
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
     ) -> Result<Pushed, PushError> {
-        // Read with the slot held: `close` comes before the last sweep, the sweep takes the slot.
+        // Read while the slot is held: `close` comes before the last drain, which takes the slot.
         if self.closed.load(Relaxed) {
             return Err(PushError::Closed);
         }
@@ -278,7 +277,7 @@ impl ShardedBuffer {
         }
     }
 
-    /// The open chunk is full, or there is none.
+    /// Opens a new chunk for the span: the open one is full, or there is none.
     #[cold]
     fn store_in_next(
         &self,
@@ -287,15 +286,15 @@ impl ShardedBuffer {
         meta: SpanMeta,
     ) -> Result<Pushed, PushError> {
         if self.config.is_oversize(span.encoded_len()) {
-            // Larger than any chunk: it gets one of its own, and the open chunk stays open.
-            let buffer = self.chunk_of_one(span, meta)?;
-            let wake = self.hand_over(buffer).map_err(|_| PushError::Budget)?;
+            // Larger than any chunk: the span gets one of its own, and the open chunk stays open.
+            let buffer = self.single_chunk(span, meta)?;
+            let wake = self.enqueue(buffer).map_err(|_| PushError::Budget)?;
             return Ok(Pushed { wake, spilled: false });
         }
         let wake = match open.take() {
-            // Even when there will be no next chunk the full one goes to the worker: it makes
-            // room. When it cannot go, it stays where it is, and nothing in it is lost.
-            Some(full) => self.hand_over(full).map_err(|full| {
+            // The full chunk goes to the worker even if no next chunk can be had, because its export
+            // frees space. If it cannot go, it stays in the slot with all its spans.
+            Some(full) => self.enqueue(full).map_err(|full| {
                 *open = Some(full);
                 PushError::Budget
             })?,
@@ -307,14 +306,14 @@ impl ShardedBuffer {
         Ok(Pushed { wake, spilled: false })
     }
 
-    /// Every slot is taken: the span goes to the queue in a chunk of its own.
+    /// Pushes the span to the spill queue in a chunk of its own, when every slot is held.
     #[cold]
     fn spill(&self, span: &FinishedSpan<'_>, meta: SpanMeta) -> Result<Pushed, PushError> {
         self.spilling.fetch_add(1, SeqCst);
         let result = if self.closed.load(SeqCst) {
             Err(PushError::Closed)
         } else {
-            self.chunk_of_one(span, meta).and_then(|buffer| self.hand_over_spilled(buffer))
+            self.single_chunk(span, meta).and_then(|buffer| self.enqueue_spilled(buffer))
         };
         // ORDER: Release publishes the push; pairs with the load in `drain_all`.
         self.spilling.fetch_sub(1, Release);
@@ -322,7 +321,7 @@ impl ShardedBuffer {
     }
 }
 
-/// Numbers; never the spans, which hold whatever a program put into them.
+/// Formats numbers only, because spans may contain confidential values.
 impl fmt::Debug for ShardedBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ShardedBuffer")
@@ -335,39 +334,13 @@ impl fmt::Debug for ShardedBuffer {
     }
 }
 
-thread_local! {
-    /// The slot this thread used last, of whatever `ShardedBuffer`: a hint, so one is enough for all.
-    static HOME: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-#[inline(always)]
-fn home_slot() -> usize {
-    // Const-initialised and without a destructor: it can be read at any time of a thread's life.
-    HOME.with(|home| match home.get() {
-        usize::MAX => assign_home(home),
-        slot => slot,
-    })
-}
-
-#[cold]
-fn assign_home(home: &Cell<usize>) -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let slot = NEXT.fetch_add(1, Relaxed) & 0xffff;
-    home.set(slot);
-    slot
-}
-
-fn set_home_slot(slot: usize) {
-    HOME.with(|home| home.set(slot));
-}
-
-/// Times all slots are tried, with a yield in between, before a span spills.
+/// Rounds over all slots, with a yield in between, before a span spills.
 const ROUNDS: usize = 2;
-/// Offsets in a chunk have 32 bits.
+/// Largest span message in bytes: offsets in a chunk have 32 bits.
 const MAX_SPAN: usize = (u32::MAX >> 1) as usize;
-/// Spans that can wait spilled.
+/// Capacity of the spill queue, in spans.
 const SPILL: usize = 1024;
-/// Full chunks that can wait at most, whatever the budget.
+/// Largest capacity of the queue of full chunks, whatever the budget.
 const MAX_QUEUE: usize = 1 << 16;
 
 #[cfg(test)]
