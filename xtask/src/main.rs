@@ -2,27 +2,21 @@
 
 mod bench_all;
 mod ci;
+mod command;
 mod demo;
 mod deps;
+mod imports;
 mod repeat;
 mod sampling_lab;
 mod sanitize;
+mod source_tree;
 mod step;
 mod test;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-/// One subcommand. A new one is a module with a `COMMAND` and a line in [`COMMANDS`].
-struct Command {
-    name: &'static str,
-    /// One line for the list.
-    summary: &'static str,
-    /// What `cargo xtask <name> --help` says below the summary.
-    help: &'static str,
-    /// Takes the arguments after the name; an error is printed and makes the exit status 1.
-    run: fn(&[String]) -> Result<(), String>,
-}
+use command::{Command, only_flags};
 
 const COMMANDS: &[Command] = &[
     demo::COMMAND,
@@ -31,6 +25,7 @@ const COMMANDS: &[Command] = &[
     test::COMMAND,
     sanitize::COMMAND,
     deps::COMMAND,
+    imports::COMMAND,
     ci::COMMAND,
     demo::RECEIVER,
 ];
@@ -76,15 +71,6 @@ fn say(text: &str, status: ExitCode) -> ExitCode {
     status
 }
 
-/// Refuses arguments a command does not know.
-fn only_flags(args: &[String], known: &[&str]) -> Result<(), String> {
-    match args.iter().find(|argument| !known.contains(&argument.as_str())) {
-        None => Ok(()),
-        Some(other) if known.is_empty() => Err(format!("takes no arguments, got {other:?}")),
-        Some(other) => Err(format!("knows {} but not {other:?}", known.join(", "))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,13 +82,5 @@ mod tests {
             let heading = format!("\n  {} ", command.name);
             assert_eq!(overview.matches(&heading).count(), 1, "{}", command.name);
         }
-    }
-
-    #[test]
-    fn unknown_flags_are_refused() {
-        let args = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        assert_eq!(only_flags(&args(&["--quick"]), &["--quick"]), Ok(()));
-        assert!(only_flags(&args(&["--quack"]), &["--quick"]).is_err());
-        assert!(only_flags(&args(&["x"]), &[]).is_err());
     }
 }

@@ -1,0 +1,22 @@
+//! The arrows that may lie on a circle.
+
+/// One arrow between two files of a crate that import each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed {
+    pub from: &'static str,
+    pub to: &'static str,
+    pub kind: Kind,
+}
+
+/// The two kinds that are allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The type names its builder, which builds the type. The arrow leads from type to builder.
+    Builder,
+    /// The composite, mostly an enum, holds its parts, and a part may hold the composite. The arrow
+    /// leads from the composite to a part.
+    Parts,
+}
+
+/// Paths are from the workspace's root. An entry that lies on no circle is an error.
+pub const ALLOWED: &[Allowed] = &[];
