@@ -12,6 +12,7 @@ mod sanitize;
 mod source_tree;
 mod step;
 mod test;
+mod words;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ const COMMANDS: &[Command] = &[
     test::COMMAND,
     sanitize::COMMAND,
     deps::COMMAND,
+    words::COMMAND,
     imports::COMMAND,
     ci::COMMAND,
     demo::RECEIVER,
