@@ -6,9 +6,11 @@ mod command;
 mod demo;
 mod deps;
 mod imports;
+mod paths;
 mod repeat;
 mod sampling_lab;
 mod sanitize;
+mod sizes;
 mod source_tree;
 mod step;
 mod test;
@@ -28,6 +30,8 @@ const COMMANDS: &[Command] = &[
     deps::COMMAND,
     words::COMMAND,
     imports::COMMAND,
+    sizes::COMMAND,
+    paths::COMMAND,
     ci::COMMAND,
     demo::RECEIVER,
 ];

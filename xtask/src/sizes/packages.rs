@@ -1,0 +1,88 @@
+//! Packages that a crate brings in, by `cargo tree`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::step::output_of_cargo;
+
+/// A crate with features, and the most packages of its tree, itself included.
+struct Limit {
+    name: &'static str,
+    /// Arguments of cargo.
+    features: &'static str,
+    max: usize,
+}
+
+const LIMITS: &[Limit] = &[
+    Limit { name: "spanwise", features: "", max: 60 },
+    Limit { name: "spanwise", features: "--no-default-features", max: 45 },
+    Limit { name: "spanwise-sampling", features: "--no-default-features", max: 4 },
+    Limit { name: "spanwise-transport", features: "--no-default-features", max: 28 },
+];
+
+/// The crate whose tree with all features has no package twice.
+const WITHOUT_DUPLICATES: &str = "spanwise";
+
+/// Every limit that is exceeded. Prints the numbers.
+///
+/// # Errors
+/// When cargo fails.
+pub fn problems() -> Result<Vec<String>, String> {
+    let mut problems = Vec::new();
+    for Limit { name, features, max } in LIMITS {
+        let count = packages(&tree(name, features)?).len();
+        let call = format!("{name} {features}");
+        let call = call.trim_end();
+        println!("{call}: {count} packages, at most {max}");
+        if count > *max {
+            problems.push(format!("{call}: {count} packages, at most {max}"));
+        }
+    }
+    problems.extend(duplicates(&packages(&tree(WITHOUT_DUPLICATES, "--all-features")?)));
+    Ok(problems)
+}
+
+fn tree(name: &str, features: &str) -> Result<String, String> {
+    output_of_cargo(&format!("tree --package {name} --edges normal --prefix none {features}"))
+}
+
+/// Name and version of each package.
+type Packages = BTreeSet<(String, String)>;
+
+fn packages(tree: &str) -> Packages {
+    let package = |line: &str| {
+        let mut parts = line.split_whitespace().map(str::to_owned);
+        Some((parts.next()?, parts.next()?))
+    };
+    tree.lines().filter_map(package).collect()
+}
+
+fn duplicates(packages: &Packages) -> Vec<String> {
+    let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, version) in packages {
+        versions.entry(name).or_default().push(version);
+    }
+    versions.retain(|_, versions| versions.len() > 1);
+    let line = |(name, versions): (&str, Vec<&str>)| {
+        format!("{WITHOUT_DUPLICATES} brings in {name} {}", versions.join(" and "))
+    };
+    versions.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TREE: &str = "spanwise v0.1.0 (/x)\na v1.0.0\nb v2.0.0\na v1.0.0 (*)\n";
+
+    #[test]
+    fn a_package_counts_once() {
+        assert_eq!(packages(TREE).len(), 3);
+        assert_eq!(duplicates(&packages(TREE)), [""; 0]);
+    }
+
+    #[test]
+    fn two_versions_of_a_package_are_reported() {
+        let tree = format!("{TREE}a v1.1.0\n");
+        assert_eq!(duplicates(&packages(&tree)), ["spanwise brings in a v1.0.0 and v1.1.0"]);
+    }
+}
