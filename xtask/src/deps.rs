@@ -34,3 +34,12 @@ pub fn check(write: bool) -> Result<(), String> {
     }
     docs::picture_in(&root().join("docs/ARCHITECTURE.md"), &picture, write)
 }
+
+/// The names of the published crates.
+///
+/// # Errors
+/// When cargo fails.
+pub fn published() -> Result<Vec<String>, String> {
+    let members = law::members(&output_of_cargo("metadata --format-version 1 --no-deps")?)?;
+    Ok(members.into_iter().filter(|member| member.published).map(|member| member.name).collect())
+}

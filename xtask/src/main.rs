@@ -7,6 +7,7 @@ mod demo;
 mod deps;
 mod imports;
 mod paths;
+mod public_api;
 mod repeat;
 mod sampling_lab;
 mod sanitize;
@@ -30,6 +31,7 @@ const COMMANDS: &[Command] = &[
     deps::COMMAND,
     words::COMMAND,
     imports::COMMAND,
+    public_api::COMMAND,
     sizes::COMMAND,
     paths::COMMAND,
     ci::COMMAND,
@@ -38,6 +40,9 @@ const COMMANDS: &[Command] = &[
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if public_api::is_wrapper() {
+        return exit("rustdoc", public_api::run_wrapper(&args));
+    }
     let (name, rest) = match args.split_first() {
         None => return say(&overview(), ExitCode::SUCCESS),
         Some((first, _)) if is_help(first) => return say(&overview(), ExitCode::SUCCESS),
@@ -51,7 +56,11 @@ fn main() -> ExitCode {
         let Command { name, summary, help, .. } = command;
         return say(&format!("cargo xtask {name}: {summary}\n\n{help}"), ExitCode::SUCCESS);
     }
-    match (command.run)(rest) {
+    exit(name, (command.run)(rest))
+}
+
+fn exit(name: &str, result: Result<(), String>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             eprintln!("cargo xtask {name}: {reason}");

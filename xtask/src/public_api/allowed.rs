@@ -1,0 +1,32 @@
+//! Foreign crates and types that public signatures may name.
+
+/// One crate of the workspace that may name a foreign crate, a module or a type of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed {
+    pub name: &'static str,
+    /// A path, where the type is defined.
+    pub foreign: &'static str,
+    pub reason: &'static str,
+}
+
+const fn entry(name: &'static str, foreign: &'static str, reason: &'static str) -> Allowed {
+    Allowed { name, foreign, reason }
+}
+
+pub const ALLOWED: &[Allowed] = &[
+    entry("spanwise", "bytes", "a sink of the user takes requests as `Bytes`"),
+    entry("spanwise", "opentelemetry", "the API that the facade implements"),
+    entry("spanwise-opentelemetry", "opentelemetry", "arguments of the SDK's sampler"),
+    entry("spanwise-opentelemetry", "opentelemetry_sdk", "the SDK whose sampler it implements"),
+    entry("spanwise-pool", "bytes", "a pooled buffer becomes `Bytes` without a copy"),
+    entry("spanwise-receiver", "bytes", "bodies and answers without a copy"),
+    entry("spanwise-sampling", "opentelemetry", "feature `opentelemetry`: the API's contexts"),
+    entry("spanwise-sdk", "bytes", "a sink of the user takes requests as `Bytes`"),
+    entry("spanwise-sdk", "opentelemetry", "the API that the provider implements"),
+    entry("spanwise-transport", "bytes", "requests and answers without a copy"),
+    entry(
+        "spanwise-worker",
+        "tokio::runtime::handle::Handle",
+        "a `TokioPool` runs on a runtime of the user",
+    ),
+];
