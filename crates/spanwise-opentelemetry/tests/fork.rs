@@ -20,7 +20,7 @@ struct Coin;
 impl ComposableSampler for Coin {
     fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
         let half = Threshold::new(1 << 55);
-        SamplingIntent { threshold: half, reliable: false, ..SamplingIntent::DROP }
+        SamplingIntent { threshold: half, adjusted_count_reliable: false, ..SamplingIntent::DROP }
     }
 
     fn description(&self) -> String {

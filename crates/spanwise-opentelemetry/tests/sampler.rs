@@ -221,6 +221,6 @@ fn an_adaptive_sampler_keeps_to_its_target_by_the_roots_alone() {
     }
     // A moment's burst is at most a second's worth, whatever time this machine takes.
     let state = adaptive.state();
-    assert_eq!(state.kept as usize, stock.exported().len());
-    assert!(state.kept > 0 && state.kept < 5_000, "{state:?}");
+    assert_eq!(state.sampled as usize, stock.exported().len());
+    assert!(state.sampled > 0 && state.sampled < 5_000, "{state:?}");
 }

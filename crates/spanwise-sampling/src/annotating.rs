@@ -1,63 +1,57 @@
-//! Samplers that add to what another one decides.
+//! Samplers that wrap another one: one adds annotations, one records dropped spans.
 
+use crate::annotations::Annotation;
 use crate::intent::SamplingIntent;
 use crate::parameters::SamplingParameters;
 use crate::sampler::{ComposableSampler, Sampler};
 use crate::tick::Tick;
 use crate::trace_state::OT;
-use spanwise_wire::{OwnedValue, Value};
+use spanwise_wire::OwnedValue;
 use std::sync::Arc;
 
-/// Decides as another sampler does, and gives kept spans attributes and trace state members
+/// Wraps a sampler and adds attributes and trace state members to the spans that it samples
 /// (specification, *ComposableAnnotating*).
 #[derive(Debug, Clone)]
 pub struct AnnotatingSampler {
     inner: Sampler,
-    note: Arc<Note>,
-}
-
-#[derive(Debug, Default)]
-struct Note {
-    attributes: Vec<(String, OwnedValue)>,
-    members: Vec<(String, String)>,
+    annotation: Arc<Annotation>,
 }
 
 impl AnnotatingSampler {
-    /// Decides as `inner` does. Add attributes and members to it.
+    /// Wraps `inner` without annotations; add them with the methods below.
     pub fn new(inner: impl Into<Sampler>) -> Self {
-        Self { inner: inner.into(), note: Arc::default() }
+        Self { inner: inner.into(), annotation: Arc::default() }
     }
 
-    /// Adds an attribute to spans that are kept.
+    /// Adds an attribute to sampled spans.
     #[must_use]
     pub fn with_attribute(self, key: impl Into<String>, value: impl Into<OwnedValue>) -> Self {
         let (key, value) = (key.into(), value.into());
-        self.noting(|note| note.attributes.push((key, value)))
+        self.annotated(|annotation| annotation.attributes.push((key, value)))
     }
 
-    /// Sets a member of the trace state of spans that are kept, beside `ot`. That one is written by
-    /// the decision alone: given here it is left out.
+    /// Sets a member of the trace state of sampled spans. A member `ot` is ignored: only the
+    /// decision writes that one.
     #[must_use]
     pub fn with_member(self, key: impl Into<String>, value: impl Into<String>) -> Self {
         let (key, value) = (key.into(), value.into());
         if key == OT {
             return self;
         }
-        self.noting(|note| note.members.push((key, value)))
+        self.annotated(|annotation| annotation.members.push((key, value)))
     }
 
-    fn noting(self, add: impl FnOnce(&mut Note)) -> Self {
-        let mut note =
-            Note { attributes: self.note.attributes.clone(), members: self.note.members.clone() };
-        add(&mut note);
-        Self { inner: self.inner, note: Arc::new(note) }
+    fn annotated(self, add: impl FnOnce(&mut Annotation)) -> Self {
+        let mut annotation = Annotation::clone(&self.annotation);
+        add(&mut annotation);
+        Self { inner: self.inner, annotation: Arc::new(annotation) }
     }
 }
 
 impl ComposableSampler for AnnotatingSampler {
     fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
         let intent = self.inner.sampling_intent(params);
-        SamplingIntent { annotations: intent.annotations.and(&self.note), ..intent }
+        SamplingIntent { annotations: intent.annotations.and(&self.annotation), ..intent }
     }
 
     fn tick(&self, tick: &Tick) {
@@ -69,16 +63,16 @@ impl ComposableSampler for AnnotatingSampler {
     }
 }
 
-/// Records every span that another sampler drops, without keeping it (specification,
-/// *AlwaysRecord*): for processors that make metrics of spans. `spanwise-sdk` has none, and drops
-/// what is not kept.
+/// Wraps a sampler and records the spans that it drops, without sampling them (specification,
+/// *AlwaysRecord*). For span processors that derive metrics from spans. `spanwise-sdk` has no
+/// processors and drops spans that are not sampled.
 #[derive(Debug, Clone)]
 pub struct AlwaysRecord {
     inner: Sampler,
 }
 
 impl AlwaysRecord {
-    /// Keeps what `inner` keeps, and records the rest.
+    /// Samples as `inner` does, and records the other spans.
     pub fn new(inner: impl Into<Sampler>) -> Self {
         Self { inner: inner.into() }
     }
@@ -97,40 +91,3 @@ impl ComposableSampler for AlwaysRecord {
         format!("AlwaysRecord{{{}}}", self.inner)
     }
 }
-
-/// What kept spans get from the samplers that decided: borrowed from them, at most from two that
-/// stand one inside the other. Small, because every decision carries it.
-#[derive(Debug, Clone, Copy)]
-pub struct Annotations<'s>([Option<&'s Note>; DEPTH]);
-
-impl<'s> Annotations<'s> {
-    /// Nothing.
-    pub const NONE: Self = Self([None; DEPTH]);
-
-    /// Attributes, the innermost sampler's first.
-    pub fn attributes(&self) -> impl Iterator<Item = (&'s str, Value<'s>)> + use<'s> {
-        let attributes = self.0.into_iter().flatten().flat_map(|note| &note.attributes);
-        attributes.map(|(key, value)| (key.as_str(), Value::from(value)))
-    }
-
-    /// Members of the trace state.
-    pub fn members(&self) -> impl Iterator<Item = (&'s str, &'s str)> + use<'s> {
-        let members = self.0.into_iter().flatten().flat_map(|note| &note.members);
-        members.map(|(key, value)| (key.as_str(), value.as_str()))
-    }
-
-    /// Whether there is nothing.
-    pub fn is_empty(&self) -> bool {
-        self.0[0].is_none()
-    }
-
-    fn and(mut self, note: &'s Note) -> Self {
-        if let Some(free) = self.0.iter_mut().find(|slot| slot.is_none()) {
-            *free = Some(note);
-        }
-        self
-    }
-}
-
-/// AnnotatingSampler samplers around one another, beyond which the outer ones add nothing.
-const DEPTH: usize = 2;

@@ -4,6 +4,9 @@
 
 mod adaptive;
 mod annotating;
+mod annotations;
+mod attributes;
+mod context;
 mod dynamic;
 mod intent;
 mod jaeger;
@@ -13,6 +16,7 @@ mod limits;
 mod otel;
 mod parameters;
 mod parent;
+mod parent_span;
 mod rate_limited;
 mod ratio;
 mod remote;
@@ -29,14 +33,18 @@ mod xray;
 pub use adaptive::{
     Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, AdaptiveKey, AdaptiveState, max_min_shares,
 };
-pub use annotating::{AlwaysRecord, AnnotatingSampler, Annotations};
+pub use annotating::{AlwaysRecord, AnnotatingSampler};
+pub use annotations::Annotations;
+pub use attributes::{Attributes, NoAttributes};
+pub use context::SamplerContext;
 pub use dynamic::{DynamicSampler, FastDecision};
 pub use intent::{SamplingDecision, SamplingIntent, TraceStateUpdate};
 pub use jaeger::{JaegerPoller, JaegerRemote, JaegerSettings, JaegerStrategy, JaegerStrategyError};
 #[cfg(feature = "opentelemetry")]
 pub use otel::{ApiAttributes, parent_of, trace_state_of};
-pub use parameters::{Attributes, NoAttributes, Parent, SamplerContext, SamplingParameters};
+pub use parameters::SamplingParameters;
 pub use parent::{ParentBased, ParentThreshold};
+pub use parent_span::Parent;
 pub use rate_limited::RateLimited;
 pub use ratio::TraceIdRatioBased;
 pub use remote::RemoteSettings;

@@ -1,8 +1,10 @@
 //! The OpenTelemetry API's types as what samplers read and write.
 
+use crate::attributes::Attributes;
 use crate::dynamic::DynamicSampler;
 use crate::intent::{SamplingDecision, TraceStateUpdate};
-use crate::parameters::{Attributes, Parent, SamplingParameters};
+use crate::parameters::SamplingParameters;
+use crate::parent_span::Parent;
 use crate::threshold::Randomness;
 use crate::trace_state::{OT, OtMember};
 use opentelemetry::KeyValue;

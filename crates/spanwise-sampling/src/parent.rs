@@ -1,10 +1,12 @@
 //! Children go with their parents: whole traces, or none of them.
 
-use crate::intent::SamplingIntent;
-use crate::parameters::{Parent, SamplingParameters};
-use crate::sampler::{Choice, ComposableSampler, Sampler};
+use crate::intent::{SamplingDecision, SamplingIntent};
+use crate::parameters::SamplingParameters;
+use crate::parent_span::Parent;
+use crate::sampler::ComposableSampler;
+use crate::sampler::{Choice, Sampler, tick_each};
 use crate::threshold::{ProbabilityError, Threshold};
-use crate::tick::{Tick, tick_each};
+use crate::tick::Tick;
 
 /// Decides by the parent, with a sampler for each of five cases (specification, *ParentBased*).
 ///
@@ -168,6 +170,15 @@ impl ComposableSampler for ParentThreshold {
     }
 }
 
+impl SamplingParameters<'_> {
+    /// The decision that follows the parent and drops a root: for a caller whose sampler panicked.
+    pub fn follow_parent(&self) -> SamplingDecision<'static> {
+        let intent =
+            self.parent.as_ref().map_or(SamplingIntent::DROP, |parent| follow(parent, self));
+        intent.decide(self)
+    }
+}
+
 /// What the parent does.
 #[inline]
 pub(crate) fn follow<'s>(
@@ -202,14 +213,16 @@ fn below<'s>(
     intent: SamplingIntent<'s>,
 ) -> SamplingIntent<'s> {
     let Some(own) = intent.threshold else { return intent };
-    let own_counts = intent.reliable || own == Threshold::KEEP_ALL;
+    let own_counts = intent.adjusted_count_reliable || own == Threshold::KEEP_ALL;
     match threshold_of(parent, params) {
         // Both have to let the trace pass: the sharper of the two decides, and both hold.
-        Some(above) if parent.sampled && own_counts => {
-            SamplingIntent { threshold: Some(own.max(above)), reliable: true, ..intent }
-        }
+        Some(above) if parent.sampled && own_counts => SamplingIntent {
+            threshold: Some(own.max(above)),
+            adjusted_count_reliable: true,
+            ..intent
+        },
         // Whoever dropped the parent, or kept it with a probability unknown, has spoilt the
         // trace's randomness for a count.
-        _ => SamplingIntent { reliable: false, ..intent },
+        _ => SamplingIntent { adjusted_count_reliable: false, ..intent },
     }
 }

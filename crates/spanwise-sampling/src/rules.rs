@@ -2,8 +2,9 @@
 
 use crate::intent::SamplingIntent;
 use crate::parameters::SamplingParameters;
+use crate::sampler::tick_each;
 use crate::sampler::{ComposableSampler, Sampler};
-use crate::tick::{Tick, tick_each};
+use crate::tick::Tick;
 use spanwise_wire::SpanKind;
 use spanwise_wire::Value;
 

@@ -1,4 +1,4 @@
-//! Any sampler: the simple ones by name, all others behind one trait.
+//! The sampler that a provider holds: the simple kinds as variants, all others behind the trait.
 
 use crate::intent::{SamplingDecision, SamplingIntent};
 use crate::limits::DESCRIPTION_BYTES;
@@ -9,28 +9,43 @@ use crate::threshold::{ProbabilityError, Threshold};
 use crate::tick::Tick;
 use spanwise_worker::sanitize;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-/// Says with which threshold a span is kept (specification, *ComposableSampler*).
+/// Determines the threshold with which a span is sampled (specification, *ComposableSampler*).
 ///
-/// Implement it to plug in a sampler of your own. `sampling_intent` is called on the thread that starts the
-/// span, before anything is recorded: it must not wait, and should neither allocate nor write
-/// memory that other threads write too.
+/// Implement this trait to plug in a sampler of your own; a [`Sampler`] is made
+/// `From` it, or by
+/// [`parent_based`](Self::parent_based). The thread that starts a span calls
+/// `sampling_intent` before anything is recorded: the method must not block, and should neither
+/// allocate nor write memory that other threads write too.
 ///
-/// It is asked about children as well. One that decides by time or by what it has seen tears traces
-/// unless children go with their parent: put it below [`Sampler::parent_based`].
+/// The method is also called for child spans. A sampler that decides by time or by its history
+/// tears traces unless children follow their parent: wrap it with
+/// [`parent_based`](Self::parent_based).
+#[doc(alias = "Sampler")]
+#[doc(alias = "ShouldSample")]
 pub trait ComposableSampler: fmt::Debug + Send + Sync {
-    /// What is wanted for `offer`.
+    /// The intent for a span with these parameters (specification, *GetSamplingIntent*).
     fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s>;
 
-    /// Called now and then; pass it on to samplers inside.
+    /// Called about ten times per second. A sampler that wraps others passes the tick on to them.
     fn tick(&self, _tick: &Tick) {}
 
-    /// The sampler's name and settings (specification, *GetDescription*).
+    /// The name and the settings of the sampler (specification, *GetDescription*).
     fn description(&self) -> String;
+
+    /// A sampler that decides roots by this one; children follow their parent. For other branches
+    /// see [`ParentBased`].
+    fn parent_based(self) -> Sampler
+    where
+        Self: Sized + 'static,
+    {
+        ParentBased::new(self).into()
+    }
 }
 
-/// A sampler of any kind. Cheap to clone; clones share what they have learnt.
+/// A sampler of any kind (specification, *Sampler*). Clones are cheap and share their state.
 ///
 /// ```
 /// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
@@ -47,7 +62,7 @@ pub struct Sampler {
     pub(crate) choice: Choice,
 }
 
-/// Matched, not called through a table: the first three are decided in a few instructions.
+/// A match instead of a virtual call: the first three kinds decide in a few instructions.
 #[derive(Debug, Clone)]
 pub(crate) enum Choice {
     On,
@@ -59,19 +74,19 @@ pub(crate) enum Choice {
 }
 
 impl Sampler {
-    /// Keeps every span, and says nothing about it: what is kept counts once, and no trace state
-    /// is written to say so. For an explicit `th:0` take a probability of 1.
+    /// Samples every span (specification, *AlwaysOn*) and writes no trace state: each span counts
+    /// once. For an explicit `th:0` use a probability of 1.
     pub fn always_on() -> Self {
         Self { choice: Choice::On }
     }
 
-    /// Keeps none.
+    /// Samples no span (specification, *AlwaysOff*).
     pub fn always_off() -> Self {
         Self { choice: Choice::Off }
     }
 
-    /// Keeps traces with `probability`, 0 to 1: the same ones in every service that does so
-    /// (specification, *ProbabilitySampler*).
+    /// Samples traces with `probability`, 0 to 1; every service with this sampler selects the same
+    /// traces (specification, *ProbabilitySampler*).
     ///
     /// # Errors
     /// Not a number, outside 0 to 1, or above 0 but below 2⁻⁵⁶.
@@ -82,13 +97,13 @@ impl Sampler {
         })
     }
 
-    /// Decides roots only; children go with their parent. For other branches see [`ParentBased`].
+    /// Decides roots only; children follow their parent. For other branches see [`ParentBased`].
     #[must_use]
     pub fn parent_based(self) -> Self {
         ParentBased::new(self).into()
     }
 
-    /// What is wanted for `offer`.
+    /// The intent for a span with these parameters (specification, *GetSamplingIntent*).
     #[inline(always)]
     pub fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
         match &self.choice {
@@ -101,7 +116,7 @@ impl Sampler {
         }
     }
 
-    /// Keep or drop, and what to write.
+    /// The decision about a span with these parameters (specification, *ShouldSample*).
     ///
     /// # Cost
     /// A few nanoseconds for the simple samplers, on and below a local parent; no allocation.
@@ -110,13 +125,29 @@ impl Sampler {
         self.sampling_intent(params).decide(params)
     }
 
-    /// Tells samplers inside what time it is.
+    /// Passes a tick on to the samplers inside.
     pub fn tick(&self, tick: &Tick) {
         match &self.choice {
             Choice::On | Choice::Off | Choice::Probability(_) | Choice::Ratio(_) => {}
             Choice::ParentBased(parent_based) => parent_based.tick(tick),
             Choice::Other(sampler) => sampler.tick(tick),
         }
+    }
+}
+
+/// Ticks each sampler. When one panics, the others are still ticked; then the panic resumes.
+pub(crate) fn tick_each<'a>(samplers: impl IntoIterator<Item = &'a Sampler>, tick: &Tick) {
+    let mut first = None;
+    for sampler in samplers {
+        match (catch_unwind(AssertUnwindSafe(|| sampler.tick(tick))), &first) {
+            (Ok(()), _) => {}
+            (Err(panic), None) => first = Some(panic),
+            // Its destructor could panic once more.
+            (Err(panic), Some(_)) => std::mem::forget(panic),
+        }
+    }
+    if let Some(panic) = first {
+        resume_unwind(panic);
     }
 }
 
@@ -146,7 +177,7 @@ impl From<TraceIdRatioBased> for Sampler {
 }
 
 impl fmt::Display for Sampler {
-    /// The sampler's description (specification, *GetDescription*). A probability is shown with as
+    /// The description of the sampler (specification, *GetDescription*). A probability is shown with as
     /// many digits as tell it from others: samplers that read the same keep the same traces. Of a
     /// [`ComposableSampler`] at most 256 bytes, control characters escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -366,7 +366,7 @@ fn no_root_of_any_thread_is_miscounted() {
     });
     let state = adaptive.state();
     // All at one instant: what the governor has for a burst.
-    assert_eq!((state.kept, kept), (1000, 1000), "{state:?}");
+    assert_eq!((state.sampled, kept), (1000, 1000), "{state:?}");
     host.set_seconds(1.0);
     sampler.tick(&Tick::at(spanwise_sampling::SamplerContext::now(&host)));
     assert_eq!(adaptive.state().offered, 90.0 * 30_000.0);
@@ -390,7 +390,7 @@ fn the_state_tells_the_probability_that_is_in_force() {
                 .should_sample(&SamplingParameters::root(dice.number().into(), "GET /", &host))
                 .sampled;
             let state = adaptive.state();
-            let share = state.kept as f64 / f64::from(offered);
+            let share = state.sampled as f64 / f64::from(offered);
             assert!((state.probability - share).abs() < 1e-9, "{state:?} after {offered}");
             assert!(offered > 1 || sampled);
         }
@@ -423,5 +423,5 @@ fn a_new_target_is_no_new_burst() {
         }
     }
     // All at one instant: what the governor had in the beginning.
-    assert!(adaptive.state().kept <= 20, "{:?}", adaptive.state());
+    assert!(adaptive.state().sampled <= 20, "{:?}", adaptive.state());
 }

@@ -51,7 +51,7 @@ fn samplers() -> Vec<(Sampler, Option<u64>, bool, bool)> {
     let half = || Sampler::probability(0.5).unwrap();
     let half_th = Some(1 << 55);
     let unreliable = SamplingIntent {
-        reliable: false,
+        adjusted_count_reliable: false,
         ..SamplingIntent::keep(Threshold::new(1 << 55).unwrap())
     };
     let remote = |strategy: JaegerStrategy| {

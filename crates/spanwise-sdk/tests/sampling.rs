@@ -204,7 +204,7 @@ fn an_adaptive_sampler_counts_what_it_keeps() {
     }
     let request = bench.finish();
     let kept = spans(&request).count() as u64;
-    assert_eq!(kept, adaptive.state().kept);
+    assert_eq!(kept, adaptive.state().sampled);
     assert!((1..20_000).contains(&kept), "{kept}");
 }
 

@@ -6,28 +6,29 @@ mod counters;
 mod fill;
 mod keys;
 mod law;
+mod settings;
+mod table;
 
-pub use builder::{AdaptiveAlgorithm, AdaptiveBuilder, AdaptiveKey};
+pub use builder::AdaptiveBuilder;
 pub use fill::max_min_shares;
+pub use settings::{AdaptiveAlgorithm, AdaptiveKey};
 
+use crate::context::SamplerContext;
 use crate::intent::SamplingIntent;
-use crate::limiter::Limiter;
-use crate::parameters::{SamplerContext, SamplingParameters};
+use crate::parameters::SamplingParameters;
 use crate::parent::follow;
 use crate::sampler::ComposableSampler;
 use crate::setting::{SettingError, rate};
-use crate::threshold::{Randomness, Threshold};
+use crate::threshold::Randomness;
 use crate::tick::Tick;
-use arc_swap::ArcSwapOption;
-use builder::{Settings, Target};
 use controller::Controller;
-use counters::Counters;
-use keys::{Keys, hash};
+use keys::hash;
+use settings::{Settings, Target};
 use spanwise_wire::Value;
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use table::{OTHERS, SLOTS, Table};
 
 /// Keeps a target of traces (or spans) per second, whatever is offered, by a probability that is
 /// always a threshold: what it keeps is consistent, and can be scaled up.
@@ -67,40 +68,15 @@ pub struct Adaptive {
 
 struct Shared {
     key: AdaptiveKey,
-    /// By slot, as values of [`Threshold`].
-    thresholds: Box<[AtomicU64]>,
-    keys: Keys,
-    offered: Counters,
-    /// There is no slot for another key.
-    full: AtomicBool,
-    kept: Kept,
+    table: Table,
     controller: Mutex<Controller>,
-}
-
-/// What is written when a root is kept, apart from what is read for each.
-#[derive(Default)]
-#[repr(align(128))]
-struct Kept {
-    /// Roots that their thresholds let pass.
-    passed: AtomicU64,
-    /// Of these, roots that the governor dropped.
-    governed: AtomicU64,
-    /// So many passed are too many for this period.
-    surge_at: AtomicU64,
-    /// When the period began, when the clock was last looked at, when the period ends.
-    began: AtomicU64,
-    looked: AtomicU64,
-    due: AtomicU64,
-    /// The governor dropped roots in this period.
-    uncounted: AtomicBool,
-    governor: ArcSwapOption<Limiter>,
 }
 
 /// How an [`Adaptive`] is doing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct AdaptiveState {
-    /// Traces per second to be kept.
+    /// Traces per second to be sampled.
     pub target: f64,
     /// Traces per second expected to start: what [`max_min_shares`] wants to know of a process.
     pub offered: f64,
@@ -109,9 +85,9 @@ pub struct AdaptiveState {
     pub probability: f64,
     /// Keys with a slot of their own.
     pub keys: usize,
-    /// Roots kept so far.
-    pub kept: u64,
-    /// Roots that the governor dropped so far.
+    /// The number of roots sampled so far.
+    pub sampled: u64,
+    /// The number of roots that the governor dropped so far.
     pub governed: u64,
 }
 
@@ -125,16 +101,12 @@ impl Adaptive {
         let slots = if settings.key == AdaptiveKey::None { OTHERS + 1 } else { SLOTS };
         let shared = Shared {
             key: settings.key.clone(),
-            thresholds: (0..slots).map(|_| AtomicU64::new(0)).collect(),
-            keys: Keys::new(),
-            offered: Counters::new(slots),
-            full: AtomicBool::new(false),
-            kept: Kept::default(),
+            table: Table::new(slots),
             controller: Mutex::new(Controller::new(settings, slots)),
         };
-        shared.lock().publish(&shared);
+        shared.lock().publish(&shared.table);
         // The period begins with the first root.
-        shared.kept.due.store(0, Relaxed);
+        shared.table.sampled.due.store(0, Relaxed);
         Self { shared: Arc::new(shared) }
     }
 
@@ -149,21 +121,21 @@ impl Adaptive {
             Target::Traces(_) => Target::Traces(per_second),
             Target::Spans(_) => Target::Spans(per_second),
         };
-        controller.publish(&self.shared);
+        controller.publish(&self.shared.table);
         Ok(())
     }
 
     /// How it is doing.
     pub fn state(&self) -> AdaptiveState {
         let controller = self.shared.lock();
-        let governed = self.shared.kept.governed.load(Relaxed);
+        let table = &self.shared.table;
         AdaptiveState {
             target: controller.target(),
             offered: controller.offered(),
-            probability: controller.probability(&self.shared),
+            probability: controller.probability(table),
             keys: controller.keys(),
-            kept: self.shared.kept.passed.load(Relaxed).saturating_sub(governed),
-            governed,
+            sampled: table.admitted(),
+            governed: table.sampled.governed.load(Relaxed),
         }
     }
 }
@@ -176,11 +148,11 @@ impl ComposableSampler for Adaptive {
         }
         let shared = &*self.shared;
         let slot = shared.slot(params);
-        let seen = shared.offered.count(slot);
+        let seen = shared.table.offered.count(slot);
         if seen & LOOK == 1 {
             shared.look(params.host.now());
         }
-        let threshold = shared.threshold(slot);
+        let threshold = shared.table.threshold(slot);
         let randomness = params.randomness();
         if threshold.keeps(randomness) {
             shared.keep(slot, randomness, params.host)
@@ -191,9 +163,7 @@ impl ComposableSampler for Adaptive {
 
     fn tick(&self, tick: &Tick) {
         if let Some(mut controller) = self.shared.try_lock() {
-            let governed = self.shared.kept.governed.load(Relaxed);
-            let admitted = self.shared.kept.passed.load(Relaxed).saturating_sub(governed);
-            controller.learn_spans(tick, admitted);
+            controller.estimate_spans(tick, self.shared.table.admitted());
         }
         self.shared.look(tick.now);
     }
@@ -216,7 +186,7 @@ impl Shared {
             },
         };
         let hash = hash(key);
-        match self.keys.find(hash) {
+        match self.table.keys.find(hash) {
             Some(slot) => slot,
             None => self.missed(hash),
         }
@@ -224,32 +194,26 @@ impl Shared {
 
     #[cold]
     fn missed(&self, hash: u64) -> usize {
-        if self.full.load(Relaxed) {
-            self.keys.missed(hash);
+        if self.table.full.load(Relaxed) {
+            self.table.keys.missed(hash);
         } else if let Some(mut controller) = self.try_lock() {
-            controller.admit(hash, self);
-            return self.keys.find(hash).unwrap_or(OTHERS);
+            controller.admit(hash, &self.table);
+            return self.table.keys.find(hash).unwrap_or(OTHERS);
         }
         OTHERS
-    }
-
-    #[inline]
-    fn threshold(&self, slot: usize) -> Threshold {
-        let value = self.thresholds.get(slot).map_or(0, |value| value.load(Relaxed));
-        Threshold::new(value).unwrap_or(Threshold::KEEP_ALL)
     }
 
     /// Thinks, if it is time to.
     #[cold]
     fn look(&self, now: u64) {
-        let kept = &self.kept;
-        let set_back = now < kept.began.load(Relaxed).saturating_sub(SLACK);
-        if (now >= kept.due.load(Relaxed) || set_back)
+        let sampled = &self.table.sampled;
+        let set_back = now < sampled.began.load(Relaxed).saturating_sub(SLACK);
+        if (now >= sampled.due.load(Relaxed) || set_back)
             && let Some(mut controller) = self.try_lock()
         {
-            controller.update(now, self);
+            controller.update(now, &self.table);
         }
-        kept.looked.store(now, Relaxed);
+        sampled.looked.store(now, Relaxed);
     }
 
     /// A root that its threshold lets pass.
@@ -259,27 +223,27 @@ impl Shared {
         randomness: Randomness,
         host: &dyn SamplerContext,
     ) -> SamplingIntent<'s> {
-        let kept = &self.kept;
+        let sampled = &self.table.sampled;
         let now = host.now();
         self.look(now);
-        if kept.passed.load(Relaxed) >= kept.surge_at.load(Relaxed)
+        if sampled.passed.load(Relaxed) >= sampled.surge_at.load(Relaxed)
             && let Some(mut controller) = self.try_lock()
         {
-            controller.update(now, self);
+            controller.update(now, &self.table);
         }
-        let threshold = self.threshold(slot);
+        let threshold = self.table.threshold(slot);
         if !threshold.keeps(randomness) {
             return SamplingIntent::keep(threshold);
         }
-        kept.passed.fetch_add(1, Relaxed);
-        if let Some(governor) = &*kept.governor.load()
+        sampled.passed.fetch_add(1, Relaxed);
+        if let Some(governor) = &*sampled.governor.load()
             && !governor.take(now)
         {
-            kept.governed.fetch_add(1, Relaxed);
-            kept.uncounted.store(true, Relaxed);
+            sampled.governed.fetch_add(1, Relaxed);
+            sampled.uncounted.store(true, Relaxed);
             return SamplingIntent::DROP;
         }
-        if kept.uncounted.load(Relaxed) {
+        if sampled.uncounted.load(Relaxed) {
             SamplingIntent::keep_without_threshold()
         } else {
             SamplingIntent::keep(threshold)
@@ -306,13 +270,7 @@ impl fmt::Debug for Adaptive {
     }
 }
 
-/// The slot of all keys that have none.
-const OTHERS: usize = 0;
-/// That, and one for each of 256 keys.
-const SLOTS: usize = 257;
 /// A counter looks at the clock when it has seen one root, and at every 64th after it.
 const LOOK: u64 = 63;
 /// Clocks of two threads may differ a little without having been set, in nanoseconds.
 const SLACK: u64 = 1_000_000_000;
-/// What the governor lets through for long, as a factor of the target.
-const GOVERNED_BURST: f64 = 1.15;

@@ -139,9 +139,14 @@ impl ComposableSampler for JaegerRemote {
             Current::One(sampler) => {
                 // The strategy may be exchanged while the answer is in use; what is told here
                 // are numbers, and an initial sampler's notes are not kept.
-                let SamplingIntent { threshold, reliable, record, .. } =
+                let SamplingIntent { threshold, adjusted_count_reliable, record, .. } =
                     sampler.sampling_intent(params);
-                SamplingIntent { threshold, reliable, record, ..SamplingIntent::DROP }
+                SamplingIntent {
+                    threshold,
+                    adjusted_count_reliable,
+                    record,
+                    ..SamplingIntent::DROP
+                }
             }
             Current::Limited(bucket) if bucket.limiter.take(params.host.now()) => {
                 SamplingIntent::keep_without_threshold()

@@ -2,8 +2,9 @@
 
 use super::limits::Limits;
 use super::wildcard::Wildcard;
+use crate::attributes::Attributes;
 use crate::limits::{PATTERN_BYTES, PATTERN_TEXT, RULE_ATTRIBUTES, RULES, SHOWN_BYTES};
-use crate::parameters::{Attributes, SamplingParameters};
+use crate::parameters::SamplingParameters;
 use serde_json::Value as Json;
 use spanwise_wire::Value;
 use spanwise_worker::sanitize;
