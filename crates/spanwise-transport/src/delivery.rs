@@ -69,6 +69,24 @@ impl Delivery {
     }
 }
 
+/// The delivery of a request that something else than a [`Transport`](crate::Transport) carried, in one
+/// attempt: a simulator, a file, a queue.
+impl From<Outcome> for Delivery {
+    fn from(outcome: Outcome) -> Self {
+        let ambiguous = matches!(outcome, Outcome::Failed(failure) if failure.is_ambiguous());
+        Self {
+            outcome,
+            attempts: 1,
+            ambiguous_attempts: u32::from(ambiguous),
+            body_bytes: 0,
+            response_undecodable: false,
+            detail: String::new(),
+            cause: String::new(),
+            advice: None,
+        }
+    }
+}
+
 /// Taken, or not and why.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Outcome {

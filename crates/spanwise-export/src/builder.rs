@@ -1,0 +1,317 @@
+//! Builds an exporter.
+
+use crate::error::BuildError;
+use crate::exporter::Exporter;
+use crate::inbox::{Inbox, InboxGuard};
+use crate::machine::ExportMachine;
+use crate::observer::Observer;
+use crate::queue::{OnFull, SpanQueue};
+use crate::scopes::ScopeTable;
+use crate::settings::{Division, Settings, encoder_bytes};
+use crate::thread::{ExportThread, SharedQueue};
+use spanwise_batch::{Budget, ScheduleConfig as FlushScheduleConfig, Shards as ShardedBuffer};
+use spanwise_ledger::Ledger;
+use spanwise_transport::Transport;
+use spanwise_wire::RequestLimits;
+use spanwise_worker::Worker;
+use std::any::Any;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Configures an [`Exporter`]. Every setting has a default.
+#[must_use]
+pub struct ExporterBuilder {
+    transport: Transport,
+    resource: Vec<u8>,
+    budget_bytes: usize,
+    limits: RequestLimits,
+    schedule: FlushScheduleConfig,
+    max_queue_size: Option<usize>,
+    max_in_flight: usize,
+    on_full: OnFull,
+    shutdown_timeout: Duration,
+    ledger: Ledger,
+    observer: Box<dyn Observer>,
+    on_thread_start: ThreadStart,
+}
+
+type ThreadStart = Box<dyn FnOnce() -> Box<dyn Any> + Send>;
+
+impl ExporterBuilder {
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self {
+            transport,
+            resource: Vec::new(),
+            budget_bytes: 16 << 20,
+            limits: RequestLimits::default(),
+            schedule: FlushScheduleConfig::default(),
+            max_queue_size: None,
+            max_in_flight: 4,
+            on_full: OnFull::default(),
+            shutdown_timeout: Duration::from_secs(5),
+            ledger: Ledger::new(),
+            observer: Box::new(()),
+            on_thread_start: Box::new(|| Box::new(())),
+        }
+    }
+
+    /// The resource, as [`encode_resource`](spanwise_wire::write::encode_resource) wrote it, at most
+    /// [`max_resource_bytes`](Self::max_resource_bytes). Default: none.
+    pub fn with_resource(mut self, encoded: impl Into<Vec<u8>>) -> Self {
+        self.resource = encoded.into();
+        self
+    }
+
+    /// Bytes that finished spans may take until they have an outcome, requests included: 1 MiB to
+    /// 16 GiB, default 16 MiB. With gzip, 384 KiB of it are the encoder's.
+    pub fn with_budget_bytes(mut self, bytes: usize) -> Self {
+        self.budget_bytes = bytes;
+        self
+    }
+
+    /// The most bytes of a request: 64 KiB to 3.75 MiB, which is the default. A single span that is
+    /// larger is sent alone.
+    pub fn with_max_request_bytes(mut self, bytes: usize) -> Self {
+        self.limits.max_bytes = bytes;
+        self
+    }
+
+    /// The most spans of a request: 1 to 1,048,576, default 8,192.
+    pub fn with_max_export_batch_size(mut self, spans: usize) -> Self {
+        self.limits.max_spans = spans;
+        self
+    }
+
+    /// The longest time that a span waits before it is sent: 1 ms or longer, default 1 s.
+    pub fn with_scheduled_delay(mut self, delay: Duration) -> Self {
+        self.schedule.max_delay = delay;
+        self
+    }
+
+    /// The most spans that may wait for a request, beside the byte budget: 16 to 16,777,216. Default
+    /// none: only bytes count.
+    pub fn with_max_queue_size(mut self, spans: usize) -> Self {
+        self.max_queue_size = Some(spans);
+        self
+    }
+
+    /// The most requests in flight at once: 1 to 64, default 4.
+    pub fn with_max_in_flight(mut self, requests: usize) -> Self {
+        self.max_in_flight = requests;
+        self
+    }
+
+    /// What a push does while the queue is full. Default [`OnFull::Drop`].
+    pub fn with_on_full(mut self, on_full: OnFull) -> Self {
+        self.on_full = on_full;
+        self
+    }
+
+    /// How long the drop of an exporter that was not shut down lets its thread send the rest. Default
+    /// 5 s.
+    pub fn with_shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// The ledger that accounts for the spans. Default: a new one.
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// Receives the exporter's events. Default: none.
+    pub fn with_observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Runs `hook` on the exporter's thread before anything else, and drops what it returns at the
+    /// end of the thread.
+    pub fn with_on_thread_start<G: 'static>(
+        mut self,
+        hook: impl FnOnce() -> G + Send + 'static,
+    ) -> Self {
+        self.on_thread_start = Box::new(|| Box::new(hook()));
+        self
+    }
+
+    /// Bytes of the budget that spans and requests have: all but the encoder's.
+    pub fn span_budget_bytes(&self) -> usize {
+        self.budget_bytes.saturating_sub(encoder_bytes(&self.transport))
+    }
+
+    /// The most bytes of an encoded resource: it stands in every request.
+    pub fn max_resource_bytes(&self) -> usize {
+        (self.span_budget_bytes() / 16).min(self.limits.max_bytes / 8)
+    }
+
+    /// Checks the settings and starts the exporter's thread.
+    ///
+    /// # Errors
+    /// A setting is out of its range, or the thread cannot be started.
+    pub fn build(self) -> Result<Exporter, BuildError> {
+        let (queue, prepared) = self.prepare()?;
+        prepared.spawn(Arc::new(queue))
+    }
+
+    /// Checks the settings and makes the queue and an exporter that is not started, for a caller that
+    /// keeps the queue in its own shared state, or has no thread.
+    ///
+    /// # Errors
+    /// A setting is out of its range.
+    pub fn prepare(self) -> Result<(SpanQueue, PreparedExporter), BuildError> {
+        self.check()?;
+        let budget = Budget::new(self.span_budget_bytes());
+        let Division { mut buffer, request_bytes, reserve, copies } =
+            Division::new(budget.limit(), &self.transport, self.resource.len());
+        let division = Division { buffer, request_bytes, reserve, copies };
+        buffer.max_queue_size = self.max_queue_size;
+        budget.set_reserve(reserve.flowing);
+        let prepared = PreparedExporter {
+            settings: Settings {
+                schedule: self.schedule,
+                request_bytes,
+                limits: self.limits,
+                max_in_flight: self.max_in_flight,
+                copies,
+                reserve,
+                resource: self.resource,
+            },
+            max_span_bytes: division.max_span_bytes(budget.limit(), self.limits.max_bytes),
+            scopes: ScopeTable::new(budget.limit() / 16),
+            transport: self.transport,
+            shutdown_timeout: self.shutdown_timeout,
+            observer: self.observer,
+            on_thread_start: self.on_thread_start,
+        };
+        let buffer = ShardedBuffer::new(buffer, budget);
+        Ok((SpanQueue::new(buffer, self.ledger, self.on_full), prepared))
+    }
+
+    fn check(&self) -> Result<(), BuildError> {
+        check("with_budget_bytes", self.budget_bytes, 1 << 20..=16 << 30, "bytes")?;
+        check("with_max_request_bytes", self.limits.max_bytes, 64 << 10..=3_932_160, "bytes")?;
+        check("with_max_export_batch_size", self.limits.max_spans, 1..=1 << 20, "spans")?;
+        check("with_max_in_flight", self.max_in_flight, 1..=64, "requests")?;
+        if let Some(spans) = self.max_queue_size {
+            check("with_max_queue_size", spans, 16..=1 << 24, "spans")?;
+        }
+        let resource = self.resource.len();
+        check("with_resource", resource, 0..=self.max_resource_bytes() as u64, "bytes")?;
+        if self.schedule.max_delay < SHORTEST {
+            return Err(BuildError::OutOfRange {
+                setting: "with_scheduled_delay",
+                value: format!("{:?}", self.schedule.max_delay),
+                accepted: "1 ms or longer".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// An exporter that is not started.
+#[must_use = "nothing is exported before `spawn`"]
+pub struct PreparedExporter {
+    settings: Settings,
+    max_span_bytes: usize,
+    scopes: ScopeTable,
+    transport: Transport,
+    shutdown_timeout: Duration,
+    observer: Box<dyn Observer>,
+    on_thread_start: ThreadStart,
+}
+
+impl PreparedExporter {
+    /// The instrumentation scopes of the spans.
+    pub fn scopes(&self) -> &ScopeTable {
+        &self.scopes
+    }
+
+    /// Bytes of the largest span that can be sent, without its name and status message.
+    pub fn max_span_bytes(&self) -> usize {
+        self.max_span_bytes
+    }
+
+    /// Receives the exporter's events, as [`ExporterBuilder::with_observer`].
+    pub fn with_observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Starts the exporter's thread, which drains the queue that was made with this exporter, alone
+    /// or as a part of `queue`.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn spawn<Q>(self, queue: Arc<Q>) -> Result<Exporter, BuildError>
+    where
+        Q: AsRef<SpanQueue> + Send + Sync + 'static,
+    {
+        let queue: SharedQueue = queue;
+        let inbox = Arc::new(Inbox::open());
+        let scopes = self.scopes;
+        let machine =
+            ExportMachine::new(self.settings, (*queue).as_ref(), scopes.clone(), Instant::now());
+        let thread = ExportThread::new(
+            queue.clone(),
+            scopes.clone(),
+            InboxGuard(inbox.clone()),
+            (machine, self.transport),
+            self.observer,
+        );
+        let worker = Worker::builder("spanwise")
+            .with_before(self.on_thread_start)
+            .spawn(move |notified| thread.run(notified))
+            .map_err(BuildError::Worker)?;
+        (*queue).as_ref().set_notifier(worker.wake_handle());
+        Ok(Exporter::new(queue, scopes, inbox, worker, self.shutdown_timeout))
+    }
+
+    /// The state machine without a thread, for a simulator or an event loop of the caller's. `queue`
+    /// is the queue that was made with this exporter.
+    pub fn into_machine(self, queue: &SpanQueue, now: Instant) -> ExportMachine {
+        ExportMachine::new(self.settings, queue, self.scopes, now)
+    }
+}
+
+fn check(
+    setting: &'static str,
+    value: usize,
+    accepted: RangeInclusive<u64>,
+    unit: &str,
+) -> Result<(), BuildError> {
+    if accepted.contains(&(value as u64)) {
+        return Ok(());
+    }
+    let accepted = format!("{} to {} {unit}", accepted.start(), accepted.end());
+    Err(BuildError::OutOfRange { setting, value: value.to_string(), accepted })
+}
+
+impl fmt::Debug for ExporterBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExporterBuilder")
+            .field("transport", &self.transport)
+            .field("budget_bytes", &self.budget_bytes)
+            .field("limits", &self.limits)
+            .field("schedule", &self.schedule)
+            .field("max_queue_size", &self.max_queue_size)
+            .field("max_in_flight", &self.max_in_flight)
+            .field("on_full", &self.on_full)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PreparedExporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedExporter")
+            .field("transport", &self.transport)
+            .field("max_span_bytes", &self.max_span_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The timer of the exporter's runtime measures nothing shorter.
+const SHORTEST: Duration = Duration::from_millis(1);

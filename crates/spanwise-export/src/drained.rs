@@ -1,0 +1,74 @@
+//! Chunks that left the sharded buffer, each with the ledger tickets of its spans.
+
+use crate::ticket_guard::TicketGuard;
+use spanwise_batch::Buffer as ChargedChunk;
+use spanwise_ledger::{DropReason, Ledger};
+use spanwise_wire::Chunk;
+
+/// A chunk with the ledger tickets of its spans: dropping it books them as
+/// [`WorkerUnavailable`](DropReason::WorkerUnavailable).
+#[derive(Debug)]
+#[must_use = "dropping a drained chunk loses its spans, which are booked as lost"]
+pub struct DrainedChunk {
+    chunk: ChargedChunk,
+    tickets: TicketGuard,
+}
+
+/// The answer to a drain of the [`SpanQueue`](crate::SpanQueue).
+#[derive(Debug)]
+pub struct Drained {
+    /// The chunks, in the order in which they became full.
+    pub chunks: Vec<DrainedChunk>,
+    /// Slots that a thread was writing to, so that their open chunks were not drained. 0 after a
+    /// drain of the full chunks alone.
+    pub missed: usize,
+}
+
+impl DrainedChunk {
+    pub(crate) fn new(chunk: ChargedChunk, ledger: &Ledger) -> Self {
+        let tickets = ledger.tickets(chunk.chunk().len() as u64);
+        Self { chunk, tickets: TicketGuard::new(tickets, DropReason::WorkerUnavailable) }
+    }
+
+    /// The spans.
+    pub fn chunk(&self) -> &Chunk {
+        self.chunk.chunk()
+    }
+
+    /// Spans that still need an outcome.
+    pub fn spans(&self) -> u64 {
+        self.tickets.spans()
+    }
+
+    /// Books all spans as lost for `reason`.
+    pub fn drop_for(self, reason: DropReason) {
+        self.tickets.dropped(reason);
+    }
+
+    /// Frees the memory that framing does not need.
+    pub(crate) fn compact(&mut self) {
+        self.chunk.compact();
+    }
+
+    /// Appends the spans and tickets of `other`, if both chunks together have at most `max_bytes`
+    /// bytes.
+    pub(crate) fn append(&mut self, other: Self, max_bytes: usize) -> Result<(), Self> {
+        let Self { chunk, tickets } = other;
+        match self.chunk.append(chunk, max_bytes) {
+            Ok(()) => {
+                self.tickets.merge(tickets);
+                Ok(())
+            }
+            Err(chunk) => Err(Self { chunk, tickets }),
+        }
+    }
+
+    /// Moves the tickets to `tickets` and returns the chunk alone.
+    pub(crate) fn into_chunk(self, tickets: &mut Option<TicketGuard>) -> ChargedChunk {
+        match tickets {
+            Some(tickets) => tickets.merge(self.tickets),
+            None => *tickets = Some(self.tickets),
+        }
+        self.chunk
+    }
+}

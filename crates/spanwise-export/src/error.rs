@@ -1,0 +1,53 @@
+//! Errors of building, flushing and shutting down.
+
+use std::{fmt, io};
+
+/// Why an exporter cannot be built. `Debug` is `Display`.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A setting has a value that is not accepted.
+    #[error("{setting} is {value}; accepted is {accepted}")]
+    OutOfRange {
+        /// The builder's method.
+        setting: &'static str,
+        /// The value.
+        value: String,
+        /// The accepted range, with its unit.
+        accepted: String,
+    },
+    /// The worker thread cannot be started.
+    #[error("the worker thread cannot be started: {0}")]
+    Worker(#[source] io::Error),
+}
+
+/// Why a flush or shutdown did not complete. `Debug` is `Display`.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// The deadline came first. After a shutdown the rest is booked as `shutdown_deadline`, or as
+    /// `ambiguous_shutdown` if its request had left; after a flush it is still in flight.
+    #[error("the deadline passed before every span had its outcome")]
+    Timeout,
+    /// The exporter was shut down before.
+    #[error("the exporter is shut down")]
+    AlreadyShutdown,
+    /// Called on the exporter's own thread, which cannot wait for itself. It still carries it out.
+    #[error("called on the exporter's own thread, which cannot wait for itself")]
+    OnWorkerThread,
+    /// The thread panicked, or the process was forked: a child needs an exporter of its own.
+    #[error("the exporter's thread has ended: it panicked, or this is a forked child")]
+    WorkerGone,
+}
+
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,36 @@
+//! What the exporter reports to its observer.
+
+use spanwise_transport::Delivery;
+use spanwise_worker::CaughtPanic;
+use std::time::Instant;
+
+/// An event of the export, after it was booked in the ledger.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ExportEvent {
+    /// A request ended, by whatever outcome.
+    RequestEnded {
+        /// Spans in it.
+        spans: u64,
+        /// How it ended. `None`: the task that sent it panicked.
+        delivery: Option<Delivery>,
+    },
+    /// Requests are in flight, and none was accepted since this instant; `None`: no request is in
+    /// flight.
+    Awaiting(Option<Instant>),
+    /// Code that runs on the exporter's thread panicked. The export goes on.
+    Panicked {
+        /// Which code.
+        code: &'static str,
+        /// The panic.
+        panic: CaughtPanic,
+        /// Panics so far, of all code but sinks.
+        count: u64,
+    },
+    /// The thread dies before a shutdown: all spans from now on are lost as `worker_unavailable`.
+    Died,
+    /// The shutdown is complete and every span has its outcome.
+    ShutDown,
+    /// The thread ends. Only the drop of the transport follows.
+    Ending,
+}

@@ -1,0 +1,182 @@
+//! The handle on a running exporter: flush and shutdown.
+
+use crate::builder::ExporterBuilder;
+use crate::error::FlushError;
+use crate::inbox::{Command, CommandKind, Inbox};
+use crate::queue::SpanQueue;
+use crate::scopes::ScopeTable;
+use crate::thread::SharedQueue;
+use spanwise_ledger::Snapshot;
+use spanwise_transport::Transport;
+use spanwise_wire::SpanMeta;
+use spanwise_wire::write::FinishedSpan;
+use spanwise_worker::{Worker, completion, deadline};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+/// A running exporter: it drains finished spans from a [`SpanQueue`], sends them in requests, and
+/// books the outcome of each.
+///
+/// Its drop starts a shutdown within the configured timeout and returns at once. Call
+/// [`shutdown_until`](Self::shutdown_until) to wait for the last spans.
+pub struct Exporter {
+    queue: SharedQueue,
+    scopes: ScopeTable,
+    inbox: Arc<Inbox>,
+    worker: Worker,
+    is_shut_down: AtomicBool,
+    shutdown_timeout: Duration,
+}
+
+impl Exporter {
+    /// An exporter that sends through `transport`: to an OTLP receiver, or to any sink.
+    pub fn builder(transport: Transport) -> ExporterBuilder {
+        ExporterBuilder::new(transport)
+    }
+
+    pub(crate) fn new(
+        queue: SharedQueue,
+        scopes: ScopeTable,
+        inbox: Arc<Inbox>,
+        worker: Worker,
+        shutdown_timeout: Duration,
+    ) -> Self {
+        let is_shut_down = AtomicBool::new(false);
+        Self { queue, scopes, inbox, worker, is_shut_down, shutdown_timeout }
+    }
+
+    /// Counts a finished span as created and pushes it, or drops it and books why.
+    ///
+    /// For spans that nothing has counted before. A program that counts a span at its start pushes to
+    /// the [queue](Self::queue).
+    pub fn push(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
+        let queue = self.queue();
+        queue.ledger().started();
+        if !queue.try_push_local(span, || meta) {
+            queue.push(span, meta);
+        }
+    }
+
+    /// The push side.
+    pub fn queue(&self) -> &SpanQueue {
+        (*self.queue).as_ref()
+    }
+
+    /// The instrumentation scopes of the spans.
+    pub fn scopes(&self) -> &ScopeTable {
+        &self.scopes
+    }
+
+    /// The account of all spans.
+    pub fn snapshot(&self) -> Snapshot {
+        self.queue().ledger().snapshot()
+    }
+
+    /// Sends all spans that were pushed before this call, and waits until each has its outcome, at most
+    /// until `deadline`.
+    ///
+    /// Works from any thread, inside or outside of any async runtime.
+    ///
+    /// # Errors
+    /// See [`FlushError`].
+    pub fn flush_until(&self, deadline: Instant) -> Result<(), FlushError> {
+        if self.is_shut_down.load(SeqCst) {
+            return Err(FlushError::AlreadyShutdown);
+        }
+        self.run(CommandKind::Flush, deadline)
+    }
+
+    /// Refuses spans from now on, sends the rest, and ends the thread, at most until `deadline`.
+    ///
+    /// Works from any thread, inside or outside of any async runtime. Spans that are pushed afterwards
+    /// are booked as `after_shutdown`.
+    ///
+    /// # Errors
+    /// See [`FlushError`]; the exporter is shut down all the same.
+    pub fn shutdown_until(&self, deadline: Instant) -> Result<(), FlushError> {
+        if !self.begin_shutdown() {
+            return Err(FlushError::AlreadyShutdown);
+        }
+        self.run(CommandKind::Shutdown, deadline)
+    }
+
+    /// Starts a shutdown that has until `deadline`, and returns at once.
+    pub fn start_shutdown(&self, deadline: Instant) {
+        if self.begin_shutdown() {
+            self.send(CommandKind::Shutdown, deadline);
+        }
+    }
+
+    /// Waits until the thread has ended, at most until `deadline`. Returns whether it has ended.
+    pub fn join_until(&self, deadline: Instant) -> bool {
+        self.worker.join_until(deadline)
+    }
+
+    fn begin_shutdown(&self) -> bool {
+        if self.is_shut_down.swap(true, SeqCst) {
+            return false;
+        }
+        self.queue().close();
+        true
+    }
+
+    fn run(&self, kind: CommandKind, until: Instant) -> Result<(), FlushError> {
+        if self.worker.is_current_thread() {
+            self.send(kind, until);
+            return Err(FlushError::OnWorkerThread);
+        }
+        if self.worker.is_forked_child() {
+            return Err(FlushError::WorkerGone);
+        }
+        let (done, answer) = completion();
+        if !self.inbox.send(Command { kind, deadline: until, done }) {
+            return Err(self.ended());
+        }
+        self.worker.wake();
+        // The thread answers at the deadline by itself; this wait is the second line.
+        match answer.wait_until(deadline(until, GRACE)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(FlushError::Timeout),
+            None if answer.is_gone() => Err(self.ended()),
+            None => Err(FlushError::Timeout),
+        }
+    }
+
+    /// Sends a command whose answer no thread waits for.
+    fn send(&self, kind: CommandKind, deadline: Instant) {
+        if self.worker.is_forked_child() {
+            return;
+        }
+        let (done, _unused) = completion();
+        if self.inbox.send(Command { kind, deadline, done }) {
+            self.worker.wake();
+        }
+    }
+
+    /// The thread has ended: by a shutdown, or before one.
+    fn ended(&self) -> FlushError {
+        match self.queue().is_abandoned() {
+            true => FlushError::WorkerGone,
+            false => FlushError::AlreadyShutdown,
+        }
+    }
+}
+
+impl Drop for Exporter {
+    /// Returns at once: the caller may hold a lock that other threads wait for.
+    fn drop(&mut self) {
+        self.start_shutdown(deadline(Instant::now(), self.shutdown_timeout));
+    }
+}
+
+impl fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exporter").field("queue", self.queue()).finish_non_exhaustive()
+    }
+}
+
+/// How long the thread may overrun a deadline before a caller stops waiting for it.
+const GRACE: Duration = Duration::from_millis(50);

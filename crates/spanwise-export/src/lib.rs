@@ -1,0 +1,33 @@
+#![doc = include_str!("../README.md")]
+#![doc(test(attr(deny(warnings))))]
+#![forbid(unsafe_code)]
+
+mod builder;
+mod drained;
+mod error;
+mod event;
+mod exporter;
+mod inbox;
+mod machine;
+mod observer;
+mod queue;
+mod scopes;
+mod settings;
+mod thread;
+mod ticket_guard;
+
+pub use builder::{ExporterBuilder, PreparedExporter};
+pub use error::{BuildError, FlushError};
+pub use event::ExportEvent;
+pub use exporter::Exporter;
+pub use observer::Observer;
+pub use queue::{OnFull, SpanQueue};
+pub use scopes::ScopeTable;
+
+/// The export without a thread, a socket or a clock: for simulators, event loops, and processors
+/// between the queue and the requests.
+pub mod sans_io {
+    pub use crate::drained::{Drained, DrainedChunk};
+    pub use crate::machine::{Action, ExportMachine, FlushId, Reply, RequestId};
+    pub use crate::queue::{QueueAction, QueueLevel};
+}

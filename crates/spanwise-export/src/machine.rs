@@ -1,0 +1,431 @@
+//! The export as a state machine without I/O: time and events in, actions out.
+
+mod action;
+mod backlog;
+mod batch;
+mod book;
+mod compose;
+mod flushes;
+mod in_flight;
+mod memory;
+
+pub use action::{Action, FlushId, Reply, RequestId};
+
+use crate::drained::Drained;
+use crate::event::ExportEvent;
+use crate::queue::{QueueAction, QueueLevel, SpanQueue};
+use crate::scopes::ScopeTable;
+use crate::settings::{Reserve, Settings};
+use backlog::Backlog;
+use compose::{Composed, Composer};
+use flushes::Flushes;
+use in_flight::InFlight;
+use memory::Memory;
+use spanwise_batch::{Buffer as ChargedChunk, Schedule as FlushSchedule, Step as FlushAction};
+use spanwise_ledger::{DropReason, Ledger};
+use spanwise_transport::Delivery;
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Batches drained chunks into requests, and books the outcome of every span. It has no thread, no
+/// socket and no clock: its caller passes in the time and what happened, and carries out the
+/// [`Action`]s that [`poll`](Self::poll) returns.
+///
+/// Dropped, it books the spans it holds: those in requests as `exporter_panic`, since the receiver
+/// may have them, the others as `worker_unavailable`.
+pub struct ExportMachine {
+    ledger: Ledger,
+    schedule: FlushSchedule,
+    /// How often to look for full chunks.
+    tick: Duration,
+    reserve: Reserve,
+    composer: Composer,
+    in_flight: InFlight,
+    flushes: Flushes,
+    stage: Stage,
+    /// Actions that follow from an event.
+    outbox: VecDeque<Action>,
+    /// The drain that was asked for and has no answer yet.
+    draining: Option<Drain>,
+    /// When a request was accepted last, or the first one was sent after it.
+    progress: Instant,
+    /// Whether the last request that ended was accepted.
+    is_flowing: bool,
+    /// When memory is freed again for spans that are refused: later, if the last pass freed nothing.
+    next_relief: Instant,
+    /// A producer notified the exporter: many chunks are full, or a span was refused.
+    is_notified: bool,
+    /// No more can be sent before a request ends.
+    is_blocked: bool,
+    /// Drains of every slot in a row that found nothing.
+    idle_drains: u32,
+    awaiting: Option<Instant>,
+    /// The answer to the shutdown.
+    shutdown: Option<Reply>,
+}
+
+/// How far a turn has come.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Drain,
+    Send,
+    Relieve,
+    RelieveDrain(Relief),
+    RelieveSend(Relief),
+    RelieveEnd(Relief),
+    Report,
+    Reply,
+    Wait,
+    /// The shutdown is due: from here on nothing is sent.
+    Cancel,
+    Cancelling(Instant),
+    DrainRest(u32),
+    BookRest,
+    Finish,
+}
+
+/// The state before memory was freed for spans that are refused.
+#[derive(Debug, Clone, Copy)]
+struct Relief {
+    is_stalled: bool,
+    charged: usize,
+    queued: usize,
+}
+
+/// Why a drain was asked for.
+#[derive(Debug, Clone, Copy)]
+enum Drain {
+    Full,
+    /// Of every slot, at this time.
+    All(Instant),
+    /// Of every slot, because open chunks may hold the memory that spans are refused for.
+    ForMemory,
+    /// At the end, after this many tries.
+    Rest(u32),
+}
+
+impl ExportMachine {
+    pub(crate) fn new(
+        settings: Settings,
+        queue: &SpanQueue,
+        scopes: ScopeTable,
+        now: Instant,
+    ) -> Self {
+        let Settings { schedule, request_bytes, limits, max_in_flight, copies, .. } = settings;
+        let memory = Memory::new(queue.budget().clone(), request_bytes, max_in_flight, copies);
+        let backlog = Backlog::new(queue.chunk_bytes());
+        Self {
+            ledger: queue.ledger().clone(),
+            schedule: FlushSchedule::new(schedule, now),
+            tick: schedule.tick,
+            reserve: settings.reserve,
+            composer: Composer::new(backlog, memory, limits, settings.resource, scopes),
+            in_flight: InFlight::new(max_in_flight),
+            flushes: Flushes::default(),
+            stage: Stage::Drain,
+            outbox: VecDeque::new(),
+            draining: None,
+            progress: now,
+            is_flowing: true,
+            next_relief: now,
+            is_notified: false,
+            is_blocked: false,
+            idle_drains: 0,
+            awaiting: None,
+            shutdown: None,
+        }
+    }
+
+    /// The next thing to do at `now`, with `level` spans in the queue.
+    ///
+    /// A turn is a sequence of calls that ends with [`Action::WaitUntil`].
+    pub fn poll(&mut self, now: Instant, level: QueueLevel) -> Action {
+        loop {
+            if let Some(action) = self.outbox.pop_front() {
+                return action;
+            }
+            if let Some(action) = self.step(now, level) {
+                return action;
+            }
+        }
+    }
+
+    /// The answer to a drain that an action asked for.
+    pub fn drained(&mut self, drained: Drained) {
+        let Drained { chunks, missed } = drained;
+        let is_empty = chunks.is_empty();
+        self.composer.backlog.extend(chunks);
+        match self.draining.take() {
+            Some(Drain::All(at)) => {
+                self.schedule.swept(at);
+                if missed == 0 {
+                    self.flushes.drained(self.composer.backlog.drained());
+                }
+                self.idle_drains = if is_empty { self.idle_drains.saturating_add(1) } else { 0 };
+                if self.idle_drains > 1 {
+                    self.composer.memory.trim();
+                    self.outbox.push_back(trim(RETAIN_IDLE_CHUNKS));
+                }
+            }
+            Some(Drain::Rest(tries)) if missed > 0 && tries < LAST_DRAINS => {
+                self.stage = Stage::DrainRest(tries + 1);
+            }
+            Some(Drain::Full | Drain::ForMemory | Drain::Rest(_)) | None => {}
+        }
+    }
+
+    /// A request ended. `delivery` is `None` when the task that sent it panicked.
+    pub fn request_ended(&mut self, now: Instant, id: RequestId, delivery: Option<Delivery>) {
+        let Some(request) = self.in_flight.remove(id) else { return };
+        let spans = request.tickets.spans();
+        self.is_flowing = book::book(&self.ledger, request.tickets, delivery.as_ref());
+        if self.is_flowing {
+            self.progress = now;
+        }
+        self.outbox.push_back(Action::Report(ExportEvent::RequestEnded { spans, delivery }));
+    }
+
+    /// Asks for an answer once all spans that ended before now have their outcome, or at `deadline`.
+    pub fn flush(&mut self, deadline: Instant) -> FlushId {
+        self.flushes.insert(deadline, false)
+    }
+
+    /// Asks for the end: as [`flush`](Self::flush), then everything that is left is booked as lost.
+    /// The queue has to be closed before.
+    pub fn shutdown(&mut self, deadline: Instant) -> FlushId {
+        self.flushes.insert(deadline, true)
+    }
+
+    /// A producer notified the exporter.
+    pub fn notified(&mut self) {
+        self.is_notified = true;
+    }
+
+    /// A turn was not completed because of a panic: the next call begins a new one.
+    pub(crate) fn abort_turn(&mut self) {
+        self.draining = None;
+        if !self.is_closing() {
+            self.stage = Stage::Drain;
+        }
+    }
+
+    /// Whether the shutdown has begun to book what is left.
+    pub fn is_closing(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Cancel
+                | Stage::Cancelling(_)
+                | Stage::DrainRest(_)
+                | Stage::BookRest
+                | Stage::Finish
+        )
+    }
+
+    /// Requests in flight, and the spans in them.
+    pub fn in_flight(&self) -> (usize, u64) {
+        (self.in_flight.len(), self.in_flight.spans())
+    }
+
+    /// Spans that were drained and are in no request yet.
+    pub fn backlog_spans(&self) -> u64 {
+        self.composer.backlog.spans()
+    }
+
+    /// Takes one step of a turn. `None`: on to the next.
+    fn step(&mut self, now: Instant, level: QueueLevel) -> Option<Action> {
+        let (next, action) = match self.stage {
+            Stage::Drain => (Stage::Send, self.drain(now, level.ready)),
+            Stage::Send => match self.send(now) {
+                Some(action) => return Some(action),
+                None => (Stage::Relieve, None),
+            },
+            Stage::Relieve => self.relieve(now, level),
+            Stage::RelieveDrain(relief) => {
+                let is_empty = level.ready == 0 && self.composer.backlog.is_empty();
+                let drain =
+                    (relief.is_stalled || is_empty).then(|| self.ask_drain(Drain::ForMemory));
+                (Stage::RelieveSend(relief), drain)
+            }
+            Stage::RelieveSend(relief) => {
+                if self.is_blocked {
+                    if relief.is_stalled {
+                        self.composer.backlog.compact();
+                    }
+                } else if let Some(action) = self.send(now) {
+                    return Some(action);
+                }
+                (Stage::RelieveEnd(relief), None)
+            }
+            Stage::RelieveEnd(relief) => {
+                let charged = self.composer.memory.budget().charged();
+                if charged >= relief.charged && level.queued >= relief.queued {
+                    self.next_relief = now + RELIEF_AGAIN_AFTER;
+                }
+                (Stage::Report, None)
+            }
+            Stage::Report => (Stage::Reply, self.report()),
+            Stage::Reply => match self.reply(now) {
+                Some(action) => return Some(action),
+                None if self.shutdown.is_some() => (Stage::Cancel, None),
+                None => (Stage::Wait, None),
+            },
+            Stage::Wait => (Stage::Drain, Some(Action::WaitUntil(self.wait_until(now, level)))),
+            Stage::Cancel => {
+                (Stage::Cancelling(now + CANCELLED_WITHIN), Some(Action::CancelRequests))
+            }
+            Stage::Cancelling(until) if !self.in_flight.is_empty() && now < until => {
+                return Some(Action::WaitUntil(until));
+            }
+            Stage::Cancelling(_) => (Stage::DrainRest(0), None),
+            Stage::DrainRest(tries) => (Stage::BookRest, Some(self.ask_drain(Drain::Rest(tries)))),
+            Stage::BookRest => {
+                self.composer.backlog.drop_all(DropReason::ShutdownDeadline);
+                self.in_flight.drop_all(DropReason::AmbiguousShutdown);
+                (Stage::Finish, self.shutdown.take().map(Action::Reply))
+            }
+            Stage::Finish => return Some(Action::Finish),
+        };
+        self.stage = next;
+        action
+    }
+
+    /// Drains what is due.
+    fn drain(&mut self, now: Instant, ready: usize) -> Option<Action> {
+        let is_notified = std::mem::take(&mut self.is_notified);
+        let drain = match self.schedule.poll(now, ready) {
+            _ if self.flushes.need_drain() => Drain::All(now),
+            // Half-empty chunks that cannot be sent would only be charged for more than they hold.
+            FlushAction::Sweep if !self.is_blocked => Drain::All(now),
+            FlushAction::Sweep | FlushAction::Drain => Drain::Full,
+            FlushAction::WaitUntil(_) if is_notified => Drain::Full,
+            FlushAction::WaitUntil(_) => return None,
+        };
+        Some(self.ask_drain(drain))
+    }
+
+    fn ask_drain(&mut self, drain: Drain) -> Action {
+        self.draining = Some(drain);
+        Action::Queue(match drain {
+            Drain::Full => QueueAction::DrainFull,
+            Drain::All(_) | Drain::ForMemory | Drain::Rest(_) => QueueAction::DrainAll,
+        })
+    }
+
+    /// Makes the next request, as long as requests may be in flight and their memory is free.
+    fn send(&mut self, now: Instant) -> Option<Action> {
+        self.is_blocked = false;
+        while !self.composer.backlog.is_empty() {
+            if self.in_flight.is_full() {
+                self.is_blocked = true;
+                break;
+            }
+            match self.composer.next_request(self.in_flight.is_empty()) {
+                Composed::Request(request, owed, framed) => {
+                    if self.in_flight.is_empty() && self.is_flowing {
+                        self.progress = now;
+                    }
+                    let id = self.in_flight.insert(owed);
+                    self.recycle(framed);
+                    self.outbox.push_back(Action::Send(id, request));
+                    return self.outbox.pop_front();
+                }
+                Composed::Nothing(framed) => self.recycle(framed),
+                Composed::TrimFirst => return Some(trim(0)),
+                Composed::NoMemory => {
+                    self.is_blocked = true;
+                    break;
+                }
+            }
+        }
+        None
+    }
+
+    /// Frees memory of what waits, and of the reserve for requests, for spans to come.
+    fn relieve(&mut self, now: Instant, level: QueueLevel) -> (Stage, Option<Action>) {
+        let budget = self.composer.memory.budget().clone();
+        let is_stalled = !self.in_flight.is_empty() && now >= self.progress + STALLED_AFTER;
+        let Reserve { flowing, stalled } = self.reserve;
+        let reserve = if is_stalled { stalled } else { flowing };
+        if budget.reserve() != reserve {
+            budget.set_reserve(reserve);
+        }
+        // Not only when spans are refused: those that come meanwhile would be lost. And not while
+        // requests flow: a chunk that was compacted is not reused, which costs page faults.
+        if self.is_blocked && is_stalled && budget.charged() > budget.limit() / 2 {
+            self.composer.backlog.compact();
+        }
+        if !level.is_starved || now < self.next_relief {
+            return (Stage::Report, None);
+        }
+        let relief = Relief { is_stalled, charged: budget.charged(), queued: level.queued };
+        (Stage::RelieveDrain(relief), Some(Action::Queue(QueueAction::RearmNotification)))
+    }
+
+    fn report(&mut self) -> Option<Action> {
+        let awaiting = (!self.in_flight.is_empty()).then_some(self.progress);
+        let is_new = std::mem::replace(&mut self.awaiting, awaiting) != awaiting;
+        is_new.then_some(Action::Report(ExportEvent::Awaiting(awaiting)))
+    }
+
+    /// Answers a flush that is due; a shutdown is answered at its end.
+    fn reply(&mut self, now: Instant) -> Option<Action> {
+        let settled = self.in_flight.settled_before(self.composer.backlog.framed());
+        let (reply, is_shutdown) = self.flushes.pop_due(now, settled)?;
+        if is_shutdown {
+            self.shutdown = Some(reply);
+            return None;
+        }
+        Some(Action::Reply(reply))
+    }
+
+    /// When the next turn is due, if no event comes before.
+    fn wait_until(&self, now: Instant, level: QueueLevel) -> Instant {
+        let mut until = match self.schedule.poll(now, level.ready) {
+            FlushAction::WaitUntil(until) => until,
+            // Due already, but no more can be sent before a request ends.
+            _ if self.is_blocked => now + self.tick,
+            _ => now,
+        };
+        if self.flushes.need_drain() {
+            until = until.min(now + RETRY_DRAIN);
+        }
+        if level.is_starved {
+            until = until.min(self.next_relief.max(now + RETRY_DRAIN));
+        }
+        self.flushes.next_deadline().map_or(until, |deadline| until.min(deadline))
+    }
+
+    fn recycle(&mut self, framed: Vec<ChargedChunk>) {
+        if !framed.is_empty() {
+            self.outbox.push_back(Action::Queue(QueueAction::Recycle(framed)));
+        }
+    }
+}
+
+fn trim(retain: usize) -> Action {
+    Action::Queue(QueueAction::Trim { retain })
+}
+
+impl fmt::Debug for ExportMachine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportMachine")
+            .field("stage", &self.stage)
+            .field("backlog_spans", &self.backlog_spans())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How soon a slot is drained again that a thread was writing to.
+const RETRY_DRAIN: Duration = Duration::from_millis(1);
+/// Chunks cached for reuse while a process makes no spans.
+const RETAIN_IDLE_CHUNKS: usize = 4;
+/// How soon memory is freed again for spans after a pass that freed none.
+const RELIEF_AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// How long no request may be accepted before memory that is reserved for requests goes to spans.
+const STALLED_AFTER: Duration = Duration::from_millis(500);
+/// How long cancelled requests may take to report how far they got.
+const CANCELLED_WITHIN: Duration = Duration::from_millis(10);
+/// Tries to drain every slot at the end.
+const LAST_DRAINS: u32 = 1000;

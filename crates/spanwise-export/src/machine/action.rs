@@ -1,0 +1,45 @@
+//! What the state machine asks its caller to do.
+
+use crate::event::ExportEvent;
+use crate::queue::QueueAction;
+use spanwise_transport::FramedRequest;
+use std::time::Instant;
+
+/// The next thing to do for an [`ExportMachine`](super::ExportMachine).
+#[derive(Debug)]
+#[must_use = "an action that is not carried out stops the export"]
+pub enum Action {
+    /// Apply this to the [`SpanQueue`](crate::SpanQueue), and pass what it returns to
+    /// [`drained`](super::ExportMachine::drained).
+    Queue(QueueAction),
+    /// Send this request, and call [`request_ended`](super::ExportMachine::request_ended) at its end.
+    Send(RequestId, FramedRequest),
+    /// Cancel all requests in flight. Each should end soon; those that do not are booked as lost.
+    CancelRequests,
+    /// Answer a flush or shutdown: exactly one answer for each.
+    Reply(Reply),
+    /// Report this to the observer.
+    Report(ExportEvent),
+    /// Call [`poll`](super::ExportMachine::poll) again after the next event, at this instant at the
+    /// latest. An instant that has come: let other tasks run, then call again.
+    WaitUntil(Instant),
+    /// The shutdown is complete: every span has its outcome.
+    Finish,
+}
+
+/// A request in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub(super) u64);
+
+/// A flush or shutdown that waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlushId(pub(super) u64);
+
+/// The answer to a flush or shutdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply {
+    /// Which flush.
+    pub id: FlushId,
+    /// Whether all spans that ended before it have their outcome. Otherwise the deadline came first.
+    pub is_done: bool,
+}

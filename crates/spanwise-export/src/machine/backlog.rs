@@ -1,0 +1,176 @@
+//! Drained chunks that are not in requests yet.
+
+use crate::drained::DrainedChunk;
+use crate::machine::batch::Batch;
+use crate::ticket_guard::TicketGuard;
+use spanwise_batch::{Buffer as ChargedChunk, Charge};
+use spanwise_ledger::DropReason;
+use spanwise_wire::Position;
+use std::collections::VecDeque;
+
+/// Chunks in the order in which they were drained, numbered, so that a flush waits for those that
+/// came before it and no others.
+pub(super) struct Backlog {
+    waiting: VecDeque<Waiting>,
+    /// How many of them, from the front, are compacted.
+    compacted: usize,
+    /// The front, while it becomes requests.
+    batch: Option<Batch>,
+    /// Chunks ever drained, and ever framed completely.
+    drained: u64,
+    framed: u64,
+    /// Bytes of spans in a chunk of the usual size.
+    chunk_bytes: usize,
+}
+
+struct Waiting {
+    chunk: DrainedChunk,
+    /// How many drained chunks this one holds the spans of.
+    count: u64,
+}
+
+impl Backlog {
+    pub(super) fn new(chunk_bytes: usize) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            compacted: 0,
+            batch: None,
+            drained: 0,
+            framed: 0,
+            chunk_bytes,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.batch.is_none()
+    }
+
+    /// Chunks ever drained: all spans that ended before now are in those below this number.
+    pub(super) fn drained(&self) -> u64 {
+        self.drained
+    }
+
+    /// All chunks below this number are in requests, with all their spans.
+    pub(super) fn framed(&self) -> u64 {
+        self.framed
+    }
+
+    /// Spans without an outcome.
+    pub(super) fn spans(&self) -> u64 {
+        let waiting = self.waiting.iter().map(|waiting| waiting.chunk.spans()).sum::<u64>();
+        waiting + self.batch.as_ref().map_or(0, Batch::spans)
+    }
+
+    pub(super) fn extend(&mut self, chunks: Vec<DrainedChunk>) {
+        self.drained += chunks.len() as u64;
+        self.waiting.extend(chunks.into_iter().map(|chunk| Waiting { chunk, count: 1 }));
+    }
+
+    /// Frees the memory that framing does not need, and merges small chunks, up to the bytes of a
+    /// usual chunk in one. The chunk of a [large](Batch::is_large) span stays as it is charged.
+    pub(super) fn compact(&mut self) {
+        let max_bytes = self.chunk_bytes;
+        // Chunks that were compacted before stay as they are, but for the last, which may take more.
+        for Waiting { mut chunk, count } in self.waiting.split_off(self.compacted) {
+            let is_large = chunk.chunk().bytes().len() > max_bytes;
+            if !is_large && let Some(last) = self.waiting.back_mut() {
+                match last.chunk.append(chunk, max_bytes) {
+                    Ok(()) => {
+                        last.count += count;
+                        continue;
+                    }
+                    Err(other) => chunk = other,
+                }
+            }
+            if !is_large {
+                chunk.compact();
+            }
+            self.waiting.push_back(Waiting { chunk, count });
+        }
+        self.compacted = self.waiting.len();
+    }
+
+    /// Moves chunks from the front to a batch, unless one is being framed: about `bytes` bytes and
+    /// `spans` spans. The chunk of a span larger than a usual chunk is a batch of its own.
+    pub(super) fn begin_batch(&mut self, bytes: usize, spans: usize) {
+        if self.batch.is_some() {
+            return;
+        }
+        let (mut taken, mut sum, mut is_large) = (Vec::new(), (0, 0), false);
+        let (mut tickets, mut count) = (None, 0);
+        while let Some(Waiting { chunk, .. }) = self.waiting.front() {
+            let chunk = chunk.chunk();
+            let next = (sum.0 + chunk.bytes().len(), sum.1 + chunk.len());
+            is_large = chunk.bytes().len() > self.chunk_bytes;
+            if !taken.is_empty() && (is_large || next.0 > bytes || next.1 > spans) {
+                is_large = false;
+                break;
+            }
+            sum = next;
+            self.compacted = self.compacted.saturating_sub(1);
+            if let Some(waiting) = self.waiting.pop_front() {
+                count += waiting.count;
+                taken.push(waiting.chunk.into_chunk(&mut tickets));
+            }
+            if is_large {
+                break;
+            }
+        }
+        self.batch = tickets.map(|tickets| Batch::new(taken, tickets, count, is_large));
+    }
+
+    /// The batch that is being framed.
+    pub(super) fn batch(&self) -> Option<&Batch> {
+        self.batch.as_ref()
+    }
+
+    /// Takes `spans` tickets out of the batch for a request, to be booked for `on_drop` if that
+    /// request gets no outcome.
+    pub(super) fn take_tickets(&mut self, spans: u64, on_drop: DropReason) -> Option<TicketGuard> {
+        self.batch.as_mut().map(|batch| batch.take_tickets(spans, on_drop))
+    }
+
+    /// The spans before `next` are in requests. Returns the chunks of a batch that is framed
+    /// completely.
+    pub(super) fn advance(&mut self, next: Option<Position>) -> Vec<ChargedChunk> {
+        match next {
+            Some(next) => {
+                if let Some(batch) = &mut self.batch {
+                    batch.advance(next);
+                }
+                Vec::new()
+            }
+            None => self.finish_batch(),
+        }
+    }
+
+    /// As [`advance`](Self::advance) for a batch of one large span: its chunk is freed, and the
+    /// charge of the chunk goes on to pay for the `bytes` bytes of its request, with `more`.
+    pub(super) fn advance_large(&mut self, more: Option<Charge>, bytes: usize) -> Option<Charge> {
+        let mut charge = self.finish_batch().pop()?.into_charge();
+        if let Some(more) = more {
+            // Of the same budget.
+            let _ = charge.merge(more);
+        }
+        charge.shrink_to(bytes);
+        Some(charge)
+    }
+
+    fn finish_batch(&mut self) -> Vec<ChargedChunk> {
+        let Some(batch) = self.batch.take() else { return Vec::new() };
+        self.framed += batch.count();
+        batch.into_chunks()
+    }
+
+    /// Frees all chunks and books their spans as lost for `reason`.
+    pub(super) fn drop_all(&mut self, reason: DropReason) {
+        for Waiting { chunk, .. } in self.waiting.drain(..) {
+            chunk.drop_for(reason);
+        }
+        if let Some(batch) = self.batch.take() {
+            batch.drop_for(reason);
+        }
+        self.compacted = 0;
+        self.framed = self.drained;
+    }
+}

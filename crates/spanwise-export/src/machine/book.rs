@@ -1,0 +1,60 @@
+//! Each request's end, booked in the ledger.
+
+use crate::ticket_guard::TicketGuard;
+use spanwise_ledger::{DropReason, Ledger, Note as Counter};
+use spanwise_transport::{Delivery, Failure, Outcome};
+
+/// Books an outcome for every span of a request. Returns whether the receiver accepted it.
+///
+/// `delivery` is `None` when the task that sent the request panicked.
+pub(super) fn book(ledger: &Ledger, mut tickets: TicketGuard, delivery: Option<&Delivery>) -> bool {
+    ledger.note(Counter::Requests, 1);
+    let Some(delivery) = delivery else {
+        ledger.note(Counter::RequestsFailed, 1);
+        tickets.dropped(DropReason::ExporterPanic);
+        return false;
+    };
+    let is_ambiguous = delivery.may_have_been_taken();
+    if delivery.attempts > 1 {
+        ledger.note(Counter::Retries, u64::from(delivery.attempts - 1));
+    }
+    if delivery.response_undecodable {
+        ledger.note(Counter::ResponseUndecodable, 1);
+    }
+    match &delivery.outcome {
+        Outcome::Accepted { rejected, .. } => {
+            // An earlier attempt without an answer may have stored the rejected spans.
+            let reason = match is_ambiguous {
+                true => DropReason::AmbiguousTimeout,
+                false => DropReason::PartialRejected,
+            };
+            tickets.split(*rejected, reason).dropped(reason);
+            tickets.exported();
+        }
+        Outcome::Failed(failure) => {
+            ledger.note(Counter::RequestsFailed, 1);
+            tickets.dropped(reason(failure, is_ambiguous));
+        }
+    }
+    delivery.is_accepted()
+}
+
+/// The reason of a failure. `is_ambiguous`: the receiver may have the spans, from an attempt that was
+/// not answered, whatever the last attempt came to.
+fn reason(failure: &Failure, is_ambiguous: bool) -> DropReason {
+    match failure {
+        Failure::AmbiguousTimeout => DropReason::AmbiguousTimeout,
+        Failure::AmbiguousResponse => DropReason::AmbiguousResponse,
+        Failure::ResponseTooLarge => DropReason::ResponseTooLarge,
+        Failure::SinkPanicked => DropReason::ExporterPanic,
+        Failure::Shutdown if is_ambiguous => DropReason::AmbiguousShutdown,
+        Failure::Shutdown => DropReason::ShutdownDeadline,
+        _ if is_ambiguous => DropReason::AmbiguousTimeout,
+        Failure::RetryDeadline { .. } => DropReason::RetryDeadline,
+        Failure::Rejected { .. } => DropReason::Rejected,
+        Failure::Redirect { .. } => DropReason::Redirect,
+        Failure::TooLarge => DropReason::TooLarge,
+        Failure::Tls => DropReason::Tls,
+        _ => DropReason::Transport,
+    }
+}

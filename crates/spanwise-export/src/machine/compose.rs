@@ -1,0 +1,106 @@
+//! Requests made of the backlog, within the memory that the budget has.
+
+use crate::machine::backlog::Backlog;
+use crate::machine::in_flight::InFlightRequest;
+use crate::machine::memory::Memory;
+use crate::scopes::ScopeTable;
+use spanwise_batch::Buffer as ChargedChunk;
+use spanwise_ledger::DropReason;
+use spanwise_transport::{FramedRequest, PREFIX};
+use spanwise_wire::{Framer, RequestLimits};
+
+/// Frames the chunks of the backlog as requests.
+pub(super) struct Composer {
+    pub(super) backlog: Backlog,
+    pub(super) memory: Memory,
+    limits: RequestLimits,
+    /// The encoded resource.
+    resource: Vec<u8>,
+    scopes: ScopeTable,
+    /// Cached memory was freed for the next request.
+    is_trimmed: bool,
+}
+
+/// The result of an attempt to make a request.
+pub(super) enum Composed {
+    /// A request, and the chunks whose spans are all in requests now.
+    Request(FramedRequest, InFlightRequest, Vec<ChargedChunk>),
+    /// Only chunks without a span, to be reused.
+    Nothing(Vec<ChargedChunk>),
+    /// The chunks that are cached for reuse have to be freed first.
+    TrimFirst,
+    /// No memory.
+    NoMemory,
+}
+
+impl Composer {
+    pub(super) fn new(
+        backlog: Backlog,
+        memory: Memory,
+        limits: RequestLimits,
+        resource: Vec<u8>,
+        scopes: ScopeTable,
+    ) -> Self {
+        let limits = limits.with_prefix(PREFIX);
+        Self { backlog, memory, limits, resource, scopes, is_trimmed: false }
+    }
+
+    /// Makes the next request. `is_only`: no request is in flight whose end would free memory.
+    pub(super) fn next_request(&mut self, is_only: bool) -> Composed {
+        let headers = self.scopes.headers();
+        let scope = |index: u32| headers.get(index as usize).map_or(&[][..], |header| header);
+        let (resource, limits) = (&self.resource, self.limits);
+        let framer = |max_bytes| Framer::new(resource, scope, limits.with_max_bytes(max_bytes));
+        let usual = self.memory.usual();
+        // An eighth is left for the headers of scopes.
+        self.backlog.begin_batch(usual - usual / 8, limits.max_spans);
+        let Some(batch) = self.backlog.batch() else { return Composed::Nothing(Vec::new()) };
+        let framing = framer(limits.max_bytes.min(usual));
+        let Some(mut plan) = batch.plan(&framing) else {
+            return Composed::Nothing(self.backlog.advance(None));
+        };
+        let is_large = batch.is_large();
+        let mut memory = match is_large {
+            true => self.memory.try_take_large(plan.encoded_len(), batch.bytes()),
+            false => self.memory.try_take(plan.encoded_len()),
+        };
+        if memory.is_none() && !std::mem::replace(&mut self.is_trimmed, true) {
+            // Cached memory must not keep a request from being made.
+            self.memory.trim();
+            return Composed::TrimFirst;
+        }
+        self.is_trimmed = false;
+        if memory.is_none() && is_only && !is_large {
+            // No end of a request will free memory: as many spans as there is memory for.
+            match batch.plan(&framer(self.memory.affordable())) {
+                Some(smaller) => plan = smaller,
+                None => return Composed::NoMemory,
+            }
+            memory = self.memory.try_take(plan.encoded_len());
+        }
+        let Some((mut memory, mut charge)) = memory else { return Composed::NoMemory };
+        let request = batch.write(&framing, &plan, memory.take());
+        let first_chunk = self.backlog.framed();
+        // Without an outcome of its own, a request may have reached the receiver.
+        let tickets = self.backlog.take_tickets(plan.spans(), DropReason::ExporterPanic);
+        let framed = match is_large {
+            true => {
+                let bytes = self.memory.copies() * plan.encoded_len();
+                charge = self.backlog.advance_large(charge, bytes);
+                Vec::new()
+            }
+            false => self.backlog.advance(plan.next()),
+        };
+        let Some(tickets) = tickets else { return Composed::Nothing(framed) };
+        // Fails only if the request lost its prefix or its memory, which `write` rules out.
+        match FramedRequest::in_memory(request, |bytes| memory.share(bytes)) {
+            Ok(request) => {
+                Composed::Request(request, InFlightRequest { tickets, first_chunk, charge }, framed)
+            }
+            Err(_) => {
+                tickets.dropped(DropReason::Transport);
+                Composed::Nothing(framed)
+            }
+        }
+    }
+}

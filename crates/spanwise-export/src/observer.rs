@@ -1,0 +1,25 @@
+//! The program around the exporter: it receives events, and works on the exporter's thread.
+
+use crate::event::ExportEvent;
+use std::time::Instant;
+
+/// Receives the exporter's events, and has a turn of its thread.
+///
+/// All methods run on the exporter's thread, within its tokio runtime, and must not block. A panic in
+/// them is caught, counted and reported as [`ExportEvent::Panicked`]; the export goes on.
+pub trait Observer: Send + 'static {
+    /// Receives an event.
+    fn event(&mut self, event: ExportEvent) {
+        let _ignored = event;
+    }
+
+    /// Has a turn: after requests that ended are booked and before flushes are answered, every
+    /// 100 ms at the latest. Returns when the next turn is due at the latest, if it matters.
+    fn turn(&mut self, now: Instant) -> Option<Instant> {
+        let _unused = now;
+        None
+    }
+}
+
+/// No observer.
+impl Observer for () {}

@@ -1,0 +1,81 @@
+//! How the byte budget is divided, and how spans become requests.
+
+use spanwise_batch::{ScheduleConfig as FlushScheduleConfig, ShardsConfig as ShardedBufferConfig};
+use spanwise_transport::Transport;
+use spanwise_wire::{RequestLimits, SpanMeta};
+
+/// How spans become requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) schedule: FlushScheduleConfig,
+    /// Bytes of a usual request.
+    pub(crate) request_bytes: usize,
+    pub(crate) limits: RequestLimits,
+    /// Requests in flight at once.
+    pub(crate) max_in_flight: usize,
+    /// Copies of a request that exist at once: itself, and a compressed one.
+    pub(crate) copies: usize,
+    pub(crate) reserve: Reserve,
+    /// The encoded resource.
+    pub(crate) resource: Vec<u8>,
+}
+
+/// The part of the budget that only requests may use, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reserve {
+    /// While requests are accepted: enough for several at once.
+    pub(crate) flowing: usize,
+    /// While none is: enough for one of a chunk, so that spans that wait can use the rest.
+    pub(crate) stalled: usize,
+}
+
+/// The pieces that a budget is divided into.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Division {
+    pub(crate) buffer: ShardedBufferConfig,
+    pub(crate) request_bytes: usize,
+    pub(crate) reserve: Reserve,
+    pub(crate) copies: usize,
+}
+
+impl Division {
+    /// Divides `budget` bytes, for requests with a resource of `resource` bytes.
+    pub(crate) fn new(budget: usize, transport: &Transport, resource: usize) -> Self {
+        let copies = 1 + usize::from(encoder_bytes(transport) > 0);
+        let mut buffer = ShardedBufferConfig::default();
+        // A small budget has small pieces, so that what is half empty is little of it.
+        buffer.chunk_bytes = (budget / 256).clamp(16 << 10, buffer.chunk_bytes);
+        buffer.chunk_spans = buffer.chunk_bytes / 128;
+        buffer.large_span_copies = copies;
+        // The spans of a chunk as a request, whatever else is charged.
+        let least = buffer.chunk_bytes + resource + SCOPE_HEADERS;
+        let stalled = (budget / 16).max(copies * least);
+        let flowing = (budget / 4).max(stalled);
+        let request_bytes = REQUEST_BYTES.min(flowing / 2 / copies).max(least);
+        Self { buffer, request_bytes, reserve: Reserve { flowing, stalled }, copies }
+    }
+
+    /// Bytes of the largest span that can be sent: a request needs space for it and the headers
+    /// around it, and a `budget` of this many bytes for it and its copies beside an open chunk.
+    pub(crate) fn max_span_bytes(&self, budget: usize, max_request_bytes: usize) -> usize {
+        let open = self.buffer.chunk_bytes + self.buffer.chunk_spans * size_of::<SpanMeta>();
+        let free = budget.saturating_sub(self.reserve.flowing + open);
+        let copies = 1 + self.buffer.large_span_copies;
+        (free / copies).saturating_sub(SPAN_OVERHEAD).min(max_request_bytes / 2)
+    }
+}
+
+/// Bytes that compression takes besides the copies it makes: one encoder, which works on one of them
+/// at a time.
+pub(crate) fn encoder_bytes(transport: &Transport) -> usize {
+    const MESSAGE: usize = 1 << 20;
+    transport.compressed_bound(MESSAGE).saturating_sub(MESSAGE)
+}
+
+/// Small enough to be under way soon, large enough for its overhead not to matter: above some 2,000
+/// spans a request gets hardly cheaper per span.
+const REQUEST_BYTES: usize = 896 << 10;
+/// Bytes for the headers of a request's scopes: each has at most 8 KiB.
+const SCOPE_HEADERS: usize = 10 << 10;
+/// A name and a status message of a usual size, which a span has besides.
+const SPAN_OVERHEAD: usize = 24 << 10;

@@ -1,0 +1,248 @@
+//! The exporter's thread: it owns the state machine, the transport and the clock.
+
+mod sending;
+
+use crate::event::ExportEvent;
+use crate::inbox::{Command, CommandKind, InboxGuard};
+use crate::machine::{Action, ExportMachine, FlushId, Reply};
+use crate::observer::Observer;
+use crate::queue::{QueueAction, SpanQueue};
+use crate::scopes::ScopeTable;
+use sending::Sending;
+use spanwise_transport::Transport;
+use spanwise_worker::{
+    CaughtPanic, Completer as Sender, Signal as Notified, Woke as Wakeup, catch_panic,
+};
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+/// The queue, which may be a part of the caller's shared state.
+pub(crate) type SharedQueue = Arc<dyn AsRef<SpanQueue> + Send + Sync>;
+
+/// Carries out the actions of an [`ExportMachine`].
+pub(crate) struct ExportThread {
+    pub(crate) queue: SharedQueue,
+    pub(crate) scopes: ScopeTable,
+    pub(crate) inbox: InboxGuard,
+    /// `None` at the end.
+    machine: Option<ExportMachine>,
+    /// `None` at the end: it may hold a sink of the user's, whose drop may panic.
+    transport: Option<Transport>,
+    observer: Option<Box<dyn Observer>>,
+    sending: Sending,
+    waiting: HashMap<FlushId, Sender<bool>>,
+    /// Sent at the end of a turn, after what was lost has been reported.
+    replies: Vec<Reply>,
+    panics: u64,
+    is_started: bool,
+    /// The shutdown is complete: every span has its outcome.
+    is_finished: bool,
+}
+
+/// The end of a turn.
+enum Turn {
+    WaitUntil(Instant),
+    Finish,
+}
+
+impl ExportThread {
+    pub(crate) fn new(
+        queue: SharedQueue,
+        scopes: ScopeTable,
+        inbox: InboxGuard,
+        (machine, transport): (ExportMachine, Transport),
+        observer: Box<dyn Observer>,
+    ) -> Self {
+        Self {
+            queue,
+            scopes,
+            inbox,
+            machine: Some(machine),
+            transport: Some(transport),
+            observer: Some(observer),
+            sending: Sending::new(),
+            waiting: HashMap::new(),
+            replies: Vec::new(),
+            panics: 0,
+            is_started: false,
+            is_finished: false,
+        }
+    }
+
+    /// Runs until a shutdown is complete. `Drop` frees memory, and books the spans that are left.
+    pub(crate) async fn run(mut self, mut notified: Notified) {
+        self.is_started = true;
+        let mut failed_in_a_row = 0;
+        while failed_in_a_row < MAX_FAILED_TURNS {
+            let until = match catch_panic(|| self.turn(Instant::now())) {
+                Ok(Turn::WaitUntil(until)) => {
+                    failed_in_a_row = 0;
+                    until
+                }
+                Ok(Turn::Finish) => return,
+                Err(panic) => {
+                    failed_in_a_row += 1;
+                    self.panicked("the export loop", panic);
+                    self.machine.iter_mut().for_each(ExportMachine::abort_turn);
+                    Instant::now()
+                }
+            };
+            if self.wait(&mut notified, until).await {
+                self.machine.iter_mut().for_each(ExportMachine::notified);
+            }
+        }
+    }
+
+    /// Passes events to the machine and carries out its actions, until it waits.
+    fn turn(&mut self, now: Instant) -> Turn {
+        let queue = self.queue.clone();
+        let queue = (*queue).as_ref();
+        let (Some(machine), Some(transport)) = (&mut self.machine, &self.transport) else {
+            return Turn::Finish;
+        };
+        for Command { kind, deadline, done } in self.inbox.0.take() {
+            let id = match kind {
+                CommandKind::Flush => machine.flush(deadline),
+                CommandKind::Shutdown => machine.shutdown(deadline),
+            };
+            self.waiting.insert(id, done);
+        }
+        // A request that has ended frees memory for the next one.
+        while let Some((id, delivery)) = self.sending.try_next() {
+            machine.request_ended(now, id, delivery);
+        }
+        let mut events = Vec::new();
+        let mut turn = loop {
+            match machine.poll(now, queue.level()) {
+                Action::Queue(action) => {
+                    if let Some(drained) = queue.apply(action) {
+                        if drained.missed > 0 && machine.is_closing() {
+                            // The queue is closed: a thread in its slot is a few stores from
+                            // leaving it.
+                            std::thread::yield_now();
+                        }
+                        machine.drained(drained);
+                    }
+                }
+                Action::Send(id, request) => self.sending.start(transport, id, request),
+                Action::CancelRequests => self.sending.cancel(),
+                Action::Reply(reply) => self.replies.push(reply),
+                Action::Report(event) => events.push(event),
+                Action::WaitUntil(until) => break Turn::WaitUntil(until),
+                Action::Finish => break Turn::Finish,
+            }
+        };
+        events.into_iter().for_each(|event| self.report(event));
+        match &mut turn {
+            Turn::WaitUntil(until) => *until = self.observer_turn(now, *until),
+            Turn::Finish => self.finish(),
+        }
+        for reply in self.replies.drain(..) {
+            if let Some(done) = self.waiting.remove(&reply.id) {
+                done.complete(reply.is_done);
+            }
+        }
+        turn
+    }
+
+    fn finish(&mut self) {
+        self.is_finished = true;
+        self.sending.abort();
+        self.report(ExportEvent::ShutDown);
+    }
+
+    /// Waits for a notification, the end of a request, or `until`. True when notified.
+    async fn wait(&mut self, notified: &mut Notified, until: Instant) -> bool {
+        if until <= Instant::now() {
+            // Lets the tasks that send run.
+            tokio::task::yield_now().await;
+            return false;
+        }
+        let mut ended = pin!(self.sending.ended());
+        let mut wakeup = pin!(notified.wait_until(until.into()));
+        poll_fn(|cx| match ended.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(false),
+            Poll::Pending => wakeup.as_mut().poll(cx).map(|wakeup| wakeup == Wakeup::Woken),
+        })
+        .await
+    }
+
+    /// Runs the observer's turn. Returns when the next turn is due.
+    fn observer_turn(&mut self, now: Instant, until: Instant) -> Instant {
+        let Some(observer) = &mut self.observer else { return until };
+        match catch_panic(|| observer.turn(now)) {
+            Ok(due) => due.map_or(until, |due| until.min(due)),
+            Err(panic) => {
+                self.panicked(OBSERVER, panic);
+                until
+            }
+        }
+    }
+
+    fn report(&mut self, event: ExportEvent) {
+        let Some(observer) = &mut self.observer else { return };
+        if let Err(panic) = catch_panic(|| observer.event(event)) {
+            self.panicked(OBSERVER, panic);
+        }
+    }
+
+    fn panicked(&mut self, code: &'static str, panic: CaughtPanic) {
+        self.panics = self.panics.saturating_add(1);
+        let event = ExportEvent::Panicked { code, panic, count: self.panics };
+        if let Some(observer) = &mut self.observer {
+            // An observer that panics again has no one to report to.
+            let _ = catch_panic(|| observer.event(event));
+        }
+    }
+
+    /// Books the spans that are left, because this thread ends before a shutdown.
+    fn die(&mut self) {
+        if self.is_started {
+            self.report(ExportEvent::Died);
+        }
+        let queue = (*self.queue).as_ref();
+        queue.abandon();
+        for _ in 0..LAST_DRAINS {
+            // Dropping the chunks books their spans.
+            match queue.apply(QueueAction::DrainAll) {
+                Some(drained) if drained.missed > 0 => std::thread::yield_now(),
+                _ => break,
+            }
+        }
+    }
+}
+
+impl Drop for ExportThread {
+    /// The end of the thread: by a shutdown, or by a panic that nothing else caught.
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.die();
+        }
+        // Books the spans of requests and of the backlog, if there are any.
+        self.machine = None;
+        // The owner of a span may hold the queue for long: it is to hold little memory.
+        (*self.queue).as_ref().release();
+        self.scopes.clear();
+        self.report(ExportEvent::Ending);
+        let transport = self.transport.take();
+        if let Err(panic) = catch_panic(|| drop(transport)) {
+            self.panicked("the sink's drop", panic);
+        }
+        let observer = self.observer.take();
+        let _ = catch_panic(|| drop(observer));
+    }
+}
+
+/// The name of an observer in reports of its panics.
+const OBSERVER: &str = "the exporter's observer";
+/// Turns in a row that may panic before the thread ends.
+const MAX_FAILED_TURNS: u32 = 3;
+/// Tries to drain every slot at the end.
+const LAST_DRAINS: u32 = 1000;
+
+#[cfg(test)]
+mod tests;

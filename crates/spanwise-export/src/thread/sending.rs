@@ -1,0 +1,95 @@
+//! The tasks that send requests.
+
+use crate::machine::RequestId;
+use spanwise_transport::{Delivery, FramedRequest, Transport};
+use std::collections::HashMap;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+
+/// Requests being sent, each by a task of the exporter's runtime.
+pub(super) struct Sending {
+    tasks: JoinSet<Delivery>,
+    requests: HashMap<Id, RequestId>,
+    /// Ended, and seen by `ended` but not yet returned.
+    ended: Vec<Ended>,
+    /// True once all requests are cancelled.
+    cancelled: watch::Sender<bool>,
+}
+
+/// A request that ended: with a delivery, or `None` when its task panicked.
+pub(super) type Ended = (RequestId, Option<Delivery>);
+
+impl Sending {
+    pub(super) fn new() -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            requests: HashMap::new(),
+            ended: Vec::new(),
+            cancelled: watch::Sender::new(false),
+        }
+    }
+
+    pub(super) fn start(&mut self, transport: &Transport, id: RequestId, request: FramedRequest) {
+        let transport = transport.clone();
+        let mut cancelled = self.cancelled.subscribe();
+        let task = async move {
+            let cancelled = async move {
+                if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+                    std::future::pending().await
+                }
+            };
+            transport.send_unless(request, cancelled).await
+        };
+        let task = self.tasks.spawn(task).id();
+        self.requests.insert(task, id);
+    }
+
+    /// The next request that ended, if one has.
+    pub(super) fn try_next(&mut self) -> Option<Ended> {
+        if let Some(ended) = self.ended.pop() {
+            return Some(ended);
+        }
+        loop {
+            let joined = self.tasks.try_join_next_with_id()?;
+            if let Some(ended) = self.end(joined) {
+                return Some(ended);
+            }
+        }
+    }
+
+    /// Completes when a request has ended; never when there is none.
+    pub(super) async fn ended(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(joined) => {
+                let ended = self.end(joined);
+                self.ended.extend(ended);
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Cancels all requests. Each ends with how far it got.
+    pub(super) fn cancel(&self) {
+        self.cancelled.send_replace(true);
+    }
+
+    /// Aborts all tasks.
+    pub(super) fn abort(&mut self) {
+        self.tasks.abort_all();
+    }
+
+    fn end(&mut self, joined: Result<(Id, Delivery), JoinError>) -> Option<Ended> {
+        let (task, delivery) = match joined {
+            Ok((task, delivery)) => (task, Some(delivery)),
+            Err(error) => {
+                let task = error.id();
+                if let Ok(payload) = error.try_into_panic() {
+                    // Its drop may panic.
+                    std::mem::forget(payload);
+                }
+                (task, None)
+            }
+        };
+        self.requests.remove(&task).map(|id| (id, delivery))
+    }
+}
