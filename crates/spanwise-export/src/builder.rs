@@ -9,7 +9,7 @@ use crate::queue::{OnFull, SpanQueue};
 use crate::scopes::ScopeTable;
 use crate::settings::{Division, Settings, encoder_bytes};
 use crate::thread::{ExportThread, SharedQueue};
-use spanwise_batch::{Budget, ScheduleConfig as FlushScheduleConfig, Shards as ShardedBuffer};
+use spanwise_batch::{Budget, FlushScheduleConfig, ShardedBuffer};
 use spanwise_ledger::Ledger;
 use spanwise_transport::Transport;
 use spanwise_wire::RequestLimits;
@@ -263,10 +263,10 @@ impl PreparedExporter {
             self.observer,
         );
         let worker = Worker::builder("spanwise")
-            .with_before(self.on_thread_start)
+            .with_on_thread_start(self.on_thread_start)
             .spawn(move |notified| thread.run(notified))
             .map_err(BuildError::Worker)?;
-        (*queue).as_ref().set_notifier(worker.wake_handle());
+        (*queue).as_ref().set_notifier(worker.notifier());
         Ok(Exporter::new(queue, scopes, inbox, worker, self.shutdown_timeout))
     }
 

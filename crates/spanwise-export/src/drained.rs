@@ -1,7 +1,7 @@
 //! Chunks that left the sharded buffer, each with the ledger tickets of its spans.
 
 use crate::ticket_guard::TicketGuard;
-use spanwise_batch::Buffer as ChargedChunk;
+use spanwise_batch::ChargedChunk;
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_wire::Chunk;
 

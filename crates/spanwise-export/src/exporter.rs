@@ -10,7 +10,7 @@ use spanwise_ledger::Snapshot;
 use spanwise_transport::Transport;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::FinishedSpan;
-use spanwise_worker::{Worker, completion, deadline};
+use spanwise_worker::{Worker, deadline, oneshot};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -131,16 +131,16 @@ impl Exporter {
         if self.worker.is_forked_child() {
             return Err(FlushError::WorkerGone);
         }
-        let (done, answer) = completion();
+        let (done, answer) = oneshot::channel();
         if !self.inbox.send(Command { kind, deadline: until, done }) {
             return Err(self.ended());
         }
-        self.worker.wake();
+        self.worker.notify();
         // The thread answers at the deadline by itself; this wait is the second line.
-        match answer.wait_until(deadline(until, GRACE)) {
+        match answer.recv_until(deadline(until, GRACE)) {
             Some(true) => Ok(()),
             Some(false) => Err(FlushError::Timeout),
-            None if answer.is_gone() => Err(self.ended()),
+            None if answer.is_closed() => Err(self.ended()),
             None => Err(FlushError::Timeout),
         }
     }
@@ -150,9 +150,9 @@ impl Exporter {
         if self.worker.is_forked_child() {
             return;
         }
-        let (done, _unused) = completion();
+        let (done, _unused) = oneshot::channel();
         if self.inbox.send(Command { kind, deadline, done }) {
-            self.worker.wake();
+            self.worker.notify();
         }
     }
 

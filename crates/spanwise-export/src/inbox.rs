@@ -1,6 +1,6 @@
 //! Flushes and shutdowns that other threads ask the exporter for.
 
-use spanwise_worker::Completer as Sender;
+use spanwise_worker::oneshot::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 

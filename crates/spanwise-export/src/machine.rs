@@ -21,7 +21,7 @@ use compose::{Composed, Composer};
 use flushes::Flushes;
 use in_flight::InFlight;
 use memory::Memory;
-use spanwise_batch::{Buffer as ChargedChunk, Schedule as FlushSchedule, Step as FlushAction};
+use spanwise_batch::{ChargedChunk, FlushAction, FlushSchedule};
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_transport::Delivery;
 use std::collections::VecDeque;
@@ -158,7 +158,7 @@ impl ExportMachine {
         self.composer.backlog.extend(chunks);
         match self.draining.take() {
             Some(Drain::All(at)) => {
-                self.schedule.swept(at);
+                self.schedule.drained_all(at);
                 if missed == 0 {
                     self.flushes.drained(self.composer.backlog.drained());
                 }
@@ -296,8 +296,8 @@ impl ExportMachine {
         let drain = match self.schedule.poll(now, ready) {
             _ if self.flushes.need_drain() => Drain::All(now),
             // Half-empty chunks that cannot be sent would only be charged for more than they hold.
-            FlushAction::Sweep if !self.is_blocked => Drain::All(now),
-            FlushAction::Sweep | FlushAction::Drain => Drain::Full,
+            FlushAction::DrainAll if !self.is_blocked => Drain::All(now),
+            FlushAction::DrainAll | FlushAction::DrainFull => Drain::Full,
             FlushAction::WaitUntil(_) if is_notified => Drain::Full,
             FlushAction::WaitUntil(_) => return None,
         };

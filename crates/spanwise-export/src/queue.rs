@@ -1,13 +1,11 @@
 //! The queue that threads push finished spans to, and that the exporter drains.
 
 use crate::drained::{Drained, DrainedChunk};
-use spanwise_batch::{
-    Budget, Buffer as ChargedChunk, Pushed, Refused as PushError, Shards as ShardedBuffer,
-};
-use spanwise_ledger::{DropReason, Ledger, Note as Counter};
+use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer};
+use spanwise_ledger::{Counter, DropReason, Ledger};
 use spanwise_wire::SpanMeta;
-use spanwise_wire::write::{EncodeSpan, FinishedSpan, Losses as DroppedCounts};
-use spanwise_worker::{WakeHandle as Notifier, deadline, fork};
+use spanwise_wire::write::{DroppedCounts, EncodeSpan, FinishedSpan};
+use spanwise_worker::{Notifier, deadline, fork};
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
@@ -108,7 +106,7 @@ impl SpanQueue {
         span: &S,
         meta: impl FnOnce() -> SpanMeta,
     ) -> bool {
-        self.buffer.push_at_home(span, meta)
+        self.buffer.try_push_local(span, meta)
     }
 
     /// Stores a span that [`Ledger::started`] counted; or drops it, and books why.
@@ -137,7 +135,7 @@ impl SpanQueue {
             (Counter::TruncatedValues, counts.truncated_values),
         ] {
             if count > 0 {
-                self.ledger.note(counter, u64::from(count));
+                self.ledger.count(counter, u64::from(count));
             }
         }
     }
@@ -171,10 +169,10 @@ impl SpanQueue {
         let mut chunks = Vec::new();
         let missed = match action {
             QueueAction::DrainFull => {
-                self.buffer.drain(&mut chunks, usize::MAX);
+                self.buffer.drain_full(&mut chunks, usize::MAX);
                 0
             }
-            QueueAction::DrainAll => self.buffer.sweep(&mut chunks),
+            QueueAction::DrainAll => self.buffer.drain_all(&mut chunks),
             QueueAction::Recycle(chunks) => {
                 self.buffer.recycle(chunks);
                 return None;
@@ -226,7 +224,7 @@ impl SpanQueue {
 
     pub(crate) fn notify(&self) {
         if let Some(notifier) = self.notifier.get() {
-            notifier.wake();
+            notifier.notify();
         }
     }
 
@@ -239,7 +237,7 @@ impl SpanQueue {
 
     fn after_push(&self, pushed: Pushed) {
         if pushed.spilled {
-            self.ledger.note(Counter::Spilled, 1);
+            self.ledger.count(Counter::Spilled, 1);
         }
         if pushed.wake {
             self.notify();
@@ -274,7 +272,7 @@ impl SpanQueue {
             PushError::Closed => DropReason::AfterShutdown,
             PushError::Contended => DropReason::Contended,
             PushError::QueueFull => DropReason::QueueFull,
-            _ if !self.buffer.ever_fits(span.encoded_len()) => DropReason::TooLarge,
+            _ if !self.buffer.can_fit(span.encoded_len()) => DropReason::TooLarge,
             _ => DropReason::QueueBytes,
         };
         self.ledger.dropped(reason, 1);

@@ -1,6 +1,6 @@
 //! How the byte budget is divided, and how spans become requests.
 
-use spanwise_batch::{ScheduleConfig as FlushScheduleConfig, ShardsConfig as ShardedBufferConfig};
+use spanwise_batch::{FlushScheduleConfig, ShardedBufferConfig};
 use spanwise_transport::Transport;
 use spanwise_wire::{RequestLimits, SpanMeta};
 

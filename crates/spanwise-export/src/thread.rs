@@ -10,9 +10,7 @@ use crate::queue::{QueueAction, SpanQueue};
 use crate::scopes::ScopeTable;
 use sending::Sending;
 use spanwise_transport::Transport;
-use spanwise_worker::{
-    CaughtPanic, Completer as Sender, Signal as Notified, Woke as Wakeup, catch_panic,
-};
+use spanwise_worker::{CaughtPanic, Notified, Wakeup, catch_panic, oneshot::Sender};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -143,7 +141,7 @@ impl ExportThread {
         }
         for reply in self.replies.drain(..) {
             if let Some(done) = self.waiting.remove(&reply.id) {
-                done.complete(reply.is_done);
+                done.send(reply.is_done);
             }
         }
         turn
@@ -166,7 +164,7 @@ impl ExportThread {
         let mut wakeup = pin!(notified.wait_until(until.into()));
         poll_fn(|cx| match ended.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(false),
-            Poll::Pending => wakeup.as_mut().poll(cx).map(|wakeup| wakeup == Wakeup::Woken),
+            Poll::Pending => wakeup.as_mut().poll(cx).map(|wakeup| wakeup == Wakeup::Notified),
         })
         .await
     }

@@ -3,7 +3,7 @@
 use crate::drained::DrainedChunk;
 use crate::machine::batch::Batch;
 use crate::ticket_guard::TicketGuard;
-use spanwise_batch::{Buffer as ChargedChunk, Charge};
+use spanwise_batch::{Charge, ChargedChunk};
 use spanwise_ledger::DropReason;
 use spanwise_wire::Position;
 use std::collections::VecDeque;

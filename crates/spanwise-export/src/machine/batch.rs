@@ -1,7 +1,7 @@
 //! Chunks that are framed together: one request, or several when they do not fit into one.
 
 use crate::ticket_guard::TicketGuard;
-use spanwise_batch::Buffer as ChargedChunk;
+use spanwise_batch::ChargedChunk;
 use spanwise_ledger::DropReason;
 use spanwise_wire::{Chunk, Framer, Plan, Position, Request};
 

@@ -1,25 +1,25 @@
 //! Each request's end, booked in the ledger.
 
 use crate::ticket_guard::TicketGuard;
-use spanwise_ledger::{DropReason, Ledger, Note as Counter};
+use spanwise_ledger::{Counter, DropReason, Ledger};
 use spanwise_transport::{Delivery, Failure, Outcome};
 
 /// Books an outcome for every span of a request. Returns whether the receiver accepted it.
 ///
 /// `delivery` is `None` when the task that sent the request panicked.
 pub(super) fn book(ledger: &Ledger, mut tickets: TicketGuard, delivery: Option<&Delivery>) -> bool {
-    ledger.note(Counter::Requests, 1);
+    ledger.count(Counter::Requests, 1);
     let Some(delivery) = delivery else {
-        ledger.note(Counter::RequestsFailed, 1);
+        ledger.count(Counter::RequestsFailed, 1);
         tickets.dropped(DropReason::ExporterPanic);
         return false;
     };
-    let is_ambiguous = delivery.may_have_been_taken();
+    let is_ambiguous = delivery.may_have_been_accepted();
     if delivery.attempts > 1 {
-        ledger.note(Counter::Retries, u64::from(delivery.attempts - 1));
+        ledger.count(Counter::Retries, u64::from(delivery.attempts - 1));
     }
     if delivery.response_undecodable {
-        ledger.note(Counter::ResponseUndecodable, 1);
+        ledger.count(Counter::ResponseUndecodable, 1);
     }
     match &delivery.outcome {
         Outcome::Accepted { rejected, .. } => {
@@ -32,7 +32,7 @@ pub(super) fn book(ledger: &Ledger, mut tickets: TicketGuard, delivery: Option<&
             tickets.exported();
         }
         Outcome::Failed(failure) => {
-            ledger.note(Counter::RequestsFailed, 1);
+            ledger.count(Counter::RequestsFailed, 1);
             tickets.dropped(reason(failure, is_ambiguous));
         }
     }

@@ -4,7 +4,7 @@ use crate::machine::backlog::Backlog;
 use crate::machine::in_flight::InFlightRequest;
 use crate::machine::memory::Memory;
 use crate::scopes::ScopeTable;
-use spanwise_batch::Buffer as ChargedChunk;
+use spanwise_batch::ChargedChunk;
 use spanwise_ledger::DropReason;
 use spanwise_transport::{FramedRequest, PREFIX};
 use spanwise_wire::{Framer, RequestLimits};

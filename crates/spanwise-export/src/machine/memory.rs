@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use spanwise_batch::{Budget, Charge};
-use spanwise_pool::{Pool, PooledOwned, Recycle as Reset};
+use spanwise_pool::{Pool, PooledOwned, Reset};
 use std::sync::Arc;
 
 /// The memory that requests are framed into.
@@ -73,12 +73,12 @@ impl Memory {
     fn try_buffer(&self, bytes: usize) -> Option<RequestMemory> {
         // Whole chunks fill a request up to a chunk or two.
         if bytes <= self.usual && bytes > self.usual / 4 * 3 {
-            if let Some(cached) = self.cached.try_lend_owned() {
+            if let Some(cached) = self.cached.try_acquire_owned() {
                 return Some(RequestMemory::Cached(cached));
             }
             if let Some(charge) = self.budget.try_charge_reserved(self.usual) {
                 let fresh = RequestBuffer::new(self.usual, charge, true);
-                return Some(RequestMemory::Cached(self.cached.lend_owned(|| fresh)));
+                return Some(RequestMemory::Cached(self.cached.acquire_owned(|| fresh)));
             }
         }
         self.budget.try_charge_reserved(bytes).map(|charge| RequestMemory::owned(bytes, charge))
@@ -147,7 +147,7 @@ impl RequestBuffer {
 }
 
 impl Reset for RequestBuffer {
-    fn recycle(&mut self) -> bool {
+    fn reset(&mut self) -> bool {
         self.bytes.clear();
         self.is_usual && self.bytes.capacity() > 0
     }

@@ -38,7 +38,7 @@ impl Sending {
                     std::future::pending().await
                 }
             };
-            transport.send_unless(request, cancelled).await
+            transport.send_with_cancel(request, cancelled).await
         };
         let task = self.tasks.spawn(task).id();
         self.requests.insert(task, id);

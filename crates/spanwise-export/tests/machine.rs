@@ -1,0 +1,81 @@
+//! The state machine in virtual time, with receivers that are slow, fail and never answer: the ledger
+//! agrees with a model at every step.
+
+mod support;
+
+use proptest::prelude::*;
+use support::{End, Op, Setup, run};
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => (1u8..60, prop_oneof![
+            8 => 0u32..200,
+            3 => 1_000u32..20_000,
+            1 => 20_000u32..200_000,
+        ]).prop_map(|(spans, bytes)| Op::Push { spans, bytes }),
+        5 => prop_oneof![0u16..20, 0u16..300, 500u16..3_000].prop_map(Op::Advance),
+        2 => prop_oneof![Just(0u16), 0u16..500, 1_000u16..10_000].prop_map(Op::Flush),
+        1 => Just(Op::Notify),
+    ]
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    (
+        prop_oneof![Just(1usize << 20), Just(3 << 20), Just(16 << 20)],
+        1usize..6,
+        prop_oneof![Just(None), (16usize..2_000).prop_map(Some)],
+        prop_oneof![Just(8_192usize), 1usize..200],
+        any::<u64>(),
+    )
+        .prop_map(|(budget_bytes, max_in_flight, max_queue_size, batch, seed)| Setup {
+            budget_bytes,
+            max_in_flight,
+            max_queue_size,
+            batch,
+            seed,
+        })
+}
+
+fn end() -> impl Strategy<Value = End> {
+    prop_oneof![
+        3 => prop_oneof![Just(0u16), 0u16..200, 1_000u16..60_000].prop_map(End::Shutdown),
+        1 => Just(End::Death),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 128 }))]
+    #[test]
+    fn every_span_has_one_outcome_whatever_happens(
+        setup in setup(),
+        ops in prop::collection::vec(op(), 0..60),
+        end in end(),
+    ) {
+        run(setup, &ops, end);
+    }
+}
+
+/// Long runs of one producer, from seeds: fills the budget, stalls, recovers.
+#[test]
+fn simulated_hours_balance() {
+    for seed in 0..12u64 {
+        let setup = Setup {
+            budget_bytes: [1 << 20, 2 << 20, 16 << 20][seed as usize % 3],
+            max_in_flight: 1 + seed as usize % 4,
+            max_queue_size: (seed % 5 == 0).then_some(300),
+            batch: 8_192,
+            seed,
+        };
+        let ops: Vec<_> = (0..200u64)
+            .map(|step| match (step * 7 + seed) % 11 {
+                0 => Op::Flush((step * 37 % 4_000) as u16),
+                1 => Op::Advance(20_000),
+                2..=5 => Op::Push { spans: 50, bytes: (step * 131 % 3_000) as u32 },
+                6 => Op::Push { spans: 3, bytes: 90_000 },
+                _ => Op::Advance((step * 53 % 400) as u16),
+            })
+            .collect();
+        let end = if seed % 4 == 0 { End::Death } else { End::Shutdown((seed * 100) as u16) };
+        run(setup, &ops, end);
+    }
+}

@@ -1,0 +1,327 @@
+//! A world in virtual time around the state machine: its queue is real, its transport is a model that
+//! knows the outcome of every span.
+#![allow(dead_code, reason = "no test program uses all of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+pub mod model;
+
+use model::{Ending, Model, Moods};
+use spanwise_export::sans_io::{Action, Drained, ExportMachine, FlushId, QueueAction, Reply};
+use spanwise_export::{ExportEvent, Exporter, ExporterBuilder, SpanQueue};
+use spanwise_ledger::DropReason;
+use spanwise_transport::{Outcome, Transport};
+use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
+use spanwise_wire::{SpanLimits, SpanMeta};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// What a test does to the world.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// Pushes `spans` spans with an attribute of `bytes` bytes, in two scopes.
+    Push {
+        spans: u8,
+        bytes: u32,
+    },
+    /// Lets this many milliseconds pass.
+    Advance(u16),
+    /// Asks for a flush with a timeout in milliseconds.
+    Flush(u16),
+    Notify,
+}
+
+/// How the test ends.
+#[derive(Debug, Clone, Copy)]
+pub enum End {
+    /// A shutdown with a timeout in milliseconds.
+    Shutdown(u16),
+    /// The machine is dropped as it is.
+    Death,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    pub budget_bytes: usize,
+    pub max_in_flight: usize,
+    pub max_queue_size: Option<usize>,
+    pub batch: usize,
+    pub seed: u64,
+}
+
+impl Setup {
+    fn builder(&self) -> ExporterBuilder {
+        let sink = |_| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
+        let transport = Transport::builder().with_sink(sink).build().unwrap();
+        let builder = Exporter::builder(transport)
+            .with_resource(encode_resource([("service.name", "simulated")], ""))
+            .with_budget_bytes(self.budget_bytes)
+            .with_max_in_flight(self.max_in_flight)
+            .with_max_export_batch_size(self.batch);
+        match self.max_queue_size {
+            Some(spans) => builder.with_max_queue_size(spans),
+            None => builder,
+        }
+    }
+}
+
+pub struct World {
+    setup: Setup,
+    queue: SpanQueue,
+    machine: Option<ExportMachine>,
+    now: Instant,
+    /// When the machine asked to be polled.
+    wait_until: Instant,
+    model: Model,
+    moods: Moods,
+    scopes: [u32; 2],
+    writer: SpanWriter,
+    flushes: HashMap<FlushId, Asked>,
+    awaiting: Option<Instant>,
+    finished: bool,
+}
+
+struct Asked {
+    deadline: Instant,
+    is_shutdown: bool,
+    /// Spans pushed before it.
+    pushed: u64,
+    reply: Option<bool>,
+}
+
+/// Runs `ops` and `end`, and checks all that holds at each step and at the end.
+pub fn run(setup: Setup, ops: &[Op], end: End) {
+    let mut world = World::new(setup);
+    world.drive();
+    for op in ops {
+        world.apply(op);
+    }
+    world.end(end);
+}
+
+impl World {
+    fn new(setup: Setup) -> Self {
+        let (queue, prepared) = setup.builder().prepare().unwrap();
+        let header = |name| encode_scope(name, "1.0", [("", 0); 0], "");
+        let scopes =
+            ["first", "second"].map(|name| prepared.scopes().index(&header(name)).unwrap());
+        let now = Instant::now();
+        Self {
+            machine: Some(prepared.into_machine(&queue, now)),
+            queue,
+            now,
+            wait_until: now,
+            model: Model::default(),
+            moods: Moods::new(setup.seed),
+            scopes,
+            writer: SpanWriter::new(),
+            flushes: HashMap::new(),
+            awaiting: None,
+            finished: false,
+            setup,
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match *op {
+            Op::Push { spans, bytes } => {
+                (0..spans).for_each(|_| self.push(bytes));
+            }
+            Op::Advance(millis) => return self.advance(millis),
+            Op::Flush(millis) => self.ask(millis, false),
+            Op::Notify => self.machine.as_mut().unwrap().notified(),
+        }
+        self.drive();
+    }
+
+    fn push(&mut self, bytes: u32) {
+        let id = self.model.next_id();
+        self.writer.begin("span");
+        let value = "v".repeat(bytes as usize);
+        self.writer.attribute(&SpanLimits::default(), "key", value.as_str());
+        let header = SpanHeader { trace_id: 1, span_id: id, ..SpanHeader::default() };
+        let meta = SpanMeta { scope: self.scopes[(id % 2) as usize], ..SpanMeta::default() };
+        let before = self.queue.ledger().snapshot().dropped_total();
+        self.queue.ledger().started();
+        let span = self.writer.finish(&header);
+        if !self.queue.try_push_local(&span, || meta) {
+            self.queue.push(&span, meta);
+        }
+        let refused = self.queue.ledger().snapshot().dropped_total() - before;
+        self.model.pushed(id, refused);
+    }
+
+    fn ask(&mut self, millis: u16, is_shutdown: bool) {
+        let deadline = self.now + Duration::from_millis(millis.into());
+        let machine = self.machine.as_mut().unwrap();
+        let id = match is_shutdown {
+            true => machine.shutdown(deadline),
+            false => machine.flush(deadline),
+        };
+        let asked =
+            Asked { deadline, is_shutdown, pushed: self.model.pushed_so_far(), reply: None };
+        assert!(self.flushes.insert(id, asked).is_none(), "ids are unique");
+    }
+
+    fn advance(&mut self, millis: u16) {
+        let target = self.now + Duration::from_millis(millis.into());
+        while !self.finished {
+            let next = self.model.next_end().map_or(self.wait_until, |at| at.min(self.wait_until));
+            if next > target {
+                break;
+            }
+            self.now = self.now.max(next);
+            self.end_requests();
+            self.drive();
+        }
+        self.now = self.now.max(target);
+    }
+
+    fn end_requests(&mut self) {
+        while let Some((id, delivery)) = self.model.pop_ended(self.now) {
+            self.machine.as_mut().unwrap().request_ended(self.now, id, delivery);
+            self.check();
+        }
+    }
+
+    /// One turn.
+    fn drive(&mut self) {
+        for polls in 0.. {
+            assert!(polls < 100_000, "a turn comes to an end");
+            let action = self.machine.as_mut().unwrap().poll(self.now, self.queue.level());
+            match action {
+                Action::Queue(action) => self.apply_to_queue(action),
+                Action::Send(id, request) => {
+                    self.model.sent(self.now, id, request, &mut self.moods);
+                    assert!(self.model.in_flight() <= self.setup.max_in_flight, "the window");
+                }
+                Action::CancelRequests => self.model.cancel(self.now, &mut self.moods),
+                Action::Reply(reply) => self.reply(reply),
+                Action::Report(event) => self.report(event),
+                Action::WaitUntil(until) => {
+                    self.wait_until = until;
+                    break;
+                }
+                Action::Finish => {
+                    self.finished = true;
+                    break;
+                }
+            }
+            self.check();
+        }
+        for asked in self.flushes.values().filter(|asked| asked.reply.is_none() && !self.finished) {
+            assert!(self.wait_until <= asked.deadline + grace(asked), "a flush is due before");
+        }
+    }
+
+    fn apply_to_queue(&mut self, action: QueueAction) {
+        let is_all = matches!(action, QueueAction::DrainAll);
+        if let Some(Drained { chunks, mut missed }) = self.queue.apply(action) {
+            // As if a thread had been in its slot.
+            missed += usize::from(is_all && self.moods.one_in(5));
+            self.machine.as_mut().unwrap().drained(Drained { chunks, missed });
+        }
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        let asked = self.flushes.get_mut(&reply.id).unwrap();
+        assert_eq!(asked.reply.replace(reply.is_done), None, "a flush is answered once");
+        assert!(self.now <= asked.deadline + grace(asked), "a flush is answered in time");
+        match reply.is_done {
+            true => assert!(self.model.all_ended(asked.pushed), "all spans before it have ended"),
+            false => assert!(self.now >= asked.deadline, "a flush waits until its deadline"),
+        }
+        if asked.is_shutdown {
+            let (sent, rest) = (self.model.spans_in_flight(), self.model.unsettled());
+            self.model.lost(DropReason::AmbiguousShutdown, sent);
+            self.model.lost(DropReason::ShutdownDeadline, rest - sent);
+            self.model.forget_requests();
+        }
+    }
+
+    fn report(&mut self, event: ExportEvent) {
+        match event {
+            ExportEvent::RequestEnded { spans, delivery } => self.model.reported(spans, delivery),
+            ExportEvent::Awaiting(since) => {
+                assert!(since.is_none_or(|since| since <= self.now));
+                self.awaiting = since;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What holds at every step: the ledger's sums are those of the model, and memory is within the
+    /// budget.
+    fn check(&self) {
+        let ledger = self.queue.ledger().snapshot();
+        let (exported, dropped) = (self.model.exported(), self.model.dropped_total());
+        assert_eq!(ledger.created, self.model.pushed_so_far());
+        assert_eq!(ledger.exported, exported);
+        assert_eq!(ledger.dropped_total(), dropped);
+        assert_eq!(ledger.in_flight, self.model.pushed_so_far() - exported - dropped, "the law");
+        let budget = self.queue.budget();
+        assert!(budget.peak() <= budget.limit());
+        assert!(self.model.bytes_in_flight() <= budget.charged(), "requests are charged for");
+        let Some(machine) = &self.machine else { return };
+        let sent = self.model.spans_in_flight();
+        assert!(machine.in_flight().1 <= ledger.in_flight);
+        assert!(machine.backlog_spans() + sent <= ledger.in_flight);
+    }
+
+    fn end(mut self, end: End) {
+        match end {
+            End::Shutdown(millis) => self.shut_down(millis),
+            End::Death => self.die(),
+        }
+        let ledger = self.queue.ledger().snapshot();
+        ledger.check().unwrap();
+        assert_eq!(ledger.exported, self.model.exported());
+        assert_eq!(ledger.dropped(DropReason::Leaked), 0);
+        for (reason, spans) in self.model.dropped() {
+            assert_eq!(ledger.dropped(reason), spans, "{reason}");
+        }
+        self.machine = None;
+        self.model.forget_requests();
+        self.queue.apply(QueueAction::Trim { retain: 0 });
+        assert_eq!(self.queue.budget().charged(), 0, "all memory is freed");
+    }
+
+    fn shut_down(&mut self, millis: u16) {
+        self.queue.close();
+        self.ask(millis, true);
+        self.drive();
+        self.advance(millis.saturating_add(11));
+        assert!(self.finished, "a shutdown ends by its deadline");
+        for asked in self.flushes.values() {
+            // A flush that was not due has no answer of its own: its caller sees the thread end.
+            assert!(asked.reply.is_some() || asked.deadline > self.now || !asked.is_shutdown);
+        }
+        let machine = self.machine.as_ref().unwrap();
+        assert_eq!((machine.backlog_spans(), machine.in_flight().0), (0, 0));
+        self.push(10);
+        self.model.move_refused(DropReason::AfterShutdown, 1);
+    }
+
+    fn die(&mut self) {
+        let (sent, rest) = (self.model.spans_in_flight(), self.model.unsettled());
+        self.machine = None;
+        drop(self.queue.apply(QueueAction::DrainAll));
+        self.model.lost(DropReason::ExporterPanic, sent);
+        self.model.lost(DropReason::WorkerUnavailable, rest - sent);
+    }
+}
+
+/// A shutdown that is not done cancels its requests, and waits 10 ms for how far they got.
+fn grace(asked: &Asked) -> Duration {
+    Duration::from_millis(if asked.is_shutdown { 10 } else { 0 })
+}
+
+impl Ending {
+    pub fn delivery(&self) -> Option<spanwise_transport::Delivery> {
+        self.outcome.clone().map(|outcome| {
+            let mut delivery = spanwise_transport::Delivery::from(outcome);
+            delivery.attempts = self.attempts;
+            delivery.ambiguous_attempts = self.ambiguous_attempts;
+            delivery
+        })
+    }
+}

@@ -1,0 +1,234 @@
+//! A transport that knows the outcome of every span: the oracle for the ledger.
+
+use spanwise_export::sans_io::RequestId;
+use spanwise_ledger::DropReason;
+use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, Status};
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// Spans by id, from 1, and requests.
+#[derive(Default)]
+pub struct Model {
+    pushed: u64,
+    refused: u64,
+    exported: u64,
+    dropped: BTreeMap<DropReason, u64>,
+    /// Spans that were in a request, each in one.
+    sent: HashSet<u64>,
+    /// Spans with an outcome.
+    ended: HashSet<u64>,
+    requests: Vec<Request>,
+    /// Spans of requests whose end was not reported yet.
+    unreported: Vec<u64>,
+}
+
+struct Request {
+    id: RequestId,
+    spans: Vec<u64>,
+    request: Option<FramedRequest>,
+    ends_at: Option<Instant>,
+    ending: Ending,
+}
+
+/// How a request ends.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// `None`: the task that sends it panics.
+    pub outcome: Option<Outcome>,
+    pub attempts: u32,
+    pub ambiguous_attempts: u32,
+    /// The reason for which its spans are lost, those that are; from the ledger's documentation.
+    reason: DropReason,
+    rejected: u64,
+}
+
+impl Model {
+    pub fn next_id(&self) -> u64 {
+        self.pushed + 1
+    }
+
+    pub fn pushed(&mut self, id: u64, refused: u64) {
+        assert_eq!(id, self.pushed + 1);
+        assert!(refused <= 1, "a span has one outcome");
+        self.pushed += 1;
+        self.refused += refused;
+        if refused > 0 {
+            self.ended.insert(id);
+        }
+    }
+
+    pub fn pushed_so_far(&self) -> u64 {
+        self.pushed
+    }
+
+    pub fn exported(&self) -> u64 {
+        self.exported
+    }
+
+    pub fn dropped(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        self.dropped.iter().map(|(reason, spans)| (*reason, *spans))
+    }
+
+    pub fn dropped_total(&self) -> u64 {
+        self.refused + self.dropped.values().sum::<u64>()
+    }
+
+    /// Spans without an outcome.
+    pub fn unsettled(&self) -> u64 {
+        self.pushed - self.exported - self.dropped_total()
+    }
+
+    pub fn lost(&mut self, reason: DropReason, spans: u64) {
+        *self.dropped.entry(reason).or_default() += spans;
+    }
+
+    /// Spans that were refused count under `reason`.
+    pub fn move_refused(&mut self, reason: DropReason, spans: u64) {
+        self.refused -= spans;
+        self.lost(reason, spans);
+    }
+
+    pub fn all_ended(&self, up_to: u64) -> bool {
+        (1..=up_to).all(|id| self.ended.contains(&id))
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.requests.len()
+    }
+
+    pub fn spans_in_flight(&self) -> u64 {
+        self.requests.iter().map(|request| request.spans.len() as u64).sum()
+    }
+
+    pub fn bytes_in_flight(&self) -> usize {
+        let requests = self.requests.iter().filter_map(|request| request.request.as_ref());
+        requests.map(|request| request.message().len()).sum()
+    }
+
+    pub fn forget_requests(&mut self) {
+        self.requests.clear();
+    }
+
+    pub fn sent(&mut self, now: Instant, id: RequestId, request: FramedRequest, moods: &mut Moods) {
+        let decoded = spanwise_testkit::decode(request.message());
+        let spans: Vec<u64> = spanwise_testkit::spans(&decoded)
+            .map(|span| u64::from_be_bytes(span.span_id.as_slice().try_into().unwrap()))
+            .collect();
+        assert!(!spans.is_empty());
+        for span in &spans {
+            assert!(self.sent.insert(*span), "a span is sent once");
+            assert!(!self.ended.contains(span), "a span without an outcome");
+        }
+        let (ending, after) = moods.ending(spans.len() as u64);
+        let ends_at = after.map(|after| now + after);
+        self.requests.push(Request { id, spans, request: Some(request), ends_at, ending });
+    }
+
+    /// Most requests end soon after they are cancelled, some never.
+    pub fn cancel(&mut self, now: Instant, moods: &mut Moods) {
+        for request in &mut self.requests {
+            request.ends_at = (!moods.one_in(4)).then(|| now + moods.millis(8));
+            let ambiguous = u32::from(moods.one_in(2));
+            request.ending = Ending {
+                outcome: Some(Outcome::Failed(Failure::Shutdown)),
+                attempts: 1,
+                ambiguous_attempts: ambiguous,
+                reason: match ambiguous {
+                    0 => DropReason::ShutdownDeadline,
+                    _ => DropReason::AmbiguousShutdown,
+                },
+                rejected: request.spans.len() as u64,
+            };
+        }
+    }
+
+    pub fn next_end(&self) -> Option<Instant> {
+        self.requests.iter().filter_map(|request| request.ends_at).min()
+    }
+
+    /// A request that ends by `now`; its outcome counts from here on.
+    pub fn pop_ended(&mut self, now: Instant) -> Option<(RequestId, Option<Delivery>)> {
+        let is_due = |request: &Request| request.ends_at.is_some_and(|at| at <= now);
+        let index = self.requests.iter().position(is_due)?;
+        let Request { id, spans, ending, .. } = self.requests.remove(index);
+        let rejected = ending.rejected.min(spans.len() as u64);
+        self.exported += spans.len() as u64 - rejected;
+        if rejected > 0 {
+            self.lost(ending.reason, rejected);
+        }
+        self.unreported.push(spans.len() as u64);
+        self.ended.extend(spans);
+        Some((id, ending.delivery()))
+    }
+
+    pub fn reported(&mut self, spans: u64, delivery: Option<Delivery>) {
+        assert_eq!(self.unreported.remove(0), spans);
+        assert!(delivery.is_none_or(|delivery| delivery.attempts > 0));
+    }
+}
+
+/// The moods of the receiver, from a seed.
+pub struct Moods {
+    state: u64,
+}
+
+impl Moods {
+    pub fn new(seed: u64) -> Self {
+        Self { state: seed ^ 0x9e37_79b9_7f4a_7c15 }
+    }
+
+    pub fn one_in(&mut self, count: u64) -> bool {
+        self.draw().is_multiple_of(count)
+    }
+
+    pub fn millis(&mut self, below: u64) -> Duration {
+        Duration::from_millis(self.draw() % below)
+    }
+
+    /// How a request of `spans` spans ends, and when; `None` is never.
+    fn ending(&mut self, spans: u64) -> (Ending, Option<Duration>) {
+        let ambiguous = u32::from(self.one_in(3));
+        let accepted = |rejected| Some(Outcome::Accepted { rejected, message: None });
+        let failed = |failure| Some(Outcome::Failed(failure));
+        let partial = self.draw() % (spans + 3);
+        let (outcome, reason, rejected) = match self.draw() % 12 {
+            0 => (failed(Failure::TooLarge), DropReason::TooLarge, spans),
+            1 => {
+                let status = Status::Http(400);
+                (failed(Failure::Rejected { status }), DropReason::Rejected, spans)
+            }
+            2 => {
+                let last = Some(Status::Http(503));
+                (failed(Failure::RetryDeadline { last }), DropReason::RetryDeadline, spans)
+            }
+            3 => (accepted(partial), DropReason::PartialRejected, partial),
+            4 => (None, DropReason::ExporterPanic, spans),
+            5 => (failed(Failure::SinkPanicked), DropReason::ExporterPanic, spans),
+            6 => (failed(Failure::Tls), DropReason::Tls, spans),
+            _ => (accepted(0), DropReason::PartialRejected, 0),
+        };
+        // An attempt without an answer may have been accepted.
+        let reason = match reason {
+            DropReason::ExporterPanic => reason,
+            _ if ambiguous > 0 => DropReason::AmbiguousTimeout,
+            _ => reason,
+        };
+        let attempts = 1 + ambiguous;
+        let ending = Ending { outcome, attempts, ambiguous_attempts: ambiguous, reason, rejected };
+        let after = match self.draw() % 8 {
+            0 => None,
+            1 | 2 => Some(self.millis(5_000)),
+            3 => Some(Duration::ZERO),
+            _ => Some(self.millis(50)),
+        };
+        (ending, after)
+    }
+
+    /// xorshift64*
+    fn draw(&mut self) -> u64 {
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 20
+    }
+}
