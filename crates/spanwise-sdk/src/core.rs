@@ -1,15 +1,14 @@
 //! What spans, tracers and the worker share.
 
 use crate::scopes::Scopes;
-use spanwise_batch::{Budget, PushError, Pushed, ShardedBuffer};
-use spanwise_ledger::{Counter, DropReason, Ledger};
+use spanwise_batch::Budget;
+use spanwise_export::SpanQueue;
+use spanwise_ledger::Ledger;
 use spanwise_sampling::{DynamicSampler, Sampler};
 use spanwise_wire::write::{DroppedCounts, FinishedSpan};
 use spanwise_wire::{SpanLimits, SpanMeta};
-use spanwise_worker::{CaughtPanic, Notifier, catch_panic, deadline, fork};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use spanwise_worker::{CaughtPanic, catch_panic, fork};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 
 /// The shared state of one provider. Spans reach it without going through the provider.
 pub(crate) struct Core {
@@ -20,14 +19,11 @@ pub(crate) struct Core {
     pub(crate) process: u32,
     pub(crate) limits: SpanLimits,
     pub(crate) sampler: DynamicSampler,
+    /// That of `queue`, without a pointer in between.
     pub(crate) ledger: Ledger,
-    pub(crate) shards: ShardedBuffer,
+    /// Where ended spans go. A part of this, so that they reach a slot without another pointer.
+    pub(crate) queue: SpanQueue,
     pub(crate) scopes: Scopes,
-    pub(crate) on_full: OnFull,
-    /// Set once the worker runs.
-    pub(crate) worker: OnceLock<Notifier>,
-    /// A span was refused because the budget or the queue was full, since the worker last made room.
-    starved: AtomicBool,
 }
 
 /// How far a provider has come.
@@ -46,26 +42,13 @@ pub(crate) enum Phase {
     WorkerGone,
 }
 
-/// What a span does that ends while the byte budget is used up or the queue is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum OnFull {
-    /// It is dropped and counted as `queue_bytes` or `queue_full`. The application never waits.
-    #[default]
-    Drop,
-    /// Its thread waits for room, at most so long; only then it is dropped and counted. For batch
-    /// jobs and load generators: it blocks the calling thread, also one of an async runtime.
-    Wait(Duration),
-}
-
 impl Core {
     pub(crate) fn new(
         phase: Phase,
         limits: SpanLimits,
         sampler: DynamicSampler,
         scopes: Scopes,
-        shards: ShardedBuffer,
-        on_full: OnFull,
+        queue: SpanQueue,
     ) -> Self {
         let process = fork::generation();
         Self {
@@ -74,12 +57,9 @@ impl Core {
             process,
             limits,
             sampler,
-            ledger: Ledger::new(),
-            shards,
+            ledger: queue.ledger().clone(),
+            queue,
             scopes,
-            on_full,
-            worker: OnceLock::new(),
-            starved: AtomicBool::new(false),
         }
     }
 
@@ -128,93 +108,25 @@ impl Core {
 
     /// The one budget that chunks and requests are charged to.
     pub(crate) fn budget(&self) -> &Budget {
-        self.shards.budget()
+        self.queue.budget()
     }
 
-    /// Whether a span was refused because the budget or the queue was full since [`set_fed`](Self::set_fed).
-    pub(crate) fn is_starved(&self) -> bool {
-        self.starved.load(Relaxed)
-    }
-
-    /// The next refusal notifies the worker again.
-    pub(crate) fn set_fed(&self) {
-        self.starved.store(false, Relaxed);
-    }
-
-    /// Hands over an ended span that [`ShardedBuffer::try_push_local`] did not take.
-    #[cold]
+    /// Pushes an ended span that [`SpanQueue::try_push_local`] did not take.
+    #[inline(always)]
     pub(crate) fn store(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
-        if self.is_forked() {
-            return self.ledger.dropped(DropReason::WorkerUnavailable, 1);
-        }
-        match self.shards.push(span, meta) {
-            Ok(pushed) => self.after_push(pushed),
-            Err(refused) => self.refused(refused, span, meta),
-        }
+        self.queue.push(span, meta);
     }
 
-    /// Wakes the worker. Never waits; one system call at most.
-    pub(crate) fn wake(&self) {
-        if let Some(worker) = self.worker.get() {
-            worker.notify();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
+    /// Counts what a span lost to its limits.
+    #[inline(always)]
     pub(crate) fn note_losses(&self, losses: &DroppedCounts) {
-        for (note, count) in [
-            (Counter::DroppedAttributes, losses.attributes),
-            (Counter::DroppedEvents, losses.events),
-            (Counter::DroppedLinks, losses.links),
-            (Counter::TruncatedValues, losses.truncated_values),
-        ] {
-            if count > 0 {
-                self.ledger.count(note, u64::from(count));
-            }
-        }
+        self.queue.count_dropped(losses);
     }
+}
 
-    fn after_push(&self, pushed: Pushed) {
-        if pushed.spilled {
-            self.ledger.count(Counter::Spilled, 1);
-        }
-        if pushed.wake {
-            self.wake();
-        }
-    }
-
-    fn refused(&self, refused: PushError, span: &FinishedSpan<'_>, meta: SpanMeta) {
-        // The first one refused asks the worker to make room; waking it for each would cost a core.
-        if matches!(refused, PushError::Budget | PushError::QueueFull)
-            && !self.starved.load(Relaxed)
-            && !self.starved.swap(true, Relaxed)
-        {
-            self.wake();
-        }
-        let refused = match (refused, self.on_full) {
-            (PushError::Budget | PushError::QueueFull, OnFull::Wait(bound)) => {
-                let until = deadline(Instant::now(), bound);
-                let wake = || {
-                    self.starved.store(true, Relaxed);
-                    self.wake();
-                };
-                match self.shards.push_until(span, meta, until, wake) {
-                    Ok(pushed) => return self.after_push(pushed),
-                    Err(refused) => refused,
-                }
-            }
-            _ => refused,
-        };
-        let reason = match refused {
-            PushError::Closed if self.phase() == Phase::WorkerGone => DropReason::WorkerUnavailable,
-            PushError::Closed => DropReason::AfterShutdown,
-            PushError::Contended => DropReason::Contended,
-            PushError::QueueFull => DropReason::QueueFull,
-            _ if !self.shards.can_fit(span.encoded_len()) => DropReason::TooLarge,
-            _ => DropReason::QueueBytes,
-        };
-        self.ledger.dropped(reason, 1);
+impl AsRef<SpanQueue> for Core {
+    fn as_ref(&self) -> &SpanQueue {
+        &self.queue
     }
 }
 

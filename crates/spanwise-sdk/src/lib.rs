@@ -4,11 +4,12 @@
 mod config;
 mod core;
 mod diagnostics;
+mod export_observer;
 mod host;
 mod ids;
-mod pipeline;
 mod pooled;
 mod provider;
+mod remote_sampling;
 mod report;
 mod scopes;
 mod span;
@@ -16,7 +17,6 @@ mod suppression;
 mod tracer;
 mod value;
 
-pub use crate::core::OnFull;
 /// What a [`Sink`] is given.
 pub use bytes::Bytes;
 pub use config::{BuildError, Exporter, SpanwiseBuilder};
@@ -27,6 +27,7 @@ pub use pooled::{FinishError, Finished};
 pub use provider::{Guard, Spanwise};
 pub use report::{FlushError, Report};
 pub use span::Span;
+pub use spanwise_export::OnFull;
 pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 /// Samplers, and what they are made of.
 pub use spanwise_sampling as sampling;

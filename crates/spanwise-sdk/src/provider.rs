@@ -3,13 +3,13 @@
 use crate::config::SpanwiseBuilder;
 use crate::core::{Core, Phase};
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter};
-use crate::pipeline::{Command, CommandKind, Inbox};
 use crate::report::{FlushError, Report};
 use crate::tracer::Tracer;
 use opentelemetry::{InstrumentationScope, global};
+use spanwise_export::{self as export, Exporter};
 use spanwise_ledger::Snapshot;
 use spanwise_sampling::Sampler;
-use spanwise_worker::{Worker, deadline, oneshot};
+use spanwise_worker::deadline;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -45,9 +45,8 @@ pub struct Spanwise {
 /// Keeps the pipeline running while somebody can make spans.
 pub(crate) struct Handle {
     core: Arc<Core>,
-    inbox: Arc<Inbox>,
     /// `None` when the provider is disabled or exports nothing.
-    worker: Option<Worker>,
+    exporter: Option<Exporter>,
     health: EndpointHealth,
     shut_down: AtomicBool,
     shutdown_timeout: Duration,
@@ -65,16 +64,14 @@ impl Spanwise {
 
     pub(crate) fn new(
         core: Arc<Core>,
-        inbox: Arc<Inbox>,
-        worker: Option<Worker>,
+        exporter: Option<Exporter>,
         health: EndpointHealth,
         shutdown_timeout: Duration,
     ) -> Self {
         let shut_down = AtomicBool::new(false);
         let handle = Handle {
             core,
-            inbox,
-            worker,
+            exporter,
             health,
             shut_down,
             shutdown_timeout,
@@ -133,7 +130,7 @@ impl Spanwise {
         if self.handle.shut_down.load(SeqCst) {
             return Err(FlushError::AlreadyShutdown);
         }
-        self.handle.run(CommandKind::Flush, timeout, &self.ledger())
+        self.handle.run(Exporter::flush_until, timeout, &self.ledger())
     }
 
     /// Takes no more spans, sends what there is, and stops the worker.
@@ -171,13 +168,13 @@ impl Handle {
             return Err(FlushError::AlreadyShutdown);
         }
         let started = Instant::now();
-        let result = self.run(CommandKind::Shutdown, timeout, &before);
-        if let Some(worker) = &self.worker
+        let result = self.run(Exporter::shutdown_until, timeout, &before);
+        if let Some(exporter) = &self.exporter
             && result.is_ok()
         {
             // It has nothing left to do; waiting makes "shut down" mean that the thread is gone.
             let left = timeout.saturating_sub(started.elapsed()).max(THREAD_EXIT);
-            worker.join_until(deadline(Instant::now(), left));
+            exporter.join_until(deadline(Instant::now(), left));
         }
         result
     }
@@ -192,14 +189,14 @@ impl Handle {
             return false;
         }
         self.core.leave_running(Phase::ShutDown);
-        self.core.shards.close();
+        self.core.queue.close();
         true
     }
 
-    /// `before` is the account at the call.
+    /// Flushes or shuts down. `before` is the account at the call.
     fn run(
         &self,
-        kind: CommandKind,
+        command: impl FnOnce(&Exporter, Instant) -> Result<(), export::FlushError>,
         timeout: Duration,
         before: &Snapshot,
     ) -> Result<Report, FlushError> {
@@ -211,30 +208,19 @@ impl Handle {
             let last_failure = if done && dropped == 0 { None } else { self.health.last_failure() };
             Report { elapsed: started.elapsed(), exported, dropped, last_failure, ledger }
         };
-        let Some(worker) = &self.worker else { return Ok(report(true)) };
-        if worker.is_current_thread() {
-            self.hand_over(kind, timeout);
-            return Err(FlushError::OnWorkerThread);
+        let Some(exporter) = &self.exporter else { return Ok(report(true)) };
+        let result = command(exporter, deadline(started, timeout));
+        if result != Err(export::FlushError::OnWorkerThread) {
+            // What was lost is reported by now, unless the handler is slow.
+            let left = timeout.saturating_sub(started.elapsed());
+            self.reporter().flush(left.clamp(THREAD_EXIT, REPORTED_WITHIN));
         }
-        if worker.is_forked_child() {
-            return Err(FlushError::WorkerGone);
-        }
-        let until = deadline(started, timeout);
-        let (done, waiter) = oneshot::channel();
-        if !self.inbox.send(Command { kind, deadline: until, done }) {
-            return Err(self.gone());
-        }
-        worker.notify();
-        // The worker keeps the deadline itself and then says so; this wait is the second line.
-        let answer = waiter.recv_until(deadline(until, GRACE));
-        // What was lost is reported by now, unless the handler is slow.
-        self.reporter()
-            .flush(timeout.saturating_sub(started.elapsed()).clamp(THREAD_EXIT, LAST_WORDS));
-        match answer {
-            Some(true) => Ok(report(true)),
-            Some(false) => Err(FlushError::Timeout(Box::new(report(false)))),
-            None if waiter.is_closed() => Err(self.gone()),
-            None => Err(FlushError::Timeout(Box::new(report(false)))),
+        match result {
+            Ok(()) => Ok(report(true)),
+            Err(export::FlushError::AlreadyShutdown) => Err(FlushError::AlreadyShutdown),
+            Err(export::FlushError::OnWorkerThread) => Err(FlushError::OnWorkerThread),
+            Err(export::FlushError::WorkerGone) => Err(FlushError::WorkerGone),
+            Err(_) => Err(FlushError::Timeout(Box::new(report(false)))),
         }
     }
 
@@ -263,27 +249,6 @@ impl Handle {
             self.reporter().flush(THREAD_EXIT);
         }
     }
-
-    /// Gives the worker a command that nobody waits for.
-    fn hand_over(&self, kind: CommandKind, timeout: Duration) {
-        let Some(worker) = &self.worker else { return };
-        if worker.is_forked_child() {
-            return;
-        }
-        let (done, _nobody) = oneshot::channel();
-        let deadline = deadline(Instant::now(), timeout);
-        if self.inbox.send(Command { kind, deadline, done }) {
-            worker.notify();
-        }
-    }
-
-    /// The worker has ended: by a shutdown, or before its time.
-    fn gone(&self) -> FlushError {
-        match self.core.phase() {
-            Phase::WorkerGone => FlushError::WorkerGone,
-            _ => FlushError::AlreadyShutdown,
-        }
-    }
 }
 
 impl Drop for Handle {
@@ -291,9 +256,10 @@ impl Drop for Handle {
     /// as the API does when the global provider is replaced.
     fn drop(&mut self) {
         if self.begin_shutdown() {
-            self.hand_over(CommandKind::Shutdown, self.shutdown_timeout);
+            let until = deadline(Instant::now(), self.shutdown_timeout);
+            self.exporter.iter().for_each(|exporter| exporter.start_shutdown(until));
         }
-        if self.worker.is_none() {
+        if self.exporter.is_none() {
             let _ = self.core.drop_sampler();
             self.reporter().close();
         }
@@ -359,9 +325,7 @@ impl Drop for Guard {
     }
 }
 
-/// How long the worker may overrun a deadline it has been told before nobody waits for it.
-const GRACE: Duration = Duration::from_millis(50);
 /// How long a thread with nothing to do may take to end.
 const THREAD_EXIT: Duration = Duration::from_millis(20);
 /// How long a flush waits for the handler of reports, which may be slow.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const REPORTED_WITHIN: Duration = Duration::from_millis(200);

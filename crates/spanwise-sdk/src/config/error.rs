@@ -56,6 +56,18 @@ impl BuildError {
     }
 }
 
+impl From<spanwise_export::BuildError> for BuildError {
+    fn from(error: spanwise_export::BuildError) -> Self {
+        match error {
+            spanwise_export::BuildError::OutOfRange { setting, value, accepted } => {
+                Self::setting(setting, value, format!("accepted is {accepted}"))
+            }
+            spanwise_export::BuildError::Worker(error) => Self::Worker(error),
+            other => Self::Worker(io::Error::other(other.to_string())),
+        }
+    }
+}
+
 impl fmt::Debug for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

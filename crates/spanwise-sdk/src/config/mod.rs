@@ -14,20 +14,22 @@ pub use error::BuildError;
 pub use exporter::Exporter;
 pub(crate) use shown::shown;
 
-use crate::core::{Core, OnFull, Phase};
+use crate::core::{Core, Phase};
 use crate::diagnostics::{Diagnostic, Diagnostics, EndpointHealth, Handler, Reporter, to_stderr};
-use crate::pipeline::{Inbox, Pipeline, PipelineConfig, Reserve, encoder_bytes};
+use crate::export_observer::ExportObserver;
 use crate::provider::{Guard, Spanwise};
 use crate::scopes::Scopes;
 use environment::{Environment, Lookup};
 use opentelemetry::{Context, KeyValue};
 use resource::Resource;
-use spanwise_batch::{Budget, FlushScheduleConfig, ShardedBuffer, ShardedBufferConfig};
+use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
+use spanwise_export::{self as export, OnFull, ScopeTable, SpanQueue};
+use spanwise_ledger::Ledger;
 use spanwise_sampling::{DynamicSampler, RemoteSettings, Sampler};
 use spanwise_transport::{Compression, Protocol, Sink, Transport};
-use spanwise_wire::{RequestLimits, SpanLimits, SpanMeta};
+use spanwise_wire::{RequestLimits, SpanLimits};
 use spanwise_worker::clock::ClockMode;
-use spanwise_worker::{Worker, fork};
+use spanwise_worker::fork;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -366,17 +368,16 @@ impl SpanwiseBuilder {
 
     /// A provider without a worker.
     fn idle(&self, phase: Phase, sampler: Sampler, reporter: &Reporter) -> Spanwise {
+        let buffer = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(BUDGET));
         let core = Core::new(
             phase,
             SpanLimits::default(),
             DynamicSampler::new(sampler),
-            Scopes::new(0),
-            ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(BUDGET)),
-            self.on_full,
+            Scopes::new(ScopeTable::new(0)),
+            SpanQueue::new(buffer, Ledger::new(), self.on_full),
         );
-        let (core, inbox) = (Arc::new(core), Arc::new(Inbox::open()));
         let health = EndpointHealth::new(reporter.clone());
-        Spanwise::new(core, inbox, None, health, self.shutdown_timeout())
+        Spanwise::new(Arc::new(core), None, health, self.shutdown_timeout())
     }
 
     fn start(
@@ -392,50 +393,73 @@ impl SpanwiseBuilder {
             Some(_) => "the sink".to_owned(),
             None => transport.endpoint().to_string(),
         });
-        // The encoder's part is taken off for good: it is at work whenever there is a request.
-        let budget = Budget::new(self.budget(environment)? - encoder_bytes(&transport));
-        let queue = self.resolve_queue_size(environment)?;
-        let limits = self.request_limits(environment, queue)?;
+        let exporter = self.exporter_builder(environment, transport)?;
         let resource = Resource::new(
             environment,
             self.service_name.take(),
             std::mem::take(&mut self.resource),
             &self.schema_url,
-            (budget.limit() / 16).min(limits.max_bytes / 8),
+            exporter.max_resource_bytes(),
         )?;
-        let (pipeline, mut shards) =
-            self.pipeline(environment, &transport, limits, resource.encoded.len(), &budget)?;
-        shards.max_queue_size = queue;
-        budget.set_reserve(pipeline.reserve.flowing);
+        let service_name = resource.service_name;
+        let exporter = self.resolve_export(exporter, environment)?.with_resource(resource.encoded);
+        let (queue, prepared) = exporter.prepare()?;
         let (sampler, asked) = self.resolve_sampler(environment)?;
         let core = Arc::new(Core::new(
             Phase::Running,
-            self.span_limits(environment, max_span_bytes(&pipeline, &shards, &budget))?,
+            self.span_limits(environment, prepared.max_span_bytes())?,
             DynamicSampler::new(sampler),
-            Scopes::new(budget.limit() / 16),
-            ShardedBuffer::new(shards, budget),
-            self.on_full,
+            Scopes::new(prepared.scopes().clone()),
+            queue,
         ));
-        let inbox = Arc::new(Inbox::open());
-        let remote = asked.map(|asked| asked.start(&resource.service_name)).transpose()?;
-        let pipeline = Pipeline::new(
-            core.clone(),
-            inbox.clone(),
-            transport,
-            pipeline,
-            resource.encoded,
-            remote,
-            Diagnostics::new(reporter.clone(), health.clone()),
-        );
-        let shutdown_timeout = self.shutdown_timeout();
-        let worker = Worker::builder("spanwise")
-            // Nothing the worker does may become a span.
-            .with_on_thread_start(Context::enter_telemetry_suppressed_scope)
-            .spawn(move |signal| pipeline.run(signal))
-            .map_err(BuildError::Worker)?;
-        // Nobody else has the core yet: this is the first value.
-        let _ = core.worker.set(worker.notifier());
-        Ok(Spanwise::new(core, inbox, Some(worker), health, shutdown_timeout))
+        let remote = asked.map(|asked| asked.start(&service_name)).transpose()?;
+        let diagnostics = Diagnostics::new(reporter.clone(), health.clone());
+        let observer = ExportObserver::new(core.clone(), diagnostics, remote);
+        let exporter = prepared.with_observer(observer).spawn(core.clone())?;
+        Ok(Spanwise::new(core, Some(exporter), health, self.shutdown_timeout()))
+    }
+
+    /// The exporter's settings that bound a resource, and its transport.
+    fn exporter_builder(
+        &self,
+        environment: &Environment,
+        transport: Transport,
+    ) -> Result<export::ExporterBuilder, BuildError> {
+        let budget = self.budget(environment)?;
+        let queue = self.resolve_queue_size(environment)?;
+        let limits = self.request_limits(environment, queue)?;
+        let exporter = export::Exporter::builder(transport)
+            .with_budget_bytes(budget)
+            .with_max_request_bytes(limits.max_bytes)
+            .with_max_export_batch_size(limits.max_spans)
+            .with_on_full(self.on_full)
+            .with_shutdown_timeout(self.shutdown_timeout())
+            // No work of the exporter's thread may become a span.
+            .with_on_thread_start(Context::enter_telemetry_suppressed_scope);
+        Ok(match queue {
+            Some(spans) => exporter.with_max_queue_size(spans),
+            None => exporter,
+        })
+    }
+
+    /// The rest of the exporter's settings.
+    fn resolve_export(
+        &self,
+        mut exporter: export::ExporterBuilder,
+        environment: &Environment,
+    ) -> Result<export::ExporterBuilder, BuildError> {
+        if let Some(requests) = self.max_in_flight {
+            exporter = exporter.with_max_in_flight(ranges::IN_FLIGHT.check(requests)?);
+        }
+        let delay = match self.max_delay {
+            Some(delay) => Some(ranges::delay("with_scheduled_delay", delay)?),
+            None => environment.millis(&["OTEL_BSP_SCHEDULE_DELAY"]),
+        };
+        Ok(match delay {
+            // The variable accepts 0, which the schedule takes for 1 ms.
+            Some(delay) => exporter.with_scheduled_delay(delay.max(SHORTEST_DELAY)),
+            None => exporter,
+        })
     }
 
     fn shutdown_timeout(&self) -> Duration {
@@ -470,43 +494,6 @@ impl SpanwiseBuilder {
         }
         limits.max_spans = self.resolve_request_spans(environment, queue, limits.max_spans)?;
         Ok(limits)
-    }
-
-    /// How the budget is used, and how spans become requests.
-    fn pipeline(
-        &self,
-        environment: &Environment,
-        transport: &Transport,
-        limits: RequestLimits,
-        resource_bytes: usize,
-        budget: &Budget,
-    ) -> Result<(PipelineConfig, ShardedBufferConfig), BuildError> {
-        let max_in_flight = match self.max_in_flight {
-            Some(requests) => ranges::IN_FLIGHT.check(requests)?,
-            None => MAX_IN_FLIGHT,
-        };
-        let delay = match self.max_delay {
-            Some(delay) => Some(ranges::delay("with_scheduled_delay", delay)?),
-            None => environment.millis(&["OTEL_BSP_SCHEDULE_DELAY"]),
-        };
-        let mut schedule = FlushScheduleConfig::default();
-        schedule.scheduled_delay = delay.unwrap_or(schedule.scheduled_delay);
-
-        let encoder = encoder_bytes(transport);
-        let copies = 1 + usize::from(encoder > 0);
-        let mut shards = ShardedBufferConfig::default();
-        // A small budget has small pieces, so that what is half empty is little of it.
-        shards.chunk_bytes = (budget.limit() / 256).clamp(16 << 10, shards.chunk_bytes);
-        shards.chunk_spans = shards.chunk_bytes / 128;
-        shards.large_span_copies = copies;
-        // What a chunk's spans take as a request, whatever else is charged.
-        let least = shards.chunk_bytes + resource_bytes + SCOPE_HEADERS;
-        let stalled = (budget.limit() / 16).max(copies * least);
-        let flowing = (budget.limit() / 4).max(stalled);
-        let request_bytes = REQUEST_BYTES.min(flowing / 2 / copies).max(least);
-        let reserve = Reserve { flowing, stalled };
-        let config = PipelineConfig { schedule, request_bytes, limits, max_in_flight, reserve };
-        Ok((config, shards))
     }
 
     fn span_limits(
@@ -553,19 +540,6 @@ impl SpanwiseBuilder {
     }
 }
 
-/// Bytes of the largest span that can be sent: a request has to have room for it and the heads
-/// around it, and the budget for it and its copies beside an open chunk.
-fn max_span_bytes(
-    pipeline: &PipelineConfig,
-    shards: &ShardedBufferConfig,
-    budget: &Budget,
-) -> usize {
-    let open = shards.chunk_bytes + shards.chunk_spans * size_of::<SpanMeta>();
-    let free = budget.limit().saturating_sub(pipeline.reserve.flowing + open);
-    let copies = 1 + shards.large_span_copies;
-    (free / copies).saturating_sub(SPAN_OVERHEAD).min(pipeline.limits.max_bytes / 2)
-}
-
 fn process_environment() -> Lookup {
     Arc::new(|name| std::env::var_os(name))
 }
@@ -582,15 +556,9 @@ impl std::fmt::Debug for SpanwiseBuilder {
 }
 
 const BUDGET: usize = 16 << 20;
-/// Small enough to be under way soon, large enough for its overhead not to matter: above some
-/// 2,000 spans a request gets hardly cheaper per span.
-const REQUEST_BYTES: usize = 896 << 10;
-/// Room for the heads of a request's scopes: each has at most 8 KiB.
-const SCOPE_HEADERS: usize = 10 << 10;
 const MIN_SPAN_BYTES: usize = 1 << 10;
-/// A name and a status message of a usual size, which a span has besides.
-const SPAN_OVERHEAD: usize = 24 << 10;
-const MAX_IN_FLIGHT: usize = 4;
+/// What the exporter's timer can measure.
+const SHORTEST_DELAY: Duration = Duration::from_millis(1);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long `build` waits for a handler of reports, which may be slow.
 const REPORTED_WITHIN: Duration = Duration::from_millis(200);

@@ -3,7 +3,7 @@
 use super::environment::Environment;
 use super::shown::{shown_argument, shown_name};
 use super::{BuildError, SpanwiseBuilder};
-use crate::pipeline::{Asked, RemoteSampling};
+use crate::remote_sampling::{RemoteSampling, RemoteSource};
 use spanwise_sampling::{
     JaegerRemote, JaegerSettings, RemoteSettings, Sampler, XrayRemote, XraySettings,
 };
@@ -16,7 +16,7 @@ type Resolved = (Sampler, Option<Remote>);
 pub(super) struct Remote {
     /// What holds the endpoint.
     setting: &'static str,
-    asked: Asked,
+    asked: RemoteSource,
 }
 
 impl Remote {
@@ -109,13 +109,13 @@ fn remote(setting: &'static str, settings: RemoteSettings) -> Resolved {
     let (sampler, asked) = match settings {
         RemoteSettings::Xray(settings) => {
             let sampler = XrayRemote::new();
-            (Sampler::from(sampler.clone()), Asked::Xray { settings, sampler })
+            (Sampler::from(sampler.clone()), RemoteSource::Xray { settings, sampler })
         }
         RemoteSettings::Jaeger(settings) => {
             // Settings hold no probability that cannot be.
             let initial = Sampler::probability(settings.initial_probability()).unwrap_or_default();
             let sampler = JaegerRemote::new(initial);
-            (Sampler::from(sampler.clone()), Asked::Jaeger { settings, sampler })
+            (Sampler::from(sampler.clone()), RemoteSource::Jaeger { settings, sampler })
         }
     };
     (sampler, Some(Remote { setting, asked }))

@@ -127,7 +127,7 @@ impl Record {
             && !self.has_trace_state
             && let Some(core) = &self.core
             && let Some(span) = self.writer.finish_plain(&header)
-            && core.shards.try_push_local(&span, || self.meta(&header))
+            && core.queue.try_push_local(&span, || self.meta(&header))
         {
             return;
         }

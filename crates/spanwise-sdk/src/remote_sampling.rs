@@ -1,34 +1,37 @@
-//! Fetches what a sampler is told to do.
+//! Remote sampling: fetches the strategy of a sampler from a collector.
 
-use super::account::Account;
 use crate::config::BuildError;
+use crate::diagnostics::Diagnostics;
 use bytes::Bytes;
 use spanwise_sampling::{
     JaegerPoller, JaegerRemote, JaegerSettings, XrayPoller, XrayRemote, XraySettings,
 };
 use spanwise_transport::{Endpoint, FetchError, Fetcher};
 use spanwise_worker::{clock, random_seed};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
-/// A sampler that is told what to do, and by whom.
+/// The collector that a sampler's strategy comes from, and the sampler.
 #[derive(Debug, Clone)]
-pub(crate) enum Asked {
+pub(crate) enum RemoteSource {
     Jaeger { settings: JaegerSettings, sampler: JaegerRemote },
     Xray { settings: XraySettings, sampler: XrayRemote },
 }
 
-/// Asks when it is time to, by a task of the worker's runtime.
+/// Polls the collector when a poll is due, by a task of the worker's runtime.
 pub(crate) struct RemoteSampling {
-    asking: Asking,
+    poller: Poller,
     fetcher: Arc<Fetcher>,
     fetch: Option<JoinHandle<Result<Bytes, FetchError>>>,
     started: Instant,
 }
 
-/// In which protocol.
-enum Asking {
+/// The poller of a protocol.
+enum Poller {
     Jaeger(JaegerPoller),
     Xray(XrayPoller),
 }
@@ -37,51 +40,66 @@ impl RemoteSampling {
     /// # Errors
     /// Requests cannot be sent to the endpoint, which `setting` holds.
     pub(crate) fn new(
-        asked: &Asked,
+        source: &RemoteSource,
         service_name: &str,
         setting: &'static str,
     ) -> Result<Self, BuildError> {
-        let asking = Asking::new(asked, service_name);
-        let endpoint = Endpoint::parse(setting, asking.url())?;
+        let poller = Poller::new(source, service_name);
+        let endpoint = Endpoint::parse(setting, poller.url())?;
         let fetcher = Arc::new(Fetcher::new(endpoint, TIMEOUT, MOST_BYTES)?);
-        Ok(Self { asking, fetcher, fetch: None, started: Instant::now() })
+        Ok(Self { poller, fetcher, fetch: None, started: Instant::now() })
     }
 
-    /// Takes the answer that has come, if any, and asks again if it is time to.
-    pub(super) async fn turn(&mut self, now: Instant, account: &mut Account) {
+    /// Takes the answer to the last poll, if it has come, and polls again if that is due.
+    pub(crate) fn turn(&mut self, now: Instant, diagnostics: &mut Diagnostics) {
         let nanos = now.saturating_duration_since(self.started).as_nanos() as u64;
-        if let Some(fetch) = self.fetch.take_if(|fetch| fetch.is_finished()) {
-            let problem = match fetch.await {
-                Ok(Ok(body)) => self.asking.answered(nanos, &body),
-                Ok(Err(error)) => {
-                    self.asking.failed(nanos);
-                    Some(error.to_string())
-                }
-                Err(_) => {
-                    self.asking.failed(nanos);
-                    Some("the task that asks has panicked".to_owned())
-                }
+        if let Some(mut fetch) = self.fetch.take_if(|fetch| fetch.is_finished()) {
+            let mut context = Context::from_waker(Waker::noop());
+            let Poll::Ready(fetched) = Pin::new(&mut fetch).poll(&mut context) else {
+                // The runtime wants another task to run first.
+                self.fetch = Some(fetch);
+                return;
             };
-            match problem {
-                Some(problem) => account.no_strategy(self.asking.url(), &problem),
-                None => account.strategy(self.asking.url()),
-            }
+            self.fetched(nanos, fetched, diagnostics);
         }
-        if self.fetch.is_none() && nanos >= self.asking.due() {
-            self.fetch = self.asking.ask(nanos, self.fetcher.clone());
+        if self.fetch.is_none() && nanos >= self.poller.due() {
+            self.fetch = self.poller.poll(nanos, self.fetcher.clone());
+        }
+    }
+
+    fn fetched(
+        &mut self,
+        nanos: u64,
+        fetched: Result<Result<Bytes, FetchError>, JoinError>,
+        diagnostics: &mut Diagnostics,
+    ) {
+        let problem = match fetched {
+            Ok(Ok(body)) => self.poller.answered(nanos, &body),
+            Ok(Err(error)) => {
+                self.poller.failed(nanos);
+                Some(error.to_string())
+            }
+            Err(_) => {
+                self.poller.failed(nanos);
+                Some("the task that asks has panicked".to_owned())
+            }
+        };
+        match problem {
+            Some(problem) => diagnostics.no_strategy(self.poller.url(), &problem),
+            None => diagnostics.strategy(self.poller.url()),
         }
     }
 }
 
-impl Asking {
-    fn new(asked: &Asked, service_name: &str) -> Self {
+impl Poller {
+    fn new(source: &RemoteSource, service_name: &str) -> Self {
         // Two processes must not be one client, also when one was forked from the other.
         let seed = random_seed();
-        match asked {
-            Asked::Jaeger { settings, sampler } => {
+        match source {
+            RemoteSource::Jaeger { settings, sampler } => {
                 Self::Jaeger(JaegerPoller::new(settings, service_name, sampler.clone(), seed))
             }
-            Asked::Xray { settings, sampler } => {
+            RemoteSource::Xray { settings, sampler } => {
                 Self::Xray(XrayPoller::new(settings, service_name, sampler.clone(), seed))
             }
         }
@@ -101,7 +119,7 @@ impl Asking {
         }
     }
 
-    fn ask(
+    fn poll(
         &mut self,
         now: u64,
         fetcher: Arc<Fetcher>,
@@ -114,7 +132,7 @@ impl Asking {
         }
     }
 
-    /// What is wrong with the answer, if anything is.
+    /// Applies the answer. Returns what is wrong with it, if anything is.
     fn answered(&mut self, now: u64, body: &[u8]) -> Option<String> {
         match self {
             Self::Jaeger(poll) => poll.answered(now, body).err().map(|e| e.to_string()),

@@ -1,0 +1,151 @@
+//! The SDK's part of the exporter's thread: diagnostics, the sampler's tick, and the span clock.
+
+use crate::core::{Core, Phase};
+use crate::diagnostics::Diagnostics;
+use crate::remote_sampling::RemoteSampling;
+use spanwise_export::{ExportEvent, Observer};
+use spanwise_sampling::Tick;
+use spanwise_transport::{Delivery, Outcome};
+use spanwise_worker::{catch_panic, clock};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Receives the exporter's events, and uses its thread for what an SDK does at intervals.
+pub(crate) struct ExportObserver {
+    core: Arc<Core>,
+    diagnostics: Diagnostics,
+    remote_sampling: Option<RemoteSampling>,
+    /// When the span clock is calibrated again.
+    next_calibration: Instant,
+    /// When samplers receive the time again.
+    next_tick: Instant,
+}
+
+impl ExportObserver {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        diagnostics: Diagnostics,
+        remote_sampling: Option<RemoteSampling>,
+    ) -> Self {
+        let now = Instant::now();
+        Self { core, diagnostics, remote_sampling, next_calibration: now, next_tick: now }
+    }
+
+    fn tick(&mut self) {
+        let account = self.core.ledger.snapshot();
+        let recorded = account.created.saturating_sub(account.sampled_out);
+        let tick = Tick::at(clock::unix_nanos()).with_recorded(recorded);
+        if let Err(panic) = catch_panic(|| self.core.sampler.tick(&tick)) {
+            self.diagnostics.user_code_panicked("the sampler's tick", &panic);
+        }
+    }
+
+    fn request_ended(&mut self, spans: u64, delivery: &Delivery) {
+        if delivery.response_undecodable {
+            self.diagnostics.answer_not_otlp(&delivery.cause);
+        }
+        match &delivery.outcome {
+            Outcome::Accepted { rejected, message } => {
+                self.diagnostics.accepted();
+                let rejected = (*rejected).min(spans);
+                let message = message.as_deref().unwrap_or_default();
+                if rejected > 0 {
+                    self.diagnostics.rejected(rejected, message);
+                } else if !message.is_empty() {
+                    self.diagnostics.receiver_warned(message);
+                }
+            }
+            Outcome::Failed(failure) => self.diagnostics.request_failed(spans, failure, delivery),
+        }
+    }
+}
+
+impl Observer for ExportObserver {
+    fn event(&mut self, event: ExportEvent) {
+        match event {
+            ExportEvent::RequestEnded { spans, delivery: Some(delivery) } => {
+                self.request_ended(spans, &delivery);
+            }
+            ExportEvent::Awaiting(since) => self.diagnostics.awaiting(since),
+            ExportEvent::Panicked { code, panic, .. } => {
+                self.diagnostics.user_code_panicked(code, &panic);
+            }
+            ExportEvent::Died => {
+                self.core.leave_running(Phase::WorkerGone);
+                self.diagnostics.worker_died();
+            }
+            // The thread ends: what was lost is reported by now.
+            ExportEvent::ShutDown => self.diagnostics.report_last_losses(&self.core.ledger),
+            ExportEvent::Ending => {
+                if let Err(panic) = self.core.drop_sampler() {
+                    self.diagnostics.user_code_panicked("the sampler's drop", &panic);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn turn(&mut self, now: Instant) -> Option<Instant> {
+        if now >= self.next_calibration {
+            self.next_calibration = now + clock::recalibrate();
+        }
+        if let Some(remote) = &mut self.remote_sampling {
+            remote.turn(now, &mut self.diagnostics);
+        }
+        if now >= self.next_tick {
+            self.next_tick = now + TICK;
+            self.tick();
+        }
+        self.diagnostics.report_losses(now, &self.core.ledger);
+        Some(self.next_calibration)
+    }
+}
+
+impl Drop for ExportObserver {
+    /// The thread ends, and with it the reports.
+    fn drop(&mut self) {
+        self.diagnostics.close();
+    }
+}
+
+/// Between two ticks of the sampler.
+const TICK: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+    use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter};
+    use crate::scopes::Scopes;
+    use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
+    use spanwise_export::{OnFull, ScopeTable, SpanQueue};
+    use spanwise_ledger::Ledger;
+    use spanwise_sampling::{DynamicSampler, Sampler};
+    use spanwise_wire::SpanLimits;
+    use std::sync::Mutex;
+
+    #[test]
+    fn the_death_of_the_thread_is_reported_and_ends_recording() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let received = lines.clone();
+        let reporter = Reporter::new(Arc::new(move |diagnostic: &Diagnostic| {
+            received.lock().unwrap().push(diagnostic.to_string());
+        }));
+        let buffer = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(16 << 20));
+        let core = Arc::new(Core::new(
+            Phase::Running,
+            SpanLimits::default(),
+            DynamicSampler::new(Sampler::always_on()),
+            Scopes::new(ScopeTable::new(1 << 20)),
+            SpanQueue::new(buffer, Ledger::new(), OnFull::Drop),
+        ));
+        let diagnostics = Diagnostics::new(reporter.clone(), EndpointHealth::new(reporter.clone()));
+        let mut observer = ExportObserver::new(core.clone(), diagnostics, None);
+        assert!(core.is_running());
+        observer.event(ExportEvent::Died);
+        assert_eq!((core.is_running(), core.phase()), (false, Phase::WorkerGone));
+        reporter.flush(Duration::from_secs(60));
+        let lines = lines.lock().unwrap();
+        assert!(lines.iter().any(|line| line.contains("worker thread has died")), "{lines:?}");
+    }
+}
