@@ -86,7 +86,7 @@ impl ExporterBuilder {
 
     /// The longest time that a span waits before it is sent: 1 ms or longer, default 1 s.
     pub fn with_scheduled_delay(mut self, delay: Duration) -> Self {
-        self.schedule.max_delay = delay;
+        self.schedule.scheduled_delay = delay;
         self
     }
 
@@ -201,10 +201,10 @@ impl ExporterBuilder {
         }
         let resource = self.resource.len();
         check("with_resource", resource, 0..=self.max_resource_bytes() as u64, "bytes")?;
-        if self.schedule.max_delay < SHORTEST {
+        if self.schedule.scheduled_delay < SHORTEST {
             return Err(BuildError::OutOfRange {
                 setting: "with_scheduled_delay",
-                value: format!("{:?}", self.schedule.max_delay),
+                value: format!("{:?}", self.schedule.scheduled_delay),
                 accepted: "1 ms or longer".to_owned(),
             });
         }

@@ -260,7 +260,7 @@ impl SpanQueue {
                     self.is_starved.store(true, Relaxed);
                     self.notify();
                 };
-                match self.buffer.push_or_wait(span, meta, until, notify) {
+                match self.buffer.push_until(span, meta, until, notify) {
                     Ok(pushed) => return self.after_push(pushed),
                     Err(refused) => refused,
                 }

@@ -39,6 +39,8 @@ pub(crate) struct ExportThread {
     is_started: bool,
     /// The shutdown is complete: every span has its outcome.
     is_finished: bool,
+    #[cfg(test)]
+    turns_to_fail: u32,
 }
 
 /// The end of a turn.
@@ -68,6 +70,8 @@ impl ExportThread {
             panics: 0,
             is_started: false,
             is_finished: false,
+            #[cfg(test)]
+            turns_to_fail: 0,
         }
     }
 
@@ -97,6 +101,8 @@ impl ExportThread {
 
     /// Passes events to the machine and carries out its actions, until it waits.
     fn turn(&mut self, now: Instant) -> Turn {
+        #[cfg(test)]
+        self.fail_on_purpose();
         let queue = self.queue.clone();
         let queue = (*queue).as_ref();
         let (Some(machine), Some(transport)) = (&mut self.machine, &self.transport) else {
@@ -194,6 +200,15 @@ impl ExportThread {
         if let Some(observer) = &mut self.observer {
             // An observer that panics again has no one to report to.
             let _ = catch_panic(|| observer.event(event));
+        }
+    }
+
+    #[cfg(test)]
+    #[allow(clippy::panic, reason = "the fault that a test injects")]
+    fn fail_on_purpose(&mut self) {
+        if self.turns_to_fail > 0 {
+            self.turns_to_fail -= 1;
+            panic!("on purpose");
         }
     }
 

@@ -113,25 +113,36 @@ fn siblings<'a>(member: &'a Member, members: &'a [Member]) -> impl Iterator<Item
 }
 
 const RANKS: &[(Rank, &[&str])] = &[
-    (Rank::Published(4), &["spanwise", "spanwise-node"]),
-    (Rank::Published(3), &["spanwise-opentelemetry", "spanwise-tracing"]),
-    (Rank::Published(2), &["spanwise-sdk"]),
+    (Rank::Published(6), &["spanwise-cli", "spanwise-node"]),
+    (Rank::Published(5), &["spanwise"]),
+    (Rank::Published(4), &["spanwise-opentelemetry", "spanwise-tracing"]),
+    (Rank::Published(3), &["spanwise-sdk"]),
+    (Rank::Published(2), &["spanwise-export", "spanwise-tail"]),
     (
         Rank::Published(1),
         &[
             "spanwise-batch",
             "spanwise-pool",
             "spanwise-receiver",
+            "spanwise-redact",
             "spanwise-sampling",
             "spanwise-spool",
-            "spanwise-tail",
             "spanwise-transport",
         ],
     ),
-    (Rank::Published(0), &["spanwise-ledger", "spanwise-wire", "spanwise-worker"]),
+    (
+        Rank::Published(0),
+        &["spanwise-config", "spanwise-ledger", "spanwise-wire", "spanwise-worker"],
+    ),
     (
         Rank::Unpublished,
-        &["spanwise-bench-harness", "spanwise-benches", "spanwise-testkit", "xtask"],
+        &[
+            "spanwise-bench-harness",
+            "spanwise-benches",
+            "spanwise-sim",
+            "spanwise-testkit",
+            "xtask",
+        ],
     ),
 ];
 
@@ -173,11 +184,21 @@ mod tests {
     }
 
     #[test]
+    fn the_export_engine_is_below_the_sdk() {
+        check("spanwise-export", &["spanwise-batch", "spanwise-ledger", "spanwise-wire"], &[]);
+        check(
+            "spanwise-export",
+            &["spanwise-sdk"],
+            &["spanwise-export (rank 2) depends on spanwise-sdk (rank 3)"],
+        );
+    }
+
+    #[test]
     fn arrows_up_and_sideways_are_not() {
         check(
             "spanwise-wire",
             &["spanwise-sdk"],
-            &["spanwise-wire (rank 0) depends on spanwise-sdk (rank 2)"],
+            &["spanwise-wire (rank 0) depends on spanwise-sdk (rank 3)"],
         );
         check(
             "spanwise-batch",
@@ -240,7 +261,7 @@ mod tests {
             member("spanwise-sdk", &["bytes", "spanwise-ledger", "spanwise-wire"]),
         ];
         let expected = "\
-rank 2       spanwise-sdk           ledger wire
+rank 3       spanwise-sdk           ledger wire
 rank 0       spanwise-ledger
              spanwise-wire
 unpublished  xtask                  sdk";

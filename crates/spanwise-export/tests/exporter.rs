@@ -1,0 +1,292 @@
+//! An exporter with its thread: flush, shutdown, and code of the user's that panics.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+use spanwise_export::sans_io::{Action, QueueAction};
+use spanwise_export::{
+    BuildError, ExportEvent, Exporter, ExporterBuilder, FlushError, Observer, SpanQueue,
+};
+use spanwise_ledger::{DropReason, Ledger};
+use spanwise_receiver::Receiver;
+use spanwise_transport::{Endpoint, Failure, Outcome, Transport};
+use spanwise_wire::SpanMeta;
+use spanwise_wire::write::{FinishedSpan, SpanHeader, SpanWriter};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn soon() -> Instant {
+    Instant::now() + LONG
+}
+
+fn push(exporter: &Exporter, count: u64) {
+    let mut writer = SpanWriter::new();
+    for id in 1..=count {
+        writer.begin("span");
+        let header = SpanHeader { trace_id: 1, span_id: id, ..SpanHeader::default() };
+        exporter.push(&writer.finish(&header), SpanMeta::default());
+    }
+}
+
+fn to_sink<F>(sink: impl Fn(bytes::Bytes) -> F + Send + Sync + 'static) -> ExporterBuilder
+where
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    Exporter::builder(Transport::builder().with_sink(sink).build().unwrap())
+}
+
+fn accepted() -> Outcome {
+    Outcome::Accepted { rejected: 0, message: None }
+}
+
+#[test]
+fn spans_reach_a_receiver_and_the_account_balances() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let endpoint = Endpoint::parse_base("ENDPOINT", &receiver.http_endpoint()).unwrap();
+    let transport = Transport::builder().with_endpoint(endpoint).build().unwrap();
+    let exporter = Exporter::builder(transport)
+        .with_scheduled_delay(Duration::from_secs(3600))
+        .build()
+        .unwrap();
+    push(&exporter, 1000);
+    exporter.flush_until(soon()).unwrap();
+    assert_eq!((collected.spans(), exporter.snapshot().exported), (1000, 1000));
+    push(&exporter, 10);
+    exporter.shutdown_until(soon()).unwrap();
+    assert_eq!(collected.spans(), 1010);
+    push(&exporter, 1);
+    let account = exporter.snapshot();
+    account.check().unwrap();
+    assert_eq!(account.dropped(DropReason::AfterShutdown), 1);
+    assert_eq!(exporter.flush_until(soon()), Err(FlushError::AlreadyShutdown));
+    assert_eq!(exporter.shutdown_until(soon()), Err(FlushError::AlreadyShutdown));
+    assert!(exporter.join_until(soon()));
+}
+
+#[test]
+fn a_drop_starts_a_shutdown_that_books_every_span() {
+    let ledger = Ledger::new();
+    let exporter = to_sink(|_| std::future::ready(accepted())).with_ledger(ledger.clone());
+    let exporter = exporter.build().unwrap();
+    push(&exporter, 100);
+    drop(exporter);
+    let patience = soon();
+    while !ledger.snapshot().is_idle() && Instant::now() < patience {
+        std::thread::yield_now();
+    }
+    assert_eq!(ledger.snapshot().exported, 100);
+}
+
+#[test]
+fn a_sink_that_never_answers_does_not_hold_up_a_shutdown() {
+    let exporter = to_sink(|_| std::future::pending()).build().unwrap();
+    push(&exporter, 5);
+    let until = Instant::now() + Duration::from_millis(50);
+    assert_eq!(exporter.flush_until(until), Err(FlushError::Timeout));
+    push(&exporter, 3);
+    let until = Instant::now() + Duration::from_millis(50);
+    assert_eq!(exporter.shutdown_until(until), Err(FlushError::Timeout));
+    let account = exporter.snapshot();
+    account.check().unwrap();
+    assert_eq!(account.ambiguous(), 8, "the sink has both requests");
+}
+
+/// Panics at each of its calls.
+#[derive(Default)]
+struct Panicking {
+    calls: Arc<AtomicU64>,
+    reported: Arc<Mutex<Vec<String>>>,
+}
+
+impl Observer for Panicking {
+    fn event(&mut self, event: ExportEvent) {
+        if let ExportEvent::Panicked { code, panic, count } = &event {
+            self.reported.lock().unwrap().push(format!("{code} {panic} ({count})"));
+        }
+        self.calls.fetch_add(1, SeqCst);
+        panic!("an event, on purpose");
+    }
+
+    fn turn(&mut self, _: Instant) -> Option<Instant> {
+        self.calls.fetch_add(1, SeqCst);
+        panic!("a turn, on purpose");
+    }
+}
+
+#[test]
+fn an_observer_that_panics_is_reported_and_stops_no_export() {
+    let observer = Panicking::default();
+    let (calls, reported) = (observer.calls.clone(), observer.reported.clone());
+    let exporter =
+        to_sink(|_| std::future::ready(accepted())).with_observer(observer).build().unwrap();
+    for round in 1..=5 {
+        push(&exporter, 10);
+        exporter.flush_until(soon()).unwrap();
+        assert_eq!(exporter.snapshot().exported, round * 10);
+    }
+    exporter.shutdown_until(soon()).unwrap();
+    exporter.snapshot().check().unwrap();
+    assert!(calls.load(SeqCst) > 10);
+    let reported = reported.lock().unwrap();
+    assert!(reported.len() > 5, "{reported:?}");
+    for (count, line) in (1..).zip(reported.iter()) {
+        assert!(line.starts_with("the exporter's observer panicked: "), "{line}");
+        assert!(line.ends_with(&format!("on purpose ({count})")), "{line}");
+    }
+}
+
+#[test]
+fn a_sink_that_panics_costs_its_requests() {
+    let exporter = to_sink(|_| -> std::future::Ready<Outcome> { panic!("on purpose") });
+    let exporter = exporter.build().unwrap();
+    push(&exporter, 7);
+    exporter.flush_until(soon()).unwrap();
+    exporter.shutdown_until(soon()).unwrap();
+    let account = exporter.snapshot();
+    account.check().unwrap();
+    assert_eq!(account.dropped(DropReason::ExporterPanic), 7);
+}
+
+#[test]
+fn an_observer_receives_how_each_request_ended() {
+    #[derive(Default)]
+    struct Recording(Arc<Mutex<Vec<String>>>);
+    impl Observer for Recording {
+        fn event(&mut self, event: ExportEvent) {
+            let line = match event {
+                ExportEvent::RequestEnded { spans, delivery } => {
+                    format!("{spans} spans: {}", delivery.unwrap().outcome)
+                }
+                ExportEvent::ShutDown => "shut down".to_owned(),
+                ExportEvent::Ending => "ending".to_owned(),
+                _ => return,
+            };
+            self.0.lock().unwrap().push(line);
+        }
+    }
+    let observer = Recording::default();
+    let lines = observer.0.clone();
+    let refused = || Outcome::Failed(Failure::TooLarge);
+    let exporter =
+        to_sink(move |_| std::future::ready(refused())).with_observer(observer).build().unwrap();
+    push(&exporter, 4);
+    exporter.shutdown_until(soon()).unwrap();
+    assert!(exporter.join_until(soon()));
+    let lines = lines.lock().unwrap();
+    assert_eq!(*lines, ["4 spans: the request is too large", "shut down", "ending"]);
+    assert_eq!(exporter.snapshot().dropped(DropReason::TooLarge), 4);
+}
+
+/// A queue in the caller's own state, and requests that the caller sends itself.
+#[test]
+fn a_chunk_or_a_request_that_is_dropped_has_an_outcome() {
+    struct Shared {
+        queue: SpanQueue,
+    }
+    let builder = to_sink(|_| std::future::ready(accepted()));
+    let (queue, prepared) = builder.prepare().unwrap();
+    let shared = Shared { queue };
+    let push = |count: u64| {
+        for _ in 0..count {
+            shared.queue.ledger().started();
+            shared.queue.push(&FinishedSpan::encoded(b"\x2a\x01s"), SpanMeta::default());
+        }
+    };
+    push(3);
+    let drained = shared.queue.apply(QueueAction::DrainAll).unwrap();
+    assert_eq!(drained.chunks.iter().map(|chunk| chunk.spans()).sum::<u64>(), 3);
+    assert_eq!(shared.queue.ledger().snapshot().in_flight, 3);
+    drop(drained);
+    assert_eq!(shared.queue.ledger().snapshot().dropped(DropReason::WorkerUnavailable), 3);
+    push(2);
+    for chunk in shared.queue.apply(QueueAction::DrainAll).unwrap().chunks {
+        chunk.drop_for(DropReason::Rejected);
+    }
+    assert_eq!(shared.queue.ledger().snapshot().dropped(DropReason::Rejected), 2);
+
+    let mut now = Instant::now();
+    let mut machine = prepared.into_machine(&shared.queue, now);
+    let flush = machine.flush(now + LONG);
+    push(5);
+    let mut sent = 0;
+    while sent == 0 {
+        match machine.poll(now, shared.queue.level()) {
+            Action::Queue(action) => {
+                if let Some(drained) = shared.queue.apply(action) {
+                    machine.drained(drained);
+                }
+            }
+            Action::Send(..) => sent += 1,
+            Action::WaitUntil(until) => now = until,
+            Action::Reply(reply) => panic!("{reply:?} before {flush:?}"),
+            _ => {}
+        }
+    }
+    push(1);
+    machine.drained(shared.queue.apply(QueueAction::DrainAll).unwrap());
+    assert_eq!((machine.in_flight(), machine.backlog_spans()), ((1, 5), 1));
+    drop(machine);
+    let account = shared.queue.ledger().snapshot();
+    account.check().unwrap();
+    assert_eq!(account.dropped(DropReason::ExporterPanic), 5, "the receiver may have them");
+    assert_eq!(account.dropped(DropReason::WorkerUnavailable), 3 + 1);
+}
+
+#[test]
+fn settings_out_of_range_are_errors_that_name_them() {
+    let check = |set: fn(ExporterBuilder) -> ExporterBuilder, expected: &str| {
+        let built = set(to_sink(|_| std::future::ready(accepted()))).prepare();
+        let Err(error @ BuildError::OutOfRange { .. }) = built.map(drop) else {
+            panic!("{expected}")
+        };
+        assert_eq!(error.to_string(), expected);
+    };
+    check(
+        |builder| builder.with_budget_bytes(5),
+        "with_budget_bytes is 5; accepted is 1048576 to 17179869184 bytes",
+    );
+    check(
+        |builder| builder.with_max_in_flight(0),
+        "with_max_in_flight is 0; accepted is 1 to 64 requests",
+    );
+    check(
+        |builder| builder.with_max_export_batch_size(0),
+        "with_max_export_batch_size is 0; accepted is 1 to 1048576 spans",
+    );
+    check(
+        |builder| builder.with_max_request_bytes(1 << 30),
+        "with_max_request_bytes is 1073741824; accepted is 65536 to 3932160 bytes",
+    );
+    check(
+        |builder| builder.with_max_queue_size(1),
+        "with_max_queue_size is 1; accepted is 16 to 16777216 spans",
+    );
+    check(
+        |builder| builder.with_scheduled_delay(Duration::ZERO),
+        "with_scheduled_delay is 0ns; accepted is 1 ms or longer",
+    );
+    check(
+        |builder| builder.with_resource(vec![0; 1 << 20]),
+        "with_resource is 1048576; accepted is 0 to 491520 bytes",
+    );
+}
+
+#[test]
+fn the_smallest_budget_sends_what_it_accepts() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let endpoint = Endpoint::parse_base("ENDPOINT", &receiver.http_endpoint()).unwrap();
+    let transport = Transport::builder().with_endpoint(endpoint).build().unwrap();
+    let exporter = Exporter::builder(transport)
+        .with_budget_bytes(1 << 20)
+        .with_max_in_flight(1)
+        .build()
+        .unwrap();
+    push(&exporter, 20_000);
+    exporter.shutdown_until(soon()).unwrap();
+    let account = exporter.snapshot();
+    account.check().unwrap();
+    assert_eq!(collected.spans(), account.exported);
+    assert_eq!(account.exported + account.dropped(DropReason::QueueBytes), 20_000);
+    assert!(exporter.queue().budget().peak() <= 1 << 20);
+}
