@@ -182,7 +182,7 @@ fn a_child_carries_the_flags_that_are_known_and_no_others() {
         let parent = parent(7, flags, true, TraceState::NONE);
         let kind = spanwise_sdk::SpanKind::Internal;
         tracer.start_pooled(&mut pooled, "pooled", kind, Some(&parent));
-        assert_eq!(pooled.trace_flags, flags & 0b11);
+        assert_eq!(pooled.trace_flags.0, flags & 0b11);
     }
     let request = bench.finish();
     // The low eight bits of a span's flags are the W3C flags (OTLP, `SpanFlags`).

@@ -2,17 +2,26 @@
 
 use std::fmt;
 
-/// Defines an id: a number whose big-endian bytes travel in headers and in OTLP.
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $number:ty, $bytes:literal) => {
-        $(#[$doc])*
-        ///
-        /// The number is the big-endian reading of the id's bytes. `Debug` and `Display` print the
-        /// lower-case hexadecimal digits of W3C Trace Context.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-        #[repr(transparent)]
-        pub struct $name(pub $number);
+/// A trace id: 128 bits, not all zero (specification, *SpanContext*).
+///
+/// The number is the big-endian reading of the id's bytes. `Debug` and `Display` print the lower-case
+/// hexadecimal digits of W3C Trace Context.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct TraceId(pub u128);
 
+/// A span id: 64 bits, not all zero (specification, *SpanContext*). As the id of a parent,
+/// [`INVALID`](Self::INVALID) marks a root span.
+///
+/// The number is the big-endian reading of the id's bytes. `Debug` and `Display` print the lower-case
+/// hexadecimal digits of W3C Trace Context.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct SpanId(pub u64);
+
+/// Implements what both ids have.
+macro_rules! impl_id {
+    ($name:ident, $number:ty, $bytes:literal) => {
         impl $name {
             /// The id of all zeros, which the specification defines as invalid.
             pub const INVALID: Self = Self(0);
@@ -78,13 +87,5 @@ macro_rules! id {
     };
 }
 
-id! {
-    /// A trace id: 128 bits, not all zero (specification, *SpanContext*).
-    TraceId, u128, 16
-}
-
-id! {
-    /// A span id: 64 bits, not all zero (specification, *SpanContext*). As the id of a parent,
-    /// [`INVALID`](Self::INVALID) marks a root span.
-    SpanId, u64, 8
-}
+impl_id!(TraceId, u128, 16);
+impl_id!(SpanId, u64, 8);
