@@ -9,16 +9,16 @@ use crate::{Pool, PoolStats, PooledOwned, Reset, Trimmed, limits};
 
 /// Memory that bytes are written to: `Vec<u8>` or [`BytesMut`].
 pub trait Buffer: Reset + AsRef<[u8]> + Send + Sync + Sized + 'static {
-    /// An empty buffer with room for so many bytes; of `Vec<u8>` and `BytesMut`, 64 MiB at most.
+    /// An empty buffer with capacity for `bytes` bytes; of `Vec<u8>` and `BytesMut`, 64 MiB at most.
     fn with_capacity(bytes: usize) -> Self;
 
-    /// How many bytes it has room for now.
+    /// Bytes that the buffer has capacity for now.
     fn room(&self) -> usize;
 
-    /// Makes it have room for so many bytes again without an allocation, if it can.
-    fn regain(&mut self, bytes: usize) -> bool;
+    /// Restores a capacity of `bytes` bytes without an allocation; whether that worked.
+    fn try_reclaim(&mut self, bytes: usize) -> bool;
 
-    /// Gives back room beyond so many bytes, if it can. It is empty then.
+    /// Frees the capacity beyond `bytes` bytes, if possible. The buffer is empty when this is called.
     fn shrink(&mut self, bytes: usize);
 }
 
@@ -33,7 +33,7 @@ impl Buffer for Vec<u8> {
     }
 
     #[inline]
-    fn regain(&mut self, bytes: usize) -> bool {
+    fn try_reclaim(&mut self, bytes: usize) -> bool {
         self.capacity() >= bytes
     }
 
@@ -52,13 +52,13 @@ impl Buffer for BytesMut {
         self.capacity()
     }
 
-    /// Gets back what was split off, if nobody has it any more.
+    /// Reclaims the part that was split off, if it has no other owner.
     #[inline]
-    fn regain(&mut self, bytes: usize) -> bool {
+    fn try_reclaim(&mut self, bytes: usize) -> bool {
         self.try_reclaim(bytes)
     }
 
-    /// It cannot: a new one takes its place.
+    /// `BytesMut` cannot shrink, so a new one replaces it.
     fn shrink(&mut self, bytes: usize) {
         if self.capacity() > bytes {
             *self = BytesMut::with_capacity(bytes);
@@ -66,20 +66,20 @@ impl Buffer for BytesMut {
     }
 }
 
-/// Buffers of one size that come home, also as [`Bytes`].
+/// A pool of byte buffers of one size, which return to the pool also as [`Bytes`].
 ///
-/// [`freeze`](PooledBuffer::freeze) turns a filled buffer into `Bytes` without a copy; when the
-/// last of them and of their slices is dropped, on whatever thread, the memory is back here.
+/// [`freeze`](PooledBuffer::freeze) turns a filled buffer into `Bytes` without a copy; dropping
+/// the last of these `Bytes` and their slices, on any thread, releases the memory to the pool.
 #[derive(Debug)]
 pub struct BufferPool<B: Buffer = Vec<u8>> {
     pool: Arc<Pool<Bounded<B>>>,
     bytes_each: usize,
 }
 
-/// A buffer on loan from a [`BufferPool`], given back when dropped.
+/// The guard of a buffer acquired from a [`BufferPool`]; dropping it releases the buffer.
 pub struct PooledBuffer<B: Buffer = Vec<u8>>(PooledOwned<Bounded<B>>);
 
-/// A buffer that is kept while its room is between two bounds.
+/// A buffer that the pool retains while its capacity is between two bounds.
 struct Bounded<B> {
     buffer: B,
     least: usize,
@@ -87,25 +87,24 @@ struct Bounded<B> {
 }
 
 impl<B: Buffer> BufferPool<B> {
-    /// At most `capacity` buffers, at rest and on loan, of `bytes_each` bytes, 64 MiB at most. One
-    /// that comes home with less, or with more than four times as much, is let go. `capacity` is
-    /// bounded as that of a [`Pool`].
+    /// A pool of at most `capacity` buffers, idle and acquired, of `bytes_each` bytes, 64 MiB at most.
+    /// A buffer that is released with less capacity, or with more than four times as much, is freed.
+    /// The bound of `capacity` is that of a [`Pool`].
     pub fn new(capacity: usize, bytes_each: usize) -> Self {
         let bytes_each = limits::room(bytes_each, 1);
         BufferPool { pool: Arc::new(Pool::new(capacity)), bytes_each }
     }
 
-    /// Retains buffers of at most `bytes` bytes together. Default: no limit but the one that follows
-    /// from number and size.
+    /// Retains buffers of at most `bytes` bytes together. By default only number and size limit them.
     ///
-    /// Meant for a pool that has lent nothing yet: buffers that are out now are freed on release,
-    /// and neither they nor what was counted so far show in [`stats`](Self::stats).
+    /// Call this before the first buffer is acquired: buffers acquired earlier are freed on release, and
+    /// [`stats`](Self::stats) omits them and the counts so far.
     pub fn with_byte_limit(mut self, bytes: usize) -> Self {
         self.pool = limited(self.pool, bytes);
         self
     }
 
-    /// An empty buffer with room for at least the pool's `bytes_each`.
+    /// Acquires an empty buffer with capacity for at least the pool's `bytes_each`.
     ///
     /// # Cost
     /// As [`Pool::acquire_owned`].
@@ -115,7 +114,7 @@ impl<B: Buffer> BufferPool<B> {
         PooledBuffer(self.pool.acquire_owned(make))
     }
 
-    /// As [`Pool::trim`]; and what has grown shrinks to the size of a new buffer.
+    /// As [`Pool::trim`]; buffers that have grown shrink to the size of a new one.
     pub fn trim(&self) -> Trimmed {
         self.pool.trim_with(|bounded| bounded.buffer.shrink(bounded.least))
     }
@@ -127,7 +126,7 @@ impl<B: Buffer> BufferPool<B> {
 }
 
 impl<B: Buffer> PooledBuffer<B> {
-    /// What was written, as bytes to be shared and sliced. The last one sends the memory home.
+    /// The written bytes as shareable, sliceable [`Bytes`]. Dropping the last one releases the memory.
     ///
     /// # Cost
     /// One allocation, of 40 bytes; nothing is copied.
@@ -135,7 +134,7 @@ impl<B: Buffer> PooledBuffer<B> {
         Bytes::from_owner(self)
     }
 
-    /// Takes the buffer for good.
+    /// Takes the buffer out of the pool permanently.
     pub fn into_inner(self) -> B {
         self.0.into_inner().buffer
     }
@@ -163,7 +162,7 @@ impl<B: Buffer> AsRef<[u8]> for PooledBuffer<B> {
     }
 }
 
-/// Its length: the bytes are the user's.
+/// Prints the length only: the bytes may be secret.
 impl<B: Buffer> fmt::Debug for PooledBuffer<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PooledBuffer").field("len", &self.as_ref().len()).finish_non_exhaustive()
@@ -174,7 +173,7 @@ impl<B: Buffer> Reset for Bounded<B> {
     #[inline]
     fn reset(&mut self) -> bool {
         self.buffer.reset();
-        self.buffer.regain(self.least) && self.buffer.room() <= self.most
+        self.buffer.try_reclaim(self.least) && self.buffer.room() <= self.most
     }
 
     #[inline]

@@ -1,15 +1,15 @@
-//! Where a thread looks first.
+//! The slot at which a thread starts its search for an object.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// The slot this thread is likely to find its next object in, in whatever pool it asks.
+/// The index of the slot in which this thread probably finds its next object, in any pool.
 ///
-/// A number and no more: it needs no destructor, holds nothing back when a thread exits, and if it
-/// is wrong costs a look at a few other slots. One for all pools, which keep to it like a stack:
-/// one up when an object is lent, back down to its slot when it comes home. So the object used last
-/// is handed out first, while it is in cache, and those above the stack stay idle and can be
-/// trimmed.
+/// The cursor is a plain number: it needs no destructor, holds no object when a thread exits, and a
+/// wrong one costs a look at a few other slots. All pools share it and use it like the top of a
+/// stack: acquiring an object moves it one up, releasing the object moves it back down to its slot.
+/// So a pool hands out the object used last first, while it is in cache, and the objects above the
+/// stack stay idle and can be trimmed.
 #[inline(always)]
 pub(crate) fn get() -> usize {
     CURSOR.try_with(Cell::get).unwrap_or(0)
@@ -17,15 +17,15 @@ pub(crate) fn get() -> usize {
 
 #[inline(always)]
 pub(crate) fn set(slot: usize) {
-    // Loom runs all threads of a model on one, over and over, and needs the same choices each time.
+    // Loom runs all threads of a model on one thread, repeatedly, and needs the same choices each time.
     if cfg!(loom) {
         return;
     }
-    // A thread that is going away looks from the start.
-    let _gone = CURSOR.try_with(|cursor| cursor.set(slot));
+    // A thread that is exiting has no cursor and starts at the first slot.
+    let _exiting = CURSOR.try_with(|cursor| cursor.set(slot));
 }
 
-/// Down to `slot`, in whatever order objects come home.
+/// Moves the cursor down to `slot`. Objects may be released in any order.
 #[inline(always)]
 pub(crate) fn lower_to(slot: usize) {
     if slot < get() {
@@ -33,29 +33,30 @@ pub(crate) fn lower_to(slot: usize) {
     }
 }
 
-/// Where this thread's own stretch of slots begins, in a pool with enough of them. Threads that
-/// keep to their own do not meet.
+/// The start of this thread's own stretch of slots, in a pool with enough slots. Threads that use
+/// different stretches do not contend.
 #[cold]
-pub(crate) fn home() -> usize {
+pub(crate) fn stretch() -> usize {
     if cfg!(loom) {
         return 0;
     }
-    HOME.try_with(|home| {
-        if home.get() == usize::MAX {
-            home.set(NEXT.fetch_add(STRETCH, Relaxed));
-        }
-        home.get()
-    })
-    .unwrap_or(0)
+    START
+        .try_with(|start| {
+            if start.get() == usize::MAX {
+                start.set(NEXT.fetch_add(STRETCH, Relaxed));
+            }
+            start.get()
+        })
+        .unwrap_or(0)
 }
 
 thread_local! {
-    /// In no pool at first, so that the first look goes by way of `home`.
+    /// Outside of every pool at first, so that the first search begins at `stretch`.
     static CURSOR: Cell<usize> = const { Cell::new(usize::MAX) };
-    static HOME: Cell<usize> = const { Cell::new(usize::MAX) };
+    static START: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// Objects a thread is expected to hold at a time, of one pool.
+/// Objects of one pool that a thread is expected to hold at a time.
 const STRETCH: usize = 8;

@@ -8,19 +8,19 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::limits::STRINGS;
 
-/// Strings that are in memory once.
+/// A string interner: equal strings share one `Arc<str>`.
 ///
-/// [`intern`](Interner::intern) gives the same `Arc<str>` for the same string, as a rule: when the
-/// table is full of strings in use, or another thread is at the same shard, it gives one of its
-/// own instead, equal and not shared. It never waits.
+/// [`intern`](Interner::intern) usually returns the same `Arc<str>` for the same string. When the
+/// table is full of strings in use, or another thread has locked the same shard, it returns a new,
+/// unshared `Arc<str>` instead. It never waits.
 ///
-/// An `Arc<str>` is what `opentelemetry::Key` and `StringValue` are made of without a copy.
+/// `opentelemetry::Key` and `StringValue` take an `Arc<str>` without a copy.
 pub struct Interner {
     shards: Box<[Shard]>,
     hasher: DefaultHashBuilder,
     strings_each: usize,
     bytes_each: usize,
-    /// Requests that found their shard taken.
+    /// Requests that found their shard locked.
     contended: AtomicU64,
 }
 
@@ -38,17 +38,17 @@ struct Table {
     misses: u64,
     refused: u64,
     evicted: u64,
-    /// Strings refused since a sweep found nothing.
+    /// Strings refused since a sweep evicted none.
     futile: u64,
 }
 
 struct Entry {
     string: Arc<str>,
-    /// Asked for since the last sweep.
+    /// Whether the string was requested since the last sweep.
     used: bool,
 }
 
-/// What an [`Interner`] has done, and holds.
+/// Statistics of an [`Interner`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InternerStats {
@@ -56,23 +56,23 @@ pub struct InternerStats {
     pub hits: u64,
     /// Strings stored.
     pub misses: u64,
-    /// Strings given out unshared: no room, or the shard was taken.
+    /// Strings returned unshared, because the table was full or the shard was locked.
     pub refused: u64,
-    /// Strings let go of to make room.
+    /// Strings evicted to make space.
     pub evicted: u64,
     /// Strings stored now.
     pub strings: usize,
-    /// Their bytes.
+    /// Bytes of these strings.
     pub bytes: usize,
 }
 
 impl Interner {
-    /// At most `strings` strings of `bytes` bytes together, rounded up to a multiple of the number
-    /// of shards, which is 16, or fewer for fewer strings. More than 2²⁴ strings are taken for as
-    /// many.
+    /// An interner of at most `strings` strings of `bytes` bytes together, rounded up to a multiple of
+    /// the number of shards, which is 16, or fewer for fewer strings. `strings` is at most 2²⁴; a
+    /// larger number counts as 2²⁴.
     ///
     /// # Cost
-    /// The shards, 2 KiB at most. Memory for strings is taken as they come.
+    /// The shards, 2 KiB at most. Memory for a string is allocated when it is interned.
     pub fn new(strings: usize, bytes: usize) -> Self {
         let strings = strings.min(STRINGS);
         let shards = strings.div_ceil(STRINGS_PER_SHARD).clamp(1, SHARDS).next_power_of_two();
@@ -85,11 +85,11 @@ impl Interner {
         }
     }
 
-    /// The string, shared if it can be.
+    /// Interns `string`: returns it shared if possible.
     ///
     /// # Cost
-    /// Known: a hash, a lock taken at once or not at all, a comparison, a reference count. New: two
-    /// allocations at most. When full, now and then a sweep of one shard.
+    /// For a known string: a hash, a `try_lock`, a comparison, a reference count. For a new one: two
+    /// allocations at most. When the table is full: occasionally a sweep of one shard.
     pub fn intern(&self, string: &str) -> Arc<str> {
         let hash = self.hasher.hash_one(string);
         // The table takes its bits from both ends of the hash: the shard takes some in between.
@@ -121,7 +121,7 @@ impl Interner {
         string
     }
 
-    /// Lets go of the strings that nobody else has and nobody has asked for since the last call.
+    /// Evicts the strings that have no other owner and were not requested since the last call.
     pub fn trim(&self) {
         for shard in &self.shards {
             let mut table = shard.table.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,7 +132,7 @@ impl Interner {
         }
     }
 
-    /// What it has done, and holds.
+    /// Statistics since the interner was created.
     pub fn stats(&self) -> InternerStats {
         let contended =
             InternerStats { refused: self.contended.load(Relaxed), ..Default::default() };
@@ -157,7 +157,7 @@ impl Interner {
         if fits(table) || bytes > self.bytes_each {
             return fits(table);
         }
-        // A table full of strings in use is not swept for each string that finds no room.
+        // A sweep for each string that does not fit would be futile while all strings are in use.
         if table.futile == 0 && table.sweep() > 0 {
             return fits(table);
         }
@@ -167,7 +167,7 @@ impl Interner {
 }
 
 impl Table {
-    /// Second chance: who was asked for since the last sweep stays until the next.
+    /// Clock eviction: a string requested since the last sweep stays until the next.
     fn sweep(&mut self) -> usize {
         let before = self.strings.len();
         let bytes = &mut self.bytes;
@@ -179,9 +179,9 @@ impl Table {
             }
             stays
         });
-        let gone = before - self.strings.len();
-        self.evicted += gone as u64;
-        gone
+        let evicted = before - self.strings.len();
+        self.evicted += evicted as u64;
+        evicted
     }
 }
 
@@ -192,7 +192,7 @@ impl fmt::Debug for Interner {
 }
 
 const SHARDS: usize = 16;
-/// Fewer are not worth a shard.
+/// Strings that justify a shard of their own.
 const STRINGS_PER_SHARD: usize = 64;
-/// Strings refused by a full shard after a sweep that found nothing, before the next.
+/// Strings that a full shard refuses between two sweeps when the first one evicted none.
 const SWEEP_EVERY: u64 = 64;

@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "span", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "span"),
+    doc = "Bounded pools of objects and buffers, and a string interner."
+)]
 #![doc(test(attr(deny(warnings))))]
 #![deny(unsafe_code)]
 

@@ -1,22 +1,22 @@
-//! Upper bounds of what constructors allocate. They cannot fail, so a larger number is reduced to
-//! the bound.
+//! Upper bounds of the sizes that constructors allocate. Constructors cannot fail, so a larger number
+//! is reduced to the bound.
 
-/// Slots of a pool, and the bytes that they take, allocated at once.
+/// Slots of a pool, and bytes of these slots, which are allocated together.
 pub(crate) const SLOTS: usize = 1 << 20;
 pub(crate) const SLOT_BYTES: usize = 64 << 20;
-/// Sizes a `TieredPool` has, a pool for each.
+/// Tiers of a `TieredPool`, each with a pool.
 pub(crate) const TIERS: usize = 64;
-/// Bytes that are reserved for a new list or buffer; it grows beyond as any other.
+/// Bytes reserved for a new list or buffer, which can grow beyond them.
 pub(crate) const ROOM_BYTES: usize = 64 << 20;
-/// Strings of an interner: with some 40 bytes each beside their own.
+/// Strings of an interner, each with about 40 bytes besides its text.
 pub(crate) const STRINGS: usize = 1 << 24;
 
-/// Slots of `slot_bytes` bytes that a pool gets which is to have `asked`.
+/// The number of slots, of `slot_bytes` bytes each, of a pool that is created for `asked` objects.
 pub(crate) fn slots(asked: usize, slot_bytes: usize) -> usize {
     asked.min(SLOTS).min((SLOT_BYTES / slot_bytes.max(1)).max(1))
 }
 
-/// Entries of `entry_bytes` bytes that are reserved where `asked` are wanted.
+/// The number of entries, of `entry_bytes` bytes each, to reserve when `asked` were requested.
 pub(crate) fn room(asked: usize, entry_bytes: usize) -> usize {
     asked.min((ROOM_BYTES / entry_bytes.max(1)).max(1))
 }

@@ -1,7 +1,7 @@
-//! The same surface on the `object-pool` crate: one list behind one lock.
+//! The same API on the `object-pool` crate: one list behind one lock.
 //!
-//! Unbounded and without a reset by itself; bounds, reset and statistics are ours. For comparison,
-//! and for programs that have `object-pool` already.
+//! That crate has neither bounds nor a reset; this module adds bounds, reset and statistics. Use it
+//! for comparison, and in programs that already depend on `object-pool`.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -12,9 +12,9 @@ use crate::discarding::Discarding;
 use crate::sync::AtomicU64;
 use crate::{PoolStats, Reset};
 
-/// As [`crate::Pool`], kept in a pool of the crate `object_pool`.
+/// As [`crate::Pool`], on top of a pool of the crate `object_pool`.
 pub struct Pool<T> {
-    /// Each with the bytes it is charged with: asked again, it may say something else.
+    /// Each object with the bytes charged for it: a second call may return another number.
     objects: ::object_pool::Pool<(T, usize)>,
     capacity: usize,
     byte_limit: usize,
@@ -27,11 +27,11 @@ pub struct Pool<T> {
     discarded: AtomicU64,
 }
 
-/// An object on loan, given back when dropped, on whatever thread.
+/// The guard of an acquired object; dropping it, on any thread, releases the object.
 pub struct Pooled<'a, T: Reset> {
     /// Empty only in `drop`.
     object: Option<T>,
-    home: &'a Pool<T>,
+    pool: &'a Pool<T>,
 }
 
 impl<T: Reset> Pool<T> {
@@ -57,15 +57,15 @@ impl<T: Reset> Pool<T> {
         self
     }
 
-    /// Lends an object, retained or made now.
+    /// Acquires an object: a retained one, or the result of `make`.
     ///
     /// # Cost
     /// Two locks that all threads share, and eight atomic read-modify-writes.
     pub fn acquire(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
-        self.try_acquire().unwrap_or_else(|| self.lent(make()))
+        self.try_acquire().unwrap_or_else(|| self.guard(make()))
     }
 
-    /// Lends a retained object; `None` if there is none.
+    /// Acquires a retained object; `None` if there is none.
     ///
     /// # Cost
     /// As [`acquire`](Pool::acquire).
@@ -79,15 +79,15 @@ impl<T: Reset> Pool<T> {
         let discarding = Discarding(&self.discarded);
         object.prepare();
         std::mem::forget(discarding);
-        Some(self.lent(object))
+        Some(self.guard(object))
     }
 
-    /// Lets go of all retained objects.
+    /// Frees all retained objects.
     pub fn clear(&self) {
         while self.pull().is_some() {}
     }
 
-    /// What it has done.
+    /// Statistics since the pool was created.
     pub fn stats(&self) -> PoolStats {
         PoolStats {
             hits: self.hits.load(Relaxed),
@@ -106,19 +106,19 @@ impl<T: Reset> Pool<T> {
         Some(object)
     }
 
-    fn lent(&self, object: T) -> Pooled<'_, T> {
+    fn guard(&self, object: T) -> Pooled<'_, T> {
         self.outstanding.fetch_add(1, Relaxed);
-        Pooled { object: Some(object), home: self }
+        Pooled { object: Some(object), pool: self }
     }
 
-    fn come_home(&self, mut object: T) {
+    fn release(&self, mut object: T) {
         self.outstanding.fetch_sub(1, Relaxed);
         // Counts the object as discarded also if the calls below panic.
         let discarding = Discarding(&self.discarded);
         if !object.reset() {
             return;
         }
-        // Before anything is reserved: it may panic.
+        // Called before anything is reserved, because it may panic.
         let bytes = object.retained_bytes();
         if reserve(&self.retained, 1, self.capacity) {
             if reserve(&self.bytes, bytes, self.byte_limit) {
@@ -131,12 +131,12 @@ impl<T: Reset> Pool<T> {
 }
 
 impl<T: Reset> Pooled<'_, T> {
-    /// Takes the object for good, as it is.
+    /// Takes the object out of the pool permanently, without a reset.
     pub fn into_inner(mut self) -> T {
-        self.home.outstanding.fetch_sub(1, Relaxed);
+        self.pool.outstanding.fetch_sub(1, Relaxed);
         match self.object.take() {
             Some(object) => object,
-            None => gone(),
+            None => without_object(),
         }
     }
 }
@@ -147,7 +147,7 @@ impl<T: Reset> Deref for Pooled<'_, T> {
     fn deref(&self) -> &T {
         match &self.object {
             Some(object) => object,
-            None => gone(),
+            None => without_object(),
         }
     }
 }
@@ -156,7 +156,7 @@ impl<T: Reset> DerefMut for Pooled<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.object {
             Some(object) => object,
-            None => gone(),
+            None => without_object(),
         }
     }
 }
@@ -164,7 +164,7 @@ impl<T: Reset> DerefMut for Pooled<'_, T> {
 impl<T: Reset> Drop for Pooled<'_, T> {
     fn drop(&mut self) {
         if let Some(object) = self.object.take() {
-            self.home.come_home(object);
+            self.pool.release(object);
         }
     }
 }
@@ -191,7 +191,7 @@ fn reserve(sum: &AtomicUsize, more: usize, limit: usize) -> bool {
     sum.fetch_update(Relaxed, Relaxed, fits).is_ok()
 }
 
-/// Nobody gets here: the object leaves the guard only as the guard ends.
-fn gone() -> ! {
+/// Unreachable: the object leaves the guard only when the guard ends.
+fn without_object() -> ! {
     unreachable!("a guard without its object")
 }

@@ -1,6 +1,6 @@
 mod counters;
+mod park;
 mod search;
-mod settle;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,27 +13,27 @@ use crate::slot::{Held, Slot, State};
 use crate::sync::{AtomicU32, AtomicUsize};
 use crate::{PoolStats, Reset, Trimmed};
 use counters::Rare;
+use park::Leaving;
 use search::{PROBES, below};
-use settle::Leaving;
 
-/// Objects kept for reuse: bounded in number and bytes, never two holders of one.
+/// An object pool, bounded in number and bytes; each object has one user at a time.
 ///
-/// A row of slots with one object each. Lent objects stay in their slot and are used in place, so
-/// `capacity` counts those at rest and those on loan; when all are on loan, an object is made that
-/// is nobody's but the borrower's, and let go afterwards unless a slot has become empty.
+/// The pool is an array of slots with one object each. An acquired object stays in its slot and is
+/// used in place, so `capacity` counts idle and acquired objects. When all are acquired, the pool makes
+/// a detached object, which has no slot, and frees it on release unless a slot has become empty.
 pub struct Pool<T> {
     slots: Box<[Slot<T>]>,
     byte_limit: usize,
-    /// Counted up by [`trim`](Pool::trim): what has not been used since is idle.
+    /// Incremented by [`trim`](Pool::trim): an object that was last used in an earlier epoch is unused.
     epoch: AtomicU32,
-    /// Bytes that objects in slots are charged with; kept up only where there is a limit.
+    /// Bytes charged for the objects in slots; maintained only if there is a limit.
     charged: AtomicUsize,
     rare: Rare,
 }
 
 impl<T: Reset> Pool<T> {
-    /// An empty pool of at most `capacity` objects; with 0, it retains none. More than 2²⁰, or than
-    /// 64 MiB of slots, is taken for as many: see [`capacity`](Self::capacity).
+    /// An empty pool of at most `capacity` objects; with 0, it retains none. `capacity` is reduced to 2²⁰
+    /// and to 64 MiB of slots: see [`capacity`](Self::capacity).
     ///
     /// # Cost
     /// `capacity` slots of 64 bytes (more if `T` is larger than 24), allocated now and never again.
@@ -48,72 +48,71 @@ impl<T: Reset> Pool<T> {
         }
     }
 
-    /// A pool of at most `capacity` objects, filled with as many.
+    /// A pool of at most `capacity` objects, filled with objects of `make`.
     pub fn prefilled(capacity: usize, mut make: impl FnMut() -> T) -> Self {
         let pool = Pool::new(capacity);
         for slot in &pool.slots {
             if let Some(vacant) = slot.claim_empty() {
-                pool.settle(Leaving { pool: &pool, held: Some(vacant.fill(make())) });
+                pool.park(Leaving { pool: &pool, held: Some(vacant.fill(make())) });
             }
         }
         pool
     }
 
-    /// Retains objects of at most `bytes` bytes together, by what [`Reset::retained_bytes`] says.
-    /// One that comes home and does not fit is let go. Default: no limit.
+    /// Retains objects of at most `bytes` bytes together, as [`Reset::retained_bytes`] counts them.
+    /// A released object that does not fit is freed. Default: no limit.
     ///
     /// # Cost
-    /// An atomic read-modify-write for each object whose bytes have changed since it last came
-    /// home; nothing for the others.
+    /// An atomic read-modify-write for each object whose bytes have changed since its last release.
     pub fn with_byte_limit(mut self, bytes: usize) -> Self {
         self.byte_limit = bytes;
-        // Those that are in already are charged, or go.
+        // Objects that the pool holds already are charged, or freed.
         self.charged.store(0, Relaxed);
         for slot in &self.slots {
             if let Some(held) = slot.claim_idle() {
                 held.set_bytes(0);
-                self.settle(Leaving { pool: &self, held: Some(held) });
+                self.park(Leaving { pool: &self, held: Some(held) });
             }
         }
         self
     }
 
-    /// Lends an object, retained or made now; it comes home when the guard is dropped, on any
-    /// thread.
+    /// Acquires an object: a retained one, or the result of `make`. Dropping the guard, on any thread,
+    /// releases it.
     ///
     /// # Cost
-    /// Lent and given back: one atomic read-modify-write on a line that is this thread's alone as
-    /// a rule; no lock, no allocation. When it finds nothing near, it looks at 64 slots at most
-    /// before it makes one.
+    /// To acquire and release: one atomic read-modify-write, usually on a cache line that no other
+    /// thread uses; no lock, no allocation. If there is no object nearby, the pool looks at 64 slots at
+    /// most before it calls `make`.
     #[inline]
     pub fn acquire(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
         match self.claim_at_cursor() {
             Some(held) => Pooled::in_slot(self, held),
-            None => self.lend_from_elsewhere(make),
+            None => self.acquire_slow(make),
         }
     }
 
-    /// Lends a retained object; `None` if there is none.
+    /// Acquires a retained object; `None` if there is none.
     ///
-    /// On a [`filled`](Pool::prefilled) pool this bounds how many are out.
+    /// On a [`prefilled`](Pool::prefilled) pool this bounds the number of acquired objects.
     ///
     /// # Cost
-    /// As [`acquire`](Pool::acquire); when all are out, it has looked at each slot.
+    /// As [`acquire`](Pool::acquire); before it returns `None`, it looks at each slot.
     #[inline]
     pub fn try_acquire(&self) -> Option<Pooled<'_, T>> {
         self.claim_anywhere().map(|held| Pooled::in_slot(self, held))
     }
 
-    /// [`acquire`](Pool::acquire) whose guard keeps the pool alive and borrows nothing.
+    /// [`acquire`](Pool::acquire) whose guard owns a reference to the pool and borrows nothing.
     ///
     /// # Cost
     /// Two more atomic read-modify-writes, on the reference count that all threads share. On a hot
-    /// path, lend from a pool in a `static` instead: those guards are `'static`, too.
+    /// path, acquire from a pool in a `static` instead: those guards are `'static`, too.
     pub fn acquire_owned(self: &Arc<Self>, make: impl FnOnce() -> T) -> PooledOwned<T> {
         PooledOwned::new(self.acquire(make), Arc::clone(self))
     }
 
-    /// [`try_acquire`](Pool::try_acquire) whose guard keeps the pool alive and borrows nothing.
+    /// [`try_acquire`](Pool::try_acquire) whose guard owns a reference to the pool and borrows nothing.
     ///
     /// # Cost
     /// As [`acquire_owned`](Pool::acquire_owned).
@@ -121,11 +120,11 @@ impl<T: Reset> Pool<T> {
         self.try_acquire().map(|pooled| PooledOwned::new(pooled, Arc::clone(self)))
     }
 
-    /// Takes an object out of the pool; `None` if none is retained. Give it back with
-    /// [`put`](Pool::put), or not.
+    /// Takes an object out of the pool; `None` if none is retained. [`put`](Pool::put) returns it, which
+    /// is optional.
     ///
     /// # Cost
-    /// One atomic read-modify-write, and the object is moved; when there is none, it has looked at
+    /// One atomic read-modify-write, and a move of the object; before it returns `None`, it looks at
     /// each slot.
     #[inline]
     pub fn try_take(&self) -> Option<T> {
@@ -138,7 +137,7 @@ impl<T: Reset> Pool<T> {
     /// Takes an object out of the pool, or makes one.
     ///
     /// # Cost
-    /// As [`try_take`](Pool::try_take), but it looks no further than [`acquire`](Pool::acquire).
+    /// As [`try_take`](Pool::try_take), but it looks at no more slots than [`acquire`](Pool::acquire).
     pub fn take_or(&self, make: impl FnOnce() -> T) -> T {
         match self.claim_at_cursor().or_else(|| self.claim_near()) {
             Some(held) => {
@@ -147,32 +146,33 @@ impl<T: Reset> Pool<T> {
             }
             None => {
                 let made = make();
-                self.rare.strays.fetch_add(1, Relaxed);
+                self.rare.detached.fetch_add(1, Relaxed);
                 made
             }
         }
     }
 
-    /// Gives back an object that was taken. It is recycled, and retained if it is worth it.
+    /// Returns an object that was taken. The pool resets it, and retains it if
+    /// [`reset`](Reset::reset) returns `true`.
     ///
     /// # Errors
-    /// The pool is full, by number or by bytes: the object comes back, recycled. Of a pool of more
-    /// than 64 slots it looks at 64.
+    /// The pool is full, by number or by bytes: the error is the object, after its reset. In a pool of
+    /// more than 64 slots, the search for an empty one ends after 64.
     ///
     /// # Cost
     /// As [`try_take`](Pool::try_take).
     pub fn put(&self, object: T) -> Result<(), T> {
-        // Even if `reset` panics, and the object is gone.
-        let stray = StrayHome(self);
+        // Counted as returned also if `reset` panics, which drops the object.
+        let detached = DetachedRelease(self);
         let put = self.place(object, true);
         if matches!(put, Ok(Placed::InSlot)) {
-            std::mem::forget(stray);
+            std::mem::forget(detached);
         }
         put.map(drop)
     }
 
-    /// Gives the pool an object that it did not have before. It is recycled, and retained if it is
-    /// worth it.
+    /// Adds an object that was not taken from the pool. The pool resets it, and retains it if
+    /// [`reset`](Reset::reset) returns `true`.
     ///
     /// # Errors
     /// As [`put`](Pool::put).
@@ -180,17 +180,17 @@ impl<T: Reset> Pool<T> {
         self.place(object, false).map(drop)
     }
 
-    /// Lets go of the objects that nobody has used since the last call, to give their memory back.
+    /// Frees the objects that were not used since the last call.
     ///
-    /// Call it every so often: called every 30 seconds, a pool that a burst has filled is back to
-    /// what is in use within a minute of the burst's end.
+    /// Call it periodically: with one call every 30 seconds, a pool that a burst has filled shrinks to
+    /// the objects in use within a minute after the burst.
     pub fn trim(&self) -> Trimmed {
         let epoch = self.epoch.fetch_add(1, Relaxed);
-        self.let_go(|slot| slot.used() != epoch)
+        self.evict(|slot| slot.used() != epoch)
     }
 
-    /// As [`trim`](Self::trim), and calls `shrink` on the objects that stay and are not out: the
-    /// place to give back what one has grown by.
+    /// As [`trim`](Self::trim), and calls `shrink` on the idle objects that remain, so that an object
+    /// can free the memory it has grown by.
     pub fn trim_with(&self, shrink: impl Fn(&mut T)) -> Trimmed {
         let mut trimmed = self.trim();
         for slot in self.slots.iter().filter(|slot| slot.state() == State::Idle) {
@@ -200,43 +200,44 @@ impl<T: Reset> Pool<T> {
             if let Some(held) = &mut leaving.held {
                 shrink(held.object_mut());
             }
-            // Not used by this.
-            self.settle_as(leaving, used);
+            // This is no use of the object: the epoch stays the same.
+            self.park_as(leaving, used);
             let less = before.saturating_sub(slot.bytes());
             trimmed.bytes = trimmed.bytes.saturating_add(less);
         }
         trimmed
     }
 
-    /// Lets go of all retained objects, to give their memory back.
+    /// Frees all retained objects.
     pub fn clear(&self) {
-        let _all_of_them = self.let_go(|_| true);
+        let _all_of_them = self.evict(|_| true);
     }
 
-    /// How many objects it has at most, at rest and on loan.
+    /// The maximum number of objects, idle and acquired.
     pub fn capacity(&self) -> usize {
         self.slots.len()
     }
 
-    /// How many bytes its objects hold at most, together.
+    /// The maximum number of bytes that retained objects hold together.
     pub fn byte_limit(&self) -> usize {
         self.byte_limit
     }
 
-    /// What it has done.
+    /// Statistics since the pool was created.
     ///
     /// # Cost
-    /// Looks at each slot.
+    /// A look at each slot.
     pub fn stats(&self) -> PoolStats {
         self.read()
     }
 
-    /// Recycles an object and lays it into an empty slot. `was_out`: it counts as out until then.
+    /// Resets an object and moves it into an empty slot. `was_out`: the object counts as acquired until
+    /// then.
     fn place(&self, mut object: T, was_out: bool) -> Result<Placed, T> {
         // Counts the object as discarded also if the calls below panic.
         let discarding = Discarding(&self.rare.discarded);
         if !object.reset() {
-            return Ok(Placed::LetGo);
+            return Ok(Placed::NotRetained);
         }
         let bytes = object.retained_bytes();
         std::mem::forget(discarding);
@@ -250,7 +251,7 @@ impl<T: Reset> Pool<T> {
             {
                 let held = if was_out { vacant.fill_counted(object) } else { vacant.fill(object) };
                 held.set_bytes(bytes);
-                held.rest(self.epoch.load(Relaxed));
+                held.park(self.epoch.load(Relaxed));
                 cursor::set(index);
                 return Ok(Placed::InSlot);
             }
@@ -269,51 +270,51 @@ impl<T: Reset> Pool<T> {
         leaving.stay()
     }
 
-    /// A guard ends with its object in its slot.
+    /// Releases the object of a guard, which is in its slot.
     #[inline(always)]
-    pub(crate) fn come_home<'a>(&'a self, held: Held<'a, T>) {
+    pub(crate) fn release<'a>(&'a self, held: Held<'a, T>) {
         cursor::lower_to(self.index_of(held.slot()));
         let mut leaving = Leaving { pool: self, held: Some(held) };
         if let Some(held) = &mut leaving.held
             && held.object_mut().reset()
         {
-            self.settle(leaving);
+            self.park(leaving);
         }
     }
 
-    /// A guard ends with an object that has no slot.
+    /// Releases a detached object.
     #[cold]
-    pub(crate) fn come_home_stray(&self, object: T) {
+    pub(crate) fn release_detached(&self, object: T) {
         if let Err(object) = self.put(object) {
             self.discard(object);
         }
     }
 
-    /// As [`add`](Self::add), and lets go of the object when there is no room.
+    /// As [`add`](Self::add), and drops the object if the pool is full.
     pub(crate) fn add_or_discard(&self, object: T) {
         if let Err(object) = self.add(object) {
             self.discard(object);
         }
     }
 
-    /// Lets go of an object that came home.
+    /// Drops a released object.
     pub(crate) fn discard(&self, object: T) {
         // Before its drop, which may panic.
         self.discarded();
         drop(object);
     }
 
-    /// A guard's object is gone for good.
-    pub(crate) fn gone(&self, held: Held<'_, T>) -> T {
+    /// Moves a guard's object out of the pool.
+    pub(crate) fn remove(&self, held: Held<'_, T>) -> T {
         self.uncharge(&held);
         held.move_out()
     }
 
-    pub(crate) fn stray_home(&self) {
-        self.rare.strays.fetch_sub(1, Relaxed);
+    pub(crate) fn detached_released(&self) {
+        self.rare.detached.fetch_sub(1, Relaxed);
     }
 
-    fn let_go(&self, which: impl Fn(&Slot<T>) -> bool) -> Trimmed {
+    fn evict(&self, which: impl Fn(&Slot<T>) -> bool) -> Trimmed {
         let mut trimmed = Trimmed::default();
         for slot in &self.slots {
             if slot.state() != State::Idle || !which(slot) {
@@ -322,7 +323,7 @@ impl<T: Reset> Pool<T> {
             if let Some(held) = slot.claim_idle() {
                 trimmed.objects += 1;
                 trimmed.bytes = trimmed.bytes.saturating_add(slot.bytes());
-                drop(self.gone(held));
+                drop(self.remove(held));
             }
         }
         trimmed
@@ -330,29 +331,29 @@ impl<T: Reset> Pool<T> {
 
     #[inline(always)]
     fn index_of(&self, slot: &Slot<T>) -> usize {
-        // All slots are in one array; an address outside of it would only be a bad guess.
+        // All slots are in one array; an address outside of it would only give a worse cursor.
         let start = self.slots.as_ptr().addr();
         std::ptr::from_ref(slot).addr().wrapping_sub(start) / size_of::<Slot<T>>()
     }
 }
 
-/// `pool` with a byte limit: the same one with its counters, unless guards still hold it.
+/// `pool` with a byte limit; a new pool without the counts so far if guards still reference `pool`.
 pub(crate) fn limited<T: Reset>(pool: Arc<Pool<T>>, bytes: usize) -> Arc<Pool<T>> {
     let pool = Arc::try_unwrap(pool).unwrap_or_else(|held| Pool::new(held.capacity()));
     Arc::new(pool.with_byte_limit(bytes))
 }
 
-/// An object that was out of the pool's sight is so no more.
-struct StrayHome<'a, T: Reset>(&'a Pool<T>);
+/// Counts a taken object as returned when dropped.
+struct DetachedRelease<'a, T: Reset>(&'a Pool<T>);
 
-impl<T: Reset> Drop for StrayHome<'_, T> {
+impl<T: Reset> Drop for DetachedRelease<'_, T> {
     fn drop(&mut self) {
-        self.0.stray_home();
+        self.0.detached_released();
     }
 }
 
-/// Where an object went that was put into the pool.
+/// The outcome of moving an object into the pool.
 enum Placed {
     InSlot,
-    LetGo,
+    NotRetained,
 }

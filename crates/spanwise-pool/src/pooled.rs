@@ -5,43 +5,43 @@ use std::sync::Arc;
 use crate::slot::Held;
 use crate::{Pool, Reset};
 
-/// An object on loan from a [`Pool`], given back when dropped, on whatever thread.
+/// The guard of an object acquired from a [`Pool`]; dropping it, on any thread, releases the object.
 pub struct Pooled<'a, T: Reset> {
     place: Place<'a, T>,
-    home: &'a Pool<T>,
+    pool: &'a Pool<T>,
 }
 
 enum Place<'a, T> {
     Slot(Held<'a, T>),
-    /// Made while every slot was taken.
-    Apart(Box<T>),
-    /// Only between `into_inner` (or `drop`) and the end of the guard.
-    Gone,
+    /// Made while every slot was in use.
+    Detached(Box<T>),
+    /// The object has left. Only between `into_inner` (or `drop`) and the end of the guard.
+    Taken,
 }
 
 impl<'a, T: Reset> Pooled<'a, T> {
     #[inline(always)]
-    pub(crate) fn in_slot(home: &'a Pool<T>, held: Held<'a, T>) -> Self {
-        Pooled { place: Place::Slot(held), home }
+    pub(crate) fn in_slot(pool: &'a Pool<T>, held: Held<'a, T>) -> Self {
+        Pooled { place: Place::Slot(held), pool }
     }
 
-    pub(crate) fn apart(home: &'a Pool<T>, object: T) -> Self {
-        Pooled { place: Place::Apart(Box::new(object)), home }
+    pub(crate) fn detached(pool: &'a Pool<T>, object: T) -> Self {
+        Pooled { place: Place::Detached(Box::new(object)), pool }
     }
 
-    pub(crate) fn home(&self) -> &'a Pool<T> {
-        self.home
+    pub(crate) fn pool(&self) -> &'a Pool<T> {
+        self.pool
     }
 
-    /// Takes the object for good, as it is.
+    /// Takes the object out of the pool permanently, without a reset.
     pub fn into_inner(mut self) -> T {
-        match std::mem::replace(&mut self.place, Place::Gone) {
-            Place::Slot(held) => self.home.gone(held),
-            Place::Apart(object) => {
-                self.home.stray_home();
+        match std::mem::replace(&mut self.place, Place::Taken) {
+            Place::Slot(held) => self.pool.remove(held),
+            Place::Detached(object) => {
+                self.pool.detached_released();
                 *object
             }
-            Place::Gone => gone(),
+            Place::Taken => without_object(),
         }
     }
 }
@@ -53,8 +53,8 @@ impl<T: Reset> Deref for Pooled<'_, T> {
     fn deref(&self) -> &T {
         match &self.place {
             Place::Slot(held) => held.object(),
-            Place::Apart(object) => object,
-            Place::Gone => gone(),
+            Place::Detached(object) => object,
+            Place::Taken => without_object(),
         }
     }
 }
@@ -64,8 +64,8 @@ impl<T: Reset> DerefMut for Pooled<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.place {
             Place::Slot(held) => held.object_mut(),
-            Place::Apart(object) => object,
-            Place::Gone => gone(),
+            Place::Detached(object) => object,
+            Place::Taken => without_object(),
         }
     }
 }
@@ -73,10 +73,10 @@ impl<T: Reset> DerefMut for Pooled<'_, T> {
 impl<T: Reset> Drop for Pooled<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.place, Place::Gone) {
-            Place::Slot(held) => self.home.come_home(held),
-            Place::Apart(object) => self.home.come_home_stray(*object),
-            Place::Gone => {}
+        match std::mem::replace(&mut self.place, Place::Taken) {
+            Place::Slot(held) => self.pool.release(held),
+            Place::Detached(object) => self.pool.release_detached(*object),
+            Place::Taken => {}
         }
     }
 }
@@ -93,24 +93,24 @@ impl<T: Reset + fmt::Debug> fmt::Debug for Pooled<'_, T> {
     }
 }
 
-/// A [`Pooled`] that keeps its pool alive instead of borrowing it.
+/// A [`Pooled`] that owns a reference to its pool instead of borrowing the pool.
 pub struct PooledOwned<T: Reset + 'static> {
-    // Before `home`, so that the object is home before the pool can go.
+    // Before `pool`: the object is released before the pool can be freed.
     pooled: Pooled<'static, T>,
-    #[expect(dead_code, reason = "keeps what `pooled` points into alive")]
-    home: Arc<Pool<T>>,
+    #[expect(dead_code, reason = "keeps the pool that `pooled` points into alive")]
+    pool: Arc<Pool<T>>,
 }
 
 impl<T: Reset> PooledOwned<T> {
     #[allow(unsafe_code)]
-    pub(crate) fn new(pooled: Pooled<'_, T>, home: Arc<Pool<T>>) -> Self {
-        // SAFETY: `pooled` is of `home` (both callers lend from what they pass), which stays where
-        // it is as long as `home` is held; `pooled` never leaves this guard, and is dropped first.
+    pub(crate) fn new(pooled: Pooled<'_, T>, pool: Arc<Pool<T>>) -> Self {
+        // SAFETY: `pooled` is of `pool` (both callers acquire from the pool they pass), which does not
+        // move while the `Arc` exists; `pooled` never leaves this guard, and is dropped first.
         let pooled = unsafe { std::mem::transmute::<Pooled<'_, T>, Pooled<'static, T>>(pooled) };
-        PooledOwned { pooled, home }
+        PooledOwned { pooled, pool }
     }
 
-    /// Takes the object for good, as it is.
+    /// Takes the object out of the pool permanently, without a reset.
     pub fn into_inner(self) -> T {
         self.pooled.into_inner()
     }
@@ -144,7 +144,7 @@ impl<T: Reset + fmt::Debug> fmt::Debug for PooledOwned<T> {
     }
 }
 
-/// Nobody gets here: the object leaves the guard only as the guard ends.
-fn gone() -> ! {
+/// Unreachable: the object leaves the guard only when the guard ends.
+fn without_object() -> ! {
     unreachable!("a guard without its object")
 }

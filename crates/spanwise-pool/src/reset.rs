@@ -2,36 +2,37 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::BytesMut;
 
-/// How an object is made as good as new before somebody else gets it.
+/// Resets an object before its next user acquires it.
 ///
-/// Must not panic: it runs when a guard is dropped. Should it panic all the same, the object is
-/// dropped and its place is free again.
+/// `reset` runs when a guard is dropped, so it must not panic. If it does, the pool drops the object
+/// and frees its slot.
 pub trait Reset {
-    /// Removes every trace of the last use, and keeps what is costly to make again (capacity).
-    /// Runs when the object comes home.
+    /// Clears the data of the last use, and preserves what is expensive to create (capacity). The pool
+    /// calls it when the object is released.
     ///
-    /// False: not worth keeping (say, it has grown too large); the object is dropped.
+    /// Returns whether to retain the object; if `false`, for example because the object has grown too
+    /// large, the pool drops it.
     fn reset(&mut self) -> bool;
 
-    /// Runs when the object is handed out again, as the second line of defence: whoever broke the
-    /// first one must not be able to show one user's data to another.
+    /// The pool calls it when it hands the object out again: a second reset, so that an object whose
+    /// first one was interrupted does not leak one user's data to another.
     ///
-    /// Recycles once more unless overridden; what that says about keeping is not asked here.
+    /// Calls [`reset`](Self::reset) unless overridden; the returned value is ignored here.
     #[inline(always)]
     fn prepare(&mut self) {
         self.reset();
     }
 
-    /// Bytes of memory it holds apart from its own `size_of`, for the pool's byte limit and
-    /// statistics. Asked when it comes home; 0 unless overridden.
+    /// Bytes of memory that the object holds besides its own `size_of`, for the pool's byte limit and
+    /// statistics. The pool calls it when the object is released; 0 unless overridden.
     #[inline(always)]
     fn retained_bytes(&self) -> usize {
         0
     }
 }
 
-/// Kept whatever the capacity: a byte limit of the pool bounds all of them together, and a
-/// wrapper of your own can bound each.
+/// Retained with any capacity: the pool's byte limit bounds all objects together, and a wrapper type
+/// can bound each of them.
 impl<T> Reset for Vec<T> {
     #[inline(always)]
     fn reset(&mut self) -> bool {
@@ -71,7 +72,7 @@ impl Reset for String {
     }
 }
 
-/// As for [`Vec`]. Of memory that was split off it keeps what is left, and counts only that.
+/// As for [`Vec`]. After a split, the buffer retains and counts only the remaining memory.
 impl Reset for BytesMut {
     #[inline(always)]
     fn reset(&mut self) -> bool {

@@ -1,4 +1,4 @@
-//! The place of one object, and who may touch it: all the `unsafe` of this crate.
+//! The slot of one object and its ownership protocol: all the `unsafe` of this crate.
 
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 use std::cell::UnsafeCell;
@@ -6,29 +6,29 @@ use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// A place for one object, on a cache line of its own.
+/// A slot for one object, on a cache line of its own.
 ///
-/// Its state says who owns `object`: nobody (empty), the pool (idle), or the one [`Claim`] there
-/// is (claimed). A claim is made by one compare-and-exchange and ended by a plain store: nobody
-/// else changes the state of a claimed slot. That is half the locked instructions of a lock or a
-/// list, and they are nearly all of the cost.
+/// The state defines the owner of `object`: none (empty), the pool (idle), or the only [`Claim`]
+/// (claimed). One compare-and-exchange makes a claim, and a plain store ends it, because no other
+/// thread changes the state of a claimed slot. A lock or a list needs twice as many locked
+/// instructions, which are nearly all of the cost.
 #[repr(align(64))]
 pub(crate) struct Slot<T> {
     state: AtomicU8,
-    /// The pool's epoch when the object last came home.
+    /// The pool's epoch when the object was last released.
     used: AtomicU32,
-    /// Objects moved out of here less those moved in, with wrap-around.
+    /// Objects moved out of the slot minus objects moved in, wrapping.
     moved_out: AtomicU32,
-    /// Bytes the object is charged with.
+    /// Bytes charged for the object.
     bytes: AtomicUsize,
     /// Requests answered with the object that was here.
     hits: AtomicU64,
-    /// Initialised when idle; when claimed, the claim knows.
+    /// Initialised when idle; when claimed, the type of the claim tracks that.
     object: UnsafeCell<MaybeUninit<T>>,
 }
 
 // SAFETY: `object` is reached only through a `Claim`, and the state lets one exist at a time; so
-// that a shared slot only ever hands the object from thread to thread.
+// a shared slot only passes the object from thread to thread.
 unsafe impl<T: Send> Sync for Slot<T> {}
 
 impl<T> Slot<T> {
@@ -43,7 +43,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// What the slot was a moment ago.
+    /// The state at the time of the load.
     #[inline(always)]
     pub(crate) fn state(&self) -> State {
         match self.state.load(Relaxed) {
@@ -53,13 +53,13 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Claims the object resting here, if there is one.
+    /// Claims the idle object, if there is one.
     #[inline(always)]
     pub(crate) fn claim_idle(&self) -> Option<Held<'_, T>> {
         self.claim(IDLE).then(|| Held { claim: Claim::of(self) })
     }
 
-    /// Claims the place, if nothing is here.
+    /// Claims the slot, if it is empty.
     #[inline]
     pub(crate) fn claim_empty(&self) -> Option<Vacant<'_, T>> {
         self.claim(EMPTY).then(|| Vacant { claim: Claim::of(self) })
@@ -67,8 +67,8 @@ impl<T> Slot<T> {
 
     #[inline(always)]
     fn claim(&self, from: u8) -> bool {
-        // ORDER: Acquire sees what the last claim did to the object; pairs with the Release stores
-        // in `Held::rest` and `Claim::leave_empty`.
+        // ORDER: Acquire sees the last claim's writes to the object; pairs with the Release stores
+        // in `Held::park` and `Claim::leave_empty`.
         self.state.compare_exchange(from, CLAIMED, Acquire, Relaxed).is_ok()
     }
 
@@ -84,7 +84,7 @@ impl<T> Slot<T> {
         self.hits.load(Relaxed)
     }
 
-    /// Objects moved out less those moved in, with wrap-around.
+    /// Objects moved out minus objects moved in, wrapping.
     pub(crate) fn moved_out(&self) -> u32 {
         self.moved_out.load(Relaxed)
     }
@@ -92,9 +92,9 @@ impl<T> Slot<T> {
 
 impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
-        // A claimed slot belongs to a guard that was forgotten: its object is forgotten, too.
+        // A claimed slot belongs to a guard that was leaked with `forget`: its object leaks, too.
         if self.state.load(Relaxed) == IDLE {
-            // SAFETY: idle, so initialised; `&mut self`, so nobody claims it any more.
+            // SAFETY: idle, so initialised; `&mut self`, so no other thread claims it.
             unsafe { self.object.get_mut().assume_init_drop() };
         }
     }
@@ -108,11 +108,11 @@ pub(crate) enum State {
     Claimed,
 }
 
-/// The right to the object of one slot. Counters are written by the claimant alone, so that a load
-/// and a store add; they are atomics for those who read them meanwhile.
+/// Exclusive access to the object of one slot. Only the claimant writes the counters, so it adds with a
+/// load and a store; they are atomics because other threads read them.
 struct Claim<'a, T> {
     slot: &'a Slot<T>,
-    /// Shared and sent between threads as `&mut T` may be, not as `&Slot<T>` may be.
+    /// `Send` and `Sync` as `&mut T`, not as `&Slot<T>`.
     exclusive: PhantomData<&'a mut T>,
 }
 
@@ -151,7 +151,7 @@ impl<'a, T> Held<'a, T> {
         self.claim.slot
     }
 
-    /// Counts a request answered with this object.
+    /// Counts a request that received this object.
     #[inline(always)]
     pub(crate) fn count_hit(&self) {
         let hits = &self.slot().hits;
@@ -163,12 +163,12 @@ impl<'a, T> Held<'a, T> {
         self.slot().bytes.store(bytes, Relaxed);
     }
 
-    /// Lays the object to rest; the next may have it.
+    /// Makes the object idle, for the next user.
     #[inline(always)]
-    pub(crate) fn rest(self, epoch: u32) {
+    pub(crate) fn park(self, epoch: u32) {
         let held = ManuallyDrop::new(self);
         held.slot().used.store(epoch, Relaxed);
-        // ORDER: Release publishes what was done to the object; pairs with the Acquire in `claim`.
+        // ORDER: Release publishes the writes to the object; pairs with the Acquire in `claim`.
         held.slot().state.store(IDLE, Release);
     }
 
@@ -210,7 +210,7 @@ impl<'a, T> Vacant<'a, T> {
     pub(crate) fn fill(self, object: T) -> Held<'a, T> {
         let vacant = ManuallyDrop::new(self);
         let slot = vacant.claim.slot;
-        // SAFETY: claimed, so ours alone, and nothing is in it that would be lost.
+        // SAFETY: claimed, so ours alone, and empty, so no object is overwritten.
         unsafe { (*slot.object.get()).write(object) };
         Held { claim: Claim::of(slot) }
     }

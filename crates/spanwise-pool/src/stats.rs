@@ -1,29 +1,30 @@
-/// What a pool has done, and where its objects are. Exact when nobody is using the pool.
+/// Statistics of a pool: its requests, and the state of its objects. Exact while no thread uses the
+/// pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStats {
-    /// Requests answered with a retained object.
+    /// Requests that received a retained object.
     pub hits: u64,
     /// Requests that found none.
     pub misses: u64,
-    /// Objects that came home and were let go: not worth keeping, or no room for them.
+    /// Released objects that the pool dropped: [`reset`](crate::Reset::reset) returned `false`, or a limit
+    /// was reached.
     pub discarded: u64,
-    /// Objects handed out, retained or newly made, that have not come back. Those taken for good
+    /// Acquired objects, retained or newly made, that are not released yet. Objects taken permanently
     /// with `into_inner` do not count.
     pub outstanding: usize,
-    /// Objects waiting in the pool.
+    /// Idle objects in the pool.
     pub retained: usize,
-    /// Bytes they hold apart from their own size, as
-    /// [`Reset::retained_bytes`](crate::Reset::retained_bytes) says.
+    /// The sum of their [`Reset::retained_bytes`](crate::Reset::retained_bytes).
     pub retained_bytes: usize,
 }
 
-/// What [`Pool::trim`](crate::Pool::trim) let go of.
+/// The objects that [`Pool::trim`](crate::Pool::trim) freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Trimmed {
-    /// Objects.
+    /// Number of objects.
     pub objects: usize,
-    /// Bytes they held apart from their own size.
+    /// The sum of their [`Reset::retained_bytes`](crate::Reset::retained_bytes).
     pub bytes: usize,
 }

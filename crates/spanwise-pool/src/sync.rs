@@ -1,4 +1,4 @@
-//! Atomics, or loom's twins of them under `--cfg loom`.
+//! Atomics of std, or of loom under `--cfg loom`.
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};

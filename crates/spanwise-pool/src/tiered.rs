@@ -3,19 +3,19 @@ use std::ops::{Deref, DerefMut};
 
 use crate::{Pool, PoolStats, Pooled, Reset, Trimmed, limits};
 
-/// An object that comes in sizes.
+/// An object with a capacity, for a [`TieredPool`].
 pub trait TierObject: Reset + Sized {
-    /// A new one with room for so many entries.
+    /// A new object with capacity for `entries` entries.
     fn with_capacity(entries: usize) -> Self;
 
-    /// How many entries it has room for now.
+    /// Entries that the object has capacity for now.
     fn room(&self) -> usize;
 
-    /// Gives back room beyond so many entries. It is empty then.
+    /// Frees the capacity beyond `entries` entries. The object is empty when this is called.
     fn shrink(&mut self, entries: usize);
 }
 
-/// Room for 64 MiB at most is made at once.
+/// `with_capacity` reserves 64 MiB at most.
 impl<T> TierObject for Vec<T> {
     fn with_capacity(entries: usize) -> Self {
         Vec::with_capacity(limits::room(entries, size_of::<T>()))
@@ -30,40 +30,41 @@ impl<T> TierObject for Vec<T> {
     }
 }
 
-/// One pool for each size: small objects stay small, large ones are there for those who need them.
+/// A pool with tiers: one [`Pool`] for each size of object.
 ///
-/// An object that has grown goes to the tier of its new size when it comes home; one that has
-/// grown beyond the largest is let go.
+/// An object that has grown moves to the tier of its new size when it is released; an object that has
+/// grown far beyond the largest tier is freed.
 pub struct TieredPool<T> {
     /// Smallest first.
     tiers: Vec<Tier<T>>,
-    /// Objects with room for more are let go.
+    /// Objects with more capacity are freed.
     most_room: usize,
 }
 
 struct Tier<T> {
-    /// Entries a new object has room for, and the least an object of this tier has.
+    /// The capacity of a new object, and the smallest capacity of an object of this tier.
     room: usize,
     pool: Pool<T>,
 }
 
-/// An object on loan from a [`TieredPool`], given back when dropped, on whatever thread.
+/// The guard of an object acquired from a [`TieredPool`]; dropping it, on any thread, releases the
+/// object.
 pub struct TierPooled<'a, T: TierObject> {
     /// Empty only in `drop`.
     pooled: Option<Pooled<'a, T>>,
     tier: usize,
-    home: &'a TieredPool<T>,
+    pool: &'a TieredPool<T>,
 }
 
 impl<T: TierObject> TieredPool<T> {
-    /// Tiers of 8, 32 and 128 entries, at most `capacity` objects in each. Objects that have grown
-    /// beyond 512 entries are let go.
+    /// A pool with tiers of 8, 32 and 128 entries, at most `capacity` objects in each. Objects that have
+    /// grown beyond 512 entries are freed.
     pub fn new(capacity: usize) -> Self {
         Self::with_tiers(&[8, 32, 128], capacity)
     }
 
-    /// Tiers of these rooms, at most `capacity` objects in each. Objects that have grown beyond
-    /// four times the largest room are let go. Of more than 64 rooms the smallest are taken.
+    /// A pool with a tier for each of `rooms` entries, at most `capacity` objects in each. Objects that
+    /// have grown beyond four times the largest tier are freed. Only the 64 smallest `rooms` are used.
     pub fn with_tiers(rooms: &[usize], capacity: usize) -> Self {
         let mut rooms = rooms.to_vec();
         rooms.sort_unstable();
@@ -84,8 +85,8 @@ impl<T: TierObject> TieredPool<T> {
         self
     }
 
-    /// Lends an object with room for `expected` entries: of the first tier that has so much, else
-    /// of the last. `None` only if there is no tier.
+    /// Acquires an object with capacity for `expected` entries: from the first tier that is large
+    /// enough, else from the last. `None` only if there is no tier.
     ///
     /// # Cost
     /// As [`Pool::acquire`], and the choice of a tier.
@@ -95,11 +96,11 @@ impl<T: TierObject> TieredPool<T> {
         let index = fits.unwrap_or(self.tiers.len().saturating_sub(1));
         let tier = self.tiers.get(index)?;
         let pooled = tier.pool.acquire(|| T::with_capacity(tier.room));
-        Some(TierPooled { pooled: Some(pooled), tier: index, home: self })
+        Some(TierPooled { pooled: Some(pooled), tier: index, pool: self })
     }
 
-    /// As [`Pool::trim`], of all tiers; and what has grown within its tier shrinks to the tier's
-    /// room.
+    /// As [`Pool::trim`], for all tiers; objects that have grown within their tier shrink to its
+    /// capacity.
     pub fn trim(&self) -> Trimmed {
         self.tiers.iter().fold(Trimmed::default(), |sum, tier| {
             let trimmed = tier.pool.trim_with(|object| object.shrink(tier.room));
@@ -108,13 +109,13 @@ impl<T: TierObject> TieredPool<T> {
         })
     }
 
-    /// Room and statistics of each tier, smallest first. An object that has grown is counted where
-    /// it is kept, or where there was no room for it; one that no tier keeps, where it was lent.
+    /// Capacity and statistics of each tier, smallest first. The tier that retains or discards an object
+    /// counts it; an object that no tier retains is counted by the tier it was acquired from.
     pub fn stats(&self) -> impl Iterator<Item = (usize, PoolStats)> {
         self.tiers.iter().map(|tier| (tier.room, tier.pool.stats()))
     }
 
-    /// The tier for an object of this room: the largest one whose promise it keeps.
+    /// The tier for an object of this capacity: the largest one whose minimum the object meets.
     #[inline]
     fn tier_of(&self, room: usize) -> Option<usize> {
         match room <= self.most_room {
@@ -124,13 +125,13 @@ impl<T: TierObject> TieredPool<T> {
     }
 
     #[cold]
-    fn move_home(&self, pooled: Pooled<'_, T>, tier: Option<usize>) {
-        let home = pooled.home();
+    fn move_to_tier(&self, pooled: Pooled<'_, T>, tier: Option<usize>) {
+        let origin = pooled.pool();
         let object = pooled.into_inner();
         match tier.and_then(|tier| self.tiers.get(tier)) {
             Some(tier) => tier.pool.add_or_discard(object),
-            // Larger than any tier keeps.
-            None => home.discard(object),
+            // Larger than any tier retains.
+            None => origin.discard(object),
         }
     }
 }
@@ -142,7 +143,7 @@ impl<T: TierObject> Deref for TierPooled<'_, T> {
     fn deref(&self) -> &T {
         match &self.pooled {
             Some(pooled) => pooled,
-            None => gone(),
+            None => without_object(),
         }
     }
 }
@@ -152,7 +153,7 @@ impl<T: TierObject> DerefMut for TierPooled<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.pooled {
             Some(pooled) => pooled,
-            None => gone(),
+            None => without_object(),
         }
     }
 }
@@ -161,9 +162,9 @@ impl<T: TierObject> Drop for TierPooled<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if let Some(pooled) = self.pooled.take() {
-            let tier = self.home.tier_of(pooled.room());
+            let tier = self.pool.tier_of(pooled.room());
             if tier != Some(self.tier) {
-                self.home.move_home(pooled, tier);
+                self.pool.move_to_tier(pooled, tier);
             }
         }
     }
@@ -182,7 +183,7 @@ impl<T> fmt::Debug for TieredPool<T> {
     }
 }
 
-/// Nobody gets here: the object leaves the guard only in `drop`.
-fn gone() -> ! {
+/// Unreachable: the object leaves the guard only in `drop`.
+fn without_object() -> ! {
     unreachable!("a guard without its object")
 }

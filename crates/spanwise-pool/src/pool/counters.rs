@@ -1,4 +1,4 @@
-//! What a pool counts, and how it shows.
+//! Counters of a pool, and its `Debug`.
 
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,41 +8,43 @@ use crate::PoolStats;
 use crate::slot::State;
 use crate::sync::{AtomicU64, AtomicUsize};
 
-/// Counters of what is not the common case, away from what is.
+/// Counters of rare events, on a cache line apart from the hot fields.
 #[repr(align(64))]
 #[derive(Default)]
 pub(super) struct Rare {
     pub(super) misses: AtomicU64,
     pub(super) discarded: AtomicU64,
-    /// Objects out that no slot knows of, less those home, with wrap-around.
-    pub(super) strays: AtomicUsize,
+    /// Acquired objects that no slot counts minus those released, wrapping.
+    pub(super) detached: AtomicUsize,
 }
 
 impl<T> Pool<T> {
-    /// What the counters say, and the slots.
+    /// Sums up the counters and the slots.
     pub(super) fn read(&self) -> PoolStats {
         let mut stats = PoolStats {
             misses: self.rare.misses.load(Relaxed),
             discarded: self.rare.discarded.load(Relaxed),
             ..PoolStats::default()
         };
-        let (mut moved_out, mut lent) = (0_u32, 0_usize);
+        let (mut moved_out, mut claimed) = (0_u32, 0_usize);
         for slot in &self.slots {
             stats.hits += slot.hits();
             moved_out = moved_out.wrapping_add(slot.moved_out());
             match slot.state() {
                 State::Empty => {}
-                State::Claimed => lent += 1,
+                State::Claimed => claimed += 1,
                 State::Idle => {
                     stats.retained += 1;
                     stats.retained_bytes = stats.retained_bytes.saturating_add(slot.bytes());
                 }
             }
         }
-        // Each part may be negative where objects were taken in one way and given back in another.
-        let strays = self.rare.strays.load(Relaxed).cast_signed();
-        let out =
-            lent.cast_signed().wrapping_add(strays).wrapping_add(moved_out.cast_signed() as isize);
+        // Each part may be negative, if objects were taken by one method and returned by another.
+        let detached = self.rare.detached.load(Relaxed).cast_signed();
+        let out = claimed
+            .cast_signed()
+            .wrapping_add(detached)
+            .wrapping_add(moved_out.cast_signed() as isize);
         stats.outstanding = out.max(0).cast_unsigned();
         stats
     }

@@ -1,4 +1,4 @@
-//! Finding an object: at the cursor, near it, anywhere.
+//! The search for an object: at the cursor, near it, anywhere.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -9,20 +9,20 @@ use crate::pooled::Pooled;
 use crate::slot::{Held, State};
 
 impl<T: Reset> Pool<T> {
-    /// The object where this thread left off.
+    /// Claims the object at this thread's cursor.
     #[inline(always)]
     pub(super) fn claim_at_cursor(&self) -> Option<Held<'_, T>> {
-        // Not brought into range by a division, which would cost more than all the rest.
+        // No modulo to bring the index into range: it would cost more than the whole claim.
         let index = cursor::get();
         let held = self.slots.get(index)?.claim_idle()?;
         cursor::set(index + 1);
         Some(self.hand_out(held))
     }
 
-    /// Any object; the first at or after the start of this thread's own stretch.
+    /// Claims any object; the search starts at this thread's own stretch.
     #[inline]
     pub(super) fn claim_anywhere(&self) -> Option<Held<'_, T>> {
-        self.claim_at_cursor().or_else(|| self.search(cursor::home(), self.slots.len())).or_else(
+        self.claim_at_cursor().or_else(|| self.search(cursor::stretch(), self.slots.len())).or_else(
             || {
                 self.rare.misses.fetch_add(1, Relaxed);
                 None
@@ -44,17 +44,17 @@ impl<T: Reset> Pool<T> {
         None
     }
 
-    /// Nothing at the cursor. What other threads gave back is near the start of this thread's own
-    /// stretch, as a rule; `None` is counted as a miss.
+    /// Claims an object near the cursor or near the start of this thread's own stretch, where objects
+    /// that other threads released usually are. `None` is counted as a miss.
     #[cold]
     pub(super) fn claim_near(&self) -> Option<Held<'_, T>> {
-        let near = [cursor::home(), cursor::get()];
+        let near = [cursor::stretch(), cursor::get()];
         if let Some(held) = near.into_iter().find_map(|start| self.search(start, PROBES)) {
             return Some(held);
         }
         let misses = self.rare.misses.fetch_add(1, Relaxed);
-        // What others put somewhere else is found all the same, and an empty pool is not looked
-        // through each time.
+        // Occasionally a search of all slots finds objects that other threads released elsewhere; a
+        // search on each miss would be wasted on an empty pool.
         if self.slots.len() <= PROBES || !misses.is_multiple_of(MISSES_PER_SEARCH) {
             return None;
         }
@@ -66,12 +66,12 @@ impl<T: Reset> Pool<T> {
     }
 
     #[cold]
-    pub(super) fn lend_from_elsewhere(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
+    pub(super) fn acquire_slow(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
         if let Some(held) = self.claim_near() {
             return Pooled::in_slot(self, held);
         }
         let made = make();
-        for start in [cursor::home(), cursor::get()] {
+        for start in [cursor::stretch(), cursor::get()] {
             for index in around(start, self.slots.len()).take(PROBES) {
                 let Some(slot) = self.slots.get(index) else { break };
                 if slot.state() == State::Empty
@@ -82,24 +82,24 @@ impl<T: Reset> Pool<T> {
                 }
             }
         }
-        self.rare.strays.fetch_add(1, Relaxed);
-        Pooled::apart(self, made)
+        self.rare.detached.fetch_add(1, Relaxed);
+        Pooled::detached(self, made)
     }
 }
 
-/// All indices below `len`, from `start` on and round.
+/// All indices below `len`, upwards from `start`, wrapping.
 fn around(start: usize, len: usize) -> impl Iterator<Item = usize> {
     let start = start.checked_rem(len).unwrap_or(0);
     (start..len).chain(0..start)
 }
 
-/// All indices below `len`, from just below `start` down and round.
+/// All indices below `len`, downwards from `start - 1`, wrapping.
 pub(super) fn below(start: usize, len: usize) -> impl Iterator<Item = usize> {
     let start = start.checked_rem(len).unwrap_or(0);
     (0..start).rev().chain((start..len).rev())
 }
 
-/// Slots looked at around each of two places before an object is made.
+/// Slots to look at near each of two indices before an object is made.
 pub(super) const PROBES: usize = 32;
-/// Misses to one look at all slots.
+/// Misses per search of all slots.
 const MISSES_PER_SEARCH: u64 = 16;

@@ -1,4 +1,4 @@
-//! Events and links: heads in one list, all their attributes in another.
+//! Events and links: the entries in one list, the attributes of all entries in another.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use spanwise_wire::{Attribute, LinkedContext, OwnedValue, StringValue};
 pub struct Event<'a> {
     /// Name.
     pub name: &'a str,
-    /// When, in nanoseconds since the Unix epoch.
+    /// Time, in nanoseconds since the Unix epoch.
     pub unix_nanos: u64,
     /// Attributes.
     pub attributes: &'a [Attribute],
@@ -19,63 +19,63 @@ pub struct Event<'a> {
 /// A link of a [`PooledSpan`](crate::PooledSpan).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link<'a> {
-    /// Where to.
+    /// The linked context.
     pub to: &'a LinkedContext,
     /// Attributes.
     pub attributes: &'a [Attribute],
 }
 
-pub(super) type Events = Heads<(StringValue, u64)>;
-pub(super) type Links = Heads<LinkedContext>;
+pub(super) type Events = Entries<(StringValue, u64)>;
+pub(super) type Links = Entries<LinkedContext>;
 
-/// Heads, each with its stretch of `attributes`.
+/// Entries, each with its range of `attributes`.
 #[derive(Debug)]
-pub(super) struct Heads<H> {
-    heads: Vec<(H, Range<usize>)>,
+pub(super) struct Entries<E> {
+    entries: Vec<(E, Range<usize>)>,
     attributes: Vec<Attribute>,
 }
 
-impl<H> Default for Heads<H> {
+impl<E> Default for Entries<E> {
     fn default() -> Self {
-        Heads { heads: Vec::new(), attributes: Vec::new() }
+        Entries { entries: Vec::new(), attributes: Vec::new() }
     }
 }
 
-impl<H> Heads<H> {
-    pub(super) fn with_capacity(heads: usize) -> Self {
-        let room = limits::room(heads, size_of::<(H, Range<usize>)>());
-        Heads { heads: Vec::with_capacity(room), attributes: Vec::new() }
+impl<E> Entries<E> {
+    pub(super) fn with_capacity(entries: usize) -> Self {
+        let capacity = limits::room(entries, size_of::<(E, Range<usize>)>());
+        Entries { entries: Vec::with_capacity(capacity), attributes: Vec::new() }
     }
 
     pub(super) fn clear(&mut self) {
-        self.heads.clear();
+        self.entries.clear();
         self.attributes.clear();
     }
 
-    /// Two attributes for each head.
-    pub(super) fn shrink_to(&mut self, heads: usize) {
-        self.heads.shrink_to(heads);
-        self.attributes.shrink_to(heads.saturating_mul(2));
+    /// Retains capacity for two attributes per entry.
+    pub(super) fn shrink_to(&mut self, entries: usize) {
+        self.entries.shrink_to(entries);
+        self.attributes.shrink_to(entries.saturating_mul(2));
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.heads.capacity() * size_of::<(H, Range<usize>)>()
+        self.entries.capacity() * size_of::<(E, Range<usize>)>()
             + self.attributes.capacity() * size_of::<Attribute>()
     }
 
-    fn push_head(&mut self, head: H, attributes: impl IntoIterator<Item = Attribute>) {
+    fn push_entry(&mut self, entry: E, attributes: impl IntoIterator<Item = Attribute>) {
         let start = self.attributes.len();
-        // `None` is no attribute.
-        let there =
+        // An absent value sets no attribute.
+        let present =
             attributes.into_iter().filter(|attribute| attribute.value != OwnedValue::Absent);
-        self.attributes.extend(there);
-        self.heads.push((head, start..self.attributes.len()));
+        self.attributes.extend(present);
+        self.entries.push((entry, start..self.attributes.len()));
     }
 
-    fn each(&self) -> impl ExactSizeIterator<Item = (&H, &[Attribute])> {
-        self.heads
+    fn each(&self) -> impl ExactSizeIterator<Item = (&E, &[Attribute])> {
+        self.entries
             .iter()
-            .map(|(head, stretch)| (head, self.attributes.get(stretch.clone()).unwrap_or_default()))
+            .map(|(entry, range)| (entry, self.attributes.get(range.clone()).unwrap_or_default()))
     }
 }
 
@@ -86,7 +86,7 @@ impl Events {
         unix_nanos: u64,
         attributes: impl IntoIterator<Item = Attribute>,
     ) {
-        self.push_head((name, unix_nanos), attributes);
+        self.push_entry((name, unix_nanos), attributes);
     }
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
@@ -104,7 +104,7 @@ impl Links {
         to: LinkedContext,
         attributes: impl IntoIterator<Item = Attribute>,
     ) {
-        self.push_head(to, attributes);
+        self.push_entry(to, attributes);
     }
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = Link<'_>> {

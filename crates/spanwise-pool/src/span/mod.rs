@@ -1,4 +1,4 @@
-//! A span as plain data, made to be used again.
+//! Spans as plain data that a pool reuses.
 
 mod lists;
 mod pool;
@@ -13,12 +13,11 @@ pub use spanwise_wire::{
 use crate::{Reset, TierObject, limits};
 use lists::{Events, Links};
 
-/// A span's data with the memory of the spans before it: cleared, it keeps its capacity.
+/// A span as plain data: [`reset`](Self::reset) clears it and retains its capacity.
 ///
-/// Everything OTLP has for a span but the resource and the scope, which belong to whoever sends
-/// it: `Tracer::finish_pooled` of `spanwise-sdk` does. The attributes of all events lie in one
-/// list, and those of all links in another, so that no event owns memory that clearing it would
-/// free.
+/// It has every field of OTLP's `Span`. Resource and scope belong to the exporter: see
+/// `Tracer::finish_pooled` of `spanwise-sdk`. One list has the attributes of all events, another those
+/// of all links, so that clearing an event frees no memory.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct PooledSpan {
@@ -40,21 +39,21 @@ pub struct PooledSpan {
     pub kind: SpanKind,
     /// Start, nanoseconds since the Unix epoch.
     pub start_unix_nanos: u64,
-    /// End, nanoseconds since the Unix epoch; 0: not yet.
+    /// End, nanoseconds since the Unix epoch; 0 if not set.
     pub end_unix_nanos: u64,
     /// Clock reading at the start, as set by the tracer that started the span: counter ticks, then
     /// nanoseconds since 1970. Both 0 if none. Leave it unchanged.
     #[doc(hidden)]
     pub clock_start: [u64; 2],
-    /// Attributes. A key should be in here once: setting is [`set_attribute`](Self::set_attribute).
+    /// Attributes. Keys should be unique: [`set_attribute`](Self::set_attribute) replaces a value.
     pub attributes: Vec<Attribute>,
-    /// Attributes left out.
+    /// Attributes that were dropped.
     pub dropped_attributes: u32,
     events: Events,
-    /// Events left out.
+    /// Events that were dropped.
     pub dropped_events: u32,
     links: Links,
-    /// Links left out.
+    /// Links that were dropped.
     pub dropped_links: u32,
     /// Status code.
     pub status: StatusCode,
@@ -63,7 +62,7 @@ pub struct PooledSpan {
 }
 
 impl PooledSpan {
-    /// A span with room for so many attributes, events and links; of each, 64 MiB at most.
+    /// A span with capacity for this number of attributes, events and links; 64 MiB of each at most.
     pub fn with_capacity(attributes: usize, events: usize, links: usize) -> Self {
         PooledSpan {
             attributes: Vec::with_capacity(limits::room(attributes, size_of::<Attribute>())),
@@ -73,7 +72,8 @@ impl PooledSpan {
         }
     }
 
-    /// Gives back room beyond so many attributes, events and links, and 64 bytes for each string.
+    /// Frees the capacity beyond this number of attributes, events and links, and beyond 64 bytes of
+    /// each string.
     pub fn shrink_to(&mut self, attributes: usize, events: usize, links: usize) {
         self.attributes.shrink_to(attributes);
         self.events.shrink_to(events);
@@ -83,12 +83,11 @@ impl PooledSpan {
         }
     }
 
-    /// Sets an attribute; a key that is there already gets the new value. `None` sets nothing, and
-    /// leaves what is there.
+    /// Sets an attribute; an existing key gets the new value. `None` sets nothing, and leaves an existing
+    /// value unchanged.
     ///
     /// # Cost
-    /// A comparison with each key that is there. Push to `attributes` where keys are known to be
-    /// different.
+    /// A comparison with each existing key. If keys are known to be unique, push to `attributes`.
     pub fn set_attribute(
         &mut self,
         key: impl Into<StringValue>,
@@ -126,7 +125,7 @@ impl PooledSpan {
         self
     }
 
-    /// Sets status and description; the description is kept of errors only.
+    /// Sets the status code, and for an error its description; other codes have none.
     pub fn set_status(&mut self, status: StatusCode, description: &str) -> &mut Self {
         self.status = status;
         self.status_message.clear();
@@ -136,19 +135,19 @@ impl PooledSpan {
         self
     }
 
-    /// The events, as they were added.
+    /// The events, in the order they were added.
     pub fn events(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
         self.events.iter()
     }
 
-    /// The links, as they were added.
+    /// The links, in the order they were added.
     pub fn links(&self) -> impl ExactSizeIterator<Item = Link<'_>> {
         self.links.iter()
     }
 
-    /// Forgets everything, and keeps the memory.
+    /// Clears all fields, and retains the memory.
     pub fn reset(&mut self) {
-        // Field by field, so that a new one cannot be forgotten here.
+        // The pattern names each field, so that a new one cannot be omitted here.
         let PooledSpan {
             trace_id,
             span_id,
@@ -187,7 +186,7 @@ impl PooledSpan {
 }
 
 impl Reset for PooledSpan {
-    /// Kept whatever the capacity: a byte limit, or a [`TieredPool`](crate::TieredPool), bounds it.
+    /// Retained with any capacity: a byte limit, or a [`TieredPool`](crate::TieredPool), bounds it.
     fn reset(&mut self) -> bool {
         self.reset();
         true
@@ -203,7 +202,7 @@ impl Reset for PooledSpan {
     }
 }
 
-/// Tiers by attributes. A tier of 8 has room for 4 events, one of 32 for 8, a larger one for 16.
+/// Tiers by attributes. Spans of a tier of 8 have capacity for 4 events, of 32 for 8, of more for 16.
 impl TierObject for PooledSpan {
     fn with_capacity(attributes: usize) -> Self {
         PooledSpan::with_capacity(attributes, events_beside(attributes), LINKS)
@@ -226,7 +225,7 @@ fn events_beside(attributes: usize) -> usize {
     }
 }
 
-/// Bytes a string keeps when it is shrunk.
+/// Bytes of capacity that a string retains when the span shrinks.
 const STRING: usize = 64;
-/// Room for links, in all sizes.
+/// Capacity for links, in all tiers.
 const LINKS: usize = 4;

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use crate::pool::limited;
 use crate::{Pool, PoolStats, Pooled, PooledOwned, PooledSpan, Trimmed};
 
-/// A pool of spans with room for 16 attributes, 8 events and 4 links each, or as many as you say.
+/// A pool of spans with capacity for 16 attributes, 8 events and 4 links each, which
+/// [`with_capacity`](Self::with_capacity) changes.
 ///
-/// For spans of very different sizes take a [`TieredPool`](crate::TieredPool).
+/// For spans of very different sizes use a [`TieredPool`](crate::TieredPool).
 #[derive(Debug)]
 pub struct SpanPool {
     pool: Arc<Pool<PooledSpan>>,
@@ -15,8 +16,8 @@ pub struct SpanPool {
 }
 
 impl SpanPool {
-    /// At most `capacity` spans, at rest and on loan; none is made before it is asked for.
-    /// `capacity` is bounded as that of a [`Pool`].
+    /// A pool of at most `capacity` spans, idle and acquired; the first acquisition creates a span.
+    /// The bound of `capacity` is that of a [`Pool`].
     pub fn new(capacity: usize) -> Self {
         SpanPool {
             pool: Arc::new(
@@ -28,7 +29,7 @@ impl SpanPool {
         }
     }
 
-    /// Room a new span has. Default 16 attributes, 8 events, 4 links; of each, 64 MiB at most.
+    /// The capacity of a new span. Default 16 attributes, 8 events, 4 links; 64 MiB of each at most.
     pub fn with_capacity(mut self, attributes: usize, events: usize, links: usize) -> Self {
         (self.attributes, self.events, self.links) = (attributes, events, links);
         self
@@ -37,15 +38,15 @@ impl SpanPool {
     /// Retains spans of at most `bytes` bytes together, and none when that is 0. Default: 8 KiB for
     /// each.
     ///
-    /// Meant for a pool that has lent nothing yet: spans of [`acquire_owned`](Self::acquire_owned) that
-    /// are out now are freed on release, and neither they nor what was counted so far show in
-    /// [`stats`](Self::stats).
+    /// Call this before the first span is acquired: spans of [`acquire_owned`](Self::acquire_owned) that
+    /// were acquired earlier are freed on release, and [`stats`](Self::stats) omits them and the counts
+    /// so far.
     pub fn with_byte_limit(mut self, bytes: usize) -> Self {
         self.pool = limited(self.pool, bytes);
         self
     }
 
-    /// An empty span with room. It comes home when the guard is dropped.
+    /// Acquires an empty span. Dropping the guard releases it.
     ///
     /// # Cost
     /// As [`Pool::acquire`].
@@ -53,7 +54,7 @@ impl SpanPool {
         self.pool.acquire(|| self.make())
     }
 
-    /// As [`acquire`](Self::acquire); the guard borrows nothing.
+    /// [`acquire`](Self::acquire) whose guard borrows nothing.
     ///
     /// # Cost
     /// As [`Pool::acquire_owned`].
@@ -61,7 +62,7 @@ impl SpanPool {
         self.pool.acquire_owned(|| self.make())
     }
 
-    /// As [`Pool::trim`]; and what has grown shrinks to the room of a new span.
+    /// As [`Pool::trim`]; spans that have grown shrink to the capacity of a new one.
     pub fn trim(&self) -> Trimmed {
         let SpanPool { attributes, events, links, .. } = *self;
         self.pool.trim_with(|span| span.shrink_to(attributes, events, links))
@@ -80,5 +81,5 @@ impl SpanPool {
 const ATTRIBUTES: usize = 16;
 const EVENTS: usize = 8;
 const LINKS: usize = 4;
-/// A span of the default room takes about 2 KiB.
+/// A span of the default capacity takes about 2 KiB.
 const BYTES_EACH: usize = 8 * 1024;

@@ -1,4 +1,4 @@
-//! The end of a loan: the object rests, its bytes charged, or is let go.
+//! The release of an object: the pool charges its bytes and parks it, or evicts it.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -7,19 +7,19 @@ use crate::Reset;
 use crate::slot::Held;
 
 impl<T: Reset> Pool<T> {
-    /// Lays an object that was used to rest.
+    /// Parks an object that was just used.
     #[inline(always)]
-    pub(super) fn settle(&self, leaving: Leaving<'_, T>) {
-        self.settle_as(leaving, self.epoch.load(Relaxed));
+    pub(super) fn park(&self, leaving: Leaving<'_, T>) {
+        self.park_as(leaving, self.epoch.load(Relaxed));
     }
 
-    /// Lays the object to rest, last used in `epoch`, if its bytes fit.
+    /// Parks the object, last used in `epoch`, if its bytes fit.
     #[inline(always)]
-    pub(super) fn settle_as(&self, leaving: Leaving<'_, T>, epoch: u32) {
+    pub(super) fn park_as(&self, leaving: Leaving<'_, T>, epoch: u32) {
         if let Some(held) = &leaving.held {
             let (bytes, charged) = (held.object().retained_bytes(), held.slot().bytes());
             if bytes == charged || self.recharge(held, charged, bytes) {
-                leaving.stay().rest(epoch);
+                leaving.stay().park(epoch);
             }
         }
     }
@@ -67,7 +67,8 @@ impl<T: Reset> Pool<T> {
     }
 }
 
-/// An object whose stay is not settled: unless it stays, by choice or by a panic, it is let go.
+/// An object that is about to leave the pool: dropped, also by a panic, it is evicted, unless
+/// [`stay`](Self::stay) was called.
 pub(super) struct Leaving<'a, T: Reset> {
     pub(super) pool: &'a Pool<T>,
     pub(super) held: Option<Held<'a, T>>,
@@ -88,7 +89,7 @@ impl<T: Reset> Drop for Leaving<'_, T> {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
             self.pool.discarded();
-            drop(self.pool.gone(held));
+            drop(self.pool.remove(held));
         }
     }
 }
