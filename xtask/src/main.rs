@@ -1,11 +1,12 @@
 //! Spanwise's automation: `cargo xtask` lists what there is.
 
 mod bench_all;
-mod ci;
 mod command;
 mod demo;
 mod deps;
 mod imports;
+mod matrix;
+mod optional;
 mod paths;
 mod public_api;
 mod repeat;
@@ -31,10 +32,10 @@ const COMMANDS: &[Command] = &[
     deps::COMMAND,
     words::COMMAND,
     imports::COMMAND,
+    matrix::COMMAND,
     public_api::COMMAND,
     sizes::COMMAND,
     paths::COMMAND,
-    ci::COMMAND,
     demo::RECEIVER,
 ];
 

@@ -6,23 +6,23 @@ use std::time::Instant;
 
 /// A named command, run in the workspace's root.
 pub struct Step {
-    name: &'static str,
+    name: String,
     command: Command,
 }
 
 impl Step {
     /// `cargo` with these arguments, split at blanks.
-    pub fn cargo(name: &'static str, args: &str) -> Step {
+    pub fn cargo(name: impl Into<String>, args: &str) -> Step {
         let mut command = cargo();
         command.args(args.split_whitespace());
-        Step { name, command }
+        Step { name: name.into(), command }
     }
 
     /// `cargo` of another toolchain, by way of rustup.
-    pub fn rustup(name: &'static str, toolchain: &str, args: &str) -> Step {
+    pub fn rustup(name: impl Into<String>, toolchain: &str, args: &str) -> Step {
         let mut command = Command::new("rustup");
         command.current_dir(root()).args(["run", toolchain, "cargo"]).args(args.split_whitespace());
-        Step { name, command }
+        Step { name: name.into(), command }
     }
 
     /// Sets an environment variable for this step only.
@@ -36,7 +36,7 @@ impl Step {
     /// # Errors
     /// When it cannot start or ends with a status other than 0; the message names the step.
     pub fn run(mut self) -> Result<(), String> {
-        timed(self.name, || {
+        timed(&self.name, || {
             let status = self.command.status().map_err(|error| format!("cannot start: {error}"))?;
             if status.success() { Ok(()) } else { Err(format!("{:?}: {status}", self.command)) }
         })
@@ -61,18 +61,29 @@ pub fn timed(name: &str, action: impl FnOnce() -> Result<(), String>) -> Result<
     Ok(())
 }
 
-/// What `cargo` with these arguments writes to its standard output.
+/// The standard output of `cargo` with these arguments.
 ///
 /// # Errors
 /// When it cannot start, fails, or does not write UTF-8.
 pub fn output_of_cargo(args: &str) -> Result<String, String> {
-    let mut command = cargo();
+    output(cargo(), "cargo", args)
+}
+
+/// The standard output of `rustc` with these arguments.
+///
+/// # Errors
+/// When it cannot start, fails, or does not write UTF-8.
+pub fn output_of_rustc(args: &str) -> Result<String, String> {
+    output(Command::new("rustc"), "rustc", args)
+}
+
+fn output(mut command: Command, name: &str, args: &str) -> Result<String, String> {
     command.args(args.split_whitespace()).stderr(Stdio::inherit());
-    let output = command.output().map_err(|error| format!("cannot start cargo: {error}"))?;
+    let output = command.output().map_err(|error| format!("cannot start {name}: {error}"))?;
     if !output.status.success() {
-        return Err(format!("cargo {args}: {}", output.status));
+        return Err(format!("{name} {args}: {}", output.status));
     }
-    String::from_utf8(output.stdout).map_err(|error| format!("cargo {args}: {error}"))
+    String::from_utf8(output.stdout).map_err(|error| format!("{name} {args}: {error}"))
 }
 
 /// The workspace's root.

@@ -1,7 +1,7 @@
-//! `cargo xtask test`: the one command that says whether all is well.
+//! `cargo xtask test`: every check that a change must pass.
 
 use crate::step::{Step, timed};
-use crate::{Command, deps, repeat};
+use crate::{Command, deps, matrix, optional, repeat};
 use std::time::Duration;
 
 pub const COMMAND: Command = Command {
@@ -9,14 +9,15 @@ pub const COMMAND: Command = Command {
     summary: "everything a change must pass; stops at the first failure",
     help: "Runs, in this order: format check, the dependency law, clippy and all tests of the workspace,\n\
            the tests once more without the processor's counter (SPANWISE_CLOCK=monotonic, same\n\
-           programs), the documentation, and the facade with no, default and all features; all without\n\
-           warnings.\n\n\
+           programs), the documentation, every crate alone with no features, each and all (`cargo xtask\n\
+           matrix --quick`); all without warnings. Then `cargo deny check` and a check of the published\n\
+           crates with Rust 1.88, if they are installed. The last lines name what was skipped.\n\n\
            --quick       only `cargo test --workspace`\n\
            --repeat N    all tests but those in the documentation, N times (1 to 10000): built once,\n\
            \x20               then a report of what failed how often and what took longest\n\
            --load        with busy loops beside them, one a core and two at least\n\
            --package P   repeats the tests of this package only; may be given more than once\n\
-           --jobs J      so many test programs at once, default 1 (1 to 64)\n\
+           --jobs J      test programs at once, default 1 (1 to 64)\n\
            --limit S     seconds after which a test program hangs, default 600 (1 to 86400)",
     run,
 };
@@ -77,28 +78,36 @@ fn in_range(name: &str, value: &str, most: u32) -> Result<u32, String> {
     number.ok_or_else(|| format!("{name} {value:?}: accepted is 1 to {most}"))
 }
 
+/// A check that reads files: its name, and the function that lists what is wrong.
+type Check = (&'static str, fn() -> Result<(), String>);
+
+const CHECKS: &[Check] = &[("dependency law", || deps::check(false))];
+
 /// Everything, cheapest first.
-pub fn all() -> Result<(), String> {
+fn all() -> Result<(), String> {
     Step::cargo("format", "fmt --all --check").run()?;
-    timed("dependency law", || deps::check(false))?;
+    for (name, check) in CHECKS {
+        timed(name, check)?;
+    }
     Step::cargo("clippy", "clippy --workspace --all-targets -- -D warnings").run()?;
     tests().run()?;
     tests_without_the_counter().run()?;
     Step::cargo("documentation", "doc --workspace --no-deps")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
-    // The workspace's own build has every feature of the facade on: other members ask for them.
-    Step::cargo("no features", "clippy -p spanwise --no-default-features -- -D warnings").run()?;
-    Step::cargo("default features", "clippy -p spanwise -- -D warnings").run()?;
-    Step::cargo("all features", "clippy -p spanwise --all-features -- -D warnings").run()
+    // The workspace's own build has the features on that any member asks for.
+    matrix::quick()?;
+    let skipped = optional::run()?;
+    println!("{}", optional::summary(&skipped));
+    Ok(())
 }
 
 fn tests() -> Step {
     Step::cargo("tests", "test --workspace")
 }
 
-/// The same programs: as on a machine whose counter nobody trusts, where spans are timed by the
-/// monotonic clock. The examples in the documentation would be compiled anew.
+/// The same programs with spans timed by the monotonic clock, as on a machine whose counter is not
+/// reliable. The examples in the documentation would be compiled anew.
 fn tests_without_the_counter() -> Step {
     Step::cargo("tests without the counter", "test --workspace --lib --bins --tests")
         .env("SPANWISE_CLOCK", "monotonic")
