@@ -45,17 +45,17 @@ fn main() -> ExitCode {
         return exit("rustdoc", public_api::run_wrapper(&args));
     }
     let (name, rest) = match args.split_first() {
-        None => return say(&overview(), ExitCode::SUCCESS),
-        Some((first, _)) if is_help(first) => return say(&overview(), ExitCode::SUCCESS),
+        None => return print(&overview(), ExitCode::SUCCESS),
+        Some((first, _)) if is_help(first) => return print(&overview(), ExitCode::SUCCESS),
         Some((name, rest)) => (name, rest),
     };
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         eprintln!("no subcommand {name:?}\n");
-        return say(&overview(), ExitCode::from(2));
+        return print(&overview(), ExitCode::from(2));
     };
     if rest.iter().any(|argument| is_help(argument)) {
         let Command { name, summary, help, .. } = command;
-        return say(&format!("cargo xtask {name}: {summary}\n\n{help}"), ExitCode::SUCCESS);
+        return print(&format!("cargo xtask {name}: {summary}\n\n{help}"), ExitCode::SUCCESS);
     }
     exit(name, (command.run)(rest))
 }
@@ -79,10 +79,10 @@ fn overview() -> String {
     for Command { name, summary, .. } in COMMANDS {
         let _infallible = writeln!(text, "  {name:<12} {summary}");
     }
-    text + "\n`cargo xtask <command> --help` says more about one of them."
+    text + "\n`cargo xtask <command> --help` explains one of them."
 }
 
-fn say(text: &str, status: ExitCode) -> ExitCode {
+fn print(text: &str, status: ExitCode) -> ExitCode {
     println!("{}", text.trim_end());
     status
 }

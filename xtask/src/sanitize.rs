@@ -17,8 +17,8 @@ pub const COMMAND: Command = Command {
            ThreadSanitizer does not see into the standard library, which comes without it, and calls\n\
            these races there: the fence in the drop of `Arc` (synchronised by a fence it does not\n\
            model), the queue of `std::sync::mpsc`, the start and end of `std::thread` and\n\
-           `std::thread::scope`, and the locks behind `Once` and `OnceLock`. They are suppressed; what\n\
-           it says of our own frames stands.",
+           `std::thread::scope`, and the locks behind `Once` and `OnceLock`. They are suppressed; its\n\
+           reports on our own frames stand.",
     run,
 };
 
@@ -53,7 +53,7 @@ fn run(args: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// What cargo is asked to test: everything of the crates with `unsafe`, of the others the hostile
+/// The tests that cargo runs: everything of the crates with `unsafe`, of the others the hostile
 /// tests; of the crates in `only`, if there are any.
 fn steps(only: &[String], hostile: &[String]) -> Vec<(&'static str, String)> {
     let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
@@ -118,7 +118,7 @@ impl Sanitizer {
         }
     }
 
-    /// What `-Zsanitizer` calls it.
+    /// Its name for `-Zsanitizer`.
     fn flag(self) -> &'static str {
         match self {
             Self::Address => "address",

@@ -18,7 +18,7 @@ impl Revision {
     /// Checks `revision` out under `target/bench-against` and builds its benches there.
     ///
     /// # Errors
-    /// When git does not know it, or it does not build: before this command existed, say.
+    /// When git does not know it, or it does not build, as before this command existed.
     pub(super) fn build(revision: &str) -> Result<Self, String> {
         let folder = target().join("bench-against");
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
@@ -46,7 +46,7 @@ impl Revision {
         Ok(this)
     }
 
-    /// What its rows are called.
+    /// The name of its row for `implementation`.
     pub(super) fn name(&self, implementation: &str) -> String {
         format!("{implementation}@{}", self.name)
     }
@@ -95,6 +95,6 @@ fn git(arguments: &[&str]) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(format!("git {}: {told}", arguments.join(" ")))
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(format!("git {}: {message}", arguments.join(" ")))
 }

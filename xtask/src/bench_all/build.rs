@@ -16,13 +16,14 @@ impl Binaries {
     /// Builds our own, and the rivals unless `alone`.
     ///
     /// # Errors
-    /// When our own do not build. A rival's failure is told: it may only be the network.
+    /// When our own do not build. A rival's failure is printed: it may only be the network.
     pub(super) fn build(alone: bool) -> Result<Self, String> {
         Step::cargo("build Spanwise", "build --release --package spanwise-benches --bins").run()?;
         let (ours, rivals) = (target().join("release"), target().join("bench-rivals"));
         let mut missing = Vec::new();
         for &rival in RIVALS.iter().filter(|_| !alone) {
-            // What is made of our own crates follows them; a rival stays as it was measured.
+            // The allocators' package is built from our own crates and follows them; a rival stays as it was
+            // measured.
             let locked = if rival == ALLOCATORS { "" } else { "--locked" };
             let arguments = format!(
                 "build --release {locked} --manifest-path benches/rivals/{rival}/Cargo.toml"
@@ -48,7 +49,7 @@ impl Binaries {
         self.of(entry.package, &entry.allocator().map_or(String::new(), |name| format!("-{name}")))
     }
 
-    /// The binary that counts the allocations of `entry`, if they say anything.
+    /// The binary that counts the allocations of `entry`, if they mean anything.
     pub(super) fn counting(&self, entry: &Entry) -> Option<PathBuf> {
         entry.counts_allocations().then(|| self.of(entry.package, "-alloc")).flatten()
     }

@@ -55,9 +55,9 @@ fn answer(entry: &Entry, binaries: &Binaries) -> Result<(), String> {
         if *workload != "e2e-default" && answer["lost"].as_u64() != Some(0) {
             return wrong("spans were lost");
         }
-        let kept_none = answer["kept"].as_u64() == Some(0);
-        if kept_none != (*workload == "w1-off") {
-            return wrong("the sampler did not do as told");
+        let exported_none = answer["kept"].as_u64() == Some(0);
+        if exported_none != (*workload == "w1-off") {
+            return wrong("the sampler did not follow its settings");
         }
     }
     Ok(())

@@ -1,6 +1,5 @@
-//! What a well-known Go guide to OTLP performance claims for its techniques, beside what is true
-//! here. Its figures are of another language, runtime and machine: the column says what to expect,
-//! not what was missed.
+//! The claims of a well-known Go guide to OTLP performance, beside the measurements of this run. Its
+//! numbers are of another language, runtime and machine: a difference is no missed target.
 
 use super::row::Row;
 
@@ -19,22 +18,22 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Claim> {
         rows.iter().find(|row| row.workload == workload && row.implementation == name)
     };
     let mut claims = Vec::new();
-    let mut say = |what: &str, claimed: &str, sides: &[(&str, Option<String>)]| {
-        let told =
-            sides.iter().filter_map(|(name, said)| Some(format!("{name}: {}", said.as_ref()?)));
+    let mut add = |what: &str, claimed: &str, sides: &[(&str, Option<String>)]| {
+        let measured =
+            sides.iter().filter_map(|(name, side)| Some(format!("{name}: {}", side.as_ref()?)));
         claims.push(Claim {
             what: what.to_owned(),
             claimed: claimed.to_owned(),
-            measured: told.collect::<Vec<_>>().join("; "),
+            measured: measured.collect::<Vec<_>>().join("; "),
         });
     };
     let creation = |name| find("w1", name).and_then(of_a_span);
-    say(
+    add(
         "a span with two attributes",
         "1200 ns, 384 B, 5 allocations",
         &[("SDK", creation("otel-sdk-paced")), ("Spanwise", creation("spanwise"))],
     );
-    say(
+    add(
         "the same, pooled",
         "240 ns, 64 B, 1 allocation (−86 % time, −95 % bytes)",
         &[("Spanwise", creation("spanwise-native"))],
@@ -42,7 +41,7 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Claim> {
     for (size, claimed) in BATCHES {
         let workload = format!("batch-{size}");
         let sent = |name| find(&workload, name).and_then(of_requests);
-        say(
+        add(
             &format!("batches of {size}"),
             claimed,
             &[("SDK", sent("otel-sdk-paced")), ("Spanwise", sent("spanwise"))],
@@ -52,7 +51,7 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Claim> {
         let row = find("batch-export", name)?;
         Some(format!("{:.1} µs, {:.0} allocations", row.ns()?, 1000.0 * row.allocs?))
     };
-    say(
+    add(
         "1000 spans made and exported as one batch",
         "30 µs, 8192 B, 10 allocations",
         &[("SDK", export("otel-sdk-paced")), ("Spanwise", export("spanwise"))],
@@ -62,11 +61,11 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Claim> {
             let less = 100.0 * (1.0 - 1.0 / row.ratio?);
             Some(format!("{less:.0} % less, {:.0} ns a span", row.cpu_ns()?))
         });
-        say(level, claimed, &[("Spanwise", packed)]);
+        add(level, claimed, &[("Spanwise", packed)]);
     }
     for (workload, what) in [("e2e-grpc", "gRPC"), ("e2e-http", "HTTP/protobuf")] {
         let sent = |name| find(workload, name).and_then(of_requests);
-        say(
+        add(
             &format!("{what}, end to end"),
             "500 k spans/s, below 100 MB",
             &[("SDK", sent("otel-sdk-paced")), ("Spanwise", sent("spanwise"))],

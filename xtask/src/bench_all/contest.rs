@@ -1,4 +1,4 @@
-//! Who runs which workload.
+//! The implementations that run each workload.
 
 /// A package whose binaries run implementations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Entry {
         ops.min(most)
     }
 
-    /// Whether allocations say anything: one thread, no network.
+    /// Whether allocations mean anything: one thread, no network.
     pub(super) fn counts_allocations(&self) -> bool {
         let alone = !self.is_end_to_end() && !["w2", "encode", "compress"].contains(&self.workload);
         alone && self.package != Package::Rival("floor") && self.allocator().is_none()

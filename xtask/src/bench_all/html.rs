@@ -1,7 +1,7 @@
 //! The report as a page that stands alone.
 
 use super::micro;
-use super::report::{HEADINGS, Report, cells, verdict};
+use super::report::{HEADINGS, Report, cells, outcome};
 use super::row::Row;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -15,16 +15,16 @@ pub(super) fn page(report: &Report) -> String {
     }
     text += "<h2>Targets</h2><table class=targets><tr><th>workload<th>target<th>wanted<th>measured<th></tr>";
     for target in &report.targets {
-        let (measured, verdict) = verdict(target);
-        let _ = write!(text, "<tr class=\"{verdict}\">");
-        for cell in [target.workload, &target.name, &target.wanted, measured, verdict] {
+        let (measured, outcome) = outcome(target);
+        let _ = write!(text, "<tr class=\"{outcome}\">");
+        for cell in [target.workload, &target.name, &target.wanted, measured, outcome] {
             let _ = write!(text, "<td>{}", escaped(cell));
         }
         text += "</tr>";
     }
     text += "</table>";
-    text += "<h2>Claims</h2><p>What a guide for Go claims for its techniques, and what this run \
-             measured.</p><table class=claims><tr><th><th>claimed<th>measured</tr>";
+    text += "<h2>Claims</h2><p>The claims of a guide for Go for its techniques, and the \
+             measurements of this run.</p><table class=claims><tr><th><th>claimed<th>measured</tr>";
     for claim in &report.claims {
         text += "<tr>";
         for cell in [&claim.what, &claim.claimed, &claim.measured] {

@@ -1,4 +1,4 @@
-//! Instructions a span, counted by callgrind: the one figure a busy machine does not move.
+//! Instructions a span, counted by callgrind: the one number a busy machine does not move.
 //!
 //! Only `measured_run` on the threads that make spans is counted; the worker is not. The budget is
 //! committed as `benches/instructions.json` and holds for the compiler it names.
@@ -33,7 +33,7 @@ pub(super) fn measure(program: &Path, entries: &[Entry]) -> Result<Counts, Strin
 }
 
 impl Budget {
-    /// What is committed; empty when there is nothing yet.
+    /// The committed counts; empty when there are none yet.
     pub(super) fn read() -> Result<Self, String> {
         let path = path();
         if !path.exists() {
@@ -63,7 +63,7 @@ impl Budget {
         std::fs::write(path(), format!("{json:#}\n")).map_err(|error| error.to_string())
     }
 
-    /// Fails when a count left its band. With another compiler it only tells.
+    /// Fails when a count left its band. With another compiler it only prints.
     pub(super) fn compare(&self, measured: &Counts) -> Result<(), String> {
         let mut broken = Vec::new();
         for (key, &now) in measured {
@@ -101,8 +101,8 @@ fn count(program: &Path, entry: &Entry) -> Result<f64, String> {
         .args(["--ops", &ops.to_string()])
         .output()
         .map_err(|error| format!("cannot start valgrind: {error}"))?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    let collected = told
+    let message = String::from_utf8_lossy(&output.stderr);
+    let collected = message
         .lines()
         .find_map(|line| line.split_once("Collected :"))
         .and_then(|(_, count)| count.trim().parse::<f64>().ok());
@@ -110,7 +110,7 @@ fn count(program: &Path, entry: &Entry) -> Result<f64, String> {
         Some(collected) if output.status.success() && collected > 0.0 => {
             Ok((10.0 * collected / (ops * spans_per_op(entry.workload)) as f64).round() / 10.0)
         }
-        _ => Err(format!("callgrind on {}: {told}", key(entry))),
+        _ => Err(format!("callgrind on {}: {message}", key(entry))),
     }
 }
 

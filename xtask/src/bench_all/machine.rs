@@ -1,10 +1,10 @@
-//! Where it was measured: figures without that say nothing.
+//! The machine of a report: numbers mean nothing without it.
 
 use serde_json::{Value, json};
 use std::fs::read_to_string;
 use std::process::Command;
 
-/// What a reader needs to know of this machine.
+/// The properties of this machine that a reader needs.
 pub(super) fn describe() -> Value {
     let cpuinfo = read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |text: &str, key: &str| {
@@ -21,7 +21,7 @@ pub(super) fn describe() -> Value {
         "clocksource": read_to_string(clock).ok().map(|name| name.trim().to_owned()),
         "kernel": read_to_string("/proc/sys/kernel/osrelease").ok().map(|name| name.trim().to_owned()),
         "rustc": rustc(),
-        // What else was running when the report was written.
+        // Other programs' load when the report was written.
         "load": load.split_whitespace().take(3).collect::<Vec<_>>().join(" "),
     })
 }

@@ -1,8 +1,8 @@
-//! Micro benches: single steps, in rows of one figure each.
+//! Micro benches: single steps, in rows of one number each.
 //!
 //! A package under `benches/micro`, a workspace of its own, joins by a line in [`PACKAGES`]. Its
 //! binaries take no arguments and print rows, one JSON object a line: `group`, `name`, `setup`,
-//! `unit` and `value`; maybe `claim`, what the source document says of it; maybe `target`, one of
+//! `unit` and `value`; maybe `claim`, the source document's number; maybe `target`, one of
 //! `{"at_most": x}`, `{"times": f, "less_than": "another name of the group and setup"}` and
 //! `{"at_most_times": f, "of": "word of another setup"}`. Several processes in turns; medians count.
 
@@ -25,7 +25,7 @@ const PACKAGES: &[(&str, &[&str])] = &[(
     ],
 )];
 
-/// One figure, of several processes.
+/// One number, of several processes.
 #[derive(Debug, Clone)]
 pub(super) struct MicroRow {
     group: String,
@@ -40,7 +40,7 @@ pub(super) struct MicroRow {
 /// All rows of all packages, or of those that are asked for by name.
 ///
 /// # Errors
-/// When a binary fails or prints something else. A package that does not build is told and left
+/// When a binary fails or prints something else. A package that does not build is printed and left
 /// out: it may only be the network.
 pub(super) fn run(options: &Options) -> Result<Vec<MicroRow>, String> {
     let mut rows: Vec<MicroRow> = Vec::new();
@@ -72,7 +72,7 @@ pub(super) fn run(options: &Options) -> Result<Vec<MicroRow>, String> {
     Ok(rows)
 }
 
-/// Adds a line's figure to its row.
+/// Adds a line's number to its row.
 fn add(rows: &mut Vec<MicroRow>, line: &str) -> Option<()> {
     let row: Value = serde_json::from_str(line).ok()?;
     let text = |key: &str| row[key].as_str().map(str::to_owned);
@@ -104,7 +104,7 @@ impl MicroRow {
         sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
-    /// What is wanted, what that makes of the figure, and whether it is met.
+    /// The target, the measurement compared with it, and whether it is met.
     fn judge(&self, rows: &[MicroRow]) -> Option<(String, String, bool)> {
         let number = |key: &str| self.target[key].as_f64();
         let text = |key: &str| self.target[key].as_str();
@@ -116,7 +116,7 @@ impl MicroRow {
         let MicroRow { unit, .. } = self;
         if let Some(limit) = number("at_most") {
             let met = self.value() <= limit;
-            return Some((format!("at most {limit} {unit}"), figure(self.value()), met));
+            return Some((format!("at most {limit} {unit}"), rounded(self.value()), met));
         }
         if let (Some(times), Some(name)) = (number("times"), text("less_than")) {
             let other = find(&|row| row.name == name && row.setup == self.setup)?;
@@ -139,7 +139,7 @@ impl MicroRow {
 
     /// The row's cells under [`HEADINGS`].
     fn cells(&self, rows: &[MicroRow]) -> [String; 6] {
-        let (wanted, verdict) = match self.judge(rows) {
+        let (wanted, outcome) = match self.judge(rows) {
             None => (String::new(), String::new()),
             Some((wanted, measured, true)) => (wanted, format!("pass, {measured}")),
             Some((wanted, measured, false)) => (wanted, format!("FAIL, {measured}")),
@@ -147,17 +147,17 @@ impl MicroRow {
         [
             self.name.clone(),
             self.setup.clone(),
-            format!("{} {}", figure(self.value()), self.unit),
+            format!("{} {}", rounded(self.value()), self.unit),
             self.claim.clone().unwrap_or_default(),
             wanted,
-            verdict,
+            outcome,
         ]
     }
 }
 
 const HEADINGS: [&str; 6] = ["", "setup", "measured", "source document", "wanted", ""];
 
-fn figure(value: f64) -> String {
+fn rounded(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
         ..100.0 => format!("{value:.1}"),
@@ -226,9 +226,9 @@ pub(super) fn fmt(rows: &[MicroRow], f: &mut fmt::Formatter<'_>) -> fmt::Result 
     for (group, of_group) in groups(rows) {
         writeln!(f, "\n{group}")?;
         for row in of_group {
-            let [name, setup, measured, claim, wanted, verdict] = row.cells(rows);
+            let [name, setup, measured, claim, wanted, outcome] = row.cells(rows);
             let line = format!(
-                "  {name:<32} {setup:<24} {measured:>12}  {claim:<38} {wanted:<30} {verdict}"
+                "  {name:<32} {setup:<24} {measured:>12}  {claim:<38} {wanted:<30} {outcome}"
             );
             writeln!(f, "{}", line.trim_end())?;
         }

@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod claims;
 mod contest;
+mod files;
 mod html;
 mod instructions;
 mod machine;
@@ -39,7 +40,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let micro = micro::run(&options)?;
     let report = Report::new(rows, micro, options.quick);
     let folder = target().join("bench");
-    report.write(&folder)?;
+    files::write(&report, &folder)?;
     print!("{report}");
     if let Some(other) = &other {
         print!("{}", other.compare(&report.rows));

@@ -1,4 +1,4 @@
-//! What `bench-all` is asked to do.
+//! The options of `bench-all`.
 
 pub(super) const HELP: &str = "\
 Builds Spanwise and its rivals, runs them in turns, each in processes of its own, and writes
@@ -12,7 +12,7 @@ target/bench/report.{json,md,html} and the table of targets. See docs/BENCHMARKS
   --only WORD     only workloads whose name has WORD in it; may be repeated
 
 Exit status 1 when an answer is wrong, or an instruction budget is broken. A missed target alone
-is no failure: on a busy machine it says little.";
+is no failure: on a busy machine it means little.";
 
 /// The options, checked.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 ///
 /// # Errors
 /// When it fails, when its answer is not JSON, or when the receiver counted other spans than the
-/// process says it delivered.
+/// process reports as delivered.
 pub(super) fn measure(program: &Path, sink: &Path, arguments: &[String]) -> Result<Value, String> {
     let sink = Sink::start(sink)?;
     let output = Command::new(program)
@@ -18,21 +18,21 @@ pub(super) fn measure(program: &Path, sink: &Path, arguments: &[String]) -> Resu
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| format!("{}: {error}", program.display()))?;
-    let told = || format!("{} {}", program.display(), arguments.join(" "));
+    let call = || format!("{} {}", program.display(), arguments.join(" "));
     if !output.status.success() {
-        return Err(format!("{}: {}", told(), output.status));
+        return Err(format!("{}: {}", call(), output.status));
     }
     let answer: Value =
-        serde_json::from_slice(&output.stdout).map_err(|error| format!("{}: {error}", told()))?;
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("{}: {error}", call()))?;
     let received = sink.finish()?;
-    if received != 0 && answer["kept"].as_u64() != Some(received) {
-        let kept = &answer["kept"];
-        return Err(format!("{}: {kept} spans kept, {received} received", told()));
+    let exported = &answer["kept"];
+    if received != 0 && exported.as_u64() != Some(received) {
+        return Err(format!("{}: {exported} spans exported, {received} received", call()));
     }
     Ok(answer)
 }
 
-/// A receiver in a process of its own, gone when its input ends.
+/// A receiver in a process of its own, which ends with its input.
 struct Sink {
     child: Child,
     output: BufReader<ChildStdout>,

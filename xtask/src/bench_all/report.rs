@@ -1,14 +1,12 @@
 //! The report: on the terminal, as Markdown, as JSON, as a page.
 
 use super::claims::{self, Claim};
-use super::html;
 use super::machine;
 use super::micro::{self, MicroRow};
 use super::row::Row;
 use super::targets::{Target, judge};
 use serde_json::{Value, json};
 use std::fmt::{self, Write as _};
-use std::path::Path;
 
 /// Everything a run found.
 pub(super) struct Report {
@@ -26,20 +24,6 @@ impl Report {
         Self { machine: machine::describe(), targets, claims, rows, micro, quick }
     }
 
-    /// Writes `report.json`, `report.md` and `report.html`.
-    pub(super) fn write(&self, folder: &Path) -> Result<(), String> {
-        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-        for (name, text) in [
-            ("report.json", format!("{:#}\n", self.to_json())),
-            ("report.md", self.to_markdown()),
-            ("report.html", html::page(self)),
-        ] {
-            let path = folder.join(name);
-            std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
-        }
-        Ok(())
-    }
-
     /// The workloads that have rows, each with them.
     pub(super) fn workloads(&self) -> Vec<(&str, Vec<&Row>)> {
         let mut workloads: Vec<(&str, Vec<&Row>)> = Vec::new();
@@ -52,7 +36,7 @@ impl Report {
         workloads
     }
 
-    fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let targets: Vec<Value> = self
             .targets
             .iter()
@@ -83,7 +67,7 @@ impl Report {
         })
     }
 
-    fn to_markdown(&self) -> String {
+    pub(super) fn to_markdown(&self) -> String {
         let mut text = format!("# Spanwise against its rivals\n\n`{}`\n", self.machine);
         for (workload, rows) in self.workloads() {
             let _ = writeln!(text, "\n## {workload}\n\n| {} |", HEADINGS.join(" | "));
@@ -93,7 +77,7 @@ impl Report {
             }
         }
         text += &micro::to_markdown(&self.micro);
-        text += "\n## Claims\n\n| | the guide says | measured |\n|---|---|---|\n";
+        text += "\n## Claims\n\n| | claim of the guide | measured |\n|---|---|---|\n";
         for Claim { what, claimed, measured } in &self.claims {
             let _ = writeln!(text, "| {what} | {claimed} | {measured} |");
         }
@@ -101,8 +85,8 @@ impl Report {
             "\n## Targets\n\n| workload | target | wanted | measured | |\n|---|---|---|---|---|\n";
         for target in &self.targets {
             let Target { workload, name, wanted, .. } = target;
-            let (measured, verdict) = verdict(target);
-            let _ = writeln!(text, "| {workload} | {name} | {wanted} | {measured} | {verdict} |");
+            let (measured, outcome) = outcome(target);
+            let _ = writeln!(text, "| {workload} | {name} | {wanted} | {measured} | {outcome} |");
         }
         text
     }
@@ -118,15 +102,15 @@ impl fmt::Display for Report {
             }
         }
         micro::fmt(&self.micro, f)?;
-        writeln!(f, "\nWhat a guide for Go claims, and what was measured")?;
+        writeln!(f, "\nClaims of a guide for Go, and measurements")?;
         for Claim { what, claimed, measured } in &self.claims {
             writeln!(f, "  {what:<42} {claimed}\n    {measured}")?;
         }
         writeln!(f, "\nTargets")?;
         for target in &self.targets {
-            let (measured, verdict) = verdict(target);
+            let (measured, outcome) = outcome(target);
             let Target { workload, name, wanted, .. } = target;
-            writeln!(f, "  {workload:<12} {name:<52} {wanted:<34} {measured:>10}  {verdict}")?;
+            writeln!(f, "  {workload:<12} {name:<52} {wanted:<34} {measured:>10}  {outcome}")?;
         }
         Ok(())
     }
@@ -141,7 +125,7 @@ fn line(f: &mut fmt::Formatter<'_>, cells: &[String; 10]) -> fmt::Result {
     writeln!(f)
 }
 
-/// The row's figures under [`HEADINGS`]; `-` where it has none.
+/// The row's numbers under [`HEADINGS`]; `-` where it has none.
 pub(super) fn cells(row: &Row) -> [String; 10] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let nanos = |nanos: f64| format!("{nanos:.1}");
@@ -154,17 +138,17 @@ pub(super) fn cells(row: &Row) -> [String; 10] {
         or_dash(row.cpu_ns().map(nanos)),
         or_dash(row.allocs.map(|allocs| format!("{allocs:.2}"))),
         or_dash(row.process_allocs.map(|allocs| format!("{allocs:.2}"))),
-        or_dash(row.kept().map(|share| format!("{:.1} %", 100.0 * share))),
+        or_dash(row.exported().map(|share| format!("{:.1} %", 100.0 * share))),
         or_dash(row.spans_per_second().map(|rate| format!("{:.2} M", rate / 1e6))),
         format!("{:.1}", row.rss_peak_bytes as f64 / f64::from(1 << 20)),
     ]
 }
 
 pub(super) const HEADINGS: [&str; 10] =
-    ["", "ns", "min", "max", "CPU ns", "allocs", "all threads", "kept", "spans/s", "RSS MiB"];
+    ["", "ns", "min", "max", "CPU ns", "allocs", "all threads", "exported", "spans/s", "RSS MiB"];
 
-/// What was measured, and the word for it.
-pub(super) fn verdict(target: &Target) -> (&str, &'static str) {
+/// The measurement, and the word for its outcome.
+pub(super) fn outcome(target: &Target) -> (&str, &'static str) {
     match &target.measured {
         None => ("-", "not measured"),
         Some(measured) if target.met => (measured, "pass"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// What was measured, per span.
+/// The measurements, per span.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Row {
     pub(super) workload: String,
@@ -17,7 +17,7 @@ pub(super) struct Row {
     pub(super) process_allocs: Option<f64>,
     process_bytes: Option<f64>,
     made: u64,
-    kept: u64,
+    exported: u64,
     lost: u64,
     sampled_out: u64,
     nowhere: u64,
@@ -46,7 +46,7 @@ impl Row {
         self.cpu_ns.extend::<Vec<f64>>(series("cpu_ns"));
         self.spans_per_second.extend::<Vec<f64>>(series("spans_per_second"));
         self.made += count("made");
-        self.kept += count("kept");
+        self.exported += count("kept");
         self.lost += count("lost");
         self.sampled_out += count("sampled_out");
         self.nowhere += count("nowhere");
@@ -55,7 +55,7 @@ impl Row {
         self.rss_peak_bytes = self.rss_peak_bytes.max(count("rss_peak_bytes"));
     }
 
-    /// Adds what the counting binary said.
+    /// Adds the answer of the counting binary.
     pub(super) fn add_allocations(&mut self, answer: &Value) {
         self.allocs = answer["allocs"].as_f64();
         self.bytes = answer["bytes"].as_f64();
@@ -85,13 +85,13 @@ impl Row {
     /// Requests in a second, at that rate.
     pub(super) fn requests_per_second(&self) -> Option<f64> {
         let rate = self.spans_per_second()?;
-        (self.requests > 0).then(|| rate * self.requests as f64 / self.kept as f64)
+        (self.requests > 0).then(|| rate * self.requests as f64 / self.exported as f64)
     }
 
     /// Of the spans that the sampler wanted and that had somewhere to go.
-    pub(super) fn kept(&self) -> Option<f64> {
-        let wanted = self.kept + self.lost;
-        (wanted > 0).then(|| self.kept as f64 / wanted as f64)
+    pub(super) fn exported(&self) -> Option<f64> {
+        let wanted = self.exported + self.lost;
+        (wanted > 0).then(|| self.exported as f64 / wanted as f64)
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -108,7 +108,7 @@ impl Row {
             "process_allocs": self.process_allocs,
             "process_bytes": self.process_bytes,
             "made": self.made,
-            "kept": self.kept(),
+            "exported": self.exported(),
             "spans_per_second": self.spans_per_second(),
             "requests_per_second": self.requests_per_second(),
             "ratio": self.ratio,
@@ -146,6 +146,6 @@ mod tests {
         row.add(&json!({"ns": [2.0, 1.0], "made": 30, "kept": 30, "lost": 0, "rss_peak_bytes": 5}));
         row.add(&json!({"ns": [9.0], "made": 10, "kept": 0, "lost": 10, "rss_peak_bytes": 4}));
         assert_eq!((row.ns(), row.ns_range()), (Some(2.0), Some((1.0, 9.0))));
-        assert_eq!((row.kept(), row.rss_peak_bytes), (Some(0.75), 5));
+        assert_eq!((row.exported(), row.rss_peak_bytes), (Some(0.75), 5));
     }
 }

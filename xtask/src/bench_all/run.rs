@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Runs what the options ask for; one row an implementation and workload.
 ///
 /// # Errors
-/// When an answer is wrong. What is not built is left out.
+/// When an answer is wrong. Implementations that are not built are left out.
 pub(super) fn run(
     options: &Options,
     binaries: &Binaries,
@@ -102,7 +102,7 @@ impl Runner {
     }
 }
 
-/// A line that is written over, with the time left; nothing when nobody watches.
+/// A line that is written over, with the time left; nothing if standard error is no terminal.
 struct Progress {
     started: Instant,
     done: usize,

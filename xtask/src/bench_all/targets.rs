@@ -1,4 +1,4 @@
-//! What Spanwise promises relative to its rivals, and whether this run saw it.
+//! The promises of Spanwise relative to its rivals, and whether this run met them.
 
 use super::row::Row;
 
@@ -28,25 +28,25 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Target> {
     for workload in ["e2e-grpc", "e2e-http"] {
         targets.push(judge.memory(workload));
     }
-    targets.push(judge.share_kept());
+    targets.push(judge.share_exported());
     // With `--only`, of what was asked for.
     targets.retain(|target| rows.iter().any(|row| row.workload == target.workload));
     targets.sort_by_key(|target| ORDER.iter().position(|&name| name == target.workload));
     targets
 }
 
-/// `rival`'s figure over ours, or the other way round for rates.
+/// `rival`'s number over ours, or the other way round for rates.
 struct Ratio {
     workload: &'static str,
     ours: &'static str,
     /// Workload and implementation.
     rival: (&'static str, &'static str),
-    figure: Figure,
+    quantity: Quantity,
     at_least: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Figure {
+enum Quantity {
     Wall,
     Cpu,
     Rate,
@@ -69,19 +69,19 @@ impl Judge<'_> {
     }
 
     fn ratio(&self, ratio: &Ratio) -> Target {
-        let &Ratio { workload, ours, rival, figure, at_least } = ratio;
+        let &Ratio { workload, ours, rival, quantity, at_least } = ratio;
         let measured = self.row(workload, ours).zip(self.row(rival.0, rival.1));
         let measured = measured.and_then(|(ours, theirs)| {
-            Some(match figure {
-                Figure::Wall => theirs.ns()? / ours.ns()?,
-                Figure::Cpu => theirs.cpu_ns()? / ours.cpu_ns()?,
-                Figure::Rate => ours.spans_per_second()? / theirs.spans_per_second()?,
+            Some(match quantity {
+                Quantity::Wall => theirs.ns()? / ours.ns()?,
+                Quantity::Cpu => theirs.cpu_ns()? / ours.cpu_ns()?,
+                Quantity::Rate => ours.spans_per_second()? / theirs.spans_per_second()?,
             })
         });
-        let what = match figure {
-            Figure::Wall => "wall",
-            Figure::Cpu => "CPU",
-            Figure::Rate => "spans/s",
+        let what = match quantity {
+            Quantity::Wall => "wall",
+            Quantity::Cpu => "CPU",
+            Quantity::Rate => "spans/s",
         };
         let rival = if rival.0 == workload {
             rival.1.to_owned()
@@ -102,8 +102,8 @@ impl Judge<'_> {
             Limit::Zero => ("0".to_owned(), Some(0.0)),
             Limit::OfTheApi => {
                 let api = self.row(workload, "opentelemetry-api").and_then(|row| row.allocs);
-                let told = api.map_or(String::new(), |allocs| format!(", {allocs:.2}"));
-                (format!("≤ the API's own{told}"), api)
+                let count = api.map_or(String::new(), |allocs| format!(", {allocs:.2}"));
+                (format!("≤ the API's own{count}"), api)
             }
         };
         let measured = self.row(workload, ours).and_then(|row| row.allocs);
@@ -131,13 +131,13 @@ impl Judge<'_> {
         }
     }
 
-    fn share_kept(&self) -> Target {
-        let kept = |name| self.row("e2e-default", name).and_then(Row::kept);
-        let both = kept(API).zip(kept("otel-sdk"));
+    fn share_exported(&self) -> Target {
+        let exported = |name| self.row("e2e-default", name).and_then(Row::exported);
+        let both = exported(API).zip(exported("otel-sdk"));
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
         Target {
             workload: "e2e-default",
-            name: format!("{API}, spans kept at full speed"),
+            name: format!("{API}, spans exported at full speed"),
             wanted: match both {
                 Some((_, theirs)) => format!("≥ otel-sdk's {}", percent(theirs)),
                 None => "≥ otel-sdk's".to_owned(),
@@ -162,41 +162,41 @@ const fn ratio(
     workload: &'static str,
     ours: &'static str,
     rival: &'static str,
-    figure: Figure,
+    quantity: Quantity,
     at_least: f64,
 ) -> Ratio {
-    Ratio { workload, ours, rival: (workload, rival), figure, at_least }
+    Ratio { workload, ours, rival: (workload, rival), quantity, at_least }
 }
 
 const RATIOS: &[Ratio] = &[
-    ratio("w1", API, PACED, Figure::Wall, 7.0),
-    ratio("w1", API, PACED, Figure::Cpu, 11.0),
-    ratio("w1", NATIVE, PACED, Figure::Wall, 12.0),
-    ratio("w1", NATIVE, PACED, Figure::Cpu, 18.0),
-    ratio("w1", NATIVE, "fastrace", Figure::Wall, 1.0),
-    ratio("w1", NATIVE, "fastrace", Figure::Cpu, 1.0),
-    ratio("w1-off", API, "otel-sdk", Figure::Wall, 6.0),
-    ratio("w1-off", NATIVE, "otel-sdk", Figure::Wall, 18.0),
-    ratio("w2", API, PACED, Figure::Rate, 9.0),
+    ratio("w1", API, PACED, Quantity::Wall, 7.0),
+    ratio("w1", API, PACED, Quantity::Cpu, 11.0),
+    ratio("w1", NATIVE, PACED, Quantity::Wall, 12.0),
+    ratio("w1", NATIVE, PACED, Quantity::Cpu, 18.0),
+    ratio("w1", NATIVE, "fastrace", Quantity::Wall, 1.0),
+    ratio("w1", NATIVE, "fastrace", Quantity::Cpu, 1.0),
+    ratio("w1-off", API, "otel-sdk", Quantity::Wall, 6.0),
+    ratio("w1-off", NATIVE, "otel-sdk", Quantity::Wall, 18.0),
+    ratio("w2", API, PACED, Quantity::Rate, 9.0),
     Ratio {
         workload: "w2",
         ours: NATIVE,
         rival: ("w1", NATIVE),
-        figure: Figure::Rate,
+        quantity: Quantity::Rate,
         at_least: 1.6,
     },
-    ratio("w3", API, PACED, Figure::Wall, 4.3),
-    ratio("w3", API, PACED, Figure::Cpu, 7.0),
-    ratio("w3", NATIVE, PACED, Figure::Wall, 14.0),
-    ratio("w3", NATIVE, PACED, Figure::Cpu, 20.0),
-    ratio("w3", NATIVE, "fastrace", Figure::Wall, 1.0),
-    ratio("w3", NATIVE, "fastrace", Figure::Cpu, 1.0),
-    ratio("w1-boxed", API, "otel-sdk", Figure::Wall, 1.6),
-    ratio("encode", API, "otel-sdk", Figure::Wall, 200.0),
-    ratio("e2e-grpc", API, PACED, Figure::Rate, 10.0),
-    ratio("e2e-grpc", API, PACED, Figure::Cpu, 12.0),
-    ratio("e2e-http", API, PACED, Figure::Rate, 14.0),
-    ratio("e2e-http", API, PACED, Figure::Cpu, 20.0),
+    ratio("w3", API, PACED, Quantity::Wall, 4.3),
+    ratio("w3", API, PACED, Quantity::Cpu, 7.0),
+    ratio("w3", NATIVE, PACED, Quantity::Wall, 14.0),
+    ratio("w3", NATIVE, PACED, Quantity::Cpu, 20.0),
+    ratio("w3", NATIVE, "fastrace", Quantity::Wall, 1.0),
+    ratio("w3", NATIVE, "fastrace", Quantity::Cpu, 1.0),
+    ratio("w1-boxed", API, "otel-sdk", Quantity::Wall, 1.6),
+    ratio("encode", API, "otel-sdk", Quantity::Wall, 200.0),
+    ratio("e2e-grpc", API, PACED, Quantity::Rate, 10.0),
+    ratio("e2e-grpc", API, PACED, Quantity::Cpu, 12.0),
+    ratio("e2e-http", API, PACED, Quantity::Rate, 14.0),
+    ratio("e2e-http", API, PACED, Quantity::Cpu, 20.0),
 ];
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::Command;
 use options::{Api, Options};
 use process::{Cpu, peak_rss_bytes, rss_bytes};
 use receiver::Embedded;
+pub(crate) use receiver::RECEIVER;
 use report::{Full, Measured, Paced};
 use service::{Service, Tally, Tracing};
 use spanwise::{OnFull, Snapshot, Spanwise};
@@ -24,14 +25,6 @@ pub(crate) const COMMAND: Command = Command {
     summary: "a simulated service, traced end to end: rates, costs, losses, targets",
     help: options::HELP,
     run,
-};
-
-/// The receiving end, started by the demo as a process of its own.
-pub(crate) const RECEIVER: Command = Command {
-    name: "demo-receiver",
-    summary: "the demo's receiver alone; ends when its standard input does",
-    help: "Prints its address on the first line and, at the end, the spans it counted.",
-    run: |_| receiver::serve(),
 };
 
 #[global_allocator]
@@ -117,7 +110,7 @@ fn build(options: &Options, endpoint: &str) -> Result<Spanwise, String> {
         .with_service_name("spanwise-demo")
         .with_protocol(options.protocol)
         .with_endpoint(endpoint)
-        // The report says what is lost; lines in between would tear the progress line.
+        // The report lists the lost spans; lines in between would tear the progress line.
         .with_diagnostics(|_| {});
     if options.wait {
         builder = builder.with_on_full(OnFull::Wait(Duration::from_secs(60)));
@@ -197,7 +190,7 @@ fn live(ledger: &Snapshot, elapsed: Duration) -> String {
     )
 }
 
-/// One line that is written over; nothing when nobody watches.
+/// One line that is written over; nothing if standard error is no terminal.
 fn progress(title: &str, line: &str) {
     let mut out = std::io::stderr();
     if out.is_terminal() {
@@ -209,5 +202,5 @@ fn progress(title: &str, line: &str) {
 
 /// Time to deliver what is left at the end.
 const FLUSH: Duration = Duration::from_secs(30);
-/// At full speed one request in so many has a span timed.
+/// At full speed one request in `SAMPLE` has a span timed.
 const SAMPLE: u64 = 32;

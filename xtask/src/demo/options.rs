@@ -1,4 +1,4 @@
-//! What the demo is asked to do.
+//! The options of the demo.
 
 use spanwise::Protocol;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ attributes and four children with four each, one with an event), and prints what
                        native: it calls Spanwise's own methods
   --wait               when the byte budget is used up the caller waits, nothing is lost
   --endpoint URL       send there instead; the receiver's count is then not checked
-  --json PATH          write the figures there too
+  --json PATH          write the numbers there too
 
 Exit status 1 when the ledger does not add up, or the receiver counted something else.";
 

@@ -1,4 +1,4 @@
-//! What the process uses: processor time and resident memory.
+//! Resources of the process: processor time and resident memory.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ impl Cpu {
     }
 }
 
-/// Resident memory now, in bytes; 0 where the system does not say.
+/// Resident memory now, in bytes; 0 where the system does not report it.
 pub(super) fn rss_bytes() -> u64 {
     status_kib("VmRSS:") * 1024
 }
 
-/// The most resident memory so far, in bytes; 0 where the system does not say.
+/// The most resident memory so far, in bytes; 0 where the system does not report it.
 pub(super) fn peak_rss_bytes() -> u64 {
     status_kib("VmHWM:") * 1024
 }

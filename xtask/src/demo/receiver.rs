@@ -1,8 +1,18 @@
-//! The receiving end in a process of its own, so that the service's figures are the service's.
+//! The receiving end in a process of its own, so that the service's numbers are its own.
 
 use spanwise_receiver::Receiver;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{self, Child, ChildStdout, Stdio};
+
+use crate::Command;
+
+/// The receiving end, started by the demo as a process of its own.
+pub(crate) const RECEIVER: Command = Command {
+    name: "demo-receiver",
+    summary: "the demo's receiver alone; ends when its standard input does",
+    help: "Prints its address on the first line and, at the end, the spans it counted.",
+    run: |_| serve(),
+};
 
 /// A receiver running as a child process.
 pub(super) struct Embedded {
@@ -15,8 +25,8 @@ impl Embedded {
     pub(super) fn start() -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("the receiver does not start: {error}");
         let program = std::env::current_exe().map_err(failed)?;
-        let mut child = Command::new(program)
-            .arg(super::RECEIVER.name)
+        let mut child = process::Command::new(program)
+            .arg(RECEIVER.name)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -27,7 +37,7 @@ impl Embedded {
         output.read_line(&mut endpoint).map_err(failed)?;
         let endpoint = endpoint.trim().to_owned();
         if endpoint.is_empty() {
-            return Err("the receiver did not say its address".to_owned());
+            return Err("the receiver did not print its address".to_owned());
         }
         Ok(Self { child, output, endpoint })
     }
@@ -44,7 +54,7 @@ impl Embedded {
         let status = self.child.wait();
         match (read, status, rest.trim().parse()) {
             (Ok(_), Ok(status), Ok(spans)) if status.success() => Ok(spans),
-            _ => Err("the receiver did not say what it counted".to_owned()),
+            _ => Err("the receiver did not print its count".to_owned()),
         }
     }
 }
@@ -57,8 +67,8 @@ impl Drop for Embedded {
     }
 }
 
-/// What the child does.
-pub(super) fn serve() -> Result<(), String> {
+/// The program of the child process.
+fn serve() -> Result<(), String> {
     let receiver = Receiver::builder().start().map_err(|error| error.to_string())?;
     println!("{}", receiver.http_endpoint());
     let mut nothing = Vec::new();

@@ -1,4 +1,4 @@
-//! The demo's figures: as a page, as JSON, and judged.
+//! The demo's numbers: as a page, as JSON, and judged.
 
 use super::options::Options;
 use super::service::{SPANS_PER_REQUEST, Tally};
@@ -12,7 +12,7 @@ pub(super) struct Measured {
     pub(super) options: Options,
     /// All spans of the run.
     pub(super) ledger: Snapshot,
-    /// What the receiver counted; `None` when it is not ours.
+    /// The receiver's count; `None` when it is not ours.
     pub(super) received: Option<u64>,
     pub(super) paced: Paced,
     pub(super) full: Full,
@@ -62,7 +62,7 @@ impl Full {
         self.cpu.as_secs_f64() / (self.ledger.created as f64 / 1e6)
     }
 
-    /// What a request takes longer with tracing, by each thread's clock.
+    /// The slowdown of a request by tracing, by each thread's clock.
     fn slowdown(&self) -> f64 {
         self.untraced.requests_per_second() / self.traced.requests_per_second()
     }
@@ -74,7 +74,7 @@ impl Measured {
         self.ledger.check().map_err(|imbalance| format!("the ledger: {imbalance}"))?;
         match self.received {
             Some(received) if received != self.ledger.exported => Err(format!(
-                "the receiver counted {received} spans, the ledger says {} were exported",
+                "the receiver counted {received} spans, the ledger counts {} as exported",
                 self.ledger.exported
             )),
             _ => Ok(()),
@@ -127,10 +127,14 @@ impl Measured {
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ledger, full, paced, .. } = self;
-        let kept = 100.0 * full.ledger.exported as f64 / full.ledger.created as f64;
+        let delivered = 100.0 * full.ledger.exported as f64 / full.ledger.created as f64;
         writeln!(f, "\nFull speed")?;
         row(f, "created", format!("{} spans/s", millions(full.created_per_second())))?;
-        row(f, "delivered", format!("{} spans/s, {kept:.1} %", millions(full.spans_per_second())))?;
+        row(
+            f,
+            "delivered",
+            format!("{} spans/s, {delivered:.1} %", millions(full.spans_per_second())),
+        )?;
         row(
             f,
             "CPU, service included",
@@ -178,8 +182,8 @@ impl fmt::Display for Measured {
 
         writeln!(f, "\nTargets of the source document")?;
         for (name, measured, limit, met) in self.targets() {
-            let verdict = if met { "pass" } else { "FAIL" };
-            writeln!(f, "  {name:<24} {measured:>18}   {limit:<16} {verdict}")?;
+            let outcome = if met { "pass" } else { "FAIL" };
+            writeln!(f, "  {name:<24} {measured:>18}   {limit:<16} {outcome}")?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub(super) enum Tracing {
     Native(Tracer),
 }
 
-/// What a run did.
+/// The results of a run.
 pub(super) struct Tally {
     pub(super) requests: u64,
     /// Of one child span: start, four attributes, end.
@@ -161,6 +161,6 @@ impl Service {
     }
 }
 
-/// Name of each child, and the rows it says it returned.
+/// Name of each child, and its number of returned rows.
 const CHILDREN: [(&str, i64); 4] = [("SELECT", 1), ("SELECT", 25), ("INSERT", 1), ("UPDATE", 3)];
 const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";

@@ -159,7 +159,7 @@ mod tests {
         Member { name: name.to_owned(), published, depends_on }
     }
 
-    /// A workspace with one crate too many dependencies must be told so in exactly these words.
+    /// The breaches of a workspace in which crate `name` has these dependencies.
     fn check(name: &str, depends_on: &[&str], expected: &[&str]) {
         let mut members = vec![
             member("spanwise", &["spanwise-sdk"]),

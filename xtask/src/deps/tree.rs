@@ -1,4 +1,4 @@
-//! What crates bring in from outside, dependencies of dependencies included.
+//! Packages that crates bring in from outside, dependencies of dependencies included.
 
 use super::law::{Member, Rank, rank};
 use crate::step::output_of_cargo;
@@ -16,7 +16,7 @@ pub fn breaches(members: &[Member]) -> Result<Vec<String>, String> {
     Ok(breaches)
 }
 
-/// What may not occur in the default tree of crate `name`.
+/// Packages that may not occur in the default tree of crate `name`.
 fn forbidden(name: &str) -> &'static [&'static str] {
     match (name, rank(name)) {
         // Its own thread has a runtime: that is its job.

@@ -5,18 +5,14 @@
 pub struct Allowed {
     pub from: &'static str,
     pub to: &'static str,
-    pub kind: Kind,
+    /// One of [`KINDS`].
+    pub kind: &'static str,
 }
 
-/// The two kinds that are allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The type names its builder, which builds the type. The arrow leads from type to builder.
-    Builder,
-    /// The composite, mostly an enum, holds its parts, and a part may hold the composite. The arrow
-    /// leads from the composite to a part.
-    Parts,
-}
+/// The two kinds that are allowed. A type names its builder, which builds the type: the arrow leads
+/// from the type to the builder. A composite, mostly an enum, holds its parts, and a part may hold
+/// the composite: the arrow leads from the composite to a part.
+pub const KINDS: [&str; 2] = ["type and builder", "composite and part"];
 
 /// Paths are from the workspace's root. An entry that lies on no circle is an error.
 pub const ALLOWED: &[Allowed] = &[

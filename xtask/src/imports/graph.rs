@@ -57,7 +57,7 @@ fn resolve(modules: &Modules, from: usize, path: &[String]) -> Vec<Item> {
 type Visited = BTreeSet<(usize, String)>;
 
 impl Modules {
-    /// What `path` means in module `from`; nothing if it leads out of the crate.
+    /// The meanings of `path` in module `from`; nothing if it leads out of the crate.
     fn resolve(&self, from: usize, path: &[String], visited: &mut Visited) -> Vec<Named> {
         let Some((first, rest)) = path.split_first() else { return Vec::new() };
         let mut found = match first.as_str() {
@@ -82,7 +82,7 @@ impl Modules {
         found
     }
 
-    /// What `name` means in a module: its own items first, then imports, then globs.
+    /// The meanings of `name` in a module: its own items first, then imports, then globs.
     fn named(&self, module: usize, name: &str, visited: &mut Visited) -> Vec<Named> {
         if !visited.insert((module, name.to_owned())) {
             return Vec::new();

@@ -83,7 +83,7 @@ impl Contents {
             ["use", ..] => self.import(&item[1..], public),
             ["macro_rules", "!", name] => {
                 self.values.push((*name).to_owned());
-                // What each of its arms defines under a fixed name.
+                // Each of its arms may define items under a fixed name.
                 for arm in item[3..].iter().filter_map(group).flatten() {
                     self.define(&group(&arm).unwrap_or_default(), usize::MAX);
                 }

@@ -1,4 +1,4 @@
-//! One compiled test program: where cargo put it, and what a run of it says.
+//! One compiled test program: its place, and the outcome of a run.
 
 use crate::step::{output_of_cargo, root};
 use serde_json::Value;
@@ -18,7 +18,7 @@ pub(super) struct Binary {
     folder: PathBuf,
 }
 
-/// What one run came to.
+/// The outcome of one run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Ran {
     /// Tests by name, with the seconds they took.
@@ -62,7 +62,7 @@ impl Binary {
         Some(Self { name, program, folder })
     }
 
-    /// Runs all its tests. What it printed stays in `logs` if something failed.
+    /// Runs all its tests. Its output stays in `logs` if something failed.
     ///
     /// # Errors
     /// When it cannot be started or its log cannot be written.
@@ -75,10 +75,10 @@ impl Binary {
             .env("CARGO_MANIFEST_DIR", &self.folder)
             .current_dir(&self.folder);
         let log = logs.join(format!("{run}-{}.log", self.name.replace([' ', '/'], "-")));
-        let told = |error: std::io::Error| format!("{}: {error}", self.name);
-        let ran = watch(command, &log, limit).map_err(told)?;
+        let failed = |error: std::io::Error| format!("{}: {error}", self.name);
+        let ran = watch(command, &log, limit).map_err(failed)?;
         if ran.is_good() {
-            std::fs::remove_file(&log).map_err(told)?;
+            std::fs::remove_file(&log).map_err(failed)?;
         } else {
             let log = log.strip_prefix(root()).unwrap_or(&log);
             println!("{} failed in run {run}: see {}", self.name, log.display());

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// What is asked for.
+/// The options of a repetition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     pub runs: u32,
@@ -67,7 +67,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     drop(load);
     let report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!("\n{report}");
-    report.verdict()
+    report.outcome()
 }
 
 /// One loop a core, and two at least: no test has a core to itself.
@@ -75,7 +75,7 @@ fn loops() -> usize {
     thread::available_parallelism().map_or(2, |cores| cores.get().max(2))
 }
 
-/// Threads that only use up processor time; gone with this.
+/// Threads that only use up processor time; they end with this.
 struct Load(Vec<JoinHandle<()>>, Arc<AtomicBool>);
 
 impl Load {

@@ -1,4 +1,4 @@
-//! What all runs came to.
+//! The outcome of all runs.
 
 use super::binary::{Binary, Ran};
 use std::collections::BTreeMap;
@@ -46,10 +46,10 @@ impl Report {
 
     /// # Errors
     /// When anything failed.
-    pub(super) fn verdict(&self) -> Result<(), String> {
+    pub(super) fn outcome(&self) -> Result<(), String> {
         match self.failed() {
             0 => Ok(()),
-            failed => Err(format!("{failed} failures; what was printed is in target/repeat")),
+            failed => Err(format!("{failed} failures; their output is in target/repeat")),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The laws that are compared.
 
-use super::TARGET;
 use spanwise_sampling::{
     Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, Randomness, Sampler, SamplerContext,
     SamplingParameters, Threshold, max_min_shares,
 };
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Roots per second that every law is to keep.
+pub(super) const TARGET: f64 = 1000.0;
 
 /// A law with its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +52,7 @@ impl Contestant {
     pub(super) fn start(self, target: f64, rate: f64) -> Process {
         let adaptive = |configure: fn(AdaptiveBuilder) -> AdaptiveBuilder| {
             let builder = configure(Adaptive::builder().with_traces_per_second(target));
-            // These settings are accepted; a test says so.
+            // These settings are accepted, as a test shows.
             builder.build().ok().map_or(Process::Off, |adaptive| {
                 Process::Adaptive(Sampler::from(adaptive.clone()), adaptive)
             })
@@ -82,7 +84,7 @@ impl Process {
         }
     }
 
-    /// Shares the target by what each is offered, where the law says what that is.
+    /// Shares the target by what each is offered, where the law reports it.
     pub(super) fn share(processes: &[Process]) {
         let adaptives: Vec<&Adaptive> = processes
             .iter()
@@ -100,7 +102,7 @@ impl Process {
 }
 
 /// Jaeger's adaptive sampling as its collector does it, for one target in all: each minute the
-/// probability of a key is multiplied by target / kept rate, but at most doubled, unless it is
+/// probability of a key is multiplied by target / sampled rate, but at most doubled, unless it is
 /// within three tenths. Begins where it would have settled. (jaeger,
 /// `internal/sampling/samplingstrategy/adaptive`: interval 1 min, tolerance 0.3, least
 /// probability 10⁻⁵. Its server's delay and its weighted history are left out, in its favour.)
@@ -114,7 +116,7 @@ pub(super) struct JaegerLike {
 struct JaegerKey {
     probability: f64,
     threshold: Threshold,
-    kept: u32,
+    sampled: u32,
 }
 
 impl JaegerLike {
@@ -138,7 +140,7 @@ impl JaegerLike {
         let fresh = || JaegerKey::new(initial);
         let state = self.keys.entry(key.to_owned()).or_insert_with(fresh);
         let keeps = state.threshold.keeps(Randomness::of_trace(trace_id));
-        state.kept += u32::from(keeps);
+        state.sampled += u32::from(keeps);
         keeps
     }
 
@@ -146,12 +148,12 @@ impl JaegerLike {
         // Jaeger's target is for each operation; here it is for all of them.
         let target = self.target / self.keys.len().max(1) as f64;
         for key in self.keys.values_mut() {
-            let kept = f64::from(key.kept) / INTERVAL;
-            let settled = (kept / target - 1.0).abs() < 0.3;
-            let wanted = match kept {
+            let sampled = f64::from(key.sampled) / INTERVAL;
+            let settled = (sampled / target - 1.0).abs() < 0.3;
+            let wanted = match sampled {
                 _ if settled => key.probability,
                 0.0 => key.probability * 2.0,
-                _ => (key.probability * target / kept).min(key.probability * 2.0),
+                _ => (key.probability * target / sampled).min(key.probability * 2.0),
             };
             *key = JaegerKey::new(wanted.clamp(1e-5, 1.0));
         }
@@ -160,11 +162,11 @@ impl JaegerLike {
 
 impl JaegerKey {
     fn new(probability: f64) -> Self {
-        Self { probability, threshold: Threshold::nearest(probability), kept: 0 }
+        Self { probability, threshold: Threshold::nearest(probability), sampled: 0 }
     }
 }
 
-/// The time a scenario says it is.
+/// The time in a scenario.
 #[derive(Debug, Default)]
 pub(super) struct Clock(AtomicU64);
 

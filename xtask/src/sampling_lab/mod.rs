@@ -1,15 +1,14 @@
 //! `cargo xtask sampling-lab`: adaptive samplers under loads of all shapes, in virtual time.
 
 mod contestant;
-mod figures;
+mod measurements;
 mod page;
 mod plot;
 mod scenario;
+mod sheet;
 
-use contestant::Contestant;
-use figures::Figures;
 use scenario::{SCENARIOS, Scenario};
-use spanwise_testkit::load::Series;
+use sheet::Sheet;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -26,17 +25,14 @@ a law like Jaeger's, all with the same roots, and writes a page with a plot and 
   --out DIR      where `index.html` and an SVG for each scenario go; default target/lab
   --only WORD    only scenarios whose name has WORD in it
 
-Time is virtual and chance is seeded: the same figures come out each time, in seconds. Exit status
+Time is virtual and randomness is seeded: the same numbers come out each time, in seconds. Exit status
 1 when the sampler leaves the bounds that its tests hold it to.",
     run,
 };
 
-/// Roots per second that every law is to keep.
-const TARGET: f64 = 1000.0;
-
 fn run(arguments: &[String]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
-    fs::create_dir_all(&options.out).map_err(|error| said(&options.out, &error))?;
+    fs::create_dir_all(&options.out).map_err(|error| failed(&options.out, &error))?;
     let started = Instant::now();
     let chosen: Vec<&Scenario> =
         SCENARIOS.iter().filter(|scenario| scenario.name.contains(&options.only)).collect();
@@ -52,74 +48,13 @@ fn run(arguments: &[String]) -> Result<(), String> {
             broken.push(breach);
         }
         let path = options.out.join(format!("{}.svg", scenario.name));
-        fs::write(&path, plot::standalone(&sheet)).map_err(|error| said(&path, &error))?;
+        fs::write(&path, plot::standalone(&sheet)).map_err(|error| failed(&path, &error))?;
         sheets.push(sheet);
     }
     let path = options.out.join("index.html");
-    fs::write(&path, page::page(&sheets)).map_err(|error| said(&path, &error))?;
+    fs::write(&path, page::page(&sheets)).map_err(|error| failed(&path, &error))?;
     println!("{} in {:.1} s", path.display(), started.elapsed().as_secs_f64());
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
-}
-
-/// One scenario, and what everybody made of it.
-struct Sheet {
-    scenario: &'static Scenario,
-    /// Roots offered, by the second.
-    offered: Vec<f64>,
-    entries: Vec<Entry>,
-}
-
-struct Entry {
-    contestant: Contestant,
-    series: Series,
-    figures: Figures,
-}
-
-impl Sheet {
-    fn run(scenario: &'static Scenario) -> Self {
-        // Two cores are all one can count on, and each contestant needs nothing of the others.
-        let entries: Vec<Entry> = std::thread::scope(|threads| {
-            let running: Vec<_> = Contestant::ALL
-                .into_iter()
-                .filter(|contestant| !contestant.only_for_slow_changes() || scenario.slow)
-                .map(|contestant| (contestant, threads.spawn(move || scenario.run(contestant))))
-                .collect();
-            running
-                .into_iter()
-                .filter_map(|(contestant, thread)| {
-                    let series = thread.join().ok()?;
-                    let figures = Figures::of(&series, scenario);
-                    Some(Entry { contestant, series, figures })
-                })
-                .collect()
-        });
-        let tenths = entries.first().map(|entry| entry.series.offered.clone()).unwrap_or_default();
-        let offered = tenths.chunks(10).map(|tenths| tenths.iter().sum::<u32>().into()).collect();
-        Self { scenario, offered, entries }
-    }
-
-    /// What leaves the bounds, if anything of ours does.
-    fn breach(&self) -> Option<String> {
-        let ours = self.entries.iter().find(|entry| entry.contestant == Contestant::Spanwise)?;
-        let Figures { worst_second, settled, .. } = ours.figures;
-        let (low, high) = self.scenario.bounds;
-        let held = worst_second <= self.scenario.worst && (low..=high).contains(&settled);
-        (!held).then(|| {
-            format!(
-                "{}: worst second {worst_second:.2} T (at most {}), settled at {settled:.2} T \
-                 ({low} to {high})",
-                self.scenario.name, self.scenario.worst
-            )
-        })
-    }
-
-    fn lines(&self) -> String {
-        let mut text = self.scenario.name.to_owned();
-        for Entry { contestant, figures, .. } in &self.entries {
-            text += &format!("\n  {:<20} {figures}", contestant.name());
-        }
-        text
-    }
 }
 
 #[derive(Debug)]
@@ -144,7 +79,7 @@ impl Options {
     }
 }
 
-fn said(path: &std::path::Path, error: &std::io::Error) -> String {
+fn failed(path: &std::path::Path, error: &std::io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 

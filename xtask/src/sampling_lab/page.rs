@@ -1,8 +1,8 @@
 //! All scenarios on one page that stands alone.
 
-use super::Sheet;
-use super::figures::HEADINGS;
+use super::measurements::HEADINGS;
 use super::plot::{STYLE, palette, svg};
+use super::sheet::Sheet;
 use std::fmt::Write as _;
 
 /// The page.
@@ -33,7 +33,7 @@ fn section(text: &mut String, sheet: &Sheet) {
         "<section id=\"{}\"><h2>{}</h2><p>{}</p>{}<table><tr><th>",
         scenario.name,
         scenario.title,
-        scenario.says,
+        scenario.description,
         svg(sheet)
     );
     for heading in HEADINGS {
@@ -42,7 +42,7 @@ fn section(text: &mut String, sheet: &Sheet) {
     for entry in &sheet.entries {
         let (class, name) = (entry.contestant.class(), entry.contestant.name());
         let _ = write!(text, "<tr><th><i class=\"{class}\"></i>{name}");
-        for cell in entry.figures.cells() {
+        for cell in entry.measurements.cells() {
             let _ = write!(text, "<td>{cell}");
         }
     }

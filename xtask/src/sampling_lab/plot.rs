@@ -1,7 +1,7 @@
-//! A scenario as a picture: kept per second, on a logarithmic scale.
+//! A scenario as a picture: sampled roots per second, on a logarithmic scale.
 
-use super::contestant::Contestant;
-use super::{Entry, Sheet, TARGET};
+use super::contestant::{Contestant, TARGET};
+use super::sheet::{Entry, Sheet};
 use spanwise_testkit::load::Series;
 use std::fmt::Write as _;
 
@@ -179,7 +179,7 @@ fn legend(text: &mut String, sheet: &Sheet) {
     }
 }
 
-/// Kept, by the second.
+/// Sampled roots, by the second.
 fn seconds(series: &Series) -> Vec<f64> {
     series.kept.chunks(10).map(|tenths| tenths.iter().sum::<u32>().into()).collect()
 }

@@ -1,7 +1,6 @@
 //! The loads.
 
-use super::TARGET;
-use super::contestant::{Clock, Contestant, Process};
+use super::contestant::{Clock, Contestant, Process, TARGET};
 use spanwise_testkit::load::{Arrivals, Dice, Series, Shape};
 use std::borrow::Cow;
 
@@ -9,8 +8,8 @@ use std::borrow::Cow;
 pub(super) struct Scenario {
     pub(super) name: &'static str,
     pub(super) title: &'static str,
-    /// What happens, and what to look for.
-    pub(super) says: &'static str,
+    /// The course of the load, and the point of interest.
+    pub(super) description: &'static str,
     pub(super) seconds: f64,
     shape: Shape,
     traffic: Traffic,
@@ -26,7 +25,7 @@ pub(super) struct Scenario {
     pub(super) slow: bool,
 }
 
-/// Who sends the roots.
+/// The senders of the roots.
 enum Traffic {
     OneKey,
     /// One key has nearly all, and 99 have five a second each. The cold ones are looked at.
@@ -47,7 +46,7 @@ enum Traffic {
 }
 
 impl Scenario {
-    /// What `contestant` keeps of it.
+    /// The roots that `contestant` samples.
     pub(super) fn run(&self, contestant: Contestant) -> Series {
         let first_rate = self.shape.rate(0.0);
         let clock = Clock::default();
@@ -106,7 +105,7 @@ impl Scenario {
     }
 }
 
-/// The cold keys alone, scaled so that all of them kept is the target.
+/// The cold keys alone, scaled so that all of them are the target.
 fn cold_only(all: &Series, roots: Vec<(f64, bool, bool)>) -> Series {
     let mut series = Series { offered: vec![0; all.offered.len()], kept: vec![0; all.kept.len()] };
     for (time, _, kept) in roots.into_iter().filter(|&(_, cold, _)| cold) {
@@ -121,7 +120,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "step-up",
         title: "A hundredfold step, in the middle of a period",
-        says: "1,000 roots a second become 100,000. Too much is kept for as long as a law needs to \
+        description: "1,000 roots a second become 100,000. Too much is sampled for as long as a law needs to \
                see it: ours by count, within milliseconds.",
         seconds: 120.0,
         shape: Shape::Step { from: 1e3, to: 1e5, at: 20.5 },
@@ -135,7 +134,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "step-down",
         title: "A step down",
-        says: "100,000 roots a second become 2,000. A law that is slow to believe it keeps next to \
+        description: "100,000 roots a second become 2,000. A law that is slow to notice samples next to \
                nothing meanwhile.",
         seconds: 120.0,
         shape: Shape::Step { from: 1e5, to: 2e3, at: 20.0 },
@@ -149,7 +148,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "ramp",
         title: "A ramp",
-        says: "From 1,000 to 100,000 roots a second within a minute. Whoever goes by the last \
+        description: "From 1,000 to 100,000 roots a second within a minute. A law that goes by the last \
                period is always late; a trend is not.",
         seconds: 90.0,
         shape: Shape::Ramp { from: 1e3, to: 1e5, over: 60.0 },
@@ -163,7 +162,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "sine",
         title: "A swing",
-        says: "20,000 roots a second, 15,000 up and down, each minute.",
+        description: "20,000 roots a second, 15,000 up and down, each minute.",
         seconds: 120.0,
         shape: Shape::Sine { mean: 2e4, swing: 1.5e4, period: 60.0 },
         traffic: Traffic::OneKey,
@@ -176,8 +175,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "on-off",
         title: "On and off",
-        says: "Five seconds of 50,000 roots a second, five seconds of none. Silence must not open \
-               the gate. (The settled figure counts the silence: a half is all there is.)",
+        description: "Five seconds of 50,000 roots a second, five seconds of none. Silence must not open \
+               the gate. (The settled mean counts the silence: a half is all there is.)",
         seconds: 60.0,
         shape: Shape::OnOff { rate: 5e4, each: 5.0 },
         traffic: Traffic::OneKey,
@@ -190,7 +189,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "hot-key",
         title: "One hot key, and 99 cold ones",
-        says: "The hot key has 100,000 roots a second; the cold ones have five each, and only they \
+        description: "The hot key has 100,000 roots a second; the cold ones have five each, and only they \
                are shown. Fair is to keep all of them: 495 a second, half of the target.",
         seconds: 60.0,
         shape: Shape::Steady(1e5 + COLD),
@@ -204,7 +203,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "key-churn",
         title: "Names without end",
-        says: "20,000 roots a second, every second one with a name that never comes again. Keys \
+        description: "20,000 roots a second, every second one with a name that never comes again. Keys \
                are bounded, and all new ones together are one.",
         seconds: 60.0,
         shape: Shape::Steady(2e4),
@@ -218,7 +217,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "processes",
         title: "Eight processes, one target",
-        says: "One has eight times the load of each of the others. Ours say what they are offered \
+        description: "One has eight times the load of each of the others. Ours report their rates \
                and get shares of the target each second; the others have an eighth each.",
         seconds: 120.0,
         shape: Shape::Step { from: 5e2, to: 3e4, at: 30.0 },
@@ -232,7 +231,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "clock",
         title: "The clock is set",
-        says: "20,000 roots a second. The clock jumps an hour ahead after 20 seconds, and back \
+        description: "20,000 roots a second. The clock jumps an hour ahead after 20 seconds, and back \
                after 40.",
         seconds: 60.0,
         shape: Shape::Steady(2e4),
@@ -246,7 +245,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "after-silence",
         title: "After an hour of silence",
-        says: "100,000 roots a second, then none for an hour (cut out of the plot), then 100,000 \
+        description: "100,000 roots a second, then none for an hour (cut out of the plot), then 100,000 \
                again. The estimate has expired; the governor holds the first second.",
         seconds: 60.0,
         shape: Shape::Steady(1e5),
@@ -260,7 +259,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "below-target",
         title: "Below the target",
-        says: "800 roots a second where 1,000 may be kept. Nothing should be dropped.",
+        description: "800 roots a second where 1,000 may be sampled. Nothing should be dropped.",
         seconds: 30.0,
         shape: Shape::Steady(800.0),
         traffic: Traffic::OneKey,

@@ -1,16 +1,16 @@
 //! A run in five numbers.
 
-use super::TARGET;
+use super::contestant::TARGET;
 use super::scenario::Scenario;
 use spanwise_testkit::load::Series;
 use std::fmt;
 
-/// What a law made of a scenario. Rates are over the target.
+/// The results of a law in a scenario. Rates are over the target.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Figures {
-    /// The most kept in any second from the event on.
+pub(super) struct Measurements {
+    /// The most sampled in any second from the event on.
     pub(super) worst_second: f64,
-    /// Kept above the target from the event on, in seconds' worth of the target.
+    /// Sampled above the target from the event on, in seconds' worth of the target.
     pub(super) excess: f64,
     /// The mean from the scenario's settled time to the end.
     pub(super) settled: f64,
@@ -19,7 +19,7 @@ pub(super) struct Figures {
     pub(super) settles_after: Option<f64>,
 }
 
-impl Figures {
+impl Measurements {
     pub(super) fn of(series: &Series, scenario: &Scenario) -> Self {
         let seconds = scenario.seconds as usize;
         let event = scenario.event as usize;
@@ -53,7 +53,7 @@ impl Figures {
     }
 }
 
-impl fmt::Display for Figures {
+impl fmt::Display for Measurements {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [settled, after, worst, excess] = self.cells();
         write!(
