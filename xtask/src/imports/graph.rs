@@ -18,9 +18,8 @@ pub fn add_arrows(modules: &Modules, arrows: &mut Arrows) {
             contents.imports.iter().filter(|import| !import.public && import.name.is_some());
         let paths = private.map(|import| &import.target).chain(&contents.references);
         let mut found: Vec<Item> = paths.flat_map(|path| resolve(modules, index, path)).collect();
-        for name in &contents.macros {
-            let named = modules.named(index, name, &mut BTreeSet::new());
-            found.extend(if named.is_empty() { modules.macro_named(name) } else { items(named) });
+        for name in &contents.macro_calls {
+            found.extend(modules.macro_named(name));
         }
         for (owner, name) in found {
             let file = &modules.0[owner].file;
@@ -119,10 +118,10 @@ impl Modules {
         found
     }
 
-    /// A macro whose scope is textual.
+    /// A macro of the crate, whose scope is mostly textual.
     fn macro_named(&self, name: &str) -> Vec<Item> {
         let defines =
-            |&index: &usize| self.0[index].contents.values.iter().any(|item| item == name);
+            |&index: &usize| self.0[index].contents.macro_rules.iter().any(|item| item == name);
         (0..self.0.len()).filter(defines).map(|index| (index, name.to_owned())).collect()
     }
 }
@@ -165,8 +164,11 @@ mod tests {
         check(
             &[
                 ("x/lib.rs", "mod a; mod b; mod c; #[macro_use] mod d;"),
-                ("x/a.rs", "use crate::b; fn f() { b::g(); assert!(crate::c::H > 0); each!(); }"),
-                ("x/b.rs", "pub fn g() {}"),
+                (
+                    "x/a.rs",
+                    "use crate::b; fn f() { b::g(); assert!(crate::c::H > 0); each!(); print!(); }",
+                ),
+                ("x/b.rs", "pub fn g() {} fn print() {}"),
                 ("x/c.rs", "pub const H: u8 = 1;"),
                 ("x/d.rs", "macro_rules! each { () => {} }"),
             ],

@@ -12,8 +12,9 @@ pub struct Contents {
     pub imports: Vec<Import>,
     /// Paths in code: `crate::a::b`, `Type`, `module::function`.
     pub references: Vec<Vec<String>>,
-    /// Names of macros that the code calls or defines, whose scope is textual.
-    pub macros: Vec<String>,
+    /// Names of macros that the module defines, and of those that its code calls.
+    pub macro_rules: Vec<String>,
+    pub macro_calls: Vec<String>,
     pub modules: Vec<Submodule>,
 }
 
@@ -83,6 +84,7 @@ impl Contents {
             ["use", ..] => self.import(&item[1..], public),
             ["macro_rules", "!", name] => {
                 self.values.push((*name).to_owned());
+                self.macro_rules.push((*name).to_owned());
                 // Each of its arms may define items under a fixed name.
                 for arm in item[3..].iter().filter_map(group).flatten() {
                     self.define(&group(&arm).unwrap_or_default(), usize::MAX);
@@ -155,7 +157,9 @@ impl Contents {
                     let (path, length) = path(&tokens[at..]);
                     at += length;
                     match path.as_slice() {
-                        [name] if is_punct(tokens.get(at), '!') => self.macros.push(name.clone()),
+                        [name] if is_punct(tokens.get(at), '!') => {
+                            self.macro_calls.push(name.clone())
+                        }
                         // A field or a parameter with its type.
                         [_] if is_punct(tokens.get(at), ':') => {}
                         _ => self.references.push(path),
@@ -363,7 +367,7 @@ mod tests {
     fn code_names_paths_but_not_its_members_and_fields() {
         let text = "fn f<'a>(x: crate::a::B) { x.y.z(); d!(super::e::F { g: 1 }); h(0..K); }";
         assert_eq!(references(text), ["fn", "f", "crate::a::B", "x", "super::e::F", "h", "K"]);
-        assert_eq!(scan(text).unwrap().macros, ["d"]);
+        assert_eq!(scan(text).unwrap().macro_calls, ["d"]);
     }
 
     #[test]
