@@ -16,8 +16,8 @@ pub const COMMAND: Command = Command {
     help: "For each set of features: clippy on the crate as its users build it, without the features that\n\
            other crates of the workspace turn on, then its tests. A result is reused while the crate's\n\
            files, those of the workspace's crates below it, Cargo.lock and the compiler are the same.\n\n\
-           --quick   tests only crates with features, without them: the part that `cargo xtask test`\n\
-           \x20         runs. The other sets are checked by clippy, tests included\n\
+           --quick   the part that `cargo xtask test` runs: clippy for every set, but tests only for\n\
+           \x20         crates with features, without them. Tests with all features run with the workspace\n\
            --list    only lists the builds, and which of them would run",
     run,
 };
@@ -64,8 +64,6 @@ struct Build {
 enum Kind {
     /// The crate as its users build it.
     Clippy,
-    /// Tests and examples too, without running them.
-    ClippyOfTests,
     Test,
 }
 
@@ -73,7 +71,6 @@ impl Build {
     fn name(&self) -> String {
         let kind = match self.kind {
             Kind::Clippy => "clippy",
-            Kind::ClippyOfTests => "clippy of tests",
             Kind::Test => "tests",
         };
         format!("{}, {kind}", self.combination.label())
@@ -83,7 +80,6 @@ impl Build {
         let args = self.combination.args();
         let args = match self.kind {
             Kind::Clippy => format!("clippy --quiet {args} -- -D warnings"),
-            Kind::ClippyOfTests => format!("clippy --quiet --all-targets {args} -- -D warnings"),
             Kind::Test => format!("test --quiet {args}"),
         };
         Step::cargo(self.name(), &args)
@@ -136,12 +132,10 @@ fn builds(package: &Package, quick: bool) -> Vec<Build> {
     let combinations = package.combinations();
     let several = combinations.len() > 1;
     for combination in combinations {
-        // A crate without features is tested as it is with the workspace.
-        let bare = several && combination.features.is_empty();
-        let tests =
-            if !quick || bare { Some(Kind::Test) } else { several.then_some(Kind::ClippyOfTests) };
-        for kind in [Some(Kind::Clippy), tests].into_iter().flatten() {
-            builds.push(Build { combination: combination.clone(), kind });
+        builds.push(Build { combination: combination.clone(), kind: Kind::Clippy });
+        // The tests of the workspace run with all features, and so do those of crates without any.
+        if !quick || (several && combination.features.is_empty()) {
+            builds.push(Build { combination, kind: Kind::Test });
         }
     }
     builds
@@ -167,10 +161,6 @@ mod tests {
         check(&[], false, &["x bare, clippy", "x bare, tests"]);
         check(&[], true, &["x bare, clippy"]);
         check(&["a"], false, &["x bare, clippy", "x bare, tests", "x a, clippy", "x a, tests"]);
-        check(
-            &["a"],
-            true,
-            &["x bare, clippy", "x bare, tests", "x a, clippy", "x a, clippy of tests"],
-        );
+        check(&["a"], true, &["x bare, clippy", "x bare, tests", "x a, clippy"]);
     }
 }
