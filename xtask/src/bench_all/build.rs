@@ -22,8 +22,8 @@ impl Binaries {
         let (ours, rivals) = (target().join("release"), target().join("bench-rivals"));
         let mut missing = Vec::new();
         for &rival in RIVALS.iter().filter(|_| !alone) {
-            // The allocators' package is built from our own crates and follows them; a rival stays as it was
-            // measured.
+            // The allocators' package is built from our own crates and follows them; a rival stays
+            // as it was measured.
             let locked = if rival == ALLOCATORS { "" } else { "--locked" };
             let arguments = format!(
                 "build --release {locked} --manifest-path benches/rivals/{rival}/Cargo.toml"

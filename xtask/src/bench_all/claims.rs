@@ -1,5 +1,5 @@
-//! The claims of a well-known Go guide to OTLP performance, beside the measurements of this run. Its
-//! numbers are of another language, runtime and machine: a difference is no missed target.
+//! The claims of a well-known Go guide to OTLP performance, beside the measurements of this run.
+//! Its numbers are of another language, runtime and machine: a difference is no missed target.
 
 use super::row::Row;
 
