@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,6 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
 use crate::classify::BodyFault;
@@ -90,12 +90,15 @@ where
         if Instant::now() >= deadline {
             return (Err(BodyFault::Lost(OUT_OF_TIME.into())), trailers);
         }
-        let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(_))) => return (Err(BodyFault::Lost(BROKEN_OFF.into())), trailers),
-            Ok(None) => return (Ok(whole.freeze()), trailers),
-            Err(_) => return (Err(BodyFault::Lost(OUT_OF_TIME.into())), trailers),
-        };
+        let frame =
+            match tokio::time::timeout_at(deadline, poll_fn(|cx| body.as_mut().poll_frame(cx)))
+                .await
+            {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(_))) => return (Err(BodyFault::Lost(BROKEN_OFF.into())), trailers),
+                Ok(None) => return (Ok(whole.freeze()), trailers),
+                Err(_) => return (Err(BodyFault::Lost(OUT_OF_TIME.into())), trailers),
+            };
         match frame.into_data() {
             Ok(data) if whole.len() + data.len() > max => {
                 return (Err(BodyFault::TooLarge), trailers);
@@ -117,7 +120,9 @@ where
     let mut body = pin!(body);
     let (mut some, mut trailers) = (BytesMut::new(), HeaderMap::new());
     while Instant::now() < until {
-        let frame = match tokio::time::timeout_at(until, body.frame()).await {
+        let frame = match tokio::time::timeout_at(until, poll_fn(|cx| body.as_mut().poll_frame(cx)))
+            .await
+        {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => return (some.freeze(), true, trailers),
             Ok(Some(Err(_))) | Err(_) => break,

@@ -218,11 +218,9 @@ impl TransportBuilder {
 
     pub(crate) fn http_wire(&self, endpoint: Endpoint) -> Result<HttpWire, BuildError> {
         #[cfg(feature = "tls")]
-        let tls = crate::tls::client_config(match self.pem(&endpoint) {
-            _ if !endpoint.is_https() => Trust::Nobody,
-            Some(pem) => Trust::Pem(pem),
-            None => Trust::Mozilla,
-        })?;
+        let trust = self.pem(&endpoint).map_or(Trust::Mozilla, Trust::Pem);
+        #[cfg(feature = "tls")]
+        let tls = endpoint.is_https().then(|| crate::tls::client_config(trust)).transpose()?;
         Ok(HttpWire::new(
             endpoint,
             self.headers.for_protocol(Protocol::HttpProtobuf)?,

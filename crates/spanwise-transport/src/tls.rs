@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper_rustls::ConfigBuilderExt as _;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -17,9 +16,9 @@ pub(crate) fn client_config(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Build
         .with_safe_default_protocol_versions()
         .map_err(|error| BuildError::tls(&error))?;
     let builder = match trust {
-        Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
         Trust::Pem(pem) => builder.with_root_certificates(roots(pem)?),
-        Trust::Mozilla => builder.with_webpki_roots(),
+        Trust::Mozilla => builder
+            .with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() }),
     };
     Ok(Arc::new(builder.with_no_client_auth()))
 }
@@ -27,8 +26,6 @@ pub(crate) fn client_config(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Build
 /// Whose certificates count.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Trust<'a> {
-    /// For connections without TLS.
-    Nobody,
     /// Those in this PEM.
     Pem(&'a [u8]),
     /// The roots that Mozilla ships.

@@ -4,26 +4,25 @@
 //! it at its default: a C program with Rust inside, or a Rust one that restored it. std's plain
 //! writes tell the system not to; its vectored ones, which hyper prefers, do not.
 
-use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::Uri;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::TokioIo;
+use http::uri::Scheme;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tower_service::Service;
 
-use problem::Resolver;
 use sniff::ProtocolSniffer;
 
+mod connect;
+mod hyper_io;
 #[cfg_attr(unix, path = "peek_unix.rs")]
 #[cfg_attr(not(unix), path = "peek_other.rs")]
 mod peek;
 mod problem;
+#[cfg(feature = "grpc")]
+mod service;
 mod sniff;
 #[cfg(any(
     target_os = "linux",
@@ -46,48 +45,36 @@ mod vectored;
 #[path = "other.rs"]
 mod vectored;
 
+pub(crate) use connect::CONNECT_TIMEOUT;
+pub(crate) use hyper_io::HyperIo;
 pub(crate) use problem::{ConnectProblem, os_message};
 pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState};
 
-/// Connects to what a URL names, for HTTP and below TLS.
+/// Makes TCP connections, for HTTP and below TLS.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
-    tcp: HttpConnector<Resolver>,
     observations: PeerObservations,
 }
 
 impl Connector {
     /// Records the first bytes of each peer in `observations`.
     pub(crate) fn new(observations: PeerObservations) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        tcp.set_keepalive(Some(KEEP_ALIVE));
-        // What runs over the connection is for those above to say.
-        tcp.enforce_http(false);
-        Self { tcp, observations }
+        Self { observations }
+    }
+
+    /// Connects to `port` of `host`, a name or an address without brackets.
+    pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<Quiet, ConnectProblem> {
+        let stream = connect::connect(host, port).await?;
+        Ok(Quiet { stream, sniffer: self.observations.connected() })
     }
 }
 
-impl Service<Uri> for Connector {
-    type Response = TokioIo<Quiet>;
-    type Error = ConnectProblem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.tcp.poll_ready(cx).map_err(|error| ConnectProblem::of(&error))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, observations) = (self.tcp.call(uri), self.observations.clone());
-        Box::pin(async move {
-            let stream = connecting.await.map_err(|error| ConnectProblem::of(&error))?;
-            Ok(TokioIo::new(Quiet {
-                stream: stream.into_inner(),
-                sniffer: observations.connected(),
-            }))
-        })
-    }
+/// The host of an `http` or `https` URL, without the brackets of an IPv6 address, and its port.
+pub(crate) fn host_and_port(uri: &Uri) -> (&str, u16) {
+    let host = uri.host().unwrap_or_default();
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    (address.unwrap_or(host), uri.port_u16().unwrap_or(default))
 }
 
 /// A TCP stream whose writes raise no signal.
@@ -107,12 +94,6 @@ impl Quiet {
             self.sniffer.observe_pending(waiting.unwrap_or_default());
         }
         written
-    }
-}
-
-impl Connection for Quiet {
-    fn connected(&self) -> Connected {
-        self.stream.connected()
     }
 }
 
@@ -171,6 +152,3 @@ impl AsyncWrite for Quiet {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
-
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const KEEP_ALIVE: Duration = Duration::from_secs(30);

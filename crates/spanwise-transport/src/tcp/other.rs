@@ -1,7 +1,7 @@
 //! Vectored writes where they take no flag.
 //!
 //! Windows has no signals, and Apple's systems an option of the socket, which is set where it is
-//! made (`socket2`, for hyper-util's connector). Elsewhere there are no vectored writes: hyper
+//! made (by mio, as std does). Elsewhere there are no vectored writes: hyper
 //! copies what is small, and std's plain writes carry a flag wherever the system has one.
 
 use std::io::{self, IoSlice};

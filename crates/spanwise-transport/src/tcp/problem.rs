@@ -2,16 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
-use tower_service::Service;
 
 use super::CONNECT_TIMEOUT;
-use crate::wire::below;
 
 /// Why no TCP connection was made. `Display` is the reason in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,21 +20,13 @@ pub(crate) enum ConnectProblem {
 }
 
 impl ConnectProblem {
-    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut other = None;
-        for error in below(error) {
-            if let Some(Unresolved(error)) = error.downcast_ref() {
-                return Self::Name(os_message(error));
-            }
-            if let Some(error) = error.downcast_ref::<io::Error>() {
-                match error.kind() {
-                    ErrorKind::ConnectionRefused => return Self::Refused,
-                    ErrorKind::TimedOut => return Self::TimedOut,
-                    _ => other = Some(os_message(error)),
-                }
-            }
+    /// The problem of an address that `error` is the reason of.
+    pub(super) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::ConnectionRefused => Self::Refused,
+            ErrorKind::TimedOut => Self::TimedOut,
+            _ => Self::Other(os_message(error)),
         }
-        Self::Other(other.unwrap_or_else(|| error.to_string()))
     }
 }
 
@@ -71,35 +56,5 @@ pub(crate) fn os_message(error: &io::Error) -> String {
             first.to_lowercase().chain(letters).collect()
         }
         _ => message.to_owned(),
-    }
-}
-
-/// The system's resolver, whose failures can be told from others.
-#[derive(Debug, Clone)]
-pub(super) struct Resolver(GaiResolver);
-
-impl Resolver {
-    pub(super) fn new() -> Self {
-        Self(GaiResolver::new())
-    }
-}
-
-/// A name that was not resolved.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Unresolved(io::Error);
-
-impl Service<Name> for Resolver {
-    type Response = GaiAddrs;
-    type Error = Unresolved;
-    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, Unresolved>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unresolved>> {
-        self.0.poll_ready(cx).map_err(Unresolved)
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let resolving = self.0.call(name);
-        Box::pin(async move { resolving.await.map_err(Unresolved) })
     }
 }

@@ -1,13 +1,13 @@
 //! OTLP/HTTP with protobuf bodies, over HTTP/1.1.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use tokio::time::Instant;
 
 use crate::body::{self, OnePiece, Sent};
@@ -17,18 +17,19 @@ use crate::fetch::FetchError;
 use crate::wire::{Payload, PerRuntime, exchange};
 use crate::{Endpoint, Protocol, tcp, text};
 
-#[cfg(feature = "tls")]
-type Connector = hyper_rustls::HttpsConnector<tcp::Connector>;
-#[cfg(not(feature = "tls"))]
-type Connector = tcp::Connector;
+mod client;
+mod pool;
+
+use client::{Client, Exchange};
+use pool::ConnectionPool;
 
 /// A pooled HTTP/1.1 client and the request it repeats.
 pub(crate) struct HttpWire {
     endpoint: Endpoint,
     headers: HeaderMap,
     context: ConnectionContext,
-    connector: Connector,
-    client: PerRuntime<Client<Connector, OnePiece>>,
+    client: Client,
+    connections: PerRuntime<Arc<ConnectionPool>>,
 }
 
 impl HttpWire {
@@ -36,21 +37,20 @@ impl HttpWire {
         endpoint: Endpoint,
         mut headers: HeaderMap,
         user_agent: HeaderValue,
-        #[cfg(feature = "tls")] tls: std::sync::Arc<rustls::ClientConfig>,
+        #[cfg(feature = "tls")] tls: Option<Arc<rustls::ClientConfig>>,
     ) -> Self {
         headers.entry(USER_AGENT).or_insert(user_agent);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         let context = ConnectionContext::new(Protocol::HttpProtobuf, &endpoint);
-        let connector = tcp::Connector::new(context.observations.clone());
-        #[cfg(feature = "tls")]
-        let connector = {
-            let mut connector = Connector::from((connector, tls));
-            if endpoint.is_https() {
-                connector.enforce_https();
-            }
-            connector
+        let (host, port) = tcp::host_and_port(endpoint.uri());
+        let client = Client {
+            host: host.to_owned(),
+            port,
+            connector: tcp::Connector::new(context.observations.clone()),
+            #[cfg(feature = "tls")]
+            tls: tls.map(tokio_rustls::TlsConnector::from),
         };
-        Self { endpoint, headers, context, connector, client: PerRuntime::new() }
+        Self { endpoint, headers, context, client, connections: PerRuntime::new() }
     }
 
     pub(crate) async fn attempt(
@@ -60,18 +60,21 @@ impl HttpWire {
         max: usize,
         deadline: Instant,
     ) -> AttemptOutcome {
-        let client = match self.client.client(|| self.connect()) {
-            Ok(client) => client,
+        let mut exchanging = match self.connections.client(Arc::default) {
+            Ok(connections) => Exchange::new(connections),
             Err(verdict) => return verdict,
         };
         let mut request = Request::new(OnePiece::new(payload.bytes.clone(), sent.clone()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.endpoint.uri().clone();
         *request.headers_mut() = self.headers.clone();
         if payload.gzip {
             request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        match exchange(client.request(request), &sent, &self.context, max, deadline).await {
+        address(&mut request, self.endpoint.uri());
+        let call = exchanging.send(&self.client, request);
+        let reply = exchange(call, &sent, &self.context, max, deadline).await;
+        exchanging.end();
+        match reply {
             Ok(reply) => classify::http(&reply, SystemTime::now()),
             Err(verdict) => verdict,
         }
@@ -86,12 +89,14 @@ impl HttpWire {
         deadline: Instant,
     ) -> Result<Bytes, FetchError> {
         let unreachable = |said: String| FetchError::Unreachable { said: text::sanitize(&said) };
-        let client = self.client.client(|| self.connect()).map_err(|_| FetchError::NoRuntime)?;
+        let connections = self.connections.client(Arc::default);
+        let mut exchanging = Exchange::new(connections.map_err(|_| FetchError::NoRuntime)?);
         let request = self.question(posted)?;
         let sent = request.body().sent();
         let before = self.context.observations.state();
         let allowed = deadline.saturating_duration_since(Instant::now());
-        let response = match tokio::time::timeout_at(deadline, client.request(request)).await {
+        let call = exchanging.send(&self.client, request);
+        let response = match tokio::time::timeout_at(deadline, call).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 return Err(unreachable(self.context.broken(&error, sent.is_set()).cause));
@@ -104,7 +109,9 @@ impl HttpWire {
         if !response.status().is_success() {
             return Err(FetchError::Status(response.status().as_u16()));
         }
-        match body::read(response.into_body(), most, deadline).await.0 {
+        let body = body::read(response.into_body(), most, deadline).await.0;
+        exchanging.end();
+        match body {
             Ok(document) => Ok(document),
             Err(BodyFault::TooLarge) => Err(FetchError::TooLarge { most }),
             Err(BodyFault::Lost(said)) => Err(unreachable(said)),
@@ -126,19 +133,9 @@ impl HttpWire {
         };
         let mut request = Request::new(OnePiece::new(body, Sent::default()));
         *request.method_mut() = method;
-        *request.uri_mut() = endpoint.uri().clone();
         *request.headers_mut() = headers;
+        address(&mut request, endpoint.uri());
         Ok(request)
-    }
-
-    fn connect(&self) -> Client<Connector, OnePiece> {
-        Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(MAX_IDLE)
-            .http1_max_buf_size(MAX_HEAD)
-            .build(self.connector.clone())
     }
 }
 
@@ -148,8 +145,18 @@ impl fmt::Debug for HttpWire {
     }
 }
 
-/// Largest head of an answer.
-const MAX_HEAD: usize = 64 << 10;
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Requests are few and large: more idle connections only wait to be closed.
-const MAX_IDLE: usize = 2;
+/// Addresses `request` to `target`: its path and query, and its authority as the `Host` (RFC 9112,
+/// 3.2.1 and 3.2), unless the caller's headers hold one.
+fn address(request: &mut Request<OnePiece>, target: &Uri) {
+    let path = target.path_and_query().cloned();
+    *request.uri_mut() = path.unwrap_or_else(|| PathAndQuery::from_static("/")).into();
+    let host = target.host().unwrap_or_default();
+    let default = if target.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let host = match target.port_u16() {
+        Some(port) if port != default => HeaderValue::try_from(format!("{host}:{port}")),
+        _ => HeaderValue::try_from(host),
+    };
+    if let Ok(host) = host {
+        request.headers_mut().entry(HOST).or_insert(host);
+    }
+}

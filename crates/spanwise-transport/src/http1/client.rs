@@ -1,0 +1,136 @@
+//! A client of one endpoint: connects, sends, and sends again what a stale connection left unsent.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::pool::{Acquired, ConnectionPool, RequestSender};
+use crate::body::OnePiece;
+use crate::tcp::{self, ConnectProblem, HyperIo};
+
+/// How connections to an endpoint are made.
+pub(super) struct Client {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) connector: tcp::Connector,
+    /// `None` for plain text.
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<tokio_rustls::TlsConnector>,
+}
+
+/// A response, and the connection that its body is read from.
+pub(super) struct Exchange {
+    pool: Arc<ConnectionPool>,
+    sender: Option<RequestSender>,
+}
+
+impl Exchange {
+    /// An exchange over a connection of `pool`.
+    pub(super) fn new(pool: Arc<ConnectionPool>) -> Self {
+        Self { pool, sender: None }
+    }
+
+    /// Sends `request` and waits for the head of its response.
+    ///
+    /// A request that no byte was written of, because its connection had been closed while it was
+    /// idle, goes out over another one.
+    pub(super) async fn send(
+        &mut self,
+        client: &Client,
+        mut request: Request<OnePiece>,
+    ) -> Result<Response<Incoming>, ConnectionError> {
+        loop {
+            let Acquired { mut sender, reused } = self.pool.acquire(|| client.connect()).await?;
+            match sender.try_send_request(request).await {
+                Ok(response) => {
+                    self.sender = Some(sender);
+                    return Ok(response);
+                }
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) if reused => request = unsent,
+                    _ => return Err(ConnectionError::Http(error.into_error())),
+                },
+            }
+        }
+    }
+
+    /// Returns the connection to its pool, after the body of the response was read.
+    pub(super) fn end(self) {
+        if let Some(sender) = self.sender {
+            self.pool.release(sender);
+        }
+    }
+}
+
+impl Client {
+    async fn connect(&self) -> Result<RequestSender, ConnectionError> {
+        let stream = self.connector.connect(&self.host, self.port).await;
+        let stream = stream.map_err(ConnectionError::Tcp)?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let name = rustls::pki_types::ServerName::try_from(self.host.clone());
+            let name = name.map_err(|error| ConnectionError::Tls(io::Error::other(error)))?;
+            let stream = tls.connect(name, stream).await;
+            return handshake(stream.map_err(ConnectionError::Tls)?).await;
+        }
+        handshake(stream).await
+    }
+}
+
+/// Begins HTTP on `stream`. A task of its own runs the connection.
+async fn handshake(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> Result<RequestSender, ConnectionError> {
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(MAX_HEAD);
+    let made = builder.handshake(HyperIo::new(stream)).await;
+    let (mut sender, connection) = made.map_err(ConnectionError::Http)?;
+    let running = tokio::spawn(connection);
+    match sender.ready().await {
+        Ok(()) => Ok(sender),
+        // The connection's own error is the reason; the sender knows only that there is one.
+        Err(closed) if closed.is_closed() => match running.await {
+            Ok(Err(reason)) => Err(ConnectionError::Http(reason)),
+            Ok(Ok(())) | Err(_) => Err(ConnectionError::Http(closed)),
+        },
+        Err(error) => Err(ConnectionError::Http(error)),
+    }
+}
+
+/// Why there is no response; the reason is its source.
+#[derive(Debug)]
+pub(super) enum ConnectionError {
+    Tcp(ConnectProblem),
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "plain text only"))]
+    Tls(io::Error),
+    Http(hyper::Error),
+}
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp(_) => "no TCP connection",
+            Self::Tls(_) => "no TLS session",
+            Self::Http(_) => "no HTTP response",
+        })
+    }
+}
+
+impl Error for ConnectionError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(match self {
+            Self::Tcp(problem) => problem,
+            Self::Tls(error) => error,
+            Self::Http(error) => error,
+        })
+    }
+}
+
+/// Largest head of a response.
+const MAX_HEAD: usize = 64 << 10;

@@ -1,0 +1,179 @@
+//! Connections that a request can use again.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::client::conn::http1::SendRequest;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::body::OnePiece;
+
+/// The end of a connection that takes requests, one at a time. Dropping it closes the connection.
+pub(super) type RequestSender = SendRequest<OnePiece>;
+
+/// The idle connections to one endpoint, on one runtime. Its drop closes them.
+#[derive(Debug, Default)]
+pub(super) struct ConnectionPool {
+    idle: Mutex<Idle>,
+    /// Notified for each connection that becomes idle.
+    returned: Notify,
+    /// Connections whose answer has ended and whose task has not noticed that yet.
+    returning: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Idle {
+    /// The newest last.
+    connections: Vec<(RequestSender, Instant)>,
+    /// The task that closes connections which nothing uses.
+    evictor: Option<AbortHandle>,
+}
+
+/// A connection for one request.
+#[derive(Debug)]
+pub(super) struct Acquired {
+    pub(super) sender: RequestSender,
+    /// It served a request before, so that its peer may have closed it since.
+    pub(super) reused: bool,
+}
+
+impl ConnectionPool {
+    /// An idle connection, or the one that `connect` makes; whichever is there first.
+    pub(super) async fn acquire<F, E>(&self, connect: impl FnOnce() -> F) -> Result<Acquired, E>
+    where
+        F: Future<Output = Result<RequestSender, E>>,
+    {
+        if let Some(sender) = self.take() {
+            return Ok(Acquired { sender, reused: true });
+        }
+        // In a box: connections are rare, and their futures much larger than a request's.
+        let mut connecting = Box::pin(async {
+            // ORDER: Relaxed; a wrong guess costs a connection more, or a short wait.
+            if self.returning.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(RETURN_TIME).await;
+            }
+            connect().await
+        });
+        let mut returned = pin!(self.returned.notified());
+        poll_fn(|cx| {
+            loop {
+                if let Some(sender) = self.take() {
+                    return Poll::Ready(Ok(Acquired { sender, reused: true }));
+                }
+                // Polled until it is pending, so that the next notification wakes this task.
+                if returned.as_mut().poll(cx).is_pending() {
+                    break;
+                }
+                returned.set(self.returned.notified());
+            }
+            let made = connecting.as_mut().poll(cx);
+            made.map_ok(|sender| Acquired { sender, reused: false })
+        })
+        .await
+    }
+
+    /// Takes a connection back whose answer was read. It is idle as soon as its task has noticed;
+    /// one that its peer closes, or that has more to read, is dropped.
+    pub(super) fn release(self: &Arc<Self>, mut sender: RequestSender) {
+        if sender.is_ready() {
+            return self.put(sender);
+        }
+        if sender.is_closed() {
+            return;
+        }
+        let returning = Returning::new(self);
+        tokio::spawn(async move {
+            if sender.ready().await.is_ok()
+                && let Some(pool) = returning.0.upgrade()
+            {
+                pool.put(sender);
+            }
+        });
+    }
+
+    fn put(self: &Arc<Self>, sender: RequestSender) {
+        let mut idle = self.lock();
+        if idle.connections.len() >= MAX_IDLE {
+            return;
+        }
+        idle.connections.push((sender, Instant::now()));
+        if idle.evictor.is_none() {
+            idle.evictor = Some(tokio::spawn(evict(Arc::downgrade(self))).abort_handle());
+        }
+        drop(idle);
+        self.returned.notify_one();
+    }
+
+    /// The connection that was used last, if one is open and not idle for too long.
+    fn take(&self) -> Option<RequestSender> {
+        let mut idle = self.lock();
+        std::iter::from_fn(|| idle.connections.pop())
+            .find(|(sender, since)| sender.is_ready() && since.elapsed() <= IDLE_TIMEOUT)
+            .map(|(sender, _)| sender)
+    }
+
+    /// Closes what is idle for too long. Returns whether anything is left.
+    fn evict(&self) -> bool {
+        let mut idle = self.lock();
+        let is_fresh = |(sender, since): &(RequestSender, Instant)| {
+            sender.is_ready() && since.elapsed() <= IDLE_TIMEOUT
+        };
+        idle.connections.retain(is_fresh);
+        if idle.connections.is_empty() {
+            idle.evictor = None;
+        }
+        !idle.connections.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ConnectionPool {
+    fn drop(&mut self) {
+        if let Some(evictor) = self.lock().evictor.take() {
+            evictor.abort();
+        }
+    }
+}
+
+/// Closes idle connections of `pool` until it has none.
+async fn evict(pool: Weak<ConnectionPool>) {
+    loop {
+        tokio::time::sleep(IDLE_TIMEOUT).await;
+        if !pool.upgrade().is_some_and(|pool| pool.evict()) {
+            return;
+        }
+    }
+}
+
+/// Counts a connection as returning, until it is dropped.
+struct Returning(Weak<ConnectionPool>);
+
+impl Returning {
+    fn new(pool: &Arc<ConnectionPool>) -> Self {
+        pool.returning.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::downgrade(pool))
+    }
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.upgrade() {
+            pool.returning.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Requests are few and large: more idle connections only wait to be closed.
+const MAX_IDLE: usize = 2;
+/// How long a request waits for a connection that is about to be idle before it makes one.
+const RETURN_TIME: Duration = Duration::from_millis(2);
