@@ -5,7 +5,7 @@ use crate::parameters::SamplingParameters;
 use crate::sampler::{Choice, Sampler};
 use crate::threshold::Threshold;
 use crate::tick::Tick;
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 use spanwise_worker::catch_panic;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Holds the sampler in force. Clones share it: [`set`](Self::set) on one changes all.
 ///
 /// # Cost
-/// [`quick`](Self::quick) is one plain load, whatever was set; [`load`](Self::load) some 10 ns.
+/// [`quick`](Self::quick) is one plain load, whatever was set; to ask the sampler adds some 10 ns.
 #[derive(Clone)]
 pub struct DynamicSampler {
     shared: Arc<Shared>,
@@ -68,8 +68,12 @@ impl DynamicSampler {
     }
 
     /// The sampler in force.
-    pub fn load(&self) -> Guard<Arc<Sampler>> {
-        self.shared.sampler.load()
+    ///
+    /// # Cost
+    /// Two shared atomic writes, one of them when the sampler is dropped.
+    /// [`should_sample`](Self::should_sample) and [`tick`](Self::tick) write nothing shared.
+    pub fn load(&self) -> Arc<Sampler> {
+        self.shared.sampler.load_full()
     }
 
     /// The decision, where one word is enough for it: on a root, or below a parent that is sampled
@@ -120,7 +124,7 @@ impl DynamicSampler {
     /// Runs `act` on the sampler in force. Should that be exchanged meanwhile, this is its last
     /// owner: a panic in its drop must not take the result along, nor meet another panic.
     fn using<T>(&self, act: impl FnOnce(&Sampler) -> T) -> T {
-        let sampler = self.load();
+        let sampler = self.shared.sampler.load();
         let result = catch_unwind(AssertUnwindSafe(|| act(&sampler)));
         let _ = catch_panic(|| drop(sampler));
         result.unwrap_or_else(|payload| resume_unwind(payload))
@@ -129,13 +133,13 @@ impl DynamicSampler {
 
 impl fmt::Debug for DynamicSampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("DynamicSampler").field(&format_args!("{}", **self.load())).finish()
+        f.debug_tuple("DynamicSampler").field(&format_args!("{}", self.load())).finish()
     }
 }
 
 impl fmt::Display for DynamicSampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&**self.load(), f)
+        fmt::Display::fmt(&self.load(), f)
     }
 }
 

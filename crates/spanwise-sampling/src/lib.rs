@@ -6,9 +6,13 @@ mod adaptive;
 mod annotating;
 mod annotations;
 mod attributes;
+#[cfg(any(feature = "jaeger", feature = "rate-limit"))]
+mod bucket;
 mod context;
+#[cfg(feature = "dynamic")]
 mod dynamic;
 mod intent;
+#[cfg(feature = "jaeger")]
 mod jaeger;
 mod limiter;
 mod limits;
@@ -17,17 +21,22 @@ mod otel;
 mod parameters;
 mod parent;
 mod parent_span;
+#[cfg(feature = "rate-limit")]
 mod rate_limited;
 mod ratio;
+#[cfg(any(feature = "jaeger", feature = "xray"))]
 mod remote;
 mod rules;
 mod sampler;
 mod setting;
+#[cfg(any(feature = "jaeger", feature = "xray"))]
 mod spread;
 mod threshold;
 mod tick;
 pub mod trace_state;
+#[cfg(any(feature = "jaeger", feature = "xray"))]
 mod url;
+#[cfg(feature = "xray")]
 mod xray;
 
 pub use adaptive::{
@@ -37,16 +46,20 @@ pub use annotating::{AlwaysRecord, AnnotatingSampler};
 pub use annotations::Annotations;
 pub use attributes::{Attributes, NoAttributes};
 pub use context::SamplerContext;
+#[cfg(feature = "dynamic")]
 pub use dynamic::{DynamicSampler, FastDecision};
 pub use intent::{SamplingDecision, SamplingIntent, TraceStateUpdate};
+#[cfg(feature = "jaeger")]
 pub use jaeger::{JaegerPoller, JaegerRemote, JaegerSettings, JaegerStrategy, JaegerStrategyError};
 #[cfg(feature = "opentelemetry")]
 pub use otel::{ApiAttributes, parent_of, trace_state_of};
 pub use parameters::SamplingParameters;
 pub use parent::{ParentBased, ParentThreshold};
 pub use parent_span::Parent;
+#[cfg(feature = "rate-limit")]
 pub use rate_limited::RateLimited;
 pub use ratio::TraceIdRatioBased;
+#[cfg(any(feature = "jaeger", feature = "xray"))]
 pub use remote::RemoteSettings;
 pub use rules::{RuleBased, SpanPredicate};
 pub use sampler::{ComposableSampler, Sampler};
@@ -54,4 +67,5 @@ pub use setting::SettingError;
 pub use spanwise_wire::{OwnedValue, SpanKind, Value};
 pub use threshold::{ProbabilityError, Randomness, Threshold, ThresholdText};
 pub use tick::Tick;
+#[cfg(feature = "xray")]
 pub use xray::{XrayError, XrayPoller, XrayRemote, XrayRequest, XraySettings};

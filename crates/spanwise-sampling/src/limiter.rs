@@ -1,27 +1,24 @@
-//! So many a second: a token bucket that is told the time.
+//! A token bucket whose time is an argument: the generic cell rate algorithm (ITU-T I.371) in one word.
+//!
+//! Not of a crate: `governor` would be that, but an adapter for bulks, for a time that is passed in and
+//! for a change of the rate is longer than the algorithm.
 
-use crate::limits::{LAST_INSTANT, RATE};
-use governor::clock::{Clock, Reference};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
+use crate::limits::LAST_INSTANT;
 use std::fmt;
-use std::num::NonZeroU32;
-use std::ops::Add;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
-/// Lets so many through per second, bursts of so many at once.
+/// Lets a number of takes through per second, and a number of them at once.
 ///
-/// A cell of governor's bucket is worth several takes when the rate is high: they are bought in
-/// bulk, at most a thousand times a second, and then handed out one by one.
+/// A cell of the bucket is worth several takes when the rate is high: they are bought in bulk, at
+/// most a thousand times a second, and then handed out one by one.
 pub(crate) struct Limiter {
-    governor: RateLimiter<NotKeyed, InMemoryState, ToldClock, NoOpMiddleware<Told>>,
-    /// The time the bucket was last told.
-    clock: Arc<AtomicU64>,
+    /// When the bucket will be full again, in nanoseconds (the *theoretical arrival time*).
+    full_at: AtomicU64,
+    /// The time of the last purchase.
+    clock: AtomicU64,
     /// What was added to the clock because it was set back.
     offset: AtomicU64,
     /// Takes that a cell is worth.
@@ -31,36 +28,11 @@ pub(crate) struct Limiter {
     /// Nothing to be had before this time.
     empty_until: AtomicU64,
     /// Cells in a full bucket, and nanoseconds that one takes to come.
-    cells: NonZeroU32,
+    cells: u64,
     cell_nanos: u64,
     /// At its first take it begins with what this one holds then.
     before: Mutex<Option<Arc<Limiter>>>,
     inherits: AtomicBool,
-}
-
-/// A limiter and its rate, with bursts of a second's worth.
-#[derive(Debug, Clone)]
-pub(crate) struct Bucket {
-    pub(crate) per_second: f64,
-    pub(crate) limiter: Arc<Limiter>,
-}
-
-impl Bucket {
-    /// A full one; a rate that no limiter keeps is taken as the nearest that one does.
-    pub(crate) fn new(per_second: f64) -> Self {
-        let per_second = per_second.clamp(*RATE.start(), *RATE.end());
-        Self { per_second, limiter: Arc::new(Limiter::new(per_second, per_second.max(1.0))) }
-    }
-
-    /// The same bucket if that is its rate, else one that goes on with what this one holds.
-    pub(crate) fn at(&self, per_second: f64) -> Self {
-        let per_second = per_second.clamp(*RATE.start(), *RATE.end());
-        if per_second == self.per_second {
-            return self.clone();
-        }
-        let limiter = Limiter::after(&self.limiter, per_second, per_second.max(1.0));
-        Self { per_second, limiter: Arc::new(limiter) }
-    }
 }
 
 impl Limiter {
@@ -68,16 +40,12 @@ impl Limiter {
     pub(crate) fn new(per_second: f64, burst: f64) -> Self {
         let bulk = (per_second / CELLS_PER_SECOND).floor().max(1.0);
         let cell = Duration::try_from_secs_f64(bulk / per_second).unwrap_or(SLOWEST);
-        let cells = NonZeroU32::new((burst / bulk).round() as u32).unwrap_or(NonZeroU32::MIN);
+        let cells = ((burst / bulk).round() as u64).max(1);
         // A rate so low that it is not one is once in a century.
         let cell = cell.clamp(Duration::from_nanos(1), SLOWEST);
-        let quota = Quota::with_period(cell)
-            .unwrap_or(Quota::per_second(NonZeroU32::MIN))
-            .allow_burst(cells);
-        let clock = Arc::<AtomicU64>::default();
         Self {
-            governor: RateLimiter::direct_with_clock(quota, ToldClock(clock.clone())),
-            clock,
+            full_at: AtomicU64::new(0),
+            clock: AtomicU64::new(0),
             offset: AtomicU64::new(0),
             bulk: bulk as u64,
             credits: AtomicU64::new(0),
@@ -117,7 +85,7 @@ impl Limiter {
             return true;
         }
         self.clock.store(now, Relaxed);
-        match self.governor.check() {
+        match self.buy(1, now) {
             Ok(()) => {
                 if self.bulk > 1 {
                     self.credits.fetch_add(self.bulk - 1, Relaxed);
@@ -125,11 +93,29 @@ impl Limiter {
                 true
             }
             Err(until) => {
-                let wait = until.wait_time_from(Told(now)).as_nanos() as u64;
-                self.empty_until.store(now.saturating_add(wait), Relaxed);
+                self.empty_until.store(until, Relaxed);
                 false
             }
         }
+    }
+
+    /// Takes `cells`, at least one and no more than a full bucket has, out of the bucket at `now`.
+    ///
+    /// # Errors
+    /// They are not there: when they will be, if no other thread takes any.
+    fn buy(&self, cells: u64, now: u64) -> Result<(), u64> {
+        let (cost, capacity) = (self.nanos_of(cells), self.nanos_of(self.cells));
+        let there_at = |full_at: u64| full_at.saturating_add(cost).saturating_sub(capacity);
+        let take = |full_at: u64| {
+            (there_at(full_at) <= now).then(|| full_at.max(now).saturating_add(cost))
+        };
+        // ORDER: Relaxed; one word, which publishes nothing.
+        self.full_at.fetch_update(Relaxed, Relaxed, take).map(|_| ()).map_err(there_at)
+    }
+
+    /// What `cells` take to come.
+    fn nanos_of(&self, cells: u64) -> u64 {
+        self.cell_nanos.saturating_mul(cells)
     }
 }
 
@@ -156,9 +142,9 @@ impl Limiter {
         let now = self.unbroken(now);
         let mut held = self.credits.swap(0, Relaxed) as f64;
         self.clock.store(now, Relaxed);
-        for _ in 0..=self.cells.get() {
-            if let Err(until) = self.governor.check() {
-                let wait = until.wait_time_from(Told(now)).as_nanos() as f64;
+        for _ in 0..=self.cells {
+            if let Err(until) = self.buy(1, now) {
+                let wait = until.saturating_sub(now) as f64;
                 held += self.bulk as f64 * (1.0 - wait / self.cell_nanos as f64).max(0.0);
                 break;
             }
@@ -169,10 +155,11 @@ impl Limiter {
 
     /// Begins with `held` takes at `now`, of a bucket that nobody has taken from.
     fn begin_with(&self, held: f64, now: u64) {
-        let cells = (held / self.bulk as f64).min(f64::from(self.cells.get()));
+        let cells = (held / self.bulk as f64).min(self.cells as f64);
         // It is emptied now, and from now on its clock is ahead by what it takes to earn them.
-        self.clock.store(now.min(LAST_INSTANT), Relaxed);
-        let _emptied = self.governor.check_n(self.cells);
+        let now = now.min(LAST_INSTANT);
+        self.clock.store(now, Relaxed);
+        let _emptied = self.buy(self.cells, now);
         self.offset.store((cells * self.cell_nanos as f64) as u64, Relaxed);
     }
 
@@ -196,39 +183,6 @@ impl Limiter {
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter").field("bulk", &self.bulk).finish_non_exhaustive()
-    }
-}
-
-/// A time that was passed as an argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Told(u64);
-
-impl Add<Nanos> for Told {
-    type Output = Self;
-
-    fn add(self, nanos: Nanos) -> Self {
-        Self(self.0.saturating_add(nanos.as_u64()))
-    }
-}
-
-impl Reference for Told {
-    fn duration_since(&self, earlier: Self) -> Nanos {
-        self.0.saturating_sub(earlier.0).into()
-    }
-
-    fn saturating_sub(&self, duration: Nanos) -> Self {
-        Self(self.0.saturating_sub(duration.as_u64()))
-    }
-}
-
-#[derive(Debug, Clone)]
-struct ToldClock(Arc<AtomicU64>);
-
-impl Clock for ToldClock {
-    type Instant = Told;
-
-    fn now(&self) -> Told {
-        Told(self.0.load(Relaxed))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The OpenTelemetry API's types as what samplers read and write.
 
 use crate::attributes::Attributes;
+#[cfg(feature = "dynamic")]
 use crate::dynamic::DynamicSampler;
 use crate::intent::{SamplingDecision, TraceStateUpdate};
 use crate::parameters::SamplingParameters;
@@ -30,6 +31,7 @@ pub fn parent_of(context: &SpanContext) -> Option<Parent<'_>> {
     context.is_valid().then(|| parent().with_random(random))
 }
 
+#[cfg(feature = "dynamic")]
 impl DynamicSampler {
     /// Whether the trace state of `parent` goes on unchanged to a child that [`quick`](Self::quick)
     /// kept, or not. Else [`should_sample`](Self::should_sample) knows what becomes of it.
@@ -49,6 +51,7 @@ impl DynamicSampler {
     }
 }
 
+#[cfg(feature = "dynamic")]
 /// Whether there is a single `ot` member that can be read, and whose threshold, if it has one,
 /// agrees with the flag.
 fn is_consistent(context: &SpanContext) -> bool {

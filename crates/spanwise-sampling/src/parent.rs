@@ -3,8 +3,9 @@
 use crate::intent::{SamplingDecision, SamplingIntent};
 use crate::parameters::SamplingParameters;
 use crate::parent_span::Parent;
-use crate::sampler::ComposableSampler;
-use crate::sampler::{Choice, Sampler, tick_each};
+#[cfg(feature = "dynamic")]
+use crate::sampler::Choice;
+use crate::sampler::{ComposableSampler, Sampler, tick_each};
 use crate::threshold::{ProbabilityError, Threshold};
 use crate::tick::Tick;
 
@@ -88,6 +89,7 @@ impl ParentBased {
     }
 
     /// The sampler of roots, if all branches go with the parent.
+    #[cfg(feature = "dynamic")]
     pub(crate) fn plain_root(&self) -> Option<&Choice> {
         self.branches().all(|branch| branch.is_none()).then_some(&self.root.choice)
     }
@@ -194,6 +196,7 @@ pub(crate) fn follow<'s>(
 
 /// What a sampler answers that decides by time or by what it has seen, below a parent of this
 /// process: the parent's decision, since one of its own would tear the trace. `None` elsewhere.
+#[cfg(any(feature = "jaeger", feature = "rate-limit", feature = "xray"))]
 #[inline]
 pub(crate) fn follow_local<'s>(params: &SamplingParameters<'_>) -> Option<SamplingIntent<'s>> {
     let parent = params.parent.as_ref().filter(|parent| !parent.remote)?;

@@ -1,7 +1,7 @@
 //! So many traces a second, whatever comes.
 
+use crate::bucket::Bucket;
 use crate::intent::SamplingIntent;
-use crate::limiter::Bucket;
 use crate::parameters::SamplingParameters;
 use crate::parent::follow_local;
 use crate::sampler::ComposableSampler;

@@ -1,13 +1,11 @@
 //! Settings that cannot be.
 
-use crate::limits::{RATE, RATE_TEXT, SHOWN_BYTES, URL_BYTES};
-use crate::url::redacted;
+use crate::limits::{RATE, RATE_TEXT, SHOWN_BYTES};
 use spanwise_worker::sanitize;
 use std::fmt;
 
 /// A setting of a sampler that cannot be used.
-#[derive(Clone, PartialEq, thiserror::Error)]
-#[error("{setting}=`{value}`: accepted is {accepted}")]
+#[derive(Clone, PartialEq)]
 pub struct SettingError {
     /// The builder's method, or the key of a configuration.
     pub setting: &'static str,
@@ -18,6 +16,15 @@ pub struct SettingError {
     pub accepted: &'static str,
 }
 
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { setting, value, accepted } = self;
+        write!(f, "{setting}=`{value}`: accepted is {accepted}")
+    }
+}
+
+impl std::error::Error for SettingError {}
+
 impl fmt::Debug for SettingError {
     /// As `Display`: it is what a `main` that returns an error prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,6 +33,7 @@ impl fmt::Debug for SettingError {
 }
 
 impl SettingError {
+    #[cfg(any(feature = "jaeger", feature = "xray"))]
     /// Of a text that should have been a number: another may be a secret, and is not shown.
     pub(crate) fn not_a_number(setting: &'static str, value: &str, accepted: &'static str) -> Self {
         let is_number = value.len() <= 32 && value.trim().parse::<f64>().is_ok();
@@ -45,18 +53,4 @@ pub(crate) fn rate(setting: &'static str, per_second: f64) -> Result<f64, Settin
     } else {
         Err(SettingError::new(setting, per_second, RATE_TEXT))
     }
-}
-
-/// What follows the scheme of an endpoint.
-pub(crate) fn authority(url: &str) -> Result<&str, SettingError> {
-    let rest = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-    let rest = rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
-    let rest = rest.filter(|_| url.len() <= URL_BYTES && !url.contains(char::is_control));
-    rest.ok_or_else(|| {
-        SettingError::new(
-            "endpoint",
-            redacted(url),
-            "http://host:port or https://…, up to 2048 bytes",
-        )
-    })
 }

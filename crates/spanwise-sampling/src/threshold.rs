@@ -14,9 +14,20 @@ pub struct Threshold(u64);
 pub struct Randomness(u64);
 
 /// A sampling probability that cannot be.
-#[derive(Clone, Copy, PartialEq, thiserror::Error)]
-#[error("{0} is not a sampling probability: accepted is 0, and 2^-56 (1.4e-17) to 1")]
+#[derive(Clone, Copy, PartialEq)]
 pub struct ProbabilityError(pub f64);
+
+impl fmt::Display for ProbabilityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is not a sampling probability: accepted is 0, and 2^-56 (1.4e-17) to 1",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for ProbabilityError {}
 
 impl fmt::Debug for ProbabilityError {
     /// As `Display`: it is what a `main` that returns an error prints.

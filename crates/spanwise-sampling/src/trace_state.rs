@@ -16,9 +16,18 @@ pub struct OtMember<'a> {
 }
 
 /// A member that breaks the specification's grammar; none of it is believed.
-#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an OpenTelemetry trace state: accepted are key:value pairs separated by `;`")]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "not an OpenTelemetry trace state: accepted are key:value pairs separated by `;`",
+        )
+    }
+}
+
+impl std::error::Error for Malformed {}
 
 impl fmt::Debug for Malformed {
     /// As `Display`: it is what a `main` that returns an error prints.

@@ -1,5 +1,6 @@
 //! URLs of collectors, which may hold credentials.
 
+use crate::setting::SettingError;
 use std::fmt;
 
 /// A URL that was checked. `Debug` shows it [`redacted`].
@@ -54,4 +55,20 @@ pub(crate) fn redacted_key(key: &str, argument: &str) -> String {
     }
 }
 
+/// What follows the scheme of an endpoint.
+pub(crate) fn authority(url: &str) -> Result<&str, SettingError> {
+    let rest = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    let rest = rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    let rest = rest.filter(|_| url.len() <= URL_BYTES && !url.contains(char::is_control));
+    rest.ok_or_else(|| {
+        SettingError::new(
+            "endpoint",
+            redacted(url),
+            "http://host:port or https://…, up to 2048 bytes",
+        )
+    })
+}
+
+/// Bytes of an endpoint.
+const URL_BYTES: usize = 2_048;
 const REDACTED: &str = "[redacted]";

@@ -1,51 +1,65 @@
-// Its example starts a `Worker`.
-#![cfg_attr(feature = "runtime", doc = include_str!("../README.md"))]
-#![cfg_attr(not(feature = "runtime"), doc = "Worker pools and the clock spans are timed by.")]
+// Its example starts a `Worker` and a `WorkerPool`, and asks the clock.
+#![cfg_attr(
+    all(feature = "clock", feature = "pool", feature = "thread"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "clock", feature = "pool", feature = "thread")),
+    doc = "Worker threads and pools, and the span clock, each behind a feature."
+)]
 #![doc(test(attr(deny(warnings))))]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "clock")]
 pub mod clock;
+#[cfg(feature = "fork")]
 pub mod fork;
 mod limits;
-#[cfg(feature = "runtime")]
+#[cfg(feature = "thread")]
 mod notify;
+#[cfg(feature = "fork")]
 pub mod oneshot;
 mod panic;
+#[cfg(feature = "pool")]
 mod pool;
+#[cfg(feature = "random")]
 mod random;
 #[cfg(feature = "rate-limit")]
 mod rate;
-#[cfg(feature = "runtime")]
+#[cfg(feature = "task")]
 mod semaphore;
+#[cfg(any(feature = "clock", feature = "fork"))]
 mod sys;
 mod text;
 mod time;
-#[cfg(feature = "runtime")]
+#[cfg(feature = "thread")]
 mod untraced;
-#[cfg(feature = "runtime")]
+#[cfg(feature = "thread")]
 mod worker;
 
-#[cfg(feature = "runtime")]
+#[cfg(feature = "thread")]
 pub use notify::{Notified, Notifier, Wakeup, notify};
 pub use panic::{CatchPanic, CaughtPanic, catch_panic, catch_panic_async};
-#[cfg(feature = "runtime")]
+#[cfg(all(feature = "pool", feature = "task"))]
 pub use pool::TokioPool;
+#[cfg(feature = "pool")]
 pub use pool::{
     PoolReport, RejectReason, ShutdownMode, SubmitError, WorkerPool, WorkerPoolBuilder,
     WorkerPoolError,
 };
+#[cfg(feature = "random")]
 pub use random::{random_bytes, random_seed};
 #[cfg(feature = "rate-limit")]
 pub use rate::{InsufficientCapacity, RateError, RateLimiter};
-#[cfg(feature = "runtime")]
+#[cfg(feature = "task")]
 pub use semaphore::{OwnedPermit, Permit, Semaphore};
 pub use text::sanitize;
-#[cfg(feature = "runtime")]
+#[cfg(feature = "task")]
 pub use time::Timer;
 pub use time::{Clock, SystemClock, VirtualClock, deadline};
-#[cfg(feature = "runtime")]
+#[cfg(feature = "thread")]
 pub use untraced::suppress_tracing;
-#[cfg(feature = "runtime")]
+#[cfg(feature = "thread")]
 pub use worker::{Worker, WorkerBuilder, WorkerState};
 
 /// Keeps SIGPIPE from the calling thread, for the rest of its life: a write to a closed pipe or
@@ -57,6 +71,7 @@ pub use worker::{Worker, WorkerBuilder, WorkerState};
 ///
 /// # Cost
 /// A system call.
+#[cfg(feature = "fork")]
 pub fn mask_sigpipe() {
     sys::mask_sigpipe();
 }

@@ -1,19 +1,25 @@
 //! Accepted ranges of every number this crate takes.
 
+#[cfg(any(feature = "pool", feature = "thread"))]
 use std::fmt;
+#[cfg(any(feature = "pool", feature = "rate-limit", feature = "thread"))]
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Threads of a `WorkerPool`.
+#[cfg(feature = "pool")]
 pub(crate) const THREADS: RangeInclusive<usize> = 1..=4_096;
 /// Tasks at a time of a `TokioPool`.
-#[cfg(feature = "runtime")]
+#[cfg(all(feature = "pool", feature = "task"))]
 pub(crate) const TASKS: RangeInclusive<usize> = 1..=1 << 24;
 /// Tasks that wait in a pool: each takes 16 bytes once it does.
+#[cfg(feature = "pool")]
 pub(crate) const QUEUE: RangeInclusive<usize> = 1..=1 << 24;
 /// Bytes of a thread's stack. Threads with less end the process before they run anything of use.
+#[cfg(any(feature = "pool", feature = "thread"))]
 pub(crate) const STACK: RangeInclusive<usize> = 64 * 1024..=1 << 30;
 /// Bytes of a thread's name that are kept; systems show fewer.
+#[cfg(any(feature = "pool", feature = "thread"))]
 const NAME: usize = 64;
 /// Permits per second of a `RateLimiter`.
 #[cfg(feature = "rate-limit")]
@@ -26,6 +32,7 @@ pub(crate) const NANOS: RangeInclusive<u64> = 1..=u64::MAX / 4;
 pub(crate) const FAR_FUTURE: Duration = Duration::from_secs(86400 * 365 * 30);
 
 /// A number outside of its range.
+#[cfg(any(feature = "pool", feature = "thread"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outside {
     pub(crate) field: &'static str,
@@ -36,6 +43,7 @@ pub(crate) struct Outside {
 
 /// # Errors
 /// `value` is not in `range`.
+#[cfg(any(feature = "pool", feature = "thread"))]
 pub(crate) fn check(
     field: &'static str,
     value: usize,
@@ -47,6 +55,7 @@ pub(crate) fn check(
     }
 }
 
+#[cfg(any(feature = "pool", feature = "thread"))]
 impl fmt::Display for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Outside { field, value, min, max } = self;
@@ -54,9 +63,11 @@ impl fmt::Display for Outside {
     }
 }
 
+#[cfg(any(feature = "pool", feature = "thread"))]
 impl std::error::Error for Outside {}
 
 /// A name that a thread can have: without NULs and what else does not belong into a line of text.
+#[cfg(any(feature = "pool", feature = "thread"))]
 pub(crate) fn thread_name(name: &str) -> String {
     let mut kept = String::new();
     for char in name.chars().filter(|char| !char.is_control()) {

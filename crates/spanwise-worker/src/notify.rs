@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::AcqRel;
 use std::task::Poll;
+use std::time::Instant;
 
 use atomic_waker::AtomicWaker;
-use tokio::time::Instant;
 
 use crate::time::timer_deadline;
 
@@ -122,6 +122,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Context, Wake, Waker};
     use std::time::Duration;
+    use tokio::time::Instant;
 
     #[tokio::test(start_paused = true)]
     async fn a_ring_before_waiting_is_heard_once() {
@@ -129,8 +130,8 @@ mod tests {
         handle.notify();
         handle.clone().notify();
         let deadline = Instant::now() + Duration::from_secs(1);
-        assert_eq!(notified.wait_until(deadline).await, Wakeup::Notified);
-        assert_eq!(notified.wait_until(deadline).await, Wakeup::TimedOut);
+        assert_eq!(notified.wait_until(deadline.into()).await, Wakeup::Notified);
+        assert_eq!(notified.wait_until(deadline.into()).await, Wakeup::TimedOut);
         assert_eq!(Instant::now(), deadline);
     }
 
@@ -140,8 +141,8 @@ mod tests {
         let passed = Instant::now();
         tokio::time::advance(Duration::from_secs(1)).await;
         handle.notify();
-        assert_eq!(notified.wait_until(passed).await, Wakeup::Notified);
-        assert_eq!(notified.wait_until(passed).await, Wakeup::TimedOut);
+        assert_eq!(notified.wait_until(passed.into()).await, Wakeup::Notified);
+        assert_eq!(notified.wait_until(passed.into()).await, Wakeup::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]
@@ -152,7 +153,10 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(3)).await;
             handle.notify();
         });
-        assert_eq!(notified.wait_until(began + Duration::from_secs(9)).await, Wakeup::Notified);
+        assert_eq!(
+            notified.wait_until((began + Duration::from_secs(9)).into()).await,
+            Wakeup::Notified
+        );
         assert_eq!(began.elapsed(), Duration::from_millis(3));
         ringing.await.unwrap();
     }
@@ -169,7 +173,8 @@ mod tests {
         let wakings = Arc::new(Wakings(AtomicUsize::new(0)));
         let waker = Waker::from(wakings.clone());
         {
-            let mut waiting = pin!(notified.wait_until(Instant::now() + Duration::from_secs(1)));
+            let mut waiting =
+                pin!(notified.wait_until((Instant::now() + Duration::from_secs(1)).into()));
             assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             (0..100).for_each(|_| handle.notify());
         }

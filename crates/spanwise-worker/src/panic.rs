@@ -109,6 +109,7 @@ pub(crate) fn drop_fenced<T>(strange: T) {
 
 /// [`drop_fenced`] for several: were they dropped together, the second to panic would end the
 /// program.
+#[cfg(feature = "pool")]
 pub(crate) fn drop_each_fenced<T>(strange: impl IntoIterator<Item = T>) {
     strange.into_iter().for_each(drop_fenced);
 }

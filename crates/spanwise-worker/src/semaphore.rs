@@ -5,8 +5,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::deadline;
 use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
+
+use crate::deadline;
 
 /// So many at a time: permits that come back when they are dropped.
 ///

@@ -18,7 +18,7 @@ pub trait Clock: Clone + Send + Sync + 'static {
 }
 
 /// A clock that a task can wait on, too.
-#[cfg(feature = "runtime")]
+#[cfg(feature = "task")]
 pub trait Timer: Clock {
     /// Ends at `at`.
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send;
@@ -41,13 +41,14 @@ pub fn deadline(now: Instant, after: Duration) -> Instant {
 }
 
 /// `at`, but not so near to the end of time that tokio's timers, which round up, panic.
-#[cfg(feature = "runtime")]
-pub(crate) fn timer_deadline(at: tokio::time::Instant) -> tokio::time::Instant {
+#[cfg(feature = "task")]
+pub(crate) fn timer_deadline(at: Instant) -> tokio::time::Instant {
     const ROUNDING: Duration = Duration::from_secs(1);
-    match at.checked_add(ROUNDING) {
+    let at = match at.checked_add(ROUNDING) {
         Some(_) => at,
         None => at.checked_sub(ROUNDING).unwrap_or(at),
-    }
+    };
+    at.into()
 }
 
 /// The system's monotonic clock. As a `Timer` it needs a tokio runtime with time enabled.
@@ -70,10 +71,10 @@ impl Clock for SystemClock {
     }
 }
 
-#[cfg(feature = "runtime")]
+#[cfg(feature = "task")]
 impl Timer for SystemClock {
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send {
-        tokio::time::sleep_until(timer_deadline(at.into()))
+        tokio::time::sleep_until(timer_deadline(at))
     }
 }
 
@@ -93,7 +94,7 @@ struct Shared {
 struct Time {
     now: Instant,
     /// Tasks that wait, and those that have stopped to: woken at each move to look for themselves.
-    #[cfg(feature = "runtime")]
+    #[cfg(feature = "task")]
     sleepers: Vec<std::task::Waker>,
     /// Waits so far, of threads and tasks.
     waits: u64,
@@ -104,7 +105,7 @@ impl VirtualClock {
     pub fn new() -> Self {
         let time = Time {
             now: Instant::now(),
-            #[cfg(feature = "runtime")]
+            #[cfg(feature = "task")]
             sleepers: Vec::new(),
             waits: 0,
         };
@@ -116,11 +117,11 @@ impl VirtualClock {
     pub fn advance(&self, by: Duration) {
         let mut time = self.time();
         time.now = time.now.checked_add(by).unwrap_or_else(|| deadline(time.now, by));
-        #[cfg(feature = "runtime")]
+        #[cfg(feature = "task")]
         let sleepers = std::mem::take(&mut time.sleepers);
         drop(time);
         self.shared.moved.notify_all();
-        #[cfg(feature = "runtime")]
+        #[cfg(feature = "task")]
         sleepers.into_iter().for_each(std::task::Waker::wake);
     }
 
@@ -155,7 +156,7 @@ impl Clock for VirtualClock {
     }
 }
 
-#[cfg(feature = "runtime")]
+#[cfg(feature = "task")]
 impl Timer for VirtualClock {
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send {
         self.time().waits += 1;

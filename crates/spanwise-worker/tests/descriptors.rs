@@ -14,7 +14,7 @@ fn open() -> usize {
 fn ended(panics: bool) -> Notifier {
     let worker = Worker::spawn("ends", move |mut notified| async move {
         let soon = Instant::now() + Duration::from_millis(1);
-        assert_eq!(notified.wait_until(soon.into()).await, Wakeup::TimedOut);
+        assert_eq!(notified.wait_until(soon).await, Wakeup::TimedOut);
         tokio::task::spawn_blocking(|| ()).await.unwrap();
         if panics {
             resume_unwind(Box::new("no"));

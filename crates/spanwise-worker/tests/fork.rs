@@ -159,7 +159,7 @@ fn an_inherited_waiter_does_not_wait() {
     assert_eq!(waiter.recv_until(far()), Some(3));
 }
 
-#[cfg(feature = "runtime")]
+#[cfg(feature = "task")]
 #[test]
 fn an_inherited_pool_of_tasks_refuses_at_once() {
     use std::future::Future;
@@ -174,7 +174,7 @@ fn an_inherited_pool_of_tasks_refuses_at_once() {
     let answer = in_child(|| {
         let inherited = pool.take().unwrap();
         let refused = inherited.try_submit(async {}).unwrap_err().reason == RejectReason::Forked;
-        let mut ended = pin!(inherited.shutdown_until(ShutdownMode::Drain, far().into()));
+        let mut ended = pin!(inherited.shutdown_until(ShutdownMode::Drain, far()));
         let ended = ended.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let ended = matches!(ended, Poll::Ready(report) if report == Default::default());
         [u64::from(refused), u64::from(ended)]

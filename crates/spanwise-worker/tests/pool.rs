@@ -55,7 +55,7 @@ fn tasks_run_on_threads_of_the_pools_name() {
     }
     drop(told);
     assert!(names.iter().all(|name| matches!(name.as_deref(), Some("test-0" | "test-1"))));
-    let report = pool.shutdown_until(ShutdownMode::Drain, far());
+    let report = pool.shutdown(ShutdownMode::Drain, Duration::MAX);
     assert_eq!((report.completed, report.is_clean()), (10, true));
 }
 

@@ -27,7 +27,9 @@ fn waiting_ends_by_the_deadline() {
     let semaphore = Semaphore::new(1);
     let permit = semaphore.try_acquire();
     assert!(semaphore.acquire_until(Instant::now() + Duration::from_millis(2)).is_none());
+    assert!(semaphore.acquire_timeout(Duration::from_millis(2)).is_none());
     drop(permit);
+    assert!(semaphore.acquire_timeout(Duration::MAX).is_some(), "any timeout is accepted");
     assert!(
         semaphore.acquire_until(Instant::now()).is_some(),
         "one that is free is not waited for"

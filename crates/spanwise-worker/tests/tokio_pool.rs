@@ -3,12 +3,11 @@
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spanwise_worker::{PoolReport, RejectReason, ShutdownMode, TokioPool};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 fn far() -> Instant {
     Instant::now() + Duration::from_secs(30)
@@ -44,7 +43,7 @@ async fn so_many_at_a_time_and_so_many_that_wait() {
         tokio::task::yield_now().await;
     }
     go.notify_one();
-    let report = pool.shutdown_until(ShutdownMode::Drain, far()).await;
+    let report = pool.shutdown(ShutdownMode::Drain, Duration::MAX).await;
     assert_eq!((report.completed, report.rejected, most.load(SeqCst)), (5, 1, 2));
     assert!(report.is_clean());
     assert_eq!(pool.try_submit(rejected.task).unwrap_err().reason, RejectReason::Closed);
@@ -114,7 +113,7 @@ async fn numbers_and_deadlines_have_no_end() {
         let pool = TokioPool::new(Handle::current(), tasks, queue);
         assert!(pool.try_submit(async { tokio::task::yield_now().await }).is_ok());
         let end = spanwise_worker::deadline(std::time::Instant::now(), Duration::MAX);
-        let mut last = Instant::from_std(end);
+        let mut last = end;
         for bit in (0..64).rev() {
             last = last.checked_add(Duration::from_secs(1 << bit)).unwrap_or(last);
         }

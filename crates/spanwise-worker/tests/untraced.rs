@@ -51,7 +51,7 @@ fn tracing_worker() -> (Worker, Receiver<()>) {
     let worker = Worker::builder("traces")
         .with_on_thread_start(trace)
         .spawn(|mut notified| async move {
-            notified.wait_until(far().into()).await;
+            notified.wait_until(far()).await;
             // It may have been busy until now, in a poll that began before the subscriber came.
             tokio::task::yield_now().await;
             trace();

@@ -20,7 +20,7 @@ fn far() -> Instant {
 }
 
 async fn until_notified(mut notified: spanwise_worker::Notified) {
-    notified.wait_until(far().into()).await;
+    notified.wait_until(far()).await;
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn instants_at_the_end_of_time_are_waited_for_not_overflowed() {
     last = last.checked_add(Duration::from_nanos(999_999_999)).unwrap_or(last);
     let (done, waiter) = oneshot::channel();
     let worker = Worker::spawn("waits", move |mut notified| async move {
-        done.send(notified.wait_until(last.into()).await);
+        done.send(notified.wait_until(last).await);
     })
     .unwrap();
     assert_eq!(waiter.recv_until(Instant::now() + Duration::from_millis(5)), None);
@@ -260,7 +260,7 @@ fn joining_itself_returns_at_once() {
     let (hand_over, handed) = mpsc::channel::<Arc<Worker>>();
     let (told, answer) = oneshot::channel();
     let worker = Worker::spawn("self", |mut notified| async move {
-        notified.wait_until(far().into()).await;
+        notified.wait_until(far()).await;
         let itself = handed.recv().unwrap();
         told.send((itself.is_current_thread(), itself.join_until(far())));
     })
@@ -306,7 +306,7 @@ fn no_ring_is_lost() {
     let counted = count.clone();
     let worker = Worker::spawn("bell", |mut notified| async move {
         let mut wakings = 0;
-        let deadline = far().into();
+        let deadline = far();
         // Relaxed: what was counted before a ring is seen because of the ring.
         while counted.load(Ordering::Relaxed) < THREADS * RINGS {
             if notified.wait_until(deadline).await == Wakeup::TimedOut {

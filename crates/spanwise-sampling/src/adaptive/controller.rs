@@ -26,7 +26,8 @@ pub(super) struct Controller {
     spans_per_root: f64,
     /// Recorded spans and admitted roots when that was learnt last.
     fed: Option<(u64, u64)>,
-    /// The target the governor was made for.
+    /// The governor in force, and the target that it was made for.
+    limiter: Option<Arc<Limiter>>,
     governed_for: f64,
     /// Roots that passed, and those of them that the governor dropped, when the period began.
     base: (u64, u64),
@@ -56,6 +57,7 @@ impl Controller {
             rates: Vec::with_capacity(slots),
             spans_per_root: 1.0,
             fed: None,
+            limiter: None,
             governed_for: f64::NAN,
             base: (0, 0),
             admitted: 1.0,
@@ -312,16 +314,17 @@ impl Controller {
     fn govern(&mut self, target: f64, table: &Table) {
         let near = (target / self.governed_for - 1.0).abs() < 0.2;
         if self.settings.governor && !near {
-            self.governed_for = target;
             let (rate, burst) = (target * GOVERNED_BURST, target.max(MIN_BURST));
             // A new target is no new second's worth.
-            let limiter = match &*table.sampled.governor.load() {
+            let limiter = Arc::new(match &self.limiter {
                 Some(before) => Limiter::after(before, rate, burst),
                 None => Limiter::new(rate, burst),
-            };
-            table.sampled.governor.store(Some(Arc::new(limiter)));
-        } else if !self.settings.governor {
-            table.sampled.governor.store(None);
+            });
+            // A thread that is asking the old one at this instant puts it off to the next period.
+            if let Ok(mut governor) = table.sampled.governor.try_write() {
+                *governor = Some(limiter.clone());
+                (self.governed_for, self.limiter) = (target, Some(limiter));
+            }
         }
     }
 }

@@ -236,9 +236,7 @@ impl Shared {
             return SamplingIntent::keep(threshold);
         }
         sampled.passed.fetch_add(1, Relaxed);
-        if let Some(governor) = &*sampled.governor.load()
-            && !governor.take(now)
-        {
+        if !sampled.governor_admits(now) {
             sampled.governed.fetch_add(1, Relaxed);
             sampled.uncounted.store(true, Relaxed);
             return SamplingIntent::DROP;

@@ -4,9 +4,9 @@ use super::counters::Counters;
 use super::keys::Keys;
 use crate::limiter::Limiter;
 use crate::threshold::Threshold;
-use arc_swap::ArcSwapOption;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, RwLock, TryLockError};
 
 /// The thresholds by slot, and the counts that the controller sets them by.
 pub(super) struct Table {
@@ -37,7 +37,8 @@ pub(super) struct Sampled {
     pub(super) due: AtomicU64,
     /// The governor dropped roots in this period.
     pub(super) uncounted: AtomicBool,
-    pub(super) governor: ArcSwapOption<Limiter>,
+    /// Replaced by the controller alone, which does not wait for the lock.
+    pub(super) governor: RwLock<Option<Arc<Limiter>>>,
 }
 
 impl Table {
@@ -61,6 +62,20 @@ impl Table {
     pub(super) fn admitted(&self) -> u64 {
         let governed = self.sampled.governed.load(Relaxed);
         self.sampled.passed.load(Relaxed).saturating_sub(governed)
+    }
+}
+
+impl Sampled {
+    /// Whether the governor, if there is one, admits one more root at `now`. While the controller
+    /// replaces it, for some nanoseconds, every root is admitted.
+    #[inline]
+    pub(super) fn governor_admits(&self, now: u64) -> bool {
+        let governor = match self.governor.try_read() {
+            Ok(governor) => governor,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return true,
+        };
+        governor.as_ref().is_none_or(|governor| governor.take(now))
     }
 }
 

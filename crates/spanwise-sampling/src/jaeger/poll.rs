@@ -3,7 +3,6 @@
 use super::remote::JaegerRemote;
 use super::settings::JaegerSettings;
 use super::strategy::{JaegerStrategy, JaegerStrategyError};
-use crate::limits::SERVICE_BYTES;
 use crate::spread::Spread;
 use crate::url::Url;
 use std::fmt::Write as _;
@@ -106,3 +105,6 @@ fn url(endpoint: &str, service: &str) -> Url {
     }
     Url::new(url)
 }
+
+/// Bytes of a service's name that a collector is asked for.
+const SERVICE_BYTES: usize = 1_024;

@@ -1,9 +1,10 @@
 //! The sampler that does as it was told last.
 
+use super::OPERATIONS;
 use super::strategy::JaegerStrategy;
+use crate::bucket::Bucket;
 use crate::intent::SamplingIntent;
-use crate::limiter::{Bucket, Limiter};
-use crate::limits::OPERATIONS;
+use crate::limiter::Limiter;
 use crate::parameters::SamplingParameters;
 use crate::parent::follow_local;
 use crate::sampler::{ComposableSampler, Sampler};

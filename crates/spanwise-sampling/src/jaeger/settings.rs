@@ -1,8 +1,9 @@
 //! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `jaeger_remote`.
 
-use crate::limits::{POLLING, POLLING_MILLIS};
-use crate::setting::{SettingError, authority};
+use crate::remote::POLLING;
+use crate::setting::SettingError;
 use crate::threshold::Threshold;
+use crate::url::authority;
 use crate::url::{Url, redacted_key};
 use std::time::Duration;
 
@@ -117,3 +118,5 @@ impl Default for JaegerSettings {
         }
     }
 }
+
+const POLLING_MILLIS: &str = "milliseconds, 1 or more, to 2592000000 (30 days)";

@@ -1,6 +1,7 @@
 //! The answer of the sampling endpoint.
 
-use crate::limits::{OPERATIONS, SHOWN_BYTES};
+use super::OPERATIONS;
+use crate::limits::SHOWN_BYTES;
 use serde_json::Value;
 use spanwise_worker::sanitize;
 use std::fmt;
@@ -26,14 +27,12 @@ pub enum JaegerStrategy {
 }
 
 /// An answer that cannot be used.
-#[derive(Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum JaegerStrategyError {
     /// Not JSON, or nested too deeply.
-    #[error("the sampling strategy is not JSON: {0}")]
     Json(String),
     /// No strategy is there, or a field holds what it must not.
-    #[error("the sampling strategy has no usable `{field}`: accepted is {accepted}")]
     Field {
         /// The field's name.
         field: &'static str,
@@ -41,9 +40,24 @@ pub enum JaegerStrategyError {
         accepted: &'static str,
     },
     /// More operations than are taken.
-    #[error("the sampling strategy lists {0} operations: accepted are 2,000")]
     TooManyOperations(usize),
 }
+
+impl fmt::Display for JaegerStrategyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(problem) => write!(f, "the sampling strategy is not JSON: {problem}"),
+            Self::Field { field, accepted } => {
+                write!(f, "the sampling strategy has no usable `{field}`: accepted is {accepted}")
+            }
+            Self::TooManyOperations(count) => {
+                write!(f, "the sampling strategy lists {count} operations: accepted are 2,000")
+            }
+        }
+    }
+}
+
+impl std::error::Error for JaegerStrategyError {}
 
 impl fmt::Debug for JaegerStrategyError {
     /// As `Display`: it is what a `main` that returns an error prints.

@@ -1,9 +1,10 @@
 //! The rules: read, and matched.
 
+use super::RULES;
 use super::limits::Limits;
 use super::wildcard::Wildcard;
 use crate::attributes::Attributes;
-use crate::limits::{PATTERN_BYTES, PATTERN_TEXT, RULE_ATTRIBUTES, RULES, SHOWN_BYTES};
+use crate::limits::SHOWN_BYTES;
 use crate::parameters::SamplingParameters;
 use serde_json::Value as Json;
 use spanwise_wire::Value;
@@ -43,14 +44,12 @@ pub(super) struct Page {
 }
 
 /// An answer of X-Ray that cannot be used.
-#[derive(Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum XrayError {
     /// Not JSON, or nested too deeply.
-    #[error("X-Ray's answer is not JSON: {0}")]
     Json(String),
     /// A field is missing, or holds what it must not.
-    #[error("X-Ray's answer has no usable `{field}`: accepted is {accepted}")]
     Field {
         /// The field's name.
         field: &'static str,
@@ -58,12 +57,29 @@ pub enum XrayError {
         accepted: &'static str,
     },
     /// More rules than are taken, or more pages of them.
-    #[error("X-Ray has more sampling rules than are taken: accepted are 1,000 on 100 pages")]
     TooManyRules,
     /// Statistics were not taken; what else the answer holds is in force.
-    #[error("X-Ray did not take {0} reports on sampling rules")]
     Unprocessed(usize),
 }
+
+impl fmt::Display for XrayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(problem) => write!(f, "X-Ray's answer is not JSON: {problem}"),
+            Self::Field { field, accepted } => {
+                write!(f, "X-Ray's answer has no usable `{field}`: accepted is {accepted}")
+            }
+            Self::TooManyRules => f.write_str(
+                "X-Ray has more sampling rules than are taken: accepted are 1,000 on 100 pages",
+            ),
+            Self::Unprocessed(count) => {
+                write!(f, "X-Ray did not take {count} reports on sampling rules")
+            }
+        }
+    }
+}
+
+impl std::error::Error for XrayError {}
 
 impl fmt::Debug for XrayError {
     /// As `Display`: it is what a `main` that returns an error prints.
@@ -221,3 +237,10 @@ fn short(value: &Json) -> Option<&str> {
 fn wrong(field: &'static str, accepted: &'static str) -> XrayError {
     XrayError::Field { field, accepted }
 }
+
+/// Bytes of a pattern, a name or a key in one; X-Ray's own bounds are below. A pattern costs each
+/// root up to its length times that of what it is compared with.
+const PATTERN_BYTES: usize = 512;
+const PATTERN_TEXT: &str = "a string of at most 512 bytes";
+/// Attributes that a rule compares; X-Ray's own bound is below.
+const RULE_ATTRIBUTES: usize = 64;

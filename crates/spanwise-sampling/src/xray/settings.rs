@@ -1,7 +1,8 @@
 //! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `xray`.
 
-use crate::limits::{POLLING, POLLING_SECONDS};
-use crate::setting::{SettingError, authority};
+use crate::remote::POLLING;
+use crate::setting::SettingError;
+use crate::url::authority;
 use crate::url::{Url, redacted_key};
 use std::time::Duration;
 
@@ -84,3 +85,5 @@ impl Default for XraySettings {
         Self { endpoint: Url::new("http://127.0.0.1:2000"), interval: Duration::from_secs(300) }
     }
 }
+
+const POLLING_SECONDS: &str = "seconds, 1 or more, to 2592000 (30 days)";

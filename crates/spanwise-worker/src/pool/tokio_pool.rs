@@ -4,12 +4,11 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::{PoolReport, RejectReason, ShutdownMode, SubmitError};
 use crate::limits::{QUEUE, TASKS};
@@ -121,8 +120,7 @@ impl TokioPool {
 
     /// [`shutdown_until`](Self::shutdown_until) `timeout` from now.
     pub async fn shutdown(&self, how: ShutdownMode, timeout: Duration) -> PoolReport {
-        let now = std::time::Instant::now();
-        self.shutdown_until(how, deadline(now, timeout).into()).await
+        self.shutdown_until(how, deadline(Instant::now(), timeout)).await
     }
 
     /// Takes no more tasks, runs or drops those that wait, and waits for those that run, at most
@@ -257,4 +255,4 @@ impl fmt::Debug for TokioPool {
 }
 
 /// Time cancelled tasks have to notice.
-const GRACE: std::time::Duration = std::time::Duration::from_millis(10);
+const GRACE: Duration = Duration::from_millis(10);

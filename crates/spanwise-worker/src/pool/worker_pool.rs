@@ -14,7 +14,7 @@ use crate::{catch_panic, deadline, fork};
 /// A fixed number of named threads that run what they are given, and a bounded queue before them.
 ///
 /// A task that panics is counted and costs its thread nothing. Dropping the pool abandons what
-/// waits and does not wait for what runs; [`shutdown`](Self::shutdown) does either as told, and
+/// waits and does not wait for what runs; [`shutdown_until`](Self::shutdown_until) does either as told, and
 /// says what became of each task.
 pub struct WorkerPool {
     shared: Arc<Shared>,

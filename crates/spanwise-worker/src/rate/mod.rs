@@ -136,7 +136,7 @@ impl<C: Clock> RateLimiter<C> {
     }
 }
 
-#[cfg(feature = "runtime")]
+#[cfg(feature = "task")]
 impl<C: crate::Timer> RateLimiter<C> {
     /// Takes a permit when it is there.
     ///

@@ -4,4 +4,7 @@
 #[cfg_attr(not(all(unix, not(miri))), path = "other.rs")]
 mod imp;
 
-pub(crate) use imp::{mask_sigpipe, monotonic_nanos, on_fork_in_child};
+#[cfg(feature = "clock")]
+pub(crate) use imp::monotonic_nanos;
+#[cfg(feature = "fork")]
+pub(crate) use imp::{mask_sigpipe, on_fork_in_child};

@@ -1,17 +1,22 @@
 //! Systems without `fork` and without signals for closed pipes.
 
+#[cfg(feature = "clock")]
 use std::sync::OnceLock;
+#[cfg(feature = "clock")]
 use std::time::Instant;
 
 /// There is no fork to notice.
+#[cfg(feature = "fork")]
 pub(crate) fn on_fork_in_child(_handler: extern "C" fn()) -> bool {
     true
 }
 
 /// There is no such signal.
+#[cfg(feature = "fork")]
 pub(crate) fn mask_sigpipe() {}
 
 /// Nanoseconds of the system's monotonic clock, since it was first asked.
+#[cfg(feature = "clock")]
 pub(crate) fn monotonic_nanos() -> u64 {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
     let origin = *ORIGIN.get_or_init(Instant::now);

@@ -1,17 +1,21 @@
 //! POSIX: fork handlers, signal masks and the monotonic clock.
 #![allow(unsafe_code)]
 
+#[cfg(feature = "fork")]
 use std::mem::MaybeUninit;
+#[cfg(feature = "fork")]
 use std::ptr;
 
 /// Has `handler` called in every child from now on, before `fork` returns there. It must be
 /// async-signal-safe. Returns whether the system took it.
+#[cfg(feature = "fork")]
 pub(crate) fn on_fork_in_child(handler: extern "C" fn()) -> bool {
     // SAFETY: the handler is a function of this program, takes nothing and cannot unwind.
     unsafe { libc::pthread_atfork(None, None, Some(handler)) == 0 }
 }
 
 /// Blocks SIGPIPE for the calling thread.
+#[cfg(feature = "fork")]
 pub(crate) fn mask_sigpipe() {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigemptyset` initializes the set it is given; the other two read it, and the old
@@ -28,6 +32,7 @@ pub(crate) fn mask_sigpipe() {
 ///
 /// Not by `Instant`, which shows no number: the difference to a first one would need a lock around
 /// that, and a child forked meanwhile would wait for it for ever.
+#[cfg(feature = "clock")]
 pub(crate) fn monotonic_nanos() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a timespec to be written; the call keeps no pointer to it.
@@ -37,7 +42,7 @@ pub(crate) fn monotonic_nanos() -> u64 {
 }
 
 /// What the standard library takes for `Instant`.
-#[cfg(target_vendor = "apple")]
+#[cfg(all(feature = "clock", target_vendor = "apple"))]
 const MONOTONIC: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
-#[cfg(not(target_vendor = "apple"))]
+#[cfg(all(feature = "clock", not(target_vendor = "apple")))]
 const MONOTONIC: libc::clockid_t = libc::CLOCK_MONOTONIC;
