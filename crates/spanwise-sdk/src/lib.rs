@@ -3,12 +3,17 @@
 
 mod config;
 mod core;
+#[cfg_attr(
+    not(any(feature = "jaeger", feature = "xray")),
+    expect(dead_code, reason = "without remote sampling no strategy is reported")
+)]
 mod diagnostics;
 mod export_observer;
 mod host;
 mod ids;
 mod pooled;
 mod provider;
+#[cfg_attr(not(any(feature = "jaeger", feature = "xray")), path = "no_remote_sampling.rs")]
 mod remote_sampling;
 mod report;
 mod scopes;

@@ -3,11 +3,14 @@
 use crate::config::BuildError;
 use crate::diagnostics::Diagnostics;
 use bytes::Bytes;
-use spanwise_sampling::{
-    JaegerPoller, JaegerRemote, JaegerSettings, XrayPoller, XrayRemote, XraySettings,
-};
+#[cfg(feature = "jaeger")]
+use spanwise_sampling::{JaegerPoller, JaegerRemote, JaegerSettings};
+#[cfg(feature = "xray")]
+use spanwise_sampling::{XrayPoller, XrayRemote, XraySettings};
 use spanwise_transport::{Endpoint, FetchError, Fetcher};
-use spanwise_worker::{clock, random_seed};
+#[cfg(feature = "xray")]
+use spanwise_worker::clock;
+use spanwise_worker::random_seed;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +21,9 @@ use tokio::task::{JoinError, JoinHandle};
 /// The collector that a sampler's strategy comes from, and the sampler.
 #[derive(Debug, Clone)]
 pub(crate) enum RemoteSource {
+    #[cfg(feature = "jaeger")]
     Jaeger { settings: JaegerSettings, sampler: JaegerRemote },
+    #[cfg(feature = "xray")]
     Xray { settings: XraySettings, sampler: XrayRemote },
 }
 
@@ -32,7 +37,9 @@ pub(crate) struct RemoteSampling {
 
 /// The poller of a protocol.
 enum Poller {
+    #[cfg(feature = "jaeger")]
     Jaeger(JaegerPoller),
+    #[cfg(feature = "xray")]
     Xray(XrayPoller),
 }
 
@@ -96,9 +103,11 @@ impl Poller {
         // Two processes must not be one client, also when one was forked from the other.
         let seed = random_seed();
         match source {
+            #[cfg(feature = "jaeger")]
             RemoteSource::Jaeger { settings, sampler } => {
                 Self::Jaeger(JaegerPoller::new(settings, service_name, sampler.clone(), seed))
             }
+            #[cfg(feature = "xray")]
             RemoteSource::Xray { settings, sampler } => {
                 Self::Xray(XrayPoller::new(settings, service_name, sampler.clone(), seed))
             }
@@ -107,25 +116,35 @@ impl Poller {
 
     fn url(&self) -> &str {
         match self {
+            #[cfg(feature = "jaeger")]
             Self::Jaeger(poll) => poll.url(),
+            #[cfg(feature = "xray")]
             Self::Xray(poll) => poll.endpoint(),
         }
     }
 
     fn due(&self) -> u64 {
         match self {
+            #[cfg(feature = "jaeger")]
             Self::Jaeger(poll) => poll.due(),
+            #[cfg(feature = "xray")]
             Self::Xray(poll) => poll.due(),
         }
     }
 
     fn poll(
         &mut self,
+        #[cfg_attr(
+            not(feature = "xray"),
+            expect(unused_variables, reason = "asks by `due` alone")
+        )]
         now: u64,
         fetcher: Arc<Fetcher>,
     ) -> Option<JoinHandle<Result<Bytes, FetchError>>> {
         match self {
+            #[cfg(feature = "jaeger")]
             Self::Jaeger(_) => Some(tokio::spawn(async move { fetcher.get().await })),
+            #[cfg(feature = "xray")]
             Self::Xray(poll) => poll.request(now, unix_seconds()).map(|request| {
                 tokio::spawn(async move { fetcher.post(request.path, request.body.into()).await })
             }),
@@ -135,7 +154,9 @@ impl Poller {
     /// Applies the answer. Returns what is wrong with it, if anything is.
     fn answered(&mut self, now: u64, body: &[u8]) -> Option<String> {
         match self {
+            #[cfg(feature = "jaeger")]
             Self::Jaeger(poll) => poll.answered(now, body).err().map(|e| e.to_string()),
+            #[cfg(feature = "xray")]
             Self::Xray(poll) => {
                 poll.answered(now, unix_seconds(), body).err().map(|e| e.to_string())
             }
@@ -144,7 +165,9 @@ impl Poller {
 
     fn failed(&mut self, now: u64) {
         match self {
+            #[cfg(feature = "jaeger")]
             Self::Jaeger(poll) => poll.failed(now),
+            #[cfg(feature = "xray")]
             Self::Xray(poll) => poll.failed(now),
         }
     }
@@ -158,6 +181,7 @@ impl Drop for RemoteSampling {
     }
 }
 
+#[cfg(feature = "xray")]
 fn unix_seconds() -> u64 {
     clock::unix_nanos() / 1_000_000_000
 }

@@ -54,11 +54,18 @@ impl FromStr for Compression {
 }
 
 /// A compression that is neither `none` nor `gzip`.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown compression `{name}`; accepted are `none` and `gzip`")]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UnknownCompression {
     name: String,
 }
+
+impl fmt::Display for UnknownCompression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown compression `{}`; accepted are `none` and `gzip`", self.name)
+    }
+}
+
+impl std::error::Error for UnknownCompression {}
 
 debug_as_display!(UnknownCompression);
 

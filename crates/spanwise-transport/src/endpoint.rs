@@ -180,31 +180,42 @@ impl EndpointError {
 }
 
 /// What can be wrong with an endpoint.
-#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndpointProblem {
     /// Nothing but white space.
-    #[error("it is empty")]
     Empty,
     /// Not a URL at all.
-    #[error("it is not a URL")]
     Syntax,
     /// No scheme, or neither `http` nor `https`.
-    #[error("its scheme is neither http nor https")]
     Scheme,
     /// No host.
-    #[error("it names no host")]
     Host,
     /// A port outside 0 to 65535.
-    #[error("its port is not a number up to 65535")]
     Port,
     /// `user:password@host`: a header carries credentials, a URL does not.
-    #[error("it holds credentials, which belong in a header (OTEL_EXPORTER_OTLP_HEADERS)")]
     Credentials,
     /// A control character in path or query.
-    #[error("it holds a control character")]
     Control,
 }
+
+impl fmt::Display for EndpointProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("it is empty"),
+            Self::Syntax => f.write_str("it is not a URL"),
+            Self::Scheme => f.write_str("its scheme is neither http nor https"),
+            Self::Host => f.write_str("it names no host"),
+            Self::Port => f.write_str("its port is not a number up to 65535"),
+            Self::Credentials => f.write_str(
+                "it holds credentials, which belong in a header (OTEL_EXPORTER_OTLP_HEADERS)",
+            ),
+            Self::Control => f.write_str("it holds a control character"),
+        }
+    }
+}
+
+impl std::error::Error for EndpointProblem {}
 
 fn check(url: &str) -> Result<Endpoint, EndpointProblem> {
     let url = url.trim();

@@ -3,11 +3,10 @@
 use crate::{Endpoint, Protocol};
 
 /// Why a transport cannot be made.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
     /// An `https` endpoint without the feature `tls`.
-    #[error("{endpoint} needs the feature `tls` of {crate_name}, which is not compiled in")]
     NoTls {
         /// The endpoint.
         endpoint: Endpoint,
@@ -15,13 +14,11 @@ pub enum BuildError {
         crate_name: &'static str,
     },
     /// [`Protocol::Grpc`] without the feature `grpc`.
-    #[error("the protocol grpc needs the feature `grpc` of {crate_name}, which is not compiled in")]
     NoGrpc {
         /// Whose feature it is, as [`with_crate_name`](crate::TransportBuilder::with_crate_name) says.
         crate_name: &'static str,
     },
     /// A number that is none of those accepted.
-    #[error("{field} is {value}; accepted is {range}")]
     OutOfRange {
         /// Which number: the method that sets it.
         field: &'static str,
@@ -31,22 +28,18 @@ pub enum BuildError {
         range: String,
     },
     /// The certificate to trust cannot be read.
-    #[error("with_certificate_pem: the certificate to trust cannot be used: {problem}")]
     Certificate {
         /// What is wrong with it.
         problem: String,
     },
     /// TLS cannot be set up for the endpoint's host.
-    #[error("TLS cannot be set up: {problem}")]
     Tls {
         /// What is wrong.
         problem: String,
     },
     /// A `User-Agent` prefix that no header can carry.
-    #[error("with_user_agent_prefix: the prefix holds characters that a header cannot carry")]
     UserAgent,
     /// A header that the protocol cannot carry.
-    #[error("with_headers: header `{name}` cannot be sent over {protocol}: {problem}")]
     Header {
         /// Its name.
         name: String,
@@ -56,6 +49,37 @@ pub enum BuildError {
         problem: &'static str,
     },
 }
+
+impl std::fmt::Display for BuildError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoTls { endpoint, crate_name } => write!(
+                f,
+                "{endpoint} needs the feature `tls` of {crate_name}, which is not compiled in"
+            ),
+            Self::NoGrpc { crate_name } => write!(
+                f,
+                "the protocol grpc needs the feature `grpc` of {crate_name}, which is not compiled in"
+            ),
+            Self::OutOfRange { field, value, range } => {
+                write!(f, "{field} is {value}; accepted is {range}")
+            }
+            Self::Certificate { problem } => write!(
+                f,
+                "with_certificate_pem: the certificate to trust cannot be used: {problem}"
+            ),
+            Self::Tls { problem } => write!(f, "TLS cannot be set up: {problem}"),
+            Self::UserAgent => f.write_str(
+                "with_user_agent_prefix: the prefix holds characters that a header cannot carry",
+            ),
+            Self::Header { name, protocol, problem } => {
+                write!(f, "with_headers: header `{name}` cannot be sent over {protocol}: {problem}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
 
 debug_as_display!(BuildError);
 

@@ -118,21 +118,33 @@ impl fmt::Debug for FramedRequest {
 }
 
 /// Why a request cannot be sent [in its memory](FramedRequest::in_memory).
-#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InMemoryError {
     /// No room for the prefix, or too much.
-    #[error(
-        "the request was framed with a prefix of {len} bytes; accepted is {PREFIX} \
-         (RequestLimits::with_prefix(spanwise_transport::PREFIX))"
-    )]
     Prefix {
         /// The prefix it has, in bytes.
         len: usize,
     },
     /// The shared bytes are not the memory that was to be shared.
-    #[error("the bytes to share are other memory than the request was framed in")]
     Moved,
 }
+
+impl fmt::Display for InMemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix { len } => write!(
+                f,
+                "the request was framed with a prefix of {len} bytes; accepted is {PREFIX} \
+                 (RequestLimits::with_prefix(spanwise_transport::PREFIX))"
+            ),
+            Self::Moved => {
+                f.write_str("the bytes to share are other memory than the request was framed in")
+            }
+        }
+    }
+}
+
+impl std::error::Error for InMemoryError {}
 
 debug_as_display!(InMemoryError);

@@ -177,37 +177,51 @@ impl fmt::Debug for Headers {
 }
 
 /// Why a list of headers was not taken.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadersError {
     /// An entry without `=`. It is not shown: it may be part of a value.
-    #[error("header entry {position} has no `=`; the form is `name=value,name2=value2`")]
     NoValue {
         /// Its place in the list, from 1.
         position: usize,
     },
     /// A name with characters that a header name cannot have.
-    #[error("`{name}` is not a header name")]
     Name {
         /// The name as given.
         name: String,
     },
     /// A value with bytes that a header value cannot have.
-    #[error("the value of header `{name}` holds bytes that HTTP cannot carry")]
     Value {
         /// Whose value.
         name: String,
     },
     /// A name that belongs to the transport.
-    #[error("header `{name}` is set by the transport")]
     Reserved {
         /// Which.
         name: String,
     },
     /// More than the HTTP library holds (32,768).
-    #[error("too many headers")]
     TooMany,
 }
+
+impl fmt::Display for HeadersError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoValue { position } => write!(
+                f,
+                "header entry {position} has no `=`; the form is `name=value,name2=value2`"
+            ),
+            Self::Name { name } => write!(f, "`{name}` is not a header name"),
+            Self::Value { name } => {
+                write!(f, "the value of header `{name}` holds bytes that HTTP cannot carry")
+            }
+            Self::Reserved { name } => write!(f, "header `{name}` is set by the transport"),
+            Self::TooMany => f.write_str("too many headers"),
+        }
+    }
+}
+
+impl std::error::Error for HeadersError {}
 
 debug_as_display!(HeadersError);
 

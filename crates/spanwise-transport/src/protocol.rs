@@ -47,16 +47,29 @@ impl FromStr for Protocol {
 }
 
 /// Why a protocol's name was not taken.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownProtocol {
     /// `http/json` is in the specification, but not here yet.
-    #[error("protocol `http/json` is not supported yet; use `http/protobuf` or `grpc`")]
     Json,
     /// Not a name the specification has.
-    #[error("unknown protocol `{0}`; accepted are `http/protobuf` and `grpc`")]
     Name(String),
 }
+
+impl fmt::Display for UnknownProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json => f.write_str(
+                "protocol `http/json` is not supported yet; use `http/protobuf` or `grpc`",
+            ),
+            Self::Name(text) => {
+                write!(f, "unknown protocol `{text}`; accepted are `http/protobuf` and `grpc`")
+            }
+        }
+    }
+}
+
+impl std::error::Error for UnknownProtocol {}
 
 debug_as_display!(UnknownProtocol);
 

@@ -25,7 +25,9 @@ use resource::Resource;
 use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
 use spanwise_export::{self as export, OnFull, ScopeTable, SpanQueue};
 use spanwise_ledger::Ledger;
-use spanwise_sampling::{DynamicSampler, RemoteSettings, Sampler};
+#[cfg(any(feature = "jaeger", feature = "xray"))]
+use spanwise_sampling::RemoteSettings;
+use spanwise_sampling::{DynamicSampler, Sampler};
 use spanwise_transport::{Compression, Protocol, Sink, Transport};
 use spanwise_wire::{RequestLimits, SpanLimits};
 use spanwise_worker::clock::ClockMode;
@@ -65,6 +67,7 @@ pub struct SpanwiseBuilder {
     schema_url: String,
     sampler: Option<Sampler>,
     ratio: Option<f64>,
+    #[cfg(any(feature = "jaeger", feature = "xray"))]
     remote_sampling: Option<RemoteSettings>,
     limits: Option<SpanLimits>,
     endpoint: Option<String>,
@@ -121,9 +124,10 @@ impl SpanwiseBuilder {
     }
 
     /// Keeps what a Jaeger collector or AWS X-Ray asks for, which is fetched by the worker
-    /// (`OTEL_TRACES_SAMPLER=parentbased_jaeger_remote` or `xray`): takes
-    /// [`JaegerSettings`](crate::sampling::JaegerSettings) or
-    /// [`XraySettings`](crate::sampling::XraySettings). Children go with their parent.
+    /// (`OTEL_TRACES_SAMPLER=parentbased_jaeger_remote` or `xray`): takes `JaegerSettings` (feature
+    /// `jaeger`) or `XraySettings` (feature `xray`) of [`sampling`](crate::sampling). Children go
+    /// with their parent.
+    #[cfg(any(feature = "jaeger", feature = "xray"))]
     pub fn with_remote_sampling(mut self, settings: impl Into<RemoteSettings>) -> Self {
         self.remote_sampling = Some(settings.into());
         self

@@ -4,10 +4,16 @@ use super::environment::Environment;
 use super::shown::{shown_argument, shown_name};
 use super::{BuildError, SpanwiseBuilder};
 use crate::remote_sampling::{RemoteSampling, RemoteSource};
-use spanwise_sampling::{
-    JaegerRemote, JaegerSettings, RemoteSettings, Sampler, XrayRemote, XraySettings,
-};
-use spanwise_transport::{BuildError as TransportError, Endpoint};
+#[cfg(any(feature = "jaeger", feature = "xray"))]
+use spanwise_sampling::RemoteSettings;
+use spanwise_sampling::Sampler;
+#[cfg(feature = "jaeger")]
+use spanwise_sampling::{JaegerRemote, JaegerSettings};
+#[cfg(feature = "xray")]
+use spanwise_sampling::{XrayRemote, XraySettings};
+use spanwise_transport::BuildError as TransportError;
+#[cfg(any(feature = "jaeger", feature = "xray"))]
+use spanwise_transport::Endpoint;
 
 /// A sampler, and where it is told what to do, if it is.
 type Resolved = (Sampler, Option<Remote>);
@@ -45,15 +51,22 @@ impl SpanwiseBuilder {
         &self,
         environment: &Environment,
     ) -> Result<Resolved, BuildError> {
-        match (&self.sampler, self.ratio, &self.remote_sampling) {
+        #[cfg(any(feature = "jaeger", feature = "xray"))]
+        let remote_sampling = self.remote_sampling.as_ref();
+        #[cfg(not(any(feature = "jaeger", feature = "xray")))]
+        let remote_sampling: Option<&std::convert::Infallible> = None;
+        match (&self.sampler, self.ratio, remote_sampling) {
             (Some(sampler), None, None) => Ok((sampler.clone(), None)),
             (None, Some(ratio), None) => match Sampler::probability(ratio) {
                 Ok(sampler) => Ok((sampler.parent_based(), None)),
                 Err(error) => Err(BuildError::setting("with_sampling_ratio", ratio, error)),
             },
+            #[cfg(any(feature = "jaeger", feature = "xray"))]
             (None, None, Some(settings)) => {
-                Ok(parent_based(remote("with_remote_sampling", settings.clone())))
+                remote("with_remote_sampling", settings.clone()).map(parent_based)
             }
+            #[cfg(not(any(feature = "jaeger", feature = "xray")))]
+            (None, None, Some(never)) => match *never {},
             (None, None, None) => from_environment(environment),
             (sampler, Some(ratio), _) => Err(BuildError::setting(
                 "with_sampling_ratio",
@@ -94,10 +107,10 @@ fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
         "parentbased_always_on" => (Sampler::default(), None),
         "parentbased_always_off" => (Sampler::always_off().parent_based(), None),
         "parentbased_traceidratio" => (ratio(environment).parent_based(), None),
-        "jaeger_remote" => remote(ARGUMENT, jaeger(environment)),
-        "parentbased_jaeger_remote" => parent_based(remote(ARGUMENT, jaeger(environment))),
+        "jaeger_remote" => jaeger_remote(environment)?,
+        "parentbased_jaeger_remote" => parent_based(jaeger_remote(environment)?),
         // X-Ray's rules are for roots, and the name has no other form.
-        "xray" => parent_based(remote(ARGUMENT, xray(environment))),
+        "xray" => parent_based(xray_remote(environment)?),
         _ => {
             environment.ignore(SAMPLER, &shown_name(&given), ACCEPTED);
             Default::default()
@@ -105,20 +118,55 @@ fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
     })
 }
 
-fn remote(setting: &'static str, settings: RemoteSettings) -> Resolved {
+#[cfg(feature = "jaeger")]
+fn jaeger_remote(environment: &Environment) -> Result<Resolved, BuildError> {
+    remote(ARGUMENT, jaeger(environment))
+}
+
+#[cfg(not(feature = "jaeger"))]
+fn jaeger_remote(_: &Environment) -> Result<Resolved, BuildError> {
+    Err(not_compiled_in(SAMPLER, "jaeger_remote", "jaeger"))
+}
+
+#[cfg(feature = "xray")]
+fn xray_remote(environment: &Environment) -> Result<Resolved, BuildError> {
+    remote(ARGUMENT, xray(environment))
+}
+
+#[cfg(not(feature = "xray"))]
+fn xray_remote(_: &Environment) -> Result<Resolved, BuildError> {
+    Err(not_compiled_in(SAMPLER, "xray", "xray"))
+}
+
+/// The error about a sampler that `feature` brings. Not a warning: a sampler that samples more than
+/// the operator asked for is a bill.
+#[cfg(not(all(feature = "jaeger", feature = "xray")))]
+fn not_compiled_in(setting: &'static str, value: impl ToString, feature: &str) -> BuildError {
+    BuildError::no_feature(setting, value, feature, "set another sampler")
+}
+
+#[cfg(any(feature = "jaeger", feature = "xray"))]
+fn remote(setting: &'static str, settings: RemoteSettings) -> Result<Resolved, BuildError> {
     let (sampler, asked) = match settings {
+        #[cfg(feature = "xray")]
         RemoteSettings::Xray(settings) => {
             let sampler = XrayRemote::new();
             (Sampler::from(sampler.clone()), RemoteSource::Xray { settings, sampler })
         }
+        #[cfg(feature = "jaeger")]
         RemoteSettings::Jaeger(settings) => {
             // Settings hold no probability that cannot be.
             let initial = Sampler::probability(settings.initial_probability()).unwrap_or_default();
             let sampler = JaegerRemote::new(initial);
             (Sampler::from(sampler.clone()), RemoteSource::Jaeger { settings, sampler })
         }
+        // Of a kind that another crate's features brought into `spanwise-sampling`.
+        other => {
+            let accepted = "JaegerSettings with the feature `jaeger`, XraySettings with `xray`";
+            return Err(BuildError::setting(setting, format!("{other:?}"), accepted));
+        }
     };
-    (sampler, Some(Remote { setting, asked }))
+    Ok((sampler, Some(Remote { setting, asked })))
 }
 
 fn parent_based((sampler, asked): Resolved) -> Resolved {
@@ -134,6 +182,7 @@ fn ratio(environment: &Environment) -> Sampler {
 }
 
 /// `OTEL_TRACES_SAMPLER_ARG` of Jaeger's sampling; the defaults when it is not given or wrong.
+#[cfg(feature = "jaeger")]
 fn jaeger(environment: &Environment) -> RemoteSettings {
     const ACCEPTED: &str = "endpoint=http://host:port/path,pollingIntervalMs=1 or more,\
                             initialSamplingRate=0 to 1";
@@ -145,6 +194,7 @@ fn jaeger(environment: &Environment) -> RemoteSettings {
 }
 
 /// `OTEL_TRACES_SAMPLER_ARG` of X-Ray's sampling; the defaults when it is not given or wrong.
+#[cfg(feature = "xray")]
 fn xray(environment: &Environment) -> RemoteSettings {
     const ACCEPTED: &str = "endpoint=http://host:port,polling_interval=1 or more (seconds)";
     let parse = |value: &str| {
