@@ -1,26 +1,26 @@
-//! Encoded spans back to back, with what is known of each beside them.
+//! Chunks: encoded spans back to back, with a `SpanMeta` for each.
 
 use crate::meta::SpanMeta;
 use crate::read::Fields;
 use crate::write::{EncodeSpan, FinishedSpan, RawWriter, bytes_len, varint_len};
 
-/// Finished spans in the form requests are made of.
+/// Finished spans, encoded for requests.
 ///
-/// `bytes` holds each span as the field of `ScopeSpans` it will be, so that a run of spans of one
-/// scope is sent as it lies there. `metas` has one entry a span, in the same order. A meta says
-/// in 32 bits where its span is: a chunk is made for less than 4 GiB.
+/// `bytes` holds each span as a field of `ScopeSpans`, so that a request copies a run of spans of one
+/// scope without a change. `metas` has one entry per span, in the same order. A meta has the offset of
+/// its span in 32 bits, so a chunk has less than 4 GiB.
 #[derive(Default)]
 pub struct Chunk {
     bytes: Vec<u8>,
     metas: Vec<SpanMeta>,
-    /// The first span's, and whether another span has another: a chunk of one scope is framed
-    /// without a look at its metas.
+    /// The scope of the first span, and whether any span has another scope: framing a chunk of one
+    /// scope does not read its metas.
     scope: u32,
     mixed: bool,
     compacted: Option<Box<Compacted>>,
 }
 
-/// What framing needs of the metas of a compacted chunk.
+/// The facts about the metas of a compacted chunk that framing needs.
 #[derive(Debug, Default)]
 struct Compacted {
     spans: usize,
@@ -32,12 +32,12 @@ struct Compacted {
 #[derive(Debug, Clone, Copy)]
 struct ScopeRun {
     scope: u32,
-    /// Where in the bytes the run ends; it begins where the one before ends.
+    /// The offset at which the run ends; it begins at the end of the previous run.
     end: u32,
 }
 
 impl Chunk {
-    /// A chunk with room for `bytes` of spans and `spans` metas.
+    /// A chunk with capacity for `bytes` bytes of spans and `spans` metas.
     pub fn with_capacity(bytes: usize, spans: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
@@ -55,10 +55,10 @@ impl Chunk {
 
     /// Adds a complete `Span` message. `meta.offset` and `meta.len` are filled in here.
     ///
-    /// Grows when there is no room; [`fits`](Self::fits) tells.
+    /// The chunk grows if the span does not [fit](Self::fits).
     #[inline(always)]
     pub fn push<S: EncodeSpan + ?Sized>(&mut self, span: &S, mut meta: SpanMeta) {
-        // Read once: what follows must not depend on a second answer.
+        // Called once: a second call of foreign code may return another span.
         let span = span.as_finished();
         if self.metas.len() == self.metas.capacity() {
             return self.push_growing(&span, meta);
@@ -72,13 +72,13 @@ impl Chunk {
         &self.bytes
     }
 
-    /// One entry a span; none after [`compact`](Self::compact).
+    /// One entry per span; none after [`compact`](Self::compact).
     pub fn metas(&self) -> &[SpanMeta] {
         &self.metas
     }
 
-    /// Gives back the memory of the metas, and of bytes that no span uses: for a chunk that waits
-    /// longer than it is worked on. It can be framed as before.
+    /// Frees the memory of the metas, and of bytes that no span uses, of a chunk that waits to be sent.
+    /// Framing works as before.
     ///
     /// # Cost
     /// A walk over the metas of a chunk with more than one scope, and a copy of the bytes when an
@@ -95,7 +95,7 @@ impl Chunk {
         }
     }
 
-    /// Adds the spans of `other` behind those of this chunk, and [compacts](Self::compact) it.
+    /// Appends the spans of `other`, and [compacts](Self::compact) this chunk.
     pub fn append(&mut self, other: &Self) {
         self.compact();
         let (spans, start) = (other.len(), self.bytes.len());
@@ -131,7 +131,7 @@ impl Chunk {
         (!self.is_empty() && !self.mixed).then_some(self.scope)
     }
 
-    /// Scope, start and end of each span whose field starts at `offset` or behind.
+    /// Scope, start and end of each span whose field starts at `offset` or later.
     pub(crate) fn spans_from(&self, offset: usize) -> impl Iterator<Item = (u32, usize, usize)> {
         let known = self.metas.partition_point(|meta| (meta.offset as usize) < offset);
         let metas = self.metas.get(known..).unwrap_or_default().iter();
@@ -148,7 +148,7 @@ impl Chunk {
         metas.chain(walked.into_iter().flatten())
     }
 
-    /// Spans held.
+    /// Number of spans.
     #[inline(always)]
     pub fn len(&self) -> usize {
         match &self.compacted {
@@ -163,7 +163,7 @@ impl Chunk {
         self.len() == 0
     }
 
-    /// Removes all spans; keeps the memory.
+    /// Removes all spans, and retains the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.metas.clear();
@@ -179,12 +179,13 @@ impl Chunk {
         self.bytes.capacity() + self.metas.capacity() * size_of::<SpanMeta>() + compacted
     }
 
-    /// Bytes of memory that a chunk made for one span message of `len` bytes takes at most.
+    /// The most bytes of memory that a chunk of [`single`](Self::single) takes for a message of `len`
+    /// bytes.
     pub fn capacity_for_one(len: usize) -> usize {
         bytes_len(len) + FIELD_OVERHEAD + size_of::<SpanMeta>()
     }
 
-    /// A chunk that holds one span and has room for no other.
+    /// A chunk with one span, and capacity for no other.
     pub fn single<S: EncodeSpan + ?Sized>(span: &S, meta: SpanMeta) -> Self {
         let span = span.as_finished();
         let mut chunk = Self::with_capacity(span.encoded_len() + FIELD_OVERHEAD, 1);
@@ -192,7 +193,7 @@ impl Chunk {
         chunk
     }
 
-    /// No room for a meta: there is none yet, they are compacted, or they grow.
+    /// Adds a span although there is no capacity for a meta: the metas are compacted, or they grow.
     #[cold]
     #[inline(never)]
     fn push_growing(&mut self, span: &FinishedSpan<'_>, mut meta: SpanMeta) {
@@ -205,7 +206,7 @@ impl Chunk {
         self.append(&alone);
     }
 
-    /// Appends the span's field and says in `meta` where it is.
+    /// Appends the span's field, and stores its offset and length in `meta`.
     #[inline(always)]
     fn put(&mut self, span: &FinishedSpan<'_>, meta: &mut SpanMeta) {
         let (offset, len) = (self.bytes.len(), span.encoded_len());
@@ -227,11 +228,11 @@ impl Chunk {
     }
 }
 
-/// The spans of a chunk without metas, found by their lengths.
+/// Iterates over the spans of a chunk without metas by their lengths.
 struct Walk<'a> {
     bytes: &'a [u8],
     runs: &'a [ScopeRun],
-    /// Of all spans, when there are no runs.
+    /// The scope of all spans, if there are no runs.
     scope: u32,
     start: usize,
 }
@@ -242,7 +243,7 @@ impl Iterator for Walk<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.start;
         let mut fields = Fields::new(self.bytes.get(start..)?);
-        // We wrote all of it; what did not parse would be the end.
+        // This crate wrote these bytes; a field that does not parse would end the walk.
         fields.next()?.ok()?;
         let end = self.bytes.len() - fields.rest().len();
         self.start = end;
@@ -264,7 +265,7 @@ fn scope_runs(metas: &[SpanMeta]) -> Vec<ScopeRun> {
     runs
 }
 
-/// Tag and longest length in front of a span message.
+/// Bytes of the tag and of the longest length of a span message.
 const FIELD_OVERHEAD: usize = 1 + 5;
 /// `ScopeSpans.spans`.
 const SPANS: u8 = 0x12;

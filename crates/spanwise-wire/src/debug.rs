@@ -1,5 +1,5 @@
-//! `Debug` of what holds encoded spans: sizes and ids, never the bytes, which may hold anything that
-//! a program ever put into an attribute.
+//! `Debug` of types with encoded spans: sizes and ids, never the bytes, which may contain secrets from
+//! attributes.
 
 use crate::chunk::Chunk;
 use crate::frame::{Framer, Plan};
@@ -10,7 +10,7 @@ use crate::read::{
 use crate::write::{FinishedSpan, SpanWriter, truncate};
 use std::fmt::{Debug, Formatter, Result};
 
-/// A length that says what it counts.
+/// A length that prints its unit.
 struct Bytes(usize);
 
 impl Debug for Bytes {
@@ -19,7 +19,7 @@ impl Debug for Bytes {
     }
 }
 
-/// An id in the digits that every tool shows it in.
+/// An id, printed in hexadecimal digits.
 struct Id<'a>(&'a [u8]);
 
 impl Debug for Id<'_> {
@@ -28,7 +28,7 @@ impl Debug for Id<'_> {
     }
 }
 
-/// Implements `Debug` with the length of what is in there.
+/// Implements `Debug` with the length of the contents.
 macro_rules! sizes {
     ($($type:ident<'_>, $self:ident => $len:expr;)*) => {$(
         impl Debug for $type<'_> {
@@ -86,7 +86,7 @@ impl Debug for LinkView<'_> {
 
 impl Debug for ExportResponse<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        // A server may write a page; `Debug` of a string has no control characters.
+        // A server may send a long message; `Debug` of a string escapes control characters.
         f.debug_struct("ExportResponse")
             .field("rejected_spans", &self.rejected_spans)
             .field("error_message", &truncate(self.error_message, MAX_SHOWN))
@@ -130,5 +130,5 @@ impl<B> Debug for Plan<B> {
     }
 }
 
-/// Characters of a server's message.
+/// Characters of a server's message to print.
 const MAX_SHOWN: usize = 256;

@@ -1,20 +1,20 @@
-//! Chunks to `ExportTraceServiceRequest`s: headers in front of slices, cut by encoded size.
+//! Frames chunks as `ExportTraceServiceRequest`s, cut by encoded size.
 
 use std::fmt;
 
 use crate::chunk::Chunk;
 use crate::write::{bytes_len, put_varint};
 
-/// What a request is allowed to be.
+/// Limits of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestLimits {
-    /// Bytes of a request at most. A single span that is larger still goes, alone: whether it
-    /// may exist at all is decided when it is recorded.
+    /// Bytes of a request at most. A larger single span is sent alone: [`SpanLimits`](crate::SpanLimits)
+    /// bound its size when it is recorded.
     pub max_bytes: usize,
     /// Spans of a request at most.
     pub max_spans: usize,
-    /// Bytes left free in front of the message, for a framing the transport fills in.
+    /// Bytes reserved in front of the message, for the framing of the transport.
     pub prefix: usize,
 }
 
@@ -26,27 +26,26 @@ impl Default for RequestLimits {
 }
 
 impl RequestLimits {
-    /// Sets the largest request in bytes.
+    /// Sets the most bytes of a request.
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// Sets the largest request in spans.
+    /// Sets the most spans of a request.
     pub fn with_max_spans(mut self, spans: usize) -> Self {
         self.max_spans = spans;
         self
     }
 
-    /// Sets the bytes left free in front, 4,096 at most.
+    /// Sets the bytes reserved in front of the message, 4,096 at most.
     pub fn with_prefix(mut self, bytes: usize) -> Self {
         self.prefix = bytes.min(MAX_PREFIX);
         self
     }
 }
 
-/// One encoded `ExportTraceServiceRequest`, behind the prefix that its
-/// [`RequestLimits`] asked for.
+/// An encoded `ExportTraceServiceRequest`, behind the prefix of its [`RequestLimits`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// `prefix` zeros and then the message.
@@ -62,29 +61,29 @@ impl Request {
         self.bytes.get(self.prefix..).unwrap_or_default()
     }
 
-    /// Spans inside.
+    /// Number of spans.
     pub fn spans(&self) -> u64 {
         self.spans
     }
 
-    /// Bytes in front of the message, as [`RequestLimits::prefix`] asked for. They are zero.
+    /// Number of bytes in front of the message: [`RequestLimits::prefix`]. They are zero.
     pub fn prefix_len(&self) -> usize {
         self.prefix
     }
 
-    /// The memory as it is: [`prefix_len`](Self::prefix_len) zeros and then the message.
+    /// The whole buffer: [`prefix_len`](Self::prefix_len) zeros and then the message.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// The message alone, in the same memory: moved to its front when there is a prefix.
+    /// The message alone, in the same memory; a prefix is removed by a move of the message.
     pub fn into_message(mut self) -> Vec<u8> {
         self.bytes.drain(..self.prefix.min(self.bytes.len()));
         self.bytes
     }
 }
 
-/// Lengths and counts; what the spans say never shows.
+/// Prints lengths and counts, never the contents of spans.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
@@ -95,11 +94,11 @@ impl fmt::Debug for Request {
     }
 }
 
-/// Makes requests of chunks.
+/// Frames chunks as requests.
 ///
-/// Span bytes are copied once and never looked at; spans are grouped by scope, so that a scope's
-/// head stands once in a request. The copy is what lets chunks go back to their writers while the
-/// request is on its way.
+/// The framer copies span bytes once and does not parse them. It groups spans by scope, so that a
+/// request has each scope's header once. Because of the copy, chunks can be reused while the request is
+/// in flight.
 pub struct Framer<'a, S> {
     resource: &'a [u8],
     scopes: S,
@@ -112,7 +111,7 @@ pub struct Framer<'a, S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     chunk: usize,
-    /// Bytes of the chunk that lie before it.
+    /// Bytes of the chunk in front of the span.
     offset: usize,
 }
 
@@ -128,13 +127,12 @@ impl Position {
     }
 }
 
-/// A request that is decided and not written yet: its exact length is known before memory is
-/// taken for it.
+/// A planned request, not written yet: its exact length is known before memory is allocated.
 pub struct Plan<B> {
-    /// By scope; in the order of the chunks within a scope.
+    /// Sorted by scope; within a scope in the order of the chunks.
     runs: Vec<Run>,
-    /// One for each scope, in order of index.
-    heads: Vec<(u32, B)>,
+    /// One header per scope, in order of the index.
+    headers: Vec<(u32, B)>,
     len: usize,
     spans: u64,
     next: Option<Position>,
@@ -154,16 +152,16 @@ where
     S: Fn(u32) -> B,
     B: AsRef<[u8]>,
 {
-    /// Frames for one resource, as [`encode_resource`](crate::write::encode_resource) wrote it;
-    /// `scopes` gives the head of a scope by its index, as
-    /// [`encode_scope`](crate::write::encode_scope) wrote it.
+    /// A framer for one resource, encoded by [`encode_resource`](crate::write::encode_resource);
+    /// `scopes` returns the header of the scope with an index, encoded by
+    /// [`encode_scope`](crate::write::encode_scope).
     pub fn new(resource: &'a [u8], scopes: S, mut limits: RequestLimits) -> Self {
         limits.prefix = limits.prefix.min(MAX_PREFIX);
         Self { resource, scopes, limits, spare: Vec::new() }
     }
 
-    /// Writes the next request of [`frame`](Self::frame) into `buffer`, whose contents are
-    /// forgotten. Without this, and for all requests but the next, memory is allocated.
+    /// Provides `buffer` for the next request of [`frame`](Self::frame), which overwrites its contents.
+    /// Other requests allocate memory.
     pub fn reuse(&mut self, buffer: Vec<u8>) {
         self.spare = buffer;
     }
@@ -171,8 +169,8 @@ where
     /// Cuts the spans of `chunks`, in their order, into requests as full as the limits allow (but
     /// for the few bytes by which lengths are overestimated) and hands each to `emit`.
     ///
-    /// Inside a request the scopes stand in order of their index, the spans of a scope in theirs.
-    /// A scope has one index: two of the same content would be two groups.
+    /// A request has its scopes in order of their index, and the spans of a scope in their order. Two
+    /// indices make two groups, even if the contents of the scopes are equal.
     pub fn frame(&mut self, chunks: &[&Chunk], mut emit: impl FnMut(Request)) {
         let mut next = Some(Position::default());
         while let Some(from) = next {
@@ -183,8 +181,8 @@ where
         }
     }
 
-    /// The next request: the spans of `chunks` from `from` on, as many as the limits allow, at
-    /// least one. `None` when there is none left.
+    /// Plans the next request: the spans of `chunks` from `from` on, up to the limits, at least one.
+    /// `None` if no span is left.
     pub fn plan(&self, chunks: &[&Chunk], from: Position) -> Option<Plan<B>> {
         let mut draft = Draft::new(self.limits.prefix + self.resource.len() + MESSAGE_OVERHEAD);
         let mut next = None;
@@ -193,20 +191,21 @@ where
             let len = chunk.bytes().len();
             if start == 0
                 && let Some(scope) = chunk.only_scope()
-                && draft.take(&self.limits, &self.scopes, scope, len, chunk.len())
+                && draft.take(&self.limits, &self.scopes, Piece { scope, len, spans: chunk.len() })
             {
                 draft.extend(scope, index, 0, len);
                 continue;
             }
             for (scope, start, end) in chunk.spans_from(start) {
-                let fits = draft.take(&self.limits, &self.scopes, scope, end - start, 1);
+                let piece = Piece { scope, len: end - start, spans: 1 };
+                let fits = draft.take(&self.limits, &self.scopes, piece);
                 if !fits && draft.spans > 0 {
                     next = Some(Position { chunk: index, offset: start });
                     break 'chunks;
                 }
                 if !fits {
-                    // Larger than a request by itself: it goes alone.
-                    draft.add(&self.scopes, scope, end - start, 1);
+                    // The span is larger than a request: it is sent alone.
+                    draft.add(&self.scopes, piece);
                 }
                 draft.extend(scope, index, start, end);
             }
@@ -214,16 +213,17 @@ where
         (draft.spans > 0).then(|| draft.plan(&self.limits, self.resource, next))
     }
 
-    /// Writes the request that [`plan`](Self::plan) decided for the same `chunks`, into `memory`,
-    /// whose contents are forgotten. Allocates when `memory` has less than [`Plan::encoded_len`] bytes.
+    /// Writes the request that [`plan`](Self::plan) returned for the same `chunks` into `memory`, and
+    /// overwrites its contents. Allocates when `memory` has less than [`Plan::encoded_len`] bytes.
     pub fn write(&self, chunks: &[&Chunk], plan: &Plan<B>, memory: Vec<u8>) -> Request {
-        // Each head is read once: lengths must not depend on a second answer.
-        let heads: Vec<&[u8]> = plan.heads.iter().map(|(_, head)| head.as_ref()).collect();
-        let groups = || plan.runs.chunk_by(|a, b| a.scope == b.scope).zip(&heads);
-        let group_len = |group: &[Run], head: &[u8]| -> usize {
-            head.len() + group.iter().map(|run| (run.end - run.start) as usize).sum::<usize>()
+        // Each header is read once: a second `as_ref` of a foreign type may return other bytes.
+        let headers: Vec<&[u8]> = plan.headers.iter().map(|(_, header)| header.as_ref()).collect();
+        let groups = || plan.runs.chunk_by(|a, b| a.scope == b.scope).zip(&headers);
+        let group_len = |group: &[Run], header: &[u8]| -> usize {
+            header.len() + group.iter().map(|run| (run.end - run.start) as usize).sum::<usize>()
         };
-        let body = groups().map(|(group, head)| bytes_len(group_len(group, head))).sum::<usize>();
+        let body =
+            groups().map(|(group, header)| bytes_len(group_len(group, header))).sum::<usize>();
         let body = self.resource.len() + body;
 
         let mut out = memory;
@@ -233,10 +233,10 @@ where
         out.push(RESOURCE_SPANS);
         put_varint(&mut out, body as u64);
         out.extend_from_slice(self.resource);
-        for (group, head) in groups() {
+        for (group, header) in groups() {
             out.push(SCOPE_SPANS);
-            put_varint(&mut out, group_len(group, head) as u64);
-            out.extend_from_slice(head);
+            put_varint(&mut out, group_len(group, header) as u64);
+            out.extend_from_slice(header);
             for run in group {
                 let bytes = chunks
                     .get(run.chunk as usize)
@@ -259,36 +259,38 @@ impl<B> Plan<B> {
         self.spans
     }
 
-    /// Where the request after this one begins; `None` when all spans are in requests.
+    /// The position at which the next request begins; `None` if no span is left.
     pub fn next(&self) -> Option<Position> {
         self.next
     }
 }
 
+/// Spans of one scope that are added to a draft.
+#[derive(Clone, Copy)]
+struct Piece {
+    scope: u32,
+    len: usize,
+    spans: usize,
+}
+
 /// A request while spans are added to it.
 struct Draft<B> {
     runs: Vec<Run>,
-    heads: Vec<(u32, B)>,
-    /// What the request takes at most.
+    headers: Vec<(u32, B)>,
+    /// Upper bound of the request's length.
     bytes: usize,
     spans: usize,
 }
 
 impl<B: AsRef<[u8]>> Draft<B> {
     fn new(fixed: usize) -> Self {
-        Self { runs: Vec::new(), heads: Vec::new(), bytes: fixed, spans: 0 }
+        Self { runs: Vec::new(), headers: Vec::new(), bytes: fixed, spans: 0 }
     }
 
-    /// Accounts for spans of one scope if the limits allow. False: nothing has changed.
+    /// Adds the lengths of spans of one scope if the limits allow it. `false` changes nothing.
     #[inline]
-    fn take(
-        &mut self,
-        limits: &RequestLimits,
-        scopes: &impl Fn(u32) -> B,
-        scope: u32,
-        len: usize,
-        spans: usize,
-    ) -> bool {
+    fn take(&mut self, limits: &RequestLimits, scopes: &impl Fn(u32) -> B, piece: Piece) -> bool {
+        let Piece { scope, len, spans } = piece;
         if self.spans + spans > limits.max_spans {
             return false;
         }
@@ -299,22 +301,23 @@ impl<B: AsRef<[u8]>> Draft<B> {
             (self.bytes, self.spans) = (self.bytes + len, self.spans + spans);
             return true;
         }
-        let head = scopes(scope);
-        let added = len + head.as_ref().len() + MESSAGE_OVERHEAD;
+        let header = scopes(scope);
+        let added = len + header.as_ref().len() + MESSAGE_OVERHEAD;
         if self.bytes + added > limits.max_bytes {
             return false;
         }
-        self.insert(scope, head);
+        self.insert(scope, header);
         (self.bytes, self.spans) = (self.bytes + added, self.spans + spans);
         true
     }
 
-    /// As [`take`](Self::take), whatever the limits.
-    fn add(&mut self, scopes: &impl Fn(u32) -> B, scope: u32, len: usize, spans: usize) {
+    /// As [`take`](Self::take), without limits.
+    fn add(&mut self, scopes: &impl Fn(u32) -> B, piece: Piece) {
+        let Piece { scope, len, spans } = piece;
         if !self.knows(scope) {
-            let head = scopes(scope);
-            self.bytes += head.as_ref().len() + MESSAGE_OVERHEAD;
-            self.insert(scope, head);
+            let header = scopes(scope);
+            self.bytes += header.as_ref().len() + MESSAGE_OVERHEAD;
+            self.insert(scope, header);
         }
         (self.bytes, self.spans) = (self.bytes + len, self.spans + spans);
     }
@@ -322,12 +325,12 @@ impl<B: AsRef<[u8]>> Draft<B> {
     #[inline]
     fn knows(&self, scope: u32) -> bool {
         self.runs.last().is_some_and(|run| run.scope == scope)
-            || self.heads.binary_search_by_key(&scope, |(known, _)| *known).is_ok()
+            || self.headers.binary_search_by_key(&scope, |(known, _)| *known).is_ok()
     }
 
-    fn insert(&mut self, scope: u32, head: B) {
-        if let Err(place) = self.heads.binary_search_by_key(&scope, |(known, _)| *known) {
-            self.heads.insert(place, (scope, head));
+    fn insert(&mut self, scope: u32, header: B) {
+        if let Err(place) = self.headers.binary_search_by_key(&scope, |(known, _)| *known) {
+            self.headers.insert(place, (scope, header));
         }
     }
 
@@ -343,15 +346,15 @@ impl<B: AsRef<[u8]>> Draft<B> {
     }
 
     fn plan(mut self, limits: &RequestLimits, resource: &[u8], next: Option<Position>) -> Plan<B> {
-        // Stable: spans of a scope keep their order.
+        // A stable sort preserves the order of the spans of a scope.
         self.runs.sort_by_key(|run| run.scope);
-        let groups = self.runs.chunk_by(|a, b| a.scope == b.scope).zip(&self.heads);
-        let body = groups.map(|(group, (_, head))| {
+        let groups = self.runs.chunk_by(|a, b| a.scope == b.scope).zip(&self.headers);
+        let body = groups.map(|(group, (_, header))| {
             let spans = group.iter().map(|run| (run.end - run.start) as usize).sum::<usize>();
-            bytes_len(head.as_ref().len() + spans)
+            bytes_len(header.as_ref().len() + spans)
         });
         let len = limits.prefix + bytes_len(resource.len() + body.sum::<usize>());
-        Plan { runs: self.runs, heads: self.heads, len, spans: self.spans as u64, next }
+        Plan { runs: self.runs, headers: self.headers, len, spans: self.spans as u64, next }
     }
 }
 

@@ -1,9 +1,9 @@
-//! How much one span may hold.
+//! The limits of one span.
 
 /// Limits of one span (specification, *Span Limits* and *Attribute Limits*).
 ///
-/// What exceeds a count is left out and counted in the span's own `dropped_*_count` field; a
-/// string that is too long is cut. Nothing else of the span is lost with it.
+/// The writer drops attributes, events and links beyond a limit and counts them in the span's
+/// `dropped_*_count` fields; it cuts strings that are too long. The rest of the span stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpanLimits {
@@ -18,25 +18,25 @@ pub struct SpanLimits {
     /// Attributes of one link. Default 128.
     pub attributes_per_link: u32,
     /// Characters of a string value, also inside an array; bytes of a byte string. Names, keys
-    /// and status messages are no values. Default 65,536 — the specification has no limit here,
-    /// a guest in another process needs one.
+    /// and status messages are no values. Default 65,536, to bound the memory of the process; the
+    /// specification's default is no limit.
     pub value_chars: usize,
-    /// Bytes one span may take encoded; attributes, events and links beyond are left out. What
-    /// comes on top is bounded by itself: the name (4,096 characters), a status message (16,384, or
-    /// this limit), the fixed fields and the `tracestate`. Default 1 MiB, at most 2 GiB: with the default a
-    /// span always fits a request.
+    /// Bytes of the encoded attributes, events and links of one span; the writer drops more. The other
+    /// fields have limits of their own: the name (4,096 characters), a status message (16,384, or this
+    /// limit), the fixed fields and the `tracestate`. Default 1 MiB, at most 2 GiB: with the default a
+    /// span always fits into a request.
     pub span_bytes: usize,
 }
 
 impl SpanLimits {
-    /// Length that a buffer with attributes, events and links may reach.
+    /// The most bytes of a buffer with attributes, events and links.
     #[inline(always)]
     pub(crate) fn buffer_bytes(&self) -> usize {
         self.span_bytes.min(MAX_SPAN_BYTES)
     }
 }
 
-/// What a buffer never grows beyond: offsets in it have 32 bits.
+/// The most bytes of any buffer, because offsets have 32 bits.
 pub(crate) const MAX_SPAN_BYTES: usize = i32::MAX as usize;
 
 impl Default for SpanLimits {

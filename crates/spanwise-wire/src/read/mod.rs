@@ -1,8 +1,8 @@
-//! Reading OTLP bytes where they lie.
+//! Reading OTLP bytes in place.
 //!
 //! Start at [`TraceRequest`] for a request, at [`SpanView::parse`] for one span, at
-//! [`export_response`] for an answer. Views borrow the bytes they were made from; nothing here
-//! allocates, recurses or panics, whatever the bytes are.
+//! [`export_response`] for a response. Views borrow their bytes; the readers do not allocate, recurse or
+//! panic, for any bytes.
 //!
 //! Two readings are simpler than protobuf's: a `Resource` or `InstrumentationScope` that occurs
 //! twice in its group is not merged (the last one counts), and groups (wire types 3 and 4), which

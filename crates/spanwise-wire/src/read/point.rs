@@ -1,4 +1,4 @@
-//! What hangs on a span: events and links.
+//! Events and links of a span.
 
 use super::fields::{Fields, WireError};
 use super::value::{self, Attributes};
@@ -16,7 +16,7 @@ impl<'a> EventView<'a> {
     /// Reads the bytes of a `Span.Event`.
     ///
     /// # Errors
-    /// [`WireError`] if its own fields are malformed; attributes are not looked at.
+    /// [`WireError`] if its own fields are malformed; attributes are not parsed.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut view = Self { bytes, name: &[], time: 0, dropped_attributes: 0 };
         for field in Fields::new(bytes) {
@@ -45,7 +45,7 @@ impl<'a> EventView<'a> {
         value::text(self.name)
     }
 
-    /// When it happened, in nanoseconds since the Unix epoch.
+    /// The time of the event, in nanoseconds since the Unix epoch.
     pub fn time_unix_nanos(&self) -> u64 {
         self.time
     }
@@ -55,7 +55,7 @@ impl<'a> EventView<'a> {
         Attributes::new(self.bytes, EVENT_ATTRIBUTES)
     }
 
-    /// How many attributes the sender left out.
+    /// Number of attributes that the sender dropped.
     pub fn dropped_attributes_count(&self) -> u32 {
         self.dropped_attributes
     }
@@ -76,7 +76,7 @@ impl<'a> LinkView<'a> {
     /// Reads the bytes of a `Span.Link`.
     ///
     /// # Errors
-    /// [`WireError`] if its own fields are malformed; attributes are not looked at.
+    /// [`WireError`] if its own fields are malformed; attributes are not parsed.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut view = Self {
             bytes,
@@ -124,7 +124,7 @@ impl<'a> LinkView<'a> {
         value::text(self.trace_state)
     }
 
-    /// W3C trace flags in bits 0 to 7; bits 8 and 9 say whether the linked span is remote.
+    /// W3C trace flags in bits 0 to 7; bits 8 and 9 are set as in [`SpanFlags`](crate::SpanFlags).
     pub fn flags(&self) -> u32 {
         self.flags
     }
@@ -134,7 +134,7 @@ impl<'a> LinkView<'a> {
         Attributes::new(self.bytes, LINK_ATTRIBUTES)
     }
 
-    /// How many attributes the sender left out.
+    /// Number of attributes that the sender dropped.
     pub fn dropped_attributes_count(&self) -> u32 {
         self.dropped_attributes
     }

@@ -21,12 +21,12 @@ pub struct TraceRequest<'a> {
 }
 
 impl<'a> TraceRequest<'a> {
-    /// A view of `bytes`. Nothing is read before it is asked for.
+    /// A view of `bytes`, which are not parsed yet.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
 
-    /// The bytes it was made from.
+    /// The bytes of the request.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
@@ -38,8 +38,8 @@ impl<'a> TraceRequest<'a> {
 
     /// Every span of every group, in wire order, with its resource and scope.
     ///
-    /// A malformed span is an error in its place and the walk goes on behind it; a malformed
-    /// group ends the walk, for nothing behind it can be found.
+    /// A malformed span is an error in its place, and the iterator continues with the next span; a
+    /// malformed group ends the iterator, because the start of the next one is unknown.
     ///
     /// # Cost
     /// Each span is parsed once. Groups are skimmed first for their resource and scope, which
@@ -54,7 +54,7 @@ impl<'a> TraceRequest<'a> {
         }
     }
 
-    /// How many spans there are, without looking inside them.
+    /// Number of spans, counted without parsing them.
     ///
     /// # Errors
     /// The first error in the framing of groups and spans. A span that is malformed inside is
@@ -127,7 +127,7 @@ impl<'a> Iterator for Spans<'a> {
 
 impl FusedIterator for Spans<'_> {}
 
-/// One `ResourceSpans` group: a resource and what its scopes recorded.
+/// One `ResourceSpans` group: a resource and the spans of its scopes.
 #[derive(Clone, Copy)]
 pub struct ResourceSpans<'a> {
     bytes: &'a [u8],
@@ -298,7 +298,7 @@ impl<'a> Iterator for Scopes<'a> {
 
 impl FusedIterator for Scopes<'_> {}
 
-/// The next message of field `number`; other fields are passed over.
+/// The next message of field `number`; other fields are skipped.
 fn message<'a>(fields: &mut Fields<'a>, number: u32) -> Result<Option<&'a [u8]>, WireError> {
     for field in fields {
         let field = field?;
@@ -309,8 +309,8 @@ fn message<'a>(fields: &mut Fields<'a>, number: u32) -> Result<Option<&'a [u8]>,
     Ok(None)
 }
 
-/// The receiver runs this over everything that arrives, so the two lengths that spans really
-/// have, of one and two bytes, do not go through the general field reader.
+/// The receiver runs this over each request, so the usual lengths, of one and two bytes, do not go
+/// through the general field reader.
 fn count_in_scope(mut rest: &[u8]) -> Result<u64, WireError> {
     let mut count = 0;
     loop {

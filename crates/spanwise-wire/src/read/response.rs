@@ -1,18 +1,18 @@
-//! The answer to an export.
+//! The response to an export request.
 
 use super::fields::{Fields, WireError};
 use super::value;
 
-/// What an `ExportTraceServiceResponse` says.
+/// An `ExportTraceServiceResponse`.
 ///
-/// The default, which an empty message also reads as, is full success.
+/// The default, which is also an empty message, is full success.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ExportResponse<'a> {
-    /// How many spans of the request were refused. As sent: it may be negative or more than
-    /// the request held.
+    /// Number of spans of the request that the server rejected, as sent: it may be negative or larger
+    /// than the number of spans in the request.
     pub rejected_spans: i64,
-    /// Why, in the server's words; a warning if nothing was refused. Empty if it is not UTF-8.
+    /// The server's message: the reason, or a warning if no span was rejected. Empty if it is not UTF-8.
     pub error_message: &'a str,
 }
 

@@ -1,13 +1,13 @@
-//! One span.
+//! A span, read in place.
 
 use super::fields::{Fields, WireError};
 use super::point::{EventView, LinkView};
 use super::value::{self, Attributes, ValueView};
 
-/// A span, its fields found in one pass and borrowed from its bytes.
+/// A `Span` message: its fields, found in one pass and borrowed from its bytes.
 ///
-/// A field that occurs twice counts as its last occurrence, as protobuf has it. Attributes,
-/// events and links stay unread until asked for.
+/// Of a field that occurs twice the last occurrence counts, as in protobuf. Attributes, events and
+/// links are parsed by the methods that return them.
 #[derive(Clone, Copy)]
 pub struct SpanView<'a> {
     bytes: &'a [u8],
@@ -34,7 +34,7 @@ impl<'a> SpanView<'a> {
     ///
     /// # Errors
     /// [`WireError`] if the span's own fields or its status are malformed. Strings, attributes,
-    /// events and links are checked when they are asked for.
+    /// events and links are checked by the methods that return them.
     pub fn parse(span: &'a [u8]) -> Result<Self, WireError> {
         Self::of(span, &[], &[])
     }
@@ -42,7 +42,7 @@ impl<'a> SpanView<'a> {
     /// Reads the bytes of a `Span` with those of its `Resource` and `InstrumentationScope`.
     ///
     /// # Errors
-    /// As [`SpanView::parse`]; resource and scope are not looked at.
+    /// As [`SpanView::parse`]; resource and scope are not parsed.
     pub fn of(span: &'a [u8], resource: &'a [u8], scope: &'a [u8]) -> Result<Self, WireError> {
         let mut view = Self {
             bytes: span,
@@ -86,7 +86,7 @@ impl<'a> SpanView<'a> {
         Ok(view)
     }
 
-    /// A status that comes in pieces adds up, as protobuf merges messages.
+    /// A status in several pieces is merged, as protobuf merges messages.
     fn status(&mut self, message: &'a [u8]) -> Result<(), WireError> {
         for field in Fields::new(message) {
             let field = field?;
@@ -114,12 +114,12 @@ impl<'a> SpanView<'a> {
         self.scope
     }
 
-    /// The trace id, if it has its 16 bytes. An id of zeros is returned as it is.
+    /// The trace id, if it has its 16 bytes. An id of zeros is returned unchanged.
     pub fn trace_id(&self) -> Option<[u8; 16]> {
         self.trace_id.try_into().ok()
     }
 
-    /// The span id, if it has its 8 bytes. An id of zeros is returned as it is.
+    /// The span id, if it has its 8 bytes. An id of zeros is returned unchanged.
     pub fn span_id(&self) -> Option<[u8; 8]> {
         self.span_id.try_into().ok()
     }
@@ -179,22 +179,22 @@ impl<'a> SpanView<'a> {
         value::text(self.status_message)
     }
 
-    /// W3C trace flags in bits 0 to 7; bits 8 and 9 say whether the parent is remote.
+    /// W3C trace flags in bits 0 to 7; bits 8 and 9 are set as in [`SpanFlags`](crate::SpanFlags).
     pub fn flags(&self) -> u32 {
         self.flags
     }
 
-    /// How many attributes the sender left out.
+    /// Number of attributes that the sender dropped.
     pub fn dropped_attributes_count(&self) -> u32 {
         self.dropped_attributes
     }
 
-    /// How many events the sender left out.
+    /// Number of events that the sender dropped.
     pub fn dropped_events_count(&self) -> u32 {
         self.dropped_events
     }
 
-    /// How many links the sender left out.
+    /// Number of links that the sender dropped.
     pub fn dropped_links_count(&self) -> u32 {
         self.dropped_links
     }

@@ -4,8 +4,7 @@ use std::iter::FusedIterator;
 
 use super::fields::{Fields, WireError};
 
-/// How many arrays or maps a value may lie in before the reader refuses it with
-/// [`WireError::Depth`].
+/// Levels of arrays and maps around a value; the reader rejects more with [`WireError::Depth`].
 pub const MAX_DEPTH: u8 = 32;
 
 /// An `AnyValue`, borrowed from its bytes.
@@ -31,7 +30,7 @@ pub enum ValueView<'a> {
 }
 
 impl<'a> ValueView<'a> {
-    /// Reads the bytes of an `AnyValue`. Elements of arrays and maps are not looked at.
+    /// Reads the bytes of an `AnyValue`. Elements of arrays and maps are not parsed.
     ///
     /// # Errors
     /// [`WireError`] if the message is malformed or its string is not UTF-8.
@@ -47,8 +46,8 @@ impl<'a> ValueView<'a> {
         }
     }
 
-    /// What `self` becomes when `message` is read on top of it. A `KeyValue` may hold its value
-    /// in several pieces; an empty piece leaves the earlier one in force.
+    /// `self` with `message` merged into it. A `KeyValue` may have its value in several pieces; an empty
+    /// piece leaves the earlier one unchanged.
     fn merge(self, message: &'a [u8], depth: u8) -> Result<Self, WireError> {
         let mut value = self;
         for field in Fields::new(message) {
@@ -205,7 +204,7 @@ fn entry_of(message: &[u8], depth: u8) -> Result<(&str, ValueView<'_>), WireErro
     Ok((text(key)?, value))
 }
 
-/// Compares before anything is parsed: most entries are not the one looked for.
+/// Compares the key before the value is parsed: most entries have another key.
 fn has_key(entry: &[u8], key: &str) -> bool {
     let mut found: &[u8] = &[];
     for field in Fields::new(entry) {

@@ -1,4 +1,4 @@
-//! A collection of attributes inside an unfinished message: last value wins, counted, bounded.
+//! Attributes inside an unfinished message: unique keys, counted, bounded.
 
 use super::check::is_any_value;
 use super::encode::EncodeValue;
@@ -9,68 +9,67 @@ use crate::model::Value;
 use crate::read::{Field, FieldValue, Fields};
 use std::ops::Range;
 
-/// What is known of one collection while it is written.
+/// The index of an attribute collection while it is written.
 ///
-/// Attribute keys must be unique (specification, *Attribute Collections*), and attributes are
-/// written the moment they arrive, so a second value for a key has to find the first. A filter
-/// answers "never seen" for nearly every new key; only where it cannot, the bytes written so far
-/// are walked. They say where each attribute is, so that nothing else has to.
+/// Attribute keys must be unique (specification, *Attribute Collections*), and the writer encodes an
+/// attribute at once, so a second value for a key has to find the first. A filter proves nearly every
+/// new key to be new; for the others, a pass over the bytes written so far finds the attribute.
 #[derive(Debug, Default)]
 pub(crate) struct AttributeIndex {
     filter: Filter,
     /// Attributes present.
     count: u32,
-    /// Where in the buffer the collection may start. From here on there are only
-    /// length-delimited fields, this collection's among them.
+    /// An offset in front of the collection. From here on the buffer has only length-delimited fields,
+    /// among them those of the collection.
     start: u32,
-    /// Memory for one value that others' code writes. In here, so that the straight way has no
-    /// further pointer to keep.
+    /// Memory for one value that foreign code writes. A field of the index, so that the fast path passes
+    /// no further pointer.
     scratch: Vec<u8>,
 }
 
-/// Where attributes go.
+/// The field that attributes are written to, and its limits.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    /// Their key in the message they are fields of.
+pub(crate) struct Place<'a> {
+    /// The key of the field in its message.
     pub(crate) tag: u8,
-    /// The most there may be.
-    pub(crate) most: u32,
+    /// The maximum number of attributes.
+    pub(crate) max: u32,
+    pub(crate) limits: &'a SpanLimits,
 }
 
-/// What became of an attribute.
+/// The outcome of writing an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Put {
-    /// It is there as it came.
+    /// The attribute is written unchanged.
     Whole,
-    /// It is there, cut to the length limit.
+    /// The attribute is written, and its value cut to the length limit.
     Cut,
-    /// There is no attribute to write, and so none is lost.
+    /// The value is absent: there is no attribute to write, and none is dropped.
     Absent,
-    /// It is not there: the count limit, the byte limit, an empty key, or a value that is not what
-    /// it said.
+    /// The attribute is dropped: the count limit, the byte limit, an empty key, or an invalid value.
     Dropped,
 }
 
 impl AttributeIndex {
-    /// An empty collection whose first attribute is going to be written at `start` or behind.
+    /// An empty collection whose first attribute will be written at `start` or later.
     #[inline(always)]
     pub(crate) fn starting_at(start: usize) -> Self {
         Self { start: start as u32, ..Self::default() }
     }
 
-    /// Forgets the collection for one that is going to be written at `start` or behind.
+    /// Clears the index for a collection that will be written at `start` or later.
     #[inline(always)]
     pub(crate) fn restart_at(&mut self, start: usize) {
         (self.filter, self.count, self.start) = (Filter::default(), 0, start as u32);
     }
 
-    /// Memory for values, to be passed on.
+    /// The memory for values, which another index can reuse.
     #[inline(always)]
     pub(crate) fn scratch(&mut self) -> &mut Vec<u8> {
         &mut self.scratch
     }
 
-    /// What stood in front of the collection has another length now.
+    /// Moves the start, after the bytes in front of the collection changed their length.
     pub(crate) fn starts_at(&mut self, start: usize) {
         self.start = start as u32;
     }
@@ -83,14 +82,13 @@ impl AttributeIndex {
     /// Appends the attribute as a field of the message that ends at the end of `buf`, or
     /// overwrites the value its key had.
     ///
-    /// Straight through for what nearly all attributes are: a key not seen before, a number or a
-    /// string that fits its limit, all lengths in a byte, and memory that is there already.
+    /// The fast path is for nearly all attributes: a new key, a number or a string within its limit,
+    /// all lengths of one byte, and enough capacity.
     #[inline(always)]
     pub(crate) fn put<V: EncodeValue + ?Sized>(
         &mut self,
         buf: &mut Vec<u8>,
-        place: Place,
-        limits: &SpanLimits,
+        place: Place<'_>,
         key: &str,
         value: &V,
     ) -> Put {
@@ -98,12 +96,12 @@ impl AttributeIndex {
         if let Some(short) = value.as_value()
             && let len = key.len() + short.short_len() + KEY_VALUE_OVERHEAD
             && len < 0x80
-            && !short.is_longer_than(limits.value_chars)
+            && !short.is_longer_than(place.limits.value_chars)
             && !key.is_empty()
             && !self.filter.has(bit)
-            && self.count < place.most
+            && self.count < place.max
             && len + FIELD_OVERHEAD <= buf.capacity() - buf.len()
-            && len + SLACK + buf.len() <= limits.buffer_bytes()
+            && len + SLACK + buf.len() <= place.limits.buffer_bytes()
         {
             let mut room = RawWriter::there_is(buf, len + FIELD_OVERHEAD);
             // SAFETY: 2 bytes for the field, 2 + key for the key, 2 + value for the value:
@@ -119,7 +117,7 @@ impl AttributeIndex {
             self.count += 1;
             return Put::Whole;
         }
-        self.put_any(buf, place, limits, key, value)
+        self.put_any(buf, place, key, value)
     }
 
     /// As [`put`](Self::put), for every case.
@@ -128,8 +126,7 @@ impl AttributeIndex {
     fn put_any<V: EncodeValue + ?Sized>(
         &mut self,
         buf: &mut Vec<u8>,
-        place: Place,
-        limits: &SpanLimits,
+        place: Place<'_>,
         key: &str,
         value: &V,
     ) -> Put {
@@ -139,13 +136,13 @@ impl AttributeIndex {
         }
         let bit = Filter::bit_of(key.as_bytes());
         let old = if self.filter.has(bit) { self.find(buf, place.tag, key) } else { None };
-        if key.is_empty() || old.is_none() && self.count >= place.most {
+        if key.is_empty() || old.is_none() && self.count >= place.max {
             return Put::Dropped;
         }
-        let chars = limits.value_chars;
-        let room = room_for_value(buf, limits, key);
-        // Written behind everything first: when it does not fit, the old value stands.
-        let (kept, is_cut) = match known {
+        let chars = place.limits.value_chars;
+        let room = space_for_value(buf, place.limits, key);
+        // Appended first: if the new value does not fit, the old one stays.
+        let (is_written, is_cut) = match known {
             Some(known) => {
                 let is_cut = known.is_truncated(chars);
                 (put_key_value(buf, place.tag, room, key, &Body::Known(known, chars)), is_cut)
@@ -158,7 +155,7 @@ impl AttributeIndex {
                 None => (false, false),
             },
         };
-        if !kept {
+        if !is_written {
             return Put::Dropped;
         }
         match old {
@@ -169,10 +166,10 @@ impl AttributeIndex {
         if is_cut { Put::Cut } else { Put::Whole }
     }
 
-    /// Where the attribute with this key stands.
+    /// The position of the attribute with this key.
     fn find(&self, buf: &[u8], tag: u8, key: &str) -> Option<Range<usize>> {
         let mut start = self.start as usize;
-        // All of it is ours, values apart; were it not, not finding the key would be harmless.
+        // This crate wrote these fields; if they did not parse, the key would just not be found.
         while let Some((field, len)) = field_at(buf.get(start..)?) {
             if buf.get(start) == Some(&tag) && key_of(field) == key.as_bytes() {
                 return Some(start..start + len);
@@ -183,13 +180,13 @@ impl AttributeIndex {
     }
 }
 
-/// A set of keys that can say "no" for sure.
+/// A Bloom filter of keys: `false` is certain.
 #[derive(Debug, Default, Clone, Copy)]
 struct Filter([u64; 2]);
 
 impl Filter {
-    /// The bit of a key. Mixes the length and the first and last eight bytes: enough to tell
-    /// semantic convention keys apart, at the cost of one multiplication.
+    /// The bit of a key. Mixes the length and the first and last eight bytes: enough to
+    /// distinguish semantic convention keys, at the cost of one multiplication.
     #[inline(always)]
     fn bit_of(key: &[u8]) -> usize {
         let len = key.len();
@@ -224,17 +221,16 @@ impl Filter {
     const BITS: usize = 128;
 }
 
-/// Bytes that a value of `key` may have without the buffer growing beyond its bound.
-fn room_for_value(buf: &[u8], limits: &SpanLimits, key: &str) -> usize {
+/// The most bytes of a value of `key` that keep the buffer within its bound.
+fn space_for_value(buf: &[u8], limits: &SpanLimits, key: &str) -> usize {
     let overhead = key.len() + KEY_VALUE_OVERHEAD + SLACK;
     limits.buffer_bytes().saturating_sub(buf.len().saturating_add(overhead))
 }
 
-/// Has others' code write a value into `scratch`, which holds nothing else; says whether it is cut.
-/// `None` when it is longer than `room` or not what it said.
+/// Lets foreign code write a value into the empty `scratch`; returns whether the value is cut. `None`
+/// if the value is longer than `room` or invalid.
 ///
-/// The span's own buffer is never in others' hands: they could clear it, replace it, or change what
-/// stands in it.
+/// Foreign code never gets the span's own buffer: it could clear it, replace it, or change its contents.
 fn encode_apart<V: EncodeValue + ?Sized>(
     value: &V,
     max_chars: usize,
@@ -242,21 +238,21 @@ fn encode_apart<V: EncodeValue + ?Sized>(
     scratch: &mut Vec<u8>,
 ) -> Option<bool> {
     let len = value.encoded_len(max_chars);
-    // Before a byte is written: this also bounds the memory of a value that keeps its word.
+    // Checked before a byte is written: this also bounds the memory of an honest value.
     if len > room {
         return None;
     }
     scratch.clear();
     value.encode(max_chars, scratch);
-    let kept = scratch.len() == len && is_any_value(scratch);
+    let is_valid = scratch.len() == len && is_any_value(scratch);
     if scratch.capacity() > SCRATCH_BYTES.max(2 * len) {
-        // More than the value has use for.
+        // More capacity than the value needs.
         scratch.shrink_to(len);
     }
-    kept.then(|| value.is_truncated(max_chars))
+    is_valid.then(|| value.is_truncated(max_chars))
 }
 
-/// A value that is right for sure.
+/// A value that is known to be valid.
 enum Body<'a> {
     /// With its length limit.
     Known(Value<'a>, usize),
@@ -279,7 +275,7 @@ impl Body<'_> {
     }
 }
 
-/// Appends `tag, length, KeyValue { key, value }`. False, and nothing written, when the value takes
+/// Appends `tag, length, KeyValue { key, value }`. Returns `false` and writes nothing if the value takes
 /// more than `room`.
 fn put_key_value(buf: &mut Vec<u8>, tag: u8, room: usize, key: &str, value: &Body<'_>) -> bool {
     let value_len = value.len();
@@ -287,7 +283,7 @@ fn put_key_value(buf: &mut Vec<u8>, tag: u8, room: usize, key: &str, value: &Bod
         return false;
     }
     let len = bytes_len(key.len()) + bytes_len(value_len);
-    // RawWriter for the attributes that follow, too.
+    // Reserves space for the following attributes, too.
     buf.reserve((len + SLACK).max(FIRST_BYTES.saturating_sub(buf.len())));
     buf.push(tag);
     put_varint(buf, len as u64);
@@ -298,12 +294,12 @@ fn put_key_value(buf: &mut Vec<u8>, tag: u8, room: usize, key: &str, value: &Bod
     true
 }
 
-/// The key of a `KeyValue`, which we write first.
+/// The key of a `KeyValue`, which this crate writes first.
 fn key_of(pair: &[u8]) -> &[u8] {
     field_at(pair).map_or(&[], |(key, _)| key)
 }
 
-/// Contents and whole length of the length-delimited field that `bytes` begin with.
+/// Contents and whole length of the length-delimited field at the start of `bytes`.
 #[inline(always)]
 fn field_at(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let &[_, len, ref rest @ ..] = bytes else { return None };
@@ -327,11 +323,11 @@ const VALUE: u8 = 0x12;
 const KEY_VALUE_OVERHEAD: usize = 4;
 /// Tag and length of the attribute itself, with the length in a byte.
 const FIELD_OVERHEAD: usize = 2;
-/// What an attribute's tags and lengths take at most beyond [`KEY_VALUE_OVERHEAD`].
+/// The most bytes of an attribute's tags and lengths beyond [`KEY_VALUE_OVERHEAD`].
 const SLACK: usize = 16;
-/// What a buffer gets when it needs memory.
+/// The initial capacity of a buffer.
 const FIRST_BYTES: usize = 512;
-/// What values that others write may keep for the next one, however short they are.
+/// Capacity that the memory for foreign values retains, even after short values.
 const SCRATCH_BYTES: usize = 1024;
 
 #[cfg(test)]
@@ -339,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_filter_tells_keys_of_one_request_apart() {
+    fn the_filter_distinguishes_the_keys_of_one_request() {
         let keys = "http.request.method url.scheme url.path http.route server.address server.port \
                     network.protocol.version client.address user_agent.original \
                     http.response.status_code db.system.name db.query.text db.collection.name \

@@ -1,12 +1,12 @@
-//! Whether bytes that other code wrote are the message they are said to be.
+//! Validation of an `AnyValue` message that foreign code wrote.
 
 use crate::read::{Field, Fields, MAX_DEPTH, WireError};
 
-/// Whether `bytes` are an `AnyValue` that a receiver reads.
+/// Whether `bytes` are an `AnyValue` that a receiver accepts.
 ///
-/// A receiver refuses a whole request for one message it cannot read, so nothing that somebody
-/// else wrote goes into a span unseen: fields have the wire type OTLP gives them, strings are
-/// UTF-8, and messages do not lie deeper in each other than receivers follow. Unknown fields pass.
+/// A receiver rejects a whole request for one malformed message, so the writer validates all foreign
+/// bytes: fields have their wire type of OTLP, strings are UTF-8, and messages nest no deeper than
+/// receivers accept. Unknown fields pass.
 pub(super) fn is_any_value(bytes: &[u8]) -> bool {
     any_value(bytes, MAX_MESSAGES).is_ok()
 }
@@ -61,8 +61,8 @@ fn deeper(messages: u8, more: u8) -> Result<u8, WireError> {
     messages.checked_sub(more).ok_or(WireError::Depth)
 }
 
-/// Messages that may lie in each other below an `AnyValue`. An array level is two, a map level
-/// three. Common readers stop at a hundred, of which a span around the value takes up to six.
+/// Levels of messages below an `AnyValue`. An array is two levels, a map three. Common readers accept
+/// a hundred levels, of which the span around the value takes up to six.
 const MAX_MESSAGES: u8 = 2 * MAX_DEPTH;
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_ends_where_it_is_said_to() {
+    fn values_deeper_than_the_limit_are_rejected() {
         let levels = usize::from(MAX_DEPTH);
         assert!(is_any_value(&nested(levels, &[0x2a, 0x0a])));
         assert!(!is_any_value(&nested(levels + 1, &[0x2a, 0x0a])));

@@ -1,10 +1,10 @@
-//! Integers beyond OTLP's, which has 64 bits with sign: a string of their decimal digits.
+//! Integers outside the signed 64 bits of OTLP, written as the string of their decimal digits.
 
 use super::tags::STRING;
 use super::varint::{bytes_len, put_varint};
 
-/// An integer as sign and magnitude, written digit by digit, the highest first: no buffer that could
-/// be too short, and no text that would have to be checked.
+/// An integer as sign and magnitude. It is written digit by digit, the highest first, so it needs no
+/// buffer and no UTF-8 check.
 #[derive(Clone, Copy)]
 pub(super) struct Decimal {
     is_negative: bool,
@@ -24,7 +24,7 @@ impl From<i128> for Decimal {
 }
 
 impl Decimal {
-    /// Exact length of the `AnyValue` message, limit applied.
+    /// Exact length of the `AnyValue` message, with the limit applied.
     #[cold]
     pub(super) fn encoded_len(self, max_chars: usize) -> usize {
         bytes_len(self.chars().min(max_chars))
@@ -33,12 +33,12 @@ impl Decimal {
     /// Appends the `AnyValue` message.
     #[cold]
     pub(super) fn encode(self, max_chars: usize, out: &mut Vec<u8>) {
-        let kept = self.chars().min(max_chars);
+        let len = self.chars().min(max_chars);
         out.push(STRING);
-        put_varint(out, kept as u64);
+        put_varint(out, len as u64);
         let sign = self.is_negative.then_some(b'-');
         let digits = (0..=self.highest_place()).rev().map(|place| self.digit(place));
-        out.extend(sign.into_iter().chain(digits).take(kept));
+        out.extend(sign.into_iter().chain(digits).take(len));
     }
 
     /// Whether the limit shortens it.
@@ -47,7 +47,7 @@ impl Decimal {
         self.chars() > max_chars
     }
 
-    /// Characters, each of one byte.
+    /// Number of characters, each of one byte.
     fn chars(self) -> usize {
         usize::from(self.is_negative) + self.highest_place() as usize + 1
     }

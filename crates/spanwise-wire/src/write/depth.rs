@@ -1,16 +1,16 @@
-//! How deep arrays lie in each other.
+//! The nesting depth of arrays.
 
 use crate::read::MAX_DEPTH;
 use std::cell::Cell;
 
-/// One array around what is encoded now, until dropped.
+/// One array around the value that is being encoded, until dropped.
 ///
-/// Arrays nest through the code of others, who could not pass a depth on. Counted for each thread,
-/// so that a list of lists without an end costs an attribute and not the stack.
+/// Arrays nest through foreign code, which cannot pass a depth on. A thread-local counter limits the
+/// depth, so that an endless list of lists costs an attribute and not the stack.
 pub(super) struct Level(());
 
 impl Level {
-    /// One level deeper; `None` where a reader would not follow.
+    /// Enters one level; `None` if receivers would reject it.
     pub(super) fn enter() -> Option<Self> {
         let depth = LEVELS.get();
         (depth < MAX_DEPTH).then(|| {

@@ -1,14 +1,14 @@
-//! A span at its end: the fields known last, in front of what was written on the way.
+//! A finished span: the header fields, which are known at the end, and the bytes written before.
 
 use super::raw::RawWriter;
 use crate::model::{SpanFlags, SpanId, SpanKind, TraceId};
 
-/// A complete `Span` message whose length is fixed: what
-/// [`SpanWriter::finish`](super::SpanWriter::finish) leaves, the header still as numbers, or bytes
-/// encoded elsewhere.
+/// A complete `Span` message of known length: the result of
+/// [`SpanWriter::finish`](super::SpanWriter::finish), whose header is still numbers, or bytes encoded
+/// elsewhere.
 ///
-/// It becomes one piece where it is going to stay. Written to the writer's own buffer first, the
-/// header would be copied again at once, and such a copy waits for its own stores to retire.
+/// The message is assembled in its destination. If the header went to the writer's own buffer first,
+/// it would be copied again at once, and that copy would wait for the stores to retire.
 #[derive(Clone, Copy)]
 #[must_use]
 pub struct FinishedSpan<'a> {
@@ -60,7 +60,7 @@ impl<'a> FinishedSpan<'a> {
     pub fn to_vec(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut room = RawWriter::new(&mut out, self.encoded_len());
-        // SAFETY: room for `encoded_len` bytes.
+        // SAFETY: `room` has space for `encoded_len` bytes.
         unsafe { self.put(&mut room) };
         room.done();
         out
@@ -72,8 +72,8 @@ impl<'a> FinishedSpan<'a> {
     /// There is room for [`encoded_len`](Self::encoded_len) bytes.
     #[inline(always)]
     pub(crate) unsafe fn put(&self, room: &mut RawWriter<'_>) {
-        // SAFETY: 18 + 10 + 9 + 9 + 2 + 6 = HEADER_LEN bytes, PARENT_LEN more, and the body: all of
-        // them borrowed by `self`, so that nothing has changed since `encoded_len`.
+        // SAFETY: 18 + 10 + 9 + 9 + 2 + 6 = HEADER_LEN bytes, PARENT_LEN more, and the body: `self`
+        // borrows all of them, so none has changed since `encoded_len`.
         unsafe {
             if let Some(header) = self.header {
                 room.array([TRACE_ID, 16]);
@@ -97,10 +97,10 @@ impl<'a> FinishedSpan<'a> {
     }
 }
 
-/// Something that is a whole `Span` message: bytes, or a [`FinishedSpan`].
+/// A whole `Span` message: bytes, or a [`FinishedSpan`].
 pub trait EncodeSpan: sealed::Sealed {
-    /// The message. Asked once for each use: a type whose `as_ref` answers differently each time
-    /// has no second chance.
+    /// The message. The crate calls this once per use, because `as_ref` of a foreign type may return other
+    /// bytes on each call.
     fn as_finished(&self) -> FinishedSpan<'_>;
 }
 
@@ -124,9 +124,9 @@ impl<T: AsRef<[u8]> + ?Sized> EncodeSpan for T {
     }
 }
 
-/// What every span has.
+/// Bytes of the fields of every span.
 const HEADER_LEN: usize = 18 + 10 + 9 + 9 + 2 + 6;
-/// What a child has more.
+/// Bytes of the additional field of a child span.
 const PARENT_LEN: usize = 10;
 
 // Keys of `Span`'s fields (`opentelemetry/proto/trace/v1/trace.proto`): number << 3 | wire type.

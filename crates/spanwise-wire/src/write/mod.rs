@@ -5,8 +5,10 @@ mod attributes;
 mod check;
 mod decimal;
 mod depth;
+mod dropped;
 mod encode;
 mod finished;
+mod inner;
 mod native;
 #[cfg(feature = "opentelemetry")]
 mod otel;
@@ -22,11 +24,12 @@ mod value;
 mod varint;
 
 pub use array::Array;
+pub use dropped::DroppedCounts;
 pub use encode::EncodeValue;
 pub use finished::{EncodeSpan, FinishedSpan, SpanHeader};
 pub(crate) use raw::RawWriter;
 pub use scope::{encode_resource, encode_scope};
-pub use span::{DroppedCounts, SpanWriter};
+pub use span::SpanWriter;
 pub use truncate::truncate;
 pub(crate) use varint::bytes_len;
 pub use varint::{put_varint, varint_len};

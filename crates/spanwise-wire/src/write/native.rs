@@ -17,7 +17,7 @@ macro_rules! encode_as {
     )*};
 }
 
-/// The methods of [`EncodeValue`], asked of `$value`.
+/// The methods of [`EncodeValue`], forwarded to `$value`.
 macro_rules! encode_by {
     ($self:ident => $value:expr, $as_value:expr) => {
         #[inline(always)]
@@ -55,7 +55,7 @@ encode_as! {
     f32, self => f64::from(*self), Some(Value::F64((*self).into()));
 }
 
-/// Integers that may lie beyond OTLP's: `$wide` is the widest type of their sign.
+/// Integers that may be outside of OTLP's 64 bits: `$wide` is the widest type of their signedness.
 macro_rules! encode_integers {
     ($($type:ty as $wide:ty;)*) => {$(
         impl EncodeValue for $type {
@@ -97,7 +97,7 @@ encode_integers! {
     u128 as u128;
 }
 
-/// As an attribute: none, unless there is a value.
+/// `None` sets no attribute.
 impl<T: EncodeValue> EncodeValue for Option<T> {
     #[inline(always)]
     fn encoded_len(&self, max_chars: usize) -> usize {
@@ -122,7 +122,7 @@ impl<T: EncodeValue> EncodeValue for Option<T> {
     }
 }
 
-/// Implements [`EncodeValue`] for what leads to a value.
+/// Implements [`EncodeValue`] for pointers to a value.
 macro_rules! encode_pointee {
     ($($type:ty),*) => {$(
         impl<T: EncodeValue + ?Sized> EncodeValue for $type {
@@ -137,7 +137,7 @@ impl<T: EncodeValue + ToOwned + ?Sized> EncodeValue for Cow<'_, T> {
     encode_by!(self => (**self), (**self).as_value());
 }
 
-/// As a slice; of bytes, a byte string.
+/// Encoded as a slice; `u8` elements make a byte string.
 impl<T> EncodeValue for Vec<T>
 where
     [T]: EncodeValue,
@@ -145,7 +145,7 @@ where
     encode_by!(self => *self.as_slice(), None);
 }
 
-/// As a slice; of bytes, a byte string.
+/// Encoded as a slice; `u8` elements make a byte string.
 impl<T, const N: usize> EncodeValue for [T; N]
 where
     [T]: EncodeValue,
@@ -153,7 +153,7 @@ where
     encode_by!(self => *self.as_slice(), None);
 }
 
-/// Lists. Not of every `T`: a list of bytes is a byte string.
+/// Lists of `$type`. There is none for every `T`, because a list of `u8` is a byte string.
 macro_rules! encode_lists {
     ($($type:ty $(, $t:ident)?;)*) => {$(
         impl$(<$t: EncodeValue>)? EncodeValue for [$type] {

@@ -1,31 +1,31 @@
-//! Appending to a buffer whose room was made once: the only `unsafe` of this crate.
+//! Unchecked appends to a reserved buffer: the only `unsafe` of this crate.
 //!
-//! A span is some twenty small pieces. Asking `Vec` for room before each of them costs more than
-//! writing them, so the room for a group of pieces is reserved first and the pieces are stored
-//! without a check. `RawWriter` keeps the arithmetic honest: debug builds assert every store.
+//! A span has about twenty small pieces. A capacity check before each of them costs more than
+//! writing them, so the writer reserves space for a group of pieces first and stores the pieces
+//! without a check. `RawWriter` verifies the arithmetic: debug builds assert every store.
 
-/// RawWriter for a known number of bytes at the end of a `Vec`.
+/// Writes to the reserved space for a known number of bytes at the end of a `Vec`.
 ///
-/// Its name ends at this crate's edge, and nobody outside can make one.
+/// Code outside of this crate cannot construct one.
 #[derive(Debug)]
 pub struct RawWriter<'a> {
     vec: &'a mut Vec<u8>,
-    /// Where the next byte goes: a pointer of its own, because the one inside the `Vec` would have
-    /// to be loaded again after each store. Never beyond the capacity reserved by [`RawWriter::new`].
+    /// The address of the next byte. A separate pointer, because the one inside the `Vec` would have to be
+    /// loaded again after each store. Never beyond the capacity reserved by [`RawWriter::new`].
     next: *mut u8,
     #[cfg(debug_assertions)]
     left: usize,
 }
 
 impl<'a> RawWriter<'a> {
-    /// Makes room for `len` bytes behind what `vec` holds.
+    /// Reserves space for `len` bytes at the end of `vec`.
     #[inline(always)]
     pub(crate) fn new(vec: &'a mut Vec<u8>, len: usize) -> Self {
         vec.reserve(len);
         Self::there_is(vec, len)
     }
 
-    /// As [`new`](Self::new), for a caller who has made sure of the capacity.
+    /// As [`new`](Self::new), if the caller has checked the capacity.
     #[inline(always)]
     pub(crate) fn there_is(vec: &'a mut Vec<u8>, len: usize) -> Self {
         debug_assert!(vec.capacity() - vec.len() >= len);
@@ -40,7 +40,7 @@ impl<'a> RawWriter<'a> {
     /// Stores a fixed number of bytes.
     ///
     /// # Safety
-    /// All that is stored in one `RawWriter` must fit what [`RawWriter::new`] was asked for.
+    /// All that is stored in one `RawWriter` must fit into the space that [`RawWriter::new`] reserved.
     #[inline(always)]
     pub(crate) unsafe fn array<const N: usize>(&mut self, bytes: [u8; N]) {
         self.count(N);
@@ -73,7 +73,7 @@ impl<'a> RawWriter<'a> {
     /// As [`RawWriter::array`].
     #[inline(always)]
     pub(crate) unsafe fn varint(&mut self, mut value: u64) {
-        // SAFETY: one byte for each seven bits of `value`, which the caller made room for.
+        // SAFETY: one byte for each seven bits of `value`, which the caller reserved.
         unsafe {
             while value >= 0x80 {
                 self.array([value as u8 | 0x80]);
@@ -83,7 +83,7 @@ impl<'a> RawWriter<'a> {
         }
     }
 
-    /// Makes what was stored part of the `Vec`.
+    /// Makes the stored bytes part of the `Vec`.
     #[inline(always)]
     pub(crate) fn done(self) {
         // SAFETY: `next` points into, or one past, the allocation of `vec`, which holds no more
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_of_every_size_fill_the_room_to_the_last_byte() {
+    fn pieces_of_every_size_fill_the_reserved_space_exactly() {
         // Starting with no memory, with some to spare, and with exactly enough.
         for capacity in [0, 1, 8, 9, 40, 100] {
             let mut vec = Vec::with_capacity(capacity);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_done_was_never_there() {
+    fn bytes_without_done_are_not_in_the_vec() {
         let mut vec = vec![1u8];
         {
             let mut room = RawWriter::new(&mut vec, 4);
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     #[cfg(debug_assertions)]
     #[should_panic(expected = "self.left")]
-    fn a_debug_build_sees_a_store_too_many() {
+    fn a_debug_build_panics_on_a_store_beyond_the_reserved_space() {
         let mut vec = Vec::<u8>::with_capacity(100);
         let mut room = RawWriter::new(&mut vec, 3);
         // SAFETY: 4 bytes of 3: the assertion comes before the store, and there are 100 bytes.

@@ -1,15 +1,15 @@
-//! Resource and instrumentation scope: encoded once, copied into every request.
+//! Resource and instrumentation scope, encoded once and copied into every request.
 
 use super::attributes::{AttributeIndex, Place, Put};
 use super::encode::EncodeValue;
 use super::varint::{put_bytes, put_message, put_varint};
 use crate::limits::SpanLimits;
 
-/// The head of a `ResourceSpans` message: its `resource` and `schema_url` fields.
+/// Encodes the `resource` and `schema_url` fields of a `ResourceSpans` message.
 ///
-/// Attributes are not limited in number; a later value for a key replaces the earlier one. A
-/// value that is not what it said is left out and counted in `dropped_attributes_count`; an
-/// empty key is no attribute.
+/// Attributes are not limited in number; a later value for a key replaces the earlier one. An
+/// attribute with an invalid value is dropped and counted in `dropped_attributes_count`; an
+/// attribute with an empty key is ignored.
 pub fn encode_resource<'k, V: EncodeValue>(
     attributes: impl IntoIterator<Item = (&'k str, V)>,
     schema_url: &str,
@@ -20,7 +20,7 @@ pub fn encode_resource<'k, V: EncodeValue>(
     out
 }
 
-/// The head of a `ScopeSpans` message: its `scope` and `schema_url` fields. Attributes are as in
+/// Encodes the `scope` and `schema_url` fields of a `ScopeSpans` message. Attributes are as in
 /// [`encode_resource`].
 pub fn encode_scope<'k, V: EncodeValue>(
     name: &str,
@@ -46,10 +46,10 @@ fn put_attributes<'k, V: EncodeValue>(
     let limits =
         SpanLimits { value_chars: usize::MAX, span_bytes: usize::MAX, ..SpanLimits::default() };
     let mut index = AttributeIndex::starting_at(out.len());
-    let place = Place { tag: tags.attribute, most: u32::MAX };
+    let place = Place { tag: tags.attribute, max: u32::MAX, limits: &limits };
     let mut dropped = 0u32;
     for (key, value) in attributes {
-        let put = index.put(out, place, &limits, key, &value);
+        let put = index.put(out, place, key, &value);
         dropped = dropped.saturating_add(u32::from(put == Put::Dropped && !key.is_empty()));
     }
     if dropped > 0 {
@@ -64,7 +64,7 @@ fn put_text(out: &mut Vec<u8>, tag: u8, text: &str) {
     }
 }
 
-/// Keys of an attribute and of the count of those left out.
+/// Keys of an attribute and of the count of dropped attributes.
 struct Tags {
     attribute: u8,
     dropped: u8,

@@ -1,20 +1,21 @@
-//! One span, written field by field as it happens.
+//! The writer of one span.
 
 use super::attributes::{AttributeIndex, Place, Put};
+use super::dropped::{Dropped, DroppedCounters, DroppedCounts};
 use super::encode::EncodeValue;
 use super::finished::{FinishedSpan, SpanHeader};
+use super::inner::{InnerCounts, put_all, put_count};
 use super::raw::RawWriter;
 use super::truncate::truncate;
-use super::varint::{put_bytes, put_message, put_varint};
+use super::varint::{put_bytes, put_message};
 use crate::limits::SpanLimits;
 use crate::model::{LinkedContext, SpanFlags, StatusCode};
 
-/// Writes one span as an OTLP `Span` message, in place and in the order things happen.
+/// Writes one span as an OTLP `Span` message, in place and in the order of the calls.
 ///
-/// Field order inside a message is free in protobuf, so attributes, events and links go straight
-/// to their final bytes when they arrive, and the fields known only at the end come with
-/// [`finish`](Self::finish). A writer is meant to be reused: [`begin`](Self::begin) keeps the
-/// memory of the span before.
+/// Field order inside a message is free in protobuf, so the writer encodes attributes, events and links
+/// at once, and [`finish`](Self::finish) adds the fields that are known at the end. Reuse a writer:
+/// [`begin`](Self::begin) retains the memory of the previous span.
 ///
 /// ```
 /// use spanwise_wire::write::{SpanHeader, SpanWriter};
@@ -37,41 +38,40 @@ use crate::model::{LinkedContext, SpanFlags, StatusCode};
 /// ```
 #[derive(Default)]
 pub struct SpanWriter {
-    /// The message so far: the name first, so that a new name knows where the old one is.
+    /// The message so far: the name first, so that `rename` finds it.
     buf: Vec<u8>,
     /// Length of the name field at the start of `buf`.
     name_len: u32,
     attributes: AttributeIndex,
     events: u32,
     links: u32,
-    /// Whether there is a status, or something is lost. The fields below are to be looked at only
-    /// then.
+    /// Whether there is a status, or the limits dropped data. The fields below are valid only then.
     rare: bool,
-    lost: Lost,
+    dropped: DroppedCounters,
     status: StatusCode,
     /// Status message; empty unless `status` is an error.
     status_message: String,
 }
 
 impl SpanWriter {
-    /// A writer without memory of its own; the first span gets it some.
+    /// A writer without memory; the first span allocates it.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Starts a span, forgetting the one before.
+    /// Starts a span, and discards the previous one.
     #[inline(always)]
     pub fn begin(&mut self, name: &str) {
         self.buf.clear();
         (self.events, self.links) = (0, 0);
         if self.rare {
-            self.forget_rare_fields();
+            self.clear_rare_fields();
         }
         self.put_name(name);
         self.attributes.restart_at(self.name_len as usize);
     }
 
-    /// Sets an attribute; a key that is there already gets the new value.
+    /// Sets an attribute; an existing key gets the new value.
     #[inline(always)]
     pub fn attribute<V: EncodeValue + ?Sized>(
         &mut self,
@@ -79,11 +79,11 @@ impl SpanWriter {
         key: &str,
         value: &V,
     ) {
-        let place = Place { tag: ATTRIBUTE, most: limits.attributes };
-        match self.attributes.put(&mut self.buf, place, limits, key, value) {
+        let place = Place { tag: ATTRIBUTE, max: limits.attributes, limits };
+        match self.attributes.put(&mut self.buf, place, key, value) {
             Put::Whole | Put::Absent => {}
-            Put::Cut => self.lose(Loss::Characters, 1),
-            Put::Dropped => self.lose(Loss::Attributes, 1),
+            Put::Cut => self.drop_counted(Dropped::Characters, 1),
+            Put::Dropped => self.drop_counted(Dropped::Attributes, 1),
         }
     }
 
@@ -100,20 +100,20 @@ impl SpanWriter {
         if self.events >= limits.events
             || self.buf.len() + name.len() + NESTED_OVERHEAD > limits.buffer_bytes()
         {
-            return self.lose(Loss::Events, 1);
+            return self.drop_counted(Dropped::Events, 1);
         }
         let scratch = self.attributes.scratch();
-        let losses = put_message(&mut self.buf, EVENT, |buf| {
+        let counts = put_message(&mut self.buf, EVENT, |buf| {
             buf.push(EVENT_TIME);
             buf.extend_from_slice(&unix_nanos.to_le_bytes());
             if !name.is_empty() {
                 put_bytes(buf, EVENT_NAME, name.as_bytes());
             }
-            let most = limits.attributes_per_event;
-            put_all(buf, scratch, &EVENT_ATTRIBUTES, limits, most, attributes)
+            let place = Place { tag: EVENT_ATTRIBUTE, max: limits.attributes_per_event, limits };
+            put_all(buf, scratch, place, EVENT_DROPPED, attributes)
         });
         self.events += 1;
-        self.lose_inside(losses, name.len() < full_len);
+        self.count_inner(counts, name.len() < full_len);
     }
 
     /// Adds a link to another span.
@@ -126,10 +126,10 @@ impl SpanWriter {
         if self.links >= limits.links
             || self.buf.len() + target.trace_state.len() + NESTED_OVERHEAD > limits.buffer_bytes()
         {
-            return self.lose(Loss::Links, 1);
+            return self.drop_counted(Dropped::Links, 1);
         }
         let scratch = self.attributes.scratch();
-        let losses = put_message(&mut self.buf, LINK, |buf| {
+        let counts = put_message(&mut self.buf, LINK, |buf| {
             buf.extend_from_slice(&[LINK_TRACE_ID, 16]);
             buf.extend_from_slice(&target.trace_id.to_bytes());
             buf.extend_from_slice(&[LINK_SPAN_ID, 8]);
@@ -137,26 +137,26 @@ impl SpanWriter {
             if !target.trace_state.is_empty() {
                 put_bytes(buf, TRACE_STATE, target.trace_state.as_bytes());
             }
-            let most = limits.attributes_per_link;
-            let losses = put_all(buf, scratch, &LINK_ATTRIBUTES, limits, most, attributes);
+            let place = Place { tag: LINK_ATTRIBUTE, max: limits.attributes_per_link, limits };
+            let counts = put_all(buf, scratch, place, LINK_DROPPED, attributes);
             let flags = SpanFlags::new(target.trace_flags, target.is_remote);
             buf.push(LINK_FLAGS);
             buf.extend_from_slice(&flags.0.to_le_bytes());
-            losses
+            counts
         });
         self.links += 1;
-        self.lose_inside(losses, false);
+        self.count_inner(counts, false);
     }
 
-    /// Sets the status. Ok is final and Error stands above Unset (specification, *Set Status*);
-    /// a call that would lower it does nothing. Only an error keeps its message.
+    /// Sets the status. Ok is final, and Error overrides Unset (specification, *Set Status*); a call that
+    /// would lower the status does nothing. Only an error has a message.
     pub fn status(&mut self, limits: &SpanLimits, code: StatusCode, message: &str) {
         let rank = |code| match code {
             StatusCode::Unset => 0,
             StatusCode::Error => 1,
             StatusCode::Ok => 2,
         };
-        // Among errors the later one stands, like any other value that is set twice.
+        // The later of two errors wins, like any other value that is set twice.
         let repeated_error = code == StatusCode::Error && self.status == code;
         if rank(code) <= rank(self.status) && !repeated_error {
             return;
@@ -165,27 +165,29 @@ impl SpanWriter {
         self.status = code;
         self.status_message.clear();
         if code == StatusCode::Error {
-            let kept = truncate(message, STATUS_CHARS.min(limits.span_bytes));
-            self.status_message.push_str(kept);
-            if kept.len() < message.len() {
-                self.lose(Loss::Characters, 1);
+            let cut = truncate(message, STATUS_CHARS.min(limits.span_bytes));
+            self.status_message.push_str(cut);
+            if cut.len() < message.len() {
+                self.drop_counted(Dropped::Characters, 1);
             }
         }
     }
 
-    /// Replaces the name. Moves all that is written so far.
+    /// Replaces the name.
+    ///
+    /// # Cost
+    /// A move of all bytes written so far.
     pub fn rename(&mut self, name: &str) {
         self.buf.drain(..self.buf.len().min(self.name_len as usize));
         self.put_name(name);
-        // The name stands first, so that the next one knows where it is.
+        // The name is first, so that the next `rename` finds it.
         self.buf.rotate_right(self.name_len as usize);
         self.attributes.starts_at(self.name_len as usize);
     }
 
     /// The complete span.
     ///
-    /// The writer stays as it is until the next [`begin`](Self::begin); writing to it after this
-    /// would write behind the end.
+    /// Call no method but [`begin`](Self::begin) afterwards: others would write behind the end.
     #[inline(always)]
     pub fn finish<'a>(&'a mut self, header: &'a SpanHeader<'a>) -> FinishedSpan<'a> {
         if self.finish_plain(header).is_none() {
@@ -194,16 +196,15 @@ impl SpanWriter {
         FinishedSpan { header: Some(header), body: &self.buf }
     }
 
-    /// As [`finish`](Self::finish), for a span that has nothing to add to what was written: it is
-    /// [plain](Self::is_plain), and the header has no trace state.
+    /// As [`finish`](Self::finish), for a span without further fields: it is [plain](Self::is_plain), and
+    /// the header has no trace state. `None` for other spans.
     #[inline(always)]
     pub fn finish_plain<'a>(&'a self, header: &'a SpanHeader<'a>) -> Option<FinishedSpan<'a>> {
         let plain = self.is_plain() && header.trace_state.is_empty();
         plain.then_some(FinishedSpan { header: Some(header), body: &self.buf })
     }
 
-    /// Whether nothing was said of the status and nothing taken by the limits: what nearly all
-    /// spans are.
+    /// Whether the status is unset and the limits dropped nothing, as for nearly all spans.
     #[inline(always)]
     pub fn is_plain(&self) -> bool {
         !self.rare
@@ -215,45 +216,39 @@ impl SpanWriter {
         self.status
     }
 
-    /// What the limits took from this span so far.
+    /// Counts of the data that the limits dropped so far.
     #[inline]
     pub fn losses(&self) -> DroppedCounts {
-        let Lost { attributes, inner_attributes, events, links, characters } = self.lost;
-        DroppedCounts {
-            attributes: attributes.saturating_add(inner_attributes),
-            events,
-            links,
-            truncated_values: characters,
-        }
+        self.dropped.into()
     }
 
-    /// Counts what was left out before it came here, say by whoever collected the span.
-    /// `truncated_values` has no field in OTLP and shows in [`losses`](Self::losses) only.
+    /// Adds the counts of data that was dropped earlier, for example by the collector of the span.
+    /// `truncated_values` has no field in OTLP; only [`losses`](Self::losses) returns it.
     pub fn left_out(&mut self, before: &DroppedCounts) {
-        for (what, count) in [
-            (Loss::Attributes, before.attributes),
-            (Loss::Events, before.events),
-            (Loss::Links, before.links),
-            (Loss::Characters, before.truncated_values),
+        for (kind, count) in [
+            (Dropped::Attributes, before.attributes),
+            (Dropped::Events, before.events),
+            (Dropped::Links, before.links),
+            (Dropped::Characters, before.truncated_values),
         ] {
             if count > 0 {
-                self.lose(what, count);
+                self.drop_counted(kind, count);
             }
         }
     }
 
-    /// Bytes of memory held for the next span.
+    /// Bytes of memory that the writer retains for the next span.
     pub fn capacity(&self) -> usize {
         self.buf.capacity() + self.attributes.scratch_capacity() + self.status_message.capacity()
     }
 
-    /// Appends the name field and keeps its length.
+    /// Appends the name field and stores its length.
     #[inline(always)]
     fn put_name(&mut self, name: &str) {
         let start = self.buf.len();
         if name.len() < 0x80 {
             let mut room = RawWriter::new(&mut self.buf, name.len() + 2);
-            // SAFETY: 2 + name bytes are stored and reserved.
+            // SAFETY: 2 + `name.len()` bytes are stored and reserved.
             unsafe {
                 room.array([NAME, name.len() as u8]);
                 room.slice(name.as_bytes());
@@ -267,10 +262,10 @@ impl SpanWriter {
 
     #[cold]
     fn put_long_name(&mut self, name: &str) {
-        let kept = truncate(name, NAME_CHARS);
-        put_bytes(&mut self.buf, NAME, kept.as_bytes());
-        if kept.len() < name.len() {
-            self.lose(Loss::Characters, 1);
+        let cut = truncate(name, NAME_CHARS);
+        put_bytes(&mut self.buf, NAME, cut.as_bytes());
+        if cut.len() < name.len() {
+            self.drop_counted(Dropped::Characters, 1);
         }
     }
 
@@ -280,9 +275,9 @@ impl SpanWriter {
             put_bytes(&mut self.buf, TRACE_STATE, trace_state.as_bytes());
         }
         for (tag, count) in [
-            (DROPPED_ATTRIBUTES, self.lost.attributes),
-            (DROPPED_EVENTS, self.lost.events),
-            (DROPPED_LINKS, self.lost.links),
+            (DROPPED_ATTRIBUTES, self.dropped.attributes),
+            (DROPPED_EVENTS, self.dropped.events),
+            (DROPPED_LINKS, self.dropped.links),
         ] {
             put_count(&mut self.buf, tag, count);
         }
@@ -298,129 +293,35 @@ impl SpanWriter {
     }
 
     #[cold]
-    fn forget_rare_fields(&mut self) {
+    fn clear_rare_fields(&mut self) {
         self.rare = false;
-        self.lost = Lost::default();
+        self.dropped = DroppedCounters::default();
         self.status = StatusCode::Unset;
         self.status_message.clear();
     }
 
     #[cold]
-    fn lose(&mut self, what: Loss, count: u32) {
+    fn drop_counted(&mut self, kind: Dropped, count: u32) {
         self.rare = true;
-        let lost = match what {
-            Loss::Attributes => &mut self.lost.attributes,
-            Loss::InnerAttributes => &mut self.lost.inner_attributes,
-            Loss::Events => &mut self.lost.events,
-            Loss::Links => &mut self.lost.links,
-            Loss::Characters => &mut self.lost.characters,
-        };
-        *lost = lost.saturating_add(count);
+        self.dropped.add(kind, count);
     }
 
-    /// An event or link is written, but not all of it.
+    /// Counts the attributes that an event or link lacks.
     #[inline]
-    fn lose_inside(&mut self, inside: InnerLosses, cut_name: bool) {
-        let cut = inside.truncated.saturating_add(u32::from(cut_name));
-        if inside.dropped | cut != 0 {
-            self.lose(Loss::InnerAttributes, inside.dropped);
-            self.lose(Loss::Characters, cut);
+    fn count_inner(&mut self, inner: InnerCounts, cut_name: bool) {
+        let cut = inner.truncated.saturating_add(u32::from(cut_name));
+        if inner.dropped | cut != 0 {
+            self.drop_counted(Dropped::InnerAttributes, inner.dropped);
+            self.drop_counted(Dropped::Characters, cut);
         }
     }
 }
 
-/// What a limit takes.
-#[derive(Debug, Clone, Copy)]
-enum Loss {
-    Attributes,
-    /// Of events and links; their own fields carry the numbers too.
-    InnerAttributes,
-    Events,
-    Links,
-    /// Of a value, a name, a status message.
-    Characters,
-}
-
-/// How often, by [`Loss`].
-#[derive(Debug, Default, Clone, Copy)]
-struct Lost {
-    attributes: u32,
-    inner_attributes: u32,
-    events: u32,
-    links: u32,
-    characters: u32,
-}
-
-/// What the limits took from a span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DroppedCounts {
-    /// Attributes left out, of the span and of its events and links.
-    pub attributes: u32,
-    /// Events left out.
-    pub events: u32,
-    /// Links left out.
-    pub links: u32,
-    /// Values cut to the length limit, and names and status messages cut to theirs.
-    pub truncated_values: u32,
-}
-
-impl DroppedCounts {
-    /// Whether nothing was taken.
-    #[inline]
-    pub fn is_none(&self) -> bool {
-        self.attributes | self.events | self.links | self.truncated_values == 0
-    }
-}
-
-/// Keys of the fields that events and links have in common.
-struct InnerTags {
-    attribute: u8,
-    dropped: u8,
-}
-
-struct InnerLosses {
-    dropped: u32,
-    truncated: u32,
-}
-
-/// Writes the attributes of an event or link, and its dropped count.
-fn put_all<'k, V: EncodeValue>(
-    buf: &mut Vec<u8>,
-    scratch: &mut Vec<u8>,
-    tags: &InnerTags,
-    limits: &SpanLimits,
-    most: u32,
-    attributes: impl IntoIterator<Item = (&'k str, V)>,
-) -> InnerLosses {
-    let mut index = AttributeIndex::starting_at(buf.len());
-    std::mem::swap(index.scratch(), scratch);
-    let place = Place { tag: tags.attribute, most };
-    let mut losses = InnerLosses { dropped: 0, truncated: 0 };
-    for (key, value) in attributes {
-        match index.put(buf, place, limits, key, &value) {
-            Put::Whole | Put::Absent => {}
-            Put::Cut => losses.truncated = losses.truncated.saturating_add(1),
-            Put::Dropped => losses.dropped = losses.dropped.saturating_add(1),
-        }
-    }
-    std::mem::swap(index.scratch(), scratch);
-    put_count(buf, tags.dropped, losses.dropped);
-    losses
-}
-
-/// A count; 0 is the default and not written.
-fn put_count(buf: &mut Vec<u8>, tag: u8, count: u32) {
-    if count > 0 {
-        buf.push(tag);
-        put_varint(buf, u64::from(count));
-    }
-}
-
-/// Characters that the name of a span or event keeps. The specification sets no limit (the
-/// attribute value length limit is not for names); names are meant to be low-cardinality, and
-/// this one is far above any in use.
+/// Characters of the name of a span or event at most. The specification sets no limit (the attribute
+/// value length limit does not apply to names); names should have a low cardinality, and are far
+/// shorter than this.
 const NAME_CHARS: usize = 4096;
-/// Characters a status message keeps at most.
+/// Characters of a status message at most.
 const STATUS_CHARS: usize = 16_384;
 
 /// Tags, lengths, time and ids of an event or link.
@@ -439,11 +340,13 @@ const STATUS: u8 = 0x7a;
 // `Span.Event`
 const EVENT_TIME: u8 = 0x09;
 const EVENT_NAME: u8 = 0x12;
-const EVENT_ATTRIBUTES: InnerTags = InnerTags { attribute: 0x1a, dropped: 0x20 };
+const EVENT_ATTRIBUTE: u8 = 0x1a;
+const EVENT_DROPPED: u8 = 0x20;
 // `Span.Link`; its trace state has the number of `Span`'s.
 const LINK_TRACE_ID: u8 = 0x0a;
 const LINK_SPAN_ID: u8 = 0x12;
-const LINK_ATTRIBUTES: InnerTags = InnerTags { attribute: 0x22, dropped: 0x28 };
+const LINK_ATTRIBUTE: u8 = 0x22;
+const LINK_DROPPED: u8 = 0x28;
 const LINK_FLAGS: u8 = 0x35;
 // `Status`
 const STATUS_MESSAGE: u8 = 0x12;

@@ -1,9 +1,9 @@
-//! Bytes that are taken back unless they are completed.
+//! A field that is removed unless it is completed.
 
-/// A field being appended. Dropped before [`done`](Self::done), it was never there.
+/// A field that is being appended. Dropped before [`done`](Self::done), it is removed.
 ///
-/// Values may be anybody's code. One that panics, or that is longer than it said, must not leave
-/// half a field behind: a receiver would refuse the whole request for it.
+/// Foreign code may write a value and panic. It must not leave half a field: a receiver would reject the
+/// whole request.
 pub(super) struct Unfinished<'a> {
     buf: &'a mut Vec<u8>,
     start: usize,
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_done_stays() {
+    fn a_field_without_done_is_removed() {
         let mut buf = vec![1];
         let mut unfinished = Unfinished::new(&mut buf);
         unfinished.buf().extend([2; 1000]);

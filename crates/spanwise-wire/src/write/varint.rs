@@ -30,17 +30,17 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Bytes that [`put_bytes`] appends for `len` bytes. Lengths come from others' code, too: one that
-/// cannot be stays one.
+/// Bytes that [`put_bytes`] appends for `len` bytes. Saturates, because foreign code may return any
+/// length.
 pub(crate) const fn bytes_len(len: usize) -> usize {
     len.saturating_add(1 + varint_len(len as u64))
 }
 
-/// Appends a nested message whose length is known only when `body` has written it.
+/// Appends a nested message whose length is known after `body` has written it.
 ///
-/// One byte is kept for the length. A message of 128 bytes and more is moved up to make room for
-/// a longer one: a short `memmove`, instead of walking the contents twice. When `body` panics,
-/// nothing of the message stays. When it takes away what stood before it, there is no message.
+/// One byte is reserved for the length. A message of 128 bytes or more is moved to make space for a
+/// longer one: a short `memmove` instead of two passes over the contents. If `body` panics, the message
+/// is removed. If `body` removes bytes in front of the message, no message is written.
 #[inline]
 pub(crate) fn put_message<R>(
     out: &mut Vec<u8>,
@@ -79,7 +79,7 @@ mod tests {
     use crate::read::{FieldValue, Fields};
 
     #[test]
-    fn varint_len_agrees_with_what_is_written() {
+    fn varint_len_is_the_number_of_bytes_written() {
         for shift in 0..64 {
             for value in [(1u64 << shift) - 1, 1 << shift, (1 << shift) + 1] {
                 let mut out = Vec::new();

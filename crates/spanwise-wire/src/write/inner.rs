@@ -1,0 +1,42 @@
+//! Attributes of events and links.
+
+use super::attributes::{AttributeIndex, Place, Put};
+use super::encode::EncodeValue;
+use super::varint::put_varint;
+
+/// Counts of the attributes that the limits dropped or cut in one event or link.
+pub(super) struct InnerCounts {
+    pub(super) dropped: u32,
+    pub(super) truncated: u32,
+}
+
+/// Writes the attributes of an event or link, and their dropped count as the field `dropped_tag`.
+pub(super) fn put_all<'k, V: EncodeValue>(
+    buf: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
+    place: Place<'_>,
+    dropped_tag: u8,
+    attributes: impl IntoIterator<Item = (&'k str, V)>,
+) -> InnerCounts {
+    let mut index = AttributeIndex::starting_at(buf.len());
+    std::mem::swap(index.scratch(), scratch);
+    let mut counts = InnerCounts { dropped: 0, truncated: 0 };
+    for (key, value) in attributes {
+        match index.put(buf, place, key, &value) {
+            Put::Whole | Put::Absent => {}
+            Put::Cut => counts.truncated = counts.truncated.saturating_add(1),
+            Put::Dropped => counts.dropped = counts.dropped.saturating_add(1),
+        }
+    }
+    std::mem::swap(index.scratch(), scratch);
+    put_count(buf, dropped_tag, counts.dropped);
+    counts
+}
+
+/// Appends a count; 0 is the default and not written.
+pub(super) fn put_count(buf: &mut Vec<u8>, tag: u8, count: u32) {
+    if count > 0 {
+        buf.push(tag);
+        put_varint(buf, u64::from(count));
+    }
+}
