@@ -26,11 +26,21 @@ pub const COMMAND: Command = Command {
 
 fn run(args: &[String]) -> Result<(), String> {
     only_flags(args, &[])?;
-    if let Some(reason) = unavailable() {
+    if let Some(reason) = check_or_skip()? {
         println!("SKIPPED: {reason}");
-        return Ok(());
     }
-    check()
+    Ok(())
+}
+
+/// Checks every published crate, or returns the reason why that is impossible here.
+///
+/// # Errors
+/// Those of the check.
+pub fn check_or_skip() -> Result<Option<String>, String> {
+    if let Some(reason) = unavailable() {
+        return Ok(Some(reason));
+    }
+    check().map(|()| None)
 }
 
 /// The reason why the check cannot run here.
@@ -39,11 +49,9 @@ pub fn unavailable() -> Option<String> {
     (!rustdoc::writes_json()).then(|| reason.to_owned())
 }
 
-/// Checks every published crate.
-///
 /// # Errors
 /// Lists every use of a foreign crate, and every entry of the allow-list without use.
-pub fn check() -> Result<(), String> {
+fn check() -> Result<(), String> {
     let crates = deps::published()?;
     rustdoc::write_json(&crates)?;
     let mut foreign = Vec::new();
