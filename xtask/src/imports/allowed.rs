@@ -5,14 +5,20 @@
 pub struct Allowed {
     pub from: &'static str,
     pub to: &'static str,
-    /// One of [`KINDS`].
-    pub kind: &'static str,
+    pub kind: Kind,
 }
 
-/// The two kinds that are allowed. A type names its builder, which builds the type: the arrow leads
-/// from the type to the builder. A composite, mostly an enum, holds its parts, and a part may hold
-/// the composite: the arrow leads from the composite to a part.
-pub const KINDS: [&str; 2] = ["type and builder", "composite and part"];
+/// The two kinds that are allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "a kind may be without an entry")]
+pub enum Kind {
+    /// The type names its builder, which builds the type. The arrow leads from the type to the
+    /// builder.
+    Builder,
+    /// The composite, mostly an enum, holds its parts, and a part may hold the composite. The arrow
+    /// leads from the composite to a part.
+    Parts,
+}
 
 /// Paths are from the workspace's root. An entry that lies on no circle is an error.
 pub const ALLOWED: &[Allowed] = &[
