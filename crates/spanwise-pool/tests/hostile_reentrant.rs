@@ -283,7 +283,7 @@ impl Buffer for SyncLiar {
         self.lie() * 100
     }
 
-    fn regain(&mut self, _: usize) -> bool {
+    fn try_reclaim(&mut self, _: usize) -> bool {
         self.lie() != 1
     }
 

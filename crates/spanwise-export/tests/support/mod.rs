@@ -11,7 +11,7 @@ use spanwise_export::{ExportEvent, Exporter, ExporterBuilder, SpanQueue};
 use spanwise_ledger::DropReason;
 use spanwise_transport::{Outcome, Transport};
 use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
-use spanwise_wire::{SpanLimits, SpanMeta};
+use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -138,7 +138,7 @@ impl World {
         self.writer.begin("span");
         let value = "v".repeat(bytes as usize);
         self.writer.attribute(&SpanLimits::default(), "key", value.as_str());
-        let header = SpanHeader { trace_id: 1, span_id: id, ..SpanHeader::default() };
+        let header = SpanHeader { trace_id: TraceId(1), span_id: SpanId(id), ..SpanHeader::default() };
         let meta = SpanMeta { scope: self.scopes[(id % 2) as usize], ..SpanMeta::default() };
         let before = self.queue.ledger().snapshot().dropped_total();
         self.queue.ledger().started();
