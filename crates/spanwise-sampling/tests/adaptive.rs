@@ -8,7 +8,8 @@ use spanwise_sampling::{
     Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, AdaptiveKey, Sampler, SamplingParameters,
     Threshold, Tick, max_min_shares,
 };
-use spanwise_testkit::load::{Arrivals, Dice, Series, Shape};
+use spanwise_testkit::SplitMix64;
+use spanwise_testkit::load::{Arrivals, Series, Shape};
 use std::collections::HashMap;
 use support::{Virtual, drive};
 
@@ -39,7 +40,7 @@ fn a_step_up_is_caught_within_its_second() {
             near("settled", series.rate(7.0, 17.0), 0.9, 1.1);
             let over = series.excess(TARGET, 5, 20) / TARGET;
             assert!(over <= excess, "step at {at}, governor {governor}: excess {over:.2} T");
-            near("worst second", series.most_in_a_second(), 0.0, most);
+            near("worst second", series.max_per_second(), 0.0, most);
         }
     }
 }
@@ -89,11 +90,11 @@ fn after_an_hour_of_silence_the_governor_holds() {
     let (sampler, host) = (Sampler::from(adaptive), Virtual::new());
     drive(&sampler, &host, Arrivals::new(Shape::Steady(1e5), 5.0, 1), || "GET /");
     let burst = Arrivals::new(Shape::Steady(1e5), 5.0, 2);
-    let series = Series::of(burst, |arrival| {
+    let series = Series::record(burst, |arrival| {
         host.set_seconds(3605.0 + arrival.time);
         sampler.should_sample(&SamplingParameters::root(arrival.trace_id, "GET /", &host)).sampled
     });
-    near("worst second", series.most_in_a_second(), 0.0, 2.2);
+    near("worst second", series.max_per_second(), 0.0, 2.2);
     near("after it", series.rate(2.0, 5.0), 0.9, 1.1);
 }
 
@@ -116,10 +117,10 @@ fn kept_by_name(names: &[String], weights: &[f64], seconds: f64) -> HashMap<Stri
     let adaptive = Adaptive::builder().with_traces_per_second(TARGET).build().unwrap();
     let (sampler, host) = (Sampler::from(adaptive), Virtual::new());
     let total: f64 = weights.iter().sum();
-    let mut dice = Dice::new(5);
+    let mut dice = SplitMix64::new(5);
     let mut kept = HashMap::new();
     for arrival in Arrivals::new(Shape::Steady(total), seconds, 4) {
-        let mut at = dice.even() * total;
+        let mut at = dice.next_f64() * total;
         let index = weights.iter().position(|weight| {
             at -= weight;
             at <= 0.0
@@ -159,7 +160,7 @@ fn keys_without_end_are_one() {
     let adaptive = Adaptive::builder().with_traces_per_second(TARGET).build().unwrap();
     let (sampler, host) = (Sampler::from(adaptive.clone()), Virtual::new());
     let mut fresh = 0u64;
-    let series = Series::of(Arrivals::new(Shape::Steady(2e4), 30.0, 6), |arrival| {
+    let series = Series::record(Arrivals::new(Shape::Steady(2e4), 30.0, 6), |arrival| {
         // Every second root has a name of its own.
         fresh += 1;
         let name = if fresh.is_multiple_of(2) { "GET /".into() } else { format!("GET /{fresh}") };
@@ -203,9 +204,9 @@ fn eight_processes_with_an_allocator_keep_to_one_target() {
         let samplers: Vec<Sampler> = processes.iter().cloned().map(Sampler::from).collect();
         let host = Virtual::new();
         let total: f64 = load.iter().sum();
-        let mut dice = Dice::new(8);
+        let mut dice = SplitMix64::new(8);
         let mut next = 1.0;
-        let series = Series::of(Arrivals::new(Shape::Steady(total), 30.0, 9), |arrival| {
+        let series = Series::record(Arrivals::new(Shape::Steady(total), 30.0, 9), |arrival| {
             if allocated && arrival.time > next {
                 next += 1.0;
                 let offered: Vec<f64> = processes.iter().map(|p| p.state().offered).collect();
@@ -214,7 +215,7 @@ fn eight_processes_with_an_allocator_keep_to_one_target() {
                     process.set_target(target.max(1.0)).unwrap();
                 }
             }
-            let mut at = dice.even() * total;
+            let mut at = dice.next_f64() * total;
             let index = load.iter().position(|rate| {
                 at -= rate;
                 at <= 0.0
@@ -237,7 +238,7 @@ fn a_clock_that_is_set_does_no_harm() {
     for jump in [3600.0, -3600.0] {
         let adaptive = Adaptive::builder().with_traces_per_second(TARGET).build().unwrap();
         let (sampler, host) = (Sampler::from(adaptive.clone()), Virtual::new());
-        let series = Series::of(Arrivals::new(Shape::Steady(2e4), 30.0, 10), |arrival| {
+        let series = Series::record(Arrivals::new(Shape::Steady(2e4), 30.0, 10), |arrival| {
             host.set_seconds(arrival.time + if arrival.time > 10.0 { jump } else { 0.0 });
             sampler
                 .should_sample(&SamplingParameters::root(arrival.trace_id, "GET /", &host))
@@ -246,7 +247,7 @@ fn a_clock_that_is_set_does_no_harm() {
         let state = adaptive.state();
         assert!(state.offered.is_finite() && (0.0..=1.0).contains(&state.probability), "{state:?}");
         near(&format!("after {jump}"), series.rate(13.0, 30.0), 0.9, 1.1);
-        near("worst second", series.most_in_a_second(), 0.0, 2.2);
+        near("worst second", series.max_per_second(), 0.0, 2.2);
     }
 }
 
@@ -265,7 +266,7 @@ fn the_target_can_be_changed_at_any_time() {
     let adaptive = Adaptive::builder().with_traces_per_second(TARGET).build().unwrap();
     let (sampler, host) = (Sampler::from(adaptive.clone()), Virtual::new());
     let mut changed = false;
-    let series = Series::of(Arrivals::new(Shape::Steady(2e4), 20.0, 11), |arrival| {
+    let series = Series::record(Arrivals::new(Shape::Steady(2e4), 20.0, 11), |arrival| {
         if arrival.time > 10.0 && !std::mem::replace(&mut changed, true) {
             adaptive.set_target(TARGET / 5.0).unwrap();
         }
@@ -281,7 +282,7 @@ fn a_target_in_spans_follows_the_size_of_traces() {
     let adaptive = Adaptive::builder().with_spans_per_second(TARGET).build().unwrap();
     let (sampler, host) = (Sampler::from(adaptive), Virtual::new());
     let (mut recorded, mut next) = (0, 0.1);
-    let series = Series::of(Arrivals::new(Shape::Steady(1e4), 40.0, 12), |arrival| {
+    let series = Series::record(Arrivals::new(Shape::Steady(1e4), 40.0, 12), |arrival| {
         host.set_seconds(arrival.time);
         if arrival.time > next {
             next += 0.1;
@@ -347,10 +348,10 @@ fn no_root_of_any_thread_is_miscounted() {
         let work = |seed| {
             let (sampler, host) = (&sampler, &host);
             move || {
-                let mut dice = Dice::new(seed);
+                let mut dice = SplitMix64::new(seed);
                 let names = ["GET /a", "GET /b", "GET /c"];
                 let keeps = |root: &usize| {
-                    let id = u128::from(dice.number());
+                    let id = u128::from(dice.next_u64());
                     sampler
                         .should_sample(&SamplingParameters::root(id, names[root % 3], host))
                         .sampled
@@ -384,10 +385,10 @@ fn the_state_tells_the_probability_that_is_in_force() {
         // Nothing is known: all is kept.
         assert_eq!(adaptive.state().probability, 1.0);
         // A burst in no time, which the governor alone holds.
-        let mut dice = Dice::new(3);
+        let mut dice = SplitMix64::new(3);
         for offered in 1..=50_000u32 {
             let sampled = sampler
-                .should_sample(&SamplingParameters::root(dice.number().into(), "GET /", &host))
+                .should_sample(&SamplingParameters::root(dice.next_u64().into(), "GET /", &host))
                 .sampled;
             let state = adaptive.state();
             let share = state.sampled as f64 / f64::from(offered);
@@ -411,12 +412,12 @@ fn a_new_target_is_no_new_burst() {
     let builder = Adaptive::builder().with_traces_per_second(20.0);
     let adaptive = builder.build().unwrap();
     let (sampler, host) = (Sampler::from(adaptive.clone()), Virtual::new());
-    let mut dice = Dice::new(3);
+    let mut dice = SplitMix64::new(3);
     for change in 0..20 {
         adaptive.set_target(if change % 2 == 0 { 10.0 } else { 20.0 }).unwrap();
         for _ in 0..100 {
             let _ = sampler.should_sample(&SamplingParameters::root(
-                dice.number().into(),
+                dice.next_u64().into(),
                 "GET /",
                 &host,
             ));

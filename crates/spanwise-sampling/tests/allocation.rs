@@ -9,7 +9,7 @@ use spanwise_sampling::{
     ParentBased, RateLimited, RuleBased, Sampler, SamplingParameters, SpanPredicate,
     TraceIdRatioBased, XrayPoller, XrayRemote, XraySettings,
 };
-use spanwise_testkit::load::Dice;
+use spanwise_testkit::SplitMix64;
 use spanwise_testkit::{CountingAllocator, allocator};
 use support::{Virtual, child};
 
@@ -49,12 +49,12 @@ fn no_sampler_allocates_once_warm() {
     let host = Virtual::new();
     for sampler in samplers {
         let live = DynamicSampler::new(sampler.clone());
-        let mut dice = Dice::new(1);
+        let mut dice = SplitMix64::new(1);
         let mut decide = |rounds: u32| {
             for round in 0..rounds {
                 // Twenty periods of those that adapt.
                 host.set_seconds(f64::from(round) / 1e3);
-                let id = u128::from(dice.number());
+                let id = u128::from(dice.next_u64());
                 for name in ["GET /a", "GET /b"] {
                     live.should_sample(&SamplingParameters::root(id, name, &host), |decision| {
                         decision.sampled

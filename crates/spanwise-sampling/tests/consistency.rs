@@ -7,20 +7,20 @@ mod support;
 use spanwise_sampling::{
     Parent, ParentThreshold, Sampler, SamplingParameters, Threshold, TraceStateUpdate,
 };
-use spanwise_testkit::load::Dice;
+use spanwise_testkit::SplitMix64;
 use support::Virtual;
 
 const IDS: u32 = 1_000_000;
 
-fn id(dice: &mut Dice) -> u128 {
-    u128::from(dice.number()) << 64 | u128::from(dice.number())
+fn id(dice: &mut SplitMix64) -> u128 {
+    u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64())
 }
 
 #[test]
 fn smaller_probabilities_keep_a_part_of_what_larger_ones_keep() {
     let probabilities = [1e-9, 1e-4, 0.01, 0.1, 0.3, 0.5, 0.9, 1.0];
     let samplers = probabilities.map(|probability| Sampler::probability(probability).unwrap());
-    let (host, mut dice) = (Virtual::new(), Dice::new(1));
+    let (host, mut dice) = (Virtual::new(), SplitMix64::new(1));
     let mut kept = [0u32; 8];
     for _ in 0..IDS {
         let params = SamplingParameters::root(id(&mut dice), "x", &host);
@@ -50,7 +50,7 @@ fn adjusted_counts_estimate_what_was_offered() {
     let host = Virtual::new();
     let mut mean = 0.0;
     for seed in 0..200 {
-        let mut dice = Dice::new(1000 + seed);
+        let mut dice = SplitMix64::new(1000 + seed);
         // Ten services, each with its own probability.
         let samplers: Vec<Sampler> =
             (1..=10).map(|tenth| Sampler::probability(0.002 * f64::from(tenth)).unwrap()).collect();
@@ -81,7 +81,7 @@ fn along_a_chain_thresholds_do_not_fall_and_are_kept() {
             spanwise_sampling::ParentBased::new(Sampler::always_off()).with_remote_sampled(strict),
         )
     };
-    let (host, mut dice) = (Virtual::new(), Dice::new(2));
+    let (host, mut dice) = (Virtual::new(), SplitMix64::new(2));
     for step in 0..100_000u32 {
         let trace_id = id(&mut dice);
         let mut before: Option<(bool, String, Threshold)> = None;

@@ -144,11 +144,11 @@ fn a_branch_of_its_own_is_asked() {
 fn the_composite_keeps_its_shares() {
     let sampler = Sampler::from(ParentBased::composite().unwrap());
     let host = Virtual::new();
-    let mut dice = spanwise_testkit::load::Dice::new(3);
+    let mut dice = spanwise_testkit::SplitMix64::new(3);
     let mut count = |parent: Option<Parent<'_>>| {
         let mut kept = 0;
         for _ in 0..100_000 {
-            let id = u128::from(dice.number()) << 64 | u128::from(dice.number());
+            let id = u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64());
             let params = SamplingParameters { parent, ..SamplingParameters::root(id, "x", &host) };
             kept += u32::from(sampler.should_sample(&params).sampled);
         }

@@ -11,13 +11,13 @@ use spanwise_sampling::{
     ApiAttributes, Attributes, Sampler, SamplingParameters, TraceIdRatioBased, Value, parent_of,
     trace_state_of,
 };
-use spanwise_testkit::load::Dice;
+use spanwise_testkit::SplitMix64;
 use std::str::FromStr;
 use support::Virtual;
 
 #[test]
 fn the_legacy_ratio_decides_as_the_stock_sampler() {
-    let (host, mut dice) = (Virtual::new(), Dice::new(1));
+    let (host, mut dice) = (Virtual::new(), SplitMix64::new(1));
     for ratio in [0.0, 1e-18, 1e-9, 0.001, 0.1, 0.25, 1.0 / 3.0, 0.5, 0.75, 0.999_999_999, 1.0] {
         let ours = Sampler::from(TraceIdRatioBased::new(ratio).unwrap());
         let theirs = StockSampler::TraceIdRatioBased(ratio);
@@ -25,7 +25,7 @@ fn the_legacy_ratio_decides_as_the_stock_sampler() {
         let edges =
             [0, 1, edge.saturating_sub(2), edge.saturating_sub(1), edge, edge + 1, edge + 2];
         let random =
-            (0..20_000).map(|_| u128::from(dice.number()) << 64 | u128::from(dice.number()));
+            (0..20_000).map(|_| u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64()));
         for id in edges.into_iter().chain([u128::MAX]).chain(random) {
             let kind = opentelemetry::trace::SpanKind::Internal;
             let stock = theirs.should_sample(None, id.into(), "x", &kind, &[], &[]).decision;

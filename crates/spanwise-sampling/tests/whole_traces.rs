@@ -9,7 +9,7 @@ use spanwise_sampling::{
     Parent, ParentBased, RateLimited, RuleBased, Sampler, SamplingParameters, SpanPredicate,
     XrayPoller, XrayRemote, XraySettings,
 };
-use spanwise_testkit::load::Dice;
+use spanwise_testkit::SplitMix64;
 use support::Virtual;
 
 /// Each keeps some traces of those that start in a second and drops others.
@@ -57,11 +57,11 @@ fn samplers() -> Vec<Sampler> {
 fn no_trace_is_torn_within_a_process() {
     for sampler in samplers() {
         let (host, live, mut dice) =
-            (Virtual::new(), DynamicSampler::new(sampler.clone()), Dice::new(5));
+            (Virtual::new(), DynamicSampler::new(sampler.clone()), SplitMix64::new(5));
         let mut kept = 0;
         for trace in 0..100 {
             host.set_seconds(f64::from(trace) / 100.0);
-            let id = u128::from(dice.number()) << 64 | u128::from(dice.number());
+            let id = u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64());
             let root = live
                 .should_sample(&SamplingParameters::root(id, "GET /", &host), |decision| {
                     decision.sampled
@@ -125,7 +125,7 @@ fn a_trace_that_comes_in_is_decided_anew() {
 #[test]
 fn a_ratio_below_an_unknown_probability_keeps_whole_traces() {
     let half = || Sampler::probability(0.5).unwrap();
-    let (host, mut dice) = (Virtual::new(), Dice::new(7));
+    let (host, mut dice) = (Virtual::new(), SplitMix64::new(7));
     for remote in [true, false] {
         let branches = ParentBased::new(Sampler::always_on());
         let sampler: Sampler =
@@ -133,7 +133,7 @@ fn a_ratio_below_an_unknown_probability_keeps_whole_traces() {
         let live = DynamicSampler::new(sampler.clone());
         let mut kept = 0;
         for _ in 0..1_000 {
-            let id = u128::from(dice.number()) << 64 | u128::from(dice.number());
+            let id = u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64());
             let parent = Some(Parent::new(true, remote, None));
             let params =
                 SamplingParameters { parent, ..SamplingParameters::root(id, "GET /", &host) };

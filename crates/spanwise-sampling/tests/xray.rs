@@ -8,7 +8,8 @@ use spanwise_sampling::{
     Sampler, SamplingParameters, TraceStateUpdate, Value, XrayError, XrayPoller, XrayRemote,
     XrayRequest, XraySettings,
 };
-use spanwise_testkit::load::{Arrivals, Dice, Shape};
+use spanwise_testkit::SplitMix64;
+use spanwise_testkit::load::{Arrivals, Shape};
 use support::{Virtual, drive};
 
 const SECOND: u64 = 1_000_000_000;
@@ -193,11 +194,11 @@ fn beyond_the_reservoir_the_rate_decides_and_writes_its_threshold() {
     assert!((480.0..=520.0).contains(&kept), "{kept}");
 
     let bench = Bench::with_rules(&[rule("all", 1, 0.5, 1, "")]);
-    let (mut dice, mut reserved) = (Dice::new(1), 0);
+    let (mut dice, mut reserved) = (SplitMix64::new(1), 0);
     for second in 0..1000 {
         bench.host.set_seconds(f64::from(second));
         for _ in 0..2 {
-            let params = SamplingParameters::root(dice.number().into(), "x", &bench.host);
+            let params = SamplingParameters::root(dice.next_u64().into(), "x", &bench.host);
             let decision = bench.sampler.should_sample(&params);
             let by_chance = params.randomness().value() >= 1 << 55;
             // What the reservoir alone keeps has no threshold.

@@ -1,10 +1,10 @@
-//! The system allocator, counting: what a closure allocates, what the heap holds, how high it went.
+//! A global allocator that counts: allocations of a closure, bytes on the heap, and their peak.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// [`System`] with counters, per thread and for the process.
+/// A [`GlobalAlloc`] on top of [`System`] with counters, per thread and for the process.
 ///
 /// One test binary installs it once:
 ///
@@ -20,30 +20,30 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CountingAllocator;
 
-/// Calls to the allocator in some stretch of time.
+/// Calls to the allocator during a measurement.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Blocks asked for. A `realloc` counts as one, whether or not the block moved.
+    /// Allocated blocks. A `realloc` counts as one, whether or not the block moved.
     pub allocations: u64,
-    /// Blocks given back. A `realloc` does not count.
+    /// Deallocated blocks. A `realloc` does not count.
     pub deallocations: u64,
-    /// Bytes asked for; a `realloc` adds its whole new size.
+    /// Requested bytes; a `realloc` adds its whole new size.
     pub bytes: u64,
 }
 
-/// Bytes the process holds through the allocator, as asked for: without the allocator's own overhead.
+/// Bytes on the heap of the process, as requested: without the allocator's own overhead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heap {
-    /// Bytes held now.
+    /// Bytes allocated now.
     pub current: u64,
-    /// The most bytes held at once since the start or the last [`reset_peak`].
+    /// The highest number of bytes allocated since the start or the last [`reset_peak`].
     pub peak: u64,
 }
 
-/// What `f` allocates on the calling thread. Threads that `f` starts are not counted.
+/// Counts the allocations of `f` on the calling thread. Threads that `f` starts are not counted.
 ///
 /// # Panics
-/// When [`CountingAllocator`] is not the global allocator: a count of zero would prove nothing.
+/// If [`CountingAllocator`] is not the global allocator: a count of zero would prove nothing.
 pub fn allocations_on_this_thread(f: impl FnOnce()) -> Counts {
     assert_installed();
     let before = this_thread();
@@ -51,10 +51,10 @@ pub fn allocations_on_this_thread(f: impl FnOnce()) -> Counts {
     this_thread().since(before)
 }
 
-/// Everything the process has allocated since it started.
+/// Counts of the whole process since its start.
 ///
 /// # Panics
-/// When [`CountingAllocator`] is not the global allocator.
+/// If [`CountingAllocator`] is not the global allocator.
 pub fn allocations_in_process() -> Counts {
     assert_installed();
     Counts {
@@ -64,18 +64,18 @@ pub fn allocations_in_process() -> Counts {
     }
 }
 
-/// What the heap holds now, and the most it held.
+/// The number of bytes on the heap, and its peak.
 ///
 /// # Panics
-/// When [`CountingAllocator`] is not the global allocator.
+/// If [`CountingAllocator`] is not the global allocator.
 pub fn heap() -> Heap {
     assert_installed();
     Heap { current: CURRENT.load(Relaxed), peak: PEAK.load(Relaxed) }
 }
 
-/// Starts the peak anew from what the heap holds now, and says how many bytes that is.
+/// Resets the peak to the number of bytes on the heap now, and returns that number.
 ///
-/// The peak is never below the answer, whatever other threads give back meanwhile: `peak - start`
+/// The peak is never below the returned number, whatever other threads free meanwhile: `peak - start`
 /// cannot go below zero, `peak - current` of an earlier [`heap`] can.
 pub fn reset_peak() -> u64 {
     let start = CURRENT.load(Relaxed);
@@ -84,7 +84,7 @@ pub fn reset_peak() -> u64 {
 }
 
 impl Counts {
-    /// The calls between `earlier` and these counts.
+    /// The difference to `earlier` counts.
     pub fn since(self, earlier: Counts) -> Counts {
         Counts {
             allocations: self.allocations.wrapping_sub(earlier.allocations),
@@ -94,12 +94,12 @@ impl Counts {
     }
 }
 
-// SAFETY: every call goes to `System` with the arguments as they came, and its answer comes back
+// SAFETY: every call goes to `System` with unchanged arguments, and its result is returned
 // unchanged; the counting around it touches only atomics and a thread-local without destructor, so
 // it neither allocates nor unwinds.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps `alloc`'s contract, which is `System`'s.
+        // SAFETY: the caller upholds `alloc`'s contract, which is `System`'s.
         let block = unsafe { System.alloc(layout) };
         if !block.is_null() {
             allocated(layout.size());
@@ -108,7 +108,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps `alloc_zeroed`'s contract, which is `System`'s.
+        // SAFETY: the caller upholds `alloc_zeroed`'s contract, which is `System`'s.
         let block = unsafe { System.alloc_zeroed(layout) };
         if !block.is_null() {
             allocated(layout.size());
@@ -121,7 +121,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
         unsafe { System.dealloc(block, layout) };
         released(layout.size());
         DEALLOCATIONS.fetch_add(1, Relaxed);
-        count_here(|counts| counts.deallocations = counts.deallocations.wrapping_add(1));
+        count_on_this_thread(|counts| counts.deallocations = counts.deallocations.wrapping_add(1));
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
@@ -142,7 +142,7 @@ fn allocated(size: usize) {
     BYTES.fetch_add(size, Relaxed);
     let current = CURRENT.fetch_add(size, Relaxed).wrapping_add(size);
     PEAK.fetch_max(current, Relaxed);
-    count_here(|counts| {
+    count_on_this_thread(|counts| {
         counts.allocations = counts.allocations.wrapping_add(1);
         counts.bytes = counts.bytes.wrapping_add(size);
     });
@@ -152,17 +152,17 @@ fn released(size: usize) {
     CURRENT.fetch_sub(size as u64, Relaxed);
 }
 
-fn count_here(change: impl FnOnce(&mut Counts)) {
-    // `try_with`: a thread that is going away still allocates; then only the process counts.
-    let _gone = HERE.try_with(|here| {
-        let mut counts = here.get();
+fn count_on_this_thread(change: impl FnOnce(&mut Counts)) {
+    // `try_with`: a thread that is exiting still allocates; then only the process counts.
+    let _exiting = THREAD_COUNTS.try_with(|thread| {
+        let mut counts = thread.get();
         change(&mut counts);
-        here.set(counts);
+        thread.set(counts);
     });
 }
 
 fn this_thread() -> Counts {
-    HERE.try_with(Cell::get).unwrap_or_default()
+    THREAD_COUNTS.try_with(Cell::get).unwrap_or_default()
 }
 
 fn assert_installed() {
@@ -173,7 +173,7 @@ fn assert_installed() {
 }
 
 thread_local! {
-    static HERE: Cell<Counts> =
+    static THREAD_COUNTS: Cell<Counts> =
         const { Cell::new(Counts { allocations: 0, deallocations: 0, bytes: 0 }) };
 }
 
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "not this binary's")]
-    fn a_binary_without_it_cannot_count_to_zero() {
+    fn counting_without_the_allocator_panics() {
         allocations_on_this_thread(|| ());
     }
 }

@@ -1,23 +1,23 @@
-//! A port where nobody listens, and nobody will.
+//! A port without a listener.
 
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpSocket;
 
-/// An address of this machine that refuses connections for as long as this lives.
+/// A bound loopback port that refuses connections until this is dropped.
 ///
-/// Bound, so that no other process gets the port meanwhile, and not listening. A server that knows
-/// the address can be started on it where the system lets addresses be reused (Unix).
+/// The socket is bound, so that no other process gets the port, and does not listen. A test can start
+/// a server on the address where the system allows reuse of addresses (Unix).
 #[derive(Debug)]
 pub struct ClosedPort {
     socket: TcpSocket,
 }
 
 impl ClosedPort {
-    /// A port of the loopback interface.
+    /// Binds a free port of the loopback interface.
     ///
     /// # Errors
-    /// The system has no port or no descriptor to spare.
+    /// If the system has no port or descriptor left.
     pub fn new() -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(cfg!(unix))?;
@@ -25,15 +25,15 @@ impl ClosedPort {
         Ok(Self { socket })
     }
 
-    /// The address.
+    /// The bound address.
     ///
     /// # Errors
-    /// Those of the system.
+    /// The error of the system call.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// `http://` and the address.
+    /// [`address`](Self::address) as a URL: `http://127.0.0.1:PORT`.
     ///
     /// # Errors
     /// As [`address`](Self::address).
@@ -49,7 +49,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     #[test]
-    fn connections_are_refused_until_somebody_listens() {
+    fn connections_are_refused_without_a_listener() {
         let port = ClosedPort::new().unwrap();
         let address = port.address().unwrap();
         let refused = || TcpStream::connect(address).unwrap_err().kind();

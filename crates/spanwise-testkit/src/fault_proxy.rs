@@ -1,4 +1,4 @@
-//! A TCP proxy on loopback that breaks on command.
+//! A TCP proxy on loopback that injects faults.
 
 mod relay;
 
@@ -11,10 +11,10 @@ use std::{fmt, io};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// What the proxy does to the connections that go through it.
+/// The fault that a [`FaultProxy`] injects into its connections.
 ///
-/// Byte counts are of one connection since it was accepted. "Request" is what flows from the client
-/// to the upstream, "response" what flows back.
+/// Byte counts are of one connection since it was accepted. "Request" means the bytes from the client
+/// to the upstream, "response" the bytes from the upstream to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -22,13 +22,13 @@ pub enum Fault {
     Pass,
     /// Accepts and resets at once; the upstream sees nothing. Open connections are reset.
     Refuse,
-    /// Accepts, reads nothing, answers nothing, never contacts the upstream.
+    /// Accepts, reads nothing, writes nothing, and never connects to the upstream.
     BlackHole,
-    /// Holds every chunk of up to 16 KiB back for this long, both ways.
+    /// Delays every chunk of up to 16 KiB by this time, both ways.
     Delay(Duration),
-    /// Lets the response through at this rate, beginning with one portion at once.
+    /// Relays the response at this rate, the first portion at once.
     DripResponse {
-        /// Bytes of each portion; zero is taken as one.
+        /// Bytes of each portion; zero counts as one.
         bytes_per_tick: usize,
         /// Pause after each portion.
         tick: Duration,
@@ -47,9 +47,9 @@ pub enum Fault {
 /// Connections and bytes that went through a [`FaultProxy`] since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Connections accepted, the refused and swallowed ones included.
+    /// Accepted connections, including those of `Refuse` and `BlackHole`.
     pub connections: u64,
-    /// Connections over, for whatever reason.
+    /// Connections that ended, for any reason.
     pub closed: u64,
     /// Connections the proxy reset on purpose.
     pub resets: u64,
@@ -59,11 +59,11 @@ pub struct Traffic {
     pub response_bytes: u64,
 }
 
-/// Stands between a client and an upstream on 127.0.0.1 and misbehaves as told.
+/// A TCP proxy between a client and an upstream on 127.0.0.1 that injects a [`Fault`].
 ///
-/// Runs on a thread of its own with its own runtime, so it works from any test, async or not. A
-/// change of [`Fault`] takes effect at once, on open connections too: bytes held back flow again
-/// when the fault is lifted. Dropping the proxy closes everything and joins the thread.
+/// It runs on a thread of its own with its own runtime, so it works from any test, async or not. A
+/// change of the fault takes effect at once, on open connections too: delayed bytes flow again
+/// when the fault is removed. Dropping the proxy closes everything and joins the thread.
 pub struct FaultProxy {
     address: SocketAddr,
     plan: watch::Sender<Plan>,
@@ -75,26 +75,26 @@ impl FaultProxy {
     /// Listens on a free port of 127.0.0.1 and relays to `upstream`, which need not exist yet.
     ///
     /// # Errors
-    /// When no socket, runtime or thread is to be had.
+    /// If the system has no socket or thread left, or if building the runtime failed.
     pub fn start(upstream: SocketAddr) -> io::Result<FaultProxy> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (plan, orders) = watch::channel(Plan { fault: Fault::Pass, generation: 0 });
+        let (plan, plan_changes) = watch::channel(Plan { fault: Fault::Pass, generation: 0 });
         let meter = Arc::new(Meter::default());
         let shared = Arc::clone(&meter);
         let thread = thread::Builder::new().name("fault-proxy".into()).spawn(move || {
             runtime.block_on(async move {
                 if let Ok(listener) = TcpListener::from_std(listener) {
-                    relay::accept(listener, upstream, orders, shared).await;
+                    relay::accept(listener, upstream, plan_changes, shared).await;
                 }
             });
         })?;
         Ok(FaultProxy { address, plan, meter, thread: Some(thread) })
     }
 
-    /// Where clients connect.
+    /// The address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -104,33 +104,29 @@ impl FaultProxy {
         format!("http://{}", self.address)
     }
 
-    /// Misbehaves in this way from now on.
+    /// Injects `fault` from now on.
     pub fn set(&self, fault: Fault) {
         self.plan.send_modify(|plan| plan.fault = fault);
     }
 
-    /// The present misbehaviour.
+    /// The current fault.
     pub fn fault(&self) -> Fault {
         self.plan.borrow().fault
     }
 
-    /// Resets every open connection, once; new ones are treated by the present fault.
+    /// Resets every open connection, once; the current fault applies to new ones.
     pub fn reset_open_connections(&self) {
         self.plan.send_modify(|plan| plan.generation += 1);
     }
 
-    /// What has gone through so far.
+    /// Connections and bytes so far.
     pub fn traffic(&self) -> Traffic {
         *self.meter.lock()
     }
 
-    /// Waits until `reached` holds of the traffic; false when it does not within `patience`.
-    pub fn wait_until(
-        &self,
-        patience: Duration,
-        mut reached: impl FnMut(&Traffic) -> bool,
-    ) -> bool {
-        let deadline = Instant::now() + patience;
+    /// Waits until `reached` returns true for the traffic; returns false after `timeout`.
+    pub fn wait_until(&self, timeout: Duration, mut reached: impl FnMut(&Traffic) -> bool) -> bool {
+        let deadline = Instant::now() + timeout;
         let mut traffic = self.meter.lock();
         loop {
             if reached(&traffic) {
@@ -162,7 +158,7 @@ impl fmt::Debug for FaultProxy {
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        // A closed channel is the order to stop; the thread owns every socket.
+        // A closed channel stops the thread, which owns every socket.
         self.plan = watch::channel(Plan { fault: Fault::Refuse, generation: 0 }).0;
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();

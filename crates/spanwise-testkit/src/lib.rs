@@ -4,12 +4,24 @@
 pub mod allocator;
 mod closed_port;
 pub mod fault_proxy;
+#[cfg(unix)]
+mod fork;
 pub mod load;
 #[cfg(feature = "oracle")]
 mod oracle;
+mod panic_on_drop;
+mod peer;
+mod process;
+mod splitmix;
 
 pub use allocator::{CountingAllocator, Counts, Heap};
 pub use closed_port::ClosedPort;
 pub use fault_proxy::{Fault, FaultProxy};
+#[cfg(unix)]
+pub use fork::in_forked_child;
 #[cfg(feature = "oracle")]
 pub use oracle::*;
+pub use panic_on_drop::PanicOnDrop;
+pub use peer::Peer;
+pub use process::{in_own_process, rerun};
+pub use splitmix::SplitMix64;

@@ -1,9 +1,11 @@
-//! Load in virtual time: when roots are offered, and which.
+//! Load in virtual time: arrivals of root spans.
 
-/// How much is offered, by the time.
+use crate::SplitMix64;
+
+/// The rate of root spans as a function of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
-    /// The same rate all the time.
+    /// A constant rate.
     Steady(f64),
     /// One rate up to a time (in seconds), another one after it.
     Step {
@@ -11,39 +13,39 @@ pub enum Shape {
         from: f64,
         /// Roots per second after.
         to: f64,
-        /// When.
+        /// Time of the change, in seconds.
         at: f64,
     },
-    /// A rate that grows evenly.
+    /// A rate that changes linearly, then stays.
     Ramp {
-        /// Roots per second at first.
+        /// Roots per second at the start.
         from: f64,
         /// Roots per second at the end.
         to: f64,
-        /// Seconds it takes.
+        /// Duration of the change in seconds.
         over: f64,
     },
-    /// A rate that swings.
+    /// A rate that follows a sine.
     Sine {
-        /// Roots per second in the middle.
+        /// Mean number of roots per second.
         mean: f64,
-        /// How far it swings.
+        /// Amplitude in roots per second.
         swing: f64,
-        /// Seconds from crest to crest.
+        /// Period in seconds.
         period: f64,
     },
-    /// A rate for so many seconds, and nothing for as many.
+    /// A rate that is alternately on and off for the same time.
     OnOff {
         /// Roots per second while on.
         rate: f64,
-        /// Seconds on, and seconds off.
+        /// Seconds on, and as many seconds off.
         each: f64,
     },
-    /// Nothing at first.
+    /// No root until a time, then a constant rate.
     After {
         /// Seconds without a root.
         silence: f64,
-        /// Roots per second then.
+        /// Roots per second afterwards.
         rate: f64,
     },
 }
@@ -81,8 +83,8 @@ impl Shape {
         }
     }
 
-    /// A time after `time` from which the rate may be above 0, when it is 0 at `time`.
-    fn wakes(&self, time: f64) -> f64 {
+    /// A time after `time` at which the rate may be above 0, if it is 0 at `time`.
+    fn next_active(&self, time: f64) -> f64 {
         match *self {
             Self::OnOff { each, .. } => ((time / each).floor() + 1.0) * each,
             Self::After { silence, .. } => silence,
@@ -91,16 +93,16 @@ impl Shape {
     }
 }
 
-/// Roots arriving by chance (a Poisson process) at the rate of a shape.
+/// A Poisson process of root spans at the rate of a shape.
 #[derive(Debug, Clone)]
 pub struct Arrivals {
     shape: Shape,
     time: f64,
     until: f64,
-    dice: Dice,
+    random: SplitMix64,
 }
 
-/// A root.
+/// The arrival of one root span.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arrival {
     /// Seconds since the start.
@@ -110,9 +112,9 @@ pub struct Arrival {
 }
 
 impl Arrivals {
-    /// For `seconds`. The same seed gives the same roots.
+    /// Arrivals during `seconds` seconds. The same seed yields the same roots.
     pub fn new(shape: Shape, seconds: f64, seed: u64) -> Self {
-        Self { shape, time: 0.0, until: seconds, dice: Dice::new(seed) }
+        Self { shape, time: 0.0, until: seconds, random: SplitMix64::new(seed) }
     }
 }
 
@@ -122,82 +124,53 @@ impl Iterator for Arrivals {
     fn next(&mut self) -> Option<Arrival> {
         let mut rate = self.shape.rate(self.time);
         while rate <= 0.0 {
-            self.time = self.shape.wakes(self.time);
+            self.time = self.shape.next_active(self.time);
             if self.time >= self.until {
                 return None;
             }
             rate = self.shape.rate(self.time);
         }
-        self.time += -self.dice.even().ln() / rate;
-        let trace_id = u128::from(self.dice.number()) << 64 | u128::from(self.dice.number());
+        self.time += -self.random.next_f64().ln() / rate;
+        let trace_id =
+            u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64());
         (self.time < self.until).then_some(Arrival { time: self.time, trace_id })
     }
 }
 
-/// Even random numbers (SplitMix64), the same for the same seed.
-#[derive(Debug, Clone)]
-pub struct Dice(u64);
-
-impl Dice {
-    /// Dice that fall as `seed` says.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// 64 random bits.
-    pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Above 0, at most 1.
-    pub fn even(&mut self) -> f64 {
-        ((self.number() >> 11) + 1) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        ((u128::from(self.number()) * u128::from(end)) >> 64) as u64
-    }
-}
-
-/// What was offered and what was kept of it, in tenths of a second.
+/// Numbers of roots that arrived and that were sampled, per tenth of a second.
 #[derive(Debug, Clone, Default)]
 pub struct Series {
-    /// Roots offered.
-    pub offered: Vec<u32>,
-    /// Roots kept.
-    pub kept: Vec<u32>,
+    /// Roots that arrived.
+    pub arrived: Vec<u32>,
+    /// Roots that were sampled.
+    pub sampled: Vec<u32>,
 }
 
 impl Series {
-    /// Offers every root to `keep`, in the order of time.
-    pub fn of(arrivals: Arrivals, mut keep: impl FnMut(Arrival) -> bool) -> Self {
+    /// Calls `sample` for every root, in the order of time.
+    pub fn record(arrivals: Arrivals, mut sample: impl FnMut(Arrival) -> bool) -> Self {
         let tenths = (arrivals.until * 10.0).ceil() as usize;
-        let mut series = Self { offered: vec![0; tenths], kept: vec![0; tenths] };
+        let mut series = Self { arrived: vec![0; tenths], sampled: vec![0; tenths] };
         for arrival in arrivals {
             let tenth = (arrival.time * 10.0) as usize;
-            series.offered[tenth] += 1;
-            series.kept[tenth] += u32::from(keep(arrival));
+            series.arrived[tenth] += 1;
+            series.sampled[tenth] += u32::from(sample(arrival));
         }
         series
     }
 
-    /// Roots kept per second, from one time (in seconds) to another.
+    /// Sampled roots per second between two times (in seconds).
     pub fn rate(&self, from: f64, to: f64) -> f64 {
         let tenths = (from * 10.0).round() as usize..(to * 10.0).round() as usize;
-        self.kept[tenths].iter().sum::<u32>() as f64 / (to - from)
+        self.sampled[tenths].iter().sum::<u32>() as f64 / (to - from)
     }
 
-    /// The most kept in any second, wherever it begins.
-    pub fn most_in_a_second(&self) -> f64 {
-        self.kept.windows(10).map(|tenths| tenths.iter().sum::<u32>()).max().unwrap_or(0).into()
+    /// The highest number of sampled roots in any window of one second.
+    pub fn max_per_second(&self) -> f64 {
+        self.sampled.windows(10).map(|tenths| tenths.iter().sum::<u32>()).max().unwrap_or(0).into()
     }
 
-    /// What was kept above `target` per second, from one time to another: the sum over seconds.
+    /// Sum, over the seconds between two times, of the sampled roots above `target` per second.
     pub fn excess(&self, target: f64, from: usize, to: usize) -> f64 {
         (from..to).map(|at| (self.rate(at as f64, at as f64 + 1.0) - target).max(0.0)).sum()
     }

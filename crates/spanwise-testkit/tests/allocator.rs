@@ -1,4 +1,4 @@
-//! The counting allocator, installed.
+//! The counting allocator, installed as the global one.
 
 use std::hint::black_box;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use spanwise_testkit::{CountingAllocator, Counts, allocator};
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Keeps the tests of the process-wide figures from seeing each other's blocks.
+/// Serialises the tests of process-wide numbers, so that none counts blocks of another.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn check(f: impl FnOnce(), allocations: u64, deallocations: u64, bytes: u64) {
@@ -20,7 +20,7 @@ fn check(f: impl FnOnce(), allocations: u64, deallocations: u64, bytes: u64) {
 }
 
 #[test]
-fn nothing() {
+fn a_closure_without_allocations_counts_zero() {
     check(
         || {
             black_box([0_u8; 64]);
@@ -32,7 +32,7 @@ fn nothing() {
 }
 
 #[test]
-fn one_box() {
+fn a_box_counts_one_allocation() {
     check(|| drop(black_box(Box::new(1_u64))), 1, 1, 8);
 }
 
@@ -52,12 +52,12 @@ fn a_growing_vector_counts_each_realloc() {
 }
 
 #[test]
-fn zeroed_blocks_count() {
+fn zeroed_blocks_are_counted() {
     check(|| drop(black_box(vec![0_u8; 4096])), 1, 1, 4096);
 }
 
 #[test]
-fn another_thread_is_counted_for_the_process_only() {
+fn allocations_of_another_thread_count_for_the_process_only() {
     let _alone = ALONE.lock();
     let before = allocator::allocations_in_process();
     let (ready, wait) = std::sync::mpsc::sync_channel::<()>(1);
@@ -77,7 +77,7 @@ fn another_thread_is_counted_for_the_process_only() {
 }
 
 #[test]
-fn peak_remembers_what_current_forgot() {
+fn the_peak_includes_freed_blocks() {
     let _alone = ALONE.lock();
     allocator::reset_peak();
     let before = allocator::heap().current;

@@ -1,4 +1,4 @@
-//! The strict decoder against prost's encoder, whole and mutilated.
+//! The strict decoder against prost's encoder, with intact and corrupted requests.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -38,7 +38,7 @@ fn request(span: Span) -> ExportTraceServiceRequest {
     ExportTraceServiceRequest { resource_spans: vec![resource] }
 }
 
-/// `spoil` must make the good span fail with `reason`.
+/// Asserts that decoding fails with `reason` after `spoil` has changed the good span.
 fn check(spoil: impl FnOnce(&mut Span), reason: &str) {
     let mut span = good_span();
     spoil(&mut span);
@@ -47,7 +47,7 @@ fn check(spoil: impl FnOnce(&mut Span), reason: &str) {
 }
 
 #[test]
-fn good() {
+fn a_good_request_is_decoded() {
     let request = request(good_span());
     let decoded = decode(&request.encode_to_vec());
     assert_eq!(decoded, request);
@@ -56,7 +56,7 @@ fn good() {
 }
 
 #[test]
-fn spans_that_break_a_rule() {
+fn spans_that_violate_a_rule_are_rejected() {
     check(|span| span.trace_id = vec![1; 15], "trace id of 15 bytes instead of 16");
     check(|span| span.trace_id = vec![0; 16], "trace id is all zero");
     check(|span| span.span_id.clear(), "span id of 0 bytes instead of 8");
@@ -77,7 +77,7 @@ fn spans_that_break_a_rule() {
 }
 
 #[test]
-fn fields_otlp_does_not_have() {
+fn fields_that_otlp_does_not_define_are_rejected() {
     let string_table = KeyValue { key_strindex: 1, ..KeyValue::default() };
     let cases: [(Span, &str, u32); 2] = [
         (Span { attributes: vec![string_table], ..good_span() }, "KeyValue", 3),
@@ -122,7 +122,7 @@ fn unknown(message: &str) -> Result<ExportTraceServiceRequest, NotStrict> {
 }
 
 #[test]
-fn every_truncation_and_every_flipped_byte_ends() {
+fn decoding_returns_for_every_truncation_and_every_flipped_byte() {
     let body = request(good_span()).encode_to_vec();
     for len in 1..body.len() {
         assert!(matches!(try_decode(&body[..len]), Err(NotStrict::Malformed(_))), "at {len}");
@@ -131,20 +131,20 @@ fn every_truncation_and_every_flipped_byte_ends() {
         for mask in [0x01, 0x08, 0x80, 0xff] {
             let mut body = body.clone();
             body[index] ^= mask;
-            // Either answer is right; not ending or panicking is wrong.
-            let _verdict = try_decode(&body);
+            // Either result is right; only a hang or a panic is wrong.
+            let _result = try_decode(&body);
         }
     }
 }
 
 #[test]
 #[should_panic(expected = "not a strict OTLP trace request")]
-fn decode_says_why() {
+fn decode_panics_with_the_reason() {
     decode(b"not protobuf");
 }
 
 #[test]
-fn attributes_by_key() {
+fn attributes_map_returns_values_by_key() {
     let pairs = [pair("a", Value::IntValue(1)), pair("b", Value::BoolValue(true))];
     let map = attributes_map(&pairs);
     assert_eq!(map["a"].value, Some(Value::IntValue(1)));
@@ -153,6 +153,6 @@ fn attributes_by_key() {
 
 #[test]
 #[should_panic(expected = "occurs twice")]
-fn attributes_with_one_key_twice() {
+fn attributes_map_panics_if_a_key_occurs_twice() {
     attributes_map(&[pair("a", Value::IntValue(1)), pair("a", Value::IntValue(1))]);
 }

@@ -1,42 +1,35 @@
-//! Each fault, seen from both ends with plain sockets.
+//! Each fault, observed at both ends with plain sockets.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use spanwise_testkit::{ClosedPort, Fault, FaultProxy};
+use spanwise_testkit::{ClosedPort, Fault, FaultProxy, Peer};
 
 const REQUEST: &[u8] = b"request!";
 const RESPONSE: &[u8] = b"the response";
 
-/// Far beyond what anything here takes.
+/// Longer than any step of these tests takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Long enough for bytes to cross loopback, if they were let through.
+/// Long enough for bytes to cross loopback, if the proxy relayed them.
 const MOMENT: Duration = Duration::from_millis(30);
 
 struct Upstream {
-    address: SocketAddr,
-    /// What each connection received until its end.
+    peer: Peer,
+    /// The bytes that each connection received until its end.
     received: Receiver<Vec<u8>>,
 }
 
 /// Answers every whole `REQUEST` with `RESPONSE`.
 fn upstream() -> Upstream {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
     let (report, received) = channel();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let report = report.clone();
-            thread::spawn(move || serve(stream.unwrap(), &report));
-        }
-    });
-    Upstream { address, received }
+    let peer = Peer::start(move |stream| serve(stream, &report)).unwrap();
+    Upstream { peer, received }
 }
 
 fn serve(mut stream: TcpStream, report: &Sender<Vec<u8>>) {
@@ -55,7 +48,7 @@ fn serve(mut stream: TcpStream, report: &Sender<Vec<u8>>) {
 
 fn proxy() -> (FaultProxy, Upstream) {
     let upstream = upstream();
-    (FaultProxy::start(upstream.address).unwrap(), upstream)
+    (FaultProxy::start(upstream.peer.address()).unwrap(), upstream)
 }
 
 fn connect(proxy: &FaultProxy) -> TcpStream {
@@ -65,8 +58,8 @@ fn connect(proxy: &FaultProxy) -> TcpStream {
     stream
 }
 
-/// What a client that sends `REQUEST` gets back, and whether the end was a reset, which may come as
-/// early as the connect.
+/// The response to a client that sends `REQUEST`, and whether the connection ended by a reset, which
+/// may happen as early as the connect.
 fn request(proxy: &FaultProxy) -> (Vec<u8>, bool) {
     let Ok(mut stream) = TcpStream::connect(proxy.address()) else { return (Vec::new(), true) };
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -82,7 +75,7 @@ fn exchange(stream: &mut TcpStream) -> [u8; RESPONSE.len()] {
     response
 }
 
-/// Everything until the end, and whether the end was a reset.
+/// All bytes until the end of the connection, and whether it ended by a reset.
 fn read_to_the_end(stream: &mut TcpStream) -> (Vec<u8>, bool) {
     let mut all = Vec::new();
     let mut buffer = [0; 1024];
@@ -104,7 +97,7 @@ fn assert_silent(stream: &mut TcpStream) {
 }
 
 #[test]
-fn pass_relays_and_counts() {
+fn pass_relays_and_counts_bytes() {
     let (proxy, upstream) = proxy();
     assert_eq!(proxy.endpoint(), format!("http://{}", proxy.address()));
     let mut stream = connect(&proxy);
@@ -122,7 +115,7 @@ fn pass_relays_and_counts() {
 }
 
 #[test]
-fn megabytes_arrive_whole() {
+fn pass_relays_megabytes_unchanged() {
     let (proxy, upstream) = proxy();
     let mut stream = connect(&proxy);
     let body: Vec<u8> = (0..4 << 20).map(|index: u32| (index / 7) as u8).collect();
@@ -150,7 +143,7 @@ fn refuse_resets_new_and_open_connections() {
 }
 
 #[test]
-fn black_hole_swallows_until_it_is_lifted() {
+fn black_hole_relays_nothing_until_it_is_removed() {
     let (proxy, _upstream) = proxy();
     let mut open = connect(&proxy);
     exchange(&mut open);
@@ -171,7 +164,7 @@ fn black_hole_swallows_until_it_is_lifted() {
 }
 
 #[test]
-fn delay_holds_back_both_ways() {
+fn delay_applies_both_ways() {
     let (proxy, _upstream) = proxy();
     let delay = Duration::from_millis(20);
     proxy.set(Fault::Delay(delay));
@@ -179,7 +172,7 @@ fn delay_holds_back_both_ways() {
     let before = Instant::now();
     assert_eq!(exchange(&mut stream), RESPONSE);
     assert!(before.elapsed() >= 2 * delay);
-    // Lifting it frees what it holds.
+    // Removing the fault releases the delayed bytes.
     proxy.set(Fault::Delay(Duration::from_secs(3600)));
     stream.write_all(REQUEST).unwrap();
     assert_silent(&mut stream);
@@ -188,7 +181,7 @@ fn delay_holds_back_both_ways() {
 }
 
 #[test]
-fn drip_gives_a_portion_per_tick() {
+fn drip_relays_one_portion_per_tick() {
     let (proxy, _upstream) = proxy();
     let tick = Duration::from_millis(5);
     proxy.set(Fault::DripResponse { bytes_per_tick: 5, tick });
@@ -204,7 +197,7 @@ fn drip_gives_a_portion_per_tick() {
 }
 
 #[test]
-fn reset_after_every_request_byte() {
+fn the_connection_is_reset_after_the_given_request_bytes() {
     let (proxy, upstream) = proxy();
     for limit in 0..=REQUEST.len() {
         proxy.set(Fault::ResetAfterRequestBytes(limit as u64));
@@ -214,7 +207,7 @@ fn reset_after_every_request_byte() {
 }
 
 #[test]
-fn reset_after_every_response_byte() {
+fn the_connection_is_reset_after_the_given_response_bytes() {
     let (proxy, _upstream) = proxy();
     for limit in 1..=RESPONSE.len() {
         proxy.set(Fault::ResetAfterResponseBytes(limit as u64));
@@ -225,7 +218,7 @@ fn reset_after_every_response_byte() {
 }
 
 #[test]
-fn stop_reading_fills_the_clients_window() {
+fn stop_reading_fills_the_window_of_the_client() {
     let (proxy, _upstream) = proxy();
     let mut stream = connect(&proxy);
     exchange(&mut stream);
@@ -234,12 +227,12 @@ fn stop_reading_fills_the_clients_window() {
     let chunk = vec![0; 1 << 20];
     let full = (0..1000).find_map(|_| stream.write(&chunk).err()).unwrap();
     assert_eq!(full.kind(), ErrorKind::WouldBlock);
-    // At most the chunk that was being read when the fault came goes on.
+    // At most the chunk that was being read when the fault was set is relayed.
     assert!(proxy.traffic().request_bytes <= (REQUEST.len() + (16 << 10)) as u64);
 }
 
 #[test]
-fn stop_reading_still_answers() {
+fn stop_reading_still_relays_responses() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = FaultProxy::start(listener.local_addr().unwrap()).unwrap();
     proxy.set(Fault::StopReading);
@@ -253,7 +246,7 @@ fn stop_reading_still_answers() {
 }
 
 #[test]
-fn corrupt_inverts_the_response_only() {
+fn corrupt_response_inverts_the_response_only() {
     let (proxy, upstream) = proxy();
     proxy.set(Fault::CorruptResponse);
     let mut stream = connect(&proxy);
@@ -263,7 +256,7 @@ fn corrupt_inverts_the_response_only() {
 }
 
 #[test]
-fn reset_open_connections_spares_new_ones() {
+fn reset_open_connections_does_not_reset_new_ones() {
     let (proxy, _upstream) = proxy();
     let mut open = connect(&proxy);
     exchange(&mut open);
@@ -273,7 +266,7 @@ fn reset_open_connections_spares_new_ones() {
 }
 
 #[test]
-fn an_absent_upstream_is_a_reset_but_not_ours() {
+fn a_closed_upstream_resets_the_client_but_does_not_count_as_a_reset() {
     let closed = ClosedPort::new().unwrap();
     let proxy = FaultProxy::start(closed.address().unwrap()).unwrap();
     assert_eq!(request(&proxy), (Vec::new(), true));
@@ -282,7 +275,7 @@ fn an_absent_upstream_is_a_reset_but_not_ours() {
 }
 
 #[test]
-fn drop_ends_everything() {
+fn drop_closes_all_connections_and_the_listener() {
     let (proxy, upstream) = proxy();
     let mut open = connect(&proxy);
     exchange(&mut open);
@@ -294,7 +287,7 @@ fn drop_ends_everything() {
 }
 
 #[test]
-fn wait_until_gives_up() {
+fn wait_until_returns_false_after_its_timeout() {
     let (proxy, _upstream) = proxy();
     assert!(!proxy.wait_until(Duration::from_millis(1), |traffic| traffic.connections > 0));
 }

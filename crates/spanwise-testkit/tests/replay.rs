@@ -1,4 +1,4 @@
-//! The stock SDK, driven through generated spans, must say exactly what the spans say.
+//! The stock SDK must export generated spans exactly as their specs describe them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -23,7 +23,7 @@ fn resource() -> Resource {
     Resource::builder_empty().with_attribute(KeyValue::new("service.name", "kit")).build()
 }
 
-/// The span as the specification has it written, worked out by hand from the spec.
+/// The span that the specification requires for `spec`, derived by hand.
 fn expected(spec: &SpanSpec) -> Span {
     let details = [&spec.at_start, &spec.later];
     let parent = spec.parent.as_ref();
@@ -115,7 +115,7 @@ fn value(value: &Value) -> common::AnyValue {
         Value::Array(Array::String(all)) => {
             array(all.iter().map(|one| any(StringValue(one.to_string()))).collect())
         }
-        other => panic!("a value of a kind the test does not know: {other:?}"),
+        other => panic!("a value of a kind unknown to the test: {other:?}"),
     }
 }
 
@@ -123,7 +123,7 @@ fn nanos(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap().as_nanos().try_into().unwrap()
 }
 
-/// Every span of its own request, so that its scope can be told.
+/// Each span has a request of its own, so that its scope can be checked.
 fn check(specs: &[SpanSpec]) {
     for spec in specs {
         let mut stock = stock_request(&resource(), std::slice::from_ref(spec));
@@ -147,26 +147,26 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_stock_sdk_says_what_the_spec_says(specs in span_specs(&Shape::default(), 0..4)) {
+    fn the_stock_sdk_exports_the_spec(specs in span_specs(&Shape::default(), 0..4)) {
         check(&specs);
     }
 
     #[test]
-    fn and_keeps_duplicate_keys(
+    fn the_stock_sdk_exports_duplicate_keys(
         spec in span_spec(&Shape { duplicate_keys: true, ..Shape::default() }),
     ) {
         check(&[spec]);
     }
 
     #[test]
-    fn sampled_parents_are_sampled(
+    fn sampled_parents_have_the_sampled_flag(
         spec in span_spec(&Shape { sampled_parents: true, ..Shape::default() }),
     ) {
         prop_assert!(spec.parent.is_none_or(|parent| parent.is_sampled()));
     }
 
     #[test]
-    fn keys_are_unique_unless_told_otherwise(spec in span_spec(&Shape::default())) {
+    fn keys_are_unique_unless_duplicates_are_requested(spec in span_spec(&Shape::default())) {
         let details = [&spec.at_start, &spec.later];
         let mut seen = HashSet::new();
         for pair in details.iter().flat_map(|part| &part.attributes) {
@@ -177,7 +177,7 @@ proptest! {
 }
 
 #[test]
-fn two_replays_are_the_same_spans() {
+fn two_replays_export_the_same_spans() {
     let mut runner = TestRunner::deterministic();
     let specs = span_specs(&Shape::default(), 20..21).new_tree(&mut runner).unwrap().current();
     let [mut one, mut two] = [(); 2].map(|()| stock_request(&resource(), &specs));
@@ -188,9 +188,9 @@ fn two_replays_are_the_same_spans() {
     assert_same_spans(&one, &two);
 }
 
-/// The generator reaches the corners it promises.
+/// The generator produces every edge case that its docs list.
 #[test]
-fn everything_turns_up() {
+fn every_edge_case_is_generated() {
     let mut runner = TestRunner::deterministic();
     let shape = Shape { duplicate_keys: true, ..Shape::default() };
     let specs = span_specs(&shape, 400..401).new_tree(&mut runner).unwrap().current();

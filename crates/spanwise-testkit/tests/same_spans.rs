@@ -1,4 +1,4 @@
-//! What counts as the same spans, and what the diff says when they are not.
+//! The equality of requests in canonical form, and the diff of unequal ones.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -56,13 +56,13 @@ fn first(request: &mut ExportTraceServiceRequest) -> &mut Span {
 
 #[test]
 fn order_and_grouping_do_not_matter() {
-    let mut turned = [span(2), span(1), span(3)];
-    for span in &mut turned {
-        span.attributes.rotate_left(1); // x goes behind both y, which keep their order
+    let mut reordered = [span(2), span(1), span(3)];
+    for span in &mut reordered {
+        span.attributes.rotate_left(1); // x moves behind both y, which stay in order
         span.events[0].attributes.reverse();
         span.status = None;
     }
-    let [two, one, three] = turned;
+    let [two, one, three] = reordered;
     let mut groups = [
         resource(vec![scope("b", vec![]), scope("a", vec![two])]),
         resource(vec![scope("b", vec![three]), scope("a", vec![one])]),
@@ -78,7 +78,7 @@ fn order_and_grouping_do_not_matter() {
 }
 
 #[test]
-fn nothing_said_twice() {
+fn empty_messages_equal_absent_ones() {
     let bare = ScopeSpans { spans: vec![span(1)], ..ScopeSpans::default() };
     let empty = ScopeSpans { scope: Some(InstrumentationScope::default()), ..bare.clone() };
     let wrap = |scope, resource| {
@@ -87,9 +87,9 @@ fn nothing_said_twice() {
     assert_same_spans(&wrap(bare, None), &wrap(empty, Some(Resource::default())));
 }
 
-/// Each change must be seen and its line shown.
+/// Each change must be detected and its line printed.
 #[test]
-fn differences_are_named() {
+fn the_diff_names_each_difference() {
     type Change = fn(&mut ExportTraceServiceRequest);
     let cases: &[(Change, &[&str])] = &[
         (|r| first(r).name = "other".into(), &["- ", "span \"span 1\"", "+ ", "span \"other\""]),
@@ -116,19 +116,19 @@ fn differences_are_named() {
         (|r| r.resource_spans[0].scope_spans[0].schema_url.clear(), &["schema_url \"scope\""]),
         (|r| r.resource_spans[0].resource = None, &["\"r\" = 1.0"]),
     ];
-    for (index, (change, words)) in cases.iter().enumerate() {
+    for (index, (change, parts)) in cases.iter().enumerate() {
         let mut changed = original();
         change(&mut changed);
         let text = difference(&original(), &changed).unwrap_or_else(|| panic!("{index}: no diff"));
-        for word in *words {
-            assert!(text.contains(word), "{index}: no {word:?} in\n{text}");
+        for part in *parts {
+            assert!(text.contains(part), "{index}: no {part:?} in\n{text}");
         }
         assert!(difference(&changed, &original()).is_some());
     }
 }
 
 #[test]
-fn zero_has_two_signs() {
+fn zeros_of_different_sign_differ() {
     let (mut plus, mut minus) = (original(), original());
     first(&mut plus).attributes[0] = pair("x", 0.0);
     first(&mut minus).attributes[0] = pair("x", -0.0);
@@ -137,7 +137,7 @@ fn zero_has_two_signs() {
 }
 
 #[test]
-fn a_long_diff_is_cut() {
+fn a_long_diff_is_truncated() {
     let many = |name: &str| {
         let spans = (0..3000).map(|id: u64| Span {
             span_id: (id + 1).to_be_bytes().to_vec(),
@@ -147,16 +147,16 @@ fn a_long_diff_is_cut() {
         request(vec![resource(vec![scope("a", spans.collect())])])
     };
     let text = difference(&many("left"), &many("right")).unwrap();
-    assert!(text.lines().count() < 100 && text.contains("lines more"), "{text}");
+    assert!(text.lines().count() < 100 && text.contains("more lines"), "{text}");
 }
 
 #[test]
-fn generated_ids_are_forgotten_and_given_ones_are_not() {
+fn generated_ids_are_cleared_and_given_ones_are_not() {
     let mut child = span(1);
     child.parent_span_id = vec![7; 8];
-    let mut forgetful = request(vec![resource(vec![scope("a", vec![span(2), child])])]);
-    forget_generated_ids(&mut forgetful);
-    let spans = &forgetful.resource_spans[0].scope_spans[0].spans;
+    let mut cleared = request(vec![resource(vec![scope("a", vec![span(2), child])])]);
+    forget_generated_ids(&mut cleared);
+    let spans = &cleared.resource_spans[0].scope_spans[0].spans;
     assert_eq!((&spans[0].trace_id[..], &spans[0].span_id[..]), (&[0; 16][..], &[0; 8][..]));
     assert_eq!((&spans[1].trace_id[..], &spans[1].span_id[..]), (&[9; 16][..], &[0; 8][..]));
     assert_eq!(spans[1].parent_span_id, [7; 8]);

@@ -32,10 +32,12 @@ impl Measurements {
         let held = (0..=waits).rev().take_while(|&wait| near(scenario.event.floor() + wait as f64));
         let settles = held.last().map(|wait| wait as f64);
         let from = (scenario.event * 10.0) as usize;
-        let after =
-            Series { offered: series.offered[from..].to_vec(), kept: series.kept[from..].to_vec() };
+        let after = Series {
+            arrived: series.arrived[from..].to_vec(),
+            sampled: series.sampled[from..].to_vec(),
+        };
         Self {
-            worst_second: after.most_in_a_second() / TARGET,
+            worst_second: after.max_per_second() / TARGET,
             excess: series.excess(TARGET, event, seconds) / TARGET,
             settled: series.rate(scenario.settled, scenario.seconds) / TARGET,
             settles_after: settles,

@@ -181,7 +181,7 @@ fn legend(text: &mut String, sheet: &Sheet) {
 
 /// Sampled roots, by the second.
 fn seconds(series: &Series) -> Vec<f64> {
-    series.kept.chunks(10).map(|tenths| tenths.iter().sum::<u32>().into()).collect()
+    series.sampled.chunks(10).map(|tenths| tenths.iter().sum::<u32>().into()).collect()
 }
 
 const WIDTH: f64 = 920.0;

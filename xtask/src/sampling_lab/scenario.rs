@@ -1,7 +1,8 @@
 //! The loads.
 
 use super::contestant::{Clock, Contestant, Process, TARGET};
-use spanwise_testkit::load::{Arrivals, Dice, Series, Shape};
+use spanwise_testkit::SplitMix64;
+use spanwise_testkit::load::{Arrivals, Series, Shape};
 use std::borrow::Cow;
 
 /// A load, and what is looked at.
@@ -51,14 +52,14 @@ impl Scenario {
         let first_rate = self.shape.rate(0.0);
         let clock = Clock::default();
         let arrivals = Arrivals::new(self.shape, self.seconds, 42);
-        let mut dice = Dice::new(7);
+        let mut dice = SplitMix64::new(7);
         let processes = if matches!(self.traffic, Traffic::Processes) { 8 } else { 1 };
         let start = || contestant.start(TARGET / f64::from(processes), first_rate);
         let mut processes: Vec<Process> = (0..processes).map(|_| start()).collect();
         let mut next_share = 1.0;
         let mut count = 0u64;
         let mut cold_kept = Vec::new();
-        let series = Series::of(arrivals, |arrival| {
+        let series = Series::record(arrivals, |arrival| {
             count += 1;
             let mut time = arrival.time;
             let mut process = 0;
@@ -66,7 +67,7 @@ impl Scenario {
             match self.traffic {
                 Traffic::OneKey => {}
                 Traffic::HotAndCold => {
-                    let cold = dice.even() < COLD / self.shape.rate(time);
+                    let cold = dice.next_f64() < COLD / self.shape.rate(time);
                     key = if cold {
                         Cow::Borrowed(COLD_KEYS[dice.below(99) as usize].as_str())
                     } else {
@@ -107,11 +108,12 @@ impl Scenario {
 
 /// The cold keys alone, scaled so that all of them are the target.
 fn cold_only(all: &Series, roots: Vec<(f64, bool, bool)>) -> Series {
-    let mut series = Series { offered: vec![0; all.offered.len()], kept: vec![0; all.kept.len()] };
+    let mut series =
+        Series { arrived: vec![0; all.arrived.len()], sampled: vec![0; all.sampled.len()] };
     for (time, _, kept) in roots.into_iter().filter(|&(_, cold, _)| cold) {
         let tenth = (time * 10.0) as usize;
-        series.offered[tenth] += 1;
-        series.kept[tenth] += u32::from(kept);
+        series.arrived[tenth] += 1;
+        series.sampled[tenth] += u32::from(kept);
     }
     series
 }

@@ -37,7 +37,7 @@ impl Sheet {
                 })
                 .collect()
         });
-        let tenths = entries.first().map(|entry| entry.series.offered.clone()).unwrap_or_default();
+        let tenths = entries.first().map(|entry| entry.series.arrived.clone()).unwrap_or_default();
         let offered = tenths.chunks(10).map(|tenths| tenths.iter().sum::<u32>().into()).collect();
         Self { scenario, offered, entries }
     }

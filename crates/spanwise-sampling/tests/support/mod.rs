@@ -3,19 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot start must fail")]
 
 use spanwise_sampling::{Parent, Sampler, SamplerContext, SamplingParameters};
-use spanwise_testkit::load::{Arrivals, Dice, Series};
+use spanwise_testkit::SplitMix64;
+use spanwise_testkit::load::{Arrivals, Series};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Time is what it is set to; chance is seeded.
 pub struct Virtual {
     now: AtomicU64,
-    dice: Mutex<Dice>,
+    dice: Mutex<SplitMix64>,
 }
 
 impl Virtual {
     pub fn new() -> Self {
-        Self { now: AtomicU64::new(START), dice: Mutex::new(Dice::new(1)) }
+        Self { now: AtomicU64::new(START), dice: Mutex::new(SplitMix64::new(1)) }
     }
 
     pub fn set_seconds(&self, seconds: f64) {
@@ -33,7 +34,7 @@ impl SamplerContext for Virtual {
     }
 
     fn random(&self) -> u64 {
-        self.dice.lock().unwrap().number()
+        self.dice.lock().unwrap().next_u64()
     }
 }
 
@@ -44,7 +45,7 @@ pub fn drive<'n>(
     arrivals: Arrivals,
     mut name: impl FnMut() -> &'n str,
 ) -> Series {
-    Series::of(arrivals, |arrival| {
+    Series::record(arrivals, |arrival| {
         host.set_seconds(arrival.time);
         sampler.should_sample(&SamplingParameters::root(arrival.trace_id, name(), host)).sampled
     })

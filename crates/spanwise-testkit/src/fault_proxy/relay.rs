@@ -1,4 +1,4 @@
-//! One connection through the proxy, and the loop that accepts them.
+//! The accept loop of the proxy, and the relay of one connection.
 
 use std::future::pending;
 use std::io;
@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::{Fault, Meter, Plan};
 
-/// Accepts until the plan's sender is gone; then every connection is dropped with the set.
+/// Accepts until the sender of the plan is dropped; then every connection is dropped with the set.
 pub(super) async fn accept(
     listener: TcpListener,
     upstream: SocketAddr,
@@ -35,7 +35,7 @@ pub(super) async fn accept(
                     let (plan, meter) = (plan.clone(), Arc::clone(&meter));
                     open.spawn(connection(client, upstream, plan, meter));
                 }
-                // Out of descriptors, or a client gone before we looked: neither ends the proxy.
+                // Out of descriptors, or the client has closed already: neither ends the proxy.
                 Err(_) => sleep(Duration::from_millis(10)).await,
             },
             Some(_over) = open.join_next(), if !open.is_empty() => {}
@@ -53,7 +53,7 @@ async fn connection(
     meter.add(|traffic| traffic.connections += 1);
     let end = relay(&mut client, upstream, plan, generation, &meter).await.err();
     if end.is_some() {
-        let _already_gone = client.set_zero_linger();
+        let _already_closed = client.set_zero_linger();
     }
     drop(client);
     meter.add(|traffic| {
@@ -62,7 +62,7 @@ async fn connection(
     });
 }
 
-/// Relays until both sides have ended in peace.
+/// Relays until both sides have shut down their connection.
 async fn relay(
     client: &mut TcpStream,
     upstream: SocketAddr,
@@ -102,7 +102,7 @@ impl Pump<'_> {
     async fn run(mut self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> Result<(), End> {
         let mut buffer = vec![0; CHUNK];
         loop {
-            if self.verdict()?.is_none() {
+            if self.allowance()?.is_none() {
                 self.plan.next().await;
                 continue;
             }
@@ -118,21 +118,21 @@ impl Pump<'_> {
         }
     }
 
-    /// Writes `rest` as the plan of each moment has it. Every wait ends when the plan changes, and
-    /// no wait loses bytes.
-    async fn deliver(&mut self, mut rest: &[u8], to: &mut WriteHalf<'_>) -> Result<(), End> {
-        let mut held_back = false;
-        while !rest.is_empty() {
-            let Some(leave) = self.verdict()? else {
+    /// Writes `bytes` as the current plan allows. Every wait ends when the plan changes, and no wait
+    /// loses bytes.
+    async fn deliver(&mut self, mut bytes: &[u8], to: &mut WriteHalf<'_>) -> Result<(), End> {
+        let mut delayed = false;
+        while !bytes.is_empty() {
+            let Some(allowance) = self.allowance()? else {
                 self.plan.next().await;
                 continue;
             };
-            if let Some(delay) = leave.before.filter(|_| !held_back) {
-                held_back = self.pause(delay).await;
+            if let Some(delay) = allowance.before.filter(|_| !delayed) {
+                delayed = self.pause(delay).await;
                 continue;
             }
-            let mut portion = rest[..rest.len().min(leave.at_most)].to_vec();
-            if leave.inverted {
+            let mut portion = bytes[..bytes.len().min(allowance.max_bytes)].to_vec();
+            if allowance.inverted {
                 portion.iter_mut().for_each(|byte| *byte = !*byte);
             }
             let written = tokio::select! {
@@ -140,37 +140,39 @@ impl Pump<'_> {
                 () = self.plan.next() => continue,
                 written = to.write(&portion) => written.map_err(broken)?,
             };
-            rest = &rest[written..];
+            bytes = &bytes[written..];
             self.count(written);
-            if let Some(tick) = leave.after {
+            if let Some(tick) = allowance.after {
                 self.pause(tick).await;
             }
         }
         Ok(())
     }
 
-    /// What the plan lets this direction do now: `None` is to hold still.
-    fn verdict(&mut self) -> Result<Option<Leave>, End> {
-        let free = Leave { before: None, at_most: usize::MAX, inverted: false, after: None };
+    /// The bytes that the current plan allows this direction to write; `None` if it must wait.
+    fn allowance(&mut self) -> Result<Option<Allowance>, End> {
+        let free = Allowance { before: None, max_bytes: usize::MAX, inverted: false, after: None };
         let up_to = |limit: u64| match limit.saturating_sub(self.moved) {
             0 => Err(End::Reset),
-            left => Ok(Leave { at_most: usize::try_from(left).unwrap_or(usize::MAX), ..free }),
+            left => {
+                Ok(Allowance { max_bytes: usize::try_from(left).unwrap_or(usize::MAX), ..free })
+            }
         };
-        let leave = match (self.plan.fault_for(self.generation)?, self.direction) {
+        let allowance = match (self.plan.fault_for(self.generation)?, self.direction) {
             (Fault::BlackHole, _) | (Fault::StopReading, Direction::Request) => return Ok(None),
             (Fault::ResetAfterRequestBytes(limit), Direction::Request) => up_to(limit)?,
             (Fault::ResetAfterResponseBytes(limit), Direction::Response) => up_to(limit)?,
-            (Fault::Delay(delay), _) => Leave { before: Some(delay), ..free },
+            (Fault::Delay(delay), _) => Allowance { before: Some(delay), ..free },
             (Fault::DripResponse { bytes_per_tick, tick }, Direction::Response) => {
-                Leave { at_most: bytes_per_tick.max(1), after: Some(tick), ..free }
+                Allowance { max_bytes: bytes_per_tick.max(1), after: Some(tick), ..free }
             }
-            (Fault::CorruptResponse, Direction::Response) => Leave { inverted: true, ..free },
+            (Fault::CorruptResponse, Direction::Response) => Allowance { inverted: true, ..free },
             _ => free,
         };
-        Ok(Some(leave))
+        Ok(Some(allowance))
     }
 
-    /// True when the time has passed, false when the plan changed first.
+    /// Returns true after `time`, and false if the plan changed first.
     async fn pause(&mut self, time: Duration) -> bool {
         tokio::select! {
             biased;
@@ -195,21 +197,21 @@ enum Direction {
     Response,
 }
 
-/// How a chunk may go on.
+/// How the next bytes may be written.
 #[derive(Debug, Clone, Copy)]
-struct Leave {
+struct Allowance {
     before: Option<Duration>,
-    at_most: usize,
+    max_bytes: usize,
     inverted: bool,
     after: Option<Duration>,
 }
 
-/// Why a connection ends other than by both sides closing it.
+/// The reason why a connection ends before both sides have shut it down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The plan says so.
+    /// The plan requires a reset.
     Reset,
-    /// One side is gone; the other learns it by a reset, too.
+    /// One side closed or failed; the other side is reset too.
     Broken,
 }
 
@@ -218,14 +220,14 @@ fn broken(_: io::Error) -> End {
 }
 
 /// The plan as one connection sees it.
-trait Orders {
-    /// The present fault, marked as seen; the end of the connection when the plan wants that.
+trait PlanReceiver {
+    /// The current fault, marked as seen, or the end of the connection if the plan requires it.
     fn fault_for(&mut self, generation: u64) -> Result<Fault, End>;
-    /// Returns when there is a plan not seen yet. Cancel-safe.
+    /// Waits for a plan not seen yet. Cancel-safe.
     async fn next(&mut self);
 }
 
-impl Orders for watch::Receiver<Plan> {
+impl PlanReceiver for watch::Receiver<Plan> {
     fn fault_for(&mut self, generation: u64) -> Result<Fault, End> {
         let plan = *self.borrow_and_update();
         if plan.generation != generation || plan.fault == Fault::Refuse {

@@ -1,18 +1,18 @@
-//! One form for all encodings of the same spans.
+//! The canonical form of all encodings of the same spans.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
-/// Removes every difference between encodings that say the same.
+/// Removes every difference between equivalent encodings.
 ///
-/// - Attributes are sorted by key, at every level; entries of one key keep their order. Nested
-///   key-value lists stay as they are.
+/// - Attributes are sorted by key, at every level; entries of one key stay in order. Nested
+///   key-value lists do not change.
 /// - Groups of one resource are merged, within it groups of one scope; both are sorted by content,
-///   and groups without spans vanish.
-/// - Spans of a scope are sorted by span id; spans of one id keep their order, so after
-///   [`forget_generated_ids`] all of them do. Events and links keep theirs.
+///   and groups without spans are removed.
+/// - Spans of a scope are sorted by span id; spans of one id stay in order, so after
+///   [`forget_generated_ids`] all of them do. Events and links stay in order.
 /// - A resource, scope or status without content is the same as none.
 pub fn canonical(request: &mut ExportTraceServiceRequest) {
     let mut resources: Vec<ResourceSpans> = Vec::new();
@@ -34,8 +34,8 @@ pub fn canonical(request: &mut ExportTraceServiceRequest) {
     request.resource_spans = resources;
 }
 
-/// Blanks the ids an implementation draws at random: every span id, and the trace id of spans
-/// without a parent. Parents, the trace ids inherited from them, and links stay.
+/// Sets the ids that an implementation generates to zero: every span id, and the trace id of spans
+/// without a parent. Parents, the trace ids inherited from them, and links do not change.
 pub fn forget_generated_ids(request: &mut ExportTraceServiceRequest) {
     for group in &mut request.resource_spans {
         for span in group.scope_spans.iter_mut().flat_map(|scope| &mut scope.spans) {

@@ -1,14 +1,14 @@
-//! Two requests side by side.
+//! The comparison of two requests.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 
 use super::{canonical, render};
 
-/// Asserts that `a` and `b` say the same, whatever their order and grouping; see [`canonical`].
+/// Asserts that `a` and `b` have the same [`canonical`] form, whatever their order and grouping.
 ///
 /// # Panics
-/// With a diff, lines of `a` marked `-` and lines of `b` marked `+`.
+/// With a diff, in which `-` marks lines of `a` and `+` lines of `b`.
 #[track_caller]
 #[expect(clippy::panic, reason = "an assertion")]
 pub fn assert_same_spans(a: &ExportTraceServiceRequest, b: &ExportTraceServiceRequest) {
@@ -17,7 +17,7 @@ pub fn assert_same_spans(a: &ExportTraceServiceRequest, b: &ExportTraceServiceRe
     }
 }
 
-/// The diff between two requests in [`canonical`] form, or `None` when they say the same.
+/// The diff between two requests in [`canonical`] form, or `None` if they are equal.
 ///
 /// Numbers are compared bit by bit: NaN equals itself, −0.0 does not equal 0.0.
 pub fn difference(a: &ExportTraceServiceRequest, b: &ExportTraceServiceRequest) -> Option<String> {
@@ -32,27 +32,27 @@ pub fn difference(a: &ExportTraceServiceRequest, b: &ExportTraceServiceRequest) 
 
 /// A line diff: exact for a few thousand lines, one block of each side beyond.
 fn diff(a: &[String], b: &[String]) -> String {
-    let head = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let (a_rest, b_rest) = (&a[head..], &b[head..]);
+    let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (a_rest, b_rest) = (&a[common..], &b[common..]);
     let tail = a_rest.iter().rev().zip(b_rest.iter().rev()).take_while(|(a, b)| a == b).count();
     let (a_rest, b_rest) = (&a_rest[..a_rest.len() - tail], &b_rest[..b_rest.len() - tail]);
 
-    let mut out: Vec<String> = above(a, head).iter().map(|line| format!("  {line}")).collect();
+    let mut out: Vec<String> = above(a, common).iter().map(|line| format!("  {line}")).collect();
     if a_rest.len().saturating_mul(b_rest.len()) <= EXACT_CELLS {
         out.extend(exact(a_rest, b_rest));
     } else {
         out.extend(a_rest.iter().map(|line| format!("- {line}")));
         out.extend(b_rest.iter().map(|line| format!("+ {line}")));
     }
-    if out.len() > MOST_LINES {
-        let more = out.len() - MOST_LINES;
-        out.truncate(MOST_LINES);
-        out.push(format!("… and {more} lines more"));
+    if out.len() > MAX_LINES {
+        let more = out.len() - MAX_LINES;
+        out.truncate(MAX_LINES);
+        out.push(format!("… and {more} more lines"));
     }
     out.join("\n")
 }
 
-/// The lines that `line` stands under, outermost first, so that a diff names its span.
+/// The parent lines of `line`, outermost first, so that a diff names its span.
 fn above(lines: &[String], line: usize) -> Vec<&String> {
     let depth = |text: &String| text.len() - text.trim_start().len();
     let mut limit = lines.get(line).map_or(0, depth);
@@ -67,7 +67,7 @@ fn above(lines: &[String], line: usize) -> Vec<&String> {
     parents
 }
 
-/// Longest common subsequence, without the lines in common except one around each change.
+/// The diff by longest common subsequence, with one common line before each change.
 fn exact(a: &[String], b: &[String]) -> Vec<String> {
     let mut common = vec![vec![0_u32; b.len() + 1]; a.len() + 1];
     for i in (0..a.len()).rev() {
@@ -99,4 +99,4 @@ fn exact(a: &[String], b: &[String]) -> Vec<String> {
 }
 
 const EXACT_CELLS: usize = 4_000_000;
-const MOST_LINES: usize = 60;
+const MAX_LINES: usize = 60;

@@ -1,4 +1,4 @@
-//! A decoder that lets nothing pass: prost, then what prost does not mind.
+//! A strict decoder: prost, then the rules that prost does not check.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,12 +12,12 @@ use prost::Message as _;
 
 use super::known_fields::{Message, Unknown, first_unknown};
 
-/// [`try_decode`] for tests that expect success.
+/// Decodes as [`try_decode`], for tests that expect success.
 ///
 /// # Panics
-/// With the reason, when `body` is not strict OTLP.
+/// With the reason, if `body` is not strict OTLP.
 #[track_caller]
-#[expect(clippy::panic, reason = "a test that meets bad bytes is to fail, with the reason")]
+#[expect(clippy::panic, reason = "a test with wrong bytes must fail")]
 pub fn decode(body: &[u8]) -> ExportTraceServiceRequest {
     match try_decode(body) {
         Ok(request) => request,
@@ -25,14 +25,14 @@ pub fn decode(body: &[u8]) -> ExportTraceServiceRequest {
     }
 }
 
-/// Decodes an `ExportTraceServiceRequest` and refuses what a lenient reader would let pass.
+/// Decodes an `ExportTraceServiceRequest` and rejects what a lenient reader would accept.
 ///
-/// Beyond what prost refuses (truncation, wire types, UTF-8, depth): fields OTLP does not define,
+/// Beyond what prost rejects (truncation, wire types, UTF-8, depth): fields OTLP does not define,
 /// ids that are not 16 or 8 bytes or are all zero, kinds and status codes without a name, and a
 /// status message without an error.
 ///
 /// # Errors
-/// The first thing wrong.
+/// The first violation.
 pub fn try_decode(body: &[u8]) -> Result<ExportTraceServiceRequest, NotStrict> {
     let request = ExportTraceServiceRequest::decode(body)
         .map_err(|error| NotStrict::Malformed(error.to_string()))?;
@@ -51,26 +51,26 @@ pub fn try_decode(body: &[u8]) -> Result<ExportTraceServiceRequest, NotStrict> {
     Ok(request)
 }
 
-/// Why [`try_decode`] refuses.
+/// Error of [`try_decode`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotStrict {
-    /// Not the protobuf message at all, in prost's words.
+    /// Not the protobuf message; prost's own error message.
     Malformed(String),
-    /// A field OTLP traces do not have.
+    /// A field that OTLP does not define.
     UnknownField {
-        /// The message it stands in.
+        /// The message that contains the field.
         message: String,
-        /// Its number.
+        /// The field number.
         number: u32,
     },
-    /// A span that breaks a rule of the format.
+    /// A span that violates a rule of the format.
     Span {
-        /// Its place among all spans of the request.
+        /// Its index among all spans of the request.
         index: usize,
         /// Its name.
         name: String,
-        /// The rule.
+        /// The violated rule.
         what: String,
     },
 }
@@ -99,7 +99,7 @@ pub fn spans(request: &ExportTraceServiceRequest) -> impl Iterator<Item = &Span>
 /// Attributes by key; an absent value reads as an `AnyValue` without one.
 ///
 /// # Panics
-/// When a key occurs twice, which OTLP forbids and a map would hide.
+/// If a key occurs twice, which OTLP forbids and a map would hide.
 #[track_caller]
 pub fn attributes_map(attributes: &[KeyValue]) -> BTreeMap<&str, AnyValue> {
     let mut map = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Strategies for [`SpanSpec`]s: everything the API can say, with a liking for the edges.
+//! Proptest strategies for [`SpanSpec`]s: everything the API can express, with frequent edge cases.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -14,19 +14,19 @@ use proptest::prelude::*;
 
 use crate::{Details, SpanSpec};
 
-/// How rich the generated spans are.
+/// Sizes of the generated spans.
 #[derive(Debug, Clone)]
 pub struct Shape {
-    /// Lets keys repeat within a span, event, link or scope, and makes repeats frequent. Without
+    /// Allows keys to repeat within a span, event, link or scope, and makes repeats frequent. Without
     /// it keys are unique within each, and the start's and the later attributes share one set.
     pub duplicate_keys: bool,
     /// Every parent carries the sampled flag, so that a parent-based sampler records all spans.
     pub sampled_parents: bool,
-    /// Most attributes of one span, event or link.
+    /// Maximum of attributes of one span, event or link.
     pub max_attributes: usize,
-    /// Most events of one span.
+    /// Maximum of events of one span.
     pub max_events: usize,
-    /// Most links of one span.
+    /// Maximum of links of one span.
     pub max_links: usize,
 }
 
@@ -43,12 +43,12 @@ impl Default for Shape {
     }
 }
 
-/// One span. The end is never before the start; times lie between 2001 and 2128.
+/// A strategy for one span. The end is never before the start; times lie between 2001 and 2128.
 pub fn span_spec(shape: &Shape) -> BoxedStrategy<SpanSpec> {
-    let start = BORN..BORN + 4_000_000_000_000_000_000;
+    let start = EPOCH..EPOCH + 4_000_000_000_000_000_000;
     let length = prop_oneof![Just(0), 0..1_000_u64, 0..3_600_000_000_000_u64];
     let sampled = shape.sampled_parents;
-    let head = (
+    let identity = (
         scope(shape),
         prop_oneof![1 => Just(None), 2 => span_context(sampled).prop_map(Some)],
         text(),
@@ -63,7 +63,7 @@ pub fn span_spec(shape: &Shape) -> BoxedStrategy<SpanSpec> {
         vec(link(shape), 0..=shape.max_links),
         any::<[prop::sample::Index; 3]>(),
     );
-    (head, body)
+    (identity, body)
         .prop_map(|((scope, parent, name, kind, (start, length), status, new_name), body)| {
             let (mut attributes, mut events, mut links, cuts) = body;
             let [a, e, l] = cuts;
@@ -79,7 +79,7 @@ pub fn span_spec(shape: &Shape) -> BoxedStrategy<SpanSpec> {
         .boxed()
 }
 
-/// Several spans, which share scopes now and then.
+/// A strategy for several spans, some of which share scopes.
 pub fn span_specs(shape: &Shape, count: Range<usize>) -> BoxedStrategy<Vec<SpanSpec>> {
     let scopes = vec(scope(shape), 1..4);
     let spans = vec((span_spec(shape), any::<prop::sample::Index>()), count);
@@ -94,7 +94,7 @@ pub fn span_specs(shape: &Shape, count: Range<usize>) -> BoxedStrategy<Vec<SpanS
         .boxed()
 }
 
-/// Attributes with unique or repeating keys, as `shape` says.
+/// A strategy for attributes with unique or repeating keys, as `shape` requires.
 pub fn attributes(shape: &Shape) -> BoxedStrategy<Vec<KeyValue>> {
     let repeats = shape.duplicate_keys;
     let key = if repeats {
@@ -111,7 +111,7 @@ pub fn attributes(shape: &Shape) -> BoxedStrategy<Vec<KeyValue>> {
         .boxed()
 }
 
-/// A value of any kind the API has, arrays of each included, empty ones too.
+/// A strategy for a value of any kind of the API, with arrays of each, empty ones too.
 pub fn value() -> BoxedStrategy<Value> {
     let float = || prop_oneof![prop::num::f64::ANY, prop::sample::select(&FLOATS[..])];
     let integer = || prop_oneof![any::<i64>(), prop::sample::select(&INTEGERS[..])];
@@ -138,20 +138,20 @@ pub fn value() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// Text: empty, plain, any characters at all, or about 300 bytes, where a length takes two bytes.
+/// A strategy for text: empty, plain, any characters at all, or about 300 bytes, where a length takes two bytes.
 pub fn text() -> BoxedStrategy<String> {
     prop_oneof![
         1 => Just(String::new()),
-        4 => word(1..24),
+        4 => identifier(1..24),
         2 => vec(any::<char>(), 0..40).prop_map(String::from_iter),
         1 => prop::sample::select(&STATICS[..]).prop_map(str::to_owned),
-        1 => word(296..304),
+        1 => identifier(296..304),
     ]
     .boxed()
 }
 
-/// A valid context of another span, remote or not, with or without trace state; `sampled` forces
-/// the sampled flag. The random flag (0x02) comes and goes.
+/// A strategy for a valid context of another span, remote or not, with or without trace state;
+/// `sampled` forces the sampled flag. The random flag (0x02) is set in some.
 pub fn span_context(sampled: bool) -> BoxedStrategy<SpanContext> {
     (1_u128.., 1_u64.., 0..4_u8, any::<bool>(), trace_state())
         .prop_map(move |(trace, span, flags, remote, state)| {
@@ -163,22 +163,27 @@ pub fn span_context(sampled: bool) -> BoxedStrategy<SpanContext> {
 
 fn key() -> BoxedStrategy<Key> {
     prop_oneof![
-        4 => word(1..24).prop_map(Key::from),
+        4 => identifier(1..24).prop_map(Key::from),
         2 => prop::sample::select(&STATICS[1..]).prop_map(Key::from),
         1 => vec(any::<char>(), 1..20).prop_map(|key| Key::from(Arc::<str>::from(String::from_iter(key)))),
-        1 => word(200..304).prop_map(Key::from),
+        1 => identifier(200..304).prop_map(Key::from),
     ]
     .boxed()
 }
 
-fn word(length: Range<usize>) -> BoxedStrategy<String> {
+fn identifier(length: Range<usize>) -> BoxedStrategy<String> {
     let letter = prop::sample::select(&b"abcdefghijklmnopqrstuvwxyz_.0123456789"[..]);
     vec(letter.prop_map(char::from), length).prop_map(String::from_iter).boxed()
 }
 
 fn scope(shape: &Shape) -> BoxedStrategy<InstrumentationScope> {
     let shape = Shape { max_attributes: shape.max_attributes.min(3), ..shape.clone() };
-    (text(), prop::option::of(word(1..9)), prop::option::of(word(1..30)), attributes(&shape))
+    (
+        text(),
+        prop::option::of(identifier(1..9)),
+        prop::option::of(identifier(1..30)),
+        attributes(&shape),
+    )
         .prop_map(|(name, version, schema_url, attributes)| {
             let mut scope = InstrumentationScope::builder(name).with_attributes(attributes);
             if let Some(version) = version {
@@ -193,7 +198,7 @@ fn scope(shape: &Shape) -> BoxedStrategy<InstrumentationScope> {
 }
 
 fn event(shape: &Shape) -> BoxedStrategy<Event> {
-    (text(), BORN..2 * BORN, attributes(shape))
+    (text(), EPOCH..2 * EPOCH, attributes(shape))
         .prop_map(|(name, at, attributes)| Event::new(name, time(at), attributes, 0))
         .boxed()
 }
@@ -224,14 +229,14 @@ fn status() -> impl Strategy<Value = Status> {
 
 fn trace_state() -> impl Strategy<Value = TraceState> {
     let printable = prop::sample::select(&b"abcXYZ019:;-_/ ~"[..]).prop_map(char::from);
-    let entry = (word(1..9), vec(printable, 0..12));
+    let entry = (identifier(1..9), vec(printable, 0..12));
     let entries = vec(entry, 0..4);
     prop_oneof![Just(TraceState::NONE), entries.prop_map(state_of)]
 }
 
 fn state_of(entries: Vec<(String, Vec<char>)>) -> TraceState {
     let pairs = entries.into_iter().enumerate().map(|(index, (key, value))| {
-        // The index keeps keys apart; a key has no dots, a value does not end in a blank.
+        // The index makes keys distinct; a key has no dots, a value does not end in a blank.
         let key = format!("k{index}{}", key.replace('.', "-"));
         (key, String::from_iter(value).trim_end().to_owned())
     });
@@ -242,8 +247,8 @@ fn time(unix_nanos: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(unix_nanos)
 }
 
-/// 2001-09-09, in nanoseconds since 1970.
-const BORN: u64 = 1_000_000_000_000_000_000;
+/// Earliest generated time: 2001-09-09, in nanoseconds since 1970.
+const EPOCH: u64 = 1_000_000_000_000_000_000;
 
 const FLOATS: [f64; 8] =
     [0.0, -0.0, 1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, f64::MAX];

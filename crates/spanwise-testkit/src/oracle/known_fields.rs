@@ -1,4 +1,4 @@
-//! Which field numbers OTLP gives each message of a trace request (opentelemetry-proto 1.x).
+//! The field numbers that OTLP defines for each message of a trace request (opentelemetry-proto 1.x).
 
 use prost::DecodeError;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
@@ -22,14 +22,14 @@ pub(crate) enum Message {
     KeyValueList,
 }
 
-/// Where a field unknown to OTLP stands.
+/// A field that OTLP does not define.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unknown {
     pub(crate) message: Message,
     pub(crate) number: u32,
 }
 
-/// The first unknown field in `body`, an encoded `message`, or an error when the walk fails.
+/// The first unknown field in `body`, an encoded `message`, or an error if `body` is malformed.
 ///
 /// Recurses as deep as `body` nests: decode it with prost first, which bounds the depth.
 pub(crate) fn first_unknown(
@@ -44,7 +44,7 @@ pub(crate) fn first_unknown(
                 let len = decode_varint(&mut body)?;
                 let len = usize::try_from(len).unwrap_or(usize::MAX);
                 let Some((inner, rest)) = body.split_at_checked(len) else {
-                    // Lets prost say it: the length reaches past the end.
+                    // prost reports the error: the length reaches past the end.
                     skip_field(wire_type, number, &mut body, DecodeContext::default())?;
                     return Ok(None);
                 };

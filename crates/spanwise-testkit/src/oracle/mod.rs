@@ -1,4 +1,4 @@
-//! What spans should come out as: made at random, decoded strictly, compared with the stock SDK.
+//! Oracles for encoded spans: random spans, a strict decoder, the comparison with the stock SDK.
 
 mod canonical;
 mod compare;

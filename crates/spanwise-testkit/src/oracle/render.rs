@@ -1,4 +1,4 @@
-//! A request as lines of text, one fact per line.
+//! A request as lines of text, one field per line.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, Key
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
-/// Every fact of `request`. Two requests differ in bytes only where they differ here.
+/// Every field of `request`. Two requests differ in bytes only where they differ here.
 pub(crate) fn lines(request: &ExportTraceServiceRequest) -> Vec<String> {
     let mut out = Lines { lines: Vec::new(), depth: 0 };
     for group in &request.resource_spans {
@@ -122,7 +122,7 @@ fn value_of(value: Option<&AnyValue>) -> String {
             Value::StringValue(text) => format!("{text:?}"),
             Value::BoolValue(truth) => truth.to_string(),
             Value::IntValue(number) => number.to_string(),
-            // Bits, where the decimal form does not tell two numbers apart.
+            // Bits, because the decimal form does not distinguish two NaNs.
             Value::DoubleValue(number) if number.is_nan() => {
                 format!("NaN({:#x})", number.to_bits())
             }

@@ -1,14 +1,14 @@
-//! Drives any implementation of the API through a [`SpanSpec`].
+//! Replays a [`SpanSpec`] on any implementation of the API.
 
 use opentelemetry::Context;
 use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt, Tracer, TracerProvider};
 
 use crate::SpanSpec;
 
-/// Makes the span `spec` describes on `tracer`, and returns the context it was given.
+/// Creates the span that `spec` describes on `tracer`, and returns its span context.
 ///
-/// All times are explicit. The parent comes in a context of its own, so the thread's current
-/// context plays no part. The order on the living span is: attributes, events, links, name, status,
+/// All times are explicit. The parent is in a context of its own, so the thread's current
+/// context has no effect. The order on the recording span is: attributes, events, links, name, status,
 /// end.
 pub fn replay<T: Tracer>(tracer: &T, spec: &SpanSpec) -> SpanContext {
     let parent = match &spec.parent {
@@ -41,7 +41,7 @@ pub fn replay<T: Tracer>(tracer: &T, spec: &SpanSpec) -> SpanContext {
     span.span_context().clone()
 }
 
-/// [`replay`] on the tracer that `provider` has for the spec's scope.
+/// Calls [`replay`] with the tracer that `provider` returns for the scope of `spec`.
 pub fn replay_on<P: TracerProvider>(provider: &P, spec: &SpanSpec) -> SpanContext {
     replay(&provider.tracer_with_scope(spec.scope.clone()), spec)
 }

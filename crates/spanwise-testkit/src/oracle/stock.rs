@@ -1,4 +1,4 @@
-//! What the stock SDK makes of a [`SpanSpec`]: an oracle nobody here wrote.
+//! The stock SDK as the oracle: its encoding of a [`SpanSpec`].
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
@@ -8,13 +8,13 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider}
 
 use crate::{SpanSpec, replay_on};
 
-/// Replays `specs` on the stock SDK, which samples everything, with default limits and `resource`.
+/// Replays `specs` on the stock SDK with `AlwaysOn`, default limits and `resource`.
 ///
 /// Ids are random: compare after [`forget_generated_ids`](crate::forget_generated_ids). Unlike the
-/// specification and Spanwise, the stock SDK keeps both of two attributes with one key.
+/// specification and Spanwise, the stock SDK exports both of two attributes with one key.
 ///
 /// # Panics
-/// When the stock SDK fails.
+/// If the stock SDK fails.
 #[expect(clippy::expect_used, reason = "an oracle that fails must fail the test")]
 pub fn stock_request(resource: &Resource, specs: &[SpanSpec]) -> ExportTraceServiceRequest {
     let exporter = InMemorySpanExporter::default();
