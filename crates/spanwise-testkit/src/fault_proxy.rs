@@ -1,9 +1,12 @@
 //! A TCP proxy on loopback that injects faults.
 
+mod fault;
+mod plan;
 mod relay;
+mod traffic;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
@@ -11,53 +14,11 @@ use std::{fmt, io};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// The fault that a [`FaultProxy`] injects into its connections.
-///
-/// Byte counts are of one connection since it was accepted. "Request" means the bytes from the client
-/// to the upstream, "response" the bytes from the upstream to the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Relays both ways.
-    Pass,
-    /// Accepts and resets at once; the upstream sees nothing. Open connections are reset.
-    Refuse,
-    /// Accepts, reads nothing, writes nothing, and never connects to the upstream.
-    BlackHole,
-    /// Delays every chunk of up to 16 KiB by this time, both ways.
-    Delay(Duration),
-    /// Relays the response at this rate, the first portion at once.
-    DripResponse {
-        /// Bytes of each portion; zero counts as one.
-        bytes_per_tick: usize,
-        /// Pause after each portion.
-        tick: Duration,
-    },
-    /// Relays exactly this many request bytes, then resets the client; the upstream sees a truncated
-    /// request and an end of file.
-    ResetAfterRequestBytes(u64),
-    /// Relays exactly this many response bytes, then resets the client.
-    ResetAfterResponseBytes(u64),
-    /// Connects to the upstream and relays responses, but reads no further request byte.
-    StopReading,
-    /// Inverts every bit of the response, framing included: the peer no longer speaks the protocol.
-    CorruptResponse,
-}
+use plan::Plan;
+use traffic::Meter;
 
-/// Connections and bytes that went through a [`FaultProxy`] since it started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Accepted connections, including those of `Refuse` and `BlackHole`.
-    pub connections: u64,
-    /// Connections that ended, for any reason.
-    pub closed: u64,
-    /// Connections the proxy reset on purpose.
-    pub resets: u64,
-    /// Bytes written to the upstream.
-    pub request_bytes: u64,
-    /// Bytes written to clients.
-    pub response_bytes: u64,
-}
+pub use fault::Fault;
+pub use traffic::Traffic;
 
 /// A TCP proxy between a client and an upstream on 127.0.0.1 that injects a [`Fault`].
 ///
@@ -163,29 +124,5 @@ impl Drop for FaultProxy {
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Plan {
-    fault: Fault,
-    /// Connections accepted under an earlier generation are reset.
-    generation: u64,
-}
-
-#[derive(Debug, Default)]
-struct Meter {
-    traffic: Mutex<Traffic>,
-    changed: Condvar,
-}
-
-impl Meter {
-    fn lock(&self) -> MutexGuard<'_, Traffic> {
-        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, change: impl FnOnce(&mut Traffic)) {
-        change(&mut self.lock());
-        self.changed.notify_all();
     }
 }

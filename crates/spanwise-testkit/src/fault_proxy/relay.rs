@@ -1,6 +1,5 @@
 //! The accept loop of the proxy, and the relay of one connection.
 
-use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -14,7 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::{Fault, Meter, Plan};
+use super::fault::Fault;
+use super::plan::{End, Plan, PlanReceiver};
+use super::traffic::Meter;
 
 /// Accepts until the sender of the plan is dropped; then every connection is dropped with the set.
 pub(super) async fn accept(
@@ -206,42 +207,8 @@ struct Allowance {
     after: Option<Duration>,
 }
 
-/// The reason why a connection ends before both sides have shut it down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// The plan requires a reset.
-    Reset,
-    /// One side closed or failed; the other side is reset too.
-    Broken,
-}
-
 fn broken(_: io::Error) -> End {
     End::Broken
-}
-
-/// The plan as one connection sees it.
-trait PlanReceiver {
-    /// The current fault, marked as seen, or the end of the connection if the plan requires it.
-    fn fault_for(&mut self, generation: u64) -> Result<Fault, End>;
-    /// Waits for a plan not seen yet. Cancel-safe.
-    async fn next(&mut self);
-}
-
-impl PlanReceiver for watch::Receiver<Plan> {
-    fn fault_for(&mut self, generation: u64) -> Result<Fault, End> {
-        let plan = *self.borrow_and_update();
-        if plan.generation != generation || plan.fault == Fault::Refuse {
-            return Err(End::Reset);
-        }
-        Ok(plan.fault)
-    }
-
-    async fn next(&mut self) {
-        if self.changed().await.is_err() {
-            // The proxy is stopping; the accept loop drops this task.
-            pending::<()>().await;
-        }
-    }
 }
 
 const CHUNK: usize = 16 << 10;
