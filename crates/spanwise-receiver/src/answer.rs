@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+
+use crate::headers::Headers;
 
 /// One export request that was read whole, inflated and found well framed.
 ///
@@ -21,7 +22,7 @@ pub struct Export {
     /// How it came.
     pub protocol: Protocol,
     /// The request's headers. They may hold credentials: never log them.
-    pub headers: HeaderMap,
+    pub headers: Headers,
 }
 
 impl fmt::Debug for Export {
@@ -30,29 +31,10 @@ impl fmt::Debug for Export {
             .field("body_bytes", &self.body.len())
             .field("spans", &self.spans)
             .field("protocol", &self.protocol)
-            .field("headers", &Names(&self.headers))
+            .field("headers", &self.headers)
             .finish()
     }
 }
-
-/// The names of headers, the first of them and their beginnings.
-struct Names<'a>(&'a HeaderMap);
-
-impl fmt::Debug for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.keys().take(MAX_NAMES).map(|name| {
-            let name = name.as_str();
-            name.get(..MAX_NAME_BYTES).unwrap_or(name)
-        });
-        let rest = self.0.keys_len().saturating_sub(MAX_NAMES);
-        let more = (rest > 0).then(|| format!("and {rest} more"));
-        f.debug_list().entries(shown).entries(more).finish()
-    }
-}
-
-const MAX_NAMES: usize = 32;
-/// The names of headers are ASCII.
-const MAX_NAME_BYTES: usize = 64;
 
 /// The protocols of one receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -17,10 +17,10 @@ use tokio::select;
 use tokio::sync::watch::Receiver as Signal;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
-use crate::body::FOREVER;
-use crate::limits::Limits;
+use crate::budget::Charge;
+use crate::limits::{FOREVER, Limits, READ_BUFFER};
 use crate::service::Server;
-use crate::stream::{Metered, READ_BUFFER};
+use crate::stream::Metered;
 use crate::watch::Watch;
 
 /// Serves `stream` until it ends, is only in the way, or `stop` comes.
@@ -28,7 +28,7 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, mut stop: Sign
     // Answers are small and final; waiting to fill a segment would only delay them.
     _ = stream.set_nodelay(true);
     let limits = &server.limits;
-    let charge = server.budget.connection();
+    let charge = Charge::connection(&server.budget);
     let version = select! {
         version = timeout(limits.header_timeout.min(FOREVER), Version::of(&stream)) => version,
         () = charge.evicted() => {
@@ -163,7 +163,7 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     let now = Instant::now();
     let parted = timeout_at(now + FAREWELL, poll_fn(|cx| poll(&mut connection, cx))).await;
     if parted.is_err() && watch.is_busy() {
-        let grace = limits.shutdown_grace.min(FOREVER);
+        let grace = limits.shutdown_timeout.min(FOREVER);
         _ = timeout_at(now + grace, poll_fn(|cx| poll(&mut connection, cx))).await;
     }
     Leave::Parted

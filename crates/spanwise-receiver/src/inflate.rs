@@ -103,7 +103,7 @@ mod tests {
     }
 
     async fn inflate(compressed: &[u8], limit: usize) -> Result<Bytes, Refusal> {
-        gunzip(compressed, limit, &Budget::new(1 << 30).charge()).await
+        gunzip(compressed, limit, &Charge::request_of(&Budget::new(1 << 30))).await
     }
 
     #[tokio::test]
@@ -145,7 +145,7 @@ mod tests {
     async fn a_bomb_takes_no_more_than_the_limit() {
         let bomb = gzip(&vec![0; 4 << 20]);
         let budget = Budget::new(usize::MAX);
-        let charge = budget.charge();
+        let charge = Charge::request_of(&budget);
         let limit = 1 << 18;
         assert_eq!(gunzip(&bomb, limit, &charge).await, Err(Refusal::TooLarge { limit }));
         assert!(budget.used() <= limit + 1, "{}", budget.used());
@@ -155,7 +155,7 @@ mod tests {
     async fn memory_that_is_not_there_is_not_used() {
         let compressed = gzip(&vec![0; 1 << 20]);
         let budget = Budget::new(100_000);
-        let refused = gunzip(&compressed, 16 << 20, &budget.charge()).await;
+        let refused = gunzip(&compressed, 16 << 20, &Charge::request_of(&budget)).await;
         assert_eq!(refused, Err(Refusal::Overloaded));
         assert_eq!(budget.used(), 0);
     }

@@ -10,11 +10,15 @@ mod connection;
 mod count;
 mod error;
 mod frames;
+mod grpc_frame;
+mod headers;
 mod inflate;
 mod limits;
+mod place;
 mod receiver;
 mod refusal;
 mod reply;
+mod route;
 mod service;
 mod stats;
 mod status;
@@ -22,9 +26,13 @@ mod stream;
 mod thread;
 mod watch;
 
+/// The type of [`Export::body`] and [`Collected::bodies`].
+pub use bytes::Bytes;
+
 pub use answer::{Answer, Export, Protocol};
 pub use collected::Collected;
 pub use error::StartError;
+pub use headers::Headers;
 pub use limits::Limits;
 pub use receiver::{Receiver, ReceiverBuilder};
 pub use stats::Stats;

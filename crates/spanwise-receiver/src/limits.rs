@@ -5,16 +5,15 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::error::StartError;
-use crate::stream::READ_BUFFER;
 
 macro_rules! limits {
-    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr, $range:expr;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident, $with:ident: $type:ty = $default:expr, $range:expr;)+) => {
         /// Hard limits of a receiver.
         ///
         /// ```
         /// use spanwise_receiver::Limits;
         ///
-        /// let _limits = Limits::default().body_bytes(1 << 20).connections(8);
+        /// let _limits = Limits::default().with_body_bytes(1 << 20).with_connections(8);
         /// ```
         ///
         /// [`ReceiverBuilder::start`](crate::ReceiverBuilder::start) checks that each is in its range, and says
@@ -32,7 +31,7 @@ macro_rules! limits {
 
         impl Limits {
             $($(#[doc = $doc])+
-            pub fn $name(mut self, $name: $type) -> Self {
+            pub fn $with(mut self, $name: $type) -> Self {
                 self.$name = $name;
                 self
             })+
@@ -49,47 +48,51 @@ macro_rules! limits {
 limits! {
     /// Bytes of one request's message, as sent and again after decompression. Default 16 MiB;
     /// at most `isize::MAX`.
-    body_bytes: usize = 16 << 20, 0..=isize::MAX as usize;
+    body_bytes, with_body_bytes: usize = 16 << 20, 0..=isize::MAX as usize;
     /// Bytes of everything that clients make the receiver hold: request bodies, compressed and
     /// inflated, read buffers beyond 8 KiB a connection, large headers, and for an export that
     /// waits for a handler all of its headers and 2 KiB. At most half of it is read buffers. On top come up to 128 KiB a connection, and one body while a growing one
     /// is moved. Default 64 MiB: four of the largest bodies; at most `isize::MAX`.
-    memory_bytes: usize = 64 << 20, 0..=isize::MAX as usize;
+    memory_bytes, with_memory_bytes: usize = 64 << 20, 0..=isize::MAX as usize;
     /// Open connections. One more takes the place of one that has been of no use for long, or is
     /// closed at once: without a request before with one, and the slowest first. Default 256; 1 to 65,536.
-    connections: usize = 256, 1..=1 << 16;
+    connections, with_connections: usize = 256, 1..=1 << 16;
     /// Requests at once on one HTTP/2 connection. Default 100; 1 to 65,536.
-    concurrent_streams: u32 = 100, 1..=1 << 16;
+    concurrent_streams, with_concurrent_streams: u32 = 100, 1..=1 << 16;
     /// Bytes of one request's headers. Default 16 KiB; 1 KiB to 128 KiB, which is what one
     /// connection may hold of them beside all others.
-    header_bytes: u32 = 16 << 10, 1 << 10..=READ_BUFFER as u32;
+    header_bytes, with_header_bytes: u32 = 16 << 10, 1 << 10..=READ_BUFFER as u32;
     /// HTTP/2 flow-control window of one stream, in bytes. Default 8 MiB: at the 64 KiB of the
     /// standard a client waits for us on every large request. 1 to 2³¹ - 1.
-    stream_window: u32 = 8 << 20, 1..=(1 << 31) - 1;
+    stream_window, with_stream_window: u32 = 8 << 20, 1..=(1 << 31) - 1;
     /// HTTP/2 flow-control window of one connection, in bytes. Default 8 MiB; 65,535 to
     /// 2³¹ - 1.
-    connection_window: u32 = 8 << 20, (1 << 16) - 1..=(1 << 31) - 1;
+    connection_window, with_connection_window: u32 = 8 << 20, (1 << 16) - 1..=(1 << 31) - 1;
     /// Largest HTTP/2 frame taken, in bytes. Default 1 MiB: fewer, larger reads. Each connection
     /// is charged for two; one that finds no memory for them has frames of 16 KiB, windows
     /// of 256 KiB and at most 8 requests at once. 16 KiB to 16 MiB - 1.
-    frame_bytes: u32 = 1 << 20, 1 << 14..=(1 << 24) - 1;
+    frame_bytes, with_frame_bytes: u32 = 1 << 20, 1 << 14..=(1 << 24) - 1;
     /// Time for a request's headers, from their first byte, and for a new connection to show
     /// its protocol. Default 10 s; at least 1 ms.
-    header_timeout: Duration = Duration::from_secs(10), LEAST..=Duration::MAX;
+    header_timeout, with_header_timeout: Duration = Duration::from_secs(10), LEAST..=Duration::MAX;
     /// Time a connection may be without a request. Default 60 s; at least 1 ms.
-    idle_timeout: Duration = Duration::from_secs(60), LEAST..=Duration::MAX;
+    idle_timeout, with_idle_timeout: Duration = Duration::from_secs(60), LEAST..=Duration::MAX;
     /// Time between HTTP/2 pings to a client. Default 20 s; at least 1 ms.
-    ping_interval: Duration = Duration::from_secs(20), LEAST..=Duration::MAX;
+    ping_interval, with_ping_interval: Duration = Duration::from_secs(20), LEAST..=Duration::MAX;
     /// Time for a client to answer a ping. Default 10 s; at least 1 ms.
-    ping_timeout: Duration = Duration::from_secs(10), LEAST..=Duration::MAX;
+    ping_timeout, with_ping_timeout: Duration = Duration::from_secs(10), LEAST..=Duration::MAX;
     /// Time over which a body's pace is measured. Default 5 s; at least 1 ms.
-    body_window: Duration = Duration::from_secs(5), LEAST..=Duration::MAX;
+    body_window, with_body_window: Duration = Duration::from_secs(5), LEAST..=Duration::MAX;
     /// Bytes a second that a body must bring in each such time, or be cut. Default 1 KiB; any.
-    body_rate: u64 = 1 << 10, 0..=u64::MAX;
+    body_rate, with_body_rate: u64 = 1 << 10, 0..=u64::MAX;
     /// Time for requests under way to finish at shutdown. Default 1 s; any.
-    shutdown_grace: Duration = Duration::from_secs(1), Duration::ZERO..=Duration::MAX;
+    shutdown_timeout, with_shutdown_timeout: Duration = Duration::from_secs(1), Duration::ZERO..=Duration::MAX;
 }
 
+/// hyper grows its reads up to this: 8 KiB slices would make a large body hundreds of frames.
+pub(crate) const READ_BUFFER: usize = 128 << 10;
+/// Long enough, and short enough to be added to any instant.
+pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A timer of less would spin.
 const LEAST: Duration = Duration::from_millis(1);
 

@@ -14,10 +14,9 @@ use tokio::sync::watch;
 
 use crate::accept::accept;
 use crate::answer::{Answer, Export, Handler};
-use crate::body::FOREVER;
 use crate::collected::Collected;
 use crate::error::StartError;
-use crate::limits::Limits;
+use crate::limits::{FOREVER, Limits};
 use crate::service::Server;
 use crate::stats::Stats;
 use crate::thread::{ThreadRole, belongs_to, prepare, stay_untraced};
@@ -28,7 +27,7 @@ use crate::thread::{ThreadRole, belongs_to, prepare, stay_untraced};
 /// anywhere, inside any runtime or none.
 ///
 /// Dropping it stops it without waiting: when the drop returns, nothing new is accepted or
-/// answered, and requests under way have [`shutdown_grace`](Limits::shutdown_grace) to finish.
+/// answered, and requests under way have [`shutdown_timeout`](Limits::shutdown_timeout) to finish.
 ///
 /// A forked child has a copy that does nothing: it neither serves nor waits. The descriptors that
 /// it inherits close when it ends or executes another program.
@@ -105,7 +104,7 @@ impl Receiver {
     }
 
     /// Stops listening, lets requests under way finish for
-    /// [`shutdown_grace`](Limits::shutdown_grace), and closes what is left.
+    /// [`shutdown_timeout`](Limits::shutdown_timeout), and closes what is left.
     ///
     /// Blocks the calling thread meanwhile, at most a second longer than the grace; a handler
     /// that never returns keeps its thread. From inside the handler it does not wait.
@@ -119,7 +118,7 @@ impl Receiver {
         if belongs_to(number(&self.server)) {
             return;
         }
-        let patience = self.server.limits.shutdown_grace.min(FOREVER) + PATIENCE;
+        let patience = self.server.limits.shutdown_timeout.min(FOREVER) + PATIENCE;
         let done = running.done.into_inner().unwrap_or_else(PoisonError::into_inner);
         if done.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
             _ = running.thread.join();

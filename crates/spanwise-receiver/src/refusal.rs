@@ -58,6 +58,8 @@ impl Refusal {
 
 const OVERLOAD_PAUSE: Duration = Duration::from_secs(1);
 
+pub(crate) const CUT_SHORT: &str = "the body was cut short";
+
 // https://grpc.github.io/grpc/core/md_doc_statuscodes.html
 pub(crate) const UNKNOWN: u16 = 2;
 pub(crate) const INVALID_ARGUMENT: u16 = 3;

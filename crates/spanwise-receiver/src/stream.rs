@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 use tokio::net::TcpStream;
 
 use crate::frames::{Frames, go_away};
+use crate::limits::READ_BUFFER;
 use crate::watch::Watch;
 
 /// A socket that reads no more than its connection is charged for, takes turns with others, and
@@ -183,8 +184,6 @@ impl AsyncWrite for Metered {
     }
 }
 
-/// hyper grows its reads up to this: 8 KiB slices would make a large body hundreds of frames.
-pub(crate) const READ_BUFFER: usize = 128 << 10;
 /// What every connection may read at once, whatever the memory that is left.
 const NARROW: usize = 8 << 10;
 /// The same for HTTP/2, whose frames are at least this large.

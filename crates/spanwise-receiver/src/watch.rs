@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::body::FOREVER;
 use crate::budget::Charge;
+use crate::limits::FOREVER;
 
 /// When a connection last did something useful, and how much of what it did was useless.
 ///
@@ -206,7 +206,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_head_is_timed_from_its_first_byte_and_rest_from_the_last_answer() {
-        let watch = Watch::new(true, Budget::new(0).connection());
+        let watch = Watch::new(true, Charge::connection(&Budget::new(0)));
         let start = Instant::now();
         let due = |watch: &Watch| watch.deadline(HEADER, IDLE).map(|due| due - start);
         let seconds = |s| Some(Duration::from_secs(s));
@@ -229,7 +229,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_heads_only_requests_count() {
-        let watch = Watch::new(false, Budget::new(0).connection());
+        let watch = Watch::new(false, Charge::connection(&Budget::new(0)));
         advance(Duration::from_secs(5)).await;
         watch.heard(1, 100);
         assert_eq!(watch.deadline(HEADER, IDLE), Some(watch.born + IDLE));
@@ -238,7 +238,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn tokens_run_out_under_a_flood_and_last_for_keep_alives() {
-        let watch = || Watch::new(false, Budget::new(0).connection());
+        let watch = || Watch::new(false, Charge::connection(&Budget::new(0)));
         let flood = watch();
         let spent = (0..).take_while(|_| {
             flood.spend(1);
@@ -264,7 +264,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn small_pieces_of_http1_bodies_are_paid_for_and_no_others() {
         for (heads, bytes, ends) in [(true, 63, true), (true, 64, false), (false, 1, false)] {
-            let watch = Watch::new(heads, Budget::new(0).connection());
+            let watch = Watch::new(heads, Charge::connection(&Budget::new(0)));
             for _ in 0..400 * 16 {
                 watch.piece(bytes);
             }
@@ -278,7 +278,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_that_never_become_a_request_are_a_flood() {
-        let watch = Watch::new(true, Budget::new(0).connection());
+        let watch = Watch::new(true, Charge::connection(&Budget::new(0)));
         watch.heard(100, 100);
         drop(watch.begin());
         watch.heard(100, 100);

@@ -248,8 +248,10 @@ async fn messages_that_are_deep_or_claim_much_cost_what_they_are() {
 
 #[tokio::test]
 async fn gzip_in_gzip_members_without_end_is_refused_at_its_limit() {
-    let receiver =
-        Receiver::builder().with_limits(Limits::default().body_bytes(1 << 20)).start().unwrap();
+    let receiver = Receiver::builder()
+        .with_limits(Limits::default().with_body_bytes(1 << 20))
+        .start()
+        .unwrap();
     let mut client = Http1::connect(&receiver).await;
     let bomb = gzip(&vec![0; 512 << 10]).repeat(100);
     for (bytes, status) in [(bomb, 413), (gzip(b"").repeat(20_000), 400)] {

@@ -140,7 +140,7 @@ async fn the_handler_decides() {
 
 #[tokio::test]
 async fn too_large_is_final_and_overload_is_not() {
-    let limits = Limits::default().body_bytes(10_000).memory_bytes(12_000);
+    let limits = Limits::default().with_body_bytes(10_000).with_memory_bytes(12_000);
     let receiver = Receiver::builder().with_limits(limits).start().unwrap();
     let mut client = Http2::connect(&receiver).await;
 
@@ -156,7 +156,7 @@ async fn too_large_is_final_and_overload_is_not() {
     };
     assert_eq!(client.send(zipped(400)).await.grpc("grpc-status"), Some("8"));
 
-    let receiver = Receiver::builder().with_limits(Limits::default().memory_bytes(9_000));
+    let receiver = Receiver::builder().with_limits(Limits::default().with_memory_bytes(9_000));
     let receiver = receiver.start().unwrap();
     let mut client = Http2::connect(&receiver).await;
     assert_eq!(client.send(zipped(400)).await.grpc("grpc-status"), Some("14"));

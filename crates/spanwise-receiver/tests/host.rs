@@ -29,26 +29,26 @@ fn every_limit_is_checked_and_the_error_names_it() {
     let largest = &*largest;
     let short = Duration::from_micros(999);
     let table = [
-        (default().connections(0), "connections", "0"),
-        (default().connections(65_537), "connections", "65537"),
-        (default().connections(usize::MAX), "connections", largest),
-        (default().concurrent_streams(0), "concurrent_streams", "0"),
-        (default().concurrent_streams(u32::MAX), "concurrent_streams", "4294967295"),
-        (default().header_bytes(1023), "header_bytes", "1023"),
-        (default().header_bytes((128 << 10) + 1), "header_bytes", "131073"),
-        (default().stream_window(0), "stream_window", "0"),
-        (default().stream_window(1 << 31), "stream_window", "2147483648"),
-        (default().connection_window(65_534), "connection_window", "65534"),
-        (default().connection_window(1 << 31), "connection_window", "2147483648"),
-        (default().frame_bytes((1 << 14) - 1), "frame_bytes", "16383"),
-        (default().frame_bytes(1 << 24), "frame_bytes", "16777216"),
-        (default().body_bytes(usize::MAX), "body_bytes", largest),
-        (default().memory_bytes(usize::MAX), "memory_bytes", largest),
-        (default().header_timeout(short), "header_timeout", "999µs"),
-        (default().idle_timeout(Duration::ZERO), "idle_timeout", "0ns"),
-        (default().ping_interval(short), "ping_interval", "999µs"),
-        (default().ping_timeout(short), "ping_timeout", "999µs"),
-        (default().body_window(short), "body_window", "999µs"),
+        (default().with_connections(0), "connections", "0"),
+        (default().with_connections(65_537), "connections", "65537"),
+        (default().with_connections(usize::MAX), "connections", largest),
+        (default().with_concurrent_streams(0), "concurrent_streams", "0"),
+        (default().with_concurrent_streams(u32::MAX), "concurrent_streams", "4294967295"),
+        (default().with_header_bytes(1023), "header_bytes", "1023"),
+        (default().with_header_bytes((128 << 10) + 1), "header_bytes", "131073"),
+        (default().with_stream_window(0), "stream_window", "0"),
+        (default().with_stream_window(1 << 31), "stream_window", "2147483648"),
+        (default().with_connection_window(65_534), "connection_window", "65534"),
+        (default().with_connection_window(1 << 31), "connection_window", "2147483648"),
+        (default().with_frame_bytes((1 << 14) - 1), "frame_bytes", "16383"),
+        (default().with_frame_bytes(1 << 24), "frame_bytes", "16777216"),
+        (default().with_body_bytes(usize::MAX), "body_bytes", largest),
+        (default().with_memory_bytes(usize::MAX), "memory_bytes", largest),
+        (default().with_header_timeout(short), "header_timeout", "999µs"),
+        (default().with_idle_timeout(Duration::ZERO), "idle_timeout", "0ns"),
+        (default().with_ping_interval(short), "ping_interval", "999µs"),
+        (default().with_ping_timeout(short), "ping_timeout", "999µs"),
+        (default().with_body_window(short), "body_window", "999µs"),
     ];
     for (limits, name, written) in table {
         let error = with(limits).unwrap_err();
@@ -63,38 +63,38 @@ fn every_limit_is_checked_and_the_error_names_it() {
 fn limits_at_the_ends_of_their_ranges_serve() {
     let least = Duration::from_millis(1);
     let small = Limits::default()
-        .body_bytes(0)
-        .memory_bytes(0)
-        .connections(1)
-        .concurrent_streams(1)
-        .header_bytes(1 << 10)
-        .stream_window(1)
-        .connection_window(65_535)
-        .frame_bytes(1 << 14)
-        .body_rate(0)
-        .shutdown_grace(Duration::ZERO)
-        .body_window(least)
-        .ping_interval(least);
+        .with_body_bytes(0)
+        .with_memory_bytes(0)
+        .with_connections(1)
+        .with_concurrent_streams(1)
+        .with_header_bytes(1 << 10)
+        .with_stream_window(1)
+        .with_connection_window(65_535)
+        .with_frame_bytes(1 << 14)
+        .with_body_rate(0)
+        .with_shutdown_timeout(Duration::ZERO)
+        .with_body_window(least)
+        .with_ping_interval(least);
     let receiver = Receiver::builder().with_limits(small).start().unwrap();
     assert!(export(&receiver).contains("413"));
     receiver.shutdown();
 
     let most = usize::MAX >> 1;
     let large = Limits::default()
-        .body_bytes(most)
-        .memory_bytes(most)
-        .connections(65_536)
-        .concurrent_streams(65_536)
-        .header_bytes(128 << 10)
-        .stream_window((1 << 31) - 1)
-        .connection_window((1 << 31) - 1)
-        .frame_bytes((1 << 24) - 1)
-        .header_timeout(Duration::MAX)
-        .idle_timeout(Duration::MAX)
-        .ping_interval(Duration::MAX)
-        .ping_timeout(Duration::MAX)
-        .body_window(Duration::MAX)
-        .shutdown_grace(Duration::MAX);
+        .with_body_bytes(most)
+        .with_memory_bytes(most)
+        .with_connections(65_536)
+        .with_concurrent_streams(65_536)
+        .with_header_bytes(128 << 10)
+        .with_stream_window((1 << 31) - 1)
+        .with_connection_window((1 << 31) - 1)
+        .with_frame_bytes((1 << 24) - 1)
+        .with_header_timeout(Duration::MAX)
+        .with_idle_timeout(Duration::MAX)
+        .with_ping_interval(Duration::MAX)
+        .with_ping_timeout(Duration::MAX)
+        .with_body_window(Duration::MAX)
+        .with_shutdown_timeout(Duration::MAX);
     let receiver = Receiver::builder().with_limits(large).start().unwrap();
     assert!(export(&receiver).contains("200"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -134,7 +134,7 @@ fn a_handler_that_blocks_holds_up_no_deadline_and_no_newcomer() {
     let (entered, inside) = mpsc::channel();
     let (blocked, entered) = (Mutex::new(blocked), Mutex::new(entered));
     let receiver = Receiver::builder()
-        .with_limits(Limits::default().header_timeout(MOMENT))
+        .with_limits(Limits::default().with_header_timeout(MOMENT))
         .with_handler(move |_| {
             entered.lock().unwrap().send(()).unwrap();
             _ = blocked.lock().unwrap().recv();
@@ -195,7 +195,7 @@ fn a_handler_may_stop_its_own_receiver() {
         let (done, stopped) = mpsc::channel();
         let done = Mutex::new(done);
         let receiver = Receiver::builder()
-            .with_limits(Limits::default().shutdown_grace(Duration::from_secs(3600)))
+            .with_limits(Limits::default().with_shutdown_timeout(Duration::from_secs(3600)))
             .with_handler({
                 let place = Arc::clone(&place);
                 move |_| {
@@ -228,7 +228,7 @@ fn a_handler_may_stop_its_own_receiver() {
 fn a_drop_does_not_wait_and_nothing_is_taken_after_it() {
     let taken = Arc::new(AtomicU64::new(0));
     let receiver = Receiver::builder()
-        .with_limits(Limits::default().shutdown_grace(Duration::from_secs(3600)))
+        .with_limits(Limits::default().with_shutdown_timeout(Duration::from_secs(3600)))
         .with_handler({
             let taken = Arc::clone(&taken);
             move |_| {
@@ -290,7 +290,7 @@ fn an_export_shows_neither_its_body_nor_the_values_of_headers() {
 fn errors_read_the_same_either_way() {
     let taken = Receiver::builder().start().unwrap();
     let bind = Receiver::builder().with_address(taken.address()).start().unwrap_err();
-    let limit = Limits::default().connections(0);
+    let limit = Limits::default().with_connections(0);
     let limit = Receiver::builder().with_limits(limit).start().unwrap_err();
     for (error, said) in [(bind, "cannot listen on 127.0.0.1:"), (limit, "the limit connections")] {
         assert_eq!(format!("{error:?}"), error.to_string());

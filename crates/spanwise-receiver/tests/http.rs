@@ -199,7 +199,7 @@ async fn the_handler_decides() {
     let receiver = Receiver::builder()
         .with_handler(|export| {
             assert_eq!(export.protocol, Protocol::Http);
-            match export.headers["x-case"].to_str().unwrap() {
+            match export.headers.get_str("x-case").unwrap() {
                 "partial" => Answer::Partial { rejected: 2, message: "two bad".into() },
                 "warning" => Answer::Partial { rejected: 0, message: "careful".into() },
                 "throttle" => Answer::Refuse {

@@ -43,7 +43,7 @@ fn head(rest: &str) -> String {
 
 #[tokio::test]
 async fn a_body_above_the_limit_is_413_however_it_is_said() {
-    let receiver = start(Limits::default().body_bytes(1000));
+    let receiver = start(Limits::default().with_body_bytes(1000));
     let mut client = Http1::connect(&receiver).await;
     let within = vec![0xff; 1000];
     let above = vec![0xff; 1001];
@@ -73,7 +73,7 @@ async fn a_body_above_the_limit_is_413_however_it_is_said() {
 
 #[tokio::test]
 async fn a_gzip_bomb_stays_small() {
-    let receiver = start(Limits::default().body_bytes(1 << 20));
+    let receiver = start(Limits::default().with_body_bytes(1 << 20));
     let mut client = Http1::connect(&receiver).await;
     let bomb = gzip(&vec![0; 4 << 20]);
     assert!(bomb.len() < 1 << 16);
@@ -84,7 +84,7 @@ async fn a_gzip_bomb_stays_small() {
 
 #[tokio::test]
 async fn an_overload_says_when_to_come_back() {
-    let receiver = start(Limits::default().memory_bytes(1000));
+    let receiver = start(Limits::default().with_memory_bytes(1000));
     let mut client = Http1::connect(&receiver).await;
     let answer = client.post(vec![0xff; 1001]).await;
     assert_eq!(answer.status, 503);
@@ -97,7 +97,7 @@ async fn an_overload_says_when_to_come_back() {
 #[tokio::test]
 async fn memory_is_shared_and_given_back() {
     // One request holds the memory while its body is on the way; the next finds none.
-    let receiver = start(Limits::default().memory_bytes(1500));
+    let receiver = start(Limits::default().with_memory_bytes(1500));
     let (_, bytes) = request(25, "0123456789");
     assert!(bytes.len() > 800 && bytes.len() < 1500);
     let (first, rest) = bytes.split_at(bytes.len() - 1);
@@ -134,7 +134,7 @@ fn a_client_that_goes_away_gives_its_memory_back() {
 
 #[test]
 fn slow_heads_are_cut() {
-    let receiver = start(Limits::default().header_timeout(MOMENT));
+    let receiver = start(Limits::default().with_header_timeout(MOMENT));
     for text in ["", "P", "PRI", "POST /v1", &head("x-never: ending")] {
         let start = Instant::now();
         let stream = say(&receiver, text);
@@ -145,7 +145,7 @@ fn slow_heads_are_cut() {
 
 #[test]
 fn a_dripping_head_is_cut_although_it_never_rests() {
-    let receiver = start(Limits::default().header_timeout(MOMENT));
+    let receiver = start(Limits::default().with_header_timeout(MOMENT));
     let stream = say(&receiver, "POST /v1/traces HTTP/1.1\r\nx: ");
     let mut writer = stream.try_clone().unwrap();
     let dripping = std::thread::spawn(move || {
@@ -159,7 +159,7 @@ fn a_dripping_head_is_cut_although_it_never_rests() {
 
 #[test]
 fn slow_bodies_are_cut() {
-    let limits = Limits::default().body_window(MOMENT).body_rate(100);
+    let limits = Limits::default().with_body_window(MOMENT).with_body_rate(100);
     let receiver = start(limits);
     let mut stream = say(&receiver, &head("content-length: 100\r\n\r\n"));
     stream.write_all(b"\x0a").unwrap();
@@ -169,7 +169,7 @@ fn slow_bodies_are_cut() {
 
 #[tokio::test]
 async fn a_connection_rests_between_requests_longer_than_a_head_may_take() {
-    let limits = Limits::default().header_timeout(MOMENT / 4).idle_timeout(4 * MOMENT);
+    let limits = Limits::default().with_header_timeout(MOMENT / 4).with_idle_timeout(4 * MOMENT);
     let receiver = start(limits);
     let mut client = Http1::connect(&receiver).await;
     for _ in 0..2 {
@@ -186,7 +186,7 @@ async fn a_connection_rests_between_requests_longer_than_a_head_may_take() {
 #[tokio::test]
 async fn an_http2_connection_at_rest_is_let_go() {
     // Pings keep it alive for us to use, not to hold a place for ever.
-    let limits = Limits::default().idle_timeout(MOMENT).ping_interval(MOMENT / 10);
+    let limits = Limits::default().with_idle_timeout(MOMENT).with_ping_interval(MOMENT / 10);
     let receiver = start(limits);
     let mut client = Http2::connect(&receiver).await;
     assert_eq!(client.export(&request(1, "x").1).await.grpc("grpc-status"), Some("0"));
@@ -201,7 +201,7 @@ async fn an_http2_connection_at_rest_is_let_go() {
 
 #[tokio::test]
 async fn large_http2_heads_are_refused() {
-    let receiver = start(Limits::default().header_bytes(2000));
+    let receiver = start(Limits::default().with_header_bytes(2000));
     let mut client = Http2::connect(&receiver).await;
     let large = post(request(1, "x").1).header("x", &"y".repeat(3000)).body_of();
     assert_eq!(client.send(large).await.status, 431);
@@ -210,7 +210,7 @@ async fn large_http2_heads_are_refused() {
 
 #[test]
 fn large_heads_are_431() {
-    let receiver = start(Limits::default().header_bytes(2000));
+    let receiver = start(Limits::default().with_header_bytes(2000));
     let stream = say(&receiver, &head(&format!("x: {}\r\n\r\n", "y".repeat(3000))));
     let heard = hear(stream);
     assert!(heard.starts_with("HTTP/1.1 431"), "{heard}");
@@ -218,7 +218,7 @@ fn large_heads_are_431() {
 
 #[test]
 fn the_largest_heads_of_the_range_are_taken_whole() {
-    let receiver = start(Limits::default().header_bytes(128 << 10));
+    let receiver = start(Limits::default().with_header_bytes(128 << 10));
     let rest = "connection: close\r\ncontent-length: 0\r\nx: \r\n\r\n";
     let most = (128 << 10) - head(rest).len();
     for (more, status) in [(0, "200"), (1, "431")] {
@@ -230,7 +230,7 @@ fn the_largest_heads_of_the_range_are_taken_whole() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_closed_at_once() {
-    let receiver = start(Limits::default().connections(2));
+    let receiver = start(Limits::default().with_connections(2));
     let mut one = Http1::connect(&receiver).await;
     let mut two = Http1::connect(&receiver).await;
     for client in [&mut one, &mut two] {
@@ -254,7 +254,7 @@ async fn one_connection_too_many_is_closed_at_once() {
 
 #[test]
 fn other_languages_than_http_end_soon() {
-    let receiver = start(Limits::default().header_timeout(MOMENT).idle_timeout(MOMENT));
+    let receiver = start(Limits::default().with_header_timeout(MOMENT).with_idle_timeout(MOMENT));
     for text in
         ["SSH-2.0-OpenSSH_9.9\r\n", "\x16\x03\x01\x02\0\x01\0", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"]
     {
@@ -311,7 +311,7 @@ async fn starts_and_stops_inside_any_runtime() {
 
 #[tokio::test]
 async fn shutdown_waits_for_requests_under_way_and_not_for_ever() {
-    let limits = Limits::default().shutdown_grace(Duration::from_secs(5));
+    let limits = Limits::default().with_shutdown_timeout(Duration::from_secs(5));
     let receiver = Receiver::builder()
         .with_limits(limits)
         .with_handler(|_| Answer::Accept.after(MOMENT))
@@ -326,7 +326,7 @@ async fn shutdown_waits_for_requests_under_way_and_not_for_ever() {
     assert_eq!(answer.await.unwrap(), 200);
 
     let receiver = Receiver::builder()
-        .with_limits(Limits::default().shutdown_grace(MOMENT))
+        .with_limits(Limits::default().with_shutdown_timeout(MOMENT))
         .with_handler(|_| Answer::Accept.after(Duration::MAX))
         .start()
         .unwrap();

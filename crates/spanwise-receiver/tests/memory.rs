@@ -165,7 +165,10 @@ fn the_process_grows_by_no_more_than_the_limits_say() {
 }
 
 fn check(script: &Script) {
-    let limits = Limits::default().memory_bytes(MEMORY).body_bytes(BODY).connections(CONNECTIONS);
+    let limits = Limits::default()
+        .with_memory_bytes(MEMORY)
+        .with_body_bytes(BODY)
+        .with_connections(CONNECTIONS);
     // The formula of `Limits::memory_bytes`, and something for the test's own bytes.
     let most = MEMORY + CONNECTIONS * (128 << 10) + BODY + 6 * MIB;
     let receiver = Receiver::builder().with_limits(limits).start().unwrap();
@@ -189,7 +192,7 @@ fn exports_that_wait_for_the_handler_are_counted_when_their_clients_are_gone() {
         _ = wait.lock().unwrap().recv();
         Answer::Accept
     };
-    let limits = Limits::default().memory_bytes(LIMIT);
+    let limits = Limits::default().with_memory_bytes(LIMIT);
     let receiver = Receiver::builder().with_limits(limits).with_handler(handler).start().unwrap();
     let value = "y".repeat(13_000);
     let export = head(&format!("x: {value}\r\ncontent-length: 0\r\n\r\n"));

@@ -100,7 +100,7 @@ fn a_client_that_leaves_raises_no_signal() {
 fn a_forked_child_neither_waits_nor_stops_its_parent() {
     alone("a_forked_child_neither_waits_nor_stops_its_parent", || {
         for shuts_down in [true, false] {
-            let limits = Limits::default().shutdown_grace(Duration::from_secs(3600));
+            let limits = Limits::default().with_shutdown_timeout(Duration::from_secs(3600));
             let receiver = Receiver::builder().with_limits(limits).start().unwrap();
             exports(&receiver);
             // SAFETY: the child drops one value and ends without unwinding or exit handlers.

@@ -68,7 +68,7 @@ fn beside(receiver: &Receiver, slow: Vec<TcpStream>, bytes: &[u8]) {
 #[test]
 fn slow_bodies_do_not_shut_out_the_others() {
     // Four bodies of 15 MiB, their read buffers, and half a MiB.
-    let limits = Limits::default().memory_bytes(61 * MIB + MIB / 2);
+    let limits = Limits::default().with_memory_bytes(61 * MIB + MIB / 2);
     let receiver = Receiver::builder().with_limits(limits).start().unwrap();
     let slow: Vec<_> = (0..4)
         .map(|_| {
@@ -112,8 +112,10 @@ fn slow_streams_of_http2_do_not_shut_out_the_others() {
 #[test]
 fn claims_take_nothing_from_others() {
     // Each says that 16 MiB are coming, and sends a few bytes of it.
-    let receiver =
-        Receiver::builder().with_limits(Limits::default().memory_bytes(32 * MIB)).start().unwrap();
+    let receiver = Receiver::builder()
+        .with_limits(Limits::default().with_memory_bytes(32 * MIB))
+        .start()
+        .unwrap();
     let claim = head(&format!("content-length: {}\r\n\r\nxx", 16 * MIB));
     let slow: Vec<_> = (0..200)
         .map(|_| {
@@ -130,7 +132,7 @@ fn claims_take_nothing_from_others() {
 #[test]
 fn a_full_house_of_idlers_lets_a_client_in() {
     let receiver =
-        Receiver::builder().with_limits(Limits::default().connections(20)).start().unwrap();
+        Receiver::builder().with_limits(Limits::default().with_connections(20)).start().unwrap();
     // Nothing said, a head without end, a body without end.
     let openings = [String::new(), head("x: "), head("content-length: 1000000\r\n\r\nxx")];
     let slow: Vec<_> = (0..20)
@@ -151,7 +153,8 @@ fn a_full_house_of_idlers_lets_a_client_in() {
 #[test]
 fn heads_whose_bodies_never_come_do_not_shut_out_the_others() {
     // Each head takes some 118 KiB, and all of them more than there is.
-    let limits = Limits::default().memory_bytes(4 * MIB).frame_bytes(1 << 14).body_rate(0);
+    let limits =
+        Limits::default().with_memory_bytes(4 * MIB).with_frame_bytes(1 << 14).with_body_rate(0);
     let receiver = Receiver::builder().with_limits(limits).start().unwrap();
     let _slow: Vec<_> = (0..8)
         .map(|_| {
@@ -184,7 +187,7 @@ fn heads_whose_bodies_never_come_do_not_shut_out_the_others() {
 #[test]
 fn refusals_for_want_of_memory_give_nothing_to_who_brings_no_body() {
     let receiver =
-        Receiver::builder().with_limits(Limits::default().memory_bytes(1000)).start().unwrap();
+        Receiver::builder().with_limits(Limits::default().with_memory_bytes(1000)).start().unwrap();
     let mut stream = connect(&receiver);
     stream.write_all(&preface()).unwrap();
     max_frame(&mut stream);
@@ -218,8 +221,10 @@ fn refusals_for_want_of_memory_give_nothing_to_who_brings_no_body() {
 #[test]
 fn nobody_makes_room_for_what_will_never_fit() {
     // With a body on its way, a head comes that takes more than all the memory.
-    let receiver =
-        Receiver::builder().with_limits(Limits::default().memory_bytes(32 << 10)).start().unwrap();
+    let receiver = Receiver::builder()
+        .with_limits(Limits::default().with_memory_bytes(32 << 10))
+        .start()
+        .unwrap();
     let (_, bytes) = request(650, "0123456789");
     assert!(bytes.len() > 24 << 10 && bytes.len() < 32 << 10);
     let mut slow = connect(&receiver);
@@ -248,7 +253,7 @@ fn a_body_of_millions_of_spans_does_not_stop_the_others() {
     // Should this thread itself be stopped in between, another round tells.
     let overtook = (0..5).any(|_| {
         // So little that a body is charged as it comes.
-        let limits = Limits::default().memory_bytes(32 * MIB);
+        let limits = Limits::default().with_memory_bytes(32 * MIB);
         let collected = Collected::new(64 * MIB);
         let receiver = Receiver::builder()
             .with_limits(limits)
@@ -277,7 +282,7 @@ fn a_body_of_millions_of_spans_does_not_stop_the_others() {
 #[test]
 fn under_churn_a_slow_upload_outlives_idle_connections() {
     let receiver = Receiver::builder()
-        .with_limits(Limits::default().connections(4).body_rate(0))
+        .with_limits(Limits::default().with_connections(4).with_body_rate(0))
         .start()
         .unwrap();
     let (_, bytes) = request(100, "0123456789");

@@ -336,7 +336,7 @@ fn headers(builder: SpanwiseBuilder, protocol: Protocol) -> Vec<(String, String)
     let receiver = Receiver::builder()
         .with_handler(move |export| {
             let headers = export.headers.iter();
-            let headers = headers.map(|(name, value)| (name.to_string(), text(value.as_bytes())));
+            let headers = headers.map(|(name, value)| (name.to_string(), text(value)));
             *keep.lock().unwrap() = headers.collect();
             Answer::Accept
         })

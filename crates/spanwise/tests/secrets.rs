@@ -290,8 +290,9 @@ fn samplers_do_not_show_their_secrets(printed: &Printed) {
 fn a_receiver_does_not_show_what_it_was_sent(printed: &Printed) {
     let seen = printed.clone();
     let receiver = Receiver::builder().with_handler(move |export| {
-        assert!(export.headers.values().any(|value| value.as_bytes() == SECRET.as_bytes()));
+        assert!(export.headers.iter().any(|(_, value)| value == SECRET.as_bytes()));
         seen.debug("Export", &export);
+        seen.debug("Headers", &export.headers);
         seen.debug("Export", export.clone());
         Answer::Accept
     });
@@ -375,7 +376,7 @@ fn public_types(member: &str, folder: &Path, found: &mut BTreeSet<String>) {
 
 /// Types that hold settings, or what another process said, and are printed by the tests above.
 const PRINTED: &str = "\
-    ledger::Snapshot receiver::ReceiverBuilder receiver::Collected receiver::Export receiver::Receiver \
+    ledger::Snapshot receiver::ReceiverBuilder receiver::Collected receiver::Export receiver::Headers receiver::Receiver \
     receiver::Stats sampling::JaegerRemote sampling::JaegerSettings sampling::JaegerPoller \
     sampling::RemoteSettings sampling::Sampler sampling::SettingError sampling::JaegerStrategyError \
     sampling::XrayError sampling::XrayPoller sampling::XrayRemote sampling::XrayRequest \
