@@ -132,7 +132,13 @@ const RANKS: &[(Rank, &[&str])] = &[
     ),
     (
         Rank::Published(0),
-        &["spanwise-config", "spanwise-ledger", "spanwise-wire", "spanwise-worker"],
+        &[
+            "spanwise-bytes",
+            "spanwise-config",
+            "spanwise-ledger",
+            "spanwise-wire",
+            "spanwise-worker",
+        ],
     ),
     (
         Rank::Unpublished,
