@@ -2,6 +2,8 @@
 #![doc(test(attr(deny(warnings))))]
 
 mod init;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use init::init;
 /// What a [`Sink`] is given.
@@ -126,6 +128,21 @@ pub mod wire {
 pub mod worker {
     #[doc(no_inline)]
     pub use spanwise_worker::*;
+}
+
+/// Zero-copy buffers: the crate `spanwise-bytes`.
+///
+/// ```
+/// use spanwise::zero_copy::ByteStr;
+///
+/// let text = ByteStr::from(String::from("GET /orders"));
+/// assert_eq!(text.slice(4..).as_deref(), Some("/orders")); // the same memory
+/// ```
+pub mod zero_copy {
+    #[doc(no_inline)]
+    pub use spanwise_bytes::{
+        ByteStr, BytesChain, FromUtf8Error, WriteTo, bytes, bytes_to_str, str_to_bytes,
+    };
 }
 
 /// The examples of the workspace's README are compiled with those of this crate.

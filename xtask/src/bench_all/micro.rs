@@ -22,6 +22,7 @@ const PACKAGES: &[(&str, &[&str])] = &[(
         "micro-pools-jemalloc",
         "micro-pools-count",
         "micro-workers",
+        "micro-bytes",
     ],
 )];
 

@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::sync::{Arc, LazyLock};
 
+use spanwise_bytes::ByteStr;
+use spanwise_bytes::bytes::Bytes;
 use spanwise_pool::span::Attribute;
 use spanwise_pool::{BufferPool, Interner, Pool, PooledSpan, SpanPool, TieredPool};
 
@@ -39,7 +41,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 const SHARED: &[usize] = &[1, 2, 4, 8];
-const ALONE: &[usize] = &[1];
+pub const ALONE: &[usize] = &[1];
 
 type Named = (&'static str, Box<dyn Fn(u64) + Sync>);
 
@@ -197,7 +199,7 @@ fn buffers(size: usize) -> Vec<Named> {
         times("fresh, as Bytes", move || {
             let mut buffer = Vec::with_capacity(size);
             fill(&mut buffer, size);
-            assert_eq!(black_box(bytes::Bytes::from(buffer)).len(), size);
+            assert_eq!(black_box(Bytes::from(buffer)).len(), size);
         }),
     ]
 }
@@ -232,7 +234,22 @@ fn interning() -> Vec<Named> {
 
 fn conversion() -> Vec<Named> {
     const BYTES: &[u8] = b"hello world";
+    let received = Bytes::copy_from_slice(BYTES);
+    let checked = received.clone();
+    let text = ByteStr::from_static("hello world");
     vec![
+        times("ByteStr::from_utf8, shared", move || {
+            let text = ByteStr::from_utf8(black_box(&checked).clone());
+            assert_eq!(text.map(|text| text.len()), Ok(11));
+        }),
+        times("ByteStr::slice, shared", move || {
+            let part = black_box(&text).slice(6..);
+            assert_eq!(part.map(|part| part.len()), Some(5));
+        }),
+        times("String::from_utf8, owned", move || {
+            let text = String::from_utf8(black_box(&received).to_vec());
+            assert_eq!(text.map(|text| text.len()), Ok(11));
+        }),
         times("str::from_utf8, borrowed", || {
             let text = std::str::from_utf8(black_box(BYTES));
             assert_eq!(text.map(str::len), Ok(11));

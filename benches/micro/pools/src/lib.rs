@@ -8,6 +8,7 @@
 //! `{"times": f, "less_than": "another name of the group and setup"}`.
 //! `cargo xtask bench-all` runs the binaries in turns and takes the medians.
 
+pub mod bodies;
 pub mod cases;
 mod claims;
 pub mod count;
@@ -15,5 +16,5 @@ mod measure;
 mod row;
 pub mod tasks;
 
-pub use measure::{count_all, time_all};
+pub use measure::{count_all, time_all, time_bodies};
 pub use row::{Row, Target};

@@ -1,10 +1,12 @@
 //! SinkFuture times, and counting allocations.
 
+use std::process::{Command, ExitCode};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
+use crate::bodies::bodies;
 use crate::cases::{Case, cases};
 use crate::claims::{claim, target};
 use crate::count;
@@ -57,6 +59,49 @@ pub fn count_all() {
             .print();
         }
     }
+}
+
+/// Prints the time of every body on the sending thread, and the instructions of the process outside of
+/// the kernel where valgrind is installed. With a group, a name and a number, sends that many.
+pub fn time_bodies() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let only_times = arguments == ["--only-times"];
+    if let [group, name, count] = &arguments[..] {
+        let cases = bodies(|known| known == group);
+        let case = cases.iter().find(|case| case.name == name).expect("a known case");
+        (case.run)(count.parse().expect("a number"));
+        return ExitCode::SUCCESS;
+    }
+    for case in &bodies(|_| true) {
+        let instructions = if only_times { None } else { instructions(case) };
+        for (unit, value) in [("ns", Some(time(case, 1))), ("instr", instructions)] {
+            let Some(value) = value else { continue };
+            let Case { group, name, .. } = *case;
+            let (setup, claim, target) = ("TCP, sender", None, None);
+            Row { group, name, setup, unit, value, claim, target }.print();
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Instructions of one operation: the difference between two runs under callgrind, so that what both
+/// do to prepare is not in it.
+fn instructions(case: &Case) -> Option<f64> {
+    let program = std::env::current_exe().ok()?;
+    let counted = |ops: u32| {
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--fair-sched=yes"])
+            .arg(&program)
+            .args([case.group, case.name, &ops.to_string()])
+            .output()
+            .ok()
+            .filter(|output| output.status.success())?;
+        let report = String::from_utf8_lossy(&output.stderr);
+        let count = report.lines().find_map(|line| line.split_once("Collected :"))?.1;
+        count.trim().parse::<f64>().ok()
+    };
+    let (few, many) = (8, 40);
+    Some((counted(many)? - counted(few)?) / f64::from(many - few))
 }
 
 fn setup(allocator: &str, threads: usize) -> String {
