@@ -146,7 +146,7 @@ impl<P: Into<Bytes>> Extend<P> for BytesChain {
     }
 }
 
-/// The pieces, say as the frames of a streamed body.
+/// The pieces, for example as the frames of a streamed body.
 impl IntoIterator for BytesChain {
     type Item = Bytes;
     type IntoIter = vec_deque::IntoIter<Bytes>;

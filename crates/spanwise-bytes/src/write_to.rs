@@ -24,7 +24,7 @@ pub trait WriteTo: Buf {
     /// Writes until nothing remains; returns the number of bytes written by this call.
     ///
     /// # Errors
-    /// What `writer` returned, [`ErrorKind::Interrupted`] excepted, which is retried, and
+    /// The error of `writer`, [`ErrorKind::Interrupted`] excepted, which is retried, and
     /// [`ErrorKind::WriteZero`] when it accepts no bytes. The bytes written before are consumed.
     ///
     /// # Cost

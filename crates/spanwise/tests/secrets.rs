@@ -389,6 +389,8 @@ const PRINTED: &str = "\
 
 /// Types of numbers, names of ours and handles; views of spans, and what the user's code said.
 const WITHOUT_SETTINGS: &str = "\
+    bytes::ByteStr bytes::BytesChain bytes::FromUtf8Error spanwise::CollectError spanwise::Collected \
+    spanwise::CollectedSpan \
     batch::Budget batch::Charge batch::ChargedChunk batch::FlushAction batch::FlushSchedule \
     batch::FlushScheduleConfig batch::PushError batch::Pushed batch::ShardedBuffer \
     batch::ShardedBufferConfig ledger::Counter ledger::DropReason ledger::Imbalance ledger::Ledger \
