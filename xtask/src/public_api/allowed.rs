@@ -24,6 +24,11 @@ pub const ALLOWED: &[Allowed] = &[
     entry("spanwise-sampling", "opentelemetry", "feature `opentelemetry`: the API's contexts"),
     entry("spanwise-sdk", "bytes", "a sink of the user takes requests as `Bytes`"),
     entry("spanwise-sdk", "opentelemetry", "the API that the provider implements"),
+    entry(
+        "spanwise-wire",
+        "opentelemetry",
+        "feature `opentelemetry`: conversions from and to the API",
+    ),
     entry("spanwise-transport", "bytes", "requests and answers without a copy"),
     entry(
         "spanwise-worker",
