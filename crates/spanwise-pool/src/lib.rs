@@ -1,7 +1,8 @@
-#![cfg_attr(feature = "span", doc = include_str!("../README.md"))]
+// Its example takes a span and interns a string.
+#![cfg_attr(all(feature = "interner", feature = "span"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(feature = "span"),
-    doc = "Bounded pools of objects and buffers, and a string interner."
+    not(all(feature = "interner", feature = "span")),
+    doc = "Bounded pools of objects and buffers."
 )]
 #![doc(test(attr(deny(warnings))))]
 #![deny(unsafe_code)]
@@ -9,6 +10,7 @@
 mod buffer;
 mod cursor;
 mod discarding;
+#[cfg(feature = "interner")]
 mod interner;
 mod limits;
 #[cfg(feature = "object-pool")]
@@ -25,6 +27,7 @@ mod sync;
 mod tiered;
 
 pub use buffer::{Buffer, BufferPool, PooledBuffer};
+#[cfg(feature = "interner")]
 pub use interner::{Interner, InternerStats};
 pub use pool::Pool;
 pub use pooled::{Pooled, PooledOwned};

@@ -9,6 +9,7 @@ pub(crate) const TIERS: usize = 64;
 /// Bytes reserved for a new list or buffer, which can grow beyond them.
 pub(crate) const ROOM_BYTES: usize = 64 << 20;
 /// Strings of an interner, each with about 40 bytes besides its text.
+#[cfg(feature = "interner")]
 pub(crate) const STRINGS: usize = 1 << 24;
 
 /// The number of slots, of `slot_bytes` bytes each, of a pool that is created for `asked` objects.

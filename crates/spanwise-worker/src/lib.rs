@@ -32,7 +32,7 @@ mod semaphore;
 mod sys;
 mod text;
 mod time;
-#[cfg(feature = "thread")]
+#[cfg(feature = "tracing")]
 mod untraced;
 #[cfg(feature = "thread")]
 mod worker;
@@ -57,7 +57,7 @@ pub use text::sanitize;
 #[cfg(feature = "task")]
 pub use time::Timer;
 pub use time::{Clock, SystemClock, VirtualClock, deadline};
-#[cfg(feature = "thread")]
+#[cfg(feature = "tracing")]
 pub use untraced::suppress_tracing;
 #[cfg(feature = "thread")]
 pub use worker::{Worker, WorkerBuilder, WorkerState};

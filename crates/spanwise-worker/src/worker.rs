@@ -11,7 +11,7 @@ use std::{fmt, io, process, thread};
 use crate::limits::{self, thread_name};
 use crate::{
     Notified, Notifier, catch_panic, catch_panic_async, deadline, fork, mask_sigpipe, notify,
-    oneshot, suppress_tracing,
+    oneshot,
 };
 
 /// A named thread with a runtime of its own, running one future to its end.
@@ -22,8 +22,8 @@ use crate::{
 /// words, whoever has a [`Notifier`] of it.
 ///
 /// Its threads, those that resolve names included, get no SIGPIPE (see [`mask_sigpipe`]), and
-/// nothing on them becomes a span or an event of the program (see [`suppress_tracing`]); of a
-/// subscriber that comes later, from the next poll of the future on.
+/// with the feature `tracing` nothing on them becomes a span or an event of the program (see
+/// `suppress_tracing`); of a subscriber that comes later, from the next poll of the future on.
 #[derive(Debug)]
 pub struct Worker {
     life: Arc<Life>,
@@ -214,7 +214,7 @@ impl WorkerBuilder {
                 let ran = catch_panic(|| {
                     let mut work = pin!(catch_panic_async(work(notified)));
                     runtime.block_on(poll_fn(|cx| {
-                        suppress_tracing();
+                        stay_untraced();
                         work.as_mut().poll(cx)
                     }))
                 });
@@ -276,7 +276,7 @@ fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
         .on_thread_start(isolate_thread)
         // The program may have got its subscriber meanwhile: looked for after each sleep, and, as a
         // busy worker does not sleep, at each poll of its future.
-        .on_thread_unpark(suppress_tracing)
+        .on_thread_unpark(stay_untraced)
         .build()
 }
 
@@ -284,7 +284,12 @@ fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
 /// events from the libraries it uses.
 fn isolate_thread() {
     mask_sigpipe();
-    suppress_tracing();
+    stay_untraced();
+}
+
+fn stay_untraced() {
+    #[cfg(feature = "tracing")]
+    crate::suppress_tracing();
 }
 
 impl fmt::Debug for WorkerBuilder {
