@@ -27,6 +27,8 @@ mod sync;
 mod tiered;
 
 pub use buffer::{Buffer, BufferPool, PooledBuffer};
+/// What a buffer becomes without a copy.
+pub use bytes::Bytes;
 #[cfg(feature = "interner")]
 pub use interner::{Interner, InternerStats};
 pub use pool::Pool;

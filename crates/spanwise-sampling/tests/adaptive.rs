@@ -254,7 +254,7 @@ fn a_clock_that_is_set_does_no_harm() {
 #[test]
 fn the_documents_law_ratchets_to_its_floor() {
     let step = Shape::Step { from: 1e3, to: 1e4, at: 100.0 };
-    let law = |builder: AdaptiveBuilder| builder.with_law(AdaptiveAlgorithm::Document);
+    let law = |builder: AdaptiveBuilder| builder.with_algorithm(AdaptiveAlgorithm::Document);
     let series = run(step, 400.0, law);
     // All of the first window at the new rate, then a tenth less with every window.
     near("first window", series.rate(101.0, 109.0), 9.0, 11.0);

@@ -135,7 +135,7 @@ fn settings_that_cannot_be_are_refused_by_name() {
 fn extreme_targets_neither_panic_nor_lose_bounds() {
     for law in [AdaptiveAlgorithm::OfferedRate, AdaptiveAlgorithm::Document] {
         for target in [1e-6, 0.1, 1e9] {
-            let builder = Adaptive::builder().with_traces_per_second(target).with_law(law);
+            let builder = Adaptive::builder().with_traces_per_second(target).with_algorithm(law);
             let adaptive = builder.build().unwrap();
             let (sampler, host) = (Sampler::from(adaptive.clone()), Virtual::new());
             let series = drive(&sampler, &host, Arrivals::new(Shape::Steady(1e4), 25.0, 1), || "x");

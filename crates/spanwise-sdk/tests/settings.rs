@@ -92,8 +92,7 @@ fn what_is_not_used_is_not_checked() {
         assert_eq!(lines(builder), Vec::<String>::new());
     }
     let numbers = |builder: SpanwiseBuilder| {
-        let mut limits = SpanLimits::default();
-        limits.span_bytes = 1;
+        let limits = SpanLimits::default().with_span_bytes(1);
         builder
             .with_budget_bytes(1)
             .with_scheduled_delay(Duration::ZERO)

@@ -91,7 +91,7 @@ impl TransportBuilder {
     ///
     /// A server can hold back all requests of the transport for as long as leaves each of them
     /// one attempt: this time less the attempt timeout, or half of it if that is longer.
-    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+    pub fn with_request_timeout(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
@@ -184,7 +184,7 @@ impl TransportBuilder {
         let retry = &self.retry;
         for (field, time) in [
             ("with_attempt_timeout (the attempt timeout)", self.attempt_timeout),
-            ("with_deadline (the deadline)", self.deadline),
+            ("with_request_timeout (the request timeout)", self.deadline),
             ("RetryPolicy::with_initial (the first wait of the retry policy)", retry.initial),
             ("RetryPolicy::with_cap (the cap of the retry policy)", retry.cap),
         ] {

@@ -41,6 +41,8 @@ mod wire;
 
 pub use attempt::FailedAttempt;
 pub use builder::TransportBuilder;
+/// What requests and documents are.
+pub use bytes::Bytes;
 pub use compression::{Compression, UnknownCompression};
 pub use delivery::{Delivery, Failure, Outcome, Status};
 pub use endpoint::{Endpoint, EndpointError, EndpointProblem};

@@ -134,7 +134,7 @@ mod tests {
     async fn send(scenes: &[Scene]) -> (Delivery, Duration, Seen) {
         let (transport, seen) = transport(scenes, Transport::builder());
         let start = Instant::now();
-        let delivery = transport.send(request(), start + HOUR).await;
+        let delivery = transport.send_until(request(), (start + HOUR).into()).await;
         (delivery, start.elapsed(), seen)
     }
 
@@ -144,7 +144,7 @@ mod tests {
             let scenes = [ask(503), Scene::Silence, Scene::Refuse, ask(200)];
             let builder = Transport::builder().with_compression(compression);
             let (transport, seen) = transport(&scenes, builder);
-            let delivery = transport.send(request(), Instant::now() + HOUR).await;
+            let delivery = transport.send_until(request(), (Instant::now() + HOUR).into()).await;
             assert!(delivery.is_accepted(), "{delivery:?}");
             assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (4, 1));
             let seen = seen.lock().unwrap();
@@ -227,11 +227,11 @@ mod tests {
         let scenes = [Scene::Answer(503, Some("1000000000"), Duration::ZERO), ask(200)];
         let (transport, _) = transport(&scenes, Transport::builder());
         let start = Instant::now();
-        let first = transport.send(request(), start + HOUR).await;
+        let first = transport.send_until(request(), (start + HOUR).into()).await;
         let last = Some(Status::Http(503));
         assert_eq!(first.outcome, Outcome::Failed(Failure::RetryDeadline { last }));
         assert_eq!(start.elapsed(), Duration::ZERO);
-        let second = transport.send(request(), start + HOUR).await;
+        let second = transport.send_until(request(), (start + HOUR).into()).await;
         assert!(second.is_accepted(), "{second:?}");
         assert_eq!(start.elapsed(), 50 * SECOND);
     }
@@ -241,10 +241,11 @@ mod tests {
         let scenes = [Scene::Answer(503, Some("7"), Duration::ZERO), ask(200)];
         let (transport, seen) = transport(&scenes, Transport::builder());
         let start = Instant::now();
-        let (first, second) = tokio::join!(transport.send(request(), start + HOUR), async {
-            tokio::time::sleep(SECOND).await;
-            transport.clone().send(request(), start + HOUR).await
-        });
+        let (first, second) =
+            tokio::join!(transport.send_until(request(), (start + HOUR).into()), async {
+                tokio::time::sleep(SECOND).await;
+                transport.clone().send_until(request(), (start + HOUR).into()).await
+            });
         assert!(first.is_accepted() && second.is_accepted());
         assert_eq!((first.attempts, second.attempts), (2, 1));
         let seen: Vec<_> = seen.lock().unwrap().iter().map(|(at, _)| *at - start).collect();
@@ -257,7 +258,7 @@ mod tests {
         for (scene, ambiguous) in [(Scene::Silence, 1), (Scene::Blackhole, 0)] {
             let (transport, _) = transport(&[scene], Transport::builder());
             let start = Instant::now();
-            let delivery = transport.send(request(), start + 3 * SECOND).await;
+            let delivery = transport.send_until(request(), (start + 3 * SECOND).into()).await;
             assert_eq!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
             assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (1, ambiguous));
             assert_eq!(start.elapsed(), 3 * SECOND);
@@ -280,7 +281,7 @@ mod tests {
     async fn a_dropped_send_stops_there() {
         let (transport, seen) = transport(&[Scene::Silence], Transport::builder());
         {
-            let mut sending = pin!(transport.send(request(), Instant::now() + HOUR));
+            let mut sending = pin!(transport.send_until(request(), (Instant::now() + HOUR).into()));
             assert!(tokio::time::timeout(SECOND, &mut sending).await.is_err());
         }
         tokio::time::sleep(HOUR).await;
@@ -354,10 +355,10 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all().start_paused(true).build().unwrap();
             let (delivery, attempts) = runtime.block_on(async {
-                let builder = Transport::builder().with_deadline(Duration::from_secs(deadline));
+                let builder = Transport::builder().with_request_timeout(Duration::from_secs(deadline));
                 let (transport, seen) = transport(&scenes, builder);
                 let cancel_at = Instant::now() + Duration::from_secs(cancel_after);
-                let delivery = transport.send(request(), cancel_at).await;
+                let delivery = transport.send_until(request(), cancel_at.into()).await;
                 let attempts = seen.lock().unwrap().len();
                 (delivery, attempts)
             });

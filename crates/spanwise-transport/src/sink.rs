@@ -125,7 +125,9 @@ mod tests {
             .with_sink(sink)
             .build()
             .unwrap();
-        transport.send(vec![b'\n'; 9], Instant::now() + Duration::from_secs(60)).await
+        transport
+            .send_until(vec![b'\n'; 9], (Instant::now() + Duration::from_secs(60)).into())
+            .await
     }
 
     #[tokio::test(start_paused = true)]

@@ -103,8 +103,7 @@ impl Transport {
         &self.shared.endpoint
     }
 
-    /// Delivers one request, trying until it is accepted, refused for good, or out of time; ends
-    /// with [`Failure::Shutdown`] at `cancel_at`.
+    /// Delivers one request, trying until it is accepted, refused for good, or out of time.
     ///
     /// `request` is what `spanwise-wire` framed, or a plain encoded `ExportTraceServiceRequest`;
     /// see [`FramedRequest`] for which of them are copied. All attempts share its bytes, which are
@@ -115,11 +114,24 @@ impl Transport {
     ///
     /// # Panics
     /// On a tokio runtime without time or I/O, as tokio does.
-    pub async fn send(&self, request: impl Into<FramedRequest>, cancel_at: Instant) -> Delivery {
-        self.send_with_cancel(request, tokio::time::sleep_until(near(cancel_at))).await
+    pub async fn send(&self, request: impl Into<FramedRequest>) -> Delivery {
+        self.send_with_cancel(request, std::future::pending()).await
     }
 
-    /// As [`send`](Self::send), ended by `cancel` whenever it completes.
+    /// As [`send`](Self::send), ended with [`Failure::Shutdown`] at `deadline`.
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
+    pub async fn send_until(
+        &self,
+        request: impl Into<FramedRequest>,
+        deadline: std::time::Instant,
+    ) -> Delivery {
+        let deadline = near(deadline.into());
+        self.send_with_cancel(request, tokio::time::sleep_until(deadline)).await
+    }
+
+    /// As [`send`](Self::send), ended with [`Failure::Shutdown`] when `cancel` completes.
     ///
     /// # Panics
     /// As [`send`](Self::send).

@@ -112,11 +112,11 @@ async fn send(to: SocketAddr, cancel_after: Duration, deadline: Duration) -> Del
     let millis = Duration::from_millis;
     let transport = Transport::builder()
         .with_endpoint(endpoint)
-        .with_deadline(deadline)
+        .with_request_timeout(deadline)
         .with_retry(RetryPolicy::default().with_initial(millis(2)).with_cap(millis(4)))
         .build()
         .unwrap();
-    transport.send(request(), Instant::now() + cancel_after).await
+    transport.send_until(request(), (Instant::now() + cancel_after).into()).await
 }
 
 proptest! {
@@ -240,7 +240,7 @@ async fn streams_that_were_not_processed_were_not_taken() {
             .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(20)))
             .build()
             .unwrap();
-        let delivery = transport.send(request(), Instant::now() + 30 * SECOND).await;
+        let delivery = transport.send_until(request(), (Instant::now() + 30 * SECOND).into()).await;
         peer.abort();
         let status = spanwise_transport::Status::Grpc(3);
         let end = Outcome::Failed(Failure::Rejected { status });

@@ -57,7 +57,7 @@ fn transports(receiver: &Receiver) -> Vec<Transport> {
 }
 
 async fn send(transport: &Transport, request: impl Into<FramedRequest>) -> Delivery {
-    transport.send(request, Instant::now() + Duration::from_secs(30)).await
+    transport.send_until(request, (Instant::now() + Duration::from_secs(30)).into()).await
 }
 
 /// The way out into a function, with what it got.

@@ -110,7 +110,7 @@ fn to(address: SocketAddr) -> TransportBuilder {
 fn hasty(builder: TransportBuilder) -> TransportBuilder {
     builder
         .with_attempt_timeout(Duration::from_millis(150))
-        .with_deadline(Duration::from_millis(400))
+        .with_request_timeout(Duration::from_millis(400))
         .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(20)))
 }
 
@@ -183,8 +183,8 @@ async fn gzip_goes_both_ways() {
     answer.body = frame(1, &packed.finish().unwrap());
     let (address, heard) = serve([answer]).await;
     let transport = to(address).with_compression(Compression::Gzip).build().unwrap();
-    let soon = tokio::time::Instant::now() + Duration::from_secs(30);
-    let delivery = transport.send(request(500), soon).await;
+    let soon = std::time::Instant::now() + Duration::from_secs(30);
+    let delivery = transport.send_until(request(500), soon).await;
     let message = Some("packed".to_owned());
     assert_eq!(delivery.outcome, Outcome::Accepted { rejected: 7, message });
     let heard = heard.lock().unwrap();

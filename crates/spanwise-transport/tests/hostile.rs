@@ -71,7 +71,7 @@ async fn answers_without_end_end_with_the_attempt() {
             let transport = Transport::builder()
                 .with_endpoint(Endpoint::parse("TEST", &url).unwrap())
                 .with_attempt_timeout(Duration::from_millis(150))
-                .with_deadline(Duration::from_millis(250))
+                .with_request_timeout(Duration::from_millis(250))
                 .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(20)))
                 .build()
                 .unwrap();
@@ -140,7 +140,7 @@ async fn frames_without_end_end_with_the_attempt() {
             .with_protocol(spanwise_transport::Protocol::Grpc)
             .with_endpoint(Endpoint::parse_grpc("TEST", &address, true).unwrap())
             .with_attempt_timeout(Duration::from_millis(150))
-            .with_deadline(Duration::from_millis(250))
+            .with_request_timeout(Duration::from_millis(250))
             .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(20)))
             .build()
             .unwrap();
@@ -188,8 +188,8 @@ async fn a_dropped_grpc_transport_gives_its_connection_up() {
         .build()
         .unwrap();
     // Begun and cancelled: the connection stays.
-    let soon = tokio::time::Instant::now() + Duration::from_millis(200);
-    let (_, (mut stream, _)) = tokio::join!(transport.send(peer::request(1), soon), async {
+    let soon = std::time::Instant::now() + Duration::from_millis(200);
+    let (_, (mut stream, _)) = tokio::join!(transport.send_until(peer::request(1), soon), async {
         listener.accept().await.unwrap()
     });
     drop(transport);

@@ -25,7 +25,7 @@ fn to(peer: &Peer) -> TransportBuilder {
 fn hasty(builder: TransportBuilder) -> TransportBuilder {
     builder
         .with_attempt_timeout(Duration::from_millis(150))
-        .with_deadline(Duration::from_millis(400))
+        .with_request_timeout(Duration::from_millis(400))
         .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(20)))
 }
 
@@ -73,12 +73,23 @@ async fn a_request_arrives_as_the_specification_has_it() {
 }
 
 #[tokio::test]
+async fn a_connection_closed_while_idle_costs_no_attempt() {
+    let peer = Peer::new([Act::AnswerAndClose(answer(200, "", b"")), ok()]).await;
+    let transport = to(&peer).build().unwrap();
+    assert!(send(&transport).await.is_accepted());
+    peer.closed.notified().await;
+    let delivery = send(&transport).await;
+    assert!(delivery.is_accepted(), "{delivery:?}");
+    assert_eq!((delivery.attempts, peer.connections()), (1, 2));
+}
+
+#[tokio::test]
 async fn gzip_is_announced_and_only_used_when_it_pays() {
     let peer = Peer::new([ok()]).await;
     let transport = to(&peer).with_compression(Compression::Gzip).build().unwrap();
-    let soon = tokio::time::Instant::now() + Duration::from_secs(30);
+    let soon = Instant::now() + Duration::from_secs(30);
     for spans in [1, 500] {
-        assert!(transport.send(request(spans), soon).await.is_accepted());
+        assert!(transport.send_until(request(spans), soon).await.is_accepted());
     }
     let [small, large] = &peer.heard()[..] else { panic!("two requests") };
     assert_eq!(small.header("content-encoding"), None);
@@ -158,8 +169,8 @@ async fn a_peer_that_does_not_read_is_given_up_at_the_deadline() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let endpoint = Endpoint::parse("TEST", &url).unwrap();
     let transport = hasty(Transport::builder().with_endpoint(endpoint)).build().unwrap();
-    let soon = tokio::time::Instant::now() + Duration::from_secs(30);
-    let delivery = transport.send(vec![b'\n'; 16 << 20], soon).await;
+    let soon = Instant::now() + Duration::from_secs(30);
+    let delivery = transport.send_until(vec![b'\n'; 16 << 20], soon).await;
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::AmbiguousTimeout));
     assert_eq!(delivery.attempts, delivery.ambiguous_attempts);
 }
@@ -177,8 +188,8 @@ async fn an_answer_before_the_request_was_read_counts() {
     })
     .await;
     let transport = to(&peer).build().unwrap();
-    let soon = tokio::time::Instant::now() + Duration::from_secs(30);
-    let delivery = transport.send(vec![b'\n'; 16 << 20], soon).await;
+    let soon = Instant::now() + Duration::from_secs(30);
+    let delivery = transport.send_until(vec![b'\n'; 16 << 20], soon).await;
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::TooLarge), "{delivery:?}");
     assert_eq!((delivery.attempts, &*delivery.detail), (1, "4 MiB at most"));
 }

@@ -21,7 +21,7 @@ async fn tried(builder: TransportBuilder) -> (Delivery, Vec<FailedAttempt>) {
     let transport = builder
         .with_attempt_observer(move |failed| keep.lock().unwrap().push(failed.clone()))
         .with_attempt_timeout(Duration::from_secs(20))
-        .with_deadline(Duration::from_secs(20))
+        .with_request_timeout(Duration::from_secs(20))
         .build()
         .unwrap();
     let first = async {
@@ -199,7 +199,7 @@ async fn silence_is_told_with_its_time() {
     let transport = to(&peer.url())
         .with_attempt_observer(move |failed| keep.lock().unwrap().push(failed.clone()))
         .with_attempt_timeout(Duration::from_millis(120))
-        .with_deadline(Duration::from_millis(400))
+        .with_request_timeout(Duration::from_millis(400))
         .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(5)))
         .build()
         .unwrap();
@@ -223,7 +223,7 @@ async fn silence_over_grpc_is_told_alike() {
             &to(&peer.url())
                 .with_protocol(Protocol::Grpc)
                 .with_attempt_timeout(Duration::from_millis(millis))
-                .with_deadline(Duration::from_millis(millis))
+                .with_request_timeout(Duration::from_millis(millis))
                 .build()
                 .unwrap(),
         )

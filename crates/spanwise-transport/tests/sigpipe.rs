@@ -145,14 +145,14 @@ fn child() {
             .with_protocol(protocol)
             .with_certificate_pem(include_bytes!("data/ca.pem"))
             .with_endpoint(Endpoint::parse("TEST", &url).unwrap())
-            .with_deadline(Duration::from_millis(500))
+            .with_request_timeout(Duration::from_millis(500))
             .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(1)))
             .build()
             .unwrap();
         let mut attempts = 0;
         while attempts < 4 * MANY {
             let cancel_at = Instant::now() + Duration::from_secs(30);
-            let delivery = transport.send(vec![b'\n'; 1 << 20], cancel_at).await;
+            let delivery = transport.send_until(vec![b'\n'; 1 << 20], cancel_at.into()).await;
             assert!(!delivery.is_accepted(), "{delivery:?}");
             attempts += delivery.attempts as usize;
         }

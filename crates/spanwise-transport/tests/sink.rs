@@ -115,7 +115,9 @@ async fn send(sink: impl Sink, place: Place, cancel_after: u64) -> Delivery {
         .with_sink(sink)
         .build()
         .unwrap();
-    transport.send(request(place), Instant::now() + Duration::from_secs(cancel_after)).await
+    transport
+        .send_until(request(place), (Instant::now() + Duration::from_secs(cancel_after)).into())
+        .await
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,7 +41,7 @@ fn to(peer: &Peer, host: &str) -> TransportBuilder {
     Transport::builder()
         .with_endpoint(Endpoint::parse("TEST", &url).unwrap())
         .with_headers(Headers::parse("api-key=hunter2").unwrap())
-        .with_deadline(Duration::from_secs(1))
+        .with_request_timeout(Duration::from_secs(1))
         .with_retry(RetryPolicy::default().with_cap(Duration::from_millis(300)))
 }
 
@@ -49,7 +49,7 @@ fn to(peer: &Peer, host: &str) -> TransportBuilder {
 async fn a_trusted_server_is_spoken_to() {
     let peer = secure_peer().await;
     let transport = to(&peer, "localhost").with_certificate_pem(CA);
-    let transport = transport.with_deadline(Duration::from_secs(20)).build().unwrap();
+    let transport = transport.with_request_timeout(Duration::from_secs(20)).build().unwrap();
     for _ in 0..2 {
         let delivery = send(&transport).await;
         assert!(delivery.is_accepted(), "{delivery:?}");

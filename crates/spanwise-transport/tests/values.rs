@@ -27,7 +27,7 @@ fn numbers_out_of_range_are_named_with_value_and_range() {
     let cases = [
         (builder().with_attempt_timeout(Duration::ZERO), "attempt timeout", "0ns", "1ms"),
         (builder().with_attempt_timeout(tiny), "attempt timeout", "999.999µs", "1ms"),
-        (builder().with_deadline(Duration::ZERO), "deadline", "0ns", "1ms"),
+        (builder().with_request_timeout(Duration::ZERO), "request timeout", "0ns", "1ms"),
         (builder().with_retry(retry().with_initial(tiny)), "first wait", "999.999µs", "1ms"),
         (builder().with_retry(retry().with_cap(Duration::ZERO)), "cap", "0ns", "1ms"),
         (builder().with_retry(retry().with_factor(f64::NAN)), "factor", "NaN", "1.0 to 10.0"),
@@ -60,21 +60,23 @@ async fn the_longest_times_are_times() {
     let retry = RetryPolicy::default().with_cap(longest).with_factor(10.0);
     let transport = to(&peer)
         .with_attempt_timeout(longest)
-        .with_deadline(longest)
+        .with_request_timeout(longest)
         .with_retry(retry)
         .build()
         .unwrap();
     let far = Instant::now() + Duration::from_secs(86_400 * 365 * 29);
-    assert!(transport.send(request(1), far).await.is_accepted());
+    assert!(transport.send_until(request(1), far.into()).await.is_accepted());
     // An endless wait, as the server asks, ends when it is cancelled.
     let peer = Peer::new([busy("99999999999999999999999")]).await;
-    let transport = to(&peer).with_deadline(longest).build().unwrap();
-    let delivery = transport.send(request(1), Instant::now() + Duration::from_millis(300)).await;
+    let transport = to(&peer).with_request_timeout(longest).build().unwrap();
+    let delivery = transport
+        .send_until(request(1), (Instant::now() + Duration::from_millis(300)).into())
+        .await;
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
     assert!(!delivery.may_have_been_accepted());
     // A moment that has passed.
     let past = Instant::now().checked_sub(Duration::from_millis(1)).unwrap();
-    let delivery = transport.send(request(1), past).await;
+    let delivery = transport.send_until(request(1), past.into()).await;
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
 
     let document = Act::Answer(answer(200, "", b"{}"));
@@ -164,7 +166,7 @@ async fn what_a_server_says_is_tame_and_echoes_no_secret() {
         let url = format!("{}?key=hunter2-in-query", peer.url());
         let transport = Transport::builder()
             .with_endpoint(Endpoint::parse("TEST", &url).unwrap())
-            .with_deadline(Duration::from_millis(200))
+            .with_request_timeout(Duration::from_millis(200))
             .build()
             .unwrap();
         let delivery = send(&transport).await;
@@ -186,7 +188,7 @@ fn bytes_of_any_length_are_a_message_or_none() {
         let soon = Instant::now() + Duration::from_secs(30);
         for len in [0, 1, 4, 5, 6, 100 << 20] {
             let message = Bytes::from(vec![b'\n'; len]);
-            let delivery = transport.send(message, soon).await;
+            let delivery = transport.send_until(message, soon.into()).await;
             assert!(delivery.is_accepted(), "{len}: {delivery:?}");
             assert_eq!(delivery.body_bytes, len);
         }
@@ -281,7 +283,7 @@ async fn a_canary_is_nowhere() {
             .with_endpoint(Endpoint::parse("S", &url_of(&peer.address.to_string())).unwrap())
             .with_headers(Headers::parse(&format!("authorization=Bearer%20{canary}")).unwrap())
             .with_certificate_pem(canary)
-            .with_deadline(Duration::from_millis(100))
+            .with_request_timeout(Duration::from_millis(100))
             .with_attempt_observer(move |failed| {
                 keep.lock().unwrap().push(format!("{failed} {failed:?} {}", failed.endpoint));
             });
@@ -292,7 +294,8 @@ async fn a_canary_is_nowhere() {
             &[b"\n\x0e".as_slice(), canary.as_bytes()].concat(),
         );
         shown.push(format!("{request:?}"));
-        let delivery = transport.send(request, Instant::now() + Duration::from_secs(30)).await;
+        let delivery =
+            transport.send_until(request, (Instant::now() + Duration::from_secs(30)).into()).await;
         shown.push(format!("{delivery} {delivery:?} {:?} {}", delivery.outcome, delivery.cause));
         shown.append(&mut told.lock().unwrap());
         let endpoint = transport.endpoint().clone();

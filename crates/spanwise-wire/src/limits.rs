@@ -29,6 +29,55 @@ pub struct SpanLimits {
 }
 
 impl SpanLimits {
+    /// Sets [`attributes`](Self::attributes).
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: u32) -> Self {
+        self.attributes = attributes;
+        self
+    }
+
+    /// Sets [`events`](Self::events).
+    #[must_use]
+    pub fn with_events(mut self, events: u32) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Sets [`links`](Self::links).
+    #[must_use]
+    pub fn with_links(mut self, links: u32) -> Self {
+        self.links = links;
+        self
+    }
+
+    /// Sets [`attributes_per_event`](Self::attributes_per_event).
+    #[must_use]
+    pub fn with_attributes_per_event(mut self, attributes: u32) -> Self {
+        self.attributes_per_event = attributes;
+        self
+    }
+
+    /// Sets [`attributes_per_link`](Self::attributes_per_link).
+    #[must_use]
+    pub fn with_attributes_per_link(mut self, attributes: u32) -> Self {
+        self.attributes_per_link = attributes;
+        self
+    }
+
+    /// Sets [`value_chars`](Self::value_chars).
+    #[must_use]
+    pub fn with_value_chars(mut self, chars: usize) -> Self {
+        self.value_chars = chars;
+        self
+    }
+
+    /// Sets [`span_bytes`](Self::span_bytes).
+    #[must_use]
+    pub fn with_span_bytes(mut self, bytes: usize) -> Self {
+        self.span_bytes = bytes;
+        self
+    }
+
     /// The most bytes of a buffer with attributes, events and links.
     #[inline(always)]
     pub(crate) fn buffer_bytes(&self) -> usize {

@@ -153,8 +153,7 @@ fn lists_in_every_hold_are_lists() {
 /// An attribute that is not there is not set, not lost, and leaves what was there.
 #[test]
 fn none_is_no_attribute() {
-    let mut limits = SpanLimits::default();
-    limits.attributes = 1;
+    let limits = SpanLimits::default().with_attributes(1);
     let none: Option<&str> = None;
     let span = span_with(|span| {
         span.attribute(&limits, "", &none);

@@ -365,8 +365,7 @@ proptest! {
         steps in vec(byte_step(), 0..60),
         header in header(),
     ) {
-        let mut limits = SpanLimits::default();
-        limits.span_bytes = span_bytes;
+        let limits = SpanLimits::default().with_span_bytes(span_bytes);
         let (header, state) = header;
         let header = SpanHeader { trace_state: &state, ..header };
         let mut writer = SpanWriter::new();
@@ -556,8 +555,7 @@ fn a_million_of_everything_is_counted() {
 
 #[test]
 fn limits_of_values_are_not_for_names() {
-    let mut limits = SpanLimits::default();
-    limits.value_chars = 3;
+    let limits = SpanLimits::default().with_value_chars(3);
     let span = finished(|writer| {
         writer.event(&limits, 1, "exception", [("a long key", "a long value")]);
         writer.status(&limits, StatusCode::Error, "a long message");

@@ -218,7 +218,7 @@ async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
         .with_endpoint(endpoint.clone())
         .with_headers(headers)
         .with_certificate_pem(SECRET)
-        .with_deadline(Duration::from_millis(500))
+        .with_request_timeout(Duration::from_millis(500))
         .with_attempt_observer(move |failed| seen.debug("FailedAttempt", failed));
     printed.debug("TransportBuilder", &transport);
     let transport = transport.build().unwrap();

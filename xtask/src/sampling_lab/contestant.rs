@@ -60,7 +60,9 @@ impl Contestant {
         match self {
             Self::Spanwise => adaptive(|builder| builder),
             Self::WithTrend => adaptive(|builder| builder.with_trend(true)),
-            Self::Document => adaptive(|builder| builder.with_law(AdaptiveAlgorithm::Document)),
+            Self::Document => {
+                adaptive(|builder| builder.with_algorithm(AdaptiveAlgorithm::Document))
+            }
             Self::Jaeger => Process::Jaeger(JaegerLike::new(target, rate)),
         }
     }

@@ -51,8 +51,8 @@ impl AdaptiveBuilder {
         self
     }
 
-    /// The law. Default [`AdaptiveAlgorithm::OfferedRate`].
-    pub fn with_law(mut self, law: AdaptiveAlgorithm) -> Self {
+    /// How the probability follows the load. Default [`AdaptiveAlgorithm::OfferedRate`].
+    pub fn with_algorithm(mut self, law: AdaptiveAlgorithm) -> Self {
         self.law = law;
         self
     }

@@ -64,7 +64,7 @@ impl SpanwiseBuilder {
             transport = transport.with_attempt_timeout(timeout);
         }
         if let Some(timeout) = self.resolve_export_timeout(environment)? {
-            transport = transport.with_deadline(timeout);
+            transport = transport.with_request_timeout(timeout);
         }
         if let Some(sink) = &self.sink {
             return Ok(transport.with_sink(sink.clone()).build()?);

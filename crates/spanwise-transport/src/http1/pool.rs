@@ -177,3 +177,90 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_IDLE: usize = 2;
 /// How long a request waits for a connection that is about to be idle before it makes one.
 const RETURN_TIME: Duration = Duration::from_millis(2);
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use hyper::client::conn::http1;
+    use tokio::io::{AsyncReadExt as _, DuplexStream};
+
+    use super::*;
+    use crate::tcp::HyperIo;
+
+    /// A connection that takes a request, and its peer's end.
+    async fn connection() -> (RequestSender, DuplexStream) {
+        let (near, far) = tokio::io::duplex(1024);
+        let (mut sender, connection) = http1::handshake(HyperIo::new(near)).await.unwrap();
+        tokio::spawn(connection);
+        sender.ready().await.unwrap();
+        (sender, far)
+    }
+
+    /// Waits until the connection to `far` is closed.
+    async fn closed(mut far: DuplexStream) {
+        assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
+    }
+
+    async fn idle(pool: &ConnectionPool) -> Option<Acquired> {
+        pool.acquire(|| ready(Err(()))).await.ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_is_used_again_for_a_minute() {
+        let pool = Arc::<ConnectionPool>::default();
+        let (sender, far) = connection().await;
+        pool.release(sender);
+        tokio::time::sleep(IDLE_TIMEOUT).await;
+        let acquired = idle(&pool).await.unwrap();
+        assert!(acquired.reused);
+        let released = Instant::now();
+        pool.release(acquired.sender);
+        closed(far).await;
+        let passed = released.elapsed();
+        assert!(IDLE_TIMEOUT <= passed && passed <= 2 * IDLE_TIMEOUT, "{passed:?}");
+        assert!(idle(&pool).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_connections_are_idle_at_most_and_a_dropped_pool_has_none() {
+        let pool = Arc::<ConnectionPool>::default();
+        let start = Instant::now();
+        let mut peers = Vec::new();
+        for _ in 0..3 {
+            let (sender, far) = connection().await;
+            pool.release(sender);
+            peers.push(far);
+        }
+        closed(peers.remove(2)).await;
+        drop(pool);
+        for far in peers {
+            closed(far).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_takes_a_connection_that_becomes_idle_while_it_connects() {
+        let pool = Arc::<ConnectionPool>::default();
+        let (sender, _far) = connection().await;
+        let releasing = pool.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            releasing.release(sender);
+        });
+        let acquired = pool.acquire(pending::<Result<RequestSender, ()>>).await;
+        assert!(acquired.unwrap().reused);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_its_peer_closed_is_not_used_again() {
+        let pool = Arc::<ConnectionPool>::default();
+        let (sender, far) = connection().await;
+        pool.release(sender);
+        drop(far);
+        // Long enough for the connection's task to notice.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(idle(&pool).await.is_none());
+    }
+}

@@ -275,6 +275,6 @@ pub fn partial_success(rejected: i64, message: &str) -> Vec<u8> {
 
 /// Sends a request of three spans, with half a minute until it is cancelled.
 pub async fn send(transport: &Transport) -> Delivery {
-    let cancel_at = tokio::time::Instant::now() + Duration::from_secs(30);
-    transport.send(request(3), cancel_at).await
+    let cancel_at = std::time::Instant::now() + Duration::from_secs(30);
+    transport.send_until(request(3), cancel_at).await
 }
