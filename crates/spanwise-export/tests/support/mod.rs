@@ -138,7 +138,8 @@ impl World {
         self.writer.begin("span");
         let value = "v".repeat(bytes as usize);
         self.writer.attribute(&SpanLimits::default(), "key", value.as_str());
-        let header = SpanHeader { trace_id: TraceId(1), span_id: SpanId(id), ..SpanHeader::default() };
+        let header =
+            SpanHeader { trace_id: TraceId(1), span_id: SpanId(id), ..SpanHeader::default() };
         let meta = SpanMeta { scope: self.scopes[(id % 2) as usize], ..SpanMeta::default() };
         let before = self.queue.ledger().snapshot().dropped_total();
         self.queue.ledger().started();
