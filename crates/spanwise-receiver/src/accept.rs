@@ -1,4 +1,4 @@
-//! New connections, as long as the receiver runs.
+//! The accept loop of the receiver.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use crate::connection::{self, stopped};
 use crate::service::Server;
 
-/// Accepts until `stop` comes, then lets what is under way finish.
+/// Accepts connections until `stop` is true, then waits for the open ones to finish.
 pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, mut stop: Signal<bool>) {
     let mut connections = JoinSet::new();
     let mut backoff = Backoff::default();
@@ -27,7 +27,7 @@ pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, mut stop:
         match accepted {
             Ok((stream, _)) => {
                 backoff = Backoff::default();
-                // Closed at once, a client knows; in the backlog it would wait for nothing.
+                // A client notices the close at once; in the backlog it would wait in vain.
                 if connections.len() >= server.limits.connections
                     && !server.budget.evict_connection()
                 {
@@ -48,39 +48,39 @@ pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, mut stop:
         }
     }
     drop(listener);
-    // Each has the signal too, and its own bound.
+    // Each connection has the signal too, and its own deadline.
     while connections.join_next().await.is_some() {}
 }
 
-/// How long to leave a listener alone that has failed.
+/// The backoff after a failed `accept`.
 #[derive(Debug, Default)]
 struct Backoff {
     last: Option<Duration>,
 }
 
 impl Backoff {
-    /// The pause after `error`; `None` if only the one connection was lost.
+    /// The pause after `error`; `None` if only one connection was lost.
     fn after(&mut self, error: &io::Error) -> Option<Duration> {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
             return None;
         }
-        // Out of descriptors, most likely: accepting at once fails at once, for ever.
-        let pause = self.last.map_or(FIRST_PAUSE, |last| (last * 2).min(LONGEST_PAUSE));
+        // Out of descriptors, most likely: without a pause, accept would fail in a loop.
+        let pause = self.last.map_or(FIRST_PAUSE, |last| (last * 2).min(MAX_PAUSE));
         self.last = Some(pause);
         Some(pause)
     }
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_a_bound_and_lost_connections_cost_none() {
+    fn pauses_grow_to_a_maximum_and_a_lost_connection_causes_none() {
         let mut backoff = Backoff::default();
         let no_descriptors = io::Error::from_raw_os_error(24);
         let lost = io::Error::from(io::ErrorKind::ConnectionAborted);

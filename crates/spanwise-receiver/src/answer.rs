@@ -1,4 +1,4 @@
-//! What a handler is given and what it says.
+//! The export that a handler receives, and its answer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use bytes::Bytes;
 
 use crate::headers::Headers;
 
-/// One export request that was read whole, inflated and found well framed.
+/// One export request, complete, decompressed and well framed.
 ///
-/// `Debug` shows sizes and the names of headers, and neither the body nor a header's value.
+/// `Debug` prints sizes and the names of headers, and neither the body nor a header's value.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Export {
-    /// The bytes of the `ExportTraceServiceRequest`. Groups and spans are framed as they should
-    /// be; what is inside a span was not looked at.
+    /// The bytes of the `ExportTraceServiceRequest`. The framing of groups and spans
+    /// is valid; the contents of spans were not checked.
     pub body: Bytes,
-    /// How many spans the body holds.
+    /// Number of spans in the body.
     pub spans: u64,
-    /// How it came.
+    /// The protocol of the request.
     pub protocol: Protocol,
     /// The request's headers. They may hold credentials: never log them.
     pub headers: Headers,
@@ -46,42 +46,42 @@ pub enum Protocol {
     Grpc,
 }
 
-/// What a handler says to an [`Export`].
+/// The answer of a handler to an [`Export`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
-    /// All spans are taken: 200 or `OK`.
+    /// Accepts all spans: 200 or `OK`.
     Accept,
-    /// Success with an `ExportTracePartialSuccess`: the client must not send again.
+    /// Partial success with an `ExportTracePartialSuccess`: the client must not send again.
     Partial {
-        /// Spans refused; 0 makes `message` a warning.
+        /// Rejected spans; 0 makes `message` a warning.
         rejected: i64,
-        /// Why, for the people who run the client.
+        /// The reason, for the operator of the client.
         message: String,
     },
-    /// No span is taken.
+    /// Accepts no span.
     Refuse {
         /// HTTP status; one outside 400..=599 is sent as 500.
         http_status: u16,
         /// gRPC code; one outside 1..=16 is sent as 2, `UNKNOWN`.
         grpc_code: u16,
-        /// Why. At most its first 1 KiB is sent.
+        /// The reason. The receiver sends at most its first 1 KiB.
         message: String,
-        /// When to come back: a `Retry-After` header in whole seconds rounded up, or a
+        /// The delay before a retry: a `Retry-After` header in whole seconds rounded up, or a
         /// `google.rpc.RetryInfo`.
         retry_after: Option<Duration>,
     },
-    /// The inner answer, given after a time. The export is settled, and counted, at once.
+    /// The inner answer, sent after a delay. The export is counted at once.
     After(Duration, Box<Answer>),
 }
 
 impl Answer {
-    /// `self`, given only when `delay` has passed.
+    /// Sends `self` after `delay`.
     pub fn after(self, delay: Duration) -> Self {
         Self::After(delay, Box::new(self))
     }
 
-    /// The answer behind all delays.
+    /// The answer inside all delays.
     pub(crate) fn innermost(&self) -> &Self {
         let mut answer = self;
         while let Self::After(_, inner) = answer {
@@ -90,8 +90,8 @@ impl Answer {
         answer
     }
 
-    /// The delays added up, and the answer behind them.
-    pub(crate) fn settle(mut self) -> (Duration, Self) {
+    /// The sum of all delays, and the answer inside them.
+    pub(crate) fn into_parts(mut self) -> (Duration, Self) {
         let mut delay = Duration::ZERO;
         while let Self::After(more, inner) = self {
             delay = delay.saturating_add(more);
@@ -101,12 +101,12 @@ impl Answer {
     }
 }
 
-/// A handler as the receiver keeps it.
+/// The handler of a receiver.
 pub(crate) enum Handler {
-    /// One of ours: asked where it stands.
-    Quick(Box<Handle>),
-    /// One that may block: asked on a thread for it.
-    Users(Arc<Handle>),
+    /// A handler of this crate, called inline.
+    Inline(Box<Handle>),
+    /// A user's handler, which may block: called on a thread of its own.
+    Blocking(Arc<Handle>),
 }
 
 type Handle = dyn Fn(Export) -> Answer + Send + Sync;
@@ -116,10 +116,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_add_up() {
+    fn delays_are_added() {
         let answer = Answer::Accept.after(Duration::from_secs(1)).after(Duration::from_secs(2));
-        assert_eq!(answer.settle(), (Duration::from_secs(3), Answer::Accept));
+        assert_eq!(answer.into_parts(), (Duration::from_secs(3), Answer::Accept));
         let answer = Answer::Accept.after(Duration::MAX).after(Duration::MAX);
-        assert_eq!(answer.settle().0, Duration::MAX);
+        assert_eq!(answer.into_parts().0, Duration::MAX);
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes that clients make the receiver hold, charged before they are allocated.
+//! The memory budget of a receiver: bytes are charged before they are allocated.
 
 mod charge;
 mod holder;
@@ -16,15 +16,15 @@ use holder::{Holder, Use};
 
 pub(crate) use charge::Charge;
 
-/// What all connections and requests of a receiver may hold together.
+/// The memory budget that all connections and requests of a receiver share.
 ///
-/// When there is no room, the slowest holder is evicted: the one that has held the most bytes
-/// for the longest time. Whoever asks then waits for its bytes instead of being refused.
+/// When it is used up, the budget evicts the slowest holder: the one with the most bytes for the
+/// longest time. The asking request then waits for these bytes instead of being rejected.
 #[derive(Debug)]
 pub(crate) struct Budget {
     born: Instant,
     used: AtomicUsize,
-    /// Bytes of `used` that are read buffers: at most half, so that they never displace bodies.
+    /// Bytes of `used` in read buffers: at most half of the limit, so that they never displace bodies.
     buffers: AtomicUsize,
     limit: usize,
     freed: Notify,
@@ -49,30 +49,30 @@ impl Budget {
         self.used.load(Relaxed)
     }
 
-    /// Bytes of `used` that are read buffers.
+    /// Bytes of `used` in read buffers.
     pub fn buffers(&self) -> usize {
         self.buffers.load(Relaxed)
     }
 
-    /// Evicts a connection that has been of no use for long; `false` if there is none that others
-    /// should have to make room for. First goes the one that has had no request for the longest
-    /// time, if it never had an answer, then if it had; then whose bodies came the slowest.
+    /// Evicts one idle or slow connection in favour of a new one; `false` if none has exceeded its
+    /// time. The order is: connections without a request that never got a response, then those that
+    /// got one, each with the longest idle time first; then those with the slowest bodies.
     pub fn evict_connection(&self) -> bool {
         let now = self.now();
         let holders = self.holders();
-        let useless = holders.values().filter_map(|holder| {
+        let candidates = holders.values().filter_map(|holder| {
             let age = now.saturating_sub(holder.since.load(Relaxed));
-            let patience = if holder.served.load(Relaxed) { RESTING } else { UNPROVEN };
-            let use_of_it = match (holder.open.load(Relaxed) > 0, holder.served.load(Relaxed)) {
+            let grace = if holder.served.load(Relaxed) { IDLE } else { UNPROVEN };
+            let usage = match (holder.open.load(Relaxed) > 0, holder.served.load(Relaxed)) {
                 (false, false) => Use::Never,
                 (false, true) => Use::Once,
-                // Bytes a day: a rate that tells slow ones apart.
+                // Bytes per day: a rate with enough resolution for slow connections.
                 (true, _) => Use::Now(holder.arrived.load(Relaxed) as u64 * DAY / age.max(1)),
             };
-            (holder.is_connection && holder.evictable() && age >= patience.as_millis() as u64)
-                .then_some(((use_of_it, Reverse(age)), holder))
+            (holder.is_connection && holder.evictable() && age >= grace.as_millis() as u64)
+                .then_some(((usage, Reverse(age)), holder))
         });
-        let Some((_, holder)) = useless.min_by_key(|(order, _)| *order) else { return false };
+        let Some((_, holder)) = candidates.min_by_key(|(order, _)| *order) else { return false };
         holder.evict();
         true
     }
@@ -84,47 +84,47 @@ impl Budget {
         key
     }
 
-    /// Evicts until `more` bytes are on their way back; `false`, and nobody evicted, if those who
-    /// are slow enough and slower than `asking` do not hold as much.
-    fn make_room(&self, more: usize, asking: &Holder) -> bool {
+    /// Evicts holders until `more` bytes are about to be freed; returns `false` without an eviction if
+    /// the holders that are slow enough, and slower than `asking`, hold fewer bytes.
+    fn evict_for(&self, more: usize, asking: &Holder) -> bool {
         if more > self.limit {
             return false;
         }
         let now = self.now();
         let holders = self.holders();
-        let mut coming = self.limit.saturating_sub(self.used());
-        // What was evicted and is answered by now keeps the rest until the answer is out.
+        let mut available = self.limit.saturating_sub(self.used());
+        // An evicted holder with a pending response holds its bytes until the response is sent.
         let leaving = holders
             .values()
-            .filter(|holder| holder.evicted.load(Relaxed) && holder.owed.load(Relaxed) == 0);
-        coming += leaving.map(|holder| holder.bytes.load(Relaxed)).sum::<usize>();
-        let mine = asking.weight(now);
-        if coming >= more {
+            .filter(|holder| holder.evicted.load(Relaxed) && holder.pending.load(Relaxed) == 0);
+        available += leaving.map(|holder| holder.bytes.load(Relaxed)).sum::<usize>();
+        let own_weight = asking.weight(now);
+        if available >= more {
             return true;
         }
         let slow = holders.values().filter_map(|holder| {
             let age = now.saturating_sub(holder.since.load(Relaxed));
             let weight = holder.weight(now);
-            (holder.evictable() && age >= SLOW.as_millis() as u64 && weight > mine)
+            (holder.evictable() && age >= SLOW.as_millis() as u64 && weight > own_weight)
                 .then_some((weight, holder))
         });
         let mut slow: Vec<_> = slow.collect();
         let held = slow.iter().map(|(_, holder)| holder.bytes.load(Relaxed)).sum::<usize>();
-        if coming.saturating_add(held) < more {
+        if available.saturating_add(held) < more {
             return false;
         }
         slow.sort_unstable_by_key(|(weight, _)| Reverse(*weight));
         for (_, holder) in slow {
-            if coming >= more {
+            if available >= more {
                 break;
             }
-            coming += holder.bytes.load(Relaxed);
+            available += holder.bytes.load(Relaxed);
             holder.evict();
         }
         true
     }
 
-    fn take(&self, more: usize) -> bool {
+    fn try_charge(&self, more: usize) -> bool {
         let fits = |used: usize| used.checked_add(more).filter(|&used| used <= self.limit);
         self.used.fetch_update(Relaxed, Relaxed, fits).is_ok()
     }
@@ -138,11 +138,11 @@ impl Budget {
     }
 }
 
-/// Nobody is evicted from memory who has had less time than this.
+/// Minimum age of a holder that is evicted from memory.
 const SLOW: Duration = Duration::from_millis(500);
-/// What a connection may be without a finished request before it makes room for a new one: the
-/// first time, and later.
+/// Time without a finished request after which a connection is evicted in favour of a new one: for
+/// its first request, and for later ones.
 const UNPROVEN: Duration = Duration::from_secs(1);
-const RESTING: Duration = Duration::from_secs(5);
-/// In milliseconds.
+const IDLE: Duration = Duration::from_secs(5);
+/// A day in milliseconds.
 const DAY: u64 = 24 * 3600 * 1000;

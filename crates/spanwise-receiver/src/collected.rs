@@ -1,4 +1,4 @@
-//! A handler that keeps what it gets.
+//! A handler that stores the exports it receives.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use spanwise_wire::read::TraceRequest;
 
 use crate::answer::{Answer, Export};
 
-/// Bodies of exports, kept for a test to look at. Clones share them.
+/// Stored bodies of exports, for tests to inspect. Clones share them.
 #[derive(Clone)]
 pub struct Collected {
     shared: Arc<Shared>,
@@ -17,39 +17,39 @@ pub struct Collected {
 
 struct Shared {
     max_bytes: usize,
-    kept: Mutex<Kept>,
+    stored: Mutex<Stored>,
     more: Condvar,
 }
 
 #[derive(Default)]
-struct Kept {
+struct Stored {
     bodies: Vec<Bytes>,
     bytes: usize,
     spans: u64,
 }
 
 impl Collected {
-    /// An empty collection that refuses what would bring it above `max_bytes` bytes of bodies;
-    /// each takes 64 bytes beside its own, an empty one too.
+    /// An empty collection that rejects an export beyond `max_bytes` bytes of bodies; each body, even
+    /// an empty one, counts 64 bytes beside its own.
     pub fn new(max_bytes: usize) -> Self {
-        let kept = Mutex::new(Kept::default());
-        Self { shared: Arc::new(Shared { max_bytes, kept, more: Condvar::new() }) }
+        let stored = Mutex::new(Stored::default());
+        Self { shared: Arc::new(Shared { max_bytes, stored, more: Condvar::new() }) }
     }
 
-    /// A handler for [`ReceiverBuilder::with_handler`](crate::ReceiverBuilder::with_handler) that fills it.
+    /// A handler for [`ReceiverBuilder::with_handler`](crate::ReceiverBuilder::with_handler) that stores each export here.
     pub fn handler(&self) -> impl Fn(Export) -> Answer + Send + Sync + 'static {
         let collected = self.clone();
-        move |export| collected.keep(export)
+        move |export| collected.store(export)
     }
 
-    /// The bodies so far, each an `ExportTraceServiceRequest`, in the order they came.
+    /// The bodies so far, each an `ExportTraceServiceRequest`, in the order of arrival.
     pub fn bodies(&self) -> Vec<Bytes> {
-        self.kept().bodies.clone()
+        self.stored().bodies.clone()
     }
 
-    /// Trace id and span id of every span so far, in the order they came and as often: what was
-    /// accepted, to be compared with what a client believes. Spans whose ids have other lengths are left out;
-    /// [`spans`](Self::spans) counts them too. Reads all bodies again.
+    /// Trace id and span id of every accepted span, in the order of arrival and with duplicates, for
+    /// comparison with the count of a client. Spans whose ids have other lengths are left out;
+    /// [`spans`](Self::spans) counts them too. Each call parses all bodies.
     pub fn span_ids(&self) -> Vec<([u8; 16], [u8; 8])> {
         let bodies = self.bodies();
         let spans = bodies.iter().flat_map(|body| TraceRequest::new(body).spans());
@@ -59,28 +59,28 @@ impl Collected {
             .collect()
     }
 
-    /// Spans in all bodies so far.
+    /// Number of spans in all bodies so far.
     pub fn spans(&self) -> u64 {
-        self.kept().spans
+        self.stored().spans
     }
 
-    /// Waits until at least `spans` spans have come, or until `timeout` has passed; tells which.
-    /// Blocks the thread.
+    /// Blocks the thread until at least `spans` spans have arrived and returns true, or returns false
+    /// after `timeout`.
     pub fn wait_for_spans(&self, spans: u64, timeout: Duration) -> bool {
-        let missing = |kept: &mut Kept| kept.spans < spans;
-        let (kept, _) = self
+        let missing = |stored: &mut Stored| stored.spans < spans;
+        let (stored, _) = self
             .shared
             .more
-            .wait_timeout_while(self.kept(), timeout, missing)
+            .wait_timeout_while(self.stored(), timeout, missing)
             .unwrap_or_else(PoisonError::into_inner);
-        kept.spans >= spans
+        stored.spans >= spans
     }
 
-    fn keep(&self, export: Export) -> Answer {
-        let mut kept = self.kept();
-        let bytes = kept.bytes.saturating_add(export.body.len()).saturating_add(BODY_BYTES);
+    fn store(&self, export: Export) -> Answer {
+        let mut stored = self.stored();
+        let bytes = stored.bytes.saturating_add(export.body.len()).saturating_add(BODY_BYTES);
         if bytes > self.shared.max_bytes {
-            // Not an overload: coming back will not help, and a test should see it.
+            // Not an overload: a retry cannot succeed, and a test should see the error.
             return Answer::Refuse {
                 http_status: 413,
                 grpc_code: crate::refusal::RESOURCE_EXHAUSTED,
@@ -88,32 +88,32 @@ impl Collected {
                 retry_after: None,
             };
         }
-        kept.bytes = bytes;
-        kept.spans += export.spans;
+        stored.bytes = bytes;
+        stored.spans += export.spans;
         // A copy: the body may be a slice of a read buffer many times its size.
-        kept.bodies.push(Bytes::copy_from_slice(&export.body));
-        drop(kept);
+        stored.bodies.push(Bytes::copy_from_slice(&export.body));
+        drop(stored);
         self.shared.more.notify_all();
         Answer::Accept
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        self.shared.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Collected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.kept();
+        let stored = self.stored();
         f.debug_struct("Collected")
-            .field("bodies", &kept.bodies.len())
-            .field("bytes", &kept.bytes)
-            .field("spans", &kept.spans)
+            .field("bodies", &stored.bodies.len())
+            .field("bytes", &stored.bytes)
+            .field("spans", &stored.spans)
             .finish()
     }
 }
 
-/// A body's place in the list, and what the allocator keeps beside it.
+/// Memory of a body's entry in the list, and the overhead of the allocator.
 const BODY_BYTES: usize = 64;
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_up_to_its_limit_and_refuses_beyond() {
+    fn exports_beyond_the_limit_are_rejected() {
         let collected = Collected::new(10 + 2 * BODY_BYTES);
         let handler = collected.handler();
         assert_eq!(handler(export(6, 2)), Answer::Accept);

@@ -1,4 +1,4 @@
-//! One connection: which HTTP it speaks, and how long it may.
+//! One connection: its HTTP version, its deadlines and its end.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -23,9 +23,9 @@ use crate::service::Server;
 use crate::stream::Metered;
 use crate::watch::Watch;
 
-/// Serves `stream` until it ends, is only in the way, or `stop` comes.
+/// Serves `stream` until it ends, is evicted or overdue, or `stop` is true.
 pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, mut stop: Signal<bool>) {
-    // Answers are small and final; waiting to fill a segment would only delay them.
+    // Responses are small; waiting to fill a segment would only delay them.
     _ = stream.set_nodelay(true);
     let limits = &server.limits;
     let charge = Charge::connection(&server.budget);
@@ -43,7 +43,7 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, mut stop: Sign
         let (server, watch, stop) = (Arc::clone(&server), Arc::clone(&watch), stop.clone());
         move |request| {
             let (server, busy) = (Arc::clone(&server), watch.begin());
-            // What comes after the stop is not taken, and nothing of what a flood left behind.
+            // No request is served after the stop, nor any that a flood left in the buffers.
             let is_closed = watch.is_flooded() || *stop.borrow();
             async move {
                 if is_closed {
@@ -56,7 +56,7 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, mut stop: Sign
         }
     });
     let max_header = limits.header_bytes as usize;
-    let leave = match version {
+    let end = match version {
         Version::Http1 => {
             let io = Metered::http1(stream, Arc::clone(&watch), 2 * max_header + MAX_IDLE);
             let connection = http1(limits).serve_connection(TokioIo::new(io), service);
@@ -78,40 +78,40 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, mut stop: Sign
         }
     };
     let counters = &server.counters;
-    let counter = match leave {
+    let counter = match end {
         _ if watch.is_flooded() => &counters.flood_connections,
-        Leave::Evicted => &counters.evicted_connections,
-        Leave::Broken => &counters.broken_connections,
-        Leave::Parted => return,
+        End::Evicted => &counters.evicted_connections,
+        End::Broken => &counters.broken_connections,
+        End::Regular => return,
     };
     counter.fetch_add(1, Relaxed);
 }
 
-/// A request that is not answered: its connection is being closed.
+/// Error of a request without a response, because its connection is being closed.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is being closed")]
 struct Closed;
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leave {
-    Parted,
+enum End {
+    Regular,
     Evicted,
-    /// By an error of protocol.
+    /// By a protocol error.
     Broken,
 }
 
-impl Leave {
+impl End {
     fn of(ended: hyper::Result<()>) -> Self {
-        let Err(error) = ended else { return Self::Parted };
+        let Err(error) = ended else { return Self::Regular };
         if error.is_incomplete_message() || error.is_user() {
-            return Self::Parted;
+            return Self::Regular;
         }
-        // A client that goes away in the middle is no news.
+        // A client that closes in the middle of a request is a regular end.
         let mut cause: Option<&dyn Error> = Some(&error);
         while let Some(error) = cause {
             if error.is::<io::Error>() {
-                return Self::Parted;
+                return Self::Regular;
             }
             cause = error.source();
         }
@@ -119,7 +119,7 @@ impl Leave {
     }
 }
 
-/// Completes when the receiver is to stop, or is gone.
+/// Completes when the receiver stops or is dropped.
 pub(crate) async fn stopped(stop: &mut Signal<bool>) {
     _ = stop.wait_for(|&stop| stop).await;
 }
@@ -130,29 +130,29 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     watch: &Watch,
     limits: &Limits,
     mut stop: Signal<bool>,
-) -> Leave {
+) -> End {
     let mut connection = pin!(connection);
     let poll = |connection: &mut Pin<&mut C>, cx: &mut Context<'_>| {
         watch.begin_turn();
         connection.as_mut().poll(cx)
     };
     let deadline = || watch.deadline(limits.header_timeout, limits.idle_timeout);
-    // No deadline that starts later than now can come sooner than this.
-    let shortest = limits.header_timeout.min(limits.idle_timeout).clamp(LEAST_LOOK, FOREVER);
-    let mut alarm = pin!(sleep_until(Instant::now() + shortest));
+    // No deadline that starts after now can be earlier than this.
+    let shortest = limits.header_timeout.min(limits.idle_timeout).clamp(MIN_CHECK, FOREVER);
+    let mut timer = pin!(sleep_until(Instant::now() + shortest));
     loop {
         select! {
             biased;
-            () = watch.charge().evicted() => return Leave::Evicted,
-            ended = poll_fn(|cx| poll(&mut connection, cx)) => return Leave::of(ended),
-            () = alarm.as_mut() => {
+            () = watch.charge().evicted() => return End::Evicted,
+            ended = poll_fn(|cx| poll(&mut connection, cx)) => return End::of(ended),
+            () = timer.as_mut() => {
                 let now = Instant::now();
                 match deadline() {
                     Some(due) if due <= now => break,
-                    // A head that starts meanwhile may be due before the rest is over.
+                    // Headers that start meanwhile may be due before the idle timeout.
                     due => {
-                        let look = now + shortest;
-                        alarm.as_mut().reset(due.map_or(look, |due| due.min(look)));
+                        let check = now + shortest;
+                        timer.as_mut().reset(due.map_or(check, |due| due.min(check)));
                     }
                 }
             }
@@ -161,12 +161,12 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     }
     close(connection.as_mut());
     let now = Instant::now();
-    let parted = timeout_at(now + FAREWELL, poll_fn(|cx| poll(&mut connection, cx))).await;
-    if parted.is_err() && watch.is_busy() {
-        let grace = limits.shutdown_timeout.min(FOREVER);
-        _ = timeout_at(now + grace, poll_fn(|cx| poll(&mut connection, cx))).await;
+    let closed = timeout_at(now + CLOSE_TIMEOUT, poll_fn(|cx| poll(&mut connection, cx))).await;
+    if closed.is_err() && watch.is_busy() {
+        let timeout = limits.shutdown_timeout.min(FOREVER);
+        _ = timeout_at(now + timeout, poll_fn(|cx| poll(&mut connection, cx))).await;
     }
-    Leave::Parted
+    End::Regular
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +176,7 @@ enum Version {
 }
 
 impl Version {
-    /// Looks at the first bytes and leaves them where they are.
+    /// Peeks at the first bytes of the connection.
     async fn of(stream: &TcpStream) -> io::Result<Self> {
         let mut seen = [0; PREFACE.len()];
         loop {
@@ -190,7 +190,7 @@ impl Version {
             if len == PREFACE.len() {
                 return Ok(Self::Http2);
             }
-            // The socket stays readable with the bytes we know: only time tells of more.
+            // The socket stays readable with the known bytes, so only a timer can find more.
             sleep(PEEK_PAUSE).await;
         }
     }
@@ -209,13 +209,13 @@ fn http2(
     limits: &Limits,
     frame_bytes: u32,
     streams: u32,
-    most: u32,
+    max_window: u32,
 ) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .initial_stream_window_size(limits.stream_window.min(most))
-        .initial_connection_window_size(limits.connection_window.min(most))
+        .initial_stream_window_size(limits.stream_window.min(max_window))
+        .initial_connection_window_size(limits.connection_window.min(max_window))
         .max_frame_size(frame_bytes)
         .max_concurrent_streams(streams)
         .max_header_list_size(limits.header_bytes)
@@ -228,11 +228,11 @@ fn http2(
 
 const PREFACE: [u8; 4] = *b"PRI ";
 const PEEK_PAUSE: Duration = Duration::from_millis(10);
-/// What a connection without requests gets to take its leave.
-const FAREWELL: Duration = Duration::from_millis(100);
-/// No timer of ours spins, whatever the limits say.
-const LEAST_LOOK: Duration = Duration::from_millis(1);
-/// What clients may send between HTTP/1 requests beside a head.
+/// Time for a connection without requests to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
+/// Minimum time between two checks of the deadlines, whatever the limits are.
+const MIN_CHECK: Duration = Duration::from_millis(1);
+/// Bytes that clients may send between HTTP/1 requests beside headers.
 const MAX_IDLE: usize = 64 << 10;
 /// Windows and requests of a connection without memory for large frames.
 const NARROW_WINDOW: u32 = 256 << 10;
@@ -240,6 +240,6 @@ const NARROW_STREAMS: u32 = 8;
 // RFC 9113, sections 4.2 and 6.9.1.
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 const MIN_FRAME: u32 = 1 << 14;
-/// Rapid reset (CVE-2023-44487): more than these and the connection is closed.
+/// Rapid reset (CVE-2023-44487): hyper closes the connection beyond these numbers.
 const PENDING_RESETS: usize = 20;
 const LOCAL_ERROR_RESETS: usize = 1024;

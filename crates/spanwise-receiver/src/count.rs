@@ -1,12 +1,12 @@
-//! The spans of a message, counted in turns.
+//! The number of spans in a message, counted with yields to other tasks.
 
 use spanwise_wire::read::{Fields, TraceRequest, WireError};
 use tokio::task::yield_now;
 
-/// What [`TraceRequest::count_spans`] says of `message`; others have their turn after every
+/// The result of [`TraceRequest::count_spans`] for `message`; yields to other tasks after every
 /// 65,536 groups and spans of a large one.
 pub(crate) async fn count_spans(message: &[u8]) -> Result<u64, WireError> {
-    // Two bytes or more each.
+    // Each field has at least two bytes.
     if message.len() <= 2 * TURN {
         return TraceRequest::new(message).count_spans();
     }
@@ -47,7 +47,7 @@ async fn turn(left: &mut usize) {
     }
 }
 
-/// Fields read before others have their turn.
+/// Fields read between two yields.
 const TURN: usize = 64 << 10;
 
 // opentelemetry/proto/trace/v1/trace.proto
@@ -75,7 +75,7 @@ mod tests {
         [&field, bytes].concat()
     }
 
-    /// Its result, and how often others had their turn.
+    /// The result, and the number of yields.
     fn run(message: &[u8]) -> (Result<u64, WireError>, usize) {
         let mut counting = pin!(count_spans(message));
         let mut context = Context::from_waker(Waker::noop());
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn large_messages_are_counted_in_turns() {
+    fn counting_a_large_message_yields() {
         let spans = field(0x0a, &field(0x12, &b"\x12\0".repeat(10 * TURN)));
         assert_eq!(run(&spans), (Ok(10 * TURN as u64), 10));
         assert_eq!(run(&b"\x0a\0".repeat(10 * TURN)), (Ok(0), 10));
@@ -99,8 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn a_large_message_counts_as_a_small_one() {
-        // A field that says nothing makes any message large.
+    fn a_large_message_has_the_count_of_a_small_one() {
+        // A field without spans makes any message large.
         let large = field(0x7a, &vec![0; 2 * TURN]);
         let other = [field(0x0a, b"x"), field(0x1a, b"y"), field(0x7a, b"z")].concat();
         let scope = [field(0x12, b""), other.clone(), field(0x12, b"s")].concat();

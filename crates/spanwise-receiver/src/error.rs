@@ -1,37 +1,37 @@
-//! Why a receiver did not start.
+//! The error of starting a receiver.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// Why [`ReceiverBuilder::start`](crate::ReceiverBuilder::start) failed. Nothing is left running.
+/// Error of [`ReceiverBuilder::start`](crate::ReceiverBuilder::start), which leaves nothing running.
 ///
-/// `Debug` reads as `Display`: it is what `main` prints.
+/// `Debug` formats as `Display`, because `main` prints the `Debug` of its error.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// A limit is out of its range.
     #[error("the limit {limit} is {value}, and must be in {range}")]
     Limit {
-        /// The method of [`Limits`](crate::Limits) that sets it.
+        /// Its name, as in the `with_` method of [`Limits`](crate::Limits).
         limit: &'static str,
-        /// What it was set to.
+        /// Its value.
         value: String,
-        /// What it may be.
+        /// The accepted range.
         range: String,
     },
-    /// The address is taken, not ours or not allowed.
+    /// Binding the address failed: it is in use, not local or not permitted.
     #[error("cannot listen on {address}: {source}")]
     Bind {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The system gave no thread.
+    /// Spawning the thread failed.
     #[error("cannot start the receiver's thread: {0}")]
     Thread(#[source] io::Error),
-    /// The thread's runtime could not be set up.
+    /// Building the runtime of the thread failed.
     #[error("cannot start the receiver's runtime: {0}")]
     Runtime(#[source] io::Error),
 }

@@ -1,85 +1,85 @@
-//! The headers of HTTP/2 frames as they pass by, to know a flood from work.
+//! A parser of HTTP/2 frame headers that detects floods.
 
-/// Reads along with what a client sends, keeping nine bytes.
+/// A parser of the frame headers in the bytes of a client; buffers nine bytes.
 #[derive(Debug)]
 pub(crate) struct Frames {
-    /// Bytes to pass over: the preface, then payloads.
+    /// Bytes to skip: the preface, then payloads.
     skip: usize,
-    head: [u8; HEAD],
+    header: [u8; HEADER],
     have: usize,
-    /// Bytes of the header block that is being sent.
+    /// Bytes of the current header block.
     block: usize,
     max_block: usize,
     last_stream: u32,
 }
 
-/// What some bytes brought.
+/// The frames in some bytes, and their cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tally {
-    /// Frames that began; a request counts as eight.
+    /// Started frames; a request counts as eight.
     pub frames: usize,
-    /// What they cost. Data pays for its own frame and for no other.
+    /// Their cost in tokens. Data compensates for its own frame and for no other.
     pub cost: i64,
 }
 
 impl Frames {
-    /// At the start of a connection. A header block above `max_block` bytes is a flood.
+    /// A parser at the start of a connection. A header block above `max_block` bytes is a flood.
     pub fn new(max_block: usize) -> Self {
-        Self { skip: PREFACE, head: [0; HEAD], have: 0, block: 0, max_block, last_stream: 0 }
+        Self { skip: PREFACE, header: [0; HEADER], have: 0, block: 0, max_block, last_stream: 0 }
     }
 
-    /// Looks at the next `bytes`; `None` if they are part of a header block without end.
-    pub fn pass(&mut self, mut bytes: &[u8]) -> Option<Tally> {
+    /// Parses the next `bytes`; `None` if their header block exceeds `max_block` bytes.
+    pub fn parse(&mut self, mut bytes: &[u8]) -> Option<Tally> {
         let mut tally = Tally::default();
         loop {
-            let passed = self.skip.min(bytes.len());
-            self.skip -= passed;
-            bytes = &bytes[passed..];
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = &bytes[skipped..];
             if bytes.is_empty() {
                 return Some(tally);
             }
-            let taken = (HEAD - self.have).min(bytes.len());
-            self.head[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+            let taken = (HEADER - self.have).min(bytes.len());
+            self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
             self.have += taken;
             bytes = &bytes[taken..];
-            if self.have == HEAD {
+            if self.have == HEADER {
                 self.have = 0;
-                tally.frames += if self.head[3] == HEADERS { 8 } else { 1 };
+                tally.frames += if self.header[3] == HEADERS { 8 } else { 1 };
                 tally.cost = tally.cost.saturating_add(self.cost()?);
             }
         }
     }
 
-    /// Bytes of the frame that is on its way.
+    /// Remaining bytes of the current frame.
     pub fn remaining(&self) -> usize {
         self.skip
     }
 
-    /// The latest stream that the client has opened.
+    /// The last stream that the client opened.
     pub fn last_stream(&self) -> u32 {
         self.last_stream
     }
 
     fn cost(&mut self) -> Option<i64> {
-        let [a, b, c, kind, flags, d, e, f, g] = self.head;
+        let [a, b, c, kind, flags, d, e, f, g] = self.header;
         let len = u32::from_be_bytes([0, a, b, c]) as usize;
         self.skip = len;
         // At most 16 MiB: three bytes of length.
-        let worth = (len / WORTH) as i64;
+        let cost = (len / PAYING_BYTES) as i64;
         match kind {
             DATA => {
-                // Padding is worth nothing, and may be all but a byte of the first 256.
+                // Padding does not count as data, and may be all but a byte of the first 256.
                 let data = if flags & PADDED == 0 { len } else { len.saturating_sub(256) };
                 let is_idle = data == 0 && flags & END_STREAM == 0;
-                return Some(if is_idle { IDLE_DATA } else { i64::from(data < WORTH) });
+                return Some(if is_idle { IDLE_DATA } else { i64::from(data < PAYING_BYTES) });
             }
             HEADERS => {
                 self.last_stream = u32::from_be_bytes([d, e, f, g]) & (u32::MAX >> 1);
                 self.block = len;
             }
             CONTINUATION => self.block += len,
-            // Nothing else of any length is of use to us.
-            _ => return Some(1 + worth),
+            // No other frame has a payload that an export needs.
+            _ => return Some(1 + cost),
         }
         if self.block > self.max_block {
             return None;
@@ -91,10 +91,10 @@ impl Frames {
     }
 }
 
-/// A `GOAWAY` that says why the connection ends.
+/// A `GOAWAY` frame with the reason why the connection is closed.
 pub(crate) fn go_away(last_stream: u32, reason: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(HEAD + 8 + reason.len());
-    // Reasons are a few words of ours.
+    let mut frame = Vec::with_capacity(HEADER + 8 + reason.len());
+    // Reasons are short constants of this crate.
     frame.extend_from_slice(&(8 + reason.len() as u32).to_be_bytes()[1..]);
     frame.extend_from_slice(&[GO_AWAY, 0, 0, 0, 0, 0]);
     frame.extend_from_slice(&last_stream.to_be_bytes());
@@ -103,14 +103,14 @@ pub(crate) fn go_away(last_stream: u32, reason: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Bytes of data that pay for the frame they came in.
-const WORTH: usize = 64;
-/// What a frame costs that neither brings data nor ends it: nobody needs any.
+/// Bytes of data that compensate for their frame.
+const PAYING_BYTES: usize = 64;
+/// Cost of a data frame without data and without an end of stream, which no client needs.
 const IDLE_DATA: i64 = 5;
 
 // RFC 9113, sections 3.4, 4.1, 6 and 7.
 const PREFACE: usize = 24;
-const HEAD: usize = 9;
+const HEADER: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const GO_AWAY: u8 = 7;
@@ -128,24 +128,24 @@ mod tests {
         let mut frame = (len as u32).to_be_bytes()[1..].to_vec();
         frame.extend_from_slice(&[kind, flags]);
         frame.extend_from_slice(&stream.to_be_bytes());
-        frame.resize(HEAD + len, 0xff);
+        frame.resize(HEADER + len, 0xff);
         frame
     }
 
-    /// What is counted when the bytes come in pieces of `piece`.
+    /// The tally when the bytes arrive in pieces of `piece`.
     fn tally(frames: &[Vec<u8>], piece: usize) -> Option<Tally> {
         let bytes = [vec![b'P'; PREFACE], frames.concat()].concat();
         let mut reader = Frames::new(100);
         let mut all = Tally::default();
         for piece in bytes.chunks(piece) {
-            let some = reader.pass(piece)?;
+            let some = reader.parse(piece)?;
             all = Tally { frames: all.frames + some.frames, cost: all.cost + some.cost };
         }
         Some(all)
     }
 
     #[test]
-    fn frames_cost_the_same_however_they_are_cut() {
+    fn frames_cost_the_same_in_pieces_of_any_size() {
         type Case = (&'static str, Vec<Vec<u8>>, Option<(usize, i64)>);
         let table: &[Case] = &[
             ("nothing", vec![], Some((0, 0))),
@@ -157,8 +157,8 @@ mod tests {
             ("little data", vec![frame(0, 1, 1, 63)], Some((1, 1))),
             ("padding", vec![frame(0, 8, 1, 256)], Some((1, 5))),
             ("unknown", vec![frame(99, 0, 1, 640)], Some((1, 11))),
-            ("a head", vec![frame(1, 4, 1, 100), frame(1, 4, 3, 100)], Some((16, 2))),
-            ("a long head", vec![frame(1, 4, 1, 101)], None),
+            ("headers", vec![frame(1, 4, 1, 100), frame(1, 4, 3, 100)], Some((16, 2))),
+            ("long headers", vec![frame(1, 4, 1, 101)], None),
             ("no end", vec![frame(1, 0, 1, 60), frame(9, 0, 1, 60)], None),
             ("an end", vec![frame(1, 0, 1, 60), frame(9, 4, 1, 40)], Some((9, 2))),
         ];
@@ -171,10 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn a_farewell_is_a_frame() {
+    fn go_away_writes_a_frame() {
         let mut reader = Frames::new(100);
-        assert_eq!(reader.pass(&[0; PREFACE]), Some(Tally::default()));
-        assert_eq!(reader.pass(&frame(1, 4, 7, 10)).map(|tally| tally.frames), Some(8));
+        assert_eq!(reader.parse(&[0; PREFACE]), Some(Tally::default()));
+        assert_eq!(reader.parse(&frame(1, 4, 7, 10)).map(|tally| tally.frames), Some(8));
         assert_eq!(reader.last_stream(), 7);
         assert_eq!(go_away(7, b"no"), b"\0\0\x0a\x07\0\0\0\0\0\0\0\0\x07\0\0\0\x0bno");
     }

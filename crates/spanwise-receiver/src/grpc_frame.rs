@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::refusal::{CUT_SHORT, Refusal};
 
-/// Takes a gRPC message out of its frame; also tells whether it is compressed.
+/// Removes the prefix of a gRPC message; also returns its compressed flag.
 pub(crate) fn unframe(mut body: Bytes) -> Result<(bool, Bytes), Refusal> {
     let expected = prefixed_len(&body).ok_or(Refusal::Broken("no gRPC message"))?;
     let compressed = match body[0] {
@@ -21,13 +21,13 @@ pub(crate) fn unframe(mut body: Bytes) -> Result<(bool, Bytes), Refusal> {
     Ok((compressed, body.split_off(PREFIX)))
 }
 
-/// Bytes of the gRPC frame that starts with `bytes`, its prefix included.
+/// Length of the gRPC message that starts with `bytes`, its prefix included.
 pub(crate) fn prefixed_len(bytes: &[u8]) -> Option<usize> {
     let &[_, a, b, c, d] = bytes.first_chunk()?;
     (u32::from_be_bytes([a, b, c, d]) as usize).checked_add(PREFIX)
 }
 
-/// A gRPC message's flag and length.
+/// Bytes of the compressed flag and the length.
 pub(crate) const PREFIX: usize = 5;
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grpc_frames() {
+    fn unframe_accepts_exactly_one_message() {
         type Read = Result<(bool, &'static [u8]), ()>;
         let table: &[(&'static [u8], Read)] = &[
             (b"\0\0\0\0\0", Ok((false, b""))),

@@ -1,4 +1,4 @@
-//! gzip bodies, held to a size while they inflate.
+//! The decompression of gzip bodies, with a limit on their size.
 
 use std::io::Read;
 
@@ -9,11 +9,10 @@ use tokio::task::yield_now;
 use crate::budget::Charge;
 use crate::refusal::Refusal;
 
-/// Inflates the gzip members in `compressed` to at most `limit` bytes.
+/// Decompresses the gzip members in `compressed` to at most `limit` bytes.
 ///
-/// Memory is charged before it is allocated and grows with what really comes out; the size that
-/// the stream claims for itself is a hint for small bodies only. Others have their turn after
-/// every 256 KiB.
+/// Memory is charged before it is allocated and grows with the bytes decompressed; the size that
+/// the stream declares is a hint for small bodies only. Yields to other tasks after every 256 KiB.
 pub(crate) async fn gunzip(
     compressed: &[u8],
     limit: usize,
@@ -24,12 +23,12 @@ pub(crate) async fn gunzip(
     let mut count = 0;
     while !members.is_empty() {
         count += 1;
-        if count > MOST_MEMBERS {
+        if count > MAX_MEMBERS {
             return Err(Refusal::Broken("too many gzip members"));
         }
         let mut decoder = GzDecoder::new(members);
         loop {
-            out.make_room(limit, charge).await?;
+            out.grow(limit, charge).await?;
             let end = out.bytes.len().min(out.len + TURN);
             match decoder.read(&mut out.bytes[out.len..end]) {
                 Ok(0) => break,
@@ -49,7 +48,7 @@ pub(crate) async fn gunzip(
     Ok(Bytes::from(out.bytes))
 }
 
-/// What came out so far, and zeros to be written over.
+/// The decompressed bytes, followed by zeros to overwrite.
 struct Inflated {
     bytes: Vec<u8>,
     len: usize,
@@ -58,8 +57,8 @@ struct Inflated {
 }
 
 impl Inflated {
-    /// Room for one byte at least. One above the limit is room enough to see that it is exceeded.
-    async fn make_room(&mut self, limit: usize, charge: &Charge) -> Result<(), Refusal> {
+    /// Grows the buffer by at least one byte. One byte above the limit suffices to detect an excess.
+    async fn grow(&mut self, limit: usize, charge: &Charge) -> Result<(), Refusal> {
         if self.len < self.bytes.len() {
             return Ok(());
         }
@@ -75,19 +74,19 @@ impl Inflated {
     }
 }
 
-/// The size in the stream's last four bytes plus one to see the end, if it is plausible: traces
-/// rarely shrink to less than a thirtieth.
+/// The size in the last four bytes of the stream, plus one to detect the end, if it is plausible:
+/// traces rarely compress to less than a thirtieth.
 fn first_step(compressed: &[u8], limit: usize) -> usize {
-    let claimed = compressed.last_chunk().map_or(0, |&size| u32::from_le_bytes(size) as usize);
-    let most = compressed.len().saturating_mul(32).min(limit).saturating_add(1);
-    claimed.saturating_add(1).clamp(LEAST_STEP.min(most), most)
+    let declared = compressed.last_chunk().map_or(0, |&size| u32::from_le_bytes(size) as usize);
+    let max = compressed.len().saturating_mul(32).min(limit).saturating_add(1);
+    declared.saturating_add(1).clamp(MIN_STEP.min(max), max)
 }
 
-const LEAST_STEP: usize = 4 << 10;
-/// Bytes inflated before others have their turn.
+const MIN_STEP: usize = 4 << 10;
+/// Bytes decompressed between two yields.
 const TURN: usize = 256 << 10;
-/// Each costs some microseconds even when it is empty; writers make one, or one a file.
-const MOST_MEMBERS: usize = 1024;
+/// Each member costs some microseconds even when it is empty; writers create one, or one per file.
+const MAX_MEMBERS: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sizes_around_the_limit() {
+    async fn bodies_up_to_the_limit_are_decompressed() {
         for len in [0usize, 1, 4095, 4096, 4097, 100_000] {
             let plain: Vec<u8> = (0..len).map(|i| ((i * i) >> 5) as u8).collect();
             let compressed = gzip(&plain);
@@ -120,8 +119,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn members_follow_one_another() {
-        let many = gzip(b"").repeat(MOST_MEMBERS + 1);
+    async fn all_members_are_decompressed_up_to_their_maximum() {
+        let many = gzip(b"").repeat(MAX_MEMBERS + 1);
         assert!(matches!(inflate(&many, 100).await, Err(Refusal::Broken(_))));
         assert_eq!(inflate(&many[gzip(b"").len()..], 100).await.as_deref(), Ok(&b""[..]));
         let both = [gzip(b"one "), gzip(b"two")].concat();
@@ -129,11 +128,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_a_whole_stream_is_refused() {
+    async fn an_incomplete_stream_is_rejected() {
         let whole = gzip(&[7; 1000]);
         for cut in 0..whole.len() {
             let refused = inflate(&whole[..cut], 2000).await;
-            // No bytes at all are no members; the caller sees an empty message.
+            // Zero bytes are zero members; the result is an empty message.
             assert!(matches!(refused, Err(Refusal::Broken(_))) || cut == 0, "cut at {cut}");
         }
         let junk = [whole, b"trailing junk".to_vec()].concat();
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bomb_takes_no_more_than_the_limit() {
+    async fn a_gzip_bomb_uses_no_more_than_the_limit() {
         let bomb = gzip(&vec![0; 4 << 20]);
         let budget = Budget::new(usize::MAX);
         let charge = Charge::request_of(&budget);
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn memory_that_is_not_there_is_not_used() {
+    async fn decompression_beyond_the_memory_is_rejected() {
         let compressed = gzip(&vec![0; 1 << 20]);
         let budget = Budget::new(100_000);
         let refused = gunzip(&compressed, 16 << 20, &Charge::request_of(&budget)).await;

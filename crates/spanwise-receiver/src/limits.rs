@@ -1,4 +1,4 @@
-//! What one receiver lets its clients have.
+//! The limits of a receiver.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -16,8 +16,8 @@ macro_rules! limits {
         /// let _limits = Limits::default().with_body_bytes(1 << 20).with_connections(8);
         /// ```
         ///
-        /// [`ReceiverBuilder::start`](crate::ReceiverBuilder::start) checks that each is in its range, and says
-        /// which is not.
+        /// [`ReceiverBuilder::start`](crate::ReceiverBuilder::start) checks that each is in its range, and its
+        /// error names the one that is not.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits {
             $(pub(crate) $name: $type,)+
@@ -36,7 +36,7 @@ macro_rules! limits {
                 self
             })+
 
-            /// Says which limit is out of its range.
+            /// Checks all limits; the error names the one out of its range.
             pub(crate) fn check(&self) -> Result<(), StartError> {
                 $(within(stringify!($name), self.$name, $range)?;)+
                 Ok(())
@@ -49,52 +49,52 @@ limits! {
     /// Bytes of one request's message, as sent and again after decompression. Default 16 MiB;
     /// at most `isize::MAX`.
     body_bytes, with_body_bytes: usize = 16 << 20, 0..=isize::MAX as usize;
-    /// Bytes of everything that clients make the receiver hold: request bodies, compressed and
+    /// Bytes of all memory that the receiver holds for clients: request bodies, compressed and
     /// inflated, read buffers beyond 8 KiB a connection, large headers, and for an export that
-    /// waits for a handler all of its headers and 2 KiB. At most half of it is read buffers. On top come up to 128 KiB a connection, and one body while a growing one
+    /// waits for a handler all of its headers and 2 KiB. At most half of it is read buffers. In addition, the receiver uses up to 128 KiB per connection, and one body while a growing one
     /// is moved. Default 64 MiB: four of the largest bodies; at most `isize::MAX`.
     memory_bytes, with_memory_bytes: usize = 64 << 20, 0..=isize::MAX as usize;
-    /// Open connections. One more takes the place of one that has been of no use for long, or is
-    /// closed at once: without a request before with one, and the slowest first. Default 256; 1 to 65,536.
+    /// Open connections. One more replaces a connection that has been idle or slow for long, or is
+    /// closed at once: connections without a request are replaced first, then the slowest. Default 256; 1 to 65,536.
     connections, with_connections: usize = 256, 1..=1 << 16;
-    /// Requests at once on one HTTP/2 connection. Default 100; 1 to 65,536.
+    /// Concurrent requests on one HTTP/2 connection. Default 100; 1 to 65,536.
     concurrent_streams, with_concurrent_streams: u32 = 100, 1..=1 << 16;
     /// Bytes of one request's headers. Default 16 KiB; 1 KiB to 128 KiB, which is what one
-    /// connection may hold of them beside all others.
+    /// connection may hold of headers in addition to all others.
     header_bytes, with_header_bytes: u32 = 16 << 10, 1 << 10..=READ_BUFFER as u32;
-    /// HTTP/2 flow-control window of one stream, in bytes. Default 8 MiB: at the 64 KiB of the
-    /// standard a client waits for us on every large request. 1 to 2³¹ - 1.
+    /// HTTP/2 flow-control window of one stream, in bytes. Default 8 MiB: with the 64 KiB of the
+    /// standard, a client waits for window updates in every large request. 1 to 2³¹ - 1.
     stream_window, with_stream_window: u32 = 8 << 20, 1..=(1 << 31) - 1;
     /// HTTP/2 flow-control window of one connection, in bytes. Default 8 MiB; 65,535 to
     /// 2³¹ - 1.
     connection_window, with_connection_window: u32 = 8 << 20, (1 << 16) - 1..=(1 << 31) - 1;
-    /// Largest HTTP/2 frame taken, in bytes. Default 1 MiB: fewer, larger reads. Each connection
-    /// is charged for two; one that finds no memory for them has frames of 16 KiB, windows
+    /// Largest accepted HTTP/2 frame, in bytes. Default 1 MiB: fewer, larger reads. Each connection
+    /// is charged for two; one without memory for them has frames of 16 KiB, windows
     /// of 256 KiB and at most 8 requests at once. 16 KiB to 16 MiB - 1.
     frame_bytes, with_frame_bytes: u32 = 1 << 20, 1 << 14..=(1 << 24) - 1;
     /// Time for a request's headers, from their first byte, and for a new connection to show
     /// its protocol. Default 10 s; at least 1 ms.
-    header_timeout, with_header_timeout: Duration = Duration::from_secs(10), LEAST..=Duration::MAX;
-    /// Time a connection may be without a request. Default 60 s; at least 1 ms.
-    idle_timeout, with_idle_timeout: Duration = Duration::from_secs(60), LEAST..=Duration::MAX;
+    header_timeout, with_header_timeout: Duration = Duration::from_secs(10), MIN_TIME..=Duration::MAX;
+    /// Time a connection may be open without a request. Default 60 s; at least 1 ms.
+    idle_timeout, with_idle_timeout: Duration = Duration::from_secs(60), MIN_TIME..=Duration::MAX;
     /// Time between HTTP/2 pings to a client. Default 20 s; at least 1 ms.
-    ping_interval, with_ping_interval: Duration = Duration::from_secs(20), LEAST..=Duration::MAX;
+    ping_interval, with_ping_interval: Duration = Duration::from_secs(20), MIN_TIME..=Duration::MAX;
     /// Time for a client to answer a ping. Default 10 s; at least 1 ms.
-    ping_timeout, with_ping_timeout: Duration = Duration::from_secs(10), LEAST..=Duration::MAX;
-    /// Time over which a body's pace is measured. Default 5 s; at least 1 ms.
-    body_window, with_body_window: Duration = Duration::from_secs(5), LEAST..=Duration::MAX;
-    /// Bytes a second that a body must bring in each such time, or be cut. Default 1 KiB; any.
+    ping_timeout, with_ping_timeout: Duration = Duration::from_secs(10), MIN_TIME..=Duration::MAX;
+    /// Time over which the rate of a body is measured. Default 5 s; at least 1 ms.
+    body_window, with_body_window: Duration = Duration::from_secs(5), MIN_TIME..=Duration::MAX;
+    /// Minimum bytes per second of a body in each such window; a slower body is rejected. Default 1 KiB; any.
     body_rate, with_body_rate: u64 = 1 << 10, 0..=u64::MAX;
-    /// Time for requests under way to finish at shutdown. Default 1 s; any.
+    /// Time for open requests to finish at shutdown. Default 1 s; any.
     shutdown_timeout, with_shutdown_timeout: Duration = Duration::from_secs(1), Duration::ZERO..=Duration::MAX;
 }
 
-/// hyper grows its reads up to this: 8 KiB slices would make a large body hundreds of frames.
+/// Largest read of hyper: with reads of 8 KiB, a large body would be hundreds of frames.
 pub(crate) const READ_BUFFER: usize = 128 << 10;
-/// Long enough, and short enough to be added to any instant.
+/// A year: longer than any timeout, and short enough to be added to any instant.
 pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
-/// A timer of less would spin.
-const LEAST: Duration = Duration::from_millis(1);
+/// A shorter timer would be a busy loop.
+const MIN_TIME: Duration = Duration::from_millis(1);
 
 fn within<T>(limit: &'static str, value: T, range: RangeInclusive<T>) -> Result<(), StartError>
 where

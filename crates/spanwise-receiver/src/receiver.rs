@@ -19,43 +19,43 @@ use crate::error::StartError;
 use crate::limits::{FOREVER, Limits};
 use crate::service::Server;
 use crate::stats::Stats;
-use crate::thread::{ThreadRole, belongs_to, prepare, stay_untraced};
+use crate::thread::{ThreadRole, belongs_to, prepare, suppress_server_tracing};
 
 /// A running OTLP server: HTTP/protobuf and gRPC on one port.
 ///
-/// Runs on a thread and a runtime of its own, so it can be started, asked and stopped from
+/// It runs on a thread and a runtime of its own, so it can be started, queried and stopped from
 /// anywhere, inside any runtime or none.
 ///
-/// Dropping it stops it without waiting: when the drop returns, nothing new is accepted or
-/// answered, and requests under way have [`shutdown_timeout`](Limits::shutdown_timeout) to finish.
+/// Dropping it stops it without waiting: when the drop returns, the receiver accepts no connection and
+/// no request, and open requests have [`shutdown_timeout`](Limits::with_shutdown_timeout) to finish.
 ///
-/// A forked child has a copy that does nothing: it neither serves nor waits. The descriptors that
-/// it inherits close when it ends or executes another program.
+/// In a forked child, the copy neither serves nor waits. The descriptors that the child inherits close
+/// when it exits or executes another program.
 pub struct Receiver {
     address: SocketAddr,
     server: Arc<Server>,
     running: Option<Running>,
 }
 
-/// What has to be stopped.
+/// The running thread and its socket.
 struct Running {
-    /// The process that the thread is in.
+    /// The process of the thread.
     process: u32,
-    /// The socket that the thread listens on, to close it from here.
+    /// The listening socket of the thread, for closing it from here.
     listener: TcpListener,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
-    /// Disconnected when the thread is done.
+    /// Disconnected when the thread ends.
     done: Mutex<mpsc::Receiver<()>>,
 }
 
 impl Running {
-    /// Stops accepting and answering; tells whether there is a thread to wait for.
+    /// Stops accepting connections and requests; returns whether there is a thread to wait for.
     fn stop(&self) -> bool {
         if self.process != process::id() {
             return false;
         }
-        // Elsewhere than on Linux this may do nothing; the thread closes it too.
+        // On systems other than Linux this may have no effect; the thread closes the socket too.
         _ = SockRef::from(&self.listener).shutdown(Shutdown::Both);
         _ = self.stop.send(true);
         true
@@ -63,32 +63,32 @@ impl Running {
 }
 
 impl Receiver {
-    /// A receiver to be: on a free port of 127.0.0.1, accepting everything.
+    /// A builder for a receiver that listens on a free port of 127.0.0.1 and accepts every export.
     pub fn builder() -> ReceiverBuilder {
         ReceiverBuilder {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            handler: Handler::Quick(Box::new(|_| Answer::Accept)),
+            handler: Handler::Inline(Box::new(|_| Answer::Accept)),
             limits: Limits::default(),
         }
     }
 
-    /// A receiver on a free port of 127.0.0.1 that keeps what it gets, up to 256 MiB.
+    /// Starts a receiver on a free port of 127.0.0.1 that stores its exports, up to 256 MiB.
     ///
     /// # Errors
     /// As [`ReceiverBuilder::start`].
     pub fn collecting() -> Result<(Self, Collected), StartError> {
         let collected = Collected::new(256 << 20);
-        let handler = Handler::Quick(Box::new(collected.handler()));
+        let handler = Handler::Inline(Box::new(collected.handler()));
         let receiver = ReceiverBuilder { handler, ..Self::builder() }.start()?;
         Ok((receiver, collected))
     }
 
-    /// Where it listens, with the port that the system chose.
+    /// The listening address, with the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://address:port`, for clients on this machine; also what gRPC clients connect to.
+    /// `http://address:port`, for HTTP and gRPC clients on this machine.
     pub fn http_endpoint(&self) -> String {
         let ip = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -98,29 +98,29 @@ impl Receiver {
         format!("http://{}", SocketAddr::new(ip, self.address.port()))
     }
 
-    /// What it has seen so far.
+    /// The counters of the receiver so far.
     pub fn stats(&self) -> Stats {
         self.server.stats()
     }
 
-    /// Stops listening, lets requests under way finish for
-    /// [`shutdown_timeout`](Limits::shutdown_timeout), and closes what is left.
+    /// Stops listening, gives open requests the
+    /// [`shutdown_timeout`](Limits::with_shutdown_timeout) to finish, and closes all connections.
     ///
-    /// Blocks the calling thread meanwhile, at most a second longer than the grace; a handler
-    /// that never returns keeps its thread. From inside the handler it does not wait.
+    /// Blocks the calling thread meanwhile, at most a second longer than this timeout; a handler
+    /// that never returns retains its thread. From inside the handler it does not wait.
     pub fn shutdown(mut self) {
         let Some(running) = self.running.take() else { return };
         if !running.stop() {
-            // Its locks may be held by a thread that was not forked.
+            // A thread that was not forked may hold its locks.
             mem::forget(running);
             return;
         }
-        if belongs_to(number(&self.server)) {
+        if belongs_to(id_of(&self.server)) {
             return;
         }
-        let patience = self.server.limits.shutdown_timeout.min(FOREVER) + PATIENCE;
+        let timeout = self.server.limits.shutdown_timeout.min(FOREVER) + THREAD_TIMEOUT;
         let done = running.done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if done.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
+        if done.recv_timeout(timeout) != Err(RecvTimeoutError::Timeout) {
             _ = running.thread.join();
         }
     }
@@ -130,7 +130,7 @@ impl Drop for Receiver {
     fn drop(&mut self) {
         let Some(running) = self.running.take() else { return };
         if !running.stop() {
-            // Its locks may be held by a thread that was not forked.
+            // A thread that was not forked may hold its locks.
             mem::forget(running);
         }
     }
@@ -145,7 +145,7 @@ impl fmt::Debug for Receiver {
     }
 }
 
-/// Sets up a [`Receiver`].
+/// Builder of a [`Receiver`].
 pub struct ReceiverBuilder {
     address: SocketAddr,
     handler: Handler,
@@ -153,34 +153,34 @@ pub struct ReceiverBuilder {
 }
 
 impl ReceiverBuilder {
-    /// Listens there instead of on a free port of 127.0.0.1. There is no authentication and no
-    /// TLS: an address others can reach is open to them.
+    /// Listens on `address` instead of a free port of 127.0.0.1. There is no authentication and no
+    /// TLS: every client that can reach the address can export to it.
     pub fn with_address(mut self, address: impl Into<SocketAddr>) -> Self {
         self.address = address.into();
         self
     }
 
-    /// Asks `handler` about every export that is whole and well framed.
+    /// Calls `handler` for every export that is complete and well framed.
     ///
-    /// It runs on a thread of its own, one call at a time: while it blocks, other exports wait
-    /// for it and count as memory, and everything else goes on. To answer late, return
-    /// [`Answer::After`]. One that panics refuses its export with a 500. Dropping the receiver or
-    /// shutting it down from inside is allowed, and does not wait.
+    /// The handler runs on a thread of its own, one call at a time: while it blocks, other exports
+    /// wait for it and count as memory, and the receiver serves everything else. For a delayed
+    /// response, return [`Answer::After`]. A handler that panics rejects its export with a 500. It
+    /// may drop or shut down the receiver, which does not wait then.
     pub fn with_handler(
         mut self,
         handler: impl Fn(Export) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        self.handler = Handler::Users(Arc::new(handler));
+        self.handler = Handler::Blocking(Arc::new(handler));
         self
     }
 
-    /// Holds clients to `limits` instead of the defaults.
+    /// Sets the limits instead of their defaults.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Starts listening. Connections are accepted when this returns.
+    /// Starts the receiver. It accepts connections when this returns.
     ///
     /// # Errors
     /// [`StartError`]: a limit is out of its range, or binding the address, spawning the thread
@@ -226,21 +226,21 @@ impl fmt::Debug for ReceiverBuilder {
     }
 }
 
-/// The life of the thread. The runtime is made and dropped here, never where a caller is.
+/// The main function of the thread, which builds and drops the runtime, so that no caller does.
 fn run(
     listener: TcpListener,
     server: Arc<Server>,
     stopping: watch::Receiver<bool>,
     ready: &mpsc::SyncSender<std::io::Result<()>>,
 ) {
-    let owner = number(&server);
+    let owner = id_of(&server);
     prepare(ThreadRole::Server, owner);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("spanwise-handler")
         .max_blocking_threads(1)
         .on_thread_start(move || prepare(ThreadRole::Handler, owner))
-        .on_thread_unpark(stay_untraced)
+        .on_thread_unpark(suppress_server_tracing)
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -259,15 +259,15 @@ fn run(
         }
     });
     // A handler may never return.
-    runtime.shutdown_timeout(HANDLER_PATIENCE);
+    runtime.shutdown_timeout(HANDLER_TIMEOUT);
 }
 
-/// What tells a receiver from others for as long as it lives.
-fn number(server: &Arc<Server>) -> usize {
+/// An id of the receiver, unique while it exists.
+fn id_of(server: &Arc<Server>) -> usize {
     Arc::as_ptr(server).addr()
 }
 
-/// What the thread gets beyond the grace of its requests.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// What a handler gets to return, of the above.
-const HANDLER_PATIENCE: Duration = Duration::from_millis(500);
+/// Time for the thread to end, beyond the shutdown timeout of its requests.
+const THREAD_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time for a handler to return, as a part of the above.
+const HANDLER_TIMEOUT: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! Why the receiver itself turns a request away, and what it answers.
+//! Requests that the receiver itself rejects, and their status.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use spanwise_wire::read::WireError;
 
 use crate::answer::Answer;
 
-/// A request that does not reach the handler.
+/// The reason why a request is rejected before the handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// More bytes than one request may have, as sent or inflated.
+    /// More bytes than one request may have, compressed or decompressed.
     TooLarge { limit: usize },
-    /// More bytes than there is memory for now.
+    /// More bytes than the memory budget has left.
     Overloaded,
-    /// Not the protobuf message it should be.
+    /// Not an `ExportTraceServiceRequest`.
     Malformed(WireError),
-    /// Cut short, wrongly framed or wrongly compressed.
+    /// Incomplete, wrongly framed or wrongly compressed.
     Broken(&'static str),
-    /// The body came too slowly.
+    /// A body below the minimum rate.
     Slow,
     /// A body that is not protobuf.
     ContentType,
@@ -25,15 +25,15 @@ pub(crate) enum Refusal {
     ContentEncoding,
     /// Not a POST.
     Method,
-    /// A path, service or method that is not ours.
+    /// A path, service or method that the receiver does not serve.
     NotFound,
-    /// gRPC over something older than HTTP/2.
+    /// gRPC over an older version than HTTP/2.
     HttpVersion,
 }
 
 impl Refusal {
-    /// The answer to the client. Only an overload asks it to come back: the others would fail
-    /// the same way again.
+    /// The answer to the client. Only an overload has a retry delay: a retry of the others would fail
+    /// in the same way.
     pub fn answer(self) -> Answer {
         let (http_status, grpc_code, message) = match self {
             Self::TooLarge { limit } => {
@@ -42,13 +42,13 @@ impl Refusal {
             Self::Overloaded => (503, UNAVAILABLE, "overloaded".to_owned()),
             Self::Malformed(error) => (400, INVALID_ARGUMENT, format!("not OTLP: {error}")),
             Self::Broken(what) => (400, INVALID_ARGUMENT, what.to_owned()),
-            Self::Slow => (408, DEADLINE_EXCEEDED, "the body came too slowly".to_owned()),
+            Self::Slow => (408, DEADLINE_EXCEEDED, "the body arrived too slowly".to_owned()),
             Self::ContentType => {
-                (415, INVALID_ARGUMENT, "only application/x-protobuf is taken".to_owned())
+                (415, INVALID_ARGUMENT, "only application/x-protobuf is accepted".to_owned())
             }
-            Self::ContentEncoding => (415, UNIMPLEMENTED, "only gzip is taken".to_owned()),
-            Self::Method => (405, UNIMPLEMENTED, "only POST is taken".to_owned()),
-            Self::NotFound => (404, UNIMPLEMENTED, "only traces are taken".to_owned()),
+            Self::ContentEncoding => (415, UNIMPLEMENTED, "only gzip is accepted".to_owned()),
+            Self::Method => (405, UNIMPLEMENTED, "only POST is accepted".to_owned()),
+            Self::NotFound => (404, UNIMPLEMENTED, "only traces are accepted".to_owned()),
             Self::HttpVersion => (505, UNIMPLEMENTED, "gRPC needs HTTP/2".to_owned()),
         };
         let retry_after = (self == Self::Overloaded).then_some(OVERLOAD_PAUSE);
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statuses() {
+    fn each_reason_has_its_status() {
         let table = [
             (Refusal::TooLarge { limit: 1 }, 413, 8, false),
             (Refusal::Overloaded, 503, 14, true),
@@ -89,7 +89,7 @@ mod tests {
         for (refusal, http, grpc, retry) in table {
             let Answer::Refuse { http_status, grpc_code, retry_after, .. } = refusal.answer()
             else {
-                panic!("{refusal:?} is no refusal")
+                panic!("{refusal:?} has another answer")
             };
             assert_eq!((http_status, grpc_code, retry_after.is_some()), (http, grpc, retry));
         }

@@ -1,4 +1,4 @@
-//! Answers in the form each protocol gives them.
+//! Answers as HTTP responses of each protocol.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -21,12 +21,12 @@ use crate::status;
 pub(crate) struct Reply {
     data: Bytes,
     trailers: Option<HeaderMap>,
-    /// What the request holds until its answer is on its way.
-    place: Option<Charge>,
+    /// Charge of the request until its response is sent.
+    charge: Option<Charge>,
 }
 
 impl Reply {
-    /// `answer` as `protocol` says it. A delay in it is no longer waited for.
+    /// The response for `answer` in `protocol`. Delays in it are ignored.
     pub fn to(protocol: Protocol, answer: Answer) -> Response<Self> {
         match protocol {
             Protocol::Http => http(answer),
@@ -34,9 +34,9 @@ impl Reply {
         }
     }
 
-    /// Keeps `place` for as long as the answer is kept.
-    pub fn hold(&mut self, place: Option<Charge>) {
-        self.place = place;
+    /// Holds `charge` until the response is dropped.
+    pub fn hold(&mut self, charge: Option<Charge>) {
+        self.charge = charge;
     }
 }
 
@@ -64,7 +64,7 @@ impl Body for Reply {
 }
 
 fn http(answer: Answer) -> Response<Reply> {
-    let (_, answer) = answer.settle();
+    let (_, answer) = answer.into_parts();
     let mut response = Response::<Reply>::default();
     response.headers_mut().insert(CONTENT_TYPE, PROTOBUF);
     match answer {
@@ -82,7 +82,7 @@ fn http(answer: Answer) -> Response<Reply> {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
             }
             if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-                // RFC 9110, 15.5.16: what would have been taken.
+                // RFC 9110, 15.5.16: the content codings that the receiver accepts.
                 response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
             }
             if let Some(delay) = retry_after {
@@ -97,7 +97,7 @@ fn http(answer: Answer) -> Response<Reply> {
 }
 
 fn grpc(answer: Answer) -> Response<Reply> {
-    let (_, answer) = answer.settle();
+    let (_, answer) = answer.into_parts();
     let mut response = Response::<Reply>::default();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("gzip,identity"));
@@ -107,8 +107,8 @@ fn grpc(answer: Answer) -> Response<Reply> {
             status::partial_success(rejected, first_part(&message))
         }
         Answer::Refuse { grpc_code, message, retry_after, .. } => {
-            // An error without a message needs no trailers: its status is among the headers,
-            // and the response ends with them.
+            // An error without a message needs no trailers: the headers contain its status and end
+            // the response.
             let (code, message) = (code(grpc_code), first_part(&message));
             let headers = response.headers_mut();
             headers.insert(STATUS, HeaderValue::from(code));
@@ -121,12 +121,13 @@ fn grpc(answer: Answer) -> Response<Reply> {
         }
     };
     let mut data = vec![0];
-    // A message of ours is a few kilobytes at most.
+    // A message of this crate has a few kilobytes at most.
     data.extend_from_slice(&(message.len() as u32).to_be_bytes());
     data.extend_from_slice(&message);
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert(STATUS, HeaderValue::from_static("0"));
-    *response.body_mut() = Reply { data: Bytes::from(data), trailers: Some(trailers), place: None };
+    *response.body_mut() =
+        Reply { data: Bytes::from(data), trailers: Some(trailers), charge: None };
     response
 }
 
@@ -140,7 +141,7 @@ fn code(grpc_code: u16) -> u16 {
     if (1..=16).contains(&grpc_code) { grpc_code } else { UNKNOWN }
 }
 
-/// As much of a message as fits in a client's header limit whatever it is escaped to.
+/// The first part of a message, short enough for the header limit of clients even when escaped.
 fn first_part(message: &str) -> &str {
     let mut end = message.len().min(MESSAGE_BYTES);
     while !message.is_char_boundary(end) {
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_that_are_no_errors_become_errors() {
+    fn a_status_that_is_no_error_is_replaced() {
         for (given, sent) in [(0, 500), (200, 500), (399, 500), (400, 400), (599, 599), (600, 500)]
         {
             assert_eq!(http(refuse(given, 1, None)).status(), sent);
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_is_rounded_up_to_seconds() {
+    fn the_retry_delay_is_rounded_up_to_seconds() {
         for (delay, header) in [(0, "0"), (1, "1"), (1000, "1"), (1001, "2"), (2500, "3")] {
             let reply = http(refuse(503, 14, Some(Duration::from_millis(delay))));
             assert_eq!(reply.headers()["retry-after"], header);
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_are_cut_between_characters() {
+    fn long_messages_are_truncated_between_characters() {
         assert_eq!(first_part("short"), "short");
         let long = format!("{}é", "x".repeat(MESSAGE_BYTES - 1));
         assert_eq!(first_part(&long), "x".repeat(MESSAGE_BYTES - 1));

@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Version, request};
 use crate::answer::Protocol;
 use crate::refusal::Refusal;
 
-/// Where a request goes and in which protocol it is answered, even when refused.
+/// The protocol of the response to a request, and the reason if the request is rejected.
 pub(crate) struct Route {
     pub protocol: Protocol,
     pub refused: Option<Refusal>,
@@ -24,7 +24,7 @@ impl Route {
                 (Protocol::Http, Some(Refusal::ContentType))
             }
             HTTP_PATH => (Protocol::Http, None),
-            // Who does not speak gRPC is told so in HTTP.
+            // A client that does not speak gRPC gets the error in HTTP.
             GRPC_PATH if head.method != Method::POST => (Protocol::Http, Some(Refusal::Method)),
             GRPC_PATH if !speaks_grpc => (Protocol::Http, Some(Refusal::ContentType)),
             GRPC_PATH if head.version != Version::HTTP_2 => {
@@ -49,10 +49,10 @@ pub(crate) enum Encoding {
 
 impl Encoding {
     /// RFC 9110, 8.4: a list in any number of lines, in any case, whose empty members (5.6.1) and
-    /// `identity` say nothing; `x-gzip` is `gzip` (8.4.1.3).
+    /// `identity` have no effect; `x-gzip` is `gzip` (8.4.1.3).
     ///
-    /// More than one coding is none of ours: nobody has a reason to send one, and each would have to
-    /// be held to the limits.
+    /// More than one coding counts as unknown: no client has a reason to send two, and the limits
+    /// would have to apply to each.
     pub fn of(headers: &HeaderMap, name: &str) -> Self {
         let mut found = Self::Identity;
         let lines = headers.get_all(name).iter();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn routes() {
+    fn each_request_has_its_route() {
         use Protocol::{Grpc, Http};
         const OTHER: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
         let table = [

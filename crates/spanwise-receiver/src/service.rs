@@ -1,4 +1,4 @@
-//! What happens to one request.
+//! The service that handles one request.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,20 +20,20 @@ use crate::grpc_frame::unframe;
 use crate::headers::Headers;
 use crate::inflate::gunzip;
 use crate::limits::Limits;
-use crate::place::{Owed, Place};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
+use crate::request_charge::{PendingResponse, RequestCharge};
 use crate::route::{Encoding, Route};
 use crate::stats::{Counters, Stats};
 use crate::watch::Watch;
 
-/// What all connections of a receiver share.
+/// The state that all connections of a receiver share.
 pub(crate) struct Server {
     pub limits: Limits,
     pub counters: Arc<Counters>,
     pub budget: Arc<Budget>,
     handler: Handler,
-    /// Decoders at once: each has some 40 KiB that no request is charged for.
+    /// Concurrent decoders: each uses some 40 KiB that no request is charged for.
     inflating: Semaphore,
 }
 
@@ -49,7 +49,7 @@ impl Server {
         self.counters.snapshot(self.budget.used().saturating_sub(buffers), buffers)
     }
 
-    /// Answers `request`, whatever it is, and tells `watch` what it was worth.
+    /// Serves any `request`, and charges or refunds its tokens in `watch`.
     pub async fn serve<B>(&self, request: Request<B>, watch: &Watch) -> Response<Reply>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -58,14 +58,14 @@ impl Server {
         let (head, mut body) = request.into_parts();
         let route = Route::of(&head);
         let headers = head.headers;
-        // Such a client sends its body only when asked to, and reading on would be asking.
-        let mut waits = headers.contains_key(EXPECT);
-        let mut owed = None;
-        let place = Place::of(&headers, watch);
-        let answer = match (place.take(), route.refused) {
+        // Such a client sends its body only on request, and reading on would request it.
+        let mut skips_body = headers.contains_key(EXPECT);
+        let mut pending = None;
+        let charged = RequestCharge::of(&headers, watch);
+        let answer = match (charged.try_charge(), route.refused) {
             (Err(refusal), _) => {
-                // There is no memory to wait with.
-                waits = true;
+                // No memory is left for reading the body.
+                skips_body = true;
                 drop(headers);
                 Err(refusal)
             }
@@ -74,25 +74,25 @@ impl Server {
                 Err(refusal)
             }
             (Ok(()), None) => {
-                self.export(route.protocol, headers, &mut body, watch, &mut owed, &place).await
+                self.export(route.protocol, headers, &mut body, watch, &mut pending, &charged).await
             }
         };
-        // Headers and body are gone. The rest stays until the answer is out, and evicting it
-        // would free nothing.
-        let charge = &place.charge;
-        charge.shrink_to(place.stream);
-        charge.owe();
+        // Headers and body are freed. The remaining bytes are held until the response is sent, and an
+        // eviction would not free them.
+        let charge = &charged.charge;
+        charge.shrink_to(charged.stream);
+        charge.begin_response();
         let (delay, answer) = match answer {
-            Ok(answer) => answer.settle(),
+            Ok(answer) => answer.into_parts(),
             Err(refusal) => {
-                if !waits && !body.is_end_stream() {
+                if !skips_body && !body.is_end_stream() {
                     body::drain(&mut body, &self.limits, charge, watch).await;
                 }
-                if refusal == Refusal::Overloaded && charge.has_arrived() {
-                    // Ours to answer for, not the client's: it gets back what it paid.
+                if refusal == Refusal::Overloaded && charge.has_received() {
+                    // The receiver caused this, not the client: it gets its token back.
                     watch.spend(-1);
                 }
-                refusal.answer().settle()
+                refusal.answer().into_parts()
             }
         };
         if matches!(answer, Answer::Refuse { .. }) {
@@ -101,9 +101,9 @@ impl Server {
         if !delay.is_zero() {
             sleep(delay).await;
         }
-        drop(owed);
+        drop(pending);
         let mut response = Reply::to(route.protocol, answer);
-        response.body_mut().hold((place.stream > 0).then_some(place.charge));
+        response.body_mut().hold((charged.stream > 0).then_some(charged.charge));
         response
     }
 
@@ -113,59 +113,60 @@ impl Server {
         mut headers: HeaderMap,
         body: &mut B,
         watch: &'a Watch,
-        owed: &mut Option<Owed<'a>>,
-        place: &Place,
+        pending: &mut Option<PendingResponse<'a>>,
+        charged: &RequestCharge,
     ) -> Result<Answer, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let received = self.receive(protocol, &headers, body, watch, place).await;
+        let received = self.receive(protocol, &headers, body, watch, charged).await;
         let (message, spans) = match received {
             Ok(received) => received,
             Err(refusal) => {
-                if place.charge.is_evicted() {
+                if charged.charge.is_evicted() {
                     self.counters.evicted_requests.fetch_add(1, Relaxed);
                 }
                 return Err(refusal);
             }
         };
-        if let Handler::Users(_) = self.handler {
-            // As they came they may be slices of a read buffer that is charged no more.
+        if let Handler::Blocking(_) = self.handler {
+            // The values may be slices of a read buffer that is no longer charged.
             headers.values_mut().for_each(copy);
         }
-        let charge = place.charge.split(place.stream);
-        charge.owe();
-        *owed = Some(Owed::new(watch.charge()));
+        let charge = charged.charge.split(charged.stream);
+        charge.begin_response();
+        *pending = Some(PendingResponse::new(watch.charge()));
         if spans > 0 {
-            watch.spend(-REQUEST_WORTH);
+            watch.spend(-EXPORT_REFUND);
         }
         let export = Export { body: message, spans, protocol, headers: Headers::new(headers) };
         Ok(self.handle(export, charge).await)
     }
 
-    /// An export's message and its spans, all that the handler needs memory for included.
+    /// Receives the message of an export and counts its spans; also charges the memory that the handler
+    /// needs.
     async fn receive<B>(
         &self,
         protocol: Protocol,
         headers: &HeaderMap,
         body: &mut B,
         watch: &Watch,
-        place: &Place,
+        charged: &RequestCharge,
     ) -> Result<(Bytes, u64), Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let message = self.message(protocol, headers, body, watch, &place.charge).await?;
+        let message = self.message(protocol, headers, body, watch, &charged.charge).await?;
         let spans = count_spans(&message).await.map_err(Refusal::Malformed)?;
-        if let Handler::Users(_) = self.handler {
-            // It waits for the handler even when its client and its connection's own memory
-            // are gone.
-            place.charge.grow(place.free + JOB_BYTES).await?;
+        if let Handler::Blocking(_) = self.handler {
+            // The export waits for the handler even after its client has closed and the memory of its
+            // connection is freed.
+            charged.charge.grow(charged.free + JOB_BYTES).await?;
         }
         Ok((message, spans))
     }
 
-    /// The export message as it was before framing and compression.
+    /// The export message without framing and compression.
     async fn message<B>(
         &self,
         protocol: Protocol,
@@ -181,7 +182,7 @@ impl Server {
             Protocol::Http => Encoding::of(headers, CONTENT_ENCODING.as_str()),
             Protocol::Grpc => Encoding::of(headers, "grpc-encoding"),
         };
-        // A gRPC client that names an encoding may still send a message without it.
+        // A gRPC client that names an encoding may still send an uncompressed message.
         if protocol == Protocol::Http && encoding == Encoding::Unknown {
             return Err(Refusal::ContentEncoding);
         }
@@ -193,8 +194,8 @@ impl Server {
         match (compressed, encoding) {
             (false, _) => Ok(message),
             (true, Encoding::Gzip) => {
-                // Never closed.
-                let _turn = self.inflating.acquire().await.map_err(|_| Refusal::Overloaded)?;
+                // The semaphore is never closed.
+                let _permit = self.inflating.acquire().await.map_err(|_| Refusal::Overloaded)?;
                 gunzip(&message, self.limits.body_bytes, charge).await
             }
             (true, Encoding::Identity) => Err(Refusal::Broken("compressed without an encoding")),
@@ -202,29 +203,29 @@ impl Server {
         }
     }
 
-    /// Asks the handler and counts what it takes. One that panics costs its request, and one that
-    /// blocks its thread.
+    /// Calls the handler and counts the spans it accepts. A panic rejects the request; a handler that
+    /// blocks occupies its thread.
     async fn handle(&self, export: Export, charge: Charge) -> Answer {
         let (spans, bytes) = (export.spans, export.body.len() as u64);
         let handler = match &self.handler {
-            Handler::Quick(handler) => {
+            Handler::Inline(handler) => {
                 let answer = handler(export);
                 self.counters.count_export(&answer, spans, bytes);
                 return answer;
             }
-            Handler::Users(handler) => Arc::clone(handler),
+            Handler::Blocking(handler) => Arc::clone(handler),
         };
         let counters = Arc::clone(&self.counters);
-        let asking = move || {
+        let call = move || {
             let answer = catch_panic(|| handler(export)).ok();
-            // Here and not where the answer is awaited: nobody awaits it once the client has left.
+            // Counted here and not after the await, because no task awaits it once the client has closed.
             if let Some(answer) = &answer {
                 counters.count_export(answer, spans, bytes);
             }
             drop(charge);
             answer
         };
-        spawn_blocking(asking).await.ok().flatten().unwrap_or_else(|| Answer::Refuse {
+        spawn_blocking(call).await.ok().flatten().unwrap_or_else(|| Answer::Refuse {
             http_status: 500,
             grpc_code: INTERNAL,
             message: "the handler failed".to_owned(),
@@ -243,8 +244,8 @@ fn copy(value: &mut HeaderValue) {
 
 const INTERNAL: u16 = 13;
 const DECODERS: usize = 8;
-/// Tokens that an export brings: its frames, and a ping and window updates around it.
-const REQUEST_WORTH: i64 = 8;
-/// What an export that waits for the handler takes beside its headers and its body: its task,
-/// the map without entries, its charges.
+/// Tokens that an export refunds: its frames, and a ping and window updates around it.
+const EXPORT_REFUND: i64 = 8;
+/// Bytes of an export that waits for the handler, beside its headers and its body: its task, the map
+/// without entries, its charges.
 const JOB_BYTES: usize = 2 << 10;

@@ -1,17 +1,17 @@
-//! What a receiver has seen.
+//! The counters of a receiver.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::answer::Answer;
 
-/// Counts since the start. Each is exact; together they are not one instant.
+/// Counters of a receiver since its start. Each is exact; together they are no snapshot of one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
     /// Requests whose headers arrived, to any path.
     pub requests: u64,
-    /// Spans taken: those of accepted exports, less what a partial answer rejected, whether or not
-    /// the client stayed for the answer.
+    /// Accepted spans: those of accepted exports, without the spans that a partial answer rejected,
+    /// whether or not the client waited for the response.
     pub spans: u64,
     /// Bytes of accepted exports after decompression, without gRPC framing.
     pub bytes: u64,
@@ -19,25 +19,24 @@ pub struct Stats {
     pub rejected_requests: u64,
     /// Connections accepted.
     pub connections: u64,
-    /// Connections closed at once because there were too many.
+    /// Connections closed at once because of the limit on connections.
     pub refused_connections: u64,
     /// Connections closed because of what they sent: control frames, tiny frames, tiny chunks or
-    /// requests without spans, far more than exports call for, or headers without end.
+    /// requests without spans, far more than exports need, or endless headers.
     pub flood_connections: u64,
-    /// Connections closed because what they sent is not HTTP, or is more streams reset, frames
-    /// without data or parts of one head than its library takes.
+    /// Connections closed because of bytes that are not HTTP, or because of more reset streams, empty
+    /// frames or parts of one header block than hyper accepts.
     pub broken_connections: u64,
-    /// Connections closed because others needed their place or their memory, and they had been
-    /// of no use for the longest time, or were the slowest.
+    /// Connections closed in favour of others that needed a connection or memory: the longest idle ones,
+    /// or the slowest.
     pub evicted_connections: u64,
-    /// Requests refused because others needed their memory, and they were the slowest to bring
-    /// their bodies.
+    /// Requests rejected in favour of others that needed memory: those with the slowest bodies.
     pub evicted_requests: u64,
     /// Bytes of request bodies, and of headers above 4 KiB, held in memory now; of an export that
     /// waits for a handler also the rest of its headers and 2 KiB.
     pub bytes_in_memory: u64,
-    /// Bytes of read buffers held in memory now, beyond what every connection may have. Together
-    /// with `bytes_in_memory` it is what [`memory_bytes`](crate::Limits::memory_bytes) limits.
+    /// Bytes of read buffers held in memory now, beyond the uncharged part of every connection.
+    /// [`memory_bytes`](crate::Limits::with_memory_bytes) limits the sum of this and `bytes_in_memory`.
     pub buffer_bytes: u64,
 }
 
@@ -56,17 +55,17 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Counts what a handler took by `answer` of an export of so many spans and bytes.
+    /// Counts the spans and bytes of an export that `answer` accepts.
     pub fn count_export(&self, answer: &Answer, spans: u64, bytes: u64) {
-        let taken = match answer.innermost() {
+        let accepted = match answer.innermost() {
             Answer::Accept => spans,
-            // A handler may say any number; what was not sent cannot be rejected.
+            // A handler may return any number, but cannot reject more spans than were sent.
             Answer::Partial { rejected, .. } => {
                 spans.saturating_sub(u64::try_from(*rejected).unwrap_or(0))
             }
             Answer::Refuse { .. } | Answer::After(..) => return,
         };
-        self.spans.fetch_add(taken, Relaxed);
+        self.spans.fetch_add(accepted, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
     }
 

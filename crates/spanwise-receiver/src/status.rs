@@ -1,4 +1,4 @@
-//! The few messages a receiver writes: an export response and google.rpc.Status.
+//! The messages that a receiver encodes: `ExportTraceServiceResponse` and `google.rpc.Status`.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ pub(crate) fn partial_success(rejected: i64, message: &str) -> Vec<u8> {
     put_number(&mut partial, 1, rejected as u64);
     put_bytes(&mut partial, 2, message.as_bytes());
     let mut response = Vec::with_capacity(partial.len() + 8);
-    // Present even when empty: it is what the handler said.
+    // Present even when empty, because the handler returned a partial success.
     put_message(&mut response, 1, &partial);
     response
 }
 
-/// A `google.rpc.Status`, with a `google.rpc.RetryInfo` among its details if there is a delay.
+/// A `google.rpc.Status`, with a `google.rpc.RetryInfo` in its details if there is a delay.
 pub(crate) fn rpc_status(code: u16, message: &str, retry_after: Option<Duration>) -> Vec<u8> {
     let mut status = Vec::with_capacity(message.len() + 96);
     put_number(&mut status, 1, code.into());
@@ -41,7 +41,7 @@ pub(crate) fn percent_encoded(text: &str) -> String {
     utf8_percent_encode(text, NOT_IN_MESSAGE).to_string()
 }
 
-/// gRPC over HTTP/2, Percent-Byte-Unencoded: spaces and visible ASCII but `%` stay as they are.
+/// gRPC over HTTP/2, Percent-Byte-Unencoded: spaces and visible ASCII but `%` are not escaped.
 const NOT_IN_MESSAGE: &AsciiSet = &CONTROLS.add(b'%');
 
 fn put_number(out: &mut Vec<u8>, field: u8, value: u64) {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn partial_success_is_what_prost_writes() {
+    fn partial_success_equals_the_encoding_of_prost() {
         for (rejected, message) in [(0, ""), (0, "warn"), (7, ""), (-1, "é"), (i64::MAX, "x")] {
             let response = ExportTraceServiceResponse {
                 partial_success: Some(ExportTracePartialSuccess {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn rpc_status_is_what_prost_writes() {
+    fn rpc_status_equals_the_encoding_of_prost() {
         let delays = [None, Some((0, 0)), Some((1, 0)), Some((0, 5)), Some((300, 999_999_999))];
         for delay in delays {
             for (code, message) in [(14, "busy"), (0, ""), (3, "ü%")] {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_escapes() {
+    fn percent_encoded_escapes_all_but_printable_ascii() {
         assert_eq!(percent_encoded("plain text ~"), "plain text ~");
         assert_eq!(percent_encoded("100%\r\né\u{7f}"), "100%25%0D%0A%C3%A9%7F");
     }

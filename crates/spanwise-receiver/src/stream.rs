@@ -1,4 +1,4 @@
-//! A connection's bytes on their way to hyper: how many at once, and what they are.
+//! The socket of a connection, with limits on the reads of hyper.
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use crate::frames::{Frames, go_away};
 use crate::limits::READ_BUFFER;
 use crate::watch::Watch;
 
-/// A socket that reads no more than its connection is charged for, takes turns with others, and
+/// A socket that reads no more than its connection is charged for, yields to other connections, and
 /// ends a flood.
 ///
 /// hyper sizes its buffers by what it reads, so a bound on reads is a bound on buffers.
@@ -21,15 +21,15 @@ pub(crate) struct Metered {
     stream: Take<TcpStream>,
     watch: Arc<Watch>,
     reader: Reader,
-    /// Most bytes between HTTP/1 requests.
+    /// Maximum of bytes between HTTP/1 requests.
     max_idle: usize,
     turn: Turn,
-    /// Whether the last write went out in part: no frame of ours fits in between.
+    /// Whether the last write was partial, so that no frame can be inserted now.
     is_writing: bool,
 }
 
-/// What was read since others had theirs. hyper polls a connection for every request that it
-/// takes from it, so a pause lasts until the task itself is polled again.
+/// The reads since the task was last polled. hyper polls a connection for every request that it
+/// reads, so a pause lasts until the task itself is polled again.
 #[derive(Debug, Default)]
 struct Turn {
     number: u64,
@@ -39,9 +39,9 @@ struct Turn {
 
 #[derive(Debug)]
 enum Reader {
-    /// Reads are small until a body fills them and larger ones are charged.
+    /// Reads are small until a body fills one and a larger buffer is charged.
     Http1 { is_wide: bool },
-    /// What is read at once was settled when the connection began.
+    /// The size of reads is fixed at the start of the connection.
     Http2 { frames: Frames, read: usize },
 }
 
@@ -67,28 +67,28 @@ impl Metered {
         Self { stream, watch, reader, max_idle, turn: Turn::default(), is_writing: false }
     }
 
-    /// Bytes that the next read may bring.
-    fn allowance(&self) -> usize {
+    /// Maximum of bytes of the next read.
+    fn max_read(&self) -> usize {
         match &self.reader {
-            // Between requests small reads: what is read there may be many requests.
+            // Small reads between requests, because one read may contain many requests.
             Reader::Http1 { is_wide } if *is_wide && self.watch.is_busy() => READ_BUFFER,
             Reader::Http1 { .. } => NARROW,
-            // Large reads are for large frames: what is small comes with much around it.
+            // Large reads are for large frames; a read with a small frame may contain many frames.
             Reader::Http2 { frames, read } => frames.remaining().min(*read).max(NARROW_FRAMES),
         }
     }
 
-    fn took(&mut self, bytes: &[u8], allowed: usize) -> io::Result<()> {
+    fn account(&mut self, bytes: &[u8], max: usize) -> io::Result<()> {
         match &mut self.reader {
             Reader::Http1 { is_wide } => {
-                self.watch.heard(bytes.len(), self.max_idle);
-                let is_full = bytes.len() == allowed;
+                self.watch.receive(bytes.len(), self.max_idle);
+                let is_full = bytes.len() == max;
                 if is_full && !*is_wide && self.watch.is_busy() {
-                    // One buffer that is read into, and one that a body still holds.
+                    // One buffer for reads, and one that a body still holds.
                     *is_wide = self.watch.charge().try_grow_buffer(2 * READ_BUFFER);
                 }
             }
-            Reader::Http2 { frames, .. } => match frames.pass(bytes) {
+            Reader::Http2 { frames, .. } => match frames.parse(bytes) {
                 Some(tally) => {
                     self.watch.spend(tally.cost);
                     self.turn.bytes += bytes.len();
@@ -98,22 +98,26 @@ impl Metered {
             },
         }
         if self.watch.is_flooded() {
-            self.part();
+            self.send_go_away();
             return Err(io::Error::other(FLOOD));
         }
         Ok(())
     }
 
-    /// Tells an HTTP/2 client why it is closed, if that can be said at once.
-    fn part(&mut self) {
+    /// Sends an HTTP/2 client the reason of the close, if the socket accepts it at once.
+    fn send_go_away(&mut self) {
         let Reader::Http2 { frames, .. } = &self.reader else { return };
         if !self.is_writing {
             let frame = go_away(frames.last_stream(), FLOOD.as_bytes());
-            let _it_is_closed_either_way = self.stream.get_ref().try_write(&frame);
+            let _closed_either_way = self.stream.get_ref().try_write(&frame);
         }
     }
 
-    fn wrote(&mut self, written: Poll<io::Result<usize>>, of: usize) -> Poll<io::Result<usize>> {
+    fn record_write(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        of: usize,
+    ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(len)) = written {
             self.is_writing = len < of;
         }
@@ -128,7 +132,7 @@ impl AsyncRead for Metered {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let allowed = this.allowance();
+        let max = this.max_read();
         let turn = match &this.reader {
             Reader::Http1 { .. } => usize::MAX,
             Reader::Http2 { read, .. } => *read,
@@ -136,7 +140,7 @@ impl AsyncRead for Metered {
         if this.watch.charge().is_paused(cx) {
             return Poll::Pending;
         }
-        // Whoever has much to say lets its requests be handled before it says more.
+        // A client that sends much waits until its requests are handled.
         let number = this.watch.turns();
         if this.turn.number != number {
             this.turn = Turn { number, ..Turn::default() };
@@ -145,10 +149,10 @@ impl AsyncRead for Metered {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        this.stream.set_limit(allowed as u64);
+        this.stream.set_limit(max as u64);
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
-        Poll::Ready(this.took(&buf.filled()[before..], allowed))
+        Poll::Ready(this.account(&buf.filled()[before..], max))
     }
 }
 
@@ -159,7 +163,7 @@ impl AsyncWrite for Metered {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(self.stream.get_mut()).poll_write(cx, buf);
-        self.wrote(written, buf.len())
+        self.record_write(written, buf.len())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -176,7 +180,7 @@ impl AsyncWrite for Metered {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(self.stream.get_mut()).poll_write_vectored(cx, bufs);
-        self.wrote(written, bufs.iter().map(|buf| buf.len()).sum())
+        self.record_write(written, bufs.iter().map(|buf| buf.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -184,9 +188,9 @@ impl AsyncWrite for Metered {
     }
 }
 
-/// What every connection may read at once, whatever the memory that is left.
+/// Size of the reads of every connection, whatever memory is left.
 const NARROW: usize = 8 << 10;
-/// The same for HTTP/2, whose frames are at least this large.
+/// The same for HTTP/2, whose largest frame has at least this size.
 const NARROW_FRAMES: usize = 16 << 10;
 const TURN_FRAMES: usize = 64;
 const FLOOD: &str = "too many frames or requests without an export";

@@ -1,4 +1,4 @@
-//! What is different on the receiver's own threads.
+//! The state of the receiver's own threads.
 
 use spanwise_worker::{mask_sigpipe, suppress_tracing};
 use std::cell::Cell;
@@ -6,35 +6,36 @@ use std::cell::Cell;
 /// A thread of the receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ThreadRole {
-    /// The one that serves.
+    /// The thread of the server.
     Server,
-    /// The one that asks the user's handler, whose own events are the user's.
+    /// The thread of the user's handler, whose tracing events belong to the user.
     Handler,
 }
 
 thread_local! {
-    /// The receiver that the thread belongs to; 0 is none.
+    /// The receiver that owns the thread; 0 for none.
     static OWNER: Cell<usize> = const { Cell::new(0) };
     static SERVES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keeps signals from the calling thread, and what happens on the server's out of the host's
-/// traces: hyper and h2 open spans. `owner` is a number of the receiver's own, never 0.
+/// Masks `SIGPIPE` on the calling thread and, on the server's thread, suppresses tracing, because
+/// hyper and h2 open spans. `owner` is the id of the receiver, never 0.
 pub(crate) fn prepare(role: ThreadRole, owner: usize) {
     mask_sigpipe();
     OWNER.set(owner);
     SERVES.set(role == ThreadRole::Server);
-    stay_untraced();
+    suppress_server_tracing();
 }
 
-/// Again at each wake: the program may have got its subscriber while the server slept.
-pub(crate) fn stay_untraced() {
+/// Suppresses tracing on the server's thread. Called at each wake-up too, because the program may have
+/// installed its subscriber while the server slept.
+pub(crate) fn suppress_server_tracing() {
     if SERVES.get() {
         suppress_tracing();
     }
 }
 
-/// Whether the calling thread is one that the receiver `owner` would wait for.
+/// Whether the calling thread is one of the threads that the receiver `owner` waits for.
 pub(crate) fn belongs_to(owner: usize) -> bool {
     OWNER.get() == owner
 }

@@ -1,4 +1,4 @@
-//! Clients that send what costs time and brings no span, and clients that only look like them.
+//! Clients that send frames and requests without spans, and legitimate clients with similar traffic.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -10,11 +10,11 @@ use spanwise_receiver::{Limits, Receiver, Stats};
 use support::raw::*;
 use support::*;
 
-/// No flood gets further than this: a few hundred frames, and what the sockets hold.
-const MOST: usize = 16 << 20;
+/// Maximum of bytes of a flood: a few hundred frames, and the buffers of the sockets.
+const MAX_BYTES: usize = 16 << 20;
 
-/// A good client whose exports succeed for as long as `flood` runs.
-async fn beside(receiver: &Receiver, flood: impl FnOnce() + Send + 'static) {
+/// Exports with a good client while `flood` runs.
+async fn export_during(receiver: &Receiver, flood: impl FnOnce() + Send + 'static) {
     let mut http1 = Http1::connect(receiver).await;
     let mut http2 = Http2::connect(receiver).await;
     let flooding = tokio::task::spawn_blocking(flood);
@@ -39,11 +39,11 @@ fn odd(round: u32) -> u32 {
 type Unit = fn(u32) -> Vec<u8>;
 
 #[tokio::test]
-async fn every_flood_is_closed_counted_and_no_harm_to_others() {
+async fn every_flood_is_closed_and_counted_and_delays_no_other_client() {
     let empty_data: Unit = |_| frame(DATA, 0, 1, &[]).repeat(100);
     let table: Vec<(&str, Vec<u8>, Unit)> = vec![
         ("pings", preface(), |_| frame(PING, 0, 0, &[1; 8]).repeat(100)),
-        ("answers to no ping", preface(), |_| frame(PING, ACK, 0, &[1; 8]).repeat(100)),
+        ("ping acknowledgements", preface(), |_| frame(PING, ACK, 0, &[1; 8]).repeat(100)),
         ("settings", preface(), |_| frame(SETTINGS, 0, 0, &[]).repeat(100)),
         ("large settings", preface(), |_| {
             frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0].repeat(2000)).repeat(10)
@@ -74,13 +74,15 @@ async fn every_flood_is_closed_counted_and_no_harm_to_others() {
             let head = frame(HEADERS, END_HEADERS, stream, &grpc_head());
             [head, frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
         }),
-        ("a head without end", [preface(), frame(HEADERS, 0, 1, &grpc_head())].concat(), |_| {
+        ("endless headers", [preface(), frame(HEADERS, 0, 1, &grpc_head())].concat(), |_| {
             frame(CONTINUATION, 0, 1, &block(&[("x", "y")])).repeat(100)
         }),
         ("empty continuations", [preface(), frame(HEADERS, 0, 1, &grpc_head())].concat(), |_| {
             frame(CONTINUATION, 0, 1, &[]).repeat(100)
         }),
-        ("requests for nothing", Vec::new(), |_| b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100)),
+        ("requests to unknown paths", Vec::new(), |_| {
+            b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100)
+        }),
         ("empty exports", Vec::new(), |_| head("content-length: 0\r\n\r\n").repeat(100).into()),
         ("empty lines", Vec::new(), |_| b"\r\n".repeat(1000)),
         ("header lines", head("").into_bytes(), |_| b"x: y\r\n".repeat(100)),
@@ -92,7 +94,7 @@ async fn every_flood_is_closed_counted_and_no_harm_to_others() {
             b"1\r\nx\r\n".repeat(1000)
         }),
         (
-            "chunks of one byte for nobody",
+            "chunks of one byte to an unknown path",
             b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n".to_vec(),
             |_| b"1\r\nx\r\n".repeat(1000),
         ),
@@ -103,18 +105,18 @@ async fn every_flood_is_closed_counted_and_no_harm_to_others() {
     for (name, opening, unit) in table {
         let receiver = std::sync::Arc::new(Receiver::builder().start().unwrap());
         let flooded = std::sync::Arc::clone(&receiver);
-        beside(&receiver, move || {
+        export_during(&receiver, move || {
             let written = flood(&flooded, &opening, unit);
-            assert!(written < MOST, "{name}: {written} bytes");
+            assert!(written < MAX_BYTES, "{name}: {written} bytes");
         })
         .await;
-        // hyper closes by itself what HTTP forbids; in a body, that is an end of the request.
+        // hyper itself closes a connection that violates HTTP; in a body, the request fails.
         let in_body = ["chunk extensions", "trailers"].contains(&name);
         let is_counted = |stats: &Stats| {
             let closed = stats.flood_connections + stats.broken_connections;
             closed == 1 || in_body && stats.rejected_requests == 1
         };
-        // A client can see the end a moment before it is counted.
+        // A client can see the close a moment before it is counted.
         let start = Instant::now();
         let mut stats = receiver.stats();
         while !is_counted(&stats) {
@@ -127,14 +129,14 @@ async fn every_flood_is_closed_counted_and_no_harm_to_others() {
 }
 
 #[test]
-fn a_flood_is_told_why() {
+fn a_flood_receives_the_reason_in_its_go_away() {
     let receiver = Receiver::builder().start().unwrap();
     let mut stream = connect(&receiver);
     stream.write_all(&preface()).unwrap();
-    // Few enough to be read whole before the end, so that no reset overtakes the farewell.
+    // Few enough to be read completely before the close, so that no reset overtakes the `GOAWAY`.
     let mut sent = 0;
     let reason = loop {
-        // The last of these is answered or is the last straw.
+        // Each ping is acknowledged, until the last one exceeds the tokens.
         if stream.write_all(&frame(PING, 0, 0, &[7; 8])).is_err() {
             break Vec::new();
         }
@@ -156,7 +158,7 @@ fn a_flood_is_told_why() {
 }
 
 #[test]
-fn keep_alives_and_measuring_pings_of_a_working_client_are_no_flood() {
+fn keep_alives_and_bandwidth_probes_of_an_exporting_client_are_no_flood() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let mut stream = connect(&receiver);
     stream.write_all(&preface()).unwrap();
@@ -168,7 +170,7 @@ fn keep_alives_and_measuring_pings_of_a_working_client_are_no_flood() {
         frames.extend(frame(PING, 0, 0, &[0; 8]).repeat(2));
         frames.extend(frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 5]));
         stream.write_all(&frames).unwrap();
-        // Wait for both answers.
+        // Wait for both acknowledgements and the response.
         let mut pings = 0;
         let mut ended = false;
         while pings < 2 || !ended {
@@ -185,7 +187,7 @@ fn keep_alives_and_measuring_pings_of_a_working_client_are_no_flood() {
 }
 
 #[tokio::test]
-async fn a_body_in_chunks_of_one_byte_is_a_body() {
+async fn a_body_in_chunks_of_one_byte_is_accepted() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let (_, bytes) = request(100, "x");
     let chunks: Vec<u8> =
@@ -200,7 +202,7 @@ async fn a_body_in_chunks_of_one_byte_is_a_body() {
 }
 
 #[test]
-fn lengths_that_two_servers_could_read_differently_are_refused() {
+fn ambiguous_lengths_are_rejected() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let hidden = head("content-length: 0\r\n\r\n");
     for lengths in [
@@ -214,21 +216,21 @@ fn lengths_that_two_servers_could_read_differently_are_refused() {
         "content-length : 3\r\n",
     ] {
         let bytes = [head(lengths), "\r\nabc".into(), hidden.clone()].concat();
-        let heard = exchange(&receiver, bytes.as_bytes());
-        assert!(heard.starts_with("HTTP/1.1 400"), "{lengths}: {heard}");
-        assert_eq!(heard.matches("HTTP/1.1").count(), 1, "{lengths}: {heard}");
+        let response = exchange(&receiver, bytes.as_bytes());
+        assert!(response.starts_with("HTTP/1.1 400"), "{lengths}: {response}");
+        assert_eq!(response.matches("HTTP/1.1").count(), 1, "{lengths}: {response}");
     }
     for chunk in ["-1\r\n", "g\r\n", "ffffffffffffffffff\r\n", "1\r\nxx\r\n", "1 \n"] {
         let bytes = [&head("transfer-encoding: chunked\r\n\r\n"), chunk, &hidden].concat();
-        let heard = exchange(&receiver, bytes.as_bytes());
-        assert!(!heard.contains("HTTP/1.1 200"), "{chunk:?}: {heard}");
+        let response = exchange(&receiver, bytes.as_bytes());
+        assert!(!response.contains("HTTP/1.1 200"), "{chunk:?}: {response}");
     }
     assert_eq!(collected.bodies().len(), 0);
     assert_eq!(receiver.stats().bytes_in_memory, 0);
 }
 
 #[tokio::test]
-async fn messages_that_are_deep_or_claim_much_cost_what_they_are() {
+async fn deep_messages_and_huge_declared_lengths_are_rejected() {
     let (receiver, _) = Receiver::collecting().unwrap();
     let mut client = Http1::connect(&receiver).await;
     // Values in values: field 1 of length 2 and so on, far deeper than any stack.
@@ -247,7 +249,7 @@ async fn messages_that_are_deep_or_claim_much_cost_what_they_are() {
 }
 
 #[tokio::test]
-async fn gzip_in_gzip_members_without_end_is_refused_at_its_limit() {
+async fn many_gzip_members_are_rejected_at_the_limit() {
     let receiver = Receiver::builder()
         .with_limits(Limits::default().with_body_bytes(1 << 20))
         .start()

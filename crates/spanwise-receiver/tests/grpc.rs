@@ -1,4 +1,4 @@
-//! gRPC without a gRPC library, on either side.
+//! gRPC over plain HTTP/2, without a gRPC library.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -13,7 +13,7 @@ use spanwise_receiver::{Answer, Limits, Protocol, Receiver};
 use support::*;
 
 #[tokio::test]
-async fn a_unary_exchange() {
+async fn a_unary_call_delivers_its_message() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let mut client = Http2::connect(&receiver).await;
     let mut sent = Vec::new();
@@ -26,16 +26,16 @@ async fn a_unary_exchange() {
         assert_eq!(answer.message(), ExportTraceServiceResponse::default().encode_to_vec());
         sent.push(request);
     }
-    let came: Vec<_> = collected
+    let received: Vec<_> = collected
         .bodies()
         .into_iter()
         .map(|body| ExportTraceServiceRequest::decode(body).unwrap())
         .collect();
-    assert_eq!(came, sent);
+    assert_eq!(received, sent);
 }
 
 #[tokio::test]
-async fn the_flag_says_whether_a_message_is_compressed() {
+async fn the_compressed_flag_decides_whether_a_message_is_decompressed() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let mut client = Http2::connect(&receiver).await;
     let (_, bytes) = request(1000, "again and again");
@@ -65,7 +65,7 @@ async fn the_flag_says_whether_a_message_is_compressed() {
 }
 
 #[tokio::test]
-async fn requests_that_are_not_exports() {
+async fn requests_that_are_no_exports_have_their_status() {
     let receiver = Receiver::builder().start().unwrap();
     let mut client = Http2::connect(&receiver).await;
     let (_, bytes) = request(2, "name");
@@ -90,7 +90,7 @@ async fn requests_that_are_not_exports() {
     for (path, body, status) in table {
         let request = draft("POST", path, body).header("content-type", "application/grpc+proto");
         let answer = client.send(request.body_of()).await;
-        // An error of gRPC is a success of HTTP.
+        // The HTTP status of a gRPC error is 200.
         assert_eq!(answer.status, 200);
         assert_eq!(answer.grpc("grpc-status"), Some(status), "{path}");
         assert_eq!(answer.grpc("grpc-message").is_some(), status != "0");
@@ -101,7 +101,7 @@ async fn requests_that_are_not_exports() {
 }
 
 #[tokio::test]
-async fn the_handler_decides() {
+async fn the_answer_of_the_handler_is_sent() {
     let receiver = Receiver::builder()
         .with_handler(|export| {
             assert_eq!(export.protocol, Protocol::Grpc);
@@ -139,7 +139,7 @@ async fn the_handler_decides() {
 }
 
 #[tokio::test]
-async fn too_large_is_final_and_overload_is_not() {
+async fn an_overload_has_a_retry_delay_and_a_large_request_has_none() {
     let limits = Limits::default().with_body_bytes(10_000).with_memory_bytes(12_000);
     let receiver = Receiver::builder().with_limits(limits).start().unwrap();
     let mut client = Http2::connect(&receiver).await;
@@ -148,7 +148,7 @@ async fn too_large_is_final_and_overload_is_not() {
     assert_eq!(answer.grpc("grpc-status"), Some("8"));
     assert_eq!(answer.grpc("grpc-status-details-bin"), None);
 
-    // Small as it comes, too large when inflated.
+    // Small when compressed, too large when decompressed.
     let zipped = |spans| {
         let packed = gzip(&request(spans, "0123456789").1);
         assert!(packed.len() < 2_000);

@@ -1,4 +1,4 @@
-//! What the process that a receiver lives in notices of it: nothing.
+//! The receiver does not affect the process it runs in.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use spanwise_receiver::{Answer, Limits, Receiver, StartError};
+use spanwise_testkit::PanicOnDrop;
 use support::raw::*;
 use support::*;
 
 const MOMENT: Duration = Duration::from_millis(200);
 
-/// One span on a new connection, and the first line of the answer.
+/// Exports one span on a new connection and returns the status line of the response.
 fn export(receiver: &Receiver) -> String {
     let body = request(1, "x").1;
     let head = head(&format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()));
@@ -103,24 +104,15 @@ fn limits_at_the_ends_of_their_ranges_serve() {
         let answer = client.export(&request(1, "x").1).await;
         assert_eq!(answer.grpc("grpc-status"), Some("0"));
     });
-    // The connection closes with its runtime; the grace is only the longest wait.
+    // The connection closes with its runtime; the shutdown timeout is only the longest wait.
     drop(runtime);
     receiver.shutdown();
 }
 
-/// A payload that panics again when it is dropped.
-struct Grudge;
-
-impl Drop for Grudge {
-    fn drop(&mut self) {
-        panic!("a panic's payload panics on purpose");
-    }
-}
-
 #[test]
-fn a_handler_that_panics_costs_its_request_whatever_its_payload_does() {
+fn a_handler_that_panics_costs_one_request_even_if_its_payload_panics() {
     let receiver =
-        Receiver::builder().with_handler(|_| std::panic::panic_any(Grudge)).start().unwrap();
+        Receiver::builder().with_handler(|_| std::panic::panic_any(PanicOnDrop)).start().unwrap();
     for _ in 0..5 {
         assert!(export(&receiver).contains("500"));
     }
@@ -129,7 +121,7 @@ fn a_handler_that_panics_costs_its_request_whatever_its_payload_does() {
 }
 
 #[test]
-fn a_handler_that_blocks_holds_up_no_deadline_and_no_newcomer() {
+fn a_handler_that_blocks_delays_no_deadline_and_no_new_connection() {
     let (release, blocked) = mpsc::channel::<()>();
     let (entered, inside) = mpsc::channel();
     let (blocked, entered) = (Mutex::new(blocked), Mutex::new(entered));
@@ -145,7 +137,7 @@ fn a_handler_that_blocks_holds_up_no_deadline_and_no_newcomer() {
     std::thread::scope(|scope| {
         let exporting = scope.spawn(|| export(&receiver));
         inside.recv_timeout(PATIENCE).unwrap();
-        // Others are accepted, answered and cut as ever.
+        // Other connections are accepted, served and closed as usual.
         let nothing = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
         assert!(exchange(&receiver, nothing).starts_with("HTTP/1.1 404"));
         assert_eq!(exchange(&receiver, head("x: ").as_bytes()), "");
@@ -154,9 +146,9 @@ fn a_handler_that_blocks_holds_up_no_deadline_and_no_newcomer() {
     });
 }
 
-/// `Stats::spans` and `Stats::bytes` count what the handler accepted.
+/// `Stats::spans` and `Stats::bytes` count the spans that the handler accepted.
 #[test]
-fn what_a_handler_takes_counts_when_its_client_has_left() {
+fn an_accepted_export_counts_after_its_client_has_closed() {
     let (release, blocked) = mpsc::channel::<()>();
     let (entered, inside) = mpsc::channel();
     let (blocked, entered) = (Mutex::new(blocked), Mutex::new(entered));
@@ -174,7 +166,7 @@ fn what_a_handler_takes_counts_when_its_client_has_left() {
     client.write_all(&[head.as_bytes(), &body].concat()).unwrap();
     inside.recv_timeout(PATIENCE).unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
-    // The receiver closes too: it has seen that the client left.
+    // The receiver closes too, once it has detected the close of the client.
     assert_eq!(until_closed(client), "");
     assert_eq!(receiver.stats().spans, 0);
     drop(release);
@@ -219,13 +211,13 @@ fn a_handler_may_stop_its_own_receiver() {
         let head = head(&format!("content-length: {}\r\n\r\n", body.len()));
         stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
         stopped.recv_timeout(PATIENCE).unwrap();
-        // The request under way still gets its answer.
+        // The open request still gets its response.
         assert!(until_closed(stream).starts_with("HTTP/1.1 200"));
     }
 }
 
 #[test]
-fn a_drop_does_not_wait_and_nothing_is_taken_after_it() {
+fn a_drop_does_not_wait_and_no_export_is_accepted_after_it() {
     let taken = Arc::new(AtomicU64::new(0));
     let receiver = Receiver::builder()
         .with_limits(Limits::default().with_shutdown_timeout(Duration::from_secs(3600)))
@@ -250,7 +242,7 @@ fn a_drop_does_not_wait_and_nothing_is_taken_after_it() {
     }
     let start = Instant::now();
     drop(receiver);
-    // A wait would be an hour long.
+    // Waiting would take an hour.
     assert!(start.elapsed() < PATIENCE);
     #[cfg(target_os = "linux")]
     assert!(std::net::TcpStream::connect(address).is_err());
@@ -261,11 +253,11 @@ fn a_drop_does_not_wait_and_nothing_is_taken_after_it() {
 }
 
 #[test]
-fn an_export_shows_neither_its_body_nor_the_values_of_headers() {
+fn debug_of_an_export_prints_neither_its_body_nor_header_values() {
     let shown = Arc::<Mutex<String>>::default();
-    let keep = shown.clone();
+    let printed = shown.clone();
     let handler = move |export| {
-        *keep.lock().unwrap() = format!("{export:?} {export:#?}");
+        *printed.lock().unwrap() = format!("{export:?} {export:#?}");
         Answer::Accept
     };
     let receiver = Receiver::builder().with_handler(handler).start().unwrap();
@@ -285,15 +277,16 @@ fn an_export_shows_neither_its_body_nor_the_values_of_headers() {
     }
 }
 
-/// What `main` prints of an error is its `Debug`.
+/// `main` prints the `Debug` of its error.
 #[test]
-fn errors_read_the_same_either_way() {
+fn debug_and_display_of_errors_are_equal() {
     let taken = Receiver::builder().start().unwrap();
     let bind = Receiver::builder().with_address(taken.address()).start().unwrap_err();
     let limit = Limits::default().with_connections(0);
     let limit = Receiver::builder().with_limits(limit).start().unwrap_err();
-    for (error, said) in [(bind, "cannot listen on 127.0.0.1:"), (limit, "the limit connections")] {
+    for (error, prefix) in [(bind, "cannot listen on 127.0.0.1:"), (limit, "the limit connections")]
+    {
         assert_eq!(format!("{error:?}"), error.to_string());
-        assert!(error.to_string().starts_with(said), "{error}");
+        assert!(error.to_string().starts_with(prefix), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP/protobuf as the OTLP specification has it.
+//! HTTP/protobuf as the OTLP specification requires it.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -14,7 +14,7 @@ use spanwise_receiver::{Answer, Collected, Protocol, Receiver};
 use support::*;
 
 #[tokio::test]
-async fn what_is_sent_is_what_arrives() {
+async fn exports_arrive_unchanged() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let mut client = Http1::connect(&receiver).await;
     // One frame; more than one; more than the first buffer.
@@ -30,12 +30,12 @@ async fn what_is_sent_is_what_arrives() {
         assert_eq!(response, ExportTraceServiceResponse::default());
         sent.push(request);
     }
-    let came: Vec<_> = collected
+    let received: Vec<_> = collected
         .bodies()
         .into_iter()
         .map(|body| ExportTraceServiceRequest::decode(body).unwrap())
         .collect();
-    assert_eq!(came, sent);
+    assert_eq!(received, sent);
     assert_eq!(collected.spans(), 30_701);
     let stats = receiver.stats();
     assert_eq!((stats.requests, stats.spans, stats.rejected_requests), (4, 30_701, 0));
@@ -43,7 +43,7 @@ async fn what_is_sent_is_what_arrives() {
 }
 
 #[tokio::test]
-async fn every_accepted_span_can_be_named() {
+async fn span_ids_lists_every_accepted_span() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let mut client = Http1::connect(&receiver).await;
     let mut ids = Vec::new();
@@ -56,14 +56,14 @@ async fn every_accepted_span_can_be_named() {
             ids.push(([round; 16], id));
         }
         assert_eq!(client.post(request.encode_to_vec()).await.status, 200);
-        // What is refused is not among them.
+        // A rejected export adds none.
         assert_eq!(client.post(b"\xff".to_vec()).await.status, 400);
     }
     assert_eq!(collected.span_ids(), ids);
 }
 
 #[tokio::test]
-async fn gzip_is_inflated_on_both_versions() {
+async fn gzip_is_decompressed_in_both_http_versions() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let (_, bytes) = request(5000, "again and again");
     let packed = gzip(&bytes);
@@ -76,12 +76,12 @@ async fn gzip_is_inflated_on_both_versions() {
 }
 
 /// RFC 9110, 8.4 and 5.6.1: codings are a list in any number of lines, case-insensitive (8.4.1), whose
-/// empty members say nothing; 8.4.1.3: `x-gzip` is `gzip`; 12.5.3: `identity` is no coding;
-/// 15.5.16: 415 says what would have been taken.
+/// empty members have no effect; 8.4.1.3: `x-gzip` is `gzip`; 12.5.3: `identity` is no coding;
+/// 15.5.16: 415 lists the accepted codings.
 ///
-/// `spanwise-transport` reads the same table in its tests of content codings.
+/// The tests of content codings of `spanwise-transport` have the same table.
 #[tokio::test]
-async fn content_codings_are_read_as_the_list_they_are() {
+async fn content_codings_are_parsed_as_a_list() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let (_, bytes) = request(3, "again and again");
     let packed = gzip(&bytes);
@@ -134,7 +134,7 @@ async fn content_codings_are_read_as_the_list_they_are() {
 }
 
 #[tokio::test]
-async fn requests_that_are_not_exports() {
+async fn requests_that_are_no_exports_have_their_status() {
     let receiver = Receiver::builder().start().unwrap();
     let (_, bytes) = request(3, "x");
     let protobuf = "application/x-protobuf";
@@ -154,7 +154,7 @@ async fn requests_that_are_not_exports() {
         ("POST", EXPORT, protobuf, "", 415),
         ("POST", EXPORT, "application/grpc", "", 505),
     ];
-    // One connection: no refusal costs the client more than its request.
+    // One connection, because a rejected request does not close it.
     let mut client = Http1::connect(&receiver).await;
     for (method, path, content_type, encoding, status) in table {
         let mut request = draft(method, path, bytes.clone());
@@ -166,7 +166,7 @@ async fn requests_that_are_not_exports() {
         let answer = client.send(request.body_of()).await;
         assert_eq!(answer.status, status, "{method} {path} {content_type} {encoding}");
         if status != 200 {
-            // The specification asks for a Status message in the body of an error.
+            // The specification requires a Status message in the body of an error.
             let status = RpcStatus::decode(answer.body).unwrap();
             assert!(status.code > 0 && !status.message.is_empty());
         }
@@ -179,7 +179,7 @@ async fn requests_that_are_not_exports() {
 }
 
 #[tokio::test]
-async fn truncated_and_mangled_messages_are_malformed() {
+async fn truncated_messages_are_rejected_as_malformed() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let (_, bytes) = request(2, "name");
     let mut client = Http1::connect(&receiver).await;
@@ -195,7 +195,7 @@ async fn truncated_and_mangled_messages_are_malformed() {
 }
 
 #[tokio::test]
-async fn the_handler_decides() {
+async fn the_answer_of_the_handler_is_sent() {
     let receiver = Receiver::builder()
         .with_handler(|export| {
             assert_eq!(export.protocol, Protocol::Http);
@@ -241,7 +241,7 @@ async fn the_handler_decides() {
 }
 
 #[tokio::test]
-async fn a_late_answer_holds_up_nobody_else() {
+async fn a_delayed_answer_delays_no_other_client() {
     let receiver = Receiver::builder()
         .with_handler(|export| match export.spans {
             1 => Answer::Accept.after(Duration::from_millis(300)),
@@ -262,7 +262,7 @@ async fn a_late_answer_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn many_clients_at_once_lose_nothing() {
+async fn concurrent_clients_lose_no_span() {
     static SEEN: AtomicU64 = AtomicU64::new(0);
     let receiver = Receiver::builder()
         .with_handler(|export| {
@@ -293,7 +293,7 @@ async fn many_clients_at_once_lose_nothing() {
 }
 
 #[tokio::test]
-async fn a_collection_of_empty_bodies_has_an_end() {
+async fn a_collection_of_empty_bodies_has_a_limit() {
     let collected = Collected::new(640);
     let receiver = Receiver::builder().with_handler(collected.handler()).start().unwrap();
     let mut client = Http1::connect(&receiver).await;

@@ -1,5 +1,4 @@
-//! What the process really holds while clients send as much as they can, and then nothing.
-//!
+//! The resident memory of the process while clients send as much as they can, and then nothing.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -8,13 +7,13 @@ mod support;
 use std::collections::HashMap;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use spanwise_receiver::{Answer, Limits, Receiver};
+use spanwise_testkit::rerun;
 use support::raw::*;
 
 const MIB: usize = 1 << 20;
@@ -22,38 +21,39 @@ const CONNECTIONS: usize = 200;
 const MEMORY: usize = 24 * MIB;
 const BODY: usize = 4 * MIB;
 
-/// Bytes of the process in memory, as the kernel counts them.
+/// Resident bytes of the process, as the kernel reports them.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
 }
 
-/// What a client says first, given the largest frame that the receiver takes, and then for ever.
-struct Script {
+/// The bytes of a client: an opening, then repeated units. The arguments are the largest frame that the
+/// receiver accepts.
+struct Load {
     name: &'static str,
     is_http2: bool,
     opening: fn(usize) -> Vec<u8>,
     unit: fn(usize) -> Vec<u8>,
-    /// Ends of units that are never sent.
+    /// Bytes at the end of the last unit that are never sent.
     missing: usize,
     rounds: usize,
 }
 
 fn streams(count: u32) -> Vec<u8> {
-    let heads = (0..count).map(|n| frame(HEADERS, END_HEADERS, 1 + 2 * n, &grpc_head()));
-    [preface(), heads.collect::<Vec<_>>().concat()].concat()
+    let headers = (0..count).map(|n| frame(HEADERS, END_HEADERS, 1 + 2 * n, &grpc_head()));
+    [preface(), headers.collect::<Vec<_>>().concat()].concat()
 }
 
-/// Pushes bytes into all sockets until none takes more for a while; the largest size meanwhile.
-fn press(receiver: &Receiver, script: &Script) -> usize {
+/// Writes to all sockets until none accepts more for a while; returns the largest resident size.
+fn press(receiver: &Receiver, load: &Load) -> usize {
     let mut units: HashMap<usize, Rc<Vec<u8>>> = HashMap::new();
     let mut clients: Vec<(TcpStream, Rc<Vec<u8>>, usize)> = Vec::new();
     for _ in 0..CONNECTIONS {
         let mut stream = connect(receiver);
         let mut max = 0;
-        let mut opening = (script.opening)(max);
-        if script.is_http2 {
+        let mut opening = (load.opening)(max);
+        if load.is_http2 {
             let rest = opening.split_off(preface().len());
             stream.write_all(&opening).unwrap();
             max = max_frame(&mut stream);
@@ -62,8 +62,8 @@ fn press(receiver: &Receiver, script: &Script) -> usize {
         }
         stream.write_all(&opening).unwrap();
         stream.set_nonblocking(true).unwrap();
-        // The bytes of the test are its own to hold, so all clients share them.
-        let unit = units.entry(max).or_insert_with(|| Rc::new((script.unit)(max)));
+        // All clients share the bytes of the test, to use little memory.
+        let unit = units.entry(max).or_insert_with(|| Rc::new((load.unit)(max)));
         clients.push((stream, Rc::clone(unit), 0));
     }
     let mut largest = resident();
@@ -71,7 +71,7 @@ fn press(receiver: &Receiver, script: &Script) -> usize {
     let start = Instant::now();
     while quiet.elapsed() < Duration::from_millis(700) && start.elapsed() < PATIENCE {
         for (stream, unit, sent) in &mut clients {
-            let all = unit.len() * script.rounds - script.missing;
+            let all = unit.len() * load.rounds - load.missing;
             while *sent < all {
                 let from = *sent % unit.len();
                 let piece = &unit[from..(from + 64 * 1024).min(unit.len()).min(from + all - *sent)];
@@ -81,7 +81,7 @@ fn press(receiver: &Receiver, script: &Script) -> usize {
                         quiet = Instant::now();
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    // Refused or evicted: that client has had its share.
+                    // Rejected or evicted: this client sends no more.
                     Err(_) => *sent = usize::MAX,
                 }
             }
@@ -94,9 +94,9 @@ fn press(receiver: &Receiver, script: &Script) -> usize {
 }
 
 #[test]
-fn the_process_grows_by_no_more_than_the_limits_say() {
-    let scripts = [
-        Script {
+fn the_process_grows_by_no_more_than_its_limits() {
+    let loads = [
+        Load {
             name: "HTTP/1 bodies without their last byte",
             is_http2: false,
             opening: |_| head(&format!("content-length: {BODY}\r\n\r\n")).into_bytes(),
@@ -104,7 +104,7 @@ fn the_process_grows_by_no_more_than_the_limits_say() {
             missing: 1,
             rounds: 1,
         },
-        Script {
+        Load {
             name: "HTTP/1 in chunks",
             is_http2: false,
             opening: |_| head("transfer-encoding: chunked\r\n\r\n").into_bytes(),
@@ -112,7 +112,7 @@ fn the_process_grows_by_no_more_than_the_limits_say() {
             missing: 3,
             rounds: 60,
         },
-        Script {
+        Load {
             name: "HTTP/2 frames without their last byte",
             is_http2: true,
             opening: |_| streams(1),
@@ -120,7 +120,7 @@ fn the_process_grows_by_no_more_than_the_limits_say() {
             missing: 1,
             rounds: 1,
         },
-        Script {
+        Load {
             name: "HTTP/2 bodies of many streams",
             is_http2: true,
             opening: |_| streams(100),
@@ -134,8 +134,8 @@ fn the_process_grows_by_no_more_than_the_limits_say() {
             missing: 1,
             rounds: 5,
         },
-        Script {
-            name: "HTTP/2 streams with large heads",
+        Load {
+            name: "HTTP/2 streams with large headers",
             is_http2: true,
             opening: |_| preface(),
             unit: |_| {
@@ -147,41 +147,39 @@ fn the_process_grows_by_no_more_than_the_limits_say() {
             rounds: 1,
         },
     ];
-    // A process for each: what the allocator keeps of one would hide another.
+    // A process for each load, because memory that the allocator retains would hide the next.
     let only = std::env::var(ONLY).ok();
-    for script in &scripts {
+    for load in &loads {
         match &only {
-            Some(name) if name == script.name => check(script),
+            Some(name) if name == load.name => check(load),
             Some(_) => {}
             None => {
-                let test =
-                    ["the_process_grows_by_no_more_than_the_limits_say", "--exact", "--nocapture"];
-                let exe = std::env::current_exe().unwrap();
-                let status = Command::new(exe).args(test).env(ONLY, script.name).status().unwrap();
-                assert!(status.success(), "{}", script.name);
+                let mut process = rerun("the_process_grows_by_no_more_than_its_limits");
+                let status = process.env(ONLY, load.name).status().unwrap();
+                assert!(status.success(), "{}", load.name);
             }
         }
     }
 }
 
-fn check(script: &Script) {
+fn check(load: &Load) {
     let limits = Limits::default()
         .with_memory_bytes(MEMORY)
         .with_body_bytes(BODY)
         .with_connections(CONNECTIONS);
-    // The formula of `Limits::memory_bytes`, and something for the test's own bytes.
-    let most = MEMORY + CONNECTIONS * (128 << 10) + BODY + 6 * MIB;
+    // The formula of `Limits::with_memory_bytes`, and some MiB for the test's own bytes.
+    let max = MEMORY + CONNECTIONS * (128 << 10) + BODY + 6 * MIB;
     let receiver = Receiver::builder().with_limits(limits).start().unwrap();
     let before = resident();
-    let grown = press(&receiver, script).saturating_sub(before);
+    let grown = press(&receiver, load).saturating_sub(before);
     let stats = receiver.stats();
-    println!("{}: {} KiB of {} KiB, {stats:?}", script.name, grown >> 10, most >> 10);
-    assert!(grown <= most, "{}: {grown} bytes, at most {most}", script.name);
+    println!("{}: {} KiB of {} KiB, {stats:?}", load.name, grown >> 10, max >> 10);
+    assert!(grown <= max, "{}: {grown} bytes, at most {max}", load.name);
     assert!(stats.bytes_in_memory + stats.buffer_bytes <= MEMORY as u64, "{stats:?}");
 }
 
 #[test]
-fn exports_that_wait_for_the_handler_are_counted_when_their_clients_are_gone() {
+fn exports_that_wait_for_the_handler_count_after_their_clients_have_closed() {
     const LIMIT: usize = MIB;
     const CLIENTS: u64 = 300;
     let (release, wait) = std::sync::mpsc::channel::<()>();
@@ -206,11 +204,11 @@ fn exports_that_wait_for_the_handler_are_counted_when_their_clients_are_gone() {
     for client in 1..=CLIENTS {
         let mut stream = connect(&receiver);
         stream.write_all(export.as_bytes()).unwrap();
-        // Handed over or refused in the turn in which it is counted.
+        // The receiver queues or rejects the request in the poll that counts it.
         wait_for("a request", &|| receiver.stats().requests == client);
     }
     let held = receiver.stats().bytes_in_memory;
-    // Whatever is held beside the values is less than that again.
+    // The memory beside the values is less than the values themselves.
     assert!(held as usize > LIMIT / 2, "{held}");
     drop(release);
     wait_for("the end", &|| receiver.stats().bytes_in_memory == 0);

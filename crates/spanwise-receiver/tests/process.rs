@@ -1,39 +1,23 @@
-//! A process of its own for each test: what it counts and forks belongs to all threads.
+//! A process of its own for each test, because threads, descriptors and forks concern the whole process.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks)]
 
 mod support;
 
 use std::io::Write;
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use spanwise_receiver::{Answer, Limits, Receiver};
+use spanwise_testkit::{in_forked_child, in_own_process};
 use support::raw::*;
 use support::*;
-
-const ONLY: &str = "SPANWISE_TEST_PROCESS";
-
-/// Runs `test` alone in a process of its own, whose success it asserts.
-fn alone(name: &str, test: impl FnOnce()) {
-    if std::env::var(ONLY).as_deref() == Ok(name) {
-        return test();
-    }
-    let exe = std::env::current_exe().unwrap();
-    let status = Command::new(exe)
-        .args([name, "--exact", "--test-threads=1", "--nocapture"])
-        .env(ONLY, name)
-        .status()
-        .unwrap();
-    assert!(status.success(), "{name}: {status}");
-}
 
 fn exports(receiver: &Receiver) {
     let body = request(1, "x").1;
     let head = head(&format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()));
-    let heard = exchange(receiver, &[head.as_bytes(), &body].concat());
-    assert!(heard.starts_with("HTTP/1.1 200"), "{heard}");
+    let response = exchange(receiver, &[head.as_bytes(), &body].concat());
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 }
 
 fn open() -> (usize, usize) {
@@ -42,8 +26,8 @@ fn open() -> (usize, usize) {
 }
 
 #[test]
-fn threads_and_descriptors_are_given_back() {
-    alone("threads_and_descriptors_are_given_back", || {
+fn threads_and_descriptors_are_returned() {
+    in_own_process("threads_and_descriptors_are_returned", || {
         let receivers = |is_dropped: bool| {
             let receiver = Receiver::builder().with_handler(|_| Answer::Accept).start().unwrap();
             exports(&receiver);
@@ -55,7 +39,7 @@ fn threads_and_descriptors_are_given_back() {
         for round in 0..40 {
             receivers(round % 2 == 0);
         }
-        // A drop hands over: what it leaves is gone a little later.
+        // A drop does not wait: the thread ends a little later.
         let start = Instant::now();
         while open() != before {
             assert!(start.elapsed() < PATIENCE, "{:?}, and {before:?} before", open());
@@ -65,9 +49,9 @@ fn threads_and_descriptors_are_given_back() {
 }
 
 #[test]
-fn a_client_that_leaves_raises_no_signal() {
-    alone("a_client_that_leaves_raises_no_signal", || {
-        // As in a C program; Rust's runtime ignores it otherwise.
+fn a_client_that_closes_raises_no_signal() {
+    in_own_process("a_client_that_closes_raises_no_signal", || {
+        // The default of a C program; Rust's runtime ignores the signal otherwise.
         // SAFETY: no handler is installed.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         let receiver = Receiver::builder()
@@ -90,7 +74,7 @@ fn a_client_that_leaves_raises_no_signal() {
             std::thread::sleep(Duration::from_millis(5));
         }
         std::thread::sleep(Duration::from_millis(50));
-        // Masked in this thread only while the test's own client writes.
+        // Ignored here only for the writes of the test's own client.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
         exports(&receiver);
     });
@@ -98,39 +82,35 @@ fn a_client_that_leaves_raises_no_signal() {
 
 #[test]
 fn a_forked_child_neither_waits_nor_stops_its_parent() {
-    alone("a_forked_child_neither_waits_nor_stops_its_parent", || {
+    in_own_process("a_forked_child_neither_waits_nor_stops_its_parent", || {
         for shuts_down in [true, false] {
             let limits = Limits::default().with_shutdown_timeout(Duration::from_secs(3600));
             let receiver = Receiver::builder().with_limits(limits).start().unwrap();
             exports(&receiver);
-            // SAFETY: the child drops one value and ends without unwinding or exit handlers.
-            let child = unsafe { libc::fork() };
-            if child == 0 {
-                // A child that waits is ended by this alarm.
-                unsafe { libc::alarm(10) };
+            let mut receiver = Some(receiver);
+            // A child that waits for the shutdown timeout fails the test by its alarm.
+            let written = in_forked_child(|out| {
+                let receiver = receiver.take().unwrap();
                 if shuts_down {
                     receiver.shutdown()
                 } else {
                     drop(receiver)
                 }
-                unsafe { libc::_exit(7) };
-            }
-            let mut status = 0;
-            // SAFETY: `status` is ours, and the child is not waited for elsewhere.
-            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-            assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 7, "{status:#x}");
-            exports(&receiver);
-            drop(receiver);
+                out.write_all(b"stopped").unwrap();
+            });
+            assert_eq!(written, b"stopped");
+            // The parent has its own copy of the receiver.
+            exports(receiver.as_ref().unwrap());
         }
     });
 }
 
-/// Counts every span and event, and is interested in all.
-struct Everything;
+/// A subscriber that counts every span and event.
+struct CountingSubscriber;
 
 static SEEN: AtomicU64 = AtomicU64::new(0);
 
-impl tracing::Subscriber for Everything {
+impl tracing::Subscriber for CountingSubscriber {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
         true
     }
@@ -147,9 +127,9 @@ impl tracing::Subscriber for Everything {
 }
 
 #[test]
-fn nothing_that_it_does_is_traced() {
-    alone("nothing_that_it_does_is_traced", || {
-        tracing::subscriber::set_global_default(Everything).unwrap();
+fn the_receiver_emits_no_span_and_no_event() {
+    in_own_process("the_receiver_emits_no_span_and_no_event", || {
+        tracing::subscriber::set_global_default(CountingSubscriber).unwrap();
         tracing::info!("the subscriber works");
         assert_eq!(SEEN.load(SeqCst), 1);
         let receiver = Receiver::builder().with_handler(|_| Answer::Accept).start().unwrap();

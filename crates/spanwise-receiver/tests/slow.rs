@@ -1,4 +1,4 @@
-//! Clients that hold much and send little, beside others that work.
+//! Clients that hold much memory and send little, beside clients that export.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -14,7 +14,7 @@ use support::*;
 
 const MIB: usize = 1 << 20;
 
-/// Sends a byte now and then on all `streams`, far above the least pace, until told to stop.
+/// Sends some bytes on all `streams` at intervals, far above the minimum rate, until `stop`.
 fn drip(mut streams: Vec<TcpStream>, bytes: &[u8], stop: &AtomicBool) {
     while !stop.load(SeqCst) {
         for stream in &mut streams {
@@ -32,8 +32,8 @@ fn wait_until(receiver: &Receiver, done: impl Fn(&spanwise_receiver::Stats) -> b
     }
 }
 
-/// A good client sends 60 exports of 1 MiB, once the slow ones are known to be slow.
-async fn all_are_served(receiver: &Receiver) {
+/// Sends 60 exports of 1 MiB with a good client, once the slow clients count as slow.
+async fn good_exports_succeed(receiver: &Receiver) {
     tokio::time::sleep(Duration::from_millis(600)).await;
     let mut http1 = Http1::connect(receiver).await;
     let mut http2 = Http2::connect(receiver).await;
@@ -46,7 +46,7 @@ async fn all_are_served(receiver: &Receiver) {
     }
 }
 
-/// Tells a thread to stop, also when the test fails.
+/// Stops a thread, also when the test fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -55,18 +55,18 @@ impl Drop for Stop<'_> {
     }
 }
 
-fn beside(receiver: &Receiver, slow: Vec<TcpStream>, bytes: &[u8]) {
+fn export_beside(receiver: &Receiver, slow: Vec<TcpStream>, bytes: &[u8]) {
     let stop = AtomicBool::new(false);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| drip(slow, bytes, &stop));
         let _stop = Stop(&stop);
-        runtime.block_on(all_are_served(receiver));
+        runtime.block_on(good_exports_succeed(receiver));
     });
 }
 
 #[test]
-fn slow_bodies_do_not_shut_out_the_others() {
+fn slow_bodies_do_not_lock_out_other_clients() {
     // Four bodies of 15 MiB, their read buffers, and half a MiB.
     let limits = Limits::default().with_memory_bytes(61 * MIB + MIB / 2);
     let receiver = Receiver::builder().with_limits(limits).start().unwrap();
@@ -79,15 +79,15 @@ fn slow_bodies_do_not_shut_out_the_others() {
             stream
         })
         .collect();
-    // Nearly all the memory is theirs.
+    // They hold nearly all the memory.
     wait_until(&receiver, |stats| stats.bytes_in_memory >= 60 * MIB as u64 - 4096);
-    beside(&receiver, slow, &[0; 14]);
+    export_beside(&receiver, slow, &[0; 14]);
     let stats = receiver.stats();
     assert!(stats.evicted_requests >= 1, "{stats:?}");
 }
 
 #[test]
-fn slow_streams_of_http2_do_not_shut_out_the_others() {
+fn slow_http2_streams_do_not_lock_out_other_clients() {
     let receiver = Receiver::builder().start().unwrap();
     let slow: Vec<_> = (0..4)
         .map(|_| {
@@ -98,42 +98,42 @@ fn slow_streams_of_http2_do_not_shut_out_the_others() {
             let mut frames = frame(SETTINGS, ACK, 0, &[]);
             frames.extend(frame(HEADERS, END_HEADERS, 1, &grpc_head()));
             frames.extend(frame(DATA, 0, 1, &prefix));
-            // Less than the window: nothing has to be read from the receiver.
+            // Less than the window, so that the client need not read from the receiver.
             frames.extend(frame(DATA, 0, 1, &[0; 16_000]).repeat(500));
             stream.write_all(&frames).unwrap();
             stream
         })
         .collect();
     wait_until(&receiver, |stats| stats.bytes_in_memory >= 30 * MIB as u64);
-    beside(&receiver, slow, &frame(DATA, 0, 1, &[0; 64]));
+    export_beside(&receiver, slow, &frame(DATA, 0, 1, &[0; 64]));
     assert_eq!(receiver.stats().flood_connections, 0);
 }
 
 #[test]
-fn claims_take_nothing_from_others() {
-    // Each says that 16 MiB are coming, and sends a few bytes of it.
+fn declared_lengths_use_no_memory() {
+    // Each client declares 16 MiB and sends a few bytes.
     let receiver = Receiver::builder()
         .with_limits(Limits::default().with_memory_bytes(32 * MIB))
         .start()
         .unwrap();
-    let claim = head(&format!("content-length: {}\r\n\r\nxx", 16 * MIB));
+    let declaration = head(&format!("content-length: {}\r\n\r\nxx", 16 * MIB));
     let slow: Vec<_> = (0..200)
         .map(|_| {
             let mut stream = connect(&receiver);
-            stream.write_all(claim.as_bytes()).unwrap();
+            stream.write_all(declaration.as_bytes()).unwrap();
             stream
         })
         .collect();
     wait_until(&receiver, |stats| stats.requests == 200);
     assert!(receiver.stats().bytes_in_memory <= 200 * 64 * 1024);
-    beside(&receiver, slow, &[0; 14]);
+    export_beside(&receiver, slow, &[0; 14]);
 }
 
 #[test]
-fn a_full_house_of_idlers_lets_a_client_in() {
+fn a_new_client_replaces_one_of_too_many_idle_connections() {
     let receiver =
         Receiver::builder().with_limits(Limits::default().with_connections(20)).start().unwrap();
-    // Nothing said, a head without end, a body without end.
+    // No bytes, endless headers, an endless body.
     let openings = [String::new(), head("x: "), head("content-length: 1000000\r\n\r\nxx")];
     let slow: Vec<_> = (0..20)
         .map(|n| {
@@ -144,15 +144,15 @@ fn a_full_house_of_idlers_lets_a_client_in() {
         .collect();
     wait_until(&receiver, |stats| stats.connections == 20);
     std::thread::sleep(Duration::from_millis(1100));
-    beside(&receiver, slow, &[b'0'; 14]);
+    export_beside(&receiver, slow, &[b'0'; 14]);
     let stats = receiver.stats();
     assert!(stats.evicted_connections >= 2, "{stats:?}");
     assert_eq!(stats.refused_connections, 0);
 }
 
 #[test]
-fn heads_whose_bodies_never_come_do_not_shut_out_the_others() {
-    // Each head takes some 118 KiB, and all of them more than there is.
+fn headers_without_a_body_do_not_lock_out_other_clients() {
+    // Each block of headers uses some 118 KiB, and all together exceed the memory.
     let limits =
         Limits::default().with_memory_bytes(4 * MIB).with_frame_bytes(1 << 14).with_body_rate(0);
     let receiver = Receiver::builder().with_limits(limits).start().unwrap();
@@ -185,23 +185,23 @@ fn heads_whose_bodies_never_come_do_not_shut_out_the_others() {
 }
 
 #[test]
-fn refusals_for_want_of_memory_give_nothing_to_who_brings_no_body() {
+fn overloads_refund_no_token_to_a_client_without_a_body() {
     let receiver =
         Receiver::builder().with_limits(Limits::default().with_memory_bytes(1000)).start().unwrap();
     let mut stream = connect(&receiver);
     stream.write_all(&preface()).unwrap();
     max_frame(&mut stream);
-    let mut heads = frame(SETTINGS, ACK, 0, &[]);
+    let mut headers = frame(SETTINGS, ACK, 0, &[]);
     let start = Instant::now();
     let mut next = 1;
-    // A few at once, each answered before the next few.
+    // Four requests at once, each with its response before the next four.
     'open: loop {
         for _ in 0..4 {
-            heads.extend(frame(HEADERS, END_HEADERS, next, &large_head()));
+            headers.extend(frame(HEADERS, END_HEADERS, next, &large_head()));
             next += 2;
         }
-        stream.write_all(&heads).unwrap();
-        heads.clear();
+        stream.write_all(&headers).unwrap();
+        headers.clear();
         let mut answered = 0;
         while answered < 4 {
             match read_frame(&mut stream) {
@@ -219,8 +219,8 @@ fn refusals_for_want_of_memory_give_nothing_to_who_brings_no_body() {
 }
 
 #[test]
-fn nobody_makes_room_for_what_will_never_fit() {
-    // With a body on its way, a head comes that takes more than all the memory.
+fn no_holder_is_evicted_for_a_request_that_never_fits() {
+    // While a body arrives, another client sends headers that exceed the whole memory.
     let receiver = Receiver::builder()
         .with_limits(Limits::default().with_memory_bytes(32 << 10))
         .start()
@@ -229,20 +229,21 @@ fn nobody_makes_room_for_what_will_never_fit() {
     assert!(bytes.len() > 24 << 10 && bytes.len() < 32 << 10);
     let mut slow = connect(&receiver);
     let length = format!("connection: close\r\ncontent-length: {}\r\n\r\n", bytes.len());
-    let (most, last) = bytes.split_at(bytes.len() - 1);
-    slow.write_all(&[head(&length).as_bytes(), most].concat()).unwrap();
-    wait_until(&receiver, |stats| stats.bytes_in_memory as usize >= most.len());
+    let (all_but_one, last) = bytes.split_at(bytes.len() - 1);
+    slow.write_all(&[head(&length).as_bytes(), all_but_one].concat()).unwrap();
+    wait_until(&receiver, |stats| stats.bytes_in_memory as usize >= all_but_one.len());
     std::thread::sleep(Duration::from_millis(600));
     let many = format!("x: {}\r\n", "y".repeat(110)).repeat(90);
-    let heard = exchange(&receiver, head(&format!("connection: close\r\n{many}\r\n")).as_bytes());
-    assert!(heard.starts_with("HTTP/1.1 503"), "{heard}");
+    let response =
+        exchange(&receiver, head(&format!("connection: close\r\n{many}\r\n")).as_bytes());
+    assert!(response.starts_with("HTTP/1.1 503"), "{response}");
     slow.write_all(last).unwrap();
     assert!(until_closed(slow).starts_with("HTTP/1.1 200"), "{:?}", receiver.stats());
     assert_eq!(receiver.stats().evicted_requests, 0);
 }
 
 #[test]
-fn a_body_of_millions_of_spans_does_not_stop_the_others() {
+fn counting_millions_of_spans_does_not_block_other_clients() {
     // Eight million spans of two bytes, in one scope of one group.
     let spans = b"\x12\0".repeat(8_000_000);
     let scope = [&[0x12, 0x80, 0xc8, 0xd0, 0x07][..], &spans].concat();
@@ -250,9 +251,9 @@ fn a_body_of_millions_of_spans_does_not_stop_the_others() {
     let (_, small) = request(1, "x");
     let small_export =
         [head(&format!("content-length: {}\r\n\r\n", small.len())).as_bytes(), &small].concat();
-    // Should this thread itself be stopped in between, another round tells.
+    // If the scheduler stops this thread in between, another round decides.
     let overtook = (0..5).any(|_| {
-        // So little that a body is charged as it comes.
+        // So little memory that a body is charged as it arrives.
         let limits = Limits::default().with_memory_bytes(32 * MIB);
         let collected = Collected::new(64 * MIB);
         let receiver = Receiver::builder()
@@ -262,14 +263,14 @@ fn a_body_of_millions_of_spans_does_not_stop_the_others() {
             .unwrap();
         let (mut counted, mut other) = (connect(&receiver), connect(&receiver));
         let length = head(&format!("content-length: {}\r\n\r\n", large.len()));
-        let (most, last) = large.split_at(large.len() - 1);
-        counted.write_all(&[length.as_bytes(), most].concat()).unwrap();
-        wait_until(&receiver, |stats| stats.bytes_in_memory as usize >= most.len());
-        // While these are answered, what is left in the socket is read.
+        let (all_but_one, last) = large.split_at(large.len() - 1);
+        counted.write_all(&[length.as_bytes(), all_but_one].concat()).unwrap();
+        wait_until(&receiver, |stats| stats.bytes_in_memory as usize >= all_but_one.len());
+        // Meanwhile, the receiver reads the remaining bytes of the socket.
         for _ in 0..20 {
-            let heard =
+            let response =
                 exchange(&receiver, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-            assert!(heard.starts_with("HTTP/1.1 404"), "{heard}");
+            assert!(response.starts_with("HTTP/1.1 404"), "{response}");
         }
         counted.write_all(last).unwrap();
         other.write_all(&small_export).unwrap();
@@ -280,7 +281,7 @@ fn a_body_of_millions_of_spans_does_not_stop_the_others() {
 }
 
 #[test]
-fn under_churn_a_slow_upload_outlives_idle_connections() {
+fn idle_connections_are_evicted_before_a_slow_upload() {
     let receiver = Receiver::builder()
         .with_limits(Limits::default().with_connections(4).with_body_rate(0))
         .start()
@@ -290,23 +291,23 @@ fn under_churn_a_slow_upload_outlives_idle_connections() {
     let length = format!("connection: close\r\ncontent-length: {}\r\n\r\n", bytes.len());
     upload.write_all(head(&length).as_bytes()).unwrap();
     wait_until(&receiver, |stats| stats.requests == 1);
-    // It is the oldest. Others come and say nothing, each in the place of an earlier one.
+    // It is the oldest connection. Idle ones follow, each in place of an earlier one.
     let mut idle = Vec::new();
     let start = Instant::now();
-    let mut rest = bytes.chunks(bytes.len() / 20);
+    let mut pieces = bytes.chunks(bytes.len() / 20);
     while receiver.stats().evicted_connections < 3 {
         assert!(start.elapsed() < PATIENCE, "{:?}", receiver.stats());
         idle.push(connect(&receiver));
-        if let Some(piece) = rest.next() {
-            // It would be an error after an eviction.
+        if let Some(piece) = pieces.next() {
+            // The write fails after an eviction.
             upload.write_all(piece).unwrap();
         }
-        // The oldest of three is older then than the second that every newcomer has.
+        // The oldest of three has then exceeded the second that every new connection has.
         std::thread::sleep(Duration::from_millis(500));
     }
-    for piece in rest {
+    for piece in pieces {
         upload.write_all(piece).unwrap();
     }
-    let heard = until_closed(upload);
-    assert!(heard.starts_with("HTTP/1.1 200"), "{heard} {:?}", receiver.stats());
+    let response = until_closed(upload);
+    assert!(response.starts_with("HTTP/1.1 200"), "{response} {:?}", receiver.stats());
 }

@@ -5,17 +5,17 @@ use bytes::Bytes;
 use crate::budget::Charge;
 use crate::refusal::Refusal;
 
-/// What came so far: one frame, or several copied together.
+/// The bytes received so far: one frame, or copies of several.
 #[derive(Default)]
 pub(super) struct Gathered {
     first: Bytes,
     rest: Vec<u8>,
-    /// What comes after `rest` while memory is scarce: pieces of one size, which any body can
-    /// have when another gives them back, where bodies that grow leave holes of all sizes.
+    /// Bytes after `rest` while memory is scarce, in pieces of one size: one body can reuse the
+    /// freed pieces of another, whereas growing buffers fragment the heap.
     pieces: Vec<Vec<u8>>,
-    /// Bytes in all of these.
+    /// Bytes in all of the above.
     len: usize,
-    /// Bytes that are charged.
+    /// Charged bytes.
     charged: usize,
 }
 
@@ -33,17 +33,17 @@ impl Gathered {
         if data.is_empty() {
             return Ok(());
         }
-        // A small frame is copied: it may be all that is left of a read buffer many times its
-        // size, and would keep it.
-        if self.len == 0 && data.len() >= LEAST_KEPT {
+        // A small frame is copied: it may be the last slice of a read buffer many times its size,
+        // and would retain that buffer.
+        if self.len == 0 && data.len() >= MIN_ZERO_COPY {
             charge.grow(data.len()).await?;
             (self.charged, self.len) = (data.len(), data.len());
             self.first = data;
             return Ok(());
         }
         let need = self.len + data.len();
-        let has_room = self.rest.capacity() >= need;
-        if self.pieces.is_empty() && (has_room || self.extend(need, expected, charge)?) {
+        let has_capacity = self.rest.capacity() >= need;
+        if self.pieces.is_empty() && (has_capacity || self.extend(need, expected, charge)?) {
             self.rest.extend_from_slice(&std::mem::take(&mut self.first));
             self.rest.extend_from_slice(&data);
         } else {
@@ -53,7 +53,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// Makes `rest` larger, if there is plenty of memory; tells whether it did.
+    /// Grows `rest` if less than a quarter of the memory is in use; returns whether it grew.
     fn extend(
         &mut self,
         need: usize,
@@ -61,12 +61,12 @@ impl Gathered {
         charge: &Charge,
     ) -> Result<bool, Refusal> {
         let claimed = expected.unwrap_or(need.saturating_mul(2));
-        let room = claimed.min(need.saturating_mul(4).max(FIRST_ROOM)).max(need);
-        if !charge.try_grow_early(room - self.charged) {
+        let capacity = claimed.min(need.saturating_mul(4).max(FIRST_CAPACITY)).max(need);
+        if !charge.try_grow_early(capacity - self.charged) {
             return Ok(false);
         }
-        self.charged = room;
-        let more = room - self.rest.len();
+        self.charged = capacity;
+        let more = capacity - self.rest.len();
         self.rest.try_reserve_exact(more).map_err(|_| Refusal::Overloaded)?;
         Ok(true)
     }
@@ -82,7 +82,7 @@ impl Gathered {
             if is_full {
                 let held = self.first.len() + self.rest.len();
                 let held = held + self.pieces.iter().map(Vec::len).sum::<usize>();
-                // The last piece of a body need not be whole.
+                // The last piece of a body may be smaller.
                 let left = expected.map_or(data.len(), |all| all.saturating_sub(held));
                 let size = left.max(data.len()).min(PIECE);
                 charge.grow(size).await?;
@@ -99,7 +99,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// All of it in one piece. What is copied is freed at once: the whole is not there twice.
+    /// The body in one piece. Each piece is freed once copied, so that memory holds the body once.
     pub(super) fn into_bytes(mut self) -> Result<Bytes, Refusal> {
         if self.pieces.is_empty() {
             let is_one = self.rest.is_empty();
@@ -116,11 +116,11 @@ impl Gathered {
     }
 }
 
-/// Most that is reserved on a client's word alone; later four times what it has sent.
-const FIRST_ROOM: usize = 64 << 10;
+/// Largest buffer before the client has sent anything; later four times the bytes received.
+const FIRST_CAPACITY: usize = 64 << 10;
 const PIECE: usize = 64 << 10;
-/// A frame of less is copied.
-pub(super) const LEAST_KEPT: usize = 32 << 10;
+/// A smaller frame is copied.
+pub(super) const MIN_ZERO_COPY: usize = 32 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -129,7 +129,7 @@ mod tests {
     use crate::limits::Limits;
 
     #[tokio::test]
-    async fn a_claimed_length_is_not_given_in_advance() {
+    async fn a_declared_length_is_not_allocated_in_advance() {
         let limits = Limits::default();
         let budget = Budget::new(limits.memory_bytes);
         let charge = Charge::request_of(&budget);
@@ -137,7 +137,7 @@ mod tests {
         for _ in 0..2 {
             gathered.push(Bytes::from_static(b"x"), Some(16 << 20), &charge).await.unwrap();
         }
-        assert!(budget.used() <= FIRST_ROOM);
-        assert!(gathered.rest.capacity() <= FIRST_ROOM);
+        assert!(budget.used() <= FIRST_CAPACITY);
+        assert!(gathered.rest.capacity() <= FIRST_CAPACITY);
     }
 }

@@ -13,27 +13,27 @@ use super::Budget;
 use super::holder::Holder;
 use crate::refusal::Refusal;
 
-/// What one connection or request holds; given back on drop.
+/// The bytes that one connection or request is charged for; its drop returns them.
 #[derive(Debug)]
 pub(crate) struct Charge {
     budget: Arc<Budget>,
     key: u64,
     holder: Arc<Holder>,
-    /// Of a request.
+    /// The connection of a request.
     connection: Option<Arc<Holder>>,
 }
 
-/// A connection that is not read from, until this is dropped.
-struct Paused<'a>(&'a Holder);
+/// Pauses the reads of a connection until this is dropped.
+struct ReadPause<'a>(&'a Holder);
 
-impl<'a> Paused<'a> {
+impl<'a> ReadPause<'a> {
     fn new(connection: &'a Holder) -> Self {
         connection.waiting.fetch_add(1, Relaxed);
         Self(connection)
     }
 }
 
-impl Drop for Paused<'_> {
+impl Drop for ReadPause<'_> {
     fn drop(&mut self) {
         if self.0.waiting.fetch_sub(1, Relaxed) > 1 {
             return;
@@ -71,7 +71,7 @@ impl Charge {
         Self::new(&self.budget, Some(Arc::clone(&self.holder)), false)
     }
 
-    /// Whether a request of this connection waits for memory; if so, wakes `cx` when none does.
+    /// Whether a request of this connection waits for memory; if so, wakes `cx` once none waits.
     pub fn is_paused(&self, cx: &Context<'_>) -> bool {
         if self.holder.waiting.load(Relaxed) == 0 {
             return false;
@@ -81,20 +81,20 @@ impl Charge {
         true
     }
 
-    /// Takes `more` bytes, or none of them. Waits only while somebody slower is being evicted.
+    /// Charges `more` bytes, or none of them. Waits only while a slower holder is being evicted.
     pub async fn grow(&self, more: usize) -> Result<(), Refusal> {
         if self.try_grow(more) {
             return Ok(());
         }
-        let deadline = Instant::now() + EVICTION;
-        let _paused = self.connection.as_deref().map(Paused::new);
+        let deadline = Instant::now() + EVICTION_TIMEOUT;
+        let _paused = self.connection.as_deref().map(ReadPause::new);
         loop {
             let mut freed = pin!(self.budget.freed.notified());
             freed.as_mut().enable();
             if self.try_grow(more) {
                 return Ok(());
             }
-            if !self.budget.make_room(more, &self.holder) {
+            if !self.budget.evict_for(more, &self.holder) {
                 return Err(Refusal::Overloaded);
             }
             select! {
@@ -106,21 +106,21 @@ impl Charge {
         }
     }
 
-    /// Has others evicted for `more` bytes, without waiting for them.
-    pub fn ask_for(&self, more: usize) {
-        _ = self.budget.make_room(more, &self.holder);
+    /// Evicts other holders for `more` bytes, without waiting for these bytes.
+    pub fn evict_others_for(&self, more: usize) {
+        _ = self.budget.evict_for(more, &self.holder);
     }
 
-    /// Takes `more` bytes, or none of them.
+    /// Charges `more` bytes, or none of them.
     pub fn try_grow(&self, more: usize) -> bool {
-        let taken = self.budget.take(more);
-        if taken {
+        let charged = self.budget.try_charge(more);
+        if charged {
             self.holder.bytes.fetch_add(more, Relaxed);
         }
-        taken
+        charged
     }
 
-    /// Gives back all but `left` bytes of a request.
+    /// Returns all but `left` bytes of a request to the budget.
     pub fn shrink_to(&self, left: usize) {
         let bytes = self.holder.bytes.load(Relaxed);
         let less = bytes.saturating_sub(left);
@@ -140,27 +140,27 @@ impl Charge {
         charge
     }
 
-    /// Notes that `bytes` of a request's body came.
-    pub fn arrive(&self, bytes: usize) {
+    /// Counts `bytes` received bytes of a request's body.
+    pub fn receive(&self, bytes: usize) {
         self.holder.arrived.fetch_add(bytes, Relaxed);
         if let Some(connection) = &self.connection {
             connection.arrived.fetch_add(bytes, Relaxed);
         }
     }
 
-    /// Whether any of a request's body came.
-    pub fn has_arrived(&self) -> bool {
+    /// Whether any byte of a request's body was received.
+    pub fn has_received(&self) -> bool {
         self.holder.arrived.load(Relaxed) > 0
     }
 
-    /// Takes `more` bytes of which some are only expected, as long as a quarter of the budget
-    /// suffices for everybody.
+    /// Charges `more` bytes, some of them only expected, as long as all charges together are within a
+    /// quarter of the budget.
     pub fn try_grow_early(&self, more: usize) -> bool {
         let used = self.budget.used().saturating_sub(self.budget.buffers());
         used.saturating_add(more) <= self.budget.limit / 4 && self.try_grow(more)
     }
 
-    /// Takes `more` bytes for a read buffer, or none of them.
+    /// Charges `more` bytes for a read buffer, or none of them.
     pub fn try_grow_buffer(&self, more: usize) -> bool {
         let share = self.budget.limit / 2;
         let fits = |used: usize| used.checked_add(more).filter(|&used| used <= share);
@@ -174,12 +174,12 @@ impl Charge {
         true
     }
 
-    /// Completes when this holder has to give back what it holds.
+    /// Completes once this holder is evicted and must return its bytes.
     pub async fn evicted(&self) {
         while !self.is_evicted() {
             self.holder.notice.notified().await;
         }
-        // For the next to ask: a permit is taken by the first.
+        // Stores a permit for the next waiter, because this one took it.
         self.holder.notice.notify_one();
     }
 
@@ -187,17 +187,18 @@ impl Charge {
         self.holder.evicted.load(Relaxed)
     }
 
-    /// From here to [`settle`](Self::settle) the client waits for us, and cannot be slow.
-    pub fn owe(&self) {
-        self.holder.owed.fetch_add(1, Relaxed);
+    /// Counts a pending response: until [`finish_response`](Self::finish_response) the client waits for
+    /// the receiver, and is not slow.
+    pub fn begin_response(&self) {
+        self.holder.pending.fetch_add(1, Relaxed);
     }
 
-    /// An answer that was owed is given.
-    pub fn settle(&self) {
+    /// Counts a pending response as sent.
+    pub fn finish_response(&self) {
         self.holder.since.store(self.budget.now(), Relaxed);
         self.holder.served.store(true, Relaxed);
         self.holder.arrived.store(0, Relaxed);
-        self.holder.owed.fetch_sub(1, Relaxed);
+        self.holder.pending.fetch_sub(1, Relaxed);
     }
 }
 
@@ -205,7 +206,7 @@ impl Drop for Charge {
     fn drop(&mut self) {
         let bytes = self.holder.bytes.swap(0, Relaxed);
         if self.holder.is_connection {
-            // All that a connection holds is read buffers.
+            // A connection holds read buffers only.
             self.budget.buffers.fetch_sub(bytes, Relaxed);
         }
         self.budget.used.fetch_sub(bytes, Relaxed);
@@ -219,17 +220,17 @@ impl Drop for Charge {
     }
 }
 
-/// What an evicted holder gets to let go, while somebody waits.
-const EVICTION: Duration = Duration::from_millis(250);
+/// Time for an evicted holder to return its bytes, while a request waits for them.
+const EVICTION_TIMEOUT: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::{RESTING, SLOW, UNPROVEN};
+    use crate::budget::{IDLE, SLOW, UNPROVEN};
     use tokio::time::advance;
 
     #[tokio::test(start_paused = true)]
-    async fn is_never_exceeded_and_always_given_back() {
+    async fn the_limit_is_never_exceeded_and_drops_return_all_bytes() {
         let budget = Budget::new(100);
         let one = Charge::request_of(&budget);
         let two = Charge::request_of(&budget);
@@ -247,29 +248,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_slowest_makes_room_and_nobody_else() {
+    async fn only_the_slowest_holder_is_evicted() {
         let budget = Budget::new(100);
         let old_and_small = Charge::request_of(&budget);
         let old_and_large = Charge::request_of(&budget);
-        let owed = Charge::request_of(&budget);
-        for (charge, bytes) in [(&old_and_small, 10), (&old_and_large, 40), (&owed, 45)] {
+        let pending = Charge::request_of(&budget);
+        for (charge, bytes) in [(&old_and_small, 10), (&old_and_large, 40), (&pending, 45)] {
             assert_eq!(charge.grow(bytes).await, Ok(()));
         }
-        owed.owe();
+        pending.begin_response();
         let young = Charge::request_of(&budget);
-        assert_eq!(young.grow(20).await, Err(Refusal::Overloaded), "nobody is slow yet");
+        assert_eq!(young.grow(20).await, Err(Refusal::Overloaded), "no holder is slow yet");
         advance(SLOW).await;
         let asking = Charge::request_of(&budget);
-        let (taken, ()) = tokio::join!(asking.grow(20), async {
+        let (charged, ()) = tokio::join!(asking.grow(20), async {
             old_and_large.evicted().await;
             drop(old_and_large);
         });
-        assert_eq!(taken, Ok(()));
-        assert!(!old_and_small.is_evicted() && !owed.is_evicted() && !young.is_evicted());
+        assert_eq!(charged, Ok(()));
+        assert!(!old_and_small.is_evicted() && !pending.is_evicted() && !young.is_evicted());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_slowest_does_not_push_others_out() {
+    async fn the_slowest_holder_evicts_no_other() {
         let budget = Budget::new(100);
         let (slow, other) = (Charge::request_of(&budget), Charge::request_of(&budget));
         assert_eq!(slow.grow(90).await, Ok(()));
@@ -280,14 +281,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn buffers_leave_half_to_bodies_and_an_eviction_that_frees_nothing_ends() {
+    async fn buffers_take_half_at_most_and_waiting_for_an_eviction_times_out() {
         let budget = Budget::new(100);
         let connection = Charge::connection(&budget);
         assert!(connection.try_grow_buffer(50));
         assert!(!connection.try_grow_buffer(1));
         advance(SLOW).await;
         let asking = Charge::request_of(&budget);
-        assert_eq!(asking.grow(60).await, Err(Refusal::Overloaded), "it was never given back");
+        assert_eq!(
+            asking.grow(60).await,
+            Err(Refusal::Overloaded),
+            "its bytes were never returned"
+        );
         assert!(connection.is_evicted());
         drop(connection);
         assert_eq!(asking.grow(60).await, Ok(()));
@@ -295,30 +300,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn connections_of_no_use_make_room_for_new_ones() {
+    async fn idle_connections_are_evicted_for_new_ones() {
         let budget = Budget::new(0);
         let (proven, idle) = (Charge::connection(&budget), Charge::connection(&budget));
-        proven.owe();
-        proven.settle();
+        proven.begin_response();
+        proven.finish_response();
         assert!(!budget.evict_connection());
         advance(UNPROVEN).await;
         assert!(budget.evict_connection());
         assert!(idle.is_evicted() && !proven.is_evicted());
         assert!(!budget.evict_connection());
-        advance(RESTING).await;
+        advance(IDLE).await;
         assert!(budget.evict_connection() && proven.is_evicted());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn connections_with_a_body_on_its_way_go_last_and_the_slowest_of_them_first() {
+    async fn connections_that_receive_a_body_are_evicted_last_and_the_slowest_of_them_first() {
         let budget = Budget::new(0);
         let [fast, slow, silent, proven] = std::array::from_fn(|_| Charge::connection(&budget));
         let requests = [fast.request(), slow.request(), silent.request()];
-        requests[0].arrive(2000);
-        requests[1].arrive(1000);
-        proven.owe();
-        proven.settle();
-        advance(RESTING).await;
+        requests[0].receive(2000);
+        requests[1].receive(1000);
+        proven.begin_response();
+        proven.finish_response();
+        advance(IDLE).await;
         let idle = Charge::connection(&budget);
         advance(UNPROVEN).await;
         for next in [&idle, &proven, &silent, &slow, &fast] {

@@ -6,38 +6,38 @@ use std::task::Waker;
 
 use tokio::sync::Notify;
 
-/// Whoever holds bytes: a connection for its buffers, or a request for its body.
+/// A holder of bytes: a connection for its buffers, or a request for its body.
 #[derive(Debug)]
 pub(super) struct Holder {
     pub(super) is_connection: bool,
     pub(super) bytes: AtomicUsize,
-    /// Milliseconds from the budget's birth to the last request that was finished, or to the
-    /// holder's own birth.
+    /// Milliseconds from the creation of the budget to the end of the last request, or to the
+    /// creation of the holder.
     pub(super) since: AtomicU64,
-    /// Whether a request was ever finished.
+    /// Whether a request has finished.
     pub(super) served: AtomicBool,
-    /// Answers that the receiver owes: whoever waits for us is not slow.
-    pub(super) owed: AtomicUsize,
+    /// Pending responses: a client that waits for the receiver is not slow.
+    pub(super) pending: AtomicUsize,
     pub(super) evicted: AtomicBool,
     pub(super) notice: Notify,
-    /// Requests of a connection that wait for memory. What came meanwhile would be held too, so
-    /// nothing is read.
+    /// Requests of a connection that wait for memory. Further bytes would need memory too, so the
+    /// receiver reads none meanwhile.
     pub(super) waiting: AtomicUsize,
     pub(super) reader: Mutex<Option<Waker>>,
-    /// Requests of a connection.
+    /// Open requests of a connection.
     pub(super) open: AtomicUsize,
-    /// Bytes of bodies that came; of a connection, since the last answer.
+    /// Received bytes of bodies; for a connection, those since the last response.
     pub(super) arrived: AtomicUsize,
 }
 
-/// What a connection is used for, the most dispensable first.
+/// The use of a connection, in the order of eviction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Use {
-    /// It never had an answer, and has no request.
+    /// It never got a response, and has no open request.
     Never,
-    /// It had one.
+    /// It got a response, and has no open request.
     Once,
-    /// A request is on its way, so fast.
+    /// It receives a request, at this rate in bytes per day.
     Now(u64),
 }
 
@@ -49,7 +49,7 @@ impl Holder {
             bytes: AtomicUsize::new(0),
             since: AtomicU64::new(now),
             served: AtomicBool::new(false),
-            owed: AtomicUsize::new(0),
+            pending: AtomicUsize::new(0),
             evicted: AtomicBool::new(false),
             notice: Notify::new(),
             waiting: AtomicUsize::new(0),
@@ -59,14 +59,14 @@ impl Holder {
         }
     }
 
-    /// Bytes times the milliseconds they have been held.
+    /// Bytes times the milliseconds since `since`.
     pub(super) fn weight(&self, now: u64) -> u128 {
         let age = now.saturating_sub(self.since.load(Relaxed));
         self.bytes.load(Relaxed) as u128 * u128::from(age)
     }
 
     pub(super) fn evictable(&self) -> bool {
-        self.owed.load(Relaxed) == 0 && !self.evicted.load(Relaxed)
+        self.pending.load(Relaxed) == 0 && !self.evicted.load(Relaxed)
     }
 
     pub(super) fn evict(&self) {

@@ -1,4 +1,4 @@
-//! Clients that know no more of the receiver than the wire.
+//! Clients of the receiver on the level of HTTP.
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod raw;
@@ -20,16 +20,16 @@ use tokio::net::TcpStream;
 pub const TRACES: &str = "/v1/traces";
 pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
-pub struct Answered {
+pub struct FullResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
     pub trailers: HeaderMap,
 }
 
-impl Answered {
+impl FullResponse {
     async fn read(response: Response<hyper::body::Incoming>) -> Self {
         let (head, body) = response.into_parts();
         let collected = body.collect().await.unwrap();
@@ -37,13 +37,13 @@ impl Answered {
         Self { status: head.status, headers: head.headers, body: collected.to_bytes(), trailers }
     }
 
-    /// A gRPC header, which a response without a message has among its headers.
+    /// A gRPC trailer, or the header of a response without a message.
     pub fn grpc(&self, name: &str) -> Option<&str> {
         let value = self.trailers.get(name).or_else(|| self.headers.get(name))?;
         Some(value.to_str().unwrap())
     }
 
-    /// The gRPC message in its frame.
+    /// The gRPC message without its prefix.
     pub fn message(&self) -> &[u8] {
         let (prefix, message) = self.body.split_at(5);
         assert_eq!(prefix[0], 0);
@@ -63,16 +63,16 @@ impl Http1 {
         Self(sender)
     }
 
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Answered {
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> FullResponse {
         self.try_send(request).await.unwrap()
     }
 
-    pub async fn try_send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Answered> {
+    pub async fn try_send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<FullResponse> {
         self.0.ready().await?;
-        Ok(Answered::read(self.0.send_request(request).await?).await)
+        Ok(FullResponse::read(self.0.send_request(request).await?).await)
     }
 
-    pub async fn post(&mut self, body: impl Into<Bytes>) -> Answered {
+    pub async fn post(&mut self, body: impl Into<Bytes>) -> FullResponse {
         self.send(post(body).body_of()).await
     }
 }
@@ -90,23 +90,23 @@ impl Http2 {
         Self(sender, receiver.http_endpoint())
     }
 
-    pub async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Answered {
+    pub async fn send(&mut self, mut request: Request<Full<Bytes>>) -> FullResponse {
         self.0.ready().await.unwrap();
         let uri = format!("{}{}", self.1, request.uri());
         *request.uri_mut() = uri.parse().unwrap();
-        Answered::read(self.0.send_request(request).await.unwrap()).await
+        FullResponse::read(self.0.send_request(request).await.unwrap()).await
     }
 
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()
     }
 
-    pub async fn export(&mut self, message: &[u8]) -> Answered {
+    pub async fn export(&mut self, message: &[u8]) -> FullResponse {
         self.send(grpc(framed(0, message)).body_of()).await
     }
 }
 
-/// A request in the making.
+/// A request under construction.
 pub struct Draft(http::request::Builder, Bytes);
 
 impl Draft {
@@ -123,12 +123,12 @@ pub fn draft(method: &str, path: &str, body: impl Into<Bytes>) -> Draft {
     Draft(Request::builder().method(method).uri(path).header("host", "test"), body.into())
 }
 
-/// A whole HTTP export.
+/// A complete HTTP export.
 pub fn post(body: impl Into<Bytes>) -> Draft {
     draft("POST", TRACES, body).header("content-type", "application/x-protobuf")
 }
 
-/// A whole gRPC export; `body` is framed already.
+/// A complete gRPC export; `body` has its prefix.
 pub fn grpc(body: impl Into<Bytes>) -> Draft {
     draft("POST", EXPORT, body).header("content-type", "application/grpc").header("te", "trailers")
 }
@@ -157,7 +157,7 @@ pub fn request(spans: usize, name: &str) -> (ExportTraceServiceRequest, Vec<u8>)
     (request, bytes)
 }
 
-/// A google.rpc.Status, as googleapis has it in google/rpc/status.proto.
+/// A google.rpc.Status, as defined in google/rpc/status.proto of googleapis.
 #[derive(prost::Message)]
 pub struct RpcStatus {
     #[prost(int32, tag = "1")]

@@ -1,4 +1,4 @@
-//! Clients that write their own bytes: what no library would send.
+//! Clients that write raw bytes which no library would send.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::io::{ErrorKind, Read, Write};
@@ -11,7 +11,7 @@ use super::{EXPORT, TRACES, framed};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The head of an HTTP/1 export; `rest` is its other headers and the empty line.
+/// The request line and headers of an HTTP/1 export; `rest` is its other headers and the empty line.
 pub fn head(rest: &str) -> String {
     format!("POST {TRACES} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n{rest}")
 }
@@ -27,34 +27,34 @@ pub fn connect(receiver: &Receiver) -> TcpStream {
 /// Writes `bytes` on a new connection and reads until the receiver closes it.
 pub fn exchange(receiver: &Receiver, bytes: &[u8]) -> String {
     let mut stream = connect(receiver);
-    // It may be closed before all is written.
+    // The receiver may close it before all bytes are written.
     _ = stream.write_all(bytes);
     until_closed(stream)
 }
 
-/// What comes until the receiver closes the connection; a reset is an end too.
+/// Reads until the receiver closes or resets the connection.
 pub fn until_closed(mut stream: TcpStream) -> String {
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut piece = [0; 4096];
     loop {
         match stream.read(&mut piece) {
             Ok(0) => break,
-            Ok(len) => heard.extend_from_slice(&piece[..len]),
+            Ok(len) => received.extend_from_slice(&piece[..len]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 unreachable!("the connection is still open")
             }
             Err(_) => break,
         }
     }
-    String::from_utf8_lossy(&heard).into_owned()
+    String::from_utf8_lossy(&received).into_owned()
 }
 
-/// Writes `unit` again and again until the receiver closes the connection; the bytes written.
+/// Writes `unit` repeatedly until the receiver closes the connection; returns the bytes written.
 pub fn flood(receiver: &Receiver, opening: &[u8], unit: impl Fn(u32) -> Vec<u8>) -> usize {
     let mut stream = connect(receiver);
     stream.write_all(opening).unwrap();
     let mut reader = stream.try_clone().unwrap();
-    // Answers are read, or the flood would stop by itself.
+    // The responses are read, because the flood would block otherwise.
     let reading = std::thread::spawn(move || {
         let mut piece = [0; 4096];
         while matches!(reader.read(&mut piece), Ok(len) if len > 0) {}
@@ -126,13 +126,13 @@ pub fn grpc_head() -> Vec<u8> {
     ])
 }
 
-/// The same with one header 470 times, a byte each: 16 KiB as HTTP counts them.
+/// The same with one header 470 times, one byte each: 16 KiB by the rule of HTTP.
 pub fn large_head() -> Vec<u8> {
     // HPACK: a literal that enters the dynamic table, then its index there.
     [grpc_head(), b"\x40\x01x\x01y".to_vec(), vec![0x80 | 62; 469]].concat()
 }
 
-/// A whole gRPC export on `stream`.
+/// A complete gRPC export on `stream`.
 pub fn grpc_export(stream: u32, message: &[u8]) -> Vec<u8> {
     let head = frame(HEADERS, END_HEADERS, stream, &grpc_head());
     [head, frame(DATA, END_STREAM, stream, &framed(0, message))].concat()
@@ -148,7 +148,7 @@ pub fn read_frame(stream: &mut TcpStream) -> (u8, u8, Vec<u8>) {
     (kind, flags, payload)
 }
 
-/// Reads the receiver's settings and its first window; the largest frame that it takes.
+/// Reads the receiver's settings and its first window update; returns its largest accepted frame.
 pub fn max_frame(stream: &mut TcpStream) -> usize {
     let (kind, _, payload) = read_frame(stream);
     assert_eq!(kind, SETTINGS);

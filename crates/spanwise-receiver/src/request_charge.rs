@@ -1,4 +1,4 @@
-//! The memory of one request, and the response that its client waits for.
+//! The memory of one request, and its pending response.
 
 use http::HeaderMap;
 
@@ -6,18 +6,18 @@ use crate::budget::Charge;
 use crate::refusal::Refusal;
 use crate::watch::Watch;
 
-/// What a request holds: its headers, its stream, and its body when that comes.
-pub(crate) struct Place {
+/// The charge of a request: its headers, its stream, and its body once that arrives.
+pub(crate) struct RequestCharge {
     pub charge: Charge,
-    /// Bytes of headers that are to be charged.
+    /// Bytes of headers to charge.
     headers: usize,
-    /// Bytes of headers that are part of what every connection may hold.
+    /// Bytes of headers that are part of the uncharged memory of every connection.
     pub free: usize,
-    /// Bytes that stay until the answer is out.
+    /// Bytes held until the response is sent.
     pub stream: usize,
 }
 
-impl Place {
+impl RequestCharge {
     pub fn of(headers: &HeaderMap, watch: &Watch) -> Self {
         let names = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         let bytes = names.map(|bytes| 2 * bytes + HEADER_BYTES).sum::<usize>();
@@ -26,37 +26,38 @@ impl Place {
         Self { charge: watch.charge().request(), headers: bytes - free, free, stream }
     }
 
-    /// Charges what is there already: while it waited for memory it would take it.
-    pub fn take(&self) -> Result<(), Refusal> {
+    /// Charges headers and stream, which are in memory already. It does not wait, because a waiting
+    /// request would use memory too.
+    pub fn try_charge(&self) -> Result<(), Refusal> {
         let bytes = self.headers + self.stream;
         if bytes == 0 || self.charge.try_grow(bytes) {
             return Ok(());
         }
-        self.charge.ask_for(bytes);
+        self.charge.evict_others_for(bytes);
         Err(Refusal::Overloaded)
     }
 }
 
-/// An answer that a connection waits for, until it is dropped.
-pub(crate) struct Owed<'a>(&'a Charge);
+/// A pending response of a connection, until this is dropped.
+pub(crate) struct PendingResponse<'a>(&'a Charge);
 
-impl<'a> Owed<'a> {
+impl<'a> PendingResponse<'a> {
     pub fn new(connection: &'a Charge) -> Self {
-        connection.owe();
+        connection.begin_response();
         Self(connection)
     }
 }
 
-impl Drop for Owed<'_> {
+impl Drop for PendingResponse<'_> {
     fn drop(&mut self) {
-        self.0.settle();
+        self.0.finish_response();
     }
 }
 
-/// Requests of a connection that are part of its own 128 KiB, and what any other takes with its
-/// answer.
+/// Requests of a connection that are part of its own 128 KiB, and the bytes of any other with its
+/// response.
 const FREE_STREAMS: usize = 8;
 const STREAM_BYTES: usize = 12 << 10;
-/// Headers that are part of it too, and what each takes in a map.
+/// Bytes of headers that are part of it too, and the bytes of each in a map.
 const FREE_HEADER_BYTES: usize = 4 << 10;
 const HEADER_BYTES: usize = 256;
