@@ -68,7 +68,7 @@ fn a_receiver_that_comes_back_gets_everything() {
                 return;
             }
             assert!(
-                proxy.wait_until(LONG, |traffic| traffic.connections > connections + 1),
+                proxy.wait_timeout(LONG, |traffic| traffic.connections > connections + 1),
                 "{fault:?}"
             );
             proxy.set(Fault::Pass);

@@ -86,7 +86,11 @@ impl FaultProxy {
     }
 
     /// Waits until `reached` returns true for the traffic; returns false after `timeout`.
-    pub fn wait_until(&self, timeout: Duration, mut reached: impl FnMut(&Traffic) -> bool) -> bool {
+    pub fn wait_timeout(
+        &self,
+        timeout: Duration,
+        mut reached: impl FnMut(&Traffic) -> bool,
+    ) -> bool {
         let deadline = Instant::now() + timeout;
         let mut traffic = self.meter.lock();
         loop {

@@ -107,7 +107,7 @@ fn pass_relays_and_counts_bytes() {
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read_to_the_end(&mut stream), (Vec::new(), false));
     assert_eq!(upstream.received.recv().unwrap(), REQUEST.repeat(3));
-    assert!(proxy.wait_until(PATIENCE, |traffic| traffic.closed == 1));
+    assert!(proxy.wait_timeout(PATIENCE, |traffic| traffic.closed == 1));
     let traffic = proxy.traffic();
     assert_eq!((traffic.connections, traffic.resets), (1, 0));
     assert_eq!(traffic.request_bytes, 3 * REQUEST.len() as u64);
@@ -136,7 +136,7 @@ fn refuse_resets_new_and_open_connections() {
     assert_eq!(proxy.fault(), Fault::Refuse);
     assert!(read_to_the_end(&mut open).1);
     assert_eq!(request(&proxy), (Vec::new(), true));
-    assert!(proxy.wait_until(PATIENCE, |traffic| traffic.resets == 2));
+    assert!(proxy.wait_timeout(PATIENCE, |traffic| traffic.resets == 2));
     assert_eq!(upstream.received.recv().unwrap(), REQUEST);
     proxy.set(Fault::Pass);
     assert_eq!(exchange(&mut connect(&proxy)), RESPONSE);
@@ -149,7 +149,7 @@ fn black_hole_relays_nothing_until_it_is_removed() {
     exchange(&mut open);
     proxy.set(Fault::BlackHole);
     let mut new = connect(&proxy);
-    assert!(proxy.wait_until(PATIENCE, |traffic| traffic.connections == 2));
+    assert!(proxy.wait_timeout(PATIENCE, |traffic| traffic.connections == 2));
     for stream in [&mut open, &mut new] {
         stream.write_all(REQUEST).unwrap();
         assert_silent(stream);
@@ -270,7 +270,7 @@ fn a_closed_upstream_resets_the_client_but_does_not_count_as_a_reset() {
     let closed = ClosedPort::new().unwrap();
     let proxy = FaultProxy::start(closed.address().unwrap()).unwrap();
     assert_eq!(request(&proxy), (Vec::new(), true));
-    assert!(proxy.wait_until(PATIENCE, |traffic| traffic.closed == 1));
+    assert!(proxy.wait_timeout(PATIENCE, |traffic| traffic.closed == 1));
     assert_eq!(proxy.traffic().resets, 0);
 }
 
@@ -287,7 +287,7 @@ fn drop_closes_all_connections_and_the_listener() {
 }
 
 #[test]
-fn wait_until_returns_false_after_its_timeout() {
+fn wait_timeout_returns_false_after_its_timeout() {
     let (proxy, _upstream) = proxy();
-    assert!(!proxy.wait_until(Duration::from_millis(1), |traffic| traffic.connections > 0));
+    assert!(!proxy.wait_timeout(Duration::from_millis(1), |traffic| traffic.connections > 0));
 }
