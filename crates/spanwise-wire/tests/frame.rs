@@ -45,24 +45,24 @@ fn chunks(places: &[Vec<Place>]) -> Vec<Chunk> {
     places.iter().map(chunk).collect()
 }
 
-fn heads(count: usize, head_len: usize) -> Vec<Vec<u8>> {
-    let name = |scope| format!("{scope}/{}", "s".repeat(head_len));
+fn headers(count: usize, header_len: usize) -> Vec<Vec<u8>> {
+    let name = |scope| format!("{scope}/{}", "s".repeat(header_len));
     (0..count).map(|scope| encode_scope(&name(scope), "1", [("n", scope as u32)], "")).collect()
 }
 
 fn frame(
     chunks: &[Chunk],
     resource: &[u8],
-    heads: &[Vec<u8>],
+    headers: &[Vec<u8>],
     limits: RequestLimits,
 ) -> Vec<Request> {
     let mut requests = Vec::new();
-    let mut framer = Framer::new(resource, |scope| &heads[scope as usize], limits);
+    let mut framer = Framer::new(resource, |scope| &headers[scope as usize], limits);
     framer.frame(&chunks.iter().collect::<Vec<_>>(), |request| requests.push(request));
     requests
 }
 
-/// What a limit counts: the prefix and the message.
+/// Length that the limit applies to: the prefix and the message.
 fn whole_len(request: &Request) -> usize {
     request.prefix_len() + request.message().len()
 }
@@ -93,13 +93,13 @@ proptest! {
     #[test]
     fn requests_hold_every_span_once(
         places in places(),
-        head_len in 0usize..300,
+        header_len in 0usize..300,
         limits in limits(),
     ) {
         let resource = encode_resource([("service.name", "frame"), ("host", "somewhere")], "url");
-        let heads = heads(30, head_len);
+        let headers = headers(30, header_len);
         let chunks = chunks(&places);
-        let requests = frame(&chunks, &resource, &heads, limits);
+        let requests = frame(&chunks, &resource, &headers, limits);
         let all: Vec<Place> = places.concat();
         let mut seen = vec![false; all.len()];
         let mut last_number = None;
@@ -152,9 +152,9 @@ proptest! {
         for pair in rooms.windows(2) {
             let [(_, bytes, spans, scopes), (next, ..)] = pair else { unreachable!() };
             let place = all[*next as usize];
-            let head = &heads[place.scope as usize];
-            let name = format!("{}/{}", place.scope, "s".repeat(head_len));
-            let new = if scopes.contains(&name) { 0 } else { head.len() + 6 };
+            let header = &headers[place.scope as usize];
+            let name = format!("{}/{}", place.scope, "s".repeat(header_len));
+            let new = if scopes.contains(&name) { 0 } else { header.len() + 6 };
             let with_next = bytes + message(*next, place).len() + 6 + new;
             prop_assert!(
                 *spans >= limits.max_spans.max(1)
@@ -174,8 +174,8 @@ proptest! {
         together in vec(any::<bool>(), 5),
     ) {
         let resource = encode_resource([("service.name", "frame")], "");
-        let heads = heads(30, 20);
-        let expected = frame(&chunks(&places), &resource, &heads, limits);
+        let headers = headers(30, 20);
+        let expected = frame(&chunks(&places), &resource, &headers, limits);
         let mut compacted: Vec<Chunk> = Vec::new();
         for (chunk, together) in chunks(&places).into_iter().zip(together) {
             match compacted.last_mut() {
@@ -188,16 +188,16 @@ proptest! {
         prop_assert_eq!(spans, places.concat().len());
         let metas: usize = compacted.iter().map(|chunk| chunk.metas().len()).sum();
         prop_assert_eq!(metas, 0);
-        prop_assert_eq!(frame(&compacted, &resource, &heads, limits), expected);
+        prop_assert_eq!(frame(&compacted, &resource, &headers, limits), expected);
     }
 
     #[test]
     fn a_plan_knows_the_length_of_its_request(places in places(), limits in limits()) {
         let resource = encode_resource([("service.name", "frame")], "");
-        let heads = heads(30, 20);
+        let headers = headers(30, 20);
         let chunks = chunks(&places);
         let chunks: Vec<_> = chunks.iter().collect();
-        let framer = Framer::new(&resource, |scope| &heads[scope as usize], limits);
+        let framer = Framer::new(&resource, |scope| &headers[scope as usize], limits);
         let mut next = Some(Position::default());
         let mut spans = 0;
         while let Some(plan) = next.and_then(|from| framer.plan(&chunks, from)) {
@@ -216,7 +216,7 @@ proptest! {
 
 #[test]
 fn a_compacted_chunk_takes_more_spans() {
-    let (heads, place) = (heads(2, 5), |n: usize| Place { scope: n as u32 / 2 % 2, len: n });
+    let (headers, place) = (headers(2, 5), |n: usize| Place { scope: n as u32 / 2 % 2, len: n });
     let [whole, mut grown] = [10, 5].map(|len| {
         let places: Vec<_> = (0..len).map(place).collect();
         chunks(&[places]).remove(0)
@@ -229,12 +229,12 @@ fn a_compacted_chunk_takes_more_spans() {
     }
     assert_eq!((grown.len(), grown.bytes()), (10, whole.bytes()));
     let limits = RequestLimits::default();
-    assert_eq!(frame(&[grown], b"", &heads, limits), frame(&[whole], b"", &heads, limits));
+    assert_eq!(frame(&[grown], b"", &headers, limits), frame(&[whole], b"", &headers, limits));
 }
 
-/// Scopes whose head is another one each time it is asked for.
+/// Scopes whose header differs on each call.
 #[test]
-fn a_head_that_changes_leaves_a_request_well_formed() {
+fn a_header_that_changes_leaves_the_request_well_formed() {
     struct Fickle(std::cell::Cell<usize>);
     impl AsRef<[u8]> for Fickle {
         fn as_ref(&self) -> &[u8] {
@@ -256,14 +256,14 @@ fn a_head_that_changes_leaves_a_request_well_formed() {
 
 #[test]
 fn a_request_is_cut_at_the_byte() {
-    let (resource, heads) = (encode_resource([("a", 1)], ""), heads(1, 10));
+    let (resource, headers) = (encode_resource([("a", 1)], ""), headers(1, 10));
     let chunks = chunks(&[vec![Place { scope: 0, len: 100 }; 10]]);
-    let whole = frame(&chunks, &resource, &heads, RequestLimits::default());
+    let whole = frame(&chunks, &resource, &headers, RequestLimits::default());
     assert_eq!((whole.len(), whole[0].spans()), (1, 10));
     let enough = whole_len(&whole[0]) + overestimate(1);
     for max_bytes in enough - 200..enough + 10 {
         let limits = RequestLimits::default().with_max_bytes(max_bytes);
-        let requests = frame(&chunks, &resource, &heads, limits);
+        let requests = frame(&chunks, &resource, &headers, limits);
         assert!(requests.iter().all(|request| whole_len(request) <= max_bytes), "{max_bytes}");
         match max_bytes {
             _ if max_bytes >= enough => assert_eq!(requests.len(), 1),
@@ -275,25 +275,25 @@ fn a_request_is_cut_at_the_byte() {
 
 #[test]
 fn a_span_larger_than_a_request_goes_alone() {
-    let (resource, heads) = (encode_resource([("a", 1)], ""), heads(2, 10));
+    let (resource, headers) = (encode_resource([("a", 1)], ""), headers(2, 10));
     let place = |len| Place { scope: 0, len };
     let chunks = chunks(&[vec![place(10), place(5000), place(10), place(10)], vec![place(6000)]]);
     let limits = RequestLimits::default().with_max_bytes(1000);
-    let requests = frame(&chunks, &resource, &heads, limits);
+    let requests = frame(&chunks, &resource, &headers, limits);
     assert_eq!(requests.iter().map(|request| request.spans()).collect::<Vec<_>>(), [1, 1, 2, 1]);
 }
 
 #[test]
 fn scopes_that_take_turns_fill_a_request_all_the_same() {
-    let heads = heads(100, 200);
+    let headers = headers(100, 200);
     let place = |n: usize| Place { scope: n as u32 % 100, len: 10 };
     let chunks = chunks(&[(0..5000).map(place).collect::<Vec<_>>()]);
-    let requests = frame(&chunks, &[], &heads, RequestLimits::default());
+    let requests = frame(&chunks, &[], &headers, RequestLimits::default());
     assert_eq!((requests.len(), requests[0].spans()), (1, 5000));
     let max_bytes = whole_len(&requests[0]) / 2;
     let limits = RequestLimits::default().with_max_bytes(max_bytes);
-    // The heads stand in each, so it takes a third one for the rest.
-    let requests = frame(&chunks, &[], &heads, limits);
+    // The headers stand in each, so it takes a third one for the rest.
+    let requests = frame(&chunks, &[], &headers, limits);
     assert_eq!(requests.len(), 3);
     let slack = overestimate(100) + 300;
     assert!(requests[..2].iter().all(|request| whole_len(request) + slack > max_bytes));
@@ -301,21 +301,21 @@ fn scopes_that_take_turns_fill_a_request_all_the_same() {
 
 #[test]
 fn nothing_in_nothing_out() {
-    let heads = heads(1, 1);
-    assert!(frame(&[], b"", &heads, RequestLimits::default()).is_empty());
+    let headers = headers(1, 1);
+    assert!(frame(&[], b"", &headers, RequestLimits::default()).is_empty());
     let empty = [Chunk::default(), Chunk::with_capacity(100, 1)];
-    assert!(frame(&empty, b"", &heads, RequestLimits::default()).is_empty());
+    assert!(frame(&empty, b"", &headers, RequestLimits::default()).is_empty());
 }
 
 #[test]
 fn reused_memory_does_not_show() {
-    let (resource, heads) = (encode_resource([("a", 1)], ""), heads(3, 10));
+    let (resource, headers) = (encode_resource([("a", 1)], ""), headers(3, 10));
     let place = |n: usize| Place { scope: n as u32 % 3, len: n };
     let chunks = chunks(&[(0..50).map(place).collect::<Vec<_>>()]);
     let limits = RequestLimits::default().with_prefix(5).with_max_bytes(2000);
-    let expected = frame(&chunks, &resource, &heads, limits);
+    let expected = frame(&chunks, &resource, &headers, limits);
     assert!(expected.len() > 1);
-    let mut framer = Framer::new(&resource, |scope| &heads[scope as usize], limits);
+    let mut framer = Framer::new(&resource, |scope| &headers[scope as usize], limits);
     for spare in [Vec::new(), vec![0xff; 10], vec![0xff; 100_000]] {
         let (memory, capacity) = (spare.as_ptr(), spare.capacity());
         framer.reuse(spare);
@@ -329,7 +329,7 @@ fn reused_memory_does_not_show() {
 }
 
 #[test]
-fn a_chunk_fits_what_it_says_and_keeps_its_memory() {
+fn a_chunk_that_fits_a_span_does_not_grow() {
     for capacity in (0..40).chain([134, 135, 200, 16_390, 16_400]) {
         let mut chunk = Chunk::with_capacity(capacity, 2);
         let memory = chunk.capacity_bytes();

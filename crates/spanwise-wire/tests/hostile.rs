@@ -1,25 +1,21 @@
-//! Implementations of this crate's traits that break every promise there is.
+//! Implementations of `EncodeValue` that violate its contract.
 //!
-//! Whatever they do: nothing is read or written out of bounds (`cargo xtask sanitize` runs this under
-//! the address sanitizer), the writer does not panic by itself, what stood before stays, the liar is
-//! left out and counted, and prost reads the rest.
+//! The writer reads and writes nothing out of bounds (`cargo xtask sanitize` runs this under the address
+//! sanitizer), does not panic itself, preserves the earlier fields, drops and counts the invalid value, and
+//! prost decodes the rest of the span.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use spanwise_wire::read::MAX_DEPTH;
 use spanwise_wire::write::{
     Array, DroppedCounts, EncodeValue, SpanHeader, SpanWriter, encode_resource, encode_scope,
 };
-use spanwise_wire::{
-    Chunk, LinkedContext, SpanId, SpanLimits, SpanMeta, StatusCode, TraceId, Value,
-};
+use spanwise_wire::{LinkedContext, SpanId, SpanLimits, StatusCode, TraceId, Value};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::rc::Rc;
 
 /// A value made of one closure for each method.
 struct Hostile<L, E> {
@@ -43,7 +39,7 @@ fn hostile(len: usize, encode: impl Fn(&mut Vec<u8>) + 'static) -> Boxed {
     Hostile { len: Box::new(move || len), encode: Box::new(encode) }
 }
 
-/// All that can be done to a `Vec`, none of it what was promised.
+/// Values that do everything with the `Vec` except appending a valid message.
 fn liars() -> Vec<(&'static str, Boxed)> {
     let lengths =
         [0, 1, 2, 9, 127, 128, 300, 70_000, 1 << 20, usize::MAX / 2, usize::MAX - 1, usize::MAX];
@@ -79,7 +75,10 @@ fn liars() -> Vec<(&'static str, Boxed)> {
                 out.push(0xff)
             }),
         ));
-        all.push(("grows beyond what was said", hostile(len, |out| out.extend([0xff; 3000]))));
+        all.push((
+            "grows beyond the returned length",
+            hostile(len, |out| out.extend([0xff; 3000])),
+        ));
         all.push((
             "is overwritten from the first byte",
             hostile(len, |out| {
@@ -92,7 +91,7 @@ fn liars() -> Vec<(&'static str, Boxed)> {
             hostile(len.min(4096), move |out| out.extend(vec![0xff; len.clamp(1, 4096)])),
         ));
     }
-    // The right length, and nothing a receiver could read.
+    // The right length, but no message that a receiver accepts.
     for bytes in [
         &[0x0a][..],
         &[0x0a, 5, b'x'],
@@ -124,7 +123,7 @@ fn has(attributes: &[KeyValue], key: &str) -> bool {
     attributes.iter().any(|attribute| attribute.key == key)
 }
 
-/// Tries `liar` wherever a span takes a value; what is there before and behind must stay.
+/// Writes `liar` in each place of a span that takes a value; the fields before and behind must stay.
 fn in_every_place<V: EncodeValue>(what: &str, liar: &V) {
     let limits = SpanLimits::default();
     let mut writer = SpanWriter::new();
@@ -188,17 +187,17 @@ fn in_every_place<V: EncodeValue>(what: &str, liar: &V) {
 }
 
 #[test]
-fn whatever_a_value_does_to_its_buffer_costs_that_attribute() {
+fn an_invalid_value_costs_its_attribute_only() {
     for (what, liar) in liars() {
         in_every_place(what, &liar);
-        // Inside an array, where the array's own bytes are in the liar's hands.
+        // Inside an array, the liar has access to the array's own bytes.
         in_every_place(what, &Array([&liar].into_iter()));
         in_every_place(what, &Array([Array([&liar, &liar].into_iter())].into_iter()));
     }
 }
 
 #[test]
-fn an_array_alone_does_not_panic_whatever_its_elements_do() {
+fn an_array_with_invalid_elements_does_not_panic() {
     for (_, liar) in liars() {
         let mut out = b"before".to_vec();
         let array = Array([&liar, &liar].into_iter());
@@ -208,60 +207,7 @@ fn an_array_alone_does_not_panic_whatever_its_elements_do() {
     }
 }
 
-/// An iterator whose clones differ: the first walk sees `first` elements, the next ones `later`.
-struct Shifting {
-    walks: Rc<Cell<usize>>,
-    first: usize,
-    later: usize,
-    left: usize,
-}
-
-impl Shifting {
-    fn new(first: usize, later: usize) -> Self {
-        Self { walks: Rc::new(Cell::new(0)), first, later, left: 0 }
-    }
-}
-
-impl Clone for Shifting {
-    fn clone(&self) -> Self {
-        let left =
-            if self.walks.replace(self.walks.get() + 1) == 0 { self.first } else { self.later };
-        Self { walks: self.walks.clone(), left, ..*self }
-    }
-}
-
-impl Iterator for Shifting {
-    type Item = &'static str;
-
-    fn next(&mut self) -> Option<&'static str> {
-        self.left = self.left.checked_sub(1)?;
-        Some("element")
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (usize::MAX, Some(0))
-    }
-}
-
-#[test]
-fn an_array_of_another_length_the_second_time_is_left_out() {
-    let limits = SpanLimits::default();
-    for (first, later) in [(0, 1), (1, 0), (3, 5), (5, 3), (1, 100_000), (100_000, 1)] {
-        let mut writer = SpanWriter::new();
-        writer.begin("span");
-        writer.attribute(&limits, "before", &1);
-        writer.attribute(&limits, "array", &Array(Shifting::new(first, later)));
-        writer.event(&limits, 1, "event", [("array", Array(Shifting::new(first, later)))]);
-        writer.rename("renamed");
-        writer.attribute(&limits, "after", &1);
-        let span = Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap();
-        let keys: Vec<_> = span.attributes.iter().map(|pair| pair.key.as_str()).collect();
-        assert_eq!((keys, span.dropped_attributes_count), (vec!["before", "after"], 1));
-        assert_eq!(span.events[0].dropped_attributes_count, 1);
-    }
-}
-
-/// Something else each time it is asked.
+/// Another value on each call.
 struct Moody(Cell<u32>);
 
 impl EncodeValue for Moody {
@@ -292,7 +238,7 @@ impl EncodeValue for Moody {
 }
 
 #[test]
-fn a_value_that_is_something_else_each_time_is_one_of_them() {
+fn a_value_that_changes_with_each_call_is_written_once() {
     let limits = SpanLimits::default();
     let moody = Moody(Cell::new(0));
     let mut writer = SpanWriter::new();
@@ -308,7 +254,7 @@ fn a_value_that_is_something_else_each_time_is_one_of_them() {
     }
 }
 
-/// Says its length, panics in one method.
+/// Returns its length, and panics in one method.
 struct Bomb(u8);
 
 impl Bomb {
@@ -343,7 +289,7 @@ impl EncodeValue for Bomb {
 }
 
 #[test]
-fn a_panic_anywhere_leaves_the_span_as_it_was() {
+fn a_panic_in_any_method_leaves_the_span_unchanged() {
     let limits = SpanLimits::default();
     for method in 0..4 {
         let mut writer = SpanWriter::new();
@@ -360,14 +306,14 @@ fn a_panic_anywhere_leaves_the_span_as_it_was() {
         });
         try_it(&|writer| writer.link(&limits, &LinkedContext::default(), [("bomb", Bomb(method))]));
         if method < 3 {
-            // Too deep in arrays for anybody to remember where it was.
+            // Deep inside arrays, so that the panic unwinds through many levels.
             let bombs = [Bomb(9), Bomb(method)];
             for _ in 0..3 * MAX_DEPTH {
                 let array = Array([Array(bombs.iter())].into_iter());
                 try_it(&|writer| writer.attribute(&limits, "array", &array));
             }
         }
-        // A whole array fits still: the depth is what it was.
+        // An array still fits: the unwinding has reset the depth.
         writer.attribute(&limits, "array", &Array([["a"].as_slice()].into_iter()));
         writer.attribute(&limits, "whole", &Bomb(9));
         writer.rename("renamed");
@@ -415,191 +361,4 @@ fn a_value_may_write_spans_of_its_own() {
         Span::decode(&*value.0.borrow_mut().finish(&SpanHeader::default()).to_vec()).unwrap();
     assert_eq!((outer.attributes.len(), inner.attributes.len()), (2, 1));
     assert_eq!(inner.name, "renamed inside");
-}
-
-/// A tree of arrays that counts how often its leaves are asked.
-enum Tree {
-    Leaf(Rc<Asked>),
-    Branch(Vec<Tree>),
-}
-
-#[derive(Default)]
-struct Asked {
-    len: Cell<usize>,
-    encode: Cell<usize>,
-    truncated: Cell<usize>,
-}
-
-fn count(counter: &Cell<usize>) {
-    counter.set(counter.get() + 1);
-}
-
-impl EncodeValue for Tree {
-    fn encoded_len(&self, max_chars: usize) -> usize {
-        match self {
-            Self::Leaf(asked) => {
-                count(&asked.len);
-                "a leaf".encoded_len(max_chars)
-            }
-            Self::Branch(items) => Array(items.iter()).encoded_len(max_chars),
-        }
-    }
-
-    fn encode(&self, max_chars: usize, out: &mut Vec<u8>) {
-        match self {
-            Self::Leaf(asked) => {
-                count(&asked.encode);
-                "a leaf".encode(max_chars, out);
-            }
-            Self::Branch(items) => Array(items.iter()).encode(max_chars, out),
-        }
-    }
-
-    fn is_truncated(&self, max_chars: usize) -> bool {
-        match self {
-            Self::Leaf(asked) => {
-                count(&asked.truncated);
-                "a leaf".is_truncated(max_chars)
-            }
-            Self::Branch(items) => Array(items.iter()).is_truncated(max_chars),
-        }
-    }
-}
-
-impl Tree {
-    fn new(levels: usize, wide: usize, asked: &Rc<Asked>) -> Self {
-        match levels {
-            0 => Self::Leaf(asked.clone()),
-            _ => Self::Branch((0..wide).map(|_| Self::new(levels - 1, wide, asked)).collect()),
-        }
-    }
-
-    /// As prost says it.
-    fn any_value(&self, chars: usize) -> AnyValue {
-        let value = match self {
-            Self::Leaf(_) => any_value::Value::StringValue("a leaf".chars().take(chars).collect()),
-            Self::Branch(items) => any_value::Value::ArrayValue(ArrayValue {
-                values: items.iter().map(|item| item.any_value(chars)).collect(),
-            }),
-        };
-        AnyValue { value: Some(value) }
-    }
-}
-
-#[test]
-fn nested_arrays_ask_each_element_once() {
-    let mut limits = SpanLimits::default();
-    for (levels, wide) in [(1, 1000), (2, 30), (10, 2), (MAX_DEPTH.into(), 1)] {
-        for chars in [3, 100] {
-            limits.value_chars = chars;
-            let asked = Rc::new(Asked::default());
-            let tree = Tree::new(levels, wide, &asked);
-            let leaves = wide.pow(levels as u32);
-            let mut writer = SpanWriter::new();
-            writer.begin("span");
-            writer.attribute(&limits, "tree", &tree);
-            assert_eq!((asked.len.get(), asked.encode.get()), (leaves, leaves), "{levels} levels");
-            // The first that is cut is answer enough.
-            assert_eq!(asked.truncated.get(), if chars < 6 { 1 } else { leaves });
-            assert_eq!(writer.losses().truncated_values, u32::from(chars < 6));
-            let span = Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap();
-            assert_eq!(span.attributes[0].value, Some(tree.any_value(chars)));
-
-            let mut out = Vec::new();
-            tree.encode(chars, &mut out);
-            assert_eq!(out, tree.any_value(chars).encode_to_vec());
-            assert_eq!((asked.len.get(), asked.encode.get()), (leaves, 2 * leaves));
-            assert_eq!(out.len(), tree.encoded_len(chars));
-        }
-    }
-}
-
-#[test]
-fn arrays_deeper_than_receivers_follow_are_left_out() {
-    let limits = SpanLimits::default();
-    let depth = usize::from(MAX_DEPTH);
-    let mut writer = SpanWriter::new();
-    writer.begin("span");
-    for levels in [depth, depth + 1, 10_000] {
-        let asked = Rc::new(Asked::default());
-        // From the leaf up: building it must not recurse.
-        let mut tree = Tree::Leaf(asked.clone());
-        for _ in 0..levels {
-            tree = Tree::Branch(vec![tree]);
-        }
-        writer.attribute(&limits, &format!("{levels}"), &tree);
-        // In an event, which is one message deeper, and where the whole request is read.
-        writer.event(&limits, 1, "event", [("tree", &tree)]);
-        assert_eq!(asked.encode.get(), if levels <= depth { 2 } else { 0 });
-        // Nor may its drop.
-        while let Tree::Branch(items) = &mut tree {
-            let Some(inner) = items.pop() else { break };
-            tree = inner;
-        }
-    }
-    let chunk = Chunk::single(&writer.finish(&SpanHeader::default()), SpanMeta::default());
-    let scope_spans = vec![ScopeSpans::decode(chunk.bytes()).unwrap()];
-    let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
-    let request = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-    let request = ExportTraceServiceRequest::decode(&*request).unwrap();
-    let span = &request.resource_spans[0].scope_spans[0].spans[0];
-    assert_eq!((span.attributes.len(), span.dropped_attributes_count), (1, 2));
-    let dropped: Vec<_> = span.events.iter().map(|event| event.dropped_attributes_count).collect();
-    assert_eq!(dropped, [0, 1, 1]);
-}
-
-/// Bytes that are others the second time they are asked for.
-struct Flicker {
-    calls: Cell<usize>,
-    short: Vec<u8>,
-    long: Vec<u8>,
-}
-
-impl AsRef<[u8]> for Flicker {
-    fn as_ref(&self) -> &[u8] {
-        let call = self.calls.replace(self.calls.get() + 1);
-        if call.is_multiple_of(2) { &self.short } else { &self.long }
-    }
-}
-
-#[test]
-fn a_span_given_as_bytes_that_change_is_one_of_them() {
-    let span = |name: &str| {
-        let mut writer = SpanWriter::new();
-        writer.begin(name);
-        writer.finish(&SpanHeader::default()).to_vec()
-    };
-    for starts in 0..2 {
-        let flicker = Flicker {
-            calls: Cell::new(starts),
-            short: span("short"),
-            long: span(&"long".repeat(900)),
-        };
-        let mut chunk = Chunk::with_capacity(64, 1);
-        for _ in 0..9 {
-            chunk.push(&flicker, SpanMeta::default());
-            let one = Chunk::single(&flicker, SpanMeta::default());
-            assert_eq!((one.len(), one.bytes().len()), (1, one.metas()[0].len as usize));
-        }
-        assert_eq!((chunk.len(), chunk.metas().len()), (9, 9));
-        let message = ScopeSpans::decode(chunk.bytes()).unwrap();
-        assert_eq!(message.spans.len(), 9);
-    }
-}
-
-struct PanickingBytes;
-
-impl AsRef<[u8]> for PanickingBytes {
-    fn as_ref(&self) -> &[u8] {
-        resume_unwind(Box::new("no bytes"))
-    }
-}
-
-#[test]
-fn a_span_whose_bytes_panic_is_not_in_the_chunk() {
-    let mut chunk = Chunk::with_capacity(64, 1);
-    chunk.push(&[0x2a, 0].as_slice(), SpanMeta::default());
-    let push = AssertUnwindSafe(|| chunk.push(&PanickingBytes, SpanMeta::default()));
-    assert!(catch_unwind(push).is_err());
-    assert_eq!((chunk.len(), chunk.bytes()), (1, &[0x12, 2, 0x2a, 0][..]));
 }

@@ -1,4 +1,4 @@
-//! Rust's own types as attribute values, as prost writes what the specification maps them to.
+//! Rust's own types as attribute values; prost encodes the values that the specification maps them to.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![allow(clippy::needless_borrows_for_generic_args, reason = "the borrows are what is tested")]
@@ -90,7 +90,7 @@ fn integers_beyond_64_bits_with_sign_are_decimal_strings() {
         }
     }
     check(Value::U64(u64::MAX), text("18446744073709551615"));
-    // Several, so that a number is not read out of what another left behind.
+    // Several attributes, so that no test passes by reading the bytes of another one.
     check(
         vec![u64::MAX, 3, 10_000_000_000_000_000_000],
         list([text("18446744073709551615"), Some(Any::IntValue(3)), text("10000000000000000000")]),
@@ -124,7 +124,7 @@ fn other_scalars() {
 }
 
 #[test]
-fn lists_in_every_hold_are_lists() {
+fn lists_of_every_container_are_arrays() {
     let two = || list([text("a"), text("b")]);
     check(["a", "b"], two());
     check(&["a", "b"][..], two());
@@ -150,7 +150,7 @@ fn lists_in_every_hold_are_lists() {
     check([Some("a"), None], list([text("a"), None]));
 }
 
-/// An attribute that is not there is not set, not lost, and leaves what was there.
+/// An absent value sets nothing, counts nothing as dropped, and leaves an earlier value unchanged.
 #[test]
 fn none_is_no_attribute() {
     let limits = SpanLimits::default().with_attributes(1);
@@ -182,7 +182,7 @@ fn none_is_no_attribute() {
     assert_eq!(span.links[0].dropped_attributes_count, 0);
 }
 
-/// What an event takes, from whatever a caller has at hand.
+/// Attribute lists of an event, made with `into()` from a caller's types.
 #[test]
 fn values_are_made_from_what_is_at_hand() {
     let shared = Arc::<str>::from("x");

@@ -1,4 +1,4 @@
-//! Values byte by byte as prost writes them, and values that do not keep their word.
+//! Values byte by byte as prost writes them, and values of a wrong length.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -35,10 +35,10 @@ proptest! {
 
     #[test]
     fn truncate_takes_whole_characters(text in text(), chars in 0usize..30) {
-        let kept = truncate(&text, chars);
-        prop_assert_eq!(kept, cut(&text, chars));
+        let cut_text = truncate(&text, chars);
+        prop_assert_eq!(cut_text, cut(&text, chars));
         // Not a copy.
-        prop_assert_eq!(kept.as_ptr(), text.as_ptr());
+        prop_assert_eq!(cut_text.as_ptr(), text.as_ptr());
     }
 
     #[test]
@@ -81,7 +81,7 @@ proptest! {
 }
 
 #[test]
-fn rusts_own_types() {
+fn values_of_rusts_own_types_are_encoded() {
     let int = |value: i64| AnyValue { value: Some(any_value::Value::IntValue(value)) };
     let is = |ours: Vec<u8>, expected: AnyValue| assert_eq!(ours, expected.encode_to_vec());
     is(encoded(&-1i8, 0), int(-1));
@@ -107,19 +107,19 @@ fn rusts_own_types() {
     assert_eq!(Value::from("text"), Value::Str("text"));
 }
 
-/// Says one length and has another.
+/// Claims one length and writes another.
 struct Liar {
-    says: usize,
-    has: usize,
+    claimed: usize,
+    actual: usize,
 }
 
 impl EncodeValue for Liar {
     fn encoded_len(&self, _: usize) -> usize {
-        self.says
+        self.claimed
     }
 
     fn encode(&self, _: usize, out: &mut Vec<u8>) {
-        out.resize(out.len() + self.has, 0x0a);
+        out.resize(out.len() + self.actual, 0x0a);
     }
 }
 
@@ -138,21 +138,21 @@ impl EncodeValue for Bomb {
 }
 
 #[test]
-fn a_value_of_another_length_than_it_says_is_left_out() {
+fn a_value_with_a_wrong_length_is_dropped() {
     let limits = SpanLimits::default();
-    for says in [0, 1, 9, 126, 127, 128, 5000, usize::MAX - 100, usize::MAX - 3, usize::MAX] {
-        for has in [0, 1, 9, 126, 127, 128, 5000] {
-            if says == has {
+    for claimed in [0, 1, 9, 126, 127, 128, 5000, usize::MAX - 100, usize::MAX - 3, usize::MAX] {
+        for actual in [0, 1, 9, 126, 127, 128, 5000] {
+            if claimed == actual {
                 continue;
             }
             let mut writer = SpanWriter::new();
             writer.begin("span");
             writer.attribute(&limits, "before", &1);
-            writer.attribute(&limits, "liar", &Liar { says, has });
+            writer.attribute(&limits, "liar", &Liar { claimed, actual });
             writer.attribute(&limits, "after", &2);
-            writer.attribute(&limits, "after", &Liar { says, has });
-            writer.event(&limits, 1, "event", [("liar", Liar { says, has })]);
-            writer.link(&limits, &LinkedContext::default(), [("liar", Liar { says, has })]);
+            writer.attribute(&limits, "after", &Liar { claimed, actual });
+            writer.event(&limits, 1, "event", [("liar", Liar { claimed, actual })]);
+            writer.link(&limits, &LinkedContext::default(), [("liar", Liar { claimed, actual })]);
             writer.attribute(&limits, "before", &3);
             let losses = writer.losses();
             let span = Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap();

@@ -37,7 +37,7 @@ impl Owned {
         }
     }
 
-    /// As prost says it, cut to `chars`.
+    /// The value as prost's type, cut to `chars`.
     pub fn any_value(&self, chars: usize) -> AnyValue {
         use any_value::Value::*;
         let array = |values: Vec<any_value::Value>| {
