@@ -1,4 +1,4 @@
-// Its example takes a span and interns a string.
+// The README's example needs both features.
 #![cfg_attr(all(feature = "interner", feature = "span"), doc = include_str!("../README.md"))]
 #![cfg_attr(
     not(all(feature = "interner", feature = "span")),
@@ -27,7 +27,7 @@ mod sync;
 mod tiered;
 
 pub use buffer::{Buffer, BufferPool, PooledBuffer};
-/// What a buffer becomes without a copy.
+/// A frozen buffer: see [`PooledBuffer::freeze`].
 pub use bytes::Bytes;
 #[cfg(feature = "interner")]
 pub use interner::{Interner, InternerStats};

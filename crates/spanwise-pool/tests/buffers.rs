@@ -1,4 +1,4 @@
-//! Buffers come home, also by way of `Bytes`.
+//! Buffers are released to their pool, also as `Bytes`.
 #![cfg(not(loom))]
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use bytes::{BufMut as _, BytesMut};
 use spanwise_pool::BufferPool;
 
 #[test]
-fn bytes_bring_their_memory_home() {
+fn the_last_bytes_release_the_memory() {
     let pool = BufferPool::<Vec<u8>>::new(2, 1024);
     let mut buffer = pool.acquire();
     buffer.extend_from_slice(b"a request body");
@@ -35,10 +35,10 @@ fn bytes_outlive_the_pool() {
 }
 
 #[test]
-fn what_has_grown_too_large_is_let_go() {
+fn a_buffer_that_has_grown_too_large_is_freed() {
     let pool = BufferPool::<Vec<u8>>::new(4, 64);
     pool.acquire().resize(256, 1);
-    assert_eq!(pool.stats().retained, 1, "four times the size is still kept");
+    assert_eq!(pool.stats().retained, 1, "four times the size is still retained");
     pool.acquire().resize(257, 1);
     assert_eq!((pool.stats().retained, pool.stats().discarded), (0, 1));
     drop(pool.acquire().into_inner());
@@ -46,16 +46,16 @@ fn what_has_grown_too_large_is_let_go() {
 }
 
 #[test]
-fn a_byte_limit_bounds_all_of_them() {
+fn a_byte_limit_bounds_all_buffers_together() {
     let pool = BufferPool::<Vec<u8>>::new(64, 100).with_byte_limit(1000);
-    let lent: Vec<_> = (0..64).map(|_| pool.acquire()).collect();
-    drop(lent);
+    let buffers: Vec<_> = (0..64).map(|_| pool.acquire()).collect();
+    drop(buffers);
     assert_eq!((pool.stats().retained, pool.stats().retained_bytes), (10, 1000));
 }
 
 /// The usual way to send from a `BytesMut` is to split off what is full.
 #[test]
-fn split_memory_is_regained_once_it_is_free() {
+fn split_memory_is_reclaimed_once_it_is_free() {
     let pool = BufferPool::<BytesMut>::new(2, 512);
     let mut buffer = pool.acquire();
     buffer.put_bytes(1, 512);
@@ -73,7 +73,7 @@ fn split_memory_is_regained_once_it_is_free() {
 }
 
 #[test]
-fn frozen_bytes_mut_come_home_too() {
+fn a_frozen_bytes_mut_is_released_too() {
     let pool = Arc::new(BufferPool::<BytesMut>::new(2, 512));
     let mut buffer = pool.acquire();
     buffer.put_slice(b"abc");

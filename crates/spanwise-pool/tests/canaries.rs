@@ -1,4 +1,4 @@
-//! Nobody is handed what another still holds, nor what another left behind.
+//! A pool hands out no object that is in use, and no data of the previous user.
 #![cfg(not(loom))]
 
 mod support;
@@ -11,7 +11,7 @@ use std::thread;
 use spanwise_pool::{Pool, PooledOwned, Reset};
 use support::Canary;
 
-/// A canary on its way to another thread; released wherever it ends up.
+/// A canary on its way to another thread; dropping it, on any thread, releases it.
 struct Letter {
     mark: u64,
     canary: PooledOwned<Canary>,
@@ -23,8 +23,7 @@ impl Drop for Letter {
     }
 }
 
-/// Threads lend, hold a few, and give back on another thread than the one that lent, while one
-/// keeps trimming.
+/// Threads acquire, hold a few objects, and release them on another thread, while one thread trims.
 #[test]
 fn threads_never_share_a_canary() {
     const THREADS: u64 = 4;
@@ -46,7 +45,7 @@ fn threads_never_share_a_canary() {
                             let mut canary = pool.take_or(hatch);
                             canary.grasp(mark);
                             canary.release(mark);
-                            // A full pool gives it back, and it is dropped here.
+                            // A full pool returns the canary, which is dropped here.
                             drop(pool.put(canary));
                         }
                         1..5 => {
@@ -57,7 +56,7 @@ fn threads_never_share_a_canary() {
                         _ => {
                             let mut canary = pool.acquire_owned(hatch);
                             canary.grasp(mark);
-                            // A full letter box, or a neighbour gone: it is given back here.
+                            // If the channel is full or closed, the canary is released here.
                             drop(neighbour.try_send(Letter { mark, canary }));
                         }
                     }
@@ -76,8 +75,7 @@ fn threads_never_share_a_canary() {
     assert!(stats.hits > 0);
 }
 
-/// Every tenant writes its own byte all over a buffer and must find nothing but it at the end, and
-/// nothing at all at the start.
+/// Each tenant finds a buffer empty, fills it with its own byte, and must read no other byte.
 fn no_foreign_bytes(turns_of_each: u64) {
     const TENANTS: u8 = 8;
     let pool = Pool::<Vec<u8>>::new(4).with_byte_limit(1 << 16);
@@ -112,13 +110,13 @@ fn no_tenant_sees_anothers_bytes() {
 
 /// `cargo test -p spanwise-pool --release -- --ignored`
 #[test]
-#[ignore = "10^8 loans: half a minute with optimisation"]
-fn no_tenant_sees_anothers_bytes_in_a_hundred_million_loans() {
+#[ignore = "10^8 acquisitions: half a minute with optimisation"]
+fn no_tenant_sees_anothers_bytes_in_a_hundred_million_acquisitions() {
     no_foreign_bytes(12_500_000);
 }
 
 #[test]
-fn a_full_pool_hands_the_object_back_recycled() {
+fn a_full_pool_returns_the_object_after_its_reset() {
     let pool = Pool::prefilled(1, Vec::<u8>::new);
     let taken = pool.try_take().unwrap();
     assert_eq!(pool.put(taken), Ok(()));
@@ -130,7 +128,7 @@ fn a_full_pool_hands_the_object_back_recycled() {
 }
 
 #[test]
-fn a_pool_of_none_retains_nothing() {
+fn a_pool_of_capacity_0_retains_nothing() {
     let pool = Arc::new(Pool::<String>::new(0));
     drop(pool.acquire_owned(|| "once".to_owned()));
     drop(pool.acquire(|| "twice".to_owned()));
@@ -149,9 +147,9 @@ fn a_guard_outlives_the_handles_of_its_pool() {
     assert!(weak.upgrade().is_none());
 }
 
-/// The one used last is the one in cache.
+/// The object used last is the one in cache.
 #[test]
-fn the_warmest_is_handed_out_first() {
+fn the_object_used_last_is_handed_out_first() {
     let pool = Pool::prefilled(16, || Canary::hatch(0));
     for id in 0..3 {
         pool.acquire(|| Canary::hatch(9)).id = id;
@@ -165,9 +163,9 @@ fn the_warmest_is_handed_out_first() {
     assert_eq!((outer.id, pool.try_acquire().unwrap().id), (10, 11), "and so when nested");
 }
 
-/// A broken `reset` loses its object and nothing else.
+/// A panic in `reset` loses its object and nothing else.
 #[test]
-fn a_panic_while_recycling_frees_the_place() {
+fn a_panic_in_reset_frees_the_slot() {
     struct Grenade(bool);
     impl Reset for Grenade {
         fn reset(&mut self) -> bool {
@@ -188,10 +186,10 @@ fn a_panic_while_recycling_frees_the_place() {
     let stats = pool.stats();
     assert_eq!((stats.retained, stats.outstanding, stats.discarded), (0, 0, 1));
     drop(pool.acquire(|| Grenade(false)));
-    assert_eq!(pool.stats().retained_bytes, 8, "its place and its bytes are free again");
+    assert_eq!(pool.stats().retained_bytes, 8, "its slot and its bytes are free again");
 }
 
-/// The second line of defence: what got past the first is still not shown.
+/// `prepare` clears data that `reset` missed.
 #[test]
 fn an_object_is_reset_when_handed_out_too() {
     #[derive(Default)]
@@ -215,22 +213,22 @@ fn an_object_is_reset_when_handed_out_too() {
 }
 
 #[test]
-fn a_limit_set_late_holds_at_once() {
+fn a_limit_set_late_applies_at_once() {
     let pool = Pool::prefilled(4, || Vec::<u8>::with_capacity(10)).with_byte_limit(25);
     assert_eq!((pool.stats().retained, pool.stats().retained_bytes), (2, 20));
 }
 
-/// What ends on another thread than it began on is put far from where it is taken.
+/// A thread that puts objects taken by another thread puts them into distant slots.
 #[test]
-fn what_one_thread_puts_another_finds() {
+fn a_thread_finds_objects_that_another_one_puts() {
     let pool = Pool::<Vec<u8>>::new(512);
     let made: Vec<_> = (0..100).map(|_| pool.take_or(|| Vec::with_capacity(8))).collect();
-    let all_kept = thread::scope(|scope| {
+    let all_retained = thread::scope(|scope| {
         let putting = scope.spawn(|| made.into_iter().all(|buffer| pool.put(buffer).is_ok()));
         putting.join().unwrap()
     });
-    assert!(all_kept);
-    // It looks everywhere at one miss in 16, and keeps to what it has found.
+    assert!(all_retained);
+    // One miss in 16 searches all slots, and the next searches start at the slot found.
     let taken: Vec<_> = (0..100).map(|_| pool.take_or(Vec::new)).collect();
     let found = taken.iter().filter(|buffer| buffer.capacity() == 8).count();
     assert!(found >= 85, "{found}");
@@ -240,7 +238,7 @@ fn what_one_thread_puts_another_finds() {
 }
 
 #[test]
-fn trimming_shrinks_what_stays_and_that_is_no_use() {
+fn a_trim_shrinks_idle_objects_and_does_not_count_as_use() {
     let pool = Pool::<Vec<u8>>::new(4).with_byte_limit(150);
     drop(pool.acquire(|| Vec::with_capacity(100)));
     let out = pool.acquire(Vec::new);

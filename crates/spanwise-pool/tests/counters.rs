@@ -7,21 +7,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use spanwise_pool::{
-    BufferPool, Interner, Pool, PoolStats, Reset, SpanPool, TierObject, TieredPool,
-};
+use spanwise_pool::{BufferPool, Interner, Pool, PoolStats, Reset, TierObject, TieredPool};
 
-/// Of some room, counted when it is dropped, and as wilful as its room says.
+/// An object that counts its drop, and that fails if its capacity is one of the constants below.
 struct Counted {
     room: usize,
     dropped: Arc<AtomicU64>,
 }
 
-/// Not worth keeping.
+/// `reset` returns `false`.
 const WORTHLESS: usize = 66;
-/// Panics when it is recycled.
+/// `reset` panics.
 const PANICS: usize = 67;
-/// Panics when it is asked for its bytes.
+/// `retained_bytes` panics.
 const BYTES_PANIC: usize = 68;
 
 impl Reset for Counted {
@@ -39,7 +37,7 @@ impl Reset for Counted {
 }
 
 thread_local! {
-    /// Where objects that a `TieredPool` makes count their drop.
+    /// Drops of the objects that a `TieredPool` makes.
     static DROPPED: Arc<AtomicU64> = Arc::default();
 }
 
@@ -77,9 +75,9 @@ fn total(pool: &TieredPool<Counted>) -> PoolStats {
 }
 
 #[test]
-fn tiers_count_what_they_let_go() {
+fn tiers_count_discarded_objects() {
     let pool = TieredPool::<Counted>::with_tiers(&[8, 32], 1);
-    let lend_and_grow = |expected: usize, room: usize| {
+    let acquire_and_grow = |expected: usize, room: usize| {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             pool.acquire(expected).unwrap().room = room;
         }));
@@ -91,32 +89,32 @@ fn tiers_count_what_they_let_go() {
         assert_eq!((h, m, d, r, outstanding), (hits, misses, discarded, retained, 0), "{what}");
         assert_eq!(d, dropped(), "{what}");
     };
-    assert!(lend_and_grow(8, 8));
-    check(0, 1, 0, 1, "comes home");
-    assert!(lend_and_grow(8, 32));
+    assert!(acquire_and_grow(8, 8));
+    check(0, 1, 0, 1, "is released");
+    assert!(acquire_and_grow(8, 32));
     check(1, 1, 0, 1, "moves to the tier of its new size");
-    assert!(lend_and_grow(8, 32));
+    assert!(acquire_and_grow(8, 32));
     check(1, 2, 1, 1, "finds that tier full");
-    assert!(lend_and_grow(8, 1000));
-    check(1, 3, 2, 1, "has grown beyond what is kept");
-    assert!(lend_and_grow(8, 4));
-    check(1, 4, 3, 1, "keeps no tier's promise");
-    assert!(lend_and_grow(8, WORTHLESS));
-    check(1, 5, 4, 1, "is not worth keeping, on its way to another tier");
-    assert!(lend_and_grow(32, WORTHLESS));
-    check(2, 5, 5, 0, "is not worth keeping, in its own tier");
-    assert!(!lend_and_grow(8, PANICS));
+    assert!(acquire_and_grow(8, 1000));
+    check(1, 3, 2, 1, "has grown beyond the largest tier");
+    assert!(acquire_and_grow(8, 4));
+    check(1, 4, 3, 1, "is smaller than each tier");
+    assert!(acquire_and_grow(8, WORTHLESS));
+    check(1, 5, 4, 1, "is not retained, on its way to another tier");
+    assert!(acquire_and_grow(32, WORTHLESS));
+    check(2, 5, 5, 0, "is not retained, in its own tier");
+    assert!(!acquire_and_grow(8, PANICS));
     check(2, 6, 6, 0, "panics on its way to another tier");
-    assert!(!lend_and_grow(32, PANICS));
+    assert!(!acquire_and_grow(32, PANICS));
     check(2, 7, 7, 0, "panics in its own tier");
-    // Of the tier that it was lent from.
+    // The tier of the acquisition counts the object.
     let by_tier: Vec<_> = pool.stats().map(|(room, stats)| (room, stats.discarded)).collect();
     assert_eq!(by_tier.iter().map(|(_, discarded)| discarded).sum::<u64>(), 7);
     assert!(by_tier.iter().all(|(_, discarded)| *discarded > 0), "{by_tier:?}");
 }
 
 #[test]
-fn a_pool_counts_what_it_lets_go() {
+fn a_pool_counts_discarded_objects() {
     let here: Arc<AtomicU64> = Arc::default();
     let made = |room| Counted { room, dropped: here.clone() };
     let pool = Pool::new(1).with_byte_limit(100);
@@ -129,21 +127,21 @@ fn a_pool_counts_what_it_lets_go() {
     let acquire =
         |room| catch_unwind(AssertUnwindSafe(|| pool.acquire(|| made(1)).room = room)).is_ok();
     assert!(pool.try_acquire().is_none());
-    check(0, 1, 0, 0, "nothing to lend");
+    check(0, 1, 0, 0, "nothing to acquire");
     assert!(pool.try_take().is_none());
     check(0, 2, 0, 0, "nothing to take");
     assert!(acquire(1));
-    check(0, 3, 0, 1, "comes home");
+    check(0, 3, 0, 1, "is released");
     assert!(acquire(101));
-    check(1, 3, 1, 0, "has more bytes than there may be");
+    check(1, 3, 1, 0, "has more bytes than the limit");
     assert!(acquire(WORTHLESS));
-    check(1, 4, 2, 0, "is not worth keeping");
+    check(1, 4, 2, 0, "is not retained");
     assert!(!acquire(PANICS));
     check(1, 5, 3, 0, "panics");
     assert!(!acquire(BYTES_PANIC));
-    check(1, 6, 4, 0, "panics when asked for its bytes");
+    check(1, 6, 4, 0, "panics in `retained_bytes`");
     drop((pool.acquire(|| made(1)), pool.acquire(|| made(2))));
-    check(1, 8, 5, 1, "one is out beyond the number of slots");
+    check(1, 8, 5, 1, "one has no slot");
     for room in [WORTHLESS, PANICS, BYTES_PANIC] {
         let before = pool.stats().discarded;
         let mut taken = pool.take_or(|| made(1));
@@ -154,7 +152,7 @@ fn a_pool_counts_what_it_lets_go() {
         assert_eq!(pool.stats().discarded, before + 2, "add {room}");
         assert_eq!((pool.stats().discarded, pool.stats().outstanding), (here.load(SeqCst), 0));
     }
-    // What does not fit is given back, and not let go.
+    // An object that does not fit is returned to the caller, not discarded.
     let discarded = pool.stats().discarded;
     assert!(pool.put(pool.take_or(|| made(1))).is_ok());
     drop(pool.add(made(2)).err().unwrap());
@@ -163,7 +161,7 @@ fn a_pool_counts_what_it_lets_go() {
 
 #[cfg(feature = "object-pool")]
 #[test]
-fn the_other_backend_counts_what_it_lets_go() {
+fn the_object_pool_backend_counts_discarded_objects() {
     let here: Arc<AtomicU64> = Arc::default();
     let pool = spanwise_pool::object_pool::Pool::new(1).with_byte_limit(100);
     let make = || Counted { room: 1, dropped: here.clone() };
@@ -179,25 +177,19 @@ fn the_other_backend_counts_what_it_lets_go() {
     assert_eq!((pool.stats().discarded, here.load(SeqCst)), (5, 5));
 }
 
-/// A limit set late forgets no loan that it can see.
+/// A limit set late preserves the counts of earlier acquisitions.
 #[test]
-fn a_byte_limit_keeps_the_counters() {
+fn a_byte_limit_preserves_the_counters() {
     let buffers = BufferPool::<Vec<u8>>::new(2, 64);
     drop(buffers.acquire());
     let buffers = buffers.with_byte_limit(1000);
     drop(buffers.acquire());
     let stats = buffers.stats();
     assert_eq!((stats.misses, stats.hits, stats.retained), (1, 1, 1));
-
-    let spans = SpanPool::new(2);
-    drop(spans.acquire());
-    let spans = spans.with_byte_limit(1 << 20);
-    drop(spans.acquire());
-    assert_eq!((spans.stats().misses, spans.stats().hits), (1, 1));
 }
 
 #[test]
-fn a_buffer_pool_counts_what_it_lets_go() {
+fn a_buffer_pool_counts_discarded_buffers() {
     let pool = BufferPool::<Vec<u8>>::new(1, 64);
     let check = |hits, misses, discarded, retained| {
         let stats = pool.stats();
@@ -214,7 +206,7 @@ fn a_buffer_pool_counts_what_it_lets_go() {
     assert_eq!(pool.stats().outstanding, 2);
     drop(both);
     check(1, 4, 3, 1);
-    let _for_good = pool.acquire().into_inner();
+    let _permanent = pool.acquire().into_inner();
     check(2, 4, 3, 0);
 }
 
@@ -231,10 +223,10 @@ fn an_interner_counts_each_answer() {
     assert_eq!(counts(), (1, 1, 0, 0, 1, 1));
     interner.intern("b"); // Full of a string in use.
     assert_eq!(counts(), (1, 1, 1, 0, 1, 1));
-    interner.intern("longer than all there may be");
+    interner.intern("longer than the limit");
     assert_eq!(counts(), (1, 1, 2, 0, 1, 1));
     drop(held);
-    interner.trim(); // Its second chance, or its end.
+    interner.trim(); // The first trim clears its mark, the second one evicts it.
     interner.trim();
     assert_eq!(counts(), (1, 1, 2, 1, 0, 0));
     interner.intern("b");

@@ -1,4 +1,4 @@
-//! After a burst, memory comes back within a minute: virtual seconds, real bytes.
+//! After a burst, memory is freed within a minute: virtual seconds, real bytes.
 #![cfg(not(loom))]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use spanwise_pool::span::Attribute;
 use spanwise_pool::{BufferPool, PooledSpan, SpanPool, TieredPool};
 
-/// Counts the bytes that are allocated now.
+/// Counts the allocated bytes.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -15,11 +15,11 @@ static LIVE: AtomicUsize = AtomicUsize::new(0);
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: every call goes to `System` as it came.
+// SAFETY: every call is forwarded to `System` unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.fetch_add(layout.size(), Relaxed);
-        // SAFETY: the caller keeps `System`'s contract.
+        // SAFETY: the caller fulfils `System`'s contract.
         unsafe { System.alloc(layout) }
     }
 
@@ -30,7 +30,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// A minute that passes at once: each second of it a few loans, a trim every 30 seconds.
+/// A virtual minute: a few acquisitions each second, a trim every 30 seconds.
 fn a_minute(mut each_second: impl FnMut(), trim: impl Fn()) {
     for second in 1..=60 {
         each_second();
@@ -40,10 +40,10 @@ fn a_minute(mut each_second: impl FnMut(), trim: impl Fn()) {
     }
 }
 
-/// Bytes allocated when idle, after a burst, and a minute later. One test, so that nothing else
-/// allocates meanwhile.
+/// Compares the bytes allocated when idle, after a burst, and a minute later. One test, so that no
+/// other test allocates meanwhile.
 #[test]
-fn a_minute_after_a_burst_memory_is_back() {
+fn the_memory_of_a_burst_is_freed_within_a_minute() {
     spans();
     tiers();
     buffers();
@@ -65,12 +65,12 @@ fn spans() {
     let trim = || _ = pool.trim();
     a_minute(trickle, trim);
     let idle = live();
-    let lent = (0..2000).map(|size| {
+    let spans = (0..2000).map(|size| {
         let mut span = pool.acquire();
         span.attributes.extend((0..size % 300).map(|_| Attribute::new("k", 1)));
         span
     });
-    drop(lent.collect::<Vec<_>>());
+    drop(spans.collect::<Vec<_>>());
     let burst = live();
     a_minute(trickle, trim);
     check(idle, burst, live());
@@ -86,8 +86,8 @@ fn tiers() {
     let trim = || _ = pool.trim();
     a_minute(trickle, trim);
     let idle = live();
-    // Spans that were expected to be small and were not.
-    let lent = (0..500).map(|size| {
+    // Spans that grow beyond their expected size.
+    let spans = (0..500).map(|size| {
         let mut span = pool.acquire(4);
         let span_mut = span.as_mut().map(|span| &mut span.attributes);
         span_mut
@@ -95,7 +95,7 @@ fn tiers() {
             .for_each(|list| list.extend((0..size).map(|_| Attribute::new("k", 1))));
         span
     });
-    drop(lent.collect::<Vec<_>>());
+    drop(spans.collect::<Vec<_>>());
     let burst = live();
     a_minute(trickle, trim);
     check(idle, burst, live());
@@ -110,12 +110,12 @@ fn buffers() {
     let trim = || _ = pool.trim();
     a_minute(trickle, trim);
     let idle = live();
-    let lent = (0..1000).map(|size| {
+    let spans = (0..1000).map(|size| {
         let mut buffer = pool.acquire();
         buffer.resize(size * 16, 1);
         buffer.freeze()
     });
-    drop(lent.collect::<Vec<_>>());
+    drop(spans.collect::<Vec<_>>());
     let burst = live();
     a_minute(trickle, trim);
     check(idle, burst, live());

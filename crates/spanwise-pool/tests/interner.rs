@@ -1,4 +1,4 @@
-//! One memory for one string, within bounds.
+//! Equal strings share memory, within bounds.
 #![cfg(not(loom))]
 
 use std::sync::Arc;
@@ -39,17 +39,17 @@ fn a_full_table_gives_out_strings_all_the_same() {
 }
 
 #[test]
-fn what_nobody_uses_makes_room() {
+fn an_unused_string_is_evicted_for_a_new_one() {
     let interner = Interner::new(8, 10_000);
     for n in 0..2000 {
         interner.intern(&format!("once {n}"));
     }
-    let kept = interner.intern("kept");
+    let held = interner.intern("held");
     for n in 0..2000 {
         interner.intern(&format!("again {n}"));
     }
     assert!(interner.stats().strings <= 8 && interner.stats().evicted > 16);
-    drop(kept);
+    drop(held);
 }
 
 #[test]
@@ -61,14 +61,14 @@ fn a_string_larger_than_a_shard_is_not_stored() {
 }
 
 #[test]
-fn trimming_keeps_what_is_held_or_asked_for() {
+fn trim_retains_strings_in_use_and_strings_requested_since() {
     let interner = Interner::new(1000, 100_000);
     let held = interner.intern("held");
     for n in 0..500 {
         interner.intern(&n.to_string());
     }
     interner.trim();
-    assert_eq!(interner.stats().strings, 501, "all were asked for since");
+    assert_eq!(interner.stats().strings, 501, "all were requested since");
     interner.intern("7");
     interner.trim();
     assert_eq!(interner.stats().strings, 2);
@@ -77,29 +77,29 @@ fn trimming_keeps_what_is_held_or_asked_for() {
 
 proptest! {
     #[test]
-    fn the_answer_is_the_question_and_the_bounds_hold(
+    fn the_interned_string_is_equal_and_the_bounds_hold(
         strings in 1..40_usize,
         bytes in 1..400_usize,
-        asked in prop::collection::vec(("[a-c]{0,9}", any::<bool>()), 0..300),
+        requested in prop::collection::vec(("[a-c]{0,9}", any::<bool>()), 0..300),
     ) {
         let interner = Interner::new(strings, bytes);
         let mut held = Vec::new();
-        for (string, keep) in &asked {
-            let answer = interner.intern(string);
-            prop_assert_eq!(&*answer, string);
-            held.extend(keep.then_some(answer));
+        for (string, keep) in &requested {
+            let interned = interner.intern(string);
+            prop_assert_eq!(&*interned, string);
+            held.extend(keep.then_some(interned));
             let stats = interner.stats();
             // One shard up to 64 strings: the bounds are as given.
             prop_assert!(stats.strings <= strings && stats.bytes <= bytes);
         }
         let stats = interner.stats();
-        prop_assert_eq!(stats.hits + stats.misses + stats.refused, asked.len() as u64);
+        prop_assert_eq!(stats.hits + stats.misses + stats.refused, requested.len() as u64);
         prop_assert_eq!(stats.misses, stats.strings as u64 + stats.evicted);
     }
 }
 
 #[test]
-fn threads_get_what_they_ask_for() {
+fn threads_get_equal_strings() {
     let interner = Interner::new(256, 100_000);
     thread::scope(|scope| {
         for me in 0..4 {
@@ -115,4 +115,16 @@ fn threads_get_what_they_ask_for() {
     let stats = interner.stats();
     assert_eq!(stats.hits + stats.misses + stats.refused, 20_000);
     assert_eq!(stats.strings, 100);
+}
+
+#[test]
+fn any_text_can_be_interned() {
+    let interner = Interner::new(4, 64);
+    let long = "x".repeat(1 << 20);
+    let texts = ["", "\0", "\u{1b}[2J", "é", &long, "a", "b", "c", "d", "e"];
+    for _ in 0..3 {
+        let held: Vec<Arc<str>> = texts.iter().map(|text| interner.intern(text)).collect();
+        interner.trim();
+        assert!(held.iter().zip(texts).all(|(held, text)| **held == *text));
+    }
 }

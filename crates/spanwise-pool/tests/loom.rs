@@ -11,7 +11,7 @@ use loom::sync::Arc;
 use loom::thread;
 use spanwise_pool::{Pool, Reset};
 
-/// Loom reports two who use it at once, and one who does not see what the last one did.
+/// Loom reports two concurrent users, and a user that does not see the previous user's write.
 struct Tracked(UnsafeCell<u32>);
 
 impl Tracked {
@@ -20,7 +20,7 @@ impl Tracked {
     }
 
     fn bump(&self) {
-        // SAFETY: none claimed; that this is nobody else's is what loom checks.
+        // SAFETY: unchecked: loom verifies that no other thread has the object.
         self.0.with_mut(|count| unsafe { *count += 1 });
     }
 }
@@ -49,7 +49,7 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
 }
 
 #[test]
-fn two_threads_lend_the_one_object() {
+fn two_threads_acquire_the_only_object() {
     explore(|| {
         let pool = Arc::new(Pool::prefilled(1, Tracked::new));
         let other = thread::spawn({
@@ -69,7 +69,7 @@ fn two_threads_lend_the_one_object() {
 }
 
 #[test]
-fn one_lends_while_one_trims() {
+fn a_thread_acquires_while_another_trims() {
     explore(|| {
         let pool = Arc::new(Pool::prefilled(1, Tracked::new).with_byte_limit(100));
         let other = thread::spawn({
@@ -88,7 +88,7 @@ fn one_lends_while_one_trims() {
 }
 
 #[test]
-fn one_takes_and_puts_while_one_lends_and_one_looks() {
+fn a_thread_takes_and_puts_while_others_acquire_and_read_stats() {
     explore(|| {
         let pool = Arc::new(Pool::prefilled(2, Tracked::new));
         let taker = thread::spawn({

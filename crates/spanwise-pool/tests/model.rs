@@ -1,4 +1,4 @@
-//! Whatever is done to a pool by one thread, it does what its model says.
+//! Random calls of one thread on a pool and on a model of it.
 #![cfg(not(loom))]
 
 mod support;
@@ -12,16 +12,16 @@ use support::Canary;
 
 #[derive(Clone, Debug)]
 enum Act {
-    Lend {
+    Acquire {
         owned: bool,
     },
-    TryLend {
+    TryAcquire {
         owned: bool,
     },
     Take,
-    /// What comes home holds so many bytes then.
-    ComeHome(Index, usize),
-    Keep(Index),
+    /// The released object has this number of bytes.
+    Release(Index, usize),
+    IntoInner(Index),
     Put(Index, usize),
     Trim,
     Clear,
@@ -29,11 +29,11 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        4 => any::<bool>().prop_map(|owned| Act::Lend { owned }),
-        2 => any::<bool>().prop_map(|owned| Act::TryLend { owned }),
+        4 => any::<bool>().prop_map(|owned| Act::Acquire { owned }),
+        2 => any::<bool>().prop_map(|owned| Act::TryAcquire { owned }),
         2 => Just(Act::Take),
-        5 => (any::<Index>(), 0..40_usize).prop_map(|(which, bytes)| Act::ComeHome(which, bytes)),
-        1 => any::<Index>().prop_map(Act::Keep),
+        5 => (any::<Index>(), 0..40_usize).prop_map(|(which, bytes)| Act::Release(which, bytes)),
+        1 => any::<Index>().prop_map(Act::IntoInner),
         2 => (any::<Index>(), 0..40_usize).prop_map(|(which, bytes)| Act::Put(which, bytes)),
         1 => Just(Act::Trim),
         1 => Just(Act::Clear),
@@ -53,7 +53,7 @@ impl Guard<'_> {
         }
     }
 
-    fn keep(self) -> Canary {
+    fn into_inner(self) -> Canary {
         match self {
             Guard::Borrowed(guard) => guard.into_inner(),
             Guard::Owned(guard) => guard.into_inner(),
@@ -61,15 +61,15 @@ impl Guard<'_> {
     }
 }
 
-/// At rest in a slot: id, bytes, used since the last trim.
-struct Resting {
+/// An idle object: id, bytes, and whether it was used since the last trim.
+struct Idle {
     id: u64,
     bytes: usize,
     used: bool,
 }
 
-/// A guard, and how its slot is charged; `None` without a slot.
-struct Lent<'a> {
+/// A guard, and the charge of its slot; `None` without a slot.
+struct InUse<'a> {
     mark: u64,
     charge: Option<usize>,
     guard: Guard<'a>,
@@ -79,7 +79,7 @@ struct Lent<'a> {
 struct Model {
     capacity: usize,
     limit: usize,
-    resting: Vec<Resting>,
+    idle: Vec<Idle>,
     hits: u64,
     misses: u64,
     discarded: u64,
@@ -87,50 +87,50 @@ struct Model {
 }
 
 impl Model {
-    /// The charge of the slot a request was answered from.
+    /// The charge of the slot that a request was served from.
     fn hit(&mut self, id: u64) -> usize {
         self.hits += 1;
-        let at = self.resting.iter().position(|resting| resting.id == id).unwrap_or(usize::MAX);
-        self.resting.swap_remove(at).bytes
+        let at = self.idle.iter().position(|idle| idle.id == id).unwrap_or(usize::MAX);
+        self.idle.swap_remove(at).bytes
     }
 
-    fn charged(&self, lent: &[Lent<'_>]) -> usize {
-        self.resting.iter().map(|resting| resting.bytes).sum::<usize>()
-            + lent.iter().filter_map(|lent| lent.charge).sum::<usize>()
+    fn charged(&self, in_use: &[InUse<'_>]) -> usize {
+        self.idle.iter().map(|idle| idle.bytes).sum::<usize>()
+            + in_use.iter().filter_map(|in_use| in_use.charge).sum::<usize>()
     }
 
-    fn slots_taken(&self, lent: &[Lent<'_>]) -> usize {
-        self.resting.len() + lent.iter().filter(|lent| lent.charge.is_some()).count()
+    fn slots_taken(&self, in_use: &[InUse<'_>]) -> usize {
+        self.idle.len() + in_use.iter().filter(|in_use| in_use.charge.is_some()).count()
     }
 
-    /// Comes home to the slot it left, or to any that is empty. False: let go.
-    fn home(&mut self, id: u64, bytes: usize, lent: &[Lent<'_>], own_slot: bool) -> bool {
-        let room = own_slot || self.slots_taken(lent) < self.capacity;
-        let fits = self.charged(lent) + bytes <= self.limit;
-        let kept = id % 5 != 4 && room && fits;
-        if kept {
-            self.resting.push(Resting { id, bytes, used: true });
+    /// Parks the object in its own or an empty slot; `false` if it is evicted.
+    fn release(&mut self, id: u64, bytes: usize, in_use: &[InUse<'_>], own_slot: bool) -> bool {
+        let room = own_slot || self.slots_taken(in_use) < self.capacity;
+        let fits = self.charged(in_use) + bytes <= self.limit;
+        let retained = id % 5 != 4 && room && fits;
+        if retained {
+            self.idle.push(Idle { id, bytes, used: true });
         }
-        kept
+        retained
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
-    fn a_pool_is_what_its_model_says(
+    fn a_pool_behaves_as_its_model(
         capacity in 0usize..6,
         limit in prop_oneof![Just(usize::MAX), 0..100_usize],
         acts in prop::collection::vec(act(), 0..200),
     ) {
         let pool = Arc::new(Pool::new(capacity).with_byte_limit(limit));
-        let mut lent: Vec<Lent<'_>> = Vec::new();
+        let mut in_use: Vec<InUse<'_>> = Vec::new();
         let mut taken: Vec<(u64, Canary)> = Vec::new();
         let mut model = Model { capacity, limit, ..Model::default() };
 
         for (mark, act) in (0u64..).zip(acts) {
             match act {
-                Act::Lend { owned } => {
+                Act::Acquire { owned } => {
                     let hatched = model.hatched;
                     let make = || Canary::hatch(hatched);
                     let mut guard = match owned {
@@ -139,49 +139,49 @@ proptest! {
                     };
                     let canary = guard.canary();
                     canary.grasp(mark);
-                    let charge = match model.resting.is_empty() {
+                    let charge = match model.idle.is_empty() {
                         true => {
                             prop_assert_eq!(canary.id, hatched);
                             model.hatched += 1;
                             model.misses += 1;
-                            (model.slots_taken(&lent) < capacity).then_some(0)
+                            (model.slots_taken(&in_use) < capacity).then_some(0)
                         }
                         false => Some(model.hit(canary.id)),
                     };
-                    lent.push(Lent { mark, charge, guard });
+                    in_use.push(InUse { mark, charge, guard });
                 }
-                Act::TryLend { owned } => {
+                Act::TryAcquire { owned } => {
                     let guard = match owned {
                         true => pool.try_acquire_owned().map(Guard::Owned),
                         false => pool.try_acquire().map(Guard::Borrowed),
                     };
-                    prop_assert_eq!(guard.is_some(), !model.resting.is_empty());
+                    prop_assert_eq!(guard.is_some(), !model.idle.is_empty());
                     let Some(mut guard) = guard else { model.misses += 1; continue };
                     guard.canary().grasp(mark);
                     let charge = Some(model.hit(guard.canary().id));
-                    lent.push(Lent { mark, charge, guard });
+                    in_use.push(InUse { mark, charge, guard });
                 }
                 Act::Take => {
                     let canary = pool.try_take();
-                    prop_assert_eq!(canary.is_some(), !model.resting.is_empty());
+                    prop_assert_eq!(canary.is_some(), !model.idle.is_empty());
                     let Some(mut canary) = canary else { model.misses += 1; continue };
                     canary.grasp(mark);
                     model.hit(canary.id);
                     taken.push((mark, canary));
                 }
-                Act::ComeHome(which, bytes) if !lent.is_empty() => {
-                    let Lent { mark, charge, mut guard } = lent.swap_remove(which.index(lent.len()));
+                Act::Release(which, bytes) if !in_use.is_empty() => {
+                    let InUse { mark, charge, mut guard } = in_use.swap_remove(which.index(in_use.len()));
                     guard.canary().bytes = bytes;
                     guard.canary().release(mark);
                     let id = guard.canary().id;
                     drop(guard);
-                    if !model.home(id, bytes, &lent, charge.is_some()) {
+                    if !model.release(id, bytes, &in_use, charge.is_some()) {
                         model.discarded += 1;
                     }
                 }
-                Act::Keep(which) if !lent.is_empty() => {
-                    let Lent { mark, guard, .. } = lent.swap_remove(which.index(lent.len()));
-                    guard.keep().release(mark);
+                Act::IntoInner(which) if !in_use.is_empty() => {
+                    let InUse { mark, guard, .. } = in_use.swap_remove(which.index(in_use.len()));
+                    guard.into_inner().release(mark);
                 }
                 Act::Put(which, bytes) if !taken.is_empty() => {
                     let (mark, mut canary) = taken.swap_remove(which.index(taken.len()));
@@ -189,32 +189,32 @@ proptest! {
                     canary.bytes = bytes;
                     let id = canary.id;
                     let put = pool.put(canary);
-                    let kept = model.home(id, bytes, &lent, false);
-                    prop_assert_eq!(put.is_ok(), kept || id % 5 == 4);
+                    let retained = model.release(id, bytes, &in_use, false);
+                    prop_assert_eq!(put.is_ok(), retained || id % 5 == 4);
                     model.discarded += u64::from(id % 5 == 4);
                 }
                 Act::Trim => {
-                    let before = model.resting.len();
+                    let before = model.idle.len();
                     let trimmed = pool.trim();
-                    let unused = model.resting.iter().filter(|resting| !resting.used);
-                    prop_assert_eq!(trimmed.bytes, unused.map(|resting| resting.bytes).sum());
-                    model.resting.retain(|resting| resting.used);
-                    prop_assert_eq!(trimmed.objects, before - model.resting.len());
-                    model.resting.iter_mut().for_each(|resting| resting.used = false);
+                    let unused = model.idle.iter().filter(|idle| !idle.used);
+                    prop_assert_eq!(trimmed.bytes, unused.map(|idle| idle.bytes).sum());
+                    model.idle.retain(|idle| idle.used);
+                    prop_assert_eq!(trimmed.objects, before - model.idle.len());
+                    model.idle.iter_mut().for_each(|idle| idle.used = false);
                 }
-                Act::Clear => { pool.clear(); model.resting.clear(); }
-                Act::ComeHome(..) | Act::Keep(_) | Act::Put(..) => {}
+                Act::Clear => { pool.clear(); model.idle.clear(); }
+                Act::Release(..) | Act::IntoInner(_) | Act::Put(..) => {}
             }
             let stats = pool.stats();
             prop_assert_eq!((stats.hits, stats.misses), (model.hits, model.misses));
             prop_assert_eq!(stats.discarded, model.discarded);
-            prop_assert_eq!(stats.outstanding, lent.len() + taken.len());
-            prop_assert_eq!(stats.retained, model.resting.len());
-            let bytes = model.resting.iter().map(|resting| resting.bytes).sum::<usize>();
+            prop_assert_eq!(stats.outstanding, in_use.len() + taken.len());
+            prop_assert_eq!(stats.retained, model.idle.len());
+            let bytes = model.idle.iter().map(|idle| idle.bytes).sum::<usize>();
             prop_assert_eq!(stats.retained_bytes, bytes);
             prop_assert!(stats.retained <= capacity && stats.retained_bytes <= limit);
         }
-        for Lent { mark, guard, .. } in &mut lent {
+        for InUse { mark, guard, .. } in &mut in_use {
             guard.canary().release(*mark);
         }
     }

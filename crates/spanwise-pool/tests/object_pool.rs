@@ -1,4 +1,4 @@
-//! The other backend keeps the same promises.
+//! The `object-pool` backend gives the same guarantees.
 #![cfg(all(feature = "object-pool", not(loom)))]
 
 mod support;
@@ -9,11 +9,11 @@ use spanwise_pool::object_pool::Pool;
 use support::Canary;
 
 #[test]
-fn it_is_bounded_and_resets() {
+fn the_pool_is_bounded_and_resets_its_objects() {
     let pool = Pool::<Vec<u8>>::new(2).with_byte_limit(100);
-    let lent: Vec<_> = (0..4).map(|_| pool.acquire(|| vec![1; 40])).collect();
+    let guards: Vec<_> = (0..4).map(|_| pool.acquire(|| vec![1; 40])).collect();
     assert_eq!(pool.stats().outstanding, 4);
-    drop(lent);
+    drop(guards);
     let stats = pool.stats();
     assert_eq!((stats.retained, stats.retained_bytes, stats.discarded), (2, 80, 2));
     assert!(pool.try_acquire().is_some_and(|buffer| buffer.is_empty() && buffer.capacity() == 40));

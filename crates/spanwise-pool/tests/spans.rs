@@ -1,5 +1,5 @@
-//! Pooled spans: nothing of the last one is left, each size has its tier.
-#![cfg(all(not(loom), feature = "span"))]
+//! Pooled spans: a reset clears each field, and each size has its tier.
+#![cfg(not(loom))]
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn write_all_over(span: &mut PooledSpan) {
 }
 
 #[test]
-fn nothing_of_a_span_is_left_for_the_next() {
+fn a_reset_span_is_a_new_one() {
     let pool = SpanPool::new(4);
     write_all_over(&mut pool.acquire());
     let again = pool.acquire();
@@ -39,7 +39,7 @@ fn nothing_of_a_span_is_left_for_the_next() {
 }
 
 #[test]
-fn a_warm_span_keeps_its_memory() {
+fn a_released_span_retains_its_memory() {
     let pool = SpanPool::new(1);
     let bytes = || pool.stats().retained_bytes;
     write_all_over(&mut pool.acquire());
@@ -67,7 +67,7 @@ fn events_and_links_keep_their_attributes_apart() {
 }
 
 #[test]
-fn a_key_is_there_once_however_it_is_kept() {
+fn a_key_is_unique_for_all_kinds_of_strings() {
     let mut span = PooledSpan::default();
     span.set_attribute("k", 1).set_attribute(String::from("k"), 2.5);
     span.set_attribute(Arc::<str>::from("k"), "three");
@@ -78,7 +78,7 @@ fn a_key_is_there_once_however_it_is_kept() {
 }
 
 #[test]
-fn a_description_is_kept_of_errors_only() {
+fn only_an_error_has_a_description() {
     let mut span = PooledSpan::default();
     span.set_status(StatusCode::Error, "broken").set_status(StatusCode::Ok, "fine");
     assert_eq!((span.status, span.status_message.as_str()), (StatusCode::Ok, ""));
@@ -97,26 +97,26 @@ fn tiers_are_chosen_by_the_expected_number() {
 }
 
 proptest! {
-    /// Wherever an object came from and however it has grown, it ends up where it is right.
+    /// A released object is retained by the tier of its capacity, for any origin and growth.
     #[test]
-    fn what_has_grown_comes_home_to_its_size(
-        loans in prop::collection::vec((0..200_usize, 0..700_usize), 1..60),
+    fn an_object_that_has_grown_moves_to_its_tier(
+        acquisitions in prop::collection::vec((0..200_usize, 0..700_usize), 1..60),
     ) {
         let pool = TieredPool::<Vec<u32>>::new(2);
-        for (expected, used) in loans {
+        for (expected, used) in acquisitions {
             let mut object = pool.acquire(expected).unwrap();
             prop_assert!(object.is_empty());
             prop_assert!(object.capacity() >= expected.min(128));
             object.extend((0..used).map(|n| n as u32));
             let capacity = object.capacity();
             drop(object);
-            let home = [8, 32, 128].into_iter().rev().find(|&room| room <= capacity);
+            let owner = [8, 32, 128].into_iter().rev().find(|&room| room <= capacity);
             for (room, stats) in pool.stats() {
                 prop_assert!(stats.retained <= 2);
                 prop_assert_eq!(stats.outstanding, 0);
                 let most = match room { 8 => 31, 32 => 127, _ => 512 };
                 prop_assert!(stats.retained_bytes <= stats.retained * most * 4);
-                if home == Some(room) && capacity <= 512 {
+                if owner == Some(room) && capacity <= 512 {
                     prop_assert!(stats.retained > 0);
                 }
             }
@@ -124,10 +124,10 @@ proptest! {
     }
 }
 
-/// Whatever a value comes in; the mapping is the specification's (*Mapping Arbitrary Data to OTLP
+/// The mapping of Rust's types is the specification's (*Mapping Arbitrary Data to OTLP
 /// AnyValue*: integers beyond 64 bits with sign are decimal strings).
 #[test]
-fn values_are_made_from_what_is_at_hand() {
+fn values_are_made_with_into() {
     let text = |text: &'static str| OwnedValue::Str(text.into());
     let cases: [(OwnedValue, OwnedValue); 18] = [
         (vec![0; 3].len().into(), OwnedValue::I64(3)),
@@ -155,7 +155,7 @@ fn values_are_made_from_what_is_at_hand() {
 }
 
 #[test]
-fn none_is_no_attribute() {
+fn none_sets_no_attribute() {
     let mut span = PooledSpan::default();
     span.set_attribute("a", None::<&str>).set_attribute("b", 1).set_attribute("b", None::<i64>);
     span.add_event("event", 1, [Attribute::new("a", None::<u64>), Attribute::new("b", 2)]);
@@ -163,4 +163,24 @@ fn none_is_no_attribute() {
     assert_eq!(span.attributes, [Attribute::new("b", 1)]);
     assert_eq!(span.events().next().unwrap().attributes, [Attribute::new("b", 2)]);
     assert_eq!(span.links().next().unwrap().attributes, []);
+}
+
+#[test]
+fn capacities_above_the_bound_are_reduced() {
+    const MAX: usize = usize::MAX;
+    let span = PooledSpan::with_capacity(MAX, MAX, MAX);
+    assert!(span.attributes.capacity() * size_of::<Attribute>() <= 64 << 20);
+    let spans = SpanPool::new(4).with_capacity(MAX, MAX, MAX).with_byte_limit(MAX);
+    drop(spans.acquire());
+    let _unused = spans.trim();
+    drop(SpanPool::new(MAX).acquire());
+}
+
+#[test]
+fn a_byte_limit_preserves_the_counters_of_a_span_pool() {
+    let spans = SpanPool::new(2);
+    drop(spans.acquire());
+    let spans = spans.with_byte_limit(1 << 20);
+    drop(spans.acquire());
+    assert_eq!((spans.stats().misses, spans.stats().hits), (1, 1));
 }

@@ -1,41 +1,41 @@
-//! Objects that notice when two hold them, or when one sees what another left behind.
+//! Objects that detect a second user, and data of the previous user.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use spanwise_pool::Reset;
 
-/// Knows whether somebody holds it, and what was written on it.
+/// Detects a second holder, and the previous holder's mark.
 #[derive(Debug)]
 pub struct Canary {
     pub id: u64,
     pub held: Arc<AtomicBool>,
-    note: Vec<u64>,
+    marks: Vec<u64>,
     /// Bytes it claims to hold.
     pub bytes: usize,
 }
 
 impl Canary {
     pub fn hatch(id: u64) -> Self {
-        Canary { id, held: Arc::default(), note: Vec::new(), bytes: 0 }
+        Canary { id, held: Arc::default(), marks: Vec::new(), bytes: 0 }
     }
 
     pub fn grasp(&mut self, mark: u64) {
         assert!(!self.held.swap(true, Ordering::AcqRel), "canary {} has two holders", self.id);
-        assert!(self.note.is_empty(), "canary {} sings the song of another", self.id);
-        self.note.push(mark);
+        assert!(self.marks.is_empty(), "canary {} has another holder's mark", self.id);
+        self.marks.push(mark);
     }
 
     pub fn release(&self, mark: u64) {
-        assert_eq!(self.note, [mark], "canary {} was written on by another", self.id);
+        assert_eq!(self.marks, [mark], "canary {} was marked by another holder", self.id);
         assert!(self.held.swap(false, Ordering::AcqRel));
     }
 }
 
 impl Reset for Canary {
-    /// Every fifth is not worth keeping.
+    /// Every fifth object is not retained.
     fn reset(&mut self) -> bool {
-        self.note.clear();
+        self.marks.clear();
         self.id % 5 != 4
     }
 
