@@ -1,5 +1,8 @@
+mod acquire;
 mod counters;
+mod order;
 mod park;
+mod read;
 mod search;
 
 use std::sync::Arc;
@@ -8,13 +11,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::cursor;
 use crate::discarding::Discarding;
 use crate::limits;
-use crate::pooled::{Pooled, PooledOwned};
 use crate::slot::{Held, Slot, State};
 use crate::sync::{AtomicU32, AtomicUsize};
 use crate::{PoolStats, Reset, Trimmed};
 use counters::Rare;
-use park::Leaving;
-use search::{PROBES, below};
+use order::{PROBES, below};
 
 /// An object pool, bounded in number and bytes; each object has one user at a time.
 ///
@@ -53,7 +54,7 @@ impl<T: Reset> Pool<T> {
         let pool = Pool::new(capacity);
         for slot in &pool.slots {
             if let Some(vacant) = slot.claim_empty() {
-                pool.park(Leaving { pool: &pool, held: Some(vacant.fill(make())) });
+                pool.park(pool.leaving(vacant.fill(make())));
             }
         }
         pool
@@ -71,53 +72,10 @@ impl<T: Reset> Pool<T> {
         for slot in &self.slots {
             if let Some(held) = slot.claim_idle() {
                 held.set_bytes(0);
-                self.park(Leaving { pool: &self, held: Some(held) });
+                self.park(self.leaving(held));
             }
         }
         self
-    }
-
-    /// Acquires an object: a retained one, or the result of `make`. Dropping the guard, on any thread,
-    /// releases it.
-    ///
-    /// # Cost
-    /// To acquire and release: one atomic read-modify-write, usually on a cache line that no other
-    /// thread uses; no lock, no allocation. If there is no object nearby, the pool looks at 64 slots at
-    /// most before it calls `make`.
-    #[inline]
-    pub fn acquire(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
-        match self.claim_at_cursor() {
-            Some(held) => Pooled::in_slot(self, held),
-            None => self.acquire_slow(make),
-        }
-    }
-
-    /// Acquires a retained object; `None` if there is none.
-    ///
-    /// On a [`prefilled`](Pool::prefilled) pool this bounds the number of acquired objects.
-    ///
-    /// # Cost
-    /// As [`acquire`](Pool::acquire); before it returns `None`, it looks at each slot.
-    #[inline]
-    pub fn try_acquire(&self) -> Option<Pooled<'_, T>> {
-        self.claim_anywhere().map(|held| Pooled::in_slot(self, held))
-    }
-
-    /// [`acquire`](Pool::acquire) whose guard owns a reference to the pool and borrows nothing.
-    ///
-    /// # Cost
-    /// Two more atomic read-modify-writes, on the reference count that all threads share. On a hot
-    /// path, acquire from a pool in a `static` instead: those guards are `'static`, too.
-    pub fn acquire_owned(self: &Arc<Self>, make: impl FnOnce() -> T) -> PooledOwned<T> {
-        PooledOwned::new(self.acquire(make), Arc::clone(self))
-    }
-
-    /// [`try_acquire`](Pool::try_acquire) whose guard owns a reference to the pool and borrows nothing.
-    ///
-    /// # Cost
-    /// As [`acquire_owned`](Pool::acquire_owned).
-    pub fn try_acquire_owned(self: &Arc<Self>) -> Option<PooledOwned<T>> {
-        self.try_acquire().map(|pooled| PooledOwned::new(pooled, Arc::clone(self)))
     }
 
     /// Takes an object out of the pool; `None` if none is retained. [`put`](Pool::put) returns it, which
@@ -196,7 +154,7 @@ impl<T: Reset> Pool<T> {
         for slot in self.slots.iter().filter(|slot| slot.state() == State::Idle) {
             let Some(held) = slot.claim_idle() else { continue };
             let (used, before) = (slot.used(), slot.bytes());
-            let mut leaving = Leaving { pool: self, held: Some(held) };
+            let mut leaving = self.leaving(held);
             if let Some(held) = &mut leaving.held {
                 shrink(held.object_mut());
             }
@@ -263,7 +221,7 @@ impl<T: Reset> Pool<T> {
     #[inline(always)]
     fn hand_out<'a>(&'a self, held: Held<'a, T>) -> Held<'a, T> {
         held.count_hit();
-        let mut leaving = Leaving { pool: self, held: Some(held) };
+        let mut leaving = self.leaving(held);
         if let Some(held) = &mut leaving.held {
             held.object_mut().prepare();
         }
@@ -274,7 +232,7 @@ impl<T: Reset> Pool<T> {
     #[inline(always)]
     pub(crate) fn release<'a>(&'a self, held: Held<'a, T>) {
         cursor::lower_to(self.index_of(held.slot()));
-        let mut leaving = Leaving { pool: self, held: Some(held) };
+        let mut leaving = self.leaving(held);
         if let Some(held) = &mut leaving.held
             && held.object_mut().reset()
         {

@@ -7,6 +7,12 @@ use crate::Reset;
 use crate::slot::Held;
 
 impl<T: Reset> Pool<T> {
+    /// A guard for an object whose fate is undecided.
+    #[inline(always)]
+    pub(super) fn leaving<'a>(&'a self, held: Held<'a, T>) -> Leaving<'a, T> {
+        Leaving { pool: self, held: Some(held) }
+    }
+
     /// Parks an object that was just used.
     #[inline(always)]
     pub(super) fn park(&self, leaving: Leaving<'_, T>) {

@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Pool;
+use super::order::{PROBES, around};
 use crate::Reset;
 use crate::cursor;
-use crate::pooled::Pooled;
 use crate::slot::{Held, State};
 
 impl<T: Reset> Pool<T> {
@@ -64,42 +64,7 @@ impl<T: Reset> Pool<T> {
         }
         found
     }
-
-    #[cold]
-    pub(super) fn acquire_slow(&self, make: impl FnOnce() -> T) -> Pooled<'_, T> {
-        if let Some(held) = self.claim_near() {
-            return Pooled::in_slot(self, held);
-        }
-        let made = make();
-        for start in [cursor::stretch(), cursor::get()] {
-            for index in around(start, self.slots.len()).take(PROBES) {
-                let Some(slot) = self.slots.get(index) else { break };
-                if slot.state() == State::Empty
-                    && let Some(vacant) = slot.claim_empty()
-                {
-                    cursor::set(index + 1);
-                    return Pooled::in_slot(self, vacant.fill(made));
-                }
-            }
-        }
-        self.rare.detached.fetch_add(1, Relaxed);
-        Pooled::detached(self, made)
-    }
 }
 
-/// All indices below `len`, upwards from `start`, wrapping.
-fn around(start: usize, len: usize) -> impl Iterator<Item = usize> {
-    let start = start.checked_rem(len).unwrap_or(0);
-    (start..len).chain(0..start)
-}
-
-/// All indices below `len`, downwards from `start - 1`, wrapping.
-pub(super) fn below(start: usize, len: usize) -> impl Iterator<Item = usize> {
-    let start = start.checked_rem(len).unwrap_or(0);
-    (0..start).rev().chain((start..len).rev())
-}
-
-/// Slots to look at near each of two indices before an object is made.
-pub(super) const PROBES: usize = 32;
 /// Misses per search of all slots.
 const MISSES_PER_SEARCH: u64 = 16;
