@@ -70,3 +70,18 @@ fn an_invalid_parent_is_none_and_attributes_are_found() {
     assert!(ApiAttributes(&attributes).get("c").is_none());
     let _unused = Context::new();
 }
+
+#[test]
+fn samplers_read_attributes_of_the_api_of_every_kind() {
+    use opentelemetry::{Array, Value as ApiValue};
+    let attributes = [
+        KeyValue::new("text", "gold"),
+        KeyValue::new("number", 7),
+        KeyValue::new("list", ApiValue::Array(Array::I64(vec![1, 2]))),
+    ];
+    let attributes = ApiAttributes(&attributes);
+    assert_eq!(attributes.get("text"), Some(Value::Str("gold")));
+    assert_eq!(attributes.get("number"), Some(Value::I64(7)));
+    assert_eq!(attributes.get("list"), Some(Value::I64s(&[1, 2])));
+    assert_eq!(attributes.get("none"), None);
+}
