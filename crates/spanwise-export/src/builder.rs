@@ -37,10 +37,17 @@ pub struct ExporterBuilder {
     on_thread_start: ThreadStart,
 }
 
+impl Exporter {
+    /// An exporter that sends through `transport`: to an OTLP receiver, or to any sink.
+    pub fn builder(transport: Transport) -> ExporterBuilder {
+        ExporterBuilder::new(transport)
+    }
+}
+
 type ThreadStart = Box<dyn FnOnce() -> Box<dyn Any> + Send>;
 
 impl ExporterBuilder {
-    pub(crate) fn new(transport: Transport) -> Self {
+    fn new(transport: Transport) -> Self {
         Self {
             transport,
             resource: Vec::new(),
@@ -103,7 +110,7 @@ impl ExporterBuilder {
         self
     }
 
-    /// What a push does while the queue is full. Default [`OnFull::Drop`].
+    /// Whether a push drops or waits while the queue is full. Default [`OnFull::Drop`].
     pub fn with_on_full(mut self, on_full: OnFull) -> Self {
         self.on_full = on_full;
         self

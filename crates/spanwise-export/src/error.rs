@@ -37,7 +37,7 @@ pub enum FlushError {
     OnWorkerThread,
     /// The thread panicked, or the process was forked: a child needs an exporter of its own.
     #[error("the exporter's thread has ended: it panicked, or this is a forked child")]
-    WorkerGone,
+    WorkerTerminated,
 }
 
 impl fmt::Debug for BuildError {

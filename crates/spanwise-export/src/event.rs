@@ -1,4 +1,4 @@
-//! What the exporter reports to its observer.
+//! The events that the exporter reports to its observer.
 
 use spanwise_transport::Delivery;
 use spanwise_worker::CaughtPanic;

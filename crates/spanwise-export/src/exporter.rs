@@ -1,13 +1,11 @@
 //! The handle on a running exporter: flush and shutdown.
 
-use crate::builder::ExporterBuilder;
 use crate::error::FlushError;
 use crate::inbox::{Command, CommandKind, Inbox};
 use crate::queue::SpanQueue;
 use crate::scopes::ScopeTable;
 use crate::thread::SharedQueue;
 use spanwise_ledger::Snapshot;
-use spanwise_transport::Transport;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::FinishedSpan;
 use spanwise_worker::{Worker, deadline, oneshot};
@@ -32,11 +30,6 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// An exporter that sends through `transport`: to an OTLP receiver, or to any sink.
-    pub fn builder(transport: Transport) -> ExporterBuilder {
-        ExporterBuilder::new(transport)
-    }
-
     pub(crate) fn new(
         queue: SharedQueue,
         scopes: ScopeTable,
@@ -129,7 +122,7 @@ impl Exporter {
             return Err(FlushError::OnWorkerThread);
         }
         if self.worker.is_forked_child() {
-            return Err(FlushError::WorkerGone);
+            return Err(FlushError::WorkerTerminated);
         }
         let (done, answer) = oneshot::channel();
         if !self.inbox.send(Command { kind, deadline: until, done }) {
@@ -159,7 +152,7 @@ impl Exporter {
     /// The thread has ended: by a shutdown, or before one.
     fn ended(&self) -> FlushError {
         match self.queue().is_abandoned() {
-            true => FlushError::WorkerGone,
+            true => FlushError::WorkerTerminated,
             false => FlushError::AlreadyShutdown,
         }
     }

@@ -8,6 +8,7 @@ mod compose;
 mod flushes;
 mod in_flight;
 mod memory;
+mod stage;
 
 pub use action::{Action, FlushId, Reply, RequestId};
 
@@ -24,6 +25,7 @@ use memory::Memory;
 use spanwise_batch::{ChargedChunk, FlushAction, FlushSchedule};
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_transport::Delivery;
+use stage::{Drain, Relief, Stage};
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -61,48 +63,8 @@ pub struct ExportMachine {
     /// Drains of every slot in a row that found nothing.
     idle_drains: u32,
     awaiting: Option<Instant>,
-    /// The answer to the shutdown.
-    shutdown: Option<Reply>,
-}
-
-/// How far a turn has come.
-#[derive(Debug, Clone, Copy)]
-enum Stage {
-    Drain,
-    Send,
-    Relieve,
-    RelieveDrain(Relief),
-    RelieveSend(Relief),
-    RelieveEnd(Relief),
-    Report,
-    Reply,
-    Wait,
-    /// The shutdown is due: from here on nothing is sent.
-    Cancel,
-    Cancelling(Instant),
-    DrainRest(u32),
-    BookRest,
-    Finish,
-}
-
-/// The state before memory was freed for spans that are refused.
-#[derive(Debug, Clone, Copy)]
-struct Relief {
-    is_stalled: bool,
-    charged: usize,
-    queued: usize,
-}
-
-/// Why a drain was asked for.
-#[derive(Debug, Clone, Copy)]
-enum Drain {
-    Full,
-    /// Of every slot, at this time.
-    All(Instant),
-    /// Of every slot, because open chunks may hold the memory that spans are refused for.
-    ForMemory,
-    /// At the end, after this many tries.
-    Rest(u32),
+    /// The answers to shutdowns, which are given at the end.
+    shutdowns: Vec<Reply>,
 }
 
 impl ExportMachine {
@@ -133,7 +95,7 @@ impl ExportMachine {
             is_blocked: false,
             idle_drains: 0,
             awaiting: None,
-            shutdown: None,
+            shutdowns: Vec::new(),
         }
     }
 
@@ -205,21 +167,14 @@ impl ExportMachine {
     /// A turn was not completed because of a panic: the next call begins a new one.
     pub(crate) fn abort_turn(&mut self) {
         self.draining = None;
-        if !self.is_closing() {
+        if !self.stage.is_closing() {
             self.stage = Stage::Drain;
         }
     }
 
     /// Whether the shutdown has begun to book what is left.
     pub fn is_closing(&self) -> bool {
-        matches!(
-            self.stage,
-            Stage::Cancel
-                | Stage::Cancelling(_)
-                | Stage::DrainRest(_)
-                | Stage::BookRest
-                | Stage::Finish
-        )
+        self.stage.is_closing()
     }
 
     /// Requests in flight, and the spans in them.
@@ -267,7 +222,7 @@ impl ExportMachine {
             Stage::Report => (Stage::Reply, self.report()),
             Stage::Reply => match self.reply(now) {
                 Some(action) => return Some(action),
-                None if self.shutdown.is_some() => (Stage::Cancel, None),
+                None if !self.shutdowns.is_empty() => (Stage::Cancel, None),
                 None => (Stage::Wait, None),
             },
             Stage::Wait => (Stage::Drain, Some(Action::WaitUntil(self.wait_until(now, level)))),
@@ -275,14 +230,19 @@ impl ExportMachine {
                 (Stage::Cancelling(now + CANCELLED_WITHIN), Some(Action::CancelRequests))
             }
             Stage::Cancelling(until) if !self.in_flight.is_empty() && now < until => {
-                return Some(Action::WaitUntil(until));
+                return Some(self.reply(now).unwrap_or_else(|| {
+                    let deadline = self.flushes.next_deadline();
+                    Action::WaitUntil(deadline.map_or(until, |deadline| until.min(deadline)))
+                }));
             }
             Stage::Cancelling(_) => (Stage::DrainRest(0), None),
             Stage::DrainRest(tries) => (Stage::BookRest, Some(self.ask_drain(Drain::Rest(tries)))),
             Stage::BookRest => {
                 self.composer.backlog.drop_all(DropReason::ShutdownDeadline);
                 self.in_flight.drop_all(DropReason::AmbiguousShutdown);
-                (Stage::Finish, self.shutdown.take().map(Action::Reply))
+                let replies = self.shutdowns.drain(..).chain(self.flushes.drain());
+                self.outbox.extend(replies.map(Action::Reply));
+                (Stage::Finish, None)
             }
             Stage::Finish => return Some(Action::Finish),
         };
@@ -371,12 +331,12 @@ impl ExportMachine {
     /// Answers a flush that is due; a shutdown is answered at its end.
     fn reply(&mut self, now: Instant) -> Option<Action> {
         let settled = self.in_flight.settled_before(self.composer.backlog.framed());
-        let (reply, is_shutdown) = self.flushes.pop_due(now, settled)?;
-        if is_shutdown {
-            self.shutdown = Some(reply);
-            return None;
+        loop {
+            match self.flushes.pop_due(now, settled)? {
+                (reply, false) => return Some(Action::Reply(reply)),
+                (reply, true) => self.shutdowns.push(reply),
+            }
         }
-        Some(Action::Reply(reply))
     }
 
     /// When the next turn is due, if no event comes before.

@@ -31,7 +31,7 @@ pub struct SpanQueue {
     notifier: OnceLock<Notifier>,
 }
 
-/// What [`SpanQueue::push`] does while the byte budget is used up or the queue is full.
+/// The behaviour of [`SpanQueue::push`] while the byte budget is used up or the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnFull {
@@ -63,7 +63,7 @@ pub struct QueueLevel {
     pub is_starved: bool,
 }
 
-/// What an exporter does to its queue.
+/// An operation of an exporter on its queue.
 #[derive(Debug)]
 pub enum QueueAction {
     /// Drain the full chunks.
@@ -190,8 +190,8 @@ impl SpanQueue {
         Some(Drained { chunks: chunks.collect(), missed })
     }
 
-    /// Refuses all spans from now on, and books them as `after_shutdown`. What is in the queue can
-    /// still be drained.
+    /// Refuses all spans from now on, and books them as `after_shutdown`. The spans in the
+    /// queue can still be drained.
     pub fn close(&self) {
         self.close_as(State::ShutDown);
     }

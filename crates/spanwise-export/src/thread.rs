@@ -1,5 +1,6 @@
 //! The exporter's thread: it owns the state machine, the transport and the clock.
 
+mod fenced;
 mod sending;
 
 use crate::event::ExportEvent;
@@ -8,9 +9,10 @@ use crate::machine::{Action, ExportMachine, FlushId, Reply};
 use crate::observer::Observer;
 use crate::queue::{QueueAction, SpanQueue};
 use crate::scopes::ScopeTable;
+use fenced::FencedObserver;
 use sending::Sending;
 use spanwise_transport::Transport;
-use spanwise_worker::{CaughtPanic, Notified, Wakeup, catch_panic, oneshot::Sender};
+use spanwise_worker::{Notified, Wakeup, catch_panic, oneshot::Sender};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -30,12 +32,11 @@ pub(crate) struct ExportThread {
     machine: Option<ExportMachine>,
     /// `None` at the end: it may hold a sink of the user's, whose drop may panic.
     transport: Option<Transport>,
-    observer: Option<Box<dyn Observer>>,
+    observer: FencedObserver,
     sending: Sending,
     waiting: HashMap<FlushId, Sender<bool>>,
     /// Sent at the end of a turn, after what was lost has been reported.
     replies: Vec<Reply>,
-    panics: u64,
     is_started: bool,
     /// The shutdown is complete: every span has its outcome.
     is_finished: bool,
@@ -63,11 +64,10 @@ impl ExportThread {
             inbox,
             machine: Some(machine),
             transport: Some(transport),
-            observer: Some(observer),
+            observer: FencedObserver::new(observer),
             sending: Sending::new(),
             waiting: HashMap::new(),
             replies: Vec::new(),
-            panics: 0,
             is_started: false,
             is_finished: false,
             #[cfg(test)]
@@ -88,7 +88,7 @@ impl ExportThread {
                 Ok(Turn::Finish) => return,
                 Err(panic) => {
                     failed_in_a_row += 1;
-                    self.panicked("the export loop", panic);
+                    self.observer.panicked("the export loop", panic);
                     self.machine.iter_mut().for_each(ExportMachine::abort_turn);
                     Instant::now()
                 }
@@ -140,9 +140,12 @@ impl ExportThread {
                 Action::Finish => break Turn::Finish,
             }
         };
-        events.into_iter().for_each(|event| self.report(event));
+        events.into_iter().for_each(|event| self.observer.report(event));
         match &mut turn {
-            Turn::WaitUntil(until) => *until = self.observer_turn(now, *until),
+            Turn::WaitUntil(until) => {
+                let due = self.observer.turn(now);
+                *until = due.map_or(*until, |due| due.min(*until));
+            }
             Turn::Finish => self.finish(),
         }
         for reply in self.replies.drain(..) {
@@ -156,7 +159,7 @@ impl ExportThread {
     fn finish(&mut self) {
         self.is_finished = true;
         self.sending.abort();
-        self.report(ExportEvent::ShutDown);
+        self.observer.report(ExportEvent::ShutDown);
     }
 
     /// Waits for a notification, the end of a request, or `until`. True when notified.
@@ -175,34 +178,6 @@ impl ExportThread {
         .await
     }
 
-    /// Runs the observer's turn. Returns when the next turn is due.
-    fn observer_turn(&mut self, now: Instant, until: Instant) -> Instant {
-        let Some(observer) = &mut self.observer else { return until };
-        match catch_panic(|| observer.turn(now)) {
-            Ok(due) => due.map_or(until, |due| until.min(due)),
-            Err(panic) => {
-                self.panicked(OBSERVER, panic);
-                until
-            }
-        }
-    }
-
-    fn report(&mut self, event: ExportEvent) {
-        let Some(observer) = &mut self.observer else { return };
-        if let Err(panic) = catch_panic(|| observer.event(event)) {
-            self.panicked(OBSERVER, panic);
-        }
-    }
-
-    fn panicked(&mut self, code: &'static str, panic: CaughtPanic) {
-        self.panics = self.panics.saturating_add(1);
-        let event = ExportEvent::Panicked { code, panic, count: self.panics };
-        if let Some(observer) = &mut self.observer {
-            // An observer that panics again has no one to report to.
-            let _ = catch_panic(|| observer.event(event));
-        }
-    }
-
     #[cfg(test)]
     #[allow(clippy::panic, reason = "the fault that a test injects")]
     fn fail_on_purpose(&mut self) {
@@ -215,7 +190,7 @@ impl ExportThread {
     /// Books the spans that are left, because this thread ends before a shutdown.
     fn die(&mut self) {
         if self.is_started {
-            self.report(ExportEvent::Died);
+            self.observer.report(ExportEvent::Died);
         }
         let queue = (*self.queue).as_ref();
         queue.abandon();
@@ -240,18 +215,14 @@ impl Drop for ExportThread {
         // The owner of a span may hold the queue for long: it is to hold little memory.
         (*self.queue).as_ref().release();
         self.scopes.clear();
-        self.report(ExportEvent::Ending);
+        self.observer.report(ExportEvent::Ending);
         let transport = self.transport.take();
         if let Err(panic) = catch_panic(|| drop(transport)) {
-            self.panicked("the sink's drop", panic);
+            self.observer.panicked("the sink's drop", panic);
         }
-        let observer = self.observer.take();
-        let _ = catch_panic(|| drop(observer));
     }
 }
 
-/// The name of an observer in reports of its panics.
-const OBSERVER: &str = "the exporter's observer";
 /// Turns in a row that may panic before the thread ends.
 const MAX_FAILED_TURNS: u32 = 3;
 /// Tries to drain every slot at the end.

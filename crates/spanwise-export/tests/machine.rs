@@ -8,11 +8,9 @@ use support::{End, Op, Setup, run};
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        6 => (1u8..60, prop_oneof![
-            8 => 0u32..200,
-            3 => 1_000u32..20_000,
-            1 => 20_000u32..200_000,
-        ]).prop_map(|(spans, bytes)| Op::Push { spans, bytes }),
+        5 => (1u8..60, 0u32..200).prop_map(|(spans, bytes)| Op::Push { spans, bytes }),
+        2 => (1u8..20, 1_000u32..20_000).prop_map(|(spans, bytes)| Op::Push { spans, bytes }),
+        1 => (1u8..4, 20_000u32..200_000).prop_map(|(spans, bytes)| Op::Push { spans, bytes }),
         5 => prop_oneof![0u16..20, 0u16..300, 500u16..3_000].prop_map(Op::Advance),
         2 => prop_oneof![Just(0u16), 0u16..500, 1_000u16..10_000].prop_map(Op::Flush),
         1 => Just(Op::Notify),

@@ -219,7 +219,7 @@ impl Handle {
             Ok(()) => Ok(report(true)),
             Err(export::FlushError::AlreadyShutdown) => Err(FlushError::AlreadyShutdown),
             Err(export::FlushError::OnWorkerThread) => Err(FlushError::OnWorkerThread),
-            Err(export::FlushError::WorkerGone) => Err(FlushError::WorkerGone),
+            Err(export::FlushError::WorkerTerminated) => Err(FlushError::WorkerGone),
             Err(_) => Err(FlushError::Timeout(Box::new(report(false)))),
         }
     }
@@ -228,7 +228,7 @@ impl Handle {
     /// program has a mistake that it would not notice otherwise.
     fn guard_dropped(&self) {
         if self.core.is_running() && self.core.ledger.snapshot().created == 0 {
-            self.reporter().keep_open();
+            self.reporter().hold_open();
             let lived = u64::try_from(self.built.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.unused_for.store(lived.max(1), Relaxed);
         }
@@ -245,7 +245,7 @@ impl Handle {
         let lived = self.unused_for.swap(0, Relaxed);
         if lived > 0 {
             self.reporter().report(Diagnostic::GuardDropped { after: Duration::from_nanos(lived) });
-            self.reporter().close_kept_open();
+            self.reporter().close_held_open();
             self.reporter().flush(THREAD_EXIT);
         }
     }
@@ -264,7 +264,7 @@ impl Drop for Handle {
             self.reporter().close();
         }
         if *self.unused_for.get_mut() > 0 {
-            self.reporter().close_kept_open();
+            self.reporter().close_held_open();
         }
     }
 }

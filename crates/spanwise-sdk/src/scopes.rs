@@ -52,7 +52,7 @@ fn encoded(scope: &InstrumentationScope, ledger: &Ledger) -> Arc<[u8]> {
     encode_scope(name, version, none, schema_url).into()
 }
 
-/// What the head of a scope takes in every request that has spans of it.
+/// Bytes of the header of a scope, which every request with spans of the scope repeats.
 const MAX_SCOPE_BYTES: usize = 8 * 1024;
 /// Characters, of up to four bytes, that three texts keep when they are cut.
 const MAX_SCOPE_CHARS: usize = 512;

@@ -1,11 +1,11 @@
-//! What the state machine asks its caller to do.
+//! The actions that the state machine asks its caller for.
 
 use crate::event::ExportEvent;
 use crate::queue::QueueAction;
 use spanwise_transport::FramedRequest;
 use std::time::Instant;
 
-/// The next thing to do for an [`ExportMachine`](super::ExportMachine).
+/// An action that an [`ExportMachine`](super::ExportMachine) asks its caller for.
 #[derive(Debug)]
 #[must_use = "an action that is not carried out stops the export"]
 pub enum Action {
@@ -40,6 +40,7 @@ pub struct FlushId(pub(super) u64);
 pub struct Reply {
     /// Which flush.
     pub id: FlushId,
-    /// Whether all spans that ended before it have their outcome. Otherwise the deadline came first.
+    /// Whether all spans that ended before it have their outcome. Otherwise the deadline,
+    /// or the end of a shutdown, came first.
     pub is_done: bool,
 }

@@ -52,6 +52,11 @@ impl Flushes {
         Some((Reply { id: flush.id, is_done: is_done(&flush) }, flush.is_shutdown))
     }
 
+    /// Removes all flushes, because the exporter ends before their deadlines.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Reply> {
+        self.waiting.drain(..).map(|flush| Reply { id: flush.id, is_done: false })
+    }
+
     /// The earliest deadline.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.waiting.iter().map(|flush| flush.deadline).min()

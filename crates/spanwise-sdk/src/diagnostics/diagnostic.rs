@@ -1,6 +1,6 @@
 //! The reports, and the line that each is.
 
-use super::EVERY;
+use super::interval::REPORT_INTERVAL;
 use spanwise_ledger::Snapshot;
 use spanwise_transport::Failure;
 use std::fmt;
@@ -17,9 +17,9 @@ pub enum Diagnostic {
     SettingIgnored {
         /// The variable.
         setting: String,
-        /// What it holds.
+        /// Its value.
         value: String,
-        /// What is accepted.
+        /// The accepted values.
         accepted: String,
     },
     /// A known setting has no effect here: it is not supported, or goes with a choice not made.
@@ -36,7 +36,7 @@ pub enum Diagnostic {
         endpoint: String,
         /// Why the attempt failed.
         cause: String,
-        /// What usually helps.
+        /// The usual remedy.
         advice: Option<String>,
         /// Which attempt of its request it was, from 1.
         attempt: u32,
@@ -58,40 +58,40 @@ pub enum Diagnostic {
         spans: u64,
         /// Why.
         failure: Failure,
-        /// What the server or the connection said last; one line, at most 256 bytes.
+        /// The last text of the server or the connection; one line, at most 256 bytes.
         detail: String,
     },
     /// The receiver left spans out (partial success).
     SpansRejected {
-        /// How many.
+        /// Number of spans.
         spans: u64,
-        /// What it said about them.
+        /// Its message about them.
         message: String,
     },
-    /// The receiver accepted all spans and said something about them (a partial success that rejects
+    /// The receiver accepted all spans and sent a message about them (a partial success that rejects
     /// none is a warning).
     ReceiverWarned {
-        /// What it said.
+        /// Its message.
         message: String,
     },
     /// The receiver answered with success, but not in OTLP: perhaps it is no OTLP receiver. The
     /// spans count as exported.
     AnswerNotOtlp {
-        /// What is wrong with the answer.
+        /// The problem with the answer.
         problem: String,
     },
     /// The endpoint of remote sampling had no strategy that can be used; the sampler goes on with
     /// the one before.
     NoSamplingStrategy {
-        /// Who was asked.
+        /// The URL of the collector.
         url: String,
-        /// What came instead of an answer, or what is wrong with it.
+        /// The error in place of an answer, or the problem with the answer.
         problem: String,
     },
     /// A strategy that can be used came, the first since
     /// [`NoSamplingStrategy`](Self::NoSamplingStrategy).
     SamplingStrategyRecovered {
-        /// Who was asked.
+        /// The URL of the collector.
         url: String,
     },
     /// Spans were lost since the last time this was reported.
@@ -178,7 +178,7 @@ impl fmt::Display for Diagnostic {
                     None => Ok(()),
                 }
             }
-            Self::LossEnded => write!(f, "no spans lost for {EVERY:?}"),
+            Self::LossEnded => write!(f, "no spans lost for {REPORT_INTERVAL:?}"),
             Self::WorkerDied => {
                 write!(f, "the worker thread has died: all spans from now on are lost")
             }
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_diagnostics_is_what_they_say() {
+    fn the_page_of_diagnostics_has_the_line_of_each() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/DIAGNOSTICS.md");
         let page = std::fs::read_to_string(path).unwrap();
         let examples = examples();

@@ -1,13 +1,15 @@
 //! Whether requests get through to the endpoint, and why the last attempt that failed did.
 
-use super::{Diagnostic, EVERY, Reporter};
+use super::diagnostic::Diagnostic;
+use super::interval::REPORT_INTERVAL;
+use super::reporter::Reporter;
 use spanwise_transport::FailedAttempt;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Reports the first attempt that fails, at once, and the first request that gets through after it.
-/// Cloning shares it: with the tasks that send, and with whoever flushes and asks what went wrong.
+/// A clone shares the state: with the tasks that send, and with threads that flush and ask for the cause.
 ///
 /// In half a minute at most three outages are reported, and another cause of the same outage half a
 /// minute after the last report.
@@ -23,7 +25,7 @@ struct State {
     failing: Option<Failing>,
     /// When the endpoint was reported to fail, the last three times.
     reports: VecDeque<Instant>,
-    /// What it was reported to fail for last.
+    /// The cause of the last report.
     reported: Option<String>,
     /// Whether its recovery is to be reported.
     owes_recovery: bool,
@@ -105,7 +107,7 @@ impl EndpointHealth {
     /// Whether `cause` is what the endpoint was reported to fail for last, in this half minute.
     pub(crate) fn has_reported(&self, cause: &str) -> bool {
         let state = self.lock();
-        state.reports.back().is_some_and(|at| at.elapsed() < EVERY)
+        state.reports.back().is_some_and(|at| at.elapsed() < REPORT_INTERVAL)
             && state.reported.as_ref().is_some_and(|reported| reported == cause)
     }
 
@@ -134,10 +136,11 @@ impl State {
     /// Whether a failure for `cause` is to be reported: the first since a request was accepted, or
     /// one for another cause than was reported.
     fn should_report(&self, now: Instant, cause: &str) -> bool {
-        let rested = |report: Option<&Instant>| report.is_none_or(|at| now >= *at + EVERY);
+        let is_past =
+            |report: Option<&Instant>| report.is_none_or(|at| now >= *at + REPORT_INTERVAL);
         match (self.owes_recovery, &self.reported) {
-            (false, _) => self.reports.len() < OUTAGES || rested(self.reports.front()),
-            (true, reported) => rested(self.reports.back()) && reported.as_deref() != Some(cause),
+            (false, _) => self.reports.len() < OUTAGES || is_past(self.reports.front()),
+            (true, reported) => is_past(self.reports.back()) && reported.as_deref() != Some(cause),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Hands reports to the user's handler, on a thread that may be slow.
 
-use super::{Diagnostic, Handler};
+use super::diagnostic::Diagnostic;
+use super::handler::Handler;
 use opentelemetry::Context;
 use spanwise_worker::{catch_panic, deadline, fork, mask_sigpipe};
 use std::collections::VecDeque;
@@ -38,7 +39,7 @@ struct State {
     /// No report comes any more.
     closed: bool,
     /// One more report may come after [`Reporter::close`].
-    kept_open: bool,
+    held_open: bool,
 }
 
 impl Reporter {
@@ -49,7 +50,7 @@ impl Reporter {
             left_out: 0,
             running: false,
             closed: false,
-            kept_open: false,
+            held_open: false,
         };
         let (state, idle) = (Mutex::new(state), Condvar::new());
         let generation = fork::generation();
@@ -74,17 +75,17 @@ impl Reporter {
     }
 
     /// Stays open for a report that may come after [`close`](Self::close), until
-    /// [`close_kept_open`](Self::close_kept_open).
-    pub(crate) fn keep_open(&self) {
+    /// [`close_held_open`](Self::close_held_open).
+    pub(crate) fn hold_open(&self) {
         if !self.is_forked() {
-            self.shared.lock().kept_open = true;
+            self.shared.lock().held_open = true;
         }
     }
 
-    /// Closes what was kept open.
-    pub(crate) fn close_kept_open(&self) {
+    /// Ends [`hold_open`](Self::hold_open).
+    pub(crate) fn close_held_open(&self) {
         if !self.is_forked() {
-            self.shared.lock().kept_open = false;
+            self.shared.lock().held_open = false;
             self.close();
         }
     }
@@ -95,7 +96,7 @@ impl Reporter {
             return;
         }
         let mut state = self.shared.lock();
-        if !state.kept_open && !std::mem::replace(&mut state.closed, true) {
+        if !state.held_open && !std::mem::replace(&mut state.closed, true) {
             self.start(state);
         }
     }
@@ -131,7 +132,7 @@ impl Reporter {
         }
     }
 
-    /// A forked child has the queue but not the thread, and perhaps a lock that nobody opens.
+    /// A forked child has the queue but not the thread, and perhaps a lock that no thread opens.
     fn is_forked(&self) -> bool {
         fork::generation() != self.shared.generation
     }
@@ -189,10 +190,10 @@ mod tests {
     fn the_latest_reports_wait_and_the_others_are_counted() {
         let (door, lines) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(Vec::new())));
         let closed = door.lock().unwrap();
-        let (shut, said) = (door.clone(), lines.clone());
+        let (shut, received) = (door.clone(), lines.clone());
         let reporter = Reporter::new(Arc::new(move |diagnostic: &Diagnostic| {
             drop(shut.lock());
-            said.lock().unwrap().push(diagnostic.to_string());
+            received.lock().unwrap().push(diagnostic.to_string());
         }));
         for number in 0..CAPACITY + 10 {
             let (setting, value) = (format!("number {number} "), String::new());
