@@ -170,7 +170,7 @@ impl ExportThread {
             return false;
         }
         let mut ended = pin!(self.sending.ended());
-        let mut wakeup = pin!(notified.wait_until(until.into()));
+        let mut wakeup = pin!(notified.wait_until(until));
         poll_fn(|cx| match ended.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(false),
             Poll::Pending => wakeup.as_mut().poll(cx).map(|wakeup| wakeup == Wakeup::Notified),
