@@ -24,7 +24,7 @@ pub enum ExportEvent {
         code: &'static str,
         /// The panic.
         panic: CaughtPanic,
-        /// Panics so far, of all code but sinks.
+        /// Panics so far.
         count: u64,
     },
     /// The thread dies before a shutdown: all spans from now on are lost as `worker_unavailable`.

@@ -63,6 +63,7 @@ pub struct ExportMachine {
     /// Drains of every slot in a row that found nothing.
     idle_drains: u32,
     awaiting: Option<Instant>,
+    is_transport_closed: bool,
     /// The answers to shutdowns, which are given at the end.
     shutdowns: Vec<Reply>,
 }
@@ -95,6 +96,7 @@ impl ExportMachine {
             is_blocked: false,
             idle_drains: 0,
             awaiting: None,
+            is_transport_closed: false,
             shutdowns: Vec::new(),
         }
     }
@@ -146,6 +148,13 @@ impl ExportMachine {
             self.progress = now;
         }
         self.outbox.push_back(Action::Report(ExportEvent::RequestEnded { spans, delivery }));
+    }
+
+    /// The transport is closed: requests in flight get no answer, and no request can be sent any more.
+    /// Books the former as `ambiguous_timeout`, and all that is drained as `transport`.
+    pub fn transport_closed(&mut self) {
+        self.is_transport_closed = true;
+        self.in_flight.drop_all(DropReason::AmbiguousTimeout);
     }
 
     /// Asks for an answer once all spans that ended before now have their outcome, or at `deadline`.
@@ -275,6 +284,9 @@ impl ExportMachine {
     /// Makes the next request, as long as requests may be in flight and their memory is free.
     fn send(&mut self, now: Instant) -> Option<Action> {
         self.is_blocked = false;
+        if self.is_transport_closed {
+            self.composer.backlog.drop_all(DropReason::Transport);
+        }
         while !self.composer.backlog.is_empty() {
             if self.in_flight.is_full() {
                 self.is_blocked = true;

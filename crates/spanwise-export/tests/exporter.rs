@@ -1,9 +1,9 @@
 //! An exporter with its thread: flush, shutdown, and code of the user's that panics.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
-use spanwise_export::sans_io::{Action, QueueAction};
+use spanwise_export::sans_io::{Action, ExportMachine, QueueAction, Reply};
 use spanwise_export::{
-    BuildError, ExportEvent, Exporter, ExporterBuilder, FlushError, Observer, SpanQueue,
+    BuildError, ExportEvent, Exporter, ExporterBuilder, FlushError, Observer, ScopeTable, SpanQueue,
 };
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_receiver::Receiver;
@@ -232,6 +232,70 @@ fn a_chunk_or_a_request_that_is_dropped_has_an_outcome() {
     account.check().unwrap();
     assert_eq!(account.dropped(DropReason::ExporterPanic), 5, "the receiver may have them");
     assert_eq!(account.dropped(DropReason::WorkerUnavailable), 3 + 1);
+}
+
+/// Polls until the machine waits, and counts the requests that it sends.
+fn turn(machine: &mut ExportMachine, queue: &SpanQueue, now: Instant) -> (u64, Vec<Reply>) {
+    let (mut sent, mut replies) = (0, Vec::new());
+    loop {
+        match machine.poll(now, queue.level()) {
+            Action::Queue(action) => {
+                if let Some(drained) = queue.apply(action) {
+                    machine.drained(drained);
+                }
+            }
+            Action::Send(..) => sent += 1,
+            Action::Reply(reply) => replies.push(reply),
+            Action::WaitUntil(_) => return (sent, replies),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_closed_transport_costs_the_requests_in_flight_and_all_later_spans() {
+    let builder = to_sink(|_| std::future::ready(accepted()));
+    let (queue, prepared) = builder.prepare().unwrap();
+    let push = |count: u64| {
+        for _ in 0..count {
+            queue.ledger().started();
+            queue.push(&FinishedSpan::encoded(b"\x2a\x01s"), SpanMeta::default());
+        }
+    };
+    let now = Instant::now();
+    let mut machine = prepared.into_machine(&queue, now);
+    push(4);
+    let first = machine.flush(now + LONG);
+    assert_eq!(turn(&mut machine, &queue, now), (1, Vec::new()));
+    push(3);
+    machine.transport_closed();
+    let second = machine.flush(now + LONG);
+    let (sent, mut replies) = turn(&mut machine, &queue, now);
+    replies.sort_by_key(|reply| reply.id);
+    assert_eq!(sent, 0);
+    assert_eq!(replies, [first, second].map(|id| Reply { id, is_done: true }));
+    let account = queue.ledger().snapshot();
+    account.check().unwrap();
+    assert_eq!(account.dropped(DropReason::AmbiguousTimeout), 4, "the receiver may have them");
+    assert_eq!(account.dropped(DropReason::Transport), 3);
+}
+
+#[test]
+fn a_table_of_scopes_is_bounded_by_count_and_bytes() {
+    let table = ScopeTable::new(100);
+    assert!(table.is_empty());
+    assert_eq!(table.index(&[1; 200]), Some(0), "the first is always stored");
+    assert_eq!(table.index(&[2; 10]), None);
+    assert_eq!(table.index(&[1; 200]), Some(0));
+    let table = ScopeTable::new(1 << 20);
+    assert_eq!(table.index(&[0; (8 << 10) + 1]), None, "too large for a request");
+    for index in 0..4096u32 {
+        assert_eq!(table.index(&index.to_be_bytes()), Some(index));
+    }
+    assert_eq!(table.index(&[9; 5]), None);
+    assert_eq!((table.len(), table.index(&7u32.to_be_bytes())), (4096, Some(7)));
+    table.clear();
+    assert!(table.is_empty());
 }
 
 #[test]
