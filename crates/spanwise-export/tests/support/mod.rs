@@ -6,7 +6,9 @@
 pub mod model;
 
 use model::{Ending, Model, Moods};
-use spanwise_export::sans_io::{Action, Drained, ExportMachine, FlushId, QueueAction, Reply};
+use spanwise_export::sans_io::{
+    Action, Drained, DrainedChunk, ExportMachine, FlushId, QueueAction, Reply,
+};
 use spanwise_export::{ExportEvent, Exporter, ExporterBuilder, SpanQueue};
 use spanwise_ledger::DropReason;
 use spanwise_transport::{Outcome, Transport};
@@ -76,6 +78,8 @@ pub struct World {
     scopes: [u32; 2],
     writer: SpanWriter,
     flushes: HashMap<FlushId, Asked>,
+    /// Chunks that a drain missed.
+    held_back: Vec<DrainedChunk>,
     awaiting: Option<Instant>,
     finished: bool,
 }
@@ -115,6 +119,7 @@ impl World {
             scopes,
             writer: SpanWriter::new(),
             flushes: HashMap::new(),
+            held_back: Vec::new(),
             awaiting: None,
             finished: false,
             setup,
@@ -216,11 +221,16 @@ impl World {
 
     fn apply_to_queue(&mut self, action: QueueAction) {
         let is_all = matches!(action, QueueAction::DrainAll);
-        if let Some(Drained { chunks, mut missed }) = self.queue.apply(action) {
-            // As if a thread had been in its slot.
-            missed += usize::from(is_all && self.moods.one_in(5));
-            self.machine.as_mut().unwrap().drained(Drained { chunks, missed });
+        let Some(Drained { mut chunks, mut missed }) = self.queue.apply(action) else { return };
+        if is_all {
+            chunks.append(&mut self.held_back);
+            if self.moods.one_in(4) {
+                // As if a thread were writing to its slot.
+                self.held_back.extend(chunks.pop());
+                missed += 1;
+            }
         }
+        self.machine.as_mut().unwrap().drained(Drained { chunks, missed });
     }
 
     fn reply(&mut self, reply: Reply) {
@@ -305,6 +315,7 @@ impl World {
     fn die(&mut self) {
         let (sent, rest) = (self.model.spans_in_flight(), self.model.unsettled());
         self.machine = None;
+        self.held_back.clear();
         drop(self.queue.apply(QueueAction::DrainAll));
         self.model.lost(DropReason::ExporterPanic, sent);
         self.model.lost(DropReason::WorkerUnavailable, rest - sent);
