@@ -89,6 +89,8 @@ struct Asked {
     is_shutdown: bool,
     /// Spans pushed before it.
     pushed: u64,
+    /// When all of them were seen to have an outcome.
+    ended_at: Option<Instant>,
     reply: Option<bool>,
 }
 
@@ -163,8 +165,8 @@ impl World {
             true => machine.shutdown(deadline),
             false => machine.flush(deadline),
         };
-        let asked =
-            Asked { deadline, is_shutdown, pushed: self.model.pushed_so_far(), reply: None };
+        let pushed = self.model.pushed_so_far();
+        let asked = Asked { deadline, is_shutdown, pushed, ended_at: None, reply: None };
         assert!(self.flushes.insert(id, asked).is_none(), "ids are unique");
     }
 
@@ -214,8 +216,15 @@ impl World {
             }
             self.check();
         }
-        for asked in self.flushes.values().filter(|asked| asked.reply.is_none() && !self.finished) {
+        for asked in self.flushes.values_mut() {
+            if asked.reply.is_some() || self.finished {
+                continue;
+            }
             assert!(self.wait_until <= asked.deadline + grace(asked), "a flush is due before");
+            if self.model.all_ended(asked.pushed) {
+                let ended_at = *asked.ended_at.get_or_insert(self.now);
+                assert!(self.now < ended_at + SOON, "a flush whose spans ended is answered soon");
+            }
         }
     }
 
@@ -326,6 +335,9 @@ impl World {
 fn grace(asked: &Asked) -> Duration {
     Duration::from_millis(if asked.is_shutdown { 10 } else { 0 })
 }
+
+/// A drain that missed a slot is repeated after a millisecond; the schedule's tick is 100 ms.
+const SOON: Duration = Duration::from_millis(150);
 
 impl Ending {
     pub fn delivery(&self) -> Option<spanwise_transport::Delivery> {

@@ -17,6 +17,8 @@ pub struct Model {
     sent: HashSet<u64>,
     /// Spans with an outcome.
     ended: HashSet<u64>,
+    /// All spans up to this one have an outcome.
+    ended_up_to: u64,
     requests: Vec<Request>,
     /// Spans of requests whose end was not reported yet.
     unreported: Vec<u64>,
@@ -88,8 +90,11 @@ impl Model {
         self.lost(reason, spans);
     }
 
-    pub fn all_ended(&self, up_to: u64) -> bool {
-        (1..=up_to).all(|id| self.ended.contains(&id))
+    pub fn all_ended(&mut self, up_to: u64) -> bool {
+        while self.ended.contains(&(self.ended_up_to + 1)) {
+            self.ended_up_to += 1;
+        }
+        self.ended_up_to >= up_to
     }
 
     pub fn in_flight(&self) -> usize {
