@@ -16,3 +16,7 @@ pub(crate) const SHOWN_BYTES: usize = 400;
 /// The time a limiter counts in, nanoseconds: 292 years. With a century's wait on top it still
 /// fits into 64 bits.
 pub(crate) const LAST_INSTANT: u64 = u64::MAX / 2;
+/// How often a collector is asked.
+#[cfg(any(feature = "jaeger", feature = "xray"))]
+pub(crate) const POLLING: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(30 * 86_400);

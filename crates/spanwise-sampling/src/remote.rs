@@ -4,8 +4,6 @@
 use crate::jaeger::JaegerSettings;
 #[cfg(feature = "xray")]
 use crate::xray::XraySettings;
-use std::ops::RangeInclusive;
-use std::time::Duration;
 
 /// Whom to ask what to keep, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +30,3 @@ impl From<XraySettings> for RemoteSettings {
         Self::Xray(settings)
     }
 }
-
-/// How often a collector is asked.
-pub(crate) const POLLING: RangeInclusive<Duration> =
-    Duration::from_millis(1)..=Duration::from_secs(30 * 86_400);

@@ -138,6 +138,7 @@ pub mod worker {
 /// let text = ByteStr::from(String::from("GET /orders"));
 /// assert_eq!(text.slice(4..).as_deref(), Some("/orders")); // the same memory
 /// ```
+#[cfg(feature = "zero-copy")]
 pub mod zero_copy {
     #[doc(no_inline)]
     pub use spanwise_bytes::{

@@ -12,6 +12,3 @@ pub use poll::JaegerPoller;
 pub use remote::JaegerRemote;
 pub use settings::JaegerSettings;
 pub use strategy::{JaegerStrategy, JaegerStrategyError};
-
-/// Jaeger's own bound of operations per service.
-const OPERATIONS: usize = 2_000;

@@ -1,7 +1,6 @@
 //! The sampler that does as it was told last.
 
-use super::OPERATIONS;
-use super::strategy::JaegerStrategy;
+use super::strategy::{JaegerStrategy, OPERATIONS};
 use crate::bucket::Bucket;
 use crate::intent::SamplingIntent;
 use crate::limiter::Limiter;

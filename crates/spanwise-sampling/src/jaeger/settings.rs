@@ -1,6 +1,6 @@
 //! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `jaeger_remote`.
 
-use crate::remote::POLLING;
+use crate::limits::POLLING;
 use crate::setting::SettingError;
 use crate::threshold::Threshold;
 use crate::url::authority;

@@ -1,6 +1,5 @@
 //! The answer of the sampling endpoint.
 
-use super::OPERATIONS;
 use crate::limits::SHOWN_BYTES;
 use serde_json::Value;
 use spanwise_worker::sanitize;
@@ -190,3 +189,6 @@ const MAX_TRACES: Field = Field("maxTracesPerSecond", "max_traces_per_second");
 const DEFAULT: Field = Field("defaultSamplingProbability", "default_sampling_probability");
 const LOWER_BOUND: Field =
     Field("defaultLowerBoundTracesPerSecond", "default_lower_bound_traces_per_second");
+
+/// Jaeger's own bound of operations per service.
+pub(super) const OPERATIONS: usize = 2_000;

@@ -15,6 +15,3 @@ pub use poll::{XrayPoller, XrayRequest};
 pub use remote::XrayRemote;
 pub use rules::XrayError;
 pub use settings::XraySettings;
-
-/// X-Ray's rules.
-const RULES: usize = 1_000;

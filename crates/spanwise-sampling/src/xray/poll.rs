@@ -1,9 +1,8 @@
 //! What to ask when, and what the answers change. No clock and no socket here.
 
-use super::RULES;
 use super::limits::Counts;
 use super::remote::XrayRemote;
-use super::rules::{Definition, Page, Rule, XrayError};
+use super::rules::{Definition, Page, RULES, Rule, XrayError};
 use super::settings::XraySettings;
 use super::targets::{Statistics, Targets, report};
 use crate::spread::Spread;

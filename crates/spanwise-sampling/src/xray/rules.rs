@@ -1,6 +1,5 @@
 //! The rules: read, and matched.
 
-use super::RULES;
 use super::limits::Limits;
 use super::wildcard::Wildcard;
 use crate::attributes::Attributes;
@@ -244,3 +243,5 @@ const PATTERN_BYTES: usize = 512;
 const PATTERN_TEXT: &str = "a string of at most 512 bytes";
 /// Attributes that a rule compares; X-Ray's own bound is below.
 const RULE_ATTRIBUTES: usize = 64;
+/// X-Ray's rules.
+pub(super) const RULES: usize = 1_000;

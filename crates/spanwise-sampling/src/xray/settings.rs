@@ -1,6 +1,6 @@
 //! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `xray`.
 
-use crate::remote::POLLING;
+use crate::limits::POLLING;
 use crate::setting::SettingError;
 use crate::url::authority;
 use crate::url::{Url, redacted_key};

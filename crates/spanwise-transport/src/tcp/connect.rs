@@ -10,8 +10,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::ConnectProblem;
-use super::problem::os_message;
+use super::problem::{CONNECT_TIMEOUT, ConnectProblem, os_message};
 
 /// Connects to `port` of `host`, a name or an address without brackets.
 ///
@@ -75,7 +74,6 @@ async fn first_of(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectProblem>
     Err(first_problem.unwrap_or_else(|| ConnectProblem::Name("it has no address".to_owned())))
 }
 
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// RFC 6555, 5.5: between 150 and 250 ms is recommended; hosts that are slow get a little more.
 const HEAD_START: Duration = Duration::from_millis(300);

@@ -45,8 +45,9 @@ mod vectored;
 #[path = "other.rs"]
 mod vectored;
 
-pub(crate) use connect::CONNECT_TIMEOUT;
 pub(crate) use hyper_io::HyperIo;
+#[cfg(feature = "grpc")]
+pub(crate) use problem::CONNECT_TIMEOUT;
 pub(crate) use problem::{ConnectProblem, os_message};
 pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState};
 

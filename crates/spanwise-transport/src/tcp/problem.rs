@@ -3,8 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
-
-use super::CONNECT_TIMEOUT;
+use std::time::Duration;
 
 /// Why no TCP connection was made. `Display` is the reason in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,3 +57,6 @@ pub(crate) fn os_message(error: &io::Error) -> String {
         _ => message.to_owned(),
     }
 }
+
+/// Time for all addresses of one family.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
