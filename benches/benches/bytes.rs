@@ -4,6 +4,7 @@
 //! `cargo xtask bench-all`. Here they are wall time; a thread that reads shares the machine.
 
 // As public there, where they are a library's.
+#[allow(clippy::expect_used, reason = "a bench that cannot continue must fail")]
 #[allow(unreachable_pub, reason = "shared with a library")]
 #[path = "../micro/pools/src/bodies.rs"]
 mod bodies;

@@ -10,8 +10,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 ///
 /// For a body whose pieces exist already and are large: headers in front of file blocks, cached
 /// fragments, received frames that are forwarded. One copy into one `Bytes`
-/// ([`into_bytes`](Self::into_bytes)) is cheaper for small pieces; the README has the measurements. A clone shares
-/// all memory, so each attempt of a retried request takes its own.
+/// ([`into_bytes`](Self::into_bytes)) is cheaper for small pieces; the README has the measurements.
+/// A clone shares all memory, so each attempt of a retried request takes its own.
 ///
 /// Empty pieces are left out. Reading consumes; [`advance`](Buf::advance) beyond the end and
 /// `copy_to_bytes` of more than remains panic, as every `Buf` does.

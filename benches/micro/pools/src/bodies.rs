@@ -1,5 +1,5 @@
-//! A request body that lies in pieces, to a TCP socket: copied into one, or as a chain. Also the body of
-//! the criterion bench `bytes` of `spanwise-benches`.
+//! A request body that lies in pieces, to a TCP socket: copied into one, or as a chain. Also the
+//! body of the criterion bench `bytes` of `spanwise-benches`.
 
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -92,7 +92,8 @@ impl Bodies {
     }
 }
 
-/// Memory of its own, as a chunk has. The first clone of `Bytes` allocates their count; that is done.
+/// Memory of its own, as a chunk has. The first clone of `Bytes` allocates their count; that is
+/// done.
 fn shared(piece: &[u8]) -> Bytes {
     let piece = Bytes::copy_from_slice(piece);
     drop(black_box(piece.clone()));

@@ -61,8 +61,8 @@ pub fn count_all() {
     }
 }
 
-/// Prints the time of every body on the sending thread, and the instructions of the process outside of
-/// the kernel where valgrind is installed. With a group, a name and a number, sends that many.
+/// Prints the time of every body on the sending thread, and the instructions of the process outside
+/// of the kernel where valgrind is installed. With a group, a name and a number, sends that many.
 pub fn time_bodies() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let only_times = arguments == ["--only-times"];
@@ -84,8 +84,8 @@ pub fn time_bodies() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Instructions of one operation: the difference between two runs under callgrind, so that what both
-/// do to prepare is not in it.
+/// Instructions of one operation: the difference between two runs under callgrind, so that what
+/// both do to prepare is not in it.
 fn instructions(case: &Case) -> Option<f64> {
     let program = std::env::current_exe().ok()?;
     let counted = |ops: u32| {

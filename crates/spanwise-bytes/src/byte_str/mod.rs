@@ -12,8 +12,8 @@ use crate::error::FromUtf8Error;
 
 /// A UTF-8 string in shared memory: [`Bytes`] that were validated once.
 ///
-/// A clone and a [slice](Self::slice) share the memory; `Bytes`, `String` and `&'static str` become a
-/// `ByteStr`, and a `ByteStr` becomes `Bytes`, without a copy. It dereferences to [`str`], and
+/// A clone and a [slice](Self::slice) share the memory; `Bytes`, `String` and `&'static str` become
+/// a `ByteStr`, and a `ByteStr` becomes `Bytes`, without a copy. It dereferences to `str`, and
 /// compares, hashes and prints as one.
 ///
 /// A slice keeps the whole buffer alive. To retain a few bytes of a large one for long, copy them:
@@ -78,7 +78,8 @@ impl ByteStr {
         unsafe { str::from_utf8_unchecked(&self.bytes) }
     }
 
-    /// The bytes of the text, in the same memory; [`clone`](Clone::clone) first to retain the string.
+    /// The bytes of the text, in the same memory; [`clone`](Clone::clone) first to retain the
+    /// string.
     #[doc(alias = "StringToBytes")]
     pub fn into_bytes(self) -> Bytes {
         self.bytes
@@ -128,7 +129,7 @@ impl ByteStr {
             return Some(Self::new());
         }
         let start = part.as_ptr().addr().checked_sub(self.as_ptr().addr())?;
-        // Two live objects never share an address: `part` is inside or elsewhere, never between.
+        // `slice` refuses a part that ends behind this text, in memory that another slice covers.
         self.slice(start..start.checked_add(part.len())?)
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 /// A provider for a test, and the spans that it records.
 ///
-/// The environment is not read, every trace that starts here is sampled, and no span is dropped: a thread that ends spans faster
-/// than they are collected waits.
+/// The environment is not read, every trace that starts here is sampled, and no span is dropped: a
+/// thread that ends spans faster than they are collected waits, for 10 s at most.
 ///
 /// # Panics
 /// When the operating system refuses the provider's worker thread.
@@ -20,9 +20,9 @@ pub fn collect() -> (Spanwise, Collected) {
 
 /// As [`collect`], with the settings that `configure` makes.
 ///
-/// `configure` gets the builder of [`collect`] and returns it with changes, or returns another one, which then reads the
-/// environment as usual. Endpoint, sink and exporter are replaced in either case: spans go to the
-/// collection only.
+/// `configure` gets the builder of [`collect`] and returns it with changes, or returns another one,
+/// which then reads the environment as usual. Endpoint, sink and exporter are replaced in either
+/// case: spans go to the collection only.
 ///
 /// # Panics
 /// With the [`BuildError`](crate::BuildError) when a setting cannot be used.

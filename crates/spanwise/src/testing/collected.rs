@@ -58,7 +58,8 @@ impl Collected {
     /// The one span with this name.
     ///
     /// # Panics
-    /// When there is none, or more than one: prints [`tree`](Self::tree). As [`spans`](Self::spans).
+    /// When there is none, or more than one: prints [`tree`](Self::tree). As
+    /// [`spans`](Self::spans).
     #[track_caller]
     pub fn span(&self, name: &str) -> CollectedSpan {
         let spans = self.spans();
@@ -106,9 +107,9 @@ impl Collected {
         self.print(&self.spans())
     }
 
-    /// Asserts that the spans form the trees that `expected` draws: a name a line, each indented below
-    /// its parent by any number of spaces. All spans take part; the order of siblings does not matter, nor do blank
-    /// lines, a common indentation, and spaces around names.
+    /// Asserts that the spans form the trees that `expected` draws: a name a line, each indented
+    /// below its parent by any number of spaces. All spans take part; the order of siblings does
+    /// not matter, nor do blank lines, a common indentation, and spaces around names.
     ///
     /// # Panics
     /// When they form other trees: prints both. As [`spans`](Self::spans).
@@ -173,7 +174,8 @@ impl fmt::Debug for Collected {
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum CollectError {
-    /// More than 64 MiB of spans, as encoded, have ended since the last [`clear`](Collected::clear).
+    /// More than 64 MiB of spans, as encoded, have ended since the last
+    /// [`clear`](Collected::clear).
     Full {
         /// The number of spans that were not stored.
         refused: u64,
@@ -221,5 +223,6 @@ fn fail(message: &dyn fmt::Display) -> ! {
     panic!("{message}")
 }
 
-/// How long a flush, or a thread with a full budget, waits for the collection, which takes microseconds.
+/// How long a flush, or a thread with a full budget, waits for the collection, which takes
+/// microseconds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);

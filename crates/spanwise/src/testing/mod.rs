@@ -1,9 +1,10 @@
 //! An in-memory exporter for the tests of programs that are traced.
 //!
 //! [`collect`] returns a provider and the spans that it will record. [`Collected::spans`] flushes
-//! first, so that a test never sleeps; [`Collected::span`] finds a span by its name, and prints the whole trace as a
-//! tree when there is none. Those who know `InMemorySpanExporter` of `opentelemetry_sdk`:
-//! `get_finished_spans` is [`spans`](Collected::spans), `reset` is [`clear`](Collected::clear).
+//! first, so that a test never sleeps; [`Collected::span`] finds a span by its name, and prints the
+//! whole trace as a tree when there is none. Those who know `InMemorySpanExporter` of
+//! `opentelemetry_sdk`: `get_finished_spans` is [`spans`](Collected::spans), `reset` is
+//! [`clear`](Collected::clear).
 //!
 //! ```
 //! use spanwise::SpanKind;
@@ -29,8 +30,8 @@
 //! ");
 //! ```
 //!
-//! With settings of the program's own, and as the global provider. A process has one: tests that share it
-//! run one after another, or look only at the spans of their own trace.
+//! With settings of the program's own, and as the global provider. A process has one: tests that
+//! share it run one after another, or look only at the spans of their own trace.
 //!
 //! ```
 //! use spanwise::opentelemetry::{global, trace::Tracer};

@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 /// A span as it was exported, decoded. A clone shares the data.
 ///
 /// Values are those of the OpenTelemetry API, so that `Some("GET".into())` compares with an
-/// [attribute](Self::attribute). Byte strings, maps and mixed lists, which the API lacks, are text in the form of JSON, bytes in
-/// hexadecimal. `Debug` prints what [`Collected::tree`](super::Collected::tree) prints of the span.
+/// [attribute](Self::attribute). Byte strings, maps and mixed lists, which the API lacks, are text
+/// in the form of JSON, bytes in hexadecimal. `Debug` prints what
+/// [`Collected::tree`](super::Collected::tree) prints of the span.
 #[derive(Clone)]
 pub struct CollectedSpan(Arc<Fields>);
 

@@ -66,7 +66,8 @@ impl<'a> Forest<'a> {
         text
     }
 
-    /// Whether the names form the trees that `expected` draws by indentation, siblings in any order.
+    /// Whether the names form the trees that `expected` draws by indentation, siblings in any
+    /// order.
     pub(super) fn has_shape(&self, expected: &str) -> bool {
         let names = |(depth, index): (usize, usize)| {
             (depth, self.spans.get(index).map_or("", |span| span.name().trim()))
@@ -77,7 +78,8 @@ impl<'a> Forest<'a> {
     }
 }
 
-/// Levels that are printed as such: the text of a long chain would grow with the square of its length.
+/// Levels that are printed as such: the text of a long chain would grow with the square of its
+/// length.
 const MAX_INDENT: usize = 100;
 
 /// Depth and name of each line that is not blank.
