@@ -37,6 +37,7 @@ pub fn cases() -> Vec<Case> {
     add("buffer: 256 KiB written", ALONE, buffers(256 << 10));
     add("a known string", ALONE, interning());
     add("11 bytes to a string", ALONE, conversion());
+    add("4 KiB to a string", ALONE, long_conversion());
     cases
 }
 
@@ -236,7 +237,9 @@ fn conversion() -> Vec<Named> {
     const BYTES: &[u8] = b"hello world";
     let received = Bytes::copy_from_slice(BYTES);
     let checked = received.clone();
-    let text = ByteStr::from_static("hello world");
+    // Not static: a clone of static memory counts nothing.
+    let text: ByteStr = ["hello", " world"].concat().into();
+    drop(text.clone());
     vec![
         times("ByteStr::from_utf8, shared", move || {
             let text = ByteStr::from_utf8(black_box(&checked).clone());
@@ -260,6 +263,26 @@ fn conversion() -> Vec<Named> {
         times("String::from_utf8_lossy, owned", || {
             let text = String::from_utf8_lossy(black_box(BYTES));
             assert_eq!(black_box(Cow::into_owned(text)).len(), 11);
+        }),
+    ]
+}
+
+fn long_conversion() -> Vec<Named> {
+    const LEN: usize = 4 << 10;
+    let received = Bytes::from("GET /orders HTTP/1.1".repeat(LEN).split_at(LEN).0.to_owned());
+    let [shared, owned] = [received.clone(), received.clone()];
+    vec![
+        times("ByteStr::from_utf8, shared", move || {
+            let text = ByteStr::from_utf8(black_box(&shared).clone());
+            assert_eq!(text.map(|text| text.len()), Ok(LEN));
+        }),
+        times("String::from_utf8, owned", move || {
+            let text = String::from_utf8(black_box(&owned).to_vec());
+            assert_eq!(text.map(|text| text.len()), Ok(LEN));
+        }),
+        times("str::from_utf8, borrowed", move || {
+            let text = std::str::from_utf8(black_box(&received));
+            assert_eq!(text.map(str::len), Ok(LEN));
         }),
     ]
 }
