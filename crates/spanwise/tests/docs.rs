@@ -71,6 +71,7 @@ fn no_readme_has_hidden_lines() {
 }
 
 /// The README's list, the crate's modules, and what a reader can write are the same.
+#[cfg(feature = "zero-copy")]
 #[test]
 fn the_readme_lists_the_modules_that_there_are() {
     use spanwise::{
