@@ -2,7 +2,7 @@
 #![doc(test(attr(deny(warnings))))]
 #![forbid(unsafe_code)]
 
-mod host;
 mod sampler;
+mod sampler_context;
 
 pub use sampler::OtelSampler;

@@ -1,4 +1,4 @@
-//! Forked children decide by chance of their own.
+//! Forked children draw random numbers of their own.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
@@ -13,7 +13,7 @@ use spanwise_sampling::{
     ComposableSampler, Sampler, SamplingIntent, SamplingParameters, Threshold,
 };
 
-/// Keeps half of the spans by a throw of its own for each, not by their trace.
+/// Samples half of the spans by a random number for each, not by their trace.
 #[derive(Debug)]
 struct Coin;
 
@@ -60,7 +60,7 @@ fn throws_of_a_child(sampler: &OtelSampler) -> u64 {
 }
 
 #[test]
-fn no_two_processes_throw_alike() {
+fn two_processes_draw_different_numbers() {
     let sampler = OtelSampler::from(Sampler::from(Coin));
     let before = throws(&sampler);
     let children = [throws_of_a_child(&sampler), throws_of_a_child(&sampler)];

@@ -9,8 +9,9 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData, SpanProcessor};
 use spanwise_opentelemetry::OtelSampler;
 use spanwise_sampling::{
-    AlwaysRecord, AnnotatingSampler, DynamicSampler, JaegerRemote, JaegerStrategy, RateLimited,
-    RuleBased, Sampler, SpanPredicate, Threshold, XrayRemote,
+    AlwaysRecord, AnnotatingSampler, ComposableSampler, DynamicSampler, JaegerRemote,
+    JaegerStrategy, RateLimited, RuleBased, Sampler, SamplingIntent, SamplingParameters,
+    SpanPredicate, Threshold, XrayRemote,
 };
 use std::str::FromStr;
 use std::sync::Arc;
@@ -57,23 +58,23 @@ fn remote(sampled: bool, id: u128, state: &str) -> Context {
 }
 
 #[test]
-fn a_kept_root_says_with_which_threshold() {
+fn a_sampled_root_writes_its_threshold() {
     let stock = stock(Sampler::probability(0.25).unwrap().parent_based());
     let threshold = Threshold::from_probability(0.25).unwrap().unwrap();
-    let mut kept = 0;
+    let mut sampled_roots = 0;
     for _ in 0..1_000 {
         let context = stock.start("GET /", &Context::new());
         let id = u128::from_be_bytes(context.trace_id().to_bytes());
         let sampled = threshold.keeps(spanwise_sampling::Randomness::of_trace(id));
         assert_eq!(context.is_sampled(), sampled);
         assert_eq!(context.trace_state().header(), if sampled { "ot=th:c" } else { "" });
-        kept += usize::from(sampled);
+        sampled_roots += usize::from(sampled);
     }
-    assert_eq!(stock.exported().len(), kept);
+    assert_eq!(stock.exported().len(), sampled_roots);
 }
 
 #[test]
-fn children_follow_and_what_contradicts_is_erased() {
+fn children_follow_and_a_contradicting_threshold_is_erased() {
     let stock = stock(Sampler::probability(0.5).unwrap().parent_based());
     let high = 0x80_0000_0000_0000;
     for (sampled, id, state, after) in [
@@ -89,9 +90,9 @@ fn children_follow_and_what_contradicts_is_erased() {
 }
 
 #[test]
-fn no_second_member_and_none_that_cannot_be_read_goes_on() {
+fn a_repeated_or_malformed_member_is_removed() {
     let half = || Sampler::probability(0.5).unwrap();
-    for (sampler, kept, own) in [
+    for (sampler, sampled, own) in [
         (half().parent_based(), true, ""),
         (half(), true, "ot=th:8,"),
         (Sampler::always_on(), true, ""),
@@ -119,14 +120,14 @@ fn no_second_member_and_none_that_cannot_be_read_goes_on() {
                 let child = stock.start("GET /", &parent);
                 let after = format!("{own}a=b");
                 assert_eq!(child.trace_state().header(), after, "{sampler} {state} {remote}");
-                assert_eq!(child.is_sampled(), kept);
+                assert_eq!(child.is_sampled(), sampled);
             }
         }
     }
 }
 
 #[test]
-fn bare_samplers_tear_no_trace() {
+fn bare_samplers_sample_whole_traces() {
     let adaptive =
         spanwise_sampling::Adaptive::builder().with_traces_per_second(7.0).build().unwrap();
     let remote = JaegerRemote::new(Sampler::always_on());
@@ -172,7 +173,7 @@ fn attributes_decide_and_are_added() {
 }
 
 #[test]
-fn what_is_always_recorded_is_not_exported() {
+fn a_recorded_span_that_is_not_sampled_is_not_exported() {
     #[derive(Debug, Clone, Default)]
     struct Counting(Arc<AtomicUsize>);
     impl SpanProcessor for Counting {
@@ -212,7 +213,7 @@ fn the_sampler_can_be_exchanged() {
 }
 
 #[test]
-fn an_adaptive_sampler_keeps_to_its_target_by_the_roots_alone() {
+fn an_adaptive_sampler_meets_its_target_by_the_roots_alone() {
     let adaptive =
         spanwise_sampling::Adaptive::builder().with_traces_per_second(20.0).build().unwrap();
     let stock = stock(Sampler::from(adaptive.clone()).parent_based());
@@ -223,4 +224,25 @@ fn an_adaptive_sampler_keeps_to_its_target_by_the_roots_alone() {
     let state = adaptive.state();
     assert_eq!(state.sampled as usize, stock.exported().len());
     assert!(state.sampled > 0 && state.sampled < 5_000, "{state:?}");
+}
+
+/// As in `spanwise-sdk`: the panic of a user's sampler is not the caller's.
+#[test]
+fn a_span_follows_its_parent_when_the_sampler_panics() {
+    #[derive(Debug)]
+    struct Panicking;
+    impl ComposableSampler for Panicking {
+        fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+            std::panic::resume_unwind(Box::new("a sampler of the user's"))
+        }
+        fn description(&self) -> String {
+            "Panicking".to_owned()
+        }
+    }
+    let stock = stock(Sampler::from(Panicking));
+    assert!(!stock.start("root", &Context::new()).is_sampled());
+    for (sampled, state) in [(true, "a=b"), (false, "a=b"), (true, "")] {
+        let child = stock.start("child", &remote(sampled, 7, state));
+        assert_eq!((child.is_sampled(), &*child.trace_state().header()), (sampled, state));
+    }
 }

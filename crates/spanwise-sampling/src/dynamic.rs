@@ -123,7 +123,7 @@ impl DynamicSampler {
 
     /// Runs `act` on the sampler in force. Should that be exchanged meanwhile, this is its last
     /// owner: a panic in its drop must not take the result along, nor meet another panic.
-    fn using<T>(&self, act: impl FnOnce(&Sampler) -> T) -> T {
+    pub(crate) fn using<T>(&self, act: impl FnOnce(&Sampler) -> T) -> T {
         let sampler = self.shared.sampler.load();
         let result = catch_unwind(AssertUnwindSafe(|| act(&sampler)));
         let _ = catch_panic(|| drop(sampler));

@@ -141,6 +141,21 @@ fn mix(trace_id: u128) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+impl SamplingDecision<'static> {
+    /// Sampled or not, and nothing else: the trace state is passed on.
+    #[cfg(all(feature = "dynamic", feature = "opentelemetry"))]
+    pub(crate) fn passing(sampled: bool) -> Self {
+        Self {
+            sampled,
+            recorded: sampled,
+            th: TraceStateUpdate::Pass,
+            malformed: false,
+            randomness_assumed: false,
+            annotations: Annotations::NONE,
+        }
+    }
+}
+
 impl TraceStateUpdate {
     /// Writes the new value of the `ot` member to `out`; `true` if the member is not empty.
     ///

@@ -29,6 +29,8 @@ mod remote;
 mod rules;
 mod sampler;
 mod setting;
+#[cfg(all(feature = "dynamic", feature = "opentelemetry"))]
+mod should_sample;
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 mod spread;
 mod threshold;
@@ -64,6 +66,8 @@ pub use remote::RemoteSettings;
 pub use rules::{RuleBased, SpanPredicate};
 pub use sampler::{ComposableSampler, Sampler};
 pub use setting::SettingError;
+#[cfg(all(feature = "dynamic", feature = "opentelemetry"))]
+pub use should_sample::{ApiSamplingParameters, SamplingResult};
 pub use spanwise_wire::{OwnedValue, SpanKind, Value};
 pub use threshold::{ProbabilityError, Randomness, Threshold, ThresholdText};
 pub use tick::Tick;

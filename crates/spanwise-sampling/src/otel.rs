@@ -1,16 +1,13 @@
 //! The OpenTelemetry API's types as what samplers read and write.
 
 use crate::attributes::Attributes;
-#[cfg(feature = "dynamic")]
-use crate::dynamic::DynamicSampler;
 use crate::intent::{SamplingDecision, TraceStateUpdate};
 use crate::parameters::SamplingParameters;
 use crate::parent_span::Parent;
-use crate::threshold::Randomness;
 use crate::trace_state::{OT, OtMember};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, TraceState};
-use spanwise_wire::{TraceFlags, TraceId, Value};
+use spanwise_wire::{TraceFlags, Value};
 
 /// Attributes of the API, as the parameters of a sampler.
 #[derive(Debug, Clone, Copy)]
@@ -29,38 +26,6 @@ pub fn parent_of(context: &SpanContext) -> Option<Parent<'_>> {
     let member = || OtMember::of_members(context.trace_state().into_iter());
     let parent = || Parent::of_member(context.is_sampled(), context.is_remote(), member());
     context.is_valid().then(|| parent().with_random(random))
-}
-
-#[cfg(feature = "dynamic")]
-impl DynamicSampler {
-    /// Whether the trace state of `parent` goes on unchanged to a child that [`quick`](Self::quick)
-    /// kept, or not. Else [`should_sample`](Self::should_sample) knows what becomes of it.
-    ///
-    /// It does where there is no `ot` member. It also does between a parent and a child of this
-    /// process that share their fate, unless the member cannot be read, is there twice or
-    /// contradicts the parent's flag: what a propagator or a user made is not always well formed.
-    ///
-    /// # Cost
-    /// No allocation: the keys are compared, and the member's text is read once.
-    pub fn passes_trace_state(&self, parent: &SpanContext, kept: bool) -> bool {
-        if parent.trace_state().get(OT).is_none() {
-            return true;
-        }
-        let together = !parent.is_remote() && parent.is_sampled() == kept && self.is_followed();
-        together && is_consistent(parent)
-    }
-}
-
-#[cfg(feature = "dynamic")]
-/// Whether there is a single `ot` member that can be read, and whose threshold, if it has one,
-/// agrees with the flag.
-fn is_consistent(context: &SpanContext) -> bool {
-    let Ok(member) = OtMember::of_members(context.trace_state().into_iter()) else { return false };
-    let Some((th, rv)) = member.and_then(|member| Some((member.th?, member.rv))) else {
-        return true;
-    };
-    let id = TraceId::from(context.trace_id());
-    th.keeps(rv.unwrap_or(Randomness::of_trace(id.0))) == context.is_sampled()
 }
 
 /// The trace state of a span: its parent's, edited as `decision` says. `None` is the parent's as

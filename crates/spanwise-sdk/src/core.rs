@@ -1,19 +1,18 @@
-//! What spans, tracers and the worker share.
+//! [`Core`]: the state that spans, tracers and the exporter share.
 
-use crate::scopes::Scopes;
+use crate::start::Scopes;
 use spanwise_batch::Budget;
 use spanwise_export::SpanQueue;
 use spanwise_ledger::Ledger;
 use spanwise_sampling::{DynamicSampler, Sampler};
-use spanwise_wire::write::{DroppedCounts, FinishedSpan};
-use spanwise_wire::{SpanLimits, SpanMeta};
+use spanwise_wire::SpanLimits;
 use spanwise_worker::{CaughtPanic, catch_panic, fork};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 
 /// The shared state of one provider. Spans reach it without going through the provider.
 pub(crate) struct Core {
     phase: AtomicU8,
-    /// `process` while the provider runs: one comparison says whether spans can be recorded.
+    /// `process` while the provider runs: one comparison decides whether spans can be recorded.
     running_in: AtomicU32,
     /// [`fork::generation`] of the process the provider was built in.
     pub(crate) process: u32,
@@ -26,7 +25,7 @@ pub(crate) struct Core {
     pub(crate) scopes: Scopes,
 }
 
-/// How far a provider has come.
+/// The phase of a provider's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Phase {
@@ -38,7 +37,7 @@ pub(crate) enum Phase {
     NotExporting,
     /// As disabled, from the shutdown on.
     ShutDown,
-    /// The worker died before a shutdown: spans are lost and counted.
+    /// The worker terminated before a shutdown: spans are lost and counted.
     WorkerGone,
 }
 
@@ -88,20 +87,20 @@ impl Core {
 
     /// Leaves [`Phase::Running`] or [`Phase::NotExporting`] for `phase`; any other phase is final.
     pub(crate) fn leave_running(&self, phase: Phase) {
-        // ORDER: Relaxed; see `is_running`. `ShardedBuffer::close` is what orders spans and the last sweep.
+        // ORDER: Relaxed; see `is_running`. `ShardedBuffer::close` is what orders spans and the last drain.
         for alive in [Phase::Running, Phase::NotExporting] {
             let _final = self.phase.compare_exchange(alive as u8, phase as u8, Relaxed, Relaxed);
         }
         self.running_in.store(NOWHERE, Relaxed);
     }
 
-    /// Whether this process was forked from the one the provider was built in. Its worker, and who
-    /// may hold one of its locks, are not here.
+    /// Whether this process was forked from the one the provider was built in. Its worker is not in
+    /// this process, nor a thread that may hold one of its locks.
     pub(crate) fn is_forked(&self) -> bool {
         fork::generation() != self.process
     }
 
-    /// Drops the sampler, which may be the user's and panic in its drop, where it hurts nobody.
+    /// Drops the sampler, which may be the user's and panic in its drop, where no caller is affected.
     pub(crate) fn drop_sampler(&self) -> Result<(), CaughtPanic> {
         catch_panic(|| self.sampler.set(Sampler::always_off()))
     }
@@ -109,18 +108,6 @@ impl Core {
     /// The one budget that chunks and requests are charged to.
     pub(crate) fn budget(&self) -> &Budget {
         self.queue.budget()
-    }
-
-    /// Pushes an ended span that [`SpanQueue::try_push_local`] did not take.
-    #[inline(always)]
-    pub(crate) fn store(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
-        self.queue.push(span, meta);
-    }
-
-    /// Counts what a span lost to its limits.
-    #[inline(always)]
-    pub(crate) fn note_losses(&self, losses: &DroppedCounts) {
-        self.queue.count_dropped(losses);
     }
 }
 

@@ -116,7 +116,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
     use super::*;
     use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter};
-    use crate::scopes::Scopes;
+    use crate::start::Scopes;
     use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
     use spanwise_export::{OnFull, ScopeTable, SpanQueue};
     use spanwise_ledger::Ledger;

@@ -8,30 +8,26 @@ mod core;
     expect(dead_code, reason = "without remote sampling no strategy is reported")
 )]
 mod diagnostics;
+mod end;
 mod export_observer;
-mod host;
-mod ids;
-mod pooled;
 mod provider;
+mod record;
 #[cfg_attr(not(any(feature = "jaeger", feature = "xray")), path = "no_remote_sampling.rs")]
 mod remote_sampling;
 mod report;
-mod scopes;
-mod span;
-mod suppression;
-mod tracer;
+mod start;
 mod value;
 
 /// What a [`Sink`] is given.
 pub use bytes::Bytes;
 pub use config::{BuildError, Exporter, SpanwiseBuilder};
 pub use diagnostics::Diagnostic;
+pub use end::{FinishError, Finished};
 /// The API that spans are made through, in the version this crate implements.
 pub use opentelemetry;
-pub use pooled::{FinishError, Finished};
 pub use provider::{Guard, Spanwise};
+pub use record::Span;
 pub use report::{FlushError, Report};
-pub use span::Span;
 pub use spanwise_export::OnFull;
 pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 /// Samplers, and what they are made of.
@@ -44,4 +40,4 @@ pub use spanwise_wire::{
     Attribute, LinkedContext, OwnedValue, SpanId, SpanKind, SpanLimits, StatusCode, TraceFlags,
     TraceId, Value,
 };
-pub use tracer::Tracer;
+pub use start::Tracer;

@@ -4,7 +4,7 @@ use crate::config::SpanwiseBuilder;
 use crate::core::{Core, Phase};
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter};
 use crate::report::{FlushError, Report};
-use crate::tracer::Tracer;
+use crate::start::Tracer;
 use opentelemetry::{InstrumentationScope, global};
 use spanwise_export::{self as export, Exporter};
 use spanwise_ledger::Snapshot;

@@ -21,7 +21,7 @@ use spanwise_transport::Outcome;
 use std::str::FromStr;
 use support::{bench, builder};
 
-/// Spans that go nowhere.
+/// A provider whose sink drops all spans.
 fn provider(sampler: Sampler) -> Spanwise {
     let builder = builder().with_sampler(sampler);
     builder
@@ -34,7 +34,7 @@ fn parent(id: u128, flags: u8, remote: bool, state: TraceState) -> SpanContext {
     SpanContext::new(id.into(), 9.into(), TraceFlags::new(flags), remote, state)
 }
 
-/// The child's context by both routes.
+/// The child's context through the API and by the tracer's own method.
 fn children(tracer: &Tracer, parent: &SpanContext) -> [SpanContext; 2] {
     let context = Context::new().with_remote_span_context(parent.clone());
     let native = tracer.child("child", SpanKind::Internal, parent).context().clone();
@@ -101,7 +101,7 @@ fn tracers() -> Vec<(String, Tracer, Option<u64>, bool, bool)> {
 }
 
 #[test]
-fn no_reader_finds_a_threshold_that_no_stage_has_put_there() {
+fn no_reader_finds_a_threshold_that_no_stage_wrote() {
     let tracers = tracers();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let cases = (headers(), any::<bool>(), any::<bool>(), any::<bool>());
@@ -124,9 +124,11 @@ fn no_reader_finds_a_threshold_that_no_stage_has_put_there() {
     checked.unwrap();
 }
 
+/// Through the API, by the tracer's own method and as a pooled span.
 #[test]
-fn both_routes_write_the_same() {
+fn every_way_to_start_a_span_decides_alike() {
     let tracers = tracers();
+    let mut pooled = spanwise_pool::PooledSpan::default();
     for header in ["ot=th:8", "ot=th:8,a=b,ot=th:c", "ot=th:8;th:8", "ot=x:1;th:c", "a=b", ""] {
         for (remote, flags) in [(true, 1), (true, 0), (false, 1), (false, 0)] {
             let parent = parent(0xff << 48, flags, remote, TraceState::from_str(header).unwrap());
@@ -134,13 +136,21 @@ fn both_routes_write_the_same() {
                 let [api, native] = children(tracer, &parent);
                 assert_eq!(api.trace_state(), native.trace_state(), "{name} {header}");
                 assert_eq!(api.trace_flags(), native.trace_flags(), "{name} {header}");
+                let sampled =
+                    tracer.start_pooled(&mut pooled, "pooled", SpanKind::Internal, Some(&parent));
+                assert_eq!(pooled.trace_state, api.trace_state().header(), "{name} {header}");
+                assert_eq!(pooled.trace_flags, api.trace_flags().into(), "{name} {header}");
+                assert_eq!(sampled, api.is_sampled(), "{name} {header}");
+                assert_eq!(pooled.trace_id, api.trace_id().into(), "{name} {header}");
+                assert_eq!(pooled.parent_span_id, parent.span_id().into(), "{name} {header}");
+                assert_eq!(pooled.parent_is_remote, remote, "{name} {header}");
             }
         }
     }
 }
 
 #[test]
-fn a_local_parent_whose_member_is_wrong_is_checked_too() {
+fn a_malformed_member_of_a_local_parent_is_removed() {
     let tracer = provider(Sampler::default()).tracer("test");
     for (header, after) in [
         ("a=b,ot=th:8;x:1", "a=b,ot=th:8;x:1"),
@@ -190,7 +200,7 @@ fn a_child_carries_the_flags_that_are_known_and_no_others() {
 }
 
 #[test]
-fn bare_samplers_tear_no_trace() {
+fn bare_samplers_sample_whole_traces() {
     for (name, sampler) in [
         ("limited", Sampler::from(RateLimited::new(7.0).unwrap())),
         ("adaptive", Adaptive::builder().with_traces_per_second(7.0).build().unwrap().into()),

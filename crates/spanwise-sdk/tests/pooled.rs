@@ -11,8 +11,8 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind as ProtoKind, s
 use spanwise_pool::{Interner, PooledSpan, SpanPool, TieredPool};
 use spanwise_sampling::Sampler;
 use spanwise_sdk::{
-    Attribute, FinishError, Finished, LinkedContext, OwnedValue, SpanId, SpanKind, SpanLimits,
-    StatusCode, TraceFlags as Flags, TraceId,
+    Attribute, Counter, FinishError, Finished, LinkedContext, OwnedValue, SpanId, SpanKind,
+    SpanLimits, StatusCode, TraceFlags as Flags, TraceId,
 };
 use spanwise_testkit::{attributes_map, spans};
 use std::thread;
@@ -20,7 +20,7 @@ use support::{bench, settled};
 
 /// Every field of the data is a field of the span that arrives.
 #[test]
-fn all_of_a_pooled_span_arrives() {
+fn every_field_of_a_pooled_span_arrives() {
     let bench = bench(|builder| builder);
     let tracer = bench.spanwise.tracer("pooled");
     let mut span = PooledSpan::with_capacity(16, 8, 4);
@@ -146,18 +146,18 @@ fn pooled_spans_and_others_share_one_account() {
 }
 
 #[test]
-fn the_sampler_has_its_say() {
+fn the_sampler_decides_about_pooled_spans() {
     let bench =
         bench(|builder| builder.with_sampler(Sampler::probability(0.25).unwrap().parent_based()));
     let tracer = bench.spanwise.tracer("pooled");
     let mut span = PooledSpan::default();
-    let mut kept = 0;
+    let mut recorded = 0;
     for _ in 0..1000 {
         let sampled = tracer.start_pooled(&mut span, "s", SpanKind::Internal, None);
         let expected = if sampled { Finished::Recorded } else { Finished::SampledOut };
         assert_eq!(tracer.finish_pooled(&span), Ok(expected));
         assert_eq!(span.trace_state, if sampled { "ot=th:c" } else { "" });
-        kept += u64::from(sampled);
+        recorded += u64::from(sampled);
     }
     let parent = SpanContext::new(
         7_u128.into(),
@@ -171,12 +171,12 @@ fn the_sampler_has_its_say() {
     let _never_finished_never_counted = span;
     bench.finish();
     let ledger = bench.spanwise.ledger();
-    assert_eq!((ledger.exported, ledger.sampled_out), (kept, 1000 - kept));
-    assert!((150..350).contains(&kept), "{kept}");
+    assert_eq!((ledger.exported, ledger.sampled_out), (recorded, 1000 - recorded));
+    assert!((150..350).contains(&recorded), "{recorded}");
 }
 
 #[test]
-fn limits_hold_and_what_is_no_span_is_refused() {
+fn limits_hold_and_a_span_without_ids_is_refused() {
     let mut limits = SpanLimits::default();
     (limits.attributes, limits.events) = (2, 1);
     let bench = bench(|builder| builder.with_span_limits(limits));
@@ -240,11 +240,27 @@ fn values_of_all_widths_arrive_and_none_is_no_attribute() {
 }
 
 #[test]
-fn what_is_no_span_yet_says_so() {
-    for (error, words) in
+fn a_span_without_ids_is_an_error_that_names_the_id() {
+    for (error, text) in
         [(FinishError::NoTraceId, "trace id is all zero"), (FinishError::NoSpanId, "span id is")]
     {
-        assert!(error.to_string().starts_with(words));
+        assert!(error.to_string().starts_with(text));
         assert_eq!(format!("{error:?}"), error.to_string());
+    }
+}
+
+/// Specification of the API, *SpanContext*: a span context with an invalid id is no parent.
+#[test]
+fn an_invalid_parent_makes_a_new_trace_and_is_counted() {
+    let bench = bench(|builder| builder);
+    let tracer = bench.spanwise.tracer("pooled");
+    let mut span = PooledSpan::default();
+    let half =
+        SpanContext::new(7_u128.into(), 0_u64.into(), TraceFlags::SAMPLED, true, TraceState::NONE);
+    for (parent, counted) in [(&half, 1), (&SpanContext::NONE, 1)] {
+        assert!(tracer.start_pooled(&mut span, "root", SpanKind::Internal, Some(parent)));
+        assert!(span.trace_id.is_valid() && span.trace_id != TraceId(7));
+        assert!(!span.parent_span_id.is_valid() && !span.parent_is_remote);
+        assert_eq!(bench.spanwise.ledger().counter(Counter::InvalidParent), counted);
     }
 }

@@ -400,11 +400,12 @@ const WITHOUT_SETTINGS: &str = "\
     pool::Trimmed receiver::Answer receiver::Limits receiver::Protocol receiver::StartError \
     sampling::Adaptive sampling::AdaptiveAlgorithm sampling::AdaptiveBuilder sampling::AdaptiveKey \
     sampling::AdaptiveState sampling::AlwaysRecord sampling::AnnotatingSampler \
-    sampling::Annotations sampling::ApiAttributes sampling::DynamicSampler sampling::FastDecision \
-    sampling::JaegerStrategy sampling::Malformed sampling::NoAttributes sampling::OtMember \
+    sampling::Annotations sampling::ApiAttributes sampling::ApiSamplingParameters sampling::DynamicSampler \
+    sampling::FastDecision sampling::JaegerStrategy sampling::Malformed sampling::NoAttributes sampling::OtMember \
     sampling::Parent sampling::ParentBased sampling::ParentThreshold sampling::ProbabilityError \
     sampling::Randomness sampling::RateLimited sampling::RuleBased sampling::SamplingDecision \
-    sampling::SamplingIntent sampling::SamplingParameters sampling::SpanPredicate \
+    sampling::SamplingIntent sampling::SamplingParameters sampling::SamplingResult \
+    sampling::SpanPredicate \
     sampling::Threshold sampling::ThresholdText sampling::Tick sampling::TraceIdRatioBased \
     sampling::TraceStateUpdate sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::OnFull \
     transport::Compression transport::EndpointProblem transport::Failure transport::InMemoryError \

@@ -18,7 +18,7 @@ use crate::core::{Core, Phase};
 use crate::diagnostics::{Diagnostic, Diagnostics, EndpointHealth, Handler, Reporter, to_stderr};
 use crate::export_observer::ExportObserver;
 use crate::provider::{Guard, Spanwise};
-use crate::scopes::Scopes;
+use crate::start::Scopes;
 use environment::{Environment, Lookup};
 use opentelemetry::{Context, KeyValue};
 use resource::Resource;
@@ -345,7 +345,7 @@ impl SpanwiseBuilder {
     pub fn build(mut self) -> Result<Spanwise, BuildError> {
         // Before anything is drawn that must differ between processes.
         fork::watch();
-        crate::span::warm_up();
+        crate::record::warm_up();
         let reporter = Reporter::new(self.handler.take().unwrap_or_else(to_stderr));
         let built = self.build_with(&reporter);
         reporter.flush(REPORTED_WITHIN);

@@ -7,6 +7,15 @@ use spanwise_ledger::{Counter, Ledger};
 use spanwise_wire::write::{encode_scope, truncate};
 use std::sync::Arc;
 
+/// The instrumentation scope of a tracer. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct TracerScope {
+    /// Place in [`Scopes`].
+    pub(crate) index: u32,
+    /// For samplers that decide by it.
+    pub(crate) name: Arc<str>,
+}
+
 /// All scopes that tracers were made for.
 #[derive(Debug)]
 pub(crate) struct Scopes {
@@ -37,9 +46,9 @@ fn encoded(scope: &InstrumentationScope, ledger: &Ledger) -> Arc<[u8]> {
     let texts = [scope.name(), version, schema_url].map(str::len).iter().sum::<usize>();
     if texts <= MAX_SCOPE_BYTES {
         let attributes = pairs(scope.attributes());
-        let head = encode_scope(scope.name(), version, attributes, schema_url);
-        if head.len() <= MAX_SCOPE_BYTES {
-            return head.into();
+        let header = encode_scope(scope.name(), version, attributes, schema_url);
+        if header.len() <= MAX_SCOPE_BYTES {
+            return header.into();
         }
     }
     let left_out = scope.attributes().count() as u64;
@@ -54,7 +63,7 @@ fn encoded(scope: &InstrumentationScope, ledger: &Ledger) -> Arc<[u8]> {
 
 /// Bytes of the header of a scope, which every request with spans of the scope repeats.
 const MAX_SCOPE_BYTES: usize = 8 * 1024;
-/// Characters, of up to four bytes, that three texts keep when they are cut.
+/// Characters, of up to four bytes, that each of the three texts retains when it is cut.
 const MAX_SCOPE_CHARS: usize = 512;
 
 #[cfg(test)]

@@ -1,40 +1,41 @@
-//! The pooled memory behind one span.
+//! [`Record`]: the pooled memory behind one span.
 
 use crate::core::Core;
-use crate::span::cache;
+use crate::end::SpanEnd;
 use opentelemetry::trace::SpanContext;
 use spanwise_ledger::Counter;
 use spanwise_pool::Reset;
+use spanwise_sampling::Annotations;
 use spanwise_wire::write::{EncodeValue, SpanHeader, SpanWriter};
-use spanwise_wire::{SpanFlags, SpanId, SpanKind, SpanMeta};
+use spanwise_wire::{SpanFlags, SpanId, SpanKind};
 use spanwise_worker::clock;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-/// All of a span but the pointer to it.
+/// The fields of a span. [`Span`](super::Span) is the pointer to them.
 ///
 /// The span a user holds is one word, because the API moves spans by value through closures; the
 /// context lives in here too, also for a span that records nothing.
 pub(crate) struct Record {
     /// Overwritten without a drop, so that the new one is built in its place instead of copied
-    /// there; what it may own is given back by [`rest`](Self::rest).
+    /// there; [`reset`](Reset::reset) drops what it owns.
     pub(super) context: ManuallyDrop<SpanContext>,
     /// Whether `context` has a trace state, and so owns memory.
     pub(super) has_trace_state: bool,
     pub(super) state: State,
     pub(super) kind: SpanKind,
-    /// OTLP's "parent is remote" bits.
-    pub(super) remote_flags: SpanFlags,
+    /// The W3C trace flags, and OTLP's "parent is remote" bits.
+    pub(super) flags: SpanFlags,
     pub(super) scope: u32,
-    pub(super) parent_span_id: u64,
+    pub(super) parent_span_id: SpanId,
     pub(super) start_unix_nanos: u64,
-    /// What its end and its events are timed by, so that no step of the system clock is among them.
-    /// Begins when the span was made, also where the start was given by the caller.
+    /// The clock reading that its end and its events are measured from, so that a step of the system
+    /// clock does not affect them. Taken at the start, also if the caller passes a start time.
     pub(super) clock_start: clock::Start,
     pub(super) writer: SpanWriter,
     /// Scratch for the trace state header.
     trace_state: String,
-    /// Where the span goes when it ends. Kept while the record rests: the next span is nearly
+    /// The provider of the span. A cached record retains it: the next span is nearly
     /// always of the same provider, and an `Arc` that is not cloned costs nothing.
     pub(super) core: Option<Arc<Core>>,
 }
@@ -43,8 +44,8 @@ pub(crate) struct Record {
 #[repr(u8)]
 pub(super) enum State {
     /// Sampled out, suppressed, disabled or not exported: carries a context, records nothing.
-    Off,
-    /// Owes the ledger an outcome.
+    NonRecording,
+    /// Counted as created; the end counts its outcome.
     Recording,
     /// Ended; its context can still be read.
     Ended,
@@ -55,11 +56,11 @@ impl Default for Record {
         Self {
             context: ManuallyDrop::new(SpanContext::NONE),
             has_trace_state: false,
-            state: State::Off,
+            state: State::NonRecording,
             kind: SpanKind::Internal,
-            remote_flags: SpanFlags::default(),
+            flags: SpanFlags::default(),
             scope: 0,
-            parent_span_id: 0,
+            parent_span_id: SpanId(0),
             start_unix_nanos: 0,
             clock_start: clock::Start { ticks: 0, unix_nanos: 0 },
             writer: SpanWriter::new(),
@@ -91,6 +92,14 @@ impl Record {
         }
     }
 
+    /// Writes the attributes that the sampler adds.
+    #[cold]
+    pub(super) fn write_annotations(&mut self, annotations: Annotations<'_>) {
+        for (key, value) in annotations.attributes() {
+            self.attribute(key, &value);
+        }
+    }
+
     /// Runs `write` on the unfinished span, if there is one.
     #[inline(always)]
     pub(super) fn write(&mut self, write: impl FnOnce(&mut SpanWriter, &Core)) {
@@ -99,17 +108,17 @@ impl Record {
         }
     }
 
-    /// Ends the span at what the clock says.
+    /// Ends the span now, by the span clock.
     #[inline(always)]
     pub(super) fn end_now(&mut self) {
         match self.state {
             State::Recording => self.end_recording(),
             State::Ended => self.end_again(),
-            State::Off => {}
+            State::NonRecording => {}
         }
     }
 
-    /// One piece of code for all who end spans.
+    /// One copy of the code for all callers that end spans.
     #[inline(never)]
     fn end_recording(&mut self) {
         self.end_at(clock::end(self.clock_start));
@@ -122,57 +131,45 @@ impl Record {
             return self.end_again();
         }
         self.state = State::Ended;
-        let header = self.header(end_unix_nanos, "");
-        if end_unix_nanos >= self.start_unix_nanos
+        if let Some(core) = &self.core
             && !self.has_trace_state
-            && let Some(core) = &self.core
-            && let Some(span) = self.writer.finish_plain(&header)
-            && core.queue.try_push_local(&span, || self.meta(&header))
+            && self.span_end(end_unix_nanos, "").try_finish(core, &self.writer)
         {
             return;
         }
-        self.end_otherwise(end_unix_nanos);
+        self.end_slow(end_unix_nanos);
     }
 
-    /// There is more to it than storing the span, or it has to go elsewhere.
+    /// The span has more to write than a header, or its thread's slot is taken or full.
     #[cold]
     #[inline(never)]
-    fn end_otherwise(&mut self, end_unix_nanos: u64) {
-        let start = self.start_unix_nanos;
+    fn end_slow(&mut self, end_unix_nanos: u64) {
         let mut trace_state = std::mem::take(&mut self.trace_state);
-        put_trace_state(&self.context, &mut trace_state);
-        let header = self.header(end_unix_nanos.max(start), &trace_state);
-        let meta = self.meta(&header);
-        // It has one: it records.
+        write_trace_state(&self.context, &mut trace_state);
+        let end = self.span_end(end_unix_nanos, &trace_state);
+        // There is one: the span records.
         if let Some(core) = &self.core {
-            if end_unix_nanos < start {
-                end_before_start(core, start - end_unix_nanos);
+            if end.starts_after_by() > CLOCK_TOLERANCE_NANOS {
+                core.ledger.count(Counter::EndBeforeStart, 1);
             }
-            if !self.writer.is_plain() {
-                core.note_losses(&self.writer.losses());
-            }
-            core.store(&self.writer.finish(&header), meta);
+            end.finish(core, &mut self.writer);
         }
         self.trace_state = trace_state;
     }
 
     #[inline(always)]
-    fn header<'a>(&self, end_unix_nanos: u64, trace_state: &'a str) -> SpanHeader<'a> {
-        SpanHeader {
+    fn span_end<'a>(&self, end_unix_nanos: u64, trace_state: &'a str) -> SpanEnd<'a> {
+        let header = SpanHeader {
             trace_id: self.context.trace_id().into(),
             span_id: self.context.span_id().into(),
-            parent_span_id: SpanId(self.parent_span_id),
+            parent_span_id: self.parent_span_id,
             kind: self.kind,
             start_unix_nanos: self.start_unix_nanos,
             end_unix_nanos,
-            flags: self.remote_flags.with_trace_flags(self.context.trace_flags().into()),
+            flags: self.flags,
             trace_state,
-        }
-    }
-
-    #[inline(always)]
-    fn meta(&self, header: &SpanHeader<'_>) -> SpanMeta {
-        SpanMeta::of(header, self.scope, self.writer.status_code())
+        };
+        SpanEnd { header, scope: self.scope }
     }
 
     #[cold]
@@ -184,7 +181,7 @@ impl Record {
     }
 
     #[cold]
-    fn forget_context(&mut self) {
+    fn drop_context(&mut self) {
         self.has_trace_state = false;
         let none = ManuallyDrop::new(SpanContext::NONE);
         drop(ManuallyDrop::into_inner(std::mem::replace(&mut self.context, none)));
@@ -197,28 +194,21 @@ impl Record {
             core.ledger.count(Counter::DoubleEnd, 1);
         }
     }
-
-    /// Back to rest. A record that grew large for one span is let go instead.
-    #[inline(always)]
-    pub(super) fn rest(mut self: Box<Self>) {
-        if self.has_trace_state {
-            self.forget_context();
-        }
-        if self.reset() {
-            cache::put(self);
-        }
-    }
 }
 
 impl Reset for Record {
-    /// Nothing to clear: `begin` does, and a span that is off shows nothing but its context.
+    /// Makes the record ready for its next span. One that grew large for one span is freed instead.
     #[inline(always)]
     fn reset(&mut self) -> bool {
-        self.writer.capacity() <= KEEP_BYTES
+        // `begin` clears the writer, and a non-recording span shows nothing but its context.
+        if self.has_trace_state {
+            self.drop_context();
+        }
+        self.writer.capacity() <= RETAINED_BYTES
     }
 }
 
-fn put_trace_state(context: &SpanContext, out: &mut String) {
+fn write_trace_state(context: &SpanContext, out: &mut String) {
     out.clear();
     for (key, value) in context.trace_state() {
         if !out.is_empty() {
@@ -230,15 +220,7 @@ fn put_trace_state(context: &SpanContext, out: &mut String) {
     }
 }
 
-#[cold]
-fn end_before_start(core: &Core, by_nanos: u64) {
-    // The API's boxed spans end at the system clock's time, a hair beside ours.
-    if by_nanos > CLOCK_TOLERANCE_NANOS {
-        core.ledger.count(Counter::EndBeforeStart, 1);
-    }
-}
-
-/// Memory a resting record may hold.
-const KEEP_BYTES: usize = 8 * 1024;
-/// How far the system clock may lag behind the span clock without being called wrong.
+/// Memory that a cached record may hold.
+const RETAINED_BYTES: usize = 8 * 1024;
+/// How far the system clock may lag behind the span clock before the end counts as wrong.
 const CLOCK_TOLERANCE_NANOS: u64 = 100_000;

@@ -1,4 +1,4 @@
-//! Time and randomness, as the process has them.
+//! [`SamplerContext`](SamplerContext): the time and the randomness that samplers ask for.
 
 use spanwise_sampling::SamplerContext;
 use spanwise_worker::{fork, random_seed};
@@ -8,9 +8,9 @@ use std::time::Instant;
 
 /// The monotonic clock, and a random generator per thread.
 #[derive(Debug)]
-pub(crate) struct ProcessHost;
+pub(crate) struct ProcessSamplerContext;
 
-impl SamplerContext for ProcessHost {
+impl SamplerContext for ProcessSamplerContext {
     fn now(&self) -> u64 {
         static FIRST: OnceLock<Instant> = OnceLock::new();
         // 584 years of nanoseconds.
@@ -18,7 +18,7 @@ impl SamplerContext for ProcessHost {
     }
 
     fn random(&self) -> u64 {
-        // A thread that is going away asks the system each time.
+        // A thread whose generator is destroyed reads a number of the system each time.
         GENERATOR.try_with(Generator::next).unwrap_or_else(|_| random_seed())
     }
 }
@@ -26,8 +26,8 @@ impl SamplerContext for ProcessHost {
 /// SplitMix64.
 struct Generator {
     state: Cell<u64>,
-    /// What process the state is of: a forked child begins with one of its own. `None` before the
-    /// first number.
+    /// The process generation that the state was seeded in: a forked child seeds its own. `None`
+    /// before the first number.
     seeded: Cell<Option<u32>>,
 }
 

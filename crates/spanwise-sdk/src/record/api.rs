@@ -1,9 +1,10 @@
-//! [`opentelemetry::trace::Span`] for our span.
+//! [`opentelemetry::trace::Span`] implemented by [`Span`].
 //!
 //! These methods run under locks of the API (`Mutex<BoxedSpan>`) and of `tracing-opentelemetry`:
 //! they never block, never log, never touch the current context.
 
-use super::{Span, State};
+use super::record::State;
+use super::span::Span;
 use crate::value::pairs;
 use opentelemetry::trace::{SpanContext, Status};
 use opentelemetry::{Key, KeyValue, Value};
@@ -29,8 +30,8 @@ impl opentelemetry::trace::Span for Span {
     ) where
         T: Into<Cow<'static, str>>,
     {
-        let told = clock::to_unix_nanos(timestamp);
-        self.put_event(&name.into(), |start| clock::align(start, told), &attributes);
+        let given = clock::to_unix_nanos(timestamp);
+        self.put_event(&name.into(), |start| clock::align(start, given), &attributes);
     }
 
     #[inline(always)]
@@ -43,8 +44,8 @@ impl opentelemetry::trace::Span for Span {
         self.record.state == State::Recording
     }
 
-    /// Kind by kind, and each value dropped as what it is, where it is: the drop of a [`Value`]
-    /// that may be anything takes longer than writing a number, and a string that is moved out of
+    /// Matches kind by kind, and drops each value in place as its own type: the drop of a [`Value`]
+    /// of unknown kind takes longer than writing a number, and a string that is moved out of
     /// its value first is stored in words and loaded in pairs.
     #[inline(always)]
     fn set_attribute(&mut self, attribute: KeyValue) {
@@ -74,7 +75,7 @@ impl opentelemetry::trace::Span for Span {
 
     fn set_status(&mut self, status: Status) {
         let (code, description) = match &status {
-            // What `tracing-opentelemetry` calls for every span: nothing to do.
+            // `tracing-opentelemetry` sets it for every span: nothing to do.
             Status::Unset => return,
             Status::Ok => (StatusCode::Ok, ""),
             Status::Error { description } => (StatusCode::Error, &**description),
@@ -101,9 +102,9 @@ impl opentelemetry::trace::Span for Span {
     }
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
-        let told = clock::to_unix_nanos(timestamp);
+        let given = clock::to_unix_nanos(timestamp);
         let end =
-            if self.is_recording() { clock::align(self.record.clock_start, told) } else { told };
+            if self.is_recording() { clock::align(self.record.clock_start, given) } else { given };
         self.record.end_at(end);
     }
 }

@@ -1,12 +1,12 @@
-//! Where records rest between two spans.
+//! The cache of records between two spans: a few in each thread, then a shared pool.
 
 use super::record::Record;
-use spanwise_pool::Pool;
+use spanwise_pool::{Pool, Reset};
 use std::cell::Cell;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// A record to write a span into, as its last user left it.
+/// Takes a record out, with the fields of its last span.
 #[inline(always)]
 pub(super) fn take() -> Box<Record> {
     match CACHE.try_with(|cache| cache.front.take()) {
@@ -15,28 +15,35 @@ pub(super) fn take() -> Box<Record> {
     }
 }
 
-/// Gives a record back.
+/// Parks a record until the next span. One that grew large is freed instead.
 #[inline(always)]
-pub(super) fn put(record: Box<Record>) {
+pub(super) fn park(mut record: Box<Record>) {
+    if record.reset() {
+        put(record);
+    }
+}
+
+#[inline(always)]
+fn put(record: Box<Record>) {
     // An `Option` that is still full after the call could not be taken: the thread is exiting.
     let record = Cell::new(Some(record));
-    let kept = CACHE.try_with(|cache| match cache.licence.get() {
-        Licence::Granted => cache.front.replace(record.take()),
+    let displaced = CACHE.try_with(|cache| match cache.permit.get() {
+        Permit::Granted => cache.front.replace(record.take()),
         _ => record.take(),
     });
-    match kept {
+    match displaced {
         Ok(None) => {}
         Ok(Some(displaced)) => put_behind(displaced),
         Err(_) => record.take().map_or((), put_shared),
     }
 }
 
-/// Makes the shared pool, so that no fork can copy it half made.
+/// Creates the shared pool, so that no fork can copy it half initialized.
 pub(crate) fn warm_up() {
     LazyLock::force(&SHARED);
 }
 
-/// The thread's front place is empty: a span is open already, or the thread is new.
+/// The thread's front slot is empty: a span is open already, or the thread is new.
 #[inline(never)]
 fn take_behind() -> Box<Record> {
     match CACHE.try_with(Cache::take_behind) {
@@ -45,42 +52,43 @@ fn take_behind() -> Box<Record> {
     }
 }
 
-/// The front place is taken, or the thread has none.
+/// The front slot is taken, or the thread has no cache.
 #[inline(never)]
 fn put_behind(record: Box<Record>) {
     let record = Cell::new(Some(record));
-    let kept = CACHE.try_with(|cache| record.take().and_then(|record| cache.put_behind(record)));
-    if let Some(record) = kept.unwrap_or_else(|_| record.take()) {
+    let displaced =
+        CACHE.try_with(|cache| record.take().and_then(|record| cache.put_behind(record)));
+    if let Some(record) = displaced.unwrap_or_else(|_| record.take()) {
         put_shared(record);
     }
 }
 
 #[cold]
 fn put_shared(record: Box<Record>) {
-    // A full pool gives it back, and it is freed here.
+    // A full pool returns it, and this drop frees it.
     drop(SHARED.put(record));
 }
 
-/// A few records of this thread's own.
+/// A thread-local cache of a few records.
 ///
 /// A span that starts and ends on one thread finds its record without a locked instruction. So
-/// that memory does not grow with threads, only `LICENCES` threads at a time may have a cache;
+/// that memory does not grow with threads, only `PERMITS` threads at a time may have a cache;
 /// the others use the shared pool.
 struct Cache {
-    /// The one given back last. Alone, because most spans are the only open one of their thread,
+    /// The record returned last. Alone, because most spans are the only open one of their thread,
     /// or its innermost.
     front: Cell<Option<Box<Record>>>,
     behind: [Cell<Option<Box<Record>>>; BEHIND],
-    /// Places in use behind, from the first.
+    /// Slots in use of `behind`, from the first.
     used: Cell<usize>,
-    licence: Cell<Licence>,
+    permit: Cell<Permit>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Licence {
-    Unasked,
+enum Permit {
+    NotRequested,
     Granted,
-    Refused,
+    Denied,
 }
 
 impl Cache {
@@ -89,7 +97,7 @@ impl Cache {
             front: Cell::new(None),
             behind: [const { Cell::new(None) }; BEHIND],
             used: Cell::new(0),
-            licence: Cell::new(Licence::Unasked),
+            permit: Cell::new(Permit::NotRequested),
         }
     }
 
@@ -99,28 +107,28 @@ impl Cache {
         self.behind.get(last)?.take()
     }
 
-    /// The record back when there is no place for it.
+    /// Returns the record if there is no slot for it.
     fn put_behind(&self, record: Box<Record>) -> Option<Box<Record>> {
         let used = self.used.get();
-        match (self.licence.get(), self.behind.get(used)) {
-            (Licence::Granted, Some(place)) => {
-                place.set(Some(record));
+        match (self.permit.get(), self.behind.get(used)) {
+            (Permit::Granted, Some(slot)) => {
+                slot.set(Some(record));
                 self.used.set(used + 1);
                 None
             }
-            (Licence::Unasked, _) => self.ask(record),
+            (Permit::NotRequested, _) => self.request_permit(record),
             _ => Some(record),
         }
     }
 
     #[cold]
-    fn ask(&self, record: Box<Record>) -> Option<Box<Record>> {
-        if LICENSED.fetch_add(1, Relaxed) < LICENCES {
-            self.licence.set(Licence::Granted);
+    fn request_permit(&self, record: Box<Record>) -> Option<Box<Record>> {
+        if GRANTED.fetch_add(1, Relaxed) < PERMITS {
+            self.permit.set(Permit::Granted);
             return self.front.replace(Some(record));
         }
-        LICENSED.fetch_sub(1, Relaxed);
-        self.licence.set(Licence::Refused);
+        GRANTED.fetch_sub(1, Relaxed);
+        self.permit.set(Permit::Denied);
         Some(record)
     }
 }
@@ -130,8 +138,8 @@ impl Drop for Cache {
         while let Some(record) = self.front.take().or_else(|| self.take_behind()) {
             put_shared(record);
         }
-        if self.licence.get() == Licence::Granted {
-            LICENSED.fetch_sub(1, Relaxed);
+        if self.permit.get() == Permit::Granted {
+            GRANTED.fetch_sub(1, Relaxed);
         }
     }
 }
@@ -140,14 +148,14 @@ thread_local! {
     static CACHE: Cache = const { Cache::new() };
 }
 
-/// Threads that have a cache now.
-static LICENSED: AtomicUsize = AtomicUsize::new(0);
-/// For spans that end on another thread than they started on, and threads without a licence.
+/// Threads that have a permit now.
+static GRANTED: AtomicUsize = AtomicUsize::new(0);
+/// For spans that end on another thread than they started on, and threads without a permit.
 static SHARED: LazyLock<Pool<Box<Record>>> = LazyLock::new(|| Pool::new(SHARED_RECORDS));
 
-/// Records a thread keeps besides the front one: for a request span, its child, and one to spare.
+/// Records that a thread retains besides the front one: for a request span, its child, and one to spare.
 const BEHIND: usize = 3;
-/// Threads that may keep records.
-const LICENCES: usize = 256;
-/// Records the shared pool keeps.
+/// Threads that may have a cache.
+const PERMITS: usize = 256;
+/// Records that the shared pool retains.
 const SHARED_RECORDS: usize = 512;

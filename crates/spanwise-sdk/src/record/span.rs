@@ -1,21 +1,16 @@
-//! The span: one word that leads to a pooled record.
+//! [`Span`]: one word that leads to a pooled record.
 
-mod api;
-mod cache;
-mod record;
-
-pub(crate) use cache::warm_up;
+use super::cache;
+use super::record::{Record, State};
+use super::span_start::{SpanIds, SpanStart};
+use crate::core::Core;
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
-use record::{Record, State};
 use spanwise_wire::write::EncodeValue;
-use spanwise_wire::{LinkedContext, SpanFlags, SpanKind, StatusCode, Value};
+use spanwise_wire::{LinkedContext, SpanFlags, StatusCode, Value};
 use spanwise_worker::clock;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
-use std::time::SystemTime;
-
-use crate::core::Core;
 
 /// A span of a [`Tracer`](crate::Tracer).
 ///
@@ -25,47 +20,25 @@ use crate::core::Core;
 /// # Cost
 /// One word to move. Attributes are written to their final bytes as they are set.
 pub struct Span {
-    /// Given back to the cache by `drop`, and by nothing else.
-    record: ManuallyDrop<Box<Record>>,
-}
-
-/// What a recording span starts with.
-pub(crate) struct Beginning<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) kind: SpanKind,
-    pub(crate) scope: u32,
-    pub(crate) context: Identity,
-    pub(crate) parent_span_id: u64,
-    pub(crate) parent_is_remote: bool,
-    pub(crate) start: Option<SystemTime>,
-}
-
-/// A span context that is not one yet: put together where it stays.
-pub(crate) struct Identity {
-    pub(crate) trace_id: u128,
-    pub(crate) span_id: u64,
-    pub(crate) flags: TraceFlags,
+    /// Returned to the cache by `drop` or `finish`, and by nothing else.
+    pub(super) record: ManuallyDrop<Box<Record>>,
 }
 
 impl Span {
-    /// Sets an attribute; a key set before gets the new value.
+    /// Sets an attribute, as the API's `set_attribute` does; a key set before gets the new value.
     ///
     /// `value` is a string, a number, a boolean, a list of these, what points to one of them, or a
-    /// [`Value`]. `None` sets nothing, and leaves what is there. An integer beyond 64 bits with sign,
+    /// [`Value`]. `None` sets nothing, and leaves a present value. An integer beyond 64 bits with sign,
     /// which is all that OTLP has, is written as a string of its decimal digits (specification,
     /// *Mapping Arbitrary Data to OTLP AnyValue*).
-    ///
-    /// The API's method is `set_attribute`.
     #[inline(always)]
     pub fn attribute(&mut self, key: &str, value: impl EncodeValue) -> &mut Self {
         self.record.attribute(key, &value);
         self
     }
 
-    /// Adds an event, now. Its attributes' values are made with `into()` from what
-    /// [`attribute`](Self::attribute) takes.
-    ///
-    /// The API's method is `add_event`.
+    /// Adds an event now, as the API's `add_event` does. The values of its attributes come by
+    /// `into()` from the types that [`attribute`](Self::attribute) takes.
     #[inline]
     pub fn event(&mut self, name: &str, attributes: &[(&str, Value<'_>)]) -> &mut Self {
         let clock_start = self.record.clock_start;
@@ -76,67 +49,74 @@ impl Span {
         self
     }
 
-    /// Links to another span. The API's method is `add_link`.
+    /// Adds a link to another span, as the API's `add_link` does.
     pub fn link(&mut self, to: &SpanContext, attributes: &[(&str, Value<'_>)]) -> &mut Self {
         self.put_link(to, attributes.iter().map(|(k, v)| (*k, v)));
         self
     }
 
-    /// Says that the operation succeeded. Final: later errors are ignored.
+    /// Sets the status to `Ok`, as the API's `set_status(Status::Ok)` does. Final: a later error has
+    /// no effect.
     pub fn ok(&mut self) -> &mut Self {
         self.record.write(|writer, core| writer.status(&core.limits, StatusCode::Ok, ""));
         self
     }
 
-    /// Says that the operation failed, and how.
+    /// Sets the status to `Error` with a description, as the API's `set_status(Status::error(…))` does.
     pub fn error(&mut self, description: &str) -> &mut Self {
         self.record
             .write(|writer, core| writer.status(&core.limits, StatusCode::Error, description));
         self
     }
 
-    /// Replaces the name.
+    /// Replaces the name, as the API's `update_name` does.
     pub fn rename(&mut self, name: &str) -> &mut Self {
         self.record.write(|writer, _| writer.rename(name));
         self
     }
 
-    /// The span's identity, to start children with and to propagate. Stays readable after the end.
+    /// The span context, as the API's `span_context` returns it: to start children with and to
+    /// propagate. Readable after the end too.
     #[inline]
     pub fn context(&self) -> &SpanContext {
         &self.record.context
     }
 
-    /// Whether what is set is kept: sampled, and not ended.
+    /// Whether the span is recording (the API's `is_recording`): sampled, and not ended.
     #[inline]
     pub fn is_recording(&self) -> bool {
         self.record.state == State::Recording
     }
 
-    /// Ends the span now.
+    /// Ends the span now, as the API's `end` does.
     #[inline]
     pub fn finish(self) {
         let mut record = self.into_record();
         record.end_now();
-        record.rest();
+        cache::park(record);
     }
 
-    /// A span that records.
+    /// Makes the record of a sampled span.
     #[inline(always)]
-    pub(crate) fn recording(core: &Arc<Core>, beginning: Beginning<'_>) -> Self {
-        let mut span = Self::off(beginning.context);
+    pub(crate) fn start(core: &Arc<Core>, start: SpanStart<'_>) -> Self {
+        let SpanStart { ids, flags, name, kind, scope, annotations, .. } = start;
+        let (start_time, parent_is_remote) = (start.start_time, start.parent_is_remote);
+        let mut span = Self::non_recording(start);
         let record = &mut **span.record;
         if !record.core.as_ref().is_some_and(|known| Arc::ptr_eq(known, core)) {
             change_core(&mut record.core, core);
         }
         record.state = State::Recording;
-        record.kind = beginning.kind;
-        record.scope = beginning.scope;
-        record.parent_span_id = beginning.parent_span_id;
-        record.remote_flags = SpanFlags::remote(beginning.parent_is_remote);
-        record.writer.begin(beginning.name);
-        // Read last: what came before is not the user's time.
-        (record.clock_start, record.start_unix_nanos) = match beginning.start {
+        record.kind = kind;
+        record.scope = scope;
+        record.parent_span_id = ids.parent_span_id;
+        record.flags = SpanFlags::new(flags.into(), parent_is_remote);
+        record.writer.begin(name);
+        if !annotations.is_empty() {
+            record.write_annotations(annotations);
+        }
+        // Read last: the time before it is not the user's.
+        (record.clock_start, record.start_unix_nanos) = match start_time {
             None => {
                 let start = clock::start();
                 (start, start.unix_nanos)
@@ -149,32 +129,41 @@ impl Span {
         span
     }
 
-    /// A span that only carries a context.
+    /// A non-recording span with a context of its own: not sampled, or not exported.
     #[inline(always)]
-    pub(crate) fn off(Identity { trace_id, span_id, flags }: Identity) -> Self {
+    pub(crate) fn non_recording(start: SpanStart<'_>) -> Self {
+        let mut span = Self::with_ids(start.ids, start.flags);
+        if let Some(trace_state) = start.trace_state {
+            let context = span.context();
+            let (trace_id, span_id) = (context.trace_id(), context.span_id());
+            let trace_state = std::mem::take(trace_state);
+            span.set_context(SpanContext::new(trace_id, span_id, start.flags, false, trace_state));
+        }
+        span
+    }
+
+    /// A non-recording span that propagates a context.
+    #[cold]
+    pub(crate) fn from_context(context: SpanContext) -> Self {
+        let mut span = Self::with_ids(SpanIds::INVALID, TraceFlags::NOT_SAMPLED);
+        span.set_context(context);
+        span
+    }
+
+    #[inline(always)]
+    fn with_ids(ids: SpanIds, flags: TraceFlags) -> Self {
         let mut record = cache::take();
-        let (trace_id, span_id) = (trace_id.into(), span_id.into());
+        let (trace_id, span_id) = (ids.trace_id.into(), ids.span_id.into());
         let context = SpanContext::new(trace_id, span_id, flags, false, TraceState::NONE);
         record.context = ManuallyDrop::new(context);
-        record.state = State::Off;
+        record.state = State::NonRecording;
         Self { record: ManuallyDrop::new(record) }
     }
 
-    /// A span that passes on somebody's context.
     #[cold]
-    pub(crate) fn carrying(context: SpanContext) -> Self {
-        let none = Identity { trace_id: 0, span_id: 0, flags: TraceFlags::NOT_SAMPLED };
-        Self::off(none).with_context(context)
-    }
-
-    /// The same span with a trace state.
-    #[cold]
-    pub(crate) fn with_trace_state(self, trace_state: TraceState) -> Self {
-        let context = self.context();
-        let (trace_id, span_id) = (context.trace_id(), context.span_id());
-        let context =
-            SpanContext::new(trace_id, span_id, context.trace_flags(), false, trace_state);
-        self.with_context(context)
+    fn set_context(&mut self, context: SpanContext) {
+        self.record.has_trace_state = *context.trace_state() != TraceState::NONE;
+        self.record.context = ManuallyDrop::new(context);
     }
 
     #[inline(always)]
@@ -184,13 +173,7 @@ impl Span {
         unsafe { ManuallyDrop::take(&mut span.record) }
     }
 
-    fn with_context(mut self, context: SpanContext) -> Self {
-        self.record.has_trace_state = *context.trace_state() != TraceState::NONE;
-        self.record.context = ManuallyDrop::new(context);
-        self
-    }
-
-    fn put_link<'k, V: EncodeValue>(
+    pub(super) fn put_link<'k, V: EncodeValue>(
         &mut self,
         to: &SpanContext,
         attributes: impl IntoIterator<Item = (&'k str, V)>,
@@ -209,7 +192,7 @@ impl Drop for Span {
         }
         // SAFETY: `record` is not used after this: we are in `drop`, and it is taken only here.
         let record = unsafe { ManuallyDrop::take(&mut self.record) };
-        record.rest();
+        cache::park(record);
     }
 }
 
@@ -222,7 +205,7 @@ impl fmt::Debug for Span {
     }
 }
 
-/// A record that served another provider before, or none.
+/// The record served a span of another provider before, or none.
 #[cold]
 fn change_core(old: &mut Option<Arc<Core>>, new: &Arc<Core>) {
     *old = Some(new.clone());

@@ -1,31 +1,45 @@
 //! Random trace and span ids.
 
+use crate::record::SpanIds;
 use opentelemetry::trace::SpanContext;
+use spanwise_wire::{SpanId, TraceId};
 use spanwise_worker::random_bytes;
 use std::cell::Cell;
 
 /// Random ids for a root span, never zero. `process` is the current
 /// [`fork::generation`](spanwise_worker::fork::generation).
 #[inline(always)]
-pub(crate) fn trace_and_span_id(process: u32) -> (u128, u64) {
+fn trace_and_span_id(process: u32) -> (u128, u64) {
     with_generator(process, |generator| {
         let trace_id = u128::from(generator.next()) << 64 | u128::from(nonzero(generator.next()));
         (trace_id, nonzero(generator.next()))
     })
 }
 
-/// Ids for a span below `parent`: of its trace, or of a new one.
+/// Ids for a span below `parent`: of its trace, or of a new one. `process` is as in
+/// [`trace_and_span_id`].
 #[inline(always)]
-pub(crate) fn below(parent: Option<&SpanContext>, process: u32) -> (u128, u64) {
+pub(super) fn below(parent: Option<&SpanContext>, process: u32) -> SpanIds {
     match parent {
-        Some(parent) => (u128::from_be_bytes(parent.trace_id().to_bytes()), span_id(process)),
-        None => trace_and_span_id(process),
+        Some(parent) => SpanIds {
+            trace_id: parent.trace_id().into(),
+            span_id: SpanId(span_id(process)),
+            parent_span_id: parent.span_id().into(),
+        },
+        None => {
+            let (trace_id, span_id) = trace_and_span_id(process);
+            SpanIds {
+                trace_id: TraceId(trace_id),
+                span_id: SpanId(span_id),
+                parent_span_id: SpanId(0),
+            }
+        }
     }
 }
 
 /// A random span id, never zero. `process` is as in [`trace_and_span_id`].
 #[inline(always)]
-pub(crate) fn span_id(process: u32) -> u64 {
+pub(super) fn span_id(process: u32) -> u64 {
     with_generator(process, |generator| nonzero(generator.next()))
 }
 

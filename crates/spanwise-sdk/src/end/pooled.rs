@@ -1,0 +1,142 @@
+//! The end of a pooled span: data that was collected elsewhere, or late, is written and exported.
+
+use super::span_end::SpanEnd;
+use crate::core::{Core, Phase};
+use spanwise_ledger::Counter;
+use spanwise_pool::{Pool, PooledSpan, Reset};
+use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter};
+use spanwise_wire::{Attribute, OwnedValue, SpanFlags, SpanLimits, StatusCode};
+use spanwise_worker::clock;
+use std::fmt;
+use std::sync::LazyLock;
+
+/// The outcome of [`Tracer::finish_pooled`](crate::Tracer::finish_pooled).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Finished {
+    /// The export pipeline has it, or dropped and counted it like any other span.
+    Recorded,
+    /// It is not sampled, and counted as sampled out.
+    SampledOut,
+    /// The SDK is disabled or exports nothing, or was shut down before the span started.
+    Disabled,
+}
+
+/// A pooled span without an id. Nothing is recorded or counted.
+///
+/// `Debug` reads as `Display`, for a `main` that returns it.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FinishError {
+    /// No trace id.
+    #[error("trace id is all zero; start the span with Tracer::start_pooled, or set one")]
+    NoTraceId,
+    /// No span id.
+    #[error("span id is all zero; start the span with Tracer::start_pooled, or set one")]
+    NoSpanId,
+}
+
+impl fmt::Debug for FinishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Records `span` in the scope `scope`; see [`Tracer::finish_pooled`](crate::Tracer::finish_pooled).
+pub(crate) fn finish_pooled(
+    core: &Core,
+    scope: u32,
+    span: &PooledSpan,
+) -> Result<Finished, FinishError> {
+    let header = SpanHeader {
+        trace_id: span.trace_id,
+        span_id: span.span_id,
+        parent_span_id: span.parent_span_id,
+        kind: span.kind,
+        start_unix_nanos: span.start_unix_nanos,
+        end_unix_nanos: 0,
+        flags: SpanFlags::new(span.trace_flags, span.parent_is_remote),
+        trace_state: &span.trace_state,
+    };
+    if !core.is_running() {
+        let phase = core.phase();
+        if matches!(phase, Phase::Disabled | Phase::NotExporting) || !header.trace_id.is_valid() {
+            return Ok(Finished::Disabled);
+        }
+    }
+    if !header.trace_id.is_valid() {
+        return Err(FinishError::NoTraceId);
+    }
+    if !header.span_id.is_valid() {
+        return Err(FinishError::NoSpanId);
+    }
+    if !span.trace_flags.is_sampled() {
+        core.ledger.sampled_out();
+        return Ok(Finished::SampledOut);
+    }
+    core.ledger.started();
+    let end = SpanEnd { header: SpanHeader { end_unix_nanos: end_time(span), ..header }, scope };
+    if end.starts_after_by() > 0 {
+        core.ledger.count(Counter::EndBeforeStart, 1);
+    }
+    let mut acquired = WRITERS.acquire(Writer::default);
+    let writer = &mut acquired.0;
+    write(writer, &core.limits, span);
+    end.finish(core, writer);
+    Ok(Finished::Recorded)
+}
+
+/// The span's end time, or now, by the span clock.
+fn end_time(span: &PooledSpan) -> u64 {
+    let [ticks, unix_nanos] = span.clock_start;
+    match span.end_unix_nanos {
+        0 => clock::end(clock::Start { ticks, unix_nanos }),
+        end => end,
+    }
+}
+
+/// Writes all that the header does not hold.
+fn write(writer: &mut SpanWriter, limits: &SpanLimits, span: &PooledSpan) {
+    writer.begin(&span.name);
+    for Attribute { key, value } in &span.attributes {
+        writer.attribute(limits, key, value);
+    }
+    for event in span.events() {
+        writer.event(limits, event.unix_nanos, event.name, pairs(event.attributes));
+    }
+    for link in span.links() {
+        writer.link(limits, link.to, pairs(link.attributes));
+    }
+    match span.status {
+        StatusCode::Unset => {}
+        StatusCode::Ok => writer.status(limits, StatusCode::Ok, ""),
+        StatusCode::Error => writer.status(limits, StatusCode::Error, &span.status_message),
+    }
+    writer.left_out(&DroppedCounts {
+        attributes: span.dropped_attributes,
+        events: span.dropped_events,
+        links: span.dropped_links,
+        truncated_values: 0,
+    });
+}
+
+fn pairs(attributes: &[Attribute]) -> impl Iterator<Item = (&str, &OwnedValue)> {
+    attributes.iter().map(|Attribute { key, value }| (key.as_str(), value))
+}
+
+/// Memory to write a span to.
+#[derive(Default)]
+struct Writer(SpanWriter);
+
+impl Reset for Writer {
+    /// Nothing to clear: `begin` does.
+    fn reset(&mut self) -> bool {
+        self.0.capacity() <= RETAINED_BYTES
+    }
+}
+
+/// One is out only while a span is written.
+static WRITERS: LazyLock<Pool<Writer>> = LazyLock::new(|| Pool::new(64));
+
+/// Memory that a cached writer may hold.
+const RETAINED_BYTES: usize = 8 * 1024;

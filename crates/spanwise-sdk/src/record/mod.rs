@@ -1,0 +1,12 @@
+//! The record of a span: attributes, events and links, written to their OTLP bytes as they are set.
+
+mod api;
+mod cache;
+#[expect(clippy::module_inception, reason = "the record itself, beside what leads to it")]
+mod record;
+mod span;
+mod span_start;
+
+pub(crate) use cache::warm_up;
+pub use span::Span;
+pub(crate) use span_start::{SpanIds, SpanStart};

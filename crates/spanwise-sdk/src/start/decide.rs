@@ -1,0 +1,144 @@
+//! The decision about a span: ids, sampling, flags and trace state, before a record exists.
+
+use super::ids;
+use super::sampler_context::SdkSamplerContext;
+use super::scopes::TracerScope;
+use crate::core::Core;
+use crate::record::{SpanIds, SpanStart};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
+use spanwise_ledger::Counter;
+use spanwise_sampling::{Annotations, ApiSamplingParameters, FastDecision};
+use spanwise_wire::SpanKind;
+use spanwise_worker::fork;
+use std::time::SystemTime;
+
+/// The parameters of a span's creation (specification, *Span Creation*).
+#[derive(Clone, Copy)]
+pub(crate) struct SpanParameters<'a> {
+    pub(crate) scope: &'a TracerScope,
+    pub(crate) name: &'a str,
+    pub(crate) kind: SpanKind,
+    /// An invalid parent makes a new trace.
+    pub(crate) parent: Option<&'a SpanContext>,
+    /// `None` is now.
+    pub(crate) start_time: Option<SystemTime>,
+    /// Only the sampler reads them here.
+    pub(crate) attributes: &'a Option<Vec<KeyValue>>,
+}
+
+/// Makes a span once its start is decided. A trait rather than a closure: [`decide`] and its slow path
+/// both call it, and it has to be inlined into the fast one.
+pub(super) trait StartSpan {
+    type Started;
+
+    fn start(self, start: SpanStart<'_>) -> Self::Started;
+}
+
+/// Decides about a span with ids of its own, recorded or not, and starts it.
+#[inline(always)]
+pub(super) fn decide<T: StartSpan>(core: &Core, span: SpanParameters<'_>, target: T) -> T::Started {
+    let span = SpanParameters { parent: valid_parent(core, span.parent), ..span };
+    let ids = ids::below(span.parent, fork::generation());
+    let has_trace_state = span.parent.is_some_and(|it| *it.trace_state() != TraceState::NONE);
+    let sampled = match core.sampler.quick(span.parent.map(|parent| parent.is_sampled())) {
+        FastDecision::Keep if !has_trace_state => true,
+        FastDecision::Drop if !has_trace_state => false,
+        // Built here, and not `span` itself: with its address in this call, the fast path too would
+        // have to store it in memory.
+        _ => {
+            let start = span.decided(ids, false);
+            return decide_slow(core, &span.for_sampler(ids), start, target);
+        }
+    };
+    target.start(span.decided(ids, sampled))
+}
+
+/// The start of a span that no sampler decides about: it is not sampled.
+pub(super) fn not_sampled<'a>(core: &Core, span: SpanParameters<'a>) -> SpanStart<'a> {
+    let span = SpanParameters { parent: valid_parent(core, span.parent), ..span };
+    span.decided(ids::below(span.parent, fork::generation()), false)
+}
+
+/// Asks the sampler in force, or passes on a trace state. Rare, and most of these decisions
+/// allocate: apart, so that none of this code is in the way of the others.
+#[cold]
+#[inline(never)]
+fn decide_slow<T: StartSpan>(
+    core: &Core,
+    parameters: &ApiSamplingParameters<'_>,
+    start: SpanStart<'_>,
+    target: T,
+) -> T::Started {
+    core.sampler.sampling_result(parameters, &SdkSamplerContext, |result| {
+        for (note, is_due) in [
+            (Counter::InvalidTraceState, result.decision.malformed),
+            (Counter::AssumedRandomness, result.decision.randomness_assumed),
+            (Counter::SamplerPanicked, result.sampler_panicked),
+        ] {
+            if is_due {
+                core.ledger.count(note, 1);
+            }
+        }
+        // A decision to record without sampling has no effect: no processor would read the span.
+        let mut trace_state = result.trace_state;
+        let has_trace_state = trace_state != TraceState::NONE;
+        target.start(SpanStart {
+            flags: start.flags.with_sampled(result.decision.sampled),
+            trace_state: has_trace_state.then_some(&mut trace_state),
+            annotations: result.decision.annotations,
+            ..start
+        })
+    })
+}
+
+impl<'a> SpanParameters<'a> {
+    /// The start of a span whose decision is made: no trace state, no annotations.
+    #[inline(always)]
+    pub(super) fn decided(self, ids: SpanIds, sampled: bool) -> SpanStart<'a> {
+        // Our trace ids are random in all their bits, and consistent sampling builds on that, so a
+        // root has the flag (W3C Trace Context level 2). A parent's flag is passed on as it is.
+        // All other flags must be zero (section *Other Flags*).
+        let flags = self.parent.map_or(RANDOM, |parent| parent.trace_flags() & RANDOM);
+        SpanStart {
+            ids,
+            flags: flags.with_sampled(sampled),
+            trace_state: None,
+            parent_is_remote: self.parent.is_some_and(|parent| parent.is_remote()),
+            name: self.name,
+            kind: self.kind,
+            scope: self.scope.index,
+            start_time: self.start_time,
+            annotations: Annotations::NONE,
+        }
+    }
+
+    fn for_sampler(self, ids: SpanIds) -> ApiSamplingParameters<'a> {
+        ApiSamplingParameters {
+            trace_id: ids.trace_id.0,
+            parent: self.parent,
+            name: self.name,
+            kind: self.kind,
+            scope: &self.scope.name,
+            attributes: self.attributes.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+/// The parent, if it is valid.
+#[inline(always)]
+fn valid_parent<'a>(core: &Core, parent: Option<&'a SpanContext>) -> Option<&'a SpanContext> {
+    parent.filter(|parent| parent.is_valid() || note_invalid_parent(core, parent))
+}
+
+/// Counts an invalid parent, unless it is the usual `SpanContext::NONE`. Always false.
+#[cold]
+fn note_invalid_parent(core: &Core, parent: &SpanContext) -> bool {
+    if *parent != SpanContext::NONE {
+        core.ledger.count(Counter::InvalidParent, 1);
+    }
+    false
+}
+
+/// W3C Trace Context level 2: the trace id is random in its low 56 bits.
+const RANDOM: TraceFlags = TraceFlags::new(0x02);

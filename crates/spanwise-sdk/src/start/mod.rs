@@ -1,0 +1,15 @@
+//! The start of a span: its ids, the sampler's decision, its trace state. One value, [`SpanStart`],
+//! holds all of it before a record exists.
+//!
+//! [`SpanStart`]: crate::record::SpanStart
+
+mod decide;
+mod ids;
+mod pooled;
+mod sampler_context;
+mod scopes;
+mod suppression;
+mod tracer;
+
+pub(crate) use scopes::Scopes;
+pub use tracer::Tracer;

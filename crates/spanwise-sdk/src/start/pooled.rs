@@ -1,0 +1,63 @@
+//! The start of a pooled span: the same decision as for any other, written into data.
+
+use super::decide::{StartSpan, decide, not_sampled};
+use super::suppression::is_suppressed;
+use super::tracer::Tracer;
+use crate::record::SpanStart;
+use opentelemetry::trace::SpanContext;
+use spanwise_pool::PooledSpan;
+use spanwise_wire::{OwnedValue, SpanKind};
+use spanwise_worker::clock;
+
+impl Tracer {
+    /// Starts `span` anew: resets it, gives it ids, the sampler's flag and trace state, and a start
+    /// time. Returns whether it is sampled. An invalid parent makes a new trace.
+    ///
+    /// Nothing is counted before [`finish_pooled`](Self::finish_pooled): a span that returns to its
+    /// pool instead leaves no trace in the account.
+    pub fn start_pooled(
+        &self,
+        span: &mut PooledSpan,
+        name: &str,
+        kind: SpanKind,
+        parent: Option<&SpanContext>,
+    ) -> bool {
+        span.reset();
+        span.name.push_str(name);
+        span.kind = kind;
+        if !self.core.generates_ids() {
+            self.provider.not_recorded();
+            return false;
+        }
+        let parameters = self.parameters(name, kind, parent);
+        if is_suppressed() {
+            span.start(not_sampled(&self.core, parameters))
+        } else {
+            decide(&self.core, parameters, span)
+        }
+    }
+}
+
+impl StartSpan for &mut PooledSpan {
+    /// Whether the span is sampled.
+    type Started = bool;
+
+    fn start(self, start: SpanStart<'_>) -> bool {
+        self.trace_id = start.ids.trace_id;
+        self.span_id = start.ids.span_id;
+        self.parent_span_id = start.ids.parent_span_id;
+        self.parent_is_remote = start.parent_is_remote;
+        self.trace_flags = start.flags.into();
+        if let Some(trace_state) = start.trace_state {
+            self.trace_state.push_str(&trace_state.header());
+        }
+        for (key, value) in start.annotations.attributes() {
+            self.set_attribute(key.to_owned(), OwnedValue::from(value));
+        }
+        // Read last: the time before it is not the user's.
+        let now = clock::start();
+        self.start_unix_nanos = now.unix_nanos;
+        self.clock_start = [now.ticks, now.unix_nanos];
+        start.flags.is_sampled()
+    }
+}

@@ -1,0 +1,54 @@
+//! Whether the current context suppresses telemetry, readable at any time of a thread's life.
+
+use opentelemetry::Context;
+use spanwise_worker::catch_panic;
+use std::cell::Cell;
+
+/// Whether the current context suppresses the spans of this thread: an exporter, ours or another,
+/// is at work (specification, *Context*; `Context::enter_telemetry_suppressed_scope`).
+#[inline(always)]
+pub(crate) fn is_suppressed() -> bool {
+    ACCESS.with(|access| match access.get() {
+        ContextAccess::Available => Context::is_current_telemetry_suppressed(),
+        ContextAccess::Unknown => first_read(access),
+        ContextAccess::Destroyed => false,
+    })
+}
+
+/// The API panics when it is asked for the context after the thread has destroyed it. Destructors
+/// of a thread run in the reverse order of their registration, so one that is registered after the
+/// context's is destroyed before it, and ends the reads.
+#[cold]
+#[inline(never)]
+fn first_read(access: &Cell<ContextAccess>) -> bool {
+    let Ok(suppressed) = catch_panic(Context::is_current_telemetry_suppressed) else {
+        access.set(ContextAccess::Destroyed);
+        return false;
+    };
+    match END.try_with(|_| ()) {
+        Ok(()) => access.set(ContextAccess::Available),
+        Err(_) => access.set(ContextAccess::Destroyed),
+    }
+    suppressed
+}
+
+#[derive(Clone, Copy)]
+enum ContextAccess {
+    Unknown,
+    Available,
+    Destroyed,
+}
+
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        ACCESS.with(|access| access.set(ContextAccess::Destroyed));
+    }
+}
+
+thread_local! {
+    // Without a destructor: it can be read at any time of a thread's life.
+    static ACCESS: Cell<ContextAccess> = const { Cell::new(ContextAccess::Unknown) };
+    static END: End = const { End };
+}
