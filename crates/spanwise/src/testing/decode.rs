@@ -2,6 +2,7 @@
 
 use super::span::{CollectedSpan, Fields};
 use crate::SpanKind;
+use crate::wire::SpanFlags;
 use crate::wire::read::{
     Attributes, EventView, LinkView, SpanView, TraceRequest, ValueView, WireError,
 };
@@ -59,7 +60,7 @@ fn span(
         ),
         parent_span_id: parent.filter(|&id| id != SpanId::INVALID),
         parent_is_remote: is_remote(view.flags()),
-        kind: kind(view.kind()),
+        kind: SpanKind::from_number(view.kind()).unwrap_or_default(),
         start: time(view.start_unix_nanos()),
         end: time(view.end_unix_nanos()),
         attributes: attributes(view.attributes())?,
@@ -105,19 +106,8 @@ fn context(
     )
 }
 
-/// Bit 9 of OTLP's flags; bit 8 only states that bit 9 is meant.
 fn is_remote(flags: u32) -> bool {
-    flags & 0x200 != 0
-}
-
-fn kind(number: i32) -> SpanKind {
-    match number {
-        2 => SpanKind::Server,
-        3 => SpanKind::Client,
-        4 => SpanKind::Producer,
-        5 => SpanKind::Consumer,
-        _ => SpanKind::Internal,
-    }
+    SpanFlags::from(flags).is_remote() == Some(true)
 }
 
 fn time(unix_nanos: u64) -> SystemTime {
