@@ -28,8 +28,8 @@ pub fn parent_of(context: &SpanContext) -> Option<Parent<'_>> {
     context.is_valid().then(|| parent().with_random(random))
 }
 
-/// The trace state of a span: its parent's, edited as `decision` says. `None` is the parent's as
-/// it is.
+/// The trace state of a span: its parent's with the edits of `decision`. `None` is the parent's
+/// unchanged.
 ///
 /// Where `ot` is edited, all members of that name are replaced by one, or by none.
 pub fn trace_state_of(
@@ -54,7 +54,7 @@ pub fn trace_state_of(
     }
     let mut member = String::new();
     if decision.th.write_member(params, &mut member) {
-        // What we write is well formed; were it refused, there is no threshold.
+        // Our member is well formed; if the API refused it, there is no threshold.
         edited = edited.insert(OT, member).unwrap_or(edited);
     }
     Some(edited)

@@ -18,7 +18,7 @@ mod report;
 mod start;
 mod value;
 
-/// What a [`Sink`] is given.
+/// The body of a request that a [`Sink`] gets.
 pub use bytes::Bytes;
 pub use config::{BuildError, Exporter, SpanwiseBuilder};
 pub use diagnostics::Diagnostic;
@@ -33,7 +33,7 @@ pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 /// Samplers, and what they are made of.
 pub use spanwise_sampling as sampling;
 pub use spanwise_transport::{Compression, Protocol};
-/// What a sink is, and what it answers: see [`SpanwiseBuilder::with_sink`].
+/// A sink and its outcomes: see [`SpanwiseBuilder::with_sink`].
 pub use spanwise_transport::{Failure, Outcome, Sink, SinkFuture, Status};
 pub use spanwise_wire::write::EncodeValue;
 pub use spanwise_wire::{

@@ -21,7 +21,7 @@ pub(crate) struct SpanStart<'a> {
     pub(crate) scope: u32,
     /// `None` is now.
     pub(crate) start_time: Option<SystemTime>,
-    /// What the sampler adds to a sampled span.
+    /// Attributes that the sampler adds to a sampled span.
     pub(crate) annotations: Annotations<'a>,
 }
 
