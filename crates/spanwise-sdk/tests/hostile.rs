@@ -63,7 +63,7 @@ fn set_all(tracer: &Tracer, owned: &Arc<str>) {
 }
 
 #[test]
-fn what_an_attribute_owns_is_dropped_once() {
+fn the_memory_of_an_attribute_is_dropped_once() {
     for sampler in [Sampler::always_on(), Sampler::always_off()] {
         let Bench { spanwise, receiver, .. } = bench(|builder| builder.with_sampler(sampler));
         let tracer = spanwise.tracer("owners");

@@ -325,7 +325,7 @@ fn in_span_through_the_global_provider() {
 }
 
 #[test]
-fn native_methods_say_the_same() {
+fn native_methods_write_the_same_spans() {
     let bench = bench(|builder| builder);
     let tracer = bench.spanwise.tracer("native");
     let linked = remote(0x01, "l=1");
@@ -439,7 +439,7 @@ fn suppressed_telemetry_makes_no_native_span() {
 }
 
 #[test]
-fn a_ratio_keeps_its_share_and_says_so() {
+fn a_probability_samples_its_share_and_writes_the_threshold() {
     let bench = bench(|builder| builder.with_sampler(Sampler::probability(0.25).unwrap()));
     let tracer = bench.spanwise.tracer("rules");
     for _ in 0..4_000 {

@@ -68,7 +68,7 @@ fn all_nine_names_are_known() {
 }
 
 #[test]
-fn a_wrong_argument_is_told_and_ignored() {
+fn a_wrong_argument_is_reported_and_ignored() {
     for sampler in ["jaeger_remote", "xray"] {
         let said = Said::default();
         let variables = [
@@ -91,7 +91,7 @@ fn one_sampler_is_enough() {
 }
 
 #[test]
-fn what_another_process_says_is_checked() {
+fn the_trace_state_of_another_process_is_validated() {
     let bench =
         bench(|builder| builder.with_sampler(Sampler::probability(0.5).unwrap().parent_based()));
     let tracer = bench.spanwise.tracer("test");
@@ -125,7 +125,7 @@ fn what_another_process_says_is_checked() {
 }
 
 #[test]
-fn ids_that_nobody_says_are_random_are_counted() {
+fn trace_ids_without_the_random_flag_are_counted() {
     let bench = bench(|builder| builder.with_sampler(Sampler::probability(0.5).unwrap()));
     let tracer = bench.spanwise.tracer("test");
     drop(tracer.start_with_context("child", &remote(true, 1, "")));
@@ -134,7 +134,7 @@ fn ids_that_nobody_says_are_random_are_counted() {
 }
 
 #[test]
-fn rules_see_the_span_and_leave_their_mark() {
+fn rules_match_the_span_and_add_attributes() {
     let gold = SpanPredicate::any().attribute("tenant", "gold").scope("shop*");
     let marked = AnnotatingSampler::new(Sampler::always_on())
         .with_attribute("sampled.by", "rule")
@@ -194,7 +194,7 @@ fn the_sampler_is_exchanged_under_load() {
 }
 
 #[test]
-fn an_adaptive_sampler_counts_what_it_keeps() {
+fn an_adaptive_sampler_counts_the_spans_it_samples() {
     let adaptive = Adaptive::builder().with_traces_per_second(50.0).build().unwrap();
     let sampler = Sampler::from(adaptive.clone()).parent_based();
     let bench = bench(|builder| builder.with_sampler(sampler));
@@ -281,7 +281,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_collector_says_what_is_kept() {
+fn a_collector_sets_the_sampling_strategy() {
     let collector = Collector::new(r#"{"probabilisticSampling":{"samplingRate":1}}"#);
     let endpoint = format!("http://{}/api/sampling", collector.address);
     let variables = [
@@ -317,7 +317,7 @@ fn a_collector_says_what_is_kept() {
 }
 
 #[test]
-fn a_collector_that_is_away_is_told_and_the_initial_rate_stands() {
+fn an_absent_collector_is_reported_and_the_initial_rate_holds() {
     let said = Said::default();
     let settings = JaegerSettings::default()
         .with_endpoint("http://127.0.0.1:1/sampling")
@@ -330,7 +330,7 @@ fn a_collector_that_is_away_is_told_and_the_initial_rate_stands() {
 }
 
 #[test]
-fn xray_says_what_is_kept() {
+fn xray_sets_the_sampling_rules() {
     // What is asked of "rest" comes a second after the rules, and every second: it keeps them all
     // until the test has seen so.
     let rules = |health: f64, rest: f64| {

@@ -70,7 +70,7 @@ fn in_a_process_of_its_own(choice: &str) {
 /// Specification of the environment variables, *Enum value*: a value that is not known is warned of
 /// and ignored.
 #[test]
-fn an_unknown_clock_is_told() {
+fn an_unknown_clock_is_reported() {
     for (value, told) in [("tsc", 1), ("monotonic", 0), ("AUTO", 0), ("", 0)] {
         let said = Said::default();
         let builder = builder().with_environment(move |name| (name == CLOCK).then(|| value.into()));

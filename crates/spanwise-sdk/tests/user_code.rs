@@ -122,7 +122,7 @@ fn a_sampler_that_panics_in_its_decision_costs_the_decision() {
 }
 
 #[test]
-fn a_sampler_that_panics_in_its_drop_hurts_nobody() {
+fn a_sampler_that_panics_in_its_drop_costs_no_span() {
     for exchanged in [false, true] {
         let bench = bench(|builder| builder.with_sampler(Panicking::at(Place::Drop)));
         make(&bench.spanwise, 10);
@@ -172,7 +172,7 @@ fn a_handler_that_blocks_stops_no_export() {
 
 /// What it captured may block in its drop: not the thread that replaces the provider.
 #[test]
-fn a_handlers_drop_is_waited_for_by_nobody() {
+fn no_thread_waits_for_the_drop_of_a_handler() {
     struct Blocks(Arc<Mutex<()>>, Arc<AtomicUsize>);
     impl Drop for Blocks {
         fn drop(&mut self) {
