@@ -14,6 +14,7 @@ fn op() -> impl Strategy<Value = Op> {
         5 => prop_oneof![0u16..20, 0u16..300, 500u16..3_000].prop_map(Op::Advance),
         2 => prop_oneof![Just(0u16), 0u16..500, 1_000u16..10_000].prop_map(Op::Flush),
         1 => Just(Op::Notify),
+        1 => any::<bool>().prop_map(Op::Healthy),
     ]
 }
 
@@ -50,6 +51,25 @@ proptest! {
         end in end(),
     ) {
         run(setup, &ops, end);
+    }
+}
+
+/// Chunks that are merged while a receiver hangs are all accounted for when it recovers.
+#[test]
+fn a_flush_is_answered_after_an_outage() {
+    for seed in 0..20 {
+        let setup = Setup {
+            budget_bytes: 1 << 20,
+            max_in_flight: 1,
+            max_queue_size: None,
+            batch: 8_192,
+            seed,
+        };
+        let fill = [Op::Push { spans: 40, bytes: 200 }, Op::Advance(300)];
+        let mut ops: Vec<_> = fill.into_iter().cycle().take(120).collect();
+        ops.extend([Op::Flush(60_000), Op::Healthy(true)]);
+        ops.extend(std::iter::repeat_n(Op::Advance(1_000), 50));
+        run(setup, &ops, End::Shutdown(0));
     }
 }
 

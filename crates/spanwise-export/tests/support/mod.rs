@@ -30,6 +30,8 @@ pub enum Op {
     /// Asks for a flush with a timeout in milliseconds.
     Flush(u16),
     Notify,
+    /// From now on the receiver answers all requests within 50 ms; false: some never.
+    Healthy(bool),
 }
 
 /// How the test ends.
@@ -89,8 +91,8 @@ struct Asked {
     is_shutdown: bool,
     /// Spans pushed before it.
     pushed: u64,
-    /// When all of them were seen to have an outcome.
-    ended_at: Option<Instant>,
+    /// Since when no span has been without an outcome.
+    idle_since: Option<Instant>,
     reply: Option<bool>,
 }
 
@@ -135,6 +137,12 @@ impl World {
             }
             Op::Advance(millis) => return self.advance(millis),
             Op::Flush(millis) => self.ask(millis, false),
+            Op::Healthy(is_healthy) => {
+                self.moods.is_healthy = is_healthy;
+                if is_healthy {
+                    self.model.recover(self.now);
+                }
+            }
             Op::Notify => self.machine.as_mut().unwrap().notified(),
         }
         self.drive();
@@ -166,7 +174,7 @@ impl World {
             false => machine.flush(deadline),
         };
         let pushed = self.model.pushed_so_far();
-        let asked = Asked { deadline, is_shutdown, pushed, ended_at: None, reply: None };
+        let asked = Asked { deadline, is_shutdown, pushed, idle_since: None, reply: None };
         assert!(self.flushes.insert(id, asked).is_none(), "ids are unique");
     }
 
@@ -221,10 +229,12 @@ impl World {
                 continue;
             }
             assert!(self.wait_until <= asked.deadline + grace(asked), "a flush is due before");
-            if self.model.all_ended(asked.pushed) {
-                let ended_at = *asked.ended_at.get_or_insert(self.now);
-                assert!(self.now < ended_at + SOON, "a flush whose spans ended is answered soon");
+            if self.model.unsettled() > 0 {
+                asked.idle_since = None;
+                continue;
             }
+            let idle_since = *asked.idle_since.get_or_insert(self.now);
+            assert!(self.now < idle_since + SOON, "a flush is answered when no span is left");
         }
     }
 

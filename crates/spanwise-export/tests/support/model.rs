@@ -147,6 +147,13 @@ impl Model {
         }
     }
 
+    /// Requests without an answer are answered.
+    pub fn recover(&mut self, now: Instant) {
+        for request in &mut self.requests {
+            request.ends_at = Some(request.ends_at.map_or(now, |at| at.min(now)));
+        }
+    }
+
     pub fn next_end(&self) -> Option<Instant> {
         self.requests.iter().filter_map(|request| request.ends_at).min()
     }
@@ -175,11 +182,12 @@ impl Model {
 /// The moods of the receiver, from a seed.
 pub struct Moods {
     state: u64,
+    pub is_healthy: bool,
 }
 
 impl Moods {
     pub fn new(seed: u64) -> Self {
-        Self { state: seed ^ 0x9e37_79b9_7f4a_7c15 }
+        Self { state: seed ^ 0x9e37_79b9_7f4a_7c15, is_healthy: false }
     }
 
     pub fn one_in(&mut self, count: u64) -> bool {
@@ -221,8 +229,8 @@ impl Moods {
         let attempts = 1 + ambiguous;
         let ending = Ending { outcome, attempts, ambiguous_attempts: ambiguous, reason, rejected };
         let after = match self.draw() % 8 {
-            0 => None,
-            1 | 2 => Some(self.millis(5_000)),
+            0 if !self.is_healthy => None,
+            1 | 2 if !self.is_healthy => Some(self.millis(5_000)),
             3 => Some(Duration::ZERO),
             _ => Some(self.millis(50)),
         };
