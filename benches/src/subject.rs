@@ -150,7 +150,7 @@ impl Subject for Traced {
 
     fn settle(&self) {
         // What it could not deliver stands in the ledger, which is looked at.
-        let _lost = self.spanwise.force_flush(PATIENCE);
+        let _lost = self.spanwise.force_flush_timeout(PATIENCE);
     }
 
     fn tally(&self, _made: u64) -> Tally {

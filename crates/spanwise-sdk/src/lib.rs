@@ -3,6 +3,7 @@
 
 mod config;
 mod core;
+mod detectors;
 #[cfg_attr(
     not(any(feature = "jaeger", feature = "xray")),
     expect(dead_code, reason = "without remote sampling no strategy is reported")
@@ -10,30 +11,32 @@ mod core;
 mod diagnostics;
 mod end;
 mod export_observer;
+mod lifecycle;
+pub mod propagation;
 mod provider;
 mod record;
 #[cfg_attr(not(any(feature = "jaeger", feature = "xray")), path = "no_remote_sampling.rs")]
 mod remote_sampling;
-mod report;
 mod start;
 mod value;
 
-/// The body of a request that a [`Sink`] gets.
+/// The bytes of a request, as a [`Sink`] receives them.
 pub use bytes::Bytes;
 pub use config::{BuildError, Exporter, SpanwiseBuilder};
+pub use detectors::Detector;
 pub use diagnostics::Diagnostic;
 pub use end::{FinishError, Finished};
+pub use lifecycle::{FlushError, Guard, Report};
 /// The API that spans are made through, in the version this crate implements.
 pub use opentelemetry;
-pub use provider::{Guard, Spanwise};
+pub use provider::Spanwise;
 pub use record::Span;
-pub use report::{FlushError, Report};
 pub use spanwise_export::OnFull;
 pub use spanwise_ledger::{Counter, DropReason, Snapshot};
-/// Samplers, and what they are made of.
+/// Samplers and their parts.
 pub use spanwise_sampling as sampling;
 pub use spanwise_transport::{Compression, Protocol};
-/// A sink and its outcomes: see [`SpanwiseBuilder::with_sink`].
+/// The trait of a sink and its outcomes: see [`SpanwiseBuilder::with_sink`].
 pub use spanwise_transport::{Failure, Outcome, Sink, SinkFuture, Status};
 pub use spanwise_wire::write::EncodeValue;
 pub use spanwise_wire::{

@@ -60,7 +60,7 @@ fn check(bench: &support::Bench, work: impl Fn()) {
     for _ in 0..40_000 {
         work();
     }
-    bench.spanwise.force_flush(support::LONG).unwrap();
+    bench.spanwise.force_flush_timeout(support::LONG).unwrap();
     let counts = allocations_on_this_thread(|| (0..1_000).for_each(|_| work()));
     assert_eq!(counts.allocations, 0, "{counts:?}");
 }

@@ -39,7 +39,7 @@ fn wire_bytes() -> f64 {
     let bench = support::bench(|builder| builder);
     let tracer = bench.spanwise.tracer("budget");
     (0..1000).for_each(|_| span(&tracer));
-    bench.spanwise.shutdown(LONG).unwrap();
+    bench.spanwise.shutdown_timeout(LONG).unwrap();
     let bytes: usize = bench.collected.bodies().iter().map(|body| body.len()).sum();
     bytes as f64 / 1000.0
 }
@@ -88,7 +88,7 @@ fn while_nothing_can_be_sent_the_budget_fills_with_spans() {
         let ledger = spanwise.ledger();
         assert_eq!(ledger.created, held + ledger.dropped(DropReason::QueueBytes));
         assert_eq!(ledger.in_flight, held);
-        let _ = spanwise.shutdown(Duration::from_millis(50));
+        let _ = spanwise.shutdown_timeout(Duration::from_millis(50));
         settled(&rested(&spanwise));
         // The worker accounts for all spans first, and frees their chunks then.
         let patience = Instant::now() + LONG;
@@ -117,7 +117,7 @@ fn what_waited_arrives_in_the_end() {
     }
     let kept = spanwise.ledger().in_flight;
     proxy.set(spanwise_testkit::Fault::Pass);
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!(ledger.exported, kept);
     // What an attempt that was cut off brought along counts once.
@@ -160,7 +160,7 @@ fn every_budget_sends_with_every_request_size_and_compression() {
                         }
                     }
                     (0..1_500).for_each(|_| span(&tracer));
-                    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+                    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
                     settled(&ledger);
                     assert_eq!((ledger.exported, ledger.created), (3_003, 3_003), "{case}");
                     assert_eq!(collected.spans(), 3_003, "{case}");
@@ -195,7 +195,7 @@ fn the_largest_span_is_sent_with_every_budget_and_compression() {
                     }
                 }
             }
-            let ledger = bench.spanwise.shutdown(LONG).unwrap().ledger;
+            let ledger = bench.spanwise.shutdown_timeout(LONG).unwrap().ledger;
             settled(&ledger);
             assert_eq!(ledger.exported, 3, "{budget} {compression}\n{ledger}");
             assert_eq!(bench.collected.spans(), 3);
@@ -253,7 +253,7 @@ fn a_resource_that_is_too_large_is_an_error_or_left_out() {
         let spanwise = builder.with_endpoint(receiver.http_endpoint()).build().unwrap();
         assert!(said.lines().iter().any(|line| line.contains(variable)), "{:?}", said.lines());
         (0..1000).for_each(|_| span(&spanwise.tracer("scope")));
-        settled(&spanwise.shutdown(LONG).unwrap().ledger);
+        settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
         assert_eq!(collected.spans(), 1000);
         assert!(collected.bodies().iter().all(|body| body.len() < 300_000));
     }
@@ -282,7 +282,7 @@ fn the_limit_of_requests_in_flight_holds_for_cut_ones() {
         .unwrap();
     let tracer = spanwise.tracer("cut");
     (0..1000).for_each(|_| span(&tracer));
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     assert_eq!(ledger.exported, 1000);
     assert_eq!(MOST.load(SeqCst), 2);
 }

@@ -159,7 +159,7 @@ fn code_stands_above_the_signals_variable_above_the_generic_one() {
         let before = collected.spans();
         let spanwise = builder.with_export_timeout(Duration::from_millis(300)).build().unwrap();
         drop(spanwise.tracer("x").start("span"));
-        spanwise.shutdown(LONG).unwrap();
+        spanwise.shutdown_timeout(LONG).unwrap();
         assert_eq!(collected.spans() - before, u64::from(delivered));
     }
 }
@@ -177,7 +177,7 @@ fn resource_by_variable_and_code() {
         .build()
         .unwrap();
     drop(spanwise.tracer("x").start("span"));
-    spanwise.shutdown(LONG).unwrap();
+    spanwise.shutdown_timeout(LONG).unwrap();
     let request = decode(&collected.bodies()[0]);
     let resource = request.resource_spans[0].resource.as_ref().unwrap();
     let map = attributes_map(&resource.attributes);
@@ -204,7 +204,7 @@ fn limits_by_variable() {
         span.add_event("e", four.to_vec());
     }
     drop(span);
-    spanwise.shutdown(LONG).unwrap();
+    spanwise.shutdown_timeout(LONG).unwrap();
     let request = decode(&collected.bodies()[0]);
     let span = spans(&request).next().unwrap();
     assert_eq!((span.attributes.len(), span.dropped_attributes_count), (2, 2));
@@ -231,8 +231,8 @@ fn disabled_passes_contexts_through_and_starts_nothing() {
     assert!(!tracer.start("root").span_context().is_valid());
     drop(span);
     assert_eq!(spanwise.ledger().created, 0);
-    spanwise.force_flush(LONG).unwrap();
-    spanwise.shutdown(LONG).unwrap();
+    spanwise.force_flush_timeout(LONG).unwrap();
+    spanwise.shutdown_timeout(LONG).unwrap();
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn grpc_by_variable() {
         let before = collected.spans();
         let spanwise = with(&variables).build().unwrap();
         drop(spanwise.tracer("x").start("span"));
-        spanwise.shutdown(LONG).unwrap();
+        spanwise.shutdown_timeout(LONG).unwrap();
         assert_eq!(collected.spans() - before, 1);
     }
 }

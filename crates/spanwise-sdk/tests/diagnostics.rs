@@ -46,7 +46,7 @@ fn the_first_failed_attempt_is_reported_at_once_and_once() {
     let spanwise = said.listen(builder()).with_endpoint(&endpoint).build().unwrap();
     make(&spanwise, 16);
     // Before any span is lost, and long before the request is given up.
-    let error = spanwise.force_flush(Duration::from_millis(700)).unwrap_err();
+    let error = spanwise.force_flush_timeout(Duration::from_millis(700)).unwrap_err();
     let lines = said.lines();
     let first = lines.first().unwrap();
     for part in [&endpoint, "connection refused", "attempt 1", "the next in"] {
@@ -67,7 +67,7 @@ fn a_shutdown_that_loses_spans_says_how_many_and_why() {
     let builder = said.listen(builder()).with_endpoint(port.endpoint().unwrap());
     let spanwise = builder.build().unwrap();
     make(&spanwise, 3);
-    let error = spanwise.shutdown(Duration::from_millis(300)).unwrap_err();
+    let error = spanwise.shutdown_timeout(Duration::from_millis(300)).unwrap_err();
     assert!(matches!(&error, FlushError::Timeout(report) if report.dropped == 3));
     let lost = wait_for(&said, "spans lost");
     for text in [error.to_string(), format!("{error:?}"), lost] {
@@ -98,17 +98,17 @@ fn recovery_is_reported_once() {
     let spanwise = said.listen(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
     make(&spanwise, 10);
     std::thread::scope(|scope| {
-        scope.spawn(|| spanwise.force_flush(LONG).unwrap());
+        scope.spawn(|| spanwise.force_flush_timeout(LONG).unwrap());
         wait_for(&said, "cannot export");
         proxy.set(Fault::Pass);
     });
     for _ in 0..3 {
         make(&spanwise, 1);
-        assert_eq!(spanwise.force_flush(LONG).unwrap().exported, 1);
+        assert_eq!(spanwise.force_flush_timeout(LONG).unwrap().exported, 1);
     }
     assert_eq!(count(&said, "again, after"), 1, "{:#?}", said.lines());
     assert_eq!(count(&said, "cannot export"), 1, "{:#?}", said.lines());
-    assert_eq!(spanwise.shutdown(LONG).unwrap().last_failure, None, "that is long past");
+    assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().last_failure, None, "that is long past");
 }
 
 /// OTLP 1.10, *Partial Success*: a message beside 0 rejected items is a warning or suggestion.
@@ -119,7 +119,7 @@ fn a_warning_of_the_receiver_is_reported() {
     let said = Said::default();
     let spanwise = said.listen(builder()).with_endpoint(receiver.http_endpoint()).build().unwrap();
     make(&spanwise, 5);
-    let report = spanwise.shutdown(LONG).unwrap();
+    let report = spanwise.shutdown_timeout(LONG).unwrap();
     assert_eq!((report.exported, report.dropped), (5, 0));
     let line = wait_for(&said, "warned");
     assert!(line.ends_with("send less"), "{line}");
@@ -135,7 +135,7 @@ fn how_much_of_an_answer_is_read_is_a_setting() {
         let builder = builder().with_endpoint(receiver.http_endpoint());
         let spanwise = builder.with_max_response_bytes(max).build().unwrap();
         make(&spanwise, 5);
-        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
         assert_eq!(ledger.exported, exported, "{max}: {ledger:?}");
         assert_eq!(ledger.dropped(spanwise_sdk::DropReason::ResponseTooLarge), 5 - exported);
     }
@@ -164,7 +164,7 @@ fn a_success_that_is_no_otlp_is_reported() {
     let said = Said::default();
     let spanwise = said.listen(builder()).with_endpoint(endpoint).build().unwrap();
     make(&spanwise, 1);
-    let report = spanwise.shutdown(LONG).unwrap();
+    let report = spanwise.shutdown_timeout(LONG).unwrap();
     assert_eq!(report.exported, 1, "the status said yes");
     let line = wait_for(&said, "is it an OTLP receiver");
     assert!(line.contains("text/html"), "{line}");
@@ -187,7 +187,7 @@ fn reports_read_as_well_in_debug() {
         .build()
         .unwrap();
     make(&spanwise, 2);
-    let report = spanwise.shutdown(LONG).unwrap();
+    let report = spanwise.shutdown_timeout(LONG).unwrap();
     assert_eq!(format!("{report:?}"), report.to_string());
     let seen = seen.lock().unwrap();
     assert!(!seen.is_empty());
@@ -222,8 +222,8 @@ fn a_peer_that_never_answers_is_named() {
     let spanwise = said.listen(builder()).with_endpoint(&endpoint).build().unwrap();
     make(&spanwise, 4);
     for error in [
-        spanwise.force_flush(Duration::from_millis(200)).unwrap_err().to_string(),
-        spanwise.shutdown(Duration::from_millis(200)).unwrap_err().to_string(),
+        spanwise.force_flush_timeout(Duration::from_millis(200)).unwrap_err().to_string(),
+        spanwise.shutdown_timeout(Duration::from_millis(200)).unwrap_err().to_string(),
         wait_for(&said, "4 spans lost"),
     ] {
         assert!(error.contains(&endpoint) && error.contains("no answer for"), "{error}");
@@ -247,7 +247,7 @@ fn a_shutdown_counts_all_that_it_loses() {
         while spanwise.ledger().created < 20 {
             std::thread::sleep(Duration::from_millis(1));
         }
-        let error = spanwise.shutdown(Duration::from_secs(2)).unwrap_err();
+        let error = spanwise.shutdown_timeout(Duration::from_secs(2)).unwrap_err();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         match error {
             FlushError::Timeout(report) => report,
@@ -271,7 +271,7 @@ fn each_of_a_few_outages_is_reported() {
         proxy.set(Fault::Refuse);
         make(&spanwise, 1);
         std::thread::scope(|scope| {
-            scope.spawn(|| spanwise.force_flush(LONG).unwrap());
+            scope.spawn(|| spanwise.force_flush_timeout(LONG).unwrap());
             let patience = Instant::now() + LONG;
             while count(&said, "cannot export") < outage {
                 assert!(Instant::now() < patience, "{outage}: {:#?}", said.lines());
@@ -280,6 +280,6 @@ fn each_of_a_few_outages_is_reported() {
             proxy.set(Fault::Pass);
         });
     }
-    assert_eq!(spanwise.shutdown(LONG).unwrap().ledger.exported, 3);
+    assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().ledger.exported, 3);
     assert_eq!(count(&said, "again, after"), 3, "{:#?}", said.lines());
 }

@@ -66,11 +66,11 @@ fn spans_have_ids_and_flags_and_nothing_is_sent_or_counted() {
         assert_eq!(below.span_context().trace_state().header(), "a=b");
         drop(below);
 
-        spanwise.force_flush(LONG).unwrap();
+        spanwise.force_flush_timeout(LONG).unwrap();
         let ledger = spanwise.ledger();
         assert_eq!((ledger.created, ledger.in_flight, ledger.dropped_total()), (0, 0, 0));
         assert_eq!(spanwise.buffered_bytes(), (0, 0));
-        spanwise.shutdown(LONG).unwrap();
+        spanwise.shutdown_timeout(LONG).unwrap();
         // Specification, *Shutdown*: what is started afterwards is no span.
         assert!(!tracer.start("late").span_context().is_valid());
     }
@@ -162,7 +162,7 @@ fn code_stands_above_the_variable() {
         });
         let spanwise = builder.build().unwrap();
         drop(spanwise.tracer("x").start("span"));
-        spanwise.shutdown(LONG).unwrap();
+        spanwise.shutdown_timeout(LONG).unwrap();
         assert_eq!(taken.load(SeqCst), expected);
     }
 }
@@ -202,6 +202,6 @@ fn lists_and_names_that_are_not_supported() {
         let lines = said.lines();
         let told = lines.iter().any(|line| line.contains(&format!("`{said_of}` is ignored")));
         assert_eq!((lines.len(), told), (usize::from(!said_of.is_empty()), !said_of.is_empty()));
-        drop(spanwise.shutdown(std::time::Duration::ZERO));
+        drop(spanwise.shutdown_timeout(std::time::Duration::ZERO));
     }
 }

@@ -31,7 +31,7 @@ fn nobody_listens() {
     let builder = said.listen(quick(builder())).with_endpoint(port.endpoint().unwrap());
     let spanwise = builder.build().unwrap();
     make(&spanwise, 100);
-    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     let ledger = spanwise.ledger();
     assert_eq!(ledger.dropped(DropReason::RetryDeadline), 100);
     assert!(ledger.counter(Counter::Retries) > 0);
@@ -62,7 +62,7 @@ fn a_receiver_that_comes_back_gets_everything() {
         let connections = proxy.traffic().connections;
         make(&spanwise, 100);
         std::thread::scope(|scope| {
-            let flush = scope.spawn(|| spanwise.force_flush(LONG).unwrap());
+            let flush = scope.spawn(|| spanwise.force_flush_timeout(LONG).unwrap());
             // A second connection: at least one attempt has met the fault before it is lifted.
             if fault == Fault::CorruptResponse {
                 return;
@@ -75,7 +75,7 @@ fn a_receiver_that_comes_back_gets_everything() {
             drop(flush);
         });
         proxy.set(Fault::Pass);
-        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
         settled(&ledger);
         let received = collected.spans() - before;
         if fault == Fault::CorruptResponse {
@@ -97,7 +97,7 @@ fn a_receiver_that_dies_mid_request() {
         proxy.set(Fault::ResetAfterRequestBytes(bytes));
         let spanwise = quick(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
         make(&spanwise, 100);
-        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
         settled(&ledger);
         assert_eq!(ledger.created, 100);
         assert_eq!(ledger.exported, 0, "{bytes}");
@@ -132,7 +132,7 @@ fn answers() {
         let receiver = Receiver::builder().with_handler(move |_| given.clone()).start().unwrap();
         let spanwise = quick(builder()).with_endpoint(receiver.http_endpoint()).build().unwrap();
         make(&spanwise, 100);
-        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
         settled(&ledger);
         assert_eq!(ledger.exported, exported, "{answer:?}");
         assert_eq!(ledger.drops().next(), reason, "{answer:?}");
@@ -152,7 +152,7 @@ fn overload_is_counted_to_the_span() {
         (0..4).for_each(|_| drop(scope.spawn(|| make(&spanwise, 50_000))));
     });
     let (_, peak) = spanwise.buffered_bytes();
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!(ledger.created, 200_000);
     assert!(ledger.dropped(DropReason::QueueBytes) > 0);
@@ -175,7 +175,7 @@ fn a_caller_that_waits_loses_nothing() {
     std::thread::scope(|scope| {
         (0..4).for_each(|_| drop(scope.spawn(|| make(&spanwise, 50_000))));
     });
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!((ledger.exported, receiver.stats().spans), (200_000, 200_000));
 }
@@ -193,7 +193,7 @@ fn a_caller_that_waits_gives_up_in_the_end() {
     while spanwise.ledger().dropped(DropReason::QueueBytes) < 3 {
         make(&spanwise, 100);
     }
-    let _ = spanwise.shutdown(Duration::from_millis(50));
+    let _ = spanwise.shutdown_timeout(Duration::from_millis(50));
     settled(&support::rested(&spanwise));
 }
 
@@ -218,7 +218,7 @@ fn requests_are_cut_by_their_encoded_size() {
     for size in [1usize, 100, 3_000, 20_000, 29_000].into_iter().cycle().take(2_000) {
         tracer.root("sized", spanwise_sdk::SpanKind::Internal).attribute("text", "x".repeat(size));
     }
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!((ledger.exported, receiver.stats().spans), (2_000, 2_000));
     let largest = largest.load(SeqCst);
@@ -234,7 +234,7 @@ fn gzip_arrives() {
         .build()
         .unwrap();
     make(&spanwise, 1_000);
-    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     assert_eq!(collected.spans(), 1_000);
 }
 
@@ -264,7 +264,7 @@ fn grpc_answers_like_http() {
             .build()
             .unwrap();
         make(&spanwise, 100);
-        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
         settled(&ledger);
         assert_eq!(ledger.drops().next(), reason.map(|reason| (reason, 100)), "{grpc_code}");
     }
@@ -289,8 +289,8 @@ fn a_handler_that_panics_is_no_reason_to_fall() {
         .unwrap();
     for _ in 0..3 {
         make(&spanwise, 10);
-        spanwise.force_flush(LONG).unwrap();
+        spanwise.force_flush_timeout(LONG).unwrap();
     }
-    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     assert_eq!(spanwise.ledger().dropped(DropReason::Rejected), 30);
 }

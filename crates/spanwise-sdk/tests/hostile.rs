@@ -72,7 +72,7 @@ fn the_memory_of_an_attribute_is_dropped_once() {
             set_all(&tracer, &owned);
             assert_eq!(Arc::strong_count(&owned), 1, "neither kept nor dropped twice");
         }
-        settled(&spanwise.shutdown(LONG).unwrap().ledger);
+        settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
         drop(receiver);
     }
 }
@@ -203,9 +203,9 @@ fn a_sampler_a_sink_and_a_handler_that_panic_leave_every_span_its_outcome() {
         for _ in 0..10 {
             drop(tracer.root("span", SpanKind::Internal));
         }
-        spanwise.force_flush(LONG).unwrap();
+        spanwise.force_flush_timeout(LONG).unwrap();
     }
-    let report = spanwise.shutdown(LONG).unwrap();
+    let report = spanwise.shutdown_timeout(LONG).unwrap();
     settled(&report.ledger);
     assert_eq!(report.ledger.created, 60);
     assert_eq!(report.ledger.dropped(DropReason::ExporterPanic), 60);

@@ -102,13 +102,13 @@ fn what_is_stored_is_at_least_exported_and_at_most_ambiguous_besides() {
                 std::thread::sleep(Duration::from_micros(700));
             }
             if kill == 5 && round % 2 == 1 {
-                let _ = spanwise.shutdown(LONG);
+                let _ = spanwise.shutdown_timeout(LONG);
             }
             child.kill().unwrap();
             child.wait().unwrap();
             stored.extend(reading.join().unwrap());
         }
-        let _ = spanwise.shutdown(Duration::from_millis(50));
+        let _ = spanwise.shutdown_timeout(Duration::from_millis(50));
         let ledger = rested(&spanwise);
         settled(&ledger);
         assert_eq!(ledger.created as usize, made.len());

@@ -107,7 +107,7 @@ fn a_flush_delivers_what_came_before_from_everywhere() {
         make(&bench.spanwise, 1000);
         let spanwise = bench.spanwise.clone();
         from.call(move || {
-            let report = spanwise.force_flush(LONG).unwrap();
+            let report = spanwise.force_flush_timeout(LONG).unwrap();
             assert_eq!(report.exported, 1000);
         });
         assert_eq!(bench.receiver.stats().spans, 1000, "{from:?}");
@@ -123,10 +123,10 @@ fn a_shutdown_delivers_everything_from_everywhere() {
         make(&bench.spanwise, 1000);
         let spanwise = bench.spanwise.clone();
         from.call(move || {
-            settled(&spanwise.shutdown(LONG).unwrap().ledger);
-            let again = spanwise.shutdown(LONG).unwrap_err();
+            settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+            let again = spanwise.shutdown_timeout(LONG).unwrap_err();
             assert!(matches!(again, FlushError::AlreadyShutdown));
-            assert!(matches!(spanwise.force_flush(LONG), Err(FlushError::AlreadyShutdown)));
+            assert!(matches!(spanwise.force_flush_timeout(LONG), Err(FlushError::AlreadyShutdown)));
         });
         assert_eq!(bench.receiver.stats().spans, 1000, "{from:?}");
     }
@@ -152,7 +152,7 @@ fn a_shutdown_is_over_by_its_deadline_whatever_the_receiver_does() {
                 let (send, receive) = mpsc::channel();
                 from.call(move || {
                     let started = Instant::now();
-                    let result = spanwise.shutdown(deadline);
+                    let result = spanwise.shutdown_timeout(deadline);
                     let took = started.elapsed();
                     assert!(matches!(result, Err(FlushError::Timeout(_))), "{result:?}");
                     // A second for a machine that does other things: an attempt would take ten.
@@ -183,12 +183,64 @@ fn a_flush_at_its_deadline_loses_nothing() {
         .build()
         .unwrap();
     make(&spanwise, 100);
-    let error = spanwise.force_flush(Duration::from_millis(50)).unwrap_err();
+    let error = spanwise.force_flush_timeout(Duration::from_millis(50)).unwrap_err();
     assert!(matches!(error, FlushError::Timeout(report) if report.ledger.in_flight == 100));
     proxy.set(Fault::Pass);
-    spanwise.force_flush(LONG).unwrap();
+    spanwise.force_flush_timeout(LONG).unwrap();
     assert_eq!(collected.spans(), 100);
 }
+
+/// `x()` has the configured timeout, `x_timeout` one of its own, `x_until` a deadline.
+#[test]
+fn each_flush_and_shutdown_returns_by_its_own_deadline() {
+    let receiver = spanwise_receiver::Receiver::builder().start().unwrap();
+    let proxy = FaultProxy::start(receiver.address()).unwrap();
+    proxy.set(Fault::BlackHole);
+    type Call = fn(&Spanwise) -> Result<spanwise_sdk::Report, FlushError>;
+    let flushes: [Call; 3] = [
+        |it| it.force_flush(),
+        |it| it.force_flush_timeout(SHORT),
+        |it| it.force_flush_until(Instant::now() + SHORT),
+    ];
+    let shutdowns: [Call; 3] = [
+        |it| it.shutdown(),
+        |it| it.shutdown_timeout(SHORT),
+        |it| it.shutdown_until(Instant::now() + SHORT),
+    ];
+    for (variant, (flush, shutdown)) in flushes.into_iter().zip(shutdowns).enumerate() {
+        // Only the calls without a time use the configured one.
+        let configured = if variant == 0 { SHORT } else { Duration::from_secs(3600) };
+        let spanwise = builder()
+            .with_endpoint(proxy.endpoint())
+            .with_shutdown_timeout(configured)
+            .build()
+            .unwrap();
+        make(&spanwise, 10);
+        let begun = Instant::now();
+        let error = flush(&spanwise).unwrap_err();
+        let FlushError::Timeout(report) = error else { panic!("{error}") };
+        assert!(begun.elapsed() >= SHORT && report.ledger.in_flight == 10, "{report}");
+        let begun = Instant::now();
+        let error = shutdown(&spanwise).unwrap_err();
+        assert!(matches!(error, FlushError::Timeout(_)) && begun.elapsed() >= SHORT, "{error}");
+        assert!(begun.elapsed() < LONG, "the configured hour is not used");
+        settled(&rested(&spanwise));
+        assert!(matches!(flush(&spanwise), Err(FlushError::AlreadyShutdown)));
+    }
+}
+
+/// A deadline that has passed is one that is reached at once.
+#[test]
+fn a_deadline_in_the_past_is_no_wait() {
+    let bench = bench(|builder| builder);
+    make(&bench.spanwise, 10);
+    let past = Instant::now();
+    let _timed_out = bench.spanwise.force_flush_until(past);
+    let _timed_out = bench.spanwise.shutdown_until(past);
+    settled(&rested(&bench.spanwise));
+}
+
+const SHORT: Duration = Duration::from_millis(50);
 
 #[test]
 fn many_threads_flush_and_shut_down_at_once() {
@@ -200,8 +252,8 @@ fn many_threads_flush_and_shut_down_at_once() {
                 scope.spawn(move || {
                     make(spanwise, 500);
                     let result = match thread {
-                        0 => spanwise.shutdown(LONG),
-                        _ => spanwise.force_flush(LONG),
+                        0 => spanwise.shutdown_timeout(LONG),
+                        _ => spanwise.force_flush_timeout(LONG),
                     };
                     assert!(
                         matches!(result, Ok(_) | Err(FlushError::AlreadyShutdown)),
@@ -266,9 +318,9 @@ fn a_duration_of_centuries_is_as_long_as_it_takes() {
         make(&bench.spanwise, 10);
         let spanwise = bench.spanwise.clone();
         from.call(move || {
-            assert_eq!(spanwise.force_flush(Duration::MAX).unwrap().exported, 10);
+            assert_eq!(spanwise.force_flush_timeout(Duration::MAX).unwrap().exported, 10);
             make(&spanwise, 10);
-            assert_eq!(spanwise.shutdown(Duration::MAX).unwrap().exported, 10);
+            assert_eq!(spanwise.shutdown_timeout(Duration::MAX).unwrap().exported, 10);
         });
         assert_eq!(bench.receiver.stats().spans, 20, "{from:?}");
     }

@@ -120,9 +120,9 @@ fn sigpipe(url: &str) {
     let tracer = spanwise.tracer("sigpipe");
     for _ in 0..5 {
         (0..20_000).for_each(|_| drop(tracer.root("span", SpanKind::Internal)));
-        spanwise.force_flush(LONG).unwrap();
+        spanwise.force_flush_timeout(LONG).unwrap();
     }
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!(ledger.exported, 0);
 }
@@ -154,9 +154,9 @@ fn full_stderr(url: &str) {
     let tracer = spanwise.tracer("stderr");
     for _ in 0..10 {
         (0..100).for_each(|_| drop(tracer.root("span", SpanKind::Internal)));
-        spanwise.force_flush(LONG).unwrap();
+        spanwise.force_flush_timeout(LONG).unwrap();
     }
-    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn forks() {
         let said = in_child(|out| {
             let spanwise = own();
             ids(&spanwise).iter().for_each(|id| out.write_all(id.as_bytes()).unwrap());
-            let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+            let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
             settled(&ledger);
             assert_eq!(ledger.exported, 100);
         });
@@ -224,7 +224,7 @@ fn forks() {
     }
     seen.extend(ids(&before));
     assert_eq!(seen.len(), 500);
-    settled(&before.shutdown(LONG).unwrap().ledger);
+    settled(&before.shutdown_timeout(LONG).unwrap().ledger);
 }
 
 /// Nothing is exported, so there is no worker that a child would miss.
@@ -239,7 +239,7 @@ fn fork_without_an_exporter() {
     for _ in 0..3 {
         let said = in_child(|out| {
             ids(&spanwise).iter().for_each(|id| out.write_all(id.as_bytes()).unwrap());
-            spanwise.shutdown(LONG).unwrap();
+            spanwise.shutdown_timeout(LONG).unwrap();
         });
         let lines: Vec<_> = String::from_utf8(said).unwrap().lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), 100);
@@ -249,7 +249,7 @@ fn fork_without_an_exporter() {
     }
     seen.extend(ids(&spanwise));
     assert_eq!(seen.len(), 500);
-    assert_eq!(spanwise.shutdown(LONG).unwrap().ledger.created, 0);
+    assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().ledger.created, 0);
 }
 
 #[test]
@@ -273,16 +273,16 @@ fn fork_of_a_provider(url: &str) {
         assert_eq!(ledger.dropped(DropReason::WorkerUnavailable), 2000);
         let child = tracer.child("child", SpanKind::Internal, open.context());
         assert_eq!(child.context(), open.context(), "a context passes through");
-        assert!(matches!(spanwise.force_flush(LONG), Err(FlushError::WorkerGone)));
+        assert!(matches!(spanwise.force_flush_timeout(LONG), Err(FlushError::WorkerTerminated)));
         spanwise.set_sampler(spanwise_sdk::sampling::Sampler::always_off());
         drop(spanwise.tracer("another one, whose table may be locked"));
-        assert!(matches!(spanwise.shutdown(LONG), Err(FlushError::WorkerGone)));
-        assert!(matches!(spanwise.shutdown(LONG), Err(FlushError::AlreadyShutdown)));
+        assert!(matches!(spanwise.shutdown_timeout(LONG), Err(FlushError::WorkerTerminated)));
+        assert!(matches!(spanwise.shutdown_timeout(LONG), Err(FlushError::AlreadyShutdown)));
         drop(spanwise.clone());
     });
     drop(open);
     (0..101).for_each(|_| drop(tracer.root("after", SpanKind::Internal)));
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!(ledger.exported, 202);
 }
@@ -301,7 +301,7 @@ fn dead_providers(url: &str) {
         let tracer = spanwise.tracer("dead");
         (0..1000).for_each(|_| drop(tracer.root("span", SpanKind::Internal)));
         spans.push(tracer.root("alive", SpanKind::Internal));
-        spanwise.shutdown(LONG).unwrap();
+        spanwise.shutdown_timeout(LONG).unwrap();
         assert_eq!(spanwise.ledger().exported, 1000);
     };
     let mut alive = Vec::with_capacity(PROVIDERS + 1);
@@ -337,7 +337,7 @@ fn last_handle() {
         let sink = move |_| {
             let last = inside.lock().unwrap().take();
             if let Some(spanwise) = &last {
-                let here = spanwise.force_flush(LONG);
+                let here = spanwise.force_flush_timeout(LONG);
                 assert!(matches!(here, Err(FlushError::OnWorkerThread)), "{here:?}");
             }
             drop(last);
@@ -405,6 +405,6 @@ fn dead_receiver(url: &str) {
     let ledger = spanwise.ledger();
     assert!(ledger.dropped(DropReason::QueueBytes) > 0);
     assert!(ledger.dropped(DropReason::RetryDeadline) > 0, "requests end at their deadline");
-    let _ = spanwise.shutdown(Duration::from_millis(100));
+    let _ = spanwise.shutdown_timeout(Duration::from_millis(100));
     settled(&rested(&spanwise));
 }

@@ -91,7 +91,7 @@ fn never_more_spans_wait_and_at_least_half_can() {
             assert_eq!(ledger.dropped_total(), ledger.dropped(DropReason::QueueFull));
 
             held.open();
-            let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+            let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
             settled(&ledger);
             assert_eq!(ledger.exported, waiting + 1);
             assert_eq!(held.requests.lock().unwrap().iter().sum::<u64>(), ledger.exported);
@@ -116,7 +116,7 @@ fn who_waits_for_a_place_loses_no_span() {
             scope.spawn(|| end_spans(&spanwise, 500));
         }
     });
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!((ledger.created, ledger.exported), (4000, 4000));
 }
@@ -135,7 +135,7 @@ fn who_waits_in_vain_is_counted() {
     end_spans(&spanwise, 20);
     assert_eq!(spanwise.ledger().dropped(DropReason::QueueFull), 4);
     held.open();
-    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
 }
 
 /// Spans that wait behind a held request, of many more.
@@ -146,7 +146,7 @@ fn waiting_of_many(builder: SpanwiseBuilder) -> u64 {
     end_spans(&spanwise, 5000);
     let waiting = spanwise.ledger().in_flight - 1;
     held.open();
-    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     waiting
 }
 
@@ -196,7 +196,7 @@ fn a_request_has_no_more_spans_than_may_wait() {
         held.hold_one(&spanwise);
         end_spans(&spanwise, 200);
         held.open();
-        settled(&spanwise.shutdown(LONG).unwrap().ledger);
+        settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
         let requests = held.requests.lock().unwrap();
         requests.iter().copied().max().unwrap()
     };

@@ -389,7 +389,7 @@ fn spans_after_shutdown_are_counted() {
     let bench = bench(|builder| builder);
     let tracer = bench.spanwise.tracer("rules");
     let open = tracer.start("open at shutdown");
-    bench.spanwise.shutdown(support::LONG).unwrap();
+    bench.spanwise.shutdown_timeout(support::LONG).unwrap();
     assert_eq!(bench.spanwise.ledger().in_flight, 1);
     drop(open);
     let ledger = bench.spanwise.ledger();
@@ -405,7 +405,7 @@ fn tracers_are_no_op_after_shutdown() {
     let parent = tracer.start("before");
     let context = parent.span_context().clone();
     drop(parent);
-    let before = bench.spanwise.shutdown(support::LONG).unwrap().ledger;
+    let before = bench.spanwise.shutdown_timeout(support::LONG).unwrap().ledger;
     for tracer in [tracer, bench.spanwise.tracer("made later")] {
         let mut root = tracer.start("root");
         root.set_attribute(KeyValue::new("key", "value"));

@@ -189,7 +189,7 @@ fn the_sampler_is_exchanged_under_load() {
         bench.spanwise.set_sampler(Sampler::always_off().parent_based());
     });
     assert!(!tracer.start("after").is_recording());
-    bench.spanwise.shutdown(LONG).unwrap();
+    bench.spanwise.shutdown_timeout(LONG).unwrap();
     settled(&bench.spanwise.ledger());
 }
 
@@ -326,7 +326,7 @@ fn an_absent_collector_is_reported_and_the_initial_rate_holds() {
     let spanwise = said.listen(nowhere(builder()).with_remote_sampling(settings)).build().unwrap();
     until("it is told", || said.lines().iter().any(|line| line.contains("no sampling strategy")));
     assert!(spanwise.tracer("test").start("GET /").is_recording());
-    spanwise.shutdown(LONG).unwrap();
+    spanwise.shutdown_timeout(LONG).unwrap();
 }
 
 #[test]

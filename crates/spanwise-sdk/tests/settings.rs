@@ -216,7 +216,7 @@ fn a_boolean_that_is_not_true_does_not_fall_through() {
         .build()
         .unwrap();
         drop(spanwise.tracer("x").start("span"));
-        spanwise.shutdown(LONG).unwrap();
+        spanwise.shutdown_timeout(LONG).unwrap();
         assert_eq!(collected.spans() - before, u64::from(plain), "{signal} {generic}");
     }
 }
@@ -247,7 +247,7 @@ fn a_timeout_of_zero_is_no_limit() {
         let spanwise = builder.build().unwrap();
         assert!(said.lines().is_empty(), "{:?}", said.lines());
         drop(spanwise.tracer("x").start("span"));
-        let report = spanwise.shutdown(LONG).unwrap();
+        let report = spanwise.shutdown_timeout(LONG).unwrap();
         assert_eq!(report.exported, delivered, "{report}");
     }
 }
@@ -294,7 +294,7 @@ fn service_name(builder: SpanwiseBuilder) -> String {
         .build()
         .unwrap();
     drop(spanwise.tracer("x").start("span"));
-    spanwise.shutdown(LONG).unwrap();
+    spanwise.shutdown_timeout(LONG).unwrap();
     let request = decode(&bodies.lock().unwrap()[0]);
     let resource = request.resource_spans[0].resource.as_ref().unwrap();
     let map = attributes_map(&resource.attributes);
@@ -344,7 +344,7 @@ fn headers(builder: SpanwiseBuilder, protocol: Protocol) -> Vec<(String, String)
     let builder = builder.with_protocol(protocol).with_endpoint(receiver.http_endpoint());
     let spanwise = builder.build().unwrap();
     drop(spanwise.tracer("x").start("span"));
-    spanwise.shutdown(LONG).unwrap();
+    spanwise.shutdown_timeout(LONG).unwrap();
     std::mem::take(&mut *kept.lock().unwrap())
 }
 
@@ -621,7 +621,7 @@ mod not_utf8 {
             Ok(spanwise) => {
                 let span = spanwise.tracer("x").root("root", SpanKind::Internal);
                 println!("built: recording={} {:?}", span.is_recording(), said.lines());
-                let _late = spanwise.shutdown(Duration::ZERO);
+                let _late = spanwise.shutdown_timeout(Duration::ZERO);
             }
             Err(error) => println!("failed: {error:?}"),
         }
@@ -694,7 +694,7 @@ fn a_resource_attribute_of_two_sources_is_sent_once() {
         .build()
         .unwrap();
     drop(spanwise.tracer("x").start("span"));
-    spanwise.shutdown(LONG).unwrap();
+    spanwise.shutdown_timeout(LONG).unwrap();
     let request = decode(&collected.bodies()[0]);
     assert_eq!(spans(&request).count(), 1);
     let resource = request.resource_spans[0].resource.as_ref().unwrap();

@@ -46,7 +46,7 @@ fn an_unfiltered_subscriber_sees_the_programs_own_spans_alone() {
         });
         if !scoped {
             // The worker is at work before there is a subscriber.
-            bench.spanwise.force_flush(LONG).unwrap();
+            bench.spanwise.force_flush_timeout(LONG).unwrap();
         }
         let layer = tracing_opentelemetry::layer().with_tracer(bench.spanwise.tracer("silence"));
         let subscriber = tracing_subscriber::registry().with(layer).with(Overheard);

@@ -31,9 +31,9 @@ fn a_sink_gets_every_span_once_and_its_word_is_booked() {
         for _ in 0..100 {
             tracer.root("span", SpanKind::Internal).attribute("burst", burst);
         }
-        spanwise.force_flush(LONG).unwrap();
+        spanwise.force_flush_timeout(LONG).unwrap();
     }
-    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
 
     let taken = taken.lock().unwrap();
     let counts: Vec<u64> = taken
@@ -56,7 +56,7 @@ fn a_sink_that_panics_costs_its_request() {
     };
     let spanwise = builder().with_sink(sink).build().unwrap();
     drop(spanwise.tracer("sink").root("span", SpanKind::Internal));
-    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     assert_eq!(spanwise.ledger().dropped(DropReason::ExporterPanic), 1);
 }
 
@@ -74,6 +74,6 @@ fn a_sink_can_be_written_with_what_the_crate_exports() {
     }
     let spanwise = builder().with_sink(Refusing).build().unwrap();
     drop(spanwise.tracer("sink").root("span", SpanKind::Internal));
-    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     assert_eq!(spanwise.ledger().dropped(DropReason::Rejected), 1);
 }

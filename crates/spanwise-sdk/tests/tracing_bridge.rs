@@ -55,7 +55,7 @@ fn the_workers_own_activity_makes_no_spans() {
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
     for _ in 0..5 {
         tracing::trace_span!("mine").in_scope(|| {});
-        bench.spanwise.force_flush(support::LONG).unwrap();
+        bench.spanwise.force_flush_timeout(support::LONG).unwrap();
     }
     let request = bench.finish();
     let names: Vec<_> = spans(&request).map(|span| span.name.as_str()).collect();

@@ -92,7 +92,7 @@ fn a_sampler_that_panics_in_its_tick_stops_nothing() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(calls.load(SeqCst) >= 3, "it goes on");
-    let ledger = bench.spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = bench.spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!((ledger.exported, bench.collected.spans()), (ledger.created, ledger.created));
     let lines = said.lines();
@@ -115,7 +115,7 @@ fn a_sampler_that_panics_in_its_decision_costs_the_decision() {
         "a child goes with its parent",
         &Context::new().with_remote_span_context(sampled),
     ));
-    let ledger = bench.spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = bench.spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!((ledger.sampled_out, ledger.exported), (1, 1));
     assert_eq!(ledger.counter(Counter::SamplerPanicked), 2);
@@ -138,7 +138,7 @@ fn a_sampler_that_panics_in_its_drop_costs_no_span() {
             }
         }
         let spanwise = bench.spanwise.clone();
-        let ledger = bench.spanwise.shutdown(LONG).unwrap().ledger;
+        let ledger = bench.spanwise.shutdown_timeout(LONG).unwrap().ledger;
         assert_eq!(ledger.exported, 10);
         drop(open);
         settled(&spanwise.ledger());
@@ -162,9 +162,9 @@ fn a_handler_that_blocks_stops_no_export() {
         .build()
         .unwrap();
     make(&spanwise, 100);
-    assert_eq!(spanwise.force_flush(LONG).unwrap().exported, 100);
+    assert_eq!(spanwise.force_flush_timeout(LONG).unwrap().exported, 100);
     make(&spanwise, 100);
-    settled(&spanwise.shutdown(LONG).unwrap().ledger);
+    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     assert_eq!(collected.spans(), 200);
     assert_eq!(entered.load(SeqCst), 1, "it is called, and by one thread");
     drop(door);
@@ -194,7 +194,7 @@ fn no_thread_waits_for_the_drop_of_a_handler() {
             .build()
             .unwrap();
         make(&spanwise, 10);
-        spanwise.shutdown(LONG).unwrap();
+        spanwise.shutdown_timeout(LONG).unwrap();
         drop(spanwise);
         assert_eq!(dropped.load(SeqCst), 0);
         drop(closed);
@@ -236,7 +236,7 @@ fn a_sampler_exchanged_while_it_decides_costs_no_span() {
     let bench = bench(|builder| builder.with_sampler(Exchanging(held.clone())));
     *held.lock().unwrap() = Some(bench.spanwise.clone());
     make(&bench.spanwise, 10);
-    let ledger = bench.spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = bench.spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     assert_eq!((ledger.created, ledger.exported), (10, 10));
 }
@@ -261,7 +261,7 @@ fn reports_that_waited_for_a_slow_handler_are_shown_in_the_end() {
         .unwrap();
     drop(closed);
     make(&built, 1);
-    settled(&built.shutdown(LONG).unwrap().ledger);
+    settled(&built.shutdown_timeout(LONG).unwrap().ledger);
     let patience = Instant::now() + LONG;
     while !said.lines().iter().any(|line| line.contains("too_large 1")) {
         assert!(Instant::now() < patience, "{:?}", said.lines());
@@ -301,10 +301,10 @@ fn a_sink_that_panics_anywhere_costs_its_request() {
         let spanwise = builder().with_sink(sink).build().unwrap();
         for round in 1..=3 {
             make(&spanwise, 10);
-            spanwise.force_flush(LONG).unwrap();
+            spanwise.force_flush_timeout(LONG).unwrap();
             assert_eq!(spanwise.ledger().in_flight, 0, "{place} {round}");
         }
-        let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+        let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
         settled(&ledger);
         assert_eq!(ledger.dropped(DropReason::ExporterPanic) + ledger.exported, 30, "{place}");
     }
@@ -339,7 +339,7 @@ fn a_sampler_and_a_handler_may_make_spans_of_their_own() {
         make(&spanwise, 1);
         std::thread::sleep(Duration::from_millis(10));
     }
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     settled(&ledger);
     // Our threads suppress telemetry: no loop.
     assert_eq!(collected.spans(), ledger.created);

@@ -12,7 +12,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 use tracing::Instrument as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -48,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    let report = spanwise.shutdown(Duration::from_secs(5))?;
+    let report = spanwise.shutdown()?;
     println!("{report}");
     println!("the receiver counted {} spans", receiver.stats().spans);
     Ok(())

@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         checkout(order);
     }
 
-    let report = provider.shutdown(std::time::Duration::from_secs(5))?;
+    let report = provider.shutdown()?;
     println!("{report}");
     println!("the receiver counted {} spans", receiver.stats().spans);
     Ok(())

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         tracer.in_span("fetch name", |_| std::thread::sleep(Duration::from_millis(3)));
     });
 
-    match tracing.shutdown(Duration::from_secs(2)) {
+    match tracing.shutdown_timeout(Duration::from_secs(2)) {
         Ok(report) => println!("{report}"),
         Err(FlushError::Timeout(report)) => {
             println!("{report}\nIs there a collector at http://localhost:4318?");

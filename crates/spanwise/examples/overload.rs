@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         thread.join().map_err(|_| "a thread panicked")?;
     }
 
-    let report = spanwise.shutdown(Duration::from_secs(20))?;
+    let report = spanwise.shutdown_timeout(Duration::from_secs(20))?;
     println!("{report}");
     let ledger = report.ledger;
     let received = receiver.stats().spans;

@@ -2,7 +2,8 @@
 
 use crate::{BuildError, Guard, Spanwise};
 
-/// Starts tracing as the environment says and makes it global, until the guard is dropped.
+/// Initializes tracing from the environment: sets the global tracer provider, until the guard is
+/// dropped, and the global propagators.
 ///
 /// ```no_run
 /// fn main() -> Result<(), spanwise::BuildError> {
@@ -12,16 +13,21 @@ use crate::{BuildError, Guard, Spanwise};
 /// }
 /// ```
 ///
-/// Reads the `OTEL_*` variables named at the methods of [`SpanwiseBuilder`](crate::SpanwiseBuilder), which says how
-/// they are read; without any, spans go to `http://localhost:4318`. Dropping the guard sends what is
-/// left, for at most five seconds.
+/// Reads the `OTEL_*` variables named at the methods of [`SpanwiseBuilder`](crate::SpanwiseBuilder),
+/// whose documentation defines how they are read; without any, spans are sent to
+/// `http://localhost:4318`. Dropping the guard sends the spans that are left, for at most five
+/// seconds.
+///
+/// `OTEL_PROPAGATORS` names the propagators, `tracecontext,baggage` by default; `none` leaves the
+/// global propagator as it is.
 ///
 /// With `OTEL_SDK_DISABLED=true` there are no spans, and contexts pass through; with
 /// `OTEL_TRACES_EXPORTER=none` spans have ids, to propagate and to log, and are not exported.
 ///
 /// # Errors
-/// As [`SpanwiseBuilder::build`](crate::SpanwiseBuilder::build): a setting that says where spans go cannot be used.
-/// A `main` that returns it prints which, what it holds and what is accepted.
+/// As [`SpanwiseBuilder::build`](crate::SpanwiseBuilder::build): a setting that decides where spans
+/// are sent cannot be used. A `main` that returns the error prints the setting, its value and what is
+/// accepted.
 pub fn init() -> Result<Guard, BuildError> {
     Spanwise::builder().init()
 }

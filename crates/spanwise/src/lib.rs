@@ -6,18 +6,22 @@ mod init;
 pub mod testing;
 
 pub use init::init;
-/// What a [`Sink`] is given.
+/// The bytes of a request, as a [`Sink`] receives them.
 #[doc(no_inline)]
 pub use spanwise_sdk::Bytes;
 // By name: with `*` the documentation of `Bytes`, whose examples are for its own crate, would be shown
 // as ours.
 #[doc(inline)]
 pub use spanwise_sdk::{
-    Attribute, BuildError, Compression, Counter, Diagnostic, DropReason, EncodeValue, Exporter,
-    Failure, FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue,
-    Protocol, Report, Sink, SinkFuture, Snapshot, Span, SpanId, SpanKind, SpanLimits, Spanwise,
-    SpanwiseBuilder, Status, StatusCode, TraceFlags, TraceId, Tracer, Value,
+    Attribute, BuildError, Compression, Counter, Detector, Diagnostic, DropReason, EncodeValue,
+    Exporter, Failure, FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome,
+    OwnedValue, Protocol, Report, Sink, SinkFuture, Snapshot, Span, SpanId, SpanKind, SpanLimits,
+    Spanwise, SpanwiseBuilder, Status, StatusCode, TraceFlags, TraceId, Tracer, Value,
 };
+
+/// Propagators of W3C Trace Context and W3C Baggage, which [`init()`] makes the global ones.
+#[doc(inline)]
+pub use spanwise_sdk::propagation;
 
 /// The API that spans are made through, in the version this crate implements. Two versions in one
 /// program do not see each other's spans: depend on this one.

@@ -66,7 +66,7 @@ fn the_apis_methods_take_all_that_the_api_takes() {
         span.end();
         span.end_with_timestamp(SystemTime::now());
     }
-    let ledger = provider.shutdown(LONG).unwrap().ledger;
+    let ledger = provider.shutdown_timeout(LONG).unwrap().ledger;
     ledger.check().unwrap();
     assert_eq!(ledger.exported, 6 * 5);
 }
@@ -81,7 +81,7 @@ fn a_guard_makes_tracers_of_any_name() {
     for tracer in tracers(&guard, String::from("name")) {
         drop(tracer.start("span"));
     }
-    assert_eq!(guard.shutdown(LONG).unwrap().ledger.exported, 2);
+    assert_eq!(guard.shutdown_timeout(LONG).unwrap().ledger.exported, 2);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_sink_can_be_written_with_what_is_exported() {
     };
     let spanwise = builder().with_sink(refusing).build().unwrap();
     drop(spanwise.tracer("sink").root("span", SpanKind::Internal));
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     assert_eq!(ledger.dropped(DropReason::Rejected), 1);
 }
 
@@ -116,7 +116,7 @@ fn attributes_take_what_is_at_hand() {
         .event("event", &[("len", items.len().into()), ("none", nothing.into())])
         .link(&SpanContext::NONE, &[("large", u64::MAX.into()), ("none", nothing.into())]);
     span.finish();
-    let ledger = spanwise.shutdown(LONG).unwrap().ledger;
+    let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
     // Only the request: nothing was left out.
     assert_eq!((ledger.exported, ledger.counters().count()), (1, 1), "{ledger:?}");
 

@@ -162,7 +162,7 @@ fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
             let spanwise = builder(printed, &set).build();
             printed.result(sampler, &spanwise);
             if let Ok(spanwise) = spanwise {
-                printed.result(sampler, &spanwise.shutdown(LONG));
+                printed.result(sampler, &spanwise.shutdown_timeout(LONG));
             }
         }
     }
@@ -200,8 +200,8 @@ fn a_provider_that_runs_does_not_show_its_secrets(printed: &Printed) {
         printed.debug("span", &span);
         span.end();
         printed.debug("tracer", &tracer);
-        printed.result(head, &spanwise.force_flush(Duration::from_millis(300)));
-        printed.result(head, &spanwise.shutdown(Duration::from_millis(100)));
+        printed.result(head, &spanwise.force_flush_timeout(Duration::from_millis(300)));
+        printed.result(head, &spanwise.shutdown_timeout(Duration::from_millis(100)));
         printed.debug(head, &spanwise);
         printed.debug(head, spanwise.ledger());
     }
@@ -305,7 +305,7 @@ fn a_receiver_does_not_show_what_it_was_sent(printed: &Printed) {
         .build()
         .unwrap();
     drop(spanwise.tracer("secrets").start(SECRET));
-    assert_eq!(spanwise.shutdown(LONG).unwrap().exported, 1);
+    assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().exported, 1);
     printed.debug("Receiver", &receiver);
     printed.debug("Stats", receiver.stats());
     let (_receiver, collected) = Receiver::collecting().unwrap();
@@ -407,7 +407,9 @@ const WITHOUT_SETTINGS: &str = "\
     sampling::SamplingIntent sampling::SamplingParameters sampling::SamplingResult \
     sampling::SpanPredicate \
     sampling::Threshold sampling::ThresholdText sampling::Tick sampling::TraceIdRatioBased \
-    sampling::TraceStateUpdate sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::OnFull \
+    sampling::TraceStateUpdate sdk::BaggagePropagator sdk::Detector \
+    sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::HeaderExtractor sdk::HeaderInjector sdk::Propagator \
+    sdk::TraceContextPropagator sdk::OnFull \
     transport::Compression transport::EndpointProblem transport::Failure transport::InMemoryError \
     transport::Protocol transport::RetryPolicy transport::Status wire::Array wire::ArrayView \
     wire::Attribute wire::Attributes wire::Chunk wire::DroppedCounts wire::EventView \

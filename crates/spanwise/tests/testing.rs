@@ -225,7 +225,7 @@ fn it_works_inside_runtimes_and_after_a_shutdown() {
         assert_eq!(collected.spans().len(), 3);
     });
     trace(&spanwise);
-    spanwise.shutdown(Duration::from_secs(20)).unwrap();
+    spanwise.shutdown_timeout(Duration::from_secs(20)).unwrap();
     assert_eq!(collected.spans().len(), 6);
     trace(&spanwise);
     assert_eq!(collected.spans().len(), 6);

@@ -65,7 +65,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
     };
     let traced_paced = paced(&service, &tracing, paced_for, "traced at 10 k spans/s");
     // From here on only what happens at full speed counts.
-    spanwise.force_flush(FLUSH).map_err(|error| error.to_string())?;
+    spanwise.force_flush_timeout(FLUSH).map_err(|error| error.to_string())?;
     let before = spanwise.ledger();
     let seconds = Duration::from_secs_f64(options.seconds);
     let started = Instant::now();
@@ -73,7 +73,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let full =
         full_speed(&service, &tracing, &options, seconds, "traced at full speed", Some(&spanwise));
     // All that was accepted counts, and so does the time to deliver it.
-    let flushed = spanwise.force_flush(FLUSH);
+    let flushed = spanwise.force_flush_timeout(FLUSH);
     let elapsed = started.elapsed();
     let cpu = cpu.elapsed();
     if let Err(error) = flushed {
@@ -81,7 +81,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
     }
     let during = spanwise.ledger().since(&before);
     let (_, peak_buffered) = spanwise.buffered_bytes();
-    let shutdown = spanwise.shutdown(FLUSH).map_err(|error| error.to_string())?;
+    let shutdown = spanwise.shutdown_timeout(FLUSH).map_err(|error| error.to_string())?;
     drop(tracing);
     let received = embedded.map(Embedded::finish).transpose()?;
 

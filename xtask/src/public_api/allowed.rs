@@ -23,6 +23,11 @@ pub const ALLOWED: &[Allowed] = &[
     entry("spanwise-receiver", "bytes", "bodies and answers without a copy"),
     entry("spanwise-sampling", "opentelemetry", "feature `opentelemetry`: the API's contexts"),
     entry("spanwise-sdk", "bytes", "a sink of the user takes requests as `Bytes`"),
+    entry(
+        "spanwise-sdk",
+        "http::header::map::HeaderMap",
+        "feature `http`: propagation through the headers of hyper, axum, reqwest and tonic",
+    ),
     entry("spanwise-sdk", "opentelemetry", "the API that the provider implements"),
     entry(
         "spanwise-wire",

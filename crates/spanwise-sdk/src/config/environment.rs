@@ -1,14 +1,13 @@
-//! `OTEL_*` variables: read by name, parsed, and complained about.
+//! `OTEL_*` variables: read by name, parsed, and reported where they cannot be used.
 
-use super::BuildError;
+use super::error::BuildError;
 use super::shown::{NOT_TEXT, shown_name};
-use crate::diagnostics::{Diagnostic, Reporter};
+use crate::diagnostics::{Diagnostic, Reporter, sanitize};
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Where variables come from: the process, or a test's own.
+/// Reads a variable: of the process, or of a test.
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// The environment as a source of settings.
@@ -47,10 +46,10 @@ impl Environment {
         })
     }
 
-    /// As [`text`](Self::text), of variables that say where data goes and with which credentials.
+    /// As [`text`](Self::text), of variables that decide where data is sent and with which credentials.
     ///
     /// # Errors
-    /// The first that is set is not UTF-8: the next one is not what was meant.
+    /// The first that is set is not UTF-8: the next one is another setting than the user meant.
     pub(crate) fn required_text(
         &self,
         names: &[&'static str],
@@ -74,14 +73,53 @@ impl Environment {
         accepted: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
+        self.parsed_shown(names, accepted, shown_name, parse)
+    }
+
+    /// As [`parsed`](Self::parsed), of values that `shown` makes fit for a report.
+    pub(crate) fn parsed_shown<T>(
+        &self,
+        names: &[&'static str],
+        accepted: &str,
+        shown: fn(&str) -> String,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
         names.iter().find_map(|&name| {
             let (_, value) = self.text(&[name])?;
             let parsed = parse(&value);
             if parsed.is_none() {
-                self.ignore(name, &shown_name(&value), accepted);
+                self.ignore(name, &shown(&value), accepted);
             }
             parsed
         })
+    }
+
+    /// The entries of a list separated by commas, without empty ones.
+    pub(crate) fn list(&self, name: &'static str) -> Option<Vec<String>> {
+        let (_, list) = self.text(&[name])?;
+        let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        Some(entries.map(str::to_owned).collect())
+    }
+
+    /// The choices that a list of names makes. A name that `parse` does not know, in lower case, is
+    /// reported and skipped; a list without any known name is treated as unset.
+    pub(crate) fn choices<T>(
+        &self,
+        name: &'static str,
+        accepted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for entry in self.list(name)? {
+            match parse(&entry.to_ascii_lowercase()) {
+                Some(choice) => known.push(choice),
+                None => unknown.push(shown_name(&entry)),
+            }
+        }
+        if !unknown.is_empty() {
+            self.ignore(name, &unknown.join(","), accepted);
+        }
+        (!known.is_empty()).then_some(known)
     }
 
     /// As [`parsed`](Self::parsed), of a name: upper and lower case are the same.
@@ -99,20 +137,6 @@ impl Environment {
         self.parsed(names, "a whole number, 0 or more", |value| value.parse().ok())
     }
 
-    /// A duration, given in milliseconds.
-    pub(crate) fn millis(&self, names: &[&'static str]) -> Option<Duration> {
-        self.parsed(names, "milliseconds, 1 or more", |value| {
-            value.parse().ok().filter(|&millis| millis > 0).map(Duration::from_millis)
-        })
-    }
-
-    /// A timeout, given in milliseconds; 0 is no limit (specification, *Timeout*).
-    pub(crate) fn timeout(&self, names: &[&'static str]) -> Option<Duration> {
-        self.parsed(names, "milliseconds, 0 for no limit", |value| {
-            value.parse().ok().map(Duration::from_millis)
-        })
-    }
-
     /// A boolean: the first of `names` that is set decides, whatever it holds.
     pub(crate) fn switch(&self, names: &[&'static str]) -> bool {
         let set = names.iter().find(|name| self.is_set(name));
@@ -124,7 +148,7 @@ impl Environment {
         is_true
     }
 
-    /// Says that a value is not used. `value` is fit to be shown.
+    /// Reports that a value is not used. `value` is fit to be shown.
     pub(crate) fn ignore(&self, setting: &'static str, value: &str, accepted: &str) {
         let mut reported = self.reported.borrow_mut();
         if reported.contains(&setting) {
@@ -138,9 +162,24 @@ impl Environment {
         });
     }
 
-    /// Says that a setting has no effect.
+    /// Reports that a setting has no effect.
     pub(crate) fn unused(&self, setting: &'static str, reason: impl Into<String>) {
         self.reporter.report(Diagnostic::SettingUnused { setting, reason: reason.into() });
+    }
+
+    /// Reports those of `names` that are set: they have no effect.
+    pub(crate) fn report_unused(&self, names: &[&'static str], reason: &str) {
+        for name in names {
+            if self.is_set(name) {
+                self.unused(name, reason);
+            }
+        }
+    }
+
+    /// Reports that the attribute of the resource could not be detected.
+    pub(crate) fn not_detected(&self, attribute: impl Into<String>, problem: String) {
+        let (attribute, problem) = (attribute.into(), sanitize(&problem));
+        self.reporter.report(Diagnostic::AttributeNotDetected { attribute, problem });
     }
 
     fn get(&self, name: &str) -> Result<Option<String>, NotText> {

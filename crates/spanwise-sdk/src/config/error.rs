@@ -16,7 +16,7 @@ pub enum BuildError {
         setting: &'static str,
         /// The value, without what may be a secret; `[redacted]` for headers.
         value: String,
-        /// What is wrong and what is accepted.
+        /// The problem, and the accepted values.
         problem: String,
     },
     /// The endpoint is not one.
@@ -40,7 +40,7 @@ impl BuildError {
         Self::Setting { setting, value, problem }
     }
 
-    /// `setting` needs a feature that is not compiled in; `or` says what does without.
+    /// `setting` needs a feature that is not compiled in; `or` names what works without.
     pub(super) fn no_feature(
         setting: &'static str,
         value: impl ToString,

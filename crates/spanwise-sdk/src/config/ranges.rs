@@ -1,66 +1,122 @@
-//! What each number may be: one table, checked in one place.
+//! The accepted values of each number and time: one table, checked in one place.
 
-use super::BuildError;
 use super::environment::Environment;
+use super::error::BuildError;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A builder's number: what it is called, and what is accepted.
+/// A number of the builder: the method that sets it, and the values that are accepted.
 pub(super) struct Range {
     setting: &'static str,
+    variables: &'static [&'static str],
     accepted: RangeInclusive<u64>,
     unit: &'static str,
 }
 
-/// `SpanwiseBuilder::with_budget_bytes`, `SPANWISE_BUDGET_BYTES`.
-pub(super) const BUDGET_BYTES: Range =
-    Range { setting: "with_budget_bytes", accepted: 1 << 20..=16 << 30, unit: "bytes" };
+/// A time of the builder: the method and the variables that set it.
+pub(super) struct TimeRange {
+    setting: &'static str,
+    /// The variable of the signal first; in milliseconds.
+    variables: &'static [&'static str],
+    /// Otherwise 0 is refused.
+    zero_is_no_limit: bool,
+}
+
+/// `SpanwiseBuilder::with_budget_bytes`.
+pub(super) const BUDGET_BYTES: Range = Range {
+    setting: "with_budget_bytes",
+    variables: &["SPANWISE_BUDGET_BYTES"],
+    accepted: 1 << 20..=16 << 30,
+    unit: "bytes",
+};
 /// `SpanwiseBuilder::with_max_request_bytes`. Receivers refuse gRPC messages above 4 MiB.
-pub(super) const REQUEST_BYTES: Range =
-    Range { setting: "with_max_request_bytes", accepted: 64 << 10..=3_932_160, unit: "bytes" };
-/// `SpanwiseBuilder::with_max_export_batch_size`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
-pub(super) const REQUEST_SPANS: Range =
-    Range { setting: "with_max_export_batch_size", accepted: 1..=1 << 20, unit: "spans" };
-/// `SpanwiseBuilder::with_max_queue_size`, `OTEL_BSP_MAX_QUEUE_SIZE`: with fewer, one open chunk would keep
-/// most of the places.
-pub(super) const QUEUE_SPANS: Range =
-    Range { setting: "with_max_queue_size", accepted: 16..=1 << 24, unit: "spans" };
+pub(super) const REQUEST_BYTES: Range = Range {
+    setting: "with_max_request_bytes",
+    variables: &[],
+    accepted: 64 << 10..=3_932_160,
+    unit: "bytes",
+};
+/// `SpanwiseBuilder::with_max_export_batch_size`.
+pub(super) const REQUEST_SPANS: Range = Range {
+    setting: "with_max_export_batch_size",
+    variables: &[BATCH],
+    accepted: 1..=1 << 20,
+    unit: "spans",
+};
+/// `SpanwiseBuilder::with_max_queue_size`: with fewer, one open chunk would reserve most of the places.
+pub(super) const QUEUE_SPANS: Range = Range {
+    setting: "with_max_queue_size",
+    variables: &[QUEUE],
+    accepted: 16..=1 << 24,
+    unit: "spans",
+};
 /// `SpanwiseBuilder::with_max_in_flight`: each may be a connection, two descriptors and a task.
 pub(super) const IN_FLIGHT: Range =
-    Range { setting: "with_max_in_flight", accepted: 1..=64, unit: "requests" };
+    Range { setting: "with_max_in_flight", variables: &[], accepted: 1..=64, unit: "requests" };
 
 /// `SpanwiseBuilder::with_header`, all names and values together: they stand in every request.
 pub(super) const HEADER_BYTES: Range =
-    Range { setting: "with_header", accepted: 0..=16 << 10, unit: "bytes" };
+    Range { setting: "with_header", variables: &[], accepted: 0..=16 << 10, unit: "bytes" };
 
-/// A timeout, set in code: 0 is no limit.
-///
-/// # Errors
-/// It is shorter than the worker's timer can measure.
-pub(super) fn timeout(setting: &'static str, timeout: Duration) -> Result<Duration, BuildError> {
-    if timeout.is_zero() || timeout >= SHORTEST {
-        return Ok(timeout);
-    }
-    Err(BuildError::setting(
-        setting,
-        format!("{timeout:?}"),
-        "accepted is 1 ms or longer, or 0 for no limit",
-    ))
-}
+/// `SpanwiseBuilder::with_attempt_timeout`.
+pub(super) const ATTEMPT_TIMEOUT: TimeRange = TimeRange {
+    setting: "with_attempt_timeout",
+    variables: &["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"],
+    zero_is_no_limit: true,
+};
+/// `SpanwiseBuilder::with_export_timeout`.
+pub(super) const EXPORT_TIMEOUT: TimeRange = TimeRange {
+    setting: "with_export_timeout",
+    variables: &["OTEL_BSP_EXPORT_TIMEOUT"],
+    zero_is_no_limit: true,
+};
+/// `SpanwiseBuilder::with_scheduled_delay`.
+pub(super) const SCHEDULED_DELAY: TimeRange = TimeRange {
+    setting: "with_scheduled_delay",
+    variables: &["OTEL_BSP_SCHEDULE_DELAY"],
+    zero_is_no_limit: false,
+};
 
-/// A delay, set in code.
-///
-/// # Errors
-/// It is shorter than the worker's timer can measure.
-pub(super) fn delay(setting: &'static str, delay: Duration) -> Result<Duration, BuildError> {
-    if delay >= SHORTEST {
-        return Ok(delay);
-    }
-    Err(BuildError::setting(setting, format!("{delay:?}"), "accepted is 1 ms or longer"))
-}
-
-/// The timer of the worker's runtime knows nothing shorter.
+pub(super) const QUEUE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
+pub(super) const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
+/// The timer of the worker's runtime measures nothing shorter.
 const SHORTEST: Duration = Duration::from_millis(1);
+
+impl TimeRange {
+    /// The time of the code, or else of the environment; [`Duration::MAX`] for no limit.
+    ///
+    /// # Errors
+    /// The code's is outside of the range; one of the environment is reported.
+    pub(super) fn resolve(
+        &self,
+        code: Option<Duration>,
+        environment: &Environment,
+    ) -> Result<Option<Duration>, BuildError> {
+        let Some(time) = code else {
+            let accepted = if self.zero_is_no_limit {
+                "milliseconds, 0 for no limit"
+            } else {
+                "milliseconds, 1 or more"
+            };
+            return Ok(environment.parsed(self.variables, accepted, |value| {
+                self.accept(Duration::from_millis(value.parse().ok()?))
+            }));
+        };
+        let accepted = self.accept(time).ok_or_else(|| {
+            let or_none = if self.zero_is_no_limit { ", or 0 for no limit" } else { "" };
+            let accepted = format!("accepted is 1 ms or longer{or_none}");
+            BuildError::setting(self.setting, format!("{time:?}"), accepted)
+        })?;
+        Ok(Some(accepted))
+    }
+
+    fn accept(&self, time: Duration) -> Option<Duration> {
+        match self.zero_is_no_limit && time.is_zero() {
+            true => Some(Duration::MAX),
+            false => (time >= SHORTEST).then_some(time),
+        }
+    }
+}
 
 impl Range {
     /// `number`, set in code.
@@ -74,9 +130,24 @@ impl Range {
         Err(BuildError::setting(self.setting, number, format!("accepted is {}", self.describe())))
     }
 
-    /// The first of the variables `names` that is set; one outside of the range is reported.
-    pub(super) fn from(&self, environment: &Environment, names: &[&'static str]) -> Option<usize> {
-        environment.parsed(names, &self.describe(), |value| {
+    /// `number` of the code, or else of the environment.
+    ///
+    /// # Errors
+    /// The code's is outside of the range; one of the environment is reported.
+    pub(super) fn resolve(
+        &self,
+        code: Option<usize>,
+        environment: &Environment,
+    ) -> Result<Option<usize>, BuildError> {
+        match code {
+            Some(number) => self.check(number).map(Some),
+            None => Ok(self.from(environment)),
+        }
+    }
+
+    /// The number of the environment; one outside of the range is reported.
+    pub(super) fn from(&self, environment: &Environment) -> Option<usize> {
+        environment.parsed(self.variables, &self.describe(), |value| {
             let number: u64 = value.parse().ok()?;
             self.accepted.contains(&number).then(|| usize::try_from(number).ok())?
         })

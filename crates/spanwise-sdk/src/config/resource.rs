@@ -1,35 +1,38 @@
-//! The entity that makes the spans: service name, SDK, and what the environment adds.
+//! The resource: service name, SDK, and attributes of detectors, environment and code.
 
-use super::BuildError;
+use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
+use super::error::BuildError;
+use super::resource_detectors;
 use super::shown::shown;
 use opentelemetry::{KeyValue, Value};
 use spanwise_wire::write::encode_resource;
 
 use crate::value::pairs;
 
-/// The entity, and its name by itself.
+/// The resource, encoded, and its service name by itself.
 pub(crate) struct Resource {
     pub(crate) encoded: Vec<u8>,
     pub(crate) service_name: String,
 }
 
 impl Resource {
-    /// Defaults, then `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`, then what the code set;
-    /// later ones win.
+    /// Defaults, then what detectors find, then `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`,
+    /// then the code's attributes; later ones win.
     ///
-    /// It stands in every request, so it takes at most `max_bytes`: what the environment adds
-    /// beyond is left out and reported.
+    /// It stands in every request, so it takes at most `max_bytes`: attributes of detectors and of the
+    /// environment beyond are left out and reported.
     ///
     /// # Errors
-    /// What the code sets takes more.
-    pub(crate) fn new(
+    /// The code's attributes take more.
+    pub(super) fn of_builder(
+        builder: &mut SpanwiseBuilder,
         environment: &Environment,
-        service_name: Option<String>,
-        attributes: Vec<KeyValue>,
-        schema_url: &str,
         max_bytes: usize,
     ) -> Result<Self, BuildError> {
+        let service_name = builder.service_name.take();
+        let attributes = std::mem::take(&mut builder.resource);
+        let schema_url = &*builder.schema_url;
         let max_bytes = max_bytes.min(MAX_RESOURCE_BYTES);
         let code = from_code(service_name.clone(), attributes);
         let accepted = format!("at most {max_bytes} bytes with the rest of the resource, encoded");
@@ -52,6 +55,13 @@ impl Resource {
             .max_by_key(|(_, bytes)| *bytes)
             .unwrap_or(("with_resource", len));
             return Err(BuildError::setting(setting, format!("{bytes} bytes"), problem));
+        }
+        for attribute in resource_detectors::detected(builder.detectors.take(), environment) {
+            let key = attribute.key.clone();
+            match fits(std::slice::from_ref(&attribute), &all) {
+                true => all.push(attribute),
+                false => environment.not_detected(key, format!("accepted is {accepted}")),
+            }
         }
         if let Some((setting, list)) = environment.text(&["OTEL_RESOURCE_ATTRIBUTES"]) {
             match parse_list(&list) {
@@ -151,7 +161,7 @@ fn unknown_service() -> String {
 }
 
 const SERVICE_NAME: &str = "service.name";
-/// What a resource takes at most, whatever the budget: some hundred attributes take a tenth.
+/// The largest size of a resource, with each budget: some hundred attributes take a tenth.
 const MAX_RESOURCE_BYTES: usize = 64 << 10;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! Which sampler: the code's, or `OTEL_TRACES_SAMPLER`.
+//! The sampler: of the code, or of `OTEL_TRACES_SAMPLER`.
 
+use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
+use super::error::BuildError;
 use super::shown::{shown_argument, shown_name};
-use super::{BuildError, SpanwiseBuilder};
 use crate::remote_sampling::{RemoteSampling, RemoteSource};
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_sampling::RemoteSettings;
@@ -15,18 +16,18 @@ use spanwise_transport::BuildError as TransportError;
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_transport::Endpoint;
 
-/// A sampler, and where it is told what to do, if it is.
+/// A sampler, and the endpoint of its strategies if it is a remote one.
 type Resolved = (Sampler, Option<Remote>);
 
-/// Whom to ask for a strategy, and the setting that says so.
+/// A remote sampler, and the setting that chose it.
 pub(super) struct Remote {
-    /// What holds the endpoint.
+    /// The setting that holds the endpoint.
     setting: &'static str,
     asked: RemoteSource,
 }
 
 impl Remote {
-    /// Says that there is no worker to fetch a strategy.
+    /// Reports that no worker fetches a strategy.
     pub(super) fn report_unused(self, environment: &Environment) {
         let setting = if self.setting == ARGUMENT { SAMPLER } else { self.setting };
         let reason = "nothing is exported, so no strategy is fetched and the initial one stays";
@@ -34,7 +35,7 @@ impl Remote {
     }
 
     /// # Errors
-    /// Nobody can be asked at that endpoint.
+    /// Requests cannot be sent to that endpoint.
     pub(super) fn start(self, service_name: &str) -> Result<RemoteSampling, BuildError> {
         let Self { setting, asked } = self;
         RemoteSampling::new(&asked, service_name, setting).map_err(|error| match error {
@@ -55,7 +56,7 @@ impl SpanwiseBuilder {
         let remote_sampling = self.remote_sampling.as_ref();
         #[cfg(not(any(feature = "jaeger", feature = "xray")))]
         let remote_sampling: Option<&std::convert::Infallible> = None;
-        match (&self.sampler, self.ratio, remote_sampling) {
+        match (&self.sampler, self.sampling_ratio, remote_sampling) {
             (Some(sampler), None, None) => Ok((sampler.clone(), None)),
             (None, Some(ratio), None) => match Sampler::probability(ratio) {
                 Ok(sampler) => Ok((sampler.parent_based(), None)),
@@ -155,7 +156,7 @@ fn remote(setting: &'static str, settings: RemoteSettings) -> Result<Resolved, B
         }
         #[cfg(feature = "jaeger")]
         RemoteSettings::Jaeger(settings) => {
-            // Settings hold no probability that cannot be.
+            // `Settings` only holds probabilities in 0..=1.
             let initial = Sampler::probability(settings.initial_probability()).unwrap_or_default();
             let sampler = JaegerRemote::new(initial);
             (Sampler::from(sampler.clone()), RemoteSource::Jaeger { settings, sampler })
@@ -210,12 +211,7 @@ fn argument<T>(
     accepted: &str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Option<T> {
-    let (setting, value) = environment.text(&[ARGUMENT])?;
-    let parsed = parse(&value);
-    if parsed.is_none() {
-        environment.ignore(setting, &shown_argument(&value), accepted);
-    }
-    parsed
+    environment.parsed_shown(&[ARGUMENT], accepted, shown_argument, parse)
 }
 
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";

@@ -29,7 +29,7 @@ pub(crate) fn shown_argument(value: &str) -> String {
     sanitize(&parts.collect::<Vec<_>>().join(","))
 }
 
-/// What should be one of a few names. Anything longer, or with other characters than names have, may
+/// A value that should be one of a few names. Anything longer, or with other characters than names have, may
 /// be meant for another variable.
 pub(crate) fn shown_name(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.');
@@ -37,8 +37,8 @@ pub(crate) fn shown_name(value: &str) -> String {
     if is_name { value.to_owned() } else { REDACTED.to_owned() }
 }
 
-/// What should be a path. Who takes the variable for the certificate itself may have put a private
-/// key there.
+/// A value that should be a path. A user who takes the variable for the certificate itself may have
+/// put a private key there.
 pub(crate) fn shown_path(value: &str) -> String {
     if is_pem(value) || value.len() > MAX_PATH {
         return format!("[{} bytes]", value.len());

@@ -29,6 +29,13 @@ pub enum Diagnostic {
         /// Why not, and what to set instead.
         reason: String,
     },
+    /// A resource detector could not read an attribute, or the resource has no space for it.
+    AttributeNotDetected {
+        /// The attribute.
+        attribute: String,
+        /// Why it is missing.
+        problem: String,
+    },
     /// An attempt to send failed, the first since a request was accepted; or, at least half a minute
     /// later, the first for another cause.
     EndpointFailing {
@@ -135,6 +142,9 @@ impl fmt::Display for Diagnostic {
             Self::SettingUnused { setting, reason } => {
                 write!(f, "{setting} has no effect: {reason}")
             }
+            Self::AttributeNotDetected { attribute, problem } => {
+                write!(f, "the resource has no {attribute}: {problem}")
+            }
             Self::EndpointFailing { endpoint, cause, advice, attempt, retry_in } => {
                 write!(f, "cannot export to {endpoint}: {cause} (attempt {attempt}, ")?;
                 match retry_in {
@@ -238,8 +248,13 @@ mod tests {
             Diagnostic::SettingUnused {
                 setting: "OTEL_PROPAGATORS",
                 reason: text(
-                    "propagators are set in code, by opentelemetry::global::set_text_map_propagator",
+                    "build sets no globals; use init, or \
+                     opentelemetry::global::set_text_map_propagator",
                 ),
+            },
+            Diagnostic::AttributeNotDetected {
+                attribute: text("host.id"),
+                problem: text("/etc/machine-id: Permission denied (os error 13)"),
             },
             Diagnostic::EndpointFailing {
                 endpoint: endpoint(),
@@ -297,6 +312,7 @@ mod tests {
             match example {
                 Diagnostic::SettingIgnored { .. }
                 | Diagnostic::SettingUnused { .. }
+                | Diagnostic::AttributeNotDetected { .. }
                 | Diagnostic::EndpointFailing { .. }
                 | Diagnostic::EndpointRecovered { .. }
                 | Diagnostic::RequestFailed { .. }

@@ -5,7 +5,7 @@ use super::scopes::TracerScope;
 use super::suppression::is_suppressed;
 use crate::core::{Core, Phase};
 use crate::end::{FinishError, Finished, finish_pooled};
-use crate::provider::Handle;
+use crate::lifecycle::Handle;
 use crate::record::{Span, SpanStart};
 use opentelemetry::Context;
 use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, TraceContextExt};
@@ -39,7 +39,7 @@ use std::sync::Arc;
 ///     query.finish();
 ///     request.finish();
 ///     // A drop does not wait: this does, and returns the outcome of all spans.
-///     println!("{}", spanwise.shutdown(std::time::Duration::from_secs(5))?);
+///     println!("{}", spanwise.shutdown()?);
 ///     Ok(())
 /// }
 /// ```

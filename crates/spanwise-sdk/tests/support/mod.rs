@@ -33,7 +33,7 @@ pub fn bench(configure: impl FnOnce(SpanwiseBuilder) -> SpanwiseBuilder) -> Benc
 impl Bench {
     /// Shuts down, checks the law, and returns all spans the receiver got, decoded by prost.
     pub fn finish(&self) -> ExportTraceServiceRequest {
-        let report = self.spanwise.shutdown(LONG).unwrap();
+        let report = self.spanwise.shutdown_timeout(LONG).unwrap();
         report.ledger.check().unwrap();
         let request = self.received();
         assert_eq!(report.ledger.exported, spanwise_testkit::spans(&request).count() as u64);

@@ -139,7 +139,7 @@ impl Collected {
     }
 
     fn flush(&self) -> Result<(), CollectError> {
-        match self.spanwise.force_flush(PATIENCE) {
+        match self.spanwise.force_flush_timeout(PATIENCE) {
             // After a shutdown everything has arrived. On the worker thread, inside a sampler or a
             // handler, no flush can be awaited.
             Ok(_) | Err(FlushError::AlreadyShutdown | FlushError::OnWorkerThread) => Ok(()),

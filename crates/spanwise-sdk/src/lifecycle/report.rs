@@ -1,4 +1,4 @@
-//! What a flush or shutdown achieved.
+//! The report of a flush or shutdown.
 
 use crate::diagnostics::Counted;
 use spanwise_ledger::Snapshot;
@@ -9,11 +9,11 @@ use std::time::Duration;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// How long it took.
+    /// The time it took.
     pub elapsed: Duration,
     /// Spans acknowledged by the receiver since the call.
     pub exported: u64,
-    /// Spans lost since the call; `ledger` says why.
+    /// Spans lost since the call; `ledger` has the reasons.
     pub dropped: u64,
     /// If spans were lost or wait for an answer: endpoint and cause of the last attempt that failed,
     /// or for how long no answer has come.
@@ -37,14 +37,14 @@ pub enum FlushError {
     /// carries it out.
     #[error("called on the worker thread, which cannot wait for itself")]
     OnWorkerThread,
-    /// The worker thread is gone: it panicked, or the process was forked.
+    /// The worker thread has terminated: it panicked, or the process was forked.
     #[error(
-        "the worker thread is gone: it died, or this is a forked child, which needs a provider of its own"
+        "the worker thread has terminated: it died, or this is a forked child, which needs a provider of its own"
     )]
-    WorkerGone,
+    WorkerTerminated,
 }
 
-/// What a flush or shutdown came to by its deadline.
+/// The text of a flush or shutdown that was not done by its deadline.
 fn unfinished(report: &Report) -> String {
     let Report { elapsed, exported, dropped, last_failure, ledger } = report;
     let (lost, in_flight) = (Counted(*dropped, "span"), ledger.in_flight);

@@ -1,0 +1,381 @@
+//! The builder: each setting of a provider, as code gives it.
+
+use super::environment::Lookup;
+use super::exporter::Exporter;
+use super::shown::shown;
+use crate::detectors::Detector;
+use crate::diagnostics::{Diagnostic, Handler};
+use crate::propagation::Propagator;
+use opentelemetry::KeyValue;
+use spanwise_export::OnFull;
+#[cfg(any(feature = "jaeger", feature = "xray"))]
+use spanwise_sampling::RemoteSettings;
+use spanwise_sampling::Sampler;
+use spanwise_transport::{Compression, Protocol, Sink};
+use spanwise_wire::SpanLimits;
+use std::ffi::OsString;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Configures a [`Spanwise`](crate::Spanwise): the builder of a tracer provider.
+///
+/// A setting that code leaves open is taken from the environment (`OTEL_*`), and else has the default named
+/// with each method: code stands above the variable of the signal (`…_TRACES_…`), that above the
+/// generic one, that above the default. A list of headers of the signal replaces the generic list;
+/// a header or resource attribute of the code replaces one of the list with the same name, and the
+/// last of a name counts.
+///
+/// # Variables
+/// White space around a value is dropped; empty is unset. Names of protocols, samplers and the like
+/// are the same in upper and lower case. A boolean is true if it is `true`, and false if it is
+/// anything else, which is reported unless it is `false`. Durations are in milliseconds; a timeout
+/// of 0 is no limit.
+///
+/// A value that cannot be used is reported and ignored, as the specification requires; one that
+/// decides where data is sent and with which credentials — endpoint, protocol, headers, certificate — is an
+/// error instead of a silent change of direction. Either happens only where the setting is used:
+/// not when the SDK is disabled, nothing is exported or requests go to a sink, and a certificate
+/// only where the endpoint is `https`. Variables that the specification knows and this crate does
+/// not are reported; client certificates are an error.
+///
+/// One variable is the process's and not a provider's: `SPANWISE_CLOCK`, `auto` or `monotonic`,
+/// decides whether the processor's counter may time spans.
+#[derive(Clone, Default)]
+#[must_use]
+pub struct SpanwiseBuilder {
+    pub(super) service_name: Option<String>,
+    pub(super) resource: Vec<KeyValue>,
+    pub(super) detectors: Option<Vec<Detector>>,
+    pub(super) schema_url: String,
+    pub(super) sampler: Option<Sampler>,
+    pub(super) sampling_ratio: Option<f64>,
+    #[cfg(any(feature = "jaeger", feature = "xray"))]
+    pub(super) remote_sampling: Option<RemoteSettings>,
+    pub(super) limits: Option<SpanLimits>,
+    pub(super) endpoint: Option<String>,
+    pub(super) exporter: Option<Exporter>,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) compression: Option<Compression>,
+    pub(super) certificate_pem: Option<Vec<u8>>,
+    pub(super) sink: Option<Arc<dyn Sink>>,
+    pub(super) attempt_timeout: Option<Duration>,
+    pub(super) export_timeout: Option<Duration>,
+    pub(super) budget_bytes: Option<usize>,
+    pub(super) scheduled_delay: Option<Duration>,
+    pub(super) max_request_bytes: Option<usize>,
+    pub(super) max_export_batch_size: Option<usize>,
+    pub(super) max_response_bytes: Option<usize>,
+    pub(super) max_queue_size: Option<usize>,
+    pub(super) max_in_flight: Option<usize>,
+    pub(super) on_full: OnFull,
+    pub(super) shutdown_timeout: Option<Duration>,
+    pub(super) propagators: Option<Vec<Propagator>>,
+    pub(super) lookup: Option<Lookup>,
+    pub(super) handler: Option<Handler>,
+}
+
+impl SpanwiseBuilder {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// The resource's `service.name` (`OTEL_SERVICE_NAME`). An empty one is none. Default
+    /// `unknown_service:<program>`.
+    pub fn with_service_name(mut self, name: impl Into<String>) -> Self {
+        self.service_name = Some(name.into());
+        self
+    }
+
+    /// Adds attributes of the resource (`OTEL_RESOURCE_ATTRIBUTES`).
+    pub fn with_resource(mut self, attributes: impl IntoIterator<Item = KeyValue>) -> Self {
+        self.resource.extend(attributes);
+        self
+    }
+
+    /// Adds attributes of the process, the host or the container to the resource, as `detectors` find
+    /// them (`OTEL_RUST_RESOURCE_DETECTORS`: a list of `process`, `processcommand`, `host`, `os`,
+    /// `container`, `serviceinstance`; or `all`, all but `processcommand`; or `none`). Default none.
+    ///
+    /// Attributes of [`with_resource`](Self::with_resource) and `OTEL_RESOURCE_ATTRIBUTES` replace
+    /// detected ones. [`build`](Self::build) runs the detectors once: they read a few small files.
+    ///
+    /// ```
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{Detector, Spanwise};
+    ///
+    /// fn main() -> Result<(), spanwise::BuildError> {
+    ///     let detectors = [Detector::Process, Detector::Host, Detector::ServiceInstance];
+    ///     let _spanwise = Spanwise::builder().with_detectors(detectors).build()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn with_detectors(mut self, detectors: impl IntoIterator<Item = Detector>) -> Self {
+        self.detectors = Some(detectors.into_iter().collect());
+        self
+    }
+
+    /// Schema URL of the resource. Default none.
+    pub fn with_schema_url(mut self, url: impl Into<String>) -> Self {
+        self.schema_url = url.into();
+        self
+    }
+
+    /// The sampler (`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`): any sampler of
+    /// [`sampling`](crate::sampling), or your own. Default `Sampler::always_on().parent_based()`.
+    pub fn with_sampler(mut self, sampler: impl Into<Sampler>) -> Self {
+        self.sampler = Some(sampler.into());
+        self
+    }
+
+    /// Samples as a Jaeger collector or AWS X-Ray requests; the worker fetches the strategy
+    /// (`OTEL_TRACES_SAMPLER=parentbased_jaeger_remote` or `xray`): takes `JaegerSettings` (feature
+    /// `jaeger`) or `XraySettings` (feature `xray`) of [`sampling`](crate::sampling). Children are sampled as their parent is.
+    #[cfg(any(feature = "jaeger", feature = "xray"))]
+    pub fn with_remote_sampling(mut self, settings: impl Into<RemoteSettings>) -> Self {
+        self.remote_sampling = Some(settings.into());
+        self
+    }
+
+    /// Samples traces that start here with this probability, 0 to 1; children are sampled as their
+    /// parent is.
+    pub fn with_sampling_ratio(mut self, ratio: f64) -> Self {
+        self.sampling_ratio = Some(ratio);
+        self
+    }
+
+    /// Limits of a single span (`OTEL_SPAN_*_LIMIT`, `OTEL_*_ATTRIBUTE_COUNT_LIMIT`,
+    /// `OTEL_[SPAN_]ATTRIBUTE_VALUE_LENGTH_LIMIT`). Default 128 of each, values of 65,536
+    /// characters.
+    pub fn with_span_limits(mut self, limits: SpanLimits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Whether spans are exported (`OTEL_TRACES_EXPORTER`): [`Exporter::None`] leaves ids,
+    /// propagation and sampling as they are and sends nothing; [`Exporter::Otlp`] exports whatever
+    /// the variable holds. Default [`Exporter::Otlp`].
+    ///
+    /// ```
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{Exporter, SpanKind, Spanwise};
+    ///
+    /// fn main() -> Result<(), spanwise::BuildError> {
+    ///     let spanwise = Spanwise::builder().with_exporter(Exporter::None).build()?;
+    ///     let span = spanwise.tracer("shop").root("GET /orders", SpanKind::Server);
+    ///     assert!(span.context().is_valid() && !span.is_recording());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn with_exporter(mut self, exporter: Exporter) -> Self {
+        self.exporter = Some(exporter);
+        self
+    }
+
+    /// The endpoint that spans are sent to (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`): an
+    /// `http` or `https` URL. For OTLP/HTTP a URL without a path gets `/v1/traces`. Default
+    /// `http://localhost:4318/v1/traces`, or `http://localhost:4317` for gRPC.
+    pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = Some(url.into());
+        self
+    }
+
+    /// The protocol of requests (`OTEL_EXPORTER_OTLP_[TRACES_]PROTOCOL`). Default
+    /// [`Protocol::HttpProtobuf`]; [`Protocol::Grpc`] needs the feature `grpc`.
+    pub fn with_protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = Some(protocol);
+        self
+    }
+
+    /// Adds a header to each request (`OTEL_EXPORTER_OTLP_[TRACES_]HEADERS`), in place of one of
+    /// the same name. Its value is never logged. All of them together have at most 16 KiB.
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Compression of requests (`OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION`). Default none.
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    /// Certificate authorities to trust for `https` instead of the built-in ones, in PEM form
+    /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` names a file). An `http` endpoint
+    /// does not use them.
+    pub fn with_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificate_pem = Some(pem.into());
+        self
+    }
+
+    /// Hands each request, an encoded `ExportTraceServiceRequest`, to `sink` instead of sending it
+    /// over the network: to a file, a queue, a test. Any function from `Bytes` to a future of an
+    /// [`Outcome`](crate::Outcome) will do; it runs on the worker thread and must not
+    /// block it. Copy bytes that are to be retained: they are charged to the budget until they are
+    /// dropped. Settings of protocol, endpoint, headers, certificate and compression are not read
+    /// then. `OTEL_TRACES_EXPORTER=none` switches a sink off as well, but for
+    /// [`with_exporter`](Self::with_exporter).
+    ///
+    /// ```
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{Bytes, Outcome, SpanKind, Spanwise};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sink = |request: Bytes| async move {
+    ///         println!("{} bytes of OTLP", request.len());
+    ///         Outcome::Accepted { rejected: 0, message: None }
+    ///     };
+    ///     let spanwise = Spanwise::builder().with_sink(sink).build()?;
+    ///     let items = vec!["book", "pen"];
+    ///     let mut span = spanwise.tracer("shop").root("checkout", SpanKind::Server);
+    ///     span.attribute("order.items", items.len());
+    ///     span.finish();
+    ///     println!("{}", spanwise.shutdown()?);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn with_sink(mut self, sink: impl Sink) -> Self {
+        self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// The largest answer of a receiver that is read, in bytes, as sent and inflated. Default 64 KiB,
+    /// 1 KiB to 64 MiB. The message of a failed answer is read up to 8 KiB.
+    pub fn with_max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = Some(bytes);
+        self
+    }
+
+    /// The timeout of one attempt to deliver a request (`OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT`).
+    /// Default 10 s, at least 1 ms; 0 is no limit.
+    pub fn with_attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// The timeout of a request with all its retries (`OTEL_BSP_EXPORT_TIMEOUT`). Default 60 s, at
+    /// least 1 ms; 0 is no limit.
+    pub fn with_export_timeout(mut self, timeout: Duration) -> Self {
+        self.export_timeout = Some(timeout);
+        self
+    }
+
+    /// The memory budget in bytes of ended spans on their way, requests included
+    /// (`SPANWISE_BUDGET_BYTES`). Default 16 MiB, 1 MiB to 16 GiB. It does not depend
+    /// on the number of threads or the size of spans. With gzip the encoder takes 384 KiB of it.
+    pub fn with_budget_bytes(mut self, bytes: usize) -> Self {
+        self.budget_bytes = Some(bytes);
+        self
+    }
+
+    /// The scheduled delay: the time an ended span waits at most before it is sent (`OTEL_BSP_SCHEDULE_DELAY`).
+    /// Default 1 s, at least 1 ms.
+    pub fn with_scheduled_delay(mut self, delay: Duration) -> Self {
+        self.scheduled_delay = Some(delay);
+        self
+    }
+
+    /// The largest size of a request in bytes. Default, and most that is accepted, 3.75 MiB: receivers refuse
+    /// gRPC messages above 4 MiB.
+    pub fn with_max_request_bytes(mut self, bytes: usize) -> Self {
+        self.max_request_bytes = Some(bytes);
+        self
+    }
+
+    /// The largest number of spans of a request (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`). Default 8,192, 1 to
+    /// 1,048,576.
+    pub fn with_max_export_batch_size(mut self, spans: usize) -> Self {
+        self.max_export_batch_size = Some(spans);
+        self
+    }
+
+    /// The largest number of spans that wait to be sent (`OTEL_BSP_MAX_QUEUE_SIZE`), 16 to 16,777,216, beside the byte
+    /// budget; those beyond are dropped and counted as `queue_full`, or wait, as
+    /// [`with_on_full`](Self::with_on_full) sets. Default none: only bytes count.
+    ///
+    /// The limit holds from the end of a span until it is in a request. Open buffers reserve places for
+    /// spans that have not ended yet, so that threads together can use at least half of it; a single
+    /// thread can use all. A request has at most this number of spans.
+    pub fn with_max_queue_size(mut self, spans: usize) -> Self {
+        self.max_queue_size = Some(spans);
+        self
+    }
+
+    /// The largest number of requests in flight, and so of connections over HTTP/1.1. Default 4, 1 to 64.
+    pub fn with_max_in_flight(mut self, requests: usize) -> Self {
+        self.max_in_flight = Some(requests);
+        self
+    }
+
+    /// The fate of a span that ends while the budget is used up, or the queue is full. Default
+    /// [`OnFull::Drop`].
+    pub fn with_on_full(mut self, on_full: OnFull) -> Self {
+        self.on_full = on_full;
+        self
+    }
+
+    /// The timeout of [`shutdown`](crate::Spanwise::shutdown), of
+    /// [`force_flush`](crate::Spanwise::force_flush), and of the shutdown that a dropped guard or
+    /// provider starts. Default 5 s. The specification has no variable for it:
+    /// `OTEL_BSP_EXPORT_TIMEOUT` limits a single request.
+    pub fn with_shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = Some(timeout);
+        self
+    }
+
+    /// The global propagators that [`init`](Self::init) sets (`OTEL_PROPAGATORS`: a list of
+    /// `tracecontext` and `baggage`, or `none`). Default both. An empty list leaves the global
+    /// propagator as it is. [`build`](Self::build) sets no globals.
+    ///
+    /// Names of other propagators are reported and skipped. With `OTEL_SDK_DISABLED=true` propagators
+    /// are set all the same, so that traces of others pass through.
+    ///
+    /// ```no_run
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{Spanwise, propagation::Propagator};
+    ///
+    /// fn main() -> Result<(), spanwise::BuildError> {
+    ///     let builder = Spanwise::builder().with_propagators([Propagator::TraceContext]);
+    ///     let _tracing = builder.init()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn with_propagators(mut self, propagators: impl IntoIterator<Item = Propagator>) -> Self {
+        self.propagators = Some(propagators.into_iter().collect());
+        self
+    }
+
+    /// Reads variables from `lookup` instead of the process's environment.
+    pub fn with_environment(
+        mut self,
+        lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.lookup = Some(Arc::new(move |name| lookup(name).map(OsString::from)));
+        self
+    }
+
+    /// Sets the handler of diagnostics: losses, failed requests and ignored settings, at most twice a
+    /// minute for each kind. Default: a line on standard error.
+    ///
+    /// Runs on a thread of its own, which it may block: then the latest 32 reports wait, older ones
+    /// are counted. `build`, flushes and shutdowns wait for it, 200 ms at most.
+    pub fn with_diagnostics(
+        mut self,
+        handler: impl Fn(&Diagnostic) + Send + Sync + 'static,
+    ) -> Self {
+        self.handler = Some(Arc::new(handler));
+        self
+    }
+}
+
+impl fmt::Debug for SpanwiseBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpanwiseBuilder")
+            .field("service_name", &self.service_name)
+            .field("sampler", &self.sampler)
+            .field("endpoint", &self.endpoint.as_deref().map(shown))
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,74 @@
+//! Capacity: the memory budget, the size of requests and the schedule of the exporter.
+
+use super::builder::SpanwiseBuilder;
+use super::environment::Environment;
+use super::error::BuildError;
+use super::ranges;
+use opentelemetry::Context;
+use spanwise_export::{Exporter, ExporterBuilder};
+use spanwise_transport::Transport;
+use spanwise_wire::RequestLimits;
+
+impl SpanwiseBuilder {
+    /// Bytes of the budget.
+    pub(super) fn budget(&self, environment: &Environment) -> Result<usize, BuildError> {
+        let bytes = ranges::BUDGET_BYTES.resolve(self.budget_bytes, environment)?;
+        Ok(bytes.unwrap_or(BUDGET))
+    }
+
+    /// Limits of a request; it has no more spans than may wait in the `queue`.
+    pub(super) fn request_limits(
+        &self,
+        environment: &Environment,
+        queue: Option<usize>,
+    ) -> Result<RequestLimits, BuildError> {
+        let mut limits = RequestLimits::default();
+        let bytes = ranges::REQUEST_BYTES.resolve(self.max_request_bytes, environment)?;
+        limits.max_bytes = bytes.unwrap_or(limits.max_bytes);
+        limits.max_spans = self.resolve_export_batch_size(environment, queue, limits.max_spans)?;
+        Ok(limits)
+    }
+
+    /// The exporter's settings that bound a resource, and its transport.
+    pub(super) fn exporter_builder(
+        &self,
+        environment: &Environment,
+        transport: Transport,
+    ) -> Result<ExporterBuilder, BuildError> {
+        let budget = self.budget(environment)?;
+        let queue = self.resolve_queue_size(environment)?;
+        let limits = self.request_limits(environment, queue)?;
+        let exporter = Exporter::builder(transport)
+            .with_budget_bytes(budget)
+            .with_max_request_bytes(limits.max_bytes)
+            .with_max_export_batch_size(limits.max_spans)
+            .with_on_full(self.on_full)
+            .with_shutdown_timeout(self.shutdown_timeout())
+            // No work of the exporter's thread may become a span.
+            .with_on_thread_start(Context::enter_telemetry_suppressed_scope);
+        Ok(match queue {
+            Some(spans) => exporter.with_max_queue_size(spans),
+            None => exporter,
+        })
+    }
+
+    /// The rest of the exporter's settings.
+    pub(super) fn resolve_export(
+        &self,
+        mut exporter: ExporterBuilder,
+        environment: &Environment,
+    ) -> Result<ExporterBuilder, BuildError> {
+        let requests = ranges::IN_FLIGHT.resolve(self.max_in_flight, environment)?;
+        if let Some(requests) = requests {
+            exporter = exporter.with_max_in_flight(requests);
+        }
+        let delay = ranges::SCHEDULED_DELAY.resolve(self.scheduled_delay, environment)?;
+        Ok(match delay {
+            Some(delay) => exporter.with_scheduled_delay(delay),
+            None => exporter,
+        })
+    }
+}
+
+/// The default budget, in bytes.
+pub(super) const BUDGET: usize = 16 << 20;

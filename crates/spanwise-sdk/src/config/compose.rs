@@ -1,0 +1,163 @@
+//! Composition: a provider from the settings of the code and of the environment.
+
+use super::builder::SpanwiseBuilder;
+use super::capacity::BUDGET;
+use super::environment::{Environment, Lookup};
+use super::error::BuildError;
+use super::exporter::{self, Exporter};
+use super::propagators;
+use super::resource::Resource;
+use super::unused;
+use crate::core::{Core, Phase};
+use crate::diagnostics::{Diagnostics, EndpointHealth, Reporter, to_stderr};
+use crate::export_observer::ExportObserver;
+use crate::lifecycle::{Guard, Handle};
+use crate::propagation::{Propagator, set_global};
+use crate::provider::Spanwise;
+use crate::start::Scopes;
+use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
+use spanwise_export::{ScopeTable, SpanQueue};
+use spanwise_ledger::Ledger;
+use spanwise_sampling::{DynamicSampler, Sampler};
+use spanwise_wire::SpanLimits;
+use spanwise_worker::clock::ClockMode;
+use spanwise_worker::fork;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whether a provider sets the globals of the API.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Globals {
+    Set,
+    Unchanged,
+}
+
+impl SpanwiseBuilder {
+    /// Checks everything that is used and starts the pipeline: one worker thread, or none if
+    /// nothing is exported. Opens no connection yet, and sets no globals.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn build(self) -> Result<Spanwise, BuildError> {
+        self.compose(Globals::Unchanged).map(|(spanwise, _none)| spanwise)
+    }
+
+    /// [`build`](Self::build)s, and makes the result the global tracer provider until the guard is
+    /// dropped. Also sets the global propagators: see [`with_propagators`](Self::with_propagators).
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); no global is set then.
+    pub fn init(self) -> Result<Guard, BuildError> {
+        let (spanwise, propagators) = self.compose(Globals::Set)?;
+        set_global(&propagators);
+        Ok(Guard::install(spanwise))
+    }
+
+    fn compose(mut self, globals: Globals) -> Result<(Spanwise, Vec<Propagator>), BuildError> {
+        // Before random numbers are drawn, which must differ between processes.
+        fork::watch();
+        crate::record::warm_up();
+        let reporter = Reporter::new(self.handler.take().unwrap_or_else(to_stderr));
+        let lookup = self.lookup.take().unwrap_or_else(process_environment);
+        let environment = Environment::new(lookup, reporter.clone());
+        let disabled = environment.switch(&["OTEL_SDK_DISABLED"]);
+        let propagators = match globals {
+            // Of a disabled SDK as well (specification, *OTEL_SDK_DISABLED*).
+            Globals::Set => propagators::resolve(self.propagators.take(), &environment),
+            Globals::Unchanged => {
+                if !disabled {
+                    propagators::report_unused(self.propagators.is_some(), &environment);
+                }
+                Vec::new()
+            }
+        };
+        let built = match disabled {
+            true => Ok(self.disabled(&reporter)),
+            false => self.enabled(&environment, &reporter),
+        };
+        reporter.flush(REPORTED_WITHIN);
+        built.map(|spanwise| (spanwise, propagators))
+    }
+
+    fn disabled(mut self, reporter: &Reporter) -> Spanwise {
+        let sampler = self.sampler.take().unwrap_or_default();
+        self.idle(Phase::Disabled, sampler, reporter)
+    }
+
+    fn enabled(
+        self,
+        environment: &Environment,
+        reporter: &Reporter,
+    ) -> Result<Spanwise, BuildError> {
+        unused::report(environment);
+        if exporter::resolve(self.exporter, environment) == Exporter::None {
+            let (sampler, remote) = self.resolve_sampler(environment)?;
+            if let Some(remote) = remote {
+                remote.report_unused(environment);
+            }
+            return Ok(self.idle(Phase::NotExporting, sampler, reporter));
+        }
+        self.start(environment, reporter)
+    }
+
+    /// A provider without a worker.
+    fn idle(&self, phase: Phase, sampler: Sampler, reporter: &Reporter) -> Spanwise {
+        let buffer = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(BUDGET));
+        let core = Core::new(
+            phase,
+            SpanLimits::default(),
+            DynamicSampler::new(sampler),
+            Scopes::new(ScopeTable::new(0)),
+            SpanQueue::new(buffer, Ledger::new(), self.on_full),
+        );
+        let health = EndpointHealth::new(reporter.clone());
+        Spanwise::new(Handle::new(Arc::new(core), None, health, self.shutdown_timeout()))
+    }
+
+    fn start(
+        mut self,
+        environment: &Environment,
+        reporter: &Reporter,
+    ) -> Result<Spanwise, BuildError> {
+        let health = EndpointHealth::new(reporter.clone());
+        // Only to report a bad value: the clock is the process's and reads the variable itself.
+        let _ = environment.parsed(&[ClockMode::VARIABLE], ClockMode::ACCEPTED, ClockMode::parse);
+        let transport = self.transport(environment, &health)?;
+        health.set_endpoint(match self.sink {
+            Some(_) => "the sink".to_owned(),
+            None => transport.endpoint().to_string(),
+        });
+        let exporter = self.exporter_builder(environment, transport)?;
+        let max_bytes = exporter.max_resource_bytes();
+        let resource = Resource::of_builder(&mut self, environment, max_bytes)?;
+        let service_name = resource.service_name;
+        let exporter = self.resolve_export(exporter, environment)?.with_resource(resource.encoded);
+        let (queue, prepared) = exporter.prepare()?;
+        let (sampler, remote) = self.resolve_sampler(environment)?;
+        let core = Arc::new(Core::new(
+            Phase::Running,
+            self.span_limits(environment, prepared.max_span_bytes())?,
+            DynamicSampler::new(sampler),
+            Scopes::new(prepared.scopes().clone()),
+            queue,
+        ));
+        let remote = remote.map(|remote| remote.start(&service_name)).transpose()?;
+        let diagnostics = Diagnostics::new(reporter.clone(), health.clone());
+        let observer = ExportObserver::new(core.clone(), diagnostics, remote);
+        let exporter = prepared.with_observer(observer).spawn(core.clone())?;
+        let timeout = self.shutdown_timeout();
+        Ok(Spanwise::new(Handle::new(core, Some(exporter), health, timeout)))
+    }
+
+    pub(super) fn shutdown_timeout(&self) -> Duration {
+        self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT)
+    }
+}
+
+fn process_environment() -> Lookup {
+    Arc::new(|name| std::env::var_os(name))
+}
+
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long `build` waits for a handler of reports, which may be slow.
+const REPORTED_WITHIN: Duration = Duration::from_millis(200);

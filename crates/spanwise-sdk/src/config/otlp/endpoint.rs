@@ -1,0 +1,82 @@
+//! The protocol and the endpoint of the OTLP exporter.
+
+use super::super::builder::SpanwiseBuilder;
+use super::super::environment::Environment;
+use super::super::error::BuildError;
+use super::super::shown::shown_name;
+use super::named::Named;
+use spanwise_transport::{Endpoint, Protocol};
+
+impl SpanwiseBuilder {
+    pub(super) fn resolve_protocol(
+        &self,
+        environment: &Environment,
+    ) -> Result<Named<Protocol>, BuildError> {
+        if let Some(value) = self.protocol {
+            return Ok(Named { setting: "with_protocol", value });
+        }
+        let Some((setting, name)) = environment.required_text(&PROTOCOL)? else {
+            return Ok(Named { setting: "with_protocol", value: Protocol::default() });
+        };
+        match name.to_ascii_lowercase().parse() {
+            Ok(value) => Ok(Named { setting, value }),
+            // Its error shows the name as it is.
+            Err(_) if name.eq_ignore_ascii_case("http/json") => Err(BuildError::setting(
+                setting,
+                name,
+                "it is not supported yet; accepted are http/protobuf and grpc",
+            )),
+            Err(_) => Err(BuildError::setting(
+                setting,
+                shown_name(&name),
+                "accepted are http/protobuf and grpc",
+            )),
+        }
+    }
+
+    /// `None` is the transport's default, on this machine.
+    pub(super) fn resolve_endpoint(
+        &self,
+        environment: &Environment,
+        protocol: Protocol,
+    ) -> Result<Option<Named<Endpoint>>, BuildError> {
+        let grpc = |setting, url: &str| {
+            // A scheme stands above the variable, which is not read then.
+            let insecure = !url.contains("://") && environment.switch(&INSECURE);
+            Endpoint::parse_grpc(setting, url, insecure)
+        };
+        let (setting, url) = match &self.endpoint {
+            Some(url) => ("with_endpoint", url.clone()),
+            None => match environment.required_text(&ENDPOINT)? {
+                Some(named) => named,
+                None => return Ok(None),
+            },
+        };
+        let value = match (protocol, &self.endpoint) {
+            (Protocol::Grpc, _) => grpc(setting, &url),
+            (_, Some(url)) => {
+                // Used as it is, but a URL that is only an origin gets the path that every
+                // receiver has.
+                let endpoint = Endpoint::parse(setting, url)?;
+                let is_origin = endpoint.path() == "/";
+                if is_origin { Endpoint::parse_base(setting, url) } else { Ok(endpoint) }
+            }
+            _ if setting == BASE_ENDPOINT => Endpoint::parse_base(setting, &url),
+            _ => Endpoint::parse(setting, &url),
+        }?;
+        Ok(Some(Named { setting, value }))
+    }
+}
+
+/// Reports `OTEL_EXPORTER_OTLP_INSECURE` where it has no effect.
+pub(super) fn report_insecure(environment: &Environment, protocol: Protocol) {
+    if protocol != Protocol::Grpc {
+        environment.report_unused(&INSECURE, "over HTTP the scheme of the endpoint decides it");
+    }
+}
+
+// The variable of the signal, then the generic one.
+const BASE_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const ENDPOINT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", BASE_ENDPOINT];
+const PROTOCOL: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
+const INSECURE: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"];

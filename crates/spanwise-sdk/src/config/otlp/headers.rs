@@ -1,0 +1,78 @@
+//! The headers of the OTLP exporter: `OTEL_EXPORTER_OTLP_HEADERS`.
+
+use super::super::builder::SpanwiseBuilder;
+use super::super::environment::Environment;
+use super::super::error::BuildError;
+use super::super::ranges;
+use super::super::shown::REDACTED;
+use spanwise_transport::{Headers, HeadersError};
+use std::collections::HashSet;
+
+impl SpanwiseBuilder {
+    /// The variable's, of the signal or else the generic one, and the code's: each name once, and
+    /// the code's value where both have it.
+    pub(super) fn resolve_headers(&self, environment: &Environment) -> Result<Headers, BuildError> {
+        let given = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        ranges::HEADER_BYTES.check(given.sum())?;
+        let mut taken = HashSet::new();
+        let mut ours: Vec<_> = self.headers.iter().rev().collect();
+        ours.retain(|(name, _)| taken.insert(name.trim().to_ascii_lowercase()));
+
+        let mut headers = match environment.required_text(&HEADERS)? {
+            None => Headers::new(),
+            Some((setting, list)) => parse_headers(setting, &list, &mut taken)?,
+        };
+        for (name, value) in ours.into_iter().rev() {
+            headers = headers.with(name, value).map_err(|error| {
+                let problem = match error {
+                    // The part after a colon is a value, put in the wrong place.
+                    HeadersError::Name { name } => {
+                        let name = name.split(':').next().unwrap_or_default();
+                        format!("`{name}` is not a header name")
+                    }
+                    error => error.to_string(),
+                };
+                BuildError::setting("with_header", REDACTED, problem)
+            })?;
+        }
+        Ok(headers)
+    }
+}
+
+/// The headers in `list` whose names are not `taken`: the last of each name (W3C Baggage, whose
+/// form it has). Adds their names to `taken`.
+fn parse_headers(
+    setting: &'static str,
+    list: &str,
+    taken: &mut HashSet<String>,
+) -> Result<Headers, BuildError> {
+    let refused = |error: String| BuildError::setting(setting, REDACTED, error);
+    if list.len() > MAX_HEADER_LIST {
+        return Err(refused(format!("accepted is up to {MAX_HEADER_LIST} bytes")));
+    }
+    let mut entries: Vec<&str> = list.split(',').collect();
+    for entry in entries.iter_mut().rev() {
+        if let Some((name, _)) = entry.split_once('=')
+            && !taken.insert(name.trim().to_ascii_lowercase())
+        {
+            // Its place stays, for errors count them.
+            *entry = "";
+        }
+    }
+    Headers::parse(&entries.join(",")).map_err(|error| match error {
+        // The part before the first `=` may be most of a value: `authorization: Basic c2VjcmV0=`.
+        HeadersError::Name { .. } => {
+            let is_wrong = |entry: &&str| {
+                matches!(Headers::parse(entry), Err(HeadersError::Name { .. }))
+            };
+            let place = 1 + entries.iter().position(is_wrong).unwrap_or_default();
+            refused(format!(
+                "entry {place} has no header name before its `=`; accepted is name=value,name2=value2"
+            ))
+        }
+        error => refused(error.to_string()),
+    })
+}
+
+const MAX_HEADER_LIST: usize = 16 << 10;
+const HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];

@@ -1,0 +1,105 @@
+//! The OTLP exporter: its transport, from `OTEL_EXPORTER_OTLP_*` and the code.
+
+mod certificate;
+mod endpoint;
+mod headers;
+mod named;
+
+use super::builder::SpanwiseBuilder;
+use super::environment::Environment;
+use super::error::BuildError;
+use super::ranges::{ATTEMPT_TIMEOUT, EXPORT_TIMEOUT};
+use crate::diagnostics::EndpointHealth;
+use certificate::{Certificate, refuse_client_certificates};
+use endpoint::report_insecure;
+use spanwise_transport::{Compression, Protocol, Transport};
+
+impl SpanwiseBuilder {
+    /// Builds the transport from code and environment.
+    ///
+    /// # Errors
+    /// A setting that is used cannot be. Settings that a sink or an
+    /// `http` endpoint does not use are not read.
+    pub(in super::super) fn transport(
+        &self,
+        environment: &Environment,
+        health: &EndpointHealth,
+    ) -> Result<Transport, BuildError> {
+        let health = health.clone();
+        let mut transport = Transport::builder()
+            .with_crate_name("spanwise")
+            .with_attempt_observer(move |failed| health.attempt_failed(failed));
+        if let Some(bytes) = self.max_response_bytes {
+            transport = transport.with_max_response_bytes(bytes);
+        }
+        if let Some(timeout) = ATTEMPT_TIMEOUT.resolve(self.attempt_timeout, environment)? {
+            transport = transport.with_attempt_timeout(timeout);
+        }
+        if let Some(timeout) = EXPORT_TIMEOUT.resolve(self.export_timeout, environment)? {
+            transport = transport.with_request_timeout(timeout);
+        }
+        if let Some(sink) = &self.sink {
+            return Ok(transport.with_sink(sink.clone()).build()?);
+        }
+        refuse_client_certificates(environment)?;
+        let protocol = self.resolve_protocol(environment)?;
+        let endpoint = self.resolve_endpoint(environment, protocol.value)?;
+        report_insecure(environment, protocol.value);
+        transport = transport
+            .with_protocol(protocol.value)
+            .with_headers(self.resolve_headers(environment)?)
+            .with_compression(self.resolve_compression(environment));
+        if let Some(endpoint) = &endpoint {
+            transport = transport.with_endpoint(endpoint.value.clone());
+        }
+        let is_https = endpoint.as_ref().is_some_and(|endpoint| endpoint.value.is_https());
+        let certificate = self.resolve_certificate(environment, is_https)?;
+        if let Some(certificate) = &certificate {
+            transport = transport.with_certificate_pem(&*certificate.pem);
+        }
+        transport.build().map_err(|error| {
+            named(error, protocol.setting, endpoint.map(|endpoint| endpoint.setting), certificate)
+        })
+    }
+
+    fn resolve_compression(&self, environment: &Environment) -> Compression {
+        let given = self
+            .compression
+            .or_else(|| environment.name(&COMPRESSION, "none or gzip", |value| value.parse().ok()));
+        given.unwrap_or_default()
+    }
+}
+
+/// `error` by the name of the setting that it comes from.
+fn named(
+    error: spanwise_transport::BuildError,
+    protocol: &'static str,
+    endpoint: Option<&'static str>,
+    certificate: Option<Certificate>,
+) -> BuildError {
+    use spanwise_transport::BuildError as Error;
+    let endpoint = endpoint.unwrap_or("with_endpoint");
+    match (error, certificate) {
+        (Error::NoGrpc { .. }, _) => BuildError::no_feature(
+            protocol,
+            Protocol::Grpc,
+            "grpc",
+            "use http/protobuf (port 4318)",
+        ),
+        (Error::NoTls { endpoint: url, .. }, _) => {
+            BuildError::no_feature(endpoint, url, "tls", "use an http:// endpoint")
+        }
+        // The PEM reader's error quotes what it read, which may be a key.
+        (Error::Certificate { .. }, Some(Certificate { setting, shown, .. })) => {
+            BuildError::setting(
+                setting,
+                shown,
+                "no certificate can be read from it; accepted are certificates in PEM form",
+            )
+        }
+        (error, _) => error.into(),
+    }
+}
+
+const COMPRESSION: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];

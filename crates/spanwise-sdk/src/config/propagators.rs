@@ -1,0 +1,38 @@
+//! The global propagators: of the code, or of `OTEL_PROPAGATORS`.
+
+use super::environment::Environment;
+use crate::propagation::Propagator;
+
+/// The propagators to set, each once and in the order of the list.
+pub(super) fn resolve(code: Option<Vec<Propagator>>, environment: &Environment) -> Vec<Propagator> {
+    let chosen = code.or_else(|| from_environment(environment));
+    let mut propagators = Vec::new();
+    for propagator in chosen.unwrap_or_else(|| Propagator::ALL.to_vec()) {
+        if !propagators.contains(&propagator) {
+            propagators.push(propagator);
+        }
+    }
+    propagators
+}
+
+/// Reports a choice of propagators where no global is set.
+pub(super) fn report_unused(in_code: bool, environment: &Environment) {
+    const REASON: &str = "build sets no globals; use init, or \
+                          opentelemetry::global::set_text_map_propagator";
+    if in_code {
+        environment.unused("with_propagators", REASON);
+    }
+    environment.report_unused(&[PROPAGATORS], REASON);
+}
+
+fn from_environment(environment: &Environment) -> Option<Vec<Propagator>> {
+    let parse = |name: &str| match name {
+        "none" => Some(None),
+        name => Propagator::ALL.into_iter().find(|known| known.name() == name).map(Some),
+    };
+    let accepted = "tracecontext, baggage or none; the others are skipped";
+    let chosen = environment.choices(PROPAGATORS, accepted, parse)?;
+    Some(chosen.into_iter().flatten().collect())
+}
+
+const PROPAGATORS: &str = "OTEL_PROPAGATORS";

@@ -1,0 +1,7 @@
+//! Attributes that need a system call.
+
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(not(unix), path = "other.rs")]
+mod imp;
+
+pub(super) use imp::{host_name, os_version};

@@ -1,0 +1,49 @@
+//! Commands to the exporter: a flush or a shutdown, with a deadline.
+
+use super::handle::{Handle, THREAD_EXIT};
+use super::report::{FlushError, Report};
+use spanwise_export::{self as export, Exporter};
+use spanwise_ledger::Snapshot;
+use spanwise_worker::deadline;
+use std::time::{Duration, Instant};
+
+impl Handle {
+    /// The deadline of a call without one.
+    pub(super) fn default_deadline(&self) -> Instant {
+        deadline(Instant::now(), self.timeout)
+    }
+
+    /// Runs a flush or a shutdown, until its deadline at most. `before` is the account at the call.
+    pub(super) fn run(
+        &self,
+        command: impl FnOnce(&Exporter, Instant) -> Result<(), export::FlushError>,
+        until: Instant,
+        before: &Snapshot,
+    ) -> Result<Report, FlushError> {
+        let started = Instant::now();
+        let report = |done: bool| {
+            let ledger = self.core.ledger.snapshot();
+            let since = ledger.since(before);
+            let (exported, dropped) = (since.exported, since.dropped_total());
+            let last_failure = if done && dropped == 0 { None } else { self.health.last_failure() };
+            Report { elapsed: started.elapsed(), exported, dropped, last_failure, ledger }
+        };
+        let Some(exporter) = &self.exporter else { return Ok(report(true)) };
+        let result = command(exporter, until);
+        if result != Err(export::FlushError::OnWorkerThread) {
+            // Losses are reported by now, unless the handler is slow.
+            let left = until.saturating_duration_since(Instant::now());
+            self.reporter().flush(left.clamp(THREAD_EXIT, HANDLER_WAIT));
+        }
+        match result {
+            Ok(()) => Ok(report(true)),
+            Err(export::FlushError::AlreadyShutdown) => Err(FlushError::AlreadyShutdown),
+            Err(export::FlushError::OnWorkerThread) => Err(FlushError::OnWorkerThread),
+            Err(export::FlushError::WorkerTerminated) => Err(FlushError::WorkerTerminated),
+            Err(_) => Err(FlushError::Timeout(Box::new(report(false)))),
+        }
+    }
+}
+
+/// How long a flush waits for the handler of reports, which may be slow.
+const HANDLER_WAIT: Duration = Duration::from_millis(200);

@@ -1,0 +1,47 @@
+//! `force_flush`.
+
+use super::handle::Handle;
+use super::report::{FlushError, Report};
+use crate::provider::Spanwise;
+use spanwise_export::Exporter;
+use spanwise_worker::deadline;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+impl Spanwise {
+    /// Flushes: sends all spans that ended before this call, and waits until each has its outcome, at
+    /// most for the configured [timeout](crate::SpanwiseBuilder::with_shutdown_timeout).
+    ///
+    /// Works from any thread, inside or outside of any async runtime.
+    ///
+    /// # Errors
+    /// See [`FlushError`].
+    pub fn force_flush(&self) -> Result<Report, FlushError> {
+        self.handle.force_flush(self.handle.default_deadline())
+    }
+
+    /// As [`force_flush`](Self::force_flush), and returns within `timeout`.
+    ///
+    /// # Errors
+    /// See [`FlushError`].
+    pub fn force_flush_timeout(&self, timeout: Duration) -> Result<Report, FlushError> {
+        self.handle.force_flush(deadline(Instant::now(), timeout))
+    }
+
+    /// As [`force_flush`](Self::force_flush), and returns by `deadline`.
+    ///
+    /// # Errors
+    /// See [`FlushError`].
+    pub fn force_flush_until(&self, deadline: Instant) -> Result<Report, FlushError> {
+        self.handle.force_flush(deadline)
+    }
+}
+
+impl Handle {
+    fn force_flush(&self, until: Instant) -> Result<Report, FlushError> {
+        if self.shut_down.load(SeqCst) {
+            return Err(FlushError::AlreadyShutdown);
+        }
+        self.run(Exporter::flush_until, until, &self.core.ledger.snapshot())
+    }
+}

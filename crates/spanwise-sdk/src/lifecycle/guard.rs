@@ -1,0 +1,98 @@
+//! The guard of the global provider.
+
+use super::report::{FlushError, Report};
+use crate::provider::Spanwise;
+use crate::start::Tracer;
+use opentelemetry::{InstrumentationScope, global};
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+/// The guard of the global tracer provider: shuts it down when it is dropped.
+///
+/// Keep it for as long as the program should trace; `let _ = …` would drop it at once. Its drop
+/// waits, at most for the configured shutdown timeout, until all spans are sent.
+///
+/// It is a [`TracerProvider`](opentelemetry::trace::TracerProvider) too, and dereferences to its
+/// [`Spanwise`].
+///
+/// ```no_run
+/// # use spanwise_sdk as spanwise;
+/// use spanwise::{SpanKind, Spanwise};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let tracing = Spanwise::builder().init()?;
+///     tracing.tracer("shop").root("checkout", SpanKind::Server).finish();
+///     println!("{}", tracing.shutdown()?);
+///     Ok(())
+/// }
+/// ```
+#[must_use = "dropping the guard shuts tracing down"]
+#[derive(Debug)]
+pub struct Guard {
+    spanwise: Spanwise,
+}
+
+impl Guard {
+    pub(crate) fn install(spanwise: Spanwise) -> Self {
+        global::set_tracer_provider(spanwise.clone());
+        Self { spanwise }
+    }
+
+    /// The provider.
+    pub fn provider(&self) -> &Spanwise {
+        &self.spanwise
+    }
+
+    /// As [`Spanwise::tracer`].
+    pub fn tracer(&self, name: impl Into<Cow<'static, str>>) -> Tracer {
+        self.spanwise.tracer(name)
+    }
+
+    /// As [`Spanwise::shutdown`].
+    ///
+    /// # Errors
+    /// See [`FlushError`].
+    pub fn shutdown(self) -> Result<Report, FlushError> {
+        self.spanwise.shutdown()
+    }
+
+    /// As [`Spanwise::shutdown_timeout`].
+    ///
+    /// # Errors
+    /// See [`FlushError`].
+    pub fn shutdown_timeout(self, timeout: Duration) -> Result<Report, FlushError> {
+        self.spanwise.shutdown_timeout(timeout)
+    }
+
+    /// As [`Spanwise::shutdown_until`].
+    ///
+    /// # Errors
+    /// See [`FlushError`].
+    pub fn shutdown_until(self, deadline: Instant) -> Result<Report, FlushError> {
+        self.spanwise.shutdown_until(deadline)
+    }
+}
+
+impl opentelemetry::trace::TracerProvider for Guard {
+    type Tracer = Tracer;
+
+    fn tracer_with_scope(&self, scope: InstrumentationScope) -> Tracer {
+        opentelemetry::trace::TracerProvider::tracer_with_scope(&self.spanwise, scope)
+    }
+}
+
+impl std::ops::Deref for Guard {
+    type Target = Spanwise;
+
+    fn deref(&self) -> &Spanwise {
+        &self.spanwise
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.spanwise.handle.guard_dropped();
+        // The global provider holds the handle too, so the handle's own drop comes too late.
+        let _ = self.spanwise.shutdown();
+    }
+}

@@ -1,0 +1,16 @@
+//! The lifecycle of a provider: flush, shutdown, and the guard that shuts it down.
+//!
+//! `handle` is what providers and tracers share, and `command` hands work to the exporter, which also
+//! detects a forked child, whose worker is in another process.
+
+mod command;
+mod flush;
+mod guard;
+mod handle;
+mod report;
+mod shutdown;
+mod unused_guard;
+
+pub use guard::Guard;
+pub(crate) use handle::Handle;
+pub use report::{FlushError, Report};

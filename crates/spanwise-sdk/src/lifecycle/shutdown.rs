@@ -1,0 +1,68 @@
+//! `shutdown`.
+
+use super::handle::{Handle, THREAD_EXIT};
+use super::report::{FlushError, Report};
+use crate::core::Phase;
+use crate::provider::Spanwise;
+use spanwise_export::Exporter;
+use spanwise_worker::deadline;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+impl Spanwise {
+    /// Shuts down: accepts no more spans, sends those there are, and stops the worker, at most for the
+    /// configured [timeout](crate::SpanwiseBuilder::with_shutdown_timeout).
+    ///
+    /// Works from any thread, inside or outside of any async runtime. Spans that were started before
+    /// and end afterwards are counted as `after_shutdown`; tracers start none from then on
+    /// (specification, *Shutdown*): contexts pass through.
+    ///
+    /// # Errors
+    /// See [`FlushError`]; the provider is shut down all the same.
+    pub fn shutdown(&self) -> Result<Report, FlushError> {
+        self.handle.shutdown(self.handle.default_deadline())
+    }
+
+    /// As [`shutdown`](Self::shutdown), and returns within `timeout`.
+    ///
+    /// # Errors
+    /// See [`FlushError`]; the provider is shut down all the same.
+    pub fn shutdown_timeout(&self, timeout: Duration) -> Result<Report, FlushError> {
+        self.handle.shutdown(deadline(Instant::now(), timeout))
+    }
+
+    /// As [`shutdown`](Self::shutdown), and returns by `deadline`.
+    ///
+    /// # Errors
+    /// See [`FlushError`]; the provider is shut down all the same.
+    pub fn shutdown_until(&self, deadline: Instant) -> Result<Report, FlushError> {
+        self.handle.shutdown(deadline)
+    }
+}
+
+impl Handle {
+    fn shutdown(&self, until: Instant) -> Result<Report, FlushError> {
+        let before = self.core.ledger.snapshot();
+        if !self.begin_shutdown() {
+            return Err(FlushError::AlreadyShutdown);
+        }
+        let result = self.run(Exporter::shutdown_until, until, &before);
+        if let Some(exporter) = &self.exporter
+            && result.is_ok()
+        {
+            // It has nothing left to do; after this wait no thread of ours runs.
+            exporter.join_until(until.max(deadline(Instant::now(), THREAD_EXIT)));
+        }
+        result
+    }
+
+    /// Ends recording, once: false for each call but the first.
+    pub(super) fn begin_shutdown(&self) -> bool {
+        if self.shut_down.swap(true, SeqCst) {
+            return false;
+        }
+        self.core.leave_running(Phase::ShutDown);
+        self.core.queue.close();
+        true
+    }
+}
