@@ -35,6 +35,6 @@ pub use pool::Pool;
 pub use pooled::{Pooled, PooledOwned};
 pub use reset::Reset;
 #[cfg(feature = "span")]
-pub use span::{PooledSpan, SpanPool};
+pub use span::{PooledSpan, SpanPool, TieredSpanPool};
 pub use stats::{PoolStats, Trimmed};
 pub use tiered::{TierObject, TierPooled, TieredPool};

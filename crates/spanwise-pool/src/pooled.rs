@@ -33,6 +33,10 @@ impl<'a, T: Reset> Pooled<'a, T> {
         self.pool
     }
 
+    /// Releases the object to its pool. The same as dropping the guard, for code that reads better
+    /// with the call.
+    pub fn release(self) {}
+
     /// Takes the object out of the pool permanently, without a reset.
     pub fn into_inner(mut self) -> T {
         match std::mem::replace(&mut self.place, Place::Taken) {
@@ -109,6 +113,9 @@ impl<T: Reset> PooledOwned<T> {
         let pooled = unsafe { std::mem::transmute::<Pooled<'_, T>, Pooled<'static, T>>(pooled) };
         PooledOwned { pooled, pool }
     }
+
+    /// Releases the object to its pool, as dropping the guard does.
+    pub fn release(self) {}
 
     /// Takes the object out of the pool permanently, without a reset.
     pub fn into_inner(self) -> T {

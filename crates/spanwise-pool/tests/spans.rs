@@ -8,7 +8,7 @@ use spanwise_pool::span::{
     Attribute, LinkedContext, OwnedValue, SpanId, SpanKind, StatusCode, StringValue, TraceFlags,
     TraceId,
 };
-use spanwise_pool::{PooledSpan, SpanPool, TieredPool};
+use spanwise_pool::{PooledSpan, SpanPool, TieredPool, TieredSpanPool};
 
 /// Fills every field there is.
 fn write_all_over(span: &mut PooledSpan) {
@@ -87,7 +87,7 @@ fn only_an_error_has_a_description() {
 /// The document's tiers: up to 8, up to 32, more; room for 8/4, 32/8, 128/16.
 #[test]
 fn tiers_are_chosen_by_the_expected_number() {
-    let pool = TieredPool::<PooledSpan>::new(4);
+    let pool = TieredSpanPool::new(4);
     for (expected, room) in [(0, 8), (8, 8), (9, 32), (32, 32), (33, 128), (10_000, 128)] {
         assert_eq!(pool.acquire(expected).unwrap().attributes.capacity(), room, "{expected}");
     }

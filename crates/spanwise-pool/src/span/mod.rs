@@ -4,7 +4,7 @@ mod lists;
 mod pool;
 
 pub use lists::{Event, Link};
-pub use pool::SpanPool;
+pub use pool::{SpanPool, TieredSpanPool};
 pub use spanwise_wire::{
     Attribute, LinkedContext, OwnedValue, SpanId, SpanKind, StatusCode, StringValue, TraceFlags,
     TraceId, Value,

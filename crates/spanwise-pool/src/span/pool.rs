@@ -1,12 +1,15 @@
 use std::sync::Arc;
 
 use crate::pool::limited;
-use crate::{Pool, PoolStats, Pooled, PooledOwned, PooledSpan, Trimmed};
+use crate::{Pool, PoolStats, Pooled, PooledOwned, PooledSpan, TieredPool, Trimmed};
+
+/// Pools of spans by capacity: 8, 32 and 128 attributes by default (the source document's tiers).
+pub type TieredSpanPool = TieredPool<PooledSpan>;
 
 /// A pool of spans with capacity for 16 attributes, 8 events and 4 links each, which
 /// [`with_capacity`](Self::with_capacity) changes.
 ///
-/// For spans of very different sizes use a [`TieredPool`](crate::TieredPool).
+/// For spans of very different sizes use a [`TieredSpanPool`].
 #[derive(Debug)]
 pub struct SpanPool {
     pool: Arc<Pool<PooledSpan>>,
