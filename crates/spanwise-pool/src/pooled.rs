@@ -6,6 +6,7 @@ use crate::slot::Held;
 use crate::{Pool, Reset};
 
 /// The guard of an object acquired from a [`Pool`]; dropping it, on any thread, releases the object.
+#[doc(alias = "release")]
 pub struct Pooled<'a, T: Reset> {
     place: Place<'a, T>,
     pool: &'a Pool<T>,
@@ -32,10 +33,6 @@ impl<'a, T: Reset> Pooled<'a, T> {
     pub(crate) fn pool(&self) -> &'a Pool<T> {
         self.pool
     }
-
-    /// Releases the object to its pool. The same as dropping the guard, for code that reads better
-    /// with the call.
-    pub fn release(self) {}
 
     /// Takes the object out of the pool permanently, without a reset.
     pub fn into_inner(mut self) -> T {
@@ -98,6 +95,7 @@ impl<T: Reset + fmt::Debug> fmt::Debug for Pooled<'_, T> {
 }
 
 /// A [`Pooled`] that owns a reference to its pool instead of borrowing the pool.
+#[doc(alias = "release")]
 pub struct PooledOwned<T: Reset + 'static> {
     // Before `pool`: the object is released before the pool can be freed.
     pooled: Pooled<'static, T>,
@@ -113,9 +111,6 @@ impl<T: Reset> PooledOwned<T> {
         let pooled = unsafe { std::mem::transmute::<Pooled<'_, T>, Pooled<'static, T>>(pooled) };
         PooledOwned { pooled, pool }
     }
-
-    /// Releases the object to its pool, as dropping the guard does.
-    pub fn release(self) {}
 
     /// Takes the object out of the pool permanently, without a reset.
     pub fn into_inner(self) -> T {

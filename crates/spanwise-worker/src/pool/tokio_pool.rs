@@ -73,6 +73,7 @@ impl TokioPool {
     ///
     /// # Cost
     /// A short lock and an allocation; also a task of tokio's when fewer run than may.
+    #[doc(alias = "submit")]
     pub fn try_submit<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
         F: Future<Output = ()> + Send + 'static,

@@ -102,6 +102,7 @@ impl WorkerPool {
     /// # Cost
     /// A short lock, an allocation if the task captures something, and the waking of a thread if
     /// one sleeps.
+    #[doc(alias = "submit")]
     pub fn try_submit<F: FnOnce() + Send + 'static>(&self, task: F) -> Result<(), SubmitError<F>> {
         if self.shared.is_inherited() {
             return Err(SubmitError { task, reason: RejectReason::Forked });
