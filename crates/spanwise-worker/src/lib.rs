@@ -53,7 +53,7 @@ pub use random::{random_bytes, random_seed};
 pub use rate::{InsufficientCapacity, RateError, RateLimiter};
 #[cfg(feature = "task")]
 pub use semaphore::{OwnedPermit, Permit, Semaphore};
-pub use text::sanitize;
+pub use text::{MAX_LINE_BYTES, redact_url, sanitize};
 #[cfg(feature = "task")]
 pub use time::Timer;
 pub use time::{Clock, SystemClock, VirtualClock, deadline};

@@ -1,4 +1,4 @@
-use crate::sanitize;
+use crate::{MAX_LINE_BYTES, sanitize};
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -60,11 +60,13 @@ pub struct CatchPanic<F> {
 impl CaughtPanic {
     fn from_payload(payload: Box<dyn Any + Send>) -> Self {
         let payload = match payload.downcast::<&'static str>() {
-            Ok(text) => return CaughtPanic { message: Some(sanitize(&text, MAX_MESSAGE).into()) },
+            Ok(text) => {
+                return CaughtPanic { message: Some(sanitize(&text, MAX_LINE_BYTES).into()) };
+            }
             Err(payload) => payload,
         };
         match payload.downcast::<String>() {
-            Ok(text) => CaughtPanic { message: Some(sanitize(&text, MAX_MESSAGE).into()) },
+            Ok(text) => CaughtPanic { message: Some(sanitize(&text, MAX_LINE_BYTES).into()) },
             Err(payload) => {
                 std::mem::forget(payload);
                 CaughtPanic { message: None }
@@ -137,6 +139,3 @@ impl<F> fmt::Debug for CatchPanic<F> {
         f.debug_struct("CatchPanic").field("ended", &self.future.is_none()).finish()
     }
 }
-
-/// Bytes of a message that are kept.
-const MAX_MESSAGE: usize = 256;

@@ -1,10 +1,10 @@
-//! Text of others, made fit for one line of a log.
+//! Untrusted text, made fit for one line of a log.
 
-/// `text` as it can stand in one line: at most `max_bytes` bytes, then `…`; line breaks and tabs are
-/// spaces, and what could move a terminal's cursor or reorder the line is escaped.
+/// `text` as one line of at most `max_bytes` bytes, the end cut with `…`; line breaks and tabs become
+/// spaces, and characters that move a terminal's cursor or reorder the line are escaped.
 ///
-/// For whatever another process or the user's code said: an answer, a panic's message, the value of
-/// a setting. It is not for secrets: those are left out before.
+/// For text of another process or of the user's code: a response, a panic's message, the value of a
+/// setting. The function removes no secrets: call [`redact_url`] first.
 pub fn sanitize(text: &str, max_bytes: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max_bytes));
     for c in text.chars() {
@@ -28,6 +28,42 @@ pub fn sanitize(text: &str, max_bytes: usize) -> String {
     line
 }
 
+/// `url` without what may be secret: its user info, query and fragment are `[redacted]`. It may be
+/// malformed, and may have no scheme.
+///
+/// A password with a `/`, `?` or `#` in it makes a malformed URL and is still a secret: all text in
+/// front of the last `@` is redacted, and the host too if the `@` follows a `?` or `#`. The result
+/// may have control characters: [`sanitize`] escapes them.
+///
+/// ```
+/// use spanwise_worker::redact_url;
+///
+/// assert_eq!(redact_url("http://me:secret@host:4318/v1?key=secret"), "http://[redacted]@host:4318/v1?[redacted]");
+/// ```
+pub fn redact_url(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        // A `://` may also stand in a password.
+        Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme}://"), rest),
+        _ => (String::new(), url),
+    };
+    let (path, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+    let path = match path.rsplit_once('@') {
+        _ if query.contains('@') => REDACTED.to_owned(),
+        Some((_, path)) => format!("{REDACTED}@{path}"),
+        None => path.to_owned(),
+    };
+    match query.get(..1) {
+        Some(mark) => format!("{scheme}{path}{mark}{REDACTED}"),
+        None => format!("{scheme}{path}"),
+    }
+}
+
+/// The scheme of a URL (RFC 3986, 3.1).
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
 /// Control characters, line separators, zero-width and direction marks.
 fn deceives(c: char) -> bool {
     c.is_control()
@@ -37,6 +73,10 @@ fn deceives(c: char) -> bool {
 }
 
 const CUT: &str = "…";
+const REDACTED: &str = "[redacted]";
+/// The maximum length of a description, a message or another line of untrusted text in a report, in
+/// bytes.
+pub const MAX_LINE_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -52,7 +92,39 @@ mod tests {
         assert_eq!(sanitize("abcdef", 5), "ab…");
     }
 
+    #[test]
+    fn user_info_query_and_fragment_of_a_url_are_redacted() {
+        for (url, shown) in [
+            ("http://h:1/p", "http://h:1/p"),
+            ("h:1/p", "h:1/p"),
+            ("", ""),
+            ("http://u:s@h/p?k=s", "http://[redacted]@h/p?[redacted]"),
+            ("http://h/p#s", "http://h/p#[redacted]"),
+            ("http://h/?", "http://h/?[redacted]"),
+            ("http://u:s/s@h", "http://[redacted]@h"),
+            ("http://h/?key=a@s", "http://[redacted]?[redacted]"),
+            ("http://u:s?s@h", "http://[redacted]?[redacted]"),
+            ("u:s#s@h", "[redacted]#[redacted]"),
+            ("u:s://s@h", "[redacted]@h"),
+            ("http://u:s://s@h", "http://[redacted]@h"),
+        ] {
+            assert_eq!(redact_url(url), shown, "{url}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_part_of_a_secret_is_shown(
+            (before, between, after) in ("[a-z:/?#@]{0,6}", "[a-z:/?#@]{0,6}", "[a-z:/.]{0,6}"),
+            user: bool,
+        ) {
+            let url = match user {
+                true => format!("http://{before}SECRET{between}@{after}"),
+                false => format!("http://{after}?{before}SECRET{between}"),
+            };
+            prop_assert!(!redact_url(&url).contains("SECRET"), "{}", url);
+        }
+
         #[test]
         fn never_long_never_controlling(raw in any::<String>(), times in 1_usize..200) {
             let line = sanitize(&raw.repeat(times), 256);
