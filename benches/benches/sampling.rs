@@ -26,11 +26,11 @@ const TENTH: f64 = 0.1;
 #[expect(clippy::expect_used, reason = "a bench that cannot start has nothing to say")]
 fn decisions(criterion: &mut Criterion) {
     let tenth = Sampler::probability(TENTH).expect("a probability");
-    let host = Clock(Instant::now());
+    let context = Clock(Instant::now());
 
-    roots(criterion, "sample-root-on", 1.0, &Sampler::default(), StockSampler::AlwaysOn, &host);
+    roots(criterion, "sample-root-on", 1.0, &Sampler::default(), StockSampler::AlwaysOn, &context);
     let theirs = StockSampler::TraceIdRatioBased(TENTH);
-    roots(criterion, "sample-root-ratio", TENTH, &tenth.clone().parent_based(), theirs, &host);
+    roots(criterion, "sample-root-ratio", TENTH, &tenth.clone().parent_based(), theirs, &context);
 
     // Samplers that nobody else has: no rival.
     let adaptive = |key| Adaptive::builder().with_traces_per_second(1e3).with_key(key).build();
@@ -50,7 +50,7 @@ fn decisions(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(name);
         let mut ids = Ids(1);
         group.bench_function("spanwise", |b| {
-            b.iter(|| sampler.should_sample(&params(ids.next(), None, &host)).sampled);
+            b.iter(|| sampler.should_sample(&params(ids.next(), None, &context)).sampled);
         });
         group.finish();
     }
@@ -58,8 +58,8 @@ fn decisions(criterion: &mut Criterion) {
     // Below a parent of this process, and below one that brought a threshold.
     let based = tenth.parent_based();
     let theirs = StockSampler::ParentBased(Box::new(StockSampler::TraceIdRatioBased(TENTH)));
-    children(criterion, "sample-child-local", &based, &theirs, &host, false, "");
-    children(criterion, "sample-child-remote", &based, &theirs, &host, true, "ot=th:8,a=b");
+    children(criterion, "sample-child-local", &based, &theirs, &context, false, "");
+    children(criterion, "sample-child-remote", &based, &theirs, &context, true, "ot=th:8,a=b");
 }
 
 fn roots(
@@ -68,17 +68,17 @@ fn roots(
     share: f64,
     sampler: &Sampler,
     theirs: StockSampler,
-    host: &Clock,
+    context: &Clock,
 ) {
     let live = DynamicSampler::new(sampler.clone());
     let plugged = OtelSampler::new(live.clone());
-    let word = |id: u128| match live.quick(None) {
+    let word = |id: u128| match live.fast_decision(None) {
         FastDecision::Keep => true,
         FastDecision::Drop => false,
         FastDecision::Threshold(threshold) => threshold.keeps(Randomness::of_trace(id)),
-        FastDecision::Ask => sampler.should_sample(&params(id, None, host)).sampled,
+        FastDecision::Evaluate => sampler.should_sample(&params(id, None, context)).sampled,
     };
-    let ours = |id: u128| sampler.should_sample(&params(id, None, host)).sampled;
+    let ours = |id: u128| sampler.should_sample(&params(id, None, context)).sampled;
     let stock = |sampler: &dyn ShouldSample, id: u128| ask(sampler, None, id);
     holds(share, ours);
     holds(share, word);
@@ -100,7 +100,7 @@ fn children(
     name: &str,
     sampler: &Sampler,
     theirs: &StockSampler,
-    host: &Clock,
+    clock: &Clock,
     remote: bool,
     state: &str,
 ) {
@@ -114,13 +114,13 @@ fn children(
     let plugged = OtelSampler::new(live.clone());
     let ours = |id: u128| {
         let parent = Parent::new(true, remote, ot.as_deref());
-        sampler.should_sample(&params(id, Some(parent), host)).sampled
+        sampler.should_sample(&params(id, Some(parent), clock)).sampled
     };
     let told = remote && ot.is_some();
-    let word = |id: u128| match live.quick(Some(black_box(true))) {
+    let word = |id: u128| match live.fast_decision(Some(black_box(true))) {
         _ if told => ours(id),
         FastDecision::Keep => true,
-        FastDecision::Drop | FastDecision::Threshold(_) | FastDecision::Ask => false,
+        FastDecision::Drop | FastDecision::Threshold(_) | FastDecision::Evaluate => false,
     };
     assert!(ours(id) && word(id));
     assert!(ask(&plugged, Some(&parent_context), id) && ask(theirs, Some(&parent_context), id));
@@ -135,9 +135,17 @@ fn children(
     group.finish();
 }
 
-fn params<'a>(id: u128, parent: Option<Parent<'a>>, host: &'a Clock) -> SamplingParameters<'a> {
+fn params<'a>(id: u128, parent: Option<Parent<'a>>, context: &'a Clock) -> SamplingParameters<'a> {
     let (name, kind, scope) = ("GET /api/users/{id}", OurKind::Server, "bench");
-    SamplingParameters { trace_id: id, parent, name, kind, scope, attributes: &NoAttributes, host }
+    SamplingParameters {
+        trace_id: id,
+        parent,
+        name,
+        kind,
+        scope,
+        attributes: &NoAttributes,
+        context,
+    }
 }
 
 /// The stock SDK's question. Its answer owns a trace state, which is dropped with it.

@@ -1,4 +1,4 @@
-//! The attributes of a span that starts, as samplers see them.
+//! The initial attributes of a span, as samplers read them.
 
 use spanwise_wire::Value;
 

@@ -1,10 +1,10 @@
-//! A limiter whose rate is changed by making the next one.
+//! A token bucket whose rate can be changed.
 
 use crate::limiter::Limiter;
 use crate::limits::RATE;
 use std::sync::Arc;
 
-/// A limiter and its rate, with bursts of a second's worth.
+/// A limiter and its rate. The burst is the permits of one second.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
     pub(crate) per_second: f64,
@@ -12,13 +12,13 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// A full one; a rate that no limiter keeps is taken as the nearest that one does.
+    /// A full bucket. A rate out of range is clamped.
     pub(crate) fn new(per_second: f64) -> Self {
         let per_second = per_second.clamp(*RATE.start(), *RATE.end());
         Self { per_second, limiter: Arc::new(Limiter::new(per_second, per_second.max(1.0))) }
     }
 
-    /// The same bucket if that is its rate, else one that goes on with what this one holds.
+    /// This bucket if it has that rate, else a bucket with that rate and the permits of this one.
     pub(crate) fn at(&self, per_second: f64) -> Self {
         let per_second = per_second.clamp(*RATE.start(), *RATE.end());
         if per_second == self.per_second {

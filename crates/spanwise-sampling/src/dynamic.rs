@@ -1,4 +1,4 @@
-//! A sampler that can be exchanged while spans are being started.
+//! A sampler that can be replaced while spans are started.
 
 use crate::intent::SamplingDecision;
 use crate::parameters::SamplingParameters;
@@ -13,106 +13,110 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Holds the sampler in force. Clones share it: [`set`](Self::set) on one changes all.
+/// A sampler that can be replaced while threads start spans. Clones share it: [`set`](Self::set) on
+/// one changes all.
 ///
 /// # Cost
-/// [`quick`](Self::quick) is one plain load, whatever was set; to ask the sampler adds some 10 ns.
+/// [`fast_decision`](Self::fast_decision) is one plain load for every sampler; evaluating the
+/// sampler adds some 10 ns.
 #[derive(Clone)]
 pub struct DynamicSampler {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// The sampler in one word, for as many samplers as fit one.
-    quick: AtomicU64,
+    /// The decisions of the sampler in one word, where they fit one.
+    word: AtomicU64,
     sampler: ArcSwap<Sampler>,
-    /// Held while both are exchanged, so that they belong together.
+    /// Locked while both are replaced, so that they belong together.
     setting: Mutex<()>,
 }
 
-/// What one word says about a span.
+/// A decision made without evaluating the sampler, from one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FastDecision {
-    /// Kept; the trace state is passed on.
+    /// The span is sampled; the trace state is propagated.
     Keep,
-    /// Dropped; the trace state is passed on.
+    /// The span is dropped; the trace state is propagated.
     Drop,
-    /// Kept if the randomness reaches the threshold, which is then written.
+    /// The span is sampled if the randomness reaches the threshold, which is then written.
     Threshold(Threshold),
-    /// The sampler itself has to be asked: [`DynamicSampler::load`].
-    Ask,
+    /// The sampler must be evaluated: [`DynamicSampler::should_sample`].
+    Evaluate,
 }
 
 impl DynamicSampler {
-    /// With `sampler` in force.
+    /// Starts with `sampler`.
     pub fn new(sampler: impl Into<Sampler>) -> Self {
         let sampler = sampler.into();
-        let quick = AtomicU64::new(encode(&sampler));
+        let word = AtomicU64::new(encode(&sampler));
         let (sampler, setting) = (ArcSwap::from_pointee(sampler), Mutex::new(()));
-        Self { shared: Arc::new(Shared { quick, sampler, setting }) }
+        Self { shared: Arc::new(Shared { word, sampler, setting }) }
     }
 
-    /// Puts `sampler` in force. Spans started from now on are decided by it.
+    /// Replaces the sampler; the new one decides the spans that start from now on.
     pub fn set(&self, sampler: impl Into<Sampler>) {
         let sampler = sampler.into();
-        let quick = encode(&sampler);
+        let word = encode(&sampler);
         let before = {
             let _alone = self.shared.setting.lock().unwrap_or_else(PoisonError::into_inner);
             let before = self.shared.sampler.swap(Arc::new(sampler));
-            // ORDER: Release, so that who reads "ask" also finds the sampler; pairs with `quick`.
-            self.shared.quick.store(quick, Release);
+            // ORDER: Release, so that a thread that reads `EVALUATE` also finds the sampler; pairs with
+            // `fast_decision`.
+            self.shared.word.store(word, Release);
             before
         };
-        // Outside of the lock: its drop may be the user's, and panic, block or come back here.
+        // Outside of the lock: the destructor of a user's sampler may panic, block or call `set`.
         let _ = catch_panic(|| drop(before));
     }
 
-    /// The sampler in force.
+    /// The present sampler.
     ///
     /// # Cost
-    /// Two shared atomic writes, one of them when the sampler is dropped.
+    /// Two shared atomic writes, the second when the caller drops the sampler.
     /// [`should_sample`](Self::should_sample) and [`tick`](Self::tick) write nothing shared.
     pub fn load(&self) -> Arc<Sampler> {
         self.shared.sampler.load_full()
     }
 
-    /// The decision, where one word is enough for it: on a root, or below a parent that is sampled
-    /// or not. Whether the parent's trace state goes on as it is is another matter if it has an `ot`
-    /// member: with the feature `opentelemetry`, `passes_trace_state` says; or
-    /// [`load`](Self::load) the sampler for each such parent.
+    /// The decision about a root (`None`), or a child of a parent that is sampled or not, where one
+    /// word determines it. The caller then propagates the parent's trace state unchanged, unless it
+    /// has an `ot` member: for such a parent call [`should_sample`](Self::should_sample), or
+    /// `sampling_result` (feature `opentelemetry`).
     #[inline(always)]
-    pub fn quick(&self, parent: Option<bool>) -> FastDecision {
+    pub fn fast_decision(&self, parent: Option<bool>) -> FastDecision {
         let place = match parent {
             None => ROOT,
             Some(true) => BELOW_SAMPLED,
             Some(false) => BELOW_UNSAMPLED,
         };
         // ORDER: Acquire; pairs with `set`.
-        let word = self.shared.quick.load(Acquire);
-        match (word >> place) & VERDICT {
+        let word = self.shared.word.load(Acquire);
+        match (word >> place) & OUTCOME {
             KEEP => FastDecision::Keep,
             DROP => FastDecision::Drop,
-            CHANCE => FastDecision::Threshold(
+            BY_THRESHOLD => FastDecision::Threshold(
                 Threshold::new(word >> THRESHOLD).unwrap_or(Threshold::KEEP_ALL),
             ),
-            _ => FastDecision::Ask,
+            _ => FastDecision::Evaluate,
         }
     }
 
-    /// Whether a word is enough to say that children go with their parents.
+    /// Whether the word has children follow their parents.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn is_followed(&self) -> bool {
         // ORDER: Acquire; pairs with `set`.
-        let word = self.shared.quick.load(Acquire);
-        (word >> BELOW_SAMPLED) & VERDICT == KEEP && (word >> BELOW_UNSAMPLED) & VERDICT == DROP
+        let word = self.shared.word.load(Acquire);
+        (word >> BELOW_SAMPLED) & OUTCOME == KEEP && (word >> BELOW_UNSAMPLED) & OUTCOME == DROP
     }
 
-    /// Tells the sampler in force what time it is.
+    /// Passes a tick on to the sampler.
     pub fn tick(&self, tick: &Tick) {
         self.using(|sampler| sampler.tick(tick));
     }
 
-    /// Calls `then` with the decision about `offer`, which borrows from the sampler in force.
+    /// Calls `then` with the decision about a span (specification, *ShouldSample*), which borrows from
+    /// the present sampler.
     pub fn should_sample<T>(
         &self,
         params: &SamplingParameters<'_>,
@@ -121,8 +125,9 @@ impl DynamicSampler {
         self.using(|sampler| then(sampler.should_sample(params)))
     }
 
-    /// Runs `act` on the sampler in force. Should that be exchanged meanwhile, this is its last
-    /// owner: a panic in its drop must not take the result along, nor meet another panic.
+    /// Runs `act` on the present sampler. If another thread replaces the sampler meanwhile, this
+    /// function is its last owner: a panic of its destructor must neither lose the result nor meet
+    /// another panic.
     pub(crate) fn using<T>(&self, act: impl FnOnce(&Sampler) -> T) -> T {
         let sampler = self.shared.sampler.load();
         let result = catch_unwind(AssertUnwindSafe(|| act(&sampler)));
@@ -143,19 +148,19 @@ impl fmt::Display for DynamicSampler {
     }
 }
 
-/// The sampler as a word: a verdict for each of three places, and the threshold above them.
+/// The sampler as a word: an outcome for each of three places, and the threshold above them.
 fn encode(sampler: &Sampler) -> u64 {
     let alike = |choice| {
-        let (verdict, threshold) = verdict(choice);
-        let all = verdict << ROOT | verdict << BELOW_SAMPLED | verdict << BELOW_UNSAMPLED;
+        let (outcome, threshold) = outcome(choice);
+        let all = outcome << ROOT | outcome << BELOW_SAMPLED | outcome << BELOW_UNSAMPLED;
         all | threshold << THRESHOLD
     };
     match &sampler.choice {
         Choice::ParentBased(parent_based) => match parent_based.plain_root() {
             Some(root) => {
-                let (verdict, threshold) = verdict(root);
+                let (outcome, threshold) = outcome(root);
                 let below = KEEP << BELOW_SAMPLED | DROP << BELOW_UNSAMPLED;
-                verdict << ROOT | below | threshold << THRESHOLD
+                outcome << ROOT | below | threshold << THRESHOLD
             }
             None => alike(&sampler.choice),
         },
@@ -163,22 +168,22 @@ fn encode(sampler: &Sampler) -> u64 {
     }
 }
 
-fn verdict(choice: &Choice) -> (u64, u64) {
+fn outcome(choice: &Choice) -> (u64, u64) {
     match choice {
         Choice::On => (KEEP, 0),
         Choice::Off => (DROP, 0),
-        Choice::Probability(threshold) => (CHANCE, threshold.value()),
-        Choice::Ratio(_) | Choice::ParentBased(_) | Choice::Other(_) => (ASK, 0),
+        Choice::Probability(threshold) => (BY_THRESHOLD, threshold.value()),
+        Choice::Ratio(_) | Choice::ParentBased(_) | Choice::Other(_) => (EVALUATE, 0),
     }
 }
 
-// What two bits say.
-const VERDICT: u64 = 0b11;
-const ASK: u64 = 0;
+// The outcomes, in two bits.
+const OUTCOME: u64 = 0b11;
+const EVALUATE: u64 = 0;
 const KEEP: u64 = 1;
 const DROP: u64 = 2;
-const CHANCE: u64 = 3;
-// Where they say it.
+const BY_THRESHOLD: u64 = 3;
+// The places of the outcomes and of the threshold, in bits.
 const ROOT: u32 = 0;
 const BELOW_SAMPLED: u32 = 2;
 const BELOW_UNSAMPLED: u32 = 4;

@@ -3,6 +3,7 @@
 use crate::annotations::Annotations;
 use crate::parameters::SamplingParameters;
 use crate::parent_span::Parent;
+use crate::split_mix::mix;
 use crate::threshold::{Randomness, Threshold};
 
 /// The intent of a sampler (specification, *SamplingIntent*): a threshold instead of yes or no.
@@ -82,9 +83,9 @@ impl<'s> SamplingIntent<'s> {
                 return true;
             } else if params.parent.is_some() {
                 // The same number for all spans of a trace, independent of the randomness that parents used.
-                Randomness::of_number(mix(params.trace_id))
+                Randomness::of_number(number_of(params.trace_id))
             } else {
-                Randomness::of_number(params.host.random())
+                Randomness::of_number(params.context.random())
             };
             threshold.keeps(randomness)
         });
@@ -133,12 +134,9 @@ impl<'s> SamplingIntent<'s> {
     }
 }
 
-/// SplitMix64's mix of a trace id: a number independent of other uses of the id.
-fn mix(trace_id: u128) -> u64 {
-    let mut mixed = (trace_id >> 64) as u64 ^ (trace_id as u64).rotate_left(32);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+/// A number made of a trace id, independent of other uses of the id.
+fn number_of(trace_id: u128) -> u64 {
+    mix((trace_id >> 64) as u64 ^ (trace_id as u64).rotate_left(32))
 }
 
 impl SamplingDecision<'static> {

@@ -14,6 +14,8 @@ mod dynamic;
 mod intent;
 #[cfg(feature = "jaeger")]
 mod jaeger;
+#[cfg(any(feature = "jaeger", feature = "xray"))]
+mod jitter;
 mod limiter;
 mod limits;
 #[cfg(feature = "opentelemetry")]
@@ -31,8 +33,7 @@ mod sampler;
 mod setting;
 #[cfg(all(feature = "dynamic", feature = "opentelemetry"))]
 mod should_sample;
-#[cfg(any(feature = "jaeger", feature = "xray"))]
-mod spread;
+mod split_mix;
 mod threshold;
 mod tick;
 pub mod trace_state;

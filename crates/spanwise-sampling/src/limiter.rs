@@ -1,7 +1,8 @@
-//! A token bucket whose time is an argument: the generic cell rate algorithm (ITU-T I.371) in one word.
+//! A token bucket whose time is an argument: the generic cell rate algorithm (ITU-T I.371) in one
+//! machine word.
 //!
-//! Not of a crate: `governor` would be that, but an adapter for bulks, for a time that is passed in and
-//! for a change of the rate is longer than the algorithm.
+//! The crate `governor` implements it too, but an adapter for bulks, for a time that is passed in and
+//! for a change of the rate would be longer than the algorithm.
 
 use crate::limits::LAST_INSTANT;
 use std::fmt;
@@ -10,27 +11,27 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
-/// Lets a number of takes through per second, and a number of them at once.
+/// A rate limiter with a burst: it grants a number of permits per second, and a number at once.
 ///
-/// A cell of the bucket is worth several takes when the rate is high: they are bought in bulk, at
-/// most a thousand times a second, and then handed out one by one.
+/// At a high rate a cell of the bucket is worth several permits: a thread buys them in bulk, at most
+/// a thousand times a second, and the limiter then grants them one by one.
 pub(crate) struct Limiter {
-    /// When the bucket will be full again, in nanoseconds (the *theoretical arrival time*).
+    /// The time at which the bucket is full again, in nanoseconds (the *theoretical arrival time*).
     full_at: AtomicU64,
     /// The time of the last purchase.
     clock: AtomicU64,
-    /// What was added to the clock because it was set back.
+    /// The nanoseconds added to the clock because it was set back.
     offset: AtomicU64,
-    /// Takes that a cell is worth.
+    /// The permits of one cell.
     bulk: u64,
-    /// Bought and not handed out.
+    /// Permits that were bought and not granted yet.
     credits: AtomicU64,
-    /// Nothing to be had before this time.
+    /// The bucket is empty until this time.
     empty_until: AtomicU64,
-    /// Cells in a full bucket, and nanoseconds that one takes to come.
+    /// The cells of a full bucket, and the nanoseconds in which one cell is refilled.
     cells: u64,
     cell_nanos: u64,
-    /// At its first take it begins with what this one holds then.
+    /// The limiter whose permits this one takes over at its first use.
     before: Mutex<Option<Arc<Limiter>>>,
     inherits: AtomicBool,
 }
@@ -41,7 +42,7 @@ impl Limiter {
         let bulk = (per_second / CELLS_PER_SECOND).floor().max(1.0);
         let cell = Duration::try_from_secs_f64(bulk / per_second).unwrap_or(SLOWEST);
         let cells = ((burst / bulk).round() as u64).max(1);
-        // A rate so low that it is not one is once in a century.
+        // The lowest rate is one permit in a century.
         let cell = cell.clamp(Duration::from_nanos(1), SLOWEST);
         Self {
             full_at: AtomicU64::new(0),
@@ -57,11 +58,11 @@ impl Limiter {
         }
     }
 
-    /// As `before`, at another rate: it begins with what that one holds when this one is asked
-    /// first, so that a change of the rate fills no bucket.
+    /// The successor of `before` with another rate: at its first use it starts with the permits that
+    /// `before` then holds, so that a change of the rate fills no bucket.
     pub(crate) fn after(before: &Arc<Self>, per_second: f64, burst: f64) -> Self {
-        // One that was never asked holds what the one before it does: there is no chain of them. One
-        // whose lock is held is being asked.
+        // An unused limiter stands for its own predecessor: successors form no chain. A limiter whose
+        // lock is held is in use.
         let earlier = before.before.try_lock().ok().and_then(|earlier| earlier.clone());
         let mut limiter = Self::new(per_second, burst);
         limiter.before = Mutex::new(Some(earlier.unwrap_or_else(|| before.clone())));
@@ -69,14 +70,14 @@ impl Limiter {
         limiter
     }
 
-    /// Whether one more may pass at `now`.
+    /// Takes a permit at `now`; `false` if there is none.
     pub(crate) fn take(&self, now: u64) -> bool {
         // ORDER: Acquire; pairs with the store in `inherit`.
         if self.inherits.load(Acquire) && !self.inherit(now) {
             return false;
         }
         let now = self.unbroken(now);
-        // ORDER: Relaxed throughout; credits are counted, nothing is published by them.
+        // ORDER: Relaxed throughout; credits are counted, they publish no data.
         if now < self.empty_until.load(Relaxed) {
             return false;
         }
@@ -102,26 +103,26 @@ impl Limiter {
     /// Takes `cells`, at least one and no more than a full bucket has, out of the bucket at `now`.
     ///
     /// # Errors
-    /// They are not there: when they will be, if no other thread takes any.
+    /// The bucket has fewer: the time at which it has them, if no other thread takes any.
     fn buy(&self, cells: u64, now: u64) -> Result<(), u64> {
         let (cost, capacity) = (self.nanos_of(cells), self.nanos_of(self.cells));
         let there_at = |full_at: u64| full_at.saturating_add(cost).saturating_sub(capacity);
         let take = |full_at: u64| {
             (there_at(full_at) <= now).then(|| full_at.max(now).saturating_add(cost))
         };
-        // ORDER: Relaxed; one word, which publishes nothing.
+        // ORDER: Relaxed; the machine word publishes no other data.
         self.full_at.fetch_update(Relaxed, Relaxed, take).map(|_| ()).map_err(there_at)
     }
 
-    /// What `cells` take to come.
+    /// The nanoseconds in which `cells` are refilled.
     fn nanos_of(&self, cells: u64) -> u64 {
         self.cell_nanos.saturating_mul(cells)
     }
 }
 
 impl Limiter {
-    /// Takes over what the limiter before it holds. `false` while another thread does: for that
-    /// moment nothing is to be had.
+    /// Takes over the permits of the predecessor; `false` while another thread does so, during which
+    /// no permit is granted.
     #[cold]
     fn inherit(&self, now: u64) -> bool {
         let mut before = match self.before.try_lock() {
@@ -130,14 +131,14 @@ impl Limiter {
             Err(TryLockError::WouldBlock) => return false,
         };
         if let Some(limiter) = before.take() {
-            self.begin_with(limiter.drain(now), now);
-            // ORDER: Release, so that who reads it finds the bucket as it was left here.
+            self.start_with(limiter.drain(now), now);
+            // ORDER: Release publishes the bucket; pairs with the Acquire in `take`.
             self.inherits.store(false, Release);
         }
         true
     }
 
-    /// Empties the bucket; returns the credits it held, with fractions.
+    /// Empties the bucket; returns the number of permits it held, with fractions.
     fn drain(&self, now: u64) -> f64 {
         let now = self.unbroken(now);
         let mut held = self.credits.swap(0, Relaxed) as f64;
@@ -153,28 +154,29 @@ impl Limiter {
         held
     }
 
-    /// Begins with `held` takes at `now`, of a bucket that nobody has taken from.
-    fn begin_with(&self, held: f64, now: u64) {
+    /// Fills an unused bucket with `held` permits at `now`.
+    fn start_with(&self, held: f64, now: u64) {
         let cells = (held / self.bulk as f64).min(self.cells as f64);
-        // It is emptied now, and from now on its clock is ahead by what it takes to earn them.
+        // The bucket is emptied, and its clock then runs ahead by the time in which the permits are
+        // refilled.
         let now = now.min(LAST_INSTANT);
         self.clock.store(now, Relaxed);
         let _emptied = self.buy(self.cells, now);
         self.offset.store((cells * self.cell_nanos as f64) as u64, Relaxed);
     }
 
-    /// The time without the steps back that a clock may make: the bucket would stay empty for as
-    /// long as they are.
+    /// The time without the steps back of a clock that is set: the bucket would stay empty for the
+    /// length of such a step.
     fn unbroken(&self, now: u64) -> u64 {
         let offset = self.offset.load(Relaxed);
-        // Sums of what follows must fit 64 bits, whatever a clock says.
+        // The sums below must fit 64 bits for every reading of a clock.
         let time = now.wrapping_add(offset).min(LAST_INSTANT);
         let last = self.clock.load(Relaxed);
         if time >= last.saturating_sub(SLACK) {
             return time;
         }
         let longer = offset.wrapping_add(last - time);
-        // If another thread was first, it has done the same.
+        // If another thread was first, it has made the same change.
         let _ = self.offset.compare_exchange(offset, longer, Relaxed, Relaxed);
         last
     }
@@ -186,9 +188,9 @@ impl fmt::Debug for Limiter {
     }
 }
 
-/// Purchases per second at most.
+/// The maximum number of purchases per second.
 const CELLS_PER_SECOND: f64 = 1000.0;
-/// Clocks of two threads may differ a little without having been set.
+/// The difference between the clocks of two threads, in nanoseconds, that is not a clock set back.
 const SLACK: u64 = 1_000_000_000;
-/// A century between two takes.
+/// The longest refill time of a cell: a century.
 const SLOWEST: Duration = Duration::from_secs(100 * 365 * 86_400);

@@ -1,4 +1,4 @@
-//! The OpenTelemetry API's types as what samplers read and write.
+//! The OpenTelemetry API's types as parameters and results of samplers.
 
 use crate::attributes::Attributes;
 use crate::intent::{SamplingDecision, TraceStateUpdate};
@@ -9,7 +9,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, TraceState};
 use spanwise_wire::{TraceFlags, Value};
 
-/// Attributes of the API, as the parameters of a sampler.
+/// The API's attributes as a sampler's initial [`Attributes`].
 #[derive(Debug, Clone, Copy)]
 pub struct ApiAttributes<'a>(pub &'a [KeyValue]);
 
@@ -20,7 +20,8 @@ impl Attributes for ApiAttributes<'_> {
     }
 }
 
-/// The parent that `context` is; `None` if it is invalid, which makes the span a root.
+/// The parent with this `SpanContext`; `None` if the context is invalid, which makes the span a
+/// root.
 pub fn parent_of(context: &SpanContext) -> Option<Parent<'_>> {
     let random = TraceFlags::from(context.trace_flags()).is_random();
     let member = || OtMember::of_members(context.trace_state().into_iter());
@@ -28,10 +29,10 @@ pub fn parent_of(context: &SpanContext) -> Option<Parent<'_>> {
     context.is_valid().then(|| parent().with_random(random))
 }
 
-/// The trace state of a span: its parent's with the edits of `decision`. `None` is the parent's
-/// unchanged.
+/// The `TraceState` of a span: its parent's, with the edits of `decision`; `None` if nothing
+/// changes.
 ///
-/// Where `ot` is edited, all members of that name are replaced by one, or by none.
+/// An edit of `ot` replaces all members of that name by one, or removes them.
 pub fn trace_state_of(
     parent: Option<&TraceState>,
     params: &SamplingParameters<'_>,
@@ -42,19 +43,19 @@ pub fn trace_state_of(
     }
     let mut edited = parent.cloned().unwrap_or_default();
     for (key, value) in decision.annotations.members() {
-        // A member that may not be is left out.
+        // The API rejects a malformed member: it is left out.
         edited = edited.insert(key, value).unwrap_or(edited);
     }
     if decision.th == TraceStateUpdate::Pass {
         return Some(edited);
     }
-    // The API's own edits change the first of several members with one key.
+    // The API edits only the first of several members with one key.
     while edited.get(OT).is_some() {
         edited = edited.delete(OT).unwrap_or_default();
     }
     let mut member = String::new();
     if decision.th.write_member(params, &mut member) {
-        // Our member is well formed; if the API refused it, there is no threshold.
+        // The member is well formed; if the API rejected it, the span would have no threshold.
         edited = edited.insert(OT, member).unwrap_or(edited);
     }
     Some(edited)

@@ -23,15 +23,15 @@ pub struct SamplingParameters<'a> {
     /// The initial attributes of the span.
     pub attributes: &'a dyn Attributes,
     /// The clock and the random generator.
-    pub host: &'a dyn SamplerContext,
+    pub context: &'a dyn SamplerContext,
 }
 
 impl<'a> SamplingParameters<'a> {
     /// The parameters of a root span of kind `Internal`, without scope and attributes; set the
     /// fields for others.
-    pub fn root(trace_id: u128, name: &'a str, host: &'a dyn SamplerContext) -> Self {
+    pub fn root(trace_id: u128, name: &'a str, context: &'a dyn SamplerContext) -> Self {
         let (kind, scope) = (SpanKind::Internal, "");
-        Self { trace_id, parent: None, name, kind, scope, attributes: &NoAttributes, host }
+        Self { trace_id, parent: None, name, kind, scope, attributes: &NoAttributes, context }
     }
 
     /// The randomness of the trace: `rv` of the parent's trace state, else the low 56 bits of the

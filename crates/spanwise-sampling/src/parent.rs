@@ -1,4 +1,4 @@
-//! Children go with their parents: whole traces, or none of them.
+//! Samplers that follow the parent: traces are sampled as a whole.
 
 use crate::intent::{SamplingDecision, SamplingIntent};
 use crate::parameters::SamplingParameters;
@@ -11,16 +11,16 @@ use crate::tick::Tick;
 
 /// Decides by the parent, with a sampler for each of five cases (specification, *ParentBased*).
 ///
-/// A branch that is not set goes with the parent: kept if it was, by the same threshold. A `th`
-/// that contradicts the parent's flag is erased.
+/// A branch without a sampler follows the parent: it samples children of a sampled parent, by the
+/// parent's threshold. It erases a `th` that contradicts the parent's flag.
 ///
-/// A sampler of a branch below a kept parent makes the threshold stricter, and the sharper of the
-/// two is written. One of a branch below a dropped parent keeps spans whose probability nobody
-/// knows: it draws its own chance and erases `th`.
+/// A sampler for children of a sampled parent makes the threshold stricter: the decision writes the
+/// higher of the two. A sampler for children of a dropped parent samples spans with an unknown
+/// probability: it draws its own random numbers and erases `th`.
 ///
-/// A sampler that decides by time or by what it has seen ([`RateLimited`](crate::RateLimited),
+/// A sampler that decides by time or by its history ([`RateLimited`](crate::RateLimited),
 /// [`Adaptive`](crate::Adaptive), [`JaegerRemote`](crate::JaegerRemote),
-/// [`XrayRemote`](crate::XrayRemote)) goes with a parent of this process also as a branch.
+/// [`XrayRemote`](crate::XrayRemote)) follows a parent of this process also as a branch.
 #[derive(Debug, Clone)]
 pub struct ParentBased {
     root: Sampler,
@@ -31,7 +31,7 @@ pub struct ParentBased {
 }
 
 impl ParentBased {
-    /// Roots are decided by `root`, children go with their parent.
+    /// `root` decides roots; children follow their parent.
     pub fn new(root: impl Into<Sampler>) -> Self {
         Self {
             root: root.into(),
@@ -42,16 +42,16 @@ impl ParentBased {
         }
     }
 
-    /// Roots with 10 %, remote parents as they are, local parents kept if they are, and 1 % of the
-    /// spans below local parents that were dropped.
+    /// The source document's composite: samples 10 % of roots, follows remote parents and sampled
+    /// local parents, and samples 1 % of the children of dropped local parents.
     ///
-    /// The last is a hazard: such a span is exported without its parent, an orphan that most
-    /// tools show as a broken trace, and its own children are kept with it. Take it to find out
-    /// whether spans are made at all; for anything else set `with_local_not_sampled` to
+    /// The last branch is a hazard: the SDK exports such a span without its parent, as an orphan
+    /// that most tools show as a broken trace, and samples its children with it. Use it to find out
+    /// whether spans are created at all; otherwise set `with_local_not_sampled` to
     /// [`Sampler::always_off`].
     ///
     /// # Errors
-    /// Never with these figures.
+    /// Never: these probabilities are valid.
     pub fn composite() -> Result<Self, ProbabilityError> {
         Ok(Self::new(Sampler::probability(0.1)?)
             .with_remote_sampled(Sampler::always_on())
@@ -60,35 +60,35 @@ impl ParentBased {
             .with_local_not_sampled(Sampler::probability(0.01)?))
     }
 
-    /// Decides below a kept parent of another process.
+    /// Sets the sampler for children of a sampled parent of another process.
     #[must_use]
     pub fn with_remote_sampled(mut self, sampler: impl Into<Sampler>) -> Self {
         self.remote_sampled = Some(sampler.into());
         self
     }
 
-    /// Decides below a dropped parent of another process.
+    /// Sets the sampler for children of a dropped parent of another process.
     #[must_use]
     pub fn with_remote_not_sampled(mut self, sampler: impl Into<Sampler>) -> Self {
         self.remote_not_sampled = Some(sampler.into());
         self
     }
 
-    /// Decides below a kept parent of this process.
+    /// Sets the sampler for children of a sampled parent of this process.
     #[must_use]
     pub fn with_local_sampled(mut self, sampler: impl Into<Sampler>) -> Self {
         self.local_sampled = Some(sampler.into());
         self
     }
 
-    /// Decides below a dropped parent of this process.
+    /// Sets the sampler for children of a dropped parent of this process.
     #[must_use]
     pub fn with_local_not_sampled(mut self, sampler: impl Into<Sampler>) -> Self {
         self.local_not_sampled = Some(sampler.into());
         self
     }
 
-    /// The sampler of roots, if all branches go with the parent.
+    /// The sampler of roots, if all branches follow the parent.
     #[cfg(feature = "dynamic")]
     pub(crate) fn plain_root(&self) -> Option<&Choice> {
         self.branches().all(|branch| branch.is_none()).then_some(&self.root.choice)
@@ -141,7 +141,7 @@ impl ParentBased {
     }
 }
 
-/// Goes with the parent's threshold, and decides roots by another sampler (specification,
+/// Follows the parent's threshold, and decides roots by another sampler (specification,
 /// *ComposableParentThreshold*): the composable form of a [`ParentBased`] without branches.
 #[derive(Debug, Clone)]
 pub struct ParentThreshold {
@@ -149,7 +149,7 @@ pub struct ParentThreshold {
 }
 
 impl ParentThreshold {
-    /// Roots are decided by `root`.
+    /// `root` decides roots.
     pub fn new(root: impl Into<Sampler>) -> Self {
         Self { root: root.into() }
     }
@@ -181,7 +181,7 @@ impl SamplingParameters<'_> {
     }
 }
 
-/// What the parent does.
+/// The intent to follow the parent.
 #[inline]
 pub(crate) fn follow<'s>(
     parent: &Parent<'_>,
@@ -194,8 +194,8 @@ pub(crate) fn follow<'s>(
     }
 }
 
-/// What a sampler answers that decides by time or by what it has seen, below a parent of this
-/// process: the parent's decision, since one of its own would tear the trace. `None` elsewhere.
+/// The intent of a sampler that decides by time or by its history, below a parent of this process:
+/// the parent's decision, since one of its own would tear the trace. `None` elsewhere.
 #[cfg(any(feature = "jaeger", feature = "rate-limit", feature = "xray"))]
 #[inline]
 pub(crate) fn follow_local<'s>(params: &SamplingParameters<'_>) -> Option<SamplingIntent<'s>> {
@@ -209,7 +209,7 @@ fn threshold_of(parent: &Parent<'_>, params: &SamplingParameters<'_>) -> Option<
     (threshold.keeps(params.randomness()) == parent.sampled).then_some(threshold)
 }
 
-/// What comes of `sampling_intent` below `parent`.
+/// Combines the intent of a branch with the decision of `parent`.
 fn below<'s>(
     parent: &Parent<'_>,
     params: &SamplingParameters<'_>,
@@ -218,14 +218,14 @@ fn below<'s>(
     let Some(own) = intent.threshold else { return intent };
     let own_counts = intent.adjusted_count_reliable || own == Threshold::KEEP_ALL;
     match threshold_of(parent, params) {
-        // Both have to let the trace pass: the sharper of the two decides, and both hold.
+        // A trace passes both samplers: the higher threshold decides and is the probability.
         Some(above) if parent.sampled && own_counts => SamplingIntent {
             threshold: Some(own.max(above)),
             adjusted_count_reliable: true,
             ..intent
         },
-        // Whoever dropped the parent, or kept it with a probability unknown, has spoilt the
-        // trace's randomness for a count.
+        // The sampler that dropped the parent, or sampled it with an unknown probability, used up
+        // the trace's randomness: no count can be derived from it.
         _ => SamplingIntent { adjusted_count_reliable: false, ..intent },
     }
 }

@@ -1,4 +1,4 @@
-//! The parent of a span that starts, as samplers see it.
+//! The parent of a span that starts, as samplers read it.
 
 use crate::trace_state::{Malformed, OtMember};
 

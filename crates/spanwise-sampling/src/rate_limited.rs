@@ -1,4 +1,4 @@
-//! So many traces a second, whatever comes.
+//! A sampler with a fixed number of traces per second.
 
 use crate::bucket::Bucket;
 use crate::intent::SamplingIntent;
@@ -9,25 +9,25 @@ use crate::setting::{SettingError, rate};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
-/// Keeps the first so many traces of every second and drops the rest.
+/// Limits sampling to a fixed number of traces per second (a rate limiting sampler).
 ///
-/// A trace is decided where it enters the process: at its root, or below a parent of another process
-/// (put it below a [`ParentBased`](crate::ParentBased) to go with those). Children of a parent of
-/// this process go with it, else the limit would tear traces.
+/// The limit applies where a trace enters the process: to its root, or to a span below a parent of
+/// another process (wrap the sampler with a [`ParentBased`](crate::ParentBased) to follow such
+/// parents). Children of a parent of this process follow it; otherwise the limit would tear traces.
 ///
-/// With which probability a span was kept is not known, so a `th` that comes in is erased and
-/// counts cannot be scaled up. [`Adaptive`](crate::Adaptive) keeps to a rate *and* to a threshold.
-/// Clones share the bucket.
+/// The probability of a sampled span is unknown. The sampler therefore erases the `th` of the
+/// parent, and backends cannot scale counts up. [`Adaptive`](crate::Adaptive) meets a rate *and*
+/// writes a threshold. Clones share the bucket.
 ///
 /// # Cost
-/// A read of the host's clock; below the limit a shared atomic write, above it none.
+/// A reading of the context's clock; below the limit a shared atomic write, above it none.
 #[derive(Debug, Clone)]
 pub struct RateLimited {
     shared: Arc<ArcSwap<Bucket>>,
 }
 
 impl RateLimited {
-    /// Keeps `traces_per_second`, as many at once as in a second.
+    /// Limits sampling to `traces_per_second`; a burst has at most the traces of one second.
     ///
     /// # Errors
     /// Not a number, below 10⁻⁶ or above 10⁹.
@@ -36,17 +36,17 @@ impl RateLimited {
         Ok(Self { shared: Arc::new(ArcSwap::from_pointee(bucket)) })
     }
 
-    /// Changes the rate for all clones; the bucket keeps what it holds.
+    /// Changes the rate of all clones; the bucket retains its permits.
     ///
     /// # Errors
-    /// As [`new`](Self::new); the rate stays as it was.
+    /// As [`new`](Self::new); the rate is unchanged.
     pub fn set_rate(&self, traces_per_second: f64) -> Result<(), SettingError> {
         let traces_per_second = checked(traces_per_second)?;
         self.shared.rcu(|bucket| bucket.at(traces_per_second));
         Ok(())
     }
 
-    /// Traces per second.
+    /// The limit, in traces per second.
     pub fn rate(&self) -> f64 {
         self.shared.load().per_second
     }
@@ -61,8 +61,8 @@ impl ComposableSampler for RateLimited {
         if let Some(followed) = follow_local(params) {
             return followed;
         }
-        let room = self.shared.load().limiter.take(params.host.now());
-        if room { SamplingIntent::keep_without_threshold() } else { SamplingIntent::DROP }
+        let permitted = self.shared.load().limiter.take(params.context.now());
+        if permitted { SamplingIntent::keep_without_threshold() } else { SamplingIntent::DROP }
     }
 
     fn description(&self) -> String {

@@ -1,29 +1,30 @@
-//! The older ratio sampler, for who has to agree with a service that has one.
+//! The older ratio sampler, for compatibility with services that use it.
 
 use crate::intent::SamplingIntent;
 use crate::parameters::SamplingParameters;
 use crate::threshold::ProbabilityError;
 
-/// Keeps a share of the traces as `opentelemetry_sdk`'s sampler of this name does: the same
-/// decision for every id and ratio.
+/// Samples a ratio of the traces (specification, *TraceIdRatioBased*), with the decisions of
+/// `opentelemetry_sdk`'s sampler of this name for every id and ratio.
 ///
-/// Prefer [`Sampler::probability`](crate::Sampler::probability): services in other languages keep
-/// other traces at the same ratio with this one, and nothing says with which probability a span
-/// was kept, so a `th` that comes in is erased.
+/// Prefer [`Sampler::probability`](crate::Sampler::probability). Services in other languages select
+/// other traces at the same ratio with this sampler, and the trace state does not carry the
+/// probability: the sampler erases the `th` of the parent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TraceIdRatioBased {
     ratio: f64,
-    /// The low 64 bits of a trace id but the last are below this; 2⁶³ keeps all.
+    /// The sampler keeps traces whose low 64 bits, shifted right by one, are below this; 2⁶³ keeps
+    /// every trace.
     bound: u64,
 }
 
 impl TraceIdRatioBased {
-    /// Keeps `ratio` of the traces, 0 to 1.
+    /// Samples `ratio` of the traces, 0 to 1.
     ///
     /// # Errors
     /// Not a number, or outside 0 to 1.
     pub fn new(ratio: f64) -> Result<Self, ProbabilityError> {
-        // Written so that NaN fails it.
+        // NaN fails this form of the test.
         if !(0.0..=1.0).contains(&ratio) {
             return Err(ProbabilityError(ratio));
         }

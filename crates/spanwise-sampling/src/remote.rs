@@ -1,19 +1,20 @@
-//! Who says what is kept.
+//! The remote samplers, as settings.
 
 #[cfg(feature = "jaeger")]
 use crate::jaeger::JaegerSettings;
 #[cfg(feature = "xray")]
 use crate::xray::XraySettings;
 
-/// Whom to ask what to keep, and how.
+/// The settings of a remote sampler of either protocol (`OTEL_TRACES_SAMPLER`: `jaeger_remote`,
+/// `xray`).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum RemoteSettings {
     #[cfg(feature = "jaeger")]
-    /// A Jaeger collector, or one that speaks its protocol.
+    /// Strategies of a Jaeger collector, or of another server with its protocol.
     Jaeger(JaegerSettings),
     #[cfg(feature = "xray")]
-    /// AWS X-Ray, by a proxy of it.
+    /// Rules of AWS X-Ray, through its proxy.
     Xray(XraySettings),
 }
 

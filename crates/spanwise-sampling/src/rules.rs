@@ -1,15 +1,14 @@
-//! First match wins.
+//! The rule-based sampler, and the predicates of its rules.
 
 use crate::intent::SamplingIntent;
 use crate::parameters::SamplingParameters;
-use crate::sampler::tick_each;
-use crate::sampler::{ComposableSampler, Sampler};
+use crate::sampler::{ComposableSampler, Sampler, tick_each};
 use crate::tick::Tick;
-use spanwise_wire::SpanKind;
-use spanwise_wire::Value;
+use spanwise_wire::{SpanKind, Value};
 
-/// Asks the sampler of the first rule that matches; a span that no rule matches is dropped
-/// (specification, *ComposableRuleBased*). End with a rule for [`SpanPredicate::any`] to keep more.
+/// Delegates to the sampler of the first rule whose predicate matches the span (specification,
+/// *ComposableRuleBased*). A span that no rule matches is dropped; add a last rule with
+/// [`SpanPredicate::any`] to sample such spans.
 ///
 /// ```
 /// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
@@ -30,22 +29,22 @@ pub struct RuleBased {
 }
 
 impl RuleBased {
-    /// No rules yet: drops everything.
+    /// No rules: drops every span.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a rule behind the ones there are.
+    /// Adds a rule after the present ones.
     #[must_use]
-    pub fn with_rule(mut self, condition: SpanPredicate, sampler: impl Into<Sampler>) -> Self {
-        self.rules.push((condition, sampler.into()));
+    pub fn with_rule(mut self, predicate: SpanPredicate, sampler: impl Into<Sampler>) -> Self {
+        self.rules.push((predicate, sampler.into()));
         self
     }
 }
 
 impl ComposableSampler for RuleBased {
     fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
-        match self.rules.iter().find(|(condition, _)| condition.matches(params)) {
+        match self.rules.iter().find(|(predicate, _)| predicate.matches(params)) {
             Some((_, sampler)) => sampler.sampling_intent(params),
             None => SamplingIntent::DROP,
         }
@@ -62,9 +61,10 @@ impl ComposableSampler for RuleBased {
     }
 }
 
-/// What a span must be like. All that is asked must hold; nothing asked matches every span.
+/// A predicate over spans (specification, *Predicate* of *ComposableRuleBased*): every condition
+/// that is set must hold. Without conditions it matches every span.
 ///
-/// In the texts `*` stands for any characters, or none.
+/// In patterns `*` matches any number of characters, also none.
 #[derive(Debug, Clone, Default)]
 pub struct SpanPredicate {
     name: Option<Pattern>,
@@ -80,43 +80,43 @@ impl SpanPredicate {
         Self::default()
     }
 
-    /// The span's name is like `pattern`.
+    /// The name of the span matches `pattern`.
     #[must_use]
     pub fn name(mut self, pattern: &str) -> Self {
         self.name = Some(Pattern::new(pattern));
         self
     }
 
-    /// The instrumentation scope's name is like `pattern`.
+    /// The name of the instrumentation scope matches `pattern`.
     #[must_use]
     pub fn scope(mut self, pattern: &str) -> Self {
         self.scope = Some(Pattern::new(pattern));
         self
     }
 
-    /// The span's kind is `kind`.
+    /// The kind of the span is `kind`.
     #[must_use]
     pub fn kind(mut self, kind: SpanKind) -> Self {
         self.kind = Some(kind);
         self
     }
 
-    /// The span has no parent, or has one.
+    /// The span has no parent (`true`), or has one (`false`).
     #[must_use]
     pub fn root(mut self, root: bool) -> Self {
         self.root = Some(root);
         self
     }
 
-    /// The span begins with the attribute `key`, and its value is like `pattern`: a string, or a
-    /// number or boolean as it is written. Lists match nothing.
+    /// The initial attributes of the span include `key`, and its value matches `pattern`: a string,
+    /// or the text of a number or boolean. Lists match no pattern.
     #[must_use]
     pub fn attribute(mut self, key: impl Into<String>, pattern: &str) -> Self {
         self.attributes.push((key.into(), Pattern::new(pattern)));
         self
     }
 
-    /// Whether all that is asked holds for `offer`.
+    /// Whether every condition holds for `params`.
     pub fn matches(&self, params: &SamplingParameters<'_>) -> bool {
         self.kind.is_none_or(|kind| kind == params.kind)
             && self.root.is_none_or(|root| root == params.parent.is_none())
@@ -128,10 +128,10 @@ impl SpanPredicate {
     }
 }
 
-/// Text with stars.
+/// A pattern with `*` as its wildcard.
 #[derive(Debug, Clone)]
 struct Pattern {
-    /// What stands between the stars; a single piece has to be the whole text.
+    /// The texts between the stars; a single piece must equal the whole text.
     pieces: Vec<String>,
 }
 
@@ -146,7 +146,7 @@ impl Pattern {
         };
         let Some(mut rest) = text.strip_prefix(&**first) else { return false };
         for piece in middle {
-            // The first place is as good as any: the stars around it take up what is left.
+            // The first occurrence suffices: the stars around it match all other characters.
             let Some(at) = rest.find(&**piece) else { return false };
             rest = &rest[at + piece.len()..];
         }

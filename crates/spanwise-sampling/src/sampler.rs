@@ -1,24 +1,22 @@
 //! The sampler that a provider holds: the simple kinds as variants, all others behind the trait.
 
 use crate::intent::{SamplingDecision, SamplingIntent};
-use crate::limits::DESCRIPTION_BYTES;
 use crate::parameters::SamplingParameters;
 use crate::parent::ParentBased;
 use crate::ratio::TraceIdRatioBased;
 use crate::threshold::{ProbabilityError, Threshold};
 use crate::tick::Tick;
-use spanwise_worker::sanitize;
+use spanwise_worker::{MAX_LINE_BYTES, sanitize};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 /// Determines the threshold with which a span is sampled (specification, *ComposableSampler*).
 ///
-/// Implement this trait to plug in a sampler of your own; a [`Sampler`] is made
-/// `From` it, or by
-/// [`parent_based`](Self::parent_based). The thread that starts a span calls
-/// `sampling_intent` before anything is recorded: the method must not block, and should neither
-/// allocate nor write memory that other threads write too.
+/// Implement this trait to plug in a sampler of your own, and convert it with `Sampler::from` or
+/// [`parent_based`](Self::parent_based). The thread that starts a span calls `sampling_intent`
+/// before it records anything: the method must not block, and should neither allocate nor write
+/// memory that other threads write too.
 ///
 /// The method is also called for child spans. A sampler that decides by time or by its history
 /// tears traces unless children follow their parent: wrap it with
@@ -178,8 +176,8 @@ impl From<TraceIdRatioBased> for Sampler {
 
 impl fmt::Display for Sampler {
     /// The description of the sampler (specification, *GetDescription*). A probability is shown with as
-    /// many digits as tell it from others: samplers that read the same keep the same traces. Of a
-    /// [`ComposableSampler`] at most 256 bytes, control characters escaped.
+    /// many digits as distinguish it from others: samplers with equal text sample the same traces. The
+    /// text of a [`ComposableSampler`] has at most 256 bytes, control characters escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.choice {
             Choice::On => f.write_str("AlwaysOnSampler"),
@@ -190,7 +188,7 @@ impl fmt::Display for Sampler {
             Choice::Ratio(ratio) => f.write_str(&ratio.description()),
             Choice::ParentBased(parent_based) => f.write_str(&parent_based.description()),
             Choice::Other(sampler) => {
-                f.write_str(&sanitize(&sampler.description(), DESCRIPTION_BYTES))
+                f.write_str(&sanitize(&sampler.description(), MAX_LINE_BYTES))
             }
         }
     }

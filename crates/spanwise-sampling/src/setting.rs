@@ -1,18 +1,18 @@
-//! Settings that cannot be.
+//! The error of a setting out of range.
 
 use crate::limits::{RATE, RATE_TEXT, SHOWN_BYTES};
 use spanwise_worker::sanitize;
 use std::fmt;
 
-/// A setting of a sampler that cannot be used.
+/// A setting of a sampler is out of range or malformed.
 #[derive(Clone, PartialEq)]
 pub struct SettingError {
-    /// The builder's method, or the key of a configuration.
+    /// The builder's method, or the key in a configuration.
     pub setting: &'static str,
-    /// What it was given: a number, a URL without user-info and query, or `[redacted]` for text that
-    /// is neither; at most 400 bytes.
+    /// The rejected value: a number, a URL without user info and query, or `[redacted]` for other
+    /// text; at most 400 bytes.
     pub value: String,
-    /// What it takes.
+    /// The accepted range.
     pub accepted: &'static str,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for SettingError {
 impl std::error::Error for SettingError {}
 
 impl fmt::Debug for SettingError {
-    /// As `Display`: it is what a `main` that returns an error prints.
+    /// Equals `Display`: a `main` that returns an error prints its `Debug`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -34,7 +34,8 @@ impl fmt::Debug for SettingError {
 
 impl SettingError {
     #[cfg(any(feature = "jaeger", feature = "xray"))]
-    /// Of a text that should have been a number: another may be a secret, and is not shown.
+    /// The error of a text that is not an accepted number. Text that is no number at all may be a
+    /// secret and is redacted.
     pub(crate) fn not_a_number(setting: &'static str, value: &str, accepted: &'static str) -> Self {
         let is_number = value.len() <= 32 && value.trim().parse::<f64>().is_ok();
         Self::new(setting, if is_number { value } else { "[redacted]" }, accepted)
@@ -45,9 +46,9 @@ impl SettingError {
     }
 }
 
-/// A rate per second that a limiter can keep.
+/// Checks a rate per second against the range of limiters.
 pub(crate) fn rate(setting: &'static str, per_second: f64) -> Result<f64, SettingError> {
-    // Written so that NaN fails it.
+    // NaN fails this form of the test.
     if RATE.contains(&per_second) {
         Ok(per_second)
     } else {

@@ -1,4 +1,4 @@
-//! `ShouldSample` in the API's types: one function for every SDK that asks a sampler.
+//! `ShouldSample` in the API's types: one function for every SDK.
 
 use crate::context::SamplerContext;
 use crate::dynamic::{DynamicSampler, FastDecision};
@@ -56,7 +56,7 @@ impl DynamicSampler {
     pub fn sampling_result<T>(
         &self,
         span: &ApiSamplingParameters<'_>,
-        host: &dyn SamplerContext,
+        context: &dyn SamplerContext,
         then: impl FnOnce(SamplingResult<'_>) -> T,
     ) -> T {
         let parent = span.parent.filter(|parent| parent.is_valid());
@@ -73,7 +73,7 @@ impl DynamicSampler {
             kind: span.kind,
             scope: span.scope,
             attributes: &ApiAttributes(span.attributes),
-            host,
+            context,
         };
         self.using(|sampler| {
             let decided = catch_panic(|| sampler.should_sample(&params));
@@ -85,21 +85,21 @@ impl DynamicSampler {
         })
     }
 
-    /// The decision, where no sampler has to be asked and the parent's trace state goes on unchanged.
+    /// The decision, where one word decides and the parent's trace state is propagated unchanged.
     fn passes_on(&self, parent: Option<&SpanContext>, trace_id: u128) -> Option<bool> {
-        match self.quick(parent.map(SpanContext::is_sampled)) {
+        match self.fast_decision(parent.map(SpanContext::is_sampled)) {
             FastDecision::Keep => Some(true),
             FastDecision::Drop => Some(false),
             FastDecision::Threshold(threshold) if parent.is_none() => {
                 return (!threshold.keeps(Randomness::of_trace(trace_id))).then_some(false);
             }
-            FastDecision::Threshold(_) | FastDecision::Ask => None,
+            FastDecision::Threshold(_) | FastDecision::Evaluate => None,
         }
         .filter(|&sampled| parent.is_none_or(|it| self.passes_trace_state(it, sampled)))
     }
 
     /// Whether the trace state of `parent` goes on unchanged to a child that is sampled, or not, by
-    /// [`quick`](Self::quick). Otherwise the sampler has to be asked.
+    /// [`fast_decision`](Self::fast_decision). Otherwise the sampler must decide.
     ///
     /// It does where there is no `ot` member. It also does between a parent and a child of this
     /// process with the same decision, unless the member cannot be parsed, occurs twice or

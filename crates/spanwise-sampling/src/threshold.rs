@@ -1,19 +1,20 @@
-//! 56-bit rejection thresholds, and the randomness they are compared with.
+//! 56-bit rejection thresholds, and the randomness that they are compared with.
 
 use std::fmt;
 
-/// A trace is kept when its [`Randomness`] is at least this: 0 keeps all, 2⁵⁶ − 1 one in 2⁵⁶.
+/// A rejection threshold of 56 bits (specification, *TraceState: Probability Sampling*).
 ///
-/// The specification's rejection threshold (*TraceState: Probability Sampling*). `Display` is the
-/// value of the `th` sub-key: hexadecimal digits without the zeros at their end.
+/// It keeps a trace whose [`Randomness`] is equal or higher: 0 keeps every trace, 2⁵⁶ − 1 one in
+/// 2⁵⁶. `Display` writes the value of the `th` sub-key: hexadecimal digits without trailing zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Threshold(u64);
 
-/// 56 bits that are equally likely to be anything, the same for all spans of a trace.
+/// The randomness of a trace: 56 uniformly distributed bits, the same for all its spans
+/// (specification, *TraceState: Probability Sampling*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Randomness(u64);
 
-/// A sampling probability that cannot be.
+/// A sampling probability is out of range.
 #[derive(Clone, Copy, PartialEq)]
 pub struct ProbabilityError(pub f64);
 
@@ -30,7 +31,7 @@ impl fmt::Display for ProbabilityError {
 impl std::error::Error for ProbabilityError {}
 
 impl fmt::Debug for ProbabilityError {
-    /// As `Display`: it is what a `main` that returns an error prints.
+    /// Equals `Display`: a `main` that returns an error prints its `Debug`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -40,13 +41,14 @@ impl Threshold {
     /// Keeps every trace.
     pub const KEEP_ALL: Self = Self(0);
 
-    /// The threshold of `probability`; `None` for 0, which keeps nothing.
+    /// The threshold of `probability`; `None` for 0, which keeps no trace.
     ///
-    /// Four significant hexadecimal digits are kept, the specification's default: more would only
-    /// make the trace state longer. Digits that say only "near 0" or "near 1" do not count.
+    /// The threshold is rounded to four significant hexadecimal digits, the specification's default:
+    /// more digits would only lengthen the trace state. Leading digits that are all `0` or all `f` do
+    /// not count.
     ///
     /// # Errors
-    /// Not a number, outside 0 to 1, or above 0 but below 2⁻⁵⁶, the least there is.
+    /// Not a number, outside 0 to 1, or above 0 but below 2⁻⁵⁶, the minimum.
     pub fn from_probability(probability: f64) -> Result<Option<Self>, ProbabilityError> {
         Self::with_digits(probability, DIGITS)
     }
@@ -59,54 +61,54 @@ impl Threshold {
         if probability == 0.0 {
             return Ok(None);
         }
-        // Written so that NaN fails it.
+        // NaN fails this form of the test.
         if !(LEAST..=1.0).contains(&probability) {
             return Err(ProbabilityError(probability));
         }
         Ok(Some(Self::nearest(probability).rounded(digits)))
     }
 
-    /// The threshold of `probability` as exactly as 56 bits say it; what is no probability is
-    /// taken as the nearest one that keeps something, and NaN as 1.
+    /// The threshold nearest to `probability` in 56 bits. Values out of range are clamped to 2⁻⁵⁶ or
+    /// 1; NaN counts as 1.
     pub fn nearest(probability: f64) -> Self {
         if probability.is_nan() {
             return Self::KEEP_ALL;
         }
-        let kept = (probability.clamp(LEAST, 1.0) * END as f64).round() as u64;
-        Self(END - kept.clamp(1, END))
+        let accepted = (probability.clamp(LEAST, 1.0) * END as f64).round() as u64;
+        Self(END - accepted.clamp(1, END))
     }
 
-    /// A threshold by its value, if it is below 2⁵⁶.
+    /// The threshold with this value, if it is below 2⁵⁶.
     pub fn new(value: u64) -> Option<Self> {
         (value < END).then_some(Self(value))
     }
 
-    /// Reads the value of a `th` sub-key: 1 to 14 lower-case hexadecimal digits.
+    /// Parses the value of a `th` sub-key: 1 to 14 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let value = hex(text)?;
-        // The digits are the leading ones of 14.
+        // The text holds the leading digits of 14.
         Some(Self(value << (4 * (14 - text.len()))))
     }
 
-    /// 0 to 2⁵⁶ − 1.
+    /// The value, 0 to 2⁵⁶ − 1.
     #[inline]
     pub fn value(self) -> u64 {
         self.0
     }
 
-    /// Whether a trace with this randomness is kept: R ≥ T.
+    /// Whether the threshold keeps a trace with this randomness: R ≥ T.
     #[inline(always)]
     pub fn keeps(self, randomness: Randomness) -> bool {
         randomness.0 >= self.0
     }
 
-    /// The share of traces that is kept, above 0 to 1.
+    /// The sampling probability, above 0 to 1.
     pub fn probability(self) -> f64 {
         (END - self.0) as f64 / END as f64
     }
 
-    /// The probability with the fewest digits that [`from_probability`](Self::from_probability)
-    /// makes this of; the exact one where there is none.
+    /// The probability with the fewest digits that [`from_probability`](Self::from_probability) maps
+    /// to this threshold; the exact one if there is none.
     pub(crate) fn shortest_probability(self) -> f64 {
         let exact = self.probability();
         let rounded = |digits: usize| format!("{exact:.digits$e}").parse::<f64>().ok();
@@ -114,7 +116,7 @@ impl Threshold {
         (0..DIGITS_OF_F64).filter_map(rounded).find(same).unwrap_or(exact)
     }
 
-    /// For how many spans a kept one stands: 1 / probability.
+    /// The adjusted count of a sampled span, the number of spans it represents: 1 / probability.
     pub fn adjusted_count(self) -> f64 {
         END as f64 / (END - self.0) as f64
     }
@@ -131,10 +133,10 @@ impl Threshold {
     pub(crate) fn rounded(self, digits: u32) -> Self {
         let shifted = self.0 << 8;
         let leading = shifted.leading_ones().max(shifted.leading_zeros().min(56)) / 4;
-        let kept_bits = 4 * (leading + digits.clamp(1, 14)).min(14);
-        let step = 1u64 << (56 - kept_bits);
+        let retained_bits = 4 * (leading + digits.clamp(1, 14)).min(14);
+        let step = 1u64 << (56 - retained_bits);
         let rounded = (self.0 + step / 2) & !(step - 1);
-        // One so near to "never" that it rounds to it stays as it is.
+        // Rounding up to 2⁵⁶ would reject every trace: such a threshold stays exact.
         if rounded >= END { self } else { Self(rounded) }
     }
 }
@@ -156,7 +158,7 @@ impl std::ops::Deref for ThresholdText {
     type Target = str;
 
     fn deref(&self) -> &str {
-        // Hexadecimal digits only: never the default.
+        // The bytes are hexadecimal digits, always valid UTF-8.
         std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
     }
 }
@@ -174,12 +176,12 @@ impl Randomness {
         Self(number & (END - 1))
     }
 
-    /// Reads the value of an `rv` sub-key: exactly 14 lower-case hexadecimal digits.
+    /// Parses the value of an `rv` sub-key: exactly 14 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() == 14 { hex(text).map(Self) } else { None }
     }
 
-    /// 0 to 2⁵⁶ − 1.
+    /// The value, 0 to 2⁵⁶ − 1.
     pub fn value(self) -> u64 {
         self.0
     }
@@ -192,7 +194,7 @@ impl fmt::Display for Randomness {
     }
 }
 
-/// 1 to 14 lower-case hexadecimal digits.
+/// Parses 1 to 14 lower-case hexadecimal digits.
 fn hex(text: &str) -> Option<u64> {
     if text.is_empty() || text.len() > 14 {
         return None;
@@ -209,10 +211,10 @@ fn hex(text: &str) -> Option<u64> {
 
 /// One above the largest randomness.
 const END: u64 = 1 << 56;
-/// The least probability above 0: 2⁻⁵⁶.
+/// The minimum probability above 0: 2⁻⁵⁶.
 const LEAST: f64 = 1.0 / END as f64;
-/// Significant hexadecimal digits (specification: 4 by default).
+/// Significant hexadecimal digits, by default (specification: 4).
 const DIGITS: u32 = 4;
-/// Decimal digits after the first that tell any two `f64` apart.
+/// Decimal digits after the first that distinguish any two `f64`.
 const DIGITS_OF_F64: usize = 17;
 const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -1,21 +1,23 @@
 //! The trace state: the `ot` member with `th` and `rv`, read and edited as text.
 //!
-//! Nothing here builds a list of members: reading borrows, editing copies what stays.
+//! No function builds a list of members: parsing borrows the text, editing copies the members that
+//! stay.
 
 use crate::threshold::{Randomness, Threshold};
 use std::fmt::{self, Write as _};
 
-/// The OpenTelemetry member of a trace state, as far as sampling reads it.
+/// The `ot` member of a trace state (specification, *TraceState Handling*), as far as samplers read
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OtMember<'a> {
-    /// The threshold the parent was kept with.
+    /// The threshold of the parent's sampler.
     pub th: Option<Threshold>,
-    /// Randomness that stands above the trace id's.
+    /// Explicit randomness, which replaces that of the trace id.
     pub rv: Option<Randomness>,
     text: &'a str,
 }
 
-/// A member that breaks the specification's grammar; none of it is believed.
+/// The `ot` member breaks the specification's grammar; samplers ignore all of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -30,18 +32,18 @@ impl fmt::Display for Malformed {
 impl std::error::Error for Malformed {}
 
 impl fmt::Debug for Malformed {
-    /// As `Display`: it is what a `main` that returns an error prints.
+    /// Equals `Display`: a `main` that returns an error prints its `Debug`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 impl<'a> OtMember<'a> {
-    /// Reads the value of the member `ot`.
+    /// Parses the value of the member `ot`.
     ///
     /// # Errors
-    /// More than 256 bytes, a pair that is none, a character that may not be there, a key twice, a
-    /// `th` that is not 1 to 14 lower-case hexadecimal digits, or an `rv` that is not 14.
+    /// Empty, more than 256 bytes, a pair without `:`, a character outside the grammar, a repeated
+    /// key, a `th` that is not 1 to 14 lower-case hexadecimal digits, or an `rv` that is not 14.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
         if text.is_empty() || text.len() > MAX_MEMBER {
             return Err(Malformed);
@@ -52,7 +54,7 @@ impl<'a> OtMember<'a> {
                 return Err(Malformed);
             }
             let value = value.filter(|value| value.bytes().all(is_value_byte)).ok_or(Malformed)?;
-            // At most 85 pairs fit: they are compared with each other.
+            // At most 85 pairs fit, so comparing all of them is cheap.
             if pairs(text).take(place).any(|(before, _)| before == key) {
                 return Err(Malformed);
             }
@@ -65,7 +67,7 @@ impl<'a> OtMember<'a> {
         Ok(member)
     }
 
-    /// Reads the member `ot` of a whole `tracestate` header; `None` if it has none.
+    /// Parses the member `ot` of a `tracestate` header; `None` if the header has none.
     ///
     /// # Errors
     /// The member breaks the grammar, has a blank before `=`, or occurs twice (W3C Trace Context,
@@ -74,7 +76,7 @@ impl<'a> OtMember<'a> {
         Self::of_members(members(header))
     }
 
-    /// As [`of_header`](Self::of_header), of members that are apart already.
+    /// As [`of_header`](Self::of_header), for members that are already separated.
     pub(crate) fn of_members(
         members: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Option<Self>, Malformed> {
@@ -86,10 +88,10 @@ impl<'a> OtMember<'a> {
         Self::parse(value).map(Some)
     }
 
-    /// Appends the member with `th` instead of its own threshold, or without any: `rv`, then `th`,
-    /// then the rest as it was. Appends nothing when nothing would be left.
+    /// Appends the member with the threshold `th`, or without a threshold, to `out`: `rv`, then `th`,
+    /// then the other sub-keys unchanged. Appends nothing if the member would be empty.
     ///
-    /// The value stays within 256 bytes: what does not fit of the rest is left out.
+    /// The value stays within 256 bytes: sub-keys that do not fit are left out.
     pub fn write(&self, th: Option<Threshold>, out: &mut String) {
         let start = out.len();
         if let Some(rv) = self.rv {
@@ -111,21 +113,21 @@ impl<'a> OtMember<'a> {
     }
 }
 
-/// The value of the member `key` in a `tracestate` header.
+/// The value of the member `key` of a `tracestate` header.
 pub fn member<'h>(header: &'h str, key: &str) -> Option<&'h str> {
     members(header).find_map(|(name, value)| (name == key).then_some(value))
 }
 
-/// Appends `header` with the member `key` set to `value` and moved to the front, or with it taken
-/// out, all of them if there are several. Other members stay as they are and where they are, up to
-/// the 32 that a header may have: those at its end give way (W3C Trace Context, *tracestate*).
+/// Appends `header` to `out` with the member `key` set to `value` and moved to the front, or removed;
+/// repeated members of that key are removed too. Other members stay unchanged and in order, up to the
+/// 32 that a header may have: the last ones are removed (W3C Trace Context, *tracestate*).
 pub fn write_header(header: &str, key: &str, value: Option<&str>, out: &mut String) {
     let start = out.len();
     if let Some(value) = value {
         let _infallible = write!(out, "{key}={value}");
     }
-    let room = MAX_MEMBERS - usize::from(value.is_some());
-    for (name, value) in members(header).filter(|(name, _)| !is_named(name, key)).take(room) {
+    let others = MAX_MEMBERS - usize::from(value.is_some());
+    for (name, value) in members(header).filter(|(name, _)| !is_named(name, key)).take(others) {
         if out.len() > start {
             out.push(',');
         }
@@ -137,14 +139,15 @@ fn members(header: &str) -> impl Iterator<Item = (&str, &str)> {
     header.split(',').filter_map(|member| member.trim_matches([' ', '\t']).split_once('='))
 }
 
-/// Blanks around a key are not allowed, but some readers pass over them.
+/// Whether a member has this key. The grammar allows no blanks around a key, but some parsers skip
+/// them.
 fn is_named(name: &str, key: &str) -> bool {
     name == key || name.trim_matches([' ', '\t']) == key
 }
 
-/// Keys with their values; without a value where the colon is missing.
+/// The keys with their values; `None` where the colon is missing.
 fn pairs(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    // An empty text has no pairs, not one that is empty.
+    // An empty text has no pairs, not one empty pair.
     text.split(';').filter(move |_| !text.is_empty()).map(|pair| match pair.split_once(':') {
         Some((key, value)) => (key, Some(value)),
         None => (pair, None),
@@ -166,11 +169,11 @@ fn separate(out: &mut String, start: usize) {
     }
 }
 
-/// The key of OpenTelemetry's member.
+/// The key of OpenTelemetry's member of a trace state.
 pub const OT: &str = "ot";
 const TH: &str = "th";
 const RV: &str = "rv";
-/// Bytes of a member's value (specification, *TraceState handling*).
+/// The maximum length of a member's value, in bytes (specification, *TraceState Handling*).
 const MAX_MEMBER: usize = 256;
-/// Members of a header (W3C Trace Context).
+/// The maximum number of members of a header (W3C Trace Context).
 const MAX_MEMBERS: usize = 32;

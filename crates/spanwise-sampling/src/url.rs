@@ -1,9 +1,10 @@
-//! URLs of collectors, which may hold credentials.
+//! The endpoint of a remote sampler, which may hold credentials.
 
 use crate::setting::SettingError;
+use spanwise_worker::redact_url;
 use std::fmt;
 
-/// A URL that was checked. `Debug` shows it [`redacted`].
+/// An endpoint that was validated. `Debug` redacts user info, query and fragment.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Url(String);
 
@@ -19,43 +20,21 @@ impl Url {
 
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&redacted(&self.0), f)
+        fmt::Debug::fmt(&redact_url(&self.0), f)
     }
 }
 
-/// `url` without what may be secret: user-info and query.
-pub(crate) fn redacted(url: &str) -> String {
-    let rest = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-    let rest = rest.unwrap_or(url);
-    let scheme = &url[..url.len() - rest.len()];
-    let (path, query) = match rest.find(['?', '#']) {
-        Some(at) => rest.split_at(at),
-        None => (rest, ""),
-    };
-    // An `@` this late ends a password that holds a `?`, or stands in the query: who can tell.
-    if query.contains('@') {
-        return format!("{scheme}{REDACTED}");
-    }
-    // The last `@`: a password with a `/` in it is no valid URL, but still a secret.
-    let (user, path) = match path.rsplit_once('@') {
-        Some((_, path)) => (&*format!("{REDACTED}@"), path),
-        None => ("", path),
-    };
-    let query = if query.is_empty() { String::new() } else { format!("?{REDACTED}") };
-    format!("{scheme}{user}{path}{query}")
-}
-
-/// A key that nobody knows, in an argument of `key=value` pairs. Where that holds a URL, a `,` or a `=`
-/// inside its password or query may have cut it there: of what follows nothing is shown.
+/// An unknown key of an argument of `key=value` pairs, redacted. If the argument holds a URL, a `,`
+/// or a `=` inside of its password or query may have cut it: nothing of the other pieces is shown.
 pub(crate) fn redacted_key(key: &str, argument: &str) -> String {
     match key.split_once("://") {
         Some((scheme, _)) => format!("{scheme}://{REDACTED}"),
         None if argument.contains("://") => REDACTED.to_owned(),
-        None => redacted(key),
+        None => redact_url(key),
     }
 }
 
-/// What follows the scheme of an endpoint.
+/// The endpoint without its scheme.
 pub(crate) fn authority(url: &str) -> Result<&str, SettingError> {
     let rest = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
     let rest = rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
@@ -63,12 +42,12 @@ pub(crate) fn authority(url: &str) -> Result<&str, SettingError> {
     rest.ok_or_else(|| {
         SettingError::new(
             "endpoint",
-            redacted(url),
+            redact_url(url),
             "http://host:port or https://…, up to 2048 bytes",
         )
     })
 }
 
-/// Bytes of an endpoint.
+/// The maximum length of an endpoint, in bytes.
 const URL_BYTES: usize = 2_048;
 const REDACTED: &str = "[redacted]";

@@ -1,4 +1,4 @@
-//! Nothing is allocated to decide.
+//! Decisions do not allocate.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -17,7 +17,7 @@ use support::{Virtual, child};
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[test]
-fn no_sampler_allocates_once_warm() {
+fn no_sampler_allocates_after_its_first_decisions() {
     let half = || Sampler::probability(0.5).unwrap();
     let adaptive =
         |key| Adaptive::builder().with_traces_per_second(1e3).with_key(key).build().unwrap();
@@ -28,11 +28,11 @@ fn no_sampler_allocates_once_warm() {
         .with_rule(SpanPredicate::any().name("GET /health*"), Sampler::always_off())
         .with_rule(SpanPredicate::any(), half());
     let xray = XrayRemote::new();
-    let mut poll = XrayPoller::new(&XraySettings::default(), "shop", xray.clone(), 1);
-    poll.request(0, 0).unwrap();
+    let mut poller = XrayPoller::new(&XraySettings::default(), "shop", xray.clone(), 1);
+    poller.request(0, 0).unwrap();
     let records = br#"{"SamplingRuleRecords":[{"SamplingRule":{"RuleName":"a","Priority":1,
         "FixedRate":0.5,"ReservoirSize":1,"URLPath":"/a*?","HTTPMethod":"*"}}]}"#;
-    assert_eq!(poll.answered(0, 0, records), Ok(true));
+    assert_eq!(poller.answered(0, 0, records), Ok(true));
     let samplers: Vec<Sampler> = vec![
         Sampler::default(),
         half(),
@@ -46,23 +46,23 @@ fn no_sampler_allocates_once_warm() {
         remote.into(),
         xray.into(),
     ];
-    let host = Virtual::new();
+    let context = Virtual::new();
     for sampler in samplers {
         let live = DynamicSampler::new(sampler.clone());
-        let mut dice = SplitMix64::new(1);
+        let mut random = SplitMix64::new(1);
         let mut decide = |rounds: u32| {
             for round in 0..rounds {
-                // Twenty periods of those that adapt.
-                host.set_seconds(f64::from(round) / 1e3);
-                let id = u128::from(dice.next_u64());
+                // Twenty periods of the adaptive samplers.
+                context.set_seconds(f64::from(round) / 1e3);
+                let id = u128::from(random.next_u64());
                 for name in ["GET /a", "GET /b"] {
-                    live.should_sample(&SamplingParameters::root(id, name, &host), |decision| {
+                    live.should_sample(&SamplingParameters::root(id, name, &context), |decision| {
                         decision.sampled
                     });
                 }
                 let parent = Parent::new(true, true, Some("rv:ffffffffffffff;th:8;x:1"));
-                let _ = sampler.should_sample(&child(&host, id, parent));
-                let _ = live.quick(Some(true));
+                let _ = sampler.should_sample(&child(&context, id, parent));
+                let _ = live.fast_decision(Some(true));
             }
         };
         decide(1_000);

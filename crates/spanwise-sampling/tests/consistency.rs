@@ -1,4 +1,4 @@
-//! Over a million ids: ratios nest, counts add up, chains keep their word.
+//! Consistency over a million ids: ratios nest, adjusted counts add up, thresholds hold along chains.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -12,52 +12,52 @@ use support::Virtual;
 
 const IDS: u32 = 1_000_000;
 
-fn id(dice: &mut SplitMix64) -> u128 {
-    u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64())
+fn id(random: &mut SplitMix64) -> u128 {
+    u128::from(random.next_u64()) << 64 | u128::from(random.next_u64())
 }
 
 #[test]
-fn smaller_probabilities_keep_a_part_of_what_larger_ones_keep() {
+fn traces_of_a_smaller_probability_are_a_subset_of_those_of_a_larger_one() {
     let probabilities = [1e-9, 1e-4, 0.01, 0.1, 0.3, 0.5, 0.9, 1.0];
     let samplers = probabilities.map(|probability| Sampler::probability(probability).unwrap());
-    let (host, mut dice) = (Virtual::new(), SplitMix64::new(1));
-    let mut kept = [0u32; 8];
+    let (context, mut random) = (Virtual::new(), SplitMix64::new(1));
+    let mut counts = [0u32; 8];
     for _ in 0..IDS {
-        let params = SamplingParameters::root(id(&mut dice), "x", &host);
+        let params = SamplingParameters::root(id(&mut random), "x", &context);
         let decisions = samplers.each_ref().map(|sampler| sampler.should_sample(&params).sampled);
         assert!(decisions.is_sorted(), "{params:?}: {decisions:?}");
-        for (kept, decision) in kept.iter_mut().zip(decisions) {
-            *kept += u32::from(decision);
+        for (count, decision) in counts.iter_mut().zip(decisions) {
+            *count += u32::from(decision);
         }
     }
-    for (kept, probability) in kept.into_iter().zip(probabilities) {
+    for (count, probability) in counts.into_iter().zip(probabilities) {
         let expected = probability * f64::from(IDS);
         let scatter = 5.0 * expected.sqrt() + 1.0;
-        // Four digits of the threshold are good for one part in 10,000.
+        // Four digits of the threshold are accurate to one part in 10,000.
         assert!(
-            (f64::from(kept) - expected).abs() < scatter + expected / 5e3,
-            "{kept} {probability}"
+            (f64::from(count) - expected).abs() < scatter + expected / 5e3,
+            "{count} {probability}"
         );
     }
-    assert_eq!(kept[7], IDS);
+    assert_eq!(counts[7], IDS);
     for id in [0, u128::MAX, 1 << 56] {
-        assert!(samplers[7].should_sample(&SamplingParameters::root(id, "x", &host)).sampled);
+        assert!(samplers[7].should_sample(&SamplingParameters::root(id, "x", &context)).sampled);
     }
 }
 
 #[test]
-fn adjusted_counts_estimate_what_was_offered() {
-    let host = Virtual::new();
+fn adjusted_counts_estimate_the_offered_roots() {
+    let context = Virtual::new();
     let mut mean = 0.0;
     for seed in 0..200 {
-        let mut dice = SplitMix64::new(1000 + seed);
+        let mut random = SplitMix64::new(1000 + seed);
         // Ten services, each with its own probability.
         let samplers: Vec<Sampler> =
             (1..=10).map(|tenth| Sampler::probability(0.002 * f64::from(tenth)).unwrap()).collect();
         let roots = if seed == 0 { IDS } else { 20_000 };
         let mut estimate = 0.0;
         for root in 0..roots {
-            let params = SamplingParameters::root(id(&mut dice), "x", &host);
+            let params = SamplingParameters::root(id(&mut random), "x", &context);
             let decision = samplers[root as usize % 10].should_sample(&params);
             if let (true, TraceStateUpdate::Write(threshold)) = (decision.sampled, decision.th) {
                 estimate += threshold.adjusted_count();
@@ -71,8 +71,8 @@ fn adjusted_counts_estimate_what_was_offered() {
 }
 
 #[test]
-fn along_a_chain_thresholds_do_not_fall_and_are_kept() {
-    // A service that decides, one that follows, and one that may keep less.
+fn thresholds_never_fall_along_a_chain_of_services() {
+    // A service that decides, one that follows, and one that may sample fewer traces.
     let first = Sampler::probability(0.3).unwrap().parent_based();
     let second = Sampler::from(ParentThreshold::new(Sampler::always_on()));
     let third = |probability| {
@@ -81,21 +81,21 @@ fn along_a_chain_thresholds_do_not_fall_and_are_kept() {
             spanwise_sampling::ParentBased::new(Sampler::always_off()).with_remote_sampled(strict),
         )
     };
-    let (host, mut dice) = (Virtual::new(), SplitMix64::new(2));
+    let (context, mut random) = (Virtual::new(), SplitMix64::new(2));
     for step in 0..100_000u32 {
-        let trace_id = id(&mut dice);
+        let trace_id = id(&mut random);
         let mut before: Option<(bool, String, Threshold)> = None;
         let last = third(if step % 2 == 0 { 0.1 } else { 0.6 });
         for sampler in [&first, &second, &last] {
-            let told = before.as_ref().map(|(_, member, _)| member.as_str());
-            let mut params = SamplingParameters::root(trace_id, "x", &host);
+            let received = before.as_ref().map(|(_, member, _)| member.as_str());
+            let mut params = SamplingParameters::root(trace_id, "x", &context);
             params.parent = before.as_ref().map(|(sampled, member, _)| {
                 Parent::new(*sampled, true, Some(member.as_str()).filter(|m| !m.is_empty()))
             });
             let decision = sampler.should_sample(&params);
             let mut member = String::new();
             match decision.th {
-                TraceStateUpdate::Pass => member.push_str(told.unwrap_or_default()),
+                TraceStateUpdate::Pass => member.push_str(received.unwrap_or_default()),
                 change => {
                     change.write_member(&params, &mut member);
                 }

@@ -1,4 +1,4 @@
-//! Exchanging samplers while they decide.
+//! Replacing a sampler while threads start spans.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -32,48 +32,48 @@ fn samplers() -> Vec<Sampler> {
 
 proptest! {
     #[test]
-    fn the_word_decides_as_the_sampler_does(
+    fn the_fast_decision_agrees_with_the_sampler(
         which in 0usize..12,
         id in any::<u128>(),
         parent in proptest::option::of((any::<bool>(), any::<bool>(), 0usize..4)),
     ) {
         let live = DynamicSampler::new(samplers()[which].clone());
-        let host = Virtual::new();
+        let context = Virtual::new();
         let states = [None, Some("th:8"), Some("rv:00000000000000"), Some("x:1")];
-        // A local parent's state was decided here: it does not contradict its flag.
+        // The trace state of a local parent does not contradict its flag.
         let parent = parent.filter(|&(_, remote, state)| remote || state == 0);
-        let told = parent.is_some_and(|(_, _, state)| state > 0);
+        let has_state = parent.is_some_and(|(_, _, state)| state > 0);
         let params = SamplingParameters {
             parent: parent.map(|(sampled, remote, state)| Parent::new(sampled, remote, states[state])),
-            ..SamplingParameters::root(id, "x", &host)
+            ..SamplingParameters::root(id, "x", &context)
         };
         let (sampled, th) = live.should_sample(&params, |decision| (decision.sampled, decision.th));
-        match live.quick(parent.map(|(sampled, ..)| sampled)) {
-            // To be asked for; the word knows nothing of it.
-            _ if told => {}
+        match live.fast_decision(parent.map(|(sampled, ..)| sampled)) {
+            // The caller evaluates the sampler for such parents.
+            _ if has_state => {}
             FastDecision::Keep => prop_assert_eq!((sampled, th), (true, TraceStateUpdate::Pass)),
             FastDecision::Drop => prop_assert_eq!((sampled, th), (false, TraceStateUpdate::Pass)),
             FastDecision::Threshold(threshold) => {
                 prop_assert_eq!(sampled, threshold.keeps(params.randomness()));
                 prop_assert!(!sampled || th == TraceStateUpdate::Write(threshold) || th == TraceStateUpdate::Pass);
             }
-            FastDecision::Ask => prop_assert!(which >= 8),
+            FastDecision::Evaluate => prop_assert!(which >= 8),
         }
     }
 }
 
 #[test]
-fn samplers_are_exchanged_under_way() {
+fn threads_decide_while_samplers_are_replaced() {
     let live = DynamicSampler::new(Sampler::always_on());
-    let host = Virtual::new();
+    let context = Virtual::new();
     let done = AtomicBool::new(false);
     std::thread::scope(|threads| {
         for _ in 0..2 {
             threads.spawn(|| {
-                let params = SamplingParameters::root(1, "x", &host);
+                let params = SamplingParameters::root(1, "x", &context);
                 while !done.load(Relaxed) {
                     live.should_sample(&params, |decision| std::hint::black_box(decision.sampled));
-                    std::hint::black_box(live.quick(None));
+                    std::hint::black_box(live.fast_decision(None));
                 }
             });
         }
@@ -84,16 +84,17 @@ fn samplers_are_exchanged_under_way() {
         live.set(Sampler::always_off());
         done.store(true, Relaxed);
     });
-    assert_eq!(live.quick(None), FastDecision::Drop);
+    assert_eq!(live.fast_decision(None), FastDecision::Drop);
     assert_eq!(live.to_string(), "AlwaysOffSampler");
     assert!(
-        !live.should_sample(&SamplingParameters::root(1, "x", &host), |decision| decision.sampled)
+        !live.should_sample(&SamplingParameters::root(1, "x", &context), |decision| decision
+            .sampled)
     );
 }
 
-/// A sampler whose drop sets another one, and then panics.
+/// The destructor sets another sampler, and then panics.
 #[test]
-fn the_drop_of_what_was_exchanged_may_come_back_and_panic() {
+fn the_destructor_of_a_replaced_sampler_may_set_another_and_panic() {
     #[derive(Debug)]
     struct Back(DynamicSampler);
     impl ComposableSampler for Back {
@@ -113,5 +114,5 @@ fn the_drop_of_what_was_exchanged_may_come_back_and_panic() {
     let live = DynamicSampler::new(Sampler::always_on());
     live.set(Back(live.clone()));
     live.set(Sampler::always_on());
-    assert_eq!(live.quick(None), FastDecision::Drop, "the drop came last");
+    assert_eq!(live.fast_decision(None), FastDecision::Drop, "the destructor ran last");
 }

@@ -1,4 +1,4 @@
-//! Samplers, attributes and hosts that panic, lie, or ask the sampler they are in.
+//! Samplers, attributes and contexts that panic, return nonsense, or call the sampler that calls them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -36,25 +36,25 @@ fn panics<R>(act: impl FnOnce() -> R) -> bool {
     }
 }
 
-/// Time and chance without sense, and a panic if asked for.
+/// A context with erratic times and random numbers, which panics on request.
 #[derive(Default)]
-struct Mad {
+struct Erratic {
     calls: AtomicU64,
     panics: AtomicBool,
 }
 
-impl Mad {
+impl Erratic {
     fn next(&self) -> u64 {
         if self.panics.load(SeqCst) {
             resume_unwind(Box::new(Grenade));
         }
-        // Forwards, backwards, to both ends.
+        // Times go forwards, backwards and to both ends.
         let call = self.calls.fetch_add(1, SeqCst);
         [0, u64::MAX, 1 << 63, 7, u64::MAX - 1, 1_000_000_000][call as usize % 6]
     }
 }
 
-impl SamplerContext for Mad {
+impl SamplerContext for Erratic {
     fn now(&self) -> u64 {
         self.next()
     }
@@ -64,7 +64,7 @@ impl SamplerContext for Mad {
     }
 }
 
-/// Panics in one method while it is told to.
+/// A sampler whose methods panic while their flags are set.
 #[derive(Debug, Clone, Default)]
 struct Panics {
     intent: Arc<AtomicBool>,
@@ -93,7 +93,7 @@ impl ComposableSampler for Panics {
 #[test]
 fn a_sampler_that_panicked_decides_again_afterwards() {
     let inner = Panics::default();
-    let host = Mad::default();
+    let context = Erratic::default();
     let samplers: Vec<Sampler> = vec![
         inner.clone().into(),
         Sampler::from(inner.clone()).parent_based(),
@@ -105,52 +105,52 @@ fn a_sampler_that_panicked_decides_again_afterwards() {
             inner.intent.store(true, SeqCst);
             inner.tick.store(true, SeqCst);
             assert!(panics(|| sampler
-                .should_sample(&SamplingParameters::root(1, "x", &host))
+                .should_sample(&SamplingParameters::root(1, "x", &context))
                 .sampled));
             assert!(panics(
-                || live.should_sample(&SamplingParameters::root(1, "x", &host), |it| it.sampled)
+                || live.should_sample(&SamplingParameters::root(1, "x", &context), |it| it.sampled)
             ));
             assert!(panics(|| live.tick(&Tick::at(1))));
             inner.intent.store(false, SeqCst);
             inner.tick.store(false, SeqCst);
-            assert!(live.should_sample(&SamplingParameters::root(1, "x", &host), |decision| {
+            assert!(live.should_sample(&SamplingParameters::root(1, "x", &context), |decision| {
                 decision.sampled
             }));
             assert!(panics(|| live
-                .should_sample(&SamplingParameters::root(1, "x", &host), |_| {
+                .should_sample(&SamplingParameters::root(1, "x", &context), |_| {
                     resume_unwind(Box::new(Grenade))
                 })));
             live.tick(&Tick::at(u64::MAX));
         }
-        // It can still be exchanged.
+        // The sampler can still be replaced.
         live.set(Sampler::always_off());
-        assert!(
-            !live.should_sample(&SamplingParameters::root(1, "x", &host), |decision| decision
-                .sampled)
-        );
+        assert!(!live.should_sample(&SamplingParameters::root(1, "x", &context), |decision| {
+            decision.sampled
+        }));
     }
 }
 
 #[test]
-fn time_and_chance_without_sense_are_decided_on() {
-    let host = Mad::default();
+fn samplers_decide_with_an_erratic_context() {
+    let context = Erratic::default();
     for rate in [1.0, 1e9] {
         let limited = RateLimited::new(rate).unwrap();
         let sampler: Sampler = limited.clone().into();
         for id in 0..2_000u128 {
-            let _any =
-                sampler.should_sample(&SamplingParameters::root(id << 64 | id, "x", &host)).sampled;
-            sampler.tick(&Tick::at(host.next()));
+            let _any = sampler
+                .should_sample(&SamplingParameters::root(id << 64 | id, "x", &context))
+                .sampled;
+            sampler.tick(&Tick::at(context.next()));
         }
-        host.panics.store(true, SeqCst);
+        context.panics.store(true, SeqCst);
         for id in 0..100 {
             assert!(panics(|| sampler
-                .should_sample(&SamplingParameters::root(id, "x", &host))
+                .should_sample(&SamplingParameters::root(id, "x", &context))
                 .sampled));
         }
-        host.panics.store(false, SeqCst);
-        let _any = sampler.should_sample(&SamplingParameters::root(1, "x", &host)).sampled;
-        // The end of time was seen, and nothing is earned after it, at this rate or another.
+        context.panics.store(false, SeqCst);
+        let _any = sampler.should_sample(&SamplingParameters::root(1, "x", &context)).sampled;
+        // The context returned the end of time, after which no rate refills the bucket.
         for rate in [rate, 1e-6, 500.0, rate] {
             limited.set_rate(rate).unwrap();
             for id in 0..10 {
@@ -163,27 +163,27 @@ fn time_and_chance_without_sense_are_decided_on() {
     }
 }
 
-/// Asks, tells and replaces the sampler it is in.
+/// A sampler that evaluates, ticks and replaces the sampler that holds it.
 #[derive(Debug, Default)]
 struct Reentrant {
-    home: Arc<OnceLock<DynamicSampler>>,
+    owner: Arc<OnceLock<DynamicSampler>>,
     busy: AtomicBool,
 }
 
 impl Reentrant {
-    fn call_home(&self) {
-        if let Some(home) = self.home.get()
+    fn call_owner(&self) {
+        if let Some(owner) = self.owner.get()
             && !self.busy.swap(true, SeqCst)
         {
-            let host = Mad::default();
-            let _any = home
-                .should_sample(&SamplingParameters::root(3, "inside", &host), |decision| {
+            let context = Erratic::default();
+            let _any = owner
+                .should_sample(&SamplingParameters::root(3, "inside", &context), |decision| {
                     decision.sampled
                 });
-            home.tick(&Tick::at(3));
-            let _any = matches!(home.quick(None), FastDecision::Ask);
-            home.set(Sampler::always_on());
-            let _any = format!("{home} {home:?}");
+            owner.tick(&Tick::at(3));
+            let _any = matches!(owner.fast_decision(None), FastDecision::Evaluate);
+            owner.set(Sampler::always_on());
+            let _any = format!("{owner} {owner:?}");
             self.busy.store(false, SeqCst);
         }
     }
@@ -191,48 +191,47 @@ impl Reentrant {
 
 impl ComposableSampler for Reentrant {
     fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
-        self.call_home();
+        self.call_owner();
         SamplingIntent::keep(Threshold::KEEP_ALL)
     }
 
     fn tick(&self, _: &Tick) {
-        self.call_home();
+        self.call_owner();
     }
 
     fn description(&self) -> String {
-        self.call_home();
+        self.call_owner();
         String::new()
     }
 }
 
 impl Drop for Reentrant {
     fn drop(&mut self) {
-        self.call_home();
+        self.call_owner();
     }
 }
 
 #[test]
 fn a_sampler_may_replace_itself_while_it_decides() {
-    let home = Arc::new(OnceLock::new());
-    let reentrant = || Reentrant { home: home.clone(), busy: AtomicBool::new(false) };
-    home.set(DynamicSampler::new(reentrant())).unwrap();
-    let (live, host) = (home.get().unwrap(), Mad::default());
+    let owner = Arc::new(OnceLock::new());
+    let reentrant = || Reentrant { owner: owner.clone(), busy: AtomicBool::new(false) };
+    owner.set(DynamicSampler::new(reentrant())).unwrap();
+    let (live, context) = (owner.get().unwrap(), Erratic::default());
     for _ in 0..20 {
-        assert!(
-            live.should_sample(&SamplingParameters::root(1, "x", &host), |decision| decision
-                .sampled)
-        );
+        assert!(live.should_sample(&SamplingParameters::root(1, "x", &context), |decision| {
+            decision.sampled
+        }));
         live.set(reentrant());
         live.tick(&Tick::at(1));
         live.set(Sampler::from(reentrant()).parent_based());
-        // Replaced while it is looked at.
-        live.should_sample(&SamplingParameters::root(1, "x", &host), |_| live.set(reentrant()));
+        // Replaced during a decision.
+        live.should_sample(&SamplingParameters::root(1, "x", &context), |_| live.set(reentrant()));
     }
-    // A circle of `Arc`s would never be dropped.
+    // A cycle of `Arc`s would never be dropped.
     live.set(Sampler::always_off());
 }
 
-/// Another value each time, or none, or a panic.
+/// An attribute with another value at each call, or none, or a panic.
 struct Fickle(AtomicU64);
 
 impl Attributes for Fickle {
@@ -247,25 +246,27 @@ impl Attributes for Fickle {
 }
 
 #[test]
-fn a_rule_goes_by_what_an_attribute_is_when_it_is_asked() {
-    let host = Virtual::new();
+fn a_rule_reads_an_attribute_once_per_decision() {
+    let context = Virtual::new();
     for (pattern, matching) in [("\0\u{1b}]0;x", 1), ("NaN", 2)] {
         let rule = SpanPredicate::any().attribute("key", pattern);
         let sampler = Sampler::from(RuleBased::new().with_rule(rule, Sampler::always_on()));
         let fickle = Fickle(AtomicU64::new(0));
-        let params =
-            SamplingParameters { attributes: &fickle, ..SamplingParameters::root(1, "x", &host) };
+        let params = SamplingParameters {
+            attributes: &fickle,
+            ..SamplingParameters::root(1, "x", &context)
+        };
         for time in 0..16 {
             let mut sampled = false;
             let panicked = panics(|| sampled = sampler.should_sample(&params).sampled);
             assert_eq!((sampled, panicked), (time % 4 == matching, time % 4 == 3), "{time}");
         }
-        assert_eq!(fickle.0.load(SeqCst), 16, "each decision asks once");
+        assert_eq!(fickle.0.load(SeqCst), 16, "each decision reads once");
     }
 }
 
 #[test]
-fn a_description_is_shown_on_one_line_and_cut() {
+fn a_description_is_one_line_of_bounded_length() {
     let hostile = Sampler::from(Panics::default());
     let live = DynamicSampler::new(hostile.clone());
     let of_samplers = RuleBased::new().with_rule(SpanPredicate::any(), hostile.clone());
@@ -277,7 +278,7 @@ fn a_description_is_shown_on_one_line_and_cut() {
     assert!(parents.starts_with("ParentBased{root=") && !parents.contains(char::is_control));
 }
 
-/// Counts its ticks, and panics in each if it is to, and in its drop.
+/// A sampler that counts its ticks, and panics in each of them and in its destructor if `panics`.
 #[derive(Debug)]
 struct Ticked {
     panics: bool,
@@ -311,7 +312,7 @@ impl Drop for Ticked {
 }
 
 #[test]
-fn a_tick_that_panics_keeps_none_from_the_others() {
+fn a_panic_of_one_tick_does_not_prevent_the_others() {
     let ticks = Arc::new(AtomicUsize::new(0));
     let ticked = |panics| Sampler::from(Ticked { panics, ticks: ticks.clone() });
     let rules = [true, false, true, false].into_iter().fold(RuleBased::new(), |rules, panics| {
@@ -328,11 +329,11 @@ fn a_tick_that_panics_keeps_none_from_the_others() {
 }
 
 #[test]
-fn a_strategy_replaces_an_initial_sampler_that_panics_when_it_goes() {
+fn a_strategy_replaces_an_initial_sampler_whose_destructor_panics() {
     let ticks = Arc::new(AtomicUsize::new(0));
     let remote = JaegerRemote::new(Ticked { panics: true, ticks: ticks.clone() });
     remote.apply(&JaegerStrategy::Probabilistic(1.0));
-    assert_eq!(Arc::strong_count(&ticks), 1, "it is gone");
+    assert_eq!(Arc::strong_count(&ticks), 1, "the initial sampler is dropped");
     let sampler = Sampler::from(remote);
     assert!(sampler.should_sample(&SamplingParameters::root(1, "x", &Virtual::new())).sampled);
 }

@@ -1,4 +1,4 @@
-//! Remote strategies: what is read, what is done, when it is asked.
+//! Strategies of Jaeger: parsing, decisions and polling.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -13,7 +13,7 @@ use spanwise_testkit::load::{Arrivals, Shape};
 use std::time::Duration;
 use support::{Virtual, drive};
 
-/// As a Jaeger 2 collector answers for a service with two endpoints.
+/// The response of a Jaeger 2 collector for a service with two endpoints.
 const PER_OPERATION: &str = r#"{
     "strategyType": "PROBABILISTIC",
     "probabilisticSampling": {"samplingRate": 0.001},
@@ -28,7 +28,7 @@ const PER_OPERATION: &str = r#"{
 }"#;
 
 #[test]
-fn strategies_are_read() {
+fn strategies_are_parsed() {
     let parse = |json: &str| JaegerStrategy::parse(json.as_bytes());
     assert_eq!(
         parse(r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":0.25}}"#),
@@ -41,13 +41,13 @@ fn strategies_are_read() {
     let Ok(JaegerStrategy::PerOperation { default, lower_bound, operations }) =
         parse(PER_OPERATION)
     else {
-        panic!("operations stand above the rest");
+        panic!("strategies per operation take precedence");
     };
     assert_eq!((default, lower_bound, operations.len()), (0.1, 2.0, 2));
 }
 
 #[test]
-fn strategies_are_protos_json() {
+fn strategies_are_parsed_as_proto3_json() {
     use JaegerStrategy::{PerOperation, Probabilistic, RateLimiting};
     let one = |name: &str, rate| vec![(name.to_owned(), rate)];
     let operations =
@@ -109,7 +109,7 @@ fn strategies_are_protos_json() {
                 {"operation":"x","probabilistic_sampling":{"sampling_rate":1}}]}}"#,
             operations(0.5, 2.0, one("x", 1.0)),
         ),
-        // Fields that nobody knows are passed over, wherever they stand.
+        // Unknown fields are ignored at every level.
         (
             r#"{"new":{"a":[1]},"probabilisticSampling":{"samplingRate":0.5,"newer":"x"}}"#,
             Probabilistic(0.5),
@@ -120,8 +120,8 @@ fn strategies_are_protos_json() {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_nothing_of_it_is_taken() {
-    let wrong = |json: &str| JaegerStrategy::parse(json.as_bytes()).unwrap_err();
+fn a_malformed_strategy_is_rejected_with_the_name_of_its_field() {
+    let rejected = |json: &str| JaegerStrategy::parse(json.as_bytes()).unwrap_err();
     for (json, field) in [
         (r#"{}"#, "probabilisticSampling"),
         (r#"[]"#, "probabilisticSampling"),
@@ -151,21 +151,21 @@ fn what_is_wrong_is_named_and_nothing_of_it_is_taken() {
         ),
         (r#"{"operationSampling":{"perOperationStrategies":[{"operation":7}]}}"#, "operation"),
     ] {
-        let error = wrong(json);
+        let error = rejected(json);
         assert!(
             matches!(error, JaegerStrategyError::Field { field: f, .. } if f == field),
             "{error}"
         );
     }
     for json in ["", "not json", "{", &"[".repeat(100_000), "{\"a\":1e999999}x"] {
-        assert!(matches!(wrong(json), JaegerStrategyError::Json(_)), "{:.20}", json);
+        assert!(matches!(rejected(json), JaegerStrategyError::Json(_)), "{:.20}", json);
     }
     let entry = r#"{"operation":"x","probabilisticSampling":{"samplingRate":1}}"#;
     let many = vec![entry; 2_001].join(",");
     let json = format!(
         r#"{{"operationSampling":{{"defaultSamplingProbability":1,"perOperationStrategies":[{many}]}}}}"#
     );
-    assert_eq!(wrong(&json), JaegerStrategyError::TooManyOperations(2_001));
+    assert_eq!(rejected(&json), JaegerStrategyError::TooManyOperations(2_001));
 }
 
 #[test]
@@ -175,32 +175,35 @@ fn operations_have_their_own_probability_and_a_lower_bound() {
     let sampler = Sampler::from(remote);
     for (name, low, high) in [
         ("GET /always", 980.0, 1020.0),
-        // Two a second, that chance alone would not keep.
+        // Two traces per second that the probability alone would not sample.
         ("GET /never", 1.9, 2.3),
         ("GET /else", 95.0, 105.0),
     ] {
-        let host = Virtual::new();
-        let series = drive(&sampler, &host, Arrivals::new(Shape::Steady(1000.0), 40.0, 1), || name);
-        let kept = series.rate(2.0, 40.0);
-        assert!((low..=high).contains(&kept), "{name}: {kept}");
+        let context = Virtual::new();
+        let series =
+            drive(&sampler, &context, Arrivals::new(Shape::Steady(1000.0), 40.0, 1), || name);
+        let sampled = series.rate(2.0, 40.0);
+        assert!((low..=high).contains(&sampled), "{name}: {sampled}");
         assert!(name != "GET /always" || series.sampled == series.arrived);
     }
 }
 
-/// Traces kept of those offered at each of `seconds`, ten at once, with a strategy before each.
-fn kept_with_updates(
+/// The number of sampled traces of ten offered at each of `seconds`, after applying a new strategy.
+fn sampled_with_updates(
     seconds: impl Iterator<Item = f64>,
     name: &str,
     mut strategy: impl FnMut(u32) -> JaegerStrategy,
 ) -> Vec<u32> {
     let remote = JaegerRemote::new(Sampler::always_off());
-    let (sampler, host) = (Sampler::from(remote.clone()), Virtual::new());
+    let (sampler, context) = (Sampler::from(remote.clone()), Virtual::new());
     let updates = seconds.zip(0..).map(|(second, update)| {
-        host.set_seconds(second);
+        context.set_seconds(second);
         remote.apply(&strategy(update));
         (0..10)
             .map(|_| {
-                u32::from(sampler.should_sample(&SamplingParameters::root(0, name, &host)).sampled)
+                u32::from(
+                    sampler.should_sample(&SamplingParameters::root(0, name, &context)).sampled,
+                )
             })
             .sum()
     });
@@ -215,88 +218,88 @@ fn a_new_strategy_fills_no_bucket() {
         operations: operations.iter().map(|name| ((*name).to_owned(), 0.0)).collect(),
     };
     let seconds = || (0..20).map(f64::from);
-    let total = |kept: Vec<u32>| kept.iter().sum::<u32>();
-    // One trace in a hundred seconds: twenty updates in twenty seconds keep the one of the first.
+    let total = |sampled: Vec<u32>| sampled.iter().sum::<u32>();
+    // One trace in a hundred seconds: twenty updates in twenty seconds sample only the first one.
     let other_probability = |n: u32| bound(0.01, f64::from(n) / 1e6, &["x"]);
-    assert_eq!(total(kept_with_updates(seconds(), "x", other_probability)), 1);
+    assert_eq!(total(sampled_with_updates(seconds(), "x", other_probability)), 1);
     let other_operations =
         |n: u32| bound(0.01, 0.0, if n.is_multiple_of(2) { &["x", "y"] } else { &["x"] });
-    assert_eq!(total(kept_with_updates(seconds(), "x", other_operations)), 1);
+    assert_eq!(total(sampled_with_updates(seconds(), "x", other_operations)), 1);
     let not_listed = |n: u32| bound(0.01, 0.0, if n.is_multiple_of(2) { &["y"] } else { &["z"] });
-    assert_eq!(total(kept_with_updates(seconds(), "x", not_listed)), 1);
-    // Taken away and brought back: its own, and that of all others while it is one of them.
+    assert_eq!(total(sampled_with_updates(seconds(), "x", not_listed)), 1);
+    // Removed and restored: one trace of its own bucket, and one of the bucket of all others.
     let comes_and_goes = |n: u32| bound(0.01, 0.0, if n.is_multiple_of(2) { &["x"] } else { &[] });
-    assert_eq!(total(kept_with_updates(seconds(), "x", comes_and_goes)), 2);
-    // In between another kind of strategy, or no bound.
+    assert_eq!(total(sampled_with_updates(seconds(), "x", comes_and_goes)), 2);
+    // Another kind of strategy in between, or none with a bound.
     let kinds = |n: u32| match n % 3 {
         0 => bound(0.01, 0.0, &["x"]),
         1 => JaegerStrategy::Probabilistic(0.0),
         _ => bound(0.0, 0.0, &["x"]),
     };
-    assert_eq!(total(kept_with_updates(seconds(), "x", kinds)), 1);
+    assert_eq!(total(sampled_with_updates(seconds(), "x", kinds)), 1);
     let limits = |n: u32| match n % 2 {
         0 => JaegerStrategy::RateLimiting(1.0),
         _ => JaegerStrategy::RateLimiting(0.0),
     };
-    // One a second: those of the seconds in which it is in force.
-    assert_eq!(total(kept_with_updates(seconds(), "x", limits)), 10);
-    assert_eq!(total(kept_with_updates((0..20).map(|_| 0.0), "x", limits)), 1);
+    // One per second, in the seconds in which the limit applies.
+    assert_eq!(total(sampled_with_updates(seconds(), "x", limits)), 10);
+    assert_eq!(total(sampled_with_updates((0..20).map(|_| 0.0), "x", limits)), 1);
 }
 
 #[test]
-fn another_rate_goes_on_with_what_the_bucket_holds() {
-    // Emptied at the old rate, and still empty at the new one.
+fn a_bucket_retains_its_permits_at_another_rate() {
+    // The bucket was emptied at the old rate, and is still empty at the new one.
     let up = |n: u32| JaegerStrategy::RateLimiting(f64::from(n % 7 + 1));
-    assert_eq!(kept_with_updates((0..20).map(|_| 0.0), "x", up).iter().sum::<u32>(), 1);
+    assert_eq!(sampled_with_updates((0..20).map(|_| 0.0), "x", up).iter().sum::<u32>(), 1);
     let bound = |n: u32| JaegerStrategy::PerOperation {
         default: 0.0,
         lower_bound: if n.is_multiple_of(2) { 0.01 } else { 0.0101 },
         operations: Vec::new(),
     };
-    // Nothing is lost either: an hour of updates each 7 s, of which each earns a part of one.
+    // No fraction of a permit is lost: an hour of updates each 7 s, each of which earns a fraction.
     let seconds = (0..514).map(|n| 7.0 * f64::from(n));
-    let kept: u32 = kept_with_updates(seconds, "x", bound).iter().sum();
-    assert!((33..=37).contains(&kept), "{kept}");
-    // From then on the new rate holds, and so does its burst.
+    let sampled: u32 = sampled_with_updates(seconds, "x", bound).iter().sum();
+    assert!((33..=37).contains(&sampled), "{sampled}");
+    // The new rate and its burst hold from there on.
     let remote = JaegerRemote::new(Sampler::always_off());
-    let (sampler, host) = (Sampler::from(remote.clone()), Virtual::new());
+    let (sampler, context) = (Sampler::from(remote.clone()), Virtual::new());
     for (rate, seconds) in [(10.0, 10.0), (2_000.0, 5.0), (3.0, 20.0), (50_000.0, 3.0), (1.0, 20.0)]
     {
         remote.apply(&JaegerStrategy::RateLimiting(rate));
         let arrivals = Arrivals::new(Shape::Steady(1e5), seconds, 1);
-        let series = drive(&sampler, &host, arrivals, || "x");
-        let kept = series.rate(1.0, seconds);
-        assert!((kept / rate - 1.0).abs() < 0.03, "{kept} for {rate}");
+        let series = drive(&sampler, &context, arrivals, || "x");
+        let sampled = series.rate(1.0, seconds);
+        assert!((sampled / rate - 1.0).abs() < 0.03, "{sampled} for {rate}");
         assert!(series.max_per_second() <= 2.05 * rate + 1.0, "{rate}");
     }
 }
 
 #[test]
-fn what_the_lower_bound_keeps_has_no_threshold() {
+fn a_span_sampled_by_the_lower_bound_has_no_threshold() {
     let remote = JaegerRemote::new(Sampler::always_off());
     remote.apply(&JaegerStrategy::PerOperation {
         default: 0.5,
         lower_bound: 1.0,
         operations: vec![],
     });
-    let (sampler, host) = (Sampler::from(remote), Virtual::new());
-    let mut dice = SplitMix64::new(1);
+    let (sampler, context) = (Sampler::from(remote), Virtual::new());
+    let mut random = SplitMix64::new(1);
     for _ in 0..1000 {
-        let params = SamplingParameters::root(dice.next_u64().into(), "x", &host);
+        let params = SamplingParameters::root(random.next_u64().into(), "x", &context);
         let decision = sampler.should_sample(&params);
-        let by_chance = params.randomness().value() >= 1 << 55;
+        let by_threshold = params.randomness().value() >= 1 << 55;
         assert_eq!(
             matches!(decision.th, TraceStateUpdate::Write(_)),
-            decision.sampled && by_chance
+            decision.sampled && by_threshold
         );
     }
 }
 
 #[test]
-fn the_initial_sampler_stands_until_a_strategy_comes() {
+fn the_initial_sampler_decides_until_a_strategy_is_applied() {
     let remote = JaegerRemote::new(Sampler::always_on());
-    let (sampler, host) = (Sampler::from(remote.clone()), Virtual::new());
-    let keeps = || sampler.should_sample(&SamplingParameters::root(1, "x", &host)).sampled;
+    let (sampler, context) = (Sampler::from(remote.clone()), Virtual::new());
+    let keeps = || sampler.should_sample(&SamplingParameters::root(1, "x", &context)).sampled;
     assert!(keeps());
     remote.apply(&JaegerStrategy::Probabilistic(0.0));
     assert!(!keeps());
@@ -307,33 +310,33 @@ fn the_initial_sampler_stands_until_a_strategy_comes() {
 }
 
 #[test]
-fn it_is_asked_at_once_then_at_the_interval_and_sooner_after_failures() {
+fn the_poller_fetches_at_once_then_at_the_interval_and_sooner_after_failures() {
     const SECOND: u64 = 1_000_000_000;
     let settings = JaegerSettings::default().with_interval(Duration::from_secs(60)).unwrap();
     let remote = JaegerRemote::new(Sampler::always_off());
-    let mut poll = JaegerPoller::new(&settings, "my shop/é", remote, 1);
-    assert_eq!(poll.url(), "http://localhost:5778/sampling?service=my%20shop%2F%C3%A9");
-    assert_eq!(poll.due(), 0);
+    let mut poller = JaegerPoller::new(&settings, "my shop/é", remote, 1);
+    assert_eq!(poller.url(), "http://localhost:5778/sampling?service=my%20shop%2F%C3%A9");
+    assert_eq!(poller.due(), 0);
     let mut now = 100 * SECOND;
-    let within = |poll: &JaegerPoller, now: u64, seconds: f64| {
-        let wait = (poll.due() - now) as f64 / 1e9;
+    let within = |poller: &JaegerPoller, now: u64, seconds: f64| {
+        let wait = (poller.due() - now) as f64 / 1e9;
         assert!((0.9 * seconds..=1.1 * seconds).contains(&wait), "{wait} for {seconds}");
     };
     for seconds in [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {
-        poll.failed(now);
-        within(&poll, now, seconds);
-        now = poll.due();
+        poller.failed(now);
+        within(&poller, now, seconds);
+        now = poller.due();
     }
     let body = br#"{"probabilisticSampling":{"samplingRate":1}}"#;
-    assert_eq!(poll.answered(now, body), Ok(true));
-    within(&poll, now, 60.0);
-    // The same again changes nothing, and rate limits go on undisturbed.
-    assert_eq!(poll.answered(now, body), Ok(false));
-    // An answer that is wrong leaves the strategy, and is asked for again soon.
-    assert!(poll.answered(now, b"{}").is_err());
-    within(&poll, now, 2.0);
-    assert_eq!(poll.strategy(), Some(&JaegerStrategy::Probabilistic(1.0)));
-    // Far in the future nothing overflows.
-    poll.failed(u64::MAX);
-    assert_eq!(poll.due(), u64::MAX);
+    assert_eq!(poller.answered(now, body), Ok(true));
+    within(&poller, now, 60.0);
+    // An equal strategy changes nothing, and rate limits retain their permits.
+    assert_eq!(poller.answered(now, body), Ok(false));
+    // A malformed response leaves the strategy, and the poller retries soon.
+    assert!(poller.answered(now, b"{}").is_err());
+    within(&poller, now, 2.0);
+    assert_eq!(poller.strategy(), Some(&JaegerStrategy::Probabilistic(1.0)));
+    // The end of time does not overflow.
+    poller.failed(u64::MAX);
+    assert_eq!(poller.due(), u64::MAX);
 }

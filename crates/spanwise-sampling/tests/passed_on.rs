@@ -1,4 +1,4 @@
-//! What goes out where anything came in: no reader finds a threshold that no stage has put there.
+//! Propagated trace states: no reader finds a threshold that no stage has written.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -16,7 +16,7 @@ use spanwise_sampling::{
 };
 use support::Virtual;
 
-/// The header of a span below a parent with `header`, as a host without the API's types edits it.
+/// The header of a span below a parent with `header`, edited without the API's types.
 fn sent(sampler: &Sampler, params: &SamplingParameters<'_>, header: &str) -> (bool, String) {
     let decision = sampler.should_sample(params);
     let mut out = String::new();
@@ -31,7 +31,7 @@ fn sent(sampler: &Sampler, params: &SamplingParameters<'_>, header: &str) -> (bo
     (decision.sampled, out)
 }
 
-/// One that plugs in, and says what it is told to.
+/// A plug-in sampler with a fixed intent.
 #[derive(Debug)]
 struct Plugged(SamplingIntent<'static>);
 
@@ -45,8 +45,8 @@ impl ComposableSampler for Plugged {
     }
 }
 
-/// Samplers, the threshold they decide by, whether they may go with a parent of this process, and
-/// with one of another.
+/// Samplers, their thresholds, whether they may follow a parent of this process, and one of another
+/// process.
 fn samplers() -> Vec<(Sampler, Option<u64>, bool, bool)> {
     let half = || Sampler::probability(0.5).unwrap();
     let half_th = Some(1 << 55);
@@ -101,31 +101,31 @@ fn samplers() -> Vec<(Sampler, Option<u64>, bool, bool)> {
 
 proptest! {
     #[test]
-    fn no_reader_finds_a_threshold_that_no_stage_has_put_there(
+    fn no_reader_finds_a_threshold_that_no_stage_has_written(
         header in headers(),
         high: bool,
         sampled: bool,
         remote: bool,
     ) {
-        let host = Virtual::new();
+        let context = Virtual::new();
         let id = if high { 0xff << 48 } else { 1 };
         for (sampler, own, local_follows, remote_follows) in samplers() {
             let parent = Parent::of_header(sampled, remote, &header);
-            let params = SamplingParameters { parent: Some(parent), ..SamplingParameters::root(id, "x", &host) };
-            let (kept, after) = sent(&sampler, &params, &header);
-            // X-Ray's fallback keeps 1 of 20 by a threshold of its own, below a remote parent.
+            let params = SamplingParameters { parent: Some(parent), ..SamplingParameters::root(id, "x", &context) };
+            let (child_sampled, after) = sent(&sampler, &params, &header);
+            // Below a remote parent X-Ray's fallback samples 1 of 20 by a threshold of its own.
             let xray = sampler.to_string().starts_with("Xray") && remote;
             let own = if xray { reader::strict(&after).0 } else { own };
             let follows = if remote { remote_follows } else { local_follows };
-            let legal = may_leave(&header, &after, id, (sampled, kept), (own, follows));
+            let legal = may_leave(&header, &after, id, (sampled, child_sampled), (own, follows));
             prop_assert!(legal.is_ok(), "{}: {:?} -> {:?}: {:?}", sampler, header, after, legal);
         }
     }
 }
 
 #[test]
-fn a_member_that_is_malformed_or_there_twice_goes_out_as_none() {
-    let host = Virtual::new();
+fn a_malformed_or_repeated_member_is_not_propagated() {
+    let context = Virtual::new();
     for header in [
         // "the used keys MUST be unique" (TraceState Handling).
         "a=b,ot=th:8;th:c",
@@ -148,17 +148,17 @@ fn a_member_that_is_malformed_or_there_twice_goes_out_as_none() {
                     assert!(parent.is_malformed(), "{header}");
                     let params = SamplingParameters {
                         parent: Some(parent),
-                        ..SamplingParameters::root(1, "x", &host)
+                        ..SamplingParameters::root(1, "x", &context)
                     };
                     assert_eq!(sent(&sampler, &params, header).1, "a=b", "{sampler} {header}");
                     assert!(sampler.should_sample(&params).malformed);
                 }
-                // A stage with a threshold of its own writes that.
+                // A stage with a threshold of its own writes it.
                 let half = Sampler::probability(0.5).unwrap();
                 let parent = Some(Parent::of_header(sampled, remote, header));
                 let params = SamplingParameters {
                     parent,
-                    ..SamplingParameters::root(u128::MAX, "x", &host)
+                    ..SamplingParameters::root(u128::MAX, "x", &context)
                 };
                 assert_eq!(sent(&half, &params, header), (true, "ot=th:8,a=b".to_owned()));
             }
@@ -167,14 +167,15 @@ fn a_member_that_is_malformed_or_there_twice_goes_out_as_none() {
 }
 
 #[test]
-fn a_span_that_our_ratio_drops_below_a_sampled_parent_has_no_threshold() {
-    let host = Virtual::new();
-    // The parent is sampled though its threshold says otherwise: "they should erase the threshold
+fn a_dropped_child_of_a_sampled_parent_has_no_threshold() {
+    let context = Virtual::new();
+    // The parent is sampled in contradiction to its threshold: "they should erase the threshold
     // when it is apparently inconsistent" (Probability Sampling, General requirements).
     for header in ["ot=th:8,a=b", "ot=th:c,a=b", "ot=th:4,a=b"] {
         for remote in [true, false] {
             let parent = Some(Parent::of_header(true, remote, header));
-            let params = SamplingParameters { parent, ..SamplingParameters::root(1, "x", &host) };
+            let params =
+                SamplingParameters { parent, ..SamplingParameters::root(1, "x", &context) };
             for sampler in [Sampler::probability(0.5).unwrap(), Sampler::always_off()] {
                 assert_eq!(sent(&sampler, &params, header), (false, "a=b".to_owned()), "{sampler}");
             }
@@ -183,14 +184,14 @@ fn a_span_that_our_ratio_drops_below_a_sampled_parent_has_no_threshold() {
 }
 
 #[test]
-fn a_member_of_256_characters_stays_whole() {
-    // "The complete list length MUST NOT exceed 256 characters" (TraceState Handling): 256 may be.
+fn a_member_of_256_characters_is_preserved() {
+    // "The complete list length MUST NOT exceed 256 characters" (TraceState Handling): 256 are allowed.
     let list = format!("x:{};y:1", "v".repeat(250));
     assert_eq!(list.len(), 256);
     let mut out = String::new();
     OtMember::parse(&list).unwrap().write(None, &mut out);
     assert_eq!(out, list);
-    // With a threshold in the place of a pair of the same length, too.
+    // A threshold that replaces a pair of the same length fits too.
     let list = format!("th:8;x:{}", "v".repeat(249));
     assert_eq!(list.len(), 256);
     let mut out = String::new();

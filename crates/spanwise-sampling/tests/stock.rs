@@ -1,4 +1,4 @@
-//! Against `opentelemetry_sdk`: the same decisions where they are to be the same.
+//! Agreement with the samplers of `opentelemetry_sdk`.
 #![cfg(feature = "opentelemetry")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -16,35 +16,35 @@ use std::str::FromStr;
 use support::Virtual;
 
 #[test]
-fn the_legacy_ratio_decides_as_the_stock_sampler() {
-    let (host, mut dice) = (Virtual::new(), SplitMix64::new(1));
+fn the_older_ratio_sampler_agrees_with_the_stock_sampler() {
+    let (context, mut random) = (Virtual::new(), SplitMix64::new(1));
     for ratio in [0.0, 1e-18, 1e-9, 0.001, 0.1, 0.25, 1.0 / 3.0, 0.5, 0.75, 0.999_999_999, 1.0] {
         let ours = Sampler::from(TraceIdRatioBased::new(ratio).unwrap());
         let theirs = StockSampler::TraceIdRatioBased(ratio);
         let edge = u128::from((ratio * (1u64 << 63) as f64) as u64) << 1;
         let edges =
             [0, 1, edge.saturating_sub(2), edge.saturating_sub(1), edge, edge + 1, edge + 2];
-        let random =
-            (0..20_000).map(|_| u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64()));
+        let random = (0..20_000)
+            .map(|_| u128::from(random.next_u64()) << 64 | u128::from(random.next_u64()));
         for id in edges.into_iter().chain([u128::MAX]).chain(random) {
             let kind = opentelemetry::trace::SpanKind::Internal;
             let stock = theirs.should_sample(None, id.into(), "x", &kind, &[], &[]).decision;
-            let sampled = ours.should_sample(&SamplingParameters::root(id, "x", &host)).sampled;
+            let sampled = ours.should_sample(&SamplingParameters::root(id, "x", &context)).sampled;
             assert_eq!(sampled, stock == SamplingDecision::RecordAndSample, "{ratio} {id:032x}");
         }
     }
 }
 
 #[test]
-fn trace_states_are_edited_where_they_have_to_be() {
-    let host = Virtual::new();
+fn a_decision_edits_the_trace_state() {
+    let clock = Virtual::new();
     let edited = |sampler: &Sampler, sampled: bool, id: u128, state: &str| {
         let flags = TraceFlags::default().with_sampled(sampled);
         let state = TraceState::from_str(state).unwrap();
         let context = SpanContext::new(id.into(), 9.into(), flags, true, state);
         let params = SamplingParameters {
             parent: parent_of(&context),
-            ..SamplingParameters::root(id, "x", &host)
+            ..SamplingParameters::root(id, "x", &clock)
         };
         let decision = sampler.should_sample(&params);
         trace_state_of(Some(context.trace_state()), &params, &decision).map(|state| state.header())
@@ -56,14 +56,14 @@ fn trace_states_are_edited_where_they_have_to_be() {
     assert_eq!(edited(&half, true, 1, "a=b"), None);
     assert_eq!(edited(&Sampler::default(), true, high, "a=b,ot=th:8"), None);
     assert_eq!(edited(&Sampler::default(), true, 1, "a=b,ot=th:8"), Some("a=b".into()));
-    // 32 members are what there may be: the last gives way.
+    // A header has at most 32 members: the last one is removed.
     let full: Vec<String> = (0..32).map(|i| format!("k{i}=v")).collect();
     let state = edited(&half, true, high, &full.join(",")).unwrap();
     assert!(state.starts_with("ot=th:8,k0=v") && state.ends_with("k30=v"), "{state}");
 }
 
 #[test]
-fn an_invalid_parent_is_none_and_attributes_are_found() {
+fn an_invalid_context_is_no_parent_and_attributes_are_found_by_key() {
     assert_eq!(parent_of(&SpanContext::NONE), None);
     let attributes = [KeyValue::new("a", 1), KeyValue::new("b", "two")];
     assert!(matches!(ApiAttributes(&attributes).get("b"), Some(Value::Str("two"))));

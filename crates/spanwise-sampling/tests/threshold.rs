@@ -1,4 +1,4 @@
-//! The specification's thresholds.
+//! Thresholds and randomness by the specification.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use spanwise_sampling::{Randomness, Threshold};
 
 #[test]
-fn thresholds_of_the_specification() {
-    // Probability, and `th` with three, four and five digits.
+fn thresholds_equal_those_of_the_specification() {
+    // The probability, and its `th` with three, four and five digits.
     for (probability, three, four, five) in [
         (1.0 / 3.0, "aab", "aaab", "aaaab"),
         (1.0 / 5.0, "ccd", "cccd", "ccccd"),
@@ -40,14 +40,14 @@ fn thresholds_of_the_specification() {
 }
 
 #[test]
-fn near_one_keeps_its_digits_too() {
+fn a_probability_near_one_has_four_significant_digits() {
     let threshold = Threshold::from_probability(0.999).unwrap().unwrap();
     assert_eq!(threshold.to_string(), "004189");
     assert!((threshold.probability() - 0.999).abs() < 1e-7);
 }
 
 #[test]
-fn impossible_probabilities() {
+fn probabilities_out_of_range_are_rejected() {
     for probability in [f64::NAN, -0.1, 1.000_001, f64::INFINITY, 1e-300, f64::MIN_POSITIVE] {
         let error = Threshold::from_probability(probability).unwrap_err().to_string();
         assert!(error.contains(&probability.to_string()) && error.contains("2^-56"), "{error}");
@@ -57,7 +57,7 @@ fn impossible_probabilities() {
 }
 
 #[test]
-fn what_is_no_threshold_or_randomness() {
+fn malformed_thresholds_and_randomness_are_rejected() {
     for text in ["", "0x1", "14.5", "-1", "A", "$", " 1", "000000000000000", "é"] {
         assert_eq!(Threshold::parse(text), None, "{text}");
     }
@@ -69,7 +69,7 @@ fn what_is_no_threshold_or_randomness() {
 
 proptest! {
     #[test]
-    fn text_is_read_back(value in 0u64..1 << 56) {
+    fn the_text_of_a_threshold_parses_to_it(value in 0u64..1 << 56) {
         let threshold = Threshold::new(value).unwrap();
         prop_assert_eq!(Threshold::parse(&threshold.text()), Some(threshold));
         prop_assert!(threshold.text().len() == 1 || !threshold.text().ends_with('0'));
@@ -78,11 +78,11 @@ proptest! {
     }
 
     #[test]
-    fn probabilities_come_back_to_four_digits(exponent in -16.8f64..0.0) {
+    fn probabilities_are_preserved_to_four_digits(exponent in -16.8f64..0.0) {
         let probability = 10f64.powf(exponent);
         let threshold = Threshold::from_probability(probability).unwrap().unwrap();
         let error = (threshold.probability() / probability - 1.0).abs();
-        // Below 2^-44 there are fewer than four digits left.
+        // Below 2^-44 fewer than four digits fit.
         prop_assert!(error < 1e-3 || probability < 1e-13, "{} for {}", threshold.probability(), probability);
         let product = threshold.probability() * threshold.adjusted_count();
         prop_assert!((product - 1.0).abs() < 1e-9);
@@ -93,7 +93,7 @@ proptest! {
         let threshold = |p| Threshold::from_probability(p).unwrap().unwrap();
         let (small, large) = (a.min(b), a.max(b));
         prop_assert!(threshold(small) >= threshold(large));
-        // Two that are nearer than four digits may have one threshold.
+        // Probabilities closer than four digits may have one threshold.
         if small < 0.998 * large && large > 1e-13 {
             prop_assert!(threshold(small) > threshold(large));
         }

@@ -1,4 +1,4 @@
-//! The `ot` member, and the header around it.
+//! The `ot` member, and the `tracestate` header around it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -14,7 +14,7 @@ fn written(text: &str, th: Option<&str>) -> String {
 }
 
 #[test]
-fn grammar() {
+fn a_member_is_parsed_by_the_grammar() {
     let long = |extra: usize| format!("x:{}", "v".repeat(extra));
     for text in [
         "th:2",
@@ -47,7 +47,7 @@ fn grammar() {
         "1a:b",
         "th",
         "th:1;th:2",
-        // "the used keys MUST be unique" (TraceState Handling), not only of those we know.
+        // "the used keys MUST be unique" (TraceState Handling): unknown keys too.
         "x:1;x:2",
         "x:1;th:1;x:1",
         "rv:abcdefabcdefab;rv:abcdefabcdefab",
@@ -62,7 +62,7 @@ fn grammar() {
 }
 
 #[test]
-fn th_is_set_and_erased_and_the_rest_stays() {
+fn th_is_set_or_erased_and_other_sub_keys_stay() {
     assert_eq!(written("th:c", Some("8")), "th:8");
     assert_eq!(
         written("x:1;th:c;rv:ffffffffffffff;y:2", Some("8")),
@@ -75,7 +75,7 @@ fn th_is_set_and_erased_and_the_rest_stays() {
 }
 
 #[test]
-fn what_does_not_fit_is_left_out() {
+fn sub_keys_that_do_not_fit_are_left_out() {
     // The threshold and the randomness stay, and the value stays within 256 bytes.
     let text = format!("rv:ffffffffffffff;x:{};y:1", "v".repeat(230));
     let out = written(&text, Some("abcdefabcdefab"));
@@ -83,7 +83,7 @@ fn what_does_not_fit_is_left_out() {
 }
 
 #[test]
-fn headers_are_edited_in_place() {
+fn a_header_is_edited_member_by_member() {
     let edit = |header: &str, value: Option<&str>| {
         let mut out = String::new();
         write_header(header, "ot", value, &mut out);
@@ -103,7 +103,7 @@ fn headers_are_edited_in_place() {
 
 proptest! {
     #[test]
-    fn nothing_that_comes_in_panics_or_grows(text in "\\PC{0,400}", th in 0u64..1 << 56) {
+    fn no_member_panics_or_grows_beyond_256_bytes(text in "\\PC{0,400}", th in 0u64..1 << 56) {
         let mut out = String::new();
         let member = OtMember::parse(&text);
         member.unwrap_or_default().write(Threshold::new(th), &mut out);
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read_back(
+    fn a_written_member_parses_to_its_parts(
         th in proptest::option::of(0u64..1 << 56),
         rv in proptest::option::of("[0-9a-f]{14}"),
         rest in proptest::collection::vec(("[a-z][a-z0-9]{2,5}", "[A-Za-z0-9._-]{0,9}"), 0..6),

@@ -1,4 +1,4 @@
-//! Samplers that decide by time or by what they have seen, used bare: no trace is torn.
+//! Samplers that decide by time or by their history sample whole traces without `ParentBased`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -12,7 +12,7 @@ use spanwise_sampling::{
 use spanwise_testkit::SplitMix64;
 use support::Virtual;
 
-/// Each keeps some traces of those that start in a second and drops others.
+/// Samplers that each sample some of the traces of a second and drop others.
 fn samplers() -> Vec<Sampler> {
     let limited = || RateLimited::new(7.0).unwrap();
     let remote = |strategy: JaegerStrategy| {
@@ -26,12 +26,12 @@ fn samplers() -> Vec<Sampler> {
         operations: vec![("child 1".to_owned(), 1.0), ("child 2".to_owned(), 0.0)],
     };
     let xray = XrayRemote::new();
-    let mut poll = XrayPoller::new(&XraySettings::default(), "shop", xray.clone(), 1);
-    poll.request(0, 1_700_000_000).unwrap();
+    let mut poller = XrayPoller::new(&XraySettings::default(), "shop", xray.clone(), 1);
+    poller.request(0, 1_700_000_000).unwrap();
     let rules = br#"{"SamplingRuleRecords":[{"SamplingRule":{"RuleName":"r","Priority":1,
         "FixedRate":0.1,"ReservoirSize":1,"ServiceName":"*","ServiceType":"*","Host":"*",
         "HTTPMethod":"*","URLPath":"*","ResourceARN":"*","Version":1}}]}"#;
-    assert!(poll.answered(1, 1_700_000_000, rules).unwrap());
+    assert!(poller.answered(1, 1_700_000_000, rules).unwrap());
     let adaptive = || Adaptive::builder().with_traces_per_second(7.0).build().unwrap();
     vec![
         limited().into(),
@@ -54,62 +54,62 @@ fn samplers() -> Vec<Sampler> {
 }
 
 #[test]
-fn no_trace_is_torn_within_a_process() {
+fn traces_are_sampled_whole_within_a_process() {
     for sampler in samplers() {
-        let (host, live, mut dice) =
+        let (context, live, mut random) =
             (Virtual::new(), DynamicSampler::new(sampler.clone()), SplitMix64::new(5));
-        let mut kept = 0;
+        let mut sampled_traces = 0;
         for trace in 0..100 {
-            host.set_seconds(f64::from(trace) / 100.0);
-            let id = u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64());
+            context.set_seconds(f64::from(trace) / 100.0);
+            let id = u128::from(random.next_u64()) << 64 | u128::from(random.next_u64());
             let root = live
-                .should_sample(&SamplingParameters::root(id, "GET /", &host), |decision| {
+                .should_sample(&SamplingParameters::root(id, "GET /", &context), |decision| {
                     decision.sampled
                 });
-            kept += u32::from(root);
+            sampled_traces += u32::from(root);
             for child in 1..5 {
-                host.set_seconds(f64::from(trace) / 100.0 + f64::from(child) / 1000.0);
+                context.set_seconds(f64::from(trace) / 100.0 + f64::from(child) / 1000.0);
                 let parent = Some(Parent::new(root, false, None));
                 let name = format!("child {child}");
                 let params =
-                    SamplingParameters { parent, ..SamplingParameters::root(id, &name, &host) };
+                    SamplingParameters { parent, ..SamplingParameters::root(id, &name, &context) };
                 let sampled = live.should_sample(&params, |decision| decision.sampled);
                 assert_eq!(sampled, root, "{sampler}: trace {trace}, span {child}");
             }
         }
-        assert!((1..100).contains(&kept), "{sampler} kept {kept} of 100");
+        assert!((1..100).contains(&sampled_traces), "{sampler} sampled {sampled_traces} of 100");
     }
 }
 
 #[test]
-fn children_take_nothing_from_a_limit() {
-    // Five spans a trace, seven traces a second: not one and a half.
-    let (host, sampler) = (Virtual::new(), Sampler::from(RateLimited::new(7.0).unwrap()));
-    let mut kept = 0;
+fn a_limit_counts_traces_not_spans() {
+    // Five spans per trace, seven traces per second: seven traces, not one and a half.
+    let (context, sampler) = (Virtual::new(), Sampler::from(RateLimited::new(7.0).unwrap()));
+    let mut sampled_traces = 0;
     for id in 0..100 {
-        let root = sampler.should_sample(&SamplingParameters::root(id, "x", &host)).sampled;
-        kept += u32::from(root);
+        let root = sampler.should_sample(&SamplingParameters::root(id, "x", &context)).sampled;
+        sampled_traces += u32::from(root);
         for _ in 0..4 {
             let parent = Some(Parent::new(root, false, None));
             let _ = sampler.should_sample(&SamplingParameters {
                 parent,
-                ..SamplingParameters::root(id, "y", &host)
+                ..SamplingParameters::root(id, "y", &context)
             });
         }
     }
-    assert_eq!(kept, 7);
+    assert_eq!(sampled_traces, 7);
 }
 
 #[test]
-fn a_trace_that_comes_in_is_decided_anew() {
-    // Bare, a limit is for where a trace enters the process: its root, or a remote parent.
-    let host = Virtual::new();
+fn a_limit_applies_where_a_trace_enters_the_process() {
+    // Without `ParentBased` the limit applies to roots and to children of remote parents.
+    let context = Virtual::new();
     let below = |sampler: &Sampler, sampled, remote| {
         let parent = Some(Parent::new(sampled, remote, None));
         sampler
             .should_sample(&SamplingParameters {
                 parent,
-                ..SamplingParameters::root(1, "x", &host)
+                ..SamplingParameters::root(1, "x", &context)
             })
             .sampled
     };
@@ -120,30 +120,30 @@ fn a_trace_that_comes_in_is_decided_anew() {
     assert!(!below(&based, false, true) && below(&based, true, true));
 }
 
-/// A parent that was sampled with a probability nobody knows, as by an older SDK: what a ratio keeps
-/// below it, it keeps of all spans of the trace, in every process, and about as many as it says.
+/// The parent was sampled with an unknown probability, as by an older SDK. A ratio below it samples
+/// all spans of a trace or none, in every process, and its share of the traces.
 #[test]
-fn a_ratio_below_an_unknown_probability_keeps_whole_traces() {
+fn a_ratio_below_an_unknown_probability_samples_whole_traces() {
     let half = || Sampler::probability(0.5).unwrap();
-    let (host, mut dice) = (Virtual::new(), SplitMix64::new(7));
+    let (context, mut random) = (Virtual::new(), SplitMix64::new(7));
     for remote in [true, false] {
         let branches = ParentBased::new(Sampler::always_on());
         let sampler: Sampler =
             branches.with_remote_sampled(half()).with_local_sampled(half()).into();
         let live = DynamicSampler::new(sampler.clone());
-        let mut kept = 0;
+        let mut sampled_traces = 0;
         for _ in 0..1_000 {
-            let id = u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64());
+            let id = u128::from(random.next_u64()) << 64 | u128::from(random.next_u64());
             let parent = Some(Parent::new(true, remote, None));
             let params =
-                SamplingParameters { parent, ..SamplingParameters::root(id, "GET /", &host) };
+                SamplingParameters { parent, ..SamplingParameters::root(id, "GET /", &context) };
             let decide = || live.should_sample(&params, |decision| decision.sampled);
             let first = decide();
-            kept += u32::from(first);
+            sampled_traces += u32::from(first);
             for _ in 0..10 {
                 assert_eq!(decide(), first, "{sampler}: trace {id:x}");
             }
         }
-        assert!((400..600).contains(&kept), "{kept} of 1,000");
+        assert!((400..600).contains(&sampled_traces), "{sampled_traces} of 1,000");
     }
 }

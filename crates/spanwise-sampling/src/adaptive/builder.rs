@@ -7,13 +7,13 @@ use crate::setting::{SettingError, rate};
 use crate::threshold::Threshold;
 use std::time::Duration;
 
-/// Configures an [`Adaptive`].
+/// The builder of an [`Adaptive`] sampler.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct AdaptiveBuilder {
     traces: Option<f64>,
     spans: Option<f64>,
-    law: AdaptiveAlgorithm,
+    algorithm: AdaptiveAlgorithm,
     key: AdaptiveKey,
     period: Option<Duration>,
     initial_probability: f64,
@@ -27,7 +27,7 @@ impl AdaptiveBuilder {
         Self {
             traces: None,
             spans: None,
-            law: AdaptiveAlgorithm::default(),
+            algorithm: AdaptiveAlgorithm::default(),
             key: AdaptiveKey::default(),
             period: None,
             initial_probability: 1.0,
@@ -37,65 +37,69 @@ impl AdaptiveBuilder {
         }
     }
 
-    /// Keeps so many traces per second that start in this process. This or
-    /// [`with_spans_per_second`](Self::with_spans_per_second) has to be set.
+    /// Sets the target in traces per second that start in this process. Set this or
+    /// [`with_spans_per_second`](Self::with_spans_per_second).
     pub fn with_traces_per_second(mut self, rate: f64) -> Self {
         self.traces = Some(rate);
         self
     }
 
-    /// Keeps so many spans per second: as many traces as that makes, by the spans that the host
-    /// reports with its ticks. Without reports a trace is taken for one span.
+    /// Sets the target in spans per second. The sampler converts it to traces by the span counts of
+    /// its ticks ([`Tick::with_recorded`](crate::Tick::with_recorded)); without them a trace counts
+    /// as one span.
     pub fn with_spans_per_second(mut self, rate: f64) -> Self {
         self.spans = Some(rate);
         self
     }
 
-    /// How the probability follows the load. Default [`AdaptiveAlgorithm::OfferedRate`].
-    pub fn with_algorithm(mut self, law: AdaptiveAlgorithm) -> Self {
-        self.law = law;
+    /// Sets the algorithm by which the probability follows the load. Default [`AdaptiveAlgorithm::OfferedRate`].
+    pub fn with_algorithm(mut self, algorithm: AdaptiveAlgorithm) -> Self {
+        self.algorithm = algorithm;
         self
     }
 
-    /// What has its own share of the target. Default [`AdaptiveKey::Name`]; [`AdaptiveAlgorithm::Document`] knows none.
+    /// Sets the key whose values each get a share of the target. Default [`AdaptiveKey::Name`];
+    /// [`AdaptiveAlgorithm::Document`] has no keys.
     pub fn with_key(mut self, key: AdaptiveKey) -> Self {
         self.key = key;
         self
     }
 
-    /// How often the rate is measured. Default 1 s, with [`AdaptiveAlgorithm::Document`] 10 s; 10 ms to 1 h.
+    /// Sets the period over which the rate is measured. Default 1 s, with
+    /// [`AdaptiveAlgorithm::Document`] 10 s; 10 ms to 1 h.
     pub fn with_period(mut self, period: Duration) -> Self {
         self.period = Some(period);
         self
     }
 
-    /// The probability before anything is known. Default 1: the governor holds the first burst.
+    /// Sets the probability before the first measurement. Default 1: the governor limits the first
+    /// burst.
     pub fn with_initial_probability(mut self, probability: f64) -> Self {
         self.initial_probability = probability;
         self
     }
 
-    /// No key's probability falls below this, even if that exceeds the target. Default 0.
+    /// Sets the minimum probability of every key, even if the target is exceeded. Default 0.
     pub fn with_min_probability(mut self, probability: f64) -> Self {
         self.min_probability = probability;
         self
     }
 
-    /// Expects a rate that rose or fell in the last period to go on doing so. Better for slow
-    /// changes (a day's ramps), a little noisier else. Default no.
+    /// Extrapolates the rise or fall of a rate in the last period. This is better for slow changes
+    /// (the ramps of a day), and slightly noisier otherwise. Default no.
     pub fn with_trend(mut self, trend: bool) -> Self {
         self.trend = trend;
         self
     }
 
-    /// Holds bursts: never more than a second's worth at once, nor 15 % above the target for long.
-    /// What it drops costs the period its count: survivors have no `th`. Default yes.
+    /// Limits bursts to the target of one second, and the sustained rate to 15 % above the target.
+    /// Roots sampled in a period in which the governor drops others have no `th`. Default yes.
     pub fn with_governor(mut self, governor: bool) -> Self {
         self.governor = governor;
         self
     }
 
-    /// Checks everything.
+    /// Validates the configuration and builds the sampler.
     ///
     /// # Errors
     /// No target, or two; a target that is not a number, below 10⁻⁶ or above 10⁹; a probability
@@ -113,7 +117,7 @@ impl AdaptiveBuilder {
                 ));
             }
         };
-        let default = match self.law {
+        let default = match self.algorithm {
             AdaptiveAlgorithm::OfferedRate => Duration::from_secs(1),
             AdaptiveAlgorithm::Document => Duration::from_secs(10),
         };
@@ -124,10 +128,10 @@ impl AdaptiveBuilder {
         }
         probability("with_min_probability", self.min_probability)?;
         probability("with_initial_probability", self.initial_probability)?;
-        let document = self.law == AdaptiveAlgorithm::Document;
+        let document = self.algorithm == AdaptiveAlgorithm::Document;
         Ok(Adaptive::new(Settings {
             target,
-            law: self.law,
+            algorithm: self.algorithm,
             key: if document { AdaptiveKey::None } else { self.key },
             period,
             initial_probability: self.initial_probability,

@@ -1,7 +1,7 @@
-//! The part that thinks, once a period: counts in, thresholds out.
+//! The controller: once a period it computes the thresholds from the counts.
 
-use super::fill::level;
-use super::law::{DocumentLaw, Estimate};
+use super::algorithm::{DocumentAlgorithm, RateEstimate};
+use super::max_min::level;
 use super::settings::{AdaptiveAlgorithm, Settings, Target};
 use super::table::{OTHERS, Table};
 use crate::limiter::Limiter;
@@ -10,28 +10,29 @@ use crate::tick::Tick;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// What is known of the past. One thread at a time has it; the others go on deciding.
+/// The measurements and settings behind the thresholds. One thread at a time updates them; the others
+/// continue to decide.
 #[derive(Debug)]
 pub(super) struct Controller {
     pub(super) settings: Settings,
-    document: DocumentLaw,
-    /// Something has been measured.
-    known: bool,
-    /// When the period began; `None` before the first root.
+    document: DocumentAlgorithm,
+    /// A period has been measured.
+    measured: bool,
+    /// The start of the period; `None` before the first root.
     began: Option<u64>,
     slots: Vec<Slot>,
-    /// Room for rates while they are table out: threads that start spans allocate nothing.
+    /// Reused memory for the rates: threads that start spans do not allocate.
     rates: Vec<f64>,
-    /// Spans for each root, learnt from the host.
+    /// The mean number of spans per root, by the span counts of ticks.
     spans_per_root: f64,
-    /// Recorded spans and admitted roots when that was learnt last.
-    fed: Option<(u64, u64)>,
-    /// The governor in force, and the target that it was made for.
+    /// The recorded spans and admitted roots at its last update.
+    counted_at: Option<(u64, u64)>,
+    /// The governor, and the target that it was built for.
     limiter: Option<Arc<Limiter>>,
     governed_for: f64,
-    /// Roots that passed, and those of them that the governor dropped, when the period began.
+    /// The roots that passed, and the roots that the governor dropped, at the start of the period.
     base: (u64, u64),
-    /// The share that the governor let through when roots passed last.
+    /// The share that the governor admitted in the last period in which roots passed.
     admitted: f64,
 }
 
@@ -39,24 +40,24 @@ pub(super) struct Controller {
 struct Slot {
     /// The hash of the key; the first slot has none.
     key: Option<u64>,
-    estimate: Estimate,
-    /// The counter when the period began.
+    estimate: RateEstimate,
+    /// The counter at the start of the period.
     base: u64,
-    /// Periods without a root.
+    /// The number of periods without a root.
     idle: f64,
 }
 
 impl Controller {
     pub(super) fn new(settings: Settings, slots: usize) -> Self {
         Self {
-            document: DocumentLaw::new(settings.initial_probability),
+            document: DocumentAlgorithm::new(settings.initial_probability),
             settings,
-            known: false,
+            measured: false,
             began: None,
             slots: vec![Slot::default(); slots],
             rates: Vec::with_capacity(slots),
             spans_per_root: 1.0,
-            fed: None,
+            counted_at: None,
             limiter: None,
             governed_for: f64::NAN,
             base: (0, 0),
@@ -64,7 +65,7 @@ impl Controller {
         }
     }
 
-    /// Roots per second to be kept.
+    /// The target, in roots per second.
     pub(super) fn target(&self) -> f64 {
         match self.settings.target {
             Target::Traces(rate) => rate,
@@ -72,26 +73,26 @@ impl Controller {
         }
     }
 
-    /// Roots per second that are expected to be offered.
+    /// The estimated rate of offered roots, per second.
     pub(super) fn offered(&self) -> f64 {
         self.slots.iter().map(|slot| slot.estimate.rate()).sum()
     }
 
-    /// The share of offered roots that is kept: by the thresholds of all keys, each as often as it
-    /// is expected, and by the governor.
+    /// The sampling probability of offered roots: the mean of the thresholds of all keys, weighted by
+    /// their estimated rates, times the share that the governor admits.
     pub(super) fn probability(&self, table: &Table) -> f64 {
         let offered = self.offered();
-        let kept = |(slot, rates): (usize, &Slot)| {
+        let sampled = |(slot, rates): (usize, &Slot)| {
             rates.estimate.rate() * table.threshold(slot).probability()
         };
-        let chance = match offered > 0.0 {
-            true => self.slots.iter().enumerate().map(kept).sum::<f64>() / offered,
+        let probability = match offered > 0.0 {
+            true => self.slots.iter().enumerate().map(sampled).sum::<f64>() / offered,
             false => table.threshold(OTHERS).probability(),
         };
-        (chance * self.admitted(table)).clamp(0.0, 1.0)
+        (probability * self.admitted(table)).clamp(0.0, 1.0)
     }
 
-    /// The share of roots that passed their thresholds and that the governor let through.
+    /// The share of roots that passed their thresholds and that the governor admitted.
     fn admitted(&self, table: &Table) -> f64 {
         let governed = table.sampled.governed.load(Relaxed).saturating_sub(self.base.1);
         let passed = table.sampled.passed.load(Relaxed).saturating_sub(self.base.0);
@@ -101,23 +102,25 @@ impl Controller {
         }
     }
 
-    /// Keys with a slot.
+    /// The number of keys with a slot.
     pub(super) fn keys(&self) -> usize {
         self.slots.iter().filter(|slot| slot.key.is_some()).count()
     }
 
-    /// Somebody looked at the clock, or more was kept than should be.
+    /// Updates the estimates and thresholds at `now`: a thread read the clock, or the sampler sampled
+    /// more than it should.
     pub(super) fn update(&mut self, now: u64, table: &Table) {
         let period = self.settings.period.as_secs_f64();
         let Some(began) = self.began.filter(|&began| now >= began) else {
-            // The first look, or a clock that was set back: what was counted has no duration.
+            // The first reading, or a clock that was set back: the counts have no duration.
             self.begin(now, table);
             self.publish(table);
             return;
         };
         let seconds = (now - began) as f64 / 1e9;
         if seconds >= period {
-            // Nobody looks while nothing comes. If that was for long, what was counted came before.
+            // No thread reads the clock while no roots start. If that lasted a period, the roots that
+            // were counted started before it.
             let silent = now.saturating_sub(table.sampled.looked.load(Relaxed).max(began));
             let silent = silent as f64 / 1e9;
             let busy = seconds - silent;
@@ -128,7 +131,7 @@ impl Controller {
             } else {
                 self.end_period(seconds, period, table);
             }
-        } else if self.settings.law == AdaptiveAlgorithm::Document || seconds <= 0.0 {
+        } else if self.settings.algorithm == AdaptiveAlgorithm::Document || seconds <= 0.0 {
             return;
         } else {
             self.surge(seconds, table);
@@ -137,30 +140,30 @@ impl Controller {
         self.publish(table);
     }
 
-    /// The host tells how many spans there were.
+    /// Updates the mean number of spans per root by the count of a tick.
     pub(super) fn estimate_spans(&mut self, tick: &Tick, admitted: u64) {
         let Some(recorded) = tick.recorded else { return };
-        let (spans, roots) = self.fed.unwrap_or((recorded, admitted));
+        let (spans, roots) = self.counted_at.unwrap_or((recorded, admitted));
         let (new_spans, new_roots) =
             (recorded.saturating_sub(spans), admitted.saturating_sub(roots));
-        if self.fed.is_some() && new_roots < ENOUGH_ROOTS {
+        if self.counted_at.is_some() && new_roots < ENOUGH_ROOTS {
             return;
         }
         if new_roots > 0 {
-            let seen = (new_spans as f64 / new_roots as f64).clamp(1.0, MAX_SPANS);
-            self.spans_per_root += SPANS_WEIGHT * (seen - self.spans_per_root);
+            let measured = (new_spans as f64 / new_roots as f64).clamp(1.0, MAX_SPANS);
+            self.spans_per_root += SPANS_WEIGHT * (measured - self.spans_per_root);
         }
-        self.fed = Some((recorded, admitted));
+        self.counted_at = Some((recorded, admitted));
     }
 
-    /// Gives the key a slot if there is a free one.
+    /// Assigns a free slot to the key, if there is one.
     pub(super) fn admit(&mut self, hash: u64, table: &Table) {
         let free = (OTHERS + 1..self.slots.len()).find(|&slot| self.slots[slot].key.is_none());
         table.full.store(free.is_none(), Relaxed);
         if let Some(slot) = free
             && table.keys.find(hash).is_none()
         {
-            self.seat(slot, hash, Estimate::default(), table);
+            self.assign(slot, hash, RateEstimate::default(), table);
         }
     }
 
@@ -177,7 +180,7 @@ impl Controller {
         }
     }
 
-    /// Roots counted in this period.
+    /// The number of roots counted in this period.
     fn counted(&self, table: &Table) -> u64 {
         let counts = self.slots.iter().enumerate();
         counts.map(|(index, slot)| table.offered.sum(index).wrapping_sub(slot.base)).sum()
@@ -189,18 +192,19 @@ impl Controller {
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let count = table.offered.sum(index).wrapping_sub(slot.base) as f64;
             offered += count;
-            slot.estimate.learn(count, seconds, periods);
+            slot.estimate.update(count, seconds, periods);
             slot.idle = if count > 0.0 { 0.0 } else { slot.idle + periods };
         }
-        self.known = true;
-        self.document.learn(offered / seconds, self.target());
+        self.measured = true;
+        self.document.update(offered / seconds, self.target());
         self.replace_keys(seconds, table);
         table.sampled.uncounted.store(false, Relaxed);
     }
 
-    /// More was kept in this period than in two: believe what is seen.
+    /// Raises the estimates to the rates of the present period, in which the sampler already sampled
+    /// the roots of two.
     fn surge(&mut self, seconds: f64, table: &Table) {
-        self.known = true;
+        self.measured = true;
         let mut jumped = false;
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let count = table.offered.sum(index).wrapping_sub(slot.base) as f64;
@@ -209,21 +213,21 @@ impl Controller {
         if jumped {
             return;
         }
-        // No key by itself, but all together.
+        // No key rose significantly by itself, but all together did.
         for (index, slot) in self.slots.iter_mut().enumerate() {
-            let seen = table.offered.sum(index).wrapping_sub(slot.base) as f64 / seconds;
-            if seen > slot.estimate.rate() {
-                slot.estimate.jump(seen);
+            let rate = table.offered.sum(index).wrapping_sub(slot.base) as f64 / seconds;
+            if rate > slot.estimate.rate() {
+                slot.estimate.jump(rate);
             }
         }
     }
 
-    /// Keys that are gone make room; keys that come often take the place of those that do not.
+    /// Frees the slots of idle keys; frequent keys replace rare ones.
     fn replace_keys(&mut self, seconds: f64, table: &Table) {
         for slot in &mut self.slots[OTHERS + 1..] {
             if let Some(hash) = slot.key.take_if(|_| slot.idle >= FORGET_AFTER) {
                 table.keys.remove(hash);
-                slot.estimate = Estimate::default();
+                slot.estimate = RateEstimate::default();
                 table.full.store(false, Relaxed);
             }
         }
@@ -246,30 +250,30 @@ impl Controller {
             if let Some(old) = taken.key {
                 table.keys.remove(old);
             }
-            let mut estimate = Estimate::default();
+            let mut estimate = RateEstimate::default();
             estimate.jump(rate);
-            self.seat(slot, hash, estimate, table);
+            self.assign(slot, hash, estimate, table);
         }
     }
 
-    fn seat(&mut self, slot: usize, hash: u64, estimate: Estimate, table: &Table) {
+    fn assign(&mut self, slot: usize, hash: u64, estimate: RateEstimate, table: &Table) {
         let base = table.offered.sum(slot);
-        // Until it is known better: as strict as with all others.
+        // Until the first measurement the key has the threshold of all other keys.
         let others = table.thresholds[OTHERS].load(Relaxed);
         table.thresholds[slot].store(others, Relaxed);
-        let seated = table.keys.insert(hash, slot);
-        if !seated {
-            // Keys that share this one's place in the table are many; try again as a candidate.
+        let inserted = table.keys.insert(hash, slot);
+        if !inserted {
+            // The set of the key is full: the key becomes a candidate.
             table.full.store(true, Relaxed);
         }
-        self.slots[slot] = Slot { key: seated.then_some(hash), estimate, base, idle: 0.0 };
+        self.slots[slot] = Slot { key: inserted.then_some(hash), estimate, base, idle: 0.0 };
     }
 
-    /// Thresholds, and when to think again.
+    /// Publishes the thresholds, and the conditions of the next update.
     pub(super) fn publish(&mut self, table: &Table) {
         let target = self.target();
         let mut expected = 0.0;
-        match self.settings.law {
+        match self.settings.algorithm {
             AdaptiveAlgorithm::Document => {
                 let threshold = Threshold::nearest(self.document.probability()).rounded(4);
                 for slot in &table.thresholds {
@@ -288,7 +292,7 @@ impl Controller {
                 for (slot, published) in self.slots.iter().zip(&table.thresholds) {
                     let rate = rate(slot);
                     let wanted = match () {
-                        () if !self.known => self.settings.initial_probability,
+                        () if !self.measured => self.settings.initial_probability,
                         () if rate > level => level / rate,
                         () => 1.0,
                     };
@@ -303,7 +307,7 @@ impl Controller {
         let due = self.began.unwrap_or(0).saturating_add(self.settings.period.as_nanos() as u64);
         table.sampled.due.store(due, Relaxed);
         table.sampled.began.store(self.began.unwrap_or(0), Relaxed);
-        // Twice what a period should keep, and so much that chance alone does not explain it.
+        // Twice the target of a period, plus three standard deviations of that count.
         let twice = 2.0 * period * expected.max(target / 4.0);
         let surge = twice + 3.0 * twice.sqrt() + 4.0;
         let at = table.sampled.passed.load(Relaxed).saturating_add(surge as u64);
@@ -315,12 +319,12 @@ impl Controller {
         let near = (target / self.governed_for - 1.0).abs() < 0.2;
         if self.settings.governor && !near {
             let (rate, burst) = (target * GOVERNED_BURST, target.max(MIN_BURST));
-            // A new target is no new second's worth.
+            // A new target does not fill the bucket.
             let limiter = Arc::new(match &self.limiter {
                 Some(before) => Limiter::after(before, rate, burst),
                 None => Limiter::new(rate, burst),
             });
-            // A thread that is asking the old one at this instant puts it off to the next period.
+            // While another thread uses the old governor, the change waits for the next period.
             if let Ok(mut governor) = table.sampled.governor.try_write() {
                 *governor = Some(limiter.clone());
                 (self.governed_for, self.limiter) = (target, Some(limiter));
@@ -329,15 +333,17 @@ impl Controller {
     }
 }
 
-/// Periods without a root before a key is forgotten: longer than its estimate is held.
+/// The number of periods without a root after which a key loses its slot: more than its estimate
+/// holds.
 const FORGET_AFTER: f64 = 12.0;
-/// Roots that may have come since the last look, about: 64 for a key and thread.
+/// The approximate number of roots that may start between two readings of the clock: 64 for each key
+/// and thread.
 const MISSED_BY_LOOKS: u64 = 640;
-/// Roots to see before spans are counted against them.
+/// The minimum number of roots for an update of the spans per root.
 const ENOUGH_ROOTS: u64 = 20;
 const SPANS_WEIGHT: f64 = 0.3;
 const MAX_SPANS: f64 = 10_000.0;
-/// Roots that the governor lets through at once, however low the target is.
+/// The minimum burst of the governor, in roots.
 const MIN_BURST: f64 = 10.0;
 /// The sustained rate that the governor admits, as a factor of the target.
 const GOVERNED_BURST: f64 = 1.15;

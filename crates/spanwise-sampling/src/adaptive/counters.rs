@@ -1,4 +1,4 @@
-//! Offered roots, counted without a locked instruction.
+//! Counters of offered roots without locked instructions.
 
 use std::cell::Cell;
 use std::fmt;
@@ -6,26 +6,29 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// Counts by slot. Each thread writes counters of its own, so that a count is a load and a store.
+/// Counters by key slot. Each thread writes counters of its own, so that an increment is a load and a
+/// store.
 pub(super) struct Counters {
-    /// One for each seat, made when its first thread counts; the last is for all without a seat.
-    lines: [OnceLock<Box<[AtomicU64]>>; SEATS + 1],
-    slots: usize,
+    /// The counters of each thread slot, allocated by its first thread; the last ones are shared by
+    /// all threads without a slot.
+    by_thread: [OnceLock<Box<[AtomicU64]>>; THREAD_SLOTS + 1],
+    key_slots: usize,
 }
 
 impl Counters {
-    pub(super) fn new(slots: usize) -> Self {
-        Self { lines: [const { OnceLock::new() }; SEATS + 1], slots }
+    pub(super) fn new(key_slots: usize) -> Self {
+        Self { by_thread: [const { OnceLock::new() }; THREAD_SLOTS + 1], key_slots }
     }
 
-    /// Counts one in `slot`; how many this thread's counter has seen.
+    /// Increments the counter of `key_slot`; returns the new count of this thread.
     #[inline]
-    pub(super) fn count(&self, slot: usize) -> u64 {
-        let seat = seat();
-        let line = self.lines[seat.min(SEATS)].get_or_init(|| line(self.slots));
-        let Some(counter) = line.get(slot) else { return 0 };
-        if seat < SEATS {
-            // The seat is this thread's for as long as it lives: nobody else writes here.
+    pub(super) fn increment(&self, key_slot: usize) -> u64 {
+        let thread_slot = thread_slot();
+        let counters = self.by_thread[thread_slot.min(THREAD_SLOTS)]
+            .get_or_init(|| new_counters(self.key_slots));
+        let Some(counter) = counters.get(key_slot) else { return 0 };
+        if thread_slot < THREAD_SLOTS {
+            // The thread owns the slot until it ends: no other thread writes these counters.
             let count = counter.load(Relaxed).wrapping_add(1);
             counter.store(count, Relaxed);
             count
@@ -34,65 +37,68 @@ impl Counters {
         }
     }
 
-    /// All counts of `slot` so far.
-    pub(super) fn sum(&self, slot: usize) -> u64 {
-        let lines = self.lines.iter().filter_map(OnceLock::get).filter_map(|line| line.get(slot));
-        lines.fold(0, |sum, counter| sum.wrapping_add(counter.load(Relaxed)))
+    /// The sum of all threads' counters of `key_slot`.
+    pub(super) fn sum(&self, key_slot: usize) -> u64 {
+        let counters = self.by_thread.iter().filter_map(OnceLock::get);
+        let counters = counters.filter_map(|counters| counters.get(key_slot));
+        counters.fold(0, |sum, counter| sum.wrapping_add(counter.load(Relaxed)))
     }
 }
 
 impl fmt::Debug for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Counters").field("slots", &self.slots).finish_non_exhaustive()
+        f.debug_struct("Counters").field("key_slots", &self.key_slots).finish_non_exhaustive()
     }
 }
 
 #[cold]
-fn line(slots: usize) -> Box<[AtomicU64]> {
-    (0..slots).map(|_| AtomicU64::new(0)).collect()
+fn new_counters(key_slots: usize) -> Box<[AtomicU64]> {
+    (0..key_slots).map(|_| AtomicU64::new(0)).collect()
 }
 
-/// The seat of this thread: below `SEATS` it is its own.
+/// The slot of this thread: below `THREAD_SLOTS` the thread owns it.
 #[inline]
-fn seat() -> usize {
-    // A thread that is taking down its locals counts with those that have no seat.
-    SEAT.try_with(|seat| match seat.0.get() {
-        UNKNOWN => seat.sit(),
-        seat => seat,
-    })
-    .unwrap_or(SEATS)
+fn thread_slot() -> usize {
+    // A thread whose thread-locals are destroyed counts with the threads without a slot.
+    COUNTER_SLOT
+        .try_with(|slot| match slot.0.get() {
+            UNKNOWN => slot.claim(),
+            slot => slot,
+        })
+        .unwrap_or(THREAD_SLOTS)
 }
 
-struct Seat(Cell<usize>);
+/// The slot of a thread in all [`Counters`], claimed at its first count and freed when it ends.
+struct CounterSlot(Cell<usize>);
 
-impl Seat {
+impl CounterSlot {
     #[cold]
-    fn sit(&self) -> usize {
-        // ORDER: Acquire sees the counts the seat's last thread left; pairs with `drop`.
-        let taken =
+    fn claim(&self) -> usize {
+        // ORDER: Acquire sees the counts the slot's last thread left; pairs with `drop`.
+        let claimed =
             FREE.fetch_update(Acquire, Relaxed, |free| (free != 0).then(|| free & (free - 1)));
-        let seat = taken.map_or(SEATS, |free| free.trailing_zeros() as usize);
-        self.0.set(seat);
-        seat
+        let slot = claimed.map_or(THREAD_SLOTS, |free| free.trailing_zeros() as usize);
+        self.0.set(slot);
+        slot
     }
 }
 
-impl Drop for Seat {
+impl Drop for CounterSlot {
     fn drop(&mut self) {
-        let seat = self.0.replace(SEATS);
-        if seat < SEATS {
-            // ORDER: Release publishes this thread's counts to the seat's next one.
-            FREE.fetch_or(1 << seat, Release);
+        let slot = self.0.replace(THREAD_SLOTS);
+        if slot < THREAD_SLOTS {
+            // ORDER: Release publishes this thread's counts to the slot's next one.
+            FREE.fetch_or(1 << slot, Release);
         }
     }
 }
 
 thread_local! {
-    static SEAT: Seat = const { Seat(Cell::new(UNKNOWN)) };
+    static COUNTER_SLOT: CounterSlot = const { CounterSlot(Cell::new(UNKNOWN)) };
 }
 
-/// Bit `i` is set while no thread has seat `i`. One for the process: a thread has the same seat
-/// in all samplers.
+/// Bit `i` is set while no thread owns slot `i`. One for the process: a thread has the same slot in
+/// all samplers.
 static FREE: AtomicU64 = AtomicU64::new(u64::MAX);
-const SEATS: usize = u64::BITS as usize;
+const THREAD_SLOTS: usize = u64::BITS as usize;
 const UNKNOWN: usize = usize::MAX;

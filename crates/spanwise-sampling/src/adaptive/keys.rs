@@ -1,19 +1,19 @@
-//! Which slot a key has: a small table that is read without a lock.
+//! The slots of keys: a small hash table that threads read without a lock.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Keys with a slot of their own, by hash. Two keys with the same hash share one, which costs
-/// them fairness and nothing else.
+/// The keys with a slot of their own, by hash. Two keys with the same hash share a slot, which costs
+/// them only fairness.
 #[derive(Debug)]
 pub(super) struct Keys {
     sets: Box<[Set]>,
-    /// Keys without a slot that come often, and how often lately.
+    /// Frequent keys without a slot, and their recent counts.
     candidates: Box<[Candidate]>,
 }
 
-/// Eight entries in a cache line. An entry is the upper bits of a key's hash and its slot; 0 is
-/// none.
+/// Eight entries in a cache line. An entry holds the upper bits of a key's hash and its slot; 0 is
+/// an empty entry.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Set([AtomicU64; 8]);
@@ -37,7 +37,7 @@ impl Keys {
     pub(super) fn find(&self, hash: u64) -> Option<usize> {
         let (entries, mark) = (&self.set(hash).0, mark(hash));
         for entry in entries {
-            // What is left is the slot, if the rest is the key's.
+            // The remaining bits are the slot, if the upper bits are the key's.
             let rest = entry.load(Relaxed) ^ mark;
             if rest <= SLOT {
                 return Some(rest as usize);
@@ -46,7 +46,7 @@ impl Keys {
         None
     }
 
-    /// Gives the key a slot; `false` if its place in the table is full. For one caller at a time.
+    /// Assigns the slot to the key; `false` if the key's set is full. For one caller at a time.
     pub(super) fn insert(&self, hash: u64, slot: usize) -> bool {
         let entries = &self.set(hash).0;
         let free = entries.iter().find(|entry| entry.load(Relaxed) == 0);
@@ -56,7 +56,7 @@ impl Keys {
         free.is_some()
     }
 
-    /// Takes the key's slot away. For one caller at a time.
+    /// Removes the key. For one caller at a time.
     pub(super) fn remove(&self, hash: u64) {
         for entry in &self.set(hash).0 {
             if entry.load(Relaxed) & !SLOT == mark(hash) {
@@ -65,12 +65,12 @@ impl Keys {
         }
     }
 
-    /// A key without a slot came (Misra and Gries: what comes often outlasts what does not). One
-    /// that is more than half of what comes to its place is sure to be found: as a rule, more than
-    /// one in sixty of all that have no slot.
+    /// Counts a root whose key has no slot (Misra and Gries: frequent keys displace rare ones). A key
+    /// with more than half of the roots of its candidate entry is certain to be found: on average
+    /// that is more than one in sixty of all roots without a slot.
     pub(super) fn missed(&self, hash: u64) {
         let candidate = &self.candidates[hash as usize % CANDIDATES];
-        // Races lose a count here or there.
+        // A race between two threads may lose a count.
         let (owner, count) = (candidate.hash.load(Relaxed), candidate.count.load(Relaxed));
         if owner == hash {
             candidate.count.store(count + 1, Relaxed);
@@ -82,7 +82,7 @@ impl Keys {
         }
     }
 
-    /// Takes out those that came, with their counts.
+    /// Takes the candidates with their counts.
     pub(super) fn take_candidates(&self) -> impl Iterator<Item = (u64, u64)> {
         self.candidates.iter().filter_map(|candidate| {
             let count = candidate.count.swap(0, Relaxed);
@@ -96,7 +96,7 @@ impl Keys {
     }
 }
 
-/// A hash of a key's text, eight bytes at a time: multiply, and fold the halves.
+/// The hash of a key's text: eight bytes at a time are multiplied, and the halves folded.
 #[inline]
 pub(super) fn hash(text: &str) -> u64 {
     let bytes = text.as_bytes();
@@ -108,7 +108,7 @@ pub(super) fn hash(text: &str) -> u64 {
     for word in bytes.as_chunks::<8>().0 {
         hash = fold(hash ^ u64::from_le_bytes(*word));
     }
-    // The end, with some of what came before it: no word has to be filled up.
+    // The last eight bytes overlap the ones before, so that no machine word needs padding.
     fold(hash ^ u64::from_le_bytes(*last))
 }
 
@@ -118,7 +118,7 @@ fn fold(word: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// What an entry says of the hash; never 0.
+/// The bits of the hash in an entry; never 0.
 #[inline]
 fn mark(hash: u64) -> u64 {
     hash & !SLOT | MARKED
@@ -126,7 +126,7 @@ fn mark(hash: u64) -> u64 {
 
 /// The bits of an entry that hold the slot, 1 to 256.
 const SLOT: u64 = (1 << 9) - 1;
-/// Set in every entry, so that none looks empty.
+/// Set in every entry that is in use.
 const MARKED: u64 = 1 << 63;
 const SETS: usize = 128;
 const CANDIDATES: usize = 64;

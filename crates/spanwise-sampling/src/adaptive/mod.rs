@@ -1,16 +1,16 @@
-//! Keeps to a rate, by thresholds that follow the load.
+//! The adaptive sampler: thresholds that follow the load.
 
+mod algorithm;
 mod builder;
 mod controller;
 mod counters;
-mod fill;
 mod keys;
-mod law;
+mod max_min;
 mod settings;
 mod table;
 
 pub use builder::AdaptiveBuilder;
-pub use fill::max_min_shares;
+pub use max_min::max_min_shares;
 pub use settings::{AdaptiveAlgorithm, AdaptiveKey};
 
 use crate::context::SamplerContext;
@@ -30,19 +30,21 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use table::{OTHERS, SLOTS, Table};
 
-/// Keeps a target of traces (or spans) per second, whatever is offered, by a probability that is
-/// always a threshold: what it keeps is consistent, and can be scaled up.
+/// An adaptive sampler: it meets a target of traces (or spans) per second under every load, by a
+/// probability that is always a threshold. Its decisions are consistent, and backends can scale
+/// counts up.
 ///
-/// Roots are counted as they are *offered*, and the threshold is set to target by offered rate:
-/// each second, and at once when more is kept than should be. Silence is no reason to open up; a
-/// rate that has fallen is believed after two seconds. Each key (a span's name, as a rule) has its
-/// own threshold, and rare ones are kept whole: the target is shared by max-min fairness between
-/// up to 256 frequent keys and all others together. Children go with their parents.
+/// The sampler counts all *offered* roots, sampled or not, and sets the probability to the target
+/// divided by the offered rate: each second, and at once when it samples more than it should. Silence
+/// does not raise the probability; the estimate follows a lower rate after two seconds. Each key (a
+/// span's name by default) has its own threshold: the sampler shares the target by max-min fairness
+/// between up to 256 frequent keys and all others together, and samples all roots of rare keys.
+/// Children follow their parents.
 ///
-/// Behind it stands a governor, a token bucket of 1.15 times the target: what it drops, nobody
-/// can count, so survivors of such a second have no `th`.
+/// A governor, a token bucket of 1.15 times the target, limits bursts. The probability of a period in
+/// which it drops roots is unknown: roots sampled in that period have no `th`.
 ///
-/// Clones share everything.
+/// Clones share their state.
 ///
 /// ```
 /// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
@@ -58,9 +60,9 @@ use table::{OTHERS, SLOTS, Table};
 /// ```
 ///
 /// # Cost
-/// A hash of the name, a table look-up, a count that no other thread writes. A root that is kept
-/// reads the clock and writes shared words. No lock is waited for, nothing is allocated but 2 KiB
-/// for each thread on its first root, up to 64.
+/// A hash of the name, a table look-up, a counter that no other thread writes. A sampled root also
+/// reads the clock and writes shared memory. The sampler waits for no lock, and allocates only 2 KiB
+/// for each thread on its first root, for up to 64 threads.
 #[derive(Clone)]
 pub struct Adaptive {
     shared: Arc<Shared>,
@@ -72,18 +74,19 @@ struct Shared {
     controller: Mutex<Controller>,
 }
 
-/// How an [`Adaptive`] is doing.
+/// The state of an [`Adaptive`] sampler.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct AdaptiveState {
-    /// Traces per second to be sampled.
+    /// The target, in traces per second.
     pub target: f64,
-    /// Traces per second expected to start: what [`max_min_shares`] wants to know of a process.
+    /// The estimated rate of new traces, in traces per second: the demand of a process for
+    /// [`max_min_shares`].
     pub offered: f64,
-    /// The share of offered roots that is kept at present, 0 to 1: all keys together, each as often
-    /// as it is expected, without what the governor drops.
+    /// The present sampling probability of roots, 0 to 1: the mean of all keys, weighted by their
+    /// estimated rates, less the roots that the governor drops.
     pub probability: f64,
-    /// Keys with a slot of their own.
+    /// The number of keys with a threshold of their own.
     pub keys: usize,
     /// The number of roots sampled so far.
     pub sampled: u64,
@@ -92,7 +95,7 @@ pub struct AdaptiveState {
 }
 
 impl Adaptive {
-    /// Starts a configuration.
+    /// A builder with the default configuration.
     pub fn builder() -> AdaptiveBuilder {
         AdaptiveBuilder::new()
     }
@@ -110,10 +113,10 @@ impl Adaptive {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Changes the target, in the unit it was built with, from now on.
+    /// Changes the target, in the unit that the builder set.
     ///
     /// # Errors
-    /// Not a number, below 10⁻⁶ or above 10⁹; the target stays as it was.
+    /// Not a number, below 10⁻⁶ or above 10⁹; the target is unchanged.
     pub fn set_target(&self, per_second: f64) -> Result<(), SettingError> {
         let per_second = rate("set_target", per_second)?;
         let mut controller = self.shared.lock();
@@ -125,7 +128,7 @@ impl Adaptive {
         Ok(())
     }
 
-    /// How it is doing.
+    /// The present state.
     pub fn state(&self) -> AdaptiveState {
         let controller = self.shared.lock();
         let table = &self.shared.table;
@@ -148,14 +151,14 @@ impl ComposableSampler for Adaptive {
         }
         let shared = &*self.shared;
         let slot = shared.slot(params);
-        let seen = shared.table.offered.count(slot);
-        if seen & LOOK == 1 {
-            shared.look(params.host.now());
+        let count = shared.table.offered.increment(slot);
+        if count & LOOK == 1 {
+            shared.look(params.context.now());
         }
         let threshold = shared.table.threshold(slot);
         let randomness = params.randomness();
         if threshold.keeps(randomness) {
-            shared.keep(slot, randomness, params.host)
+            shared.keep(slot, randomness, params.context)
         } else {
             SamplingIntent::keep(threshold)
         }
@@ -203,7 +206,7 @@ impl Shared {
         OTHERS
     }
 
-    /// Thinks, if it is time to.
+    /// Updates the thresholds if the period is over.
     #[cold]
     fn look(&self, now: u64) {
         let sampled = &self.table.sampled;
@@ -216,15 +219,15 @@ impl Shared {
         sampled.looked.store(now, Relaxed);
     }
 
-    /// A root that its threshold lets pass.
+    /// The intent for a root that its threshold keeps.
     fn keep<'s>(
         &self,
         slot: usize,
         randomness: Randomness,
-        host: &dyn SamplerContext,
+        context: &dyn SamplerContext,
     ) -> SamplingIntent<'s> {
         let sampled = &self.table.sampled;
-        let now = host.now();
+        let now = context.now();
         self.look(now);
         if sampled.passed.load(Relaxed) >= sampled.surge_at.load(Relaxed)
             && let Some(mut controller) = self.try_lock()
@@ -248,7 +251,7 @@ impl Shared {
         }
     }
 
-    /// Waits, for calls that are not made by threads that start spans.
+    /// Waits for the lock; for callers that do not start spans.
     fn lock(&self) -> MutexGuard<'_, Controller> {
         self.controller.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -268,7 +271,7 @@ impl fmt::Debug for Adaptive {
     }
 }
 
-/// A counter looks at the clock when it has seen one root, and at every 64th after it.
+/// A thread reads the clock at the first root of a counter, and at every 64th after it.
 const LOOK: u64 = 63;
-/// Clocks of two threads may differ a little without having been set, in nanoseconds.
+/// The difference between the clocks of two threads, in nanoseconds, that is not a clock set back.
 const SLACK: u64 = 1_000_000_000;

@@ -6,13 +6,14 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AdaptiveAlgorithm {
-    /// Target by offered rate, measured each second and at once when too much is kept.
+    /// The probability is target / offered rate, measured each second, and at once when the sampler
+    /// samples too much.
     #[default]
     OfferedRate,
-    /// The source document's: every ten seconds the probability is multiplied by target / offered
-    /// rate if that is above the target, and by 1.2 if it is below half of it, within 0.001 and 1.
-    /// Its window is counted per second here and a probability of 1 keeps every id; neither holds
-    /// in the document.
+    /// The source document's: every ten seconds the sampler multiplies the probability by target /
+    /// offered rate if that rate is above the target, and by 1.2 if it is below half of the target,
+    /// within 0.001 and 1. Unlike in the document, the rate of the window is counted per second, and
+    /// a probability of 1 samples every id.
     ///
     /// It is not the default because it corrects by the *offered* rate, in each window again, so
     /// that the probability falls to its floor and stays there while more is offered than the
@@ -24,24 +25,24 @@ pub enum AdaptiveAlgorithm {
     /// | the same, a minute later | 1.0 T | 0.1 T |
     /// | 100k → 2k, from the third second | 1.0 T | 0.00 T |
     /// | 50k on and off each 5 s, worst second | 1.5 T | 50 T |
-    /// | 99 rare keys beside a frequent one: kept of 495/s | 100 % | 10 % |
+    /// | 99 rare keys beside a frequent one: sampled of 495/s | 100 % | 10 % |
     Document,
 }
 
-/// What makes a key: traffic that gets its own share of the target.
+/// The key of an [`Adaptive`] sampler: each value of it gets a share of the target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AdaptiveKey {
-    /// All roots are one.
+    /// All roots share one value.
     None,
-    /// The root's name.
+    /// The name of the root.
     #[default]
     Name,
-    /// The value of an attribute that is a string; roots without it are one key.
+    /// The value of a string attribute; roots without the attribute share one value.
     Attribute(String),
 }
 
-/// What is to be kept per second.
+/// The target per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Target {
     Traces(f64),
@@ -51,7 +52,7 @@ pub(super) enum Target {
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) target: Target,
-    pub(super) law: AdaptiveAlgorithm,
+    pub(super) algorithm: AdaptiveAlgorithm,
     pub(super) key: AdaptiveKey,
     pub(super) period: Duration,
     pub(super) initial_probability: f64,

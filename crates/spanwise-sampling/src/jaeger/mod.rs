@@ -1,14 +1,14 @@
-//! Sampling as a Jaeger collector (or one that speaks its protocol) wants it.
+//! Remote sampling with the strategies of a Jaeger collector, or of another server with its protocol.
 //!
-//! No I/O here: [`JaegerPoller`] says when to fetch which URL, [`JaegerStrategy::parse`] reads the answer,
-//! [`JaegerRemote`] is the sampler it is given to.
+//! Without I/O: [`JaegerPoller`] determines when to fetch which URL, [`JaegerStrategy::parse`] parses
+//! the response, and the sampler [`JaegerRemote`] applies it.
 
-mod poll;
+mod poller;
 mod remote;
 mod settings;
 mod strategy;
 
-pub use poll::JaegerPoller;
+pub use poller::JaegerPoller;
 pub use remote::JaegerRemote;
 pub use settings::JaegerSettings;
 pub use strategy::{JaegerStrategy, JaegerStrategyError};

@@ -1,4 +1,4 @@
-//! The sampler that does as it was told last.
+//! The sampler that applies strategies.
 
 use super::strategy::{JaegerStrategy, OPERATIONS};
 use crate::bucket::Bucket;
@@ -15,11 +15,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Samples by the [`JaegerStrategy`] it was given last. Clones share it.
+/// Samples by the [`JaegerStrategy`] that was applied last (specification, *JaegerRemoteSampler*).
+/// Clones share it.
 ///
-/// Follows a parent of the same process; strategies apply where a trace enters the process.
-/// Probabilities are consistent thresholds. What the lower bound of an operation adds to them has
-/// no known probability, so its `th` is erased; so it is with a rate limit.
+/// The sampler follows a parent of the same process; strategies apply where a trace enters the
+/// process. Probabilities are consistent thresholds. Spans that only the lower bound of an operation
+/// or a rate limit samples have no known probability: the sampler erases their `th`.
 #[derive(Clone)]
 pub struct JaegerRemote {
     shared: Arc<Shared>,
@@ -27,12 +28,12 @@ pub struct JaegerRemote {
 
 struct Shared {
     current: ArcSwap<Current>,
-    /// Held while a strategy is put in force, never while a span is decided.
+    /// Locked while a strategy is applied, never while a thread starts a span.
     buckets: Mutex<Buckets>,
 }
 
 enum Current {
-    /// The initial sampler, or one for all operations.
+    /// The initial sampler, or a sampler for all operations.
     One(Sampler),
     Limited(Bucket),
     PerOperation(PerOperation),
@@ -41,7 +42,7 @@ enum Current {
 struct PerOperation {
     default: f64,
     operations: HashMap<String, Operation>,
-    /// All operations that are not listed, together.
+    /// All operations that the strategy does not list, together.
     others: Operation,
 }
 
@@ -50,8 +51,8 @@ struct Operation {
     lower_bound: Option<Arc<Limiter>>,
 }
 
-/// What limits hold, also of operations and kinds of strategies that are not in force: a strategy
-/// that takes them away and the next that brings them back must fill nothing.
+/// The buckets of all limits, also those that are not in force: a strategy that removes a limit and
+/// a later one that restores it must not fill its bucket.
 #[derive(Default)]
 struct Buckets {
     rate: Option<Bucket>,
@@ -60,21 +61,21 @@ struct Buckets {
 }
 
 impl JaegerRemote {
-    /// Samples by `initial` until a strategy comes.
+    /// Samples by `initial` until the first strategy is applied.
     pub fn new(initial: impl Into<Sampler>) -> Self {
         let current = ArcSwap::from_pointee(Current::One(initial.into()));
         Self { shared: Arc::new(Shared { current, buckets: Mutex::default() }) }
     }
 
-    /// Samples by `strategy` from now on. Rate limits and lower bounds go on with what they hold: as
-    /// they are where nothing changed, at the new rate where it did.
+    /// Samples by `strategy` from now on. Rate limits and lower bounds retain the permits that they
+    /// hold; a changed rate applies from here on.
     pub fn apply(&self, strategy: &JaegerStrategy) {
         let mut buckets = self.shared.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let current = Arc::new(buckets.strategy(strategy));
         let before = self.shared.current.swap(current);
         drop(buckets);
-        // It may hold a sampler that is not ours, whose destructor runs here.
-        let _its_own_affair = catch_panic(|| drop(before));
+        // The destructor of a user's initial sampler runs here and may panic.
+        let _reported_by_the_panic_hook = catch_panic(|| drop(before));
     }
 }
 
@@ -84,7 +85,7 @@ impl Buckets {
             JaegerStrategy::Probabilistic(probability) => {
                 Current::One(by_probability(*probability))
             }
-            // A limit of 0 keeps none.
+            // A limit of 0 samples no trace.
             JaegerStrategy::RateLimiting(rate) if *rate > 0.0 => {
                 Current::Limited(carry_over(&mut self.rate, *rate))
             }
@@ -121,7 +122,7 @@ impl Buckets {
     }
 }
 
-/// The bucket there is, at this rate, or a full one.
+/// The present bucket at this rate, or a full one.
 fn carry_over(bucket: &mut Option<Bucket>, per_second: f64) -> Bucket {
     let next = match bucket {
         Some(bucket) => bucket.at(per_second),
@@ -137,8 +138,8 @@ impl ComposableSampler for JaegerRemote {
         }
         match &**self.shared.current.load() {
             Current::One(sampler) => {
-                // The strategy may be exchanged while the answer is in use; what is told here
-                // are numbers, and an initial sampler's notes are not kept.
+                // Another thread may replace the strategy while the intent is in use. The intent
+                // therefore holds numbers only, without the annotations of an initial sampler.
                 let SamplingIntent { threshold, adjusted_count_reliable, record, .. } =
                     sampler.sampling_intent(params);
                 SamplingIntent {
@@ -148,7 +149,7 @@ impl ComposableSampler for JaegerRemote {
                     ..SamplingIntent::DROP
                 }
             }
-            Current::Limited(bucket) if bucket.limiter.take(params.host.now()) => {
+            Current::Limited(bucket) if bucket.limiter.take(params.context.now()) => {
                 SamplingIntent::keep_without_threshold()
             }
             Current::Limited(_) => SamplingIntent::DROP,
@@ -193,19 +194,20 @@ impl Operation {
     }
 
     fn sampling_intent<'s>(&self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
-        let by_chance = self.threshold.map_or(SamplingIntent::DROP, SamplingIntent::keep);
-        let kept = self.threshold.is_some_and(|threshold| threshold.keeps(params.randomness()));
+        let by_threshold = self.threshold.map_or(SamplingIntent::DROP, SamplingIntent::keep);
+        let sampled = self.threshold.is_some_and(|threshold| threshold.keeps(params.randomness()));
         match &self.lower_bound {
-            // What chance keeps counts against the bound as well (Jaeger's guaranteed throughput).
-            Some(bound) if bound.take(params.host.now()) && !kept => {
+            // Traces sampled by the threshold count against the bound too (Jaeger's guaranteed
+            // throughput).
+            Some(bound) if bound.take(params.context.now()) && !sampled => {
                 SamplingIntent::keep_without_threshold()
             }
-            _ => by_chance,
+            _ => by_threshold,
         }
     }
 }
 
 fn by_probability(probability: f64) -> Sampler {
-    // Below the least probability that there is: as good as none.
+    // A probability below the minimum counts as 0.
     Sampler::probability(probability).unwrap_or_else(|_| Sampler::always_off())
 }

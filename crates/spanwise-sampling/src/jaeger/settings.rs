@@ -1,13 +1,13 @@
-//! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `jaeger_remote`.
+//! The settings of the `jaeger_remote` sampler: `OTEL_TRACES_SAMPLER_ARG`.
 
 use crate::limits::POLLING;
 use crate::setting::SettingError;
 use crate::threshold::Threshold;
-use crate::url::authority;
-use crate::url::{Url, redacted_key};
+use crate::url::{Url, authority, redacted_key};
 use std::time::Duration;
 
-/// Settings of remote sampling. `Debug` shows the endpoint without user-info and query.
+/// The settings of remote sampling (specification, *JaegerRemoteSampler*). `Debug` redacts user info
+/// and query of the endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JaegerSettings {
     endpoint: Url,
@@ -16,11 +16,11 @@ pub struct JaegerSettings {
 }
 
 impl JaegerSettings {
-    /// Reads `endpoint=http://localhost:5778/sampling,pollingIntervalMs=5000,initialSamplingRate=0.25`
-    /// (specification, *Environment variables*). What is not given has its default.
+    /// Parses `endpoint=http://localhost:5778/sampling,pollingIntervalMs=5000,initialSamplingRate=0.25`
+    /// (specification, *Environment variables*). Absent keys have their defaults.
     ///
     /// # Errors
-    /// A key nobody knows, or a value that cannot be used.
+    /// An unknown key, or a value out of range.
     pub fn parse(argument: &str) -> Result<Self, SettingError> {
         let mut settings = Self::default();
         for pair in argument.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
@@ -52,7 +52,7 @@ impl JaegerSettings {
         Ok(settings)
     }
 
-    /// The URL strategies are fetched from, by HTTP `GET`. Default
+    /// Sets the URL from which strategies are fetched by HTTP `GET`. Default
     /// `http://localhost:5778/sampling`; a URL without a path gets `/sampling`.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl JaegerSettings {
         Ok(self)
     }
 
-    /// How often to ask. Default 60 s, 1 ms to 30 days.
+    /// Sets the polling interval. Default 60 s, 1 ms to 30 days.
     ///
     /// # Errors
     /// Out of this range.
@@ -81,7 +81,7 @@ impl JaegerSettings {
         Ok(self)
     }
 
-    /// The probability until the first strategy comes. Default 0.001, as Jaeger's clients have it.
+    /// Sets the probability until the first strategy is applied. Default 0.001, as in Jaeger's clients.
     ///
     /// # Errors
     /// As [`Sampler::probability`](crate::Sampler::probability).
@@ -93,17 +93,17 @@ impl JaegerSettings {
         Ok(self)
     }
 
-    /// The URL strategies are fetched from.
+    /// The URL from which strategies are fetched.
     pub fn endpoint(&self) -> &str {
         self.endpoint.as_str()
     }
 
-    /// How often to ask.
+    /// The polling interval.
     pub fn interval(&self) -> Duration {
         self.interval
     }
 
-    /// The probability until the first strategy comes.
+    /// The probability until the first strategy is applied.
     pub fn initial_probability(&self) -> f64 {
         self.initial_probability
     }

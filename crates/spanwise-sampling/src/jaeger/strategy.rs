@@ -1,4 +1,4 @@
-//! The answer of the sampling endpoint.
+//! The response of the sampling endpoint.
 
 use crate::limits::SHOWN_BYTES;
 use serde_json::Value;
@@ -6,39 +6,39 @@ use spanwise_worker::sanitize;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// What a service is asked to do (`SamplingStrategyResponse` of jaeger-idl's `sampling.proto`, in
-/// its JSON form).
+/// A sampling strategy (`SamplingStrategyResponse` of jaeger-idl's `sampling.proto`, in its JSON
+/// form).
 #[derive(Debug, Clone, PartialEq)]
 pub enum JaegerStrategy {
-    /// All operations with one probability.
+    /// One probability for all operations.
     Probabilistic(f64),
-    /// So many traces per second.
+    /// A limit in traces per second.
     RateLimiting(f64),
     /// A probability for each operation, which is a span's name.
     PerOperation {
-        /// For operations that are not listed.
+        /// The probability of operations that are not listed.
         default: f64,
-        /// Traces per second that each operation gets at least; 0 for none.
+        /// The minimum of traces per second of each operation; 0 for none.
         lower_bound: f64,
         /// Probabilities by operation.
         operations: Vec<(String, f64)>,
     },
 }
 
-/// An answer that cannot be used.
+/// A response of the sampling endpoint is malformed.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum JaegerStrategyError {
     /// Not JSON, or nested too deeply.
     Json(String),
-    /// No strategy is there, or a field holds what it must not.
+    /// There is no strategy, or the value of a field is out of range.
     Field {
         /// The field's name.
         field: &'static str,
-        /// What it takes.
+        /// The accepted range.
         accepted: &'static str,
     },
-    /// More operations than are taken.
+    /// The strategy lists more than 2,000 operations.
     TooManyOperations(usize),
 }
 
@@ -59,20 +59,20 @@ impl fmt::Display for JaegerStrategyError {
 impl std::error::Error for JaegerStrategyError {}
 
 impl fmt::Debug for JaegerStrategyError {
-    /// As `Display`: it is what a `main` that returns an error prints.
+    /// Equals `Display`: a `main` that returns an error prints its `Debug`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 impl JaegerStrategy {
-    /// Reads an answer, which is proto3's JSON form: a scalar that is absent or `null` is 0 or
-    /// empty, numbers may stand in quotes, names may be those of the `.proto` file
-    /// (`sampling_rate`), and fields nobody knows are passed over. As the protocol wants, the fields
-    /// that are there decide, those per operation first, and `strategyType` does not.
+    /// Parses a response in proto3's JSON form: an absent or `null` scalar is 0 or empty, numbers may
+    /// be quoted, names may be those of the `.proto` file (`sampling_rate`), and unknown fields are
+    /// ignored. As the protocol requires, the present fields determine the kind of the strategy,
+    /// those per operation first, and not `strategyType`.
     ///
     /// # Errors
-    /// See [`JaegerStrategyError`]. Nothing is taken from an answer that is wrong anywhere.
+    /// See [`JaegerStrategyError`]. A response that is malformed anywhere is rejected as a whole.
     pub fn parse(json: &[u8]) -> Result<Self, JaegerStrategyError> {
         let answer: Value = serde_json::from_slice(json).map_err(|error| {
             JaegerStrategyError::Json(sanitize(&error.to_string(), SHOWN_BYTES))
@@ -124,17 +124,17 @@ fn per_operation(sampling: &Value) -> Result<JaegerStrategy, JaegerStrategyError
     })
 }
 
-/// A field, by its name in JSON and by that in the `.proto` file: both are to be read.
+/// A field, by its names in JSON and in the `.proto` file: parsers accept both.
 struct Field(&'static str, &'static str);
 
 impl Field {
-    /// The field, if it is there and not `null`.
+    /// The value of the field; `None` if it is absent or `null`.
     fn of<'v>(&self, message: &'v Value) -> Option<&'v Value> {
         let value = |name| message.get(name).filter(|value: &&Value| !value.is_null());
         value(self.0).or_else(|| value(self.1))
     }
 
-    /// A message in the field.
+    /// The message in the field.
     fn message<'v>(&self, message: &'v Value) -> Result<Option<&'v Value>, JaegerStrategyError> {
         match self.of(message) {
             Some(value) if !value.is_object() => Err(self.wrong("an object")),
@@ -146,7 +146,7 @@ impl Field {
         self.number(message, 0.0..=1.0, "0 to 1")
     }
 
-    /// An `int32` that is no less than 0; fractions are taken too.
+    /// An `int32` of at least 0; fractions are accepted too.
     fn integer(&self, message: &Value) -> Result<f64, JaegerStrategyError> {
         self.number(message, 0.0..=f64::from(i32::MAX), "0 to 2147483647")
     }
@@ -162,7 +162,7 @@ impl Field {
             Some(Value::String(text)) => quoted(text),
             Some(value) => value.as_f64(),
         };
-        // Of the two zeros the plain one: strategies are compared.
+        // Replaces −0 by 0, since strategies are compared.
         let number = number.filter(|number| range.contains(number)).map(|number| number + 0.0);
         number.ok_or(self.wrong(accepted))
     }
@@ -172,7 +172,7 @@ impl Field {
     }
 }
 
-/// A number in quotes, as JSON writes it.
+/// Parses a quoted number in JSON syntax.
 fn quoted(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
     if plain { serde_json::from_str(text).ok() } else { None }
@@ -190,5 +190,5 @@ const DEFAULT: Field = Field("defaultSamplingProbability", "default_sampling_pro
 const LOWER_BOUND: Field =
     Field("defaultLowerBoundTracesPerSecond", "default_lower_bound_traces_per_second");
 
-/// Jaeger's own bound of operations per service.
+/// Jaeger's own limit of operations per service.
 pub(super) const OPERATIONS: usize = 2_000;

@@ -1,4 +1,4 @@
-//! How many a rule keeps: so many a second, and a share of the rest.
+//! The limits of a rule: a reservoir of traces per second, and a rate for the others.
 
 use crate::intent::SamplingIntent;
 use crate::parameters::SamplingParameters;
@@ -6,26 +6,27 @@ use crate::threshold::Threshold;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-/// The limits of a rule, and the count of what they did. Words that are read and set alone.
+/// The limits of a rule, and the counters of its reports. Each machine word is read and set by
+/// itself.
 ///
-/// No lock, no allocation: one read of the host's clock where there is a reservoir, and a shared
+/// No lock, no allocation: a reading of the context's clock where there is a reservoir, and a shared
 /// atomic write for each count.
 #[derive(Debug)]
 pub(super) struct Limits {
-    /// One a second may be kept while no quota is known.
+    /// The rule may borrow one trace per second while it has no quota.
     may_borrow: AtomicBool,
-    /// A threshold's value, or [`NONE`].
+    /// The value of the threshold, or [`NONE`].
     threshold: AtomicU64,
-    /// Traces per second, or [`NONE`] as long as none is known or it has run out.
+    /// The quota in traces per second, or [`NONE`] before the first one and after its expiry.
     quota: AtomicU64,
-    /// The second in the high bits, and what the reservoir gave in it.
+    /// The present second in the high bits, and the traces that the reservoir granted in it.
     window: AtomicU64,
     matched: AtomicU64,
     sampled: AtomicU64,
     borrowed: AtomicU64,
 }
 
-/// What was done since the last report.
+/// The counts since the last report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) matched: u64,
@@ -48,9 +49,9 @@ impl Limits {
         limits
     }
 
-    /// The share that is kept beyond the reservoir, 0 to 1.
+    /// Sets the sampling rate beyond the reservoir, 0 to 1.
     pub(super) fn set_rate(&self, rate: f64) {
-        // ORDER: Relaxed throughout; each word is complete in itself.
+        // ORDER: Relaxed throughout; each machine word is complete in itself.
         let threshold = (rate > 0.0).then(|| Threshold::nearest(rate).rounded(4));
         self.threshold.store(threshold.map_or(NONE, Threshold::value), Relaxed);
     }
@@ -59,7 +60,7 @@ impl Limits {
         self.may_borrow.store(may_borrow, Relaxed);
     }
 
-    /// Traces per second; `None` takes the quota away.
+    /// Sets the quota in traces per second; `None` removes it.
     pub(super) fn set_quota(&self, per_second: Option<u64>) {
         self.quota.store(per_second.unwrap_or(NONE), Relaxed);
     }
@@ -68,7 +69,7 @@ impl Limits {
         self.matched.load(Relaxed)
     }
 
-    /// Takes the counts out, for a report.
+    /// Takes the counts for a report, and sets them to 0.
     pub(super) fn take_counts(&self) -> Counts {
         Counts {
             matched: self.matched.swap(0, Relaxed),
@@ -77,7 +78,7 @@ impl Limits {
         }
     }
 
-    /// Puts counts back that could not be reported.
+    /// Adds the counts of a report that failed.
     pub(super) fn put_back(&self, counts: Counts) {
         self.matched.fetch_add(counts.matched, Relaxed);
         self.sampled.fetch_add(counts.sampled, Relaxed);
@@ -98,43 +99,43 @@ impl Limits {
             self.borrowed.fetch_add(1, Relaxed);
         }
         let threshold = Threshold::new(self.threshold.load(Relaxed));
-        let kept = threshold.is_some_and(|threshold| threshold.keeps(params.randomness()));
-        if reserved || kept {
+        let by_threshold = threshold.is_some_and(|threshold| threshold.keeps(params.randomness()));
+        if reserved || by_threshold {
             self.sampled.fetch_add(1, Relaxed);
         }
-        // What chance would have kept anyway counts with its threshold, though it takes a place in
-        // the reservoir: counts that are scaled up by `th` stay right.
-        if reserved && !kept {
+        // A trace that the threshold samples too is written with its threshold, although it uses up
+        // the reservoir: counts scaled up by `th` stay right.
+        if reserved && !by_threshold {
             return SamplingIntent::keep_without_threshold();
         }
         threshold.map_or(SamplingIntent::DROP, SamplingIntent::keep)
     }
 
-    /// Whether the reservoir gives one more in this second.
+    /// Whether the reservoir grants one more trace in this second.
     fn reserve(&self, per_second: u64, params: &SamplingParameters<'_>) -> bool {
         if per_second == 0 {
             return false;
         }
-        let second = params.host.now() / NANOS;
-        let give = |word: u64| {
-            let (at, given) = (word >> COUNT_BITS, word & MOST);
-            // A thread may be a little behind the one that began the second; a clock that was set
-            // back by more begins anew.
+        let second = params.context.now() / NANOS;
+        let grant = |word: u64| {
+            let (at, granted) = (word >> COUNT_BITS, word & MAX_COUNT);
+            // A thread may be slightly behind the one that began the second; a clock that was set
+            // back by more begins a new second.
             let same = at == second || at == second + 1;
-            match (same, given) {
-                (true, given) if given >= per_second.min(MOST) => None,
+            match (same, granted) {
+                (true, granted) if granted >= per_second.min(MAX_COUNT) => None,
                 (true, _) => Some(word + 1),
                 (false, _) => Some(second << COUNT_BITS | 1),
             }
         };
-        self.window.fetch_update(Relaxed, Relaxed, give).is_ok()
+        self.window.fetch_update(Relaxed, Relaxed, grant).is_ok()
     }
 }
 
-/// No threshold and no quota: neither is ever so large.
+/// No threshold, or no quota: neither reaches this value.
 const NONE: u64 = u64::MAX;
 const NANOS: u64 = 1_000_000_000;
-/// Seconds of 64 bits of nanoseconds take 35 bits.
+/// The bits of the count: the seconds of a 64-bit time in nanoseconds take 35 bits.
 const COUNT_BITS: u32 = 24;
-/// The most that a second can count.
-const MOST: u64 = (1 << COUNT_BITS) - 1;
+/// The maximum count of a second.
+const MAX_COUNT: u64 = (1 << COUNT_BITS) - 1;

@@ -1,17 +1,17 @@
-//! Sampling as AWS X-Ray wants it (*centralized sampling*).
+//! Remote sampling with the rules of AWS X-Ray (*centralized sampling*).
 //!
-//! No I/O here: [`XrayPoller`] says what to `POST` when, and reads the answers; [`XrayRemote`] is
-//! the sampler that it tells.
+//! Without I/O: [`XrayPoller`] determines what to `POST` when, and parses the responses; the sampler
+//! [`XrayRemote`] applies them.
 
 mod limits;
-mod poll;
+mod poller;
 mod remote;
 mod rules;
 mod settings;
 mod targets;
 mod wildcard;
 
-pub use poll::{XrayPoller, XrayRequest};
+pub use poller::{XrayPoller, XrayRequest};
 pub use remote::XrayRemote;
 pub use rules::XrayError;
 pub use settings::XraySettings;

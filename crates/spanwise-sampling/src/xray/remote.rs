@@ -1,4 +1,4 @@
-//! The sampler that does as the rules say.
+//! The sampler that applies rules.
 
 use super::limits::Limits;
 use super::rules::Rule;
@@ -9,25 +9,26 @@ use crate::sampler::ComposableSampler;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 
-/// Samples by the rules that [`XrayPoller`](super::XrayPoller) fetched last. Clones share them.
+/// Samples by the rules that the [`XrayPoller`](super::XrayPoller) received last (X-Ray,
+/// *centralized sampling*). Clones share them.
 ///
-/// The first rule that matches decides. Up to its quota, traces of each second are kept for
-/// certain; one a second while no quota is known and the rule has a reservoir; of the others a
-/// share by a consistent threshold. Without rules, and where none matches, one trace a second and
-/// 5 % of the rest. What the reservoir adds has no known probability, so its `th` is erased.
+/// The first rule that matches decides. It samples traces up to its quota in each second, or one
+/// trace per second while it has no quota and has a reservoir, and others with its rate, by a
+/// consistent threshold. Without rules, and where no rule matches, the sampler samples one trace per
+/// second and 5 % of the others. Traces that only the reservoir samples have no known probability:
+/// the sampler erases their `th`.
 ///
-/// A rule's patterns (`*` for anything, `?` for one character, ASCII letters in either case) are
-/// compared with the service's name, `http.request.method` or `http.method`, `url.path` or the path
-/// of `http.target`, `server.address`, `http.host` or `net.host.name`, and with the attributes it
-/// names, strings and booleans. What is not there, and the type of service and the resource, which
-/// are not known here, is matched by `*` alone.
+/// A rule's patterns (`*` for any characters, `?` for one character, ASCII letters in either case)
+/// are compared with the service's name, `http.request.method` or `http.method`, `url.path` or the
+/// path of `http.target`, `server.address`, `http.host` or `net.host.name`, and with the attributes
+/// that the rule names, strings and booleans. Only `*` matches an absent attribute, and the type of
+/// service and the resource, which the sampler does not know.
 ///
-/// Children of a parent of this process go with it. Put it below a
-/// [`ParentBased`](crate::ParentBased) to go with parents of other processes too: rules are for
-/// roots.
+/// Children of a parent of this process follow it. Wrap the sampler with a
+/// [`ParentBased`](crate::ParentBased) to follow parents of other processes too: rules are for roots.
 ///
 /// # Cost
-/// Every root is counted, by a shared atomic write; no lock, no allocation.
+/// A shared atomic write that counts the root; no lock, no allocation.
 #[derive(Debug, Clone)]
 pub struct XrayRemote {
     shared: Arc<Shared>,
@@ -35,13 +36,13 @@ pub struct XrayRemote {
 
 #[derive(Debug)]
 struct Shared {
-    /// By priority; `None` as long as there are none, or after they have grown old.
+    /// The rules by priority; `None` before the first response and after they expired.
     rules: ArcSwapOption<Vec<Arc<Rule>>>,
     fallback: Limits,
 }
 
 impl XrayRemote {
-    /// Samples as without rules until they come.
+    /// Samples without rules until the poller receives them.
     pub fn new() -> Self {
         let fallback = Limits::new(FALLBACK_RATE, true);
         Self { shared: Arc::new(Shared { rules: ArcSwapOption::empty(), fallback }) }
@@ -79,5 +80,5 @@ impl ComposableSampler for XrayRemote {
     }
 }
 
-/// Of what is beyond one a second, without rules.
+/// The sampling rate beyond one trace per second, without rules.
 const FALLBACK_RATE: f64 = 0.05;

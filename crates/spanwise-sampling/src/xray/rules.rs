@@ -1,4 +1,4 @@
-//! The rules: read, and matched.
+//! The rules: their JSON form, and how they match spans.
 
 use super::limits::Limits;
 use super::wildcard::Wildcard;
@@ -11,7 +11,7 @@ use spanwise_worker::sanitize;
 use std::fmt;
 use std::sync::Arc;
 
-/// A rule as X-Ray keeps it (`SamplingRule` of its API), as far as it can be matched here.
+/// The definition of a rule (`SamplingRule` of X-Ray's API), as far as the sampler can match it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Definition {
     pub(super) priority: i64,
@@ -31,33 +31,33 @@ pub(super) struct Definition {
 #[derive(Debug)]
 pub(super) struct Rule {
     pub(super) definition: Definition,
-    /// Stay the same when the rule of this name is defined anew.
+    /// Shared by all definitions of the rule of this name.
     pub(super) limits: Arc<Limits>,
 }
 
-/// One answer may be followed by more.
+/// A page of rules; another page may follow.
 #[derive(Debug, PartialEq)]
 pub(super) struct Page {
     pub(super) rules: Vec<Definition>,
     pub(super) next: Option<String>,
 }
 
-/// An answer of X-Ray that cannot be used.
+/// A response of X-Ray is malformed, or X-Ray rejected a report.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum XrayError {
     /// Not JSON, or nested too deeply.
     Json(String),
-    /// A field is missing, or holds what it must not.
+    /// A field is absent, or its value is out of range.
     Field {
         /// The field's name.
         field: &'static str,
-        /// What it takes.
+        /// The accepted range.
         accepted: &'static str,
     },
-    /// More rules than are taken, or more pages of them.
+    /// X-Ray has more than 1,000 rules, or more than 100 pages of them.
     TooManyRules,
-    /// Statistics were not taken; what else the answer holds is in force.
+    /// X-Ray rejected this number of statistics; the targets of the response are applied.
     Unprocessed(usize),
 }
 
@@ -68,11 +68,11 @@ impl fmt::Display for XrayError {
             Self::Field { field, accepted } => {
                 write!(f, "X-Ray's answer has no usable `{field}`: accepted is {accepted}")
             }
-            Self::TooManyRules => f.write_str(
-                "X-Ray has more sampling rules than are taken: accepted are 1,000 on 100 pages",
-            ),
+            Self::TooManyRules => {
+                f.write_str("X-Ray has too many sampling rules: accepted are 1,000 on 100 pages")
+            }
             Self::Unprocessed(count) => {
-                write!(f, "X-Ray did not take {count} reports on sampling rules")
+                write!(f, "X-Ray did not process {count} reports on sampling rules")
             }
         }
     }
@@ -81,28 +81,28 @@ impl fmt::Display for XrayError {
 impl std::error::Error for XrayError {}
 
 impl fmt::Debug for XrayError {
-    /// As `Display`: it is what a `main` that returns an error prints.
+    /// Equals `Display`: a `main` that returns an error prints its `Debug`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 impl Page {
-    /// Reads the answer of `GetSamplingRules`. Rules of a version other than 1 are left out, as
-    /// the protocol wants.
+    /// Parses the response of `GetSamplingRules`. Rules of a version other than 1 are ignored, as the
+    /// protocol requires.
     ///
     /// # Errors
-    /// See [`XrayError`]. Nothing is taken from an answer that is wrong anywhere.
+    /// See [`XrayError`]. A response that is malformed anywhere is rejected as a whole.
     pub(super) fn parse(json: &[u8]) -> Result<Self, XrayError> {
-        let answer = read(json)?;
-        let records = list(&answer, "SamplingRuleRecords")?;
+        let response = read(json)?;
+        let records = list(&response, "SamplingRuleRecords")?;
         if records.len() > RULES {
             return Err(XrayError::TooManyRules);
         }
         let rules = records.iter().map(|record| &record["SamplingRule"]);
         let rules =
             rules.filter(|rule| rule["Version"].as_i64().is_none_or(|version| version == 1));
-        let next = answer["NextToken"].as_str().filter(|token| !token.is_empty());
+        let next = response["NextToken"].as_str().filter(|token| !token.is_empty());
         Ok(Self {
             rules: rules.map(Definition::parse).collect::<Result<_, _>>()?,
             next: next.map(str::to_owned),
@@ -148,8 +148,8 @@ impl Definition {
         })
     }
 
-    /// Whether it can match anything in the service of this name. What kind of service it is, and
-    /// by which resource it runs, is not known.
+    /// Whether the rule can match spans of the service of this name. The type of the service and its
+    /// resource are unknown.
     pub(super) fn concerns(&self, service: &str) -> bool {
         self.service.matches(Some(service))
             && self.service_type.matches(None)
@@ -158,7 +158,7 @@ impl Definition {
 
     fn matches(&self, params: &SamplingParameters<'_>) -> bool {
         let attributes = params.attributes;
-        // Not looked up if anything would do.
+        // A pattern that matches all text needs no look-up.
         let like = |pattern: &Wildcard, keys: &[&str]| {
             pattern.is_any() || pattern.matches(keys.iter().find_map(|key| text(attributes, key)))
         };
@@ -175,8 +175,7 @@ impl Rule {
         Self { definition, limits: Arc::new(limits) }
     }
 
-    /// The rule of this name as it is defined now, with the counts, the quota and the second's
-    /// reservoir that it has.
+    /// The rule with a new definition, and the counts, the quota and the reservoir of this one.
     pub(super) fn redefined(&self, definition: Definition) -> Self {
         let limits = self.limits.clone();
         if definition.rate != self.definition.rate {
@@ -195,7 +194,7 @@ fn path(attributes: &dyn Attributes) -> Option<&str> {
     text(attributes, "url.path").or_else(|| text(attributes, "http.target")?.split('?').next())
 }
 
-/// A string, or a boolean as it is written; of others nothing is seen.
+/// The text of a string or boolean; `None` for other values.
 fn text<'a>(attributes: &'a dyn Attributes, key: &str) -> Option<&'a str> {
     match attributes.get(key)? {
         Value::Str(text) => Some(text),
@@ -209,7 +208,7 @@ pub(super) fn read(json: &[u8]) -> Result<Json, XrayError> {
         .map_err(|error| XrayError::Json(sanitize(&error.to_string(), SHOWN_BYTES)))
 }
 
-/// A field that is there and not `null`.
+/// The value of a field; `None` if it is absent or `null`.
 pub(super) fn present<'v>(value: &'v Json, field: &str) -> Option<&'v Json> {
     value.get(field).filter(|value| !value.is_null())
 }
@@ -218,14 +217,14 @@ pub(super) fn list<'v>(value: &'v Json, field: &'static str) -> Result<&'v [Json
     value[field].as_array().map(Vec::as_slice).ok_or(wrong(field, "a list"))
 }
 
-/// 0 to `most`.
+/// A number, 0 to `max`.
 pub(super) fn number(
     value: &Json,
     field: &'static str,
     accepted: &'static str,
-    most: f64,
+    max: f64,
 ) -> Result<f64, XrayError> {
-    let number = value.as_f64().filter(|number| (0.0..=most).contains(number));
+    let number = value.as_f64().filter(|number| (0.0..=max).contains(number));
     number.ok_or(wrong(field, accepted))
 }
 
@@ -237,11 +236,11 @@ fn wrong(field: &'static str, accepted: &'static str) -> XrayError {
     XrayError::Field { field, accepted }
 }
 
-/// Bytes of a pattern, a name or a key in one; X-Ray's own bounds are below. A pattern costs each
-/// root up to its length times that of what it is compared with.
+/// The maximum length of a pattern, a name or a key, in bytes; X-Ray's own limits are lower. A
+/// pattern costs each root up to its length times that of the text it is compared with.
 const PATTERN_BYTES: usize = 512;
 const PATTERN_TEXT: &str = "a string of at most 512 bytes";
-/// Attributes that a rule compares; X-Ray's own bound is below.
+/// The maximum number of attributes in a rule; X-Ray's own limit is lower.
 const RULE_ATTRIBUTES: usize = 64;
-/// X-Ray's rules.
+/// The maximum number of rules.
 pub(super) const RULES: usize = 1_000;

@@ -1,12 +1,11 @@
-//! Where to ask and how often: `OTEL_TRACES_SAMPLER_ARG` of `xray`.
+//! The settings of the `xray` sampler: `OTEL_TRACES_SAMPLER_ARG`.
 
 use crate::limits::POLLING;
 use crate::setting::SettingError;
-use crate::url::authority;
-use crate::url::{Url, redacted_key};
+use crate::url::{Url, authority, redacted_key};
 use std::time::Duration;
 
-/// Settings of X-Ray's sampling. `Debug` shows the endpoint without user-info and query.
+/// The settings of X-Ray's remote sampling. `Debug` redacts user info and query of the endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct XraySettings {
     endpoint: Url,
@@ -14,11 +13,10 @@ pub struct XraySettings {
 }
 
 impl XraySettings {
-    /// Reads `endpoint=http://127.0.0.1:2000,polling_interval=300`. What is not given has its
-    /// default.
+    /// Parses `endpoint=http://127.0.0.1:2000,polling_interval=300`. Absent keys have their defaults.
     ///
     /// # Errors
-    /// A key nobody knows, or a value that cannot be used.
+    /// An unknown key, or a value out of range.
     pub fn parse(argument: &str) -> Result<Self, SettingError> {
         let mut settings = Self::default();
         for pair in argument.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
@@ -44,8 +42,8 @@ impl XraySettings {
         Ok(settings)
     }
 
-    /// The proxy that knows the rules: an X-Ray daemon, or a collector's `awsproxy`. It signs what
-    /// is asked; here nothing is signed. Default `http://127.0.0.1:2000`.
+    /// Sets the URL of the proxy: an X-Ray daemon, or a collector's `awsproxy`. The proxy signs the
+    /// requests; the poller does not. Default `http://127.0.0.1:2000`.
     ///
     /// # Errors
     /// Not `http://` or `https://` with a host, longer than 2,048 bytes, or with control
@@ -56,7 +54,7 @@ impl XraySettings {
         Ok(self)
     }
 
-    /// How often to ask for rules. Default 300 s, 1 ms to 30 days.
+    /// Sets the polling interval of rules. Default 300 s, 1 ms to 30 days.
     ///
     /// # Errors
     /// Out of this range.
@@ -74,7 +72,7 @@ impl XraySettings {
         self.endpoint.as_str()
     }
 
-    /// How often to ask for rules.
+    /// The polling interval of rules.
     pub fn interval(&self) -> Duration {
         self.interval
     }

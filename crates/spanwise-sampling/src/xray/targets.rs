@@ -1,4 +1,4 @@
-//! What is reported of the rules, and what comes back for each.
+//! The reports on rules, and the targets in their responses.
 
 use super::limits::Counts;
 use super::rules::{XrayError, list, number, present, read};
@@ -10,7 +10,7 @@ pub(super) struct Statistics<'a> {
     pub(super) counts: Counts,
 }
 
-/// The body of a report.
+/// The body of a request with reports.
 pub(super) fn report<'a>(
     client: &str,
     unix_seconds: u64,
@@ -30,35 +30,35 @@ pub(super) fn report<'a>(
     json!({ "SamplingStatisticsDocuments": documents }).to_string()
 }
 
-/// The answer to a report.
+/// The response to reports.
 #[derive(Debug, PartialEq)]
 pub(super) struct Targets {
     pub(super) targets: Vec<Target>,
-    /// When rules were changed last, in seconds since 1970.
+    /// The time of the last change of the rules, in seconds since 1970.
     pub(super) modified: Option<f64>,
-    /// Reports that were not taken.
+    /// The number of reports that X-Ray did not process.
     pub(super) unprocessed: usize,
 }
 
-/// What is asked of one rule (`SamplingTargetDocument`).
+/// The target of one rule (`SamplingTargetDocument`).
 #[derive(Debug, PartialEq)]
 pub(super) struct Target {
     pub(super) rule: String,
     pub(super) rate: Option<f64>,
-    /// Traces per second, and until when, in seconds since 1970.
+    /// The quota in traces per second, and the end of its validity in seconds since 1970.
     pub(super) quota: Option<(u64, f64)>,
-    /// Seconds until the next report.
+    /// The seconds until the next report.
     pub(super) interval: Option<f64>,
 }
 
 impl Targets {
     /// # Errors
-    /// See [`XrayError`]. Nothing is taken from an answer that is wrong anywhere.
+    /// See [`XrayError`]. A response that is malformed anywhere is rejected as a whole.
     pub(super) fn parse(json: &[u8]) -> Result<Self, XrayError> {
-        let answer = read(json)?;
+        let response = read(json)?;
         let target = |target: &serde_json::Value| {
-            let optional = |field, accepted, most| {
-                present(target, field).map(|value| number(value, field, accepted, most)).transpose()
+            let optional = |field, accepted, max| {
+                present(target, field).map(|value| number(value, field, accepted, max)).transpose()
             };
             let quota = optional("ReservoirQuota", "0 to 1e9", 1e9)?;
             let until = optional("ReservoirQuotaTTL", "seconds since 1970", 1e12)?;
@@ -72,11 +72,11 @@ impl Targets {
                 interval: optional("Interval", "seconds, 0 to 1e9", 1e9)?,
             })
         };
-        let targets = list(&answer, "SamplingTargetDocuments")?;
+        let targets = list(&response, "SamplingTargetDocuments")?;
         Ok(Self {
             targets: targets.iter().map(target).collect::<Result<_, _>>()?,
-            modified: answer["LastRuleModification"].as_f64(),
-            unprocessed: answer["UnprocessedStatistics"].as_array().map_or(0, Vec::len),
+            modified: response["LastRuleModification"].as_f64(),
+            unprocessed: response["UnprocessedStatistics"].as_array().map_or(0, Vec::len),
         })
     }
 }

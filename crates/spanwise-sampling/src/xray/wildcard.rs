@@ -1,6 +1,6 @@
-//! Text with `*` for any characters, or none, and `?` for one.
+//! Patterns with `*` for any number of characters and `?` for one.
 
-/// A pattern of a rule. ASCII letters match in either case.
+/// A pattern of a rule (X-Ray, *wildcards*). ASCII letters match in either case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wildcard(String);
 
@@ -9,22 +9,22 @@ impl Wildcard {
         Self(pattern.to_owned())
     }
 
-    /// Only stars: also matches what is not there.
+    /// The pattern has only stars: it also matches an absent attribute.
     pub(super) fn is_any(&self) -> bool {
         !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
     }
 
-    /// Whether `text` is like this; what is not known only if anything would be.
+    /// Whether the pattern matches `text`. Only stars match `None`.
     pub(super) fn matches(&self, text: Option<&str>) -> bool {
         self.is_any() || text.is_some_and(|text| like(&self.0, text))
     }
 }
 
-/// Allocates nothing. In the worst case the length of one times that of the other.
+/// Matches without an allocation. The worst case takes the product of both lengths.
 fn like(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
-    // Where to go on if what follows the last star turns out not to match: with one more
-    // character for that star.
+    // The position to retry from if the pattern behind the last star does not match: the star then
+    // takes one more character.
     let mut again: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
     loop {
         let (before, ahead) = (text.clone(), pattern.next());
@@ -53,7 +53,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn stars_and_question_marks() {
+    fn patterns_match_as_listed() {
         for (pattern, text, matches) in [
             ("*", "", true),
             ("", "", true),
@@ -78,7 +78,7 @@ mod tests {
         assert!(!Wildcard::new("?*").matches(None) && !Wildcard::new("").matches(None));
     }
 
-    /// The definition, as slow as it is short.
+    /// The definition of a match, short and slow.
     fn defined(pattern: &[char], text: &[char]) -> bool {
         match (pattern, text) {
             ([], _) => text.is_empty(),
@@ -91,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_defined(pattern in "[ab?*]{0,8}", text in "[ab]{0,8}") {
+        fn every_match_agrees_with_the_definition(pattern in "[ab?*]{0,8}", text in "[ab]{0,8}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             prop_assert_eq!(like(&pattern, &text), defined(&chars(&pattern), &chars(&text)));
         }

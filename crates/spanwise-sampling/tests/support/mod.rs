@@ -1,4 +1,4 @@
-//! A host in virtual time, and offers.
+//! A sampler context in virtual time, and parameters.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot start must fail")]
 
@@ -8,15 +8,15 @@ use spanwise_testkit::load::{Arrivals, Series};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Time is what it is set to; chance is seeded.
+/// A context whose time the test sets, with a seeded random generator.
 pub struct Virtual {
     now: AtomicU64,
-    dice: Mutex<SplitMix64>,
+    random: Mutex<SplitMix64>,
 }
 
 impl Virtual {
     pub fn new() -> Self {
-        Self { now: AtomicU64::new(START), dice: Mutex::new(SplitMix64::new(1)) }
+        Self { now: AtomicU64::new(START), random: Mutex::new(SplitMix64::new(1)) }
     }
 
     pub fn set_seconds(&self, seconds: f64) {
@@ -34,27 +34,46 @@ impl SamplerContext for Virtual {
     }
 
     fn random(&self) -> u64 {
-        self.dice.lock().unwrap().next_u64()
+        self.random.lock().unwrap().next_u64()
     }
 }
 
-/// Drives `sampler` with roots named by `name`; the host's clock follows them.
+/// Drives `sampler` with roots named by `name`, at the times of `arrivals`.
 pub fn drive<'n>(
     sampler: &Sampler,
-    host: &Virtual,
+    context: &Virtual,
     arrivals: Arrivals,
     mut name: impl FnMut() -> &'n str,
 ) -> Series {
     Series::record(arrivals, |arrival| {
-        host.set_seconds(arrival.time);
-        sampler.should_sample(&SamplingParameters::root(arrival.trace_id, name(), host)).sampled
+        context.set_seconds(arrival.time);
+        sampler.should_sample(&SamplingParameters::root(arrival.trace_id, name(), context)).sampled
     })
 }
 
-/// A child's params.
-pub fn child<'a>(host: &'a Virtual, trace_id: u128, parent: Parent<'a>) -> SamplingParameters<'a> {
-    SamplingParameters { parent: Some(parent), ..SamplingParameters::root(trace_id, "child", host) }
+/// Asserts that `rate` is `low` to `high` times the [`TARGET`].
+#[track_caller]
+pub fn near(period: &str, rate: f64, low: f64, high: f64) {
+    let share = rate / TARGET;
+    assert!(
+        (low..=high).contains(&share),
+        "{period}: {share:.3} of the target, not {low} to {high}"
+    );
 }
 
-/// A day, so that clocks can be set back.
+/// The parameters of a child.
+pub fn child<'a>(
+    context: &'a Virtual,
+    trace_id: u128,
+    parent: Parent<'a>,
+) -> SamplingParameters<'a> {
+    SamplingParameters {
+        parent: Some(parent),
+        ..SamplingParameters::root(trace_id, "child", context)
+    }
+}
+
+/// The start, a day in nanoseconds, so that clocks can be set back.
 const START: u64 = 86_400_000_000_000;
+/// The target of adaptive samplers, in traces per second.
+pub const TARGET: f64 = 1000.0;

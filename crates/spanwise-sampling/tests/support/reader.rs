@@ -1,11 +1,10 @@
-//! A reader of `tracestate` headers that shares no code with ours, and headers to try it on.
+//! A parser of `tracestate` headers that shares no code with the crate, and generated headers.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use proptest::prelude::*;
 
-/// Every value that some reader could take for a threshold, however little it checks: blanks around
-/// everything are passed over, several members and several keys are all read, and a member that is
-/// wrong elsewhere is read all the same.
+/// Every value that the most lenient parser could take for a threshold: blanks are skipped, repeated
+/// members and keys all count, and so do members that are malformed elsewhere.
 pub fn thresholds(header: &str) -> Vec<String> {
     let mut found = Vec::new();
     for member in header.split(',') {
@@ -23,9 +22,9 @@ pub fn thresholds(header: &str) -> Vec<String> {
     found
 }
 
-/// What the specification says a header holds (*TraceState Handling*): a threshold and a randomness
-/// if there is one member `ot`, at most 256 characters long, whose list of `key:value` follows the
-/// grammar, no key twice.
+/// The threshold and the randomness of a header by the specification (*TraceState Handling*): it must
+/// have one member `ot` of at most 256 characters, whose list of `key:value` follows the grammar and
+/// repeats no key.
 pub fn strict(header: &str) -> (Option<u64>, Option<u64>) {
     let list: Vec<&str> = header
         .split(',')
@@ -66,8 +65,8 @@ pub fn strict(header: &str) -> (Option<u64>, Option<u64>) {
     (th, rv)
 }
 
-/// Headers with no member `ot`, with one, with two: well formed, malformed, a key twice, blanks
-/// around members, more than 256 characters.
+/// Headers with no, one or two members `ot`: well formed, malformed, with repeated keys, with blanks
+/// around members, with more than 256 characters.
 pub fn headers() -> impl Strategy<Value = String> {
     let pair = prop_oneof![
         4 => Just("th:8".to_owned()),
@@ -95,12 +94,12 @@ pub fn headers() -> impl Strategy<Value = String> {
     prop::collection::vec(member, 0..4).prop_map(|members| members.join(","))
 }
 
-/// Whether `after` is what may leave a stage that got `before`. `own` is the threshold that the
-/// stage decides by, if it knows one.
+/// Whether a stage that received `before` may send `after`. `own` is the threshold of the stage, if it
+/// has one.
 ///
 /// Specification, *Tracestate handling requirements*: a stage with an unknown sampling probability
 /// must erase the threshold; one that is apparently inconsistent with the flag is erased; a stage
-/// that is kept by a threshold writes that. Nothing else may be found, by any reader.
+/// that samples by a threshold writes it. No parser may find another threshold.
 pub fn may_leave(
     before: &str,
     after: &str,

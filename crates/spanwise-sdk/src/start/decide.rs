@@ -41,7 +41,7 @@ pub(super) fn decide<T: StartSpan>(core: &Core, span: SpanParameters<'_>, target
     let span = SpanParameters { parent: valid_parent(core, span.parent), ..span };
     let ids = ids::below(span.parent, fork::generation());
     let has_trace_state = span.parent.is_some_and(|it| *it.trace_state() != TraceState::NONE);
-    let sampled = match core.sampler.quick(span.parent.map(|parent| parent.is_sampled())) {
+    let sampled = match core.sampler.fast_decision(span.parent.map(|parent| parent.is_sampled())) {
         FastDecision::Keep if !has_trace_state => true,
         FastDecision::Drop if !has_trace_state => false,
         // Built here, and not `span` itself: with its address in this call, the fast path too would

@@ -1,9 +1,10 @@
-//! Sharing what there is: max-min fairness.
+//! Max-min fairness.
 
-/// The shares of `demands` in `total`: none gets more than it asks for, none that got less could
-/// get more without taking from one that has no more than it.
+/// The max-min fair shares of `demands` in `total`: no share exceeds its demand, and raising a share
+/// would lower another one that is not larger.
 ///
-/// Also how to share a target between processes, by the rates they params.
+/// Use it to divide a target between processes by their
+/// [`AdaptiveState::offered`](crate::AdaptiveState::offered).
 ///
 /// ```
 /// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
@@ -16,7 +17,7 @@ pub fn max_min_shares(demands: &[f64], total: f64) -> Vec<f64> {
     demands.iter().map(|demand| demand.min(level)).collect()
 }
 
-/// The most that anyone gets; infinite when there is enough for all. Leaves `demands` sorted.
+/// The maximum share; infinite if `total` covers all demands. Sorts `demands`.
 pub(super) fn level(demands: &mut [f64], total: f64) -> f64 {
     demands.sort_unstable_by(f64::total_cmp);
     let (mut left, mut sharers) = (total, demands.len());

@@ -1,11 +1,11 @@
-//! What to ask when, and what the answers change. No clock and no socket here.
+//! The poller of rules, without clock and sockets.
 
 use super::limits::Counts;
 use super::remote::XrayRemote;
 use super::rules::{Definition, Page, RULES, Rule, XrayError};
 use super::settings::XraySettings;
 use super::targets::{Statistics, Targets, report};
-use crate::spread::Spread;
+use crate::jitter::Jitter;
 use crate::url::Url;
 use serde_json::json;
 use spanwise_worker::random_bytes;
@@ -13,23 +13,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Keeps an [`XrayRemote`] up to date: says what to `POST` when, and takes the answers.
+/// A sans-I/O poller that keeps an [`XrayRemote`] up to date: it determines what to `POST` when, and
+/// takes the responses.
 ///
-/// Rules at once, then at the polling interval, and as soon as X-Ray says that they have changed.
-/// A report on each rule that was used a second after it came, then every 10 s or as X-Ray says;
-/// its answer is the rule's quota. Each give or take a tenth, so that a fleet does not ask in step.
-/// Rules are let go when none came for an hour, quotas when their time is over.
+/// It requests the rules at once, then at the polling interval, and as soon as X-Ray reports a
+/// change. It reports on each used rule one second after receiving it, then every 10 s or at the
+/// interval of X-Ray's response, which also holds the rule's quota. All times vary by plus or minus a
+/// tenth, so that a fleet does not send requests in step. Rules expire an hour after the last
+/// response, quotas at the end of their validity.
 ///
 /// ```
 /// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
 /// use spanwise::sampling::{XrayPoller, XrayRemote, XraySettings};
 ///
 /// fn main() -> Result<(), spanwise::sampling::XrayError> {
-///     let mut poll = XrayPoller::new(&XraySettings::default(), "shop", XrayRemote::new(), 7);
-///     let asked = poll.request(0, 1_700_000_000).unwrap(); // POST it below `poll.endpoint()`, then:
-///     assert_eq!((asked.path, &*asked.body), ("/GetSamplingRules", "{}"));
-///     poll.answered(1_000, 1_700_000_000, br#"{"SamplingRuleRecords": []}"#)?;
-///     assert!(poll.due() > 250_000_000_000);
+///     let mut poller = XrayPoller::new(&XraySettings::default(), "shop", XrayRemote::new(), 7);
+///     let request = poller.request(0, 1_700_000_000).unwrap(); // POST it below `poller.endpoint()`, then:
+///     assert_eq!((request.path, &*request.body), ("/GetSamplingRules", "{}"));
+///     poller.answered(1_000, 1_700_000_000, br#"{"SamplingRuleRecords": []}"#)?;
+///     assert!(poller.due() > 250_000_000_000);
 ///     Ok(())
 /// }
 /// ```
@@ -39,35 +41,36 @@ pub struct XrayPoller {
     client: String,
     sampler: XrayRemote,
     interval: u64,
-    spread: Spread,
-    asked: Option<Asked>,
+    jitter: Jitter,
+    pending: Option<Pending>,
     rules: Vec<Tracked>,
-    /// Rules of the pages that have come so far, and what to ask the next one with.
+    /// The number of pages received, their rules, and the token of the next page.
     pages: (usize, Vec<Definition>, Option<String>),
     rules_due: u64,
-    /// When the rules are too old to go by.
+    /// The time at which the rules expire.
     rules_until: u64,
     failures: u32,
-    /// When rules changed last as far as is known, in seconds since 1970.
+    /// The time of the last known change of the rules, in seconds since 1970.
     modified: f64,
 }
 
-/// A request: `body`, which is JSON, to `path` below the endpoint. `Debug` shows how long it is.
+/// An HTTP `POST` request: `body`, which is JSON, to `path` below the endpoint. `Debug` shows the
+/// length of the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct XrayRequest {
-    /// Beginning with `/`.
+    /// The path, with its first `/`.
     pub path: &'static str,
-    /// The document to post.
+    /// The JSON document.
     pub body: String,
 }
 
-/// What an answer is waited for.
-enum Asked {
+/// The request that waits for its response.
+enum Pending {
     Rules,
     Targets(Vec<(Arc<Rule>, Counts)>),
 }
 
-/// A rule in force, and its times.
+/// A rule in force, and the times of its next report and of the expiry of its quota.
 struct Tracked {
     rule: Arc<Rule>,
     report_at: u64,
@@ -75,9 +78,9 @@ struct Tracked {
 }
 
 impl XrayPoller {
-    /// Asks for the rules of `service` and gives them to `sampler`. `seed` spreads the times of
-    /// asking: take another in each process, also a forked one. What X-Ray tells processes apart by
-    /// comes from the operating system.
+    /// Polls for the rules of `service` and applies them to `sampler`. `seed` seeds the jitter: pass
+    /// another seed in each process, also in a forked one. The client id, by which X-Ray distinguishes
+    /// processes, comes from the operating system's random generator.
     pub fn new(settings: &XraySettings, service: &str, sampler: XrayRemote, seed: u64) -> Self {
         Self {
             endpoint: Url::new(settings.endpoint()),
@@ -86,8 +89,8 @@ impl XrayPoller {
             client: random_bytes::<12>().iter().map(|byte| format!("{byte:02x}")).collect(),
             sampler,
             interval: nanos(settings.interval()),
-            spread: Spread::new(seed),
-            asked: None,
+            jitter: Jitter::new(seed),
+            pending: None,
             rules: Vec::new(),
             pages: Default::default(),
             rules_due: 0,
@@ -97,28 +100,29 @@ impl XrayPoller {
         }
     }
 
-    /// What requests go to, without their path.
+    /// The endpoint of all requests, without their path.
     pub fn endpoint(&self) -> &str {
         self.endpoint.as_str()
     }
 
-    /// When to call [`request`](Self::request) next, in the host's nanoseconds; 0 is at once.
+    /// The time of the next call of [`request`](Self::request), in nanoseconds of the caller's clock; 0
+    /// is at once.
     pub fn due(&self) -> u64 {
         let times = self.rules.iter().map(|tracked| tracked.report_at.min(tracked.quota_until));
         times.fold(self.rules_due.min(self.rules_until), u64::min)
     }
 
-    /// What to post at `now`, if anything, and lets go what is too old. `unix_seconds` are those
-    /// since 1970. Then call [`answered`](Self::answered) or [`failed`](Self::failed) before the
-    /// next.
+    /// The request to send at `now`, if any; expired rules and quotas are removed. `unix_seconds` is
+    /// the time in seconds since 1970. Call [`answered`](Self::answered) or
+    /// [`failed`](Self::failed) before the next request.
     pub fn request(&mut self, now: u64, unix_seconds: u64) -> Option<XrayRequest> {
-        if self.asked.is_some() {
-            // Somebody gave up without saying so.
+        if self.pending.is_some() {
+            // The caller gave up without calling `failed`.
             self.failed(now);
         }
         self.expire(now);
         if now >= self.rules_due {
-            self.asked = Some(Asked::Rules);
+            self.pending = Some(Pending::Rules);
             let body = match &self.pages.2 {
                 Some(token) => json!({ "NextToken": token }),
                 None => json!({}),
@@ -128,7 +132,7 @@ impl XrayPoller {
         let mut reported = Vec::new();
         for tracked in self.rules.iter_mut().filter(|tracked| tracked.report_at <= now) {
             if tracked.rule.limits.matched() == 0 {
-                tracked.report_at = now.saturating_add(self.spread.around(REPORT_EVERY));
+                tracked.report_at = now.saturating_add(self.jitter.around(REPORT_EVERY));
             } else if reported.len() < MAX_REPORTS {
                 reported.push((tracked.rule.clone(), tracked.rule.limits.take_counts()));
             }
@@ -140,28 +144,29 @@ impl XrayPoller {
             .iter()
             .map(|(rule, counts)| Statistics { rule: &rule.definition.name, counts: *counts });
         let body = report(&self.client, unix_seconds, statistics);
-        self.asked = Some(Asked::Targets(reported));
+        self.pending = Some(Pending::Targets(reported));
         Some(XrayRequest { path: "/SamplingTargets", body })
     }
 
-    /// The answer to the last request came at `now`. Whether it changed anything.
+    /// Takes the response to the last request, received at `now`; returns whether it changed the
+    /// sampler.
     ///
     /// # Errors
-    /// It cannot be used: what is in force stays, and it is asked again as after a failure.
+    /// The response is malformed: the rules stay, and the next request is due as after a failure.
     pub fn answered(
         &mut self,
         now: u64,
         unix_seconds: u64,
         body: &[u8],
     ) -> Result<bool, XrayError> {
-        match &self.asked {
+        match &self.pending {
             None => Ok(false),
-            Some(Asked::Rules) => {
+            Some(Pending::Rules) => {
                 let page = Page::parse(body).inspect_err(|_| self.failed(now))?;
-                self.asked = None;
+                self.pending = None;
                 self.take_page(now, unix_seconds, page)
             }
-            Some(Asked::Targets(_)) => {
+            Some(Pending::Targets(_)) => {
                 let targets = Targets::parse(body).inspect_err(|_| self.failed(now))?;
                 let unprocessed = targets.unprocessed;
                 self.take_targets(now, unix_seconds, targets);
@@ -173,18 +178,18 @@ impl XrayPoller {
         }
     }
 
-    /// No answer came by `now`.
+    /// Records that the last request failed at `now`.
     pub fn failed(&mut self, now: u64) {
-        match self.asked.take() {
-            Some(Asked::Targets(reported)) => {
+        match self.pending.take() {
+            Some(Pending::Targets(reported)) => {
                 for (rule, counts) in &reported {
                     rule.limits.put_back(*counts);
                 }
                 self.report_later(now, &reported);
             }
-            Some(Asked::Rules) | None => {
+            Some(Pending::Rules) | None => {
                 self.pages = Default::default();
-                let wait = self.spread.after(self.failures, self.interval);
+                let wait = self.jitter.backoff(self.failures, self.interval);
                 self.failures = self.failures.saturating_add(1);
                 self.rules_due = now.saturating_add(wait);
             }
@@ -213,27 +218,27 @@ impl XrayPoller {
             return Err(XrayError::TooManyRules);
         }
         if next.is_some() {
-            // The next page at once.
+            // The next page is due at once.
             self.rules_due = now;
             return Ok(false);
         }
         let (_, rules, _) = std::mem::take(&mut self.pages);
         self.failures = 0;
-        self.rules_due = now.saturating_add(self.spread.around(self.interval));
-        self.rules_until = now.saturating_add(OLD);
+        self.rules_due = now.saturating_add(self.jitter.around(self.interval));
+        self.rules_until = now.saturating_add(RULES_TTL);
         self.modified = self.modified.max(unix as f64);
         Ok(self.put_in_force(now, rules))
     }
 
-    /// Rules that there were go on with their quotas, counts and times, also where they are defined
-    /// anew.
+    /// Replaces the rules. A rule with a known name retains its quota, counts and times, also with a
+    /// new definition.
     fn put_in_force(&mut self, now: u64, mut definitions: Vec<Definition>) -> bool {
         definitions.retain(|definition| definition.concerns(&self.service));
         definitions.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
         let mut before = std::mem::take(&mut self.rules);
         let mut changed = before.len() != definitions.len();
         for (place, definition) in definitions.into_iter().enumerate() {
-            // They come in the same order, so that this is mostly the first.
+            // Rules arrive in a stable order, so this is mostly the first.
             let named = |tracked: &Tracked| tracked.rule.definition.name == definition.name;
             let known = before.iter().position(named);
             changed |= known != Some(0);
@@ -246,28 +251,28 @@ impl XrayPoller {
                 }
                 None => Tracked {
                     rule: Arc::new(Rule::new(definition)),
-                    report_at: now.saturating_add(self.spread.around(FIRST_REPORT)),
+                    report_at: now.saturating_add(self.jitter.around(FIRST_REPORT)),
                     quota_until: u64::MAX,
                 },
             };
             self.rules.insert(place, tracked);
         }
-        // Also when nothing changed: they may have been let go in between.
+        // Also without a change: the rules may have expired in between.
         let rules = self.rules.iter().map(|tracked| tracked.rule.clone()).collect();
         self.sampler.apply(Some(rules));
         changed
     }
 
-    fn take_targets(&mut self, now: u64, unix: u64, answer: Targets) {
-        if let Some(Asked::Targets(reported)) = self.asked.take() {
+    fn take_targets(&mut self, now: u64, unix: u64, response: Targets) {
+        if let Some(Pending::Targets(reported)) = self.pending.take() {
             self.report_later(now, &reported);
         }
-        for target in answer.targets {
+        for target in response.targets {
             let mut rules = self.rules.iter_mut();
             let Some(Tracked { rule, report_at, quota_until }) =
                 rules.find(|tracked| tracked.rule.definition.name == target.rule)
             else {
-                // A rule that was taken away meanwhile.
+                // The rule was removed meanwhile.
                 continue;
             };
             if let Some(rate) = target.rate {
@@ -281,11 +286,11 @@ impl XrayPoller {
             }
             if let Some(seconds) = target.interval {
                 let wait = nanos(Duration::try_from_secs_f64(seconds.max(1.0)).unwrap_or_default());
-                *report_at = now.saturating_add(self.spread.around(wait));
+                *report_at = now.saturating_add(self.jitter.around(wait));
             }
         }
-        if let Some(modified) = answer.modified.filter(|&modified| modified > self.modified) {
-            // Kept, so that a clock ahead of ours does not make us ask after each report.
+        if let Some(modified) = response.modified.filter(|&modified| modified > self.modified) {
+            // Stored, so that a server clock ahead of ours causes no request after each report.
             self.modified = modified;
             self.rules_due = self.rules_due.min(now);
         }
@@ -297,7 +302,7 @@ impl XrayPoller {
             if let Some(tracked) =
                 rules.find(|tracked| Arc::ptr_eq(&tracked.rule.limits, &rule.limits))
             {
-                tracked.report_at = now.saturating_add(self.spread.around(REPORT_EVERY));
+                tracked.report_at = now.saturating_add(self.jitter.around(REPORT_EVERY));
             }
         }
     }
@@ -311,7 +316,7 @@ impl fmt::Debug for XrayRequest {
 }
 
 impl fmt::Debug for XrayPoller {
-    /// Whom it asks and for what; not what it is known by, nor X-Ray's tokens.
+    /// Shows endpoint and service, but neither the client id nor X-Ray's tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("XrayPoller")
             .field("endpoint", &self.endpoint)
@@ -328,11 +333,11 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 const SECOND: u64 = 1_000_000_000;
-/// A rule has no quota before its first report: that one is soon.
+/// The delay of the first report of a rule. It is short, since the rule has no quota before it.
 const FIRST_REPORT: u64 = SECOND;
 const REPORT_EVERY: u64 = 10 * SECOND;
-/// Reports in a request (X-Ray's bound for `GetSamplingTargets`).
+/// The maximum number of reports in a request (X-Ray's limit of `GetSamplingTargets`).
 const MAX_REPORTS: usize = 25;
 const MAX_PAGES: usize = 100;
-/// Rules that were not confirmed for so long are let go.
-const OLD: u64 = 3600 * SECOND;
+/// The validity of rules after the last response.
+const RULES_TTL: u64 = 3600 * SECOND;
