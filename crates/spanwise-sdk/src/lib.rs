@@ -37,7 +37,7 @@ pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 pub use spanwise_sampling as sampling;
 pub use spanwise_transport::{Compression, Protocol};
 /// The trait of a sink and its outcomes: see [`SpanwiseBuilder::with_sink`].
-pub use spanwise_transport::{Failure, Outcome, Sink, SinkFuture, Status};
+pub use spanwise_transport::{Failure, Outcome, ResponseStatus, Sink, SinkFuture};
 pub use spanwise_wire::write::EncodeValue;
 pub use spanwise_wire::{
     Attribute, LinkedContext, OwnedValue, SpanId, SpanKind, SpanLimits, StatusCode, TraceFlags,

@@ -4,7 +4,7 @@
 mod support;
 
 use spanwise_sdk::{
-    Bytes, Counter, DropReason, Failure, Outcome, Sink, SinkFuture, SpanKind, Status,
+    Bytes, Counter, DropReason, Failure, Outcome, ResponseStatus, Sink, SinkFuture, SpanKind,
 };
 use std::future::ready;
 use std::sync::{Arc, Mutex};
@@ -68,7 +68,7 @@ fn a_sink_can_be_written_with_what_the_crate_exports() {
         fn take(&self, request: Bytes) -> SinkFuture<'_> {
             Box::pin(async move {
                 assert!(!request.is_empty());
-                Outcome::Failed(Failure::Rejected { status: Status::Http(418) })
+                Outcome::Failed(Failure::Rejected { status: ResponseStatus::Http(418) })
             })
         }
     }

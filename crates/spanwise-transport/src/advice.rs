@@ -1,6 +1,6 @@
 //! What usually helps against the usual mistakes.
 
-use crate::{Endpoint, Protocol, Status, text};
+use crate::{Endpoint, Protocol, ResponseStatus, text};
 
 /// A usual mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +40,16 @@ pub(crate) enum Advice {
 
 impl Advice {
     /// What usually helps when this is the answer.
-    pub(crate) fn of_status(status: Status, protocol: Protocol) -> Option<Self> {
+    pub(crate) fn of_status(status: ResponseStatus, protocol: Protocol) -> Option<Self> {
         match (status, protocol) {
-            (Status::Http(300..=399), _) => Some(Self::Redirect),
-            (Status::Http(401 | 403), _) | (Status::Grpc(7 | 16), _) => Some(Self::Credentials),
-            (Status::Http(404 | 405), Protocol::HttpProtobuf) => Some(Self::Path),
+            (ResponseStatus::Http(300..=399), _) => Some(Self::Redirect),
+            (ResponseStatus::Http(401 | 403), _) | (ResponseStatus::Grpc(7 | 16), _) => {
+                Some(Self::Credentials)
+            }
+            (ResponseStatus::Http(404 | 405), Protocol::HttpProtobuf) => Some(Self::Path),
             // An HTTP server that speaks HTTP/2 too.
-            (Status::Http(400 | 404 | 405 | 415), Protocol::Grpc) => Some(Self::SpeakHttp),
-            (Status::Grpc(12), _) => Some(Self::NoService),
+            (ResponseStatus::Http(400 | 404 | 405 | 415), Protocol::Grpc) => Some(Self::SpeakHttp),
+            (ResponseStatus::Grpc(12), _) => Some(Self::NoService),
             _ => None,
         }
     }

@@ -32,12 +32,12 @@ impl Sent {
 
 /// A request body of one piece that tells when it was taken.
 #[derive(Debug)]
-pub(crate) struct OnePiece {
+pub(crate) struct FullBody {
     data: Option<Bytes>,
     sent: Sent,
 }
 
-impl OnePiece {
+impl FullBody {
     pub(crate) fn new(data: Bytes, sent: Sent) -> Self {
         Self { data: Some(data).filter(|data| !data.is_empty()), sent }
     }
@@ -48,7 +48,7 @@ impl OnePiece {
     }
 }
 
-impl Body for OnePiece {
+impl Body for FullBody {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -7,11 +7,11 @@ use http::HeaderValue;
 use http::header::USER_AGENT;
 
 use crate::attempt::AttemptObserver;
-use crate::http1::HttpWire;
-use crate::sink::{Sink, SinkWire};
+use crate::backend::Backend;
+use crate::http1::HttpBackend;
+use crate::sink::{Sink, SinkBackend};
 #[cfg(feature = "tls")]
 use crate::tls::Trust;
-use crate::wire::Wire;
 use crate::{
     BuildError, Compression, Endpoint, FailedAttempt, Headers, Protocol, RetryPolicy, Transport,
     range,
@@ -26,12 +26,12 @@ pub struct TransportBuilder {
     pub(crate) headers: Headers,
     pub(crate) compression: Compression,
     pub(crate) attempt_timeout: Duration,
-    pub(crate) deadline: Duration,
+    pub(crate) request_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) max_response_bytes: usize,
-    user_agent_prefix: Option<Shown>,
+    user_agent_prefix: Option<Sanitized>,
     certificate_pem: Option<Pem>,
-    sink: Option<SinkWire>,
+    sink: Option<SinkBackend>,
     pub(crate) observer: Option<AttemptObserver>,
     pub(crate) crate_name: &'static str,
 }
@@ -44,7 +44,7 @@ impl TransportBuilder {
             headers: Headers::new(),
             compression: Compression::default(),
             attempt_timeout: Duration::from_secs(10),
-            deadline: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(60),
             retry: RetryPolicy::default(),
             max_response_bytes: 64 << 10,
             user_agent_prefix: None,
@@ -91,8 +91,8 @@ impl TransportBuilder {
     ///
     /// A server can hold back all requests of the transport for as long as leaves each of them
     /// one attempt: this time less the attempt timeout, or half of it if that is longer.
-    pub fn with_request_timeout(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
         self
     }
 
@@ -114,7 +114,7 @@ impl TransportBuilder {
 
     /// Put before our own `User-Agent`, as the specification allows a distribution to.
     pub fn with_user_agent_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.user_agent_prefix = Some(Shown(prefix.into()));
+        self.user_agent_prefix = Some(Sanitized(prefix.into()));
         self
     }
 
@@ -128,7 +128,7 @@ impl TransportBuilder {
     /// Hands requests to `sink` instead of the network. They are neither compressed nor retried,
     /// and protocol, endpoint and headers say nothing.
     pub fn with_sink(mut self, sink: impl Sink) -> Self {
-        self.sink = Some(SinkWire::new(sink));
+        self.sink = Some(SinkBackend::new(sink));
         self.protocol = Protocol::HttpProtobuf;
         self.compression = Compression::None;
         self
@@ -175,8 +175,8 @@ impl TransportBuilder {
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
             return Err(BuildError::NoTls { endpoint, crate_name: self.crate_name });
         }
-        let wire = self.wire(endpoint.clone())?;
-        Ok(Transport::new(&self, endpoint, wire))
+        let backend = self.backend(endpoint.clone())?;
+        Ok(Transport::new(&self, endpoint, backend))
     }
 
     /// Every number of a transport, with its range.
@@ -184,7 +184,7 @@ impl TransportBuilder {
         let retry = &self.retry;
         for (field, time) in [
             ("with_attempt_timeout (the attempt timeout)", self.attempt_timeout),
-            ("with_request_timeout (the request timeout)", self.deadline),
+            ("with_request_timeout (the request timeout)", self.request_timeout),
             ("RetryPolicy::with_initial (the first wait of the retry policy)", retry.initial),
             ("RetryPolicy::with_cap (the cap of the retry policy)", retry.cap),
         ] {
@@ -195,12 +195,12 @@ impl TransportBuilder {
         range::number("with_max_response_bytes", self.max_response_bytes, 1 << 10..=64 << 20)
     }
 
-    fn wire(&self, endpoint: Endpoint) -> Result<Wire, BuildError> {
+    fn backend(&self, endpoint: Endpoint) -> Result<Backend, BuildError> {
         if let Some(sink) = &self.sink {
-            return Ok(Wire::Sink(sink.clone()));
+            return Ok(Backend::Sink(sink.clone()));
         }
         match self.protocol {
-            Protocol::HttpProtobuf => Ok(Wire::Http(Box::new(self.http_wire(endpoint)?))),
+            Protocol::HttpProtobuf => Ok(Backend::Http(Box::new(self.http_backend(endpoint)?))),
             #[cfg(feature = "grpc")]
             Protocol::Grpc => {
                 let (user_agent, pem) = (self.user_agent()?, self.pem(&endpoint));
@@ -208,20 +208,20 @@ impl TransportBuilder {
                 #[cfg(feature = "tls")]
                 pem.map(crate::tls::roots).transpose()?;
                 let headers = self.headers.for_protocol(Protocol::Grpc)?;
-                let wire = crate::grpc::GrpcWire::new(endpoint, headers, user_agent, pem)?;
-                Ok(Wire::Grpc(Box::new(wire)))
+                let backend = crate::grpc::GrpcBackend::new(endpoint, headers, user_agent, pem)?;
+                Ok(Backend::Grpc(Box::new(backend)))
             }
             #[cfg(not(feature = "grpc"))]
             Protocol::Grpc => Err(BuildError::NoGrpc { crate_name: self.crate_name }),
         }
     }
 
-    pub(crate) fn http_wire(&self, endpoint: Endpoint) -> Result<HttpWire, BuildError> {
+    pub(crate) fn http_backend(&self, endpoint: Endpoint) -> Result<HttpBackend, BuildError> {
         #[cfg(feature = "tls")]
         let trust = self.pem(&endpoint).map_or(Trust::Mozilla, Trust::Pem);
         #[cfg(feature = "tls")]
         let tls = endpoint.is_https().then(|| crate::tls::client_config(trust)).transpose()?;
-        Ok(HttpWire::new(
+        Ok(HttpBackend::new(
             endpoint,
             self.headers.for_protocol(Protocol::HttpProtobuf)?,
             self.user_agent()?,
@@ -250,9 +250,9 @@ impl TransportBuilder {
 
 /// Text of the caller's, which is cut and cleaned where it is shown.
 #[derive(Clone)]
-struct Shown(String);
+struct Sanitized(String);
 
-impl fmt::Debug for Shown {
+impl fmt::Debug for Sanitized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&crate::text::sanitize(&self.0))
     }

@@ -75,7 +75,7 @@ debug_as_display!(UnknownCompression);
 /// than [`bound`] at any time.
 pub(crate) fn deflate(framed: &[u8]) -> Option<Vec<u8>> {
     let body = framed.get(PREFIX..)?;
-    if body.len() < WORTHWHILE {
+    if body.len() < MIN_DEFLATE_BYTES {
         return None;
     }
     // What does not fit is not smaller.
@@ -95,7 +95,7 @@ pub(crate) fn deflate(framed: &[u8]) -> Option<Vec<u8>> {
     }
     drop(encoder);
     // An allocator may shrink by copying: only what fits where the encoder was.
-    if out.len() <= ENCODER {
+    if out.len() <= ENCODER_BYTES {
         out.shrink_to_fit();
     }
     Some(out)
@@ -103,7 +103,7 @@ pub(crate) fn deflate(framed: &[u8]) -> Option<Vec<u8>> {
 
 /// Most memory that [`deflate`] takes for a message of `len` bytes, in bytes.
 pub(crate) fn bound(len: usize) -> usize {
-    if len < WORTHWHILE { 0 } else { len.saturating_add(PREFIX + ENCODER) }
+    if len < MIN_DEFLATE_BYTES { 0 } else { len.saturating_add(PREFIX + ENCODER_BYTES) }
 }
 
 /// Inflates a gzip `body` to at most `limit` bytes.
@@ -131,9 +131,9 @@ pub(crate) enum InflateError {
 /// The window of 32 KiB, which every gzip reader has.
 const WINDOW_BITS: u8 = 15;
 /// Memory of the encoder itself: its window, hash chains and pending output, with their heads.
-const ENCODER: usize = 384 * 1024;
+const ENCODER_BYTES: usize = 384 * 1024;
 /// Below this a gzip header and a cold dictionary eat the gain.
-const WORTHWHILE: usize = 1024;
+const MIN_DEFLATE_BYTES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn small_and_stubborn_bodies_are_left_alone() {
-        assert_eq!(deflate(&framed(&[7; WORTHWHILE - 1])), None);
-        assert!(deflate(&framed(&[7; WORTHWHILE])).is_some());
+        assert_eq!(deflate(&framed(&[7; MIN_DEFLATE_BYTES - 1])), None);
+        assert!(deflate(&framed(&[7; MIN_DEFLATE_BYTES])).is_some());
         // xorshift: no pattern gzip could find.
         let mut x = 0x9e37_79b9_7f4a_7c15u64;
         let noise: Vec<u8> = std::iter::repeat_with(|| {

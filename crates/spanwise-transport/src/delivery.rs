@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::text;
+use crate::{ResponseStatus, text};
 
 /// The end of one [`send`](crate::Transport::send).
 #[derive(Clone, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-debug_as_display!(Delivery, Outcome, Failure, Status);
+debug_as_display!(Delivery, Outcome, Failure);
 
 /// Why a request was given up. A closed list: every lost request has exactly one of these.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -129,13 +129,13 @@ pub enum Failure {
     /// Only failures worth a retry, until the deadline; surely no attempt was taken.
     RetryDeadline {
         /// The last answer; `None` when no connection was made or the server's wait was still on.
-        last: Option<Status>,
+        last: Option<ResponseStatus>,
     },
     /// An answer that forbids sending again: HTTP 4xx and 5xx but 429, 502, 503, 504; the
     /// permanent gRPC codes.
     Rejected {
         /// The answer.
-        status: Status,
+        status: ResponseStatus,
     },
     /// HTTP 3xx. Redirects are never followed: headers must not reach another host.
     Redirect {
@@ -225,52 +225,3 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-/// An answer's status.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// HTTP status code.
-    Http(u16),
-    /// gRPC status code, 0 to 16; others as the server sent them.
-    Grpc(u32),
-}
-
-impl Status {
-    /// Whether it is the answer of somebody who waited for another in vain, and so does not know
-    /// whether the other took the request. gRPC says so of its two codes itself.
-    pub(crate) fn is_hearsay(self) -> bool {
-        matches!(self, Self::Http(502 | 504) | Self::Grpc(1 | 4))
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Http(code) => write!(f, "HTTP {code}"),
-            Self::Grpc(code) => {
-                let name = usize::try_from(code).ok().and_then(|i| GRPC_NAMES.get(i));
-                write!(f, "gRPC {code} {}", name.unwrap_or(&"(no such code)"))
-            }
-        }
-    }
-}
-
-const GRPC_NAMES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];

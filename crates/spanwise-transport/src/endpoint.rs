@@ -34,7 +34,7 @@ impl Endpoint {
     /// As [`parse`](Self::parse).
     pub fn parse_base(setting: &str, url: &str) -> Result<Self, EndpointError> {
         let base = Self::parse(setting, url)?;
-        base.below(TRACES).map_err(|problem| EndpointError::new(setting, url, problem))
+        base.join_path(TRACES).map_err(|problem| EndpointError::new(setting, url, problem))
     }
 
     /// Reads a gRPC endpoint: as [`parse`](Self::parse), and `host:port` alone is taken as
@@ -94,7 +94,7 @@ impl Endpoint {
     }
 
     /// With `path` behind its own, which is to be percent-encoded; the query stays.
-    pub(crate) fn below(self, path: &str) -> Result<Self, EndpointProblem> {
+    pub(crate) fn join_path(self, path: &str) -> Result<Self, EndpointProblem> {
         if url::encoded(path) != path {
             return Err(EndpointProblem::Syntax);
         }
@@ -226,7 +226,7 @@ fn check(url: &str) -> Result<Endpoint, EndpointProblem> {
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(EndpointProblem::Scheme);
     }
-    let uri: Uri = match prepared(url)?.parse() {
+    let uri: Uri = match encode_url(url)?.parse() {
         Ok(uri) => uri,
         Err(_) if url.ends_with("://") => return Err(EndpointProblem::Host),
         Err(_) => return Err(EndpointProblem::Syntax),
@@ -246,7 +246,7 @@ fn check(url: &str) -> Result<Endpoint, EndpointProblem> {
 }
 
 /// `url` with its path and query percent-encoded and without its fragment.
-fn prepared(url: &str) -> Result<String, EndpointProblem> {
+fn encode_url(url: &str) -> Result<String, EndpointProblem> {
     let url = url.split('#').next().unwrap_or_default();
     let host_at = url.find("://").map_or(0, |at| at + 3);
     let host_len = url.get(host_at..).and_then(|rest| rest.find(['/', '?'])).unwrap_or(url.len());

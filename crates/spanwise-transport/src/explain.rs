@@ -5,25 +5,25 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use crate::advice::Advice;
+use crate::causes::causes;
 use crate::classify::AttemptOutcome;
 use crate::retry::Cause;
 use crate::tcp::{ConnectProblem, PeerObservations, PeerProtocol, PeerState};
-use crate::wire::below;
-use crate::{Endpoint, Failure, Protocol, Status};
+use crate::{Endpoint, Failure, Protocol, ResponseStatus};
 
 /// Explains why an attempt failed. An accepted one needs no explanation.
-pub(crate) fn failed(verdict: &AttemptOutcome, protocol: Protocol, https: bool) -> Explanation {
-    let (status, failure, detail, advice) = match verdict {
+pub(crate) fn failed(outcome: &AttemptOutcome, protocol: Protocol, https: bool) -> Explanation {
+    let (status, failure, detail, advice) = match outcome {
         AttemptOutcome::Accepted(_) => return Explanation::default(),
         AttemptOutcome::Permanent { failure, detail, advice, .. } => {
             let status = match *failure {
                 Failure::Rejected { status } => Some(status),
-                Failure::Redirect { status } => Some(Status::Http(status)),
+                Failure::Redirect { status } => Some(ResponseStatus::Http(status)),
                 _ => None,
             };
             (status, *failure, detail, *advice)
         }
-        AttemptOutcome::Again { cause, detail, advice, .. } => {
+        AttemptOutcome::Retryable { cause, detail, advice, .. } => {
             let status = match *cause {
                 Cause::Answered(status) => Some(status),
                 Cause::NotSent | Cause::Ambiguous | Cause::Tls => None,
@@ -36,8 +36,8 @@ pub(crate) fn failed(verdict: &AttemptOutcome, protocol: Protocol, https: bool) 
         None if detail.is_empty() => failure.to_string(),
         None if failure == Failure::TooLarge => format!("{failure}: {detail}"),
         None => detail.clone(),
-        Some(status) if detail.is_empty() => status_with_reason(status),
-        Some(status) => format!("{}: {detail}", status_with_reason(status)),
+        Some(status) if detail.is_empty() => status.with_reason(),
+        Some(status) => format!("{}: {detail}", status.with_reason()),
     };
     let advice = advice
         .or_else(|| (!https && wants_tls(status, detail)).then_some(Advice::SpeakTls))
@@ -45,22 +45,10 @@ pub(crate) fn failed(verdict: &AttemptOutcome, protocol: Protocol, https: bool) 
     Explanation { detail: detail.clone(), cause, advice }
 }
 
-/// The status with its reason phrase, if its standard names one.
-pub(crate) fn status_with_reason(status: Status) -> String {
-    let reason = match status {
-        Status::Http(code) => http::StatusCode::from_u16(code).ok(),
-        Status::Grpc(_) => None,
-    };
-    match reason.and_then(|code| code.canonical_reason()) {
-        Some(reason) => format!("{status} {reason}"),
-        None => status.to_string(),
-    }
-}
-
 /// Whether an answer complains that it was not asked over TLS, as those of Go, nginx and Apache do.
-fn wants_tls(status: Option<Status>, detail: &str) -> bool {
+fn wants_tls(status: Option<ResponseStatus>, detail: &str) -> bool {
     let wordings = ["HTTPS server", "HTTPS port", "SSL-enabled server"];
-    matches!(status, Some(Status::Http(400 | 426 | 497)))
+    matches!(status, Some(ResponseStatus::Http(400 | 426 | 497)))
         && wordings.iter().any(|wording| detail.contains(wording))
 }
 
@@ -98,7 +86,7 @@ impl ConnectionContext {
 
     /// Explains an exchange that ended with `error`; `sent`: after bytes of the request left.
     pub(crate) fn broken(&self, error: &(dyn Error + 'static), sent: bool) -> Explanation {
-        let chain = || below(error);
+        let chain = || causes(error);
         // Without a connection, what earlier ones observed does not matter.
         if let Some(problem) = chain().find_map(|error| error.downcast_ref::<ConnectProblem>()) {
             let advice = match problem {

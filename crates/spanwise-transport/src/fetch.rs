@@ -1,41 +1,44 @@
 //! Small documents in: configuration that is asked for, over the way requests go out.
 
-use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::http1::HttpWire;
-use crate::transport::later;
-use crate::{BuildError, Endpoint, Transport, range};
+use crate::deadline::deadline_after;
+use crate::http1::HttpBackend;
+use crate::{BuildError, Endpoint, FetchError, Transport, range};
 
 /// Fetches documents, again and again, by HTTP `GET` or `POST`. No redirect is followed.
 #[derive(Debug)]
 pub struct Fetcher {
-    wire: HttpWire,
+    backend: HttpBackend,
     timeout: Duration,
-    most: usize,
+    max_bytes: usize,
 }
 
 impl Fetcher {
     /// Fetches `endpoint`, its path and query as they are; each time within `timeout` (at least
-    /// 1 ms), and no more than `most_bytes` (1 to 64 MiB). An `https` endpoint is trusted by the roots that Mozilla ships.
+    /// 1 ms), and no more than `max_bytes` (1 to 64 MiB). An `https` endpoint is trusted by the roots that Mozilla ships.
     ///
     /// # Errors
     /// An `https` endpoint without the feature `tls`, or a number out of its range.
     pub fn new(
         endpoint: Endpoint,
         timeout: Duration,
-        most_bytes: usize,
+        max_bytes: usize,
     ) -> Result<Self, BuildError> {
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
             return Err(BuildError::NoTls { endpoint, crate_name: env!("CARGO_PKG_NAME") });
         }
         range::time("Fetcher::new (the timeout of a fetch)", timeout)?;
-        range::number("Fetcher::new (the most bytes of a fetch)", most_bytes, 1..=MOST_BYTES)?;
-        let wire = Transport::builder().http_wire(endpoint)?;
-        Ok(Self { wire, timeout, most: most_bytes })
+        range::number(
+            "Fetcher::new (the maximum bytes of a fetch)",
+            max_bytes,
+            1..=MAX_DOCUMENT_BYTES,
+        )?;
+        let backend = Transport::builder().http_backend(endpoint)?;
+        Ok(Self { backend, timeout, max_bytes })
     }
 
     /// The document as it is now.
@@ -68,47 +71,10 @@ impl Fetcher {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(FetchError::NoRuntime);
         }
-        self.wire.document(posted, self.most, later(Instant::now(), self.timeout)).await
+        let until = deadline_after(Instant::now(), self.timeout);
+        self.backend.document(posted, self.max_bytes, until).await
     }
 }
 
 /// Documents are small, and read whole.
-const MOST_BYTES: usize = 64 << 20;
-
-/// Why there is no document.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FetchError {
-    /// No connection, or it broke, or time was up.
-    Unreachable {
-        /// What the connection said; one line, at most 256 bytes.
-        said: String,
-    },
-    /// An answer that is not a success.
-    Status(u16),
-    /// A document that is too large.
-    TooLarge {
-        /// The most that is taken, in bytes.
-        most: usize,
-    },
-    /// The path to post to is none.
-    NoPath,
-    /// Not inside a tokio runtime.
-    NoRuntime,
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreachable { said } => write!(f, "no answer ({said})"),
-            Self::Status(status) => write!(f, "HTTP status {status}"),
-            Self::TooLarge { most } => write!(f, "an answer of more than {most} bytes"),
-            Self::NoPath => f.write_str("the path to post to is none: accepted is /name"),
-            Self::NoRuntime => f.write_str("not inside a tokio runtime"),
-        }
-    }
-}
-
-debug_as_display!(FetchError);
-
-impl std::error::Error for FetchError {}
+const MAX_DOCUMENT_BYTES: usize = 64 << 20;

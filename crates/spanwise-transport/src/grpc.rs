@@ -10,14 +10,16 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 use tower_service::Service as _;
 
-use crate::body::{OnePiece, Sent};
+use crate::body::{FullBody, Sent};
 use crate::classify::{self, AttemptOutcome};
+use crate::exchange::exchange;
 use crate::explain::ConnectionContext;
-use crate::wire::{Payload, PerRuntime, exchange};
+use crate::payload::Payload;
+use crate::per_runtime::PerRuntime;
 use crate::{BuildError, Endpoint, Protocol, tcp};
 
 /// A lazily connected channel and the call it repeats.
-pub(crate) struct GrpcWire {
+pub(crate) struct GrpcBackend {
     endpoint: Endpoint,
     uri: Uri,
     headers: HeaderMap,
@@ -26,7 +28,7 @@ pub(crate) struct GrpcWire {
     channel: PerRuntime<Channel>,
 }
 
-impl GrpcWire {
+impl GrpcBackend {
     pub(crate) fn new(
         endpoint: Endpoint,
         mut headers: HeaderMap,
@@ -60,9 +62,9 @@ impl GrpcWire {
     ) -> AttemptOutcome {
         let mut channel = match self.channel.client(|| self.connect()) {
             Ok(channel) => channel,
-            Err(verdict) => return verdict,
+            Err(outcome) => return outcome,
         };
-        let body = OnePiece::new(payload.bytes.clone(), sent.clone());
+        let body = FullBody::new(payload.bytes.clone(), sent.clone());
         let mut request = Request::new(tonic::body::Body::new(body));
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
@@ -79,21 +81,21 @@ impl GrpcWire {
         };
         match exchange(call, &sent, &self.context, max, deadline).await {
             Ok(reply) => classify::grpc(&reply, SystemTime::now()),
-            Err(verdict) => verdict,
+            Err(outcome) => outcome,
         }
     }
 }
 
-impl GrpcWire {
+impl GrpcBackend {
     fn connect(&self) -> Channel {
         self.target
             .connect_with_connector_lazy(tcp::Connector::new(self.context.observations.clone()))
     }
 }
 
-impl fmt::Debug for GrpcWire {
+impl fmt::Debug for GrpcBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GrpcWire").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("GrpcBackend").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{percent_decode, percent_decode_str};
 
-use crate::{BuildError, Protocol, text};
+use crate::text::{self, REDACTED};
+use crate::{BuildError, Protocol};
 
 /// Names and values added to every request, such as an API key.
 ///
@@ -168,9 +169,9 @@ fn check_metadata(name: &HeaderName, value: &[u8]) -> Result<(), &'static str> {
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.map.keys().take(MOST_SHOWN);
+        let names = self.map.keys().take(MAX_SHOWN);
         let shown = names.map(|name| (text::sanitize(name.as_str()), REDACTED));
-        let rest = self.map.keys_len().saturating_sub(MOST_SHOWN);
+        let rest = self.map.keys_len().saturating_sub(MAX_SHOWN);
         let more = (rest > 0).then(|| ("more".to_owned(), rest.to_string()));
         f.debug_map().entries(shown).entries(more).finish()
     }
@@ -231,8 +232,7 @@ pub(crate) fn percent_decoded_text(value: &[u8]) -> String {
 }
 
 /// Names that `Debug` shows at most.
-const MOST_SHOWN: usize = 32;
-pub(crate) const REDACTED: &str = "[redacted]";
+const MAX_SHOWN: usize = 32;
 /// Bytes of a name that are shown where it cannot be one.
 const MAX_NAME: usize = 32;
 

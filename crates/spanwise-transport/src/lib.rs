@@ -6,16 +6,21 @@ mod text;
 
 mod advice;
 mod attempt;
+mod backend;
 mod body;
 mod builder;
+mod causes;
 mod classify;
 mod compression;
+mod deadline;
 mod delivery;
 mod endpoint;
 mod error;
+mod exchange;
 mod explain;
 mod fence;
 mod fetch;
+mod fetch_error;
 mod framed;
 mod framing;
 #[cfg(feature = "grpc")]
@@ -27,31 +32,35 @@ mod mask;
 mod message;
 #[cfg(test)]
 mod mock;
+mod payload;
+mod per_runtime;
 mod protocol;
 mod range;
 mod retry;
 mod sink;
+mod status;
 mod tcp;
 mod throttle;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
 mod url;
-mod wire;
 
 pub use attempt::FailedAttempt;
 pub use builder::TransportBuilder;
 /// What requests and documents are.
 pub use bytes::Bytes;
 pub use compression::{Compression, UnknownCompression};
-pub use delivery::{Delivery, Failure, Outcome, Status};
+pub use delivery::{Delivery, Failure, Outcome};
 pub use endpoint::{Endpoint, EndpointError, EndpointProblem};
 pub use error::BuildError;
-pub use fetch::{FetchError, Fetcher};
+pub use fetch::Fetcher;
+pub use fetch_error::FetchError;
 pub use framed::{FramedRequest, InMemoryError};
 pub use framing::PREFIX;
 pub use headers::{Headers, HeadersError};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use retry::RetryPolicy;
 pub use sink::{Sink, SinkFuture};
+pub use status::ResponseStatus;
 pub use transport::Transport;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::headers::REDACTED;
+use crate::text::REDACTED;
 
 /// `said` with everything replaced that holds six letters and digits in a row of one of `secrets`.
 ///
@@ -60,7 +60,7 @@ fn piece_of(letters: &[Letter]) -> [char; PIECE] {
 
 /// A server's long page is not looked at to its end, nor shown.
 fn cut(said: &str) -> &str {
-    let end = (0..=MAX_SAID.min(said.len())).rev().find(|&end| said.is_char_boundary(end));
+    let end = (0..=MAX_TEXT_BYTES.min(said.len())).rev().find(|&end| said.is_char_boundary(end));
     said.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
@@ -100,7 +100,7 @@ fn replaced(said: &str, hidden: &[bool]) -> String {
 
 const PIECE: usize = 6;
 /// Bytes of what a server says that may be shown in the end.
-const MAX_SAID: usize = 4096;
+const MAX_TEXT_BYTES: usize = 4096;
 /// What belongs to a token, beside letters and digits (RFC 6750, and escapes of it).
 const TOKEN: &str = "+/=_~%\\-";
 const SCHEMES: [&str; 6] = ["bearer", "basic", "digest", "token", "apikey", "api-key"];
@@ -132,6 +132,6 @@ mod tests {
     #[test]
     fn a_page_has_an_end() {
         let page = "ö".repeat(1 << 20);
-        assert!(mask(&page, ["hunter2"]).len() <= MAX_SAID);
+        assert!(mask(&page, ["hunter2"]).len() <= MAX_TEXT_BYTES);
     }
 }

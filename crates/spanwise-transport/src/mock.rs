@@ -10,14 +10,15 @@ use tokio::time::Instant;
 
 use crate::body::Sent;
 use crate::classify::{self, AttemptOutcome};
+use crate::exchange::exchange;
 use crate::explain::ConnectionContext;
+use crate::payload::Payload;
 use crate::retry::Cause;
-use crate::wire::{Payload, exchange};
 use crate::{Endpoint, Protocol};
 
 /// What the peer does with one attempt.
 #[derive(Debug, Clone)]
-pub(crate) enum Scene {
+pub(crate) enum PeerAction {
     /// Answers with a status, and `Retry-After` if given, after a time.
     Answer(u16, Option<&'static str>, Duration),
     /// Takes the bytes and never answers.
@@ -36,13 +37,13 @@ pub(crate) enum Scene {
 
 /// Plays its scenes in order, the last one for ever, and keeps what it saw.
 #[derive(Debug)]
-pub(crate) struct Script {
-    scenes: Mutex<Vec<Scene>>,
+pub(crate) struct MockBackend {
+    scenes: Mutex<Vec<PeerAction>>,
     seen: Arc<Mutex<Vec<(Instant, Bytes)>>>,
 }
 
-impl Script {
-    pub(crate) fn new(scenes: &[Scene]) -> Self {
+impl MockBackend {
+    pub(crate) fn new(scenes: &[PeerAction]) -> Self {
         let scenes = Mutex::new(scenes.iter().rev().cloned().collect());
         Self { scenes, seen: Arc::default() }
     }
@@ -60,7 +61,7 @@ impl Script {
         };
         let call = async {
             match scene {
-                Scene::Answer(status, after, wait) => {
+                PeerAction::Answer(status, after, wait) => {
                     sent.set();
                     tokio::time::sleep(wait).await;
                     let mut answer = Response::builder().status(status);
@@ -69,28 +70,28 @@ impl Script {
                     }
                     Ok::<_, std::io::Error>(answer.body(Full::new(Bytes::new())).unwrap())
                 }
-                Scene::Silence => {
+                PeerAction::Silence => {
                     sent.set();
                     std::future::pending().await
                 }
-                Scene::Partial(rejected) => {
+                PeerAction::Partial(rejected) => {
                     sent.set();
                     // partial_success { rejected_spans }, below 128 of them.
                     let body = Bytes::from(vec![0x0a, 2, 0x08, rejected as u8]);
                     Ok(Response::new(Full::new(body)))
                 }
-                Scene::Break => {
+                PeerAction::Break => {
                     sent.set();
                     Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
                 }
                 _ => std::future::pending().await,
             }
         };
-        if matches!(scene, Scene::NoTls) {
-            return AttemptOutcome::again(Cause::Tls, "no certificate");
+        if matches!(scene, PeerAction::NoTls) {
+            return AttemptOutcome::retryable(Cause::Tls, "no certificate");
         }
-        if matches!(scene, Scene::Refuse) {
-            return AttemptOutcome::again(Cause::NotSent, "connection refused");
+        if matches!(scene, PeerAction::Refuse) {
+            return AttemptOutcome::retryable(Cause::NotSent, "connection refused");
         }
         let context = ConnectionContext::new(
             Protocol::HttpProtobuf,
@@ -98,7 +99,7 @@ impl Script {
         );
         match exchange(call, &sent, &context, 64 << 10, deadline).await {
             Ok(reply) => classify::http(&reply, SystemTime::now()),
-            Err(verdict) => verdict,
+            Err(outcome) => outcome,
         }
     }
 }
@@ -111,19 +112,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::Wire;
+    use crate::backend::Backend;
     use crate::{
         Compression, Delivery, Endpoint, Failure, FramedRequest, Headers, Outcome, Protocol,
-        Status, Transport, TransportBuilder,
+        ResponseStatus, Transport, TransportBuilder,
     };
 
     type Seen = Arc<Mutex<Vec<(Instant, Bytes)>>>;
 
-    fn transport(scenes: &[Scene], builder: TransportBuilder) -> (Transport, Seen) {
-        let script = Script::new(scenes);
+    fn transport(scenes: &[PeerAction], builder: TransportBuilder) -> (Transport, Seen) {
+        let script = MockBackend::new(scenes);
         let seen = script.seen.clone();
         let endpoint = Endpoint::localhost(Protocol::HttpProtobuf);
-        (Transport::new(&builder, endpoint, Wire::Script(script)), seen)
+        (Transport::new(&builder, endpoint, Backend::Mock(script)), seen)
     }
 
     fn request() -> FramedRequest {
@@ -131,7 +132,7 @@ mod tests {
     }
 
     /// Sends one request, with an hour until it is cancelled.
-    async fn send(scenes: &[Scene]) -> (Delivery, Duration, Seen) {
+    async fn send(scenes: &[PeerAction]) -> (Delivery, Duration, Seen) {
         let (transport, seen) = transport(scenes, Transport::builder());
         let start = Instant::now();
         let delivery = transport.send_until(request(), (start + HOUR).into()).await;
@@ -141,7 +142,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn retries_send_the_very_same_bytes() {
         for compression in [Compression::None, Compression::Gzip] {
-            let scenes = [ask(503), Scene::Silence, Scene::Refuse, ask(200)];
+            let scenes = [ask(503), PeerAction::Silence, PeerAction::Refuse, ask(200)];
             let builder = Transport::builder().with_compression(compression);
             let (transport, seen) = transport(&scenes, builder);
             let delivery = transport.send_until(request(), (Instant::now() + HOUR).into()).await;
@@ -159,10 +160,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_deadline_bounds_every_kind_of_failure() {
         let cases = [
-            (ask(503), Failure::RetryDeadline { last: Some(Status::Http(503)) }),
-            (Scene::Refuse, Failure::RetryDeadline { last: None }),
-            (Scene::Blackhole, Failure::RetryDeadline { last: None }),
-            (Scene::Silence, Failure::AmbiguousTimeout),
+            (ask(503), Failure::RetryDeadline { last: Some(ResponseStatus::Http(503)) }),
+            (PeerAction::Refuse, Failure::RetryDeadline { last: None }),
+            (PeerAction::Blackhole, Failure::RetryDeadline { last: None }),
+            (PeerAction::Silence, Failure::AmbiguousTimeout),
         ];
         for (scene, failure) in cases {
             let (delivery, took, seen) = send(std::slice::from_ref(&scene)).await;
@@ -170,25 +171,26 @@ mod tests {
             // No earlier than one wait of ours before the deadline.
             assert!(took <= MINUTE && took > MINUTE - 6 * SECOND, "{scene:?}: {took:?}");
             assert_eq!(seen.lock().unwrap().len(), delivery.attempts as usize);
-            let ambiguous = if matches!(scene, Scene::Silence) { delivery.attempts } else { 0 };
+            let ambiguous =
+                if matches!(scene, PeerAction::Silence) { delivery.attempts } else { 0 };
             assert_eq!(delivery.ambiguous_attempts, ambiguous, "{scene:?}");
             assert!((5..200).contains(&delivery.attempts), "{}", delivery.attempts);
-            assert_eq!(delivery.detail.is_empty(), matches!(scene, Scene::Answer(..)));
+            assert_eq!(delivery.detail.is_empty(), matches!(scene, PeerAction::Answer(..)));
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_attempt_cut_off_before_it_got_anywhere_says_nothing() {
-        let busy = Scene::Answer(503, Some("55"), Duration::ZERO);
-        let (delivery, took, _) = send(&[busy, Scene::Blackhole]).await;
-        let last = Some(Status::Http(503));
+        let busy = PeerAction::Answer(503, Some("55"), Duration::ZERO);
+        let (delivery, took, _) = send(&[busy, PeerAction::Blackhole]).await;
+        let last = Some(ResponseStatus::Http(503));
         assert_eq!(delivery.outcome, Outcome::Failed(Failure::RetryDeadline { last }));
         assert_eq!((delivery.attempts, took), (2, MINUTE));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_answer_is_waited_for_and_a_slower_one_is_not() {
-        let slow = |secs| Scene::Answer(200, None, Duration::from_secs(secs));
+        let slow = |secs| PeerAction::Answer(200, None, Duration::from_secs(secs));
         let (delivery, took, _) = send(&[slow(9)]).await;
         assert_eq!((delivery.is_accepted(), delivery.attempts), (true, 1));
         assert_eq!(took, 9 * SECOND);
@@ -201,9 +203,9 @@ mod tests {
     async fn permanent_answers_are_not_repeated() {
         let cases = [
             (302, Failure::Redirect { status: 302 }),
-            (400, Failure::Rejected { status: Status::Http(400) }),
+            (400, Failure::Rejected { status: ResponseStatus::Http(400) }),
             (413, Failure::TooLarge),
-            (500, Failure::Rejected { status: Status::Http(500) }),
+            (500, Failure::Rejected { status: ResponseStatus::Http(500) }),
         ];
         for (status, failure) in cases {
             let (delivery, took, _) = send(&[ask(status)]).await;
@@ -215,7 +217,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_servers_wait_is_honoured() {
         for (after, wait) in [("5", 5 * SECOND), ("0", Duration::ZERO)] {
-            let scenes = [Scene::Answer(429, Some(after), Duration::ZERO), ask(200)];
+            let scenes = [PeerAction::Answer(429, Some(after), Duration::ZERO), ask(200)];
             let (delivery, took, _) = send(&scenes).await;
             assert_eq!((delivery.is_accepted(), delivery.attempts), (true, 2));
             assert!(took >= wait && took < wait + SECOND, "{took:?}");
@@ -224,11 +226,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_past_the_deadline_ends_the_request_and_holds_back_the_next_for_a_while() {
-        let scenes = [Scene::Answer(503, Some("1000000000"), Duration::ZERO), ask(200)];
+        let scenes = [PeerAction::Answer(503, Some("1000000000"), Duration::ZERO), ask(200)];
         let (transport, _) = transport(&scenes, Transport::builder());
         let start = Instant::now();
         let first = transport.send_until(request(), (start + HOUR).into()).await;
-        let last = Some(Status::Http(503));
+        let last = Some(ResponseStatus::Http(503));
         assert_eq!(first.outcome, Outcome::Failed(Failure::RetryDeadline { last }));
         assert_eq!(start.elapsed(), Duration::ZERO);
         let second = transport.send_until(request(), (start + HOUR).into()).await;
@@ -238,7 +240,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_wait_holds_back_every_request() {
-        let scenes = [Scene::Answer(503, Some("7"), Duration::ZERO), ask(200)];
+        let scenes = [PeerAction::Answer(503, Some("7"), Duration::ZERO), ask(200)];
         let (transport, seen) = transport(&scenes, Transport::builder());
         let start = Instant::now();
         let (first, second) =
@@ -255,7 +257,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn cancelling_ends_it_and_tells_what_is_unknown() {
-        for (scene, ambiguous) in [(Scene::Silence, 1), (Scene::Blackhole, 0)] {
+        for (scene, ambiguous) in [(PeerAction::Silence, 1), (PeerAction::Blackhole, 0)] {
             let (transport, _) = transport(&[scene], Transport::builder());
             let start = Instant::now();
             let delivery = transport.send_until(request(), (start + 3 * SECOND).into()).await;
@@ -265,7 +267,7 @@ mod tests {
         }
         // In a wait between attempts.
         let (transport, seen) =
-            transport(&[Scene::Answer(503, Some("30"), Duration::ZERO)], Transport::builder());
+            transport(&[PeerAction::Answer(503, Some("30"), Duration::ZERO)], Transport::builder());
         let (cancel, cancelled) = tokio::sync::oneshot::channel::<()>();
         let sending = transport.send_with_cancel(request(), async { drop(cancelled.await) });
         let (delivery, ()) = tokio::join!(sending, async {
@@ -279,7 +281,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_dropped_send_stops_there() {
-        let (transport, seen) = transport(&[Scene::Silence], Transport::builder());
+        let (transport, seen) = transport(&[PeerAction::Silence], Transport::builder());
         {
             let mut sending = pin!(transport.send_until(request(), (Instant::now() + HOUR).into()));
             assert!(tokio::time::timeout(SECOND, &mut sending).await.is_err());
@@ -311,7 +313,7 @@ mod tests {
     /// One attempt in a world of whose server we know everything.
     #[derive(Debug, Clone)]
     struct Event {
-        scene: Scene,
+        scene: PeerAction,
         /// Spans of the request that the server keeps, whatever it answers.
         stored: u64,
     }
@@ -324,7 +326,7 @@ mod tests {
             // Answers that say what was stored.
             2 => Just(said(200, SPANS)),
             3 => (0..=SPANS).prop_map(|rejected| Event {
-                scene: Scene::Partial(rejected), stored: SPANS - rejected }),
+                scene: PeerAction::Partial(rejected), stored: SPANS - rejected }),
             12 => prop::sample::select(vec![429, 503, 503, 503, 400, 413, 500, 307])
                 .prop_map(move |status| said(status, 0)),
             // Those of a gateway, which does not know.
@@ -333,13 +335,13 @@ mod tests {
             // No answer, or none in time.
             8 => (
                 prop::sample::select(vec![
-                    Scene::Silence,
-                    Scene::Break,
-                    Scene::Answer(200, None, Duration::from_secs(11)),
+                    PeerAction::Silence,
+                    PeerAction::Break,
+                    PeerAction::Answer(200, None, Duration::from_secs(11)),
                 ]),
                 prop::sample::select(vec![0, 3, SPANS]),
             ).prop_map(|(scene, stored)| Event { scene, stored }),
-            8 => prop::sample::select(vec![Scene::Refuse, Scene::NoTls, Scene::Blackhole])
+            8 => prop::sample::select(vec![PeerAction::Refuse, PeerAction::NoTls, PeerAction::Blackhole])
                 .prop_map(|scene| Event { scene, stored: 0 }),
         ]
     }
@@ -379,8 +381,8 @@ mod tests {
         }
     }
 
-    fn ask(status: u16) -> Scene {
-        Scene::Answer(status, None, Duration::ZERO)
+    fn ask(status: u16) -> PeerAction {
+        PeerAction::Answer(status, None, Duration::ZERO)
     }
 
     const SECOND: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use crate::BuildError;
 
 /// A time in which something can happen. There is no longest: what is beyond the clock is never.
 pub(crate) fn time(field: &'static str, time: Duration) -> Result<(), BuildError> {
-    if time >= SHORTEST {
+    if time >= MIN_TIME {
         return Ok(());
     }
     Err(refused(field, time, "1ms or longer".to_owned()))
@@ -35,4 +35,4 @@ fn refused(field: &'static str, value: impl fmt::Debug, range: String) -> BuildE
 }
 
 /// The runtime's timer knows nothing shorter.
-const SHORTEST: Duration = Duration::from_millis(1);
+const MIN_TIME: Duration = Duration::from_millis(1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Failure, Status};
+use crate::{Failure, ResponseStatus};
 
 /// How the waits between attempts grow: exponentially up to a cap, with full jitter.
 ///
@@ -94,7 +94,7 @@ pub(crate) enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// The server answered that it did not take the request now, or that it does not know.
-    Answered(Status),
+    Answered(ResponseStatus),
     /// No byte of the request left.
     NotSent,
     /// Bytes left, no whole answer came.
@@ -105,10 +105,10 @@ pub(crate) enum Cause {
 
 impl Cause {
     /// Whether the attempt may have been taken.
-    pub(crate) fn is_open(self) -> bool {
+    pub(crate) fn is_ambiguous(self) -> bool {
         match self {
             Self::Ambiguous => true,
-            Self::Answered(status) => status.is_hearsay(),
+            Self::Answered(status) => status.is_inconclusive(),
             Self::NotSent | Self::Tls => false,
         }
     }
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
-    const BUSY: Cause = Cause::Answered(Status::Http(503));
+    const BUSY: Cause = Cause::Answered(ResponseStatus::Http(503));
 
     #[test]
     fn waits_grow_to_the_cap() {
@@ -158,7 +158,7 @@ mod tests {
         let asked = |seconds, elapsed| {
             Retry::new(RetryPolicy::default(), MINUTE).after(elapsed, BUSY, Some(seconds), 0)
         };
-        let late = Step::GiveUp(Failure::RetryDeadline { last: Some(Status::Http(503)) });
+        let late = Step::GiveUp(Failure::RetryDeadline { last: Some(ResponseStatus::Http(503)) });
         assert_eq!(
             asked(Duration::from_secs(5), Duration::ZERO),
             Step::Wait(Duration::from_secs(5))

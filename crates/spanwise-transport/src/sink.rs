@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::body::Sent;
 use crate::classify::{Accepted, AttemptOutcome};
 use crate::fence::Fenced;
-use crate::wire::Payload;
+use crate::payload::Payload;
 use crate::{Failure, Outcome};
 
 /// Takes requests in place of an OTLP receiver: a file, a queue, a test.
@@ -68,9 +68,9 @@ impl Sink for Arc<dyn Sink> {
 
 /// A sink as the way out. Nothing of it unwinds into its users.
 #[derive(Clone)]
-pub(crate) struct SinkWire(Fenced<Arc<dyn Sink>>);
+pub(crate) struct SinkBackend(Fenced<Arc<dyn Sink>>);
 
-impl SinkWire {
+impl SinkBackend {
     pub(crate) fn new(sink: impl Sink) -> Self {
         Self(Fenced::new(Arc::new(sink)))
     }
@@ -107,7 +107,7 @@ fn panicked(said: impl Into<String>) -> AttemptOutcome {
     AttemptOutcome::permanent(Failure::SinkPanicked, said)
 }
 
-impl fmt::Debug for SinkWire {
+impl fmt::Debug for SinkBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sink")
     }

@@ -19,8 +19,10 @@ pub(crate) fn sanitize(raw: &str) -> String {
 /// [`sanitize`] for a name that is not on a list of names: one that may be a URL is not shown, since that
 /// may hold a secret.
 pub(crate) fn unknown_name(raw: &str) -> String {
-    if raw.contains(['@', '?', ':']) { "[redacted]".to_owned() } else { sanitize(raw) }
+    if raw.contains(['@', '?', ':']) { REDACTED.to_owned() } else { sanitize(raw) }
 }
 
 /// Bytes that are kept of what a server says or a setting holds.
 pub(crate) const MAX_TEXT: usize = 256;
+/// The text in place of a secret.
+pub(crate) const REDACTED: &str = "[redacted]";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::transport::later;
+use crate::deadline::deadline_after;
 
 /// Until when nothing may be sent.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Throttle {
             return;
         }
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = (*until).max(Some(later(now, wait)));
+        *until = (*until).max(Some(deadline_after(now, wait)));
     }
 
     /// When the hold ends, if it has not.

@@ -11,14 +11,16 @@ use tokio::time::Instant;
 
 use crate::advice::Advice;
 use crate::attempt::AttemptObserver;
+use crate::backend::Backend;
 use crate::body::Sent;
 use crate::classify::{Accepted, AttemptOutcome};
+use crate::deadline::{deadline_after, timer_deadline};
 use crate::explain::{self, Explanation};
 use crate::jitter::Jitter;
 use crate::mask::mask;
+use crate::payload::Payload;
 use crate::retry::{Cause, Retry, Step};
 use crate::throttle::Throttle;
-use crate::wire::{Payload, Wire};
 use crate::{
     Compression, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
     Protocol, RetryPolicy, TransportBuilder, compression, text,
@@ -36,12 +38,12 @@ struct Shared {
     headers: Headers,
     compression: Compression,
     attempt_timeout: Duration,
-    deadline: Duration,
+    request_timeout: Duration,
     retry: RetryPolicy,
     max_response_bytes: usize,
     throttle: Throttle,
     jitter: Jitter,
-    wire: Wire,
+    backend: Backend,
     observer: Option<AttemptObserver>,
     /// Whose features the user chooses.
     crate_name: &'static str,
@@ -53,21 +55,24 @@ impl Transport {
         TransportBuilder::new()
     }
 
-    pub(crate) fn new(builder: &TransportBuilder, endpoint: Endpoint, wire: Wire) -> Self {
+    pub(crate) fn new(builder: &TransportBuilder, endpoint: Endpoint, backend: Backend) -> Self {
         let shared = Shared {
             protocol: builder.protocol,
             endpoint,
             headers: builder.headers.clone(),
             compression: builder.compression,
             attempt_timeout: builder.attempt_timeout,
-            deadline: builder.deadline,
+            request_timeout: builder.request_timeout,
             retry: builder.retry,
             max_response_bytes: builder.max_response_bytes,
             throttle: Throttle::new(
-                builder.deadline.saturating_sub(builder.attempt_timeout).max(builder.deadline / 2),
+                builder
+                    .request_timeout
+                    .saturating_sub(builder.attempt_timeout)
+                    .max(builder.request_timeout / 2),
             ),
             jitter: Jitter::new(),
-            wire,
+            backend,
             observer: builder.observer.clone(),
             crate_name: builder.crate_name,
         };
@@ -127,7 +132,7 @@ impl Transport {
         request: impl Into<FramedRequest>,
         deadline: std::time::Instant,
     ) -> Delivery {
-        let deadline = near(deadline.into());
+        let deadline = timer_deadline(deadline.into());
         self.send_with_cancel(request, tokio::time::sleep_until(deadline)).await
     }
 
@@ -140,18 +145,18 @@ impl Transport {
         request: impl Into<FramedRequest>,
         cancel: impl Future<Output = ()>,
     ) -> Delivery {
-        let mut tally = Tally::default();
+        let mut progress = Progress::default();
         let end = {
-            let delivering = pin!(self.deliver(request.into(), &mut tally));
-            unless(delivering, pin!(cancel)).await
+            let delivering = pin!(self.deliver(request.into(), &mut progress));
+            run_until_cancelled(delivering, pin!(cancel)).await
         };
         let (outcome, response_undecodable) = match end {
             Some(Ok(accepted)) => {
                 // What failed before is of no interest any more.
-                tally.last = Explanation::default();
+                progress.last = Explanation::default();
                 let undecodable = accepted.undecodable.is_some();
                 if let Some(cause) = accepted.undecodable {
-                    tally.last.cause = self.clean(&cause);
+                    progress.last.cause = self.clean(&cause);
                 }
                 let message = accepted.message.map(|message| self.clean(&message));
                 let rejected = accepted.rejected;
@@ -159,19 +164,19 @@ impl Transport {
             }
             Some(Err(failure)) => (Outcome::Failed(failure), false),
             None => {
-                tally.abandon();
+                progress.abandon();
                 (Outcome::Failed(Failure::Shutdown), false)
             }
         };
         Delivery {
             outcome,
-            attempts: tally.attempts,
-            ambiguous_attempts: tally.ambiguous,
-            body_bytes: tally.body_bytes,
+            attempts: progress.attempts,
+            ambiguous_attempts: progress.ambiguous,
+            body_bytes: progress.body_bytes,
             response_undecodable,
-            detail: tally.last.detail,
-            cause: tally.last.cause,
-            advice: tally.last.advice.map(|advice| self.advice_text(advice)),
+            detail: progress.last.detail,
+            cause: progress.last.cause,
+            advice: progress.last.advice.map(|advice| self.advice_text(advice)),
         }
     }
 
@@ -179,57 +184,57 @@ impl Transport {
     async fn deliver(
         &self,
         request: FramedRequest,
-        tally: &mut Tally,
+        progress: &mut Progress,
     ) -> Result<Accepted, Failure> {
         let shared = &*self.shared;
         if tokio::runtime::Handle::try_current().is_err() {
-            tally.last = Explanation::new("not inside a tokio runtime", None);
+            progress.last = Explanation::new("not inside a tokio runtime", None);
             return Err(Failure::Unsendable);
         }
         let payload = Payload::new(request, shared.protocol, shared.compression);
         let payload = payload.inspect_err(|failure| {
-            tally.last = match failure {
+            progress.last = match failure {
                 Failure::Unsendable => {
                     Explanation::new("no protobuf message: it begins with a field 0", None)
                 }
                 other => Explanation { cause: other.to_string(), ..Explanation::default() },
             }
         })?;
-        tally.body_bytes = payload.body_len(shared.protocol);
+        progress.body_bytes = payload.body_len(shared.protocol);
         let start = Instant::now();
-        let deadline = later(start, shared.deadline);
-        let mut retry = Retry::new(shared.retry, shared.deadline);
+        let deadline = deadline_after(start, shared.request_timeout);
+        let mut retry = Retry::new(shared.retry, shared.request_timeout);
         let mut last = Cause::NotSent;
         loop {
             shared.throttle.wait(deadline).await;
             let now = Instant::now();
             if now >= deadline {
-                if tally.attempts == 0 {
+                if progress.attempts == 0 {
                     let held = "the wait that the server asked other requests for was still on";
-                    tally.last.cause = held.to_owned();
+                    progress.last.cause = held.to_owned();
                 }
-                return Err(tally.give_up(last.failure()));
+                return Err(progress.give_up(last.failure()));
             }
-            let sent = tally.begin();
-            let until = later(now, shared.attempt_timeout).min(deadline);
-            let verdict =
-                shared.wire.attempt(&payload, sent, shared.max_response_bytes, until).await;
-            tally.end(&verdict);
-            let explanation = self.explain(&verdict);
-            let (cause, throttle) = match verdict {
+            let sent = progress.begin();
+            let until = deadline_after(now, shared.attempt_timeout).min(deadline);
+            let outcome =
+                shared.backend.attempt(&payload, sent, shared.max_response_bytes, until).await;
+            progress.end(&outcome);
+            let explanation = self.explain(&outcome);
+            let (cause, throttle) = match outcome {
                 AttemptOutcome::Accepted(accepted) => return Ok(accepted),
-                AttemptOutcome::Permanent { failure, open, .. } => {
-                    self.report_failed_attempt(tally.attempts, &explanation, None, open);
-                    tally.last = explanation;
+                AttemptOutcome::Permanent { failure, ambiguous, .. } => {
+                    self.report_failed_attempt(progress.attempts, &explanation, None, ambiguous);
+                    progress.last = explanation;
                     return Err(failure);
                 }
-                AttemptOutcome::Again { cause, throttle, .. } => (cause, throttle),
+                AttemptOutcome::Retryable { cause, throttle, .. } => (cause, throttle),
             };
             let now = Instant::now();
-            if cause == Cause::NotSent && now >= deadline && tally.attempts > 1 {
+            if cause == Cause::NotSent && now >= deadline && progress.attempts > 1 {
                 // Cut off before it got anywhere: the attempt before it knows more.
-                self.report_failed_attempt(tally.attempts, &explanation, None, false);
-                return Err(tally.give_up(last.failure()));
+                self.report_failed_attempt(progress.attempts, &explanation, None, false);
+                return Err(progress.give_up(last.failure()));
             }
             if let Some(wait) = throttle {
                 shared.throttle.hold(now, wait);
@@ -239,19 +244,24 @@ impl Transport {
                 Step::Wait(wait) => Some(wait),
                 Step::GiveUp(_) => None,
             };
-            self.report_failed_attempt(tally.attempts, &explanation, retry_in, cause.is_open());
-            (last, tally.last) = (cause, explanation);
+            self.report_failed_attempt(
+                progress.attempts,
+                &explanation,
+                retry_in,
+                cause.is_ambiguous(),
+            );
+            (last, progress.last) = (cause, explanation);
             match step {
                 Step::Wait(wait) => tokio::time::sleep(wait).await,
-                Step::GiveUp(failure) => return Err(tally.give_up(failure)),
+                Step::GiveUp(failure) => return Err(progress.give_up(failure)),
             }
         }
     }
 
     /// Explains an attempt that failed; the texts are safe to show.
-    fn explain(&self, verdict: &AttemptOutcome) -> Explanation {
+    fn explain(&self, outcome: &AttemptOutcome) -> Explanation {
         let shared = &*self.shared;
-        let found = explain::failed(verdict, shared.protocol, shared.endpoint.is_https());
+        let found = explain::failed(outcome, shared.protocol, shared.endpoint.is_https());
         Explanation {
             detail: self.clean(&found.detail),
             cause: self.clean(&found.cause),
@@ -270,13 +280,13 @@ impl Transport {
         attempt: u32,
         explanation: &Explanation,
         retry_in: Option<Duration>,
-        open: bool,
+        may_have_been_accepted: bool,
     ) {
         let shared = &*self.shared;
         let Some(observer) = &shared.observer else { return };
         observer.notify(&FailedAttempt {
-            endpoint: match shared.wire {
-                Wire::Sink(_) => "the sink".to_owned(),
+            endpoint: match shared.backend {
+                Backend::Sink(_) => "the sink".to_owned(),
                 _ => shared.endpoint.to_string(),
             },
             protocol: shared.protocol,
@@ -284,7 +294,7 @@ impl Transport {
             cause: explanation.cause.clone(),
             advice: explanation.advice.map(|advice| self.advice_text(advice)),
             retry_in,
-            may_have_been_accepted: open,
+            may_have_been_accepted,
         });
     }
 
@@ -303,39 +313,39 @@ impl fmt::Debug for Transport {
             .field("headers", &self.shared.headers)
             .field("compression", &self.shared.compression)
             .field("attempt_timeout", &self.shared.attempt_timeout)
-            .field("deadline", &self.shared.deadline)
+            .field("request_timeout", &self.shared.request_timeout)
             .finish_non_exhaustive()
     }
 }
 
 /// What one request has come to so far; outlives its cancellation.
 #[derive(Debug, Default)]
-struct Tally {
+struct Progress {
     attempts: u32,
     ambiguous: u32,
     body_bytes: usize,
     /// Why the last failed attempt failed; the texts are safe to show.
     last: Explanation,
     /// The attempt under way.
-    open: Option<Sent>,
+    current: Option<Sent>,
 }
 
-impl Tally {
+impl Progress {
     fn begin(&mut self) -> Sent {
         self.attempts = self.attempts.saturating_add(1);
-        self.open.insert(Sent::default()).clone()
+        self.current.insert(Sent::default()).clone()
     }
 
-    fn end(&mut self, verdict: &AttemptOutcome) {
-        self.open = None;
-        if verdict.is_open() {
+    fn end(&mut self, outcome: &AttemptOutcome) {
+        self.current = None;
+        if outcome.is_ambiguous() {
             self.ambiguous = self.ambiguous.saturating_add(1);
         }
     }
 
     /// The attempt under way is no longer waited for.
     fn abandon(&mut self) {
-        let Some(sent) = self.open.take() else { return };
+        let Some(sent) = self.current.take() else { return };
         if sent.is_set() {
             self.ambiguous = self.ambiguous.saturating_add(1);
         }
@@ -354,7 +364,7 @@ impl Tally {
 }
 
 /// `future`'s output, or `None` when `cancel` completes first.
-async fn unless<F: Future>(
+async fn run_until_cancelled<F: Future>(
     mut future: Pin<&mut F>,
     mut cancel: Pin<&mut impl Future<Output = ()>>,
 ) -> Option<F::Output> {
@@ -366,21 +376,3 @@ async fn unless<F: Future>(
     })
     .await
 }
-
-/// `start + time`, far away when that is beyond the clock.
-pub(crate) fn later(start: Instant, time: Duration) -> Instant {
-    near(start.checked_add(time).or_else(|| start.checked_add(FAR)).unwrap_or(start))
-}
-
-/// `at`, but not so near to the end of time that tokio's timers, which round up, panic.
-pub(crate) fn near(at: Instant) -> Instant {
-    match at.checked_add(ROUNDING) {
-        Some(_) => at,
-        None => at.checked_sub(ROUNDING).unwrap_or(at),
-    }
-}
-
-/// 30 years, as tokio has it.
-const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
-/// More than a timer rounds up by.
-const ROUNDING: Duration = Duration::from_secs(1);

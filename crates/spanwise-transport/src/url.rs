@@ -2,8 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::headers::REDACTED;
-use crate::text;
+use crate::text::{self, REDACTED};
 
 /// Percent-encodes (RFC 3986, 2.1) what `raw`, a path with a query, may not hold (3.3, 3.4). What is
 /// encoded already stays.

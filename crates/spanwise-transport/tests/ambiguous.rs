@@ -242,7 +242,7 @@ async fn streams_that_were_not_processed_were_not_taken() {
             .unwrap();
         let delivery = transport.send_until(request(), (Instant::now() + 30 * SECOND).into()).await;
         peer.abort();
-        let status = spanwise_transport::Status::Grpc(3);
+        let status = spanwise_transport::ResponseStatus::Grpc(3);
         let end = Outcome::Failed(Failure::Rejected { status });
         assert_eq!(delivery.outcome, end, "{last_words:?}: {delivery:?}");
         assert_eq!(delivery.attempts, 2, "{last_words:?}: {delivery:?}");

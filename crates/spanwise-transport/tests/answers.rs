@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use flate2::write::GzEncoder;
 use peer::{Act, Peer, answer, ok, partial_success, send};
 use spanwise_transport::{
-    Delivery, Endpoint, Failure, Outcome, RetryPolicy, Status, Transport, TransportBuilder,
+    Delivery, Endpoint, Failure, Outcome, ResponseStatus, RetryPolicy, Transport, TransportBuilder,
 };
 
 fn to(peer: &Peer) -> TransportBuilder {
@@ -51,9 +51,9 @@ async fn a_failures_page_does_not_change_what_it_is() {
         assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (2, 0), "{delivery}");
     }
     for (status, failure) in [
-        (400, Failure::Rejected { status: Status::Http(400) }),
+        (400, Failure::Rejected { status: ResponseStatus::Http(400) }),
         (413, Failure::TooLarge),
-        (500, Failure::Rejected { status: Status::Http(500) }),
+        (500, Failure::Rejected { status: ResponseStatus::Http(500) }),
         (302, Failure::Redirect { status: 302 }),
     ] {
         for page in pages(status) {
@@ -186,7 +186,7 @@ async fn a_success_is_decoded_in_whatever_case_its_coding_is_written() {
 async fn a_grpc_server_that_hears_http_1_has_not_taken_it() {
     let headers = "content-type: application/grpc\r\ngrpc-status: 12\r\n";
     let delivery = sent([Act::Answer(answer(200, headers, b""))]).await;
-    let status = Status::Grpc(12);
+    let status = ResponseStatus::Grpc(12);
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::Rejected { status }));
     assert!(delivery.advice.as_ref().unwrap().contains("OTLP/gRPC port"), "{delivery}");
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use peer::{Act, Peer, answer};
 use spanwise_transport::{Endpoint, FetchError, Fetcher};
 
-fn fetcher(url: &str, most_bytes: usize) -> Fetcher {
+fn fetcher(url: &str, max_bytes: usize) -> Fetcher {
     let endpoint = Endpoint::parse("TEST", url).unwrap();
-    Fetcher::new(endpoint, Duration::from_millis(300), most_bytes).unwrap()
+    Fetcher::new(endpoint, Duration::from_millis(300), max_bytes).unwrap()
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn json_is_posted_below_the_endpoint() {
     let fetcher = fetcher(&format!("http://{}/proxy/", peer.address), 100);
     let post = |path: &'static str| fetcher.post(path, bytes::Bytes::from_static(b"{\"a\":1}"));
     assert_eq!(&post("/GetSamplingRules").await.unwrap()[..], b"[1]");
-    assert_eq!(post("/SamplingTargets").await, Err(FetchError::TooLarge { most: 100 }));
+    assert_eq!(post("/SamplingTargets").await, Err(FetchError::TooLarge { max_bytes: 100 }));
     assert_eq!(post("/a b").await, Err(FetchError::NoPath));
     let heard = peer.heard();
     assert!(heard[0].head.starts_with("POST /proxy/GetSamplingRules HTTP/1.1\r\n"));
@@ -62,8 +62,8 @@ async fn what_is_no_document_is_named() {
     let fetcher = fetcher(&format!("http://{}/", peer.address), 100);
     assert_eq!(fetcher.get().await, Err(FetchError::Status(404)));
     assert_eq!(fetcher.get().await, Err(FetchError::Status(302)));
-    assert_eq!(fetcher.get().await, Err(FetchError::TooLarge { most: 100 }));
-    assert_eq!(fetcher.get().await, Err(FetchError::TooLarge { most: 100 }));
+    assert_eq!(fetcher.get().await, Err(FetchError::TooLarge { max_bytes: 100 }));
+    assert_eq!(fetcher.get().await, Err(FetchError::TooLarge { max_bytes: 100 }));
 }
 
 #[tokio::test]

@@ -25,8 +25,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use peer::{partial_success, request, send};
 use spanwise_transport::{
-    Compression, Endpoint, Failure, Headers, Outcome, PREFIX, Protocol, RetryPolicy, Status,
-    Transport, TransportBuilder,
+    Compression, Endpoint, Failure, Headers, Outcome, PREFIX, Protocol, ResponseStatus,
+    RetryPolicy, Transport, TransportBuilder,
 };
 use tokio::net::TcpListener;
 
@@ -220,7 +220,7 @@ async fn a_busy_server_gets_the_same_bytes_again() {
 
 #[tokio::test]
 async fn permanent_answers_end_it() {
-    let rejected = |code| Failure::Rejected { status: Status::Grpc(code) };
+    let rejected = |code| Failure::Rejected { status: ResponseStatus::Grpc(code) };
     let mut huge = ok(b"");
     huge.flood = true;
     let mut bare = ok(b"");
@@ -366,7 +366,7 @@ async fn a_failures_body_does_not_change_what_it_is() {
     for answer in [flood(denied.clone()), endless(denied)] {
         let (address, _) = serve([answer]).await;
         let delivery = send(&to(address).build().unwrap()).await;
-        let status = Status::Grpc(16);
+        let status = ResponseStatus::Grpc(16);
         assert_eq!(delivery.outcome, Outcome::Failed(Failure::Rejected { status }));
         assert!(!delivery.may_have_been_accepted());
         assert!(delivery.advice.as_ref().unwrap().contains("credentials"), "{delivery}");

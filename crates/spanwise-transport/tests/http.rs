@@ -11,8 +11,8 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use peer::{Act, Peer, answer, ok, partial_success, request, send};
 use spanwise_transport::{
-    Compression, Delivery, Endpoint, Failure, Headers, Outcome, RetryPolicy, Status, Transport,
-    TransportBuilder,
+    Compression, Delivery, Endpoint, Failure, Headers, Outcome, ResponseStatus, RetryPolicy,
+    Transport, TransportBuilder,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -197,8 +197,8 @@ async fn an_answer_before_the_request_was_read_counts() {
 #[tokio::test]
 async fn a_failure_is_known_by_its_status_even_if_its_body_drips() {
     for (status, failure) in [
-        (400, Failure::Rejected { status: Status::Http(400) }),
-        (503, Failure::RetryDeadline { last: Some(Status::Http(503)) }),
+        (400, Failure::Rejected { status: ResponseStatus::Http(400) }),
+        (503, Failure::RetryDeadline { last: Some(ResponseStatus::Http(503)) }),
     ] {
         let head = format!("HTTP/1.1 {status} No\r\ncontent-length: 60000\r\n\r\n");
         let peer = Peer::new([Act::Drip(head.into_bytes())]).await;
@@ -262,7 +262,7 @@ async fn an_echoed_secret_is_masked() {
     let peer = Peer::new([Act::Answer(echo)]).await;
     let headers = Headers::parse("authorization=Bearer%20hunter2").unwrap();
     let delivery = send(&to(&peer).with_headers(headers).build().unwrap()).await;
-    let status = Status::Http(401);
+    let status = ResponseStatus::Http(401);
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::Rejected { status }));
     assert_eq!(delivery.detail, "\\u{1b}[31mbad token: Bearer [redacted]");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use spanwise_transport::{
-    Delivery, Failure, FramedRequest, Outcome, PREFIX, Sink, SinkFuture, Status, Transport,
+    Delivery, Failure, FramedRequest, Outcome, PREFIX, ResponseStatus, Sink, SinkFuture, Transport,
 };
 use spanwise_wire::{Chunk, Framer, RequestLimits, SpanMeta};
 use tokio::time::Instant;
@@ -161,7 +161,7 @@ async fn what_a_panic_says_is_kept_short_and_tame() {
 async fn a_sink_says_itself_whether_a_failed_request_is_there() {
     let cases = [
         (Failure::RetryDeadline { last: None }, false),
-        (Failure::Rejected { status: Status::Http(400) }, false),
+        (Failure::Rejected { status: ResponseStatus::Http(400) }, false),
         (Failure::Redirect { status: 302 }, false),
         (Failure::TooLarge, false),
         (Failure::Tls, false),

@@ -44,8 +44,8 @@ fn numbers_out_of_range_are_named_with_value_and_range() {
     let endpoint = Endpoint::parse("TEST", "http://127.0.0.1:1/").unwrap();
     for (timeout, most, field) in [
         (Duration::ZERO, 1, "timeout of a fetch"),
-        (Duration::from_secs(1), 0, "most bytes of a fetch"),
-        (Duration::from_secs(1), usize::MAX, "most bytes of a fetch"),
+        (Duration::from_secs(1), 0, "maximum bytes of a fetch"),
+        (Duration::from_secs(1), usize::MAX, "maximum bytes of a fetch"),
     ] {
         let error = Fetcher::new(endpoint.clone(), timeout, most).unwrap_err();
         assert!(error.to_string().contains(field), "{error}");

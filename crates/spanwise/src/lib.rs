@@ -15,8 +15,9 @@ pub use spanwise_sdk::Bytes;
 pub use spanwise_sdk::{
     Attribute, BuildError, Compression, Counter, Detector, Diagnostic, DropReason, EncodeValue,
     Exporter, Failure, FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome,
-    OwnedValue, Protocol, Report, Sink, SinkFuture, Snapshot, Span, SpanId, SpanKind, SpanLimits,
-    Spanwise, SpanwiseBuilder, Status, StatusCode, TraceFlags, TraceId, Tracer, Value,
+    OwnedValue, Protocol, Report, ResponseStatus, Sink, SinkFuture, Snapshot, Span, SpanId,
+    SpanKind, SpanLimits, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer,
+    Value,
 };
 
 /// Propagators of W3C Trace Context and W3C Baggage, which [`init()`] makes the global ones.

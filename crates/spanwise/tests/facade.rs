@@ -7,8 +7,8 @@ use spanwise::opentelemetry::trace::{
 use spanwise::opentelemetry::{Context, KeyValue};
 use spanwise::wire::read::{TraceRequest, ValueView};
 use spanwise::{
-    Bytes, DropReason, Failure, Guard, Outcome, Sink, SinkFuture, SpanKind, Spanwise,
-    SpanwiseBuilder, Status as Answer,
+    Bytes, DropReason, Failure, Guard, Outcome, ResponseStatus, Sink, SinkFuture, SpanKind,
+    Spanwise, SpanwiseBuilder,
 };
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
@@ -88,7 +88,7 @@ fn a_guard_makes_tracers_of_any_name() {
 fn a_sink_can_be_written_with_what_is_exported() {
     let refusing = |request: Bytes| async move {
         assert!(!request.is_empty());
-        Outcome::Failed(Failure::Rejected { status: Answer::Http(403) })
+        Outcome::Failed(Failure::Rejected { status: ResponseStatus::Http(403) })
     };
     let spanwise = builder().with_sink(refusing).build().unwrap();
     drop(spanwise.tracer("sink").root("span", SpanKind::Internal));

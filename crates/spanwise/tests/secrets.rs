@@ -411,7 +411,7 @@ const WITHOUT_SETTINGS: &str = "\
     sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::HeaderExtractor sdk::HeaderInjector sdk::Propagator \
     sdk::TraceContextPropagator sdk::OnFull \
     transport::Compression transport::EndpointProblem transport::Failure transport::InMemoryError \
-    transport::Protocol transport::RetryPolicy transport::Status wire::Array wire::ArrayView \
+    transport::Protocol transport::ResponseStatus transport::RetryPolicy wire::Array wire::ArrayView \
     wire::Attribute wire::Attributes wire::Chunk wire::DroppedCounts wire::EventView \
     wire::ExportResponse wire::Field wire::FieldValue wire::Fields wire::FinishedSpan wire::Framer \
     wire::KvListView wire::LinkView wire::LinkedContext wire::OwnedValue wire::Plan wire::Position \

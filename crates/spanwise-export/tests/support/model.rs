@@ -2,7 +2,7 @@
 
 use spanwise_export::sans_io::RequestId;
 use spanwise_ledger::DropReason;
-use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, Status};
+use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, ResponseStatus};
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -207,11 +207,11 @@ impl Moods {
         let (outcome, reason, rejected) = match self.draw() % 12 {
             0 => (failed(Failure::TooLarge), DropReason::TooLarge, spans),
             1 => {
-                let status = Status::Http(400);
+                let status = ResponseStatus::Http(400);
                 (failed(Failure::Rejected { status }), DropReason::Rejected, spans)
             }
             2 => {
-                let last = Some(Status::Http(503));
+                let last = Some(ResponseStatus::Http(503));
                 (failed(Failure::RetryDeadline { last }), DropReason::RetryDeadline, spans)
             }
             3 => (accepted(partial), DropReason::PartialRejected, partial),

@@ -227,7 +227,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
     use super::*;
     use spanwise_ledger::{DropReason, Ledger};
-    use spanwise_transport::Status;
+    use spanwise_transport::ResponseStatus;
 
     /// An example of each, and every variant has one: the match does not compile otherwise.
     fn examples() -> Vec<Diagnostic> {
@@ -283,7 +283,7 @@ mod tests {
             },
             Diagnostic::RequestFailed {
                 spans: 512,
-                failure: Failure::Rejected { status: Status::Http(401) },
+                failure: Failure::Rejected { status: ResponseStatus::Http(401) },
                 detail: text("no such token"),
             },
             Diagnostic::SpansRejected { spans: 3, message: text("trace id is zero") },

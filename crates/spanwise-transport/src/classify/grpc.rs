@@ -2,24 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::HeaderName;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::coding::ContentCoding;
+use super::grpc_status::{GRPC_STATUS, parse_code};
 use super::{AttemptOutcome, BodyFault, Reply, http, too_large};
 use crate::compression::{self, InflateError};
 use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
-use crate::{Failure, Status};
-
-/// The code among `headers`, if there is one.
-pub(crate) fn grpc_code(headers: &HeaderMap) -> Option<u32> {
-    number(headers.get(GRPC_STATUS)?)
-}
-
-fn number(code: &HeaderValue) -> Option<u32> {
-    code.to_str().ok()?.parse().ok()
-}
+use crate::{Failure, ResponseStatus};
 
 /// Reads an OTLP/gRPC answer. `now` serves proxies, which answer in HTTP.
 #[cfg_attr(
@@ -33,12 +25,12 @@ pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> AttemptOutcome {
     let Some(code) = fields.get(GRPC_STATUS) else {
         return match &reply.body {
             _ if !reply.status.is_success() => http(reply, now),
-            Err(BodyFault::Lost(detail)) => AttemptOutcome::again(Cause::Ambiguous, detail),
+            Err(BodyFault::Lost(detail)) => AttemptOutcome::retryable(Cause::Ambiguous, detail),
             Err(BodyFault::TooLarge) => too_large(reply),
             Ok(_) => AttemptOutcome::permanent(Failure::AmbiguousResponse, no_status(reply)),
         };
     };
-    let Some(code) = number(code) else {
+    let Some(code) = parse_code(code) else {
         return AttemptOutcome::permanent(
             Failure::AmbiguousResponse,
             "grpc-status is not a number",
@@ -57,7 +49,7 @@ pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> AttemptOutcome {
 }
 
 fn grpc_failure(code: u32, message: String, retry_info: Option<Duration>) -> AttemptOutcome {
-    let status = Status::Grpc(code);
+    let status = ResponseStatus::Grpc(code);
     let again = match code {
         RESOURCE_EXHAUSTED => retry_info.is_some(),
         CANCELLED | DEADLINE_EXCEEDED | ABORTED | OUT_OF_RANGE | UNAVAILABLE | DATA_LOSS => true,
@@ -73,7 +65,7 @@ fn grpc_failure(code: u32, message: String, retry_info: Option<Duration>) -> Att
     match () {
         () if size => AttemptOutcome::permanent(Failure::TooLarge, message),
         () if again => {
-            AttemptOutcome::again(Cause::Answered(status), message).throttled(retry_info)
+            AttemptOutcome::retryable(Cause::Answered(status), message).with_throttle(retry_info)
         }
         () => AttemptOutcome::permanent(Failure::Rejected { status }, message),
     }
@@ -83,7 +75,7 @@ fn grpc_success(reply: &Reply) -> AttemptOutcome {
     let body = match &reply.body {
         Ok(body) => body,
         Err(BodyFault::TooLarge) => return too_large(reply),
-        Err(BodyFault::Lost(detail)) => return AttemptOutcome::again(Cause::Ambiguous, detail),
+        Err(BodyFault::Lost(detail)) => return AttemptOutcome::retryable(Cause::Ambiguous, detail),
     };
     let message = match crate::framing::message(body) {
         Some((message, true)) => match ContentCoding::of(&reply.headers, GRPC_ENCODING) {
@@ -124,7 +116,6 @@ fn no_status(reply: &Reply) -> String {
 }
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-const GRPC_STATUS: &str = "grpc-status";
 const GRPC_MESSAGE: &str = "grpc-message";
 const GRPC_DETAILS: &str = "grpc-status-details-bin";
 
@@ -179,7 +170,7 @@ mod tests {
         ];
         for code in 1..=16 {
             for (delay, throttle) in infos {
-                let status = Status::Grpc(code);
+                let status = ResponseStatus::Grpc(code);
                 let retryable = match code {
                     1 | 4 | 10 | 11 | 14 | 15 => true,
                     8 => delay.is_some(),
@@ -187,7 +178,8 @@ mod tests {
                 };
                 let detail = "a b".to_owned();
                 let expected = if retryable {
-                    AttemptOutcome::again(Cause::Answered(status), detail).throttled(throttle)
+                    AttemptOutcome::retryable(Cause::Answered(status), detail)
+                        .with_throttle(throttle)
                 } else {
                     AttemptOutcome::permanent(Failure::Rejected { status }, detail)
                 };
@@ -209,7 +201,7 @@ mod tests {
     #[test]
     fn grpc_codes_outside_the_table() {
         let of = |fields: &[(&'static str, &str)]| grpc(&reply(200, fields, b""), now());
-        let unknown = Failure::Rejected { status: Status::Grpc(99) };
+        let unknown = Failure::Rejected { status: ResponseStatus::Grpc(99) };
         assert_eq!(of(&[("grpc-status", "99")]), AttemptOutcome::permanent(unknown, ""));
         for code in ["", "-1", "ok", "99999999999"] {
             let AttemptOutcome::Permanent { failure, .. } = of(&[("grpc-status", code)]) else {
@@ -218,11 +210,11 @@ mod tests {
             assert_eq!(failure, Failure::AmbiguousResponse);
         }
         let broken = [("grpc-status", "8"), ("grpc-status-details-bin", "!")];
-        let exhausted = Failure::Rejected { status: Status::Grpc(8) };
+        let exhausted = Failure::Rejected { status: ResponseStatus::Grpc(8) };
         assert_eq!(of(&broken), AttemptOutcome::permanent(exhausted, ""));
         let details = details(3, None);
         let silent = [("grpc-status", "3"), ("grpc-status-details-bin", details.as_str())];
-        let invalid = Failure::Rejected { status: Status::Grpc(3) };
+        let invalid = Failure::Rejected { status: ResponseStatus::Grpc(3) };
         assert_eq!(of(&silent), AttemptOutcome::permanent(invalid, "from the details"));
     }
 
@@ -234,9 +226,9 @@ mod tests {
             ("11", "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes"),
         ];
         for (code, message) in cases {
-            let verdict =
+            let outcome =
                 grpc(&reply(200, &[("grpc-status", code), ("grpc-message", message)], b""), now());
-            assert_eq!(verdict, AttemptOutcome::permanent(Failure::TooLarge, message));
+            assert_eq!(outcome, AttemptOutcome::permanent(Failure::TooLarge, message));
         }
     }
 
@@ -248,8 +240,8 @@ mod tests {
             AttemptOutcome::permanent(Failure::AmbiguousResponse, "no grpc-status")
         );
         let proxy = grpc(&reply(503, &[("retry-after", "5")], b"no upstream"), now());
-        let expected = AttemptOutcome::Again {
-            cause: Cause::Answered(Status::Http(503)),
+        let expected = AttemptOutcome::Retryable {
+            cause: Cause::Answered(ResponseStatus::Http(503)),
             throttle: Some(Duration::from_secs(5)),
             detail: "no upstream".into(),
             advice: None,
@@ -263,8 +255,8 @@ mod tests {
     fn a_success_without_a_message_is_ambiguous_in_grpc() {
         let ok = [("grpc-status", "0")];
         for body in [&b""[..], b"<html>", &[0, 0, 0, 0, 1, 0xff], &[1, 0, 0, 0, 1, 7]] {
-            let verdict = grpc(&reply(200, &ok, body), now());
-            let AttemptOutcome::Permanent { failure, .. } = verdict else { panic!("{verdict:?}") };
+            let outcome = grpc(&reply(200, &ok, body), now());
+            let AttemptOutcome::Permanent { failure, .. } = outcome else { panic!("{outcome:?}") };
             assert_eq!(failure, Failure::AmbiguousResponse, "{body:?}");
         }
     }

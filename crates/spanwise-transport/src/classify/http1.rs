@@ -6,28 +6,30 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 
 use super::coding::ContentCoding;
-use super::{Accepted, AttemptOutcome, BodyFault, Reply, grpc_code, speaks_grpc, too_large};
+use super::grpc_status::{grpc_code, speaks_grpc};
+use super::{Accepted, AttemptOutcome, BodyFault, MAX_FAILURE_BODY_BYTES, Reply, too_large};
 use crate::advice::Advice;
 use crate::compression::{self, InflateError};
 use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
-use crate::wire::MAX_FAILURE_BODY_BYTES;
-use crate::{Failure, Status, explain};
+use crate::{Failure, ResponseStatus};
 
 /// Reads an OTLP/HTTP answer. `now` serves a `Retry-After` that gives a date.
 pub(crate) fn http(reply: &Reply, now: SystemTime) -> AttemptOutcome {
     let code = reply.status.as_u16();
-    let status = Status::Http(code);
+    let status = ResponseStatus::Http(code);
     match code {
         200..=299 => http_success(reply),
         300..=399 => AttemptOutcome::permanent(Failure::Redirect { status: code }, ""),
-        429 | 502 | 503 | 504 => AttemptOutcome::again(Cause::Answered(status), said(reply))
-            .throttled(reply.headers.get(RETRY_AFTER).and_then(|v| retry_after(v.as_bytes(), now))),
+        429 | 502 | 503 | 504 => AttemptOutcome::retryable(Cause::Answered(status), said(reply))
+            .with_throttle(
+                reply.headers.get(RETRY_AFTER).and_then(|v| retry_after(v.as_bytes(), now)),
+            ),
         413 => AttemptOutcome::permanent(Failure::TooLarge, said(reply)),
         // A gRPC server that also hears HTTP/1.1 says what it is.
         400..=499 if speaks_grpc(&reply.headers) => {
             AttemptOutcome::permanent(Failure::Rejected { status }, said(reply))
-                .advised(Some(Advice::SpeakGrpc))
+                .with_advice(Some(Advice::SpeakGrpc))
         }
         // A final 1xx is a protocol the client did not ask for.
         100..=199 => AttemptOutcome::permanent(Failure::AmbiguousResponse, said(reply)),
@@ -38,7 +40,7 @@ pub(crate) fn http(reply: &Reply, now: SystemTime) -> AttemptOutcome {
 fn http_success(reply: &Reply) -> AttemptOutcome {
     let body = match &reply.body {
         // The status alone does not say whether spans were left out.
-        Err(BodyFault::Lost(detail)) => return AttemptOutcome::again(Cause::Ambiguous, detail),
+        Err(BodyFault::Lost(detail)) => return AttemptOutcome::retryable(Cause::Ambiguous, detail),
         Err(BodyFault::TooLarge) => return too_large(reply),
         Ok(body) => body,
     };
@@ -48,7 +50,7 @@ fn http_success(reply: &Reply) -> AttemptOutcome {
     }
     // The status said yes; a body that says nothing does not take it back.
     let unread = |what: String| {
-        let status = explain::status_with_reason(Status::Http(reply.status.as_u16()));
+        let status = ResponseStatus::Http(reply.status.as_u16()).with_reason();
         let undecodable = Some(format!("{status}, but the answer is not OTLP: {what}"));
         AttemptOutcome::Accepted(Accepted { undecodable, ..Accepted::default() })
     };
@@ -57,8 +59,11 @@ fn http_success(reply: &Reply) -> AttemptOutcome {
         && code > 0
     {
         // The status of HTTP is about the exchange alone, that of gRPC about the request.
-        return AttemptOutcome::permanent(Failure::Rejected { status: Status::Grpc(code) }, "")
-            .advised(Some(Advice::SpeakGrpc));
+        return AttemptOutcome::permanent(
+            Failure::Rejected { status: ResponseStatus::Grpc(code) },
+            "",
+        )
+        .with_advice(Some(Advice::SpeakGrpc));
     }
     if let Some(other) = foreign_type(&reply.headers) {
         return unread(format!("its content type is {other}"));
@@ -144,12 +149,12 @@ mod tests {
         for status in 100..600 {
             for (after, throttle) in afters {
                 let headers: Vec<_> = after.iter().map(|after| ("retry-after", *after)).collect();
-                let verdict = http(&reply(status, &headers, b""), now());
+                let outcome = http(&reply(status, &headers, b""), now());
                 let permanent = |failure| AttemptOutcome::permanent(failure, "");
                 let expected = match status {
                     200..300 => AttemptOutcome::Accepted(Accepted::default()),
-                    429 | 502 | 503 | 504 => AttemptOutcome::Again {
-                        cause: Cause::Answered(Status::Http(status)),
+                    429 | 502 | 503 | 504 => AttemptOutcome::Retryable {
+                        cause: Cause::Answered(ResponseStatus::Http(status)),
                         throttle,
                         detail: String::new(),
                         advice: None,
@@ -157,9 +162,9 @@ mod tests {
                     300..400 => permanent(Failure::Redirect { status }),
                     100..200 => permanent(Failure::AmbiguousResponse),
                     413 => permanent(Failure::TooLarge),
-                    _ => permanent(Failure::Rejected { status: Status::Http(status) }),
+                    _ => permanent(Failure::Rejected { status: ResponseStatus::Http(status) }),
                 };
-                assert_eq!(verdict, expected, "{status} {after:?}");
+                assert_eq!(outcome, expected, "{status} {after:?}");
                 cases += 1;
             }
         }
@@ -177,14 +182,14 @@ mod tests {
             (&brotli, b"\x0b\x02\x80"),
         ];
         for (headers, body) in cases {
-            let verdict = http(&reply(200, headers, body), now());
+            let outcome = http(&reply(200, headers, body), now());
             let AttemptOutcome::Accepted(Accepted {
                 rejected: 0,
                 message: None,
                 undecodable: Some(what),
-            }) = verdict
+            }) = outcome
             else {
-                panic!("{verdict:?}")
+                panic!("{outcome:?}")
             };
             assert!(what.starts_with("HTTP 200 OK, but the answer is not OTLP: its"), "{what}");
         }
@@ -196,12 +201,12 @@ mod tests {
             http(&Reply { body: Err(fault), ..reply(status, &[], b"") }, now())
         };
         let lost = BodyFault::Lost("gone".into());
-        assert_eq!(of(200, lost.clone()), AttemptOutcome::again(Cause::Ambiguous, "gone"));
-        let verdict = of(200, BodyFault::TooLarge);
+        assert_eq!(of(200, lost.clone()), AttemptOutcome::retryable(Cause::Ambiguous, "gone"));
+        let outcome = of(200, BodyFault::TooLarge);
         let failure = Failure::ResponseTooLarge;
         assert!(
-            verdict.is_open()
-                && matches!(verdict, AttemptOutcome::Permanent { failure: f, .. } if f == failure)
+            outcome.is_ambiguous()
+                && matches!(outcome, AttemptOutcome::Permanent { failure: f, .. } if f == failure)
         );
     }
 
@@ -210,7 +215,7 @@ mod tests {
         let mut status = Vec::new();
         string::encode(2, &"no such tenant".to_owned(), &mut status);
         for body in [&status[..], b" no such tenant\n"] {
-            let rejected = Failure::Rejected { status: Status::Http(401) };
+            let rejected = Failure::Rejected { status: ResponseStatus::Http(401) };
             let expected = AttemptOutcome::permanent(rejected, "no such tenant");
             assert_eq!(http(&reply(401, &[], body), now()), expected);
         }

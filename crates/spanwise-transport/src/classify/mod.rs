@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
 use crate::Failure;
@@ -15,11 +14,12 @@ use crate::retry::Cause;
 
 mod coding;
 mod grpc;
+mod grpc_status;
 mod http1;
 
 #[cfg(feature = "grpc")]
 pub(crate) use grpc::grpc;
-pub(crate) use grpc::grpc_code;
+pub(crate) use grpc_status::grpc_code;
 pub(crate) use http1::http;
 
 /// A whole answer, as far as it came.
@@ -52,10 +52,10 @@ pub(crate) enum AttemptOutcome {
     Permanent {
         failure: Failure,
         detail: String,
-        open: bool,
+        ambiguous: bool,
         advice: Option<Advice>,
     },
-    Again {
+    Retryable {
         cause: Cause,
         throttle: Option<Duration>,
         detail: String,
@@ -80,36 +80,36 @@ impl From<ExportResponse> for Accepted {
 
 impl AttemptOutcome {
     pub(crate) fn permanent(failure: Failure, detail: impl Into<String>) -> Self {
-        let (detail, open) = (detail.into(), failure.is_ambiguous());
-        Self::Permanent { failure, detail, open, advice: None }
+        let (detail, ambiguous) = (detail.into(), failure.is_ambiguous());
+        Self::Permanent { failure, detail, ambiguous, advice: None }
     }
 
     /// Whether the attempt may have been taken although it was not accepted.
-    pub(crate) fn is_open(&self) -> bool {
+    pub(crate) fn is_ambiguous(&self) -> bool {
         match self {
             Self::Accepted(_) => false,
-            Self::Permanent { open, .. } => *open,
-            Self::Again { cause, .. } => cause.is_open(),
+            Self::Permanent { ambiguous, .. } => *ambiguous,
+            Self::Retryable { cause, .. } => cause.is_ambiguous(),
         }
     }
 
-    pub(crate) fn again(cause: Cause, detail: impl Into<String>) -> Self {
-        Self::Again { cause, throttle: None, detail: detail.into(), advice: None }
+    pub(crate) fn retryable(cause: Cause, detail: impl Into<String>) -> Self {
+        Self::Retryable { cause, throttle: None, detail: detail.into(), advice: None }
     }
 
     /// With the wait that the server asks for.
-    fn throttled(mut self, wait: Option<Duration>) -> Self {
-        if let Self::Again { throttle, .. } = &mut self {
+    fn with_throttle(mut self, wait: Option<Duration>) -> Self {
+        if let Self::Retryable { throttle, .. } = &mut self {
             *throttle = wait;
         }
         self
     }
 
     /// With `helps` as what usually does.
-    pub(crate) fn advised(mut self, helps: Option<Advice>) -> Self {
+    pub(crate) fn with_advice(mut self, new: Option<Advice>) -> Self {
         match &mut self {
             Self::Accepted(_) => {}
-            Self::Permanent { advice, .. } | Self::Again { advice, .. } => *advice = helps,
+            Self::Permanent { advice, .. } | Self::Retryable { advice, .. } => *advice = new,
         }
         self
     }
@@ -120,9 +120,9 @@ fn too_large(reply: &Reply) -> AttemptOutcome {
     AttemptOutcome::permanent(Failure::ResponseTooLarge, detail)
 }
 
-fn speaks_grpc(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(b"application/grpc"))
-}
+/// Limit for the body of a failed response, as sent and inflated: enough for a sentence and the
+/// details of gRPC.
+pub(crate) const MAX_FAILURE_BODY_BYTES: usize = 8 << 10;
 
 /// Answers for the tests of both protocols.
 #[cfg(test)]

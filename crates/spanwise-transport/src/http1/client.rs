@@ -11,7 +11,7 @@ use hyper::client::conn::http1;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::pool::{Acquired, ConnectionPool, RequestSender};
-use crate::body::OnePiece;
+use crate::body::FullBody;
 use crate::tcp::{self, ConnectProblem, HyperIo};
 
 /// How connections to an endpoint are made.
@@ -43,7 +43,7 @@ impl Exchange {
     pub(super) async fn send(
         &mut self,
         client: &Client,
-        mut request: Request<OnePiece>,
+        mut request: Request<FullBody>,
     ) -> Result<Response<Incoming>, ConnectionError> {
         loop {
             let Acquired { mut sender, reused } = self.pool.acquire(|| client.connect()).await?;

@@ -10,11 +10,13 @@ use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use tokio::time::Instant;
 
-use crate::body::{self, OnePiece, Sent};
+use crate::body::{self, FullBody, Sent};
 use crate::classify::{self, AttemptOutcome, BodyFault};
+use crate::exchange::exchange;
 use crate::explain::ConnectionContext;
-use crate::fetch::FetchError;
-use crate::wire::{Payload, PerRuntime, exchange};
+use crate::fetch_error::FetchError;
+use crate::payload::Payload;
+use crate::per_runtime::PerRuntime;
 use crate::{Endpoint, Protocol, tcp, text};
 
 mod client;
@@ -24,7 +26,7 @@ use client::{Client, Exchange};
 use pool::ConnectionPool;
 
 /// A pooled HTTP/1.1 client and the request it repeats.
-pub(crate) struct HttpWire {
+pub(crate) struct HttpBackend {
     endpoint: Endpoint,
     headers: HeaderMap,
     context: ConnectionContext,
@@ -32,7 +34,7 @@ pub(crate) struct HttpWire {
     connections: PerRuntime<Arc<ConnectionPool>>,
 }
 
-impl HttpWire {
+impl HttpBackend {
     pub(crate) fn new(
         endpoint: Endpoint,
         mut headers: HeaderMap,
@@ -62,9 +64,9 @@ impl HttpWire {
     ) -> AttemptOutcome {
         let mut exchanging = match self.connections.client(Arc::default) {
             Ok(connections) => Exchange::new(connections),
-            Err(verdict) => return verdict,
+            Err(outcome) => return outcome,
         };
-        let mut request = Request::new(OnePiece::new(payload.bytes.clone(), sent.clone()));
+        let mut request = Request::new(FullBody::new(payload.bytes.clone(), sent.clone()));
         *request.method_mut() = Method::POST;
         *request.headers_mut() = self.headers.clone();
         if payload.gzip {
@@ -76,7 +78,7 @@ impl HttpWire {
         exchanging.end();
         match reply {
             Ok(reply) => classify::http(&reply, SystemTime::now()),
-            Err(verdict) => verdict,
+            Err(outcome) => outcome,
         }
     }
 
@@ -85,13 +87,14 @@ impl HttpWire {
     pub(crate) async fn document(
         &self,
         posted: Option<(&str, Bytes)>,
-        most: usize,
+        max_bytes: usize,
         deadline: Instant,
     ) -> Result<Bytes, FetchError> {
-        let unreachable = |said: String| FetchError::Unreachable { said: text::sanitize(&said) };
+        let unreachable =
+            |message: String| FetchError::Unreachable { message: text::sanitize(&message) };
         let connections = self.connections.client(Arc::default);
         let mut exchanging = Exchange::new(connections.map_err(|_| FetchError::NoRuntime)?);
-        let request = self.question(posted)?;
+        let request = self.document_request(posted)?;
         let sent = request.body().sent();
         let before = self.context.observations.state();
         let allowed = deadline.saturating_duration_since(Instant::now());
@@ -109,16 +112,19 @@ impl HttpWire {
         if !response.status().is_success() {
             return Err(FetchError::Status(response.status().as_u16()));
         }
-        let body = body::read(response.into_body(), most, deadline).await.0;
+        let body = body::read(response.into_body(), max_bytes, deadline).await.0;
         exchanging.end();
         match body {
             Ok(document) => Ok(document),
-            Err(BodyFault::TooLarge) => Err(FetchError::TooLarge { most }),
-            Err(BodyFault::Lost(said)) => Err(unreachable(said)),
+            Err(BodyFault::TooLarge) => Err(FetchError::TooLarge { max_bytes }),
+            Err(BodyFault::Lost(message)) => Err(unreachable(message)),
         }
     }
 
-    fn question(&self, posted: Option<(&str, Bytes)>) -> Result<Request<OnePiece>, FetchError> {
+    fn document_request(
+        &self,
+        posted: Option<(&str, Bytes)>,
+    ) -> Result<Request<FullBody>, FetchError> {
         let mut headers = self.headers.clone();
         let (method, endpoint, body) = match posted {
             None => {
@@ -127,11 +133,11 @@ impl HttpWire {
             }
             Some((path, json)) => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                let below = self.endpoint.clone().below(path);
-                (Method::POST, below.map_err(|_| FetchError::NoPath)?, json)
+                let target = self.endpoint.clone().join_path(path);
+                (Method::POST, target.map_err(|_| FetchError::NoPath)?, json)
             }
         };
-        let mut request = Request::new(OnePiece::new(body, Sent::default()));
+        let mut request = Request::new(FullBody::new(body, Sent::default()));
         *request.method_mut() = method;
         *request.headers_mut() = headers;
         address(&mut request, endpoint.uri());
@@ -139,15 +145,15 @@ impl HttpWire {
     }
 }
 
-impl fmt::Debug for HttpWire {
+impl fmt::Debug for HttpBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpWire").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("HttpBackend").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
 /// Addresses `request` to `target`: its path and query, and its authority as the `Host` (RFC 9112,
 /// 3.2.1 and 3.2), unless the caller's headers hold one.
-fn address(request: &mut Request<OnePiece>, target: &Uri) {
+fn address(request: &mut Request<FullBody>, target: &Uri) {
     let path = target.path_and_query().cloned();
     *request.uri_mut() = path.unwrap_or_else(|| PathAndQuery::from_static("/")).into();
     let host = target.host().unwrap_or_default();

@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::body::OnePiece;
+use crate::body::FullBody;
 
 /// The end of a connection that takes requests, one at a time. Dropping it closes the connection.
-pub(super) type RequestSender = SendRequest<OnePiece>;
+pub(super) type RequestSender = SendRequest<FullBody>;
 
 /// The idle connections to one endpoint, on one runtime. Its drop closes them.
 #[derive(Debug, Default)]

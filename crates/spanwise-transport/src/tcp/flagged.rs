@@ -9,7 +9,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Whether vectored writes are vectored.
-pub(super) const IS_QUIET: bool = true;
+pub(super) const IS_WRITE_VECTORED: bool = true;
 
 /// As the stream's own `poll_write_vectored`, by `sendmsg` with a flag instead of `writev`.
 pub(super) fn poll_write(
@@ -17,7 +17,7 @@ pub(super) fn poll_write(
     cx: &mut Context<'_>,
     bufs: &[IoSlice<'_>],
 ) -> Poll<io::Result<usize>> {
-    let bufs = bufs.get(..MOST_BUFFERS).unwrap_or(bufs);
+    let bufs = bufs.get(..MAX_BUFFERS).unwrap_or(bufs);
     loop {
         ready!(stream.poll_write_ready(cx))?;
         let write = || SockRef::from(&*stream).send_vectored_with_flags(bufs, MSG_NOSIGNAL);
@@ -29,4 +29,4 @@ pub(super) fn poll_write(
 }
 
 /// `IOV_MAX` of all these systems; more is an error.
-const MOST_BUFFERS: usize = 1024;
+const MAX_BUFFERS: usize = 1024;

@@ -64,9 +64,13 @@ impl Connector {
     }
 
     /// Connects to `port` of `host`, a name or an address without brackets.
-    pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<Quiet, ConnectProblem> {
+    pub(crate) async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<SigpipeFreeStream, ConnectProblem> {
         let stream = connect::connect(host, port).await?;
-        Ok(Quiet { stream, sniffer: self.observations.connected() })
+        Ok(SigpipeFreeStream { stream, sniffer: self.observations.connected() })
     }
 }
 
@@ -80,17 +84,17 @@ pub(crate) fn host_and_port(uri: &Uri) -> (&str, u16) {
 
 /// A TCP stream whose writes raise no signal.
 #[derive(Debug)]
-pub(crate) struct Quiet {
+pub(crate) struct SigpipeFreeStream {
     stream: TcpStream,
     sniffer: ProtocolSniffer,
 }
 
-impl Quiet {
+impl SigpipeFreeStream {
     /// Returns `written`. After an error it first peeks at what the peer sent before it closed:
     /// who cannot write any more may never read it.
     fn peek_on_write_error<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(written, Poll::Ready(Err(_))) && !self.sniffer.is_over() {
-            let mut bytes = [0; sniff::ENOUGH];
+            let mut bytes = [0; sniff::SNIFFED_BYTES];
             let waiting = peek::peek(&self.stream, &mut bytes).and_then(|len| bytes.get(..len));
             self.sniffer.observe_pending(waiting.unwrap_or_default());
         }
@@ -98,7 +102,7 @@ impl Quiet {
     }
 }
 
-impl AsyncRead for Quiet {
+impl AsyncRead for SigpipeFreeStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -122,7 +126,7 @@ impl AsyncRead for Quiet {
     }
 }
 
-impl AsyncWrite for Quiet {
+impl AsyncWrite for SigpipeFreeStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -142,7 +146,7 @@ impl AsyncWrite for Quiet {
     }
 
     fn is_write_vectored(&self) -> bool {
-        vectored::IS_QUIET
+        vectored::IS_WRITE_VECTORED
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite as _;
 use tokio::net::TcpStream;
 
 /// Whether vectored writes are vectored.
-pub(super) const IS_QUIET: bool = cfg!(any(windows, target_vendor = "apple"));
+pub(super) const IS_WRITE_VECTORED: bool = cfg!(any(windows, target_vendor = "apple"));
 
 /// The stream's own vectored write where that raises no signal, a plain one otherwise.
 pub(super) fn poll_write(
@@ -20,7 +20,7 @@ pub(super) fn poll_write(
     cx: &mut Context<'_>,
     bufs: &[IoSlice<'_>],
 ) -> Poll<io::Result<usize>> {
-    if IS_QUIET {
+    if IS_WRITE_VECTORED {
         return Pin::new(stream).poll_write_vectored(cx, bufs);
     }
     let first = bufs.iter().find(|buf| !buf.is_empty());

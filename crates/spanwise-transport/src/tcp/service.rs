@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use http::Uri;
 use tower_service::Service;
 
-use super::{ConnectProblem, Connector, HyperIo, Quiet};
+use super::{ConnectProblem, Connector, HyperIo, SigpipeFreeStream};
 
 impl Service<Uri> for Connector {
-    type Response = HyperIo<Quiet>;
+    type Response = HyperIo<SigpipeFreeStream>;
     type Error = ConnectProblem;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 

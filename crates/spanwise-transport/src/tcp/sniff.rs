@@ -40,7 +40,7 @@ impl PeerObservations {
     pub(super) fn connected(&self) -> ProtocolSniffer {
         let mut state = self.lock();
         state.connected = state.connected.saturating_add(1);
-        ProtocolSniffer { observations: Some(self.clone()), bytes: [0; ENOUGH], len: 0 }
+        ProtocolSniffer { observations: Some(self.clone()), bytes: [0; SNIFFED_BYTES], len: 0 }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, PeerState> {
@@ -53,7 +53,7 @@ impl PeerObservations {
 pub(super) struct ProtocolSniffer {
     /// `None` once enough bytes were observed.
     observations: Option<PeerObservations>,
-    bytes: [u8; ENOUGH],
+    bytes: [u8; SNIFFED_BYTES],
     len: usize,
 }
 
@@ -80,7 +80,7 @@ impl ProtocolSniffer {
         let bytes = self.bytes.get(..self.len).unwrap_or_default();
         let protocol = if bytes.is_empty() { PeerProtocol::Nothing } else { classify(bytes) };
         observations.lock().protocol = Some(protocol);
-        if read.is_empty() || self.len == ENOUGH || protocol != PeerProtocol::Other {
+        if read.is_empty() || self.len == SNIFFED_BYTES || protocol != PeerProtocol::Other {
             self.observations = None;
         }
     }
@@ -98,7 +98,7 @@ fn classify(bytes: &[u8]) -> PeerProtocol {
 }
 
 /// The head of an HTTP/2 frame; the others are shorter.
-pub(super) const ENOUGH: usize = 9;
+pub(super) const SNIFFED_BYTES: usize = 9;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,40 @@
+//! The backend that attempts run over: HTTP, gRPC or a sink.
+
+use tokio::time::Instant;
+
+use crate::body::Sent;
+use crate::classify::AttemptOutcome;
+use crate::http1;
+use crate::payload::Payload;
+use crate::sink::SinkBackend;
+
+/// The way out: what an attempt runs over.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Http(Box<http1::HttpBackend>),
+    #[cfg(feature = "grpc")]
+    Grpc(Box<crate::grpc::GrpcBackend>),
+    Sink(SinkBackend),
+    #[cfg(test)]
+    Mock(crate::mock::MockBackend),
+}
+
+impl Backend {
+    /// Sends `payload` and reads the answer of at most `max` bytes, all before `deadline`.
+    pub(crate) async fn attempt(
+        &self,
+        payload: &Payload,
+        sent: Sent,
+        max: usize,
+        deadline: Instant,
+    ) -> AttemptOutcome {
+        match self {
+            Self::Http(http) => http.attempt(payload, sent, max, deadline).await,
+            #[cfg(feature = "grpc")]
+            Self::Grpc(grpc) => grpc.attempt(payload, sent, max, deadline).await,
+            Self::Sink(sink) => sink.attempt(payload, sent, deadline).await,
+            #[cfg(test)]
+            Self::Mock(mock) => mock.attempt(payload, sent, deadline).await,
+        }
+    }
+}

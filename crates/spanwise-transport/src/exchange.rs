@@ -1,0 +1,132 @@
+//! One HTTP exchange: the response to a request, or the reason why there is none.
+
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use tokio::time::Instant;
+
+use crate::Failure;
+use crate::body::{self, Sent};
+use crate::causes::causes;
+use crate::classify::{self, AttemptOutcome, MAX_FAILURE_BODY_BYTES, Reply};
+use crate::explain::{self, ConnectionContext};
+use crate::retry::Cause;
+
+/// Waits for the answer that `call` leads to, reads what matters of it, at most `max` bytes, and
+/// gives up at `deadline`.
+///
+/// An answer whose status is a failure has said what there is to say: its body is read for the
+/// message in it, as far as that comes soon.
+pub(crate) async fn exchange<B, E>(
+    call: impl Future<Output = Result<Response<B>, E>>,
+    sent: &Sent,
+    context: &ConnectionContext,
+    max: usize,
+    deadline: Instant,
+) -> Result<Reply, AttemptOutcome>
+where
+    B: Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+    E: Error + 'static,
+{
+    let unanswered = || if sent.is_set() { Cause::Ambiguous } else { Cause::NotSent };
+    let before = context.observations.state();
+    let allowed = deadline.saturating_duration_since(Instant::now());
+    let response = match tokio::time::timeout_at(deadline, call).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) if !is_out_of_time(&error) => {
+            return Err(broken(&error, unanswered(), context));
+        }
+        Ok(Err(_)) | Err(_) => {
+            let explanation = context.out_of_time(sent.is_set(), before, allowed);
+            return Err(AttemptOutcome::retryable(unanswered(), explanation.cause)
+                .with_advice(explanation.advice));
+        }
+    };
+    let (head, body) = response.into_parts();
+    let (status, headers) = (head.status, head.headers);
+    // gRPC's own status may be among the headers, with nothing after it.
+    if !status.is_success() || classify::grpc_code(&headers).is_some_and(|code| code > 0) {
+        let until = Instant::now()
+            .checked_add(FAILURE_BODY_TIMEOUT)
+            .map_or(deadline, |at| at.min(deadline));
+        let (body, whole, trailers) = body::read_some(body, MAX_FAILURE_BODY_BYTES, until).await;
+        return Ok(Reply { status, headers, body: Ok(body), whole, trailers, max });
+    }
+    let (body, trailers) = body::read(body, max, deadline).await;
+    Ok(Reply { status, headers, whole: body.is_ok(), body, trailers, max })
+}
+
+/// Whether the client's own timer was faster than ours: tonic keeps the `grpc-timeout` we send.
+fn is_out_of_time(error: &(dyn Error + 'static)) -> bool {
+    #[cfg(feature = "grpc")]
+    return causes(error).any(|error| error.is::<tonic::TimeoutExpired>());
+    #[cfg(not(feature = "grpc"))]
+    {
+        let _ = error;
+        false
+    }
+}
+
+/// What a failed connection means.
+fn broken(
+    error: &(dyn Error + 'static),
+    unanswered: Cause,
+    context: &ConnectionContext,
+) -> AttemptOutcome {
+    let explanation = context.broken(error, unanswered == Cause::Ambiguous);
+    let mut cause = unanswered;
+    for error in causes(error) {
+        // A session that breaks after bytes of the request left says nothing about them.
+        if is_tls(error) && unanswered == Cause::NotSent {
+            cause = Cause::Tls;
+        }
+        if is_refused(error) {
+            cause = Cause::NotSent;
+        }
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && error.is_parse()
+        {
+            let failure = match explain::is_too_large(error) {
+                true => Failure::ResponseTooLarge,
+                false => Failure::AmbiguousResponse,
+            };
+            return AttemptOutcome::permanent(failure, explanation.cause)
+                .with_advice(explanation.advice);
+        }
+    }
+    AttemptOutcome::retryable(cause, explanation.cause).with_advice(explanation.advice)
+}
+
+#[cfg(feature = "tls")]
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    error.is::<rustls::Error>()
+}
+
+/// Whether the peer says that it did not process the stream: it was refused, or came after the
+/// last that a closing connection still serves (RFC 9113, 6.8 and 8.7).
+#[cfg(feature = "grpc")]
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    // h2 gives a remote GOAWAY to the streams above the last that the peer names, and to no other.
+    error.downcast_ref::<h2::Error>().is_some_and(|error| {
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (refused || error.is_go_away())
+    })
+}
+
+#[cfg(not(feature = "grpc"))]
+fn is_refused(_: &(dyn Error + 'static)) -> bool {
+    false
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_tls(_: &(dyn Error + 'static)) -> bool {
+    false
+}
+
+/// Time limit for the body of a failed response, 1 s.
+const FAILURE_BODY_TIMEOUT: Duration = Duration::from_secs(1);
