@@ -18,27 +18,28 @@ pub(crate) struct Core {
     pub(crate) process: u32,
     pub(crate) limits: SpanLimits,
     pub(crate) sampler: DynamicSampler,
-    /// That of `queue`, without a pointer in between.
+    /// The ledger of `queue`, which spans reach without another pointer.
     pub(crate) ledger: Ledger,
-    /// Where ended spans go. A part of this, so that they reach a slot without another pointer.
+    /// The queue that takes ended spans. It is a field and not behind a pointer, so that an end reaches its
+    /// slot without another load.
     pub(crate) queue: SpanQueue,
     pub(crate) scopes: Scopes,
 }
 
-/// The phase of a provider's life.
+/// The phase of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Phase {
     Running,
-    /// `OTEL_SDK_DISABLED`: contexts pass through, nothing is made or counted.
+    /// `OTEL_SDK_DISABLED`: tracers pass contexts through, and neither make nor count spans.
     Disabled,
     /// `OTEL_TRACES_EXPORTER=none`: spans have ids, flags and a trace state to propagate and to log;
-    /// nothing is recorded or counted, and there is no worker.
+    /// the provider neither records nor counts them, and has no worker.
     NotExporting,
     /// As disabled, from the shutdown on.
     ShutDown,
     /// The worker terminated before a shutdown: spans are lost and counted.
-    WorkerGone,
+    WorkerTerminated,
 }
 
 impl Core {
@@ -74,8 +75,8 @@ impl Core {
             phase if phase == Phase::Disabled as u8 => Phase::Disabled,
             phase if phase == Phase::NotExporting as u8 => Phase::NotExporting,
             phase if phase == Phase::ShutDown as u8 => Phase::ShutDown,
-            phase if phase == Phase::WorkerGone as u8 => Phase::WorkerGone,
-            _ if self.is_forked() => Phase::WorkerGone,
+            phase if phase == Phase::WorkerTerminated as u8 => Phase::WorkerTerminated,
+            _ if self.is_forked() => Phase::WorkerTerminated,
             _ => Phase::Running,
         }
     }
@@ -117,5 +118,5 @@ impl AsRef<SpanQueue> for Core {
     }
 }
 
-/// No process is that far from its first ancestor.
+/// A generation that no process reaches: `fork::generation` counts the forks since the first ancestor.
 const NOWHERE: u32 = u32::MAX;

@@ -71,7 +71,7 @@ impl Observer for ExportObserver {
                 self.diagnostics.user_code_panicked(code, &panic);
             }
             ExportEvent::Died => {
-                self.core.leave_running(Phase::WorkerGone);
+                self.core.leave_running(Phase::WorkerTerminated);
                 self.diagnostics.worker_died();
             }
             // The thread ends: what was lost is reported by now.
@@ -143,7 +143,7 @@ mod tests {
         let mut observer = ExportObserver::new(core.clone(), diagnostics, None);
         assert!(core.is_running());
         observer.event(ExportEvent::Died);
-        assert_eq!((core.is_running(), core.phase()), (false, Phase::WorkerGone));
+        assert_eq!((core.is_running(), core.phase()), (false, Phase::WorkerTerminated));
         reporter.flush(Duration::from_secs(60));
         let lines = lines.lock().unwrap();
         assert!(lines.iter().any(|line| line.contains("worker thread has died")), "{lines:?}");

@@ -99,7 +99,7 @@ impl Debug for SpanWriter {
         f.debug_struct("SpanWriter")
             .field("capacity", &Bytes(self.capacity()))
             .field("status", &self.status_code())
-            .field("losses", &self.losses())
+            .field("dropped_counts", &self.dropped_counts())
             .finish_non_exhaustive()
     }
 }

@@ -141,7 +141,7 @@ fn in_every_place<V: EncodeValue>(what: &str, liar: &V) {
         writer.event(&limits, 1, "whole", [("after", 3)]);
         writer.attribute(&limits, "after", &3);
         writer.status(&limits, StatusCode::Error, "failed");
-        let losses = writer.losses();
+        let dropped = writer.dropped_counts();
         let header = SpanHeader {
             trace_id: TraceId(1),
             span_id: SpanId(2),
@@ -166,7 +166,7 @@ fn in_every_place<V: EncodeValue>(what: &str, liar: &V) {
             (span.status.unwrap().message.as_str(), span.trace_state.as_str()),
             ("failed", "a=b")
         );
-        assert_eq!(losses, DroppedCounts { attributes: 7, ..DroppedCounts::default() }, "{what}");
+        assert_eq!(dropped, DroppedCounts { attributes: 7, ..DroppedCounts::default() }, "{what}");
     }
     assert!(writer.capacity() < 1 << 20, "{what} keeps {} bytes", writer.capacity());
 

@@ -150,7 +150,7 @@ fn nested_arrays_call_each_element_once() {
             assert_eq!((asked.len.get(), asked.encode.get()), (leaves, leaves), "{levels} levels");
             // The first cut element decides.
             assert_eq!(asked.truncated.get(), if chars < 6 { 1 } else { leaves });
-            assert_eq!(writer.losses().truncated_values, u32::from(chars < 6));
+            assert_eq!(writer.dropped_counts().truncated_values, u32::from(chars < 6));
             let span = Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap();
             assert_eq!(span.attributes[0].value, Some(tree.any_value(chars)));
 

@@ -154,11 +154,11 @@ fn a_value_with_a_wrong_length_is_dropped() {
             writer.event(&limits, 1, "event", [("liar", Liar { claimed, actual })]);
             writer.link(&limits, &LinkedContext::default(), [("liar", Liar { claimed, actual })]);
             writer.attribute(&limits, "before", &3);
-            let losses = writer.losses();
+            let dropped = writer.dropped_counts();
             let span = Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap();
             let keys: Vec<_> = span.attributes.iter().map(|a| a.key.as_str()).collect();
             assert_eq!((keys, span.dropped_attributes_count), (vec!["after", "before"], 2));
-            assert_eq!((span.events[0].dropped_attributes_count, losses.attributes), (1, 4));
+            assert_eq!((span.events[0].dropped_attributes_count, dropped.attributes), (1, 4));
             assert_eq!(span.links[0].dropped_attributes_count, 1);
         }
     }

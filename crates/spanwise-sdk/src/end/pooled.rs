@@ -112,7 +112,7 @@ fn write(writer: &mut SpanWriter, limits: &SpanLimits, span: &PooledSpan) {
         StatusCode::Ok => writer.status(limits, StatusCode::Ok, ""),
         StatusCode::Error => writer.status(limits, StatusCode::Error, &span.status_message),
     }
-    writer.left_out(&DroppedCounts {
+    writer.add_dropped_counts(&DroppedCounts {
         attributes: span.dropped_attributes,
         events: span.dropped_events,
         links: span.dropped_links,

@@ -27,7 +27,7 @@ impl SpanEnd<'_> {
     pub(crate) fn finish(mut self, core: &Core, writer: &mut SpanWriter) {
         self.header.end_unix_nanos = self.header.end_unix_nanos.max(self.header.start_unix_nanos);
         if !writer.is_plain() {
-            core.queue.count_dropped(&writer.losses());
+            core.queue.count_dropped(&writer.dropped_counts());
         }
         let meta = self.meta(writer);
         core.queue.push(&writer.finish(&self.header), meta);

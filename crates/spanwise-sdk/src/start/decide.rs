@@ -60,8 +60,8 @@ pub(super) fn not_sampled<'a>(core: &Core, span: SpanParameters<'a>) -> SpanStar
     span.decided(ids::below(span.parent, fork::generation()), false)
 }
 
-/// Asks the sampler in force, or passes on a trace state. Rare, and most of these decisions
-/// allocate: apart, so that none of this code is in the way of the others.
+/// Asks the sampler in force, or passes on a trace state. Few spans need it, and most of these
+/// decisions allocate: a function of its own keeps this code out of the fast path.
 #[cold]
 #[inline(never)]
 fn decide_slow<T: StartSpan>(
@@ -71,13 +71,13 @@ fn decide_slow<T: StartSpan>(
     target: T,
 ) -> T::Started {
     core.sampler.sampling_result(parameters, &SdkSamplerContext, |result| {
-        for (note, is_due) in [
+        for (counter, is_due) in [
             (Counter::InvalidTraceState, result.decision.malformed),
             (Counter::AssumedRandomness, result.decision.randomness_assumed),
             (Counter::SamplerPanicked, result.sampler_panicked),
         ] {
             if is_due {
-                core.ledger.count(note, 1);
+                core.ledger.count(counter, 1);
             }
         }
         // A decision to record without sampling has no effect: no processor would read the span.
@@ -128,17 +128,17 @@ impl<'a> SpanParameters<'a> {
 /// The parent, if it is valid.
 #[inline(always)]
 fn valid_parent<'a>(core: &Core, parent: Option<&'a SpanContext>) -> Option<&'a SpanContext> {
-    parent.filter(|parent| parent.is_valid() || note_invalid_parent(core, parent))
+    parent.filter(|parent| parent.is_valid() || count_invalid_parent(core, parent))
 }
 
 /// Counts an invalid parent, unless it is the usual `SpanContext::NONE`. Always false.
 #[cold]
-fn note_invalid_parent(core: &Core, parent: &SpanContext) -> bool {
+fn count_invalid_parent(core: &Core, parent: &SpanContext) -> bool {
     if *parent != SpanContext::NONE {
         core.ledger.count(Counter::InvalidParent, 1);
     }
     false
 }
 
-/// W3C Trace Context level 2: the trace id is random in its low 56 bits.
-const RANDOM: TraceFlags = TraceFlags::new(0x02);
+/// The random flag, in the API's type.
+const RANDOM: TraceFlags = TraceFlags::new(spanwise_wire::TraceFlags::RANDOM.0);

@@ -117,7 +117,7 @@ impl Tracer {
     fn start_unrecorded(&self, Moved(span): Moved<'_>) -> Span {
         match self.core.phase() {
             Phase::NotExporting => return decide(&self.core, span, Propagator),
-            Phase::WorkerGone => {
+            Phase::WorkerTerminated => {
                 self.core.ledger.started();
                 self.core.ledger.dropped(DropReason::WorkerUnavailable, 1);
             }

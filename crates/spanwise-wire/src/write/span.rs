@@ -218,13 +218,13 @@ impl SpanWriter {
 
     /// Counts of the data that the limits dropped so far.
     #[inline]
-    pub fn losses(&self) -> DroppedCounts {
+    pub fn dropped_counts(&self) -> DroppedCounts {
         self.dropped.into()
     }
 
     /// Adds the counts of data that was dropped earlier, for example by the collector of the span.
-    /// `truncated_values` has no field in OTLP; only [`losses`](Self::losses) returns it.
-    pub fn left_out(&mut self, before: &DroppedCounts) {
+    /// `truncated_values` has no field in OTLP; only [`dropped_counts`](Self::dropped_counts) returns it.
+    pub fn add_dropped_counts(&mut self, before: &DroppedCounts) {
         for (kind, count) in [
             (Dropped::Attributes, before.attributes),
             (Dropped::Events, before.events),

@@ -96,10 +96,10 @@ proptest! {
             for step in steps {
                 perform(&mut writer, &limits, step);
                 model.apply(&limits, step);
-                prop_assert_eq!(writer.losses(), model.losses(), "after {:?}", step);
+                prop_assert_eq!(writer.dropped_counts(), model.dropped_counts(), "after {:?}", step);
                 prop_assert_eq!(writer.status_code(), model.status.unwrap_or_default());
             }
-            prop_assert_eq!(writer.losses().is_none(), writer.losses() == DroppedCounts::default());
+            prop_assert_eq!(writer.dropped_counts().is_none(), writer.dropped_counts() == DroppedCounts::default());
             let expected = model.finish(&header);
             let bytes = writer.finish(&header).to_vec();
             assert_same(&bytes, expected.clone());
@@ -123,9 +123,9 @@ proptest! {
         writer.begin(&name);
         let mut model = Model::begin(&name);
         for step in &steps {
-            let before = writer.losses();
+            let before = writer.dropped_counts();
             perform(&mut writer, &limits, step);
-            let after = writer.losses();
+            let after = writer.dropped_counts();
             let size = {
                 let mut alone = SpanWriter::new();
                 alone.begin("");
@@ -156,7 +156,7 @@ proptest! {
                 }
                 _ => model.apply(&limits, step),
             }
-            prop_assert_eq!(after, model.losses(), "after {:?}", step);
+            prop_assert_eq!(after, model.dropped_counts(), "after {:?}", step);
         }
         let status = model.span.status.clone().unwrap_or_default().encoded_len();
         let longest_name = 303;
@@ -266,7 +266,7 @@ fn a_huge_value_is_read_and_written_up_to_the_limit_only() {
     writer.event(&limits, 1, &ascii, [("key", wide.as_str())]);
     writer.status(&limits, StatusCode::Error, &wide);
     writer.rename(&wide);
-    assert_eq!(writer.losses().truncated_values, 7);
+    assert_eq!(writer.dropped_counts().truncated_values, 7);
     // Nothing of its memory is of the size of the values.
     assert!(writer.capacity() < 2 << 20, "{}", writer.capacity());
     let len = writer.finish(&SpanHeader::default()).to_vec().len();
@@ -296,7 +296,7 @@ fn the_value_length_limit_does_not_apply_to_names() {
     let span = finished(|writer| {
         writer.event(&limits, 1, "exception", [("a long key", "a long value")]);
         writer.status(&limits, StatusCode::Error, "a long message");
-        assert_eq!(writer.losses().truncated_values, 1);
+        assert_eq!(writer.dropped_counts().truncated_values, 1);
     });
     assert_eq!(span.events[0].name, "exception");
     assert_eq!(span.events[0].attributes[0].key, "a long key");

@@ -126,7 +126,7 @@ impl Model {
         span
     }
 
-    pub fn losses(&self) -> DroppedCounts {
+    pub fn dropped_counts(&self) -> DroppedCounts {
         DroppedCounts {
             attributes: self.attributes.dropped + self.dropped_inside,
             events: self.span.dropped_events_count,
