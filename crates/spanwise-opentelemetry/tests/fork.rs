@@ -1,10 +1,6 @@
-//! Forked children draw random numbers of their own.
+//! A forked child has a random generator of its own.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
-use std::fs::File;
-use std::io::Read;
-use std::os::fd::FromRawFd;
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use opentelemetry::trace::{SpanKind, TraceId};
 use opentelemetry_sdk::trace::{SamplingDecision, ShouldSample};
@@ -12,8 +8,9 @@ use spanwise_opentelemetry::OtelSampler;
 use spanwise_sampling::{
     ComposableSampler, Sampler, SamplingIntent, SamplingParameters, Threshold,
 };
+use spanwise_testkit::in_forked_child;
 
-/// Samples half of the spans by a random number for each, not by their trace.
+/// A sampler that samples half of the spans by a random number for each span, and not by the trace.
 #[derive(Debug)]
 struct Coin;
 
@@ -28,46 +25,29 @@ impl ComposableSampler for Coin {
     }
 }
 
-/// 64 throws.
-fn throws(sampler: &OtelSampler) -> u64 {
-    (0..64).fold(0, |throws, _| {
+/// 64 decisions, one bit each.
+fn draws(sampler: &OtelSampler) -> u64 {
+    (0..64).fold(0, |bits, _| {
         let id = TraceId::from(1);
         let result = sampler.should_sample(None, id, "x", &SpanKind::Internal, &[], &[]);
-        throws << 1 | u64::from(result.decision == SamplingDecision::RecordAndSample)
+        bits << 1 | u64::from(result.decision == SamplingDecision::RecordAndSample)
     })
 }
 
-fn throws_of_a_child(sampler: &OtelSampler) -> u64 {
-    let mut ends = [0; 2];
-    // SAFETY: `pipe` fills two descriptors, which are ours. The child takes no lock that another
-    // thread could hold, writes and leaves without running any destructor.
-    let (pid, mut reader) = unsafe {
-        assert_eq!(libc::pipe(ends.as_mut_ptr()), 0);
-        let pid = libc::fork();
-        assert!(pid >= 0);
-        if pid == 0 {
-            let throws = throws(sampler).to_ne_bytes();
-            libc::_exit(i32::from(libc::write(ends[1], throws.as_ptr().cast(), 8) != 8));
-        }
-        libc::close(ends[1]);
-        (pid, File::from_raw_fd(ends[0]))
-    };
-    let mut bytes = [0; 8];
-    reader.read_exact(&mut bytes).unwrap();
-    // SAFETY: waits for a child of ours.
-    assert_eq!(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) }, pid);
-    u64::from_ne_bytes(bytes)
+fn draws_of_a_child(sampler: &OtelSampler) -> u64 {
+    let bytes = in_forked_child(|out| out.write_all(&draws(sampler).to_ne_bytes()).unwrap());
+    u64::from_ne_bytes(bytes.try_into().unwrap())
 }
 
 #[test]
-fn two_processes_draw_different_numbers() {
+fn two_processes_draw_different_random_numbers() {
     let sampler = OtelSampler::from(Sampler::from(Coin));
-    let before = throws(&sampler);
-    let children = [throws_of_a_child(&sampler), throws_of_a_child(&sampler)];
-    let mut all = vec![before, throws(&sampler)];
+    let before = draws(&sampler);
+    let children = [draws_of_a_child(&sampler), draws_of_a_child(&sampler)];
+    let mut all = vec![before, draws(&sampler)];
     all.extend(children);
-    for throws in &all {
-        assert!((8..=56).contains(&throws.count_ones()), "{throws:064b}");
+    for bits in &all {
+        assert!((8..=56).contains(&bits.count_ones()), "{bits:064b}");
     }
     all.sort_unstable();
     all.dedup();

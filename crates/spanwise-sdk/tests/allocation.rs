@@ -1,4 +1,4 @@
-//! What the application thread allocates: nothing, once warm.
+//! Application threads do not allocate once caches and chunks are warm.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -13,9 +13,9 @@ use support::bench;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// One test, because the allocator is the process's.
+/// One test, because the process has one allocator.
 #[test]
-fn nothing_after_warm_up() {
+fn application_threads_do_not_allocate_after_warm_up() {
     let bench = bench(|builder| builder);
     let tracer = bench.spanwise.tracer("allocation");
 
@@ -56,7 +56,7 @@ fn nothing_after_warm_up() {
 }
 
 fn check(bench: &support::Bench, work: impl Fn()) {
-    // Warm: a record, and as many chunks as will be in use at once.
+    // The warm-up allocates a record, and as many chunks as are in use at once.
     for _ in 0..40_000 {
         work();
     }

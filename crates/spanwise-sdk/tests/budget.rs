@@ -1,4 +1,5 @@
-//! The byte budget: it fills with spans, whatever builds on it can be sent, and it is never exceeded.
+//! The byte budget: spans fill it, the worker can send every span that it accepts, and it is never
+//! exceeded.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -10,7 +11,7 @@ use spanwise_sdk::{
 };
 use spanwise_testkit::ClosedPort;
 use std::time::{Duration, Instant};
-use support::{LONG, Said, builder, rested, settled};
+use support::{DiagnosticLog, LONG, assert_idle, builder, wait_until_idle};
 
 /// A provider whose receiver refuses connections.
 fn unreachable(
@@ -34,7 +35,7 @@ fn span(tracer: &Tracer) {
         );
 }
 
-/// Length of the span above in a request, as the receiver counts it.
+/// The length of the span above in a request, as the receiver counts it.
 fn wire_bytes() -> f64 {
     let bench = support::bench(|builder| builder);
     let tracer = bench.spanwise.tracer("budget");
@@ -44,10 +45,10 @@ fn wire_bytes() -> f64 {
     bytes as f64 / 1000.0
 }
 
-/// `burst` spans every ten milliseconds, the schedule's delay here, stand for as many each second:
-/// what is charged must not depend on how often the open chunks were looked at.
+/// Each round ends `burst` spans in ten milliseconds, the scheduled delay here. The charge of the spans
+/// must not depend on how often the worker drains the open chunks.
 #[test]
-fn while_nothing_can_be_sent_the_budget_fills_with_spans() {
+fn spans_fill_the_budget_while_the_receiver_refuses() {
     let each = wire_bytes();
     for (burst, budget) in [(1usize, 1usize << 20), (40, 1 << 20), (40_000, 16 << 20)] {
         let port = ClosedPort::new().unwrap();
@@ -55,7 +56,7 @@ fn while_nothing_can_be_sent_the_budget_fills_with_spans() {
         let tracer = spanwise.tracer("budget");
         let paced = Instant::now();
         let mut bursts = 0;
-        // Paced for as long as it takes to see what pace does, then as fast as there is room.
+        // The first rounds are paced, so that the worker drains between them; later ones are not.
         while spanwise.ledger().dropped_total() == 0 {
             (0..burst).for_each(|_| span(&tracer));
             bursts += 1;
@@ -65,7 +66,7 @@ fn while_nothing_can_be_sent_the_budget_fills_with_spans() {
                 );
             }
         }
-        // One refusal asks for room; when it brings none for a while, there is none.
+        // A refused span asks the worker for space. Three seconds without a gain prove that none is left.
         let mut quiet = Instant::now();
         let mut held = spanwise.ledger().in_flight;
         while quiet.elapsed() < Duration::from_secs(3) {
@@ -79,7 +80,7 @@ fn while_nothing_can_be_sent_the_budget_fills_with_spans() {
         let (charged, peak) = spanwise.buffered_bytes();
         assert!(charged <= budget && peak <= budget);
         let share = held as f64 * each / budget as f64;
-        // A small budget has the same fixed pieces in it: open chunks, and room for one request.
+        // Open chunks and the space for one request weigh more in a small budget.
         let expected = if budget >= 16 << 20 { 0.9 } else { 0.8 };
         assert!(
             share >= expected,
@@ -89,8 +90,8 @@ fn while_nothing_can_be_sent_the_budget_fills_with_spans() {
         assert_eq!(ledger.created, held + ledger.dropped(DropReason::QueueBytes));
         assert_eq!(ledger.in_flight, held);
         let _ = spanwise.shutdown_timeout(Duration::from_millis(50));
-        settled(&rested(&spanwise));
-        // The worker accounts for all spans first, and frees their chunks then.
+        assert_idle(&wait_until_idle(&spanwise));
+        // The worker counts all spans before it frees their chunks.
         let patience = Instant::now() + LONG;
         while spanwise.buffered_bytes().0 > 0 && Instant::now() < patience {
             std::thread::sleep(Duration::from_millis(1));
@@ -99,9 +100,9 @@ fn while_nothing_can_be_sent_the_budget_fills_with_spans() {
     }
 }
 
-/// Spans that waited for long arrive when the receiver comes back.
+/// The worker exports the buffered spans once the receiver accepts connections again.
 #[test]
-fn what_waited_arrives_in_the_end() {
+fn buffered_spans_arrive_once_the_receiver_is_back() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let proxy = spanwise_testkit::FaultProxy::start(receiver.address()).unwrap();
     proxy.set(spanwise_testkit::Fault::Refuse);
@@ -115,17 +116,17 @@ fn what_waited_arrives_in_the_end() {
     while spanwise.ledger().dropped_total() == 0 {
         tracers.iter().for_each(span);
     }
-    let kept = spanwise.ledger().in_flight;
+    let buffered = spanwise.ledger().in_flight;
     proxy.set(spanwise_testkit::Fault::Pass);
     let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
-    assert_eq!(ledger.exported, kept);
-    // What an attempt that was cut off brought along counts once.
+    assert_idle(&ledger);
+    assert_eq!(ledger.exported, buffered);
+    // An attempt that was cut off may have delivered spans that its retry delivers again.
     let ids: std::collections::HashSet<_> = collected.span_ids().into_iter().collect();
-    assert_eq!(ids.len() as u64, kept);
+    assert_eq!(ids.len() as u64, buffered);
 }
 
-/// Whatever `build` accepts can send: small spans, one as large as is allowed, and many.
+/// Every configuration that `build` accepts exports small spans, the largest spans, and many of them.
 #[test]
 fn every_budget_sends_with_every_request_size_and_compression() {
     let protocols = [
@@ -150,7 +151,7 @@ fn every_budget_sends_with_every_request_size_and_compression() {
                         .unwrap();
                     let tracer = spanwise.tracer("matrix");
                     (0..1_500).for_each(|_| span(&tracer));
-                    // Attributes beyond what a span may hold are left out, the span is not.
+                    // Attributes beyond `span_bytes` are dropped; the span is exported.
                     let text = "random enough: 8fz3".repeat(20_000);
                     for _ in 0..3 {
                         let mut large = tracer.root("large", SpanKind::Internal);
@@ -161,7 +162,7 @@ fn every_budget_sends_with_every_request_size_and_compression() {
                     }
                     (0..1_500).for_each(|_| span(&tracer));
                     let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-                    settled(&ledger);
+                    assert_idle(&ledger);
                     assert_eq!((ledger.exported, ledger.created), (3_003, 3_003), "{case}");
                     assert_eq!(collected.spans(), 3_003, "{case}");
                     let (left, peak) = spanwise.buffered_bytes();
@@ -172,7 +173,7 @@ fn every_budget_sends_with_every_request_size_and_compression() {
     }
 }
 
-/// A span that fills its limit to the last bytes, under each budget: sent, never waited for in vain.
+/// A span that fills `span_bytes` to its last bytes is exported under each budget.
 #[test]
 fn the_largest_span_is_sent_with_every_budget_and_compression() {
     for budget in [1 << 20, 3 << 20, 16 << 20] {
@@ -186,7 +187,7 @@ fn the_largest_span_is_sent_with_every_budget_and_compression() {
             let tracer = bench.spanwise.tracer("large");
             for _ in 0..3 {
                 let mut span = tracer.root("large", SpanKind::Internal);
-                // As much as goes in, in ever smaller pieces.
+                // Ever smaller attributes fill the span up to its limit.
                 let mut number = 0;
                 for len in [60_000, 5_000, 500, 50] {
                     for _ in 0..31 {
@@ -196,7 +197,7 @@ fn the_largest_span_is_sent_with_every_budget_and_compression() {
                 }
             }
             let ledger = bench.spanwise.shutdown_timeout(LONG).unwrap().ledger;
-            settled(&ledger);
+            assert_idle(&ledger);
             assert_eq!(ledger.exported, 3, "{budget} {compression}\n{ledger}");
             assert_eq!(bench.collected.spans(), 3);
         }
@@ -204,7 +205,7 @@ fn the_largest_span_is_sent_with_every_budget_and_compression() {
 }
 
 #[test]
-fn scopes_take_a_share_of_the_budget() {
+fn scopes_are_limited_to_a_share_of_the_budget() {
     let bench = support::bench(|builder| builder.with_budget_bytes(1 << 20));
     for number in 0..100 {
         let name = format!("{number:04000}");
@@ -231,7 +232,7 @@ fn headers_are_bounded() {
 }
 
 #[test]
-fn a_resource_that_is_too_large_is_an_error_or_left_out() {
+fn a_resource_that_is_too_large_is_an_error_in_code_and_ignored_in_the_environment() {
     let huge = "x".repeat(1 << 20);
     let error = builder()
         .with_budget_bytes(1 << 20)
@@ -246,22 +247,22 @@ fn a_resource_that_is_too_large_is_an_error_or_left_out() {
         [("OTEL_RESOURCE_ATTRIBUTES", format!("huge={huge}")), ("OTEL_SERVICE_NAME", huge)]
     {
         let (receiver, collected) = Receiver::collecting().unwrap();
-        let said = Said::default();
-        let builder = said
-            .listen(Spanwise::builder())
+        let log = DiagnosticLog::default();
+        let builder = log
+            .attach(Spanwise::builder())
             .with_environment(move |name| (name == variable).then(|| value.clone()));
         let spanwise = builder.with_endpoint(receiver.http_endpoint()).build().unwrap();
-        assert!(said.lines().iter().any(|line| line.contains(variable)), "{:?}", said.lines());
+        assert!(log.lines().iter().any(|line| line.contains(variable)), "{:?}", log.lines());
         (0..1000).for_each(|_| span(&spanwise.tracer("scope")));
-        settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+        assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
         assert_eq!(collected.spans(), 1000);
         assert!(collected.bodies().iter().all(|body| body.len() < 300_000));
     }
 }
 
-/// Of requests that are cut small, no more are on their way than may be.
+/// `with_max_in_flight` also limits requests that the batch size cuts small.
 #[test]
-fn the_limit_of_requests_in_flight_holds_for_cut_ones() {
+fn cut_requests_respect_the_in_flight_limit() {
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     static OPEN: AtomicUsize = AtomicUsize::new(0);
     static MOST: AtomicUsize = AtomicUsize::new(0);
@@ -288,7 +289,7 @@ fn the_limit_of_requests_in_flight_holds_for_cut_ones() {
 }
 
 #[test]
-fn a_scope_that_is_too_large_is_cut() {
+fn a_scope_that_is_too_large_is_truncated() {
     let bench = support::bench(|builder| builder.with_budget_bytes(1 << 20));
     let scope = InstrumentationScope::builder("n".repeat(1 << 20))
         .with_version("v".repeat(1 << 20))
@@ -300,7 +301,7 @@ fn a_scope_that_is_too_large_is_cut() {
     assert!(bench.collected.bodies().iter().all(|body| body.len() < 100_000));
 }
 
-/// Each number has a range, and the error names it.
+/// Each number has an accepted range, and the error prints it.
 #[test]
 fn numbers_out_of_range_are_errors() {
     type Set = fn(SpanwiseBuilder, usize) -> SpanwiseBuilder;

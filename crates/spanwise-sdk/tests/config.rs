@@ -1,4 +1,4 @@
-//! Code, environment, defaults: what wins, what is refused, what is said.
+//! Configuration from code, environment variables and defaults: precedence, errors and diagnostics.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -12,9 +12,9 @@ use spanwise_sdk::sampling::Sampler;
 use spanwise_sdk::{Protocol, SpanLimits, Spanwise, SpanwiseBuilder};
 use spanwise_testkit::{attributes_map, decode, spans};
 use std::time::Duration;
-use support::{LONG, Said};
+use support::{DiagnosticLog, LONG};
 
-/// A builder in an environment of these variables.
+/// A builder whose environment has these variables.
 fn with(variables: &[(&str, &str)]) -> SpanwiseBuilder {
     let variables: Vec<(String, String)> =
         variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
@@ -34,7 +34,7 @@ fn error(builder: SpanwiseBuilder) -> String {
 }
 
 #[test]
-fn errors_name_the_setting_the_value_and_what_is_accepted() {
+fn errors_name_the_setting_the_value_and_the_accepted_range() {
     let one_mib = "with_budget_bytes=`1000`: accepted is 1048576";
     let mut tiny = SpanLimits::default();
     tiny.span_bytes = 10;
@@ -80,9 +80,9 @@ fn errors_name_the_setting_the_value_and_what_is_accepted() {
 }
 
 #[test]
-fn a_bad_variable_is_told_once_and_ignored() {
-    let said = Said::default();
-    let builder = said.listen(with(&[
+fn a_bad_variable_is_reported_once_and_ignored() {
+    let log = DiagnosticLog::default();
+    let builder = log.attach(with(&[
         ("OTEL_TRACES_SAMPLER", "sometimes"),
         ("OTEL_BSP_SCHEDULE_DELAY", "soon"),
         ("OTEL_SPAN_EVENT_COUNT_LIMIT", "-1"),
@@ -94,18 +94,18 @@ fn a_bad_variable_is_told_once_and_ignored() {
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "lzma"),
     ]));
     let spanwise = builder.build().unwrap();
-    let lines = said.lines();
+    let lines = log.lines();
     assert_eq!(lines.len(), 9, "{lines:#?}");
     for part in ["sometimes", "soon", "-1", "perhaps", "pigeon", "entry 1", "`3`", "`12`", "lzma"] {
         assert_eq!(lines.iter().filter(|line| line.contains(part)).count(), 1, "{part}");
     }
-    let span = spanwise.tracer("x").start("kept by default");
+    let span = spanwise.tracer("x").start("sampled by default");
     assert!(span.is_recording());
 }
 
-/// The ratio variable and each sampler's name.
+/// `OTEL_TRACES_SAMPLER` with each of its values, and its argument.
 #[test]
-fn samplers_by_variable() {
+fn a_variable_selects_each_sampler() {
     for (name, argument, root, sampled_child, unsampled_child) in [
         ("always_on", "", true, true, true),
         ("always_off", "", false, false, false),
@@ -136,7 +136,7 @@ fn samplers_by_variable() {
 }
 
 #[test]
-fn code_stands_above_the_signals_variable_above_the_generic_one() {
+fn code_precedes_the_signals_variable_which_precedes_the_generic_one() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let here = receiver.http_endpoint();
     let signal = format!("{here}/v1/traces");
@@ -144,7 +144,7 @@ fn code_stands_above_the_signals_variable_above_the_generic_one() {
     for (builder, delivered) in [
         (with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &here)]), true),
         (with(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &signal)]), true),
-        // Used as it is: no path is added to the signal's endpoint.
+        // The exporter adds no path to the signal's endpoint.
         (with(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &here)]), false),
         (
             with(&[
@@ -188,7 +188,7 @@ fn resource_by_variable_and_code() {
 }
 
 #[test]
-fn limits_by_variable() {
+fn variables_set_the_span_limits() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let variables = [
         ("OTEL_ATTRIBUTE_COUNT_LIMIT", "3"),
@@ -214,7 +214,7 @@ fn limits_by_variable() {
 }
 
 #[test]
-fn disabled_passes_contexts_through_and_starts_nothing() {
+fn a_disabled_provider_passes_contexts_through_and_starts_no_span() {
     let spanwise = with(&[("OTEL_SDK_DISABLED", "TRUE")]).build().unwrap();
     let tracer = spanwise.tracer("x");
     let parent = SpanContext::new(
@@ -236,7 +236,7 @@ fn disabled_passes_contexts_through_and_starts_nothing() {
 }
 
 #[test]
-fn two_samplers_are_one_too_many() {
+fn two_samplers_are_an_error() {
     let both = with(&[]).with_sampler(Sampler::always_on()).with_sampling_ratio(0.5);
     assert!(error(both).contains("with_sampler is set too"));
 }
@@ -251,7 +251,7 @@ fn grpc_needs_its_feature() {
 
 #[cfg(feature = "grpc")]
 #[test]
-fn grpc_by_variable() {
+fn a_variable_selects_grpc() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let authority = receiver.address().to_string();
     for (endpoint, insecure) in [(receiver.http_endpoint(), "false"), (authority, "true")] {

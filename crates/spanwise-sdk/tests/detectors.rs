@@ -1,5 +1,5 @@
-//! Resource detectors: off by default, chosen by code or by variable, below what the environment and
-//! the code set.
+//! Resource detectors: off by default, chosen by code or by variable; attributes of the environment and
+//! of the code replace theirs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -8,6 +8,8 @@ use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use spanwise_receiver::Receiver;
 use spanwise_sdk::{Detector, SpanKind, SpanwiseBuilder};
+#[cfg(unix)]
+use spanwise_testkit::{in_forked_child, in_own_process};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use support::{LONG, builder};
@@ -50,7 +52,7 @@ fn keys(attributes: &BTreeMap<String, Value>) -> Vec<&str> {
 }
 
 #[test]
-fn nothing_is_detected_by_default() {
+fn no_detector_runs_by_default() {
     assert!(resource(|builder| builder).is_empty());
     assert!(with_variable("none", |builder| builder).is_empty());
     assert!(with_variable("all", |builder| builder.with_detectors([])).is_empty());
@@ -136,7 +138,7 @@ fn all_providers_of_a_process_are_one_service_instance() {
 }
 
 #[test]
-fn code_and_environment_stand_above_detectors() {
+fn code_and_environment_replace_detected_attributes() {
     let found = resource(|builder| {
         builder
             .with_environment(|name| {
@@ -187,50 +189,21 @@ fn an_attribute_that_does_not_fit_is_reported() {
     assert!(reports.iter().all(|it| it.starts_with("the resource has no process.")), "{reports:?}");
 }
 
-/// A child made by `fork` is another instance.
+/// A forked child is another service instance.
 #[cfg(unix)]
 #[test]
 fn a_forked_child_is_another_service_instance() {
-    use std::io::Read as _;
-    use std::os::fd::FromRawFd as _;
-    if std::env::var_os("SPANWISE_TEST_FORKS").is_none() {
-        // In a process with no other threads than this one needs.
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "a_forked_child_is_another_service_instance", "--nocapture"])
-            .env("SPANWISE_TEST_FORKS", "1")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        return;
-    }
-    let id = || {
-        let found = resource(|builder| builder.with_detectors([Detector::ServiceInstance]));
-        text(&found["service.instance.id"]).to_owned()
-    };
-    let before = id();
-    let mut ends = [0; 2];
-    // SAFETY: `ends` has room for the two descriptors.
-    assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
-    // SAFETY: the child makes a provider of its own, writes to the pipe and exits.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let id = id();
-        // SAFETY: the descriptor is open and the buffer is as long as stated; `_exit` ends the child.
-        unsafe {
-            libc::write(ends[1], id.as_ptr().cast(), id.len());
-            libc::_exit(0);
-        }
-    }
-    // SAFETY: the parent owns both descriptors; the other end is closed so that the read ends.
-    let mut pipe = unsafe {
-        libc::close(ends[1]);
-        std::fs::File::from_raw_fd(ends[0])
-    };
-    let mut in_child = String::new();
-    pipe.read_to_string(&mut in_child).unwrap();
-    // SAFETY: waits for the child made above; no status is asked for.
-    unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
-    assert_eq!(in_child.len(), before.len(), "the child sent its id: {in_child:?}");
-    assert_ne!(in_child, before);
-    assert_eq!(id(), before);
+    // A process of its own has no other threads, whose locks a fork would leave locked.
+    in_own_process("a_forked_child_is_another_service_instance", || {
+        let id = || {
+            let found = resource(|builder| builder.with_detectors([Detector::ServiceInstance]));
+            text(&found["service.instance.id"]).to_owned()
+        };
+        let before = id();
+        let in_child = in_forked_child(|out| out.write_all(id().as_bytes()).unwrap());
+        let in_child = String::from_utf8(in_child).unwrap();
+        assert_eq!(in_child.len(), before.len(), "the child sent its id: {in_child:?}");
+        assert_ne!(in_child, before);
+        assert_eq!(id(), before);
+    });
 }

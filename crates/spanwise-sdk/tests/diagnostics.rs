@@ -1,5 +1,5 @@
-//! What an operator reads when spans do not arrive: the cause at once, the end of it once, and what
-//! was lost for it.
+//! Diagnostics when spans do not arrive: the provider reports the cause at once, the recovery once, and
+//! the number of lost spans.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -12,7 +12,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::{LONG, Said, builder};
+use support::{DiagnosticLog, LONG, builder};
 
 fn make(spanwise: &Spanwise, count: usize) {
     let tracer = spanwise.tracer("diagnostics");
@@ -22,10 +22,10 @@ fn make(spanwise: &Spanwise, count: usize) {
 }
 
 /// Waits until a line contains `part`, and returns it.
-fn wait_for(said: &Said, part: &str) -> String {
+fn wait_for(log: &DiagnosticLog, part: &str) -> String {
     let patience = Instant::now() + LONG;
     loop {
-        let lines = said.lines();
+        let lines = log.lines();
         if let Some(line) = lines.iter().find(|line| line.contains(part)) {
             return line.clone();
         }
@@ -34,20 +34,20 @@ fn wait_for(said: &Said, part: &str) -> String {
     }
 }
 
-fn count(said: &Said, part: &str) -> usize {
-    said.lines().iter().filter(|line| line.contains(part)).count()
+fn count(log: &DiagnosticLog, part: &str) -> usize {
+    log.lines().iter().filter(|line| line.contains(part)).count()
 }
 
 #[test]
 fn the_first_failed_attempt_is_reported_at_once_and_once() {
     let port = ClosedPort::new().unwrap();
     let endpoint = port.endpoint().unwrap();
-    let said = Said::default();
-    let spanwise = said.listen(builder()).with_endpoint(&endpoint).build().unwrap();
+    let log = DiagnosticLog::default();
+    let spanwise = log.attach(builder()).with_endpoint(&endpoint).build().unwrap();
     make(&spanwise, 16);
-    // Before any span is lost, and long before the request is given up.
+    // The flush ends before a span is lost, and long before the worker drops the request.
     let error = spanwise.force_flush_timeout(Duration::from_millis(700)).unwrap_err();
-    let lines = said.lines();
+    let lines = log.lines();
     let first = lines.first().unwrap();
     for part in [&endpoint, "connection refused", "attempt 1", "the next in"] {
         assert!(first.contains(part), "{first} lacks {part}");
@@ -61,15 +61,15 @@ fn the_first_failed_attempt_is_reported_at_once_and_once() {
 }
 
 #[test]
-fn a_shutdown_that_loses_spans_says_how_many_and_why() {
+fn a_shutdown_that_loses_spans_returns_their_number_and_the_cause() {
     let port = ClosedPort::new().unwrap();
-    let said = Said::default();
-    let builder = said.listen(builder()).with_endpoint(port.endpoint().unwrap());
+    let log = DiagnosticLog::default();
+    let builder = log.attach(builder()).with_endpoint(port.endpoint().unwrap());
     let spanwise = builder.build().unwrap();
     make(&spanwise, 3);
     let error = spanwise.shutdown_timeout(Duration::from_millis(300)).unwrap_err();
     assert!(matches!(&error, FlushError::Timeout(report) if report.dropped == 3));
-    let lost = wait_for(&said, "spans lost");
+    let lost = wait_for(&log, "spans lost");
     for text in [error.to_string(), format!("{error:?}"), lost] {
         assert!(text.contains("3 spans lost"), "{text}");
         assert!(text.contains("connection refused"), "{text}");
@@ -77,14 +77,14 @@ fn a_shutdown_that_loses_spans_says_how_many_and_why() {
 }
 
 #[test]
-fn a_dropped_guard_reports_what_it_lost_and_why() {
+fn a_dropped_guard_reports_the_lost_spans_and_the_cause() {
     let port = ClosedPort::new().unwrap();
-    let said = Said::default();
-    let builder = said.listen(builder()).with_endpoint(port.endpoint().unwrap());
+    let log = DiagnosticLog::default();
+    let builder = log.attach(builder()).with_endpoint(port.endpoint().unwrap());
     let spanwise = builder.with_shutdown_timeout(Duration::from_millis(200)).build().unwrap();
     make(&spanwise, 3);
     drop(spanwise);
-    let lost = wait_for(&said, "3 spans lost");
+    let lost = wait_for(&log, "3 spans lost");
     assert!(lost.contains("shutdown_deadline 3"), "{lost}");
     assert!(lost.contains("connection refused"), "{lost}");
 }
@@ -94,21 +94,21 @@ fn recovery_is_reported_once() {
     let (receiver, _collected) = Receiver::collecting().unwrap();
     let proxy = FaultProxy::start(receiver.address()).unwrap();
     proxy.set(Fault::Refuse);
-    let said = Said::default();
-    let spanwise = said.listen(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
+    let log = DiagnosticLog::default();
+    let spanwise = log.attach(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
     make(&spanwise, 10);
     std::thread::scope(|scope| {
         scope.spawn(|| spanwise.force_flush_timeout(LONG).unwrap());
-        wait_for(&said, "cannot export");
+        wait_for(&log, "cannot export");
         proxy.set(Fault::Pass);
     });
     for _ in 0..3 {
         make(&spanwise, 1);
         assert_eq!(spanwise.force_flush_timeout(LONG).unwrap().exported, 1);
     }
-    assert_eq!(count(&said, "again, after"), 1, "{:#?}", said.lines());
-    assert_eq!(count(&said, "cannot export"), 1, "{:#?}", said.lines());
-    assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().last_failure, None, "that is long past");
+    assert_eq!(count(&log, "again, after"), 1, "{:#?}", log.lines());
+    assert_eq!(count(&log, "cannot export"), 1, "{:#?}", log.lines());
+    assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().last_failure, None, "the failure is over");
 }
 
 /// OTLP 1.10, *Partial Success*: a message beside 0 rejected items is a warning or suggestion.
@@ -116,19 +116,19 @@ fn recovery_is_reported_once() {
 fn a_warning_of_the_receiver_is_reported() {
     let answer = Answer::Partial { rejected: 0, message: "send\nless".into() };
     let receiver = Receiver::builder().with_handler(move |_| answer.clone()).start().unwrap();
-    let said = Said::default();
-    let spanwise = said.listen(builder()).with_endpoint(receiver.http_endpoint()).build().unwrap();
+    let log = DiagnosticLog::default();
+    let spanwise = log.attach(builder()).with_endpoint(receiver.http_endpoint()).build().unwrap();
     make(&spanwise, 5);
     let report = spanwise.shutdown_timeout(LONG).unwrap();
     assert_eq!((report.exported, report.dropped), (5, 0));
-    let line = wait_for(&said, "warned");
+    let line = wait_for(&log, "warned");
     assert!(line.ends_with("send less"), "{line}");
 }
 
-/// OTLP 1.10, *Partial Success*: the message may be of any length; how much of an answer is read is a
-/// setting.
+/// OTLP 1.10, *Partial Success*: the message may be of any length. `with_max_response_bytes` limits how
+/// much of a response the transport reads.
 #[test]
-fn how_much_of_an_answer_is_read_is_a_setting() {
+fn a_response_above_the_configured_length_is_not_read() {
     for (max, exported) in [(1 << 10, 0), (1 << 20, 5)] {
         let answer = Answer::Partial { rejected: 0, message: "a".repeat(2_000) };
         let receiver = Receiver::builder().with_handler(move |_| answer.clone()).start().unwrap();
@@ -147,7 +147,7 @@ fn how_much_of_an_answer_is_read_is_a_setting() {
 
 /// OTLP 1.10, *OTLP/HTTP Response*: the body of a success is an `ExportTraceServiceResponse`.
 #[test]
-fn a_success_that_is_no_otlp_is_reported() {
+fn a_success_that_is_not_otlp_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -161,28 +161,28 @@ fn a_success_that_is_no_otlp_is_reported() {
         stream.write_all((head + page).as_bytes()).unwrap();
         let _ = stream.read(&mut [0; 4096]);
     });
-    let said = Said::default();
-    let spanwise = said.listen(builder()).with_endpoint(endpoint).build().unwrap();
+    let log = DiagnosticLog::default();
+    let spanwise = log.attach(builder()).with_endpoint(endpoint).build().unwrap();
     make(&spanwise, 1);
     let report = spanwise.shutdown_timeout(LONG).unwrap();
-    assert_eq!(report.exported, 1, "the status said yes");
-    let line = wait_for(&said, "is it an OTLP receiver");
+    assert_eq!(report.exported, 1, "the status is a success");
+    let line = wait_for(&log, "is it an OTLP receiver");
     assert!(line.contains("text/html"), "{line}");
     server.join().unwrap();
 }
 
 #[test]
-fn reports_read_as_well_in_debug() {
+fn debug_prints_the_same_line_as_display() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let receiver = Receiver::builder()
         .with_handler(|_| Answer::Partial { rejected: 1, message: "bad\u{1b}[31m".into() })
         .start()
         .unwrap();
-    let keep = seen.clone();
+    let sink = seen.clone();
     let spanwise = builder()
         .with_endpoint(receiver.http_endpoint())
         .with_diagnostics(move |diagnostic: &Diagnostic| {
-            keep.lock().unwrap().push(diagnostic.clone())
+            sink.lock().unwrap().push(diagnostic.clone())
         })
         .build()
         .unwrap();
@@ -200,43 +200,43 @@ fn reports_read_as_well_in_debug() {
 
 #[test]
 fn a_guard_that_is_dropped_at_once_is_reported_when_a_span_is_started() {
-    let said = Said::default();
-    let install = || drop(said.listen(builder()).init().unwrap());
+    let log = DiagnosticLog::default();
+    let install = || drop(log.attach(builder()).init().unwrap());
     install();
-    assert_eq!(said.lines(), [""; 0], "a program that makes no spans has no mistake");
+    assert_eq!(log.lines(), [""; 0], "a program without spans gets no report");
     let tracer = opentelemetry::global::tracer("late");
     for _ in 0..3 {
         drop(tracer.start("lost"));
     }
-    let line = wait_for(&said, "keep the guard");
+    let line = wait_for(&log, "keep the guard");
     assert!(line.contains("before any span"), "{line}");
-    assert_eq!(said.lines().len(), 1);
+    assert_eq!(log.lines().len(), 1);
 }
 
-/// A peer that accepts connections and never answers is the last failure, by its endpoint.
+/// Errors name the endpoint of a peer that accepts connections and never answers.
 #[test]
 fn a_peer_that_never_answers_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let said = Said::default();
-    let spanwise = said.listen(builder()).with_endpoint(&endpoint).build().unwrap();
+    let log = DiagnosticLog::default();
+    let spanwise = log.attach(builder()).with_endpoint(&endpoint).build().unwrap();
     make(&spanwise, 4);
     for error in [
         spanwise.force_flush_timeout(Duration::from_millis(200)).unwrap_err().to_string(),
         spanwise.shutdown_timeout(Duration::from_millis(200)).unwrap_err().to_string(),
-        wait_for(&said, "4 spans lost"),
+        wait_for(&log, "4 spans lost"),
     ] {
         assert!(error.contains(&endpoint) && error.contains("no answer for"), "{error}");
     }
 }
 
-/// Threads that wait for room lose their spans by the shutdown, and it counts them.
+/// A shutdown drops and counts the spans of threads that wait for space.
 #[test]
-fn a_shutdown_counts_all_that_it_loses() {
-    let said = Said::default();
+fn a_shutdown_counts_every_span_that_it_drops() {
+    let log = DiagnosticLog::default();
     let sink = |_: spanwise_sdk::Bytes| std::future::pending::<spanwise_sdk::Outcome>();
-    let spanwise = said
-        .listen(builder())
+    let spanwise = log
+        .attach(builder())
         .with_sink(sink)
         .with_max_queue_size(16)
         .with_on_full(spanwise_sdk::OnFull::Wait(LONG))
@@ -254,32 +254,32 @@ fn a_shutdown_counts_all_that_it_loses() {
             other => panic!("{other}"),
         }
     });
-    // All threads have given up: nobody makes spans any more.
+    // All threads have ended, so no thread starts spans any more.
     let ledger = spanwise.ledger();
     assert_eq!((ledger.exported, ledger.in_flight), (0, 0), "{ledger:?}");
     assert_eq!(report.dropped, ledger.dropped_total(), "{report} {ledger}");
 }
 
-/// Three outages in half a minute are reported, each with its end.
+/// The provider reports each of three outages within half a minute, and each recovery.
 #[test]
-fn each_of_a_few_outages_is_reported() {
+fn each_outage_and_recovery_is_reported() {
     let (receiver, _collected) = Receiver::collecting().unwrap();
     let proxy = FaultProxy::start(receiver.address()).unwrap();
-    let said = Said::default();
-    let spanwise = said.listen(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
+    let log = DiagnosticLog::default();
+    let spanwise = log.attach(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
     for outage in 1..=3 {
         proxy.set(Fault::Refuse);
         make(&spanwise, 1);
         std::thread::scope(|scope| {
             scope.spawn(|| spanwise.force_flush_timeout(LONG).unwrap());
             let patience = Instant::now() + LONG;
-            while count(&said, "cannot export") < outage {
-                assert!(Instant::now() < patience, "{outage}: {:#?}", said.lines());
+            while count(&log, "cannot export") < outage {
+                assert!(Instant::now() < patience, "{outage}: {:#?}", log.lines());
                 std::thread::sleep(Duration::from_millis(2));
             }
             proxy.set(Fault::Pass);
         });
     }
     assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().ledger.exported, 3);
-    assert_eq!(count(&said, "again, after"), 3, "{:#?}", said.lines());
+    assert_eq!(count(&log, "again, after"), 3, "{:#?}", log.lines());
 }

@@ -1,4 +1,4 @@
-//! The same spans through the stock SDK and through us say the same.
+//! The stock SDK and Spanwise export equal spans for equal calls.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -14,14 +14,14 @@ use spanwise_testkit::{
 };
 use support::bench;
 
-/// What both sides may differ in, and why.
-fn level(request: &mut ExportTraceServiceRequest) {
+/// Removes the fields in which both sides may differ.
+fn normalize(request: &mut ExportTraceServiceRequest) {
     forget_generated_ids(request);
     for resource_spans in &mut request.resource_spans {
-        // Ours names our SDK.
+        // Our resource names our SDK.
         resource_spans.resource = None;
         for span in resource_spans.scope_spans.iter_mut().flat_map(|scope| &mut scope.spans) {
-            // We say that the ids of our traces are random; the stock SDK does not know the bit.
+            // Our trace ids have the random flag; the stock SDK does not set it.
             span.flags &= !u32::from(RANDOM.to_u8());
             // The stock SDK writes an empty status, protobuf's default.
             span.status = Some(span.status.take().unwrap_or_default());
@@ -38,8 +38,8 @@ fn check(specs: &[SpanSpec]) {
     }
     let mut ours = bench.finish();
     let mut theirs = stock_request(&Resource::builder_empty().build(), specs);
-    level(&mut ours);
-    level(&mut theirs);
+    normalize(&mut ours);
+    normalize(&mut theirs);
     assert_same_spans(&ours, &theirs);
 }
 
@@ -47,7 +47,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn spans_say_what_the_stock_sdk_says(specs in span_specs(&Shape::default(), 1..12)) {
+    fn exported_spans_equal_those_of_the_stock_sdk(specs in span_specs(&Shape::default(), 1..12)) {
         check(&specs);
     }
 }

@@ -1,4 +1,5 @@
-//! `OTEL_TRACES_EXPORTER=none`: do not export. Ids, propagation, sampling and logs go on.
+//! `OTEL_TRACES_EXPORTER=none`: the provider exports no spans. Ids, propagation, sampling and log
+//! correlation still work.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -20,9 +21,9 @@ use std::future::ready;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use support::{LONG, Said, builder};
+use support::{DiagnosticLog, LONG, builder};
 
-/// Each way to say it.
+/// One builder for each way to choose the exporter `none`.
 fn none() -> [SpanwiseBuilder; 3] {
     let variable = |value: &'static str| {
         builder()
@@ -71,7 +72,7 @@ fn spans_have_ids_and_flags_and_nothing_is_sent_or_counted() {
         assert_eq!((ledger.created, ledger.in_flight, ledger.dropped_total()), (0, 0, 0));
         assert_eq!(spanwise.buffered_bytes(), (0, 0));
         spanwise.shutdown_timeout(LONG).unwrap();
-        // Specification, *Shutdown*: what is started afterwards is no span.
+        // Specification, *Shutdown*: the provider returns no-op spans afterwards.
         assert!(!tracer.start("late").span_context().is_valid());
     }
     assert_eq!((collected.spans(), receiver.stats().connections), (0, 0));
@@ -79,7 +80,7 @@ fn spans_have_ids_and_flags_and_nothing_is_sent_or_counted() {
 
 /// W3C Trace Context, *traceparent*: version, trace id, parent id, flags.
 #[test]
-fn another_propagator_injects_what_the_span_is() {
+fn another_propagator_injects_the_context_of_the_span() {
     let [spanwise, ..] = none().map(|builder| builder.build().unwrap());
     let tracer = spanwise.tracer("x");
     for (flags, shown) in [(TraceFlags::SAMPLED, "01"), (TraceFlags::NOT_SAMPLED, "00")] {
@@ -94,8 +95,8 @@ fn another_propagator_injects_what_the_span_is() {
     }
 }
 
-/// Specification, *Sampling*: the sampler decides the flag. Half of the traces, and a threshold
-/// written for those.
+/// Specification, *Sampling*: the sampler decides the flag. It samples half of the traces, and writes
+/// the threshold into their trace state.
 #[test]
 fn the_sampler_decides_and_can_be_exchanged() {
     for builder in none() {
@@ -115,7 +116,7 @@ fn the_sampler_decides_and_can_be_exchanged() {
 }
 
 #[test]
-fn a_sampler_that_panics_costs_its_decision() {
+fn a_root_whose_sampler_panics_is_not_sampled() {
     #[derive(Debug)]
     struct Panics;
     impl ComposableSampler for Panics {
@@ -132,7 +133,7 @@ fn a_sampler_that_panics_costs_its_decision() {
     assert!(span.span_context().is_valid() && !span.span_context().is_sampled());
 }
 
-/// A pooled span has ids to put into headers, and nothing becomes of it.
+/// A pooled span has ids for propagation, and the tracer does not record it.
 #[test]
 fn pooled_spans_have_ids_and_are_not_recorded() {
     for builder in none() {
@@ -146,9 +147,9 @@ fn pooled_spans_have_ids_and_are_not_recorded() {
     }
 }
 
-/// Code stands above the environment, and the variable switches a sink off too.
+/// `with_exporter` precedes the variable, and the variable disables a sink too.
 #[test]
-fn code_stands_above_the_variable() {
+fn code_precedes_the_variable() {
     for (exporter, expected) in [(None, 0), (Some(Exporter::Otlp), 1)] {
         let [mut builder, ..] = none();
         if let Some(exporter) = exporter {
@@ -167,22 +168,22 @@ fn code_stands_above_the_variable() {
     }
 }
 
-/// There is no worker to ask a collector: said, and the initial rate stands.
+/// Without a worker the provider polls no collector: it reports that, and the initial rate is in force.
 #[test]
-fn no_strategy_is_fetched() {
-    let said = Said::default();
+fn remote_sampling_without_a_worker_is_reported() {
+    let log = DiagnosticLog::default();
     let settings = JaegerSettings::default().with_initial_probability(1.0).unwrap();
-    let builder = said.listen(builder()).with_exporter(Exporter::None);
+    let builder = log.attach(builder()).with_exporter(Exporter::None);
     let spanwise = builder.with_remote_sampling(settings).build().unwrap();
-    assert!(said.lines()[0].contains("with_remote_sampling"), "{:?}", said.lines());
+    assert!(log.lines()[0].contains("with_remote_sampling"), "{:?}", log.lines());
     assert!(spanwise.tracer("x").start("root").span_context().is_sampled());
 }
 
-/// Specification, *Exporter selection*: a comma-separated list; *Enum*: a value that is not known
-/// is warned about and ignored.
+/// Specification, *Exporter selection*: the value is a comma-separated list. *Enum*: the SDK warns of
+/// an unknown value and ignores it.
 #[test]
-fn lists_and_names_that_are_not_supported() {
-    for (value, exports, said_of) in [
+fn an_unsupported_exporter_is_reported_and_ignored() {
+    for (value, exports, reported) in [
         ("otlp", true, ""),
         ("OTLP", true, ""),
         (",", true, ""),
@@ -193,15 +194,18 @@ fn lists_and_names_that_are_not_supported() {
         ("zipkin,jaeger", true, "zipkin,jaeger"),
         ("none,otlp", true, "none"),
     ] {
-        let said = Said::default();
-        let builder = said.listen(Spanwise::builder()).with_environment(move |name| {
+        let log = DiagnosticLog::default();
+        let builder = log.attach(Spanwise::builder()).with_environment(move |name| {
             (name == "OTEL_TRACES_EXPORTER").then(|| value.to_owned())
         });
         let spanwise = builder.build().unwrap();
         assert_eq!(spanwise.tracer("x").start("root").is_recording(), exports, "{value}");
-        let lines = said.lines();
-        let told = lines.iter().any(|line| line.contains(&format!("`{said_of}` is ignored")));
-        assert_eq!((lines.len(), told), (usize::from(!said_of.is_empty()), !said_of.is_empty()));
+        let lines = log.lines();
+        let ignored = lines.iter().any(|line| line.contains(&format!("`{reported}` is ignored")));
+        assert_eq!(
+            (lines.len(), ignored),
+            (usize::from(!reported.is_empty()), !reported.is_empty())
+        );
         drop(spanwise.shutdown_timeout(std::time::Duration::ZERO));
     }
 }

@@ -1,4 +1,4 @@
-//! The network at its worst; the ledger exact each time.
+//! Network faults: the ledger has the exact outcome of every span.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -9,7 +9,7 @@ use spanwise_sdk::{Compression, Counter, DropReason, OnFull, Spanwise, SpanwiseB
 use spanwise_testkit::{ClosedPort, Fault, FaultProxy};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
-use support::{LONG, Said, builder, settled};
+use support::{DiagnosticLog, LONG, assert_idle, builder};
 
 fn make(spanwise: &Spanwise, count: usize) {
     let tracer = spanwise.tracer("faults");
@@ -18,30 +18,30 @@ fn make(spanwise: &Spanwise, count: usize) {
     }
 }
 
-fn quick(builder: SpanwiseBuilder) -> SpanwiseBuilder {
+fn short_timeouts(builder: SpanwiseBuilder) -> SpanwiseBuilder {
     builder
         .with_attempt_timeout(Duration::from_millis(150))
         .with_export_timeout(Duration::from_millis(600))
 }
 
 #[test]
-fn nobody_listens() {
+fn spans_for_a_closed_port_are_dropped_at_the_retry_deadline() {
     let port = ClosedPort::new().unwrap();
-    let said = Said::default();
-    let builder = said.listen(quick(builder())).with_endpoint(port.endpoint().unwrap());
+    let log = DiagnosticLog::default();
+    let builder = log.attach(short_timeouts(builder())).with_endpoint(port.endpoint().unwrap());
     let spanwise = builder.build().unwrap();
     make(&spanwise, 100);
-    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     let ledger = spanwise.ledger();
     assert_eq!(ledger.dropped(DropReason::RetryDeadline), 100);
     assert!(ledger.counter(Counter::Retries) > 0);
-    let lines = said.lines();
+    let lines = log.lines();
     assert!(lines.iter().any(|line| line.contains("cannot export")), "{lines:?}");
     assert!(lines.iter().any(|line| line.contains("retry_deadline 100")), "{lines:?}");
 }
 
 #[test]
-fn a_receiver_that_comes_back_gets_everything() {
+fn a_receiver_that_recovers_gets_every_span() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let proxy = FaultProxy::start(receiver.address()).unwrap();
     for fault in [
@@ -63,7 +63,7 @@ fn a_receiver_that_comes_back_gets_everything() {
         make(&spanwise, 100);
         std::thread::scope(|scope| {
             let flush = scope.spawn(|| spanwise.force_flush_timeout(LONG).unwrap());
-            // A second connection: at least one attempt has met the fault before it is lifted.
+            // A second connection proves that at least one attempt met the fault before the test removes it.
             if fault == Fault::CorruptResponse {
                 return;
             }
@@ -76,29 +76,29 @@ fn a_receiver_that_comes_back_gets_everything() {
         });
         proxy.set(Fault::Pass);
         let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-        settled(&ledger);
+        assert_idle(&ledger);
         let received = collected.spans() - before;
         if fault == Fault::CorruptResponse {
-            // Answered, but not in HTTP: nobody knows, and it says so.
+            // The response is not HTTP, so the outcome of the spans is ambiguous.
             assert_eq!(ledger.exported + ledger.dropped_total(), 100);
             continue;
         }
         assert_eq!(ledger.exported, 100, "{fault:?}");
-        // An attempt without an answer may have been taken: duplicates, never losses.
+        // The receiver may have stored an attempt whose response was lost: duplicates, never losses.
         assert!(received >= 100 && received.is_multiple_of(100), "{fault:?}: {received}");
     }
 }
 
 #[test]
-fn a_receiver_that_dies_mid_request() {
+fn a_connection_reset_mid_request_exports_no_span() {
     for bytes in [0, 1, 50, 200, 1000] {
         let (receiver, collected) = Receiver::collecting().unwrap();
         let proxy = FaultProxy::start(receiver.address()).unwrap();
         proxy.set(Fault::ResetAfterRequestBytes(bytes));
-        let spanwise = quick(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
+        let spanwise = short_timeouts(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
         make(&spanwise, 100);
         let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-        settled(&ledger);
+        assert_idle(&ledger);
         assert_eq!(ledger.created, 100);
         assert_eq!(ledger.exported, 0, "{bytes}");
         assert_eq!(collected.spans(), 0);
@@ -106,7 +106,7 @@ fn a_receiver_that_dies_mid_request() {
 }
 
 #[test]
-fn answers() {
+fn each_response_has_its_outcome() {
     let refuse = |http_status, retry_after| Answer::Refuse {
         http_status,
         grpc_code: 13,
@@ -130,17 +130,18 @@ fn answers() {
     ] {
         let given = answer.clone();
         let receiver = Receiver::builder().with_handler(move |_| given.clone()).start().unwrap();
-        let spanwise = quick(builder()).with_endpoint(receiver.http_endpoint()).build().unwrap();
+        let spanwise =
+            short_timeouts(builder()).with_endpoint(receiver.http_endpoint()).build().unwrap();
         make(&spanwise, 100);
         let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-        settled(&ledger);
+        assert_idle(&ledger);
         assert_eq!(ledger.exported, exported, "{answer:?}");
         assert_eq!(ledger.drops().next(), reason, "{answer:?}");
     }
 }
 
 #[test]
-fn overload_is_counted_to_the_span() {
+fn the_ledger_counts_every_span_of_an_overload() {
     let slow = |_| Answer::Accept.after(Duration::from_millis(20));
     let receiver = Receiver::builder().with_handler(slow).start().unwrap();
     let spanwise = builder()
@@ -153,13 +154,13 @@ fn overload_is_counted_to_the_span() {
     });
     let (_, peak) = spanwise.buffered_bytes();
     let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
+    assert_idle(&ledger);
     assert_eq!(ledger.created, 200_000);
     assert!(ledger.dropped(DropReason::QueueBytes) > 0);
     assert_eq!(ledger.exported + ledger.dropped(DropReason::QueueBytes), 200_000);
     assert_eq!(receiver.stats().spans, ledger.exported);
     assert!(peak <= 1 << 20);
-    assert_eq!(spanwise.buffered_bytes().0, 0, "all memory came back");
+    assert_eq!(spanwise.buffered_bytes().0, 0, "all memory is freed");
 }
 
 #[test]
@@ -176,12 +177,12 @@ fn a_caller_that_waits_loses_nothing() {
         (0..4).for_each(|_| drop(scope.spawn(|| make(&spanwise, 50_000))));
     });
     let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
+    assert_idle(&ledger);
     assert_eq!((ledger.exported, receiver.stats().spans), (200_000, 200_000));
 }
 
 #[test]
-fn a_caller_that_waits_gives_up_in_the_end() {
+fn a_caller_that_waits_drops_its_span_at_the_timeout() {
     let proxy = FaultProxy::start("127.0.0.1:9".parse().unwrap()).unwrap();
     proxy.set(Fault::BlackHole);
     let spanwise = builder()
@@ -194,7 +195,7 @@ fn a_caller_that_waits_gives_up_in_the_end() {
         make(&spanwise, 100);
     }
     let _ = spanwise.shutdown_timeout(Duration::from_millis(50));
-    settled(&support::rested(&spanwise));
+    assert_idle(&support::wait_until_idle(&spanwise));
 }
 
 #[test]
@@ -219,14 +220,14 @@ fn requests_are_cut_by_their_encoded_size() {
         tracer.root("sized", spanwise_sdk::SpanKind::Internal).attribute("text", "x".repeat(size));
     }
     let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
+    assert_idle(&ledger);
     assert_eq!((ledger.exported, receiver.stats().spans), (2_000, 2_000));
     let largest = largest.load(SeqCst);
     assert!(largest <= 64 << 10, "{largest}");
 }
 
 #[test]
-fn gzip_arrives() {
+fn gzip_requests_arrive() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let spanwise = builder()
         .with_endpoint(receiver.http_endpoint())
@@ -234,7 +235,7 @@ fn gzip_arrives() {
         .build()
         .unwrap();
     make(&spanwise, 1_000);
-    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     assert_eq!(collected.spans(), 1_000);
 }
 
@@ -258,20 +259,20 @@ fn grpc_answers_like_http() {
             },
         };
         let receiver = Receiver::builder().with_handler(answer).start().unwrap();
-        let spanwise = quick(builder())
+        let spanwise = short_timeouts(builder())
             .with_protocol(Protocol::Grpc)
             .with_endpoint(receiver.http_endpoint())
             .build()
             .unwrap();
         make(&spanwise, 100);
         let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-        settled(&ledger);
+        assert_idle(&ledger);
         assert_eq!(ledger.drops().next(), reason.map(|reason| (reason, 100)), "{grpc_code}");
     }
 }
 
 #[test]
-fn a_handler_that_panics_is_no_reason_to_fall() {
+fn a_diagnostics_handler_that_panics_stops_no_export() {
     let receiver = Receiver::builder()
         .with_handler(|_| Answer::Refuse {
             http_status: 400,
@@ -291,6 +292,6 @@ fn a_handler_that_panics_is_no_reason_to_fall() {
         make(&spanwise, 10);
         spanwise.force_flush_timeout(LONG).unwrap();
     }
-    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     assert_eq!(spanwise.ledger().dropped(DropReason::Rejected), 30);
 }

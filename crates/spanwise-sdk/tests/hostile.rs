@@ -1,5 +1,5 @@
-//! Values that own memory, panic or lie. Run under the address sanitizer by `cargo xtask sanitize`:
-//! what is freed twice, or used after it, ends the run there.
+//! Attribute values that own memory, panic or return wrong lengths. `cargo xtask sanitize` runs these
+//! tests under the address sanitizer, which ends the run at a double free or a use after free.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -11,14 +11,14 @@ use spanwise_sdk::sampling::{
     ComposableSampler, Sampler, SamplingIntent, SamplingParameters, Tick,
 };
 use spanwise_sdk::{DropReason, EncodeValue, SpanKind, Tracer};
-use spanwise_testkit::spans;
+use spanwise_testkit::{PanicOnDrop, spans};
 use spanwise_transport::Outcome;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use support::{Bench, LONG, bench, settled};
+use support::{Bench, LONG, assert_idle, bench};
 
-/// Every kind of text that an attribute can hold, and what counts its owners.
+/// A value of each type of the API, and of each kind of owner of its text.
 fn every_kind(owned: &Arc<str>) -> Vec<ApiValue> {
     let texts =
         || vec![StringValue::from(owned.clone()), "static".into(), owned.to_string().into()];
@@ -35,7 +35,7 @@ fn every_kind(owned: &Arc<str>) -> Vec<ApiValue> {
     ]
 }
 
-/// Sets everything in every way the API has.
+/// Sets these values through every method of the API.
 fn set_all(tracer: &Tracer, owned: &Arc<str>) {
     let pairs = || {
         every_kind(owned)
@@ -47,14 +47,14 @@ fn set_all(tracer: &Tracer, owned: &Arc<str>) {
     for pair in pairs() {
         span.set_attribute(pair);
     }
-    // The same keys once more: old values are overwritten.
+    // The same keys again: each value replaces the one before.
     span.set_attributes(pairs());
     span.add_event("event", pairs().collect());
     span.end();
-    // After the end they are only dropped.
+    // After the end the span drops them.
     span.set_attributes(pairs());
     let mut span = tracer.span_builder("built").with_attributes(pairs()).start(tracer);
-    // Too long for the straight way, and keys that are shared.
+    // Values longer than the limit, and a key with shared ownership.
     let key: Arc<str> = "key".repeat(100).into();
     span.set_attribute(KeyValue::new(Key::from(key.clone()), owned.clone()));
     span.set_attribute(KeyValue::new(Key::from(key.clone()), "x".repeat(100_000)));
@@ -63,42 +63,32 @@ fn set_all(tracer: &Tracer, owned: &Arc<str>) {
 }
 
 #[test]
-fn the_memory_of_an_attribute_is_dropped_once() {
+fn the_memory_of_an_attribute_is_freed_once() {
     for sampler in [Sampler::always_on(), Sampler::always_off()] {
         let Bench { spanwise, receiver, .. } = bench(|builder| builder.with_sampler(sampler));
         let tracer = spanwise.tracer("owners");
         let owned: Arc<str> = "shared by many".into();
         for _ in 0..3 {
             set_all(&tracer, &owned);
-            assert_eq!(Arc::strong_count(&owned), 1, "neither kept nor dropped twice");
+            assert_eq!(Arc::strong_count(&owned), 1, "no owner leaks, and none is dropped twice");
         }
-        settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+        assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
         drop(receiver);
     }
 }
 
-/// A payload that panics when it is dropped.
-struct Grenade;
-
-impl Drop for Grenade {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            resume_unwind(Box::new("the payload was dropped"));
-        }
-    }
-}
-
-/// Owns memory, and does to the buffer what it is told to; may panic in its drop.
-struct Liar {
-    says: usize,
+/// A value that owns memory, returns a wrong length, and calls `act` with the buffer; its drop may
+/// panic.
+struct HostileValue {
+    encoded_len: usize,
     act: fn(&mut Vec<u8>),
     memory: Arc<()>,
     panics_on_drop: bool,
 }
 
-impl EncodeValue for Liar {
+impl EncodeValue for HostileValue {
     fn encoded_len(&self, _: usize) -> usize {
-        self.says
+        self.encoded_len
     }
 
     fn encode(&self, _: usize, out: &mut Vec<u8>) {
@@ -106,19 +96,19 @@ impl EncodeValue for Liar {
     }
 }
 
-impl Drop for Liar {
+impl Drop for HostileValue {
     fn drop(&mut self) {
         assert!(Arc::strong_count(&self.memory) > 1);
         if self.panics_on_drop && !std::thread::panicking() {
-            resume_unwind(Box::new(Grenade));
+            resume_unwind(Box::new(PanicOnDrop));
         }
     }
 }
 
 #[test]
-fn a_value_that_lies_or_panics_costs_its_attribute_and_nothing_else() {
+fn a_hostile_value_loses_its_attribute_alone() {
     let Bench { spanwise, receiver, collected } = bench(|builder| builder);
-    let tracer = spanwise.tracer("liars");
+    let tracer = spanwise.tracer("hostile");
     let memory = Arc::new(());
     let acts: [fn(&mut Vec<u8>); 6] = [
         |out| out.clear(),
@@ -128,14 +118,15 @@ fn a_value_that_lies_or_panics_costs_its_attribute_and_nothing_else() {
         |out| out.fill(0xff),
         |out| {
             out.extend([0x0a; 5000]);
-            resume_unwind(Box::new(Grenade));
+            resume_unwind(Box::new(PanicOnDrop));
         },
     ];
     let mut sent = 0;
-    for says in [1, 9, 5000, usize::MAX] {
+    for encoded_len in [1, 9, 5000, usize::MAX] {
         for act in acts {
             for panics_on_drop in [false, true] {
-                let liar = || Liar { says, act, memory: memory.clone(), panics_on_drop };
+                let hostile =
+                    || HostileValue { encoded_len, act, memory: memory.clone(), panics_on_drop };
                 let mut span = tracer.root("before", SpanKind::Internal);
                 span.attribute("before", 1);
                 let survive = |act: &mut dyn FnMut()| {
@@ -143,8 +134,8 @@ fn a_value_that_lies_or_panics_costs_its_attribute_and_nothing_else() {
                         std::mem::forget(payload);
                     }
                 };
-                survive(&mut || _ = span.attribute("liar", liar()));
-                survive(&mut || _ = span.attribute("before", liar()));
+                survive(&mut || _ = span.attribute("hostile", hostile()));
+                survive(&mut || _ = span.attribute("before", hostile()));
                 span.rename("after").attribute("after", 2);
                 span.finish();
                 sent += 1;
@@ -161,7 +152,8 @@ fn a_value_that_lies_or_panics_costs_its_attribute_and_nothing_else() {
     }
 }
 
-/// Panics in whatever it is asked, with a payload whose drop panics.
+/// A sampler whose tick panics, with a payload whose drop panics, and whose description has control
+/// characters.
 #[derive(Debug)]
 struct PanickingSampler;
 
@@ -171,7 +163,7 @@ impl ComposableSampler for PanickingSampler {
     }
 
     fn tick(&self, _: &Tick) {
-        resume_unwind(Box::new(Grenade));
+        resume_unwind(Box::new(PanicOnDrop));
     }
 
     fn description(&self) -> String {
@@ -180,13 +172,13 @@ impl ComposableSampler for PanickingSampler {
 }
 
 #[test]
-fn a_sampler_a_sink_and_a_handler_that_panic_leave_every_span_its_outcome() {
+fn every_span_has_an_outcome_when_sampler_sink_and_handler_panic() {
     let sink = |_: Bytes| {
         if SENT.fetch_add(1, SeqCst).is_multiple_of(2) {
-            resume_unwind(Box::new(Grenade));
+            resume_unwind(Box::new(PanicOnDrop));
         }
         async {
-            resume_unwind(Box::new(Grenade));
+            resume_unwind(Box::new(PanicOnDrop));
             #[expect(unreachable_code, reason = "gives the type")]
             Outcome::Accepted { rejected: 0, message: None }
         }
@@ -194,7 +186,7 @@ fn a_sampler_a_sink_and_a_handler_that_panic_leave_every_span_its_outcome() {
     static SENT: AtomicUsize = AtomicUsize::new(0);
     let spanwise = support::builder()
         .with_sampler(PanickingSampler)
-        .with_diagnostics(|_| resume_unwind(Box::new(Grenade)))
+        .with_diagnostics(|_| resume_unwind(Box::new(PanicOnDrop)))
         .with_sink(sink)
         .build()
         .unwrap();
@@ -206,7 +198,7 @@ fn a_sampler_a_sink_and_a_handler_that_panic_leave_every_span_its_outcome() {
         spanwise.force_flush_timeout(LONG).unwrap();
     }
     let report = spanwise.shutdown_timeout(LONG).unwrap();
-    settled(&report.ledger);
+    assert_idle(&report.ledger);
     assert_eq!(report.ledger.created, 60);
     assert_eq!(report.ledger.dropped(DropReason::ExporterPanic), 60);
 }

@@ -1,5 +1,5 @@
-//! `init` sets the globals of the process, `build` none: each case is a process of its own, this
-//! binary started again.
+//! `init` sets the globals of the process, `build` sets none. Each case runs in a process of its own,
+//! this binary started again.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use opentelemetry::baggage::BaggageExt as _;
@@ -8,8 +8,8 @@ use opentelemetry::{Context, KeyValue, global};
 use opentelemetry_sdk::propagation::BaggagePropagator as StockBaggage;
 use spanwise_sdk::propagation::Propagator;
 use spanwise_sdk::{Bytes, Outcome, Spanwise, SpanwiseBuilder};
+use spanwise_testkit::rerun;
 use std::collections::HashMap;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 const CASE: &str = "SPANWISE_TEST_CASE";
@@ -17,17 +17,13 @@ const DONE: &str = "the case is done";
 
 /// Runs `case` in a process of its own.
 fn run(case: &str) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture"])
-        .env(CASE, case)
-        .output()
-        .unwrap();
+    let output = rerun("child").env(CASE, case).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && printed.contains(DONE), "{case}:\n{printed}\n{errors}");
 }
 
-/// Nothing by itself.
+/// The process of a case; without its variable an empty test.
 #[test]
 fn child() {
     let Ok(case) = std::env::var(CASE) else { return };
@@ -107,7 +103,7 @@ fn fields_after(variable: Option<&'static str>, code: Option<Vec<Propagator>>, f
     assert!(reports.is_empty(), "{reports:?}");
 }
 
-/// The headers that the global propagator sends for a context with all there is.
+/// The headers that the global propagator injects for a context with a span and baggage.
 fn sent() -> Vec<String> {
     let state = opentelemetry::trace::TraceState::from_key_value([("a", "1")]).unwrap();
     let context = opentelemetry::trace::SpanContext::new(
@@ -148,7 +144,7 @@ fn build() {
     assert!(reports.iter().all(|report| report.contains("build sets no globals; use init")));
 }
 
-/// The guard is a provider for code that wants one, and its own `tracer` needs no import.
+/// The guard implements `TracerProvider`, and its own `tracer` needs no import.
 fn guard() {
     fn scope(provider: &impl opentelemetry::trace::TracerProvider) {
         let tracer = provider.tracer_with_scope(
@@ -187,7 +183,7 @@ fn none_leaves_the_global_propagator_as_it_is() {
 }
 
 #[test]
-fn code_stands_above_the_variable() {
+fn code_precedes_the_variable() {
     run("code");
 }
 

@@ -1,4 +1,5 @@
-//! A receiver that is killed again and again: what the ledger says of it against its own list.
+//! A receiver that the test kills repeatedly: the ledger's counts are compared with the ids that the
+//! receiver stored.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -6,17 +7,18 @@ mod support;
 
 use spanwise_receiver::{Answer, Receiver};
 use spanwise_sdk::{SpanKind, Spanwise};
-use spanwise_testkit::ClosedPort;
+use spanwise_testkit::{ClosedPort, rerun};
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
-use support::{LONG, builder, rested, settled};
+use support::{LONG, assert_idle, builder, wait_until_idle};
 
 const ADDRESS: &str = "SPANWISE_TEST_ADDRESS";
 
-/// Nothing by itself: the receiver's process. Writes the id of each span before it answers.
+/// The receiver's process; without its variable an empty test. It writes the id of each span before it
+/// answers.
 #[test]
 fn receiver() {
     let Ok(address) = std::env::var(ADDRESS) else { return };
@@ -31,7 +33,7 @@ fn receiver() {
     let address: SocketAddr = address.parse().unwrap();
     let _receiver = Receiver::builder().with_address(address).with_handler(store).start().unwrap();
     println!("ready");
-    // Until it is killed, or nobody is there any more.
+    // Runs until the parent kills it, or until the parent has ended.
     let _ = std::io::stdin().read(&mut [0]);
 }
 
@@ -39,10 +41,9 @@ fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A receiver at `address`, and a thread that reads what it has stored.
+/// A receiver at `address`, and a thread that reads the ids that it has stored.
 fn start(address: SocketAddr) -> (Child, std::thread::JoinHandle<HashSet<String>>) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "receiver", "--nocapture", "--test-threads", "1"])
+    let mut child = rerun("receiver")
         .env(ADDRESS, address.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -53,8 +54,8 @@ fn start(address: SocketAddr) -> (Child, std::thread::JoinHandle<HashSet<String>
     let stored = std::thread::spawn(move || {
         let mut stored = HashSet::new();
         let mut line = String::new();
-        // A line without its end was cut by the kill: not stored. Requests that waited for this
-        // receiver are stored before it says that it is ready.
+        // A line without its end was cut by the kill and does not count as stored. Requests that
+        // waited for this receiver are stored before it prints that it is ready.
         while lines.read_line(&mut line).unwrap_or(0) > 0 && line.ends_with('\n') {
             if line.contains("ready") {
                 let _ = listening.send(());
@@ -80,8 +81,8 @@ fn make(spanwise: &Spanwise, spans: usize) -> Vec<String> {
 }
 
 #[test]
-fn what_is_stored_is_at_least_exported_and_at_most_ambiguous_besides() {
-    // Kept: between two receivers nobody else may get the port, and our spans.
+fn a_killed_receiver_stored_the_exported_spans_and_at_most_the_ambiguous_ones() {
+    // The port stays reserved: between two receivers no other process may get it, and our spans.
     let port = ClosedPort::new().unwrap();
     let address = port.address().unwrap();
     for round in 0..4 {
@@ -90,7 +91,7 @@ fn what_is_stored_is_at_least_exported_and_at_most_ambiguous_besides() {
             .with_scheduled_delay(Duration::from_millis(1))
             .with_max_export_batch_size(50)
             .with_attempt_timeout(Duration::from_millis(300))
-            // Short in some rounds: then requests are given up between two receivers.
+            // Some rounds have a short timeout: requests reach their deadline between two receivers.
             .with_export_timeout(Duration::from_millis([40, 200, 500, 20_000][round]))
             .build()
             .unwrap();
@@ -109,10 +110,10 @@ fn what_is_stored_is_at_least_exported_and_at_most_ambiguous_besides() {
             stored.extend(reading.join().unwrap());
         }
         let _ = spanwise.shutdown_timeout(Duration::from_millis(50));
-        let ledger = rested(&spanwise);
-        settled(&ledger);
+        let ledger = wait_until_idle(&spanwise);
+        assert_idle(&ledger);
         assert_eq!(ledger.created as usize, made.len());
-        assert!(stored.is_subset(&made), "no id that nobody made");
+        assert!(stored.is_subset(&made), "each stored id is one of ours");
         let (stored, ambiguous) = (stored.len() as u64, ledger.ambiguous());
         assert!(ledger.exported <= stored, "{round}: {stored} stored\n{ledger}");
         assert!(stored <= ledger.exported + ambiguous, "{round}: {stored} stored\n{ledger}");

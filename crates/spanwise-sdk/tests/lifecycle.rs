@@ -1,4 +1,4 @@
-//! Flush and shutdown from everywhere, with a receiver in every mood, always in time.
+//! Flush and shutdown from every context, against every fault of a receiver, within their deadlines.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -8,9 +8,9 @@ use spanwise_sdk::{DropReason, FlushError, Spanwise};
 use spanwise_testkit::{Fault, FaultProxy, spans};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use support::{LONG, bench, builder, rested, settled};
+use support::{LONG, assert_idle, bench, builder, wait_until_idle};
 
-/// Where a flush or shutdown can be called from.
+/// A context in which a program calls flush or shutdown.
 #[derive(Debug, Clone, Copy)]
 enum From {
     PlainThread,
@@ -65,7 +65,7 @@ impl From {
 }
 
 fn call_in_panic_hook(work: impl FnOnce() + Send + 'static) {
-    // The hook is the process's: one such call at a time.
+    // The process has one panic hook, so the calls take turns.
     static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let (done, wait) = mpsc::channel();
@@ -101,7 +101,7 @@ fn make(spanwise: &Spanwise, count: usize) {
 }
 
 #[test]
-fn a_flush_delivers_what_came_before_from_everywhere() {
+fn a_flush_delivers_earlier_spans_in_every_context() {
     for from in EVERYWHERE {
         let bench = bench(|builder| builder.with_scheduled_delay(Duration::from_secs(3600)));
         make(&bench.spanwise, 1000);
@@ -117,13 +117,13 @@ fn a_flush_delivers_what_came_before_from_everywhere() {
 }
 
 #[test]
-fn a_shutdown_delivers_everything_from_everywhere() {
+fn a_shutdown_delivers_every_span_in_every_context() {
     for from in EVERYWHERE {
         let bench = bench(|builder| builder);
         make(&bench.spanwise, 1000);
         let spanwise = bench.spanwise.clone();
         from.call(move || {
-            settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+            assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
             let again = spanwise.shutdown_timeout(LONG).unwrap_err();
             assert!(matches!(again, FlushError::AlreadyShutdown));
             assert!(matches!(spanwise.force_flush_timeout(LONG), Err(FlushError::AlreadyShutdown)));
@@ -133,7 +133,7 @@ fn a_shutdown_delivers_everything_from_everywhere() {
 }
 
 #[test]
-fn a_shutdown_is_over_by_its_deadline_whatever_the_receiver_does() {
+fn a_shutdown_returns_by_its_deadline_under_every_fault() {
     let deadline = Duration::from_millis(150);
     for from in EVERYWHERE {
         for fault in [
@@ -155,15 +155,15 @@ fn a_shutdown_is_over_by_its_deadline_whatever_the_receiver_does() {
                     let result = spanwise.shutdown_timeout(deadline);
                     let took = started.elapsed();
                     assert!(matches!(result, Err(FlushError::Timeout(_))), "{result:?}");
-                    // A second for a machine that does other things: an attempt would take ten.
+                    // A second allows for a loaded machine; an attempt would take ten.
                     assert!(took < deadline + Duration::from_secs(1), "{took:?}");
-                    send.send((spanwise.clone(), rested(&spanwise))).unwrap();
+                    send.send((spanwise.clone(), wait_until_idle(&spanwise))).unwrap();
                 });
                 receive.recv().unwrap()
             };
-            settled(&ledger);
+            assert_idle(&ledger);
             assert_eq!(ledger.created, 100, "{from:?} {fault:?}");
-            // What had left is another reason: the receiver might have had it.
+            // Spans of a request that was sent have another reason: the receiver may have stored them.
             let lost = ledger.dropped(DropReason::ShutdownDeadline)
                 + ledger.dropped(DropReason::AmbiguousShutdown);
             assert_eq!(lost, 100, "{from:?} {fault:?}");
@@ -190,7 +190,7 @@ fn a_flush_at_its_deadline_loses_nothing() {
     assert_eq!(collected.spans(), 100);
 }
 
-/// `x()` has the configured timeout, `x_timeout` one of its own, `x_until` a deadline.
+/// `x()` uses the configured timeout, `x_timeout` takes one, `x_until` takes a deadline.
 #[test]
 fn each_flush_and_shutdown_returns_by_its_own_deadline() {
     let receiver = spanwise_receiver::Receiver::builder().start().unwrap();
@@ -208,7 +208,7 @@ fn each_flush_and_shutdown_returns_by_its_own_deadline() {
         |it| it.shutdown_until(Instant::now() + SHORT),
     ];
     for (variant, (flush, shutdown)) in flushes.into_iter().zip(shutdowns).enumerate() {
-        // Only the calls without a time use the configured one.
+        // Only the calls without an argument use the configured timeout.
         let configured = if variant == 0 { SHORT } else { Duration::from_secs(3600) };
         let spanwise = builder()
             .with_endpoint(proxy.endpoint())
@@ -224,20 +224,20 @@ fn each_flush_and_shutdown_returns_by_its_own_deadline() {
         let error = shutdown(&spanwise).unwrap_err();
         assert!(matches!(error, FlushError::Timeout(_)) && begun.elapsed() >= SHORT, "{error}");
         assert!(begun.elapsed() < LONG, "the configured hour is not used");
-        settled(&rested(&spanwise));
+        assert_idle(&wait_until_idle(&spanwise));
         assert!(matches!(flush(&spanwise), Err(FlushError::AlreadyShutdown)));
     }
 }
 
-/// A deadline that has passed is one that is reached at once.
+/// A call whose deadline has passed returns at once.
 #[test]
-fn a_deadline_in_the_past_is_no_wait() {
+fn a_call_with_a_past_deadline_does_not_wait() {
     let bench = bench(|builder| builder);
     make(&bench.spanwise, 10);
     let past = Instant::now();
     let _timed_out = bench.spanwise.force_flush_until(past);
     let _timed_out = bench.spanwise.shutdown_until(past);
-    settled(&rested(&bench.spanwise));
+    assert_idle(&wait_until_idle(&bench.spanwise));
 }
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -264,7 +264,7 @@ fn many_threads_flush_and_shut_down_at_once() {
             }
         });
         let ledger = bench.spanwise.ledger();
-        settled(&ledger);
+        assert_idle(&ledger);
         assert!((500..=8 * 510).contains(&ledger.created), "no-op once shut down");
         assert_eq!(ledger.exported + ledger.dropped(DropReason::AfterShutdown), ledger.created);
         assert_eq!(ledger.exported, bench.receiver.stats().spans);
@@ -277,14 +277,14 @@ fn the_last_handle_shuts_down() {
     let spanwise = builder().with_endpoint(receiver.http_endpoint()).build().unwrap();
     let tracer = spanwise.tracer("last");
     drop(spanwise);
-    drop(tracer.start("still traced: the tracer keeps the pipeline"));
+    drop(tracer.start("still traced: the tracer owns the pipeline too"));
     let open = tracer.start("outlives everything");
     drop(tracer);
     assert!(collected.wait_for_spans(1, LONG));
     drop(open);
 }
 
-/// The API drops the old global provider under its lock: nobody may wait there.
+/// The API drops the old global provider under its lock, so the drop must not block.
 #[test]
 fn dropping_a_provider_does_not_wait_for_its_receiver() {
     let (receiver, _) = spanwise_receiver::Receiver::collecting().unwrap();
@@ -299,13 +299,13 @@ fn dropping_a_provider_does_not_wait_for_its_receiver() {
         make(&spanwise, 100);
         let dropped = Instant::now();
         from.call(move || drop(spanwise));
-        // Not a measure of speed: waiting would take a minute.
+        // The bound tests no speed: a drop that waits would take a minute.
         assert!(dropped.elapsed() < LONG, "{from:?}");
     }
 }
 
 #[test]
-fn a_duration_of_centuries_is_as_long_as_it_takes() {
+fn a_maximal_duration_is_a_wait_without_a_limit() {
     for from in EVERYWHERE {
         let bench = bench(|builder| {
             builder
@@ -327,14 +327,14 @@ fn a_duration_of_centuries_is_as_long_as_it_takes() {
 }
 
 #[test]
-fn spans_are_sent_without_any_flush() {
+fn the_schedule_exports_spans_without_a_flush() {
     let bench = bench(|builder| builder.with_scheduled_delay(Duration::from_millis(50)));
     make(&bench.spanwise, 5);
     assert!(bench.collected.wait_for_spans(5, LONG));
 }
 
 #[test]
-fn threads_that_come_and_go_lose_nothing() {
+fn short_lived_threads_lose_no_span() {
     let bench = bench(|builder| builder);
     for _ in 0..50 {
         std::thread::scope(|scope| {
@@ -360,7 +360,7 @@ fn a_span_may_end_in_a_thread_local_destructor() {
     for first_ours in [true, false] {
         let tracer = bench.spanwise.tracer("destructor");
         std::thread::spawn(move || {
-            // The destructors of a thread run in the order of first use, or the reverse.
+            // A thread runs its destructors in the order of first use or in reverse.
             if first_ours {
                 drop(tracer.start("first"));
             }

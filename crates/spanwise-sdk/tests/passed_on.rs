@@ -67,7 +67,7 @@ impl ComposableSampler for Keeps {
     }
 }
 
-/// A sampler, its threshold, whether it may go with parents of this process and of others.
+/// Each sampler with a tracer, its threshold, and whether it may follow local and remote parents.
 fn tracers() -> Vec<(String, Tracer, Option<u64>, bool, bool)> {
     let half = || Sampler::probability(0.5).unwrap();
     let samplers: Vec<(Sampler, Option<u64>, bool, bool)> = vec![

@@ -1,4 +1,4 @@
-//! Pooled spans arrive like any other, and the account holds.
+//! Pooled spans: the exporter sends them as it sends any other span, and the ledger balances.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -16,7 +16,7 @@ use spanwise_sdk::{
 };
 use spanwise_testkit::{attributes_map, spans};
 use std::thread;
-use support::{bench, settled};
+use support::{assert_idle, bench};
 
 /// Every field of the data is a field of the span that arrives.
 #[test]
@@ -102,7 +102,7 @@ fn every_field_of_a_pooled_span_arrives() {
     assert_eq!(scope.name, "pooled");
 }
 
-/// From the pool into the pipeline and back, on several threads, beside the tracer's own spans.
+/// Several threads acquire, finish and release pooled spans beside the tracer's own spans.
 #[test]
 fn pooled_spans_and_others_share_one_account() {
     const EACH: u64 = 500;
@@ -134,7 +134,7 @@ fn pooled_spans_and_others_share_one_account() {
     });
     let request = bench.finish();
     let ledger = bench.spanwise.ledger();
-    settled(&ledger);
+    assert_idle(&ledger);
     assert_eq!((ledger.created, ledger.exported), (9 * EACH, 9 * EACH));
     let of = |name: &str| spans(&request).filter(|span| span.name == name).count() as u64;
     assert_eq!((of("root"), of("p"), of("t")), (3 * EACH, 3 * EACH, 3 * EACH));
@@ -199,7 +199,7 @@ fn limits_hold_and_a_span_without_ids_is_refused() {
     assert_eq!(bench.spanwise.ledger().created, 1);
 }
 
-/// Values as they come, and `None`, which is no attribute (specification, *Mapping Arbitrary Data to
+/// Values of every type, and `None`, which is no attribute (specification, *Mapping Arbitrary Data to
 /// OTLP AnyValue*: an integer beyond 64 bits with sign is a decimal string; *Attribute*: a null in a
 /// list stays one).
 #[test]
@@ -214,7 +214,7 @@ fn values_of_all_widths_arrive_and_none_is_no_attribute() {
         .set_attribute("list", list)
         .set_attribute("none", None::<&str>)
         .add_event("event", 1, [Attribute::new("none", None::<i64>), Attribute::new("n", 3usize)]);
-    // Past `set_attribute`.
+    // The test bypasses `set_attribute`.
     span.attributes.push(Attribute::new("pushed none", OwnedValue::Absent));
     assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
 

@@ -1,7 +1,7 @@
-//! What the host process could feel of us: signals, forks, its standard error, its descriptors.
+//! Effects on the host process: signals, forks, standard error, descriptors, memory.
 //!
-//! Each scenario runs in a process of its own, this binary started again: what it does to itself is
-//! its own affair, and the parent sees how it ended.
+//! Each scenario runs in a process of its own, this binary started again. It may change its process as
+//! it likes, and the parent checks how it ended.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -10,17 +10,16 @@ mod support;
 use spanwise_receiver::Receiver;
 use spanwise_sdk::{DropReason, Exporter, FlushError, SpanKind, Spanwise};
 use spanwise_testkit::allocator::heap;
-use spanwise_testkit::{ClosedPort, CountingAllocator};
+use spanwise_testkit::{ClosedPort, CountingAllocator, Peer, in_forked_child, rerun};
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::{LONG, builder, rested, settled};
+use support::{LONG, assert_idle, builder, wait_until_idle};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -30,8 +29,7 @@ const URL: &str = "SPANWISE_TEST_URL";
 
 /// Runs `scenario` in a process of its own.
 fn run(scenario: &str, url: &str, stderr: Stdio) -> Output {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
+    rerun("child")
         .env(SCENARIO, scenario)
         .env(URL, url)
         .stderr(stderr)
@@ -43,21 +41,21 @@ fn run(scenario: &str, url: &str, stderr: Stdio) -> Output {
 }
 
 fn passed(scenario: &str, output: &Output) {
-    let said = format!(
+    let printed = format!(
         "{scenario}: {}\n{}\n{}",
         output.status,
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    assert_eq!(output.status.signal(), None, "{said}");
-    assert!(output.status.success(), "{said}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains(DONE), "{said}");
+    assert_eq!(output.status.signal(), None, "{printed}");
+    assert!(output.status.success(), "{printed}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(DONE), "{printed}");
 }
 
-/// Says that the scenario came to its end.
+/// The line that a scenario prints at its end.
 const DONE: &str = "the scenario is done";
 
-/// Nothing by itself: the other process's part.
+/// The process of a scenario; without its variable an empty test.
 #[test]
 fn child() {
     let Ok(scenario) = std::env::var(SCENARIO) else { return };
@@ -76,23 +74,10 @@ fn child() {
     println!("{DONE}");
 }
 
-/// Accepts, reads a little and closes.
-fn rude_server() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let _ = stream.read(&mut [0; 16]);
-        }
-    });
-    url
-}
-
-/// A pipe that nobody reads from: closed at the other end, or full.
+/// A pipe whose reader the caller closes or leaves idle.
 fn pipe() -> (OwnedFd, OwnedFd) {
     let mut ends = [0; 2];
-    // SAFETY: `ends` has room for two descriptors, which nobody else owns yet.
+    // SAFETY: `ends` has space for two descriptors, which no other value owns yet.
     unsafe {
         assert_eq!(libc::pipe(ends.as_mut_ptr()), 0);
         (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))
@@ -103,12 +88,13 @@ fn pipe() -> (OwnedFd, OwnedFd) {
 fn a_process_with_sigpipe_at_its_default_survives() {
     let (read, write) = pipe();
     drop(read);
-    // Its standard error is closed too: the default handler's lines meet the same signal.
-    passed("sigpipe", &run("sigpipe", &rude_server(), write.into()));
+    // Its standard error is closed too: the lines of the default handler raise the same signal.
+    let peer = Peer::start(|mut stream| drop(stream.read(&mut [0; 16]))).unwrap();
+    passed("sigpipe", &run("sigpipe", &peer.endpoint(), write.into()));
 }
 
 fn sigpipe(url: &str) {
-    // SAFETY: sets the disposition that a C program has.
+    // SAFETY: `SIG_DFL` installs no handler, so no code runs in a signal's context.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let spanwise = Spanwise::builder()
         .with_environment(|name| (name == "OTEL_BSP_SCHEDULE_DELAY").then(|| "soon".to_owned()))
@@ -123,7 +109,7 @@ fn sigpipe(url: &str) {
         spanwise.force_flush_timeout(LONG).unwrap();
     }
     let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
+    assert_idle(&ledger);
     assert_eq!(ledger.exported, 0);
 }
 
@@ -131,7 +117,7 @@ fn sigpipe(url: &str) {
 fn a_full_standard_error_stops_no_export() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let (_read, write) = pipe();
-    // Filled to the last byte, and blocking again.
+    // The test fills the pipe to its last byte, and then makes it blocking again.
     let mut full = std::fs::File::from(write);
     // SAFETY: changes the flags of a descriptor we own.
     unsafe { libc::fcntl(full.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
@@ -146,7 +132,7 @@ fn a_full_standard_error_stops_no_export() {
 
 fn full_stderr(url: &str) {
     let spanwise = Spanwise::builder()
-        // Something to complain about, through the default handler.
+        // An invalid value, which the default handler reports.
         .with_environment(|name| (name == "OTEL_BSP_SCHEDULE_DELAY").then(|| "soon".to_owned()))
         .with_endpoint(url)
         .build()
@@ -156,38 +142,12 @@ fn full_stderr(url: &str) {
         (0..100).for_each(|_| drop(tracer.root("span", SpanKind::Internal)));
         spanwise.force_flush_timeout(LONG).unwrap();
     }
-    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
 }
 
 #[test]
-fn children_with_providers_of_their_own_make_ids_of_their_own() {
+fn forked_children_with_their_own_provider_generate_unique_ids() {
     passed("forks", &run("forks", "", Stdio::piped()));
-}
-
-/// Runs `work` in a forked child and returns what it wrote.
-fn in_child(work: impl FnOnce(&mut dyn std::io::Write)) -> Vec<u8> {
-    let (read, write) = pipe();
-    // SAFETY: the child runs `work` and ends without going back.
-    match unsafe { libc::fork() } {
-        0 => {
-            drop(read);
-            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                work(&mut std::fs::File::from(write));
-            }));
-            // SAFETY: ends the child without the parent's destructors.
-            unsafe { libc::_exit(i32::from(done.is_err())) }
-        }
-        child => {
-            drop(write);
-            let mut said = Vec::new();
-            std::fs::File::from(read).read_to_end(&mut said).unwrap();
-            let mut status = 0;
-            // SAFETY: waits for the child that was just made.
-            unsafe { assert_eq!(libc::waitpid(child, &mut status, 0), child) };
-            assert_eq!(status, 0, "{}", String::from_utf8_lossy(&said));
-            said
-        }
-    }
 }
 
 fn ids(spanwise: &Spanwise) -> Vec<String> {
@@ -204,32 +164,33 @@ fn own() -> Spanwise {
     builder().with_sink(move |_| std::future::ready(accepted())).build().unwrap()
 }
 
-/// Before a fork, this thread has drawn ids; each child starts a provider of its own.
+/// This thread generates ids before it forks; each child builds a provider of its own.
 fn forks() {
     let before = own();
     let mut seen: HashSet<String> = ids(&before).into_iter().collect();
     for _ in 0..3 {
-        let said = in_child(|out| {
+        let written = in_forked_child(|out| {
             let spanwise = own();
             ids(&spanwise).iter().for_each(|id| out.write_all(id.as_bytes()).unwrap());
             let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-            settled(&ledger);
+            assert_idle(&ledger);
             assert_eq!(ledger.exported, 100);
         });
-        let lines: Vec<_> = String::from_utf8(said).unwrap().lines().map(str::to_owned).collect();
+        let lines: Vec<_> =
+            String::from_utf8(written).unwrap().lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), 100);
         for line in lines {
-            assert!(seen.insert(line + "\n"), "two processes made one id");
+            assert!(seen.insert(line + "\n"), "two processes generated one id");
         }
     }
     seen.extend(ids(&before));
     assert_eq!(seen.len(), 500);
-    settled(&before.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&before.shutdown_timeout(LONG).unwrap().ledger);
 }
 
-/// Nothing is exported, so there is no worker that a child would miss.
+/// The exporter `none` has no worker that a child would lack.
 #[test]
-fn children_of_a_provider_that_exports_nothing_make_ids_of_their_own() {
+fn forked_children_without_an_exporter_generate_unique_ids() {
     passed("fork without an exporter", &run("fork without an exporter", "", Stdio::piped()));
 }
 
@@ -237,14 +198,15 @@ fn fork_without_an_exporter() {
     let spanwise = builder().with_exporter(Exporter::None).build().unwrap();
     let mut seen: HashSet<String> = ids(&spanwise).into_iter().collect();
     for _ in 0..3 {
-        let said = in_child(|out| {
+        let written = in_forked_child(|out| {
             ids(&spanwise).iter().for_each(|id| out.write_all(id.as_bytes()).unwrap());
             spanwise.shutdown_timeout(LONG).unwrap();
         });
-        let lines: Vec<_> = String::from_utf8(said).unwrap().lines().map(str::to_owned).collect();
+        let lines: Vec<_> =
+            String::from_utf8(written).unwrap().lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), 100);
         for line in lines {
-            assert!(seen.insert(line + "\n"), "two processes made one id");
+            assert!(seen.insert(line + "\n"), "two processes generated one id");
         }
     }
     seen.extend(ids(&spanwise));
@@ -253,7 +215,7 @@ fn fork_without_an_exporter() {
 }
 
 #[test]
-fn a_child_without_its_parents_worker_loses_with_a_reason_and_waits_for_nobody() {
+fn a_forked_child_counts_its_spans_as_worker_unavailable_and_does_not_wait() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let output = run("fork of a provider", &receiver.http_endpoint(), Stdio::piped());
     passed("fork of a provider", &output);
@@ -265,7 +227,7 @@ fn fork_of_a_provider(url: &str) {
     let tracer = spanwise.tracer("fork");
     let open = tracer.root("open at the fork", SpanKind::Internal);
     (0..100).for_each(|_| drop(tracer.root("before", SpanKind::Internal)));
-    in_child(|_| {
+    in_forked_child(|_| {
         let before = spanwise.ledger().created;
         (0..2000).for_each(|_| drop(tracer.root("in the child", SpanKind::Internal)));
         let ledger = spanwise.ledger();
@@ -283,12 +245,12 @@ fn fork_of_a_provider(url: &str) {
     drop(open);
     (0..101).for_each(|_| drop(tracer.root("after", SpanKind::Internal)));
     let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
+    assert_idle(&ledger);
     assert_eq!(ledger.exported, 202);
 }
 
 #[test]
-fn a_dead_provider_holds_little_while_a_span_of_its_is_alive() {
+fn a_provider_after_shutdown_retains_little_memory_for_an_open_span() {
     let (receiver, _) = Receiver::collecting().unwrap();
     passed("dead providers", &run("dead providers", &receiver.http_endpoint(), Stdio::piped()));
 }
@@ -308,7 +270,7 @@ fn dead_providers(url: &str) {
     one(&mut alive);
     let (open, held) = (descriptors(), heap().current);
     (0..PROVIDERS).for_each(|_| one(&mut alive));
-    // Threads that have said their last word may be on their way out.
+    // Threads that have ended may still have resources that the system frees later.
     let patience = Instant::now() + LONG;
     let each = || heap().current.saturating_sub(held) / PROVIDERS as u64;
     while (descriptors() > open || each() > 40_000) && Instant::now() < patience {
@@ -320,11 +282,11 @@ fn dead_providers(url: &str) {
 }
 
 #[test]
-fn the_last_handle_may_be_dropped_on_the_worker() {
+fn the_worker_may_drop_the_last_handle() {
     passed("last handle", &run("last handle", "", Stdio::piped()));
 }
 
-/// Say by a sink that held it. Nothing stays: no thread, no descriptor.
+/// A sink holds and drops it. Neither a thread nor a descriptor leaks.
 fn last_handle() {
     const PROVIDERS: usize = 20;
     let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
@@ -366,7 +328,7 @@ fn last_handle() {
 }
 
 #[test]
-fn a_long_run_without_a_receiver_stays_within_its_means() {
+fn a_long_run_without_a_receiver_stays_within_the_budget() {
     let port = ClosedPort::new().unwrap();
     let output = run("dead receiver", &port.endpoint().unwrap(), Stdio::piped());
     passed("dead receiver", &output);
@@ -397,14 +359,14 @@ fn dead_receiver(url: &str) {
         most = (most.0.max(held), most.1.max(threads()), most.2.max(descriptors()));
         assert!(spanwise.buffered_bytes().1 <= BUDGET);
     }
-    // Queues, ledger, pools, runtime and connections take what is not the budget's.
+    // Queues, ledger, pools, runtime and connections are not charged to the budget.
     assert!(most.0 <= BUDGET + (2 << 20), "{} bytes", most.0);
     assert!(most.1 <= running + 3, "{} threads, {running} at first", most.1);
-    // Four requests, each with a connection that is tried.
+    // Four requests, each with one connection attempt.
     assert!(most.2 <= open + 8, "{} descriptors, {open} at first", most.2);
     let ledger = spanwise.ledger();
     assert!(ledger.dropped(DropReason::QueueBytes) > 0);
     assert!(ledger.dropped(DropReason::RetryDeadline) > 0, "requests end at their deadline");
     let _ = spanwise.shutdown_timeout(Duration::from_millis(100));
-    settled(&rested(&spanwise));
+    assert_idle(&wait_until_idle(&spanwise));
 }

@@ -1,7 +1,7 @@
-//! `OTEL_BSP_MAX_QUEUE_SIZE`: a count of waiting spans beside the byte budget (specification, *SDK
+//! `OTEL_BSP_MAX_QUEUE_SIZE`: a limit on the number of queued spans beside the byte budget (specification, *SDK
 //! environment variables*, *Batch Span Processor*: "Maximum queue size"; *Trace SDK*, *Batching
 //! processor*: "After the size is reached spans are dropped"). The oracle is the number of spans that
-//! the test made, and of those that its receiver holds.
+//! the test ended, and of those that its receiver holds.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -10,10 +10,10 @@ use spanwise_sdk::{Bytes, DropReason, OnFull, Outcome, SpanKind, Spanwise, Spanw
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{LONG, Said, builder, settled};
+use support::{DiagnosticLog, LONG, assert_idle, builder};
 use tokio::sync::watch;
 
-/// A receiver that holds each request until the test opens the door, and counts its spans.
+/// A sink that holds each request until the test calls `open`, and counts its spans.
 struct Held {
     door: watch::Sender<bool>,
     requests: Arc<Mutex<Vec<u64>>>,
@@ -24,7 +24,7 @@ impl Held {
         Self { door: watch::Sender::new(false), requests: Arc::default() }
     }
 
-    /// A builder whose spans come here, one request at a time.
+    /// A builder that exports to this sink, one request at a time.
     fn behind(&self, builder: SpanwiseBuilder) -> SpanwiseBuilder {
         let (door, requests) = (self.door.clone(), self.requests.clone());
         let sink = move |request: Bytes| {
@@ -44,12 +44,12 @@ impl Held {
             .with_export_timeout(Duration::from_secs(3600))
     }
 
-    /// Has the receiver hold one request of one span: from here on spans wait.
+    /// Makes the sink hold one request of one span, so that later spans stay in the queue.
     fn hold_one(&self, spanwise: &Spanwise) {
         end_spans(spanwise, 1);
         let patience = Instant::now() + LONG;
         while self.requests.lock().unwrap().is_empty() {
-            assert!(Instant::now() < patience, "no request came");
+            assert!(Instant::now() < patience, "the sink got no request");
             thread::yield_now();
         }
     }
@@ -64,9 +64,9 @@ fn end_spans(spanwise: &Spanwise, spans: usize) {
     (0..spans).for_each(|_| drop(tracer.root("span", SpanKind::Internal)));
 }
 
-/// The least that is accepted, the stock SDK's default, and many.
+/// The smallest size that is accepted, the default of the stock SDK, and a large one.
 #[test]
-fn never_more_spans_wait_and_at_least_half_can() {
+fn the_queue_holds_at_most_its_size_and_at_least_half_of_it() {
     for size in [16usize, 2048, 100_000] {
         for threads in [1usize, 8] {
             let held = Held::new();
@@ -79,7 +79,7 @@ fn never_more_spans_wait_and_at_least_half_can() {
                         scope.spawn(|| end_spans(&spanwise, size / (10 * threads) + 1));
                     }
                 });
-                // At rest, where the account is exact: those that wait, and the held one.
+                // No thread ends spans now, so the ledger is exact: queued spans, and the held one.
                 let waiting = spanwise.ledger().in_flight - 1;
                 assert!(waiting <= size as u64, "{waiting} of {size}");
             }
@@ -92,16 +92,16 @@ fn never_more_spans_wait_and_at_least_half_can() {
 
             held.open();
             let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-            settled(&ledger);
+            assert_idle(&ledger);
             assert_eq!(ledger.exported, waiting + 1);
             assert_eq!(held.requests.lock().unwrap().iter().sum::<u64>(), ledger.exported);
         }
     }
 }
 
-/// `OnFull::Wait`: the schedule alone would make no room for an hour.
+/// `OnFull::Wait`: the schedule alone would free no slot for an hour.
 #[test]
-fn who_waits_for_a_place_loses_no_span() {
+fn a_producer_that_waits_for_a_slot_loses_no_span() {
     let held = Held::new();
     held.open();
     let spanwise = held
@@ -117,13 +117,13 @@ fn who_waits_for_a_place_loses_no_span() {
         }
     });
     let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
+    assert_idle(&ledger);
     assert_eq!((ledger.created, ledger.exported), (4000, 4000));
 }
 
-/// At the end of its patience a span is lost for the same reason.
+/// A producer whose wait times out drops its span as `queue_full`.
 #[test]
-fn who_waits_in_vain_is_counted() {
+fn a_wait_that_times_out_is_counted() {
     let held = Held::new();
     let spanwise = held
         .behind(builder())
@@ -135,10 +135,10 @@ fn who_waits_in_vain_is_counted() {
     end_spans(&spanwise, 20);
     assert_eq!(spanwise.ledger().dropped(DropReason::QueueFull), 4);
     held.open();
-    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
 }
 
-/// Spans that wait behind a held request, of many more.
+/// The number of spans that stay in the queue behind a held request, of 5000 that end.
 fn waiting_of_many(builder: SpanwiseBuilder) -> u64 {
     let held = Held::new();
     let spanwise = held.behind(builder).build().unwrap();
@@ -146,7 +146,7 @@ fn waiting_of_many(builder: SpanwiseBuilder) -> u64 {
     end_spans(&spanwise, 5000);
     let waiting = spanwise.ledger().in_flight - 1;
     held.open();
-    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     waiting
 }
 
@@ -156,21 +156,21 @@ fn with(pairs: &'static [(&'static str, &'static str)]) -> SpanwiseBuilder {
     })
 }
 
-/// Code, then the variable, then none; a value that cannot be is reported (specification,
+/// Code precedes the variable; the default is no limit. An invalid value is reported (specification,
 /// *Environment variables*, *Numeric value*: "SHOULD gracefully ignore the setting and SHOULD warn").
 #[test]
-fn code_comes_before_the_variable() {
+fn code_precedes_the_variable() {
     let variable = || with(&[("OTEL_BSP_MAX_QUEUE_SIZE", "100")]);
     assert_eq!(waiting_of_many(variable()), 100);
     assert_eq!(waiting_of_many(variable().with_max_queue_size(64)), 64);
     assert_eq!(waiting_of_many(builder()), 5000);
     for bad in ["0", "15", "-1", "many", "16777217", "99999999999999999999"] {
-        let said = Said::default();
+        let log = DiagnosticLog::default();
         let variable = builder().with_environment(move |name| {
             (name == "OTEL_BSP_MAX_QUEUE_SIZE").then(|| bad.to_owned())
         });
-        assert_eq!(waiting_of_many(said.listen(variable)), 5000, "{bad}");
-        let lines = said.lines();
+        assert_eq!(waiting_of_many(log.attach(variable)), 5000, "{bad}");
+        let lines = log.lines();
         let reported = lines.iter().filter(|line| line.contains("OTEL_BSP_MAX_QUEUE_SIZE")).count();
         assert_eq!(reported, 1, "{bad}: {lines:?}");
         assert!(lines.iter().any(|line| line.contains(bad) && line.contains("16 to 16777216")));
@@ -178,7 +178,7 @@ fn code_comes_before_the_variable() {
 }
 
 #[test]
-fn a_size_too_small_in_code_is_an_error() {
+fn a_size_out_of_range_in_code_is_an_error() {
     for size in [0, 1, 15, (1 << 24) + 1, usize::MAX] {
         let error = builder().with_max_queue_size(size).build().unwrap_err().to_string();
         let parts = ["with_max_queue_size", "16 to 16777216 spans", &size.to_string()];
@@ -189,14 +189,14 @@ fn a_size_too_small_in_code_is_an_error() {
 /// "`maxExportBatchSize` - the maximum batch size of every export. It must be smaller or equal to
 /// `maxQueueSize`" (*Batching processor*).
 #[test]
-fn a_request_has_no_more_spans_than_may_wait() {
+fn a_request_has_at_most_the_queues_size_of_spans() {
     let largest_request = |builder: SpanwiseBuilder| {
         let held = Held::new();
         let spanwise = held.behind(builder).build().unwrap();
         held.hold_one(&spanwise);
         end_spans(&spanwise, 200);
         held.open();
-        settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+        assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
         let requests = held.requests.lock().unwrap();
         requests.iter().copied().max().unwrap()
     };
@@ -216,9 +216,9 @@ fn a_request_has_no_more_spans_than_may_wait() {
         (with(batch).with_max_queue_size(64), "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=`512`"),
         (with(queue).with_max_export_batch_size(512), "with_max_export_batch_size=`512`"),
     ] {
-        let said = Said::default();
-        assert!(largest_request(said.listen(builder)) <= 64);
-        let lines = said.lines();
+        let log = DiagnosticLog::default();
+        assert!(largest_request(log.attach(builder)) <= 64);
+        let lines = log.lines();
         let reported = lines.iter().filter(|line| line.contains(setting) && line.contains("64"));
         assert_eq!(reported.count(), 1, "{lines:?}");
     }

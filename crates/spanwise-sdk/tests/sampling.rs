@@ -1,5 +1,5 @@
-//! Samplers in the provider: asked before anything is recorded, exchanged while it runs, told by a
-//! collector what to do.
+//! Samplers in the provider: it samples before it records, exchanges samplers while it runs, and polls
+//! remote samplers' strategies.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
@@ -13,25 +13,25 @@ use spanwise_sdk::sampling::{
     Adaptive, AnnotatingSampler, JaegerSettings, RuleBased, Sampler, SpanPredicate,
 };
 use spanwise_sdk::{Counter, Spanwise, SpanwiseBuilder};
-use spanwise_testkit::spans;
+use spanwise_testkit::{Peer, spans};
 use spanwise_transport::Outcome;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::{LONG, Said, bench, builder, settled};
+use support::{DiagnosticLog, LONG, assert_idle, bench, builder};
 
 fn environment(variables: &[(&'static str, String)]) -> SpanwiseBuilder {
     let variables = variables.to_vec();
     let lookup = move |name: &str| {
         variables.iter().find_map(|(key, value)| (*key == name).then(|| value.clone()))
     };
-    nowhere(Spanwise::builder().with_environment(lookup))
+    discarding(Spanwise::builder().with_environment(lookup))
 }
 
-/// All spans are taken, and none is kept.
-fn nowhere(builder: SpanwiseBuilder) -> SpanwiseBuilder {
+/// Sets a sink that accepts and discards every request.
+fn discarding(builder: SpanwiseBuilder) -> SpanwiseBuilder {
     builder.with_sink(|_| async { Outcome::Accepted { rejected: 0, message: None } })
 }
 
@@ -48,21 +48,21 @@ fn remote(sampled: bool, id: u128, state: &str) -> Context {
 }
 
 #[test]
-fn all_nine_names_are_known() {
+fn every_sampler_name_of_the_specification_is_known() {
     for name in ["always_on", "always_off", "traceidratio", "jaeger_remote"] {
         for prefix in ["", "parentbased_"] {
-            let said = Said::default();
+            let log = DiagnosticLog::default();
             let variables = [("OTEL_TRACES_SAMPLER", format!("{prefix}{name}"))];
-            let spanwise = said.listen(environment(&variables)).build().unwrap();
-            assert!(said.lines().iter().all(|line| !line.contains("ignored")), "{prefix}{name}");
+            let spanwise = log.attach(environment(&variables)).build().unwrap();
+            assert!(log.lines().iter().all(|line| !line.contains("ignored")), "{prefix}{name}");
             let shown = format!("{spanwise:?}");
             assert_eq!(shown.contains("ParentBased"), !prefix.is_empty(), "{shown}");
         }
     }
-    let said = Said::default();
+    let log = DiagnosticLog::default();
     let variables = [("OTEL_TRACES_SAMPLER", "xray".into())];
-    let spanwise = said.listen(environment(&variables)).build().unwrap();
-    assert!(said.lines().iter().all(|line| !line.contains("ignored")));
+    let spanwise = log.attach(environment(&variables)).build().unwrap();
+    assert!(log.lines().iter().all(|line| !line.contains("ignored")));
     let shown = format!("{spanwise:?}");
     assert!(shown.contains("ParentBased") && shown.contains("XrayRemote"), "{shown}");
 }
@@ -70,19 +70,19 @@ fn all_nine_names_are_known() {
 #[test]
 fn a_wrong_argument_is_reported_and_ignored() {
     for sampler in ["jaeger_remote", "xray"] {
-        let said = Said::default();
+        let log = DiagnosticLog::default();
         let variables = [
             ("OTEL_TRACES_SAMPLER", sampler.into()),
             ("OTEL_TRACES_SAMPLER_ARG", "endpoint=ftp://host".into()),
         ];
-        said.listen(environment(&variables)).build().unwrap();
-        let line = &said.lines()[0];
+        log.attach(environment(&variables)).build().unwrap();
+        let line = &log.lines()[0];
         assert!(line.contains("OTEL_TRACES_SAMPLER_ARG") && line.contains("ftp"), "{line}");
     }
 }
 
 #[test]
-fn one_sampler_is_enough() {
+fn two_samplers_are_an_error() {
     let both = builder().with_sampler(Sampler::always_on());
     let both = both.with_remote_sampling(JaegerSettings::default());
     assert!(both.build().unwrap_err().to_string().contains("with_remote_sampling is set too"));
@@ -107,7 +107,7 @@ fn the_trace_state_of_another_process_is_validated() {
         let span = tracer.start_with_context("child", &remote(sampled, id, before));
         let context = span.span_context();
         assert_eq!((context.is_sampled(), &*context.trace_state().header()), (sampled, after));
-        // What is below it in this process says the same.
+        // A child below it in this process has the same flag and trace state.
         let cx = Context::new().with_remote_span_context(SpanContext::new(
             context.trace_id(),
             context.span_id(),
@@ -153,10 +153,10 @@ fn rules_match_the_span_and_add_attributes() {
         }
     }
     let request = bench.finish();
-    let kept: Vec<_> = spans(&request).collect();
-    assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0].trace_state, "vendor=x");
-    assert!(kept[0].attributes.iter().any(|attribute| attribute.key == "sampled.by"));
+    let sampled: Vec<_> = spans(&request).collect();
+    assert_eq!(sampled.len(), 1);
+    assert_eq!(sampled[0].trace_state, "vendor=x");
+    assert!(sampled[0].attributes.iter().any(|attribute| attribute.key == "sampled.by"));
     assert_eq!(bench.spanwise.ledger().sampled_out, 5);
 }
 
@@ -171,7 +171,7 @@ fn the_sampler_is_exchanged_under_load() {
                     let root = tracer.root("root", spanwise_sdk::SpanKind::Internal);
                     let child =
                         tracer.child("child", spanwise_sdk::SpanKind::Internal, root.context());
-                    // No trace is torn, whenever the sampler changes.
+                    // A trace stays whole whenever the sampler changes.
                     let sampled = root.context().is_sampled();
                     assert_eq!(child.context().is_sampled(), sampled);
                     child.finish();
@@ -190,7 +190,7 @@ fn the_sampler_is_exchanged_under_load() {
     });
     assert!(!tracer.start("after").is_recording());
     bench.spanwise.shutdown_timeout(LONG).unwrap();
-    settled(&bench.spanwise.ledger());
+    assert_idle(&bench.spanwise.ledger());
 }
 
 #[test]
@@ -203,47 +203,33 @@ fn an_adaptive_sampler_counts_the_spans_it_samples() {
         tracer.root("GET /", spanwise_sdk::SpanKind::Server).finish();
     }
     let request = bench.finish();
-    let kept = spans(&request).count() as u64;
-    assert_eq!(kept, adaptive.state().sampled);
-    assert!((1..20_000).contains(&kept), "{kept}");
+    let sampled = spans(&request).count() as u64;
+    assert_eq!(sampled, adaptive.state().sampled);
+    assert!((1..20_000).contains(&sampled), "{sampled}");
 }
 
-/// A sampling endpoint that answers with what it was given last, and remembers what was asked.
+/// A collector's sampling endpoint: it returns the answer that the test set last, and records the
+/// requests.
 struct Collector {
-    address: SocketAddr,
+    peer: Peer,
     shared: Arc<Mutex<(String, Vec<String>)>>,
 }
 
 impl Collector {
     fn new(answer: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Mutex::new((answer.to_owned(), Vec::new())));
         let theirs = shared.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                serve(stream, &theirs);
-                if theirs.lock().unwrap().0.is_empty() {
-                    return;
-                }
-            }
-        });
-        Self { address, shared }
+        let peer = Peer::start(move |stream| serve(stream, &theirs)).unwrap();
+        Self { peer, shared }
     }
 
     fn answer(&self, answer: &str) {
         self.shared.lock().unwrap().0 = answer.to_owned();
     }
 
-    fn asked(&self) -> Vec<String> {
+    /// Request lines with their bodies.
+    fn requests(&self) -> Vec<String> {
         self.shared.lock().unwrap().1.clone()
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        self.answer("");
-        let _last = TcpStream::connect(self.address);
     }
 }
 
@@ -261,21 +247,21 @@ fn serve(mut stream: TcpStream, shared: &Mutex<(String, Vec<String>)>) {
     let line = head.lines().next().unwrap_or_default();
     let posted = String::from_utf8(posted).unwrap();
     shared.1.push(format!("{line} {posted}").trim_end().to_owned());
-    // A line by itself parts what is answered to the second path from the rest.
+    // A separator line divides the answer to the first path from that to the second.
     let (first, second) = shared.0.split_once("\n---\n").unwrap_or((&shared.0, ""));
     let body = if line.contains("SamplingTargets") { second } else { first };
-    let _gone = write!(
+    let _closed = write!(
         stream,
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
 }
 
-/// Until `done`, or it never will be.
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+/// Waits until `done` returns true; fails after [`LONG`].
+fn until(event: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONG;
     while !done() {
-        assert!(Instant::now() < deadline, "{what}");
+        assert!(Instant::now() < deadline, "{event}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -283,7 +269,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 #[test]
 fn a_collector_sets_the_sampling_strategy() {
     let collector = Collector::new(r#"{"probabilisticSampling":{"samplingRate":1}}"#);
-    let endpoint = format!("http://{}/api/sampling", collector.address);
+    let endpoint = format!("{}/api/sampling", collector.peer.endpoint());
     let variables = [
         ("OTEL_SERVICE_NAME", "my shop".into()),
         ("OTEL_TRACES_SAMPLER", "parentbased_jaeger_remote".into()),
@@ -292,13 +278,13 @@ fn a_collector_sets_the_sampling_strategy() {
             format!("endpoint={endpoint},pollingIntervalMs=20,initialSamplingRate=0"),
         ),
     ];
-    let said = Said::default();
-    let spanwise = said.listen(environment(&variables)).build().unwrap();
+    let log = DiagnosticLog::default();
+    let spanwise = log.attach(environment(&variables)).build().unwrap();
     let tracer = spanwise.tracer("test");
-    let keeps = |name: &'static str| tracer.start(name).is_recording();
-    until("all is kept", || keeps("GET /"));
-    assert_eq!(collector.asked()[0], "GET /api/sampling?service=my%20shop HTTP/1.1");
-    // Children go with their parent, whatever is asked for.
+    let samples = |name: &'static str| tracer.start(name).is_recording();
+    until("every root is sampled", || samples("GET /"));
+    assert_eq!(collector.requests()[0], "GET /api/sampling?service=my%20shop HTTP/1.1");
+    // Children follow their parent; the strategy decides about roots only.
     assert!(!tracer.start_with_context("child", &remote(false, 7, "")).is_recording());
     assert_eq!(tracer.start("GET /").span_context().trace_state().header(), "ot=th:0");
 
@@ -306,33 +292,36 @@ fn a_collector_sets_the_sampling_strategy() {
         r#"{"operationSampling":{"defaultSamplingProbability":1,"perOperationStrategies":[
             {"operation":"GET /health","probabilisticSampling":{"samplingRate":0}}]}}"#,
     );
-    until("one operation is dropped", || !keeps("GET /health"));
-    assert!(keeps("GET /"));
+    until("one operation is dropped", || !samples("GET /health"));
+    assert!(samples("GET /"));
 
-    // An answer that cannot be used changes nothing, and is told.
+    // An invalid answer changes no decision and is reported.
     collector.answer(r#"{"probabilisticSampling":{"samplingRate":7}}"#);
-    until("it is told", || said.lines().iter().any(|line| line.contains("samplingRate")));
-    assert!(keeps("GET /") && !keeps("GET /health"));
-    assert!(said.lines().iter().all(|line| !line.contains("my%20shop")));
+    until("it is reported", || log.lines().iter().any(|line| line.contains("samplingRate")));
+    assert!(samples("GET /") && !samples("GET /health"));
+    assert!(log.lines().iter().all(|line| !line.contains("my%20shop")));
 }
 
 #[test]
 fn an_absent_collector_is_reported_and_the_initial_rate_holds() {
-    let said = Said::default();
+    let log = DiagnosticLog::default();
     let settings = JaegerSettings::default()
         .with_endpoint("http://127.0.0.1:1/sampling")
         .and_then(|settings| settings.with_initial_probability(1.0))
         .unwrap();
-    let spanwise = said.listen(nowhere(builder()).with_remote_sampling(settings)).build().unwrap();
-    until("it is told", || said.lines().iter().any(|line| line.contains("no sampling strategy")));
+    let spanwise =
+        log.attach(discarding(builder()).with_remote_sampling(settings)).build().unwrap();
+    until("it is reported", || {
+        log.lines().iter().any(|line| line.contains("no sampling strategy"))
+    });
     assert!(spanwise.tracer("test").start("GET /").is_recording());
     spanwise.shutdown_timeout(LONG).unwrap();
 }
 
 #[test]
 fn xray_sets_the_sampling_rules() {
-    // What is asked of "rest" comes a second after the rules, and every second: it keeps them all
-    // until the test has seen so.
+    // The target of "rest" arrives a second after the rules, and then every second. It samples all
+    // spans until the test has observed that.
     let rules = |health: f64, rest: f64| {
         let rule = |name: &str, priority: u32, path: &str, rate: f64| {
             format!(
@@ -347,14 +336,14 @@ fn xray_sets_the_sampling_rules() {
         format!("{{\"SamplingRuleRecords\":[{rules}]}}\n---\n{targets}")
     };
     let collector = Collector::new(&rules(0.0, 1.0));
-    let endpoint = format!("http://{}", collector.address);
+    let endpoint = collector.peer.endpoint();
     let variables = [
         ("OTEL_SERVICE_NAME", "my shop".into()),
         ("OTEL_TRACES_SAMPLER", "xray".into()),
         ("OTEL_TRACES_SAMPLER_ARG", format!("endpoint={endpoint},polling_interval=1")),
     ];
-    let said = Said::default();
-    let spanwise = said.listen(environment(&variables)).build().unwrap();
+    let log = DiagnosticLog::default();
+    let spanwise = log.attach(environment(&variables)).build().unwrap();
     let tracer = spanwise.tracer("test");
     let get = |path: &'static str| {
         let attributes =
@@ -362,28 +351,31 @@ fn xray_sets_the_sampling_rules() {
         let builder = tracer.span_builder("GET").with_attributes(attributes);
         builder.start_with_context(&tracer, &Context::new())
     };
-    // Without rules one in twenty is kept by chance: not ten in a row.
-    until("all but health checks is kept", || {
+    // Without rules one span in twenty is sampled at random; ten in a row prove the rules.
+    until("every span but health checks is sampled", || {
         (0..10).all(|_| get("/cart").is_recording()) && !get("/healthz").is_recording()
     });
-    assert_eq!(collector.asked()[0], "POST /GetSamplingRules HTTP/1.1 {}");
+    assert_eq!(collector.requests()[0], "POST /GetSamplingRules HTTP/1.1 {}");
     assert_eq!(get("/cart").span_context().trace_state().header(), "ot=th:0");
-    // Children go with their parent, whatever is asked for.
+    // Children follow their parent; the strategy decides about roots only.
     assert!(!tracer.start_with_context("child", &remote(false, 7, "")).is_recording());
 
-    // It is reported what the rules did, and the answer is in force.
+    // The sampler reports the counts of its rules, and the answer's target is in force.
     collector.answer(&rules(0.0, 0.0));
     until("the target is in force", || !get("/cart").is_recording());
-    // Each rule is reported at a time of its own: the target may have come with the other's answer.
+    // The sampler reports each rule at its own time: the target may have come with the other answer.
     let reported = ["POST /SamplingTargets ", r#""RuleName":"rest""#, r#""ClientID":""#];
     until("it is reported", || {
-        collector.asked().iter().any(|asked| reported.iter().all(|part| asked.contains(part)))
+        collector
+            .requests()
+            .iter()
+            .any(|request| reported.iter().all(|part| request.contains(part)))
     });
 
-    // Other rules come at the next time of asking; those that cannot be used change nothing.
+    // The next poll receives other rules; invalid rules change no decision.
     collector.answer(&rules(1.0, 0.0));
-    until("health checks are kept", || get("/healthz").is_recording());
+    until("health checks are sampled", || get("/healthz").is_recording());
     collector.answer(&rules(7.0, 0.0));
-    until("it is told", || said.lines().iter().any(|line| line.contains("FixedRate")));
+    until("it is reported", || log.lines().iter().any(|line| line.contains("FixedRate")));
     assert!(get("/healthz").is_recording() && !get("/cart").is_recording());
 }

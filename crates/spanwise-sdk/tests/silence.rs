@@ -1,4 +1,4 @@
-//! Nothing that runs on our threads becomes a span or an event, whatever the subscriber wants to see.
+//! Our threads make no `tracing` spans or events, even for an unfiltered subscriber.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -11,33 +11,33 @@ use support::{LONG, bench};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-/// Counts what comes from threads that are not the test's.
-struct Overheard;
+/// A layer that counts spans and events of our threads.
+struct WorkerActivity;
 
-static OVERHEARD: AtomicU64 = AtomicU64::new(0);
+static FROM_WORKER: AtomicU64 = AtomicU64::new(0);
 
-fn overhear() {
+fn count_activity() {
     if std::thread::current().name().is_some_and(|name| name.starts_with("spanwise")) {
-        OVERHEARD.fetch_add(1, SeqCst);
+        FROM_WORKER.fetch_add(1, SeqCst);
     }
 }
 
-impl<S: tracing::Subscriber> Layer<S> for Overheard {
+impl<S: tracing::Subscriber> Layer<S> for WorkerActivity {
     fn on_new_span(
         &self,
         _: &tracing::span::Attributes<'_>,
         _: &tracing::span::Id,
         _: Context<'_, S>,
     ) {
-        overhear();
+        count_activity();
     }
 
     fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
-        overhear();
+        count_activity();
     }
 }
 
-/// One test: the subscriber is the process's. h2 makes spans of its own while it sends, at TRACE.
+/// One test, because the process has one global subscriber. h2 makes spans at TRACE while it sends.
 #[test]
 fn an_unfiltered_subscriber_sees_the_programs_own_spans_alone() {
     for scoped in [false, true] {
@@ -45,11 +45,11 @@ fn an_unfiltered_subscriber_sees_the_programs_own_spans_alone() {
             builder.with_protocol(Protocol::Grpc).with_scheduled_delay(Duration::from_millis(5))
         });
         if !scoped {
-            // The worker is at work before there is a subscriber.
+            // The worker runs before a subscriber is set.
             bench.spanwise.force_flush_timeout(LONG).unwrap();
         }
         let layer = tracing_opentelemetry::layer().with_tracer(bench.spanwise.tracer("silence"));
-        let subscriber = tracing_subscriber::registry().with(layer).with(Overheard);
+        let subscriber = tracing_subscriber::registry().with(layer).with(WorkerActivity);
         let own = || {
             for _ in 0..100 {
                 tracing::trace_span!("mine").in_scope(|| {});
@@ -57,7 +57,7 @@ fn an_unfiltered_subscriber_sees_the_programs_own_spans_alone() {
             }
         };
         match scoped {
-            // The process's, for good.
+            // The global subscriber stays for the rest of the process.
             false => {
                 tracing::subscriber::set_global_default(subscriber).unwrap();
                 own();
@@ -70,5 +70,5 @@ fn an_unfiltered_subscriber_sees_the_programs_own_spans_alone() {
         let ledger = bench.spanwise.ledger();
         assert_eq!((ledger.created, ledger.exported), (100, 100));
     }
-    assert_eq!(OVERHEARD.load(SeqCst), 0);
+    assert_eq!(FROM_WORKER.load(SeqCst), 0);
 }

@@ -1,4 +1,4 @@
-//! Requests handed to a function instead of the network.
+//! `with_sink`: the exporter passes requests to a function instead of the network.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -8,17 +8,17 @@ use spanwise_sdk::{
 };
 use std::future::ready;
 use std::sync::{Arc, Mutex};
-use support::{LONG, builder, settled};
+use support::{LONG, assert_idle, builder};
 
 #[test]
-fn a_sink_gets_every_span_once_and_its_word_is_booked() {
+fn a_sink_gets_every_span_once_and_the_ledger_counts_its_outcome() {
     let taken = Arc::new(Mutex::new(Vec::<Bytes>::new()));
     let requests = taken.clone();
     let sink = move |request: Bytes| {
         let mut requests = requests.lock().unwrap();
-        // A copy: what is kept of the request itself stays charged to the budget.
+        // A copy, because the request's own memory stays charged to the budget.
         requests.push(Bytes::copy_from_slice(&request));
-        // Every second request is refused, in whole or in part.
+        // The sink rejects every second request, in whole or in part.
         ready(match requests.len() % 4 {
             0 => Outcome::Failed(Failure::TooLarge),
             2 => Outcome::Accepted { rejected: 7, message: None },
@@ -33,7 +33,7 @@ fn a_sink_gets_every_span_once_and_its_word_is_booked() {
         }
         spanwise.force_flush_timeout(LONG).unwrap();
     }
-    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
 
     let taken = taken.lock().unwrap();
     let counts: Vec<u64> = taken
@@ -49,20 +49,20 @@ fn a_sink_gets_every_span_once_and_its_word_is_booked() {
 }
 
 #[test]
-fn a_sink_that_panics_costs_its_request() {
+fn a_sink_that_panics_loses_its_request_alone() {
     let sink = |request: Bytes| {
         assert!(request.is_empty(), "on purpose");
         ready(Outcome::Accepted { rejected: 0, message: None })
     };
     let spanwise = builder().with_sink(sink).build().unwrap();
     drop(spanwise.tracer("sink").root("span", SpanKind::Internal));
-    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     assert_eq!(spanwise.ledger().dropped(DropReason::ExporterPanic), 1);
 }
 
-/// A sink that is a type of its own, from the crate's root alone.
+/// A type that implements `Sink` with the exports of the crate's root alone.
 #[test]
-fn a_sink_can_be_written_with_what_the_crate_exports() {
+fn the_crate_exports_every_type_that_a_sink_needs() {
     struct Refusing;
     impl Sink for Refusing {
         fn take(&self, request: Bytes) -> SinkFuture<'_> {
@@ -74,6 +74,6 @@ fn a_sink_can_be_written_with_what_the_crate_exports() {
     }
     let spanwise = builder().with_sink(Refusing).build().unwrap();
     drop(spanwise.tracer("sink").root("span", SpanKind::Internal));
-    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     assert_eq!(spanwise.ledger().dropped(DropReason::Rejected), 1);
 }

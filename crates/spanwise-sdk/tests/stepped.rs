@@ -1,7 +1,7 @@
-//! Somebody sets the system clock while spans are open: what arrives at the receiver.
+//! The system clock is set while spans are open: the exported times do not follow it.
 //!
-//! `clock_gettime` of this binary is the system's, but that its CLOCK_REALTIME can be set without
-//! setting the machine's. Each scenario runs in a process of its own: a process has one clock.
+//! This binary replaces `clock_gettime`: CLOCK_REALTIME can be stepped for this process without setting
+//! the machine's clock. Each scenario runs in a process of its own, which has one clock.
 #![cfg(all(target_os = "linux", not(miri)))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
@@ -13,14 +13,13 @@ use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _};
 use spanwise_pool::PooledSpan;
 use spanwise_sdk::SpanKind;
 use spanwise_sdk::{Finished, Tracer};
-use spanwise_testkit::spans;
+use spanwise_testkit::{rerun, spans};
 use spanwise_worker::clock::{self, Source};
 use std::collections::HashMap;
-use std::process::Command;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
-use support::{LONG, Said, bench, builder};
+use support::{DiagnosticLog, LONG, bench, builder};
 
 /// POSIX, `clock_settime`: setting CLOCK_REALTIME has no effect on CLOCK_MONOTONIC.
 static STEPPED_BY: AtomicI64 = AtomicI64::new(0);
@@ -42,41 +41,36 @@ const SCENARIO: &str = "SPANWISE_TEST_SCENARIO";
 
 #[test]
 fn no_span_follows_a_step_with_the_counter() {
-    in_a_process_of_its_own("auto");
+    run_with_clock("auto");
 }
 
 #[test]
 fn no_span_follows_a_step_without_the_counter() {
-    in_a_process_of_its_own("monotonic");
+    run_with_clock("monotonic");
 }
 
-fn in_a_process_of_its_own(choice: &str) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture"])
-        .env(SCENARIO, "steps")
-        .env(CLOCK, choice)
-        .output()
-        .unwrap();
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+fn run_with_clock(choice: &str) {
+    let output = rerun("child").env(SCENARIO, "steps").env(CLOCK, choice).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
-        output.status.success() && said(&output.stdout).contains(DONE),
+        output.status.success() && text(&output.stdout).contains(DONE),
         "{choice}: {}\n{}\n{}",
         output.status,
-        said(&output.stdout),
-        said(&output.stderr)
+        text(&output.stdout),
+        text(&output.stderr)
     );
 }
 
-/// Specification of the environment variables, *Enum value*: a value that is not known is warned of
-/// and ignored.
+/// Specification of the environment variables, *Enum value*: the SDK warns of an unknown value and
+/// ignores it.
 #[test]
 fn an_unknown_clock_is_reported() {
-    for (value, told) in [("tsc", 1), ("monotonic", 0), ("AUTO", 0), ("", 0)] {
-        let said = Said::default();
+    for (value, reports) in [("tsc", 1), ("monotonic", 0), ("AUTO", 0), ("", 0)] {
+        let log = DiagnosticLog::default();
         let builder = builder().with_environment(move |name| (name == CLOCK).then(|| value.into()));
-        let _spanwise = said.listen(builder).build().unwrap();
-        let lines = said.lines();
-        assert_eq!(lines.len(), told, "{lines:?}");
+        let _spanwise = log.attach(builder).build().unwrap();
+        let lines = log.lines();
+        assert_eq!(lines.len(), reports, "{lines:?}");
         let names_all = |line: &String| line.contains(CLOCK) && line.contains("auto or monotonic");
         assert!(lines.iter().all(names_all), "{lines:?}");
     }
@@ -84,7 +78,7 @@ fn an_unknown_clock_is_reported() {
 
 const DONE: &str = "the scenario is done";
 
-/// Nothing by itself: the other process's part.
+/// The process of a scenario; without its variable an empty test.
 #[test]
 fn child() {
     if std::env::var_os(SCENARIO).is_none() {
@@ -98,7 +92,7 @@ fn child() {
     println!("{DONE}");
 }
 
-/// Steps forth and back: first before the clock knows anything, then whenever.
+/// Steps the clock forth and back: first before the span clock has readings, then while it runs.
 fn steps() {
     let bench = bench(|builder| builder);
     let tracer = bench.spanwise.tracer("steps");
@@ -109,19 +103,19 @@ fn steps() {
         let mut short = Spans::start(&tracer, &format!("short {round}"));
         let mut long = Spans::start(&tracer, &format!("long {round}"));
         STEPPED_BY.store(stepped_by, SeqCst);
-        let mut born_after = Spans::start(&tracer, &format!("born after {round}"));
+        let mut later = Spans::start(&tracer, &format!("later {round}"));
         short.event();
         expected.extend(short.end(&tracer, Some(starts)));
-        // Until the clock has followed.
+        // Waits until the span clock has followed the step.
         let patience = Instant::now() + LONG;
         while now().abs_diff(clock::unix_nanos()) > SECOND && Instant::now() < patience {
             thread::sleep(Duration::from_millis(1));
         }
         long.event();
-        born_after.event();
+        later.event();
         expected.extend(long.end(&tracer, Some(starts)));
-        // They may have begun on the line before the step, or on that after it.
-        expected.extend(born_after.end(&tracer, None));
+        // These spans may have started on the timeline before the step or on that after it.
+        expected.extend(later.end(&tracer, None));
     }
     if std::env::var(CLOCK).unwrap() == "monotonic" {
         assert_eq!(clock::source(), Source::System);
@@ -150,7 +144,7 @@ fn steps() {
     }
 }
 
-/// One span of each way to make one.
+/// One span from each method that starts spans.
 struct Spans {
     name: String,
     began: Instant,
@@ -162,7 +156,7 @@ struct Spans {
     pooled: PooledSpan,
 }
 
-/// What is known of a span from outside.
+/// The times of a span as the test measured them.
 struct Lasted {
     /// Roughly, in nanoseconds since 1970.
     starts: Option<u64>,
@@ -196,7 +190,7 @@ impl Spans {
         self.native.event("native", &[]);
         self.given.add_event("api", vec![]);
         self.boxed.add_event("api", vec![]);
-        self.boxed.add_event_with_timestamp("told", SystemTime::now(), vec![]);
+        self.boxed.add_event_with_timestamp("given", SystemTime::now(), vec![]);
         self.context.span().add_event("api", vec![]);
     }
 
@@ -225,5 +219,5 @@ fn now() -> u64 {
 const SECOND: u64 = 1_000_000_000;
 /// Longer than a thread waits for a processor, shorter than a step.
 const MINUTE: u64 = 60 * SECOND;
-/// What two clocks that nobody steps may differ by, and far less than a step.
+/// The difference allowed between two clocks without a step; far less than a step.
 const ABOUT: Duration = Duration::from_millis(2);

@@ -1,4 +1,4 @@
-//! `tracing` spans through `tracing-opentelemetry`, and no span of our own making.
+//! `tracing` spans through `tracing-opentelemetry`; the worker adds none.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -10,7 +10,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 #[test]
-fn tracing_spans_arrive_whole() {
+fn tracing_spans_arrive_with_all_their_fields() {
     let bench = bench(|builder| builder);
     let layer = tracing_opentelemetry::layer().with_tracer(bench.spanwise.tracer("bridge"));
     let subscriber = tracing_subscriber::registry().with(layer);
@@ -50,7 +50,7 @@ fn tracing_spans_arrive_whole() {
 #[test]
 fn the_workers_own_activity_makes_no_spans() {
     let bench = bench(|builder| builder);
-    // At TRACE hyper and its friends make spans and events of their own while they send.
+    // At TRACE hyper and the libraries below it make spans and events while they send.
     let layer = tracing_opentelemetry::layer().with_tracer(bench.spanwise.tracer("bridge"));
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
     for _ in 0..5 {

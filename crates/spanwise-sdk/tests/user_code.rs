@@ -1,4 +1,5 @@
-//! Code of the user's that we call, at its worst: nothing of ours dies of it, nothing is lost.
+//! Hostile user code: samplers, sinks and diagnostics handlers that panic or block lose no span without
+//! an outcome.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
@@ -8,26 +9,16 @@ use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, global};
 use spanwise_sdk::sampling::{ComposableSampler, SamplingIntent, SamplingParameters, Tick};
 use spanwise_sdk::{Counter, DropReason, Spanwise};
+use spanwise_testkit::PanicOnDrop;
 use spanwise_transport::Outcome;
 use std::future::ready;
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::{LONG, Said, bench, builder, settled};
+use support::{DiagnosticLog, LONG, assert_idle, bench, builder};
 
-/// A payload that panics once more when it is dropped.
-struct Bomb;
-
-impl Drop for Bomb {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            panic!("a payload's drop, on purpose");
-        }
-    }
-}
-
-/// A sampler that panics where it is told to.
+/// A sampler that panics in one of its methods.
 #[derive(Debug)]
 struct Panicking {
     place: Place,
@@ -50,7 +41,7 @@ impl Panicking {
 impl ComposableSampler for Panicking {
     fn sampling_intent(&self, _: &SamplingParameters<'_>) -> SamplingIntent<'_> {
         if self.place == Place::SamplingDecision {
-            panic_any(Bomb);
+            panic_any(PanicOnDrop);
         }
         SamplingIntent::keep_without_threshold()
     }
@@ -58,7 +49,7 @@ impl ComposableSampler for Panicking {
     fn tick(&self, _: &Tick) {
         self.calls.fetch_add(1, SeqCst);
         if self.place == Place::Tick {
-            panic_any(Bomb);
+            panic_any(PanicOnDrop);
         }
     }
 
@@ -70,7 +61,7 @@ impl ComposableSampler for Panicking {
 impl Drop for Panicking {
     fn drop(&mut self) {
         if self.place == Place::Drop {
-            panic_any(Bomb);
+            panic_any(PanicOnDrop);
         }
     }
 }
@@ -81,26 +72,26 @@ fn make(spanwise: &Spanwise, count: usize) {
 }
 
 #[test]
-fn a_sampler_that_panics_in_its_tick_stops_nothing() {
+fn a_sampler_whose_tick_panics_stops_no_export() {
     let calls = Arc::new(AtomicUsize::new(0));
     let sampler = Panicking { place: Place::Tick, calls: calls.clone() };
-    let said = Said::default();
-    let bench = bench(|builder| said.listen(builder).with_sampler(sampler));
+    let log = DiagnosticLog::default();
+    let bench = bench(|builder| log.attach(builder).with_sampler(sampler));
     let patience = Instant::now() + LONG;
     while calls.load(SeqCst) < 3 && Instant::now() < patience {
         make(&bench.spanwise, 10);
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert!(calls.load(SeqCst) >= 3, "it goes on");
+    assert!(calls.load(SeqCst) >= 3, "the worker still calls the tick");
     let ledger = bench.spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
+    assert_idle(&ledger);
     assert_eq!((ledger.exported, bench.collected.spans()), (ledger.created, ledger.created));
-    let lines = said.lines();
+    let lines = log.lines();
     assert!(lines.iter().any(|line| line.contains("the sampler's tick panicked")), "{lines:?}");
 }
 
 #[test]
-fn a_sampler_that_panics_in_its_decision_costs_the_decision() {
+fn a_root_is_dropped_and_a_child_follows_its_parent_when_the_sampler_panics() {
     let bench = bench(|builder| builder.with_sampler(Panicking::at(Place::SamplingDecision)));
     let tracer = bench.spanwise.tracer("user code");
     drop(tracer.start("a root is not sampled"));
@@ -112,23 +103,23 @@ fn a_sampler_that_panics_in_its_decision_costs_the_decision() {
         Default::default(),
     );
     drop(tracer.start_with_context(
-        "a child goes with its parent",
+        "a child follows its parent",
         &Context::new().with_remote_span_context(sampled),
     ));
     let ledger = bench.spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
+    assert_idle(&ledger);
     assert_eq!((ledger.sampled_out, ledger.exported), (1, 1));
     assert_eq!(ledger.counter(Counter::SamplerPanicked), 2);
 }
 
 #[test]
-fn a_sampler_that_panics_in_its_drop_costs_no_span() {
+fn a_sampler_whose_drop_panics_loses_no_span() {
     for exchanged in [false, true] {
         let bench = bench(|builder| builder.with_sampler(Panicking::at(Place::Drop)));
         make(&bench.spanwise, 10);
         let open = bench.spanwise.tracer("user code").start("outlives its provider");
         if exchanged {
-            // The user's own call: the panic may be the caller's.
+            // The user calls `set_sampler`, so the panic may unwind into that caller.
             let spanwise = bench.spanwise.clone();
             let set = std::thread::spawn(move || {
                 spanwise.set_sampler(spanwise_sdk::sampling::Sampler::always_on());
@@ -141,18 +132,18 @@ fn a_sampler_that_panics_in_its_drop_costs_no_span() {
         let ledger = bench.spanwise.shutdown_timeout(LONG).unwrap().ledger;
         assert_eq!(ledger.exported, 10);
         drop(open);
-        settled(&spanwise.ledger());
+        assert_idle(&spanwise.ledger());
     }
 }
 
 #[test]
-fn a_handler_that_blocks_stops_no_export() {
+fn a_diagnostics_handler_that_blocks_stops_no_export() {
     let (entered, blocked) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(())));
     let door = blocked.lock().unwrap();
     let (inside, shut) = (entered.clone(), blocked.clone());
     let (receiver, collected) = spanwise_receiver::Receiver::collecting().unwrap();
     let spanwise = Spanwise::builder()
-        // A setting to complain about: `build` does not wait for the handler either.
+        // An invalid setting: `build` reports it and does not wait for the handler.
         .with_environment(|name| (name == "OTEL_BSP_SCHEDULE_DELAY").then(|| "soon".to_owned()))
         .with_diagnostics(move |_| {
             inside.fetch_add(1, SeqCst);
@@ -164,13 +155,14 @@ fn a_handler_that_blocks_stops_no_export() {
     make(&spanwise, 100);
     assert_eq!(spanwise.force_flush_timeout(LONG).unwrap().exported, 100);
     make(&spanwise, 100);
-    settled(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&spanwise.shutdown_timeout(LONG).unwrap().ledger);
     assert_eq!(collected.spans(), 200);
-    assert_eq!(entered.load(SeqCst), 1, "it is called, and by one thread");
+    assert_eq!(entered.load(SeqCst), 1, "one thread calls the handler");
     drop(door);
 }
 
-/// What it captured may block in its drop: not the thread that replaces the provider.
+/// A value that the handler captured may block in its drop, and then blocks no thread of the
+/// application.
 #[test]
 fn no_thread_waits_for_the_drop_of_a_handler() {
     struct Blocks(Arc<Mutex<()>>, Arc<AtomicUsize>);
@@ -178,7 +170,7 @@ fn no_thread_waits_for_the_drop_of_a_handler() {
         fn drop(&mut self) {
             drop(self.0.lock());
             self.1.fetch_add(1, SeqCst);
-            panic_any(Bomb);
+            panic_any(PanicOnDrop);
         }
     }
     for disabled in [false, true] {
@@ -200,15 +192,15 @@ fn no_thread_waits_for_the_drop_of_a_handler() {
         drop(closed);
         let patience = Instant::now() + LONG;
         while dropped.load(SeqCst) == 0 {
-            assert!(Instant::now() < patience, "the handler is dropped in the end");
+            assert!(Instant::now() < patience, "the handler is dropped");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-/// A sampler that replaces itself while it decides is its own last owner, and panics in its drop.
+/// A sampler that replaces itself in its decision: the call owns it last, and its drop panics.
 #[test]
-fn a_sampler_exchanged_while_it_decides_costs_no_span() {
+fn a_sampler_exchanged_in_its_own_decision_loses_no_span() {
     struct Exchanging(Arc<Mutex<Option<Spanwise>>>);
     impl std::fmt::Debug for Exchanging {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -229,7 +221,7 @@ fn a_sampler_exchanged_while_it_decides_costs_no_span() {
     }
     impl Drop for Exchanging {
         fn drop(&mut self) {
-            panic_any(Bomb);
+            panic_any(PanicOnDrop);
         }
     }
     let held = Arc::new(Mutex::new(None));
@@ -237,16 +229,16 @@ fn a_sampler_exchanged_while_it_decides_costs_no_span() {
     *held.lock().unwrap() = Some(bench.spanwise.clone());
     make(&bench.spanwise, 10);
     let ledger = bench.spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
+    assert_idle(&ledger);
     assert_eq!((ledger.created, ledger.exported), (10, 10));
 }
 
 #[test]
-fn reports_that_waited_for_a_slow_handler_are_shown_in_the_end() {
+fn a_slow_handler_receives_the_queued_reports() {
     let door = Arc::new(Mutex::new(()));
     let closed = door.lock().unwrap();
-    let (said, shut) = (Said::default(), door.clone());
-    let lines = said.clone();
+    let (log, shut) = (DiagnosticLog::default(), door.clone());
+    let lines = log.clone();
     let built = Spanwise::builder()
         .with_environment(|name| {
             // Each of these is reported.
@@ -261,17 +253,17 @@ fn reports_that_waited_for_a_slow_handler_are_shown_in_the_end() {
         .unwrap();
     drop(closed);
     make(&built, 1);
-    settled(&built.shutdown_timeout(LONG).unwrap().ledger);
+    assert_idle(&built.shutdown_timeout(LONG).unwrap().ledger);
     let patience = Instant::now() + LONG;
-    while !said.lines().iter().any(|line| line.contains("too_large 1")) {
-        assert!(Instant::now() < patience, "{:?}", said.lines());
+    while !log.lines().iter().any(|line| line.contains("too_large 1")) {
+        assert!(Instant::now() < patience, "{:?}", log.lines());
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// The call, the future and its drop; the future's output is the user's too.
+/// The call panics, or the future's poll, or its drop.
 #[test]
-fn a_sink_that_panics_anywhere_costs_its_request() {
+fn a_sink_that_panics_loses_its_request_alone() {
     struct Future(u8);
     impl std::future::Future for Future {
         type Output = Outcome;
@@ -281,7 +273,7 @@ fn a_sink_that_panics_anywhere_costs_its_request() {
             _: &mut std::task::Context<'_>,
         ) -> std::task::Poll<Outcome> {
             match self.0 {
-                1 => panic_any(Bomb),
+                1 => panic_any(PanicOnDrop),
                 _ => std::task::Poll::Ready(Outcome::Accepted { rejected: 0, message: None }),
             }
         }
@@ -289,13 +281,13 @@ fn a_sink_that_panics_anywhere_costs_its_request() {
     impl Drop for Future {
         fn drop(&mut self) {
             if self.0 == 2 && !std::thread::panicking() {
-                panic_any(Bomb);
+                panic_any(PanicOnDrop);
             }
         }
     }
     for place in 0..3 {
         let sink = move |_: Bytes| match place {
-            0 => panic_any(Bomb),
+            0 => panic_any(PanicOnDrop),
             place => Future(place),
         };
         let spanwise = builder().with_sink(sink).build().unwrap();
@@ -305,13 +297,13 @@ fn a_sink_that_panics_anywhere_costs_its_request() {
             assert_eq!(spanwise.ledger().in_flight, 0, "{place} {round}");
         }
         let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-        settled(&ledger);
+        assert_idle(&ledger);
         assert_eq!(ledger.dropped(DropReason::ExporterPanic) + ledger.exported, 30, "{place}");
     }
 }
 
 #[test]
-fn a_sampler_and_a_handler_may_make_spans_of_their_own() {
+fn samplers_and_handlers_may_start_spans() {
     #[derive(Debug)]
     struct Reentrant;
     impl ComposableSampler for Reentrant {
@@ -340,8 +332,8 @@ fn a_sampler_and_a_handler_may_make_spans_of_their_own() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    settled(&ledger);
-    // Our threads suppress telemetry: no loop.
+    assert_idle(&ledger);
+    // Our threads suppress telemetry, so these spans cause no loop.
     assert_eq!(collected.spans(), ledger.created);
     assert!(ledger.created <= 31, "{ledger}");
 }

@@ -1,8 +1,8 @@
-//! A carrier of propagators that holds each name more than once.
+//! A carrier for propagators that can hold several values of one header.
 
 use opentelemetry::propagation::{Extractor, Injector};
 
-/// Headers in their order; names are compared without case, as HTTP does.
+/// Headers in the order of their insertion. Names are case-insensitive, as in HTTP.
 #[derive(Default)]
 pub struct Headers(pub Vec<(String, String)>);
 

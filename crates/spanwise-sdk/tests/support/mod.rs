@@ -1,4 +1,4 @@
-//! A provider in front of a receiver that keeps what it gets, away from the environment.
+//! A provider that exports to a receiver of its own and reads no environment variables.
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot start must fail")]
 
@@ -8,7 +8,7 @@ use spanwise_sdk::{Snapshot, Spanwise, SpanwiseBuilder};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Time for things that happen in milliseconds, on a machine that does ten other things.
+/// A timeout for events that take milliseconds on an idle machine.
 pub const LONG: Duration = Duration::from_secs(20);
 
 pub struct Bench {
@@ -17,12 +17,12 @@ pub struct Bench {
     pub collected: Collected,
 }
 
-/// A builder that reads no environment and keeps its diagnostics to itself.
+/// A builder that reads no environment variables and discards its diagnostics.
 pub fn builder() -> SpanwiseBuilder {
     Spanwise::builder().with_environment(|_| None).with_diagnostics(|_| {})
 }
 
-/// A provider as `configure` wants it, sending to a receiver of its own.
+/// A provider that `configure` set up, and that sends to a receiver of its own.
 pub fn bench(configure: impl FnOnce(SpanwiseBuilder) -> SpanwiseBuilder) -> Bench {
     let (receiver, collected) = Receiver::collecting().unwrap();
     let builder = builder().with_endpoint(receiver.http_endpoint());
@@ -31,7 +31,8 @@ pub fn bench(configure: impl FnOnce(SpanwiseBuilder) -> SpanwiseBuilder) -> Benc
 }
 
 impl Bench {
-    /// Shuts down, checks the law, and returns all spans the receiver got, decoded by prost.
+    /// Shuts down, checks the ledger's balance, and returns all spans that the receiver got, decoded by
+    /// prost.
     pub fn finish(&self) -> ExportTraceServiceRequest {
         let report = self.spanwise.shutdown_timeout(LONG).unwrap();
         report.ledger.check().unwrap();
@@ -49,14 +50,15 @@ impl Bench {
     }
 }
 
-/// The law at rest, with nothing in flight.
-pub fn settled(ledger: &Snapshot) {
+/// Checks that the ledger balances and that no span is in flight.
+pub fn assert_idle(ledger: &Snapshot) {
     ledger.check().unwrap();
     assert_eq!(ledger.in_flight, 0);
 }
 
-/// The account once nothing is in flight: a worker that gets no processor is late with it.
-pub fn rested(spanwise: &Spanwise) -> Snapshot {
+/// The ledger's counts once no span is in flight: a worker that the system did not schedule counts
+/// late.
+pub fn wait_until_idle(spanwise: &Spanwise) -> Snapshot {
     let patience = std::time::Instant::now() + LONG;
     while spanwise.ledger().in_flight > 0 && std::time::Instant::now() < patience {
         std::thread::sleep(Duration::from_millis(1));
@@ -64,15 +66,16 @@ pub fn rested(spanwise: &Spanwise) -> Snapshot {
     spanwise.ledger()
 }
 
-/// A place for what diagnostics say.
+/// A log of the diagnostics of a provider, one printed line each.
 #[derive(Clone, Default)]
-pub struct Said(Arc<Mutex<Vec<String>>>);
+pub struct DiagnosticLog(Arc<Mutex<Vec<String>>>);
 
-impl Said {
-    pub fn listen(&self, builder: SpanwiseBuilder) -> SpanwiseBuilder {
-        let said = self.0.clone();
+impl DiagnosticLog {
+    /// Makes this the diagnostics handler of `builder`.
+    pub fn attach(&self, builder: SpanwiseBuilder) -> SpanwiseBuilder {
+        let lines = self.0.clone();
         builder
-            .with_diagnostics(move |diagnostic| said.lock().unwrap().push(diagnostic.to_string()))
+            .with_diagnostics(move |diagnostic| lines.lock().unwrap().push(diagnostic.to_string()))
     }
 
     pub fn push(&self, line: String) {
