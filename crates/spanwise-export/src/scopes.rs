@@ -1,6 +1,7 @@
 //! Instrumentation scopes: each is encoded once, spans carry its index.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The encoded headers of all scopes, by index. Cheap to clone.
@@ -10,14 +11,14 @@ pub(crate) type ScopeHeaders = Arc<Vec<Arc<[u8]>>>;
 ///
 /// A clone shares the table. It holds at most 4,096 scopes of at most 8 KiB, and at most the bytes it
 /// was made for.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ScopeTable {
     table: Arc<RwLock<Table>>,
     /// Bytes that all headers may take.
     max_bytes: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Table {
     headers: ScopeHeaders,
     bytes: usize,
@@ -80,6 +81,21 @@ impl ScopeTable {
     /// The headers known now; spans made before this call refer to no other.
     pub(crate) fn headers(&self) -> ScopeHeaders {
         self.table.read().unwrap_or_else(PoisonError::into_inner).headers.clone()
+    }
+}
+
+/// Prints numbers alone: headers contain attributes of the program.
+impl fmt::Debug for ScopeTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scopes, bytes) = {
+            let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+            (table.headers.len(), table.bytes)
+        };
+        f.debug_struct("ScopeTable")
+            .field("scopes", &scopes)
+            .field("bytes", &bytes)
+            .field("max_bytes", &self.max_bytes)
+            .finish()
     }
 }
 

@@ -1,30 +1,36 @@
 //! Secrets given to Spanwise appear in no `Debug`, no `Display`, no error and no diagnostic.
 //!
-//! One word is put wherever a secret may stand: the user info and the query of URLs, header values, a
-//! sampler's argument, a certificate, a request. Everything public that can be printed is printed, and
-//! searched for it. A second test reads the sources, so that a type added later is put into the list.
+//! The tests put one secret into every place that can hold one: the user info and the query of URLs,
+//! header values, a sampler's argument, a certificate, a request. They print each public type that
+//! holds settings, and search the text for the secret. A second test reads the sources, so that a new
+//! type has to be listed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use opentelemetry::trace::{Span as _, Tracer as _};
+use spanwise::propagation::http::{HeaderExtractor, HeaderInjector};
 use spanwise::sampling::{
     JaegerPoller, JaegerRemote, JaegerSettings, RemoteSettings, Sampler, XrayPoller, XrayRemote,
     XraySettings,
 };
 use spanwise::transport::{Endpoint, Fetcher, FramedRequest, Headers, Transport};
 use spanwise::{Compression, Protocol, Spanwise, SpanwiseBuilder};
+use spanwise_export::sans_io::{Action, QueueAction};
+use spanwise_export::{ExportEvent, Exporter, Observer};
 use spanwise_receiver::{Answer, Receiver};
+use spanwise_testkit::Peer;
+use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
+use spanwise_wire::{SpanLimits, SpanMeta};
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SECRET: &str = "hunter2canary";
 const LONG: Duration = Duration::from_secs(20);
 
-/// Everything that was printed, each with what it was, and the types of it.
+/// The printed texts, each with the name of its source, and the printed types.
 #[derive(Clone, Default)]
 struct Printed {
     texts: Arc<Mutex<Vec<(String, String)>>>,
@@ -32,58 +38,59 @@ struct Printed {
 }
 
 impl Printed {
-    fn add(&self, what: &str, text: impl Into<String>) {
-        self.texts.lock().unwrap().push((what.to_owned(), text.into()));
+    fn add(&self, source: &str, text: impl Into<String>) {
+        self.texts.lock().unwrap().push((source.to_owned(), text.into()));
     }
 
-    /// `spanwise_transport::delivery::Delivery` is kept as `transport::Delivery`.
+    /// Stores the type's name: `spanwise_transport::delivery::Delivery` as `transport::Delivery`.
     fn saw<T: ?Sized>(&self) {
         let name = std::any::type_name::<T>().trim_start_matches('&');
         let name = name.strip_prefix("core::option::Option<").unwrap_or(name).trim_end_matches('>');
         if let Some((member, path)) = name.split_once("::")
             && let Some(member) = member.strip_prefix("spanwise_")
         {
+            let path = path.split('<').next().unwrap_or(path);
             let name = path.rsplit("::").next().unwrap_or(path);
             self.types.lock().unwrap().insert(format!("{member}::{name}"));
         }
     }
 
-    fn debug<T: Debug>(&self, what: &str, value: T) {
+    fn debug<T: Debug>(&self, source: &str, value: T) {
         self.saw::<T>();
-        self.add(what, format!("{value:?} {value:#?}"));
+        self.add(source, format!("{value:?} {value:#?}"));
     }
 
-    fn error<E: Debug + Display>(&self, what: &str, error: E) {
+    fn error<E: Debug + Display>(&self, source: &str, error: E) {
         self.saw::<E>();
-        self.add(what, format!("{error} {error:?} {error:#?}"));
+        self.add(source, format!("{error} {error:?} {error:#?}"));
     }
 
-    fn result<T: Debug, E: Debug + Display>(&self, what: &str, result: &Result<T, E>) {
+    fn result<T: Debug, E: Debug + Display>(&self, source: &str, result: &Result<T, E>) {
         match result {
-            Ok(value) => self.debug(what, value),
-            Err(error) => self.error(what, error),
+            Ok(value) => self.debug(source, value),
+            Err(error) => self.error(source, error),
         }
     }
 
     fn check(&self) {
         let printed = self.texts.lock().unwrap();
         assert!(!printed.is_empty());
-        for (what, text) in printed.iter() {
-            assert!(!text.contains(SECRET), "{what} shows the secret: {text}");
-            // Also not as it stands in a body, as a list of numbers.
+        for (source, text) in printed.iter() {
+            assert!(!text.contains(SECRET), "{source} shows the secret: {text}");
+            // `Debug` of bytes prints a list of numbers.
             let numbers: Vec<_> = SECRET.bytes().map(|byte| byte.to_string()).collect();
-            assert!(!text.contains(&numbers.join(", ")), "{what} shows its bytes: {text}");
+            assert!(!text.contains(&numbers.join(", ")), "{source} shows its bytes: {text}");
         }
     }
 }
 
-/// A URL with the secret wherever one can stand.
+/// A URL with the secret as user info and in the query.
 fn url(rest: &str) -> String {
     format!("http://{SECRET}:{SECRET}@{rest}?token={SECRET}")
 }
 
-/// One that is accepted: user info is refused.
-fn asked(rest: &str) -> String {
+/// A URL that the parser accepts: it refuses user info.
+fn with_query(rest: &str) -> String {
     format!("http://{rest}?token={SECRET}")
 }
 
@@ -101,22 +108,16 @@ fn builder(printed: &Printed, set: &[(&'static str, String)]) -> SpanwiseBuilder
         .with_diagnostics(move |diagnostic| printed.error("diagnostic", diagnostic))
 }
 
-/// Answers every request with `head` and, in the body, all that it was sent.
-fn echo(head: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        while let Ok((mut stream, _)) = listener.accept() {
-            std::thread::spawn(move || {
-                let mut request = vec![0; 16 << 10];
-                let Ok(len) = stream.read(&mut request) else { return };
-                let asked = String::from_utf8_lossy(&request[..len]).into_owned();
-                let answer = format!("{head}content-length: {}\r\n\r\n{asked}", asked.len());
-                let _gone = stream.write_all(answer.as_bytes());
-            });
-        }
-    });
-    address
+/// A server that answers every request with `head` and with the request as the body.
+fn echo(head: &'static str) -> Peer {
+    Peer::start(move |mut stream| {
+        let mut request = vec![0; 16 << 10];
+        let Ok(len) = stream.read(&mut request) else { return };
+        let request = String::from_utf8_lossy(&request[..len]).into_owned();
+        let answer = format!("{head}content-length: {}\r\n\r\n{request}", request.len());
+        let _closed = stream.write_all(answer.as_bytes());
+    })
+    .unwrap()
 }
 
 fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
@@ -190,8 +191,10 @@ fn a_provider_that_runs_does_not_show_its_secrets(printed: &Printed) {
         "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n",
         "garbage\r\n",
     ] {
+        let peer = echo(head);
+        let endpoint = with_query(&format!("{}/v1/traces", peer.address()));
         let set = [
-            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", asked(&format!("{}/v1/traces", echo(head)))),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint),
             ("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization=Bearer%20{SECRET}")),
         ];
         let spanwise = builder(printed, &set).with_header("x-api-key", SECRET).build().unwrap();
@@ -210,8 +213,10 @@ fn a_provider_that_runs_does_not_show_its_secrets(printed: &Printed) {
 async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
     let headers = Headers::parse(&format!("authorization={SECRET}")).unwrap();
     printed.debug("Headers", &headers);
-    let address = echo("HTTP/1.1 403 Forbidden\r\n");
-    let endpoint = Endpoint::parse("setting", &asked(&format!("{address}/v1/traces"))).unwrap();
+    let peer = echo("HTTP/1.1 403 Forbidden\r\n");
+    let address = peer.address().to_string();
+    let endpoint =
+        Endpoint::parse("setting", &with_query(&format!("{address}/v1/traces"))).unwrap();
     printed.error("Endpoint", &endpoint);
     let seen = printed.clone();
     let transport = Transport::builder()
@@ -229,11 +234,11 @@ async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
     printed.debug("Delivery", &delivery);
     printed.debug("Outcome", &delivery.outcome);
 
-    let document = Endpoint::parse("setting", &asked(&address)).unwrap();
+    let document = Endpoint::parse("setting", &with_query(&address)).unwrap();
     let fetcher = Fetcher::new(document, Duration::from_secs(5), 1 << 20).unwrap();
     printed.debug("Fetcher", &fetcher);
     printed.error("FetchError", fetcher.get().await.unwrap_err());
-    let closed = Endpoint::parse("setting", &asked("127.0.0.1:1/")).unwrap();
+    let closed = Endpoint::parse("setting", &with_query("127.0.0.1:1/")).unwrap();
     let fetcher = Fetcher::new(closed, Duration::from_secs(5), 1 << 20).unwrap();
     printed.error("FetchError", fetcher.get().await.unwrap_err());
 
@@ -247,13 +252,99 @@ async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
     {
         printed.result("HeadersError", &Headers::parse(&bad));
     }
-    for mistaken in [url("h:1/"), asked("h/"), format!("{SECRET}@h")] {
+    for mistaken in [url("h:1/"), with_query("h/"), format!("{SECRET}@h")] {
         printed.result("UnknownProtocol", &mistaken.parse::<Protocol>());
         printed.result("UnknownCompression", &mistaken.parse::<Compression>());
     }
-    let https = Endpoint::parse("setting", &asked("h/").replace("http:", "https:")).unwrap();
+    let https = Endpoint::parse("setting", &with_query("h/").replace("http:", "https:")).unwrap();
     let built = Transport::builder().with_endpoint(https).with_certificate_pem(SECRET).build();
     printed.error("BuildError", built.unwrap_err());
+}
+
+/// Prints an exporter's events.
+struct PrintingObserver(Printed);
+
+impl Observer for PrintingObserver {
+    fn event(&mut self, event: ExportEvent) {
+        self.0.debug("ExportEvent", event);
+    }
+}
+
+fn an_exporter_does_not_show_its_secrets(printed: &Printed) {
+    let peer = echo("HTTP/1.1 400 Bad Request\r\n");
+    let url = with_query(&format!("{}/v1/traces", peer.address()));
+    let builder = || {
+        let transport = Transport::builder()
+            .with_endpoint(Endpoint::parse("setting", &url).unwrap())
+            .with_headers(Headers::parse(&format!("authorization={SECRET}")).unwrap())
+            .with_certificate_pem(SECRET)
+            .build();
+        Exporter::builder(transport.unwrap())
+            .with_resource(encode_resource([("token", SECRET)], SECRET))
+            .with_observer(PrintingObserver(printed.clone()))
+    };
+    let scope = encode_scope(SECRET, SECRET, [("token", SECRET)], SECRET);
+    let mut writer = SpanWriter::new();
+    writer.begin(SECRET);
+    writer.attribute(&SpanLimits::default(), "token", SECRET);
+    let header = SpanHeader::default();
+    let span = writer.finish(&header);
+    printed.debug("ExporterBuilder", builder());
+    printed.error("BuildError", builder().with_max_in_flight(0).build().unwrap_err());
+
+    let exporter = builder().build().unwrap();
+    exporter.scopes().index(&scope).unwrap();
+    printed.debug("ScopeTable", exporter.scopes());
+    exporter.push(&span, SpanMeta::default());
+    printed.result("FlushError", &exporter.flush_until(Instant::now() + LONG));
+    printed.result("FlushError", &exporter.shutdown_until(Instant::now() + LONG));
+    printed.error("FlushError", exporter.flush_until(Instant::now()).unwrap_err());
+    printed.debug("Exporter", &exporter);
+
+    let (queue, prepared) = builder().prepare().unwrap();
+    prepared.scopes().index(&scope).unwrap();
+    printed.debug("PreparedExporter", &prepared);
+    queue.ledger().started();
+    queue.push(&span, SpanMeta::default());
+    printed.debug("SpanQueue", &queue);
+    let now = Instant::now();
+    let mut machine = prepared.into_machine(&queue, now);
+    machine.flush(now + LONG);
+    loop {
+        printed.debug("ExportMachine", &machine);
+        let action = machine.poll(now, queue.level());
+        printed.debug("Action", &action);
+        match action {
+            Action::Queue(action) => {
+                printed.debug("QueueAction", &action);
+                let Some(drained) = queue.apply(action) else { continue };
+                printed.debug("Drained", &drained);
+                drained.chunks.iter().for_each(|chunk| printed.debug("DrainedChunk", chunk));
+                machine.drained(drained);
+            }
+            Action::Send(id, request) => {
+                drop(request);
+                machine.request_ended(now, id, None);
+            }
+            Action::Reply(_) => break,
+            Action::WaitUntil(_) | Action::Finish => panic!("the flush has no answer"),
+            _ => {}
+        }
+    }
+    printed.debug("QueueAction", QueueAction::DrainAll);
+}
+
+fn propagators_and_buffers_do_not_show_their_contents(printed: &Printed) {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("authorization", SECRET.parse().unwrap());
+    printed.debug("HeaderExtractor", HeaderExtractor(&headers));
+    printed.debug("HeaderInjector", HeaderInjector(&mut headers));
+    let mut chain = spanwise::zero_copy::BytesChain::default();
+    chain.push(SECRET);
+    printed.debug("BytesChain", chain);
+    let not_utf8 = [SECRET.as_bytes(), b"\xff"].concat();
+    let error = spanwise::zero_copy::ByteStr::try_from(spanwise::Bytes::from(not_utf8));
+    printed.error("FromUtf8Error", error.unwrap_err());
 }
 
 fn samplers_do_not_show_their_secrets(printed: &Printed) {
@@ -313,28 +404,30 @@ fn a_receiver_does_not_show_what_it_was_sent(printed: &Printed) {
 }
 
 #[tokio::test]
-async fn nothing_that_can_be_printed_shows_a_secret() {
+async fn no_printable_type_shows_a_secret() {
     let printed = Printed::default();
     settings_that_are_refused_do_not_show_their_secrets(&printed);
     a_provider_that_runs_does_not_show_its_secrets(&printed);
     a_transport_does_not_show_its_secrets(&printed).await;
+    an_exporter_does_not_show_its_secrets(&printed);
+    propagators_and_buffers_do_not_show_their_contents(&printed);
     samplers_do_not_show_their_secrets(&printed);
     a_receiver_does_not_show_what_it_was_sent(&printed);
     printed.check();
     let seen = printed.types.lock().unwrap();
-    let missing: Vec<_> = words(PRINTED).filter(|name| !seen.contains(*name)).collect();
+    let missing: Vec<_> = names(PRINTED).filter(|name| !seen.contains(*name)).collect();
     assert!(missing.is_empty(), "listed, but not printed: {missing:?}; seen: {seen:?}");
 }
 
-fn words(list: &'static str) -> impl Iterator<Item = &'static str> {
+fn names(list: &'static str) -> impl Iterator<Item = &'static str> {
     list.split_whitespace()
 }
 
-/// Every public type that can be printed is either printed above, or holds nothing that anybody but
-/// Spanwise wrote, or holds spans, whose content is shown on purpose.
+/// A test above prints each public type, or the type holds data of Spanwise alone, or it shows the
+/// content of spans and text on purpose.
 #[test]
-fn every_public_type_that_can_be_printed_is_looked_at() {
-    let listed: BTreeSet<_> = words(PRINTED).chain(words(WITHOUT_SETTINGS)).collect();
+fn every_public_type_is_listed() {
+    let listed: BTreeSet<_> = names(PRINTED).chain(names(WITHOUT_SETTINGS)).collect();
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = BTreeSet::new();
     for member in std::fs::read_dir(crates).unwrap() {
@@ -348,9 +441,12 @@ fn every_public_type_that_can_be_printed_is_looked_at() {
     assert!(found.len() > 100, "{found:?}");
     let found: BTreeSet<_> = found.iter().map(String::as_str).collect();
     let unlisted: Vec<_> = found.difference(&listed).collect();
-    assert!(unlisted.is_empty(), "print them in a test above, or say why not: {unlisted:?}");
-    let gone: Vec<_> = listed.difference(&found).collect();
-    assert!(gone.is_empty(), "these are no more: {gone:?}");
+    assert!(
+        unlisted.is_empty(),
+        "print them in a test above, or list them as without settings: {unlisted:?}"
+    );
+    let stale: Vec<_> = listed.difference(&found).collect();
+    assert!(stale.is_empty(), "no source declares these: {stale:?}");
 }
 
 fn public_types(member: &str, folder: &Path, found: &mut BTreeSet<String>) {
@@ -374,22 +470,27 @@ fn public_types(member: &str, folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Types that hold settings, or what another process said, and are printed by the tests above.
+/// Types that hold settings or data of another process. The tests above print them.
 const PRINTED: &str = "\
+    bytes::BytesChain bytes::FromUtf8Error export::Action export::BuildError export::Drained \
+    export::DrainedChunk export::ExportEvent export::ExportMachine export::Exporter \
+    export::ExporterBuilder export::FlushError export::PreparedExporter export::QueueAction \
+    export::ScopeTable export::SpanQueue \
     ledger::Snapshot receiver::ReceiverBuilder receiver::Collected receiver::Export receiver::Headers receiver::Receiver \
     receiver::Stats sampling::JaegerRemote sampling::JaegerSettings sampling::JaegerPoller \
     sampling::RemoteSettings sampling::Sampler sampling::SettingError sampling::JaegerStrategyError \
     sampling::XrayError sampling::XrayPoller sampling::XrayRemote sampling::XrayRequest \
-    sampling::XraySettings sdk::BuildError sdk::SpanwiseBuilder sdk::Diagnostic sdk::FlushError sdk::Report \
+    sampling::XraySettings sdk::BuildError sdk::SpanwiseBuilder sdk::Diagnostic sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report \
     sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
     transport::Endpoint transport::EndpointError transport::FailedAttempt transport::FetchError \
     transport::Fetcher transport::FramedRequest transport::Headers transport::HeadersError \
     transport::Outcome transport::Transport transport::TransportBuilder \
     transport::UnknownCompression transport::UnknownProtocol";
 
-/// Types of numbers, names of ours and handles; views of spans, and what the user's code said.
+/// Types that hold numbers, names of ours or handles; views of spans, text, and samplers in code.
 const WITHOUT_SETTINGS: &str = "\
-    bytes::ByteStr bytes::BytesChain bytes::FromUtf8Error spanwise::CollectError spanwise::Collected \
+    bytes::ByteStr export::FlushId export::OnFull export::QueueLevel export::Reply \
+    export::RequestId spanwise::CollectError spanwise::Collected \
     spanwise::CollectedSpan \
     batch::Budget batch::Charge batch::ChargedChunk batch::FlushAction batch::FlushSchedule \
     batch::FlushScheduleConfig batch::PushError batch::Pushed batch::ShardedBuffer \
@@ -408,8 +509,8 @@ const WITHOUT_SETTINGS: &str = "\
     sampling::SpanPredicate \
     sampling::Threshold sampling::ThresholdText sampling::Tick sampling::TraceIdRatioBased \
     sampling::TraceStateUpdate sdk::BaggagePropagator sdk::Detector \
-    sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::HeaderExtractor sdk::HeaderInjector sdk::Propagator \
-    sdk::TraceContextPropagator sdk::OnFull \
+    sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::Propagator \
+    sdk::TraceContextPropagator \
     transport::Compression transport::EndpointProblem transport::Failure transport::InMemoryError \
     transport::Protocol transport::ResponseStatus transport::RetryPolicy wire::Array wire::ArrayView \
     wire::Attribute wire::Attributes wire::Chunk wire::DroppedCounts wire::EventView \
