@@ -1,29 +1,21 @@
-use super::scale::{Scale, rate};
+use super::scale::Scale;
+use super::window::{Reading, Window, rate_between};
 
-/// Three clocks read at one instant.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reading {
-    pub ticks: u64,
-    /// Never steps, but is slewed as the system clock is: the rate is measured against it.
-    pub monotonic_nanos: u64,
-    /// The system clock: where the time is taken from.
-    pub unix_nanos: u64,
-}
-
-/// Learns from readings how ticks map to time. Reads no clock itself.
+/// The calibration of the counter: computes from readings how ticks map to time. Reads no clock
+/// itself.
 ///
-/// The rate comes from a window of readings that grows to some seconds and then slides; the time
-/// from the latest reading. A small error (noise, drift) is not corrected by a jump but by running
-/// a little faster or slower for a while, so that times do not run backwards between anchors; a
-/// large one (the clock was stepped, or its slewing has changed) at once.
+/// The rate comes from a window of readings that grows to some seconds and then slides, the time from
+/// the latest reading. The scale corrects a small error (noise, drift) by running a little faster or
+/// slower for a while, so that times do not run backwards between two recalibrations. It corrects a
+/// large error (the system clock was stepped, or its slewing has changed) at once.
 #[derive(Debug)]
 pub(super) struct Calibration {
     scale: Scale,
-    /// As measured, without the correction that `scale.rate` carries; 0 while not known.
+    /// The measured rate, without the correction in `scale.rate`; 0 while unknown.
     rate: u64,
     window: Window,
-    /// A rate too far from `rate` to be believed before it is seen twice.
-    suspect: Option<u64>,
+    /// A rate that differs much from `rate` and counts once a second measurement confirms it.
+    candidate: Option<u64>,
 }
 
 impl Calibration {
@@ -32,52 +24,53 @@ impl Calibration {
             scale: Scale { ticks: 0, unix_nanos: 0, rate: 0 },
             rate: 0,
             window: Window::EMPTY,
-            suspect: None,
+            candidate: None,
         }
     }
 
-    /// Takes a reading in; returns the scale to use from now on.
+    /// Adds a reading and returns the scale to use from now on.
     pub fn add(&mut self, reading: Reading) -> Scale {
         let Some(latest) = self.window.latest() else {
             return self.restart(reading);
         };
         if reading.ticks <= latest.ticks || reading.monotonic_nanos < latest.monotonic_nanos {
-            // The counter was set back: the machine slept, or moved to other hardware.
+            // The counter was set back, because the machine slept or moved to other hardware.
             return self.restart(reading);
         }
         if reading.monotonic_nanos - latest.monotonic_nanos < MIN_BASELINE_NANOS {
             return self.scale;
         }
-        let Some(recent) = between(&latest, &reading) else {
+        let Some(recent) = rate_between(&latest, &reading) else {
             return self.restart(reading);
         };
         if self.rate != 0 && !close(recent, self.rate) {
-            if self.suspect.is_none_or(|suspect| !close(recent, suspect)) {
-                self.suspect = Some(recent);
+            if self.candidate.is_none_or(|candidate| !close(recent, candidate)) {
+                self.candidate = Some(recent);
                 return self.restart(reading);
             }
             self.rate = recent;
             self.window = Window::EMPTY;
             self.window.push(latest);
         }
-        self.suspect = None;
+        self.candidate = None;
         self.window.push(reading);
         self.rate = self.window.rate().unwrap_or(recent);
 
-        let off =
+        let error =
             i128::from(reading.unix_nanos) - i128::from(self.scale.unix_nanos_at(reading.ticks));
-        if self.scale.is_known() && off.abs() <= i128::from(JUMP_NANOS) {
-            // Over several intervals: one that comes late must not overshoot by much.
+        if self.scale.is_known() && error.abs() <= i128::from(JUMP_NANOS) {
+            // The correction spreads over several intervals, so that a late recalibration does not
+            // overshoot by much.
             let interval = reading.monotonic_nanos - latest.monotonic_nanos;
             let slew = i128::from(interval.saturating_mul(SLEW_INTERVALS).max(MIN_SLEW_NANOS));
-            let corrected = i128::from(self.rate) * (slew + off) / slew;
+            let corrected = i128::from(self.rate) * (slew + error) / slew;
             self.scale = Scale {
                 ticks: reading.ticks,
                 unix_nanos: self.scale.unix_nanos_at(reading.ticks),
                 rate: u64::try_from(corrected).unwrap_or(self.rate),
             };
         } else {
-            // What was learnt before may describe a rate that has changed since.
+            // Older readings may describe a rate that has changed since.
             self.window = Window::EMPTY;
             self.window.push(latest);
             self.window.push(reading);
@@ -87,8 +80,8 @@ impl Calibration {
         self.scale
     }
 
-    /// Forgets all; returns how ticks mapped to the monotonic clock, if that was known.
-    pub fn give_up(&mut self) -> Option<Scale> {
+    /// Resets the calibration; returns the map from ticks to the monotonic clock, if it was known.
+    pub fn reset(&mut self) -> Option<Scale> {
         let latest = self.window.latest();
         let Calibration { rate, .. } = std::mem::replace(self, Self::new());
         latest.filter(|_| rate != 0).map(|Reading { ticks, monotonic_nanos, .. }| Scale {
@@ -98,12 +91,12 @@ impl Calibration {
         })
     }
 
-    /// Nanoseconds the window spans.
+    /// The length of the window in nanoseconds.
     pub fn baseline_nanos(&self) -> u64 {
         self.window.nanos()
     }
 
-    /// Begins a new window at `reading`, with the rate as far as it is known.
+    /// Begins a new window at `reading`; the rate remains.
     fn restart(&mut self, reading: Reading) -> Scale {
         self.window = Window::EMPTY;
         self.window.push(reading);
@@ -117,79 +110,18 @@ impl Calibration {
     }
 }
 
-/// The last readings, oldest first.
-#[derive(Debug)]
-struct Window {
-    readings: [Reading; READINGS],
-    len: usize,
-}
-
-impl Window {
-    const EMPTY: Window = Window {
-        readings: [Reading { ticks: 0, monotonic_nanos: 0, unix_nanos: 0 }; READINGS],
-        len: 0,
-    };
-
-    fn all(&self) -> &[Reading] {
-        self.readings.get(..self.len).unwrap_or(&[])
-    }
-
-    fn latest(&self) -> Option<Reading> {
-        self.all().last().copied()
-    }
-
-    fn push(&mut self, reading: Reading) {
-        let old = |r: &&Reading| {
-            reading.monotonic_nanos.saturating_sub(r.monotonic_nanos) > MAX_WINDOW_NANOS
-        };
-        // At least one stays, however old: a rate needs two.
-        let max = self.len.saturating_sub(1);
-        let full = usize::from(self.len == READINGS);
-        let gone = self.all().iter().take_while(old).count().max(full).min(max);
-        self.readings.copy_within(gone..self.len, 0);
-        self.len -= gone;
-        if let Some(free) = self.readings.get_mut(self.len) {
-            *free = reading;
-            self.len += 1;
-        }
-    }
-
-    fn rate(&self) -> Option<u64> {
-        between(self.all().first()?, self.all().last()?)
-    }
-
-    fn nanos(&self) -> u64 {
-        match self.all() {
-            [oldest, .., latest] => latest.monotonic_nanos.saturating_sub(oldest.monotonic_nanos),
-            _ => 0,
-        }
-    }
-}
-
-fn between(earlier: &Reading, later: &Reading) -> Option<u64> {
-    rate(
-        later.ticks.checked_sub(earlier.ticks)?,
-        later.monotonic_nanos.checked_sub(earlier.monotonic_nanos)?,
-    )
-}
-
-/// Whether two rates are within a thousandth: no slewing takes a clock further.
+/// Whether two rates differ by at most a thousandth, more than slewing changes a clock.
 fn close(one: u64, other: u64) -> bool {
     one.abs_diff(other) <= other / 1_000
 }
 
-/// Readings are some 50 ns uncertain; over less than this the rate would be, too.
+/// A reading is uncertain by some 50 ns, so a rate over a shorter time than this is too uncertain.
 pub(super) const MIN_BASELINE_NANOS: u64 = 10_000_000;
 
-/// Long enough to drown that uncertainty, short enough to follow when slewing begins or ends.
-const MAX_WINDOW_NANOS: u64 = 4_000_000_000;
-
-const READINGS: usize = 40;
-
-/// Errors up to this are corrected without a jump ...
+/// The scale corrects errors up to this without a jump ...
 const JUMP_NANOS: u64 = 500;
 
-/// ... within this time, or this many intervals between readings if that is longer.
+/// ... within this time or, if that is longer, within this number of intervals between readings.
 const MIN_SLEW_NANOS: u64 = 1_000_000_000;
 const SLEW_INTERVALS: u64 = 4;
 
@@ -198,17 +130,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A machine whose clocks are known exactly.
+    /// A simulated machine whose clocks the test knows exactly.
     struct World {
         ghz: f64,
         /// How far the system's clocks are slewed, in parts per million.
         slew: f64,
         ticks: f64,
         monotonic: f64,
-        /// System clock minus monotonic clock: changes when somebody sets the clock.
+        /// System clock minus monotonic clock: changes when a test steps the system clock.
         offset: i64,
         random: u64,
-        /// Most a reading is off, in nanoseconds.
+        /// The largest error of a reading, in nanoseconds.
         noise: u64,
         calibration: Calibration,
         scale: Scale,
@@ -258,8 +190,8 @@ mod tests {
             });
         }
 
-        /// Lets one interval pass, as long as `recalibrate` would ask for, looking at the clock now and
-        /// then; returns the largest error seen. Then anchors.
+        /// Advances by one interval, as long as `recalibrate` would return, with several looks at the
+        /// clock, then recalibrates; returns the largest error seen.
         fn interval(&mut self) -> u64 {
             let due = self.calibration.baseline_nanos().clamp(MIN_BASELINE_NANOS, 100_000_000);
             let mut worst = 0;
@@ -281,7 +213,7 @@ mod tests {
 
         fn calibrated(mut self) -> Self {
             self.recalibrate();
-            assert!(!self.scale.is_known(), "one reading tells no rate");
+            assert!(!self.scale.is_known(), "one reading gives no rate");
             self.pass(MIN_BASELINE_NANOS);
             self.recalibrate();
             assert!(self.scale.is_known());
@@ -304,13 +236,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn within_a_microsecond_while_the_clock_runs_evenly(mut world in world()) {
+        fn the_clock_is_within_a_microsecond_while_the_system_clock_runs_evenly(mut world in world()) {
             let worst = world.run(300);
             prop_assert!(worst <= 1_000, "{worst} ns off");
         }
 
         #[test]
-        fn never_backwards_while_the_clock_runs_evenly(mut world in world()) {
+        fn times_never_run_backwards_while_the_system_clock_runs_evenly(mut world in world()) {
             // The first intervals are short, and noise weighs more.
             world.run(20);
             let mut last = 0;
@@ -320,13 +252,13 @@ mod tests {
                 prop_assert!(before >= last);
                 world.recalibrate();
                 last = world.scale.unix_nanos_at(world.ticks());
-                // The reading's noise is a distance in ticks, over which two rates may differ.
+                // The reading's noise is a distance in ticks, and two rates may differ over it.
                 prop_assert!(last + 1 >= before, "{} ns backwards", before - last);
             }
         }
 
         #[test]
-        fn follows_when_slewing_changes(mut world in world(), slew in -400.0..400.0f64) {
+        fn the_clock_follows_a_change_of_slewing(mut world in world(), slew in -400.0..400.0f64) {
             world.run(50);
             let change = (world.slew - slew).abs();
             world.slew = slew;
@@ -338,7 +270,7 @@ mod tests {
         }
 
         #[test]
-        fn follows_a_step_with_the_next_reading(
+        fn the_clock_follows_a_step_with_the_next_reading(
             mut world in world(),
             step in prop_oneof![-10_000_000_000_000i64..10_000_000_000_000, -100_000i64..100_000],
         ) {
@@ -351,7 +283,7 @@ mod tests {
         }
 
         #[test]
-        fn a_step_does_not_bend_a_span(
+        fn a_step_does_not_change_the_duration_of_a_span(
             mut world in world(),
             step in -10_000_000_000_000i64..10_000_000_000_000,
             before in 0usize..30,
@@ -370,7 +302,7 @@ mod tests {
         }
 
         #[test]
-        fn a_long_span_ends_by_the_wall(mut world in world(), slew in -400.0..400.0f64) {
+        fn a_long_span_ends_by_the_system_clock(mut world in world(), slew in -400.0..400.0f64) {
             world.run(50);
             let start_ticks = world.ticks();
             let start = world.scale.unix_nanos_at(start_ticks);
@@ -382,7 +314,7 @@ mod tests {
         }
 
         #[test]
-        fn a_month_of_readings_once_a_minute(ghz in 0.5..5.0f64, seed in any::<u64>()) {
+        fn a_clock_recalibrated_once_a_minute_is_exact_for_a_month(ghz in 0.5..5.0f64, seed in any::<u64>()) {
             let mut world = World::new(ghz, 20.0, 40, seed).calibrated();
             let start_ticks = world.ticks();
             let start = world.scale.unix_nanos_at(start_ticks);
@@ -396,9 +328,9 @@ mod tests {
         }
 
         #[test]
-        fn another_counter_rate_is_learnt(mut world in world(), ghz in 0.5..5.0f64) {
+        fn the_clock_adopts_the_rate_of_another_counter(mut world in world(), ghz in 0.5..5.0f64) {
             world.run(50);
-            // Moved to other hardware: the counter is elsewhere and has another rate.
+            // The machine moved to other hardware, whose counter has another value and another rate.
             world.ghz = ghz;
             world.ticks = 3e11;
             world.run(4);
@@ -407,7 +339,7 @@ mod tests {
         }
 
         #[test]
-        fn one_wrong_reading_does_not_spoil_the_rate(mut world in world(), wrong in 1_000_000i64..50_000_000) {
+        fn one_wrong_reading_does_not_change_the_rate(mut world in world(), wrong in 1_000_000i64..50_000_000) {
             world.run(50);
             world.pass(100_000_000);
             let rate = world.scale.rate;
@@ -422,7 +354,7 @@ mod tests {
         }
 
         #[test]
-        fn any_readings_give_some_time(readings in prop::collection::vec(any::<(u64, u64, u64)>(), 0..50)) {
+        fn the_calibration_accepts_any_readings(readings in prop::collection::vec(any::<(u64, u64, u64)>(), 0..50)) {
             let mut calibration = Calibration::new();
             for (ticks, monotonic_nanos, unix_nanos) in readings {
                 let scale = calibration.add(Reading { ticks, monotonic_nanos, unix_nanos });

@@ -1,26 +1,28 @@
-//! The one clock: span times at the cost of a counter read.
+//! The span clock: timestamps in nanoseconds since 1970 (`start_time_unix_nano` and
+//! `end_time_unix_nano` of OTLP) at the cost of a counter read.
 //!
-//! Times are nanoseconds since 1970, as OTLP wants them. Where the processor has a steady counter
-//! (the invariant TSC of x86-64) a time is that counter, scaled. Elsewhere, and until the first two
-//! [`recalibrate`]s, it is the system's monotonic clock plus what the system clock was ahead of it when
-//! the two were last compared. No duration is ever a difference of two readings of the system
-//! clock.
+//! Where the processor has a steady counter (the invariant TSC of x86-64), the clock scales that
+//! counter to a time. Elsewhere, and until the first two calls of [`recalibrate`], it adds to the
+//! system's monotonic clock the difference to the system clock that the latest comparison of the two
+//! measured. No duration is ever a difference of two readings of the system clock.
 //!
 //! # When the system clock is stepped
-//! - An open span keeps the timeline that it began on: its end is its start plus what has
-//!   passed, by the counter or the monotonic clock it began with. A step neither stretches nor
-//!   folds it. One that was begun before the counter could be used ends by the monotonic clock,
-//!   whatever has happened since.
-//! - Spans that begin after the next [`recalibrate`] follow the step at once; until then, for at most
-//!   100 ms, they go on as before. Without anyone who calls [`recalibrate`], no step is followed.
-//! - While the system clock runs evenly and [`recalibrate`] is called every 100 ms, times are within a
-//!   microsecond of it.
+//! - An open span keeps the timeline of its start: its end is its start plus the time that has
+//!   passed by the clock it started with, the counter or the monotonic clock. A step neither
+//!   stretches nor shortens it. A span that started before the counter was usable ends by the
+//!   monotonic clock, also when the counter has become usable since.
+//! - Spans that start after the next [`recalibrate`] follow the step at once; until then, for at most
+//!   100 ms, they continue the old timeline. If no thread calls [`recalibrate`], the clock follows no
+//!   step.
+//! - While the system clock runs evenly and a thread calls [`recalibrate`] every 100 ms, times are
+//!   within a microsecond of the system clock.
 //!
 //! # When the machine sleeps
-//! The next [`recalibrate`] sees it as a step: later spans have the right time. What of the sleep counts
-//! into an open span is what the clock it began with counts: nothing by the monotonic clocks of
-//! Linux and macOS, all of it by that of Windows. A counter counts on or begins again at 0, as the
-//! processor likes; a span whose counter was set back ends at the time now, so the sleep is in it.
+//! The next [`recalibrate`] detects the sleep as a step: later spans have the right time. An open span
+//! includes as much of the sleep as the clock it started with counts: none of it by the monotonic
+//! clocks of Linux and macOS, all of it by that of Windows. A counter either continues or restarts at
+//! 0, depending on the processor; a span whose counter was set back ends at the current time, so it
+//! includes the sleep.
 //!
 //! # Settings
 //! The environment variable `SPANWISE_CLOCK`, read once, at the first [`recalibrate`]: see
@@ -32,51 +34,40 @@ mod monotonic;
 mod readings;
 mod scale;
 mod seq_lock;
+mod source;
 mod span_clock;
+mod start;
 mod tsc;
+mod unix_time;
+mod window;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 pub use mode::ClockMode;
 pub use readings::Readings;
 use readings::System;
+pub use source::Source;
 pub use span_clock::SpanClock;
+pub use start::Start;
+pub use unix_time::to_unix_nanos;
 
-/// When a span began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// What else was read then, to measure the span by: the counter; with the highest bit set,
-    /// nanoseconds of the monotonic clock; 0 if nothing was.
-    pub ticks: u64,
-    /// The time then, in nanoseconds since 1970.
-    pub unix_nanos: u64,
-}
-
-/// Where times come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Source {
-    /// The processor's time stamp counter, anchored to the system clock.
-    Tsc,
-    /// The system's monotonic clock, anchored to the system clock.
-    System,
-}
-
-/// A span begins.
+/// Reads the start time of a span.
 ///
 /// # Cost
 /// One counter read, four loads and a multiplication; without a counter, one reading of the
-/// monotonic clock, and at the very first of the system clock too. No lock, no system call (where
-/// the system reads its clocks without), no locked instruction but at the very first.
+/// monotonic clock, and the first call of the process reads the system clock too. No lock, no system
+/// call (where the system reads its clocks without one), and no locked instruction except in that
+/// first call.
 #[inline(always)]
 pub fn start() -> Start {
     CLOCK.start()
 }
 
-/// A span ends: nanoseconds since 1970, never before its start. On the timeline that the span began
-/// on, so it serves as well for what happens inside a span.
+/// Reads the end time of a span: nanoseconds since 1970, never before its start. The time is on the
+/// timeline of the span's start, so this function also serves for events inside a span.
 ///
-/// A `start` with 0 `ticks` is a time from elsewhere: the end is the time now, or that.
+/// A `start` with 0 `ticks` is a time of another source: the end is the current time or, if that is
+/// later, the start.
 ///
 /// # Cost
 /// As [`start`].
@@ -85,35 +76,36 @@ pub fn end(start: Start) -> u64 {
     CLOCK.end(start)
 }
 
-/// A span begins whose start the caller passed, in nanoseconds since 1970: a [`Start`] for
-/// [`end`] and [`align`], at the time now.
+/// Makes a [`Start`] for a span whose start time, `unix_nanos` since 1970, the caller passed. The
+/// result is for [`end`] and [`align`], and is the current time.
 ///
-/// Where the system clock was stepped since the last [`recalibrate`], the timeline is that of the system
-/// clock: that is where the caller's time comes from.
+/// If the system clock was stepped since the last [`recalibrate`], the timeline is that of the system
+/// clock, because the caller read its time there.
 ///
 /// # Cost
-/// As [`start`], and a reading of the system clock where `unix_nanos` is more than a millisecond
+/// As [`start`], and a reading of the system clock if `unix_nanos` is more than a millisecond
 /// away.
 pub fn start_at(unix_nanos: u64) -> Start {
     CLOCK.start_at(unix_nanos)
 }
 
-/// A time that the caller passed, `unix_nanos`, on the timeline of the span that began at `start`.
+/// Converts a timestamp that the caller passed, `unix_nanos`, to the timeline of the span that started
+/// at `start`.
 ///
-/// The API's own spans read the system clock for every end and event, and pass that. So a time
-/// from the last second of a system clock that has been stepped, by more than a millisecond, since
-/// the span began is what the clock would say now without the step. All others are returned as
-/// they are.
+/// The API's own spans read the system clock for every end and event, and pass that time. So this
+/// function corrects a time within the last second of a system clock that was stepped, by more than a
+/// millisecond, since the span started: the result is that time without the step. It returns all other
+/// times unchanged.
 ///
 /// # Cost
-/// A comparison within a millisecond of the start, else as [`end`]; where the two differ by more
+/// A comparison within a millisecond of the start, else as [`end`]; if the two differ by more
 /// than a millisecond, a reading of the system clock, too.
 #[inline(always)]
 pub fn align(start: Start, unix_nanos: u64) -> u64 {
     CLOCK.align(start, unix_nanos)
 }
 
-/// The time now, in nanoseconds since 1970.
+/// Reads the current time, in nanoseconds since 1970.
 ///
 /// # Cost
 /// As [`start`].
@@ -122,45 +114,19 @@ pub fn unix_nanos() -> u64 {
     start().unix_nanos
 }
 
-/// Compares counter and monotonic clock with the system clock and corrects what [`start`] gives.
+/// Compares the counter and the monotonic clock with the system clock, and corrects the times that
+/// [`start`] returns.
 ///
-/// Returns when it wants to be called again: after 10 ms at first, then every 100 ms. May be
-/// called from any thread and by several; while one is at it, others return at once. Not for
-/// application threads: it reads clocks some ten times and now and then a file.
+/// Returns the `Duration` until the next call is due: 10 ms at first, then 100 ms. Any thread, and
+/// several threads, may call it; while one of them is inside, the others return at once. Not for
+/// application threads: it reads clocks some ten times and, at some of the calls, a file.
 pub fn recalibrate() -> Duration {
     CLOCK.recalibrate()
 }
 
-/// Where times come from now.
+/// The hardware clock that times are read from now.
 pub fn source() -> Source {
     CLOCK.source()
 }
 
-/// Nanoseconds since 1970; 0 for times before, `u64::MAX` for times after the year 2554.
-pub fn to_unix_nanos(time: SystemTime) -> u64 {
-    let saturating = |since: Duration| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-    time.duration_since(UNIX_EPOCH).map_or(0, saturating)
-}
-
 static CLOCK: SpanClock<System> = SpanClock::new(System);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn system_times_saturate() {
-        for (time, nanos) in [
-            (Some(UNIX_EPOCH), 0),
-            (UNIX_EPOCH.checked_sub(Duration::from_secs(1)), 0),
-            (UNIX_EPOCH.checked_add(Duration::from_nanos(1)), 1),
-            (UNIX_EPOCH.checked_add(Duration::from_nanos(u64::MAX)), u64::MAX),
-            (UNIX_EPOCH.checked_add(Duration::from_secs(1 << 40)), u64::MAX),
-        ] {
-            // A system whose clock cannot tell such times has nothing to convert.
-            if let Some(time) = time {
-                assert_eq!(to_unix_nanos(time), nanos);
-            }
-        }
-    }
-}

@@ -1,13 +1,13 @@
 use std::sync::OnceLock;
 
-/// Whether the processor's counter may be used: the value of `SPANWISE_CLOCK`.
+/// Whether the clock may use the processor's counter: the value of `SPANWISE_CLOCK`.
 ///
-/// For machines whose counter lies although processor and kernel vouch for it, as some virtual
-/// ones do, and for tests.
+/// For machines whose counter is wrong although processor and kernel report it as steady, as some
+/// virtual machines do, and for tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClockMode {
-    /// `auto`: the counter, where processor and system say that it is steady. The default.
+    /// `auto`: the counter, where processor and kernel report that it is steady. The default.
     #[default]
     Auto,
     /// `monotonic`: never the counter, always the system's monotonic clock.
@@ -15,13 +15,13 @@ pub enum ClockMode {
 }
 
 impl ClockMode {
-    /// The environment variable.
+    /// The name of the environment variable.
     pub const VARIABLE: &str = "SPANWISE_CLOCK";
 
-    /// Its values, in words.
+    /// The accepted values, for error messages.
     pub const ACCEPTED: &str = "auto or monotonic";
 
-    /// The mode of this name, in whatever case; `None` for other names.
+    /// The mode of this name, not case-sensitive; `None` for other names.
     pub fn parse(name: &str) -> Option<Self> {
         match name.trim() {
             name if name.eq_ignore_ascii_case("auto") => Some(Self::Auto),
@@ -30,7 +30,8 @@ impl ClockMode {
         }
     }
 
-    /// What the environment says, read once; the default if it is not set or not known.
+    /// The mode that the environment sets, read once; the default if the variable is not set or its
+    /// value is unknown.
     pub(super) fn of_the_process() -> Self {
         static MODE: OnceLock<ClockMode> = OnceLock::new();
         let read = || Self::parse(std::env::var_os(Self::VARIABLE)?.to_str()?);

@@ -1,14 +1,15 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Readings, Start};
+use super::readings::Readings;
+use super::start::Start;
 
-/// Time by the monotonic clock: what it says, plus how far the system clock was ahead of it when
-/// the two were last compared.
+/// Time by the monotonic clock: its reading, plus the difference to the system clock that the latest
+/// comparison of the two measured.
 #[derive(Debug)]
 pub(super) struct Monotonic {
-    /// System clock minus monotonic clock, wrapping; 0 before they were first compared.
-    // ORDER: Relaxed throughout: one number that says all there is.
+    /// System clock minus monotonic clock, wrapping; 0 before the first comparison.
+    // ORDER: Relaxed throughout: this one number is the whole state and publishes no other data.
     ahead: AtomicU64,
 }
 
@@ -23,22 +24,23 @@ impl Monotonic {
             ahead => ahead,
         };
         let nanos = clocks.monotonic_nanos();
-        Start { ticks: nanos | MARK, unix_nanos: nanos.wrapping_add(ahead) }
+        Start { ticks: nanos | MONOTONIC_BIT, unix_nanos: nanos.wrapping_add(ahead) }
     }
 
-    /// Adopts the system clock for spans that begin from now on. Returns whether it was stepped since
-    /// the last time: the two clocks are slewed alike.
+    /// Adopts the system clock for spans that start from now on. Returns whether the system clock was
+    /// stepped since the last call: slewing changes both clocks alike, so only a step moves them
+    /// apart.
     pub fn follow(&self, monotonic_nanos: u64, unix_nanos: u64) -> bool {
         let ahead = distance(monotonic_nanos, unix_nanos);
         let off = ahead.wrapping_sub(self.ahead.load(Relaxed)).cast_signed();
-        // Readings are uncertain: no time should run back for that.
+        // Readings are uncertain, and that alone must not move times backwards.
         if off.unsigned_abs() > UNCERTAIN_NANOS {
             self.ahead.store(ahead, Relaxed);
         }
         off.unsigned_abs() > STEP_NANOS
     }
 
-    /// The first to ask for the time decides for all.
+    /// Compares the two clocks once: the result of the first thread counts for all threads.
     #[cold]
     fn initialize(&self, clocks: &impl Readings) -> u64 {
         let (monotonic_nanos, unix_nanos) = read_both(clocks);
@@ -50,42 +52,42 @@ impl Monotonic {
     }
 }
 
-/// The end of a span that [`Monotonic::start`] began; `None` for other spans.
+/// The end time of a span that [`Monotonic::start`] started; `None` for other spans.
 pub(super) fn end(start: Start, clocks: &impl Readings) -> Option<u64> {
-    let began = start.ticks & !MARK;
-    (start.ticks & MARK != 0).then(|| {
-        let passed = clocks.monotonic_nanos().saturating_sub(began);
+    let started = start.ticks & !MONOTONIC_BIT;
+    (start.ticks & MONOTONIC_BIT != 0).then(|| {
+        let passed = clocks.monotonic_nanos().saturating_sub(started);
         start.unix_nanos.saturating_add(passed)
     })
 }
 
-/// Monotonic and system clock at one instant: of several tries the one that took least.
+/// Reads the monotonic and the system clock at one instant: of several attempts the shortest counts.
 pub(super) fn read_both(clocks: &impl Readings) -> (u64, u64) {
-    let mut best = (u64::MAX, (0, 0));
-    for _ in 0..TRIES {
+    let mut shortest = (u64::MAX, (0, 0));
+    for _ in 0..ATTEMPTS {
         let before = clocks.monotonic_nanos();
         let unix_nanos = clocks.unix_nanos();
         let took = clocks.monotonic_nanos().saturating_sub(before);
-        if took < best.0 {
-            best = (took, (before.saturating_add(took / 2), unix_nanos));
+        if took < shortest.0 {
+            shortest = (took, (before.saturating_add(took / 2), unix_nanos));
         }
     }
-    best.1
+    shortest.1
 }
 
 fn distance(monotonic_nanos: u64, unix_nanos: u64) -> u64 {
     match unix_nanos.wrapping_sub(monotonic_nanos) {
-        // Means that they were not compared: a nanosecond more will do.
+        // 0 stands for "not compared yet", so a true difference of 0 becomes one nanosecond.
         0 => 1,
         ahead => ahead,
     }
 }
 
-/// In `Start::ticks`: this is the monotonic clock. Its 63 bits last for 292 years.
-const MARK: u64 = 1 << 63;
+/// Marks `Start::ticks` as a reading of the monotonic clock, whose other 63 bits last for 292 years.
+const MONOTONIC_BIT: u64 = 1 << 63;
 
 const UNCERTAIN_NANOS: u64 = 500;
-/// More than readings are ever uncertain by.
+/// A difference beyond the uncertainty of any reading.
 const STEP_NANOS: u64 = 20_000;
 
-const TRIES: usize = 3;
+const ATTEMPTS: usize = 3;

@@ -4,8 +4,8 @@ use std::sync::atomic::fence;
 
 use super::scale::Scale;
 
-/// A [`Scale`] that one thread replaces and all threads read: a sequence lock in one cache line.
-/// Readers write nothing, so they do not slow each other down.
+/// A sequence lock (seqlock) around a [`Scale`], in one cache line: one thread replaces the scale and
+/// all threads read it. Readers write nothing, so they do not slow each other down.
 #[repr(align(64))]
 pub(super) struct SeqLock {
     /// Odd while the fields below are being replaced.
@@ -25,8 +25,8 @@ impl SeqLock {
         }
     }
 
-    /// The latest scale; `None` when a writer was in the way each time (it may have been suspended
-    /// by the system half-way, so waiting for it has no bound).
+    /// Reads the latest scale; `None` if a writer interfered with each attempt. The system may have
+    /// suspended that writer half-way, so waiting for it would have no bound.
     pub fn read(&self) -> Option<Scale> {
         (0..ATTEMPTS).find_map(|_| match self.try_read() {
             (scale, true) => Some(scale),
@@ -37,8 +37,8 @@ impl SeqLock {
         })
     }
 
-    /// The scale, and whether it is whole. Not an `Option`: that would go through memory, stored
-    /// in words and loaded in pairs.
+    /// Reads the scale, and returns whether it is whole. Not an `Option`, which the compiler passes
+    /// through memory, stored as single words and loaded as pairs.
     #[inline(always)]
     pub fn try_read(&self) -> (Scale, bool) {
         // ORDER: Acquire pairs with the Release of the version at the end of `write`.
@@ -54,23 +54,24 @@ impl SeqLock {
         (scale, version.is_multiple_of(2) && self.version.load(Relaxed) == version)
     }
 
-    /// As it is while a writer, suspended half-way, has not written all.
+    /// Leaves the lock in the state of a writer that the system suspended half-way.
     #[cfg(test)]
     pub fn left_half_written(&self) {
         self.version.fetch_or(1, Relaxed);
         self.unix_nanos.store(0, Relaxed);
     }
 
-    /// Replaces the scale. Callers see to it that there is one writer at a time.
+    /// Replaces the scale. The caller ensures that there is one writer at a time.
     pub fn write(&self, scale: Scale) {
         let version = self.version.load(Relaxed);
         self.version.store(version.wrapping_add(1), Relaxed);
-        // ORDER: the odd version is visible to whoever sees one of the stores below.
+        // ORDER: a reader that sees one of the stores below also sees the odd version; pairs with the
+        // Acquire fence in `try_read`.
         fence(Release);
         self.ticks.store(scale.ticks, Relaxed);
         self.unix_nanos.store(scale.unix_nanos, Relaxed);
         self.rate.store(scale.rate, Relaxed);
-        // ORDER: publishes the stores above; pairs with the Acquire load in `read`.
+        // ORDER: publishes the stores above; pairs with the Acquire load in `try_read`.
         self.version.store(version.wrapping_add(2), Release);
     }
 }
@@ -84,7 +85,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn readers_never_see_a_mixture() {
+    fn a_reader_never_sees_a_mixture_of_two_scales() {
         const WRITES: u64 = 200_000;
         let published = SeqLock::new();
         let writing = AtomicBool::new(true);
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_stuck_half_way_does_not_hold_readers() {
+    fn a_writer_that_is_suspended_half_way_does_not_block_readers() {
         let published = SeqLock::new();
         published.left_half_written();
         assert_eq!(published.read(), None);

@@ -4,20 +4,23 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, TryLockError};
 use std::time::Duration;
 
-use super::calibration::{Calibration, MIN_BASELINE_NANOS, Reading};
+use super::calibration::{Calibration, MIN_BASELINE_NANOS};
 use super::monotonic::{self, Monotonic};
+use super::readings::Readings;
 use super::scale::Scale;
 use super::seq_lock::SeqLock;
-use super::{Readings, Source, Start};
+use super::source::Source;
+use super::start::Start;
+use super::window::Reading;
 
-/// The clock as a value, with the clocks it reads as an argument: what the functions of
-/// [`clock`](super) do for the machine's own, for clocks that a test moves.
+/// The span clock as a value, with its [`Readings`] as an argument, for clocks that a test moves. The
+/// functions of [`clock`](super) do the same for the clocks of the machine.
 ///
 /// ```
 /// use spanwise_worker::clock::{Readings, SpanClock};
 /// use std::cell::Cell;
 ///
-/// /// No counter, and a system clock that is one hour ahead from the second reading on.
+/// /// No counter, and a system clock that steps one hour ahead after five readings.
 /// #[derive(Default)]
 /// struct Stepped(Cell<u64>);
 ///
@@ -33,47 +36,49 @@ use super::{Readings, Source, Start};
 /// assert!(clock.end(start) - start.unix_nanos < 100);
 /// ```
 pub struct SpanClock<R> {
-    /// Counter to time; not known while there is no counter to be used.
+    /// Map from counter to time; unknown while no counter is usable.
     published: SeqLock,
-    /// The same, written after it: whole while the other is being written, however long that
-    /// takes, and the other way round.
+    /// The same scale, written after `published`: one of the two is whole while the other is being
+    /// written, even if the system suspends the writer.
     spare: SeqLock,
-    /// Counter to monotonic clock, for spans that are open when the counter is given up.
-    given_up: SeqLock,
+    /// Map from counter to monotonic clock, for spans that are open when the clock disables the
+    /// counter.
+    counter_to_monotonic: SeqLock,
     monotonic: Monotonic,
-    /// The counter when a step of the system clock was noticed last.
-    // ORDER: Relaxed. An end that races with the anchor that notices a step is on either side of it.
+    /// The counter at the recalibration that detected the latest step of the system clock.
+    // ORDER: Relaxed. An end that races with the recalibration that detects a step may be on either
+    // side of it.
     stepped_at: AtomicU64,
-    /// Writer's side. Only ever try-locked.
-    keeper: Mutex<Keeper>,
+    /// The state of the thread that recalibrates. No thread waits for this lock: all use `try_lock`.
+    recalibration: Mutex<Recalibration>,
     readings: R,
 }
 
-struct Keeper {
+struct Recalibration {
     calibration: Calibration,
-    anchors: u32,
+    count: u32,
     steady: bool,
 }
 
 impl<R: Readings> SpanClock<R> {
-    /// A clock that has never been anchored.
+    /// A clock that is not calibrated yet.
     pub const fn new(readings: R) -> Self {
         SpanClock {
             published: SeqLock::new(),
             spare: SeqLock::new(),
-            given_up: SeqLock::new(),
+            counter_to_monotonic: SeqLock::new(),
             monotonic: Monotonic::new(),
             stepped_at: AtomicU64::new(0),
-            keeper: Mutex::new(Keeper {
+            recalibration: Mutex::new(Recalibration {
                 calibration: Calibration::new(),
-                anchors: 0,
+                count: 0,
                 steady: true,
             }),
             readings,
         }
     }
 
-    /// What it reads.
+    /// The [`Readings`] of this clock.
     pub fn readings(&self) -> &R {
         &self.readings
     }
@@ -83,14 +88,14 @@ impl<R: Readings> SpanClock<R> {
     pub fn start(&self) -> Start {
         let (scale, whole) = self.published.try_read();
         if !whole || !scale.is_known() {
-            return self.start_otherwise();
+            return self.start_slow();
         }
         let ticks = self.readings.ticks();
         match ticks.checked_sub(scale.ticks) {
             Some(after) => {
                 Start { ticks, unix_nanos: scale.unix_nanos.saturating_add(scale.nanos(after)) }
             }
-            None => self.start_otherwise(),
+            None => self.start_slow(),
         }
     }
 
@@ -98,9 +103,10 @@ impl<R: Readings> SpanClock<R> {
     #[inline(always)]
     pub fn end(&self, start: Start) -> u64 {
         let (scale, whole) = self.published.try_read();
-        // One comparison for both: no counter was read, or the monotonic clock was.
+        // One comparison detects both cases, a start without a reading and a reading of the monotonic
+        // clock.
         if !whole || !scale.is_known() || start.ticks.cast_signed() <= 0 {
-            return self.end_otherwise(start);
+            return self.end_slow(start);
         }
         self.end_by(&scale, start)
     }
@@ -118,10 +124,10 @@ impl<R: Readings> SpanClock<R> {
     #[inline(never)]
     fn end_of_long(&self, start: Start, ticks: u64) -> u64 {
         let was_stepped = || start.ticks < self.stepped_at.load(Relaxed);
-        // Read again, so that the short way keeps it in registers.
+        // This reads the scale again, so that the fast path retains it in registers.
         match self.scale().filter(Scale::is_known) {
             Some(scale) => scale.end_of(start.ticks, start.unix_nanos, ticks, was_stepped),
-            None => self.end_otherwise(start),
+            None => self.end_slow(start),
         }
     }
 
@@ -139,7 +145,7 @@ impl<R: Readings> SpanClock<R> {
     /// As [`clock::align`](super::align).
     #[inline(always)]
     pub fn align(&self, start: Start, unix_nanos: u64) -> u64 {
-        // A step can only matter for a span that has lasted.
+        // A step changes nothing within a millisecond of the start.
         if unix_nanos.wrapping_sub(start.unix_nanos) <= STEP_NANOS {
             return unix_nanos;
         }
@@ -160,13 +166,13 @@ impl<R: Readings> SpanClock<R> {
         }
     }
 
-    /// The time now on the timeline of `start` and by the system clock, if the two differ by a step.
+    /// The current time on the timeline of `start` and by the system clock, if the two differ by a step.
     ///
-    /// The thread may lose its processor between two readings, which is no step: the system clock
-    /// must be off both readings around it.
+    /// The system may suspend the thread between two readings, which is no step. So the system clock
+    /// has to differ from both readings around it.
     #[cold]
     fn step_since(&self, start: Start) -> Option<(u64, u64)> {
-        for _ in 0..TRIES {
+        for _ in 0..ATTEMPTS {
             let before = self.end(start);
             let system = self.readings.unix_nanos();
             let now = self.end(start);
@@ -179,27 +185,27 @@ impl<R: Readings> SpanClock<R> {
 
     /// As [`clock::recalibrate`](super::recalibrate).
     pub fn recalibrate(&self) -> Duration {
-        let mut keeper = match self.keeper.try_lock() {
-            Ok(keeper) => keeper,
+        let mut state = match self.recalibration.try_lock() {
+            Ok(state) => state,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return RARELY,
+            Err(TryLockError::WouldBlock) => return MAX_INTERVAL,
         };
-        let keeper = &mut *keeper;
-        if !keeper.is_steady(&self.readings) {
-            return self.anchor_monotonic(keeper);
+        let state = &mut *state;
+        if !state.is_steady(&self.readings) {
+            return self.recalibrate_monotonic(state);
         }
         let Some(reading) = self.read_clocks() else {
-            return SOON;
+            return MIN_INTERVAL;
         };
         if reading.ticks > MAX_TICKS {
-            keeper.steady = false;
-            return self.anchor_monotonic(keeper);
+            state.steady = false;
+            return self.recalibrate_monotonic(state);
         }
         if self.monotonic.follow(reading.monotonic_nanos, reading.unix_nanos) {
             self.stepped_at.store(reading.ticks, Relaxed);
         }
-        self.publish(keeper.calibration.add(reading));
-        Duration::from_nanos(keeper.calibration.baseline_nanos()).clamp(SOON, RARELY)
+        self.publish(state.calibration.add(reading));
+        Duration::from_nanos(state.calibration.baseline_nanos()).clamp(MIN_INTERVAL, MAX_INTERVAL)
     }
 
     /// As [`clock::source`](super::source).
@@ -210,16 +216,16 @@ impl<R: Readings> SpanClock<R> {
         }
     }
 
-    /// There is no counter to be used.
-    fn anchor_monotonic(&self, keeper: &mut Keeper) -> Duration {
-        if let Some(scale) = keeper.calibration.give_up() {
-            // First, for who sees the next.
-            self.given_up.write(scale);
+    /// Recalibrates without a usable counter.
+    fn recalibrate_monotonic(&self, state: &mut Recalibration) -> Duration {
+        if let Some(scale) = state.calibration.reset() {
+            // Written first, for a reader that already sees the unknown scale.
+            self.counter_to_monotonic.write(scale);
             self.publish(Scale::default());
         }
         let (monotonic_nanos, unix_nanos) = monotonic::read_both(&self.readings);
         self.monotonic.follow(monotonic_nanos, unix_nanos);
-        RARELY
+        MAX_INTERVAL
     }
 
     fn publish(&self, scale: Scale) {
@@ -227,14 +233,14 @@ impl<R: Readings> SpanClock<R> {
         self.spare.write(scale);
     }
 
-    /// The latest scale, or the one before while that is being replaced.
+    /// The latest scale, or the previous one while a writer replaces it.
     fn scale(&self) -> Option<Scale> {
         self.published.read().or_else(|| self.spare.read())
     }
 
-    /// There is no scale, it is being replaced, or the counter is not where it was.
+    /// The slow path of `start`: the scale is unknown or being replaced, or the counter was set back.
     #[cold]
-    fn start_otherwise(&self) -> Start {
+    fn start_slow(&self) -> Start {
         if let Some(scale) = self.scale().filter(Scale::is_known) {
             let ticks = self.readings.ticks();
             if scale.is_near(ticks) {
@@ -244,8 +250,10 @@ impl<R: Readings> SpanClock<R> {
         self.monotonic.start(&self.readings)
     }
 
+    /// The slow path of `end`: the scale is unknown or being replaced, or the start is not a reading of
+    /// the counter.
     #[cold]
-    fn end_otherwise(&self, start: Start) -> u64 {
+    fn end_slow(&self, start: Start) -> u64 {
         if let Some(end) = monotonic::end(start, &self.readings) {
             return end;
         }
@@ -253,10 +261,10 @@ impl<R: Readings> SpanClock<R> {
         match self.scale() {
             _ if start.ticks == 0 => now(),
             Some(scale) if scale.is_known() => self.end_by(&scale, start),
-            _ => match self.given_up.read().filter(Scale::is_known) {
+            _ => match self.counter_to_monotonic.read().filter(Scale::is_known) {
                 Some(to_monotonic) => {
-                    let began = to_monotonic.unix_nanos_at(start.ticks);
-                    let passed = self.readings.monotonic_nanos().saturating_sub(began);
+                    let started = to_monotonic.unix_nanos_at(start.ticks);
+                    let passed = self.readings.monotonic_nanos().saturating_sub(started);
                     start.unix_nanos.saturating_add(passed)
                 }
                 None => now(),
@@ -264,35 +272,35 @@ impl<R: Readings> SpanClock<R> {
         }
     }
 
-    /// All clocks at one instant: of several tries the one that took least. `None` if each was
-    /// interrupted.
+    /// Reads all clocks at one instant: of several attempts the shortest counts. `None` if the system
+    /// interrupted each.
     fn read_clocks(&self) -> Option<Reading> {
-        let mut best = (MAX_TICKS_BETWEEN, None);
-        for tries in 1..=MAX_TRIES {
+        let mut shortest = (MAX_TICKS_BETWEEN, None);
+        for attempt in 1..=MAX_ATTEMPTS {
             let before = self.readings.ticks();
             let unix_nanos = self.readings.unix_nanos();
             let monotonic_nanos = self.readings.monotonic_nanos();
             let took = self.readings.ticks().saturating_sub(before);
-            if took < best.0 {
+            if took < shortest.0 {
                 let ticks = before.saturating_add(took / 2);
-                best = (took, Some(Reading { ticks, monotonic_nanos, unix_nanos }));
+                shortest = (took, Some(Reading { ticks, monotonic_nanos, unix_nanos }));
             }
-            if tries >= TRIES && best.1.is_some() {
+            if attempt >= ATTEMPTS && shortest.1.is_some() {
                 break;
             }
         }
-        best.1
+        shortest.1
     }
 }
 
-impl Keeper {
-    /// Looks now and then whether the counter can still be trusted.
+impl Recalibration {
+    /// Checks, at some of the recalibrations, whether the counter is still steady.
     fn is_steady(&mut self, readings: &impl Readings) -> bool {
-        // For good: a counter found unsteady once is not worth another try.
-        if self.steady && self.anchors.is_multiple_of(ANCHORS_PER_LOOK) {
+        // A counter that was unsteady once stays disabled.
+        if self.steady && self.count.is_multiple_of(RECALIBRATIONS_PER_CHECK) {
             self.steady = readings.ticks_are_steady();
         }
-        self.anchors = self.anchors.wrapping_add(1);
+        self.count = self.count.wrapping_add(1);
         self.steady
     }
 }
@@ -303,34 +311,34 @@ impl<R: Readings> fmt::Debug for SpanClock<R> {
     }
 }
 
-/// More than the system clock and a timeline differ by without a step.
+/// A difference between the system clock and a timeline that only a step explains.
 const STEP_NANOS: u64 = 1_000_000;
 
-/// How long ago a caller who means "now" can have read the system clock: its thread may have waited
-/// for a processor since.
+/// The largest age of a reading of the system clock that a caller passes as "now": its thread may have
+/// waited for a processor since.
 const RECENT_NANOS: u64 = 1_000_000_000;
 
-const TRIES: usize = 5;
-const MAX_TRIES: usize = 20;
+const ATTEMPTS: usize = 5;
+const MAX_ATTEMPTS: usize = 20;
 
-/// About a microsecond or two; a reading takes a tenth of that.
+/// About one or two microseconds; a reading takes a tenth of that.
 const MAX_TICKS_BETWEEN: u64 = 5_000;
 
-/// A counter beyond this could reach the bit that marks readings of the monotonic clock: it is not
-/// used. From 0 it takes a century and more to get there.
+/// The clock disables a counter beyond this value, which could reach the bit that marks readings of the
+/// monotonic clock. A counter that starts at 0 takes more than a century to reach it.
 const MAX_TICKS: u64 = 1 << 62;
 
-const SOON: Duration = Duration::from_nanos(MIN_BASELINE_NANOS);
-const RARELY: Duration = Duration::from_millis(100);
+const MIN_INTERVAL: Duration = Duration::from_nanos(MIN_BASELINE_NANOS);
+const MAX_INTERVAL: Duration = Duration::from_millis(100);
 
-const ANCHORS_PER_LOOK: u32 = 64;
+const RECALIBRATIONS_PER_CHECK: u32 = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::cell::Cell;
 
-    /// One tick a nanosecond; the system clock jumps about.
+    /// One tick per nanosecond, and a system clock that steps with each.
     #[derive(Default)]
     struct Jumpy(Cell<u64>);
 
@@ -353,17 +361,17 @@ mod tests {
     }
 
     #[test]
-    fn times_go_on_while_a_writer_is_stuck() {
-        type Which = fn(&SpanClock<Jumpy>) -> &SeqLock;
-        let both: [Which; 2] = [|clock| &clock.published, |clock| &clock.spare];
-        for stuck in both {
+    fn the_clock_continues_while_a_writer_is_suspended_half_way() {
+        type Field = fn(&SpanClock<Jumpy>) -> &SeqLock;
+        let fields: [Field; 2] = [|clock| &clock.published, |clock| &clock.spare];
+        for suspended in fields {
             let clock = SpanClock::new(Jumpy::default());
             for now in 1..=3 {
                 clock.readings.0.set(now * MIN_BASELINE_NANOS);
                 clock.recalibrate();
             }
             let before = clock.start();
-            stuck(&clock).left_half_written();
+            suspended(&clock).left_half_written();
             assert_eq!(clock.start(), before);
             assert_eq!(clock.source(), Source::Tsc);
             clock.readings.0.set(before.ticks + 7);

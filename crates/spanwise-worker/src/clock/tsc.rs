@@ -1,10 +1,10 @@
 //! The time stamp counter of x86-64.
 #![allow(unsafe_code)]
 
-/// The counter now; 0 where there is none.
+/// Reads the time stamp counter; 0 where the processor has none.
 ///
 /// # Cost
-/// One instruction, not serialising.
+/// One instruction, not serializing.
 #[inline]
 pub(super) fn ticks() -> u64 {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -16,17 +16,17 @@ pub(super) fn ticks() -> u64 {
     0
 }
 
-/// Whether the counter runs at one rate on all cores, whatever their power state.
+/// Whether the counter is invariant: it runs at one rate on all cores and in all power states.
 ///
-/// That is: CPUID says it is invariant, and Linux, where it can be asked, uses it as its clock (it
-/// does not when it found the cores apart or the counter unstable). Reads a file: not for
-/// application threads.
+/// CPUID has to report it as invariant and Linux, where the clock source is readable, has to use it as
+/// its clock (Linux does not if the counters of the cores differ or one is unstable). Reads a file:
+/// not for application threads.
 pub(super) fn is_steady() -> bool {
     is_invariant() && clocksource().is_none_or(|source| source.trim() == "tsc")
 }
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-// The intrinsic became safe after the oldest compiler this builds with.
+// The intrinsic became safe in a later release than our oldest supported compiler.
 #[allow(unused_unsafe)]
 fn is_invariant() -> bool {
     const HIGHEST: u32 = 0x8000_0000;
