@@ -1,8 +1,9 @@
-//! Notices that the process is a forked child, at the cost of one load.
+//! Detection of `fork` at the cost of one load: a forked child has another [`generation`] than its
+//! parent.
 //!
-//! A child is born with a copy of its parent's memory: seeds, counters, queues, and handles of
-//! threads that it does not have. What must differ between processes keeps the
-//! [`generation`] it was made in and is made anew when that has changed.
+//! A child starts with a copy of its parent's memory: seeds, counters, queues, and handles of
+//! threads that it does not have. A type that must differ between processes stores the
+//! [`generation`] in which it was made, and replaces itself when the generation has changed.
 //!
 //! ```
 //! use std::cell::Cell;
@@ -26,19 +27,19 @@
 //! assert_eq!(seed(), seed());
 //! ```
 //!
-//! # What is not noticed
+//! # Limits
 //! A process made by the raw system call (`clone`, or `vfork`) does not run the handlers of
-//! `pthread_atfork`: its generation is its parent's. Neither does a fork before the first
-//! [`watch`]. Both are told by [`std::process::id`] only, which is a system call.
+//! `pthread_atfork`: its generation is its parent's. The same holds for a fork before the first
+//! [`watch`]. Only [`std::process::id`], a system call, distinguishes these processes.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use crate::sys;
 
-/// How many forks, at least, lie between this process and the first that called [`watch`].
+/// The number of forks between this process and the first that called [`watch`], or more.
 ///
-/// Compare for equality only: one fork may count for more than one. Always 0 on systems other than
+/// Compare for equality only: one fork may count more than once. Always 0 on systems other than
 /// Unix, which have no fork.
 ///
 /// # Cost
@@ -48,17 +49,18 @@ pub fn generation() -> u32 {
     GENERATION.load(Relaxed)
 }
 
-/// Counts forks from now on. Call it before a [`generation`] is kept; calls after the first are
-/// one load.
+/// Registers the fork handler, which counts forks from now on. Call it before you store a
+/// [`generation`]; a call after the first is one load.
 ///
-/// Takes no lock, so it works in a child that was forked while another thread was in here. Returns
-/// whether forks are counted; false if the system had no memory for one more handler.
+/// Takes no lock, so it works in a child that was forked while another thread was inside this
+/// function. Returns whether forks are counted; false if the system had no memory for one more
+/// handler.
 pub fn watch() -> bool {
     if WATCHED.load(Acquire) {
         return true;
     }
-    // Two threads may both come here. Then a fork counts twice, which nobody can tell; a lock could
-    // be copied while held.
+    // Two threads may both register the handler. Then a fork counts twice, which changes no result of
+    // a comparison. A lock instead could be copied into a child while a thread holds it.
     let watched = sys::on_fork_in_child(count);
     if watched {
         WATCHED.store(true, Release);
@@ -66,7 +68,7 @@ pub fn watch() -> bool {
     watched
 }
 
-/// Runs in the child before any code of the program does.
+/// Runs in the child before `fork` returns there.
 extern "C" fn count() {
     GENERATION.fetch_add(1, Relaxed);
 }

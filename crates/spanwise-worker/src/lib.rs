@@ -1,4 +1,4 @@
-// Its example starts a `Worker` and a `WorkerPool`, and asks the clock.
+// The README's example starts a `Worker` and a `WorkerPool`, and reads the clock.
 #![cfg_attr(
     all(feature = "clock", feature = "pool", feature = "thread"),
     doc = include_str!("../README.md")
@@ -62,12 +62,12 @@ pub use untraced::suppress_tracing;
 #[cfg(feature = "thread")]
 pub use worker::{Worker, WorkerBuilder, WorkerState};
 
-/// Keeps SIGPIPE from the calling thread, for the rest of its life: a write to a closed pipe or
-/// socket is an error there, whatever the program does about the signal elsewhere.
+/// Blocks SIGPIPE on the calling thread until it ends: a write to a closed pipe or socket returns an
+/// error there, independently of the signal's disposition in the program.
 ///
-/// For threads of ours that write. Rust's own programs ignore the signal; where Rust is a library
-/// of a C program, it ends the process. The mask is the thread's alone and is inherited by threads
-/// it starts. Does nothing on systems without the signal.
+/// For threads of a library that write. Rust programs ignore the signal; where Rust is a library of a C
+/// program, the signal ends the process. The mask belongs to the thread, and threads that it starts
+/// inherit it. Does nothing on systems without the signal.
 ///
 /// # Cost
 /// A system call.

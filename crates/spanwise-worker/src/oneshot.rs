@@ -1,4 +1,5 @@
-//! A one-shot channel: one thread sends one value, another blocks until it arrives or a deadline passes.
+//! A one-shot channel, like tokio's `oneshot`, for threads: one thread sends one value, and another
+//! blocks until the value arrives or a deadline passes.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,53 +7,54 @@ use std::time::{Duration, Instant};
 
 use crate::{deadline, fork};
 
-/// One answer from the worker to a thread that waits for it, at most until its deadline.
+/// Creates a one-shot channel for a single value.
 ///
-/// Waiting blocks the thread on a condition variable and on nothing else, so it works from inside
-/// any runtime, from `Drop` and from a panic hook. In a forked child both sides of a parent's are
-/// gone.
+/// The receiver blocks its thread on a condition variable and on nothing else, so it works inside any
+/// runtime, in `Drop` and in a panic hook. In a forked child both ends of a channel of the parent are
+/// closed.
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     fork::watch();
     let slot = Arc::new(Slot {
-        answer: Mutex::new(Answer::Pending),
-        settled: Condvar::new(),
+        value: Mutex::new(Value::Pending),
+        changed: Condvar::new(),
         generation: fork::generation(),
     });
     (Sender { slot: slot.clone() }, Receiver { slot })
 }
 
-/// The side that answers. Dropped without an answer, it releases the waiter at once.
+/// The sending end. If it is dropped without a value, the receiver returns at once.
 pub struct Sender<T> {
     slot: Arc<Slot<T>>,
 }
 
-/// The side that waits.
+/// The receiving end.
 pub struct Receiver<T> {
     slot: Arc<Slot<T>>,
 }
 
 struct Slot<T> {
-    answer: Mutex<Answer<T>>,
-    settled: Condvar,
-    /// A forked child has a copy, whose lock may have been held by a thread that it has not.
+    value: Mutex<Value<T>>,
+    changed: Condvar,
+    /// The fork generation of the channel. A forked child has a copy of this struct, but not the
+    /// threads of the parent, one of which may have held the lock.
     generation: u32,
 }
 
-enum Answer<T> {
+enum Value<T> {
     Pending,
-    Given(T),
-    /// Taken by the waiter, or never to come.
-    Gone,
+    Sent(T),
+    /// The receiver took the value, or the sender was dropped without one.
+    Closed,
 }
 
 impl<T> Sender<T> {
-    /// Gives the answer. Never waits for anybody to take it.
+    /// Sends the value. Never waits for the receiver.
     pub fn send(self, value: T) {
         if self.slot.is_inherited() {
             return;
         }
-        *self.slot.lock() = Answer::Given(value);
-        self.slot.settled.notify_all();
+        *self.slot.lock() = Value::Sent(value);
+        self.slot.changed.notify_all();
     }
 }
 
@@ -61,58 +63,60 @@ impl<T> Drop for Sender<T> {
         if self.slot.is_inherited() {
             return;
         }
-        let mut answer = self.slot.lock();
-        if matches!(*answer, Answer::Pending) {
-            *answer = Answer::Gone;
-            drop(answer);
-            self.slot.settled.notify_all();
+        let mut value = self.slot.lock();
+        if matches!(*value, Value::Pending) {
+            *value = Value::Closed;
+            drop(value);
+            self.slot.changed.notify_all();
         }
     }
 }
 
 impl<T> Receiver<T> {
-    /// [`recv_until`](Self::recv_until) `timeout` from now.
+    /// Waits for the value for at most `timeout`; see [`recv_until`](Self::recv_until).
     pub fn recv_timeout(&self, timeout: Duration) -> Option<T> {
         self.recv_until(deadline(Instant::now(), timeout))
     }
 
-    /// Waits for the answer until `deadline`; one in the past only looks.
+    /// Waits for the value until `deadline`; with a deadline in the past it checks without waiting.
     ///
-    /// `None` when the deadline passed (the answer can still be waited for later), or at once when
-    /// the other side is gone or the answer was taken before.
+    /// `None` if the deadline passed (a later call can still receive the value), or at once if the
+    /// channel is closed: the sender was dropped, or an earlier call took the value.
     pub fn recv_until(&self, deadline: Instant) -> Option<T> {
         if self.slot.is_inherited() {
             return None;
         }
-        let mut answer = self.slot.lock();
+        let mut value = self.slot.lock();
         loop {
-            match std::mem::replace(&mut *answer, Answer::Gone) {
-                Answer::Given(value) => return Some(value),
-                Answer::Gone => return None,
-                Answer::Pending => *answer = Answer::Pending,
+            match std::mem::replace(&mut *value, Value::Closed) {
+                Value::Sent(value) => return Some(value),
+                Value::Closed => return None,
+                Value::Pending => *value = Value::Pending,
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return None;
             }
-            let waited = self.slot.settled.wait_timeout(answer, left);
-            answer = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.slot.changed.wait_timeout(value, left);
+            value = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Whether no answer will come any more: it was taken, or the other side is gone.
+    /// Whether the channel is closed, so that no value will arrive: the receiver took it, or the sender
+    /// was dropped.
     pub fn is_closed(&self) -> bool {
-        self.slot.is_inherited() || matches!(*self.slot.lock(), Answer::Gone)
+        self.slot.is_inherited() || matches!(*self.slot.lock(), Value::Closed)
     }
 }
 
 impl<T> Slot<T> {
+    /// Whether this is a forked child's copy.
     fn is_inherited(&self) -> bool {
         fork::generation() != self.generation
     }
 
-    fn lock(&self) -> MutexGuard<'_, Answer<T>> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Value<T>> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,50 +141,75 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
 
     #[test]
-    fn an_answer_given_before_is_there() {
-        let (completer, waiter) = channel();
-        completer.send(7);
-        assert_eq!(waiter.recv_until(Instant::now()), Some(7));
-        assert_eq!(waiter.recv_until(Instant::now() + LONG), None, "an answer is given once");
+    fn a_value_sent_before_is_received_once() {
+        let (sender, receiver) = channel();
+        sender.send(7);
+        assert_eq!(receiver.recv_until(Instant::now()), Some(7));
+        assert_eq!(receiver.recv_until(Instant::now() + LONG), None, "a value is received once");
     }
 
     #[test]
-    fn an_answer_wakes_the_waiter() {
-        let (completer, waiter) = channel();
-        let answering = thread::spawn(move || completer.send("done"));
-        assert_eq!(waiter.recv_until(Instant::now() + LONG), Some("done"));
-        answering.join().unwrap();
+    fn a_value_wakes_the_waiting_receiver() {
+        let (sender, receiver) = channel();
+        let sending = thread::spawn(move || sender.send("done"));
+        assert_eq!(receiver.recv_until(Instant::now() + LONG), Some("done"));
+        sending.join().unwrap();
     }
 
     #[test]
-    fn a_gone_completer_releases_the_waiter_early() {
-        let (completer, waiter) = channel::<()>();
-        assert!(!waiter.is_closed());
+    fn a_dropped_sender_releases_the_receiver_early() {
+        let (sender, receiver) = channel::<()>();
+        assert!(!receiver.is_closed());
         let before = Instant::now();
-        let leaving = thread::spawn(move || drop(completer));
-        assert_eq!(waiter.recv_until(before + LONG), None);
+        let dropping = thread::spawn(move || drop(sender));
+        assert_eq!(receiver.recv_until(before + LONG), None);
         assert!(before.elapsed() < LONG);
-        assert!(waiter.is_closed());
-        leaving.join().unwrap();
+        assert!(receiver.is_closed());
+        dropping.join().unwrap();
     }
 
     #[test]
-    fn a_passed_deadline_returns_and_the_answer_can_still_come() {
-        let (completer, waiter) = channel();
-        assert_eq!(waiter.recv_until(Instant::now()), None);
-        assert_eq!(waiter.recv_until(Instant::now() + Duration::from_millis(5)), None);
-        completer.send(1);
-        assert_eq!(waiter.recv_until(Instant::now()), Some(1));
+    fn a_receiver_receives_the_value_after_a_passed_deadline() {
+        let (sender, receiver) = channel();
+        assert_eq!(receiver.recv_until(Instant::now()), None);
+        assert_eq!(receiver.recv_until(Instant::now() + Duration::from_millis(5)), None);
+        sender.send(1);
+        assert_eq!(receiver.recv_until(Instant::now()), Some(1));
     }
 
     #[test]
-    fn a_panicking_answerer_counts_as_gone() {
-        let (completer, waiter) = channel::<u8>();
+    fn a_thread_that_panics_closes_the_channel() {
+        let (sender, receiver) = channel::<u8>();
         let panicked = thread::spawn(move || {
-            let _completer = completer;
+            let _sender = sender;
             std::panic::resume_unwind(Box::new(()));
         });
-        assert_eq!(waiter.recv_until(Instant::now() + LONG), None);
+        assert_eq!(receiver.recv_until(Instant::now() + LONG), None);
         assert!(panicked.join().is_err());
+    }
+
+    #[test]
+    fn a_timeout_of_any_length_is_accepted() {
+        let (sender, receiver) = channel();
+        assert_eq!(receiver.recv_timeout(Duration::ZERO), None, "zero checks without waiting");
+        let before = Instant::now();
+        let timeout = Duration::from_millis(5);
+        assert_eq!(receiver.recv_timeout(timeout), None);
+        assert!(before.elapsed() >= timeout);
+        assert!(!receiver.is_closed());
+        thread::scope(|scope| {
+            let receiving = scope.spawn(|| receiver.recv_timeout(Duration::MAX));
+            sender.send(3);
+            assert_eq!(receiving.join().unwrap(), Some(3));
+        });
+        assert_eq!(
+            receiver.recv_timeout(Duration::MAX),
+            None,
+            "a closed channel waits for nothing"
+        );
+
+        let (sender, receiver) = channel();
+        sender.send(4);
+        assert_eq!(receiver.recv_timeout(Duration::ZERO), Some(4));
     }
 }

@@ -7,19 +7,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A panic that went no further, with as much of its message as is safe to show.
+/// A panic that [`catch_panic`] caught, with as much of its message as is safe to show.
 ///
-/// Its payload is not kept: dropping one can panic again.
+/// It does not hold the payload, because the drop of a payload can panic again.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CaughtPanic {
     message: Option<Box<str>>,
 }
 
-/// Runs code that is not ours: its panic becomes an error.
+/// Runs `f`, code of a user or another library, as `std::panic::catch_unwind` does: a panic becomes an
+/// error.
 ///
-/// The payload of the panic is not dropped but forgotten, unless it is a string; its drop may
-/// panic. What `f` captured is dropped while it unwinds. Works with `panic = "unwind"` only: with
-/// `"abort"` nothing can be caught.
+/// The payload of the panic is forgotten instead of dropped, unless it is a string, because its drop
+/// may panic. The captures of `f` are dropped while it unwinds. Works with `panic = "unwind"` only:
+/// with `"abort"` no code can catch a panic.
 ///
 /// # Cost
 /// Nothing without a panic.
@@ -38,22 +39,23 @@ pub fn catch_panic<T>(f: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
     catch_unwind(AssertUnwindSafe(f)).map_err(CaughtPanic::from_payload)
 }
 
-/// [`catch_panic`] for a future, each poll and the drop of it.
+/// [`catch_panic`] for a future: catches a panic of each poll and of the drop.
 ///
 /// # Cost
 /// An allocation.
 ///
 /// # Errors
-/// The future panicked. If only its drop did, after its end, that is caught, and the output stands.
+/// The future panicked. If only its drop panics, after its end, that panic is caught and the output is
+/// returned.
 pub fn catch_panic_async<F: Future>(future: F) -> CatchPanic<F> {
     CatchPanic { future: Some(Box::pin(future)) }
 }
 
-/// What [`catch_panic_async`] returns. Dropped early, it drops the future; also that may panic and
-/// goes no further.
+/// The future of [`catch_panic_async`]. If it is dropped early, it drops the inner future and catches a
+/// panic of that drop.
 #[must_use = "futures do nothing unless polled"]
 pub struct CatchPanic<F> {
-    /// `None` once it has ended.
+    /// `None` after its end.
     future: Option<Pin<Box<F>>>,
 }
 
@@ -74,7 +76,7 @@ impl CaughtPanic {
         }
     }
 
-    /// What the panic said, if it said it in a string: one line of at most 256 bytes, see
+    /// The panic's message, if its payload is a string: one line of at most 256 bytes, see
     /// [`sanitize`].
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
@@ -104,16 +106,16 @@ impl<F> Drop for CatchPanic<F> {
     }
 }
 
-/// Drops what is not ours: its destructors may panic, and that goes no further.
-pub(crate) fn drop_fenced<T>(strange: T) {
-    let _forgotten = catch_panic(|| drop(strange));
+/// Drops a value of a user's type and catches a panic of its destructors.
+pub(crate) fn drop_fenced<T>(value: T) {
+    let _caught = catch_panic(|| drop(value));
 }
 
-/// [`drop_fenced`] for several: were they dropped together, the second to panic would end the
-/// program.
+/// [`drop_fenced`] for several values, one by one: a collection's own drop aborts the program at the
+/// second panic.
 #[cfg(feature = "pool")]
-pub(crate) fn drop_each_fenced<T>(strange: impl IntoIterator<Item = T>) {
-    strange.into_iter().for_each(drop_fenced);
+pub(crate) fn drop_each_fenced<T>(values: impl IntoIterator<Item = T>) {
+    values.into_iter().for_each(drop_fenced);
 }
 
 impl fmt::Display for CaughtPanic {
@@ -125,7 +127,7 @@ impl fmt::Display for CaughtPanic {
     }
 }
 
-/// As [`Display`](fmt::Display): `main` and `unwrap` show errors by this.
+/// As [`Display`](fmt::Display): `main` and `unwrap` print errors with `Debug`.
 impl fmt::Debug for CaughtPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

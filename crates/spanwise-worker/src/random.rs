@@ -1,21 +1,22 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime};
 
-/// 64 bits from the operating system's source of randomness: what a generator is seeded with.
+/// A 64-bit random seed from the operating system's source of randomness, for a random number
+/// generator.
 ///
-/// Two processes never get the same by being forked, unlike with `RandomState`, whose keys a child
-/// inherits. Not for keys of ciphers: where the system has no randomness to give (no file
-/// descriptor left on an old kernel, a sandbox), it is mixed from the time, the process id and
-/// addresses. Never panics.
+/// A forked child and its parent receive different seeds, unlike with `RandomState`, whose keys a child
+/// inherits. Not for keys of ciphers: if the system returns no randomness (an old kernel without a free
+/// file descriptor, a sandbox), the seed is mixed from the time, the process id and addresses. Never
+/// panics.
 ///
 /// # Cost
-/// A system call: some hundred nanoseconds. Early in a machine's start it waits for the kernel to
-/// be seeded.
+/// A system call: some hundred nanoseconds. Early in a machine's start it waits until the kernel has
+/// seeded its own generator.
 pub fn random_seed() -> u64 {
     u64::from_ne_bytes(random_bytes())
 }
 
-/// [`random_seed`] for any number of bytes.
+/// Random bytes from the same source as [`random_seed`], of any number.
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     if getrandom::getrandom(&mut bytes).is_err() {
@@ -24,7 +25,8 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// The next best: differs between processes, threads and calls.
+/// The fallback without the system's randomness: fills `bytes` with a hash that differs between
+/// processes, threads and calls.
 fn mix_into(bytes: &mut [u8]) {
     let here = 0_u8;
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -36,7 +38,7 @@ fn mix_into(bytes: &mut [u8]) {
         CALLS.fetch_add(1, Relaxed),
     ];
     let mut state = parts.into_iter().fold(0, |state, part| splitmix(state ^ part));
-    // `Instant` shows its reading nowhere, but formats it.
+    // `Instant` has no method for its reading, but its `Debug` output contains it.
     state = format!("{:?}", Instant::now())
         .bytes()
         .fold(state, |state, byte| splitmix(state ^ u64::from(byte)));
@@ -46,7 +48,7 @@ fn mix_into(bytes: &mut [u8]) {
     }
 }
 
-/// One step of SplitMix64: a bijection in which each bit in touches each bit out.
+/// One step of SplitMix64: a bijection in which each input bit affects each output bit.
 fn splitmix(state: u64) -> u64 {
     let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -62,7 +64,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn without_the_system_no_two_are_alike_either() {
+    fn two_fallback_seeds_differ() {
         let mixed: HashSet<[u8; 16]> = (0..1000)
             .map(|_| {
                 let mut bytes = [0; 16];

@@ -9,72 +9,75 @@ use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 
 use crate::deadline;
 
-/// So many at a time: permits that come back when they are dropped.
+/// A counting semaphore: a fixed number of permits, each of which returns when it is dropped.
 ///
-/// tokio's semaphore, which needs no runtime: threads and tasks wait in one queue, first come,
-/// first served. Cheap to clone; all clones are one.
+/// It is tokio's `Semaphore`, which needs no runtime: threads and tasks wait in one first-in-first-out
+/// queue. Cloning is cheap, and all clones share the permits.
 #[derive(Clone, Debug)]
 pub struct Semaphore {
     inner: Arc<tokio::sync::Semaphore>,
 }
 
-/// Some permits of a [`Semaphore`], given back when dropped.
+/// Permits of a [`Semaphore`], which return when this is dropped.
 #[derive(Debug)]
-#[must_use = "dropped, it is given back at once"]
+#[must_use = "a dropped permit returns at once"]
 pub struct Permit<'a>(#[expect(dead_code, reason = "held for its drop")] SemaphorePermit<'a>);
 
-/// A [`Permit`] that borrows nothing.
+/// A [`Permit`] that owns its semaphore instead of a borrow.
 #[derive(Debug)]
-#[must_use = "dropped, it is given back at once"]
+#[must_use = "a dropped permit returns at once"]
 pub struct OwnedPermit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 impl Semaphore {
-    /// A semaphore of so many permits, some 10⁹ at most.
+    /// A semaphore with `permits` permits, some 10⁹ at most.
     pub fn new(permits: u32) -> Self {
         let permits = (permits as usize).min(tokio::sync::Semaphore::MAX_PERMITS);
         Semaphore { inner: Arc::new(tokio::sync::Semaphore::new(permits)) }
     }
 
-    /// A permit, if one is free and nobody waits for it.
+    /// Acquires a permit if one is available and no thread or task waits for it.
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
         self.try_acquire_n(1)
     }
 
-    /// `n` permits as one, if they are free.
+    /// Acquires `n` permits as one if they are available.
     pub fn try_acquire_n(&self, n: u32) -> Option<Permit<'_>> {
         self.inner.try_acquire_many(n).ok().map(Permit)
     }
 
-    /// As [`try_acquire`](Self::try_acquire); the permit borrows nothing.
+    /// As [`try_acquire`](Self::try_acquire), with an owned permit.
     pub fn try_acquire_owned(&self) -> Option<OwnedPermit> {
         self.inner.clone().try_acquire_owned().ok().map(OwnedPermit)
     }
 
-    /// [`acquire_until`](Self::acquire_until) `timeout` from now.
+    /// Acquires a permit, and waits for it for at most `timeout`; see
+    /// [`acquire_until`](Self::acquire_until).
     pub fn acquire_timeout(&self, timeout: Duration) -> Option<Permit<'_>> {
         self.acquire_until(deadline(Instant::now(), timeout))
     }
 
-    /// A permit, waited for at most until `deadline`. Blocks the thread: not for async tasks.
+    /// Acquires a permit, and waits for it at most until `deadline`. Blocks the thread: not for async
+    /// tasks.
     pub fn acquire_until(&self, deadline: Instant) -> Option<Permit<'_>> {
         self.acquire_n_until(1, deadline)
     }
 
-    /// `n` permits as one, waited for at most until `deadline`. Blocks the thread.
+    /// Acquires `n` permits as one, and waits for them at most until `deadline`. Blocks the thread.
     ///
-    /// More than there are will not come: that waits until the deadline, and holds up those behind.
+    /// A call for more permits than the semaphore has waits until the deadline, and delays the callers
+    /// behind it in the queue.
     pub fn acquire_n_until(&self, n: u32, deadline: Instant) -> Option<Permit<'_>> {
-        // Also called inside of a task, from a drop, whose turn may be used up.
+        // A drop inside a tokio task may call this when the task has used up its budget.
         let acquired = tokio::task::unconstrained(self.inner.acquire_many(n));
         block_until(acquired, deadline)?.ok().map(Permit)
     }
 
-    /// A permit, once there is one. Cancel safe.
+    /// Acquires a permit, and waits until one is available. Cancel safe.
     pub async fn acquire(&self) -> Permit<'_> {
         self.acquire_n(1).await
     }
 
-    /// `n` permits as one, once they are there. Cancel safe.
+    /// Acquires `n` permits as one, and waits until they are available. Cancel safe.
     pub async fn acquire_n(&self, n: u32) -> Permit<'_> {
         match self.inner.acquire_many(n).await {
             Ok(permit) => Permit(permit),
@@ -82,7 +85,7 @@ impl Semaphore {
         }
     }
 
-    /// As [`acquire`](Self::acquire); the permit borrows nothing.
+    /// As [`acquire`](Self::acquire), with an owned permit.
     pub async fn acquire_owned(&self) -> OwnedPermit {
         match self.inner.clone().acquire_owned().await {
             Ok(permit) => OwnedPermit(permit),
@@ -90,13 +93,13 @@ impl Semaphore {
         }
     }
 
-    /// Permits free now.
+    /// The number of permits available now.
     pub fn available(&self) -> usize {
         self.inner.available_permits()
     }
 }
 
-/// Runs a future that needs no runtime, at most until `deadline`.
+/// Polls a future that needs no runtime on this thread, at most until `deadline`.
 fn block_until<F: Future>(future: F, deadline: Instant) -> Option<F::Output> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
@@ -120,7 +123,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Nobody can: the inner semaphore is ours.
+/// The inner semaphore is private and no code closes it.
 fn never_closed() -> ! {
     unreachable!("the semaphore was closed")
 }

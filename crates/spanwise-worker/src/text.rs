@@ -1,26 +1,27 @@
-//! Untrusted text, made fit for one line of a log.
+//! Sanitizing of untrusted text for one line of a log.
 
-/// `text` as one line of at most `max_bytes` bytes, the end cut with `…`; line breaks and tabs become
-/// spaces, and characters that move a terminal's cursor or reorder the line are escaped.
+/// Sanitizes untrusted text to one line of at most `max_bytes` bytes, `…` for the rest included: line
+/// breaks and tabs become spaces, and characters that move a terminal's cursor or reorder the line are
+/// escaped.
 ///
 /// For text of another process or of the user's code: a response, a panic's message, the value of a
-/// setting. The function removes no secrets: call [`redact_url`] first.
+/// setting. It removes no secrets: call [`redact_url`] first.
 pub fn sanitize(text: &str, max_bytes: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max_bytes));
     for c in text.chars() {
         let end = line.len();
         match c {
             '\n' | '\r' | '\t' => line.push(' '),
-            c if deceives(c) => line.extend(c.escape_unicode()),
+            c if is_deceptive(c) => line.extend(c.escape_unicode()),
             c => line.push(c),
         }
         if line.len() > max_bytes {
             line.truncate(end);
-            while line.len() > max_bytes.saturating_sub(CUT.len()) {
+            while line.len() > max_bytes.saturating_sub(ELLIPSIS.len()) {
                 line.pop();
             }
-            if max_bytes >= CUT.len() {
-                line.push_str(CUT);
+            if max_bytes >= ELLIPSIS.len() {
+                line.push_str(ELLIPSIS);
             }
             break;
         }
@@ -65,7 +66,7 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// Control characters, line separators, zero-width and direction marks.
-fn deceives(c: char) -> bool {
+fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -84,7 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn hostile_text_is_one_readable_line() {
+    fn hostile_text_becomes_one_readable_line() {
         assert_eq!(sanitize("all is well: ö", 256), "all is well: ö");
         assert_eq!(sanitize("a\r\n\x1b[31mb\0", 256), "a  \\u{1b}[31mb\\u{0}");
         assert_eq!(sanitize("\u{202e}x\u{2028}", 256), "\\u{202e}x\\u{2028}");
@@ -129,7 +130,7 @@ mod tests {
         fn never_long_never_controlling(raw in any::<String>(), times in 1_usize..200) {
             let line = sanitize(&raw.repeat(times), 256);
             prop_assert!(line.len() <= 256);
-            prop_assert!(!line.chars().any(deceives));
+            prop_assert!(!line.chars().any(is_deceptive));
         }
     }
 }

@@ -1,36 +1,36 @@
-//! Monotonic time as an argument: the system's, or one that a test moves.
+//! Monotonic clocks as an argument: the system's clock, or one that a test moves.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::limits::FAR_FUTURE;
 
-/// Where "now" comes from, and waiting for later.
+/// A monotonic clock: it reads the current [`Instant`] and waits for a later one.
 ///
-/// For what has to wait by itself, like `RateLimiter`. What only decides takes an [`Instant`] and
-/// has no clock. Span times are another matter: see [`clock`](crate::clock).
+/// A type that waits by itself, such as `RateLimiter`, takes a clock. A type that only decides takes an
+/// [`Instant`] and has no clock. Timestamps of spans come from [`clock`](crate::clock).
 pub trait Clock: Clone + Send + Sync + 'static {
-    /// The time now. Never goes back.
+    /// Reads the current time, which never goes back.
     fn now(&self) -> Instant;
 
-    /// Blocks the thread until `at`.
+    /// Blocks the thread until the instant `at`.
     fn wait_until(&self, at: Instant);
 }
 
-/// A clock that a task can wait on, too.
+/// A [`Clock`] that a task can also wait on.
 #[cfg(feature = "task")]
 pub trait Timer: Clock {
-    /// Ends at `at`.
+    /// Returns a future that completes at the instant `at`.
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send;
 }
 
-/// `after` from `now`, at most some 30 years: past what any caller waits for, within what every
-/// clock can count.
+/// The [`Instant`] at `after` from `now`, at most some 30 years: longer than any caller waits, and
+/// within the range of every clock.
 ///
-/// For durations that are somebody else's, up to `Duration::MAX`. Never panics, unlike
-/// `now + after`.
+/// For timeouts that a caller passes, up to `Duration::MAX`. Never panics, unlike `now + after`.
 pub fn deadline(now: Instant, after: Duration) -> Instant {
-    // A system whose clock ends before that waits for less rather than not at all.
+    // On a system whose `Instant` ends earlier, the deadline is nearer, but still later than `now`
+    // where possible.
     let mut after = after.min(FAR_FUTURE);
     loop {
         match now.checked_add(after) {
@@ -40,7 +40,8 @@ pub fn deadline(now: Instant, after: Duration) -> Instant {
     }
 }
 
-/// `at`, but not so near to the end of time that tokio's timers, which round up, panic.
+/// Converts a deadline to tokio's `Instant`, far enough from the last instant that tokio's timers,
+/// which round up, do not panic.
 #[cfg(feature = "task")]
 pub(crate) fn timer_deadline(at: Instant) -> tokio::time::Instant {
     const ROUNDING: Duration = Duration::from_secs(1);
@@ -51,7 +52,7 @@ pub(crate) fn timer_deadline(at: Instant) -> tokio::time::Instant {
     at.into()
 }
 
-/// The system's monotonic clock. As a `Timer` it needs a tokio runtime with time enabled.
+/// The [`Clock`] of the system, `Instant::now`. As a `Timer` it needs a tokio runtime with time enabled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -78,7 +79,8 @@ impl Timer for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to [`advance`](Self::advance). All clones are one.
+/// A [`Clock`] whose time changes only when a test calls [`advance`](Self::advance). All clones share
+/// the time.
 #[derive(Clone, Debug)]
 pub struct VirtualClock {
     shared: Arc<Shared>,
@@ -93,40 +95,41 @@ struct Shared {
 #[derive(Debug)]
 struct Time {
     now: Instant,
-    /// Tasks that wait, and those that have stopped to: woken at each move to look for themselves.
+    /// Tasks that wait, and tasks that have stopped waiting: each call of `advance` wakes all, and
+    /// each checks its own instant.
     #[cfg(feature = "task")]
-    sleepers: Vec<std::task::Waker>,
-    /// Waits so far, of threads and tasks.
+    wakers: Vec<std::task::Waker>,
+    /// The number of waits so far, of threads and tasks.
     waits: u64,
 }
 
 impl VirtualClock {
-    /// A clock that stands at the present.
+    /// A clock that starts at the current time of the system.
     pub fn new() -> Self {
         let time = Time {
             now: Instant::now(),
             #[cfg(feature = "task")]
-            sleepers: Vec::new(),
+            wakers: Vec::new(),
             waits: 0,
         };
         VirtualClock { shared: Arc::new(Shared { time: Mutex::new(time), moved: Condvar::new() }) }
     }
 
-    /// Lets so much time pass, at once. Where that is past the last instant the system knows, 30
-    /// years, or what is left.
+    /// Advances the clock by `by` at once. If that exceeds the last `Instant` of the system, it advances by
+    /// 30 years or by the remaining time.
     pub fn advance(&self, by: Duration) {
         let mut time = self.time();
         time.now = time.now.checked_add(by).unwrap_or_else(|| deadline(time.now, by));
         #[cfg(feature = "task")]
-        let sleepers = std::mem::take(&mut time.sleepers);
+        let wakers = std::mem::take(&mut time.wakers);
         drop(time);
         self.shared.moved.notify_all();
         #[cfg(feature = "task")]
-        sleepers.into_iter().for_each(std::task::Waker::wake);
+        wakers.into_iter().for_each(std::task::Waker::wake);
     }
 
-    /// How often somebody began to wait, so far: a test can see that its subject does, before it
-    /// lets time pass.
+    /// The number of waits that threads and tasks have begun: a test can check that its subject waits
+    /// before it advances the clock.
     pub fn waits(&self) -> u64 {
         self.time().waits
     }
@@ -166,8 +169,8 @@ impl Timer for VirtualClock {
             if time.now >= at {
                 return std::task::Poll::Ready(());
             }
-            if !time.sleepers.iter().any(|waker| waker.will_wake(cx.waker())) {
-                time.sleepers.push(cx.waker().clone());
+            if !time.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                time.wakers.push(cx.waker().clone());
             }
             std::task::Poll::Pending
         })

@@ -2,25 +2,25 @@ use std::cell::OnceCell;
 
 use tracing_core::dispatcher::{self, DefaultGuard, Dispatch};
 
-/// Keeps what the calling thread does from becoming spans or events of the program's `tracing`
-/// subscriber, for the rest of the thread's life.
+/// Sets a `tracing` subscriber on the calling thread that records nothing, until the thread ends: the
+/// thread makes no spans and events of the program's subscriber.
 ///
-/// For threads that export: the libraries they use are traced themselves, and an export that makes
-/// spans makes exports. Each thread of a [`Worker`](crate::Worker) does it by itself; a runtime of
-/// one's own calls it in `on_thread_start` and, because the subscriber may come later, in
-/// `on_thread_unpark`. Code that enters a subscriber itself, by `with_default`, is traced there.
+/// For threads that export: their libraries use `tracing` themselves, and an export that makes spans
+/// causes further exports. Each thread of a [`Worker`](crate::Worker) calls it by itself; another
+/// runtime calls it in `on_thread_start` and, because the program may set its subscriber later, in
+/// `on_thread_unpark`. Code that sets a subscriber itself, by `with_default`, is traced there.
 ///
-/// Does nothing as long as the program has no subscriber: the first one that any thread has ends
+/// Does nothing until the program has a subscriber: the first subscriber of any thread ends
 /// `tracing`'s forwarding to the `log` crate, for the whole program.
 ///
 /// # Cost
-/// A load and a look at a thread-local variable. While a thread is suppressed, each span and event
-/// of the other threads looks for a subscriber of its thread first, about a nanosecond.
+/// A load and a read of a thread-local variable. While one thread is suppressed, each span and event
+/// of the other threads first checks for a subscriber of its own thread, about a nanosecond.
 pub fn suppress_tracing() {
     if dispatcher::has_been_set() {
         let _exiting = SUPPRESSED.try_with(|guard| {
-            // `none` costs the others no more than that. `Dispatch::new` would make one more
-            // subscriber that is asked about each of the program's call sites.
+            // `none` costs the other threads no more than that. `Dispatch::new` would register
+            // one more subscriber, which `tracing` asks about each call site of the program.
             guard.get_or_init(|| dispatcher::set_default(&Dispatch::none()));
         });
     }

@@ -14,69 +14,69 @@ use crate::{
     oneshot,
 };
 
-/// A named thread with a runtime of its own, running one future to its end.
+/// A named thread with its own current-thread tokio runtime, which runs one future to its end.
 ///
-/// The thread, its timers and its sockets are the worker's alone: nothing depends on a runtime of
-/// the program, and nothing here blocks one. Dropping the `Worker` does not stop the thread; that
-/// is agreed on with the future, which ends by returning. An ended worker holds nothing but a few
-/// words, whoever has a [`Notifier`] of it.
+/// The worker alone owns the thread, its timers and its sockets: it needs no runtime of the program and
+/// blocks none. Dropping the `Worker` does not stop the thread; the thread ends when the future returns.
+/// An ended worker holds a few machine words, also while a [`Notifier`] of it exists.
 ///
-/// Its threads, those that resolve names included, get no SIGPIPE (see [`mask_sigpipe`]), and
-/// with the feature `tracing` nothing on them becomes a span or an event of the program (see
-/// `suppress_tracing`); of a subscriber that comes later, from the next poll of the future on.
+/// Its threads, including those that resolve names, receive no SIGPIPE (see [`mask_sigpipe`]). With the
+/// feature `tracing` they make no spans and events of the program (see `suppress_tracing`); if the
+/// program sets its subscriber later, from the next poll of the future on.
 #[derive(Debug)]
 pub struct Worker {
-    life: Arc<Life>,
+    shared: Arc<Shared>,
     notifier: Notifier,
 }
 
-/// How the worker is doing.
+/// The state of a [`Worker`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkerState {
-    /// The thread was started and has not come to its end.
+    /// The thread has started and has not ended.
     Running,
-    /// The future returned, and the runtime is gone.
+    /// The future returned, and the runtime is dropped.
     Finished,
-    /// The future panicked, or what was called to make it, or a destructor at its end. The panic
-    /// went no further than the worker thread, and the runtime is gone.
+    /// The future, the function that made it, or a destructor at its end panicked. The worker thread
+    /// caught the panic, and the runtime is dropped.
     Panicked,
 }
 
-/// Sets up a [`Worker`].
-#[must_use = "nothing runs before `spawn`"]
+/// The builder of a [`Worker`].
+#[must_use = "`spawn` starts the thread"]
 pub struct WorkerBuilder {
     name: String,
     stack_size: Option<usize>,
-    before: Box<dyn FnOnce() -> Box<dyn Any> + Send>,
+    on_thread_start: Box<dyn FnOnce() -> Box<dyn Any> + Send>,
 }
 
+/// The state that the thread and its handle share.
 #[derive(Debug)]
-struct Life {
-    /// Tells this worker's thread from any other, without asking for a thread handle, which is
-    /// not to be had late in a thread's exit.
+struct Shared {
+    /// Identifies the worker's thread without a thread handle, which is not available late in a
+    /// thread's exit.
     id: u64,
-    /// Where the thread lives. A forked child has a copy of this, but not the thread.
+    /// The process of the thread. A forked child has a copy of this struct, but not the thread.
     pid: u32,
-    /// A `State`. Written under `lock`, for `ended`; read without, so that a child forked while
-    /// the lock was held can read it too.
+    /// A `WorkerState`. Written under `lock`, for `ended`; read without it, so that a child that was
+    /// forked while a thread held the lock can read it too.
     state: AtomicU8,
     lock: Mutex<()>,
     ended: Condvar,
 }
 
 impl Worker {
-    /// A worker whose thread will be called `name`, without control characters and cut after 64
-    /// bytes (systems show less of it; Linux 15 bytes).
+    /// A builder of a worker whose thread is named `name`, without control characters and cut after 64
+    /// bytes (systems show fewer; Linux 15 bytes).
     pub fn builder(name: impl Into<String>) -> WorkerBuilder {
         WorkerBuilder {
             name: thread_name(&name.into()),
             stack_size: None,
-            before: Box::new(|| Box::new(())),
+            on_thread_start: Box::new(|| Box::new(())),
         }
     }
 
-    /// [`builder`](Worker::builder) with nothing set, and [`spawn`](WorkerBuilder::spawn).
+    /// Spawns a worker with default settings; see [`WorkerBuilder::spawn`].
     ///
     /// # Errors
     /// As [`WorkerBuilder::spawn`].
@@ -93,50 +93,51 @@ impl Worker {
         self.notifier.clone()
     }
 
-    /// Wakes the worker's [`Notified`]; see [`Notifier::notify`].
+    /// Notifies the worker's [`Notified`]; see [`Notifier::notify`].
     pub fn notify(&self) {
         self.notifier.notify();
     }
 
-    /// How the worker is doing. In a forked child: how it was doing at the fork.
+    /// The state of the worker; in a forked child, its state at the fork.
     pub fn state(&self) -> WorkerState {
-        self.life.state()
+        self.shared.state()
     }
 
-    /// Whether the caller is on the worker's own thread, where waiting for it would never end.
+    /// Whether the calling thread is the worker's own, on which a join would never end.
     pub fn is_current_thread(&self) -> bool {
-        CURRENT.get() == self.life.id
+        CURRENT.get() == self.shared.id
     }
 
-    /// Whether this process was forked from the one the thread lives in, and so has no worker.
+    /// Whether this process is a forked child of the worker's process, and so has no worker thread.
     ///
     /// # Cost
     /// One `getpid`.
     pub fn is_forked_child(&self) -> bool {
-        process::id() != self.life.pid
+        process::id() != self.shared.pid
     }
 
-    /// [`join_until`](Self::join_until) `timeout` from now.
+    /// Joins the worker thread, and waits for it for at most `timeout`; see
+    /// [`join_until`](Self::join_until).
     pub fn join_timeout(&self, timeout: Duration) -> bool {
         self.join_until(deadline(Instant::now(), timeout))
     }
 
-    /// Waits for the worker to end, at most until `deadline`; returns whether it has ended.
+    /// Joins the worker thread: waits until it ends, at most until `deadline`; returns whether it has
+    /// ended.
     ///
-    /// Blocks on a condition variable and nothing else, so it works from inside any runtime, from
-    /// `Drop` and from a panic hook. On the worker's own thread and in a forked child it returns
-    /// false at once.
+    /// Blocks on a condition variable and nothing else, so it works inside any runtime, in `Drop` and in
+    /// a panic hook. On the worker's own thread and in a forked child it returns false at once.
     pub fn join_until(&self, deadline: Instant) -> bool {
         if self.is_current_thread() || self.is_forked_child() {
             return false;
         }
-        let mut lock = self.life.lock();
-        while self.life.state() == WorkerState::Running {
+        let mut lock = self.shared.lock();
+        while self.shared.state() == WorkerState::Running {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            let waited = self.life.ended.wait_timeout(lock, left);
+            let waited = self.shared.ended.wait_timeout(lock, left);
             lock = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
@@ -144,30 +145,30 @@ impl Worker {
 }
 
 impl WorkerBuilder {
-    /// Stack of the thread in bytes, 64 KiB to 1 GiB; the default is Rust's (2 MiB, or
-    /// `RUST_MIN_STACK`). Only what is touched takes memory.
+    /// Sets the stack size of the thread in bytes, 64 KiB to 1 GiB; the default is that of std (2 MiB, or
+    /// `RUST_MIN_STACK`). Only touched pages take memory.
     pub fn with_stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
     }
 
-    /// Runs `hook` on the thread before anything else, and keeps what it returns until the end of
-    /// the thread. The place to enter a scope, say one that suppresses telemetry.
+    /// Runs `hook` on the thread before the future is made, and holds the returned guard until the end of
+    /// the thread. For entering a scope, for example one that suppresses telemetry.
     pub fn with_on_thread_start<G: 'static>(
         mut self,
         hook: impl FnOnce() -> G + Send + 'static,
     ) -> Self {
-        self.before = Box::new(|| Box::new(hook()));
+        self.on_thread_start = Box::new(|| Box::new(hook()));
         self
     }
 
-    /// Starts the thread, builds the runtime on it and runs the future `work` returns.
+    /// Spawns the thread, builds the runtime on it and runs the future that `work` returns.
     ///
-    /// Waits until the runtime stands, so that an error is not found out later; a second at most.
+    /// Waits until the runtime is built, at most a second, so that it can return the runtime's error.
     ///
     /// # Errors
-    /// The operating system refused a thread, or what the runtime needs (say, a file descriptor).
-    /// `InvalidInput`: a stack size out of range.
+    /// The operating system refused a thread or a resource of the runtime, such as a file descriptor.
+    /// `InvalidInput`: the stack size is out of its range.
     pub fn spawn<F, Fut>(self, work: F) -> io::Result<Worker>
     where
         F: FnOnce(Notified) -> Fut + Send + 'static,
@@ -176,11 +177,11 @@ impl WorkerBuilder {
         let name = self.name;
         if let Some(bytes) = self.stack_size {
             limits::check("stack size", bytes, limits::STACK)
-                .map_err(|outside| io::Error::new(io::ErrorKind::InvalidInput, outside))?;
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         }
         fork::watch();
         let (notifier, notified) = notify();
-        let life = Arc::new(Life {
+        let shared = Arc::new(Shared {
             id: NEXT_ID.fetch_add(1, Relaxed),
             pid: process::id(),
             state: AtomicU8::new(WorkerState::Running as u8),
@@ -192,15 +193,15 @@ impl WorkerBuilder {
             thread = thread.stack_size(bytes);
         }
 
-        let (built, standing) = oneshot::channel();
-        let (before, ending) =
-            (self.before, Ending { life: life.clone(), state: WorkerState::Panicked });
+        let (built, is_built) = oneshot::channel();
+        let on_thread_start = self.on_thread_start;
+        let guard = EndGuard { shared: shared.clone(), state: WorkerState::Panicked };
         thread.spawn(move || {
-            let mut ending = ending;
-            CURRENT.set(ending.life.id);
+            let mut end = guard;
+            CURRENT.set(end.shared.id);
             isolate_thread();
             let body = || {
-                let _kept = before();
+                let _guard = on_thread_start();
                 let runtime = match runtime(&name) {
                     Ok(runtime) => runtime,
                     Err(error) => {
@@ -209,34 +210,35 @@ impl WorkerBuilder {
                     }
                 };
                 built.send(Ok(()));
-                // A fence in a fence: the outer one would unwind through the future after it
-                // panicked, and a destructor that panics then ends the program.
+                // An inner `catch_panic`: the outer one would unwind through the future after it
+                // panicked, and a destructor that panics then aborts the program.
                 let ran = catch_panic(|| {
                     let mut work = pin!(catch_panic_async(work(notified)));
                     runtime.block_on(poll_fn(|cx| {
-                        stay_untraced();
+                        suppress_tracing_here();
                         work.as_mut().poll(cx)
                     }))
                 });
-                // A look-up that hangs in the resolver must not keep the thread from ending; a
-                // mere drop would wait for it.
+                // A look-up that hangs in the resolver must not delay the end of the thread; the
+                // drop of the runtime would wait for it.
                 runtime.shutdown_background();
                 ran?
             };
             if let Ok(Ok(())) = catch_panic(body) {
-                ending.state = WorkerState::Finished;
+                end.state = WorkerState::Finished;
             }
         })?;
-        match standing.recv_until(deadline(Instant::now(), STANDS_WITHIN)) {
+        match is_built.recv_timeout(STARTUP_TIMEOUT) {
             Some(Err(error)) => Err(error),
-            _ => Ok(Worker { life, notifier }),
+            _ => Ok(Worker { shared, notifier }),
         }
     }
 }
 
-impl Life {
+impl Shared {
     fn state(&self) -> WorkerState {
-        // ORDER: Acquire, so that who sees the end sees what the worker did before it.
+        // ORDER: Acquire: a thread that sees the end also sees the worker's writes before it; pairs
+        // with the Release in the drop of `EndGuard`.
         match self.state.load(Acquire) {
             state if state == WorkerState::Running as u8 => WorkerState::Running,
             state if state == WorkerState::Finished as u8 => WorkerState::Finished,
@@ -249,19 +251,19 @@ impl Life {
     }
 }
 
-/// Reports the end of the thread, however it comes.
-struct Ending {
-    life: Arc<Life>,
+/// Its drop reports the end of the thread, after a panic too.
+struct EndGuard {
+    shared: Arc<Shared>,
     state: WorkerState,
 }
 
-impl Drop for Ending {
+impl Drop for EndGuard {
     fn drop(&mut self) {
-        let lock = self.life.lock();
-        // ORDER: Release, pairs with `state`.
-        self.life.state.store(self.state as u8, Release);
+        let lock = self.shared.lock();
+        // ORDER: Release publishes the worker's writes; pairs with the Acquire in `state`.
+        self.shared.state.store(self.state as u8, Release);
         drop(lock);
-        self.life.ended.notify_all();
+        self.shared.ended.notify_all();
     }
 }
 
@@ -272,22 +274,22 @@ fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
         // Used for name resolution only.
         .max_blocking_threads(2)
         .thread_name(name)
-        // For the threads that resolve names; the worker's own is isolated already.
+        // For the threads that resolve names; the worker's own thread is isolated already.
         .on_thread_start(isolate_thread)
-        // The program may have got its subscriber meanwhile: looked for after each sleep, and, as a
-        // busy worker does not sleep, at each poll of its future.
-        .on_thread_unpark(stay_untraced)
+        // The program may have set its subscriber meanwhile. The worker checks after each sleep and,
+        // because a busy worker does not sleep, at each poll of its future.
+        .on_thread_unpark(suppress_tracing_here)
         .build()
 }
 
-/// What a thread of ours owes the program it lives in: no signal from its writes, no spans and no
-/// events from the libraries it uses.
+/// Isolates the calling thread from the program: its writes raise no SIGPIPE, and its libraries make no
+/// spans and no events.
 fn isolate_thread() {
     mask_sigpipe();
-    stay_untraced();
+    suppress_tracing_here();
 }
 
-fn stay_untraced() {
+fn suppress_tracing_here() {
     #[cfg(feature = "tracing")]
     crate::suppress_tracing();
 }
@@ -302,10 +304,12 @@ impl fmt::Debug for WorkerBuilder {
 }
 
 thread_local! {
-    /// Id of the worker this thread is. Has no destructor, so it can be read to the very end.
+    /// The id of the worker whose thread this is. It has no destructor, so code can read it until the
+    /// thread ends.
     static CURRENT: Cell<u64> = const { Cell::new(0) };
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-const STANDS_WITHIN: Duration = Duration::from_secs(1);
+/// The longest time that `spawn` waits for the runtime.
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,32 +1,32 @@
 use std::error::Error;
 use std::fmt;
 
-/// What happens to tasks that wait when a pool is shut down.
+/// How the shutdown of a pool treats the tasks that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownMode {
-    /// They are run, until the deadline.
+    /// The pool runs them, until the deadline.
     Drain,
-    /// They are dropped, and counted.
+    /// The pool drops them and counts them as abandoned.
     Abandon,
 }
 
-/// What became of the tasks of a pool.
+/// The outcome of the tasks of a pool, as counts.
 ///
 /// `submitted = completed + panicked + abandoned + running + queued`, at every instant.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolReport {
-    /// Tasks taken in.
+    /// Tasks that the pool accepted.
     pub submitted: u64,
-    /// Tasks given back: no room, or closed.
+    /// Tasks that the pool returned, because the queue was full or the pool closed.
     pub rejected: u64,
     /// Tasks that ran to their end.
     pub completed: u64,
-    /// Tasks that panicked. The panic went no further.
+    /// Tasks that panicked; the pool caught the panic.
     pub panicked: u64,
     /// Tasks dropped before they ran, or (async ones) before their end.
     pub abandoned: u64,
-    /// Tasks that run now. After a shutdown: that have not heeded the deadline.
+    /// Tasks that run now; after a shutdown, the tasks that still run after the deadline.
     pub running: usize,
     /// Tasks that wait now.
     pub queued: usize,
@@ -45,8 +45,8 @@ impl fmt::Display for PoolReport {
             self;
         write!(
             f,
-            "{submitted} tasks taken: {completed} completed, {panicked} panicked, \
-             {abandoned} abandoned, {running} running, {queued} queued; {rejected} not taken"
+            "{submitted} tasks submitted: {completed} completed, {panicked} panicked, \
+             {abandoned} abandoned, {running} running, {queued} queued; {rejected} rejected"
         )
     }
 }
@@ -58,33 +58,33 @@ impl fmt::Debug for PoolReport {
     }
 }
 
-/// A task that was not taken, given back.
+/// The error of a rejected task, with the task.
 pub struct SubmitError<T> {
-    /// The task.
+    /// The rejected task.
     pub task: T,
-    /// Why.
+    /// The reason.
     pub reason: RejectReason,
 }
 
-/// Why a task was not taken.
+/// The reason why a pool rejected a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RejectReason {
-    /// As many as may wait do.
+    /// The queue is full.
     Full,
     /// The pool was shut down.
     Closed,
-    /// This process was forked from the one that has the pool's threads.
+    /// This process is a forked child, and the pool's threads are in its parent.
     Forked,
 }
 
 impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            RejectReason::Full => "as many tasks wait as may",
+            RejectReason::Full => "the queue is full",
             RejectReason::Closed => "the pool was shut down",
             RejectReason::Forked => {
-                "the pool's threads are in the process this one was forked from"
+                "the pool's threads are in the process that this one was forked from"
             }
         })
     }
@@ -97,7 +97,7 @@ impl fmt::Debug for RejectReason {
     }
 }
 
-/// As [`Display`](fmt::Display), whatever the task is.
+/// As [`Display`](fmt::Display), for a task of any type.
 impl<T> fmt::Debug for SubmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -106,7 +106,7 @@ impl<T> fmt::Debug for SubmitError<T> {
 
 impl<T> fmt::Display for SubmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the task was not taken: {}", self.reason)
+        write!(f, "the task was rejected: {}", self.reason)
     }
 }
 

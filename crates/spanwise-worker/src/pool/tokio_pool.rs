@@ -16,10 +16,10 @@ use crate::panic::{drop_each_fenced, drop_fenced};
 use crate::time::timer_deadline;
 use crate::{catch_panic, deadline, fork};
 
-/// [`WorkerPool`](crate::WorkerPool) for async tasks, on a tokio runtime: so many at a time, so
-/// many that wait.
+/// A [`WorkerPool`](crate::WorkerPool) for async tasks on a tokio runtime: a bounded number of tasks
+/// that run at a time, and a bounded queue of tasks that wait.
 ///
-/// Dropping the pool abandons what waits and cancels what runs.
+/// Dropping the pool abandons the tasks that wait and cancels the tasks that run.
 pub struct TokioPool {
     runtime: Handle,
     shared: Arc<Shared>,
@@ -28,51 +28,53 @@ pub struct TokioPool {
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct Shared {
-    tasks: usize,
+    max_running: usize,
     capacity: usize,
-    /// A forked child has a copy of this, but not the runtime's threads, and locks that one of them
-    /// may have held.
+    /// The fork generation of the runtime. A forked child has a copy of this struct, but not the
+    /// runtime's threads, one of which may have held a lock.
     generation: u32,
     state: Mutex<State>,
-    /// One for each task that runs: a runner goes on with what waits, and ends when nothing does.
-    /// Never locked together with `state`: tokio drops a runner at once when its runtime is gone,
-    /// and that takes `state`.
+    /// One runner for each task that runs: a runner continues with a task that waits, and ends if none
+    /// does. No thread locks it together with `state`, because tokio drops a runner at once if its
+    /// runtime has shut down, and that drop locks `state`.
     runners: Mutex<JoinSet<()>>,
-    /// A runner has ended.
-    at_rest: Notify,
+    /// Notified when a runner has ended.
+    idle: Notify,
 }
 
 #[derive(Default)]
 struct State {
     queue: VecDeque<Task>,
     closed: bool,
-    /// All but `queued`.
+    /// The report, without `queued`.
     report: PoolReport,
 }
 
 impl TokioPool {
-    /// At most `tasks` at a time on this runtime, and at most `queue` that wait. Each is brought
-    /// within 1 to 16,777,216.
+    /// A pool of at most `tasks` that run at a time on `runtime`, and at most `queue` that wait. Both
+    /// numbers are clamped to 1 to 16,777,216.
     pub fn new(runtime: Handle, tasks: usize, queue: usize) -> Self {
         fork::watch();
         let shared = Shared {
-            tasks: tasks.clamp(*TASKS.start(), *TASKS.end()),
+            max_running: tasks.clamp(*TASKS.start(), *TASKS.end()),
             capacity: queue.clamp(*QUEUE.start(), *QUEUE.end()),
             generation: fork::generation(),
             state: Mutex::default(),
             runners: Mutex::default(),
-            at_rest: Notify::new(),
+            idle: Notify::new(),
         };
         TokioPool { runtime, shared: Arc::new(shared) }
     }
 
-    /// Runs a task now, or queues it, if there is room. Never waits for any. Works on any thread.
+    /// Submits a task: it starts now, or waits if the queue has space. Never waits for space. Works on
+    /// any thread.
     ///
     /// # Errors
-    /// The queue is full, the pool is shut down or was inherited by a fork: the task comes back.
+    /// The queue is full, the pool is shut down, or this process is a forked child: the error returns the
+    /// task.
     ///
     /// # Cost
-    /// A short lock and an allocation; also a task of tokio's when fewer run than may.
+    /// A short lock and an allocation, and a tokio task if fewer than the maximum run.
     #[doc(alias = "submit")]
     pub fn try_submit<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
@@ -82,7 +84,7 @@ impl TokioPool {
             return Err(SubmitError { task, reason: RejectReason::Forked });
         }
         let mut state = self.shared.lock();
-        let free = state.report.running < self.shared.tasks;
+        let free = state.report.running < self.shared.max_running;
         let reason = match free || state.queue.len() < self.shared.capacity {
             _ if state.closed => RejectReason::Closed,
             false => RejectReason::Full,
@@ -104,14 +106,15 @@ impl TokioPool {
     }
 
     fn run(&self, task: Task) {
-        let running = Running { shared: self.shared.clone(), task: Some(task) };
+        let runner = Runner { shared: self.shared.clone(), task: Some(task) };
         let mut runners = self.shared.runners();
-        // Those that have ended are of no more use.
+        // Removes the runners that have ended.
         while runners.try_join_next().is_some() {}
-        runners.spawn_on(running.run(), &self.runtime);
+        runners.spawn_on(runner.run(), &self.runtime);
     }
 
-    /// What became of the tasks so far. Nothing in a forked child, which has none of them.
+    /// The outcome of all tasks so far. In a forked child all counts are 0, because the tasks are the
+    /// parent's.
     pub fn report(&self) -> PoolReport {
         if self.shared.is_inherited() {
             return PoolReport::default();
@@ -119,29 +122,30 @@ impl TokioPool {
         self.shared.lock().read()
     }
 
-    /// [`shutdown_until`](Self::shutdown_until) `timeout` from now.
-    pub async fn shutdown(&self, how: ShutdownMode, timeout: Duration) -> PoolReport {
-        self.shutdown_until(how, deadline(Instant::now(), timeout)).await
+    /// Shuts the pool down within at most `timeout`; see [`shutdown_until`](Self::shutdown_until).
+    pub async fn shutdown(&self, mode: ShutdownMode, timeout: Duration) -> PoolReport {
+        self.shutdown_until(mode, deadline(Instant::now(), timeout)).await
     }
 
-    /// Takes no more tasks, runs or drops those that wait, and waits for those that run, at most
-    /// until `deadline`. What is left then is dropped or cancelled, and counted as abandoned; a
-    /// task that computes without a pause still counts as running. In a forked child it returns at
-    /// once.
-    pub async fn shutdown_until(&self, how: ShutdownMode, deadline: Instant) -> PoolReport {
+    /// Shuts the pool down: it rejects further tasks, runs or drops the tasks that wait, and waits for the
+    /// tasks that run, at most until `deadline`. At the deadline it drops the tasks that wait, cancels the
+    /// tasks that run, and counts both as abandoned; a task that never yields still counts as running. In
+    /// a forked child it returns at once.
+    pub async fn shutdown_until(&self, mode: ShutdownMode, deadline: Instant) -> PoolReport {
         if self.shared.is_inherited() {
             return PoolReport::default();
         }
         let dropped = {
             let mut state = self.shared.lock();
             state.closed = true;
-            if how == ShutdownMode::Abandon { state.abandon() } else { VecDeque::new() }
+            if mode == ShutdownMode::Abandon { state.abandon() } else { VecDeque::new() }
         };
         drop_each_fenced(dropped);
-        let _late = tokio::time::timeout_at(timer_deadline(deadline), self.shared.rest()).await;
+        let _late =
+            tokio::time::timeout_at(timer_deadline(deadline), self.shared.wait_idle()).await;
         drop_each_fenced(self.shared.cancel());
-        // Cancelled tasks end when they pause next: give those that do their turn.
-        let _busy = tokio::time::timeout(GRACE, self.shared.rest()).await;
+        // A cancelled task ends when it yields next.
+        let _busy = tokio::time::timeout(GRACE, self.shared.wait_idle()).await;
         self.report()
     }
 }
@@ -149,7 +153,7 @@ impl TokioPool {
 impl Drop for TokioPool {
     fn drop(&mut self) {
         if self.shared.is_inherited() {
-            // The tasks are the parent's, and to cancel one takes locks of its runtime.
+            // The tasks are the parent's, and a cancellation takes locks of the parent's runtime.
             std::mem::forget(self.shared.clone());
             return;
         }
@@ -172,21 +176,22 @@ impl Shared {
         self.runners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends when no task runs and none waits.
-    async fn rest(&self) {
+    /// Waits until no task runs and none waits.
+    async fn wait_idle(&self) {
         loop {
-            let mut at_rest = std::pin::pin!(self.at_rest.notified());
-            // Before the look, so that what happens after it is heard.
-            at_rest.as_mut().enable();
+            let mut idle = std::pin::pin!(self.idle.notified());
+            // Enabled before the check, so that a notification after the check is not lost.
+            idle.as_mut().enable();
             let report = self.lock().read();
             if report.running == 0 && report.queued == 0 {
                 return;
             }
-            at_rest.await;
+            idle.await;
         }
     }
 
-    /// Takes what waits out, to be dropped without the lock, and cancels what runs.
+    /// Cancels the tasks that run, and takes the tasks that wait out of the queue, for a drop without the
+    /// lock.
     #[must_use]
     fn cancel(&self) -> VecDeque<Task> {
         let waiting = self.lock().abandon();
@@ -207,13 +212,13 @@ impl State {
     }
 }
 
-/// A place among those that run, and the task that has it. Dropped with a task, it was cancelled.
-struct Running {
+/// A runner and its current task. A runner that is dropped with a task was cancelled.
+struct Runner {
     shared: Arc<Shared>,
     task: Option<Task>,
 }
 
-impl Running {
+impl Runner {
     async fn run(mut self) {
         while let Some(task) = &mut self.task {
             let ran = poll_fn(|cx| match catch_panic(|| task.as_mut().poll(cx)) {
@@ -234,14 +239,14 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for Runner {
     fn drop(&mut self) {
         let cancelled = self.task.take();
         let mut state = self.shared.lock();
         state.report.abandoned += u64::from(cancelled.is_some());
         state.report.running -= 1;
         drop(state);
-        self.shared.at_rest.notify_waiters();
+        self.shared.idle.notify_waiters();
         drop_fenced(cancelled);
     }
 }
@@ -249,11 +254,11 @@ impl Drop for Running {
 impl fmt::Debug for TokioPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokioPool")
-            .field("tasks", &self.shared.tasks)
+            .field("tasks", &self.shared.max_running)
             .field("report", &self.report())
             .finish()
     }
 }
 
-/// Time cancelled tasks have to notice.
+/// The time in which cancelled tasks end.
 const GRACE: Duration = Duration::from_millis(10);

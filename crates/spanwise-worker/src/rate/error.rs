@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use crate::limits::{NANOS, RATE};
 
-/// A rate limiter that cannot be.
+/// An invalid setting of a [`RateLimiter`](crate::RateLimiter).
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RateError {
-    /// 0, or more than one per nanosecond.
+    /// The rate is 0, or more than one per nanosecond.
     Rate {
-        /// What was asked for.
+        /// The rate that the caller passed.
         per_second: u32,
     },
-    /// 0, or more than 146 years.
+    /// The period is 0, or more than 146 years.
     Period {
-        /// What was asked for.
+        /// The period that the caller passed.
         period: Duration,
     },
-    /// 0, which lets nothing through, or what takes more than 146 years to earn.
+    /// The burst is 0, which admits nothing, or takes more than 146 years to replenish.
     Burst {
-        /// What was asked for.
+        /// The burst that the caller passed.
         burst: u32,
         /// The largest burst accepted with this period.
         max: u32,
@@ -46,7 +46,7 @@ impl fmt::Display for RateError {
     }
 }
 
-/// As [`Display`](fmt::Display): `main` and `unwrap` show errors by this.
+/// As [`Display`](fmt::Display): `main` and `unwrap` print errors with `Debug`.
 impl fmt::Debug for RateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -55,12 +55,12 @@ impl fmt::Debug for RateError {
 
 impl Error for RateError {}
 
-/// More permits than the limiter ever has at once.
+/// A request for more permits at once than the burst, which the limiter can never grant.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct InsufficientCapacity {
-    /// Permits asked for.
+    /// The permits that the caller requested.
     pub asked: u32,
-    /// The most there are at once.
+    /// The burst: the most permits available at once.
     pub burst: u32,
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for InsufficientCapacity {
     }
 }
 
-/// As [`Display`](fmt::Display): `main` and `unwrap` show errors by this.
+/// As [`Display`](fmt::Display): `main` and `unwrap` print errors with `Debug`.
 impl fmt::Debug for InsufficientCapacity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

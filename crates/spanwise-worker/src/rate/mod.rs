@@ -1,4 +1,4 @@
-//! So many per second, and no more.
+//! A rate limiter: a number of permits per second, with a bounded burst.
 
 mod error;
 
@@ -15,21 +15,21 @@ pub use error::{InsufficientCapacity, RateError};
 use crate::limits::{NANOS, RATE};
 use crate::{Clock, SystemClock, deadline};
 
-/// Lets a number of things through per time, with bursts up to a bound.
+/// A rate limiter: grants permits at a fixed rate, with bursts up to a bound.
 ///
-/// The `governor` crate (GCRA, as in ATM networks) behind a clock that can be virtual: the state is
-/// one word, of which each permit changes one. After a pause of `burst` times the period, `burst`
-/// permits are there at once; from then on one each period.
+/// It is the `governor` crate (GCRA, as in ATM networks) behind a clock that can be virtual: the state
+/// is one machine word, which each permit changes. After a pause of `burst` times the period, `burst`
+/// permits are available at once; from then on one in each period.
 ///
-/// On a hot path take many at a time: all threads meet at that word. It counts 146 years from its
-/// making on, and gives nothing more after.
+/// On a hot path acquire many permits at a time, because all threads contend for that word. The limiter
+/// counts 146 years from its creation, and grants no permit after that.
 pub struct RateLimiter<C: Clock = SystemClock> {
     limiter: governor::RateLimiter<NotKeyed, InMemoryState, Since<C>, NoOpMiddleware<Duration>>,
     clock: Since<C>,
     burst: NonZeroU32,
 }
 
-/// Time since the limiter was made: what governor counts in.
+/// The time since the creation of the limiter, in which governor counts.
 #[derive(Clone)]
 struct Since<C> {
     start: Instant,
@@ -48,14 +48,14 @@ impl RateLimiter {
     /// One permit each `period`, and at most `burst` at once after a pause.
     ///
     /// # Errors
-    /// A period or a burst of 0, or a burst that takes more than 146 years to earn.
+    /// A period or a burst of 0, or a burst that takes more than 146 years to replenish.
     pub fn every(period: Duration, burst: u32) -> Result<Self, RateError> {
         Self::every_with_clock(SystemClock, period, burst)
     }
 }
 
 impl<C: Clock> RateLimiter<C> {
-    /// [`new`](RateLimiter::new) by this clock.
+    /// [`new`](RateLimiter::new) with the time of `clock`.
     ///
     /// # Errors
     /// As [`new`](RateLimiter::new).
@@ -67,7 +67,7 @@ impl<C: Clock> RateLimiter<C> {
         Self::every_with_clock(clock, Duration::from_nanos(nanos.into()), burst)
     }
 
-    /// [`every`](RateLimiter::every) by this clock.
+    /// [`every`](RateLimiter::every) with the time of `clock`.
     ///
     /// # Errors
     /// As [`every`](RateLimiter::every).
@@ -76,30 +76,30 @@ impl<C: Clock> RateLimiter<C> {
         let (nanos, quota) =
             nanos.zip(Quota::with_period(period)).ok_or(RateError::Period { period })?;
         let max = u32::try_from(NANOS.end() / nanos).unwrap_or(u32::MAX);
-        let refused = RateError::Burst { burst, max };
-        let burst = NonZeroU32::new(burst).filter(|burst| burst.get() <= max).ok_or(refused)?;
+        let rejected = RateError::Burst { burst, max };
+        let burst = NonZeroU32::new(burst).filter(|burst| burst.get() <= max).ok_or(rejected)?;
         let quota = quota.allow_burst(burst);
         let clock = Since { start: clock.now(), clock };
         let limiter = governor::RateLimiter::direct_with_clock(quota, clock.clone());
         Ok(RateLimiter { limiter, clock, burst })
     }
 
-    /// Takes one permit, if it is there.
+    /// Acquires one permit if it is available.
     ///
     /// # Errors
-    /// When it will be there, if nobody else takes it.
+    /// The `Instant` at which it will be available, unless another caller takes it.
     ///
     /// # Cost
-    /// A clock reading and one compare-and-exchange, more when threads meet.
+    /// A clock reading and one compare-and-exchange, more if threads contend.
     pub fn try_acquire(&self) -> Result<(), Instant> {
         self.limiter.check().map_err(|not_until| self.instant_of(&not_until))
     }
 
-    /// Takes `n` permits, if they are there, or none.
+    /// Acquires `n` permits if they are available, or none.
     ///
     /// # Errors
-    /// More than `burst` are never there: [`InsufficientCapacity`]. Within: when they will be there, if nobody
-    /// else takes them.
+    /// [`InsufficientCapacity`] if `n` exceeds the burst. The inner error is the `Instant` at which the
+    /// permits will be available, unless another caller takes them.
     pub fn try_acquire_n(&self, n: u32) -> Result<Result<(), Instant>, InsufficientCapacity> {
         let Some(n) = NonZeroU32::new(n) else { return Ok(Ok(())) };
         match self.limiter.check_n(n) {
@@ -108,9 +108,10 @@ impl<C: Clock> RateLimiter<C> {
         }
     }
 
-    /// Takes `n` permits, and waits for them at most until `deadline`; returns whether it has them.
+    /// Acquires `n` permits, and waits for them at most until `deadline`; returns whether it acquired them.
     ///
-    /// Blocks the thread. When they will not be there by the deadline, it says so at once.
+    /// Blocks the thread. If the permits will not be available by the deadline, it returns false at
+    /// once.
     ///
     /// # Errors
     /// [`InsufficientCapacity`], at once.
@@ -124,7 +125,7 @@ impl<C: Clock> RateLimiter<C> {
         }
     }
 
-    /// The most permits that can be had at once.
+    /// The burst: the most permits that a caller can acquire at once.
     pub fn burst(&self) -> u32 {
         self.burst.get()
     }
@@ -138,16 +139,16 @@ impl<C: Clock> RateLimiter<C> {
 
 #[cfg(feature = "task")]
 impl<C: crate::Timer> RateLimiter<C> {
-    /// Takes a permit when it is there.
+    /// Acquires a permit, and waits until it is available.
     ///
-    /// Not a queue: whoever asks first after a permit has come gets it. Cancel safe.
+    /// Not a queue: the first call after a permit becomes available acquires it. Cancel safe.
     pub async fn acquire(&self) {
         while let Err(at) = self.try_acquire() {
             self.clock.clock.sleep_until(at).await;
         }
     }
 
-    /// Takes `n` permits when they are there, all at once.
+    /// Acquires `n` permits at once, and waits until they are available.
     ///
     /// # Errors
     /// [`InsufficientCapacity`], at once.
@@ -173,5 +174,5 @@ impl<C: Clock> fmt::Debug for RateLimiter<C> {
     }
 }
 
-/// What governor is told at most.
+/// The longest time that governor receives.
 const LONGEST: Duration = Duration::from_nanos(*NANOS.end());

@@ -1,4 +1,4 @@
-//! What differs between operating systems.
+//! System calls, with one implementation for Unix and one for other systems.
 
 #[cfg_attr(all(unix, not(miri)), path = "unix.rs")]
 #[cfg_attr(not(all(unix, not(miri))), path = "other.rs")]

@@ -5,17 +5,17 @@ use std::sync::OnceLock;
 #[cfg(feature = "clock")]
 use std::time::Instant;
 
-/// There is no fork to notice.
+/// These systems have no fork, so the handler never runs.
 #[cfg(feature = "fork")]
 pub(crate) fn on_fork_in_child(_handler: extern "C" fn()) -> bool {
     true
 }
 
-/// There is no such signal.
+/// These systems have no SIGPIPE.
 #[cfg(feature = "fork")]
 pub(crate) fn mask_sigpipe() {}
 
-/// Nanoseconds of the system's monotonic clock, since it was first asked.
+/// Nanoseconds of the system's monotonic clock since the first call.
 #[cfg(feature = "clock")]
 pub(crate) fn monotonic_nanos() -> u64 {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();

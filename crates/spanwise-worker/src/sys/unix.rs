@@ -6,8 +6,8 @@ use std::mem::MaybeUninit;
 #[cfg(feature = "fork")]
 use std::ptr;
 
-/// Has `handler` called in every child from now on, before `fork` returns there. It must be
-/// async-signal-safe. Returns whether the system took it.
+/// Registers `handler`, which runs in every child from now on, before `fork` returns there. It must be
+/// async-signal-safe. Returns whether the system accepted it.
 #[cfg(feature = "fork")]
 pub(crate) fn on_fork_in_child(handler: extern "C" fn()) -> bool {
     // SAFETY: the handler is a function of this program, takes nothing and cannot unwind.
@@ -18,8 +18,8 @@ pub(crate) fn on_fork_in_child(handler: extern "C" fn()) -> bool {
 #[cfg(feature = "fork")]
 pub(crate) fn mask_sigpipe() {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: `sigemptyset` initializes the set it is given; the other two read it, and the old
-    // mask is not asked for.
+    // SAFETY: `sigemptyset` initializes its argument; the other two calls read it, and the null pointer
+    // requests no old mask.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
         libc::sigaddset(set.as_mut_ptr(), libc::SIGPIPE);
@@ -28,10 +28,10 @@ pub(crate) fn mask_sigpipe() {
     }
 }
 
-/// Nanoseconds of the system's monotonic clock; 0 where it cannot be read.
+/// Nanoseconds of the system's monotonic clock; 0 if the system cannot read it.
 ///
-/// Not by `Instant`, which shows no number: the difference to a first one would need a lock around
-/// that, and a child forked meanwhile would wait for it for ever.
+/// Not through `Instant`, which has no method for its number: the difference to a first one would need
+/// a lock around that, and a child forked while a thread holds it would wait for ever.
 #[cfg(feature = "clock")]
 pub(crate) fn monotonic_nanos() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -41,7 +41,7 @@ pub(crate) fn monotonic_nanos() -> u64 {
     seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
 }
 
-/// What the standard library takes for `Instant`.
+/// The clock that the standard library reads for `Instant`.
 #[cfg(all(feature = "clock", target_vendor = "apple"))]
 const MONOTONIC: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
 #[cfg(all(feature = "clock", not(target_vendor = "apple")))]
