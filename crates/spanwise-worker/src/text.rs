@@ -73,7 +73,7 @@ fn is_deceptive(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-const CUT: &str = "…";
+const ELLIPSIS: &str = "…";
 const REDACTED: &str = "[redacted]";
 /// The maximum length of a description, a message or another line of untrusted text in a report, in
 /// bytes.

@@ -1,5 +1,5 @@
-//! The clock of this process against the system's. One test: the clock is one per process, and has
-//! a life that begins uncalibrated.
+//! The clock of this process against the system's. One test, because a process has one clock and it
+//! starts uncalibrated.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,11 +8,15 @@ use std::time::{Duration, Instant, SystemTime};
 use spanwise_worker::clock::{self, Source};
 
 #[test]
-fn the_life_of_a_clock() {
+fn a_clock_agrees_with_the_system_before_and_after_its_calibration() {
     assert_eq!(clock::source(), Source::System);
-    let before_any_anchor = clock::start();
-    assert_eq!(before_any_anchor.ticks >> 63, 1, "application threads do not look for a counter");
-    assert!(clock::end(before_any_anchor) >= before_any_anchor.unix_nanos);
+    let before_calibration = clock::start();
+    assert_eq!(
+        before_calibration.ticks >> 63,
+        1,
+        "an application thread does not check for a counter"
+    );
+    assert!(clock::end(before_calibration) >= before_calibration.unix_nanos);
 
     clock::recalibrate();
     let uncalibrated = clock::start();
@@ -23,25 +27,25 @@ fn the_life_of_a_clock() {
     let error = thread::scope(|scope| {
         let spans = scope.spawn(|| spans_while(&running));
         let errors = scope.spawn(|| typical_error_while(&running));
-        keep(Duration::from_millis(1_000));
+        recalibrate_for(Duration::from_millis(1_000));
         running.store(false, Ordering::Relaxed);
         assert!(spans.join().unwrap() > 0);
         errors.join().unwrap()
     });
     assert!(error <= 1_000, "{error} ns from the system clock");
 
-    // Spans begun at any earlier stage still end, after what has really passed.
-    for start in [before_any_anchor, uncalibrated] {
+    // Spans that started at an earlier stage end after the time that passed.
+    for start in [before_calibration, uncalibrated] {
         let passed = clock::end(start) - start.unix_nanos;
         let real = monotonic.elapsed().as_nanos() as u64;
         assert!(passed.abs_diff(real) < 50_000_000, "{passed} ns of {real} ns");
     }
 }
 
-/// Anchors as the worker does.
-fn keep(time: Duration) {
-    let began = Instant::now();
-    while began.elapsed() < time {
+/// Recalibrates as the worker does.
+fn recalibrate_for(time: Duration) {
+    let started = Instant::now();
+    while started.elapsed() < time {
         thread::sleep(clock::recalibrate());
     }
 }
@@ -49,10 +53,10 @@ fn keep(time: Duration) {
 fn spans_while(running: &AtomicBool) -> u64 {
     let mut spans = 0;
     while running.load(Ordering::Relaxed) {
-        let began = Instant::now();
+        let started = Instant::now();
         let start = clock::start();
         let end = clock::end(start);
-        let at_most = began.elapsed().as_nanos() as u64;
+        let at_most = started.elapsed().as_nanos() as u64;
         assert!(end >= start.unix_nanos, "a span of negative length");
         assert!(end - start.unix_nanos <= at_most + at_most / 100 + 1_000);
         spans += 1;
@@ -60,8 +64,8 @@ fn spans_while(running: &AtomicBool) -> u64 {
     spans
 }
 
-/// How far the clock is from the system clock in 19 of 20 looks. (The others allow for the system
-/// clock being set, or slewed, just now.)
+/// The largest difference to the system clock in 19 of 20 readings. (The others allow for a system clock
+/// that is stepped or slewed just then.)
 fn typical_error_while(running: &AtomicBool) -> u64 {
     let mut errors = Vec::new();
     while running.load(Ordering::Relaxed) {

@@ -1,15 +1,15 @@
-//! Clocks of a machine that a test moves. The oracle is the machine: it knows what time has passed
-//! and what its system clock said.
+//! Clocks of a machine that a test moves. The oracle is the machine, which counts the time that has
+//! passed and the readings of its system clock.
 
 use std::cell::Cell;
 
 use spanwise_worker::clock::{ClockMode, Readings, Source, SpanClock};
 
 /// Specification of OTLP, `Span.end_time_unix_nano`: the end is expected to be at or after the
-/// start; `end − start` is how long the operation took. So a step of the system clock (POSIX,
+/// start; `end − start` is the duration of the operation. So a step of the system clock (POSIX,
 /// `clock_settime`: affects CLOCK_REALTIME, has no effect on CLOCK_MONOTONIC) must not show in it.
 #[test]
-fn a_step_shows_in_no_duration_and_in_each_start_after_the_next_anchor() {
+fn a_step_changes_no_duration_and_each_start_after_the_next_recalibration() {
     let mut spans = 0;
     for counter in [true, false] {
         for step in [HOUR, -HOUR] {
@@ -26,11 +26,12 @@ fn a_step_shows_in_no_duration_and_in_each_start_after_the_next_anchor() {
     assert!(spans > 8_000);
 }
 
-/// One life: anchors at 2, 12, 22, … ms; a step; a span.
+/// One clock: recalibrations at 2, 12, 22, … ms, one step and one span.
 fn check(counter: bool, step: i64, stepped: u64, started: u64, ended: u64) {
     let clock = SpanClock::new(Machine::new(counter));
     let case = format!("counter {counter}, {step} s at {stepped}, {started} to {ended} quarter ms");
-    // What the last comparison with the system clock found: of the first reading, or an anchor.
+    // The difference that the latest comparison with the system clock measured, by the first
+    // reading or a recalibration.
     let mut followed = None;
     let mut start = None;
     for now in 0..=MOMENTS[15] {
@@ -40,10 +41,10 @@ fn check(counter: bool, step: i64, stepped: u64, started: u64, ended: u64) {
         }
         if now == started {
             let ahead = *followed.get_or_insert(machine.ahead.get());
-            let begun = clock.start();
+            let begin = clock.start();
             let expected = machine.now.get().wrapping_add_signed(ahead);
-            assert!(begun.unix_nanos.abs_diff(expected) <= 2, "start: {case}");
-            start = Some(begun);
+            assert!(begin.unix_nanos.abs_diff(expected) <= 2, "start: {case}");
+            start = Some(begin);
         }
         if now == ended {
             let Some(start) = start else { unreachable!("a span starts before it ends") };
@@ -61,9 +62,9 @@ fn check(counter: bool, step: i64, stepped: u64, started: u64, ended: u64) {
     }
 }
 
-/// A small step in a long span is no drift, however little it is of the whole.
+/// The clock does not mistake a step for drift, also a small step in a long span.
 #[test]
-fn a_small_step_shows_in_no_duration_either() {
+fn a_small_step_changes_no_duration() {
     for counter in [true, false] {
         for (step_nanos, seconds) in [
             (900_000, 1),
@@ -79,24 +80,24 @@ fn a_small_step_shows_in_no_duration_either() {
                 clock.readings().pass(100 * MILLI);
             }
             let start = clock.start();
-            let (anchors, stepped) = (seconds * 10, seconds * 4);
-            for anchor in 0..anchors {
-                if anchor == stepped {
+            let (recalibrations, stepped) = (seconds * 10, seconds * 4);
+            for recalibration in 0..recalibrations {
+                if recalibration == stepped {
                     clock.readings().step_nanos(step_nanos);
                 }
                 clock.readings().pass(100 * MILLI);
                 clock.recalibrate();
             }
             let lasted = clock.end(start) - start.unix_nanos;
-            let off = lasted.abs_diff(anchors * 100 * MILLI);
-            // What the rate of the counter may be off by, in so long a time.
+            let off = lasted.abs_diff(recalibrations * 100 * MILLI);
+            // The allowed error of the counter's rate over that duration.
             assert!(off <= 10 + lasted / 1_000_000, "{counter} {step_nanos} {seconds} s: {off} ns");
         }
     }
 }
 
 #[test]
-fn a_counter_is_used_from_the_second_anchor_on_and_only_where_it_is_steady() {
+fn the_clock_uses_a_steady_counter_from_the_second_recalibration_on() {
     for (counter, source) in [(true, Source::Tsc), (false, Source::System)] {
         let clock = SpanClock::new(Machine::new(counter));
         for _ in 0..2 {
@@ -111,7 +112,7 @@ fn a_counter_is_used_from_the_second_anchor_on_and_only_where_it_is_steady() {
 }
 
 #[test]
-fn spans_that_are_open_when_the_counter_is_given_up_end_after_what_has_passed() {
+fn an_open_span_ends_by_the_monotonic_clock_when_the_counter_is_disabled() {
     let clock = SpanClock::new(Machine::new(true));
     let mut open = Vec::new();
     for _ in 0..63 {
@@ -127,20 +128,20 @@ fn spans_that_are_open_when_the_counter_is_given_up_end_after_what_has_passed() 
         clock.readings().pass(100 * MILLI);
         clock.recalibrate();
     }
-    // Whatever it counts now, nobody looks.
+    // The clock must not read the counter any more.
     clock.readings().set_ticks(17);
     clock.readings().pass(MILLI);
-    for (began, start) in open {
-        let passed = clock.readings().now.get() - began;
+    for (opened, start) in open {
+        let passed = clock.readings().now.get() - opened;
         assert!((clock.end(start) - start.unix_nanos).abs_diff(passed) <= 100);
     }
 }
 
-/// Specification, trace API, *End*: without an end timestamp the current time is taken. Callers
-/// that have read the system clock for that tell it, and it must not bend the span.
+/// Specification, trace API, *End*: without an end timestamp the span ends at the current time. A
+/// caller that read the system clock for that passes its time, which must not change the duration.
 #[test]
-fn a_time_that_the_caller_read_off_a_stepped_clock_is_told_without_the_step() {
-    const TOLD: u64 = 1_000_000_000_000;
+fn align_removes_a_step_from_a_time_that_the_caller_read() {
+    const OTHER: u64 = 1_000_000_000_000;
     for counter in [true, false] {
         for step in [HOUR, -HOUR, 0] {
             let clock = SpanClock::new(Machine::new(counter));
@@ -156,16 +157,16 @@ fn a_time_that_the_caller_read_off_a_stepped_clock_is_told_without_the_step() {
             machine.step(step);
             let now = machine.unix_nanos();
             let case = format!("counter {counter}, step {step} s");
-            for (start, began) in [(start, start.unix_nanos), (timeline, given)] {
-                let passed = |time| clock.align(start, time).wrapping_sub(began);
+            for (start, begin) in [(start, start.unix_nanos), (timeline, given)] {
+                let passed = |time| clock.align(start, time).wrapping_sub(begin);
                 assert!(passed(now).abs_diff(50 * MILLI) <= 2, "now: {case}");
                 let read_earlier = passed(now - 5 * MILLI);
                 assert!(read_earlier.abs_diff(45 * MILLI) <= 2, "5 ms ago: {case}");
-                for other in [0, TOLD, now - 1_001 * MILLI, now + 1_001 * MILLI, u64::MAX] {
+                for other in [0, OTHER, now - 1_001 * MILLI, now + 1_001 * MILLI, u64::MAX] {
                     assert_eq!(clock.align(start, other), other, "{case}");
                 }
             }
-            // Before the next anchor, starts that the caller passes are ahead of the clock.
+            // Before the next recalibration, a start that the caller passes is ahead of the clock.
             let given = machine.unix_nanos();
             let timeline = clock.start_at(given);
             clock.recalibrate();
@@ -179,12 +180,12 @@ fn a_time_that_the_caller_read_off_a_stepped_clock_is_told_without_the_step() {
 
 /// Linux, clock_gettime(2): CLOCK_MONOTONIC does not count time that the system is suspended.
 #[test]
-fn a_sleep_counts_as_the_clock_counts_that_the_span_began_with() {
+fn a_span_includes_a_sleep_if_the_clock_of_its_start_counts_it() {
     const SLEPT: u64 = 3_600_000_000_000;
     for (counter, back_to, counted) in [
         (false, None, 0),
         (true, None, SLEPT),
-        // A processor that begins again at 0: the span ends at the time now.
+        // A processor that restarts the counter at 0: the span ends at the current time.
         (true, Some(0), SLEPT),
     ] {
         let clock = SpanClock::new(Machine::new(counter));
@@ -210,7 +211,7 @@ fn a_sleep_counts_as_the_clock_counts_that_the_span_began_with() {
 }
 
 #[test]
-fn between_waking_and_the_next_anchor_a_counter_that_began_again_is_not_used() {
+fn the_clock_does_not_use_a_restarted_counter_before_the_next_recalibration() {
     let clock = SpanClock::new(Machine::new(true));
     for _ in 0..5 {
         clock.readings().pass(10 * MILLI);
@@ -224,10 +225,10 @@ fn between_waking_and_the_next_anchor_a_counter_that_began_again_is_not_used() {
 }
 
 #[test]
-fn clocks_that_say_anything_are_survived() {
+fn the_clock_accepts_any_reading() {
     for (now, ahead, ticks) in [
         (0, 0, 0),
-        // No battery: 1970 when the machine starts, the two clocks are one.
+        // A machine without a battery starts in 1970, and its two clocks are equal.
         (5_000_000_000, 0, 1),
         // Set to before 1970.
         (5_000_000_000, -5_000_000_000, 1),
@@ -250,10 +251,10 @@ fn clocks_that_say_anything_are_survived() {
     }
 }
 
-/// Specification of the environment variables, *Enum value*: not case-sensitive; a value that is
-/// not known is warned of and ignored.
+/// Specification of the environment variables, *Enum value*: not case-sensitive; an unknown
+/// value is reported and ignored.
 #[test]
-fn modes_by_name() {
+fn a_mode_is_parsed_by_name_in_any_case() {
     for (name, mode) in [
         ("auto", Some(ClockMode::Auto)),
         ("monotonic", Some(ClockMode::Monotonic)),
@@ -291,7 +292,7 @@ impl Machine {
         self.ticks.set(self.ticks.get() + 3 * nanos);
     }
 
-    /// Somebody sets the system clock.
+    /// Steps the system clock.
     fn step(&self, seconds: i64) {
         self.step_nanos(seconds * 1_000_000_000);
     }
@@ -332,6 +333,6 @@ const MILLI: u64 = 1_000_000;
 const HOUR: i64 = 3_600;
 /// A quarter of a millisecond.
 const QUARTER: u64 = MILLI / 4;
-/// When things happen, in quarters of a millisecond: before the first anchor, between all later
-/// ones, and together with them.
+/// The moments of a step, a start and an end, in quarters of a millisecond: before the first
+/// recalibration, between all later ones, and together with them.
 const MOMENTS: [u64; 16] = [0, 1, 7, 8, 9, 30, 47, 48, 49, 70, 88, 89, 120, 128, 129, 160];

@@ -1,4 +1,5 @@
-//! What an ended worker holds. Alone in its process, because it counts what the process has open.
+//! The descriptors of an ended worker. Alone in its process, because it counts the open descriptors of
+//! the process.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -27,7 +28,7 @@ fn ended(panics: bool) -> Notifier {
 }
 
 #[test]
-fn an_ended_worker_keeps_no_descriptor_open_for_its_handles() {
+fn an_ended_worker_holds_no_descriptor_for_its_notifiers() {
     let before = open();
     let handles: Vec<Notifier> = (0..50).map(|n| ended(n % 2 == 0)).collect();
     // The threads that resolve names end a little later.

@@ -1,45 +1,20 @@
-//! Forked children notice, and get randomness of their own.
+//! A forked child detects the fork, and has its own random seeds.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
-use std::fs::File;
-use std::io::Read;
-use std::os::fd::FromRawFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use spanwise_testkit::in_forked_child;
 use spanwise_worker::{RejectReason, ShutdownMode, WorkerPool, fork, oneshot, random_seed};
 
-/// What `child` computes in a forked child of this process.
+/// The numbers that `child` computes in a forked child of this process.
 fn in_child<const N: usize>(child: impl FnOnce() -> [u64; N]) -> [u64; N] {
-    let mut ends = [0; 2];
-    // SAFETY: `pipe` fills two descriptors, which are ours. The child calls `child`, which takes no
-    // lock that another thread could hold, writes and leaves without running any destructor.
-    let (pid, mut reader) = unsafe {
-        assert_eq!(libc::pipe(ends.as_mut_ptr()), 0);
-        let pid = libc::fork();
-        assert!(pid >= 0);
-        if pid == 0 {
-            // One that hangs is ended by a signal, and fails the test.
-            libc::alarm(60);
-            // A panic must not get back into the test's own frames.
-            let child = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
-            let Ok(answer) = child.map(|answer| answer.map(u64::to_le)) else { libc::_exit(2) };
-            let written = libc::write(ends[1], answer.as_ptr().cast(), size_of_val(&answer));
-            libc::_exit(i32::from(written != size_of_val(&answer) as isize));
-        }
-        libc::close(ends[1]);
-        (pid, File::from_raw_fd(ends[0]))
-    };
-    let mut bytes = Vec::new();
-    assert!(reader.read_to_end(&mut bytes).is_ok());
-    let mut status = 0;
-    // SAFETY: waits for a child of ours.
-    assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
-    assert_eq!((status, bytes.len()), (0, N * 8));
-    std::array::from_fn(|word| {
-        bytes[word * 8..][..8].iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))
-    })
+    let output = in_forked_child(|output| {
+        child().iter().for_each(|number| output.write_all(&number.to_le_bytes()).unwrap());
+    });
+    let mut numbers = output.chunks(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
+    std::array::from_fn(|_| numbers.next().unwrap())
 }
 
 #[test]
@@ -48,7 +23,7 @@ fn a_child_has_another_generation_and_its_child_one_more() {
     let own = fork::generation();
     let [child, grandchild] = in_child(|| {
         let child = fork::generation();
-        // SAFETY: as in `in_child`; the exit code is the answer.
+        // SAFETY: the grandchild takes no lock and leaves at once; its exit code is the answer.
         let grandchild = unsafe {
             let pid = libc::fork();
             if pid == 0 {
@@ -62,11 +37,11 @@ fn a_child_has_another_generation_and_its_child_one_more() {
     });
     assert_ne!(child, u64::from(own));
     assert_ne!(grandchild, child & 0x7f);
-    assert_eq!(fork::generation(), own, "the parent is no child");
+    assert_eq!(fork::generation(), own, "the parent's generation changed");
 }
 
 #[test]
-fn children_do_not_share_seeds() {
+fn two_forked_children_have_different_seeds() {
     let own = random_seed();
     let first = in_child(|| [random_seed(), random_seed()]);
     let second = in_child(|| [random_seed(), random_seed()]);
@@ -82,7 +57,7 @@ fn far() -> Instant {
 }
 
 #[test]
-fn an_inherited_pool_refuses_at_once_whatever_it_was_doing() {
+fn an_inherited_pool_rejects_each_call_at_once() {
     let pool = WorkerPool::builder("parent").with_threads(2).with_queue(4).build().unwrap();
     let hold = std::sync::Arc::new(AtomicBool::new(true));
     for _ in 0..2 {
@@ -98,7 +73,7 @@ fn an_inherited_pool_refuses_at_once_whatever_it_was_doing() {
     let pool = own.as_ref().unwrap();
     for _ in 0..20 {
         std::thread::scope(|scope| {
-            // Somebody is inside the pool's lock now and then.
+            // Another thread repeatedly holds the pool's lock.
             let stop = std::sync::Arc::new(AtomicBool::new(false));
             let stopped = stop.clone();
             let busy = scope.spawn(move || {
@@ -126,7 +101,7 @@ fn an_inherited_pool_refuses_at_once_whatever_it_was_doing() {
             assert_eq!(right, [1; 4]);
         });
     }
-    // Also when it is dropped there, with all that waits.
+    // The child drops the pool with the tasks that wait.
     let dropped = in_child(|| {
         drop(own.take());
         [1]
@@ -134,34 +109,37 @@ fn an_inherited_pool_refuses_at_once_whatever_it_was_doing() {
     assert_eq!(dropped, [1]);
     hold.store(false, Relaxed);
     let pool = own.take().unwrap();
-    assert!(pool.shutdown_until(ShutdownMode::Drain, far()).is_clean(), "the parent's goes on");
+    assert!(
+        pool.shutdown_until(ShutdownMode::Drain, far()).is_clean(),
+        "the parent's pool continues"
+    );
 }
 
 #[test]
-fn an_inherited_waiter_does_not_wait() {
-    let (completer, waiter) = oneshot::channel::<u64>();
-    let mut completer = Some(completer);
+fn an_inherited_receiver_does_not_wait() {
+    let (sender, receiver) = oneshot::channel::<u64>();
+    let mut sender = Some(sender);
     let answer = in_child(|| {
-        let none = waiter.recv_until(far()).is_none() && waiter.is_closed();
-        if let Some(completer) = completer.take() {
-            completer.send(1);
+        let none = receiver.recv_until(far()).is_none() && receiver.is_closed();
+        if let Some(sender) = sender.take() {
+            sender.send(1);
         }
-        // One made there works.
-        let (own, waits) = oneshot::channel();
+        // A channel that the child makes works.
+        let (own, received) = oneshot::channel();
         own.send(7);
-        [u64::from(none), waits.recv_until(far()).unwrap_or_default()]
+        [u64::from(none), received.recv_until(far()).unwrap_or_default()]
     });
     assert_eq!(answer, [1, 7]);
-    assert!(!waiter.is_closed());
-    if let Some(completer) = completer {
-        completer.send(3);
+    assert!(!receiver.is_closed());
+    if let Some(sender) = sender {
+        sender.send(3);
     }
-    assert_eq!(waiter.recv_until(far()), Some(3));
+    assert_eq!(receiver.recv_until(far()), Some(3));
 }
 
 #[cfg(feature = "task")]
 #[test]
-fn an_inherited_pool_of_tasks_refuses_at_once() {
+fn an_inherited_pool_of_tasks_rejects_each_call_at_once() {
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};

@@ -1,4 +1,4 @@
-//! Tasks that panic with payloads whose own drop panics, and that own what panics when dropped.
+//! Tasks that panic with payloads whose drop panics, and that own values whose drop panics.
 //!
 //! `cargo xtask sanitize` runs this under the address sanitizer, too.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
@@ -15,13 +15,13 @@ fn far() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
 
-/// A payload, or something that a task owns. Counts its drops, and panics in them.
-struct Grenade(Arc<AtomicUsize>);
+/// A payload, or a value that a task owns. Counts its drops, and panics in each.
+struct CountedPanicOnDrop(Arc<AtomicUsize>);
 
-impl Drop for Grenade {
+impl Drop for CountedPanicOnDrop {
     fn drop(&mut self) {
         self.0.fetch_add(1, SeqCst);
-        // Two panics at once end the process, whoever is to blame.
+        // A second panic during a panic aborts the process.
         if !std::thread::panicking() {
             resume_unwind(Box::new("dropped"));
         }
@@ -31,16 +31,16 @@ impl Drop for Grenade {
 const TASKS: usize = 40;
 
 #[test]
-fn a_pool_survives_tasks_that_panic_in_every_way() {
+fn a_pool_continues_after_tasks_that_panic_in_every_way() {
     let pool = WorkerPool::builder("hostile").with_threads(2).with_queue(8).build().unwrap();
     let (owned, payloads) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     for at in 0..TASKS {
-        let (grenade, payload) = (Grenade(owned.clone()), payloads.clone());
+        let (value, payload) = (CountedPanicOnDrop(owned.clone()), payloads.clone());
         let task = move || {
-            // Dropped as the task unwinds, or, if it does not, as its last act.
-            let _owned = grenade;
+            // The task drops it while it unwinds or, without a panic, at its end.
+            let _owned = value;
             if at % 2 == 0 {
-                resume_unwind(Box::new(Grenade(payload)));
+                resume_unwind(Box::new(CountedPanicOnDrop(payload)));
             }
         };
         assert!(pool.submit_until(task, far()).is_ok());
@@ -53,20 +53,20 @@ fn a_pool_survives_tasks_that_panic_in_every_way() {
 }
 
 #[test]
-fn tasks_that_never_run_are_dropped_though_their_drops_panic() {
+fn a_pool_drops_each_task_that_never_runs_although_its_drop_panics() {
     let owned = Arc::new(AtomicUsize::new(0));
     let pool = WorkerPool::builder("hostile").with_threads(1).with_queue(16).build().unwrap();
     let (hold, held) = std::sync::mpsc::channel::<()>();
-    let (begun, is_begun) = std::sync::mpsc::channel();
+    let (started, is_started) = std::sync::mpsc::channel();
     let first = move || {
-        begun.send(()).unwrap();
+        started.send(()).unwrap();
         let _ended = held.recv();
     };
     assert!(pool.try_submit(first).is_ok());
-    is_begun.recv().unwrap();
+    is_started.recv().unwrap();
     for _ in 0..10 {
-        let grenade = Grenade(owned.clone());
-        assert!(pool.try_submit(move || drop(grenade)).is_ok());
+        let value = CountedPanicOnDrop(owned.clone());
+        assert!(pool.try_submit(move || drop(value)).is_ok());
     }
     let report = std::thread::scope(|scope| {
         let stopped = scope.spawn(|| pool.shutdown_until(ShutdownMode::Abandon, far()));
@@ -77,17 +77,17 @@ fn tasks_that_never_run_are_dropped_though_their_drops_panic() {
 }
 
 #[tokio::test]
-async fn a_tokio_pool_survives_them_too() {
+async fn a_tokio_pool_continues_after_tasks_that_panic_in_every_way() {
     let payloads = Arc::new(AtomicUsize::new(0));
     let owned = Arc::new(AtomicUsize::new(0));
     let pool = TokioPool::new(tokio::runtime::Handle::current(), 2, TASKS);
     for at in 0..TASKS {
-        let (grenade, payload) = (Grenade(owned.clone()), payloads.clone());
+        let (value, payload) = (CountedPanicOnDrop(owned.clone()), payloads.clone());
         let task = async move {
-            let _owned = grenade;
+            let _owned = value;
             tokio::task::yield_now().await;
             if at % 2 == 0 {
-                resume_unwind(Box::new(Grenade(payload)));
+                resume_unwind(Box::new(CountedPanicOnDrop(payload)));
             }
         };
         assert!(pool.try_submit(task).is_ok());

@@ -1,5 +1,5 @@
-//! What errors and reports say: `main` prints an error as `Error: {error:?}`, so that has to read as
-//! well as `{error}`.
+//! The messages of errors and reports. `main` prints an error as `Error: {error:?}`, so `Debug` has to
+//! read as well as `Display`.
 
 use std::fmt::{Debug, Display};
 use std::io;
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use spanwise_worker::{RejectReason, ShutdownMode, WorkerPool, WorkerPoolError, catch_panic};
 
-/// Either way the same line, in words.
-fn check(said: impl Debug + Display, line: &str) {
-    assert_eq!(said.to_string(), line);
-    assert_eq!(format!("{said:?}"), line);
-    assert_eq!(format!("{said:#?}"), line);
+/// Both traits print the same line of text.
+fn check(message: impl Debug + Display, line: &str) {
+    assert_eq!(message.to_string(), line);
+    assert_eq!(format!("{message:?}"), line);
+    assert_eq!(format!("{message:#?}"), line);
 }
 
 #[test]
-fn of_pools() {
+fn a_pool_prints_its_errors_and_reports_as_one_line() {
     for (builder, line) in [
         (WorkerPool::builder("p").with_threads(0), "threads is 0; set 1 to 4096"),
         (WorkerPool::builder("p").with_queue(0), "queue is 0; set 1 to 16777216"),
@@ -26,8 +26,8 @@ fn of_pools() {
             true
         }));
     }
-    let refused = io::Error::new(io::ErrorKind::WouldBlock, "no more threads");
-    check(WorkerPoolError::Spawn(refused), "a thread could not be started: no more threads");
+    let error = io::Error::new(io::ErrorKind::WouldBlock, "no more threads");
+    check(WorkerPoolError::Spawn(error), "a thread could not be started: no more threads");
 
     let Ok(pool) = WorkerPool::builder("p").with_threads(1).build() else {
         unreachable!("a pool of one thread")
@@ -35,20 +35,20 @@ fn of_pools() {
     let report = pool.shutdown_until(ShutdownMode::Drain, Instant::now() + Duration::from_secs(20));
     check(
         report,
-        "0 tasks taken: 0 completed, 0 panicked, 0 abandoned, 0 running, 0 queued; 0 not taken",
+        "0 tasks submitted: 0 completed, 0 panicked, 0 abandoned, 0 running, 0 queued; 0 rejected",
     );
     let rejected = pool.try_submit(|| {});
     assert!(rejected.is_err_and(|rejected| {
         check(rejected.reason, "the pool was shut down");
-        check(rejected, "the task was not taken: the pool was shut down");
+        check(rejected, "the task was rejected: the pool was shut down");
         true
     }));
-    check(RejectReason::Full, "as many tasks wait as may");
+    check(RejectReason::Full, "the queue is full");
 }
 
 #[test]
 #[allow(clippy::panic, reason = "a panic is what is tested")]
-fn of_panics_one_short_line_without_control_characters() {
+fn a_caught_panic_prints_one_short_line_without_control_characters() {
     let long = "x".repeat(10_000);
     let caught = catch_panic(|| panic!("no\n\x1b[31m{long}"));
     assert!(caught.is_err_and(|panic: spanwise_worker::CaughtPanic| {
@@ -61,7 +61,7 @@ fn of_panics_one_short_line_without_control_characters() {
 
 #[test]
 #[cfg(feature = "rate-limit")]
-fn of_rate_limiters() {
+fn a_rate_limiter_prints_its_errors_as_one_line() {
     use spanwise_worker::{InsufficientCapacity, RateLimiter};
 
     let rate = RateLimiter::new(0, 1).map(drop);

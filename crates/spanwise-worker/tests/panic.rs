@@ -1,4 +1,4 @@
-//! Code of others may panic in every place it is called from: none of it gets further.
+//! A user's code may panic wherever a library calls it: `catch_panic` catches each panic.
 
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -7,16 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use spanwise_testkit::PanicOnDrop;
 use spanwise_worker::{catch_panic, catch_panic_async, deadline, random_bytes, random_seed};
-
-/// A payload that panics when it is dropped.
-struct Grenade;
-
-impl Drop for Grenade {
-    fn drop(&mut self) {
-        resume_unwind(Box::new("the payload was dropped"));
-    }
-}
 
 fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -26,19 +18,19 @@ fn now<F: Future>(future: F) -> F::Output {
 }
 
 #[test]
-fn the_message_is_kept_as_far_as_it_can_be_shown() {
-    let said = |message: &str| {
+fn a_caught_panic_has_a_sanitized_message() {
+    let message_of = |message: &str| {
         let message = message.to_owned();
         let panic = catch_panic(|| resume_unwind(Box::new(message))).unwrap_err();
         panic.message().unwrap().to_owned()
     };
-    assert_eq!(said("plain"), "plain");
-    assert_eq!(said("two\nlines\tor\rthree"), "two lines or three");
-    assert_eq!(said("\0\x1b[2J\x7f\u{9b}31m"), "\\u{0}\\u{1b}[2J\\u{7f}\\u{9b}31m");
-    assert_eq!(said(&"x".repeat(100_000)), "x".repeat(253) + "…");
-    assert_eq!(said(&"é".repeat(200)), "é".repeat(126) + "…");
-    assert_eq!(said(&format!("x{}", "é".repeat(200))), format!("x{}…", "é".repeat(126)));
-    assert_eq!(said(&"\0".repeat(200)), "\\u{0}".repeat(50) + "\\u{…");
+    assert_eq!(message_of("plain"), "plain");
+    assert_eq!(message_of("two\nlines\tor\rthree"), "two lines or three");
+    assert_eq!(message_of("\0\x1b[2J\x7f\u{9b}31m"), "\\u{0}\\u{1b}[2J\\u{7f}\\u{9b}31m");
+    assert_eq!(message_of(&"x".repeat(100_000)), "x".repeat(253) + "…");
+    assert_eq!(message_of(&"é".repeat(200)), "é".repeat(126) + "…");
+    assert_eq!(message_of(&format!("x{}", "é".repeat(200))), format!("x{}…", "é".repeat(126)));
+    assert_eq!(message_of(&"\0".repeat(200)), "\\u{0}".repeat(50) + "\\u{…");
 
     let panic = catch_panic(|| resume_unwind(Box::new("static"))).unwrap_err();
     assert_eq!(panic.to_string(), "panicked: static");
@@ -47,36 +39,39 @@ fn the_message_is_kept_as_far_as_it_can_be_shown() {
 }
 
 #[test]
-fn a_payload_is_not_dropped() {
-    assert!(catch_panic(|| resume_unwind(Box::new(Grenade))).is_err());
-    assert!(now(catch_panic_async(async { resume_unwind(Box::new(Grenade)) })).is_err());
+fn catch_panic_forgets_the_payload() {
+    assert!(catch_panic(|| resume_unwind(Box::new(PanicOnDrop))).is_err());
+    assert!(now(catch_panic_async(async { resume_unwind(Box::new(PanicOnDrop)) })).is_err());
     assert_eq!(catch_panic(|| 7), Ok(7));
     assert_eq!(now(catch_panic_async(async { 7 })), Ok(7));
 }
 
-/// A future that panics when it is dropped, too.
-struct Hostile(Option<Poll<u8>>, #[expect(dead_code, reason = "counts those that live")] Arc<()>);
+/// A future that panics in its poll and in its drop.
+struct Hostile(
+    Option<Poll<u8>>,
+    #[expect(dead_code, reason = "counts the living futures")] Arc<()>,
+);
 
 impl Future for Hostile {
     type Output = u8;
 
     fn poll(self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u8> {
-        self.0.unwrap_or_else(|| resume_unwind(Box::new(Grenade)))
+        self.0.unwrap_or_else(|| resume_unwind(Box::new(PanicOnDrop)))
     }
 }
 
 impl Drop for Hostile {
     fn drop(&mut self) {
-        resume_unwind(Box::new(Grenade));
+        resume_unwind(Box::new(PanicOnDrop));
     }
 }
 
 #[test]
-fn a_future_that_panics_on_poll_and_on_drop_is_gone_all_the_same() {
+fn a_future_that_panics_on_poll_and_on_drop_is_dropped() {
     let alive = Arc::new(());
     let hostile = |ends| catch_panic_async(Hostile(ends, alive.clone()));
     assert!(now(hostile(None)).is_err());
-    assert_eq!(now(hostile(Some(Poll::Ready(3)))), Ok(3), "the output stands");
+    assert_eq!(now(hostile(Some(Poll::Ready(3)))), Ok(3), "the output is returned");
     drop(hostile(None));
     {
         let mut waits = hostile(Some(Poll::Pending));
@@ -87,14 +82,14 @@ fn a_future_that_panics_on_poll_and_on_drop_is_gone_all_the_same() {
 }
 
 #[test]
-fn a_deadline_is_never_past_what_a_clock_counts() {
+fn a_deadline_is_always_within_the_range_of_the_clock() {
     let now = Instant::now();
     assert_eq!(deadline(now, Duration::ZERO), now);
     assert_eq!(deadline(now, Duration::from_secs(5)), now + Duration::from_secs(5));
     let never = deadline(now, Duration::MAX);
     assert!(never >= now + Duration::from_secs(86400 * 365 * 20));
     let mut last = now;
-    // The last instant there is.
+    // The last instant of the system.
     for bit in (0..64).rev() {
         last = last.checked_add(Duration::from_secs(1 << bit)).unwrap_or(last);
     }
@@ -104,7 +99,7 @@ fn a_deadline_is_never_past_what_a_clock_counts() {
 }
 
 #[test]
-fn seeds_differ() {
+fn two_random_seeds_differ() {
     let seeds: std::collections::HashSet<u64> = (0..1000).map(|_| random_seed()).collect();
     assert_eq!(seeds.len(), 1000);
     assert_ne!(random_bytes::<16>(), random_bytes::<16>());

@@ -9,7 +9,7 @@ use spanwise_worker::{Clock as _, InsufficientCapacity, RateError, RateLimiter, 
 const MS: Duration = Duration::from_millis(1);
 
 #[test]
-fn a_burst_then_one_each_period() {
+fn a_limiter_grants_a_burst_and_then_one_permit_each_period() {
     let clock = VirtualClock::new();
     let limiter = RateLimiter::with_clock(clock.clone(), 10, 3).unwrap();
     for _ in 0..3 {
@@ -26,20 +26,20 @@ fn a_burst_then_one_each_period() {
 }
 
 #[test]
-fn more_than_the_burst_is_an_error_at_once() {
+fn a_request_above_the_burst_is_an_error_at_once() {
     let limiter = RateLimiter::new(10, 3).unwrap();
-    let too_many = InsufficientCapacity { asked: 4, burst: 3 };
-    assert_eq!(limiter.try_acquire_n(4), Err(too_many));
-    assert_eq!(limiter.acquire_n_until(4, VirtualClock::new().now()), Err(too_many));
+    let insufficient = InsufficientCapacity { asked: 4, burst: 3 };
+    assert_eq!(limiter.try_acquire_n(4), Err(insufficient));
+    assert_eq!(limiter.acquire_n_until(4, VirtualClock::new().now()), Err(insufficient));
     assert_eq!(
-        too_many.to_string(),
+        insufficient.to_string(),
         "4 permits asked for at once; the burst is 3, take them in parts"
     );
     assert_eq!(limiter.try_acquire_n(0), Ok(Ok(())));
 }
 
 #[test]
-fn bad_settings_are_named() {
+fn an_error_names_the_setting() {
     for (rate, burst, error) in [
         (0, 1, RateError::Rate { per_second: 0 }),
         (2_000_000_000, 1, RateError::Rate { per_second: 2_000_000_000 }),
@@ -55,13 +55,13 @@ fn bad_settings_are_named() {
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 #[test]
-fn what_takes_longer_than_can_be_counted_is_refused_by_name() {
+fn a_limiter_rejects_a_setting_beyond_its_range() {
     for period in [147 * YEAR, Duration::from_nanos(u64::MAX), Duration::MAX] {
         let error = RateLimiter::every(period, 1).unwrap_err();
         assert_eq!(error, RateError::Period { period });
         assert!(error.to_string().starts_with(&format!("period is {period:?}; set 1ns to ")));
     }
-    // 64 bits of nanoseconds are 584 years: what wrapped would come out as a small burst.
+    // 64 bits of nanoseconds are 584 years: a number that wrapped would become a small burst.
     for (years, burst, max) in [(1, 147, 146), (100, 2, 1), (1, u32::MAX, 146), (146, 2, 1)] {
         let error = RateLimiter::every(years * YEAR, burst).unwrap_err();
         assert_eq!(error, RateError::Burst { burst, max });
@@ -71,7 +71,7 @@ fn what_takes_longer_than_can_be_counted_is_refused_by_name() {
 }
 
 #[test]
-fn the_most_that_is_taken_keeps_its_burst_and_its_period() {
+fn the_largest_settings_have_an_exact_burst_and_period() {
     for (period, burst) in [
         (146 * YEAR, 1),
         (YEAR, 146),
@@ -99,27 +99,27 @@ fn the_most_that_is_taken_keeps_its_burst_and_its_period() {
 }
 
 #[test]
-fn no_time_is_too_long_for_a_clock() {
+fn a_limiter_accepts_any_advance_of_its_clock() {
     let clock = VirtualClock::new();
     let limiter = RateLimiter::every_with_clock(clock.clone(), Duration::from_secs(1), 2).unwrap();
-    let began = clock.now();
+    let started = clock.now();
     for _ in 0..10 {
         clock.advance(Duration::MAX);
         clock.advance(Duration::from_secs(u64::MAX / 2));
-        let _whatever = (limiter.try_acquire(), limiter.try_acquire_n(2));
+        let _either = (limiter.try_acquire(), limiter.try_acquire_n(2));
     }
-    assert!(clock.now() - began > 20 * YEAR, "it moves");
+    assert!(clock.now() - started > 20 * YEAR, "the clock advances");
     let end = spanwise_worker::deadline(clock.now(), Duration::MAX);
-    let _whatever = limiter.acquire_n_until(2, end.min(clock.now()));
+    let _either = limiter.acquire_n_until(2, end.min(clock.now()));
 }
 
 #[test]
-fn a_thread_waits_no_longer_than_it_helps() {
+fn a_thread_does_not_wait_for_a_permit_after_its_deadline() {
     let clock = VirtualClock::new();
     let limiter = RateLimiter::every_with_clock(clock.clone(), 100 * MS, 1).unwrap();
     assert_eq!(limiter.try_acquire(), Ok(()));
     let too_soon = clock.now() + 99 * MS;
-    assert_eq!(limiter.acquire_n_until(1, too_soon), Ok(false), "known at once");
+    assert_eq!(limiter.acquire_n_until(1, too_soon), Ok(false), "the limiter returns at once");
     let deadline = clock.now() + 100 * MS;
     thread::scope(|scope| {
         let waiting = scope.spawn(|| limiter.acquire_n_until(1, deadline));
@@ -158,9 +158,9 @@ async fn a_task_waits_in_virtual_time() {
 }
 
 proptest! {
-    /// In any stretch of time no more than its permits and the burst, whoever asks and however.
+    /// Any interval contains at most the permits of its length and one burst.
     #[test]
-    fn never_more_than_rate_and_burst(
+    fn a_limiter_never_exceeds_its_rate_and_burst(
         rate in 1..2000_u32,
         burst in 1..50_u32,
         asks in prop::collection::vec((0..20_u32, 1..60_u32), 1..200),
@@ -173,9 +173,9 @@ proptest! {
         for (pause, n) in asks {
             clock.advance(pause * MS);
             match limiter.try_acquire_n(n) {
-                Err(too_many) => prop_assert!(n > burst && too_many.burst == burst),
+                Err(insufficient) => prop_assert!(n > burst && insufficient.burst == burst),
                 Ok(Ok(())) => taken.push((clock.now() - start, n)),
-                // Told truly: then they are there.
+                // The permits are available at the returned instant.
                 Ok(Err(at)) => {
                     clock.advance(at - clock.now());
                     prop_assert_eq!(limiter.try_acquire_n(n), Ok(Ok(())));

@@ -1,5 +1,5 @@
-//! A program in which SIGPIPE ends the process. Alone in its process, because the disposition is
-//! the whole process's.
+//! A program in which SIGPIPE ends the process. Alone in its process, because the disposition belongs
+//! to the whole process.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use spanwise_worker::{Worker, mask_sigpipe, oneshot};
 
-/// Writes to a pipe that nobody reads.
+/// Writes to a pipe without a reader.
 fn write() -> Option<io::ErrorKind> {
     let mut ends = [0; 2];
     // SAFETY: `pipe` fills two descriptors, which are ours; one byte is read from a live array.
@@ -43,7 +43,7 @@ fn a_closed_pipe_is_an_error_on_every_thread_of_a_worker() {
     });
     assert_eq!(own.join().unwrap(), Some(io::ErrorKind::BrokenPipe));
 
-    // SAFETY: asks for the disposition, and sets what it was.
+    // SAFETY: reads the disposition, and sets it to the value that it has.
     let disposition = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    assert_eq!(disposition, libc::SIG_DFL, "the program's disposition is not ours to change");
+    assert_eq!(disposition, libc::SIG_DFL, "the worker changed the program's disposition");
 }

@@ -1,10 +1,11 @@
-//! The async pool: the same account as the one of threads.
+//! The pool of async tasks: its bounds, its panics, and its exact account of every task.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use spanwise_testkit::PanicOnDrop;
 use spanwise_worker::{PoolReport, RejectReason, ShutdownMode, TokioPool};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -14,14 +15,14 @@ fn far() -> Instant {
 }
 
 #[track_caller]
-fn law(report: PoolReport) {
+fn assert_balanced(report: PoolReport) {
     let PoolReport { submitted, completed, panicked, abandoned, running, queued, .. } = report;
     let sum = completed + panicked + abandoned + running as u64 + queued as u64;
     assert_eq!(submitted, sum, "{report:?}");
 }
 
 #[tokio::test]
-async fn so_many_at_a_time_and_so_many_that_wait() {
+async fn a_pool_bounds_the_tasks_that_run_and_the_tasks_that_wait() {
     let pool = TokioPool::new(Handle::current(), 2, 3);
     let (now, most, go) =
         (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
@@ -50,7 +51,7 @@ async fn so_many_at_a_time_and_so_many_that_wait() {
 }
 
 #[tokio::test]
-async fn a_panic_costs_nothing_but_its_task() {
+async fn a_panic_ends_its_task_only() {
     let pool = TokioPool::new(Handle::current(), 1, 10);
     for _ in 0..3 {
         assert!(pool.try_submit(async { resume_unwind(Box::new("no")) }).is_ok());
@@ -58,11 +59,11 @@ async fn a_panic_costs_nothing_but_its_task() {
     }
     let report = pool.shutdown_until(ShutdownMode::Drain, far()).await;
     assert_eq!((report.panicked, report.completed, report.running), (3, 3, 0));
-    law(report);
+    assert_balanced(report);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_late_is_cancelled_and_counted() {
+async fn a_task_that_runs_at_the_deadline_is_cancelled_and_counted() {
     let pool = TokioPool::new(Handle::current(), 2, 10);
     let alive = Arc::new(());
     for _ in 0..6 {
@@ -78,11 +79,11 @@ async fn what_is_late_is_cancelled_and_counted() {
     assert_eq!((report.abandoned, report.running, report.queued), (6, 0, 0));
     assert_eq!(Arc::strong_count(&alive), 1);
     assert!(started.elapsed() < Duration::from_secs(6));
-    law(report);
+    assert_balanced(report);
 }
 
 #[tokio::test]
-async fn abandon_lets_what_runs_come_to_its_end() {
+async fn abandon_completes_the_tasks_that_run() {
     let pool = TokioPool::new(Handle::current(), 1, 10);
     let ran = Arc::new(AtomicUsize::new(0));
     for _ in 0..4 {
@@ -94,21 +95,21 @@ async fn abandon_lets_what_runs_come_to_its_end() {
 }
 
 #[test]
-fn a_runtime_that_is_gone_loses_no_account() {
+fn a_runtime_that_is_dropped_loses_no_count() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let pool = TokioPool::new(runtime.handle().clone(), 2, 10);
     for _ in 0..5 {
         assert!(pool.try_submit(std::future::pending()).is_ok());
     }
     drop(runtime);
-    law(pool.report());
+    assert_balanced(pool.report());
     assert_eq!(pool.report().running, 0);
     assert!(pool.try_submit(async {}).is_ok());
-    law(pool.report());
+    assert_balanced(pool.report());
 }
 
 #[tokio::test]
-async fn numbers_and_deadlines_have_no_end() {
+async fn a_pool_accepts_any_number_and_deadline() {
     for (tasks, queue) in [(0, 0), (usize::MAX, usize::MAX)] {
         let pool = TokioPool::new(Handle::current(), tasks, queue);
         assert!(pool.try_submit(async { tokio::task::yield_now().await }).is_ok());
@@ -122,34 +123,28 @@ async fn numbers_and_deadlines_have_no_end() {
 }
 
 #[tokio::test]
-async fn tasks_that_panic_when_dropped_cost_no_more_than_themselves() {
-    struct Grenade;
-    impl Drop for Grenade {
-        fn drop(&mut self) {
-            resume_unwind(Box::new(Grenade));
-        }
-    }
-    for how in [ShutdownMode::Abandon, ShutdownMode::Drain] {
+async fn a_pool_drops_every_task_although_each_drop_panics() {
+    for mode in [ShutdownMode::Abandon, ShutdownMode::Drain] {
         let pool = TokioPool::new(Handle::current(), 2, 10);
         for _ in 0..6 {
-            let grenade = Grenade;
+            let value = PanicOnDrop;
             let task = async move {
-                let _grenade = grenade;
+                let _value = value;
                 std::future::pending::<()>().await;
             };
             assert!(pool.try_submit(task).is_ok());
         }
         tokio::task::yield_now().await;
-        let report = pool.shutdown_until(how, Instant::now() + Duration::from_millis(5)).await;
-        law(report);
+        let report = pool.shutdown_until(mode, Instant::now() + Duration::from_millis(5)).await;
+        assert_balanced(report);
         assert_eq!((report.abandoned, report.running), (6, 0));
         assert!(pool.try_submit(async {}).is_err());
     }
     let pool = TokioPool::new(Handle::current(), 2, 10);
     for _ in 0..6 {
-        let grenade = Grenade;
+        let value = PanicOnDrop;
         let task = std::future::poll_fn(move |_| {
-            let _grenade = &grenade;
+            let _value = &value;
             std::task::Poll::<()>::Pending
         });
         assert!(pool.try_submit(task).is_ok());
@@ -157,4 +152,27 @@ async fn tasks_that_panic_when_dropped_cost_no_more_than_themselves() {
     tokio::task::yield_now().await;
     drop(pool);
     tokio::task::yield_now().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_any_timeout() {
+    let pool = TokioPool::new(Handle::current(), 1, 10);
+    let gate = Arc::new(Notify::new());
+    let opened = gate.clone();
+    assert!(pool.try_submit(async move { opened.notified().await }).is_ok());
+    gate.notify_one();
+    let report = pool.shutdown(ShutdownMode::Drain, Duration::MAX).await;
+    assert_eq!((report.completed, report.is_clean()), (1, true));
+
+    for timeout in [Duration::ZERO, Duration::from_millis(5)] {
+        let pool = TokioPool::new(Handle::current(), 1, 10);
+        for _ in 0..2 {
+            assert!(pool.try_submit(std::future::pending()).is_ok());
+        }
+        let before = Instant::now();
+        let report = pool.shutdown(ShutdownMode::Drain, timeout).await;
+        assert!(before.elapsed() >= timeout);
+        assert_eq!((report.abandoned, report.running, report.queued), (2, 0, 0), "{timeout:?}");
+        assert_balanced(report);
+    }
 }

@@ -1,4 +1,4 @@
-//! A program that traces everything. Alone in its process, which has one global subscriber.
+//! A program with a `tracing` subscriber. Alone in its process, which has one global subscriber.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use spanwise_worker::{
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Counts what it is asked to record.
-struct Everything(Arc<AtomicUsize>);
+/// A subscriber that counts spans and events.
+struct CountingSubscriber(Arc<AtomicUsize>);
 
-impl Subscriber for Everything {
+impl Subscriber for CountingSubscriber {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
@@ -45,14 +45,14 @@ fn trace() {
     tracing::error!("event");
 }
 
-/// A worker that traces on each thread it has, when it is woken.
+/// A worker that makes spans and events on each of its threads, when it is notified.
 fn tracing_worker() -> (Worker, Receiver<()>) {
     let (done, traced) = oneshot::channel();
     let worker = Worker::builder("traces")
         .with_on_thread_start(trace)
         .spawn(|mut notified| async move {
             notified.wait_until(far()).await;
-            // It may have been busy until now, in a poll that began before the subscriber came.
+            // The worker may be in a poll that started before the program set its subscriber.
             tokio::task::yield_now().await;
             trace();
             tokio::spawn(async { trace() }).await.unwrap();
@@ -64,12 +64,12 @@ fn tracing_worker() -> (Worker, Receiver<()>) {
 }
 
 #[test]
-fn nothing_on_a_worker_is_traced_whenever_the_subscriber_comes() {
+fn a_worker_makes_no_span_before_and_after_the_program_sets_its_subscriber() {
     let (early, early_traced) = tracing_worker();
-    assert!(!tracing::dispatcher::has_been_set(), "`tracing` forwards to `log` no more");
+    assert!(!tracing::dispatcher::has_been_set(), "`tracing` does not forward to `log` any more");
 
     let count = Arc::new(AtomicUsize::new(0));
-    tracing::subscriber::set_global_default(Everything(count.clone())).unwrap();
+    tracing::subscriber::set_global_default(CountingSubscriber(count.clone())).unwrap();
     trace();
     assert_eq!(count.load(Relaxed), 2, "the program is traced");
 
@@ -81,5 +81,5 @@ fn nothing_on_a_worker_is_traced_whenever_the_subscriber_comes() {
     }
     assert_eq!(count.load(Relaxed), 2, "a worker was traced");
     trace();
-    assert_eq!(count.load(Relaxed), 4, "the program is traced no more");
+    assert_eq!(count.load(Relaxed), 4, "the program is not traced any more");
 }

@@ -1,4 +1,4 @@
-//! The worker thread: its life, its waking, its end.
+//! The worker thread: its start, its notifications, its end.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use spanwise_testkit::PanicOnDrop;
 use spanwise_worker::{
     Wakeup, Worker, WorkerState,
     oneshot::{self, Sender},
 };
 
-/// Never reached unless something is broken.
+/// A deadline that no test reaches unless it fails.
 fn far() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
@@ -24,10 +25,10 @@ async fn until_notified(mut notified: spanwise_worker::Notified) {
 }
 
 #[test]
-fn lives_on_a_thread_of_its_own_name() {
-    let (told, name) = oneshot::channel();
+fn a_worker_runs_on_a_thread_with_its_name() {
+    let (sender, name) = oneshot::channel();
     let worker = Worker::spawn("a-worker", |notified| async move {
-        told.send(thread::current().name().map(str::to_owned));
+        sender.send(thread::current().name().map(str::to_owned));
         until_notified(notified).await;
     })
     .unwrap();
@@ -39,24 +40,24 @@ fn lives_on_a_thread_of_its_own_name() {
     assert!(worker.join_until(far()));
     assert_eq!(worker.state(), WorkerState::Finished);
     worker.notify();
-    assert!(worker.join_until(Instant::now()), "joining again finds the same end");
+    assert!(worker.join_until(Instant::now()), "a second join returns true too");
 }
 
 #[test]
-fn a_name_no_thread_can_have_is_mended() {
+fn a_worker_accepts_a_name_that_no_thread_can_have() {
     let worker = Worker::spawn("nul\0nul", |_| async {}).unwrap();
     assert!(worker.join_until(far()));
 }
 
 #[test]
-fn does_io_and_keeps_time() {
-    let (told, address) = oneshot::channel();
+fn a_worker_has_timers_and_sockets() {
+    let (sender, address) = oneshot::channel();
     let worker = Worker::builder("io")
         .with_stack_size(256 * 1024)
         .spawn(|_| async move {
             tokio::time::sleep(Duration::from_millis(1)).await;
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            told.send(listener.local_addr().unwrap());
+            sender.send(listener.local_addr().unwrap());
             let (stream, _) = listener.accept().await.unwrap();
             stream.writable().await.unwrap();
             assert_eq!(stream.try_write(b"hello").unwrap(), 5);
@@ -88,26 +89,20 @@ fn a_panic_stays_on_the_thread() {
 }
 
 #[test]
-fn a_panic_with_a_panicking_payload_stays_too() {
-    struct Grenade;
-    impl Drop for Grenade {
-        fn drop(&mut self) {
-            resume_unwind(Box::new("again"));
-        }
-    }
+fn a_panic_with_a_panicking_payload_stays_on_the_thread() {
     let worker =
-        Worker::spawn("panics-twice", |_| async { resume_unwind(Box::new(Grenade)) }).unwrap();
+        Worker::spawn("panics-twice", |_| async { resume_unwind(Box::new(PanicOnDrop)) }).unwrap();
     assert!(worker.join_until(far()));
     assert_eq!(worker.state(), WorkerState::Panicked);
 }
 
 #[test]
-fn whatever_panics_wherever_the_rest_is_unwound() {
-    /// Panics wherever it is dropped, with a payload that does so too.
-    struct Grenade(Arc<()>);
-    impl Drop for Grenade {
+fn a_worker_unwinds_everything_after_a_panic_anywhere() {
+    /// Panics in each drop, with a payload that panics in its drop too.
+    struct AlwaysPanicOnDrop(Arc<()>);
+    impl Drop for AlwaysPanicOnDrop {
         fn drop(&mut self) {
-            resume_unwind(Box::new(Grenade(self.0.clone())));
+            resume_unwind(Box::new(AlwaysPanicOnDrop(self.0.clone())));
         }
     }
     let other = Arc::new(());
@@ -118,18 +113,18 @@ fn whatever_panics_wherever_the_rest_is_unwound() {
         worker.notify();
         assert_eq!(Arc::strong_count(&other), 1, "something was not unwound");
     };
-    let live = |grenade: bool| (other.clone(), grenade.then(|| Grenade(Arc::new(()))));
+    let live = |panics: bool| (other.clone(), panics.then(|| AlwaysPanicOnDrop(Arc::new(()))));
 
-    // In the last poll, and once more when the future is dropped. (What panics twice at once, as an
-    // async block that holds a grenade would, ends any program.)
+    // A panic in the last poll, and another in the drop of the future. (A second panic during the
+    // first, as in an async block that holds such a value, aborts any program.)
     let held = live(true);
     ends(Worker::spawn("poll", move |_| {
         std::future::poll_fn(move |_| {
             let _held = &held;
-            resume_unwind(Box::new(Grenade(Arc::new(()))))
+            resume_unwind(Box::new(AlwaysPanicOnDrop(Arc::new(()))))
         })
     }));
-    // In a task of the runtime that is still there at the end.
+    // A panic in a task of the runtime that has not ended at the shutdown.
     let held = live(true);
     let worker = Worker::spawn("task", move |_| async move {
         let task = tokio::spawn(async move {
@@ -140,14 +135,14 @@ fn whatever_panics_wherever_the_rest_is_unwound() {
         drop(task);
     });
     let worker = worker.unwrap();
-    assert!(worker.join_until(far()), "a task's destructor kept the thread");
+    assert!(worker.join_until(far()), "a task's destructor blocked the thread");
     assert_eq!(Arc::strong_count(&other), 1);
-    // In making the future, and in what the hook left.
+    // A panic in the function that makes the future, and one in the drop of the hook's guard.
     let held = live(false);
     ends(Worker::spawn("make", move |_| {
         let _held = held;
-        resume_unwind(Box::new(Grenade(Arc::new(()))));
-        #[expect(unreachable_code, reason = "says what the closure returns")]
+        resume_unwind(Box::new(AlwaysPanicOnDrop(Arc::new(()))));
+        #[expect(unreachable_code, reason = "the return type of the closure")]
         async {}
     }));
     let held = live(true);
@@ -155,7 +150,7 @@ fn whatever_panics_wherever_the_rest_is_unwound() {
 }
 
 #[test]
-fn instants_at_the_end_of_time_are_waited_for_not_overflowed() {
+fn a_worker_waits_for_the_last_instant_without_overflow() {
     let mut last = Instant::now();
     for bit in (0..64).rev() {
         last = last.checked_add(Duration::from_secs(1 << bit)).unwrap_or(last);
@@ -175,7 +170,7 @@ fn instants_at_the_end_of_time_are_waited_for_not_overflowed() {
 }
 
 #[test]
-fn the_hook_runs_first_and_its_guard_lasts() {
+fn the_hook_runs_first_and_its_guard_lasts_until_the_end() {
     thread_local!(static LOG: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) });
     struct Scope(Arc<Mutex<Vec<&'static str>>>);
     impl Drop for Scope {
@@ -201,7 +196,7 @@ fn the_hook_runs_first_and_its_guard_lasts() {
 }
 
 #[test]
-fn a_panicking_hook_is_fenced_too() {
+fn a_panic_of_the_hook_stays_on_the_thread() {
     let spawned = Worker::builder("hook")
         .with_on_thread_start(|| resume_unwind(Box::new("no")))
         .spawn(|_| async {})
@@ -211,7 +206,7 @@ fn a_panicking_hook_is_fenced_too() {
 }
 
 #[test]
-fn joining_gives_up_at_the_deadline() {
+fn a_join_returns_at_its_deadline() {
     let worker = Worker::spawn("stays", until_notified).unwrap();
     assert!(!worker.join_until(Instant::now()));
     let before = Instant::now();
@@ -222,7 +217,20 @@ fn joining_gives_up_at_the_deadline() {
 }
 
 #[test]
-fn joining_works_inside_any_runtime() {
+fn a_join_waits_for_any_timeout() {
+    let worker = Worker::spawn("stays", until_notified).unwrap();
+    assert!(!worker.join_timeout(Duration::ZERO), "zero does not wait");
+    let before = Instant::now();
+    let timeout = Duration::from_millis(5);
+    assert!(!worker.join_timeout(timeout));
+    assert!(before.elapsed() >= timeout);
+    worker.notify();
+    assert!(worker.join_timeout(Duration::MAX));
+    assert!(worker.join_timeout(Duration::ZERO), "the thread has ended");
+}
+
+#[test]
+fn a_join_works_inside_any_runtime() {
     let current = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     for runtime in [current, multi] {
@@ -236,7 +244,7 @@ fn joining_works_inside_any_runtime() {
 }
 
 #[test]
-fn joining_works_during_a_panic() {
+fn a_join_works_during_a_panic() {
     struct JoinsOnDrop(Worker, Arc<AtomicU64>);
     impl Drop for JoinsOnDrop {
         fn drop(&mut self) {
@@ -256,13 +264,13 @@ fn joining_works_during_a_panic() {
 }
 
 #[test]
-fn joining_itself_returns_at_once() {
+fn a_join_on_the_own_thread_returns_at_once() {
     let (hand_over, handed) = mpsc::channel::<Arc<Worker>>();
-    let (told, answer) = oneshot::channel();
+    let (sender, answer) = oneshot::channel();
     let worker = Worker::spawn("self", |mut notified| async move {
         notified.wait_until(far()).await;
         let itself = handed.recv().unwrap();
-        told.send((itself.is_current_thread(), itself.join_until(far())));
+        sender.send((itself.is_current_thread(), itself.join_until(far())));
     })
     .unwrap();
     let worker = Arc::new(worker);
@@ -273,7 +281,7 @@ fn joining_itself_returns_at_once() {
 }
 
 #[test]
-fn a_hanging_lookup_does_not_hold_the_end() {
+fn a_blocking_task_that_hangs_does_not_delay_the_end() {
     for panics in [false, true] {
         let (release, released) = mpsc::channel::<()>();
         let worker = Worker::spawn("hangs", move |_| async move {
@@ -295,73 +303,66 @@ fn a_hanging_lookup_does_not_hold_the_end() {
     }
 }
 
-/// Many threads count something up and ring; the worker must come to see the total, however the
-/// rings fall together.
+/// Four threads increment a count and notify the worker, which must see the total although
+/// notifications coalesce.
 #[test]
-fn no_ring_is_lost() {
+fn no_notification_is_lost() {
     const THREADS: u64 = 4;
-    const RINGS: u64 = 5_000;
+    const NOTIFICATIONS: u64 = 5_000;
     let count = Arc::new(AtomicU64::new(0));
     let (done, finished): (Sender<u64>, _) = oneshot::channel();
     let counted = count.clone();
-    let worker = Worker::spawn("bell", |mut notified| async move {
-        let mut wakings = 0;
+    let worker = Worker::spawn("counts", |mut notified| async move {
+        let mut wakeups = 0;
         let deadline = far();
-        // Relaxed: what was counted before a ring is seen because of the ring.
-        while counted.load(Ordering::Relaxed) < THREADS * RINGS {
+        // Relaxed: the notification publishes the increments before it.
+        while counted.load(Ordering::Relaxed) < THREADS * NOTIFICATIONS {
             if notified.wait_until(deadline).await == Wakeup::TimedOut {
                 return;
             }
-            wakings += 1;
+            wakeups += 1;
         }
-        done.send(wakings);
+        done.send(wakeups);
     })
     .unwrap();
     thread::scope(|scope| {
         for _ in 0..THREADS {
             let (count, wake) = (count.clone(), worker.notifier());
             scope.spawn(move || {
-                for _ in 0..RINGS {
+                for _ in 0..NOTIFICATIONS {
                     count.fetch_add(1, Ordering::Relaxed);
                     wake.notify();
                 }
             });
         }
     });
-    let wakings = finished.recv_until(far()).expect("a ring was lost");
-    assert!(wakings <= THREADS * RINGS, "woken without a ring");
+    let wakeups = finished.recv_until(far()).expect("a notification was lost");
+    assert!(wakeups <= THREADS * NOTIFICATIONS, "the worker woke without a notification");
     assert!(worker.join_until(far()));
 }
 
 #[cfg(unix)]
 #[test]
-fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
+fn a_forked_child_does_not_wait_for_the_thread_of_its_parent() {
     let worker = Worker::spawn("parent", until_notified).unwrap();
     let far = far();
-    // SAFETY: the child only reads atomics and the clock and asks for its pid, then leaves at once
-    // without running any destructor: it takes no lock another thread may have held.
-    let status = unsafe {
-        let pid = libc::fork();
-        assert!(pid >= 0);
-        if pid == 0 {
-            let right = worker.is_forked_child()
-                && worker.state() == WorkerState::Running
-                && !worker.is_current_thread()
-                && !worker.join_until(far);
-            libc::_exit(if right { 0 } else { 1 });
-        }
-        let mut status = 0;
-        assert_eq!(libc::waitpid(pid, &mut status, 0), pid);
-        status
-    };
-    assert_eq!(status, 0);
+    // The child calls nothing that takes a lock which another thread may have held at the fork.
+    let answer = spanwise_testkit::in_forked_child(|output| {
+        let right = worker.is_forked_child()
+            && worker.state() == WorkerState::Running
+            && !worker.is_current_thread()
+            && !worker.join_until(far)
+            && !worker.join_timeout(Duration::MAX);
+        output.write_all(&[u8::from(right)]).unwrap();
+    });
+    assert_eq!(answer, [1]);
     assert!(Instant::now() < far, "the child waited");
     worker.notify();
     assert!(worker.join_until(far));
 }
 
 #[test]
-fn a_stack_that_cannot_be_is_an_error_not_a_panic() {
+fn an_invalid_stack_size_is_an_error_with_its_range() {
     for bytes in [0, 65_535, 1 << 31, usize::MAX] {
         let error = Worker::builder("x").with_stack_size(bytes).spawn(|_| async {}).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
