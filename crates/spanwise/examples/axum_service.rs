@@ -1,4 +1,4 @@
-//! An axum service whose `tracing` spans go out through Spanwise.
+//! An axum service whose `tracing` spans Spanwise exports.
 //!
 //! ```text
 //! cargo run --example axum_service            # serves a hundred requests to itself
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// One server span a request.
+/// Makes one server span for each request.
 async fn traced(request: Request, next: Next) -> Response {
     let span = tracing::info_span!(
         "request",
@@ -73,7 +73,7 @@ async fn user(Path(id): Path<u64>) -> Json<String> {
     Json(format!("user {id}"))
 }
 
-/// The smallest client there is.
+/// A minimal HTTP client.
 fn ask(address: SocketAddr, id: u32) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     write!(stream, "GET /users/{id} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")?;

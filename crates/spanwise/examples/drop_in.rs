@@ -1,7 +1,7 @@
 //! Code written for OpenTelemetry, one line changed.
 //!
-//! Everything below `setup` knows only the `opentelemetry` API: the tracer is boxed and global,
-//! context flows through `Context`, attributes are `KeyValue`s.
+//! Below `main` the program uses the `opentelemetry` API alone: the tracer is boxed and global,
+//! `Context` carries the current span, attributes are `KeyValue`s.
 //!
 //! ```text
 //! cargo run --example drop_in
@@ -11,7 +11,7 @@ use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, global};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // A receiver of our own, so that the example shows something on any machine.
+    // A local receiver, so that the example needs no collector.
     let receiver = spanwise_receiver::Receiver::builder().start()?;
 
     // Before: let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).build();

@@ -1,7 +1,7 @@
 //! One line to start, one span, one report.
 //!
-//! Sends to a collector on this machine (port 4318), or wherever `OTEL_EXPORTER_OTLP_ENDPOINT`
-//! points. With none there, the report says what became of the spans.
+//! The program sends to a collector on this machine (port 4318), or to the one that
+//! `OTEL_EXPORTER_OTLP_ENDPOINT` names. Without a collector the report counts the lost spans.
 //!
 //! ```text
 //! cargo run --example hello

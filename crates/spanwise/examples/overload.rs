@@ -1,4 +1,4 @@
-//! More spans than the receiver takes: what is lost is counted, to the span.
+//! More spans than the receiver accepts in time: the ledger counts each lost span.
 //!
 //! ```text
 //! cargo run --release --example overload
@@ -9,7 +9,7 @@ use spanwise_receiver::{Answer, Receiver};
 use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Takes a fifth of a second for each request.
+    // A receiver that takes a fifth of a second for each request.
     let slow = |_| Answer::After(Duration::from_millis(200), Box::new(Answer::Accept));
     let receiver = Receiver::builder().with_handler(slow).start()?;
     let spanwise = Spanwise::builder()

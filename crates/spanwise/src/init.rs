@@ -1,4 +1,4 @@
-//! Everything in one line.
+//! `init`: the provider, its exporter and the propagators in one call.
 
 use crate::{BuildError, Guard, Spanwise};
 

@@ -9,8 +9,8 @@ pub use init::init;
 /// The bytes of a request, as a [`Sink`] receives them.
 #[doc(no_inline)]
 pub use spanwise_sdk::Bytes;
-// By name: with `*` the documentation of `Bytes`, whose examples are for its own crate, would be shown
-// as ours.
+// Every item by name: with `*` a new item of a layer would become public here without a decision, and
+// rustdoc would show the documentation of `Bytes`, whose examples are for its own crate, as ours.
 #[doc(inline)]
 pub use spanwise_sdk::{
     Attribute, BuildError, Compression, Counter, Detector, Diagnostic, DropReason, EncodeValue,
@@ -39,10 +39,34 @@ pub use opentelemetry;
 /// ```
 pub mod batch {
     #[doc(no_inline)]
-    pub use spanwise_batch::*;
+    pub use spanwise_batch::{
+        Budget, Charge, ChargedChunk, FlushAction, FlushSchedule, FlushScheduleConfig, PushError,
+        Pushed, ShardedBuffer, ShardedBufferConfig,
+    };
 }
 
-/// The account of spans: the crate `spanwise-ledger`.
+/// The export engine, from chunks of finished spans to requests: the crate `spanwise-export`.
+///
+/// ```
+/// use spanwise::export::Exporter;
+/// use spanwise::transport::Transport;
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let transport = Transport::builder().build()?; // to this machine, port 4318
+///     let exporter = Exporter::builder(transport).build()?;
+///     exporter.snapshot().check()?;
+///     Ok(())
+/// }
+/// ```
+pub mod export {
+    #[doc(no_inline)]
+    pub use spanwise_export::{
+        BuildError, ExportEvent, Exporter, ExporterBuilder, FlushError, Observer, OnFull,
+        PreparedExporter, ScopeTable, SpanQueue, sans_io,
+    };
+}
+
+/// The ledger of spans, which counts the outcome of each: the crate `spanwise-ledger`.
 ///
 /// ```
 /// use spanwise::ledger::{DropReason, Ledger};
@@ -54,7 +78,7 @@ pub mod batch {
 /// ```
 pub mod ledger {
     #[doc(no_inline)]
-    pub use spanwise_ledger::*;
+    pub use spanwise_ledger::{Counter, DropReason, Imbalance, Ledger, Snapshot, Tickets};
 }
 
 /// Pools of objects, spans and buffers: the crate `spanwise-pool`.
@@ -71,13 +95,19 @@ pub mod ledger {
 /// ```
 pub mod pool {
     #[doc(no_inline)]
-    pub use spanwise_pool::*;
+    pub use spanwise_pool::{
+        Buffer, BufferPool, Bytes, Pool, PoolStats, Pooled, PooledBuffer, PooledOwned, PooledSpan,
+        Reset, SpanPool, TierObject, TierPooled, TieredPool, TieredSpanPool, Trimmed, span,
+    };
+    #[cfg(feature = "interner")]
+    #[doc(no_inline)]
+    pub use spanwise_pool::{Interner, InternerStats};
 }
 
-/// Samplers, and what they are made of: the crate `spanwise-sampling`.
+/// Samplers and their parts: the crate `spanwise-sampling`.
 ///
 /// ```
-/// use spanwise::sampling::{SpanPredicate, RuleBased, Sampler};
+/// use spanwise::sampling::{RuleBased, Sampler, SpanPredicate};
 ///
 /// let rules = RuleBased::new()
 ///     .with_rule(SpanPredicate::any().name("GET /health*"), Sampler::always_off())
@@ -86,8 +116,47 @@ pub mod pool {
 /// let _builder = spanwise::Spanwise::builder().with_sampler(sampler);
 /// ```
 pub mod sampling {
+    #[cfg(any(feature = "jaeger", feature = "xray"))]
     #[doc(inline)]
-    pub use spanwise_sdk::sampling::*;
+    pub use spanwise_sdk::sampling::RemoteSettings;
+    #[doc(inline)]
+    pub use spanwise_sdk::sampling::{
+        Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, AdaptiveKey, AdaptiveState, AlwaysRecord,
+        AnnotatingSampler, Annotations, ApiAttributes, ApiSamplingParameters, Attributes,
+        ComposableSampler, DynamicSampler, FastDecision, NoAttributes, OwnedValue, Parent,
+        ParentBased, ParentThreshold, ProbabilityError, Randomness, RateLimited, RuleBased,
+        Sampler, SamplerContext, SamplingDecision, SamplingIntent, SamplingParameters,
+        SamplingResult, SettingError, SpanKind, SpanPredicate, Threshold, ThresholdText, Tick,
+        TraceIdRatioBased, TraceStateUpdate, Value, max_min_shares, parent_of, trace_state,
+        trace_state_of,
+    };
+    #[cfg(feature = "jaeger")]
+    #[doc(inline)]
+    pub use spanwise_sdk::sampling::{
+        JaegerPoller, JaegerRemote, JaegerSettings, JaegerStrategy, JaegerStrategyError,
+    };
+    #[cfg(feature = "xray")]
+    #[doc(inline)]
+    pub use spanwise_sdk::sampling::{
+        XrayError, XrayPoller, XrayRemote, XrayRequest, XraySettings,
+    };
+}
+
+/// The tracer provider, whose items are those at the root of this crate: the crate `spanwise-sdk`.
+///
+/// ```
+/// // The same type by either path.
+/// let _builder: spanwise::SpanwiseBuilder = spanwise::sdk::Spanwise::builder();
+/// ```
+pub mod sdk {
+    #[doc(no_inline)]
+    pub use spanwise_sdk::{
+        Attribute, BuildError, Bytes, Compression, Counter, Detector, Diagnostic, DropReason,
+        EncodeValue, Exporter, Failure, FinishError, Finished, FlushError, Guard, LinkedContext,
+        OnFull, Outcome, OwnedValue, Protocol, Report, ResponseStatus, Sink, SinkFuture, Snapshot,
+        Span, SpanId, SpanKind, SpanLimits, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags,
+        TraceId, Tracer, Value, opentelemetry, propagation, sampling,
+    };
 }
 
 /// OTLP over HTTP and gRPC: the crate `spanwise-transport`.
@@ -103,7 +172,12 @@ pub mod sampling {
 /// ```
 pub mod transport {
     #[doc(no_inline)]
-    pub use spanwise_transport::*;
+    pub use spanwise_transport::{
+        BuildError, Bytes, Compression, Delivery, Endpoint, EndpointError, EndpointProblem,
+        FailedAttempt, Failure, FetchError, Fetcher, FramedRequest, Headers, HeadersError,
+        InMemoryError, Outcome, PREFIX, Protocol, ResponseStatus, RetryPolicy, Sink, SinkFuture,
+        Transport, TransportBuilder, UnknownCompression, UnknownProtocol,
+    };
 }
 
 /// OTLP bytes, written and read in place: the crate `spanwise-wire`.
@@ -111,7 +185,7 @@ pub mod transport {
 /// ```
 /// use spanwise::wire::read::TraceRequest;
 ///
-/// /// For a sink that wants to know what it is given.
+/// /// The number of spans in a request, for a sink.
 /// fn spans(request: &spanwise::Bytes) -> u64 {
 ///     TraceRequest::new(request).count_spans().unwrap_or_default()
 /// }
@@ -119,10 +193,14 @@ pub mod transport {
 /// ```
 pub mod wire {
     #[doc(no_inline)]
-    pub use spanwise_wire::*;
+    pub use spanwise_wire::{
+        Attribute, Chunk, Framer, LinkedContext, OwnedValue, Plan, Position, Request,
+        RequestLimits, SpanFlags, SpanId, SpanKind, SpanLimits, SpanMeta, Status, StatusCode,
+        StringValue, TraceFlags, TraceId, Value, read, write,
+    };
 }
 
-/// Worker threads and pools, and the span clock: the crate `spanwise-worker`.
+/// Worker threads, worker pools and the span clock: the crate `spanwise-worker`.
 ///
 /// ```
 /// use spanwise::worker::clock;
@@ -130,9 +208,21 @@ pub mod wire {
 /// let start = clock::start();
 /// assert!(clock::end(start) >= start.unix_nanos);
 /// ```
+///
+/// The rate limiter is the feature `rate-limit` of that crate, which this one leaves off: it brings the
+/// crate `governor`.
 pub mod worker {
+    #[cfg(feature = "tracing")]
     #[doc(no_inline)]
-    pub use spanwise_worker::*;
+    pub use spanwise_worker::suppress_tracing;
+    #[doc(no_inline)]
+    pub use spanwise_worker::{
+        CatchPanic, CaughtPanic, Clock, Notified, Notifier, OwnedPermit, Permit, PoolReport,
+        RejectReason, Semaphore, ShutdownMode, SubmitError, SystemClock, Timer, TokioPool,
+        VirtualClock, Wakeup, Worker, WorkerBuilder, WorkerPool, WorkerPoolBuilder,
+        WorkerPoolError, WorkerState, catch_panic, catch_panic_async, clock, deadline, fork,
+        mask_sigpipe, notify, oneshot, random_bytes, random_seed, sanitize,
+    };
 }
 
 /// Zero-copy buffers: the crate `spanwise-bytes`.

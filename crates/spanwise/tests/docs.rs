@@ -1,14 +1,16 @@
-//! What the documentation of this crate shows compiles for who depends on nothing else of Spanwise.
+//! The documentation of this crate compiles for a program that depends on no other crate of Spanwise,
+//! and names every public item of the layers.
 //!
 //! rustdoc shows, under the names of this crate, the items of the crates below with their examples.
-//! Each example is compiled where it stands, with an alias for this crate that readers do not see; here
-//! it is checked that what they do see names this crate and no other of ours, and is the whole program.
+//! A doctest compiles each example where it stands, with an alias for this crate in a hidden line. The
+//! tests here check that the visible lines name this crate and no other of ours, and are the whole
+//! program.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Sources of the items that are shown under names of this crate.
+/// Sources of the items that rustdoc shows under names of this crate.
 const SHOWN: [&str; 7] = [
     "spanwise/README.md",
     "spanwise/src",
@@ -19,10 +21,10 @@ const SHOWN: [&str; 7] = [
     "spanwise-ledger/src/snapshot.rs",
 ];
 
-/// What stands before an example for the crate it stands in, out of sight.
+/// Hidden lines by which an example compiles in the crate that has it.
 const ALIASES: [&str; 2] = ["# use spanwise_sdk as spanwise;", "# mod spanwise {"];
 
-/// Crates that the reader has.
+/// Crates that a program has which depends on this one.
 const KNOWN: [&str; 6] =
     ["spanwise", "std", "tokio", "tracing", "tracing_subscriber", "tracing_opentelemetry"];
 
@@ -39,9 +41,9 @@ fn every_example_names_this_crate_and_hides_nothing() {
             assert!(hidden.into_iter().all(is_alias), "hides code: {at}");
             for line in &visible {
                 assert!(!line.contains("spanwise_"), "names an inner crate: {at}");
-                // Whoever depends on this crate alone reaches the API through it.
+                // A program that depends on this crate alone reaches the API through it.
                 let bare = line.trim_start().starts_with("opentelemetry::");
-                assert!(!bare, "names a crate that the reader has not: {at}");
+                assert!(!bare, "names a crate that a program need not have: {at}");
                 let path = line.trim_start().strip_prefix("use ");
                 let root = path.and_then(|path| path.split([':', ';', ' ']).next());
                 assert!(root.is_none_or(|root| KNOWN.contains(&root)), "{root:?} is unknown: {at}");
@@ -54,7 +56,7 @@ fn every_example_names_this_crate_and_hides_nothing() {
     assert!(seen >= 15, "only {seen} examples were found");
 }
 
-/// On GitHub and crates.io nothing hides a line.
+/// GitHub and crates.io show the lines that rustdoc hides.
 #[test]
 fn no_readme_has_hidden_lines() {
     let crates = crate_path("");
@@ -70,64 +72,139 @@ fn no_readme_has_hidden_lines() {
     }
 }
 
-/// The README's list, the crate's modules, and what a reader can write are the same.
-#[cfg(feature = "zero-copy")]
+/// Modules of this crate, each with the crate whose items it re-exports.
+const LAYERS: [(&str, &str); 11] = [
+    ("batch", "spanwise-batch"),
+    ("export", "spanwise-export"),
+    ("ledger", "spanwise-ledger"),
+    ("pool", "spanwise-pool"),
+    ("sampling", "spanwise-sampling"),
+    ("sdk", "spanwise-sdk"),
+    ("transport", "spanwise-transport"),
+    ("wire", "spanwise-wire"),
+    ("worker", "spanwise-worker"),
+    ("zero_copy", "spanwise-bytes"),
+    // The root has the provider's items too.
+    ("", "spanwise-sdk"),
+];
+
+/// Items of features that this crate leaves off.
+const LEFT_OFF: [&str; 4] = ["object_pool", "InsufficientCapacity", "RateError", "RateLimiter"];
+
+/// The README lists the modules of `lib.rs`, and those of the table above.
 #[test]
-fn the_readme_lists_the_modules_that_there_are() {
-    use spanwise::{
-        batch, ledger, opentelemetry, pool, sampling, transport, wire, worker, zero_copy,
-    };
-    let names = [
-        "batch",
-        "ledger",
-        "opentelemetry",
-        "pool",
-        "sampling",
-        "transport",
-        "wire",
-        "worker",
-        "zero_copy",
-    ];
-    // One item of each.
-    let items = [
-        size_of::<batch::Budget>(),
-        size_of::<ledger::Ledger>(),
-        size_of::<opentelemetry::KeyValue>(),
-        size_of::<pool::SpanPool>(),
-        size_of::<sampling::Sampler>(),
-        size_of::<transport::Transport>(),
-        size_of::<wire::Chunk>(),
-        size_of::<worker::Worker>(),
-        size_of::<zero_copy::ByteStr>(),
-    ];
-    assert_eq!(items.len(), names.len());
+fn the_readme_lists_every_layer() {
+    let layers = LAYERS.iter().map(|(module, _)| *module).filter(|module| !module.is_empty());
+    let modules = sorted(layers.chain(["opentelemetry"]));
 
     let readme = fs::read_to_string(crate_path("spanwise/README.md")).unwrap();
     let listed = readme.split("## Neighbours").nth(1).unwrap();
-    let listed = listed.split('`').filter_map(|word| word.strip_prefix("spanwise::"));
-    assert_eq!(sorted(listed), names);
+    let listed = listed.split('`').filter_map(|name| name.strip_prefix("spanwise::"));
+    assert_eq!(sorted(listed), modules);
 
     let source = fs::read_to_string(crate_path("spanwise/src/lib.rs")).unwrap();
     // `testing` is no layer and in a file of its own.
-    let modules = source.lines().filter_map(|line| line.strip_prefix("pub mod "));
-    let modules = modules.filter_map(|name| name.strip_suffix(" {"));
-    assert_eq!(sorted(modules.chain(["opentelemetry"])), names);
+    let inline = source.lines().filter_map(|line| line.strip_prefix("pub mod "));
+    let inline = inline.filter_map(|name| name.strip_suffix(" {"));
+    assert_eq!(sorted(inline.chain(["opentelemetry"])), modules);
 }
 
-/// What an example of the SDK names, this crate has.
+/// An item that a layer exports is in the layer's module, by name and not by `*`.
 #[test]
-fn all_of_the_sdk_is_at_the_root() {
-    let names = |path: &str, of: &str| {
-        let source = fs::read_to_string(crate_path(path)).unwrap();
-        let uses = source.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
-        let uses: Vec<_> = uses.filter(|path| path.contains(of)).map(str::to_owned).collect();
-        let words = uses.iter().flat_map(|path| path.split(['{', '}', ',', ':', ' ', '\n']));
-        let is_item = |word: &&str| word.starts_with(char::is_uppercase);
-        sorted(words.filter(is_item)).into_iter().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let sdk = names("spanwise-sdk/src/lib.rs", "::");
-    assert!(sdk.len() > 20, "{sdk:?}");
-    assert_eq!(names("spanwise/src/lib.rs", "spanwise_sdk::"), sdk);
+fn every_public_item_of_a_layer_is_re_exported_by_name() {
+    let facade = fs::read_to_string(crate_path("spanwise/src/lib.rs")).unwrap();
+    for (module, layer) in LAYERS {
+        let source = fs::read_to_string(crate_path(layer).join("src/lib.rs")).unwrap();
+        let mut expected = exported(&top_level(&source));
+        expected.retain(|name| !LEFT_OFF.contains(&name.as_str()));
+        assert!(expected.len() >= 5, "{layer}: {expected:?}");
+        let exports = if module.is_empty() {
+            // The rest of the root is `init`, which the README shows; `sampling` has a module.
+            expected.retain(|name| name != "sampling");
+            let mut exports = exported(&top_level(&facade));
+            exports.retain(|name| name != "init" && name != "testing" && !is_layer(name));
+            exports
+        } else {
+            let start = format!("pub mod {module} {{");
+            let body = facade.split_once(&start).unwrap().1.split("\n}").next().unwrap();
+            exported(body)
+        };
+        assert_eq!(exports, expected, "spanwise::{module} and {layer}");
+    }
+}
+
+fn is_layer(name: &str) -> bool {
+    LAYERS.iter().any(|(module, _)| *module == name)
+}
+
+/// The source without comments and without the bodies of its inline modules.
+fn top_level(source: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for line in source.lines() {
+        match (inside, line) {
+            (true, "}") => inside = false,
+            (true, _) => {}
+            (false, _) => {
+                text.push_str(line);
+                text.push('\n');
+                inside = line.starts_with("pub mod ") && line.ends_with('{');
+            }
+        }
+    }
+    text
+}
+
+/// The names that a source exports by `pub use`, `pub mod` and `pub fn`, in order.
+fn exported(source: &str) -> Vec<String> {
+    let code = source.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    let code = code.collect::<Vec<_>>().join(" ");
+    let mut names = Vec::new();
+    for declared in code.split("pub ").skip(1) {
+        let (kind, rest) = declared.split_once(' ').unwrap();
+        match kind {
+            "mod" | "fn" => {
+                names.extend(rest.split([' ', ';', '{', '(']).next().map(str::to_owned));
+            }
+            "use" => {
+                let path = rest.split(';').next().unwrap();
+                let list = path.split_once('{').map_or(path, |(_, list)| list.trim_matches('}'));
+                let items = list.split([',', '}']).map(str::trim).filter(|item| !item.is_empty());
+                // `spanwise_sampling as sampling`, `config::Exporter`
+                names.extend(items.map(|item| item.rsplit([' ', ':']).next().unwrap().to_owned()));
+            }
+            other => unreachable!("`pub {other}` at the root of a crate"),
+        }
+    }
+    names.sort_unstable();
+    names
+}
+
+/// Files and links that the guides and decisions name exist.
+#[test]
+fn pages_name_files_that_exist() {
+    let root = crate_path("..");
+    let pages = ["BENCHMARKS.md", "CONTRIBUTING.md", "DIAGNOSTICS.md", "STYLE.md"];
+    let pages = pages.map(|page| root.join("docs").join(page));
+    let pages = pages.into_iter().chain(files(&root.join("docs/decisions")));
+    let mut seen = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        let spans = text.split('`').skip(1).step_by(2);
+        let is_path = |span: &&str| {
+            let folders = ["crates/", "docs/", "benches/", "xtask/", ".ci/"];
+            let is_pattern = |c: char| c.is_whitespace() || "<*{".contains(c);
+            folders.iter().any(|folder| span.starts_with(folder)) && !span.contains(is_pattern)
+        };
+        let named = spans.filter(is_path).map(|path| root.join(path));
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let links = links.filter(|link| !link.is_empty() && !link.contains("://"));
+        for path in named.chain(links.map(|link| page.with_file_name(link))) {
+            seen += 1;
+            assert!(path.exists(), "{} names {}", page.display(), path.display());
+        }
+    }
+    assert!(seen > 40, "only {seen} files were found");
 }
 
 fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {

@@ -20,23 +20,23 @@ fn builder() -> SpanwiseBuilder {
     Spanwise::builder().with_environment(|_| None).with_diagnostics(|_| {})
 }
 
-/// Keeps what it is given.
+/// A sink that stores its requests.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<Bytes>>>);
+struct Stored(Arc<Mutex<Vec<Bytes>>>);
 
-impl Sink for Kept {
+impl Sink for Stored {
     fn take(&self, request: Bytes) -> SinkFuture<'_> {
         self.0.lock().unwrap().push(Bytes::copy_from_slice(&request));
         Box::pin(std::future::ready(Outcome::Accepted { rejected: 0, message: None }))
     }
 }
 
-/// The API's methods by the API's signatures (`TracerProvider::tracer` and the others take `impl
-/// Into<Cow<'static, str>>`), also where our types have methods of their own: code that was written
-/// for another provider compiles.
+/// Code that was written for another provider compiles: the API's methods have the API's signatures
+/// (`TracerProvider::tracer` and the others take `impl Into<Cow<'static, str>>`), also on types that have
+/// methods of their own.
 #[test]
-fn the_apis_methods_take_all_that_the_api_takes() {
-    let provider = builder().with_sink(Kept::default()).build().unwrap();
+fn methods_accept_the_types_of_the_apis_signatures() {
+    let provider = builder().with_sink(Stored::default()).build().unwrap();
     fn by_trait<P: TracerProvider>(provider: &P, name: String) -> P::Tracer {
         provider.tracer(name)
     }
@@ -71,13 +71,13 @@ fn the_apis_methods_take_all_that_the_api_takes() {
     assert_eq!(ledger.exported, 6 * 5);
 }
 
-/// The guard of `install`, which leads to the provider.
+/// The guard of `init` is a provider of tracers, and returns the provider too.
 #[test]
 fn a_guard_makes_tracers_of_any_name() {
     fn tracers(guard: &Guard, name: String) -> [spanwise::Tracer; 2] {
         [guard.tracer(name.clone()), guard.provider().tracer(name)]
     }
-    let guard = builder().with_sink(Kept::default()).init().unwrap();
+    let guard = builder().with_sink(Stored::default()).init().unwrap();
     for tracer in tracers(&guard, String::from("name")) {
         drop(tracer.start("span"));
     }
@@ -85,7 +85,7 @@ fn a_guard_makes_tracers_of_any_name() {
 }
 
 #[test]
-fn a_sink_can_be_written_with_what_is_exported() {
+fn a_sink_can_be_written_with_the_items_of_this_crate() {
     let refusing = |request: Bytes| async move {
         assert!(!request.is_empty());
         Outcome::Failed(Failure::Rejected { status: ResponseStatus::Http(403) })
@@ -96,12 +96,12 @@ fn a_sink_can_be_written_with_what_is_exported() {
     assert_eq!(ledger.dropped(DropReason::Rejected), 1);
 }
 
-/// Values as they are at hand, and what arrives (specification, *Mapping Arbitrary Data to OTLP
-/// AnyValue*: integers are ints, those beyond 64 bits with sign decimal strings).
+/// Values of std's types, and the attributes that a sink receives (specification, *Mapping Arbitrary
+/// Data to OTLP AnyValue*: integers are ints, those beyond 64 bits with sign decimal strings).
 #[test]
-fn attributes_take_what_is_at_hand() {
-    let kept = Kept::default();
-    let spanwise = builder().with_sink(kept.clone()).build().unwrap();
+fn attributes_accept_the_types_of_std() {
+    let stored = Stored::default();
+    let spanwise = builder().with_sink(stored.clone()).build().unwrap();
     let items = vec!["book".to_owned(), "pen".to_owned()];
     let nothing: Option<u64> = None;
     let mut span = spanwise.tracer("values").root("span", SpanKind::Internal);
@@ -117,10 +117,10 @@ fn attributes_take_what_is_at_hand() {
         .link(&SpanContext::NONE, &[("large", u64::MAX.into()), ("none", nothing.into())]);
     span.finish();
     let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
-    // Only the request: nothing was left out.
+    // The only counter is that of requests: no attribute was dropped.
     assert_eq!((ledger.exported, ledger.counters().count()), (1, 1), "{ledger:?}");
 
-    let requests = kept.0.lock().unwrap();
+    let requests = stored.0.lock().unwrap();
     let span = TraceRequest::new(&requests[0]).spans().next().unwrap().unwrap();
     let expected = [
         ("len", ValueView::I64(2)),
