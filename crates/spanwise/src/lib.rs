@@ -217,11 +217,11 @@ pub mod worker {
     pub use spanwise_worker::suppress_tracing;
     #[doc(no_inline)]
     pub use spanwise_worker::{
-        CatchPanic, CaughtPanic, Clock, Notified, Notifier, OwnedPermit, Permit, PoolReport,
-        RejectReason, Semaphore, ShutdownMode, SubmitError, SystemClock, Timer, TokioPool,
-        VirtualClock, Wakeup, Worker, WorkerBuilder, WorkerPool, WorkerPoolBuilder,
+        CatchPanic, CaughtPanic, Clock, MAX_LINE_BYTES, Notified, Notifier, OwnedPermit, Permit,
+        PoolReport, RejectReason, Semaphore, ShutdownMode, SubmitError, SystemClock, Timer,
+        TokioPool, VirtualClock, Wakeup, Worker, WorkerBuilder, WorkerPool, WorkerPoolBuilder,
         WorkerPoolError, WorkerState, catch_panic, catch_panic_async, clock, deadline, fork,
-        mask_sigpipe, notify, oneshot, random_bytes, random_seed, sanitize,
+        mask_sigpipe, notify, oneshot, random_bytes, random_seed, redact_url, sanitize,
     };
 }
 
