@@ -1,9 +1,9 @@
-//! A sampling decision, ours beside the stock SDK's, nothing recorded.
+//! Sampling decisions of Spanwise and of the stock SDK, without recording.
 //!
-//! `sample-root-*` decides traces that start here, `sample-child-*` spans below a parent. Each row
-//! first answers a million questions and is held to the share it should keep. `spanwise` asks a
-//! sampler with an params, `spanwise-word` asks as `spanwise-sdk` does (one load, and the sampler
-//! only where that is not enough), `spanwise-plugged` goes through the stock SDK's trait.
+//! `sample-root-*` decides about root spans, `sample-child-*` about spans with a parent. Each row first
+//! makes a million decisions and has to sample the expected ratio of them. `spanwise` calls a sampler
+//! with its parameters, `spanwise-word` decides as `spanwise-sdk` does (one load, and the sampler only
+//! if that does not suffice), `spanwise-plugged` goes through the stock SDK's trait.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use opentelemetry::trace::{
@@ -23,7 +23,7 @@ use std::time::Instant;
 
 const TENTH: f64 = 0.1;
 
-#[expect(clippy::expect_used, reason = "a bench that cannot start has nothing to say")]
+#[expect(clippy::expect_used, reason = "a bench that cannot start must fail")]
 fn decisions(criterion: &mut Criterion) {
     let tenth = Sampler::probability(TENTH).expect("a probability");
     let context = Clock(Instant::now());
@@ -32,7 +32,7 @@ fn decisions(criterion: &mut Criterion) {
     let theirs = StockSampler::TraceIdRatioBased(TENTH);
     roots(criterion, "sample-root-ratio", TENTH, &tenth.clone().parent_based(), theirs, &context);
 
-    // Samplers that nobody else has: no rival.
+    // Samplers without a rival.
     let adaptive = |key| Adaptive::builder().with_traces_per_second(1e3).with_key(key).build();
     let rules = RuleBased::new()
         .with_rule(SpanPredicate::any().name("GET /health*"), Sampler::always_off())
@@ -65,7 +65,7 @@ fn decisions(criterion: &mut Criterion) {
 fn roots(
     criterion: &mut Criterion,
     name: &str,
-    share: f64,
+    ratio: f64,
     sampler: &Sampler,
     theirs: StockSampler,
     context: &Clock,
@@ -80,10 +80,10 @@ fn roots(
     };
     let ours = |id: u128| sampler.should_sample(&params(id, None, context)).sampled;
     let stock = |sampler: &dyn ShouldSample, id: u128| ask(sampler, None, id);
-    holds(share, ours);
-    holds(share, word);
-    holds(share, |id| stock(&plugged, id));
-    holds(share, |id| stock(&theirs, id));
+    assert_ratio(ratio, ours);
+    assert_ratio(ratio, word);
+    assert_ratio(ratio, |id| stock(&plugged, id));
+    assert_ratio(ratio, |id| stock(&theirs, id));
 
     let mut group = criterion.benchmark_group(name);
     let mut ids = Ids(1);
@@ -94,7 +94,7 @@ fn roots(
     group.finish();
 }
 
-#[expect(clippy::expect_used, reason = "a bench that cannot start has nothing to say")]
+#[expect(clippy::expect_used, reason = "a bench that cannot start must fail")]
 fn children(
     criterion: &mut Criterion,
     name: &str,
@@ -104,7 +104,7 @@ fn children(
     remote: bool,
     state: &str,
 ) {
-    // An id that a half keeps, as the threshold says.
+    // A trace id that the threshold of the parent keeps.
     let id = u128::MAX;
     let trace_state = TraceState::from_str(state).expect("a trace state");
     let context = SpanContext::new(id.into(), 9.into(), TraceFlags::SAMPLED, remote, trace_state);
@@ -116,9 +116,9 @@ fn children(
         let parent = Parent::new(true, remote, ot.as_deref());
         sampler.should_sample(&params(id, Some(parent), clock)).sampled
     };
-    let told = remote && ot.is_some();
+    let has_threshold = remote && ot.is_some();
     let word = |id: u128| match live.fast_decision(Some(black_box(true))) {
-        _ if told => ours(id),
+        _ if has_threshold => ours(id),
         FastDecision::Keep => true,
         FastDecision::Drop | FastDecision::Threshold(_) | FastDecision::Evaluate => false,
     };
@@ -148,7 +148,7 @@ fn params<'a>(id: u128, parent: Option<Parent<'a>>, context: &'a Clock) -> Sampl
     }
 }
 
-/// The stock SDK's question. Its answer owns a trace state, which is dropped with it.
+/// Calls the stock SDK's trait. Its result owns a trace state, which is dropped with it.
 fn ask(sampler: &dyn ShouldSample, parent: Option<&Context>, id: u128) -> bool {
     let (name, attributes): (_, &[KeyValue]) = ("GET /api/users/{id}", &[]);
     let id = TraceId::from(id);
@@ -156,11 +156,11 @@ fn ask(sampler: &dyn ShouldSample, parent: Option<&Context>, id: u128) -> bool {
     answer.decision == SamplingDecision::RecordAndSample
 }
 
-/// Keeps this share of a million traces, else its time says nothing.
-fn holds(share: f64, keeps: impl Fn(u128) -> bool) {
+/// Asserts that the sampler samples `ratio` of a million traces; a time without that is worthless.
+fn assert_ratio(ratio: f64, samples: impl Fn(u128) -> bool) {
     let mut ids = Ids(7);
-    let kept = (0..1_000_000).filter(|_| keeps(ids.next())).count() as f64 / 1e6;
-    assert!((kept - share).abs() < 0.002, "keeps {kept}, not {share}");
+    let sampled = (0..1_000_000).filter(|_| samples(ids.next())).count() as f64 / 1e6;
+    assert!((sampled - ratio).abs() < 0.002, "samples {sampled}, not {ratio}");
 }
 
 /// Trace ids, at the cost of a multiplication.

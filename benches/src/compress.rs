@@ -1,4 +1,4 @@
-//! What makes a request smaller, and what that costs.
+//! The compression of a request and its cost.
 
 use crate::encode::{BATCH, Encode};
 use flate2::Compression;
@@ -18,7 +18,8 @@ pub(crate) struct Compress {
 }
 
 impl Compress {
-    /// `gzip-1` to `gzip-9`. What is packed here is unpacked and compared before any time counts.
+    /// `gzip-1` to `gzip-9`. The constructor also decompresses its
+    /// result and compares it with the request.
     pub(crate) fn new(implementation: &str) -> Result<Self, String> {
         let level = implementation.strip_prefix("gzip-").and_then(|level| level.parse().ok());
         let level = Compression::new(level.ok_or(format!("no implementation {implementation}"))?);
@@ -27,7 +28,7 @@ impl Compress {
         let mut unpacked = Vec::new();
         let read = GzDecoder::new(&packed[..]).read_to_end(&mut unpacked);
         if read.is_err() || unpacked != request {
-            return Err("what was packed is not what comes out".to_owned());
+            return Err("the decompressed request differs from the request".to_owned());
         }
         Ok(Self { level, packed_len: packed.len(), request, spans: AtomicU64::new(0) })
     }
@@ -52,7 +53,7 @@ impl Subject for Compress {
     fn settle(&self) {}
 
     fn tally(&self, _made: u64) -> Tally {
-        Tally { kept: self.spans.load(SeqCst), ..Tally::default() }
+        Tally { exported: self.spans.load(SeqCst), ..Tally::default() }
     }
 
     fn ratio(&self) -> Option<f64> {

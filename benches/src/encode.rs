@@ -1,4 +1,4 @@
-//! Finished spans to the bytes of a request.
+//! Encoding of finished spans to the bytes of a request.
 
 use spanwise::wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
 use spanwise::wire::{
@@ -67,7 +67,7 @@ impl Subject for Encode {
     fn settle(&self) {}
 
     fn tally(&self, _made: u64) -> Tally {
-        Tally { kept: self.spans.load(SeqCst), ..Tally::default() }
+        Tally { exported: self.spans.load(SeqCst), ..Tally::default() }
     }
 }
 

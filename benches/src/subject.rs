@@ -22,11 +22,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-/// Builds what the arguments name. End to end, without an endpoint, a receiver inside this process
-/// takes the spans, and its word is compared at the end.
+/// Builds the subject that the arguments name. End to end, without an endpoint, a receiver inside this
+/// process receives the spans, and `tally` returns its count.
 ///
 /// # Errors
-/// In words: an unknown implementation, or a provider that does not start.
+/// A message for an unknown implementation, or for a provider that does not start.
 pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     let Arguments { workload, implementation, .. } = arguments;
     match workload.name.as_str() {
@@ -47,7 +47,8 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         (Export::None, _) => {
             let found = Arc::new(AtomicU64::new(0));
             builder = builder.with_sink(sink(found.clone(), arguments.mode));
-            // Counted by reading the requests; while it is timed, the ledger's word will do.
+            // The sink reads the requests to count spans; while it is timed, the ledger's count is
+            // used instead.
             if arguments.mode == Mode::Time { Arrived::Ledger } else { Arrived::Sink(found) }
         }
         (_, Some(endpoint)) => {
@@ -69,7 +70,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     if workload.sampler == Keeps::Off {
         builder = builder.with_sampler(Sampler::always_off());
     }
-    // "default" means that: what does not fit is dropped.
+    // The workload with default settings drops the spans that do not fit.
     if workload.name != DEFAULTS {
         builder = builder.with_on_full(OnFull::Wait(PATIENCE));
     }
@@ -87,8 +88,9 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     Ok(Box::new(Traced { spanwise, tracer, shape: workload.shape, request, arrived }))
 }
 
-/// The counter takes over from the monotonic clock after the worker's second anchor. What comes before
-/// is another, slower path: part of every process's first tenth of a second, not of its days.
+/// The counter takes over from the monotonic clock after the worker's second
+/// recalibration. Until then, in the first tenth of a second of a process, the clock has a slower path
+/// that does not represent the rest of its run.
 fn wait_for_the_clock() {
     let started = Instant::now();
     while clock::source() != clock::Source::Tsc && started.elapsed() < CLOCK_TAKES {
@@ -104,7 +106,7 @@ struct Traced {
     arrived: Arrived,
 }
 
-/// Who says how many spans arrived.
+/// The source of the number of spans that arrived.
 enum Arrived {
     Ledger,
     Sink(Arc<AtomicU64>),
@@ -149,7 +151,7 @@ impl Subject for Traced {
     }
 
     fn settle(&self) {
-        // What it could not deliver stands in the ledger, which is looked at.
+        // The ledger counts the spans that the flush did not deliver, and `tally` returns them.
         let _lost = self.spanwise.force_flush_timeout(PATIENCE);
     }
 
@@ -161,8 +163,8 @@ impl Subject for Traced {
             Arrived::Receiver(receiver) => receiver.stats().spans,
         };
         Tally {
-            // Should it have counted something else, the sum is off by it.
-            kept: arrived,
+            // If the receiver counted a different number, the sum check fails.
+            exported: arrived,
             lost: ledger.dropped_total(),
             sampled_out: ledger.sampled_out,
             nowhere: 0,
@@ -176,6 +178,6 @@ impl Subject for Traced {
 
 /// The workload that changes no setting.
 const DEFAULTS: &str = "e2e-default";
-/// On a machine without a counter nothing will come of waiting longer.
+/// The wait on a machine without a counter.
 const CLOCK_TAKES: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,11 +1,11 @@
-//! The one line a process prints.
+//! The one line of JSON that a process prints.
 
 use crate::arguments::Arguments;
 use crate::process::peak_rss_bytes;
 use crate::subject::Tally;
 use serde_json::json;
 
-/// What was measured, per span unless it says otherwise.
+/// The measurements of a process, per span unless a field states otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     /// Wall nanoseconds per span and thread, one entry a sample.
@@ -30,7 +30,7 @@ impl Answer {
     pub(crate) fn print(&self, arguments: &Arguments) {
         let (allocs, bytes) = self.allocations.unzip();
         let (process_allocs, process_bytes) = self.process_allocations.unzip();
-        let Tally { kept, lost, sampled_out, nowhere } = self.tally;
+        let Tally { exported, lost, sampled_out, nowhere } = self.tally;
         println!(
             "{}",
             json!({
@@ -46,7 +46,7 @@ impl Answer {
                 "requests": self.requests,
                 "ratio": self.ratio,
                 "made": self.made,
-                "kept": kept,
+                "exported": exported,
                 "lost": lost,
                 "sampled_out": sampled_out,
                 "nowhere": nowhere,

@@ -1,17 +1,17 @@
-//! The command line every rival understands.
+//! The command line of every rival.
 
 use crate::workload::Workload;
 
-/// What a process is asked to do.
+/// The arguments of a process.
 #[derive(Debug, Clone)]
 pub struct Arguments {
-    /// What to make.
+    /// The workload to run.
     pub workload: Workload,
-    /// Which of the binary's set-ups makes it.
+    /// The set-up of the binary that runs it.
     pub implementation: String,
-    /// What to measure.
+    /// The kind of measurement.
     pub mode: Mode,
-    /// Of one sample.
+    /// The seconds of one sample.
     pub seconds: f64,
     /// Samples to take.
     pub samples: usize,
@@ -21,7 +21,7 @@ pub struct Arguments {
     pub endpoint: Option<String>,
 }
 
-/// What a process measures.
+/// The measurement of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Warm up, then take samples.
@@ -36,7 +36,7 @@ impl Arguments {
     /// Reads `--workload W --impl I --mode M [--seconds S] [--samples N] [--ops N] [--endpoint URL]`.
     ///
     /// # Errors
-    /// In words.
+    /// A message for the user that names the argument.
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let (mut workload, mut implementation) = (None, None);
         let (mut mode, mut seconds, mut samples) = (Mode::Time, 0.06, 5);

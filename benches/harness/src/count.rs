@@ -21,8 +21,8 @@ pub(crate) fn everywhere() -> (u64, u64) {
 fn count(bytes: usize) {
     CALLS.fetch_add(1, Relaxed);
     BYTES.fetch_add(bytes as u64, Relaxed);
-    // A thread that is going away is not one we measure.
-    let _gone = HERE.try_with(|here| {
+    // A thread that is exiting is none of the measured threads.
+    let _exiting = HERE.try_with(|here| {
         let (calls, sum) = here.get();
         here.set((calls + 1, sum + bytes as u64));
     });

@@ -1,5 +1,5 @@
-//! What every rival shares, so that only the tracing differs: workloads as data, the measuring
-//! loop, the counting allocator and the one line of JSON a process answers with.
+//! The harness that all rivals share, so that only the tracing differs: workloads as data, the measuring
+//! loop, the counting allocator and the one line of JSON that a process prints.
 //!
 //! A rival implements [`Subject`] and calls [`serve`] in `main`. A second binary of the same code
 //! installs [`CountingAllocator`] first: counting would slow the one that is timed.

@@ -1,8 +1,8 @@
-//! The measuring itself.
+//! The measuring loop.
 //!
-//! Spans are made in bursts that fit a subject's buffers, each followed by a drain that is part of
-//! the processor time, but not of the time unless the workload says so. End to end it is in both. No time is
-//! told before the spans made are found again.
+//! A subject makes spans in bursts that fit its buffers. A drain follows each burst; it counts into the
+//! processor time, and into the wall time only if the workload requires it. End to end it counts into
+//! both. The process prints no time before it has found all spans that it made.
 
 use crate::answer::Answer;
 use crate::arguments::{Arguments, Mode};
@@ -26,7 +26,7 @@ pub fn serve(build: impl FnOnce(&Arguments) -> Result<Box<dyn Subject>, String>)
     }
 }
 
-/// The one function the instruction counter looks into.
+/// The one function whose instructions the instruction counter counts.
 #[inline(never)]
 pub fn measured_run(subject: &dyn Subject, ops: u64) {
     subject.run(ops);
@@ -71,10 +71,11 @@ struct Burst {
 }
 
 impl Run<'_> {
-    /// In bursts, too: what must not wait in a measurement must not in a test.
+    /// Runs the operations in bursts, because a subject that does not wait in a measurement must not wait
+    /// in a test.
     fn once(&mut self) {
         let mut left = self.arguments.ops;
-        // Past what is done once; not through the function that is counted.
+        // The warm-up does the one-time work outside of the function that is counted.
         let warm_up = left.min(self.ops_of_burst());
         self.subject.prepare(warm_up);
         self.subject.run(warm_up);
@@ -90,7 +91,7 @@ impl Run<'_> {
         }
     }
 
-    /// On one thread, after everything is warm.
+    /// Counts allocations on one thread, after a warm-up.
     fn alloc(&mut self) -> Result<(), String> {
         let proof = count::here();
         drop(std::hint::black_box(Box::new(0_u8)));
@@ -164,15 +165,15 @@ impl Run<'_> {
         }
     }
 
-    /// From the first span to the delivery of the last. Only what arrived counts.
+    /// Measures from the first span to the delivery of the last. Only delivered spans count.
     fn end_to_end(&mut self) {
         let ops = self.arguments.ops;
-        // Opens the connection.
+        // The first operations open the connection.
         measured_run(self.subject, 1000);
         self.subject.settle();
         self.made(1000);
         for _ in 0..self.arguments.samples {
-            let before = self.subject.tally(self.answer.made).kept;
+            let before = self.subject.tally(self.answer.made).exported;
             let cpu = cpu_nanos();
             let started = Instant::now();
             measured_run(self.subject, ops);
@@ -182,10 +183,10 @@ impl Run<'_> {
             let cpu = cpu_nanos() - cpu;
             self.made(ops);
             let made = (ops * self.arguments.workload.spans_per_op) as f64;
-            let kept = (self.subject.tally(self.answer.made).kept - before) as f64;
+            let exported = (self.subject.tally(self.answer.made).exported - before) as f64;
             self.answer.ns.push(producing.as_nanos() as f64 / made);
             self.answer.cpu_ns.push(cpu as f64 / made);
-            self.answer.spans_per_second.push(kept / wall.as_secs_f64());
+            self.answer.spans_per_second.push(exported / wall.as_secs_f64());
         }
     }
 
@@ -199,7 +200,7 @@ impl Run<'_> {
         self.answer.made += ops * self.arguments.workload.spans_per_op;
     }
 
-    /// The answer before the time.
+    /// Checks the counts of the answer before its times are printed.
     fn check(&mut self) -> Result<(), String> {
         let tally = self.subject.tally(self.answer.made);
         self.answer.tally = tally;

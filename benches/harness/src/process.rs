@@ -1,4 +1,4 @@
-//! What the process uses.
+//! The processor time and the memory of the process.
 
 /// Processor time of all threads since the start, in nanoseconds.
 pub(crate) fn cpu_nanos() -> u64 {
@@ -8,7 +8,7 @@ pub(crate) fn cpu_nanos() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// The most resident memory so far, in bytes; 0 where the system does not say.
+/// The most resident memory so far, in bytes; 0 if the system does not report it.
 pub(crate) fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();

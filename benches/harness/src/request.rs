@@ -1,28 +1,29 @@
-//! The request of w3 and of the end-to-end workloads, as a service would have it in its hands.
+//! The request of w3 and of the end-to-end workloads, as a service holds it.
 
-/// Texts known only at run time are owned: whoever needs its own copy pays for it.
+/// An HTTP request. Texts that are known only at run time are owned `String`s: an implementation that
+/// needs its own copy pays for it.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Of the URL.
+    /// The path of the URL.
     pub path: String,
-    /// The pattern it matched.
+    /// The route that the path matched.
     pub route: String,
-    /// Who was asked.
+    /// The host name of the server.
     pub host: String,
-    /// Who asks.
+    /// The address of the client.
     pub client: String,
-    /// With what.
+    /// The user agent of the client.
     pub agent: String,
-    /// What the cache did not have.
+    /// The key that the cache missed.
     pub cache_key: String,
-    /// What the database was asked.
+    /// The queries of the database.
     pub statements: [Statement; 4],
 }
 
-/// A query of the request.
+/// A database query of the request.
 #[derive(Debug, Clone)]
 pub struct Statement {
-    /// SQL's verb.
+    /// The SQL operation.
     pub operation: &'static str,
     /// The statement.
     pub text: String,

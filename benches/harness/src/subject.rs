@@ -1,50 +1,51 @@
-//! What is measured.
+//! The trait of a measured implementation.
 
 /// An implementation set up for one workload.
 pub trait Subject: Sync {
-    /// Gets ready for `ops` operations; untimed.
+    /// Prepares `ops` operations; untimed.
     fn prepare(&self, _ops: u64) {}
 
     /// Makes `ops` operations on the calling thread.
     fn run(&self, ops: u64);
 
-    /// Returns when every span made has come to its end; untimed in bursts, timed end to end.
+    /// Waits until every span is exported or lost; untimed in bursts, timed end to end.
     fn settle(&self);
 
-    /// What became of all spans so far, `made` of them.
+    /// The outcome of all `made` spans so far.
     fn tally(&self, made: u64) -> Tally;
 
-    /// Requests sent so far, by those that send.
+    /// The number of requests sent so far, if the implementation sends any.
     fn requests(&self) -> Option<u64> {
         None
     }
 
-    /// Bytes in over bytes out, by those that make bytes fewer.
+    /// Bytes in over bytes out, if the implementation compresses.
     fn ratio(&self) -> Option<f64> {
         None
     }
 
-    /// Spans of a burst, where the workload's number does not fit.
+    /// The spans of a burst, if the workload's number does not fit.
     fn burst_spans(&self) -> Option<u64> {
         None
     }
 }
 
-/// What became of spans. The four add up to what was made, or the measurement is void.
+/// The outcome of spans, as counts. The measurement is valid only if the four counts add up to the
+/// number of spans made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Arrived where they should.
-    pub kept: u64,
-    /// Dropped on the way.
+    /// Spans that arrived at the exporter or the receiver.
+    pub exported: u64,
+    /// Spans dropped on the way.
     pub lost: u64,
-    /// Never recorded, by the sampler's word.
+    /// Spans that the sampler did not record.
     pub sampled_out: u64,
-    /// Made by a set-up that has nowhere to send them.
+    /// Spans of a set-up without an exporter.
     pub nowhere: u64,
 }
 
 impl Tally {
     pub(crate) fn sum(&self) -> u64 {
-        self.kept + self.lost + self.sampled_out + self.nowhere
+        self.exported + self.lost + self.sampled_out + self.nowhere
     }
 }

@@ -1,19 +1,19 @@
-//! A workload: what is made, how often, and what must come out.
+//! A workload: the spans to make, their number, and the expected outcome.
 
 use serde_json::Value;
 
 /// One file of `benches/workloads`.
 #[derive(Debug, Clone)]
 pub struct Workload {
-    /// The file's name, too.
+    /// The name, which is also the name of the file.
     pub name: String,
     /// One sentence for the report.
     pub what: String,
-    /// What an operation makes.
+    /// The spans of an operation.
     pub shape: Shape,
-    /// What is kept.
+    /// The sampler.
     pub sampler: Sampler,
-    /// Where spans go.
+    /// The destination of spans.
     pub export: Export,
     /// How the tracer is held.
     pub tracer: Tracer,
@@ -33,7 +33,7 @@ pub struct Workload {
     pub batch_spans: Option<u64>,
 }
 
-/// What one operation makes.
+/// The spans that one operation makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// A root span.
@@ -42,23 +42,23 @@ pub enum Shape {
     Request,
 }
 
-/// What is kept.
+/// The sampler of a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sampler {
-    /// Everything.
+    /// Samples every span.
     On,
-    /// Nothing.
+    /// Samples no span.
     Off,
 }
 
-/// Where spans go.
+/// The destination of spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Export {
-    /// To whatever costs the subject least.
+    /// The destination that costs the subject least.
     None,
-    /// To a receiver, OTLP over HTTP.
+    /// A receiver, by OTLP over HTTP.
     Http,
-    /// To a receiver, OTLP over gRPC.
+    /// A receiver, by OTLP over gRPC.
     Grpc,
 }
 
@@ -75,7 +75,7 @@ impl Workload {
     /// The workload of that name.
     ///
     /// # Errors
-    /// When there is none, or its file is not what it should be.
+    /// No workload has that name, or its file is invalid.
     pub fn named(name: &str) -> Result<Self, String> {
         let text = FILES
             .iter()
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_is_sound_and_known() {
+    fn every_workload_file_is_valid_and_listed() {
         for (name, _) in FILES {
             assert_eq!(Workload::named(name).unwrap().name, *name);
         }

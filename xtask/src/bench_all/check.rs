@@ -37,13 +37,13 @@ pub(super) fn check(options: &Options) -> Result<(), String> {
     })
 }
 
-/// One run must find its spans again; with defaults only, spans may be lost.
+/// One run must export every span it made; only the workload with default settings may lose spans.
 fn answer(entry: &Entry, binaries: &Binaries) -> Result<(), String> {
     let Entry { workload, implementation, .. } = entry;
     let programs = [(binaries.timed(entry), "once"), (binaries.counting(entry), "alloc")];
     for (program, mode) in programs {
         let Some(program) = program else { continue };
-        // Packing a batch takes a thousand times what making a span does.
+        // Compressing a batch takes a thousand times as long as making a span.
         let ops = if *workload == "compress" { "2" } else { "1000" };
         let arguments =
             ["--workload", workload, "--impl", implementation, "--mode", mode, "--ops", ops];
@@ -55,7 +55,7 @@ fn answer(entry: &Entry, binaries: &Binaries) -> Result<(), String> {
         if *workload != "e2e-default" && answer["lost"].as_u64() != Some(0) {
             return wrong("spans were lost");
         }
-        let exported_none = answer["kept"].as_u64() == Some(0);
+        let exported_none = answer["exported"].as_u64() == Some(0);
         if exported_none != (*workload == "w1-off") {
             return wrong("the sampler did not follow its settings");
         }

@@ -111,7 +111,7 @@ mod tests {
         let mut row = Row::new("batch-100", "spanwise");
         row.add(&json!({
             "ns": [300.0], "cpu_ns": [500.0], "spans_per_second": [2e6],
-            "made": 1000, "kept": 1000, "requests": 10, "rss_peak_bytes": 20 << 20,
+            "made": 1000, "exported": 1000, "requests": 10, "rss_peak_bytes": 20 << 20,
         }));
         let claims = judge(&[row]);
         assert_eq!(claims.len(), 1, "{claims:?}");

@@ -25,7 +25,7 @@ pub(super) fn measure(program: &Path, sink: &Path, arguments: &[String]) -> Resu
     let answer: Value =
         serde_json::from_slice(&output.stdout).map_err(|error| format!("{}: {error}", call()))?;
     let received = sink.finish()?;
-    let exported = &answer["kept"];
+    let exported = &answer["exported"];
     if received != 0 && exported.as_u64() != Some(received) {
         return Err(format!("{}: {exported} spans exported, {received} received", call()));
     }

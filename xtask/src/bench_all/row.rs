@@ -46,7 +46,7 @@ impl Row {
         self.cpu_ns.extend::<Vec<f64>>(series("cpu_ns"));
         self.spans_per_second.extend::<Vec<f64>>(series("spans_per_second"));
         self.made += count("made");
-        self.exported += count("kept");
+        self.exported += count("exported");
         self.lost += count("lost");
         self.sampled_out += count("sampled_out");
         self.nowhere += count("nowhere");
@@ -143,8 +143,10 @@ mod tests {
     #[test]
     fn rows_add_up_processes() {
         let mut row = Row::new("w1", "x");
-        row.add(&json!({"ns": [2.0, 1.0], "made": 30, "kept": 30, "lost": 0, "rss_peak_bytes": 5}));
-        row.add(&json!({"ns": [9.0], "made": 10, "kept": 0, "lost": 10, "rss_peak_bytes": 4}));
+        row.add(
+            &json!({"ns": [2.0, 1.0], "made": 30, "exported": 30, "lost": 0, "rss_peak_bytes": 5}),
+        );
+        row.add(&json!({"ns": [9.0], "made": 10, "exported": 0, "lost": 10, "rss_peak_bytes": 4}));
         assert_eq!((row.ns(), row.ns_range()), (Some(2.0), Some((1.0, 9.0))));
         assert_eq!((row.exported(), row.rss_peak_bytes), (Some(0.75), 5));
     }

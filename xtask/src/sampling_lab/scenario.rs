@@ -52,13 +52,13 @@ impl Scenario {
         let first_rate = self.shape.rate(0.0);
         let clock = Clock::default();
         let arrivals = Arrivals::new(self.shape, self.seconds, 42);
-        let mut dice = SplitMix64::new(7);
+        let mut random = SplitMix64::new(7);
         let processes = if matches!(self.traffic, Traffic::Processes) { 8 } else { 1 };
         let start = || contestant.start(TARGET / f64::from(processes), first_rate);
         let mut processes: Vec<Process> = (0..processes).map(|_| start()).collect();
         let mut next_share = 1.0;
         let mut count = 0u64;
-        let mut cold_kept = Vec::new();
+        let mut cold_sampled = Vec::new();
         let series = Series::record(arrivals, |arrival| {
             count += 1;
             let mut time = arrival.time;
@@ -67,9 +67,9 @@ impl Scenario {
             match self.traffic {
                 Traffic::OneKey => {}
                 Traffic::HotAndCold => {
-                    let cold = dice.next_f64() < COLD / self.shape.rate(time);
+                    let cold = random.next_f64() < COLD / self.shape.rate(time);
                     key = if cold {
-                        Cow::Borrowed(COLD_KEYS[dice.below(99) as usize].as_str())
+                        Cow::Borrowed(COLD_KEYS[random.below(99) as usize].as_str())
                     } else {
                         key
                     };
@@ -84,7 +84,7 @@ impl Scenario {
                         Process::share(&processes);
                     }
                     // Eight times as much as any of the others.
-                    process = dice.below(15).saturating_sub(7) as usize;
+                    process = random.below(15).saturating_sub(7) as usize;
                 }
                 Traffic::ClockSet { forth, back } => {
                     time += if time > forth { 3600.0 } else { 0.0 };
@@ -95,14 +95,14 @@ impl Scenario {
                 }
             }
             clock.set(time);
-            let kept = processes[process].keeps(&clock, &key, arrival.trace_id);
+            let sampled = processes[process].keeps(&clock, &key, arrival.trace_id);
             if matches!(self.traffic, Traffic::HotAndCold) {
                 let cold = key.len() > "GET /".len();
-                cold_kept.push((arrival.time, cold, kept));
+                cold_sampled.push((arrival.time, cold, sampled));
             }
-            kept
+            sampled
         });
-        if cold_kept.is_empty() { series } else { cold_only(&series, cold_kept) }
+        if cold_sampled.is_empty() { series } else { cold_only(&series, cold_sampled) }
     }
 }
 
@@ -110,10 +110,10 @@ impl Scenario {
 fn cold_only(all: &Series, roots: Vec<(f64, bool, bool)>) -> Series {
     let mut series =
         Series { arrived: vec![0; all.arrived.len()], sampled: vec![0; all.sampled.len()] };
-    for (time, _, kept) in roots.into_iter().filter(|&(_, cold, _)| cold) {
+    for (time, _, is_sampled) in roots.into_iter().filter(|&(_, cold, _)| cold) {
         let tenth = (time * 10.0) as usize;
         series.arrived[tenth] += 1;
-        series.sampled[tenth] += u32::from(kept);
+        series.sampled[tenth] += u32::from(is_sampled);
     }
     series
 }

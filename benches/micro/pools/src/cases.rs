@@ -1,4 +1,4 @@
-//! What is measured: one operation each, with its rivals. Also the body of the criterion bench
+//! The measured cases: one operation each, with its rivals. Also the body of the criterion bench
 //! `pool` of `spanwise-benches`.
 
 use std::borrow::Cow;
@@ -11,15 +11,15 @@ use spanwise_bytes::bytes::Bytes;
 use spanwise_pool::span::Attribute;
 use spanwise_pool::{BufferPool, Interner, Pool, PooledSpan, SpanPool, TieredPool};
 
-/// One operation, as often as asked for.
+/// One operation, repeated on request.
 pub struct Case {
     /// Cases of a group do the same thing.
     pub group: &'static str,
-    /// Who does it.
+    /// The implementation.
     pub name: &'static str,
-    /// Threads that do it at a time.
+    /// The numbers of threads that run it at a time.
     pub threads: &'static [usize],
-    /// Does it so many times on the calling thread.
+    /// Runs the operation a number of times on the calling thread.
     pub run: Box<dyn Fn(u64) + Sync>,
 }
 
@@ -46,12 +46,12 @@ pub const ALONE: &[usize] = &[1];
 
 type Named = (&'static str, Box<dyn Fn(u64) + Sync>);
 
-/// `f`, so many times.
+/// Runs `f` a number of times.
 fn times(name: &'static str, f: impl Fn() + Sync + 'static) -> Named {
     (name, Box::new(move |count| (0..count).for_each(|_| f())))
 }
 
-/// The least anybody does with a buffer, so that what is seen is the pool.
+/// The least work with a buffer, so that the time is that of the pool.
 fn touch(buffer: &mut Vec<u8>) {
     assert!(buffer.is_empty());
     buffer.push(7);

@@ -1,8 +1,8 @@
-//! What the source document says, and what is wanted here.
+//! The claims of the source document, and the targets of this project.
 
 use crate::row::Target;
 
-/// Its figure for a case, where it has one. They are of Go, with its garbage collector.
+/// The document's number for a case, if it has one. Its numbers are of Go with a garbage collector.
 pub fn claim(group: &str, name: &str, unit: &str) -> Option<&'static str> {
     let pooled = name.starts_with("spanwise-pool");
     match (group, unit) {
@@ -22,7 +22,7 @@ pub fn claim(group: &str, name: &str, unit: &str) -> Option<&'static str> {
     }
 }
 
-/// What a pool has to reach.
+/// The targets of a pool.
 pub fn target(group: &str, name: &str, threads: usize) -> Vec<Target> {
     match (group, name, threads) {
         ("pool: 1 KiB buffer", "spanwise-pool", 1) => vec![Target::AtMost(10.0)],

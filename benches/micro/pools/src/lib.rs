@@ -4,7 +4,7 @@
 //! {"group": "…", "name": "…", "setup": "glibc, 4 threads", "unit": "ns", "value": 6.5}
 //! ```
 //!
-//! Optional: `claim`, what the source document says of it; `target`, `{"at_most": x}`, or
+//! Optional: `claim`, the number in the source document; `target`, `{"at_most": x}`, or
 //! `{"times": f, "less_than": "another name of the group and setup"}`.
 //! `cargo xtask bench-all` runs the binaries in turns and takes the medians.
 

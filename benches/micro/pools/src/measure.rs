@@ -1,4 +1,4 @@
-//! SinkFuture times, and counting allocations.
+//! Measuring of times and counting of allocations.
 
 use std::process::{Command, ExitCode};
 use std::sync::Barrier;
@@ -39,7 +39,7 @@ pub fn time_all(allocator: &str) {
     }
 }
 
-/// Prints what every case allocates, once warm.
+/// Prints the allocations of every case after a warm-up.
 pub fn count_all() {
     for case in &cases() {
         (case.run)(OPS_COUNTED);
@@ -112,8 +112,8 @@ fn setup(allocator: &str, threads: usize) -> String {
 }
 
 /// Processor nanoseconds that one operation takes, the median of some samples. Not wall time: other
-/// programs on the machine would be in it, and threads that take turns on too few processors. Who
-/// spins for a lock pays for it; who sleeps pays for the system call.
+/// programs on the machine would be in it, and threads that take turns on too few processors. A thread
+/// that spins for a lock pays for it; a thread that sleeps pays for the system call.
 fn time(case: &Case, threads: usize) -> f64 {
     // Also the warm-up.
     let mut ops = 256;

@@ -2,24 +2,24 @@
 
 use serde_json::json;
 
-/// One figure.
+/// One measurement.
 pub struct Row<'a> {
     pub group: &'a str,
     pub name: &'a str,
     pub setup: &'a str,
     pub unit: &'a str,
     pub value: f64,
-    /// What the source document says of it.
+    /// The number in the source document.
     pub claim: Option<&'a str>,
     pub target: Option<Target>,
 }
 
-/// What the figure should be.
+/// The target of a measurement.
 pub enum Target {
     AtMost(f64),
-    /// So many times less than the figure of another name, in the same group, setup and unit.
+    /// Lower by this factor than the value of another name, in the same group, setup and unit.
     TimesLessThan(f64, &'static str),
-    /// At most so many times the figure of the same name in another setup.
+    /// At most this factor times the value of the same name in another setup.
     AtMostTimes(f64, &'static str),
 }
 

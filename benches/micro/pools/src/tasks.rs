@@ -16,21 +16,21 @@ use spanwise_worker::{ShutdownMode, WorkerPool};
 
 use crate::row::{Row, Target};
 
-/// Runs all ways and prints their rows; with the name of a way, runs that one and prints its
-/// figures: milliseconds of wall time, of processor time, MiB at the peak.
+/// Runs all ways and prints their rows; with the name of a way, runs that one and prints three
+/// numbers: milliseconds of wall time, of processor time, MiB at the peak.
 pub fn main() -> ExitCode {
     if let Some(way) = std::env::args().nth(1) {
         return run(&way);
     }
     for (way, name) in WAYS {
-        let figures = match figures_of(way) {
-            Ok(figures) => figures,
+        let values = match measure(way) {
+            Ok(values) => values,
             Err(reason) => {
                 eprintln!("{name}: {reason}");
                 return ExitCode::FAILURE;
             }
         };
-        for (unit, value) in ["ms", "CPU ms", "MiB"].into_iter().zip(figures) {
+        for (unit, value) in ["ms", "CPU ms", "MiB"].into_iter().zip(values) {
             Row {
                 group: "100,000 tasks",
                 name,
@@ -74,13 +74,13 @@ fn target(way: &str, unit: &str) -> Option<Target> {
     }
 }
 
-fn figures_of(way: &str) -> Result<Vec<f64>, String> {
+fn measure(way: &str) -> Result<Vec<f64>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new(program).arg(way).output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let figures: Result<Vec<f64>, _> = text.split_whitespace().map(str::parse).collect();
-    match figures {
-        Ok(figures) if figures.len() == 3 && output.status.success() => Ok(figures),
+    let values: Result<Vec<f64>, _> = text.split_whitespace().map(str::parse).collect();
+    match values {
+        Ok(values) if values.len() == 3 && output.status.success() => Ok(values),
         _ => Err(format!("{}, {text:?}", output.status)),
     }
 }
@@ -124,14 +124,14 @@ struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
     fn pass(&self) {
-        let mut open = self.0.0.lock().expect("nobody panics here");
+        let mut open = self.0.0.lock().expect("no thread panics with the lock");
         while !*open {
-            open = self.0.1.wait(open).expect("nobody panics here");
+            open = self.0.1.wait(open).expect("no thread panics with the lock");
         }
     }
 
     fn open(&self) {
-        *self.0.0.lock().expect("nobody panics here") = true;
+        *self.0.0.lock().expect("no thread panics with the lock") = true;
         self.0.1.notify_all();
     }
 }

@@ -1,7 +1,7 @@
 //! fastrace in front of a reporter that counts and drops.
 //!
-//! It has no sampler, no limit and no typed attributes: what is a literal is given as a literal
-//! text, in its favour; what is a number at run time has to be formatted.
+//! It has no sampler, no limit and no typed attributes. The workload passes a literal as literal text, in
+//! its favour, and formats a number of run time.
 
 use fastrace::collector::{Config, Reporter, SpanContext, SpanRecord};
 use fastrace::{Event, Span};
@@ -43,11 +43,11 @@ impl Subject for Traced {
     }
 
     fn tally(&self, _made: u64) -> Tally {
-        Tally { kept: self.reported.load(SeqCst), ..Tally::default() }
+        Tally { exported: self.reported.load(SeqCst), ..Tally::default() }
     }
 
-    /// What its ring of 10,240 commands a thread holds. What spills beyond it costs more, and stays
-    /// with the thread until that makes another span.
+    /// The capacity of its ring of 10,240 commands per thread. Commands beyond it cost more and stay with
+    /// the thread until it makes another span.
     fn burst_spans(&self) -> Option<u64> {
         Some(3000)
     }

@@ -1,8 +1,9 @@
-//! A batch to the bytes of a request, as the HTTP exporter does it: convert, encode, drop.
+//! Encoding of a batch to the bytes of a request, as the HTTP exporter does it: convert, encode, drop.
 //!
 //! The clone that the gRPC exporter adds at every attempt is left out, in the rival's favour.
 
 use crate::exporter::Counted;
+use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
@@ -24,10 +25,10 @@ pub struct Encode {
 
 impl Encode {
     pub fn new() -> Self {
-        let finished = Kept::default();
+        let finished = Collected::default();
         let exporter = Counted { inner: finished.clone(), delivered: Arc::default() };
         let provider = SdkTracerProvider::builder().with_simple_exporter(exporter).build();
-        let tracer = crate::subject::tracer(&provider);
+        let tracer = provider.tracer("bench");
         let request = Request::sample();
         (0..BATCH.div_ceil(5)).for_each(|_| otel_api::request(&tracer, &request));
         let mut batch = std::mem::take(&mut *finished.0.lock().unwrap());
@@ -67,7 +68,7 @@ impl Subject for Encode {
     }
 
     fn tally(&self, _made: u64) -> Tally {
-        Tally { kept: self.encoded.load(SeqCst) * BATCH as u64, ..Tally::default() }
+        Tally { exported: self.encoded.load(SeqCst) * BATCH as u64, ..Tally::default() }
     }
 
     /// A batch ready to be consumed takes half a megabyte.
@@ -76,11 +77,11 @@ impl Subject for Encode {
     }
 }
 
-/// Keeps what is exported.
+/// An exporter that collects spans.
 #[derive(Debug, Clone, Default)]
-struct Kept(Arc<Mutex<Vec<SpanData>>>);
+struct Collected(Arc<Mutex<Vec<SpanData>>>);
 
-impl SpanExporter for Kept {
+impl SpanExporter for Collected {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         self.0.lock().unwrap().extend(batch);
         Ok(())

@@ -1,9 +1,9 @@
 //! The SDK's set-ups.
 //!
 //! `otel-sdk` has the batch processor's defaults (2048/512), `otel-sdk-64k` 65536/2048, both lose
-//! what does not fit. `otel-sdk-paced` loses nothing: bursts of 20,000 into 65536/512; end to end,
-//! where small queues are its fastest, it keeps 2048/512 and the caller sleeps while that is full.
-//! `opentelemetry-api` is no SDK at all: what the API itself costs.
+//! the spans that do not fit. `otel-sdk-paced` loses none: bursts of 20,000 into 65536/512; end to end,
+//! where small queues are its fastest, it has 2048/512 and the caller sleeps while the queue is full.
+//! `opentelemetry-api` is no SDK: it measures the API itself.
 
 use crate::encode::Encode;
 use crate::exporter::{Counted, Null, REQUESTS};
@@ -13,7 +13,7 @@ use opentelemetry::trace::{Tracer, TracerProvider as _};
 use opentelemetry_otlp::{Protocol, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanExporter,
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanExporter,
     TracerProviderBuilder,
 };
 use spanwise_bench_harness::{
@@ -122,9 +122,9 @@ struct Sdk {
     provider: SdkTracerProvider,
     delivered: Arc<AtomicU64>,
     workload: Workload,
-    /// Spans that may be under way; `None`: the caller never waits.
+    /// The limit of spans in flight; `None`: the caller never waits.
     pace: Option<u64>,
-    /// Nothing may be lost.
+    /// Whether no span may be lost.
     paced: bool,
     _runtime: Option<Runtime>,
 }
@@ -163,8 +163,8 @@ where
     }
 
     fn settle(&self) {
-        // Its flush has a deadline of its own and may be refused by a full queue: it is asked
-        // until nothing moves any more.
+        // The SDK's flush has its own deadline, and a full queue may reject it: this repeats it until
+        // no further span is delivered.
         loop {
             let before = self.sdk.delivered.load(SeqCst);
             let flushed = self.sdk.provider.force_flush();
@@ -179,14 +179,15 @@ where
     }
 
     fn tally(&self, made: u64) -> Tally {
-        let kept = self.sdk.delivered.load(SeqCst);
-        let left = made.saturating_sub(kept);
+        let exported = self.sdk.delivered.load(SeqCst);
+        let left = made.saturating_sub(exported);
         match (self.sdk.workload.tracer, self.sdk.workload.sampler) {
             (Held::Boxed, _) => Tally { nowhere: made, ..Tally::default() },
-            (_, Sampler::Off) => Tally { kept, sampled_out: left, ..Tally::default() },
-            // A paced row that loses is not what it says: nothing is booked, the sum is off.
-            _ if self.sdk.paced => Tally { kept, ..Tally::default() },
-            _ => Tally { kept, lost: left, ..Tally::default() },
+            (_, Sampler::Off) => Tally { exported, sampled_out: left, ..Tally::default() },
+            // A paced row must lose no span: a lost span stays uncounted here, so that the sum check
+            // fails.
+            _ if self.sdk.paced => Tally { exported, ..Tally::default() },
+            _ => Tally { exported, lost: left, ..Tally::default() },
         }
     }
 }
@@ -211,9 +212,4 @@ impl Subject for Api {
     fn tally(&self, made: u64) -> Tally {
         Tally { nowhere: made, ..Tally::default() }
     }
-}
-
-/// The tracer of a provider of its own, for whoever needs its spans.
-pub fn tracer(provider: &SdkTracerProvider) -> SdkTracer {
-    provider.tracer("bench")
 }

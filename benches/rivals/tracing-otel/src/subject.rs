@@ -66,7 +66,7 @@ impl Subject for Traced {
     }
 
     fn tally(&self, _made: u64) -> Tally {
-        Tally { kept: self.delivered.load(SeqCst), ..Tally::default() }
+        Tally { exported: self.delivered.load(SeqCst), ..Tally::default() }
     }
 }
 
