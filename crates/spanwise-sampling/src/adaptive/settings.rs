@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How the probability of an [`Adaptive`] sampler follows the load, by name.
+/// How the probability of an [`Adaptive`](crate::Adaptive) sampler follows the load, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AdaptiveAlgorithm {
@@ -29,7 +29,7 @@ pub enum AdaptiveAlgorithm {
     Document,
 }
 
-/// The key of an [`Adaptive`] sampler: each value of it gets a share of the target.
+/// The key of an [`Adaptive`](crate::Adaptive) sampler: each value of it gets a share of the target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AdaptiveKey {
