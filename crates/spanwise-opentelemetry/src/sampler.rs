@@ -1,4 +1,4 @@
-//! Our samplers behind the stock SDK's trait.
+//! [`OtelSampler`]: samplers of `spanwise-sampling` as a [`ShouldSample`].
 
 use crate::sampler_context::ProcessSamplerContext;
 use opentelemetry::trace::{Link, SpanKind as ApiKind, TraceContextExt, TraceId};
@@ -6,16 +6,16 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 use spanwise_sampling::{ApiSamplingParameters, DynamicSampler, Sampler};
 
-/// Any sampler as a [`ShouldSample`]. Clones share it.
+/// A [`ShouldSample`] that delegates to any sampler of `spanwise-sampling`. Clones share it.
 #[derive(Debug, Clone)]
 pub struct OtelSampler {
-    live: DynamicSampler,
+    sampler: DynamicSampler,
 }
 
 impl OtelSampler {
-    /// Decides as what `live` holds does; keep a clone of it to exchange the sampler.
-    pub fn new(live: DynamicSampler) -> Self {
-        Self { live }
+    /// A sampler that delegates to `sampler`; a clone of `sampler` can exchange it later.
+    pub fn new(sampler: DynamicSampler) -> Self {
+        Self { sampler }
     }
 }
 
@@ -45,7 +45,7 @@ impl ShouldSample for OtelSampler {
             scope: "",
             attributes,
         };
-        self.live.sampling_result(&parameters, &ProcessSamplerContext, |result| {
+        self.sampler.sampling_result(&parameters, &ProcessSamplerContext, |result| {
             let decision = result.decision;
             SamplingResult {
                 decision: match (decision.sampled, decision.recorded) {

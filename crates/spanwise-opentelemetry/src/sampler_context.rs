@@ -1,4 +1,4 @@
-//! [`SamplerContext`](SamplerContext): the time and the randomness that samplers ask for.
+//! [`ProcessSamplerContext`]: the time and the random numbers for samplers.
 
 use spanwise_sampling::SamplerContext;
 use spanwise_worker::{fork, random_seed};
@@ -13,17 +13,17 @@ pub(crate) struct ProcessSamplerContext;
 impl SamplerContext for ProcessSamplerContext {
     fn now(&self) -> u64 {
         static FIRST: OnceLock<Instant> = OnceLock::new();
-        // 584 years of nanoseconds.
+        // 64 bits of nanoseconds are 584 years.
         FIRST.get_or_init(Instant::now).elapsed().as_nanos() as u64
     }
 
     fn random(&self) -> u64 {
-        // A thread whose generator is destroyed reads a number of the system each time.
+        // A thread whose generator is destroyed reads each number from the system.
         GENERATOR.try_with(Generator::next).unwrap_or_else(|_| random_seed())
     }
 }
 
-/// SplitMix64.
+/// A SplitMix64 random generator.
 struct Generator {
     state: Cell<u64>,
     /// The process generation that the state was seeded in: a forked child seeds its own. `None`

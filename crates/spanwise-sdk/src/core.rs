@@ -36,7 +36,7 @@ pub(crate) enum Phase {
     /// `OTEL_TRACES_EXPORTER=none`: spans have ids, flags and a trace state to propagate and to log;
     /// the provider neither records nor counts them, and has no worker.
     NotExporting,
-    /// As disabled, from the shutdown on.
+    /// After a shutdown; tracers behave as when disabled.
     ShutDown,
     /// The worker terminated before a shutdown: spans are lost and counted.
     WorkerTerminated,
@@ -101,12 +101,12 @@ impl Core {
         fork::generation() != self.process
     }
 
-    /// Drops the sampler, which may be the user's and panic in its drop, where no caller is affected.
+    /// Drops the sampler and catches a panic of its drop: a user's sampler may panic.
     pub(crate) fn drop_sampler(&self) -> Result<(), CaughtPanic> {
         catch_panic(|| self.sampler.set(Sampler::always_off()))
     }
 
-    /// The one budget that chunks and requests are charged to.
+    /// The byte budget of chunks and requests.
     pub(crate) fn budget(&self) -> &Budget {
         self.queue.budget()
     }

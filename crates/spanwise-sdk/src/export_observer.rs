@@ -10,14 +10,14 @@ use spanwise_worker::{catch_panic, clock};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Receives the exporter's events, and uses its thread for what an SDK does at intervals.
+/// The observer of the exporter: handles its events, and runs the SDK's periodic work on its thread.
 pub(crate) struct ExportObserver {
     core: Arc<Core>,
     diagnostics: Diagnostics,
     remote_sampling: Option<RemoteSampling>,
-    /// When the span clock is calibrated again.
+    /// The time of the next calibration of the span clock.
     next_calibration: Instant,
-    /// When samplers receive the time again.
+    /// The time of the next tick of the sampler.
     next_tick: Instant,
 }
 
@@ -74,7 +74,7 @@ impl Observer for ExportObserver {
                 self.core.leave_running(Phase::WorkerTerminated);
                 self.diagnostics.worker_died();
             }
-            // The thread ends: what was lost is reported by now.
+            // All losses are reported before the thread ends.
             ExportEvent::ShutDown => self.diagnostics.report_last_losses(&self.core.ledger),
             ExportEvent::Ending => {
                 if let Err(panic) = self.core.drop_sampler() {
@@ -108,7 +108,7 @@ impl Drop for ExportObserver {
     }
 }
 
-/// Between two ticks of the sampler.
+/// The interval between two ticks of the sampler.
 const TICK: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

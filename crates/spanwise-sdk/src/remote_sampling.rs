@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinHandle};
 
-/// The collector that a sampler's strategy comes from, and the sampler.
+/// The collector of a sampler's strategy, and the sampler.
 #[derive(Debug, Clone)]
 pub(crate) enum RemoteSource {
     #[cfg(feature = "jaeger")]
@@ -45,7 +45,7 @@ enum Poller {
 
 impl RemoteSampling {
     /// # Errors
-    /// Requests cannot be sent to the endpoint, which `setting` holds.
+    /// The transport cannot send to the endpoint of `setting`.
     pub(crate) fn new(
         source: &RemoteSource,
         service_name: &str,
@@ -57,7 +57,7 @@ impl RemoteSampling {
         Ok(Self { poller, fetcher, fetch: None, started: Instant::now() })
     }
 
-    /// Takes the answer to the last poll, if it has come, and polls again if that is due.
+    /// Handles the response of the last poll if it has arrived, and polls again if that is due.
     pub(crate) fn turn(&mut self, now: Instant, diagnostics: &mut Diagnostics) {
         let nanos = now.saturating_duration_since(self.started).as_nanos() as u64;
         if let Some(mut fetch) = self.fetch.take_if(|fetch| fetch.is_finished()) {
@@ -100,7 +100,7 @@ impl RemoteSampling {
 
 impl Poller {
     fn new(source: &RemoteSource, service_name: &str) -> Self {
-        // Two processes must not be one client, also when one was forked from the other.
+        // Each process is a client of its own, also a forked child.
         let seed = random_seed();
         match source {
             #[cfg(feature = "jaeger")]
@@ -151,7 +151,7 @@ impl Poller {
         }
     }
 
-    /// Applies the answer. Returns what is wrong with it, if anything is.
+    /// Applies the response. Returns its problem if it is invalid.
     fn answered(&mut self, now: u64, body: &[u8]) -> Option<String> {
         match self {
             #[cfg(feature = "jaeger")]
@@ -186,7 +186,7 @@ fn unix_seconds() -> u64 {
     clock::unix_nanos() / 1_000_000_000
 }
 
-/// For an answer that should come from the same machine.
+/// The timeout of a poll; the collector is usually on the same machine.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Two thousand operations or a thousand rules, and room for their names.
+/// Space for two thousand operations or a thousand rules, with their names.
 const MOST_BYTES: usize = 1 << 20;

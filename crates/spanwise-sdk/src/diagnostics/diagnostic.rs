@@ -1,4 +1,4 @@
-//! The reports, and the line that each is.
+//! [`Diagnostic`]: a report, and its line of text.
 
 use super::interval::REPORT_INTERVAL;
 use spanwise_ledger::Snapshot;
@@ -6,14 +6,14 @@ use spanwise_transport::Failure;
 use std::fmt;
 use std::time::Duration;
 
-/// A report about the pipeline itself: `docs/DIAGNOSTICS.md` has an example of each.
+/// A report of the provider about itself: `docs/DIAGNOSTICS.md` has an example of each.
 ///
-/// `Display` is that line, and so is `Debug`. It holds no header values, no payload, and of a URL
-/// neither user info nor query; text of others is cut to 256 bytes without control characters.
+/// `Display` and `Debug` print one line. It has no header values and no payload, and of a URL neither
+/// user info nor query; foreign text is truncated to 256 bytes without control characters.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Diagnostic {
-    /// An environment variable holds a value that is not accepted; the default is in force.
+    /// An environment variable has an invalid value; the default is in force.
     SettingIgnored {
         /// The variable.
         setting: String,
@@ -22,11 +22,11 @@ pub enum Diagnostic {
         /// The accepted values.
         accepted: String,
     },
-    /// A known setting has no effect here: it is not supported, or goes with a choice not made.
+    /// A known setting has no effect here: it is not supported, or belongs to another choice.
     SettingUnused {
         /// The variable, or the builder's method. Its value is not shown: it may be a secret.
         setting: &'static str,
-        /// Why not, and what to set instead.
+        /// The reason, and the setting to use instead.
         reason: String,
     },
     /// A resource detector could not read an attribute, or the resource has no space for it.
@@ -39,27 +39,28 @@ pub enum Diagnostic {
     /// An attempt to send failed, the first since a request was accepted; or, at least half a minute
     /// later, the first for another cause.
     EndpointFailing {
-        /// Where requests go.
+        /// The endpoint of the requests.
         endpoint: String,
         /// Why the attempt failed.
         cause: String,
         /// The usual remedy.
         advice: Option<String>,
-        /// Which attempt of its request it was, from 1.
+        /// The number of the attempt for its request, from 1.
         attempt: u32,
-        /// When the next attempt is made; `None` when the request was given up.
+        /// The wait before the next attempt; `None` when the exporter dropped the request.
         retry_in: Option<Duration>,
     },
     /// A request was accepted, the first since [`EndpointFailing`](Self::EndpointFailing).
     EndpointRecovered {
-        /// Where requests go.
+        /// The endpoint of the requests.
         endpoint: String,
         /// The time since the first attempt that failed.
         after: Duration,
         /// Attempts that failed in that time.
         attempts: u64,
     },
-    /// A request was given up, for another cause than [`EndpointFailing`](Self::EndpointFailing) gave.
+    /// The exporter dropped a request, for another cause than that of
+    /// [`EndpointFailing`](Self::EndpointFailing).
     RequestFailed {
         /// Spans in it.
         spans: u64,
@@ -68,7 +69,7 @@ pub enum Diagnostic {
         /// The last text of the server or the connection; one line, at most 256 bytes.
         detail: String,
     },
-    /// The receiver left spans out (partial success).
+    /// The receiver rejected spans (partial success).
     SpansRejected {
         /// Number of spans.
         spans: u64,
@@ -87,15 +88,14 @@ pub enum Diagnostic {
         /// The problem with the answer.
         problem: String,
     },
-    /// The endpoint of remote sampling had no strategy that can be used; the sampler goes on with
-    /// the one before.
+    /// The endpoint of remote sampling returned no valid strategy; the sampler uses the one before.
     NoSamplingStrategy {
         /// The URL of the collector.
         url: String,
         /// The error in place of an answer, or the problem with the answer.
         problem: String,
     },
-    /// A strategy that can be used came, the first since
+    /// The endpoint of remote sampling returned a valid strategy, the first since
     /// [`NoSamplingStrategy`](Self::NoSamplingStrategy).
     SamplingStrategyRecovered {
         /// The URL of the collector.
@@ -103,32 +103,31 @@ pub enum Diagnostic {
     },
     /// Spans were lost since the last time this was reported.
     SpansLost {
-        /// The account of that time.
+        /// The ledger's counts for that time.
         lost: Box<Snapshot>,
         /// Endpoint and cause of the last attempt that failed, if one did in that time.
         last_failure: Option<String>,
     },
     /// No span was lost for half a minute after some were.
     LossEnded,
-    /// The worker thread has died: nothing is sent any more, and every span from now on is lost
-    /// as `worker_unavailable`. Please report it.
+    /// The worker thread terminated: it exports no more spans, and the provider drops later spans as
+    /// `worker_unavailable`. Please report it.
     WorkerDied,
-    /// Code of the user's panicked on the worker thread: a sampler's tick, or a destructor.
+    /// User code panicked on the worker thread: a sampler's tick, or a destructor.
     UserCodePanicked {
-        /// Which.
+        /// The code that panicked.
         code: &'static str,
         /// The panic's message, at most 256 bytes.
         message: String,
     },
-    /// A span was started after the guard had been dropped, before any other span: it is not
-    /// recorded, and nothing will be.
+    /// The first span started after the guard had been dropped: the provider records no span.
     GuardDropped {
-        /// How long the guard lived.
+        /// The time between the creation and the drop of the guard.
         after: Duration,
     },
-    /// The handler was slower than the reports: the oldest were not shown.
+    /// The handler was slower than the reports, and missed the oldest.
     ReportsLeftOut {
-        /// How many.
+        /// The number of missed reports.
         reports: u64,
     },
 }
@@ -212,7 +211,7 @@ impl fmt::Debug for Diagnostic {
     }
 }
 
-/// A number of things: `1 span`, `2 spans`.
+/// A count with its noun: `1 span`, `2 spans`.
 pub(crate) struct Counted(pub(crate) u64, pub(crate) &'static str);
 
 impl fmt::Display for Counted {
@@ -229,7 +228,7 @@ mod tests {
     use spanwise_ledger::{DropReason, Ledger};
     use spanwise_transport::ResponseStatus;
 
-    /// An example of each, and every variant has one: the match does not compile otherwise.
+    /// An example of each variant. The match makes a variant without one a compile error.
     fn examples() -> Vec<Diagnostic> {
         let text = str::to_owned;
         let ledger = Ledger::new();
@@ -338,7 +337,7 @@ mod tests {
         let page = std::fs::read_to_string(path).unwrap();
         let examples = examples();
         for example in &examples {
-            // Two backticks: some lines hold one.
+            // Two backticks, because some lines have one.
             assert!(page.contains(&format!("| `` {example} `` |")), "{example}");
             assert_eq!(format!("{example:?}"), example.to_string());
         }

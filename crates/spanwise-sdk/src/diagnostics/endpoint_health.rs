@@ -1,4 +1,4 @@
-//! Whether requests get through to the endpoint, and why the last attempt that failed did.
+//! [`EndpointHealth`]: failures and recoveries of the endpoint, and the cause of the last failure.
 
 use super::diagnostic::Diagnostic;
 use super::interval::REPORT_INTERVAL;
@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Reports the first attempt that fails, at once, and the first request that gets through after it.
-/// A clone shares the state: with the tasks that send, and with threads that flush and ask for the cause.
+/// Reports the first failed attempt at once, and the first request that the receiver accepts after it.
+/// A clone shares the state with the tasks that send, and with threads that flush and read the cause.
 ///
 /// In half a minute at most three outages are reported, and another cause of the same outage half a
 /// minute after the last report.
@@ -23,16 +23,16 @@ pub(crate) struct EndpointHealth {
 struct State {
     /// The attempts that failed since a request was accepted last; `None` when none did.
     failing: Option<Failing>,
-    /// When the endpoint was reported to fail, the last three times.
+    /// The times of the last three reports of a failure.
     reports: VecDeque<Instant>,
     /// The cause of the last report.
     reported: Option<String>,
-    /// Whether its recovery is to be reported.
+    /// Whether the recovery will be reported.
     owes_recovery: bool,
     last_failure: Option<(Instant, String)>,
-    /// Where requests go.
+    /// The endpoint of the requests.
     endpoint: String,
-    /// Since when the requests on their way have had no answer; `None` when none is.
+    /// Since when the requests in flight have had no response; `None` without requests.
     awaited: Option<Instant>,
 }
 
@@ -47,12 +47,12 @@ impl EndpointHealth {
         Self { reporter, state: Arc::default() }
     }
 
-    /// Where its reports go.
+    /// The receiver of the reports.
     pub(crate) fn reporter(&self) -> &Reporter {
         &self.reporter
     }
 
-    /// An attempt failed. Called by the task that sends.
+    /// Records a failed attempt. The task that sends calls this.
     pub(crate) fn attempt_failed(&self, failed: &FailedAttempt) {
         let now = Instant::now();
         let FailedAttempt { endpoint, cause, .. } = failed.clone();
@@ -83,17 +83,17 @@ impl EndpointHealth {
         });
     }
 
-    /// Names where requests go, as it is shown.
+    /// Sets the printed endpoint of the requests.
     pub(crate) fn set_endpoint(&self, endpoint: String) {
         self.lock().endpoint = endpoint;
     }
 
-    /// Requests are on their way, and have had no answer since `since`; `None`: none is.
+    /// Records that requests in flight have had no response since `since`; `None` without requests.
     pub(crate) fn awaiting(&self, since: Option<Instant>) {
         self.lock().awaited = since;
     }
 
-    /// A request was accepted.
+    /// Records an accepted request.
     pub(crate) fn accepted(&self) {
         let mut state = self.lock();
         let Some(Failing { endpoint, since, attempts }) = state.failing.take() else { return };
@@ -104,17 +104,17 @@ impl EndpointHealth {
         }
     }
 
-    /// Whether `cause` is what the endpoint was reported to fail for last, in this half minute.
+    /// Whether `cause` was reported last, within half a minute.
     pub(crate) fn has_reported(&self, cause: &str) -> bool {
         let state = self.lock();
         state.reports.back().is_some_and(|at| at.elapsed() < REPORT_INTERVAL)
             && state.reported.as_ref().is_some_and(|reported| reported == cause)
     }
 
-    /// Endpoint and cause of the last attempt that failed, if one did in the last two minutes or
-    /// nothing was accepted after it; else for how long an answer is awaited.
+    /// Endpoint and cause of the last failed attempt, if it was in the last two minutes or no request was
+    /// accepted after it; otherwise the time for which requests have waited for a response.
     ///
-    /// For spans that were lost or wait: it is asked when some were.
+    /// Reports of lost or waiting spans print it.
     pub(crate) fn last_failure(&self) -> Option<String> {
         let state = self.lock();
         let failure = state.last_failure.as_ref().filter(|(at, _)| {
@@ -133,8 +133,8 @@ impl EndpointHealth {
 }
 
 impl State {
-    /// Whether a failure for `cause` is to be reported: the first since a request was accepted, or
-    /// one for another cause than was reported.
+    /// Whether to report a failure for `cause`: the first since an accepted request, or one for another
+    /// cause than that of the last report.
     fn should_report(&self, now: Instant, cause: &str) -> bool {
         let is_past =
             |report: Option<&Instant>| report.is_none_or(|at| now >= *at + REPORT_INTERVAL);

@@ -1,4 +1,4 @@
-//! The handler of reports: the user's, or a line on standard error.
+//! The diagnostics handler: a function of the user's, or one that prints to standard error.
 
 use super::diagnostic::Diagnostic;
 use std::io::Write as _;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 /// Receives the reports. Runs on a thread of its own, which it may block.
 pub(crate) type Handler = Arc<dyn Fn(&Diagnostic) + Send + Sync>;
 
-/// The default: a line on standard error, and no complaint when there is none.
+/// The default handler: prints a line to standard error, and ignores its errors.
 pub(crate) fn to_stderr() -> Handler {
     Arc::new(|diagnostic| {
-        // In one write: lines of several writers do not mix.
+        // One write for the line, so that lines of several writers do not mix.
         let line = format!("spanwise: {diagnostic}\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
     })

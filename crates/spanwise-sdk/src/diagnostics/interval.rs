@@ -1,6 +1,6 @@
-//! How often reports of a kind are made.
+//! The interval between reports of one kind.
 
 use std::time::Duration;
 
-/// Between two reports of a kind.
+/// The least time between two reports of one kind.
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Reports to the operator: losses, failing endpoints, settings that were not accepted.
+//! Reports to the operator: lost spans, failing endpoints, ignored settings.
 
 mod diagnostic;
 mod endpoint_health;

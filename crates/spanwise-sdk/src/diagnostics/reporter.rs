@@ -1,4 +1,4 @@
-//! Hands reports to the user's handler, on a thread that may be slow.
+//! [`Reporter`]: passes reports to the diagnostics handler on a thread of its own.
 
 use super::diagnostic::Diagnostic;
 use super::handler::Handler;
@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Where reports wait for the handler. Cloning shares it.
+/// A bounded queue of reports for the handler. A clone shares it.
 ///
-/// A handler may block for ever: standard error can be a full pipe, and a user's handler anything.
-/// So neither the worker nor an application thread calls it, but a thread that lives while there is
-/// something to report. At most [`CAPACITY`] reports wait; then the oldest make way for the latest,
-/// and their number is reported.
+/// A handler may block for ever: standard error can be a full pipe. So neither the worker nor an
+/// application thread calls it, but a thread that runs while the queue has reports. The queue holds at
+/// most [`CAPACITY`] reports; then the latest replaces the oldest, and the number of the replaced ones
+/// is reported.
 #[derive(Clone)]
 pub(crate) struct Reporter {
     shared: Arc<Shared>,
@@ -23,20 +23,20 @@ struct Shared {
     state: Mutex<State>,
     /// Notified when the thread has nothing left to report.
     idle: Condvar,
-    /// The process that the thread lives in: see [`fork::generation`].
+    /// The process of the thread: see [`fork::generation`].
     generation: u32,
 }
 
 struct State {
-    /// `None` once it is dropped: after the last report, by the thread that makes the reports. It is
-    /// the user's, and its drop may block or panic.
+    /// The handler; `None` once it is dropped. The reporting thread drops it after the last report,
+    /// because the drop of a user's handler may block or panic.
     handler: Option<Handler>,
     waiting: VecDeque<Diagnostic>,
-    /// Reports that made way since this was last reported.
+    /// Reports that were replaced since the last report of their number.
     left_out: u64,
     /// Whether a thread takes reports off the queue.
     running: bool,
-    /// No report comes any more.
+    /// Whether the queue accepts no more reports.
     closed: bool,
     /// One more report may come after [`Reporter::close`].
     held_open: bool,
@@ -74,7 +74,7 @@ impl Reporter {
         self.start(state);
     }
 
-    /// Stays open for a report that may come after [`close`](Self::close), until
+    /// Accepts one more report after [`close`](Self::close), until
     /// [`close_held_open`](Self::close_held_open).
     pub(crate) fn hold_open(&self) {
         if !self.is_forked() {
@@ -90,7 +90,7 @@ impl Reporter {
         }
     }
 
-    /// Takes no more reports, and drops the handler after those that wait. Returns at once.
+    /// Accepts no more reports, and drops the handler after the queued ones. Returns at once.
     pub(crate) fn close(&self) {
         if self.is_forked() {
             return;
@@ -110,12 +110,12 @@ impl Reporter {
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name("spanwise-report".to_owned());
         if thread.spawn(move || shared.run()).is_err() {
-            // No thread to be had: the report waits for the next one.
+            // The system has no thread left: the report stays in the queue until the next one.
             self.shared.lock().running = false;
         }
     }
 
-    /// Waits until the handler has had all reports, at most for `timeout`.
+    /// Waits until the handler has received all reports, at most for `timeout`.
     pub(crate) fn flush(&self, timeout: Duration) {
         if self.is_forked() {
             return;
@@ -132,7 +132,7 @@ impl Reporter {
         }
     }
 
-    /// A forked child has the queue but not the thread, and perhaps a lock that no thread opens.
+    /// A forked child has the queue but not the thread, and perhaps a lock that no thread releases.
     fn is_forked(&self) -> bool {
         fork::generation() != self.shared.generation
     }
@@ -142,10 +142,10 @@ impl Shared {
     fn run(&self) {
         // Standard error may be a closed pipe.
         mask_sigpipe();
-        // A handler that starts spans must not report on their fate, and so on.
+        // Suppression prevents a loop: a handler that starts spans would cause reports about them.
         let _suppressed = Context::enter_telemetry_suppressed_scope();
         while let Some((handler, diagnostic)) = self.next() {
-            // A panic in it is the user's own, and has been reported by the panic hook.
+            // The panic hook has reported the panic of the user's handler.
             let _ = catch_panic(|| handler(&diagnostic));
         }
     }
@@ -165,7 +165,7 @@ impl Shared {
                 self.idle.notify_all();
                 return None;
             }
-            // Flushes do not wait for the drop of it.
+            // Flushes do not wait for the drop of the handler.
             let handler = state.handler.take();
             self.idle.notify_all();
             drop(state);

@@ -1,4 +1,4 @@
-//! Text of receivers and users, as it can stand in a line.
+//! Foreign text in a line of a report.
 
 /// `text` without control characters, at most 256 bytes of it.
 pub(crate) fn sanitize(text: &str) -> String {

@@ -12,12 +12,12 @@ use spanwise_worker::CaughtPanic;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Reports the same kind of thing at most every half a minute.
+/// Limits the reports of each kind to one in half a minute.
 pub(crate) struct Diagnostics {
     reporter: Reporter,
     health: EndpointHealth,
     next_look: Option<Instant>,
-    /// The account when losses were last reported.
+    /// The ledger's counts at the last report of losses.
     reported: Option<(Instant, Snapshot)>,
     losing: bool,
     last: HashMap<Kind, Instant>,
@@ -28,7 +28,7 @@ pub(crate) struct Diagnostics {
 /// The kinds of reports that are made at most every half a minute.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
-    /// Of one kind of [`Failure`], by its name.
+    /// A dropped request, by the name of its [`Failure`].
     Failed(&'static str),
     Rejected,
     Warned,
@@ -50,12 +50,12 @@ impl Diagnostics {
         }
     }
 
-    /// Requests are on their way, and have had no answer since `since`; `None`: none is.
+    /// Records that requests in flight have had no response since `since`; `None` without requests.
     pub(crate) fn awaiting(&self, since: Option<Instant>) {
         self.health.awaiting(since);
     }
 
-    /// A request was accepted.
+    /// Records an accepted request.
     pub(crate) fn accepted(&self) {
         self.health.accepted();
     }
@@ -65,7 +65,7 @@ impl Diagnostics {
         // A shutdown's own report has the number and the last failure.
         let is_known = *failure == Failure::Shutdown || self.health.has_reported(cause);
         if !is_known && self.due(Kind::Failed(failure.name())) {
-            // Where the failure has the status already, the cause would repeat it.
+            // A failure with a status does not repeat it as the cause.
             let has_status = matches!(failure, Failure::Rejected { .. } | Failure::Redirect { .. });
             let text = if detail.is_empty() && !has_status { cause } else { detail };
             let (failure, detail) = (*failure, text.clone());
@@ -105,7 +105,7 @@ impl Diagnostics {
         }
     }
 
-    /// Looks for losses once a second; the first is reported at once, later ones summed up.
+    /// Checks for losses once a second. Reports the first at once, and later ones as a sum.
     pub(crate) fn report_losses(&mut self, now: Instant, ledger: &Ledger) {
         if self.next_look.is_some_and(|next| now < next) {
             return;
@@ -117,7 +117,7 @@ impl Diagnostics {
         }
     }
 
-    /// Reports what was not reported yet, whatever the time.
+    /// Reports the losses since the last report, regardless of the interval.
     pub(crate) fn report_last_losses(&mut self, ledger: &Ledger) {
         self.losing = false;
         self.report_losses_since(Instant::now(), ledger);
@@ -140,7 +140,7 @@ impl Diagnostics {
         }
     }
 
-    /// Code of the user's panicked on the worker thread.
+    /// Reports a panic of user code on the worker thread.
     pub(crate) fn user_code_panicked(&mut self, code: &'static str, panic: &CaughtPanic) {
         if self.due(Kind::Panicked) {
             self.report(Diagnostic::UserCodePanicked { code, message: panic.to_string() });
@@ -169,10 +169,10 @@ impl Diagnostics {
     }
 }
 
-/// `url` as it is shown, without the query, to which the service is added.
+/// The printed form of `url`, without the query, which has the service's name.
 fn without_query(url: &str) -> String {
     shown(url.split('?').next().unwrap_or_default())
 }
 
-/// Between two looks at the ledger.
+/// The interval between two checks of the ledger.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

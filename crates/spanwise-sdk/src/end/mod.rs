@@ -1,4 +1,4 @@
-//! The end of a span: the fields known last, and the hand-over of its bytes to the export pipeline.
+//! The end of a span: the code that writes the last fields and pushes the bytes to the export queue.
 
 mod pooled;
 mod span_end;

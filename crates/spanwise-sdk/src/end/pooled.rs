@@ -1,4 +1,4 @@
-//! The end of a pooled span: data that was collected elsewhere, or late, is written and exported.
+//! The end of a pooled span: the tracer writes its collected data and exports it.
 
 use super::span_end::SpanEnd;
 use crate::core::{Core, Phase};
@@ -14,24 +14,24 @@ use std::sync::LazyLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Finished {
-    /// The export pipeline has it, or dropped and counted it like any other span.
+    /// The export queue accepted the span, or dropped and counted it.
     Recorded,
-    /// It is not sampled, and counted as sampled out.
+    /// The span is not sampled, and the ledger counts it as sampled out.
     SampledOut,
     /// The SDK is disabled or exports nothing, or was shut down before the span started.
     Disabled,
 }
 
-/// A pooled span without an id. Nothing is recorded or counted.
+/// The error of a pooled span without an id, which the tracer neither records nor counts.
 ///
 /// `Debug` reads as `Display`, for a `main` that returns it.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FinishError {
-    /// No trace id.
+    /// The trace id is invalid.
     #[error("trace id is all zero; start the span with Tracer::start_pooled, or set one")]
     NoTraceId,
-    /// No span id.
+    /// The span id is invalid.
     #[error("span id is all zero; start the span with Tracer::start_pooled, or set one")]
     NoSpanId,
 }
@@ -86,7 +86,7 @@ pub(crate) fn finish_pooled(
     Ok(Finished::Recorded)
 }
 
-/// The span's end time, or now, by the span clock.
+/// The end time of the span; the span clock's time if it has none.
 fn end_time(span: &PooledSpan) -> u64 {
     let [ticks, unix_nanos] = span.clock_start;
     match span.end_unix_nanos {
@@ -95,7 +95,7 @@ fn end_time(span: &PooledSpan) -> u64 {
     }
 }
 
-/// Writes all that the header does not hold.
+/// Writes attributes, events, links and the status.
 fn write(writer: &mut SpanWriter, limits: &SpanLimits, span: &PooledSpan) {
     writer.begin(&span.name);
     for Attribute { key, value } in &span.attributes {
@@ -124,19 +124,19 @@ fn pairs(attributes: &[Attribute]) -> impl Iterator<Item = (&str, &OwnedValue)> 
     attributes.iter().map(|Attribute { key, value }| (key.as_str(), value))
 }
 
-/// Memory to write a span to.
+/// A pooled span writer.
 #[derive(Default)]
 struct Writer(SpanWriter);
 
 impl Reset for Writer {
-    /// Nothing to clear: `begin` does.
+    /// `begin` clears the writer, so this only checks its capacity.
     fn reset(&mut self) -> bool {
         self.0.capacity() <= RETAINED_BYTES
     }
 }
 
-/// One is out only while a span is written.
+/// A thread holds a writer only while it writes a span.
 static WRITERS: LazyLock<Pool<Writer>> = LazyLock::new(|| Pool::new(64));
 
-/// Memory that a cached writer may hold.
+/// Capacity in bytes that a cached writer may retain.
 const RETAINED_BYTES: usize = 8 * 1024;

@@ -1,20 +1,20 @@
-//! [`SpanEnd`]: the fields of a span that are known last. The one place that writes them.
+//! [`SpanEnd`]: the last fields of a span. Records and pooled spans both end through it.
 
 use crate::core::Core;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{SpanHeader, SpanWriter};
 
-/// An ended span, beside the attributes, events and links in its writer.
+/// The fields of an ended span that its writer does not have.
 pub(crate) struct SpanEnd<'a> {
-    /// Its end may be before its start; the span then ends where it starts.
+    /// The start and end times. An end before the start becomes the start.
     pub(crate) header: SpanHeader<'a>,
     /// Index of the instrumentation scope.
     pub(crate) scope: u32,
 }
 
 impl SpanEnd<'_> {
-    /// Stores the span in its thread's own slot, if it has nothing but a header and what is written
-    /// already. Otherwise returns false, and [`finish`](Self::finish) is to be called.
+    /// Stores a plain span in the slot of its thread. Returns false if it did not: the caller then calls
+    /// [`finish`](Self::finish).
     #[inline(always)]
     pub(crate) fn try_finish(&self, core: &Core, writer: &SpanWriter) -> bool {
         self.starts_after_by() == 0
@@ -23,7 +23,7 @@ impl SpanEnd<'_> {
                 .is_some_and(|span| core.queue.try_push_local(&span, || self.meta(writer)))
     }
 
-    /// Counts what the limits took, and hands the span to the export pipeline.
+    /// Counts the data that the limits dropped, and pushes the span to the export queue.
     pub(crate) fn finish(mut self, core: &Core, writer: &mut SpanWriter) {
         self.header.end_unix_nanos = self.header.end_unix_nanos.max(self.header.start_unix_nanos);
         if !writer.is_plain() {
@@ -33,7 +33,7 @@ impl SpanEnd<'_> {
         core.queue.push(&writer.finish(&self.header), meta);
     }
 
-    /// Nanoseconds by which the span starts after its end; 0 is as it should be.
+    /// Nanoseconds by which the start is after the end; 0 for a correct span.
     #[inline(always)]
     pub(crate) fn starts_after_by(&self) -> u64 {
         self.header.start_unix_nanos.saturating_sub(self.header.end_unix_nanos)

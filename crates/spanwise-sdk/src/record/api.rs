@@ -44,15 +44,15 @@ impl opentelemetry::trace::Span for Span {
         self.record.state == State::Recording
     }
 
-    /// Matches kind by kind, and drops each value in place as its own type: the drop of a [`Value`]
-    /// of unknown kind takes longer than writing a number, and a string that is moved out of
-    /// its value first is stored in words and loaded in pairs.
+    /// Matches on the type of the value, and drops it in place as that type: the drop of a [`Value`] of
+    /// an unknown type takes longer than writing a number, and a string that is moved out of its value
+    /// is stored as single words and loaded in pairs, which stalls.
     #[inline(always)]
     fn set_attribute(&mut self, attribute: KeyValue) {
         let KeyValue { key, value, .. } = attribute;
         let (record, mut value) = (&mut *self.record, ManuallyDrop::new(value));
         match &mut *value {
-            // A number's drop is nothing.
+            // Numbers need no drop.
             Value::I64(value) => record.attribute(key.as_str(), value),
             Value::Bool(value) => record.attribute(key.as_str(), value),
             Value::F64(value) => record.attribute(key.as_str(), value),
@@ -75,7 +75,7 @@ impl opentelemetry::trace::Span for Span {
 
     fn set_status(&mut self, status: Status) {
         let (code, description) = match &status {
-            // `tracing-opentelemetry` sets it for every span: nothing to do.
+            // `tracing-opentelemetry` sets `Unset` for every span, which changes no status.
             Status::Unset => return,
             Status::Ok => (StatusCode::Ok, ""),
             Status::Error { description } => (StatusCode::Error, &**description),
@@ -94,8 +94,8 @@ impl opentelemetry::trace::Span for Span {
         self.put_link(&span_context, pairs(&attributes));
     }
 
-    /// Reads the span clock, and only when there is something to end: the default would read the
-    /// system clock first.
+    /// Reads the span clock if the span is recording. The API's default would always read the system
+    /// clock.
     #[inline]
     fn end(&mut self) {
         self.record.end_now();

@@ -1,4 +1,4 @@
-//! The cache of records between two spans: a few in each thread, then a shared pool.
+//! The cache of idle records: a few per thread, then a shared pool.
 
 use super::record::Record;
 use spanwise_pool::{Pool, Reset};
@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Takes a record out, with the fields of its last span.
+/// Acquires a record, with the fields of its last span.
 #[inline(always)]
 pub(super) fn take() -> Box<Record> {
     match CACHE.try_with(|cache| cache.front.take()) {
@@ -15,7 +15,7 @@ pub(super) fn take() -> Box<Record> {
     }
 }
 
-/// Parks a record until the next span. One that grew large is freed instead.
+/// Caches a record for the next span, or frees it if it has grown large.
 #[inline(always)]
 pub(super) fn park(mut record: Box<Record>) {
     if record.reset() {
@@ -25,7 +25,7 @@ pub(super) fn park(mut record: Box<Record>) {
 
 #[inline(always)]
 fn put(record: Box<Record>) {
-    // An `Option` that is still full after the call could not be taken: the thread is exiting.
+    // The closure leaves the record in the `Option` when the thread is exiting.
     let record = Cell::new(Some(record));
     let displaced = CACHE.try_with(|cache| match cache.permit.get() {
         Permit::Granted => cache.front.replace(record.take()),
@@ -43,7 +43,7 @@ pub(crate) fn warm_up() {
     LazyLock::force(&SHARED);
 }
 
-/// The thread's front slot is empty: a span is open already, or the thread is new.
+/// Acquires a record while the front slot is empty: the thread has an open span, or is new.
 #[inline(never)]
 fn take_behind() -> Box<Record> {
     match CACHE.try_with(Cache::take_behind) {
@@ -52,7 +52,7 @@ fn take_behind() -> Box<Record> {
     }
 }
 
-/// The front slot is taken, or the thread has no cache.
+/// Releases a record while the front slot is full or the thread has no cache.
 #[inline(never)]
 fn put_behind(record: Box<Record>) {
     let record = Cell::new(Some(record));
@@ -65,18 +65,18 @@ fn put_behind(record: Box<Record>) {
 
 #[cold]
 fn put_shared(record: Box<Record>) {
-    // A full pool returns it, and this drop frees it.
+    // A full pool returns the record, and this drop frees it.
     drop(SHARED.put(record));
 }
 
 /// A thread-local cache of a few records.
 ///
-/// A span that starts and ends on one thread finds its record without a locked instruction. So
-/// that memory does not grow with threads, only `PERMITS` threads at a time may have a cache;
-/// the others use the shared pool.
+/// A span that starts and ends on one thread acquires its record without a locked instruction. At most
+/// `PERMITS` threads have a cache at a time, which bounds the memory; the other threads use the shared
+/// pool.
 struct Cache {
-    /// The record returned last. Alone, because most spans are the only open one of their thread,
-    /// or its innermost.
+    /// The record that was released last. It has a slot of its own, because most spans are the only or
+    /// the innermost open span of their thread.
     front: Cell<Option<Box<Record>>>,
     behind: [Cell<Option<Box<Record>>>; BEHIND],
     /// Slots in use of `behind`, from the first.
@@ -150,10 +150,10 @@ thread_local! {
 
 /// Threads that have a permit now.
 static GRANTED: AtomicUsize = AtomicUsize::new(0);
-/// For spans that end on another thread than they started on, and threads without a permit.
+/// The pool of spans that end on another thread than they started on, and of threads without a permit.
 static SHARED: LazyLock<Pool<Box<Record>>> = LazyLock::new(|| Pool::new(SHARED_RECORDS));
 
-/// Records that a thread retains besides the front one: for a request span, its child, and one to spare.
+/// Records that a thread retains besides the front one: for a request span, its child, and one more.
 const BEHIND: usize = 3;
 /// Threads that may have a cache.
 const PERMITS: usize = 256;

@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 /// The fields of a span. [`Span`](super::Span) is the pointer to them.
 ///
-/// The span a user holds is one word, because the API moves spans by value through closures; the
-/// context lives in here too, also for a span that records nothing.
+/// A [`Span`](super::Span) is one word, because the API moves spans by value through closures. So the
+/// record has the span context too, also that of a non-recording span.
 pub(crate) struct Record {
-    /// Overwritten without a drop, so that the new one is built in its place instead of copied
-    /// there; [`reset`](Reset::reset) drops what it owns.
+    /// The span context. A start overwrites it without a drop, so that the compiler builds the new value
+    /// in place instead of copying it; [`reset`](Reset::reset) drops the trace state.
     pub(super) context: ManuallyDrop<SpanContext>,
     /// Whether `context` has a trace state, and so owns memory.
     pub(super) has_trace_state: bool,
@@ -29,8 +29,8 @@ pub(crate) struct Record {
     pub(super) scope: u32,
     pub(super) parent_span_id: SpanId,
     pub(super) start_unix_nanos: u64,
-    /// The clock reading that its end and its events are measured from, so that a step of the system
-    /// clock does not affect them. Taken at the start, also if the caller passes a start time.
+    /// The reading of the span clock at the start, also if the caller passes a start time. The end and the
+    /// events are measured from it, so that a step of the system clock does not affect them.
     pub(super) clock_start: clock::Start,
     pub(super) writer: SpanWriter,
     /// Scratch for the trace state header.
@@ -43,11 +43,11 @@ pub(crate) struct Record {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(super) enum State {
-    /// Sampled out, suppressed, disabled or not exported: carries a context, records nothing.
+    /// Sampled out, suppressed, disabled or not exported: the span has a context and records nothing.
     NonRecording,
-    /// Counted as created; the end counts its outcome.
+    /// The start counted the span as created; the end counts its outcome.
     Recording,
-    /// Ended; its context can still be read.
+    /// The span has ended; its context is still readable.
     Ended,
 }
 
@@ -71,7 +71,7 @@ impl Default for Record {
 }
 
 impl Record {
-    /// The core, if the span records. Counts a use after the end.
+    /// Returns the core if the span is recording. Counts a use after the end.
     #[inline(always)]
     fn recording(&mut self) -> Option<(&mut SpanWriter, &Core)> {
         if self.state == State::Recording
@@ -118,7 +118,7 @@ impl Record {
         }
     }
 
-    /// One copy of the code for all callers that end spans.
+    /// Not inlined: all callers that end spans share one copy of the code.
     #[inline(never)]
     fn end_recording(&mut self) {
         self.end_at(clock::end(self.clock_start));
@@ -140,14 +140,14 @@ impl Record {
         self.end_slow(end_unix_nanos);
     }
 
-    /// The span has more to write than a header, or its thread's slot is taken or full.
+    /// Ends a span with a status, dropped counts or events, or whose thread's slot is in use or full.
     #[cold]
     #[inline(never)]
     fn end_slow(&mut self, end_unix_nanos: u64) {
         let mut trace_state = std::mem::take(&mut self.trace_state);
         write_trace_state(&self.context, &mut trace_state);
         let end = self.span_end(end_unix_nanos, &trace_state);
-        // There is one: the span records.
+        // A recording span has a core.
         if let Some(core) = &self.core {
             if end.starts_after_by() > CLOCK_TOLERANCE_NANOS {
                 core.ledger.count(Counter::EndBeforeStart, 1);
@@ -197,10 +197,10 @@ impl Record {
 }
 
 impl Reset for Record {
-    /// Makes the record ready for its next span. One that grew large for one span is freed instead.
+    /// Prepares the record for its next span. Returns false for a record that grew large, which is freed.
     #[inline(always)]
     fn reset(&mut self) -> bool {
-        // `begin` clears the writer, and a non-recording span shows nothing but its context.
+        // `begin` clears the writer; a non-recording span uses its context alone.
         if self.has_trace_state {
             self.drop_context();
         }

@@ -1,4 +1,4 @@
-//! [`Span`]: one word that leads to a pooled record.
+//! [`Span`]: a pointer to a pooled record.
 
 use super::cache;
 use super::record::{Record, State};
@@ -14,20 +14,20 @@ use std::sync::Arc;
 
 /// A span of a [`Tracer`](crate::Tracer).
 ///
-/// Use it through [`opentelemetry::trace::Span`], or by the methods here, which take borrowed
-/// keys and values and allocate nothing once the process is warm. Dropping it ends it.
+/// It implements [`opentelemetry::trace::Span`]. Its own methods take borrowed keys and values, and do
+/// not allocate once the process is warm. Dropping the span ends it.
 ///
 /// # Cost
-/// One word to move. Attributes are written to their final bytes as they are set.
+/// A move copies one word. Setting an attribute writes its final bytes.
 pub struct Span {
-    /// Returned to the cache by `drop` or `finish`, and by nothing else.
+    /// `drop` and `finish` release it to the cache; no other code does.
     pub(super) record: ManuallyDrop<Box<Record>>,
 }
 
 impl Span {
     /// Sets an attribute, as the API's `set_attribute` does; a key set before gets the new value.
     ///
-    /// `value` is a string, a number, a boolean, a list of these, what points to one of them, or a
+    /// `value` is a string, a number, a boolean, a list of these, a pointer to one of them, or a
     /// [`Value`]. `None` sets nothing, and leaves a present value. An integer beyond 64 bits with sign,
     /// which is all that OTLP has, is written as a string of its decimal digits (specification,
     /// *Mapping Arbitrary Data to OTLP AnyValue*).
@@ -37,8 +37,8 @@ impl Span {
         self
     }
 
-    /// Adds an event now, as the API's `add_event` does. The values of its attributes come by
-    /// `into()` from the types that [`attribute`](Self::attribute) takes.
+    /// Adds an event now, as the API's `add_event` does. `into()` converts the types that
+    /// [`attribute`](Self::attribute) takes to the values of its attributes.
     #[inline]
     pub fn event(&mut self, name: &str, attributes: &[(&str, Value<'_>)]) -> &mut Self {
         let clock_start = self.record.clock_start;
@@ -75,8 +75,8 @@ impl Span {
         self
     }
 
-    /// The span context, as the API's `span_context` returns it: to start children with and to
-    /// propagate. Readable after the end too.
+    /// The span context, as the API's `span_context` returns it: for children and for propagation. It is
+    /// readable after the end too.
     #[inline]
     pub fn context(&self) -> &SpanContext {
         &self.record.context
@@ -115,7 +115,7 @@ impl Span {
         if !annotations.is_empty() {
             record.write_annotations(annotations);
         }
-        // Read last: the time before it is not the user's.
+        // The clock is read last, so that the work above does not count as the user's.
         (record.clock_start, record.start_unix_nanos) = match start_time {
             None => {
                 let start = clock::start();
@@ -205,7 +205,7 @@ impl fmt::Debug for Span {
     }
 }
 
-/// The record served a span of another provider before, or none.
+/// Sets the provider of a record whose last span was of another provider, or that is new.
 #[cold]
 fn change_core(old: &mut Option<Arc<Core>>, new: &Arc<Core>) {
     *old = Some(new.clone());

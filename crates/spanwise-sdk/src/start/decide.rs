@@ -21,21 +21,21 @@ pub(crate) struct SpanParameters<'a> {
     pub(crate) kind: SpanKind,
     /// An invalid parent makes a new trace.
     pub(crate) parent: Option<&'a SpanContext>,
-    /// `None` is now.
+    /// The start time; `None` is now.
     pub(crate) start_time: Option<SystemTime>,
-    /// Only the sampler reads them here.
+    /// The attributes for the sampler.
     pub(crate) attributes: &'a Option<Vec<KeyValue>>,
 }
 
-/// Makes a span once its start is decided. A trait rather than a closure: [`decide`] and its slow path
-/// both call it, and it has to be inlined into the fast one.
+/// Makes a span of a decided [`SpanStart`]. A trait and not a closure: [`decide`] and its slow path both
+/// call it, and the compiler has to inline it into the fast path.
 pub(super) trait StartSpan {
     type Started;
 
     fn start(self, start: SpanStart<'_>) -> Self::Started;
 }
 
-/// Decides about a span with ids of its own, recorded or not, and starts it.
+/// Generates the ids of a span, asks the sampler, and starts the span, recorded or not.
 #[inline(always)]
 pub(super) fn decide<T: StartSpan>(core: &Core, span: SpanParameters<'_>, target: T) -> T::Started {
     let span = SpanParameters { parent: valid_parent(core, span.parent), ..span };
@@ -44,8 +44,8 @@ pub(super) fn decide<T: StartSpan>(core: &Core, span: SpanParameters<'_>, target
     let sampled = match core.sampler.fast_decision(span.parent.map(|parent| parent.is_sampled())) {
         FastDecision::Keep if !has_trace_state => true,
         FastDecision::Drop if !has_trace_state => false,
-        // Built here, and not `span` itself: with its address in this call, the fast path too would
-        // have to store it in memory.
+        // This call takes a new value and not the address of `span`: with its address here, the fast
+        // path too would have to store `span` in memory.
         _ => {
             let start = span.decided(ids, false);
             return decide_slow(core, &span.for_sampler(ids), start, target);
@@ -54,7 +54,7 @@ pub(super) fn decide<T: StartSpan>(core: &Core, span: SpanParameters<'_>, target
     target.start(span.decided(ids, sampled))
 }
 
-/// The start of a span that no sampler decides about: it is not sampled.
+/// The start of a span that is not sampled, without a call of the sampler.
 pub(super) fn not_sampled<'a>(core: &Core, span: SpanParameters<'a>) -> SpanStart<'a> {
     let span = SpanParameters { parent: valid_parent(core, span.parent), ..span };
     span.decided(ids::below(span.parent, fork::generation()), false)
@@ -93,12 +93,12 @@ fn decide_slow<T: StartSpan>(
 }
 
 impl<'a> SpanParameters<'a> {
-    /// The start of a span whose decision is made: no trace state, no annotations.
+    /// The start after a decision without a trace state and annotations.
     #[inline(always)]
     pub(super) fn decided(self, ids: SpanIds, sampled: bool) -> SpanStart<'a> {
-        // Our trace ids are random in all their bits, and consistent sampling builds on that, so a
-        // root has the flag (W3C Trace Context level 2). A parent's flag is passed on as it is.
-        // All other flags must be zero (section *Other Flags*).
+        // All bits of our trace ids are random, and consistent sampling relies on that, so a root has
+        // the random flag (W3C Trace Context level 2). A child has the random flag of its parent. All
+        // other flags must be zero (section *Other Flags*).
         let flags = self.parent.map_or(RANDOM, |parent| parent.trace_flags() & RANDOM);
         SpanStart {
             ids,
@@ -125,13 +125,14 @@ impl<'a> SpanParameters<'a> {
     }
 }
 
-/// The parent, if it is valid.
+/// Returns the parent if it is valid, and counts an invalid one.
 #[inline(always)]
 fn valid_parent<'a>(core: &Core, parent: Option<&'a SpanContext>) -> Option<&'a SpanContext> {
     parent.filter(|parent| parent.is_valid() || count_invalid_parent(core, parent))
 }
 
-/// Counts an invalid parent, unless it is the usual `SpanContext::NONE`. Always false.
+/// Counts an invalid parent other than `SpanContext::NONE`, which the API uses for no parent. Returns
+/// false.
 #[cold]
 fn count_invalid_parent(core: &Core, parent: &SpanContext) -> bool {
     if *parent != SpanContext::NONE {

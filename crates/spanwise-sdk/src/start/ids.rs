@@ -43,7 +43,7 @@ pub(super) fn span_id(process: u32) -> u64 {
     with_generator(process, |generator| nonzero(generator.next()))
 }
 
-/// Zero is no id.
+/// Replaces zero, which is an invalid id.
 #[inline(always)]
 fn nonzero(id: u64) -> u64 {
     if id != 0 { id } else { 1 }
@@ -52,11 +52,11 @@ fn nonzero(id: u64) -> u64 {
 /// PCG-XSL-RR 128/64 without increment (O'Neill: *PCG: A Family of Simple Fast Space-Efficient
 /// Statistically Good Algorithms for Random Number Generation*, 2014).
 ///
-/// 128 bits of state, because a fleet makes many streams: with 64 bits two of a million threads
-/// would soon run through the same ids. A step is a multiplication and a few additions, half of
-/// what a generator of shifts and rotations takes.
+/// It has 128 bits of state because a fleet has many streams: with 64 bits, two of a million threads
+/// would soon generate the same ids. A step is a multiplication and a few additions, half the work of a
+/// generator of shifts and rotations.
 struct Pcg {
-    /// Odd.
+    /// The state, an odd number.
     state: u128,
 }
 
@@ -76,18 +76,19 @@ impl Pcg {
     }
 }
 
-/// The paper's for 128 bits.
+/// The multiplier of the paper for 128 bits.
 const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
 
 thread_local! {
-    // Without a destructor: ids can be made at any time of a thread's life. Word by word, because
-    // a 16-byte load of what was just stored as two words waits for the stores to retire.
+    // The type has no destructor, so a thread can generate ids until it ends. The fields are single
+    // words, because a 16-byte load of two words that were just stored waits for the stores to retire.
     static STATE: [Cell<u64>; 2] = const { [const { Cell::new(0) }; 2] };
-    /// [`fork::generation`](spanwise_worker::fork::generation) that the state was seeded in: a forked child must not go on with it.
+    /// [`fork::generation`](spanwise_worker::fork::generation) that the state was seeded in: a forked
+    /// child seeds its own.
     static SEEDED_IN: Cell<u32> = const { Cell::new(NEVER) };
 }
 
-/// No process is that far from its first ancestor.
+/// A generation that no process reaches.
 const NEVER: u32 = u32::MAX;
 
 #[inline(always)]
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn follows_the_published_generator() {
-        // First outputs for the seed 42, as the authors' `mcg_xsl_rr_128_64` gives them.
+        // The first outputs of the authors' `mcg_xsl_rr_128_64` for the seed 42.
         let mut generator = Pcg { state: 42 | 1 };
         let first = [(); 6].map(|()| generator.next());
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The start of a pooled span: the same decision as for any other, written into data.
+//! The start of a pooled span: the tracer decides as for any span, and writes ids and flags into it.
 
 use super::decide::{StartSpan, decide, not_sampled};
 use super::suppression::is_suppressed;
@@ -13,8 +13,8 @@ impl Tracer {
     /// Starts `span` anew: resets it, gives it ids, the sampler's flag and trace state, and a start
     /// time. Returns whether it is sampled. An invalid parent makes a new trace.
     ///
-    /// Nothing is counted before [`finish_pooled`](Self::finish_pooled): a span that returns to its
-    /// pool instead leaves no trace in the account.
+    /// The ledger counts the span in [`finish_pooled`](Self::finish_pooled), and not before: a span that
+    /// returns to its pool instead is not counted.
     pub fn start_pooled(
         &self,
         span: &mut PooledSpan,
@@ -54,7 +54,7 @@ impl StartSpan for &mut PooledSpan {
         for (key, value) in start.annotations.attributes() {
             self.set_attribute(key.to_owned(), OwnedValue::from(value));
         }
-        // Read last: the time before it is not the user's.
+        // The clock is read last, so that the work above does not count as the user's.
         let now = clock::start();
         self.start_unix_nanos = now.unix_nanos;
         self.clock_start = [now.ticks, now.unix_nanos];

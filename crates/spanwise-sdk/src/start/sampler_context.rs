@@ -1,10 +1,10 @@
-//! [`SamplerContext`](SamplerContext): the time and the randomness that samplers ask for.
+//! [`SdkSamplerContext`]: the time and the random numbers for samplers.
 
 use super::ids;
 use spanwise_sampling::SamplerContext;
 use spanwise_worker::{clock, fork};
 
-/// The clock that spans are timed by, and the generator of their ids.
+/// The span clock, and the random generator of span ids.
 #[derive(Debug)]
 pub(crate) struct SdkSamplerContext;
 

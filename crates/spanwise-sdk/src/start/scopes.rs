@@ -1,4 +1,4 @@
-//! Instrumentation scopes: each encoded once, spans carry its index.
+//! Instrumentation scopes: the table encodes each once, and spans have its index.
 
 use crate::value::pairs;
 use opentelemetry::InstrumentationScope;
@@ -10,13 +10,13 @@ use std::sync::Arc;
 /// The instrumentation scope of a tracer. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct TracerScope {
-    /// Place in [`Scopes`].
+    /// Index in [`Scopes`].
     pub(crate) index: u32,
-    /// For samplers that decide by it.
+    /// The scope's name, for samplers.
     pub(crate) name: Arc<str>,
 }
 
-/// All scopes that tracers were made for.
+/// The instrumentation scopes of all tracers.
 #[derive(Debug)]
 pub(crate) struct Scopes {
     table: ScopeTable,
@@ -29,9 +29,9 @@ impl Scopes {
 
     /// The index of `scope`, the same each time for equal scopes.
     ///
-    /// Scope names are meant to be few. Should a program make them up without end, those beyond the
-    /// bounds of the table share the first one's index, and are counted. A scope that takes more than
-    /// `MAX_SCOPE_BYTES` is cut: its texts are, and its attributes are left out and counted.
+    /// The table is bounded: scopes beyond its bounds share the index of the first one, and the ledger
+    /// counts them. Of a scope above `MAX_SCOPE_BYTES` the table truncates the texts, and drops and
+    /// counts the attributes.
     pub(crate) fn index(&self, scope: &InstrumentationScope, ledger: &Ledger) -> u32 {
         self.table.index(&encoded(scope, ledger)).unwrap_or_else(|| {
             ledger.count(Counter::ScopesOverLimit, 1);
@@ -63,7 +63,7 @@ fn encoded(scope: &InstrumentationScope, ledger: &Ledger) -> Arc<[u8]> {
 
 /// Bytes of the header of a scope, which every request with spans of the scope repeats.
 const MAX_SCOPE_BYTES: usize = 8 * 1024;
-/// Characters, of up to four bytes, that each of the three texts retains when it is cut.
+/// Characters, of up to four bytes, that each of the three texts of a truncated scope retains.
 const MAX_SCOPE_CHARS: usize = 512;
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Whether the current context suppresses telemetry, readable at any time of a thread's life.
+//! Telemetry suppression of the current context, readable until the thread has ended.
 
 use opentelemetry::Context;
 use spanwise_worker::catch_panic;
 use std::cell::Cell;
 
-/// Whether the current context suppresses the spans of this thread: an exporter, ours or another,
-/// is at work (specification, *Context*; `Context::enter_telemetry_suppressed_scope`).
+/// Whether the current context suppresses the spans of this thread, for example while an exporter sends
+/// (specification, *Context*; `Context::enter_telemetry_suppressed_scope`).
 #[inline(always)]
 pub(crate) fn is_suppressed() -> bool {
     ACCESS.with(|access| match access.get() {
@@ -15,9 +15,9 @@ pub(crate) fn is_suppressed() -> bool {
     })
 }
 
-/// The API panics when it is asked for the context after the thread has destroyed it. Destructors
-/// of a thread run in the reverse order of their registration, so one that is registered after the
-/// context's is destroyed before it, and ends the reads.
+/// Reading the API's context panics after the thread has destroyed it. A thread runs destructors in the
+/// reverse order of their registration: that of [`END`] is registered after the context's, so it runs
+/// before it, and ends the reads.
 #[cold]
 #[inline(never)]
 fn first_read(access: &Cell<ContextAccess>) -> bool {
@@ -48,7 +48,7 @@ impl Drop for End {
 }
 
 thread_local! {
-    // Without a destructor: it can be read at any time of a thread's life.
+    // The type has no destructor, so it is readable until the thread has ended.
     static ACCESS: Cell<ContextAccess> = const { Cell::new(ContextAccess::Unknown) };
     static END: End = const { End };
 }

@@ -1,4 +1,4 @@
-//! [`Tracer`]: starts spans, through the OpenTelemetry API or through methods of its own.
+//! [`Tracer`]: starts spans through the OpenTelemetry API or through its own methods.
 
 use super::decide::{SpanParameters, StartSpan, decide};
 use super::scopes::TracerScope;
@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 /// Starts spans of one instrumentation scope.
 ///
-/// Through [`opentelemetry::trace::Tracer`] it serves any code written for OpenTelemetry. The
-/// methods here take a borrowed name and an explicit parent, and allocate nothing.
+/// It implements [`opentelemetry::trace::Tracer`]. Its own methods take a borrowed name and an explicit
+/// parent, and do not allocate.
 ///
 /// ```no_run
 /// # use spanwise_sdk as spanwise;
@@ -38,7 +38,7 @@ use std::sync::Arc;
 ///     query.attribute("db.response.returned_rows", rows.len());
 ///     query.finish();
 ///     request.finish();
-///     // A drop does not wait: this does, and returns the outcome of all spans.
+///     // The shutdown waits, and returns the outcome of all spans.
 ///     println!("{}", spanwise.shutdown()?);
 ///     Ok(())
 /// }
@@ -47,7 +47,7 @@ use std::sync::Arc;
 pub struct Tracer {
     pub(super) core: Arc<Core>,
     pub(super) scope: TracerScope,
-    /// Keeps the provider running.
+    /// The provider, which runs until its last owner is dropped.
     pub(super) provider: Arc<Handle>,
 }
 
@@ -74,16 +74,16 @@ impl Tracer {
         self.start(self.parameters(name, kind, Some(parent)))
     }
 
-    /// Records `span` as a span of this tracer's scope that ends at its own end time, or now if it
-    /// has none: under the same limits, budget and account as all others.
+    /// Records and ends `span` as a span of this tracer's scope, at its own end time or now. The limits,
+    /// the budget and the ledger apply to it as to any span.
     ///
-    /// The span is unchanged, and can be returned to its pool.
+    /// The call does not change the span, which the caller can return to its pool.
     ///
     /// # Errors
     /// It has no trace id or no span id.
     ///
     /// # Cost
-    /// Its fields are written to bytes here, all at once; no allocation once warm.
+    /// The call writes all fields to bytes; it does not allocate once the process is warm.
     pub fn finish_pooled(&self, span: &PooledSpan) -> Result<Finished, FinishError> {
         finish_pooled(&self.core, self.scope.index, span)
     }
@@ -107,11 +107,11 @@ impl Tracer {
         decide(&self.core, span, Recorder(&self.core))
     }
 
-    /// No span is exported.
+    /// Starts a non-recording span.
     ///
-    /// With the exporter `none` a span has ids, and the sampler decides its flag, for propagation
-    /// and for logs; it is not recorded and not counted. Disabled or shut down, or in a forked child
-    /// without a worker, the parent's context passes through.
+    /// With the exporter `none` the span has ids and the sampler decides its flag, for propagation and
+    /// for logs; the provider neither records nor counts it. After a shutdown, when disabled, or in a
+    /// forked child without a worker, the span has the context of its parent.
     #[cold]
     #[inline(never)]
     fn start_unrecorded(&self, Moved(span): Moved<'_>) -> Span {
@@ -128,14 +128,15 @@ impl Tracer {
     }
 }
 
-/// The parameters on their way to a cold function. A type of its own makes a copy for the call:
-/// given by their own address, they would be stored in memory on the hot path too.
+/// The parameters, moved into a cold function. The new type makes a copy for that call: a call with
+/// their own address would make the hot path store them in memory too.
 struct Moved<'a>(SpanParameters<'a>);
 
 impl opentelemetry::trace::Tracer for Tracer {
     type Span = Span;
 
-    /// Runs inside a borrow of the current context: attaches none, drops no guard.
+    /// The API calls this while it borrows the current context, so this attaches no context and drops no
+    /// guard.
     #[inline(always)]
     fn build_with_context(&self, builder: SpanBuilder, parent_cx: &Context) -> Span {
         if parent_cx.is_telemetry_suppressed() {
@@ -157,7 +158,7 @@ impl opentelemetry::trace::Tracer for Tracer {
             && builder.links.is_none()
             && matches!(builder.name, Cow::Borrowed(_));
         if bare {
-            // It owns nothing, but its drop would have to check that.
+            // The value owns nothing here; without `forget` its drop would check that.
             std::mem::forget(builder);
         } else {
             fill(&mut span, builder);
@@ -184,7 +185,7 @@ impl StartSpan for Recorder<'_> {
     }
 }
 
-/// Makes spans that are neither recorded nor counted.
+/// Makes non-recording spans that the ledger does not count.
 struct Propagator;
 
 impl StartSpan for Propagator {
@@ -195,7 +196,7 @@ impl StartSpan for Propagator {
     }
 }
 
-/// The context suppresses telemetry.
+/// The span of a context that suppresses telemetry.
 #[cold]
 fn suppressed() -> Span {
     Span::from_context(SpanContext::NONE)
