@@ -1,4 +1,4 @@
-//! The tracer provider: hands out tracers.
+//! [`Spanwise`]: the tracer provider.
 
 use crate::config::SpanwiseBuilder;
 use crate::lifecycle::Handle;
@@ -10,16 +10,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-/// A tracer provider: the native pipeline behind the OpenTelemetry API.
+/// The tracer provider: it implements the API's `TracerProvider` with an export pipeline of its own.
 ///
-/// Clones share one pipeline. When the last clone and the last tracer made by it are dropped, the
-/// pipeline begins to shut down within the configured timeout, and the drop returns at once: the
-/// thread may hold a lock. To be sure that all spans are sent, and at the end of a program, call
-/// [`shutdown`](Self::shutdown) or keep a [`Guard`](crate::Guard).
+/// Clones share one pipeline. The drop of the last clone and the last tracer starts a shutdown within the
+/// configured timeout and returns at once, because the thread may hold a lock. At the end of a program, call
+/// [`shutdown`](Self::shutdown) or hold a [`Guard`](crate::Guard) to export all spans.
 ///
 /// # Log correlation
-/// A log line that holds the ids of the current span leads to its trace. They are valid also for a
-/// span that is not sampled, and with `OTEL_TRACES_EXPORTER=none`:
+/// A log line with the ids of the current span refers to its trace. The ids are valid for a span that is not
+/// sampled too, and with `OTEL_TRACES_EXPORTER=none`:
 ///
 /// ```
 /// # use spanwise_sdk as spanwise;
@@ -38,8 +37,7 @@ use std::sync::Arc;
 /// ```
 ///
 /// # Tests
-/// A sink instead of the network makes a pipeline for a test, and the report of the shutdown counts its
-/// spans:
+/// A test can set a sink instead of the network, and check the report of the shutdown:
 ///
 /// ```
 /// # use spanwise_sdk as spanwise;
@@ -75,7 +73,7 @@ pub struct Spanwise {
 }
 
 impl Spanwise {
-    /// Starts a builder; settings that it leaves open are taken from the environment.
+    /// Starts a builder; the environment provides settings that the code does not set.
     pub fn builder() -> SpanwiseBuilder {
         SpanwiseBuilder::new()
     }
@@ -90,12 +88,12 @@ impl Spanwise {
         self.tracer_of(&InstrumentationScope::builder(name).build())
     }
 
-    /// The account of all spans so far.
+    /// The ledger's counts of all spans so far.
     pub fn ledger(&self) -> Snapshot {
         self.handle.core.ledger.snapshot()
     }
 
-    /// Exchanges the sampler: `sampler` decides for all spans that start from now on, of all tracers.
+    /// Replaces the sampler: `sampler` decides about all later spans of all tracers.
     ///
     /// ```
     /// # use spanwise_sdk as spanwise;
@@ -108,7 +106,7 @@ impl Spanwise {
     /// }
     /// ```
     ///
-    /// Does nothing in a forked child and after a shutdown.
+    /// The call has no effect in a forked child and after a shutdown.
     pub fn set_sampler(&self, sampler: impl Into<Sampler>) {
         let core = &self.handle.core;
         if core.generates_ids() && !core.is_forked() {
@@ -116,8 +114,8 @@ impl Spanwise {
         }
     }
 
-    /// Bytes of the budget that ended spans and requests hold, without the encoder of gzip: now, and
-    /// the peak. The budget is never exceeded.
+    /// Bytes of the budget that ended spans and requests use, without the gzip encoder: the current value and
+    /// the peak, which never exceeds the budget.
     pub fn buffered_bytes(&self) -> (usize, usize) {
         let budget = self.handle.core.budget();
         (budget.charged(), budget.peak())
@@ -125,7 +123,7 @@ impl Spanwise {
 
     fn tracer_of(&self, scope: &InstrumentationScope) -> Tracer {
         let core = &self.handle.core;
-        // Not in a forked child: the table's lock may have been copied while it was held.
+        // A forked child does not lock the table: another thread may have held its lock at the fork.
         let index = if core.is_running() { core.scopes.index(scope, &core.ledger) } else { 0 };
         Tracer::new(core.clone(), index, scope.name(), self.handle.clone())
     }

@@ -1,4 +1,4 @@
-//! The builder: each setting of a provider, as code gives it.
+//! [`SpanwiseBuilder`]: the settings of a provider in code.
 
 use super::environment::Lookup;
 use super::exporter::Exporter;
@@ -20,27 +20,25 @@ use std::time::Duration;
 
 /// Configures a [`Spanwise`](crate::Spanwise): the builder of a tracer provider.
 ///
-/// A setting that code leaves open is taken from the environment (`OTEL_*`), and else has the default named
-/// with each method: code stands above the variable of the signal (`…_TRACES_…`), that above the
-/// generic one, that above the default. A list of headers of the signal replaces the generic list;
-/// a header or resource attribute of the code replaces one of the list with the same name, and the
-/// last of a name counts.
+/// Code precedes the variable of the signal (`OTEL_…_TRACES_…`), which precedes the generic variable, which
+/// precedes the default that each method names. A list of headers of the signal replaces the generic list.
+/// A header or resource attribute in code replaces one of the list with the same name, and the last of a
+/// name counts.
 ///
 /// # Variables
-/// White space around a value is dropped; empty is unset. Names of protocols, samplers and the like
-/// are the same in upper and lower case. A boolean is true if it is `true`, and false if it is
-/// anything else, which is reported unless it is `false`. Durations are in milliseconds; a timeout
-/// of 0 is no limit.
+/// The builder trims white space around a value, and treats an empty value as unset. Names of protocols,
+/// samplers and the like are case-insensitive. A boolean is true if its value is `true`; any other value is
+/// false, and the provider reports it unless it is `false`. Durations are in milliseconds; a timeout of 0 is
+/// no limit.
 ///
-/// A value that cannot be used is reported and ignored, as the specification requires; one that
-/// decides where data is sent and with which credentials — endpoint, protocol, headers, certificate — is an
-/// error instead of a silent change of direction. Either happens only where the setting is used:
-/// not when the SDK is disabled, nothing is exported or requests go to a sink, and a certificate
-/// only where the endpoint is `https`. Variables that the specification knows and this crate does
-/// not are reported; client certificates are an error.
+/// The provider reports and ignores an invalid value, as the specification requires. An invalid endpoint,
+/// protocol, header or certificate is an error, because ignoring it would send data elsewhere or without
+/// credentials. Both apply to settings in use alone: a disabled SDK, the exporter `none` and a sink use no
+/// setting of the network, and an `http` endpoint uses no certificate. The provider reports variables of the
+/// specification that it does not support; client certificates are an error.
 ///
-/// One variable is the process's and not a provider's: `SPANWISE_CLOCK`, `auto` or `monotonic`,
-/// decides whether the processor's counter may time spans.
+/// `SPANWISE_CLOCK`, `auto` or `monotonic`, applies to the whole process: `monotonic` does not use the
+/// processor's counter for the times of spans.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct SpanwiseBuilder {
@@ -81,7 +79,7 @@ impl SpanwiseBuilder {
         Self::default()
     }
 
-    /// The resource's `service.name` (`OTEL_SERVICE_NAME`). An empty one is none. Default
+    /// The resource's `service.name` (`OTEL_SERVICE_NAME`). An empty name counts as unset. Default
     /// `unknown_service:<program>`.
     pub fn with_service_name(mut self, name: impl Into<String>) -> Self {
         self.service_name = Some(name.into());
@@ -94,8 +92,8 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// Adds attributes of the process, the host or the container to the resource, as `detectors` find
-    /// them (`OTEL_RUST_RESOURCE_DETECTORS`: a list of `process`, `processcommand`, `host`, `os`,
+    /// Adds the attributes of resource detectors: of the process, the host or the container
+    /// (`OTEL_RUST_RESOURCE_DETECTORS`: a list of `process`, `processcommand`, `host`, `os`,
     /// `container`, `serviceinstance`; or `all`, all but `processcommand`; or `none`). Default none.
     ///
     /// Attributes of [`with_resource`](Self::with_resource) and `OTEL_RESOURCE_ATTRIBUTES` replace
@@ -173,7 +171,7 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// The endpoint that spans are sent to (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`): an
+    /// The endpoint of requests (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`): an
     /// `http` or `https` URL. For OTLP/HTTP a URL without a path gets `/v1/traces`. Default
     /// `http://localhost:4318/v1/traces`, or `http://localhost:4317` for gRPC.
     pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
@@ -189,7 +187,7 @@ impl SpanwiseBuilder {
     }
 
     /// Adds a header to each request (`OTEL_EXPORTER_OTLP_[TRACES_]HEADERS`), in place of one of
-    /// the same name. Its value is never logged. All of them together have at most 16 KiB.
+    /// the same name. The exporter never prints its value. All headers together have at most 16 KiB.
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -209,13 +207,12 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// Hands each request, an encoded `ExportTraceServiceRequest`, to `sink` instead of sending it
-    /// over the network: to a file, a queue, a test. Any function from `Bytes` to a future of an
-    /// [`Outcome`](crate::Outcome) will do; it runs on the worker thread and must not
-    /// block it. Copy bytes that are to be retained: they are charged to the budget until they are
-    /// dropped. Settings of protocol, endpoint, headers, certificate and compression are not read
-    /// then. `OTEL_TRACES_EXPORTER=none` switches a sink off as well, but for
-    /// [`with_exporter`](Self::with_exporter).
+    /// Passes each request, an encoded `ExportTraceServiceRequest`, to `sink` instead of the network: to a
+    /// file, a queue, a test. A sink is a function from `Bytes` to a future of an
+    /// [`Outcome`](crate::Outcome); it runs on the worker thread and must not block it. Copy bytes that you
+    /// retain: the budget is charged for them until they are dropped. The provider then ignores settings of
+    /// protocol, endpoint, headers, certificate and compression. `OTEL_TRACES_EXPORTER=none` disables a sink
+    /// too, unless [`with_exporter`](Self::with_exporter) selects OTLP.
     ///
     /// ```
     /// # use spanwise_sdk as spanwise;
@@ -240,8 +237,8 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// The largest answer of a receiver that is read, in bytes, as sent and inflated. Default 64 KiB,
-    /// 1 KiB to 64 MiB. The message of a failed answer is read up to 8 KiB.
+    /// The largest response of a receiver in bytes, compressed and decompressed. Default 64 KiB, 1 KiB to
+    /// 64 MiB. The transport reads at most 8 KiB of a failed response.
     pub fn with_max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = Some(bytes);
         self
@@ -261,7 +258,7 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// The memory budget in bytes of ended spans on their way, requests included
+    /// The memory budget in bytes of ended spans without an outcome, requests included
     /// (`SPANWISE_BUDGET_BYTES`). Default 16 MiB, 1 MiB to 16 GiB. It does not depend
     /// on the number of threads or the size of spans. With gzip the encoder takes 384 KiB of it.
     pub fn with_budget_bytes(mut self, bytes: usize) -> Self {
@@ -276,8 +273,8 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// The largest size of a request in bytes. Default, and most that is accepted, 3.75 MiB: receivers refuse
-    /// gRPC messages above 4 MiB.
+    /// The largest size of a request in bytes: at most 3.75 MiB, which is the default. Receivers reject gRPC
+    /// messages above 4 MiB.
     pub fn with_max_request_bytes(mut self, bytes: usize) -> Self {
         self.max_request_bytes = Some(bytes);
         self
@@ -290,13 +287,13 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// The largest number of spans that wait to be sent (`OTEL_BSP_MAX_QUEUE_SIZE`), 16 to 16,777,216, beside the byte
-    /// budget; those beyond are dropped and counted as `queue_full`, or wait, as
-    /// [`with_on_full`](Self::with_on_full) sets. Default none: only bytes count.
+    /// The maximum queue size in spans (`OTEL_BSP_MAX_QUEUE_SIZE`), 16 to 16,777,216, beside the byte budget.
+    /// A full queue drops spans as `queue_full`, or the caller waits, as [`with_on_full`](Self::with_on_full)
+    /// sets. Default no limit: only bytes count.
     ///
-    /// The limit holds from the end of a span until it is in a request. Open buffers reserve places for
-    /// spans that have not ended yet, so that threads together can use at least half of it; a single
-    /// thread can use all. A request has at most this number of spans.
+    /// A span counts from its end until it is in a request. Open chunks reserve slots for spans that have
+    /// not ended yet: several threads can use at least half of the limit, a single thread all of it. A
+    /// request has at most this number of spans.
     pub fn with_max_queue_size(mut self, spans: usize) -> Self {
         self.max_queue_size = Some(spans);
         self
@@ -308,8 +305,8 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// The fate of a span that ends while the budget is used up, or the queue is full. Default
-    /// [`OnFull::Drop`].
+    /// Whether the end of a span drops it or waits while the budget is used up or the queue is full.
+    /// Default [`OnFull::Drop`].
     pub fn with_on_full(mut self, on_full: OnFull) -> Self {
         self.on_full = on_full;
         self
@@ -328,8 +325,8 @@ impl SpanwiseBuilder {
     /// `tracecontext` and `baggage`, or `none`). Default both. An empty list leaves the global
     /// propagator as it is. [`build`](Self::build) sets no globals.
     ///
-    /// Names of other propagators are reported and skipped. With `OTEL_SDK_DISABLED=true` propagators
-    /// are set all the same, so that traces of others pass through.
+    /// The provider reports and skips unknown names. `OTEL_SDK_DISABLED=true` has no effect on propagators,
+    /// so that traces of other services pass through.
     ///
     /// ```no_run
     /// # use spanwise_sdk as spanwise;
@@ -358,8 +355,8 @@ impl SpanwiseBuilder {
     /// Sets the handler of diagnostics: losses, failed requests and ignored settings, at most twice a
     /// minute for each kind. Default: a line on standard error.
     ///
-    /// Runs on a thread of its own, which it may block: then the latest 32 reports wait, older ones
-    /// are counted. `build`, flushes and shutdowns wait for it, 200 ms at most.
+    /// The handler runs on a thread of its own, which it may block: the queue then holds the latest 32
+    /// reports and counts older ones. `build`, flushes and shutdowns wait for it for at most 200 ms.
     pub fn with_diagnostics(
         mut self,
         handler: impl Fn(&Diagnostic) + Send + Sync + 'static,

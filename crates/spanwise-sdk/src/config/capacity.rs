@@ -44,7 +44,7 @@ impl SpanwiseBuilder {
             .with_max_export_batch_size(limits.max_spans)
             .with_on_full(self.on_full)
             .with_shutdown_timeout(self.shutdown_timeout())
-            // No work of the exporter's thread may become a span.
+            // The hook suppresses telemetry, so that the exporter's thread makes no spans.
             .with_on_thread_start(Context::enter_telemetry_suppressed_scope);
         Ok(match queue {
             Some(spans) => exporter.with_max_queue_size(spans),

@@ -33,8 +33,8 @@ enum Globals {
 }
 
 impl SpanwiseBuilder {
-    /// Checks everything that is used and starts the pipeline: one worker thread, or none if
-    /// nothing is exported. Opens no connection yet, and sets no globals.
+    /// Checks the settings in use and starts the provider: with one worker thread, or with none if it
+    /// exports nothing. It opens no connection yet, and sets no globals.
     ///
     /// # Errors
     /// See [`BuildError`].
@@ -42,11 +42,11 @@ impl SpanwiseBuilder {
         self.compose(Globals::Unchanged).map(|(spanwise, _none)| spanwise)
     }
 
-    /// [`build`](Self::build)s, and makes the result the global tracer provider until the guard is
-    /// dropped. Also sets the global propagators: see [`with_propagators`](Self::with_propagators).
+    /// [`build`](Self::build)s the provider, and makes it the global tracer provider until the guard is
+    /// dropped. It also sets the global propagators: see [`with_propagators`](Self::with_propagators).
     ///
     /// # Errors
-    /// As [`build`](Self::build); no global is set then.
+    /// As [`build`](Self::build); `init` sets no global then.
     pub fn init(self) -> Result<Guard, BuildError> {
         let (spanwise, propagators) = self.compose(Globals::Set)?;
         set_global(&propagators);
@@ -54,7 +54,7 @@ impl SpanwiseBuilder {
     }
 
     fn compose(mut self, globals: Globals) -> Result<(Spanwise, Vec<Propagator>), BuildError> {
-        // Before random numbers are drawn, which must differ between processes.
+        // The watch starts before the first random number, because processes must generate different ones.
         fork::watch();
         crate::record::warm_up();
         let reporter = Reporter::new(self.handler.take().unwrap_or_else(to_stderr));
@@ -62,7 +62,7 @@ impl SpanwiseBuilder {
         let environment = Environment::new(lookup, reporter.clone());
         let disabled = environment.switch(&["OTEL_SDK_DISABLED"]);
         let propagators = match globals {
-            // Of a disabled SDK as well (specification, *OTEL_SDK_DISABLED*).
+            // A disabled SDK sets propagators too (specification, *OTEL_SDK_DISABLED*).
             Globals::Set => propagators::resolve(self.propagators.take(), &environment),
             Globals::Unchanged => {
                 if !disabled {
@@ -120,7 +120,7 @@ impl SpanwiseBuilder {
         reporter: &Reporter,
     ) -> Result<Spanwise, BuildError> {
         let health = EndpointHealth::new(reporter.clone());
-        // Only to report a bad value: the clock is the process's and reads the variable itself.
+        // This reports an invalid value; the clock of the process reads the variable itself.
         let _ = environment.parsed(&[ClockMode::VARIABLE], ClockMode::ACCEPTED, ClockMode::parse);
         let transport = self.transport(environment, &health)?;
         health.set_endpoint(match self.sink {
@@ -159,5 +159,5 @@ fn process_environment() -> Lookup {
 }
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long `build` waits for a handler of reports, which may be slow.
+/// How long `build` waits for a slow diagnostics handler.
 const REPORTED_WITHIN: Duration = Duration::from_millis(200);

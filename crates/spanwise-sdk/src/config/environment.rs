@@ -1,4 +1,4 @@
-//! `OTEL_*` variables: read by name, parsed, and reported where they cannot be used.
+//! [`Environment`]: reads and parses `OTEL_*` variables, and reports invalid values.
 
 use super::error::BuildError;
 use super::shown::{NOT_TEXT, shown_name};
@@ -12,13 +12,13 @@ pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// The environment as a source of settings.
 ///
-/// White space around a value is dropped, and empty means unset (specification, *Parsing empty
-/// value*). A number or name that cannot be used is reported once and treated as unset (*Numeric*,
-/// *Enum*); a boolean that is neither `true` nor `false` is reported and false (*Boolean*).
+/// It trims white space around a value and treats an empty value as unset (specification, *Parsing empty
+/// value*). It reports an invalid number or name once and treats it as unset (*Numeric*, *Enum*). It reports
+/// a boolean that is neither `true` nor `false`, and treats it as false (*Boolean*).
 pub(crate) struct Environment {
     lookup: Lookup,
     reporter: Reporter,
-    /// Variables whose value was reported: some are read for several settings.
+    /// The variables that were reported; some set several settings.
     reported: RefCell<Vec<&'static str>>,
 }
 
@@ -35,7 +35,7 @@ impl Environment {
         !matches!(self.get(name), Ok(None))
     }
 
-    /// The first of `names` that is set, with its name; one that is not UTF-8 is reported.
+    /// The first of `names` that is set, with its name. Reports a value that is not UTF-8.
     pub(crate) fn text(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
         names.iter().find_map(|&name| match self.get(name) {
             Ok(value) => value.map(|value| (name, value)),
@@ -46,10 +46,11 @@ impl Environment {
         })
     }
 
-    /// As [`text`](Self::text), of variables that decide where data is sent and with which credentials.
+    /// As [`text`](Self::text), for variables of the endpoint and of credentials.
     ///
     /// # Errors
-    /// The first that is set is not UTF-8: the next one is another setting than the user meant.
+    /// The first variable that is set is not UTF-8. The next one is not a replacement: the user set it for
+    /// another purpose.
     pub(crate) fn required_text(
         &self,
         names: &[&'static str],
@@ -76,7 +77,7 @@ impl Environment {
         self.parsed_shown(names, accepted, shown_name, parse)
     }
 
-    /// As [`parsed`](Self::parsed), of values that `shown` makes fit for a report.
+    /// As [`parsed`](Self::parsed); `shown` removes secrets from a value for the report.
     pub(crate) fn parsed_shown<T>(
         &self,
         names: &[&'static str],
@@ -101,8 +102,8 @@ impl Environment {
         Some(entries.map(str::to_owned).collect())
     }
 
-    /// The choices that a list of names makes. A name that `parse` does not know, in lower case, is
-    /// reported and skipped; a list without any known name is treated as unset.
+    /// The parsed entries of a list of names, which `parse` receives in lower case. Reports and skips unknown
+    /// names; a list without a known name counts as unset.
     pub(crate) fn choices<T>(
         &self,
         name: &'static str,
@@ -122,7 +123,7 @@ impl Environment {
         (!known.is_empty()).then_some(known)
     }
 
-    /// As [`parsed`](Self::parsed), of a name: upper and lower case are the same.
+    /// As [`parsed`](Self::parsed), for a case-insensitive name.
     pub(crate) fn name<T>(
         &self,
         names: &[&'static str],
@@ -137,7 +138,7 @@ impl Environment {
         self.parsed(names, "a whole number, 0 or more", |value| value.parse().ok())
     }
 
-    /// A boolean: the first of `names` that is set decides, whatever it holds.
+    /// A boolean: the first of `names` that is set decides, also with an invalid value.
     pub(crate) fn switch(&self, names: &[&'static str]) -> bool {
         let set = names.iter().find(|name| self.is_set(name));
         let Some((name, value)) = set.and_then(|&name| self.text(&[name])) else { return false };
@@ -148,7 +149,7 @@ impl Environment {
         is_true
     }
 
-    /// Reports that a value is not used. `value` is fit to be shown.
+    /// Reports an ignored value. `value` contains no secret.
     pub(crate) fn ignore(&self, setting: &'static str, value: &str, accepted: &str) {
         let mut reported = self.reported.borrow_mut();
         if reported.contains(&setting) {
@@ -167,7 +168,7 @@ impl Environment {
         self.reporter.report(Diagnostic::SettingUnused { setting, reason: reason.into() });
     }
 
-    /// Reports those of `names` that are set: they have no effect.
+    /// Reports those of `names` that are set and have no effect.
     pub(crate) fn report_unused(&self, names: &[&'static str], reason: &str) {
         for name in names {
             if self.is_set(name) {

@@ -1,31 +1,31 @@
-//! Why a provider cannot be built.
+//! [`BuildError`].
 
 use super::shown::shown;
 use crate::diagnostics::sanitize;
 use std::{fmt, io};
 
-/// Why [`SpanwiseBuilder::build`](crate::SpanwiseBuilder::build) failed. Each names the setting, the value and
-/// what is accepted. `Debug` reads as `Display`, for a `main` that returns it.
+/// The error of [`SpanwiseBuilder::build`](crate::SpanwiseBuilder::build): it names the setting, the value and the
+/// accepted range. `Debug` prints as `Display`, for a `main` that returns it.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A setting has a value that cannot be used.
+    /// A setting has an invalid value.
     #[error("{setting}=`{value}`: {problem}")]
     Setting {
         /// The builder's method or the environment variable.
         setting: &'static str,
-        /// The value, without what may be a secret; `[redacted]` for headers.
+        /// The value without secrets; `[redacted]` for headers.
         value: String,
         /// The problem, and the accepted values.
         problem: String,
     },
-    /// The endpoint is not one.
+    /// The endpoint is invalid.
     #[error(transparent)]
     Endpoint(#[from] spanwise_transport::EndpointError),
-    /// The transport cannot be made of these settings.
+    /// The transport rejected the settings.
     #[error(transparent)]
     Transport(#[from] spanwise_transport::BuildError),
-    /// The worker thread cannot be started.
+    /// Spawning the worker thread failed.
     #[error("the worker thread cannot be started: {0}")]
     Worker(#[source] io::Error),
 }
@@ -40,14 +40,14 @@ impl BuildError {
         Self::Setting { setting, value, problem }
     }
 
-    /// `setting` needs a feature that is not compiled in; `or` names what works without.
+    /// The error of a `setting` that needs a missing feature; `or` names the alternative.
     pub(super) fn no_feature(
         setting: &'static str,
         value: impl ToString,
         feature: &str,
         or: &str,
     ) -> Self {
-        // Of the crate that stands in the user's `Cargo.toml`, which cannot be known here.
+        // The user's `Cargo.toml` has `spanwise` or `spanwise-sdk`; this code cannot detect which.
         let problem = format!(
             "it needs the feature `{feature}`, which is not compiled in: add \
              features = [\"{feature}\"] to spanwise (or spanwise-sdk) in Cargo.toml, or {or}"

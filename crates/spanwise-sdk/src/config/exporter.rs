@@ -1,4 +1,4 @@
-//! Whether spans are exported: `OTEL_TRACES_EXPORTER`.
+//! [`Exporter`]: `OTEL_TRACES_EXPORTER`.
 
 use super::environment::Environment;
 use super::shown::shown;
@@ -10,15 +10,15 @@ pub enum Exporter {
     /// `otlp`: requests go to the endpoint, or to the sink.
     #[default]
     Otlp,
-    /// `none`: spans have ids, and the sampler decides their flag, so that propagation and
-    /// correlation with logs go on. Nothing is recorded, sent or counted, and no worker thread is started.
+    /// `none`: spans have ids, and the sampler decides their flag, so that propagation and log correlation
+    /// work. The provider records, sends and counts no span, and starts no worker thread.
     ///
     /// `is_recording` is false also for a sampled span, so that no caller computes attributes for it.
-    /// Samplers that follow a collector or the passing of time stay as they begin.
+    /// Samplers that follow a collector or the time stay in their initial state.
     None,
 }
 
-/// The exporter of the code, or else of the environment.
+/// The exporter in code, otherwise that of the environment.
 pub(super) fn resolve(code: Option<Exporter>, environment: &Environment) -> Exporter {
     code.or_else(|| from_environment(environment)).unwrap_or_default()
 }
@@ -51,5 +51,5 @@ fn from_environment(environment: &Environment) -> Option<Exporter> {
 }
 
 const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
-/// Exporters that the specification lists or listed.
+/// Exporter names of the present specification and of earlier ones.
 const UNSUPPORTED: [&str; 5] = ["console", "logging", "zipkin", "jaeger", "otlp/stdout"];

@@ -1,7 +1,7 @@
 //! Configuration: code > signal variable > generic variable > default.
 //!
-//! `builder` holds what code sets, `environment` reads variables, the files between resolve one kind
-//! of setting each, and `compose` puts a provider together.
+//! `builder` has the settings in code, `environment` reads variables, each other file resolves one kind of
+//! setting, and `compose` builds the provider.
 
 mod builder;
 mod capacity;

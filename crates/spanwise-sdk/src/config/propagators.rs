@@ -1,4 +1,4 @@
-//! The global propagators: of the code, or of `OTEL_PROPAGATORS`.
+//! The global propagators, from code or from `OTEL_PROPAGATORS`.
 
 use super::environment::Environment;
 use crate::propagation::Propagator;
@@ -15,7 +15,7 @@ pub(super) fn resolve(code: Option<Vec<Propagator>>, environment: &Environment) 
     propagators
 }
 
-/// Reports a choice of propagators where no global is set.
+/// Reports propagators that `build` does not set.
 pub(super) fn report_unused(in_code: bool, environment: &Environment) {
     const REASON: &str = "build sets no globals; use init, or \
                           opentelemetry::global::set_text_map_propagator";

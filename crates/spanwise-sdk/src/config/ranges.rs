@@ -1,11 +1,11 @@
-//! The accepted values of each number and time: one table, checked in one place.
+//! The accepted ranges of numbers and durations, and their check.
 
 use super::environment::Environment;
 use super::error::BuildError;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A number of the builder: the method that sets it, and the values that are accepted.
+/// A number of the builder: its method and its accepted range.
 pub(super) struct Range {
     setting: &'static str,
     variables: &'static [&'static str],
@@ -13,12 +13,12 @@ pub(super) struct Range {
     unit: &'static str,
 }
 
-/// A time of the builder: the method and the variables that set it.
+/// A duration of the builder: its method and its variables.
 pub(super) struct TimeRange {
     setting: &'static str,
-    /// The variable of the signal first; in milliseconds.
+    /// The variables, in milliseconds, that of the signal first.
     variables: &'static [&'static str],
-    /// Otherwise 0 is refused.
+    /// Whether 0 is accepted as no limit.
     zero_is_no_limit: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) const BUDGET_BYTES: Range = Range {
     accepted: 1 << 20..=16 << 30,
     unit: "bytes",
 };
-/// `SpanwiseBuilder::with_max_request_bytes`. Receivers refuse gRPC messages above 4 MiB.
+/// `SpanwiseBuilder::with_max_request_bytes`. Receivers reject gRPC messages above 4 MiB.
 pub(super) const REQUEST_BYTES: Range = Range {
     setting: "with_max_request_bytes",
     variables: &[],
@@ -43,7 +43,7 @@ pub(super) const REQUEST_SPANS: Range = Range {
     accepted: 1..=1 << 20,
     unit: "spans",
 };
-/// `SpanwiseBuilder::with_max_queue_size`: with fewer, one open chunk would reserve most of the places.
+/// `SpanwiseBuilder::with_max_queue_size`: with fewer, one open chunk would reserve most of the slots.
 pub(super) const QUEUE_SPANS: Range = Range {
     setting: "with_max_queue_size",
     variables: &[QUEUE],
@@ -54,7 +54,7 @@ pub(super) const QUEUE_SPANS: Range = Range {
 pub(super) const IN_FLIGHT: Range =
     Range { setting: "with_max_in_flight", variables: &[], accepted: 1..=64, unit: "requests" };
 
-/// `SpanwiseBuilder::with_header`, all names and values together: they stand in every request.
+/// `SpanwiseBuilder::with_header`, all names and values together, which every request repeats.
 pub(super) const HEADER_BYTES: Range =
     Range { setting: "with_header", variables: &[], accepted: 0..=16 << 10, unit: "bytes" };
 
@@ -79,14 +79,14 @@ pub(super) const SCHEDULED_DELAY: TimeRange = TimeRange {
 
 pub(super) const QUEUE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
 pub(super) const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
-/// The timer of the worker's runtime measures nothing shorter.
+/// The resolution of the timer of the worker's runtime.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 impl TimeRange {
-    /// The time of the code, or else of the environment; [`Duration::MAX`] for no limit.
+    /// The duration in code, otherwise that of the environment; [`Duration::MAX`] for no limit.
     ///
     /// # Errors
-    /// The code's is outside of the range; one of the environment is reported.
+    /// The value in code is out of range. A value of the environment out of range is reported.
     pub(super) fn resolve(
         &self,
         code: Option<Duration>,
@@ -122,7 +122,7 @@ impl Range {
     /// `number`, set in code.
     ///
     /// # Errors
-    /// It is outside of the range.
+    /// The number is out of range.
     pub(super) fn check(&self, number: usize) -> Result<usize, BuildError> {
         if self.accepted.contains(&(number as u64)) {
             return Ok(number);
@@ -130,10 +130,10 @@ impl Range {
         Err(BuildError::setting(self.setting, number, format!("accepted is {}", self.describe())))
     }
 
-    /// `number` of the code, or else of the environment.
+    /// `number` in code, otherwise that of the environment.
     ///
     /// # Errors
-    /// The code's is outside of the range; one of the environment is reported.
+    /// The value in code is out of range. A value of the environment out of range is reported.
     pub(super) fn resolve(
         &self,
         code: Option<usize>,
@@ -145,7 +145,7 @@ impl Range {
         }
     }
 
-    /// The number of the environment; one outside of the range is reported.
+    /// The number of the environment. Reports one that is out of range.
     pub(super) fn from(&self, environment: &Environment) -> Option<usize> {
         environment.parsed(self.variables, &self.describe(), |value| {
             let number: u64 = value.parse().ok()?;
@@ -162,7 +162,7 @@ impl Range {
     }
 }
 
-/// `bytes` in the unit that people use for it.
+/// `bytes` in the largest unit that is not greater.
 fn size(bytes: u64) -> String {
     let units = [(1u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units.into_iter().find(|(unit, _)| bytes >= *unit) {

@@ -1,4 +1,4 @@
-//! The resource: service name, SDK, and attributes of detectors, environment and code.
+//! The resource: the service name, the SDK, and attributes of detectors, environment and code.
 
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
@@ -10,21 +10,21 @@ use spanwise_wire::write::encode_resource;
 
 use crate::value::pairs;
 
-/// The resource, encoded, and its service name by itself.
+/// The encoded resource, and its service name.
 pub(crate) struct Resource {
     pub(crate) encoded: Vec<u8>,
     pub(crate) service_name: String,
 }
 
 impl Resource {
-    /// Defaults, then what detectors find, then `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`,
-    /// then the code's attributes; later ones win.
+    /// Merges defaults, detected attributes, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME` and the
+    /// attributes in code; later ones replace earlier ones.
     ///
-    /// It stands in every request, so it takes at most `max_bytes`: attributes of detectors and of the
-    /// environment beyond are left out and reported.
+    /// Every request repeats the resource, so it takes at most `max_bytes`: attributes of detectors and of
+    /// the environment beyond that are dropped and reported.
     ///
     /// # Errors
-    /// The code's attributes take more.
+    /// The attributes in code take more than `max_bytes`.
     pub(super) fn of_builder(
         builder: &mut SpanwiseBuilder,
         environment: &Environment,
@@ -104,14 +104,14 @@ fn from_code(service_name: Option<String>, attributes: Vec<KeyValue>) -> Vec<Key
     attributes.into_iter().chain(name).filter(is_something).collect()
 }
 
-/// An empty name of the service is none (specification, *service.name*: `unknown_service` where it is
-/// not specified).
+/// Filters an empty service name (specification, *service.name*: `unknown_service` where it is not
+/// specified).
 fn is_something(attribute: &KeyValue) -> bool {
     attribute.key.as_str() != SERVICE_NAME
         || !matches!(&attribute.value, Value::String(name) if name.as_str().trim().is_empty())
 }
 
-/// `key=value,key2=value2`; any error discards the whole (specification, *Specifying resource
+/// Parses `key=value,key2=value2`; an error discards the whole list (specification, *Specifying resource
 /// information via an environment variable*).
 fn parse_list(list: &str) -> Option<Vec<KeyValue>> {
     list.split(',')
@@ -127,13 +127,14 @@ fn parse_pair(pair: &str) -> Option<KeyValue> {
     (!key.is_empty()).then(|| KeyValue::new(key, value))
 }
 
-/// Which entry of `list` cannot be read, from 1. Values may be secret: this is all that is shown.
+/// The number of the first invalid entry of `list`, from 1. The report prints it instead of the entry,
+/// which may contain a secret.
 fn broken_entry(list: &str) -> usize {
     let is_broken = |pair: &str| !pair.trim().is_empty() && parse_pair(pair).is_none();
     1 + list.split(',').position(is_broken).unwrap_or_default()
 }
 
-/// Percent-decoding; `None` for a broken escape or what is then no UTF-8.
+/// Percent-decodes a value; `None` for an invalid escape or a result that is not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

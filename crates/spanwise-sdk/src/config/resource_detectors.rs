@@ -1,10 +1,10 @@
-//! The resource detectors: of the code, or of `OTEL_RUST_RESOURCE_DETECTORS`.
+//! The resource detectors, from code or from `OTEL_RUST_RESOURCE_DETECTORS`.
 
 use super::environment::Environment;
 use crate::detectors::{Detector, detect};
 use opentelemetry::KeyValue;
 
-/// The attributes that the chosen detectors find; those that cannot be read are reported.
+/// The attributes of the chosen detectors. Reports attributes that a detector could not read.
 pub(super) fn detected(code: Option<Vec<Detector>>, environment: &Environment) -> Vec<KeyValue> {
     let chosen = code.or_else(|| from_environment(environment)).unwrap_or_default();
     let detected = detect(&chosen);
@@ -17,7 +17,7 @@ pub(super) fn detected(code: Option<Vec<Detector>>, environment: &Environment) -
 fn from_environment(environment: &Environment) -> Option<Vec<Detector>> {
     let parse = |name: &str| match name {
         "none" => Some(Vec::new()),
-        // A command line may hold secrets: it is used only where it is named.
+        // A command line may contain secrets, so `all` does not select its detector.
         "all" => {
             Some(Detector::ALL.into_iter().filter(|it| *it != Detector::ProcessCommand).collect())
         }
@@ -29,7 +29,7 @@ fn from_environment(environment: &Environment) -> Option<Vec<Detector>> {
     Some(environment.choices(DETECTORS, ACCEPTED, parse)?.into_iter().flatten().collect())
 }
 
-/// The specification defines no variable, but how one of a language is named.
+/// The specification defines no variable for detectors, but the prefix of variables of one language.
 const DETECTORS: &str = "OTEL_RUST_RESOURCE_DETECTORS";
 const ACCEPTED: &str = "process, processcommand, host, os, container, serviceinstance, all or none; \
                         the others are skipped";

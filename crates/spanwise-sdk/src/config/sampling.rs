@@ -1,4 +1,4 @@
-//! The sampler: of the code, or of `OTEL_TRACES_SAMPLER`.
+//! The sampler, from code or from `OTEL_TRACES_SAMPLER`.
 
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
@@ -35,7 +35,7 @@ impl Remote {
     }
 
     /// # Errors
-    /// Requests cannot be sent to that endpoint.
+    /// The transport cannot send to that endpoint.
     pub(super) fn start(self, service_name: &str) -> Result<RemoteSampling, BuildError> {
         let Self { setting, asked } = self;
         RemoteSampling::new(&asked, service_name, setting).map_err(|error| match error {
@@ -110,7 +110,7 @@ fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
         "parentbased_traceidratio" => (ratio(environment).parent_based(), None),
         "jaeger_remote" => jaeger_remote(environment)?,
         "parentbased_jaeger_remote" => parent_based(jaeger_remote(environment)?),
-        // X-Ray's rules are for roots, and the name has no other form.
+        // X-Ray rules decide about roots, and the specification has no `parentbased_` form of the name.
         "xray" => parent_based(xray_remote(environment)?),
         _ => {
             environment.ignore(SAMPLER, &shown_name(&given), ACCEPTED);
@@ -139,8 +139,8 @@ fn xray_remote(_: &Environment) -> Result<Resolved, BuildError> {
     Err(not_compiled_in(SAMPLER, "xray", "xray"))
 }
 
-/// The error about a sampler that `feature` brings. Not a warning: a sampler that samples more than
-/// the operator asked for is a bill.
+/// The error of a sampler that needs `feature`. A warning would be too weak: the default sampler samples
+/// more than the operator requested, which costs money.
 #[cfg(not(all(feature = "jaeger", feature = "xray")))]
 fn not_compiled_in(setting: &'static str, value: impl ToString, feature: &str) -> BuildError {
     BuildError::no_feature(setting, value, feature, "set another sampler")
@@ -161,7 +161,7 @@ fn remote(setting: &'static str, settings: RemoteSettings) -> Result<Resolved, B
             let sampler = JaegerRemote::new(initial);
             (Sampler::from(sampler.clone()), RemoteSource::Jaeger { settings, sampler })
         }
-        // Of a kind that another crate's features brought into `spanwise-sampling`.
+        // A feature of another crate enabled this type in `spanwise-sampling`.
         other => {
             let accepted = "JaegerSettings with the feature `jaeger`, XraySettings with `xray`";
             return Err(BuildError::setting(setting, format!("{other:?}"), accepted));
@@ -174,7 +174,7 @@ fn parent_based((sampler, asked): Resolved) -> Resolved {
     (sampler.parent_based(), asked)
 }
 
-/// `OTEL_TRACES_SAMPLER_ARG` of a ratio; 1 when it is not given or not one.
+/// `OTEL_TRACES_SAMPLER_ARG` as a ratio; 1 if it is unset or invalid.
 fn ratio(environment: &Environment) -> Sampler {
     argument(environment, "0, or 2^-56 (1.4e-17) to 1", |value| {
         Sampler::probability(value.parse().ok()?).ok()
@@ -182,7 +182,7 @@ fn ratio(environment: &Environment) -> Sampler {
     .unwrap_or_else(Sampler::always_on)
 }
 
-/// `OTEL_TRACES_SAMPLER_ARG` of Jaeger's sampling; the defaults when it is not given or wrong.
+/// `OTEL_TRACES_SAMPLER_ARG` as settings of Jaeger sampling; the defaults if it is unset or invalid.
 #[cfg(feature = "jaeger")]
 fn jaeger(environment: &Environment) -> RemoteSettings {
     const ACCEPTED: &str = "endpoint=http://host:port/path,pollingIntervalMs=1 or more,\
@@ -194,7 +194,7 @@ fn jaeger(environment: &Environment) -> RemoteSettings {
     argument(environment, ACCEPTED, parse).unwrap_or_default().into()
 }
 
-/// `OTEL_TRACES_SAMPLER_ARG` of X-Ray's sampling; the defaults when it is not given or wrong.
+/// `OTEL_TRACES_SAMPLER_ARG` as settings of X-Ray sampling; the defaults if it is unset or invalid.
 #[cfg(feature = "xray")]
 fn xray(environment: &Environment) -> RemoteSettings {
     const ACCEPTED: &str = "endpoint=http://host:port,polling_interval=1 or more (seconds)";

@@ -6,7 +6,7 @@ use super::error::BuildError;
 use super::ranges::{self, BATCH, QUEUE};
 
 impl SpanwiseBuilder {
-    /// Spans that may wait; `None`: only their bytes count.
+    /// The maximum queue size in spans; `None` without one.
     pub(super) fn resolve_queue_size(
         &self,
         environment: &Environment,
@@ -14,7 +14,7 @@ impl SpanwiseBuilder {
         ranges::QUEUE_SPANS.resolve(self.max_queue_size, environment)
     }
 
-    /// Spans of a request at most: no more than may wait (specification, *Batching processor*:
+    /// The maximum number of spans of a request, at most the queue's (specification, *Batching processor*:
     /// "`maxExportBatchSize` […] must be smaller or equal to `maxQueueSize`").
     pub(super) fn resolve_export_batch_size(
         &self,

@@ -14,7 +14,7 @@ impl SpanwiseBuilder {
     ) -> Result<SpanLimits, BuildError> {
         if let Some(mut limits) = self.limits {
             if limits.span_bytes == SpanLimits::default().span_bytes {
-                // Not set: as much of it as this budget and request size have room for.
+                // The default is reduced to the space of this budget and request size.
                 limits.span_bytes = limits.span_bytes.min(max);
             }
             if !(MIN_SPAN_BYTES..=max).contains(&limits.span_bytes) {

@@ -1,15 +1,15 @@
-//! Variables that the specification knows and that have no effect here.
+//! Variables of the specification that have no effect here.
 
 use super::environment::Environment;
 
-/// Reports each of them that is set. Values are not shown: some are passwords.
+/// Reports each of these variables that is set, without its value: some are passwords.
 pub(super) fn report(environment: &Environment) {
     for (names, reason) in UNSUPPORTED {
         environment.report_unused(names, reason);
     }
 }
 
-/// Unsupported with each exporter.
+/// The variables that no exporter supports.
 const UNSUPPORTED: &[(&[&str], &str)] = &[
     (
         &["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"],

@@ -1,4 +1,4 @@
-//! `container.id`, from what Linux shows a process about itself.
+//! `container.id`, from the files of a Linux process about itself.
 
 use super::detected::Detected;
 use super::files::read_first;
@@ -51,7 +51,7 @@ fn is_id(text: &str) -> bool {
     text.len() == ID && is_hex(text)
 }
 
-/// The id of a task and a number.
+/// Matches the id of an ECS task and a number.
 fn is_ecs(text: &str) -> bool {
     text.split_once('-').is_some_and(|(task, number)| {
         let is_number = !number.is_empty() && number.len() <= MAX_NUMBER;
@@ -78,7 +78,7 @@ mod tests {
 
     const ID: &str = "dc579f8a8319c8cf7d38e1adf263bc08d23c5e1d3e3f9a9d2c5a7bb9a0c4f6ee";
 
-    /// Lines as the runtimes write them.
+    /// Lines in the formats of the runtimes.
     #[test]
     fn the_id_is_read_from_a_control_group() {
         for path in [

@@ -2,11 +2,11 @@
 
 use opentelemetry::{KeyValue, Value};
 
-/// Attributes that were detected, and those that could not be.
+/// The detected attributes, and the errors of the others.
 #[derive(Debug, Default)]
 pub(crate) struct Detected {
     pub(crate) attributes: Vec<KeyValue>,
-    /// An attribute and why it is missing; one that the system does not have is not listed.
+    /// Attributes with the error of their read. An attribute that the system does not have is no error.
     pub(crate) missing: Vec<(&'static str, String)>,
 }
 
@@ -15,7 +15,7 @@ impl Detected {
         self.attributes.push(KeyValue::new(attribute, value));
     }
 
-    /// Adds a text that was read: nothing if it is empty or the system has none.
+    /// Adds a text, unless it is empty or the system does not have it.
     pub(super) fn add_read(
         &mut self,
         attribute: &'static str,

@@ -1,18 +1,18 @@
-//! The resource detectors that can be chosen.
+//! [`Detector`]: the names of the resource detectors.
 
 /// A resource detector: adds attributes to the resource, named by the semantic conventions.
 ///
-/// None is used unless it is chosen, by
+/// No detector runs unless the program selects it, by
 /// [`with_detectors`](crate::SpanwiseBuilder::with_detectors) or by name in
 /// `OTEL_RUST_RESOURCE_DETECTORS`, a list separated by commas. An attribute that the system does not
-/// have is left out; one that cannot be read is reported.
+/// have is missing; the provider reports one that the detector cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Detector {
     /// `process`: `process.pid`, `process.executable.name` and `process.executable.path`.
     Process,
     /// `processcommand`: `process.command` and `process.command_args`. The arguments of a program may
-    /// hold passwords, so `all` does not include it.
+    /// contain passwords, so `all` does not include it.
     ProcessCommand,
     /// `host`: `host.name`, `host.arch`, and `host.id` from `/etc/machine-id`, which identifies the
     /// machine to everyone who sees the traces.

@@ -1,4 +1,4 @@
-//! Small files of the system, read within a bound.
+//! Bounded reads of small system files.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read as _};
 /// The text of the first of `paths` that exists; bytes that are not UTF-8 become U+FFFD. `None` if
 /// none exists.
 ///
-/// A pipe or a device is an error, for reading it may block; so is a file above 256 KiB.
+/// A pipe or a device is an error, because its read may block. A file above 256 KiB is an error too.
 pub(super) fn read_first(paths: &[&str]) -> io::Result<Option<String>> {
     for path in paths {
         match read(path) {
@@ -19,12 +19,12 @@ pub(super) fn read_first(paths: &[&str]) -> io::Result<Option<String>> {
 }
 
 fn read(path: &str) -> io::Result<String> {
-    // Before the open: opening a pipe waits for a writer.
+    // The check precedes the open, because opening a pipe waits for a writer.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    // One byte more than accepted: files under `/proc` have no length.
+    // The read accepts one byte more than the limit, because files under `/proc` have no length.
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(io::Error::other(format!("accepted are up to {MAX_BYTES} bytes")));

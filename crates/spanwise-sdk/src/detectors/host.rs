@@ -1,4 +1,4 @@
-//! `host.*`.
+//! The attributes `host.*`.
 
 use super::detected::Detected;
 use super::files::read_first;
@@ -23,5 +23,5 @@ fn arch() -> &'static str {
     }
 }
 
-/// Where Linux has it, and FreeBSD; the semantic conventions name them.
+/// The files of the machine id on Linux and FreeBSD, as in the semantic conventions.
 const MACHINE_ID: &[&str] = &["/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid"];

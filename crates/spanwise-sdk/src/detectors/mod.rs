@@ -16,7 +16,8 @@ use detected::Detected;
 
 /// Runs each of `detectors` once, in the order of [`Detector::ALL`].
 ///
-/// Reads at most a few small files and makes two system calls; no network, no other program.
+/// The detectors read a few small files and make two system calls. They use no network and run no other
+/// program.
 pub(crate) fn detect(detectors: &[Detector]) -> Detected {
     let mut detected = Detected::default();
     for detector in Detector::ALL.into_iter().filter(|detector| detectors.contains(detector)) {

@@ -1,4 +1,4 @@
-//! `os.*`.
+//! The attributes `os.*`.
 
 use super::detected::Detected;
 use super::files::read_first;
@@ -27,7 +27,7 @@ fn os_type() -> &'static str {
     }
 }
 
-/// The value of `key` in an `os-release` file: `KEY=value`, the value in quotes of a shell or without.
+/// The value of `key` in an `os-release` file: `KEY=value`, with or without shell quotes.
 fn field(release: &str, key: &str) -> Option<String> {
     let lines = release.lines().map(str::trim);
     let mut pairs = lines.filter_map(|line| line.split_once('='));

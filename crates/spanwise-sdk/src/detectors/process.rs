@@ -1,4 +1,4 @@
-//! `process.*`.
+//! The attributes `process.*`.
 
 use super::detected::Detected;
 use opentelemetry::{Array, StringValue, Value};
@@ -26,10 +26,10 @@ pub(super) fn detect_command(detected: &mut Detected) {
     }
 }
 
-/// Bytes that are not UTF-8 become U+FFFD.
+/// Replaces bytes that are not UTF-8 by U+FFFD.
 fn text(text: &OsStr) -> String {
     text.to_string_lossy().into_owned()
 }
 
-/// More of them would not fit into a resource.
+/// The maximum number of arguments; more would not fit into a resource.
 const MAX_ARGUMENTS: usize = 1024;

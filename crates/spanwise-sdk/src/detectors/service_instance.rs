@@ -9,7 +9,7 @@ pub(super) fn detect(detected: &mut Detected) {
 }
 
 fn of_this_process() -> String {
-    // A lock that another thread held when this process was forked is never released here.
+    // In a forked child no thread releases a lock that another thread held at the fork.
     for _ in 0..TRIES {
         let mut instance = match INSTANCE.try_lock() {
             Ok(instance) => instance,
@@ -48,7 +48,7 @@ fn uuid() -> String {
     text
 }
 
-/// The id, and the [`fork::generation`] it was made in.
+/// The id, and the [`fork::generation`] of the process that generated it.
 static INSTANCE: Mutex<Option<(u32, String)>> = Mutex::new(None);
-/// Another thread holds the lock for a microsecond.
+/// Attempts to lock; another thread holds the lock for about a microsecond.
 const TRIES: usize = 1000;

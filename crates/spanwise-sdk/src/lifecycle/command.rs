@@ -8,12 +8,12 @@ use spanwise_worker::deadline;
 use std::time::{Duration, Instant};
 
 impl Handle {
-    /// The deadline of a call without one.
+    /// The deadline of a call with the configured timeout.
     pub(super) fn default_deadline(&self) -> Instant {
         deadline(Instant::now(), self.timeout)
     }
 
-    /// Runs a flush or a shutdown, until its deadline at most. `before` is the account at the call.
+    /// Runs a flush or a shutdown, at most until its deadline. `before` has the ledger's counts at the call.
     pub(super) fn run(
         &self,
         command: impl FnOnce(&Exporter, Instant) -> Result<(), export::FlushError>,
@@ -31,7 +31,7 @@ impl Handle {
         let Some(exporter) = &self.exporter else { return Ok(report(true)) };
         let result = command(exporter, until);
         if result != Err(export::FlushError::OnWorkerThread) {
-            // Losses are reported by now, unless the handler is slow.
+            // The handler has received the losses, unless it is slow.
             let left = until.saturating_duration_since(Instant::now());
             self.reporter().flush(left.clamp(THREAD_EXIT, HANDLER_WAIT));
         }
@@ -45,5 +45,5 @@ impl Handle {
     }
 }
 
-/// How long a flush waits for the handler of reports, which may be slow.
+/// How long a flush waits for a slow diagnostics handler.
 const HANDLER_WAIT: Duration = Duration::from_millis(200);

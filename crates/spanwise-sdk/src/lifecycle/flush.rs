@@ -1,4 +1,4 @@
-//! `force_flush`.
+//! `ForceFlush` of the provider.
 
 use super::handle::Handle;
 use super::report::{FlushError, Report};
@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 impl Spanwise {
-    /// Flushes: sends all spans that ended before this call, and waits until each has its outcome, at
+    /// `ForceFlush`: exports all spans that ended before this call, and waits until each has its outcome, at
     /// most for the configured [timeout](crate::SpanwiseBuilder::with_shutdown_timeout).
     ///
     /// Works from any thread, inside or outside of any async runtime.

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 /// The guard of the global tracer provider: shuts it down when it is dropped.
 ///
-/// Keep it for as long as the program should trace; `let _ = …` would drop it at once. Its drop
-/// waits, at most for the configured shutdown timeout, until all spans are sent.
+/// Hold it until the end of the program; `let _ = …` would drop it at once. Its drop waits until all spans
+/// have an outcome, at most for the configured shutdown timeout.
 ///
-/// It is a [`TracerProvider`](opentelemetry::trace::TracerProvider) too, and dereferences to its
+/// It implements [`TracerProvider`](opentelemetry::trace::TracerProvider) too, and dereferences to its
 /// [`Spanwise`].
 ///
 /// ```no_run
@@ -92,7 +92,7 @@ impl std::ops::Deref for Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.spanwise.handle.guard_dropped();
-        // The global provider holds the handle too, so the handle's own drop comes too late.
+        // The global provider owns the handle too, so the drop of the handle would be too late.
         let _ = self.spanwise.shutdown();
     }
 }

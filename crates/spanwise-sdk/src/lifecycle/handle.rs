@@ -1,4 +1,4 @@
-//! The handle of a running pipeline, which providers and tracers share.
+//! The handle of a running provider, which its clones and tracers share.
 
 use crate::core::Core;
 use crate::diagnostics::{EndpointHealth, Reporter};
@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 
-/// The handle of a pipeline, which runs as long as a provider or a tracer holds it.
+/// The handle of a provider, which runs until the last clone and the last tracer are dropped.
 pub(crate) struct Handle {
     pub(crate) core: Arc<Core>,
     /// `None` when the provider is disabled or exports nothing.
     pub(super) exporter: Option<Exporter>,
     pub(super) health: EndpointHealth,
     pub(super) shut_down: AtomicBool,
-    /// The timeout of flushes and shutdowns that are given none.
+    /// The timeout of flushes and shutdowns without one of their own.
     pub(super) timeout: Duration,
     pub(super) built: Instant,
-    /// How long the guard lived that was dropped before any span was started, in nanoseconds; 0
+    /// Nanoseconds between the creation and the drop of a guard that was dropped before the first span; 0
     /// otherwise, and once it is reported.
     pub(super) unused_for: AtomicU64,
 }
@@ -46,8 +46,8 @@ impl Handle {
 }
 
 impl Drop for Handle {
-    /// Starts a shutdown and returns: the thread that drops the last handle may hold a lock that
-    /// others wait for, as the API does when the global provider is replaced.
+    /// Starts a shutdown and returns at once: the thread that drops the last handle may hold a lock that
+    /// other threads wait for, as the API does when it replaces the global provider.
     fn drop(&mut self) {
         if self.begin_shutdown() {
             let until = self.default_deadline();
@@ -63,5 +63,5 @@ impl Drop for Handle {
     }
 }
 
-/// How long a thread with nothing to do may take to end.
+/// The time for an idle thread to end.
 pub(super) const THREAD_EXIT: Duration = Duration::from_millis(20);

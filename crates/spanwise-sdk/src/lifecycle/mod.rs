@@ -1,7 +1,7 @@
 //! The lifecycle of a provider: flush, shutdown, and the guard that shuts it down.
 //!
-//! `handle` is what providers and tracers share, and `command` hands work to the exporter, which also
-//! detects a forked child, whose worker is in another process.
+//! Providers and tracers share the `handle`, and `command` sends work to the exporter, which also detects a
+//! forked child, whose worker is in another process.
 
 mod command;
 mod flush;

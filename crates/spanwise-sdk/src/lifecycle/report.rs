@@ -5,36 +5,35 @@ use spanwise_ledger::Snapshot;
 use std::fmt;
 use std::time::Duration;
 
-/// The account after a flush or shutdown. `Debug` is `Display`.
+/// The report of a flush or shutdown, with the ledger's counts. `Debug` prints as `Display`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// The time it took.
+    /// The duration of the call.
     pub elapsed: Duration,
     /// Spans acknowledged by the receiver since the call.
     pub exported: u64,
     /// Spans lost since the call; `ledger` has the reasons.
     pub dropped: u64,
-    /// If spans were lost or wait for an answer: endpoint and cause of the last attempt that failed,
-    /// or for how long no answer has come.
+    /// If spans were lost or wait for a response: the endpoint, and the cause of the last failed attempt or
+    /// the time without a response.
     pub last_failure: Option<String>,
-    /// The whole account, since the provider was built.
+    /// The ledger's counts since the provider was built.
     pub ledger: Snapshot,
 }
 
-/// Why a flush or shutdown did not do all of its work. `Debug` is `Display`.
+/// The error of a flush or shutdown that did not complete. `Debug` prints as `Display`.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// The deadline passed first. After a shutdown the rest is counted as `shutdown_deadline`, or as
-    /// `ambiguous_shutdown` if its request had left; after a flush it is still on its way.
+    /// The deadline passed first. A shutdown counts the remaining spans as `shutdown_deadline`, or as
+    /// `ambiguous_shutdown` if their request was sent; after a flush they are still in flight.
     #[error("{}", unfinished(.0))]
     Timeout(Box<Report>),
     /// The provider was shut down before.
     #[error("the provider is shut down")]
     AlreadyShutdown,
-    /// Called on the provider's own worker thread, which cannot wait for itself. The worker still
-    /// carries it out.
+    /// The caller is the worker thread, which cannot wait for itself. The worker still runs the command.
     #[error("called on the worker thread, which cannot wait for itself")]
     OnWorkerThread,
     /// The worker thread has terminated: it panicked, or the process was forked.
@@ -44,7 +43,7 @@ pub enum FlushError {
     WorkerTerminated,
 }
 
-/// The text of a flush or shutdown that was not done by its deadline.
+/// The text of a flush or shutdown that missed its deadline.
 fn unfinished(report: &Report) -> String {
     let Report { elapsed, exported, dropped, last_failure, ledger } = report;
     let (lost, in_flight) = (Counted(*dropped, "span"), ledger.in_flight);

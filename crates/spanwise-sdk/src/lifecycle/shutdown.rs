@@ -1,4 +1,4 @@
-//! `shutdown`.
+//! `Shutdown` of the provider.
 
 use super::handle::{Handle, THREAD_EXIT};
 use super::report::{FlushError, Report};
@@ -10,12 +10,12 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 impl Spanwise {
-    /// Shuts down: accepts no more spans, sends those there are, and stops the worker, at most for the
+    /// `Shutdown`: accepts no more spans, exports the remaining ones, and stops the worker, at most for the
     /// configured [timeout](crate::SpanwiseBuilder::with_shutdown_timeout).
     ///
-    /// Works from any thread, inside or outside of any async runtime. Spans that were started before
-    /// and end afterwards are counted as `after_shutdown`; tracers start none from then on
-    /// (specification, *Shutdown*): contexts pass through.
+    /// Works from any thread, inside or outside of any async runtime. Open spans that end afterwards count
+    /// as `after_shutdown`. Tracers are no-op afterwards (specification, *Shutdown*) and pass contexts
+    /// through.
     ///
     /// # Errors
     /// See [`FlushError`]; the provider is shut down all the same.
@@ -50,13 +50,13 @@ impl Handle {
         if let Some(exporter) = &self.exporter
             && result.is_ok()
         {
-            // It has nothing left to do; after this wait no thread of ours runs.
+            // The worker is idle and ends; after this wait no thread of ours runs.
             exporter.join_until(until.max(deadline(Instant::now(), THREAD_EXIT)));
         }
         result
     }
 
-    /// Ends recording, once: false for each call but the first.
+    /// Ends recording. Returns whether this is the first call.
     pub(super) fn begin_shutdown(&self) -> bool {
         if self.shut_down.swap(true, SeqCst) {
             return false;

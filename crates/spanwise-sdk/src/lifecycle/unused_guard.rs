@@ -1,4 +1,4 @@
-//! A guard that is dropped before the first span: a mistake that a program does not notice by itself.
+//! Detection of a guard that the program drops before its first span, usually by mistake.
 
 use super::handle::{Handle, THREAD_EXIT};
 use crate::diagnostics::Diagnostic;
@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 impl Handle {
-    /// The guard is dropped. If nothing was traced before, and something is to be traced later, the
-    /// program has a mistake that it would not notice otherwise.
+    /// Records the drop of the guard. A program that starts its first span afterwards has a mistake, which
+    /// [`not_recorded`](Self::not_recorded) reports.
     pub(super) fn guard_dropped(&self) {
         if self.core.is_running() && self.core.ledger.snapshot().created == 0 {
             self.reporter().hold_open();
@@ -16,10 +16,9 @@ impl Handle {
         }
     }
 
-    /// A span was started that cannot be recorded.
+    /// Reports the first span that starts after the guard was dropped.
     ///
-    /// Once, and in a program that records nothing, this waits for the report, 20 ms at most: such a
-    /// program may end at once.
+    /// The call that reports waits for the handler for at most 20 ms, because the program may end at once.
     pub(crate) fn not_recorded(&self) {
         if self.unused_for.load(Relaxed) == 0 {
             return;

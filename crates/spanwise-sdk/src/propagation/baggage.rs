@@ -10,18 +10,18 @@ use std::sync::LazyLock;
 
 /// A `TextMapPropagator` of [W3C Baggage](https://www.w3.org/TR/baggage/): the header `baggage`.
 ///
-/// The limits hold in both directions: 64 members, and 8,192 bytes of header. Members beyond are left
-/// out whole. Members that the API's [`Baggage`] refuses, because a key is no token, are too.
+/// The limits hold in both directions: 64 members, and 8,192 bytes of header. The propagator drops whole
+/// members beyond them, and members that the API's [`Baggage`] rejects because a key is no token.
 ///
-/// Where it differs from `opentelemetry_sdk`'s:
+/// Differences from the propagator of `opentelemetry_sdk`:
 ///
-/// - The limit of bytes holds for the header that is sent, after percent-encoding. An extraction keeps
-///   the members that fit and does not discard all of them.
-/// - A value may contain `=`, and `%` is encoded, so that each value arrives as it was.
-/// - Metadata passes through as it is written, without decoding, and cannot break the header.
+/// - The limit of bytes holds for the injected header, after percent-encoding. An extraction retains the
+///   members that fit and does not discard all of them.
+/// - A value may contain `=`, and the propagator encodes `%`, so that each value arrives unchanged.
+/// - The propagator passes metadata through without decoding, and it cannot break the header.
 /// - Several `baggage` headers are one list. Bytes that are not UTF-8 become U+FFFD.
-/// - A header without any valid member leaves the baggage of the context as it is.
-/// - Members are sent in the order of their keys: equal baggage makes equal headers.
+/// - A header without a valid member does not change the baggage of the context.
+/// - An injection orders members by their keys, so that equal baggage makes equal headers.
 ///
 /// # Cost
 /// Proportional to the header. Without baggage, an injection allocates nothing.
@@ -101,7 +101,7 @@ fn parse<'a>(headers: impl IntoIterator<Item = &'a str>) -> Baggage {
         .into_iter()
         .flat_map(|header| header.split(','))
         .take_while(|member| {
-            // With its comma.
+            // The length includes the comma.
             let fits = member.len() < left;
             left = left.saturating_sub(member.len() + 1);
             fits
@@ -126,9 +126,9 @@ static FIELDS: LazyLock<[String; 1]> = LazyLock::new(|| [BAGGAGE.to_owned()]);
 const MAX_MEMBERS: usize = 64;
 /// Bytes of all members with the commas between them.
 const MAX_BYTES: usize = 8192;
-/// All that is no `baggage-octet`; `%`, which begins an escape; and `=`, at which other readers end a
-/// value.
+/// The encoded characters: each that is no `baggage-octet`; `%`, which begins an escape; and `=`, at which
+/// other readers end a value.
 const ENCODED_IN_VALUES: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%').add(b'=');
-/// Without `%`: metadata is propagated as it was written, and may hold escapes.
+/// [`ENCODED_IN_VALUES`] without `%` and `=`: the propagator passes metadata through, which may contain escapes.
 const ENCODED_IN_METADATA: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\');

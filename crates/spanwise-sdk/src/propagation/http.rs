@@ -53,8 +53,8 @@ pub fn extract(headers: &HeaderMap) -> Context {
 
 /// An `Injector` into a `HeaderMap`, for a propagator that is not the global one.
 ///
-/// A value that no header may hold is left out. A `traceparent` removes the `tracestate` that is
-/// there: it belongs to another span.
+/// An injection skips a value that is invalid in a header. A `traceparent` removes a present `tracestate`,
+/// which belongs to another span.
 pub struct HeaderInjector<'a>(pub &'a mut HeaderMap);
 
 impl Injector for HeaderInjector<'_> {
@@ -67,14 +67,14 @@ impl Injector for HeaderInjector<'_> {
         if name.as_str() == TRACEPARENT {
             self.0.remove(TRACESTATE);
         }
-        // `HeaderMap` has room for 32,768 entries; a map that is full stays as it is.
+        // `HeaderMap` has space for 32,768 entries; a full map does not change.
         let _full = self.0.try_insert(name, value);
     }
 }
 
 /// An `Extractor` from a `HeaderMap`, for a propagator that is not the global one.
 ///
-/// A value that is not visible ASCII is treated as missing.
+/// A value that is not visible ASCII counts as missing.
 pub struct HeaderExtractor<'a>(pub &'a HeaderMap);
 
 impl Extractor for HeaderExtractor<'_> {
@@ -93,14 +93,14 @@ impl Extractor for HeaderExtractor<'_> {
     }
 }
 
-/// Without the headers: some hold credentials.
+/// Prints no headers: some contain credentials.
 impl fmt::Debug for HeaderInjector<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeaderInjector").finish_non_exhaustive()
     }
 }
 
-/// Without the headers: some hold credentials.
+/// Prints no headers: some contain credentials.
 impl fmt::Debug for HeaderExtractor<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeaderExtractor").finish_non_exhaustive()

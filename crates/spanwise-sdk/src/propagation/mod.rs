@@ -1,4 +1,4 @@
-//! Propagators for W3C Trace Context and W3C Baggage: how a trace goes on in the next process.
+//! Propagators for W3C Trace Context and W3C Baggage, which continue a trace in the next process.
 //!
 //! [`init`](crate::SpanwiseBuilder::init) makes both the global propagator, as `OTEL_PROPAGATORS`
 //! names them. After [`build`](crate::SpanwiseBuilder::build), which sets no globals, a program sets

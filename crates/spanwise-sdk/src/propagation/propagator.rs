@@ -1,4 +1,4 @@
-//! The propagators that can be chosen by name.
+//! [`Propagator`]: the names of the propagators.
 
 use super::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry::global;
@@ -33,8 +33,8 @@ impl Propagator {
     }
 }
 
-/// Makes `chosen` the global propagator. An empty choice leaves the present one in place: the program
-/// may have set its own.
+/// Makes `chosen` the global propagator. An empty choice does not change it: the program may have set its
+/// own.
 pub(crate) fn set_global(chosen: &[Propagator]) {
     if !chosen.is_empty() {
         let boxed = chosen.iter().map(|propagator| propagator.boxed()).collect();

@@ -11,17 +11,17 @@ use std::sync::LazyLock;
 /// A `TextMapPropagator` of [W3C Trace Context](https://www.w3.org/TR/trace-context-2/), level 2:
 /// `traceparent` and `tracestate`.
 ///
-/// Where it differs from `opentelemetry_sdk`'s:
+/// Differences from the propagator of `opentelemetry_sdk`:
 ///
-/// - The flag `random` is propagated, so that samplers in later processes need no randomness of their
-///   own; unknown flags are cleared in both directions, as the specification requires.
+/// - It propagates the random flag, so that samplers in later processes need no randomness of their own. It
+///   clears unknown flags in both directions, as the specification requires.
 /// - Fields have exactly their length. Two `traceparent` headers discard each other; several
 ///   `tracestate` headers are one list.
-/// - A `tracestate` with a broken member or more than 32 is discarded. On the way out it has at most
-///   512 characters: members above 128 are removed first, then members from its end.
-/// - An empty `tracestate` is not sent.
+/// - An extraction discards a `tracestate` with an invalid member or with more than 32 members. An injection
+///   writes at most 512 characters: it removes members above 128 characters first, then members from the end.
+/// - An injection writes no empty `tracestate`.
 ///
-/// Without a valid `traceparent`, an extraction returns the context that it was given.
+/// Without a valid `traceparent`, an extraction returns its context unchanged.
 ///
 /// # Cost
 /// An injection allocates the value of each header. An extraction allocates the context, and the
@@ -67,7 +67,7 @@ impl TextMapPropagator for TraceContextPropagator {
 
 fn remote_parent(extractor: &dyn Extractor) -> Option<SpanContext> {
     let headers = extractor.get_all(TRACEPARENT)?;
-    // Which of two is the parent is unknown.
+    // Of two headers, the propagator cannot know the parent.
     let [header] = &*headers else { return None };
     let TraceParent { trace_id, span_id, flags } = TraceParent::parse(header)?;
     let state = trace_state::parse(extractor.get_all(TRACESTATE).unwrap_or_default());

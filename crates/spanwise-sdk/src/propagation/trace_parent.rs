@@ -59,5 +59,5 @@ fn hex(text: &str) -> Option<u128> {
 /// Bytes of a header of version 00.
 const LENGTH: usize = 55;
 const FORBIDDEN_VERSION: u8 = 0xff;
-/// `sampled`, and `random` of level 2; the specification requires the others to be sent as zero.
+/// `sampled`, and `random` of level 2; the specification requires that all other flags are zero.
 const KNOWN_FLAGS: u8 = Flags::SAMPLED.0 | Flags::RANDOM.0;

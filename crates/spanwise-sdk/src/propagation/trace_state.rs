@@ -18,7 +18,7 @@ pub(super) fn parse<'a>(headers: impl IntoIterator<Item = &'a str>) -> TraceStat
     }
     let is_held = |member: &(&str, &str)| TraceState::from_key_value([*member]).is_ok();
     TraceState::from_key_value(parsed.iter().copied()).unwrap_or_else(|_| {
-        // The API refuses some keys with `@` that level 2 allows. The other members are still good.
+        // The API rejects some keys with `@` that level 2 allows. The other members stay valid.
         TraceState::from_key_value(parsed.into_iter().filter(is_held)).unwrap_or_default()
     })
 }
@@ -26,7 +26,7 @@ pub(super) fn parse<'a>(headers: impl IntoIterator<Item = &'a str>) -> TraceStat
 /// The header of at most 512 characters; `None` if no member is left.
 ///
 /// A longer list loses members above 128 characters first, from its end, and then any from its end,
-/// as the W3C recommends. A member that the API accepted and that no header may hold is left out.
+/// as the W3C recommends. It drops a member that the API accepts and that is invalid in a header.
 pub(super) fn write(state: &TraceState) -> Option<String> {
     if *state == TraceState::NONE {
         return None;
@@ -51,7 +51,7 @@ pub(super) fn write(state: &TraceState) -> Option<String> {
     (!members.is_empty()).then(|| members.join(","))
 }
 
-/// Characters of the header that `members` make.
+/// The length in characters of the header of `members`.
 fn length(members: &[String]) -> usize {
     members.iter().map(|member| member.len() + 1).sum::<usize>().saturating_sub(1)
 }

@@ -9,7 +9,7 @@ use std::io::Read as _;
 /// CA certificates to trust, in PEM form.
 pub(super) struct Certificate {
     pub(super) setting: &'static str,
-    /// The setting's value as it is shown.
+    /// The printed value of the setting.
     pub(super) shown: String,
     pub(super) pem: Vec<u8>,
 }
@@ -48,8 +48,8 @@ impl SpanwiseBuilder {
 }
 
 /// # Errors
-/// A client certificate is set. Without it the receiver would not authenticate the sender, or would
-/// refuse it.
+/// A variable of a client certificate is set. The exporter cannot use it, and the receiver would reject the
+/// unauthenticated sender.
 pub(super) fn refuse_client_certificates(environment: &Environment) -> Result<(), BuildError> {
     match CLIENT_CERTIFICATES.into_iter().find(|name| environment.is_set(name)) {
         None => Ok(()),
@@ -62,7 +62,7 @@ pub(super) fn refuse_client_certificates(environment: &Environment) -> Result<()
     }
 }
 
-/// A device or a pipe would be read without end.
+/// Reads a regular file of a bounded length: the read of a device or a pipe might not end.
 fn read_certificate(path: &str) -> std::io::Result<Vec<u8>> {
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() || metadata.len() > MAX_CERTIFICATE_BYTES {

@@ -20,7 +20,7 @@ impl SpanwiseBuilder {
         };
         match name.to_ascii_lowercase().parse() {
             Ok(value) => Ok(Named { setting, value }),
-            // Its error shows the name as it is.
+            // The error prints the name unchanged.
             Err(_) if name.eq_ignore_ascii_case("http/json") => Err(BuildError::setting(
                 setting,
                 name,
@@ -34,14 +34,14 @@ impl SpanwiseBuilder {
         }
     }
 
-    /// `None` is the transport's default, on this machine.
+    /// `None` selects the transport's default, on this machine.
     pub(super) fn resolve_endpoint(
         &self,
         environment: &Environment,
         protocol: Protocol,
     ) -> Result<Option<Named<Endpoint>>, BuildError> {
         let grpc = |setting, url: &str| {
-            // A scheme stands above the variable, which is not read then.
+            // A scheme precedes the variable, which has no effect then.
             let insecure = !url.contains("://") && environment.switch(&INSECURE);
             Endpoint::parse_grpc(setting, url, insecure)
         };
@@ -55,8 +55,8 @@ impl SpanwiseBuilder {
         let value = match (protocol, &self.endpoint) {
             (Protocol::Grpc, _) => grpc(setting, &url),
             (_, Some(url)) => {
-                // Used as it is, but a URL that is only an origin gets the path that every
-                // receiver has.
+                // The exporter uses the URL unchanged, but appends the standard path to a bare
+                // origin.
                 let endpoint = Endpoint::parse(setting, url)?;
                 let is_origin = endpoint.path() == "/";
                 if is_origin { Endpoint::parse_base(setting, url) } else { Ok(endpoint) }
@@ -75,7 +75,7 @@ pub(super) fn report_insecure(environment: &Environment, protocol: Protocol) {
     }
 }
 
-// The variable of the signal, then the generic one.
+// Each list has the variable of the signal first.
 const BASE_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const ENDPOINT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", BASE_ENDPOINT];
 const PROTOCOL: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];

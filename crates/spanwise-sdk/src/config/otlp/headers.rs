@@ -9,8 +9,8 @@ use spanwise_transport::{Headers, HeadersError};
 use std::collections::HashSet;
 
 impl SpanwiseBuilder {
-    /// The variable's, of the signal or else the generic one, and the code's: each name once, and
-    /// the code's value where both have it.
+    /// The headers of the signal's variable, or of the generic one, and those in code: each name once, with
+    /// the value in code where both have one.
     pub(super) fn resolve_headers(&self, environment: &Environment) -> Result<Headers, BuildError> {
         let given = self.headers.iter().map(|(name, value)| name.len() + value.len());
         ranges::HEADER_BYTES.check(given.sum())?;
@@ -25,7 +25,7 @@ impl SpanwiseBuilder {
         for (name, value) in ours.into_iter().rev() {
             headers = headers.with(name, value).map_err(|error| {
                 let problem = match error {
-                    // The part after a colon is a value, put in the wrong place.
+                    // The text after a colon is a value in the wrong place.
                     HeadersError::Name { name } => {
                         let name = name.split(':').next().unwrap_or_default();
                         format!("`{name}` is not a header name")
@@ -39,8 +39,8 @@ impl SpanwiseBuilder {
     }
 }
 
-/// The headers in `list` whose names are not `taken`: the last of each name (W3C Baggage, whose
-/// form it has). Adds their names to `taken`.
+/// The headers in `list` whose names are not `taken`: the last of each name, as in W3C Baggage, whose form
+/// the list has. Adds their names to `taken`.
 fn parse_headers(
     setting: &'static str,
     list: &str,
@@ -55,12 +55,12 @@ fn parse_headers(
         if let Some((name, _)) = entry.split_once('=')
             && !taken.insert(name.trim().to_ascii_lowercase())
         {
-            // Its place stays, for errors count them.
+            // The entry stays in the count, because errors print its number.
             *entry = "";
         }
     }
     Headers::parse(&entries.join(",")).map_err(|error| match error {
-        // The part before the first `=` may be most of a value: `authorization: Basic c2VjcmV0=`.
+        // The text before the first `=` may contain a value: `authorization: Basic c2VjcmV0=`.
         HeadersError::Name { .. } => {
             let is_wrong = |entry: &&str| {
                 matches!(Headers::parse(entry), Err(HeadersError::Name { .. }))

@@ -1,4 +1,4 @@
-//! The OTLP exporter: its transport, from `OTEL_EXPORTER_OTLP_*` and the code.
+//! The transport of the OTLP exporter, from code and from `OTEL_EXPORTER_OTLP_*`.
 
 mod certificate;
 mod endpoint;
@@ -18,8 +18,7 @@ impl SpanwiseBuilder {
     /// Builds the transport from code and environment.
     ///
     /// # Errors
-    /// A setting that is used cannot be. Settings that a sink or an
-    /// `http` endpoint does not use are not read.
+    /// A setting in use is invalid. Settings that a sink or an `http` endpoint does not use are not read.
     pub(in super::super) fn transport(
         &self,
         environment: &Environment,
@@ -70,7 +69,7 @@ impl SpanwiseBuilder {
     }
 }
 
-/// `error` by the name of the setting that it comes from.
+/// Adds the name of its setting to `error`.
 fn named(
     error: spanwise_transport::BuildError,
     protocol: &'static str,
@@ -89,7 +88,7 @@ fn named(
         (Error::NoTls { endpoint: url, .. }, _) => {
             BuildError::no_feature(endpoint, url, "tls", "use an http:// endpoint")
         }
-        // The PEM reader's error quotes what it read, which may be a key.
+        // The PEM reader's error quotes its input, which may be a key.
         (Error::Certificate { .. }, Some(Certificate { setting, shown, .. })) => {
             BuildError::setting(
                 setting,

@@ -1,4 +1,4 @@
-//! Attributes that need a system call.
+//! System calls for attributes.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "other.rs")]

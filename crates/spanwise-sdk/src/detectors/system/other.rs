@@ -1,4 +1,4 @@
-//! Systems without `uname`, Windows above all: what the environment holds.
+//! Systems without `uname`, mostly Windows: the environment variables of the system.
 
 use std::io;
 
@@ -7,7 +7,7 @@ pub(in super::super) fn host_name() -> io::Result<Option<String>> {
     Ok(std::env::var_os("COMPUTERNAME").map(|name| name.to_string_lossy().into_owned()))
 }
 
-/// The version of the system is unknown without a call of its own.
+/// The version of the system, which no environment variable has.
 pub(in super::super) fn os_version() -> io::Result<Option<String>> {
     Ok(None)
 }

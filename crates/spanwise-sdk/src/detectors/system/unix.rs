@@ -1,4 +1,4 @@
-//! POSIX: `uname`.
+//! `uname` of POSIX.
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
@@ -21,8 +21,8 @@ fn uname() -> io::Result<libc::utsname> {
     if unsafe { libc::uname(names.as_mut_ptr()) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: a `utsname` is arrays of characters, for which the zeros from above are valid, and what
-    // the call wrote as well.
+    // SAFETY: a `utsname` consists of arrays of characters, for which all bytes are valid: the zeros from
+    // above and the bytes that the call wrote.
     Ok(unsafe { names.assume_init() })
 }
 
