@@ -184,7 +184,7 @@ fn exported(source: &str) -> Vec<String> {
 #[test]
 fn pages_name_files_that_exist() {
     let root = crate_path("..");
-    let pages = ["BENCHMARKS.md", "CONTRIBUTING.md", "DIAGNOSTICS.md", "STYLE.md"];
+    let pages = ["BENCHMARKS.md", "CONTRIBUTING.md", "DIAGNOSTICS.md", "MEMORY.md", "STYLE.md"];
     let pages = pages.map(|page| root.join("docs").join(page));
     let pages = pages.into_iter().chain(files(&root.join("docs/decisions")));
     let mut seen = 0;
