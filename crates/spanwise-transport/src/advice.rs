@@ -1,45 +1,45 @@
-//! What usually helps against the usual mistakes.
+//! Advice against common misconfigurations.
 
 use crate::{Endpoint, Protocol, ResponseStatus, text};
 
-/// A usual mistake.
+/// A common misconfiguration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Advice {
-    /// Nobody listens there.
+    /// No process listens at the address.
     NotListening,
-    /// The host's name is not known.
+    /// The host name does not resolve.
     Name,
-    /// HTTP/1.1 was spoken to a port of HTTP/2.
+    /// HTTP/1.1 was sent to an HTTP/2 port.
     SpeakGrpc,
-    /// HTTP/2 was spoken to a port of HTTP/1.1.
+    /// HTTP/2 was sent to an HTTP/1.1 port.
     SpeakHttp,
-    /// Plain text was spoken to a port of TLS.
+    /// Plain text was sent to a TLS port.
     SpeakTls,
-    /// TLS was spoken to a port of plain text.
+    /// TLS was sent to a plain-text port.
     SpeakPlain,
     /// The peer closed before it sent a byte; any of the four mistakes above can cause this.
     Mismatch,
-    /// Nothing is served at the path.
+    /// The server has no resource at the path.
     Path,
     /// The credentials are missing or wrong.
     Credentials,
     /// The certificate's issuer is not trusted.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
     Certificate,
-    /// The certificate of a CA is used as that of a server.
+    /// The server presents a CA certificate as its own.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
     CertificateOfCa,
     /// The certificate is for another host.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
     CertificateName,
-    /// The receiver is somewhere else.
+    /// The receiver has another URL.
     Redirect,
-    /// The receiver does not take traces.
+    /// The receiver does not accept traces.
     NoService,
 }
 
 impl Advice {
-    /// What usually helps when this is the answer.
+    /// The advice for a response status.
     pub(crate) fn of_status(status: ResponseStatus, protocol: Protocol) -> Option<Self> {
         match (status, protocol) {
             (ResponseStatus::Http(300..=399), _) => Some(Self::Redirect),
@@ -47,7 +47,7 @@ impl Advice {
                 Some(Self::Credentials)
             }
             (ResponseStatus::Http(404 | 405), Protocol::HttpProtobuf) => Some(Self::Path),
-            // An HTTP server that speaks HTTP/2 too.
+            // An HTTP server that supports HTTP/2 too.
             (ResponseStatus::Http(400 | 404 | 405 | 415), Protocol::Grpc) => Some(Self::SpeakHttp),
             (ResponseStatus::Grpc(12), _) => Some(Self::NoService),
             _ => None,
@@ -126,7 +126,7 @@ fn usual_port(protocol: Protocol) -> &'static str {
     }
 }
 
-/// What is to be said of a feature that is needed, unless it is there.
-fn feature(there: bool, name: &str, crate_name: &str) -> String {
-    if there { String::new() } else { format!(" (needs the feature `{name}` of {crate_name})") }
+/// A note that a feature is required, unless it is compiled in.
+fn feature(enabled: bool, name: &str, crate_name: &str) -> String {
+    if enabled { String::new() } else { format!(" (needs the feature `{name}` of {crate_name})") }
 }

@@ -1,4 +1,4 @@
-//! A failed attempt, as it is reported to the observer.
+//! A failed attempt, and the observer that receives it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,28 +9,28 @@ use spanwise_worker::catch_panic;
 use crate::Protocol;
 use crate::fence::Fenced;
 
-/// One attempt to deliver a request, which failed.
+/// One failed attempt to export a request.
 ///
-/// `Display` and `Debug` are one line: where to, what went wrong, what happens next, what to do.
+/// `Display` and `Debug` are one line: endpoint, cause, next attempt, advice.
 /// No field holds a header value, user info or the query of a URL.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedAttempt {
-    /// Where the request was sent: the endpoint as it shows itself, or `the sink`.
+    /// The endpoint as `Display` prints it, or `the sink`.
     pub endpoint: String,
-    /// How it was sent.
+    /// The protocol of the attempt.
     pub protocol: Protocol,
-    /// Which attempt of the request this was, from 1.
+    /// The number of the attempt within its request, from 1.
     pub attempt: u32,
-    /// What went wrong, in words: at most 256 bytes, one line, no control characters.
+    /// The cause of the failure, in words: at most 256 bytes, one line, no control characters.
     pub cause: String,
-    /// What usually helps, when this looks like a usual mistake: a port of the other protocol,
-    /// `http` for `https`, a path or credentials that are missing.
+    /// Advice, when the failure matches a common misconfiguration: a port of the other protocol,
+    /// `http` for `https`, a missing path or missing credentials.
     pub advice: Option<String>,
-    /// How long from now the next attempt begins, at the earliest. `None`: the request was given
-    /// up, because it is not to be repeated or no time is left.
+    /// The earliest start of the next attempt, from now. `None` when the request failed: the failure
+    /// is not retryable, or no time is left.
     pub retry_in: Option<Duration>,
-    /// Whether the receiver may have taken the request all the same.
+    /// Whether the receiver may have accepted the request nevertheless.
     pub may_have_been_accepted: bool,
 }
 
@@ -53,7 +53,7 @@ debug_as_display!(FailedAttempt);
 
 type Function = dyn Fn(&FailedAttempt) + Send + Sync;
 
-/// A function of the user's, whose panics go no further.
+/// The user's observer of failed attempts; its panics are caught.
 #[derive(Clone)]
 pub(crate) struct AttemptObserver(Fenced<Arc<Function>>);
 
@@ -64,8 +64,8 @@ impl AttemptObserver {
 
     pub(crate) fn notify(&self, failed: &FailedAttempt) {
         if let Some(function) = self.0.get() {
-            // A panic in the observer has nobody to be reported to.
-            let _ = catch_panic(|| function(failed));
+            // The observer is the only receiver of reports, so its own panic has none.
+            let _observer_panicked = catch_panic(|| function(failed));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::http1;
 use crate::payload::Payload;
 use crate::sink::SinkBackend;
 
-/// The way out: what an attempt runs over.
+/// The backend that sends requests.
 #[derive(Debug)]
 pub(crate) enum Backend {
     Http(Box<http1::HttpBackend>),
@@ -20,7 +20,8 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// Sends `payload` and reads the answer of at most `max` bytes, all before `deadline`.
+    /// Runs one attempt: sends `payload` and reads a response of at most `max` bytes until
+    /// `deadline`.
     pub(crate) async fn attempt(
         &self,
         payload: &Payload,

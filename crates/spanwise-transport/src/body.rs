@@ -1,4 +1,4 @@
-//! Bodies: ours, sent in one piece; theirs, read with a bound.
+//! Request bodies of one chunk, and bounded reads of response bodies.
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::classify::BodyFault;
 
-/// Whether bytes of a request may have left. Set when its body is taken to be written.
+/// Whether bytes of a request may have been sent. Set when the client polls the body.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sent(Arc<AtomicBool>);
 
@@ -30,7 +30,7 @@ impl Sent {
     }
 }
 
-/// A request body of one piece that tells when it was taken.
+/// A request body of one chunk, which records that the client polled it.
 #[derive(Debug)]
 pub(crate) struct FullBody {
     data: Option<Bytes>,
@@ -42,7 +42,7 @@ impl FullBody {
         Self { data: Some(data).filter(|data| !data.is_empty()), sent }
     }
 
-    /// Whether it was taken.
+    /// The record of whether the client polled the body.
     pub(crate) fn sent(&self) -> Sent {
         self.sent.clone()
     }
@@ -69,7 +69,7 @@ impl Body for FullBody {
     }
 }
 
-/// Reads `body` to its end, at most `max` bytes and not past `deadline`, and what trailers follow.
+/// Reads `body` to its end, at most `max` bytes and not past `deadline`, and its trailers.
 pub(crate) async fn read<B>(
     body: B,
     max: usize,
@@ -86,7 +86,7 @@ where
     let mut whole = BytesMut::new();
     let mut trailers = HeaderMap::new();
     loop {
-        // A stream that always has a next frame would never let the timer have its turn.
+        // A stream that always has a next frame would never yield to the timer.
         if Instant::now() >= deadline {
             return (Err(BodyFault::Lost(OUT_OF_TIME.into())), trailers);
         }
@@ -109,8 +109,8 @@ where
     }
 }
 
-/// Reads up to `max` bytes of a failed answer until `until`. Returns the bytes, whether the body was
-/// complete, and the trailers.
+/// Reads up to `max` bytes of a failed response until `until`. Returns the bytes, whether the body
+/// was complete, and the trailers.
 ///
 /// A body that is not read to its end is dropped, and its connection or stream with it.
 pub(crate) async fn read_some<B>(body: B, max: usize, until: Instant) -> (Bytes, bool, HeaderMap)
@@ -141,6 +141,6 @@ where
     (some.freeze(), false, trailers)
 }
 
-/// What is said of an answer that has begun.
+/// The cause when the deadline passed within a response.
 pub(crate) const OUT_OF_TIME: &str = "the answer had not ended when the attempt's time was up";
 const BROKEN_OFF: &str = "the connection was lost before the answer ended";

@@ -1,4 +1,4 @@
-//! What a transport is made from, checked before anything is sent.
+//! The builder of a transport: all settings, validated before a request is sent.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::{
     range,
 };
 
-/// Collects the choices for a [`Transport`]. Every one has a default.
+/// Builds a [`Transport`]. Every setting has a default.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct TransportBuilder {
@@ -55,78 +55,78 @@ impl TransportBuilder {
         }
     }
 
-    /// How requests travel. Default [`Protocol::HttpProtobuf`].
+    /// Sets the OTLP transport protocol. Default [`Protocol::HttpProtobuf`].
     pub fn with_protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
         self
     }
 
-    /// Where requests go. Default [`Endpoint::localhost`]. gRPC ignores its path.
+    /// Sets the endpoint. Default [`Endpoint::localhost`]. gRPC ignores its path.
     pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
         self.endpoint = Some(endpoint);
         self
     }
 
-    /// Headers added to every request. Default none.
+    /// Sets the headers of every request. Default none.
     pub fn with_headers(mut self, headers: Headers) -> Self {
         self.headers = headers;
         self
     }
 
-    /// Whether bodies are compressed. Default [`Compression::None`].
+    /// Sets the compression of request bodies. Default [`Compression::None`].
     pub fn with_compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
     }
 
-    /// Time of one attempt, from connecting to the last byte of the answer
-    /// (`OTEL_EXPORTER_OTLP_TIMEOUT`). Default 10 s, at least 1 ms; any longer time will do.
+    /// Sets the timeout of one attempt, from connecting to the last byte of the response
+    /// (`OTEL_EXPORTER_OTLP_TIMEOUT`). Default 10 s, at least 1 ms, without an upper limit.
     pub fn with_attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
     }
 
-    /// Time of one request with all its attempts and waits. Default 60 s, at least 1 ms; any longer
-    /// time will do.
+    /// Sets the timeout of one request with all its attempts and waits. Default 60 s, at least 1 ms,
+    /// without an upper limit.
     ///
-    /// A server can hold back all requests of the transport for as long as leaves each of them
-    /// one attempt: this time less the attempt timeout, or half of it if that is longer.
+    /// A server can throttle all requests of the transport for a time that leaves each of them one
+    /// attempt: this timeout less the attempt timeout, or half of it if that is longer.
     pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// How waits between attempts grow.
+    /// Sets the retry policy.
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Most bytes of a successful answer's body, as sent and inflated. Default 64 KiB, 1 KiB to
-    /// 64 MiB.
+    /// Sets the maximum bytes of a successful response body, as sent and inflated. Default 64 KiB,
+    /// 1 KiB to 64 MiB.
     ///
-    /// A receiver answers a success with a few bytes. Of a failure 8 KiB are read at most,
-    /// whatever this is: its status has said what there is to say.
+    /// A receiver answers a success with a few bytes. The body of a failure is read up to 8 KiB,
+    /// independent of this setting: its status alone classifies it.
     pub fn with_max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;
         self
     }
 
-    /// Put before our own `User-Agent`, as the specification allows a distribution to.
+    /// Sets a prefix of the `User-Agent`, as the specification allows for a distribution.
     pub fn with_user_agent_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.user_agent_prefix = Some(Sanitized(prefix.into()));
         self
     }
 
-    /// The certificates to trust instead of the Mozilla roots, in PEM
+    /// Sets the certificates to trust instead of the Mozilla roots, in PEM
     /// (`OTEL_EXPORTER_OTLP_CERTIFICATE`). Read for `https` endpoints only.
     pub fn with_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificate_pem = Some(Pem(pem.into()));
         self
     }
 
-    /// Hands requests to `sink` instead of the network. They are neither compressed nor retried,
-    /// and protocol, endpoint and headers say nothing.
+    /// Passes requests to `sink` instead of the network. They are neither compressed nor retried, and
+    /// protocol, endpoint and headers have no effect.
     pub fn with_sink(mut self, sink: impl Sink) -> Self {
         self.sink = Some(SinkBackend::new(sink));
         self.protocol = Protocol::HttpProtobuf;
@@ -134,11 +134,11 @@ impl TransportBuilder {
         self
     }
 
-    /// Calls `observer` after each attempt that failed, whatever follows it. Default none.
+    /// Calls `observer` after each failed attempt. Default none.
     ///
-    /// It runs on the thread that polls [`send`](Transport::send), which waits for it: hand over
-    /// what takes long. A panic in it goes no further. A request that is cancelled within an
-    /// attempt is no failure of the attempt.
+    /// The observer runs on the thread that polls [`send`](Transport::send) and must not block it.
+    /// Its panics are caught. Cancelling a request within an attempt does not count as a failed
+    /// attempt.
     ///
     /// ```
     /// use spanwise_transport::Transport;
@@ -163,10 +163,10 @@ impl TransportBuilder {
         self
     }
 
-    /// Checks the choices. Opens no socket and needs no runtime.
+    /// Validates the settings and builds the transport. Opens no socket and needs no runtime.
     ///
     /// # Errors
-    /// When a choice needs a feature that is not compiled in, a number is out of its range, a header
+    /// When a setting needs a feature that is not compiled in, a number is out of its range, a header
     /// cannot be sent over the protocol, or the certificate or the `User-Agent` prefix cannot be
     /// used.
     pub fn build(self) -> Result<Transport, BuildError> {
@@ -179,7 +179,7 @@ impl TransportBuilder {
         Ok(Transport::new(&self, endpoint, backend))
     }
 
-    /// Every number of a transport, with its range.
+    /// Checks every number against its range.
     fn check_numbers(&self) -> Result<(), BuildError> {
         let retry = &self.retry;
         for (field, time) in [
@@ -204,7 +204,7 @@ impl TransportBuilder {
             #[cfg(feature = "grpc")]
             Protocol::Grpc => {
                 let (user_agent, pem) = (self.user_agent()?, self.pem(&endpoint));
-                // tonic skips certificates that it cannot read; better to complain.
+                // tonic skips certificates that it cannot parse; an error is better.
                 #[cfg(feature = "tls")]
                 pem.map(crate::tls::roots).transpose()?;
                 let headers = self.headers.for_protocol(Protocol::Grpc)?;
@@ -230,7 +230,7 @@ impl TransportBuilder {
         ))
     }
 
-    /// Certificates to trust, where any are needed.
+    /// The certificates to trust, for an `https` endpoint.
     #[cfg(any(feature = "tls", feature = "grpc"))]
     fn pem(&self, endpoint: &Endpoint) -> Option<&[u8]> {
         self.certificate_pem.as_ref().map(|pem| &*pem.0).filter(|_| endpoint.is_https())
@@ -248,7 +248,7 @@ impl TransportBuilder {
     }
 }
 
-/// Text of the caller's, which is cut and cleaned where it is shown.
+/// A setting whose `Debug` is sanitized.
 #[derive(Clone)]
 struct Sanitized(String);
 
@@ -258,6 +258,7 @@ impl fmt::Debug for Sanitized {
     }
 }
 
+/// Certificates, whose `Debug` prints their length.
 #[derive(Clone)]
 struct Pem(Vec<u8>);
 
@@ -278,13 +279,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_compiled_in_is_named() {
+    fn an_error_names_the_missing_feature() {
         let https = at("https://collector").build();
         let grpc = at("http://collector").with_protocol(Protocol::Grpc).build();
-        let needs = |built: Result<Transport, BuildError>, feature: &str, there: bool| {
-            assert_eq!(built.is_ok(), there, "{built:?}");
+        let needs = |built: Result<Transport, BuildError>, feature: &str, enabled: bool| {
+            assert_eq!(built.is_ok(), enabled, "{built:?}");
             let named = |error: BuildError| error.to_string().contains(feature);
-            assert!(built.map_or_else(named, |_| there));
+            assert!(built.map_or_else(named, |_| enabled));
         };
         needs(https, "`tls`", cfg!(feature = "tls"));
         needs(grpc, "`grpc`", cfg!(feature = "grpc"));
@@ -292,7 +293,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "tls")]
-    fn a_certificate_that_is_none_is_refused_for_https_alone() {
+    fn an_invalid_certificate_is_an_error_for_https_only() {
         let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for pem in ["", "no certificate", pem] {
             let error = at("https://c").with_certificate_pem(pem).build().unwrap_err();
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_shows() {
+    fn debug_prints_no_secret() {
         let headers = Headers::parse("api-key=hunter2").unwrap();
         let builder = at("http://c/?key=hunter2").with_headers(headers);
         let builder = builder.with_certificate_pem("hunter2");

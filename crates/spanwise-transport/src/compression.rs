@@ -1,4 +1,4 @@
-//! gzip: a request's bytes once on the way out, a response's with a bound on the way in.
+//! gzip compression of request bodies, and bounded decompression of response bodies.
 
 use std::fmt;
 use std::io::Read;
@@ -15,17 +15,17 @@ use crate::text;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Bytes travel as they were encoded.
+    /// Bodies are sent uncompressed.
     #[default]
     None,
     /// gzip at its fastest level (1), once per request and not once per attempt.
     ///
-    /// Bodies below 1 KiB, and those that gzip does not make smaller, travel as they are.
+    /// Bodies below 1 KiB, and those that gzip does not make smaller, are sent uncompressed.
     Gzip,
 }
 
 impl Compression {
-    /// The name the specification gives it.
+    /// The value of `OTEL_EXPORTER_OTLP_COMPRESSION` for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -69,16 +69,16 @@ impl std::error::Error for UnknownCompression {}
 
 debug_as_display!(UnknownCompression);
 
-/// gzips what follows the first [`PREFIX`] bytes of `framed`, leaving as many free in the result.
+/// Compresses the bytes after the first [`PREFIX`] of `framed` as gzip, behind [`PREFIX`] zeros.
 ///
-/// `None` when that would not make the body smaller, or there is no memory for it. Takes no more
-/// than [`bound`] at any time.
+/// `None` when the result would not be smaller, or the allocation fails. Allocates at most
+/// [`bound`] bytes at any time.
 pub(crate) fn deflate(framed: &[u8]) -> Option<Vec<u8>> {
     let body = framed.get(PREFIX..)?;
     if body.len() < MIN_DEFLATE_BYTES {
         return None;
     }
-    // What does not fit is not smaller.
+    // A result that does not fit is not smaller.
     let mut out = Vec::new();
     out.try_reserve_exact(framed.len() - 1).ok()?;
     out.extend_from_slice(&[0; PREFIX]);
@@ -101,7 +101,7 @@ pub(crate) fn deflate(framed: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Most memory that [`deflate`] takes for a message of `len` bytes, in bytes.
+/// Maximum memory that [`deflate`] allocates for a message of `len` bytes, in bytes.
 pub(crate) fn bound(len: usize) -> usize {
     if len < MIN_DEFLATE_BYTES { 0 } else { len.saturating_add(PREFIX + ENCODER_BYTES) }
 }
@@ -109,30 +109,31 @@ pub(crate) fn bound(len: usize) -> usize {
 /// Inflates a gzip `body` to at most `limit` bytes.
 pub(crate) fn inflate(body: &[u8], limit: usize) -> Result<Bytes, InflateError> {
     let mut out = Vec::new();
-    // One byte more than allowed tells a full answer from a too large one.
+    // One byte more than the limit distinguishes a full response from a too large one.
     let take = limit as u64 + 1;
     MultiGzDecoder::new(body).take(take).read_to_end(&mut out).map_err(|_| InflateError::Broken)?;
     if out.len() > limit { Err(InflateError::TooLarge) } else { Ok(out.into()) }
 }
 
-/// The first `max` bytes of what a gzip `body` holds, or fewer if it is cut short or broken.
+/// Inflates at most the first `max` bytes of a gzip `body`; fewer if it is truncated or invalid.
 pub(crate) fn inflate_some(body: &[u8], max: usize) -> Vec<u8> {
     let mut out = Vec::new();
     let _cut_short = MultiGzDecoder::new(body).take(max as u64).read_to_end(&mut out);
     out
 }
 
+/// The reason why a body was not inflated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InflateError {
     Broken,
     TooLarge,
 }
 
-/// The window of 32 KiB, which every gzip reader has.
+/// The window of 32 KiB, which every gzip decoder supports.
 const WINDOW_BITS: u8 = 15;
-/// Memory of the encoder itself: its window, hash chains and pending output, with their heads.
+/// Memory of the encoder itself: its window, hash chains and pending output, with their headers.
 const ENCODER_BYTES: usize = 384 * 1024;
-/// Below this a gzip header and a cold dictionary eat the gain.
+/// Smaller bodies gain nothing: the gzip header and an empty dictionary cost more.
 const MIN_DEFLATE_BYTES: usize = 1024;
 
 #[cfg(test)]
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn names_come_back() {
+    fn a_name_parses_to_its_compression() {
         for compression in [Compression::None, Compression::Gzip] {
             assert_eq!(compression.name().parse(), Ok(compression));
             assert_eq!(compression.name().to_ascii_uppercase().parse(), Ok(compression));
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn small_and_stubborn_bodies_are_left_alone() {
+    fn small_and_incompressible_bodies_are_not_compressed() {
         assert_eq!(deflate(&framed(&[7; MIN_DEFLATE_BYTES - 1])), None);
         assert!(deflate(&framed(&[7; MIN_DEFLATE_BYTES])).is_some());
         // xorshift: no pattern gzip could find.
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_stops_at_the_limit() {
+    fn inflating_a_gzip_bomb_stops_at_the_limit() {
         let bomb = deflate(&framed(&vec![0; 10_000_000])).unwrap();
         assert_eq!(inflate(&bomb[PREFIX..], 65_536), Err(InflateError::TooLarge));
         assert_eq!(inflate(b"not gzip at all", 65_536), Err(InflateError::Broken));

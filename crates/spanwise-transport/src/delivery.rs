@@ -1,36 +1,37 @@
-//! What became of a request: exactly one outcome, from a closed list.
+//! The result of an export request: exactly one outcome, from a closed list.
 
 use std::fmt;
 
 use crate::{ResponseStatus, text};
 
-/// The end of one [`send`](crate::Transport::send).
+/// The result of one export request, returned by [`send`](crate::Transport::send).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// What became of the request.
+    /// The outcome of the request.
     pub outcome: Outcome,
-    /// How often it was tried. 0 when a wait the server asked for outlasted the deadline.
+    /// The number of attempts. 0 when a throttle that the server requested outlasted the deadline.
     pub attempts: u32,
-    /// How many of those attempts may have been taken by the server without our knowing: bytes
-    /// had left, and no answer came, or one that does not say (a gateway's 502 or 504; gRPC's
-    /// `CANCELLED` or `DEADLINE_EXCEEDED`; no OTLP). Each may be a duplicate at the server.
+    /// The number of attempts that the server may have accepted without a conclusive response:
+    /// bytes were sent, and no response came, or an inconclusive one (a gateway's 502 or 504;
+    /// gRPC's `CANCELLED` or `DEADLINE_EXCEEDED`; no OTLP). Each may be a duplicate at the server.
     pub ambiguous_attempts: u32,
     /// Bytes of the request's body as sent, after compression and without the gRPC prefix.
     pub body_bytes: usize,
-    /// HTTP 2xx whose body is no OTLP answer: of another content type or encoding, or no such
-    /// message. The request counts as accepted, and [`cause`](Self::cause) says what came instead:
-    /// the endpoint may be something else than a receiver.
+    /// Whether the response was HTTP 2xx and its body no `ExportTraceServiceResponse`: another
+    /// content type or encoding, or another message. The request counts as accepted, and
+    /// [`cause`](Self::cause) describes the body: the endpoint may not be an OTLP receiver.
     pub response_undecodable: bool,
-    /// What the server or the connection said last, when it failed: at most 256 bytes, one line,
-    /// no control characters, our header values masked. Empty when nothing was said.
+    /// The last failure message of the server or the connection: at most 256 bytes, one line, no
+    /// control characters, our header values masked. Empty when there was no message.
     pub detail: String,
-    /// Why the last attempt that got anywhere failed, in words, with what the server said: as
-    /// [`FailedAttempt::cause`](crate::FailedAttempt::cause). Of one that was cancelled, why the
-    /// attempt before failed or, if none had failed, how far the attempt had come. Of one that was
-    /// accepted, why the answer could not be read, if so.
+    /// The cause of the last failed attempt, in words, with the server's message: as
+    /// [`FailedAttempt::cause`](crate::FailedAttempt::cause). An attempt that the deadline cut off
+    /// before it sent anything leaves the cause before it. For a cancelled request, the cause of the
+    /// attempt before or, if none had failed, the stage that the attempt had reached. For an accepted
+    /// request, the reason why the response could not be decoded, if so.
     pub cause: String,
-    /// What usually helps against that cause, when it looks like a usual mistake.
+    /// Advice against that cause, when it matches a common misconfiguration.
     pub advice: Option<String>,
 }
 
@@ -43,7 +44,7 @@ impl fmt::Display for Delivery {
         let plural = if self.attempts == 1 { "" } else { "s" };
         write!(f, " ({} attempt{plural} of {} bytes", self.attempts, self.body_bytes)?;
         if self.ambiguous_attempts > 0 {
-            write!(f, ", {} of which may have been taken", self.ambiguous_attempts)?;
+            write!(f, ", {} of which may have been accepted", self.ambiguous_attempts)?;
         }
         f.write_str(")")?;
         match &self.advice {
@@ -54,23 +55,24 @@ impl fmt::Display for Delivery {
 }
 
 impl Delivery {
-    /// Whether the server took the request, in whole or in part.
+    /// Whether the server accepted the request, in whole or in part.
     pub fn is_accepted(&self) -> bool {
         matches!(self.outcome, Outcome::Accepted { .. })
     }
 
-    /// Whether any attempt [may have been taken](Self::ambiguous_attempts) without our knowing.
+    /// Whether any attempt [may have been accepted](Self::ambiguous_attempts) without a conclusive
+    /// response.
     ///
-    /// If so, what the outcome calls lost is not surely lost: the whole request when it failed,
-    /// for whatever reason in the end, and the `rejected` spans of one that was accepted. If not,
-    /// the server has none of those spans, as far as its answers are true.
+    /// If so, the loss that the outcome states is uncertain: the whole request when it failed, for
+    /// any final reason, and the `rejected` spans of an accepted one. If not, the server has none
+    /// of those spans, provided that its responses are true.
     pub fn may_have_been_accepted(&self) -> bool {
         self.ambiguous_attempts > 0
     }
 }
 
-/// The delivery of a request that something else than a [`Transport`](crate::Transport) carried, in one
-/// attempt: a simulator, a file, a queue.
+/// The delivery of a request that a simulator, a file or a queue handled in one attempt, in place of
+/// a [`Transport`](crate::Transport).
 impl From<Outcome> for Delivery {
     fn from(outcome: Outcome) -> Self {
         let ambiguous = matches!(outcome, Outcome::Failed(failure) if failure.is_ambiguous());
@@ -87,18 +89,19 @@ impl From<Outcome> for Delivery {
     }
 }
 
-/// Taken, or not and why.
+/// The outcome of an export request: accepted or failed.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The server took the request.
+    /// The server accepted the request.
     Accepted {
-        /// Spans it says it left out (partial success), at least 0 and not checked against the
-        /// number sent. They must not be sent again.
+        /// `rejected_spans` of a partial success, at least 0 and not checked against the number
+        /// sent. They must not be sent again.
         rejected: u64,
-        /// What it said about them, or a warning; cleaned like [`Delivery::detail`].
+        /// `error_message` of a partial success, or a warning; sanitized like
+        /// [`Delivery::detail`].
         message: Option<String>,
     },
-    /// The server did not take it, or nobody knows.
+    /// The server did not accept the request, or its acceptance is unknown.
     Failed(Failure),
 }
 
@@ -108,10 +111,12 @@ impl fmt::Display for Outcome {
             Self::Accepted { rejected, message } => {
                 f.write_str("accepted")?;
                 if *rejected > 0 {
-                    write!(f, " but for {rejected} spans")?;
+                    write!(f, " except {rejected} spans")?;
                 }
                 match message {
-                    Some(message) => write!(f, ", the receiver says: {}", text::sanitize(message)),
+                    Some(message) => {
+                        write!(f, "; the receiver's message: {}", text::sanitize(message))
+                    }
                     None => Ok(()),
                 }
             }
@@ -122,19 +127,20 @@ impl fmt::Display for Outcome {
 
 debug_as_display!(Delivery, Outcome, Failure);
 
-/// Why a request was given up. A closed list: every lost request has exactly one of these.
+/// The reason why a request failed. The list is closed: every failed request has exactly one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {
-    /// Only failures worth a retry, until the deadline; surely no attempt was taken.
+    /// Every attempt failed with a retryable error until the deadline; the server accepted none.
     RetryDeadline {
-        /// The last answer; `None` when no connection was made or the server's wait was still on.
+        /// The status of the last response; `None` when no connection was made or the server's
+        /// throttle was still in force.
         last: Option<ResponseStatus>,
     },
-    /// An answer that forbids sending again: HTTP 4xx and 5xx but 429, 502, 503, 504; the
-    /// permanent gRPC codes.
+    /// A response that is not retryable: HTTP 4xx and 5xx except 429, 502, 503, 504; the permanent
+    /// gRPC codes.
     Rejected {
-        /// The answer.
+        /// The status of the response.
         status: ResponseStatus,
     },
     /// HTTP 3xx. Redirects are never followed: headers must not reach another host.
@@ -142,31 +148,32 @@ pub enum Failure {
         /// The HTTP status.
         status: u16,
     },
-    /// The server says that the request is too large (HTTP 413, or gRPC in its known wordings),
-    /// or it is larger than gRPC can frame (4 GiB). Send smaller requests.
+    /// The server rejected the request as too large (HTTP 413, or the known gRPC messages), or the
+    /// request is larger than gRPC can frame (4 GiB). Send smaller requests.
     TooLarge,
-    /// Only failures worth a retry, until the deadline, and at least one attempt [may have been
-    /// taken](Delivery::ambiguous_attempts).
+    /// Every attempt failed with a retryable error until the deadline, and the server [may have
+    /// accepted](Delivery::ambiguous_attempts) at least one.
     AmbiguousTimeout,
-    /// An answer that is not OTLP: gRPC without a status or a message, bytes that are no HTTP.
+    /// A response that is not OTLP: gRPC without a status or a message, or bytes that are not HTTP.
     AmbiguousResponse,
-    /// The answer of a success is larger than
+    /// The response of a success is larger than
     /// [`with_max_response_bytes`](crate::TransportBuilder::with_max_response_bytes) allows, as sent
-    /// or inflated, or its head than 64 KiB. What it says of the spans is not known.
+    /// or inflated, or its headers are larger than 64 KiB. Its partial success is unknown.
     ResponseTooLarge,
-    /// No TLS session up to the deadline, and no attempt got further: certificate, name, version or handshake.
+    /// No attempt established a TLS session before the deadline: certificate, name, version or
+    /// handshake.
     Tls,
-    /// Cancelled by the caller before an end.
+    /// The caller cancelled the request before it had an outcome.
     Shutdown,
-    /// The [`Sink`](crate::Sink) panicked: it may have taken the request.
+    /// The [`Sink`](crate::Sink) panicked: it may have accepted the request.
     SinkPanicked,
-    /// A request that cannot be sent: it is no protobuf message, or was sent outside a tokio
-    /// runtime.
+    /// The request cannot be sent: it is not a protobuf message, or `send` was polled outside a
+    /// tokio runtime.
     Unsendable,
 }
 
 impl Failure {
-    /// Whether the attempt that ends like this may have been taken, by all that is known of it.
+    /// Whether the server may have accepted an attempt that ends like this.
     pub(crate) fn is_ambiguous(&self) -> bool {
         match self {
             Self::AmbiguousTimeout
@@ -207,12 +214,12 @@ impl fmt::Display for Failure {
             Self::RetryDeadline { last: Some(status) } => {
                 write!(f, "still {status} when the deadline passed")
             }
-            Self::RetryDeadline { last: None } => write!(f, "not reached before the deadline"),
+            Self::RetryDeadline { last: None } => write!(f, "no response before the deadline"),
             Self::Rejected { status } => write!(f, "rejected with {status}"),
             Self::Redirect { status } => write!(f, "redirected with HTTP {status}, not followed"),
             Self::TooLarge => write!(f, "the request is too large"),
             Self::AmbiguousTimeout => {
-                write!(f, "sent, but not surely answered before the deadline")
+                write!(f, "sent, but without a conclusive response before the deadline")
             }
             Self::AmbiguousResponse => write!(f, "answered, but not in OTLP"),
             Self::ResponseTooLarge => write!(f, "the answer is too large"),

@@ -1,4 +1,4 @@
-//! Where requests go: a checked URL.
+//! The endpoint of requests: a validated URL.
 
 use std::fmt;
 
@@ -6,29 +6,29 @@ use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 use crate::{Protocol, text, url};
 
-/// An `http` or `https` URL that a request can be sent to.
+/// An OTLP endpoint: a validated `http` or `https` URL.
 ///
-/// `Debug` and `Display` leave the query out: some vendors put a key there.
+/// `Debug` and `Display` redact the query: some vendors put a key there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     uri: Uri,
 }
 
 impl Endpoint {
-    /// Reads the endpoint of one signal, as in `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`: the URL is
-    /// used as it is, with the path `/` when it has none. What a URL cannot hold in path and query
-    /// (RFC 3986, 3.3 and 3.4: letters beyond ASCII, spaces) is percent-encoded; a fragment is
-    /// dropped.
+    /// Parses the endpoint of one signal, as in `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`: the URL is
+    /// used unchanged, with the path `/` when it has none. Characters that path and query cannot
+    /// hold (RFC 3986, 3.3 and 3.4: letters beyond ASCII, spaces) are percent-encoded; a fragment
+    /// is removed.
     ///
     /// # Errors
-    /// When `url` is no `http` or `https` URL with a host, or holds a control character. The error
+    /// When `url` is not an `http` or `https` URL with a host, or holds a control character. The error
     /// names `setting`.
     pub fn parse(setting: &str, url: &str) -> Result<Self, EndpointError> {
         check(url).map_err(|problem| EndpointError::new(setting, url, problem))
     }
 
-    /// Reads the endpoint of all signals, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/traces` is
-    /// added to its path.
+    /// Parses the endpoint of all signals, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/traces` is
+    /// appended to its path.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -37,8 +37,8 @@ impl Endpoint {
         base.join_path(TRACES).map_err(|problem| EndpointError::new(setting, url, problem))
     }
 
-    /// Reads a gRPC endpoint: as [`parse`](Self::parse), and `host:port` alone is taken as
-    /// `https`, or as `http` when `insecure` (`OTEL_EXPORTER_OTLP_INSECURE`). The path is ignored.
+    /// Parses a gRPC endpoint: as [`parse`](Self::parse), and `host:port` alone means `https`, or
+    /// `http` when `insecure` (`OTEL_EXPORTER_OTLP_INSECURE`). The path is ignored.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -93,7 +93,7 @@ impl Endpoint {
         Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone())
     }
 
-    /// With `path` behind its own, which is to be percent-encoded; the query stays.
+    /// Appends `path`, which must be percent-encoded, to the path; the query is preserved.
     pub(crate) fn join_path(self, path: &str) -> Result<Self, EndpointProblem> {
         if url::encoded(path) != path {
             return Err(EndpointProblem::Syntax);
@@ -116,7 +116,7 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the query: an `@` in it would hide the host too.
+        // The query is left out first: an `@` in it would redact the host too.
         let scheme = self.uri.scheme_str().unwrap_or_default();
         let query = if self.uri.query().is_some() { "?" } else { "" };
         let url = format!("{scheme}://{}{}{query}", self.authority(), self.path());
@@ -130,9 +130,9 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// A URL that requests cannot be sent to: which setting, what it holds, what is wrong.
+/// An invalid endpoint URL, with its setting, its value and the problem.
 ///
-/// Credentials and the query of the URL are left out.
+/// Credentials and the query of the URL are redacted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EndpointError {
     setting: String,
@@ -173,13 +173,13 @@ impl EndpointError {
         Self { setting: text::sanitize(setting), value: url::redacted(url), problem }
     }
 
-    /// What is wrong with the URL.
+    /// The problem of the URL.
     pub fn problem(&self) -> EndpointProblem {
         self.problem
     }
 }
 
-/// What can be wrong with an endpoint.
+/// The problem of an endpoint URL.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndpointProblem {
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_base_gets_the_signal_path_and_a_signal_does_not() {
+    fn a_base_endpoint_gets_the_signal_path_and_a_signal_endpoint_does_not() {
         let cases = [
             ("http://c:4318", "/", "/v1/traces"),
             ("http://c:4318/", "/", "/v1/traces"),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_endpoint_is_named() {
+    fn an_invalid_endpoint_has_its_problem() {
         use EndpointProblem::*;
         let cases = [
             ("", Empty),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_that_is_missing_is_written_out() {
+    fn an_error_about_a_missing_scheme_shows_the_url_with_one() {
         for (url, fix) in [
             ("collector:4318", "write http://collector:4318, or https://collector:4318"),
             ("localhost", "write http://localhost,"),
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_cut_out_of_errors() {
+    fn errors_contain_no_secret() {
         for url in [
             "ftp://u:hunter2@h/p?k=hunter2",
             "u:hunter2@h:1",
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_takes_host_and_port_alone() {
+    fn a_grpc_endpoint_may_be_host_and_port() {
         let secure = Endpoint::parse_grpc("S", "collector:4317", false).unwrap();
         assert!(secure.is_https());
         assert_eq!(secure.authority(), "collector:4317");
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_the_specifications() {
+    fn the_default_endpoints_are_those_of_the_specification() {
         let http = Endpoint::localhost(Protocol::HttpProtobuf);
         assert_eq!(http, Endpoint::parse_base("S", "http://localhost:4318").unwrap());
         assert_eq!(Endpoint::localhost(Protocol::Grpc).authority(), "localhost:4317");

@@ -1,8 +1,8 @@
-//! Why a transport cannot be made.
+//! Errors of `TransportBuilder::build`.
 
 use crate::{Endpoint, Protocol};
 
-/// Why a transport cannot be made.
+/// The reason why a [`Transport`](crate::Transport) or [`Fetcher`](crate::Fetcher) cannot be built.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -10,31 +10,33 @@ pub enum BuildError {
     NoTls {
         /// The endpoint.
         endpoint: Endpoint,
-        /// Whose feature it is, as [`with_crate_name`](crate::TransportBuilder::with_crate_name) says.
+        /// The crate that has the feature, set by
+        /// [`with_crate_name`](crate::TransportBuilder::with_crate_name).
         crate_name: &'static str,
     },
     /// [`Protocol::Grpc`] without the feature `grpc`.
     NoGrpc {
-        /// Whose feature it is, as [`with_crate_name`](crate::TransportBuilder::with_crate_name) says.
+        /// The crate that has the feature, set by
+        /// [`with_crate_name`](crate::TransportBuilder::with_crate_name).
         crate_name: &'static str,
     },
-    /// A number that is none of those accepted.
+    /// A number outside its accepted range.
     OutOfRange {
-        /// Which number: the method that sets it.
+        /// The method that sets the number.
         field: &'static str,
-        /// What it is.
+        /// The value as given.
         value: String,
-        /// What it may be.
+        /// The accepted range.
         range: String,
     },
     /// The certificate to trust cannot be read.
     Certificate {
-        /// What is wrong with it.
+        /// The reason, in words.
         problem: String,
     },
     /// TLS cannot be set up for the endpoint's host.
     Tls {
-        /// What is wrong.
+        /// The reason, in words.
         problem: String,
     },
     /// A `User-Agent` prefix that no header can carry.
@@ -45,7 +47,7 @@ pub enum BuildError {
         name: String,
         /// The protocol.
         protocol: Protocol,
-        /// What is wrong with it; its value is not shown.
+        /// The reason, in words; the header value is not shown.
         problem: &'static str,
     },
 }
@@ -84,8 +86,8 @@ impl std::error::Error for BuildError {}
 debug_as_display!(BuildError);
 
 impl BuildError {
-    /// The same, with `name` as the crate whose feature is missing: for a crate that passes its
-    /// features on, where no builder was asked (a [`Fetcher`](crate::Fetcher)).
+    /// Replaces the crate named in an error about a missing feature. A crate that forwards its
+    /// features calls this where no builder is involved (a [`Fetcher`](crate::Fetcher)).
     #[must_use]
     pub fn with_crate_name(mut self, name: &'static str) -> Self {
         if let Self::NoTls { crate_name, .. } | Self::NoGrpc { crate_name } = &mut self {

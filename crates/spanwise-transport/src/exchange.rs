@@ -16,11 +16,10 @@ use crate::classify::{self, AttemptOutcome, MAX_FAILURE_BODY_BYTES, Reply};
 use crate::explain::{self, ConnectionContext};
 use crate::retry::Cause;
 
-/// Waits for the answer that `call` leads to, reads what matters of it, at most `max` bytes, and
-/// gives up at `deadline`.
+/// Awaits the response of `call` and reads its body, at most `max` bytes, until `deadline`.
 ///
-/// An answer whose status is a failure has said what there is to say: its body is read for the
-/// message in it, as far as that comes soon.
+/// The status alone classifies a failure: its body is read only for its message, for at most
+/// [`FAILURE_BODY_TIMEOUT`].
 pub(crate) async fn exchange<B, E>(
     call: impl Future<Output = Result<Response<B>, E>>,
     sent: &Sent,
@@ -49,7 +48,7 @@ where
     };
     let (head, body) = response.into_parts();
     let (status, headers) = (head.status, head.headers);
-    // gRPC's own status may be among the headers, with nothing after it.
+    // `grpc-status` may be among the headers, with nothing after it.
     if !status.is_success() || classify::grpc_code(&headers).is_some_and(|code| code > 0) {
         let until = Instant::now()
             .checked_add(FAILURE_BODY_TIMEOUT)
@@ -61,7 +60,7 @@ where
     Ok(Reply { status, headers, whole: body.is_ok(), body, trailers, max })
 }
 
-/// Whether the client's own timer was faster than ours: tonic keeps the `grpc-timeout` we send.
+/// Whether the client's own timer expired before ours: tonic enforces the `grpc-timeout` we send.
 fn is_out_of_time(error: &(dyn Error + 'static)) -> bool {
     #[cfg(feature = "grpc")]
     return causes(error).any(|error| error.is::<tonic::TimeoutExpired>());
@@ -72,7 +71,7 @@ fn is_out_of_time(error: &(dyn Error + 'static)) -> bool {
     }
 }
 
-/// What a failed connection means.
+/// Classifies the error of a connection.
 fn broken(
     error: &(dyn Error + 'static),
     unanswered: Cause,
@@ -81,7 +80,7 @@ fn broken(
     let explanation = context.broken(error, unanswered == Cause::Ambiguous);
     let mut cause = unanswered;
     for error in causes(error) {
-        // A session that breaks after bytes of the request left says nothing about them.
+        // A TLS session that fails after bytes were sent leaves their acceptance unknown.
         if is_tls(error) && unanswered == Cause::NotSent {
             cause = Cause::Tls;
         }
@@ -107,11 +106,11 @@ fn is_tls(error: &(dyn Error + 'static)) -> bool {
     error.is::<rustls::Error>()
 }
 
-/// Whether the peer says that it did not process the stream: it was refused, or came after the
-/// last that a closing connection still serves (RFC 9113, 6.8 and 8.7).
+/// Whether the peer declared the stream unprocessed: REFUSED_STREAM, or a GOAWAY with a lower last
+/// stream (RFC 9113, 6.8 and 8.7).
 #[cfg(feature = "grpc")]
 fn is_refused(error: &(dyn Error + 'static)) -> bool {
-    // h2 gives a remote GOAWAY to the streams above the last that the peer names, and to no other.
+    // h2 reports a remote GOAWAY to the streams above the last that the peer names, and to no other.
     error.downcast_ref::<h2::Error>().is_some_and(|error| {
         let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
         error.is_remote() && (refused || error.is_go_away())

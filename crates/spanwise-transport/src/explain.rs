@@ -1,4 +1,4 @@
-//! Explains why an exchange failed, by its status, its error and the peer's first bytes.
+//! Explains a failed exchange by its status, its error and the first bytes of the peer.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -11,7 +11,7 @@ use crate::retry::Cause;
 use crate::tcp::{ConnectProblem, PeerObservations, PeerProtocol, PeerState};
 use crate::{Endpoint, Failure, Protocol, ResponseStatus};
 
-/// Explains why an attempt failed. An accepted one needs no explanation.
+/// Explains why an attempt failed; the explanation of an accepted attempt is empty.
 pub(crate) fn failed(outcome: &AttemptOutcome, protocol: Protocol, https: bool) -> Explanation {
     let (status, failure, detail, advice) = match outcome {
         AttemptOutcome::Accepted(_) => return Explanation::default(),
@@ -32,7 +32,7 @@ pub(crate) fn failed(outcome: &AttemptOutcome, protocol: Protocol, https: bool) 
         }
     };
     let cause = match status {
-        // A connection's failure is in words already.
+        // The detail of a connection's failure is a sentence already.
         None if detail.is_empty() => failure.to_string(),
         None if failure == Failure::TooLarge => format!("{failure}: {detail}"),
         None => detail.clone(),
@@ -45,14 +45,14 @@ pub(crate) fn failed(outcome: &AttemptOutcome, protocol: Protocol, https: bool) 
     Explanation { detail: detail.clone(), cause, advice }
 }
 
-/// Whether an answer complains that it was not asked over TLS, as those of Go, nginx and Apache do.
+/// Whether a response complains about plain HTTP on a TLS port, as those of Go, nginx and Apache do.
 fn wants_tls(status: Option<ResponseStatus>, detail: &str) -> bool {
-    let wordings = ["HTTPS server", "HTTPS port", "SSL-enabled server"];
+    let messages = ["HTTPS server", "HTTPS port", "SSL-enabled server"];
     matches!(status, Some(ResponseStatus::Http(400 | 426 | 497)))
-        && wordings.iter().any(|wording| detail.contains(wording))
+        && messages.iter().any(|message| detail.contains(message))
 }
 
-/// How requests are sent over a connection, and what was observed of its peers.
+/// The protocol of a connection, and the observations of its peers.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionContext {
     protocol: Protocol,
@@ -60,19 +60,19 @@ pub(crate) struct ConnectionContext {
     pub(crate) observations: PeerObservations,
 }
 
-/// Why an attempt failed.
+/// The explanation of a failed attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Explanation {
-    /// What the server or the connection reported, without its status.
+    /// The message of the server or the connection, without its status.
     pub(crate) detail: String,
     /// The cause in words: status and detail.
     pub(crate) cause: String,
-    /// What usually helps.
+    /// Advice, if the failure matches a common misconfiguration.
     pub(crate) advice: Option<Advice>,
 }
 
 impl Explanation {
-    /// An explanation whose cause is all the detail there is.
+    /// An explanation whose detail equals its cause.
     pub(crate) fn new(cause: impl Into<String>, advice: impl Into<Option<Advice>>) -> Self {
         let cause = cause.into();
         Self { detail: cause.clone(), cause, advice: advice.into() }
@@ -84,7 +84,7 @@ impl ConnectionContext {
         Self { protocol, https: endpoint.is_https(), observations: PeerObservations::default() }
     }
 
-    /// Explains an exchange that ended with `error`; `sent`: after bytes of the request left.
+    /// Explains an exchange that ended with `error`; `sent`: bytes of the request were sent.
     pub(crate) fn broken(&self, error: &(dyn Error + 'static), sent: bool) -> Explanation {
         let chain = || causes(error);
         // Without a connection, what earlier ones observed does not matter.
@@ -166,8 +166,8 @@ impl ConnectionContext {
         let Some(error) = error.downcast_ref::<Error>() else {
             // tonic's own, whose type is private.
             let negotiated = !error.to_string().starts_with("HTTP/2 was not negotiated");
-            let words = format!("{NO_TLS}: the peer does not speak HTTP/2 over TLS");
-            return (!negotiated).then(|| Explanation::new(words, other_protocol));
+            let cause = format!("{NO_TLS}: the peer does not speak HTTP/2 over TLS");
+            return (!negotiated).then(|| Explanation::new(cause, other_protocol));
         };
         let (what, advice) = match error {
             Error::InvalidCertificate(problem) => match problem {
@@ -186,7 +186,7 @@ impl ConnectionContext {
                     "the certificate is for another host name".to_owned(),
                     Some(Advice::CertificateName),
                 ),
-                // Of webpki, which names it in Rust's words.
+                // webpki's error, which has no variant in rustls.
                 other if other.to_string().contains("CaUsedAsEndEntity") => (
                     "the certificate is one of a CA, used as the server's own".to_owned(),
                     Some(Advice::CertificateOfCa),
@@ -236,14 +236,14 @@ impl ConnectionContext {
         let error = error.downcast_ref::<h2::Error>()?;
         let reason = error.reason()?;
         let description = reason.description();
-        let words = match () {
+        let cause = match () {
             () if !error.is_remote() => {
                 format!("the peer breaks the rules of HTTP/2: {description}")
             }
             () if error.is_go_away() => format!("the peer ended the connection: {description}"),
             () => format!("the peer reset the request: {description}"),
         };
-        Some(Explanation::new(words, None))
+        Some(Explanation::new(cause, None))
     }
 
     #[cfg(not(feature = "grpc"))]

@@ -1,8 +1,8 @@
-//! Values of others, kept from unwinding into our code.
+//! Values whose drop must not unwind into our code.
 
 use spanwise_worker::catch_panic;
 
-/// A value of others, whose drop does not unwind.
+/// A value of the user's, whose panic on drop is caught.
 #[derive(Debug, Clone)]
 pub(crate) struct Fenced<T>(Option<T>);
 
@@ -11,7 +11,7 @@ impl<T> Fenced<T> {
         Self(Some(value))
     }
 
-    /// The value; it is there until the drop.
+    /// The value; `None` only during the drop.
     pub(crate) fn get(&self) -> Option<&T> {
         self.0.as_ref()
     }
@@ -20,7 +20,7 @@ impl<T> Fenced<T> {
 impl<T> Drop for Fenced<T> {
     fn drop(&mut self) {
         if let Some(value) = self.0.take() {
-            let _nobody_to_tell = catch_panic(|| drop(value));
+            let _panic_on_drop = catch_panic(|| drop(value));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Small documents in: configuration that is asked for, over the way requests go out.
+//! Small documents over HTTP: remote configuration.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::deadline::deadline_after;
 use crate::http1::HttpBackend;
 use crate::{BuildError, Endpoint, FetchError, Transport, range};
 
-/// Fetches documents, again and again, by HTTP `GET` or `POST`. No redirect is followed.
+/// An HTTP client that fetches documents by `GET` or `POST`. It follows no redirect.
 #[derive(Debug)]
 pub struct Fetcher {
     backend: HttpBackend,
@@ -18,8 +18,9 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// Fetches `endpoint`, its path and query as they are; each time within `timeout` (at least
-    /// 1 ms), and no more than `max_bytes` (1 to 64 MiB). An `https` endpoint is trusted by the roots that Mozilla ships.
+    /// A fetcher of `endpoint`, whose path and query are used unchanged. Each fetch ends within
+    /// `timeout` (at least 1 ms) and reads at most `max_bytes` (1 to 64 MiB). The Mozilla roots
+    /// authenticate an `https` endpoint.
     ///
     /// # Errors
     /// An `https` endpoint without the feature `tls`, or a number out of its range.
@@ -41,9 +42,9 @@ impl Fetcher {
         Ok(Self { backend, timeout, max_bytes })
     }
 
-    /// The document as it is now.
+    /// Fetches the document by `GET`.
     ///
-    /// Dropping the future gives up and leaves nothing behind.
+    /// Dropping the future cancels the fetch and closes its connection.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -54,9 +55,10 @@ impl Fetcher {
         self.document(None).await
     }
 
-    /// The answer to `json`, posted to `path` (beginning with `/`) below the endpoint's own.
+    /// Fetches the response to a `POST` of `json` to `path` (beginning with `/`), which is appended
+    /// to the endpoint's own path.
     ///
-    /// Dropping the future gives up; what was posted may have been taken.
+    /// Dropping the future cancels the fetch; the server may have accepted the body.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -76,5 +78,5 @@ impl Fetcher {
     }
 }
 
-/// Documents are small, and read whole.
+/// Upper limit for `max_bytes`: a document is held in memory as a whole.
 const MAX_DOCUMENT_BYTES: usize = 64 << 20;

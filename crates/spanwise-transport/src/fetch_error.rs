@@ -2,23 +2,23 @@
 
 use std::fmt;
 
-/// Why there is no document.
+/// The reason why a [`Fetcher`](crate::Fetcher) returned no document.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// No connection, or it broke, or time was up.
+    /// The connection failed or the timeout expired.
     Unreachable {
-        /// What the connection said; one line, at most 256 bytes.
+        /// The connection error; one line, at most 256 bytes.
         message: String,
     },
-    /// An answer that is not a success.
+    /// The HTTP status of a response that is not a success.
     Status(u16),
-    /// A document that is too large.
+    /// A document larger than the limit.
     TooLarge {
-        /// The most that is taken, in bytes.
+        /// The limit in bytes.
         max_bytes: usize,
     },
-    /// The path to post to is none.
+    /// The path of a `POST` is not a valid path.
     NoPath,
     /// Not inside a tokio runtime.
     NoRuntime,

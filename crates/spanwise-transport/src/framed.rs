@@ -1,4 +1,4 @@
-//! What can be sent: a message with room in front for the way it travels.
+//! An export request with space for the gRPC prefix.
 
 use std::fmt;
 
@@ -11,20 +11,20 @@ use crate::framing::{self, PREFIX};
 /// One encoded `ExportTraceServiceRequest`, ready to be [sent](crate::Transport::send). Clones
 /// share its memory.
 ///
-/// Made of
+/// Built from
 /// - a [`Request`] of `spanwise-wire`: in place when its limits left
 ///   [`PREFIX`](crate::PREFIX) bytes free in front, copied once otherwise;
 /// - a plain message (`Vec<u8>`, [`Bytes`], [`from_message`](Self::from_message)): copied once;
 /// - a `Request` in memory of the caller's, without a copy: [`in_memory`](Self::in_memory).
 #[derive(Clone)]
 pub struct FramedRequest {
-    /// The gRPC prefix of the message (zeros when it is longer than gRPC can say), then the
+    /// The gRPC prefix of the message (zeros when its length exceeds the prefix's `u32`), then the
     /// message. At least [`PREFIX`] bytes.
     bytes: Bytes,
 }
 
 impl FramedRequest {
-    /// A copy of `message`, an encoded `ExportTraceServiceRequest` without any prefix.
+    /// Copies `message`, an encoded `ExportTraceServiceRequest` without any prefix.
     pub fn from_message(message: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(PREFIX + message.len());
         bytes.extend_from_slice(&[0; PREFIX]);
@@ -33,16 +33,16 @@ impl FramedRequest {
         Self { bytes: bytes.into() }
     }
 
-    /// `request` in memory that is somebody's: a pool's, or charged to a budget.
+    /// Wraps `request` in memory that the caller owns: a pool's, or charged to a budget.
     ///
-    /// `share` gets the memory that `request` was framed in and makes [`Bytes`] of it, say with
-    /// [`Bytes::from_owner`]. Their drop, after the last attempt or when a compressed copy is
-    /// made, gives the memory back.
+    /// `share` receives the memory that `request` was framed in and returns it as [`Bytes`], for
+    /// example by [`Bytes::from_owner`]. Dropping them, after the last attempt or when a compressed
+    /// copy is complete, returns the memory.
     ///
     /// # Errors
     /// When `request` was framed without [`PREFIX`](crate::PREFIX) bytes in front, so that it
-    /// cannot be sent in place (`share` is not called), or when what `share` returns is other
-    /// memory than it got.
+    /// cannot be sent in place (`share` is not called), or when `share` returns other
+    /// memory than it received.
     pub fn in_memory(
         request: Request,
         share: impl FnOnce(Vec<u8>) -> Bytes,
@@ -55,7 +55,7 @@ impl FramedRequest {
         let (memory, len) = (whole.as_ptr(), whole.len());
         let bytes = share(whole);
         if bytes.as_ptr() == memory && bytes.len() == len {
-            // The owner's drop is code of others, and runs wherever the last attempt ends.
+            // The owner's drop is the caller's code, and runs where the last attempt ends.
             Ok(Self { bytes: Bytes::from_owner(Owner(Fenced::new(bytes))) })
         } else {
             Err(InMemoryError::Moved)
@@ -73,7 +73,7 @@ impl FramedRequest {
     }
 }
 
-/// Bytes of the caller's.
+/// Bytes whose owner is the caller's type.
 struct Owner(Fenced<Bytes>);
 
 impl AsRef<[u8]> for Owner {
@@ -108,7 +108,7 @@ impl From<Bytes> for FramedRequest {
     }
 }
 
-/// Its length; what the spans say never shows.
+/// Prints the length of the message, and none of its bytes.
 impl fmt::Debug for FramedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FramedRequest")
@@ -117,16 +117,16 @@ impl fmt::Debug for FramedRequest {
     }
 }
 
-/// Why a request cannot be sent [in its memory](FramedRequest::in_memory).
+/// The reason why [`FramedRequest::in_memory`] rejected a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InMemoryError {
-    /// No room for the prefix, or too much.
+    /// The request has no prefix of [`PREFIX`](crate::PREFIX) bytes.
     Prefix {
-        /// The prefix it has, in bytes.
+        /// The length of its prefix, in bytes.
         len: usize,
     },
-    /// The shared bytes are not the memory that was to be shared.
+    /// `share` returned other memory than it received.
     Moved,
 }
 

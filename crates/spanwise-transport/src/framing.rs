@@ -1,17 +1,17 @@
-//! The five bytes gRPC wants before a message, kept free at the front of every request buffer.
+//! The five-byte prefix of a gRPC message, reserved at the front of every request buffer.
 
 use bytes::Bytes;
 
-/// Bytes that `RequestLimits::with_prefix` of `spanwise-wire` leaves free in front of a message,
-/// so that it can be sent where it was framed.
+/// The length of the gRPC message prefix: `RequestLimits::with_prefix` of `spanwise-wire` reserves it
+/// in front of a message, so that the message can be sent without a copy.
 ///
-/// gRPC puts a flag and a big-endian length there; HTTP sends what follows.
+/// gRPC writes a flag and a big-endian length there; HTTP sends the bytes that follow.
 pub const PREFIX: usize = 5;
 
 /// Writes the gRPC prefix of an uncompressed message into the first [`PREFIX`] bytes of `buf`,
 /// whose other bytes are the message.
 ///
-/// Leaves alone what is shorter than [`PREFIX`] or longer than gRPC can say.
+/// Does nothing when `buf` is shorter than [`PREFIX`], or the message length exceeds `u32`.
 pub(crate) fn write_prefix(buf: &mut [u8]) {
     let len = buf.len();
     if let (Some(prefix), Some(head)) = (prefix(len, false), buf.first_chunk_mut::<PREFIX>()) {
@@ -19,14 +19,15 @@ pub(crate) fn write_prefix(buf: &mut [u8]) {
     }
 }
 
-/// The prefix of a framed message of `framed_len` bytes in all; `None` when gRPC cannot say it.
+/// The gRPC prefix for `framed_len` bytes of prefix and message; `None` when the message length
+/// exceeds `u32`.
 pub(crate) fn prefix(framed_len: usize, gzip: bool) -> Option<[u8; PREFIX]> {
     let len = u32::try_from(framed_len.checked_sub(PREFIX)?).ok()?;
     let [a, b, c, d] = len.to_be_bytes();
     Some([u8::from(gzip), a, b, c, d])
 }
 
-/// The one message of a unary gRPC answer, and whether it is compressed.
+/// The message of a unary gRPC response, and whether it is compressed.
 ///
 /// `None` when `body` is not exactly one framed message.
 pub(crate) fn message(body: &Bytes) -> Option<(Bytes, bool)> {

@@ -1,4 +1,4 @@
-//! OTLP/gRPC, through tonic's channel with our own frames.
+//! OTLP/gRPC, through tonic's channel with our own message frames.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -18,7 +18,7 @@ use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
 use crate::{BuildError, Endpoint, Protocol, tcp};
 
-/// A lazily connected channel and the call it repeats.
+/// A lazily connected gRPC channel, and the headers of its calls.
 pub(crate) struct GrpcBackend {
     endpoint: Endpoint,
     uri: Uri,
@@ -125,7 +125,7 @@ fn secured(
     Ok(target)
 }
 
-/// `left` in the form of the header: at most eight digits, here of milliseconds or seconds.
+/// Formats `left` as `grpc-timeout`: at most eight digits, here of milliseconds or seconds.
 fn grpc_timeout(left: Duration) -> HeaderValue {
     let text = match left.as_millis() {
         millis @ 0..=99_999_999 => format!("{}m", millis.max(1)),
@@ -139,10 +139,10 @@ const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// A peer that vanished is noticed within the sum of both while a request is open.
+/// The client detects a vanished peer within the sum of both while a request is in flight.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Governs answers, which are small: no server can make us hold more than this.
+/// The window of responses, which are small: a server cannot make the client buffer more.
 const WINDOW: u32 = 65_535;
 const MAX_HEADERS: u32 = 16 * 1024;
 

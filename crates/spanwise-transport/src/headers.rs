@@ -1,4 +1,4 @@
-//! Headers sent with every request. Their values are secrets.
+//! HTTP headers of every request. Their values are secrets.
 
 use std::fmt;
 
@@ -11,15 +11,15 @@ use percent_encoding::{percent_decode, percent_decode_str};
 use crate::text::{self, REDACTED};
 use crate::{BuildError, Protocol};
 
-/// Names and values added to every request, such as an API key.
+/// HTTP headers or gRPC metadata added to every request, such as an API key.
 ///
-/// Over HTTP a value is sent as it is. Over gRPC, whose rules are its own ("PROTOCOL-HTTP2",
-/// Custom-Metadata), a value is visible ASCII and spaces, unless its name ends in `-bin`: then it is
-/// any bytes, and sent in base64. What the protocol of a transport cannot carry is an error when
-/// that is [built](crate::TransportBuilder::build).
+/// Over HTTP a value is sent unchanged. Over gRPC ("PROTOCOL-HTTP2", Custom-Metadata) a value is
+/// visible ASCII and spaces, unless its name ends in `-bin`: then it is any bytes, and sent in
+/// base64. A header that the protocol of a transport cannot carry is an error of
+/// [`build`](crate::TransportBuilder::build).
 ///
-/// Values never show: `Debug` prints `[redacted]`, HTTP/2 does not index them, and answers that
-/// echo one are masked.
+/// Values are never printed: `Debug` prints `[redacted]`, HTTP/2 does not index them, and text of a
+/// response that echoes one is masked.
 #[derive(Clone, Default)]
 pub struct Headers {
     /// Values as they were given.
@@ -32,13 +32,14 @@ impl Headers {
         Self::default()
     }
 
-    /// Reads `k=v,k2=v2`, the form of `OTEL_EXPORTER_OTLP_HEADERS`: W3C Baggage without
-    /// properties. Space around keys and values is dropped, values are percent-decoded, empty
+    /// Parses `k=v,k2=v2`, the form of `OTEL_EXPORTER_OTLP_HEADERS`: W3C Baggage without
+    /// properties. White space around keys and values is removed, values are percent-decoded, empty
     /// entries are skipped, a name may come more than once.
     ///
     /// # Errors
-    /// When an entry has no `=`, or a name or value that HTTP cannot carry (any value of a name that
-    /// ends in `-bin` is taken here), or a name that the transport sets itself. Errors show names and positions, never values.
+    /// When an entry has no `=`, or a name or value that HTTP cannot carry (a name that ends in
+    /// `-bin` accepts any value here), or a name that the transport sets itself. Errors show names
+    /// and positions, never values.
     pub fn parse(list: &str) -> Result<Self, HeadersError> {
         let mut headers = Self::new();
         for (at, entry) in list.split(',').enumerate() {
@@ -55,7 +56,7 @@ impl Headers {
         Ok(headers)
     }
 
-    /// Adds one header; `value` is taken as it is.
+    /// Adds one header; `value` is not decoded.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -69,7 +70,7 @@ impl Headers {
         self.map.len()
     }
 
-    /// Whether there are none.
+    /// Whether there is no header.
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
@@ -84,7 +85,7 @@ impl Headers {
         self.map.get(name).map(|value| &**value)
     }
 
-    /// As `protocol` sends them: RFC 9110, 5.5, or the rules of gRPC.
+    /// The headers in the form that `protocol` sends: RFC 9110, 5.5, or the rules of gRPC.
     pub(crate) fn for_protocol(&self, protocol: Protocol) -> Result<HeaderMap, BuildError> {
         let mut map = HeaderMap::with_capacity(self.map.len());
         for (name, raw) in &self.map {
@@ -111,7 +112,7 @@ impl Headers {
         Ok(map)
     }
 
-    /// Every value, and the words of it, as it is and as it is sent.
+    /// Every value, as given and as it is sent.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
         self.map.iter().flat_map(|(name, value)| {
             let coded = is_binary(name).then(|| STANDARD_NO_PAD.encode(value));
@@ -136,7 +137,7 @@ impl Headers {
     }
 }
 
-/// What of `name` could be one. What is taken for a name may be most of a value, as in
+/// The leading part of `name` that could be a header name. The rest may be most of a value, as in
 /// `authorization: Basic c2VjcmV0=`.
 fn beginning(name: &str) -> String {
     let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
@@ -177,13 +178,13 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Why a list of headers was not taken.
+/// The reason why [`Headers`] rejected a list or a header.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadersError {
     /// An entry without `=`. It is not shown: it may be part of a value.
     NoValue {
-        /// Its place in the list, from 1.
+        /// The position of the entry in the list, from 1.
         position: usize,
     },
     /// A name with characters that a header name cannot have.
@@ -193,15 +194,15 @@ pub enum HeadersError {
     },
     /// A value with bytes that a header value cannot have.
     Value {
-        /// Whose value.
+        /// The name of the header.
         name: String,
     },
     /// A name that belongs to the transport.
     Reserved {
-        /// Which.
+        /// The name of the header.
         name: String,
     },
-    /// More than the HTTP library holds (32,768).
+    /// More headers than the HTTP library stores (32,768).
     TooMany,
 }
 
@@ -226,17 +227,17 @@ impl std::error::Error for HeadersError {}
 
 debug_as_display!(HeadersError);
 
-/// `value` percent-decoded and read as text: the form of `grpc-message`.
+/// Percent-decodes `value`, the form of `grpc-message`, as UTF-8.
 pub(crate) fn percent_decoded_text(value: &[u8]) -> String {
     percent_decode(value).decode_utf8_lossy().into_owned()
 }
 
-/// Names that `Debug` shows at most.
+/// Maximum number of names that `Debug` prints.
 const MAX_SHOWN: usize = 32;
-/// Bytes of a name that are shown where it cannot be one.
+/// Bytes of an invalid name that an error prints.
 const MAX_NAME: usize = 32;
 
-/// Framing and negotiation are the transport's; a second opinion would break requests.
+/// Framing and negotiation are the transport's; a second value would break requests.
 const RESERVED: [&str; 13] = [
     "connection",
     "content-encoding",
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(format!("{headers:?}"), r#"{"authorization": "[redacted]"}"#);
         let sent = headers.for_protocol(Protocol::HttpProtobuf).unwrap();
         assert!(sent.values().all(HeaderValue::is_sensitive));
-        let masked = |said| crate::mask::mask(said, headers.secrets());
+        let masked = |text| crate::mask::mask(text, headers.secrets());
         assert_eq!(masked("bad token hunter2."), "bad token [redacted].");
         assert_eq!(masked("got Bearer hunter2."), "got Bearer [redacted].");
     }

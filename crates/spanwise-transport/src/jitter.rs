@@ -1,14 +1,14 @@
-//! Chance for the waits between attempts.
+//! Random jitter for the waits between attempts.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use spanwise_worker::{fork, random_seed};
 
-/// Even draws for jitter (SplitMix64), seeded by the kernel and not by the clock: clients that
-/// start together, or were forked from one, must not retry together.
+/// A uniform random generator (SplitMix64) for jitter. The kernel seeds it, not the clock: clients
+/// that start together, or were forked from one process, must not retry together.
 pub(crate) struct Jitter {
     state: AtomicU64,
-    /// The forks that the seed has seen.
+    /// The fork generation of the seed.
     generation: AtomicU32,
 }
 
@@ -21,8 +21,8 @@ impl Jitter {
 
     pub(crate) fn draw(&self) -> u64 {
         let generation = fork::generation();
-        // ORDER: Relaxed; a child begins with one thread. Two that see the same fork seed twice,
-        // and each draw needs its own number and nothing else.
+        // ORDER: Relaxed; a child begins with one thread. Two threads that see the same fork seed
+        // twice, and each draw needs its own number and nothing else.
         if self.generation.swap(generation, Ordering::Relaxed) != generation {
             self.state.store(random_seed(), Ordering::Relaxed);
         }

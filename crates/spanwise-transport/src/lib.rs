@@ -48,7 +48,7 @@ mod url;
 
 pub use attempt::FailedAttempt;
 pub use builder::TransportBuilder;
-/// What requests and documents are.
+/// The type of request and document bytes.
 pub use bytes::Bytes;
 pub use compression::{Compression, UnknownCompression};
 pub use delivery::{Delivery, Failure, Outcome};

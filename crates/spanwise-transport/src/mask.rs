@@ -1,28 +1,29 @@
-//! Secrets of ours, taken out of what a server says.
+//! Masks our secrets in messages of a server.
 
 use std::collections::HashMap;
 
 use crate::text::REDACTED;
 
-/// `said` with everything replaced that holds six letters and digits in a row of one of `secrets`.
+/// Replaces each token of `text` that contains six consecutive letters and digits of one of
+/// `secrets`.
 ///
-/// A server may echo a header's value cut, escaped, in another case or by its words; so letters and
-/// digits alone are compared, and what surrounds a match goes with it. A shorter secret is more often
-/// a word of the sentence than a leak, and so is the scheme in front of a credential.
-pub(crate) fn mask<S: AsRef<str>>(said: &str, secrets: impl IntoIterator<Item = S>) -> String {
-    let said = cut(said);
-    let letters: Vec<Letter> = letters(said).collect();
+/// A server may echo a header value truncated, escaped, in another case or word by word; so only
+/// letters and digits are compared, and the whole token around a match is replaced. A shorter secret
+/// is more often a word of the sentence than a leak, and so is the scheme in front of a credential.
+pub(crate) fn mask<S: AsRef<str>>(text: &str, secrets: impl IntoIterator<Item = S>) -> String {
+    let text = truncated(text);
+    let letters: Vec<Letter> = letters(text).collect();
     let mut places: HashMap<[char; PIECE], Vec<usize>> = HashMap::new();
-    // A sentence is no secret, though its words in a row may be one.
+    // A match across white space is not one: words of a sentence may form it.
     let is_one = |piece: &[Letter]| {
         let ends = piece.first().zip(piece.last());
-        let text = ends.and_then(|(first, last)| said.get(first.start..last.end));
+        let text = ends.and_then(|(first, last)| text.get(first.start..last.end));
         text.is_some_and(|text| !text.contains(char::is_whitespace))
     };
     for (at, piece) in letters.windows(PIECE).enumerate().filter(|(_, piece)| is_one(piece)) {
         places.entry(piece_of(piece)).or_default().push(at);
     }
-    let mut hidden = vec![false; said.len()];
+    let mut hidden = vec![false; text.len()];
     for secret in secrets {
         let secret: Vec<Letter> = self::letters(without_scheme(secret.as_ref())).collect();
         for piece in secret.windows(PIECE) {
@@ -36,10 +37,10 @@ pub(crate) fn mask<S: AsRef<str>>(said: &str, secrets: impl IntoIterator<Item = 
             }
         }
     }
-    replaced(said, &hidden)
+    replaced(text, &hidden)
 }
 
-/// A letter or digit in lower case, and where it stands.
+/// A letter or digit in lower case, and its byte range.
 struct Letter {
     char: char,
     start: usize,
@@ -58,10 +59,10 @@ fn piece_of(letters: &[Letter]) -> [char; PIECE] {
     std::array::from_fn(|at| letters.get(at).map_or('\0', |letter| letter.char))
 }
 
-/// A server's long page is not looked at to its end, nor shown.
-fn cut(said: &str) -> &str {
-    let end = (0..=MAX_TEXT_BYTES.min(said.len())).rev().find(|&end| said.is_char_boundary(end));
-    said.get(..end.unwrap_or_default()).unwrap_or_default()
+/// The first [`MAX_TEXT_BYTES`] of a message: the rest is neither searched nor shown.
+fn truncated(text: &str) -> &str {
+    let end = (0..=MAX_TEXT_BYTES.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
 /// `Bearer token` without `Bearer` (RFC 9110, 11.1: the names of schemes are public).
@@ -74,9 +75,9 @@ fn without_scheme(secret: &str) -> &str {
     }
 }
 
-/// `said` with each hidden stretch, and what of a token stands around it, replaced.
-fn replaced(said: &str, hidden: &[bool]) -> String {
-    let mut masked = String::with_capacity(said.len());
+/// Replaces each token of `text` that contains a hidden byte.
+fn replaced(text: &str, hidden: &[bool]) -> String {
+    let mut masked = String::with_capacity(text.len());
     let is_hidden = |at: usize| hidden.get(at).copied().unwrap_or_default();
     let mut token = String::new();
     let mut leaks = false;
@@ -85,7 +86,7 @@ fn replaced(said: &str, hidden: &[bool]) -> String {
         token.clear();
         *leaks = false;
     };
-    for (at, c) in said.char_indices() {
+    for (at, c) in text.char_indices() {
         if is_hidden(at) || c.is_alphanumeric() || TOKEN.contains(c) {
             leaks |= is_hidden(at);
             token.push(c);
@@ -99,9 +100,9 @@ fn replaced(said: &str, hidden: &[bool]) -> String {
 }
 
 const PIECE: usize = 6;
-/// Bytes of what a server says that may be shown in the end.
+/// Maximum bytes of a message that are searched and shown.
 const MAX_TEXT_BYTES: usize = 4096;
-/// What belongs to a token, beside letters and digits (RFC 6750, and escapes of it).
+/// The characters of a token, besides letters and digits (RFC 6750, and escapes of it).
 const TOKEN: &str = "+/=_~%\\-";
 const SCHEMES: [&str; 6] = ["bearer", "basic", "digest", "token", "apikey", "api-key"];
 
@@ -110,9 +111,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn echoes_are_masked_however_they_are_written() {
+    fn an_echoed_secret_is_masked_in_every_spelling() {
         let secret = "Bearer ab/cd/Q\"uote+secret==";
-        for (said, masked) in [
+        for (text, masked) in [
             ("bad token ab/cd/Q\"uote+secret==.", "bad token [redacted]."),
             ("bad token 'ab\\/cd\\/Q\\\"uote+secret==',", "bad token '[redacted]',"),
             ("ab%2Fcd%2FQ%22uote%2Bsecret%3D%3D", "[redacted]"),
@@ -122,7 +123,7 @@ mod tests {
             ("nothing of it", "nothing of it"),
             ("", ""),
         ] {
-            assert_eq!(mask(said, [secret]), masked);
+            assert_eq!(mask(text, [secret]), masked);
         }
         let nested = ["acme-prod", "Bearer acme-prod-9f8e7d6c"];
         assert_eq!(mask("got acme-prod-9f8e7d6c", nested), "got [redacted]");
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_an_end() {
+    fn a_long_message_is_truncated() {
         let page = "ö".repeat(1 << 20);
         assert!(mask(&page, ["hunter2"]).len() <= MAX_TEXT_BYTES);
     }

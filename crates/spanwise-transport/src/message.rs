@@ -1,4 +1,4 @@
-//! The small protobuf messages that servers answer with.
+//! The small protobuf messages of responses: `ExportTraceServiceResponse` and `google.rpc.Status`.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, Engine as _};
 use spanwise_wire::read::{FieldValue, Fields, WireError};
 
-/// `ExportTraceServiceResponse`: what the server left out.
+/// `ExportTraceServiceResponse`: the partial success.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ExportResponse {
-    /// At least 0, whatever the server said.
+    /// `rejected_spans`; a negative number counts as 0.
     pub(crate) rejected: u64,
     pub(crate) message: Option<String>,
 }
@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn responses_read_as_prost_wrote_them(
+        fn responses_decode_as_prost_encoded_them(
             rejected in any::<i64>(), message in ".{0,40}", set in any::<bool>(),
         ) {
             let partial = ExportTracePartialSuccess {

@@ -1,4 +1,4 @@
-//! A wire that follows a script, so that the sending loop can be tested in paused time.
+//! A mock backend, so that the retry loop can be tested in paused time.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -16,36 +16,36 @@ use crate::payload::Payload;
 use crate::retry::Cause;
 use crate::{Endpoint, Protocol};
 
-/// What the peer does with one attempt.
+/// The reaction of the peer to one attempt.
 #[derive(Debug, Clone)]
 pub(crate) enum PeerAction {
     /// Answers with a status, and `Retry-After` if given, after a time.
     Answer(u16, Option<&'static str>, Duration),
-    /// Takes the bytes and never answers.
+    /// Reads the bytes and never answers.
     Silence,
-    /// Never takes a byte.
+    /// Never reads a byte.
     Blackhole,
     /// Refuses the connection.
     Refuse,
     /// No TLS session.
     NoTls,
-    /// Takes the bytes, and breaks the connection.
+    /// Reads the bytes, and resets the connection.
     Break,
     /// Answers 200 with this partial success.
     Partial(u64),
 }
 
-/// Plays its scenes in order, the last one for ever, and keeps what it saw.
+/// Performs its actions in order, the last one forever, and records the requests.
 #[derive(Debug)]
 pub(crate) struct MockBackend {
-    scenes: Mutex<Vec<PeerAction>>,
-    seen: Arc<Mutex<Vec<(Instant, Bytes)>>>,
+    actions: Mutex<Vec<PeerAction>>,
+    received: Arc<Mutex<Vec<(Instant, Bytes)>>>,
 }
 
 impl MockBackend {
-    pub(crate) fn new(scenes: &[PeerAction]) -> Self {
-        let scenes = Mutex::new(scenes.iter().rev().cloned().collect());
-        Self { scenes, seen: Arc::default() }
+    pub(crate) fn new(actions: &[PeerAction]) -> Self {
+        let actions = Mutex::new(actions.iter().rev().cloned().collect());
+        Self { actions, received: Arc::default() }
     }
 
     pub(crate) async fn attempt(
@@ -54,13 +54,13 @@ impl MockBackend {
         sent: Sent,
         deadline: Instant,
     ) -> AttemptOutcome {
-        self.seen.lock().unwrap().push((Instant::now(), payload.bytes.clone()));
-        let scene = {
-            let mut scenes = self.scenes.lock().unwrap();
-            if scenes.len() > 1 { scenes.pop().unwrap() } else { scenes[0].clone() }
+        self.received.lock().unwrap().push((Instant::now(), payload.bytes.clone()));
+        let action = {
+            let mut actions = self.actions.lock().unwrap();
+            if actions.len() > 1 { actions.pop().unwrap() } else { actions[0].clone() }
         };
         let call = async {
-            match scene {
+            match action {
                 PeerAction::Answer(status, after, wait) => {
                     sent.set();
                     tokio::time::sleep(wait).await;
@@ -87,10 +87,10 @@ impl MockBackend {
                 _ => std::future::pending().await,
             }
         };
-        if matches!(scene, PeerAction::NoTls) {
+        if matches!(action, PeerAction::NoTls) {
             return AttemptOutcome::retryable(Cause::Tls, "no certificate");
         }
-        if matches!(scene, PeerAction::Refuse) {
+        if matches!(action, PeerAction::Refuse) {
             return AttemptOutcome::retryable(Cause::NotSent, "connection refused");
         }
         let context = ConnectionContext::new(
@@ -118,13 +118,13 @@ mod tests {
         ResponseStatus, Transport, TransportBuilder,
     };
 
-    type Seen = Arc<Mutex<Vec<(Instant, Bytes)>>>;
+    type Received = Arc<Mutex<Vec<(Instant, Bytes)>>>;
 
-    fn transport(scenes: &[PeerAction], builder: TransportBuilder) -> (Transport, Seen) {
-        let script = MockBackend::new(scenes);
-        let seen = script.seen.clone();
+    fn transport(actions: &[PeerAction], builder: TransportBuilder) -> (Transport, Received) {
+        let mock = MockBackend::new(actions);
+        let received = mock.received.clone();
         let endpoint = Endpoint::localhost(Protocol::HttpProtobuf);
-        (Transport::new(&builder, endpoint, Backend::Mock(script)), seen)
+        (Transport::new(&builder, endpoint, Backend::Mock(mock)), received)
     }
 
     fn request() -> FramedRequest {
@@ -132,27 +132,28 @@ mod tests {
     }
 
     /// Sends one request, with an hour until it is cancelled.
-    async fn send(scenes: &[PeerAction]) -> (Delivery, Duration, Seen) {
-        let (transport, seen) = transport(scenes, Transport::builder());
+    async fn send(actions: &[PeerAction]) -> (Delivery, Duration, Received) {
+        let (transport, received) = transport(actions, Transport::builder());
         let start = Instant::now();
         let delivery = transport.send_until(request(), (start + HOUR).into()).await;
-        (delivery, start.elapsed(), seen)
+        (delivery, start.elapsed(), received)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn retries_send_the_very_same_bytes() {
+    async fn every_attempt_sends_the_same_bytes() {
         for compression in [Compression::None, Compression::Gzip] {
-            let scenes = [ask(503), PeerAction::Silence, PeerAction::Refuse, ask(200)];
+            let actions = [respond(503), PeerAction::Silence, PeerAction::Refuse, respond(200)];
             let builder = Transport::builder().with_compression(compression);
-            let (transport, seen) = transport(&scenes, builder);
+            let (transport, received) = transport(&actions, builder);
             let delivery = transport.send_until(request(), (Instant::now() + HOUR).into()).await;
             assert!(delivery.is_accepted(), "{delivery:?}");
             assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (4, 1));
-            let seen = seen.lock().unwrap();
+            let received = received.lock().unwrap();
             // The same address, so not even a copy.
-            let addresses: HashSet<_> = seen.iter().map(|(_, b)| (b.as_ptr(), b.len())).collect();
-            assert_eq!((seen.len(), addresses.len()), (4, 1));
-            assert_eq!(delivery.body_bytes, seen[0].1.len());
+            let addresses: HashSet<_> =
+                received.iter().map(|(_, b)| (b.as_ptr(), b.len())).collect();
+            assert_eq!((received.len(), addresses.len()), (4, 1));
+            assert_eq!(delivery.body_bytes, received[0].1.len());
             assert_eq!(delivery.body_bytes < 2000, compression == Compression::Gzip);
         }
     }
@@ -160,27 +161,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_deadline_bounds_every_kind_of_failure() {
         let cases = [
-            (ask(503), Failure::RetryDeadline { last: Some(ResponseStatus::Http(503)) }),
+            (respond(503), Failure::RetryDeadline { last: Some(ResponseStatus::Http(503)) }),
             (PeerAction::Refuse, Failure::RetryDeadline { last: None }),
             (PeerAction::Blackhole, Failure::RetryDeadline { last: None }),
             (PeerAction::Silence, Failure::AmbiguousTimeout),
         ];
-        for (scene, failure) in cases {
-            let (delivery, took, seen) = send(std::slice::from_ref(&scene)).await;
-            assert_eq!(delivery.outcome, Outcome::Failed(failure), "{scene:?}");
+        for (action, failure) in cases {
+            let (delivery, took, received) = send(std::slice::from_ref(&action)).await;
+            assert_eq!(delivery.outcome, Outcome::Failed(failure), "{action:?}");
             // No earlier than one wait of ours before the deadline.
-            assert!(took <= MINUTE && took > MINUTE - 6 * SECOND, "{scene:?}: {took:?}");
-            assert_eq!(seen.lock().unwrap().len(), delivery.attempts as usize);
+            assert!(took <= MINUTE && took > MINUTE - 6 * SECOND, "{action:?}: {took:?}");
+            assert_eq!(received.lock().unwrap().len(), delivery.attempts as usize);
             let ambiguous =
-                if matches!(scene, PeerAction::Silence) { delivery.attempts } else { 0 };
-            assert_eq!(delivery.ambiguous_attempts, ambiguous, "{scene:?}");
+                if matches!(action, PeerAction::Silence) { delivery.attempts } else { 0 };
+            assert_eq!(delivery.ambiguous_attempts, ambiguous, "{action:?}");
             assert!((5..200).contains(&delivery.attempts), "{}", delivery.attempts);
-            assert_eq!(delivery.detail.is_empty(), matches!(scene, PeerAction::Answer(..)));
+            assert_eq!(delivery.detail.is_empty(), matches!(action, PeerAction::Answer(..)));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_attempt_cut_off_before_it_got_anywhere_says_nothing() {
+    async fn an_attempt_cut_off_before_it_connects_does_not_change_the_failure() {
         let busy = PeerAction::Answer(503, Some("55"), Duration::ZERO);
         let (delivery, took, _) = send(&[busy, PeerAction::Blackhole]).await;
         let last = Some(ResponseStatus::Http(503));
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_answer_is_waited_for_and_a_slower_one_is_not() {
+    async fn an_attempt_waits_for_a_slow_answer_until_its_timeout() {
         let slow = |secs| PeerAction::Answer(200, None, Duration::from_secs(secs));
         let (delivery, took, _) = send(&[slow(9)]).await;
         assert_eq!((delivery.is_accepted(), delivery.attempts), (true, 1));
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn permanent_answers_are_not_repeated() {
+    async fn permanent_failures_are_not_retried() {
         let cases = [
             (302, Failure::Redirect { status: 302 }),
             (400, Failure::Rejected { status: ResponseStatus::Http(400) }),
@@ -208,17 +209,17 @@ mod tests {
             (500, Failure::Rejected { status: ResponseStatus::Http(500) }),
         ];
         for (status, failure) in cases {
-            let (delivery, took, _) = send(&[ask(status)]).await;
+            let (delivery, took, _) = send(&[respond(status)]).await;
             assert_eq!(delivery.outcome, Outcome::Failed(failure));
             assert_eq!((delivery.attempts, took), (1, Duration::ZERO));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_servers_wait_is_honoured() {
+    async fn the_wait_that_the_server_requests_is_honoured() {
         for (after, wait) in [("5", 5 * SECOND), ("0", Duration::ZERO)] {
-            let scenes = [PeerAction::Answer(429, Some(after), Duration::ZERO), ask(200)];
-            let (delivery, took, _) = send(&scenes).await;
+            let actions = [PeerAction::Answer(429, Some(after), Duration::ZERO), respond(200)];
+            let (delivery, took, _) = send(&actions).await;
             assert_eq!((delivery.is_accepted(), delivery.attempts), (true, 2));
             assert!(took >= wait && took < wait + SECOND, "{took:?}");
         }
@@ -226,8 +227,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_past_the_deadline_ends_the_request_and_holds_back_the_next_for_a_while() {
-        let scenes = [PeerAction::Answer(503, Some("1000000000"), Duration::ZERO), ask(200)];
-        let (transport, _) = transport(&scenes, Transport::builder());
+        let actions = [PeerAction::Answer(503, Some("1000000000"), Duration::ZERO), respond(200)];
+        let (transport, _) = transport(&actions, Transport::builder());
         let start = Instant::now();
         let first = transport.send_until(request(), (start + HOUR).into()).await;
         let last = Some(ResponseStatus::Http(503));
@@ -239,9 +240,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_wait_holds_back_every_request() {
-        let scenes = [PeerAction::Answer(503, Some("7"), Duration::ZERO), ask(200)];
-        let (transport, seen) = transport(&scenes, Transport::builder());
+    async fn one_throttle_delays_every_request() {
+        let actions = [PeerAction::Answer(503, Some("7"), Duration::ZERO), respond(200)];
+        let (transport, received) = transport(&actions, Transport::builder());
         let start = Instant::now();
         let (first, second) =
             tokio::join!(transport.send_until(request(), (start + HOUR).into()), async {
@@ -250,15 +251,15 @@ mod tests {
             });
         assert!(first.is_accepted() && second.is_accepted());
         assert_eq!((first.attempts, second.attempts), (2, 1));
-        let seen: Vec<_> = seen.lock().unwrap().iter().map(|(at, _)| *at - start).collect();
-        assert_eq!(seen[0], Duration::ZERO);
-        assert!(seen[1..].iter().all(|at| *at >= 7 * SECOND), "{seen:?}");
+        let received: Vec<_> = received.lock().unwrap().iter().map(|(at, _)| *at - start).collect();
+        assert_eq!(received[0], Duration::ZERO);
+        assert!(received[1..].iter().all(|at| *at >= 7 * SECOND), "{received:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn cancelling_ends_it_and_tells_what_is_unknown() {
-        for (scene, ambiguous) in [(PeerAction::Silence, 1), (PeerAction::Blackhole, 0)] {
-            let (transport, _) = transport(&[scene], Transport::builder());
+    async fn cancelling_ends_the_request_and_counts_the_ambiguous_attempt() {
+        for (action, ambiguous) in [(PeerAction::Silence, 1), (PeerAction::Blackhole, 0)] {
+            let (transport, _) = transport(&[action], Transport::builder());
             let start = Instant::now();
             let delivery = transport.send_until(request(), (start + 3 * SECOND).into()).await;
             assert_eq!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
@@ -266,7 +267,7 @@ mod tests {
             assert_eq!(start.elapsed(), 3 * SECOND);
         }
         // In a wait between attempts.
-        let (transport, seen) =
+        let (transport, received) =
             transport(&[PeerAction::Answer(503, Some("30"), Duration::ZERO)], Transport::builder());
         let (cancel, cancelled) = tokio::sync::oneshot::channel::<()>();
         let sending = transport.send_with_cancel(request(), async { drop(cancelled.await) });
@@ -276,22 +277,22 @@ mod tests {
         });
         assert_eq!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
         assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (1, 0));
-        assert_eq!(seen.lock().unwrap().len(), 1);
+        assert_eq!(received.lock().unwrap().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dropped_send_stops_there() {
-        let (transport, seen) = transport(&[PeerAction::Silence], Transport::builder());
+    async fn a_dropped_send_makes_no_further_attempt() {
+        let (transport, received) = transport(&[PeerAction::Silence], Transport::builder());
         {
             let mut sending = pin!(transport.send_until(request(), (Instant::now() + HOUR).into()));
             assert!(tokio::time::timeout(SECOND, &mut sending).await.is_err());
         }
         tokio::time::sleep(HOUR).await;
-        assert_eq!(seen.lock().unwrap().len(), 1);
+        assert_eq!(received.lock().unwrap().len(), 1);
     }
 
     #[test]
-    fn outside_a_runtime_it_fails_and_does_not_panic() {
+    fn send_outside_a_runtime_fails_without_a_panic() {
         let transport = Transport::builder().build().unwrap();
         let mut sending = pin!(transport.send_with_cancel(request(), std::future::pending()));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_handle_is_one_to_share() {
+    fn a_transport_is_send_sync_and_clone() {
         fn shareable<T: Send + Sync + Clone + 'static>(_: &T) {}
         fn movable<T: Send>(_: &T) {}
         let transport = Transport::builder().with_headers(Headers::new()).build().unwrap();
@@ -310,28 +311,28 @@ mod tests {
         movable(&transport.send_with_cancel(request(), std::future::pending()));
     }
 
-    /// One attempt in a world of whose server we know everything.
+    /// One attempt, with the number of spans that the server stores.
     #[derive(Debug, Clone)]
     struct Event {
-        scene: PeerAction,
-        /// Spans of the request that the server keeps, whatever it answers.
+        action: PeerAction,
+        /// Spans of the request that the server stores, independent of its answer.
         stored: u64,
     }
 
     const SPANS: u64 = 10;
 
     fn event() -> impl Strategy<Value = Event> {
-        let said = |status: u16, stored: u64| Event { scene: ask(status), stored };
+        let answered = |status: u16, stored: u64| Event { action: respond(status), stored };
         prop_oneof![
-            // Answers that say what was stored.
-            2 => Just(said(200, SPANS)),
+            // Answers that state the stored spans.
+            2 => Just(answered(200, SPANS)),
             3 => (0..=SPANS).prop_map(|rejected| Event {
-                scene: PeerAction::Partial(rejected), stored: SPANS - rejected }),
+                action: PeerAction::Partial(rejected), stored: SPANS - rejected }),
             12 => prop::sample::select(vec![429, 503, 503, 503, 400, 413, 500, 307])
-                .prop_map(move |status| said(status, 0)),
-            // Those of a gateway, which does not know.
+                .prop_map(move |status| answered(status, 0)),
+            // Those of a gateway, which leave the storage unknown.
             4 => (prop::sample::select(vec![502, 504]), prop::sample::select(vec![0, SPANS]))
-                .prop_map(move |(status, stored)| said(status, stored)),
+                .prop_map(move |(status, stored)| answered(status, stored)),
             // No answer, or none in time.
             8 => (
                 prop::sample::select(vec![
@@ -340,31 +341,31 @@ mod tests {
                     PeerAction::Answer(200, None, Duration::from_secs(11)),
                 ]),
                 prop::sample::select(vec![0, 3, SPANS]),
-            ).prop_map(|(scene, stored)| Event { scene, stored }),
+            ).prop_map(|(action, stored)| Event { action, stored }),
             8 => prop::sample::select(vec![PeerAction::Refuse, PeerAction::NoTls, PeerAction::Blackhole])
-                .prop_map(|scene| Event { scene, stored: 0 }),
+                .prop_map(|action| Event { action, stored: 0 }),
         ]
     }
 
     proptest! {
         #[test]
-        fn what_is_surely_lost_is_nowhere(
+        fn a_request_lost_without_ambiguity_is_not_stored(
             events in prop::collection::vec(event(), 1..12),
             cancel_after in prop_oneof![Just(3600u64), 0u64..70],
             deadline in 1u64..70,
         ) {
-            let scenes: Vec<_> = events.iter().map(|event| event.scene.clone()).collect();
+            let actions: Vec<_> = events.iter().map(|event| event.action.clone()).collect();
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all().start_paused(true).build().unwrap();
             let (delivery, attempts) = runtime.block_on(async {
                 let builder = Transport::builder().with_request_timeout(Duration::from_secs(deadline));
-                let (transport, seen) = transport(&scenes, builder);
+                let (transport, received) = transport(&actions, builder);
                 let cancel_at = Instant::now() + Duration::from_secs(cancel_after);
                 let delivery = transport.send_until(request(), cancel_at.into()).await;
-                let attempts = seen.lock().unwrap().len();
+                let attempts = received.lock().unwrap().len();
                 (delivery, attempts)
             });
-            // The last event goes on for ever.
+            // The last event repeats forever.
             let played = (0..attempts).map(|n| &events[n.min(events.len() - 1)]);
             // Attempts carry the same spans: what is stored twice is stored.
             let stored = played.map(|event| event.stored).max().unwrap_or(0);
@@ -381,7 +382,7 @@ mod tests {
         }
     }
 
-    fn ask(status: u16) -> PeerAction {
+    fn respond(status: u16) -> PeerAction {
         PeerAction::Answer(status, None, Duration::ZERO)
     }
 

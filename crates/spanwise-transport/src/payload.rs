@@ -5,28 +5,28 @@ use bytes::Bytes;
 use crate::framing::{self, PREFIX};
 use crate::{Compression, Failure, FramedRequest, Protocol, compression};
 
-/// A request in the form in which every attempt sends it.
+/// The encoded request body that every attempt sends.
 #[derive(Debug, Clone)]
 pub(crate) struct Payload {
-    /// With the gRPC prefix exactly when it goes out over gRPC.
+    /// With the gRPC prefix exactly when the protocol is gRPC.
     pub(crate) bytes: Bytes,
     pub(crate) gzip: bool,
 }
 
 impl Payload {
-    /// Compresses and frames, once for all attempts.
+    /// Compresses and frames `request`, once for all attempts.
     pub(crate) fn new(
         request: FramedRequest,
         protocol: Protocol,
-        how: Compression,
+        compression: Compression,
     ) -> Result<Self, Failure> {
-        // Field numbers begin at 1. What begins with 0 or 1 is a message behind a gRPC prefix, as
-        // a rule: a receiver that skips it would say that it took nothing, or all.
+        // Field numbers start at 1. A first byte of 0 or 1 usually belongs to a gRPC prefix: a
+        // receiver that skips it would answer that it accepted nothing, or all.
         if request.message().first().is_some_and(|tag| *tag < FIRST_TAG) {
             return Err(Failure::Unsendable);
         }
         let framed = request.into_bytes();
-        let packed = match how {
+        let packed = match compression {
             Compression::None => None,
             Compression::Gzip => compression::deflate(&framed),
         };
@@ -38,14 +38,14 @@ impl Payload {
         };
         let bytes = match (packed, prefix) {
             (Some(mut packed), prefix) => {
-                // The copy takes its place: memory is not taken twice while attempts go on.
+                // The copy replaces the original: attempts hold the request in memory once.
                 drop(framed);
                 if let Some((head, prefix)) = packed.first_chunk_mut().zip(prefix) {
                     *head = prefix;
                 }
                 packed.into()
             }
-            // Somebody wrote into the memory that was shared.
+            // The caller wrote into the shared memory.
             (None, Some(prefix)) if !framed.starts_with(&prefix) => {
                 [&prefix, framed.get(PREFIX..).unwrap_or_default()].concat().into()
             }
@@ -58,7 +58,7 @@ impl Payload {
         Ok(Self { bytes, gzip })
     }
 
-    /// Bytes of the message itself.
+    /// Bytes of the message without its prefix.
     pub(crate) fn body_len(&self, protocol: Protocol) -> usize {
         match protocol {
             Protocol::HttpProtobuf => self.bytes.len(),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_shares_the_bytes_it_was_given() {
+    fn a_payload_shares_the_bytes_of_its_request() {
         let framed = framed(3000);
         let http = Payload::new(framed.clone(), Protocol::HttpProtobuf, Compression::None).unwrap();
         assert_eq!(http.bytes.as_ptr(), framed.message().as_ptr());

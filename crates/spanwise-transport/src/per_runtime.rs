@@ -8,8 +8,8 @@ use tokio::runtime;
 use crate::Failure;
 use crate::classify::AttemptOutcome;
 
-/// A client of the runtime and the process it runs on: connections of a runtime that is gone are
-/// dead, and those that a fork copied are the parent's.
+/// A client of the current tokio runtime and process: connections of a runtime that was shut down
+/// are closed, and those that a fork copied belong to the parent.
 #[derive(Debug)]
 pub(crate) struct PerRuntime<C> {
     slot: Mutex<Option<((runtime::Id, u32), C)>>,
@@ -20,7 +20,7 @@ impl<C: Clone> PerRuntime<C> {
         Self { slot: Mutex::new(None) }
     }
 
-    /// The client of the current runtime, made by `connect` on its first use there.
+    /// Returns the client of the current runtime; `connect` creates it on its first use there.
     pub(crate) fn client(&self, connect: impl FnOnce() -> C) -> Result<C, AttemptOutcome> {
         let id = runtime::Handle::try_current()
             .map_err(|error| AttemptOutcome::permanent(Failure::Unsendable, error.to_string()))?

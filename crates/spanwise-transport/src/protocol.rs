@@ -1,11 +1,11 @@
-//! Which of OTLP's protocols carries a request.
+//! The OTLP transport protocol of a request.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::text;
 
-/// How a request travels. Named as in `OTEL_EXPORTER_OTLP_PROTOCOL`.
+/// The OTLP transport protocol, named as in `OTEL_EXPORTER_OTLP_PROTOCOL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Protocol {
@@ -17,7 +17,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The name the specification gives it.
+    /// The value of `OTEL_EXPORTER_OTLP_PROTOCOL` for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::HttpProtobuf => "http/protobuf",
@@ -46,13 +46,13 @@ impl FromStr for Protocol {
     }
 }
 
-/// Why a protocol's name was not taken.
+/// The reason why a protocol name was rejected.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownProtocol {
-    /// `http/json` is in the specification, but not here yet.
+    /// `http/json`: the specification defines it, this crate does not support it yet.
     Json,
-    /// Not a name the specification has.
+    /// A name that the specification does not define.
     Name(String),
 }
 
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_come_back() {
+    fn a_name_parses_to_its_protocol() {
         for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
             assert_eq!(protocol.name().parse(), Ok(protocol));
             assert_eq!(protocol.name().to_ascii_uppercase().parse(), Ok(protocol));

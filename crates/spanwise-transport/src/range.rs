@@ -1,4 +1,4 @@
-//! Numbers and the ranges that they are checked against, once, where something is built.
+//! Range checks of settings, made once by a builder.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::BuildError;
 
-/// A time in which something can happen. There is no longest: what is beyond the clock is never.
+/// Checks a timeout or wait: 1 ms or longer, without an upper limit.
 pub(crate) fn time(field: &'static str, time: Duration) -> Result<(), BuildError> {
     if time >= MIN_TIME {
         return Ok(());
@@ -14,7 +14,7 @@ pub(crate) fn time(field: &'static str, time: Duration) -> Result<(), BuildError
     Err(refused(field, time, "1ms or longer".to_owned()))
 }
 
-/// A number within `range`; NaN is within none.
+/// Checks that `range` contains `number`; no range contains NaN.
 pub(crate) fn number<N>(
     field: &'static str,
     number: N,
@@ -30,9 +30,9 @@ where
 }
 
 fn refused(field: &'static str, value: impl fmt::Debug, range: String) -> BuildError {
-    // `Debug`: an `f64` shows its exponent, and not three hundred digits.
+    // `Debug` prints an `f64` with its exponent instead of three hundred digits.
     BuildError::OutOfRange { field, value: format!("{value:?}"), range }
 }
 
-/// The runtime's timer knows nothing shorter.
+/// The resolution of tokio's timer.
 const MIN_TIME: Duration = Duration::from_millis(1);

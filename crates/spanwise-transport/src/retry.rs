@@ -1,15 +1,15 @@
-//! When to try again. Time and chance are arguments; nothing here waits.
+//! Retry decisions, without a clock: elapsed time and random numbers are arguments.
 
 use std::time::Duration;
 
 use crate::{Failure, ResponseStatus};
 
-/// How the waits between attempts grow: exponentially up to a cap, with full jitter.
+/// The retry policy: exponential backoff up to a cap, with full jitter.
 ///
-/// The wait after the n-th failure is drawn evenly from 0 to `initial · factorⁿ⁻¹`, at most
-/// `cap`; a longer wait asked for by the server goes before it.
+/// The wait after the n-th failure is drawn uniformly from 0 to `initial · factorⁿ⁻¹`, at most
+/// `cap`; a longer wait that the server requests takes precedence.
 ///
-/// Numbers are checked where a transport is [built](crate::TransportBuilder::build).
+/// [`TransportBuilder::build`](crate::TransportBuilder::build) checks the numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
     pub(crate) initial: Duration,
@@ -43,11 +43,11 @@ impl Default for RetryPolicy {
     }
 }
 
-/// One request's way through its failures.
+/// The retry state of one request.
 #[derive(Debug, Clone)]
 pub(crate) struct Retry {
     policy: RetryPolicy,
-    /// Time the request has in all, from its first attempt.
+    /// The timeout of the request, from its first attempt.
     allowed: Duration,
     /// Upper bound of the next wait of our own, in seconds.
     bound: f64,
@@ -58,9 +58,9 @@ impl Retry {
         Self { policy, allowed, bound: policy.initial.min(policy.cap).as_secs_f64() }
     }
 
-    /// What follows a failed attempt that ended `elapsed` after the start.
+    /// Decides the next step after a failed attempt that ended `elapsed` after the start.
     ///
-    /// `throttle` is the wait the server asked for, `random` an even draw from all of `u64`.
+    /// `throttle` is the wait that the server requested, `random` a uniform draw from all of `u64`.
     pub(crate) fn after(
         &mut self,
         elapsed: Duration,
@@ -70,7 +70,7 @@ impl Retry {
     ) -> Step {
         let cap = self.policy.cap.as_secs_f64();
         if cause == Cause::Tls {
-            // Certificates change by hand, not by the millisecond.
+            // An operator replaces certificates, which takes longer than the first waits.
             self.bound = cap;
         }
         let own = Duration::try_from_secs_f64(self.bound * fraction(random)).unwrap_or_default();
@@ -78,33 +78,33 @@ impl Retry {
         // At least our own wait: `Retry-After: 0` must not turn into a busy loop.
         let wait = throttle.map_or(own, |asked| asked.max(own));
         let remaining = self.allowed.saturating_sub(elapsed);
-        // A wait that leaves no time for an attempt is a loss already: say so now.
+        // A wait that leaves no time for an attempt means failure: return it now.
         if wait < remaining { Step::Wait(wait) } else { Step::GiveUp(cause.failure()) }
     }
 }
 
-/// What to do after a failed attempt.
+/// The step after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Wait(Duration),
     GiveUp(Failure),
 }
 
-/// Why an attempt may be repeated.
+/// The cause of a retryable failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// The server answered that it did not take the request now, or that it does not know.
+    /// The server responded with a retryable status.
     Answered(ResponseStatus),
-    /// No byte of the request left.
+    /// No byte of the request was sent.
     NotSent,
-    /// Bytes left, no whole answer came.
+    /// Bytes were sent, and no complete response came.
     Ambiguous,
     /// No TLS session.
     Tls,
 }
 
 impl Cause {
-    /// Whether the attempt may have been taken.
+    /// Whether the server may have accepted the attempt.
     pub(crate) fn is_ambiguous(self) -> bool {
         match self {
             Self::Ambiguous => true,
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_wait_goes_first_if_there_is_time() {
+    fn the_wait_of_the_server_takes_precedence_if_there_is_time() {
         let asked = |seconds, elapsed| {
             Retry::new(RetryPolicy::default(), MINUTE).after(elapsed, BUSY, Some(seconds), 0)
         };
@@ -170,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn zero_from_the_server_is_no_busy_loop() {
+    fn a_zero_wait_from_the_server_is_no_busy_loop() {
         let mut retry = Retry::new(RetryPolicy::default(), MINUTE);
         let step = retry.after(Duration::ZERO, BUSY, Some(Duration::ZERO), 1 << 63);
         assert_eq!(step, Step::Wait(Duration::from_millis(50)));
     }
 
     #[test]
-    fn tls_waits_at_the_cap() {
+    fn a_tls_failure_waits_up_to_the_cap() {
         let mut retry = Retry::new(RetryPolicy::default(), MINUTE);
         let Step::Wait(wait) = retry.after(Duration::ZERO, Cause::Tls, None, u64::MAX) else {
             panic!("there is time")

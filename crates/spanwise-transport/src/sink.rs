@@ -1,4 +1,4 @@
-//! Somewhere else than an OTLP receiver.
+//! Sinks: destinations of requests other than an OTLP receiver.
 
 use std::fmt;
 use std::future::Future;
@@ -15,9 +15,9 @@ use crate::fence::Fenced;
 use crate::payload::Payload;
 use crate::{Failure, Outcome};
 
-/// Takes requests in place of an OTLP receiver: a file, a queue, a test.
+/// A destination of export requests in place of an OTLP receiver: a file, a queue, a test.
 ///
-/// Any function from [`Bytes`] to a future of an [`Outcome`] is one.
+/// Any function from [`Bytes`] to a future of an [`Outcome`] implements it.
 ///
 /// ```
 /// # mod spanwise { pub use bytes::Bytes; pub mod transport { pub use spanwise_transport::*; } }
@@ -32,18 +32,20 @@ use crate::{Failure, Outcome};
 /// assert!(transport.is_ok());
 /// ```
 pub trait Sink: Send + Sync + 'static {
-    /// Takes one encoded `ExportTraceServiceRequest`, as an OTLP/HTTP body has it.
+    /// Exports one encoded `ExportTraceServiceRequest`, the body of an OTLP/HTTP request.
     ///
-    /// The outcome stands: what has failed is not tried again, and its failure says whether the
-    /// request [may have been taken](crate::Delivery::may_have_been_accepted) all the same: not if
-    /// it is [`Rejected`](Failure::Rejected), say, but if it is
-    /// [`AmbiguousTimeout`](Failure::AmbiguousTimeout), [`AmbiguousResponse`](Failure::AmbiguousResponse),
-    /// [`ResponseTooLarge`](Failure::ResponseTooLarge) or [`Shutdown`](Failure::Shutdown). The
-    /// future has the time of one attempt; then it is dropped, and the request has failed and may
-    /// have been taken. A panic, here, in the future or in its drop, ends the request as
-    /// [`SinkPanicked`](Failure::SinkPanicked) and goes no further. The future runs on the thread that calls
-    /// [`send`](crate::Transport::send), and must not block it. Copy what is to be kept: the
-    /// caller may count on getting the memory of the request back.
+    /// The outcome is final: a failed request is not retried, and its failure determines whether
+    /// the request [may have been accepted](crate::Delivery::may_have_been_accepted) nevertheless:
+    /// yes for [`AmbiguousTimeout`](Failure::AmbiguousTimeout),
+    /// [`AmbiguousResponse`](Failure::AmbiguousResponse),
+    /// [`ResponseTooLarge`](Failure::ResponseTooLarge), [`Shutdown`](Failure::Shutdown) and
+    /// [`SinkPanicked`](Failure::SinkPanicked), no for every other failure, such as
+    /// [`Rejected`](Failure::Rejected). After the timeout of one attempt the future is dropped, and
+    /// the request fails with [`AmbiguousTimeout`](Failure::AmbiguousTimeout). A panic here, in the
+    /// future or in its drop is caught; unless the future had returned, the request fails with
+    /// [`SinkPanicked`](Failure::SinkPanicked). The future runs on the thread that polls
+    /// [`send`](crate::Transport::send), and must not block it. A sink copies the bytes that it
+    /// retains: the caller may expect the memory of the request back.
     fn take(&self, request: Bytes) -> SinkFuture<'_>;
 }
 
@@ -66,7 +68,7 @@ impl Sink for Arc<dyn Sink> {
     }
 }
 
-/// A sink as the way out. Nothing of it unwinds into its users.
+/// A sink as a backend. Its panics are caught.
 #[derive(Clone)]
 pub(crate) struct SinkBackend(Fenced<Arc<dyn Sink>>);
 
@@ -81,10 +83,10 @@ impl SinkBackend {
         sent: Sent,
         deadline: Instant,
     ) -> AttemptOutcome {
-        // From here on it may have kept the request, whatever happens.
+        // From here on the sink may have accepted the request, however the attempt ends.
         sent.set();
         let request = payload.bytes.clone();
-        let Some(sink) = self.0.get() else { return panicked("it is gone") };
+        let Some(sink) = self.0.get() else { return panicked("it was dropped") };
         let taking = match catch_panic(|| sink.take(request)) {
             Ok(taking) => taking,
             Err(panic) => return panicked(panic.to_string()),
@@ -103,8 +105,8 @@ impl SinkBackend {
     }
 }
 
-fn panicked(said: impl Into<String>) -> AttemptOutcome {
-    AttemptOutcome::permanent(Failure::SinkPanicked, said)
+fn panicked(message: impl Into<String>) -> AttemptOutcome {
+    AttemptOutcome::permanent(Failure::SinkPanicked, message)
 }
 
 impl fmt::Debug for SinkBackend {
@@ -131,22 +133,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_sinks_word_stands() {
+    async fn the_outcome_of_a_sink_is_final() {
         let part = Outcome::Accepted { rejected: 2, message: Some("full".into()) };
         let failed = Outcome::Failed(Failure::TooLarge);
-        for said in [part, failed] {
-            let answer = said.clone();
+        for outcome in [part, failed] {
+            let answer = outcome.clone();
             let delivery = send(move |request: Bytes| {
                 assert_eq!(request, [b'\n'; 9][..]);
                 std::future::ready(answer.clone())
             });
             let delivery = delivery.await;
-            assert_eq!((delivery.outcome, delivery.attempts), (said, 1));
+            assert_eq!((delivery.outcome, delivery.attempts), (outcome, 1));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_sink_that_never_ends_has_an_attempts_time() {
+    async fn a_sink_that_never_ends_is_dropped_after_the_attempt_timeout() {
         let delivery = send(|_| std::future::pending()).await;
         assert_eq!(delivery.outcome, Outcome::Failed(Failure::AmbiguousTimeout));
     }

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-/// An answer's status.
+/// The HTTP or gRPC status of a response.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResponseStatus {
     /// HTTP status code.
     Http(u16),
-    /// gRPC status code, 0 to 16; others as the server sent them.
+    /// gRPC status code, 0 to 16; other values as the server sent them.
     Grpc(u32),
 }
 
 impl ResponseStatus {
-    /// Whether it is the answer of somebody who waited for another in vain, and so does not know
-    /// whether the other took the request. gRPC says so of its two codes itself.
+    /// Whether the status leaves open whether the receiver accepted the request: a gateway returns
+    /// it after a timeout of its upstream, and gRPC defines its two codes so.
     pub(crate) fn is_inconclusive(self) -> bool {
         matches!(self, Self::Http(502 | 504) | Self::Grpc(1 | 4))
     }

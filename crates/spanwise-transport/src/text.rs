@@ -1,6 +1,6 @@
-//! Text of others, made safe to show.
+//! Text from other processes and from settings, sanitized for display.
 
-/// Makes `Debug` read as `Display` does: `main` prints errors by `Debug`.
+/// Implements `Debug` as `Display`: `main` prints errors by `Debug`.
 macro_rules! debug_as_display {
     ($($type:ty),+ $(,)?) => {$(
         impl std::fmt::Debug for $type {
@@ -11,18 +11,18 @@ macro_rules! debug_as_display {
     )+};
 }
 
-/// One line of at most [`MAX_TEXT`] bytes, without control characters.
+/// Sanitizes `raw` to one line of at most [`MAX_TEXT`] bytes, without control characters.
 pub(crate) fn sanitize(raw: &str) -> String {
     spanwise_worker::sanitize(raw, MAX_TEXT)
 }
 
-/// [`sanitize`] for a name that is not on a list of names: one that may be a URL is not shown, since that
-/// may hold a secret.
+/// [`sanitize`] for an unknown name: a text that may be a URL is redacted, since it may hold a
+/// secret.
 pub(crate) fn unknown_name(raw: &str) -> String {
     if raw.contains(['@', '?', ':']) { REDACTED.to_owned() } else { sanitize(raw) }
 }
 
-/// Bytes that are kept of what a server says or a setting holds.
+/// Maximum bytes of a server's message or of a setting in our texts.
 pub(crate) const MAX_TEXT: usize = 256;
 /// The text in place of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";

@@ -1,4 +1,4 @@
-//! One wait for all: a server that asks one request to wait means the client.
+//! Throttling: a `Retry-After` for one request applies to every request of the transport.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,11 +7,12 @@ use tokio::time::Instant;
 
 use crate::deadline::deadline_after;
 
-/// Until when nothing may be sent.
+/// The instant before which no request may be sent.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     until: Mutex<Option<Instant>>,
-    /// Longest wait a server can impose: a wrong or hostile answer must not silence us for good.
+    /// Maximum wait that a server can impose: a wrong or hostile response must not stop exports
+    /// forever.
     longest: Duration,
 }
 
@@ -20,7 +21,7 @@ impl Throttle {
         Self { until: Mutex::new(None), longest }
     }
 
-    /// Holds all sends back for `wait`, unless they are held back longer already.
+    /// Throttles all requests for `wait`, unless they are throttled longer already.
     pub(crate) fn hold(&self, now: Instant, wait: Duration) {
         let wait = wait.min(self.longest);
         if wait.is_zero() {
@@ -30,17 +31,17 @@ impl Throttle {
         *until = (*until).max(Some(deadline_after(now, wait)));
     }
 
-    /// When the hold ends, if it has not.
+    /// The end of the throttle, if it is in force.
     fn ends(&self, now: Instant) -> Option<Instant> {
         let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
         until.filter(|until| *until > now)
     }
 
-    /// Waits until nothing holds sends back, or until `deadline`.
+    /// Waits until the throttle ends, or until `deadline`.
     pub(crate) async fn wait(&self, deadline: Instant) {
         loop {
             let now = Instant::now();
-            // Read anew after each sleep: another request may have prolonged it.
+            // Read again after each sleep: another request may have extended it.
             match self.ends(now) {
                 Some(end) if now < deadline => tokio::time::sleep_until(end.min(deadline)).await,
                 _ => return,
@@ -56,7 +57,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn waits_as_long_as_the_longest_hold() {
+    async fn a_request_waits_for_the_longest_throttle() {
         let start = Instant::now();
         let throttle = Throttle::new(60 * SECOND);
         throttle.wait(start + SECOND).await;

@@ -8,9 +8,9 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::BuildError;
 
-/// Trusts `trust`.
+/// The TLS configuration of a client that trusts `trust`.
 pub(crate) fn client_config(trust: Trust<'_>) -> Result<Arc<ClientConfig>, BuildError> {
-    // Named, not the process default: which provider an application installs is its own affair.
+    // An explicit provider: the process default belongs to the application.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -23,16 +23,16 @@ pub(crate) fn client_config(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Build
     Ok(Arc::new(builder.with_no_client_auth()))
 }
 
-/// Whose certificates count.
+/// The trusted root certificates.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Trust<'a> {
-    /// Those in this PEM.
+    /// The certificates in this PEM.
     Pem(&'a [u8]),
     /// The roots that Mozilla ships.
     Mozilla,
 }
 
-/// The certificates in `pem`, at least one.
+/// Parses the certificates in `pem`, at least one.
 pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, BuildError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -45,7 +45,7 @@ pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, BuildError> {
     Ok(roots)
 }
 
-/// The errors of the PEM reader quote what they read.
+/// Converts an error of the PEM parser, which quotes its input.
 fn unusable(error: &dyn std::error::Error) -> BuildError {
     BuildError::Certificate { problem: crate::text::sanitize(&error.to_string()) }
 }

@@ -1,4 +1,4 @@
-//! The handle requests are sent through, and the loop that sees one to its end.
+//! The transport: sends export requests and retries them until they have an outcome.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -26,7 +26,7 @@ use crate::{
     Protocol, RetryPolicy, TransportBuilder, compression, text,
 };
 
-/// Delivers encoded OTLP trace requests to one endpoint. Cloning shares everything.
+/// Sends encoded OTLP trace export requests to one endpoint. Clones share connections and settings.
 #[derive(Clone)]
 pub struct Transport {
     shared: Arc<Shared>,
@@ -45,12 +45,12 @@ struct Shared {
     jitter: Jitter,
     backend: Backend,
     observer: Option<AttemptObserver>,
-    /// Whose features the user chooses.
+    /// The crate whose features the user enables.
     crate_name: &'static str,
 }
 
 impl Transport {
-    /// A transport with the specification's defaults, to be changed and built.
+    /// A builder with the specification's defaults.
     pub fn builder() -> TransportBuilder {
         TransportBuilder::new()
     }
@@ -79,23 +79,23 @@ impl Transport {
         Self { shared: Arc::new(shared) }
     }
 
-    /// The protocol requests travel by.
+    /// The OTLP transport protocol.
     pub fn protocol(&self) -> Protocol {
         self.shared.protocol
     }
 
-    /// How requests are compressed.
+    /// The compression of request bodies.
     pub fn compression(&self) -> Compression {
         self.shared.compression
     }
 
-    /// Most memory, in bytes, that the compressed copy of a message of `message_len` bytes takes
-    /// at any time until its request ends, with the encoder's own. 0 when there is no copy.
+    /// Maximum memory, in bytes, of the compressed copy of a message of `message_len` bytes at any
+    /// time until its request ends, including the encoder. 0 when there is no copy.
     ///
-    /// To be charged before the request is sent. The copy is allocated once, as large as the
-    /// message; the encoder's part is free again when it is done. What would not become smaller
-    /// is sent as it is, and the copy freed. The request itself is another matter: see
-    /// [`send`](Self::send).
+    /// A caller with a memory budget charges it before the request is sent. The copy is allocated
+    /// once, as large as the message; the encoder's memory is freed when the copy is complete. A
+    /// message that would not become smaller is sent uncompressed, and the copy is freed. The bound
+    /// excludes the request itself: see [`send`](Self::send).
     pub fn compressed_bound(&self, message_len: usize) -> usize {
         match self.shared.compression {
             Compression::None => 0,
@@ -103,19 +103,20 @@ impl Transport {
         }
     }
 
-    /// Where requests go.
+    /// The endpoint of requests.
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.endpoint
     }
 
-    /// Delivers one request, trying until it is accepted, refused for good, or out of time.
+    /// Exports one request: attempts run until the server accepts it, a failure is not retryable,
+    /// or the request timeout expires.
     ///
-    /// `request` is what `spanwise-wire` framed, or a plain encoded `ExportTraceServiceRequest`;
-    /// see [`FramedRequest`] for which of them are copied. All attempts share its bytes, which are
-    /// dropped when the last has ended; or, when a compressed copy goes out, as soon as that is
-    /// complete and before the first attempt.
+    /// `request` is a request that `spanwise-wire` framed, or a plain encoded
+    /// `ExportTraceServiceRequest`; [`FramedRequest`] documents which of them are copied. All
+    /// attempts share its bytes, which are dropped after the last attempt, or before the first one
+    /// when a compressed copy is sent.
     ///
-    /// Dropping the future abandons the request and leaves nothing behind.
+    /// Dropping the future cancels the request and closes its connection.
     ///
     /// # Panics
     /// On a tokio runtime without time or I/O, as tokio does.
@@ -152,7 +153,7 @@ impl Transport {
         };
         let (outcome, response_undecodable) = match end {
             Some(Ok(accepted)) => {
-                // What failed before is of no interest any more.
+                // An accepted request has no cause of failure.
                 progress.last = Explanation::default();
                 let undecodable = accepted.undecodable.is_some();
                 if let Some(cause) = accepted.undecodable {
@@ -180,7 +181,7 @@ impl Transport {
         }
     }
 
-    /// Runs attempts until the last, and returns what it came to or what giving up amounts to.
+    /// Runs attempts until one is accepted or the request fails.
     async fn deliver(
         &self,
         request: FramedRequest,
@@ -210,7 +211,7 @@ impl Transport {
             let now = Instant::now();
             if now >= deadline {
                 if progress.attempts == 0 {
-                    let held = "the wait that the server asked other requests for was still on";
+                    let held = "the throttle that the server requested was still in force";
                     progress.last.cause = held.to_owned();
                 }
                 return Err(progress.give_up(last.failure()));
@@ -232,7 +233,8 @@ impl Transport {
             };
             let now = Instant::now();
             if cause == Cause::NotSent && now >= deadline && progress.attempts > 1 {
-                // Cut off before it got anywhere: the attempt before it knows more.
+                // The deadline cut the attempt off before it sent anything: the attempt before it has
+                // the better cause.
                 self.report_failed_attempt(progress.attempts, &explanation, None, false);
                 return Err(progress.give_up(last.failure()));
             }
@@ -258,7 +260,7 @@ impl Transport {
         }
     }
 
-    /// Explains an attempt that failed; the texts are safe to show.
+    /// Explains an attempt that failed; the texts are sanitized and masked.
     fn explain(&self, outcome: &AttemptOutcome) -> Explanation {
         let shared = &*self.shared;
         let found = explain::failed(outcome, shared.protocol, shared.endpoint.is_https());
@@ -298,10 +300,10 @@ impl Transport {
         });
     }
 
-    fn clean(&self, said: &str) -> String {
+    fn clean(&self, text: &str) -> String {
         let shared = &*self.shared;
         let queries = shared.endpoint.secrets().map(str::to_owned);
-        text::sanitize(&mask(said, shared.headers.secrets().chain(queries)))
+        text::sanitize(&mask(text, shared.headers.secrets().chain(queries)))
     }
 }
 
@@ -318,15 +320,15 @@ impl fmt::Debug for Transport {
     }
 }
 
-/// What one request has come to so far; outlives its cancellation.
+/// The progress of one request; it outlives a cancelled future.
 #[derive(Debug, Default)]
 struct Progress {
     attempts: u32,
     ambiguous: u32,
     body_bytes: usize,
-    /// Why the last failed attempt failed; the texts are safe to show.
+    /// The explanation of the last failed attempt; the texts are sanitized and masked.
     last: Explanation,
-    /// The attempt under way.
+    /// The attempt in flight.
     current: Option<Sent>,
 }
 
@@ -343,7 +345,7 @@ impl Progress {
         }
     }
 
-    /// The attempt under way is no longer waited for.
+    /// Records that the attempt in flight was cancelled.
     fn abandon(&mut self) {
         let Some(sent) = self.current.take() else { return };
         if sent.is_set() {
@@ -357,13 +359,13 @@ impl Progress {
         }
     }
 
-    /// Out of time after `failure`, or after worse that came before.
+    /// The failure at the deadline: `failure`, or an ambiguous timeout if any attempt was ambiguous.
     fn give_up(&self, failure: Failure) -> Failure {
         if self.ambiguous > 0 { Failure::AmbiguousTimeout } else { failure }
     }
 }
 
-/// `future`'s output, or `None` when `cancel` completes first.
+/// Runs `future` to its output, or returns `None` when `cancel` completes first.
 async fn run_until_cancelled<F: Future>(
     mut future: Pin<&mut F>,
     mut cancel: Pin<&mut impl Future<Output = ()>>,

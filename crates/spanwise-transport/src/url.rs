@@ -1,11 +1,11 @@
-//! URLs as text: what has to be encoded before one is sent, and hidden before one is shown.
+//! Percent-encoding and redaction of URLs.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::text::{self, REDACTED};
 
-/// Percent-encodes (RFC 3986, 2.1) what `raw`, a path with a query, may not hold (3.3, 3.4). What is
-/// encoded already stays.
+/// Percent-encodes (RFC 3986, 2.1) the characters of `raw`, a path with a query, that it may not
+/// contain (3.3, 3.4). Encoded characters remain.
 pub(crate) fn encoded(raw: &str) -> String {
     let mut parts = raw.split('%');
     let before = parts.next().unwrap_or_default();
@@ -19,10 +19,10 @@ pub(crate) fn encoded(raw: &str) -> String {
     out
 }
 
-/// `url` on one line without what may be secret: user info, query and fragment.
+/// Redacts the possible secrets of `url`: user info, query and fragment; the result is one line.
 ///
-/// A password with a `/`, `?` or `#` in it is no valid URL, but still a secret: whatever stands
-/// before an `@` is hidden, the host too if the `@` stands behind a `?` or `#`.
+/// A password that contains a `/`, `?` or `#` makes the URL invalid, but is still a secret: all text
+/// before an `@` is redacted, including the host if the `@` follows a `?` or `#`.
 pub(crate) fn redacted(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
@@ -41,7 +41,7 @@ pub(crate) fn redacted(url: &str) -> String {
     text::sanitize(&format!("{scheme}{shown}{hidden}"))
 }
 
-/// RFC 3986: unreserved, sub-delims and `:@/?` stay as they are.
+/// RFC 3986: unreserved, sub-delims and `:@/?` are not encoded.
 const NOT_IN_PATH_OR_QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn user_info_query_and_fragment_are_hidden() {
+    fn user_info_query_and_fragment_are_redacted() {
         let cases = [
             ("http://h:1/p", "http://h:1/p"),
             ("h:1/p", "h:1/p"),

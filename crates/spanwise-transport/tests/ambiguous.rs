@@ -1,4 +1,4 @@
-//! What is booked as surely lost must be nowhere: over real sockets, against a peer's own list.
+//! A request that failed without ambiguity is stored nowhere: over real sockets, against a peer's list.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -29,24 +29,24 @@ fn request() -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
 }
 
-/// What the peer does with one connection.
+/// The reaction of the peer to one connection.
 #[derive(Debug, Clone)]
 enum Fate {
-    /// Is reset when so many per mille of the request have come.
+    /// Resets after this share of the request, in per mille.
     Reset(usize),
-    /// Reads all, stores so many spans, answers so much per mille of an answer of that status that
-    /// tells how many it left out, and resets.
-    Answer { stored: u64, status: u16, said: usize },
+    /// Reads the request, stores `stored` spans, writes `share` per mille of an answer with `status`
+    /// that states the rejected spans, and resets.
+    Answer { stored: u64, status: u16, share: usize },
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
     let whole = prop_oneof![3 => Just(1000usize), 1 => 0usize..1000];
-    let honest = whole.prop_flat_map(|said| {
+    let honest = whole.prop_flat_map(|share| {
         prop_oneof![
-            (0..=SPANS).prop_map(move |stored| Fate::Answer { stored, status: 200, said }),
+            (0..=SPANS).prop_map(move |stored| Fate::Answer { stored, status: 200, share }),
             prop::sample::select(vec![400, 413, 429, 500, 503, 503, 503])
-                .prop_map(move |status| Fate::Answer { stored: 0, status, said }),
-            (0..=SPANS).prop_map(move |stored| Fate::Answer { stored, status: 504, said }),
+                .prop_map(move |status| Fate::Answer { stored: 0, status, share }),
+            (0..=SPANS).prop_map(move |stored| Fate::Answer { stored, status: 504, share }),
         ]
     });
     prop_oneof![2 => (0usize..=1000).prop_map(Fate::Reset), 5 => honest]
@@ -86,7 +86,7 @@ async fn meet(mut stream: TcpStream, fate: &Fate, stored: &Stored) {
             _ => return,
         }
     }
-    let Fate::Answer { stored: count, status, said } = *fate else { return };
+    let Fate::Answer { stored: count, status, share } = *fate else { return };
     let whole = ExportTraceServiceRequest::decode(&read[read.len() - body.len()..]).unwrap();
     let spans = whole.resource_spans[0].scope_spans[0].spans.iter().take(count as usize);
     stored.lock().unwrap().extend(spans.map(|span| span.span_id.clone()));
@@ -94,14 +94,15 @@ async fn meet(mut stream: TcpStream, fate: &Fate, stored: &Stored) {
         rejected_spans: (SPANS - count) as i64,
         error_message: "left out".into(),
     };
-    let said_no = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
-    let body = if status == 200 { said_no } else { b"no".to_vec() };
+    let partial_success =
+        ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
+    let body = if status == 200 { partial_success } else { b"no".to_vec() };
     let head = format!("HTTP/1.1 {status} Any\r\ncontent-length: {}\r\n\r\n", body.len());
     let answer = [head.as_bytes(), &body].concat();
-    if stream.write_all(&answer[..answer.len() * said / 1000]).await.is_ok() {
+    if stream.write_all(&answer[..answer.len() * share / 1000]).await.is_ok() {
         // A reset may overtake what was written: whole answers are left to arrive.
-        if said == 1000 {
-            let _gone = stream.shutdown().await;
+        if share == 1000 {
+            let _closed = stream.shutdown().await;
             while matches!(stream.read(&mut [0; 64]).await, Ok(1..)) {}
         }
     }
@@ -130,7 +131,7 @@ proptest! {
         let (delivery, stored) = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let (address, stored) = (listener.local_addr().unwrap(), Stored::default());
-            // Of the list nothing is missing: the peer is stopped before it is read.
+            // The list is complete: the peer is stopped before the test reads it.
             let peer = tokio::spawn(serve(listener, fates.clone(), stored.clone()));
             let delivery = send(address, Duration::from_millis(cancel_after), HASTE).await;
             peer.abort();
@@ -151,14 +152,14 @@ proptest! {
     }
 }
 
-/// A deadline that follows an attempt without an answer never says that nothing was taken.
+/// A deadline after an attempt without an answer is never an unambiguous failure.
 #[tokio::test]
-async fn a_request_taken_in_silence_is_not_surely_lost() {
+async fn a_request_accepted_without_an_answer_is_ambiguous() {
     for status in [503, 400] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stored) = (listener.local_addr().unwrap(), Stored::default());
-        let mut fates = vec![Fate::Answer { stored: SPANS, status: 200, said: 0 }];
-        fates.extend(vec![Fate::Answer { stored: 0, status, said: 1000 }; 10_000]);
+        let mut fates = vec![Fate::Answer { stored: SPANS, status: 200, share: 0 }];
+        fates.extend(vec![Fate::Answer { stored: 0, status, share: 1000 }; 10_000]);
         let peer = tokio::spawn(serve(listener, fates, stored.clone()));
         let delivery = send(address, 30 * SECOND, 2 * SECOND).await;
         peer.abort();
@@ -173,26 +174,26 @@ async fn a_request_taken_in_silence_is_not_surely_lost() {
     }
 }
 
-/// HTTP/2 frame by frame: what a peer did not process it says, and what it says counts.
+/// HTTP/2 frame by frame: the peer declares which streams it did not process.
 #[cfg(feature = "grpc")]
 #[tokio::test]
-async fn streams_that_were_not_processed_were_not_taken() {
+async fn a_stream_that_the_peer_did_not_process_is_unambiguous() {
     fn frame(kind: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let len = (payload.len() as u32).to_be_bytes();
         [&len[1..], &[kind, 0], &stream.to_be_bytes(), payload].concat()
     }
     let reset = |code: u32| frame(3, 1, &code.to_be_bytes());
-    let go_away =
+    let goaway =
         |last: u32, code: u32| frame(7, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat());
     let (no_error, internal, refused, cancel) = (0, 2, 7, 8);
     let cases = [
         (reset(refused), false),
         (reset(cancel), true),
         (reset(internal), true),
-        (go_away(0, no_error), false),
-        (go_away(0, internal), false),
-        (go_away(1, no_error), true),
-        (go_away(1, internal), true),
+        (goaway(0, no_error), false),
+        (goaway(0, internal), false),
+        (goaway(1, no_error), true),
+        (goaway(1, internal), true),
         (Vec::new(), true),
     ];
     // HEADERS that end the stream: `:status: 200`, and `grpc-status: 3` spelled out.
@@ -201,12 +202,12 @@ async fn streams_that_were_not_processed_were_not_taken() {
         answer[4] = 0x5;
         answer
     };
-    for (last_words, may_have_been_accepted) in cases {
+    for (last_frame, may_have_been_accepted) in cases {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let words = last_words.clone();
+        let frame_bytes = last_frame.clone();
         let peer = tokio::spawn(async move {
-            let mut words = Some(words);
+            let mut frame_bytes = Some(frame_bytes);
             while let Ok((mut stream, _)) = listener.accept().await {
                 stream.read_exact(&mut [0; 24]).await.unwrap();
                 stream.write_all(&frame(4, 0, &[])).await.unwrap();
@@ -218,17 +219,17 @@ async fn streams_that_were_not_processed_were_not_taken() {
                     let len = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
                     stream.read_exact(&mut vec![0; len]).await.unwrap();
                     let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-                    match (head[3] == 0 && head[4] & 1 == 1, words.take()) {
+                    match (head[3] == 0 && head[4] & 1 == 1, frame_bytes.take()) {
                         // The first request has come to its end.
-                        (true, Some(words)) => {
-                            stream.write_all(&words).await.unwrap();
+                        (true, Some(frame_bytes)) => {
+                            stream.write_all(&frame_bytes).await.unwrap();
                             // Others than a reset are the connection's end.
-                            if words.get(3) != Some(&3) {
+                            if frame_bytes.get(3) != Some(&3) {
                                 break;
                             }
                         }
                         (true, None) => stream.write_all(&rejected(id)).await.unwrap(),
-                        (false, unsaid) => words = unsaid,
+                        (false, unused) => frame_bytes = unused,
                     }
                 }
             }
@@ -244,8 +245,8 @@ async fn streams_that_were_not_processed_were_not_taken() {
         peer.abort();
         let status = spanwise_transport::ResponseStatus::Grpc(3);
         let end = Outcome::Failed(Failure::Rejected { status });
-        assert_eq!(delivery.outcome, end, "{last_words:?}: {delivery:?}");
-        assert_eq!(delivery.attempts, 2, "{last_words:?}: {delivery:?}");
-        assert_eq!(delivery.may_have_been_accepted(), may_have_been_accepted, "{last_words:?}");
+        assert_eq!(delivery.outcome, end, "{last_frame:?}: {delivery:?}");
+        assert_eq!(delivery.attempts, 2, "{last_frame:?}: {delivery:?}");
+        assert_eq!(delivery.may_have_been_accepted(), may_have_been_accepted, "{last_frame:?}");
     }
 }

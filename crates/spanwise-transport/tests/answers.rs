@@ -1,4 +1,4 @@
-//! What answers are worth: the status decides, and a success is looked into.
+//! Classification of responses: the status decides, and the body of a success is decoded.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -44,7 +44,7 @@ fn pages(status: u16) -> Vec<Act> {
 /// OTLP 1.10, "OTLP/HTTP Response" and "Retryable Response Codes": 429, 502, 503 and 504 are
 /// tried again; all other 4xx and 5xx are not.
 #[tokio::test]
-async fn a_failures_page_does_not_change_what_it_is() {
+async fn the_body_of_a_failure_does_not_change_its_outcome() {
     for page in pages(503) {
         let delivery = sent([page.clone(), ok()]).await;
         assert!(delivery.is_accepted(), "{page:.60?}: {delivery}");
@@ -70,7 +70,7 @@ async fn a_failures_page_does_not_change_what_it_is() {
 
 /// RFC 9112, 9.3: a connection whose answer was read to its end can be used again.
 #[tokio::test]
-async fn a_connection_is_kept_if_the_failures_page_was_read() {
+async fn a_connection_is_reused_if_the_body_of_a_failure_was_read() {
     let small = Act::Answer(answer(503, "", &[b'x'; 4000]));
     let peer = Peer::new([small, ok()]).await;
     assert!(send(&to(&peer).build().unwrap()).await.is_accepted());
@@ -78,7 +78,7 @@ async fn a_connection_is_kept_if_the_failures_page_was_read() {
 }
 
 #[tokio::test]
-async fn the_beginning_of_a_page_is_what_is_said() {
+async fn the_detail_is_the_beginning_of_the_body() {
     let page = format!("no such tenant {}", "\u{e4}".repeat(1 << 20));
     let delivery = sent([Act::Answer(answer(403, "", page.as_bytes()))]).await;
     assert!(delivery.cause.starts_with("HTTP 403 Forbidden: no such tenant \u{e4}"), "{delivery}");
@@ -91,8 +91,8 @@ async fn the_beginning_of_a_page_is_what_is_said() {
 
 /// OTLP 1.10, "OTLP/HTTP Response": clients limit the size of the answers they read.
 #[tokio::test]
-async fn the_largest_success_is_a_setting() {
-    for (most, len, fits) in
+async fn the_maximum_size_of_a_success_is_a_setting() {
+    for (max, len, fits) in
         [(1 << 10, 1 << 10, true), (1 << 10, 1025, false), (1 << 20, 1 << 20, true)]
     {
         // An unknown field 15 of length `len - 4`.
@@ -105,7 +105,7 @@ async fn the_largest_success_is_a_setting() {
         ];
         let body = [&head[..], &vec![0; value]].concat();
         let peer = Peer::new([Act::Answer(answer(200, "", &body))]).await;
-        let delivery = send(&to(&peer).with_max_response_bytes(most).build().unwrap()).await;
+        let delivery = send(&to(&peer).with_max_response_bytes(max).build().unwrap()).await;
         if fits {
             assert!(delivery.is_accepted() && !delivery.response_undecodable, "{delivery}");
         } else {
@@ -114,16 +114,16 @@ async fn the_largest_success_is_a_setting() {
             assert!(delivery.may_have_been_accepted());
         }
     }
-    for most in [0, 1023, (64 << 20) + 1, usize::MAX] {
-        let error = Transport::builder().with_max_response_bytes(most).build().unwrap_err();
-        let said = format!("with_max_response_bytes is {most}; accepted is 1024 to 67108864");
-        assert_eq!((error.to_string(), format!("{error:?}")), (said.clone(), said));
+    for max in [0, 1023, (64 << 20) + 1, usize::MAX] {
+        let error = Transport::builder().with_max_response_bytes(max).build().unwrap_err();
+        let message = format!("with_max_response_bytes is {max}; accepted is 1024 to 67108864");
+        assert_eq!((error.to_string(), format!("{error:?}")), (message.clone(), message));
     }
 }
 
 /// OTLP 1.10, "Partial Success": with no rejected span, the message is a warning.
 #[tokio::test]
-async fn a_warning_comes_with_the_success() {
+async fn an_accepted_outcome_has_the_warning_of_the_server() {
     let warned = Outcome::Accepted { rejected: 0, message: Some("slow down".into()) };
     let delivery = sent([Act::Answer(answer(200, "", &partial_success(0, "slow down")))]).await;
     assert_eq!(delivery.outcome, warned);
@@ -133,8 +133,8 @@ async fn a_warning_comes_with_the_success() {
 /// OTLP 1.10, "OTLP/HTTP Response": the answer's content type is that of the request, and its body
 /// an `ExportTraceServiceResponse`.
 #[tokio::test]
-async fn a_success_that_is_no_otlp_is_told() {
-    for (headers, body, what) in [
+async fn a_success_that_is_not_otlp_is_reported() {
+    for (headers, body, reason) in [
         ("content-type: text/html\r\n", &b""[..], "its content type is text/html"),
         ("content-type: Text/HTML; charset=utf-8\r\n", b"<html>", "its content type is text/html"),
         ("content-type: application/json\r\n", b"{}", "its content type is application/json"),
@@ -146,7 +146,7 @@ async fn a_success_that_is_no_otlp_is_told() {
         let delivery = sent([Act::Answer(answer(200, headers, body))]).await;
         assert_eq!(delivery.outcome, Outcome::Accepted { rejected: 0, message: None });
         assert!(delivery.response_undecodable, "{headers}: {delivery}");
-        let cause = format!("HTTP 200 OK, but the answer is not OTLP: {what}");
+        let cause = format!("HTTP 200 OK, but the answer is not OTLP: {reason}");
         assert_eq!(delivery.cause, cause);
         assert!(delivery.to_string().contains(&cause));
     }
@@ -159,7 +159,7 @@ async fn a_success_that_is_no_otlp_is_told() {
 
 /// RFC 9110, 8.4.1: codings are case-insensitive; 8.4.1.3: `x-gzip` is `gzip`.
 #[tokio::test]
-async fn a_success_is_decoded_in_whatever_case_its_coding_is_written() {
+async fn the_coding_of_a_success_is_case_insensitive() {
     let plain = partial_success(2, "bad ids");
     let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(&plain).unwrap();
@@ -181,9 +181,9 @@ async fn a_success_is_decoded_in_whatever_case_its_coding_is_written() {
     }
 }
 
-/// gRPC, "PROTOCOL-HTTP2": the status of the call is `grpc-status`, whatever that of HTTP.
+/// gRPC, "PROTOCOL-HTTP2": the status of the call is `grpc-status`, independent of that of HTTP.
 #[tokio::test]
-async fn a_grpc_server_that_hears_http_1_has_not_taken_it() {
+async fn a_grpc_server_that_answers_http_1_has_not_accepted_the_request() {
     let headers = "content-type: application/grpc\r\ngrpc-status: 12\r\n";
     let delivery = sent([Act::Answer(answer(200, headers, b""))]).await;
     let status = ResponseStatus::Grpc(12);

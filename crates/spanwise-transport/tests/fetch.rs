@@ -15,7 +15,7 @@ fn fetcher(url: &str, max_bytes: usize) -> Fetcher {
 }
 
 #[tokio::test]
-async fn a_document_is_asked_for_as_its_url_says() {
+async fn a_document_is_fetched_from_the_path_and_query_of_its_url() {
     let json = || Act::Answer(answer(200, "content-type: application/json\r\n", b"{}"));
     let peer = Peer::new([json(), json()]).await;
     let url = format!("http://{}/sampling?service=my%20shop", peer.address);
@@ -23,13 +23,13 @@ async fn a_document_is_asked_for_as_its_url_says() {
     for _ in 0..2 {
         assert_eq!(&fetcher.get().await.unwrap()[..], b"{}");
     }
-    let heard = peer.heard();
-    assert!(heard[0].head.starts_with("GET /sampling?service=my%20shop HTTP/1.1\r\n"));
-    assert!(!heard[0].head.contains("content-type") && heard[0].body.is_empty());
+    let received = peer.received();
+    assert!(received[0].head.starts_with("GET /sampling?service=my%20shop HTTP/1.1\r\n"));
+    assert!(!received[0].head.contains("content-type") && received[0].body.is_empty());
 }
 
 #[tokio::test]
-async fn json_is_posted_below_the_endpoint() {
+async fn json_is_posted_to_the_appended_path() {
     let peer = Peer::new([
         Act::Answer(answer(200, "", b"[1]")),
         Act::Answer(answer(200, "", &[b'x'; 101])),
@@ -40,15 +40,15 @@ async fn json_is_posted_below_the_endpoint() {
     assert_eq!(&post("/GetSamplingRules").await.unwrap()[..], b"[1]");
     assert_eq!(post("/SamplingTargets").await, Err(FetchError::TooLarge { max_bytes: 100 }));
     assert_eq!(post("/a b").await, Err(FetchError::NoPath));
-    let heard = peer.heard();
-    assert!(heard[0].head.starts_with("POST /proxy/GetSamplingRules HTTP/1.1\r\n"));
-    assert_eq!(heard[0].header("content-type"), Some("application/json"));
-    assert_eq!(heard[0].header("content-length"), Some("7"));
-    assert_eq!(heard[0].body, b"{\"a\":1}");
+    let received = peer.received();
+    assert!(received[0].head.starts_with("POST /proxy/GetSamplingRules HTTP/1.1\r\n"));
+    assert_eq!(received[0].header("content-type"), Some("application/json"));
+    assert_eq!(received[0].header("content-length"), Some("7"));
+    assert_eq!(received[0].body, b"{\"a\":1}");
 }
 
 #[tokio::test]
-async fn what_is_no_document_is_named() {
+async fn a_failed_fetch_returns_its_error() {
     let large = || answer(200, "", &[b'x'; 101]);
     let redirect = answer(302, "location: http://127.0.0.1:1/\r\n", b"");
     let endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
@@ -67,7 +67,7 @@ async fn what_is_no_document_is_named() {
 }
 
 #[tokio::test]
-async fn who_does_not_answer_is_given_up() {
+async fn a_peer_that_does_not_answer_is_an_error() {
     let peer = Peer::new([Act::Hold, Act::Drip(b"HTTP/1.1 200 OK\r\n\r\n".to_vec())]).await;
     let fetcher = fetcher(&format!("http://{}/", peer.address), 1 << 20);
     for _ in 0..2 {
@@ -77,7 +77,7 @@ async fn who_does_not_answer_is_given_up() {
 }
 
 #[test]
-fn without_a_runtime_there_is_an_error_and_no_panic() {
+fn a_fetch_outside_a_runtime_is_an_error_without_a_panic() {
     let fetcher = fetcher("http://127.0.0.1:1/", 1);
     let mut get = Box::pin(fetcher.get());
     let waker = std::task::Waker::noop();

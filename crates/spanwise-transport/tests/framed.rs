@@ -1,4 +1,4 @@
-//! What can be sent, and that it arrives as it was framed.
+//! Framed requests, and that they arrive unchanged.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -60,7 +60,7 @@ async fn send(transport: &Transport, request: impl Into<FramedRequest>) -> Deliv
     transport.send_until(request, (Instant::now() + Duration::from_secs(30)).into()).await
 }
 
-/// The way out into a function, with what it got.
+/// A transport to a sink, with the requests that the sink received.
 fn into_sink() -> (TransportBuilder, Arc<Mutex<Vec<Bytes>>>) {
     let taken = Arc::<Mutex<Vec<Bytes>>>::default();
     let keep = taken.clone();
@@ -72,7 +72,7 @@ fn into_sink() -> (TransportBuilder, Arc<Mutex<Vec<Bytes>>>) {
 }
 
 #[tokio::test]
-async fn every_byte_arrives_whatever_the_prefix() {
+async fn every_byte_arrives_with_any_prefix() {
     let (receiver, collected) = receiver();
     for spans in [1, 300] {
         let expected = request(spans, 0).into_message();
@@ -97,7 +97,7 @@ async fn every_byte_arrives_whatever_the_prefix() {
 }
 
 #[tokio::test]
-async fn a_request_framed_with_room_is_sent_where_it_is() {
+async fn a_request_with_a_reserved_prefix_is_sent_without_a_copy() {
     let (builder, taken) = into_sink();
     let transport = builder.build().unwrap();
     let framed = request(3, PREFIX);
@@ -118,7 +118,7 @@ async fn a_request_framed_with_room_is_sent_where_it_is() {
 }
 
 #[test]
-fn memory_that_is_not_the_requests_is_refused() {
+fn memory_other_than_the_requests_is_an_error() {
     let lies: [fn(Vec<u8>) -> Bytes; 5] = [
         |_| Bytes::new(),
         |whole| Bytes::copy_from_slice(&whole),
@@ -140,7 +140,7 @@ fn memory_that_is_not_the_requests_is_refused() {
 }
 
 #[tokio::test]
-async fn a_prefix_in_front_of_a_plain_message_is_noticed() {
+async fn a_prefix_in_front_of_a_plain_message_is_an_error() {
     let (builder, taken) = into_sink();
     let transport = builder.build().unwrap();
     for whole in [request(1, PREFIX).into_bytes(), [&[1, 0, 0, 0, 1], &b"x"[..]].concat()] {
@@ -153,7 +153,7 @@ async fn a_prefix_in_front_of_a_plain_message_is_noticed() {
 }
 
 #[test]
-fn what_spans_say_does_not_show() {
+fn debug_prints_no_bytes_of_spans() {
     let framed = request(1, PREFIX);
     let shown = format!("{framed:?} {:?}", FramedRequest::from(framed.clone()));
     assert!(!shown.contains("GET") && !shown.contains("71, 69, 84"), "{shown}");
@@ -162,7 +162,7 @@ fn what_spans_say_does_not_show() {
 
 /// The example is compiled and run where the README of this crate is a doc test.
 #[test]
-fn the_readmes_show_the_example_that_is_run() {
+fn the_readmes_show_the_tested_example() {
     let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let read = |name| std::fs::read_to_string(format!("{crates}/{name}/README.md")).unwrap();
     let block = |readme: &str, fence: &str| {

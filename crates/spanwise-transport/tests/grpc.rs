@@ -30,16 +30,16 @@ use spanwise_transport::{
 };
 use tokio::net::TcpListener;
 
-/// What the peer answers to one call.
+/// The answer of the peer to one call.
 #[derive(Debug, Clone, Default)]
 struct Answer {
     status: u16,
     headers: HeaderMap,
     body: VecDeque<Bytes>,
     trailers: Option<HeaderMap>,
-    /// After all that, nothing more, but no end either.
+    /// The body never ends, and no further frame follows.
     endless: bool,
-    /// Body frames without an end.
+    /// The body never ends, and frames follow forever.
     flood: bool,
 }
 
@@ -68,15 +68,15 @@ impl Body for Answer {
     }
 }
 
-type Heard = Arc<Mutex<Vec<(Parts, Bytes)>>>;
+type Received = Arc<Mutex<Vec<(Parts, Bytes)>>>;
 
-/// Plays `answers`, one per call, the last for ever.
-async fn serve(answers: impl IntoIterator<Item = Answer>) -> (SocketAddr, Heard) {
+/// Serves `answers`, one per call, the last forever.
+async fn serve(answers: impl IntoIterator<Item = Answer>) -> (SocketAddr, Received) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let heard = Heard::default();
+    let received = Received::default();
     let answers = Arc::new(Mutex::new(answers.into_iter().collect::<VecDeque<_>>()));
-    let keep = heard.clone();
+    let keep = received.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (answers, keep) = (answers.clone(), keep.clone());
@@ -99,7 +99,7 @@ async fn serve(answers: impl IntoIterator<Item = Answer>) -> (SocketAddr, Heard)
             tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
         }
     });
-    (address, heard)
+    (address, received)
 }
 
 fn to(address: SocketAddr) -> TransportBuilder {
@@ -141,8 +141,8 @@ fn trailers_only(fields: &[(&'static str, &'static str)]) -> Answer {
 }
 
 #[tokio::test]
-async fn a_call_arrives_as_the_specification_has_it() {
-    let (address, heard) = serve([ok(&partial_success(2, "late")), ok(b"")]).await;
+async fn a_call_arrives_as_the_specification_requires() {
+    let (address, received) = serve([ok(&partial_success(2, "late")), ok(b"")]).await;
     let headers = Headers::parse("api-key=hunter2").unwrap();
     let transport = to(address).with_headers(headers).build().unwrap();
     let delivery = send(&transport).await;
@@ -151,8 +151,8 @@ async fn a_call_arrives_as_the_specification_has_it() {
     assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (1, 0));
     assert!(send(&transport).await.is_accepted());
 
-    let heard = heard.lock().unwrap();
-    let (parts, body) = &heard[0];
+    let received = received.lock().unwrap();
+    let (parts, body) = &received[0];
     assert_eq!(parts.method, "POST");
     let path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
     assert_eq!(parts.uri.path(), path);
@@ -176,19 +176,19 @@ async fn a_call_arrives_as_the_specification_has_it() {
 }
 
 #[tokio::test]
-async fn gzip_goes_both_ways() {
+async fn requests_and_responses_are_compressed() {
     let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(&partial_success(7, "packed")).unwrap();
     let mut answer = ok(b"");
     answer.body = frame(1, &packed.finish().unwrap());
-    let (address, heard) = serve([answer]).await;
+    let (address, received) = serve([answer]).await;
     let transport = to(address).with_compression(Compression::Gzip).build().unwrap();
     let soon = std::time::Instant::now() + Duration::from_secs(30);
     let delivery = transport.send_until(request(500), soon).await;
     let message = Some("packed".to_owned());
     assert_eq!(delivery.outcome, Outcome::Accepted { rejected: 7, message });
-    let heard = heard.lock().unwrap();
-    let (parts, body) = &heard[0];
+    let received = received.lock().unwrap();
+    let (parts, body) = &received[0];
     assert_eq!(parts.headers["grpc-encoding"], "gzip");
     assert_eq!(body[0], 1);
     assert_eq!(body[1..PREFIX], (body.len() as u32 - 5).to_be_bytes());
@@ -198,7 +198,7 @@ async fn gzip_goes_both_ways() {
 }
 
 #[tokio::test]
-async fn a_busy_server_gets_the_same_bytes_again() {
+async fn a_busy_server_receives_the_same_bytes_again() {
     // RetryInfo of 0 s, which makes RESOURCE_EXHAUSTED worth a retry.
     const RETRY_AT_ONCE: &str = "CAgaLAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIA";
     let mut trailing = ok(b"");
@@ -210,16 +210,16 @@ async fn a_busy_server_gets_the_same_bytes_again() {
         Answer { status: 503, ..Answer::default() },
         ok(b""),
     ];
-    let (address, heard) = serve(answers).await;
+    let (address, received) = serve(answers).await;
     let delivery = send(&to(address).build().unwrap()).await;
     assert!(delivery.is_accepted(), "{delivery:?}");
-    // DEADLINE_EXCEEDED does not say whether it was taken.
+    // DEADLINE_EXCEEDED leaves the acceptance unknown.
     assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (5, 1));
-    assert!(heard.lock().unwrap().iter().all(|(_, body)| body[PREFIX..] == request(3)));
+    assert!(received.lock().unwrap().iter().all(|(_, body)| body[PREFIX..] == request(3)));
 }
 
 #[tokio::test]
-async fn permanent_answers_end_it() {
+async fn permanent_failures_are_not_retried() {
     let rejected = |code| Failure::Rejected { status: ResponseStatus::Grpc(code) };
     let mut huge = ok(b"");
     huge.flood = true;
@@ -266,7 +266,7 @@ async fn an_answer_without_an_end_ends_with_the_attempt() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_a_safe_failure() {
+async fn a_closed_port_is_an_unambiguous_failure() {
     let port = spanwise_testkit::ClosedPort::new().unwrap();
     let transport = hasty(to(port.address().unwrap())).build().unwrap();
     let delivery = send(&transport).await;
@@ -276,7 +276,7 @@ async fn nobody_listening_is_a_safe_failure() {
 }
 
 #[tokio::test]
-async fn a_peer_that_speaks_http_1_is_not_taken_for_grpc() {
+async fn an_http_1_peer_does_not_accept_a_grpc_request() {
     let peer = peer::Peer::new([peer::ok()]).await;
     let delivery = send(&hasty(to(peer.address)).build().unwrap()).await;
     assert!(!delivery.is_accepted(), "{delivery:?}");
@@ -304,12 +304,12 @@ fn a_transport_outlives_the_runtime_it_was_first_used_on() {
 #[tokio::test]
 async fn metadata_follows_the_rules_of_grpc() {
     use base64::Engine as _;
-    let (address, heard) = serve([ok(b"")]).await;
+    let (address, received) = serve([ok(b"")]).await;
     let headers = Headers::parse("x-trace-bin=%00%ffhunter2,x-plain-bin=f,x-text= a b ").unwrap();
     let delivery = send(&to(address).with_headers(headers).build().unwrap()).await;
     assert!(delivery.is_accepted(), "{delivery}");
-    let heard = heard.lock().unwrap();
-    let sent = &heard[0].0.headers;
+    let received = received.lock().unwrap();
+    let sent = &received[0].0.headers;
     let coded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(b"\x00\xffhunter2");
     assert_eq!(sent["x-trace-bin"], coded);
     assert_eq!(sent["x-plain-bin"], "Zg");
@@ -329,7 +329,7 @@ async fn metadata_follows_the_rules_of_grpc() {
 
 /// gRPC, "Compression": the coding of a compressed message is named by `grpc-encoding`.
 #[tokio::test]
-async fn an_answer_is_decoded_as_its_encoding_says() {
+async fn an_answer_is_decoded_by_its_grpc_encoding() {
     let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(&partial_success(7, "packed")).unwrap();
     let packed = packed.finish().unwrap();
@@ -351,7 +351,7 @@ async fn an_answer_is_decoded_as_its_encoding_says() {
 
 /// OTLP 1.10, "OTLP/gRPC Response": the code decides; a proxy's HTTP status likewise.
 #[tokio::test]
-async fn a_failures_body_does_not_change_what_it_is() {
+async fn the_body_of_a_failure_does_not_change_its_outcome() {
     let flood = |answer: Answer| Answer { flood: true, ..answer };
     let endless = |answer: Answer| Answer { endless: true, ..answer };
     let busy = || trailers_only(&[("grpc-status", "14"), ("grpc-message", "busy")]);
@@ -375,7 +375,7 @@ async fn a_failures_body_does_not_change_what_it_is() {
 
 /// OTLP 1.10, "Partial Success": with no rejected span, the message is a warning.
 #[tokio::test]
-async fn a_warning_comes_with_the_success() {
+async fn an_accepted_outcome_has_the_warning_of_the_server() {
     let (address, _) = serve([ok(&partial_success(0, "slow down"))]).await;
     let delivery = send(&to(address).build().unwrap()).await;
     let warned = Outcome::Accepted { rejected: 0, message: Some("slow down".into()) };

@@ -15,12 +15,12 @@ use tokio::net::TcpListener;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Far beyond the times of the attempts, far below for ever.
+/// Far beyond the times of the attempts, far below forever.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Of all bytes that a peer sends, this many are held at most: headers, a body, and their copies.
-const MOST_HELD: u64 = 2 << 20;
+const MAX_HELD: u64 = 2 << 20;
 
-/// The heap is everybody's: one test at a time.
+/// All tests share the heap: one test at a time.
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Answers each connection with `head`, and then `again` without end, as fast as it is read or one
@@ -50,7 +50,7 @@ const CASES: [(&str, &str); 9] = [
     // Informational answers.
     ("", "HTTP/1.1 100 Continue\r\n\r\n"),
     ("", "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"),
-    // Heads that do not end.
+    // Headers that do not end.
     ("HTTP/1.1 200 OK\r\n", "a: b\r\n"),
     ("HTTP/1.1 200 OK\r\na: ", "b"),
     ("HTTP/1.1 200 ", "O"),
@@ -63,7 +63,7 @@ const CASES: [(&str, &str); 9] = [
 ];
 
 #[tokio::test]
-async fn answers_without_end_end_with_the_attempt() {
+async fn an_endless_answer_ends_with_the_attempt() {
     let _alone = ONE_AT_A_TIME.lock().await;
     for drip in [false, true] {
         for (head, again) in CASES {
@@ -79,7 +79,7 @@ async fn answers_without_end_end_with_the_attempt() {
             let sending = tokio::time::timeout(PATIENCE, send(&transport));
             let delivery = sending.await.unwrap_or_else(|_| panic!("no end: {head:?} {again:?}"));
             let held = allocator::heap().peak - before;
-            assert!(held < MOST_HELD, "{held} bytes: {head:?} {again:?}");
+            assert!(held < MAX_HELD, "{held} bytes: {head:?} {again:?}");
             assert!(!delivery.is_accepted(), "{head:?} {again:?}: {delivery:?}");
 
             let endpoint = Endpoint::parse("TEST", &url).unwrap();
@@ -96,7 +96,7 @@ async fn answers_without_end_end_with_the_attempt() {
 /// HTTP/2 frames without end, on the connection or on the stream.
 #[cfg(feature = "grpc")]
 #[tokio::test]
-async fn frames_without_end_end_with_the_attempt() {
+async fn endless_frames_end_with_the_attempt() {
     let _alone = ONE_AT_A_TIME.lock().await;
     fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let len = (payload.len() as u32).to_be_bytes();
@@ -150,12 +150,12 @@ async fn frames_without_end_end_with_the_attempt() {
         let held = allocator::heap().peak - before;
         peer.abort();
         assert!(!delivery.is_accepted(), "{name}: {delivery:?}");
-        assert!(held < MOST_HELD, "{name}: {held} bytes");
+        assert!(held < MAX_HELD, "{name}: {held} bytes");
     }
 }
 
 #[tokio::test]
-async fn a_dropped_transport_gives_its_connections_up() {
+async fn a_dropped_transport_closes_its_connections() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let peer = Peer::new([ok()]).await;
     let endpoint = Endpoint::parse("TEST", &peer.url()).unwrap();
@@ -178,7 +178,7 @@ async fn a_dropped_transport_gives_its_connections_up() {
 
 #[cfg(feature = "grpc")]
 #[tokio::test]
-async fn a_dropped_grpc_transport_gives_its_connection_up() {
+async fn a_dropped_grpc_transport_closes_its_connection() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -199,7 +199,7 @@ async fn a_dropped_grpc_transport_gives_its_connection_up() {
 }
 
 #[tokio::test]
-async fn connections_go_by_requests_in_flight_and_not_by_requests() {
+async fn connections_are_as_many_as_requests_in_flight() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let peer = Peer::new([ok()]).await;
     let endpoint = Endpoint::parse("TEST", &peer.url()).unwrap();
@@ -215,5 +215,5 @@ async fn connections_go_by_requests_in_flight_and_not_by_requests() {
         assert!(sent.2.is_accepted() && sent.3.is_accepted());
     }
     // Those in flight, idle ones, and some that the peer has not seen the end of.
-    assert!(peer.most_open() <= 12, "{} at once", peer.most_open());
+    assert!(peer.max_open() <= 12, "{} at once", peer.max_open());
 }

@@ -44,7 +44,7 @@ async fn failed(acts: impl IntoIterator<Item = Act>) -> (Failure, Delivery) {
 }
 
 #[tokio::test]
-async fn a_request_arrives_as_the_specification_has_it() {
+async fn a_request_arrives_as_the_specification_requires() {
     let body = partial_success(2, "bad\nids");
     let peer = Peer::new([Act::Answer(answer(200, "", &body)), ok()]).await;
     let headers = Headers::parse("api-key=hunter2").unwrap();
@@ -55,9 +55,9 @@ async fn a_request_arrives_as_the_specification_has_it() {
     assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (1, 0));
     assert!(send(&transport).await.is_accepted());
 
-    let heard = peer.heard();
-    assert_eq!((heard.len(), peer.connections()), (2, 1), "the connection is kept");
-    assert!(heard[0].head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{}", heard[0].head);
+    let received = peer.received();
+    assert_eq!((received.len(), peer.connections()), (2, 1), "the connection is reused");
+    assert!(received[0].head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{}", received[0].head);
     let agent = concat!("OTel-OTLP-Exporter-Rust-Spanwise/", env!("CARGO_PKG_VERSION"));
     for (name, value) in [
         ("content-type", Some("application/x-protobuf")),
@@ -66,10 +66,10 @@ async fn a_request_arrives_as_the_specification_has_it() {
         ("api-key", Some("hunter2")),
         ("content-encoding", None),
     ] {
-        assert_eq!(heard[0].header(name), value, "{name}");
+        assert_eq!(received[0].header(name), value, "{name}");
     }
-    assert_eq!(heard[0].body, request(3)[..]);
-    assert_eq!(delivery.body_bytes, heard[0].body.len());
+    assert_eq!(received[0].body, request(3)[..]);
+    assert_eq!(delivery.body_bytes, received[0].body.len());
 }
 
 #[tokio::test]
@@ -84,14 +84,14 @@ async fn a_connection_closed_while_idle_costs_no_attempt() {
 }
 
 #[tokio::test]
-async fn gzip_is_announced_and_only_used_when_it_pays() {
+async fn gzip_is_used_only_when_the_body_becomes_smaller() {
     let peer = Peer::new([ok()]).await;
     let transport = to(&peer).with_compression(Compression::Gzip).build().unwrap();
     let soon = Instant::now() + Duration::from_secs(30);
     for spans in [1, 500] {
         assert!(transport.send_until(request(spans), soon).await.is_accepted());
     }
-    let [small, large] = &peer.heard()[..] else { panic!("two requests") };
+    let [small, large] = &peer.received()[..] else { panic!("two requests") };
     assert_eq!(small.header("content-encoding"), None);
     assert_eq!(small.body, request(1)[..]);
     assert_eq!(large.header("content-encoding"), Some("gzip"));
@@ -101,16 +101,16 @@ async fn gzip_is_announced_and_only_used_when_it_pays() {
 }
 
 #[tokio::test]
-async fn a_busy_server_gets_the_same_bytes_again() {
+async fn a_busy_server_receives_the_same_bytes_again() {
     let busy = |status| Act::Answer(answer(status, "retry-after: 0\r\n", b"busy"));
     let peer = Peer::new([busy(429), busy(502), busy(503), busy(504), ok()]).await;
     let delivery = send(&to(&peer).build().unwrap()).await;
     assert!(delivery.is_accepted());
-    // A gateway's 502 and 504 do not say whether it was taken.
+    // A gateway's 502 and 504 leave the acceptance unknown.
     assert_eq!((delivery.attempts, delivery.ambiguous_attempts), (5, 2));
-    let heard = peer.heard();
-    assert!(heard.iter().all(|heard| heard.body == request(3)[..]));
-    assert_eq!(heard.len(), 5);
+    let received = peer.received();
+    assert!(received.iter().all(|received| received.body == request(3)[..]));
+    assert_eq!(received.len(), 5);
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn an_answer_cut_short_is_retried() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_a_safe_failure() {
+async fn a_closed_port_is_an_unambiguous_failure() {
     let port = spanwise_testkit::ClosedPort::new().unwrap();
     let endpoint = Endpoint::parse("TEST", &port.endpoint().unwrap()).unwrap();
     let transport = hasty(Transport::builder().with_endpoint(endpoint)).build().unwrap();
@@ -163,8 +163,8 @@ async fn an_answer_that_does_not_end_ends_with_the_attempt() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_read_is_given_up_at_the_deadline() {
-    // The kernel accepts; nobody takes the connection, and its buffers fill.
+async fn a_request_to_a_peer_that_does_not_read_fails_at_the_deadline() {
+    // The kernel accepts; no process reads the connection, and its buffers fill.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let endpoint = Endpoint::parse("TEST", &url).unwrap();
@@ -209,7 +209,7 @@ async fn a_failure_is_known_by_its_status_even_if_its_body_drips() {
 }
 
 #[tokio::test]
-async fn large_answers_are_not_read() {
+async fn an_answer_beyond_the_limit_is_not_read() {
     let mut bomb = GzEncoder::new(Vec::new(), flate2::Compression::best());
     bomb.write_all(&vec![0; 10_000_000]).unwrap();
     let bomb = answer(200, "content-encoding: gzip\r\n", &bomb.finish().unwrap());
@@ -234,7 +234,7 @@ async fn large_answers_are_not_read() {
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed_and_headers_stay() {
+async fn redirects_are_not_followed_and_receive_no_headers() {
     let other = Peer::new([ok()]).await;
     for status in [301, 302, 303, 307, 308] {
         let location = format!("location: {}\r\n", other.url());
@@ -243,13 +243,13 @@ async fn redirects_are_not_followed_and_headers_stay() {
         let transport = to(&peer).with_headers(headers).build().unwrap();
         let delivery = send(&transport).await;
         assert_eq!(delivery.outcome, Outcome::Failed(Failure::Redirect { status }));
-        assert_eq!(peer.heard()[0].header("authorization"), Some("Bearer hunter2"));
+        assert_eq!(peer.received()[0].header("authorization"), Some("Bearer hunter2"));
     }
     assert_eq!((other.connections(), other.raw().len()), (0, 0));
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_no_answer() {
+async fn bytes_that_are_not_http_are_an_ambiguous_response() {
     for banner in ["SSH-2.0-OpenSSH_9.6\r\n", "220 mail ESMTP\r\n", "\x15\x03\x01\0\x02\x02P"] {
         let (failure, delivery) = failed([Act::AnswerAndClose(banner.into())]).await;
         assert_eq!(failure, Failure::AmbiguousResponse, "{banner}: {delivery:?}");

@@ -1,4 +1,4 @@
-//! What compressing takes, as the allocator sees it, and when the original is given back.
+//! Memory of compression, measured by the allocator, and when the original is freed.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -21,7 +21,7 @@ use spanwise_wire::{Chunk, Framer, RequestLimits, SpanId, SpanMeta, TraceId};
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// A message of about this many bytes, which gzip likes or not.
+/// A message of about `len` bytes, compressible if `dull`.
 fn message(len: usize, dull: bool) -> Vec<u8> {
     let mut x = 0x9e37_79b9_7f4a_7c15_u64;
     let mut noise = move || {
@@ -39,7 +39,7 @@ fn transport(protocol: Protocol) -> TransportBuilder {
     Transport::builder().with_endpoint(endpoint).with_protocol(protocol)
 }
 
-/// What comes after the encoder has gone: a client, and a connection that is begun.
+/// Memory after the encoder is freed: a client, and a connection in progress.
 const ATTEMPT: usize = 96 * 1024;
 
 fn compressing_stays_within_its_bound() {
@@ -49,7 +49,7 @@ fn compressing_stays_within_its_bound() {
     for protocol in protocols {
         for len in [1, 1023, 1024, 1500, 10_000, 300_000, 1 << 20, 5_000_000] {
             for dull in [true, false] {
-                // A runtime and a transport for each, so that nothing lingers.
+                // A runtime and a transport for each, so that no memory remains.
                 let runtime =
                     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 let transport =
@@ -72,7 +72,7 @@ fn compressing_stays_within_its_bound() {
     assert_eq!(gzip.build().unwrap().compressed_bound(usize::MAX), usize::MAX);
 }
 
-/// Tells of its drop.
+/// Records its drop.
 struct Memory(Vec<u8>, Arc<AtomicBool>);
 
 impl AsRef<[u8]> for Memory {
@@ -87,7 +87,7 @@ impl Drop for Memory {
     }
 }
 
-/// A request of some spans in memory that tells of its drop.
+/// A request of some spans in memory that records its drop.
 fn request() -> (FramedRequest, Arc<AtomicBool>) {
     let mut chunk = Chunk::default();
     let mut span = SpanWriter::new();
@@ -106,7 +106,7 @@ fn request() -> (FramedRequest, Arc<AtomicBool>) {
     (framed, dropped)
 }
 
-async fn the_original_is_given_back_when_its_copy_is_complete() {
+async fn the_original_is_freed_when_its_copy_is_complete() {
     for (compression, early) in [(Compression::Gzip, true), (Compression::None, false)] {
         let peer = Peer::new([Act::Hold]).await;
         let endpoint = Endpoint::parse("TEST", &peer.url()).unwrap();
@@ -129,8 +129,8 @@ async fn the_original_is_given_back_when_its_copy_is_complete() {
 
 /// One test, so that nothing else allocates meanwhile.
 #[test]
-fn memory() {
+fn compression_stays_within_its_bound_and_frees_the_original() {
     compressing_stays_within_its_bound();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(the_original_is_given_back_when_its_copy_is_complete());
+    runtime.block_on(the_original_is_freed_when_its_copy_is_complete());
 }

@@ -1,4 +1,4 @@
-//! The usual mistakes: each is told at its first attempt, with its cause and the way out.
+//! Common misconfigurations: the first attempt reports each with its cause and advice.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -14,10 +14,10 @@ use spanwise_transport::{
     Delivery, Endpoint, FailedAttempt, Headers, RetryPolicy, Transport, TransportBuilder,
 };
 
-/// One attempt or two, and all that was told of them.
+/// Runs one attempt or two, and returns the failed attempts that the observer received.
 async fn tried(builder: TransportBuilder) -> (Delivery, Vec<FailedAttempt>) {
-    let told = Arc::<Mutex<Vec<FailedAttempt>>>::default();
-    let keep = told.clone();
+    let reported = Arc::<Mutex<Vec<FailedAttempt>>>::default();
+    let keep = reported.clone();
     let transport = builder
         .with_attempt_observer(move |failed| keep.lock().unwrap().push(failed.clone()))
         .with_attempt_timeout(Duration::from_secs(20))
@@ -25,32 +25,32 @@ async fn tried(builder: TransportBuilder) -> (Delivery, Vec<FailedAttempt>) {
         .build()
         .unwrap();
     let first = async {
-        // The first attempt is the one that matters; what is tried again would go on.
-        while told.lock().unwrap().is_empty() {
+        // Only the first attempt matters; retries would go on.
+        while reported.lock().unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
     let delivery = transport.send_with_cancel(peer::request(3), first).await;
-    let told = told.lock().unwrap().clone();
-    (delivery, told)
+    let reported = reported.lock().unwrap().clone();
+    (delivery, reported)
 }
 
 fn to(url: &str) -> TransportBuilder {
     Transport::builder().with_endpoint(Endpoint::parse("TEST", url).unwrap())
 }
 
-/// `cause` is what is said, each of `advice` a part of it.
+/// Checks the cause of the first attempt, and that its advice contains each of `advice`.
 async fn check(builder: TransportBuilder, cause: &str, advice: &[&str]) {
-    let (delivery, told) = tried(builder).await;
+    let (delivery, reported) = tried(builder).await;
     assert!(!delivery.is_accepted(), "{delivery:?}");
-    let first = &told[0];
+    let first = &reported[0];
     assert_eq!(first.attempt, 1);
     assert_eq!(first.cause, cause, "{first}");
     let given = first.advice.clone().unwrap_or_default();
     for part in advice {
         assert!(given.contains(part), "{part}: {given}");
     }
-    // The request says the same in the end, and no text is a library's own.
+    // The delivery has the same cause, and no text is a library's own.
     assert_eq!((&*delivery.cause, &delivery.advice), (cause, &first.advice), "{delivery:?}");
     for text in [format!("{first}"), format!("{first:?}"), format!("{delivery:?}")] {
         assert!(text.contains(cause) && !text.contains("hunter2"), "{text}");
@@ -62,7 +62,7 @@ async fn check(builder: TransportBuilder, cause: &str, advice: &[&str]) {
 
 /// OTLP 1.10, "OTLP/HTTP Default Port" and "OTLP/gRPC": 4318 and 4317.
 #[tokio::test]
-async fn a_closed_port() {
+async fn a_closed_port_has_advice() {
     let port = spanwise_testkit::ClosedPort::new().unwrap();
     let at = port.endpoint().unwrap();
     let advice = ["is a collector listening at 127.0.0.1:", "4318", "4317"];
@@ -73,23 +73,23 @@ async fn a_closed_port() {
 
 /// RFC 1035, 2.3.4: a label has 63 octets at most, so that no server needs to be asked.
 #[tokio::test]
-async fn an_unknown_host() {
-    let (delivery, told) = tried(to(&format!("http://{}/", "n".repeat(64)))).await;
+async fn an_unknown_host_has_advice() {
+    let (delivery, reported) = tried(to(&format!("http://{}/", "n".repeat(64)))).await;
     assert!(!delivery.may_have_been_accepted());
-    assert!(told[0].cause.starts_with("the host name cannot be resolved: "), "{told:?}");
-    assert!(told[0].advice.as_ref().unwrap().contains("host name"), "{told:?}");
+    assert!(reported[0].cause.starts_with("the host name cannot be resolved: "), "{reported:?}");
+    assert!(reported[0].advice.as_ref().unwrap().contains("host name"), "{reported:?}");
 }
 
 /// RFC 9113, 3.4: the first that a server of HTTP/2 sends is a SETTINGS frame.
 #[tokio::test]
-async fn http_to_the_grpc_port() {
+async fn http_to_the_grpc_port_has_advice() {
     let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64".to_vec();
     let peer = Peer::new([Act::AnswerAndClose(settings)]).await;
     let cause = "no HTTP/1.1 answer: the port speaks HTTP/2";
     let advice =
         ["OTLP/gRPC port, usually 4317", "with_protocol", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"];
     check(to(&peer.url()), cause, &advice).await;
-    // A server that is done with us at once.
+    // A server that closes the connection at once.
     let goaway = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01".to_vec();
     let peer = Peer::new([Act::AnswerAndClose(goaway)]).await;
     check(to(&peer.url()), cause, &advice).await;
@@ -100,33 +100,33 @@ async fn http_to_the_grpc_port() {
 /// RFC 9113, 3.4: a server of HTTP/1.1 answers the preface of HTTP/2 with an error, or not at all.
 #[cfg(feature = "grpc")]
 #[tokio::test]
-async fn grpc_to_the_http_port() {
+async fn grpc_to_the_http_port_has_advice() {
     let advice = ["OTLP/HTTP port, usually 4318", "http/protobuf", "4317"];
     for status in [400, 404, 505] {
-        let peer = Peer::new([Act::AnswerAndClose(answer(status, "", b"what?"))]).await;
+        let peer = Peer::new([Act::AnswerAndClose(answer(status, "", b"pardon?"))]).await;
         let builder = to(&peer.url()).with_protocol(Protocol::Grpc);
         check(builder, "no HTTP/2 answer: the port speaks HTTP/1.1", &advice).await;
     }
     let peer = Peer::new([Act::Close(30)]).await;
-    let (_, told) = tried(to(&peer.url()).with_protocol(Protocol::Grpc)).await;
-    let closed = ["closed", "reset"].iter().any(|how| told[0].cause.contains(how));
-    assert!(closed && told[0].cause.contains("before an answer came"), "{told:?}");
-    assert!(told[0].advice.as_ref().unwrap().contains("4318"), "{told:?}");
+    let (_, reported) = tried(to(&peer.url()).with_protocol(Protocol::Grpc)).await;
+    let closed = ["closed", "reset"].iter().any(|how| reported[0].cause.contains(how));
+    assert!(closed && reported[0].cause.contains("before an answer came"), "{reported:?}");
+    assert!(reported[0].advice.as_ref().unwrap().contains("4318"), "{reported:?}");
 }
 
-/// RFC 8446, 5.1: what is no TLS record ends the handshake.
+/// RFC 8446, 5.1: bytes that are not a TLS record end the handshake.
 #[cfg(feature = "tls")]
 #[tokio::test]
-async fn https_to_a_plain_port() {
+async fn https_to_a_plain_port_has_advice() {
     let advice = ["use http:// instead of https://"];
-    for (said, cause) in [
+    for (bytes, cause) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the port speaks HTTP/1.1 without TLS"),
         (b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64", "the port speaks HTTP/2 without TLS"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "the peer does not speak TLS"),
     ] {
         let peer = Peer::with([Act::Hold], move |mut stream: tokio::net::TcpStream| async move {
             use tokio::io::AsyncWriteExt as _;
-            stream.write_all(said).await.unwrap();
+            stream.write_all(bytes).await.unwrap();
             Some(stream)
         });
         let peer = peer.await;
@@ -138,9 +138,9 @@ async fn https_to_a_plain_port() {
     }
 }
 
-/// RFC 8446, 6.2: a server of TLS closes with an alert. Others answer in the words below.
+/// RFC 8446, 6.2: a server of TLS closes with an alert. Others answer with the messages below.
 #[tokio::test]
-async fn plain_text_to_a_tls_port() {
+async fn plain_text_to_a_tls_port_has_advice() {
     let advice = ["use https:// instead of http://"];
     for alert in [&b"\x15\x03\x01\0\x02\x02\x46"[..], b"\x15\x03\x03\0\x02\x02\x32"] {
         let peer = Peer::new([Act::AnswerAndClose(alert.to_vec())]).await;
@@ -157,24 +157,27 @@ async fn plain_text_to_a_tls_port() {
             check(builder, "no HTTP/2 answer: the port speaks TLS", &advice).await;
         }
     }
-    for said in [
+    for message in [
         "Client sent an HTTP request to an HTTPS server.",
         "The plain HTTP request was sent to HTTPS port",
         "You're speaking plain HTTP to an SSL-enabled server port.",
     ] {
-        let peer = Peer::new([Act::Answer(answer(400, "", said.as_bytes()))]).await;
-        check(to(&peer.url()), &format!("HTTP 400 Bad Request: {said}"), &advice).await;
+        let peer = Peer::new([Act::Answer(answer(400, "", message.as_bytes()))]).await;
+        check(to(&peer.url()), &format!("HTTP 400 Bad Request: {message}"), &advice).await;
     }
-    // Not a word: closed or reset, as the system has it.
+    // No answer: closed or reset, depending on the system.
     let peer = Peer::new([Act::Close(10)]).await;
-    let (_, told) = tried(to(&peer.url())).await;
-    assert!(told[0].cause.ends_with("before an answer came"), "{told:?}");
-    assert!(told[0].advice.as_ref().unwrap().contains("a TLS port needs https://"), "{told:?}");
+    let (_, reported) = tried(to(&peer.url())).await;
+    assert!(reported[0].cause.ends_with("before an answer came"), "{reported:?}");
+    assert!(
+        reported[0].advice.as_ref().unwrap().contains("a TLS port needs https://"),
+        "{reported:?}"
+    );
 }
 
 /// RFC 9110, 15.5: what these statuses mean; OTLP 1.10, "OTLP/HTTP Request": the path.
 #[tokio::test]
-async fn answers_that_say_no() {
+async fn error_statuses_have_advice() {
     let cases = [
         (404, "HTTP 404 Not Found: no such page", &["/wrong", "/v1/traces"][..]),
         (405, "HTTP 405 Method Not Allowed: no such page", &["/v1/traces"]),
@@ -192,10 +195,10 @@ async fn answers_that_say_no() {
 }
 
 #[tokio::test]
-async fn silence_is_told_with_its_time() {
+async fn a_missing_answer_is_reported_with_its_timeout() {
     let peer = Peer::new([Act::Hold]).await;
-    let told = Arc::<Mutex<Vec<FailedAttempt>>>::default();
-    let keep = told.clone();
+    let reported = Arc::<Mutex<Vec<FailedAttempt>>>::default();
+    let keep = reported.clone();
     let transport = to(&peer.url())
         .with_attempt_observer(move |failed| keep.lock().unwrap().push(failed.clone()))
         .with_attempt_timeout(Duration::from_millis(120))
@@ -204,19 +207,19 @@ async fn silence_is_told_with_its_time() {
         .build()
         .unwrap();
     let delivery = send(&transport).await;
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), delivery.attempts as usize);
-    assert_eq!(told[0].cause, "no answer within 120ms");
-    assert!(told[0].retry_in.is_some() && told[0].may_have_been_accepted, "{told:?}");
-    let last = told.last().unwrap();
+    let reported = reported.lock().unwrap();
+    assert_eq!(reported.len(), delivery.attempts as usize);
+    assert_eq!(reported[0].cause, "no answer within 120ms");
+    assert!(reported[0].retry_in.is_some() && reported[0].may_have_been_accepted, "{reported:?}");
+    let last = reported.last().unwrap();
     assert_eq!((last.attempt, last.retry_in), (delivery.attempts, None));
-    assert!(told.iter().zip(1..).all(|(failed, nth)| failed.attempt == nth));
+    assert!(reported.iter().zip(1..).all(|(failed, nth)| failed.attempt == nth));
 }
 
 /// tonic has a timer of its own for the `grpc-timeout` that is sent.
 #[cfg(feature = "grpc")]
 #[tokio::test]
-async fn silence_over_grpc_is_told_alike() {
+async fn a_missing_answer_over_grpc_is_reported_with_its_timeout() {
     let peer = Peer::new([Act::Hold]).await;
     for millis in [50, 120, 333] {
         let delivery = send(
@@ -233,16 +236,16 @@ async fn silence_over_grpc_is_told_alike() {
 }
 
 #[tokio::test]
-async fn an_observer_that_panics_harms_nobody() {
+async fn a_panic_in_the_observer_does_not_fail_the_request() {
     let peer = Peer::new([Act::Answer(answer(503, "", b"")), ok()]).await;
     let transport = to(&peer.url()).with_attempt_observer(|_| panic!("observer")).build().unwrap();
     let delivery = send(&transport).await;
     assert!(delivery.is_accepted() && delivery.cause.is_empty(), "{delivery:?}");
 }
 
-/// The same with hyper's server of HTTP/2 and rustls' of TLS, as others have them.
+/// The same with the HTTP/2 server of hyper and the TLS server of rustls.
 #[tokio::test]
-async fn servers_of_others_are_known_by_what_they_say() {
+async fn common_servers_are_detected_by_their_first_bytes() {
     use hyper_util::rt::{TokioExecutor, TokioIo};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1/traces", listener.local_addr().unwrap());

@@ -6,23 +6,23 @@
 use std::io::Read as _;
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use spanwise_testkit::rerun;
 use spanwise_transport::{Endpoint, Fetcher, Protocol, RetryPolicy, Transport};
 use tokio::time::Instant;
 
-/// Set for the process that is to survive: what it does, and the URL it does it to.
+/// The role of the child process, and the URL that it sends to.
 const ROLE: &str = "SPANWISE_SIGPIPE_ROLE";
 const URL: &str = "SPANWISE_SIGPIPE_URL";
 
-/// Connections the child is to have met before it counts as a survivor.
+/// Connections that the child makes before it counts as a survivor.
 const MANY: usize = 40;
 
-/// Accepts, reads a little, says that it writes no more, and closes with bytes unread: what is
-/// written then meets a reset. Counts connections.
+/// Accepts, reads a little, shuts down its side, and closes with bytes unread, so that the next write
+/// of the client receives a reset. Counts connections.
 fn rude_peer(secure: bool) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let scheme = if secure { "https" } else { "http" };
@@ -37,8 +37,8 @@ fn rude_peer(secure: bool) -> (String, Arc<AtomicUsize>) {
                 if secure {
                     shake_hands(&mut stream);
                 }
-                let _gone = stream.read(&mut [0; 16]);
-                let _gone = stream.shutdown(Shutdown::Both);
+                let _read = stream.read(&mut [0; 16]);
+                let _shut_down = stream.shutdown(Shutdown::Both);
                 // Longer than nothing: the peer's next write is met by a reset.
                 std::thread::sleep(Duration::from_millis(1));
             });
@@ -69,49 +69,40 @@ fn shake_hands(_: &mut std::net::TcpStream) {}
 
 fn survives(role: &str) {
     let (url, met) = rude_peer(role == "https");
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture"])
-        .env(ROLE, role)
-        .env(URL, &url)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&child.stderr);
-    assert_eq!(child.status.signal(), None, "{role}: {said}");
-    assert_eq!(child.status.code(), Some(0), "{role}: {said}");
+    let child = rerun("child").env(ROLE, role).env(URL, &url).output().unwrap();
+    let output = String::from_utf8_lossy(&child.stderr);
+    assert_eq!(child.status.signal(), None, "{role}: {output}");
+    assert_eq!(child.status.code(), Some(0), "{role}: {output}");
     assert!(met.load(Ordering::SeqCst) >= MANY, "{role}: {met:?} connections");
 }
 
 #[test]
-fn http() {
+fn http_survives_a_closing_peer() {
     survives("http");
 }
 
 #[cfg(feature = "tls")]
 #[test]
-fn https() {
+fn https_survives_a_closing_peer() {
     survives("https");
 }
 
 #[cfg(feature = "grpc")]
 #[test]
-fn grpc() {
+fn grpc_survives_a_closing_peer() {
     survives("grpc");
 }
 
 #[test]
-fn fetching() {
+fn a_fetcher_survives_a_closing_peer() {
     survives("fetch");
 }
 
-/// std's own vectored write is what the others would be like.
+/// std's own vectored write raises the signal.
 #[cfg(target_os = "linux")]
 #[test]
-fn the_signal_would_come() {
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture"])
-        .env(ROLE, "writev")
-        .output()
-        .unwrap();
+fn a_vectored_write_of_std_raises_the_signal() {
+    let child = rerun("child").env(ROLE, "writev").output().unwrap();
     assert_eq!(child.status.signal(), Some(libc::SIGPIPE));
 }
 

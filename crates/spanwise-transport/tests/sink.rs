@@ -8,22 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use spanwise_testkit::PanicOnDrop;
 use spanwise_transport::{
     Delivery, Failure, FramedRequest, Outcome, PREFIX, ResponseStatus, Sink, SinkFuture, Transport,
 };
 use spanwise_wire::{Chunk, Framer, RequestLimits, SpanMeta};
 use tokio::time::Instant;
 
-const TAKEN: Outcome = Outcome::Accepted { rejected: 0, message: None };
-
-/// What a panic leaves, and what panics again when that is dropped.
-struct Bomb;
-
-impl Drop for Bomb {
-    fn drop(&mut self) {
-        panic!("the payload's drop");
-    }
-}
+const ACCEPTED: Outcome = Outcome::Accepted { rejected: 0, message: None };
 
 /// Where a sink panics.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,16 +44,16 @@ impl std::future::Future for Future {
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
         if self.place == Place::Poll {
-            panic_any(Bomb);
+            panic_any(PanicOnDrop);
         }
-        if self.ends { Poll::Ready(TAKEN) } else { Poll::Pending }
+        if self.ends { Poll::Ready(ACCEPTED) } else { Poll::Pending }
     }
 }
 
 impl Drop for Future {
     fn drop(&mut self) {
         if self.place == Place::FutureDrop {
-            panic_any(Bomb);
+            panic_any(PanicOnDrop);
         }
     }
 }
@@ -69,7 +61,7 @@ impl Drop for Future {
 impl Sink for Hostile {
     fn take(&self, request: Bytes) -> SinkFuture<'_> {
         if self.place == Place::Call {
-            panic_any(Bomb);
+            panic_any(PanicOnDrop);
         }
         Box::pin(Future { place: self.place, ends: self.ends, _request: request })
     }
@@ -78,7 +70,7 @@ impl Sink for Hostile {
 impl Drop for Hostile {
     fn drop(&mut self) {
         if self.place == Place::SinkDrop {
-            panic_any(Bomb);
+            panic_any(PanicOnDrop);
         }
     }
 }
@@ -95,7 +87,7 @@ impl AsRef<[u8]> for Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         if self.1 == Place::MemoryDrop {
-            panic_any(Bomb);
+            panic_any(PanicOnDrop);
         }
     }
 }
@@ -121,20 +113,20 @@ async fn send(sink: impl Sink, place: Place, cancel_after: u64) -> Delivery {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_anywhere_ends_the_request_and_goes_no_further() {
+async fn a_panic_of_a_sink_is_caught_at_every_place() {
     use Place::*;
     for place in [Call, Poll, FutureDrop, SinkDrop, MemoryDrop, Nowhere] {
         for (ends, cancel_after) in [(true, 30), (false, 30), (false, 1)] {
             let delivery = send(Hostile { place, ends }, place, cancel_after).await;
             let expected = match place {
                 Call | Poll => Outcome::Failed(Failure::SinkPanicked),
-                // Its word stands; what it drops afterwards is its own affair.
-                _ if ends => TAKEN,
+                // The outcome is final; a panic in a later drop does not change it.
+                _ if ends => ACCEPTED,
                 _ if cancel_after == 1 => Outcome::Failed(Failure::Shutdown),
                 _ => Outcome::Failed(Failure::AmbiguousTimeout),
             };
             assert_eq!(delivery.outcome, expected, "{place:?}");
-            let taken = delivery.outcome == TAKEN;
+            let taken = delivery.outcome == ACCEPTED;
             assert_eq!(delivery.may_have_been_accepted(), !taken, "{place:?}: {delivery:?}");
             assert_eq!(delivery.attempts, 1);
         }
@@ -142,13 +134,13 @@ async fn a_panic_anywhere_ends_the_request_and_goes_no_further() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_panic_says_is_kept_short_and_tame() {
-    let said = format!("out of \x1b[31mpaper{}", "!".repeat(10_000));
+async fn the_message_of_a_panic_is_sanitized() {
+    let message = format!("out of \x1b[31mpaper{}", "!".repeat(10_000));
     let sink = move |_| {
-        if !said.is_empty() {
-            panic!("{said}");
+        if !message.is_empty() {
+            panic!("{message}");
         }
-        std::future::ready(TAKEN)
+        std::future::ready(ACCEPTED)
     };
     let delivery = send(sink, Place::Nowhere, 30).await;
     assert_eq!(delivery.outcome, Outcome::Failed(Failure::SinkPanicked));
@@ -158,7 +150,7 @@ async fn what_a_panic_says_is_kept_short_and_tame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sink_says_itself_whether_a_failed_request_is_there() {
+async fn the_failure_of_a_sink_determines_the_ambiguity() {
     let cases = [
         (Failure::RetryDeadline { last: None }, false),
         (Failure::Rejected { status: ResponseStatus::Http(400) }, false),

@@ -46,7 +46,7 @@ fn to(peer: &Peer, host: &str) -> TransportBuilder {
 }
 
 #[tokio::test]
-async fn a_trusted_server_is_spoken_to() {
+async fn a_trusted_server_receives_requests() {
     let peer = secure_peer().await;
     let transport = to(&peer, "localhost").with_certificate_pem(CA);
     let transport = transport.with_request_timeout(Duration::from_secs(20)).build().unwrap();
@@ -55,11 +55,11 @@ async fn a_trusted_server_is_spoken_to() {
         assert!(delivery.is_accepted(), "{delivery:?}");
         assert_eq!(delivery.attempts, 1);
     }
-    assert_eq!((peer.heard().len(), peer.connections()), (2, 1));
+    assert_eq!((peer.received().len(), peer.connections()), (2, 1));
 }
 
 #[tokio::test]
-async fn strangers_are_told_nothing() {
+async fn an_untrusted_server_receives_no_request() {
     let peer = secure_peer().await;
     let unknown = to(&peer, "localhost");
     let misnamed = to(&peer, "127.0.0.1").with_certificate_pem(CA);
@@ -73,7 +73,7 @@ async fn strangers_are_told_nothing() {
 }
 
 #[tokio::test]
-async fn https_is_never_spoken_in_plain_text() {
+async fn an_https_endpoint_never_receives_plain_text() {
     let peer = Peer::new([Act::AnswerAndClose(answer(200, "", b""))]).await;
     // This peer would wait for the end of a request, and a client's hello has none.
     let peer_in_plain = Peer::new([Act::Close(200)]).await;
@@ -104,7 +104,7 @@ async fn a_peer_without_tls_is_a_tls_failure() {
 
 #[cfg(feature = "grpc")]
 #[tokio::test]
-async fn grpc_trusts_no_stranger_either() {
+async fn an_untrusted_server_receives_no_grpc_request() {
     use spanwise_transport::Protocol;
     let peer = secure_peer().await;
     let transport = to(&peer, "localhost").with_protocol(Protocol::Grpc).build().unwrap();

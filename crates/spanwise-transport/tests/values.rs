@@ -20,7 +20,7 @@ fn to(peer: &Peer) -> TransportBuilder {
 }
 
 #[test]
-fn numbers_out_of_range_are_named_with_value_and_range() {
+fn an_error_names_the_number_its_value_and_its_range() {
     let builder = Transport::builder;
     let retry = RetryPolicy::default;
     let tiny = Duration::from_nanos(999_999);
@@ -42,18 +42,18 @@ fn numbers_out_of_range_are_named_with_value_and_range() {
         assert!([field, value, range].iter().all(|part| text.contains(part)), "{text}");
     }
     let endpoint = Endpoint::parse("TEST", "http://127.0.0.1:1/").unwrap();
-    for (timeout, most, field) in [
+    for (timeout, max, field) in [
         (Duration::ZERO, 1, "timeout of a fetch"),
         (Duration::from_secs(1), 0, "maximum bytes of a fetch"),
         (Duration::from_secs(1), usize::MAX, "maximum bytes of a fetch"),
     ] {
-        let error = Fetcher::new(endpoint.clone(), timeout, most).unwrap_err();
+        let error = Fetcher::new(endpoint.clone(), timeout, max).unwrap_err();
         assert!(error.to_string().contains(field), "{error}");
     }
 }
 
 #[tokio::test]
-async fn the_longest_times_are_times() {
+async fn the_longest_durations_are_valid() {
     let busy = |after: &str| Act::Answer(answer(503, &format!("retry-after: {after}\r\n"), b""));
     let peer = Peer::new([busy("0"), ok()]).await;
     let longest = Duration::MAX;
@@ -86,15 +86,15 @@ async fn the_longest_times_are_times() {
     assert_eq!(fetcher.get().await.unwrap(), &b"{}"[..]);
 }
 
-/// Short, on one line, nothing that a terminal obeys.
-fn assert_tame(shown: &str) {
+/// Checks that a text is short, on one line, and without control characters.
+fn assert_sanitized(shown: &str) {
     assert!(shown.len() < 8 << 10, "{} bytes", shown.len());
     assert!(!shown.chars().any(char::is_control), "{shown:?}");
 }
 
-fn assert_error_is_tame<E: std::error::Error + Debug>(error: E) {
-    assert_tame(&error.to_string());
-    assert_tame(&format!("{error:?}"));
+fn assert_error_is_sanitized<E: std::error::Error + Debug>(error: E) {
+    assert_sanitized(&error.to_string());
+    assert_sanitized(&format!("{error:?}"));
 }
 
 #[test]
@@ -111,31 +111,31 @@ fn hostile_text_does_not_reach_errors() {
             format!("http://u:p@{text}"),
         ] {
             if let Err(error) = Endpoint::parse(text, &url) {
-                assert_error_is_tame(error);
+                assert_error_is_sanitized(error);
             }
             if let Err(error) = Endpoint::parse_base(text, &url) {
-                assert_error_is_tame(error);
+                assert_error_is_sanitized(error);
             }
             match Endpoint::parse_grpc(text, &url, true) {
-                Err(error) => assert_error_is_tame(error),
-                Ok(endpoint) => assert_tame(&format!("{endpoint} {endpoint:?}")),
+                Err(error) => assert_error_is_sanitized(error),
+                Ok(endpoint) => assert_sanitized(&format!("{endpoint} {endpoint:?}")),
             }
         }
         for list in
             [text.to_owned(), format!("{text}=v"), format!("k={text}"), format!("k\0={text}")]
         {
             match Headers::parse(&list) {
-                Err(error) => assert_error_is_tame(error),
-                Ok(headers) => assert_tame(&format!("{headers:?}")),
+                Err(error) => assert_error_is_sanitized(error),
+                Ok(headers) => assert_sanitized(&format!("{headers:?}")),
             }
         }
-        assert_error_is_tame(text.parse::<Protocol>().unwrap_err());
-        assert_error_is_tame(text.parse::<Compression>().unwrap_err());
+        assert_error_is_sanitized(text.parse::<Protocol>().unwrap_err());
+        assert_error_is_sanitized(text.parse::<Compression>().unwrap_err());
         let builder = Transport::builder().with_user_agent_prefix(text);
-        assert_tame(&format!("{builder:?}"));
+        assert_sanitized(&format!("{builder:?}"));
         match builder.build() {
-            Err(error) => assert_error_is_tame(error),
-            Ok(transport) => assert_tame(&format!("{transport:?}")),
+            Err(error) => assert_error_is_sanitized(error),
+            Ok(transport) => assert_sanitized(&format!("{transport:?}")),
         }
         for pem in [
             text.to_owned(),
@@ -146,8 +146,8 @@ fn hostile_text_does_not_reach_errors() {
         ] {
             let endpoint = Endpoint::parse("TEST", "https://h/").unwrap();
             let builder = Transport::builder().with_endpoint(endpoint).with_certificate_pem(pem);
-            assert_tame(&format!("{builder:?}"));
-            assert_error_is_tame(builder.build().unwrap_err());
+            assert_sanitized(&format!("{builder:?}"));
+            assert_error_is_sanitized(builder.build().unwrap_err());
         }
     }
     let mut many = Headers::new();
@@ -159,10 +159,10 @@ fn hostile_text_does_not_reach_errors() {
 }
 
 #[tokio::test]
-async fn what_a_server_says_is_tame_and_echoes_no_secret() {
-    let said = format!("\0\x1b[31mkey hunter2-in-query {}", "y".repeat(60_000));
+async fn messages_of_a_server_are_sanitized_and_masked() {
+    let message = format!("\0\x1b[31mkey hunter2-in-query {}", "y".repeat(60_000));
     for status in [400, 413, 503] {
-        let peer = Peer::new([Act::Answer(answer(status, "", said.as_bytes()))]).await;
+        let peer = Peer::new([Act::Answer(answer(status, "", message.as_bytes()))]).await;
         let url = format!("{}?key=hunter2-in-query", peer.url());
         let transport = Transport::builder()
             .with_endpoint(Endpoint::parse("TEST", &url).unwrap())
@@ -171,16 +171,16 @@ async fn what_a_server_says_is_tame_and_echoes_no_secret() {
             .unwrap();
         let delivery = send(&transport).await;
         let shown = format!("{delivery:?}");
-        assert_tame(&shown);
+        assert_sanitized(&shown);
         assert!(shown.contains("key [redacted]") && !shown.contains("hunter2"), "{shown}");
     }
     let partial = peer::partial_success(1, "\x1b[31m\0");
     let peer = Peer::new([Act::Answer(answer(200, "", &partial))]).await;
-    assert_tame(&format!("{:?}", send(&to(&peer).build().unwrap()).await));
+    assert_sanitized(&format!("{:?}", send(&to(&peer).build().unwrap()).await));
 }
 
 #[test]
-fn bytes_of_any_length_are_a_message_or_none() {
+fn a_message_of_any_length_is_sent() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let peer = Peer::new([ok()]).await;
@@ -195,10 +195,10 @@ fn bytes_of_any_length_are_a_message_or_none() {
     });
 }
 
-/// What `main` prints of an error is its `Debug`; "Errors" of the standard library's guide: name
-/// what is wrong.
+/// `main` prints an error by its `Debug`; "Errors" of the standard library's guide: name the
+/// problem.
 #[test]
-fn errors_read_the_same_either_way_and_name_the_method() {
+fn debug_of_an_error_equals_its_display_and_names_the_method() {
     fn same<E: std::error::Error>(error: E, starts: &str) {
         let text = error.to_string();
         assert_eq!(format!("{error:?}"), text);
@@ -230,7 +230,7 @@ fn errors_read_the_same_either_way_and_name_the_method() {
         (Outcome::Accepted { rejected: 0, message: None }, "accepted"),
         (
             Outcome::Accepted { rejected: 2, message: Some("a\nb".into()) },
-            "accepted but for 2 spans, the receiver says: a b",
+            "accepted except 2 spans; the receiver's message: a b",
         ),
     ];
     for (outcome, text) in outcomes {
@@ -241,7 +241,7 @@ fn errors_read_the_same_either_way_and_name_the_method() {
 /// No secret in any text: not the query of a URL, not user info, not a header's value, not a
 /// request; also not where a server echoes them.
 #[tokio::test]
-async fn a_canary_is_nowhere() {
+async fn no_text_contains_a_secret() {
     let canary = "hunter2-canary";
     let url_of = |address: &str| format!("http://{address}/p?key={canary}");
     let mut shown = Vec::new();
@@ -274,11 +274,11 @@ async fn a_canary_is_nowhere() {
     let warned = peer::partial_success(0, &page);
     let type_of = format!("content-type: text/{canary}\r\n");
     let odd = [Act::Answer(answer(200, "", &warned)), Act::Answer(answer(200, &type_of, b""))];
-    let gone = [Act::Close(1)];
-    for act in failing.into_iter().chain(odd).chain(gone) {
+    let closing = [Act::Close(1)];
+    for act in failing.into_iter().chain(odd).chain(closing) {
         let peer = Peer::new([act]).await;
-        let told = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
-        let keep = told.clone();
+        let reported = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let keep = reported.clone();
         let builder = Transport::builder()
             .with_endpoint(Endpoint::parse("S", &url_of(&peer.address.to_string())).unwrap())
             .with_headers(Headers::parse(&format!("authorization=Bearer%20{canary}")).unwrap())
@@ -297,7 +297,7 @@ async fn a_canary_is_nowhere() {
         let delivery =
             transport.send_until(request, (Instant::now() + Duration::from_secs(30)).into()).await;
         shown.push(format!("{delivery} {delivery:?} {:?} {}", delivery.outcome, delivery.cause));
-        shown.append(&mut told.lock().unwrap());
+        shown.append(&mut reported.lock().unwrap());
         let endpoint = transport.endpoint().clone();
         let fetcher = Fetcher::new(endpoint, Duration::from_millis(100), 1).unwrap();
         shown.push(format!("{fetcher:?}"));
@@ -307,13 +307,13 @@ async fn a_canary_is_nowhere() {
     }
     for text in shown {
         assert!(!text.contains("hunter2"), "{text}");
-        assert_tame(&text);
+        assert_sanitized(&text);
     }
 }
 
 /// RFC 9110, 5.5: a field value is visible ASCII, spaces, tabs and bytes above 127.
 #[tokio::test]
-async fn what_http_cannot_carry_is_named_without_its_value() {
+async fn an_error_names_the_invalid_header_without_its_value() {
     let binary = Headers::parse("x-trace-bin=%00hunter2").unwrap();
     let error = Transport::builder().with_headers(binary).build().unwrap_err();
     let text = error.to_string();
@@ -324,9 +324,9 @@ async fn what_http_cannot_carry_is_named_without_its_value() {
     let headers = Headers::parse("x-trace-bin=AAE,x-name=gr%c3%bc%c3%9fe").unwrap();
     let delivery = send(&to(&peer).with_headers(headers).build().unwrap()).await;
     assert!(delivery.is_accepted(), "{delivery}");
-    let heard = peer.heard();
-    assert_eq!(heard[0].header("x-trace-bin"), Some("AAE"));
-    assert_eq!(heard[0].header("x-name"), Some("gr\u{fc}\u{df}e"));
+    let received = peer.received();
+    assert_eq!(received[0].header("x-trace-bin"), Some("AAE"));
+    assert_eq!(received[0].header("x-name"), Some("gr\u{fc}\u{df}e"));
 }
 
 /// RFC 9112, 3.2.1 and RFC 3986, 2.1: the request line holds the path percent-encoded.
@@ -339,5 +339,5 @@ async fn the_request_line_is_percent_encoded() {
         send(&Transport::builder().with_endpoint(endpoint).build().unwrap()).await.is_accepted()
     );
     let line = "POST /sp%C3%A4n%20%41/%25zz/v1/traces?k=%C3%BC HTTP/1.1\r\n";
-    assert!(peer.heard()[0].head.starts_with(line), "{}", peer.heard()[0].head);
+    assert!(peer.received()[0].head.starts_with(line), "{}", peer.received()[0].head);
 }

@@ -32,4 +32,9 @@ pub const ALLOWED: &[Allowed] = &[
         to: "crates/spanwise-sampling/src/parent.rs",
         kind: Kind::Parts,
     },
+    Allowed {
+        from: "crates/spanwise-transport/src/transport.rs",
+        to: "crates/spanwise-transport/src/builder.rs",
+        kind: Kind::Builder,
+    },
 ];

@@ -1,19 +1,20 @@
-//! Content codings of answers.
+//! Content codings of responses.
 
 use http::{HeaderMap, HeaderName};
 
-/// How the content of an answer is coded.
+/// The content coding of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ContentCoding {
     Identity,
     Gzip,
-    /// As the header names it.
+    /// The header value of an unsupported coding.
     Unknown(String),
 }
 
 impl ContentCoding {
-    /// RFC 9110, 8.4: a list in any number of lines, in any case, whose empty members (5.6.1) and
-    /// `identity` say nothing; `x-gzip` is `gzip` (8.4.1.3). One coding at most is undone.
+    /// Parses the content codings of `headers`. RFC 9110, 8.4: a case-insensitive list in any number
+    /// of lines, whose empty members (5.6.1) and `identity` are ignored; `x-gzip` is `gzip`
+    /// (8.4.1.3). At most one coding is decoded.
     pub(super) fn of(headers: &HeaderMap, name: HeaderName) -> Self {
         let mut found = Self::Identity;
         for line in headers.get_all(name) {
@@ -42,11 +43,11 @@ mod tests {
     use super::*;
 
     /// RFC 9110, 8.4 and 5.6.1: codings are a list in any number of lines, case-insensitive (8.4.1),
-    /// whose empty members say nothing; 8.4.1.3: `x-gzip` is `gzip`; 12.5.3: `identity` is no coding.
+    /// whose empty members are ignored; 8.4.1.3: `x-gzip` is `gzip`; 12.5.3: `identity` is no coding.
     ///
-    /// `spanwise-receiver` reads the same table in its tests of HTTP.
+    /// The HTTP tests of `spanwise-receiver` have the same table.
     #[test]
-    fn content_codings_are_read_as_the_list_they_are() {
+    fn content_codings_are_a_case_insensitive_list() {
         let of = |lines: &[&str]| {
             let lines =
                 lines.iter().map(|line| (CONTENT_ENCODING, HeaderValue::from_str(line).unwrap()));

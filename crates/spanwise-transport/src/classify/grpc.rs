@@ -13,7 +13,7 @@ use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
 use crate::{Failure, ResponseStatus};
 
-/// Reads an OTLP/gRPC answer. `now` serves proxies, which answer in HTTP.
+/// Classifies an OTLP/gRPC response. A proxy answers in HTTP, whose `Retry-After` needs `now`.
 #[cfg_attr(
     not(feature = "grpc"),
     allow(dead_code, reason = "the tables are tested whether or not they are used")
@@ -41,7 +41,7 @@ pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> AttemptOutcome {
     }
     let details =
         fields.get(GRPC_DETAILS).and_then(|v| crate::message::base64_decoded(v.as_bytes()));
-    // Details that cannot be read are as good as none.
+    // Details that cannot be decoded count as absent.
     let details = details.and_then(|bytes| RpcStatus::read(&bytes).ok()).unwrap_or_default();
     let message =
         fields.get(GRPC_MESSAGE).map(|v| crate::headers::percent_decoded_text(v.as_bytes()));
@@ -55,8 +55,8 @@ fn grpc_failure(code: u32, message: String, retry_info: Option<Duration>) -> Att
         CANCELLED | DEADLINE_EXCEEDED | ABORTED | OUT_OF_RANGE | UNAVAILABLE | DATA_LOSS => true,
         _ => false,
     };
-    // tonic says OUT_OF_RANGE, grpc-go and grpc-java RESOURCE_EXHAUSTED. The same bytes would be
-    // as large the next time, so this is no case for the retry that the table names.
+    // tonic returns OUT_OF_RANGE, grpc-go and grpc-java RESOURCE_EXHAUSTED. The same bytes would be
+    // as large the next time, so the retry that the table names cannot succeed.
     let size = matches!(code, RESOURCE_EXHAUSTED | OUT_OF_RANGE)
         && retry_info.is_none()
         && (message.contains("larger than max")
@@ -83,7 +83,7 @@ fn grpc_success(reply: &Reply) -> AttemptOutcome {
                 let detail = format!("the answer's grpc-encoding is {name}");
                 return AttemptOutcome::permanent(Failure::AmbiguousResponse, detail);
             }
-            // A message that says it is compressed is, by the one encoding that we accept.
+            // The flag states a compressed message; gzip is the only encoding that we accept.
             ContentCoding::Gzip | ContentCoding::Identity => {
                 match compression::inflate(&message, reply.max) {
                     Ok(message) => Some(message),

@@ -3,7 +3,7 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-/// The code among `headers`, if there is one.
+/// The `grpc-status` code among `headers`, if it is there and a number.
 pub(crate) fn grpc_code(headers: &HeaderMap) -> Option<u32> {
     parse_code(headers.get(GRPC_STATUS)?)
 }

@@ -14,44 +14,46 @@ use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
 use crate::{Failure, ResponseStatus};
 
-/// Reads an OTLP/HTTP answer. `now` serves a `Retry-After` that gives a date.
+/// Classifies an OTLP/HTTP response. A `Retry-After` with a date needs `now`.
 pub(crate) fn http(reply: &Reply, now: SystemTime) -> AttemptOutcome {
     let code = reply.status.as_u16();
     let status = ResponseStatus::Http(code);
     match code {
         200..=299 => http_success(reply),
         300..=399 => AttemptOutcome::permanent(Failure::Redirect { status: code }, ""),
-        429 | 502 | 503 | 504 => AttemptOutcome::retryable(Cause::Answered(status), said(reply))
-            .with_throttle(
-                reply.headers.get(RETRY_AFTER).and_then(|v| retry_after(v.as_bytes(), now)),
-            ),
-        413 => AttemptOutcome::permanent(Failure::TooLarge, said(reply)),
-        // A gRPC server that also hears HTTP/1.1 says what it is.
+        429 | 502 | 503 | 504 => {
+            AttemptOutcome::retryable(Cause::Answered(status), failure_message(reply))
+                .with_throttle(
+                    reply.headers.get(RETRY_AFTER).and_then(|v| retry_after(v.as_bytes(), now)),
+                )
+        }
+        413 => AttemptOutcome::permanent(Failure::TooLarge, failure_message(reply)),
+        // A gRPC server that also accepts HTTP/1.1 names gRPC in its content type.
         400..=499 if speaks_grpc(&reply.headers) => {
-            AttemptOutcome::permanent(Failure::Rejected { status }, said(reply))
+            AttemptOutcome::permanent(Failure::Rejected { status }, failure_message(reply))
                 .with_advice(Some(Advice::SpeakGrpc))
         }
-        // A final 1xx is a protocol the client did not ask for.
-        100..=199 => AttemptOutcome::permanent(Failure::AmbiguousResponse, said(reply)),
-        _ => AttemptOutcome::permanent(Failure::Rejected { status }, said(reply)),
+        // A final 1xx is a protocol that the client did not request.
+        100..=199 => AttemptOutcome::permanent(Failure::AmbiguousResponse, failure_message(reply)),
+        _ => AttemptOutcome::permanent(Failure::Rejected { status }, failure_message(reply)),
     }
 }
 
 fn http_success(reply: &Reply) -> AttemptOutcome {
     let body = match &reply.body {
-        // The status alone does not say whether spans were left out.
+        // The status alone does not state whether spans were rejected.
         Err(BodyFault::Lost(detail)) => return AttemptOutcome::retryable(Cause::Ambiguous, detail),
         Err(BodyFault::TooLarge) => return too_large(reply),
         Ok(body) => body,
     };
-    // An empty one is a full success, whatever its headers say of it.
+    // An empty body is a full success, independent of its content coding.
     if body.is_empty() && foreign_type(&reply.headers).is_none() && !speaks_grpc(&reply.headers) {
         return AttemptOutcome::Accepted(Accepted::default());
     }
-    // The status said yes; a body that says nothing does not take it back.
-    let unread = |what: String| {
+    // The status is a success; an undecodable body does not revoke it.
+    let unread = |reason: String| {
         let status = ResponseStatus::Http(reply.status.as_u16()).with_reason();
-        let undecodable = Some(format!("{status}, but the answer is not OTLP: {what}"));
+        let undecodable = Some(format!("{status}, but the answer is not OTLP: {reason}"));
         AttemptOutcome::Accepted(Accepted { undecodable, ..Accepted::default() })
     };
     if speaks_grpc(&reply.headers)
@@ -81,8 +83,8 @@ fn http_success(reply: &Reply) -> AttemptOutcome {
     }
 }
 
-/// The media type of an answer, if it is surely not that of OTLP/HTTP ("OTLP/HTTP Response": the
-/// same as the request's). None, and one that says nothing, may still hold it.
+/// The media type of a response, if it excludes OTLP/HTTP ("OTLP/HTTP Response": the type equals that
+/// of the request). A missing or generic type does not exclude it.
 fn foreign_type(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes());
     let media = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -90,7 +92,7 @@ fn foreign_type(headers: &HeaderMap) -> Option<String> {
     (!ours.contains(&&*media)).then_some(media)
 }
 
-/// `Retry-After` in seconds or as a date; `None` when it is neither.
+/// Parses `Retry-After` in seconds or as a date; `None` when it is neither.
 fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
     let value = std::str::from_utf8(value).ok()?.trim();
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
@@ -100,8 +102,9 @@ fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// What a failed HTTP answer says: its `google.rpc.Status`, or its text, as far as it was read.
-fn said(reply: &Reply) -> String {
+/// The message of a failed HTTP response: that of its `google.rpc.Status`, or its text, as far as it
+/// was read.
+fn failure_message(reply: &Reply) -> String {
     let Ok(body) = &reply.body else { return String::new() };
     let body = match ContentCoding::of(&reply.headers, CONTENT_ENCODING) {
         ContentCoding::Identity => body.clone(),
@@ -112,7 +115,7 @@ fn said(reply: &Reply) -> String {
         Ok(status) => status.message,
         Err(_) => match std::str::from_utf8(&body) {
             Ok(text) => text.trim().to_owned(),
-            // Cut within a character.
+            // Truncated within a character.
             Err(error) if !reply.whole && error.error_len().is_none() => {
                 String::from_utf8_lossy(body.get(..error.valid_up_to()).unwrap_or_default())
                     .trim()
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undecodable_body_does_not_take_back_a_200() {
+    fn an_undecodable_body_does_not_revoke_a_200() {
         let gzip = [("content-encoding", "gzip")];
         let brotli = [("content-encoding", "br")];
         let cases = [
@@ -196,12 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_the_body_weigh_by_status() {
+    fn a_body_fault_is_classified_by_the_status() {
         let of = |status, fault: BodyFault| {
             http(&Reply { body: Err(fault), ..reply(status, &[], b"") }, now())
         };
-        let lost = BodyFault::Lost("gone".into());
-        assert_eq!(of(200, lost.clone()), AttemptOutcome::retryable(Cause::Ambiguous, "gone"));
+        let lost = BodyFault::Lost("reset".into());
+        assert_eq!(of(200, lost.clone()), AttemptOutcome::retryable(Cause::Ambiguous, "reset"));
         let outcome = of(200, BodyFault::TooLarge);
         let failure = Failure::ResponseTooLarge;
         assert!(
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_say_what_the_server_said() {
+    fn a_failure_has_the_message_of_the_server() {
         let mut status = Vec::new();
         string::encode(2, &"no such tenant".to_owned(), &mut status);
         for body in [&status[..], b" no such tenant\n"] {

@@ -1,4 +1,4 @@
-//! What an answer means: the specification's tables, as pure functions.
+//! Classification of responses: the tables of the specification as pure functions.
 //!
 //! OTLP 1.10, "OTLP/HTTP Response", "OTLP/gRPC Response" and "Failures".
 
@@ -22,33 +22,33 @@ pub(crate) use grpc::grpc;
 pub(crate) use grpc_status::grpc_code;
 pub(crate) use http1::http;
 
-/// A whole answer, as far as it came.
+/// A response: status, headers, body and trailers as far as they were received.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Result<Bytes, BodyFault>,
-    /// Whether the body is all there; of a failure it need not be.
+    /// Whether the body is complete; that of a failure may be truncated.
     pub(crate) whole: bool,
     pub(crate) trailers: HeaderMap,
-    /// Most bytes that the answer may have, before and after inflating.
+    /// Maximum bytes of the response body, as sent and inflated.
     pub(crate) max: usize,
 }
 
-/// Why an answer's body was not read to its end.
+/// The reason why a response body was not read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BodyFault {
-    /// More bytes than it may have.
+    /// The body exceeds the limit.
     TooLarge,
-    /// The connection broke or the attempt's time was up.
+    /// The connection failed or the attempt timed out.
     Lost(String),
 }
 
-/// What to make of one attempt. Texts are as the server sent them: clean before use.
+/// The outcome of one attempt. Texts are as the server sent them: sanitize before use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AttemptOutcome {
     Accepted(Accepted),
-    /// `open`: the request may have been taken all the same.
+    /// `ambiguous`: the server may have accepted the request nevertheless.
     Permanent {
         failure: Failure,
         detail: String,
@@ -63,12 +63,12 @@ pub(crate) enum AttemptOutcome {
     },
 }
 
-/// An attempt that the server took. Texts are as the server sent them: clean before use.
+/// An attempt that the server accepted. Texts are as the server sent them: sanitize before use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Accepted {
     pub(crate) rejected: u64,
     pub(crate) message: Option<String>,
-    /// Why the answer could not be read, if it could not.
+    /// The reason why the response could not be decoded, if so.
     pub(crate) undecodable: Option<String>,
 }
 
@@ -84,7 +84,7 @@ impl AttemptOutcome {
         Self::Permanent { failure, detail, ambiguous, advice: None }
     }
 
-    /// Whether the attempt may have been taken although it was not accepted.
+    /// Whether the server may have accepted the attempt although it failed.
     pub(crate) fn is_ambiguous(&self) -> bool {
         match self {
             Self::Accepted(_) => false,
@@ -97,7 +97,7 @@ impl AttemptOutcome {
         Self::Retryable { cause, throttle: None, detail: detail.into(), advice: None }
     }
 
-    /// With the wait that the server asks for.
+    /// Sets the wait that the server requests.
     fn with_throttle(mut self, wait: Option<Duration>) -> Self {
         if let Self::Retryable { throttle, .. } = &mut self {
             *throttle = wait;
@@ -105,7 +105,7 @@ impl AttemptOutcome {
         self
     }
 
-    /// With `helps` as what usually does.
+    /// Sets the advice.
     pub(crate) fn with_advice(mut self, new: Option<Advice>) -> Self {
         match &mut self {
             Self::Accepted(_) => {}
@@ -124,7 +124,7 @@ fn too_large(reply: &Reply) -> AttemptOutcome {
 /// details of gRPC.
 pub(crate) const MAX_FAILURE_BODY_BYTES: usize = 8 << 10;
 
-/// Answers for the tests of both protocols.
+/// Responses for the tests of both protocols.
 #[cfg(test)]
 mod samples {
     use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! A client of one endpoint: connects, sends, and sends again what a stale connection left unsent.
+//! An HTTP/1.1 client of one endpoint; it resends a request that a stale connection did not send.
 
 use std::error::Error;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::pool::{Acquired, ConnectionPool, RequestSender};
 use crate::body::FullBody;
 use crate::tcp::{self, ConnectProblem, HyperIo};
 
-/// How connections to an endpoint are made.
+/// Connects to one endpoint.
 pub(super) struct Client {
     pub(super) host: String,
     pub(super) port: u16,
@@ -36,10 +36,10 @@ impl Exchange {
         Self { pool, sender: None }
     }
 
-    /// Sends `request` and waits for the head of its response.
+    /// Sends `request` and waits for the headers of its response.
     ///
-    /// A request that no byte was written of, because its connection had been closed while it was
-    /// idle, goes out over another one.
+    /// A request of which no byte was written, because its idle connection had been closed, is sent
+    /// over another connection.
     pub(super) async fn send(
         &mut self,
         client: &Client,
@@ -83,7 +83,7 @@ impl Client {
     }
 }
 
-/// Begins HTTP on `stream`. A task of its own runs the connection.
+/// Starts HTTP/1.1 on `stream`. A task of its own runs the connection.
 async fn handshake(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
 ) -> Result<RequestSender, ConnectionError> {
@@ -94,7 +94,7 @@ async fn handshake(
     let running = tokio::spawn(connection);
     match sender.ready().await {
         Ok(()) => Ok(sender),
-        // The connection's own error is the reason; the sender knows only that there is one.
+        // The connection's own error is the reason; the sender reports only that it closed.
         Err(closed) if closed.is_closed() => match running.await {
             Ok(Err(reason)) => Err(ConnectionError::Http(reason)),
             Ok(Ok(())) | Err(_) => Err(ConnectionError::Http(closed)),
@@ -103,7 +103,7 @@ async fn handshake(
     }
 }
 
-/// Why there is no response; the reason is its source.
+/// The stage at which a request failed; the reason is its source.
 #[derive(Debug)]
 pub(super) enum ConnectionError {
     Tcp(ConnectProblem),
@@ -132,5 +132,5 @@ impl Error for ConnectionError {
     }
 }
 
-/// Largest head of a response.
+/// Maximum bytes of the status line and headers of a response.
 const MAX_HEAD: usize = 64 << 10;

@@ -25,7 +25,7 @@ mod pool;
 use client::{Client, Exchange};
 use pool::ConnectionPool;
 
-/// A pooled HTTP/1.1 client and the request it repeats.
+/// An HTTP/1.1 client with a connection pool, and the headers of its requests.
 pub(crate) struct HttpBackend {
     endpoint: Endpoint,
     headers: HeaderMap,
@@ -82,8 +82,8 @@ impl HttpBackend {
         }
     }
 
-    /// Asks for a document of at most `most` bytes, with the transport's headers: by `GET`, or by
-    /// `POST` of some JSON to a path below the endpoint.
+    /// Fetches a document of at most `max_bytes` bytes, with the transport's headers: by `GET`, or
+    /// by `POST` of JSON to a path that is appended to the endpoint's.
     pub(crate) async fn document(
         &self,
         posted: Option<(&str, Bytes)>,

@@ -1,4 +1,4 @@
-//! TCP connections to a host name: its addresses are resolved, and tried by "happy eyeballs".
+//! TCP connections to a host name: resolves its addresses and tries them by "happy eyeballs".
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -27,15 +27,15 @@ pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectP
     } else {
         race(first_of(&preferred), first_of(&others)).await?
     };
-    // Without these options a connection is slower, and outlives a peer that vanished; it works.
+    // A connection without these options works: it is slower, and detects a vanished peer later.
     let _ = stream.set_nodelay(true);
     let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE);
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
     Ok(stream)
 }
 
-/// The output of whichever succeeds first; `other` is started when `preferred` has failed, or has
-/// not succeeded within [`HEAD_START`].
+/// Runs both futures and returns the first success; `other` starts when `preferred` has failed, or
+/// has not succeeded within [`HEAD_START`].
 async fn race<T, E>(
     preferred: impl Future<Output = Result<T, E>>,
     other: impl Future<Output = Result<T, E>>,
@@ -58,8 +58,8 @@ async fn race<T, E>(
     }
 }
 
-/// A connection to the first of `addresses` that accepts one; they share [`CONNECT_TIMEOUT`]. If
-/// none does, the problem of the first address.
+/// Connects to the first of `addresses` that accepts; they share [`CONNECT_TIMEOUT`]. If none does,
+/// returns the problem of the first address.
 async fn first_of(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectProblem> {
     let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let mut first_problem = None;

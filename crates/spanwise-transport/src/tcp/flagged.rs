@@ -1,4 +1,4 @@
-//! Vectored writes where the system takes a flag with each.
+//! Vectored writes with `MSG_NOSIGNAL`, on systems that have it.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 /// Whether vectored writes are vectored.
 pub(super) const IS_WRITE_VECTORED: bool = true;
 
-/// As the stream's own `poll_write_vectored`, by `sendmsg` with a flag instead of `writev`.
+/// Like the stream's own `poll_write_vectored`, by `sendmsg` with a flag instead of `writev`.
 pub(super) fn poll_write(
     stream: &mut TcpStream,
     cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Streams of tokio, read and written by hyper.
+//! Adapts tokio streams to hyper's I/O traits.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A stream of tokio as hyper's [`Read`] and [`Write`].
+/// Adapts a tokio stream to hyper's [`Read`] and [`Write`].
 #[derive(Debug)]
 pub(crate) struct HyperIo<T>(T);
 

@@ -2,7 +2,7 @@
 //!
 //! A write to a connection that the peer has closed raises SIGPIPE, which ends a process that has
 //! it at its default: a C program with Rust inside, or a Rust one that restored it. std's plain
-//! writes tell the system not to; its vectored ones, which hyper prefers, do not.
+//! writes suppress the signal; its vectored writes, which hyper prefers, do not.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -51,7 +51,7 @@ pub(crate) use problem::CONNECT_TIMEOUT;
 pub(crate) use problem::{ConnectProblem, os_message};
 pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState};
 
-/// Makes TCP connections, for HTTP and below TLS.
+/// Connects TCP streams, for HTTP and below TLS.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
     observations: PeerObservations,
@@ -90,13 +90,13 @@ pub(crate) struct SigpipeFreeStream {
 }
 
 impl SigpipeFreeStream {
-    /// Returns `written`. After an error it first peeks at what the peer sent before it closed:
-    /// who cannot write any more may never read it.
+    /// Returns `written`. After an error it first peeks at the bytes that the peer sent before it
+    /// closed: hyper may not read them after a failed write.
     fn peek_on_write_error<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(written, Poll::Ready(Err(_))) && !self.sniffer.is_over() {
             let mut bytes = [0; sniff::SNIFFED_BYTES];
-            let waiting = peek::peek(&self.stream, &mut bytes).and_then(|len| bytes.get(..len));
-            self.sniffer.observe_pending(waiting.unwrap_or_default());
+            let pending = peek::peek(&self.stream, &mut bytes).and_then(|len| bytes.get(..len));
+            self.sniffer.observe_pending(pending.unwrap_or_default());
         }
         written
     }
@@ -109,7 +109,7 @@ impl AsyncRead for SigpipeFreeStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        // A read into nothing is no end.
+        // A read into an empty buffer does not mean the end of the stream.
         if this.sniffer.is_over() || buf.remaining() == 0 {
             return Pin::new(&mut this.stream).poll_read(cx, buf);
         }

@@ -1,4 +1,4 @@
-//! Vectored writes where they take no flag.
+//! Vectored writes on systems without `MSG_NOSIGNAL`.
 //!
 //! Windows has no signals, and Apple's systems an option of the socket, which is set where it is
 //! made (by mio, as std does). Elsewhere there are no vectored writes: hyper

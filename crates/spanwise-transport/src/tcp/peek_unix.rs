@@ -1,13 +1,14 @@
-//! What waits to be read, without taking it.
+//! Peeks at the receive buffer of a socket.
 
 use std::net;
 use std::os::fd::AsFd as _;
 
 use tokio::net::TcpStream;
 
-/// Copies what waits to be read into `buf`, as far as there is any, and returns its length.
+/// Copies the bytes in the receive buffer into `buf` without consuming them, and returns their
+/// length.
 ///
-/// Asks the system at once: the runtime may not know yet that there is something.
+/// Calls the system at once: the runtime may not have received the readiness event yet.
 pub(super) fn peek(stream: &TcpStream, buf: &mut [u8]) -> Option<usize> {
     // A second descriptor of the same socket, which does not block either.
     let stream = net::TcpStream::from(stream.as_fd().try_clone_to_owned().ok()?);

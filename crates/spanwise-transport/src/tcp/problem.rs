@@ -1,25 +1,25 @@
-//! Why there is no TCP connection, in words.
+//! Errors of connecting, as text.
 
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-/// Why no TCP connection was made. `Display` is the reason in words.
+/// The reason why `connect` failed, as text for a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ConnectProblem {
-    /// The host's name has no address; what the system says of it.
+    /// The resolver found no address for the host name; with its message.
     Name(String),
-    /// Nobody listens.
+    /// The host refused the connection.
     Refused,
-    /// Nobody answers.
+    /// No address answered within [`CONNECT_TIMEOUT`].
     TimedOut,
-    /// What else the system says.
+    /// Another error of the operating system.
     Other(String),
 }
 
 impl ConnectProblem {
-    /// The problem of an address that `error` is the reason of.
+    /// Converts the error of one address.
     pub(super) fn of(error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::ConnectionRefused => Self::Refused,
@@ -32,25 +32,25 @@ impl ConnectProblem {
 impl fmt::Display for ConnectProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(said) => write!(f, "the host name cannot be resolved: {said}"),
+            Self::Name(message) => write!(f, "the host name cannot be resolved: {message}"),
             Self::Refused => f.write_str("connection refused"),
             Self::TimedOut => write!(f, "no connection within {CONNECT_TIMEOUT:?}"),
-            Self::Other(said) => write!(f, "no connection: {said}"),
+            Self::Other(message) => write!(f, "no connection: {message}"),
         }
     }
 }
 
 impl Error for ConnectProblem {}
 
-/// The system's message without its number and without the resolver's prefix, to stand within a
-/// sentence of ours.
+/// The operating system's message without its number and without the resolver's prefix, for use
+/// within a sentence.
 pub(crate) fn os_message(error: &io::Error) -> String {
     let message = error.to_string();
     let message = message.split_once(" (os error").map_or(&*message, |(message, _)| message);
     let message = message.strip_prefix("failed to lookup address information: ").unwrap_or(message);
     let mut letters = message.chars();
     match letters.next() {
-        // Only a word: an abbreviation keeps its capitals.
+        // An abbreviation retains its capitals.
         Some(first) if letters.clone().next().is_some_and(char::is_lowercase) => {
             first.to_lowercase().chain(letters).collect()
         }
@@ -58,5 +58,5 @@ pub(crate) fn os_message(error: &io::Error) -> String {
     }
 }
 
-/// Time for all addresses of one family.
+/// The timeout of connecting to all addresses of one family.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! The connector as a `tower` service: what tonic connects through.
+//! The connector as a `tower` service, through which tonic connects.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What was observed of the peers of a connector. Clones share it.
+/// The protocol observed of the peers of a connector. Clones share it.
 ///
 /// One endpoint is one kind of peer: the observation of its newest connection holds for all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PeerObservations(Arc<Mutex<PeerState>>);
 
+/// A snapshot of [`PeerObservations`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct PeerState {
     /// Connections that were made.
@@ -36,7 +37,7 @@ impl PeerObservations {
         *self.lock()
     }
 
-    /// Counts a new connection, whose sniffer will report here.
+    /// Counts a new connection and returns its sniffer, which reports here.
     pub(super) fn connected(&self) -> ProtocolSniffer {
         let mut state = self.lock();
         state.connected = state.connected.saturating_add(1);
@@ -48,7 +49,7 @@ impl PeerObservations {
     }
 }
 
-/// Collects the first bytes of one connection until they tell its protocol.
+/// Collects the first bytes of one connection until they identify its protocol.
 #[derive(Debug)]
 pub(super) struct ProtocolSniffer {
     /// `None` once enough bytes were observed.
@@ -62,13 +63,13 @@ impl ProtocolSniffer {
         self.observations.is_none()
     }
 
-    /// Looks at `waiting`, which is there to be read next and stays there.
+    /// Classifies `waiting`, bytes of the receive buffer that remain to be read.
     pub(super) fn observe_pending(&self, waiting: &[u8]) {
         let mut ahead = Self { observations: self.observations.clone(), ..*self };
         ahead.observe(waiting);
     }
 
-    /// Takes `read` as the next bytes of the connection; none of them is its end.
+    /// Takes `read` as the next bytes of the connection; an empty slice is its end.
     pub(super) fn observe(&mut self, read: &[u8]) {
         let Some(observations) = &self.observations else { return };
         let room = self.bytes.get_mut(self.len..).unwrap_or_default();
@@ -97,7 +98,7 @@ fn classify(bytes: &[u8]) -> PeerProtocol {
     }
 }
 
-/// The head of an HTTP/2 frame; the others are shorter.
+/// The length of an HTTP/2 frame header; the other patterns are shorter.
 pub(super) const SNIFFED_BYTES: usize = 9;
 
 #[cfg(test)]
@@ -106,7 +107,7 @@ mod tests {
 
     /// RFC 9112, 4; RFC 9113, 3.4 and 6.8; RFC 8446, 5.1 and 6.
     #[test]
-    fn the_first_bytes_tell_the_protocol_however_they_are_cut() {
+    fn the_first_bytes_identify_the_protocol_at_any_split() {
         let cases: [(&[u8], PeerProtocol); 8] = [
             (b"HTTP/1.1 400 Bad Request\r\n", PeerProtocol::Http1),
             (b"HTTP/1.0 200 OK\r\n", PeerProtocol::Http1),

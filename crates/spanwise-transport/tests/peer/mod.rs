@@ -1,4 +1,4 @@
-//! A peer on loopback that speaks canned HTTP/1.1 and keeps what it heard.
+//! A peer on loopback that answers HTTP/1.1 with fixed bytes and records the requests.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -17,26 +17,26 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-/// What the peer does with one request.
+/// The reaction of the peer to one request.
 #[derive(Debug, Clone)]
 pub enum Act {
-    /// Reads the request, writes these bytes, keeps the connection.
+    /// Reads the request, writes these bytes, leaves the connection open.
     Answer(Vec<u8>),
     /// The same, then closes.
     AnswerAndClose(Vec<u8>),
-    /// Reads the request, writes the first bytes, then one byte every 10 ms for ever.
+    /// Reads the request, writes the first bytes, then one byte every 10 ms forever.
     Drip(Vec<u8>),
-    /// Reads the request, writes the first bytes, then zeros for ever.
+    /// Reads the request, writes the first bytes, then zeros forever.
     Flood(Vec<u8>),
-    /// Closes after so many bytes of the request, at least one.
+    /// Closes after this number of bytes of the request, at least one.
     Close(usize),
     /// Reads on and never answers.
     Hold,
 }
 
-/// One request as it came.
+/// One request as received.
 #[derive(Debug, Clone)]
-pub struct Heard {
+pub struct ReceivedRequest {
     pub head: String,
     pub body: Vec<u8>,
 }
@@ -44,13 +44,13 @@ pub struct Heard {
 #[derive(Debug, Default)]
 struct State {
     acts: VecDeque<Act>,
-    heard: Vec<Heard>,
-    /// Every byte that came, whether or not it made a request.
+    received: Vec<ReceivedRequest>,
+    /// Every received byte, including those of incomplete requests.
     raw: Vec<u8>,
     connections: usize,
     open: usize,
-    /// The most that were open at once.
-    most_open: usize,
+    /// The maximum number of connections open at once.
+    max_open: usize,
 }
 
 /// Accepts connections as long as the runtime of the test runs.
@@ -65,7 +65,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Plays `acts`, one per request, the last for ever.
+    /// Performs `acts`, one per request, the last forever.
     pub async fn new(acts: impl IntoIterator<Item = Act>) -> Self {
         Self::with(acts, |stream| async move { Some(stream) }).await
     }
@@ -79,7 +79,7 @@ impl Peer {
         .await
     }
 
-    /// The same, over what `accept` makes of each connection.
+    /// The same, over the stream that `accept` makes of each connection.
     pub async fn with<S, F>(
         acts: impl IntoIterator<Item = Act>,
         accept: impl Fn(TcpStream) -> F + Send + 'static,
@@ -103,7 +103,7 @@ impl Peer {
                     let mut state = shared.state.lock().unwrap();
                     state.connections += 1;
                     state.open += 1;
-                    state.most_open = state.most_open.max(state.open);
+                    state.max_open = state.max_open.max(state.open);
                 }
                 let (peer, accepting) = (shared.clone(), accept(stream));
                 tokio::spawn(async move {
@@ -122,8 +122,8 @@ impl Peer {
         format!("http://{}/v1/traces", self.address)
     }
 
-    pub fn heard(&self) -> Vec<Heard> {
-        self.state.lock().unwrap().heard.clone()
+    pub fn received(&self) -> Vec<ReceivedRequest> {
+        self.state.lock().unwrap().received.clone()
     }
 
     pub fn raw(&self) -> Vec<u8> {
@@ -134,8 +134,8 @@ impl Peer {
         self.state.lock().unwrap().connections
     }
 
-    pub fn most_open(&self) -> usize {
-        self.state.lock().unwrap().most_open
+    pub fn max_open(&self) -> usize {
+        self.state.lock().unwrap().max_open
     }
 
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
@@ -150,8 +150,8 @@ impl Peer {
                 self.read_up_to(&mut stream, &mut request, after).await;
                 return;
             }
-            let Some(heard) = self.read_request(&mut stream, &mut request).await else { return };
-            self.state.lock().unwrap().heard.push(heard);
+            let Some(received) = self.read_request(&mut stream, &mut request).await else { return };
+            self.state.lock().unwrap().received.push(received);
             self.read.notify_one();
             match act {
                 Act::Answer(bytes) => stream.write_all(&bytes).await.unwrap_or(()),
@@ -185,7 +185,7 @@ impl Peer {
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         request: &mut Vec<u8>,
-    ) -> Option<Heard> {
+    ) -> Option<ReceivedRequest> {
         let head = loop {
             match request.windows(4).position(|four| four == b"\r\n\r\n") {
                 Some(end) => break String::from_utf8(request[..end].to_vec()).ok()?,
@@ -200,7 +200,7 @@ impl Peer {
         }
         let rest = request.split_off(end);
         let whole = std::mem::replace(request, rest);
-        Some(Heard { body: whole[head.len() + 4..].to_vec(), head })
+        Some(ReceivedRequest { body: whole[head.len() + 4..].to_vec(), head })
     }
 
     async fn read_some(&self, stream: &mut (impl AsyncRead + Unpin), to: &mut Vec<u8>) -> bool {
@@ -236,7 +236,7 @@ impl Peer {
     }
 }
 
-impl Heard {
+impl ReceivedRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.head, name)
     }
