@@ -176,6 +176,42 @@ async fn a_dropped_transport_closes_its_connections() {
     tokio::time::timeout(PATIENCE, document.closed.notified()).await.unwrap();
 }
 
+/// The peer reads the first bytes of a request alone, and answers, or does not. hyper writes what it
+/// has begun before it closes a connection, which never ends here.
+#[tokio::test]
+async fn a_peer_that_does_not_read_a_request_holds_no_memory_of_it() {
+    const MESSAGE: usize = 16 << 20;
+    let _alone = ONE_AT_A_TIME.lock().await;
+    for (answer, attempt) in [
+        ("", Duration::from_millis(300)),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", PATIENCE),
+        ("HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n", PATIENCE),
+        ("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", PATIENCE),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let transport = Transport::builder()
+            .with_endpoint(Endpoint::parse("TEST", &url).unwrap())
+            .with_attempt_timeout(attempt)
+            .with_request_timeout(attempt)
+            .build()
+            .unwrap();
+        let before = allocator::heap().current;
+        let (_delivery, _open) = tokio::join!(transport.send(vec![b'a'; MESSAGE]), async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _some = stream.read(&mut [0; 100]).await;
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream
+        });
+        let freed = async {
+            while allocator::heap().current > before + MESSAGE as u64 / 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, freed).await.is_ok(), "still held: {answer:?}");
+    }
+}
+
 #[cfg(feature = "grpc")]
 #[tokio::test]
 async fn a_dropped_grpc_transport_closes_its_connection() {

@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::pool::{Acquired, ConnectionPool, RequestSender};
+use super::connection::{self, RequestSender};
+use super::pool::{Acquired, ConnectionPool};
 use crate::body::FullBody;
-use crate::tcp::{self, ConnectProblem, HyperIo};
+use crate::tcp::{self, ConnectProblem};
 
 /// Connects to one endpoint.
 pub(super) struct Client {
@@ -47,7 +46,7 @@ impl Exchange {
     ) -> Result<Response<Incoming>, ConnectionError> {
         loop {
             let Acquired { mut sender, reused } = self.pool.acquire(|| client.connect()).await?;
-            match sender.try_send_request(request).await {
+            match sender.requests.try_send_request(request).await {
                 Ok(response) => {
                     self.sender = Some(sender);
                     return Ok(response);
@@ -77,29 +76,10 @@ impl Client {
             let name = rustls::pki_types::ServerName::try_from(self.host.clone());
             let name = name.map_err(|error| ConnectionError::Tls(io::Error::other(error)))?;
             let stream = tls.connect(name, stream).await;
-            return handshake(stream.map_err(ConnectionError::Tls)?).await;
+            let stream = stream.map_err(ConnectionError::Tls)?;
+            return connection::handshake(stream).await.map_err(ConnectionError::Http);
         }
-        handshake(stream).await
-    }
-}
-
-/// Starts HTTP/1.1 on `stream`. A task of its own runs the connection.
-async fn handshake(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-) -> Result<RequestSender, ConnectionError> {
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(MAX_HEAD);
-    let made = builder.handshake(HyperIo::new(stream)).await;
-    let (mut sender, connection) = made.map_err(ConnectionError::Http)?;
-    let running = tokio::spawn(connection);
-    match sender.ready().await {
-        Ok(()) => Ok(sender),
-        // The connection's own error is the reason; the sender reports only that it closed.
-        Err(closed) if closed.is_closed() => match running.await {
-            Ok(Err(reason)) => Err(ConnectionError::Http(reason)),
-            Ok(Ok(())) | Err(_) => Err(ConnectionError::Http(closed)),
-        },
-        Err(error) => Err(ConnectionError::Http(error)),
+        connection::handshake(stream).await.map_err(ConnectionError::Http)
     }
 }
 
@@ -131,6 +111,3 @@ impl Error for ConnectionError {
         })
     }
 }
-
-/// Maximum bytes of the status line and headers of a response.
-const MAX_HEAD: usize = 64 << 10;

@@ -20,6 +20,7 @@ use crate::per_runtime::PerRuntime;
 use crate::{Endpoint, Protocol, tcp, text};
 
 mod client;
+mod connection;
 mod pool;
 
 use client::{Client, Exchange};

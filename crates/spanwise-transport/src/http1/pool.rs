@@ -7,15 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::body::FullBody;
-
-/// The end of a connection that takes requests, one at a time. Dropping it closes the connection.
-pub(super) type RequestSender = SendRequest<FullBody>;
+use super::connection::RequestSender;
 
 /// The idle connections to one endpoint, on one runtime. Its drop closes them.
 #[derive(Debug, Default)]
@@ -81,15 +77,15 @@ impl ConnectionPool {
     /// Takes a connection back whose answer was read. It is idle as soon as its task has noticed;
     /// one that its peer closes, or that has more to read, is dropped.
     pub(super) fn release(self: &Arc<Self>, mut sender: RequestSender) {
-        if sender.is_ready() {
+        if sender.requests.is_ready() {
             return self.put(sender);
         }
-        if sender.is_closed() {
+        if sender.requests.is_closed() {
             return;
         }
         let returning = Returning::new(self);
         tokio::spawn(async move {
-            if sender.ready().await.is_ok()
+            if let Ok(Ok(())) = timeout(READY_TIMEOUT, sender.requests.ready()).await
                 && let Some(pool) = returning.0.upgrade()
             {
                 pool.put(sender);
@@ -114,7 +110,7 @@ impl ConnectionPool {
     fn take(&self) -> Option<RequestSender> {
         let mut idle = self.lock();
         std::iter::from_fn(|| idle.connections.pop())
-            .find(|(sender, since)| sender.is_ready() && since.elapsed() <= IDLE_TIMEOUT)
+            .find(|(sender, since)| sender.requests.is_ready() && since.elapsed() <= IDLE_TIMEOUT)
             .map(|(sender, _)| sender)
     }
 
@@ -122,7 +118,7 @@ impl ConnectionPool {
     fn evict(&self) -> bool {
         let mut idle = self.lock();
         let is_fresh = |(sender, since): &(RequestSender, Instant)| {
-            sender.is_ready() && since.elapsed() <= IDLE_TIMEOUT
+            sender.requests.is_ready() && since.elapsed() <= IDLE_TIMEOUT
         };
         idle.connections.retain(is_fresh);
         if idle.connections.is_empty() {
@@ -175,6 +171,8 @@ impl Drop for Returning {
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests are few and large: more idle connections only wait to be closed.
 const MAX_IDLE: usize = 2;
+/// For a peer that answered before it read the request: it may never read the rest.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a request waits for a connection that is about to be idle before it makes one.
 const RETURN_TIME: Duration = Duration::from_millis(2);
 
@@ -182,19 +180,15 @@ const RETURN_TIME: Duration = Duration::from_millis(2);
 mod tests {
     use std::future::{pending, ready};
 
-    use hyper::client::conn::http1;
     use tokio::io::{AsyncReadExt as _, DuplexStream};
 
+    use super::super::connection::handshake;
     use super::*;
-    use crate::tcp::HyperIo;
 
     /// A connection that takes a request, and its peer's end.
     async fn connection() -> (RequestSender, DuplexStream) {
         let (near, far) = tokio::io::duplex(1024);
-        let (mut sender, connection) = http1::handshake(HyperIo::new(near)).await.unwrap();
-        tokio::spawn(connection);
-        sender.ready().await.unwrap();
-        (sender, far)
+        (handshake(near).await.unwrap(), far)
     }
 
     /// Waits until the connection to `far` is closed.
