@@ -21,7 +21,7 @@ pub fn run() -> Result<Vec<String>, String> {
     } else {
         skipped.push(format!("Rust {OLDEST}: rustup toolchain install {OLDEST}"));
     }
-    skipped.extend(public_api::unavailable());
+    skipped.extend(public_api::check_or_skip()?);
     Ok(skipped)
 }
 

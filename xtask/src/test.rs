@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check that a change must pass.
 
 use crate::step::{Step, timed};
-use crate::{Command, deps, matrix, optional, repeat};
+use crate::{Command, deps, imports, matrix, optional, paths, repeat, sizes, words};
 use std::time::Duration;
 
 pub const COMMAND: Command = Command {
@@ -81,7 +81,13 @@ fn in_range(name: &str, value: &str, most: u32) -> Result<u32, String> {
 /// A check that reads files: its name, and the function that lists what is wrong.
 type Check = (&'static str, fn() -> Result<(), String>);
 
-const CHECKS: &[Check] = &[("dependency law", || deps::check(false))];
+const CHECKS: &[Check] = &[
+    ("ranks of crates", || deps::check(false)),
+    ("banned words", || words::check("")),
+    ("imports", imports::check),
+    ("sizes", sizes::check),
+    ("paths in pages", paths::check),
+];
 
 /// Everything, cheapest first.
 fn all() -> Result<(), String> {

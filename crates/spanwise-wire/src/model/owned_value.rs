@@ -29,7 +29,7 @@ pub enum OwnedValue {
 }
 
 /// Implements `From` by a call that returns an [`OwnedValue`].
-macro_rules! value_from {
+macro_rules! owned_value_from {
     ($($type:ty => $make:expr;)*) => {$(
         impl From<$type> for OwnedValue {
             fn from(value: $type) -> Self {
@@ -39,7 +39,7 @@ macro_rules! value_from {
     )*};
 }
 
-value_from! {
+owned_value_from! {
     bool => OwnedValue::Bool;
     i8 => |value| OwnedValue::I64(i64::from(value));
     i16 => |value| OwnedValue::I64(i64::from(value));
@@ -69,7 +69,7 @@ value_from! {
 }
 
 /// Lists of `$type`. There is none for every `T`, because a `Vec<u8>` is a byte string.
-macro_rules! value_from_lists {
+macro_rules! owned_value_from_lists {
     ($($type:ty),*) => {$(
         impl From<Vec<$type>> for OwnedValue {
             fn from(items: Vec<$type>) -> Self {
@@ -79,8 +79,8 @@ macro_rules! value_from_lists {
     )*};
 }
 
-value_from_lists!(bool, char, i8, i16, i32, i64, isize, u16, u32, u64, usize, f32, f64);
-value_from_lists!(&'static str, String, Arc<str>, Cow<'static, str>, StringValue);
+owned_value_from_lists!(bool, char, i8, i16, i32, i64, isize, u16, u32, u64, usize, f32, f64);
+owned_value_from_lists!(&'static str, String, Arc<str>, Cow<'static, str>, StringValue);
 
 /// `None` is [`OwnedValue::Absent`].
 impl<T: Into<OwnedValue>> From<Option<T>> for OwnedValue {
