@@ -7,9 +7,8 @@ mod support;
 use opentelemetry::trace::Tracer as _;
 use spanwise_receiver::{Answer, Receiver};
 use spanwise_sdk::{Diagnostic, FlushError, Spanwise};
-use spanwise_testkit::{ClosedPort, Fault, FaultProxy};
+use spanwise_testkit::{ClosedPort, Fault, FaultProxy, Peer};
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::{DiagnosticLog, LONG, builder};
@@ -148,10 +147,7 @@ fn a_response_above_the_configured_length_is_not_read() {
 /// OTLP 1.10, *OTLP/HTTP Response*: the body of a success is an `ExportTraceServiceResponse`.
 #[test]
 fn a_success_that_is_not_otlp_is_reported() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+    let peer = Peer::start(|mut stream| {
         let _request = stream.read(&mut [0; 4096]).unwrap();
         let page = "<html>welcome</html>";
         let head = format!(
@@ -159,16 +155,16 @@ fn a_success_that_is_not_otlp_is_reported() {
             page.len()
         );
         stream.write_all((head + page).as_bytes()).unwrap();
-        let _ = stream.read(&mut [0; 4096]);
-    });
+        let _closed = stream.read(&mut [0; 4096]);
+    })
+    .unwrap();
     let log = DiagnosticLog::default();
-    let spanwise = log.attach(builder()).with_endpoint(endpoint).build().unwrap();
+    let spanwise = log.attach(builder()).with_endpoint(peer.endpoint()).build().unwrap();
     make(&spanwise, 1);
     let report = spanwise.shutdown_timeout(LONG).unwrap();
     assert_eq!(report.exported, 1, "the status is a success");
     let line = wait_for(&log, "is it an OTLP receiver");
     assert!(line.contains("text/html"), "{line}");
-    server.join().unwrap();
 }
 
 #[test]
@@ -216,8 +212,8 @@ fn a_guard_that_is_dropped_at_once_is_reported_when_a_span_is_started() {
 /// Errors name the endpoint of a peer that accepts connections and never answers.
 #[test]
 fn a_peer_that_never_answers_is_named() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let peer = Peer::start(|mut stream| drop(stream.read_to_end(&mut Vec::new()))).unwrap();
+    let endpoint = peer.endpoint();
     let log = DiagnosticLog::default();
     let spanwise = log.attach(builder()).with_endpoint(&endpoint).build().unwrap();
     make(&spanwise, 4);

@@ -1,0 +1,136 @@
+//! Providers, builders and receivers.
+
+use crate::printed::{LONG, Printed, SECRET, echo, url, with_query};
+use opentelemetry::trace::{Span as _, Tracer as _};
+use spanwise::{Spanwise, SpanwiseBuilder};
+use spanwise_receiver::{Answer, Receiver};
+use std::time::Duration;
+
+fn variables(
+    set: &[(&'static str, String)],
+) -> impl Fn(&str) -> Option<String> + Send + Sync + use<> {
+    let set = set.to_vec();
+    move |name| set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.clone())
+}
+
+fn builder(printed: &Printed, set: &[(&'static str, String)]) -> SpanwiseBuilder {
+    let printed = printed.clone();
+    Spanwise::builder()
+        .with_environment(variables(set))
+        .with_diagnostics(move |diagnostic| printed.error("diagnostic", diagnostic))
+}
+
+pub fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
+    let many = "x".repeat(100_000);
+    let argument = |name: &str| format!("{name}{}", url("127.0.0.1:9/x"));
+    let cases: Vec<(&'static str, String)> = vec![
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url("bad host/")),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url("h:99999/")),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("ftp://{SECRET}@h/?{SECRET}")),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("{SECRET}:{SECRET}@h:4318/?{SECRET}")),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url(&format!("h/{many}"))),
+        ("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization={SECRET}\u{1}")),
+        ("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization: {SECRET}")),
+        ("OTEL_EXPORTER_OTLP_HEADERS", format!("bad key={SECRET}")),
+        ("OTEL_EXPORTER_OTLP_HEADERS", SECRET.to_owned()),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", format!("a={SECRET}{many}")),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", format!("-----BEGIN X-----\n{SECRET}")),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", format!("-----BEGIN PRIVATE KEY-----\n{SECRET}")),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", format!("-----BEGIN X-----\n{SECRET}")),
+    ];
+    for (name, value) in cases {
+        for endpoint in ["http://127.0.0.1:9", "https://127.0.0.1:9"] {
+            let set =
+                [(name, value.clone()), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.into())];
+            printed.result(name, &builder(printed, &set).build());
+        }
+    }
+    for sampler in ["traceidratio", "jaeger_remote", "parentbased_jaeger_remote", "xray", "custom"]
+    {
+        for value in [
+            SECRET.to_owned(),
+            argument(""),
+            argument("endpoint="),
+            argument(&format!("{SECRET}=")),
+            format!("{},pollingIntervalMs={SECRET}", argument("endpoint=")),
+            format!("{},polling_interval={SECRET}", argument("endpoint=")),
+            format!("endpoint=ftp://{SECRET}@h/,initialSamplingRate=7"),
+            format!("endpoint=http://{SECRET},{SECRET}:x@h/?{SECRET},initialSamplingRate=7"),
+            format!("token={SECRET}"),
+        ] {
+            let set =
+                [("OTEL_TRACES_SAMPLER", sampler.to_owned()), ("OTEL_TRACES_SAMPLER_ARG", value)];
+            let spanwise = builder(printed, &set).build();
+            printed.result(sampler, &spanwise);
+            if let Ok(spanwise) = spanwise {
+                printed.result(sampler, &spanwise.shutdown_timeout(LONG));
+            }
+        }
+    }
+    let coded: [fn(SpanwiseBuilder) -> SpanwiseBuilder; 6] = [
+        |builder| builder.with_endpoint(format!("ftp://{SECRET}@h/?{SECRET}")),
+        |builder| builder.with_endpoint(format!("http://{SECRET}@h:x/?{SECRET}")),
+        |builder| builder.with_header("authorization", format!("{SECRET}\n")),
+        |builder| builder.with_header("a b", SECRET),
+        |builder| builder.with_header("authorization", format!("{SECRET}{}", "x".repeat(100_000))),
+        |builder| builder.with_endpoint("https://h").with_certificate_pem(SECRET),
+    ];
+    for code in coded {
+        let builder = code(builder(printed, &[]));
+        printed.debug("SpanwiseBuilder", &builder);
+        printed.result("SpanwiseBuilder", &builder.build());
+    }
+}
+
+pub fn a_provider_that_runs_does_not_show_its_secrets(printed: &Printed) {
+    for head in [
+        "HTTP/1.1 400 Bad Request\r\n",
+        "HTTP/1.1 401 Unauthorized\r\n",
+        "HTTP/1.1 503 Service Unavailable\r\n",
+        "HTTP/1.1 302 Found\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n",
+        "garbage\r\n",
+    ] {
+        let peer = echo(head);
+        let endpoint = with_query(&format!("{}/v1/traces", peer.address()));
+        let set = [
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint),
+            ("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization=Bearer%20{SECRET}")),
+        ];
+        let spanwise = builder(printed, &set).with_header("x-api-key", SECRET).build().unwrap();
+        let tracer = spanwise.tracer("secrets");
+        let mut span = tracer.start("span");
+        printed.debug("span", &span);
+        span.end();
+        printed.debug("tracer", &tracer);
+        printed.result(head, &spanwise.force_flush_timeout(Duration::from_millis(300)));
+        printed.result(head, &spanwise.shutdown_timeout(Duration::from_millis(100)));
+        printed.debug(head, &spanwise);
+        printed.debug(head, spanwise.ledger());
+    }
+}
+
+pub fn a_receiver_does_not_show_what_it_was_sent(printed: &Printed) {
+    let seen = printed.clone();
+    let receiver = Receiver::builder().with_handler(move |export| {
+        assert!(export.headers.iter().any(|(_, value)| value == SECRET.as_bytes()));
+        seen.debug("Export", &export);
+        seen.debug("Headers", &export.headers);
+        seen.debug("Export", export.clone());
+        Answer::Accept
+    });
+    printed.debug("SpanwiseBuilder", &receiver);
+    let receiver = receiver.start().unwrap();
+    let spanwise = Spanwise::builder()
+        .with_environment(|_| None)
+        .with_endpoint(receiver.http_endpoint())
+        .with_header("x-api-key", SECRET)
+        .build()
+        .unwrap();
+    drop(spanwise.tracer("secrets").start(SECRET));
+    assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().exported, 1);
+    printed.debug("Receiver", &receiver);
+    printed.debug("Stats", receiver.stats());
+    let (_receiver, collected) = Receiver::collecting().unwrap();
+    printed.debug("Collected", collected);
+}
