@@ -207,6 +207,30 @@ fn pages_name_files_that_exist() {
     assert!(seen > 40, "only {seen} files were found");
 }
 
+/// The tests that a decision names as its proof exist.
+#[test]
+fn decisions_name_tests_that_exist() {
+    let sources = files(&crate_path("")).into_iter();
+    let sources =
+        sources.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let code: String = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
+    let mut seen = 0;
+    for page in files(&crate_path("../docs/decisions")) {
+        let text = fs::read_to_string(&page).unwrap();
+        let proof = text.split("- Proved by").nth(1).unwrap_or_default();
+        let names = proof.split('`').skip(1).step_by(2);
+        // A crate or a bench has one word for a name.
+        let is_name = |name: &&str| {
+            name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        };
+        for name in names.filter(is_name) {
+            seen += 1;
+            assert!(code.contains(&format!("fn {name}()")), "{} names {name}", page.display());
+        }
+    }
+    assert!(seen >= 10, "only {seen} tests were found");
+}
+
 fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut names: Vec<_> = names.collect();
     names.sort_unstable();
