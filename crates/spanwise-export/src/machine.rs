@@ -207,6 +207,11 @@ impl ExportMachine {
             Stage::Relieve => self.relieve(now, level),
             Stage::RelieveDrain(relief) => {
                 let is_empty = level.ready == 0 && self.composer.backlog.is_empty();
+                if is_empty && self.in_flight.is_empty() {
+                    // No request will end and free memory: only that of the caches is left.
+                    self.composer.memory.trim();
+                    self.outbox.push_back(trim(0));
+                }
                 let drain =
                     (relief.is_stalled || is_empty).then(|| self.ask_drain(Drain::ForMemory));
                 (Stage::RelieveSend(relief), drain)

@@ -4,10 +4,12 @@
 
 mod support;
 
-use opentelemetry::{InstrumentationScope, KeyValue, trace::TracerProvider as _};
+use opentelemetry::trace::{Span as _, TracerProvider as _};
+use opentelemetry::{InstrumentationScope, KeyValue};
 use spanwise_receiver::Receiver;
 use spanwise_sdk::{
-    BuildError, Compression, DropReason, SpanKind, Spanwise, SpanwiseBuilder, Tracer,
+    BuildError, Bytes, Compression, DropReason, OnFull, Outcome, SpanKind, Spanwise,
+    SpanwiseBuilder, Tracer,
 };
 use spanwise_testkit::ClosedPort;
 use std::time::{Duration, Instant};
@@ -325,5 +327,35 @@ fn numbers_out_of_range_are_errors() {
             assert!(error.contains(setting) && error.contains(&value.to_string()), "{error}");
             assert!(error.contains("accepted is"), "{error}");
         }
+    }
+}
+
+/// After a burst most of the budget is charged for chunks and buffers that are cached for reuse: how
+/// much it is depends on the threads, hence the rounds.
+#[test]
+fn a_large_span_gets_the_memory_that_is_cached() {
+    for _ in 0..4 {
+        let accept = |_request: Bytes| async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Outcome::Accepted { rejected: 0, message: None }
+        };
+        let spanwise = builder()
+            .with_sink(accept)
+            .with_budget_bytes(1 << 20)
+            .with_scheduled_delay(Duration::from_secs(60))
+            .with_on_full(OnFull::Wait(Duration::from_secs(10)))
+            .build()
+            .unwrap();
+        let tracer = spanwise.tracer("budget");
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| (0..20_000).for_each(|_| span(&tracer)));
+            }
+        });
+        let mut large = tracer.root("large", SpanKind::Server);
+        large.set_attribute(KeyValue::new("text", "x".repeat(60_000)));
+        large.end();
+        let report = spanwise.shutdown_timeout(LONG).unwrap();
+        assert_eq!(report.ledger.exported, 60_001, "{report}");
     }
 }
