@@ -21,6 +21,7 @@ mod hyper_io;
 #[cfg_attr(not(unix), path = "peek_other.rs")]
 mod peek;
 mod problem;
+mod resolve;
 #[cfg(feature = "grpc")]
 mod service;
 mod sniff;
