@@ -256,6 +256,11 @@ fn a_member_cannot_break_the_header() {
     let sent = sent_state(&[("a", "1"), ("b", "2\r\nset-cookie: x"), ("c", "ü"), ("d", "4")]);
     assert_eq!(sent.unwrap(), "a=1,d=4");
     assert_eq!(sent_state(&[("b", "\n")]), None);
+    for broken in [("", "1"), ("a", ""), ("a", "1 "), ("a", " "), ("a", "\t")] {
+        let sent = sent_state(&[broken, ("b", "2")]);
+        assert_eq!(sent.as_deref(), Some("b=2"), "{broken:?} discards the list at the reader");
+        assert_eq!(sent_state(&[broken]), None, "{broken:?}");
+    }
 }
 
 #[test]

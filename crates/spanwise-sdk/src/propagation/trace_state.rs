@@ -9,10 +9,8 @@ pub(super) fn parse<'a>(headers: impl IntoIterator<Item = &'a str>) -> TraceStat
     let members = headers.into_iter().flat_map(|header| header.split(',')).map(trim_ows);
     let mut parsed = Vec::new();
     for member in members.filter(|member| !member.is_empty()) {
-        match member.split_once('=') {
-            Some((key, value)) if is_key(key) && is_value(value) && parsed.len() < MAX_MEMBERS => {
-                parsed.push((key, value));
-            }
+        match pair(member) {
+            Some(valid) if parsed.len() < MAX_MEMBERS => parsed.push(valid),
             _ => return TraceState::NONE,
         }
     }
@@ -26,18 +24,17 @@ pub(super) fn parse<'a>(headers: impl IntoIterator<Item = &'a str>) -> TraceStat
 /// The header of at most 512 characters; `None` if no member is left.
 ///
 /// A longer list loses members above 128 characters first, from its end, and then any from its end,
-/// as the W3C recommends. It drops a member that the API accepts and that is invalid in a header.
+/// as the W3C recommends. It drops a member that the API accepts and that is invalid in a header: an
+/// empty key or value, a space at the end, other characters.
 pub(super) fn write(state: &TraceState) -> Option<String> {
     if *state == TraceState::NONE {
         return None;
     }
     let header = state.header();
-    if header.len() <= MAX_HEADER && header.bytes().all(is_printable) {
-        return (!header.is_empty()).then_some(header);
+    if header.len() <= MAX_HEADER && header.split(',').all(|member| pair(member).is_some()) {
+        return Some(header);
     }
-    let valid = |(key, value): &(&str, &str)| is_key(key) && is_value(value);
-    let mut members: Vec<_> =
-        state.into_iter().filter(valid).map(|(key, value)| format!("{key}={value}")).collect();
+    let mut members: Vec<_> = header.split(',').filter(|member| pair(member).is_some()).collect();
     for removable in [MAX_PREFERRED, 0] {
         for at in (0..members.len()).rev() {
             if length(&members) <= MAX_HEADER {
@@ -52,8 +49,14 @@ pub(super) fn write(state: &TraceState) -> Option<String> {
 }
 
 /// The length in characters of the header of `members`.
-fn length(members: &[String]) -> usize {
+fn length(members: &[&str]) -> usize {
     members.iter().map(|member| member.len() + 1).sum::<usize>().saturating_sub(1)
+}
+
+/// Key and value of a member that a reader accepts. One that it refuses would discard the whole list.
+fn pair(member: &str) -> Option<(&str, &str)> {
+    let (key, value) = member.split_once('=')?;
+    (is_key(key) && is_value(value)).then_some((key, value))
 }
 
 fn is_key(key: &str) -> bool {
