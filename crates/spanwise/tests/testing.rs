@@ -194,6 +194,23 @@ fn clear_forgets_what_has_ended() {
     assert_eq!(collected.spans().len(), 1);
 }
 
+/// A coarse clock, or times that the program sets.
+#[test]
+fn of_equal_start_times_the_parent_is_first() {
+    let (spanwise, collected) = collect();
+    let tracer = spanwise.tracer("shop");
+    let start = SystemTime::now();
+    let mut cx = Context::new();
+    for name in ["checkout", "charge", "authorize"] {
+        let builder = tracer.span_builder(name).with_start_time(start);
+        cx = cx.with_span(builder.start_with_context(&tracer, &cx));
+    }
+    drop(cx);
+    let spans = collected.spans();
+    let names: Vec<_> = spans.iter().map(CollectedSpan::name).collect();
+    assert_eq!(names, ["checkout", "charge", "authorize"]);
+}
+
 #[test]
 fn spans_of_all_threads_are_there() {
     let (spanwise, collected) = collect();

@@ -2,7 +2,7 @@
 
 use super::span::CollectedSpan;
 use super::store::{LIMIT, Store};
-use super::tree::Forest;
+use super::tree::{Forest, sort};
 use crate::{FlushError, Report, Spanwise};
 use std::fmt;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ impl Collected {
         Self { spanwise, store }
     }
 
-    /// All spans that have ended since the start or the last [`clear`](Self::clear), by start time:
-    /// parents before their children.
+    /// All spans that have ended since the start or the last [`clear`](Self::clear), by start time; of
+    /// equal times, parents before their children.
     ///
     /// # Panics
     /// With the [`CollectError`] of [`try_spans`](Self::try_spans).
@@ -51,7 +51,7 @@ impl Collected {
         }
         let mut spans = stored.spans.clone();
         drop(stored);
-        spans.sort_by_key(CollectedSpan::start_time);
+        sort(&mut spans);
         Ok(spans)
     }
 
@@ -165,7 +165,7 @@ impl Collected {
 impl fmt::Debug for Collected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut spans = self.store.lock().spans.clone();
-        spans.sort_by_key(CollectedSpan::start_time);
+        sort(&mut spans);
         f.write_str(&self.print(&spans))
     }
 }

@@ -5,6 +5,26 @@ use opentelemetry::trace::{SpanId, TraceId};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+/// Sorts by start time; of equal times, parents before their children.
+pub(super) fn sort(spans: &mut [CollectedSpan]) {
+    spans.sort_by_key(CollectedSpan::start_time);
+    let tie = |pair: &[CollectedSpan]| matches!(pair, [a, b] if a.start_time() == b.start_time());
+    if !spans.windows(2).any(tie) {
+        return;
+    }
+    // A child ends first, and so stands first where a clock is coarse or the program sets the times.
+    let mut sorted: Vec<_> = spans.iter().map(|span| (0, span.clone())).collect();
+    for (depth, index) in Forest::new(spans).lines() {
+        if let Some((of_span, _)) = sorted.get_mut(index) {
+            *of_span = depth;
+        }
+    }
+    sorted.sort_by_key(|(depth, span)| (span.start_time(), *depth));
+    for (place, (_, span)) in spans.iter_mut().zip(sorted) {
+        *place = span;
+    }
+}
+
 /// Spans, each with its children. No walk recurses: a trace may be a chain of any length.
 pub(super) struct Forest<'a> {
     spans: &'a [CollectedSpan],
