@@ -20,9 +20,10 @@ pub struct ProbabilityError(pub f64);
 
 impl fmt::Display for ProbabilityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `{:?}` writes an exponent where `{}` writes three hundred zeros.
         write!(
             f,
-            "{} is not a sampling probability: accepted is 0, and 2^-56 (1.4e-17) to 1",
+            "{:?} is not a sampling probability: accepted is 0, and 2^-56 (1.4e-17) to 1",
             self.0
         )
     }

@@ -47,6 +47,8 @@ fn errors_name_the_setting_the_value_and_the_accepted_range() {
         (with(&[]).with_endpoint("http://"), &["with_endpoint"]),
         (with(&[]).with_sampling_ratio(1.5), &["with_sampling_ratio=`1.5`", "0, and"]),
         (with(&[]).with_sampling_ratio(f64::NAN), &["with_sampling_ratio=`NaN`"]),
+        (with(&[]).with_sampling_ratio(1e-300), &["with_sampling_ratio=`1e-300`", "0, and"]),
+        (with(&[]).with_sampling_ratio(f64::MAX), &["1.7976931348623157e308`", "0, and"]),
         (with(&[]).with_sampling_ratio(-0.1), &["-0.1"]),
         (with(&[]).with_header("bad name", "secret"), &["with_header", "`bad…`"]),
         (with(&[]).with_header("name", "sec\nret"), &["with_header", "name"]),

@@ -60,7 +60,7 @@ impl SpanwiseBuilder {
             (Some(sampler), None, None) => Ok((sampler.clone(), None)),
             (None, Some(ratio), None) => match Sampler::probability(ratio) {
                 Ok(sampler) => Ok((sampler.parent_based(), None)),
-                Err(error) => Err(BuildError::setting("with_sampling_ratio", ratio, error)),
+                Err(error) => Err(BuildError::setting("with_sampling_ratio", number(ratio), error)),
             },
             #[cfg(any(feature = "jaeger", feature = "xray"))]
             (None, None, Some(settings)) => {
@@ -71,7 +71,7 @@ impl SpanwiseBuilder {
             (None, None, None) => from_environment(environment),
             (sampler, Some(ratio), _) => Err(BuildError::setting(
                 "with_sampling_ratio",
-                ratio,
+                number(ratio),
                 format!("{} is set too; accepted is one of them", other(sampler.is_some())),
             )),
             (Some(sampler), None, Some(_)) => Err(BuildError::setting(
@@ -81,6 +81,11 @@ impl SpanwiseBuilder {
             )),
         }
     }
+}
+
+/// With an exponent where `Display` writes hundreds of digits, which would cut the message off.
+fn number(ratio: f64) -> String {
+    format!("{ratio:?}")
 }
 
 fn other(sampler: bool) -> &'static str {
