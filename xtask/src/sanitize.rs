@@ -179,6 +179,7 @@ const TOOLCHAIN: &str = "nightly";
 
 /// The crates that have `unsafe`.
 const UNSAFE: &[&str] = &[
+    "spanwise-bytes",
     "spanwise-wire",
     "spanwise-batch",
     "spanwise-pool",
