@@ -41,6 +41,9 @@ pub fn check(place: &str) -> Result<(), String> {
     let tree = SourceTree::read(&root(), &places)?;
     let page = tree.text(PAGE).ok_or_else(|| format!("{PAGE} does not exist"))?;
     let glossary = Glossary::read(page).map_err(|reason| format!("{PAGE}: {reason}"))?;
+    if !tree.files().any(|(file, _)| file.starts_with(place)) {
+        return Err(format!("no file is below {place:?}; a path starts at the workspace's root"));
+    }
     let mut uses = uses(&tree, &glossary);
     uses.retain(|found| found.file.starts_with(place));
     if uses.is_empty() {
@@ -264,6 +267,12 @@ mod tests {
         let tree = SourceTree::of(&[STYLE]);
         let found = uses(&tree, &Glossary::read(STYLE.1).unwrap());
         assert!(found[0].instead.contains("crates/x/delta.rs no longer"), "{found:?}");
+    }
+
+    #[test]
+    fn a_place_without_files_is_an_error() {
+        let reason = super::check("./crates").unwrap_err();
+        assert!(reason.contains("\"./crates\""), "{reason}");
     }
 
     #[test]
