@@ -46,10 +46,14 @@ pub fn quick() -> Result<(), String> {
     matrix.run(&matrix.builds(true))
 }
 
+/// Files outside of the crates that builds and tests read.
+const SHARED: &[&str] =
+    &["Cargo.lock", "Cargo.toml", "README.md", "clippy.toml", "docs/DIAGNOSTICS.md"];
+
 struct Matrix {
     packages: Vec<Package>,
     tree: SourceTree,
-    /// Lock, workspace manifest and compiler.
+    /// The texts of [`SHARED`], and the compiler.
     shared: Vec<String>,
     passed: Passed,
 }
@@ -90,10 +94,11 @@ impl Matrix {
     fn read() -> Result<Matrix, String> {
         let packages =
             combinations::packages(&output_of_cargo("metadata --format-version 1 --no-deps")?)?;
-        let places = ["crates", "Cargo.lock", "Cargo.toml"];
+        let places = [&["crates"], SHARED].concat();
         let tree = SourceTree::read(&root(), &places)?;
-        let file = |name: &str| tree.text(name).unwrap_or_default().to_owned();
-        let shared = vec![file("Cargo.lock"), file("Cargo.toml"), output_of_rustc("-vV")?];
+        let file = |name: &&str| tree.text(name).unwrap_or_default().to_owned();
+        let mut shared: Vec<String> = SHARED.iter().map(file).collect();
+        shared.push(output_of_rustc("-vV")?);
         let passed = Passed { folder: root().join("target/matrix") };
         Ok(Matrix { packages, tree, shared, passed })
     }
@@ -144,6 +149,21 @@ fn builds(package: &Package, quick: bool) -> Vec<Build> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A crate's test that reads another file would keep its old result when that file changes.
+    #[test]
+    fn the_files_outside_that_crates_read_are_shared() {
+        let tree = SourceTree::read(&root(), &["crates"]).unwrap();
+        for (path, text) in tree.files().filter(|(path, _)| path.ends_with(".rs")) {
+            let depth = path.split('/').count() - 1;
+            for outside in [format!("\"{}", "../".repeat(depth)), "\"/../../".to_owned()] {
+                for rest in text.split(outside.as_str()).skip(1) {
+                    let file = rest.split('"').next().unwrap_or_default();
+                    assert!(file.starts_with("../") || SHARED.contains(&file), "{path}: {file}");
+                }
+            }
+        }
+    }
 
     fn check(features: &[&str], quick: bool, expected: &[&str]) {
         let package = Package {
