@@ -161,6 +161,19 @@ fn failed_assertions_print_the_tree() {
 }
 
 #[test]
+fn the_message_of_a_failed_assertion_has_a_limit() {
+    let (spanwise, collected) = collect();
+    let tracer = spanwise.tracer("shop");
+    (0..2000).for_each(|_| tracer.in_span("checkout", |_| ()));
+    let message = failure(|| collected.span("charge"));
+    assert_eq!(message.lines().count(), 1002);
+    // Two lines for each span, and the title.
+    let end = "… and 3000 more lines; Collected::tree returns all of them";
+    assert!(message.ends_with(end), "{:?}", message.lines().last());
+    assert_eq!(collected.tree().lines().count(), 4000);
+}
+
+#[test]
 fn trees_are_compared_by_shape() {
     let (spanwise, collected) = collect();
     trace(&spanwise);

@@ -220,8 +220,15 @@ impl std::error::Error for CollectError {}
 #[allow(clippy::panic, reason = "an assertion of a test must fail it")]
 #[track_caller]
 fn fail(message: &dyn fmt::Display) -> ! {
-    panic!("{message}")
+    let message = message.to_string();
+    let Some((end, _)) = message.match_indices('\n').nth(MAX_LINES) else { panic!("{message}") };
+    let (shown, rest) = message.split_at(end);
+    let more = rest.trim_end().lines().count().saturating_sub(1);
+    panic!("{shown}\n… and {more} more lines; Collected::tree returns all of them")
 }
+
+/// Lines of a panic message: the trees of 100,000 spans take 6 MB.
+const MAX_LINES: usize = 1000;
 
 /// How long a flush, or a thread with a full budget, waits for the collection, which takes
 /// microseconds.
