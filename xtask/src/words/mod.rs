@@ -149,7 +149,9 @@ fn started<'a>(sentences: &[prose::Sentence], glossary: &'a Glossary) -> Found<'
         for term in glossary.terms.iter().filter(|term| term.at_start) {
             let same = words.len() >= term.words.len()
                 && words.iter().zip(&term.words).all(|(word, banned)| {
-                    word.trim_end_matches(|c: char| !c.is_alphabetic()).to_lowercase() == *banned
+                    // `What's` and `What,` too.
+                    let end = word.find(|c: char| !c.is_alphabetic()).unwrap_or(word.len());
+                    word[..end].to_lowercase() == *banned
                 });
             if same && sentence.text.starts_with(char::is_uppercase) {
                 found.push((sentence.line, term));
@@ -253,6 +255,7 @@ mod tests {
     fn a_headless_start_is_found_unless_it_is_a_question() {
         check(("x/a.rs", "/// A. Omega it is.\nfn f() {} // Omega?"), &["1 omega"]);
         check(("x/a.md", "Psi chi\nfor that. Do omega you must. psi chi"), &["1 psi chi"]);
+        check(("x/a.md", "Omega's, it is. Omega, it is."), &["1 omega", "1 omega"]);
         check(("x/a.md", "```\nOmega is code\n```"), &[]);
     }
 
