@@ -19,7 +19,11 @@ pub fn add_arrows(modules: &Modules, arrows: &mut Arrows) {
         let paths = private.map(|import| &import.target).chain(&contents.references);
         let mut found: Vec<Item> = paths.flat_map(|path| resolve(modules, index, path)).collect();
         for name in &contents.macro_calls {
-            found.extend(modules.macro_named(name));
+            let named = modules.macro_named(name);
+            // Two files may each define a macro of this name: a file calls its own.
+            if named.iter().all(|&(owner, _)| modules.0[owner].file != module.file) {
+                found.extend(named);
+            }
         }
         for (owner, name) in found {
             let file = &modules.0[owner].file;
@@ -173,6 +177,18 @@ mod tests {
                 ("x/d.rs", "macro_rules! each { () => {} }"),
             ],
             &["x/a.rs -> x/b.rs: g", "x/a.rs -> x/c.rs: H", "x/a.rs -> x/d.rs: each"],
+        );
+    }
+
+    #[test]
+    fn a_file_calls_its_own_macro_and_not_one_of_the_same_name() {
+        check(
+            &[
+                ("x/lib.rs", "mod a; mod b;"),
+                ("x/a.rs", "macro_rules! each { () => {} } each!();"),
+                ("x/b.rs", "macro_rules! each { () => {} } each!();"),
+            ],
+            &[],
         );
     }
 
