@@ -14,7 +14,8 @@ pub trait Observer: Send + 'static {
     }
 
     /// Has a turn: after requests that ended are booked and before flushes are answered, every
-    /// 100 ms at the latest. Returns when the next turn is due at the latest, if it matters.
+    /// 100 ms at the latest. Returns the instant at which the next turn is due at the
+    /// latest, if there is one; turns that only this instant asks for are at least 1 ms apart.
     fn turn(&mut self, now: Instant) -> Option<Instant> {
         let _unused = now;
         None

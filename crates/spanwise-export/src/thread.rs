@@ -18,7 +18,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The queue, which may be a part of the caller's shared state.
 pub(crate) type SharedQueue = Arc<dyn AsRef<SpanQueue> + Send + Sync>;
@@ -144,7 +144,8 @@ impl ExportThread {
         match &mut turn {
             Turn::WaitUntil(until) => {
                 let due = self.observer.turn(now);
-                *until = due.map_or(*until, |due| due.min(*until));
+                // An observer that is always due must not keep the thread busy.
+                *until = due.map_or(*until, |due| due.max(now + MIN_WAIT).min(*until));
             }
             Turn::Finish => self.finish(),
         }
@@ -223,6 +224,8 @@ impl Drop for ExportThread {
     }
 }
 
+/// Between two turns that only the observer asks for.
+const MIN_WAIT: Duration = Duration::from_millis(1);
 /// Turns in a row that may panic before the thread ends.
 const MAX_FAILED_TURNS: u32 = 3;
 /// Tries to drain every slot at the end.

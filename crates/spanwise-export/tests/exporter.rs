@@ -137,6 +137,31 @@ fn an_observer_that_panics_is_reported_and_stops_no_export() {
     }
 }
 
+/// Counts its turns, and is always due.
+struct Greedy(Arc<AtomicU64>);
+
+impl Observer for Greedy {
+    fn turn(&mut self, now: Instant) -> Option<Instant> {
+        self.0.fetch_add(1, SeqCst);
+        Some(now)
+    }
+}
+
+#[test]
+fn an_observer_that_is_always_due_has_a_turn_each_millisecond_at_most() {
+    let turns = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let exporter =
+        to_sink(|_| async { accepted() }).with_observer(Greedy(turns.clone())).build().unwrap();
+    while turns.load(SeqCst) < 20 {
+        std::thread::yield_now();
+    }
+    exporter.shutdown_until(soon()).unwrap();
+    let (turns, millis) = (turns.load(SeqCst), began.elapsed().as_millis() as u64);
+    // A wake-up that rounds a deadline to the timer's millisecond may come early.
+    assert!(turns <= 10 + 3 * (millis + 1), "{turns} turns in {millis} ms");
+}
+
 #[test]
 fn a_sink_that_panics_costs_its_requests() {
     let exporter = to_sink(|_| -> std::future::Ready<Outcome> { panic!("on purpose") });

@@ -73,6 +73,12 @@ fn headers_that_are_not_text_are_missing() {
     assert_eq!((extractor.get("X"), extractor.get("y")), (Some("1"), None));
     assert_eq!((extractor.get_all("x"), extractor.get_all("y")), (Some(vec!["1"]), None));
     assert_eq!(extractor.keys().len(), 2);
+    // W3C Trace Context, *Parsing*: of several traceparent headers none is valid.
+    let mut received = headers(&[("traceparent", PARENT)]);
+    received.append("traceparent", HeaderValue::from_bytes(b"\xff").unwrap());
+    let propagator = TraceContextPropagator::new();
+    let cx = propagator.extract_with_context(&Context::new(), &HeaderExtractor(&received));
+    assert!(!cx.span().span_context().is_valid());
     let mut sent = HeaderMap::new();
     let mut injector = HeaderInjector(&mut sent);
     assert_eq!(format!("{injector:?}"), "HeaderInjector { .. }");

@@ -12,15 +12,15 @@ use spanwise::testing::{CollectError, Collected, CollectedSpan, collect, collect
 use spanwise::{SpanKind, SpanLimits, Spanwise};
 use spanwise_testkit::generate::{Shape, span_specs};
 use spanwise_testkit::replay_on;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{UnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime};
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
 /// The message of the panic that `assertion` must end with.
-fn failure<T>(assertion: impl FnOnce() -> T) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(assertion)).err().unwrap();
+fn failure<T>(assertion: impl FnOnce() -> T + UnwindSafe) -> String {
+    let payload = catch_unwind(assertion).err().unwrap();
     *payload.downcast::<String>().unwrap()
 }
 

@@ -74,7 +74,8 @@ impl Injector for HeaderInjector<'_> {
 
 /// An `Extractor` from a `HeaderMap`, for a propagator that is not the global one.
 ///
-/// A value that is not visible ASCII counts as missing.
+/// A value that is not visible ASCII counts as missing, and so do all values of its header: of two
+/// `traceparent` headers, the one that can be read must not be accepted.
 pub struct HeaderExtractor<'a>(pub &'a HeaderMap);
 
 impl Extractor for HeaderExtractor<'_> {
@@ -87,8 +88,8 @@ impl Extractor for HeaderExtractor<'_> {
     }
 
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let values: Vec<_> =
-            self.0.get_all(key).iter().filter_map(|value| value.to_str().ok()).collect();
+        let values = self.0.get_all(key).iter().map(|value| value.to_str());
+        let values: Vec<_> = values.collect::<Result<_, _>>().ok()?;
         (!values.is_empty()).then_some(values)
     }
 }

@@ -19,7 +19,9 @@ use std::sync::LazyLock;
 ///   `tracestate` headers are one list.
 /// - An extraction discards a `tracestate` with an invalid member or with more than 32 members. An injection
 ///   writes at most 512 characters: it removes members above 128 characters first, then members from the end.
-/// - An injection writes no empty `tracestate`.
+/// - An injection writes no empty `tracestate`. A carrier that is used again must be cleared of the
+///   [`fields`](TextMapPropagator::fields) first, as the specification asks of its owner;
+///   `propagation::http` clears its headers.
 ///
 /// Without a valid `traceparent`, an extraction returns its context unchanged.
 ///

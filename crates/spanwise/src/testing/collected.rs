@@ -5,6 +5,7 @@ use super::store::{LIMIT, Store};
 use super::tree::{Forest, sort};
 use crate::{FlushError, Report, Spanwise};
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,10 @@ pub struct Collected {
     spanwise: Spanwise,
     store: Arc<Store>,
 }
+
+/// A test may catch the panic of an assertion: the spans are behind a lock and stay consistent.
+impl UnwindSafe for Collected {}
+impl RefUnwindSafe for Collected {}
 
 impl Collected {
     pub(super) fn new(spanwise: Spanwise, store: Arc<Store>) -> Self {
