@@ -116,8 +116,7 @@ impl ExporterBuilder {
         self
     }
 
-    /// How long the drop of an exporter that was not shut down lets its thread send the rest. Default
-    /// 5 s.
+    /// The timeout of the shutdown that the drop of an exporter starts. Default 5 s.
     pub fn with_shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
         self
@@ -150,7 +149,7 @@ impl ExporterBuilder {
         self.budget_bytes.saturating_sub(encoder_bytes(&self.transport))
     }
 
-    /// The most bytes of an encoded resource: it stands in every request.
+    /// The most bytes of an encoded resource, which every request contains.
     pub fn max_resource_bytes(&self) -> usize {
         (self.span_budget_bytes() / 16).min(self.limits.max_bytes / 8)
     }

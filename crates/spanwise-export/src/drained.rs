@@ -14,7 +14,7 @@ pub struct DrainedChunk {
     tickets: TicketGuard,
 }
 
-/// The answer to a drain of the [`SpanQueue`](crate::SpanQueue).
+/// The result of a drain of the [`SpanQueue`](crate::SpanQueue).
 #[derive(Debug)]
 pub struct Drained {
     /// The chunks, in the order in which they became full.

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-/// Why an exporter cannot be built. `Debug` is `Display`.
+/// The error of building an exporter. `Debug` is `Display`.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -21,18 +21,18 @@ pub enum BuildError {
     Worker(#[source] io::Error),
 }
 
-/// Why a flush or shutdown did not complete. `Debug` is `Display`.
+/// The error of a flush or shutdown that did not complete. `Debug` is `Display`.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// The deadline came first. After a shutdown the rest is booked as `shutdown_deadline`, or as
-    /// `ambiguous_shutdown` if its request had left; after a flush it is still in flight.
+    /// The deadline passed first. A shutdown books the remaining spans as `shutdown_deadline`, or as
+    /// `ambiguous_shutdown` if their request was sent; after a flush they are still in flight.
     #[error("the deadline passed before every span had its outcome")]
     Timeout,
     /// The exporter was shut down before.
     #[error("the exporter is shut down")]
     AlreadyShutdown,
-    /// Called on the exporter's own thread, which cannot wait for itself. It still carries it out.
+    /// The caller is the exporter's thread, which cannot wait for itself. It still runs the command.
     #[error("called on the exporter's own thread, which cannot wait for itself")]
     OnWorkerThread,
     /// The thread panicked, or the process was forked: a child needs an exporter of its own.

@@ -10,9 +10,9 @@ use std::time::Instant;
 pub enum ExportEvent {
     /// A request ended, by whatever outcome.
     RequestEnded {
-        /// Spans in it.
+        /// The number of its spans.
         spans: u64,
-        /// How it ended. `None`: the task that sent it panicked.
+        /// Its result; `None` when the task that sent it panicked.
         delivery: Option<Delivery>,
     },
     /// Requests are in flight, and none was accepted since this instant; `None`: no request is in
@@ -20,7 +20,7 @@ pub enum ExportEvent {
     Awaiting(Option<Instant>),
     /// Code that runs on the exporter's thread panicked. The export goes on.
     Panicked {
-        /// Which code.
+        /// The name of the code that panicked.
         code: &'static str,
         /// The panic.
         panic: CaughtPanic,

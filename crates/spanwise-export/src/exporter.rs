@@ -41,7 +41,7 @@ impl Exporter {
         Self { queue, scopes, inbox, worker, is_shut_down, shutdown_timeout }
     }
 
-    /// Counts a finished span as created and pushes it, or drops it and books why.
+    /// Counts a finished span as created and pushes it, or drops it and books the reason.
     ///
     /// For spans that nothing has counted before. A program that counts a span at its start pushes to
     /// the [queue](Self::queue).
@@ -53,7 +53,7 @@ impl Exporter {
         }
     }
 
-    /// The push side.
+    /// The queue that threads push finished spans to.
     pub fn queue(&self) -> &SpanQueue {
         (*self.queue).as_ref()
     }
@@ -82,7 +82,7 @@ impl Exporter {
         self.run(CommandKind::Flush, deadline)
     }
 
-    /// Refuses spans from now on, sends the rest, and ends the thread, at most until `deadline`.
+    /// Refuses spans from now on, sends the remaining ones, and ends the thread, at most until `deadline`.
     ///
     /// Works from any thread, inside or outside of any async runtime. Spans that are pushed afterwards
     /// are booked as `after_shutdown`.
@@ -124,21 +124,21 @@ impl Exporter {
         if self.worker.is_forked_child() {
             return Err(FlushError::WorkerTerminated);
         }
-        let (done, answer) = oneshot::channel();
+        let (done, reply) = oneshot::channel();
         if !self.inbox.send(Command { kind, deadline: until, done }) {
             return Err(self.ended());
         }
         self.worker.notify();
-        // The thread answers at the deadline by itself; this wait is the second line.
-        match answer.recv_until(deadline(until, GRACE)) {
+        // The thread replies at the deadline; the grace bounds this call if the thread is stuck.
+        match reply.recv_until(deadline(until, GRACE)) {
             Some(true) => Ok(()),
             Some(false) => Err(FlushError::Timeout),
-            None if answer.is_closed() => Err(self.ended()),
+            None if reply.is_closed() => Err(self.ended()),
             None => Err(FlushError::Timeout),
         }
     }
 
-    /// Sends a command whose answer no thread waits for.
+    /// Sends a command whose reply no thread waits for.
     fn send(&self, kind: CommandKind, deadline: Instant) {
         if self.worker.is_forked_child() {
             return;

@@ -1,4 +1,4 @@
-//! Flushes and shutdowns that other threads ask the exporter for.
+//! The commands that other threads send to the exporter: flushes and shutdowns.
 
 use spanwise_worker::oneshot::Sender;
 use std::sync::{Arc, Mutex, PoisonError};

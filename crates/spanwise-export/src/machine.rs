@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 pub struct ExportMachine {
     ledger: Ledger,
     schedule: FlushSchedule,
-    /// How often to look for full chunks.
+    /// The interval at which to look for full chunks.
     tick: Duration,
     reserve: Reserve,
     composer: Composer,
@@ -48,13 +48,13 @@ pub struct ExportMachine {
     stage: Stage,
     /// Actions that follow from an event.
     outbox: VecDeque<Action>,
-    /// The drain that was asked for and has no answer yet.
+    /// The drain that an action requested and whose result is missing.
     draining: Option<Drain>,
-    /// When a request was accepted last, or the first one was sent after it.
+    /// The time at which a request was accepted last, or the first one was sent after it.
     progress: Instant,
     /// Whether the last request that ended was accepted.
     is_flowing: bool,
-    /// When memory is freed again for spans that are refused: later, if the last pass freed nothing.
+    /// The next time to free memory for refused spans: later, if the last pass freed nothing.
     next_relief: Instant,
     /// A producer notified the exporter: many chunks are full, or a span was refused.
     is_notified: bool,
@@ -64,7 +64,7 @@ pub struct ExportMachine {
     idle_drains: u32,
     awaiting: Option<Instant>,
     is_transport_closed: bool,
-    /// The answers to shutdowns, which are given at the end.
+    /// The replies to shutdowns, which follow at the end.
     shutdowns: Vec<Reply>,
 }
 
@@ -101,7 +101,7 @@ impl ExportMachine {
         }
     }
 
-    /// The next thing to do at `now`, with `level` spans in the queue.
+    /// Returns the next action at `now`, with the queue at `level`.
     ///
     /// A turn is a sequence of calls that ends with [`Action::WaitUntil`].
     pub fn poll(&mut self, now: Instant, level: QueueLevel) -> Action {
@@ -115,7 +115,7 @@ impl ExportMachine {
         }
     }
 
-    /// The answer to a drain that an action asked for.
+    /// Takes the result of a drain that an action requested.
     pub fn drained(&mut self, drained: Drained) {
         let Drained { chunks, missed } = drained;
         let is_empty = chunks.is_empty();
@@ -150,20 +150,20 @@ impl ExportMachine {
         self.outbox.push_back(Action::Report(ExportEvent::RequestEnded { spans, delivery }));
     }
 
-    /// The transport is closed: requests in flight get no answer, and no request can be sent any more.
+    /// The transport is closed: requests in flight get no response, and no request can be sent any more.
     /// Books the former as `ambiguous_timeout`, and all that is drained as `transport`.
     pub fn transport_closed(&mut self) {
         self.is_transport_closed = true;
         self.in_flight.drop_all(DropReason::AmbiguousTimeout);
     }
 
-    /// Asks for an answer once all spans that ended before now have their outcome, or at `deadline`.
+    /// Requests a reply once all spans that ended before now have their outcome, or at `deadline`.
     pub fn flush(&mut self, deadline: Instant) -> FlushId {
         self.flushes.insert(deadline, false)
     }
 
-    /// Asks for the end: as [`flush`](Self::flush), then everything that is left is booked as lost.
-    /// The queue has to be closed before.
+    /// Requests the end: as [`flush`](Self::flush), then books all remaining spans as lost. The caller
+    /// closes the queue before.
     pub fn shutdown(&mut self, deadline: Instant) -> FlushId {
         self.flushes.insert(deadline, true)
     }
@@ -181,7 +181,7 @@ impl ExportMachine {
         }
     }
 
-    /// Whether the shutdown has begun to book what is left.
+    /// Whether the shutdown has begun to book the remaining spans.
     pub fn is_closing(&self) -> bool {
         self.stage.is_closing()
     }
@@ -196,7 +196,7 @@ impl ExportMachine {
         self.composer.backlog.spans()
     }
 
-    /// Takes one step of a turn. `None`: on to the next.
+    /// Takes one step of a turn. `None`: the next step follows.
     fn step(&mut self, now: Instant, level: QueueLevel) -> Option<Action> {
         let (next, action) = match self.stage {
             Stage::Drain => (Stage::Send, self.drain(now, level.ready)),
@@ -213,7 +213,7 @@ impl ExportMachine {
                     self.outbox.push_back(trim(0));
                 }
                 let drain =
-                    (relief.is_stalled || is_empty).then(|| self.ask_drain(Drain::ForMemory));
+                    (relief.is_stalled || is_empty).then(|| self.request_drain(Drain::ForMemory));
                 (Stage::RelieveSend(relief), drain)
             }
             Stage::RelieveSend(relief) => {
@@ -250,7 +250,9 @@ impl ExportMachine {
                 }));
             }
             Stage::Cancelling(_) => (Stage::DrainRest(0), None),
-            Stage::DrainRest(tries) => (Stage::BookRest, Some(self.ask_drain(Drain::Rest(tries)))),
+            Stage::DrainRest(tries) => {
+                (Stage::BookRest, Some(self.request_drain(Drain::Rest(tries))))
+            }
             Stage::BookRest => {
                 self.composer.backlog.drop_all(DropReason::ShutdownDeadline);
                 self.in_flight.drop_all(DropReason::AmbiguousShutdown);
@@ -264,7 +266,7 @@ impl ExportMachine {
         action
     }
 
-    /// Drains what is due.
+    /// Requests the drain that is due.
     fn drain(&mut self, now: Instant, ready: usize) -> Option<Action> {
         let is_notified = std::mem::take(&mut self.is_notified);
         let drain = match self.schedule.poll(now, ready) {
@@ -275,10 +277,10 @@ impl ExportMachine {
             FlushAction::WaitUntil(_) if is_notified => Drain::Full,
             FlushAction::WaitUntil(_) => return None,
         };
-        Some(self.ask_drain(drain))
+        Some(self.request_drain(drain))
     }
 
-    fn ask_drain(&mut self, drain: Drain) -> Action {
+    fn request_drain(&mut self, drain: Drain) -> Action {
         self.draining = Some(drain);
         Action::Queue(match drain {
             Drain::Full => QueueAction::DrainFull,
@@ -298,11 +300,11 @@ impl ExportMachine {
                 break;
             }
             match self.composer.next_request(self.in_flight.is_empty()) {
-                Composed::Request(request, owed, framed) => {
+                Composed::Request(request, in_flight, framed) => {
                     if self.in_flight.is_empty() && self.is_flowing {
                         self.progress = now;
                     }
-                    let id = self.in_flight.insert(owed);
+                    let id = self.in_flight.insert(in_flight);
                     self.recycle(framed);
                     self.outbox.push_back(Action::Send(id, request));
                     return self.outbox.pop_front();
@@ -318,7 +320,7 @@ impl ExportMachine {
         None
     }
 
-    /// Frees memory of what waits, and of the reserve for requests, for spans to come.
+    /// Frees memory for new spans: of waiting chunks, and of the reserve for requests.
     fn relieve(&mut self, now: Instant, level: QueueLevel) -> (Stage, Option<Action>) {
         let budget = self.composer.memory.budget().clone();
         let is_stalled = !self.in_flight.is_empty() && now >= self.progress + STALLED_AFTER;
@@ -327,8 +329,8 @@ impl ExportMachine {
         if budget.reserve() != reserve {
             budget.set_reserve(reserve);
         }
-        // Not only when spans are refused: those that come meanwhile would be lost. And not while
-        // requests flow: a chunk that was compacted is not reused, which costs page faults.
+        // Compacting only once spans are refused would lose those that end meanwhile. Compacting while
+        // requests flow would cost page faults: a compacted chunk is not reused.
         if self.is_blocked && is_stalled && budget.charged() > budget.limit() / 2 {
             self.composer.backlog.compact();
         }
@@ -345,7 +347,7 @@ impl ExportMachine {
         is_new.then_some(Action::Report(ExportEvent::Awaiting(awaiting)))
     }
 
-    /// Answers a flush that is due; a shutdown is answered at its end.
+    /// Replies to a flush that is due; the reply to a shutdown follows at its end.
     fn reply(&mut self, now: Instant) -> Option<Action> {
         let settled = self.in_flight.settled_before(self.composer.backlog.framed());
         loop {
@@ -356,7 +358,7 @@ impl ExportMachine {
         }
     }
 
-    /// When the next turn is due, if no event comes before.
+    /// The time of the next turn, unless an event comes first.
     fn wait_until(&self, now: Instant, level: QueueLevel) -> Instant {
         let mut until = match self.schedule.poll(now, level.ready) {
             FlushAction::WaitUntil(until) => until,
@@ -394,15 +396,15 @@ impl fmt::Debug for ExportMachine {
     }
 }
 
-/// How soon a slot is drained again that a thread was writing to.
+/// The wait before a slot is drained again that a thread was writing to.
 const RETRY_DRAIN: Duration = Duration::from_millis(1);
 /// Chunks cached for reuse while a process makes no spans.
 const RETAIN_IDLE_CHUNKS: usize = 4;
-/// How soon memory is freed again for spans after a pass that freed none.
+/// The wait after a pass that freed no memory.
 const RELIEF_AGAIN_AFTER: Duration = Duration::from_millis(20);
-/// How long no request may be accepted before memory that is reserved for requests goes to spans.
+/// The time without an accepted request after which spans may use memory reserved for requests.
 const STALLED_AFTER: Duration = Duration::from_millis(500);
-/// How long cancelled requests may take to report how far they got.
+/// The time for cancelled requests to report their outcome.
 const CANCELLED_WITHIN: Duration = Duration::from_millis(10);
 /// Tries to drain every slot at the end.
 const LAST_DRAINS: u32 = 1000;

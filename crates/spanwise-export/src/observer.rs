@@ -1,4 +1,4 @@
-//! The program around the exporter: it receives events, and works on the exporter's thread.
+//! The observer of an exporter: it receives events, and works on the exporter's thread.
 
 use crate::event::ExportEvent;
 use std::time::Instant;

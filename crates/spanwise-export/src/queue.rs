@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::time::{Duration, Instant};
 
-/// A sharded buffer of finished spans with the ledger that accounts for them: the push side of an
-/// exporter.
+/// A sharded buffer of finished spans with the ledger that accounts for them: threads push to it, and
+/// an exporter drains it.
 ///
 /// It can be a field of the caller's own shared state, so that a span reaches its slot without
 /// another pointer in between.
@@ -21,7 +21,7 @@ pub struct SpanQueue {
     buffer: ShardedBuffer,
     ledger: Ledger,
     on_full: OnFull,
-    /// A `State`.
+    /// The discriminant of a [`State`].
     state: AtomicU8,
     /// A span was refused because the budget or the queue was full, since the exporter freed memory.
     is_starved: AtomicBool,
@@ -52,14 +52,14 @@ enum State {
     Died,
 }
 
-/// How full a [`SpanQueue`] is.
+/// The fill level of a [`SpanQueue`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueLevel {
     /// Full chunks; the chunk of a large span counts for as many as it is charged for.
     pub ready: usize,
     /// Spans that count against the maximum queue size. 0 without one.
     pub queued: usize,
-    /// A span was refused for want of space since [`QueueAction::RearmNotification`].
+    /// The queue refused a span for lack of space since [`QueueAction::RearmNotification`].
     pub is_starved: bool,
 }
 
@@ -77,7 +77,7 @@ pub enum QueueAction {
         /// Chunks that stay.
         retain: usize,
     },
-    /// From here on the next span that is refused for want of space notifies the exporter.
+    /// Let the next span that is refused for lack of space notify the exporter.
     RearmNotification,
 }
 
@@ -109,10 +109,10 @@ impl SpanQueue {
         self.buffer.try_push_local(span, meta)
     }
 
-    /// Stores a span that [`Ledger::started`] counted; or drops it, and books why.
+    /// Stores a span that [`Ledger::started`] counted, or drops it and books the reason.
     ///
-    /// Notifies the exporter when many chunks are full: one system call at most. Waits only if
-    /// [`OnFull::Wait`] asks for it.
+    /// Notifies the exporter when many chunks are full: one system call at most. Waits only with
+    /// [`OnFull::Wait`].
     #[cold]
     pub fn push(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
         if self.is_forked() {
@@ -124,7 +124,7 @@ impl SpanQueue {
         }
     }
 
-    /// Counts what a span lost to its limits.
+    /// Counts the data that the span limits dropped.
     #[cold]
     #[inline(never)]
     pub fn count_dropped(&self, counts: &DroppedCounts) {
@@ -155,7 +155,7 @@ impl SpanQueue {
         self.buffer.config().chunk_bytes
     }
 
-    /// How full the queue is.
+    /// The fill level of the queue.
     pub fn level(&self) -> QueueLevel {
         QueueLevel {
             ready: self.buffer.ready(),
@@ -245,8 +245,8 @@ impl SpanQueue {
     }
 
     fn refused(&self, refused: PushError, span: &FinishedSpan<'_>, meta: SpanMeta) {
-        // The first span refused asks the exporter to free memory; a notification for each would
-        // cost a core.
+        // The first refused span notifies the exporter, which frees memory; a notification for each
+        // would cost a core.
         if matches!(refused, PushError::Budget | PushError::QueueFull)
             && !self.is_starved.load(Relaxed)
             && !self.is_starved.swap(true, Relaxed)
@@ -285,7 +285,7 @@ impl AsRef<SpanQueue> for SpanQueue {
     }
 }
 
-/// Numbers; never the spans, which hold whatever a program put into them.
+/// Prints numbers, never the spans, which contain the program's data.
 impl fmt::Debug for SpanQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SpanQueue")

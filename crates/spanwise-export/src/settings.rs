@@ -1,10 +1,10 @@
-//! How the byte budget is divided, and how spans become requests.
+//! The settings of requests, and the division of the byte budget.
 
 use spanwise_batch::{FlushScheduleConfig, ShardedBufferConfig};
 use spanwise_transport::Transport;
 use spanwise_wire::{RequestLimits, SpanMeta};
 
-/// How spans become requests.
+/// The settings of batching and requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) schedule: FlushScheduleConfig,
@@ -23,9 +23,10 @@ pub(crate) struct Settings {
 /// The part of the budget that only requests may use, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reserve {
-    /// While requests are accepted: enough for several at once.
+    /// The reserve while the receiver accepts requests: enough for several at once.
     pub(crate) flowing: usize,
-    /// While none is: enough for one of a chunk, so that spans that wait can use the rest.
+    /// The reserve while it accepts none: enough for a request of one chunk, so that waiting spans can
+    /// use the remaining budget.
     pub(crate) stalled: usize,
 }
 
@@ -72,8 +73,8 @@ pub(crate) fn encoder_bytes(transport: &Transport) -> usize {
     transport.compressed_bound(MESSAGE).saturating_sub(MESSAGE)
 }
 
-/// Small enough to be under way soon, large enough for its overhead not to matter: above some 2,000
-/// spans a request gets hardly cheaper per span.
+/// The size of a usual request: small enough to be sent soon, large enough to amortize its overhead,
+/// which above some 2,000 spans hardly falls per span.
 const REQUEST_BYTES: usize = 896 << 10;
 /// Bytes for the headers of a request's scopes: each has at most 8 KiB.
 const SCOPE_HEADERS: usize = 10 << 10;

@@ -1,11 +1,11 @@
-//! The actions that the state machine asks its caller for.
+//! The actions that the state machine returns to its caller.
 
 use crate::event::ExportEvent;
 use crate::queue::QueueAction;
 use spanwise_transport::FramedRequest;
 use std::time::Instant;
 
-/// An action that an [`ExportMachine`](super::ExportMachine) asks its caller for.
+/// An action that an [`ExportMachine`](super::ExportMachine) returns to its caller.
 #[derive(Debug)]
 #[must_use = "an action that is not carried out stops the export"]
 pub enum Action {
@@ -16,12 +16,12 @@ pub enum Action {
     Send(RequestId, FramedRequest),
     /// Cancel all requests in flight. Each should end soon; those that do not are booked as lost.
     CancelRequests,
-    /// Answer a flush or shutdown: exactly one answer for each.
+    /// Reply to a flush or shutdown: exactly one reply for each.
     Reply(Reply),
     /// Report this to the observer.
     Report(ExportEvent),
     /// Call [`poll`](super::ExportMachine::poll) again after the next event, at this instant at the
-    /// latest. An instant that has come: let other tasks run, then call again.
+    /// latest. For an instant in the past, let other tasks run first.
     WaitUntil(Instant),
     /// The shutdown is complete: every span has its outcome.
     Finish,
@@ -31,14 +31,14 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub(super) u64);
 
-/// A flush or shutdown that waits for its answer.
+/// A flush or shutdown that waits for its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlushId(pub(super) u64);
 
-/// The answer to a flush or shutdown.
+/// The reply to a flush or shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply {
-    /// Which flush.
+    /// The flush or shutdown.
     pub id: FlushId,
     /// Whether all spans that ended before it have their outcome. Otherwise the deadline,
     /// or the end of a shutdown, came first.

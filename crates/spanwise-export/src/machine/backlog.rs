@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 /// came before it and no others.
 pub(super) struct Backlog {
     waiting: VecDeque<Waiting>,
-    /// How many of them, from the front, are compacted.
+    /// The number of compacted chunks at the front of `waiting`.
     compacted: usize,
-    /// The front, while it becomes requests.
+    /// The chunks that are being framed as requests.
     batch: Option<Batch>,
     /// Chunks ever drained, and ever framed completely.
     drained: u64,
@@ -25,7 +25,7 @@ pub(super) struct Backlog {
 
 struct Waiting {
     chunk: DrainedChunk,
-    /// How many drained chunks this one holds the spans of.
+    /// The number of drained chunks that this one has the spans of.
     count: u64,
 }
 

@@ -9,7 +9,7 @@ use spanwise_wire::{Chunk, Framer, Plan, Position, Request};
 pub(super) struct Batch {
     chunks: Vec<ChargedChunk>,
     tickets: TicketGuard,
-    /// How many drained chunks the spans came in.
+    /// The number of drained chunks that the spans are from.
     count: u64,
     next: Position,
     is_large: bool,

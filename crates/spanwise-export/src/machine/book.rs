@@ -1,4 +1,4 @@
-//! Each request's end, booked in the ledger.
+//! Books the outcome of each request in the ledger.
 
 use crate::ticket_guard::TicketGuard;
 use spanwise_ledger::{Counter, DropReason, Ledger};
@@ -23,7 +23,7 @@ pub(super) fn book(ledger: &Ledger, mut tickets: TicketGuard, delivery: Option<&
     }
     match &delivery.outcome {
         Outcome::Accepted { rejected, .. } => {
-            // An earlier attempt without an answer may have stored the rejected spans.
+            // An earlier attempt without a response may have stored the rejected spans.
             let reason = match is_ambiguous {
                 true => DropReason::AmbiguousTimeout,
                 false => DropReason::PartialRejected,
@@ -39,8 +39,8 @@ pub(super) fn book(ledger: &Ledger, mut tickets: TicketGuard, delivery: Option<&
     delivery.is_accepted()
 }
 
-/// The reason of a failure. `is_ambiguous`: the receiver may have the spans, from an attempt that was
-/// not answered, whatever the last attempt came to.
+/// The reason of a failure. `is_ambiguous`: an attempt got no response, so the receiver may have the
+/// spans, whatever the result of the last attempt.
 fn reason(failure: &Failure, is_ambiguous: bool) -> DropReason {
     match failure {
         Failure::AmbiguousTimeout => DropReason::AmbiguousTimeout,

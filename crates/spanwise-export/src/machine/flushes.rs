@@ -3,7 +3,7 @@
 use crate::machine::action::{FlushId, Reply};
 use std::time::Instant;
 
-/// The flushes that were asked for and have no reply yet.
+/// The flushes and shutdowns without a reply yet.
 #[derive(Debug, Default)]
 pub(super) struct Flushes {
     waiting: Vec<Flush>,
@@ -15,7 +15,7 @@ struct Flush {
     id: FlushId,
     deadline: Instant,
     is_shutdown: bool,
-    /// The flush waits for chunks below this number. `None` until a drain found every slot free.
+    /// The flush waits for the chunks below this number. `None` until a drain found every slot free.
     until: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ impl Flushes {
         }
     }
 
-    /// Removes one flush whose chunks are all `settled` or whose deadline has come, with its reply,
+    /// Removes one flush whose chunks are all `settled` or whose deadline has passed, with its reply,
     /// and whether it is a shutdown. Flushes come before shutdowns.
     pub(super) fn pop_due(&mut self, now: Instant, settled: u64) -> Option<(Reply, bool)> {
         let is_done = |flush: &Flush| flush.until.is_some_and(|until| settled >= until);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 /// The memory that requests are framed into.
 ///
 /// A request of a MiB in fresh memory costs more in page faults than in copying. A buffer of the
-/// usual size returns to the cache when the last reference to its bytes is dropped, be it by an
-/// answer, an error or an aborted task, and stays charged while it is cached. A smaller request gets
+/// usual size returns to the cache when the last reference to its bytes is dropped, be it by a
+/// response, an error or an aborted task, and stays charged while it is cached. A smaller request gets
 /// memory of just its length: requests that wait for a receiver must not be charged for more.
 pub(super) struct Memory {
     budget: Budget,
@@ -52,7 +52,7 @@ impl Memory {
     }
 
     /// Memory for the request of `len` bytes of a span larger than a chunk, which is charged for the
-    /// `charged` bytes of the span already. The charge that is returned is for the rest.
+    /// `charged` bytes of the span already. The charge that is returned covers the difference.
     pub(super) fn try_take_large(&self, len: usize, charged: usize) -> Option<Charged> {
         let more = len.saturating_sub(charged) * self.copies;
         let (none, more) =

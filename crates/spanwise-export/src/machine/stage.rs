@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-/// How far a turn has come.
+/// The progress of a turn.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
     Drain,
@@ -30,20 +30,21 @@ pub(super) struct Relief {
     pub(super) queued: usize,
 }
 
-/// Why a drain was asked for.
+/// The purpose of a drain.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Drain {
+    /// Drains the full chunks.
     Full,
-    /// Of every slot, at this time.
+    /// Drains every slot, at this time.
     All(Instant),
-    /// Of every slot, because open chunks may hold the memory that spans are refused for.
+    /// Drains every slot, because open chunks may hold the memory that refused spans need.
     ForMemory,
-    /// At the end, after this many tries.
+    /// Drains every slot at the end, after this number of tries.
     Rest(u32),
 }
 
 impl Stage {
-    /// Whether the shutdown has begun to book the rest.
+    /// Whether the shutdown has begun to book the remaining spans.
     pub(super) fn is_closing(self) -> bool {
         matches!(
             self,

@@ -68,7 +68,7 @@ impl Sending {
         }
     }
 
-    /// Cancels all requests. Each ends with how far it got.
+    /// Cancels all requests. The delivery of each states whether the receiver may have it.
     pub(super) fn cancel(&self) {
         self.cancelled.send_replace(true);
     }
