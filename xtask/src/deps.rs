@@ -1,7 +1,7 @@
 //! `cargo xtask deps`: a crate depends only on crates of a lower rank.
 
 mod docs;
-mod law;
+mod ranks;
 mod tree;
 
 use crate::step::{output_of_cargo, root};
@@ -22,15 +22,15 @@ fn run(args: &[String]) -> Result<(), String> {
     check(!args.is_empty())
 }
 
-/// Checks the law, prints the picture, and compares it with the page, or writes it there.
+/// Checks the ranks, prints the picture, and compares it with the page, or writes it there.
 pub fn check(write: bool) -> Result<(), String> {
-    let members = law::members(&output_of_cargo("metadata --format-version 1 --no-deps")?)?;
-    let picture = law::picture(&members);
+    let members = ranks::members(&output_of_cargo("metadata --format-version 1 --no-deps")?)?;
+    let picture = ranks::picture(&members);
     println!("{picture}");
-    let mut breaches = law::breaches(&members);
-    breaches.extend(tree::breaches(&members)?);
-    if !breaches.is_empty() {
-        return Err(format!("the dependency law is broken\n  {}", breaches.join("\n  ")));
+    let mut violations = ranks::violations(&members);
+    violations.extend(tree::violations(&members)?);
+    if !violations.is_empty() {
+        return Err(format!("a dependency violates the ranks\n  {}", violations.join("\n  ")));
     }
     docs::picture_in(&root().join("docs/ARCHITECTURE.md"), &picture, write)
 }
@@ -40,6 +40,6 @@ pub fn check(write: bool) -> Result<(), String> {
 /// # Errors
 /// When cargo fails.
 pub fn published() -> Result<Vec<String>, String> {
-    let members = law::members(&output_of_cargo("metadata --format-version 1 --no-deps")?)?;
+    let members = ranks::members(&output_of_cargo("metadata --format-version 1 --no-deps")?)?;
     Ok(members.into_iter().filter(|member| member.published).map(|member| member.name).collect())
 }

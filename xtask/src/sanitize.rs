@@ -1,4 +1,4 @@
-//! `cargo xtask sanitize`: what is `unsafe`, and others' code that lies to it, under a sanitizer.
+//! `cargo xtask sanitize`: the tests of `unsafe` code and of hostile callers, under a sanitizer.
 
 use crate::Command;
 use crate::step::{Step, root};

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub const COMMAND: Command = Command {
     name: "test",
     summary: "everything a change must pass; stops at the first failure",
-    help: "Runs, in this order: format check, the dependency law, clippy and all tests of the workspace,\n\
+    help: "Runs, in this order: format check, the ranks of dependencies, clippy and all tests of the workspace,\n\
            the tests once more without the processor's counter (SPANWISE_CLOCK=monotonic, same\n\
            programs), the documentation, every crate alone with no features, each and all (`cargo xtask\n\
            matrix --quick`); all without warnings. Then `cargo deny check` and a check of the published\n\

@@ -1,4 +1,4 @@
-//! The demo's numbers: as a page, as JSON, and judged.
+//! The demo's numbers: as a page, as JSON, and against their limits.
 
 use super::options::Options;
 use super::service::{SPANS_PER_REQUEST, Tally};
@@ -69,7 +69,7 @@ impl Full {
 }
 
 impl Measured {
-    /// The law, and the receiver's word.
+    /// Checks that the ledger adds up, and that the receiver counted the exported spans.
     pub(super) fn verify(&self) -> Result<(), String> {
         self.ledger.check().map_err(|imbalance| format!("the ledger: {imbalance}"))?;
         match self.received {

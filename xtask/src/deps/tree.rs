@@ -1,19 +1,19 @@
 //! Packages that crates bring in from outside, dependencies of dependencies included.
 
-use super::law::{Member, Rank, rank};
+use super::ranks::{Member, Rank, rank};
 use crate::step::output_of_cargo;
 
 /// Every package in a tree that forbids it, in words.
-pub fn breaches(members: &[Member]) -> Result<Vec<String>, String> {
-    let mut breaches = Vec::new();
+pub fn violations(members: &[Member]) -> Result<Vec<String>, String> {
+    let mut violations = Vec::new();
     for Member { name, .. } in members {
         let forbidden = forbidden(name);
         if !forbidden.is_empty() {
             let args = format!("tree --package {name} --edges no-dev --prefix none --format {{p}}");
-            breaches.extend(found(name, &output_of_cargo(&args)?, forbidden));
+            violations.extend(found(name, &output_of_cargo(&args)?, forbidden));
         }
     }
-    Ok(breaches)
+    Ok(violations)
 }
 
 /// Packages that may not occur in the default tree of crate `name`.

@@ -1,4 +1,4 @@
-//! The arrows that may lie on a circle.
+//! The allow-list: imports that may be part of a circle.
 
 /// One arrow between two files of a crate that import each other.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub enum Kind {
     Parts,
 }
 
-/// Paths are from the workspace's root. An entry that lies on no circle is an error.
+/// Paths are from the workspace's root. An entry that is part of no circle is an error.
 pub const ALLOWED: &[Allowed] = &[
     Allowed {
         from: "crates/spanwise-sampling/src/adaptive/mod.rs",

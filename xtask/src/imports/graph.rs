@@ -1,4 +1,4 @@
-//! Which file takes which names from which other file.
+//! The graph of imports: the names that each file takes from each other file.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The laws that are compared.
+//! The algorithms that are compared.
 
 use spanwise_sampling::{
     Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, Randomness, Sampler, SamplerContext,
@@ -7,10 +7,10 @@ use spanwise_sampling::{
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Roots per second that every law is to keep.
+/// The target of every algorithm, in sampled roots per second.
 pub(super) const TARGET: f64 = 1000.0;
 
-/// A law with its settings.
+/// An algorithm with its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Contestant {
     Spanwise,
@@ -27,12 +27,12 @@ impl Contestant {
         match self {
             Self::Spanwise => "Spanwise",
             Self::WithTrend => "Spanwise with trend",
-            Self::Document => "the document's law",
+            Self::Document => "the document's algorithm",
             Self::Jaeger => "like Jaeger's",
         }
     }
 
-    /// A word for style sheets.
+    /// The class of its line in style sheets.
     pub(super) fn class(self) -> &'static str {
         match self {
             Self::Spanwise => "ours",
@@ -42,12 +42,12 @@ impl Contestant {
         }
     }
 
-    /// Not worth a line of its own in most scenarios.
+    /// Whether its line is left out of most scenarios, where it equals another.
     pub(super) fn only_for_slow_changes(self) -> bool {
         self == Self::WithTrend
     }
 
-    /// One process that samples by this law, with its part of the target; `rate` is what it is
+    /// One process that samples by this algorithm, with its part of the target; `rate` is what it is
     /// offered at first.
     pub(super) fn start(self, target: f64, rate: f64) -> Process {
         let adaptive = |configure: fn(AdaptiveBuilder) -> AdaptiveBuilder| {
@@ -81,12 +81,12 @@ impl Process {
             Self::Adaptive(sampler, _) => {
                 sampler.should_sample(&SamplingParameters::root(trace_id, key, clock)).sampled
             }
-            Self::Jaeger(law) => law.keeps(clock.seconds(), key, trace_id),
+            Self::Jaeger(algorithm) => algorithm.keeps(clock.seconds(), key, trace_id),
             Self::Off => false,
         }
     }
 
-    /// Shares the target by what each is offered, where the law reports it.
+    /// Shares the target by what each is offered, where the algorithm reports it.
     pub(super) fn share(processes: &[Process]) {
         let adaptives: Vec<&Adaptive> = processes
             .iter()
@@ -188,7 +188,7 @@ impl SamplerContext for Clock {
     }
 
     fn random(&self) -> u64 {
-        // No law that is compared here draws.
+        // No algorithm that is compared here uses random numbers.
         0
     }
 }
@@ -196,5 +196,5 @@ impl SamplerContext for Clock {
 const INTERVAL: f64 = 60.0;
 /// Operations that a Jaeger collector tracks for a service.
 const MAX_KEYS: usize = 2_000;
-/// So that clocks can be set back.
+/// The start of each scenario, so that a clock can be set back.
 const DAY: u64 = 86_400_000_000_000;

@@ -5,7 +5,7 @@ use super::scenario::Scenario;
 use spanwise_testkit::load::Series;
 use std::fmt;
 
-/// The results of a law in a scenario. Rates are over the target.
+/// The results of an algorithm in a scenario. Rates are over the target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measurements {
     /// The most sampled in any second from the event on.

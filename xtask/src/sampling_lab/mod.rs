@@ -17,10 +17,10 @@ use crate::Command;
 
 pub(crate) const COMMAND: Command = Command {
     name: "sampling-lab",
-    summary: "adaptive sampling laws under load, in virtual time, with a plot each",
+    summary: "adaptive sampling algorithms under load, in virtual time, with a plot each",
     help: "\
-Runs each scenario against the adaptive sampler of spanwise-sampling, the source document's law and
-a law like Jaeger's, all with the same roots, and writes a page with a plot and a table for each.
+Runs each scenario against the adaptive sampler of spanwise-sampling, the source document's algorithm and
+an algorithm like Jaeger's, all with the same roots, and writes a page with a plot and a table for each.
 
   --out DIR      where `index.html` and an SVG for each scenario go; default target/lab
   --only WORD    only scenarios whose name has WORD in it

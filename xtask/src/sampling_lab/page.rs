@@ -11,7 +11,7 @@ pub(super) fn page(sheets: &[Sheet]) -> String {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>Sampling lab</title>\
          <style>{}{STYLE}{PAGE}</style></head><body><main><h1>Sampling lab</h1>\
-         <p>Adaptive laws under load, in virtual time. Each is to keep 1,000 roots a second, and \
+         <p>Adaptive algorithms under load, in virtual time. Each is to keep 1,000 roots a second, and \
          all are offered the same ones. The grey area is what is offered; the scale is logarithmic, \
          and its bottom is one root a second.</p><nav>",
         palette()

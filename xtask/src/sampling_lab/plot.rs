@@ -23,7 +23,8 @@ pub(super) fn svg(sheet: &Sheet) -> String {
     // Ours last, on top.
     for entry in sheet.entries.iter().rev() {
         let path = scale.line(&seconds(&entry.series));
-        let _ = write!(text, "<path class=\"law {}\" d=\"{path}\"/>", entry.contestant.class());
+        let _ =
+            write!(text, "<path class=\"algorithm {}\" d=\"{path}\"/>", entry.contestant.class());
     }
     legend(&mut text, sheet);
     text + "</svg>"
@@ -71,18 +72,18 @@ const COLOURS: [(&str, &str, &str); 9] = [
     ("jaeger", "#8a5cd1", "#b794f6"),
 ];
 
-/// For what is inside the picture.
+/// The style of all elements of the picture.
 pub(super) const STYLE: &str = "\
 svg{font:12px system-ui,-apple-system,'Segoe UI',sans-serif}\
 .paper{fill:var(--paper)}.grid{stroke:var(--grid);stroke-width:1}\
 .tick{fill:var(--soft)}.offered{fill:var(--offered)}\
 .target{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:5 4}\
-.law{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}\
+.algorithm{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}\
 .ours{stroke:var(--ours);stroke-width:2.6}.trend{stroke:var(--trend)}\
 .document{stroke:var(--document)}.jaeger{stroke:var(--jaeger)}\
 .name{fill:var(--ink)}.swatch.offered{stroke:none}";
 
-/// From seconds and rates to places.
+/// The mapping of seconds and rates to coordinates.
 struct Scale {
     seconds: f64,
     top: f64,
@@ -175,7 +176,7 @@ fn legend(text: &mut String, sheet: &Sheet) {
     entry("<line class=\"target\" x2=\"20\"/>", "target");
     for Entry { contestant, .. } in &sheet.entries {
         let name = Contestant::name(*contestant);
-        entry(&format!("<path class=\"law {}\" d=\"M0 0H20\"/>", contestant.class()), name);
+        entry(&format!("<path class=\"algorithm {}\" d=\"M0 0H20\"/>", contestant.class()), name);
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Scenario {
     traffic: Traffic,
     /// Something happens here; 0 for the start.
     pub(super) event: f64,
-    /// From here on the law should have settled.
+    /// The second from which the rate is expected at the target.
     pub(super) settled: f64,
     /// The settled mean over the target, at least and at most.
     pub(super) bounds: (f64, f64),
@@ -122,7 +122,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "step-up",
         title: "A hundredfold step, in the middle of a period",
-        description: "1,000 roots a second become 100,000. Too much is sampled for as long as a law needs to \
+        description: "1,000 roots a second become 100,000. Too much is sampled for as long as an algorithm needs to \
                see it: ours by count, within milliseconds.",
         seconds: 120.0,
         shape: Shape::Step { from: 1e3, to: 1e5, at: 20.5 },
@@ -136,7 +136,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "step-down",
         title: "A step down",
-        description: "100,000 roots a second become 2,000. A law that is slow to notice samples next to \
+        description: "100,000 roots a second become 2,000. An algorithm that is slow to notice samples next to \
                nothing meanwhile.",
         seconds: 120.0,
         shape: Shape::Step { from: 1e5, to: 2e3, at: 20.0 },
@@ -150,7 +150,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "ramp",
         title: "A ramp",
-        description: "From 1,000 to 100,000 roots a second within a minute. A law that goes by the last \
+        description: "From 1,000 to 100,000 roots a second within a minute. An algorithm that goes by the last \
                period is always late; a trend is not.",
         seconds: 90.0,
         shape: Shape::Ramp { from: 1e3, to: 1e5, over: 60.0 },

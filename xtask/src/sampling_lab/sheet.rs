@@ -1,11 +1,11 @@
-//! The results of all laws in one scenario.
+//! The results of all algorithms in one scenario.
 
 use super::contestant::Contestant;
 use super::measurements::Measurements;
 use super::scenario::Scenario;
 use spanwise_testkit::load::Series;
 
-/// One scenario, and the results of all laws.
+/// One scenario, and the results of all algorithms.
 pub(super) struct Sheet {
     pub(super) scenario: &'static Scenario,
     /// Roots offered, by the second.
@@ -42,7 +42,7 @@ impl Sheet {
         Self { scenario, offered, entries }
     }
 
-    /// The bounds that our law leaves, if any.
+    /// The bounds that our algorithm violates, if any.
     pub(super) fn breach(&self) -> Option<String> {
         let ours = self.entries.iter().find(|entry| entry.contestant == Contestant::Spanwise)?;
         let Measurements { worst_second, settled, .. } = ours.measurements;

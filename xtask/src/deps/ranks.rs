@@ -1,10 +1,10 @@
-//! The ranks, and what they forbid between the workspace's own crates.
+//! The ranks of the workspace's crates, and the dependencies that violate them.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// One crate of the workspace, as far as the law is concerned.
+/// One crate of the workspace with its dependencies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     pub name: String,
@@ -13,7 +13,7 @@ pub struct Member {
     pub depends_on: Vec<String>,
 }
 
-/// Where a crate stands.
+/// The rank of a crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rank {
     Published(u8),
@@ -50,36 +50,36 @@ fn member(package: &Value) -> Result<Member, String> {
     Ok(Member { name: name.to_owned(), published, depends_on })
 }
 
-/// Every breach of the ranks, in words.
-pub fn breaches(members: &[Member]) -> Vec<String> {
-    members.iter().flat_map(|member| breaches_of(member, members)).collect()
+/// Every violation of the ranks, as text.
+pub fn violations(members: &[Member]) -> Vec<String> {
+    members.iter().flat_map(|member| violations_of(member, members)).collect()
 }
 
-fn breaches_of(member: &Member, members: &[Member]) -> Vec<String> {
+fn violations_of(member: &Member, members: &[Member]) -> Vec<String> {
     let name = &member.name;
     let Some(own) = rank(name) else {
-        return vec![format!("{name} has no rank: give it one in xtask/src/deps/law.rs")];
+        return vec![format!("{name} has no rank: give it one in xtask/src/deps/ranks.rs")];
     };
-    let mut breaches = Vec::new();
+    let mut violations = Vec::new();
     if member.published != (own != Rank::Unpublished) {
-        breaches.push(format!("{name}: `publish` in its Cargo.toml contradicts its rank"));
+        violations.push(format!("{name}: `publish` in its Cargo.toml contradicts its rank"));
     }
     if name == ALONE && !member.depends_on.is_empty() {
         let all = member.depends_on.join(", ");
-        breaches.push(format!("{name} depends on {all}; it stands alone"));
+        violations.push(format!("{name} depends on {all}; it has no dependencies"));
     }
     for other in siblings(member, members) {
         match (own, rank(other)) {
-            (Rank::Published(_), Some(Rank::Unpublished)) => breaches
+            (Rank::Published(_), Some(Rank::Unpublished)) => violations
                 .push(format!("{name} depends on {other}, which only dev-dependencies may do")),
             (Rank::Published(own), Some(Rank::Published(rank))) if rank >= own => {
-                breaches.push(format!("{name} (rank {own}) depends on {other} (rank {rank})"));
+                violations.push(format!("{name} (rank {own}) depends on {other} (rank {rank})"));
             }
             // An unpublished crate may; a crate without a rank is reported at itself.
             _ => {}
         }
     }
-    breaches
+    violations
 }
 
 /// The crates by rank, highest first, each with its direct dependencies in the workspace.
@@ -165,7 +165,7 @@ mod tests {
         Member { name: name.to_owned(), published, depends_on }
     }
 
-    /// The breaches of a workspace in which crate `name` has these dependencies.
+    /// The violations of a workspace in which crate `name` has these dependencies.
     fn check(name: &str, depends_on: &[&str], expected: &[&str]) {
         let mut members = vec![
             member("spanwise", &["spanwise-sdk"]),
@@ -179,7 +179,7 @@ mod tests {
         ];
         members.retain(|member| member.name != name);
         members.push(member(name, depends_on));
-        assert_eq!(breaches(&members), expected);
+        assert_eq!(violations(&members), expected);
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
             "spanwise-ledger",
             &["spanwise-wire", "libc"],
             &[
-                "spanwise-ledger depends on spanwise-wire, libc; it stands alone",
+                "spanwise-ledger depends on spanwise-wire, libc; it has no dependencies",
                 "spanwise-ledger (rank 0) depends on spanwise-wire (rank 0)",
             ],
         );
@@ -235,7 +235,7 @@ mod tests {
         check(
             "spanwise-new",
             &["spanwise-wire"],
-            &["spanwise-new has no rank: give it one in xtask/src/deps/law.rs"],
+            &["spanwise-new has no rank: give it one in xtask/src/deps/ranks.rs"],
         );
     }
 
@@ -243,7 +243,10 @@ mod tests {
     fn publishing_follows_the_rank() {
         let mut loose = member("xtask", &[]);
         loose.published = true;
-        assert_eq!(breaches(&[loose]), ["xtask: `publish` in its Cargo.toml contradicts its rank"]);
+        assert_eq!(
+            violations(&[loose]),
+            ["xtask: `publish` in its Cargo.toml contradicts its rank"]
+        );
     }
 
     #[test]
