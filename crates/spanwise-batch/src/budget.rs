@@ -92,7 +92,7 @@ impl Budget {
         self.shared.peak.load(Relaxed)
     }
 
-    /// Where producers wait for bytes.
+    /// The condition variable on which producers wait for bytes.
     pub(crate) fn space(&self) -> &SpaceNotifier {
         &self.shared.space
     }

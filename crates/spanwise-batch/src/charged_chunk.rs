@@ -11,9 +11,9 @@ use std::fmt;
 pub struct ChargedChunk {
     // Before `charge`: drop frees the memory first, then returns the charge.
     pub(crate) chunk: Chunk,
-    /// At least `chunk.capacity_bytes()`.
+    /// A charge of at least `chunk.capacity_bytes()`.
     charge: Charge,
-    /// At least one for each span of the chunk and, while it is open, for each that it can hold.
+    /// At least one permit for each span of the chunk and, while it is open, for each that it can hold.
     /// `None` without a queue size, and in a free chunk.
     permits: Option<QueuePermits>,
 }

@@ -25,7 +25,7 @@ pub struct ShardedBufferConfig {
     pub large_span_copies: usize,
     /// Limit on waiting spans, 1 or more: `maxQueueSize` of the batching processor. A span counts
     /// from its push until its chunk is recycled or dropped. The limit is never exceeded; an open
-    /// chunk holds permits for spans to come, so that with 16 or more at least half of them can be
+    /// chunk holds permits for spans that have not ended, so that with 16 or more at least half of them can be
     /// used, and all by a single thread. Slots and chunks shrink to fit. Default none: only bytes
     /// are limited.
     pub max_queue_size: Option<usize>,
@@ -153,7 +153,7 @@ const MAX_COPIES: usize = 8;
 const COPY_OVERHEAD: usize = 1024;
 /// A smaller chunk holds no usual span.
 const MIN_CHUNK_BYTES: usize = 128;
-/// Queue places per slot, so that an open chunk holds a useful number of spans.
+/// Queued spans per slot, so that an open chunk holds a useful number of spans.
 const SPANS_PER_SLOT: usize = 16;
 /// Bytes that few spans exceed.
 const BYTES_PER_SPAN: usize = 1 << 10;

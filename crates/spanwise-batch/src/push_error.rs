@@ -23,7 +23,7 @@ impl fmt::Display for PushError {
             Self::Budget => "the span was not stored: the byte budget is used up, or the span is larger than it",
             Self::QueueFull => "the span was not stored: the queue holds `max_queue_size` spans",
             Self::Contended => "the span was not stored: other threads held every slot, and the spill queue is full",
-            Self::Closed => "the span was not stored: the shards are closed",
+            Self::Closed => "the span was not stored: the buffer is closed",
         })
     }
 }

@@ -33,7 +33,7 @@ use std::time::Instant;
 /// to save the spans of a thread that exits.
 pub struct ShardedBuffer {
     slots: Box<[TryLock<Option<ChargedChunk>>]>,
-    /// `None` once these shards are [released](Self::release).
+    /// `None` once the buffer is [released](Self::release).
     queues: ArcSwapOption<Queues>,
     /// Threads between the check of `closed` and the end of a spill.
     spilling: AtomicUsize,
@@ -64,7 +64,7 @@ impl ShardedBuffer {
     /// Allocates the queue of full chunks: 104 bytes for each chunk that fits the budget.
     pub fn new(config: ShardedBufferConfig, budget: Budget) -> Self {
         let config = config.fitted(budget.limit() - budget.reserve());
-        // No chunk in the queue has a smaller charge: the queue has a place for each chunk that
+        // No chunk in the queue has a smaller charge: the queue has capacity for each chunk that
         // can exist, up to a budget of some GiB.
         let queue = (budget.limit() / config.chunk_bytes).saturating_add(1).min(MAX_QUEUE);
         Self {
@@ -292,7 +292,7 @@ impl ShardedBuffer {
             return Ok(Pushed { wake, spilled: false });
         }
         let wake = match open.take() {
-            // The full chunk goes to the worker even if no next chunk can be had, because its export
+            // The full chunk goes to the worker even if there is no memory for a next one, because its export
             // frees space. If it cannot go, it stays in the slot with all its spans.
             Some(full) => self.enqueue(full).map_err(|full| {
                 *open = Some(full);

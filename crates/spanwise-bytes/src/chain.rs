@@ -1,4 +1,4 @@
-//! A body of several pieces.
+//! A request body of several pieces, read as `bytes::Buf`.
 
 use std::collections::{VecDeque, vec_deque};
 use std::fmt;
@@ -30,7 +30,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 /// ```
 #[derive(Clone, Default)]
 pub struct BytesChain {
-    /// None is empty.
+    /// The pieces; no piece is empty.
     pieces: VecDeque<Bytes>,
     /// The sum of their lengths. 64 bits, because pieces that share memory may exceed a `usize`.
     len: u64,

@@ -1,4 +1,4 @@
-//! Bytes to a writer, by vectored writes.
+//! Writes a chain to an `io::Write`, by vectored writes.
 
 use std::io::{self, ErrorKind, IoSlice, Write};
 

@@ -35,7 +35,7 @@ impl Ledger {
         Ledger { account: Arc::new(Account::new()) }
     }
 
-    /// Counts the start of a recorded span, for which the caller now owes an outcome.
+    /// Counts the start of a recorded span, for which the caller reports an outcome later.
     ///
     /// # Cost
     /// A thread-local read, a compare, a load and a store for up to 64 threads at a time; one
@@ -86,7 +86,7 @@ impl Ledger {
     /// About 160 loads; takes no lock and slows no writer.
     pub fn snapshot(&self) -> Snapshot {
         // ORDER: sinks before sources. Each outcome is a Release increment that comes after its
-        // span's `started` (on the same thread, or synchronised by the hand-over). Having read it with
+        // span's `started` (on the same thread, or synchronised by the queue). Having read it with
         // Acquire, every `started` behind it is visible to the loads below, so that
         // started ≥ exported + dropped in every snapshot.
         let exported = self.account.outcomes.exported.load(Acquire);

@@ -27,13 +27,13 @@ pub enum DropReason {
     /// The receiver accepted the request and reported these of its spans as rejected (partial
     /// success). Its log has the cause.
     PartialRejected,
-    /// An attempt left and got no response, and no later one was accepted: the receiver may or may
+    /// An attempt was sent and got no response, and no later one was accepted: the receiver may or may
     /// not have the spans. Check its load, and the timeout.
     AmbiguousTimeout,
-    /// The request left and its response could not be decoded: the receiver may or may not have
+    /// The request was sent and its response could not be decoded: the receiver may or may not have
     /// the spans. Look for a proxy in between.
     AmbiguousResponse,
-    /// Shutdown reached its deadline after the request had left: the receiver may or may not have
+    /// Shutdown reached its deadline after the request was sent: the receiver may or may not have
     /// the spans. Give it more time.
     AmbiguousShutdown,
     /// The response exceeded the size limit: the receiver may or may not have the spans. The peer
@@ -105,7 +105,7 @@ impl DropReason {
         }
     }
 
-    /// Whether the receiver may have stored the spans: their request left and got no usable response.
+    /// Whether the receiver may have stored the spans: their request was sent and got no usable response.
     /// Every other reason means that it has not.
     pub const fn is_ambiguous(self) -> bool {
         matches!(

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 pub(crate) struct ThreadCounters {
     /// Bit `i` is set while no thread owns `owned[i]`.
     free: AtomicU64,
-    /// Only its owner writes a line. Counts outlive owners: the next owner continues from them.
+    /// The lines that threads own. Only its owner writes a line, and the next owner continues its counts.
     owned: [CounterLine; OWNED],
-    /// For every thread that owns no line.
+    /// The line of all threads that own no line.
     shared: CounterLine,
 }
 

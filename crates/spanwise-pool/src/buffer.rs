@@ -24,7 +24,7 @@ pub trait Buffer: Reset + AsRef<[u8]> + Send + Sync + Sized + 'static {
 
 impl Buffer for Vec<u8> {
     fn with_capacity(bytes: usize) -> Self {
-        Vec::with_capacity(limits::room(bytes, 1))
+        Vec::with_capacity(limits::max_reserved(bytes, 1))
     }
 
     #[inline]
@@ -44,7 +44,7 @@ impl Buffer for Vec<u8> {
 
 impl Buffer for BytesMut {
     fn with_capacity(bytes: usize) -> Self {
-        BytesMut::with_capacity(limits::room(bytes, 1))
+        BytesMut::with_capacity(limits::max_reserved(bytes, 1))
     }
 
     #[inline]
@@ -91,7 +91,7 @@ impl<B: Buffer> BufferPool<B> {
     /// A buffer that is released with less capacity, or with more than four times as much, is freed.
     /// The bound of `capacity` is that of a [`Pool`].
     pub fn new(capacity: usize, bytes_each: usize) -> Self {
-        let bytes_each = limits::room(bytes_each, 1);
+        let bytes_each = limits::max_reserved(bytes_each, 1);
         BufferPool { pool: Arc::new(Pool::new(capacity)), bytes_each }
     }
 

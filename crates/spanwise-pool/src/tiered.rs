@@ -18,7 +18,7 @@ pub trait TierObject: Reset + Sized {
 /// `with_capacity` reserves 64 MiB at most.
 impl<T> TierObject for Vec<T> {
     fn with_capacity(entries: usize) -> Self {
-        Vec::with_capacity(limits::room(entries, size_of::<T>()))
+        Vec::with_capacity(limits::max_reserved(entries, size_of::<T>()))
     }
 
     fn room(&self) -> usize {
@@ -38,12 +38,12 @@ pub struct TieredPool<T> {
     /// Smallest first.
     tiers: Vec<Tier<T>>,
     /// Objects with more capacity are freed.
-    most_room: usize,
+    max_entries: usize,
 }
 
 struct Tier<T> {
     /// The capacity of a new object, and the smallest capacity of an object of this tier.
-    room: usize,
+    entries: usize,
     pool: Pool<T>,
 }
 
@@ -63,16 +63,17 @@ impl<T: TierObject> TieredPool<T> {
         Self::with_tiers(&[8, 32, 128], capacity)
     }
 
-    /// A pool with a tier for each of `rooms` entries, at most `capacity` objects in each. Objects that
-    /// have grown beyond four times the largest tier are freed. Only the 64 smallest `rooms` are used.
-    pub fn with_tiers(rooms: &[usize], capacity: usize) -> Self {
-        let mut rooms = rooms.to_vec();
-        rooms.sort_unstable();
-        rooms.dedup();
-        rooms.truncate(limits::TIERS);
-        let most_room = rooms.last().map_or(0, |largest| largest.saturating_mul(4));
-        let tiers = rooms.into_iter().map(|room| Tier { room, pool: Pool::new(capacity) });
-        TieredPool { tiers: tiers.collect(), most_room }
+    /// A pool with a tier for each of the `sizes`, in entries, and at most `capacity` objects in each tier.
+    /// Objects that have grown beyond four times the largest tier are freed. Only the 64 smallest `sizes`
+    /// are used.
+    pub fn with_tiers(sizes: &[usize], capacity: usize) -> Self {
+        let mut sizes = sizes.to_vec();
+        sizes.sort_unstable();
+        sizes.dedup();
+        sizes.truncate(limits::TIERS);
+        let max_entries = sizes.last().map_or(0, |largest| largest.saturating_mul(4));
+        let tiers = sizes.into_iter().map(|entries| Tier { entries, pool: Pool::new(capacity) });
+        TieredPool { tiers: tiers.collect(), max_entries }
     }
 
     /// Each tier retains objects of at most `bytes` bytes together. Default: no limit.
@@ -80,7 +81,7 @@ impl<T: TierObject> TieredPool<T> {
         let limited = self
             .tiers
             .into_iter()
-            .map(|tier| Tier { room: tier.room, pool: tier.pool.with_byte_limit(bytes) });
+            .map(|tier| Tier { entries: tier.entries, pool: tier.pool.with_byte_limit(bytes) });
         self.tiers = limited.collect();
         self
     }
@@ -92,10 +93,10 @@ impl<T: TierObject> TieredPool<T> {
     /// As [`Pool::acquire`], and the choice of a tier.
     #[inline]
     pub fn acquire(&self, expected: usize) -> Option<TierPooled<'_, T>> {
-        let fits = self.tiers.iter().position(|tier| expected <= tier.room);
+        let fits = self.tiers.iter().position(|tier| expected <= tier.entries);
         let index = fits.unwrap_or(self.tiers.len().saturating_sub(1));
         let tier = self.tiers.get(index)?;
-        let pooled = tier.pool.acquire(|| T::with_capacity(tier.room));
+        let pooled = tier.pool.acquire(|| T::with_capacity(tier.entries));
         Some(TierPooled { pooled: Some(pooled), tier: index, pool: self })
     }
 
@@ -103,7 +104,7 @@ impl<T: TierObject> TieredPool<T> {
     /// capacity.
     pub fn trim(&self) -> Trimmed {
         self.tiers.iter().fold(Trimmed::default(), |sum, tier| {
-            let trimmed = tier.pool.trim_with(|object| object.shrink(tier.room));
+            let trimmed = tier.pool.trim_with(|object| object.shrink(tier.entries));
             let bytes = sum.bytes.saturating_add(trimmed.bytes);
             Trimmed { objects: sum.objects + trimmed.objects, bytes }
         })
@@ -112,14 +113,14 @@ impl<T: TierObject> TieredPool<T> {
     /// Capacity and statistics of each tier, smallest first. The tier that retains or discards an object
     /// counts it; an object that no tier retains is counted by the tier it was acquired from.
     pub fn stats(&self) -> impl Iterator<Item = (usize, PoolStats)> {
-        self.tiers.iter().map(|tier| (tier.room, tier.pool.stats()))
+        self.tiers.iter().map(|tier| (tier.entries, tier.pool.stats()))
     }
 
     /// The tier for an object of this capacity: the largest one whose minimum the object meets.
     #[inline]
-    fn tier_of(&self, room: usize) -> Option<usize> {
-        match room <= self.most_room {
-            true => self.tiers.iter().rposition(|tier| tier.room <= room),
+    fn tier_of(&self, capacity: usize) -> Option<usize> {
+        match capacity <= self.max_entries {
+            true => self.tiers.iter().rposition(|tier| tier.entries <= capacity),
             false => None,
         }
     }
@@ -178,7 +179,7 @@ impl<T: TierObject + fmt::Debug> fmt::Debug for TierPooled<'_, T> {
 
 impl<T> fmt::Debug for TieredPool<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tiers = self.tiers.iter().map(|tier| (tier.room, &tier.pool));
+        let tiers = self.tiers.iter().map(|tier| (tier.entries, &tier.pool));
         f.debug_map().entries(tiers).finish()
     }
 }

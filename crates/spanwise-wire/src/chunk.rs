@@ -211,14 +211,14 @@ impl Chunk {
     fn put(&mut self, span: &FinishedSpan<'_>, meta: &mut SpanMeta) {
         let (offset, len) = (self.bytes.len(), span.encoded_len());
         let field = 1 + varint_len(len as u64) + len;
-        let mut room = RawWriter::new(&mut self.bytes, field);
+        let mut writer = RawWriter::new(&mut self.bytes, field);
         // SAFETY: tag, length and span: `field` bytes.
         unsafe {
-            room.array([SPANS]);
-            room.varint(len as u64);
-            span.put(&mut room);
+            writer.array([SPANS]);
+            writer.varint(len as u64);
+            span.put(&mut writer);
         }
-        room.done();
+        writer.done();
         if offset == 0 {
             self.scope = meta.scope;
         }

@@ -1,4 +1,4 @@
-//! Where chunks come from, and where they go to be used again.
+//! The free list of chunks: allocation, reuse and eviction under the budget.
 
 use super::{MAX_SPAN, ShardedBuffer};
 use crate::charged_chunk::ChargedChunk;

@@ -1,4 +1,4 @@
-//! The hand-over of full chunks and spilled spans to the worker.
+//! Enqueues full chunks for the worker, and drains them and the spilled spans.
 
 use super::{Pushed, SPILL, ShardedBuffer};
 use crate::charged_chunk::ChargedChunk;

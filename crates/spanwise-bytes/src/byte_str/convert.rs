@@ -1,4 +1,4 @@
-//! Into a `ByteStr` and out of it.
+//! Conversions from and to `ByteStr`.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -9,28 +9,28 @@ use bytes::{Bytes, BytesMut};
 use super::ByteStr;
 use crate::error::FromUtf8Error;
 
-/// In the same memory.
+/// No copy: the same memory.
 impl From<&'static str> for ByteStr {
     fn from(text: &'static str) -> Self {
         Self::from_static(text)
     }
 }
 
-/// In the same memory.
+/// No copy: the same memory.
 impl From<String> for ByteStr {
     fn from(text: String) -> Self {
         Self { bytes: Bytes::from(text) }
     }
 }
 
-/// In the same memory.
+/// No copy: the same memory.
 impl From<Box<str>> for ByteStr {
     fn from(text: Box<str>) -> Self {
         Self::from(String::from(text))
     }
 }
 
-/// In the same memory, borrowed or owned.
+/// No copy: the same memory, borrowed or owned.
 impl From<Cow<'static, str>> for ByteStr {
     fn from(text: Cow<'static, str>) -> Self {
         match text {

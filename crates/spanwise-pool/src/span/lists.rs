@@ -43,7 +43,7 @@ impl<E> Default for Entries<E> {
 
 impl<E> Entries<E> {
     pub(super) fn with_capacity(entries: usize) -> Self {
-        let capacity = limits::room(entries, size_of::<(E, Range<usize>)>());
+        let capacity = limits::max_reserved(entries, size_of::<(E, Range<usize>)>());
         Entries { entries: Vec::with_capacity(capacity), attributes: Vec::new() }
     }
 

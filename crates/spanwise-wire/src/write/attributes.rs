@@ -29,7 +29,7 @@ pub(crate) struct AttributeIndex {
 
 /// The field that attributes are written to, and its limits.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct AttributeField<'a> {
     /// The key of the field in its message.
     pub(crate) tag: u8,
     /// The maximum number of attributes.
@@ -88,7 +88,7 @@ impl AttributeIndex {
     pub(crate) fn put<V: EncodeValue + ?Sized>(
         &mut self,
         buf: &mut Vec<u8>,
-        place: Place<'_>,
+        field: AttributeField<'_>,
         key: &str,
         value: &V,
     ) -> Put {
@@ -96,28 +96,28 @@ impl AttributeIndex {
         if let Some(short) = value.as_value()
             && let len = key.len() + short.short_len() + KEY_VALUE_OVERHEAD
             && len < 0x80
-            && !short.is_longer_than(place.limits.value_chars)
+            && !short.is_longer_than(field.limits.value_chars)
             && !key.is_empty()
             && !self.filter.has(bit)
-            && self.count < place.max
+            && self.count < field.max
             && len + FIELD_OVERHEAD <= buf.capacity() - buf.len()
-            && len + SLACK + buf.len() <= place.limits.buffer_bytes()
+            && len + SLACK + buf.len() <= field.limits.buffer_bytes()
         {
-            let mut room = RawWriter::there_is(buf, len + FIELD_OVERHEAD);
+            let mut writer = RawWriter::in_spare_capacity(buf, len + FIELD_OVERHEAD);
             // SAFETY: 2 bytes for the field, 2 + key for the key, 2 + value for the value:
             // `len + FIELD_OVERHEAD`, which the capacity has.
             unsafe {
-                room.array([place.tag, len as u8, KEY, key.len() as u8]);
-                room.slice(key.as_bytes());
-                room.array([VALUE, short.short_len() as u8]);
-                short.put_short(&mut room);
+                writer.array([field.tag, len as u8, KEY, key.len() as u8]);
+                writer.slice(key.as_bytes());
+                writer.array([VALUE, short.short_len() as u8]);
+                short.put_short(&mut writer);
             }
-            room.done();
+            writer.done();
             self.filter.add(bit);
             self.count += 1;
             return Put::Whole;
         }
-        self.put_any(buf, place, key, value)
+        self.put_any(buf, field, key, value)
     }
 
     /// As [`put`](Self::put), for every case.
@@ -126,7 +126,7 @@ impl AttributeIndex {
     fn put_any<V: EncodeValue + ?Sized>(
         &mut self,
         buf: &mut Vec<u8>,
-        place: Place<'_>,
+        field: AttributeField<'_>,
         key: &str,
         value: &V,
     ) -> Put {
@@ -135,21 +135,21 @@ impl AttributeIndex {
             return Put::Absent;
         }
         let bit = Filter::bit_of(key.as_bytes());
-        let old = if self.filter.has(bit) { self.find(buf, place.tag, key) } else { None };
-        if key.is_empty() || old.is_none() && self.count >= place.max {
+        let old = if self.filter.has(bit) { self.find(buf, field.tag, key) } else { None };
+        if key.is_empty() || old.is_none() && self.count >= field.max {
             return Put::Dropped;
         }
-        let chars = place.limits.value_chars;
-        let room = space_for_value(buf, place.limits, key);
+        let chars = field.limits.value_chars;
+        let max_len = space_for_value(buf, field.limits, key);
         // Appended first: if the new value does not fit, the old one stays.
         let (is_written, is_cut) = match known {
             Some(known) => {
                 let is_cut = known.is_truncated(chars);
-                (put_key_value(buf, place.tag, room, key, &Body::Known(known, chars)), is_cut)
+                (put_key_value(buf, field.tag, max_len, key, &Body::Known(known, chars)), is_cut)
             }
-            None => match encode_apart(value, chars, room, &mut self.scratch) {
+            None => match encode_apart(value, chars, max_len, &mut self.scratch) {
                 Some(is_cut) => (
-                    put_key_value(buf, place.tag, room, key, &Body::Encoded(&self.scratch)),
+                    put_key_value(buf, field.tag, max_len, key, &Body::Encoded(&self.scratch)),
                     is_cut,
                 ),
                 None => (false, false),
@@ -228,18 +228,18 @@ fn space_for_value(buf: &[u8], limits: &SpanLimits, key: &str) -> usize {
 }
 
 /// Lets foreign code write a value into the empty `scratch`; returns whether the value is cut. `None`
-/// if the value is longer than `room` or invalid.
+/// if the value is longer than `max_len` or invalid.
 ///
 /// Foreign code never gets the span's own buffer: it could clear it, replace it, or change its contents.
 fn encode_apart<V: EncodeValue + ?Sized>(
     value: &V,
     max_chars: usize,
-    room: usize,
+    max_len: usize,
     scratch: &mut Vec<u8>,
 ) -> Option<bool> {
     let len = value.encoded_len(max_chars);
     // Checked before a byte is written: this also bounds the memory of an honest value.
-    if len > room {
+    if len > max_len {
         return None;
     }
     scratch.clear();
@@ -276,10 +276,10 @@ impl Body<'_> {
 }
 
 /// Appends `tag, length, KeyValue { key, value }`. Returns `false` and writes nothing if the value takes
-/// more than `room`.
-fn put_key_value(buf: &mut Vec<u8>, tag: u8, room: usize, key: &str, value: &Body<'_>) -> bool {
+/// more than `max_len`.
+fn put_key_value(buf: &mut Vec<u8>, tag: u8, max_len: usize, key: &str, value: &Body<'_>) -> bool {
     let value_len = value.len();
-    if value_len > room {
+    if value_len > max_len {
         return false;
     }
     let len = bytes_len(key.len()) + bytes_len(value_len);

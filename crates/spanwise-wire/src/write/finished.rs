@@ -59,40 +59,40 @@ impl<'a> FinishedSpan<'a> {
     /// The `Span` message in a buffer of its own.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut room = RawWriter::new(&mut out, self.encoded_len());
-        // SAFETY: `room` has space for `encoded_len` bytes.
-        unsafe { self.put(&mut room) };
-        room.done();
+        let mut writer = RawWriter::new(&mut out, self.encoded_len());
+        // SAFETY: `writer` has space for `encoded_len` bytes.
+        unsafe { self.put(&mut writer) };
+        writer.done();
         out
     }
 
     /// Stores the message.
     ///
     /// # Safety
-    /// There is room for [`encoded_len`](Self::encoded_len) bytes.
+    /// `writer` has space for [`encoded_len`](Self::encoded_len) bytes.
     #[inline(always)]
-    pub(crate) unsafe fn put(&self, room: &mut RawWriter<'_>) {
+    pub(crate) unsafe fn put(&self, writer: &mut RawWriter<'_>) {
         // SAFETY: 18 + 10 + 9 + 9 + 2 + 6 = HEADER_LEN bytes, PARENT_LEN more, and the body: `self`
         // borrows all of them, so none has changed since `encoded_len`.
         unsafe {
             if let Some(header) = self.header {
-                room.array([TRACE_ID, 16]);
-                room.array(header.trace_id.to_bytes());
-                room.array([SPAN_ID, 8]);
-                room.array(header.span_id.to_bytes());
-                room.array([START]);
-                room.array(header.start_unix_nanos.to_le_bytes());
-                room.array([END]);
-                room.array(header.end_unix_nanos.to_le_bytes());
-                room.array([KIND, header.kind as u8]);
-                room.array(FLAGS);
-                room.array(header.flags.0.to_le_bytes());
+                writer.array([TRACE_ID, 16]);
+                writer.array(header.trace_id.to_bytes());
+                writer.array([SPAN_ID, 8]);
+                writer.array(header.span_id.to_bytes());
+                writer.array([START]);
+                writer.array(header.start_unix_nanos.to_le_bytes());
+                writer.array([END]);
+                writer.array(header.end_unix_nanos.to_le_bytes());
+                writer.array([KIND, header.kind as u8]);
+                writer.array(FLAGS);
+                writer.array(header.flags.0.to_le_bytes());
                 if header.parent_span_id.is_valid() {
-                    room.array([PARENT_SPAN_ID, 8]);
-                    room.array(header.parent_span_id.to_bytes());
+                    writer.array([PARENT_SPAN_ID, 8]);
+                    writer.array(header.parent_span_id.to_bytes());
                 }
             }
-            room.slice(self.body);
+            writer.slice(self.body);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Attributes of events and links.
 
-use super::attributes::{AttributeIndex, Place, Put};
+use super::attributes::{AttributeField, AttributeIndex, Put};
 use super::encode::EncodeValue;
 use super::varint::put_varint;
 
@@ -14,7 +14,7 @@ pub(super) struct InnerCounts {
 pub(super) fn put_all<'k, V: EncodeValue>(
     buf: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
-    place: Place<'_>,
+    field: AttributeField<'_>,
     dropped_tag: u8,
     attributes: impl IntoIterator<Item = (&'k str, V)>,
 ) -> InnerCounts {
@@ -22,7 +22,7 @@ pub(super) fn put_all<'k, V: EncodeValue>(
     std::mem::swap(index.scratch(), scratch);
     let mut counts = InnerCounts { dropped: 0, truncated: 0 };
     for (key, value) in attributes {
-        match index.put(buf, place, key, &value) {
+        match index.put(buf, field, key, &value) {
             Put::Whole | Put::Absent => {}
             Put::Cut => counts.truncated = counts.truncated.saturating_add(1),
             Put::Dropped => counts.dropped = counts.dropped.saturating_add(1),

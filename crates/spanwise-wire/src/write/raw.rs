@@ -22,12 +22,12 @@ impl<'a> RawWriter<'a> {
     #[inline(always)]
     pub(crate) fn new(vec: &'a mut Vec<u8>, len: usize) -> Self {
         vec.reserve(len);
-        Self::there_is(vec, len)
+        Self::in_spare_capacity(vec, len)
     }
 
     /// As [`new`](Self::new), if the caller has checked the capacity.
     #[inline(always)]
-    pub(crate) fn there_is(vec: &'a mut Vec<u8>, len: usize) -> Self {
+    pub(crate) fn in_spare_capacity(vec: &'a mut Vec<u8>, len: usize) -> Self {
         debug_assert!(vec.capacity() - vec.len() >= len);
         Self {
             next: vec.spare_capacity_mut().as_mut_ptr().cast(),
@@ -114,16 +114,16 @@ mod tests {
         for capacity in [0, 1, 8, 9, 40, 100] {
             let mut vec = Vec::with_capacity(capacity);
             vec.push(1u8);
-            let mut room = RawWriter::new(&mut vec, 8 + 16);
+            let mut writer = RawWriter::new(&mut vec, 8 + 16);
             // SAFETY: 0 + 1 + 16 + 0 + 7 bytes.
             unsafe {
-                room.array([]);
-                room.array([2]);
-                room.array(7u128.to_be_bytes());
-                room.slice(&[]);
-                room.slice(b"the end");
+                writer.array([]);
+                writer.array([2]);
+                writer.array(7u128.to_be_bytes());
+                writer.slice(&[]);
+                writer.slice(b"the end");
             }
-            room.done();
+            writer.done();
             assert_eq!(vec.len(), 25);
             assert_eq!((vec[1], vec[17], &vec[18..]), (2, 7, &b"the end"[..]));
         }
@@ -133,15 +133,15 @@ mod tests {
     fn bytes_without_done_are_not_in_the_vec() {
         let mut vec = vec![1u8];
         {
-            let mut room = RawWriter::new(&mut vec, 4);
+            let mut writer = RawWriter::new(&mut vec, 4);
             // SAFETY: 4 bytes.
-            unsafe { room.slice(b"lost") };
+            unsafe { writer.slice(b"lost") };
         }
         assert_eq!(vec, [1]);
-        let mut room = RawWriter::new(&mut vec, 100);
+        let mut writer = RawWriter::new(&mut vec, 100);
         // SAFETY: 2 of 100 bytes.
-        unsafe { room.array([2, 3]) };
-        room.done();
+        unsafe { writer.array([2, 3]) };
+        writer.done();
         assert_eq!(vec, [1, 2, 3]);
     }
 
@@ -150,8 +150,8 @@ mod tests {
     #[should_panic(expected = "self.left")]
     fn a_debug_build_panics_on_a_store_beyond_the_reserved_space() {
         let mut vec = Vec::<u8>::with_capacity(100);
-        let mut room = RawWriter::new(&mut vec, 3);
+        let mut writer = RawWriter::new(&mut vec, 3);
         // SAFETY: 4 bytes of 3: the assertion comes before the store, and there are 100 bytes.
-        unsafe { room.array([0; 4]) };
+        unsafe { writer.array([0; 4]) };
     }
 }

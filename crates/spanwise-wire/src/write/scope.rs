@@ -1,6 +1,6 @@
 //! Resource and instrumentation scope, encoded once and copied into every request.
 
-use super::attributes::{AttributeIndex, Place, Put};
+use super::attributes::{AttributeField, AttributeIndex, Put};
 use super::encode::EncodeValue;
 use super::varint::{put_bytes, put_message, put_varint};
 use crate::limits::SpanLimits;
@@ -46,10 +46,10 @@ fn put_attributes<'k, V: EncodeValue>(
     let limits =
         SpanLimits { value_chars: usize::MAX, span_bytes: usize::MAX, ..SpanLimits::default() };
     let mut index = AttributeIndex::starting_at(out.len());
-    let place = Place { tag: tags.attribute, max: u32::MAX, limits: &limits };
+    let field = AttributeField { tag: tags.attribute, max: u32::MAX, limits: &limits };
     let mut dropped = 0u32;
     for (key, value) in attributes {
-        let put = index.put(out, place, key, &value);
+        let put = index.put(out, field, key, &value);
         dropped = dropped.saturating_add(u32::from(put == Put::Dropped && !key.is_empty()));
     }
     if dropped > 0 {

@@ -29,28 +29,28 @@ impl Value<'_> {
     /// Stores the `AnyValue` message of a value whose lengths take one byte each.
     ///
     /// # Safety
-    /// `room` has space for [`short_len`](Self::short_len) bytes, which is below 128.
+    /// `writer` has space for [`short_len`](Self::short_len) bytes, which is below 128.
     #[inline(always)]
-    pub(super) unsafe fn put_short(&self, room: &mut RawWriter<'_>) {
+    pub(super) unsafe fn put_short(&self, writer: &mut RawWriter<'_>) {
         // SAFETY: each arm stores as many bytes as `short_len` returns; the last one nothing.
         unsafe {
             match self {
                 Self::Str(text) => {
-                    room.array([STRING, text.len() as u8]);
-                    room.slice(text.as_bytes());
+                    writer.array([STRING, text.len() as u8]);
+                    writer.slice(text.as_bytes());
                 }
                 Self::I64(value) => {
-                    room.array([INT]);
-                    room.varint(*value as u64);
+                    writer.array([INT]);
+                    writer.varint(*value as u64);
                 }
                 Self::U64(value) => {
-                    room.array([INT]);
-                    room.varint(*value);
+                    writer.array([INT]);
+                    writer.varint(*value);
                 }
-                Self::Bool(value) => room.array([BOOL, u8::from(*value)]),
+                Self::Bool(value) => writer.array([BOOL, u8::from(*value)]),
                 Self::F64(value) => {
-                    room.array([DOUBLE]);
-                    room.array(value.to_le_bytes());
+                    writer.array([DOUBLE]);
+                    writer.array(value.to_le_bytes());
                 }
                 _ => {}
             }

@@ -1,6 +1,6 @@
 //! The writer of one span.
 
-use super::attributes::{AttributeIndex, Place, Put};
+use super::attributes::{AttributeField, AttributeIndex, Put};
 use super::dropped::{Dropped, DroppedCounters, DroppedCounts};
 use super::encode::EncodeValue;
 use super::finished::{FinishedSpan, SpanHeader};
@@ -79,8 +79,8 @@ impl SpanWriter {
         key: &str,
         value: &V,
     ) {
-        let place = Place { tag: ATTRIBUTE, max: limits.attributes, limits };
-        match self.attributes.put(&mut self.buf, place, key, value) {
+        let field = AttributeField { tag: ATTRIBUTE, max: limits.attributes, limits };
+        match self.attributes.put(&mut self.buf, field, key, value) {
             Put::Whole | Put::Absent => {}
             Put::Cut => self.drop_counted(Dropped::Characters, 1),
             Put::Dropped => self.drop_counted(Dropped::Attributes, 1),
@@ -109,8 +109,9 @@ impl SpanWriter {
             if !name.is_empty() {
                 put_bytes(buf, EVENT_NAME, name.as_bytes());
             }
-            let place = Place { tag: EVENT_ATTRIBUTE, max: limits.attributes_per_event, limits };
-            put_all(buf, scratch, place, EVENT_DROPPED, attributes)
+            let field =
+                AttributeField { tag: EVENT_ATTRIBUTE, max: limits.attributes_per_event, limits };
+            put_all(buf, scratch, field, EVENT_DROPPED, attributes)
         });
         self.events += 1;
         self.count_inner(counts, name.len() < full_len);
@@ -137,8 +138,9 @@ impl SpanWriter {
             if !target.trace_state.is_empty() {
                 put_bytes(buf, TRACE_STATE, target.trace_state.as_bytes());
             }
-            let place = Place { tag: LINK_ATTRIBUTE, max: limits.attributes_per_link, limits };
-            let counts = put_all(buf, scratch, place, LINK_DROPPED, attributes);
+            let field =
+                AttributeField { tag: LINK_ATTRIBUTE, max: limits.attributes_per_link, limits };
+            let counts = put_all(buf, scratch, field, LINK_DROPPED, attributes);
             let flags = SpanFlags::new(target.trace_flags, target.is_remote);
             buf.push(LINK_FLAGS);
             buf.extend_from_slice(&flags.0.to_le_bytes());
@@ -247,13 +249,13 @@ impl SpanWriter {
     fn put_name(&mut self, name: &str) {
         let start = self.buf.len();
         if name.len() < 0x80 {
-            let mut room = RawWriter::new(&mut self.buf, name.len() + 2);
+            let mut writer = RawWriter::new(&mut self.buf, name.len() + 2);
             // SAFETY: 2 + `name.len()` bytes are stored and reserved.
             unsafe {
-                room.array([NAME, name.len() as u8]);
-                room.slice(name.as_bytes());
+                writer.array([NAME, name.len() as u8]);
+                writer.slice(name.as_bytes());
             }
-            room.done();
+            writer.done();
         } else {
             self.put_long_name(name);
         }
