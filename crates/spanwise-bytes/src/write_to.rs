@@ -1,4 +1,4 @@
-//! Writes a chain to an `io::Write`, by vectored writes.
+//! `WriteTo`: writes a `Buf` to an `io::Write`, by vectored writes.
 
 use std::io::{self, ErrorKind, IoSlice, Write};
 

@@ -108,7 +108,7 @@ impl ConnectionContext {
             })
     }
 
-    /// Explains an exchange without an answer within `allowed`. `before` is the state when the
+    /// Explains an exchange without a response within `allowed`. `before` is the state when the
     /// attempt began.
     pub(crate) fn out_of_time(
         &self,
@@ -289,7 +289,7 @@ impl ConnectionContext {
     }
 
     fn closed(&self) -> Explanation {
-        // A peer that has answered before speaks our protocol.
+        // A peer that has responded before uses our protocol.
         let silent = !matches!(
             (self.protocol, self.observations.state().protocol),
             (Protocol::HttpProtobuf, Some(PeerProtocol::Http1))
@@ -299,7 +299,7 @@ impl ConnectionContext {
     }
 }
 
-/// Whether the head of an answer was too large. hyper names this case for servers alone.
+/// Whether the header section of a response was too large. hyper names this case for servers alone.
 pub(crate) fn is_too_large(error: &hyper::Error) -> bool {
     error.is_parse() && error.to_string().contains("too large")
 }

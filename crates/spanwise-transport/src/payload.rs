@@ -8,7 +8,7 @@ use crate::{Compression, Failure, FramedRequest, Protocol, compression};
 /// The encoded request body that every attempt sends.
 #[derive(Debug, Clone)]
 pub(crate) struct Payload {
-    /// With the gRPC prefix exactly when the protocol is gRPC.
+    /// The bytes, with the gRPC prefix exactly when the protocol is gRPC.
     pub(crate) bytes: Bytes,
     pub(crate) gzip: bool,
 }
@@ -21,7 +21,7 @@ impl Payload {
         compression: Compression,
     ) -> Result<Self, Failure> {
         // Field numbers start at 1. A first byte of 0 or 1 usually belongs to a gRPC prefix: a
-        // receiver that skips it would answer that it accepted nothing, or all.
+        // receiver that skips it would respond that it accepted no span, or all.
         if request.message().first().is_some_and(|tag| *tag < FIRST_TAG) {
             return Err(Failure::Unsendable);
         }

@@ -23,7 +23,7 @@ type Resolved = (Sampler, Option<Remote>);
 pub(super) struct Remote {
     /// The setting that holds the endpoint.
     setting: &'static str,
-    asked: RemoteSource,
+    source: RemoteSource,
 }
 
 impl Remote {
@@ -37,8 +37,8 @@ impl Remote {
     /// # Errors
     /// The transport cannot send to that endpoint.
     pub(super) fn start(self, service_name: &str) -> Result<RemoteSampling, BuildError> {
-        let Self { setting, asked } = self;
-        RemoteSampling::new(&asked, service_name, setting).map_err(|error| match error {
+        let Self { setting, source } = self;
+        RemoteSampling::new(&source, service_name, setting).map_err(|error| match error {
             BuildError::Transport(TransportError::NoTls { endpoint, .. }) => {
                 BuildError::no_feature(setting, endpoint, "tls", "use an http:// endpoint")
             }
@@ -153,7 +153,7 @@ fn not_compiled_in(setting: &'static str, value: impl ToString, feature: &str) -
 
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 fn remote(setting: &'static str, settings: RemoteSettings) -> Result<Resolved, BuildError> {
-    let (sampler, asked) = match settings {
+    let (sampler, source) = match settings {
         #[cfg(feature = "xray")]
         RemoteSettings::Xray(settings) => {
             let sampler = XrayRemote::new();
@@ -172,11 +172,11 @@ fn remote(setting: &'static str, settings: RemoteSettings) -> Result<Resolved, B
             return Err(BuildError::setting(setting, format!("{other:?}"), accepted));
         }
     };
-    Ok((sampler, Some(Remote { setting, asked })))
+    Ok((sampler, Some(Remote { setting, source })))
 }
 
-fn parent_based((sampler, asked): Resolved) -> Resolved {
-    (sampler.parent_based(), asked)
+fn parent_based((sampler, source): Resolved) -> Resolved {
+    (sampler.parent_based(), source)
 }
 
 /// `OTEL_TRACES_SAMPLER_ARG` as a ratio; 1 if it is unset or invalid.

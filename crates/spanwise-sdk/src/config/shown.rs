@@ -1,15 +1,14 @@
-//! Values as they can stand in an error or a report: without what may be a secret.
+//! Redaction: values as errors and reports print them, without possible secrets.
 
 use crate::diagnostics::sanitize;
 
-/// `value` on one line, without what stands before a URL's host and without a query.
+/// `value` on one line, without the user info and the query of a URL.
 pub(crate) fn shown(value: &str) -> String {
     sanitize(&without_credentials(value))
 }
 
 /// A value of `OTEL_TRACES_SAMPLER_ARG`: numbers, and the endpoint if it holds neither user nor
-/// query. A secret may hold any of the characters that the list is made of, so what is beside one
-/// is not shown either.
+/// query. A secret may contain the separators of the list, so the text beside one is redacted too.
 pub(crate) fn shown_argument(value: &str) -> String {
     if value.contains(['@', '?', '#']) {
         return REDACTED.to_owned();
@@ -29,8 +28,8 @@ pub(crate) fn shown_argument(value: &str) -> String {
     sanitize(&parts.collect::<Vec<_>>().join(","))
 }
 
-/// A value that should be one of a few names. Anything longer, or with other characters than names have, may
-/// be meant for another variable.
+/// A value that should be one of a few names. The user may have meant a longer value, or one with other
+/// characters, for another variable, so it is redacted.
 pub(crate) fn shown_name(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.');
     let is_name = value.len() <= MAX_NUMBER && value.chars().all(is_plain);
@@ -54,7 +53,7 @@ pub(crate) fn is_pem(value: &str) -> bool {
     value.contains("-----") || value.contains(['\n', '\r']) || value.starts_with("MII") || is_body
 }
 
-/// Scheme, host, port and path, and nothing that could be anything else.
+/// Whether `text` has a scheme, and only characters of a host, a port and a path.
 fn is_plain_url(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '/' | '.' | '-' | '_');
     text.trim().split_once("://").is_some_and(|(_, rest)| rest.chars().all(is_plain))
@@ -65,7 +64,7 @@ fn is_number(text: &str) -> bool {
     text.len() <= MAX_NUMBER && text.parse::<f64>().is_ok()
 }
 
-/// `value` without what stands before a host, and without a query: both may hold a secret.
+/// `value` without user info and query: both may contain a secret.
 fn without_credentials(value: &str) -> String {
     let is_url = value.contains("://");
     // A fragment may hold a token, and what is in front of an `@` that is written as `%40` a password.
@@ -98,13 +97,13 @@ fn is_user(before_host: &str) -> bool {
     before_host.contains(':')
 }
 
-/// In place of a secret.
+/// The text in place of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
-/// In place of a value that is not UTF-8.
+/// The text in place of a value that is not UTF-8.
 pub(crate) const NOT_TEXT: &str = "[not UTF-8]";
 /// The keys of `OTEL_TRACES_SAMPLER_ARG` whose values are numbers.
 const ARGUMENTS: [&str; 3] = ["pollingIntervalMs", "initialSamplingRate", "polling_interval"];
-/// Longer than any path that is in use: most systems end at 4,096, and most people far below.
+/// Bytes of the longest path that a report prints; usual paths are far shorter.
 const MAX_PATH: usize = 512;
 const MAX_NUMBER: usize = 32;
 /// Characters of the shortest private key in base64, less those of a generous cut.

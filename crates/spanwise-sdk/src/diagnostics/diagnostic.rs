@@ -33,7 +33,7 @@ pub enum Diagnostic {
     AttributeNotDetected {
         /// The attribute.
         attribute: String,
-        /// Why it is missing.
+        /// The reason why it is missing.
         problem: String,
     },
     /// An attempt to send failed, the first since a request was accepted; or, at least half a minute
@@ -41,7 +41,7 @@ pub enum Diagnostic {
     EndpointFailing {
         /// The endpoint of the requests.
         endpoint: String,
-        /// Why the attempt failed.
+        /// The cause of the failure.
         cause: String,
         /// The usual remedy.
         advice: Option<String>,
@@ -62,9 +62,9 @@ pub enum Diagnostic {
     /// The exporter dropped a request, for another cause than that of
     /// [`EndpointFailing`](Self::EndpointFailing).
     RequestFailed {
-        /// Spans in it.
+        /// The number of its spans.
         spans: u64,
-        /// Why.
+        /// The final failure.
         failure: Failure,
         /// The last text of the server or the connection; one line, at most 256 bytes.
         detail: String,
@@ -82,17 +82,17 @@ pub enum Diagnostic {
         /// Its message.
         message: String,
     },
-    /// The receiver answered with success, but not in OTLP: perhaps it is no OTLP receiver. The
+    /// The response states success and is not OTLP: perhaps the endpoint is no OTLP receiver. The
     /// spans count as exported.
     AnswerNotOtlp {
-        /// The problem with the answer.
+        /// The problem with the response.
         problem: String,
     },
     /// The endpoint of remote sampling returned no valid strategy; the sampler uses the one before.
     NoSamplingStrategy {
         /// The URL of the collector.
         url: String,
-        /// The error in place of an answer, or the problem with the answer.
+        /// The error without a response, or the problem with the response.
         problem: String,
     },
     /// The endpoint of remote sampling returned a valid strategy, the first since

@@ -35,7 +35,7 @@ pub(super) trait StartSpan {
     fn start(self, start: SpanStart<'_>) -> Self::Started;
 }
 
-/// Generates the ids of a span, asks the sampler, and starts the span, recorded or not.
+/// Generates the ids of a span, calls the sampler, and starts the span, recorded or not.
 #[inline(always)]
 pub(super) fn decide<T: StartSpan>(core: &Core, span: SpanParameters<'_>, target: T) -> T::Started {
     let span = SpanParameters { parent: valid_parent(core, span.parent), ..span };
@@ -60,8 +60,8 @@ pub(super) fn not_sampled<'a>(core: &Core, span: SpanParameters<'a>) -> SpanStar
     span.decided(ids::below(span.parent, fork::generation()), false)
 }
 
-/// Asks the sampler in force, or passes on a trace state. Few spans need it, and most of these
-/// decisions allocate: a function of its own keeps this code out of the fast path.
+/// Evaluates the sampler (`ShouldSample`), or propagates a trace state. Few spans need this, and most of
+/// these decisions allocate: a function of its own leaves the fast path small.
 #[cold]
 #[inline(never)]
 fn decide_slow<T: StartSpan>(

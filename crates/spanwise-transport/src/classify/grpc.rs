@@ -19,7 +19,7 @@ use crate::{Failure, ResponseStatus};
     allow(dead_code, reason = "the tables are tested whether or not they are used")
 )]
 pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> AttemptOutcome {
-    // An answer without a body has its status among the headers ("trailers-only").
+    // A response without a body has its status among the headers ("trailers-only").
     let fields =
         if reply.trailers.contains_key(GRPC_STATUS) { &reply.trailers } else { &reply.headers };
     let Some(code) = fields.get(GRPC_STATUS) else {
@@ -104,7 +104,7 @@ fn grpc_success(reply: &Reply) -> AttemptOutcome {
     }
 }
 
-/// Describes an answer without `grpc-status`, by its content type.
+/// Describes a response without `grpc-status`, by its content type.
 fn no_status(reply: &Reply) -> String {
     let media = reply.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
     match media {

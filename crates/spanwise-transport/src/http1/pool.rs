@@ -19,7 +19,7 @@ pub(super) struct ConnectionPool {
     idle: Mutex<Idle>,
     /// Notified for each connection that becomes idle.
     returned: Notify,
-    /// Connections whose answer has ended and whose task has not noticed that yet.
+    /// Connections whose response has ended and whose task has not noticed that yet.
     returning: AtomicUsize,
 }
 
@@ -74,7 +74,7 @@ impl ConnectionPool {
         .await
     }
 
-    /// Takes a connection back whose answer was read. It is idle as soon as its task has noticed;
+    /// Takes a connection back whose response was read. It is idle as soon as its task has noticed;
     /// one that its peer closes, or that has more to read, is dropped.
     pub(super) fn release(self: &Arc<Self>, mut sender: RequestSender) {
         if sender.requests.is_ready() {
@@ -171,7 +171,7 @@ impl Drop for Returning {
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests are few and large: more idle connections only wait to be closed.
 const MAX_IDLE: usize = 2;
-/// For a peer that answered before it read the request: it may never read the rest.
+/// The time for a peer that responded early to read the remaining request, which it may never do.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a request waits for a connection that is about to be idle before it makes one.
 const RETURN_TIME: Duration = Duration::from_millis(2);

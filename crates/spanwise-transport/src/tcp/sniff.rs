@@ -20,7 +20,7 @@ pub(crate) struct PeerState {
 /// The protocol that a peer's first bytes belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerProtocol {
-    /// The beginning of an HTTP/1 answer.
+    /// The beginning of an HTTP/1 response.
     Http1,
     /// The frame that begins, or ends, an HTTP/2 connection.
     Http2,
