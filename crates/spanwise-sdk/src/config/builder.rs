@@ -2,7 +2,7 @@
 
 use super::environment::Lookup;
 use super::exporter::Exporter;
-use super::shown::shown;
+use super::redaction::shown;
 use crate::detectors::Detector;
 use crate::diagnostics::{Diagnostic, Handler};
 use crate::propagation::Propagator;

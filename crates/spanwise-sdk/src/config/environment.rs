@@ -1,7 +1,7 @@
 //! [`Environment`]: reads and parses `OTEL_*` variables, and reports invalid values.
 
 use super::error::BuildError;
-use super::shown::{NOT_TEXT, shown_name};
+use super::redaction::{NOT_TEXT, shown_name};
 use crate::diagnostics::{Diagnostic, Reporter, sanitize};
 use std::cell::RefCell;
 use std::ffi::OsString;

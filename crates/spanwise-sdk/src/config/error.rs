@@ -1,6 +1,6 @@
 //! [`BuildError`].
 
-use super::shown::shown;
+use super::redaction::shown;
 use crate::diagnostics::sanitize;
 use std::{fmt, io};
 

@@ -1,7 +1,7 @@
 //! [`Exporter`]: `OTEL_TRACES_EXPORTER`.
 
 use super::environment::Environment;
-use super::shown::shown;
+use super::redaction::shown;
 
 /// The exporter (`OTEL_TRACES_EXPORTER`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,21 +1,21 @@
 //! Configuration: code > signal variable > generic variable > default.
 //!
 //! `builder` has the settings in code, `environment` reads variables, each other file resolves one kind of
-//! setting, and `compose` builds the provider.
+//! setting, and `composition` builds the provider.
 
 mod builder;
 mod capacity;
-mod compose;
+mod composition;
 mod environment;
 mod error;
 mod exporter;
 mod otlp;
 mod propagators;
 mod ranges;
+mod redaction;
 mod resource;
 mod resource_detectors;
 mod sampling;
-mod shown;
 mod span_counts;
 mod span_limits;
 mod unused;
@@ -23,4 +23,4 @@ mod unused;
 pub use builder::SpanwiseBuilder;
 pub use error::BuildError;
 pub use exporter::Exporter;
-pub(crate) use shown::shown;
+pub(crate) use redaction::shown;

@@ -3,8 +3,8 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
+use super::redaction::shown;
 use super::resource_detectors;
-use super::shown::shown;
 use opentelemetry::{KeyValue, Value};
 use spanwise_wire::write::encode_resource;
 

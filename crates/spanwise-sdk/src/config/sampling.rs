@@ -3,7 +3,7 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
-use super::shown::{shown_argument, shown_name};
+use super::redaction::{shown_argument, shown_name};
 use crate::remote_sampling::{RemoteSampling, RemoteSource};
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_sampling::RemoteSettings;

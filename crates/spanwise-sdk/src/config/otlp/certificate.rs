@@ -3,7 +3,7 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
-use super::super::shown::{REDACTED, is_pem, shown_path};
+use super::super::redaction::{REDACTED, is_pem, shown_path};
 use std::io::Read as _;
 
 /// CA certificates to trust, in PEM form.

@@ -3,7 +3,7 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
-use super::super::shown::shown_name;
+use super::super::redaction::shown_name;
 use super::named::Named;
 use spanwise_transport::{Endpoint, Protocol};
 

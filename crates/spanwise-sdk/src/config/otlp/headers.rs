@@ -4,7 +4,7 @@ use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
 use super::super::ranges;
-use super::super::shown::REDACTED;
+use super::super::redaction::REDACTED;
 use spanwise_transport::{Headers, HeadersError};
 use std::collections::HashSet;
 
