@@ -68,6 +68,14 @@ impl Exporter {
         self.queue().ledger().snapshot()
     }
 
+    /// [`flush_until`](Self::flush_until) `timeout` from now.
+    ///
+    /// # Errors
+    /// See [`FlushError`].
+    pub fn flush_timeout(&self, timeout: Duration) -> Result<(), FlushError> {
+        self.flush_until(deadline(Instant::now(), timeout))
+    }
+
     /// Sends all spans that were pushed before this call, and waits until each has its outcome, at most
     /// until `deadline`.
     ///
@@ -80,6 +88,14 @@ impl Exporter {
             return Err(FlushError::AlreadyShutdown);
         }
         self.run(CommandKind::Flush, deadline)
+    }
+
+    /// [`shutdown_until`](Self::shutdown_until) `timeout` from now.
+    ///
+    /// # Errors
+    /// See [`FlushError`]; the exporter is shut down all the same.
+    pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), FlushError> {
+        self.shutdown_until(deadline(Instant::now(), timeout))
     }
 
     /// Refuses spans from now on, sends the remaining ones, and ends the thread, at most until `deadline`.

@@ -13,7 +13,7 @@ pub trait Buffer: Reset + AsRef<[u8]> + Send + Sync + Sized + 'static {
     fn with_capacity(bytes: usize) -> Self;
 
     /// Bytes that the buffer has capacity for now.
-    fn room(&self) -> usize;
+    fn capacity(&self) -> usize;
 
     /// Restores a capacity of `bytes` bytes without an allocation; whether that worked.
     fn try_reclaim(&mut self, bytes: usize) -> bool;
@@ -28,7 +28,7 @@ impl Buffer for Vec<u8> {
     }
 
     #[inline]
-    fn room(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.capacity()
     }
 
@@ -48,7 +48,7 @@ impl Buffer for BytesMut {
     }
 
     #[inline]
-    fn room(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.capacity()
     }
 
@@ -173,7 +173,7 @@ impl<B: Buffer> Reset for Bounded<B> {
     #[inline]
     fn reset(&mut self) -> bool {
         self.buffer.reset();
-        self.buffer.try_reclaim(self.least) && self.buffer.room() <= self.most
+        self.buffer.try_reclaim(self.least) && self.buffer.capacity() <= self.most
     }
 
     #[inline]
@@ -183,6 +183,6 @@ impl<B: Buffer> Reset for Bounded<B> {
 
     #[inline]
     fn retained_bytes(&self) -> usize {
-        self.buffer.room()
+        self.buffer.capacity()
     }
 }

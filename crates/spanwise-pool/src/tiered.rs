@@ -9,7 +9,7 @@ pub trait TierObject: Reset + Sized {
     fn with_capacity(entries: usize) -> Self;
 
     /// Entries that the object has capacity for now.
-    fn room(&self) -> usize;
+    fn capacity(&self) -> usize;
 
     /// Frees the capacity beyond `entries` entries. The object is empty when this is called.
     fn shrink(&mut self, entries: usize);
@@ -21,7 +21,7 @@ impl<T> TierObject for Vec<T> {
         Vec::with_capacity(limits::max_reserved(entries, size_of::<T>()))
     }
 
-    fn room(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.capacity()
     }
 
@@ -163,7 +163,7 @@ impl<T: TierObject> Drop for TierPooled<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if let Some(pooled) = self.pooled.take() {
-            let tier = self.pool.tier_of(pooled.room());
+            let tier = self.pool.tier_of(pooled.capacity());
             if tier != Some(self.tier) {
                 self.pool.move_to_tier(pooled, tier);
             }

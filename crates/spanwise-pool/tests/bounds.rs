@@ -32,7 +32,7 @@ fn sizes_above_the_bounds_are_reduced() {
     assert_eq!(TieredPool::<Vec<u8>>::with_tiers(&many, 1).stats().count(), 64);
 
     let buffers = BufferPool::<Vec<u8>>::new(2, MAX).with_byte_limit(MAX);
-    assert_eq!(Buffer::room(&*buffers.acquire()), ROOM);
+    assert_eq!(Buffer::capacity(&*buffers.acquire()), ROOM);
     let _idle = (buffers.trim(), buffers.trim());
 
     let interner = Interner::new(MAX, MAX);

@@ -39,7 +39,7 @@ impl TierObject for Liar {
         Self::new()
     }
 
-    fn room(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.lie()
     }
 
@@ -90,7 +90,7 @@ impl Buffer for SyncLiar {
         Self(b"hostile".to_vec(), AtomicUsize::new(0))
     }
 
-    fn room(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.lie() * 100
     }
 

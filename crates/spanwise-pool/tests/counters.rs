@@ -46,7 +46,7 @@ impl TierObject for Counted {
         Counted { room, dropped: DROPPED.with(Arc::clone) }
     }
 
-    fn room(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.room
     }
 

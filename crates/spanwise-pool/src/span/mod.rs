@@ -211,7 +211,7 @@ impl TierObject for PooledSpan {
         PooledSpan::with_capacity(attributes, events_beside(attributes), LINKS)
     }
 
-    fn room(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.attributes.capacity()
     }
 
