@@ -19,7 +19,7 @@ pub trait Buffer: Reset + AsRef<[u8]> + Send + Sync + Sized + 'static {
     fn try_reclaim(&mut self, bytes: usize) -> bool;
 
     /// Frees the capacity beyond `bytes` bytes, if possible. The buffer is empty when this is called.
-    fn shrink(&mut self, bytes: usize);
+    fn shrink_to(&mut self, bytes: usize);
 }
 
 impl Buffer for Vec<u8> {
@@ -37,7 +37,7 @@ impl Buffer for Vec<u8> {
         self.capacity() >= bytes
     }
 
-    fn shrink(&mut self, bytes: usize) {
+    fn shrink_to(&mut self, bytes: usize) {
         self.shrink_to(bytes);
     }
 }
@@ -59,7 +59,7 @@ impl Buffer for BytesMut {
     }
 
     /// `BytesMut` cannot shrink, so a new one replaces it.
-    fn shrink(&mut self, bytes: usize) {
+    fn shrink_to(&mut self, bytes: usize) {
         if self.capacity() > bytes {
             *self = BytesMut::with_capacity(bytes);
         }
@@ -116,7 +116,7 @@ impl<B: Buffer> BufferPool<B> {
 
     /// As [`Pool::trim`]; buffers that have grown shrink to the size of a new one.
     pub fn trim(&self) -> Trimmed {
-        self.pool.trim_with(|bounded| bounded.buffer.shrink(bounded.least))
+        self.pool.trim_with(|bounded| bounded.buffer.shrink_to(bounded.least))
     }
 
     /// As [`Pool::stats`].

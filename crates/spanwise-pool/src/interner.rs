@@ -108,7 +108,7 @@ impl Interner {
             table.hits += 1;
             return string;
         }
-        if !self.make_room(&mut table, string.len()) {
+        if !self.make_space(&mut table, string.len()) {
             table.refused += 1;
             return string.into();
         }
@@ -149,7 +149,7 @@ impl Interner {
         })
     }
 
-    fn make_room(&self, table: &mut Table, bytes: usize) -> bool {
+    fn make_space(&self, table: &mut Table, bytes: usize) -> bool {
         let fits = |table: &Table| {
             table.strings.len() < self.strings_each
                 && table.bytes.saturating_add(bytes) <= self.bytes_each

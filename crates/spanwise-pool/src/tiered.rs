@@ -12,7 +12,7 @@ pub trait TierObject: Reset + Sized {
     fn capacity(&self) -> usize;
 
     /// Frees the capacity beyond `entries` entries. The object is empty when this is called.
-    fn shrink(&mut self, entries: usize);
+    fn shrink_to(&mut self, entries: usize);
 }
 
 /// `with_capacity` reserves 64 MiB at most.
@@ -25,7 +25,7 @@ impl<T> TierObject for Vec<T> {
         self.capacity()
     }
 
-    fn shrink(&mut self, entries: usize) {
+    fn shrink_to(&mut self, entries: usize) {
         self.shrink_to(entries);
     }
 }
@@ -63,16 +63,16 @@ impl<T: TierObject> TieredPool<T> {
         Self::with_tiers(&[8, 32, 128], capacity)
     }
 
-    /// A pool with a tier for each of the `sizes`, in entries, and at most `capacity` objects in each tier.
-    /// Objects that have grown beyond four times the largest tier are freed. Only the 64 smallest `sizes`
-    /// are used.
-    pub fn with_tiers(sizes: &[usize], capacity: usize) -> Self {
-        let mut sizes = sizes.to_vec();
-        sizes.sort_unstable();
-        sizes.dedup();
-        sizes.truncate(limits::TIERS);
-        let max_entries = sizes.last().map_or(0, |largest| largest.saturating_mul(4));
-        let tiers = sizes.into_iter().map(|entries| Tier { entries, pool: Pool::new(capacity) });
+    /// A pool with a tier for each of `capacities` entries, at most `capacity` objects in each. Objects that
+    /// have grown beyond four times the largest tier are freed. Only the 64 smallest `capacities` are used.
+    pub fn with_tiers(capacities: &[usize], capacity: usize) -> Self {
+        let mut capacities = capacities.to_vec();
+        capacities.sort_unstable();
+        capacities.dedup();
+        capacities.truncate(limits::TIERS);
+        let max_entries = capacities.last().map_or(0, |largest| largest.saturating_mul(4));
+        let tiers =
+            capacities.into_iter().map(|entries| Tier { entries, pool: Pool::new(capacity) });
         TieredPool { tiers: tiers.collect(), max_entries }
     }
 
@@ -104,7 +104,7 @@ impl<T: TierObject> TieredPool<T> {
     /// capacity.
     pub fn trim(&self) -> Trimmed {
         self.tiers.iter().fold(Trimmed::default(), |sum, tier| {
-            let trimmed = tier.pool.trim_with(|object| object.shrink(tier.entries));
+            let trimmed = tier.pool.trim_with(|object| object.shrink_to(tier.entries));
             let bytes = sum.bytes.saturating_add(trimmed.bytes);
             Trimmed { objects: sum.objects + trimmed.objects, bytes }
         })

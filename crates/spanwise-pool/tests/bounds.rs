@@ -9,7 +9,7 @@ fn sizes_above_the_bounds_are_reduced() {
     const MAX: usize = usize::MAX;
     /// The maximum number of slots.
     const SLOTS: usize = 1 << 20;
-    const ROOM: usize = 64 << 20;
+    const MOST: usize = 64 << 20;
     assert_eq!(Pool::<Small>::new(MAX).capacity(), SLOTS);
     assert_eq!(Pool::<Small>::new(SLOTS + 1).capacity(), SLOTS);
     assert_eq!(Pool::<Small>::new(1000).capacity(), 1000);
@@ -18,9 +18,9 @@ fn sizes_above_the_bounds_are_reduced() {
     assert!((10_000..=16_384).contains(&large), "{large}");
 
     let vec = <Vec<u64> as TierObject>::with_capacity(MAX);
-    assert_eq!(vec.capacity(), ROOM / 8);
+    assert_eq!(vec.capacity(), MOST / 8);
     assert_eq!(<Vec<()> as TierObject>::with_capacity(MAX).len(), 0);
-    assert_eq!(<Vec<u8> as Buffer>::with_capacity(MAX).capacity(), ROOM);
+    assert_eq!(<Vec<u8> as Buffer>::with_capacity(MAX).capacity(), MOST);
 
     let tiers = TieredPool::<Vec<u8>>::with_tiers(&[0, 1, MAX, MAX - 1], 2);
     for expected in [0, 1, 2, MAX] {
@@ -32,7 +32,7 @@ fn sizes_above_the_bounds_are_reduced() {
     assert_eq!(TieredPool::<Vec<u8>>::with_tiers(&many, 1).stats().count(), 64);
 
     let buffers = BufferPool::<Vec<u8>>::new(2, MAX).with_byte_limit(MAX);
-    assert_eq!(Buffer::capacity(&*buffers.acquire()), ROOM);
+    assert_eq!(Buffer::capacity(&*buffers.acquire()), MOST);
     let _idle = (buffers.trim(), buffers.trim());
 
     let interner = Interner::new(MAX, MAX);

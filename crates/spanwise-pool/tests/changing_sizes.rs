@@ -43,7 +43,7 @@ impl TierObject for Liar {
         self.lie()
     }
 
-    fn shrink(&mut self, _: usize) {}
+    fn shrink_to(&mut self, _: usize) {}
 }
 
 #[test]
@@ -98,7 +98,7 @@ impl Buffer for SyncLiar {
         self.lie() != 1
     }
 
-    fn shrink(&mut self, bytes: usize) {
+    fn shrink_to(&mut self, bytes: usize) {
         self.0 = vec![b'x'; 7.max(bytes.min(9))];
     }
 }

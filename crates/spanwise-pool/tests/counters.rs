@@ -11,7 +11,7 @@ use spanwise_pool::{BufferPool, Interner, Pool, PoolStats, Reset, TierObject, Ti
 
 /// An object that counts its drop, and that fails if its capacity is one of the constants below.
 struct Counted {
-    room: usize,
+    capacity: usize,
     dropped: Arc<AtomicU64>,
 }
 
@@ -24,15 +24,15 @@ const BYTES_PANIC: usize = 68;
 
 impl Reset for Counted {
     fn reset(&mut self) -> bool {
-        assert_ne!(self.room, PANICS, "on purpose");
-        self.room != WORTHLESS
+        assert_ne!(self.capacity, PANICS, "on purpose");
+        self.capacity != WORTHLESS
     }
 
     fn prepare(&mut self) {}
 
     fn retained_bytes(&self) -> usize {
-        assert_ne!(self.room, BYTES_PANIC, "on purpose");
-        self.room
+        assert_ne!(self.capacity, BYTES_PANIC, "on purpose");
+        self.capacity
     }
 }
 
@@ -42,15 +42,15 @@ thread_local! {
 }
 
 impl TierObject for Counted {
-    fn with_capacity(room: usize) -> Self {
-        Counted { room, dropped: DROPPED.with(Arc::clone) }
+    fn with_capacity(capacity: usize) -> Self {
+        Counted { capacity, dropped: DROPPED.with(Arc::clone) }
     }
 
     fn capacity(&self) -> usize {
-        self.room
+        self.capacity
     }
 
-    fn shrink(&mut self, _: usize) {}
+    fn shrink_to(&mut self, _: usize) {}
 }
 
 impl Drop for Counted {
@@ -77,9 +77,9 @@ fn total(pool: &TieredPool<Counted>) -> PoolStats {
 #[test]
 fn tiers_count_discarded_objects() {
     let pool = TieredPool::<Counted>::with_tiers(&[8, 32], 1);
-    let acquire_and_grow = |expected: usize, room: usize| {
+    let acquire_and_grow = |expected: usize, capacity: usize| {
         let ended = catch_unwind(AssertUnwindSafe(|| {
-            pool.acquire(expected).unwrap().room = room;
+            pool.acquire(expected).unwrap().capacity = capacity;
         }));
         ended.is_ok()
     };
@@ -108,7 +108,8 @@ fn tiers_count_discarded_objects() {
     assert!(!acquire_and_grow(32, PANICS));
     check(2, 7, 7, 0, "panics in its own tier");
     // The tier of the acquisition counts the object.
-    let by_tier: Vec<_> = pool.stats().map(|(room, stats)| (room, stats.discarded)).collect();
+    let by_tier: Vec<_> =
+        pool.stats().map(|(capacity, stats)| (capacity, stats.discarded)).collect();
     assert_eq!(by_tier.iter().map(|(_, discarded)| discarded).sum::<u64>(), 7);
     assert!(by_tier.iter().all(|(_, discarded)| *discarded > 0), "{by_tier:?}");
 }
@@ -116,7 +117,7 @@ fn tiers_count_discarded_objects() {
 #[test]
 fn a_pool_counts_discarded_objects() {
     let here: Arc<AtomicU64> = Arc::default();
-    let made = |room| Counted { room, dropped: here.clone() };
+    let made = |capacity| Counted { capacity, dropped: here.clone() };
     let pool = Pool::new(1).with_byte_limit(100);
     let check = |hits, misses, discarded, retained, what: &str| {
         let PoolStats { hits: h, misses: m, discarded: d, retained: r, outstanding, .. } =
@@ -124,8 +125,9 @@ fn a_pool_counts_discarded_objects() {
         assert_eq!((h, m, d, r, outstanding), (hits, misses, discarded, retained, 0), "{what}");
         assert_eq!(d, here.load(SeqCst), "{what}");
     };
-    let acquire =
-        |room| catch_unwind(AssertUnwindSafe(|| pool.acquire(|| made(1)).room = room)).is_ok();
+    let acquire = |capacity| {
+        catch_unwind(AssertUnwindSafe(|| pool.acquire(|| made(1)).capacity = capacity)).is_ok()
+    };
     assert!(pool.try_acquire().is_none());
     check(0, 1, 0, 0, "nothing to acquire");
     assert!(pool.try_take().is_none());
@@ -142,14 +144,14 @@ fn a_pool_counts_discarded_objects() {
     check(1, 6, 4, 0, "panics in `retained_bytes`");
     drop((pool.acquire(|| made(1)), pool.acquire(|| made(2))));
     check(1, 8, 5, 1, "one has no slot");
-    for room in [WORTHLESS, PANICS, BYTES_PANIC] {
+    for capacity in [WORTHLESS, PANICS, BYTES_PANIC] {
         let before = pool.stats().discarded;
         let mut taken = pool.take_or(|| made(1));
-        taken.room = room;
+        taken.capacity = capacity;
         let _ = catch_unwind(AssertUnwindSafe(|| pool.put(taken).is_ok()));
-        assert_eq!(pool.stats().discarded, before + 1, "put {room}");
-        let _ = catch_unwind(AssertUnwindSafe(|| pool.add(made(room)).is_ok()));
-        assert_eq!(pool.stats().discarded, before + 2, "add {room}");
+        assert_eq!(pool.stats().discarded, before + 1, "put {capacity}");
+        let _ = catch_unwind(AssertUnwindSafe(|| pool.add(made(capacity)).is_ok()));
+        assert_eq!(pool.stats().discarded, before + 2, "add {capacity}");
         assert_eq!((pool.stats().discarded, pool.stats().outstanding), (here.load(SeqCst), 0));
     }
     // An object that does not fit is returned to the caller, not discarded.
@@ -164,13 +166,13 @@ fn a_pool_counts_discarded_objects() {
 fn the_object_pool_backend_counts_discarded_objects() {
     let here: Arc<AtomicU64> = Arc::default();
     let pool = spanwise_pool::object_pool::Pool::new(1).with_byte_limit(100);
-    let make = || Counted { room: 1, dropped: here.clone() };
-    let rooms = [1, 101, WORTHLESS, PANICS, BYTES_PANIC];
-    for (round, (room, discarded)) in rooms.into_iter().zip(0..).enumerate() {
-        let _ = catch_unwind(AssertUnwindSafe(|| pool.acquire(make).room = room));
+    let make = || Counted { capacity: 1, dropped: here.clone() };
+    let capacities = [1, 101, WORTHLESS, PANICS, BYTES_PANIC];
+    for (round, (capacity, discarded)) in capacities.into_iter().zip(0..).enumerate() {
+        let _ = catch_unwind(AssertUnwindSafe(|| pool.acquire(make).capacity = capacity));
         let stats = pool.stats();
-        assert_eq!((stats.discarded, stats.outstanding), (discarded, 0), "{room}");
-        assert_eq!(stats.discarded, here.load(SeqCst), "{room}");
+        assert_eq!((stats.discarded, stats.outstanding), (discarded, 0), "{capacity}");
+        assert_eq!(stats.discarded, here.load(SeqCst), "{capacity}");
         assert_eq!(stats.hits + stats.misses, round as u64 + 1);
     }
     drop((pool.acquire(make), pool.acquire(make)));

@@ -84,7 +84,7 @@ fn only_an_error_has_a_description() {
     assert_eq!((span.status, span.status_message.as_str()), (StatusCode::Ok, ""));
 }
 
-/// The document's tiers: up to 8, up to 32, more; room for 8/4, 32/8, 128/16.
+/// The document's tiers: up to 8, up to 32, more; capacity for 8/4, 32/8, 128/16.
 #[test]
 fn tiers_are_chosen_by_the_expected_number() {
     let pool = TieredSpanPool::new(4);

@@ -19,8 +19,33 @@ use std::sync::Arc;
 /// memory that other threads write too.
 ///
 /// The method is also called for child spans. A sampler that decides by time or by its history
-/// tears traces unless children follow their parent: wrap it with
+/// samples incomplete traces unless children follow their parent: wrap it with
 /// [`parent_based`](Self::parent_based).
+///
+/// ```
+/// # mod spanwise { pub mod sampling { pub use spanwise_sampling::*; } }
+/// use spanwise::sampling::{ComposableSampler, SamplingIntent, SamplingParameters, Threshold};
+///
+/// /// Samples the traces of a checkout.
+/// #[derive(Debug)]
+/// struct Checkouts;
+///
+/// impl ComposableSampler for Checkouts {
+///     fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+///         match params.name {
+///             "POST /checkout" => SamplingIntent::keep(Threshold::KEEP_ALL),
+///             _ => SamplingIntent::DROP,
+///         }
+///     }
+///
+///     fn description(&self) -> String {
+///         String::from("Checkouts")
+///     }
+/// }
+///
+/// let sampler = Checkouts.parent_based();
+/// assert_eq!(sampler.to_string(), "ParentBased{root=Checkouts}");
+/// ```
 #[doc(alias = "Sampler")]
 #[doc(alias = "ShouldSample")]
 pub trait ComposableSampler: fmt::Debug + Send + Sync {

@@ -28,7 +28,7 @@ pub(crate) const RATE: RangeInclusive<u32> = 1..=1_000_000_000;
 /// The sum of three such numbers still fits into governor's 64 bits.
 #[cfg(feature = "rate-limit")]
 pub(crate) const NANOS: RangeInclusive<u64> = 1..=u64::MAX / 4;
-/// The deadline that stands for "never", as in tokio: 30 years.
+/// The deadline that represents "never", as in tokio: 30 years.
 pub(crate) const FAR_FUTURE: Duration = Duration::from_secs(86400 * 365 * 30);
 
 /// A number outside of its accepted range.

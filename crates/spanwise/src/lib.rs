@@ -209,8 +209,7 @@ pub mod wire {
 /// assert!(clock::end(start) >= start.unix_nanos);
 /// ```
 ///
-/// The rate limiter is the feature `rate-limit` of that crate, which this one leaves off: it brings the
-/// crate `governor`.
+/// The feature `rate-limit` adds the rate limiter, and brings the crate `governor`.
 pub mod worker {
     #[cfg(feature = "tracing")]
     #[doc(no_inline)]
@@ -223,6 +222,9 @@ pub mod worker {
         WorkerPoolError, WorkerState, catch_panic, catch_panic_async, clock, deadline, fork,
         mask_sigpipe, notify, oneshot, random_bytes, random_seed, redact_url, sanitize,
     };
+    #[cfg(feature = "rate-limit")]
+    #[doc(no_inline)]
+    pub use spanwise_worker::{InsufficientCapacity, RateError, RateLimiter};
 }
 
 /// Zero-copy buffers: the crate `spanwise-bytes`.

@@ -65,10 +65,7 @@ impl PooledSpan {
     /// A span with capacity for this number of attributes, events and links; 64 MiB of each at most.
     pub fn with_capacity(attributes: usize, events: usize, links: usize) -> Self {
         PooledSpan {
-            attributes: Vec::with_capacity(limits::max_reserved(
-                attributes,
-                size_of::<Attribute>(),
-            )),
+            attributes: Vec::with_capacity(limits::max_reserved(attributes, size_of::<Attribute>())),
             events: Events::with_capacity(events),
             links: Links::with_capacity(links),
             ..Self::default()
@@ -215,7 +212,7 @@ impl TierObject for PooledSpan {
         self.attributes.capacity()
     }
 
-    fn shrink(&mut self, attributes: usize) {
+    fn shrink_to(&mut self, attributes: usize) {
         self.shrink_to(attributes, events_beside(attributes), LINKS);
     }
 }

@@ -155,7 +155,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// Why bytes are not a protobuf message.
+/// A decoding error: the bytes are not a protobuf message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WireError {

@@ -78,7 +78,7 @@ impl WorkerPoolBuilder {
             limits::check("stack size", bytes, STACK)?;
         }
         let shared = Arc::new(Shared::new(self.queue));
-        let pool = WorkerPool::new(shared.clone(), self.threads);
+        let pool = WorkerPool::from_shared(shared.clone(), self.threads);
         for index in 0..self.threads {
             let mut thread = thread::Builder::new().name(format!("{}-{index}", self.name));
             if let Some(bytes) = self.stack_size {

@@ -20,7 +20,7 @@ pub struct WorkerPool {
 
 impl WorkerPool {
     /// The handle of a pool with `threads` threads.
-    pub(super) fn new(shared: Arc<Shared>, threads: usize) -> Self {
+    pub(super) fn from_shared(shared: Arc<Shared>, threads: usize) -> Self {
         WorkerPool { shared, threads }
     }
 
@@ -39,7 +39,7 @@ impl WorkerPool {
             return Err(SubmitError { task, reason: RejectReason::Forked });
         }
         let state = self.shared.lock();
-        self.submit(state, task)
+        self.enqueue(state, task)
     }
 
     /// Submits a task, and waits for space in the queue for at most `timeout`; see
@@ -82,7 +82,7 @@ impl WorkerPool {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.waiting -= 1;
         }
-        self.submit(state, task)
+        self.enqueue(state, task)
     }
 
     /// The outcome of all tasks so far. In a forked child all counts are 0, because the tasks are the
@@ -139,7 +139,7 @@ impl WorkerPool {
         report
     }
 
-    fn submit<F: FnOnce() + Send + 'static>(
+    fn enqueue<F: FnOnce() + Send + 'static>(
         &self,
         mut state: MutexGuard<'_, State>,
         task: F,

@@ -155,7 +155,7 @@ impl Collected {
 
     fn print(&self, spans: &[CollectedSpan]) -> String {
         let mut text = match spans {
-            [] => String::from("no span has ended\n"),
+            [] => String::from("no span has ended since the start or the last clear\n"),
             spans => Forest::new(spans).print(),
         };
         let ledger = self.spanwise.ledger();
@@ -175,7 +175,7 @@ impl fmt::Debug for Collected {
     }
 }
 
-/// Why not all spans of a test are there. `Debug` is `Display`.
+/// An error of [`Collected`]: a span of the test is missing. `Debug` is `Display`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum CollectError {

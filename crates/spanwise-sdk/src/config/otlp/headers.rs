@@ -67,7 +67,7 @@ fn parse_headers(
             };
             let place = 1 + entries.iter().position(is_wrong).unwrap_or_default();
             refused(format!(
-                "entry {place} has no header name before its `=`; accepted is name=value,name2=value2"
+                "the text before the `=` of entry {place} is not a header name; accepted is name=value,name2=value2"
             ))
         }
         error => refused(error.to_string()),
