@@ -105,9 +105,9 @@ impl Model {
 
     /// Parks the object in its own or an empty slot; `false` if it is evicted.
     fn release(&mut self, id: u64, bytes: usize, in_use: &[InUse<'_>], own_slot: bool) -> bool {
-        let room = own_slot || self.slots_taken(in_use) < self.capacity;
+        let has_space = own_slot || self.slots_taken(in_use) < self.capacity;
         let fits = self.charged(in_use) + bytes <= self.limit;
-        let retained = id % 5 != 4 && room && fits;
+        let retained = id % 5 != 4 && has_space && fits;
         if retained {
             self.idle.push(Idle { id, bytes, used: true });
         }

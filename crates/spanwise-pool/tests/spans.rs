@@ -88,10 +88,10 @@ fn only_an_error_has_a_description() {
 #[test]
 fn tiers_are_chosen_by_the_expected_number() {
     let pool = TieredSpanPool::new(4);
-    for (expected, room) in [(0, 8), (8, 8), (9, 32), (32, 32), (33, 128), (10_000, 128)] {
-        assert_eq!(pool.acquire(expected).unwrap().attributes.capacity(), room, "{expected}");
+    for (expected, entries) in [(0, 8), (8, 8), (9, 32), (32, 32), (33, 128), (10_000, 128)] {
+        assert_eq!(pool.acquire(expected).unwrap().attributes.capacity(), entries, "{expected}");
     }
-    let retained: Vec<_> = pool.stats().map(|(room, stats)| (room, stats.retained)).collect();
+    let retained: Vec<_> = pool.stats().map(|(entries, stats)| (entries, stats.retained)).collect();
     assert_eq!(retained, [(8, 1), (32, 1), (128, 1)]);
     assert!(TieredPool::<Vec<u8>>::with_tiers(&[], 4).acquire(1).is_none());
 }
@@ -110,13 +110,13 @@ proptest! {
             object.extend((0..used).map(|n| n as u32));
             let capacity = object.capacity();
             drop(object);
-            let owner = [8, 32, 128].into_iter().rev().find(|&room| room <= capacity);
-            for (room, stats) in pool.stats() {
+            let owner = [8, 32, 128].into_iter().rev().find(|&entries| entries <= capacity);
+            for (entries, stats) in pool.stats() {
                 prop_assert!(stats.retained <= 2);
                 prop_assert_eq!(stats.outstanding, 0);
-                let most = match room { 8 => 31, 32 => 127, _ => 512 };
+                let most = match entries { 8 => 31, 32 => 127, _ => 512 };
                 prop_assert!(stats.retained_bytes <= stats.retained * most * 4);
-                if owner == Some(room) && capacity <= 512 {
+                if owner == Some(entries) && capacity <= 512 {
                     prop_assert!(stats.retained > 0);
                 }
             }

@@ -129,9 +129,9 @@ where
         };
         match frame.into_data() {
             Ok(data) => {
-                let room = max.saturating_sub(some.len());
-                some.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
-                if data.len() > room {
+                let space = max.saturating_sub(some.len());
+                some.extend_from_slice(data.get(..space.min(data.len())).unwrap_or_default());
+                if data.len() > space {
                     break;
                 }
             }

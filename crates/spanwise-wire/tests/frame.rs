@@ -103,7 +103,7 @@ proptest! {
         let all: Vec<Place> = places.concat();
         let mut seen = vec![false; all.len()];
         let mut last_number = None;
-        let mut rooms = Vec::new();
+        let mut limits_tried = Vec::new();
         for request in &requests {
             prop_assert!(request.spans() == 1 || whole_len(request) <= limits.max_bytes);
             prop_assert!(request.spans() as usize <= limits.max_spans.max(1));
@@ -145,11 +145,11 @@ proptest! {
             // Requests take the spans in their order.
             prop_assert!(last_number < Some(numbers[0]));
             last_number = numbers.last().copied();
-            rooms.push((numbers[0], whole_len(request), request.spans() as usize, scopes));
+            limits_tried.push((numbers[0], whole_len(request), request.spans() as usize, scopes));
         }
         prop_assert!(seen.iter().all(|&seen| seen));
         // None could have taken the first span of the next one.
-        for pair in rooms.windows(2) {
+        for pair in limits_tried.windows(2) {
             let [(_, bytes, spans, scopes), (next, ..)] = pair else { unreachable!() };
             let place = all[*next as usize];
             let header = &headers[place.scope as usize];

@@ -65,7 +65,10 @@ impl PooledSpan {
     /// A span with capacity for this number of attributes, events and links; 64 MiB of each at most.
     pub fn with_capacity(attributes: usize, events: usize, links: usize) -> Self {
         PooledSpan {
-            attributes: Vec::with_capacity(limits::max_reserved(attributes, size_of::<Attribute>())),
+            attributes: Vec::with_capacity(limits::max_reserved(
+                attributes,
+                size_of::<Attribute>(),
+            )),
             events: Events::with_capacity(events),
             links: Links::with_capacity(links),
             ..Self::default()

@@ -72,9 +72,9 @@ impl ProtocolSniffer {
     /// Takes `read` as the next bytes of the connection; an empty slice is its end.
     pub(super) fn observe(&mut self, read: &[u8]) {
         let Some(observations) = &self.observations else { return };
-        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
-        let taken = room.len().min(read.len());
-        for (to, from) in room.iter_mut().zip(read) {
+        let space = self.bytes.get_mut(self.len..).unwrap_or_default();
+        let taken = space.len().min(read.len());
+        for (to, from) in space.iter_mut().zip(read) {
             *to = *from;
         }
         self.len += taken;
