@@ -83,15 +83,21 @@ pub mod ledger {
 
 /// Pools of objects, spans and buffers: the crate `spanwise-pool`.
 ///
-/// [`Tracer::finish_pooled`] records a span that was filled elsewhere:
+/// [`Tracer::start_pooled`] and [`Tracer::finish_pooled`] record a pooled span:
 ///
-/// ```
-/// use spanwise::pool::SpanPool;
+/// ```no_run
+/// use spanwise::{SpanKind, Spanwise, pool::SpanPool};
 ///
-/// let spans = SpanPool::new(64);
-/// let mut span = spans.acquire();
-/// span.set_attribute("order.items", vec!["book", "pen"].len());
-/// assert_eq!(span.attributes.len(), 1);
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let spanwise = Spanwise::builder().build()?;
+///     let (tracer, spans) = (spanwise.tracer("shop"), SpanPool::new(64));
+///     let mut span = spans.acquire();
+///     if tracer.start_pooled(&mut span, "checkout", SpanKind::Server, None) {
+///         span.set_attribute("order.items", vec!["book", "pen"].len());
+///         tracer.finish_pooled(&span)?;
+///     }
+///     Ok(())
+/// }
 /// ```
 pub mod pool {
     #[doc(no_inline)]
@@ -209,7 +215,8 @@ pub mod wire {
 /// assert!(clock::end(start) >= start.unix_nanos);
 /// ```
 ///
-/// The feature `rate-limit` adds the rate limiter, and brings the crate `governor`.
+/// `RateLimiter` is left out, because its crate `governor` brings a second hashbrown: depend on
+/// `spanwise-worker` for it.
 pub mod worker {
     #[cfg(feature = "tracing")]
     #[doc(no_inline)]
@@ -222,9 +229,6 @@ pub mod worker {
         WorkerPoolError, WorkerState, catch_panic, catch_panic_async, clock, deadline, fork,
         mask_sigpipe, notify, oneshot, random_bytes, random_seed, redact_url, sanitize,
     };
-    #[cfg(feature = "rate-limit")]
-    #[doc(no_inline)]
-    pub use spanwise_worker::{InsufficientCapacity, RateError, RateLimiter};
 }
 
 /// Zero-copy buffers: the crate `spanwise-bytes`.
