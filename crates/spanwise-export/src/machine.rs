@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 /// socket and no clock: its caller passes in the time and what happened, and carries out the
 /// [`Action`]s that [`poll`](Self::poll) returns.
 ///
-/// Dropped, it books the spans it holds: those in requests as `exporter_panic`, since the receiver
+/// `Drop` books the spans that the machine holds: those in requests as `exporter_panic`, since the receiver
 /// may have them, the others as `worker_unavailable`.
 pub struct ExportMachine {
     ledger: Ledger,
@@ -162,8 +162,8 @@ impl ExportMachine {
         self.flushes.insert(deadline, false)
     }
 
-    /// Requests the end: as [`flush`](Self::flush), then books all remaining spans as lost. The caller
-    /// closes the queue before.
+    /// Requests the shutdown: a [`flush`](Self::flush), after which the machine books all remaining
+    /// spans as lost. The caller closes the queue before.
     pub fn shutdown(&mut self, deadline: Instant) -> FlushId {
         self.flushes.insert(deadline, true)
     }

@@ -13,9 +13,9 @@ pub trait Observer: Send + 'static {
         let _ignored = event;
     }
 
-    /// Has a turn: after requests that ended are booked and before flushes are answered, every
-    /// 100 ms at the latest. Returns the instant at which the next turn is due at the
-    /// latest, if there is one; turns that only this instant asks for are at least 1 ms apart.
+    /// The exporter's thread calls it at least every 100 ms: after it has booked the requests that
+    /// ended, and before it answers flushes. Returns the latest time of the next call, if any; calls
+    /// that only this time asks for are at least 1 ms apart.
     fn turn(&mut self, now: Instant) -> Option<Instant> {
         let _unused = now;
         None

@@ -14,7 +14,7 @@ pub enum DropReason {
     /// Other threads held all shards and the spill queue was full: far more threads than cores end
     /// spans at the same instant. Rare; raise the number of shards if it is not.
     Contended,
-    /// Until the request's deadline, the receiver answered every attempt with a retryable status, or
+    /// The receiver answered every attempt until the request's deadline with a retryable status, or
     /// could not be reached. Check that it is up and not overloaded.
     RetryDeadline,
     /// The receiver rejected the request for good (400, 401, 403, 404 and others). Check the endpoint, its

@@ -92,10 +92,9 @@ pub mod ledger {
 ///     let spanwise = Spanwise::builder().build()?;
 ///     let (tracer, spans) = (spanwise.tracer("shop"), SpanPool::new(64));
 ///     let mut span = spans.acquire();
-///     if tracer.start_pooled(&mut span, "checkout", SpanKind::Server, None) {
-///         span.set_attribute("order.items", vec!["book", "pen"].len());
-///         tracer.finish_pooled(&span)?;
-///     }
+///     let _is_sampled = tracer.start_pooled(&mut span, "checkout", SpanKind::Server, None);
+///     span.set_attribute("order.items", vec!["book", "pen"].len());
+///     let _finished = tracer.finish_pooled(&span)?; // counts a span that is not sampled, too
 ///     Ok(())
 /// }
 /// ```

@@ -10,7 +10,7 @@ use spanwise_wire::{OwnedValue, SpanKind};
 use spanwise_worker::clock;
 
 impl Tracer {
-    /// Starts `span` anew: resets it, gives it ids, the sampler's flag and trace state, and a start
+    /// Starts a span in `span`: resets it, sets its ids, the sampler's flag and trace state, and a start
     /// time. Returns whether it is sampled. An invalid parent makes a new trace.
     ///
     /// The ledger counts the span in [`finish_pooled`](Self::finish_pooled), and not before: a span that
