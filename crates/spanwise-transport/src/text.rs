@@ -1,5 +1,7 @@
 //! Text from other processes and from settings, sanitized for display.
 
+use spanwise_worker::MAX_LINE_BYTES;
+
 /// Implements `Debug` as `Display`: `main` prints errors by `Debug`.
 macro_rules! debug_as_display {
     ($($type:ty),+ $(,)?) => {$(
@@ -11,9 +13,9 @@ macro_rules! debug_as_display {
     )+};
 }
 
-/// Sanitizes `raw` to one line of at most [`MAX_TEXT`] bytes, without control characters.
+/// Sanitizes `raw` to one line of at most [`MAX_LINE_BYTES`] bytes, without control characters.
 pub(crate) fn sanitize(raw: &str) -> String {
-    spanwise_worker::sanitize(raw, MAX_TEXT)
+    spanwise_worker::sanitize(raw, MAX_LINE_BYTES)
 }
 
 /// [`sanitize`] for an unknown name: a text that may be a URL is redacted, since it may hold a
@@ -22,7 +24,5 @@ pub(crate) fn unknown_name(raw: &str) -> String {
     if raw.contains(['@', '?', ':']) { REDACTED.to_owned() } else { sanitize(raw) }
 }
 
-/// Maximum bytes of a server's message or of a setting in our texts.
-pub(crate) const MAX_TEXT: usize = 256;
 /// The text in place of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";

@@ -1,5 +1,7 @@
 //! Redaction: values as errors and reports print them, without possible secrets.
 
+use spanwise_worker::redact_url;
+
 use crate::diagnostics::sanitize;
 
 /// `value` on one line, without the user info and the query of a URL.
@@ -64,37 +66,39 @@ fn is_number(text: &str) -> bool {
     text.len() <= MAX_NUMBER && text.parse::<f64>().is_ok()
 }
 
-/// `value` without user info and query: both may contain a secret.
+/// `value` without user info, query and fragment of a URL: each may contain a secret.
 fn without_credentials(value: &str) -> String {
-    let is_url = value.contains("://");
-    // A fragment may hold a token, and what is in front of an `@` that is written as `%40` a password.
-    if (is_url && value.contains('#')) || value.contains("%40") {
+    // The text in front of an `@` that is written as `%40` may be a password.
+    if value.contains("%40") {
         return REDACTED.to_owned();
     }
+    let Some(end) = value.find("://") else { return without_user_and_query(value) };
+    // A list such as `endpoint=http://host` has the scheme after a name.
+    let name = value.get(..end).unwrap_or_default().trim_end_matches(is_of_scheme);
+    // A `://` may also stand in a password or in a query.
+    match value.strip_prefix(name) {
+        Some(url) if !name.contains([':', '@', '?', '#']) => format!("{name}{}", redact_url(url)),
+        _ => REDACTED.to_owned(),
+    }
+}
+
+/// `value`, which has no scheme, without what may be the user info or the query of a URL.
+fn without_user_and_query(value: &str) -> String {
     let value = match value.split_once('?') {
-        Some((before, query)) if is_url || query.contains(['=', '@']) => {
-            // An `@` this late ends a password that holds a `?`.
-            if query.contains('@') {
-                return REDACTED.to_owned();
-            }
-            format!("{before}?{REDACTED}")
-        }
+        // An `@` this late ends a password that holds a `?`.
+        Some((_, query)) if query.contains('@') => return REDACTED.to_owned(),
+        Some((before, query)) if query.contains('=') => format!("{before}?{REDACTED}"),
         _ => value.to_owned(),
     };
-    let scheme = value.find("://").map_or(0, |at| at + 3);
-    match value.rfind('@') {
-        // Also without a scheme: `user:password@host`.
-        Some(at) if at > scheme && (is_url || value.get(..at).is_some_and(is_user)) => {
-            let (before, after) = (value.get(..scheme), value.get(at..));
-            let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-            format!("{before}{REDACTED}{after}")
-        }
+    match value.rsplit_once('@') {
+        Some((user, host)) if user.contains(':') => format!("{REDACTED}@{host}"),
         _ => value,
     }
 }
 
-fn is_user(before_host: &str) -> bool {
-    before_host.contains(':')
+/// Whether the scheme of a URL may contain `c` (RFC 3986, 3.1).
+fn is_of_scheme(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')
 }
 
 /// The text in place of a secret.
@@ -131,10 +135,15 @@ mod tests {
             ("plain @ text?", "plain @ text?"),
             ("endpoint=http://u:p@h/x,interval=0", "endpoint=http://[redacted]@h/x,interval=0"),
             ("endpoint=http://u:p,q@h/?key=secret", "endpoint=http://[redacted]@h/?[redacted]"),
-            ("http://h/?key=a@b", "[redacted]"),
+            ("http://h/?key=a@b", "http://[redacted]?[redacted]"),
+            ("h/?key=a@b", "[redacted]"),
             ("u:p@h:4317", "[redacted]@h:4317"),
             ("h/x?key=secret", "h/x?[redacted]"),
-            ("http://h/#hunter2", "[redacted]"),
+            ("http://h/#hunter2", "http://h/#[redacted]"),
+            ("endpoint=http://h/#hunter2", "endpoint=http://h/#[redacted]"),
+            ("u:hunter2://x@h", "[redacted]"),
+            ("hunter2@x://h", "[redacted]"),
+            ("a?key=hunter2://h", "[redacted]"),
             ("http://u:hunter2%40h:4318/", "[redacted]"),
             ("a\nb", "a b"),
         ] {

@@ -1,9 +1,8 @@
 //! Foreign text in a line of a report.
 
-/// `text` without control characters, at most 256 bytes of it.
-pub(crate) fn sanitize(text: &str) -> String {
-    spanwise_worker::sanitize(text, MAX_SHOWN)
-}
+use spanwise_worker::MAX_LINE_BYTES;
 
-/// Bytes of foreign text in a line.
-const MAX_SHOWN: usize = 256;
+/// `text` without control characters, at most [`MAX_LINE_BYTES`] of it.
+pub(crate) fn sanitize(text: &str) -> String {
+    spanwise_worker::sanitize(text, MAX_LINE_BYTES)
+}
