@@ -1,6 +1,7 @@
 //! [`ProcessSamplerContext`]: the time and the random numbers for samplers.
 
 use spanwise_sampling::SamplerContext;
+use spanwise_worker::__private::{INCREMENT, mix};
 use spanwise_worker::{fork, random_seed};
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -36,12 +37,9 @@ impl Generator {
         if self.seeded.get() != Some(fork::generation()) {
             self.seed();
         }
-        let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let state = self.state.get().wrapping_add(INCREMENT);
         self.state.set(state);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        mix(state)
     }
 
     #[cold]

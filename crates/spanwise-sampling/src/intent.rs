@@ -3,8 +3,8 @@
 use crate::annotations::Annotations;
 use crate::parameters::SamplingParameters;
 use crate::parent_span::Parent;
-use crate::split_mix::mix;
 use crate::threshold::{Randomness, Threshold};
+use spanwise_worker::__private::mix;
 
 /// The intent of a sampler (specification, *SamplingIntent*): a threshold instead of yes or no.
 #[derive(Debug, Clone, Copy)]

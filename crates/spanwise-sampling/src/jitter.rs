@@ -1,6 +1,6 @@
 //! Polling intervals with jitter, so that the processes of a fleet do not send requests in step.
 
-use crate::split_mix::{INCREMENT, mix};
+use spanwise_worker::__private::{INCREMENT, mix};
 use std::time::Duration;
 
 /// A generator of jittered waiting times, seeded by the caller.

@@ -33,7 +33,6 @@ mod sampler;
 mod setting;
 #[cfg(all(feature = "dynamic", feature = "opentelemetry"))]
 mod should_sample;
-mod split_mix;
 mod threshold;
 mod tick;
 pub mod trace_state;

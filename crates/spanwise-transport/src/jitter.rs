@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use spanwise_worker::__private::{INCREMENT, mix};
 use spanwise_worker::{fork, random_seed};
 
 /// A uniform random generator (SplitMix64) for jitter. The kernel seeds it, not the clock: clients
@@ -26,14 +27,9 @@ impl Jitter {
         if self.generation.swap(generation, Ordering::Relaxed) != generation {
             self.state.store(random_seed(), Ordering::Relaxed);
         }
-        let mut z = self.state.fetch_add(GOLDEN, Ordering::Relaxed).wrapping_add(GOLDEN);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        mix(self.state.fetch_add(INCREMENT, Ordering::Relaxed).wrapping_add(INCREMENT))
     }
 }
-
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 #[cfg(unix)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use spanwise_worker::__private::timer_deadline;
 use tokio::time::Instant;
 
 use crate::advice::Advice;
@@ -14,7 +15,7 @@ use crate::attempt::AttemptObserver;
 use crate::backend::Backend;
 use crate::body::Sent;
 use crate::classify::{Accepted, AttemptOutcome};
-use crate::deadline::{deadline_after, timer_deadline};
+use crate::deadline::deadline_after;
 use crate::explain::{self, Explanation};
 use crate::jitter::Jitter;
 use crate::mask::mask;
@@ -133,7 +134,7 @@ impl Transport {
         request: impl Into<FramedRequest>,
         deadline: std::time::Instant,
     ) -> Delivery {
-        let deadline = timer_deadline(deadline.into());
+        let deadline = timer_deadline(deadline);
         self.send_with_cancel(request, tokio::time::sleep_until(deadline)).await
     }
 

@@ -28,6 +28,7 @@ mod random;
 mod rate;
 #[cfg(feature = "task")]
 mod semaphore;
+mod split_mix;
 #[cfg(any(feature = "clock", feature = "fork"))]
 mod sys;
 mod text;
@@ -61,6 +62,15 @@ pub use time::{Clock, SystemClock, VirtualClock, deadline};
 pub use untraced::suppress_tracing;
 #[cfg(feature = "thread")]
 pub use worker::{Worker, WorkerBuilder, WorkerState};
+
+/// Functions that other crates of the workspace share. They are no part of the API and change without
+/// notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::split_mix::{INCREMENT, mix};
+    #[cfg(feature = "task")]
+    pub use crate::time::timer_deadline;
+}
 
 /// Blocks SIGPIPE on the calling thread until it ends: a write to a closed pipe or socket returns an
 /// error there, independently of the signal's disposition in the program.

@@ -1,3 +1,4 @@
+use crate::split_mix::{INCREMENT, mix};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime};
 
@@ -50,10 +51,7 @@ fn mix_into(bytes: &mut [u8]) {
 
 /// One step of SplitMix64: a bijection in which each input bit affects each output bit.
 fn splitmix(state: u64) -> u64 {
-    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    mix(state.wrapping_add(INCREMENT))
 }
 
 static CALLS: AtomicU64 = AtomicU64::new(0);

@@ -43,7 +43,7 @@ pub fn deadline(now: Instant, after: Duration) -> Instant {
 /// Converts a deadline to tokio's `Instant`, far enough from the last instant that tokio's timers,
 /// which round up, do not panic.
 #[cfg(feature = "task")]
-pub(crate) fn timer_deadline(at: Instant) -> tokio::time::Instant {
+pub fn timer_deadline(at: Instant) -> tokio::time::Instant {
     const ROUNDING: Duration = Duration::from_secs(1);
     let at = match at.checked_add(ROUNDING) {
         Some(_) => at,

@@ -1,16 +1,18 @@
-//! The SplitMix64 mixing function.
+//! The SplitMix64 random generator, for jitter and sampling.
 
-/// SplitMix64's finalizer: maps each number to another one whose bits all depend on all bits of the
+/// The SplitMix64 increment of the state: 2⁶⁴ divided by the golden ratio, odd.
+pub const INCREMENT: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The SplitMix64 finalizer: maps each number to another one whose bits all depend on all bits of the
 /// first (Steele, Lea and Flood, 2014).
-pub(crate) fn mix(state: u64) -> u64 {
+///
+/// The n-th number of a generator is `mix(seed + n * INCREMENT)`.
+#[inline]
+pub const fn mix(state: u64) -> u64 {
     let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
 }
-
-/// SplitMix64's increment of the state: 2⁶⁴ divided by the golden ratio, odd.
-#[cfg(any(feature = "jaeger", feature = "xray"))]
-pub(crate) const INCREMENT: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {
@@ -21,7 +23,7 @@ mod tests {
         // The first outputs of Vigna's splitmix64.c with the seed 1,234,567.
         let mut state = 1_234_567_u64;
         for expected in [6_457_827_717_110_365_317, 3_203_168_211_198_807_973] {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            state = state.wrapping_add(INCREMENT);
             assert_eq!(mix(state), expected);
         }
     }
