@@ -158,6 +158,8 @@ impl TransportBuilder {
 
     /// Names the crate in errors about a missing feature. A crate that passes its features on names
     /// itself. Default `spanwise-transport`.
+    // Hidden, because only a crate that forwards the features `grpc` and `tls` of this one needs it.
+    #[doc(hidden)]
     pub fn with_crate_name(mut self, name: &'static str) -> Self {
         self.crate_name = name;
         self

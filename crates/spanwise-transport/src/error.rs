@@ -10,14 +10,12 @@ pub enum BuildError {
     NoTls {
         /// The endpoint.
         endpoint: Endpoint,
-        /// The crate that has the feature, set by
-        /// [`with_crate_name`](crate::TransportBuilder::with_crate_name).
+        /// The crate that has the feature: this one, or the one that forwards it.
         crate_name: &'static str,
     },
     /// [`Protocol::Grpc`] without the feature `grpc`.
     NoGrpc {
-        /// The crate that has the feature, set by
-        /// [`with_crate_name`](crate::TransportBuilder::with_crate_name).
+        /// The crate that has the feature: this one, or the one that forwards it.
         crate_name: &'static str,
     },
     /// A number outside its accepted range.
@@ -88,6 +86,8 @@ debug_as_display!(BuildError);
 impl BuildError {
     /// Replaces the crate named in an error about a missing feature. A crate that forwards its
     /// features calls this where no builder is involved (a [`Fetcher`](crate::Fetcher)).
+    // Hidden, because only a crate that forwards the features `grpc` and `tls` of this one needs it.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_crate_name(mut self, name: &'static str) -> Self {
         if let Self::NoTls { crate_name, .. } | Self::NoGrpc { crate_name } = &mut self {
