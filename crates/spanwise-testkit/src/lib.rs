@@ -3,6 +3,7 @@
 
 pub mod allocator;
 mod closed_port;
+mod content_codings;
 pub mod fault_proxy;
 #[cfg(unix)]
 mod fork;
@@ -16,6 +17,7 @@ mod splitmix;
 
 pub use allocator::{CountingAllocator, Counts, Heap};
 pub use closed_port::ClosedPort;
+pub use content_codings::ContentCodings;
 pub use fault_proxy::{Fault, FaultProxy};
 #[cfg(unix)]
 pub use fork::in_forked_child;
