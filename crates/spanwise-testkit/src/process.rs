@@ -6,11 +6,25 @@ use std::process::Command;
 /// A command that runs the test `name` of this test binary again, alone and with its output shown.
 ///
 /// # Panics
-/// If the path of this executable cannot be found.
+/// If this test binary has no test `name`: the command would run no test, and succeed. Also if the path
+/// of this executable cannot be found, or if it cannot list its tests.
+#[track_caller]
 #[expect(clippy::expect_used, reason = "a test that cannot go on must fail")]
 pub fn rerun(name: &str) -> Command {
+    let listed = test_command(name).arg("--list").output().expect("the process starts");
+    let tests = String::from_utf8_lossy(&listed.stdout);
+    let is_listed = tests.lines().any(|line| line.strip_suffix(": test") == Some(name));
+    assert!(is_listed, "{name}: this test binary has no test of this name");
+    let mut command = test_command(name);
+    command.args(["--nocapture", "--test-threads=1"]);
+    command
+}
+
+/// This test binary with the arguments that select the test `name`, also if it is ignored.
+#[expect(clippy::expect_used, reason = "a test that cannot go on must fail")]
+fn test_command(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this executable has a path"));
-    command.args([name, "--exact", "--nocapture", "--test-threads=1"]);
+    command.args([name, "--exact", "--include-ignored"]);
     command
 }
 
@@ -18,7 +32,8 @@ pub fn rerun(name: &str) -> Command {
 /// `body`. The test runs itself again in a new process, which then executes `body`.
 ///
 /// # Panics
-/// If the process cannot be started, or if it fails, as it does when `body` panics.
+/// If this test binary has no test `name`, if the process cannot be started, or if it fails, as it does
+/// when `body` panics.
 #[track_caller]
 #[expect(clippy::expect_used, reason = "a test that cannot go on must fail")]
 pub fn in_own_process(name: &str, body: impl FnOnce()) {
