@@ -28,9 +28,10 @@ fn decisions(criterion: &mut Criterion) {
     let tenth = Sampler::probability(TENTH).expect("a probability");
     let context = Clock(Instant::now());
 
-    roots(criterion, "sample-root-on", 1.0, &Sampler::default(), StockSampler::AlwaysOn, &context);
-    let theirs = StockSampler::TraceIdRatioBased(TENTH);
-    roots(criterion, "sample-root-ratio", TENTH, &tenth.clone().parent_based(), theirs, &context);
+    let all = Rivals { ours: Sampler::default(), theirs: StockSampler::AlwaysOn };
+    roots(criterion, "sample-root-on", 1.0, &all, &context);
+    let (ours, theirs) = (tenth.clone().parent_based(), StockSampler::TraceIdRatioBased(TENTH));
+    roots(criterion, "sample-root-ratio", TENTH, &Rivals { ours, theirs }, &context);
 
     // Samplers without a rival.
     let adaptive = |key| Adaptive::builder().with_traces_per_second(1e3).with_key(key).build();
@@ -56,18 +57,23 @@ fn decisions(criterion: &mut Criterion) {
     }
 
     // Below a parent of this process, and below one that brought a threshold.
-    let based = tenth.parent_based();
     let theirs = StockSampler::ParentBased(Box::new(StockSampler::TraceIdRatioBased(TENTH)));
-    children(criterion, "sample-child-local", &based, &theirs, &context, false, "");
-    children(criterion, "sample-child-remote", &based, &theirs, &context, true, "ot=th:8,a=b");
+    let based = Rivals { ours: tenth.parent_based(), theirs };
+    children(criterion, "sample-child-local", &based, &context, (false, ""));
+    children(criterion, "sample-child-remote", &based, &context, (true, "ot=th:8,a=b"));
+}
+
+/// A sampler of Spanwise and its equal of the stock SDK.
+struct Rivals {
+    ours: Sampler,
+    theirs: StockSampler,
 }
 
 fn roots(
     criterion: &mut Criterion,
     name: &str,
     ratio: f64,
-    sampler: &Sampler,
-    theirs: StockSampler,
+    Rivals { ours: sampler, theirs }: &Rivals,
     context: &Clock,
 ) {
     let live = DynamicSampler::new(sampler.clone());
@@ -83,11 +89,11 @@ fn roots(
     assert_ratio(ratio, ours);
     assert_ratio(ratio, word);
     assert_ratio(ratio, |id| stock(&plugged, id));
-    assert_ratio(ratio, |id| stock(&theirs, id));
+    assert_ratio(ratio, |id| stock(theirs, id));
 
     let mut group = criterion.benchmark_group(name);
     let mut ids = Ids(1);
-    group.bench_function("otel-sdk", |b| b.iter(|| stock(&theirs, ids.next())));
+    group.bench_function("otel-sdk", |b| b.iter(|| stock(theirs, ids.next())));
     group.bench_function("spanwise-plugged", |b| b.iter(|| stock(&plugged, ids.next())));
     group.bench_function("spanwise", |b| b.iter(|| ours(ids.next())));
     group.bench_function("spanwise-word", |b| b.iter(|| word(ids.next())));
@@ -98,11 +104,9 @@ fn roots(
 fn children(
     criterion: &mut Criterion,
     name: &str,
-    sampler: &Sampler,
-    theirs: &StockSampler,
+    Rivals { ours: sampler, theirs }: &Rivals,
     clock: &Clock,
-    remote: bool,
-    state: &str,
+    (remote, state): (bool, &str),
 ) {
     // A trace id that the threshold of the parent keeps.
     let id = u128::MAX;

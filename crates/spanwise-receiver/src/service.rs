@@ -37,6 +37,15 @@ pub(crate) struct Server {
     inflating: Semaphore,
 }
 
+/// An export request while its message is received.
+struct Incoming<'r, 'w, B> {
+    protocol: Protocol,
+    headers: HeaderMap,
+    body: &'r mut B,
+    watch: &'w Watch,
+    charged: &'r RequestCharge,
+}
+
 impl Server {
     pub fn new(limits: Limits, handler: Handler) -> Self {
         let budget = Budget::new(limits.memory_bytes);
@@ -74,7 +83,9 @@ impl Server {
                 Err(refusal)
             }
             (Ok(()), None) => {
-                self.export(route.protocol, headers, &mut body, watch, &mut pending, &charged).await
+                let (protocol, body, charged) = (route.protocol, &mut body, &charged);
+                let incoming = Incoming { protocol, headers, body, watch, charged };
+                self.export(incoming, &mut pending).await
             }
         };
         // Headers and body are freed. The remaining bytes are held until the response is sent, and an
@@ -109,17 +120,14 @@ impl Server {
 
     async fn export<'a, B>(
         &self,
-        protocol: Protocol,
-        mut headers: HeaderMap,
-        body: &mut B,
-        watch: &'a Watch,
+        mut incoming: Incoming<'_, 'a, B>,
         pending: &mut Option<PendingResponse<'a>>,
-        charged: &RequestCharge,
     ) -> Result<Answer, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let received = self.receive(protocol, &headers, body, watch, charged).await;
+        let received = self.receive(&mut incoming).await;
+        let Incoming { protocol, mut headers, watch, charged, .. } = incoming;
         let (message, spans) = match received {
             Ok(received) => received,
             Err(refusal) => {
@@ -145,39 +153,28 @@ impl Server {
 
     /// Receives the message of an export and counts its spans; also charges the memory that the handler
     /// needs.
-    async fn receive<B>(
-        &self,
-        protocol: Protocol,
-        headers: &HeaderMap,
-        body: &mut B,
-        watch: &Watch,
-        charged: &RequestCharge,
-    ) -> Result<(Bytes, u64), Refusal>
+    async fn receive<B>(&self, incoming: &mut Incoming<'_, '_, B>) -> Result<(Bytes, u64), Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let message = self.message(protocol, headers, body, watch, &charged.charge).await?;
+        let message = self.message(incoming).await?;
         let spans = count_spans(&message).await.map_err(Refusal::Malformed)?;
         if let Handler::Blocking(_) = self.handler {
             // The export waits for the handler even after its client has closed and the memory of its
             // connection is freed.
+            let charged = incoming.charged;
             charged.charge.grow(charged.free + JOB_BYTES).await?;
         }
         Ok((message, spans))
     }
 
     /// The export message without framing and compression.
-    async fn message<B>(
-        &self,
-        protocol: Protocol,
-        headers: &HeaderMap,
-        body: &mut B,
-        watch: &Watch,
-        charge: &Charge,
-    ) -> Result<Bytes, Refusal>
+    async fn message<B>(&self, incoming: &mut Incoming<'_, '_, B>) -> Result<Bytes, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
+        let Incoming { protocol, headers, body, watch, charged } = incoming;
+        let (protocol, charge) = (*protocol, &charged.charge);
         let encoding = match protocol {
             Protocol::Http => Encoding::of(headers, CONTENT_ENCODING.as_str()),
             Protocol::Grpc => Encoding::of(headers, "grpc-encoding"),

@@ -304,9 +304,7 @@ proptest! {
     /// panics and either mode of shutdown.
     #[test]
     fn the_report_counts_each_task_once(
-        threads in 1..4_usize,
-        queue in 1..20_usize,
-        submitters in 1..4_usize,
+        (threads, queue, submitters) in (1..4_usize, 1..20_usize, 1..4_usize),
         each in 0..200_usize,
         panicking in any::<u8>(),
         drain in any::<bool>(),

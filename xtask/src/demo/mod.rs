@@ -52,8 +52,15 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let service = Service::new();
     let paced_for = Duration::from_secs_f64((options.seconds / 4.0).clamp(1.0, 15.0));
     let untraced_paced = paced(&service, &Tracing::Off, paced_for, "untraced at 2 k requests/s");
-    let untraced_full =
-        full_speed(&service, &Tracing::Off, &options, paced_for, "untraced at full speed", None);
+    let untraced_full = FullSpeed {
+        service: &service,
+        tracing: &Tracing::Off,
+        threads: options.threads,
+        time: paced_for,
+        title: "untraced at full speed",
+        spanwise: None,
+    }
+    .run();
 
     let rss_before = rss_bytes();
     let heap_before = allocator::reset_peak();
@@ -70,8 +77,15 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let seconds = Duration::from_secs_f64(options.seconds);
     let started = Instant::now();
     let cpu = Cpu::now();
-    let full =
-        full_speed(&service, &tracing, &options, seconds, "traced at full speed", Some(&spanwise));
+    let full = FullSpeed {
+        service: &service,
+        tracing: &tracing,
+        threads: options.threads,
+        time: seconds,
+        title: "traced at full speed",
+        spanwise: Some(&spanwise),
+    }
+    .run();
     // All that was accepted counts, and so does the time to deliver it.
     let flushed = spanwise.force_flush_timeout(FLUSH);
     let elapsed = started.elapsed();
@@ -138,44 +152,50 @@ fn paced(service: &Service, tracing: &Tracing, time: Duration, title: &str) -> T
 }
 
 /// The service as fast as it goes, on all threads.
-fn full_speed(
-    service: &Service,
-    tracing: &Tracing,
-    options: &Options,
+struct FullSpeed<'a> {
+    service: &'a Service,
+    tracing: &'a Tracing,
+    threads: usize,
     time: Duration,
-    title: &str,
-    spanwise: Option<&Spanwise>,
-) -> Tally {
-    let stop = AtomicBool::new(false);
-    let started = Instant::now();
-    std::thread::scope(|scope| {
-        let work = || {
-            let mut tally = Tally::start();
-            while !stop.load(Relaxed) {
-                for _ in 0..64 {
-                    service.request(tracing, &mut tally, SAMPLE);
+    title: &'a str,
+    /// The provider whose ledger is shown meanwhile.
+    spanwise: Option<&'a Spanwise>,
+}
+
+impl FullSpeed<'_> {
+    fn run(&self) -> Tally {
+        let stop = AtomicBool::new(false);
+        let started = Instant::now();
+        std::thread::scope(|scope| {
+            let work = || {
+                let mut tally = Tally::start();
+                while !stop.load(Relaxed) {
+                    for _ in 0..64 {
+                        self.service.request(self.tracing, &mut tally, SAMPLE);
+                    }
+                }
+                tally.stop();
+                tally
+            };
+            let threads: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
+            while started.elapsed() < self.time {
+                let left = self.time.saturating_sub(started.elapsed());
+                std::thread::sleep(left.min(Duration::from_millis(250)));
+                let line =
+                    self.spanwise.map(|spanwise| live(&spanwise.ledger(), started.elapsed()));
+                progress(self.title, &line.unwrap_or_default());
+            }
+            stop.store(true, Relaxed);
+            let mut all = Tally::start();
+            for thread in threads {
+                if let Ok(tally) = thread.join() {
+                    all.merge(&tally);
                 }
             }
-            tally.stop();
-            tally
-        };
-        let threads: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
-        while started.elapsed() < time {
-            let left = time.saturating_sub(started.elapsed());
-            std::thread::sleep(left.min(Duration::from_millis(250)));
-            let line = spanwise.map(|spanwise| live(&spanwise.ledger(), started.elapsed()));
-            progress(title, &line.unwrap_or_default());
-        }
-        stop.store(true, Relaxed);
-        let mut all = Tally::start();
-        for thread in threads {
-            if let Ok(tally) = thread.join() {
-                all.merge(&tally);
-            }
-        }
-        all.stop();
-        all
-    })
+            all.stop();
+            all
+        })
+    }
 }
 
 fn live(ledger: &Snapshot, elapsed: Duration) -> String {
