@@ -8,5 +8,5 @@ use tokio::time::Instant;
 
 /// The deadline `timeout` after `start`, 30 years after it at most.
 pub(crate) fn deadline_after(start: Instant, timeout: Duration) -> Instant {
-    timer_deadline(deadline(start.into_std(), timeout))
+    timer_deadline(deadline(start.into_std(), timeout)).into()
 }

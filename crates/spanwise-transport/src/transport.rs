@@ -134,7 +134,7 @@ impl Transport {
         request: impl Into<FramedRequest>,
         deadline: std::time::Instant,
     ) -> Delivery {
-        let deadline = timer_deadline(deadline);
+        let deadline = timer_deadline(deadline).into();
         self.send_with_cancel(request, tokio::time::sleep_until(deadline)).await
     }
 

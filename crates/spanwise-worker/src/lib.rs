@@ -68,7 +68,6 @@ pub use worker::{Worker, WorkerBuilder, WorkerState};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::split_mix::{INCREMENT, mix};
-    #[cfg(feature = "task")]
     pub use crate::time::timer_deadline;
 }
 

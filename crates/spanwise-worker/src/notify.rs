@@ -80,7 +80,7 @@ impl Notified {
             // Checked again, for a notification between the first check and the registration.
             if self.take() { Poll::Ready(()) } else { Poll::Pending }
         });
-        match tokio::time::timeout_at(timer_deadline(deadline), notified).await {
+        match tokio::time::timeout_at(timer_deadline(deadline).into(), notified).await {
             Ok(()) => Wakeup::Notified,
             Err(_) => Wakeup::TimedOut,
         }

@@ -40,16 +40,14 @@ pub fn deadline(now: Instant, after: Duration) -> Instant {
     }
 }
 
-/// Converts a deadline to tokio's `Instant`, far enough from the last instant that tokio's timers,
-/// which round up, do not panic.
-#[cfg(feature = "task")]
-pub fn timer_deadline(at: Instant) -> tokio::time::Instant {
+/// The deadline `at` for tokio's timers: a second or more before the last [`Instant`], because the
+/// timers round up and would panic.
+pub fn timer_deadline(at: Instant) -> Instant {
     const ROUNDING: Duration = Duration::from_secs(1);
-    let at = match at.checked_add(ROUNDING) {
+    match at.checked_add(ROUNDING) {
         Some(_) => at,
         None => at.checked_sub(ROUNDING).unwrap_or(at),
-    };
-    at.into()
+    }
 }
 
 /// The [`Clock`] of the system, `Instant::now`. As a `Timer` it needs a tokio runtime with time enabled.
@@ -75,7 +73,7 @@ impl Clock for SystemClock {
 #[cfg(feature = "task")]
 impl Timer for SystemClock {
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send {
-        tokio::time::sleep_until(timer_deadline(at))
+        tokio::time::sleep_until(timer_deadline(at).into())
     }
 }
 

@@ -142,7 +142,7 @@ impl TokioPool {
         };
         drop_each_fenced(dropped);
         let _late =
-            tokio::time::timeout_at(timer_deadline(deadline), self.shared.wait_idle()).await;
+            tokio::time::timeout_at(timer_deadline(deadline).into(), self.shared.wait_idle()).await;
         drop_each_fenced(self.shared.cancel());
         // A cancelled task ends when it yields next.
         let _busy = tokio::time::timeout(GRACE, self.shared.wait_idle()).await;
