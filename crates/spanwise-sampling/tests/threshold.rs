@@ -50,7 +50,7 @@ fn a_probability_near_one_has_four_significant_digits() {
 fn probabilities_out_of_range_are_rejected() {
     for probability in [f64::NAN, -0.1, 1.000_001, f64::INFINITY, 1e-300, f64::MIN_POSITIVE] {
         let error = Threshold::from_probability(probability).unwrap_err().to_string();
-        assert!(error.contains(&probability.to_string()) && error.contains("2^-56"), "{error}");
+        assert!(error.contains(&format!("{probability:?}")) && error.contains("2^-56"), "{error}");
     }
     assert_eq!(Threshold::from_probability(0.0), Ok(None));
     assert_eq!(Threshold::from_probability(-0.0), Ok(None));
