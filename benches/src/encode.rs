@@ -82,7 +82,7 @@ fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader<'
     let (trace, place) = (index / 5, index % 5);
     match place.checked_sub(1).and_then(|child| request.statements.get(child as usize)) {
         None => {
-            writer.begin("GET /users/{id}/orders");
+            writer.begin(&limits, "GET /users/{id}/orders");
             put(
                 writer,
                 &[
@@ -100,7 +100,7 @@ fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader<'
             );
         }
         Some(statement) => {
-            writer.begin(statement.operation);
+            writer.begin(&limits, statement.operation);
             put(
                 writer,
                 &[

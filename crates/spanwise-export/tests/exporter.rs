@@ -9,7 +9,7 @@ use spanwise_ledger::{DropReason, Ledger};
 use spanwise_receiver::Receiver;
 use spanwise_transport::{Endpoint, Failure, Outcome, Transport};
 use spanwise_wire::write::{FinishedSpan, SpanHeader, SpanWriter};
-use spanwise_wire::{SpanId, SpanMeta, TraceId};
+use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ fn soon() -> Instant {
 fn push(exporter: &Exporter, count: u64) {
     let mut writer = SpanWriter::new();
     for id in 1..=count {
-        writer.begin("span");
+        writer.begin(&SpanLimits::default(), "span");
         let header =
             SpanHeader { trace_id: TraceId(1), span_id: SpanId(id), ..SpanHeader::default() };
         exporter.push(&writer.finish(&header), SpanMeta::default());

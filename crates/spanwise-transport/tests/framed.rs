@@ -14,7 +14,7 @@ use spanwise_transport::{
     Protocol, Transport, TransportBuilder,
 };
 use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
-use spanwise_wire::{Chunk, Framer, Request, RequestLimits, SpanId, SpanMeta, TraceId};
+use spanwise_wire::{Chunk, Framer, Request, RequestLimits, SpanId, SpanLimits, SpanMeta, TraceId};
 use tokio::time::Instant;
 
 /// A request of `spans` spans with `prefix` bytes in front.
@@ -22,7 +22,7 @@ fn request(spans: u64, prefix: usize) -> Request {
     let mut chunk = Chunk::default();
     let mut span = SpanWriter::new();
     for span_id in 1..=spans {
-        span.begin("GET /users");
+        span.begin(&SpanLimits::default(), "GET /users");
         let header =
             SpanHeader { trace_id: TraceId(7), span_id: SpanId(span_id), ..SpanHeader::default() };
         chunk.push(&span.finish(&header), SpanMeta::default());

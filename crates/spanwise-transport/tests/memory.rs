@@ -16,7 +16,7 @@ use spanwise_transport::{
     Compression, Endpoint, FramedRequest, PREFIX, Protocol, Transport, TransportBuilder,
 };
 use spanwise_wire::write::{SpanHeader, SpanWriter};
-use spanwise_wire::{Chunk, Framer, RequestLimits, SpanId, SpanMeta, TraceId};
+use spanwise_wire::{Chunk, Framer, RequestLimits, SpanId, SpanLimits, SpanMeta, TraceId};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -92,7 +92,7 @@ fn request() -> (FramedRequest, Arc<AtomicBool>) {
     let mut chunk = Chunk::default();
     let mut span = SpanWriter::new();
     for span_id in 1..200 {
-        span.begin("GET /users");
+        span.begin(&SpanLimits::default(), "GET /users");
         let header =
             SpanHeader { trace_id: TraceId(7), span_id: SpanId(span_id), ..SpanHeader::default() };
         chunk.push(&span.finish(&header), SpanMeta::default());

@@ -23,7 +23,7 @@ fn check(shown: String) {
 fn no_span_shows() {
     let limits = SpanLimits::default();
     let mut writer = SpanWriter::new();
-    writer.begin(CANARY);
+    writer.begin(&limits, CANARY);
     writer.attribute(&limits, CANARY, CANARY);
     writer.attribute(&limits, "list", &[CANARY][..]);
     writer.event(&limits, 1, CANARY, [(CANARY, CANARY)]);

@@ -5,7 +5,7 @@
 use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 use prost::Message;
 use spanwise_wire::write::{SpanHeader, SpanWriter};
-use spanwise_wire::{Chunk, SpanMeta};
+use spanwise_wire::{Chunk, SpanLimits, SpanMeta};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -27,7 +27,7 @@ impl AsRef<[u8]> for Flicker {
 fn a_span_whose_bytes_change_is_read_once() {
     let span = |name: &str| {
         let mut writer = SpanWriter::new();
-        writer.begin(name);
+        writer.begin(&SpanLimits::default(), name);
         writer.finish(&SpanHeader::default()).to_vec()
     };
     for starts in 0..2 {

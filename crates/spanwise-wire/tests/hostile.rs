@@ -128,7 +128,7 @@ fn in_every_place<V: EncodeValue>(what: &str, liar: &V) {
     let limits = SpanLimits::default();
     let mut writer = SpanWriter::new();
     for name in ["name", ""] {
-        writer.begin(name);
+        writer.begin(&limits, name);
         writer.attribute(&limits, "before", &1);
         writer.attribute(&limits, "again", &2);
         writer.attribute(&limits, "liar", liar);
@@ -243,7 +243,7 @@ fn a_value_that_changes_with_each_call_is_written_once() {
     let moody = Moody(Cell::new(0));
     let mut writer = SpanWriter::new();
     for round in 0..50 {
-        writer.begin("span");
+        writer.begin(&limits, "span");
         for key in 0..round {
             writer.attribute(&limits, &format!("key.{}", key % 7), &moody);
         }
@@ -293,7 +293,7 @@ fn a_panic_in_any_method_leaves_the_span_unchanged() {
     let limits = SpanLimits::default();
     for method in 0..4 {
         let mut writer = SpanWriter::new();
-        writer.begin("span");
+        writer.begin(&limits, "span");
         writer.attribute(&limits, "before", &1);
         writer.event(&limits, 1, "before", [("n", 1)]);
         let mut try_it = |write: &dyn Fn(&mut SpanWriter)| {
@@ -351,9 +351,9 @@ impl EncodeValue for Reentrant {
 fn a_value_may_write_spans_of_its_own() {
     let limits = SpanLimits::default();
     let value = Reentrant(RefCell::new(SpanWriter::new()));
-    value.0.borrow_mut().begin("inner");
+    value.0.borrow_mut().begin(&limits, "inner");
     let mut writer = SpanWriter::new();
-    writer.begin("outer");
+    writer.begin(&limits, "outer");
     writer.attribute(&limits, "value", &value);
     writer.attribute(&limits, "array", &Array([&value].into_iter()));
     let outer = Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap();

@@ -37,7 +37,7 @@ fn check(value: impl EncodeValue, expected: Option<Any>) {
 
 fn span_with(fill: impl FnOnce(&mut SpanWriter)) -> Span {
     let mut writer = SpanWriter::new();
-    writer.begin("name");
+    writer.begin(&SpanLimits::default(), "name");
     fill(&mut writer);
     assert!(writer.is_plain(), "something was counted as lost");
     let header = SpanHeader { trace_id: TraceId(1), span_id: SpanId(2), ..SpanHeader::default() };

@@ -53,7 +53,7 @@ fn an_array_that_changes_its_length_is_dropped() {
     let limits = SpanLimits::default();
     for (first, later) in [(0, 1), (1, 0), (3, 5), (5, 3), (1, 100_000), (100_000, 1)] {
         let mut writer = SpanWriter::new();
-        writer.begin("span");
+        writer.begin(&limits, "span");
         writer.attribute(&limits, "before", &1);
         writer.attribute(&limits, "array", &Array(Shifting::new(first, later)));
         writer.event(&limits, 1, "event", [("array", Array(Shifting::new(first, later)))]);
@@ -145,7 +145,7 @@ fn nested_arrays_call_each_element_once() {
             let tree = Tree::new(levels, wide, &asked);
             let leaves = wide.pow(levels as u32);
             let mut writer = SpanWriter::new();
-            writer.begin("span");
+            writer.begin(&limits, "span");
             writer.attribute(&limits, "tree", &tree);
             assert_eq!((asked.len.get(), asked.encode.get()), (leaves, leaves), "{levels} levels");
             // The first cut element decides.
@@ -168,7 +168,7 @@ fn arrays_deeper_than_receivers_accept_are_dropped() {
     let limits = SpanLimits::default();
     let depth = usize::from(MAX_DEPTH);
     let mut writer = SpanWriter::new();
-    writer.begin("span");
+    writer.begin(&limits, "span");
     for levels in [depth, depth + 1, 10_000] {
         let asked = Rc::new(Asked::default());
         // From the leaf up: building it must not recurse.

@@ -146,7 +146,7 @@ fn a_value_with_a_wrong_length_is_dropped() {
                 continue;
             }
             let mut writer = SpanWriter::new();
-            writer.begin("span");
+            writer.begin(&limits, "span");
             writer.attribute(&limits, "before", &1);
             writer.attribute(&limits, "liar", &Liar { claimed, actual });
             writer.attribute(&limits, "after", &2);
@@ -168,7 +168,7 @@ fn a_value_with_a_wrong_length_is_dropped() {
 fn a_value_that_panics_leaves_nothing_behind() {
     let limits = SpanLimits::default();
     let mut writer = SpanWriter::new();
-    writer.begin("span");
+    writer.begin(&limits, "span");
     writer.attribute(&limits, "key", &1);
     let mut bomb = |explode: fn(&mut SpanWriter, &SpanLimits)| {
         assert!(catch_unwind(AssertUnwindSafe(|| explode(&mut writer, &limits))).is_err());

@@ -150,7 +150,7 @@ impl World {
 
     fn push(&mut self, bytes: u32) {
         let id = self.model.next_id();
-        self.writer.begin("span");
+        self.writer.begin(&SpanLimits::default(), "span");
         let value = "v".repeat(bytes as usize);
         self.writer.attribute(&SpanLimits::default(), "key", value.as_str());
         let header =

@@ -97,7 +97,7 @@ fn end_time(span: &PooledSpan) -> u64 {
 
 /// Writes attributes, events, links and the status.
 fn write(writer: &mut SpanWriter, limits: &SpanLimits, span: &PooledSpan) {
-    writer.begin(&span.name);
+    writer.begin(limits, &span.name);
     for Attribute { key, value } in &span.attributes {
         writer.attribute(limits, key, value);
     }

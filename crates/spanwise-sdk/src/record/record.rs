@@ -87,9 +87,19 @@ impl Record {
 
     #[inline(always)]
     pub(super) fn attribute<V: EncodeValue + ?Sized>(&mut self, key: &str, value: &V) {
-        if let Some((writer, core)) = self.recording() {
-            writer.attribute(&core.limits, key, value);
+        match value.as_value() {
+            // The writer is closed unless the span is recording, so the usual attribute needs no check.
+            Some(value) if self.writer.try_attribute(key, value) => {}
+            _ if self.state == State::NonRecording => {}
+            Some(value) => self.attribute_slow(key, &value),
+            None => self.attribute_slow(key, value),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn attribute_slow<V: EncodeValue + ?Sized>(&mut self, key: &str, value: &V) {
+        self.write(|writer, core| writer.attribute(&core.limits, key, value));
     }
 
     /// Writes the attributes that the sampler adds.
@@ -131,6 +141,7 @@ impl Record {
             return self.end_again();
         }
         self.state = State::Ended;
+        self.writer.close();
         if let Some(core) = &self.core
             && !self.has_trace_state
             && self.span_end(end_unix_nanos, "").try_finish(core, &self.writer)

@@ -111,7 +111,7 @@ impl Span {
         record.scope = scope;
         record.parent_span_id = ids.parent_span_id;
         record.flags = SpanFlags::new(flags.into(), parent_is_remote);
-        record.writer.begin(name);
+        record.writer.begin(&core.limits, name);
         if !annotations.is_empty() {
             record.write_annotations(annotations);
         }

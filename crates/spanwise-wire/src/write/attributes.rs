@@ -17,8 +17,12 @@ use std::ops::Range;
 #[derive(Debug, Default)]
 pub(crate) struct AttributeIndex {
     filter: Filter,
-    /// Attributes present.
-    count: u32,
+    /// Attributes that the count limit still allows.
+    left: u32,
+    /// The longest string in bytes that the fast path writes: no longer than the length limit.
+    short_bytes: u32,
+    /// The offset up to which the fast path appends: 0 if the collection is closed.
+    fast_end: u32,
     /// An offset in front of the collection. From here on the buffer has only length-delimited fields,
     /// among them those of the collection.
     start: u32,
@@ -51,16 +55,26 @@ pub(crate) enum Put {
 }
 
 impl AttributeIndex {
-    /// An empty collection whose first attribute will be written at `start` or later.
+    /// An empty collection, whose first attribute will be written at `start` or later.
     #[inline(always)]
-    pub(crate) fn starting_at(start: usize) -> Self {
-        Self { start: start as u32, ..Self::default() }
+    pub(crate) fn new(start: usize, field: AttributeField<'_>) -> Self {
+        let mut index = Self::default();
+        index.restart(start, field);
+        index
     }
 
-    /// Clears the index for a collection that will be written at `start` or later.
+    /// Clears the index for another collection; the arguments are those of [`new`](Self::new).
     #[inline(always)]
-    pub(crate) fn restart_at(&mut self, start: usize) {
-        (self.filter, self.count, self.start) = (Filter::default(), 0, start as u32);
+    pub(crate) fn restart(&mut self, start: usize, field: AttributeField<'_>) {
+        (self.filter, self.start, self.left) = (Filter::default(), start as u32, field.max);
+        self.short_bytes = field.limits.value_chars.min(SHORT_BYTES) as u32;
+        self.fast_end = field.limits.buffer_bytes().saturating_sub(SLACK) as u32;
+    }
+
+    /// Ends the collection: [`try_put`](Self::try_put) fails from now on.
+    #[inline(always)]
+    pub(crate) fn close(&mut self) {
+        self.fast_end = 0;
     }
 
     /// The memory for values, which another index can reuse.
@@ -79,51 +93,51 @@ impl AttributeIndex {
         self.scratch.capacity()
     }
 
-    /// Appends the attribute as a field of the message that ends at the end of `buf`, or
-    /// overwrites the value its key had.
+    /// Appends the attribute as a field with the key `tag` of the message that ends at the end of `buf`, if
+    /// it is as nearly all attributes are: a new key, a number or a string within its limit, all lengths of
+    /// one byte, and enough capacity. Returns false if nothing was written: [`put`](Self::put) decides then.
     ///
-    /// The fast path is for nearly all attributes: a new key, a number or a string within its limit,
-    /// all lengths of one byte, and enough capacity.
+    /// The value and not a reference to it: a reference would force the caller to store it in memory.
     #[inline(always)]
-    pub(crate) fn put<V: EncodeValue + ?Sized>(
+    pub(crate) fn try_put(
         &mut self,
         buf: &mut Vec<u8>,
-        field: AttributeField<'_>,
+        tag: u8,
         key: &str,
-        value: &V,
-    ) -> Put {
+        value: Value<'_>,
+    ) -> bool {
         let bit = Filter::bit_of(key.as_bytes());
-        if let Some(short) = value.as_value()
-            && let len = key.len() + short.short_len() + KEY_VALUE_OVERHEAD
-            && len < 0x80
-            && !short.is_longer_than(field.limits.value_chars)
-            && !key.is_empty()
-            && !self.filter.has(bit)
-            && self.count < field.max
-            && len + FIELD_OVERHEAD <= buf.capacity() - buf.len()
-            && len + SLACK + buf.len() <= field.limits.buffer_bytes()
+        let len = key.len() + value.short_len() + KEY_VALUE_OVERHEAD;
+        let end = buf.len() + len + FIELD_OVERHEAD;
+        if end > self.fast_end as usize
+            || len >= 0x80
+            || end > buf.capacity()
+            || value.is_longer_than(self.short_bytes as usize)
+            || key.is_empty()
+            || self.filter.has(bit)
+            || self.left == 0
         {
-            let mut writer = RawWriter::in_spare_capacity(buf, len + FIELD_OVERHEAD);
-            // SAFETY: 2 bytes for the field, 2 + key for the key, 2 + value for the value:
-            // `len + FIELD_OVERHEAD`, which the capacity has.
-            unsafe {
-                writer.array([field.tag, len as u8, KEY, key.len() as u8]);
-                writer.slice(key.as_bytes());
-                writer.array([VALUE, short.short_len() as u8]);
-                short.put_short(&mut writer);
-            }
-            writer.done();
-            self.filter.add(bit);
-            self.count += 1;
-            return Put::Whole;
+            return false;
         }
-        self.put_any(buf, field, key, value)
+        let mut writer = RawWriter::in_spare_capacity(buf, len + FIELD_OVERHEAD);
+        // SAFETY: 2 bytes for the field, 2 + key for the key, 2 + value for the value:
+        // `len + FIELD_OVERHEAD`, which the capacity has.
+        unsafe {
+            writer.array([tag, len as u8, KEY, key.len() as u8]);
+            writer.slice(key.as_bytes());
+            writer.array([VALUE, value.short_len() as u8]);
+            value.put_short(&mut writer);
+        }
+        writer.done();
+        self.filter.add(bit);
+        self.left -= 1;
+        true
     }
 
-    /// As [`put`](Self::put), for every case.
+    /// Appends any attribute, or overwrites the value its key had.
     #[cold]
     #[inline(never)]
-    fn put_any<V: EncodeValue + ?Sized>(
+    pub(crate) fn put<V: EncodeValue + ?Sized>(
         &mut self,
         buf: &mut Vec<u8>,
         field: AttributeField<'_>,
@@ -136,7 +150,7 @@ impl AttributeIndex {
         }
         let bit = Filter::bit_of(key.as_bytes());
         let old = if self.filter.has(bit) { self.find(buf, field.tag, key) } else { None };
-        if key.is_empty() || old.is_none() && self.count >= field.max {
+        if key.is_empty() || old.is_none() && self.left == 0 {
             return Put::Dropped;
         }
         let chars = field.limits.value_chars;
@@ -160,7 +174,7 @@ impl AttributeIndex {
         }
         match old {
             Some(old) => drop(buf.drain(old)),
-            None => self.count += 1,
+            None => self.left -= 1,
         }
         self.filter.add(bit);
         if is_cut { Put::Cut } else { Put::Whole }
@@ -325,6 +339,8 @@ const KEY_VALUE_OVERHEAD: usize = 4;
 const FIELD_OVERHEAD: usize = 2;
 /// The most bytes of an attribute's tags and lengths beyond [`KEY_VALUE_OVERHEAD`].
 const SLACK: usize = 16;
+/// Strings of this length at most have a length of one byte.
+const SHORT_BYTES: usize = 0x7f;
 /// The initial capacity of a buffer.
 const FIRST_BYTES: usize = 512;
 /// Capacity that the memory for foreign values retains, even after short values.

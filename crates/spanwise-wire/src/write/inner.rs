@@ -18,10 +18,15 @@ pub(super) fn put_all<'k, V: EncodeValue>(
     dropped_tag: u8,
     attributes: impl IntoIterator<Item = (&'k str, V)>,
 ) -> InnerCounts {
-    let mut index = AttributeIndex::starting_at(buf.len());
+    let mut index = AttributeIndex::new(buf.len(), field);
     std::mem::swap(index.scratch(), scratch);
     let mut counts = InnerCounts { dropped: 0, truncated: 0 };
     for (key, value) in attributes {
+        if let Some(value) = value.as_value()
+            && index.try_put(buf, field.tag, key, value)
+        {
+            continue;
+        }
         match index.put(buf, field, key, &value) {
             Put::Whole | Put::Absent => {}
             Put::Cut => counts.truncated = counts.truncated.saturating_add(1),

@@ -10,9 +10,13 @@
 #[derive(Debug)]
 pub struct RawWriter<'a> {
     vec: &'a mut Vec<u8>,
-    /// The address of the next byte. A separate pointer, because the one inside the `Vec` would have to be
-    /// loaded again after each store. Never beyond the capacity reserved by [`RawWriter::new`].
+    /// The address of the first byte, and of the next one. Separate pointers, because the one inside the
+    /// `Vec` would have to be loaded again after each store. Never beyond the capacity reserved by
+    /// [`RawWriter::new`].
+    first: *const u8,
     next: *mut u8,
+    /// The length of the `Vec` before.
+    len: usize,
     #[cfg(debug_assertions)]
     left: usize,
 }
@@ -29,8 +33,11 @@ impl<'a> RawWriter<'a> {
     #[inline(always)]
     pub(crate) fn in_spare_capacity(vec: &'a mut Vec<u8>, len: usize) -> Self {
         debug_assert!(vec.capacity() - vec.len() >= len);
+        let next = vec.spare_capacity_mut().as_mut_ptr().cast::<u8>();
         Self {
-            next: vec.spare_capacity_mut().as_mut_ptr().cast(),
+            first: next,
+            next,
+            len: vec.len(),
             #[cfg(debug_assertions)]
             left: len,
             vec,
@@ -86,11 +93,12 @@ impl<'a> RawWriter<'a> {
     /// Makes the stored bytes part of the `Vec`.
     #[inline(always)]
     pub(crate) fn done(self) {
-        // SAFETY: `next` points into, or one past, the allocation of `vec`, which holds no more
-        // than `isize::MAX` bytes; every byte in front of it was initialised by `array` or `slice`.
+        // SAFETY: both pointers point into, or one past, the allocation of `vec`, which holds no more
+        // than `isize::MAX` bytes; `first` is the end of the `Vec`, and `array` or `slice` initialised
+        // every byte from there to `next`.
         unsafe {
-            let len = self.next.offset_from(self.vec.as_ptr()) as usize;
-            self.vec.set_len(len);
+            let stored = self.next.offset_from(self.first) as usize;
+            self.vec.set_len(self.len + stored);
         }
     }
 

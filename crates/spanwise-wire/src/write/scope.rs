@@ -45,8 +45,8 @@ fn put_attributes<'k, V: EncodeValue>(
 ) {
     let limits =
         SpanLimits { value_chars: usize::MAX, span_bytes: usize::MAX, ..SpanLimits::default() };
-    let mut index = AttributeIndex::starting_at(out.len());
     let field = AttributeField { tag: tags.attribute, max: u32::MAX, limits: &limits };
+    let mut index = AttributeIndex::new(out.len(), field);
     let mut dropped = 0u32;
     for (key, value) in attributes {
         let put = index.put(out, field, key, &value);

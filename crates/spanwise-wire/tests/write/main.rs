@@ -91,7 +91,7 @@ proptest! {
         let mut writer = SpanWriter::new();
         for (name, steps, (header, state)) in &spans {
             let header = SpanHeader { trace_state: state, ..*header };
-            writer.begin(name);
+            writer.begin(&limits, name);
             let mut model = Model::begin(name);
             for step in steps {
                 perform(&mut writer, &limits, step);
@@ -120,7 +120,7 @@ proptest! {
         let (header, state) = header;
         let header = SpanHeader { trace_state: &state, ..header };
         let mut writer = SpanWriter::new();
-        writer.begin(&name);
+        writer.begin(&limits, &name);
         let mut model = Model::begin(&name);
         for step in &steps {
             let before = writer.dropped_counts();
@@ -128,7 +128,7 @@ proptest! {
             let after = writer.dropped_counts();
             let size = {
                 let mut alone = SpanWriter::new();
-                alone.begin("");
+                alone.begin(&limits, "");
                 perform(&mut alone, &SpanLimits::default(), step);
                 alone.finish(&SpanHeader::default()).to_vec().len() - EMPTY_SPAN
             };
@@ -185,7 +185,7 @@ fn model_len(model: &Model) -> usize {
 
 fn finished(write: impl FnOnce(&mut SpanWriter)) -> Span {
     let mut writer = SpanWriter::new();
-    writer.begin("name");
+    writer.begin(&SpanLimits::default(), "name");
     write(&mut writer);
     Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap()
 }
@@ -197,7 +197,7 @@ fn duplicate_keys_are_found_after_a_rename() {
     for first in names {
         for second in names {
             let mut writer = SpanWriter::new();
-            writer.begin(first);
+            writer.begin(&limits, first);
             for key in ["a", "b", "c"] {
                 writer.attribute(&limits, key, "old");
             }
@@ -259,7 +259,7 @@ fn a_huge_value_is_read_and_written_up_to_the_limit_only() {
         assert_eq!((cut.as_ptr(), cut.chars().count()), (text.as_ptr(), limits.value_chars));
     }
     let mut writer = SpanWriter::new();
-    writer.begin("huge");
+    writer.begin(&limits, "huge");
     writer.attribute(&limits, "ascii", ascii.as_str());
     writer.attribute(&limits, "wide", wide.as_str());
     writer.attribute(&limits, "bytes", bytes.as_slice());

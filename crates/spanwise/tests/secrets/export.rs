@@ -33,7 +33,7 @@ pub fn an_exporter_does_not_show_its_secrets(printed: &Printed) {
     };
     let scope = encode_scope(SECRET, SECRET, [("token", SECRET)], SECRET);
     let mut writer = SpanWriter::new();
-    writer.begin(SECRET);
+    writer.begin(&SpanLimits::default(), SECRET);
     writer.attribute(&SpanLimits::default(), "token", SECRET);
     let header = SpanHeader::default();
     let span = writer.finish(&header);
