@@ -13,8 +13,7 @@ use spanwise::wire::read::TraceRequest;
 use spanwise::worker::clock;
 use spanwise::{Counter, OnFull, Protocol, Spanwise, Tracer};
 use spanwise_bench_harness::{
-    Arguments, Export, Mode, Request, Sampler as Keeps, Shape, Subject, Tally, Tracer as Held,
-    otel_api,
+    Arguments, Export, Mode, Operations, Sampler as Keeps, Subject, Tally, Tracer as Held, otel_api,
 };
 use spanwise_receiver::Receiver;
 use std::future::{Ready, ready};
@@ -84,8 +83,8 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
             Api::Boxed(global::tracer("bench"))
         }
     };
-    let request = Request::sample();
-    Ok(Box::new(Traced { spanwise, tracer, shape: workload.shape, request, arrived }))
+    let operations = Operations::new(workload);
+    Ok(Box::new(Traced { spanwise, tracer, operations, arrived }))
 }
 
 /// The counter takes over from the monotonic clock after the worker's second
@@ -101,8 +100,7 @@ fn wait_for_the_clock() {
 struct Traced {
     spanwise: Spanwise,
     tracer: Api,
-    shape: Shape,
-    request: Request,
+    operations: Operations,
     arrived: Arrived,
 }
 
@@ -132,21 +130,10 @@ enum Api {
 
 impl Subject for Traced {
     fn run(&self, ops: u64) {
-        let request = &self.request;
-        let ops = 0..ops;
-        match (&self.tracer, self.shape) {
-            (Api::Native(tracer), Shape::Root) => ops.for_each(|_| native::root(tracer)),
-            (Api::Native(tracer), Shape::Request) => {
-                ops.for_each(|_| native::request(tracer, request));
-            }
-            (Api::Typed(tracer), Shape::Root) => ops.for_each(|_| otel_api::root(tracer)),
-            (Api::Typed(tracer), Shape::Request) => {
-                ops.for_each(|_| otel_api::request(tracer, request));
-            }
-            (Api::Boxed(tracer), Shape::Root) => ops.for_each(|_| otel_api::root(tracer)),
-            (Api::Boxed(tracer), Shape::Request) => {
-                ops.for_each(|_| otel_api::request(tracer, request));
-            }
+        match &self.tracer {
+            Api::Native(tracer) => native::run(tracer, &self.operations, ops),
+            Api::Typed(tracer) => otel_api::run(tracer, &self.operations, ops),
+            Api::Boxed(tracer) => otel_api::run(tracer, &self.operations, ops),
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Statement {
     pub text: String,
     /// The table.
     pub collection: String,
+    /// The same table, as a literal of the code.
+    pub table: &'static str,
     /// Rows that came back.
     pub rows: i64,
 }
@@ -36,10 +38,11 @@ pub struct Statement {
 impl Request {
     /// The one request all implementations trace.
     pub fn sample() -> Self {
-        let statement = |operation, text: &str, collection: &str, rows| Statement {
+        let statement = |operation, text: &str, table: &'static str, rows| Statement {
             operation,
             text: text.to_owned(),
-            collection: collection.to_owned(),
+            collection: table.to_owned(),
+            table,
             rows,
         };
         Self {

@@ -17,6 +17,8 @@ pub struct Workload {
     pub export: Export,
     /// How the tracer is held.
     pub tracer: Tracer,
+    /// Whether the SDK has a span processor.
+    pub processor: bool,
     /// Threads that make spans.
     pub threads: u64,
     /// Spans of one operation.
@@ -38,8 +40,14 @@ pub struct Workload {
 pub enum Shape {
     /// A root span.
     Root,
+    /// A root span that is the current one until it ends.
+    RootInSpan,
     /// A request of five spans.
     Request,
+    /// The same request, its attributes given to the builders of its spans, its server span current.
+    RequestByBuilder,
+    /// The same request, each span the current one until it ends.
+    RequestInSpan,
 }
 
 /// The sampler of a workload.
@@ -95,7 +103,10 @@ impl Workload {
             what: text("what")?.to_owned(),
             shape: match text("shape")? {
                 "root" => Shape::Root,
+                "root-in-span" => Shape::RootInSpan,
                 "request" => Shape::Request,
+                "request-by-builder" => Shape::RequestByBuilder,
+                "request-in-span" => Shape::RequestInSpan,
                 _ => return other("shape"),
             },
             sampler: match text("sampler")? {
@@ -114,6 +125,7 @@ impl Workload {
                 "boxed" => Tracer::Boxed,
                 _ => return other("tracer"),
             },
+            processor: json["processor"].as_bool().unwrap_or(true),
             threads: count("threads")?.max(1),
             spans_per_op: count("spans_per_op")?.max(1),
             attributes_per_op: count("attributes_per_op")?,
@@ -132,7 +144,7 @@ macro_rules! files {
 }
 
 const FILES: &[(&str, &str)] = files!(
-    "w1" "w1-off" "w2" "w3" "w1-boxed" "encode" "e2e-grpc" "e2e-http" "e2e-default"
+    "w1" "w1-off" "w2" "w3" "w3-builder" "w3-in-span" "w1-boxed" "w1-boxed-in-span" "encode" "e2e-grpc" "e2e-http" "e2e-default"
     "batch-10" "batch-50" "batch-100" "batch-500" "batch-1000" "batch-2000" "batch-export" "compress"
 );
 

@@ -13,9 +13,16 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     if arguments.implementation != "fastrace" {
         return Err(format!("no implementation {}", arguments.implementation));
     }
+    let shape = arguments.workload.shape;
+    if !matches!(shape, Shape::Root | Shape::Request) {
+        return Err(format!(
+            "{} does not run {}",
+            arguments.implementation, arguments.workload.name
+        ));
+    }
     let reported = Arc::new(AtomicU64::new(0));
     fastrace::set_reporter(Null(reported.clone()), Config::default());
-    Ok(Box::new(Traced { shape: arguments.workload.shape, request: Request::sample(), reported }))
+    Ok(Box::new(Traced { shape, request: Request::sample(), reported }))
 }
 
 struct Traced {
@@ -28,7 +35,7 @@ impl Subject for Traced {
     fn run(&self, ops: u64) {
         match self.shape {
             Shape::Root => (0..ops).for_each(|_| root()),
-            Shape::Request => (0..ops).for_each(|_| request(&self.request)),
+            _ => (0..ops).for_each(|_| request(&self.request)),
         }
     }
 

@@ -13,11 +13,10 @@ use opentelemetry::trace::{Tracer, TracerProvider as _};
 use opentelemetry_otlp::{Protocol, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanExporter,
-    TracerProviderBuilder,
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanExporter, TracerProviderBuilder,
 };
 use spanwise_bench_harness::{
-    Arguments, Export, Request, Sampler, Shape, Subject, Tally, Tracer as Held, Workload, otel_api,
+    Arguments, Export, Operations, Sampler, Subject, Tally, Tracer as Held, Workload, otel_api,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -31,7 +30,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     let paced = name == "otel-sdk-paced";
     let (queue, batch) = match name {
         "opentelemetry-api" => {
-            return Ok(Box::new(Api { shape: workload.shape, request: Request::sample() }));
+            return Ok(Box::new(Api { operations: Operations::new(workload) }));
         }
         "otel-sdk" => (2048, 512),
         "otel-sdk-64k" => (65_536, 2048),
@@ -53,8 +52,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         provider = provider.with_sampler(opentelemetry_sdk::trace::Sampler::AlwaysOff);
     }
     let mut runtime = None;
-    let processed = workload.tracer == Held::Typed;
-    if processed {
+    if workload.processor {
         let endpoint = arguments.endpoint.clone();
         let endpoint = || endpoint.ok_or("--endpoint is missing");
         let sized = |provider, exporter| with_batch(provider, exporter, queue, batch);
@@ -87,18 +85,18 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     }
     let provider = provider.build();
     let pace = (paced && workload.export != Export::None).then_some(queue as u64 - 100);
-    let shape = workload.shape;
+    let operations = Operations::new(workload);
     let common =
         Sdk { provider, delivered, workload: workload.clone(), pace, paced, _runtime: runtime };
     Ok(match workload.tracer {
         Held::Typed => {
             let tracer = common.provider.tracer("bench");
-            Box::new(Traced { tracer, shape, sdk: common, request: Request::sample() })
+            Box::new(Traced { tracer, sdk: common, operations })
         }
         Held::Boxed => {
             global::set_tracer_provider(common.provider.clone());
             let tracer: BoxedTracer = global::tracer("bench");
-            Box::new(Traced { tracer, shape, sdk: common, request: Request::sample() })
+            Box::new(Traced { tracer, sdk: common, operations })
         }
     })
 }
@@ -131,9 +129,8 @@ struct Sdk {
 
 struct Traced<T> {
     tracer: T,
-    shape: Shape,
-    request: Request,
     sdk: Sdk,
+    operations: Operations,
 }
 
 impl<T> Subject for Traced<T>
@@ -142,23 +139,16 @@ where
     T::Span: Send + Sync + 'static,
 {
     fn run(&self, ops: u64) {
-        match (self.shape, self.sdk.pace) {
-            (Shape::Root, _) => (0..ops).for_each(|_| otel_api::root(&self.tracer)),
-            (Shape::Request, None) => {
-                (0..ops).for_each(|_| otel_api::request(&self.tracer, &self.request));
+        let Some(limit) = self.sdk.pace else {
+            return otel_api::run(&self.tracer, &self.operations, ops);
+        };
+        // Everything made before is delivered: `settle` came in between.
+        let before = self.sdk.delivered.load(SeqCst);
+        for op in 0..ops {
+            while before + op * 5 - self.sdk.delivered.load(SeqCst).min(before + op * 5) > limit {
+                std::thread::sleep(Duration::from_micros(100));
             }
-            (Shape::Request, Some(limit)) => {
-                // Everything made before is delivered: `settle` came in between.
-                let before = self.sdk.delivered.load(SeqCst);
-                for op in 0..ops {
-                    while before + op * 5 - self.sdk.delivered.load(SeqCst).min(before + op * 5)
-                        > limit
-                    {
-                        std::thread::sleep(Duration::from_micros(100));
-                    }
-                    otel_api::request(&self.tracer, &self.request);
-                }
-            }
+            otel_api::run(&self.tracer, &self.operations, 1);
         }
     }
 
@@ -181,8 +171,8 @@ where
     fn tally(&self, made: u64) -> Tally {
         let exported = self.sdk.delivered.load(SeqCst);
         let left = made.saturating_sub(exported);
-        match (self.sdk.workload.tracer, self.sdk.workload.sampler) {
-            (Held::Boxed, _) => Tally { nowhere: made, ..Tally::default() },
+        match (self.sdk.workload.processor, self.sdk.workload.sampler) {
+            (false, _) => Tally { nowhere: made, ..Tally::default() },
             (_, Sampler::Off) => Tally { exported, sampled_out: left, ..Tally::default() },
             // A paced row must lose no span: a lost span stays uncounted here, so that the sum check
             // fails.
@@ -194,17 +184,12 @@ where
 
 /// The API over a tracer that does nothing.
 struct Api {
-    shape: Shape,
-    request: Request,
+    operations: Operations,
 }
 
 impl Subject for Api {
     fn run(&self, ops: u64) {
-        let tracer = NoopTracer::new();
-        match self.shape {
-            Shape::Root => (0..ops).for_each(|_| otel_api::root(&tracer)),
-            Shape::Request => (0..ops).for_each(|_| otel_api::request(&tracer, &self.request)),
-        }
+        otel_api::run(&NoopTracer::new(), &self.operations, ops);
     }
 
     fn settle(&self) {}

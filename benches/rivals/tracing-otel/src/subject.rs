@@ -16,6 +16,13 @@ use tracing::{info, info_span};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
+    let shape = arguments.workload.shape;
+    if !matches!(shape, Shape::Root | Shape::Request) {
+        return Err(format!(
+            "{} does not run {}",
+            arguments.implementation, arguments.workload.name
+        ));
+    }
     let delivered = Arc::new(AtomicU64::new(0));
     let config = BatchConfigBuilder::default()
         .with_max_queue_size(65_536)
@@ -36,7 +43,6 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     };
     let subscriber = tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO));
     tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())?;
-    let shape = arguments.workload.shape;
     Ok(Box::new(Traced { shape, request: Request::sample(), provider, delivered }))
 }
 
@@ -51,7 +57,7 @@ impl Subject for Traced {
     fn run(&self, ops: u64) {
         match self.shape {
             Shape::Root => (0..ops).for_each(|_| root()),
-            Shape::Request => (0..ops).for_each(|_| request(&self.request)),
+            _ => (0..ops).for_each(|_| request(&self.request)),
         }
     }
 
