@@ -3,7 +3,7 @@
 //! These methods run under locks of the API (`Mutex<BoxedSpan>`) and of `tracing-opentelemetry`:
 //! they never block, never log, never touch the current context.
 
-use super::record::State;
+use super::record::{Record, State};
 use super::span::Span;
 use crate::value::pairs;
 use opentelemetry::trace::{SpanContext, Status};
@@ -44,26 +44,12 @@ impl opentelemetry::trace::Span for Span {
         self.record.state == State::Recording
     }
 
-    /// Matches on the type of the value, and drops it in place as that type: the drop of a [`Value`] of
-    /// an unknown type takes longer than writing a number, and a string that is moved out of its value
-    /// is stored as single words and loaded in pairs, which stalls.
     #[inline(always)]
     fn set_attribute(&mut self, attribute: KeyValue) {
         let KeyValue { key, value, .. } = attribute;
-        let (record, mut value) = (&mut *self.record, ManuallyDrop::new(value));
-        match &mut *value {
-            // Numbers need no drop.
-            Value::I64(value) => record.attribute(key.as_str(), value),
-            Value::Bool(value) => record.attribute(key.as_str(), value),
-            Value::F64(value) => record.attribute(key.as_str(), value),
-            Value::String(text) => {
-                record.attribute(key.as_str(), text.as_str());
-                // SAFETY: `value`, which `text` is in, is not used, moved or dropped after this:
-                // its scope ends here, and a `ManuallyDrop` drops nothing.
-                unsafe { std::ptr::drop_in_place(text) };
-            }
-            _ => self.set_other(key, ManuallyDrop::into_inner(value)),
-        }
+        let (mut key, mut value) = (ManuallyDrop::new(key), ManuallyDrop::new(value));
+        // SAFETY: neither is used after this, and a `ManuallyDrop` drops nothing.
+        unsafe { self.put_attribute(&mut key, &mut value) };
     }
 
     #[inline]
@@ -110,10 +96,48 @@ impl opentelemetry::trace::Span for Span {
 }
 
 impl Span {
-    #[cold]
+    /// Sets all, as the API's `set_attributes` does, without a move of each out of the list.
     #[inline(never)]
-    fn set_other(&mut self, key: Key, value: Value) {
-        self.record.attribute(key.as_str(), &value);
+    pub(crate) fn put_attributes(&mut self, mut attributes: Vec<KeyValue>) {
+        let count = attributes.len();
+        // SAFETY: 0 is within the capacity. The loop drops each element, which the list no longer does;
+        // after a panic the others would leak.
+        unsafe { attributes.set_len(0) };
+        for attribute in attributes.spare_capacity_mut().iter_mut().take(count) {
+            // SAFETY: the first `count` elements are initialised, and the loop visits each once.
+            unsafe {
+                let KeyValue { key, value, .. } = attribute.assume_init_mut();
+                self.put_attribute(key, value);
+            }
+        }
+    }
+
+    /// Sets the attribute, and drops it in place.
+    ///
+    /// Matches on the type of the value, and drops it as that type: the drop of a [`Value`] of an unknown
+    /// type takes longer than writing a number, and a string that is moved out of its value is stored as
+    /// single words and loaded in pairs, which stalls.
+    ///
+    /// # Safety
+    /// The caller neither uses nor drops `key` and `value` after this.
+    #[inline(always)]
+    unsafe fn put_attribute(&mut self, key: &mut Key, value: &mut Value) {
+        let record = &mut *self.record;
+        // SAFETY: each value is dropped once, after its last use: text and key here, any other value in
+        // `put_other`. Numbers need no drop.
+        unsafe {
+            match value {
+                Value::I64(value) => record.attribute(key.as_str(), value),
+                Value::Bool(value) => record.attribute(key.as_str(), value),
+                Value::F64(value) => record.attribute(key.as_str(), value),
+                Value::String(text) => {
+                    record.attribute(key.as_str(), text.as_str());
+                    std::ptr::drop_in_place(text);
+                }
+                _ => put_other(record, key, value),
+            }
+            std::ptr::drop_in_place(key);
+        }
     }
 
     pub(crate) fn put_event<'a>(
@@ -127,4 +151,16 @@ impl Span {
             writer.event(&core.limits, time(clock_start), name, pairs(attributes));
         });
     }
+}
+
+/// Sets an attribute with a list, and drops the list.
+///
+/// # Safety
+/// The caller neither uses nor drops `value` after this.
+#[cold]
+#[inline(never)]
+unsafe fn put_other(record: &mut Record, key: &Key, value: &mut Value) {
+    record.attribute(key.as_str(), &*value);
+    // SAFETY: by this function's contract.
+    unsafe { std::ptr::drop_in_place(value) };
 }

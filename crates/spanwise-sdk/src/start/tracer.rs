@@ -138,7 +138,7 @@ impl opentelemetry::trace::Tracer for Tracer {
     /// The API calls this while it borrows the current context, so this attaches no context and drops no
     /// guard.
     #[inline(always)]
-    fn build_with_context(&self, builder: SpanBuilder, parent_cx: &Context) -> Span {
+    fn build_with_context(&self, mut builder: SpanBuilder, parent_cx: &Context) -> Span {
         if parent_cx.is_telemetry_suppressed() {
             return suppressed();
         }
@@ -153,8 +153,10 @@ impl opentelemetry::trace::Tracer for Tracer {
             start_time: builder.start_time,
             attributes: &builder.attributes,
         });
-        let bare = builder.attributes.is_none()
-            && builder.events.is_none()
+        if let Some(attributes) = builder.attributes.take() {
+            span.put_attributes(attributes);
+        }
+        let bare = builder.events.is_none()
             && builder.links.is_none()
             && matches!(builder.name, Cow::Borrowed(_));
         if bare {
@@ -202,13 +204,12 @@ fn suppressed() -> Span {
     Span::from_context(SpanContext::NONE)
 }
 
-/// Writes the builder's attributes, events and links.
+/// Writes the builder's events and links.
 #[inline(never)]
 fn fill(span: &mut Span, builder: SpanBuilder) {
     if !span.is_recording() {
         return;
     }
-    span.set_attributes(builder.attributes.unwrap_or_default());
     for event in builder.events.unwrap_or_default() {
         let time = |start| clock::align(start, clock::to_unix_nanos(event.timestamp));
         span.put_event(&event.name, time, &event.attributes);
