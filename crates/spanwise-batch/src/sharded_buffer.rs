@@ -112,12 +112,10 @@ impl ShardedBuffer {
         if let Some(slot) = self.slots.get(local_slot())
             && let Some(mut open) = slot.try_lock()
             && let Some(buffer) = &mut *open
-            && buffer.chunk.fits(span.encoded_len())
             // Read while the slot is held: `close` comes before the last drain, which takes the slot.
             && !self.closed.load(Relaxed)
         {
-            buffer.chunk.push(&span, meta());
-            return true;
+            return buffer.chunk.try_push(&span, meta);
         }
         false
     }
@@ -268,13 +266,12 @@ impl ShardedBuffer {
         if self.closed.load(Relaxed) {
             return Err(PushError::Closed);
         }
-        match open {
-            Some(buffer) if buffer.chunk.fits(span.encoded_len()) => {
-                buffer.chunk.push(span, meta);
-                Ok(Pushed { wake: false, spilled: false })
-            }
-            _ => self.store_in_next(open, span, meta),
+        if let Some(buffer) = open
+            && buffer.chunk.try_push(span, || meta)
+        {
+            return Ok(Pushed { wake: false, spilled: false });
         }
+        self.store_in_next(open, span, meta)
     }
 
     /// Opens a new chunk for the span: the open one is full, or there is none.

@@ -53,18 +53,30 @@ impl Chunk {
             && self.metas.len() < self.metas.capacity()
     }
 
-    /// Adds a complete `Span` message. `meta.offset` and `meta.len` are filled in here.
-    ///
-    /// The chunk grows if the span does not [fit](Self::fits).
+    /// Adds a complete `Span` message if it [fits](Self::fits); returns false if it does not. Fills in
+    /// `offset` and `len` of the meta.
     #[inline(always)]
-    pub fn push<S: EncodeSpan + ?Sized>(&mut self, span: &S, mut meta: SpanMeta) {
+    pub fn try_push<S: EncodeSpan + ?Sized>(
+        &mut self,
+        span: &S,
+        meta: impl FnOnce() -> SpanMeta,
+    ) -> bool {
         // Called once: a second call of foreign code may return another span.
         let span = span.as_finished();
-        if self.metas.len() == self.metas.capacity() {
-            return self.push_growing(&span, meta);
+        let fits = self.fits(span.encoded_len());
+        if fits {
+            self.put(&span, meta());
         }
-        self.put(&span, &mut meta);
-        self.metas.push(meta);
+        fits
+    }
+
+    /// As [`try_push`](Self::try_push), but the chunk grows if the span does not fit.
+    #[inline]
+    pub fn push<S: EncodeSpan + ?Sized>(&mut self, span: &S, meta: SpanMeta) {
+        let span = span.as_finished();
+        if !self.try_push(&span, || meta) {
+            self.push_growing(&span, meta);
+        }
     }
 
     /// The spans' fields, back to back.
@@ -193,38 +205,38 @@ impl Chunk {
         chunk
     }
 
-    /// Adds a span although there is no capacity for a meta: the metas are compacted, or they grow.
+    /// Adds a span although there is no capacity for it.
     #[cold]
     #[inline(never)]
-    fn push_growing(&mut self, span: &FinishedSpan<'_>, mut meta: SpanMeta) {
-        if self.compacted.is_none() {
-            self.metas.reserve(1);
-            self.put(span, &mut meta);
-            return self.metas.push(meta);
+    fn push_growing(&mut self, span: &FinishedSpan<'_>, meta: SpanMeta) {
+        if self.compacted.is_some() {
+            let alone = Self::single(span, meta);
+            return self.append(&alone);
         }
-        let alone = Self::single(span, meta);
-        self.append(&alone);
+        self.bytes.reserve(span.encoded_len() + FIELD_OVERHEAD);
+        self.metas.reserve(1);
+        self.put(span, meta);
     }
 
-    /// Appends the span's field, and stores its offset and length in `meta`.
+    /// Appends the span's field and its meta, for which there is capacity.
     #[inline(always)]
-    fn put(&mut self, span: &FinishedSpan<'_>, meta: &mut SpanMeta) {
+    fn put(&mut self, span: &FinishedSpan<'_>, meta: SpanMeta) {
         let (offset, len) = (self.bytes.len(), span.encoded_len());
         let field = 1 + varint_len(len as u64) + len;
-        let mut writer = RawWriter::new(&mut self.bytes, field);
-        // SAFETY: tag, length and span: `field` bytes.
+        if offset == 0 {
+            self.scope = meta.scope;
+        }
+        self.mixed |= meta.scope != self.scope;
+        // Before the bytes: after their stores the compiler would load and check the capacity again.
+        self.metas.push(SpanMeta { offset: offset as u32, len: field as u32, ..meta });
+        let mut writer = RawWriter::in_spare_capacity(&mut self.bytes, field);
+        // SAFETY: tag, length and span: `field` bytes, for which the callers have checked the capacity.
         unsafe {
             writer.array([SPANS]);
             writer.varint(len as u64);
             span.put(&mut writer);
         }
         writer.done();
-        if offset == 0 {
-            self.scope = meta.scope;
-        }
-        self.mixed |= meta.scope != self.scope;
-        meta.offset = offset as u32;
-        meta.len = field as u32;
     }
 }
 

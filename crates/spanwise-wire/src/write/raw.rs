@@ -82,6 +82,13 @@ impl<'a> RawWriter<'a> {
     pub(crate) unsafe fn varint(&mut self, mut value: u64) {
         // SAFETY: one byte for each seven bits of `value`, which the caller reserved.
         unsafe {
+            // Most values take a byte or two, and these cost no loop.
+            if value < 1 << 7 {
+                return self.array([value as u8]);
+            }
+            if value < 1 << 14 {
+                return self.array([value as u8 | 0x80, (value >> 7) as u8]);
+            }
             while value >= 0x80 {
                 self.array([value as u8 | 0x80]);
                 value >>= 7;
