@@ -337,7 +337,9 @@ fn a_chunk_that_fits_a_span_does_not_grow() {
         let longest = (0..=capacity).rev().find(|&len| chunk.fits(len));
         assert_eq!(longest, capacity.checked_sub(6));
         let Some(longest) = longest else { continue };
-        chunk.push(&vec![1; longest], SpanMeta::default());
+        assert!(!chunk.try_push(&vec![1; longest + 1], || unreachable!("it does not fit")));
+        assert!(chunk.is_empty());
+        assert!(chunk.try_push(&vec![1; longest], SpanMeta::default));
         assert!(!chunk.fits(longest.max(1)) && chunk.capacity_bytes() == memory);
         assert_eq!((chunk.len(), chunk.metas()[0].len as usize), (1, chunk.bytes().len()));
         chunk.clear();

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use prost::Message;
 use spanwise_wire::read::{SpanView, ValueView};
 use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter};
-use spanwise_wire::{LinkedContext, SpanLimits, StatusCode};
+use spanwise_wire::{LinkedContext, SpanLimits, StatusCode, Value};
 use strategies::{byte_step, header, limits, name, step};
 use support::sorted;
 
@@ -188,6 +188,47 @@ fn finished(write: impl FnOnce(&mut SpanWriter)) -> Span {
     writer.begin(&SpanLimits::default(), "name");
     write(&mut writer);
     Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap()
+}
+
+#[test]
+fn what_is_not_usual_is_left_to_the_caller() {
+    let limits =
+        SpanLimits::default().with_attributes(3).with_value_chars(200).with_span_bytes(600);
+    let mut writer = SpanWriter::new();
+    assert!(!writer.try_attribute("before the first span", Value::I64(1)));
+    // The first attribute of a new writer takes memory, which the fast path does not.
+    writer.begin(&limits, "name");
+    assert!(!writer.try_attribute("first", Value::Str("x")));
+    writer.attribute(&limits, "first", &"x".repeat(100));
+
+    writer.begin(&limits, "name");
+    let (short, long) = ("v".repeat(100), "v".repeat(150));
+    assert!(writer.try_attribute("one", Value::Str(&short)));
+    assert!(!writer.try_attribute("one", Value::Str(&short)), "its key is there");
+    assert!(!writer.try_attribute("", Value::Bool(true)), "it has no key");
+    assert!(!writer.try_attribute("long", Value::Str(&long)), "its length takes two bytes");
+    assert!(!writer.try_attribute("list", Value::I64s(&[1])), "it is a list");
+    assert!(!writer.try_attribute("none", Value::Absent), "it is no value");
+    assert!(writer.try_attribute("two", Value::F64(0.5)));
+    assert!(writer.try_attribute("three", Value::I64(i64::MIN)));
+    assert!(!writer.try_attribute("four", Value::I64(4)), "the count limit");
+    let span = Span::decode(&*writer.finish(&SpanHeader::default()).to_vec()).unwrap();
+    assert_eq!(span.attributes.len(), 3);
+    assert!(writer.dropped_counts().is_none(), "a refusal is no loss");
+
+    let limits = limits.with_value_chars(2).with_attributes(9);
+    writer.begin(&limits, "name");
+    assert!(!writer.try_attribute("cut", Value::Str("abc")), "the length limit");
+    assert!(writer.try_attribute("whole", Value::Str("ab")));
+    writer.close();
+    assert!(!writer.try_attribute("closed", Value::Str("ab")));
+    writer.attribute(&limits, "slow", "ab");
+    let written = writer.finish(&SpanHeader::default()).to_vec();
+    assert_eq!(Span::decode(&*written).unwrap().attributes.len(), 2);
+
+    let limits = limits.with_span_bytes(20);
+    writer.begin(&limits, "name");
+    assert!(!writer.try_attribute("bytes", Value::Str("ab")), "the byte limit");
 }
 
 #[test]
