@@ -10,9 +10,15 @@ use spanwise_bench_harness::{Operations, Request, Shape, Statement};
 pub(crate) fn run(tracer: &Tracer, operations: &Operations, ops: u64) {
     let request = operations.request();
     match operations.shape() {
-        Shape::Root => repeat(ops, || root(tracer)),
+        Shape::Root if operations.has_ratio() => {
+            operations.add_sampled(count(ops, || root_and(tracer, is_sampled)));
+        }
+        Shape::Request if operations.has_ratio() => {
+            operations.add_sampled(count(ops, || request_and(tracer, request, is_sampled)));
+        }
+        Shape::Root => repeat(ops, || root_and(tracer, |_| ())),
         Shape::RootInSpan => repeat(ops, || root_in_span(tracer)),
-        Shape::Request => repeat(ops, || self::request(tracer, request)),
+        Shape::Request => repeat(ops, || request_and(tracer, request, |_| ())),
         Shape::RequestByBuilder => repeat(ops, || request_by_builder(tracer, request)),
         Shape::RequestInSpan => repeat(ops, || request_in_span(tracer, request)),
     }
@@ -25,12 +31,24 @@ fn repeat(ops: u64, operation: impl Fn()) {
     (0..ops).for_each(|_| operation());
 }
 
-/// w1: a root span with two attributes.
+/// The same with the number of operations that returned true.
+#[inline(never)]
+fn count(ops: u64, operation: impl Fn() -> bool) -> u64 {
+    (0..ops).map(|_| u64::from(operation())).sum()
+}
+
+fn is_sampled(span: &Span) -> bool {
+    span.context().is_sampled()
+}
+
+/// w1: a root span with two attributes. `read` reads it before its end.
 #[inline(always)]
-fn root(tracer: &Tracer) {
+fn root_and<R>(tracer: &Tracer, read: impl FnOnce(&Span) -> R) -> R {
     let mut span = tracer.root("op", SpanKind::Internal);
     span.attribute("http.method", "GET").attribute("http.status", 200);
+    let read = read(&span);
     span.finish();
+    read
 }
 
 /// w1 as the current span until it ends.
@@ -41,9 +59,10 @@ fn root_in_span(tracer: &Tracer) {
     drop(Context::current_with_span(span).attach());
 }
 
-/// w3: five spans, 26 attributes, one event with two more.
+/// w3: five spans, 26 attributes, one event with two more. `read` reads the server span before its
+/// children start.
 #[inline(always)]
-fn request(tracer: &Tracer, request: &Request) {
+fn request_and<R>(tracer: &Tracer, request: &Request, read: impl FnOnce(&Span) -> R) -> R {
     let mut server = tracer.root("GET /users/{id}/orders", SpanKind::Server);
     server
         .attribute("http.request.method", "GET")
@@ -56,6 +75,7 @@ fn request(tracer: &Tracer, request: &Request) {
         .attribute("client.address", request.client.as_str())
         .attribute("user_agent.original", request.agent.as_str())
         .attribute("http.response.status_code", 200);
+    let read = read(&server);
     for (index, statement) in request.statements.iter().enumerate() {
         let mut child = tracer.child(statement.operation, SpanKind::Client, server.context());
         child
@@ -64,12 +84,12 @@ fn request(tracer: &Tracer, request: &Request) {
             .attribute("db.collection.name", statement.collection.as_str())
             .attribute("db.response.returned_rows", statement.rows);
         if index == 0 {
-            let key = Value::Str(&request.cache_key);
-            child.event("cache miss", &[("cache.key", key), ("cache.tier", Value::I64(2))]);
+            cache_miss(&mut child, request);
         }
         child.finish();
     }
     server.finish();
+    read
 }
 
 /// w3 with the server span as the current one. Native spans have no builder: borrowed attributes take its
@@ -137,7 +157,8 @@ fn query(child: &mut Span, statement: &Statement) {
         .attribute("db.response.returned_rows", statement.rows);
 }
 
-#[inline(always)]
+/// The only caller of `event`, which is inlined here for that reason.
+#[inline(never)]
 fn cache_miss(child: &mut Span, request: &Request) {
     let key = Value::Str(&request.cache_key);
     child.event("cache miss", &[("cache.key", key), ("cache.tier", Value::I64(2))]);

@@ -11,7 +11,7 @@ use spanwise::sampling::Sampler;
 use spanwise::transport::Outcome;
 use spanwise::wire::read::TraceRequest;
 use spanwise::worker::clock;
-use spanwise::{Counter, OnFull, Protocol, Spanwise, Tracer};
+use spanwise::{Counter, DropReason, OnFull, Protocol, Spanwise, Tracer};
 use spanwise_bench_harness::{
     Arguments, Export, Mode, Operations, Sampler as Keeps, Subject, Tally, Tracer as Held, otel_api,
 };
@@ -69,8 +69,11 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     if workload.sampler == Keeps::Off {
         builder = builder.with_sampler(Sampler::always_off());
     }
-    // The workload with default settings drops the spans that do not fit.
-    if workload.name != DEFAULTS {
+    if let Some(ratio) = workload.sampler.ratio() {
+        builder = builder.with_sampling_ratio(ratio);
+    }
+    // The workloads with default settings drop the spans that do not fit.
+    if workload.name != DEFAULTS && workload.export != Export::Dead {
         builder = builder.with_on_full(OnFull::Wait(PATIENCE));
     }
     let spanwise = builder.build().map_err(|error| error.to_string())?;
@@ -158,11 +161,31 @@ impl Subject for Traced {
         }
     }
 
+    fn sampled_ops(&self) -> u64 {
+        self.operations.sampled()
+    }
+
+    /// The spans that were dropped before the exporter had them.
+    fn refused(&self, _made: u64) -> u64 {
+        let drops = self.spanwise.ledger();
+        let by_exporter = |(reason, spans)| if UNSENT.contains(&reason) { spans } else { 0 };
+        drops.dropped_total() - drops.drops().map(by_exporter).sum::<u64>()
+    }
+
+    fn close(&self) {
+        // The ledger counts the spans that are lost.
+        let _lost = self.spanwise.shutdown_timeout(CLOSE_TAKES);
+    }
+
     fn requests(&self) -> Option<u64> {
         Some(self.spanwise.ledger().counter(Counter::Requests))
     }
 }
 
+/// The reasons for which the exporter drops a span without a receiver.
+const UNSENT: [DropReason; 3] =
+    [DropReason::RetryDeadline, DropReason::Transport, DropReason::ShutdownDeadline];
+const CLOSE_TAKES: Duration = Duration::from_secs(1);
 /// The workload that changes no setting.
 const DEFAULTS: &str = "e2e-default";
 /// The wait on a machine without a counter.

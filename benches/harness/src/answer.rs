@@ -22,6 +22,13 @@ pub(crate) struct Answer {
     pub(crate) requests: Option<u64>,
     /// Bytes in over bytes out.
     pub(crate) ratio: Option<f64>,
+    /// Operations under a ratio whose root span was sampled, and the other ones. Of `once` and
+    /// `once-dropped` without the warm-up: those whose instructions are counted.
+    pub(crate) sampled_ops: Option<(u64, u64)>,
+    /// Of an overload: spans of the timed bursts that found space in the buffer.
+    pub(crate) accepted: Option<u64>,
+    /// Of an overload: processor time of all threads but the calling one, as a share of the wall time.
+    pub(crate) worker_share: Option<f64>,
     pub(crate) made: u64,
     pub(crate) tally: Tally,
 }
@@ -30,6 +37,7 @@ impl Answer {
     pub(crate) fn print(&self, arguments: &Arguments) {
         let (allocs, bytes) = self.allocations.unzip();
         let (process_allocs, process_bytes) = self.process_allocations.unzip();
+        let (sampled_ops, other_ops) = self.sampled_ops.unzip();
         let Tally { exported, lost, sampled_out, nowhere } = self.tally;
         println!(
             "{}",
@@ -45,6 +53,10 @@ impl Answer {
                 "process_bytes": process_bytes,
                 "requests": self.requests,
                 "ratio": self.ratio,
+                "kept": sampled_ops,
+                "dropped": other_ops,
+                "accepted": self.accepted,
+                "worker_share": self.worker_share,
                 "made": self.made,
                 "exported": exported,
                 "lost": lost,

@@ -30,6 +30,9 @@ pub enum Mode {
     Alloc,
     /// One run, for its answer or for an instruction counter.
     Once,
+    /// The same with a sampler that samples no span, for a workload with a ratio: the instructions of an
+    /// operation that is not sampled.
+    OnceDropped,
 }
 
 impl Arguments {
@@ -53,6 +56,7 @@ impl Arguments {
                         "time" => Mode::Time,
                         "alloc" => Mode::Alloc,
                         "once" => Mode::Once,
+                        "once-dropped" => Mode::OnceDropped,
                         _ => return Err(bad()),
                     }
                 }

@@ -8,6 +8,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CountingAllocator;
 
+/// Checks that the allocator is installed.
+///
+/// # Errors
+/// It is not.
+pub(crate) fn require() -> Result<(), String> {
+    let before = here();
+    drop(std::hint::black_box(Box::new(0_u8)));
+    match here() == before {
+        true => Err("this binary does not count allocations".to_owned()),
+        false => Ok(()),
+    }
+}
+
 /// Calls and bytes asked for on this thread so far; both stay 0 without the allocator.
 pub(crate) fn here() -> (u64, u64) {
     HERE.try_with(Cell::get).unwrap_or_default()

@@ -7,10 +7,14 @@
 mod answer;
 mod arguments;
 mod count;
+mod crew;
 mod measure;
 mod operations;
+mod overload;
 mod process;
+mod refused_port;
 mod request;
+mod sampled;
 mod subject;
 mod workload;
 
@@ -19,8 +23,8 @@ pub mod otel_api;
 
 pub use arguments::{Arguments, Mode};
 pub use count::CountingAllocator;
-pub use measure::{measured_run, serve};
+pub use measure::serve;
 pub use operations::Operations;
 pub use request::{Request, Statement};
-pub use subject::{Subject, Tally};
+pub use subject::{Subject, Tally, measured_run};
 pub use workload::{Export, Sampler, Shape, Tracer, Workload};

@@ -7,16 +7,18 @@
 use crate::answer::Answer;
 use crate::arguments::{Arguments, Mode};
 use crate::count;
+use crate::crew::Crew;
+use crate::overload::Overload;
 use crate::process::cpu_nanos;
-use crate::subject::Subject;
-use crate::workload::Export;
+use crate::refused_port::RefusedPort;
+use crate::sampled::Pair;
+use crate::subject::{Subject, burst_ops, measured_run};
+use crate::workload::{Export, Sampler};
 use std::process::ExitCode;
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// `main` of a rival: reads the arguments, builds the subject, measures, prints one line.
-pub fn serve(build: impl FnOnce(&Arguments) -> Result<Box<dyn Subject>, String>) -> ExitCode {
+pub fn serve(build: impl Fn(&Arguments) -> Result<Box<dyn Subject>, String>) -> ExitCode {
     match answer(build) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -26,41 +28,88 @@ pub fn serve(build: impl FnOnce(&Arguments) -> Result<Box<dyn Subject>, String>)
     }
 }
 
-/// The one function whose instructions the instruction counter counts.
-#[inline(never)]
-pub fn measured_run(subject: &dyn Subject, ops: u64) {
-    subject.run(ops);
-}
-
-fn answer(
-    build: impl FnOnce(&Arguments) -> Result<Box<dyn Subject>, String>,
-) -> Result<(), String> {
-    let arguments = Arguments::parse(std::env::args().skip(1))?;
-    let subject = build(&arguments)?;
-    let mut run = Run {
-        subject: &*subject,
-        arguments: &arguments,
-        threads: arguments.workload.threads,
-        answer: Answer::default(),
+fn answer(build: impl Fn(&Arguments) -> Result<Box<dyn Subject>, String>) -> Result<(), String> {
+    let mut arguments = Arguments::parse(std::env::args().skip(1))?;
+    let _refused_port = refuse_connections(&mut arguments).map_err(|error| error.to_string())?;
+    let has_ratio = arguments.workload.sampler.ratio().is_some();
+    let unsampled = with_least_ratio(&arguments);
+    let subject = match arguments.mode {
+        Mode::OnceDropped if !has_ratio => {
+            return Err(format!("{} samples every span or none", arguments.workload.name));
+        }
+        Mode::OnceDropped => build(&unsampled)?,
+        _ => build(&arguments)?,
     };
+    let mut answer = Answer::default();
     match (arguments.mode, arguments.workload.export) {
-        (Mode::Once, _) => run.once(),
-        (Mode::Alloc, _) => run.alloc()?,
-        (Mode::Time, Export::None) => run.bursts(),
-        (Mode::Time, _) => run.end_to_end(),
+        (Mode::Time | Mode::Alloc, _) if has_ratio => {
+            let unsampled = build(&unsampled)?;
+            let pair = Pair { subject: &*subject, unsampled: &*unsampled, arguments: &arguments };
+            match arguments.mode {
+                Mode::Time => pair.time(&mut answer),
+                _ => pair.alloc(&mut answer)?,
+            }
+            pair.check()?;
+        }
+        (mode, Export::Dead) => {
+            let mut overload =
+                Overload { subject: &*subject, arguments: &arguments, answer: &mut answer };
+            match mode {
+                Mode::Time => overload.time(),
+                Mode::Alloc => overload.alloc()?,
+                Mode::Once | Mode::OnceDropped => overload.once(),
+            }
+            subject.close();
+        }
+        _ => Run { subject: &*subject, arguments: &arguments, answer: &mut answer }.run()?,
     }
-    run.check()?;
-    run.answer.requests = subject.requests();
-    run.answer.ratio = subject.ratio();
-    run.answer.print(&arguments);
+    check(&*subject, &arguments, &mut answer)?;
+    answer.requests = subject.requests();
+    answer.ratio = subject.ratio();
+    answer.print(&arguments);
     Ok(())
 }
 
+/// Replaces the endpoint of a workload that has no receiver.
+fn refuse_connections(arguments: &mut Arguments) -> std::io::Result<Option<RefusedPort>> {
+    if arguments.workload.export != Export::Dead {
+        return Ok(None);
+    }
+    let port = RefusedPort::reserve()?;
+    arguments.endpoint = Some(port.endpoint()?);
+    Ok(Some(port))
+}
+
+/// The arguments of a subject that samples no operation.
+fn with_least_ratio(arguments: &Arguments) -> Arguments {
+    let mut unsampled = arguments.clone();
+    unsampled.workload.sampler = Sampler::Least;
+    unsampled
+}
+
+/// Checks the counts of the answer before its times are printed: by the subject's account, and under a
+/// ratio by the count of the calling code.
+fn check(subject: &dyn Subject, arguments: &Arguments, answer: &mut Answer) -> Result<(), String> {
+    let made = answer.made;
+    let tally = subject.tally(made);
+    answer.tally = tally;
+    let Arguments { workload, implementation, .. } = arguments;
+    let wrong = |counts: String| Err(format!("{implementation} on {}: {counts}", workload.name));
+    if tally.sum() != made {
+        return wrong(format!("{made} spans made, but {tally:?}"));
+    }
+    let sampled = subject.sampled_ops() * workload.spans_per_op;
+    if workload.sampler.ratio().is_some() && tally.sampled_out != made - sampled {
+        return wrong(format!("{sampled} of {made} spans were sampled, but {tally:?}"));
+    }
+    Ok(())
+}
+
+/// The measurement of one subject.
 struct Run<'a> {
     subject: &'a dyn Subject,
     arguments: &'a Arguments,
-    threads: u64,
-    answer: Answer,
+    answer: &'a mut Answer,
 }
 
 /// A burst: wall time of the slowest thread, and processor time with the drain.
@@ -71,6 +120,16 @@ struct Burst {
 }
 
 impl Run<'_> {
+    fn run(&mut self) -> Result<(), String> {
+        match (self.arguments.mode, self.arguments.workload.export) {
+            (Mode::Once | Mode::OnceDropped, _) => self.once(),
+            (Mode::Alloc, _) => self.alloc()?,
+            (Mode::Time, Export::None) => self.bursts(),
+            (Mode::Time, _) => self.end_to_end(),
+        }
+        Ok(())
+    }
+
     /// Runs the operations in bursts, because a subject that does not wait in a measurement must not wait
     /// in a test.
     fn once(&mut self) {
@@ -81,6 +140,7 @@ impl Run<'_> {
         self.subject.run(warm_up);
         self.subject.settle();
         self.made(warm_up);
+        let sampled = self.subject.sampled_ops();
         while left > 0 {
             let ops = left.min(self.ops_of_burst());
             self.subject.prepare(ops);
@@ -89,15 +149,15 @@ impl Run<'_> {
             self.made(ops);
             left -= ops;
         }
+        if self.arguments.workload.sampler.ratio().is_some() {
+            let sampled = self.subject.sampled_ops() - sampled;
+            self.answer.sampled_ops = Some((sampled, self.arguments.ops - sampled));
+        }
     }
 
     /// Counts allocations on one thread, after a warm-up.
     fn alloc(&mut self) -> Result<(), String> {
-        let proof = count::here();
-        drop(std::hint::black_box(Box::new(0_u8)));
-        if count::here() == proof {
-            return Err("this binary does not count allocations".to_owned());
-        }
+        count::require()?;
         let ops = self.ops_of_burst().min(20_000);
         let spans = (ops * self.arguments.workload.spans_per_op) as f64;
         let per_span = |before: (u64, u64), after: (u64, u64)| {
@@ -118,10 +178,10 @@ impl Run<'_> {
 
     fn bursts(&mut self) {
         let time = Duration::from_secs_f64(self.arguments.seconds);
-        let share = (self.ops_of_burst() / self.threads).max(1);
-        let crew = Crew::new(self.threads);
+        let share = (self.ops_of_burst() / self.arguments.workload.threads).max(1);
+        let crew = Crew::new(self.arguments.workload.threads);
         std::thread::scope(|scope| {
-            for _ in 1..self.threads {
+            for _ in 1..self.arguments.workload.threads {
                 scope.spawn(|| crew.help(self.subject, share));
             }
             let mut bursts = Vec::new();
@@ -141,7 +201,7 @@ impl Run<'_> {
                     spans += burst.spans;
                 }
                 let nanos = wall.as_nanos() as f64;
-                self.answer.ns.push(nanos * self.threads as f64 / spans as f64);
+                self.answer.ns.push(nanos * self.arguments.workload.threads as f64 / spans as f64);
                 self.answer.cpu_ns.push(cpu as f64 / spans as f64);
                 self.answer.spans_per_second.push(spans as f64 / wall.as_secs_f64());
                 self.answer.made += spans;
@@ -161,7 +221,7 @@ impl Run<'_> {
         Burst {
             wall,
             cpu: cpu_nanos() - cpu,
-            spans: share * self.threads * self.arguments.workload.spans_per_op,
+            spans: share * self.arguments.workload.threads * self.arguments.workload.spans_per_op,
         }
     }
 
@@ -191,91 +251,10 @@ impl Run<'_> {
     }
 
     fn ops_of_burst(&self) -> u64 {
-        let workload = &self.arguments.workload;
-        let spans = self.subject.burst_spans().unwrap_or(workload.burst_spans);
-        (spans / workload.spans_per_op).max(1)
+        burst_ops(self.subject, &self.arguments.workload)
     }
 
     fn made(&mut self, ops: u64) {
         self.answer.made += ops * self.arguments.workload.spans_per_op;
-    }
-
-    /// Checks the counts of the answer before its times are printed.
-    fn check(&mut self) -> Result<(), String> {
-        let tally = self.subject.tally(self.answer.made);
-        self.answer.tally = tally;
-        if tally.sum() == self.answer.made {
-            return Ok(());
-        }
-        let Arguments { workload, implementation, .. } = self.arguments;
-        Err(format!(
-            "{implementation} on {}: {} spans made, but {tally:?}",
-            workload.name, self.answer.made
-        ))
-    }
-}
-
-/// Threads that start a burst together.
-struct Crew {
-    threads: u64,
-    start: Barrier,
-    end: Barrier,
-    /// Threads that left the barrier: waking takes microseconds, spinning does not.
-    awake: AtomicU64,
-    longest: AtomicU64,
-    dismissed: AtomicBool,
-}
-
-impl Crew {
-    fn new(threads: u64) -> Self {
-        Self {
-            threads,
-            start: Barrier::new(threads as usize),
-            end: Barrier::new(threads as usize),
-            awake: AtomicU64::new(0),
-            longest: AtomicU64::new(0),
-            dismissed: AtomicBool::new(false),
-        }
-    }
-
-    fn run(&self, subject: &dyn Subject, share: u64) -> Duration {
-        if self.threads == 1 {
-            let started = Instant::now();
-            measured_run(subject, share);
-            return started.elapsed();
-        }
-        self.awake.store(0, SeqCst);
-        self.longest.store(0, SeqCst);
-        self.start.wait();
-        self.take_part(subject, share);
-        Duration::from_nanos(self.longest.load(SeqCst))
-    }
-
-    fn help(&self, subject: &dyn Subject, share: u64) {
-        loop {
-            self.start.wait();
-            if self.dismissed.load(SeqCst) {
-                return;
-            }
-            self.take_part(subject, share);
-        }
-    }
-
-    fn take_part(&self, subject: &dyn Subject, share: u64) {
-        self.awake.fetch_add(1, SeqCst);
-        while self.awake.load(SeqCst) < self.threads {
-            std::hint::spin_loop();
-        }
-        let started = Instant::now();
-        measured_run(subject, share);
-        self.longest.fetch_max(started.elapsed().as_nanos() as u64, SeqCst);
-        self.end.wait();
-    }
-
-    fn dismiss(&self) {
-        self.dismissed.store(true, SeqCst);
-        if self.threads > 1 {
-            self.start.wait();
-        }
     }
 }

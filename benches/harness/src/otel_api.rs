@@ -7,10 +7,26 @@ use opentelemetry::trace::{
     Span, SpanBuilder, SpanKind, TraceContextExt as _, Tracer, get_active_span,
 };
 use opentelemetry::{Context, KeyValue};
+use std::cell::Cell;
 
-/// Makes `ops` operations.
+/// Makes `ops` operations; under a ratio it counts those that are sampled.
 #[inline(always)]
 pub fn run<T>(tracer: &T, operations: &Operations, ops: u64)
+where
+    T: Tracer,
+    T::Span: Send + Sync + 'static,
+{
+    if operations.has_ratio() {
+        let counting = Counting { tracer, sampled: Cell::new(0) };
+        run_shape(&counting, operations, ops);
+        operations.add_sampled(counting.sampled.get());
+    } else {
+        run_shape(tracer, operations, ops);
+    }
+}
+
+#[inline(always)]
+fn run_shape<T>(tracer: &T, operations: &Operations, ops: u64)
 where
     T: Tracer,
     T::Span: Send + Sync + 'static,
@@ -32,9 +48,30 @@ fn repeat(ops: u64, operation: impl Fn()) {
     (0..ops).for_each(|_| operation());
 }
 
+/// Counts the sampled root spans of a tracer, by the question that instrumented code asks and not by any
+/// tracer's own counts.
+struct Counting<'a, T> {
+    tracer: &'a T,
+    sampled: Cell<u64>,
+}
+
+impl<T: Tracer> Tracer for Counting<'_, T> {
+    type Span = T::Span;
+
+    #[inline(always)]
+    fn build_with_context(&self, builder: SpanBuilder, parent_cx: &Context) -> T::Span {
+        let is_root = !parent_cx.has_active_span();
+        let span = self.tracer.build_with_context(builder, parent_cx);
+        if is_root && span.span_context().is_sampled() {
+            self.sampled.set(self.sampled.get() + 1);
+        }
+        span
+    }
+}
+
 /// w1: a root span with two attributes.
 #[inline(always)]
-pub fn root<T: Tracer>(tracer: &T) {
+fn root<T: Tracer>(tracer: &T) {
     let mut span = tracer.start("op");
     span.set_attribute(KeyValue::new("http.method", "GET"));
     span.set_attribute(KeyValue::new("http.status", 200));

@@ -1,5 +1,7 @@
 //! The trait of a measured implementation.
 
+use crate::workload::Workload;
+
 /// An implementation set up for one workload.
 pub trait Subject: Sync {
     /// Prepares `ops` operations; untimed.
@@ -13,6 +15,19 @@ pub trait Subject: Sync {
 
     /// The outcome of all `made` spans so far.
     fn tally(&self, made: u64) -> Tally;
+
+    /// The operations whose root span the calling code found sampled, under a sampler with a ratio.
+    fn sampled_ops(&self) -> u64 {
+        0
+    }
+
+    /// The spans of the `made` ones that found no space in a full buffer, for an overload.
+    fn refused(&self, _made: u64) -> u64 {
+        0
+    }
+
+    /// Ends the subject after an overload. The spans that it has not exported within a second are lost.
+    fn close(&self) {}
 
     /// The number of requests sent so far, if the implementation sends any.
     fn requests(&self) -> Option<u64> {
@@ -28,6 +43,18 @@ pub trait Subject: Sync {
     fn burst_spans(&self) -> Option<u64> {
         None
     }
+}
+
+/// The one function whose instructions the instruction counter counts.
+#[inline(never)]
+pub fn measured_run(subject: &dyn Subject, ops: u64) {
+    subject.run(ops);
+}
+
+/// The operations of a burst.
+pub(crate) fn burst_ops(subject: &dyn Subject, workload: &Workload) -> u64 {
+    let spans = subject.burst_spans().unwrap_or(workload.burst_spans);
+    (spans / workload.spans_per_op).max(1)
 }
 
 /// The outcome of spans, as counts. The measurement is valid only if the four counts add up to the

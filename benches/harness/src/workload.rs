@@ -57,7 +57,25 @@ pub enum Sampler {
     On,
     /// Samples no span.
     Off,
+    /// Samples one half of the traces; children are sampled as their parent is.
+    Half,
+    /// The same with a ratio so small that it samples no trace of a measurement.
+    Least,
 }
+
+impl Sampler {
+    /// The ratio of a sampler that has one.
+    pub fn ratio(self) -> Option<f64> {
+        match self {
+            Self::On | Self::Off => None,
+            Self::Half => Some(0.5),
+            Self::Least => Some(LEAST_RATIO),
+        }
+    }
+}
+
+/// The smallest ratio that Spanwise accepts, 2⁻⁵⁶.
+const LEAST_RATIO: f64 = 1.0 / (1_u64 << 56) as f64;
 
 /// The destination of spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +86,8 @@ pub enum Export {
     Http,
     /// A receiver, by OTLP over gRPC.
     Grpc,
+    /// A port without a receiver, by OTLP over HTTP, with default settings.
+    Dead,
 }
 
 /// How the tracer is held.
@@ -112,12 +132,14 @@ impl Workload {
             sampler: match text("sampler")? {
                 "on" => Sampler::On,
                 "off" => Sampler::Off,
+                "half" => Sampler::Half,
                 _ => return other("sampler"),
             },
             export: match text("export")? {
                 "none" => Export::None,
                 "http" => Export::Http,
                 "grpc" => Export::Grpc,
+                "dead" => Export::Dead,
                 _ => return other("export"),
             },
             tracer: match text("tracer")? {
@@ -144,6 +166,7 @@ macro_rules! files {
 }
 
 const FILES: &[(&str, &str)] = files!(
+    "w1-kept" "w2-kept" "w3-kept" "dropped"
     "w1" "w1-off" "w2" "w3" "w3-builder" "w3-in-span" "w1-boxed" "w1-boxed-in-span" "encode" "e2e-grpc" "e2e-http" "e2e-default"
     "batch-10" "batch-50" "batch-100" "batch-500" "batch-1000" "batch-2000" "batch-export" "compress"
 );

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Batches handed to an exporter of this process.
 pub static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
+/// Spans in these batches.
+pub static HANDED_OVER: AtomicU64 = AtomicU64::new(0);
+
 /// Counts spans and drops them.
 #[derive(Debug)]
 pub struct Null(pub Arc<AtomicU64>);
@@ -33,6 +36,7 @@ impl<E: SpanExporter> SpanExporter for Counted<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         REQUESTS.fetch_add(1, SeqCst);
         let spans = batch.len() as u64;
+        HANDED_OVER.fetch_add(spans, SeqCst);
         let result = self.inner.export(batch).await;
         if result.is_ok() {
             self.delivered.fetch_add(spans, SeqCst);

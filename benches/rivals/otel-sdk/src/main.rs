@@ -2,6 +2,7 @@
 
 mod encode;
 mod exporter;
+mod null_tracer;
 mod subject;
 
 fn main() -> std::process::ExitCode {

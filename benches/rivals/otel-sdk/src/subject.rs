@@ -6,7 +6,8 @@
 //! `opentelemetry-api` is no SDK: it measures the API itself.
 
 use crate::encode::Encode;
-use crate::exporter::{Counted, Null, REQUESTS};
+use crate::exporter::{Counted, HANDED_OVER, Null, REQUESTS};
+use crate::null_tracer::NullTracer;
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::trace::noop::NoopTracer;
 use opentelemetry::trace::{Tracer, TracerProvider as _};
@@ -30,7 +31,18 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     let paced = name == "otel-sdk-paced";
     let (queue, batch) = match name {
         "opentelemetry-api" => {
-            return Ok(Box::new(Api { operations: Operations::new(workload) }));
+            return Ok(match (workload.sampler, workload.tracer) {
+                (Sampler::On | Sampler::Off, Held::Typed) => {
+                    Box::new(Api::new(NoopTracer::new(), workload))
+                }
+                // Without a provider, the global tracer is a boxed `NoopTracer`.
+                (Sampler::On | Sampler::Off, Held::Boxed) => {
+                    Box::new(Api::new(global::tracer("bench"), workload))
+                }
+                (sampler, _) => {
+                    Box::new(Api::new(NullTracer::new(sampler == Sampler::Half), workload))
+                }
+            });
         }
         "otel-sdk" => (2048, 512),
         "otel-sdk-64k" => (65_536, 2048),
@@ -51,6 +63,11 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     if workload.sampler == Sampler::Off {
         provider = provider.with_sampler(opentelemetry_sdk::trace::Sampler::AlwaysOff);
     }
+    if let Some(ratio) = workload.sampler.ratio() {
+        let ratio = opentelemetry_sdk::trace::Sampler::TraceIdRatioBased(ratio);
+        let sampler = opentelemetry_sdk::trace::Sampler::ParentBased(Box::new(ratio));
+        provider = provider.with_sampler(sampler);
+    }
     let mut runtime = None;
     if workload.processor {
         let endpoint = arguments.endpoint.clone();
@@ -58,7 +75,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         let sized = |provider, exporter| with_batch(provider, exporter, queue, batch);
         provider = match workload.export {
             Export::None => with_batch(provider, Null(delivered.clone()), queue, batch),
-            Export::Http => {
+            Export::Http | Export::Dead => {
                 let inner = opentelemetry_otlp::SpanExporter::builder()
                     .with_http()
                     .with_protocol(Protocol::HttpBinary)
@@ -169,32 +186,77 @@ where
     }
 
     fn tally(&self, made: u64) -> Tally {
+        let workload = &self.sdk.workload;
         let exported = self.sdk.delivered.load(SeqCst);
         let left = made.saturating_sub(exported);
-        match (self.sdk.workload.processor, self.sdk.workload.sampler) {
+        match (workload.processor, workload.sampler) {
             (false, _) => Tally { nowhere: made, ..Tally::default() },
             (_, Sampler::Off) => Tally { exported, sampled_out: left, ..Tally::default() },
+            // The SDK counts no span that it samples out. A paced row must lose none, so all others are,
+            // and the harness compares them with the count of the calling code.
+            (_, Sampler::Half | Sampler::Least) => {
+                let sampled = self.operations.sampled() * workload.spans_per_op;
+                let lost = if self.sdk.paced { 0 } else { sampled.saturating_sub(exported) };
+                Tally { exported, lost, sampled_out: left.saturating_sub(lost), nowhere: 0 }
+            }
             // A paced row must lose no span: a lost span stays uncounted here, so that the sum check
             // fails.
             _ if self.sdk.paced => Tally { exported, ..Tally::default() },
             _ => Tally { exported, lost: left, ..Tally::default() },
         }
     }
+
+    fn sampled_ops(&self) -> u64 {
+        self.operations.sampled()
+    }
+
+    /// All spans but those that the exporter had. Those in the queue, at most 2,048 and a batch, count as
+    /// refused until it has them.
+    fn refused(&self, made: u64) -> u64 {
+        made.saturating_sub(HANDED_OVER.load(SeqCst))
+    }
+
+    fn close(&self) {
+        // `tally` counts every span that was not delivered as lost.
+        let _failed = self.sdk.provider.shutdown_with_timeout(CLOSE_TAKES);
+    }
 }
 
 /// The API over a tracer that does nothing.
-struct Api {
+struct Api<T> {
+    tracer: T,
     operations: Operations,
+    workload: Workload,
 }
 
-impl Subject for Api {
+impl<T> Api<T> {
+    fn new(tracer: T, workload: &Workload) -> Self {
+        Self { tracer, operations: Operations::new(workload), workload: workload.clone() }
+    }
+}
+
+impl<T> Subject for Api<T>
+where
+    T: Tracer + Sync,
+    T::Span: Send + Sync + 'static,
+{
     fn run(&self, ops: u64) {
-        otel_api::run(&NoopTracer::new(), &self.operations, ops);
+        otel_api::run(&self.tracer, &self.operations, ops);
     }
 
     fn settle(&self) {}
 
     fn tally(&self, made: u64) -> Tally {
-        Tally { nowhere: made, ..Tally::default() }
+        if self.workload.sampler.ratio().is_none() {
+            return Tally { nowhere: made, ..Tally::default() };
+        }
+        let nowhere = self.sampled_ops() * self.workload.spans_per_op;
+        Tally { nowhere, sampled_out: made - nowhere, ..Tally::default() }
+    }
+
+    fn sampled_ops(&self) -> u64 {
+        self.operations.sampled()
     }
 }
+
+const CLOSE_TAKES: Duration = Duration::from_secs(1);

@@ -4,6 +4,8 @@
 mod encode;
 #[path = "../exporter.rs"]
 mod exporter;
+#[path = "../null_tracer.rs"]
+mod null_tracer;
 #[path = "../subject.rs"]
 mod subject;
 
