@@ -258,3 +258,44 @@ impl Run<'_> {
         self.answer.made += ops * self.arguments.workload.spans_per_op;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subject::Tally;
+
+    struct Counts {
+        tally: Tally,
+        sampled_ops: u64,
+    }
+
+    impl Subject for Counts {
+        fn run(&self, _ops: u64) {}
+
+        fn settle(&self) {}
+
+        fn tally(&self, _made: u64) -> Tally {
+            self.tally
+        }
+
+        fn sampled_ops(&self) -> u64 {
+            self.sampled_ops
+        }
+    }
+
+    #[test]
+    fn the_tally_has_to_match_the_count_of_the_calling_code() {
+        let line = ["--workload", "w3-kept", "--impl", "x"].map(str::to_owned);
+        let arguments = Arguments::parse(line).unwrap();
+        let checked = |exported, lost, sampled_out, sampled_ops| {
+            let tally = Tally { exported, lost, sampled_out, nowhere: 0 };
+            let mut answer = Answer { made: 50, ..Answer::default() };
+            check(&Counts { tally, sampled_ops }, &arguments, &mut answer)
+        };
+        assert_eq!(checked(20, 0, 30, 4), Ok(()));
+        assert_eq!(checked(15, 5, 30, 4), Ok(()));
+        checked(20, 0, 30, 5).unwrap_err();
+        checked(25, 0, 25, 4).unwrap_err();
+        checked(20, 0, 25, 4).unwrap_err();
+    }
+}
