@@ -72,7 +72,7 @@ impl Subject for Encode {
 }
 
 /// The `index`th span of many requests, but for its end.
-fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader<'static> {
+fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader {
     let limits = SpanLimits::default();
     let put = |writer: &mut SpanWriter, attributes: &[(&str, Value<'_>)]| {
         for (key, value) in attributes {
@@ -125,7 +125,6 @@ fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader<'
         start_unix_nanos: START,
         end_unix_nanos: START + 1000 * index,
         flags: SpanFlags::new(TraceFlags::SAMPLED, false),
-        trace_state: "",
     }
 }
 

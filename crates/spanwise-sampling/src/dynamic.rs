@@ -49,7 +49,7 @@ impl DynamicSampler {
     /// Starts with `sampler`.
     pub fn new(sampler: impl Into<Sampler>) -> Self {
         let sampler = sampler.into();
-        let word = AtomicU64::new(encode(&sampler));
+        let word = AtomicU64::new(Word::of(&sampler).0);
         let (sampler, setting) = (ArcSwap::from_pointee(sampler), Mutex::new(()));
         Self { shared: Arc::new(Shared { word, sampler, setting }) }
     }
@@ -57,13 +57,13 @@ impl DynamicSampler {
     /// Replaces the sampler; the new one decides the spans that start from now on.
     pub fn set(&self, sampler: impl Into<Sampler>) {
         let sampler = sampler.into();
-        let word = encode(&sampler);
+        let word = Word::of(&sampler);
         let before = {
             let _alone = self.shared.setting.lock().unwrap_or_else(PoisonError::into_inner);
             let before = self.shared.sampler.swap(Arc::new(sampler));
             // ORDER: Release, so that a thread that reads `EVALUATE` also finds the sampler; pairs with
-            // `fast_decision`.
-            self.shared.word.store(word, Release);
+            // `word`.
+            self.shared.word.store(word.0, Release);
             before
         };
         // Outside of the lock: the destructor of a user's sampler may panic, block or call `set`.
@@ -85,29 +85,13 @@ impl DynamicSampler {
     /// `sampling_result` (feature `opentelemetry`).
     #[inline(always)]
     pub fn fast_decision(&self, parent: Option<bool>) -> FastDecision {
-        let place = match parent {
-            None => ROOT,
-            Some(true) => BELOW_SAMPLED,
-            Some(false) => BELOW_UNSAMPLED,
-        };
-        // ORDER: Acquire; pairs with `set`.
-        let word = self.shared.word.load(Acquire);
-        match (word >> place) & OUTCOME {
-            KEEP => FastDecision::Keep,
-            DROP => FastDecision::Drop,
-            BY_THRESHOLD => FastDecision::Threshold(
-                Threshold::new(word >> THRESHOLD).unwrap_or(Threshold::KEEP_ALL),
-            ),
-            _ => FastDecision::Evaluate,
-        }
+        self.word().decision(parent)
     }
 
-    /// Whether the word has children follow their parents.
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) fn is_followed(&self) -> bool {
+    #[inline(always)]
+    pub(crate) fn word(&self) -> Word {
         // ORDER: Acquire; pairs with `set`.
-        let word = self.shared.word.load(Acquire);
-        (word >> BELOW_SAMPLED) & OUTCOME == KEEP && (word >> BELOW_UNSAMPLED) & OUTCOME == DROP
+        Word(self.shared.word.load(Acquire))
     }
 
     /// Passes a tick on to the sampler.
@@ -149,22 +133,54 @@ impl fmt::Display for DynamicSampler {
 }
 
 /// The sampler as a word: an outcome for each of three places, and the threshold above them.
-fn encode(sampler: &Sampler) -> u64 {
-    let alike = |choice| {
-        let (outcome, threshold) = outcome(choice);
-        let all = outcome << ROOT | outcome << BELOW_SAMPLED | outcome << BELOW_UNSAMPLED;
-        all | threshold << THRESHOLD
-    };
-    match &sampler.choice {
-        Choice::ParentBased(parent_based) => match parent_based.plain_root() {
-            Some(root) => {
-                let (outcome, threshold) = outcome(root);
-                let below = KEEP << BELOW_SAMPLED | DROP << BELOW_UNSAMPLED;
-                outcome << ROOT | below | threshold << THRESHOLD
-            }
-            None => alike(&sampler.choice),
-        },
-        choice => alike(choice),
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Word(u64);
+
+impl Word {
+    fn of(sampler: &Sampler) -> Self {
+        let alike = |choice| {
+            let (outcome, threshold) = outcome(choice);
+            let all = outcome << ROOT | outcome << BELOW_SAMPLED | outcome << BELOW_UNSAMPLED;
+            Self(all | threshold << THRESHOLD)
+        };
+        match &sampler.choice {
+            Choice::ParentBased(parent_based) => match parent_based.plain_root() {
+                Some(root) => {
+                    let (outcome, threshold) = outcome(root);
+                    let below = KEEP << BELOW_SAMPLED | DROP << BELOW_UNSAMPLED;
+                    Self(outcome << ROOT | below | threshold << THRESHOLD)
+                }
+                None => alike(&sampler.choice),
+            },
+            choice => alike(choice),
+        }
+    }
+
+    /// As [`DynamicSampler::fast_decision`].
+    #[inline(always)]
+    pub(crate) fn decision(self, parent: Option<bool>) -> FastDecision {
+        let place = match parent {
+            None => ROOT,
+            Some(true) => BELOW_SAMPLED,
+            Some(false) => BELOW_UNSAMPLED,
+        };
+        // Tests of single bits: a match would become a jump through a table.
+        let outcome = self.0 >> place;
+        match (outcome & PLAIN != 0, outcome & 1 != 0) {
+            (true, true) => FastDecision::Keep,
+            (true, false) => FastDecision::Drop,
+            (false, true) => FastDecision::Threshold(
+                Threshold::new(self.0 >> THRESHOLD).unwrap_or(Threshold::KEEP_ALL),
+            ),
+            (false, false) => FastDecision::Evaluate,
+        }
+    }
+
+    /// Whether children follow their parents.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn is_followed(self) -> bool {
+        let below = |place: u32| (self.0 >> place) & OUTCOME;
+        below(BELOW_SAMPLED) == KEEP && below(BELOW_UNSAMPLED) == DROP
     }
 }
 
@@ -179,10 +195,12 @@ fn outcome(choice: &Choice) -> (u64, u64) {
 
 // The outcomes, in two bits.
 const OUTCOME: u64 = 0b11;
-const EVALUATE: u64 = 0;
-const KEEP: u64 = 1;
-const DROP: u64 = 2;
-const BY_THRESHOLD: u64 = 3;
+const EVALUATE: u64 = 0b00;
+const BY_THRESHOLD: u64 = 0b01;
+const DROP: u64 = PLAIN;
+const KEEP: u64 = PLAIN | 1;
+/// The outcome is a decision, and needs no threshold.
+const PLAIN: u64 = 0b10;
 // The places of the outcomes and of the threshold, in bits.
 const ROOT: u32 = 0;
 const BELOW_SAMPLED: u32 = 2;

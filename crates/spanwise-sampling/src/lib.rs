@@ -11,6 +11,8 @@ mod bucket;
 mod context;
 #[cfg(feature = "dynamic")]
 mod dynamic;
+#[cfg(all(feature = "dynamic", feature = "opentelemetry"))]
+mod fast_result;
 mod intent;
 #[cfg(feature = "jaeger")]
 mod jaeger;
@@ -50,6 +52,8 @@ pub use attributes::{Attributes, NoAttributes};
 pub use context::SamplerContext;
 #[cfg(feature = "dynamic")]
 pub use dynamic::{DynamicSampler, FastDecision};
+#[cfg(all(feature = "dynamic", feature = "opentelemetry"))]
+pub use fast_result::FastResult;
 pub use intent::{SamplingDecision, SamplingIntent, TraceStateUpdate};
 #[cfg(feature = "jaeger")]
 pub use jaeger::{JaegerPoller, JaegerRemote, JaegerSettings, JaegerStrategy, JaegerStrategyError};

@@ -1,7 +1,7 @@
 //! `ShouldSample` in the API's types: one function for every SDK.
 
 use crate::context::SamplerContext;
-use crate::dynamic::{DynamicSampler, FastDecision};
+use crate::dynamic::{DynamicSampler, FastDecision, Word};
 use crate::intent::SamplingDecision;
 use crate::otel::{ApiAttributes, parent_of, trace_state_of};
 use crate::parameters::SamplingParameters;
@@ -87,7 +87,8 @@ impl DynamicSampler {
 
     /// The decision, where one word decides and the parent's trace state is propagated unchanged.
     fn passes_on(&self, parent: Option<&SpanContext>, trace_id: u128) -> Option<bool> {
-        match self.fast_decision(parent.map(SpanContext::is_sampled)) {
+        let word = self.word();
+        match word.decision(parent.map(SpanContext::is_sampled)) {
             FastDecision::Keep => Some(true),
             FastDecision::Drop => Some(false),
             FastDecision::Threshold(threshold) if parent.is_none() => {
@@ -95,21 +96,7 @@ impl DynamicSampler {
             }
             FastDecision::Threshold(_) | FastDecision::Evaluate => None,
         }
-        .filter(|&sampled| parent.is_none_or(|it| self.passes_trace_state(it, sampled)))
-    }
-
-    /// Whether the trace state of `parent` goes on unchanged to a child that is sampled, or not, by
-    /// [`fast_decision`](Self::fast_decision). Otherwise the sampler must decide.
-    ///
-    /// It does where there is no `ot` member. It also does between a parent and a child of this
-    /// process with the same decision, unless the member cannot be parsed, occurs twice or
-    /// contradicts the parent's flag: a propagator or a user can make one that is not well formed.
-    fn passes_trace_state(&self, parent: &SpanContext, sampled: bool) -> bool {
-        if parent.trace_state().get(OT).is_none() {
-            return true;
-        }
-        let together = !parent.is_remote() && parent.is_sampled() == sampled && self.is_followed();
-        together && is_consistent(parent)
+        .filter(|&sampled| parent.is_none_or(|it| passes_trace_state(word, it, sampled)))
     }
 }
 
@@ -123,6 +110,20 @@ impl fmt::Debug for ApiSamplingParameters<'_> {
             .field("scope", &self.scope)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether the trace state of `parent` goes on unchanged to a child that is sampled, or not, by
+/// [`DynamicSampler::fast_decision`]. Otherwise the sampler must decide.
+///
+/// It does where there is no `ot` member. It also does between a parent and a child of this
+/// process with the same decision, unless the member cannot be parsed, occurs twice or
+/// contradicts the parent's flag: a propagator or a user can make one that is not well formed.
+fn passes_trace_state(word: Word, parent: &SpanContext, sampled: bool) -> bool {
+    if parent.trace_state().get(OT).is_none() {
+        return true;
+    }
+    let together = !parent.is_remote() && parent.is_sampled() == sampled && word.is_followed();
+    together && is_consistent(parent)
 }
 
 /// Whether there is a single `ot` member that can be read, and whose threshold, if it has one,

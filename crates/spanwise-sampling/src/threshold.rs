@@ -85,6 +85,7 @@ impl Threshold {
     }
 
     /// Parses the value of a `th` sub-key: 1 to 14 lower-case hexadecimal digits.
+    #[inline]
     pub fn parse(text: &str) -> Option<Self> {
         let value = hex(text)?;
         // The text holds the leading digits of 14.
@@ -196,18 +197,23 @@ impl fmt::Display for Randomness {
 }
 
 /// Parses 1 to 14 lower-case hexadecimal digits.
+#[inline(always)]
 fn hex(text: &str) -> Option<u64> {
     if text.is_empty() || text.len() > 14 {
         return None;
     }
-    text.bytes().try_fold(0, |value, byte| {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
+    let mut value = 0;
+    for byte in text.bytes() {
+        let digit = match byte.wrapping_sub(b'0') {
+            digit @ 0..=9 => digit,
+            _ => match byte.wrapping_sub(b'a') {
+                letter @ 0..=5 => letter + 10,
+                _ => return None,
+            },
         };
-        Some(value << 4 | u64::from(digit))
-    })
+        value = value << 4 | u64::from(digit);
+    }
+    Some(value)
 }
 
 /// One above the largest randomness.

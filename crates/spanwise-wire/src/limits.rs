@@ -21,10 +21,10 @@ pub struct SpanLimits {
     /// and status messages are no values. Default 65,536, to bound the memory of the process; the
     /// specification's default is no limit.
     pub value_chars: usize,
-    /// Bytes of the encoded attributes, events and links of one span; the writer drops more. The other
-    /// fields have limits of their own: the name (4,096 characters), a status message (16,384, or this
-    /// limit), the fixed fields and the `tracestate`. Default 1 MiB, at most 2 GiB: with the default a
-    /// span always fits into a request.
+    /// Bytes of the encoded name, `tracestate`, attributes, events and links of one span; the writer drops
+    /// attributes, events and links beyond it. The other fields have limits of their own: a status message
+    /// (16,384 characters, or this limit) and the fixed fields; so has the name (4,096 characters). Default
+    /// 1 MiB, at most 2 GiB: with the default a span always fits into a request.
     pub span_bytes: usize,
 }
 

@@ -35,7 +35,7 @@ impl SpanMeta {
     /// The facts that a finished span's header has; `offset` and `len` are filled in by
     /// [`Chunk::push`](crate::Chunk::push).
     #[inline(always)]
-    pub fn of(header: &SpanHeader<'_>, scope: u32, status: StatusCode) -> Self {
+    pub fn of(header: &SpanHeader, scope: u32, status: StatusCode) -> Self {
         Self {
             trace_id: header.trace_id,
             span_id: header.span_id,

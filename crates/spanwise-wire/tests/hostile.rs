@@ -129,6 +129,7 @@ fn in_every_place<V: EncodeValue>(what: &str, liar: &V) {
     let mut writer = SpanWriter::new();
     for name in ["name", ""] {
         writer.begin(&limits, name);
+        writer.trace_state("a=b");
         writer.attribute(&limits, "before", &1);
         writer.attribute(&limits, "again", &2);
         writer.attribute(&limits, "liar", liar);
@@ -142,12 +143,8 @@ fn in_every_place<V: EncodeValue>(what: &str, liar: &V) {
         writer.attribute(&limits, "after", &3);
         writer.status(&limits, StatusCode::Error, "failed");
         let dropped = writer.dropped_counts();
-        let header = SpanHeader {
-            trace_id: TraceId(1),
-            span_id: SpanId(2),
-            trace_state: "a=b",
-            ..SpanHeader::default()
-        };
+        let header =
+            SpanHeader { trace_id: TraceId(1), span_id: SpanId(2), ..SpanHeader::default() };
         let span = Span::decode(&*writer.finish(&header).to_vec())
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(span.name, "renamed", "{what}");

@@ -56,7 +56,6 @@ pub(crate) fn finish_pooled(
         start_unix_nanos: span.start_unix_nanos,
         end_unix_nanos: 0,
         flags: SpanFlags::new(span.trace_flags, span.parent_is_remote),
-        trace_state: &span.trace_state,
     };
     if !core.is_running() {
         let phase = core.phase();
@@ -95,9 +94,10 @@ fn end_time(span: &PooledSpan) -> u64 {
     }
 }
 
-/// Writes attributes, events, links and the status.
+/// Writes the trace state, attributes, events, links and the status.
 fn write(writer: &mut SpanWriter, limits: &SpanLimits, span: &PooledSpan) {
     writer.begin(limits, &span.name);
+    writer.trace_state(&span.trace_state);
     for Attribute { key, value } in &span.attributes {
         writer.attribute(limits, key, value);
     }

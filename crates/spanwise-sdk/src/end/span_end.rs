@@ -5,14 +5,14 @@ use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{SpanHeader, SpanWriter};
 
 /// The fields of an ended span that its writer does not have.
-pub(crate) struct SpanEnd<'a> {
+pub(crate) struct SpanEnd {
     /// The start and end times. An end before the start becomes the start.
-    pub(crate) header: SpanHeader<'a>,
+    pub(crate) header: SpanHeader,
     /// Index of the instrumentation scope.
     pub(crate) scope: u32,
 }
 
-impl SpanEnd<'_> {
+impl SpanEnd {
     /// Stores a plain span in the slot of its thread. Returns false if it did not: the caller then calls
     /// [`finish`](Self::finish).
     #[inline(always)]

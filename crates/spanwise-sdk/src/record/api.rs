@@ -36,7 +36,7 @@ impl opentelemetry::trace::Span for Span {
 
     #[inline(always)]
     fn span_context(&self) -> &SpanContext {
-        &self.record.context
+        self.record.context.get()
     }
 
     #[inline(always)]

@@ -5,8 +5,9 @@ mod cache;
 #[expect(clippy::module_inception, reason = "the record itself, beside what leads to it")]
 mod record;
 mod span;
+mod span_context;
 mod span_start;
 
 pub(crate) use cache::warm_up;
 pub use span::Span;
-pub(crate) use span_start::{SpanIds, SpanStart};
+pub(crate) use span_start::{SpanIds, SpanStart, SpanTraceState};

@@ -1,15 +1,15 @@
 //! [`Record`]: the pooled memory behind one span.
 
+use super::span_context::RecordContext;
 use crate::core::Core;
 use crate::end::SpanEnd;
-use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::TraceState;
 use spanwise_ledger::Counter;
 use spanwise_pool::Reset;
-use spanwise_sampling::Annotations;
+use spanwise_sampling::{Annotations, Threshold};
 use spanwise_wire::write::{EncodeValue, SpanHeader, SpanWriter};
 use spanwise_wire::{SpanFlags, SpanId, SpanKind};
 use spanwise_worker::clock;
-use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// The fields of a span. [`Span`](super::Span) is the pointer to them.
@@ -17,11 +17,7 @@ use std::sync::Arc;
 /// A [`Span`](super::Span) is one word, because the API moves spans by value through closures. So the
 /// record has the span context too, also that of a non-recording span.
 pub(crate) struct Record {
-    /// The span context. A start overwrites it without a drop, so that the compiler builds the new value
-    /// in place instead of copying it; [`reset`](Reset::reset) drops the trace state.
-    pub(super) context: ManuallyDrop<SpanContext>,
-    /// Whether `context` has a trace state, and so owns memory.
-    pub(super) has_trace_state: bool,
+    pub(super) context: RecordContext,
     pub(super) state: State,
     pub(super) kind: SpanKind,
     /// The W3C trace flags, and OTLP's "parent is remote" bits.
@@ -33,8 +29,6 @@ pub(crate) struct Record {
     /// events are measured from it, so that a step of the system clock does not affect them.
     pub(super) clock_start: clock::Start,
     pub(super) writer: SpanWriter,
-    /// Scratch for the trace state header.
-    trace_state: String,
     /// The provider of the span. A cached record retains it: the next span is nearly
     /// always of the same provider, and an `Arc` that is not cloned costs nothing.
     pub(super) core: Option<Arc<Core>>,
@@ -54,8 +48,7 @@ pub(super) enum State {
 impl Default for Record {
     fn default() -> Self {
         Self {
-            context: ManuallyDrop::new(SpanContext::NONE),
-            has_trace_state: false,
+            context: RecordContext::default(),
             state: State::NonRecording,
             kind: SpanKind::Internal,
             flags: SpanFlags::default(),
@@ -64,7 +57,6 @@ impl Default for Record {
             start_unix_nanos: 0,
             clock_start: clock::Start { ticks: 0, unix_nanos: 0 },
             writer: SpanWriter::new(),
-            trace_state: String::new(),
             core: None,
         }
     }
@@ -102,9 +94,24 @@ impl Record {
         self.write(|writer, core| writer.attribute(&core.limits, key, value));
     }
 
+    /// Gives the span the trace state of a threshold.
+    #[inline(always)]
+    pub(super) fn carry_threshold(&mut self, threshold: Threshold) {
+        let field = self.context.carry_threshold(threshold);
+        self.writer.trace_state_field(field);
+    }
+
+    /// Gives the span a trace state.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn carry(&mut self, trace_state: &mut TraceState) {
+        self.context.carry(std::mem::take(trace_state));
+        self.writer.trace_state(&self.context.header());
+    }
+
     /// Writes the attributes that the sampler adds.
     #[cold]
-    pub(super) fn write_annotations(&mut self, annotations: Annotations<'_>) {
+    pub(super) fn write_annotations(&mut self, annotations: &Annotations<'_>) {
         for (key, value) in annotations.attributes() {
             self.attribute(key, &value);
         }
@@ -143,8 +150,7 @@ impl Record {
         self.state = State::Ended;
         self.writer.close();
         if let Some(core) = &self.core
-            && !self.has_trace_state
-            && self.span_end(end_unix_nanos, "").try_finish(core, &self.writer)
+            && self.span_end(end_unix_nanos).try_finish(core, &self.writer)
         {
             return;
         }
@@ -155,9 +161,7 @@ impl Record {
     #[cold]
     #[inline(never)]
     fn end_slow(&mut self, end_unix_nanos: u64) {
-        let mut trace_state = std::mem::take(&mut self.trace_state);
-        write_trace_state(&self.context, &mut trace_state);
-        let end = self.span_end(end_unix_nanos, &trace_state);
+        let end = self.span_end(end_unix_nanos);
         // A recording span has a core.
         if let Some(core) = &self.core {
             if end.starts_after_by() > CLOCK_TOLERANCE_NANOS {
@@ -165,20 +169,19 @@ impl Record {
             }
             end.finish(core, &mut self.writer);
         }
-        self.trace_state = trace_state;
     }
 
     #[inline(always)]
-    fn span_end<'a>(&self, end_unix_nanos: u64, trace_state: &'a str) -> SpanEnd<'a> {
+    fn span_end(&self, end_unix_nanos: u64) -> SpanEnd {
+        let context = self.context.get();
         let header = SpanHeader {
-            trace_id: self.context.trace_id().into(),
-            span_id: self.context.span_id().into(),
+            trace_id: context.trace_id().into(),
+            span_id: context.span_id().into(),
             parent_span_id: self.parent_span_id,
             kind: self.kind,
             start_unix_nanos: self.start_unix_nanos,
             end_unix_nanos,
             flags: self.flags,
-            trace_state,
         };
         SpanEnd { header, scope: self.scope }
     }
@@ -189,13 +192,6 @@ impl Record {
         if let Some(core) = &self.core {
             core.ledger.count(Counter::UseAfterEnd, 1);
         }
-    }
-
-    #[cold]
-    fn drop_context(&mut self) {
-        self.has_trace_state = false;
-        let none = ManuallyDrop::new(SpanContext::NONE);
-        drop(ManuallyDrop::into_inner(std::mem::replace(&mut self.context, none)));
     }
 
     #[cold]
@@ -212,22 +208,8 @@ impl Reset for Record {
     #[inline(always)]
     fn reset(&mut self) -> bool {
         // `begin` clears the writer; a non-recording span uses its context alone.
-        if self.has_trace_state {
-            self.drop_context();
-        }
+        self.context.reset();
         self.writer.capacity() <= RETAINED_BYTES
-    }
-}
-
-fn write_trace_state(context: &SpanContext, out: &mut String) {
-    out.clear();
-    for (key, value) in context.trace_state() {
-        if !out.is_empty() {
-            out.push(',');
-        }
-        out.push_str(key);
-        out.push('=');
-        out.push_str(value);
     }
 }
 

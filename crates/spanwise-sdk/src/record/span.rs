@@ -2,9 +2,9 @@
 
 use super::cache;
 use super::record::{Record, State};
-use super::span_start::{SpanIds, SpanStart};
+use super::span_start::{SpanIds, SpanStart, SpanTraceState};
 use crate::core::Core;
-use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
+use opentelemetry::trace::{SpanContext, TraceFlags};
 use spanwise_wire::write::EncodeValue;
 use spanwise_wire::{LinkedContext, SpanFlags, StatusCode, Value};
 use spanwise_worker::clock;
@@ -79,7 +79,7 @@ impl Span {
     /// readable after the end too.
     #[inline]
     pub fn context(&self) -> &SpanContext {
-        &self.record.context
+        self.record.context.get()
     }
 
     /// Whether the span is recording (the API's `is_recording`): sampled, and not ended.
@@ -99,9 +99,9 @@ impl Span {
     /// Makes the record of a sampled span.
     #[inline(always)]
     pub(crate) fn start(core: &Arc<Core>, start: SpanStart<'_>) -> Self {
-        let SpanStart { ids, flags, name, kind, scope, annotations, .. } = start;
+        let SpanStart { ids, flags, trace_state, name, kind, scope, annotations, .. } = start;
         let (start_time, parent_is_remote) = (start.start_time, start.parent_is_remote);
-        let mut span = Self::non_recording(start);
+        let mut span = Self::without_trace_state(ids, flags);
         let record = &mut **span.record;
         if !record.core.as_ref().is_some_and(|known| Arc::ptr_eq(known, core)) {
             change_core(&mut record.core, core);
@@ -112,7 +112,12 @@ impl Span {
         record.parent_span_id = ids.parent_span_id;
         record.flags = SpanFlags::new(flags.into(), parent_is_remote);
         record.writer.begin(&core.limits, name);
-        if !annotations.is_empty() {
+        match trace_state {
+            SpanTraceState::None => {}
+            SpanTraceState::Threshold(threshold) => record.carry_threshold(threshold),
+            SpanTraceState::Other(trace_state) => record.carry(trace_state),
+        }
+        if let Some(annotations) = annotations {
             record.write_annotations(annotations);
         }
         // The clock is read last, so that the work above does not count as the user's.
@@ -132,38 +137,34 @@ impl Span {
     /// A non-recording span with a context of its own: not sampled, or not exported.
     #[inline(always)]
     pub(crate) fn non_recording(start: SpanStart<'_>) -> Self {
-        let mut span = Self::with_ids(start.ids, start.flags);
-        if let Some(trace_state) = start.trace_state {
-            let context = span.context();
-            let (trace_id, span_id) = (context.trace_id(), context.span_id());
-            let trace_state = std::mem::take(trace_state);
-            span.set_context(SpanContext::new(trace_id, span_id, start.flags, false, trace_state));
+        let mut span = Self::without_trace_state(start.ids, start.flags);
+        match start.trace_state {
+            SpanTraceState::None => {}
+            SpanTraceState::Threshold(threshold) => {
+                let _ = span.record.context.carry_threshold(threshold);
+            }
+            SpanTraceState::Other(trace_state) => {
+                span.record.context.carry(std::mem::take(trace_state));
+            }
         }
         span
+    }
+
+    #[inline(always)]
+    fn without_trace_state(ids: SpanIds, flags: TraceFlags) -> Self {
+        let mut record = cache::take();
+        record.context.start(ids, flags);
+        record.state = State::NonRecording;
+        Self { record: ManuallyDrop::new(record) }
     }
 
     /// A non-recording span that propagates a context.
     #[cold]
     pub(crate) fn from_context(context: SpanContext) -> Self {
-        let mut span = Self::with_ids(SpanIds::INVALID, TraceFlags::NOT_SAMPLED);
-        span.set_context(context);
-        span
-    }
-
-    #[inline(always)]
-    fn with_ids(ids: SpanIds, flags: TraceFlags) -> Self {
         let mut record = cache::take();
-        let (trace_id, span_id) = (ids.trace_id.into(), ids.span_id.into());
-        let context = SpanContext::new(trace_id, span_id, flags, false, TraceState::NONE);
-        record.context = ManuallyDrop::new(context);
+        record.context.set(context);
         record.state = State::NonRecording;
         Self { record: ManuallyDrop::new(record) }
-    }
-
-    #[cold]
-    fn set_context(&mut self, context: SpanContext) {
-        self.record.has_trace_state = *context.trace_state() != TraceState::NONE;
-        self.record.context = ManuallyDrop::new(context);
     }
 
     #[inline(always)]
@@ -199,7 +200,7 @@ impl Drop for Span {
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Span")
-            .field("context", &self.record.context)
+            .field("context", self.context())
             .field("state", &self.record.state)
             .finish_non_exhaustive()
     }

@@ -1,7 +1,7 @@
 //! [`SpanStart`]: the decided start of a span, before its record exists.
 
 use opentelemetry::trace::{TraceFlags, TraceState};
-use spanwise_sampling::Annotations;
+use spanwise_sampling::{Annotations, Threshold};
 use spanwise_wire::{SpanId, SpanKind, TraceId};
 use std::time::SystemTime;
 
@@ -11,9 +11,7 @@ pub(crate) struct SpanStart<'a> {
     pub(crate) ids: SpanIds,
     /// The W3C trace flags, "sampled" included.
     pub(crate) flags: TraceFlags,
-    /// The trace state, which the record takes. A reference, because a value with a drop would force the
-    /// compiler to hold the whole start in memory.
-    pub(crate) trace_state: Option<&'a mut TraceState>,
+    pub(crate) trace_state: SpanTraceState<'a>,
     pub(crate) parent_is_remote: bool,
     pub(crate) name: &'a str,
     pub(crate) kind: SpanKind,
@@ -21,8 +19,18 @@ pub(crate) struct SpanStart<'a> {
     pub(crate) scope: u32,
     /// The start time; `None` is now.
     pub(crate) start_time: Option<SystemTime>,
-    /// Attributes that the sampler adds to a sampled span.
-    pub(crate) annotations: Annotations<'a>,
+    /// Attributes that the sampler adds to a sampled span. A reference, as the trace state.
+    pub(crate) annotations: Option<&'a Annotations<'a>>,
+}
+
+/// The trace state of a span that starts.
+pub(crate) enum SpanTraceState<'a> {
+    None,
+    /// The member `ot` with this threshold alone, which most records have retained.
+    Threshold(Threshold),
+    /// Any other, which the record takes. A reference, because a value with a drop would force the compiler
+    /// to hold the whole start in memory.
+    Other(&'a mut TraceState),
 }
 
 /// The ids of a span and of its parent. The record converts them to the API's types in place.
@@ -32,10 +40,4 @@ pub(crate) struct SpanIds {
     pub(crate) span_id: SpanId,
     /// The parent's id; invalid for a root.
     pub(crate) parent_span_id: SpanId,
-}
-
-impl SpanIds {
-    /// The ids of an invalid context.
-    pub(crate) const INVALID: Self =
-        Self { trace_id: TraceId(0), span_id: SpanId(0), parent_span_id: SpanId(0) };
 }

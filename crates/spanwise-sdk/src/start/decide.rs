@@ -4,11 +4,11 @@ use super::ids;
 use super::sampler_context::SdkSamplerContext;
 use super::scopes::TracerScope;
 use crate::core::Core;
-use crate::record::{SpanIds, SpanStart};
+use crate::record::{SpanIds, SpanStart, SpanTraceState};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
 use spanwise_ledger::Counter;
-use spanwise_sampling::{Annotations, ApiSamplingParameters, FastDecision};
+use spanwise_sampling::{ApiSamplingParameters, FastResult};
 use spanwise_wire::SpanKind;
 use spanwise_worker::fork;
 use std::time::SystemTime;
@@ -40,18 +40,18 @@ pub(super) trait StartSpan {
 pub(super) fn decide<T: StartSpan>(core: &Core, span: SpanParameters<'_>, target: T) -> T::Started {
     let span = SpanParameters { parent: valid_parent(core, span.parent), ..span };
     let ids = ids::below(span.parent, fork::generation());
-    let has_trace_state = span.parent.is_some_and(|it| *it.trace_state() != TraceState::NONE);
-    let sampled = match core.sampler.fast_decision(span.parent.map(|parent| parent.is_sampled())) {
-        FastDecision::Keep if !has_trace_state => true,
-        FastDecision::Drop if !has_trace_state => false,
+    let (sampled, trace_state) = match core.sampler.fast_result(span.parent, ids.trace_id.0) {
+        FastResult::Keep => (true, SpanTraceState::None),
+        FastResult::KeepBy(threshold) => (true, SpanTraceState::Threshold(threshold)),
+        FastResult::Drop => (false, SpanTraceState::None),
         // This call takes a new value and not the address of `span`: with its address here, the fast
         // path too would have to store `span` in memory.
-        _ => {
+        FastResult::Evaluate => {
             let start = span.decided(ids, false);
             return decide_slow(core, &span.for_sampler(ids), start, target);
         }
     };
-    target.start(span.decided(ids, sampled))
+    target.start(SpanStart { trace_state, ..span.decided(ids, sampled) })
 }
 
 /// The start of a span that is not sampled, without a call of the sampler.
@@ -82,11 +82,15 @@ fn decide_slow<T: StartSpan>(
         }
         // A decision to record without sampling has no effect: no processor would read the span.
         let mut trace_state = result.trace_state;
-        let has_trace_state = trace_state != TraceState::NONE;
+        let is_empty = trace_state == TraceState::NONE;
         target.start(SpanStart {
             flags: start.flags.with_sampled(result.decision.sampled),
-            trace_state: has_trace_state.then_some(&mut trace_state),
-            annotations: result.decision.annotations,
+            trace_state: if is_empty {
+                SpanTraceState::None
+            } else {
+                SpanTraceState::Other(&mut trace_state)
+            },
+            annotations: Some(&result.decision.annotations),
             ..start
         })
     })
@@ -103,13 +107,13 @@ impl<'a> SpanParameters<'a> {
         SpanStart {
             ids,
             flags: flags.with_sampled(sampled),
-            trace_state: None,
+            trace_state: SpanTraceState::None,
             parent_is_remote: self.parent.is_some_and(|parent| parent.is_remote()),
             name: self.name,
             kind: self.kind,
             scope: self.scope.index,
             start_time: self.start_time,
-            annotations: Annotations::NONE,
+            annotations: None,
         }
     }
 

@@ -3,9 +3,10 @@
 use super::decide::{StartSpan, decide, not_sampled};
 use super::suppression::is_suppressed;
 use super::tracer::Tracer;
-use crate::record::SpanStart;
+use crate::record::{SpanStart, SpanTraceState};
 use opentelemetry::trace::SpanContext;
 use spanwise_pool::PooledSpan;
+use spanwise_sampling::trace_state::OT;
 use spanwise_wire::{OwnedValue, SpanKind};
 use spanwise_worker::clock;
 
@@ -48,10 +49,14 @@ impl StartSpan for &mut PooledSpan {
         self.parent_span_id = start.ids.parent_span_id;
         self.parent_is_remote = start.parent_is_remote;
         self.trace_flags = start.flags.into();
-        if let Some(trace_state) = start.trace_state {
-            self.trace_state.push_str(&trace_state.header());
+        match start.trace_state {
+            SpanTraceState::None => {}
+            SpanTraceState::Threshold(threshold) => {
+                self.trace_state.extend([OT, "=th:", &threshold.text()]);
+            }
+            SpanTraceState::Other(trace_state) => self.trace_state.push_str(&trace_state.header()),
         }
-        for (key, value) in start.annotations.attributes() {
+        for (key, value) in start.annotations.into_iter().flat_map(|it| it.attributes()) {
             self.set_attribute(key.to_owned(), OwnedValue::from(value));
         }
         // The clock is read last, so that the work above does not count as the user's.

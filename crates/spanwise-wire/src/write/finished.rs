@@ -13,14 +13,14 @@ use crate::model::{SpanFlags, SpanId, SpanKind, TraceId};
 #[must_use]
 pub struct FinishedSpan<'a> {
     /// `None` when `body` is the whole message.
-    pub(super) header: Option<&'a SpanHeader<'a>>,
+    pub(super) header: Option<&'a SpanHeader>,
     /// Every other field.
     pub(super) body: &'a [u8],
 }
 
 /// The fields of a span that are known when it ends.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SpanHeader<'a> {
+pub struct SpanHeader {
     /// Trace id.
     pub trace_id: TraceId,
     /// Span id.
@@ -35,8 +35,6 @@ pub struct SpanHeader<'a> {
     pub end_unix_nanos: u64,
     /// W3C trace flags, and whether the parent is remote.
     pub flags: SpanFlags,
-    /// The W3C `tracestate` header; empty is not written.
-    pub trace_state: &'a str,
 }
 
 impl<'a> FinishedSpan<'a> {

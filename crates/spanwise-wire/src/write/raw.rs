@@ -74,6 +74,24 @@ impl<'a> RawWriter<'a> {
         }
     }
 
+    /// Stores a fixed number of bytes, of which the next store overwrites those from `len` on.
+    ///
+    /// # Safety
+    /// As [`RawWriter::array`], for all `N` bytes; `len` is at most `N`.
+    #[inline(always)]
+    pub(crate) unsafe fn prefix<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
+        debug_assert!(len <= N);
+        #[cfg(debug_assertions)]
+        assert!(N <= self.left);
+        self.count(len);
+        // SAFETY: `N` more bytes are within the reserved capacity by this function's contract, and so are
+        // the `len` of them that are counted.
+        unsafe {
+            self.next.cast::<[u8; N]>().write(bytes);
+            self.next = self.next.add(len);
+        }
+    }
+
     /// Stores a varint: 1 to 10 bytes.
     ///
     /// # Safety

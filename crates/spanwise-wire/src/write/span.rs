@@ -6,6 +6,7 @@ use super::encode::EncodeValue;
 use super::finished::{FinishedSpan, SpanHeader};
 use super::inner::{InnerCounts, put_all, put_count};
 use super::raw::RawWriter;
+use super::trace_state_field::{TRACE_STATE, TraceStateField};
 use super::truncate::truncate;
 use super::varint::{put_bytes, put_message};
 use crate::limits::SpanLimits;
@@ -62,13 +63,29 @@ impl SpanWriter {
     /// Starts a span, and discards the previous one. The span's later calls have the same `limits`.
     #[inline(always)]
     pub fn begin(&mut self, limits: &SpanLimits, name: &str) {
-        self.buf.clear();
-        (self.events, self.links) = (0, 0);
-        if self.rare {
-            self.clear_rare_fields();
-        }
+        self.clear();
         self.put_name(name);
         self.attributes.restart(self.name_len as usize, attributes_of(limits));
+    }
+
+    /// Writes the trace state of the span, a W3C `tracestate` header. Call it once, after
+    /// [`begin`](Self::begin); an empty header writes nothing.
+    ///
+    /// Its bytes count against [`SpanLimits::span_bytes`], as those of the name do.
+    #[inline(always)]
+    pub fn trace_state(&mut self, header: &str) {
+        if !header.is_empty() {
+            self.put_text(TRACE_STATE, header);
+        }
+    }
+
+    /// As [`trace_state`](Self::trace_state), with a header that was encoded before.
+    #[inline(always)]
+    pub fn trace_state_field(&mut self, field: &TraceStateField) {
+        let mut writer = RawWriter::new(&mut self.buf, TraceStateField::CAPACITY);
+        // SAFETY: CAPACITY bytes are stored and reserved, and the field's length is at most CAPACITY.
+        unsafe { writer.prefix(field.bytes, field.len()) };
+        writer.done();
     }
 
     /// Sets an attribute; an existing key gets the new value.
@@ -221,19 +238,18 @@ impl SpanWriter {
     ///
     /// Call no method but [`begin`](Self::begin) afterwards: others would write behind the end.
     #[inline(always)]
-    pub fn finish<'a>(&'a mut self, header: &'a SpanHeader<'a>) -> FinishedSpan<'a> {
-        if self.finish_plain(header).is_none() {
-            self.put_rare_fields(header.trace_state);
+    pub fn finish<'a>(&'a mut self, header: &'a SpanHeader) -> FinishedSpan<'a> {
+        if self.rare {
+            self.put_rare_fields();
         }
         FinishedSpan { header: Some(header), body: &self.buf }
     }
 
-    /// As [`finish`](Self::finish), for a span without further fields: it is [plain](Self::is_plain), and
-    /// the header has no trace state. `None` for other spans.
+    /// As [`finish`](Self::finish), for a span without further fields: it is [plain](Self::is_plain).
+    /// `None` for other spans.
     #[inline(always)]
-    pub fn finish_plain<'a>(&'a self, header: &'a SpanHeader<'a>) -> Option<FinishedSpan<'a>> {
-        let plain = self.is_plain() && header.trace_state.is_empty();
-        plain.then_some(FinishedSpan { header: Some(header), body: &self.buf })
+    pub fn finish_plain<'a>(&'a self, header: &'a SpanHeader) -> Option<FinishedSpan<'a>> {
+        self.is_plain().then_some(FinishedSpan { header: Some(header), body: &self.buf })
     }
 
     /// Whether the status is unset and the limits dropped nothing, as for nearly all spans.
@@ -274,18 +290,22 @@ impl SpanWriter {
         self.buf.capacity() + self.attributes.scratch_capacity() + self.status_message.capacity()
     }
 
+    /// Discards the previous span.
+    #[inline(always)]
+    fn clear(&mut self) {
+        self.buf.clear();
+        (self.events, self.links) = (0, 0);
+        if self.rare {
+            self.clear_rare_fields();
+        }
+    }
+
     /// Appends the name field and stores its length.
     #[inline(always)]
     fn put_name(&mut self, name: &str) {
         let start = self.buf.len();
         if name.len() < 0x80 {
-            let mut writer = RawWriter::new(&mut self.buf, name.len() + 2);
-            // SAFETY: 2 + `name.len()` bytes are stored and reserved.
-            unsafe {
-                writer.array([NAME, name.len() as u8]);
-                writer.slice(name.as_bytes());
-            }
-            writer.done();
+            self.put_text(NAME, name);
         } else {
             self.put_long_name(name);
         }
@@ -295,17 +315,29 @@ impl SpanWriter {
     #[cold]
     fn put_long_name(&mut self, name: &str) {
         let cut = truncate(name, NAME_CHARS);
-        put_bytes(&mut self.buf, NAME, cut.as_bytes());
+        self.put_text(NAME, cut);
         if cut.len() < name.len() {
             self.drop_counted(Dropped::Characters, 1);
         }
     }
 
-    #[cold]
-    fn put_rare_fields(&mut self, trace_state: &str) {
-        if !trace_state.is_empty() {
-            put_bytes(&mut self.buf, TRACE_STATE, trace_state.as_bytes());
+    /// Appends a field with a text, most often one below 128 bytes.
+    #[inline(always)]
+    fn put_text(&mut self, tag: u8, text: &str) {
+        if text.len() >= 0x80 {
+            return put_long_text(&mut self.buf, tag, text);
         }
+        let mut writer = RawWriter::new(&mut self.buf, text.len() + 2);
+        // SAFETY: 2 + `text.len()` bytes are stored and reserved.
+        unsafe {
+            writer.array([tag, text.len() as u8]);
+            writer.slice(text.as_bytes());
+        }
+        writer.done();
+    }
+
+    #[cold]
+    fn put_rare_fields(&mut self) {
         for (tag, count) in [
             (DROPPED_ATTRIBUTES, self.dropped.attributes),
             (DROPPED_EVENTS, self.dropped.events),
@@ -355,6 +387,12 @@ fn attributes_of(limits: &SpanLimits) -> AttributeField<'_> {
     AttributeField { tag: ATTRIBUTE, max: limits.attributes, limits }
 }
 
+#[cold]
+#[inline(never)]
+fn put_long_text(buf: &mut Vec<u8>, tag: u8, text: &str) {
+    put_bytes(buf, tag, text.as_bytes());
+}
+
 /// Characters of the name of a span or event at most. The specification sets no limit (the attribute
 /// value length limit does not apply to names); names should have a low cardinality, and are far
 /// shorter than this.
@@ -366,7 +404,6 @@ const STATUS_CHARS: usize = 16_384;
 const NESTED_OVERHEAD: usize = 64;
 
 // Keys of `Span`'s fields (`opentelemetry/proto/trace/v1/trace.proto`): number << 3 | wire type.
-const TRACE_STATE: u8 = 0x1a;
 const NAME: u8 = 0x2a;
 const ATTRIBUTE: u8 = 0x4a;
 const DROPPED_ATTRIBUTES: u8 = 0x50;

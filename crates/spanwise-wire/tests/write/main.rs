@@ -13,7 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 use spanwise_wire::read::{SpanView, ValueView};
-use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter};
+use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter, TraceStateField};
 use spanwise_wire::{LinkedContext, SpanLimits, StatusCode, Value};
 use strategies::{byte_step, header, limits, name, step};
 use support::sorted;
@@ -90,9 +90,9 @@ proptest! {
     ) {
         let mut writer = SpanWriter::new();
         for (name, steps, (header, state)) in &spans {
-            let header = SpanHeader { trace_state: state, ..*header };
             writer.begin(&limits, name);
-            let mut model = Model::begin(name);
+            put_trace_state(&mut writer, state);
+            let mut model = Model::begin(name, state);
             for step in steps {
                 perform(&mut writer, &limits, step);
                 model.apply(&limits, step);
@@ -100,8 +100,8 @@ proptest! {
                 prop_assert_eq!(writer.status_code(), model.status.unwrap_or_default());
             }
             prop_assert_eq!(writer.dropped_counts().is_none(), writer.dropped_counts() == DroppedCounts::default());
-            let expected = model.finish(&header);
-            let bytes = writer.finish(&header).to_vec();
+            let expected = model.finish(header);
+            let bytes = writer.finish(header).to_vec();
             assert_same(&bytes, expected.clone());
             check_view(&bytes, &expected);
         }
@@ -118,10 +118,10 @@ proptest! {
     ) {
         let limits = SpanLimits::default().with_span_bytes(span_bytes);
         let (header, state) = header;
-        let header = SpanHeader { trace_state: &state, ..header };
         let mut writer = SpanWriter::new();
         writer.begin(&limits, &name);
-        let mut model = Model::begin(&name);
+        put_trace_state(&mut writer, &state);
+        let mut model = Model::begin(&name, &state);
         for step in &steps {
             let before = writer.dropped_counts();
             perform(&mut writer, &limits, step);
@@ -171,10 +171,25 @@ proptest! {
 /// Length of a span without steps and without a parent.
 const EMPTY_SPAN: usize = 2 + 18 + 10 + 9 + 9 + 2 + 6;
 
-/// Bytes of the name, and of the attributes, events and links written.
+/// Writes a trace state as a field that is encoded before, if it is short.
+fn put_trace_state(writer: &mut SpanWriter, state: &str) {
+    match TraceStateField::new(state) {
+        Some(field) => {
+            assert!(state.len() <= TraceStateField::MAX_HEADER);
+            writer.trace_state_field(&field);
+        }
+        None => {
+            assert!(state.len() > TraceStateField::MAX_HEADER);
+            writer.trace_state(state);
+        }
+    }
+}
+
+/// Bytes of the name, the trace state, and of the attributes, events and links written.
 fn model_len(model: &Model) -> usize {
     let span = Span {
         name: model.span.name.clone(),
+        trace_state: model.span.trace_state.clone(),
         attributes: model.attributes.attributes.clone(),
         events: model.span.events.clone(),
         links: model.span.links.clone(),

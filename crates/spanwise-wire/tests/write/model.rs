@@ -35,9 +35,10 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn begin(name: &str) -> Self {
+    pub fn begin(name: &str, trace_state: &str) -> Self {
         let mut model = Self::default();
         model.rename(name);
+        model.span.trace_state = trace_state.into();
         model
     }
 
@@ -109,7 +110,7 @@ impl Model {
         self.cut += collection.cut;
     }
 
-    pub fn finish(self, header: &SpanHeader<'_>) -> Span {
+    pub fn finish(self, header: &SpanHeader) -> Span {
         let Model { mut span, attributes, .. } = self;
         span.attributes = attributes.attributes;
         span.dropped_attributes_count = attributes.dropped;
@@ -122,7 +123,6 @@ impl Model {
         span.start_time_unix_nano = header.start_unix_nanos;
         span.end_time_unix_nano = header.end_unix_nanos;
         span.flags = header.flags.0;
-        span.trace_state = header.trace_state.into();
         span
     }
 

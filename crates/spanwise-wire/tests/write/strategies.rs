@@ -58,7 +58,7 @@ pub fn limits() -> impl Strategy<Value = SpanLimits> {
     })
 }
 
-pub fn header() -> impl Strategy<Value = (SpanHeader<'static>, String)> {
+pub fn header() -> impl Strategy<Value = (SpanHeader, String)> {
     let kind = prop::sample::select(vec![
         SpanKind::Internal,
         SpanKind::Server,
@@ -96,7 +96,6 @@ pub fn header() -> impl Strategy<Value = (SpanHeader<'static>, String)> {
                     start_unix_nanos,
                     end_unix_nanos,
                     flags: SpanFlags(flags),
-                    trace_state: "",
                 };
                 (header, state)
             },

@@ -1,0 +1,113 @@
+//! [`FastResult`]: the sampling results that need neither the sampler nor a list of members.
+
+use crate::dynamic::{DynamicSampler, FastDecision, Word};
+use crate::threshold::{Randomness, Threshold};
+use crate::trace_state::OT;
+use opentelemetry::trace::{SpanContext, TraceState};
+use spanwise_wire::TraceFlags;
+
+/// The result of sampling a span (specification, *SamplingResult*), where one word determines it and
+/// the trace state is empty or one threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FastResult {
+    /// The span is sampled and has no trace state.
+    Keep,
+    /// The span is sampled, and its trace state is the member `ot` with the sub-key `th` of this
+    /// threshold, without others.
+    KeepBy(Threshold),
+    /// The span is dropped and has no trace state.
+    Drop,
+    /// The sampler must be evaluated: [`DynamicSampler::sampling_result`].
+    Evaluate,
+}
+
+impl DynamicSampler {
+    /// The sampling result of a span of the trace `trace_id` below `parent`, a valid context of that
+    /// trace, or of a root (`None`).
+    ///
+    /// A result other than [`FastResult::Evaluate`] equals that of
+    /// [`sampling_result`](Self::sampling_result), and no counter of its decision is due.
+    ///
+    /// # Cost
+    /// One plain load, and reading the member of a parent that has one; no allocation.
+    #[inline(always)]
+    pub fn fast_result(&self, parent: Option<&SpanContext>, trace_id: u128) -> FastResult {
+        let word = self.word();
+        let decision = word.decision(parent.map(SpanContext::is_sampled));
+        let Some(parent) = parent else {
+            return match decision {
+                FastDecision::Keep => FastResult::Keep,
+                FastDecision::Threshold(threshold) if threshold.keeps(of(trace_id)) => {
+                    FastResult::KeepBy(threshold)
+                }
+                FastDecision::Drop | FastDecision::Threshold(_) => FastResult::Drop,
+                FastDecision::Evaluate => FastResult::Evaluate,
+            };
+        };
+        let has_trace_state = *parent.trace_state() != TraceState::NONE;
+        match decision {
+            FastDecision::Keep if !has_trace_state => FastResult::Keep,
+            FastDecision::Drop if !has_trace_state => FastResult::Drop,
+            FastDecision::Evaluate => FastResult::Evaluate,
+            _ => below(word, decision, parent, of(trace_id)),
+        }
+    }
+}
+
+/// The result below a parent with a trace state, or by a threshold for all spans.
+#[inline(never)]
+fn below(
+    word: Word,
+    decision: FastDecision,
+    parent: &SpanContext,
+    randomness: Randomness,
+) -> FastResult {
+    let above = parent.trace_state();
+    let result = match decision {
+        // The span follows its parent, by a threshold that agrees with the parent's flag.
+        FastDecision::Keep if word.is_followed() => {
+            lone_threshold(above).filter(|above| above.keeps(randomness)).map(FastResult::KeepBy)
+        }
+        FastDecision::Threshold(own) => {
+            // Without the random flag the decision counts an assumption, unless it needs no randomness or
+            // the parent was sampled by the same threshold.
+            let is_random = TraceFlags::from(parent.trace_flags()).is_random();
+            let reliable = is_random || own == Threshold::KEEP_ALL;
+            match (own.keeps(randomness), *above == TraceState::NONE) {
+                (true, true) if reliable => Some(FastResult::KeepBy(own)),
+                (false, true) if reliable => Some(FastResult::Drop),
+                (true, false) => lone_threshold(above)
+                    .filter(|above| reliable || *above == own && parent.is_sampled())
+                    .map(|_| FastResult::KeepBy(own)),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    result.unwrap_or(FastResult::Evaluate)
+}
+
+#[inline(always)]
+fn of(trace_id: u128) -> Randomness {
+    Randomness::of_trace(trace_id)
+}
+
+/// The threshold of a trace state that has only a threshold, written as this crate writes it: the text
+/// of the returned threshold is the text of the member.
+#[inline(always)]
+fn lone_threshold(trace_state: &TraceState) -> Option<Threshold> {
+    let mut members = trace_state.into_iter();
+    let (OT, value) = members.next()? else { return None };
+    if members.next().is_some() {
+        return None;
+    }
+    let digits = value.strip_prefix(TH_PREFIX)?;
+    // The specification removes trailing zeros; a text that has them is another text.
+    if digits.len() > 1 && digits.ends_with('0') {
+        return None;
+    }
+    Threshold::parse(digits)
+}
+
+/// The key and the separator of the sub-key that has the threshold.
+const TH_PREFIX: &str = "th:";
