@@ -3,11 +3,14 @@
 
 mod support;
 
-use opentelemetry::trace::{Span as _, Tracer as _};
+use opentelemetry::trace::{Span as _, SpanContext, Status, TraceContextExt, Tracer as _};
 use opentelemetry::{Context, KeyValue};
-use spanwise_sdk::{SpanKind, Value};
+use spanwise_sdk::sampling::Sampler;
+use spanwise_sdk::{SpanKind, Tracer, Value};
 use spanwise_testkit::CountingAllocator;
 use spanwise_testkit::allocator::allocations_on_this_thread;
+use std::borrow::Cow;
+use std::time::SystemTime;
 use support::bench;
 
 #[global_allocator]
@@ -43,7 +46,6 @@ fn application_threads_do_not_allocate_after_warm_up() {
             true,
             opentelemetry::trace::TraceState::NONE,
         );
-        use opentelemetry::trace::TraceContextExt as _;
         let cx = Context::new().with_remote_span_context(unsampled);
         let tracer = tracer.clone();
         move || drop(tracer.start_with_context("off", &cx))
@@ -52,7 +54,80 @@ fn application_threads_do_not_allocate_after_warm_up() {
     check(&bench, native);
     check(&bench, api);
     check(&bench, off);
+    for ratio in [0.5, 0.1, 1.0] {
+        let sampler = Sampler::probability(ratio).unwrap();
+        for sampler in [sampler.clone(), sampler.parent_based()] {
+            bench.spanwise.set_sampler(sampler);
+            check(&bench, native);
+            check(&bench, api);
+        }
+    }
+    bench.spanwise.set_sampler(Sampler::probability(1.0).unwrap().parent_based());
+    in_contexts(&tracer);
     bench.finish();
+}
+
+/// A span in a `Context`, and a child below it: the API clones the context of the span, with its trace
+/// state. A span without any work but the same context shows the number of these allocations.
+fn in_contexts(tracer: &Tracer) {
+    let root = tracer.root("root", SpanKind::Server);
+    assert_eq!(root.context().trace_state().header(), "ot=th:0");
+    let bare = || Bare(root.context().clone());
+    let count = |mut bare: Vec<Bare>| {
+        let ours = allocations_on_this_thread(|| {
+            let cx = Context::new().with_span(tracer.start("server"));
+            let mut child = tracer.start_with_context("client", &cx);
+            child.set_attribute(KeyValue::new("db.response.returned_rows", 1));
+            child.end();
+            cx.span().end();
+        });
+        let least = allocations_on_this_thread(|| {
+            let cx = Context::new().with_span(bare.remove(0));
+            let mut child = bare.remove(0);
+            child.set_attribute(KeyValue::new("db.response.returned_rows", 1));
+            child.end();
+            cx.span().end();
+            std::mem::forget((cx, child));
+        });
+        (ours.allocations, least.allocations)
+    };
+    let _warm_up = [count(vec![bare(), bare()]), count(vec![bare(), bare()])];
+    for _ in 0..100 {
+        let (ours, least) = count(vec![bare(), bare()]);
+        assert!(least > 0);
+        assert_eq!(ours, least);
+    }
+}
+
+/// A span that has a context and does nothing.
+struct Bare(SpanContext);
+
+impl opentelemetry::trace::Span for Bare {
+    fn add_event_with_timestamp<T: Into<Cow<'static, str>>>(
+        &mut self,
+        _: T,
+        _: SystemTime,
+        _: Vec<KeyValue>,
+    ) {
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        &self.0
+    }
+
+    fn is_recording(&self) -> bool {
+        true
+    }
+
+    fn set_attribute(&mut self, _: KeyValue) {}
+
+    fn set_status(&mut self, _: Status) {}
+
+    fn update_name<T: Into<Cow<'static, str>>>(&mut self, _: T) {}
+
+    fn add_link(&mut self, _: SpanContext, _: Vec<KeyValue>) {}
+
+    fn end_with_timestamp(&mut self, _: SystemTime) {}
 }
 
 fn check(bench: &support::Bench, work: impl Fn()) {
