@@ -60,6 +60,12 @@ impl Budget {
         self.charge_within(bytes, self.limit() - self.reserve())
     }
 
+    /// Whether [`try_charge`](Self::try_charge) would charge `bytes` now.
+    pub(crate) fn has_space(&self, bytes: usize) -> bool {
+        let limit = self.limit() - self.reserve();
+        self.charged().checked_add(bytes).is_some_and(|sum| sum <= limit)
+    }
+
     /// As [`try_charge`](Self::try_charge), with the reserve included.
     pub fn try_charge_reserved(&self, bytes: usize) -> Option<Charge> {
         self.charge_within(bytes, self.limit())

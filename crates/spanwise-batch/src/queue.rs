@@ -39,6 +39,10 @@ impl Queue {
         Some(QueuePermits { queue: self.clone(), spans: spans.min(max - before) })
     }
 
+    pub(crate) fn has_permits(&self) -> bool {
+        self.taken() < self.shared.max
+    }
+
     pub(crate) fn taken(&self) -> usize {
         self.shared.taken.load(Relaxed)
     }

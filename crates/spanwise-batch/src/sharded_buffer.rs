@@ -246,7 +246,13 @@ impl ShardedBuffer {
                 let Some(slot) = self.slots.get(index) else { continue };
                 if let Some(mut open) = slot.try_lock() {
                     set_local_slot(index);
-                    return self.store(&mut open, span, meta);
+                    return match self.store(&mut open, span, meta) {
+                        Err(error @ (PushError::Budget | PushError::QueueFull)) => {
+                            drop(open);
+                            self.store_in_open(index, span, meta).ok_or(error)
+                        }
+                        done => done,
+                    };
                 }
             }
             if round + 1 < ROUNDS {
@@ -272,6 +278,29 @@ impl ShardedBuffer {
             return Ok(Pushed { wake: false, spilled: false });
         }
         self.store_in_next(open, span, meta)
+    }
+
+    /// Stores the span in the open chunk of any slot but `full`, and makes that slot this thread's: there
+    /// is no memory for another chunk.
+    #[cold]
+    fn store_in_open(
+        &self,
+        full: usize,
+        span: &FinishedSpan<'_>,
+        meta: SpanMeta,
+    ) -> Option<Pushed> {
+        let count = self.slots.len();
+        (1..count).map(|step| (full + step) % count).find_map(|index| {
+            let mut open = self.slots.get(index)?.try_lock()?;
+            let buffer = open.as_mut().filter(|buffer| buffer.chunk.fits(span.encoded_len()))?;
+            // As in `store`.
+            if self.closed.load(Relaxed) {
+                return None;
+            }
+            buffer.chunk.push(span, meta);
+            set_local_slot(index);
+            Some(Pushed { wake: false, spilled: false })
+        })
     }
 
     /// Opens a new chunk for the span: the open one is full, or there is none.

@@ -13,6 +13,7 @@ mod observer;
 mod queue;
 mod scopes;
 mod settings;
+mod starvation;
 mod thread;
 mod ticket_guard;
 

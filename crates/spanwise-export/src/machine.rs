@@ -231,7 +231,7 @@ impl ExportMachine {
                 if charged >= relief.charged && level.queued >= relief.queued {
                     self.next_relief = now + RELIEF_AGAIN_AFTER;
                 }
-                (Stage::Report, None)
+                (Stage::Report, accept_again(level))
             }
             Stage::Report => (Stage::Reply, self.report()),
             Stage::Reply => match self.reply(now) {
@@ -334,11 +334,16 @@ impl ExportMachine {
         if self.is_blocked && is_stalled && budget.charged() > budget.limit() / 2 {
             self.composer.backlog.compact();
         }
+        if let Some(accept) = accept_again(level) {
+            return (Stage::Report, Some(accept));
+        }
         if !level.is_starved || now < self.next_relief {
             return (Stage::Report, None);
         }
         let relief = Relief { is_stalled, charged: budget.charged(), queued: level.queued };
-        (Stage::RelieveDrain(relief), Some(Action::Queue(QueueAction::RearmNotification)))
+        // A queue that refuses all spans is notified of none: it accepts them again once there is space.
+        let rearm = (!level.is_refusing).then_some(Action::Queue(QueueAction::RearmNotification));
+        (Stage::RelieveDrain(relief), rearm)
     }
 
     fn report(&mut self) -> Option<Action> {
@@ -370,7 +375,8 @@ impl ExportMachine {
             until = until.min(now + RETRY_DRAIN);
         }
         if level.is_starved {
-            until = until.min(self.next_relief.max(now + RETRY_DRAIN));
+            let relief = if level.has_space { now } else { self.next_relief };
+            until = until.min(relief.max(now + RETRY_DRAIN));
         }
         self.flushes.next_deadline().map_or(until, |deadline| until.min(deadline))
     }
@@ -380,6 +386,12 @@ impl ExportMachine {
             self.outbox.push_back(Action::Queue(QueueAction::Recycle(framed)));
         }
     }
+}
+
+/// Makes a queue that refuses spans accept them again, if there is space.
+fn accept_again(level: QueueLevel) -> Option<Action> {
+    let is_due = level.is_refusing && level.has_space;
+    is_due.then_some(Action::Queue(QueueAction::RearmNotification))
 }
 
 fn trim(retain: usize) -> Action {

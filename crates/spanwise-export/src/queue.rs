@@ -1,6 +1,7 @@
 //! The queue that threads push finished spans to, and that the exporter drains.
 
 use crate::drained::{Drained, DrainedChunk};
+use crate::starvation::Starvation;
 use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer};
 use spanwise_ledger::{Counter, DropReason, Ledger};
 use spanwise_wire::SpanMeta;
@@ -8,8 +9,8 @@ use spanwise_wire::write::{DroppedCounts, EncodeSpan, FinishedSpan};
 use spanwise_worker::{Notifier, deadline, fork};
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU8};
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 
 /// A sharded buffer of finished spans with the ledger that accounts for them: threads push to it, and
@@ -23,23 +24,29 @@ pub struct SpanQueue {
     on_full: OnFull,
     /// The discriminant of a [`State`].
     state: AtomicU8,
-    /// A span was refused because the budget or the queue was full, since the exporter freed memory.
-    is_starved: AtomicBool,
+    starvation: Starvation,
     /// [`fork::generation`] of the process the queue was made in.
     process: u32,
     /// Set once the exporter runs.
     notifier: OnceLock<Notifier>,
 }
 
-/// The behaviour of [`SpanQueue::push`] while the byte budget is used up or the queue is full.
+/// The behaviour of a [`SpanQueue`] while the byte budget is used up or the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnFull {
     /// It drops the span and counts it as `queue_bytes` or `queue_full`. The application never waits.
+    ///
+    /// From the first span that it drops until memory is free again, the queue
+    /// [refuses](SpanQueue::is_refusing) spans at their start. A tracer gives such a span ids and a
+    /// context that is not sampled. Its children follow it, here and in other services, if their samplers
+    /// follow the parent: whole traces are missing then, and few are torn. A span that started before is
+    /// stored if the open chunk of its thread has space.
     #[default]
     Drop,
     /// It blocks the calling thread, also one of an async runtime, until there is space or this time
-    /// has passed; only then it drops and counts the span. For batch jobs and load generators.
+    /// has passed; only then it drops and counts the span. It refuses no span at its start. For batch
+    /// jobs and load generators.
     Wait(Duration),
 }
 
@@ -61,6 +68,10 @@ pub struct QueueLevel {
     pub queued: usize,
     /// The queue refused a span for lack of space since [`QueueAction::RearmNotification`].
     pub is_starved: bool,
+    /// The queue refuses spans at their start, until [`QueueAction::RearmNotification`].
+    pub is_refusing: bool,
+    /// A queue that refuses spans has space for one of the usual size. False if it refuses none.
+    pub has_space: bool,
 }
 
 /// An operation of an exporter on its queue.
@@ -77,7 +88,8 @@ pub enum QueueAction {
         /// Chunks that stay.
         retain: usize,
     },
-    /// Let the next span that is refused for lack of space notify the exporter.
+    /// Accept spans at their start again, and let the next span that is refused for lack of space
+    /// notify the exporter.
     RearmNotification,
 }
 
@@ -89,7 +101,7 @@ impl SpanQueue {
             ledger,
             on_full,
             state: AtomicU8::new(State::Open as u8),
-            is_starved: AtomicBool::new(false),
+            starvation: Starvation::new(),
             process: fork::generation(),
             notifier: OnceLock::new(),
         }
@@ -111,17 +123,51 @@ impl SpanQueue {
 
     /// Stores a span that [`Ledger::started`] counted, or drops it and books the reason.
     ///
-    /// Notifies the exporter when many chunks are full: one system call at most. Waits only with
-    /// [`OnFull::Wait`].
+    /// Notifies the exporter when many chunks are full, or when the span is the first to be refused for
+    /// lack of space: one system call at most. Waits only with [`OnFull::Wait`].
+    ///
+    /// # Cost
+    /// While the queue [refuses](Self::is_refusing) spans, that of
+    /// [`try_push_local`](Self::try_push_local) and of a counter.
     #[cold]
     pub fn push(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
         if self.is_forked() {
             return self.ledger.dropped(DropReason::WorkerUnavailable, 1);
         }
+        if self.is_refusing() {
+            return self.push_local_or_drop(span, meta);
+        }
         match self.buffer.push(span, meta) {
             Ok(pushed) => self.after_push(pushed),
             Err(refused) => self.refused(refused, span, meta),
         }
+    }
+
+    /// Whether spans are refused at their start: the budget or the queue was full, and no memory was
+    /// freed since. Never with [`OnFull::Wait`].
+    ///
+    /// A tracer that reads true records no span, calls [`refuse`](Self::refuse) instead of
+    /// [`Ledger::started`], and propagates a context that is not sampled, for the children to follow. A
+    /// span that is pushed all the same is dropped and counted, unless the open chunk of its thread's slot
+    /// has space.
+    ///
+    /// # Cost
+    /// A load of a byte that changes only when the queue becomes full and when memory is freed.
+    #[inline(always)]
+    pub fn is_refusing(&self) -> bool {
+        self.starvation.is_refusing()
+    }
+
+    /// Counts a span that was refused at its start, as created and as dropped.
+    #[inline(never)]
+    pub fn refuse(&self) {
+        let reason = match self.state.load(Relaxed) {
+            _ if self.is_forked() => DropReason::WorkerUnavailable,
+            state if state == State::ShutDown as u8 => DropReason::AfterShutdown,
+            state if state == State::Died as u8 => DropReason::WorkerUnavailable,
+            _ => self.starvation.reason(),
+        };
+        self.ledger.refused(reason);
     }
 
     /// Counts the data that the span limits dropped.
@@ -157,10 +203,13 @@ impl SpanQueue {
 
     /// The fill level of the queue.
     pub fn level(&self) -> QueueLevel {
+        let is_refusing = self.is_refusing();
         QueueLevel {
             ready: self.buffer.ready(),
             queued: self.buffer.queued(),
-            is_starved: self.is_starved.load(Relaxed),
+            is_starved: self.starvation.is_starved(),
+            is_refusing,
+            has_space: is_refusing && self.buffer.has_space(),
         }
     }
 
@@ -182,7 +231,7 @@ impl SpanQueue {
                 return None;
             }
             QueueAction::RearmNotification => {
-                self.is_starved.store(false, Relaxed);
+                self.starvation.end();
                 return None;
             }
         };
@@ -230,8 +279,10 @@ impl SpanQueue {
 
     fn close_as(&self, state: State) {
         let open = State::Open as u8;
-        // ORDER: Relaxed. `ShardedBuffer::close` is what orders pushes and the last drain.
-        let _already_closed = self.state.compare_exchange(open, state as u8, Relaxed, Relaxed);
+        // ORDER: SeqCst with `starve`. `ShardedBuffer::close` is what orders pushes and the last drain.
+        let _already_closed = self.state.compare_exchange(open, state as u8, SeqCst, Relaxed);
+        // From now on the queue is closed and not full: that is the reason of later drops.
+        self.starvation.end();
         self.buffer.close();
     }
 
@@ -244,20 +295,44 @@ impl SpanQueue {
         }
     }
 
-    fn refused(&self, refused: PushError, span: &FinishedSpan<'_>, meta: SpanMeta) {
-        // The first refused span notifies the exporter, which frees memory; a notification for each
-        // would cost a core.
-        if matches!(refused, PushError::Budget | PushError::QueueFull)
-            && !self.is_starved.load(Relaxed)
-            && !self.is_starved.swap(true, Relaxed)
-        {
+    /// Pushes to the open chunk of this thread's slot and nowhere else, while the queue refuses spans.
+    fn push_local_or_drop(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
+        if !self.buffer.try_push_local(span, || meta) {
+            let can_fit = self.buffer.can_fit(span.encoded_len());
+            let reason = if can_fit { self.starvation.reason() } else { DropReason::TooLarge };
+            self.ledger.dropped(reason, 1);
+        }
+    }
+
+    /// A span was refused for lack of space. The first one notifies the exporter, which frees memory; a
+    /// notification for each would cost a core.
+    fn starve(&self, reason: DropReason) {
+        // A large span may find no space where usual ones do.
+        let is_refusing = self.on_full == OnFull::Drop && !self.buffer.has_space();
+        if self.starvation.begin(is_refusing.then_some(reason)) {
             self.notify();
+        }
+        // ORDER: SeqCst with `close_as`, which changes `state` and then ends the starvation: either
+        // this load sees the change, or that end comes after the beginning above.
+        if self.state.load(SeqCst) != State::Open as u8 {
+            self.starvation.end();
+        }
+    }
+
+    fn refused(&self, refused: PushError, span: &FinishedSpan<'_>, meta: SpanMeta) {
+        match refused {
+            PushError::QueueFull => self.starve(DropReason::QueueFull),
+            // No memory that is freed would make space for a span that never fits.
+            PushError::Budget if self.buffer.can_fit(span.encoded_len()) => {
+                self.starve(DropReason::QueueBytes);
+            }
+            _ => {}
         }
         let refused = match (refused, self.on_full) {
             (PushError::Budget | PushError::QueueFull, OnFull::Wait(bound)) => {
                 let until = deadline(Instant::now(), bound);
                 let notify = || {
-                    self.is_starved.store(true, Relaxed);
+                    self.starvation.begin(None);
                     self.notify();
                 };
                 match self.buffer.push_until(span, meta, until, notify) {

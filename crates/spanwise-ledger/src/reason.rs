@@ -6,10 +6,13 @@ use std::fmt;
 #[non_exhaustive]
 pub enum DropReason {
     /// The byte budget was used up: the receiver or the network is slower than the program. Lower
-    /// the sampling ratio, raise the budget, or speed up the receiver.
+    /// the sampling ratio, raise the budget, or speed up the receiver. Until memory is free again,
+    /// spans are refused at their start: their contexts are not sampled, and so whole traces are
+    /// missing.
     QueueBytes,
     /// The queue holds `max_queue_size` spans (`OTEL_BSP_MAX_QUEUE_SIZE`, `with_max_queue_size`).
-    /// Raise it, or leave it unset: then only the byte budget counts.
+    /// Raise it, or leave it unset: then only the byte budget counts. Spans are refused at their
+    /// start as for [`QueueBytes`](Self::QueueBytes).
     QueueFull,
     /// Other threads held all shards and the spill queue was full: far more threads than cores end
     /// spans at the same instant. Rare; raise the number of shards if it is not.

@@ -1,4 +1,4 @@
-//! Per-thread counters of started and sampled-out spans. One thread writes each counter, so that
+//! Per-thread counters of spans at their start: started, sampled out or refused. One thread writes each counter, so that
 //! an increment is a load and a store instead of a locked instruction.
 
 use std::sync::atomic::AtomicU64;
@@ -13,11 +13,22 @@ pub(crate) struct ThreadCounters {
     shared: CounterLine,
 }
 
-/// Two counters on a pair of cache lines of their own (the processor fetches adjacent lines together).
+/// Counters on a pair of cache lines of their own (the processor fetches adjacent lines together).
 #[repr(align(128))]
 struct CounterLine {
     started: AtomicU64,
     sampled_out: AtomicU64,
+    refused_bytes: AtomicU64,
+    refused_full: AtomicU64,
+}
+
+/// Sums of all [`CounterLine`]s.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct StartSums {
+    pub(crate) started: u64,
+    pub(crate) sampled_out: u64,
+    pub(crate) refused_bytes: u64,
+    pub(crate) refused_full: u64,
 }
 
 /// The counter of a [`CounterLine`] to increment.
@@ -25,6 +36,10 @@ struct CounterLine {
 pub(crate) enum Start {
     Started,
     SampledOut,
+    /// Dropped at the start as `queue_bytes`.
+    RefusedBytes,
+    /// Dropped at the start as `queue_full`.
+    RefusedFull,
 }
 
 impl ThreadCounters {
@@ -49,14 +64,19 @@ impl ThreadCounters {
         self.shared.counter(start).fetch_add(1, Relaxed);
     }
 
-    /// Sums of started and of sampled out.
-    pub(crate) fn sums(&self) -> (u64, u64) {
-        self.owned.iter().chain([&self.shared]).fold((0, 0), |(started, sampled_out), line| {
-            (
-                started.wrapping_add(line.started.load(Relaxed)),
-                sampled_out.wrapping_add(line.sampled_out.load(Relaxed)),
-            )
-        })
+    pub(crate) fn sums(&self) -> StartSums {
+        let mut sums = StartSums::default();
+        for line in self.owned.iter().chain([&self.shared]) {
+            for (sum, start) in [
+                (&mut sums.started, Start::Started),
+                (&mut sums.sampled_out, Start::SampledOut),
+                (&mut sums.refused_bytes, Start::RefusedBytes),
+                (&mut sums.refused_full, Start::RefusedFull),
+            ] {
+                *sum = sum.wrapping_add(line.counter(start).load(Relaxed));
+            }
+        }
+        sums
     }
 
     /// The number of lines without an owner.
@@ -81,7 +101,8 @@ impl ThreadCounters {
 
 impl CounterLine {
     const fn new() -> Self {
-        CounterLine { started: AtomicU64::new(0), sampled_out: AtomicU64::new(0) }
+        let [started, sampled_out, refused_bytes, refused_full] = [const { AtomicU64::new(0) }; 4];
+        CounterLine { started, sampled_out, refused_bytes, refused_full }
     }
 
     #[inline]
@@ -89,6 +110,8 @@ impl CounterLine {
         match start {
             Start::Started => &self.started,
             Start::SampledOut => &self.sampled_out,
+            Start::RefusedBytes => &self.refused_bytes,
+            Start::RefusedFull => &self.refused_full,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{MAX_SPAN, ShardedBuffer};
 use crate::charged_chunk::ChargedChunk;
 use crate::push_error::PushError;
-use crate::queue::QueuePermits;
+use crate::queue::{Queue, QueuePermits};
 use crate::try_lock::TryLockGuard;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::FinishedSpan;
@@ -33,6 +33,18 @@ impl ShardedBuffer {
         // The memory is freed after the lock is released.
         drop(free);
         freed.len()
+    }
+
+    /// Whether a push could open a chunk of the usual size now: a chunk is cached or the budget has
+    /// bytes for one, and the queue, if it has a size, has a permit left.
+    ///
+    /// # Cost
+    /// A few loads, and the lock of the cached chunks if the budget is used up. Meant for a worker,
+    /// not for each span.
+    pub fn has_space(&self) -> bool {
+        self.queue.as_ref().is_none_or(Queue::has_permits)
+            && (self.budget.has_space(self.config.chunk_charge())
+                || self.free_list().is_some_and(|free| !free.is_empty()))
     }
 
     /// Acquires permits for `spans` spans or, if the queue is nearly full, for fewer.

@@ -45,6 +45,10 @@ pub struct PooledSpan {
     /// nanoseconds since 1970. Both 0 if none. Leave it unchanged.
     #[doc(hidden)]
     pub clock_start: [u64; 2],
+    /// A full queue refused the span at its start, as set by the tracer that started it. Leave it
+    /// unchanged.
+    #[doc(hidden)]
+    pub is_refused: bool,
     /// Attributes. Keys should be unique: [`set_attribute`](Self::set_attribute) replaces a value.
     pub attributes: Vec<Attribute>,
     /// Attributes that were dropped.
@@ -163,6 +167,7 @@ impl PooledSpan {
             start_unix_nanos,
             end_unix_nanos,
             clock_start,
+            is_refused,
             attributes,
             dropped_attributes,
             events,
@@ -174,7 +179,8 @@ impl PooledSpan {
         } = self;
         *trace_id = TraceId::INVALID;
         (*span_id, *parent_span_id) = (SpanId::INVALID, SpanId::INVALID);
-        (*parent_is_remote, *trace_flags) = (false, TraceFlags::NOT_SAMPLED);
+        (*parent_is_remote, *is_refused) = (false, false);
+        *trace_flags = TraceFlags::NOT_SAMPLED;
         (*kind, *status) = (SpanKind::Internal, StatusCode::Unset);
         (*start_unix_nanos, *end_unix_nanos) = (0, 0);
         *clock_start = [0; 2];

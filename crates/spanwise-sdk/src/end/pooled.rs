@@ -14,7 +14,8 @@ use std::sync::LazyLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Finished {
-    /// The export queue accepted the span, or dropped and counted it.
+    /// The export queue accepted the span, or dropped and counted it, also one that it refused at its
+    /// start.
     Recorded,
     /// The span is not sampled, and the ledger counts it as sampled out.
     SampledOut,
@@ -70,6 +71,10 @@ pub(crate) fn finish_pooled(
         return Err(FinishError::NoSpanId);
     }
     if !span.trace_flags.is_sampled() {
+        if span.is_refused {
+            core.queue.refuse();
+            return Ok(Finished::Recorded);
+        }
         core.ledger.sampled_out();
         return Ok(Finished::SampledOut);
     }

@@ -6,6 +6,7 @@
 mod decide;
 mod ids;
 mod pooled;
+mod refusal;
 mod sampler_context;
 mod scopes;
 mod suppression;

@@ -1,10 +1,12 @@
 //! The start of a pooled span: the tracer decides as for any span, and writes ids and flags into it.
 
 use super::decide::{StartSpan, decide, not_sampled};
+use super::refusal::refused;
 use super::suppression::is_suppressed;
 use super::tracer::Tracer;
 use crate::record::{SpanStart, SpanTraceState};
 use opentelemetry::trace::SpanContext;
+use spanwise_export::SpanQueue;
 use spanwise_pool::PooledSpan;
 use spanwise_sampling::trace_state::OT;
 use spanwise_wire::{OwnedValue, SpanKind};
@@ -13,6 +15,9 @@ use spanwise_worker::clock;
 impl Tracer {
     /// Starts a span in `span`: resets it, sets its ids, the sampler's flag and trace state, and a start
     /// time. Returns whether it is sampled. An invalid parent makes a new trace.
+    ///
+    /// While the queue is full ([`OnFull::Drop`](crate::OnFull::Drop)), it refuses spans that the sampler
+    /// samples: their flag is off, the method returns false, and `finish_pooled` counts them as dropped.
     ///
     /// The ledger counts the span in [`finish_pooled`](Self::finish_pooled), and not before: a span that
     /// returns to its pool instead is not counted.
@@ -34,8 +39,23 @@ impl Tracer {
         if is_suppressed() {
             span.start(not_sampled(&self.core, parameters))
         } else {
-            decide(&self.core, parameters, span)
+            decide(&self.core, parameters, Pooled { span, queue: &self.core.queue })
         }
+    }
+}
+
+/// Starts a pooled span, unless the queue refuses it.
+struct Pooled<'a> {
+    span: &'a mut PooledSpan,
+    queue: &'a SpanQueue,
+}
+
+impl StartSpan for Pooled<'_> {
+    type Started = bool;
+
+    fn start(self, start: SpanStart<'_>) -> bool {
+        self.span.is_refused = start.flags.is_sampled() && self.queue.is_refusing();
+        self.span.start(if self.span.is_refused { refused(start) } else { start })
     }
 }
 

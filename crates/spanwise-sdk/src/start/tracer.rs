@@ -1,6 +1,7 @@
 //! [`Tracer`]: starts spans through the OpenTelemetry API or through its own methods.
 
 use super::decide::{SpanParameters, StartSpan, decide};
+use super::refusal::refused;
 use super::scopes::TracerScope;
 use super::suppression::is_suppressed;
 use crate::core::{Core, Phase};
@@ -169,7 +170,7 @@ impl opentelemetry::trace::Tracer for Tracer {
     }
 }
 
-/// Counts spans and makes the records of those that are sampled.
+/// Counts spans, and makes the records of those that are sampled and that the queue does not refuse.
 struct Recorder<'a>(&'a Arc<Core>);
 
 impl StartSpan for Recorder<'_> {
@@ -181,6 +182,10 @@ impl StartSpan for Recorder<'_> {
         if !start.flags.is_sampled() {
             core.ledger.sampled_out();
             return Span::non_recording(start);
+        }
+        if core.queue.is_refusing() {
+            core.queue.refuse();
+            return Span::non_recording(refused(start));
         }
         core.ledger.started();
         Span::start(core, start)

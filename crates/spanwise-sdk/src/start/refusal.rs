@@ -1,0 +1,41 @@
+//! The start of a span that a full queue refuses.
+
+use crate::record::SpanStart;
+use opentelemetry::trace::TraceState;
+use spanwise_sampling::trace_state::{OT, OtMember};
+
+/// The start of a sampled span that the queue refuses: as of a span that the sampler dropped, so that
+/// children and other services follow it.
+#[inline(always)]
+pub(super) fn refused(start: SpanStart<'_>) -> SpanStart<'_> {
+    let mut start = start;
+    if let Some(trace_state) = &mut start.trace_state {
+        erase_threshold(trace_state);
+    }
+    SpanStart { flags: start.flags.with_sampled(false), ..start }
+}
+
+/// Erases the sampler's threshold, which would contradict the flag. All other members stay, and so does
+/// the explicit randomness.
+#[cold]
+#[inline(never)]
+fn erase_threshold(trace_state: &mut TraceState) {
+    let Some(text) = trace_state.get(OT) else { return };
+    let mut member = String::new();
+    // A malformed member is removed, as samplers do.
+    if let Ok(parsed) = OtMember::parse(text) {
+        if parsed.th.is_none() {
+            return;
+        }
+        parsed.write(None, &mut member);
+    }
+    let mut edited = std::mem::take(trace_state);
+    // The API edits only the first of several members with one key.
+    while edited.get(OT).is_some() {
+        edited = edited.delete(OT).unwrap_or_default();
+    }
+    *trace_state = match member.is_empty() {
+        true => edited,
+        false => edited.insert(OT, member).unwrap_or(edited),
+    };
+}
