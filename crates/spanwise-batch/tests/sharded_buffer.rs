@@ -6,6 +6,7 @@ mod support;
 
 use proptest::prelude::*;
 use spanwise_batch::{ChargedChunk, PushError};
+use spanwise_wire::SpanMeta;
 use std::collections::BTreeSet;
 use support::{ids, meta, push, shards, small, sorted, span};
 
@@ -296,4 +297,45 @@ fn the_meta_closure_may_push_or_panic() {
     let mut taken = Vec::new();
     assert_eq!(shards.drain_all(&mut taken), 0);
     assert_eq!(sorted(ids(&taken)), [0, 1, 2, 4]);
+}
+
+/// A thread whose slot has no chunk, and for which the budget has none, does not lose its span while
+/// another slot's open chunk has space.
+#[test]
+fn a_push_without_memory_uses_the_open_chunk_of_another_slot() {
+    let shards = shards(small(2, 1024, 1000), 4 * 1024 + 3 * 1000 * size_of::<SpanMeta>());
+    let rest = || shards.budget().limit() - shards.budget().charged();
+    assert!(push(&shards, 0, 10).is_ok());
+    let _rest = shards.budget().try_charge(rest()).unwrap();
+    assert!(!shards.has_space());
+    for id in 1..=8 {
+        // Each thread gets the next slot.
+        std::thread::scope(|scope| {
+            assert!(scope.spawn(|| push(&shards, id, 10)).join().unwrap().is_ok(), "{id}");
+        });
+    }
+    assert_eq!(push(&shards, 9, 1000), Err(PushError::Budget), "no open chunk has so many bytes");
+    let mut chunks = Vec::new();
+    assert_eq!(shards.drain_all(&mut chunks), 0);
+    assert_eq!(sorted(ids(&chunks)), (0..=8).collect::<Vec<_>>());
+    shards.recycle(chunks);
+    assert!(shards.has_space(), "a cached chunk is space");
+    shards.trim(0);
+    assert!(shards.has_space(), "as are the bytes of a freed one");
+}
+
+#[test]
+fn a_queue_without_permits_has_no_space() {
+    let shards = shards(small(1, 1024, 4).with_max_queue_size(16), 1 << 20);
+    for id in 0..16 {
+        // An open chunk holds the permits of four spans.
+        assert!(shards.has_space() || id > 12, "{id}");
+        assert!(push(&shards, id, 10).is_ok());
+    }
+    assert!(!shards.has_space());
+    assert_eq!(push(&shards, 16, 10), Err(PushError::QueueFull));
+    let mut chunks = Vec::new();
+    shards.drain_full(&mut chunks, 1);
+    shards.recycle(chunks);
+    assert!(shards.has_space());
 }

@@ -224,10 +224,12 @@ impl SpanQueue {
             QueueAction::DrainAll => self.buffer.drain_all(&mut chunks),
             QueueAction::Recycle(chunks) => {
                 self.buffer.recycle(chunks);
+                self.accept_again();
                 return None;
             }
             QueueAction::Trim { retain } => {
                 self.buffer.trim(retain);
+                self.accept_again();
                 return None;
             }
             QueueAction::RearmNotification => {
@@ -284,6 +286,14 @@ impl SpanQueue {
         // From now on the queue is closed and not full: that is the reason of later drops.
         self.starvation.end();
         self.buffer.close();
+    }
+
+    /// Accepts spans at their start again if there is space: at once when memory is freed, and not at the
+    /// end of the exporter's turn, which may frame several requests.
+    fn accept_again(&self) {
+        if self.is_refusing() && self.buffer.has_space() {
+            self.starvation.end();
+        }
     }
 
     fn after_push(&self, pushed: Pushed) {

@@ -47,6 +47,7 @@ fn every_snapshot_balances_while_threads_count() {
                 for span in 0..SPANS {
                     if span % 3 == 0 {
                         ledger.sampled_out();
+                        ledger.refused(DropReason::QueueBytes);
                     }
                     ledger.started();
                     finished.send(span).unwrap();
@@ -69,8 +70,10 @@ fn every_snapshot_balances_while_threads_count() {
     });
     let snapshot = ledger.snapshot();
     snapshot.check().unwrap();
-    assert_eq!(snapshot.created, APPS * (SPANS + SPANS.div_ceil(3)));
-    assert_eq!(snapshot.sampled_out, APPS * SPANS.div_ceil(3));
+    let third = APPS * SPANS.div_ceil(3);
+    assert_eq!(snapshot.created, APPS * SPANS + 2 * third);
+    assert_eq!(snapshot.sampled_out, third);
+    assert_eq!(snapshot.dropped(DropReason::QueueBytes), APPS * SPANS / 4 + third);
     assert_eq!(snapshot.exported, APPS * SPANS / 2);
 }
 
@@ -185,4 +188,17 @@ fn counting_works_during_thread_exit() {
     let snapshot = ledger.snapshot();
     assert_eq!(snapshot.sampled_out, 200);
     assert_eq!(snapshot.in_flight, 100 * 601);
+}
+
+/// A refused span is created and dropped at once, whatever the reason.
+#[test]
+fn a_refused_span_counts_as_created_and_as_dropped() {
+    let ledger = Ledger::new();
+    for (spans, reason) in (1..).zip(DropReason::ALL) {
+        (0..spans).for_each(|_| ledger.refused(reason));
+        let snapshot = ledger.snapshot();
+        snapshot.check().unwrap();
+        assert_eq!(snapshot.dropped(reason), spans, "{reason}");
+        assert_eq!(snapshot.created, spans * (spans + 1) / 2);
+    }
 }

@@ -157,6 +157,11 @@ impl World {
             SpanHeader { trace_id: TraceId(1), span_id: SpanId(id), ..SpanHeader::default() };
         let meta = SpanMeta { scope: self.scopes[(id % 2) as usize], ..SpanMeta::default() };
         let before = self.queue.ledger().snapshot().dropped_total();
+        // Half of the spans started before the queue was full.
+        if self.queue.is_refusing() && self.moods.one_in(2) {
+            self.queue.refuse();
+            return self.model.pushed(id, 1);
+        }
         self.queue.ledger().started();
         let span = self.writer.finish(&header);
         if !self.queue.try_push_local(&span, || meta) {
@@ -224,6 +229,9 @@ impl World {
             }
             self.check();
         }
+        let level = self.queue.level();
+        let is_due = level.is_refusing && level.has_space && !self.finished;
+        assert!(!is_due || self.wait_until <= self.now + TICK, "space is used within a tick");
         for asked in self.flushes.values_mut() {
             if asked.reply.is_some() || self.finished {
                 continue;
@@ -348,6 +356,8 @@ fn grace(asked: &Asked) -> Duration {
 
 /// A drain that missed a slot is repeated after a millisecond; the schedule's tick is 100 ms.
 const SOON: Duration = Duration::from_millis(150);
+
+const TICK: Duration = Duration::from_millis(100);
 
 impl Ending {
     pub fn delivery(&self) -> Option<spanwise_transport::Delivery> {
