@@ -314,7 +314,7 @@ fn a_push_without_memory_uses_the_open_chunk_of_another_slot() {
             assert!(scope.spawn(|| push(&shards, id, 10)).join().unwrap().is_ok(), "{id}");
         });
     }
-    assert_eq!(push(&shards, 9, 1000), Err(PushError::Budget), "no open chunk has so many bytes");
+    assert_eq!(push(&shards, 9, 1000), Err(PushError::Budget), "no open chunk has that many bytes");
     let mut chunks = Vec::new();
     assert_eq!(shards.drain_all(&mut chunks), 0);
     assert_eq!(sorted(ids(&chunks)), (0..=8).collect::<Vec<_>>());

@@ -8,12 +8,12 @@ mod error;
 mod event;
 mod exporter;
 mod inbox;
+mod intake;
 mod machine;
 mod observer;
 mod queue;
 mod scopes;
 mod settings;
-mod starvation;
 mod thread;
 mod ticket_guard;
 

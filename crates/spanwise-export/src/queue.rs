@@ -1,16 +1,14 @@
 //! The queue that threads push finished spans to, and that the exporter drains.
 
 use crate::drained::{Drained, DrainedChunk};
-use crate::starvation::Starvation;
+use crate::intake::{Intake, State};
 use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer};
 use spanwise_ledger::{Counter, DropReason, Ledger};
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{DroppedCounts, EncodeSpan, FinishedSpan};
-use spanwise_worker::{Notifier, deadline, fork};
+use spanwise_worker::{Notifier, deadline};
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU8;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 
 /// A sharded buffer of finished spans with the ledger that accounts for them: threads push to it, and
@@ -22,11 +20,7 @@ pub struct SpanQueue {
     buffer: ShardedBuffer,
     ledger: Ledger,
     on_full: OnFull,
-    /// The discriminant of a [`State`].
-    state: AtomicU8,
-    starvation: Starvation,
-    /// [`fork::generation`] of the process the queue was made in.
-    process: u32,
+    intake: Intake,
     /// Set once the exporter runs.
     notifier: OnceLock<Notifier>,
 }
@@ -48,15 +42,6 @@ pub enum OnFull {
     /// has passed; only then it drops and counts the span. It refuses no span at its start. For batch
     /// jobs and load generators.
     Wait(Duration),
-}
-
-/// Whether spans are accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum State {
-    Open,
-    ShutDown,
-    Died,
 }
 
 /// The fill level of a [`SpanQueue`].
@@ -96,15 +81,7 @@ pub enum QueueAction {
 impl SpanQueue {
     /// A queue on `buffer`, whose spans `ledger` accounts for.
     pub fn new(buffer: ShardedBuffer, ledger: Ledger, on_full: OnFull) -> Self {
-        Self {
-            buffer,
-            ledger,
-            on_full,
-            state: AtomicU8::new(State::Open as u8),
-            starvation: Starvation::new(),
-            process: fork::generation(),
-            notifier: OnceLock::new(),
-        }
+        Self { buffer, ledger, on_full, intake: Intake::new(), notifier: OnceLock::new() }
     }
 
     /// Stores a span that [`Ledger::started`] counted, if the open chunk of this thread's slot takes
@@ -143,31 +120,36 @@ impl SpanQueue {
         }
     }
 
-    /// Whether spans are refused at their start: the budget or the queue was full, and no memory was
-    /// freed since. Never with [`OnFull::Wait`].
+    /// Whether a span that starts now may be recorded. False while the queue refuses spans, because the
+    /// budget or the queue was full and no memory was freed since (never with [`OnFull::Wait`]), after
+    /// a [`close`](Self::close), and in a forked child.
     ///
-    /// A tracer that reads true records no span, calls [`refuse`](Self::refuse) instead of
+    /// A tracer that reads false records no span, calls [`refuse`](Self::refuse) instead of
     /// [`Ledger::started`], and propagates a context that is not sampled, for the children to follow. A
-    /// span that is pushed all the same is dropped and counted, unless the open chunk of its thread's slot
-    /// has space.
+    /// span that is pushed all the same is dropped and counted, unless the queue is open and the chunk
+    /// of its thread's slot has space.
     ///
     /// # Cost
-    /// A load of a byte that changes only when the queue becomes full and when memory is freed.
+    /// A load and a comparison. The word changes only when the queue becomes full and when memory is
+    /// freed.
     #[inline(always)]
+    pub fn is_accepting(&self) -> bool {
+        self.intake.is_accepting()
+    }
+
+    /// Whether spans are refused at their start for lack of space.
+    #[inline]
     pub fn is_refusing(&self) -> bool {
-        self.starvation.is_refusing()
+        self.intake.is_refusing()
     }
 
     /// Counts a span that was refused at its start, as created and as dropped.
+    ///
+    /// # Cost
+    /// As [`Ledger::refused`].
     #[inline(never)]
     pub fn refuse(&self) {
-        let reason = match self.state.load(Relaxed) {
-            _ if self.is_forked() => DropReason::WorkerUnavailable,
-            state if state == State::ShutDown as u8 => DropReason::AfterShutdown,
-            state if state == State::Died as u8 => DropReason::WorkerUnavailable,
-            _ => self.starvation.reason(),
-        };
-        self.ledger.refused(reason);
+        self.ledger.refused(self.intake.reason());
     }
 
     /// Counts the data that the span limits dropped.
@@ -207,7 +189,8 @@ impl SpanQueue {
         QueueLevel {
             ready: self.buffer.ready(),
             queued: self.buffer.queued(),
-            is_starved: self.starvation.is_starved(),
+            // A refusal may begin while the exporter ends the one before.
+            is_starved: is_refusing || self.intake.is_starved(),
             is_refusing,
             has_space: is_refusing && self.buffer.has_space(),
         }
@@ -233,7 +216,7 @@ impl SpanQueue {
                 return None;
             }
             QueueAction::RearmNotification => {
-                self.starvation.end();
+                self.intake.accept();
                 return None;
             }
         };
@@ -259,13 +242,13 @@ impl SpanQueue {
 
     /// Whether the exporter died before a shutdown.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.state.load(Relaxed) == State::Died as u8
+        self.intake.is_abandoned()
     }
 
     /// Whether this process was forked from the one the queue was made in. It has no exporter, and
     /// another thread may have held one of the locks at the fork.
     pub fn is_forked(&self) -> bool {
-        fork::generation() != self.process
+        self.intake.is_forked()
     }
 
     pub(crate) fn set_notifier(&self, notifier: Notifier) {
@@ -280,11 +263,7 @@ impl SpanQueue {
     }
 
     fn close_as(&self, state: State) {
-        let open = State::Open as u8;
-        // ORDER: SeqCst with `starve`. `ShardedBuffer::close` is what orders pushes and the last drain.
-        let _already_closed = self.state.compare_exchange(open, state as u8, SeqCst, Relaxed);
-        // From now on the queue is closed and not full: that is the reason of later drops.
-        self.starvation.end();
+        self.intake.close(state);
         self.buffer.close();
     }
 
@@ -292,7 +271,7 @@ impl SpanQueue {
     /// end of the exporter's turn, which may frame several requests.
     fn accept_again(&self) {
         if self.is_refusing() && self.buffer.has_space() {
-            self.starvation.end();
+            self.intake.accept();
         }
     }
 
@@ -309,7 +288,7 @@ impl SpanQueue {
     fn push_local_or_drop(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
         if !self.buffer.try_push_local(span, || meta) {
             let can_fit = self.buffer.can_fit(span.encoded_len());
-            let reason = if can_fit { self.starvation.reason() } else { DropReason::TooLarge };
+            let reason = if can_fit { self.intake.reason() } else { DropReason::TooLarge };
             self.ledger.dropped(reason, 1);
         }
     }
@@ -318,14 +297,9 @@ impl SpanQueue {
     /// notification for each would cost a core.
     fn starve(&self, reason: DropReason) {
         // A large span may find no space where usual ones do.
-        let is_refusing = self.on_full == OnFull::Drop && !self.buffer.has_space();
-        if self.starvation.begin(is_refusing.then_some(reason)) {
+        let is_full = self.on_full == OnFull::Drop && !self.buffer.has_space();
+        if if is_full { self.intake.refuse(reason) } else { self.intake.starve() } {
             self.notify();
-        }
-        // ORDER: SeqCst with `close_as`, which changes `state` and then ends the starvation: either
-        // this load sees the change, or that end comes after the beginning above.
-        if self.state.load(SeqCst) != State::Open as u8 {
-            self.starvation.end();
         }
     }
 
@@ -342,7 +316,7 @@ impl SpanQueue {
             (PushError::Budget | PushError::QueueFull, OnFull::Wait(bound)) => {
                 let until = deadline(Instant::now(), bound);
                 let notify = || {
-                    self.starvation.begin(None);
+                    self.intake.starve();
                     self.notify();
                 };
                 match self.buffer.push_until(span, meta, until, notify) {
@@ -353,8 +327,7 @@ impl SpanQueue {
             _ => refused,
         };
         let reason = match refused {
-            PushError::Closed if self.is_abandoned() => DropReason::WorkerUnavailable,
-            PushError::Closed => DropReason::AfterShutdown,
+            PushError::Closed => self.intake.reason(),
             PushError::Contended => DropReason::Contended,
             PushError::QueueFull => DropReason::QueueFull,
             _ if !self.buffer.can_fit(span.encoded_len()) => DropReason::TooLarge,

@@ -48,7 +48,7 @@ fn world(configure: impl FnOnce(ExporterBuilder) -> ExporterBuilder) -> World {
 impl World {
     /// Starts and ends a span, as a tracer does; true if it was recorded.
     fn span(&mut self, bytes: usize) -> bool {
-        if self.queue.is_refusing() {
+        if !self.queue.is_accepting() {
             self.queue.refuse();
             self.refused += 1;
             return false;
@@ -256,7 +256,7 @@ fn a_closed_queue_counts_spans_as_after_shutdown() {
     let mut world = limited(None);
     world.fill();
     world.queue.close();
-    assert!(!world.queue.is_refusing());
+    assert!(!world.queue.is_refusing() && !world.queue.is_accepting());
     world.queue.ledger().started();
     world.end(100);
     world.queue.refuse();

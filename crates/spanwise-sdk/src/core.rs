@@ -51,6 +51,10 @@ impl Core {
         queue: SpanQueue,
     ) -> Self {
         let process = fork::generation();
+        if phase != Phase::Running {
+            // Tracers ask the queue alone whether a span may be recorded.
+            queue.close();
+        }
         Self {
             phase: AtomicU8::new(phase as u8),
             running_in: AtomicU32::new(if phase == Phase::Running { process } else { NOWHERE }),

@@ -102,7 +102,7 @@ impl Tracer {
 
     #[inline(always)]
     fn start(&self, span: SpanParameters<'_>) -> Span {
-        if !self.core.is_running() {
+        if !self.core.queue.is_accepting() {
             return self.start_unrecorded(Moved(span));
         }
         decide(&self.core, span, Recorder(&self.core))
@@ -111,12 +111,14 @@ impl Tracer {
     /// Starts a non-recording span.
     ///
     /// With the exporter `none` the span has ids and the sampler decides its flag, for propagation and
-    /// for logs; the provider neither records nor counts it. After a shutdown, when disabled, or in a
+    /// for logs; the provider neither records nor counts it. While the queue is full, the sampler decides
+    /// too, and the queue refuses the span if it is sampled. After a shutdown, when disabled, or in a
     /// forked child without a worker, the span has the context of its parent.
     #[cold]
     #[inline(never)]
     fn start_unrecorded(&self, Moved(span): Moved<'_>) -> Span {
         match self.core.phase() {
+            Phase::Running => return decide(&self.core, span, Refuser(&self.core)),
             Phase::NotExporting => return decide(&self.core, span, Propagator),
             Phase::WorkerTerminated => {
                 self.core.ledger.started();
@@ -170,7 +172,7 @@ impl opentelemetry::trace::Tracer for Tracer {
     }
 }
 
-/// Counts spans, and makes the records of those that are sampled and that the queue does not refuse.
+/// Counts spans and makes the records of those that are sampled.
 struct Recorder<'a>(&'a Arc<Core>);
 
 impl StartSpan for Recorder<'_> {
@@ -183,12 +185,26 @@ impl StartSpan for Recorder<'_> {
             core.ledger.sampled_out();
             return Span::non_recording(start);
         }
-        if core.queue.is_refusing() {
-            core.queue.refuse();
-            return Span::non_recording(refused(start));
-        }
         core.ledger.started();
         Span::start(core, start)
+    }
+}
+
+/// Counts spans while the queue is full, and makes non-recording ones: those that are sampled are
+/// dropped at their start.
+struct Refuser<'a>(&'a Core);
+
+impl StartSpan for Refuser<'_> {
+    type Started = Span;
+
+    fn start(self, start: SpanStart<'_>) -> Span {
+        let Self(core) = self;
+        if !start.flags.is_sampled() {
+            core.ledger.sampled_out();
+            return Span::non_recording(start);
+        }
+        core.queue.refuse();
+        Span::non_recording(refused(start))
     }
 }
 

@@ -1,0 +1,116 @@
+//! [`Intake`]: whether a span queue accepts spans, lacks space or is closed.
+
+use spanwise_ledger::DropReason;
+use spanwise_worker::fork;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+
+/// The state of a queue towards spans that start. One word, so that a tracer compares once, and so that
+/// no refusal outlives the freeing of memory or a close.
+pub(crate) struct Intake {
+    /// `process` while spans are accepted, [`REFUSING`] or [`CLOSED`].
+    accepts_in: AtomicU32,
+    /// [`fork::generation`] of the process that the queue was made in.
+    process: u32,
+    /// A span was refused for lack of space, since the exporter freed memory.
+    is_starved: AtomicBool,
+    /// The [`DropReason`] of the last refusal at the start: whether it is [`DropReason::QueueFull`].
+    is_queue_full: AtomicBool,
+    /// The discriminant of a [`State`].
+    state: AtomicU8,
+}
+
+/// Whether the queue is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    Open,
+    ShutDown,
+    Died,
+}
+
+impl Intake {
+    pub(crate) fn new() -> Self {
+        let process = fork::generation();
+        Self {
+            accepts_in: AtomicU32::new(process),
+            process,
+            is_starved: AtomicBool::new(false),
+            is_queue_full: AtomicBool::new(false),
+            state: AtomicU8::new(State::Open as u8),
+        }
+    }
+
+    /// Whether spans are accepted: the queue is open, in this process, and has space.
+    #[inline(always)]
+    pub(crate) fn is_accepting(&self) -> bool {
+        // ORDER: Relaxed. A span that starts at the instant of a change is on either side of it.
+        self.accepts_in.load(Relaxed) == fork::generation()
+    }
+
+    /// Whether spans are refused at their start for lack of space.
+    #[inline]
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.accepts_in.load(Relaxed) == REFUSING
+    }
+
+    /// Whether a span was refused since [`accept`](Self::accept).
+    pub(crate) fn is_starved(&self) -> bool {
+        self.is_starved.load(Relaxed)
+    }
+
+    /// A span was refused for lack of space. Returns whether it is the first one, so that the caller
+    /// notifies the exporter.
+    pub(crate) fn starve(&self) -> bool {
+        // A load first: all but the first find it set, and a store would cost them the cache line.
+        !self.is_starved.load(Relaxed) && !self.is_starved.swap(true, Relaxed)
+    }
+
+    /// From now on, spans are refused at their start for `reason`. Returns whether that is new.
+    pub(crate) fn refuse(&self, reason: DropReason) -> bool {
+        self.is_queue_full.store(reason == DropReason::QueueFull, Relaxed);
+        self.is_starved.store(true, Relaxed);
+        self.accepts_in.compare_exchange(self.process, REFUSING, Relaxed, Relaxed).is_ok()
+    }
+
+    /// There is space again, or a pass that frees some begins.
+    pub(crate) fn accept(&self) {
+        self.is_starved.store(false, Relaxed);
+        let _closed = self.accepts_in.compare_exchange(REFUSING, self.process, Relaxed, Relaxed);
+    }
+
+    /// Accepts no more spans, for good; only the first `state` counts.
+    pub(crate) fn close(&self, state: State) {
+        // ORDER: Relaxed. `ShardedBuffer::close` is what orders pushes and the last drain.
+        let open = State::Open as u8;
+        let _already_closed = self.state.compare_exchange(open, state as u8, Relaxed, Relaxed);
+        self.accepts_in.store(CLOSED, Relaxed);
+    }
+
+    /// Whether the exporter died before a shutdown.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.state.load(Relaxed) == State::Died as u8
+    }
+
+    /// Whether this process was forked from the one the queue was made in.
+    pub(crate) fn is_forked(&self) -> bool {
+        fork::generation() != self.process
+    }
+
+    /// The reason for a span that is not accepted, or that was not when it started.
+    pub(crate) fn reason(&self) -> DropReason {
+        let state = self.state.load(Relaxed);
+        if self.is_forked() || state == State::Died as u8 {
+            DropReason::WorkerUnavailable
+        } else if state == State::ShutDown as u8 {
+            DropReason::AfterShutdown
+        } else if self.is_queue_full.load(Relaxed) {
+            DropReason::QueueFull
+        } else {
+            DropReason::QueueBytes
+        }
+    }
+}
+
+// `fork::generation` counts the forks since the first ancestor: no process reaches these.
+const REFUSING: u32 = u32::MAX - 1;
+const CLOSED: u32 = u32::MAX;
