@@ -1,6 +1,6 @@
 //! The start of a span that a full queue refuses.
 
-use crate::record::SpanStart;
+use crate::record::{SpanStart, SpanTraceState};
 use opentelemetry::trace::TraceState;
 use spanwise_sampling::trace_state::{OT, OtMember};
 
@@ -8,11 +8,15 @@ use spanwise_sampling::trace_state::{OT, OtMember};
 /// children and other services follow it.
 #[inline(always)]
 pub(super) fn refused(start: SpanStart<'_>) -> SpanStart<'_> {
-    let mut start = start;
-    if let Some(trace_state) = &mut start.trace_state {
-        erase_threshold(trace_state);
-    }
-    SpanStart { flags: start.flags.with_sampled(false), ..start }
+    let trace_state = match start.trace_state {
+        SpanTraceState::Other(trace_state) => {
+            erase_threshold(trace_state);
+            SpanTraceState::Other(trace_state)
+        }
+        // Nothing is left of a trace state that is a threshold.
+        SpanTraceState::None | SpanTraceState::Threshold(_) => SpanTraceState::None,
+    };
+    SpanStart { flags: start.flags.with_sampled(false), trace_state, ..start }
 }
 
 /// Erases the sampler's threshold, which would contradict the flag. All other members stay, and so does
