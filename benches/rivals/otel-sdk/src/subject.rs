@@ -46,6 +46,9 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         }
         "otel-sdk" => (2048, 512),
         "otel-sdk-64k" => (65_536, 2048),
+        "otel-sdk-paced" if workload.export == Export::Dead => {
+            return Err(format!("{name}: no span is delivered, so its caller would wait for ever"));
+        }
         "otel-sdk-paced" if workload.export == Export::None => (65_536, 512),
         "otel-sdk-paced" => (2048, 512),
         other => return Err(format!("no implementation {other}")),
