@@ -40,10 +40,11 @@ pub(super) trait StartSpan {
 pub(super) fn decide<T: StartSpan>(core: &Core, span: SpanParameters<'_>, target: T) -> T::Started {
     let span = SpanParameters { parent: valid_parent(core, span.parent), ..span };
     let ids = ids::below(span.parent, fork::generation());
-    let (sampled, trace_state) = match core.sampler.fast_result(span.parent, ids.trace_id.0) {
-        FastResult::Keep => (true, SpanTraceState::None),
-        FastResult::KeepBy(threshold) => (true, SpanTraceState::Threshold(threshold)),
-        FastResult::Drop => (false, SpanTraceState::None),
+    let trace_state = match core.sampler.fast_result(span.parent, ids.trace_id.0) {
+        FastResult::Keep => SpanTraceState::None,
+        FastResult::KeepBy(threshold) => SpanTraceState::Threshold(threshold),
+        // A call of its own, because this start has no trace state and no record to check for.
+        FastResult::Drop => return target.start(span.decided(ids, false)),
         // This call takes a new value and not the address of `span`: with its address here, the fast
         // path too would have to store `span` in memory.
         FastResult::Evaluate => {
@@ -51,7 +52,7 @@ pub(super) fn decide<T: StartSpan>(core: &Core, span: SpanParameters<'_>, target
             return decide_slow(core, &span.for_sampler(ids), start, target);
         }
     };
-    target.start(SpanStart { trace_state, ..span.decided(ids, sampled) })
+    target.start(SpanStart { trace_state, ..span.decided(ids, true) })
 }
 
 /// The start of a span that is not sampled, without a call of the sampler.
