@@ -61,8 +61,8 @@ impl World {
     /// Ends a span that has started.
     fn end(&mut self, bytes: usize) {
         self.started += 1;
-        self.writer.begin("span");
         let limits = SpanLimits::default().with_value_chars(8 << 20).with_span_bytes(8 << 20);
+        self.writer.begin(&limits, "span");
         self.writer.attribute(&limits, "key", "v".repeat(bytes).as_str());
         let span_id = SpanId(self.started);
         let header = SpanHeader { trace_id: TraceId(1), span_id, ..SpanHeader::default() };

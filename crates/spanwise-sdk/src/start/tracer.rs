@@ -103,22 +103,32 @@ impl Tracer {
     #[inline(always)]
     fn start(&self, span: SpanParameters<'_>) -> Span {
         if !self.core.queue.is_accepting() {
+            if self.core.queue.is_refusing() && self.core.is_running() {
+                return self.start_refused(Moved(span));
+            }
             return self.start_unrecorded(Moved(span));
         }
         decide(&self.core, span, Recorder(&self.core))
     }
 
+    /// Starts a span while the queue is full: the sampler decides, and the queue refuses a sampled span.
+    /// Not a cold function, because a program that is overloaded spends its spans here.
+    #[inline(never)]
+    fn start_refused(&self, Moved(span): Moved<'_>) -> Span {
+        decide(&self.core, span, Refuser(&self.core))
+    }
+
     /// Starts a non-recording span.
     ///
     /// With the exporter `none` the span has ids and the sampler decides its flag, for propagation and
-    /// for logs; the provider neither records nor counts it. While the queue is full, the sampler decides
-    /// too, and the queue refuses the span if it is sampled. After a shutdown, when disabled, or in a
+    /// for logs; the provider neither records nor counts it. After a shutdown, when disabled, or in a
     /// forked child without a worker, the span has the context of its parent.
     #[cold]
     #[inline(never)]
     fn start_unrecorded(&self, Moved(span): Moved<'_>) -> Span {
         match self.core.phase() {
-            Phase::Running => return decide(&self.core, span, Refuser(&self.core)),
+            // The queue changed its state meanwhile.
+            Phase::Running => return self.start_refused(Moved(span)),
             Phase::NotExporting => return decide(&self.core, span, Propagator),
             Phase::WorkerTerminated => {
                 self.core.ledger.started();
@@ -197,6 +207,7 @@ struct Refuser<'a>(&'a Core);
 impl StartSpan for Refuser<'_> {
     type Started = Span;
 
+    #[inline(always)]
     fn start(self, start: SpanStart<'_>) -> Span {
         let Self(core) = self;
         if !start.flags.is_sampled() {
