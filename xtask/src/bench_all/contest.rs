@@ -66,7 +66,8 @@ pub(super) fn entries() -> Vec<Entry> {
 }
 
 /// The rivals' folders.
-pub(super) const RIVALS: &[&str] = &["otel-sdk", "tracing-otel", "fastrace", "floor", ALLOCATORS];
+pub(super) const RIVALS: &[&str] =
+    &["otel-sdk", "tracing-otel", "fastrace", "floor", "prototype", ALLOCATORS];
 
 /// Not a rival: Spanwise over [`OTHER_ALLOCATORS`].
 pub(super) const ALLOCATORS: &str = "allocators";
@@ -76,6 +77,7 @@ const OTHER_ALLOCATORS: [&str; 2] = ["mimalloc", "jemalloc"];
 fn package(implementation: &str) -> Package {
     let elsewhere = OTHER_ALLOCATORS.iter().any(|name| implementation.ends_with(name));
     match implementation.split('-').next() {
+        _ if implementation == "floor-prototype" => Package::Rival("prototype"),
         Some("spanwise") if elsewhere => Package::Rival(ALLOCATORS),
         Some("spanwise" | "gzip") => Package::Ours,
         Some("tracing") => Package::Rival("tracing-otel"),
@@ -90,8 +92,8 @@ const CONTEST: &[(&str, &str)] = &[
         "w1",
         "spanwise-native spanwise otel-sdk otel-sdk-64k otel-sdk-paced tracing-otel-lean \
          tracing-otel fastrace opentelemetry-api spanwise-mimalloc spanwise-jemalloc \
-         otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc floor-rdtsc floor-instant floor-system-time \
-         floor-memcpy-256 floor-malloc-64 floor-atomic-add",
+         otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc floor-prototype floor-rdtsc floor-instant \
+         floor-system-time floor-memcpy-256 floor-malloc-64 floor-atomic-add",
     ),
     ("w1-off", "spanwise-native spanwise otel-sdk"),
     ("w2", "spanwise-native spanwise otel-sdk otel-sdk-64k otel-sdk-paced"),
@@ -99,12 +101,12 @@ const CONTEST: &[(&str, &str)] = &[
         "w3",
         "spanwise-native spanwise otel-sdk otel-sdk-64k otel-sdk-paced tracing-otel-lean \
          tracing-otel fastrace opentelemetry-api spanwise-mimalloc spanwise-jemalloc \
-         otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc",
+         otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc floor-prototype",
     ),
     ("w1-boxed", "spanwise otel-sdk"),
     ("encode", "spanwise otel-sdk"),
     ("e2e-grpc", "spanwise-native spanwise otel-sdk-paced"),
-    ("e2e-http", "spanwise-native spanwise otel-sdk-paced"),
+    ("e2e-http", "spanwise-native spanwise otel-sdk-paced floor-prototype"),
     ("e2e-default", "spanwise otel-sdk otel-sdk-64k"),
     ("batch-10", "spanwise otel-sdk-paced"),
     ("batch-50", "spanwise otel-sdk-paced"),
