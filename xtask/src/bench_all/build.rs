@@ -19,24 +19,29 @@ impl Binaries {
     /// When our own do not build. A rival's failure is printed: it may only be the network.
     pub(super) fn build(alone: bool) -> Result<Self, String> {
         Step::cargo("build Spanwise", "build --release --package spanwise-benches --bins").run()?;
-        let (ours, rivals) = (target().join("release"), target().join("bench-rivals"));
+        let (ours, rivals) = (target().join("release"), rivals_folder());
         let mut missing = Vec::new();
         for &rival in RIVALS.iter().filter(|_| !alone) {
-            // The allocators' package is built from our own crates and follows them; a rival stays
-            // as it was measured.
-            let locked = if rival == ALLOCATORS { "" } else { "--locked" };
-            let arguments = format!(
-                "build --release {locked} --manifest-path benches/rivals/{rival}/Cargo.toml"
-            );
-            let built = Step::cargo("build a rival", &arguments)
-                .env("CARGO_TARGET_DIR", &rivals.to_string_lossy())
-                .run();
-            if let Err(reason) = built {
+            if let Err(reason) = build_rival(rival, &rivals) {
                 println!("without {rival}: {reason}");
                 missing.push(rival);
             }
         }
         Ok(Self { ours, rivals: rivals.join("release"), missing })
+    }
+
+    /// One rival, from its sources of now, if it was built here before; otherwise that would need the
+    /// network. No other binary is there.
+    pub(super) fn rebuild(package: Package) -> Option<Self> {
+        let Package::Rival(rival) = package else { return None };
+        let folder = rivals_folder();
+        let this = Self {
+            ours: PathBuf::new(),
+            rivals: folder.join("release"),
+            missing: RIVALS.iter().copied().filter(|&other| other != rival).collect(),
+        };
+        let is_built = this.of(package, "").is_some_and(|program| program.exists());
+        (is_built && build_rival(rival, &folder).is_ok()).then_some(this)
     }
 
     /// Our own of another build.
@@ -66,6 +71,21 @@ impl Binaries {
     pub(super) fn sink(&self) -> PathBuf {
         self.ours.join("spanwise-bench-sink")
     }
+}
+
+fn build_rival(rival: &str, folder: &Path) -> Result<(), String> {
+    // The allocators' package is built from our own crates and follows them; a rival stays as it was
+    // measured.
+    let locked = if rival == ALLOCATORS { "" } else { "--locked" };
+    let arguments =
+        format!("build --release {locked} --manifest-path benches/rivals/{rival}/Cargo.toml");
+    Step::cargo("build a rival", &arguments)
+        .env("CARGO_TARGET_DIR", &folder.to_string_lossy())
+        .run()
+}
+
+fn rivals_folder() -> PathBuf {
+    target().join("bench-rivals")
 }
 
 /// Cargo's target folder.

@@ -2,7 +2,7 @@
 
 use super::build::Binaries;
 use super::contest::{Entry, Package, entries};
-use super::instructions::{self, Budget};
+use super::instructions::{self, Budget, Counts};
 use super::options::Options;
 use super::process::measure;
 use crate::step::timed;
@@ -15,8 +15,9 @@ pub(super) fn check(options: &Options) -> Result<(), String> {
         .filter(|entry| entry.package == Package::Ours && options.wants(entry.workload))
         .collect();
     timed("answers", || ours.iter().try_for_each(|entry| answer(entry, &binaries)))?;
-    let first = ours.first().ok_or("no such workload")?;
-    let program = binaries.timed(first).ok_or("no binary")?;
+    if ours.is_empty() {
+        return Err("no such workload".to_owned());
+    }
     if !instructions::is_possible() {
         return match options.bless {
             true => Err("valgrind is not installed".to_owned()),
@@ -28,13 +29,30 @@ pub(super) fn check(options: &Options) -> Result<(), String> {
     }
     timed("instructions", || {
         let mut budget = Budget::read()?;
-        let measured = instructions::measure(&program, &ours)?;
+        let measured = instructions::measure(&ours, |entry| binaries.timed(entry))?;
+        let measured = measured.into_iter().chain(of_the_api(options)?).collect();
         if options.bless {
             budget.replace(measured);
             return budget.write();
         }
         budget.compare(&measured)
     })
+}
+
+/// Instructions of the API alone, which every tracer behind it has, too; none unless the rivals were built
+/// here before.
+fn of_the_api(options: &Options) -> Result<Counts, String> {
+    let mut entries = entries();
+    entries.retain(|entry| entry.implementation == API && options.wants(entry.workload));
+    let Some(package) = entries.first().map(|entry| entry.package) else {
+        return Ok(Counts::new());
+    };
+    // The binary may be older than its sources.
+    let Some(binaries) = Binaries::rebuild(package) else {
+        println!("skipped: instructions of {API} (its package is not built here)");
+        return Ok(Counts::new());
+    };
+    instructions::measure(&entries, |entry| binaries.timed(entry))
 }
 
 /// One run must export every span it made; only the workload with default settings may lose spans.
@@ -62,3 +80,6 @@ fn answer(entry: &Entry, binaries: &Binaries) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The API over a tracer that does nothing.
+const API: &str = "opentelemetry-api";

@@ -109,10 +109,11 @@ mod tests {
     #[test]
     fn a_claim_without_a_measurement_is_left_out() {
         let mut row = Row::new("batch-100", "spanwise");
-        row.add(&json!({
+        let answer = json!({
             "ns": [300.0], "cpu_ns": [500.0], "spans_per_second": [2e6],
             "made": 1000, "exported": 1000, "requests": 10, "rss_peak_bytes": 20 << 20,
-        }));
+        });
+        row.add(&answer, None);
         let claims = judge(&[row]);
         assert_eq!(claims.len(), 1, "{claims:?}");
         assert_eq!(

@@ -20,12 +20,7 @@ pub(super) struct Entry {
 impl Entry {
     /// From producer to a receiver, in numbers of spans instead of time.
     pub(super) fn is_end_to_end(&self) -> bool {
-        self.workload.starts_with("e2e") || self.is_of_batch_sizes()
-    }
-
-    /// The same with more and more spans a request.
-    fn is_of_batch_sizes(&self) -> bool {
-        self.workload.strip_prefix("batch-").is_some_and(|size| size != "export")
+        is_end_to_end(self.workload)
     }
 
     /// The allocator it runs over, when that is not the system's.
@@ -36,7 +31,7 @@ impl Entry {
     /// Operations of an end-to-end sample: requests of five spans.
     pub(super) fn ops(&self, quick: bool) -> u64 {
         // Small requests take their time.
-        let most = if self.is_of_batch_sizes() { 40_000 } else { u64::MAX };
+        let most = if is_of_batch_sizes(self.workload) { 40_000 } else { u64::MAX };
         let ops: u64 = match (self.package, quick) {
             (Package::Ours, false) => 400_000,
             (Package::Ours, true) => 200_000,
@@ -48,21 +43,38 @@ impl Entry {
 
     /// Whether allocations mean anything: one thread, no network.
     pub(super) fn counts_allocations(&self) -> bool {
-        let alone = !self.is_end_to_end() && !["w2", "encode", "compress"].contains(&self.workload);
+        let alone = !self.is_end_to_end() && !NOT_ALONE.contains(&self.workload);
         alone && self.package != Package::Rival("floor") && self.allocator().is_none()
     }
+}
+
+/// Whether the workload's spans go to a receiver, in numbers of spans instead of time.
+pub(super) fn is_end_to_end(workload: &str) -> bool {
+    workload.starts_with("e2e") || is_of_batch_sizes(workload)
+}
+
+/// The same with more and more spans a request.
+fn is_of_batch_sizes(workload: &str) -> bool {
+    workload.strip_prefix("batch-").is_some_and(|size| size != "export")
 }
 
 /// Everything there is, in the order of the report.
 pub(super) fn entries() -> Vec<Entry> {
     let all = CONTEST.iter().flat_map(|&(workload, implementations)| {
-        implementations.split_whitespace().map(move |implementation| Entry {
-            workload,
-            implementation,
-            package: package(implementation),
-        })
+        implementations.iter().flat_map(|names| names.split_whitespace()).map(
+            move |implementation| Entry {
+                workload,
+                implementation,
+                package: package(implementation),
+            },
+        )
     });
     all.collect()
+}
+
+/// The workloads in the order of the report.
+pub(super) fn workloads() -> Vec<&'static str> {
+    CONTEST.iter().map(|&(workload, _)| workload).collect()
 }
 
 /// The rivals' folders.
@@ -72,7 +84,16 @@ pub(super) const RIVALS: &[&str] =
 /// Not a rival: Spanwise over [`OTHER_ALLOCATORS`].
 pub(super) const ALLOCATORS: &str = "allocators";
 
-const OTHER_ALLOCATORS: [&str; 2] = ["mimalloc", "jemalloc"];
+/// The root span, the same on two threads and the request under a ratio of one half, per span that is
+/// sampled.
+pub(super) const W1_RATIO: &str = "w1-kept";
+pub(super) const W2_RATIO: &str = "w2-kept";
+pub(super) const W3_RATIO: &str = "w3-kept";
+
+/// Workloads whose allocations have no one thread to count on, or no span to count for.
+const NOT_ALONE: &[&str] = &["w2", W2_RATIO, "encode", "compress", "dropped"];
+
+pub(super) const OTHER_ALLOCATORS: [&str; 2] = ["mimalloc", "jemalloc"];
 
 fn package(implementation: &str) -> Package {
     let elsewhere = OTHER_ALLOCATORS.iter().any(|name| implementation.ends_with(name));
@@ -87,36 +108,39 @@ fn package(implementation: &str) -> Package {
     }
 }
 
-const CONTEST: &[(&str, &str)] = &[
-    (
-        "w1",
-        "spanwise-native spanwise otel-sdk otel-sdk-64k otel-sdk-paced tracing-otel-lean \
-         tracing-otel fastrace opentelemetry-api spanwise-mimalloc spanwise-jemalloc \
-         otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc floor-prototype floor-rdtsc floor-instant \
-         floor-system-time floor-memcpy-256 floor-malloc-64 floor-atomic-add",
-    ),
-    ("w1-off", "spanwise-native spanwise otel-sdk"),
-    ("w2", "spanwise-native spanwise otel-sdk otel-sdk-64k otel-sdk-paced"),
-    (
-        "w3",
-        "spanwise-native spanwise otel-sdk otel-sdk-64k otel-sdk-paced tracing-otel-lean \
-         tracing-otel fastrace opentelemetry-api spanwise-mimalloc spanwise-jemalloc \
-         otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc floor-prototype",
-    ),
-    ("w1-boxed", "spanwise otel-sdk"),
-    ("encode", "spanwise otel-sdk"),
-    ("e2e-grpc", "spanwise-native spanwise otel-sdk-paced"),
-    ("e2e-http", "spanwise-native spanwise otel-sdk-paced floor-prototype"),
-    ("e2e-default", "spanwise otel-sdk otel-sdk-64k"),
-    ("batch-10", "spanwise otel-sdk-paced"),
-    ("batch-50", "spanwise otel-sdk-paced"),
-    ("batch-100", "spanwise otel-sdk-paced"),
-    ("batch-500", "spanwise otel-sdk-paced"),
-    ("batch-1000", "spanwise otel-sdk-paced"),
-    ("batch-2000", "spanwise otel-sdk-paced"),
-    ("batch-export", "spanwise otel-sdk-paced"),
-    ("compress", "gzip-1 gzip-6 gzip-9"),
+const CONTEST: &[(&str, &[&str])] = &[
+    ("w1", &[COMMON, RIVALS_OF_ALL, OVER_OTHER_ALLOCATORS, "floor-prototype", STEPS]),
+    ("w1-off", &["spanwise-native spanwise otel-sdk"]),
+    (W1_RATIO, &[COMMON]),
+    ("w2", &[COMMON, "otel-sdk otel-sdk-64k"]),
+    (W2_RATIO, &[COMMON]),
+    ("w3", &[COMMON, RIVALS_OF_ALL, OVER_OTHER_ALLOCATORS, "floor-prototype"]),
+    (W3_RATIO, &[COMMON]),
+    ("w3-builder", &[COMMON, OVER_OTHER_ALLOCATORS]),
+    ("w3-in-span", &[COMMON, OVER_OTHER_ALLOCATORS]),
+    ("w1-boxed", &["spanwise otel-sdk"]),
+    ("w1-boxed-in-span", &[COMMON, OVER_OTHER_ALLOCATORS]),
+    ("dropped", &["spanwise-native spanwise"]),
+    ("encode", &["spanwise otel-sdk"]),
+    ("e2e-grpc", &["spanwise-native spanwise otel-sdk-paced"]),
+    ("e2e-http", &["spanwise-native spanwise otel-sdk-paced floor-prototype"]),
+    ("e2e-default", &["spanwise otel-sdk otel-sdk-64k"]),
+    ("batch-10", &["spanwise otel-sdk-paced"]),
+    ("batch-50", &["spanwise otel-sdk-paced"]),
+    ("batch-100", &["spanwise otel-sdk-paced"]),
+    ("batch-500", &["spanwise otel-sdk-paced"]),
+    ("batch-1000", &["spanwise otel-sdk-paced"]),
+    ("batch-2000", &["spanwise otel-sdk-paced"]),
+    ("batch-export", &["spanwise otel-sdk-paced"]),
+    ("compress", &["gzip-1 gzip-6 gzip-9"]),
 ];
+
+const COMMON: &str = "spanwise-native spanwise otel-sdk-paced opentelemetry-api";
+const RIVALS_OF_ALL: &str = "otel-sdk otel-sdk-64k tracing-otel-lean tracing-otel fastrace";
+const OVER_OTHER_ALLOCATORS: &str = "spanwise-native-mimalloc spanwise-native-jemalloc \
+     spanwise-mimalloc spanwise-jemalloc otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc";
+const STEPS: &str = "floor-rdtsc floor-instant floor-system-time floor-memcpy-256 floor-malloc-64 \
+     floor-atomic-add";
 
 #[cfg(test)]
 mod tests {

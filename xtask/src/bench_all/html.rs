@@ -1,5 +1,6 @@
 //! The report as a page that stands alone.
 
+use super::headline;
 use super::micro;
 use super::report::{HEADINGS, Report, cells, outcome};
 use super::row::Row;
@@ -13,6 +14,16 @@ pub(super) fn page(report: &Report) -> String {
     if report.quick {
         text += "<p>A quick run: two processes each. Not for quoting.</p>";
     }
+    for sentence in report.conditions() {
+        let _ = write!(text, "<p class=machine>{}</p>", escaped(&sentence));
+    }
+    let _ = write!(text, "<h2>{}</h2><table><tr>", escaped(headline::TITLE));
+    headline::HEADINGS.iter().for_each(|heading| text += &format!("<th>{heading}"));
+    for line in &report.headline {
+        text += "</tr><tr>";
+        line.cells.iter().for_each(|cell| text += &format!("<td>{}", escaped(cell)));
+    }
+    text += "</tr></table>";
     text += "<h2>Targets</h2><table class=targets><tr><th>workload<th>target<th>wanted<th>measured<th></tr>";
     for target in &report.targets {
         let (measured, outcome) = outcome(target);
@@ -134,7 +145,7 @@ mod tests {
     #[test]
     fn names_cannot_break_the_page() {
         let mut row = Row::new("w1", "<spanwise@\"HEAD\">");
-        row.add(&json!({"ns": [5.0], "cpu_ns": [5e3]}));
+        row.add(&json!({"ns": [5.0], "cpu_ns": [5e3]}), None);
         let page = page(&Report::new(vec![row], Vec::new(), true));
         assert!(page.contains("&lt;spanwise@&quot;HEAD&quot;&gt;") && !page.contains("<spanwise@"));
         assert!(page.contains("10000 ns"), "the scale reaches above the largest value");

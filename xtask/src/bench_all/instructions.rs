@@ -3,7 +3,7 @@
 //! Only `measured_run` on the threads that make spans is counted; the worker is not. The budget is
 //! committed as `benches/instructions.json` and holds for the compiler it names.
 
-use super::contest::Entry;
+use super::contest::{Entry, W1_RATIO, W3_RATIO};
 use super::machine::rustc;
 use crate::step::root;
 use serde_json::{Value, json};
@@ -26,10 +26,15 @@ pub(super) fn is_possible() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Counts the entries that a single thread runs without a network in the way.
-pub(super) fn measure(program: &Path, entries: &[Entry]) -> Result<Counts, String> {
+/// Counts the entries that a single thread runs without a network in the way; `program` finds the
+/// binary of an entry, if it is to be counted.
+pub(super) fn measure(
+    entries: &[Entry],
+    program: impl Fn(&Entry) -> Option<PathBuf>,
+) -> Result<Counts, String> {
     let counted = entries.iter().filter(|entry| COUNTED.contains(&entry.workload));
-    counted.map(|entry| Ok((key(entry), count(program, entry)?))).collect()
+    let counted = counted.filter_map(|entry| Some((entry, program(entry)?)));
+    counted.map(|(entry, program)| Ok((key(entry), count(&program, entry)?))).collect()
 }
 
 impl Budget {
@@ -90,14 +95,52 @@ impl Budget {
     }
 }
 
-fn count(program: &Path, entry: &Entry) -> Result<f64, String> {
+/// Instructions a span. Under a ratio, of a span that is sampled: a second run makes only operations
+/// that are not, and their share is subtracted.
+pub(super) fn count(program: &Path, entry: &Entry) -> Result<f64, String> {
+    let all = collect(program, entry, "once")?;
+    let spans_per_op = spans_per_op(entry.workload) as f64;
+    let count = match all.ops {
+        None => all.instructions / SPANS as f64,
+        Some(ops) => {
+            let others = collect(program, entry, "once-dropped")?;
+            of_sampled(&all, ops, &others).map_err(|reason| format!("{}: {reason}", key(entry)))?
+                / spans_per_op
+        }
+    };
+    Ok((10.0 * count).round() / 10.0)
+}
+
+/// A run under callgrind.
+#[derive(Debug, Clone, Copy)]
+struct Collected {
+    instructions: f64,
+    /// Under a ratio: operations that were sampled, and the other ones.
+    ops: Option<(f64, f64)>,
+}
+
+/// Instructions of an operation that is sampled.
+fn of_sampled(
+    all: &Collected,
+    (sampled, left_out): (f64, f64),
+    others: &Collected,
+) -> Result<f64, String> {
+    match others.ops {
+        Some((0.0, ops)) if ops > 0.0 && sampled > 0.0 => {
+            Ok((all.instructions - left_out * others.instructions / ops) / sampled)
+        }
+        other => Err(format!("{sampled} operations sampled of all, {other:?} of the others")),
+    }
+}
+
+fn collect(program: &Path, entry: &Entry, mode: &str) -> Result<Collected, String> {
     let ops = SPANS / spans_per_op(entry.workload);
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no"])
         // Fair turns: the waiting thread must not starve the worker.
         .args(["--fair-sched=yes", "--toggle-collect=*measured_run*"])
         .arg(program)
-        .args(["--workload", entry.workload, "--impl", entry.implementation, "--mode", "once"])
+        .args(["--workload", entry.workload, "--impl", entry.implementation, "--mode", mode])
         .args(["--ops", &ops.to_string()])
         .output()
         .map_err(|error| format!("cannot start valgrind: {error}"))?;
@@ -106,20 +149,22 @@ fn count(program: &Path, entry: &Entry) -> Result<f64, String> {
         .lines()
         .find_map(|line| line.split_once("Collected :"))
         .and_then(|(_, count)| count.trim().parse::<f64>().ok());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     match collected {
-        Some(collected) if output.status.success() && collected > 0.0 => {
-            Ok((10.0 * collected / (ops * spans_per_op(entry.workload)) as f64).round() / 10.0)
+        Some(instructions) if output.status.success() && instructions > 0.0 => {
+            let ops = answer["kept"].as_f64().zip(answer["dropped"].as_f64());
+            Ok(Collected { instructions, ops })
         }
         _ => Err(format!("callgrind on {}: {message}", key(entry))),
     }
 }
 
+/// As the file of the workload has it; 1 if there is none.
 fn spans_per_op(workload: &str) -> u64 {
-    match workload {
-        "w3" => 5,
-        "encode" => 512,
-        _ => 1,
-    }
+    let path = root().join(format!("benches/workloads/{workload}.json"));
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let json: Value = serde_json::from_str(&text).unwrap_or_default();
+    json["spans_per_op"].as_u64().unwrap_or(1).max(1)
 }
 
 fn key(entry: &Entry) -> String {
@@ -130,7 +175,18 @@ fn path() -> PathBuf {
     root().join("benches/instructions.json")
 }
 
-const COUNTED: &[&str] = &["w1", "w1-off", "w3", "w1-boxed", "encode"];
+const COUNTED: &[&str] = &[
+    "w1",
+    "w1-off",
+    W1_RATIO,
+    "w3",
+    W3_RATIO,
+    "w3-builder",
+    "w3-in-span",
+    "w1-boxed",
+    "w1-boxed-in-span",
+    "encode",
+];
 const SPANS: u64 = 20_000;
 const TOLERANCE_PERCENT: f64 = 3.0;
 
@@ -150,5 +206,20 @@ mod tests {
         assert!(budget.compare(&Counts::from([("w9/x".to_owned(), 1.0)])).is_err());
         let other = Budget { rustc: Some("1.0.0".to_owned()), ..budget };
         assert!(other.compare(&measured(900.0)).is_ok());
+    }
+    #[test]
+    fn operations_that_are_not_sampled_are_subtracted() {
+        // 30 operations of 1000 and 70 of 100; ten of those alone take 1000.
+        let all = Collected { instructions: 37_000.0, ops: Some((30.0, 70.0)) };
+        let others = Collected { instructions: 1000.0, ops: Some((0.0, 10.0)) };
+        assert_eq!(of_sampled(&all, (30.0, 70.0), &others), Ok(1000.0));
+        let sampled = Collected { instructions: 1000.0, ops: Some((1.0, 9.0)) };
+        assert!(of_sampled(&all, (30.0, 70.0), &sampled).is_err());
+        assert!(of_sampled(&all, (0.0, 100.0), &others).is_err());
+    }
+
+    #[test]
+    fn a_request_has_the_spans_of_its_file() {
+        assert_eq!(["w1", "w3", "encode"].map(spans_per_op), [1, 5, 512]);
     }
 }

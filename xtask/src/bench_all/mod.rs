@@ -2,19 +2,26 @@
 
 mod against;
 mod build;
+#[cfg(target_os = "linux")]
+mod busy;
 mod check;
 mod claims;
 mod contest;
 mod files;
+mod headline;
 mod html;
 mod instructions;
+mod load;
 mod machine;
 mod micro;
 mod options;
 mod process;
+mod progress;
+mod repeat;
 mod report;
 mod row;
 mod run;
+mod statistics;
 mod targets;
 
 use crate::Command;

@@ -1,5 +1,8 @@
 //! All samples of one implementation on one workload.
 
+use super::contest::is_end_to_end;
+use super::load::DISTURBING;
+use super::statistics::{median, spread};
 use serde_json::{Value, json};
 
 /// The measurements, per span.
@@ -7,15 +10,15 @@ use serde_json::{Value, json};
 pub(super) struct Row {
     pub(super) workload: String,
     pub(super) implementation: String,
-    ns: Vec<f64>,
-    cpu_ns: Vec<f64>,
-    spans_per_second: Vec<f64>,
+    processes: Vec<Process>,
     /// On the thread that makes the spans.
     pub(super) allocs: Option<f64>,
     pub(super) bytes: Option<f64>,
     /// Of all threads, drain included.
     pub(super) process_allocs: Option<f64>,
     process_bytes: Option<f64>,
+    /// On the threads that make the spans.
+    pub(super) instructions: Option<f64>,
     made: u64,
     exported: u64,
     lost: u64,
@@ -27,6 +30,17 @@ pub(super) struct Row {
     pub(super) rss_peak_bytes: u64,
 }
 
+/// The times of one process.
+#[derive(Debug, Clone, Default)]
+struct Process {
+    ns: Vec<f64>,
+    cpu_ns: Vec<f64>,
+    spans_per_second: Vec<f64>,
+    worker_share: Option<f64>,
+    /// Cores that others took meanwhile; `None` if the system does not report it.
+    foreign: Option<f64>,
+}
+
 impl Row {
     pub(super) fn new(workload: &str, implementation: &str) -> Self {
         Self {
@@ -36,15 +50,19 @@ impl Row {
         }
     }
 
-    /// Adds the answer of one process that took times.
-    pub(super) fn add(&mut self, answer: &Value) {
+    /// Adds the answer of one process that took times, and the foreign load beside it.
+    pub(super) fn add(&mut self, answer: &Value, foreign: Option<f64>) {
         let series = |key: &str| {
             answer[key].as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
         };
         let count = |key: &str| answer[key].as_u64().unwrap_or(0);
-        self.ns.extend::<Vec<f64>>(series("ns"));
-        self.cpu_ns.extend::<Vec<f64>>(series("cpu_ns"));
-        self.spans_per_second.extend::<Vec<f64>>(series("spans_per_second"));
+        self.processes.push(Process {
+            ns: series("ns"),
+            cpu_ns: series("cpu_ns"),
+            spans_per_second: series("spans_per_second"),
+            worker_share: answer["worker_share"].as_f64(),
+            foreign,
+        });
         self.made += count("made");
         self.exported += count("exported");
         self.lost += count("lost");
@@ -65,21 +83,53 @@ impl Row {
 
     /// Wall nanoseconds per span and thread.
     pub(super) fn ns(&self) -> Option<f64> {
-        median(&self.ns)
+        median(&self.samples(|process| &process.ns))
     }
 
     pub(super) fn ns_range(&self) -> Option<(f64, f64)> {
-        let min = self.ns.iter().copied().reduce(f64::min)?;
-        Some((min, self.ns.iter().copied().fold(min, f64::max)))
+        let samples = self.samples(|process| &process.ns);
+        let min = samples.iter().copied().reduce(f64::min)?;
+        Some((min, samples.into_iter().fold(min, f64::max)))
     }
 
     /// Processor nanoseconds per span, all threads.
     pub(super) fn cpu_ns(&self) -> Option<f64> {
-        median(&self.cpu_ns)
+        median(&self.samples(|process| &process.cpu_ns))
     }
 
     pub(super) fn spans_per_second(&self) -> Option<f64> {
-        median(&self.spans_per_second)
+        median(&self.samples(|process| &process.spans_per_second))
+    }
+
+    /// Processor time of all threads but the one that makes spans, as a share of a core.
+    pub(super) fn worker_share(&self) -> Option<f64> {
+        median(&self.used().filter_map(|process| process.worker_share).collect::<Vec<_>>())
+    }
+
+    /// The interquartile range over the median, of the times on the wall; end to end, of the rates.
+    pub(super) fn spread(&self) -> Option<f64> {
+        spread(&self.samples(|process| {
+            if is_end_to_end(&self.workload) { &process.spans_per_second } else { &process.ns }
+        }))
+    }
+
+    /// The foreign load beside each process.
+    pub(super) fn foreign_loads(&self) -> impl Iterator<Item = f64> {
+        self.processes.iter().filter_map(|process| process.foreign)
+    }
+
+    /// The greatest foreign load beside the processes whose times count.
+    pub(super) fn foreign_load(&self) -> Option<f64> {
+        self.used().filter_map(|process| process.foreign).reduce(f64::max)
+    }
+
+    /// Processes beside which no foreign load was found.
+    pub(super) fn undisturbed(&self) -> usize {
+        self.processes.iter().filter(|process| !process.is_disturbed()).count()
+    }
+
+    pub(super) fn processes(&self) -> usize {
+        self.processes.len()
     }
 
     /// Requests in a second, at that rate.
@@ -102,11 +152,17 @@ impl Row {
             "ns_median": self.ns(),
             "ns_min": min,
             "ns_max": max,
+            "spread": self.spread(),
+            "processes": self.processes(),
+            "undisturbed": self.undisturbed(),
+            "foreign_load": self.foreign_load(),
             "cpu_ns": self.cpu_ns(),
+            "worker_share": self.worker_share(),
             "allocs": self.allocs,
             "bytes": self.bytes,
             "process_allocs": self.process_allocs,
             "process_bytes": self.process_bytes,
+            "instructions": self.instructions,
             "made": self.made,
             "exported": self.exported(),
             "spans_per_second": self.spans_per_second(),
@@ -117,15 +173,22 @@ impl Row {
             "rss_peak_bytes": self.rss_peak_bytes,
         })
     }
+
+    /// The processes whose times count: the undisturbed ones, or all if there is none. The load
+    /// decides and not the times, so the choice favors neither fast nor slow samples.
+    fn used(&self) -> impl Iterator<Item = &Process> {
+        let any_undisturbed = self.undisturbed() > 0;
+        self.processes.iter().filter(move |process| !(any_undisturbed && process.is_disturbed()))
+    }
+
+    fn samples(&self, of: impl Fn(&Process) -> &Vec<f64>) -> Vec<f64> {
+        self.used().flat_map(of).copied().collect()
+    }
 }
 
-fn median(samples: &[f64]) -> Option<f64> {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() % 2 {
-        1 => sorted.get(middle).copied(),
-        _ => Some((sorted.get(middle.checked_sub(1)?)? + sorted.get(middle)?) / 2.0),
+impl Process {
+    fn is_disturbed(&self) -> bool {
+        self.foreign.is_some_and(|cores| cores > DISTURBING)
     }
 }
 
@@ -134,20 +197,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians() {
-        assert_eq!(median(&[]), None);
-        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
-    }
-
-    #[test]
     fn rows_add_up_processes() {
         let mut row = Row::new("w1", "x");
         row.add(
             &json!({"ns": [2.0, 1.0], "made": 30, "exported": 30, "lost": 0, "rss_peak_bytes": 5}),
+            None,
         );
-        row.add(&json!({"ns": [9.0], "made": 10, "exported": 0, "lost": 10, "rss_peak_bytes": 4}));
+        let other =
+            json!({"ns": [9.0], "made": 10, "exported": 0, "lost": 10, "rss_peak_bytes": 4});
+        row.add(&other, None);
         assert_eq!((row.ns(), row.ns_range()), (Some(2.0), Some((1.0, 9.0))));
         assert_eq!((row.exported(), row.rss_peak_bytes), (Some(0.75), 5));
+        assert_eq!((row.foreign_load(), row.undisturbed()), (None, 2));
+    }
+
+    #[test]
+    fn times_of_a_disturbed_process_count_only_if_there_are_no_others() {
+        let mut row = Row::new("w1", "x");
+        row.add(&json!({"ns": [90.0, 80.0], "made": 10, "exported": 10}), Some(0.7));
+        assert_eq!((row.ns(), row.foreign_load(), row.undisturbed()), (Some(85.0), Some(0.7), 0));
+        row.add(&json!({"ns": [40.0], "made": 10, "exported": 10}), Some(0.02));
+        assert_eq!((row.ns(), row.foreign_load(), row.undisturbed()), (Some(40.0), Some(0.02), 1));
+        assert_eq!(row.foreign_loads().collect::<Vec<_>>(), [0.7, 0.02]);
+        // Its spans count in any case.
+        assert_eq!(row.to_json()["made"], 20);
+    }
+
+    #[test]
+    fn end_to_end_the_spread_is_that_of_the_rate() {
+        let answer = json!({"ns": [1.0, 1.0, 1.0], "spans_per_second": [8.0, 10.0, 12.0]});
+        let spread = |workload| {
+            let mut row = Row::new(workload, "x");
+            row.add(&answer, None);
+            row.spread()
+        };
+        assert_eq!((spread("w1"), spread("e2e-http")), (Some(0.0), Some(0.2)));
     }
 }

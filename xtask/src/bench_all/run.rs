@@ -3,12 +3,15 @@
 use super::against::Revision;
 use super::build::Binaries;
 use super::contest::{Entry, Package, entries};
+use super::instructions;
+use super::load::Load;
 use super::options::Options;
 use super::process::measure;
+use super::progress::Progress;
+use super::repeat::Rounds;
 use super::row::Row;
-use std::io::{IsTerminal as _, Write as _, stderr};
+use super::targets;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 /// Runs what the options ask for; one row an implementation and workload.
 ///
@@ -20,11 +23,11 @@ pub(super) fn run(
     other: Option<&Revision>,
 ) -> Result<Vec<Row>, String> {
     let mut runners = runners(options, binaries, other);
-    let rounds = if options.quick { 2 } else { 5 };
+    let rounds = Rounds::new(options.quick);
     let counted = runners.iter().filter(|runner| runner.counting.is_some()).count();
-    let mut progress = Progress::new(runners.len() * rounds + counted);
+    let mut progress = Progress::new(runners.len() * rounds.planned + counted);
     // In turns: what the machine does meanwhile is done to all.
-    for _ in 0..rounds {
+    for _ in 0..rounds.planned {
         for runner in runners.iter_mut().filter(|runner| !runner.failed) {
             progress.next(&runner.row);
             if let Err(reason) = runner.time(options.quick) {
@@ -44,8 +47,46 @@ pub(super) fn run(
             runner.row.add_allocations(&answer);
         }
     }
+    repeat(&mut runners, rounds, options.quick, &mut progress)?;
     progress.done();
+    count_instructions(&mut runners)?;
     Ok(runners.into_iter().map(|runner| runner.row).collect())
+}
+
+/// Measures the rows that want it again, in turns.
+fn repeat(
+    runners: &mut [Runner],
+    rounds: Rounds,
+    quick: bool,
+    progress: &mut Progress,
+) -> Result<(), String> {
+    loop {
+        let (mut again, _): (Vec<_>, Vec<_>) =
+            runners.iter_mut().partition(|runner| rounds.wants_another(&runner.row));
+        if again.is_empty() {
+            return Ok(());
+        }
+        progress.add(again.len());
+        for runner in &mut again {
+            progress.next(&runner.row);
+            runner.time(quick)?;
+        }
+    }
+}
+
+/// Counts the instructions that a target compares, where valgrind is there.
+fn count_instructions(runners: &mut [Runner]) -> Result<(), String> {
+    let mut counted: Vec<&mut Runner> = runners
+        .iter_mut()
+        .filter(|runner| !runner.may_fail && targets::compares_instructions(&runner.row))
+        .collect();
+    if counted.is_empty() || !instructions::is_possible() {
+        return Ok(());
+    }
+    for runner in &mut counted {
+        runner.row.instructions = Some(instructions::count(&runner.program, &runner.entry)?);
+    }
+    Ok(())
 }
 
 /// An entry with its binaries and what it measured so far.
@@ -66,7 +107,7 @@ fn runners(options: &Options, binaries: &Binaries, other: Option<&Revision>) -> 
             Some(Runner {
                 program: binaries.timed(&entry)?,
                 counting: binaries.counting(&entry),
-                // Everybody sends to the same receiver.
+                // All send to the same receiver.
                 sink: binaries.sink(),
                 row: Row::new(entry.workload, name),
                 entry: entry.clone(),
@@ -89,8 +130,10 @@ impl Runner {
             let ops = self.entry.ops(quick).to_string();
             arguments.extend(["--ops".to_owned(), ops, "--samples".to_owned(), "2".to_owned()]);
         }
+        let load = Load::watch();
+        // Waits for both processes, so that their time is known to be our own.
         let answer = measure(&self.program, &self.sink, &arguments)?;
-        self.row.add(&answer);
+        self.row.add(&answer, load.foreign());
         Ok(())
     }
 
@@ -99,47 +142,5 @@ impl Runner {
         ["--workload", workload, "--impl", implementation, "--mode", mode]
             .map(str::to_owned)
             .to_vec()
-    }
-}
-
-/// A line that is written over, with the time left; nothing if standard error is no terminal.
-struct Progress {
-    started: Instant,
-    done: usize,
-    all: usize,
-}
-
-impl Progress {
-    fn new(all: usize) -> Self {
-        Self { started: Instant::now(), done: 0, all }
-    }
-
-    fn next(&mut self, row: &Row) {
-        let left = match self.done {
-            0 => String::new(),
-            done => {
-                let each = self.started.elapsed() / done as u32;
-                let left: Duration = each * (self.all - done) as u32;
-                format!("{} s left", left.as_secs())
-            }
-        };
-        self.done += 1;
-        self.line(&format!(
-            "{:3}/{} {:<12} {:<18} {left}",
-            self.done, self.all, row.workload, row.implementation
-        ));
-    }
-
-    fn done(&self) {
-        self.line("");
-    }
-
-    fn line(&self, text: &str) {
-        let mut out = stderr();
-        if out.is_terminal() {
-            // A terminal that went away is no reason to stop.
-            let _ = write!(out, "\r\x1b[2K{text}");
-            let _ = out.flush();
-        }
     }
 }

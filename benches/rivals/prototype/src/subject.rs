@@ -45,7 +45,7 @@ impl Subject for Prototype {
     fn run(&self, ops: u64) {
         match self.shape {
             Shape::Root => (0..ops).for_each(|_| root()),
-            Shape::Request => (0..ops).for_each(|_| request(&self.request)),
+            _ => (0..ops).for_each(|_| request(&self.request)),
         }
     }
 
