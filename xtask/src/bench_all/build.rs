@@ -13,15 +13,16 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    /// Builds our own, and the rivals unless `alone`.
+    /// Builds our own, and these rivals.
     ///
     /// # Errors
     /// When our own do not build. A rival's failure is printed: it may only be the network.
-    pub(super) fn build(alone: bool) -> Result<Self, String> {
+    pub(super) fn build(wanted: &[&'static str]) -> Result<Self, String> {
         Step::cargo("build Spanwise", "build --release --package spanwise-benches --bins").run()?;
         let (ours, rivals) = (target().join("release"), rivals_folder());
-        let mut missing = Vec::new();
-        for &rival in RIVALS.iter().filter(|_| !alone) {
+        let mut missing = RIVALS.to_vec();
+        missing.retain(|rival| !wanted.contains(rival));
+        for &rival in wanted {
             if let Err(reason) = build_rival(rival, &rivals) {
                 println!("without {rival}: {reason}");
                 missing.push(rival);

@@ -77,6 +77,17 @@ pub(super) fn workloads() -> Vec<&'static str> {
     CONTEST.iter().map(|&(workload, _)| workload).collect()
 }
 
+/// The folders of the rivals that run a workload that is wanted.
+pub(super) fn rivals(wants: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let entries = entries();
+    let mut rivals = RIVALS.to_vec();
+    rivals.retain(|&rival| {
+        let mut of_rival = entries.iter().filter(|entry| entry.package == Package::Rival(rival));
+        of_rival.any(|entry| wants(entry.workload))
+    });
+    rivals
+}
+
 /// The rivals' folders.
 pub(super) const RIVALS: &[&str] =
     &["otel-sdk", "tracing-otel", "fastrace", "floor", "prototype", ALLOCATORS];
@@ -91,7 +102,7 @@ pub(super) const W2_RATIO: &str = "w2-kept";
 pub(super) const W3_RATIO: &str = "w3-kept";
 
 /// Workloads whose allocations have no one thread to count on, or no span to count for.
-const NOT_ALONE: &[&str] = &["w2", W2_RATIO, "encode", "compress", "dropped"];
+const NOT_ALONE: &[&str] = &["w2", W2_RATIO, "encode", "compress"];
 
 pub(super) const OTHER_ALLOCATORS: [&str; 2] = ["mimalloc", "jemalloc"];
 
@@ -158,5 +169,12 @@ mod tests {
                 assert!(folder == ALLOCATORS || lock.exists(), "{entry:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_single_workload_needs_its_own_rivals_only() {
+        assert_eq!(rivals(|_| true), RIVALS);
+        assert_eq!(rivals(|workload| workload == "w1-off"), ["otel-sdk"]);
+        assert!(rivals(|workload| workload == "dropped").is_empty());
     }
 }

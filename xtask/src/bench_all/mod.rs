@@ -41,7 +41,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
     if options.check || options.bless {
         return check::check(&options);
     }
-    let binaries = Binaries::build(false)?;
+    let binaries = Binaries::build(&contest::rivals(|workload| options.wants(workload)))?;
     let other = options.against.as_deref().map(against::Revision::build).transpose()?;
     let rows = run::run(&options, &binaries, other.as_ref())?;
     let micro = micro::run(&options)?;

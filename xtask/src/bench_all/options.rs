@@ -4,7 +4,7 @@ pub(super) const HELP: &str = "\
 Builds Spanwise and its rivals, runs them in turns, each in processes of its own, and writes
 target/bench/report.{json,md,html} and the table of targets. See docs/BENCHMARKS.md.
 
-  --quick         2 processes each instead of 5, fewer spans end to end: under five minutes
+  --quick         2 processes each instead of 5, fewer spans end to end: under eight minutes
   --check         a test, not a measurement: our own benches once each, answers only, and the
                   instructions of each against benches/instructions.json where valgrind is there
   --bless         rewrites benches/instructions.json
