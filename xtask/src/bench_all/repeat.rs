@@ -13,7 +13,7 @@ pub(super) struct Rounds {
 
 impl Rounds {
     pub(super) fn new(quick: bool) -> Self {
-        if quick { Self { planned: 2, extra: 2 } } else { Self { planned: 5, extra: 3 } }
+        if quick { Self { planned: 2, extra: 1 } } else { Self { planned: 5, extra: 3 } }
     }
 
     /// Whether another process of this row is worth its time.

@@ -158,8 +158,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{}", headline::TITLE)?;
-        let headings = [headline::HEADINGS.map(str::to_owned)];
+        // With `--only`, maybe of no row.
+        let headings = (!self.headline.is_empty()).then(|| headline::HEADINGS.map(str::to_owned));
+        if headings.is_some() {
+            writeln!(f, "\n{}", headline::TITLE)?;
+        }
         for cells in headings.iter().chain(self.headline.iter().map(|Line { cells }| cells)) {
             let [workload, ours, allocator, theirs, times, wall, cpu] = cells;
             writeln!(
