@@ -128,8 +128,8 @@ pub mod sampling {
     pub use spanwise_sdk::sampling::{
         Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, AdaptiveKey, AdaptiveState, AlwaysRecord,
         AnnotatingSampler, Annotations, ApiAttributes, ApiSamplingParameters, Attributes,
-        ComposableSampler, DynamicSampler, FastDecision, NoAttributes, OwnedValue, Parent,
-        ParentBased, ParentThreshold, ProbabilityError, Randomness, RateLimited, RuleBased,
+        ComposableSampler, DynamicSampler, FastDecision, FastResult, NoAttributes, OwnedValue,
+        Parent, ParentBased, ParentThreshold, ProbabilityError, Randomness, RateLimited, RuleBased,
         Sampler, SamplerContext, SamplingDecision, SamplingIntent, SamplingParameters,
         SamplingResult, SettingError, SpanKind, SpanPredicate, Threshold, ThresholdText, Tick,
         TraceIdRatioBased, TraceStateUpdate, Value, max_min_shares, parent_of, trace_state,
