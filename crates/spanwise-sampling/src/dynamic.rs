@@ -159,21 +159,34 @@ impl Word {
     /// As [`DynamicSampler::fast_decision`].
     #[inline(always)]
     pub(crate) fn decision(self, parent: Option<bool>) -> FastDecision {
+        match self.outcome(parent) & OUTCOME {
+            KEEP => FastDecision::Keep,
+            DROP => FastDecision::Drop,
+            BY_THRESHOLD => FastDecision::Threshold(
+                Threshold::new(self.0 >> THRESHOLD).unwrap_or(Threshold::KEEP_ALL),
+            ),
+            _ => FastDecision::Evaluate,
+        }
+    }
+
+    /// Whether the span is sampled, if that needs no threshold. Tests of single bits: a match of all
+    /// decisions becomes a jump through a table.
+    #[cfg(feature = "opentelemetry")]
+    #[inline(always)]
+    pub(crate) fn plain_decision(self, parent: Option<bool>) -> Option<bool> {
+        let outcome = self.outcome(parent);
+        (outcome & PLAIN != 0).then_some(outcome & SAMPLED != 0)
+    }
+
+    /// The outcome, in its lowest bits.
+    #[inline(always)]
+    fn outcome(self, parent: Option<bool>) -> u64 {
         let place = match parent {
             None => ROOT,
             Some(true) => BELOW_SAMPLED,
             Some(false) => BELOW_UNSAMPLED,
         };
-        // Tests of single bits: a match would become a jump through a table.
-        let outcome = self.0 >> place;
-        match (outcome & PLAIN != 0, outcome & 1 != 0) {
-            (true, true) => FastDecision::Keep,
-            (true, false) => FastDecision::Drop,
-            (false, true) => FastDecision::Threshold(
-                Threshold::new(self.0 >> THRESHOLD).unwrap_or(Threshold::KEEP_ALL),
-            ),
-            (false, false) => FastDecision::Evaluate,
-        }
+        self.0 >> place
     }
 
     /// Whether children follow their parents.
@@ -198,9 +211,11 @@ const OUTCOME: u64 = 0b11;
 const EVALUATE: u64 = 0b00;
 const BY_THRESHOLD: u64 = 0b01;
 const DROP: u64 = PLAIN;
-const KEEP: u64 = PLAIN | 1;
+const KEEP: u64 = PLAIN | SAMPLED;
 /// The outcome is a decision, and needs no threshold.
 const PLAIN: u64 = 0b10;
+/// The bit of a plain decision to sample.
+const SAMPLED: u64 = 0b01;
 // The places of the outcomes and of the threshold, in bits.
 const ROOT: u32 = 0;
 const BELOW_SAMPLED: u32 = 2;

@@ -33,37 +33,32 @@ impl DynamicSampler {
     #[inline(always)]
     pub fn fast_result(&self, parent: Option<&SpanContext>, trace_id: u128) -> FastResult {
         let word = self.word();
-        let decision = word.decision(parent.map(SpanContext::is_sampled));
-        let Some(parent) = parent else {
-            return match decision {
-                FastDecision::Keep => FastResult::Keep,
-                FastDecision::Threshold(threshold) if threshold.keeps(of(trace_id)) => {
-                    FastResult::KeepBy(threshold)
-                }
-                FastDecision::Drop | FastDecision::Threshold(_) => FastResult::Drop,
-                FastDecision::Evaluate => FastResult::Evaluate,
-            };
-        };
-        let has_trace_state = *parent.trace_state() != TraceState::NONE;
-        match decision {
-            FastDecision::Keep if !has_trace_state => FastResult::Keep,
-            FastDecision::Drop if !has_trace_state => FastResult::Drop,
-            FastDecision::Evaluate => FastResult::Evaluate,
-            _ => below(word, decision, parent, of(trace_id)),
+        let above = parent.map(SpanContext::is_sampled);
+        let has_trace_state = parent.is_some_and(|it| *it.trace_state() != TraceState::NONE);
+        match (word.plain_decision(above), parent) {
+            (Some(true), _) if !has_trace_state => FastResult::Keep,
+            (Some(false), _) if !has_trace_state => FastResult::Drop,
+            (_, Some(parent)) => below(word, parent, Randomness::of_trace(trace_id)),
+            (_, None) => root(word, Randomness::of_trace(trace_id)),
         }
+    }
+}
+
+/// The result of a root by a threshold.
+#[inline(always)]
+fn root(word: Word, randomness: Randomness) -> FastResult {
+    match word.decision(None) {
+        FastDecision::Threshold(own) if own.keeps(randomness) => FastResult::KeepBy(own),
+        FastDecision::Threshold(_) => FastResult::Drop,
+        _ => FastResult::Evaluate,
     }
 }
 
 /// The result below a parent with a trace state, or by a threshold for all spans.
 #[inline(never)]
-fn below(
-    word: Word,
-    decision: FastDecision,
-    parent: &SpanContext,
-    randomness: Randomness,
-) -> FastResult {
+fn below(word: Word, parent: &SpanContext, randomness: Randomness) -> FastResult {
     let above = parent.trace_state();
-    let result = match decision {
+    let result = match word.decision(Some(parent.is_sampled())) {
         // The span follows its parent, by a threshold that agrees with the parent's flag.
         FastDecision::Keep if word.is_followed() => {
             lone_threshold(above).filter(|above| above.keeps(randomness)).map(FastResult::KeepBy)
@@ -85,11 +80,6 @@ fn below(
         _ => None,
     };
     result.unwrap_or(FastResult::Evaluate)
-}
-
-#[inline(always)]
-fn of(trace_id: u128) -> Randomness {
-    Randomness::of_trace(trace_id)
 }
 
 /// The threshold of a trace state that has only a threshold, written as this crate writes it: the text
