@@ -228,10 +228,11 @@ impl Run<'_> {
     /// Measures from the first span to the delivery of the last. Only delivered spans count.
     fn end_to_end(&mut self) {
         let ops = self.arguments.ops;
-        // The first operations open the connection.
-        measured_run(self.subject, 1000);
+        // The first operations open the connection, whose windows then grow for a while.
+        let warm_up = (ops / 4).max(1000);
+        measured_run(self.subject, warm_up);
         self.subject.settle();
-        self.made(1000);
+        self.made(warm_up);
         for _ in 0..self.arguments.samples {
             let before = self.subject.tally(self.answer.made).exported;
             let cpu = cpu_nanos();

@@ -11,7 +11,6 @@ use opentelemetry::{Key, KeyValue, Value};
 use spanwise_wire::StatusCode;
 use spanwise_worker::clock;
 use std::borrow::Cow;
-use std::mem::ManuallyDrop;
 use std::time::SystemTime;
 
 impl opentelemetry::trace::Span for Span {
@@ -45,11 +44,12 @@ impl opentelemetry::trace::Span for Span {
     }
 
     #[inline(always)]
-    fn set_attribute(&mut self, attribute: KeyValue) {
-        let KeyValue { key, value, .. } = attribute;
-        let (mut key, mut value) = (ManuallyDrop::new(key), ManuallyDrop::new(value));
-        // SAFETY: neither is used after this, and a `ManuallyDrop` drops nothing.
-        unsafe { self.put_attribute(&mut key, &mut value) };
+    fn set_attribute(&mut self, mut attribute: KeyValue) {
+        // SAFETY: `attribute` is forgotten, and nothing panics between its drop in place and that.
+        unsafe { self.put_attribute(&mut attribute.key, &mut attribute.value) };
+        // At the end and not by a `ManuallyDrop` at the beginning: the API's objects pass a pointer to the
+        // attribute that they have just stored, and a move would wait for these stores.
+        std::mem::forget(attribute);
     }
 
     #[inline]
