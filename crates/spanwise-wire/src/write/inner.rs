@@ -19,7 +19,6 @@ pub(super) fn put_all<'k, V: EncodeValue>(
     attributes: impl IntoIterator<Item = (&'k str, V)>,
 ) -> InnerCounts {
     let mut index = AttributeIndex::new(buf.len(), field);
-    std::mem::swap(index.scratch(), scratch);
     let mut counts = InnerCounts { dropped: 0, truncated: 0 };
     for (key, value) in attributes {
         if let Some(value) = value.as_value()
@@ -27,13 +26,15 @@ pub(super) fn put_all<'k, V: EncodeValue>(
         {
             continue;
         }
-        match index.put(buf, field, key, &value) {
+        std::mem::swap(index.scratch(), scratch);
+        let put = index.put(buf, field, key, &value);
+        std::mem::swap(index.scratch(), scratch);
+        match put {
             Put::Whole | Put::Absent => {}
             Put::Cut => counts.truncated = counts.truncated.saturating_add(1),
             Put::Dropped => counts.dropped = counts.dropped.saturating_add(1),
         }
     }
-    std::mem::swap(index.scratch(), scratch);
     put_count(buf, dropped_tag, counts.dropped);
     counts
 }

@@ -151,11 +151,7 @@ impl SpanWriter {
         }
         let scratch = self.attributes.scratch();
         let counts = put_message(&mut self.buf, EVENT, |buf| {
-            buf.push(EVENT_TIME);
-            buf.extend_from_slice(&unix_nanos.to_le_bytes());
-            if !name.is_empty() {
-                put_bytes(buf, EVENT_NAME, name.as_bytes());
-            }
+            put_event_head(buf, unix_nanos, name);
             let field =
                 AttributeField { tag: EVENT_ATTRIBUTE, max: limits.attributes_per_event, limits };
             put_all(buf, scratch, field, EVENT_DROPPED, attributes)
@@ -385,6 +381,27 @@ impl SpanWriter {
 #[inline(always)]
 fn attributes_of(limits: &SpanLimits) -> AttributeField<'_> {
     AttributeField { tag: ATTRIBUTE, max: limits.attributes, limits }
+}
+
+/// Appends the time and the name of an event.
+#[inline(always)]
+fn put_event_head(buf: &mut Vec<u8>, unix_nanos: u64, name: &str) {
+    let is_short = (1..0x80).contains(&name.len());
+    let name_len = if is_short { name.len() + 2 } else { 0 };
+    let mut writer = RawWriter::new(buf, 9 + name_len);
+    // SAFETY: 9 bytes for the time, and as many for the name as are reserved.
+    unsafe {
+        writer.array([EVENT_TIME]);
+        writer.array(unix_nanos.to_le_bytes());
+        if is_short {
+            writer.array([EVENT_NAME, name.len() as u8]);
+            writer.slice(name.as_bytes());
+        }
+    }
+    writer.done();
+    if name.len() >= 0x80 {
+        put_long_text(buf, EVENT_NAME, name);
+    }
 }
 
 #[cold]
