@@ -9,7 +9,6 @@ use crate::encode::Encode;
 use crate::exporter::{Counted, HANDED_OVER, Null, REQUESTS};
 use crate::null_tracer::NullTracer;
 use opentelemetry::global::{self, BoxedTracer};
-use opentelemetry::trace::noop::NoopTracer;
 use opentelemetry::trace::{Tracer, TracerProvider as _};
 use opentelemetry_otlp::{Protocol, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -31,16 +30,12 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     let paced = name == "otel-sdk-paced";
     let (queue, batch) = match name {
         "opentelemetry-api" => {
-            return Ok(match (workload.sampler, workload.tracer) {
-                (Sampler::On | Sampler::Off, Held::Typed) => {
-                    Box::new(Api::new(NoopTracer::new(), workload))
-                }
-                // Without a provider, the global tracer is a boxed `NoopTracer`.
-                (Sampler::On | Sampler::Off, Held::Boxed) => {
+            let tracer = NullTracer::new(workload.sampler);
+            return Ok(match workload.tracer {
+                Held::Typed => Box::new(Api::new(tracer, workload)),
+                Held::Boxed => {
+                    global::set_tracer_provider(tracer);
                     Box::new(Api::new(global::tracer("bench"), workload))
-                }
-                (sampler, _) => {
-                    Box::new(Api::new(NullTracer::new(sampler == Sampler::Half), workload))
                 }
             });
         }
