@@ -55,9 +55,9 @@ fn answer(build: impl Fn(&Arguments) -> Result<Box<dyn Subject>, String>) -> Res
             let mut overload =
                 Overload { subject: &*subject, arguments: &arguments, answer: &mut answer };
             match mode {
-                Mode::Time => overload.time(),
+                Mode::Time => overload.time()?,
                 Mode::Alloc => overload.alloc()?,
-                Mode::Once | Mode::OnceDropped => overload.once(),
+                Mode::Once | Mode::OnceDropped => overload.once()?,
             }
             subject.close();
         }
@@ -97,6 +97,14 @@ fn check(subject: &dyn Subject, arguments: &Arguments, answer: &mut Answer) -> R
     let wrong = |counts: String| Err(format!("{implementation} on {}: {counts}", workload.name));
     if tally.sum() != made {
         return wrong(format!("{made} spans made, but {tally:?}"));
+    }
+    // Spans below a refused one count as sampled out.
+    let may_lose = workload.name == DEFAULTS || workload.export == Export::Dead;
+    if workload.sampler == Sampler::On && !may_lose && tally.sampled_out > 0 {
+        return wrong(format!("spans were sampled out: {tally:?}"));
+    }
+    if tally.lost > 0 && !may_lose && !LOSERS.contains(&implementation.as_str()) {
+        return wrong(format!("spans were lost: {tally:?}"));
     }
     let sampled = subject.sampled_ops() * workload.spans_per_op;
     if workload.sampler.ratio().is_some() && tally.sampled_out != made - sampled {
@@ -301,3 +309,8 @@ mod tests {
         checked(20, 0, 25, 4).unwrap_err();
     }
 }
+
+/// The workload with default settings, which drops what does not fit.
+const DEFAULTS: &str = "e2e-default";
+/// Implementations that lose spans in every workload.
+const LOSERS: [&str; 2] = ["otel-sdk", "otel-sdk-64k"];

@@ -17,9 +17,9 @@ pub(crate) struct Overload<'a> {
 impl Overload<'_> {
     /// Fills the buffer, then takes samples. No pause separates their bursts: the processor time of
     /// other threads is that of the subject under full load.
-    pub(crate) fn time(&mut self) {
+    pub(crate) fn time(&mut self) -> Result<(), String> {
         let time = Duration::from_secs_f64(self.arguments.seconds);
-        self.fill();
+        self.fill()?;
         let (mut elapsed, mut by_others) = (Duration::ZERO, 0);
         let (made, refused) = (self.answer.made, self.refused());
         for _ in 0..self.arguments.samples {
@@ -39,23 +39,23 @@ impl Overload<'_> {
             self.answer.cpu_ns.push(cpu as f64 / spans);
         }
         self.answer.worker_share = Some(by_others as f64 / elapsed.as_nanos() as f64);
-        self.accepted(made, refused);
+        self.accepted(made, refused)
     }
 
     /// Fills the buffer, then runs the operations once.
-    pub(crate) fn once(&mut self) {
-        self.fill();
+    pub(crate) fn once(&mut self) -> Result<(), String> {
+        self.fill()?;
         let (made, refused) = (self.answer.made, self.refused());
         measured_run(self.subject, self.arguments.ops);
         self.made(self.arguments.ops);
-        self.accepted(made, refused);
+        self.accepted(made, refused)
     }
 
     /// Counts allocations on the calling thread while the buffer is full. Those of the process belong to no
     /// span in particular.
     pub(crate) fn alloc(&mut self) -> Result<(), String> {
         count::require()?;
-        self.fill();
+        self.fill()?;
         let (made, refused) = (self.answer.made, self.refused());
         let before = count::here();
         measured_run(self.subject, self.ops());
@@ -64,28 +64,40 @@ impl Overload<'_> {
         let spans = (self.answer.made - made) as f64;
         let each = |before, after| (after - before) as f64 / spans;
         self.answer.allocations = Some((each(before.0, after.0), each(before.1, after.1)));
-        self.accepted(made, refused);
-        Ok(())
+        self.accepted(made, refused)
     }
 
-    /// Makes spans until the subject refuses a whole burst; or, because another implementation may empty
-    /// its buffer as fast as a thread fills it, for a limited time.
-    fn fill(&mut self) {
+    /// Makes spans until the subject has refused all of them for a while: when its exporter has framed
+    /// the first request, there is space once more.
+    fn fill(&mut self) -> Result<(), String> {
         let started = Instant::now();
+        let mut full_since = started;
         while started.elapsed() < FILL_TAKES {
             let (made, refused) = (self.answer.made, self.refused());
             self.subject.run(self.ops());
             self.made(self.ops());
-            if self.refused() - refused == self.answer.made - made {
-                return;
+            if self.refused() - refused != self.answer.made - made {
+                full_since = Instant::now();
+            } else if full_since.elapsed() > FULL_FOR {
+                return Ok(());
             }
         }
+        Err(format!("the buffer still has space after {FILL_TAKES:?}"))
     }
 
     /// Stores the number of spans since `made` that were not refused.
-    fn accepted(&mut self, made: u64, refused: u64) {
+    ///
+    /// # Errors
+    /// They are more than a few: the times are not those of refused spans.
+    fn accepted(&mut self, made: u64, refused: u64) -> Result<(), String> {
         let refused = self.refused() - refused;
-        self.answer.accepted = Some((self.answer.made - made).saturating_sub(refused));
+        let spans = self.answer.made - made;
+        let accepted = spans.saturating_sub(refused);
+        self.answer.accepted = Some(accepted);
+        match accepted * 100 <= spans {
+            true => Ok(()),
+            false => Err(format!("{accepted} of {spans} spans found space")),
+        }
     }
 
     fn refused(&self) -> u64 {
@@ -101,4 +113,5 @@ impl Overload<'_> {
     }
 }
 
-const FILL_TAKES: Duration = Duration::from_secs(3);
+const FILL_TAKES: Duration = Duration::from_secs(5);
+const FULL_FOR: Duration = Duration::from_millis(50);

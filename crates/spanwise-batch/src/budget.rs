@@ -61,7 +61,7 @@ impl Budget {
     }
 
     /// Whether [`try_charge`](Self::try_charge) would charge `bytes` now.
-    pub(crate) fn has_space(&self, bytes: usize) -> bool {
+    pub(crate) fn can_charge(&self, bytes: usize) -> bool {
         let limit = self.limit() - self.reserve();
         self.charged().checked_add(bytes).is_some_and(|sum| sum <= limit)
     }

@@ -307,7 +307,7 @@ fn a_push_without_memory_uses_the_open_chunk_of_another_slot() {
     let rest = || shards.budget().limit() - shards.budget().charged();
     assert!(push(&shards, 0, 10).is_ok());
     let _rest = shards.budget().try_charge(rest()).unwrap();
-    assert!(!shards.has_space());
+    assert!(!shards.can_open_chunk());
     for id in 1..=8 {
         // Each thread gets the next slot.
         std::thread::scope(|scope| {
@@ -319,9 +319,9 @@ fn a_push_without_memory_uses_the_open_chunk_of_another_slot() {
     assert_eq!(shards.drain_all(&mut chunks), 0);
     assert_eq!(sorted(ids(&chunks)), (0..=8).collect::<Vec<_>>());
     shards.recycle(chunks);
-    assert!(shards.has_space(), "a cached chunk is space");
+    assert!(shards.can_open_chunk(), "a cached chunk is space");
     shards.trim(0);
-    assert!(shards.has_space(), "as are the bytes of a freed one");
+    assert!(shards.can_open_chunk(), "as are the bytes of a freed one");
 }
 
 #[test]
@@ -329,13 +329,13 @@ fn a_queue_without_permits_has_no_space() {
     let shards = shards(small(1, 1024, 4).with_max_queue_size(16), 1 << 20);
     for id in 0..16 {
         // An open chunk holds the permits of four spans.
-        assert!(shards.has_space() || id > 12, "{id}");
+        assert!(shards.can_open_chunk() || id > 12, "{id}");
         assert!(push(&shards, id, 10).is_ok());
     }
-    assert!(!shards.has_space());
+    assert!(!shards.can_open_chunk());
     assert_eq!(push(&shards, 16, 10), Err(PushError::QueueFull));
     let mut chunks = Vec::new();
     shards.drain_full(&mut chunks, 1);
     shards.recycle(chunks);
-    assert!(shards.has_space());
+    assert!(shards.can_open_chunk());
 }

@@ -110,7 +110,7 @@ impl ExporterBuilder {
         self
     }
 
-    /// Whether a push drops or waits while the queue is full. Default [`OnFull::Drop`].
+    /// Whether a full queue drops and refuses spans, or a push waits. Default [`OnFull::Drop`].
     pub fn with_on_full(mut self, on_full: OnFull) -> Self {
         self.on_full = on_full;
         self

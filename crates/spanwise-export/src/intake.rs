@@ -4,8 +4,8 @@ use spanwise_ledger::DropReason;
 use spanwise_worker::fork;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
-/// The state of a queue towards spans that start. One word, so that a tracer compares once, and so that
-/// no refusal outlives the freeing of memory or a close.
+/// Whether a queue accepts spans. One word, so that a tracer compares once, and so that a refusal can
+/// overwrite neither a close nor the end of another refusal.
 pub(crate) struct Intake {
     /// `process` while spans are accepted, [`REFUSING`] or [`CLOSED`].
     accepts_in: AtomicU32,
@@ -13,7 +13,7 @@ pub(crate) struct Intake {
     process: u32,
     /// A span was refused for lack of space, since the exporter freed memory.
     is_starved: AtomicBool,
-    /// The [`DropReason`] of the last refusal at the start: whether it is [`DropReason::QueueFull`].
+    /// The queue size, and not the byte budget, was exhausted when the last refusal began.
     is_queue_full: AtomicBool,
     /// The discriminant of a [`State`].
     state: AtomicU8,
@@ -58,21 +58,21 @@ impl Intake {
         self.is_starved.load(Relaxed)
     }
 
-    /// A span was refused for lack of space. Returns whether it is the first one, so that the caller
-    /// notifies the exporter.
+    /// Records that a push found no space. Returns whether it is the first one since
+    /// [`accept`](Self::accept): its caller notifies the exporter.
     pub(crate) fn starve(&self) -> bool {
         // A load first: all but the first find it set, and a store would cost them the cache line.
         !self.is_starved.load(Relaxed) && !self.is_starved.swap(true, Relaxed)
     }
 
-    /// From now on, spans are refused at their start for `reason`. Returns whether that is new.
-    pub(crate) fn refuse(&self, reason: DropReason) -> bool {
+    /// Refuses spans at their start for `reason` from now on. Returns whether that is new.
+    pub(crate) fn start_refusing(&self, reason: DropReason) -> bool {
         self.is_queue_full.store(reason == DropReason::QueueFull, Relaxed);
         self.is_starved.store(true, Relaxed);
         self.accepts_in.compare_exchange(self.process, REFUSING, Relaxed, Relaxed).is_ok()
     }
 
-    /// There is space again, or a pass that frees some begins.
+    /// Accepts spans again, unless the queue is closed.
     pub(crate) fn accept(&self) {
         self.is_starved.store(false, Relaxed);
         let _closed = self.accepts_in.compare_exchange(REFUSING, self.process, Relaxed, Relaxed);

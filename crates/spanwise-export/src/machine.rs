@@ -341,8 +341,8 @@ impl ExportMachine {
             return (Stage::Report, None);
         }
         let relief = Relief { is_stalled, charged: budget.charged(), queued: level.queued };
-        // A queue that refuses all spans is notified of none: it accepts them again once there is space.
-        let rearm = (!level.is_refusing).then_some(Action::Queue(QueueAction::RearmNotification));
+        // A push to a queue that refuses spans notifies nobody: `accept_again` ends the refusal.
+        let rearm = (!level.is_refusing).then_some(Action::Queue(QueueAction::AcceptSpans));
         (Stage::RelieveDrain(relief), rearm)
     }
 
@@ -375,7 +375,7 @@ impl ExportMachine {
             until = until.min(now + RETRY_DRAIN);
         }
         if level.is_starved {
-            let relief = if level.has_space { now } else { self.next_relief };
+            let relief = if level.can_accept { now } else { self.next_relief };
             until = until.min(relief.max(now + RETRY_DRAIN));
         }
         self.flushes.next_deadline().map_or(until, |deadline| until.min(deadline))
@@ -390,8 +390,8 @@ impl ExportMachine {
 
 /// Makes a queue that refuses spans accept them again, if there is space.
 fn accept_again(level: QueueLevel) -> Option<Action> {
-    let is_due = level.is_refusing && level.has_space;
-    is_due.then_some(Action::Queue(QueueAction::RearmNotification))
+    let is_due = level.is_refusing && level.can_accept;
+    is_due.then_some(Action::Queue(QueueAction::AcceptSpans))
 }
 
 fn trim(retain: usize) -> Action {

@@ -29,17 +29,17 @@ pub struct SpanQueue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnFull {
-    /// It drops the span and counts it as `queue_bytes` or `queue_full`. The application never waits.
+    /// The queue drops the span and counts it as `queue_bytes` or `queue_full`. The application never waits.
     ///
     /// From the first span that it drops until memory is free again, the queue
     /// [refuses](SpanQueue::is_refusing) spans at their start. A tracer gives such a span ids and a
-    /// context that is not sampled. Its children follow it, here and in other services, if their samplers
-    /// follow the parent: whole traces are missing then, and few are torn. A span that started before is
+    /// context that is not sampled. The spans below it follow, here and in other services, if their samplers
+    /// follow the parent: they count as `sampled_out`, and the trace lacks all of them. A span that started before is
     /// stored if the open chunk of its thread has space.
     #[default]
     Drop,
-    /// It blocks the calling thread, also one of an async runtime, until there is space or this time
-    /// has passed; only then it drops and counts the span. It refuses no span at its start. For batch
+    /// The queue blocks the calling thread, also one of an async runtime, until there is space or this
+    /// time has passed; only then it drops and counts the span. It refuses no span at its start. For batch
     /// jobs and load generators.
     Wait(Duration),
 }
@@ -51,12 +51,12 @@ pub struct QueueLevel {
     pub ready: usize,
     /// Spans that count against the maximum queue size. 0 without one.
     pub queued: usize,
-    /// The queue refused a span for lack of space since [`QueueAction::RearmNotification`].
+    /// The queue refused a span for lack of space since [`QueueAction::AcceptSpans`].
     pub is_starved: bool,
-    /// The queue refuses spans at their start, until [`QueueAction::RearmNotification`].
+    /// The queue refuses spans at their start, until [`QueueAction::AcceptSpans`].
     pub is_refusing: bool,
-    /// A queue that refuses spans has space for one of the usual size. False if it refuses none.
-    pub has_space: bool,
+    /// The queue refuses spans, and can open a chunk again.
+    pub can_accept: bool,
 }
 
 /// An operation of an exporter on its queue.
@@ -75,7 +75,7 @@ pub enum QueueAction {
     },
     /// Accept spans at their start again, and let the next span that is refused for lack of space
     /// notify the exporter.
-    RearmNotification,
+    AcceptSpans,
 }
 
 impl SpanQueue {
@@ -116,7 +116,7 @@ impl SpanQueue {
         }
         match self.buffer.push(span, meta) {
             Ok(pushed) => self.after_push(pushed),
-            Err(refused) => self.refused(refused, span, meta),
+            Err(refused) => self.after_failed_push(refused, span, meta),
         }
     }
 
@@ -124,7 +124,7 @@ impl SpanQueue {
     /// budget or the queue was full and no memory was freed since (never with [`OnFull::Wait`]), after
     /// a [`close`](Self::close), and in a forked child.
     ///
-    /// A tracer that reads false records no span, calls [`refuse`](Self::refuse) instead of
+    /// A tracer that reads false records no span, calls [`count_refused`](Self::count_refused) instead of
     /// [`Ledger::started`], and propagates a context that is not sampled, for the children to follow. A
     /// span that is pushed all the same is dropped and counted, unless the queue is open and the chunk
     /// of its thread's slot has space.
@@ -137,7 +137,8 @@ impl SpanQueue {
         self.intake.is_accepting()
     }
 
-    /// Whether spans are refused at their start for lack of space.
+    /// Whether the queue refuses spans at their start for lack of space. False after a `close` and in a
+    /// forked child, where [`is_accepting`](Self::is_accepting) is false too.
     #[inline]
     pub fn is_refusing(&self) -> bool {
         self.intake.is_refusing()
@@ -146,10 +147,10 @@ impl SpanQueue {
     /// Counts a span that was refused at its start, as created and as dropped.
     ///
     /// # Cost
-    /// As [`Ledger::refused`].
+    /// As [`Ledger::dropped_at_start`].
     #[inline(never)]
-    pub fn refuse(&self) {
-        self.ledger.refused(self.intake.reason());
+    pub fn count_refused(&self) {
+        self.ledger.dropped_at_start(self.intake.reason());
     }
 
     /// Counts the data that the span limits dropped.
@@ -192,7 +193,7 @@ impl SpanQueue {
             // A refusal may begin while the exporter ends the one before.
             is_starved: is_refusing || self.intake.is_starved(),
             is_refusing,
-            has_space: is_refusing && self.buffer.has_space(),
+            can_accept: is_refusing && self.buffer.can_open_chunk(),
         }
     }
 
@@ -215,7 +216,7 @@ impl SpanQueue {
                 self.accept_again();
                 return None;
             }
-            QueueAction::RearmNotification => {
+            QueueAction::AcceptSpans => {
                 self.intake.accept();
                 return None;
             }
@@ -270,7 +271,7 @@ impl SpanQueue {
     /// Accepts spans at their start again if there is space: at once when memory is freed, and not at the
     /// end of the exporter's turn, which may frame several requests.
     fn accept_again(&self) {
-        if self.is_refusing() && self.buffer.has_space() {
+        if self.is_refusing() && self.buffer.can_open_chunk() {
             self.intake.accept();
         }
     }
@@ -297,13 +298,13 @@ impl SpanQueue {
     /// notification for each would cost a core.
     fn starve(&self, reason: DropReason) {
         // A large span may find no space where usual ones do.
-        let is_full = self.on_full == OnFull::Drop && !self.buffer.has_space();
-        if if is_full { self.intake.refuse(reason) } else { self.intake.starve() } {
+        let is_full = self.on_full == OnFull::Drop && !self.buffer.can_open_chunk();
+        if if is_full { self.intake.start_refusing(reason) } else { self.intake.starve() } {
             self.notify();
         }
     }
 
-    fn refused(&self, refused: PushError, span: &FinishedSpan<'_>, meta: SpanMeta) {
+    fn after_failed_push(&self, refused: PushError, span: &FinishedSpan<'_>, meta: SpanMeta) {
         match refused {
             PushError::QueueFull => self.starve(DropReason::QueueFull),
             // No memory that is freed would make space for a span that never fits.

@@ -49,7 +49,7 @@ impl World {
     /// Starts and ends a span, as a tracer does; true if it was recorded.
     fn span(&mut self, bytes: usize) -> bool {
         if !self.queue.is_accepting() {
-            self.queue.refuse();
+            self.queue.count_refused();
             self.refused += 1;
             return false;
         }
@@ -259,7 +259,7 @@ fn a_closed_queue_counts_spans_as_after_shutdown() {
     assert!(!world.queue.is_refusing() && !world.queue.is_accepting());
     world.queue.ledger().started();
     world.end(100);
-    world.queue.refuse();
+    world.queue.count_refused();
     world.refused += 1;
     let ledger = world.queue.ledger().snapshot();
     assert_eq!(ledger.dropped(DropReason::AfterShutdown), 2);

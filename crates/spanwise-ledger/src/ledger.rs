@@ -58,13 +58,13 @@ impl Ledger {
     /// that a full queue refuses at their start.
     ///
     /// # Cost
-    /// As [`started`](Ledger::started) for [`DropReason::QueueBytes`] and [`DropReason::QueueFull`];
-    /// for other reasons, a `fetch_add` on a shared line more.
+    /// As [`started`](Ledger::started) for [`DropReason::QueueBytes`] and [`DropReason::QueueFull`]; one
+    /// `fetch_add` on a shared line more for other reasons.
     #[inline]
-    pub fn refused(&self, reason: DropReason) {
+    pub fn dropped_at_start(&self, reason: DropReason) {
         let start = match reason {
-            DropReason::QueueBytes => Start::RefusedBytes,
-            DropReason::QueueFull => Start::RefusedFull,
+            DropReason::QueueBytes => Start::DroppedBytes,
+            DropReason::QueueFull => Start::DroppedFull,
             _ => {
                 self.started();
                 return self.dropped(reason, 1);
@@ -113,11 +113,11 @@ impl Ledger {
             std::array::from_fn(|i| load(&self.account.outcomes.dropped, i, |c| c.load(Acquire)));
         let counters =
             std::array::from_fn(|i| load(&self.account.counters.0, i, |c| c.load(Relaxed)));
-        let StartSums { mut started, sampled_out, refused_bytes, refused_full } =
+        let StartSums { mut started, sampled_out, dropped_bytes, dropped_full } =
             self.account.starts.sums();
         // Each of these counters is read once, and counts on both sides of the invariant.
         for (reason, spans) in
-            [(DropReason::QueueBytes, refused_bytes), (DropReason::QueueFull, refused_full)]
+            [(DropReason::QueueBytes, dropped_bytes), (DropReason::QueueFull, dropped_full)]
         {
             started = started.wrapping_add(spans);
             if let Some(dropped) = dropped.get_mut(reason as usize) {

@@ -7,8 +7,8 @@ use std::fmt;
 pub enum DropReason {
     /// The byte budget was used up: the receiver or the network is slower than the program. Lower
     /// the sampling ratio, raise the budget, or speed up the receiver. Until memory is free again,
-    /// spans are refused at their start: their contexts are not sampled, and so whole traces are
-    /// missing.
+    /// spans are refused at their start: their contexts are not sampled, so that spans below them
+    /// follow, here and in other services, and count as sampled out.
     QueueBytes,
     /// The queue holds `max_queue_size` spans (`OTEL_BSP_MAX_QUEUE_SIZE`, `with_max_queue_size`).
     /// Raise it, or leave it unset: then only the byte budget counts. Spans are refused at their

@@ -1,5 +1,5 @@
-//! Per-thread counters of spans at their start: started, sampled out or refused. One thread writes each counter, so that
-//! an increment is a load and a store instead of a locked instruction.
+//! Per-thread counters of spans at their start: started, sampled out, or dropped at once. One thread
+//! writes each counter, so that an increment is a load and a store instead of a locked instruction.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -18,8 +18,8 @@ pub(crate) struct ThreadCounters {
 struct CounterLine {
     started: AtomicU64,
     sampled_out: AtomicU64,
-    refused_bytes: AtomicU64,
-    refused_full: AtomicU64,
+    dropped_bytes: AtomicU64,
+    dropped_full: AtomicU64,
 }
 
 /// Sums of all [`CounterLine`]s.
@@ -27,8 +27,8 @@ struct CounterLine {
 pub(crate) struct StartSums {
     pub(crate) started: u64,
     pub(crate) sampled_out: u64,
-    pub(crate) refused_bytes: u64,
-    pub(crate) refused_full: u64,
+    pub(crate) dropped_bytes: u64,
+    pub(crate) dropped_full: u64,
 }
 
 /// The counter of a [`CounterLine`] to increment.
@@ -37,9 +37,9 @@ pub(crate) enum Start {
     Started,
     SampledOut,
     /// Dropped at the start as `queue_bytes`.
-    RefusedBytes,
+    DroppedBytes,
     /// Dropped at the start as `queue_full`.
-    RefusedFull,
+    DroppedFull,
 }
 
 impl ThreadCounters {
@@ -70,8 +70,8 @@ impl ThreadCounters {
             for (sum, start) in [
                 (&mut sums.started, Start::Started),
                 (&mut sums.sampled_out, Start::SampledOut),
-                (&mut sums.refused_bytes, Start::RefusedBytes),
-                (&mut sums.refused_full, Start::RefusedFull),
+                (&mut sums.dropped_bytes, Start::DroppedBytes),
+                (&mut sums.dropped_full, Start::DroppedFull),
             ] {
                 *sum = sum.wrapping_add(line.counter(start).load(Relaxed));
             }
@@ -101,8 +101,8 @@ impl ThreadCounters {
 
 impl CounterLine {
     const fn new() -> Self {
-        let [started, sampled_out, refused_bytes, refused_full] = [const { AtomicU64::new(0) }; 4];
-        CounterLine { started, sampled_out, refused_bytes, refused_full }
+        let [started, sampled_out, dropped_bytes, dropped_full] = [const { AtomicU64::new(0) }; 4];
+        CounterLine { started, sampled_out, dropped_bytes, dropped_full }
     }
 
     #[inline]
@@ -110,8 +110,8 @@ impl CounterLine {
         match start {
             Start::Started => &self.started,
             Start::SampledOut => &self.sampled_out,
-            Start::RefusedBytes => &self.refused_bytes,
-            Start::RefusedFull => &self.refused_full,
+            Start::DroppedBytes => &self.dropped_bytes,
+            Start::DroppedFull => &self.dropped_full,
         }
     }
 }

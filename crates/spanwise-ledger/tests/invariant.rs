@@ -47,7 +47,7 @@ fn every_snapshot_balances_while_threads_count() {
                 for span in 0..SPANS {
                     if span % 3 == 0 {
                         ledger.sampled_out();
-                        ledger.refused(DropReason::QueueBytes);
+                        ledger.dropped_at_start(DropReason::QueueBytes);
                     }
                     ledger.started();
                     finished.send(span).unwrap();
@@ -195,7 +195,7 @@ fn counting_works_during_thread_exit() {
 fn a_refused_span_counts_as_created_and_as_dropped() {
     let ledger = Ledger::new();
     for (spans, reason) in (1..).zip(DropReason::ALL) {
-        (0..spans).for_each(|_| ledger.refused(reason));
+        (0..spans).for_each(|_| ledger.dropped_at_start(reason));
         let snapshot = ledger.snapshot();
         snapshot.check().unwrap();
         assert_eq!(snapshot.dropped(reason), spans, "{reason}");

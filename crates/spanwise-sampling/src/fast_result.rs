@@ -14,7 +14,7 @@ pub enum FastResult {
     Keep,
     /// The span is sampled, and its trace state is the member `ot` with the sub-key `th` of this
     /// threshold, without others.
-    KeepBy(Threshold),
+    KeepWithThreshold(Threshold),
     /// The span is dropped and has no trace state.
     Drop,
     /// The sampler must be evaluated: [`DynamicSampler::sampling_result`].
@@ -48,7 +48,7 @@ impl DynamicSampler {
 #[inline(always)]
 fn root(word: Word, randomness: Randomness) -> FastResult {
     match word.decision(None) {
-        FastDecision::Threshold(own) if own.keeps(randomness) => FastResult::KeepBy(own),
+        FastDecision::Threshold(own) if own.keeps(randomness) => FastResult::KeepWithThreshold(own),
         FastDecision::Threshold(_) => FastResult::Drop,
         _ => FastResult::Evaluate,
     }
@@ -60,20 +60,20 @@ fn below(word: Word, parent: &SpanContext, randomness: Randomness) -> FastResult
     let above = parent.trace_state();
     let result = match word.decision(Some(parent.is_sampled())) {
         // The span follows its parent, by a threshold that agrees with the parent's flag.
-        FastDecision::Keep if word.is_followed() => {
-            lone_threshold(above).filter(|above| above.keeps(randomness)).map(FastResult::KeepBy)
-        }
+        FastDecision::Keep if word.is_followed() => lone_threshold(above)
+            .filter(|above| above.keeps(randomness))
+            .map(FastResult::KeepWithThreshold),
         FastDecision::Threshold(own) => {
             // Without the random flag the decision counts an assumption, unless it needs no randomness or
             // the parent was sampled by the same threshold.
             let is_random = TraceFlags::from(parent.trace_flags()).is_random();
             let reliable = is_random || own == Threshold::KEEP_ALL;
             match (own.keeps(randomness), *above == TraceState::NONE) {
-                (true, true) if reliable => Some(FastResult::KeepBy(own)),
+                (true, true) if reliable => Some(FastResult::KeepWithThreshold(own)),
                 (false, true) if reliable => Some(FastResult::Drop),
                 (true, false) => lone_threshold(above)
                     .filter(|above| reliable || *above == own && parent.is_sampled())
-                    .map(|_| FastResult::KeepBy(own)),
+                    .map(|_| FastResult::KeepWithThreshold(own)),
                 _ => None,
             }
         }

@@ -126,7 +126,7 @@ proptest! {
         let (sampled, written) = match result {
             FastResult::Keep => (true, TraceState::NONE),
             FastResult::Drop => (false, TraceState::NONE),
-            FastResult::KeepBy(threshold) => {
+            FastResult::KeepWithThreshold(threshold) => {
                 let member = [("ot", format!("th:{threshold}"))];
                 (true, TraceState::from_key_value(member).unwrap())
             }
@@ -151,7 +151,7 @@ fn a_trace_of_one_threshold_needs_no_evaluation() {
         let live = DynamicSampler::new(sampler);
         assert_eq!(live.fast_result(None, low), FastResult::Drop);
         let threshold = match live.fast_result(None, high) {
-            FastResult::KeepBy(threshold) => threshold,
+            FastResult::KeepWithThreshold(threshold) => threshold,
             other => panic!("{other:?}"),
         };
         assert_eq!(threshold.value(), 1 << 55);
@@ -160,7 +160,7 @@ fn a_trace_of_one_threshold_needs_no_evaluation() {
                 let state: TraceState = "ot=th:8".parse().unwrap();
                 let parent = SpanContext::new(high.into(), 9.into(), flags, remote, state);
                 let below = live.fast_result(Some(&parent), high);
-                assert_eq!(below, FastResult::KeepBy(threshold), "{parent:?}");
+                assert_eq!(below, FastResult::KeepWithThreshold(threshold), "{parent:?}");
             }
         }
     }
@@ -169,7 +169,7 @@ fn a_trace_of_one_threshold_needs_no_evaluation() {
     for th in ["0", "8", "e666", "00000000000001"] {
         let state: TraceState = format!("ot=th:{th}").parse().unwrap();
         let parent = SpanContext::new(high.into(), 9.into(), TraceFlags::SAMPLED, true, state);
-        let expected = FastResult::KeepBy(Threshold::parse(th).unwrap());
+        let expected = FastResult::KeepWithThreshold(Threshold::parse(th).unwrap());
         assert_eq!(follower.fast_result(Some(&parent), high), expected);
     }
 }

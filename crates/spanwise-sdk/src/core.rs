@@ -7,13 +7,11 @@ use spanwise_ledger::Ledger;
 use spanwise_sampling::{DynamicSampler, Sampler};
 use spanwise_wire::SpanLimits;
 use spanwise_worker::{CaughtPanic, catch_panic, fork};
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 /// The shared state of one provider. Spans reach it without going through the provider.
 pub(crate) struct Core {
     phase: AtomicU8,
-    /// `process` while the provider runs: one comparison decides whether spans can be recorded.
-    running_in: AtomicU32,
     /// [`fork::generation`] of the process the provider was built in.
     pub(crate) process: u32,
     pub(crate) limits: SpanLimits,
@@ -57,7 +55,6 @@ impl Core {
         }
         Self {
             phase: AtomicU8::new(phase as u8),
-            running_in: AtomicU32::new(if phase == Phase::Running { process } else { NOWHERE }),
             process,
             limits,
             sampler,
@@ -68,10 +65,8 @@ impl Core {
     }
 
     /// Whether spans that start now can be recorded: the provider runs, in this very process.
-    #[inline(always)]
     pub(crate) fn is_running(&self) -> bool {
-        // ORDER: Relaxed. A span that starts at the instant of a shutdown is on either side of it.
-        self.running_in.load(Relaxed) == fork::generation()
+        self.phase() == Phase::Running
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -92,11 +87,10 @@ impl Core {
 
     /// Leaves [`Phase::Running`] or [`Phase::NotExporting`] for `phase`; any other phase is final.
     pub(crate) fn leave_running(&self, phase: Phase) {
-        // ORDER: Relaxed; see `is_running`. `ShardedBuffer::close` is what orders spans and the last drain.
+        // ORDER: Relaxed. `ShardedBuffer::close` is what orders spans and the last drain.
         for alive in [Phase::Running, Phase::NotExporting] {
             let _final = self.phase.compare_exchange(alive as u8, phase as u8, Relaxed, Relaxed);
         }
-        self.running_in.store(NOWHERE, Relaxed);
     }
 
     /// Whether this process was forked from the one the provider was built in. Its worker is not in
@@ -121,6 +115,3 @@ impl AsRef<SpanQueue> for Core {
         &self.queue
     }
 }
-
-/// A generation that no process reaches: `fork::generation` counts the forks since the first ancestor.
-const NOWHERE: u32 = u32::MAX;

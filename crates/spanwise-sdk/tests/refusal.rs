@@ -185,7 +185,7 @@ fn a_pooled_span_is_refused_at_its_start_and_counted_at_its_end() {
     assert!(span.trace_id.is_valid() && span.span_id.is_valid());
     assert!(!span.trace_flags.is_sampled());
     let before = spanwise.ledger();
-    assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Recorded));
+    assert_eq!(tracer.finish_pooled(&span), Ok(Finished::Refused));
     let since = spanwise.ledger().since(&before);
     assert_eq!((since.created, since.dropped_total(), since.sampled_out), (1, 1, 0));
 

@@ -73,6 +73,7 @@ impl Chunk {
     /// As [`try_push`](Self::try_push), but the chunk grows if the span does not fit.
     #[inline]
     pub fn push<S: EncodeSpan + ?Sized>(&mut self, span: &S, meta: SpanMeta) {
+        // Read once, as in `try_push`, which gets the result.
         let span = span.as_finished();
         if !self.try_push(&span, || meta) {
             self.push_growing(&span, meta);

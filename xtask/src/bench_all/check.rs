@@ -66,7 +66,7 @@ fn answer(entry: &Entry, binaries: &Binaries) -> Result<(), String> {
         let ops = if *workload == "compress" { "2" } else { "1000" };
         let arguments =
             ["--workload", workload, "--impl", implementation, "--mode", mode, "--ops", ops];
-        let answer = measure(&program, &binaries.sink(), &arguments.map(str::to_owned))?;
+        let answer = measure(&program, &binaries.sink(), entry, &arguments.map(str::to_owned))?;
         is_right(workload, &answer)
             .map_err(|reason| format!("{implementation} on {workload}: {reason}: {answer}"))?;
     }

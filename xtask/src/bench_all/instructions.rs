@@ -185,6 +185,7 @@ const COUNTED: &[&str] = &[
     "w3-in-span",
     "w1-boxed",
     "w1-boxed-in-span",
+    "dropped",
     "encode",
 ];
 const SPANS: u64 = 20_000;

@@ -138,10 +138,16 @@ impl Row {
         (self.requests > 0).then(|| rate * self.requests as f64 / self.exported as f64)
     }
 
-    /// Of the spans that the sampler wanted and that had somewhere to go.
+    /// Of the spans that were to be exported: with an always-on sampler all of them, because spans below a
+    /// refused one count as sampled out.
     pub(super) fn exported(&self) -> Option<f64> {
-        let wanted = self.exported + self.lost;
+        let unsampled = if self.is_always_on() { 0 } else { self.sampled_out };
+        let wanted = self.made - self.nowhere.min(self.made) - unsampled.min(self.made);
         (wanted > 0).then(|| self.exported as f64 / wanted as f64)
+    }
+
+    fn is_always_on(&self) -> bool {
+        !self.workload.ends_with("-off") && !self.workload.ends_with("-kept")
     }
 
     pub(super) fn to_json(&self) -> Value {

@@ -43,7 +43,7 @@ pub(super) fn run(
     for runner in &mut runners {
         if let Some(program) = runner.counting.clone() {
             progress.next(&runner.row);
-            let answer = measure(&program, &runner.sink, &runner.arguments("alloc"))?;
+            let answer = measure(&program, &runner.sink, &runner.entry, &runner.arguments("alloc"))?;
             runner.row.add_allocations(&answer);
         }
     }
@@ -132,7 +132,7 @@ impl Runner {
         }
         let load = Load::watch();
         // Waits for both processes, so that their time is known to be our own.
-        let answer = measure(&self.program, &self.sink, &arguments)?;
+        let answer = measure(&self.program, &self.sink, &self.entry, &arguments)?;
         self.row.add(&answer, load.foreign());
         Ok(())
     }

@@ -46,7 +46,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
         options.threads,
         options.seconds,
         options.protocol,
-        if options.wait { "makes the caller wait" } else { "drops the newest span" },
+        if options.wait { "makes the caller wait" } else { "refuses new spans" },
     );
 
     let service = Service::new();

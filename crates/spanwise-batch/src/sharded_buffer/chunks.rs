@@ -41,9 +41,9 @@ impl ShardedBuffer {
     /// # Cost
     /// A few loads, and the lock of the cached chunks if the budget is used up. Meant for a worker,
     /// not for each span.
-    pub fn has_space(&self) -> bool {
+    pub fn can_open_chunk(&self) -> bool {
         self.queue.as_ref().is_none_or(Queue::has_permits)
-            && (self.budget.has_space(self.config.chunk_charge())
+            && (self.budget.can_charge(self.config.chunk_charge())
                 || self.free_list().is_some_and(|free| !free.is_empty()))
     }
 

@@ -159,7 +159,7 @@ impl World {
         let before = self.queue.ledger().snapshot().dropped_total();
         // Half of the spans started before the queue was full.
         if self.queue.is_refusing() && self.moods.one_in(2) {
-            self.queue.refuse();
+            self.queue.count_refused();
             return self.model.pushed(id, 1);
         }
         self.queue.ledger().started();
@@ -230,7 +230,7 @@ impl World {
             self.check();
         }
         let level = self.queue.level();
-        let is_due = level.is_refusing && level.has_space && !self.finished;
+        let is_due = level.is_refusing && level.can_accept && !self.finished;
         assert!(!is_due || self.wait_until <= self.now + TICK, "space is used within a tick");
         for asked in self.flushes.values_mut() {
             if asked.reply.is_some() || self.finished {

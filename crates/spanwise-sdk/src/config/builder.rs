@@ -288,7 +288,7 @@ impl SpanwiseBuilder {
     }
 
     /// The maximum queue size in spans (`OTEL_BSP_MAX_QUEUE_SIZE`), 16 to 16,777,216, beside the byte budget.
-    /// A full queue drops spans as `queue_full`, or the caller waits, as [`with_on_full`](Self::with_on_full)
+    /// A full queue refuses and drops spans as `queue_full`, or the caller waits, as [`with_on_full`](Self::with_on_full)
     /// sets. Default no limit: only bytes count.
     ///
     /// A span counts from its end until it is in a request. Open chunks reserve slots for spans that have
@@ -305,8 +305,8 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// Whether the end of a span drops it or waits while the budget is used up or the queue is full.
-    /// Default [`OnFull::Drop`].
+    /// Whether spans are refused and dropped, or their end waits, while the budget is used up or the queue
+    /// is full. Default [`OnFull::Drop`].
     pub fn with_on_full(mut self, on_full: OnFull) -> Self {
         self.on_full = on_full;
         self

@@ -1,7 +1,7 @@
 //! [`Diagnostic`]: a report, and its line of text.
 
 use super::interval::REPORT_INTERVAL;
-use spanwise_ledger::Snapshot;
+use spanwise_ledger::{DropReason, Snapshot};
 use spanwise_transport::Failure;
 use std::fmt;
 use std::time::Duration;
@@ -182,6 +182,10 @@ impl fmt::Display for Diagnostic {
                     write!(f, "{comma} {} {spans}", reason.name())?;
                 }
                 write!(f, " ({} exported meanwhile)", lost.exported)?;
+                let by_queue = [DropReason::QueueBytes, DropReason::QueueFull];
+                if by_queue.iter().any(|&reason| lost.dropped(reason) > 0) {
+                    f.write_str("; spans below those are missing too, and count as sampled out")?;
+                }
                 match last_failure {
                     Some(failure) => write!(f, "; the last failure: {failure}"),
                     None => Ok(()),

@@ -14,9 +14,10 @@ use std::sync::LazyLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Finished {
-    /// The export queue accepted the span, or dropped and counted it, also one that it refused at its
-    /// start.
+    /// The export queue accepted the span, or dropped and counted it.
     Recorded,
+    /// The export queue refused the span at its start, and the ledger counts it as dropped.
+    Refused,
     /// The span is not sampled, and the ledger counts it as sampled out.
     SampledOut,
     /// The SDK is disabled or exports nothing, or was shut down before the span started.
@@ -72,8 +73,8 @@ pub(crate) fn finish_pooled(
     }
     if !span.trace_flags.is_sampled() {
         if span.is_refused {
-            core.queue.refuse();
-            return Ok(Finished::Recorded);
+            core.queue.count_refused();
+            return Ok(Finished::Refused);
         }
         core.ledger.sampled_out();
         return Ok(Finished::SampledOut);

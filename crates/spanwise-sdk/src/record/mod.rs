@@ -4,8 +4,8 @@ mod api;
 mod cache;
 #[expect(clippy::module_inception, reason = "the record itself, beside what leads to it")]
 mod record;
+mod record_context;
 mod span;
-mod span_context;
 mod span_start;
 
 pub(crate) use cache::warm_up;

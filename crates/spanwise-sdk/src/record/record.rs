@@ -1,6 +1,6 @@
 //! [`Record`]: the pooled memory behind one span.
 
-use super::span_context::RecordContext;
+use super::record_context::RecordContext;
 use crate::core::Core;
 use crate::end::SpanEnd;
 use opentelemetry::trace::TraceState;
@@ -96,16 +96,16 @@ impl Record {
 
     /// Gives the span the trace state of a threshold.
     #[inline(always)]
-    pub(super) fn carry_threshold(&mut self, threshold: Threshold) {
-        let field = self.context.carry_threshold(threshold);
+    pub(super) fn set_threshold(&mut self, threshold: Threshold) {
+        let field = self.context.set_threshold(threshold);
         self.writer.trace_state_field(field);
     }
 
     /// Gives the span a trace state.
     #[cold]
     #[inline(never)]
-    pub(super) fn carry(&mut self, trace_state: &mut TraceState) {
-        self.context.carry(std::mem::take(trace_state));
+    pub(super) fn set_trace_state(&mut self, trace_state: &mut TraceState) {
+        self.context.set_trace_state(std::mem::take(trace_state));
         self.writer.trace_state(&self.context.header());
     }
 
@@ -148,7 +148,7 @@ impl Record {
             return self.end_again();
         }
         self.state = State::Ended;
-        self.writer.close();
+        self.writer.close_attributes();
         if let Some(core) = &self.core
             && self.span_end(end_unix_nanos).try_finish(core, &self.writer)
         {

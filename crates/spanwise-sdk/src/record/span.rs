@@ -114,8 +114,8 @@ impl Span {
         record.writer.begin(&core.limits, name);
         match trace_state {
             SpanTraceState::None => {}
-            SpanTraceState::Threshold(threshold) => record.carry_threshold(threshold),
-            SpanTraceState::Other(trace_state) => record.carry(trace_state),
+            SpanTraceState::Threshold(threshold) => record.set_threshold(threshold),
+            SpanTraceState::Other(trace_state) => record.set_trace_state(trace_state),
         }
         if let Some(annotations) = annotations {
             record.write_annotations(annotations);
@@ -141,10 +141,10 @@ impl Span {
         match start.trace_state {
             SpanTraceState::None => {}
             SpanTraceState::Threshold(threshold) => {
-                let _ = span.record.context.carry_threshold(threshold);
+                let _ = span.record.context.set_threshold(threshold);
             }
             SpanTraceState::Other(trace_state) => {
-                span.record.context.carry(std::mem::take(trace_state));
+                span.record.context.set_trace_state(std::mem::take(trace_state));
             }
         }
         span

@@ -42,7 +42,7 @@ pub(super) fn decide<T: StartSpan>(core: &Core, span: SpanParameters<'_>, target
     let ids = ids::below(span.parent, fork::generation());
     let trace_state = match core.sampler.fast_result(span.parent, ids.trace_id.0) {
         FastResult::Keep => SpanTraceState::None,
-        FastResult::KeepBy(threshold) => SpanTraceState::Threshold(threshold),
+        FastResult::KeepWithThreshold(threshold) => SpanTraceState::Threshold(threshold),
         // A call of its own, because this start has no trace state and no record to check for.
         FastResult::Drop => return target.start(span.decided(ids, false)),
         // This call takes a new value and not the address of `span`: with its address here, the fast

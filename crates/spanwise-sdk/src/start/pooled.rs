@@ -1,7 +1,7 @@
 //! The start of a pooled span: the tracer decides as for any span, and writes ids and flags into it.
 
 use super::decide::{StartSpan, decide, not_sampled};
-use super::refusal::refused;
+use super::refusal::without_sampling;
 use super::suppression::is_suppressed;
 use super::tracer::Tracer;
 use crate::record::{SpanStart, SpanTraceState};
@@ -55,7 +55,7 @@ impl StartSpan for Pooled<'_> {
 
     fn start(self, start: SpanStart<'_>) -> bool {
         self.span.is_refused = start.flags.is_sampled() && self.queue.is_refusing();
-        self.span.start(if self.span.is_refused { refused(start) } else { start })
+        self.span.start(if self.span.is_refused { without_sampling(start) } else { start })
     }
 }
 

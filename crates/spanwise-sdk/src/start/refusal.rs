@@ -4,16 +4,16 @@ use crate::record::{SpanStart, SpanTraceState};
 use opentelemetry::trace::TraceState;
 use spanwise_sampling::trace_state::{OT, OtMember};
 
-/// The start of a sampled span that the queue refuses: as of a span that the sampler dropped, so that
+/// Turns a sampled start into that of a refused span: not sampled and without a threshold, so that
 /// children and other services follow it.
 #[inline(always)]
-pub(super) fn refused(start: SpanStart<'_>) -> SpanStart<'_> {
+pub(super) fn without_sampling(start: SpanStart<'_>) -> SpanStart<'_> {
     let trace_state = match start.trace_state {
         SpanTraceState::Other(trace_state) => {
             erase_threshold(trace_state);
             SpanTraceState::Other(trace_state)
         }
-        // Nothing is left of a trace state that is a threshold.
+        // A trace state that is only a threshold becomes empty.
         SpanTraceState::None | SpanTraceState::Threshold(_) => SpanTraceState::None,
     };
     SpanStart { flags: start.flags.with_sampled(false), trace_state, ..start }

@@ -1,7 +1,7 @@
 //! [`Tracer`]: starts spans through the OpenTelemetry API or through its own methods.
 
 use super::decide::{SpanParameters, StartSpan, decide};
-use super::refusal::refused;
+use super::refusal::without_sampling;
 use super::scopes::TracerScope;
 use super::suppression::is_suppressed;
 use crate::core::{Core, Phase};
@@ -112,10 +112,10 @@ impl Tracer {
     }
 
     /// Starts a span while the queue is full: the sampler decides, and the queue refuses a sampled span.
-    /// Not a cold function, because a program that is overloaded spends its spans here.
+    /// Not a cold function: an overloaded program starts all its spans here.
     #[inline(never)]
     fn start_refused(&self, Moved(span): Moved<'_>) -> Span {
-        decide(&self.core, span, Refuser(&self.core))
+        decide(&self.core, span, RefusedSpans(&self.core))
     }
 
     /// Starts a non-recording span.
@@ -127,7 +127,7 @@ impl Tracer {
     #[inline(never)]
     fn start_unrecorded(&self, Moved(span): Moved<'_>) -> Span {
         match self.core.phase() {
-            // The queue changed its state meanwhile.
+            // The queue began or ended a refusal after `start` had read its state.
             Phase::Running => return self.start_refused(Moved(span)),
             Phase::NotExporting => return decide(&self.core, span, Propagator),
             Phase::WorkerTerminated => {
@@ -202,9 +202,9 @@ impl StartSpan for Recorder<'_> {
 
 /// Counts spans while the queue is full, and makes non-recording ones: those that are sampled are
 /// dropped at their start.
-struct Refuser<'a>(&'a Core);
+struct RefusedSpans<'a>(&'a Core);
 
-impl StartSpan for Refuser<'_> {
+impl StartSpan for RefusedSpans<'_> {
     type Started = Span;
 
     #[inline(always)]
@@ -214,8 +214,8 @@ impl StartSpan for Refuser<'_> {
             core.ledger.sampled_out();
             return Span::non_recording(start);
         }
-        core.queue.refuse();
-        Span::non_recording(refused(start))
+        core.queue.count_refused();
+        Span::non_recording(without_sampling(start))
     }
 }
 

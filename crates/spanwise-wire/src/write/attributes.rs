@@ -18,9 +18,9 @@ use std::ops::Range;
 pub(crate) struct AttributeIndex {
     filter: Filter,
     /// Attributes that the count limit still allows.
-    left: u32,
-    /// The longest string in bytes that the fast path writes: no longer than the length limit.
-    short_bytes: u32,
+    remaining: u32,
+    /// The longest string that [`try_put`](Self::try_put) writes, in bytes: at most the length limit.
+    max_fast_bytes: u32,
     /// The offset up to which the fast path appends: 0 if the collection is closed.
     fast_end: u32,
     /// An offset in front of the collection. From here on the buffer has only length-delimited fields,
@@ -66,8 +66,8 @@ impl AttributeIndex {
     /// Clears the index for another collection; the arguments are those of [`new`](Self::new).
     #[inline(always)]
     pub(crate) fn restart(&mut self, start: usize, field: AttributeField<'_>) {
-        (self.filter, self.start, self.left) = (Filter::default(), start as u32, field.max);
-        self.short_bytes = field.limits.value_chars.min(SHORT_BYTES) as u32;
+        (self.filter, self.start, self.remaining) = (Filter::default(), start as u32, field.max);
+        self.max_fast_bytes = field.limits.value_chars.min(SHORT_BYTES) as u32;
         self.fast_end = field.limits.buffer_bytes().saturating_sub(SLACK) as u32;
     }
 
@@ -112,10 +112,10 @@ impl AttributeIndex {
         if end > self.fast_end as usize
             || len >= 0x80
             || end > buf.capacity()
-            || value.is_longer_than(self.short_bytes as usize)
+            || value.is_longer_than(self.max_fast_bytes as usize)
             || key.is_empty()
             || self.filter.has(bit)
-            || self.left == 0
+            || self.remaining == 0
         {
             return false;
         }
@@ -130,7 +130,7 @@ impl AttributeIndex {
         }
         writer.done();
         self.filter.add(bit);
-        self.left -= 1;
+        self.remaining -= 1;
         true
     }
 
@@ -150,7 +150,7 @@ impl AttributeIndex {
         }
         let bit = Filter::bit_of(key.as_bytes());
         let old = if self.filter.has(bit) { self.find(buf, field.tag, key) } else { None };
-        if key.is_empty() || old.is_none() && self.left == 0 {
+        if key.is_empty() || old.is_none() && self.remaining == 0 {
             return Put::Dropped;
         }
         let chars = field.limits.value_chars;
@@ -174,7 +174,7 @@ impl AttributeIndex {
         }
         match old {
             Some(old) => drop(buf.drain(old)),
-            None => self.left -= 1,
+            None => self.remaining -= 1,
         }
         self.filter.add(bit);
         if is_cut { Put::Cut } else { Put::Whole }

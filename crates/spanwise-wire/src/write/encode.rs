@@ -21,7 +21,7 @@ use crate::model::Value;
 /// dropped and counted; the rest of the span stays.
 ///
 /// # Cost
-/// The writer calls each method at most three times for an attribute. A value that is not a [`Value`] is
+/// The writer calls `as_value` at most three times for an attribute, and each other method twice. A value that is not a [`Value`] is
 /// written to a separate buffer, validated once, and copied.
 pub trait EncodeValue {
     /// Exact length of the `AnyValue` message in bytes, with the limit applied.

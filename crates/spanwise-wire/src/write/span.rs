@@ -60,7 +60,8 @@ impl SpanWriter {
         Self::default()
     }
 
-    /// Starts a span, and discards the previous one. The span's later calls have the same `limits`.
+    /// Starts a span, and discards the previous one. Pass the same `limits` to
+    /// every later call of the span: some of them are read here.
     #[inline(always)]
     pub fn begin(&mut self, limits: &SpanLimits, name: &str) {
         self.clear();
@@ -102,20 +103,21 @@ impl SpanWriter {
     }
 
     /// Sets an attribute, if it is as nearly all are: a new key, a number or a short string, within all
-    /// limits. Returns false if it is not, or if the span is [closed](Self::close): call
+    /// limits. Returns false if it is not, or if attributes are [closed](Self::close_attributes): call
     /// [`attribute`](Self::attribute) then.
     ///
     /// # Cost
-    /// Some 20 instructions and the copies of key and value.
+    /// One comparison for all bounds, one bit of a filter of keys, and the copies of key and value.
     #[inline(always)]
     pub fn try_attribute(&mut self, key: &str, value: Value<'_>) -> bool {
         self.attributes.try_put(&mut self.buf, ATTRIBUTE, key, value)
     }
 
-    /// Makes [`try_attribute`](Self::try_attribute) fail until the next [`begin`](Self::begin): its caller
-    /// then need not check whether the span has ended.
+    /// Makes [`try_attribute`](Self::try_attribute) return false until the next [`begin`](Self::begin);
+    /// [`attribute`](Self::attribute) still writes. For a caller that checks only then whether the span
+    /// has ended.
     #[inline(always)]
-    pub fn close(&mut self) {
+    pub fn close_attributes(&mut self) {
         self.attributes.close();
     }
 

@@ -2,10 +2,11 @@
 
 use super::varint::put_bytes;
 
-/// The encoded `trace_state` field of a span with a short header, such as that of a sampler's threshold.
+/// The encoded `trace_state` field of a span whose `tracestate` header is short, such as a sampler's
+/// threshold.
 ///
-/// [`SpanWriter::begin_with_trace_state`](super::SpanWriter::begin_with_trace_state) writes it with a few
-/// stores of fixed sizes.
+/// [`SpanWriter::trace_state_field`](super::SpanWriter::trace_state_field) copies it with stores of fixed
+/// sizes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TraceStateField {
     pub(super) bytes: [u8; Self::CAPACITY],
@@ -21,7 +22,10 @@ impl TraceStateField {
     pub const MAX_HEADER: usize = Self::CAPACITY - 2;
 
     /// Encodes a W3C `tracestate` header; `None` if it is longer than [`MAX_HEADER`](Self::MAX_HEADER) bytes.
-    /// An empty one is no field.
+    /// An empty header encodes to no bytes.
+    ///
+    /// # Cost
+    /// One allocation.
     pub fn new(header: &str) -> Option<Self> {
         let mut field = Vec::with_capacity(Self::CAPACITY);
         if !header.is_empty() {

@@ -235,7 +235,7 @@ fn what_is_not_usual_is_left_to_the_caller() {
     writer.begin(&limits, "name");
     assert!(!writer.try_attribute("cut", Value::Str("abc")), "the length limit");
     assert!(writer.try_attribute("whole", Value::Str("ab")));
-    writer.close();
+    writer.close_attributes();
     assert!(!writer.try_attribute("closed", Value::Str("ab")));
     writer.attribute(&limits, "slow", "ab");
     let written = writer.finish(&SpanHeader::default()).to_vec();

@@ -24,7 +24,7 @@ pub(super) struct RecordContext {
     /// The encoded trace state of this threshold.
     field: TraceStateField,
     /// The trace state of this threshold, while `context` does not have it.
-    idle: TraceState,
+    cached: TraceState,
 }
 
 /// The trace state that a context owns.
@@ -44,7 +44,7 @@ impl Default for RecordContext {
             owned: Owned::None,
             threshold: NONE,
             field: TraceStateField::default(),
-            idle: TraceState::NONE,
+            cached: TraceState::NONE,
         }
     }
 }
@@ -66,24 +66,24 @@ impl RecordContext {
 
     /// Gives the context the trace state of `threshold`, and returns its encoding.
     #[inline(always)]
-    pub(super) fn carry_threshold(&mut self, threshold: Threshold) -> &TraceStateField {
+    pub(super) fn set_threshold(&mut self, threshold: Threshold) -> &TraceStateField {
         if self.threshold != threshold.value() {
             self.retain(threshold);
         }
         self.owned = Owned::Threshold;
-        let idle = mem::take(&mut self.idle);
-        self.put(idle);
+        let cached = mem::take(&mut self.cached);
+        self.replace_trace_state(cached);
         &self.field
     }
 
     /// Gives the context a trace state.
-    pub(super) fn carry(&mut self, trace_state: TraceState) {
+    pub(super) fn set_trace_state(&mut self, trace_state: TraceState) {
         self.owned = Owned::Other;
-        self.put(trace_state);
+        self.replace_trace_state(trace_state);
     }
 
     #[inline(always)]
-    fn put(&mut self, trace_state: TraceState) {
+    fn replace_trace_state(&mut self, trace_state: TraceState) {
         let (trace_id, span_id) = (self.context.trace_id(), self.context.span_id());
         let flags = self.context.trace_flags();
         self.context =
@@ -116,16 +116,16 @@ impl RecordContext {
     pub(super) fn reset(&mut self) {
         match self.owned {
             Owned::None => return,
-            Owned::Threshold => self.retake(),
+            Owned::Threshold => self.reclaim(),
             Owned::Other => self.drop_context(),
         }
         self.owned = Owned::None;
     }
 
-    /// Moves the trace state from the context back to `idle`. The API has no method that returns it, and a
+    /// Moves the trace state from the context back to `cached`. The API has no method that returns it, and a
     /// copy would take three allocations a span.
     #[inline(always)]
-    fn retake(&mut self) {
+    fn reclaim(&mut self) {
         let trace_state = self.context.trace_state();
         let offset =
             ptr::from_ref(trace_state).addr().wrapping_sub(ptr::from_ref(&self.context).addr());
@@ -133,20 +133,20 @@ impl RecordContext {
         // The compiler evaluates this comparison, since the trace state is a field of the context. If the
         // API stores it elsewhere one day, others may share it.
         if last.is_none_or(|last| offset > last) {
-            return self.copy_back();
+            return self.reclaim_copy();
         }
         // SAFETY: the reference is valid, and the trace state lies in the bytes of `context`, which so owns
         // it. No code uses it there again: `owned` is not `Threshold` after this, and the next start
         // overwrites these bytes without a drop.
         let trace_state = unsafe { ptr::read(trace_state) };
-        // `idle` has been empty since the start: there is nothing to drop.
-        mem::forget(mem::replace(&mut self.idle, trace_state));
+        // `cached` has been empty since the start: there is nothing to drop.
+        mem::forget(mem::replace(&mut self.cached, trace_state));
     }
 
     #[cold]
     #[inline(never)]
-    fn copy_back(&mut self) {
-        self.idle = self.context.trace_state().clone();
+    fn reclaim_copy(&mut self) {
+        self.cached = self.context.trace_state().clone();
         self.drop_context();
     }
 
@@ -158,7 +158,7 @@ impl RecordContext {
         // The header has 20 bytes at most, and fits.
         self.field = TraceStateField::new(&format!("{OT}={value}")).unwrap_or_default();
         // The API accepts the member: key and value are valid.
-        self.idle = TraceState::from_key_value([(OT, value)]).unwrap_or_default();
+        self.cached = TraceState::from_key_value([(OT, value)]).unwrap_or_default();
         self.threshold = threshold.value();
     }
 
