@@ -268,6 +268,11 @@ impl Run<'_> {
     }
 }
 
+/// The workload with default settings, which drops what does not fit.
+const DEFAULTS: &str = "e2e-default";
+/// Implementations that lose spans in every workload.
+const LOSERS: [&str; 2] = ["otel-sdk", "otel-sdk-64k"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_tally_has_to_match_the_count_of_the_calling_code() {
-        let line = ["--workload", "w3", "--impl", "x"].map(str::to_owned);
+        let line = ["--workload", "w3", "--impl", "otel-sdk"].map(str::to_owned);
         let mut arguments = Arguments::parse(line).unwrap();
         arguments.workload.sampler = Sampler::Half;
         let checked = |exported, lost, sampled_out, sampled_ops| {
@@ -308,9 +313,20 @@ mod tests {
         checked(25, 0, 25, 4).unwrap_err();
         checked(20, 0, 25, 4).unwrap_err();
     }
-}
 
-/// The workload with default settings, which drops what does not fit.
-const DEFAULTS: &str = "e2e-default";
-/// Implementations that lose spans in every workload.
-const LOSERS: [&str; 2] = ["otel-sdk", "otel-sdk-64k"];
+    #[test]
+    fn spans_are_lost_or_sampled_out_only_where_they_may_be() {
+        let checked = |workload: &str, implementation: &str, exported, lost, sampled_out| {
+            let line = ["--workload", workload, "--impl", implementation].map(str::to_owned);
+            let arguments = Arguments::parse(line).unwrap();
+            let tally = Tally { exported, lost, sampled_out, nowhere: 0 };
+            let mut answer = Answer { made: 50, ..Answer::default() };
+            check(&Counts { tally, sampled_ops: 0 }, &arguments, &mut answer).is_ok()
+        };
+        assert!(checked("w3", "spanwise", 50, 0, 0));
+        assert!(!checked("w3", "spanwise", 49, 1, 0));
+        assert!(!checked("w3", "spanwise", 49, 0, 1));
+        assert!(checked("w3", "otel-sdk", 49, 1, 0));
+        assert!(checked("e2e-default", "spanwise", 10, 20, 20));
+    }
+}

@@ -341,7 +341,7 @@ impl ExportMachine {
             return (Stage::Report, None);
         }
         let relief = Relief { is_stalled, charged: budget.charged(), queued: level.queued };
-        // A push to a queue that refuses spans notifies nobody: `accept_again` ends the refusal.
+        // A push to a queue that refuses spans does not notify the exporter: `accept_again` ends the refusal.
         let rearm = (!level.is_refusing).then_some(Action::Queue(QueueAction::AcceptSpans));
         (Stage::RelieveDrain(relief), rearm)
     }

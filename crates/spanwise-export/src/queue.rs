@@ -31,7 +31,7 @@ pub struct SpanQueue {
 pub enum OnFull {
     /// The queue drops the span and counts it as `queue_bytes` or `queue_full`. The application never waits.
     ///
-    /// From the first span that it drops until memory is free again, the queue
+    /// From the first span of the usual size that it drops until memory is free again, the queue
     /// [refuses](SpanQueue::is_refusing) spans at their start. A tracer gives such a span ids and a
     /// context that is not sampled. The spans below it follow, here and in other services, if their samplers
     /// follow the parent: they count as `sampled_out`, and the trace lacks all of them. A span that started before is

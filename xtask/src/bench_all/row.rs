@@ -1,6 +1,7 @@
 //! All samples of one implementation on one workload.
 
 use super::contest::is_end_to_end;
+use super::contest::{W1_RATIO, W2_RATIO, W3_RATIO};
 use super::load::DISTURBING;
 use super::statistics::{median, spread};
 use serde_json::{Value, json};
@@ -147,7 +148,7 @@ impl Row {
     }
 
     fn is_always_on(&self) -> bool {
-        !self.workload.ends_with("-off") && !self.workload.ends_with("-kept")
+        ![W1_RATIO, W2_RATIO, W3_RATIO, "w1-off"].contains(&self.workload.as_str())
     }
 
     pub(super) fn to_json(&self) -> Value {

@@ -43,7 +43,8 @@ pub(super) fn run(
     for runner in &mut runners {
         if let Some(program) = runner.counting.clone() {
             progress.next(&runner.row);
-            let answer = measure(&program, &runner.sink, &runner.entry, &runner.arguments("alloc"))?;
+            let answer =
+                measure(&program, &runner.sink, &runner.entry, &runner.arguments("alloc"))?;
             runner.row.add_allocations(&answer);
         }
     }

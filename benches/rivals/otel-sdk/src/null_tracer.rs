@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 /// All of its spans have the same context, so that their start copies nothing. A copy that the API makes
 /// of it, when a span enters a [`Context`], is one that it makes of every tracer's. The API's own
-/// `NoopTracer` looks its parent up and reads the clock, which other tracers need not. What takes owned values
-/// is not inlined: the compiler would remove the caller's copies of its strings.
+/// `NoopTracer` looks its parent up and reads the clock, which other tracers need not. Methods that take owned
+/// values are not inlined: the compiler would remove the caller's copies of its strings.
 #[derive(Debug, Clone, Copy)]
 pub struct NullTracer {
     context: &'static SpanContext,

@@ -45,10 +45,14 @@ impl opentelemetry::trace::Span for Span {
 
     #[inline(always)]
     fn set_attribute(&mut self, mut attribute: KeyValue) {
-        // SAFETY: `attribute` is forgotten, and nothing panics between its drop in place and that.
-        unsafe { self.put_attribute(&mut attribute.key, &mut attribute.value) };
-        // At the end and not by a `ManuallyDrop` at the beginning: the API's objects pass a pointer to the
-        // attribute that they have just stored, and a move would wait for these stores.
+        // SAFETY: the write replaces what was dropped in place, before `attribute` is used again, and
+        // nothing panics in between.
+        unsafe {
+            self.put_attribute(&mut attribute.key, &mut attribute.value);
+            std::ptr::write(&mut attribute, KeyValue::new("", false));
+        }
+        // The compiler removes the write with this. Not a `ManuallyDrop` at the beginning: the API's objects
+        // pass a pointer to the attribute that they have just stored, and a move would wait for these stores.
         std::mem::forget(attribute);
     }
 
