@@ -17,6 +17,9 @@ pub(crate) struct Overload<'a> {
 impl Overload<'_> {
     /// Fills the buffer, then takes samples. No pause separates their bursts: the processor time of
     /// other threads is that of the subject under full load.
+    ///
+    /// # Errors
+    /// More than a few of the timed spans found space.
     pub(crate) fn time(&mut self) -> Result<(), String> {
         let time = Duration::from_secs_f64(self.arguments.seconds);
         self.fill()?;
@@ -39,7 +42,12 @@ impl Overload<'_> {
             self.answer.cpu_ns.push(cpu as f64 / spans);
         }
         self.answer.worker_share = Some(by_others as f64 / elapsed.as_nanos() as f64);
-        self.accepted(made, refused)
+        let (accepted, spans) = (self.accepted(made, refused), self.answer.made - made);
+        // With more, the times would not be those of refused spans.
+        match accepted * 100 <= spans {
+            true => Ok(()),
+            false => Err(format!("{accepted} of {spans} timed spans found space")),
+        }
     }
 
     /// Fills the buffer, then runs the operations once.
@@ -48,7 +56,8 @@ impl Overload<'_> {
         let (made, refused) = (self.answer.made, self.refused());
         measured_run(self.subject, self.arguments.ops);
         self.made(self.arguments.ops);
-        self.accepted(made, refused)
+        self.accepted(made, refused);
+        Ok(())
     }
 
     /// Counts allocations on the calling thread while the buffer is full. Those of the process belong to no
@@ -64,11 +73,15 @@ impl Overload<'_> {
         let spans = (self.answer.made - made) as f64;
         let each = |before, after| (after - before) as f64 / spans;
         self.answer.allocations = Some((each(before.0, after.0), each(before.1, after.1)));
-        self.accepted(made, refused)
+        self.accepted(made, refused);
+        Ok(())
     }
 
     /// Makes spans until the subject has refused all of them for a while: when its exporter has framed
     /// the first request, there is space once more.
+    ///
+    /// # Errors
+    /// There is space after some seconds still.
     fn fill(&mut self) -> Result<(), String> {
         let started = Instant::now();
         let mut full_since = started;
@@ -85,19 +98,12 @@ impl Overload<'_> {
         Err(format!("the buffer still has space after {FILL_TAKES:?}"))
     }
 
-    /// Stores the number of spans since `made` that were not refused.
-    ///
-    /// # Errors
-    /// They are more than a few: the times are not those of refused spans.
-    fn accepted(&mut self, made: u64, refused: u64) -> Result<(), String> {
+    /// Stores the number of spans since `made` that were not refused, and returns it.
+    fn accepted(&mut self, made: u64, refused: u64) -> u64 {
         let refused = self.refused() - refused;
-        let spans = self.answer.made - made;
-        let accepted = spans.saturating_sub(refused);
+        let accepted = (self.answer.made - made).saturating_sub(refused);
         self.answer.accepted = Some(accepted);
-        match accepted * 100 <= spans {
-            true => Ok(()),
-            false => Err(format!("{accepted} of {spans} spans found space")),
-        }
+        accepted
     }
 
     fn refused(&self) -> u64 {

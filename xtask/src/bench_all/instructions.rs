@@ -185,7 +185,6 @@ const COUNTED: &[&str] = &[
     "w3-in-span",
     "w1-boxed",
     "w1-boxed-in-span",
-    "dropped",
     "encode",
 ];
 const SPANS: u64 = 20_000;
