@@ -87,10 +87,10 @@ fn below(word: Word, parent: &SpanContext, randomness: Randomness) -> FastResult
 #[inline(always)]
 fn lone_threshold(trace_state: &TraceState) -> Option<Threshold> {
     let mut members = trace_state.into_iter();
-    let (OT, value) = members.next()? else { return None };
-    if members.next().is_some() {
+    if members.len() != 1 {
         return None;
     }
+    let (OT, value) = members.next()? else { return None };
     let digits = value.strip_prefix(TH_PREFIX)?;
     // The specification removes trailing zeros; a text that has them is another text.
     if digits.len() > 1 && digits.ends_with('0') {
