@@ -252,4 +252,6 @@ async fn connections_are_as_many_as_requests_in_flight() {
     }
     // Those in flight, idle ones, and some that the peer has not seen the end of.
     assert!(peer.max_open() <= 12, "{} at once", peer.max_open());
+    // Four that all rounds share, and a few more begun before a response was noticed.
+    assert!(peer.connections() <= 25, "{} for 250 requests", peer.connections());
 }
