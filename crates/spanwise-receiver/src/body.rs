@@ -65,7 +65,7 @@ where
     if declared.is_some_and(|len| len != gathered.len()) {
         return Err(Refusal::Broken(CUT_SHORT));
     }
-    gathered.into_bytes()
+    gathered.into_bytes(charge)
 }
 
 /// Reads and discards a rejected body: a client that is still writing would otherwise get a reset

@@ -1,7 +1,9 @@
 //! The memory budget of a receiver: bytes are charged before they are allocated.
 
+mod body_buffer;
 mod charge;
 mod holder;
+mod idle;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -13,7 +15,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use holder::{Holder, Use};
+use idle::IdleBuffers;
 
+pub(crate) use body_buffer::BodyBuffer;
 pub(crate) use charge::Charge;
 
 /// The memory budget that all connections and requests of a receiver share.
@@ -23,9 +27,11 @@ pub(crate) use charge::Charge;
 #[derive(Debug)]
 pub(crate) struct Budget {
     born: Instant,
-    used: AtomicUsize,
-    /// Bytes of `used` in read buffers: at most half of the limit, so that they never displace bodies.
+    /// Bytes of connections, requests and idle buffers: at most the limit.
+    charged: AtomicUsize,
+    /// Bytes of `charged` in read buffers: at most half of the limit, so that they never displace bodies.
     buffers: AtomicUsize,
+    idle: IdleBuffers,
     limit: usize,
     freed: Notify,
     next: AtomicU64,
@@ -36,8 +42,9 @@ impl Budget {
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             born: Instant::now(),
-            used: AtomicUsize::new(0),
+            charged: AtomicUsize::new(0),
             buffers: AtomicUsize::new(0),
+            idle: IdleBuffers::default(),
             limit,
             freed: Notify::new(),
             next: AtomicU64::new(0),
@@ -45,13 +52,19 @@ impl Budget {
         })
     }
 
+    /// Bytes that connections and requests hold.
     pub fn used(&self) -> usize {
-        self.used.load(Relaxed)
+        self.charged.load(Relaxed).saturating_sub(self.idle.bytes())
     }
 
-    /// Bytes of `used` in read buffers.
+    /// Bytes of these in read buffers.
     pub fn buffers(&self) -> usize {
         self.buffers.load(Relaxed)
+    }
+
+    /// Bytes of idle buffers.
+    pub fn cached(&self) -> usize {
+        self.idle.bytes()
     }
 
     /// Evicts one idle or slow connection in favour of a new one; `false` if none has exceeded its
@@ -125,8 +138,36 @@ impl Budget {
     }
 
     fn try_charge(&self, more: usize) -> bool {
-        let fits = |used: usize| used.checked_add(more).filter(|&used| used <= self.limit);
-        self.used.fetch_update(Relaxed, Relaxed, fits).is_ok()
+        self.try_charge_free(more) || (self.free_idle() && self.try_charge_free(more))
+    }
+
+    /// As [`try_charge`](Self::try_charge), without freeing idle buffers.
+    fn try_charge_free(&self, more: usize) -> bool {
+        let fits = |charged: usize| charged.checked_add(more).filter(|&sum| sum <= self.limit);
+        self.charged.fetch_update(Relaxed, Relaxed, fits).is_ok()
+    }
+
+    /// Takes a cached buffer with space for `capacity` bytes. The caller charges its capacity.
+    fn take_idle(&self, capacity: usize) -> Option<Vec<u8>> {
+        let buffer = self.idle.take(capacity)?;
+        self.charged.fetch_sub(buffer.capacity(), Relaxed);
+        Some(buffer)
+    }
+
+    /// Caches the buffer of a body, if memory is plentiful.
+    fn put_idle(&self, buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        let charge = || self.used() <= self.limit / 2 && self.try_charge_free(capacity);
+        self.idle.put(buffer, self.limit / IDLE_SHARE, charge);
+    }
+
+    /// Frees all cached buffers. Returns whether there were any.
+    fn free_idle(&self) -> bool {
+        let buffers = self.idle.take_all();
+        let bytes = idle::capacity(&buffers);
+        drop(buffers);
+        self.charged.fetch_sub(bytes, Relaxed);
+        bytes > 0
     }
 
     fn now(&self) -> u64 {
@@ -144,5 +185,7 @@ const SLOW: Duration = Duration::from_millis(500);
 /// its first request, and for later ones.
 const UNPROVEN: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(5);
+/// The share of the memory that cached buffers may take.
+const IDLE_SHARE: usize = 8;
 /// A day in milliseconds.
 const DAY: u64 = 24 * 3600 * 1000;

@@ -54,8 +54,7 @@ impl Server {
     }
 
     pub fn stats(&self) -> Stats {
-        let buffers = self.budget.buffers();
-        self.counters.snapshot(self.budget.used().saturating_sub(buffers), buffers)
+        self.counters.snapshot(&self.budget)
     }
 
     /// Serves any `request`, and charges or refunds its tokens in `watch`.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::answer::Answer;
+use crate::budget::Budget;
 
 /// Counters of a receiver since its start. Each is exact; together they are no snapshot of one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,8 +37,12 @@ pub struct Stats {
     /// waits for a handler also the rest of its headers and 2 KiB.
     pub bytes_in_memory: u64,
     /// Bytes of read buffers held in memory now, beyond the uncharged part of every connection.
-    /// [`memory_bytes`](crate::Limits::with_memory_bytes) limits the sum of this and `bytes_in_memory`.
+    /// [`memory_bytes`](crate::Limits::with_memory_bytes) limits the sum of this, `bytes_in_memory` and
+    /// `cached_bytes`.
     pub buffer_bytes: u64,
+    /// Bytes of buffers that are cached for the next bodies, and freed when a request needs their memory:
+    /// at most an eighth of `memory_bytes`.
+    pub cached_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +74,8 @@ impl Counters {
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
-    pub fn snapshot(&self, bytes_in_memory: usize, buffer_bytes: usize) -> Stats {
+    pub fn snapshot(&self, budget: &Budget) -> Stats {
+        let buffer_bytes = budget.buffers();
         Stats {
             requests: self.requests.load(Relaxed),
             spans: self.spans.load(Relaxed),
@@ -81,8 +87,9 @@ impl Counters {
             broken_connections: self.broken_connections.load(Relaxed),
             evicted_connections: self.evicted_connections.load(Relaxed),
             evicted_requests: self.evicted_requests.load(Relaxed),
-            bytes_in_memory: bytes_in_memory as u64,
+            bytes_in_memory: budget.used().saturating_sub(buffer_bytes) as u64,
             buffer_bytes: buffer_bytes as u64,
+            cached_bytes: budget.cached() as u64,
         }
     }
 }

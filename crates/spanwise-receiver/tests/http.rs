@@ -4,6 +4,7 @@
 mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::{
@@ -41,6 +42,34 @@ async fn exports_arrive_unchanged() {
     let stats = receiver.stats();
     assert_eq!((stats.requests, stats.spans, stats.rejected_requests), (4, 30_701, 0));
     assert_eq!((stats.bytes, stats.connections, stats.bytes_in_memory), (bytes_sent, 1, 0));
+}
+
+/// A handler may retain a body: its buffer must not be reused meanwhile.
+#[tokio::test]
+async fn the_buffer_of_a_body_is_reused_once_its_handler_has_dropped_it() {
+    let bodies = ["a", "b", "c"].map(|name| request(30_000, &name.repeat(20)).1);
+    let retained = Arc::new(Mutex::new(Vec::new()));
+    let receiver = Receiver::builder().with_handler({
+        let retained = Arc::clone(&retained);
+        move |export| {
+            retained.lock().unwrap().push(export.body);
+            Answer::Accept
+        }
+    });
+    let receiver = receiver.start().unwrap();
+    let mut client = Http1::connect(&receiver).await;
+    for body in &bodies {
+        assert_eq!(client.post(body.clone()).await.status, 200);
+    }
+    assert_eq!(receiver.stats().cached_bytes, 0);
+    assert_eq!(*retained.lock().unwrap(), bodies);
+
+    retained.lock().unwrap().truncate(1);
+    let cached = receiver.stats().cached_bytes;
+    assert!(cached >= 2 * bodies[0].len() as u64, "{cached}");
+    assert_eq!(client.post(bodies[1].clone()).await.status, 200);
+    assert!(receiver.stats().cached_bytes < cached, "the handler has one of them");
+    assert_eq!(*retained.lock().unwrap(), bodies[..2]);
 }
 
 #[tokio::test]

@@ -175,7 +175,10 @@ fn check(load: &Load) {
     let stats = receiver.stats();
     println!("{}: {} KiB of {} KiB, {stats:?}", load.name, grown >> 10, max >> 10);
     assert!(grown <= max, "{}: {grown} bytes, at most {max}", load.name);
-    assert!(stats.bytes_in_memory + stats.buffer_bytes <= MEMORY as u64, "{stats:?}");
+    assert!(
+        stats.bytes_in_memory + stats.buffer_bytes + stats.cached_bytes <= MEMORY as u64,
+        "{stats:?}"
+    );
 }
 
 #[test]

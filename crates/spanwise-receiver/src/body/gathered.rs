@@ -53,7 +53,8 @@ impl Gathered {
         Ok(())
     }
 
-    /// Grows `rest` if less than a quarter of the memory is in use; returns whether it grew.
+    /// Grows `rest`, or begins it with a cached buffer, if less than a quarter of the memory is in use;
+    /// returns whether it grew.
     fn extend(
         &mut self,
         need: usize,
@@ -61,11 +62,23 @@ impl Gathered {
         charge: &Charge,
     ) -> Result<bool, Refusal> {
         let claimed = expected.unwrap_or(need.saturating_mul(2));
-        let capacity = claimed.min(need.saturating_mul(4).max(FIRST_CAPACITY)).max(need);
+        let mut capacity = claimed.min(need.saturating_mul(4).max(FIRST_CAPACITY)).max(need);
+        let mut idle = None;
+        if capacity >= MIN_REUSED {
+            // Equal capacities, so that the buffer of one body serves another.
+            capacity = capacity.next_multiple_of(MIN_REUSED);
+            idle = charge.take_idle_buffer(capacity);
+            capacity = idle.as_ref().map_or(capacity, Vec::capacity);
+        }
         if !charge.try_grow_early(capacity - self.charged) {
             return Ok(false);
         }
         self.charged = capacity;
+        if let Some(mut idle) = idle {
+            idle.extend_from_slice(&self.rest);
+            self.rest = idle;
+            return Ok(true);
+        }
         let more = capacity - self.rest.len();
         self.rest.try_reserve_exact(more).map_err(|_| Refusal::Overloaded)?;
         Ok(true)
@@ -100,10 +113,13 @@ impl Gathered {
     }
 
     /// The body in one piece. Each piece is freed once copied, so that memory holds the body once.
-    pub(super) fn into_bytes(mut self) -> Result<Bytes, Refusal> {
+    pub(super) fn into_bytes(mut self, charge: &Charge) -> Result<Bytes, Refusal> {
         if self.pieces.is_empty() {
-            let is_one = self.rest.is_empty();
-            return Ok(if is_one { self.first } else { Bytes::from(self.rest) });
+            return Ok(match self.rest.capacity() {
+                0 => self.first,
+                MIN_REUSED.. => Bytes::from_owner(charge.reusable(self.rest)),
+                _ => Bytes::from(self.rest),
+            });
         }
         let mut whole = Vec::new();
         whole.try_reserve_exact(self.len).map_err(|_| Refusal::Overloaded)?;
@@ -119,6 +135,8 @@ impl Gathered {
 /// Largest buffer before the client has sent anything; later four times the bytes received.
 const FIRST_CAPACITY: usize = 64 << 10;
 const PIECE: usize = 64 << 10;
+/// The buffer of a smaller body is not reused: the allocator retains it.
+const MIN_REUSED: usize = 256 << 10;
 /// A smaller frame is copied.
 pub(super) const MIN_ZERO_COPY: usize = 32 << 10;
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::select;
 use tokio::time::{Instant, timeout_at};
 
-use super::Budget;
 use super::holder::Holder;
+use super::{BodyBuffer, Budget};
 use crate::refusal::Refusal;
 
 /// The bytes that one connection or request is charged for; its drop returns them.
@@ -126,7 +126,7 @@ impl Charge {
         let less = bytes.saturating_sub(left);
         if less > 0 {
             self.holder.bytes.fetch_sub(less, Relaxed);
-            self.budget.used.fetch_sub(less, Relaxed);
+            self.budget.charged.fetch_sub(less, Relaxed);
             self.budget.freed.notify_waiters();
         }
     }
@@ -158,6 +158,16 @@ impl Charge {
     pub fn try_grow_early(&self, more: usize) -> bool {
         let used = self.budget.used().saturating_sub(self.budget.buffers());
         used.saturating_add(more) <= self.budget.limit / 4 && self.try_grow(more)
+    }
+
+    /// A cached buffer with space for `capacity` bytes, which is not charged yet.
+    pub fn take_idle_buffer(&self, capacity: usize) -> Option<Vec<u8>> {
+        self.budget.take_idle(capacity)
+    }
+
+    /// A body whose buffer is cached for the next one.
+    pub fn reusable(&self, body: Vec<u8>) -> BodyBuffer {
+        BodyBuffer::new(body, Arc::downgrade(&self.budget))
     }
 
     /// Charges `more` bytes for a read buffer, or none of them.
@@ -209,7 +219,7 @@ impl Drop for Charge {
             // A connection holds read buffers only.
             self.budget.buffers.fetch_sub(bytes, Relaxed);
         }
-        self.budget.used.fetch_sub(bytes, Relaxed);
+        self.budget.charged.fetch_sub(bytes, Relaxed);
         self.budget.holders().remove(&self.key);
         if let Some(connection) = &self.connection {
             connection.open.fetch_sub(1, Relaxed);
