@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![doc(test(attr(deny(warnings))))]
 
+mod batch_size;
 mod budget;
 mod charged_chunk;
 mod config;
@@ -11,6 +12,9 @@ mod sharded_buffer;
 mod space_notifier;
 mod try_lock;
 
+pub use batch_size::{
+    AdaptiveBatchSize, BatchLimits, BatchObservation, BatchSize, BatchSizer, RequestObservation,
+};
 pub use budget::{Budget, Charge};
 pub use charged_chunk::ChargedChunk;
 pub use config::ShardedBufferConfig;

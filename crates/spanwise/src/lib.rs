@@ -40,8 +40,9 @@ pub use opentelemetry;
 pub mod batch {
     #[doc(no_inline)]
     pub use spanwise_batch::{
-        Budget, Charge, ChargedChunk, FlushAction, FlushSchedule, FlushScheduleConfig, PushError,
-        Pushed, ShardedBuffer, ShardedBufferConfig,
+        AdaptiveBatchSize, BatchLimits, BatchObservation, BatchSize, BatchSizer, Budget, Charge,
+        ChargedChunk, FlushAction, FlushSchedule, FlushScheduleConfig, PushError, Pushed,
+        RequestObservation, ShardedBuffer, ShardedBufferConfig,
     };
 }
 

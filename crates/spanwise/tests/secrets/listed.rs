@@ -22,9 +22,10 @@ pub const WITHOUT_SETTINGS: &str = "\
     bytes::ByteStr export::FlushId export::OnFull export::QueueLevel export::Reply \
     export::RequestId spanwise::CollectError spanwise::Collected \
     spanwise::CollectedSpan \
-    batch::Budget batch::Charge batch::ChargedChunk batch::FlushAction batch::FlushSchedule \
-    batch::FlushScheduleConfig batch::PushError batch::Pushed batch::ShardedBuffer \
-    batch::ShardedBufferConfig ledger::Counter ledger::DropReason ledger::Imbalance ledger::Ledger \
+    batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation batch::BatchSize \
+    batch::BatchSizer batch::Budget batch::Charge batch::ChargedChunk batch::FlushAction \
+    batch::FlushSchedule batch::FlushScheduleConfig batch::PushError batch::Pushed \
+    batch::RequestObservation batch::ShardedBuffer batch::ShardedBufferConfig ledger::Counter ledger::DropReason ledger::Imbalance ledger::Ledger \
     ledger::Tickets opentelemetry::OtelSampler pool::BufferPool pool::Event pool::Interner \
     pool::InternerStats pool::Link pool::Pool pool::PoolStats pool::Pooled pool::PooledBuffer \
     pool::PooledOwned pool::PooledSpan pool::SpanPool pool::TierPooled pool::TieredPool \

@@ -1,0 +1,171 @@
+//! Our dynamic batch size.
+
+use crate::batch_size::arrival_rate::ArrivalRate;
+use crate::batch_size::latency::LatencyModel;
+use crate::batch_size::observation::{BatchLimits, BatchObservation, RequestObservation};
+use std::time::Instant;
+
+/// Settings of a batch size that follows the load and the receiver, in bytes.
+///
+/// Each request costs client and receiver CPU time, and each byte that waits for its batch becomes older.
+/// The size at which the sum of both is lowest is that of the economic order quantity: it grows with the
+/// square root of the rate at which bytes arrive, and falls where a receiver takes long for each byte. It
+/// rises above that as far as a receiver that takes long for each request needs to keep up with the rate
+/// and the backlog, and falls after a request that failed. A change of less than a half changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AdaptiveBatchSize {
+    /// Lowest size in bytes, 1 or more. Default 16 KiB.
+    pub min_bytes: usize,
+    /// Highest size in bytes, at least `min_bytes`. Default 768 KiB. An exporter whose requests are
+    /// smaller lowers it.
+    pub max_bytes: usize,
+    /// Limit on the spans of a batch, 1 or more. Default 8,192.
+    pub max_spans: usize,
+    /// The cost of one request, in bytes that wait for a second. Default 64 KiB: a request is worth it
+    /// when it saves 256 spans of 256 bytes a second of waiting. A higher value makes larger batches.
+    pub request_cost: usize,
+}
+
+impl Default for AdaptiveBatchSize {
+    fn default() -> Self {
+        Self { min_bytes: 16 << 10, max_bytes: 768 << 10, max_spans: 8_192, request_cost: 64 << 10 }
+    }
+}
+
+impl AdaptiveBatchSize {
+    /// Sets [`min_bytes`](Self::min_bytes).
+    pub fn with_min_bytes(mut self, bytes: usize) -> Self {
+        self.min_bytes = bytes;
+        self
+    }
+
+    /// Sets [`max_bytes`](Self::max_bytes).
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets [`max_spans`](Self::max_spans).
+    pub fn with_max_spans(mut self, spans: usize) -> Self {
+        self.max_spans = spans;
+        self
+    }
+
+    /// Sets [`request_cost`](Self::request_cost).
+    pub fn with_request_cost(mut self, byte_seconds: usize) -> Self {
+        self.request_cost = byte_seconds;
+        self
+    }
+
+    /// The nearest values that are in range.
+    fn fitted(mut self) -> Self {
+        self.min_bytes = self.min_bytes.max(1);
+        self.max_bytes = self.max_bytes.max(self.min_bytes);
+        self.max_spans = self.max_spans.max(1);
+        self
+    }
+}
+
+/// The size, and the measurements that it follows.
+#[derive(Debug, Clone)]
+pub(super) struct Adaptive {
+    config: AdaptiveBatchSize,
+    rate: ArrivalRate,
+    latency: LatencyModel,
+    /// The size in bytes, within the bounds of `config`.
+    bytes: f64,
+    /// The size above which requests failed lately.
+    ceiling: f64,
+}
+
+impl Adaptive {
+    pub(super) fn new(config: AdaptiveBatchSize, now: Instant) -> Self {
+        let mut adaptive = Self {
+            config,
+            rate: ArrivalRate::new(now),
+            latency: LatencyModel::default(),
+            bytes: START,
+            ceiling: f64::INFINITY,
+        };
+        adaptive.configure(config);
+        adaptive
+    }
+
+    /// Changes the settings; the measurements stay.
+    pub(super) fn configure(&mut self, config: AdaptiveBatchSize) {
+        self.config = config.fitted();
+        self.bytes = self.bounded(self.bytes);
+    }
+
+    pub(super) fn observe(&mut self, now: Instant, observation: &BatchObservation) {
+        let ended = observation.request.map_or(0, |request| request.bytes);
+        self.rate.observe(now, observation.backlog_bytes, ended, MANY * self.bytes);
+        if let Some(request) = &observation.request {
+            self.ended(request);
+        }
+        let Some(rate) = self.rate.bytes_per_second() else { return };
+        let wanted = self.bounded(self.target(rate, observation.backlog_bytes));
+        let is_bound = wanted <= self.bounded(0.0) || wanted >= self.bounded(f64::INFINITY);
+        let is_near = (self.bytes / BAND..=self.bytes * BAND).contains(&wanted);
+        if is_bound || !is_near {
+            self.bytes = wanted;
+        }
+        // Also when nothing but the ceiling moved.
+        self.bytes = self.bounded(self.bytes);
+    }
+
+    pub(super) fn limits(&self) -> BatchLimits {
+        BatchLimits { spans: self.config.max_spans, bytes: self.bytes as usize }
+    }
+
+    fn ended(&mut self, request: &RequestObservation) {
+        if request.is_accepted {
+            self.latency.observe(request.bytes, request.latency.as_secs_f64());
+            self.ceiling *= RISE;
+        } else {
+            // Requests in flight together fail together: their size counts, not their number.
+            let half = (request.bytes as f64 / 2.0).max(self.config.min_bytes as f64);
+            self.ceiling = self.ceiling.min(half);
+        }
+    }
+
+    /// The size that costs least, but not less than the receiver needs to keep up.
+    fn target(&self, rate: f64, backlog: u64) -> f64 {
+        let latency = self.latency.split();
+        // Batches that wait already are to be sent soon, beside what arrives.
+        let excess = (backlog as f64 - 2.0 * self.bytes).max(0.0);
+        let rate = rate + excess / DRAIN;
+        // Each second, `rate / size` requests cost `request_cost` each, and `rate` bytes wait for half
+        // of a batch and for the transport of their request.
+        let cost = self.config.request_cost as f64;
+        let cheapest = (2.0 * cost * rate / (1.0 + 2.0 * latency.per_byte * rate)).sqrt();
+        let demand = HEADROOM * rate;
+        let free = 1.0 - latency.per_byte * demand;
+        let needed = if free > 0.0 { latency.fixed * demand / free } else { f64::INFINITY };
+        // A receiver that cannot keep up gains nothing from still larger requests.
+        let efficient = AMORTIZED * latency.fixed / latency.per_byte;
+        cheapest.max(needed.min(efficient))
+    }
+
+    /// `bytes` within the bounds.
+    fn bounded(&self, bytes: f64) -> f64 {
+        let (min, max) = (self.config.min_bytes as f64, self.config.max_bytes as f64);
+        bytes.min(self.ceiling).clamp(min, max)
+    }
+}
+
+/// The size before anything is known, in bytes.
+const START: f64 = 131_072.0;
+/// The factor that a size has to change by, up or down.
+const BAND: f64 = 1.5;
+/// The growth of the ceiling with each request that is accepted.
+const RISE: f64 = 1.25;
+/// The throughput that a size should allow, over the rate of arrivals.
+const HEADROOM: f64 = 1.25;
+/// The size at which the part of a latency for each byte is this many times the fixed part.
+const AMORTIZED: f64 = 4.0;
+/// The number of batches after which arrivals are counted early.
+const MANY: f64 = 16.0;
+/// Seconds for batches that wait.
+const DRAIN: f64 = 0.25;

@@ -1,0 +1,58 @@
+//! The rate at which bytes arrive, from the backlog and from what left it.
+
+use std::time::Instant;
+
+/// An exponentially weighted mean of arrivals in bytes per second.
+///
+/// Arrivals are the growth of the backlog plus the bytes of requests that ended. Bytes in flight are in
+/// neither, and count when their request ends: sums over a while are exact.
+#[derive(Debug, Clone)]
+pub(super) struct ArrivalRate {
+    /// `None` before the first window has passed.
+    mean: Option<f64>,
+    /// The start of the window.
+    since: Instant,
+    /// Bytes that arrived since then. Negative when more went in flight.
+    arrived: f64,
+    backlog: u64,
+}
+
+impl ArrivalRate {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { mean: None, since: now, arrived: 0.0, backlog: 0 }
+    }
+
+    /// Takes the backlog at `now`, and the bytes of a request that ended. A window ends early with `many`
+    /// bytes.
+    pub(super) fn observe(&mut self, now: Instant, backlog: u64, ended: usize, many: f64) {
+        self.arrived += ended as f64 + backlog as f64 - self.backlog as f64;
+        self.backlog = backlog;
+        let elapsed = now.saturating_duration_since(self.since).as_secs_f64();
+        // A window ends with an arrival: one between two requests of a slow service would count as silence.
+        let shortest = if self.arrived >= many { SHORTEST } else { WINDOW };
+        let is_complete = elapsed >= shortest && self.arrived > 0.0;
+        if !is_complete && elapsed < LONGEST {
+            return;
+        }
+        let rate = self.arrived / elapsed;
+        let mean = self.mean.unwrap_or(rate);
+        // Near 1 - exp(-elapsed / MEMORY) for short windows, and below 1 for long ones.
+        self.mean = Some(mean + (rate - mean) * elapsed / (elapsed + MEMORY));
+        self.since = now;
+        self.arrived = 0.0;
+    }
+
+    /// Bytes per second, 0 or more; `None` before anything is known.
+    pub(super) fn bytes_per_second(&self) -> Option<f64> {
+        self.mean.map(|mean| mean.max(0.0))
+    }
+}
+
+/// Seconds of one measurement: with shorter ones, a single request would count as a flood.
+const WINDOW: f64 = 0.25;
+/// Seconds of one measurement of many bytes.
+const SHORTEST: f64 = 0.01;
+/// Seconds without an arrival after which nothing arrives.
+const LONGEST: f64 = 2.5;
+/// Seconds for which a measurement counts.
+const MEMORY: f64 = 1.0;
