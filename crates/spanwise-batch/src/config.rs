@@ -16,6 +16,10 @@ pub struct ShardedBufferConfig {
     pub chunk_bytes: usize,
     /// Spans in a chunk, 1 to 1,048,576. Default 512.
     pub chunk_spans: usize,
+    /// Spans of a batch, 1 or more: `maxExportBatchSize` of the batching processor. A push that completes
+    /// a batch of spans in full chunks returns [`wake`](crate::Pushed::wake). A batch is at most half of
+    /// the queue and a whole number of chunks. Default none: [`wake_at`](Self::wake_at) alone counts.
+    pub batch_spans: Option<usize>,
     /// Full chunks at which [`push`](crate::ShardedBuffer::push) returns [`wake`](crate::Pushed::wake).
     /// Waking a thread costs more than the rest of a push, so with fewer chunks the worker finds
     /// them at its next tick. Default 32, and at most a quarter of the chunks that fit the budget.
@@ -38,6 +42,7 @@ impl Default for ShardedBufferConfig {
             slots: (2 * cores).clamp(2, 64),
             chunk_bytes: 64 * 1024,
             chunk_spans: 512,
+            batch_spans: None,
             wake_at: 32,
             large_span_copies: 0,
             max_queue_size: None,
@@ -64,6 +69,12 @@ impl ShardedBufferConfig {
         self
     }
 
+    /// Sets [`batch_spans`](Self::batch_spans); `None` wakes for chunks alone.
+    pub fn with_batch_spans(mut self, spans: impl Into<Option<usize>>) -> Self {
+        self.batch_spans = spans.into();
+        self
+    }
+
     /// Sets [`wake_at`](Self::wake_at).
     pub fn with_wake_at(mut self, chunks: usize) -> Self {
         self.wake_at = chunks;
@@ -84,7 +95,7 @@ impl ShardedBufferConfig {
 
     /// The nearest values that fit a budget of `limit` bytes.
     pub(crate) fn fitted(mut self, limit: usize) -> Self {
-        self.fit_queue();
+        self.fit_slots();
         self.chunk_bytes = self.chunk_bytes.clamp(1 << 10, 1 << 30);
         self.chunk_spans = self.chunk_spans.clamp(1, 1 << 20);
         self.large_span_copies = self.large_span_copies.min(MAX_COPIES);
@@ -99,23 +110,74 @@ impl ShardedBufferConfig {
         }
         let chunks = limit / self.chunk_charge();
         self.slots = self.slots.min(chunks / 2).clamp(1, 64);
-        self.wake_at = self.wake_at.min(chunks / 4).max(1);
-        if let Some(max) = self.max_queue_size {
-            self.wake_at = self.wake_at.min(max / (4 * self.chunk_spans)).max(1);
-        }
+        self.fit_batch();
+        self.fit_wake(limit);
+        self
+    }
+
+    /// The nearest sizes in spans for a buffer whose slots and chunk bytes are those of `in_use`: what can be
+    /// changed while the buffer is in use.
+    pub(crate) fn refitted(mut self, in_use: &Self, limit: usize) -> Self {
+        self.slots = in_use.slots;
+        self.chunk_bytes = in_use.chunk_bytes;
+        self.large_span_copies = in_use.large_span_copies;
+        let max = (limit / MIN_CHUNKS).saturating_sub(self.chunk_bytes) / size_of::<SpanMeta>();
+        self.chunk_spans = self.chunk_spans.clamp(1, 1 << 20).min(max).max(1);
+        self.fit_queue();
+        self.fit_batch();
+        self.fit_wake(limit);
         self
     }
 
     /// Reduces slots and chunks until the permits held by all open chunks, and by one that the worker
     /// frames, are at most half of the queue.
+    fn fit_slots(&mut self) {
+        if let Some(max) = self.max_queue_size {
+            self.slots = self.slots.min(max / SPANS_PER_SLOT).max(1);
+        }
+        self.fit_queue();
+        // Bytes for more spans than a chunk can hold would be charged for nothing.
+        if let Some(most) = self.most_chunk_spans() {
+            let bytes = most.saturating_mul(BYTES_PER_SPAN).max(SMALL_CHUNK_BYTES);
+            self.chunk_bytes = self.chunk_bytes.min(bytes);
+        }
+    }
+
+    /// The most spans of a chunk, if the queue or the batch limits them.
+    fn most_chunk_spans(&self) -> Option<usize> {
+        let batch = self.batch_spans.unwrap_or(usize::MAX);
+        let is_limited = self.max_queue_size.is_some() || batch < self.chunk_spans;
+        is_limited.then(|| self.chunk_spans.min(batch).max(1))
+    }
+
+    /// Leaves a waiting batch beside the permits of open chunks, or half of the queue for a larger one.
     fn fit_queue(&mut self) {
         let Some(max) = &mut self.max_queue_size else { return };
         *max = (*max).max(1);
-        self.slots = self.slots.min(*max / SPANS_PER_SLOT).max(1);
-        self.chunk_spans = self.chunk_spans.min(*max / (2 * (self.slots.min(64) + 1))).max(1);
-        // Bytes for more spans than a chunk can hold would be charged for nothing.
-        let bytes = self.chunk_spans.saturating_mul(BYTES_PER_SPAN).max(QUEUE_CHUNK_BYTES);
-        self.chunk_bytes = self.chunk_bytes.min(bytes);
+        let mut free = *max;
+        if let Some(batch) = &mut self.batch_spans {
+            *batch = (*batch).min(*max / 2).max(1);
+            free -= (*batch).min(*max);
+        }
+        self.chunk_spans = self.chunk_spans.min(free / (2 * (self.slots.min(64) + 1))).max(1);
+    }
+
+    /// Makes a batch a whole number of chunks: otherwise a request leaves the rest of a chunk behind. The
+    /// batch shrinks by less than the number of its chunks.
+    fn fit_batch(&mut self) {
+        let Some(batch) = &mut self.batch_spans else { return };
+        let chunks = (*batch).max(1).div_ceil(self.chunk_spans);
+        self.chunk_spans = (*batch).max(1) / chunks;
+        *batch = self.chunk_spans * chunks;
+    }
+
+    fn fit_wake(&mut self, limit: usize) {
+        let chunks = limit / self.chunk_charge();
+        self.wake_at = self.wake_at.min(chunks / 4).max(1);
+        if let Some(max) = self.max_queue_size {
+            let spans = (max / 4).max(self.batch_spans.unwrap_or(0));
+            self.wake_at = self.wake_at.min(spans / self.chunk_spans).max(1);
+        }
     }
 
     /// Charge of an ordinary chunk, in bytes.
@@ -157,8 +219,8 @@ const MIN_CHUNK_BYTES: usize = 128;
 const SPANS_PER_SLOT: usize = 16;
 /// Bytes that few spans exceed.
 const BYTES_PER_SPAN: usize = 1 << 10;
-/// Spans up to this size fit an ordinary chunk, whatever the size of the queue.
-const QUEUE_CHUNK_BYTES: usize = 16 << 10;
+/// Spans up to this size fit an ordinary chunk, whatever the size of the queue or the batch.
+const SMALL_CHUNK_BYTES: usize = 16 << 10;
 /// Tag and length in front of a span in a chunk.
 const SLACK: usize = 8;
 
@@ -174,6 +236,7 @@ mod tests {
                     slots: value,
                     chunk_bytes: value,
                     chunk_spans: value,
+                    batch_spans: (value % 2 == 1).then_some(value),
                     wake_at: value,
                     large_span_copies: value,
                     max_queue_size: None,

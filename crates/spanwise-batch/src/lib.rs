@@ -6,6 +6,7 @@ mod budget;
 mod charged_chunk;
 mod config;
 mod flush_schedule;
+mod preset;
 mod push_error;
 mod queue;
 mod sharded_buffer;
@@ -18,6 +19,7 @@ pub use batch_size::{
 pub use budget::{Budget, Charge};
 pub use charged_chunk::ChargedChunk;
 pub use config::ShardedBufferConfig;
-pub use flush_schedule::{FlushAction, FlushSchedule, FlushScheduleConfig};
+pub use flush_schedule::{FlushAction, FlushSchedule, FlushScheduleConfig, Ready};
+pub use preset::BatchPreset;
 pub use push_error::PushError;
 pub use sharded_buffer::{Pushed, ShardedBuffer};

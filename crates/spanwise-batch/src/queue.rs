@@ -14,25 +14,45 @@ pub(crate) struct Queue {
 }
 
 struct Shared {
-    max: usize,
-    /// Never above `max`, and never below the number of waiting spans.
+    /// `usize::MAX` is no limit.
+    max: AtomicUsize,
+    /// Never above the largest `max` so far, and never below the number of waiting spans that have permits.
     taken: AtomicUsize,
     /// Its waiters are notified when permits are returned.
     budget: Budget,
 }
 
 impl Queue {
-    pub(crate) fn new(max: usize, budget: Budget) -> Self {
+    pub(crate) fn new(max: Option<usize>, budget: Budget) -> Self {
+        let max = AtomicUsize::new(max.unwrap_or(usize::MAX));
         Self { shared: Arc::new(Shared { max, taken: AtomicUsize::new(0), budget }) }
+    }
+
+    /// Replaces the maximum; `None` is no limit. Permits that are taken stay taken: below their number, none is
+    /// acquired until enough are returned.
+    pub(crate) fn set_max(&self, max: Option<usize>) {
+        // ORDER: Relaxed. A chunk that is opened at this instant has either size.
+        self.shared.max.store(max.unwrap_or(usize::MAX), Relaxed);
+    }
+
+    /// Whether there is a maximum.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.max() < usize::MAX
+    }
+
+    fn max(&self) -> usize {
+        self.shared.max.load(Relaxed)
     }
 
     /// Acquires `spans` permits, or as many as are left; `None` if none is.
     pub(crate) fn try_acquire(&self, spans: usize) -> Option<QueuePermits> {
-        let Shared { max, taken, .. } = &*self.shared;
+        let max = self.max();
         // ORDER: Relaxed. The counter publishes no memory.
-        let before = taken
+        let before = self
+            .shared
+            .taken
             .fetch_update(Relaxed, Relaxed, |taken| {
-                let sum = taken.saturating_add(spans).min(*max);
+                let sum = taken.saturating_add(spans).min(max);
                 (sum > taken).then_some(sum)
             })
             .ok()?;
@@ -40,7 +60,7 @@ impl Queue {
     }
 
     pub(crate) fn has_permits(&self) -> bool {
-        self.taken() < self.shared.max
+        self.taken() < self.max()
     }
 
     pub(crate) fn taken(&self) -> usize {
@@ -97,7 +117,7 @@ mod tests {
 
     #[test]
     fn try_acquire_never_exceeds_the_maximum() {
-        let queue = Queue::new(10, Budget::new(0));
+        let queue = Queue::new(Some(10), Budget::new(0));
         let mut six = queue.try_acquire(6).unwrap();
         let four = queue.try_acquire(6).unwrap();
         assert_eq!((six.spans(), four.spans(), queue.taken()), (6, 4, 10));

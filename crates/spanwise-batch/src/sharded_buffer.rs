@@ -11,7 +11,7 @@ use crate::config::ShardedBufferConfig;
 use crate::push_error::PushError;
 use crate::queue::Queue;
 use crate::try_lock::TryLock;
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use local_slot::{local_slot, set_local_slot};
 use queues::Queues;
 use spanwise_wire::SpanMeta;
@@ -21,6 +21,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicUsize,
     Ordering::{Relaxed, Release, SeqCst},
 };
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// A sharded span buffer: any number of threads append to a fixed number of slots, and none waits.
@@ -39,11 +40,20 @@ pub struct ShardedBuffer {
     spilling: AtomicUsize,
     free: TryLock<Vec<ChargedChunk>>,
     budget: Budget,
-    /// `None` without a queue size.
-    queue: Option<Queue>,
-    config: ShardedBufferConfig,
+    queue: Queue,
+    /// The configuration that was requested, with the sizes that were set last.
+    requested: Mutex<ShardedBufferConfig>,
+    /// The configuration in use. A push to an open chunk does not read it.
+    config: ArcSwap<ShardedBufferConfig>,
+    /// The part of the budget that chunks may use, at the start.
+    limit: usize,
+    /// Charge of an ordinary chunk at the start: the unit of `ready`, so that a chunk counts the same when it
+    /// is queued and when it is drained, whatever the configuration between.
+    unit: usize,
     /// Sum of the [`weight`](Self::weight) of the chunks in `full`. Never below what can be popped.
     ready: AtomicUsize,
+    /// Spans of the chunks in `full`. Never below what can be popped.
+    ready_spans: AtomicUsize,
     closed: AtomicBool,
 }
 
@@ -63,7 +73,9 @@ impl ShardedBuffer {
     /// # Cost
     /// Allocates the queue of full chunks: 104 bytes for each chunk that fits the budget.
     pub fn new(config: ShardedBufferConfig, budget: Budget) -> Self {
-        let config = config.fitted(budget.limit() - budget.reserve());
+        let requested = Mutex::new(config);
+        let limit = budget.limit() - budget.reserve();
+        let config = config.fitted(limit);
         // No chunk in the queue has a smaller charge: the queue has capacity for each chunk that
         // can exist, up to a budget of some GiB.
         let queue = (budget.limit() / config.chunk_bytes).saturating_add(1).min(MAX_QUEUE);
@@ -72,10 +84,14 @@ impl ShardedBuffer {
             queues: ArcSwapOption::from_pointee(Queues::new(queue, SPILL)),
             spilling: AtomicUsize::new(0),
             free: TryLock::default(),
-            queue: config.max_queue_size.map(|max| Queue::new(max, budget.clone())),
+            queue: Queue::new(config.max_queue_size, budget.clone()),
             budget,
-            config,
+            requested,
+            limit,
+            unit: config.chunk_charge(),
+            config: ArcSwap::from_pointee(config),
             ready: AtomicUsize::new(0),
+            ready_spans: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
         }
     }
@@ -177,6 +193,42 @@ impl ShardedBuffer {
         missed
     }
 
+    /// As [`drain_all`](Self::drain_all), if full and open chunks hold at least `spans` spans together;
+    /// otherwise drains nothing and returns 0.
+    ///
+    /// # Cost
+    /// Takes each slot for an instant: meant for each tick of a worker, not for each of its turns.
+    pub fn drain_batch(&self, spans: usize, into: &mut Vec<ChargedChunk>) -> usize {
+        let mut waiting = self.ready_spans();
+        for slot in &self.slots {
+            if waiting >= spans {
+                break;
+            }
+            // A thread that holds its slot is about to add a span: the next tick counts it.
+            let open = slot.try_lock();
+            waiting +=
+                open.and_then(|open| open.as_ref().map(|open| open.chunk.len())).unwrap_or(0);
+        }
+        if waiting >= spans { self.drain_all(into) } else { 0 }
+    }
+
+    /// Replaces the [batch size](ShardedBufferConfig::batch_spans) and the [queue
+    /// size](ShardedBufferConfig::max_queue_size) while threads push. No span is lost: open and waiting chunks
+    /// stay as they are, and the sizes apply to chunks that are opened from now on. Chunks that were opened
+    /// without a queue size never count against one.
+    ///
+    /// Number of slots and bytes of chunks stay.
+    pub fn set_sizes(&self, batch_spans: Option<usize>, max_queue_size: Option<usize>) {
+        let mut requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
+        *requested = requested.with_batch_spans(batch_spans).with_max_queue_size(max_queue_size);
+        let config = requested.refitted(&self.config.load(), self.limit);
+        self.queue.set_max(config.max_queue_size);
+        self.config.store(Arc::new(config));
+        // Cached chunks have the size of before. `next_chunk` drops one that is cached meanwhile.
+        self.trim(0);
+        self.budget.space().notify_all();
+    }
+
     /// Closes the buffer: every later push fails. A [`drain_all`](Self::drain_all) that then skips no slot
     /// has returned all remaining spans, because each push either came before or failed.
     pub fn close(&self) {
@@ -197,7 +249,7 @@ impl ShardedBuffer {
     /// Whether a span message of `len` bytes fits the budget when nothing else is charged to it.
     pub fn can_fit(&self, len: usize) -> bool {
         let max = self.budget.limit() - self.budget.reserve();
-        len <= MAX_SPAN && self.config.min_charge(len) <= max
+        len <= MAX_SPAN && self.config.load().min_charge(len) <= max
     }
 
     /// Number of full chunks for the worker; the chunk of a large span counts as many times as its
@@ -206,10 +258,15 @@ impl ShardedBuffer {
         self.ready.load(Relaxed)
     }
 
+    /// Number of spans in full chunks for the worker.
+    pub fn ready_spans(&self) -> usize {
+        self.ready_spans.load(Relaxed)
+    }
+
     /// Spans that count against [`ShardedBufferConfig::max_queue_size`]: waiting spans, and those that open
     /// chunks hold permits for. 0 without a queue size.
     pub fn queued(&self) -> usize {
-        self.queue.as_ref().map_or(0, Queue::taken)
+        if self.queue.is_limited() { self.queue.taken() } else { 0 }
     }
 
     /// The budget that chunks are charged to.
@@ -219,7 +276,7 @@ impl ShardedBuffer {
 
     /// The configuration in use.
     pub fn config(&self) -> ShardedBufferConfig {
-        self.config
+        **self.config.load()
     }
 
     #[inline(always)]
@@ -311,7 +368,7 @@ impl ShardedBuffer {
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
     ) -> Result<Pushed, PushError> {
-        if self.config.is_oversize(span.encoded_len()) {
+        if self.config.load().is_oversize(span.encoded_len()) {
             // Larger than any chunk: the span gets one of its own, and the open chunk stays open.
             let buffer = self.single_chunk(span, meta)?;
             let wake = self.enqueue(buffer).map_err(|_| PushError::Budget)?;
@@ -351,7 +408,7 @@ impl ShardedBuffer {
 impl fmt::Debug for ShardedBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ShardedBuffer")
-            .field("config", &self.config)
+            .field("config", &self.config())
             .field("budget", &self.budget)
             .field("ready", &self.ready())
             .field("queued", &self.queued())

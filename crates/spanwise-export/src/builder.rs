@@ -1,7 +1,11 @@
 //! Builds an exporter.
 
+use crate::batch_config::number;
+use crate::batch_overrides::BatchOverrides;
+use crate::dynamic_batch_config::DynamicBatchConfig;
 use crate::error::BuildError;
-use crate::exporter::Exporter;
+use crate::exporter::{Exporter, ExporterState};
+use crate::hold_back::HoldBack;
 use crate::inbox::{Inbox, InboxGuard};
 use crate::machine::ExportMachine;
 use crate::observer::Observer;
@@ -9,14 +13,12 @@ use crate::queue::{OnFull, SpanQueue};
 use crate::scopes::ScopeTable;
 use crate::settings::{Division, Settings, encoder_bytes};
 use crate::thread::{ExportThread, SharedQueue};
-use spanwise_batch::{Budget, FlushScheduleConfig, ShardedBuffer};
+use spanwise_batch::{BatchPreset, BatchSize, Budget, ShardedBuffer};
 use spanwise_ledger::Ledger;
 use spanwise_transport::Transport;
-use spanwise_wire::RequestLimits;
 use spanwise_worker::Worker;
 use std::any::Any;
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,10 +28,8 @@ pub struct ExporterBuilder {
     transport: Transport,
     resource: Vec<u8>,
     budget_bytes: usize,
-    limits: RequestLimits,
-    schedule: FlushScheduleConfig,
-    max_queue_size: Option<usize>,
-    max_in_flight: usize,
+    batch: BatchOverrides,
+    hold_policy: Option<Box<dyn HoldBack>>,
     on_full: OnFull,
     shutdown_timeout: Duration,
     ledger: Ledger,
@@ -52,10 +52,8 @@ impl ExporterBuilder {
             transport,
             resource: Vec::new(),
             budget_bytes: 16 << 20,
-            limits: RequestLimits::default(),
-            schedule: FlushScheduleConfig::default(),
-            max_queue_size: None,
-            max_in_flight: 4,
+            batch: BatchOverrides::default(),
+            hold_policy: None,
             on_full: OnFull::default(),
             shutdown_timeout: Duration::from_secs(5),
             ledger: Ledger::new(),
@@ -78,35 +76,67 @@ impl ExporterBuilder {
         self
     }
 
+    /// Settings of batching by name: batch size, delay and queue size. A method that sets one of them precedes
+    /// the preset, in whatever order they are called. The timeout of [`BatchPreset::Specification`] is a
+    /// setting of the transport, which this method leaves as it is.
+    pub fn with_batch_preset(mut self, preset: BatchPreset) -> Self {
+        self.batch.preset = Some(preset);
+        self
+    }
+
     /// The most bytes of a request: 64 KiB to 3.75 MiB, which is the default. A single span that is
     /// larger is sent alone.
     pub fn with_max_request_bytes(mut self, bytes: usize) -> Self {
-        self.limits.max_bytes = bytes;
+        self.batch.max_request_bytes = Some(bytes);
         self
     }
 
-    /// The most spans of a request: 1 to 1,048,576, default 8,192.
+    /// The most spans of a request: 1 to 1,048,576, at most the queue size; default 8,192. With a smaller
+    /// number, a request also leaves once that many spans wait, or half of the queue: at once when they fill
+    /// chunks of one thread, within 100 ms when they are spread over threads.
     pub fn with_max_export_batch_size(mut self, spans: usize) -> Self {
-        self.limits.max_spans = spans;
+        self.batch.max_export_batch_size = Some(spans);
         self
     }
 
-    /// The longest time that a span waits before it is sent: 1 ms or longer, default 1 s.
+    /// The algorithm that determines the size of batches, within the [most
+    /// spans](Self::with_max_export_batch_size) and bytes of a request. Default none: the size is fixed.
+    pub fn with_batch_size(mut self, size: BatchSize) -> Self {
+        self.batch.batch_size = Some(size);
+        self
+    }
+
+    /// The longest time that a span waits before it is sent: 1 ms to 30 days, default 1 s.
     pub fn with_scheduled_delay(mut self, delay: Duration) -> Self {
-        self.schedule.scheduled_delay = delay;
+        self.batch.scheduled_delay = Some(delay);
         self
     }
 
     /// The most spans that may wait for a request, beside the byte budget: 16 to 16,777,216. Default
     /// none: only bytes count.
     pub fn with_max_queue_size(mut self, spans: usize) -> Self {
-        self.max_queue_size = Some(spans);
+        self.batch.max_queue_size = Some(spans);
         self
     }
 
     /// The most requests in flight at once: 1 to 64, default 4.
     pub fn with_max_in_flight(mut self, requests: usize) -> Self {
-        self.max_in_flight = requests;
+        self.batch.max_in_flight = Some(requests);
+        self
+    }
+
+    /// Holds each drained chunk back for this time before it is framed: up to 30 days, default 0. A span
+    /// then waits for the [delay](Self::with_scheduled_delay) and this time. [`HoldBack`] describes when the
+    /// exporter releases chunks earlier.
+    pub fn with_hold_back(mut self, time: Duration) -> Self {
+        self.batch.hold_back = Some(time);
+        self
+    }
+
+    /// Decides for each drained chunk how long it is held back, instead of
+    /// [`with_hold_back`](Self::with_hold_back), which has no effect then.
+    pub fn with_hold_policy(mut self, policy: impl HoldBack) -> Self {
+        self.hold_policy = Some(Box::new(policy));
         self
     }
 
@@ -151,7 +181,7 @@ impl ExporterBuilder {
 
     /// The most bytes of an encoded resource, which every request contains.
     pub fn max_resource_bytes(&self) -> usize {
-        (self.span_budget_bytes() / 16).min(self.limits.max_bytes / 8)
+        (self.span_budget_bytes() / 16).min(self.batch.resolve().max_request_bytes / 8)
     }
 
     /// Checks the settings and starts the exporter's thread.
@@ -169,24 +199,28 @@ impl ExporterBuilder {
     /// # Errors
     /// A setting is out of its range.
     pub fn prepare(self) -> Result<(SpanQueue, PreparedExporter), BuildError> {
-        self.check()?;
+        number("with_budget_bytes", self.budget_bytes, 1 << 20..=16 << 30, "bytes")?;
+        let (config, resource) = (self.batch.resolve(), self.resource.len());
+        // Without the resource first: a request size out of range is not an error of the resource.
+        config.check(0)?;
+        number("with_resource", resource, 0..=self.max_resource_bytes() as u64, "bytes")?;
+        let batching = DynamicBatchConfig::new(config, resource)?;
+        let batch = batching.load();
         let budget = Budget::new(self.span_budget_bytes());
-        let Division { mut buffer, request_bytes, reserve, copies } =
-            Division::new(budget.limit(), &self.transport, self.resource.len());
-        let division = Division { buffer, request_bytes, reserve, copies };
-        buffer.max_queue_size = self.max_queue_size;
+        let division = Division::new(budget.limit(), &self.transport, resource, &batch);
+        let Division { buffer, request_bytes, reserve, copies } = division;
         budget.set_reserve(reserve.flowing);
         let prepared = PreparedExporter {
+            max_span_bytes: division.max_span_bytes(budget.limit(), batch.max_request_bytes),
             settings: Settings {
-                schedule: self.schedule,
+                batch,
+                hold_back: self.hold_policy,
                 request_bytes,
-                limits: self.limits,
-                max_in_flight: self.max_in_flight,
                 copies,
                 reserve,
                 resource: self.resource,
             },
-            max_span_bytes: division.max_span_bytes(budget.limit(), self.limits.max_bytes),
+            batching,
             scopes: ScopeTable::new(budget.limit() / 16),
             transport: self.transport,
             shutdown_timeout: self.shutdown_timeout,
@@ -196,32 +230,13 @@ impl ExporterBuilder {
         let buffer = ShardedBuffer::new(buffer, budget);
         Ok((SpanQueue::new(buffer, self.ledger, self.on_full), prepared))
     }
-
-    fn check(&self) -> Result<(), BuildError> {
-        check("with_budget_bytes", self.budget_bytes, 1 << 20..=16 << 30, "bytes")?;
-        check("with_max_request_bytes", self.limits.max_bytes, 64 << 10..=3_932_160, "bytes")?;
-        check("with_max_export_batch_size", self.limits.max_spans, 1..=1 << 20, "spans")?;
-        check("with_max_in_flight", self.max_in_flight, 1..=64, "requests")?;
-        if let Some(spans) = self.max_queue_size {
-            check("with_max_queue_size", spans, 16..=1 << 24, "spans")?;
-        }
-        let resource = self.resource.len();
-        check("with_resource", resource, 0..=self.max_resource_bytes() as u64, "bytes")?;
-        if self.schedule.scheduled_delay < SHORTEST {
-            return Err(BuildError::OutOfRange {
-                setting: "with_scheduled_delay",
-                value: format!("{:?}", self.schedule.scheduled_delay),
-                accepted: "1 ms or longer".to_owned(),
-            });
-        }
-        Ok(())
-    }
 }
 
 /// An exporter that is not started.
 #[must_use = "nothing is exported before `spawn`"]
 pub struct PreparedExporter {
     settings: Settings,
+    batching: DynamicBatchConfig,
     max_span_bytes: usize,
     scopes: ScopeTable,
     transport: Transport,
@@ -239,6 +254,11 @@ impl PreparedExporter {
     /// Bytes of the largest span that can be sent, without its name and status message.
     pub fn max_span_bytes(&self) -> usize {
         self.max_span_bytes
+    }
+
+    /// The settings of batching, which can be replaced once the exporter runs.
+    pub fn batching(&self) -> &DynamicBatchConfig {
+        &self.batching
     }
 
     /// Receives the exporter's events, as [`ExporterBuilder::with_observer`].
@@ -267,13 +287,15 @@ impl PreparedExporter {
             InboxGuard(inbox.clone()),
             (machine, self.transport),
             self.observer,
-        );
+        )
+        .with_batching(self.batching.clone());
         let worker = Worker::builder("spanwise")
             .with_on_thread_start(self.on_thread_start)
             .spawn(move |notified| thread.run(notified))
             .map_err(BuildError::Worker)?;
         (*queue).as_ref().set_notifier(worker.notifier());
-        Ok(Exporter::new(queue, scopes, inbox, worker, self.shutdown_timeout))
+        let shared = ExporterState { queue, scopes, inbox, batching: self.batching };
+        Ok(Exporter::new(shared, worker, self.shutdown_timeout))
     }
 
     /// The state machine without a thread, for a simulator or an event loop of the caller's. `queue`
@@ -283,28 +305,12 @@ impl PreparedExporter {
     }
 }
 
-fn check(
-    setting: &'static str,
-    value: usize,
-    accepted: RangeInclusive<u64>,
-    unit: &str,
-) -> Result<(), BuildError> {
-    if accepted.contains(&(value as u64)) {
-        return Ok(());
-    }
-    let accepted = format!("{} to {} {unit}", accepted.start(), accepted.end());
-    Err(BuildError::OutOfRange { setting, value: value.to_string(), accepted })
-}
-
 impl fmt::Debug for ExporterBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExporterBuilder")
             .field("transport", &self.transport)
             .field("budget_bytes", &self.budget_bytes)
-            .field("limits", &self.limits)
-            .field("schedule", &self.schedule)
-            .field("max_queue_size", &self.max_queue_size)
-            .field("max_in_flight", &self.max_in_flight)
+            .field("batch", &self.batch)
             .field("on_full", &self.on_full)
             .finish_non_exhaustive()
     }
@@ -318,6 +324,3 @@ impl fmt::Debug for PreparedExporter {
             .finish_non_exhaustive()
     }
 }
-
-/// The timer of the exporter's runtime measures nothing shorter.
-const SHORTEST: Duration = Duration::from_millis(1);

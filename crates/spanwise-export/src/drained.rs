@@ -40,6 +40,11 @@ impl DrainedChunk {
         self.tickets.spans()
     }
 
+    /// Bytes charged to the budget.
+    pub(crate) fn charged(&self) -> usize {
+        self.chunk.charged()
+    }
+
     /// Books all spans as lost for `reason`.
     pub fn drop_for(self, reason: DropReason) {
         self.tickets.dropped(reason);

@@ -21,6 +21,32 @@ pub enum BuildError {
     Worker(#[source] io::Error),
 }
 
+/// The error of a setting of batching that is not accepted. `Debug` is `Display`.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} is {value}; accepted is {accepted}")]
+#[non_exhaustive]
+pub struct BatchConfigError {
+    /// The method that sets it.
+    pub setting: &'static str,
+    /// The value.
+    pub value: String,
+    /// The accepted range, with its unit.
+    pub accepted: String,
+}
+
+impl BatchConfigError {
+    pub(crate) fn new(setting: &'static str, value: String, accepted: String) -> Self {
+        Self { setting, value, accepted }
+    }
+}
+
+impl From<BatchConfigError> for BuildError {
+    fn from(error: BatchConfigError) -> Self {
+        let BatchConfigError { setting, value, accepted } = error;
+        Self::OutOfRange { setting, value, accepted }
+    }
+}
+
 /// The error of a flush or shutdown that did not complete. `Debug` is `Display`.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +64,12 @@ pub enum FlushError {
     /// The thread panicked, or the process was forked: a child needs an exporter of its own.
     #[error("the exporter's thread has ended: it panicked, or this is a forked child")]
     WorkerTerminated,
+}
+
+impl fmt::Debug for BatchConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Debug for BuildError {

@@ -1,5 +1,6 @@
 //! The handle on a running exporter: flush and shutdown.
 
+use crate::dynamic_batch_config::DynamicBatchConfig;
 use crate::error::FlushError;
 use crate::inbox::{Command, CommandKind, Inbox};
 use crate::queue::SpanQueue;
@@ -21,24 +22,23 @@ use std::time::{Duration, Instant};
 /// Its drop starts a shutdown within the configured timeout and returns at once. Call
 /// [`shutdown_until`](Self::shutdown_until) to wait for the last spans.
 pub struct Exporter {
-    queue: SharedQueue,
-    scopes: ScopeTable,
-    inbox: Arc<Inbox>,
+    state: ExporterState,
     worker: Worker,
     is_shut_down: AtomicBool,
     shutdown_timeout: Duration,
 }
 
+/// The state that an exporter shares with its thread.
+pub(crate) struct ExporterState {
+    pub(crate) queue: SharedQueue,
+    pub(crate) scopes: ScopeTable,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) batching: DynamicBatchConfig,
+}
+
 impl Exporter {
-    pub(crate) fn new(
-        queue: SharedQueue,
-        scopes: ScopeTable,
-        inbox: Arc<Inbox>,
-        worker: Worker,
-        shutdown_timeout: Duration,
-    ) -> Self {
-        let is_shut_down = AtomicBool::new(false);
-        Self { queue, scopes, inbox, worker, is_shut_down, shutdown_timeout }
+    pub(crate) fn new(state: ExporterState, worker: Worker, shutdown_timeout: Duration) -> Self {
+        Self { state, worker, is_shut_down: AtomicBool::new(false), shutdown_timeout }
     }
 
     /// Counts a finished span as created and pushes it, or drops it and books the reason.
@@ -55,12 +55,17 @@ impl Exporter {
 
     /// The queue that threads push finished spans to.
     pub fn queue(&self) -> &SpanQueue {
-        (*self.queue).as_ref()
+        (*self.state.queue).as_ref()
     }
 
     /// The instrumentation scopes of the spans.
     pub fn scopes(&self) -> &ScopeTable {
-        &self.scopes
+        &self.state.scopes
+    }
+
+    /// The settings of batching, which can be replaced while the exporter runs.
+    pub fn batching(&self) -> &DynamicBatchConfig {
+        &self.state.batching
     }
 
     /// The account of all spans.
@@ -141,7 +146,7 @@ impl Exporter {
             return Err(FlushError::WorkerTerminated);
         }
         let (done, reply) = oneshot::channel();
-        if !self.inbox.send(Command { kind, deadline: until, done }) {
+        if !self.state.inbox.send(Command { kind, deadline: until, done }) {
             return Err(self.ended());
         }
         self.worker.notify();
@@ -160,7 +165,7 @@ impl Exporter {
             return;
         }
         let (done, _unused) = oneshot::channel();
-        if self.inbox.send(Command { kind, deadline, done }) {
+        if self.state.inbox.send(Command { kind, deadline, done }) {
             self.worker.notify();
         }
     }

@@ -2,11 +2,15 @@
 #![doc(test(attr(deny(warnings))))]
 #![forbid(unsafe_code)]
 
+mod batch_config;
+mod batch_overrides;
 mod builder;
 mod drained;
+mod dynamic_batch_config;
 mod error;
 mod event;
 mod exporter;
+mod hold_back;
 mod inbox;
 mod intake;
 mod machine;
@@ -17,10 +21,13 @@ mod settings;
 mod thread;
 mod ticket_guard;
 
+pub use batch_config::BatchConfig;
 pub use builder::{ExporterBuilder, PreparedExporter};
-pub use error::{BuildError, FlushError};
+pub use dynamic_batch_config::DynamicBatchConfig;
+pub use error::{BatchConfigError, BuildError, FlushError};
 pub use event::ExportEvent;
 pub use exporter::Exporter;
+pub use hold_back::{HoldBack, HoldCause, HoldDecision, HoldPoint};
 pub use observer::Observer;
 pub use queue::{OnFull, SpanQueue};
 pub use scopes::ScopeTable;

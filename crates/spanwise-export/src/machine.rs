@@ -5,24 +5,32 @@ mod backlog;
 mod batch;
 mod book;
 mod compose;
+mod flow;
 mod flushes;
+mod held;
 mod in_flight;
 mod memory;
+mod sizing;
 mod stage;
 
 pub use action::{Action, FlushId, Reply, RequestId};
 
+use crate::batch_config::BatchConfig;
 use crate::drained::Drained;
+use crate::error::BatchConfigError;
 use crate::event::ExportEvent;
+use crate::hold_back::HoldCause;
 use crate::queue::{QueueAction, QueueLevel, SpanQueue};
 use crate::scopes::ScopeTable;
 use crate::settings::{Reserve, Settings};
 use backlog::Backlog;
-use compose::{Composed, Composer};
+use compose::Composer;
 use flushes::Flushes;
+use held::Held;
 use in_flight::InFlight;
 use memory::Memory;
-use spanwise_batch::{ChargedChunk, FlushAction, FlushSchedule};
+use sizing::Sizing;
+use spanwise_batch::{FlushSchedule, FlushScheduleConfig, RequestObservation};
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_transport::Delivery;
 use stage::{Drain, Relief, Stage};
@@ -39,9 +47,16 @@ use std::time::{Duration, Instant};
 pub struct ExportMachine {
     ledger: Ledger,
     schedule: FlushSchedule,
-    /// The interval at which to look for full chunks.
-    tick: Duration,
+    sizing: Sizing,
+    /// The maximum queue size in spans.
+    max_queue_size: Option<usize>,
     reserve: Reserve,
+    /// Bytes of spans in a chunk of the usual size.
+    chunk_bytes: usize,
+    /// The time of the last call that passed one.
+    now: Instant,
+    /// Between drains and the backlog.
+    held: Held,
     composer: Composer,
     in_flight: InFlight,
     flushes: Flushes,
@@ -60,8 +75,12 @@ pub struct ExportMachine {
     is_notified: bool,
     /// No more can be sent before a request ends.
     is_blocked: bool,
+    /// The backlog is due: a request that is less than a batch leaves, too.
+    sends_all: bool,
     /// Drains of every slot in a row that found nothing.
     idle_drains: u32,
+    /// Panics of the policy that holds chunks back.
+    policy_panics: u64,
     awaiting: Option<Instant>,
     is_transport_closed: bool,
     /// The replies to shutdowns, which follow at the end.
@@ -75,16 +94,22 @@ impl ExportMachine {
         scopes: ScopeTable,
         now: Instant,
     ) -> Self {
-        let Settings { schedule, request_bytes, limits, max_in_flight, copies, .. } = settings;
-        let memory = Memory::new(queue.budget().clone(), request_bytes, max_in_flight, copies);
-        let backlog = Backlog::new(queue.chunk_bytes());
-        Self {
+        let Settings { batch, hold_back, request_bytes, copies, .. } = settings;
+        let memory =
+            Memory::new(queue.budget().clone(), request_bytes, batch.max_in_flight, copies);
+        let chunk_bytes = queue.chunk_bytes();
+        let backlog = Backlog::new(chunk_bytes);
+        let mut machine = Self {
             ledger: queue.ledger().clone(),
-            schedule: FlushSchedule::new(schedule, now),
-            tick: schedule.tick,
+            schedule: FlushSchedule::new(FlushScheduleConfig::default(), now),
+            sizing: Sizing::new(&batch, now),
+            max_queue_size: batch.max_queue_size,
             reserve: settings.reserve,
-            composer: Composer::new(backlog, memory, limits, settings.resource, scopes),
-            in_flight: InFlight::new(max_in_flight),
+            chunk_bytes,
+            now,
+            held: Held::new(hold_back, batch.hold_back, chunk_bytes),
+            composer: Composer::new(backlog, memory, settings.resource, scopes),
+            in_flight: InFlight::new(batch.max_in_flight),
             flushes: Flushes::default(),
             stage: Stage::Drain,
             outbox: VecDeque::new(),
@@ -94,17 +119,37 @@ impl ExportMachine {
             next_relief: now,
             is_notified: false,
             is_blocked: false,
+            sends_all: false,
             idle_drains: 0,
+            policy_panics: 0,
             awaiting: None,
             is_transport_closed: false,
             shutdowns: Vec::new(),
+        };
+        machine.apply(&batch);
+        if !machine.sizing.is_dynamic() {
+            // The queue was made with these sizes.
+            machine.outbox.clear();
         }
+        machine
+    }
+
+    /// Replaces the settings of batching. Chunks that are open and requests in flight stay as they are.
+    ///
+    /// # Errors
+    /// A setting is out of its range: nothing changes.
+    pub fn set_batch_config(&mut self, config: &BatchConfig) -> Result<(), BatchConfigError> {
+        config.check(self.composer.resource_bytes())?;
+        self.sizing.set_config(config, self.now);
+        self.apply(config);
+        Ok(())
     }
 
     /// Returns the next action at `now`, with the queue at `level`.
     ///
     /// A turn is a sequence of calls that ends with [`Action::WaitUntil`].
     pub fn poll(&mut self, now: Instant, level: QueueLevel) -> Action {
+        self.now = now;
         loop {
             if let Some(action) = self.outbox.pop_front() {
                 return action;
@@ -118,13 +163,27 @@ impl ExportMachine {
     /// Takes the result of a drain that an action requested.
     pub fn drained(&mut self, drained: Drained) {
         let Drained { chunks, missed } = drained;
-        let is_empty = chunks.is_empty();
-        self.composer.backlog.extend(chunks);
-        match self.draining.take() {
+        let (is_empty, now) = (chunks.is_empty(), self.now);
+        let drain = self.draining.take();
+        let cause = match drain {
+            Some(Drain::ForMemory) => HoldCause::Pressure,
+            Some(Drain::Rest(_)) => HoldCause::Flush,
+            _ if self.flushes.need_drain() => HoldCause::Flush,
+            _ => HoldCause::Drained,
+        };
+        if cause == HoldCause::Flush {
+            // A flush waits for the chunks that are in the backlog, so no other may have its spans.
+            let held = self.held.release_all(now);
+            self.composer.backlog.extend(held);
+        }
+        let chunks = chunks.into_iter().filter_map(|chunk| self.held.accept(chunk, now, cause));
+        self.composer.backlog.extend(chunks.collect());
+        match drain {
             Some(Drain::All(at)) => {
+                self.sends_all = true;
                 self.schedule.drained_all(at);
                 if missed == 0 {
-                    self.flushes.drained(self.composer.backlog.drained());
+                    self.flushes.drained(self.composer.backlog.entered());
                 }
                 self.idle_drains = if is_empty { self.idle_drains.saturating_add(1) } else { 0 };
                 if self.idle_drains > 1 {
@@ -135,14 +194,20 @@ impl ExportMachine {
             Some(Drain::Rest(tries)) if missed > 0 && tries < LAST_DRAINS => {
                 self.stage = Stage::DrainRest(tries + 1);
             }
-            Some(Drain::Full | Drain::ForMemory | Drain::Rest(_)) | None => {}
+            Some(Drain::ForMemory) => self.sends_all = true,
+            Some(Drain::Full | Drain::Batch(_) | Drain::Rest(_)) | None => {}
         }
     }
 
     /// A request ended. `delivery` is `None` when the task that sent it panicked.
     pub fn request_ended(&mut self, now: Instant, id: RequestId, delivery: Option<Delivery>) {
         let Some(request) = self.in_flight.remove(id) else { return };
+        self.now = now;
         let spans = request.tickets.spans();
+        let latency = now.saturating_duration_since(request.sent);
+        let is_accepted = delivery.as_ref().is_some_and(Delivery::is_accepted);
+        let ended = RequestObservation { spans, bytes: request.bytes, latency, is_accepted };
+        self.sizing.observe(now, self.waiting_in_backlog(), Some(ended));
         self.is_flowing = book::book(&self.ledger, request.tickets, delivery.as_ref());
         if self.is_flowing {
             self.progress = now;
@@ -191,15 +256,19 @@ impl ExportMachine {
         (self.in_flight.len(), self.in_flight.spans())
     }
 
-    /// Spans that were drained and are in no request yet.
+    /// Spans that were drained and are in no request yet, those that are held back included.
     pub fn backlog_spans(&self) -> u64 {
-        self.composer.backlog.spans()
+        self.composer.backlog.spans() + self.held.spans()
     }
 
     /// Takes one step of a turn. `None`: the next step follows.
     fn step(&mut self, now: Instant, level: QueueLevel) -> Option<Action> {
         let (next, action) = match self.stage {
-            Stage::Drain => (Stage::Send, self.drain(now, level.ready)),
+            Stage::Drain => (Stage::Release, self.drain(now, level)),
+            Stage::Release => {
+                self.release_held(now, level);
+                (Stage::Send, None)
+            }
             Stage::Send => match self.send(now) {
                 Some(action) => return Some(action),
                 None => (Stage::Relieve, None),
@@ -254,6 +323,7 @@ impl ExportMachine {
                 (Stage::BookRest, Some(self.request_drain(Drain::Rest(tries))))
             }
             Stage::BookRest => {
+                self.held.drop_all(DropReason::ShutdownDeadline);
                 self.composer.backlog.drop_all(DropReason::ShutdownDeadline);
                 self.in_flight.drop_all(DropReason::AmbiguousShutdown);
                 let replies = self.shutdowns.drain(..).chain(self.flushes.drain());
@@ -264,60 +334,6 @@ impl ExportMachine {
         };
         self.stage = next;
         action
-    }
-
-    /// Requests the drain that is due.
-    fn drain(&mut self, now: Instant, ready: usize) -> Option<Action> {
-        let is_notified = std::mem::take(&mut self.is_notified);
-        let drain = match self.schedule.poll(now, ready) {
-            _ if self.flushes.need_drain() => Drain::All(now),
-            // Half-empty chunks that cannot be sent would only be charged for more than they hold.
-            FlushAction::DrainAll if !self.is_blocked => Drain::All(now),
-            FlushAction::DrainAll | FlushAction::DrainFull => Drain::Full,
-            FlushAction::WaitUntil(_) if is_notified => Drain::Full,
-            FlushAction::WaitUntil(_) => return None,
-        };
-        Some(self.request_drain(drain))
-    }
-
-    fn request_drain(&mut self, drain: Drain) -> Action {
-        self.draining = Some(drain);
-        Action::Queue(match drain {
-            Drain::Full => QueueAction::DrainFull,
-            Drain::All(_) | Drain::ForMemory | Drain::Rest(_) => QueueAction::DrainAll,
-        })
-    }
-
-    /// Makes the next request, as long as requests may be in flight and their memory is free.
-    fn send(&mut self, now: Instant) -> Option<Action> {
-        self.is_blocked = false;
-        if self.is_transport_closed {
-            self.composer.backlog.drop_all(DropReason::Transport);
-        }
-        while !self.composer.backlog.is_empty() {
-            if self.in_flight.is_full() {
-                self.is_blocked = true;
-                break;
-            }
-            match self.composer.next_request(self.in_flight.is_empty()) {
-                Composed::Request(request, in_flight, framed) => {
-                    if self.in_flight.is_empty() && self.is_flowing {
-                        self.progress = now;
-                    }
-                    let id = self.in_flight.insert(in_flight);
-                    self.recycle(framed);
-                    self.outbox.push_back(Action::Send(id, request));
-                    return self.outbox.pop_front();
-                }
-                Composed::Nothing(framed) => self.recycle(framed),
-                Composed::TrimFirst => return Some(trim(0)),
-                Composed::NoMemory => {
-                    self.is_blocked = true;
-                    break;
-                }
-            }
-        }
-        None
     }
 
     /// Frees memory for new spans: of waiting chunks, and of the reserve for requests.
@@ -360,30 +376,6 @@ impl ExportMachine {
                 (reply, false) => return Some(Action::Reply(reply)),
                 (reply, true) => self.shutdowns.push(reply),
             }
-        }
-    }
-
-    /// The time of the next turn, unless an event comes first.
-    fn wait_until(&self, now: Instant, level: QueueLevel) -> Instant {
-        let mut until = match self.schedule.poll(now, level.ready) {
-            FlushAction::WaitUntil(until) => until,
-            // Due already, but no more can be sent before a request ends.
-            _ if self.is_blocked => now + self.tick,
-            _ => now,
-        };
-        if self.flushes.need_drain() {
-            until = until.min(now + RETRY_DRAIN);
-        }
-        if level.is_starved {
-            let relief = if level.can_accept { now } else { self.next_relief };
-            until = until.min(relief.max(now + RETRY_DRAIN));
-        }
-        self.flushes.next_deadline().map_or(until, |deadline| until.min(deadline))
-    }
-
-    fn recycle(&mut self, framed: Vec<ChargedChunk>) {
-        if !framed.is_empty() {
-            self.outbox.push_back(Action::Queue(QueueAction::Recycle(framed)));
         }
     }
 }

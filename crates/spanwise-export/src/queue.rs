@@ -49,6 +49,10 @@ pub enum OnFull {
 pub struct QueueLevel {
     /// Full chunks; the chunk of a large span counts for as many as it is charged for.
     pub ready: usize,
+    /// Spans in full chunks.
+    pub ready_spans: usize,
+    /// Spans of a batch, as the queue rounds [`QueueAction::SetSizes`]; `None` if batches are not counted.
+    pub batch_spans: Option<usize>,
     /// Spans that count against the maximum queue size. 0 without one.
     pub queued: usize,
     /// The queue refused a span for lack of space since [`QueueAction::AcceptSpans`].
@@ -66,6 +70,18 @@ pub enum QueueAction {
     DrainFull,
     /// Drain the open chunks too.
     DrainAll,
+    /// Drain the open chunks too if they hold this number of spans together with the full ones.
+    DrainBatch {
+        /// Spans of a batch.
+        spans: usize,
+    },
+    /// Use these sizes for chunks that are opened from now on.
+    SetSizes {
+        /// Spans of a batch; `None` counts none.
+        batch_spans: Option<usize>,
+        /// The most spans that may wait.
+        max_queue_size: Option<usize>,
+    },
     /// Reuse these chunks, whose spans were copied into requests.
     Recycle(Vec<ChargedChunk>),
     /// Free the chunks that are cached for reuse, all but `retain`.
@@ -189,6 +205,8 @@ impl SpanQueue {
         let is_refusing = self.is_refusing();
         QueueLevel {
             ready: self.buffer.ready(),
+            ready_spans: self.buffer.ready_spans(),
+            batch_spans: self.buffer.config().batch_spans,
             queued: self.buffer.queued(),
             // A refusal may begin while the exporter ends the one before.
             is_starved: is_refusing || self.intake.is_starved(),
@@ -206,6 +224,12 @@ impl SpanQueue {
                 0
             }
             QueueAction::DrainAll => self.buffer.drain_all(&mut chunks),
+            QueueAction::DrainBatch { spans } => self.buffer.drain_batch(spans, &mut chunks),
+            QueueAction::SetSizes { batch_spans, max_queue_size } => {
+                self.buffer.set_sizes(batch_spans, max_queue_size);
+                self.accept_again();
+                return None;
+            }
             QueueAction::Recycle(chunks) => {
                 self.buffer.recycle(chunks);
                 self.accept_again();

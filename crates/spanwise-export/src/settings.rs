@@ -1,18 +1,19 @@
 //! The settings of requests, and the division of the byte budget.
 
-use spanwise_batch::{FlushScheduleConfig, ShardedBufferConfig};
+use crate::batch_config::BatchConfig;
+use crate::hold_back::HoldBack;
+use spanwise_batch::ShardedBufferConfig;
 use spanwise_transport::Transport;
-use spanwise_wire::{RequestLimits, SpanMeta};
+use spanwise_wire::SpanMeta;
+use std::sync::Arc;
 
 /// The settings of batching and requests.
-#[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    pub(crate) schedule: FlushScheduleConfig,
+    pub(crate) batch: Arc<BatchConfig>,
+    /// Decides about drained chunks instead of [`BatchConfig::hold_back`].
+    pub(crate) hold_back: Option<Box<dyn HoldBack>>,
     /// Bytes of a usual request.
     pub(crate) request_bytes: usize,
-    pub(crate) limits: RequestLimits,
-    /// Requests in flight at once.
-    pub(crate) max_in_flight: usize,
     /// Copies of a request that exist at once: itself, and a compressed one.
     pub(crate) copies: usize,
     pub(crate) reserve: Reserve,
@@ -41,13 +42,21 @@ pub(crate) struct Division {
 
 impl Division {
     /// Divides `budget` bytes, for requests with a resource of `resource` bytes.
-    pub(crate) fn new(budget: usize, transport: &Transport, resource: usize) -> Self {
+    pub(crate) fn new(
+        budget: usize,
+        transport: &Transport,
+        resource: usize,
+        batch: &BatchConfig,
+    ) -> Self {
         let copies = 1 + usize::from(encoder_bytes(transport) > 0);
         let mut buffer = ShardedBufferConfig::default();
         // A small budget has small pieces, so that what is half empty is little of it.
         buffer.chunk_bytes = (budget / 256).clamp(16 << 10, buffer.chunk_bytes);
         buffer.chunk_spans = buffer.chunk_bytes / 128;
         buffer.large_span_copies = copies;
+        buffer.max_queue_size = batch.max_queue_size;
+        // A chunk that is larger than a request would let its spans wait for others.
+        buffer.batch_spans = batch.counts_spans().then_some(batch.max_export_batch_size);
         // The spans of a chunk as a request, whatever else is charged.
         let least = buffer.chunk_bytes + resource + SCOPE_HEADERS;
         let stalled = (budget / 16).max(copies * least);

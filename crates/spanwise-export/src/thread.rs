@@ -3,6 +3,8 @@
 mod fenced;
 mod sending;
 
+use crate::batch_config::BatchConfig;
+use crate::dynamic_batch_config::DynamicBatchConfig;
 use crate::event::ExportEvent;
 use crate::inbox::{Command, CommandKind, InboxGuard};
 use crate::machine::{Action, ExportMachine, FlushId, Reply};
@@ -33,6 +35,9 @@ pub(crate) struct ExportThread {
     /// `None` at the end: it may hold a sink of the user's, whose drop may panic.
     transport: Option<Transport>,
     observer: FencedObserver,
+    batching: DynamicBatchConfig,
+    /// The settings that the machine has.
+    applied: Arc<BatchConfig>,
     sending: Sending,
     waiting: HashMap<FlushId, Sender<bool>>,
     /// Sent at the end of a turn, after what was lost has been reported.
@@ -58,6 +63,7 @@ impl ExportThread {
         (machine, transport): (ExportMachine, Transport),
         observer: Box<dyn Observer>,
     ) -> Self {
+        let batching = DynamicBatchConfig::default();
         Self {
             queue,
             scopes,
@@ -65,6 +71,8 @@ impl ExportThread {
             machine: Some(machine),
             transport: Some(transport),
             observer: FencedObserver::new(observer),
+            applied: batching.load(),
+            batching,
             sending: Sending::new(),
             waiting: HashMap::new(),
             replies: Vec::new(),
@@ -73,6 +81,12 @@ impl ExportThread {
             #[cfg(test)]
             turns_to_fail: 0,
         }
+    }
+
+    /// Applies the settings of `batching`, which the machine was built with, whenever they change.
+    pub(crate) fn with_batching(mut self, batching: DynamicBatchConfig) -> Self {
+        (self.applied, self.batching) = (batching.load(), batching);
+        self
     }
 
     /// Runs until a shutdown is complete. `Drop` frees memory, and books the spans that are left.
@@ -108,6 +122,11 @@ impl ExportThread {
         let (Some(machine), Some(transport)) = (&mut self.machine, &self.transport) else {
             return Turn::Finish;
         };
+        if let Some(config) = self.batching.changed(&self.applied) {
+            // `DynamicBatchConfig` has checked it.
+            let _accepted = machine.set_batch_config(&config);
+            self.applied = config;
+        }
         for Command { kind, deadline, done } in self.inbox.0.take() {
             let id = match kind {
                 CommandKind::Flush => machine.flush(deadline),

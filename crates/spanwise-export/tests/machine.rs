@@ -4,6 +4,7 @@
 mod support;
 
 use proptest::prelude::*;
+use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchSize};
 use support::{End, Op, Setup, run};
 
 fn op() -> impl Strategy<Value = Op> {
@@ -14,7 +15,42 @@ fn op() -> impl Strategy<Value = Op> {
         5 => prop_oneof![0u16..20, 0u16..300, 500u16..3_000].prop_map(Op::Advance),
         2 => prop_oneof![Just(0u16), 0u16..500, 1_000u16..10_000].prop_map(Op::Flush),
         1 => Just(Op::Notify),
+        1 => retune(),
         1 => any::<bool>().prop_map(Op::Healthy),
+    ]
+}
+
+fn queue_size() -> impl Strategy<Value = Option<usize>> {
+    prop_oneof![Just(None), (16usize..2_000).prop_map(Some)]
+}
+
+fn batch() -> impl Strategy<Value = usize> {
+    prop_oneof![Just(8_192usize), 1usize..200]
+}
+
+fn hold_back() -> impl Strategy<Value = u16> {
+    prop_oneof![2 => Just(0u16), 1 => 1u16..10_000]
+}
+
+fn retune() -> impl Strategy<Value = Op> {
+    (1usize..6, batch(), 1u16..5_000, hold_back(), queue_size()).prop_map(
+        |(max_in_flight, batch, delay, hold_back, queue)| Op::Retune {
+            max_in_flight,
+            batch,
+            delay,
+            hold_back,
+            queue,
+        },
+    )
+}
+
+fn size() -> impl Strategy<Value = Option<BatchSize>> {
+    prop_oneof![
+        3 => Just(None),
+        1 => Just(Some(BatchSize::Document)),
+        1 => Just(Some(BatchSize::Adaptive(AdaptiveBatchSize::default()))),
+        1 => (1usize..300, 1usize..100_000)
+            .prop_map(|(spans, bytes)| Some(BatchSize::Fixed(BatchLimits { spans, bytes }))),
     ]
 }
 
@@ -22,17 +58,28 @@ fn setup() -> impl Strategy<Value = Setup> {
     (
         prop_oneof![Just(1usize << 20), Just(3 << 20), Just(16 << 20)],
         1usize..6,
-        prop_oneof![Just(None), (16usize..2_000).prop_map(Some)],
-        prop_oneof![Just(8_192usize), 1usize..200],
+        queue_size(),
+        batch(),
+        hold_back(),
+        prop::bool::weighted(0.25),
+        size(),
         any::<u64>(),
     )
-        .prop_map(|(budget_bytes, max_in_flight, max_queue_size, batch, seed)| Setup {
-            budget_bytes,
-            max_in_flight,
-            max_queue_size,
-            batch,
-            seed,
-        })
+        .prop_map(
+            |(budget_bytes, max_in_flight, queue, batch, hold_back, has_policy, size, seed)| {
+                let max_queue_size = queue;
+                Setup {
+                    budget_bytes,
+                    max_in_flight,
+                    max_queue_size,
+                    batch,
+                    hold_back,
+                    has_policy,
+                    size,
+                    seed,
+                }
+            },
+        )
 }
 
 fn end() -> impl Strategy<Value = End> {
@@ -58,13 +105,7 @@ proptest! {
 #[test]
 fn a_flush_is_answered_after_an_outage() {
     for seed in 0..20 {
-        let setup = Setup {
-            budget_bytes: 1 << 20,
-            max_in_flight: 1,
-            max_queue_size: None,
-            batch: 8_192,
-            seed,
-        };
+        let setup = Setup { seed, ..Setup::default() };
         let fill = [Op::Push { spans: 40, bytes: 200 }, Op::Advance(300)];
         let mut ops: Vec<_> = fill.into_iter().cycle().take(120).collect();
         ops.extend([Op::Flush(60_000), Op::Healthy(true)]);
@@ -81,8 +122,9 @@ fn simulated_hours_balance() {
             budget_bytes: [1 << 20, 2 << 20, 16 << 20][seed as usize % 3],
             max_in_flight: 1 + seed as usize % 4,
             max_queue_size: (seed % 5 == 0).then_some(300),
-            batch: 8_192,
+            hold_back: [0, 3_000][seed as usize % 2],
             seed,
+            ..Setup::default()
         };
         let ops: Vec<_> = (0..200u64)
             .map(|step| match (step * 7 + seed) % 11 {

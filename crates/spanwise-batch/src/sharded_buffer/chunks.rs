@@ -2,8 +2,9 @@
 
 use super::{MAX_SPAN, ShardedBuffer};
 use crate::charged_chunk::ChargedChunk;
+use crate::config::ShardedBufferConfig;
 use crate::push_error::PushError;
-use crate::queue::{Queue, QueuePermits};
+use crate::queue::QueuePermits;
 use crate::try_lock::TryLockGuard;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::FinishedSpan;
@@ -12,10 +13,11 @@ impl ShardedBuffer {
     /// Returns chunks for reuse. Chunks of another size than the ordinary one are dropped, which
     /// returns their bytes to the budget.
     pub fn recycle(&self, buffers: impl IntoIterator<Item = ChargedChunk>) {
+        let config = self.config.load();
         for mut buffer in buffers {
             // Dropped once the chunk is on the free list, so that the next producer finds it there.
             let _permits = buffer.take_permits();
-            if buffer.clear_for(&self.budget, &self.config)
+            if buffer.clear_for(&self.budget, &config)
                 && let Some(mut free) = self.free_list()
             {
                 free.push(buffer);
@@ -42,43 +44,46 @@ impl ShardedBuffer {
     /// A few loads, and the lock of the cached chunks if the budget is used up. Meant for a worker,
     /// not for each span.
     pub fn can_open_chunk(&self) -> bool {
-        self.queue.as_ref().is_none_or(Queue::has_permits)
-            && (self.budget.can_charge(self.config.chunk_charge())
+        self.queue.has_permits()
+            && (self.budget.can_charge(self.config.load().chunk_charge())
                 || self.free_list().is_some_and(|free| !free.is_empty()))
     }
 
     /// Acquires permits for `spans` spans or, if the queue is nearly full, for fewer.
     fn acquire_permits(&self, spans: usize) -> Result<Option<QueuePermits>, PushError> {
-        match &self.queue {
-            None => Ok(None),
-            Some(queue) => queue.try_acquire(spans).map(Some).ok_or(PushError::QueueFull),
+        match self.queue.is_limited() {
+            false => Ok(None),
+            true => self.queue.try_acquire(spans).map(Some).ok_or(PushError::QueueFull),
         }
     }
 
     pub(super) fn next_chunk(&self) -> Result<ChargedChunk, PushError> {
-        let permits = self.acquire_permits(self.config.chunk_spans)?;
+        let config = self.config.load();
+        let permits = self.acquire_permits(config.chunk_spans)?;
         let chunk = match permits.as_ref().map(QueuePermits::spans) {
-            Some(spans) if spans < self.config.chunk_spans => self.small_chunk(spans),
-            _ => self.ordinary_chunk(),
+            Some(spans) if spans < config.chunk_spans => self.small_chunk(&config, spans),
+            _ => self.ordinary_chunk(&config),
         };
         with_permits(chunk, permits)
     }
 
     /// A chunk for the last permits of the queue: its capacity is their number.
-    fn small_chunk(&self, spans: usize) -> Option<ChargedChunk> {
-        let fresh = || ChargedChunk::new(&self.budget, &self.config, spans);
+    fn small_chunk(&self, config: &ShardedBufferConfig, spans: usize) -> Option<ChargedChunk> {
+        let fresh = || ChargedChunk::new(&self.budget, config, spans);
         fresh().or_else(|| {
-            self.evict_cached(self.config.charge_for(spans));
+            self.evict_cached(config.charge_for(spans));
             fresh()
         })
     }
 
-    fn ordinary_chunk(&self) -> Option<ChargedChunk> {
-        let fresh = || ChargedChunk::new(&self.budget, &self.config, self.config.chunk_spans);
+    fn ordinary_chunk(&self, config: &ShardedBufferConfig) -> Option<ChargedChunk> {
+        let fresh = || ChargedChunk::new(&self.budget, config, config.chunk_spans);
         for _ in 0..LOCK_TRIES {
             if let Some(mut free) = self.free.try_lock() {
                 let reused = free.pop();
                 drop(free);
+                // A chunk of another size was cached while the sizes were set.
+                let reused = reused.filter(|chunk| chunk.charged() == config.chunk_charge());
                 return reused.or_else(fresh);
             }
             // Another thread holds the list. A second try helps only if the budget is used up.
@@ -97,12 +102,13 @@ impl ShardedBuffer {
         meta: SpanMeta,
     ) -> Result<ChargedChunk, PushError> {
         let len = span.encoded_len();
-        let charge = self.config.charge_for_one(len);
+        let config = self.config.load();
+        let charge = config.charge_for_one(len);
         if len > MAX_SPAN {
             return Err(PushError::Budget);
         }
         let permits = self.acquire_permits(1)?;
-        let single = || ChargedChunk::single(&self.budget, &self.config, span, meta);
+        let single = || ChargedChunk::single(&self.budget, &config, span, meta);
         let made = single().or_else(|| {
             self.evict_cached(charge);
             single()
@@ -114,7 +120,8 @@ impl ShardedBuffer {
     /// chunk must not cause the loss of a span.
     fn evict_cached(&self, bytes: usize) {
         let left = self.budget.limit().saturating_sub(self.budget.charged());
-        let count = bytes.saturating_sub(left).div_ceil(self.config.chunk_charge());
+        let chunk_charge = self.config.load().chunk_charge();
+        let count = bytes.saturating_sub(left).div_ceil(chunk_charge);
         if let Some(mut free) = self.free_list()
             && count <= free.len()
         {

@@ -14,6 +14,7 @@ impl ShardedBuffer {
         while into.len() - before < max_chunks {
             let Some(buffer) = queues.full.pop() else { break };
             self.ready.fetch_sub(self.weight(&buffer), Relaxed);
+            self.ready_spans.fetch_sub(buffer.chunk().len(), Relaxed);
             into.push(buffer);
         }
         while let Some(buffer) = queues.spilled.pop() {
@@ -28,24 +29,28 @@ impl ShardedBuffer {
         let weight = self.weight(&buffer);
         // Counted before the worker can pop it, so that the count never drops below zero.
         let ready = self.ready.fetch_add(weight, Relaxed) + weight;
+        let spans = buffer.chunk().len();
+        let ready_spans = self.ready_spans.fetch_add(spans, Relaxed) + spans;
         let pushed = match &*self.queues.load() {
             Some(queues) => queues.full.push(buffer),
             None => Err(buffer),
         };
         if let Err(mut buffer) = pushed {
             self.ready.fetch_sub(weight, Relaxed);
+            self.ready_spans.fetch_sub(spans, Relaxed);
             if buffer.has_permits() {
                 // A compacted chunk takes no further span; its unused permits are already returned.
                 buffer.compact();
             }
             return Err(buffer);
         }
-        Ok(ready >= self.config.wake_at)
+        let config = self.config.load();
+        Ok(ready >= config.wake_at || config.batch_spans.is_some_and(|batch| ready_spans >= batch))
     }
 
     /// Number of ordinary chunks of the same charge, because a few large spans fill the budget too.
     fn weight(&self, buffer: &ChargedChunk) -> usize {
-        (buffer.charged() / self.config.chunk_charge()).max(1)
+        (buffer.charged() / self.unit).max(1)
     }
 
     pub(super) fn enqueue_spilled(&self, buffer: ChargedChunk) -> Result<Pushed, PushError> {

@@ -8,16 +8,16 @@ use spanwise_ledger::DropReason;
 use spanwise_wire::Position;
 use std::collections::VecDeque;
 
-/// Chunks in the order in which they were drained, numbered, so that a flush waits for those that
-/// came before it and no others.
+/// Chunks in the order in which they entered, numbered, so that a flush waits for those that came
+/// before it and no others. A chunk enters once it may be framed, which may be long after its drain.
 pub(super) struct Backlog {
     waiting: VecDeque<Waiting>,
     /// The number of compacted chunks at the front of `waiting`.
     compacted: usize,
     /// The chunks that are being framed as requests.
     batch: Option<Batch>,
-    /// Chunks ever drained, and ever framed completely.
-    drained: u64,
+    /// Chunks that ever entered, and that were ever framed completely.
+    entered: u64,
     framed: u64,
     /// Bytes of spans in a chunk of the usual size.
     chunk_bytes: usize,
@@ -25,7 +25,7 @@ pub(super) struct Backlog {
 
 struct Waiting {
     chunk: DrainedChunk,
-    /// The number of drained chunks that this one has the spans of.
+    /// The number of chunks that this one has the spans of.
     count: u64,
 }
 
@@ -35,7 +35,7 @@ impl Backlog {
             waiting: VecDeque::new(),
             compacted: 0,
             batch: None,
-            drained: 0,
+            entered: 0,
             framed: 0,
             chunk_bytes,
         }
@@ -45,9 +45,9 @@ impl Backlog {
         self.waiting.is_empty() && self.batch.is_none()
     }
 
-    /// Chunks ever drained: all spans that ended before now are in those below this number.
-    pub(super) fn drained(&self) -> u64 {
-        self.drained
+    /// Chunks that ever entered: all spans that may be framed are in those below this number.
+    pub(super) fn entered(&self) -> u64 {
+        self.entered
     }
 
     /// All chunks below this number are in requests, with all their spans.
@@ -61,8 +61,14 @@ impl Backlog {
         waiting + self.batch.as_ref().map_or(0, Batch::spans)
     }
 
+    /// Bytes of spans that are in no request.
+    pub(super) fn bytes(&self) -> usize {
+        let waiting = self.waiting.iter().map(|waiting| waiting.chunk.chunk().bytes().len());
+        waiting.sum::<usize>() + self.batch.as_ref().map_or(0, Batch::bytes)
+    }
+
     pub(super) fn extend(&mut self, chunks: Vec<DrainedChunk>) {
-        self.drained += chunks.len() as u64;
+        self.entered += chunks.len() as u64;
         self.waiting.extend(chunks.into_iter().map(|chunk| Waiting { chunk, count: 1 }));
     }
 
@@ -171,6 +177,6 @@ impl Backlog {
             batch.drop_for(reason);
         }
         self.compacted = 0;
-        self.framed = self.drained;
+        self.framed = self.entered;
     }
 }

@@ -8,12 +8,15 @@ use spanwise_batch::ChargedChunk;
 use spanwise_ledger::DropReason;
 use spanwise_transport::{FramedRequest, PREFIX};
 use spanwise_wire::{Framer, RequestLimits};
+use std::time::Instant;
 
 /// Frames the chunks of the backlog as requests.
 pub(super) struct Composer {
     pub(super) backlog: Backlog,
     pub(super) memory: Memory,
     limits: RequestLimits,
+    /// Bytes of a request at which it is complete; not above that of `limits`.
+    batch_bytes: usize,
     /// The encoded resource.
     resource: Vec<u8>,
     scopes: ScopeTable,
@@ -37,25 +40,40 @@ impl Composer {
     pub(super) fn new(
         backlog: Backlog,
         memory: Memory,
-        limits: RequestLimits,
         resource: Vec<u8>,
         scopes: ScopeTable,
     ) -> Self {
-        let limits = limits.with_prefix(PREFIX);
-        Self { backlog, memory, limits, resource, scopes, is_trimmed: false }
+        let limits = RequestLimits::default().with_prefix(PREFIX);
+        let batch_bytes = limits.max_bytes;
+        Self { backlog, memory, limits, batch_bytes, resource, scopes, is_trimmed: false }
     }
 
-    /// Makes the next request. `is_only`: no request is in flight whose end would free memory.
-    pub(super) fn next_request(&mut self, is_only: bool) -> Composed {
+    /// Sets the most bytes and spans of a request, and the bytes at which it is complete.
+    pub(super) fn set_limits(&mut self, max_bytes: usize, spans: usize, batch_bytes: usize) {
+        self.limits = self.limits.with_max_bytes(max_bytes).with_max_spans(spans);
+        self.batch_bytes = batch_bytes.min(max_bytes);
+    }
+
+    /// Bytes of the encoded resource.
+    pub(super) fn resource_bytes(&self) -> usize {
+        self.resource.len()
+    }
+
+    /// Bytes of spans that fill a request: an eighth is left for the headers of scopes.
+    pub(super) fn complete_bytes(&self) -> usize {
+        let bytes = self.memory.usual().min(self.batch_bytes);
+        bytes - bytes / 8
+    }
+
+    /// Makes the next request at `now`. `is_only`: no request is in flight whose end would free memory.
+    pub(super) fn next_request(&mut self, now: Instant, is_only: bool) -> Composed {
         let headers = self.scopes.headers();
         let scope = |index: u32| headers.get(index as usize).map_or(&[][..], |header| header);
         let (resource, limits) = (&self.resource, self.limits);
         let framer = |max_bytes| Framer::new(resource, scope, limits.with_max_bytes(max_bytes));
-        let usual = self.memory.usual();
-        // An eighth is left for the headers of scopes.
-        self.backlog.begin_batch(usual - usual / 8, limits.max_spans);
+        self.backlog.begin_batch(self.complete_bytes(), limits.max_spans);
         let Some(batch) = self.backlog.batch() else { return Composed::Nothing(Vec::new()) };
-        let framing = framer(limits.max_bytes.min(usual));
+        let framing = framer(self.batch_bytes.min(self.memory.usual()));
         let Some(mut plan) = batch.plan(&framing) else {
             return Composed::Nothing(self.backlog.advance(None));
         };
@@ -79,6 +97,7 @@ impl Composer {
             memory = self.memory.try_take(plan.encoded_len());
         }
         let Some((mut memory, mut charge)) = memory else { return Composed::NoMemory };
+        let bytes = plan.encoded_len();
         let request = batch.write(&framing, &plan, memory.take());
         let first_chunk = self.backlog.framed();
         // Without an outcome of its own, a request may have reached the receiver.
@@ -95,7 +114,9 @@ impl Composer {
         // Fails only if the request lost its prefix or its memory, which `write` rules out.
         match FramedRequest::in_memory(request, |bytes| memory.share(bytes)) {
             Ok(request) => {
-                Composed::Request(request, InFlightRequest { tickets, first_chunk, charge }, framed)
+                let sent = now;
+                let in_flight = InFlightRequest { tickets, first_chunk, bytes, sent, charge };
+                Composed::Request(request, in_flight, framed)
             }
             Err(_) => {
                 tickets.dropped(DropReason::Transport);

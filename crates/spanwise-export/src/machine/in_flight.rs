@@ -5,6 +5,7 @@ use crate::ticket_guard::TicketGuard;
 use spanwise_batch::Charge;
 use spanwise_ledger::DropReason;
 use std::collections::HashMap;
+use std::time::Instant;
 
 /// The tickets and the memory of one request.
 #[derive(Debug)]
@@ -12,6 +13,9 @@ pub(super) struct InFlightRequest {
     pub(super) tickets: TicketGuard,
     /// The number of the first chunk whose spans are inside.
     pub(super) first_chunk: u64,
+    /// Length of the request in bytes, and the time at which it was sent.
+    pub(super) bytes: usize,
+    pub(super) sent: Instant,
     /// Memory besides the request itself: of its compressed copy.
     #[expect(dead_code, reason = "held for its drop")]
     pub(super) charge: Option<Charge>,
@@ -30,6 +34,11 @@ pub(super) struct InFlight {
 impl InFlight {
     pub(super) fn new(max: usize) -> Self {
         Self { requests: HashMap::new(), max, next: 0 }
+    }
+
+    /// Replaces the maximum. Requests beyond it stay in flight.
+    pub(super) fn set_max(&mut self, max: usize) {
+        self.max = max;
     }
 
     pub(super) fn is_empty(&self) -> bool {

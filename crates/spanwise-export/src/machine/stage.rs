@@ -6,6 +6,8 @@ use std::time::Instant;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
     Drain,
+    /// Releases held chunks.
+    Release,
     Send,
     Relieve,
     RelieveDrain(Relief),
@@ -37,6 +39,8 @@ pub(super) enum Drain {
     Full,
     /// Drains every slot, at this time.
     All(Instant),
+    /// Drains every slot if this number of spans waits.
+    Batch(usize),
     /// Drains every slot, because open chunks may hold the memory that refused spans need.
     ForMemory,
     /// Drains every slot at the end, after this number of tries.

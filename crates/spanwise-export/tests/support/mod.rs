@@ -3,18 +3,24 @@
 #![allow(dead_code, reason = "no test program uses all of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+pub mod line;
 pub mod model;
 
 use model::{Ending, Model, Moods};
+use spanwise_batch::BatchSize;
 use spanwise_export::sans_io::{
     Action, Drained, DrainedChunk, ExportMachine, FlushId, QueueAction, Reply,
 };
-use spanwise_export::{ExportEvent, Exporter, ExporterBuilder, SpanQueue};
+use spanwise_export::{
+    BatchConfig, ExportEvent, Exporter, ExporterBuilder, HoldBack, HoldDecision, HoldPoint,
+    SpanQueue,
+};
 use spanwise_ledger::DropReason;
 use spanwise_transport::{Outcome, Transport};
 use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
 use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A step of a test.
@@ -30,6 +36,15 @@ pub enum Op {
     /// Asks for a flush with a timeout in milliseconds.
     Flush(u16),
     Notify,
+    /// Replaces the settings of batching: of requests in flight, spans of a request, the delay and the time
+    /// to hold back in milliseconds, and the size of the queue.
+    Retune {
+        max_in_flight: usize,
+        batch: usize,
+        delay: u16,
+        hold_back: u16,
+        queue: Option<usize>,
+    },
     /// From now on the receiver answers all requests within 50 ms; false: some never.
     Healthy(bool),
 }
@@ -49,7 +64,27 @@ pub struct Setup {
     pub max_in_flight: usize,
     pub max_queue_size: Option<usize>,
     pub batch: usize,
+    /// The time to hold chunks back, in milliseconds.
+    pub hold_back: u16,
+    /// A policy decides at random about held chunks.
+    pub has_policy: bool,
+    pub size: Option<BatchSize>,
     pub seed: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            budget_bytes: 1 << 20,
+            max_in_flight: 1,
+            max_queue_size: None,
+            batch: 8_192,
+            hold_back: 0,
+            has_policy: false,
+            size: None,
+            seed: 0,
+        }
+    }
 }
 
 impl Setup {
@@ -60,12 +95,22 @@ impl Setup {
             .with_resource(encode_resource([("service.name", "simulated")], ""))
             .with_budget_bytes(self.budget_bytes)
             .with_max_in_flight(self.max_in_flight)
-            .with_max_export_batch_size(self.batch);
-        match self.max_queue_size {
+            .with_max_export_batch_size(batch_within(self.batch, self.max_queue_size))
+            .with_hold_back(Duration::from_millis(self.hold_back.into()));
+        let builder = match self.max_queue_size {
             Some(spans) => builder.with_max_queue_size(spans),
+            None => builder,
+        };
+        match self.size {
+            Some(size) => builder.with_batch_size(size),
             None => builder,
         }
     }
+}
+
+/// A batch is at most the queue.
+fn batch_within(batch: usize, queue: Option<usize>) -> usize {
+    batch.min(queue.unwrap_or(usize::MAX))
 }
 
 pub struct World {
@@ -81,7 +126,11 @@ pub struct World {
     writer: SpanWriter,
     flushes: HashMap<FlushId, Asked>,
     /// Chunks that a drain missed.
-    held_back: Vec<DrainedChunk>,
+    missed: Vec<DrainedChunk>,
+    /// Ids of spans that the policy dropped and the model has not booked.
+    dropped: Arc<Mutex<Vec<u64>>>,
+    /// The most requests that may be in flight by any setting so far.
+    window: usize,
     awaiting: Option<Instant>,
     finished: bool,
 }
@@ -108,7 +157,13 @@ pub fn run(setup: Setup, ops: &[Op], end: End) {
 
 impl World {
     fn new(setup: Setup) -> Self {
-        let (queue, prepared) = setup.builder().prepare().unwrap();
+        let dropped = Arc::default();
+        let mut builder = setup.builder();
+        if setup.has_policy {
+            let (moods, dropped) = (Moods::new(!setup.seed), Arc::clone(&dropped));
+            builder = builder.with_hold_policy(RandomPolicy { moods, dropped });
+        }
+        let (queue, prepared) = builder.prepare().unwrap();
         let header = |name| encode_scope(name, "1.0", [("", 0); 0], "");
         let scopes =
             ["first", "second"].map(|name| prepared.scopes().index(&header(name)).unwrap());
@@ -123,7 +178,9 @@ impl World {
             scopes,
             writer: SpanWriter::new(),
             flushes: HashMap::new(),
-            held_back: Vec::new(),
+            missed: Vec::new(),
+            dropped,
+            window: setup.max_in_flight,
             awaiting: None,
             finished: false,
             setup,
@@ -143,6 +200,17 @@ impl World {
                     self.model.recover(self.now);
                 }
             }
+            Op::Retune { max_in_flight, batch, delay, hold_back, queue } => {
+                self.window = self.window.max(max_in_flight);
+                let config = BatchConfig::default()
+                    .with_max_in_flight(max_in_flight)
+                    .with_max_export_batch_size(batch_within(batch, queue))
+                    .with_scheduled_delay(Duration::from_millis(delay.into()))
+                    .with_hold_back(Duration::from_millis(hold_back.into()))
+                    .with_max_queue_size(queue)
+                    .with_batch_size(self.setup.size);
+                self.machine.as_mut().unwrap().set_batch_config(&config).unwrap();
+            }
             Op::Notify => self.machine.as_mut().unwrap().notified(),
         }
         self.drive();
@@ -155,7 +223,8 @@ impl World {
         self.writer.attribute(&SpanLimits::default(), "key", value.as_str());
         let header =
             SpanHeader { trace_id: TraceId(1), span_id: SpanId(id), ..SpanHeader::default() };
-        let meta = SpanMeta { scope: self.scopes[(id % 2) as usize], ..SpanMeta::default() };
+        let (scope, span_id) = (self.scopes[(id % 2) as usize], SpanId(id));
+        let meta = SpanMeta { scope, span_id, ..SpanMeta::default() };
         let before = self.queue.ledger().snapshot().dropped_total();
         // Half of the spans started before the queue was full.
         if self.queue.is_refusing() && self.moods.one_in(2) {
@@ -213,7 +282,7 @@ impl World {
                 Action::Queue(action) => self.apply_to_queue(action),
                 Action::Send(id, request) => {
                     self.model.sent(self.now, id, request, &mut self.moods);
-                    assert!(self.model.in_flight() <= self.setup.max_in_flight, "the window");
+                    assert!(self.model.in_flight() <= self.window, "the window");
                 }
                 Action::CancelRequests => self.model.cancel(self.now, &mut self.moods),
                 Action::Reply(reply) => self.reply(reply),
@@ -250,10 +319,10 @@ impl World {
         let is_all = matches!(action, QueueAction::DrainAll);
         let Some(Drained { mut chunks, mut missed }) = self.queue.apply(action) else { return };
         if is_all {
-            chunks.append(&mut self.held_back);
+            chunks.append(&mut self.missed);
             if self.moods.one_in(4) {
                 // As if a thread were writing to its slot.
-                self.held_back.extend(chunks.pop());
+                self.missed.extend(chunks.pop());
                 missed += 1;
             }
         }
@@ -288,9 +357,16 @@ impl World {
         }
     }
 
+    /// Books the spans that the policy dropped.
+    fn book_dropped(&mut self) {
+        let dropped = std::mem::take(&mut *self.dropped.lock().unwrap());
+        self.model.dropped_by_policy(POLICY_REASON, &dropped);
+    }
+
     /// Checks the invariants of every step: the ledger's sums are those of the model, and memory is within the
     /// budget.
-    fn check(&self) {
+    fn check(&mut self) {
+        self.book_dropped();
         let ledger = self.queue.ledger().snapshot();
         let (exported, dropped) = (self.model.exported(), self.model.dropped_total());
         assert_eq!(ledger.created, self.model.pushed_so_far());
@@ -342,12 +418,37 @@ impl World {
     fn die(&mut self) {
         let (sent, rest) = (self.model.spans_in_flight(), self.model.unsettled());
         self.machine = None;
-        self.held_back.clear();
+        self.missed.clear();
         drop(self.queue.apply(QueueAction::DrainAll));
         self.model.lost(DropReason::ExporterPanic, sent);
         self.model.lost(DropReason::WorkerUnavailable, rest - sent);
     }
 }
+
+/// Decides at random, and records the spans that it drops.
+struct RandomPolicy {
+    moods: Moods,
+    dropped: Arc<Mutex<Vec<u64>>>,
+}
+
+impl HoldBack for RandomPolicy {
+    fn decide(&mut self, chunk: &DrainedChunk, point: &HoldPoint) -> HoldDecision {
+        assert!(point.drained <= point.now);
+        assert_eq!(chunk.chunk().metas().len() as u64, chunk.spans(), "the metas are there");
+        if self.moods.one_in(8) {
+            let ids = chunk.chunk().metas().iter().map(|meta| meta.span_id.0);
+            self.dropped.lock().unwrap().extend(ids);
+            return HoldDecision::Drop(POLICY_REASON);
+        }
+        match self.moods.one_in(3) {
+            true => HoldDecision::Release,
+            false => HoldDecision::Until(point.now + self.moods.millis(4_000)),
+        }
+    }
+}
+
+/// No other outcome of the model has this reason.
+const POLICY_REASON: DropReason = DropReason::Redirect;
 
 /// A shutdown that is not done cancels its requests, and waits 10 ms for how far they got.
 fn grace(asked: &Asked) -> Duration {

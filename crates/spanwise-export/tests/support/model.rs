@@ -84,6 +84,15 @@ impl Model {
         *self.dropped.entry(reason).or_default() += spans;
     }
 
+    /// A policy dropped spans that were in no request.
+    pub fn dropped_by_policy(&mut self, reason: DropReason, spans: &[u64]) {
+        for span in spans {
+            assert!(!self.sent.contains(span), "a span that was dropped is not sent");
+            assert!(self.ended.insert(*span), "a span is dropped once");
+            self.lost(reason, 1);
+        }
+    }
+
     /// Spans that were refused count under `reason`.
     pub fn move_refused(&mut self, reason: DropReason, spans: u64) {
         self.refused -= spans;
@@ -122,7 +131,7 @@ impl Model {
         assert!(!spans.is_empty());
         for span in &spans {
             assert!(self.sent.insert(*span), "a span is sent once");
-            assert!(!self.ended.contains(span), "a span without an outcome");
+            assert!(!self.ended.contains(span), "a span with an outcome is not sent");
         }
         let (ending, after) = moods.ending(spans.len() as u64);
         let ends_at = after.map(|after| now + after);

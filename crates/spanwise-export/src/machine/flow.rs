@@ -1,0 +1,194 @@
+//! The flow of spans through the machine: drain, hold back, send, and the settings that govern it.
+
+use super::ExportMachine;
+use super::compose::Composed;
+use super::held::HeldLimits;
+use super::stage::Drain;
+use super::{RETRY_DRAIN, trim};
+use crate::batch_config::BatchConfig;
+use crate::event::ExportEvent;
+use crate::machine::action::Action;
+use crate::queue::{QueueAction, QueueLevel};
+use spanwise_batch::{ChargedChunk, FlushAction, FlushScheduleConfig, Ready};
+use spanwise_ledger::DropReason;
+use std::time::Instant;
+
+impl ExportMachine {
+    /// Applies the settings that `sizing` does not determine, then those that it does.
+    pub(super) fn apply(&mut self, config: &BatchConfig) {
+        let schedule = self.schedule.config().with_scheduled_delay(config.scheduled_delay);
+        self.schedule.set_config(schedule);
+        self.in_flight.set_max(config.max_in_flight);
+        self.held.set_time(config.hold_back);
+        self.max_queue_size = config.max_queue_size;
+        self.apply_sizing();
+    }
+
+    /// Applies the limits of the next batch, if they have changed.
+    fn apply_sizing(&mut self) {
+        let Some(limits) = self.sizing.take_changed() else { return };
+        self.composer.set_limits(self.sizing.max_request_bytes(), limits.spans, limits.bytes);
+        let counts_spans = self.sizing.counts_spans();
+        let chunks = match counts_spans {
+            // A request leaves once it is full.
+            true => (self.composer.complete_bytes() / self.chunk_bytes).max(1),
+            false => FlushScheduleConfig::default().chunks,
+        };
+        self.schedule.set_config(self.schedule.config().with_chunks(chunks));
+        self.outbox.push_back(Action::Queue(QueueAction::SetSizes {
+            batch_spans: counts_spans.then_some(limits.spans),
+            max_queue_size: self.max_queue_size,
+        }));
+    }
+
+    /// Requests the drain that is due.
+    pub(super) fn drain(&mut self, now: Instant, level: QueueLevel) -> Option<Action> {
+        if self.schedule.config().batch_spans != level.batch_spans {
+            // A whole number of chunks, as the queue rounds it.
+            self.schedule.set_config(self.schedule.config().with_batch_spans(level.batch_spans));
+        }
+        if self.sizing.is_dynamic() {
+            let (spans, bytes) = self.waiting_in_backlog();
+            let queued = (level.ready * self.chunk_bytes) as u64;
+            self.sizing.observe(now, (spans + level.ready_spans as u64, bytes + queued), None);
+            self.apply_sizing();
+        }
+        let is_notified = std::mem::take(&mut self.is_notified);
+        let drain = match self.schedule.poll(now, self.ready(level)) {
+            _ if self.flushes.need_drain() => Drain::All(now),
+            // Half-empty chunks that cannot be sent would only be charged for more than they hold.
+            FlushAction::DrainAll if !self.is_blocked => Drain::All(now),
+            FlushAction::DrainAll | FlushAction::DrainFull => Drain::Full,
+            FlushAction::DrainBatch(_) | FlushAction::WaitUntil(_) if is_notified => Drain::Full,
+            FlushAction::DrainBatch(spans) => {
+                self.schedule.counted(now);
+                if self.is_blocked {
+                    return None;
+                }
+                let waiting = usize::try_from(self.composer.backlog.spans()).unwrap_or(usize::MAX);
+                Drain::Batch(spans.saturating_sub(waiting).max(1))
+            }
+            FlushAction::WaitUntil(_) => return None,
+        };
+        Some(self.request_drain(drain))
+    }
+
+    pub(super) fn request_drain(&mut self, drain: Drain) -> Action {
+        self.draining = Some(drain);
+        Action::Queue(match drain {
+            Drain::Full => QueueAction::DrainFull,
+            Drain::Batch(spans) => QueueAction::DrainBatch { spans },
+            Drain::All(_) | Drain::ForMemory | Drain::Rest(_) => QueueAction::DrainAll,
+        })
+    }
+
+    /// Moves held chunks that are due to the backlog, and those that use too much memory.
+    pub(super) fn release_held(&mut self, now: Instant, level: QueueLevel) {
+        let limits = match level.is_starved {
+            true => HeldLimits { charged: 0, spans: 0 },
+            false => HeldLimits {
+                charged: self.composer.memory.budget().limit() / 4,
+                spans: self.max_queue_size.map_or(u64::MAX, |spans| spans as u64 / 2),
+            },
+        };
+        let released = self.held.release(now, limits);
+        // They have waited for longer than those that still wait for a batch.
+        self.sends_all |= !released.is_empty() || level.is_starved;
+        self.composer.backlog.extend(released);
+        for panic in self.held.take_panics() {
+            self.policy_panics = self.policy_panics.saturating_add(1);
+            let (code, count) = ("the hold-back policy", self.policy_panics);
+            self.outbox.push_back(Action::Report(ExportEvent::Panicked { code, panic, count }));
+        }
+    }
+
+    /// Makes the next request, as long as requests may be in flight and their memory is free.
+    pub(super) fn send(&mut self, now: Instant) -> Option<Action> {
+        self.is_blocked = false;
+        if self.is_transport_closed {
+            self.held.drop_all(DropReason::Transport);
+            self.composer.backlog.drop_all(DropReason::Transport);
+        }
+        while self.has_batch() {
+            if self.in_flight.is_full() {
+                self.is_blocked = true;
+                break;
+            }
+            match self.composer.next_request(now, self.in_flight.is_empty()) {
+                Composed::Request(request, in_flight, framed) => {
+                    if self.in_flight.is_empty() && self.is_flowing {
+                        self.progress = now;
+                    }
+                    let id = self.in_flight.insert(in_flight);
+                    self.recycle(framed);
+                    self.outbox.push_back(Action::Send(id, request));
+                    return self.outbox.pop_front();
+                }
+                Composed::Nothing(framed) => self.recycle(framed),
+                Composed::TrimFirst => return Some(trim(0)),
+                Composed::NoMemory => {
+                    self.is_blocked = true;
+                    break;
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the backlog has a request's worth of spans, or any that are due.
+    fn has_batch(&mut self) -> bool {
+        let backlog = &self.composer.backlog;
+        if backlog.is_empty() {
+            self.sends_all = false;
+            return false;
+        }
+        let Some(batch) = self.schedule.config().batch_spans else { return true };
+        self.sends_all
+            || backlog.spans() >= batch as u64
+            || backlog.bytes() >= self.composer.complete_bytes()
+    }
+
+    /// The time of the next turn, unless an event comes first.
+    pub(super) fn wait_until(&self, now: Instant, level: QueueLevel) -> Instant {
+        let mut until = match self.schedule.poll(now, self.ready(level)) {
+            FlushAction::WaitUntil(until) => until,
+            // Due already, but no more can be sent before a request ends.
+            _ if self.is_blocked => now + self.schedule.config().tick,
+            _ => now,
+        };
+        if let Some(due) = self.held.next_due() {
+            until = until.min(due);
+        }
+        if self.flushes.need_drain() {
+            until = until.min(now + RETRY_DRAIN);
+        }
+        if level.is_starved {
+            let relief = if level.can_accept { now } else { self.next_relief };
+            until = until.min(relief.max(now + RETRY_DRAIN));
+        }
+        self.flushes.next_deadline().map_or(until, |deadline| until.min(deadline))
+    }
+
+    /// Spans and bytes that may be framed and are in no request yet.
+    pub(super) fn waiting_in_backlog(&self) -> (u64, u64) {
+        match self.sizing.is_dynamic() {
+            true => (self.composer.backlog.spans(), self.composer.backlog.bytes() as u64),
+            false => (0, 0),
+        }
+    }
+
+    /// The full chunks. The spans that wait in the backlog for others count as theirs.
+    fn ready(&self, level: QueueLevel) -> Ready {
+        let waiting = match self.schedule.config().batch_spans {
+            Some(_) => usize::try_from(self.composer.backlog.spans()).unwrap_or(usize::MAX),
+            None => 0,
+        };
+        Ready { chunks: level.ready, spans: level.ready_spans.saturating_add(waiting) }
+    }
+
+    fn recycle(&mut self, framed: Vec<ChargedChunk>) {
+        if !framed.is_empty() {
+            self.outbox.push_back(Action::Queue(QueueAction::Recycle(framed)));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Drained chunks that are held back before they enter the backlog.
+
+use crate::drained::DrainedChunk;
+use crate::hold_back::{HoldBack, HoldCause, HoldDecision, HoldPoint};
+use spanwise_ledger::DropReason;
+use spanwise_worker::{CaughtPanic, catch_panic};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The stage between a drain and the backlog. It asks for a decision about each chunk and stores those that are
+/// held back, in the order in which they were drained.
+///
+/// A chunk has no number here: the backlog numbers chunks as they leave this stage, and a flush releases all
+/// of them first.
+pub(super) struct Held {
+    /// The policy of the caller; `None`: each chunk is held back for `time`.
+    policy: Option<Box<dyn HoldBack>>,
+    time: Duration,
+    /// Bytes of spans in a chunk of the usual size.
+    chunk_bytes: usize,
+    /// Panics of the policy that were not reported yet.
+    panics: Vec<CaughtPanic>,
+    chunks: VecDeque<HeldChunk>,
+    /// Sums over `chunks`.
+    charged: usize,
+    spans: u64,
+}
+
+struct HeldChunk {
+    chunk: DrainedChunk,
+    drained: Instant,
+    until: Instant,
+}
+
+/// The most that may be held back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeldLimits {
+    /// Bytes charged for held chunks.
+    pub(super) charged: usize,
+    pub(super) spans: u64,
+}
+
+impl Held {
+    pub(super) fn new(
+        policy: Option<Box<dyn HoldBack>>,
+        time: Duration,
+        chunk_bytes: usize,
+    ) -> Self {
+        let (panics, chunks) = (Vec::new(), VecDeque::new());
+        Self { policy, time, chunk_bytes, panics, chunks, charged: 0, spans: 0 }
+    }
+
+    /// Panics of the policy since the last call.
+    pub(super) fn take_panics(&mut self) -> Vec<CaughtPanic> {
+        std::mem::take(&mut self.panics)
+    }
+
+    /// Replaces the time for which chunks are held back without a policy: for chunks that are held too.
+    pub(super) fn set_time(&mut self, time: Duration) {
+        self.time = time;
+        if self.policy.is_none() {
+            for held in &mut self.chunks {
+                held.until = held.drained.checked_add(time).unwrap_or(held.drained);
+            }
+        }
+    }
+
+    /// Spans that are held back.
+    pub(super) fn spans(&self) -> u64 {
+        self.spans
+    }
+
+    /// The earliest time at which a chunk is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.chunks.iter().map(|held| held.until).min()
+    }
+
+    /// Takes a chunk that was drained at `now`, and returns it if it is not held back.
+    pub(super) fn accept(
+        &mut self,
+        chunk: DrainedChunk,
+        now: Instant,
+        cause: HoldCause,
+    ) -> Option<DrainedChunk> {
+        if self.policy.is_none() && self.time.is_zero() {
+            return Some(chunk);
+        }
+        self.decide(HeldChunk { chunk, drained: now, until: now }, now, cause)
+    }
+
+    /// Removes the chunks that are due at `now` and, oldest first, those beyond the `limits`.
+    pub(super) fn release(&mut self, now: Instant, limits: HeldLimits) -> Vec<DrainedChunk> {
+        let mut released = Vec::new();
+        for _ in 0..self.chunks.len() {
+            let Some(held) = self.chunks.pop_front() else { break };
+            let exceeds = self.charged > limits.charged || self.spans > limits.spans;
+            let cause = match held.until <= now {
+                _ if exceeds => HoldCause::Pressure,
+                true => HoldCause::Due,
+                false => {
+                    // To the back: after one round, the order is the one before.
+                    self.chunks.push_back(held);
+                    continue;
+                }
+            };
+            self.subtract(&held);
+            released.extend(self.decide(held, now, cause));
+        }
+        released
+    }
+
+    /// Removes all chunks, because a flush waits for them.
+    pub(super) fn release_all(&mut self, now: Instant) -> Vec<DrainedChunk> {
+        let chunks = std::mem::take(&mut self.chunks);
+        (self.charged, self.spans) = (0, 0);
+        chunks.into_iter().filter_map(|held| self.decide(held, now, HoldCause::Flush)).collect()
+    }
+
+    /// Books all spans as lost for `reason`.
+    pub(super) fn drop_all(&mut self, reason: DropReason) {
+        (self.charged, self.spans) = (0, 0);
+        self.chunks.drain(..).for_each(|held| held.chunk.drop_for(reason));
+    }
+
+    /// Returns the chunk if it is to be framed; otherwise stores or drops it.
+    fn decide(&mut self, held: HeldChunk, now: Instant, cause: HoldCause) -> Option<DrainedChunk> {
+        let HeldChunk { mut chunk, drained, .. } = held;
+        let point = HoldPoint { now, drained, cause };
+        let decision = match &mut self.policy {
+            None => self.time.decide(&chunk, &point),
+            Some(policy) => catch_panic(|| policy.decide(&chunk, &point)).unwrap_or_else(|panic| {
+                self.panics.push(panic);
+                HoldDecision::Release
+            }),
+        };
+        match decision {
+            HoldDecision::Until(until) if until > now && !cause.must_release() => {
+                // A chunk that was drained half empty is charged for more than it holds. A full one stays as
+                // it is, because a compacted chunk is not reused; the charge of a large span pays for its
+                // request, too; and a policy may read the metas, which a compacted chunk lacks.
+                let bytes = chunk.chunk().bytes().len();
+                let is_sparse = bytes <= self.chunk_bytes && bytes < chunk.charged() / 2;
+                if is_sparse && self.policy.is_none() {
+                    chunk.compact();
+                }
+                self.charged += chunk.charged();
+                self.spans += chunk.spans();
+                self.chunks.push_back(HeldChunk { chunk, drained, until });
+                None
+            }
+            HoldDecision::Release | HoldDecision::Until(_) => Some(chunk),
+            HoldDecision::Drop(reason) => {
+                chunk.drop_for(reason);
+                None
+            }
+        }
+    }
+
+    fn subtract(&mut self, held: &HeldChunk) {
+        self.charged = self.charged.saturating_sub(held.chunk.charged());
+        self.spans = self.spans.saturating_sub(held.chunk.spans());
+    }
+}

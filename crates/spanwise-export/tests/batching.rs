@@ -1,0 +1,316 @@
+//! The triggers of a request in virtual time: count, bytes, age, flush and shutdown; chunks that are held back;
+//! and settings that change meanwhile. The oracle is the test's own count of spans and of time.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use spanwise_batch::{BatchPreset, BatchSize};
+use spanwise_export::sans_io::DrainedChunk;
+use spanwise_export::{BatchConfig, HoldBack, HoldCause, HoldDecision, HoldPoint};
+use spanwise_ledger::DropReason;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use support::line::{Line, SMALL, line};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// The interval at which the worker looks for full chunks.
+const TICK: Duration = Duration::from_millis(100);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn a_request_leaves_once_a_batch_of_spans_waits() {
+    for batch in [1, 10, 100, 200, 512, 1_000, 2_000] {
+        let mut line =
+            line(|builder| builder.with_max_export_batch_size(batch).with_scheduled_delay(HOUR));
+        line.push(batch - 1, SMALL);
+        assert_eq!(line.wait(30 * SECOND), [], "{batch}");
+        line.push(1, SMALL);
+        let sent = line.wait(TICK);
+        assert_eq!(sent.iter().map(|request| request.spans).collect::<Vec<_>>(), [batch as u64]);
+        // The next span fills no chunk, and wakes no worker.
+        line.push(1, SMALL);
+        assert_eq!(line.wait(30 * SECOND).len(), usize::from(batch == 1), "{batch}");
+    }
+}
+
+/// The producer's notification, and not the tick, makes the request leave.
+#[test]
+fn a_notified_exporter_sends_a_full_batch_at_once() {
+    let mut line =
+        line(|builder| builder.with_max_export_batch_size(100).with_scheduled_delay(HOUR));
+    line.push(100, SMALL);
+    assert_eq!(line.notify(), [], "the push after the last one fills the chunk");
+    line.push(1, SMALL);
+    assert_eq!(line.notify().iter().map(|request| request.spans).collect::<Vec<_>>(), [100]);
+}
+
+#[test]
+fn a_batch_that_is_spread_over_threads_leaves_within_a_tick() {
+    let mut line =
+        line(|builder| builder.with_max_export_batch_size(100).with_scheduled_delay(HOUR));
+    line.push_on_threads(4, 25);
+    let sent = line.wait(TICK);
+    assert!(sent.iter().map(|request| request.spans).sum::<u64>() >= 75, "{sent:?}");
+    assert!(sent.iter().all(|request| request.spans <= 100), "{sent:?}");
+}
+
+/// The rest of a batch waits for others, and leaves at its age.
+#[test]
+fn a_span_waits_for_the_delay_and_a_tick_at_most() {
+    for (batch, pushed) in [(100, 250), (8_192, 250), (512, 3)] {
+        let mut line = line(|builder| {
+            builder.with_max_export_batch_size(batch).with_scheduled_delay(5 * SECOND)
+        });
+        line.push(pushed, SMALL);
+        let sent = line.wait(5 * SECOND + TICK);
+        assert_eq!(sent.iter().map(|request| request.spans).sum::<u64>(), pushed as u64, "{batch}");
+        assert!(sent.iter().all(|request| request.spans <= batch as u64), "{batch} {sent:?}");
+    }
+}
+
+#[test]
+fn a_request_of_large_spans_leaves_for_its_bytes() {
+    let mut line =
+        line(|builder| builder.with_max_export_batch_size(2_000).with_scheduled_delay(HOUR));
+    line.push(200, 10_000);
+    let sent = line.wait(TICK);
+    let bytes = sent.iter().map(|request| request.bytes).sum::<usize>();
+    assert!(bytes >= 700 << 10, "{sent:?}");
+    assert!(sent.iter().all(|request| request.bytes <= 896 << 10), "{sent:?}");
+}
+
+#[test]
+fn a_flush_sends_what_is_less_than_a_batch() {
+    let mut line = line(|builder| {
+        builder.with_max_export_batch_size(100).with_scheduled_delay(HOUR).with_hold_back(HOUR)
+    });
+    line.push(130, SMALL);
+    let sent = line.flush();
+    assert_eq!(sent.iter().map(|request| request.spans).sum::<u64>(), 130);
+    line.answer();
+    assert!(line.is_flushed());
+}
+
+#[test]
+fn a_shutdown_sends_what_is_held_back() {
+    let mut line = line(|builder| builder.with_hold_back(HOUR));
+    line.push(130, SMALL);
+    assert_eq!(line.wait(30 * SECOND), []);
+    assert_eq!(line.shut_down().iter().map(|request| request.spans).sum::<u64>(), 130);
+}
+
+#[test]
+fn a_chunk_is_held_back_for_its_time() {
+    for hold in [1, 10, 60] {
+        let hold = hold * SECOND;
+        let mut line = line(|builder| builder.with_hold_back(hold));
+        line.push(40, SMALL);
+        // The delay is one second.
+        assert_eq!(line.wait(SECOND + hold - TICK), [], "{hold:?}");
+        let sent = line.wait(3 * TICK);
+        assert_eq!(sent.iter().map(|request| request.spans).sum::<u64>(), 40, "{hold:?}");
+    }
+}
+
+/// What is held back is bounded: a quarter of the budget, and then the oldest leave early.
+#[test]
+fn held_chunks_use_at_most_a_quarter_of_the_budget() {
+    let budget = 4 << 20;
+    let mut line = line(|builder| builder.with_budget_bytes(budget).with_hold_back(HOUR));
+    let mut left = 0;
+    for _ in 0..200 {
+        line.push(50, 1_000);
+        left += line.wait(TICK).iter().map(|request| request.spans).sum::<u64>();
+        line.answer();
+    }
+    // 10,000 spans of 1 KB are more than twice the budget.
+    assert_eq!(line.dropped(), 0, "none is refused");
+    let held = line.machine().backlog_spans() as usize * 1_000;
+    assert!(held <= budget / 4 + (64 << 10), "{held} bytes are held");
+    assert!(held >= budget / 8, "{held} bytes are held");
+    assert!(left >= 5_000, "{left} left");
+}
+
+#[test]
+fn held_spans_leave_half_of_the_queue_free() {
+    let mut line = line(|builder| builder.with_max_queue_size(1_000).with_hold_back(HOUR));
+    for _ in 0..100 {
+        line.push(50, SMALL);
+        line.wait(2 * SECOND);
+        line.answer();
+    }
+    assert_eq!(line.dropped(), 0, "none is refused");
+    assert!((400..=500).contains(&line.machine().backlog_spans()));
+}
+
+#[derive(Default, Clone)]
+struct Recorded(Arc<Mutex<Vec<(HoldCause, u64)>>>);
+
+/// Holds a chunk back twice, then drops the first chunk, panics at the second and releases the others.
+struct Policy(Recorded);
+
+impl HoldBack for Policy {
+    fn decide(&mut self, chunk: &DrainedChunk, point: &HoldPoint) -> HoldDecision {
+        let mut seen = self.0.0.lock().unwrap();
+        seen.push((point.cause, chunk.spans()));
+        match seen.len() {
+            1 | 2 => HoldDecision::Until(point.now + 10 * SECOND),
+            3 => HoldDecision::Drop(DropReason::Redirect),
+            4 => {
+                drop(seen);
+                panic!("on purpose")
+            }
+            _ => HoldDecision::Release,
+        }
+    }
+}
+
+#[test]
+fn a_policy_decides_for_each_chunk() {
+    let recorded = Recorded::default();
+    let policy = Policy(recorded.clone());
+    let mut line = line(|builder| builder.with_hold_policy(policy));
+    line.push(7, SMALL);
+    assert_eq!(line.wait(20 * SECOND), []);
+    assert_eq!(line.wait(2 * SECOND), []);
+    let asked = [HoldCause::Drained, HoldCause::Due, HoldCause::Due].map(|cause| (cause, 7));
+    assert_eq!(*recorded.0.lock().unwrap(), asked);
+    assert_eq!(line.ledger().dropped(DropReason::Redirect), 7);
+    line.push(5, SMALL);
+    assert_eq!(line.wait(2 * SECOND).len(), 1, "a panic releases the chunk");
+    assert_eq!(line.panics(), 1);
+}
+
+#[test]
+fn each_number_changes_while_the_exporter_runs() {
+    let mut line = line(|builder| builder.with_scheduled_delay(HOUR));
+    let spans = |line: &mut Line, wait| {
+        let sent = line.wait(wait);
+        line.answer();
+        sent.iter().map(|request| request.spans).collect::<Vec<_>>()
+    };
+    line.push(500, SMALL);
+    assert_eq!(spans(&mut line, 60 * SECOND), []);
+    // The batch size, in spans that wait.
+    let config = BatchConfig::default().with_scheduled_delay(HOUR).with_max_in_flight(64);
+    line.set(&config.clone().with_max_export_batch_size(100));
+    assert_eq!(spans(&mut line, TICK), [100; 5]);
+    line.push(100, SMALL);
+    assert_eq!(spans(&mut line, TICK), [100]);
+    // The delay.
+    line.push(30, SMALL);
+    assert_eq!(spans(&mut line, 60 * SECOND), []);
+    line.set(&config.clone().with_scheduled_delay(SECOND));
+    assert_eq!(spans(&mut line, TICK), [30]);
+    // The time to hold back: the chunk has waited for it already.
+    line.set(&config.clone().with_scheduled_delay(SECOND).with_hold_back(HOUR));
+    line.push(20, SMALL);
+    assert_eq!(spans(&mut line, 60 * SECOND), []);
+    line.set(&config.clone().with_scheduled_delay(SECOND).with_hold_back(30 * SECOND));
+    assert_eq!(spans(&mut line, TICK), [20]);
+    // The requests in flight.
+    line.set(&config.clone().with_max_export_batch_size(10).with_max_in_flight(2));
+    line.push(100, SMALL);
+    assert_eq!(line.wait(TICK).len(), 2);
+    line.set(&config.clone().with_max_export_batch_size(10).with_max_in_flight(7));
+    assert_eq!(line.wait(TICK).len(), 5);
+    line.answer();
+    line.wait(TICK);
+    line.answer();
+    // The queue.
+    line.set(&config.clone().with_max_export_batch_size(64).with_max_queue_size(64));
+    line.wait(Duration::ZERO);
+    line.push(100, SMALL);
+    assert_eq!(line.dropped(), 36);
+    line.set(&config);
+    assert_eq!(spans(&mut line, TICK), [64], "a full queue sends what it has");
+    line.push(100, SMALL);
+    assert_eq!(line.dropped(), 36);
+    assert_eq!(line.shut_down().iter().map(|request| request.spans).sum::<u64>(), 100);
+}
+
+#[test]
+fn a_setting_that_is_not_accepted_changes_nothing() {
+    let mut line = line(|builder| builder.with_scheduled_delay(HOUR));
+    let bad = BatchConfig::default().with_max_in_flight(0).with_scheduled_delay(SECOND);
+    let error = line.machine_mut().set_batch_config(&bad).unwrap_err().to_string();
+    assert_eq!(error, "with_max_in_flight is 0; accepted is 1 to 64 requests");
+    line.push(3, SMALL);
+    assert_eq!(line.wait(60 * SECOND), [], "the delay is an hour");
+}
+
+#[test]
+fn presets_send_batches_of_their_size() {
+    for preset in BatchPreset::ALL {
+        let mut line =
+            line(|builder| builder.with_batch_preset(preset).with_budget_bytes(64 << 20));
+        let batch = preset.max_export_batch_size();
+        line.push(batch, SMALL);
+        let sent = line.wait(TICK);
+        let spans = sent.iter().map(|request| request.spans).sum::<u64>() as usize;
+        // A queue of 2,048 spans divides a batch into whole chunks.
+        assert!((batch - batch / 50..=batch).contains(&spans), "{preset:?}: {spans} of {batch}");
+        let rest = line.wait(preset.scheduled_delay() + TICK);
+        assert_eq!(rest.iter().map(|request| request.spans).sum::<u64>() as usize, batch - spans);
+    }
+}
+
+/// The source document, 4.1.4: every 30 s, a backlog above 2,000 doubles the size, one below 100 halves it.
+#[test]
+fn the_documents_size_follows_the_backlog() {
+    let mut line = line(|builder| {
+        builder
+            .with_batch_size(BatchSize::Document)
+            .with_scheduled_delay(HOUR)
+            .with_budget_bytes(64 << 20)
+            .with_max_in_flight(1)
+    });
+    let batch = |line: &mut Line, pushed: usize| {
+        line.push(pushed, SMALL);
+        let sent = line.wait(TICK);
+        sent.first().map(|request| request.spans)
+    };
+    assert_eq!(batch(&mut line, 600), Some(512));
+    // A receiver that does not answer: the backlog grows.
+    line.push(5_000, SMALL);
+    line.wait(31 * SECOND);
+    line.answer();
+    assert_eq!(batch(&mut line, 1), Some(1_024));
+    line.flush();
+    line.answer_all();
+    // 512 after 30 s, 256 after another 30 s.
+    line.wait(65 * SECOND);
+    assert_eq!(batch(&mut line, 255), None);
+    assert_eq!(batch(&mut line, 1), Some(256));
+}
+
+/// Threads that push while the settings of a running exporter change: no span is lost.
+#[test]
+fn no_span_is_lost_while_the_settings_of_a_running_exporter_change() {
+    let (exporter, received) = support::line::running();
+    thread::scope(|scope| {
+        let exporter = &exporter;
+        for _ in 0..2 {
+            scope.spawn(move || (0..20_000).for_each(|_| support::line::push(exporter)));
+        }
+        let batching = exporter.batching();
+        for round in 0..200usize {
+            batching
+                .update(|config| {
+                    config
+                        .with_max_export_batch_size([10, 100, 8_192][round % 3])
+                        .with_max_in_flight(1 + round % 8)
+                        .with_scheduled_delay(Duration::from_millis(1 + round as u64 % 20))
+                        .with_hold_back(Duration::from_millis(round as u64 % 3))
+                })
+                .unwrap();
+            thread::yield_now();
+        }
+    });
+    exporter.shutdown_timeout(HOUR).unwrap();
+    let account = exporter.snapshot();
+    account.check().unwrap();
+    assert_eq!((account.exported, account.dropped_total()), (40_000, 0), "{account}");
+    assert_eq!(*received.lock().unwrap(), 40_000);
+}

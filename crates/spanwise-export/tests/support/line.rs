@@ -1,0 +1,231 @@
+//! An exporter in virtual time whose requests the test answers.
+
+use spanwise_export::sans_io::{Action, ExportMachine, FlushId, RequestId};
+use spanwise_export::{BatchConfig, ExportEvent, Exporter, ExporterBuilder, OnFull, SpanQueue};
+use spanwise_ledger::Snapshot;
+use spanwise_transport::{Delivery, FramedRequest, Outcome, Transport};
+use spanwise_wire::write::{SpanHeader, SpanWriter};
+use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Bytes of the attribute of a small span.
+pub const SMALL: usize = 0;
+
+/// A queue and its machine.
+pub struct Line {
+    queue: SpanQueue,
+    machine: ExportMachine,
+    now: Instant,
+    wait_until: Instant,
+    in_flight: Vec<(RequestId, FramedRequest)>,
+    flush: Option<(FlushId, Option<bool>)>,
+    panics: u64,
+    is_finished: bool,
+}
+
+/// A request that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    pub spans: u64,
+    pub bytes: usize,
+}
+
+/// A line with up to 64 requests in flight, unless `configure` sets another number.
+pub fn line(configure: impl FnOnce(ExporterBuilder) -> ExporterBuilder) -> Line {
+    let sink = |_| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
+    let builder = Exporter::builder(Transport::builder().with_sink(sink).build().unwrap());
+    let (queue, prepared) = configure(builder.with_max_in_flight(64)).prepare().unwrap();
+    let now = Instant::now();
+    Line {
+        machine: prepared.into_machine(&queue, now),
+        queue,
+        now,
+        wait_until: now,
+        in_flight: Vec::new(),
+        flush: None,
+        panics: 0,
+        is_finished: false,
+    }
+}
+
+impl Line {
+    /// Pushes spans with an attribute of `bytes` bytes.
+    pub fn push(&mut self, count: usize, bytes: usize) {
+        push_to(&self.queue, count, bytes);
+    }
+
+    pub fn push_on_threads(&mut self, threads: usize, each: usize) {
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| push_to(&self.queue, each, SMALL));
+            }
+        });
+    }
+
+    /// Lets `time` pass. Returns the requests that were sent meanwhile.
+    pub fn wait(&mut self, time: Duration) -> Vec<Sent> {
+        let target = self.now + time;
+        let mut sent = self.turn();
+        let mut turns = 0;
+        while !self.is_finished && self.wait_until <= target {
+            self.now = self.now.max(self.wait_until);
+            sent.extend(self.turn());
+            turns += 1;
+            assert!(turns < 200_000, "the exporter is idle between its turns");
+        }
+        self.now = target;
+        sent
+    }
+
+    /// A producer notifies the exporter.
+    pub fn notify(&mut self) -> Vec<Sent> {
+        self.machine.notified();
+        self.turn()
+    }
+
+    pub fn flush(&mut self) -> Vec<Sent> {
+        self.flush = Some((self.machine.flush(self.now + HOUR), None));
+        self.turn()
+    }
+
+    /// Whether the flush is done.
+    pub fn is_flushed(&mut self) -> bool {
+        self.turn();
+        self.flush.is_some_and(|(_, reply)| reply == Some(true))
+    }
+
+    /// Shuts down, answers all requests, and returns them.
+    pub fn shut_down(&mut self) -> Vec<Sent> {
+        self.queue.close();
+        self.machine.shutdown(self.now + HOUR);
+        let mut sent = self.turn();
+        while !self.is_finished {
+            self.answer();
+            sent.extend(self.turn());
+        }
+        let account = self.ledger();
+        account.check().unwrap();
+        assert!(account.is_idle());
+        sent
+    }
+
+    /// The receiver accepts all requests in flight.
+    pub fn answer(&mut self) {
+        for (id, request) in self.in_flight.drain(..) {
+            drop(request);
+            let delivery = Delivery::from(Outcome::Accepted { rejected: 0, message: None });
+            self.machine.request_ended(self.now, id, Some(delivery));
+        }
+    }
+
+    /// The receiver accepts requests until none is sent.
+    pub fn answer_all(&mut self) {
+        while !self.in_flight.is_empty() {
+            self.answer();
+            self.turn();
+        }
+    }
+
+    pub fn set(&mut self, config: &BatchConfig) {
+        self.machine.set_batch_config(config).unwrap();
+    }
+
+    pub fn machine(&self) -> &ExportMachine {
+        &self.machine
+    }
+
+    pub fn machine_mut(&mut self) -> &mut ExportMachine {
+        &mut self.machine
+    }
+
+    pub fn ledger(&self) -> Snapshot {
+        self.queue.ledger().snapshot()
+    }
+
+    /// Spans that were dropped for any reason.
+    pub fn dropped(&self) -> u64 {
+        self.ledger().dropped_total()
+    }
+
+    /// Panics that were reported.
+    pub fn panics(&self) -> u64 {
+        self.panics
+    }
+
+    fn turn(&mut self) -> Vec<Sent> {
+        let mut sent = Vec::new();
+        loop {
+            match self.machine.poll(self.now, self.queue.level()) {
+                Action::Queue(action) => {
+                    if let Some(drained) = self.queue.apply(action) {
+                        self.machine.drained(drained);
+                    }
+                }
+                Action::Send(id, request) => {
+                    let decoded = spanwise_testkit::decode(request.message());
+                    let spans = spanwise_testkit::spans(&decoded).count() as u64;
+                    sent.push(Sent { spans, bytes: request.message().len() });
+                    self.in_flight.push((id, request));
+                }
+                Action::Reply(reply) => {
+                    if let Some((id, done)) = &mut self.flush
+                        && *id == reply.id
+                    {
+                        *done = Some(reply.is_done);
+                    }
+                }
+                Action::Report(ExportEvent::Panicked { count, .. }) => self.panics = count,
+                Action::WaitUntil(until) => {
+                    self.wait_until = until;
+                    return sent;
+                }
+                Action::Finish => {
+                    self.is_finished = true;
+                    return sent;
+                }
+                _ => {}
+            }
+            let budget = self.queue.budget();
+            assert!(budget.charged() <= budget.limit());
+        }
+    }
+}
+
+fn push_to(queue: &SpanQueue, count: usize, bytes: usize) {
+    let mut writer = SpanWriter::new();
+    for _ in 0..count {
+        queue.ledger().started();
+        writer.begin(&SpanLimits::default(), "span");
+        if bytes > 0 {
+            writer.attribute(&SpanLimits::default(), "key", "v".repeat(bytes).as_str());
+        }
+        queue.push(&writer.finish(&header()), SpanMeta::default());
+    }
+}
+
+fn header() -> SpanHeader {
+    SpanHeader { trace_id: TraceId(1), span_id: SpanId(1), ..SpanHeader::default() }
+}
+
+/// An exporter with its thread, whose pushes wait for space, and the number of spans that its sink received.
+pub fn running() -> (Exporter, Arc<Mutex<u64>>) {
+    let received = Arc::new(Mutex::new(0));
+    let count = received.clone();
+    let sink = move |request: bytes::Bytes| {
+        let decoded = spanwise_testkit::decode(&request);
+        *count.lock().unwrap() += spanwise_testkit::spans(&decoded).count() as u64;
+        std::future::ready(Outcome::Accepted { rejected: 0, message: None })
+    };
+    let transport = Transport::builder().with_sink(sink).build().unwrap();
+    let builder = Exporter::builder(transport).with_on_full(OnFull::Wait(HOUR));
+    (builder.build().unwrap(), received)
+}
+
+/// Pushes a span to a running exporter.
+pub fn push(exporter: &Exporter) {
+    push_to(exporter.queue(), 1, SMALL);
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
