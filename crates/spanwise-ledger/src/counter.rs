@@ -39,11 +39,13 @@ pub enum Counter {
     RequestsFailed,
     /// The receiver accepted a request with a response that could not be decoded.
     ResponseUndecodable,
+    /// No span was lost for half a minute after some were.
+    LossRecoveries,
 }
 
 impl Counter {
     /// Every variant, in the order of declaration.
-    pub const ALL: [Counter; 17] = [
+    pub const ALL: [Counter; 18] = [
         Counter::TruncatedValues,
         Counter::DroppedAttributes,
         Counter::DroppedEvents,
@@ -61,6 +63,7 @@ impl Counter {
         Counter::Retries,
         Counter::RequestsFailed,
         Counter::ResponseUndecodable,
+        Counter::LossRecoveries,
     ];
 
     /// The name in metrics and tables.
@@ -83,6 +86,7 @@ impl Counter {
             Counter::Retries => "retries",
             Counter::RequestsFailed => "requests_failed",
             Counter::ResponseUndecodable => "response_undecodable",
+            Counter::LossRecoveries => "loss_recoveries",
         }
     }
 }
@@ -103,7 +107,7 @@ mod tests {
         for (index, counter) in Counter::ALL.into_iter().enumerate() {
             assert_eq!(counter as usize, index, "{counter}");
         }
-        assert_eq!(Counter::ResponseUndecodable as usize + 1, Counter::ALL.len());
+        assert_eq!(Counter::LossRecoveries as usize + 1, Counter::ALL.len());
     }
 
     #[test]

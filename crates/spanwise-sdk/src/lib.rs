@@ -31,7 +31,8 @@ pub use lifecycle::{FlushError, Guard, Report};
 pub use opentelemetry;
 pub use provider::Spanwise;
 pub use record::Span;
-pub use spanwise_export::OnFull;
+pub use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize};
+pub use spanwise_export::{BatchConfig, BatchConfigError, DynamicBatchConfig, OnFull};
 pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 /// Samplers and their parts.
 pub use spanwise_sampling as sampling;

@@ -4,6 +4,7 @@ use crate::config::SpanwiseBuilder;
 use crate::lifecycle::Handle;
 use crate::start::Tracer;
 use opentelemetry::InstrumentationScope;
+use spanwise_export::DynamicBatchConfig;
 use spanwise_ledger::Snapshot;
 use spanwise_sampling::Sampler;
 use std::borrow::Cow;
@@ -112,6 +113,26 @@ impl Spanwise {
         if core.generates_ids() && !core.is_forked() {
             core.sampler.set(sampler);
         }
+    }
+
+    /// The settings of batching, which can be replaced while the provider runs: batch size, delay, queue size,
+    /// requests in flight and the like. No span is lost.
+    ///
+    /// ```
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{BatchPreset, Spanwise};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let spanwise = Spanwise::builder().build()?;
+    ///     spanwise.batching().update(|config| config.with_preset(BatchPreset::HighThroughput))?;
+    ///     spanwise.batching().update(|config| config.with_max_in_flight(8))?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// The settings have no effect in a forked child, after a shutdown, and if the provider exports nothing.
+    pub fn batching(&self) -> DynamicBatchConfig {
+        self.handle.batching()
     }
 
     /// Bytes of the budget that ended spans and requests use, without the gzip encoder: the current value and

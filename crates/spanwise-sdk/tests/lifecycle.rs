@@ -312,7 +312,7 @@ fn a_maximal_duration_is_a_wait_without_a_limit() {
                 .with_shutdown_timeout(Duration::MAX)
                 .with_attempt_timeout(Duration::MAX)
                 .with_export_timeout(Duration::MAX)
-                .with_scheduled_delay(Duration::MAX)
+                .with_scheduled_delay(Duration::from_secs(30 * 24 * 60 * 60))
                 .with_on_full(spanwise_sdk::OnFull::Wait(Duration::MAX))
         });
         make(&bench.spanwise, 10);

@@ -13,11 +13,12 @@ pub use spanwise_sdk::Bytes;
 // rustdoc would show the documentation of `Bytes`, whose examples are for its own crate, as ours.
 #[doc(inline)]
 pub use spanwise_sdk::{
-    Attribute, BuildError, Compression, Counter, Detector, Diagnostic, DropReason, EncodeValue,
-    Exporter, Failure, FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome,
-    OwnedValue, Protocol, Report, ResponseStatus, Sink, SinkFuture, Snapshot, Span, SpanId,
-    SpanKind, SpanLimits, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer,
-    Value,
+    AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
+    BatchSize, BuildError, Compression, Counter, Detector, Diagnostic, DropReason,
+    DynamicBatchConfig, EncodeValue, Exporter, Failure, FinishError, Finished, FlushError, Guard,
+    LinkedContext, OnFull, Outcome, OwnedValue, Protocol, Report, ResponseStatus, Sink, SinkFuture,
+    Snapshot, Span, SpanId, SpanKind, SpanLimits, Spanwise, SpanwiseBuilder, StatusCode,
+    TraceFlags, TraceId, Tracer, Value,
 };
 
 /// Propagators of W3C Trace Context and W3C Baggage, which [`init()`] makes the global ones.
@@ -40,9 +41,9 @@ pub use opentelemetry;
 pub mod batch {
     #[doc(no_inline)]
     pub use spanwise_batch::{
-        AdaptiveBatchSize, BatchLimits, BatchObservation, BatchSize, BatchSizer, Budget, Charge,
-        ChargedChunk, FlushAction, FlushSchedule, FlushScheduleConfig, PushError, Pushed,
-        RequestObservation, ShardedBuffer, ShardedBufferConfig,
+        AdaptiveBatchSize, BatchLimits, BatchObservation, BatchPreset, BatchSize, BatchSizer,
+        Budget, Charge, ChargedChunk, FlushAction, FlushSchedule, FlushScheduleConfig, PushError,
+        Pushed, Ready, RequestObservation, ShardedBuffer, ShardedBufferConfig,
     };
 }
 
@@ -62,8 +63,9 @@ pub mod batch {
 pub mod export {
     #[doc(no_inline)]
     pub use spanwise_export::{
-        BuildError, ExportEvent, Exporter, ExporterBuilder, FlushError, Observer, OnFull,
-        PreparedExporter, ScopeTable, SpanQueue, sans_io,
+        BatchConfig, BatchConfigError, BuildError, DynamicBatchConfig, ExportEvent, Exporter,
+        ExporterBuilder, FlushError, HoldBack, HoldCause, HoldDecision, HoldPoint, Observer,
+        OnFull, PreparedExporter, ScopeTable, SpanQueue, sans_io,
     };
 }
 
@@ -157,11 +159,12 @@ pub mod sampling {
 pub mod sdk {
     #[doc(no_inline)]
     pub use spanwise_sdk::{
-        Attribute, BuildError, Bytes, Compression, Counter, Detector, Diagnostic, DropReason,
-        EncodeValue, Exporter, Failure, FinishError, Finished, FlushError, Guard, LinkedContext,
-        OnFull, Outcome, OwnedValue, Protocol, Report, ResponseStatus, Sink, SinkFuture, Snapshot,
-        Span, SpanId, SpanKind, SpanLimits, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags,
-        TraceId, Tracer, Value, opentelemetry, propagation, sampling,
+        AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
+        BatchSize, BuildError, Bytes, Compression, Counter, Detector, Diagnostic, DropReason,
+        DynamicBatchConfig, EncodeValue, Exporter, Failure, FinishError, Finished, FlushError,
+        Guard, LinkedContext, OnFull, Outcome, OwnedValue, Protocol, Report, ResponseStatus, Sink,
+        SinkFuture, Snapshot, Span, SpanId, SpanKind, SpanLimits, Spanwise, SpanwiseBuilder,
+        StatusCode, TraceFlags, TraceId, Tracer, Value, opentelemetry, propagation, sampling,
     };
 }
 

@@ -7,6 +7,7 @@ use crate::detectors::Detector;
 use crate::diagnostics::{Diagnostic, Handler};
 use crate::propagation::Propagator;
 use opentelemetry::KeyValue;
+use spanwise_batch::{BatchPreset, BatchSize};
 use spanwise_export::OnFull;
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_sampling::RemoteSettings;
@@ -67,6 +68,9 @@ pub struct SpanwiseBuilder {
     pub(super) max_response_bytes: Option<usize>,
     pub(super) max_queue_size: Option<usize>,
     pub(super) max_in_flight: Option<usize>,
+    pub(super) batch_preset: Option<BatchPreset>,
+    pub(super) batch_size: Option<BatchSize>,
+    pub(super) hold_back: Option<Duration>,
     pub(super) on_full: OnFull,
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) propagators: Option<Vec<Propagator>>,
@@ -266,8 +270,29 @@ impl SpanwiseBuilder {
         self
     }
 
+    /// Settings of batching by name: batch size, delay and, if the preset has them, queue size and export
+    /// timeout. A method that sets one of them precedes the preset, in whatever order they are called; the
+    /// preset precedes the variables, as it is code.
+    ///
+    /// ```
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{BatchPreset, Spanwise};
+    ///
+    /// fn main() -> Result<(), spanwise::BuildError> {
+    ///     // The defaults of the specification: 512 spans, 5 s, 2,048 spans, 30 s.
+    ///     let builder = Spanwise::builder().with_batch_preset(BatchPreset::Specification);
+    ///     let spanwise = builder.with_max_queue_size(10_000).build()?;
+    ///     assert_eq!(spanwise.batching().load().max_export_batch_size, 512);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn with_batch_preset(mut self, preset: BatchPreset) -> Self {
+        self.batch_preset = Some(preset);
+        self
+    }
+
     /// The scheduled delay: the time an ended span waits at most before it is sent (`OTEL_BSP_SCHEDULE_DELAY`).
-    /// Default 1 s, at least 1 ms.
+    /// Default 1 s, 1 ms to 30 days.
     pub fn with_scheduled_delay(mut self, delay: Duration) -> Self {
         self.scheduled_delay = Some(delay);
         self
@@ -281,7 +306,8 @@ impl SpanwiseBuilder {
     }
 
     /// The largest number of spans of a request (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`). Default 8,192, 1 to
-    /// 1,048,576.
+    /// 1,048,576, at most the queue size. With a smaller number than the default, a request also leaves once
+    /// that number of spans waits, or half of the queue.
     pub fn with_max_export_batch_size(mut self, spans: usize) -> Self {
         self.max_export_batch_size = Some(spans);
         self
@@ -302,6 +328,20 @@ impl SpanwiseBuilder {
     /// The largest number of requests in flight, and so of connections over HTTP/1.1. Default 4, 1 to 64.
     pub fn with_max_in_flight(mut self, requests: usize) -> Self {
         self.max_in_flight = Some(requests);
+        self
+    }
+
+    /// The algorithm that determines the size of batches, within the largest number of spans and bytes of a
+    /// request. Default none: the size is fixed.
+    pub fn with_batch_size(mut self, size: BatchSize) -> Self {
+        self.batch_size = Some(size);
+        self
+    }
+
+    /// The time for which the exporter holds ended spans back, beside the scheduled delay, before it frames
+    /// them as requests. Default 0, at most 30 days. A flush, a shutdown and a full queue release them.
+    pub fn with_hold_back(mut self, time: Duration) -> Self {
+        self.hold_back = Some(time);
         self
     }
 

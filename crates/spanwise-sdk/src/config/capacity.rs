@@ -5,6 +5,7 @@ use super::environment::Environment;
 use super::error::BuildError;
 use super::ranges;
 use opentelemetry::Context;
+use spanwise_batch::BatchPreset;
 use spanwise_export::{Exporter, ExporterBuilder};
 use spanwise_transport::Transport;
 use spanwise_wire::RequestLimits;
@@ -62,7 +63,14 @@ impl SpanwiseBuilder {
         if let Some(requests) = requests {
             exporter = exporter.with_max_in_flight(requests);
         }
-        let delay = ranges::SCHEDULED_DELAY.resolve(self.scheduled_delay, environment)?;
+        if let Some(size) = self.batch_size {
+            exporter = exporter.with_batch_size(size);
+        }
+        if let Some(time) = self.hold_back {
+            exporter = exporter.with_hold_back(time);
+        }
+        let code = self.scheduled_delay.or(self.batch_preset.map(BatchPreset::scheduled_delay));
+        let delay = ranges::SCHEDULED_DELAY.resolve(code, environment)?;
         Ok(match delay {
             Some(delay) => exporter.with_scheduled_delay(delay),
             None => exporter,

@@ -18,8 +18,16 @@ pub(super) struct TimeRange {
     setting: &'static str,
     /// The variables, in milliseconds, that of the signal first.
     variables: &'static [&'static str],
-    /// Whether 0 is accepted as no limit.
-    zero_is_no_limit: bool,
+    kind: TimeKind,
+}
+
+/// The accepted values of a duration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TimeKind {
+    /// 1 ms or longer; 0 is no limit.
+    Timeout,
+    /// 1 ms to 30 days.
+    Delay,
 }
 
 /// `SpanwiseBuilder::with_budget_bytes`.
@@ -62,25 +70,27 @@ pub(super) const HEADER_BYTES: Range =
 pub(super) const ATTEMPT_TIMEOUT: TimeRange = TimeRange {
     setting: "with_attempt_timeout",
     variables: &["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"],
-    zero_is_no_limit: true,
+    kind: TimeKind::Timeout,
 };
 /// `SpanwiseBuilder::with_export_timeout`.
 pub(super) const EXPORT_TIMEOUT: TimeRange = TimeRange {
     setting: "with_export_timeout",
     variables: &["OTEL_BSP_EXPORT_TIMEOUT"],
-    zero_is_no_limit: true,
+    kind: TimeKind::Timeout,
 };
 /// `SpanwiseBuilder::with_scheduled_delay`.
 pub(super) const SCHEDULED_DELAY: TimeRange = TimeRange {
     setting: "with_scheduled_delay",
     variables: &["OTEL_BSP_SCHEDULE_DELAY"],
-    zero_is_no_limit: false,
+    kind: TimeKind::Delay,
 };
 
 pub(super) const QUEUE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
 pub(super) const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 /// The resolution of the timer of the worker's runtime.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// A longer delay is a mistake: of its unit, or of a subtraction.
+const LONGEST_DELAY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl TimeRange {
     /// The duration in code, otherwise that of the environment; [`Duration::MAX`] for no limit.
@@ -93,27 +103,29 @@ impl TimeRange {
         environment: &Environment,
     ) -> Result<Option<Duration>, BuildError> {
         let Some(time) = code else {
-            let accepted = if self.zero_is_no_limit {
-                "milliseconds, 0 for no limit"
-            } else {
-                "milliseconds, 1 or more"
+            let accepted = match self.kind {
+                TimeKind::Timeout => "milliseconds, 0 for no limit",
+                TimeKind::Delay => "milliseconds, 1 to 2592000000 (30 days)",
             };
             return Ok(environment.parsed(self.variables, accepted, |value| {
                 self.accept(Duration::from_millis(value.parse().ok()?))
             }));
         };
         let accepted = self.accept(time).ok_or_else(|| {
-            let or_none = if self.zero_is_no_limit { ", or 0 for no limit" } else { "" };
-            let accepted = format!("accepted is 1 ms or longer{or_none}");
+            let accepted = match self.kind {
+                TimeKind::Timeout => "accepted is 1 ms or longer, or 0 for no limit",
+                TimeKind::Delay => "accepted is 1 ms to 30 days",
+            };
             BuildError::setting(self.setting, format!("{time:?}"), accepted)
         })?;
         Ok(Some(accepted))
     }
 
     fn accept(&self, time: Duration) -> Option<Duration> {
-        match self.zero_is_no_limit && time.is_zero() {
-            true => Some(Duration::MAX),
-            false => (time >= SHORTEST).then_some(time),
+        match self.kind {
+            TimeKind::Timeout if time.is_zero() => Some(Duration::MAX),
+            TimeKind::Timeout => (time >= SHORTEST).then_some(time),
+            TimeKind::Delay => (SHORTEST..=LONGEST_DELAY).contains(&time).then_some(time),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
 use super::ranges::{self, BATCH, QUEUE};
+use spanwise_batch::BatchPreset;
 
 impl SpanwiseBuilder {
     /// The maximum queue size in spans; `None` without one.
@@ -11,7 +12,12 @@ impl SpanwiseBuilder {
         &self,
         environment: &Environment,
     ) -> Result<Option<usize>, BuildError> {
-        ranges::QUEUE_SPANS.resolve(self.max_queue_size, environment)
+        ranges::QUEUE_SPANS.resolve(self.queue_size_in_code(), environment)
+    }
+
+    /// The queue size of the method, or of the preset.
+    fn queue_size_in_code(&self) -> Option<usize> {
+        self.max_queue_size.or(self.batch_preset.and_then(BatchPreset::max_queue_size))
     }
 
     /// The maximum number of spans of a request, at most the queue's (specification, *Batching processor*:
@@ -26,7 +32,7 @@ impl SpanwiseBuilder {
         let range = ranges::REQUEST_SPANS;
         if let Some(spans) = self.max_export_batch_size {
             let spans = range.check(spans)?;
-            if spans > max && self.max_queue_size.is_some() {
+            if spans > max && self.queue_size_in_code().is_some() {
                 let accepted = format!("accepted is at most with_max_queue_size, {max} spans");
                 return Err(BuildError::setting("with_max_export_batch_size", spans, accepted));
             }
@@ -35,6 +41,9 @@ impl SpanwiseBuilder {
                 environment.ignore(setting, &spans.to_string(), &at_most(QUEUE, max));
             }
             return Ok(spans.min(max));
+        }
+        if let Some(preset) = self.batch_preset {
+            return Ok(preset.max_export_batch_size().min(max));
         }
         let Some(spans) = range.from(environment) else { return Ok(default.min(max)) };
         if spans > max {

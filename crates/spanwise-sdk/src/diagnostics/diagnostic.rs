@@ -108,8 +108,14 @@ pub enum Diagnostic {
         /// Endpoint and cause of the last attempt that failed, if one did in that time.
         last_failure: Option<String>,
     },
-    /// No span was lost for half a minute after some were.
-    LossEnded,
+    /// No span was lost for half a minute after some were: the counterpart of
+    /// [`SpansLost`](Self::SpansLost). The ledger counts it as `loss_recoveries`.
+    LossEnded {
+        /// The number of spans that were lost.
+        spans: u64,
+        /// The time between the first and the last loss, to the second.
+        lasted: Duration,
+    },
     /// The worker thread terminated: it exports no more spans, and the provider drops later spans as
     /// `worker_unavailable`. Please report it.
     WorkerDied,
@@ -191,7 +197,15 @@ impl fmt::Display for Diagnostic {
                     None => Ok(()),
                 }
             }
-            Self::LossEnded => write!(f, "no spans lost for {REPORT_INTERVAL:?}"),
+            Self::LossEnded { spans, lasted } => {
+                let verb = if *spans == 1 { "was" } else { "were" };
+                write!(
+                    f,
+                    "no spans lost for {REPORT_INTERVAL:?}: {} {verb} ",
+                    Counted(*spans, "span")
+                )?;
+                write!(f, "lost in the {lasted:.1?} before")
+            }
             Self::WorkerDied => {
                 write!(f, "the worker thread has died: all spans from now on are lost")
             }
@@ -244,7 +258,7 @@ mod tests {
         let first = Diagnostic::SettingIgnored {
             setting: text("OTEL_BSP_SCHEDULE_DELAY"),
             value: text("soon"),
-            accepted: text("milliseconds, 1 or more"),
+            accepted: text("milliseconds, 1 to 2592000000 (30 days)"),
         };
         let examples = vec![
             first,
@@ -302,7 +316,7 @@ mod tests {
                 lost: Box::new(ledger.snapshot()),
                 last_failure: Some(format!("{}: {refused}", endpoint())),
             },
-            Diagnostic::LossEnded,
+            Diagnostic::LossEnded { spans: 1234, lasted: Duration::from_secs(12) },
             Diagnostic::WorkerDied,
             Diagnostic::UserCodePanicked {
                 code: "the sampler's tick",
@@ -325,7 +339,7 @@ mod tests {
                 | Diagnostic::NoSamplingStrategy { .. }
                 | Diagnostic::SamplingStrategyRecovered { .. }
                 | Diagnostic::SpansLost { .. }
-                | Diagnostic::LossEnded
+                | Diagnostic::LossEnded { .. }
                 | Diagnostic::WorkerDied
                 | Diagnostic::UserCodePanicked { .. }
                 | Diagnostic::GuardDropped { .. }

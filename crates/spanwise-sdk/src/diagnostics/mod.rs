@@ -4,6 +4,7 @@ mod diagnostic;
 mod endpoint_health;
 mod handler;
 mod interval;
+mod losses;
 mod reporter;
 mod text;
 mod throttle;

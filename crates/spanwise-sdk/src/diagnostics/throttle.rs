@@ -3,23 +3,21 @@
 use super::diagnostic::Diagnostic;
 use super::endpoint_health::EndpointHealth;
 use super::interval::REPORT_INTERVAL;
+use super::losses::{LossChange, Losses};
 use super::reporter::Reporter;
 use super::text::sanitize;
 use crate::config::shown;
-use spanwise_ledger::{Ledger, Snapshot};
+use spanwise_ledger::{Counter, Ledger};
 use spanwise_transport::{Delivery, Failure};
 use spanwise_worker::CaughtPanic;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Limits the reports of each kind to one in half a minute.
 pub(crate) struct Diagnostics {
     reporter: Reporter,
     health: EndpointHealth,
-    next_look: Option<Instant>,
-    /// The ledger's counts at the last report of losses.
-    reported: Option<(Instant, Snapshot)>,
-    losing: bool,
+    losses: Losses,
     last: HashMap<Kind, Instant>,
     /// Whether the endpoint of remote sampling was reported and has not recovered.
     strategy_failing: bool,
@@ -42,9 +40,7 @@ impl Diagnostics {
         Self {
             reporter,
             health,
-            next_look: None,
-            reported: None,
-            losing: false,
+            losses: Losses::default(),
             last: HashMap::new(),
             strategy_failing: false,
         }
@@ -105,38 +101,29 @@ impl Diagnostics {
         }
     }
 
-    /// Checks for losses once a second. Reports the first at once, and later ones as a sum.
+    /// Checks for losses once a second. Reports the first at once, later ones as a sum, and their end.
     pub(crate) fn report_losses(&mut self, now: Instant, ledger: &Ledger) {
-        if self.next_look.is_some_and(|next| now < next) {
-            return;
-        }
-        self.next_look = Some(now + LOOK_EVERY);
-        let is_recent = self.reported.as_ref().is_some_and(|(at, _)| now < *at + REPORT_INTERVAL);
-        if !is_recent {
-            self.report_losses_since(now, ledger);
-        }
+        let change = self.losses.look(now, ledger);
+        self.report_change(change, ledger);
     }
 
     /// Reports the losses since the last report, regardless of the interval.
     pub(crate) fn report_last_losses(&mut self, ledger: &Ledger) {
-        self.losing = false;
-        self.report_losses_since(Instant::now(), ledger);
+        let change = self.losses.last(Instant::now(), ledger);
+        self.report_change(change, ledger);
     }
 
-    fn report_losses_since(&mut self, now: Instant, ledger: &Ledger) {
-        let account = ledger.snapshot();
-        let lost = match &self.reported {
-            Some((_, reported)) => account.since(reported),
-            None => account.clone(),
-        };
-        if lost.dropped_total() > 0 {
-            self.losing = true;
-            self.reported = Some((now, account));
-            let last_failure = self.health.last_failure();
-            self.report(Diagnostic::SpansLost { lost: Box::new(lost), last_failure });
-        } else if self.losing {
-            self.losing = false;
-            self.report(Diagnostic::LossEnded);
+    fn report_change(&self, change: Option<LossChange>, ledger: &Ledger) {
+        match change {
+            None => {}
+            Some(LossChange::Lost(lost)) => {
+                let last_failure = self.health.last_failure();
+                self.report(Diagnostic::SpansLost { lost, last_failure });
+            }
+            Some(LossChange::Ended { spans, lasted }) => {
+                ledger.count(Counter::LossRecoveries, 1);
+                self.report(Diagnostic::LossEnded { spans, lasted });
+            }
         }
     }
 
@@ -173,6 +160,3 @@ impl Diagnostics {
 fn without_query(url: &str) -> String {
     shown(url.split('?').next().unwrap_or_default())
 }
-
-/// The interval between two checks of the ledger.
-const LOOK_EVERY: Duration = Duration::from_secs(1);

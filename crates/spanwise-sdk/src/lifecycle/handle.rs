@@ -2,7 +2,7 @@
 
 use crate::core::Core;
 use crate::diagnostics::{EndpointHealth, Reporter};
-use spanwise_export::Exporter;
+use spanwise_export::{DynamicBatchConfig, Exporter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
@@ -38,6 +38,11 @@ impl Handle {
             built: Instant::now(),
             unused_for: AtomicU64::new(0),
         }
+    }
+
+    /// The settings of batching; without an exporter, settings that have no effect.
+    pub(crate) fn batching(&self) -> DynamicBatchConfig {
+        self.exporter.as_ref().map(|exporter| exporter.batching().clone()).unwrap_or_default()
     }
 
     pub(super) fn reporter(&self) -> &Reporter {

@@ -19,7 +19,8 @@ pub const PRINTED: &str = "\
 
 /// Types that hold numbers, names of ours or handles; views of spans, text, and samplers in code.
 pub const WITHOUT_SETTINGS: &str = "\
-    bytes::ByteStr export::FlushId export::OnFull export::QueueLevel export::Reply \
+    bytes::ByteStr batch::BatchPreset batch::Ready export::BatchConfig export::BatchConfigError \
+    export::DynamicBatchConfig export::HoldCause export::HoldDecision export::HoldPoint export::FlushId export::OnFull export::QueueLevel export::Reply \
     export::RequestId spanwise::CollectError spanwise::Collected \
     spanwise::CollectedSpan \
     batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation batch::BatchSize \
