@@ -4,7 +4,7 @@
 mod support;
 
 use opentelemetry::trace::Tracer as _;
-use spanwise_sdk::{DropReason, FlushError, Spanwise};
+use spanwise_sdk::{DropReason, FlushError, Outcome, Spanwise};
 use spanwise_testkit::{Fault, FaultProxy, spans};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -241,6 +241,45 @@ fn a_call_with_a_past_deadline_does_not_wait() {
 }
 
 const SHORT: Duration = Duration::from_millis(50);
+
+/// The waits of a call share its deadline: for the worker, which a sink blocks here, and for the diagnostics
+/// handler, which blocks too.
+#[test]
+fn a_call_returns_50_ms_after_its_deadline_while_worker_and_handler_are_blocked() {
+    for is_flush in [false, true] {
+        let overshoot = || {
+            let (release, released) = mpsc::channel::<()>();
+            let released = std::sync::Mutex::new(released);
+            let (enter, entered) = mpsc::channel();
+            let (unblock_handler, handler_unblocked) = mpsc::channel::<()>();
+            let handler_unblocked = std::sync::Mutex::new(handler_unblocked);
+            let spanwise = Spanwise::builder()
+                .with_environment(|name| (name == "OTEL_BSP_SCHEDULE_DELAY").then(|| "no".into()))
+                .with_diagnostics(move |_| _ = handler_unblocked.lock().unwrap().recv())
+                .with_sink(move |_| {
+                    let _received = enter.send(());
+                    let _dropped = released.lock().unwrap().recv();
+                    std::future::ready(Outcome::Accepted { rejected: 0, message: None })
+                })
+                .build()
+                .unwrap();
+            make(&spanwise, 1);
+            let _started = spanwise.force_flush_timeout(Duration::ZERO);
+            entered.recv_timeout(LONG).unwrap();
+            let started = Instant::now();
+            let result = match is_flush {
+                true => spanwise.force_flush_timeout(SHORT),
+                false => spanwise.shutdown_timeout(SHORT),
+            };
+            let overshoot = started.elapsed() - SHORT;
+            assert!(matches!(result, Err(FlushError::Timeout(_))), "{result:?}");
+            drop((release, unblock_handler));
+            overshoot
+        };
+        // A busy machine delays some calls; a call that waits too long always does.
+        assert!((0..30).any(|_| overshoot() <= Duration::from_millis(50)), "flush: {is_flush}");
+    }
+}
 
 #[test]
 fn many_threads_flush_and_shut_down_at_once() {

@@ -12,7 +12,8 @@ impl Spanwise {
     /// `ForceFlush`: exports all spans that ended before this call, and waits until each has its outcome, at
     /// most for the configured [timeout](crate::SpanwiseBuilder::with_shutdown_timeout).
     ///
-    /// Works from any thread, inside or outside of any async runtime.
+    /// Works from any thread, inside or outside of any async runtime, and returns at most 50 ms after its
+    /// deadline, whatever the collector does and if the worker is blocked.
     ///
     /// # Errors
     /// See [`FlushError`].

@@ -67,6 +67,3 @@ impl Drop for Handle {
         }
     }
 }
-
-/// The time for an idle thread to end.
-pub(super) const THREAD_EXIT: Duration = Duration::from_millis(20);

@@ -1,6 +1,7 @@
 //! `Shutdown` of the provider.
 
-use super::handle::{Handle, THREAD_EXIT};
+use super::command::latest_return;
+use super::handle::Handle;
 use super::report::{FlushError, Report};
 use crate::core::Phase;
 use crate::provider::Spanwise;
@@ -13,7 +14,8 @@ impl Spanwise {
     /// `Shutdown`: accepts no more spans, exports the remaining ones, and stops the worker, at most for the
     /// configured [timeout](crate::SpanwiseBuilder::with_shutdown_timeout).
     ///
-    /// Works from any thread, inside or outside of any async runtime. Open spans that end afterwards count
+    /// Works from any thread, inside or outside of any async runtime, and returns at most 50 ms after its
+    /// deadline, whatever the collector does and if the worker is blocked. Open spans that end afterwards count
     /// as `after_shutdown`. Tracers are no-op afterwards (specification, *Shutdown*) and pass contexts
     /// through.
     ///
@@ -42,6 +44,7 @@ impl Spanwise {
 
 impl Handle {
     fn shutdown(&self, until: Instant) -> Result<Report, FlushError> {
+        let started = Instant::now();
         let before = self.core.ledger.snapshot();
         if !self.begin_shutdown() {
             return Err(FlushError::AlreadyShutdown);
@@ -51,7 +54,7 @@ impl Handle {
             && result.is_ok()
         {
             // The worker is idle and ends; after this wait no thread of ours runs.
-            exporter.join_until(until.max(deadline(Instant::now(), THREAD_EXIT)));
+            exporter.join_until(latest_return(started, until));
         }
         result
     }

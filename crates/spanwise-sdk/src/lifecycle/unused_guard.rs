@@ -1,6 +1,6 @@
 //! Detection of a guard that the program drops before its first span, usually by mistake.
 
-use super::handle::{Handle, THREAD_EXIT};
+use super::handle::Handle;
 use crate::diagnostics::Diagnostic;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -27,7 +27,10 @@ impl Handle {
         if lived > 0 {
             self.reporter().report(Diagnostic::GuardDropped { after: Duration::from_nanos(lived) });
             self.reporter().close_held_open();
-            self.reporter().flush(THREAD_EXIT);
+            self.reporter().flush(HANDLER_WAIT);
         }
     }
 }
+
+/// How long the call that reports waits for the diagnostics handler.
+const HANDLER_WAIT: Duration = Duration::from_millis(20);
