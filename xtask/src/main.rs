@@ -12,6 +12,7 @@ mod public_api;
 mod repeat;
 mod sampling_lab;
 mod sanitize;
+mod shutdown_matrix;
 mod sizes;
 mod source_tree;
 mod step;
@@ -27,6 +28,7 @@ const COMMANDS: &[Command] = &[
     demo::COMMAND,
     bench_all::COMMAND,
     sampling_lab::COMMAND,
+    shutdown_matrix::COMMAND,
     test::COMMAND,
     sanitize::COMMAND,
     deps::COMMAND,
@@ -77,7 +79,7 @@ fn is_help(argument: &str) -> bool {
 fn overview() -> String {
     let mut text = String::from("Usage: cargo xtask <command> [options]\n\n");
     for Command { name, summary, .. } in COMMANDS {
-        let _infallible = writeln!(text, "  {name:<12} {summary}");
+        let _infallible = writeln!(text, "  {name:<16} {summary}");
     }
     text + "\n`cargo xtask <command> --help` explains one of them."
 }

@@ -1,7 +1,9 @@
 //! `cargo xtask test`: every check that a change must pass.
 
 use crate::step::{Step, timed};
-use crate::{Command, deps, imports, matrix, optional, paths, repeat, sizes, words};
+use crate::{
+    Command, deps, imports, matrix, optional, paths, repeat, shutdown_matrix, sizes, words,
+};
 use std::time::Duration;
 
 pub const COMMAND: Command = Command {
@@ -9,9 +11,10 @@ pub const COMMAND: Command = Command {
     summary: "everything a change must pass; stops at the first failure",
     help: "Runs, in this order: format check, the ranks of dependencies, clippy and all tests of the workspace,\n\
            the tests once more without the processor's counter (SPANWISE_CLOCK=monotonic, same\n\
-           programs), the documentation, every crate alone with no features, each and all (`cargo xtask\n\
-           matrix --quick`); all without warnings. Then `cargo deny check` and a check of the published\n\
-           crates with Rust 1.88, if they are installed. The last lines name what was skipped.\n\n\
+           programs), each cell of the shutdown matrix once, the documentation, every crate alone with\n\
+           no features, each and all (`cargo xtask matrix --quick`); all without warnings. Then `cargo\n\
+           deny check` and a check of the published crates with Rust 1.88, if they are installed. The\n\
+           last lines name what was skipped.\n\n\
            --quick       only `cargo test --workspace`\n\
            --repeat N    all tests but those in the documentation, N times (1 to 10000): built once,\n\
            \x20               then a report of what failed how often and what took longest\n\
@@ -98,6 +101,7 @@ fn all() -> Result<(), String> {
     Step::cargo("clippy", "clippy --workspace --all-targets -- -D warnings").run()?;
     tests().run()?;
     tests_without_the_counter().run()?;
+    timed("shutdown matrix, each cell once", shutdown_matrix::quick)?;
     Step::cargo("documentation", "doc --workspace --no-deps")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
