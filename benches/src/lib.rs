@@ -11,6 +11,7 @@
 
 mod compress;
 mod encode;
+mod flush;
 mod native;
 mod subject;
 

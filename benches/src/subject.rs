@@ -4,6 +4,7 @@
 
 use crate::compress::Compress;
 use crate::encode::Encode;
+use crate::flush::Flush;
 use crate::native;
 use bytes::Bytes;
 use opentelemetry::global;
@@ -31,6 +32,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     match workload.name.as_str() {
         "encode" => return Ok(Box::new(Encode::new())),
         "compress" => return Ok(Box::new(Compress::new(implementation)?)),
+        "flush-100k" => return Ok(Box::new(Flush::new(workload)?)),
         _ => {}
     }
     let native = match implementation.as_str() {

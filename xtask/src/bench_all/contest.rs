@@ -102,7 +102,7 @@ pub(super) const W2_RATIO: &str = "w2-kept";
 pub(super) const W3_RATIO: &str = "w3-kept";
 
 /// Workloads whose allocations have no one thread to count on, or no span to count for.
-const NOT_ALONE: &[&str] = &["w2", W2_RATIO, "encode", "compress"];
+const NOT_ALONE: &[&str] = &["w2", W2_RATIO, "flush-100k", "encode", "compress"];
 
 pub(super) const OTHER_ALLOCATORS: [&str; 2] = ["mimalloc", "jemalloc"];
 
@@ -143,6 +143,7 @@ const CONTEST: &[(&str, &[&str])] = &[
     ("batch-1000", &["spanwise otel-sdk-paced"]),
     ("batch-2000", &["spanwise otel-sdk-paced"]),
     ("batch-export", &["spanwise otel-sdk-paced"]),
+    ("flush-100k", &["spanwise-native"]),
     ("compress", &["gzip-1 gzip-6 gzip-9"]),
 ];
 

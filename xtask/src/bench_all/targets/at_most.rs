@@ -149,11 +149,21 @@ const fn dropped(ours: &'static str) -> [Limit; 2] {
     [nanos, share]
 }
 
+/// A flush of 100,000 queued spans.
+const FLUSH: Limit = Limit {
+    workload: "flush-100k",
+    ours: NATIVE,
+    what: "the flush",
+    of: |row| Some(row.ns()? * 100_000.0 / 1e6),
+    at_most: 100.0,
+    unit: "ms",
+};
+
 const LIMITS: &[Limit] = {
     const BY_API: [Limit; 2] = dropped(API);
     const BY_NATIVE: [Limit; 2] = dropped(NATIVE);
     let ([a, b], [c, d]) = (BY_NATIVE, BY_API);
-    &[a, b, c, d]
+    &[a, b, c, d, FLUSH]
 };
 
 #[cfg(test)]
@@ -211,6 +221,16 @@ mod tests {
         assert_eq!(outcome("spanwise-native, wall"), (true, Some("24.0 ns".to_owned())));
         assert_eq!(outcome("spanwise, wall"), (false, Some("26.0 ns".to_owned())));
         assert_eq!(outcome("spanwise, worker, of a core"), (true, Some("4.0 %".to_owned())));
+    }
+
+    #[test]
+    fn a_flush_is_judged_in_milliseconds() {
+        let flush = |ns| {
+            let rows = [row(FLUSH.workload, NATIVE, ns)];
+            outcome(&rows, FLUSH.workload, "spanwise-native, the flush")
+        };
+        assert_eq!(flush(999.0), (true, Some("99.9 ms".to_owned())));
+        assert_eq!(flush(1001.0), (false, Some("100.1 ms".to_owned())));
     }
 
     #[test]
