@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 /// Whether a queue accepts spans. One word, so that a tracer compares once, and so that a refusal can
 /// overwrite neither a close nor the end of another refusal.
 pub(crate) struct Intake {
-    /// `process` while spans are accepted, [`REFUSING`] or [`CLOSED`].
+    /// `open` while spans are accepted, [`REFUSING`] or [`CLOSED`].
     accepts_in: AtomicU32,
+    /// `process`, or [`CHECKED`].
+    open: u32,
     /// [`fork::generation`] of the process that the queue was made in.
     process: u32,
     /// A span was refused for lack of space, since the exporter freed memory.
@@ -33,6 +35,7 @@ impl Intake {
         let process = fork::generation();
         Self {
             accepts_in: AtomicU32::new(process),
+            open: process,
             process,
             is_starved: AtomicBool::new(false),
             is_queue_full: AtomicBool::new(false),
@@ -40,7 +43,13 @@ impl Intake {
         }
     }
 
-    /// Whether spans are accepted: the queue is open, in this process, and has space.
+    /// Makes [`is_accepting`](Self::is_accepting) return false for good.
+    pub(crate) fn check_starts(&mut self) {
+        self.open = CHECKED;
+        *self.accepts_in.get_mut() = CHECKED;
+    }
+
+    /// Whether spans are accepted without a check: the queue is open, in this process, and has space.
     #[inline(always)]
     pub(crate) fn is_accepting(&self) -> bool {
         // ORDER: Relaxed. A span that starts at the instant of a change is on either side of it.
@@ -69,13 +78,13 @@ impl Intake {
     pub(crate) fn start_refusing(&self, reason: DropReason) -> bool {
         self.is_queue_full.store(reason == DropReason::QueueFull, Relaxed);
         self.is_starved.store(true, Relaxed);
-        self.accepts_in.compare_exchange(self.process, REFUSING, Relaxed, Relaxed).is_ok()
+        self.accepts_in.compare_exchange(self.open, REFUSING, Relaxed, Relaxed).is_ok()
     }
 
     /// Accepts spans again, unless the queue is closed.
     pub(crate) fn accept(&self) {
         self.is_starved.store(false, Relaxed);
-        let _closed = self.accepts_in.compare_exchange(REFUSING, self.process, Relaxed, Relaxed);
+        let _closed = self.accepts_in.compare_exchange(REFUSING, self.open, Relaxed, Relaxed);
     }
 
     /// Accepts no more spans, for good; only the first `state` counts.
@@ -112,5 +121,6 @@ impl Intake {
 }
 
 // `fork::generation` counts the forks since the first ancestor: no process reaches these.
+const CHECKED: u32 = u32::MAX - 2;
 const REFUSING: u32 = u32::MAX - 1;
 const CLOSED: u32 = u32::MAX;

@@ -100,6 +100,15 @@ impl SpanQueue {
         Self { buffer, ledger, on_full, intake: Intake::new(), notifier: OnceLock::new() }
     }
 
+    /// Makes [`is_accepting`](Self::is_accepting) return false for good, for a tracer that does more at
+    /// each start than to record the span: it then needs no test of its own in front of the usual start.
+    /// The queue stores, refuses and drops spans as before.
+    #[must_use]
+    pub fn with_checked_starts(mut self) -> Self {
+        self.intake.check_starts();
+        self
+    }
+
     /// Stores a span that [`Ledger::started`] counted, if the open chunk of this thread's slot takes
     /// it, as it nearly always does. False: nothing was stored; [`push`](Self::push) it.
     ///
@@ -138,7 +147,8 @@ impl SpanQueue {
 
     /// Whether a span that starts now may be recorded. False while the queue refuses spans, because the
     /// budget or the queue was full and no memory was freed since (never with [`OnFull::Wait`]), after
-    /// a [`close`](Self::close), and in a forked child.
+    /// a [`close`](Self::close), in a forked child, and
+    /// [if each start is checked](Self::with_checked_starts).
     ///
     /// A tracer that reads false records no span, calls [`count_refused`](Self::count_refused) instead of
     /// [`Ledger::started`], and propagates a context that is not sampled, for the children to follow. A

@@ -63,6 +63,13 @@ impl ScopeTable {
         Some(index)
     }
 
+    /// The header of the scope with this index; `None` for an unknown index and after a
+    /// [`clear`](Self::clear).
+    pub fn header(&self, index: u32) -> Option<Arc<[u8]>> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.headers.get(index as usize).cloned()
+    }
+
     /// Scopes in the table.
     pub fn len(&self) -> usize {
         self.headers().len()

@@ -29,6 +29,8 @@ pub enum Counter {
     Spilled,
     /// A user's sampler panicked; the span took its parent's decision, a root was not sampled.
     SamplerPanicked,
+    /// A user's span processor panicked in one of its methods; the span is exported.
+    ProcessorPanicked,
     /// A tracer was created beyond the limit of scopes; its spans are exported under the first scope.
     ScopesOverLimit,
     /// A request was handed to the transport.
@@ -45,7 +47,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every variant, in the order of declaration.
-    pub const ALL: [Counter; 18] = [
+    pub const ALL: [Counter; 19] = [
         Counter::TruncatedValues,
         Counter::DroppedAttributes,
         Counter::DroppedEvents,
@@ -58,6 +60,7 @@ impl Counter {
         Counter::DoubleEnd,
         Counter::Spilled,
         Counter::SamplerPanicked,
+        Counter::ProcessorPanicked,
         Counter::ScopesOverLimit,
         Counter::Requests,
         Counter::Retries,
@@ -81,6 +84,7 @@ impl Counter {
             Counter::DoubleEnd => "double_end",
             Counter::Spilled => "spilled",
             Counter::SamplerPanicked => "sampler_panicked",
+            Counter::ProcessorPanicked => "processor_panicked",
             Counter::ScopesOverLimit => "scopes_over_limit",
             Counter::Requests => "requests",
             Counter::Retries => "retries",

@@ -12,6 +12,7 @@ mod diagnostics;
 mod end;
 mod export_observer;
 mod lifecycle;
+mod processor;
 pub mod propagation;
 mod provider;
 mod record;
@@ -29,6 +30,7 @@ pub use end::{FinishError, Finished};
 pub use lifecycle::{FlushError, Guard, Report};
 /// The API that spans are made through, in the version this crate implements.
 pub use opentelemetry;
+pub use processor::{ProcessorError, ReadableSpan, SpanProcessor};
 pub use provider::Spanwise;
 pub use record::Span;
 pub use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize};
@@ -38,7 +40,9 @@ pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 pub use spanwise_sampling as sampling;
 pub use spanwise_transport::{Compression, Protocol};
 /// The trait of a sink and its outcomes: see [`SpanwiseBuilder::with_sink`].
-pub use spanwise_transport::{Failure, Outcome, ResponseStatus, Sink, SinkFuture};
+pub use spanwise_transport::{Failure, Outcome, ResponseStatus, Sink, SinkFuture, SinkLifecycle};
+/// Views of encoded spans, which processors read.
+pub use spanwise_wire::read;
 pub use spanwise_wire::write::EncodeValue;
 pub use spanwise_wire::{
     Attribute, LinkedContext, OwnedValue, SpanId, SpanKind, SpanLimits, StatusCode, TraceFlags,

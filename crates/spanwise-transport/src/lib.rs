@@ -61,6 +61,6 @@ pub use framing::PREFIX;
 pub use headers::{Headers, HeadersError};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use retry::RetryPolicy;
-pub use sink::{Sink, SinkFuture};
+pub use sink::{Sink, SinkFuture, SinkLifecycle};
 pub use status::ResponseStatus;
 pub use transport::Transport;

@@ -47,6 +47,34 @@ pub trait Sink: Send + Sync + 'static {
     /// [`send`](crate::Transport::send), and must not block it. A sink copies the bytes that it
     /// retains: the caller may expect the memory of the request back.
     fn take(&self, request: Bytes) -> SinkFuture<'_>;
+
+    /// The cause of the failure that the last future returned, in words, for diagnostics. Default none.
+    fn last_failure(&self) -> Option<String> {
+        None
+    }
+
+    /// Flush and shutdown of a sink that holds requests or resources beyond its futures. Default none. A
+    /// provider calls them in its own flush and shutdown.
+    fn lifecycle(&self) -> Option<Arc<dyn SinkLifecycle>> {
+        None
+    }
+}
+
+/// Flush and shutdown of a [`Sink`].
+///
+/// Both methods block their caller, at most until the deadline.
+pub trait SinkLifecycle: Send + Sync {
+    /// Completes the work on all requests that the sink accepted.
+    ///
+    /// # Errors
+    /// The sink failed, or did not complete by the deadline.
+    fn flush_until(&self, deadline: std::time::Instant) -> Result<(), String>;
+
+    /// Completes the work and frees what the sink holds, once; a later call returns the same result.
+    ///
+    /// # Errors
+    /// As [`flush_until`](Self::flush_until).
+    fn shutdown_until(&self, deadline: std::time::Instant) -> Result<(), String>;
 }
 
 /// The future of a [`Sink`].
@@ -65,6 +93,14 @@ where
 impl Sink for Arc<dyn Sink> {
     fn take(&self, request: Bytes) -> SinkFuture<'_> {
         (**self).take(request)
+    }
+
+    fn last_failure(&self) -> Option<String> {
+        (**self).last_failure()
+    }
+
+    fn lifecycle(&self) -> Option<Arc<dyn SinkLifecycle>> {
+        (**self).lifecycle()
     }
 }
 
@@ -95,7 +131,10 @@ impl SinkBackend {
             Ok(Ok(Outcome::Accepted { rejected, message })) => {
                 AttemptOutcome::Accepted(Accepted { rejected, message, undecodable: None })
             }
-            Ok(Ok(Outcome::Failed(failure))) => AttemptOutcome::permanent(failure, ""),
+            Ok(Ok(Outcome::Failed(failure))) => {
+                let cause = catch_panic(|| sink.last_failure()).ok().flatten().unwrap_or_default();
+                AttemptOutcome::permanent(failure, cause)
+            }
             Ok(Err(panic)) => panicked(panic.to_string()),
             Err(_) => AttemptOutcome::permanent(
                 Failure::AmbiguousTimeout,

@@ -5,6 +5,7 @@ use super::exporter::Exporter;
 use super::redaction::shown;
 use crate::detectors::Detector;
 use crate::diagnostics::{Diagnostic, Handler};
+use crate::processor::SpanProcessor;
 use crate::propagation::Propagator;
 use opentelemetry::KeyValue;
 use spanwise_batch::{BatchPreset, BatchSize};
@@ -73,6 +74,7 @@ pub struct SpanwiseBuilder {
     pub(super) hold_back: Option<Duration>,
     pub(super) on_full: OnFull,
     pub(super) shutdown_timeout: Option<Duration>,
+    pub(super) processors: Vec<Arc<dyn SpanProcessor>>,
     pub(super) propagators: Option<Vec<Propagator>>,
     pub(super) lookup: Option<Lookup>,
     pub(super) handler: Option<Handler>,
@@ -405,6 +407,9 @@ impl SpanwiseBuilder {
         self
     }
 }
+
+/// The default timeout of a flush or a shutdown.
+pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for SpanwiseBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

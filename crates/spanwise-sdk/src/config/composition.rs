@@ -1,6 +1,6 @@
 //! Composition: a provider from the settings of the code and of the environment.
 
-use super::builder::SpanwiseBuilder;
+use super::builder::{SHUTDOWN_TIMEOUT, SpanwiseBuilder};
 use super::capacity::BUDGET;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
@@ -12,6 +12,7 @@ use crate::core::{Core, Phase};
 use crate::diagnostics::{Diagnostics, EndpointHealth, Reporter, to_stderr};
 use crate::export_observer::ExportObserver;
 use crate::lifecycle::{Guard, Handle};
+use crate::processor::Processors;
 use crate::propagation::{Propagator, set_global};
 use crate::provider::Spanwise;
 use crate::start::Scopes;
@@ -21,7 +22,7 @@ use spanwise_ledger::Ledger;
 use spanwise_sampling::{DynamicSampler, Sampler};
 use spanwise_wire::SpanLimits;
 use spanwise_worker::clock::ClockMode;
-use spanwise_worker::fork;
+use spanwise_worker::{catch_panic, fork};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +96,10 @@ impl SpanwiseBuilder {
             if let Some(remote) = remote {
                 remote.report_unused(environment);
             }
-            return Ok(self.idle(Phase::NotExporting, sampler, reporter));
+            return match self.processors.is_empty() {
+                true => Ok(self.idle(Phase::NotExporting, sampler, reporter)),
+                false => self.with_processors_alone(environment, sampler, reporter),
+            };
         }
         self.start(environment, reporter)
     }
@@ -122,6 +126,8 @@ impl SpanwiseBuilder {
         let health = EndpointHealth::new(reporter.clone());
         // This reports an invalid value; the clock of the process reads the variable itself.
         let _ = environment.parsed(&[ClockMode::VARIABLE], ClockMode::ACCEPTED, ClockMode::parse);
+        // The sink is the user's code.
+        let sink = self.sink.as_ref().and_then(|it| catch_panic(|| it.lifecycle()).ok().flatten());
         let transport = self.transport(environment, &health)?;
         health.set_endpoint(match self.sink {
             Some(_) => "the sink".to_owned(),
@@ -131,22 +137,27 @@ impl SpanwiseBuilder {
         let max_bytes = exporter.max_resource_bytes();
         let resource = Resource::of_builder(&mut self, environment, max_bytes)?;
         let service_name = resource.service_name;
-        let exporter = self.resolve_export(exporter, environment)?.with_resource(resource.encoded);
+        let exporter =
+            self.resolve_export(exporter, environment)?.with_resource(resource.encoded.clone());
         let (queue, prepared) = exporter.prepare()?;
         let (sampler, remote) = self.resolve_sampler(environment)?;
-        let core = Arc::new(Core::new(
+        let processors = std::mem::take(&mut self.processors);
+        let processors = Processors::new(processors, &resource.encoded, queue.ledger());
+        let queue = if processors.is_some() { queue.with_checked_starts() } else { queue };
+        let core = Core::new(
             Phase::Running,
             self.span_limits(environment, prepared.max_span_bytes())?,
             DynamicSampler::new(sampler),
             Scopes::new(prepared.scopes().clone()),
             queue,
-        ));
+        );
+        let core = Arc::new(core.with_processors(processors));
         let remote = remote.map(|remote| remote.start(&service_name)).transpose()?;
         let diagnostics = Diagnostics::new(reporter.clone(), health.clone());
         let observer = ExportObserver::new(core.clone(), diagnostics, remote);
         let exporter = prepared.with_observer(observer).spawn(core.clone())?;
         let timeout = self.shutdown_timeout();
-        Ok(Spanwise::new(Handle::new(core, Some(exporter), health, timeout)))
+        Ok(Spanwise::new(Handle::new(core, Some(exporter), health, timeout).with_sink(sink)))
     }
 
     pub(super) fn shutdown_timeout(&self) -> Duration {
@@ -158,6 +169,5 @@ fn process_environment() -> Lookup {
     Arc::new(|name| std::env::var_os(name))
 }
 
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long `build` waits for a slow diagnostics handler.
 const REPORTED_WITHIN: Duration = Duration::from_millis(200);

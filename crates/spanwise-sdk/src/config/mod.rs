@@ -18,6 +18,7 @@ mod resource_detectors;
 mod sampling;
 mod span_counts;
 mod span_limits;
+mod span_processors;
 mod unused;
 
 pub use builder::SpanwiseBuilder;

@@ -23,14 +23,23 @@ impl SpanEnd {
                 .is_some_and(|span| core.queue.try_push_local(&span, || self.meta(writer)))
     }
 
-    /// Counts the data that the limits dropped, and pushes the span to the export queue.
-    pub(crate) fn finish(mut self, core: &Core, writer: &mut SpanWriter) {
+    /// Counts the data that the limits dropped, passes the span to the processors if they have seen its
+    /// start, and pushes it to the export queue. A span that is recorded and not sampled goes to the
+    /// processors alone, as all spans of a provider that exports nothing.
+    pub(crate) fn finish(mut self, core: &Core, writer: &mut SpanWriter, is_observed: bool) {
         self.header.end_unix_nanos = self.header.end_unix_nanos.max(self.header.start_unix_nanos);
         if !writer.is_plain() {
             core.queue.count_dropped(&writer.dropped_counts());
         }
         let meta = self.meta(writer);
-        core.queue.push(&writer.finish(&self.header), meta);
+        let span = writer.finish(&self.header);
+        if is_observed {
+            core.on_end(&self.header, &meta, &span);
+            if !(core.exports && self.header.flags.trace_flags().is_sampled()) {
+                return;
+            }
+        }
+        core.queue.push(&span, meta);
     }
 
     /// Nanoseconds by which the start is after the end; 0 for a correct span.

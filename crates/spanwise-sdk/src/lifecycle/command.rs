@@ -2,9 +2,10 @@
 
 use super::handle::Handle;
 use super::report::{FlushError, Report};
-use spanwise_export::{self as export, Exporter};
+use crate::processor::{Command, Pending};
+use spanwise_export as export;
 use spanwise_ledger::Snapshot;
-use spanwise_worker::deadline;
+use spanwise_worker::{MAX_LINE_BYTES, catch_panic, deadline, sanitize};
 use std::time::{Duration, Instant};
 
 impl Handle {
@@ -13,14 +14,45 @@ impl Handle {
         deadline(Instant::now(), self.timeout)
     }
 
+    /// Starts a flush or the shutdown of the span processors.
+    pub(super) fn start_processors(&self, command: Command, until: Instant) -> Pending {
+        match &self.core.processors {
+            Some(processors) => processors.start(command, until),
+            None => Pending::none(),
+        }
+    }
+
+    /// Flushes the sink behind the export, or shuts it down. Returns the error.
+    fn command_sink(
+        &self,
+        command: Command,
+        until: Instant,
+        exported: &Result<(), export::FlushError>,
+    ) -> Option<String> {
+        let sink = self.sink.as_ref().filter(|_| !self.core.is_forked())?;
+        let result = match command {
+            Command::ForceFlush if exported.is_err() => return None,
+            Command::ForceFlush => catch_panic(|| sink.flush_until(until)),
+            Command::Shutdown => catch_panic(|| sink.shutdown_until(until)),
+        };
+        let problem = match result {
+            Ok(Ok(())) => return None,
+            Ok(Err(problem)) => problem,
+            Err(panic) => panic.to_string(),
+        };
+        Some(format!("the sink: {}", sanitize(&problem, MAX_LINE_BYTES)))
+    }
+
     /// Runs a flush or a shutdown, at most until its deadline. `before` has the ledger's counts at the call.
     pub(super) fn run(
         &self,
-        command: impl FnOnce(&Exporter, Instant) -> Result<(), export::FlushError>,
+        command: Command,
         until: Instant,
         before: &Snapshot,
     ) -> Result<Report, FlushError> {
         let started = Instant::now();
+        // The processors run meanwhile, so that one that blocks costs the export no time.
+        let processors = self.start_processors(command, until);
         let report = |done: bool| {
             let ledger = self.core.ledger.snapshot();
             let since = ledger.since(before);
@@ -28,8 +60,22 @@ impl Handle {
             let last_failure = if done && dropped == 0 { None } else { self.health.last_failure() };
             Report { elapsed: started.elapsed(), exported, dropped, last_failure, ledger }
         };
-        let Some(exporter) = &self.exporter else { return Ok(report(true)) };
-        let result = command(exporter, until);
+        let result = match (&self.exporter, command) {
+            (None, _) => Ok(()),
+            (Some(exporter), Command::ForceFlush) => exporter.flush_until(until),
+            (Some(exporter), Command::Shutdown) => exporter.shutdown_until(until),
+        };
+        let problem = match result {
+            // The worker does not wait, neither for itself nor for the processors.
+            Err(export::FlushError::OnWorkerThread) => None,
+            _ => [self.command_sink(command, until, &result), processors.wait_until(until)]
+                .into_iter()
+                .flatten()
+                .reduce(|all, problem| format!("{all}; {problem}")),
+        };
+        if self.exporter.is_none() {
+            return processed(problem, report(true));
+        }
         if result != Err(export::FlushError::OnWorkerThread) {
             // The handler has received the losses, unless it is slow.
             let left = |until: Instant| until.saturating_duration_since(Instant::now());
@@ -37,7 +83,7 @@ impl Handle {
             self.reporter().flush(wait.min(left(latest_return(started, until))));
         }
         match result {
-            Ok(()) => Ok(report(true)),
+            Ok(()) => processed(problem, report(true)),
             Err(export::FlushError::AlreadyShutdown) => Err(FlushError::AlreadyShutdown),
             Err(export::FlushError::OnWorkerThread) => Err(FlushError::OnWorkerThread),
             Err(export::FlushError::WorkerTerminated) => Err(FlushError::WorkerTerminated),
@@ -55,6 +101,14 @@ pub(super) fn latest_return(started: Instant, until: Instant) -> Instant {
 /// How long a call may overrun its deadline. The system has 10 ms of the 50 ms that the documentation promises,
 /// to schedule the caller.
 const OVERRUN: Duration = Duration::from_millis(40);
+/// The result of a command whose export is complete.
+fn processed(problem: Option<String>, report: Report) -> Result<Report, FlushError> {
+    match problem {
+        None => Ok(report),
+        Some(problem) => Err(FlushError::Processor { problem, report: Box::new(report) }),
+    }
+}
+
 /// How long a flush waits for a slow diagnostics handler.
 const HANDLER_WAIT: Duration = Duration::from_millis(200);
 /// The same after the deadline.

@@ -2,8 +2,8 @@
 
 use super::handle::Handle;
 use super::report::{FlushError, Report};
+use crate::processor::Command;
 use crate::provider::Spanwise;
-use spanwise_export::Exporter;
 use spanwise_worker::deadline;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -43,6 +43,6 @@ impl Handle {
         if self.shut_down.load(SeqCst) {
             return Err(FlushError::AlreadyShutdown);
         }
-        self.run(Exporter::flush_until, until, &self.core.ledger.snapshot())
+        self.run(Command::ForceFlush, until, &self.core.ledger.snapshot())
     }
 }

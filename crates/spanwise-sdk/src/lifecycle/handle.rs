@@ -2,7 +2,9 @@
 
 use crate::core::Core;
 use crate::diagnostics::{EndpointHealth, Reporter};
+use crate::processor::Command;
 use spanwise_export::{DynamicBatchConfig, Exporter};
+use spanwise_transport::SinkLifecycle;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
@@ -12,6 +14,8 @@ pub(crate) struct Handle {
     pub(crate) core: Arc<Core>,
     /// `None` when the provider is disabled or exports nothing.
     pub(super) exporter: Option<Exporter>,
+    /// The flush and shutdown of the sink, if it has them.
+    pub(super) sink: Option<Arc<dyn SinkLifecycle>>,
     pub(super) health: EndpointHealth,
     pub(super) shut_down: AtomicBool,
     /// The timeout of flushes and shutdowns without one of their own.
@@ -32,6 +36,7 @@ impl Handle {
         Self {
             core,
             exporter,
+            sink: None,
             health,
             shut_down: AtomicBool::new(false),
             timeout,
@@ -43,6 +48,11 @@ impl Handle {
     /// The settings of batching; without an exporter, settings that have no effect.
     pub(crate) fn batching(&self) -> DynamicBatchConfig {
         self.exporter.as_ref().map(|exporter| exporter.batching().clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn with_sink(mut self, sink: Option<Arc<dyn SinkLifecycle>>) -> Self {
+        self.sink = sink;
+        self
     }
 
     pub(super) fn reporter(&self) -> &Reporter {
@@ -57,6 +67,7 @@ impl Drop for Handle {
         if self.begin_shutdown() {
             let until = self.default_deadline();
             self.exporter.iter().for_each(|exporter| exporter.start_shutdown(until));
+            let _unawaited = self.start_processors(Command::Shutdown, until);
         }
         if self.exporter.is_none() {
             let _ = self.core.drop_sampler();

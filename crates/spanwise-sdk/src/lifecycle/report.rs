@@ -30,6 +30,15 @@ pub enum FlushError {
     /// `ambiguous_shutdown` if their request was sent; after a flush they are still in flight.
     #[error("{}", unfinished(.0))]
     Timeout(Box<Report>),
+    /// A span processor or the sink failed, panicked or did not return by the deadline; the provider's own
+    /// export is complete.
+    #[error("{problem}; {}", exported(.report))]
+    Processor {
+        /// The errors of the sink and of the processors.
+        problem: String,
+        /// The report of the export.
+        report: Box<Report>,
+    },
     /// The provider was shut down before.
     #[error("the provider is shut down")]
     AlreadyShutdown,
@@ -50,6 +59,11 @@ fn unfinished(report: &Report) -> String {
     let counts = format!("{lost} lost, {in_flight} in flight, {exported} exported");
     let cause = last_failure.as_ref().map(|failure| format!("; the last failure: {failure}"));
     format!("not done after {elapsed:.1?}: {counts}{}", cause.unwrap_or_default())
+}
+
+/// The text of an export that is complete.
+fn exported(report: &Report) -> String {
+    format!("the export is complete: {} exported, {} dropped", report.exported, report.dropped)
 }
 
 impl fmt::Display for Report {

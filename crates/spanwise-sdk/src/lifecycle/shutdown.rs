@@ -4,8 +4,8 @@ use super::command::latest_return;
 use super::handle::Handle;
 use super::report::{FlushError, Report};
 use crate::core::Phase;
+use crate::processor::Command;
 use crate::provider::Spanwise;
-use spanwise_export::Exporter;
 use spanwise_worker::deadline;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -49,9 +49,9 @@ impl Handle {
         if !self.begin_shutdown() {
             return Err(FlushError::AlreadyShutdown);
         }
-        let result = self.run(Exporter::shutdown_until, until, &before);
+        let result = self.run(Command::Shutdown, until, &before);
         if let Some(exporter) = &self.exporter
-            && result.is_ok()
+            && matches!(result, Ok(_) | Err(FlushError::Processor { .. }))
         {
             // The worker is idle and ends; after this wait no thread of ours runs.
             exporter.join_until(latest_return(started, until));

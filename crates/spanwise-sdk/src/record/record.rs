@@ -29,6 +29,9 @@ pub(crate) struct Record {
     /// events are measured from it, so that a step of the system clock does not affect them.
     pub(super) clock_start: clock::Start,
     pub(super) writer: SpanWriter,
+    /// The processors have seen the start. True only between the start and the end of such a span, so
+    /// that no other start has to write it.
+    pub(super) is_observed: bool,
     /// The provider of the span. A cached record retains it: the next span is nearly
     /// always of the same provider, and an `Arc` that is not cloned costs nothing.
     pub(super) core: Option<Arc<Core>>,
@@ -57,6 +60,7 @@ impl Default for Record {
             start_unix_nanos: 0,
             clock_start: clock::Start { ticks: 0, unix_nanos: 0 },
             writer: SpanWriter::new(),
+            is_observed: false,
             core: None,
         }
     }
@@ -92,6 +96,13 @@ impl Record {
     #[inline(never)]
     fn attribute_slow<V: EncodeValue + ?Sized>(&mut self, key: &str, value: &V) {
         self.write(|writer, core| writer.attribute(&core.limits, key, value));
+    }
+
+    /// Makes the end of the span [slow](Self::end_slow), where processors see it.
+    #[cold]
+    pub(super) fn observe(&mut self) {
+        self.is_observed = true;
+        self.writer.mark_not_plain();
     }
 
     /// Gives the span the trace state of a threshold.
@@ -157,17 +168,18 @@ impl Record {
         self.end_slow(end_unix_nanos);
     }
 
-    /// Ends a span with a status, dropped counts or events, or whose thread's slot is in use or full.
+    /// Ends a span with a status, dropped counts or processors, or whose thread's slot is in use or full.
     #[cold]
     #[inline(never)]
     fn end_slow(&mut self, end_unix_nanos: u64) {
         let end = self.span_end(end_unix_nanos);
+        let is_observed = std::mem::take(&mut self.is_observed);
         // A recording span has a core.
         if let Some(core) = &self.core {
             if end.starts_after_by() > CLOCK_TOLERANCE_NANOS {
                 core.ledger.count(Counter::EndBeforeStart, 1);
             }
-            end.finish(core, &mut self.writer);
+            end.finish(core, &mut self.writer, is_observed);
         }
     }
 

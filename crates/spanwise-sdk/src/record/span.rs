@@ -96,7 +96,7 @@ impl Span {
         cache::park(record);
     }
 
-    /// Makes the record of a sampled span.
+    /// Makes the record of a span: a sampled one, or one that only processors see.
     #[inline(always)]
     pub(crate) fn start(core: &Arc<Core>, start: SpanStart<'_>) -> Self {
         let SpanStart { ids, flags, trace_state, name, kind, scope, annotations, .. } = start;
@@ -131,6 +131,15 @@ impl Span {
                 (clock::start_at(start), start)
             }
         };
+        span
+    }
+
+    /// As [`start`](Self::start), for a span that processors see.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn start_observed(core: &Arc<Core>, start: SpanStart<'_>) -> Self {
+        let mut span = Self::start(core, start);
+        span.record.observe();
         span
     }
 

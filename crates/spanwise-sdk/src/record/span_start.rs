@@ -11,6 +11,8 @@ pub(crate) struct SpanStart<'a> {
     pub(crate) ids: SpanIds,
     /// The W3C trace flags, "sampled" included.
     pub(crate) flags: TraceFlags,
+    /// The sampler decided to record the span, sampled or not (specification, *Decision*).
+    pub(crate) recorded: bool,
     pub(crate) trace_state: SpanTraceState<'a>,
     pub(crate) parent_is_remote: bool,
     pub(crate) name: &'a str,

@@ -81,11 +81,11 @@ fn decide_slow<T: StartSpan>(
                 core.ledger.count(counter, 1);
             }
         }
-        // A decision to record without sampling has no effect: no processor would read the span.
         let mut trace_state = result.trace_state;
         let is_empty = trace_state == TraceState::NONE;
         target.start(SpanStart {
             flags: start.flags.with_sampled(result.decision.sampled),
+            recorded: result.decision.recorded,
             trace_state: if is_empty {
                 SpanTraceState::None
             } else {
@@ -108,6 +108,7 @@ impl<'a> SpanParameters<'a> {
         SpanStart {
             ids,
             flags: flags.with_sampled(sampled),
+            recorded: sampled,
             trace_state: SpanTraceState::None,
             parent_is_remote: self.parent.is_some_and(|parent| parent.is_remote()),
             name: self.name,

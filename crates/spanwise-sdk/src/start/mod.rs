@@ -5,6 +5,7 @@
 
 mod decide;
 mod ids;
+mod observed;
 mod pooled;
 mod refusal;
 mod sampler_context;

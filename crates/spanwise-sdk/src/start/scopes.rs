@@ -38,6 +38,11 @@ impl Scopes {
             0
         })
     }
+
+    /// The encoded scope of this index.
+    pub(crate) fn header(&self, index: u32) -> Option<Arc<[u8]>> {
+        self.table.header(index)
+    }
 }
 
 fn encoded(scope: &InstrumentationScope, ledger: &Ledger) -> Arc<[u8]> {

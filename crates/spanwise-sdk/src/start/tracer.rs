@@ -1,6 +1,7 @@
 //! [`Tracer`]: starts spans through the OpenTelemetry API or through its own methods.
 
 use super::decide::{SpanParameters, StartSpan, decide};
+use super::observed::{ObservedSpans, start_observed};
 use super::refusal::without_sampling;
 use super::scopes::TracerScope;
 use super::suppression::is_suppressed;
@@ -103,19 +104,31 @@ impl Tracer {
     #[inline(always)]
     fn start(&self, span: SpanParameters<'_>) -> Span {
         if !self.core.queue.is_accepting() {
-            if self.core.queue.is_refusing() && self.core.is_running() {
-                return self.start_refused(Moved(span));
-            }
-            return self.start_unrecorded(Moved(span));
+            return self.start_checked(Moved(span));
         }
         decide(&self.core, span, Recorder(&self.core))
     }
 
-    /// Starts a span while the queue is full: the sampler decides, and the queue refuses a sampled span.
-    /// Not a cold function: an overloaded program starts all its spans here.
+    /// Starts a span while the queue accepts none without a check. Not a cold function: an overloaded
+    /// program starts all its spans here.
     #[inline(never)]
-    fn start_refused(&self, Moved(span): Moved<'_>) -> Span {
-        decide(&self.core, span, RefusedSpans(&self.core))
+    fn start_checked(&self, Moved(span): Moved<'_>) -> Span {
+        match self.core.observers() {
+            Some(processors) => start_observed(&self.core, span, processors),
+            None => self.start_unobserved(Moved(span)),
+        }
+    }
+
+    #[inline(never)]
+    fn start_unobserved(&self, Moved(span): Moved<'_>) -> Span {
+        if self.core.is_running() {
+            if self.core.queue.is_refusing() || self.core.processors.is_none() {
+                return decide(&self.core, span, RefusedSpans(&self.core));
+            }
+            // A processor starts this span.
+            return decide(&self.core, span, Recorder(&self.core));
+        }
+        self.start_unrecorded(Moved(span))
     }
 
     /// Starts a non-recording span.
@@ -127,8 +140,6 @@ impl Tracer {
     #[inline(never)]
     fn start_unrecorded(&self, Moved(span): Moved<'_>) -> Span {
         match self.core.phase() {
-            // The queue began or ended a refusal after `start` had read its state.
-            Phase::Running => return self.start_refused(Moved(span)),
             Phase::NotExporting => return decide(&self.core, span, Propagator),
             Phase::WorkerTerminated => {
                 self.core.ledger.started();
@@ -139,26 +150,19 @@ impl Tracer {
         self.provider.not_recorded();
         Span::from_context(span.parent.cloned().unwrap_or(SpanContext::NONE))
     }
-}
 
-/// The parameters, moved into a cold function. The new type makes a copy for that call: a call with
-/// their own address would make the hot path store them in memory too.
-struct Moved<'a>(SpanParameters<'a>);
-
-impl opentelemetry::trace::Tracer for Tracer {
-    type Span = Span;
-
-    /// The API calls this while it borrows the current context, so this attaches no context and drops no
-    /// guard.
+    /// Starts the span of a builder by `start`, and sets its attributes, events and links.
     #[inline(always)]
-    fn build_with_context(&self, mut builder: SpanBuilder, parent_cx: &Context) -> Span {
-        if parent_cx.is_telemetry_suppressed() {
-            return suppressed();
-        }
+    fn build(
+        &self,
+        mut builder: SpanBuilder,
+        parent_cx: &Context,
+        start: impl FnOnce(SpanParameters<'_>) -> Span,
+    ) -> Span {
         let parent_span = parent_cx.has_active_span().then(|| parent_cx.span());
         let parent = parent_span.as_ref().map(|span| span.span_context());
         let kind = builder.span_kind.as_ref().map_or(SpanKind::Internal, SpanKind::from);
-        let mut span = self.start(SpanParameters {
+        let mut span = start(SpanParameters {
             scope: &self.scope,
             name: &builder.name,
             kind,
@@ -179,6 +183,41 @@ impl opentelemetry::trace::Tracer for Tracer {
             fill(&mut span, builder);
         }
         span
+    }
+
+    /// [`build`](Self::build) while the queue accepts no span without a check.
+    #[inline(never)]
+    fn build_checked(&self, builder: SpanBuilder, parent_cx: &Context) -> Span {
+        let Some(processors) = self.core.observers() else {
+            return self.build(builder, parent_cx, |span| self.start_unobserved(Moved(span)));
+        };
+        let start = |span: SpanParameters<'_>| decide(&self.core, span, ObservedSpans(&self.core));
+        let mut span = self.build(builder, parent_cx, start);
+        if span.is_recording() {
+            processors.on_start(&mut span, parent_cx);
+        }
+        span
+    }
+}
+
+/// The parameters, moved into a cold function. The new type makes a copy for that call: a call with
+/// their own address would make the hot path store them in memory too.
+struct Moved<'a>(SpanParameters<'a>);
+
+impl opentelemetry::trace::Tracer for Tracer {
+    type Span = Span;
+
+    /// The API calls this while it borrows the current context, so this attaches no context and drops no
+    /// guard.
+    #[inline(always)]
+    fn build_with_context(&self, builder: SpanBuilder, parent_cx: &Context) -> Span {
+        if parent_cx.is_telemetry_suppressed() {
+            return suppressed();
+        }
+        if !self.core.queue.is_accepting() {
+            return self.build_checked(builder, parent_cx);
+        }
+        self.build(builder, parent_cx, |span| decide(&self.core, span, Recorder(&self.core)))
     }
 }
 

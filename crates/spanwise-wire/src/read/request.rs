@@ -136,7 +136,11 @@ pub struct ResourceSpans<'a> {
 }
 
 impl<'a> ResourceSpans<'a> {
-    fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
+    /// Reads the bytes of a `ResourceSpans` message, with or without spans.
+    ///
+    /// # Errors
+    /// [`WireError`] if its own fields are malformed; resource and groups are not parsed.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut view = Self { bytes, resource: &[], schema_url: &[] };
         for field in Fields::new(bytes) {
             let field = field?;
@@ -194,7 +198,11 @@ pub struct ScopeSpans<'a> {
 }
 
 impl<'a> ScopeSpans<'a> {
-    fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
+    /// Reads the bytes of a `ScopeSpans` message, with or without spans; it has no resource.
+    ///
+    /// # Errors
+    /// [`WireError`] if its own fields are malformed; scope and spans are not parsed.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut view = Self { bytes, resource: &[], scope: &[], schema_url: &[] };
         for field in Fields::new(bytes) {
             let field = field?;

@@ -43,6 +43,12 @@ impl<'a> FinishedSpan<'a> {
         Self { header: None, body: message }
     }
 
+    /// The fields that are encoded already, as a `Span` message: all, or all but those of the
+    /// [header](SpanHeader).
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
     /// Exact length of the message in bytes.
     #[inline(always)]
     pub fn encoded_len(&self) -> usize {

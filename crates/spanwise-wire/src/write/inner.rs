@@ -1,8 +1,9 @@
-//! Attributes of events and links.
+//! Parts of events and links: their attributes, and the time and the name of an event.
 
 use super::attributes::{AttributeField, AttributeIndex, Put};
 use super::encode::EncodeValue;
-use super::varint::put_varint;
+use super::raw::RawWriter;
+use super::varint::{put_bytes, put_varint};
 
 /// Counts of the attributes that the limits dropped or cut in one event or link.
 pub(super) struct InnerCounts {
@@ -46,3 +47,35 @@ pub(super) fn put_count(buf: &mut Vec<u8>, tag: u8, count: u32) {
         put_varint(buf, u64::from(count));
     }
 }
+
+/// Appends the time and the name of an event.
+#[inline(always)]
+pub(super) fn put_event_head(buf: &mut Vec<u8>, unix_nanos: u64, name: &str) {
+    let is_short = (1..0x80).contains(&name.len());
+    let name_len = if is_short { name.len() + 2 } else { 0 };
+    let mut writer = RawWriter::new(buf, 9 + name_len);
+    // SAFETY: 9 bytes for the time, and as many for the name as are reserved.
+    unsafe {
+        writer.array([EVENT_TIME]);
+        writer.array(unix_nanos.to_le_bytes());
+        if is_short {
+            writer.array([EVENT_NAME, name.len() as u8]);
+            writer.slice(name.as_bytes());
+        }
+    }
+    writer.done();
+    if name.len() >= 0x80 {
+        put_long_text(buf, EVENT_NAME, name);
+    }
+}
+
+/// Appends a field with a text of 128 bytes or more.
+#[cold]
+#[inline(never)]
+pub(super) fn put_long_text(buf: &mut Vec<u8>, tag: u8, text: &str) {
+    put_bytes(buf, tag, text.as_bytes());
+}
+
+// Keys of `Span.Event`'s fields: number << 3 | wire type.
+const EVENT_TIME: u8 = 0x09;
+const EVENT_NAME: u8 = 0x12;

@@ -4,7 +4,7 @@ use super::attributes::{AttributeField, AttributeIndex, Put};
 use super::dropped::{Dropped, DroppedCounters, DroppedCounts};
 use super::encode::EncodeValue;
 use super::finished::{FinishedSpan, SpanHeader};
-use super::inner::{InnerCounts, put_all, put_count};
+use super::inner::{InnerCounts, put_all, put_count, put_event_head, put_long_text};
 use super::raw::RawWriter;
 use super::trace_state_field::{TRACE_STATE, TraceStateField};
 use super::truncate::truncate;
@@ -46,7 +46,8 @@ pub struct SpanWriter {
     attributes: AttributeIndex,
     events: u32,
     links: u32,
-    /// Whether there is a status, or the limits dropped data. The fields below are valid only then.
+    /// Whether there is a status, the limits dropped data, or the caller set it. Without it, the fields
+    /// below have their defaults.
     rare: bool,
     dropped: DroppedCounters,
     status: StatusCode,
@@ -250,7 +251,14 @@ impl SpanWriter {
         self.is_plain().then_some(FinishedSpan { header: Some(header), body: &self.buf })
     }
 
-    /// Whether the status is unset and the limits dropped nothing, as for nearly all spans.
+    /// Makes [`finish_plain`](Self::finish_plain) return `None` until the next [`begin`](Self::begin), for
+    /// a caller that has more to do at the end of this span.
+    pub fn mark_not_plain(&mut self) {
+        self.rare = true;
+    }
+
+    /// Whether the status is unset and the limits dropped nothing, as for nearly all spans; false also
+    /// after [`mark_not_plain`](Self::mark_not_plain).
     #[inline(always)]
     pub fn is_plain(&self) -> bool {
         !self.rare
@@ -385,33 +393,6 @@ fn attributes_of(limits: &SpanLimits) -> AttributeField<'_> {
     AttributeField { tag: ATTRIBUTE, max: limits.attributes, limits }
 }
 
-/// Appends the time and the name of an event.
-#[inline(always)]
-fn put_event_head(buf: &mut Vec<u8>, unix_nanos: u64, name: &str) {
-    let is_short = (1..0x80).contains(&name.len());
-    let name_len = if is_short { name.len() + 2 } else { 0 };
-    let mut writer = RawWriter::new(buf, 9 + name_len);
-    // SAFETY: 9 bytes for the time, and as many for the name as are reserved.
-    unsafe {
-        writer.array([EVENT_TIME]);
-        writer.array(unix_nanos.to_le_bytes());
-        if is_short {
-            writer.array([EVENT_NAME, name.len() as u8]);
-            writer.slice(name.as_bytes());
-        }
-    }
-    writer.done();
-    if name.len() >= 0x80 {
-        put_long_text(buf, EVENT_NAME, name);
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn put_long_text(buf: &mut Vec<u8>, tag: u8, text: &str) {
-    put_bytes(buf, tag, text.as_bytes());
-}
-
 /// Characters of the name of a span or event at most. The specification sets no limit (the attribute
 /// value length limit does not apply to names); names should have a low cardinality, and are far
 /// shorter than this.
@@ -431,9 +412,7 @@ const DROPPED_EVENTS: u8 = 0x60;
 const LINK: u8 = 0x6a;
 const DROPPED_LINKS: u8 = 0x70;
 const STATUS: u8 = 0x7a;
-// `Span.Event`
-const EVENT_TIME: u8 = 0x09;
-const EVENT_NAME: u8 = 0x12;
+// `Span.Event`; its time and name are in `inner`.
 const EVENT_ATTRIBUTE: u8 = 0x1a;
 const EVENT_DROPPED: u8 = 0x20;
 // `Span.Link`; its trace state has the number of `Span`'s.

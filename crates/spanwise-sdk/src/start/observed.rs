@@ -1,0 +1,51 @@
+//! The start of a span that processors see.
+
+use super::decide::{SpanParameters, StartSpan, decide};
+use crate::core::Core;
+use crate::processor::Processors;
+use crate::record::{Span, SpanStart};
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+use spanwise_worker::catch_panic;
+use std::sync::Arc;
+
+/// Starts a span without a builder, and passes it to the processors.
+#[cold]
+#[inline(never)]
+pub(super) fn start_observed(
+    core: &Arc<Core>,
+    span: SpanParameters<'_>,
+    processors: &Processors,
+) -> Span {
+    let parent = span.parent.cloned().unwrap_or(SpanContext::NONE);
+    let mut span = decide(core, span, ObservedSpans(core));
+    if span.is_recording() {
+        // The context is not readable late in the exit of a thread.
+        let current = catch_panic(Context::current).unwrap_or_default();
+        processors.on_start(&mut span, &current.with_remote_span_context(parent));
+    }
+    span
+}
+
+/// Counts spans, and makes the records of those that are sampled or that the sampler decided to record.
+/// The queue refuses none of them: processors see also those that it drops at their end.
+pub(super) struct ObservedSpans<'a>(pub(super) &'a Arc<Core>);
+
+impl StartSpan for ObservedSpans<'_> {
+    type Started = Span;
+
+    fn start(self, start: SpanStart<'_>) -> Span {
+        let Self(core) = self;
+        let is_sampled = start.flags.is_sampled();
+        if core.exports {
+            match is_sampled {
+                true => core.ledger.started(),
+                false => core.ledger.sampled_out(),
+            }
+        }
+        match is_sampled || start.recorded {
+            true => Span::start_observed(core, start),
+            false => Span::non_recording(start),
+        }
+    }
+}
