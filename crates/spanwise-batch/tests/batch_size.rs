@@ -145,7 +145,7 @@ fn any_request() -> impl Strategy<Value = RequestObservation> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
 
-    /// Whatever is observed, the clock set back included.
+    /// Any observation, the clock set back included.
     #[test]
     fn an_adaptive_size_stays_within_its_bounds(
         min in prop_oneof![Just(0usize), 1usize..2_000_000],
