@@ -5,6 +5,7 @@ mod command;
 mod demo;
 mod deps;
 mod imports;
+mod lab;
 mod matrix;
 mod optional;
 mod paths;

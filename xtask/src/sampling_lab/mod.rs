@@ -3,17 +3,16 @@
 mod contestant;
 mod measurements;
 mod page;
-mod plot;
 mod scenario;
 mod sheet;
 
 use scenario::{SCENARIOS, Scenario};
 use sheet::Sheet;
 use std::fs;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::Command;
+use crate::lab::{Options, failed};
 
 pub(crate) const COMMAND: Command = Command {
     name: "sampling-lab",
@@ -31,14 +30,10 @@ Time is virtual and randomness is seeded: the same numbers come out each time, i
 };
 
 fn run(arguments: &[String]) -> Result<(), String> {
-    let options = Options::parse(arguments)?;
+    let options = Options::parse(arguments, "target/lab")?;
     fs::create_dir_all(&options.out).map_err(|error| failed(&options.out, &error))?;
     let started = Instant::now();
-    let chosen: Vec<&Scenario> =
-        SCENARIOS.iter().filter(|scenario| scenario.name.contains(&options.only)).collect();
-    if chosen.is_empty() {
-        return Err(format!("no scenario has {:?} in its name", options.only));
-    }
+    let chosen = options.choose(SCENARIOS, |scenario: &Scenario| scenario.name)?;
     let mut sheets = Vec::new();
     let mut broken = Vec::new();
     for scenario in chosen {
@@ -48,39 +43,14 @@ fn run(arguments: &[String]) -> Result<(), String> {
             broken.push(breach);
         }
         let path = options.out.join(format!("{}.svg", scenario.name));
-        fs::write(&path, plot::standalone(&sheet)).map_err(|error| failed(&path, &error))?;
+        fs::write(&path, page::chart(&sheet).standalone())
+            .map_err(|error| failed(&path, &error))?;
         sheets.push(sheet);
     }
     let path = options.out.join("index.html");
     fs::write(&path, page::page(&sheets)).map_err(|error| failed(&path, &error))?;
     println!("{} in {:.1} s", path.display(), started.elapsed().as_secs_f64());
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
-}
-
-#[derive(Debug)]
-struct Options {
-    out: PathBuf,
-    only: String,
-}
-
-impl Options {
-    fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self { out: PathBuf::from("target/lab"), only: String::new() };
-        let mut arguments = arguments.iter();
-        while let Some(name) = arguments.next() {
-            let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
-            match name.as_str() {
-                "--out" => options.out = value.into(),
-                "--only" => options.only.clone_from(value),
-                _ => return Err(format!("knows --out and --only, but not {name:?}")),
-            }
-        }
-        Ok(options)
-    }
-}
-
-fn failed(path: &std::path::Path, error: &std::io::Error) -> String {
-    format!("{}: {error}", path.display())
 }
 
 #[cfg(test)]
@@ -95,14 +65,5 @@ mod tests {
         let page = page::page(&[sheet]);
         assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
         assert!(page.contains("below-target") && !page.contains("NaN"));
-    }
-
-    #[test]
-    fn options() {
-        let parse = |words: &[&str]| {
-            Options::parse(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>())
-        };
-        assert_eq!(parse(&["--out", "x", "--only", "ramp"]).unwrap().out, PathBuf::from("x"));
-        assert!(parse(&["--out"]).is_err() && parse(&["--fast", "1"]).is_err());
     }
 }
