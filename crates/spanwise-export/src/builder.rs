@@ -10,6 +10,7 @@ use crate::inbox::{Inbox, InboxGuard};
 use crate::machine::ExportMachine;
 use crate::observer::Observer;
 use crate::queue::{OnFull, SpanQueue};
+use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use crate::settings::{Division, Settings, encoder_bytes};
 use crate::thread::{ExportThread, SharedQueue};
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 pub struct ExporterBuilder {
     transport: Transport,
     resource: Vec<u8>,
+    max_resource_bytes: usize,
     budget_bytes: usize,
     batch: BatchOverrides,
     hold_policy: Option<Box<dyn HoldBack>>,
@@ -51,6 +53,7 @@ impl ExporterBuilder {
         Self {
             transport,
             resource: Vec::new(),
+            max_resource_bytes: 0,
             budget_bytes: 16 << 20,
             batch: BatchOverrides::default(),
             hold_policy: None,
@@ -66,6 +69,14 @@ impl ExporterBuilder {
     /// [`max_resource_bytes`](Self::max_resource_bytes). Default: none.
     pub fn with_resource(mut self, encoded: impl Into<Vec<u8>>) -> Self {
         self.resource = encoded.into();
+        self
+    }
+
+    /// The most bytes of a resource that [`Exporter::set_resource`] will set: space for them is reserved. At
+    /// most [`max_resource_bytes`](Self::max_resource_bytes). Default: the bytes of
+    /// [`with_resource`](Self::with_resource).
+    pub fn with_max_resource_bytes(mut self, bytes: usize) -> Self {
+        self.max_resource_bytes = bytes;
         self
     }
 
@@ -199,15 +210,18 @@ impl ExporterBuilder {
     /// # Errors
     /// A setting is out of its range.
     pub fn prepare(self) -> Result<(SpanQueue, PreparedExporter), BuildError> {
+        let budget = Budget::new(self.span_budget_bytes());
         number("with_budget_bytes", self.budget_bytes, 1 << 20..=16 << 30, "bytes")?;
-        let (config, resource) = (self.batch.resolve(), self.resource.len());
+        let config = self.batch.resolve();
         // Without the resource first: a request size out of range is not an error of the resource.
         config.check(0)?;
-        number("with_resource", resource, 0..=self.max_resource_bytes() as u64, "bytes")?;
-        let batching = DynamicBatchConfig::new(config, resource)?;
+        let most = 0..=self.max_resource_bytes() as u64;
+        number("with_resource", self.resource.len(), most.clone(), "bytes")?;
+        number("with_max_resource_bytes", self.max_resource_bytes, most, "bytes")?;
+        let resource = SharedResource::new(self.resource, self.max_resource_bytes);
+        let batching = DynamicBatchConfig::new(config, resource.max_bytes())?;
         let batch = batching.load();
-        let budget = Budget::new(self.span_budget_bytes());
-        let division = Division::new(budget.limit(), &self.transport, resource, &batch);
+        let division = Division::new(budget.limit(), &self.transport, resource.max_bytes(), &batch);
         let Division { buffer, request_bytes, reserve, copies } = division;
         budget.set_reserve(reserve.flowing);
         let prepared = PreparedExporter {
@@ -218,9 +232,10 @@ impl ExporterBuilder {
                 request_bytes,
                 copies,
                 reserve,
-                resource: self.resource,
+                resource: resource.clone(),
             },
             batching,
+            resource,
             scopes: ScopeTable::new(budget.limit() / 16),
             transport: self.transport,
             shutdown_timeout: self.shutdown_timeout,
@@ -237,6 +252,7 @@ impl ExporterBuilder {
 pub struct PreparedExporter {
     settings: Settings,
     batching: DynamicBatchConfig,
+    resource: SharedResource,
     max_span_bytes: usize,
     scopes: ScopeTable,
     transport: Transport,
@@ -294,7 +310,13 @@ impl PreparedExporter {
             .spawn(move |notified| thread.run(notified))
             .map_err(BuildError::Worker)?;
         (*queue).as_ref().set_notifier(worker.notifier());
-        let shared = ExporterState { queue, scopes, inbox, batching: self.batching };
+        let shared = ExporterState {
+            queue,
+            scopes,
+            resource: self.resource,
+            inbox,
+            batching: self.batching,
+        };
         Ok(Exporter::new(shared, worker, self.shutdown_timeout))
     }
 

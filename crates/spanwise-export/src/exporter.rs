@@ -1,9 +1,10 @@
 //! The handle on a running exporter: flush and shutdown.
 
 use crate::dynamic_batch_config::DynamicBatchConfig;
-use crate::error::FlushError;
+use crate::error::{BuildError, FlushError};
 use crate::inbox::{Command, CommandKind, Inbox};
 use crate::queue::SpanQueue;
+use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use crate::thread::SharedQueue;
 use spanwise_ledger::Snapshot;
@@ -32,6 +33,7 @@ pub struct Exporter {
 pub(crate) struct ExporterState {
     pub(crate) queue: SharedQueue,
     pub(crate) scopes: ScopeTable,
+    pub(crate) resource: SharedResource,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) batching: DynamicBatchConfig,
 }
@@ -68,6 +70,25 @@ impl Exporter {
         &self.state.batching
     }
 
+    /// Replaces the resource of all requests that are made from now on, and so of spans that are waiting:
+    /// `encoded` is as [`with_resource`](crate::ExporterBuilder::with_resource) takes it.
+    ///
+    /// # Errors
+    /// It has more bytes than [`with_max_resource_bytes`](crate::ExporterBuilder::with_max_resource_bytes) or
+    /// the first resource; the resource stays.
+    pub fn set_resource(&self, encoded: impl Into<Vec<u8>>) -> Result<(), BuildError> {
+        let encoded = encoded.into();
+        if encoded.len() > self.state.resource.max_bytes() {
+            return Err(BuildError::OutOfRange {
+                setting: "set_resource",
+                value: encoded.len().to_string(),
+                accepted: format!("0 to {} bytes", self.state.resource.max_bytes()),
+            });
+        }
+        self.state.resource.set(encoded);
+        Ok(())
+    }
+
     /// The account of all spans.
     pub fn snapshot(&self) -> Snapshot {
         self.queue().ledger().snapshot()
@@ -94,6 +115,24 @@ impl Exporter {
             return Err(FlushError::AlreadyShutdown);
         }
         self.run(CommandKind::Flush, deadline)
+    }
+
+    /// [`flush_until`](Self::flush_until) for a task of any runtime, which it does not block. A flush that
+    /// is dropped goes on without a receiver of its result.
+    ///
+    /// # Errors
+    /// See [`FlushError`].
+    pub async fn flush_async(&self, deadline: Instant) -> Result<(), FlushError> {
+        if self.is_shut_down.load(SeqCst) {
+            return Err(FlushError::AlreadyShutdown);
+        }
+        let reply = self.send_command(CommandKind::Flush, deadline)?;
+        // The thread replies at the deadline.
+        match reply.await {
+            Some(true) => Ok(()),
+            Some(false) => Err(FlushError::Timeout),
+            None => Err(self.ended()),
+        }
     }
 
     /// [`shutdown_until`](Self::shutdown_until) `timeout` from now.
@@ -144,14 +183,7 @@ impl Exporter {
             self.send(kind, until);
             return Err(FlushError::OnWorkerThread);
         }
-        if self.worker.is_forked_child() {
-            return Err(FlushError::WorkerTerminated);
-        }
-        let (done, reply) = oneshot::channel();
-        if !self.state.inbox.send(Command { kind, deadline: until, done }) {
-            return Err(self.ended());
-        }
-        self.worker.notify();
+        let reply = self.send_command(kind, until)?;
         // The thread replies at the deadline; the grace bounds this call if the thread is stuck.
         match reply.recv_until(deadline(until, GRACE)) {
             Some(true) => Ok(()),
@@ -159,6 +191,23 @@ impl Exporter {
             None if reply.is_closed() => Err(self.ended()),
             None => Err(FlushError::Timeout),
         }
+    }
+
+    /// Sends a command, and returns the channel of its reply.
+    fn send_command(
+        &self,
+        kind: CommandKind,
+        deadline: Instant,
+    ) -> Result<oneshot::Receiver<bool>, FlushError> {
+        if self.worker.is_forked_child() {
+            return Err(FlushError::WorkerTerminated);
+        }
+        let (done, reply) = oneshot::channel();
+        if !self.state.inbox.send(Command { kind, deadline, done }) {
+            return Err(self.ended());
+        }
+        self.worker.notify();
+        Ok(reply)
     }
 
     /// Sends a command whose reply no thread waits for.

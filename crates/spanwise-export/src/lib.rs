@@ -16,6 +16,7 @@ mod intake;
 mod machine;
 mod observer;
 mod queue;
+mod resource;
 mod scopes;
 mod settings;
 mod thread;

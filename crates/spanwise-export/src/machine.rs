@@ -139,7 +139,7 @@ impl ExportMachine {
     /// # Errors
     /// A setting is out of its range: nothing changes.
     pub fn set_batch_config(&mut self, config: &BatchConfig) -> Result<(), BatchConfigError> {
-        config.check(self.composer.resource_bytes())?;
+        config.check(self.composer.max_resource_bytes())?;
         self.sizing.set_config(config, self.now);
         self.apply(config);
         Ok(())

@@ -2,6 +2,7 @@
 
 use crate::batch_config::BatchConfig;
 use crate::hold_back::HoldBack;
+use crate::resource::SharedResource;
 use spanwise_batch::ShardedBufferConfig;
 use spanwise_transport::Transport;
 use spanwise_wire::SpanMeta;
@@ -17,8 +18,7 @@ pub(crate) struct Settings {
     /// Copies of a request that exist at once: itself, and a compressed one.
     pub(crate) copies: usize,
     pub(crate) reserve: Reserve,
-    /// The encoded resource.
-    pub(crate) resource: Vec<u8>,
+    pub(crate) resource: SharedResource,
 }
 
 /// The part of the budget that only requests may use, in bytes.
@@ -41,7 +41,7 @@ pub(crate) struct Division {
 }
 
 impl Division {
-    /// Divides `budget` bytes, for requests with a resource of `resource` bytes.
+    /// Divides `budget` bytes, for requests with a resource of at most `resource` bytes.
     pub(crate) fn new(
         budget: usize,
         transport: &Transport,

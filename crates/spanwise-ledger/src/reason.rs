@@ -54,6 +54,9 @@ pub enum DropReason {
     AfterShutdown,
     /// Shutdown reached its deadline with these spans still unsent. Give it more time.
     ShutdownDeadline,
+    /// The trace id or the span id of the span is all zero, which receivers reject together with the rest of
+    /// a request. The stock SDK's id generator was replaced by a defective one, or a span was made by hand.
+    InvalidId,
     /// The tickets of the span were dropped without an outcome: a bug in Spanwise or in a custom
     /// exporter. Please report it.
     Leaked,
@@ -61,7 +64,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [DropReason; 19] = [
+    pub const ALL: [DropReason; 20] = [
         DropReason::QueueBytes,
         DropReason::QueueFull,
         DropReason::Contended,
@@ -80,6 +83,7 @@ impl DropReason {
         DropReason::WorkerUnavailable,
         DropReason::AfterShutdown,
         DropReason::ShutdownDeadline,
+        DropReason::InvalidId,
         DropReason::Leaked,
     ];
 
@@ -104,6 +108,7 @@ impl DropReason {
             DropReason::WorkerUnavailable => "worker_unavailable",
             DropReason::AfterShutdown => "after_shutdown",
             DropReason::ShutdownDeadline => "shutdown_deadline",
+            DropReason::InvalidId => "invalid_id",
             DropReason::Leaked => "leaked",
         }
     }

@@ -20,6 +20,7 @@ mod notify;
 #[cfg(feature = "fork")]
 pub mod oneshot;
 mod panic;
+mod pcg;
 #[cfg(feature = "pool")]
 mod pool;
 #[cfg(feature = "random")]
@@ -67,6 +68,7 @@ pub use worker::{Worker, WorkerBuilder, WorkerState};
 /// notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::pcg::Pcg;
     pub use crate::split_mix::{INCREMENT, mix};
     pub use crate::time::timer_deadline;
 }

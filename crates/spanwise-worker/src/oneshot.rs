@@ -1,8 +1,11 @@
 //! A one-shot channel, like tokio's `oneshot`, for threads: one thread sends one value, and another
-//! blocks until the value arrives or a deadline passes.
+//! blocks until the value arrives or a deadline passes, or a task of any runtime awaits it.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::{deadline, fork};
@@ -15,7 +18,7 @@ use crate::{deadline, fork};
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     fork::watch();
     let slot = Arc::new(Slot {
-        value: Mutex::new(Value::Pending),
+        value: Mutex::new(Value::Pending(None)),
         changed: Condvar::new(),
         generation: fork::generation(),
     });
@@ -27,7 +30,7 @@ pub struct Sender<T> {
     slot: Arc<Slot<T>>,
 }
 
-/// The receiving end.
+/// The receiving end. As a future it completes with `None` if the channel is closed.
 pub struct Receiver<T> {
     slot: Arc<Slot<T>>,
 }
@@ -41,7 +44,8 @@ struct Slot<T> {
 }
 
 enum Value<T> {
-    Pending,
+    /// With the waker of the task that awaits the value.
+    Pending(Option<Waker>),
     Sent(T),
     /// The receiver took the value, or the sender was dropped without one.
     Closed,
@@ -53,8 +57,7 @@ impl<T> Sender<T> {
         if self.slot.is_inherited() {
             return;
         }
-        *self.slot.lock() = Value::Sent(value);
-        self.slot.changed.notify_all();
+        self.slot.complete(Value::Sent(value));
     }
 }
 
@@ -63,11 +66,9 @@ impl<T> Drop for Sender<T> {
         if self.slot.is_inherited() {
             return;
         }
-        let mut value = self.slot.lock();
-        if matches!(*value, Value::Pending) {
-            *value = Value::Closed;
-            drop(value);
-            self.slot.changed.notify_all();
+        let is_pending = matches!(*self.slot.lock(), Value::Pending(_));
+        if is_pending {
+            self.slot.complete(Value::Closed);
         }
     }
 }
@@ -91,7 +92,7 @@ impl<T> Receiver<T> {
             match std::mem::replace(&mut *value, Value::Closed) {
                 Value::Sent(value) => return Some(value),
                 Value::Closed => return None,
-                Value::Pending => *value = Value::Pending,
+                pending @ Value::Pending(_) => *value = pending,
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -109,7 +110,35 @@ impl<T> Receiver<T> {
     }
 }
 
+impl<T> Future for Receiver<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        if self.slot.is_inherited() {
+            return Poll::Ready(None);
+        }
+        let mut value = self.slot.lock();
+        match std::mem::replace(&mut *value, Value::Closed) {
+            Value::Sent(value) => Poll::Ready(Some(value)),
+            Value::Closed => Poll::Ready(None),
+            Value::Pending(_) => {
+                *value = Value::Pending(Some(cx.waker().clone()));
+                Poll::Pending
+            }
+        }
+    }
+}
+
 impl<T> Slot<T> {
+    /// Replaces a pending value, and wakes the receiver.
+    fn complete(&self, value: Value<T>) {
+        let before = std::mem::replace(&mut *self.lock(), value);
+        self.changed.notify_all();
+        if let Value::Pending(Some(waker)) = before {
+            waker.wake();
+        }
+    }
+
     /// Whether this is a forked child's copy.
     fn is_inherited(&self) -> bool {
         fork::generation() != self.generation
@@ -139,6 +168,25 @@ mod tests {
     use std::time::Duration;
 
     const LONG: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_task_receives_the_value_or_the_end_of_the_sender() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (sender, receiver) = channel();
+        let sending = thread::spawn(move || {
+            thread::yield_now();
+            sender.send(7);
+        });
+        assert_eq!(runtime.block_on(receiver), Some(7));
+        sending.join().unwrap();
+        let (sender, receiver) = channel::<u32>();
+        let dropping = thread::spawn(move || {
+            thread::yield_now();
+            drop(sender);
+        });
+        assert_eq!(runtime.block_on(receiver), None);
+        dropping.join().unwrap();
+    }
 
     #[test]
     fn a_value_sent_before_is_received_once() {

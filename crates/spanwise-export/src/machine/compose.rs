@@ -3,6 +3,7 @@
 use crate::machine::backlog::Backlog;
 use crate::machine::in_flight::InFlightRequest;
 use crate::machine::memory::Memory;
+use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use spanwise_batch::ChargedChunk;
 use spanwise_ledger::DropReason;
@@ -17,8 +18,7 @@ pub(super) struct Composer {
     limits: RequestLimits,
     /// Bytes of a request at which it is complete; not above that of `limits`.
     batch_bytes: usize,
-    /// The encoded resource.
-    resource: Vec<u8>,
+    resource: SharedResource,
     scopes: ScopeTable,
     /// Cached memory was freed for the next request.
     is_trimmed: bool,
@@ -40,7 +40,7 @@ impl Composer {
     pub(super) fn new(
         backlog: Backlog,
         memory: Memory,
-        resource: Vec<u8>,
+        resource: SharedResource,
         scopes: ScopeTable,
     ) -> Self {
         let limits = RequestLimits::default().with_prefix(PREFIX);
@@ -54,9 +54,9 @@ impl Composer {
         self.batch_bytes = batch_bytes.min(max_bytes);
     }
 
-    /// Bytes of the encoded resource.
-    pub(super) fn resource_bytes(&self) -> usize {
-        self.resource.len()
+    /// The most bytes of an encoded resource.
+    pub(super) fn max_resource_bytes(&self) -> usize {
+        self.resource.max_bytes()
     }
 
     /// Bytes of spans that fill a request: an eighth is left for the headers of scopes.
@@ -69,8 +69,8 @@ impl Composer {
     pub(super) fn next_request(&mut self, now: Instant, is_only: bool) -> Composed {
         let headers = self.scopes.headers();
         let scope = |index: u32| headers.get(index as usize).map_or(&[][..], |header| header);
-        let (resource, limits) = (&self.resource, self.limits);
-        let framer = |max_bytes| Framer::new(resource, scope, limits.with_max_bytes(max_bytes));
+        let (resource, limits) = (self.resource.get(), self.limits);
+        let framer = |max_bytes| Framer::new(&resource, scope, limits.with_max_bytes(max_bytes));
         self.backlog.begin_batch(self.complete_bytes(), limits.max_spans);
         let Some(batch) = self.backlog.batch() else { return Composed::Nothing(Vec::new()) };
         let framing = framer(self.batch_bytes.min(self.memory.usual()));

@@ -7,8 +7,10 @@ mod decimal;
 mod depth;
 mod dropped;
 mod encode;
+mod event;
 mod finished;
 mod inner;
+mod link;
 mod native;
 #[cfg(feature = "opentelemetry")]
 mod otel;
@@ -27,6 +29,7 @@ mod varint;
 pub use array::Array;
 pub use dropped::DroppedCounts;
 pub use encode::EncodeValue;
+pub use event::EventHeader;
 pub use finished::{EncodeSpan, FinishedSpan, SpanHeader};
 pub(crate) use raw::RawWriter;
 pub use scope::{encode_resource, encode_scope};

@@ -4,13 +4,13 @@ use super::attributes::{AttributeField, AttributeIndex, Put};
 use super::dropped::{Dropped, DroppedCounters, DroppedCounts};
 use super::encode::EncodeValue;
 use super::finished::{FinishedSpan, SpanHeader};
-use super::inner::{InnerCounts, put_all, put_count, put_event_head, put_long_text};
+use super::inner::{InnerCounts, put_count, put_long_text};
 use super::raw::RawWriter;
 use super::trace_state_field::{TRACE_STATE, TraceStateField};
 use super::truncate::truncate;
 use super::varint::{put_bytes, put_message};
 use crate::limits::SpanLimits;
-use crate::model::{LinkedContext, SpanFlags, StatusCode, Value};
+use crate::model::{StatusCode, Value};
 
 /// Writes one span as an OTLP `Span` message, in place and in the order of the calls.
 ///
@@ -40,12 +40,12 @@ use crate::model::{LinkedContext, SpanFlags, StatusCode, Value};
 #[derive(Default)]
 pub struct SpanWriter {
     /// The message so far: the name first, so that `rename` finds it.
-    buf: Vec<u8>,
+    pub(super) buf: Vec<u8>,
     /// Length of the name field at the start of `buf`.
     name_len: u32,
-    attributes: AttributeIndex,
-    events: u32,
-    links: u32,
+    pub(super) attributes: AttributeIndex,
+    pub(super) events: u32,
+    pub(super) links: u32,
     /// Whether there is a status, the limits dropped data, or the caller set it. Without it, the fields
     /// below have their defaults.
     rare: bool,
@@ -135,65 +135,6 @@ impl SpanWriter {
             Put::Cut => self.drop_counted(Dropped::Characters, 1),
             Put::Dropped => self.drop_counted(Dropped::Attributes, 1),
         }
-    }
-
-    /// Adds an event.
-    pub fn event<'k, V: EncodeValue>(
-        &mut self,
-        limits: &SpanLimits,
-        unix_nanos: u64,
-        name: &str,
-        attributes: impl IntoIterator<Item = (&'k str, V)>,
-    ) {
-        let full_len = name.len();
-        let name = truncate(name, NAME_CHARS);
-        if self.events >= limits.events
-            || self.buf.len() + name.len() + NESTED_OVERHEAD > limits.buffer_bytes()
-        {
-            return self.drop_counted(Dropped::Events, 1);
-        }
-        let scratch = self.attributes.scratch();
-        let counts = put_message(&mut self.buf, EVENT, |buf| {
-            put_event_head(buf, unix_nanos, name);
-            let field =
-                AttributeField { tag: EVENT_ATTRIBUTE, max: limits.attributes_per_event, limits };
-            put_all(buf, scratch, field, EVENT_DROPPED, attributes)
-        });
-        self.events += 1;
-        self.count_inner(counts, name.len() < full_len);
-    }
-
-    /// Adds a link to another span.
-    pub fn link<'k, V: EncodeValue>(
-        &mut self,
-        limits: &SpanLimits,
-        target: &LinkedContext,
-        attributes: impl IntoIterator<Item = (&'k str, V)>,
-    ) {
-        if self.links >= limits.links
-            || self.buf.len() + target.trace_state.len() + NESTED_OVERHEAD > limits.buffer_bytes()
-        {
-            return self.drop_counted(Dropped::Links, 1);
-        }
-        let scratch = self.attributes.scratch();
-        let counts = put_message(&mut self.buf, LINK, |buf| {
-            buf.extend_from_slice(&[LINK_TRACE_ID, 16]);
-            buf.extend_from_slice(&target.trace_id.to_bytes());
-            buf.extend_from_slice(&[LINK_SPAN_ID, 8]);
-            buf.extend_from_slice(&target.span_id.to_bytes());
-            if !target.trace_state.is_empty() {
-                put_bytes(buf, TRACE_STATE, target.trace_state.as_bytes());
-            }
-            let field =
-                AttributeField { tag: LINK_ATTRIBUTE, max: limits.attributes_per_link, limits };
-            let counts = put_all(buf, scratch, field, LINK_DROPPED, attributes);
-            let flags = SpanFlags::new(target.trace_flags, target.is_remote);
-            buf.push(LINK_FLAGS);
-            buf.extend_from_slice(&flags.0.to_le_bytes());
-            counts
-        });
-        self.links += 1;
-        self.count_inner(counts, false);
     }
 
     /// Sets the status. Ok is final, and Error overrides Unset (specification, *Set Status*); a call that
@@ -371,14 +312,14 @@ impl SpanWriter {
     }
 
     #[cold]
-    fn drop_counted(&mut self, kind: Dropped, count: u32) {
+    pub(super) fn drop_counted(&mut self, kind: Dropped, count: u32) {
         self.rare = true;
         self.dropped.add(kind, count);
     }
 
     /// Counts the attributes that an event or link lacks.
     #[inline]
-    fn count_inner(&mut self, inner: InnerCounts, cut_name: bool) {
+    pub(super) fn count_inner(&mut self, inner: InnerCounts, cut_name: bool) {
         let cut = inner.truncated.saturating_add(u32::from(cut_name));
         if inner.dropped | cut != 0 {
             self.drop_counted(Dropped::InnerAttributes, inner.dropped);
@@ -396,31 +337,20 @@ fn attributes_of(limits: &SpanLimits) -> AttributeField<'_> {
 /// Characters of the name of a span or event at most. The specification sets no limit (the attribute
 /// value length limit does not apply to names); names should have a low cardinality, and are far
 /// shorter than this.
-const NAME_CHARS: usize = 4096;
+pub(super) const NAME_CHARS: usize = 4096;
 /// Characters of a status message at most.
 const STATUS_CHARS: usize = 16_384;
 
 /// Tags, lengths, time and ids of an event or link.
-const NESTED_OVERHEAD: usize = 64;
+pub(super) const NESTED_OVERHEAD: usize = 64;
 
 // Keys of `Span`'s fields (`opentelemetry/proto/trace/v1/trace.proto`): number << 3 | wire type.
 const NAME: u8 = 0x2a;
 const ATTRIBUTE: u8 = 0x4a;
 const DROPPED_ATTRIBUTES: u8 = 0x50;
-const EVENT: u8 = 0x5a;
 const DROPPED_EVENTS: u8 = 0x60;
-const LINK: u8 = 0x6a;
 const DROPPED_LINKS: u8 = 0x70;
 const STATUS: u8 = 0x7a;
-// `Span.Event`; its time and name are in `inner`.
-const EVENT_ATTRIBUTE: u8 = 0x1a;
-const EVENT_DROPPED: u8 = 0x20;
-// `Span.Link`; its trace state has the number of `Span`'s.
-const LINK_TRACE_ID: u8 = 0x0a;
-const LINK_SPAN_ID: u8 = 0x12;
-const LINK_ATTRIBUTE: u8 = 0x22;
-const LINK_DROPPED: u8 = 0x28;
-const LINK_FLAGS: u8 = 0x35;
 // `Status`
 const STATUS_MESSAGE: u8 = 0x12;
 const STATUS_CODE: u8 = 0x18;
