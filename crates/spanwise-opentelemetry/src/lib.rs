@@ -1,8 +1,38 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(all(feature = "processor", feature = "sampler"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "processor", feature = "sampler")),
+    doc = "Parts of Spanwise as plug-ins for the stock OpenTelemetry SDK, each behind a feature."
+)]
 #![doc(test(attr(deny(warnings))))]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "processor")]
+mod encode;
+#[cfg(feature = "processor")]
+mod exporter;
+mod id_generator;
+#[cfg(feature = "processor")]
+mod processor;
+#[cfg(feature = "sampler")]
 mod sampler;
+#[cfg(feature = "sampler")]
 mod sampler_context;
+#[cfg(feature = "processor")]
+mod scopes;
+#[cfg(feature = "processor")]
+mod sdk_result;
+#[cfg(feature = "processor")]
+mod settings;
 
+#[cfg(feature = "processor")]
+pub use exporter::{OtlpExporter, OtlpExporterBuilder};
+pub use id_generator::RandomIdGenerator;
+#[cfg(feature = "processor")]
+pub use processor::{BatchSpanProcessor, BatchSpanProcessorBuilder};
+#[cfg(feature = "sampler")]
 pub use sampler::OtelSampler;
+#[cfg(feature = "processor")]
+pub use spanwise_sdk::{
+    BuildError, Bytes, Compression, Counter, Diagnostic, DropReason, Failure, OnFull, Outcome,
+    Protocol, ResponseStatus, Sink, SinkFuture, Snapshot,
+};

@@ -12,6 +12,7 @@ mod diagnostics;
 mod end;
 mod export_observer;
 mod lifecycle;
+mod pipeline;
 mod processor;
 pub mod propagation;
 mod provider;
@@ -49,3 +50,9 @@ pub use spanwise_wire::{
     TraceId, Value,
 };
 pub use start::Tracer;
+
+/// The parts that `spanwise-opentelemetry` shares. They are no part of the API and change without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::pipeline::{Front, Pipeline};
+}

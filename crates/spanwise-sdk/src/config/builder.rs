@@ -78,11 +78,28 @@ pub struct SpanwiseBuilder {
     pub(super) propagators: Option<Vec<Propagator>>,
     pub(super) lookup: Option<Lookup>,
     pub(super) handler: Option<Handler>,
+    pub(super) recorder: Recorder,
+}
+
+/// The SDK that records the spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Recorder {
+    /// Our own tracers.
+    #[default]
+    Native,
+    /// The stock SDK, which has a resource, propagators and span limits of its own.
+    StockSdk,
 }
 
 impl SpanwiseBuilder {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// The exporting half alone, for spans that the stock SDK records.
+    pub(crate) fn for_spans_of_the_stock_sdk(mut self) -> Self {
+        self.recorder = Recorder::StockSdk;
+        self
     }
 
     /// The resource's `service.name` (`OTEL_SERVICE_NAME`). An empty name counts as unset. Default

@@ -1,14 +1,17 @@
 //! Capacity: the memory budget, the size of requests and the schedule of the exporter.
 
 use super::builder::SpanwiseBuilder;
-use super::environment::Environment;
+use super::environment::{Environment, process_environment};
 use super::error::BuildError;
-use super::ranges;
+use super::ranges::{self, BATCH, QUEUE};
+use crate::diagnostics::Reporter;
 use opentelemetry::Context;
 use spanwise_batch::BatchPreset;
 use spanwise_export::{Exporter, ExporterBuilder};
 use spanwise_transport::Transport;
 use spanwise_wire::RequestLimits;
+use std::sync::Arc;
+use std::time::Duration;
 
 impl SpanwiseBuilder {
     /// Bytes of the budget.
@@ -78,5 +81,29 @@ impl SpanwiseBuilder {
     }
 }
 
+impl SpanwiseBuilder {
+    /// Without the variables of the batching processor, which is another SDK's.
+    pub(crate) fn without_batching_variables(mut self) -> Self {
+        let lookup = self.lookup.take().unwrap_or_else(process_environment);
+        self.lookup = Some(Arc::new(move |name| match BATCHING.contains(&name) {
+            true => None,
+            false => lookup(name),
+        }));
+        self
+    }
+
+    /// The timeout of a request with its retries. An invalid value is reported elsewhere.
+    pub(crate) fn export_timeout(&self) -> Duration {
+        let lookup = self.lookup.clone().unwrap_or_else(process_environment);
+        let environment = Environment::new(lookup, Reporter::new(Arc::new(|_| {})));
+        let resolved = ranges::EXPORT_TIMEOUT.resolve(self.export_timeout, &environment);
+        resolved.ok().flatten().unwrap_or(EXPORT_TIMEOUT)
+    }
+}
+
+/// Variables of the batching processor, without its export timeout, which limits a request.
+const BATCHING: [&str; 3] = [BATCH, QUEUE, "OTEL_BSP_SCHEDULE_DELAY"];
+/// The default timeout of a request with its retries.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The default budget, in bytes.
 pub(super) const BUDGET: usize = 16 << 20;

@@ -1,12 +1,12 @@
 //! Composition: a provider from the settings of the code and of the environment.
 
-use super::builder::{SHUTDOWN_TIMEOUT, SpanwiseBuilder};
+use super::builder::{Recorder, SHUTDOWN_TIMEOUT, SpanwiseBuilder};
 use super::capacity::BUDGET;
-use super::environment::{Environment, Lookup};
+use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
 use super::propagators;
-use super::resource::Resource;
+use super::resource::{MAX_RESOURCE_BYTES, Resource};
 use super::unused;
 use crate::core::{Core, Phase};
 use crate::diagnostics::{Diagnostics, EndpointHealth, Reporter, to_stderr};
@@ -66,7 +66,7 @@ impl SpanwiseBuilder {
             // A disabled SDK sets propagators too (specification, *OTEL_SDK_DISABLED*).
             Globals::Set => propagators::resolve(self.propagators.take(), &environment),
             Globals::Unchanged => {
-                if !disabled {
+                if !disabled && self.recorder == Recorder::Native {
                     propagators::report_unused(self.propagators.is_some(), &environment);
                 }
                 Vec::new()
@@ -139,6 +139,13 @@ impl SpanwiseBuilder {
         let service_name = resource.service_name;
         let exporter =
             self.resolve_export(exporter, environment)?.with_resource(resource.encoded.clone());
+        let exporter = match self.recorder {
+            Recorder::Native => exporter,
+            // The stock SDK sets its resource later.
+            Recorder::StockSdk => {
+                exporter.with_max_resource_bytes(max_bytes.min(MAX_RESOURCE_BYTES))
+            }
+        };
         let (queue, prepared) = exporter.prepare()?;
         let (sampler, remote) = self.resolve_sampler(environment)?;
         let processors = std::mem::take(&mut self.processors);
@@ -163,10 +170,6 @@ impl SpanwiseBuilder {
     pub(super) fn shutdown_timeout(&self) -> Duration {
         self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT)
     }
-}
-
-fn process_environment() -> Lookup {
-    Arc::new(|name| std::env::var_os(name))
 }
 
 /// How long `build` waits for a slow diagnostics handler.

@@ -10,6 +10,11 @@ use std::sync::Arc;
 /// Reads a variable: of the process, or of a test.
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
+/// Reads the variables of the process.
+pub(super) fn process_environment() -> Lookup {
+    Arc::new(|name| std::env::var_os(name))
+}
+
 /// The environment as a source of settings.
 ///
 /// It trims white space around a value and treats an empty value as unset (specification, *Parsing empty

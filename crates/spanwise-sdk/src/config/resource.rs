@@ -163,7 +163,7 @@ fn unknown_service() -> String {
 
 const SERVICE_NAME: &str = "service.name";
 /// The largest size of a resource, with each budget: some hundred attributes take a tenth.
-const MAX_RESOURCE_BYTES: usize = 64 << 10;
+pub(super) const MAX_RESOURCE_BYTES: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

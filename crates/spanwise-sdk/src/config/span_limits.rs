@@ -1,6 +1,6 @@
 //! Span limits: `OTEL_SPAN_*_LIMIT` and `OTEL_*_ATTRIBUTE_COUNT_LIMIT`.
 
-use super::builder::SpanwiseBuilder;
+use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::Environment;
 use super::error::BuildError;
 use spanwise_wire::SpanLimits;
@@ -28,6 +28,9 @@ impl SpanwiseBuilder {
             }
             return Ok(limits);
         }
+        if self.recorder == Recorder::StockSdk {
+            return Ok(of_recorded_spans(environment, max));
+        }
         let count = |names: &[&'static str], default: u32| {
             environment
                 .count(names)
@@ -43,12 +46,30 @@ impl SpanwiseBuilder {
             count(&["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTES], limits.attributes_per_event);
         limits.attributes_per_link =
             count(&["OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTES], limits.attributes_per_link);
-        limits.value_chars = environment
-            .count(&["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"])
-            .map_or(limits.value_chars, |chars| usize::try_from(chars).unwrap_or(usize::MAX));
+        limits.value_chars = value_chars(environment, limits.value_chars);
         limits.span_bytes = limits.span_bytes.min(max);
         Ok(limits)
     }
+}
+
+/// The limits of a span whose attributes, events and links the stock SDK has counted. The stock SDK has no
+/// limit of lengths.
+fn of_recorded_spans(environment: &Environment, max: usize) -> SpanLimits {
+    let limits = SpanLimits::default();
+    SpanLimits::default()
+        .with_attributes(u32::MAX)
+        .with_events(u32::MAX)
+        .with_links(u32::MAX)
+        .with_attributes_per_event(u32::MAX)
+        .with_attributes_per_link(u32::MAX)
+        .with_value_chars(value_chars(environment, usize::MAX))
+        .with_span_bytes(limits.span_bytes.min(max))
+}
+
+fn value_chars(environment: &Environment, default: usize) -> usize {
+    environment
+        .count(&["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"])
+        .map_or(default, |chars| usize::try_from(chars).unwrap_or(usize::MAX))
 }
 
 const MIN_SPAN_BYTES: usize = 1 << 10;

@@ -53,13 +53,6 @@ impl Handle {
         let started = Instant::now();
         // The processors run meanwhile, so that one that blocks costs the export no time.
         let processors = self.start_processors(command, until);
-        let report = |done: bool| {
-            let ledger = self.core.ledger.snapshot();
-            let since = ledger.since(before);
-            let (exported, dropped) = (since.exported, since.dropped_total());
-            let last_failure = if done && dropped == 0 { None } else { self.health.last_failure() };
-            Report { elapsed: started.elapsed(), exported, dropped, last_failure, ledger }
-        };
         let result = match (&self.exporter, command) {
             (None, _) => Ok(()),
             (Some(exporter), Command::ForceFlush) => exporter.flush_until(until),
@@ -74,7 +67,7 @@ impl Handle {
                 .reduce(|all, problem| format!("{all}; {problem}")),
         };
         if self.exporter.is_none() {
-            return processed(problem, report(true));
+            return self.report(Ok(()), problem, started, before);
         }
         if result != Err(export::FlushError::OnWorkerThread) {
             // The handler has received the losses, unless it is slow.
@@ -82,6 +75,25 @@ impl Handle {
             let wait = left(until).clamp(LEAST_HANDLER_WAIT, HANDLER_WAIT);
             self.reporter().flush(wait.min(left(latest_return(started, until))));
         }
+        self.report(result, problem, started, before)
+    }
+
+    /// The result of a command that started at `started`, with the ledger's counts since `before`.
+    /// `problem` is that of a processor or the sink.
+    pub(super) fn report(
+        &self,
+        result: Result<(), export::FlushError>,
+        problem: Option<String>,
+        started: Instant,
+        before: &Snapshot,
+    ) -> Result<Report, FlushError> {
+        let report = |done: bool| {
+            let ledger = self.core.ledger.snapshot();
+            let since = ledger.since(before);
+            let (exported, dropped) = (since.exported, since.dropped_total());
+            let last_failure = if done && dropped == 0 { None } else { self.last_failure() };
+            Report { elapsed: started.elapsed(), exported, dropped, last_failure, ledger }
+        };
         match result {
             Ok(()) => processed(problem, report(true)),
             Err(export::FlushError::AlreadyShutdown) => Err(FlushError::AlreadyShutdown),
@@ -98,9 +110,6 @@ pub(super) fn latest_return(started: Instant, until: Instant) -> Instant {
     deadline(until.max(started), OVERRUN)
 }
 
-/// How long a call may overrun its deadline. The system has 10 ms of the 50 ms that the documentation promises,
-/// to schedule the caller.
-const OVERRUN: Duration = Duration::from_millis(40);
 /// The result of a command whose export is complete.
 fn processed(problem: Option<String>, report: Report) -> Result<Report, FlushError> {
     match problem {
@@ -109,6 +118,9 @@ fn processed(problem: Option<String>, report: Report) -> Result<Report, FlushErr
     }
 }
 
+/// How long a call may overrun its deadline. The system has 10 ms of the 50 ms that the documentation promises,
+/// to schedule the caller.
+const OVERRUN: Duration = Duration::from_millis(40);
 /// How long a flush waits for a slow diagnostics handler.
 const HANDLER_WAIT: Duration = Duration::from_millis(200);
 /// The same after the deadline.

@@ -45,4 +45,17 @@ impl Handle {
         }
         self.run(Command::ForceFlush, until, &self.core.ledger.snapshot())
     }
+
+    /// As `force_flush`, without blocking the thread.
+    pub(crate) async fn flush_async(&self, until: Instant) -> Result<Report, FlushError> {
+        if self.shut_down.load(SeqCst) {
+            return Err(FlushError::AlreadyShutdown);
+        }
+        let (started, before) = (Instant::now(), self.core.ledger.snapshot());
+        let flushed = match &self.exporter {
+            Some(exporter) => exporter.flush_async(until).await,
+            None => Ok(()),
+        };
+        self.report(flushed, None, started, &before)
+    }
 }

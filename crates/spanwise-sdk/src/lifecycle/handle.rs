@@ -1,10 +1,12 @@
 //! The handle of a running provider, which its clones and tracers share.
 
 use crate::core::Core;
-use crate::diagnostics::{EndpointHealth, Reporter};
+use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter, sanitize};
 use crate::processor::Command;
+use opentelemetry::Value;
 use spanwise_export::{DynamicBatchConfig, Exporter};
 use spanwise_transport::SinkLifecycle;
+use spanwise_wire::write::{encode_resource, truncate};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
@@ -55,6 +57,36 @@ impl Handle {
         self
     }
 
+    /// Endpoint and cause of the last failed attempt, if it is recent.
+    pub(crate) fn last_failure(&self) -> Option<String> {
+        self.health.last_failure()
+    }
+
+    /// Replaces the resource by `attributes`. Those that do not fit are left out and reported.
+    pub(crate) fn set_resource(&self, attributes: Vec<(&str, &Value)>, schema_url: &str) {
+        // A forked child has no requests, and another thread may have held the lock.
+        let Some(exporter) = self.exporter.as_ref().filter(|_| !self.core.is_forked()) else {
+            return;
+        };
+        if exporter.set_resource(encode_resource(attributes.iter().copied(), schema_url)).is_ok() {
+            return;
+        }
+        let mut fitting: Vec<(&str, &Value)> = Vec::new();
+        let (mut attributes, schema_url) = (attributes, truncate(schema_url, MAX_SCHEMA_URL));
+        // The service's name first: a resource is useless without it.
+        attributes.sort_by_key(|(key, _)| *key != "service.name");
+        for attribute in attributes {
+            fitting.push(attribute);
+            let encoded = encode_resource(fitting.iter().copied(), schema_url);
+            if let Err(error) = exporter.set_resource(encoded) {
+                fitting.pop();
+                let (attribute, problem) = (attribute.0.to_owned(), sanitize(&error.to_string()));
+                let diagnostic = Diagnostic::AttributeNotDetected { attribute, problem };
+                self.reporter().report(diagnostic);
+            }
+        }
+    }
+
     pub(super) fn reporter(&self) -> &Reporter {
         self.health.reporter()
     }
@@ -78,3 +110,6 @@ impl Drop for Handle {
         }
     }
 }
+
+/// Characters of the schema URL of a resource that is too large.
+const MAX_SCHEMA_URL: usize = 512;

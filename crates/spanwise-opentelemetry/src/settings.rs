@@ -1,0 +1,85 @@
+//! The settings that the builders pass on to [`SpanwiseBuilder`](spanwise_sdk::SpanwiseBuilder).
+
+/// Methods of `$builder` that set the same setting of its `settings`.
+macro_rules! forwarded {
+    ($builder:ident: $($(#[$doc:meta])* $method:ident($($name:ident: $type:ty),*);)*) => {
+        impl $builder {$(
+            $(#[$doc])*
+            pub fn $method(mut self, $($name: $type),*) -> Self {
+                self.settings = self.settings.$method($($name),*);
+                self
+            }
+        )*}
+    };
+}
+
+/// The settings of requests.
+macro_rules! export_settings {
+    ($builder:ident) => {
+        crate::settings::forwarded! { $builder:
+            /// The endpoint of requests (`OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT`): an `http` or `https` URL. For
+            /// OTLP/HTTP a URL without a path gets `/v1/traces`. Default `http://localhost:4318/v1/traces`, or
+            /// `http://localhost:4317` for gRPC.
+            with_endpoint(url: impl Into<String>);
+            /// The protocol of requests (`OTEL_EXPORTER_OTLP_[TRACES_]PROTOCOL`). Default
+            /// `Protocol::HttpProtobuf`; `Protocol::Grpc` needs the feature `grpc`.
+            with_protocol(protocol: spanwise_sdk::Protocol);
+            /// Adds a header to each request (`OTEL_EXPORTER_OTLP_[TRACES_]HEADERS`), in place of one of the
+            /// same name. Its value is never printed. All headers together have at most 16 KiB.
+            with_header(name: impl Into<String>, value: impl Into<String>);
+            /// Compression of requests (`OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION`). Default none.
+            with_compression(compression: spanwise_sdk::Compression);
+            /// Certificate authorities to trust for `https` instead of the built-in ones, in PEM form
+            /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` names a file).
+            with_certificate_pem(pem: impl Into<Vec<u8>>);
+            /// Passes each request, an encoded `ExportTraceServiceRequest`, to `sink` instead of the network:
+            /// as [`SpanwiseBuilder::with_sink`].
+            with_sink(sink: impl spanwise_sdk::Sink);
+            /// The largest response of a receiver in bytes: 1 KiB to 64 MiB, default 64 KiB.
+            with_max_response_bytes(bytes: usize);
+            /// The timeout of one attempt to deliver a request (`OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT`).
+            /// Default 10 s, at least 1 ms; 0 is no limit.
+            with_attempt_timeout(timeout: Duration);
+            /// The timeout of a request with all its retries (`OTEL_BSP_EXPORT_TIMEOUT`). Default 60 s, at
+            /// least 1 ms; 0 is no limit.
+            with_export_timeout(timeout: Duration);
+            /// The memory budget in bytes of encoded spans without an outcome, requests included
+            /// (`SPANWISE_BUDGET_BYTES`). Default 16 MiB, 1 MiB to 16 GiB.
+            with_budget_bytes(bytes: usize);
+            /// The largest size of a request in bytes: at most 3.75 MiB, which is the default, at least
+            /// 64 KiB. Receivers reject gRPC messages above 4 MiB.
+            with_max_request_bytes(bytes: usize);
+            /// The largest number of requests in flight. Default 4, 1 to 64.
+            with_max_in_flight(requests: usize);
+            /// The timeout of `shutdown` and `force_flush`. Default 5 s.
+            with_shutdown_timeout(timeout: Duration);
+            /// Reads variables from `lookup` instead of the process's environment.
+            with_environment(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static);
+            /// Sets the handler of diagnostics: losses, failed requests and ignored settings, at most twice
+            /// a minute for each kind. Default: a line on standard error. It runs on a thread of its own.
+            with_diagnostics(handler: impl Fn(&spanwise_sdk::Diagnostic) + Send + Sync + 'static);
+        }
+    };
+}
+
+/// The settings of the queue and of batches.
+macro_rules! batch_settings {
+    ($builder:ident) => {
+        crate::settings::forwarded! { $builder:
+            /// The scheduled delay: the time an ended span waits at most before it is sent
+            /// (`OTEL_BSP_SCHEDULE_DELAY`). Default 1 s, at least 1 ms.
+            with_scheduled_delay(delay: Duration);
+            /// The largest number of spans of a request (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`). Default 8,192, 1
+            /// to 1,048,576.
+            with_max_export_batch_size(spans: usize);
+            /// The maximum queue size in spans (`OTEL_BSP_MAX_QUEUE_SIZE`), 16 to 16,777,216, beside the byte
+            /// budget. Default no limit: only bytes count.
+            with_max_queue_size(spans: usize);
+            /// Whether a full queue drops the span that ends, or its thread waits. Default
+            /// [`OnFull::Drop`].
+            with_on_full(on_full: OnFull);
+        }
+    };
+}
+
+pub(crate) use {batch_settings, export_settings, forwarded};
