@@ -45,11 +45,11 @@ pub struct ShardedBuffer {
     requested: Mutex<ShardedBufferConfig>,
     /// The configuration in use. A push to an open chunk does not read it.
     config: ArcSwap<ShardedBufferConfig>,
+    /// The configuration at the start, with the sizes in bytes, which never change. Its ordinary chunk is the
+    /// unit of `ready`: a chunk counts the same when it is queued and when it is drained.
+    first: ShardedBufferConfig,
     /// The part of the budget that chunks may use, at the start.
     limit: usize,
-    /// Charge of an ordinary chunk at the start: the unit of `ready`, so that a chunk counts the same when it
-    /// is queued and when it is drained, whatever the configuration between.
-    unit: usize,
     /// Sum of the [`weight`](Self::weight) of the chunks in `full`. Never below what can be popped.
     ready: AtomicUsize,
     /// Spans of the chunks in `full`. Never below what can be popped.
@@ -88,7 +88,7 @@ impl ShardedBuffer {
             budget,
             requested,
             limit,
-            unit: config.chunk_charge(),
+            first: config,
             config: ArcSwap::from_pointee(config),
             ready: AtomicUsize::new(0),
             ready_spans: AtomicUsize::new(0),
@@ -221,11 +221,14 @@ impl ShardedBuffer {
     pub fn set_sizes(&self, batch_spans: Option<usize>, max_queue_size: Option<usize>) {
         let mut requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
         *requested = requested.with_batch_spans(batch_spans).with_max_queue_size(max_queue_size);
-        let config = requested.refitted(&self.config.load(), self.limit);
+        let before = self.config();
+        let config = requested.refitted(&before, self.limit);
         self.queue.set_max(config.max_queue_size);
         self.config.store(Arc::new(config));
-        // Cached chunks have the size of before. `next_chunk` drops one that is cached meanwhile.
-        self.trim(0);
+        if config.chunk_charge() != before.chunk_charge() {
+            // `next_chunk` drops a chunk of the size before that is cached meanwhile.
+            self.trim(0);
+        }
         self.budget.space().notify_all();
     }
 
@@ -249,7 +252,7 @@ impl ShardedBuffer {
     /// Whether a span message of `len` bytes fits the budget when nothing else is charged to it.
     pub fn can_fit(&self, len: usize) -> bool {
         let max = self.budget.limit() - self.budget.reserve();
-        len <= MAX_SPAN && self.config.load().min_charge(len) <= max
+        len <= MAX_SPAN && self.first.min_charge(len) <= max
     }
 
     /// Number of full chunks for the worker; the chunk of a large span counts as many times as its
@@ -368,7 +371,7 @@ impl ShardedBuffer {
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
     ) -> Result<Pushed, PushError> {
-        if self.config.load().is_oversize(span.encoded_len()) {
+        if self.first.is_oversize(span.encoded_len()) {
             // Larger than any chunk: the span gets one of its own, and the open chunk stays open.
             let buffer = self.single_chunk(span, meta)?;
             let wake = self.enqueue(buffer).map_err(|_| PushError::Budget)?;

@@ -50,6 +50,8 @@ pub struct ExportMachine {
     sizing: Sizing,
     /// The maximum queue size in spans.
     max_queue_size: Option<usize>,
+    /// The sizes of a batch and of the queue that the queue was given last.
+    sizes: Option<(Option<usize>, Option<usize>)>,
     reserve: Reserve,
     /// Bytes of spans in a chunk of the usual size.
     chunk_bytes: usize,
@@ -104,6 +106,7 @@ impl ExportMachine {
             schedule: FlushSchedule::new(FlushScheduleConfig::default(), now),
             sizing: Sizing::new(&batch, now),
             max_queue_size: batch.max_queue_size,
+            sizes: None,
             reserve: settings.reserve,
             chunk_bytes,
             now,

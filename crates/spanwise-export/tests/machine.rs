@@ -33,7 +33,7 @@ fn hold_back() -> impl Strategy<Value = u16> {
 }
 
 fn retune() -> impl Strategy<Value = Op> {
-    (1usize..6, batch(), 1u16..5_000, hold_back(), queue_size()).prop_map(
+    (1usize..6, batch(), 50u16..5_000, hold_back(), queue_size()).prop_map(
         |(max_in_flight, batch, delay, hold_back, queue)| Op::Retune {
             max_in_flight,
             batch,

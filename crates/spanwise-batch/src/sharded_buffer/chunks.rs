@@ -102,13 +102,14 @@ impl ShardedBuffer {
         meta: SpanMeta,
     ) -> Result<ChargedChunk, PushError> {
         let len = span.encoded_len();
-        let config = self.config.load();
+        // The sizes in bytes.
+        let config = &self.first;
         let charge = config.charge_for_one(len);
         if len > MAX_SPAN {
             return Err(PushError::Budget);
         }
         let permits = self.acquire_permits(1)?;
-        let single = || ChargedChunk::single(&self.budget, &config, span, meta);
+        let single = || ChargedChunk::single(&self.budget, config, span, meta);
         let made = single().or_else(|| {
             self.evict_cached(charge);
             single()

@@ -29,16 +29,19 @@ impl ExportMachine {
         let Some(limits) = self.sizing.take_changed() else { return };
         self.composer.set_limits(self.sizing.max_request_bytes(), limits.spans, limits.bytes);
         let counts_spans = self.sizing.counts_spans();
+        let batch_spans = counts_spans.then_some(limits.spans);
         let chunks = match counts_spans {
             // A request leaves once it is full.
             true => (self.composer.complete_bytes() / self.chunk_bytes).max(1),
             false => FlushScheduleConfig::default().chunks,
         };
         self.schedule.set_config(self.schedule.config().with_chunks(chunks));
-        self.outbox.push_back(Action::Queue(QueueAction::SetSizes {
-            batch_spans: counts_spans.then_some(limits.spans),
-            max_queue_size: self.max_queue_size,
-        }));
+        let sizes = (batch_spans, self.max_queue_size);
+        if self.sizes.replace(sizes) != Some(sizes) {
+            let (batch_spans, max_queue_size) = sizes;
+            let action = QueueAction::SetSizes { batch_spans, max_queue_size };
+            self.outbox.push_back(Action::Queue(action));
+        }
     }
 
     /// Requests the drain that is due.
@@ -54,6 +57,10 @@ impl ExportMachine {
             self.apply_sizing();
         }
         let is_notified = std::mem::take(&mut self.is_notified);
+        if level.ready >= self.schedule.config().chunks {
+            // For their bytes, whatever the number of spans.
+            self.sends_all = true;
+        }
         let drain = match self.schedule.poll(now, self.ready(level)) {
             _ if self.flushes.need_drain() => Drain::All(now),
             // Half-empty chunks that cannot be sent would only be charged for more than they hold.

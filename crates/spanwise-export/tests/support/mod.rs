@@ -5,19 +5,20 @@
 
 pub mod line;
 pub mod model;
+pub mod policy;
+pub mod setup;
+
+pub use setup::Setup;
 
 use model::{Ending, Model, Moods};
-use spanwise_batch::BatchSize;
+use policy::{POLICY_REASON, RandomPolicy};
+use setup::batch_within;
 use spanwise_export::sans_io::{
     Action, Drained, DrainedChunk, ExportMachine, FlushId, QueueAction, Reply,
 };
-use spanwise_export::{
-    BatchConfig, ExportEvent, Exporter, ExporterBuilder, HoldBack, HoldDecision, HoldPoint,
-    SpanQueue,
-};
+use spanwise_export::{BatchConfig, ExportEvent, SpanQueue};
 use spanwise_ledger::DropReason;
-use spanwise_transport::{Outcome, Transport};
-use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
+use spanwise_wire::write::{SpanHeader, SpanWriter, encode_scope};
 use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -56,61 +57,6 @@ pub enum End {
     Shutdown(u16),
     /// The machine is dropped as it is.
     Death,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Setup {
-    pub budget_bytes: usize,
-    pub max_in_flight: usize,
-    pub max_queue_size: Option<usize>,
-    pub batch: usize,
-    /// The time to hold chunks back, in milliseconds.
-    pub hold_back: u16,
-    /// A policy decides at random about held chunks.
-    pub has_policy: bool,
-    pub size: Option<BatchSize>,
-    pub seed: u64,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self {
-            budget_bytes: 1 << 20,
-            max_in_flight: 1,
-            max_queue_size: None,
-            batch: 8_192,
-            hold_back: 0,
-            has_policy: false,
-            size: None,
-            seed: 0,
-        }
-    }
-}
-
-impl Setup {
-    fn builder(&self) -> ExporterBuilder {
-        let sink = |_| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
-        let transport = Transport::builder().with_sink(sink).build().unwrap();
-        let builder = Exporter::builder(transport)
-            .with_resource(encode_resource([("service.name", "simulated")], ""))
-            .with_budget_bytes(self.budget_bytes)
-            .with_max_in_flight(self.max_in_flight)
-            .with_max_export_batch_size(batch_within(self.batch, self.max_queue_size))
-            .with_hold_back(Duration::from_millis(self.hold_back.into()));
-        let builder = match self.max_queue_size {
-            Some(spans) => builder.with_max_queue_size(spans),
-            None => builder,
-        };
-        match self.size {
-            Some(size) => builder.with_batch_size(size),
-            None => builder,
-        }
-    }
-}
-
-/// A batch is at most the queue.
-fn batch_within(batch: usize, queue: Option<usize>) -> usize {
-    batch.min(queue.unwrap_or(usize::MAX))
 }
 
 pub struct World {
@@ -424,31 +370,6 @@ impl World {
         self.model.lost(DropReason::WorkerUnavailable, rest - sent);
     }
 }
-
-/// Decides at random, and records the spans that it drops.
-struct RandomPolicy {
-    moods: Moods,
-    dropped: Arc<Mutex<Vec<u64>>>,
-}
-
-impl HoldBack for RandomPolicy {
-    fn decide(&mut self, chunk: &DrainedChunk, point: &HoldPoint) -> HoldDecision {
-        assert!(point.drained <= point.now);
-        assert_eq!(chunk.chunk().metas().len() as u64, chunk.spans(), "the metas are there");
-        if self.moods.one_in(8) {
-            let ids = chunk.chunk().metas().iter().map(|meta| meta.span_id.0);
-            self.dropped.lock().unwrap().extend(ids);
-            return HoldDecision::Drop(POLICY_REASON);
-        }
-        match self.moods.one_in(3) {
-            true => HoldDecision::Release,
-            false => HoldDecision::Until(point.now + self.moods.millis(4_000)),
-        }
-    }
-}
-
-/// No other outcome of the model has this reason.
-const POLICY_REASON: DropReason = DropReason::Redirect;
 
 /// A shutdown that is not done cancels its requests, and waits 10 ms for how far they got.
 fn grace(asked: &Asked) -> Duration {
