@@ -82,14 +82,29 @@ fn a_request_of_large_spans_leaves_for_its_bytes() {
 
 #[test]
 fn a_flush_sends_what_is_less_than_a_batch() {
-    let mut line = line(|builder| {
-        builder.with_max_export_batch_size(100).with_scheduled_delay(HOUR).with_hold_back(HOUR)
-    });
+    let mut line =
+        line(|builder| builder.with_max_export_batch_size(100).with_scheduled_delay(HOUR));
     line.push(130, SMALL);
-    let sent = line.flush();
-    assert_eq!(sent.iter().map(|request| request.spans).sum::<u64>(), 130);
+    assert_eq!(line.wait(TICK).iter().map(|request| request.spans).sum::<u64>(), 100);
+    assert_eq!(line.flush().iter().map(|request| request.spans).sum::<u64>(), 30);
+    assert!(!line.is_flushed(), "the receiver has not answered");
     line.answer();
     assert!(line.is_flushed());
+}
+
+/// A flush waits for the chunks that were drained long before it, and releases them.
+#[test]
+fn a_flush_sends_what_is_held_back() {
+    let mut line = line(|builder| builder.with_hold_back(HOUR));
+    line.push(70, SMALL);
+    assert_eq!(line.wait(30 * SECOND), []);
+    line.push(60, SMALL);
+    assert_eq!(line.flush().iter().map(|request| request.spans).sum::<u64>(), 130);
+    assert!(!line.is_flushed(), "the receiver has not answered");
+    line.answer();
+    assert!(line.is_flushed());
+    line.push(5, SMALL);
+    assert_eq!(line.wait(30 * SECOND), [], "later spans are held back again");
 }
 
 #[test]
