@@ -128,7 +128,7 @@ fn a_chunk_is_held_back_for_its_time() {
     }
 }
 
-/// What is held back is bounded: a quarter of the budget, and then the oldest leave early.
+/// Held chunks are bounded by a quarter of the budget: beyond it, the oldest leave early.
 #[test]
 fn held_chunks_use_at_most_a_quarter_of_the_budget() {
     let budget = 4 << 20;
