@@ -11,6 +11,8 @@ mod encode;
 #[cfg(feature = "processor")]
 mod exporter;
 mod id_generator;
+#[cfg(feature = "native")]
+mod native;
 #[cfg(feature = "processor")]
 mod processor;
 #[cfg(feature = "sampler")]
@@ -27,6 +29,8 @@ mod settings;
 #[cfg(feature = "processor")]
 pub use exporter::{OtlpExporter, OtlpExporterBuilder};
 pub use id_generator::RandomIdGenerator;
+#[cfg(feature = "native")]
+pub use native::{SpanExporterSink, SpanProcessorAdapter, SpanwiseBuilderExt};
 #[cfg(feature = "processor")]
 pub use processor::{BatchSpanProcessor, BatchSpanProcessorBuilder};
 #[cfg(feature = "sampler")]

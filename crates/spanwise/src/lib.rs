@@ -16,9 +16,9 @@ pub use spanwise_sdk::{
     AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
     BatchSize, BuildError, Compression, Counter, Detector, Diagnostic, DropReason,
     DynamicBatchConfig, EncodeValue, Exporter, Failure, FinishError, Finished, FlushError, Guard,
-    LinkedContext, OnFull, Outcome, OwnedValue, Protocol, Report, ResponseStatus, Sink, SinkFuture,
-    Snapshot, Span, SpanId, SpanKind, SpanLimits, Spanwise, SpanwiseBuilder, StatusCode,
-    TraceFlags, TraceId, Tracer, Value,
+    LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
+    ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits,
+    SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value,
 };
 
 /// Propagators of W3C Trace Context and W3C Baggage, which [`init()`] makes the global ones.
@@ -162,9 +162,10 @@ pub mod sdk {
         AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
         BatchSize, BuildError, Bytes, Compression, Counter, Detector, Diagnostic, DropReason,
         DynamicBatchConfig, EncodeValue, Exporter, Failure, FinishError, Finished, FlushError,
-        Guard, LinkedContext, OnFull, Outcome, OwnedValue, Protocol, Report, ResponseStatus, Sink,
-        SinkFuture, Snapshot, Span, SpanId, SpanKind, SpanLimits, Spanwise, SpanwiseBuilder,
-        StatusCode, TraceFlags, TraceId, Tracer, Value, opentelemetry, propagation, sampling,
+        Guard, LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan,
+        Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind,
+        SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId,
+        Tracer, Value, opentelemetry, propagation, read, sampling,
     };
 }
 
@@ -185,7 +186,7 @@ pub mod transport {
         BuildError, Bytes, Compression, Delivery, Endpoint, EndpointError, EndpointProblem,
         FailedAttempt, Failure, FetchError, Fetcher, FramedRequest, Headers, HeadersError,
         InMemoryError, Outcome, PREFIX, Protocol, ResponseStatus, RetryPolicy, Sink, SinkFuture,
-        Transport, TransportBuilder, UnknownCompression, UnknownProtocol,
+        SinkLifecycle, Transport, TransportBuilder, UnknownCompression, UnknownProtocol,
     };
 }
 

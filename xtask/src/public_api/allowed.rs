@@ -19,6 +19,11 @@ pub const ALLOWED: &[Allowed] = &[
     entry("spanwise-bytes", "bytes", "its types are views and chains of `Bytes`"),
     entry("spanwise-opentelemetry", "opentelemetry", "arguments of the SDK's sampler"),
     entry("spanwise-opentelemetry", "opentelemetry_sdk", "the SDK whose sampler it implements"),
+    entry(
+        "spanwise-opentelemetry",
+        "tokio::runtime::handle::Handle",
+        "feature `native`: an exporter of the user runs with a runtime of the user",
+    ),
     entry("spanwise-pool", "bytes", "a pooled buffer becomes `Bytes` without a copy"),
     entry("spanwise-receiver", "bytes", "bodies and answers without a copy"),
     entry("spanwise-sampling", "opentelemetry", "feature `opentelemetry`: the API's contexts"),

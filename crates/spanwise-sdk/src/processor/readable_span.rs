@@ -99,7 +99,7 @@ impl<'a> ReadableSpan<'a> {
         self.fields.status_message().unwrap_or_default()
     }
 
-    /// The attributes, each key once, in the order in which they were set.
+    /// The attributes, each key once, in the order in which their values were set.
     pub fn attributes(&self) -> Attributes<'a> {
         self.fields.attributes()
     }

@@ -151,11 +151,12 @@ impl Tracer {
         Span::from_context(span.parent.cloned().unwrap_or(SpanContext::NONE))
     }
 
-    /// Starts the span of a builder by `start`, and sets its attributes, events and links.
+    /// Starts the span of a builder by `start`, and sets its attributes. A reference, because a copy of
+    /// the builder costs more than the rest of this.
     #[inline(always)]
     fn build(
         &self,
-        mut builder: SpanBuilder,
+        builder: &mut SpanBuilder,
         parent_cx: &Context,
         start: impl FnOnce(SpanParameters<'_>) -> Span,
     ) -> Span {
@@ -173,27 +174,19 @@ impl Tracer {
         if let Some(attributes) = builder.attributes.take() {
             span.put_attributes(attributes);
         }
-        let bare = builder.events.is_none()
-            && builder.links.is_none()
-            && matches!(builder.name, Cow::Borrowed(_));
-        if bare {
-            // The value owns nothing here; without `forget` its drop would check that.
-            std::mem::forget(builder);
-        } else {
-            fill(&mut span, builder);
-        }
         span
     }
 
     /// [`build`](Self::build) while the queue accepts no span without a check.
     #[inline(never)]
-    fn build_checked(&self, builder: SpanBuilder, parent_cx: &Context) -> Span {
-        let Some(processors) = self.core.observers() else {
-            return self.build(builder, parent_cx, |span| self.start_unobserved(Moved(span)));
-        };
-        let start = |span: SpanParameters<'_>| decide(&self.core, span, ObservedSpans(&self.core));
-        let mut span = self.build(builder, parent_cx, start);
-        if span.is_recording() {
+    fn build_checked(&self, mut builder: SpanBuilder, parent_cx: &Context) -> Span {
+        let processors = self.core.observers();
+        let mut span = self.build(&mut builder, parent_cx, |span| match processors {
+            Some(_) => decide(&self.core, span, ObservedSpans(&self.core)),
+            None => self.start_unobserved(Moved(span)),
+        });
+        fill(&mut span, builder);
+        if let Some(processors) = processors.filter(|_| span.is_recording()) {
             processors.on_start(&mut span, parent_cx);
         }
         span
@@ -210,14 +203,25 @@ impl opentelemetry::trace::Tracer for Tracer {
     /// The API calls this while it borrows the current context, so this attaches no context and drops no
     /// guard.
     #[inline(always)]
-    fn build_with_context(&self, builder: SpanBuilder, parent_cx: &Context) -> Span {
+    fn build_with_context(&self, mut builder: SpanBuilder, parent_cx: &Context) -> Span {
         if parent_cx.is_telemetry_suppressed() {
             return suppressed();
         }
         if !self.core.queue.is_accepting() {
             return self.build_checked(builder, parent_cx);
         }
-        self.build(builder, parent_cx, |span| decide(&self.core, span, Recorder(&self.core)))
+        let start = |span: SpanParameters<'_>| decide(&self.core, span, Recorder(&self.core));
+        let mut span = self.build(&mut builder, parent_cx, start);
+        let bare = builder.events.is_none()
+            && builder.links.is_none()
+            && matches!(builder.name, Cow::Borrowed(_));
+        if bare {
+            // The value owns nothing here; without `forget` its drop would check that.
+            std::mem::forget(builder);
+        } else {
+            fill(&mut span, builder);
+        }
+        span
     }
 }
 

@@ -26,8 +26,10 @@ pub const WITHOUT_SETTINGS: &str = "\
     batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation batch::BatchSize \
     batch::BatchSizer batch::Budget batch::Charge batch::ChargedChunk batch::FlushAction \
     batch::FlushSchedule batch::FlushScheduleConfig batch::PushError batch::Pushed \
-    batch::RequestObservation batch::ShardedBuffer batch::ShardedBufferConfig ledger::Counter ledger::DropReason ledger::Imbalance ledger::Ledger \
-    ledger::Tickets opentelemetry::OtelSampler pool::BufferPool pool::Event pool::Interner \
+    batch::RequestObservation batch::ShardedBuffer batch::ShardedBufferConfig ledger::Counter \
+    ledger::DropReason ledger::Imbalance ledger::Ledger ledger::Tickets \
+    opentelemetry::OtelSampler pool::BufferPool pool::Event pool::Interner \
+    opentelemetry::SpanExporterSink opentelemetry::SpanProcessorAdapter \
     pool::InternerStats pool::Link pool::Pool pool::PoolStats pool::Pooled pool::PooledBuffer \
     pool::PooledOwned pool::PooledSpan pool::SpanPool pool::TierPooled pool::TieredPool \
     pool::Trimmed receiver::Answer receiver::Limits receiver::Protocol receiver::StartError \
@@ -42,7 +44,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     sampling::Threshold sampling::ThresholdText sampling::Tick sampling::TraceIdRatioBased \
     sampling::TraceStateUpdate sdk::BaggagePropagator sdk::Detector \
     sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::Propagator \
-    sdk::TraceContextPropagator \
+    sdk::ReadableSpan sdk::TraceContextPropagator \
     transport::Compression transport::EndpointProblem transport::Failure transport::InMemoryError \
     transport::Protocol transport::ResponseStatus transport::RetryPolicy wire::Array wire::ArrayView \
     wire::Attribute wire::Attributes wire::Chunk wire::DroppedCounts wire::EventView \
