@@ -1,6 +1,6 @@
 //! [`Core`]: the state that spans, tracers and the exporter share.
 
-use crate::processor::{Processors, ReadableSpan};
+use crate::processor::{ReadableSpan, SpanObserver};
 use crate::start::Scopes;
 use spanwise_batch::Budget;
 use spanwise_export::SpanQueue;
@@ -9,6 +9,7 @@ use spanwise_sampling::{DynamicSampler, Sampler};
 use spanwise_wire::write::{FinishedSpan, SpanHeader};
 use spanwise_wire::{SpanLimits, SpanMeta};
 use spanwise_worker::{CaughtPanic, catch_panic, fork};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 /// The shared state of one provider. Spans reach it without going through the provider.
@@ -24,9 +25,9 @@ pub(crate) struct Core {
     /// slot without another load.
     pub(crate) queue: SpanQueue,
     pub(crate) scopes: Scopes,
-    /// `None` for a provider without span processors. With them, the queue is never
-    /// [accepting](SpanQueue::is_accepting), so that the tracer reads this in no usual start.
-    pub(crate) processors: Option<Processors>,
+    /// The span processors, or `None` without them. With them, the queue is never
+    /// [accepting](SpanQueue::is_accepting), so that the tracer checks for them in no usual start.
+    observer: Option<Arc<dyn SpanObserver>>,
     /// Whether sampled spans go to the queue and the ledger: false with `OTEL_TRACES_EXPORTER=none`.
     pub(crate) exports: bool,
 }
@@ -68,32 +69,31 @@ impl Core {
             ledger: queue.ledger().clone(),
             queue,
             scopes,
-            processors: None,
+            observer: None,
             exports: phase == Phase::Running,
         }
     }
 
-    /// Adds the span processors. The queue checks each start
-    /// ([`SpanQueue::with_checked_starts`]) if there are any.
-    pub(crate) fn with_processors(mut self, processors: Option<Processors>) -> Self {
-        self.processors = processors;
+    /// Adds the observer. The queue checks each start ([`SpanQueue::with_checked_starts`]) if there is one.
+    pub(crate) fn with_observer(mut self, observer: Option<Arc<dyn SpanObserver>>) -> Self {
+        self.observer = observer;
         self
     }
 
-    /// The processors, if a span that starts or ends now on this thread is passed to them.
-    pub(crate) fn observers(&self) -> Option<&Processors> {
-        self.processors.as_ref().filter(|processors| processors.observe_now())
+    /// Whether a span that starts or ends now on this thread is observed.
+    pub(crate) fn observes_now(&self) -> bool {
+        self.observer.as_ref().is_some_and(|observer| observer.observes_now())
     }
 
-    /// Passes an ended span to the processors.
+    /// Passes an ended span to the observer.
     #[cold]
     #[inline(never)]
     pub(crate) fn on_end(&self, header: &SpanHeader, meta: &SpanMeta, span: &FinishedSpan<'_>) {
-        let Some(processors) = &self.processors else { return };
+        let Some(observer) = &self.observer else { return };
         let scope = self.scopes.header(meta.scope);
         let scope = scope.as_deref().unwrap_or_default();
         if let Some(span) = ReadableSpan::new(header, meta, *span, scope) {
-            processors.on_end(&span);
+            observer.on_end(&span);
         }
     }
 
@@ -121,8 +121,8 @@ impl Core {
     /// Leaves [`Phase::Running`] or [`Phase::NotExporting`] for `phase`; any other phase is final.
     pub(crate) fn leave_running(&self, phase: Phase) {
         // ORDER: Relaxed. `ShardedBuffer::close` is what orders spans and the last drain.
-        if let Some(processors) = &self.processors {
-            processors.close();
+        if let Some(observer) = &self.observer {
+            observer.close();
         }
         for alive in [Phase::Running, Phase::NotExporting] {
             let _final = self.phase.compare_exchange(alive as u8, phase as u8, Relaxed, Relaxed);

@@ -5,8 +5,9 @@ mod support;
 
 use opentelemetry::trace::{Span as _, SpanContext, Status, TraceContextExt, Tracer as _};
 use opentelemetry::{Context, KeyValue};
+use spanwise_sdk::read::ValueView;
 use spanwise_sdk::sampling::Sampler;
-use spanwise_sdk::{SpanKind, Tracer, Value};
+use spanwise_sdk::{ReadableSpan, Span, SpanKind, SpanProcessor, Tracer, Value};
 use spanwise_testkit::CountingAllocator;
 use spanwise_testkit::allocator::allocations_on_this_thread;
 use std::borrow::Cow;
@@ -64,6 +65,31 @@ fn application_threads_do_not_allocate_after_warm_up() {
     }
     bench.spanwise.set_sampler(Sampler::probability(1.0).unwrap().parent_based());
     in_contexts(&tracer);
+    bench.finish();
+    with_a_processor();
+}
+
+/// A processor that reads a span allocates nothing, nor does the provider for it.
+fn with_a_processor() {
+    struct Reads;
+    impl SpanProcessor for Reads {
+        fn on_start(&self, span: &mut Span, _: &Context) {
+            span.attribute("processor", "on start");
+        }
+        fn on_end(&self, span: &ReadableSpan<'_>) {
+            assert_eq!((span.name(), span.attributes().count()), ("GET", 2));
+            assert_eq!(span.attribute("http.response.status_code"), Some(ValueView::I64(200)));
+            assert_eq!(span.scope().map(|scope| scope.name()), Some(Ok("allocation")));
+        }
+    }
+    let bench = bench(|builder| builder.with_span_processor(Reads));
+    let tracer = bench.spanwise.tracer("allocation");
+    let none = Context::new();
+    check(&bench, || {
+        let mut span = tracer.start_with_context("GET", &none);
+        span.set_attribute(KeyValue::new("http.response.status_code", 200));
+        span.end();
+    });
     bench.finish();
 }
 

@@ -21,6 +21,10 @@ pub use spanwise_sdk::{
     SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value,
 };
 
+/// Views of encoded spans, which a [`SpanProcessor`] reads.
+#[doc(no_inline)]
+pub use spanwise_sdk::read;
+
 /// Propagators of W3C Trace Context and W3C Baggage, which [`init()`] makes the global ones.
 #[doc(inline)]
 pub use spanwise_sdk::propagation;

@@ -30,8 +30,8 @@ use tokio::sync::oneshot as task_oneshot;
 /// their timeouts.
 ///
 /// # Cost
-/// `SpanData` is a tree of heap objects: a span costs some dozen allocations more than as OTLP bytes, on
-/// the exporter's thread.
+/// `SpanData` is a tree of heap objects: an allocation for each text, list and attribute of a span, on the
+/// exporter's thread.
 pub struct SpanExporterSink {
     shared: Arc<Shared>,
 }

@@ -18,8 +18,7 @@ use std::time::Duration;
 /// instead.
 ///
 /// # Cost
-/// `on_end` copies the span into a tree of heap objects on the thread that ends it: about a microsecond,
-/// and some dozen allocations. An exporter is cheaper as a
+/// `on_end` copies the span into a tree of heap objects, on the thread that ends it. An exporter is cheaper as a
 /// [`SpanExporterSink`](super::SpanExporterSink), which pays this on its own thread.
 pub struct SpanProcessorAdapter<P> {
     /// The processor before it has its resource.

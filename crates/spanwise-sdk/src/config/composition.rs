@@ -7,6 +7,7 @@ use super::error::BuildError;
 use super::exporter::{self, Exporter};
 use super::propagators;
 use super::resource::{MAX_RESOURCE_BYTES, Resource};
+use super::span_processors::as_observer;
 use super::unused;
 use crate::core::{Core, Phase};
 use crate::diagnostics::{Diagnostics, EndpointHealth, Reporter, to_stderr};
@@ -158,13 +159,14 @@ impl SpanwiseBuilder {
             Scopes::new(prepared.scopes().clone()),
             queue,
         );
-        let core = Arc::new(core.with_processors(processors));
+        let core = Arc::new(core.with_observer(as_observer(&processors)));
         let remote = remote.map(|remote| remote.start(&service_name)).transpose()?;
         let diagnostics = Diagnostics::new(reporter.clone(), health.clone());
         let observer = ExportObserver::new(core.clone(), diagnostics, remote);
         let exporter = prepared.with_observer(observer).spawn(core.clone())?;
         let timeout = self.shutdown_timeout();
-        Ok(Spanwise::new(Handle::new(core, Some(exporter), health, timeout).with_sink(sink)))
+        let handle = Handle::new(core, Some(exporter), health, timeout);
+        Ok(Spanwise::new(handle.with_sink(sink).with_processors(processors)))
     }
 
     pub(super) fn shutdown_timeout(&self) -> Duration {

@@ -8,7 +8,7 @@ use super::resource::Resource;
 use crate::core::{Core, Phase};
 use crate::diagnostics::{EndpointHealth, Reporter};
 use crate::lifecycle::Handle;
-use crate::processor::{Processors, SpanProcessor};
+use crate::processor::{Processors, SpanObserver, SpanProcessor};
 use crate::provider::Spanwise;
 use crate::start::Scopes;
 use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
@@ -73,11 +73,17 @@ impl SpanwiseBuilder {
         let scopes = Scopes::new(ScopeTable::new(MAX_SCOPES_BYTES));
         let sampler = DynamicSampler::new(sampler);
         let core = Core::new(Phase::NotExporting, limits, sampler, scopes, queue);
-        let core = Arc::new(core.with_processors(processors));
+        let core = Arc::new(core.with_observer(as_observer(&processors)));
         let timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
         let health = EndpointHealth::new(reporter.clone());
-        Ok(Spanwise::new(Handle::new(core, None, health, timeout)))
+        let handle = Handle::new(core, None, health, timeout);
+        Ok(Spanwise::new(handle.with_processors(processors)))
     }
+}
+
+/// The processors as the end of a span sees them.
+pub(super) fn as_observer(processors: &Option<Arc<Processors>>) -> Option<Arc<dyn SpanObserver>> {
+    processors.clone().map(|processors| processors as Arc<dyn SpanObserver>)
 }
 
 /// Bytes of all instrumentation scopes of a provider that exports nothing.

@@ -87,7 +87,7 @@ pub(crate) fn finish_pooled(
     let mut acquired = WRITERS.acquire(Writer::default);
     let writer = &mut acquired.0;
     write(writer, &core.limits, span);
-    end.finish(core, writer, core.observers().is_some());
+    end.finish(core, writer, core.observes_now());
     Ok(Finished::Recorded)
 }
 

@@ -16,7 +16,7 @@ impl Handle {
 
     /// Starts a flush or the shutdown of the span processors.
     pub(super) fn start_processors(&self, command: Command, until: Instant) -> Pending {
-        match &self.core.processors {
+        match &self.processors {
             Some(processors) => processors.start(command, until),
             None => Pending::none(),
         }

@@ -2,7 +2,7 @@
 
 use crate::core::Core;
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter, sanitize};
-use crate::processor::Command;
+use crate::processor::{Command, Processors};
 use opentelemetry::Value;
 use spanwise_export::{DynamicBatchConfig, Exporter};
 use spanwise_transport::SinkLifecycle;
@@ -16,6 +16,8 @@ pub(crate) struct Handle {
     pub(crate) core: Arc<Core>,
     /// `None` when the provider is disabled or exports nothing.
     pub(super) exporter: Option<Exporter>,
+    /// `None` without span processors.
+    pub(crate) processors: Option<Arc<Processors>>,
     /// The flush and shutdown of the sink, if it has them.
     pub(super) sink: Option<Arc<dyn SinkLifecycle>>,
     pub(super) health: EndpointHealth,
@@ -38,6 +40,7 @@ impl Handle {
         Self {
             core,
             exporter,
+            processors: None,
             sink: None,
             health,
             shut_down: AtomicBool::new(false),
@@ -50,6 +53,11 @@ impl Handle {
     /// The settings of batching; without an exporter, settings that have no effect.
     pub(crate) fn batching(&self) -> DynamicBatchConfig {
         self.exporter.as_ref().map(|exporter| exporter.batching().clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn with_processors(mut self, processors: Option<Arc<Processors>>) -> Self {
+        self.processors = processors;
+        self
     }
 
     pub(crate) fn with_sink(mut self, sink: Option<Arc<dyn SinkLifecycle>>) -> Self {

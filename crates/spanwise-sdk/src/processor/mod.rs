@@ -7,9 +7,11 @@ mod lifecycle;
 mod processors;
 mod readable_span;
 mod registry;
+mod span_observer;
 mod span_processor;
 
 pub(crate) use lifecycle::{Command, Pending};
 pub(crate) use processors::Processors;
 pub use readable_span::ReadableSpan;
+pub(crate) use span_observer::SpanObserver;
 pub use span_processor::{ProcessorError, SpanProcessor};

@@ -3,6 +3,7 @@
 use super::lifecycle::{Command, LifecycleThread, Pending};
 use super::readable_span::ReadableSpan;
 use super::registry::Registry;
+use super::span_observer::SpanObserver;
 use super::span_processor::SpanProcessor;
 use crate::record::Span;
 use opentelemetry::Context;
@@ -30,7 +31,7 @@ impl Processors {
         processors: Vec<Arc<dyn SpanProcessor>>,
         resource: &[u8],
         ledger: &Ledger,
-    ) -> Option<Self> {
+    ) -> Option<Arc<Self>> {
         if processors.is_empty() {
             return None;
         }
@@ -43,29 +44,11 @@ impl Processors {
         if let Ok(resource) = ResourceSpans::parse(resource) {
             made.registry.each(|processor| processor.set_resource(&resource));
         }
-        Some(made)
-    }
-
-    /// Whether a span that this thread starts or ends now is passed to the processors: not inside of one
-    /// of their calls, after the shutdown or in a forked child, where another thread may have held a lock
-    /// of theirs.
-    pub(crate) fn observe_now(&self) -> bool {
-        !INSIDE.get() && self.is_open()
+        Some(Arc::new(made))
     }
 
     pub(crate) fn on_start(&self, span: &mut Span, parent: &Context) {
         self.inside(|processor| processor.on_start(span, parent));
-    }
-
-    pub(crate) fn on_end(&self, span: &ReadableSpan<'_>) {
-        if self.is_open() {
-            self.inside(|processor| processor.on_end(span));
-        }
-    }
-
-    /// Calls no processor for later spans.
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Relaxed);
     }
 
     /// Starts a flush or the shutdown of all processors on their thread, with this deadline. The
@@ -85,6 +68,22 @@ impl Processors {
         let outer = INSIDE.replace(true);
         self.registry.each(call);
         INSIDE.set(outer);
+    }
+}
+
+impl SpanObserver for Processors {
+    fn observes_now(&self) -> bool {
+        !INSIDE.get() && self.is_open()
+    }
+
+    fn on_end(&self, span: &ReadableSpan<'_>) {
+        if self.is_open() {
+            self.inside(|processor| processor.on_end(span));
+        }
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Relaxed);
     }
 }
 

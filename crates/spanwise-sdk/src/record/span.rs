@@ -143,6 +143,11 @@ impl Span {
         span
     }
 
+    /// Whether processors see the span, which has not ended.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.record.is_observed
+    }
+
     /// A non-recording span with a context of its own: not sampled, or not exported.
     #[inline(always)]
     pub(crate) fn non_recording(start: SpanStart<'_>) -> Self {

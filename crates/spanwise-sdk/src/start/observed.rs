@@ -1,30 +1,20 @@
 //! The start of a span that processors see.
 
-use super::decide::{SpanParameters, StartSpan, decide};
+use super::decide::StartSpan;
 use crate::core::Core;
-use crate::processor::Processors;
 use crate::record::{Span, SpanStart};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 use spanwise_worker::catch_panic;
 use std::sync::Arc;
 
-/// Starts a span without a builder, and passes it to the processors.
+/// The context in which processors see the start of a span without a context of its own: the current one,
+/// with the given parent as its span.
 #[cold]
-#[inline(never)]
-pub(super) fn start_observed(
-    core: &Arc<Core>,
-    span: SpanParameters<'_>,
-    processors: &Processors,
-) -> Span {
-    let parent = span.parent.cloned().unwrap_or(SpanContext::NONE);
-    let mut span = decide(core, span, ObservedSpans(core));
-    if span.is_recording() {
-        // The context is not readable late in the exit of a thread.
-        let current = catch_panic(Context::current).unwrap_or_default();
-        processors.on_start(&mut span, &current.with_remote_span_context(parent));
-    }
-    span
+pub(super) fn context_below(parent: Option<&SpanContext>) -> Context {
+    // The context is not readable late in the exit of a thread.
+    let current = catch_panic(Context::current).unwrap_or_default();
+    current.with_remote_span_context(parent.cloned().unwrap_or(SpanContext::NONE))
 }
 
 /// Counts spans, and makes the records of those that are sampled or that the sampler decided to record.

@@ -1,16 +1,17 @@
 //! [`Tracer`]: starts spans through the OpenTelemetry API or through its own methods.
 
 use super::decide::{SpanParameters, StartSpan, decide};
-use super::observed::{ObservedSpans, start_observed};
+use super::observed::{ObservedSpans, context_below};
 use super::refusal::without_sampling;
 use super::scopes::TracerScope;
 use super::suppression::is_suppressed;
 use crate::core::{Core, Phase};
 use crate::end::{FinishError, Finished, finish_pooled};
 use crate::lifecycle::Handle;
+use crate::processor::{Processors, SpanObserver as _};
 use crate::record::{Span, SpanStart};
-use opentelemetry::Context;
-use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, TraceContextExt};
+use opentelemetry::trace::{Event, Link, Span as _, SpanBuilder, SpanContext, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
 use spanwise_ledger::DropReason;
 use spanwise_pool::PooledSpan;
 use spanwise_wire::SpanKind;
@@ -104,31 +105,43 @@ impl Tracer {
     #[inline(always)]
     fn start(&self, span: SpanParameters<'_>) -> Span {
         if !self.core.queue.is_accepting() {
-            return self.start_checked(Moved(span));
+            return self.start_native_checked(Moved(span));
         }
         decide(&self.core, span, Recorder(&self.core))
+    }
+
+    /// [`start_checked`](Self::start_checked) for a span without a builder and a context.
+    #[inline(never)]
+    fn start_native_checked(&self, Moved(parameters): Moved<'_>) -> Span {
+        let parent = parameters.parent;
+        let mut span = self.start_checked(Moved(parameters));
+        if let Some(processors) = self.observers_of(&span) {
+            processors.on_start(&mut span, &context_below(parent));
+        }
+        span
     }
 
     /// Starts a span while the queue accepts none without a check. Not a cold function: an overloaded
     /// program starts all its spans here.
     #[inline(never)]
     fn start_checked(&self, Moved(span): Moved<'_>) -> Span {
-        match self.core.observers() {
-            Some(processors) => start_observed(&self.core, span, processors),
-            None => self.start_unobserved(Moved(span)),
+        let processors = self.provider.processors.as_deref();
+        if processors.is_some_and(|processors| processors.observes_now()) {
+            return decide(&self.core, span, ObservedSpans(&self.core));
         }
-    }
-
-    #[inline(never)]
-    fn start_unobserved(&self, Moved(span): Moved<'_>) -> Span {
-        if self.core.is_running() {
-            if self.core.queue.is_refusing() || self.core.processors.is_none() {
-                return decide(&self.core, span, RefusedSpans(&self.core));
-            }
+        if !self.core.is_running() {
+            return self.start_unrecorded(Moved(span));
+        }
+        if processors.is_some() && !self.core.queue.is_refusing() {
             // A processor starts this span.
             return decide(&self.core, span, Recorder(&self.core));
         }
-        self.start_unrecorded(Moved(span))
+        decide(&self.core, span, RefusedSpans(&self.core))
+    }
+
+    /// The processors, if they see this span.
+    fn observers_of(&self, span: &Span) -> Option<&Processors> {
+        self.provider.processors.as_deref().filter(|_| span.is_observed())
     }
 
     /// Starts a non-recording span.
@@ -151,46 +164,26 @@ impl Tracer {
         Span::from_context(span.parent.cloned().unwrap_or(SpanContext::NONE))
     }
 
-    /// Starts the span of a builder by `start`, and sets its attributes. A reference, because a copy of
-    /// the builder costs more than the rest of this.
-    #[inline(always)]
-    fn build(
-        &self,
-        builder: &mut SpanBuilder,
-        parent_cx: &Context,
-        start: impl FnOnce(SpanParameters<'_>) -> Span,
-    ) -> Span {
-        let parent_span = parent_cx.has_active_span().then(|| parent_cx.span());
-        let parent = parent_span.as_ref().map(|span| span.span_context());
-        let kind = builder.span_kind.as_ref().map_or(SpanKind::Internal, SpanKind::from);
-        let mut span = start(SpanParameters {
-            scope: &self.scope,
-            name: &builder.name,
-            kind,
-            parent,
-            start_time: builder.start_time,
-            attributes: &builder.attributes,
-        });
-        if let Some(attributes) = builder.attributes.take() {
+    /// Sets the data of a builder on the span that [`start_checked`](Self::start_checked) started.
+    #[inline(never)]
+    fn build_checked(&self, mut span: Span, details: Details, parent_cx: &Context) -> Span {
+        if let Some(attributes) = details.attributes {
             span.put_attributes(attributes);
         }
-        span
-    }
-
-    /// [`build`](Self::build) while the queue accepts no span without a check.
-    #[inline(never)]
-    fn build_checked(&self, mut builder: SpanBuilder, parent_cx: &Context) -> Span {
-        let processors = self.core.observers();
-        let mut span = self.build(&mut builder, parent_cx, |span| match processors {
-            Some(_) => decide(&self.core, span, ObservedSpans(&self.core)),
-            None => self.start_unobserved(Moved(span)),
-        });
-        fill(&mut span, builder);
-        if let Some(processors) = processors.filter(|_| span.is_recording()) {
+        fill(&mut span, details.events, details.links);
+        if let Some(processors) = self.observers_of(&span) {
             processors.on_start(&mut span, parent_cx);
         }
         span
     }
+}
+
+/// The parts of a builder that a span has besides its parameters. Not the builder itself: a function that
+/// takes it would make the hot path store it in memory.
+struct Details {
+    attributes: Option<Vec<KeyValue>>,
+    events: Option<Vec<Event>>,
+    links: Option<Vec<Link>>,
 }
 
 /// The parameters, moved into a cold function. The new type makes a copy for that call: a call with
@@ -207,11 +200,26 @@ impl opentelemetry::trace::Tracer for Tracer {
         if parent_cx.is_telemetry_suppressed() {
             return suppressed();
         }
+        let parent_span = parent_cx.has_active_span().then(|| parent_cx.span());
+        let parent = parent_span.as_ref().map(|span| span.span_context());
+        let kind = builder.span_kind.as_ref().map_or(SpanKind::Internal, SpanKind::from);
+        let parameters = SpanParameters {
+            scope: &self.scope,
+            name: &builder.name,
+            kind,
+            parent,
+            start_time: builder.start_time,
+            attributes: &builder.attributes,
+        };
         if !self.core.queue.is_accepting() {
-            return self.build_checked(builder, parent_cx);
+            let span = self.start_checked(Moved(parameters));
+            let SpanBuilder { attributes, events, links, .. } = builder;
+            return self.build_checked(span, Details { attributes, events, links }, parent_cx);
         }
-        let start = |span: SpanParameters<'_>| decide(&self.core, span, Recorder(&self.core));
-        let mut span = self.build(&mut builder, parent_cx, start);
+        let mut span = decide(&self.core, parameters, Recorder(&self.core));
+        if let Some(attributes) = builder.attributes.take() {
+            span.put_attributes(attributes);
+        }
         let bare = builder.events.is_none()
             && builder.links.is_none()
             && matches!(builder.name, Cow::Borrowed(_));
@@ -219,7 +227,7 @@ impl opentelemetry::trace::Tracer for Tracer {
             // The value owns nothing here; without `forget` its drop would check that.
             std::mem::forget(builder);
         } else {
-            fill(&mut span, builder);
+            fill(&mut span, builder.events, builder.links);
         }
         span
     }
@@ -281,15 +289,15 @@ fn suppressed() -> Span {
 
 /// Writes the builder's events and links.
 #[inline(never)]
-fn fill(span: &mut Span, builder: SpanBuilder) {
+fn fill(span: &mut Span, events: Option<Vec<Event>>, links: Option<Vec<Link>>) {
     if !span.is_recording() {
         return;
     }
-    for event in builder.events.unwrap_or_default() {
+    for event in events.unwrap_or_default() {
         let time = |start| clock::align(start, clock::to_unix_nanos(event.timestamp));
         span.put_event(&event.name, time, &event.attributes);
     }
-    for link in builder.links.unwrap_or_default() {
+    for link in links.unwrap_or_default() {
         span.add_link(link.span_context, link.attributes);
     }
 }
