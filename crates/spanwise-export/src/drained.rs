@@ -68,12 +68,8 @@ impl DrainedChunk {
         }
     }
 
-    /// Moves the tickets to `tickets` and returns the chunk alone.
-    pub(crate) fn into_chunk(self, tickets: &mut Option<TicketGuard>) -> ChargedChunk {
-        match tickets {
-            Some(tickets) => tickets.merge(self.tickets),
-            None => *tickets = Some(self.tickets),
-        }
-        self.chunk
+    /// The chunk and the tickets of its spans, each alone.
+    pub(crate) fn into_parts(self) -> (ChargedChunk, TicketGuard) {
+        (self.chunk, self.tickets)
     }
 }

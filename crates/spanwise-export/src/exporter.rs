@@ -105,7 +105,7 @@ impl Exporter {
     /// Sends all spans that were pushed before this call, and waits until each has its outcome, at most
     /// until `deadline`.
     ///
-    /// Works from any thread, inside or outside of any async runtime. Returns at most 25 ms after `deadline`,
+    /// Works from any thread, inside or outside of any async runtime. Returns at most 50 ms after `deadline`,
     /// also while the exporter's thread is blocked.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl Exporter {
 
     /// Refuses spans from now on, sends the remaining ones, and ends the thread, at most until `deadline`.
     ///
-    /// Works from any thread, inside or outside of any async runtime. Returns at most 25 ms after `deadline`,
+    /// Works from any thread, inside or outside of any async runtime. Returns at most 50 ms after `deadline`,
     /// also while the exporter's thread is blocked. Spans that are pushed afterwards are booked as
     /// `after_shutdown`.
     ///
@@ -243,6 +243,6 @@ impl fmt::Debug for Exporter {
     }
 }
 
-/// How long the thread may overrun a deadline before a caller stops waiting for it. The thread waits 10 ms
-/// for cancelled requests, and books the spans that are left.
-const GRACE: Duration = Duration::from_millis(25);
+/// How long the thread may overrun a deadline before a caller stops waiting for it: 10 ms for cancelled
+/// requests, and time to book the spans that are left. The system has the rest of 50 ms to schedule the caller.
+const GRACE: Duration = Duration::from_millis(40);

@@ -116,6 +116,17 @@ pub struct Position {
 }
 
 impl Position {
+    /// The number of chunks in front of the one with this span.
+    pub fn chunks_before(&self) -> usize {
+        self.chunk
+    }
+
+    /// The position of the same span in the list without the chunks in front of its own.
+    #[must_use]
+    pub fn without_chunks_before(self) -> Self {
+        Self { chunk: 0, offset: self.offset }
+    }
+
     /// Spans of `chunks` from here on.
     pub fn spans_left(&self, chunks: &[&Chunk]) -> usize {
         let mut left = chunks.iter().skip(self.chunk);

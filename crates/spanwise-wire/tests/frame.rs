@@ -212,6 +212,24 @@ proptest! {
         }
         prop_assert_eq!(spans as usize, places.concat().len());
     }
+
+    #[test]
+    fn chunks_before_a_position_are_not_needed(places in places(), limits in limits()) {
+        let headers = headers(30, 20);
+        let all = chunks(&places);
+        let expected = frame(&all, b"", &headers, limits);
+        let framer = Framer::new(b"", |scope| &headers[scope as usize], limits);
+        let (mut left, mut next) = (all.iter().collect::<Vec<_>>(), Some(Position::default()));
+        let mut requests = Vec::new();
+        while let Some(plan) = next.and_then(|from| framer.plan(&left, from)) {
+            requests.push(framer.write(&left, &plan, Vec::new()));
+            next = plan.next().map(|next| {
+                left.drain(..next.chunks_before());
+                next.without_chunks_before()
+            });
+        }
+        prop_assert_eq!(requests, expected);
+    }
 }
 
 #[test]

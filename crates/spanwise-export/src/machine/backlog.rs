@@ -96,33 +96,23 @@ impl Backlog {
         self.compacted = self.waiting.len();
     }
 
-    /// Moves chunks from the front to a batch, unless one is being framed: about `bytes` bytes and
-    /// `spans` spans. The chunk of a span larger than a usual chunk is a batch of its own.
-    pub(super) fn begin_batch(&mut self, bytes: usize, spans: usize) {
-        if self.batch.is_some() {
-            return;
-        }
-        let (mut taken, mut sum, mut is_large) = (Vec::new(), (0, 0), false);
-        let (mut tickets, mut count) = (None, 0);
+    /// Moves chunks from the front to the batch that is being framed, until it has spans for a request:
+    /// `bytes` bytes or `spans` spans. The chunk of a span larger than a usual chunk is a batch of its own.
+    pub(super) fn fill_batch(&mut self, bytes: usize, spans: usize) {
         while let Some(Waiting { chunk, .. }) = self.waiting.front() {
-            let chunk = chunk.chunk();
-            let next = (sum.0 + chunk.bytes().len(), sum.1 + chunk.len());
-            is_large = chunk.bytes().len() > self.chunk_bytes;
-            if !taken.is_empty() && (is_large || next.0 > bytes || next.1 > spans) {
-                is_large = false;
-                break;
+            let is_large = chunk.chunk().bytes().len() > self.chunk_bytes;
+            if let Some(batch) = &self.batch
+                && (is_large || batch.is_large() || batch.fills(bytes, spans))
+            {
+                return;
             }
-            sum = next;
             self.compacted = self.compacted.saturating_sub(1);
-            if let Some(waiting) = self.waiting.pop_front() {
-                count += waiting.count;
-                taken.push(waiting.chunk.into_chunk(&mut tickets));
-            }
-            if is_large {
-                break;
+            let Some(Waiting { chunk, count }) = self.waiting.pop_front() else { return };
+            match &mut self.batch {
+                Some(batch) => batch.push(chunk, count),
+                None => self.batch = Some(Batch::new(chunk, count, is_large)),
             }
         }
-        self.batch = tickets.map(|tickets| Batch::new(taken, tickets, count, is_large));
     }
 
     /// The batch that is being framed.
@@ -136,18 +126,15 @@ impl Backlog {
         self.batch.as_mut().map(|batch| batch.take_tickets(spans, on_drop))
     }
 
-    /// The spans before `next` are in requests. Returns the chunks of a batch that is framed
-    /// completely.
+    /// The spans of the batch before `next` are in requests, or all of them. Returns the chunks that are
+    /// framed completely.
     pub(super) fn advance(&mut self, next: Option<Position>) -> Vec<ChargedChunk> {
-        match next {
-            Some(next) => {
-                if let Some(batch) = &mut self.batch {
-                    batch.advance(next);
-                }
-                Vec::new()
-            }
-            None => self.finish_batch(),
-        }
+        let framed = match (next, &mut self.batch) {
+            (Some(next), Some(batch)) => batch.advance(next),
+            _ => return self.finish_batch(),
+        };
+        self.framed += framed.count;
+        framed.chunks
     }
 
     /// As [`advance`](Self::advance) for a batch of one large span: its chunk is freed, and the
@@ -163,9 +150,9 @@ impl Backlog {
     }
 
     fn finish_batch(&mut self) -> Vec<ChargedChunk> {
-        let Some(batch) = self.batch.take() else { return Vec::new() };
-        self.framed += batch.count();
-        batch.into_chunks()
+        let Some(framed) = self.batch.take().map(Batch::finish) else { return Vec::new() };
+        self.framed += framed.count;
+        framed.chunks
     }
 
     /// Frees all chunks and books their spans as lost for `reason`.

@@ -1,33 +1,51 @@
-//! Chunks that are framed together: one request, or several when they do not fit into one.
+//! Chunks that are framed together: spans that do not fit into a request begin the next one.
 
+use crate::drained::DrainedChunk;
 use crate::ticket_guard::TicketGuard;
 use spanwise_batch::ChargedChunk;
 use spanwise_ledger::DropReason;
 use spanwise_wire::{Chunk, Framer, Plan, Position, Request};
+use std::collections::VecDeque;
 
 /// Chunks, and the tickets of those spans that are not in a request yet.
 pub(super) struct Batch {
-    chunks: Vec<ChargedChunk>,
+    chunks: VecDeque<BatchChunk>,
     tickets: TicketGuard,
-    /// The number of drained chunks that the spans are from.
-    count: u64,
     next: Position,
     is_large: bool,
 }
 
+struct BatchChunk {
+    chunk: ChargedChunk,
+    /// The number of drained chunks that the spans are from.
+    count: u64,
+}
+
+/// Chunks whose spans are all in requests.
+pub(super) struct Framed {
+    pub(super) chunks: Vec<ChargedChunk>,
+    /// The number of drained chunks that their spans are from.
+    pub(super) count: u64,
+}
+
 impl Batch {
-    pub(super) fn new(
-        chunks: Vec<ChargedChunk>,
-        tickets: TicketGuard,
-        count: u64,
-        is_large: bool,
-    ) -> Self {
-        Self { chunks, tickets, count, next: Position::default(), is_large }
+    /// A batch of one chunk, which has the spans of `count` drained ones.
+    pub(super) fn new(chunk: DrainedChunk, count: u64, is_large: bool) -> Self {
+        let (chunk, tickets) = chunk.into_parts();
+        let chunks = VecDeque::from([BatchChunk { chunk, count }]);
+        Self { chunks, tickets, next: Position::default(), is_large }
     }
 
-    /// Bytes of spans.
+    /// Adds a chunk.
+    pub(super) fn push(&mut self, chunk: DrainedChunk, count: u64) {
+        let (chunk, tickets) = chunk.into_parts();
+        self.tickets.merge(tickets);
+        self.chunks.push_back(BatchChunk { chunk, count });
+    }
+
+    /// Bytes of spans in all chunks. Spans of the first one may be in a request.
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.chunk().bytes().len()).sum()
+        self.chunks.iter().map(|it| it.chunk.chunk().bytes().len()).sum()
     }
 
     /// Spans that are not in a request yet.
@@ -35,14 +53,16 @@ impl Batch {
         self.tickets.spans()
     }
 
-    pub(super) fn count(&self) -> u64 {
-        self.count
-    }
-
     /// Whether this is one span larger than a usual chunk, whose chunk is charged for its request
     /// already.
     pub(super) fn is_large(&self) -> bool {
         self.is_large
+    }
+
+    /// Whether the spans that are not in a request have `bytes` bytes or are `spans` spans. A chunk whose spans
+    /// are partly in a request counts in bytes as if it were full.
+    pub(super) fn fills(&self, bytes: usize, spans: usize) -> bool {
+        self.bytes() >= bytes || self.spans() >= spans as u64
     }
 
     /// Plans the next request.
@@ -72,13 +92,15 @@ impl Batch {
         self.tickets.split(spans, on_drop)
     }
 
-    /// The next request begins at `next`.
-    pub(super) fn advance(&mut self, next: Position) {
-        self.next = next;
+    /// The next request begins at `next`. Returns the chunks before it.
+    pub(super) fn advance(&mut self, next: Position) -> Framed {
+        self.next = next.without_chunks_before();
+        Framed::of(self.chunks.drain(..next.chunks_before().min(self.chunks.len())))
     }
 
-    pub(super) fn into_chunks(self) -> Vec<ChargedChunk> {
-        self.chunks
+    /// All chunks, whose spans are in requests.
+    pub(super) fn finish(self) -> Framed {
+        Framed::of(self.chunks.into_iter())
     }
 
     pub(super) fn drop_for(self, reason: DropReason) {
@@ -86,6 +108,17 @@ impl Batch {
     }
 
     fn chunks(&self) -> Vec<&Chunk> {
-        self.chunks.iter().map(ChargedChunk::chunk).collect()
+        self.chunks.iter().map(|it| it.chunk.chunk()).collect()
+    }
+}
+
+impl Framed {
+    fn of(chunks: impl Iterator<Item = BatchChunk>) -> Self {
+        let mut framed = Self { chunks: Vec::new(), count: 0 };
+        for BatchChunk { chunk, count } in chunks {
+            framed.chunks.push(chunk);
+            framed.count += count;
+        }
+        framed
     }
 }

@@ -71,7 +71,7 @@ impl Composer {
         let scope = |index: u32| headers.get(index as usize).map_or(&[][..], |header| header);
         let (resource, limits) = (self.resource.get(), self.limits);
         let framer = |max_bytes| Framer::new(&resource, scope, limits.with_max_bytes(max_bytes));
-        self.backlog.begin_batch(self.complete_bytes(), limits.max_spans);
+        self.backlog.fill_batch(self.complete_bytes(), limits.max_spans);
         let Some(batch) = self.backlog.batch() else { return Composed::Nothing(Vec::new()) };
         let framing = framer(self.batch_bytes.min(self.memory.usual()));
         let Some(mut plan) = batch.plan(&framing) else {
