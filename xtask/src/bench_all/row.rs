@@ -139,6 +139,16 @@ impl Row {
         (self.requests > 0).then(|| rate * self.requests as f64 / self.exported as f64)
     }
 
+    /// Spans of a request on average.
+    pub(super) fn spans_per_request(&self) -> Option<f64> {
+        (self.requests > 0).then(|| self.exported as f64 / self.requests as f64)
+    }
+
+    /// Processor time of the process at that rate, as a share of a core.
+    pub(super) fn cpu_share(&self) -> Option<f64> {
+        Some(self.cpu_ns()? * self.spans_per_second()? / 1e9)
+    }
+
     /// Of the spans that were to be exported: with an always-on sampler all of them, because spans below a
     /// refused one count as sampled out.
     pub(super) fn exported(&self) -> Option<f64> {
