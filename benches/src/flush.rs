@@ -133,3 +133,23 @@ impl Gate {
 const IN_FLIGHT: usize = 4;
 const BUDGET_BYTES: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_that_are_in_flight_before_their_flush_are_not_counted() {
+        let workload = Workload::named("flush-100k").unwrap();
+        let flush = Flush::new(&workload).unwrap();
+        flush.prepare(100);
+        flush.run(100);
+        assert_eq!(flush.tally(0), Tally { exported: 500, ..Tally::default() });
+        // Without small requests in front of them.
+        flush.gate.close();
+        flush.make(100);
+        flush.run(100);
+        assert_eq!(flush.receiver.stats().spans, 500 + 4 * 5 + 500);
+        assert!(flush.tally(0).exported < 1000);
+    }
+}

@@ -129,8 +129,8 @@ impl TokioPool {
 
     /// Shuts the pool down: it rejects further tasks, runs or drops the tasks that wait, and waits for the
     /// tasks that run, at most until `deadline`. At the deadline it drops the tasks that wait, cancels the
-    /// tasks that run, and counts both as abandoned; a task that never yields still counts as running. In
-    /// a forked child it returns at once.
+    /// tasks that run, waits 10 ms more for them to end, and counts both as abandoned; a task that never
+    /// yields still counts as running. In a forked child it returns at once.
     pub async fn shutdown_until(&self, mode: ShutdownMode, deadline: Instant) -> PoolReport {
         if self.shared.is_inherited() {
             return PoolReport::default();
