@@ -47,7 +47,7 @@ pub struct ShardedBuffer {
     config: ArcSwap<ShardedBufferConfig>,
     /// The configuration at the start, with the sizes in bytes, which never change. Its ordinary chunk is the
     /// unit of `ready`: a chunk counts the same when it is queued and when it is drained.
-    first: ShardedBufferConfig,
+    initial: ShardedBufferConfig,
     /// The part of the budget that chunks may use, at the start.
     limit: usize,
     /// Sum of the [`weight`](Self::weight) of the chunks in `full`. Never below what can be popped.
@@ -88,7 +88,7 @@ impl ShardedBuffer {
             budget,
             requested,
             limit,
-            first: config,
+            initial: config,
             config: ArcSwap::from_pointee(config),
             ready: AtomicUsize::new(0),
             ready_spans: AtomicUsize::new(0),
@@ -252,7 +252,7 @@ impl ShardedBuffer {
     /// Whether a span message of `len` bytes fits the budget when nothing else is charged to it.
     pub fn can_fit(&self, len: usize) -> bool {
         let max = self.budget.limit() - self.budget.reserve();
-        len <= MAX_SPAN && self.first.min_charge(len) <= max
+        len <= MAX_SPAN && self.initial.min_charge(len) <= max
     }
 
     /// Number of full chunks for the worker; the chunk of a large span counts as many times as its
@@ -371,7 +371,7 @@ impl ShardedBuffer {
         span: &FinishedSpan<'_>,
         meta: SpanMeta,
     ) -> Result<Pushed, PushError> {
-        if self.first.is_oversize(span.encoded_len()) {
+        if self.initial.is_oversize(span.encoded_len()) {
             // Larger than any chunk: the span gets one of its own, and the open chunk stays open.
             let buffer = self.single_chunk(span, meta)?;
             let wake = self.enqueue(buffer).map_err(|_| PushError::Budget)?;

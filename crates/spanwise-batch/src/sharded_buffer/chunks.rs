@@ -103,7 +103,7 @@ impl ShardedBuffer {
     ) -> Result<ChargedChunk, PushError> {
         let len = span.encoded_len();
         // The sizes in bytes.
-        let config = &self.first;
+        let config = &self.initial;
         let charge = config.charge_for_one(len);
         if len > MAX_SPAN {
             return Err(PushError::Budget);

@@ -50,7 +50,7 @@ impl ShardedBuffer {
 
     /// Number of ordinary chunks of the same charge, because a few large spans fill the budget too.
     fn weight(&self, buffer: &ChargedChunk) -> usize {
-        (buffer.charged() / self.first.chunk_charge()).max(1)
+        (buffer.charged() / self.initial.chunk_charge()).max(1)
     }
 
     pub(super) fn enqueue_spilled(&self, buffer: ChargedChunk) -> Result<Pushed, PushError> {

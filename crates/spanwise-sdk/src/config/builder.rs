@@ -352,6 +352,21 @@ impl SpanwiseBuilder {
 
     /// The algorithm that determines the size of batches, within the largest number of spans and bytes of a
     /// request. Default none: the size is fixed.
+    ///
+    /// ```
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{BatchSize, Spanwise};
+    ///
+    /// fn main() -> Result<(), spanwise::BuildError> {
+    ///     // The dynamic processor of the source document, with its queue and its delay.
+    ///     let _spanwise = Spanwise::builder()
+    ///         .with_batch_size(BatchSize::Document)
+    ///         .with_max_queue_size(BatchSize::DOCUMENT_QUEUE_SIZE)
+    ///         .with_scheduled_delay(BatchSize::DOCUMENT_DELAY)
+    ///         .build()?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn with_batch_size(mut self, size: BatchSize) -> Self {
         self.batch_size = Some(size);
         self

@@ -160,3 +160,38 @@ impl Diagnostics {
 fn without_query(url: &str) -> String {
     shown(url.split('?').next().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+    use spanwise_ledger::DropReason;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    #[test]
+    fn the_end_of_a_loss_is_reported_and_counted_once() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let received = lines.clone();
+        let reporter = Reporter::new(Arc::new(move |diagnostic: &Diagnostic| {
+            received.lock().unwrap().push(diagnostic.to_string());
+        }));
+        let health = EndpointHealth::new(reporter.clone());
+        let mut diagnostics = Diagnostics::new(reporter.clone(), health);
+        let (ledger, start) = (Ledger::new(), Instant::now());
+        (0..7).for_each(|_| ledger.started());
+        for second in 0..120 {
+            if (3..6).contains(&second) {
+                ledger.dropped(DropReason::QueueBytes, 2);
+            }
+            diagnostics.report_losses(start + Duration::from_secs(second), &ledger);
+        }
+        assert_eq!(ledger.snapshot().counter(Counter::LossRecoveries), 1);
+        reporter.flush(Duration::from_secs(60));
+        let lines = lines.lock().unwrap();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[0].starts_with("2 spans lost: queue_bytes 2"), "{lines:?}");
+        assert!(lines[1].starts_with("4 spans lost: queue_bytes 4"), "{lines:?}");
+        assert_eq!(lines[2], "no spans lost for 30s: 6 spans were lost in the 3.0s before");
+    }
+}
