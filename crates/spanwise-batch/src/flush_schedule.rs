@@ -108,8 +108,9 @@ impl FlushSchedule {
 
     /// Returns the action at `now`, with the full chunks `ready` waiting.
     ///
-    /// After [`FlushAction::DrainAll`], call [`drained_all`](Self::drained_all); after
-    /// [`FlushAction::DrainBatch`], call [`counted`](Self::counted).
+    /// After [`FlushAction::DrainAll`], call [`drained_all`](Self::drained_all), or
+    /// [`drained_some`](Self::drained_some) if slots were held; after [`FlushAction::DrainBatch`], call
+    /// [`counted`](Self::counted).
     pub fn poll(&self, now: Instant, ready: Ready) -> FlushAction {
         let FlushScheduleConfig { scheduled_delay, chunks, batch_spans, tick } = self.config;
         let due = after(self.drained, scheduled_delay);
@@ -132,6 +133,14 @@ impl FlushSchedule {
     /// Records that all chunks were drained at `now`.
     pub fn drained_all(&mut self, now: Instant) {
         self.drained = now;
+        self.counted = now;
+    }
+
+    /// Records that chunks were drained at `now`, but not those of slots that threads held: all chunks
+    /// are due again after a millisecond.
+    pub fn drained_some(&mut self, now: Instant) {
+        let again = after(now, SHORTEST);
+        self.drained = again.checked_sub(self.config.scheduled_delay).unwrap_or(now);
         self.counted = now;
     }
 
@@ -229,6 +238,16 @@ mod tests {
         assert_eq!(schedule.poll(now, Ready::default()), expected);
         schedule.set_config(config.with_scheduled_delay(1000 * MS));
         assert_eq!(schedule.poll(now, Ready::default()), FlushAction::DrainAll);
+    }
+
+    #[test]
+    fn chunks_of_held_slots_are_due_again_after_a_millisecond() {
+        let start = Instant::now();
+        let mut schedule = FlushSchedule::new(FlushScheduleConfig::default(), start);
+        schedule.drained_some(start + 1000 * MS);
+        let poll = |at: u32| schedule.poll(start + at * MS, Ready::default());
+        assert_eq!(poll(1000), FlushAction::WaitUntil(start + 1001 * MS));
+        assert_eq!(poll(1001), FlushAction::DrainAll);
     }
 
     #[test]

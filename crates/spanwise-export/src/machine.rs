@@ -184,8 +184,10 @@ impl ExportMachine {
         match drain {
             Some(Drain::All(at)) => {
                 self.sends_all = true;
-                self.schedule.drained_all(at);
-                if missed == 0 {
+                if missed > 0 {
+                    self.schedule.drained_some(at);
+                } else {
+                    self.schedule.drained_all(at);
                     self.flushes.drained(self.composer.backlog.entered());
                 }
                 self.idle_drains = if is_empty { self.idle_drains.saturating_add(1) } else { 0 };
