@@ -7,6 +7,7 @@ mod deps;
 mod imports;
 mod lab;
 mod matrix;
+mod mutants;
 mod optional;
 mod paths;
 mod public_api;
@@ -14,6 +15,7 @@ mod repeat;
 mod sampling_lab;
 mod sanitize;
 mod shutdown_matrix;
+mod sim;
 mod sizes;
 mod source_tree;
 mod step;
@@ -31,6 +33,8 @@ const COMMANDS: &[Command] = &[
     sampling_lab::COMMAND,
     shutdown_matrix::COMMAND,
     test::COMMAND,
+    sim::COMMAND,
+    mutants::COMMAND,
     sanitize::COMMAND,
     deps::COMMAND,
     words::COMMAND,

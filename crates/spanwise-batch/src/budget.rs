@@ -1,6 +1,8 @@
 //! A byte budget that all memory of spans in flight is charged to.
 
 use crate::space_notifier::SpaceNotifier;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -139,6 +141,10 @@ impl Charge {
         let excess = self.bytes.saturating_sub(bytes);
         if excess > 0 {
             self.bytes -= excess;
+            #[cfg(feature = "planted-bugs")]
+            if planted(Bug::BudgetLeak) {
+                return;
+            }
             self.budget.shared.charged.fetch_sub(excess, Relaxed);
             self.budget.space().notify_all();
         }

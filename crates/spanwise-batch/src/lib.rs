@@ -23,3 +23,10 @@ pub use flush_schedule::{FlushAction, FlushSchedule, FlushScheduleConfig, Ready}
 pub use preset::BatchPreset;
 pub use push_error::PushError;
 pub use sharded_buffer::{Pushed, ShardedBuffer};
+
+/// Functions for the simulator of this repository. They are no part of the API and change without
+/// notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::sharded_buffer::set_local_slot;
+}

@@ -12,8 +12,11 @@ use crate::push_error::PushError;
 use crate::queue::Queue;
 use crate::try_lock::TryLock;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use local_slot::{local_slot, set_local_slot};
+use local_slot::local_slot;
+pub use local_slot::set_local_slot;
 use queues::Queues;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{EncodeSpan, FinishedSpan};
 use std::fmt;
@@ -235,6 +238,10 @@ impl ShardedBuffer {
     /// Closes the buffer: every later push fails. A [`drain_all`](Self::drain_all) that then skips no slot
     /// has returned all remaining spans, because each push either came before or failed.
     pub fn close(&self) {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::CloseAfterDrain) {
+            return;
+        }
         // ORDER: SeqCst with `spill`, which increments `spilling` and then reads `closed`: either
         // it sees the close, or the drain after the close sees it.
         self.closed.store(true, SeqCst);
@@ -247,6 +254,13 @@ impl ShardedBuffer {
         self.close();
         self.queues.store(None);
         self.trim(0);
+    }
+
+    /// Holds a slot until the result is dropped, as a thread does that is interrupted while it stores a
+    /// span. For the simulator of this repository.
+    #[doc(hidden)]
+    pub fn hold_slot(&self, slot: usize) -> Option<impl Sized + '_> {
+        self.slots.get(slot)?.try_lock()
     }
 
     /// Whether a span message of `len` bytes fits the budget when nothing else is charged to it.

@@ -30,6 +30,7 @@ pub struct ExporterBuilder {
     resource: Vec<u8>,
     max_resource_bytes: usize,
     budget_bytes: usize,
+    slots: Option<usize>,
     batch: BatchOverrides,
     hold_policy: Option<Box<dyn HoldBack>>,
     on_full: OnFull,
@@ -55,6 +56,7 @@ impl ExporterBuilder {
             resource: Vec::new(),
             max_resource_bytes: 0,
             budget_bytes: 16 << 20,
+            slots: None,
             batch: BatchOverrides::default(),
             hold_policy: None,
             on_full: OnFull::default(),
@@ -127,6 +129,14 @@ impl ExporterBuilder {
     /// none: only bytes count.
     pub fn with_max_queue_size(mut self, spans: usize) -> Self {
         self.batch.max_queue_size = Some(spans);
+        self
+    }
+
+    /// The number of slots of the sharded buffer, which by default depends on the cores. For the
+    /// simulator of this repository, whose seeds give the same trace on every machine.
+    #[doc(hidden)]
+    pub fn with_slots(mut self, slots: usize) -> Self {
+        self.slots = Some(slots);
         self
     }
 
@@ -221,7 +231,8 @@ impl ExporterBuilder {
         let resource = SharedResource::new(self.resource, self.max_resource_bytes);
         let batching = DynamicBatchConfig::new(config, resource.max_bytes())?;
         let batch = batching.load();
-        let division = Division::new(budget.limit(), &self.transport, resource.max_bytes(), &batch);
+        let mut division = Division::new(budget.limit(), &self.transport, resource.max_bytes(), &batch);
+        division.buffer.slots = self.slots.unwrap_or(division.buffer.slots);
         let Division { buffer, request_bytes, reserve, copies } = division;
         budget.set_reserve(reserve.flowing);
         let prepared = PreparedExporter {

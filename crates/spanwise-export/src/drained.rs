@@ -2,6 +2,8 @@
 
 use crate::ticket_guard::TicketGuard;
 use spanwise_batch::ChargedChunk;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_wire::Chunk;
 
@@ -26,8 +28,11 @@ pub struct Drained {
 
 impl DrainedChunk {
     pub(crate) fn new(chunk: ChargedChunk, ledger: &Ledger) -> Self {
-        let tickets = ledger.tickets(chunk.chunk().len() as u64);
-        Self { chunk, tickets: TicketGuard::new(tickets, DropReason::WorkerUnavailable) }
+        let spans = chunk.chunk().len() as u64;
+        #[cfg(feature = "planted-bugs")]
+        let spans = spans - u64::from(planted(Bug::LostTicket));
+        let tickets = TicketGuard::new(ledger.tickets(spans), DropReason::WorkerUnavailable);
+        Self { chunk, tickets }
     }
 
     /// The spans.

@@ -31,6 +31,8 @@ use in_flight::InFlight;
 use memory::Memory;
 use sizing::Sizing;
 use spanwise_batch::{FlushSchedule, FlushScheduleConfig, RequestObservation};
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_transport::Delivery;
 use stage::{Drain, Relief, Stage};
@@ -244,7 +246,7 @@ impl ExportMachine {
     }
 
     /// A turn was not completed because of a panic: the next call begins a new one.
-    pub(crate) fn abort_turn(&mut self) {
+    pub fn abort_turn(&mut self) {
         self.draining = None;
         if !self.stage.is_closing() {
             self.stage = Stage::Drain;
@@ -314,6 +316,10 @@ impl ExportMachine {
                 None => (Stage::Wait, None),
             },
             Stage::Wait => (Stage::Drain, Some(Action::WaitUntil(self.wait_until(now, level)))),
+            #[cfg(feature = "planted-bugs")]
+            Stage::Cancel if planted(Bug::LateShutdown) => {
+                (Stage::Cancelling(now + 10 * CANCELLED_WITHIN), Some(Action::CancelRequests))
+            }
             Stage::Cancel => {
                 (Stage::Cancelling(now + CANCELLED_WITHIN), Some(Action::CancelRequests))
             }
@@ -387,6 +393,10 @@ impl ExportMachine {
 
 /// Makes a queue that refuses spans accept them again, if there is space.
 fn accept_again(level: QueueLevel) -> Option<Action> {
+    #[cfg(feature = "planted-bugs")]
+    if planted(Bug::RefusalNeverEnds) {
+        return None;
+    }
     let is_due = level.is_refusing && level.can_accept;
     is_due.then_some(Action::Queue(QueueAction::AcceptSpans))
 }

@@ -3,6 +3,8 @@
 use crate::drained::{Drained, DrainedChunk};
 use crate::intake::{Intake, State};
 use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer};
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use spanwise_ledger::{Counter, DropReason, Ledger};
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{DroppedCounts, EncodeSpan, FinishedSpan};
@@ -133,7 +135,11 @@ impl SpanQueue {
     /// [`try_push_local`](Self::try_push_local) and of a counter.
     #[cold]
     pub fn push(&self, span: &FinishedSpan<'_>, meta: SpanMeta) {
-        if self.is_forked() {
+        #[cfg(feature = "planted-bugs")]
+        let is_forked = self.is_forked() && !planted(Bug::ChildStoresSpans);
+        #[cfg(not(feature = "planted-bugs"))]
+        let is_forked = self.is_forked();
+        if is_forked {
             return self.ledger.dropped(DropReason::WorkerUnavailable, 1);
         }
         if self.is_refusing() {
@@ -210,6 +216,12 @@ impl SpanQueue {
         self.buffer.config().chunk_bytes
     }
 
+    /// The buffer of the queue. For the simulator of this repository.
+    #[doc(hidden)]
+    pub fn buffer(&self) -> &ShardedBuffer {
+        &self.buffer
+    }
+
     /// The fill level of the queue.
     pub fn level(&self) -> QueueLevel {
         let is_refusing = self.is_refusing();
@@ -266,12 +278,14 @@ impl SpanQueue {
     }
 
     /// As [`close`](Self::close), for an exporter that died: spans are booked as `worker_unavailable`.
-    pub(crate) fn abandon(&self) {
+    ///
+    /// For an event loop around an `ExportMachine`, whose drop books the other spans.
+    pub fn abandon(&self) {
         self.close_as(State::Died);
     }
 
     /// Frees all memory but the slots': the owner of a span may hold the queue for long.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         self.buffer.release();
     }
 
@@ -286,7 +300,10 @@ impl SpanQueue {
         self.intake.is_forked()
     }
 
-    pub(crate) fn set_notifier(&self, notifier: Notifier) {
+    /// Sets the end through which pushes notify the exporter. `PreparedExporter::spawn` calls it; an
+    /// event loop around an `ExportMachine` calls it once, and passes notifications to
+    /// `ExportMachine::notified`.
+    pub fn set_notifier(&self, notifier: Notifier) {
         // The first exporter of a queue is its only one.
         let _already_set = self.notifier.set(notifier);
     }
@@ -305,6 +322,10 @@ impl SpanQueue {
     /// Accepts spans at their start again if there is space: at once when memory is freed, and not at the
     /// end of the exporter's turn, which may frame several requests.
     fn accept_again(&self) {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::RefusalNeverEnds) {
+            return;
+        }
         if self.is_refusing() && self.buffer.can_open_chunk() {
             self.intake.accept();
         }
@@ -331,6 +352,11 @@ impl SpanQueue {
     /// A span was refused for lack of space. The first one notifies the exporter, which frees memory; a
     /// notification for each would cost a core.
     fn starve(&self, reason: DropReason) {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::MissedWakeup) {
+            let _first = self.intake.starve();
+            return;
+        }
         // A large span may find no space where usual ones do.
         let is_full = self.on_full == OnFull::Drop && !self.buffer.can_open_chunk();
         if if is_full { self.intake.start_refusing(reason) } else { self.intake.starve() } {

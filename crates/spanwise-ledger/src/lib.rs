@@ -6,6 +6,9 @@ mod account;
 mod counter;
 mod counter_slot;
 mod ledger;
+#[cfg(feature = "planted-bugs")]
+#[doc(hidden)]
+pub mod planted;
 mod reason;
 mod snapshot;
 mod thread_counters;

@@ -1,15 +1,16 @@
 //! Throttling: a `Retry-After` for one request applies to every request of the transport.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
+use spanwise_worker::__private::timer_deadline;
+use spanwise_worker::deadline;
 
-use crate::deadline::deadline_after;
-
-/// The instant before which no request may be sent.
+/// The instant before which no request of a transport may be sent.
 #[derive(Debug)]
-pub(crate) struct Throttle {
+pub struct Throttle {
     until: Mutex<Option<Instant>>,
     /// Maximum wait that a server can impose: a wrong or hostile response must not stop exports
     /// forever.
@@ -17,36 +18,29 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    pub(crate) fn new(longest: Duration) -> Self {
+    /// No throttle; a server can impose one of at most `longest`.
+    pub fn new(longest: Duration) -> Self {
         Self { until: Mutex::new(None), longest }
     }
 
     /// Throttles all requests for `wait`, unless they are throttled longer already.
     pub(crate) fn hold(&self, now: Instant, wait: Duration) {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::ThrottleIgnored) {
+            return;
+        }
         let wait = wait.min(self.longest);
         if wait.is_zero() {
             return;
         }
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = (*until).max(Some(deadline_after(now, wait)));
+        *until = (*until).max(Some(timer_deadline(deadline(now, wait))));
     }
 
     /// The end of the throttle, if it is in force.
-    fn ends(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn ends(&self, now: Instant) -> Option<Instant> {
         let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
         until.filter(|until| *until > now)
-    }
-
-    /// Waits until the throttle ends, or until `deadline`.
-    pub(crate) async fn wait(&self, deadline: Instant) {
-        loop {
-            let now = Instant::now();
-            // Read again after each sleep: another request may have extended it.
-            match self.ends(now) {
-                Some(end) if now < deadline => tokio::time::sleep_until(end.min(deadline)).await,
-                _ => return,
-            }
-        }
     }
 }
 
@@ -56,20 +50,18 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    #[tokio::test(start_paused = true)]
-    async fn a_request_waits_for_the_longest_throttle() {
+    #[test]
+    fn a_throttle_lasts_for_the_longest_wait_up_to_its_limit() {
         let start = Instant::now();
         let throttle = Throttle::new(60 * SECOND);
-        throttle.wait(start + SECOND).await;
-        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!(throttle.ends(start), None);
         throttle.hold(start, 5 * SECOND);
         throttle.hold(start, 2 * SECOND);
-        throttle.wait(start + 3 * SECOND).await;
-        assert_eq!(start.elapsed(), 3 * SECOND);
-        throttle.wait(start + 30 * SECOND).await;
-        assert_eq!(start.elapsed(), 5 * SECOND);
-        throttle.hold(Instant::now(), Duration::MAX);
-        throttle.wait(start + 1000 * SECOND).await;
-        assert_eq!(start.elapsed(), 65 * SECOND);
+        assert_eq!(throttle.ends(start + 3 * SECOND), Some(start + 5 * SECOND));
+        assert_eq!(throttle.ends(start + 5 * SECOND), None);
+        throttle.hold(start + 5 * SECOND, Duration::MAX);
+        assert_eq!(throttle.ends(start + 6 * SECOND), Some(start + 65 * SECOND));
+        throttle.hold(start + 6 * SECOND, Duration::ZERO);
+        assert_eq!(throttle.ends(start + 6 * SECOND), Some(start + 65 * SECOND));
     }
 }

@@ -15,16 +15,15 @@ use crate::attempt::AttemptObserver;
 use crate::backend::Backend;
 use crate::body::Sent;
 use crate::classify::{Accepted, AttemptOutcome};
-use crate::deadline::deadline_after;
 use crate::explain::{self, Explanation};
 use crate::jitter::Jitter;
 use crate::mask::mask;
 use crate::payload::Payload;
-use crate::retry::{Cause, Retry, Step};
+use crate::request_machine::{AfterAttempt, RequestMachine, RequestSettings, RequestStep};
 use crate::throttle::Throttle;
 use crate::{
     Compression, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
-    Protocol, RetryPolicy, TransportBuilder, compression, text,
+    Protocol, TransportBuilder, compression, text,
 };
 
 /// Sends encoded OTLP trace export requests to one endpoint. Clones share connections and settings.
@@ -38,9 +37,7 @@ struct Shared {
     endpoint: Endpoint,
     headers: Headers,
     compression: Compression,
-    attempt_timeout: Duration,
-    request_timeout: Duration,
-    retry: RetryPolicy,
+    settings: RequestSettings,
     max_response_bytes: usize,
     throttle: Throttle,
     jitter: Jitter,
@@ -62,9 +59,11 @@ impl Transport {
             endpoint,
             headers: builder.headers.clone(),
             compression: builder.compression,
-            attempt_timeout: builder.attempt_timeout,
-            request_timeout: builder.request_timeout,
-            retry: builder.retry,
+            settings: RequestSettings {
+                attempt_timeout: builder.attempt_timeout,
+                request_timeout: builder.request_timeout,
+                retry: builder.retry,
+            },
             max_response_bytes: builder.max_response_bytes,
             throttle: Throttle::new(
                 builder
@@ -170,16 +169,17 @@ impl Transport {
                 (Outcome::Failed(Failure::Shutdown), false)
             }
         };
-        Delivery {
-            outcome,
-            attempts: progress.attempts,
-            ambiguous_attempts: progress.ambiguous,
-            body_bytes: progress.body_bytes,
-            response_undecodable,
-            detail: progress.last.detail,
-            cause: progress.last.cause,
-            advice: progress.last.advice.map(|advice| self.advice_text(advice)),
-        }
+        let mut delivery = match &progress.machine {
+            Some(machine) => machine.delivery(outcome),
+            // No attempt was made.
+            None => Delivery { attempts: 0, ambiguous_attempts: 0, ..Delivery::from(outcome) },
+        };
+        delivery.body_bytes = progress.body_bytes;
+        delivery.response_undecodable = response_undecodable;
+        delivery.detail = progress.last.detail;
+        delivery.cause = progress.last.cause;
+        delivery.advice = progress.last.advice.map(|advice| self.advice_text(advice));
+        delivery
     }
 
     /// Runs attempts until one is accepted or the request fails.
@@ -203,60 +203,45 @@ impl Transport {
             }
         })?;
         progress.body_bytes = payload.body_len(shared.protocol);
-        let start = Instant::now();
-        let deadline = deadline_after(start, shared.request_timeout);
-        let mut retry = Retry::new(shared.retry, shared.request_timeout);
-        let mut last = Cause::NotSent;
+        let machine = RequestMachine::new(shared.settings, Instant::now().into_std());
+        let machine = progress.machine.insert(machine);
         loop {
-            shared.throttle.wait(deadline).await;
-            let now = Instant::now();
-            if now >= deadline {
-                if progress.attempts == 0 {
-                    let held = "the throttle that the server requested was still in force";
-                    progress.last.cause = held.to_owned();
+            let until = match machine.step(Instant::now().into_std(), &shared.throttle) {
+                RequestStep::WaitUntil(at) => {
+                    tokio::time::sleep_until(at.into()).await;
+                    continue;
                 }
-                return Err(progress.give_up(last.failure()));
-            }
-            let sent = progress.begin();
-            let until = deadline_after(now, shared.attempt_timeout).min(deadline);
+                RequestStep::Attempt { until } => until.into(),
+                RequestStep::End(failure) => {
+                    if machine.attempts() == 0 {
+                        let held = "the throttle that the server requested was still in force";
+                        progress.last.cause = held.to_owned();
+                    }
+                    return Err(failure);
+                }
+            };
+            let sent = progress.current.insert(Sent::default()).clone();
             let outcome =
                 shared.backend.attempt(&payload, sent, shared.max_response_bytes, until).await;
-            progress.end(&outcome);
+            progress.current = None;
             let explanation = self.explain(&outcome);
-            let (cause, throttle) = match outcome {
-                AttemptOutcome::Accepted(accepted) => return Ok(accepted),
-                AttemptOutcome::Permanent { failure, ambiguous, .. } => {
-                    self.report_failed_attempt(progress.attempts, &explanation, None, ambiguous);
+            let is_ambiguous = outcome.is_ambiguous();
+            let now = Instant::now().into_std();
+            let after = machine.after(now, outcome, &shared.throttle, || shared.jitter.draw());
+            let retry_in = match after {
+                AfterAttempt::Accepted(accepted) => return Ok(accepted),
+                AfterAttempt::Retry(wait) => Some(wait),
+                AfterAttempt::Failed(_) | AfterAttempt::CutOff(_) => None,
+            };
+            let attempts = machine.attempts();
+            self.report_failed_attempt(attempts, &explanation, retry_in, is_ambiguous);
+            match after {
+                AfterAttempt::CutOff(failure) => return Err(failure),
+                AfterAttempt::Failed(failure) => {
                     progress.last = explanation;
                     return Err(failure);
                 }
-                AttemptOutcome::Retryable { cause, throttle, .. } => (cause, throttle),
-            };
-            let now = Instant::now();
-            if cause == Cause::NotSent && now >= deadline && progress.attempts > 1 {
-                // The deadline cut the attempt off before it sent anything: the attempt before it has
-                // the better cause.
-                self.report_failed_attempt(progress.attempts, &explanation, None, false);
-                return Err(progress.give_up(last.failure()));
-            }
-            if let Some(wait) = throttle {
-                shared.throttle.hold(now, wait);
-            }
-            let step = retry.after(now - start, cause, throttle, shared.jitter.draw());
-            let retry_in = match step {
-                Step::Wait(wait) => Some(wait),
-                Step::GiveUp(_) => None,
-            };
-            self.report_failed_attempt(
-                progress.attempts,
-                &explanation,
-                retry_in,
-                cause.is_ambiguous(),
-            );
-            (last, progress.last) = (cause, explanation);
-            match step {
-                Step::Wait(wait) => tokio::time::sleep(wait).await,
-                Step::GiveUp(failure) => return Err(progress.give_up(failure)),
+                AfterAttempt::Retry(_) | AfterAttempt::Accepted(_) => progress.last = explanation,
             }
         }
     }
@@ -315,8 +300,8 @@ impl fmt::Debug for Transport {
             .field("endpoint", &self.shared.endpoint)
             .field("headers", &self.shared.headers)
             .field("compression", &self.shared.compression)
-            .field("attempt_timeout", &self.shared.attempt_timeout)
-            .field("request_timeout", &self.shared.request_timeout)
+            .field("attempt_timeout", &self.shared.settings.attempt_timeout)
+            .field("request_timeout", &self.shared.settings.request_timeout)
             .finish_non_exhaustive()
     }
 }
@@ -324,8 +309,8 @@ impl fmt::Debug for Transport {
 /// The progress of one request; it outlives a cancelled future.
 #[derive(Debug, Default)]
 struct Progress {
-    attempts: u32,
-    ambiguous: u32,
+    /// `None` before the first attempt.
+    machine: Option<RequestMachine>,
     body_bytes: usize,
     /// The explanation of the last failed attempt; the texts are sanitized and masked.
     last: Explanation,
@@ -334,23 +319,11 @@ struct Progress {
 }
 
 impl Progress {
-    fn begin(&mut self) -> Sent {
-        self.attempts = self.attempts.saturating_add(1);
-        self.current.insert(Sent::default()).clone()
-    }
-
-    fn end(&mut self, outcome: &AttemptOutcome) {
-        self.current = None;
-        if outcome.is_ambiguous() {
-            self.ambiguous = self.ambiguous.saturating_add(1);
-        }
-    }
-
-    /// Records that the attempt in flight was cancelled.
+    /// Records that the request was cancelled.
     fn abandon(&mut self) {
         let Some(sent) = self.current.take() else { return };
-        if sent.is_set() {
-            self.ambiguous = self.ambiguous.saturating_add(1);
+        if let Some(machine) = &mut self.machine {
+            machine.cancel(sent.is_set());
         }
         if self.last.cause.is_empty() {
             self.last.cause = match sent.is_set() {
@@ -358,11 +331,6 @@ impl Progress {
                 false => "cancelled before a connection was made".to_owned(),
             };
         }
-    }
-
-    /// The failure at the deadline: `failure`, or an ambiguous timeout if any attempt was ambiguous.
-    fn give_up(&self, failure: Failure) -> Failure {
-        if self.ambiguous > 0 { Failure::AmbiguousTimeout } else { failure }
     }
 }
 

@@ -68,6 +68,13 @@ pub fn watch() -> bool {
     watched
 }
 
+/// Counts a fork without one: from here on, this process is the child. For the simulator of this
+/// repository.
+#[doc(hidden)]
+pub fn simulate_fork() {
+    count();
+}
+
 /// Runs in the child before `fork` returns there.
 extern "C" fn count() {
     GENERATION.fetch_add(1, Relaxed);

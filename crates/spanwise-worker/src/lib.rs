@@ -68,6 +68,8 @@ pub use worker::{Worker, WorkerBuilder, WorkerState};
 /// notice.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "fork")]
+    pub use crate::fork::simulate_fork;
     pub use crate::pcg::Pcg;
     pub use crate::split_mix::{INCREMENT, mix};
     pub use crate::time::timer_deadline;

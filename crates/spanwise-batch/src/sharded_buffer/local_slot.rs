@@ -25,6 +25,7 @@ fn assign(last: &Cell<usize>) -> usize {
     slot
 }
 
-pub(super) fn set_local_slot(slot: usize) {
+/// Makes `slot` the one that this thread uses next, in any buffer.
+pub fn set_local_slot(slot: usize) {
     LAST_SLOT.with(|last| last.set(slot));
 }

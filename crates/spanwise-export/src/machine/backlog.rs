@@ -5,6 +5,8 @@ use crate::machine::batch::Batch;
 use crate::ticket_guard::TicketGuard;
 use spanwise_batch::{Charge, ChargedChunk};
 use spanwise_ledger::DropReason;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use spanwise_wire::Position;
 use std::collections::VecDeque;
 
@@ -81,6 +83,8 @@ impl Backlog {
             let is_large = chunk.chunk().bytes().len() > max_bytes;
             if !is_large && let Some(last) = self.waiting.back_mut() {
                 match last.chunk.append(chunk, max_bytes) {
+                    #[cfg(feature = "planted-bugs")]
+                    Ok(()) if planted(Bug::MergedChunkMiscounted) => continue,
                     Ok(()) => {
                         last.count += count;
                         continue;
@@ -129,6 +133,10 @@ impl Backlog {
     /// The spans of the batch before `next` are in requests, or all of them. Returns the chunks that are
     /// framed completely.
     pub(super) fn advance(&mut self, next: Option<Position>) -> Vec<ChargedChunk> {
+        #[cfg(feature = "planted-bugs")]
+        if next.is_some() && planted(Bug::ChunkRecycledEarly) {
+            return self.finish_batch();
+        }
         let framed = match (next, &mut self.batch) {
             (Some(next), Some(batch)) => batch.advance(next),
             _ => return self.finish_batch(),

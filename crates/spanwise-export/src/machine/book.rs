@@ -1,6 +1,8 @@
 //! Books the outcome of each request in the ledger.
 
 use crate::ticket_guard::TicketGuard;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use spanwise_ledger::{Counter, DropReason, Ledger};
 use spanwise_transport::{Delivery, Failure, Outcome};
 
@@ -22,6 +24,8 @@ pub(super) fn book(ledger: &Ledger, mut tickets: TicketGuard, delivery: Option<&
         ledger.count(Counter::ResponseUndecodable, 1);
     }
     match &delivery.outcome {
+        #[cfg(feature = "planted-bugs")]
+        Outcome::Accepted { .. } if planted(Bug::PartialSuccessIgnored) => tickets.exported(),
         Outcome::Accepted { rejected, .. } => {
             // An earlier attempt without a response may have stored the rejected spans.
             let reason = match is_ambiguous {

@@ -7,6 +7,8 @@ use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use spanwise_batch::ChargedChunk;
 use spanwise_ledger::DropReason;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use spanwise_transport::{FramedRequest, PREFIX};
 use spanwise_wire::{Framer, RequestLimits};
 use std::time::Instant;
@@ -50,6 +52,8 @@ impl Composer {
 
     /// Sets the most bytes and spans of a request, and the bytes at which it is complete.
     pub(super) fn set_limits(&mut self, max_bytes: usize, spans: usize, batch_bytes: usize) {
+        #[cfg(feature = "planted-bugs")]
+        let spans = spans + usize::from(planted(Bug::RequestCutOffByOne));
         self.limits = self.limits.with_max_bytes(max_bytes).with_max_spans(spans);
         self.batch_bytes = batch_bytes.min(max_bytes);
     }

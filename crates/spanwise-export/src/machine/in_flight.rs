@@ -4,6 +4,8 @@ use crate::machine::action::RequestId;
 use crate::ticket_guard::TicketGuard;
 use spanwise_batch::Charge;
 use spanwise_ledger::DropReason;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -46,6 +48,10 @@ impl InFlight {
     }
 
     pub(super) fn is_full(&self) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::WindowOffByOne) {
+            return self.requests.len() > self.max;
+        }
         self.requests.len() >= self.max
     }
 
@@ -72,6 +78,10 @@ impl InFlight {
 
     /// All chunks below this number have their outcomes; those below `framed` are in requests.
     pub(super) fn settled_before(&self, framed: u64) -> u64 {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::EarlyFlush) {
+            return framed;
+        }
         self.requests.values().map(|request| request.first_chunk).min().unwrap_or(framed)
     }
 

@@ -14,10 +14,6 @@ use crate::retry::Cause;
 use crate::{Failure, ResponseStatus};
 
 /// Classifies an OTLP/gRPC response. A proxy answers in HTTP, whose `Retry-After` needs `now`.
-#[cfg_attr(
-    not(feature = "grpc"),
-    allow(dead_code, reason = "the tables are tested whether or not they are used")
-)]
 pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> AttemptOutcome {
     // A response without a body has its status among the headers ("trailers-only").
     let fields =

@@ -17,7 +17,6 @@ mod grpc;
 mod grpc_status;
 mod http1;
 
-#[cfg(feature = "grpc")]
 pub(crate) use grpc::grpc;
 pub(crate) use grpc_status::grpc_code;
 pub(crate) use http1::http;

@@ -1,0 +1,125 @@
+//! The commands of the simulator.
+
+use crate::planted::find_planted;
+use crate::seeds::{Seeds, run_range};
+use crate::simulation::run_seed;
+use spanwise_ledger::planted::{Bug, plant};
+use std::time::Instant;
+
+/// The options of a command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Options {
+    seeds: Seeds,
+    one: Option<u64>,
+    is_traced: bool,
+    is_planted: bool,
+    /// This process runs a part of the seeds for another one.
+    is_worker: bool,
+    bug: Option<Bug>,
+}
+
+/// Runs a command line. Returns whether all seeds, or all planted bugs, came out as they should.
+///
+/// # Errors
+/// An option is not known, or has no value that is accepted.
+pub fn run(args: &[String]) -> Result<bool, String> {
+    // A panic of the code under test is a violation, which is reported with its seed.
+    std::panic::set_hook(Box::new(|_| {}));
+    let options = Options::parse(args)?;
+    plant(options.bug);
+    if options.is_worker {
+        run_range(options.seeds);
+        return Ok(true);
+    }
+    if options.is_planted {
+        return find_planted(options.seeds);
+    }
+    if let Some(seed) = options.one {
+        return Ok(run_one(seed, options.is_traced));
+    }
+    let start = Instant::now();
+    let total = options.seeds.run_all(options.bug)?;
+    for failure in &total.failures {
+        println!("seed {}: {}", failure.seed, failure.violation);
+        println!("  replay: cargo xtask sim --seed {} --trace", failure.seed);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{total}, in {seconds:.1} s");
+    Ok(total.failures.is_empty())
+}
+
+/// Runs one seed, and prints its trace and its result.
+fn run_one(seed: u64, is_traced: bool) -> bool {
+    let report = run_seed(seed, is_traced);
+    report.trace.iter().for_each(|line| println!("{line}"));
+    match &report.violation {
+        Some(violation) => println!("seed {seed}: {violation}"),
+        None => println!("seed {seed}: every rule holds; {}", report.counts),
+    }
+    report.violation.is_none()
+}
+
+impl Options {
+    fn parse(args: &[String]) -> Result<Self, String> {
+        let jobs = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let mut options = Self {
+            seeds: Seeds { first: 0, count: 1_000, step: 1, jobs, until_found: false },
+            one: None,
+            is_traced: false,
+            is_planted: false,
+            is_worker: false,
+            bug: None,
+        };
+        let mut arguments = args.iter();
+        while let Some(name) = arguments.next() {
+            let mut number = |most: u64| {
+                let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
+                let number = value.parse().ok().filter(|&number| number <= most);
+                number.ok_or_else(|| format!("{name} {value:?}: accepted is 0 to {most}"))
+            };
+            match name.as_str() {
+                "--seeds" => options.seeds.count = number(u64::MAX)?,
+                "--first" => options.seeds.first = number(u64::MAX)?,
+                "--jobs" => options.seeds.jobs = number(1_024)?.max(1) as usize,
+                "--seed" => options.one = Some(number(u64::MAX)?),
+                "--trace" => options.is_traced = true,
+                "--planted" => options.is_planted = true,
+                "--plant" => {
+                    let value = arguments.next().ok_or("--plant needs the name of a bug")?;
+                    let bug = Bug::ALL.into_iter().find(|bug| format!("{bug:?}") == *value);
+                    options.bug = Some(bug.ok_or_else(|| format!("no bug is named {value:?}"))?);
+                }
+                "--worker" => {
+                    options.is_worker = true;
+                    options.seeds.step = number(1_024)?.max(1);
+                }
+                "--until-found" => options.seeds.until_found = true,
+                _ => return Err(format!("no option {name:?}; see cargo xtask sim --help")),
+            }
+        }
+        if options.is_traced && options.one.is_none() {
+            return Err("--trace goes with --seed N".to_owned());
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options() {
+        let parse = |text: &str| {
+            Options::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        };
+        let options = parse("--seeds 30 --first 7 --jobs 0 --plant LostTicket").unwrap();
+        assert_eq!((options.seeds.count, options.seeds.first, options.seeds.jobs), (30, 7, 1));
+        assert_eq!(options.bug, Some(Bug::LostTicket));
+        let options = parse("--seed 9 --trace").unwrap();
+        assert_eq!((options.one, options.is_traced), (Some(9), true));
+        for wrong in ["--seeds", "--seeds many", "--seed -1", "--trace", "--plant x", "--fast"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod answer;
+pub mod command;
+mod network;
+mod otlp;
+mod planted;
+mod random;
+mod scenario;
+mod seeds;
+mod sender;
+mod simulation;
+mod span_list;
+mod trace;
+mod violation;
+mod world;
+
+pub use simulation::{Report, run_seed};
+pub use violation::Violation;

@@ -1,0 +1,338 @@
+//! The network and the receiver's moods: how one attempt ends, and when.
+
+use crate::answer::{Answer, Kind, Meaning};
+use crate::random::Random;
+use spanwise_ledger::DropReason;
+use spanwise_transport::Protocol;
+use spanwise_transport::sans_io::{AttemptEnd, BodyEnd, Response};
+use std::time::{Duration, Instant, SystemTime};
+
+/// The mood of the network and the receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// Each request is accepted within 50 ms.
+    Healthy,
+    /// Each request is accepted, within seconds.
+    Slow,
+    /// The receiver reads requests and never answers.
+    Hung,
+    /// Connections are refused.
+    Refusing,
+    /// Connections are never established.
+    Unreachable,
+    /// Connections are reset, at any byte of the request or of the response.
+    Resetting,
+    /// Responses come byte by byte.
+    Dripping,
+    /// The peer answers with bytes that are not HTTP.
+    NotHttp,
+    /// There is no TLS session.
+    NoTls,
+    /// Responses of this kind.
+    Answering(Kind),
+    /// Any of these, drawn for each attempt.
+    Anything,
+}
+
+/// The network between the sender and the receiver.
+#[derive(Debug)]
+pub struct Network {
+    moods: [Mood; 2],
+    /// The time between changes from one mood to the other and back; zero for none.
+    flapping: Duration,
+    since: Instant,
+    random: Random,
+}
+
+/// How one attempt ends.
+#[derive(Debug)]
+pub struct Fate {
+    /// When the first byte of the request is sent. `None`: no byte is.
+    pub sent_at: Option<Instant>,
+    /// When the receiver has the whole request, and the number of spans that it then stores.
+    pub received: Option<(Instant, u64)>,
+    /// When the attempt ends.
+    pub ends_at: Instant,
+    /// How it ends.
+    pub end: AttemptEnd,
+    /// The meaning of the end, by the specification.
+    pub meaning: Meaning,
+    /// Whether the counts in the response are true.
+    pub is_true: bool,
+}
+
+/// An attempt, as far as the network knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// The start.
+    pub now: Instant,
+    /// The end, at the latest.
+    pub until: Instant,
+    /// Bytes of the request.
+    pub bytes: u64,
+    /// Spans of the request.
+    pub spans: u64,
+    /// The wall clock.
+    pub wall: SystemTime,
+    /// The protocol.
+    pub protocol: Protocol,
+}
+
+impl Network {
+    /// A healthy network.
+    pub fn new(now: Instant, random: Random) -> Self {
+        Self { moods: [Mood::Healthy; 2], flapping: Duration::ZERO, since: now, random }
+    }
+
+    /// Draws another mood, and perhaps a second one between which and the first the network flaps.
+    pub fn change(&mut self, now: Instant) -> String {
+        let other = mood(&mut self.random);
+        self.moods = [other, if self.random.one_in(3) { mood(&mut self.random) } else { other }];
+        self.flapping = match self.moods[0] == self.moods[1] {
+            true => Duration::ZERO,
+            false => self.random.millis(20, 5_000),
+        };
+        self.since = now;
+        match self.flapping {
+            Duration::ZERO => format!("{other:?}"),
+            every => format!("{other:?}, {:?} every {every:?}", self.moods[1]),
+        }
+    }
+
+    /// Becomes healthy, for good.
+    pub fn heal(&mut self) {
+        self.moods = [Mood::Healthy; 2];
+        self.flapping = Duration::ZERO;
+    }
+
+    /// Decides how an attempt ends.
+    pub fn attempt(&mut self, attempt: Attempt) -> Fate {
+        let phase = attempt.now.saturating_duration_since(self.since).as_micros()
+            / self.flapping.as_micros().max(1);
+        let flapped = !self.flapping.is_zero() && phase % 2 == 1;
+        let now_in = self.moods[usize::from(flapped)];
+        let mood = if now_in == Mood::Anything { concrete(&mut self.random) } else { now_in };
+        let connected = attempt.now + self.random.millis(0, 8);
+        let (end, meaning, at) = match mood {
+            Mood::Refusing => (AttemptEnd::NotSent, Meaning::retry(false), connected),
+            Mood::Unreachable => (AttemptEnd::NotSent, Meaning::retry(false), attempt.until),
+            Mood::NoTls => (AttemptEnd::NoTls, NO_TLS, connected),
+            _ => return self.exchange(mood, connected, attempt),
+        };
+        let (end, meaning) = match at < attempt.until {
+            true => (end, meaning),
+            false => (AttemptEnd::NotSent, Meaning::retry(false)),
+        };
+        let ends_at = at.min(attempt.until);
+        Fate { sent_at: None, received: None, ends_at, end, meaning, is_true: true }
+    }
+
+    /// An attempt that has a connection.
+    fn exchange(&mut self, mood: Mood, connected: Instant, attempt: Attempt) -> Fate {
+        let random = &mut self.random;
+        let kind = match mood {
+            Mood::Answering(kind) => kind,
+            _ => Kind::Accept,
+        };
+        let spans = attempt.spans;
+        let answer = Answer::draw(kind, attempt.protocol, spans, attempt.wall, random);
+        let received_at = connected + Duration::from_micros(1 + attempt.bytes / 100);
+        let think = match mood {
+            Mood::Slow => random.millis(10, 8_000),
+            _ => random.millis(0, 40),
+        };
+        let head_at = received_at + think;
+        let cut = (mood == Mood::Resetting).then(|| Cut::draw(&answer, attempt.bytes, random));
+        let body_at = match mood {
+            Mood::Dripping => {
+                head_at + Duration::from_millis(200) * answer.body.len().max(9) as u32
+            }
+            _ => head_at,
+        };
+        let received = (received_at, answer.stored);
+        let timeline = Timeline { connected, head_at, body_at };
+        let (end, meaning, ends_at, received) = match (mood, cut) {
+            (Mood::Hung, _) => {
+                let stored = spans * random.below(2);
+                (AttemptEnd::Unanswered, LOST, attempt.until, Some((received_at, stored)))
+            }
+            (Mood::NotHttp, _) => {
+                let stored = spans * random.below(2);
+                (AttemptEnd::NotHttp, NOT_HTTP, head_at, Some((received_at, stored)))
+            }
+            (_, Some(Cut::Request)) => (AttemptEnd::Unanswered, LOST, received_at, None),
+            (_, Some(Cut::Body(len))) if head_at < attempt.until => {
+                let (end, meaning) = broken_off(&answer, len);
+                (end, meaning, head_at, Some(received))
+            }
+            (_, Some(Cut::Head | Cut::Body(_))) => {
+                (AttemptEnd::Unanswered, LOST, head_at, Some(received))
+            }
+            (_, None) => {
+                let (end, meaning, at) = timeline.end(&answer, attempt.until);
+                (end, meaning, at, Some(received))
+            }
+        };
+        let mut fate = Fate {
+            sent_at: Some(connected),
+            received: received.filter(|(at, _)| *at <= attempt.until),
+            ends_at,
+            end,
+            meaning,
+            is_true: answer.is_true,
+        };
+        fate.cut_off(attempt.until);
+        fate
+    }
+}
+
+impl Fate {
+    /// Ends the attempt at its deadline, if it has not ended before.
+    fn cut_off(&mut self, until: Instant) {
+        if self.ends_at < until {
+            return;
+        }
+        // At the deadline itself, the timer comes first.
+        self.ends_at = until;
+        let is_sent = self.sent_at.is_some_and(|at| at < until);
+        if !is_sent {
+            self.sent_at = None;
+            self.received = None;
+            (self.end, self.meaning) = (AttemptEnd::NotSent, Meaning::retry(false));
+        } else if !matches!(self.end, AttemptEnd::Response(_)) {
+            (self.end, self.meaning) = (AttemptEnd::Unanswered, LOST);
+        }
+    }
+}
+
+/// When the parts of a response come.
+struct Timeline {
+    connected: Instant,
+    head_at: Instant,
+    body_at: Instant,
+}
+
+impl Timeline {
+    /// How and when an attempt ends whose connection is not reset.
+    fn end(&self, answer: &Answer, until: Instant) -> (AttemptEnd, Meaning, Instant) {
+        if self.connected >= until || self.head_at >= until {
+            return (AttemptEnd::Unanswered, LOST, until);
+        }
+        if self.body_at < until && is_success(answer) {
+            return (response(answer, complete(answer)), answer.meaning, self.body_at);
+        }
+        if is_success(answer) {
+            let (end, meaning) = broken_off(answer, 0);
+            return (end, meaning, until);
+        }
+        // The status alone classifies a failure: its body is read for a second at most.
+        let at = self.body_at.min(self.head_at + Duration::from_secs(1)).min(until);
+        let body = if self.body_at < until { complete(answer) } else { BodyEnd::Lost };
+        // Just before the deadline, or the cut at it would take the response away.
+        (response(answer, body), answer.meaning, at.min(until - Duration::from_nanos(1)))
+    }
+}
+
+/// Where a connection is reset.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    /// Within the request.
+    Request,
+    /// After the request, before the end of the response's headers.
+    Head,
+    /// After this number of bytes of the response's body.
+    Body(usize),
+}
+
+impl Cut {
+    /// Any byte of the request and of the response is as probable.
+    fn draw(answer: &Answer, request: u64, random: &mut Random) -> Self {
+        // Of a large request hardly any reset would leave the response in reach.
+        let at = random.below(request.min(300) + HEAD_BYTES + answer.body.len() as u64 + 1);
+        match at.checked_sub(request.min(300)) {
+            None => Self::Request,
+            Some(at) => match at.checked_sub(HEAD_BYTES) {
+                None => Self::Head,
+                Some(at) => Self::Body(at as usize),
+            },
+        }
+    }
+}
+
+/// A response whose body ends after `len` bytes, without its trailers.
+fn broken_off(answer: &Answer, len: usize) -> (AttemptEnd, Meaning) {
+    let end = response(answer, BodyEnd::Lost);
+    // A body of no byte is complete with the headers, in HTTP/1.1.
+    let is_complete = len >= answer.body.len() && answer.trailers.is_empty();
+    if is_complete {
+        return (response(answer, complete(answer)), answer.meaning);
+    }
+    if is_success(answer) { (end, LOST) } else { (end, answer.meaning) }
+}
+
+/// Whether the response states success before its body is read.
+fn is_success(answer: &Answer) -> bool {
+    (200..300).contains(&answer.status)
+}
+
+fn complete(answer: &Answer) -> BodyEnd {
+    match answer.body.len() {
+        len if len > crate::answer::MAX_RESPONSE_BYTES => BodyEnd::TooLarge,
+        _ => BodyEnd::Complete(answer.body.clone()),
+    }
+}
+
+fn response(answer: &Answer, body: BodyEnd) -> AttemptEnd {
+    let trailers = match body {
+        BodyEnd::Complete(_) => answer.trailers.clone(),
+        _ => Vec::new(),
+    };
+    AttemptEnd::Response(Response {
+        status: answer.status,
+        headers: answer.headers.clone(),
+        body,
+        trailers,
+    })
+}
+
+fn mood(random: &mut Random) -> Mood {
+    let other = concrete(random);
+    random.pick(&[(3, Mood::Healthy), (4, Mood::Anything), (12, other)])
+}
+
+/// Any mood but `Anything`.
+fn concrete(random: &mut Random) -> Mood {
+    let kind = random.pick(&[
+        (2, Kind::Accept),
+        (3, Kind::Partial),
+        (2, Kind::Lie),
+        (1, Kind::Garbled),
+        (1, Kind::Oversized),
+        (4, Kind::Overloaded),
+        (2, Kind::Gateway),
+        (2, Kind::Reject),
+        (1, Kind::TooLarge),
+        (1, Kind::Redirect),
+    ]);
+    random.pick(&[
+        (1, Mood::Healthy),
+        (2, Mood::Slow),
+        (2, Mood::Hung),
+        (2, Mood::Refusing),
+        (1, Mood::Unreachable),
+        (3, Mood::Resetting),
+        (1, Mood::Dripping),
+        (1, Mood::NotHttp),
+        (1, Mood::NoTls),
+        (8, Mood::Answering(kind)),
+    ])
+}
+
+/// Bytes of a response's status line and headers.
+const HEAD_BYTES: u64 = 120;
+/// No conclusive response came.
+const LOST: Meaning = Meaning::retry(true);
+const NOT_HTTP: Meaning =
+    Meaning::Permanent { reason: DropReason::AmbiguousResponse, is_ambiguous: true };
+const NO_TLS: Meaning =
+    Meaning::Retry { is_ambiguous: false, is_tls: true, throttle: crate::answer::Throttled::No };

@@ -1,0 +1,126 @@
+//! The settings of one world, all drawn from its seed.
+
+use crate::random::Random;
+use spanwise_export::{Exporter, ExporterBuilder, OnFull};
+use spanwise_ledger::Ledger;
+use spanwise_transport::sans_io::RequestSettings;
+use spanwise_transport::{BuildError, Compression, Protocol, RetryPolicy, Transport};
+use spanwise_wire::write::encode_resource;
+use std::time::Duration;
+
+/// The settings of a world.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Bytes of the budget.
+    pub budget_bytes: usize,
+    /// Requests in flight at once.
+    pub max_in_flight: usize,
+    /// Spans that may wait, if there is a limit.
+    pub max_queue_size: Option<usize>,
+    /// Spans of a request.
+    pub max_export_batch_size: usize,
+    /// Bytes of a request.
+    pub max_request_bytes: usize,
+    /// The longest time that a span waits for its request.
+    pub scheduled_delay: Duration,
+    /// Whether a push waits for space. A single thread cannot wait: it waits until now.
+    pub waits: bool,
+    /// Whether requests are compressed, which charges the budget for a copy.
+    pub is_compressed: bool,
+    /// Slots of the sharded buffer.
+    pub slots: usize,
+    /// Threads that end spans.
+    pub threads: usize,
+    /// Instrumentation scopes.
+    pub scopes: usize,
+    /// The protocol by which responses are classified.
+    pub protocol: Protocol,
+    /// The timeouts and retries of requests.
+    pub request: RequestSettings,
+    /// The longest wait of the sender's own between two attempts.
+    pub retry_cap: Duration,
+    /// The longest time from a wake-up of the exporter's thread to its turn.
+    pub lag: Duration,
+    /// Whether turns of the exporter's thread panic now and then.
+    pub panics: bool,
+    /// The number of operations before the end.
+    pub operations: u64,
+    /// The typical length of a span's name.
+    pub span_bytes: u64,
+    /// The largest pause between two operations, in milliseconds.
+    pub pause_millis: u64,
+}
+
+impl Scenario {
+    /// Draws the settings.
+    pub fn draw(random: &mut Random) -> Self {
+        let budget_bytes = random.pick(&[(6, 1), (2, 2), (1, 4), (1, 16)]) << 20;
+        let attempt_timeout = random.millis(5, 12_000);
+        let request_timeout = random.millis(5, 60_000).max(attempt_timeout);
+        let retry_cap = random.millis(1, 10_000);
+        let retry = RetryPolicy::default()
+            .with_initial(random.millis(1, 1_000))
+            .with_factor(1.0 + random.below(20) as f64 / 10.0)
+            .with_cap(retry_cap);
+        let protocol = random.pick(&[(2, Protocol::HttpProtobuf), (1, Protocol::Grpc)]);
+        Self {
+            budget_bytes,
+            max_in_flight: random.between(1, 8) as usize,
+            max_queue_size: random.one_in(3).then(|| random.scaled(16, 4_000) as usize),
+            max_export_batch_size: match random.one_in(2) {
+                true => random.scaled(1, 300) as usize,
+                false => 8_192,
+            },
+            max_request_bytes: random.scaled(64 << 10, 3_932_160) as usize,
+            scheduled_delay: random.millis(1, 10_000),
+            waits: random.one_in(4),
+            is_compressed: random.one_in(3),
+            slots: random.between(1, 8) as usize,
+            threads: random.between(1, 6) as usize,
+            scopes: random.between(1, 4) as usize,
+            protocol,
+            request: RequestSettings { attempt_timeout, request_timeout, retry },
+            retry_cap,
+            lag: Duration::from_millis(random.pick(&[(3, 0), (1, 3), (1, 20)])),
+            panics: random.one_in(6),
+            operations: random.between(5, 120),
+            span_bytes: random.pick(&[(4, 100), (3, 2_000), (2, 10_000), (1, 100_000)]),
+            pause_millis: random.pick(&[(3, 20), (3, 400), (1, 5_000)]),
+        }
+    }
+
+    /// The builder of the exporter of this world, which books in `ledger`.
+    ///
+    /// # Errors
+    /// The transport refuses a setting.
+    pub fn builder(&self, ledger: Ledger) -> Result<ExporterBuilder, BuildError> {
+        let compression = match self.is_compressed {
+            true => Compression::Gzip,
+            false => Compression::None,
+        };
+        // It sends nothing: the world's own sender takes the requests.
+        let transport = Transport::builder().with_compression(compression).build()?;
+        let builder = Exporter::builder(transport)
+            .with_ledger(ledger)
+            .with_resource(encode_resource([("service.name", "simulated")], ""))
+            .with_slots(self.slots)
+            .with_budget_bytes(self.budget_bytes)
+            .with_max_in_flight(self.max_in_flight)
+            .with_max_export_batch_size(self.max_export_batch_size)
+            .with_max_request_bytes(self.max_request_bytes)
+            .with_scheduled_delay(self.scheduled_delay)
+            // One thread runs everything, so a push waits for no time at all.
+            .with_on_full(if self.waits { OnFull::Wait(Duration::ZERO) } else { OnFull::Drop });
+        Ok(match self.max_queue_size {
+            Some(spans) => builder.with_max_queue_size(spans),
+            None => builder,
+        })
+    }
+
+    /// The longest time for which a receiver can stop all requests by `Retry-After`: as
+    /// `TransportBuilder::with_request_timeout` documents it.
+    pub fn max_throttle(&self) -> Duration {
+        let RequestSettings { attempt_timeout, request_timeout, .. } = self.request;
+        request_timeout.saturating_sub(attempt_timeout).max(request_timeout / 2)
+    }
+}

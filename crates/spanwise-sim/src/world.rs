@@ -1,0 +1,276 @@
+//! A world: one simulated process with its threads, its exporter and its receiver, in virtual time.
+
+mod call_list;
+mod calls;
+mod ending;
+mod judge;
+mod operations;
+mod producers;
+mod turn;
+
+use crate::network::Network;
+use crate::random::Random;
+use crate::scenario::Scenario;
+use crate::sender::{Sender, SenderEvent};
+use crate::span_list::SpanList;
+use crate::trace::Trace;
+use crate::violation::{Checked, Violation};
+use call_list::Calls;
+use spanwise_export::SpanQueue;
+use spanwise_export::sans_io::ExportMachine;
+use spanwise_ledger::Ledger;
+use spanwise_wire::write::encode_scope;
+use spanwise_worker::{Notified, notify};
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Everything that a seed has made.
+pub struct World {
+    scenario: Scenario,
+    random: Random,
+    trace: Trace,
+    now: Instant,
+    /// The wall clock, at the start of the world.
+    wall: SystemTime,
+    start: Instant,
+    queue: Rc<SpanQueue>,
+    spans: SpanList,
+    /// Spans that have started and have not ended.
+    open: Vec<u64>,
+    scopes: Vec<u32>,
+    network: Network,
+    sender: Sender,
+    thread: ExporterThread,
+    calls: Calls,
+    /// Until the end of the last jump of the clock, no thread ran.
+    frozen_until: Instant,
+    /// Threads that are interrupted within a slot.
+    held_slots: usize,
+    /// A forked child, which has no exporter.
+    is_child: bool,
+    /// The transport is closed: no request is sent any more.
+    is_closed: bool,
+    /// No thread interferes with the exporter's any more.
+    is_quiet: bool,
+    /// Memory for the next span.
+    buffer: Vec<u8>,
+    counts: Counts,
+}
+
+/// The exporter's thread.
+struct ExporterThread {
+    /// `None` once the thread has ended.
+    machine: Option<ExportMachine>,
+    notified: Notified,
+    /// A notification that no turn has seen.
+    is_notified: bool,
+    /// The time of the next turn.
+    wake_at: Instant,
+    is_finished: bool,
+    /// Requests that ended since the last turn.
+    ended: Vec<crate::sender::Ended>,
+    /// Since when the queue has refused spans although it has space.
+    refuses_since: Option<Instant>,
+    /// Turns at the present instant.
+    turns_in_a_row: u32,
+    failed_in_a_row: u32,
+}
+
+/// Numbers of a world.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Spans that started.
+    pub spans: u64,
+    /// Requests that were sent.
+    pub requests: u64,
+    /// Attempts to send them.
+    pub attempts: u64,
+    /// Steps that the judge checked.
+    pub checks: u64,
+    /// The virtual time.
+    pub time: Duration,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { spans, requests, attempts, checks, time } = self;
+        write!(
+            f,
+            "{spans} spans, {requests} requests, {attempts} attempts, {checks} checks, {time:?}"
+        )
+    }
+}
+
+impl World {
+    /// Makes the world of a seed.
+    ///
+    /// # Errors
+    /// The settings are refused.
+    pub fn new(seed: u64, is_traced: bool) -> Checked<Self> {
+        let mut random = Random::new(seed, "scenario");
+        let scenario = Scenario::draw(&mut random);
+        let now = Instant::now();
+        let refused = |details: String| Violation { rule: "settings are accepted", details };
+        let builder =
+            scenario.builder(Ledger::new()).map_err(|error| refused(error.to_string()))?;
+        let (queue, prepared) = builder.prepare().map_err(|error| refused(error.to_string()))?;
+        let scope = |index| {
+            let header = encode_scope(&scope_name(index), "1.0", [("", 0); 0], "");
+            prepared.scopes().index(&header).unwrap_or(u32::MAX)
+        };
+        let scopes = (0..scenario.scopes).map(scope).collect();
+        let (notifier, notified) = notify();
+        queue.set_notifier(notifier);
+        let machine = Some(prepared.into_machine(&queue, now));
+        let thread = ExporterThread {
+            machine,
+            notified,
+            is_notified: false,
+            wake_at: now,
+            is_finished: false,
+            ended: Vec::new(),
+            refuses_since: None,
+            turns_in_a_row: 0,
+            failed_in_a_row: 0,
+        };
+        let mut trace = Trace::new(now, is_traced);
+        trace.line(now, format_args!("{scenario:?}"));
+        Ok(Self {
+            sender: Sender::new(&scenario, Random::new(seed, "sender")),
+            network: Network::new(now, Random::new(seed, "network")),
+            random: Random::new(seed, "operations"),
+            scenario,
+            trace,
+            now,
+            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            start: now,
+            queue: Rc::new(queue),
+            spans: SpanList::default(),
+            open: Vec::new(),
+            scopes,
+            thread,
+            calls: Calls::default(),
+            frozen_until: now,
+            held_slots: 0,
+            is_child: false,
+            is_closed: false,
+            is_quiet: false,
+            buffer: Vec::new(),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Runs all operations and the end.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn run(&mut self) -> Checked {
+        self.turn()?;
+        for _ in 0..self.scenario.operations {
+            self.operate()?;
+            if self.thread.is_finished || self.is_child {
+                break;
+            }
+            let pause = self.random.millis(0, self.scenario.pause_millis);
+            self.advance(pause)?;
+        }
+        self.end()
+    }
+
+    /// The numbers of the world, and the lines of its trace.
+    pub fn into_results(mut self) -> (Counts, Vec<String>) {
+        self.counts.spans = self.spans.created();
+        self.counts.time = self.now - self.start;
+        (self.counts, self.trace.into_lines())
+    }
+
+    /// Lets time pass, with all that happens in it.
+    fn advance(&mut self, by: Duration) -> Checked {
+        let target = self.now + by;
+        loop {
+            let events = [self.sender.next_event(), self.next_turn()];
+            let next = events.into_iter().flatten().min().filter(|&next| next <= target);
+            let Some(next) = next else { break };
+            if next > self.now {
+                self.now = next;
+                self.thread.turns_in_a_row = 0;
+            }
+            self.run_sender()?;
+            if self.next_turn().is_some_and(|at| at <= self.now) {
+                self.turn()?;
+            }
+        }
+        self.now = self.now.max(target);
+        self.thread.turns_in_a_row = 0;
+        Ok(())
+    }
+
+    /// Advances until `is_done`, at most by `most`. Returns whether it is.
+    fn advance_until(&mut self, most: Duration, is_done: impl Fn(&Self) -> bool) -> Checked<bool> {
+        let until = self.now + most;
+        while !is_done(self) {
+            if self.now >= until {
+                return Ok(false);
+            }
+            let events = [self.sender.next_event(), self.next_turn()];
+            let next = events.into_iter().flatten().min().unwrap_or(until);
+            self.advance(next.min(until).saturating_duration_since(self.now))?;
+        }
+        Ok(true)
+    }
+
+    fn next_turn(&self) -> Option<Instant> {
+        let is_running = self.thread.machine.is_some() && !self.thread.is_finished;
+        (is_running && !self.is_child).then_some(self.thread.wake_at)
+    }
+
+    /// Processes all events of the sender that are due.
+    fn run_sender(&mut self) -> Checked {
+        let wall = self.wall + (self.now - self.start);
+        while let Some(event) = self.sender.step(self.now, wall, &mut self.network)? {
+            match event {
+                SenderEvent::Began(id, number) => {
+                    self.counts.attempts += 1;
+                    self.line(format_args!("{id:?}: attempt {number} begins"));
+                }
+                SenderEvent::AttemptEnded(id, meaning) => {
+                    self.line(format_args!("{id:?}: attempt ends: {meaning:?}"));
+                }
+                SenderEvent::Stored(stored) => self.store(stored)?,
+                SenderEvent::Ended(ended) => {
+                    self.line(format_args!("{:?} ends: {:?}", ended.id, ended.delivery));
+                    self.thread.ended.push(ended);
+                    self.wake();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The exporter's thread is woken, and runs after a while.
+    fn wake(&mut self) {
+        let lag = self.scenario.lag.as_micros() as u64;
+        let lag = Duration::from_micros(self.random.below(lag + 1));
+        self.thread.wake_at = self.thread.wake_at.min(self.now + lag);
+    }
+
+    /// Whether a thread has notified the exporter since the last turn.
+    fn take_notification(&mut self) -> bool {
+        if self.thread.notified.take() {
+            self.thread.is_notified = true;
+            self.line(format_args!("the exporter is notified"));
+            self.wake();
+        }
+        self.thread.is_notified
+    }
+
+    fn line(&mut self, event: std::fmt::Arguments<'_>) {
+        self.trace.line(self.now, event);
+    }
+}
+
+/// The name of a scope, by its index.
+fn scope_name(index: usize) -> String {
+    format!("scope-{index}")
+}

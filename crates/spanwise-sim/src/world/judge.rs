@@ -1,0 +1,83 @@
+//! The rules that hold after every step.
+
+use super::World;
+use crate::violation::{Checked, require};
+use std::time::{Duration, Instant};
+
+impl World {
+    /// Checks the ledger, the budget and the machine's own counts.
+    pub(super) fn check(&mut self) -> Checked {
+        self.counts.checks += 1;
+        let ledger = self.queue.ledger().snapshot();
+        self.spans.check(&ledger)?;
+        let budget = self.queue.budget();
+        require(budget.peak() <= budget.limit(), "memory stays within the budget", || {
+            format!("{budget:?}")
+        })?;
+        let bytes = self.sender.bytes();
+        require(bytes <= budget.charged(), "requests are charged to the budget", || {
+            format!("{bytes} bytes of requests, {budget:?}")
+        })?;
+        let level = self.queue.level();
+        require(
+            !(level.is_refusing && self.scenario.waits),
+            "a queue that waits refuses no span",
+            || format!("{level:?}"),
+        )?;
+        if let Some(max) = self.scenario.max_queue_size {
+            let queued = level.queued;
+            require(queued <= max, "the queue stays within its size", || {
+                format!("{queued} of {max} spans")
+            })?;
+        }
+        let Some(machine) = &self.thread.machine else { return Ok(()) };
+        let held = machine.backlog_spans() + machine.in_flight().1;
+        require(held <= ledger.in_flight, "the machine holds spans in flight", || {
+            format!("{held} of {}", ledger.in_flight)
+        })
+    }
+
+    /// Checks the end of a turn that asked to be called again at `until`.
+    pub(super) fn check_turn(&mut self, until: Instant) -> Checked {
+        let Some(machine) = &self.thread.machine else { return Ok(()) };
+        if machine.is_closing() {
+            return self.check_calls();
+        }
+        let is_sending = !self.sender.is_empty() || !self.thread.ended.is_empty();
+        let level = self.queue.level();
+        let is_due = level.is_refusing && level.can_accept;
+        let since = is_due.then(|| self.thread.refuses_since.unwrap_or(self.now));
+        let by = since.map(|since| since.max(self.frozen_until) + TICK + self.scenario.lag);
+        require(
+            by.is_none_or(|by| self.now < by && until <= by),
+            "free space is used within a tick",
+            || {
+                format!(
+                    "the queue has refused spans since {:?}",
+                    since.map(|since| self.now - since)
+                )
+            },
+        )?;
+        self.thread.refuses_since = since;
+        // Another turn follows at once while there is something to do.
+        let is_idle = until > self.now && !is_sending && self.held_slots == 0;
+        let oldest = self.spans.oldest_waiting().filter(|_| is_idle);
+        let age = oldest.map_or(Duration::ZERO, |since| self.now - since);
+        let longest = self.scenario.scheduled_delay + TICK;
+        require(age <= longest, "no span waits longer than the delay", || {
+            format!("{age:?}, at most {longest:?}, and no request is in flight")
+        })?;
+        self.check_calls()
+    }
+
+    /// Checks that nothing is charged: no span waits, and cached memory was freed.
+    pub(super) fn check_freed(&mut self) -> Checked {
+        let budget = self.queue.budget();
+        require(budget.charged() == 0, "all memory is freed", || format!("{budget:?}"))?;
+        let queued = self.queue.level().queued;
+        require(queued == 0, "all queue permits are returned", || format!("{queued} permits"))
+    }
+}
+
+/// The interval at which the exporter looks at its queue.
+const TICK: Duration = Duration::from_millis(100);

@@ -1,0 +1,54 @@
+//! The command line: seeds pass, a trace is repeatable, and planted bugs are found.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+use std::process::Command;
+
+/// Runs the program with these arguments, and returns whether it succeeded and its output.
+fn sim(arguments: &str) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise-sim"));
+    let output = command.args(arguments.split_whitespace()).output().unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_first_seeds_break_no_rule() {
+    let (is_success, output) = sim("--seeds 300");
+    assert!(is_success, "{output}");
+    assert!(output.contains("300 seeds, 0 of which break a rule"), "{output}");
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let (is_success, output) = sim("--planted --seeds 1000");
+    assert!(is_success, "{output}");
+}
+
+#[test]
+fn a_seed_has_the_same_trace_in_every_process() {
+    for seed in [3, 14, 159] {
+        let (is_success, first) = sim(&format!("--seed {seed} --trace"));
+        assert!(is_success, "{first}");
+        let (_, second) = sim(&format!("--seed {seed} --trace"));
+        let differs = first.lines().zip(second.lines()).find(|(first, second)| first != second);
+        assert_eq!(differs, None);
+        assert_eq!(first.lines().count(), second.lines().count());
+        assert!(first.lines().count() > 50, "{first}");
+    }
+}
+
+#[test]
+fn a_seed_that_fails_prints_the_command_that_replays_it() {
+    let (is_success, output) = sim("--seeds 20 --plant EarlyFlush");
+    assert!(!is_success);
+    let replay =
+        output.lines().find_map(|line| line.trim().strip_prefix("replay: cargo xtask sim "));
+    let (is_success, output) = sim(&format!("{} --plant EarlyFlush", replay.unwrap()));
+    assert!(!is_success);
+    assert!(output.lines().last().unwrap().contains("a flush waits for its spans"), "{output}");
+}
+
+#[test]
+fn an_unknown_option_is_an_error() {
+    let (is_success, output) = sim("--fast");
+    assert!(!is_success && output.is_empty());
+}

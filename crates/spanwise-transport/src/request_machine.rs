@@ -1,0 +1,193 @@
+//! The attempts of one request as a state machine: the time, the end of each attempt and a random number
+//! in; attempts, waits and the failure out.
+
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
+use spanwise_worker::__private::timer_deadline;
+use spanwise_worker::deadline;
+
+use crate::classify::{Accepted, AttemptOutcome};
+use crate::retry::{Cause, Retry, Step};
+use crate::throttle::Throttle;
+use crate::{Delivery, Failure, Outcome, RetryPolicy};
+
+/// The settings of a [`RequestMachine`].
+#[derive(Debug, Clone, Copy)]
+pub struct RequestSettings {
+    /// The timeout of one attempt.
+    pub attempt_timeout: Duration,
+    /// The timeout of the request, with all its attempts and waits.
+    pub request_timeout: Duration,
+    /// The retry policy.
+    pub retry: RetryPolicy,
+}
+
+/// The attempts of one request, without I/O, clock and random generator.
+///
+/// [`Transport::send`](crate::Transport::send) drives one for each request; a simulator can do the same.
+#[derive(Debug)]
+pub struct RequestMachine {
+    attempt_timeout: Duration,
+    start: Instant,
+    deadline: Instant,
+    retry: Retry,
+    /// The end of the wait before the next attempt.
+    wait_until: Instant,
+    /// The cause of the last failed attempt.
+    last: Cause,
+    attempts: u32,
+    ambiguous: u32,
+}
+
+/// The next step of a request.
+#[derive(Debug)]
+#[must_use]
+pub enum RequestStep<E = Delivery> {
+    /// Wait until this instant, and poll again.
+    WaitUntil(Instant),
+    /// Begin an attempt, and end it at `until` at the latest.
+    Attempt {
+        /// The deadline of the attempt.
+        until: Instant,
+    },
+    /// The request has failed.
+    End(E),
+}
+
+/// The state of a request after an attempt.
+#[derive(Debug)]
+pub(crate) enum AfterAttempt {
+    Accepted(Accepted),
+    /// The next attempt follows after this wait, or after the throttle.
+    Retry(Duration),
+    Failed(Failure),
+    /// As `Failed`, by the deadline, which cut the attempt off before it sent anything: the attempt
+    /// before it has the better cause.
+    CutOff(Failure),
+}
+
+impl RequestMachine {
+    /// A request that is ready to be sent at `now`.
+    pub fn new(settings: RequestSettings, now: Instant) -> Self {
+        let RequestSettings { attempt_timeout, request_timeout, retry } = settings;
+        Self {
+            attempt_timeout,
+            start: now,
+            deadline: after(now, request_timeout),
+            retry: Retry::new(retry, request_timeout),
+            wait_until: now,
+            last: Cause::NotSent,
+            attempts: 0,
+            ambiguous: 0,
+        }
+    }
+
+    /// The next step at `now`. After [`RequestStep::Attempt`], pass in the end of the attempt before the
+    /// next call.
+    pub fn poll(&mut self, now: Instant, throttle: &Throttle) -> RequestStep {
+        match self.step(now, throttle) {
+            RequestStep::WaitUntil(at) => RequestStep::WaitUntil(at),
+            RequestStep::Attempt { until } => RequestStep::Attempt { until },
+            RequestStep::End(failure) => RequestStep::End(self.delivery(Outcome::Failed(failure))),
+        }
+    }
+
+    pub(crate) fn step(&mut self, now: Instant, throttle: &Throttle) -> RequestStep<Failure> {
+        if now < self.wait_until {
+            return RequestStep::WaitUntil(self.wait_until);
+        }
+        if now >= self.deadline {
+            return RequestStep::End(self.give_up(self.last.failure()));
+        }
+        // Read again after each wait: another request may have extended it.
+        if let Some(end) = throttle.ends(now) {
+            return RequestStep::WaitUntil(end.min(self.deadline));
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        let until = after(now, self.attempt_timeout);
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::AttemptOutlivesRequest) {
+            return RequestStep::Attempt { until };
+        }
+        RequestStep::Attempt { until: until.min(self.deadline) }
+    }
+
+    /// The attempt ended at `now` with `outcome`. `random` draws a uniform number from all of `u64`.
+    pub(crate) fn after(
+        &mut self,
+        now: Instant,
+        outcome: AttemptOutcome,
+        throttle: &Throttle,
+        random: impl FnOnce() -> u64,
+    ) -> AfterAttempt {
+        if outcome.is_ambiguous() {
+            self.ambiguous = self.ambiguous.saturating_add(1);
+        }
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::AmbiguityForgotten) {
+            self.ambiguous = 0;
+        }
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::RetryAfterRejection) && matches!(outcome, AttemptOutcome::Permanent { .. })
+        {
+            return AfterAttempt::Retry(Duration::ZERO);
+        }
+        let (cause, asked) = match outcome {
+            AttemptOutcome::Accepted(accepted) => return AfterAttempt::Accepted(accepted),
+            AttemptOutcome::Permanent { failure, .. } => return AfterAttempt::Failed(failure),
+            AttemptOutcome::Retryable { cause, throttle, .. } => (cause, throttle),
+        };
+        if cause == Cause::NotSent && now >= self.deadline && self.attempts > 1 {
+            return AfterAttempt::CutOff(self.give_up(self.last.failure()));
+        }
+        if let Some(wait) = asked {
+            throttle.hold(now, wait);
+        }
+        self.last = cause;
+        let elapsed = now.saturating_duration_since(self.start);
+        match self.retry.after(elapsed, cause, asked, random()) {
+            Step::Wait(wait) => {
+                self.wait_until = after(now, wait);
+                AfterAttempt::Retry(wait)
+            }
+            Step::GiveUp(failure) => AfterAttempt::Failed(self.give_up(failure)),
+        }
+    }
+
+    /// The request was cancelled. `sent`: an attempt is in flight, and bytes of it may have been sent.
+    pub(crate) fn cancel(&mut self, sent: bool) {
+        if sent {
+            self.ambiguous = self.ambiguous.saturating_add(1);
+        }
+    }
+
+    /// Attempts so far, the one in flight included.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Attempts so far that the server may have accepted without a conclusive response.
+    pub fn ambiguous_attempts(&self) -> u32 {
+        self.ambiguous
+    }
+
+    /// The delivery of a request that ends now with `outcome`, without texts.
+    pub(crate) fn delivery(&self, outcome: Outcome) -> Delivery {
+        let mut delivery = Delivery::from(outcome);
+        delivery.attempts = self.attempts;
+        delivery.ambiguous_attempts = self.ambiguous;
+        delivery
+    }
+
+    /// The failure at the deadline: `failure`, or an ambiguous timeout if any attempt was ambiguous.
+    fn give_up(&self, failure: Failure) -> Failure {
+        if self.ambiguous > 0 { Failure::AmbiguousTimeout } else { failure }
+    }
+}
+
+/// The instant `timeout` after `start`, 30 years after it at most.
+fn after(start: Instant, timeout: Duration) -> Instant {
+    timer_deadline(deadline(start, timeout))
+}

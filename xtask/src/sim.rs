@@ -1,0 +1,29 @@
+//! `cargo xtask sim`: the seeded world that tries to break the export path.
+
+use crate::Command;
+use crate::step::Step;
+
+pub const COMMAND: Command = Command {
+    name: "sim",
+    summary: "seeded worlds in virtual time that try to break the export path",
+    help: "\
+Builds spanwise-sim in release and runs it. A world drives the production code of shards, batcher, export
+machine, retries and ledger with a receiver and a network that fail in every way, and checks its rules after
+each step. A seed that breaks a rule is printed with the command that replays it.
+
+  --seeds N     seeds 0 to N - 1, on all cores; default 1000
+  --first S     begins at the seed S
+  --jobs J      processes, default one for each core
+  --seed N      one seed
+  --trace       with --seed: prints each event with its virtual time
+  --planted     plants each bug of `spanwise_ledger::planted` in turn, and prints the first seed that finds it
+  --plant BUG   with --seed or --seeds: plants this bug
+
+Exit status 1 when a seed breaks a rule, or a planted bug is not found.",
+    run,
+};
+
+fn run(arguments: &[String]) -> Result<(), String> {
+    let program = "run --quiet --release --package spanwise-sim --";
+    Step::cargo("simulator", &format!("{program} {}", arguments.join(" "))).run()
+}
