@@ -300,10 +300,31 @@ fn the_documents_size_follows_the_backlog() {
     assert_eq!(batch(&mut line, 1), Some(256));
 }
 
+/// The delay of an hour and no flush: the count alone makes the requests leave.
+#[test]
+fn a_running_exporter_sends_each_batch_as_it_is_complete() {
+    let (exporter, received) = support::line::running(|builder| {
+        builder.with_max_export_batch_size(100).with_scheduled_delay(HOUR)
+    });
+    for batch in 1..=20 {
+        (0..100).for_each(|_| support::line::push(&exporter));
+        let patience = std::time::Instant::now() + Duration::from_secs(60);
+        while *received.lock().unwrap() < 100 * batch {
+            assert!(
+                std::time::Instant::now() < patience,
+                "batch {batch} of 100 spans did not leave"
+            );
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    exporter.shutdown_timeout(HOUR).unwrap();
+    assert_eq!((exporter.snapshot().exported, *received.lock().unwrap()), (2_000, 2_000));
+}
+
 /// Threads that push while the settings of a running exporter change: no span is lost.
 #[test]
 fn no_span_is_lost_while_the_settings_of_a_running_exporter_change() {
-    let (exporter, received) = support::line::running();
+    let (exporter, received) = support::line::running(|builder| builder);
     thread::scope(|scope| {
         let exporter = &exporter;
         for _ in 0..2 {

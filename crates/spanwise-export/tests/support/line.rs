@@ -210,7 +210,9 @@ fn header() -> SpanHeader {
 }
 
 /// An exporter with its thread, whose pushes wait for space, and the number of spans that its sink received.
-pub fn running() -> (Exporter, Arc<Mutex<u64>>) {
+pub fn running(
+    configure: impl FnOnce(ExporterBuilder) -> ExporterBuilder,
+) -> (Exporter, Arc<Mutex<u64>>) {
     let received = Arc::new(Mutex::new(0));
     let count = received.clone();
     let sink = move |request: bytes::Bytes| {
@@ -220,7 +222,7 @@ pub fn running() -> (Exporter, Arc<Mutex<u64>>) {
     };
     let transport = Transport::builder().with_sink(sink).build().unwrap();
     let builder = Exporter::builder(transport).with_on_full(OnFull::Wait(HOUR));
-    (builder.build().unwrap(), received)
+    (configure(builder).build().unwrap(), received)
 }
 
 /// Pushes a span to a running exporter.
