@@ -24,6 +24,8 @@ pub(super) struct Held {
     /// Sums over `chunks`.
     charged: usize,
     spans: u64,
+    /// The earliest time at which a chunk is due.
+    next_due: Option<Instant>,
 }
 
 struct HeldChunk {
@@ -47,7 +49,7 @@ impl Held {
         chunk_bytes: usize,
     ) -> Self {
         let (panics, chunks) = (Vec::new(), VecDeque::new());
-        Self { policy, time, chunk_bytes, panics, chunks, charged: 0, spans: 0 }
+        Self { policy, time, chunk_bytes, panics, chunks, charged: 0, spans: 0, next_due: None }
     }
 
     /// Panics of the policy since the last call.
@@ -62,6 +64,7 @@ impl Held {
             for held in &mut self.chunks {
                 held.until = held.drained.checked_add(time).unwrap_or(held.drained);
             }
+            self.find_next_due();
         }
     }
 
@@ -72,7 +75,11 @@ impl Held {
 
     /// The earliest time at which a chunk is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.chunks.iter().map(|held| held.until).min()
+        self.next_due
+    }
+
+    fn find_next_due(&mut self) {
+        self.next_due = self.chunks.iter().map(|held| held.until).min();
     }
 
     /// Takes a chunk that was drained at `now`, and returns it if it is not held back.
@@ -91,6 +98,10 @@ impl Held {
     /// Removes the chunks that are due at `now` and, oldest first, those beyond the `limits`.
     pub(super) fn release(&mut self, now: Instant, limits: HeldLimits) -> Vec<DrainedChunk> {
         let mut released = Vec::new();
+        let exceeds = self.charged > limits.charged || self.spans > limits.spans;
+        if !exceeds && self.next_due.is_none_or(|due| due > now) {
+            return released;
+        }
         for _ in 0..self.chunks.len() {
             let Some(held) = self.chunks.pop_front() else { break };
             let exceeds = self.charged > limits.charged || self.spans > limits.spans;
@@ -106,19 +117,20 @@ impl Held {
             self.subtract(&held);
             released.extend(self.decide(held, now, cause));
         }
+        self.find_next_due();
         released
     }
 
     /// Removes all chunks, because a flush waits for them.
     pub(super) fn release_all(&mut self, now: Instant) -> Vec<DrainedChunk> {
         let chunks = std::mem::take(&mut self.chunks);
-        (self.charged, self.spans) = (0, 0);
+        (self.charged, self.spans, self.next_due) = (0, 0, None);
         chunks.into_iter().filter_map(|held| self.decide(held, now, HoldCause::Flush)).collect()
     }
 
     /// Books all spans as lost for `reason`.
     pub(super) fn drop_all(&mut self, reason: DropReason) {
-        (self.charged, self.spans) = (0, 0);
+        (self.charged, self.spans, self.next_due) = (0, 0, None);
         self.chunks.drain(..).for_each(|held| held.chunk.drop_for(reason));
     }
 
@@ -145,6 +157,7 @@ impl Held {
                 }
                 self.charged += chunk.charged();
                 self.spans += chunk.spans();
+                self.next_due = Some(self.next_due.map_or(until, |due| due.min(until)));
                 self.chunks.push_back(HeldChunk { chunk, drained, until });
                 None
             }
