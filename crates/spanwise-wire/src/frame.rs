@@ -121,6 +121,11 @@ impl Position {
         self.chunk
     }
 
+    /// Bytes of this span's chunk in front of it.
+    pub fn bytes_before(&self) -> usize {
+        self.offset
+    }
+
     /// The position of the same span in the list without the chunks in front of its own.
     #[must_use]
     pub fn without_chunks_before(self) -> Self {

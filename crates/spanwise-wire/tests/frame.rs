@@ -220,13 +220,19 @@ proptest! {
         let expected = frame(&all, b"", &headers, limits);
         let framer = Framer::new(b"", |scope| &headers[scope as usize], limits);
         let (mut left, mut next) = (all.iter().collect::<Vec<_>>(), Some(Position::default()));
-        let mut requests = Vec::new();
+        let (mut requests, mut sent) = (Vec::new(), 0);
         while let Some(plan) = next.and_then(|from| framer.plan(&left, from)) {
             requests.push(framer.write(&left, &plan, Vec::new()));
-            next = plan.next().map(|next| {
+            sent += plan.spans();
+            next = plan.next();
+            if let Some(next) = &mut next {
                 left.drain(..next.chunks_before());
-                next.without_chunks_before()
-            });
+                let first = message(sent, places.concat()[sent as usize]);
+                let bytes = &left[0].bytes()[next.bytes_before()..];
+                // Behind the tag and the length of its field.
+                prop_assert!((2..7).any(|at| bytes[at..].starts_with(&first)));
+                *next = next.without_chunks_before();
+            }
         }
         prop_assert_eq!(requests, expected);
     }

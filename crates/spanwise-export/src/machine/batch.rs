@@ -43,9 +43,10 @@ impl Batch {
         self.chunks.push_back(BatchChunk { chunk, count });
     }
 
-    /// Bytes of spans in all chunks. Spans of the first one may be in a request.
+    /// Bytes of spans that are not in a request yet.
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.iter().map(|it| it.chunk.chunk().bytes().len()).sum()
+        let all = self.chunks.iter().map(|it| it.chunk.chunk().bytes().len()).sum::<usize>();
+        all.saturating_sub(self.next.bytes_before())
     }
 
     /// Spans that are not in a request yet.
@@ -59,8 +60,7 @@ impl Batch {
         self.is_large
     }
 
-    /// Whether the spans that are not in a request have `bytes` bytes or are `spans` spans. A chunk whose spans
-    /// are partly in a request counts in bytes as if it were full.
+    /// Whether the spans that are not in a request have `bytes` bytes or are `spans` spans.
     pub(super) fn fills(&self, bytes: usize, spans: usize) -> bool {
         self.bytes() >= bytes || self.spans() >= spans as u64
     }
