@@ -12,10 +12,11 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
     BatchSpanProcessor, Sampler as SdkSampler, SamplingDecision, SamplingResult, SdkTracerProvider,
     ShouldSample, Span as SdkSpan, SpanData, SpanExporter, SpanLimits as SdkLimits, SpanProcessor,
+    TracerProviderBuilder,
 };
 use spanwise_opentelemetry::SpanwiseBuilderExt as _;
 use spanwise_sdk::sampling::{AlwaysRecord, Sampler};
-use spanwise_sdk::{Bytes, Exporter, Outcome, SpanLimits, Spanwise, SpanwiseBuilder};
+use spanwise_sdk::{Bytes, Exporter, Outcome, Sink, SpanLimits, Spanwise, SpanwiseBuilder};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub const LONG: Duration = Duration::from_secs(20);
 pub enum Column {
     /// The stock provider with the stock batch processor: the reference.
     StockStock,
+    /// The stock provider with our batch processor.
+    StockOurs,
     /// The native provider with the stock batch processor.
     NativeStock,
     /// The native provider with its own export.
@@ -35,11 +38,13 @@ pub enum Column {
 }
 
 impl Column {
-    pub const ALL: [Self; 3] = [Self::StockStock, Self::NativeStock, Self::NativeOwn];
+    pub const ALL: [Self; 4] =
+        [Self::StockStock, Self::StockOurs, Self::NativeStock, Self::NativeOwn];
 
     pub fn title(self) -> &'static str {
         match self {
             Self::StockStock => "stock provider, stock processor",
+            Self::StockOurs => "stock provider, our processor",
             Self::NativeStock => "native provider, stock processor",
             Self::NativeOwn => "native provider",
         }
@@ -111,11 +116,16 @@ impl Bench {
             Column::StockStock => {
                 let exporter = StockExporter::new(exported.clone());
                 let processor = BatchSpanProcessor::builder(exporter).build();
-                let mut builder = stock(setup).with_span_processor(processor);
-                if let Some(hook) = hook {
-                    builder = builder.with_span_processor(hook);
-                }
-                AnyProvider::Sdk(builder.build())
+                AnyProvider::Sdk(with_hook(stock(setup).with_span_processor(processor), hook))
+            }
+            Column::StockOurs => {
+                let processor = spanwise_opentelemetry::BatchSpanProcessor::builder()
+                    .with_environment(|_| None)
+                    .with_diagnostics(|_| {})
+                    .with_sink(exported.sink())
+                    .build()
+                    .unwrap();
+                AnyProvider::Sdk(with_hook(stock(setup).with_span_processor(processor), hook))
             }
             Column::NativeStock => {
                 let exporter = StockExporter::new(exported.clone());
@@ -124,11 +134,7 @@ impl Bench {
                 AnyProvider::Native(builder.with_sdk_span_processor(processor).build().unwrap())
             }
             Column::NativeOwn => {
-                let sink = exported.clone();
-                let builder = native(setup, hook).with_sink(move |request: Bytes| {
-                    sink.extend(spanwise_testkit::decode(&request));
-                    std::future::ready(Outcome::Accepted { rejected: 0, message: None })
-                });
+                let builder = native(setup, hook).with_sink(exported.sink());
                 AnyProvider::Native(builder.build().unwrap())
             }
         };
@@ -202,7 +208,14 @@ impl Bench {
     }
 }
 
-fn stock(setup: Setup) -> opentelemetry_sdk::trace::TracerProviderBuilder {
+fn with_hook(mut builder: TracerProviderBuilder, hook: Option<Starts>) -> SdkTracerProvider {
+    if let Some(hook) = hook {
+        builder = builder.with_span_processor(hook);
+    }
+    builder.build()
+}
+
+fn stock(setup: Setup) -> TracerProviderBuilder {
     let builder = SdkTracerProvider::builder()
         .with_resource(Resource::builder_empty().with_service_name("shop").build());
     match setup {
@@ -272,6 +285,14 @@ impl ShouldSample for RecordOnly {
 }
 
 impl Exported {
+    fn sink(&self) -> impl Sink + use<> {
+        let exported = self.clone();
+        move |request: Bytes| {
+            exported.extend(spanwise_testkit::decode(&request));
+            std::future::ready(Outcome::Accepted { rejected: 0, message: None })
+        }
+    }
+
     fn extend(&self, request: ExportTraceServiceRequest) {
         if self.is_reentrant {
             drop(global::tracer("exporter").start("inside"));
