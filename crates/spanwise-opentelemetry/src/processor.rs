@@ -8,7 +8,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use spanwise_sdk::__private::{Front, Pipeline};
-use spanwise_sdk::{BuildError, FlushError, OnFull, Snapshot, Spanwise, SpanwiseBuilder};
+use spanwise_sdk::{BuildError, FlushError, OnFull, Report, Snapshot, Spanwise, SpanwiseBuilder};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +80,15 @@ impl BatchSpanProcessor {
     fn provider(&self) -> &Spanwise {
         self.shared.pipeline.provider()
     }
+
+    fn after_shutdown(
+        &self,
+        result: Result<Report, FlushError>,
+        before: &Snapshot,
+    ) -> OTelSdkResult {
+        sdk_result::of_command(result)?;
+        sdk_result::of_requests(&self.shared.pipeline, before)
+    }
 }
 
 impl SpanProcessor for BatchSpanProcessor {
@@ -100,11 +109,15 @@ impl SpanProcessor for BatchSpanProcessor {
         let before = self.ledger();
         match self.provider().shutdown_timeout(timeout) {
             Err(FlushError::Timeout(_)) => Err(OTelSdkError::Timeout(timeout)),
-            result => {
-                sdk_result::of_command(result)?;
-                sdk_result::of_requests(&self.shared.pipeline, &before)
-            }
+            result => self.after_shutdown(result, &before),
         }
+    }
+
+    /// Within the [configured timeout](BatchSpanProcessorBuilder::with_shutdown_timeout). A provider calls
+    /// [`shutdown_with_timeout`](Self::shutdown_with_timeout) with its own.
+    fn shutdown(&self) -> OTelSdkResult {
+        let before = self.ledger();
+        self.after_shutdown(self.provider().shutdown(), &before)
     }
 
     fn set_resource(&mut self, resource: &Resource) {

@@ -1,6 +1,6 @@
 //! Getting the binaries.
 
-use super::contest::{ALLOCATORS, Entry, Package, RIVALS};
+use super::contest::{Entry, OF_OURS, Package, RIVALS};
 use crate::step::{Step, root};
 use std::path::{Path, PathBuf};
 
@@ -75,9 +75,8 @@ impl Binaries {
 }
 
 fn build_rival(rival: &str, folder: &Path) -> Result<(), String> {
-    // The allocators' package is built from our own crates and follows them; a rival stays as it was
-    // measured.
-    let locked = if rival == ALLOCATORS { "" } else { "--locked" };
+    // A package of our own crates follows them; a rival stays as it was measured.
+    let locked = if OF_OURS.contains(&rival) { "" } else { "--locked" };
     let arguments =
         format!("build --release {locked} --manifest-path benches/rivals/{rival}/Cargo.toml");
     Step::cargo("build a rival", &arguments)

@@ -90,10 +90,14 @@ pub(super) fn rivals(wants: impl Fn(&str) -> bool) -> Vec<&'static str> {
 
 /// The rivals' folders.
 pub(super) const RIVALS: &[&str] =
-    &["otel-sdk", "tracing-otel", "fastrace", "floor", "prototype", ALLOCATORS];
+    &["otel-sdk", "tracing-otel", "fastrace", "floor", "prototype", ALLOCATORS, PLUGIN];
 
-/// Not a rival: Spanwise over [`OTHER_ALLOCATORS`].
-pub(super) const ALLOCATORS: &str = "allocators";
+/// Not rivals: built from our own crates, so that their locks follow the workspace's.
+pub(super) const OF_OURS: [&str; 2] = [ALLOCATORS, PLUGIN];
+/// Spanwise over [`OTHER_ALLOCATORS`].
+const ALLOCATORS: &str = "allocators";
+/// Spanwise inside of the stock SDK.
+const PLUGIN: &str = "plugin";
 
 /// The root span, the same on two threads and the request under a ratio of one half, per span that is
 /// sampled.
@@ -110,6 +114,9 @@ fn package(implementation: &str) -> Package {
     let elsewhere = OTHER_ALLOCATORS.iter().any(|name| implementation.ends_with(name));
     match implementation.split('-').next() {
         _ if implementation == "floor-prototype" => Package::Rival("prototype"),
+        _ if ["spanwise-plugin", "otel-sdk-bsp", "otel-sdk-dropping"].contains(&implementation) => {
+            Package::Rival(PLUGIN)
+        }
         Some("spanwise") if elsewhere => Package::Rival(ALLOCATORS),
         Some("spanwise" | "gzip") => Package::Ours,
         Some("tracing") => Package::Rival("tracing-otel"),
@@ -125,7 +132,17 @@ const CONTEST: &[(&str, &[&str])] = &[
     (W1_RATIO, &[COMMON]),
     ("w2", &[COMMON, "otel-sdk otel-sdk-64k"]),
     (W2_RATIO, &[COMMON]),
-    ("w3", &[COMMON, RIVALS_OF_ALL, OVER_OTHER_ALLOCATORS, "floor-prototype"]),
+    (
+        "w3",
+        &[
+            COMMON,
+            RIVALS_OF_ALL,
+            OVER_OTHER_ALLOCATORS,
+            "floor-prototype",
+            "spanwise-plugin otel-sdk-dropping",
+        ],
+    ),
+    ("w3-end", &["spanwise-plugin otel-sdk-bsp"]),
     (W3_RATIO, &[COMMON]),
     ("w3-builder", &[COMMON, OVER_OTHER_ALLOCATORS]),
     ("w3-in-span", &[COMMON, OVER_OTHER_ALLOCATORS]),
@@ -133,9 +150,9 @@ const CONTEST: &[(&str, &[&str])] = &[
     ("w1-boxed-in-span", &[COMMON, OVER_OTHER_ALLOCATORS]),
     ("dropped", &["spanwise-native spanwise otel-sdk"]),
     ("encode", &["spanwise otel-sdk"]),
-    ("e2e-grpc", &["spanwise-native spanwise otel-sdk-paced"]),
-    ("e2e-http", &["spanwise-native spanwise otel-sdk-paced floor-prototype"]),
-    ("e2e-default", &["spanwise otel-sdk otel-sdk-64k"]),
+    ("e2e-grpc", &["spanwise-native spanwise otel-sdk-paced spanwise-plugin"]),
+    ("e2e-http", &["spanwise-native spanwise otel-sdk-paced floor-prototype spanwise-plugin"]),
+    ("e2e-default", &["spanwise otel-sdk otel-sdk-64k spanwise-plugin"]),
     ("batch-10", &["spanwise otel-sdk-paced"]),
     ("batch-50", &["spanwise otel-sdk-paced"]),
     ("batch-100", &["spanwise otel-sdk-paced"]),
@@ -167,7 +184,7 @@ mod tests {
             if let Package::Rival(folder) = entry.package {
                 assert!(RIVALS.contains(&folder), "{entry:?}");
                 let lock = benches.join("rivals").join(folder).join("Cargo.lock");
-                assert!(folder == ALLOCATORS || lock.exists(), "{entry:?}");
+                assert!(OF_OURS.contains(&folder) || lock.exists(), "{entry:?}");
             }
         }
     }

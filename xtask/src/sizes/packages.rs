@@ -13,10 +13,14 @@ struct Limit {
 }
 
 const FACADE: &str = "spanwise";
+/// Plug-ins for the stock SDK, which is in both numbers.
+const PLUG_INS: &str = "spanwise-opentelemetry";
 
 const LIMITS: &[Limit] = &[
     Limit { name: FACADE, features: "", max: 60 },
     Limit { name: FACADE, features: "--no-default-features", max: 45 },
+    Limit { name: PLUG_INS, features: "", max: 70 },
+    Limit { name: PLUG_INS, features: "--no-default-features --features sampler", max: 34 },
     Limit { name: "spanwise-sampling", features: "--no-default-features", max: 4 },
     Limit { name: "spanwise-transport", features: "--no-default-features", max: 28 },
 ];

@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 use super::rows::over;
-use super::rows::{ALLOCATORS, API, NATIVE, PACED, Quantity, Rows};
+use super::rows::{ALLOCATORS, API, NATIVE, PACED, PLUGIN, Quantity, Rows};
 use super::target::Target;
 use Quantity::{Cpu, Rate, Wall};
 
@@ -97,6 +97,8 @@ const fn ratio(
 
 const SDK: Rival = Rival::Of(PACED);
 const STOCK: Rival = Rival::Of("otel-sdk");
+/// The end of a span alone with the SDK's batch processor.
+const BSP: Rival = Rival::Of("otel-sdk-bsp");
 const FASTRACE: Rival = Rival::Of("fastrace");
 const BEST: Rival = Rival::BestAllocator;
 const EACH: Rival = Rival::EachAllocator;
@@ -124,6 +126,7 @@ const RATIOS: &[Ratio] = &[
     ratio("w3", NATIVE, SDK, Cpu, 20.0),
     ratio("w3", NATIVE, FASTRACE, Wall, 1.0),
     ratio("w3", NATIVE, FASTRACE, Cpu, 1.0),
+    ratio("w3-end", PLUGIN, BSP, Wall, 2.0),
     ratio("w3-builder", API, BEST, Wall, 3.0),
     ratio("w3-builder", API, BEST, Cpu, 3.6),
     ratio("w3-builder", API, SDK, Wall, 7.0),
@@ -134,8 +137,12 @@ const RATIOS: &[Ratio] = &[
     ratio("encode", API, STOCK, Wall, 200.0),
     ratio("e2e-grpc", API, SDK, Rate, 10.0),
     ratio("e2e-grpc", API, SDK, Cpu, 12.0),
+    ratio("e2e-grpc", PLUGIN, SDK, Rate, 3.0),
+    ratio("e2e-grpc", PLUGIN, SDK, Cpu, 4.0),
     ratio("e2e-http", API, SDK, Rate, 14.0),
     ratio("e2e-http", API, SDK, Cpu, 20.0),
+    ratio("e2e-http", PLUGIN, SDK, Rate, 3.0),
+    ratio("e2e-http", PLUGIN, SDK, Cpu, 4.0),
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod at_least;
 mod at_most;
+mod plugin;
 mod resources;
 mod rows;
 mod target;
@@ -17,6 +18,7 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Target> {
     let mut targets = at_least::judge(by_name);
     targets.extend(at_most::judge(by_name));
     targets.extend(resources::judge(by_name));
+    targets.extend(plugin::judge(by_name));
     // With `--only`, of what was asked for.
     targets.retain(|target| rows.iter().any(|row| row.workload == target.workload));
     let order = super::contest::workloads();
@@ -37,7 +39,8 @@ mod tests {
     #[test]
     fn every_side_is_in_the_contest() {
         let entries = contest::entries();
-        let sides = at_least::sides().into_iter().chain(at_most::sides()).chain(resources::sides());
+        let sides = at_least::sides().into_iter().chain(at_most::sides());
+        let sides = sides.chain(resources::sides()).chain(plugin::sides());
         for (workload, name) in sides {
             let known = entries
                 .iter()

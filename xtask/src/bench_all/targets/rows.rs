@@ -83,6 +83,8 @@ pub(in crate::bench_all) fn over(implementation: &str, allocator: &str) -> Strin
 pub(in crate::bench_all) const API: &str = "spanwise";
 pub(in crate::bench_all) const NATIVE: &str = "spanwise-native";
 pub(in crate::bench_all) const PACED: &str = "otel-sdk-paced";
+/// The stock SDK with our processor.
+pub(super) const PLUGIN: &str = "spanwise-plugin";
 /// The API over a tracer that does nothing.
 pub(super) const ALONE: &str = "opentelemetry-api";
 pub(super) const PROTOTYPE: &str = "floor-prototype";
