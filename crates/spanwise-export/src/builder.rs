@@ -231,7 +231,8 @@ impl ExporterBuilder {
         let resource = SharedResource::new(self.resource, self.max_resource_bytes);
         let batching = DynamicBatchConfig::new(config, resource.max_bytes())?;
         let batch = batching.load();
-        let mut division = Division::new(budget.limit(), &self.transport, resource.max_bytes(), &batch);
+        let mut division =
+            Division::new(budget.limit(), &self.transport, resource.max_bytes(), &batch);
         division.buffer.slots = self.slots.unwrap_or(division.buffer.slots);
         let Division { buffer, request_bytes, reserve, copies } = division;
         budget.set_reserve(reserve.flowing);

@@ -1,7 +1,8 @@
 //! The settings of one world, all drawn from its seed.
 
 use crate::random::Random;
-use spanwise_export::{Exporter, ExporterBuilder, OnFull};
+use spanwise_batch::{AdaptiveBatchSize, BatchSize};
+use spanwise_export::{BatchConfig, Exporter, ExporterBuilder, OnFull};
 use spanwise_ledger::Ledger;
 use spanwise_transport::sans_io::RequestSettings;
 use spanwise_transport::{BuildError, Compression, Protocol, RetryPolicy, Transport};
@@ -13,16 +14,8 @@ use std::time::Duration;
 pub struct Scenario {
     /// Bytes of the budget.
     pub budget_bytes: usize,
-    /// Requests in flight at once.
-    pub max_in_flight: usize,
-    /// Spans that may wait, if there is a limit.
-    pub max_queue_size: Option<usize>,
-    /// Spans of a request.
-    pub max_export_batch_size: usize,
-    /// Bytes of a request.
-    pub max_request_bytes: usize,
-    /// The longest time that a span waits for its request.
-    pub scheduled_delay: Duration,
+    /// The settings of batching, which change while the world runs.
+    pub batch: BatchConfig,
     /// Whether a push waits for space. A single thread cannot wait: it waits until now.
     pub waits: bool,
     /// Whether requests are compressed, which charges the budget for a copy.
@@ -65,14 +58,7 @@ impl Scenario {
         let protocol = random.pick(&[(2, Protocol::HttpProtobuf), (1, Protocol::Grpc)]);
         Self {
             budget_bytes,
-            max_in_flight: random.between(1, 8) as usize,
-            max_queue_size: random.one_in(3).then(|| random.scaled(16, 4_000) as usize),
-            max_export_batch_size: match random.one_in(2) {
-                true => random.scaled(1, 300) as usize,
-                false => 8_192,
-            },
-            max_request_bytes: random.scaled(64 << 10, 3_932_160) as usize,
-            scheduled_delay: random.millis(1, 10_000),
+            batch: batch_config(random),
             waits: random.one_in(4),
             is_compressed: random.one_in(3),
             slots: random.between(1, 8) as usize,
@@ -100,21 +86,32 @@ impl Scenario {
         };
         // It sends nothing: the world's own sender takes the requests.
         let transport = Transport::builder().with_compression(compression).build()?;
+        let batch = &self.batch;
         let builder = Exporter::builder(transport)
             .with_ledger(ledger)
             .with_resource(encode_resource([("service.name", "simulated")], ""))
             .with_slots(self.slots)
             .with_budget_bytes(self.budget_bytes)
-            .with_max_in_flight(self.max_in_flight)
-            .with_max_export_batch_size(self.max_export_batch_size)
-            .with_max_request_bytes(self.max_request_bytes)
-            .with_scheduled_delay(self.scheduled_delay)
+            .with_max_in_flight(batch.max_in_flight)
+            .with_max_export_batch_size(batch.max_export_batch_size)
+            .with_max_request_bytes(batch.max_request_bytes)
+            .with_scheduled_delay(batch.scheduled_delay)
+            .with_hold_back(batch.hold_back)
             // One thread runs everything, so a push waits for no time at all.
             .with_on_full(if self.waits { OnFull::Wait(Duration::ZERO) } else { OnFull::Drop });
-        Ok(match self.max_queue_size {
+        let builder = match batch.max_queue_size {
             Some(spans) => builder.with_max_queue_size(spans),
             None => builder,
+        };
+        Ok(match batch.batch_size {
+            Some(size) => builder.with_batch_size(size),
+            None => builder,
         })
+    }
+
+    /// The longest time from the end of a span to its request, while one may be sent.
+    pub fn longest_wait(&self) -> Duration {
+        self.batch.scheduled_delay + self.batch.hold_back
     }
 
     /// The longest time for which a receiver can stop all requests by `Retry-After`: as
@@ -123,4 +120,26 @@ impl Scenario {
         let RequestSettings { attempt_timeout, request_timeout, .. } = self.request;
         request_timeout.saturating_sub(attempt_timeout).max(request_timeout / 2)
     }
+}
+
+/// Settings of batching, drawn.
+pub fn batch_config(random: &mut Random) -> BatchConfig {
+    let queue = random.one_in(3).then(|| random.scaled(16, 4_000) as usize);
+    let batch = match random.one_in(2) {
+        true => random.scaled(1, 300) as usize,
+        false => 8_192,
+    };
+    let adaptive = BatchSize::Adaptive(AdaptiveBatchSize::default());
+    let size = random.pick(&[(4, None), (1, Some(BatchSize::Document)), (2, Some(adaptive))]);
+    BatchConfig::default()
+        .with_max_queue_size(queue)
+        .with_max_export_batch_size(queue.map_or(batch, |queue| batch.min(queue)))
+        .with_max_request_bytes(random.scaled(64 << 10, 3_932_160) as usize)
+        .with_scheduled_delay(random.millis(1, 10_000))
+        .with_max_in_flight(random.between(1, 8) as usize)
+        .with_batch_size(size)
+        .with_hold_back(match random.one_in(4) {
+            true => random.millis(1, 3_000),
+            false => Duration::ZERO,
+        })
 }

@@ -45,12 +45,20 @@ pub struct World {
     calls: Calls,
     /// Until the end of the last jump of the clock, no thread ran.
     frozen_until: Instant,
+    /// When the settings of batching changed last.
+    retuned: Instant,
     /// Threads that are interrupted within a slot.
     held_slots: usize,
     /// A forked child, which has no exporter.
     is_child: bool,
     /// The transport is closed: no request is sent any more.
     is_closed: bool,
+    /// The last time at which a request was in flight.
+    busy_until: Instant,
+    /// The size of the queue, as the exporter set it last.
+    queue_size: Option<usize>,
+    /// The size of the queue, or that of an earlier and larger one.
+    most_queued: usize,
     /// No thread interferes with the exporter's any more.
     is_quiet: bool,
     /// Memory for the next span.
@@ -140,7 +148,6 @@ impl World {
             sender: Sender::new(&scenario, Random::new(seed, "sender")),
             network: Network::new(now, Random::new(seed, "network")),
             random: Random::new(seed, "operations"),
-            scenario,
             trace,
             now,
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
@@ -152,12 +159,17 @@ impl World {
             thread,
             calls: Calls::default(),
             frozen_until: now,
+            retuned: now,
             held_slots: 0,
             is_child: false,
             is_closed: false,
+            busy_until: now,
+            queue_size: scenario.batch.max_queue_size,
+            most_queued: 0,
             is_quiet: false,
             buffer: Vec::new(),
             counts: Counts::default(),
+            scenario,
         })
     }
 

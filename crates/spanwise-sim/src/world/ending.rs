@@ -39,11 +39,14 @@ impl World {
         self.end_all_open_spans()?;
         let requests = u32::try_from(self.spans.unsettled()).unwrap_or(u32::MAX) + 1;
         let settings = self.scenario.request;
+        // An attempt may take longer than its timeout allows.
+        let is_short = settings.attempt_timeout < Duration::from_millis(100);
+        let each = if is_short { settings.request_timeout } else { Duration::from_millis(60) };
         self.scenario.panics = false;
         let bound = settings.request_timeout * 2
             + self.scenario.max_throttle()
-            + self.scenario.scheduled_delay
-            + Duration::from_millis(60) * requests
+            + self.scenario.longest_wait()
+            + each * requests
             + Duration::from_secs(1);
         let is_done = |world: &Self| world.spans.unsettled() == world.open.len() as u64;
         let is_drained = self.advance_until(bound, is_done)?;
@@ -52,7 +55,7 @@ impl World {
             format!("{stuck} spans are in flight after {bound:?}")
         })?;
         // Two drains of the open chunks that find nothing free the caches.
-        let idle = self.scenario.scheduled_delay * 3 + Duration::from_millis(500);
+        let idle = self.scenario.longest_wait() * 3 + Duration::from_millis(500);
         self.advance(idle)?;
         if is_done(self) && !self.calls.has_waiting() {
             self.queue.apply(QueueAction::Trim { retain: 0 });

@@ -24,9 +24,12 @@ impl World {
             "a queue that waits refuses no span",
             || format!("{level:?}"),
         )?;
-        if let Some(max) = self.scenario.max_queue_size {
+        if let Some(max) = self.queue_size {
             let queued = level.queued;
-            require(queued <= max, "the queue stays within its size", || {
+            // A queue that was made smaller has the spans of the larger one until they leave.
+            let most = max.max(self.most_queued);
+            self.most_queued = if queued > max { most } else { max };
+            require(queued <= most, "the queue stays within its size", || {
                 format!("{queued} of {max} spans")
             })?;
         }
@@ -62,8 +65,16 @@ impl World {
         // Another turn follows at once while there is something to do.
         let is_idle = until > self.now && !is_sending && self.held_slots == 0;
         let oldest = self.spans.oldest_waiting().filter(|_| is_idle);
-        let age = oldest.map_or(Duration::ZERO, |since| self.now - since);
-        let longest = self.scenario.scheduled_delay + TICK;
+        if is_sending {
+            self.busy_until = self.now;
+        }
+        // A chunk is held back from its drain on, which comes late when no thread runs or no request may be
+        // sent.
+        let is_held_back = !self.scenario.batch.hold_back.is_zero();
+        let late = self.frozen_until.max(self.retuned).max(self.busy_until);
+        let from = if is_held_back { late } else { self.start };
+        let age = oldest.map_or(Duration::ZERO, |since| self.now - since.max(from));
+        let longest = self.scenario.longest_wait() + TICK;
         require(age <= longest, "no span waits longer than the delay", || {
             format!("{age:?}, at most {longest:?}, and no request is in flight")
         })?;

@@ -14,6 +14,7 @@ enum Operation {
     JumpClock,
     JumpWallClock,
     HoldSlots,
+    Retune,
     Notify,
     Shutdown,
     CloseTransport,
@@ -32,6 +33,7 @@ impl World {
             (15, Operation::JumpClock),
             (15, Operation::JumpWallClock),
             (60, Operation::HoldSlots),
+            (20, Operation::Retune),
             (10, Operation::Notify),
             (3, Operation::Shutdown),
             (1, Operation::CloseTransport),
@@ -52,6 +54,7 @@ impl World {
             Operation::JumpClock => self.jump(),
             Operation::JumpWallClock => self.jump_wall_clock(),
             Operation::HoldSlots => self.hold_slots()?,
+            Operation::Retune => self.retune()?,
             Operation::Notify => {
                 self.thread.is_notified = true;
                 self.wake();

@@ -106,7 +106,7 @@ impl World {
         })?;
         let len = self.spans.get_mut(id).map_or(0, |span| span.len);
         let is_closed = self.calls.is_closed();
-        let has_size = self.scenario.max_queue_size.is_some();
+        let has_size = self.scenario.batch.max_queue_size.is_some();
         let is_possible = match reason {
             _ if self.is_child => reason == DropReason::WorkerUnavailable,
             DropReason::WorkerUnavailable => self.thread.machine.is_none(),
@@ -132,7 +132,7 @@ impl World {
         let budget = self.queue.budget();
         let is_full = match reason {
             _ if level.is_refusing => true,
-            DropReason::QueueFull => Some(level.queued) == self.scenario.max_queue_size,
+            DropReason::QueueFull => self.queue_size.is_some_and(|max| level.queued >= max),
             // A chunk takes at most a quarter of the budget, and less in one of this size.
             DropReason::QueueBytes => {
                 needed + budget.reserve() + budget.limit() / 8 > budget.limit()

@@ -2,6 +2,7 @@
 
 use super::{World, scope_name};
 use crate::otlp::{fill, read_request};
+use crate::scenario::batch_config;
 use crate::sender::{Ended, Stored};
 use crate::span_list::Stage;
 use crate::violation::{Checked, Violation, require};
@@ -96,6 +97,9 @@ impl World {
             }
             other => self.line(format_args!("{other:?}")),
         }
+        if let QueueAction::SetSizes { max_queue_size, .. } = &action {
+            self.queue_size = *max_queue_size;
+        }
         let Some(drained) = self.queue.apply(action) else { return Ok(true) };
         let spans = drained.chunks.iter().map(|chunk| chunk.spans()).sum::<u64>();
         let (chunks, missed) = (drained.chunks.len(), drained.missed);
@@ -152,6 +156,10 @@ impl World {
 
     /// The transport is closed: its requests get no response, and all that is drained is lost.
     pub(super) fn close_transport(&mut self) -> Checked {
+        if !self.scenario.batch.hold_back.is_zero() {
+            // The list could not know which of the spans are held back.
+            return Ok(());
+        }
         self.line(format_args!("the transport is closed"));
         let Some(machine) = &mut self.thread.machine else { return Ok(()) };
         machine.transport_closed();
@@ -161,6 +169,31 @@ impl World {
         self.spans.move_to(&sent, Stage::Settled);
         self.thread.ended.clear();
         self.sender.abort();
+        self.wake();
+        self.check()
+    }
+
+    /// The settings of batching change.
+    pub(super) fn retune(&mut self) -> Checked {
+        let mut batch = batch_config(&mut self.random);
+        // The queue counts spans from the start of a world on, or never.
+        if let Some(old) = self.scenario.batch.max_queue_size {
+            let queue = batch.max_queue_size.unwrap_or(old);
+            batch.max_queue_size = Some(queue);
+            batch.max_export_batch_size = batch.max_export_batch_size.min(queue);
+        } else {
+            batch.max_queue_size = None;
+        }
+        self.line(format_args!("{batch:?}"));
+        let Some(machine) = self.thread.machine.as_mut().filter(|_| !self.is_closed) else {
+            return Ok(());
+        };
+        machine.set_batch_config(&batch).map_err(|error| Violation {
+            rule: "settings are accepted",
+            details: error.to_string(),
+        })?;
+        self.scenario.batch = batch;
+        self.retuned = self.now;
         self.wake();
         self.check()
     }
@@ -219,11 +252,11 @@ impl World {
             details,
         })?;
         self.line(format_args!("{id:?}: {} spans, {} bytes", ids.len(), message.len()));
-        let (count, limit) = (ids.len(), self.scenario.max_export_batch_size);
+        let (count, limit) = (ids.len(), self.scenario.batch.max_export_batch_size);
         require((1..=limit).contains(&count), "a request has at most its limit of spans", || {
             format!("{count} spans, at most {limit}")
         })?;
-        let limit = self.scenario.max_request_bytes;
+        let limit = self.scenario.batch.max_request_bytes;
         require(
             count == 1 || message.len() <= limit,
             "a request has at most its limit of bytes",
@@ -232,9 +265,11 @@ impl World {
         self.counts.requests += 1;
         self.sender.send(self.now, id, request, ids);
         let window = self.sender.len() + self.thread.ended.len();
-        require(window <= self.scenario.max_in_flight, "requests in flight are limited", || {
-            format!("{window} of {}", self.scenario.max_in_flight)
-        })
+        require(
+            window <= self.scenario.batch.max_in_flight,
+            "requests in flight are limited",
+            || format!("{window} of {}", self.scenario.batch.max_in_flight),
+        )
     }
 
     /// A request ended: the ledger books what the specification demands.
