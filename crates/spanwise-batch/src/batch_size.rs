@@ -50,7 +50,7 @@ impl BatchSize {
 /// for _ in 0..100 {
 ///     now += Duration::from_millis(125);
 ///     let latency = Duration::from_millis(2);
-///     let request = RequestObservation { spans: 1_000, bytes: 256 << 10, latency, is_accepted: true };
+///     let request = RequestObservation { spans: 1_000, bytes: 256 << 10, latency, is_accepted: true, is_retried: false };
 ///     sizer.observe(now, &BatchObservation { request: Some(request), ..BatchObservation::default() });
 /// }
 /// let busy = sizer.limits().bytes;
@@ -58,7 +58,7 @@ impl BatchSize {
 /// for _ in 0..100 {
 ///     now += Duration::from_secs(1);
 ///     let latency = Duration::from_millis(2);
-///     let request = RequestObservation { spans: 8, bytes: 2 << 10, latency, is_accepted: true };
+///     let request = RequestObservation { spans: 8, bytes: 2 << 10, latency, is_accepted: true, is_retried: false };
 ///     sizer.observe(now, &BatchObservation { request: Some(request), ..BatchObservation::default() });
 /// }
 /// assert!(sizer.limits().bytes < busy);
@@ -102,8 +102,10 @@ impl BatchSizer {
         }
     }
 
-    /// The limits of the next batch: it is complete with this number of spans or of bytes, and no request
-    /// is larger. Both are at least 1.
+    /// The limits of the next batch: it is complete with this number of spans or of bytes. Both are at least 1.
+    ///
+    /// An adaptive size may be exceeded by less than a chunk, so that chunks are sent whole; no request
+    /// exceeds the others.
     pub fn limits(&self) -> BatchLimits {
         match &self.state {
             State::Fixed(limits) => *limits,

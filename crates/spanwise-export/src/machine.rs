@@ -213,8 +213,10 @@ impl ExportMachine {
         let spans = request.tickets.spans();
         let latency = now.saturating_duration_since(request.sent);
         let is_accepted = delivery.as_ref().is_some_and(Delivery::is_accepted);
-        let ended = RequestObservation { spans, bytes: request.bytes, latency, is_accepted };
-        self.sizing.observe(now, self.waiting_in_backlog(), Some(ended));
+        let is_retried = delivery.as_ref().is_some_and(|delivery| delivery.attempts > 1);
+        let bytes = request.bytes;
+        let ended = RequestObservation { spans, bytes, latency, is_accepted, is_retried };
+        self.sizing.observe_request(now, self.waiting_in_backlog(), ended);
         self.is_flowing = book::book(&self.ledger, request.tickets, delivery.as_ref());
         if self.is_flowing {
             self.progress = now;

@@ -3,7 +3,7 @@
 use crate::batch_size::arrival_rate::ArrivalRate;
 use crate::batch_size::latency::LatencyModel;
 use crate::batch_size::observation::{BatchLimits, BatchObservation, RequestObservation};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Settings of a batch size that follows the load and the receiver, in bytes.
 ///
@@ -11,7 +11,7 @@ use std::time::Instant;
 /// The size at which the sum of both is lowest is that of the economic order quantity: it grows with the
 /// square root of the rate at which bytes arrive, and falls where a receiver takes long for each byte. It
 /// rises above that as far as a receiver that takes long for each request needs to keep up with the rate
-/// and the backlog, and falls after a request that failed. A change of less than a half changes nothing.
+/// and the backlog, and falls after a request that failed. A change of less than a third changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdaptiveBatchSize {
@@ -22,14 +22,23 @@ pub struct AdaptiveBatchSize {
     pub max_bytes: usize,
     /// Limit on the spans of a batch, 1 or more. Default 8,192.
     pub max_spans: usize,
-    /// The cost of one request, in bytes that wait for a second. Default 64 KiB: a request is worth it
-    /// when it saves 256 spans of 256 bytes a second of waiting. A higher value makes larger batches.
+    /// The cost of one request, in bytes that wait for a second. Default 32 KiB: a request is worth it
+    /// when it saves 128 spans of 256 bytes a second of waiting. A higher value makes larger batches.
     pub request_cost: usize,
+    /// The delay after which a batch is sent in any case, 1 ms or longer: where it ends most batches, a size
+    /// only adds requests to them. Default 1 s. An exporter sets its own.
+    pub scheduled_delay: Duration,
 }
 
 impl Default for AdaptiveBatchSize {
     fn default() -> Self {
-        Self { min_bytes: 16 << 10, max_bytes: 768 << 10, max_spans: 8_192, request_cost: 64 << 10 }
+        Self {
+            min_bytes: 16 << 10,
+            max_bytes: 768 << 10,
+            max_spans: 8_192,
+            request_cost: 32 << 10,
+            scheduled_delay: Duration::from_secs(1),
+        }
     }
 }
 
@@ -58,11 +67,18 @@ impl AdaptiveBatchSize {
         self
     }
 
+    /// Sets [`scheduled_delay`](Self::scheduled_delay).
+    pub fn with_scheduled_delay(mut self, delay: Duration) -> Self {
+        self.scheduled_delay = delay;
+        self
+    }
+
     /// The nearest values that are in range.
     fn fitted(mut self) -> Self {
         self.min_bytes = self.min_bytes.max(1);
         self.max_bytes = self.max_bytes.max(self.min_bytes);
         self.max_spans = self.max_spans.max(1);
+        self.scheduled_delay = self.scheduled_delay.max(SHORTEST_DELAY);
         self
     }
 }
@@ -73,10 +89,18 @@ pub(super) struct Adaptive {
     config: AdaptiveBatchSize,
     rate: ArrivalRate,
     latency: LatencyModel,
+    /// Mean bytes of a span.
+    span_bytes: f64,
     /// The size in bytes, within the bounds of `config`.
     bytes: f64,
+    /// The number of spans that have about as many bytes.
+    spans: f64,
     /// The size above which requests failed lately.
     ceiling: f64,
+    /// The delay ends most batches.
+    is_delayed: bool,
+    /// The time at which a request ended last.
+    last_end: Option<Instant>,
 }
 
 impl Adaptive {
@@ -85,8 +109,12 @@ impl Adaptive {
             config,
             rate: ArrivalRate::new(now),
             latency: LatencyModel::default(),
+            span_bytes: START_SPAN,
             bytes: START,
+            spans: START / START_SPAN,
             ceiling: f64::INFINITY,
+            is_delayed: false,
+            last_end: None,
         };
         adaptive.configure(config);
         adaptive
@@ -95,34 +123,53 @@ impl Adaptive {
     /// Changes the settings; the measurements stay.
     pub(super) fn configure(&mut self, config: AdaptiveBatchSize) {
         self.config = config.fitted();
-        self.bytes = self.bounded(self.bytes);
+        self.resize(self.bounded(self.bytes));
     }
 
     pub(super) fn observe(&mut self, now: Instant, observation: &BatchObservation) {
         let ended = observation.request.map_or(0, |request| request.bytes);
         self.rate.observe(now, observation.backlog_bytes, ended, MANY * self.bytes);
         if let Some(request) = &observation.request {
-            self.ended(request);
+            self.ended(now, request);
         }
         let Some(rate) = self.rate.bytes_per_second() else { return };
-        let wanted = self.bounded(self.target(rate, observation.backlog_bytes));
+        let target = self.target(rate, observation.backlog_bytes);
+        let wanted = self.bounded(target);
         let is_bound = wanted <= self.bounded(0.0) || wanted >= self.bounded(f64::INFINITY);
-        let is_near = (self.bytes / BAND..=self.bytes * BAND).contains(&wanted);
-        if is_bound || !is_near {
-            self.bytes = wanted;
+        let is_near = |wanted: f64, size: f64| (size / BAND..=size * BAND).contains(&wanted);
+        if (is_bound && wanted != self.bytes)
+            || !is_near(wanted, self.bytes)
+            || !is_near(self.bytes / self.span_bytes, self.spans)
+        {
+            self.resize(wanted);
         }
-        // Also when nothing but the ceiling moved.
-        self.bytes = self.bounded(self.bytes);
     }
 
     pub(super) fn limits(&self) -> BatchLimits {
-        BatchLimits { spans: self.config.max_spans, bytes: self.bytes as usize }
+        // A batch is complete at the end of a chunk, and often has half a chunk more than it needs.
+        let spans = ((self.spans * FILL) as usize).clamp(1, self.config.max_spans);
+        BatchLimits { spans, bytes: self.bytes as usize }
     }
 
-    fn ended(&mut self, request: &RequestObservation) {
+    fn resize(&mut self, bytes: f64) {
+        self.bytes = bytes;
+        self.spans = bytes / self.span_bytes;
+    }
+
+    fn ended(&mut self, now: Instant, request: &RequestObservation) {
+        // A request that waited for the one before took the receiver only the time since that one's end.
+        let since = self.last_end.replace(now).map(|end| now.saturating_duration_since(end));
+        let latency = since.map_or(request.latency, |since| since.min(request.latency));
         if request.is_accepted {
-            self.latency.observe(request.bytes, request.latency.as_secs_f64());
+            // A latency with waits for a receiver that was away has nothing to do with the size.
+            if !request.is_retried && !latency.is_zero() {
+                self.latency.observe(request.bytes, latency.as_secs_f64());
+            }
             self.ceiling *= RISE;
+            if request.spans > 0 {
+                let span_bytes = (request.bytes as f64 / request.spans as f64).max(1.0);
+                self.span_bytes += (span_bytes - self.span_bytes) / SPAN_MEMORY;
+            }
         } else {
             // Requests in flight together fail together: their size counts, not their number.
             let half = (request.bytes as f64 / 2.0).max(self.config.min_bytes as f64);
@@ -131,15 +178,25 @@ impl Adaptive {
     }
 
     /// The size that costs least, but not less than the receiver needs to keep up.
-    fn target(&self, rate: f64, backlog: u64) -> f64 {
+    fn target(&mut self, rate: f64, backlog: u64) -> f64 {
         let latency = self.latency.split();
         // Batches that wait already are to be sent soon, beside what arrives.
         let excess = (backlog as f64 - 2.0 * self.bytes).max(0.0);
+        if excess > 0.0 && !self.latency.has_slope() {
+            // Larger requests drain the backlog, or show that the receiver takes its time for each byte.
+            return 2.0 * self.bytes;
+        }
         let rate = rate + excess / DRAIN;
         // Each second, `rate / size` requests cost `request_cost` each, and `rate` bytes wait for half
         // of a batch and for the transport of their request.
         let cost = self.config.request_cost as f64;
         let cheapest = (2.0 * cost * rate / (1.0 + 2.0 * latency.per_byte * rate)).sqrt();
+        // The delay ends a batch beside its size: with a size above half of what arrives meanwhile, that costs
+        // more requests than the spans are younger.
+        let delayed = rate * self.config.scheduled_delay.as_secs_f64();
+        let limit = if self.is_delayed { STAYS_DELAYED } else { BECOMES_DELAYED };
+        self.is_delayed = cheapest > limit * delayed;
+        let cheapest = if self.is_delayed { cheapest.max(2.0 * delayed) } else { cheapest };
         let demand = HEADROOM * rate;
         let free = 1.0 - latency.per_byte * demand;
         let needed = if free > 0.0 { latency.fixed * demand / free } else { f64::INFINITY };
@@ -157,15 +214,26 @@ impl Adaptive {
 
 /// The size before anything is known, in bytes.
 const START: f64 = 131_072.0;
+/// Bytes of a span before anything is known.
+const START_SPAN: f64 = 256.0;
+/// Requests after which the bytes of a span count for a third.
+const SPAN_MEMORY: f64 = 16.0;
+/// The part of a batch's spans at which it is complete.
+const FILL: f64 = 7.0 / 8.0;
 /// The factor that a size has to change by, up or down.
-const BAND: f64 = 1.5;
+const BAND: f64 = 1.3;
 /// The growth of the ceiling with each request that is accepted.
 const RISE: f64 = 1.25;
 /// The throughput that a size should allow, over the rate of arrivals.
 const HEADROOM: f64 = 1.25;
 /// The size at which the part of a latency for each byte is this many times the fixed part.
 const AMORTIZED: f64 = 4.0;
+/// The size, over what arrives during the delay, above which the delay is to end batches; and down to which it
+/// then stays so. A half is where the costs are equal.
+const BECOMES_DELAYED: f64 = 0.55;
+const STAYS_DELAYED: f64 = 0.45;
+const SHORTEST_DELAY: Duration = Duration::from_millis(1);
 /// The number of batches after which arrivals are counted early.
-const MANY: f64 = 16.0;
+const MANY: f64 = 8.0;
 /// Seconds for batches that wait.
 const DRAIN: f64 = 0.25;

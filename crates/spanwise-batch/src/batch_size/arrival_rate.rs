@@ -28,16 +28,19 @@ impl ArrivalRate {
         self.arrived += ended as f64 + backlog as f64 - self.backlog as f64;
         self.backlog = backlog;
         let elapsed = now.saturating_duration_since(self.since).as_secs_f64();
+        let is_many = self.arrived >= many;
+        let shortest = if is_many || self.mean.is_none() { SHORTEST } else { WINDOW };
         // A window ends with an arrival: one between two requests of a slow service would count as silence.
-        let shortest = if self.arrived >= many { SHORTEST } else { WINDOW };
         let is_complete = elapsed >= shortest && self.arrived > 0.0;
         if !is_complete && elapsed < LONGEST {
             return;
         }
         let rate = self.arrived / elapsed;
         let mean = self.mean.unwrap_or(rate);
-        // Near 1 - exp(-elapsed / MEMORY) for short windows, and below 1 for long ones.
-        self.mean = Some(mean + (rate - mean) * elapsed / (elapsed + MEMORY));
+        // Near 1 - exp(-elapsed / MEMORY) for short windows, and below 1 for long ones. Many bytes are no noise.
+        let is_burst = is_many && rate > 2.0 * mean;
+        let weight = if is_burst { 0.5 } else { elapsed / (elapsed + MEMORY) };
+        self.mean = Some(mean + (rate - mean) * weight);
         self.since = now;
         self.arrived = 0.0;
     }
@@ -50,8 +53,8 @@ impl ArrivalRate {
 
 /// Seconds of one measurement: with shorter ones, a single request would count as a flood.
 const WINDOW: f64 = 0.25;
-/// Seconds of one measurement of many bytes.
-const SHORTEST: f64 = 0.01;
+/// Seconds of the first measurement, and of one of many bytes.
+const SHORTEST: f64 = 0.02;
 /// Seconds without an arrival after which nothing arrives.
 const LONGEST: f64 = 2.5;
 /// Seconds for which a measurement counts.

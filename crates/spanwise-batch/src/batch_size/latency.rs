@@ -43,6 +43,11 @@ impl LatencyModel {
         self.split
     }
 
+    /// Whether requests of several sizes have shown the part for each byte.
+    pub(super) fn has_slope(&self) -> bool {
+        self.slope.is_some()
+    }
+
     fn fit(&mut self) -> LatencySplit {
         let (bytes, seconds) = (self.bytes / self.weight, self.seconds / self.weight);
         let variance = self.bytes_squared / self.weight - bytes * bytes;
@@ -51,8 +56,9 @@ impl LatencyModel {
         let slope = if variance > spread {
             covariance / variance
         } else {
-            // Requests of one size have no slope: the last known one stays, or each part is a half.
-            self.slope.unwrap_or(seconds / bytes.max(1.0) / 2.0)
+            // Requests of one size have no slope: the last known one stays. Before that, bytes take all of the
+            // time: smaller requests follow, of which the truth emerges; larger ones the delay may prevent.
+            self.slope.unwrap_or(f64::INFINITY)
         };
         if variance > spread {
             self.slope = Some(slope);

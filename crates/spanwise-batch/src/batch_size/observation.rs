@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The limits of a batch. It is complete when either is reached, and no request is larger.
+/// The limits of a batch: it is complete when either is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLimits {
     /// Spans: `maxExportBatchSize` of the batching processor.
@@ -56,4 +56,6 @@ pub struct RequestObservation {
     pub latency: Duration,
     /// Whether the receiver accepted it, in whole or in part.
     pub is_accepted: bool,
+    /// Whether it took more than one attempt, so that its latency includes waits.
+    pub is_retried: bool,
 }

@@ -3,7 +3,7 @@
 use crate::drained::DrainedChunk;
 use crate::machine::batch::Batch;
 use crate::ticket_guard::TicketGuard;
-use spanwise_batch::{Charge, ChargedChunk};
+use spanwise_batch::{BatchLimits, Charge, ChargedChunk};
 use spanwise_ledger::DropReason;
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
@@ -100,13 +100,13 @@ impl Backlog {
         self.compacted = self.waiting.len();
     }
 
-    /// Moves chunks from the front to the batch that is being framed, until it has spans for a request:
-    /// `bytes` bytes or `spans` spans. The chunk of a span larger than a usual chunk is a batch of its own.
-    pub(super) fn fill_batch(&mut self, bytes: usize, spans: usize) {
+    /// Moves chunks from the front to the batch that is being framed, until it is complete. The chunk of a span
+    /// larger than a usual chunk is a batch of its own.
+    pub(super) fn fill_batch(&mut self, complete: BatchLimits) {
         while let Some(Waiting { chunk, .. }) = self.waiting.front() {
             let is_large = chunk.chunk().bytes().len() > self.chunk_bytes;
             if let Some(batch) = &self.batch
-                && (is_large || batch.is_large() || batch.fills(bytes, spans))
+                && (is_large || batch.is_large() || batch.is_complete(complete))
             {
                 return;
             }

@@ -2,7 +2,7 @@
 
 use crate::drained::DrainedChunk;
 use crate::ticket_guard::TicketGuard;
-use spanwise_batch::ChargedChunk;
+use spanwise_batch::{BatchLimits, ChargedChunk};
 use spanwise_ledger::DropReason;
 use spanwise_wire::{Chunk, Framer, Plan, Position, Request};
 use std::collections::VecDeque;
@@ -60,9 +60,9 @@ impl Batch {
         self.is_large
     }
 
-    /// Whether the spans that are not in a request have `bytes` bytes or are `spans` spans.
-    pub(super) fn fills(&self, bytes: usize, spans: usize) -> bool {
-        self.bytes() >= bytes || self.spans() >= spans as u64
+    /// Whether the spans that are not in a request reach one of the limits.
+    pub(super) fn is_complete(&self, limits: BatchLimits) -> bool {
+        self.bytes() >= limits.bytes || self.spans() >= limits.spans as u64
     }
 
     /// Plans the next request.

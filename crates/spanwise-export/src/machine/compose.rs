@@ -5,7 +5,7 @@ use crate::machine::in_flight::InFlightRequest;
 use crate::machine::memory::Memory;
 use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
-use spanwise_batch::ChargedChunk;
+use spanwise_batch::{BatchLimits, ChargedChunk};
 use spanwise_ledger::DropReason;
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
@@ -18,8 +18,8 @@ pub(super) struct Composer {
     pub(super) backlog: Backlog,
     pub(super) memory: Memory,
     limits: RequestLimits,
-    /// Bytes of a request at which it is complete; not above that of `limits`.
-    batch_bytes: usize,
+    /// The limits at which a request is complete; not above those of `limits`.
+    batch: BatchLimits,
     resource: SharedResource,
     scopes: ScopeTable,
     /// Cached memory was freed for the next request.
@@ -46,16 +46,19 @@ impl Composer {
         scopes: ScopeTable,
     ) -> Self {
         let limits = RequestLimits::default().with_prefix(PREFIX);
-        let batch_bytes = limits.max_bytes;
-        Self { backlog, memory, limits, batch_bytes, resource, scopes, is_trimmed: false }
+        let batch = BatchLimits { spans: limits.max_spans, bytes: limits.max_bytes };
+        Self { backlog, memory, limits, batch, resource, scopes, is_trimmed: false }
     }
 
-    /// Sets the most bytes and spans of a request, and the bytes at which it is complete.
-    pub(super) fn set_limits(&mut self, max_bytes: usize, spans: usize, batch_bytes: usize) {
+    /// Sets the limits of a request, and those at which it is complete.
+    pub(super) fn set_limits(&mut self, most: BatchLimits, batch: BatchLimits) {
         #[cfg(feature = "planted-bugs")]
-        let spans = spans + usize::from(planted(Bug::RequestCutOffByOne));
-        self.limits = self.limits.with_max_bytes(max_bytes).with_max_spans(spans);
-        self.batch_bytes = batch_bytes.min(max_bytes);
+        let most = BatchLimits {
+            spans: most.spans + usize::from(planted(Bug::RequestCutOffByOne)),
+            ..most
+        };
+        self.limits = self.limits.with_max_bytes(most.bytes).with_max_spans(most.spans);
+        self.batch = batch.min(most);
     }
 
     /// The most bytes of an encoded resource.
@@ -63,9 +66,14 @@ impl Composer {
         self.resource.max_bytes()
     }
 
-    /// Bytes of spans that fill a request: an eighth is left for the headers of scopes.
+    /// Bytes of spans that complete a request.
     pub(super) fn complete_bytes(&self) -> usize {
-        let bytes = self.memory.usual().min(self.batch_bytes);
+        self.most_span_bytes().min(self.batch.bytes)
+    }
+
+    /// Bytes of spans that fit a request. An eighth of its memory is left for the headers of scopes.
+    fn most_span_bytes(&self) -> usize {
+        let bytes = self.limits.max_bytes.min(self.memory.usual());
         bytes - bytes / 8
     }
 
@@ -75,9 +83,9 @@ impl Composer {
         let scope = |index: u32| headers.get(index as usize).map_or(&[][..], |header| header);
         let (resource, limits) = (self.resource.get(), self.limits);
         let framer = |max_bytes| Framer::new(&resource, scope, limits.with_max_bytes(max_bytes));
-        self.backlog.fill_batch(self.complete_bytes(), limits.max_spans);
+        self.backlog.fill_batch(BatchLimits { bytes: self.complete_bytes(), ..self.batch });
         let Some(batch) = self.backlog.batch() else { return Composed::Nothing(Vec::new()) };
-        let framing = framer(self.batch_bytes.min(self.memory.usual()));
+        let framing = framer(limits.max_bytes.min(self.memory.usual()));
         let Some(mut plan) = batch.plan(&framing) else {
             return Composed::Nothing(self.backlog.advance(None));
         };

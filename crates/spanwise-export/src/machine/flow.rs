@@ -27,12 +27,12 @@ impl ExportMachine {
     /// Applies the limits of the next batch, if they have changed.
     fn apply_sizing(&mut self) {
         let Some(limits) = self.sizing.take_changed() else { return };
-        self.composer.set_limits(self.sizing.max_request_bytes(), limits.spans, limits.bytes);
+        self.composer.set_limits(self.sizing.hard_limits(limits), limits);
         let counts_spans = self.sizing.counts_spans();
         let batch_spans = counts_spans.then_some(limits.spans);
         let chunks = match counts_spans {
             // A request leaves once it is full.
-            true => (self.composer.complete_bytes() / self.chunk_bytes).max(1),
+            true => self.composer.complete_bytes().div_ceil(self.chunk_bytes).max(1),
             false => FlushScheduleConfig::default().chunks,
         };
         self.schedule.set_config(self.schedule.config().with_chunks(chunks));
@@ -51,9 +51,7 @@ impl ExportMachine {
             self.schedule.set_config(self.schedule.config().with_batch_spans(level.batch_spans));
         }
         if self.sizing.is_dynamic() {
-            let (spans, bytes) = self.waiting_in_backlog();
-            let queued = (level.ready * self.chunk_bytes) as u64;
-            self.sizing.observe(now, (spans + level.ready_spans as u64, bytes + queued), None);
+            self.sizing.observe_turn(now, level.ready_spans, self.waiting_in_backlog());
             self.apply_sizing();
         }
         let is_notified = std::mem::take(&mut self.is_notified);

@@ -1,7 +1,7 @@
 //! The size of batches: fixed, or determined by an algorithm that observes the export.
 
 use crate::batch_config::BatchConfig;
-use spanwise_batch::{BatchLimits, BatchObservation, BatchSizer, RequestObservation};
+use spanwise_batch::{BatchLimits, BatchObservation, BatchSize, BatchSizer, RequestObservation};
 use std::time::Instant;
 
 /// The limits of the next batch within those of the settings.
@@ -14,21 +14,32 @@ pub(super) struct Sizing {
     counts_spans: bool,
     /// The limits that were applied last.
     applied: Option<BatchLimits>,
+    /// Spans in full chunks of the queue, as of the last turn.
+    queued: u64,
+    /// Bytes of a span, the mean of the last request.
+    span_bytes: u64,
 }
 
 impl Sizing {
     pub(super) fn new(config: &BatchConfig, now: Instant) -> Self {
-        let sizer = config.batch_size.map(|setting| BatchSizer::new(setting, now));
+        let sizer = setting(config).map(|setting| BatchSizer::new(setting, now));
         let mut most = BatchLimits::spans(config.max_export_batch_size);
         most.bytes = config.max_request_bytes;
-        Self { sizer, most, counts_spans: config.counts_spans(), applied: None }
+        Self {
+            sizer,
+            most,
+            counts_spans: config.counts_spans(),
+            applied: None,
+            queued: 0,
+            span_bytes: 256,
+        }
     }
 
     /// Replaces the settings. An algorithm that stays retains its measurements.
     pub(super) fn set_config(&mut self, config: &BatchConfig, now: Instant) {
         let before = self.sizer.take();
         *self = Self::new(config, now);
-        if let (Some(mut sizer), Some(setting)) = (before, config.batch_size) {
+        if let (Some(mut sizer), Some(setting)) = (before, setting(config)) {
             sizer.set(setting, now);
             self.sizer = Some(sizer);
         }
@@ -39,17 +50,29 @@ impl Sizing {
         self.counts_spans
     }
 
-    /// The most bytes of a request.
-    pub(super) fn max_request_bytes(&self) -> usize {
-        self.most.bytes
-    }
-
     /// Whether an algorithm observes the export.
     pub(super) fn is_dynamic(&self) -> bool {
         self.sizer.is_some()
     }
 
-    pub(super) fn observe(
+    /// Observes a turn: `queued` spans are in full chunks of the queue, `backlog` spans and bytes were drained.
+    pub(super) fn observe_turn(&mut self, now: Instant, queued: usize, backlog: (u64, u64)) {
+        self.queued = queued as u64;
+        self.observe(now, backlog, None);
+    }
+
+    /// Observes the end of a request.
+    pub(super) fn observe_request(
+        &mut self,
+        now: Instant,
+        backlog: (u64, u64),
+        request: RequestObservation,
+    ) {
+        self.span_bytes = request.bytes as u64 / request.spans.max(1);
+        self.observe(now, backlog, Some(request));
+    }
+
+    fn observe(
         &mut self,
         now: Instant,
         (spans, bytes): (u64, u64),
@@ -57,7 +80,9 @@ impl Sizing {
     ) {
         if let Some(sizer) = &mut self.sizer {
             let mut observation = BatchObservation::default();
-            (observation.backlog_spans, observation.backlog_bytes) = (spans, bytes);
+            observation.backlog_spans = spans + self.queued;
+            // A chunk may be full of spans long before it is full of bytes.
+            observation.backlog_bytes = bytes + self.queued * self.span_bytes;
             observation.request = request;
             sizer.observe(now, &observation);
         }
@@ -68,4 +93,23 @@ impl Sizing {
         let limits = self.sizer.as_ref().map_or(self.most, |sizer| sizer.limits().min(self.most));
         (self.applied.replace(limits) != Some(limits)).then_some(limits)
     }
+
+    /// The limits that no request exceeds when a batch has the limits `batch`.
+    pub(super) fn hard_limits(&self, batch: BatchLimits) -> BatchLimits {
+        match self.sizer.as_ref().map(BatchSizer::setting) {
+            // A size that follows costs is met by whole chunks.
+            Some(BatchSize::Adaptive(_)) => self.most,
+            _ => batch,
+        }
+    }
+}
+
+/// The setting of the algorithm, with the exporter's delay.
+fn setting(config: &BatchConfig) -> Option<BatchSize> {
+    config.batch_size.map(|setting| match setting {
+        BatchSize::Adaptive(size) => {
+            BatchSize::Adaptive(size.with_scheduled_delay(config.scheduled_delay))
+        }
+        other => other,
+    })
 }

@@ -333,6 +333,7 @@ impl World {
             End::Shutdown(millis) => self.shut_down(millis),
             End::Death => self.die(),
         }
+        self.book_dropped();
         let ledger = self.queue.ledger().snapshot();
         ledger.check().unwrap();
         assert_eq!(ledger.exported, self.model.exported());
@@ -362,6 +363,7 @@ impl World {
     }
 
     fn die(&mut self) {
+        self.book_dropped();
         let (sent, rest) = (self.model.spans_in_flight(), self.model.unsettled());
         self.machine = None;
         self.missed.clear();
