@@ -1,5 +1,6 @@
 //! Spanwise's automation: `cargo xtask` lists what there is.
 
+mod batching_lab;
 mod bench_all;
 mod command;
 mod demo;
@@ -31,6 +32,7 @@ const COMMANDS: &[Command] = &[
     demo::COMMAND,
     bench_all::COMMAND,
     sampling_lab::COMMAND,
+    batching_lab::COMMAND,
     shutdown_matrix::COMMAND,
     test::COMMAND,
     sim::COMMAND,

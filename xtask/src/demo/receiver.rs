@@ -6,7 +6,7 @@ use std::process::{self, Child, ChildStdout, Stdio};
 
 use crate::Command;
 
-/// The receiving end, started by the demo as a process of its own.
+/// The receiving end, started by the demo and the batching lab as a process of its own.
 pub(crate) const RECEIVER: Command = Command {
     name: "demo-receiver",
     summary: "the demo's receiver alone; ends when its standard input does",
@@ -15,14 +15,14 @@ pub(crate) const RECEIVER: Command = Command {
 };
 
 /// A receiver running as a child process.
-pub(super) struct Embedded {
+pub(crate) struct Embedded {
     child: Child,
     output: BufReader<ChildStdout>,
     endpoint: String,
 }
 
 impl Embedded {
-    pub(super) fn start() -> Result<Self, String> {
+    pub(crate) fn start() -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("the receiver does not start: {error}");
         let program = std::env::current_exe().map_err(failed)?;
         let mut child = process::Command::new(program)
@@ -42,12 +42,12 @@ impl Embedded {
         Ok(Self { child, output, endpoint })
     }
 
-    pub(super) fn endpoint(&self) -> &str {
+    pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
     /// Ends it and returns the spans it counted.
-    pub(super) fn finish(mut self) -> Result<u64, String> {
+    pub(crate) fn finish(mut self) -> Result<u64, String> {
         drop(self.child.stdin.take());
         let mut rest = String::new();
         let read = self.output.read_to_string(&mut rest);
