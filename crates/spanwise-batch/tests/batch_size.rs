@@ -297,7 +297,8 @@ fn the_latency_of_a_retried_request_changes_no_size() {
 #[test]
 fn a_request_that_waits_for_another_one_counts_from_the_end_of_that() {
     let start = Instant::now();
-    let mut sizer = BatchSizer::new(BatchSize::Adaptive(adaptive()), start);
+    let size = adaptive().with_scheduled_delay(60 * SECOND);
+    let mut sizer = BatchSizer::new(BatchSize::Adaptive(size), start);
     for pair in 0..100 {
         for (ended, bytes, latency) in [(0.5, 100_000, 0.5), (0.6, 20_000, 0.6)] {
             let request = RequestObservation {

@@ -12,10 +12,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// One point of the measurement.
 #[derive(Debug, Clone, Copy)]
 struct Point {
-    /// Of a request: bytes, microseconds of CPU time at client and receiver, and of latency.
+    /// Of a request: bytes, microseconds of CPU time at the exporter's thread, at the receiver and of the
+    /// caller, and of latency.
     bytes: f64,
     client: f64,
     receiver: f64,
+    caller: f64,
     latency: f64,
 }
 
@@ -35,8 +37,9 @@ pub(super) fn calibrate() -> Result<Calibration, String> {
     for spans in [1, 16, 64, 256, 1024, 2048] {
         let point = measure(spans)?;
         println!(
-            "{spans:>5} spans, {:>7.0} bytes: client {:>6.1} µs, receiver {:>6.1} µs, latency {:>6.1} µs",
-            point.bytes, point.client, point.receiver, point.latency
+            "{spans:>5} spans, {:>7.0} bytes: client {:>6.1} µs, receiver {:>6.1} µs, caller {:>6.1} µs, \
+             latency {:>6.1} µs",
+            point.bytes, point.client, point.receiver, point.caller, point.latency
         );
         points.push(point);
     }
@@ -48,6 +51,8 @@ pub(super) fn calibrate() -> Result<Calibration, String> {
         machine: machine(),
         client: fit(|point| point.client),
         receiver: fit(|point| point.receiver),
+        // A flush wakes the exporter's thread and sleeps until it is done: more than a wake-up alone.
+        wake: points.iter().map(|point| point.caller).fold(f64::INFINITY, f64::min),
         latency: fit(|point| point.latency),
         span_bytes: span_bytes(),
     })
@@ -73,24 +78,26 @@ fn measure(spans: usize) -> Result<Point, String> {
     let header = SpanHeader { trace_id: TraceId(7), span_id: SpanId(9), ..SpanHeader::default() };
     let mut writer = span();
     // A request for each flush, with all that goes with it: the wake of the thread, a turn, a connection's work.
-    let mut send = |requests: u32| -> Result<(Duration, Duration), String> {
-        let (mut own, mut latency) = (Duration::ZERO, Duration::ZERO);
+    let mut send = |requests: u32| -> Result<[Duration; 3], String> {
+        let [mut own, mut calling, mut latency] = [Duration::ZERO; 3];
         for _ in 0..requests {
             let before = thread_cpu();
             for _ in 0..spans {
                 exporter.push(&writer.finish(&header), meta);
             }
-            let started = Instant::now();
+            let (pushed, started) = (thread_cpu(), Instant::now());
             exporter.flush_timeout(PATIENCE).map_err(|error| text(&error))?;
             latency += started.elapsed();
-            own += thread_cpu().saturating_sub(before);
+            let flushed = thread_cpu();
+            calling += flushed.saturating_sub(pushed);
+            own += flushed.saturating_sub(before);
         }
-        Ok((own, latency))
+        Ok([own, calling, latency])
     };
     // Connections, memory and caches.
     send(WARM_UP)?;
     let before = cpu(libc::RUSAGE_SELF);
-    let (own, latency) = send(REQUESTS)?;
+    let [own, calling, latency] = send(REQUESTS)?;
     let client = cpu(libc::RUSAGE_SELF).saturating_sub(before).saturating_sub(own);
     drop(exporter);
     let children = cpu(libc::RUSAGE_CHILDREN);
@@ -106,6 +113,7 @@ fn measure(spans: usize) -> Result<Point, String> {
         bytes: spans as f64 * span_bytes(),
         client: micros(client, REQUESTS),
         receiver: micros(receiver, WARM_UP + REQUESTS),
+        caller: micros(calling, REQUESTS),
         latency: micros(latency, REQUESTS),
     })
 }

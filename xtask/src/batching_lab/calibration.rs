@@ -14,6 +14,8 @@ pub(super) struct Calibration {
     pub(super) client: Cost,
     /// CPU time at the receiver.
     pub(super) receiver: Cost,
+    /// Microseconds of CPU time of a thread that wakes the exporter's.
+    pub(super) wake: f64,
     /// Time from the start of a request to its response, with one in flight.
     pub(super) latency: Cost,
     /// Bytes of a span.
@@ -66,6 +68,7 @@ impl Calibration {
                 machine: text("machine")?,
                 client: cost("client")?,
                 receiver: cost("receiver")?,
+                wake: value.get("us_per_wake")?.as_f64()?,
                 latency: cost("latency")?,
                 span_bytes: value.get("span_bytes")?.as_f64()?,
             })
@@ -80,6 +83,7 @@ impl Calibration {
             "machine": self.machine,
             "client": self.client.to_json(),
             "receiver": self.receiver.to_json(),
+            "us_per_wake": self.wake,
             "latency": self.latency.to_json(),
             "span_bytes": self.span_bytes,
         });
@@ -94,8 +98,8 @@ impl Calibration {
 
 impl fmt::Display for Calibration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { date, machine, client, receiver, latency, span_bytes } = self;
-        write!(f, "{date}, {machine}, spans of {span_bytes:.0} bytes:")?;
+        let Self { date, machine, client, receiver, wake, latency, span_bytes } = self;
+        write!(f, "{date}, {machine}, spans of {span_bytes:.0} bytes: {wake:.1} µs a wake-up;")?;
         for (name, Cost { per_request, per_byte }) in
             [("client CPU", client), ("receiver CPU", receiver), ("latency", latency)]
         {

@@ -1,7 +1,8 @@
 //! The judge: one cost for a run, from its losses, the ages of spans and the work of requests.
 //!
 //! The unit is a microsecond of CPU time for each span that ended.
-//! - A request costs what the calibration measured, at client and receiver together.
+//! - A request costs what the calibration measured, at client and receiver together. A wake-up of the exporter's
+//!   thread costs the thread that ended the span what a flush costs its caller.
 //! - A second of age costs 0.25 µs: a service of 1,000 spans a second gives a quarter of a thousandth of a core
 //!   to have all of them a second earlier.
 //! - A lost span costs 100 µs: some hundred times the CPU time in which a span is made, sent and received,
@@ -18,6 +19,8 @@ use spanwise::transport::{Delivery, Failure, Outcome};
 pub(super) struct Weights {
     /// Microseconds for each request.
     pub(super) request: f64,
+    /// Microseconds for each wake-up.
+    pub(super) wake: f64,
     /// Microseconds for each second of a span's age.
     pub(super) age: f64,
     /// Microseconds for each lost span.
@@ -25,18 +28,22 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// The weights, with `request` microseconds for each request.
-    pub(super) fn new(request: f64) -> Self {
-        Self { request, age: 0.25, lost: 100.0 }
+    /// The weights, with `request` microseconds for each request and `wake` for each wake-up.
+    pub(super) fn new(request: f64, wake: f64) -> Self {
+        Self { request, wake, age: 0.25, lost: 100.0 }
     }
 
     /// The cost of a run, in microseconds for each span that ended.
     pub(super) fn cost(&self, record: &Record) -> f64 {
-        self.requests(record) + self.ages(record) + self.losses(record)
+        self.requests(record) + self.wakes(record) + self.ages(record) + self.losses(record)
     }
 
     pub(super) fn requests(&self, record: &Record) -> f64 {
         self.request * record.attempts as f64 / record.created as f64
+    }
+
+    pub(super) fn wakes(&self, record: &Record) -> f64 {
+        self.wake * record.wakes as f64 / record.created as f64
     }
 
     pub(super) fn ages(&self, record: &Record) -> f64 {
@@ -57,6 +64,8 @@ pub(super) struct Record {
     pub(super) lost: u64,
     /// Attempts to send a request.
     pub(super) attempts: u64,
+    /// Wake-ups of the exporter's thread by a span's end.
+    pub(super) wakes: u64,
     /// The age of a span when it arrived, in seconds: the mean, and that of the oldest percent.
     pub(super) mean_age: f64,
     pub(super) p99_age: f64,
@@ -76,12 +85,23 @@ pub(super) struct Tally {
     /// Spans and requests by the second of the sending.
     sizes: Vec<(u64, u64)>,
     every_age: Vec<f32>,
+    wakes: u64,
 }
 
 impl Tally {
     pub(super) fn new(seconds: f64) -> Self {
         let seconds = seconds.ceil() as usize;
-        Self { ages: vec![(0.0, 0); seconds], sizes: vec![(0, 0); seconds], every_age: Vec::new() }
+        Self {
+            ages: vec![(0.0, 0); seconds],
+            sizes: vec![(0, 0); seconds],
+            every_age: Vec::new(),
+            wakes: 0,
+        }
+    }
+
+    /// The end of a span woke the exporter's thread.
+    pub(super) fn woken(&mut self) {
+        self.wakes += 1;
     }
 
     /// A request of `spans` spans was sent at `now`.
@@ -123,6 +143,7 @@ impl Tally {
             created: created as u64,
             lost: (created - arrived.min(created)) as u64,
             attempts,
+            wakes: self.wakes,
             mean_age: sum / arrived.max(1) as f64,
             p99_age: p99,
             mean_spans: spans as f64 / requests.max(1) as f64,
@@ -150,12 +171,13 @@ fn outcome<I>(request: &InFlight<I>) -> Outcome {
 mod tests {
     use super::*;
 
-    /// By hand: four spans, one of which is lost, in two requests.
+    /// By hand: four spans, one of which is lost, in two requests, one of them after a wake-up.
     #[test]
-    fn the_cost_is_the_sum_of_requests_ages_and_losses() {
+    fn the_cost_is_the_sum_of_requests_wake_ups_ages_and_losses() {
         let mut tally = Tally::new(10.0);
         let request =
             |spans: Vec<f64>, arrives: Option<f64>| InFlight { id: (), spans, arrives, ends: 9.0 };
+        tally.woken();
         tally.sent(1.0, 3);
         tally.sent(1.5, 1);
         assert!(tally.ended(&request(vec![0.0, 1.0, 2.0], Some(3.0))).is_accepted());
@@ -163,11 +185,12 @@ mod tests {
         let record = tally.record(4, 2);
         assert_eq!((record.created, record.lost, record.attempts), (4, 1, 2));
         assert_eq!((record.mean_age, record.p99_age, record.mean_spans), (2.0, 3.0, 2.0));
-        let weights = Weights::new(80.0);
+        let weights = Weights::new(80.0, 8.0);
         assert_eq!(weights.requests(&record), 40.0);
+        assert_eq!(weights.wakes(&record), 2.0);
         assert_eq!(weights.ages(&record), 0.375);
         assert_eq!(weights.losses(&record), 25.0);
-        assert_eq!(weights.cost(&record), 65.375);
+        assert_eq!(weights.cost(&record), 67.375);
     }
 
     #[test]

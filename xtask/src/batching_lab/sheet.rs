@@ -59,7 +59,7 @@ impl Sheet {
         }
         entries.sort_by_key(|(index, _)| *index);
         let entries = entries.into_iter().map(|(_, entry)| entry).collect();
-        let weights = Weights::new(calibration.cpu_per_request());
+        let weights = Weights::new(calibration.cpu_per_request(), calibration.wake);
         Ok(Self { scenario, offered, weights, entries })
     }
 
@@ -91,12 +91,12 @@ impl Sheet {
     pub(super) fn lines(&self) -> String {
         let mut text = format!("{:<16}", self.scenario.name);
         for heading in HEADINGS {
-            text += &format!("{heading:>13}");
+            text += &format!("{heading:>14}");
         }
         for entry in &self.entries {
             text += &format!("\n  {:<14}", entry.contestant);
             for cell in self.cells(entry) {
-                text += &format!("{cell:>13}");
+                text += &format!("{cell:>14}");
             }
         }
         text
@@ -110,6 +110,7 @@ impl Sheet {
             format!("{:.3}", weights.cost(record)),
             format!("{ratio:.2}"),
             format!("{:.3}", weights.requests(record)),
+            format!("{:.3}", weights.wakes(record)),
             format!("{:.3}", weights.ages(record)),
             format!("{:.3}", weights.losses(record)),
             format!("{:.2} %", record.lost as f64 / record.created as f64 * 100.0),
@@ -123,10 +124,11 @@ impl Sheet {
 /// The most that our cost may be, over that of the best fixed size.
 pub(super) const MAX_RATIO: f64 = 1.1;
 
-pub(super) const HEADINGS: [&str; 9] = [
+pub(super) const HEADINGS: [&str; 10] = [
     "cost, µs/span",
     "× best fixed",
     "requests",
+    "wake-ups",
     "age",
     "losses",
     "lost",

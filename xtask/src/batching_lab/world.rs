@@ -105,6 +105,7 @@ impl World {
         let level = self.queue.level();
         let is_batch = level.batch_spans.is_some_and(|spans| level.ready_spans >= spans);
         if is_batch || level.ready >= WAKE_AT || level.is_starved {
+            self.tally.woken();
             self.machine.notified();
             self.turn();
         }

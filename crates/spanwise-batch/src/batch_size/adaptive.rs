@@ -22,8 +22,8 @@ pub struct AdaptiveBatchSize {
     pub max_bytes: usize,
     /// Limit on the spans of a batch, 1 or more. Default 8,192.
     pub max_spans: usize,
-    /// The cost of one request, in bytes that wait for a second. Default 32 KiB: a request is worth it
-    /// when it saves 128 spans of 256 bytes a second of waiting. A higher value makes larger batches.
+    /// The cost of one request, in bytes that wait for a second. Default 40 KiB: a request is worth it
+    /// when it saves 160 spans of 256 bytes a second of waiting. A higher value makes larger batches.
     pub request_cost: usize,
     /// The delay after which a batch is sent in any case, 1 ms or longer: where it ends most batches, a size
     /// only adds requests to them. Default 1 s. An exporter sets its own.
@@ -36,7 +36,7 @@ impl Default for AdaptiveBatchSize {
             min_bytes: 16 << 10,
             max_bytes: 768 << 10,
             max_spans: 8_192,
-            request_cost: 32 << 10,
+            request_cost: 40 << 10,
             scheduled_delay: Duration::from_secs(1),
         }
     }
@@ -99,8 +99,14 @@ pub(super) struct Adaptive {
     ceiling: f64,
     /// The delay ends most batches.
     is_delayed: bool,
-    /// The time at which a request ended last.
-    last_end: Option<Instant>,
+    /// The request that ended last.
+    last: Option<SentAndEnded>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SentAndEnded {
+    sent: Instant,
+    ended: Instant,
 }
 
 impl Adaptive {
@@ -114,7 +120,7 @@ impl Adaptive {
             spans: START / START_SPAN,
             ceiling: f64::INFINITY,
             is_delayed: false,
-            last_end: None,
+            last: None,
         };
         adaptive.configure(config);
         adaptive
@@ -157,12 +163,10 @@ impl Adaptive {
     }
 
     fn ended(&mut self, now: Instant, request: &RequestObservation) {
-        // A request that waited for the one before took the receiver only the time since that one's end.
-        let since = self.last_end.replace(now).map(|end| now.saturating_duration_since(end));
-        let latency = since.map_or(request.latency, |since| since.min(request.latency));
+        let latency = self.service_time(now, request.latency);
         if request.is_accepted {
             // A latency with waits for a receiver that was away has nothing to do with the size.
-            if !request.is_retried && !latency.is_zero() {
+            if !request.is_retried {
                 self.latency.observe(request.bytes, latency.as_secs_f64());
             }
             self.ceiling *= RISE;
@@ -175,6 +179,20 @@ impl Adaptive {
             let half = (request.bytes as f64 / 2.0).max(self.config.min_bytes as f64);
             self.ceiling = self.ceiling.min(half);
         }
+    }
+
+    /// The latency of a request that ended now, without the time for which it waited for the one before.
+    ///
+    /// Requests that a receiver takes one after the other end farther apart than they were sent. Those that it
+    /// takes at once end as far apart.
+    fn service_time(&mut self, now: Instant, latency: Duration) -> Duration {
+        let sent = now.checked_sub(latency).unwrap_or(now);
+        let Some(before) = self.last.replace(SentAndEnded { sent, ended: now }) else {
+            return latency;
+        };
+        let apart = now.saturating_duration_since(before.ended);
+        let sent_apart = sent.saturating_duration_since(before.sent);
+        if apart > sent_apart + sent_apart / 8 { apart.min(latency) } else { latency }
     }
 
     /// The size that costs least, but not less than the receiver needs to keep up.
@@ -229,9 +247,9 @@ const HEADROOM: f64 = 1.25;
 /// The size at which the part of a latency for each byte is this many times the fixed part.
 const AMORTIZED: f64 = 4.0;
 /// The size, over what arrives during the delay, above which the delay is to end batches; and down to which it
-/// then stays so. A half is where the costs are equal.
-const BECOMES_DELAYED: f64 = 0.55;
-const STAYS_DELAYED: f64 = 0.45;
+/// then stays so. The costs are equal at `2 - sqrt(2)`, 0.59, where the delay sends half a request more a time.
+const BECOMES_DELAYED: f64 = 0.64;
+const STAYS_DELAYED: f64 = 0.53;
 const SHORTEST_DELAY: Duration = Duration::from_millis(1);
 /// The number of batches after which arrivals are counted early.
 const MANY: f64 = 8.0;
