@@ -1,15 +1,17 @@
 //! `cargo xtask mutants`: random small changes of the export path, each of which a test has to find.
 
 mod mutation;
+mod outcome;
 mod workspace;
 
 use crate::Command;
 use mutation::Mutation;
+use outcome::{Check, Outcome};
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
-use workspace::{Check, Workspace};
+use std::time::Instant;
+use workspace::Workspace;
 
 pub const COMMAND: Command = Command {
     name: "mutants",
@@ -52,17 +54,6 @@ fn run(arguments: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// The outcome of one mutant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The compiler refuses it: it counts for nothing.
-    Unviable,
-    /// This check fails.
-    Found(Check),
-    /// Every check passes.
-    Survived,
-}
-
 #[derive(Debug, Default)]
 struct Sheet {
     found: [usize; 2],
@@ -88,17 +79,6 @@ impl fmt::Display for Sheet {
         writeln!(f, "{all} mutants: the simulator finds {simulator}, the tests {tests} more")?;
         write!(f, "{unviable} more do not compile; {} survive", survivors.len())?;
         survivors.iter().try_for_each(|survivor| write!(f, "\n  {survivor}"))
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Unviable => "unviable",
-            Self::Found(Check::Simulator) => "simulator",
-            Self::Found(Check::Tests) => "tests",
-            Self::Survived => "SURVIVED",
-        })
     }
 }
 
@@ -137,9 +117,6 @@ impl Options {
         Ok(options)
     }
 }
-
-/// The time after which a check hangs.
-pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 
 #[cfg(test)]
 mod tests {

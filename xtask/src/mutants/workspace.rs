@@ -1,7 +1,7 @@
 //! A copy of the workspace, in which one mutation at a time is built and checked.
 
 use super::mutation::Mutation;
-use super::{LIMIT, Outcome};
+use super::outcome::{Check, Outcome};
 use crate::step::root;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,6 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Workspace {
     folder: PathBuf,
-}
-
-/// A check that can find a mutant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
-    /// The first seeds of the simulator.
-    Simulator,
-    /// The tests of the three crates.
-    Tests,
 }
 
 /// The end of a command.
@@ -180,3 +171,5 @@ fn kill(child: &mut Child) {
 
 /// Seeds for each mutant.
 const SEEDS: &str = "2000";
+/// The time after which a check hangs.
+const LIMIT: Duration = Duration::from_secs(240);
