@@ -95,11 +95,17 @@ impl ChargedChunk {
 
     /// Empties this chunk and returns whether [`ChargedChunk::new`] with these arguments makes one of the
     /// same size.
-    pub(crate) fn clear_for(&mut self, budget: &Budget, config: &ShardedBufferConfig) -> bool {
+    pub(crate) fn clear_for(
+        &mut self,
+        budget: &Budget,
+        config: &ShardedBufferConfig,
+        spans: usize,
+    ) -> bool {
         self.chunk.clear();
-        self.charge.bytes() == config.chunk_charge()
+        let charge = config.charge_for(spans);
+        self.charge.bytes() == charge
             && self.charge.budget().ptr_eq(budget)
-            && self.chunk.capacity_bytes() >= config.chunk_charge()
+            && self.chunk.capacity_bytes() >= charge
             && self.chunk.fits(config.chunk_bytes - FIELD_OVERHEAD)
     }
 

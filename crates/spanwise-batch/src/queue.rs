@@ -37,18 +37,23 @@ impl Queue {
         self.shared.max.store(max.unwrap_or(usize::MAX), Relaxed);
     }
 
-    /// Whether there is a maximum.
-    pub(crate) fn is_limited(&self) -> bool {
-        self.max() < usize::MAX
+    /// The maximum; `None` is no limit.
+    pub(crate) fn max(&self) -> Option<usize> {
+        self.is_limited().then(|| self.limit())
     }
 
-    fn max(&self) -> usize {
+    /// Whether there is a maximum.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limit() < usize::MAX
+    }
+
+    fn limit(&self) -> usize {
         self.shared.max.load(Relaxed)
     }
 
     /// Acquires `spans` permits, or as many as are left; `None` if none is.
     pub(crate) fn try_acquire(&self, spans: usize) -> Option<QueuePermits> {
-        let max = self.max();
+        let max = self.limit();
         // ORDER: Relaxed. The counter publishes no memory.
         let before = self
             .shared
@@ -62,7 +67,7 @@ impl Queue {
     }
 
     pub(crate) fn has_permits(&self) -> bool {
-        self.taken() < self.max()
+        self.taken() < self.limit()
     }
 
     pub(crate) fn taken(&self) -> usize {

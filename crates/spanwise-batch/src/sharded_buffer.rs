@@ -4,6 +4,7 @@ mod chunks;
 mod handover;
 mod local_slot;
 mod queues;
+mod sizes;
 
 use crate::budget::Budget;
 use crate::charged_chunk::ChargedChunk;
@@ -11,20 +12,21 @@ use crate::config::ShardedBufferConfig;
 use crate::push_error::PushError;
 use crate::queue::Queue;
 use crate::try_lock::TryLock;
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use local_slot::local_slot;
 pub use local_slot::set_local_slot;
 use queues::Queues;
+use sizes::Sizes;
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{EncodeSpan, FinishedSpan};
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{
     AtomicBool, AtomicUsize,
     Ordering::{Relaxed, Release, SeqCst},
 };
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// A sharded span buffer: any number of threads append to a fixed number of slots, and none waits.
@@ -46,8 +48,8 @@ pub struct ShardedBuffer {
     queue: Queue,
     /// The configuration that was requested, with the sizes that were set last.
     requested: Mutex<ShardedBufferConfig>,
-    /// The configuration in use. A push to an open chunk does not read it.
-    config: ArcSwap<ShardedBufferConfig>,
+    /// The sizes in spans. A push to an open chunk does not read them.
+    sizes: Sizes,
     /// The configuration at the start, with the sizes in bytes, which never change. Its ordinary chunk is the
     /// unit of `ready`: a chunk counts the same when it is queued and when it is drained.
     initial: ShardedBufferConfig,
@@ -92,7 +94,7 @@ impl ShardedBuffer {
             requested,
             limit,
             initial: config,
-            config: ArcSwap::from_pointee(config),
+            sizes: Sizes::new(&config),
             ready: AtomicUsize::new(0),
             ready_spans: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
@@ -196,45 +198,6 @@ impl ShardedBuffer {
         missed
     }
 
-    /// As [`drain_all`](Self::drain_all), if full and open chunks hold at least `spans` spans together;
-    /// otherwise drains nothing and returns 0.
-    ///
-    /// # Cost
-    /// Takes each slot for an instant: meant for each tick of a worker, not for each of its turns.
-    pub fn drain_batch(&self, spans: usize, into: &mut Vec<ChargedChunk>) -> usize {
-        let mut waiting = self.ready_spans();
-        for slot in &self.slots {
-            if waiting >= spans {
-                break;
-            }
-            // A thread that holds its slot is about to add a span: the next tick counts it.
-            let open = slot.try_lock();
-            waiting +=
-                open.and_then(|open| open.as_ref().map(|open| open.chunk.len())).unwrap_or(0);
-        }
-        if waiting >= spans { self.drain_all(into) } else { 0 }
-    }
-
-    /// Replaces the [batch size](ShardedBufferConfig::batch_spans) and the [queue
-    /// size](ShardedBufferConfig::max_queue_size) while threads push. No span is lost: open and waiting chunks
-    /// stay as they are, and the sizes apply to chunks that are opened from now on. Chunks that were opened
-    /// without a queue size never count against one.
-    ///
-    /// Number of slots and bytes of chunks stay.
-    pub fn set_sizes(&self, batch_spans: Option<usize>, max_queue_size: Option<usize>) {
-        let mut requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
-        *requested = requested.with_batch_spans(batch_spans).with_max_queue_size(max_queue_size);
-        let before = self.config();
-        let config = requested.refitted(&before, self.limit);
-        self.queue.set_max(config.max_queue_size);
-        self.config.store(Arc::new(config));
-        if config.chunk_charge() != before.chunk_charge() {
-            // `next_chunk` drops a chunk of the size before that is cached meanwhile.
-            self.trim(0);
-        }
-        self.budget.space().notify_all();
-    }
-
     /// Closes the buffer: every later push fails. A [`drain_all`](Self::drain_all) that then skips no slot
     /// has returned all remaining spans, because each push either came before or failed.
     pub fn close(&self) {
@@ -293,7 +256,7 @@ impl ShardedBuffer {
 
     /// The configuration in use.
     pub fn config(&self) -> ShardedBufferConfig {
-        **self.config.load()
+        self.sizes.apply(self.initial).with_max_queue_size(self.queue.max())
     }
 
     #[inline(always)]

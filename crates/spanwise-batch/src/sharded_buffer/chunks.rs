@@ -2,7 +2,6 @@
 
 use super::{MAX_SPAN, ShardedBuffer};
 use crate::charged_chunk::ChargedChunk;
-use crate::config::ShardedBufferConfig;
 use crate::push_error::PushError;
 use crate::queue::QueuePermits;
 use crate::try_lock::TryLockGuard;
@@ -13,11 +12,11 @@ impl ShardedBuffer {
     /// Returns chunks for reuse. Chunks of another size than the ordinary one are dropped, which
     /// returns their bytes to the budget.
     pub fn recycle(&self, buffers: impl IntoIterator<Item = ChargedChunk>) {
-        let config = self.config.load();
+        let spans = self.sizes.chunk_spans();
         for mut buffer in buffers {
             // Dropped once the chunk is on the free list, so that the next producer finds it there.
             let _permits = buffer.take_permits();
-            if buffer.clear_for(&self.budget, &config)
+            if buffer.clear_for(&self.budget, &self.initial, spans)
                 && let Some(mut free) = self.free_list()
             {
                 free.push(buffer);
@@ -45,7 +44,7 @@ impl ShardedBuffer {
     /// not for each span.
     pub fn can_open_chunk(&self) -> bool {
         self.queue.has_permits()
-            && (self.budget.can_charge(self.config.load().chunk_charge())
+            && (self.budget.can_charge(self.chunk_charge())
                 || self.free_list().is_some_and(|free| !free.is_empty()))
     }
 
@@ -58,32 +57,39 @@ impl ShardedBuffer {
     }
 
     pub(super) fn next_chunk(&self) -> Result<ChargedChunk, PushError> {
-        let config = self.config.load();
-        let permits = self.acquire_permits(config.chunk_spans)?;
+        // Read once: the permits must cover the capacity.
+        let chunk_spans = self.sizes.chunk_spans();
+        let permits = self.acquire_permits(chunk_spans)?;
         let chunk = match permits.as_ref().map(QueuePermits::spans) {
-            Some(spans) if spans < config.chunk_spans => self.small_chunk(&config, spans),
-            _ => self.ordinary_chunk(&config),
+            Some(spans) if spans < chunk_spans => self.small_chunk(spans),
+            _ => self.ordinary_chunk(chunk_spans),
         };
         with_permits(chunk, permits)
     }
 
+    /// Charge of an ordinary chunk, in bytes.
+    fn chunk_charge(&self) -> usize {
+        self.initial.charge_for(self.sizes.chunk_spans())
+    }
+
     /// A chunk for the last permits of the queue: its capacity is their number.
-    fn small_chunk(&self, config: &ShardedBufferConfig, spans: usize) -> Option<ChargedChunk> {
-        let fresh = || ChargedChunk::new(&self.budget, config, spans);
+    fn small_chunk(&self, spans: usize) -> Option<ChargedChunk> {
+        let fresh = || ChargedChunk::new(&self.budget, &self.initial, spans);
         fresh().or_else(|| {
-            self.evict_cached(config.charge_for(spans));
+            self.evict_cached(self.initial.charge_for(spans));
             fresh()
         })
     }
 
-    fn ordinary_chunk(&self, config: &ShardedBufferConfig) -> Option<ChargedChunk> {
-        let fresh = || ChargedChunk::new(&self.budget, config, config.chunk_spans);
+    fn ordinary_chunk(&self, spans: usize) -> Option<ChargedChunk> {
+        let fresh = || ChargedChunk::new(&self.budget, &self.initial, spans);
         for _ in 0..LOCK_TRIES {
             if let Some(mut free) = self.free.try_lock() {
                 let reused = free.pop();
                 drop(free);
                 // A chunk of another size was cached while the sizes were set.
-                let reused = reused.filter(|chunk| chunk.charged() == config.chunk_charge());
+                let reused =
+                    reused.filter(|chunk| chunk.charged() == self.initial.charge_for(spans));
                 return reused.or_else(fresh);
             }
             // Another thread holds the list. A second try helps only if the budget is used up.
@@ -102,14 +108,12 @@ impl ShardedBuffer {
         meta: SpanMeta,
     ) -> Result<ChargedChunk, PushError> {
         let len = span.encoded_len();
-        // The sizes in bytes.
-        let config = &self.initial;
-        let charge = config.charge_for_one(len);
+        let charge = self.initial.charge_for_one(len);
         if len > MAX_SPAN {
             return Err(PushError::Budget);
         }
         let permits = self.acquire_permits(1)?;
-        let single = || ChargedChunk::single(&self.budget, config, span, meta);
+        let single = || ChargedChunk::single(&self.budget, &self.initial, span, meta);
         let made = single().or_else(|| {
             self.evict_cached(charge);
             single()
@@ -121,8 +125,7 @@ impl ShardedBuffer {
     /// chunk must not cause the loss of a span.
     fn evict_cached(&self, bytes: usize) {
         let left = self.budget.limit().saturating_sub(self.budget.charged());
-        let chunk_charge = self.config.load().chunk_charge();
-        let count = bytes.saturating_sub(left).div_ceil(chunk_charge);
+        let count = bytes.saturating_sub(left).div_ceil(self.chunk_charge());
         if let Some(mut free) = self.free_list()
             && count <= free.len()
         {

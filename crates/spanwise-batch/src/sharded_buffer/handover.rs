@@ -22,6 +22,25 @@ impl ShardedBuffer {
         }
     }
 
+    /// As [`drain_all`](Self::drain_all), if full and open chunks hold at least `spans` spans together;
+    /// otherwise drains nothing and returns 0.
+    ///
+    /// # Cost
+    /// Takes each slot for an instant: meant for each tick of a worker, not for each of its turns.
+    pub fn drain_batch(&self, spans: usize, into: &mut Vec<ChargedChunk>) -> usize {
+        let mut waiting = self.ready_spans();
+        for slot in &self.slots {
+            if waiting >= spans {
+                break;
+            }
+            // A thread that holds its slot is about to add a span: the next tick counts it.
+            let open = slot.try_lock();
+            waiting +=
+                open.and_then(|open| open.as_ref().map(|open| open.chunk.len())).unwrap_or(0);
+        }
+        if waiting >= spans { self.drain_all(into) } else { 0 }
+    }
+
     /// Queues a chunk for the worker. Returns whether the caller should wake the worker, or the chunk
     /// itself if the queue is full.
     pub(super) fn enqueue(&self, mut buffer: ChargedChunk) -> Result<bool, ChargedChunk> {
@@ -44,8 +63,7 @@ impl ShardedBuffer {
             }
             return Err(buffer);
         }
-        let config = self.config.load();
-        Ok(ready >= config.wake_at || config.batch_spans.is_some_and(|batch| ready_spans >= batch))
+        Ok(self.sizes.must_wake(ready, ready_spans))
     }
 
     /// Number of ordinary chunks of the same charge, because a few large spans fill the budget too.
