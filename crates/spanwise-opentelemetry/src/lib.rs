@@ -37,6 +37,7 @@ pub use processor::{BatchSpanProcessor, BatchSpanProcessorBuilder};
 pub use sampler::OtelSampler;
 #[cfg(feature = "processor")]
 pub use spanwise_sdk::{
-    BuildError, Bytes, Compression, Counter, Diagnostic, DropReason, Failure, OnFull, Outcome,
-    Protocol, ResponseStatus, Sink, SinkFuture, Snapshot,
+    AdaptiveBatchSize, BatchConfig, BatchConfigError, BatchLimits, BatchPreset, BatchSize,
+    BuildError, Bytes, Compression, Counter, Diagnostic, DropReason, DynamicBatchConfig, Failure,
+    OnFull, Outcome, Protocol, ResponseStatus, Sink, SinkFuture, Snapshot,
 };

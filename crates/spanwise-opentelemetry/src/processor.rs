@@ -8,7 +8,9 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use spanwise_sdk::__private::{Front, Pipeline};
-use spanwise_sdk::{BuildError, FlushError, OnFull, Report, Snapshot, Spanwise, SpanwiseBuilder};
+use spanwise_sdk::{
+    BuildError, DynamicBatchConfig, FlushError, OnFull, Report, Snapshot, Spanwise, SpanwiseBuilder,
+};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +72,12 @@ impl BatchSpanProcessor {
     /// The ledger's counts of all spans that ended at this processor.
     pub fn ledger(&self) -> Snapshot {
         self.provider().ledger()
+    }
+
+    /// The settings of batching, which can be replaced while the processor runs, as
+    /// [`Spanwise::batching`](spanwise_sdk::Spanwise::batching).
+    pub fn batching(&self) -> DynamicBatchConfig {
+        self.provider().batching()
     }
 
     /// Bytes of the budget that ended spans and requests use: now, and at the peak.

@@ -66,6 +66,12 @@ macro_rules! export_settings {
 macro_rules! batch_settings {
     ($builder:ident) => {
         crate::settings::forwarded! { $builder:
+            /// The numbers of batching by name: `BatchPreset::Specification` has the defaults of the SDK's
+            /// processor, 512 spans, 5 s, 2,048 spans and 30 s. Other settings in code replace single numbers.
+            with_batch_preset(preset: spanwise_sdk::BatchPreset);
+            /// The algorithm that determines the size of batches, within the largest number of spans and
+            /// bytes of a request. Default none: the size is fixed.
+            with_batch_size(size: spanwise_sdk::BatchSize);
             /// The scheduled delay: the time an ended span waits at most before it is sent
             /// (`OTEL_BSP_SCHEDULE_DELAY`). Default 1 s, at least 1 ms.
             with_scheduled_delay(delay: Duration);

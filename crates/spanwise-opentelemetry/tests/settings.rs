@@ -5,7 +5,9 @@ mod support;
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::SpanProcessor as _;
-use spanwise_opentelemetry::{BatchSpanProcessor, BatchSpanProcessorBuilder, Compression};
+use spanwise_opentelemetry::{
+    BatchPreset, BatchSpanProcessor, BatchSpanProcessorBuilder, Compression,
+};
 use spanwise_receiver::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -147,4 +149,21 @@ fn code_precedes_the_environment() {
     processor.on_end(span(1));
     processor.shutdown_with_timeout(LONG).unwrap();
     assert_eq!(collected.spans(), 1);
+}
+
+#[test]
+fn presets_name_the_numbers_of_batching_and_they_change_while_the_processor_runs() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let processor = processor()
+        .with_endpoint(receiver.http_endpoint())
+        .with_batch_preset(BatchPreset::Specification)
+        .build()
+        .unwrap();
+    let numbers = processor.batching().load();
+    assert_eq!(numbers.max_export_batch_size, 512);
+    assert_eq!(numbers.scheduled_delay, Duration::from_secs(5));
+    processor.batching().update(|config| config.with_max_export_batch_size(10)).unwrap();
+    (1..=100).for_each(|id| processor.on_end(span(id)));
+    processor.shutdown().unwrap();
+    assert_eq!((collected.spans(), collected.bodies().len()), (100, 10));
 }
