@@ -175,8 +175,13 @@ mod tests {
     #[test]
     fn the_cost_is_the_sum_of_requests_wake_ups_ages_and_losses() {
         let mut tally = Tally::new(10.0);
-        let request =
-            |spans: Vec<f64>, arrives: Option<f64>| InFlight { id: (), spans, arrives, ends: 9.0 };
+        let request = |spans: Vec<f64>, arrives: Option<f64>| InFlight {
+            id: (),
+            spans,
+            arrives,
+            ends: 9.0,
+            attempts: 1,
+        };
         tally.woken();
         tally.sent(1.0, 3);
         tally.sent(1.5, 1);
