@@ -77,7 +77,7 @@ pub struct BatchSizer {
 enum State {
     Fixed(BatchLimits),
     Document(Document),
-    Adaptive(Adaptive),
+    Adaptive(Box<Adaptive>),
 }
 
 impl BatchSizer {
@@ -86,7 +86,7 @@ impl BatchSizer {
         let state = match setting {
             BatchSize::Fixed(limits) => State::Fixed(limits.at_least_one()),
             BatchSize::Document => State::Document(Document::new(now)),
-            BatchSize::Adaptive(config) => State::Adaptive(Adaptive::new(config, now)),
+            BatchSize::Adaptive(config) => State::Adaptive(Box::new(Adaptive::new(config, now))),
         };
         Self { setting, state }
     }

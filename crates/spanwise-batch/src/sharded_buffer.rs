@@ -4,6 +4,7 @@ mod chunks;
 mod handover;
 mod local_slot;
 mod queues;
+mod resize;
 mod sizes;
 
 use crate::budget::Budget;

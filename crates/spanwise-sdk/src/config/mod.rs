@@ -3,6 +3,7 @@
 //! `builder` has the settings in code, `environment` reads variables, each other file resolves one kind of
 //! setting, and `composition` builds the provider.
 
+mod batching;
 mod builder;
 mod capacity;
 mod composition;
