@@ -10,6 +10,7 @@ mod lab;
 mod matrix;
 mod mutants;
 mod optional;
+mod overload;
 mod paths;
 mod public_api;
 mod repeat;
@@ -34,6 +35,7 @@ const COMMANDS: &[Command] = &[
     sampling_lab::COMMAND,
     batching_lab::COMMAND,
     shutdown_matrix::COMMAND,
+    overload::COMMAND,
     test::COMMAND,
     sim::COMMAND,
     mutants::COMMAND,

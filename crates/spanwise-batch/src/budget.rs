@@ -30,16 +30,20 @@ struct Shared {
     reserve: AtomicUsize,
     /// Never above `limit`.
     charged: AtomicUsize,
+    /// Bytes of `charged` that [`Budget::try_charge_reserved`] charged.
+    charged_reserved: AtomicUsize,
     peak: AtomicUsize,
     space: SpaceNotifier,
 }
 
 impl Budget {
-    /// Creates a budget of `limit` bytes.
+    /// Creates a budget of `limit` bytes, and at most `isize::MAX`, as an allocation.
     pub fn new(limit: usize) -> Self {
-        let [reserve, charged, peak] = [const { AtomicUsize::new(0) }; 3];
+        let limit = limit.min(MAX);
+        let [reserve, charged, charged_reserved, peak] = [const { AtomicUsize::new(0) }; 4];
         let space = SpaceNotifier::default();
-        Self { shared: Arc::new(Shared { limit, reserve, charged, peak, space }) }
+        let shared = Shared { limit, reserve, charged, charged_reserved, peak, space };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Reserves the last `bytes` of the limit for [`try_charge_reserved`](Self::try_charge_reserved):
@@ -64,13 +68,15 @@ impl Budget {
 
     /// Whether [`try_charge`](Self::try_charge) would charge `bytes` now.
     pub(crate) fn can_charge(&self, bytes: usize) -> bool {
-        let limit = self.limit() - self.reserve();
-        self.charged().checked_add(bytes).is_some_and(|sum| sum <= limit)
+        bytes <= self.free()
     }
 
     /// As [`try_charge`](Self::try_charge), with the reserve included.
     pub fn try_charge_reserved(&self, bytes: usize) -> Option<Charge> {
-        self.charge_within(bytes, self.limit())
+        let mut charge = self.charge_within(bytes, self.limit())?;
+        self.shared.charged_reserved.fetch_add(bytes, Relaxed);
+        charge.bytes |= RESERVED;
+        Some(charge)
     }
 
     fn charge_within(&self, bytes: usize, limit: usize) -> Option<Charge> {
@@ -93,6 +99,18 @@ impl Budget {
     /// Bytes charged now.
     pub fn charged(&self) -> usize {
         self.shared.charged.load(Relaxed)
+    }
+
+    /// Bytes of [`charged`](Self::charged) that are not charged by
+    /// [`try_charge_reserved`](Self::try_charge_reserved): those of chunks.
+    pub(crate) fn charged_unreserved(&self) -> usize {
+        // Two loads: another thread may change the sum in between.
+        self.charged().saturating_sub(self.shared.charged_reserved.load(Relaxed))
+    }
+
+    /// Bytes that [`try_charge`](Self::try_charge) would charge now.
+    pub(crate) fn free(&self) -> usize {
+        (self.limit() - self.reserve()).saturating_sub(self.charged())
     }
 
     /// The highest number of bytes charged so far.
@@ -122,6 +140,8 @@ impl fmt::Debug for Budget {
 #[must_use]
 pub struct Charge {
     budget: Budget,
+    /// With the bit [`RESERVED`], if [`Budget::try_charge_reserved`] charged them. One word, because each
+    /// chunk has a charge.
     bytes: usize,
 }
 
@@ -133,14 +153,15 @@ impl Charge {
 
     /// Bytes of this charge.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes & MAX
     }
 
     /// Returns all but `bytes` to the budget; nothing if the charge is not larger.
     pub fn shrink_to(&mut self, bytes: usize) {
-        let excess = self.bytes.saturating_sub(bytes);
+        let excess = self.bytes().saturating_sub(bytes);
         if excess > 0 {
             self.bytes -= excess;
+            self.release_reserved(excess);
             #[cfg(feature = "planted-bugs")]
             if planted(Bug::BudgetLeak) {
                 return;
@@ -158,15 +179,28 @@ impl Charge {
         if !self.budget.ptr_eq(&other.budget) {
             return Err(other);
         }
-        self.bytes += std::mem::take(&mut other.bytes);
+        // One charge has one kind, and that of a chunk is merged with more for its request.
+        self.release_reserved(self.bytes());
+        self.bytes &= MAX;
+        other.release_reserved(other.bytes());
+        self.bytes += std::mem::take(&mut other.bytes) & MAX;
         Ok(())
+    }
+
+    /// Bytes of this charge are no longer reserved ones, if they were.
+    fn release_reserved(&self, bytes: usize) {
+        if self.bytes & RESERVED != 0 {
+            self.budget.shared.charged_reserved.fetch_sub(bytes, Relaxed);
+        }
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.budget.shared.charged.fetch_sub(self.bytes, Relaxed);
+        let bytes = self.bytes();
+        if bytes > 0 {
+            self.release_reserved(bytes);
+            self.budget.shared.charged.fetch_sub(bytes, Relaxed);
             self.budget.space().notify_all();
         }
     }
@@ -174,6 +208,11 @@ impl Drop for Charge {
 
 impl fmt::Debug for Charge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Charge({} bytes)", self.bytes)
+        write!(f, "Charge({} bytes)", self.bytes())
     }
 }
+
+/// The bit of a charge of [`Budget::try_charge_reserved`].
+const RESERVED: usize = !MAX;
+/// The largest charge.
+const MAX: usize = usize::MAX >> 1;

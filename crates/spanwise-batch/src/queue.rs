@@ -70,6 +70,11 @@ impl Queue {
         self.taken() < self.limit()
     }
 
+    /// Permits that are left.
+    pub(crate) fn free(&self) -> usize {
+        self.limit().saturating_sub(self.taken())
+    }
+
     pub(crate) fn taken(&self) -> usize {
         self.shared.taken.load(Relaxed)
     }

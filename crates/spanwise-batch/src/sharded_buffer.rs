@@ -1,6 +1,7 @@
 //! The sharded buffer of finished spans: a few slots, each with one open chunk.
 
 mod chunks;
+mod fill;
 mod handover;
 mod local_slot;
 mod queues;
@@ -45,6 +46,10 @@ pub struct ShardedBuffer {
     /// Threads between the check of `closed` and the end of a spill.
     spilling: AtomicUsize,
     free: TryLock<Vec<ChargedChunk>>,
+    /// Length of `free`.
+    cached: AtomicUsize,
+    /// Slots with an open chunk.
+    open: AtomicUsize,
     budget: Budget,
     queue: Queue,
     /// The configuration that was requested, with the sizes that were set last.
@@ -90,6 +95,8 @@ impl ShardedBuffer {
             queues: ArcSwapOption::from_pointee(Queues::new(queue, SPILL)),
             spilling: AtomicUsize::new(0),
             free: TryLock::default(),
+            cached: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
             queue: Queue::new(config.max_queue_size, budget.clone()),
             budget,
             requested,
@@ -184,6 +191,7 @@ impl ShardedBuffer {
                 Some(mut open) => {
                     let taken = open.take();
                     drop(open);
+                    self.open.fetch_sub(usize::from(taken.is_some()), Relaxed);
                     into.extend(taken.map(|mut buffer| {
                         buffer.release_unused();
                         buffer
@@ -355,6 +363,7 @@ impl ShardedBuffer {
             let wake = self.enqueue(buffer).map_err(|_| PushError::Budget)?;
             return Ok(Pushed { wake, spilled: false });
         }
+        let was_open = open.is_some();
         let wake = match open.take() {
             // The full chunk goes to the worker even if there is no memory for a next one, because its export
             // frees space. If it cannot go, it stays in the slot with all its spans.
@@ -364,7 +373,13 @@ impl ShardedBuffer {
             })?,
             None => false,
         };
-        let mut buffer = self.next_chunk()?;
+        let next = self.next_chunk();
+        match (was_open, next.is_ok()) {
+            (false, true) => _ = self.open.fetch_add(1, Relaxed),
+            (true, false) => _ = self.open.fetch_sub(1, Relaxed),
+            _ => {}
+        }
+        let mut buffer = next?;
         buffer.chunk.push(span, meta);
         *open = Some(buffer);
         Ok(Pushed { wake, spilled: false })

@@ -34,7 +34,9 @@ proptest! {
 #[test]
 fn a_charge_never_overflows() {
     let budget = Budget::new(usize::MAX);
-    let all = budget.try_charge(usize::MAX).unwrap();
+    assert_eq!(budget.limit(), isize::MAX as usize, "the size of an allocation");
+    assert!(budget.try_charge(usize::MAX).is_none());
+    let all = budget.try_charge(budget.limit()).unwrap();
     assert!(budget.try_charge(1).is_none() && budget.try_charge(usize::MAX).is_none());
     assert!(budget.try_charge(0).is_some());
     drop(all);

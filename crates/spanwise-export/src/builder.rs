@@ -9,7 +9,8 @@ use crate::hold_back::HoldBack;
 use crate::inbox::{Inbox, InboxGuard};
 use crate::machine::ExportMachine;
 use crate::observer::Observer;
-use crate::queue::{OnFull, SpanQueue};
+use crate::on_full::OnFull;
+use crate::queue::SpanQueue;
 use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use crate::settings::{Division, Settings, encoder_bytes};
@@ -161,7 +162,8 @@ impl ExporterBuilder {
         self
     }
 
-    /// Whether a full queue drops and refuses spans, or a push waits. Default [`OnFull::Drop`].
+    /// Whether a full queue drops and refuses spans, or a push waits, or the queue sheds whole traces before
+    /// it is full. Default [`OnFull::Drop`].
     pub fn with_on_full(mut self, on_full: OnFull) -> Self {
         self.on_full = on_full;
         self

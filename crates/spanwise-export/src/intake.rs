@@ -1,18 +1,21 @@
-//! [`Intake`]: whether a span queue accepts spans, lacks space or is closed.
+//! [`Intake`]: whether a span queue accepts spans, sheds traces, lacks space or is closed.
 
+use crate::shed::{ShedController, ShedThreshold};
 use spanwise_ledger::DropReason;
 use spanwise_worker::fork;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// Whether a queue accepts spans. One word, so that a tracer compares once, and so that a refusal can
 /// overwrite neither a close nor the end of another refusal.
 pub(crate) struct Intake {
-    /// `open` while spans are accepted, [`REFUSING`] or [`CLOSED`].
-    accepts_in: AtomicU32,
+    /// `open` while all spans are accepted, [`SHEDDING`] plus a threshold, [`REFUSING`] or [`CLOSED`].
+    accepts_in: AtomicU64,
     /// `process`, or [`CHECKED`].
-    open: u32,
+    open: u64,
     /// [`fork::generation`] of the process that the queue was made in.
     process: u32,
+    /// The state of a [`ShedController`]. Of two threads that change it at once, the last one wins.
+    shedding: AtomicU64,
     /// A span was refused for lack of space, since the exporter freed memory.
     is_starved: AtomicBool,
     /// The queue size, and not the byte budget, was exhausted when the last refusal began.
@@ -34,9 +37,10 @@ impl Intake {
     pub(crate) fn new() -> Self {
         let process = fork::generation();
         Self {
-            accepts_in: AtomicU32::new(process),
-            open: process,
+            accepts_in: AtomicU64::new(process.into()),
+            open: process.into(),
             process,
+            shedding: AtomicU64::new(ShedController::new().to_bits()),
             is_starved: AtomicBool::new(false),
             is_queue_full: AtomicBool::new(false),
             state: AtomicU8::new(State::Open as u8),
@@ -49,11 +53,35 @@ impl Intake {
         *self.accepts_in.get_mut() = CHECKED;
     }
 
-    /// Whether spans are accepted without a check: the queue is open, in this process, and has space.
+    /// Whether spans are accepted without a check: the queue is open, in this process, has space and sheds no
+    /// trace.
     #[inline(always)]
     pub(crate) fn is_accepting(&self) -> bool {
         // ORDER: Relaxed. A span that starts at the instant of a change is on either side of it.
-        self.accepts_in.load(Relaxed) == fork::generation()
+        self.accepts_in.load(Relaxed) == u64::from(fork::generation())
+    }
+
+    /// The threshold that local roots have to reach: [`ShedThreshold::NONE`] unless the queue sheds.
+    #[inline]
+    pub(crate) fn shed_threshold(&self) -> ShedThreshold {
+        let value = self.accepts_in.load(Relaxed).wrapping_sub(SHEDDING);
+        ShedThreshold::new(value).unwrap_or(ShedThreshold::NONE)
+    }
+
+    /// Sheds local roots from now on as `control` returns, unless the queue is closed.
+    pub(crate) fn shed(&self, control: impl FnOnce(&mut ShedController) -> ShedThreshold) {
+        let mut controller = ShedController::from_bits(self.shedding.load(Relaxed));
+        let threshold = control(&mut controller);
+        self.shedding.store(controller.to_bits(), Relaxed);
+        let next = match threshold {
+            ShedThreshold::NONE => self.open,
+            _ => SHEDDING + threshold.value(),
+        };
+        let before = self.accepts_in.load(Relaxed);
+        if before != next && before < REFUSING {
+            // A thread that was faster, or a close, stays: the next chunk that is opened brings the next threshold.
+            let _outrun = self.accepts_in.compare_exchange(before, next, Relaxed, Relaxed);
+        }
     }
 
     /// Whether spans are refused at their start for lack of space.
@@ -120,7 +148,9 @@ impl Intake {
     }
 }
 
-// `fork::generation` counts the forks since the first ancestor: no process reaches these.
-const CHECKED: u32 = u32::MAX - 2;
-const REFUSING: u32 = u32::MAX - 1;
-const CLOSED: u32 = u32::MAX;
+// `fork::generation` has 32 bits, and counts the forks since the first ancestor.
+const CHECKED: u64 = 1 << 59;
+/// Plus a threshold, which has 57 bits.
+const SHEDDING: u64 = 1 << 60;
+const REFUSING: u64 = u64::MAX - 1;
+const CLOSED: u64 = u64::MAX;

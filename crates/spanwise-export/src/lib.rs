@@ -15,10 +15,12 @@ mod inbox;
 mod intake;
 mod machine;
 mod observer;
+mod on_full;
 mod queue;
 mod resource;
 mod scopes;
 mod settings;
+mod shed;
 mod thread;
 mod ticket_guard;
 
@@ -30,8 +32,10 @@ pub use event::ExportEvent;
 pub use exporter::Exporter;
 pub use hold_back::{HoldBack, HoldCause, HoldDecision, HoldPoint};
 pub use observer::Observer;
-pub use queue::{OnFull, SpanQueue};
+pub use on_full::OnFull;
+pub use queue::SpanQueue;
 pub use scopes::ScopeTable;
+pub use shed::ShedThreshold;
 
 /// The export without a thread, a socket or a clock: for simulators, event loops, and processors
 /// between the queue and the requests.
@@ -39,4 +43,5 @@ pub mod sans_io {
     pub use crate::drained::{Drained, DrainedChunk};
     pub use crate::machine::{Action, ExportMachine, FlushId, Reply, RequestId};
     pub use crate::queue::{QueueAction, QueueLevel};
+    pub use crate::shed::ShedController;
 }

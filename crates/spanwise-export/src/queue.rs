@@ -2,6 +2,8 @@
 
 use crate::drained::{Drained, DrainedChunk};
 use crate::intake::{Intake, State};
+use crate::on_full::OnFull;
+use crate::shed::{ShedController, ShedThreshold};
 use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer};
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
@@ -11,7 +13,7 @@ use spanwise_wire::write::{DroppedCounts, EncodeSpan, FinishedSpan};
 use spanwise_worker::{Notifier, deadline};
 use std::fmt;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A sharded buffer of finished spans with the ledger that accounts for them: threads push to it, and
 /// an exporter drains it.
@@ -25,25 +27,6 @@ pub struct SpanQueue {
     intake: Intake,
     /// Set once the exporter runs.
     notifier: OnceLock<Notifier>,
-}
-
-/// The behaviour of a [`SpanQueue`] while the byte budget is used up or the queue is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum OnFull {
-    /// The queue drops the span and counts it as `queue_bytes` or `queue_full`. The application never waits.
-    ///
-    /// From the first span of the usual size that it drops until memory is free again, the queue
-    /// [refuses](SpanQueue::is_refusing) spans at their start. A tracer gives such a span ids and a
-    /// context that is not sampled. The spans below it follow, here and in other services, if their samplers
-    /// follow the parent: they count as `sampled_out`, and the trace lacks all of them. A span that started before is
-    /// stored if the open chunk of its thread has space.
-    #[default]
-    Drop,
-    /// The queue blocks the calling thread, also one of an async runtime, until there is space or this
-    /// time has passed; only then it drops and counts the span. It refuses no span at its start. For batch
-    /// jobs and load generators.
-    Wait(Duration),
 }
 
 /// The fill level of a [`SpanQueue`].
@@ -63,6 +46,8 @@ pub struct QueueLevel {
     pub is_refusing: bool,
     /// The queue refuses spans, and can open a chunk again.
     pub can_accept: bool,
+    /// The queue sheds traces.
+    pub is_shedding: bool,
 }
 
 /// An operation of an exporter on its queue.
@@ -151,12 +136,13 @@ impl SpanQueue {
         }
     }
 
-    /// Whether a span that starts now may be recorded. False while the queue refuses spans, because the
-    /// budget or the queue was full and no memory was freed since (never with [`OnFull::Wait`]), after
-    /// a [`close`](Self::close), in a forked child, and
+    /// Whether each span that starts now may be recorded. False while the queue refuses spans, because the
+    /// budget or the queue was full and no memory was freed since (only with [`OnFull::Drop`]), while it
+    /// sheds traces ([`OnFull::ShedByTrace`]), after a [`close`](Self::close), in a forked child, and
     /// [if each start is checked](Self::with_checked_starts).
     ///
-    /// A tracer that reads false records no span, calls [`count_refused`](Self::count_refused) instead of
+    /// A tracer that reads false asks for the [`shed_threshold`](Self::shed_threshold) if the queue
+    /// [sheds by trace](Self::sheds_by_trace). In all other cases it records no span, calls [`count_refused`](Self::count_refused) instead of
     /// [`Ledger::started`], and propagates a context that is not sampled, for the children to follow. A
     /// span that is pushed all the same is dropped and counted, unless the queue is open and the chunk
     /// of its thread's slot has space.
@@ -176,13 +162,39 @@ impl SpanQueue {
         self.intake.is_refusing()
     }
 
-    /// Counts a span that was refused at its start, as created and as dropped.
+    /// Whether the queue was made with [`OnFull::ShedByTrace`].
+    #[inline]
+    pub fn sheds_by_trace(&self) -> bool {
+        self.on_full == OnFull::ShedByTrace
+    }
+
+    /// The threshold that the randomness of a local root has to reach to be recorded, while the queue
+    /// [sheds by trace](Self::sheds_by_trace): [`ShedThreshold::NONE`] while the fill is low.
+    ///
+    /// A tracer sheds a root with a lower randomness as [`is_accepting`](Self::is_accepting) describes; it
+    /// writes the threshold to the trace state of a root that it records, unless the sampler's is higher. It
+    /// records each sampled span below a sampled span of this process.
+    ///
+    /// # Cost
+    /// A load.
+    #[inline]
+    pub fn shed_threshold(&self) -> ShedThreshold {
+        self.intake.shed_threshold()
+    }
+
+    /// Counts a span that was refused or shed at its start, as created and as dropped.
     ///
     /// # Cost
     /// As [`Ledger::dropped_at_start`].
     #[inline(never)]
     pub fn count_refused(&self) {
-        self.ledger.dropped_at_start(self.intake.reason());
+        let reason = match self.intake.reason() {
+            DropReason::QueueBytes | DropReason::QueueFull if self.sheds_by_trace() => {
+                DropReason::Shed
+            }
+            reason => reason,
+        };
+        self.ledger.dropped_at_start(reason);
     }
 
     /// Counts the data that the span limits dropped.
@@ -224,6 +236,8 @@ impl SpanQueue {
 
     /// The fill level of the queue.
     pub fn level(&self) -> QueueLevel {
+        // Requests that ended have freed memory.
+        self.update_shedding();
         let is_refusing = self.is_refusing();
         QueueLevel {
             ready: self.buffer.ready(),
@@ -234,6 +248,7 @@ impl SpanQueue {
             is_starved: is_refusing || self.intake.is_starved(),
             is_refusing,
             can_accept: is_refusing && self.buffer.can_open_chunk(),
+            is_shedding: self.shed_threshold() != ShedThreshold::NONE,
         }
     }
 
@@ -255,6 +270,7 @@ impl SpanQueue {
             QueueAction::Recycle(chunks) => {
                 self.buffer.recycle(chunks);
                 self.accept_again();
+                self.update_shedding();
                 return None;
             }
             QueueAction::Trim { retain } => {
@@ -331,6 +347,13 @@ impl SpanQueue {
         }
     }
 
+    /// Sheds by the threshold of the present fill.
+    fn update_shedding(&self) {
+        if self.sheds_by_trace() {
+            self.intake.shed(|controller| controller.observe(self.buffer.fill()));
+        }
+    }
+
     fn after_push(&self, pushed: Pushed) {
         if pushed.spilled {
             self.ledger.count(Counter::Spilled, 1);
@@ -338,6 +361,8 @@ impl SpanQueue {
         if pushed.wake {
             self.notify();
         }
+        // The thread has opened a chunk, as one push in some hundred does.
+        self.update_shedding();
     }
 
     /// Pushes to the open chunk of this thread's slot and nowhere else, while the queue refuses spans.
@@ -356,6 +381,9 @@ impl SpanQueue {
         if planted(Bug::MissedWakeup) {
             let _first = self.intake.starve();
             return;
+        }
+        if self.sheds_by_trace() {
+            self.intake.shed(ShedController::exhausted);
         }
         // A large span may find no space where usual ones do.
         let is_full = self.on_full == OnFull::Drop && !self.buffer.can_open_chunk();

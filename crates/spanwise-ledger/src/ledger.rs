@@ -55,16 +55,17 @@ impl Ledger {
     }
 
     /// Counts a span that was created and at once dropped for `reason`; no outcome is due. For spans
-    /// that a full queue refuses at their start.
+    /// that a full queue refuses or sheds at their start.
     ///
     /// # Cost
-    /// As [`started`](Ledger::started) for [`DropReason::QueueBytes`] and [`DropReason::QueueFull`]; one
-    /// `fetch_add` on a shared line more for other reasons.
+    /// As [`started`](Ledger::started) for [`DropReason::QueueBytes`], [`DropReason::QueueFull`] and
+    /// [`DropReason::Shed`]; one `fetch_add` on a shared line more for other reasons.
     #[inline]
     pub fn dropped_at_start(&self, reason: DropReason) {
         let start = match reason {
             DropReason::QueueBytes => Start::DroppedBytes,
             DropReason::QueueFull => Start::DroppedFull,
+            DropReason::Shed => Start::DroppedShed,
             _ => {
                 self.started();
                 return self.dropped(reason, 1);
@@ -102,7 +103,7 @@ impl Ledger {
     /// `in_flight` is too high by what they count meanwhile. When no thread counts, it is exact.
     ///
     /// # Cost
-    /// About 300 loads; takes no lock and slows no writer.
+    /// About 370 loads; takes no lock and slows no writer.
     pub fn snapshot(&self) -> Snapshot {
         // ORDER: sinks before sources. Each outcome is a Release increment that comes after its
         // span's `started` (on the same thread, or synchronised by the queue). Having read it with
@@ -113,12 +114,14 @@ impl Ledger {
             std::array::from_fn(|i| load(&self.account.outcomes.dropped, i, |c| c.load(Acquire)));
         let counters =
             std::array::from_fn(|i| load(&self.account.counters.0, i, |c| c.load(Relaxed)));
-        let StartSums { mut started, sampled_out, dropped_bytes, dropped_full } =
+        let StartSums { mut started, sampled_out, dropped_bytes, dropped_full, dropped_shed } =
             self.account.starts.sums();
         // Each of these counters is read once, and counts on both sides of the invariant.
-        for (reason, spans) in
-            [(DropReason::QueueBytes, dropped_bytes), (DropReason::QueueFull, dropped_full)]
-        {
+        for (reason, spans) in [
+            (DropReason::QueueBytes, dropped_bytes),
+            (DropReason::QueueFull, dropped_full),
+            (DropReason::Shed, dropped_shed),
+        ] {
             started = started.wrapping_add(spans);
             if let Some(dropped) = dropped.get_mut(reason as usize) {
                 *dropped = dropped.wrapping_add(spans);

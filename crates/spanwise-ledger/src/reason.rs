@@ -14,6 +14,11 @@ pub enum DropReason {
     /// Raise it, or leave it unset: then only the byte budget counts. Spans are refused at their
     /// start as for [`QueueBytes`](Self::QueueBytes).
     QueueFull,
+    /// The queue shed the trace at its root, before the byte budget or the queue was used up
+    /// (`OnFull::ShedByTrace`): this process records no span of the trace. Spans below the root count as
+    /// sampled out. The trace states of the traces that the queue accepts meanwhile have the threshold that
+    /// corrects counts. Lower the sampling ratio, raise the budget, or speed up the receiver.
+    Shed,
     /// Other threads held all shards and the spill queue was full: far more threads than cores end
     /// spans at the same instant. Rare; raise the number of shards if it is not.
     Contended,
@@ -64,9 +69,10 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [DropReason; 20] = [
+    pub const ALL: [DropReason; 21] = [
         DropReason::QueueBytes,
         DropReason::QueueFull,
+        DropReason::Shed,
         DropReason::Contended,
         DropReason::RetryDeadline,
         DropReason::Rejected,
@@ -92,6 +98,7 @@ impl DropReason {
         match self {
             DropReason::QueueBytes => "queue_bytes",
             DropReason::QueueFull => "queue_full",
+            DropReason::Shed => "shed",
             DropReason::Contended => "contended",
             DropReason::RetryDeadline => "retry_deadline",
             DropReason::Rejected => "rejected",

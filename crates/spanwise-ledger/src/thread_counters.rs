@@ -20,6 +20,7 @@ struct CounterLine {
     sampled_out: AtomicU64,
     dropped_bytes: AtomicU64,
     dropped_full: AtomicU64,
+    dropped_shed: AtomicU64,
 }
 
 /// Sums of all [`CounterLine`]s.
@@ -29,6 +30,7 @@ pub(crate) struct StartSums {
     pub(crate) sampled_out: u64,
     pub(crate) dropped_bytes: u64,
     pub(crate) dropped_full: u64,
+    pub(crate) dropped_shed: u64,
 }
 
 /// The counter of a [`CounterLine`] to increment.
@@ -40,6 +42,8 @@ pub(crate) enum Start {
     DroppedBytes,
     /// Dropped at the start as `queue_full`.
     DroppedFull,
+    /// Dropped at the start as `shed`.
+    DroppedShed,
 }
 
 impl ThreadCounters {
@@ -72,6 +76,7 @@ impl ThreadCounters {
                 (&mut sums.sampled_out, Start::SampledOut),
                 (&mut sums.dropped_bytes, Start::DroppedBytes),
                 (&mut sums.dropped_full, Start::DroppedFull),
+                (&mut sums.dropped_shed, Start::DroppedShed),
             ] {
                 *sum = sum.wrapping_add(line.counter(start).load(Relaxed));
             }
@@ -101,8 +106,9 @@ impl ThreadCounters {
 
 impl CounterLine {
     const fn new() -> Self {
-        let [started, sampled_out, dropped_bytes, dropped_full] = [const { AtomicU64::new(0) }; 4];
-        CounterLine { started, sampled_out, dropped_bytes, dropped_full }
+        let [started, sampled_out, dropped_bytes, dropped_full, dropped_shed] =
+            [const { AtomicU64::new(0) }; 5];
+        CounterLine { started, sampled_out, dropped_bytes, dropped_full, dropped_shed }
     }
 
     #[inline]
@@ -112,6 +118,7 @@ impl CounterLine {
             Start::SampledOut => &self.sampled_out,
             Start::DroppedBytes => &self.dropped_bytes,
             Start::DroppedFull => &self.dropped_full,
+            Start::DroppedShed => &self.dropped_shed,
         }
     }
 }

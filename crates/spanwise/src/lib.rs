@@ -69,7 +69,7 @@ pub mod export {
     pub use spanwise_export::{
         BatchConfig, BatchConfigError, BuildError, DynamicBatchConfig, ExportEvent, Exporter,
         ExporterBuilder, FlushError, HoldBack, HoldCause, HoldDecision, HoldPoint, Observer,
-        OnFull, PreparedExporter, ScopeTable, SpanQueue, sans_io,
+        OnFull, PreparedExporter, ScopeTable, ShedThreshold, SpanQueue, sans_io,
     };
 }
 

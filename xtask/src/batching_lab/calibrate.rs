@@ -101,7 +101,7 @@ fn measure(spans: usize) -> Result<Point, String> {
     let client = cpu(libc::RUSAGE_SELF).saturating_sub(before).saturating_sub(own);
     drop(exporter);
     let children = cpu(libc::RUSAGE_CHILDREN);
-    let received = embedded.finish()?;
+    let received = embedded.finish()?.spans;
     // The child counts once it has ended, with its start and with the requests before.
     let receiver = cpu(libc::RUSAGE_CHILDREN).saturating_sub(children);
     let all = u64::from(WARM_UP + REQUESTS) * spans as u64;

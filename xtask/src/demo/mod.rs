@@ -6,6 +6,7 @@ mod process;
 mod receiver;
 mod report;
 mod service;
+mod traces;
 
 use crate::Command;
 use options::{Api, Options};
@@ -41,11 +42,15 @@ fn run(arguments: &[String]) -> Result<(), String> {
         (None, None) => return Err("no endpoint".to_owned()),
     };
     println!(
-        "Spanwise demo: {} threads, {} s at full speed, {} to {endpoint}, a full budget {}",
+        "Spanwise demo: {} threads, {} s at full speed, {} to {endpoint}, a full queue {}",
         options.threads,
         options.seconds,
         options.protocol,
-        if options.wait { "makes the caller wait" } else { "refuses new spans" },
+        match options.on_full {
+            OnFull::ShedByTrace => "sheds whole traces",
+            OnFull::Wait(_) => "makes the caller wait",
+            _ => "refuses new spans",
+        },
     );
 
     let service = Service::new();
@@ -119,15 +124,13 @@ fn run(arguments: &[String]) -> Result<(), String> {
 }
 
 fn build(options: &Options, endpoint: &str) -> Result<Spanwise, String> {
-    let mut builder = Spanwise::builder()
+    let builder = Spanwise::builder()
         .with_service_name("spanwise-demo")
         .with_protocol(options.protocol)
         .with_endpoint(endpoint)
+        .with_on_full(options.on_full)
         // The report lists the lost spans; lines in between would tear the progress line.
         .with_diagnostics(|_| {});
-    if options.wait {
-        builder = builder.with_on_full(OnFull::Wait(Duration::from_secs(60)));
-    }
     builder.build().map_err(|error| error.to_string())
 }
 

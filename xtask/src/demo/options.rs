@@ -1,7 +1,8 @@
 //! The options of the demo.
 
-use spanwise::Protocol;
+use spanwise::{OnFull, Protocol};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub(super) const HELP: &str = "\
 Starts a receiver on this machine, runs a simulated service (a request is a server span with ten
@@ -12,7 +13,9 @@ attributes and four children with four each, one with an event), and prints what
   --protocol P         http (default) or grpc
   --api A              otel (default): the service calls the OpenTelemetry API;
                        native: it calls Spanwise's own methods
-  --wait               when the byte budget is used up the caller waits, nothing is lost
+  --on-full MODE       when the byte budget is used up: drop (default) drops and refuses spans, shed
+                       drops whole traces before it is, wait makes the caller wait
+  --wait               the same as --on-full wait
   --endpoint URL       send there instead; the receiver's count is then not checked
   --json PATH          write the numbers there too
 
@@ -24,7 +27,7 @@ pub(super) struct Options {
     pub(super) threads: usize,
     pub(super) protocol: Protocol,
     pub(super) api: Api,
-    pub(super) wait: bool,
+    pub(super) on_full: OnFull,
     pub(super) endpoint: Option<String>,
     pub(super) json: Option<PathBuf>,
 }
@@ -43,14 +46,14 @@ impl Options {
             threads: std::thread::available_parallelism().map_or(1, |cores| cores.get()),
             protocol: Protocol::HttpProtobuf,
             api: Api::OpenTelemetry,
-            wait: false,
+            on_full: OnFull::Drop,
             endpoint: None,
             json: None,
         };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
             if name == "--wait" {
-                options.wait = true;
+                options.on_full = WAIT;
                 continue;
             }
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -78,6 +81,14 @@ impl Options {
                         _ => return Err(bad("otel or native")),
                     };
                 }
+                "--on-full" => {
+                    options.on_full = match value.as_str() {
+                        "drop" => OnFull::Drop,
+                        "shed" => OnFull::ShedByTrace,
+                        "wait" => WAIT,
+                        _ => return Err(bad("drop, shed or wait")),
+                    };
+                }
                 "--endpoint" => options.endpoint = Some(value.clone()),
                 "--json" => options.json = Some(PathBuf::from(value)),
                 _ => return Err(format!("no option {name}; see cargo xtask demo --help")),
@@ -86,3 +97,6 @@ impl Options {
         Ok(options)
     }
 }
+
+/// Nothing is lost as long as the receiver answers at all.
+const WAIT: OnFull = OnFull::Wait(Duration::from_secs(60));

@@ -1,16 +1,20 @@
 //! The receiving end in a process of its own, so that the service's numbers are its own.
 
-use spanwise_receiver::Receiver;
+use super::service::SPANS_PER_REQUEST;
+use super::traces::Traces;
+use crate::Command;
+use spanwise_receiver::{Answer, Receiver};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{self, Child, ChildStdout, Stdio};
-
-use crate::Command;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The receiving end, started by the demo and the batching lab as a process of its own.
 pub(crate) const RECEIVER: Command = Command {
     name: "demo-receiver",
     summary: "the demo's receiver alone; ends when its standard input does",
-    help: "Prints its address on the first line and, at the end, the spans it counted.",
+    help:
+        "Prints its address on the first line and, at the end, the spans that it counted, the traces
+that it looked at, and those of them that had all their spans.",
     run: |_| serve(),
 };
 
@@ -19,6 +23,16 @@ pub(crate) struct Embedded {
     child: Child,
     output: BufReader<ChildStdout>,
     endpoint: String,
+}
+
+/// The numbers that the receiver counted.
+#[derive(Clone, Copy)]
+pub(crate) struct Received {
+    pub(crate) spans: u64,
+    /// Traces, of a sample of all.
+    pub(super) traces: u64,
+    /// Those of them that had all their spans.
+    pub(super) complete: u64,
 }
 
 impl Embedded {
@@ -46,15 +60,18 @@ impl Embedded {
         &self.endpoint
     }
 
-    /// Ends it and returns the spans it counted.
-    pub(crate) fn finish(mut self) -> Result<u64, String> {
+    /// Ends it and returns the numbers it counted.
+    pub(crate) fn finish(mut self) -> Result<Received, String> {
         drop(self.child.stdin.take());
         let mut rest = String::new();
         let read = self.output.read_to_string(&mut rest);
         let status = self.child.wait();
-        match (read, status, rest.trim().parse()) {
-            (Ok(_), Ok(status), Ok(spans)) if status.success() => Ok(spans),
-            _ => Err("the receiver did not print its count".to_owned()),
+        let numbers: Vec<u64> = rest.split_whitespace().flat_map(str::parse).collect();
+        match (read, status, &numbers[..]) {
+            (Ok(_), Ok(status), &[spans, traces, complete]) if status.success() => {
+                Ok(Received { spans, traces, complete })
+            }
+            _ => Err("the receiver did not print its counts".to_owned()),
         }
     }
 }
@@ -69,11 +86,20 @@ impl Drop for Embedded {
 
 /// The program of the child process.
 fn serve() -> Result<(), String> {
-    let receiver = Receiver::builder().start().map_err(|error| error.to_string())?;
+    let traces = Arc::new(Mutex::new(Traces::default()));
+    let counted = traces.clone();
+    let receiver = Receiver::builder()
+        .with_handler(move |export| {
+            counted.lock().unwrap_or_else(PoisonError::into_inner).count(&export.body);
+            Answer::Accept
+        })
+        .start()
+        .map_err(|error| error.to_string())?;
     println!("{}", receiver.http_endpoint());
     let mut nothing = Vec::new();
     std::io::stdin().read_to_end(&mut nothing).map_err(|error| error.to_string())?;
-    println!("{}", receiver.stats().spans);
+    let traces = traces.lock().unwrap_or_else(PoisonError::into_inner);
+    println!("{} {} {}", receiver.stats().spans, traces.len(), traces.complete(SPANS_PER_REQUEST));
     receiver.shutdown();
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The demo's numbers: as a page, as JSON, and against their limits.
 
 use super::options::Options;
+use super::receiver::Received;
 use super::service::{SPANS_PER_REQUEST, Tally};
 use serde_json::{Map, Value, json};
 use spanwise::Snapshot;
@@ -12,8 +13,8 @@ pub(super) struct Measured {
     pub(super) options: Options,
     /// All spans of the run.
     pub(super) ledger: Snapshot,
-    /// The receiver's count; `None` when it is not ours.
-    pub(super) received: Option<u64>,
+    /// The receiver's counts; `None` when it is not ours.
+    pub(super) received: Option<Received>,
     pub(super) paced: Paced,
     pub(super) full: Full,
     pub(super) peak_rss: u64,
@@ -49,6 +50,13 @@ impl Paced {
     }
 }
 
+impl Received {
+    /// The part of the traces that arrived which have all their spans.
+    fn complete_percent(&self) -> f64 {
+        100.0 * self.complete as f64 / self.traces as f64
+    }
+}
+
 impl Full {
     fn spans_per_second(&self) -> f64 {
         self.ledger.exported as f64 / self.elapsed.as_secs_f64()
@@ -73,8 +81,8 @@ impl Measured {
     pub(super) fn verify(&self) -> Result<(), String> {
         self.ledger.check().map_err(|imbalance| format!("the ledger: {imbalance}"))?;
         match self.received {
-            Some(received) if received != self.ledger.exported => Err(format!(
-                "the receiver counted {received} spans, the ledger counts {} as exported",
+            Some(Received { spans, .. }) if spans != self.ledger.exported => Err(format!(
+                "the receiver counted {spans} spans, the ledger counts {} as exported",
                 self.ledger.exported
             )),
             _ => Ok(()),
@@ -91,7 +99,8 @@ impl Measured {
         let value = json!({
             "spans_created": ledger.created,
             "spans_exported": ledger.exported,
-            "spans_received": self.received,
+            "spans_received": self.received.map(|received| received.spans),
+            "complete_traces_percent": self.received.map(|received| received.complete_percent()),
             "sampled_out": ledger.sampled_out,
             "in_flight": ledger.in_flight,
             "dropped": dropped,
@@ -176,7 +185,15 @@ impl fmt::Display for Measured {
 
         writeln!(f, "\nLedger, all phases\n{ledger}")?;
         match self.received {
-            Some(received) => row(f, "receiver counted", received.to_string())?,
+            Some(received) => {
+                row(f, "receiver counted", received.spans.to_string())?;
+                let percent = received.complete_percent();
+                row(
+                    f,
+                    "complete traces",
+                    format!("{percent:.2} % of {} that were looked at", received.traces),
+                )?;
+            }
             None => row(f, "receiver counted", "unknown, it is not ours".to_owned())?,
         }
 

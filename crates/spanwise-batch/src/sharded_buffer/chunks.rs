@@ -7,6 +7,7 @@ use crate::queue::QueuePermits;
 use crate::try_lock::TryLockGuard;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::FinishedSpan;
+use std::sync::atomic::Ordering::Relaxed;
 
 impl ShardedBuffer {
     /// Returns chunks for reuse. Chunks of another size than the ordinary one are dropped, which
@@ -20,6 +21,7 @@ impl ShardedBuffer {
                 && let Some(mut free) = self.free_list()
             {
                 free.push(buffer);
+                self.cached.store(free.len(), Relaxed);
             }
         }
         self.budget.space().notify_all();
@@ -31,6 +33,7 @@ impl ShardedBuffer {
         let excess = free.len().saturating_sub(keep);
         let freed: Vec<ChargedChunk> = free.drain(..excess).collect();
         free.shrink_to(keep);
+        self.cached.store(free.len(), Relaxed);
         // The memory is freed after the lock is released.
         drop(free);
         freed.len()
@@ -86,6 +89,7 @@ impl ShardedBuffer {
         for _ in 0..LOCK_TRIES {
             if let Some(mut free) = self.free.try_lock() {
                 let reused = free.pop();
+                self.cached.store(free.len(), Relaxed);
                 drop(free);
                 // A chunk of another size was cached while the sizes were set.
                 let reused =
@@ -130,6 +134,7 @@ impl ShardedBuffer {
             && count <= free.len()
         {
             free.drain(..count);
+            self.cached.store(free.len(), Relaxed);
         }
     }
 

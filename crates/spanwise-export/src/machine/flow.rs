@@ -73,6 +73,8 @@ impl ExportMachine {
                 let waiting = usize::try_from(self.composer.backlog.spans()).unwrap_or(usize::MAX);
                 Drain::Batch(spans.saturating_sub(waiting).max(1))
             }
+            // The threshold falls with the fill: the last full chunks do not wait for their schedule.
+            FlushAction::WaitUntil(_) if level.is_shedding && level.ready > 0 => Drain::Full,
             FlushAction::WaitUntil(_) => return None,
         };
         Some(self.request_drain(drain))

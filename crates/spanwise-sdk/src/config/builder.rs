@@ -290,7 +290,7 @@ impl SpanwiseBuilder {
     }
 
     /// Whether spans are refused and dropped, or their end waits, while the budget is used up or the queue
-    /// is full. Default [`OnFull::Drop`].
+    /// is full, or whether whole traces are shed before. Default [`OnFull::Drop`].
     pub fn with_on_full(mut self, on_full: OnFull) -> Self {
         self.on_full = on_full;
         self

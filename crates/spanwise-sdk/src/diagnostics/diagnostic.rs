@@ -188,7 +188,7 @@ impl fmt::Display for Diagnostic {
                     write!(f, "{comma} {} {spans}", reason.name())?;
                 }
                 write!(f, " ({} exported meanwhile)", lost.exported)?;
-                let by_queue = [DropReason::QueueBytes, DropReason::QueueFull];
+                let by_queue = [DropReason::QueueBytes, DropReason::QueueFull, DropReason::Shed];
                 if by_queue.iter().any(|&reason| lost.dropped(reason) > 0) {
                     f.write_str("; spans below those are missing too, and count as sampled out")?;
                 }

@@ -10,6 +10,7 @@ mod pooled;
 mod refusal;
 mod sampler_context;
 mod scopes;
+mod shedding;
 mod suppression;
 mod tracer;
 

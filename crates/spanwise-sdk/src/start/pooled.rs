@@ -2,11 +2,12 @@
 
 use super::decide::{StartSpan, decide, not_sampled};
 use super::refusal::without_sampling;
+use super::shedding::{Admission, Shedding};
 use super::suppression::is_suppressed;
 use super::tracer::Tracer;
+use crate::core::Core;
 use crate::record::{SpanStart, SpanTraceState};
 use opentelemetry::trace::SpanContext;
-use spanwise_export::SpanQueue;
 use spanwise_pool::PooledSpan;
 use spanwise_sampling::trace_state::OT;
 use spanwise_wire::{OwnedValue, SpanKind};
@@ -16,8 +17,9 @@ impl Tracer {
     /// Starts a span in `span`: resets it, sets its ids, the sampler's flag and trace state, and a start
     /// time. Returns whether it is sampled. An invalid parent makes a new trace.
     ///
-    /// While the queue is full ([`OnFull::Drop`](crate::OnFull::Drop)), it refuses spans that the sampler
-    /// samples: their flag is off, the method returns false, and `finish_pooled` counts them as dropped.
+    /// While the queue is full ([`OnFull::Drop`](crate::OnFull::Drop)) or sheds traces
+    /// ([`OnFull::ShedByTrace`](crate::OnFull::ShedByTrace)), it refuses spans that the sampler samples:
+    /// their flag is off, the method returns false, and `finish_pooled` counts them as dropped.
     ///
     /// The ledger counts the span in [`finish_pooled`](Self::finish_pooled), and not before: a span that
     /// returns to its pool instead is not counted.
@@ -39,23 +41,41 @@ impl Tracer {
         if is_suppressed() {
             span.start(not_sampled(&self.core, parameters))
         } else {
-            decide(&self.core, parameters, Pooled { span, queue: &self.core.queue })
+            decide(&self.core, parameters, Pooled { span, core: &self.core, parent })
         }
     }
 }
 
-/// Starts a pooled span, unless the queue refuses it.
+/// Starts a pooled span, unless the queue refuses or sheds it.
 struct Pooled<'a> {
     span: &'a mut PooledSpan,
-    queue: &'a SpanQueue,
+    core: &'a Core,
+    parent: Option<&'a SpanContext>,
 }
 
 impl StartSpan for Pooled<'_> {
     type Started = bool;
 
     fn start(self, start: SpanStart<'_>) -> bool {
-        self.span.is_refused = start.flags.is_sampled() && self.queue.is_refusing();
-        self.span.start(if self.span.is_refused { without_sampling(start) } else { start })
+        let Self { span, core, parent } = self;
+        span.is_refused = false;
+        if !start.flags.is_sampled() || core.queue.is_accepting() {
+            return span.start(start);
+        }
+        let admission = if core.queue.sheds_by_trace() {
+            Shedding::new(core, parent).admit(start)
+        } else if core.queue.is_refusing() {
+            Admission::Shed(without_sampling(start))
+        } else {
+            Admission::Recorded(start)
+        };
+        match admission {
+            Admission::Recorded(start) => span.start(start),
+            Admission::Shed(start) => {
+                span.is_refused = true;
+                span.start(start)
+            }
+        }
     }
 }
 

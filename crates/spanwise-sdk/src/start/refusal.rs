@@ -1,7 +1,8 @@
-//! The start of a span that a full queue refuses.
+//! The start of a span that the queue refuses or sheds.
 
 use crate::record::{SpanStart, SpanTraceState};
 use opentelemetry::trace::TraceState;
+use spanwise_sampling::Threshold;
 use spanwise_sampling::trace_state::{OT, OtMember};
 
 /// Turns a sampled start into that of a refused span: not sampled and without a threshold, so that
@@ -25,14 +26,18 @@ pub(super) fn without_sampling(start: SpanStart<'_>) -> SpanStart<'_> {
 #[inline(never)]
 fn erase_threshold(trace_state: &mut TraceState) {
     let Some(text) = trace_state.get(OT) else { return };
-    let mut member = String::new();
     // A malformed member is removed, as samplers do.
-    if let Ok(parsed) = OtMember::parse(text) {
-        if parsed.th.is_none() {
-            return;
-        }
-        parsed.write(None, &mut member);
+    if OtMember::parse(text).is_ok_and(|member| member.th.is_none()) {
+        return;
     }
+    write_threshold(trace_state, None);
+}
+
+/// Replaces the threshold of a trace state. All other members stay, and so does the explicit randomness.
+pub(super) fn write_threshold(trace_state: &mut TraceState, threshold: Option<Threshold>) {
+    let mut member = String::new();
+    let present = trace_state.get(OT).and_then(|text| OtMember::parse(text).ok());
+    present.unwrap_or_default().write(threshold, &mut member);
     let mut edited = std::mem::take(trace_state);
     // The API edits only the first of several members with one key.
     while edited.get(OT).is_some() {

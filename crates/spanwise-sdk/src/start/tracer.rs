@@ -4,6 +4,7 @@ use super::decide::{SpanParameters, StartSpan, decide};
 use super::observed::{ObservedSpans, context_below};
 use super::refusal::without_sampling;
 use super::scopes::TracerScope;
+use super::shedding::{Admission, Shedding};
 use super::suppression::is_suppressed;
 use crate::core::{Core, Phase};
 use crate::end::{FinishError, Finished, finish_pooled};
@@ -126,8 +127,17 @@ impl Tracer {
     #[inline(never)]
     fn start_checked(&self, Moved(span): Moved<'_>) -> Span {
         let processors = self.provider.processors.as_deref();
+        let sheds = self.core.queue.sheds_by_trace() && self.core.is_running();
         if processors.is_some_and(|processors| processors.observes_now()) {
-            return decide(&self.core, span, ObservedSpans(&self.core));
+            let target = ObservedSpans(&self.core);
+            return if sheds {
+                self.start_admitted(Moved(span), target)
+            } else {
+                decide(&self.core, span, target)
+            };
+        }
+        if sheds {
+            return self.start_admitted(Moved(span), Recorder(&self.core));
         }
         if !self.core.is_running() {
             return self.start_unrecorded(Moved(span));
@@ -137,6 +147,16 @@ impl Tracer {
             return decide(&self.core, span, Recorder(&self.core));
         }
         decide(&self.core, span, RefusedSpans(&self.core))
+    }
+
+    /// Starts a span while the queue sheds traces: after the sampler, the queue decides about local roots.
+    #[inline(never)]
+    fn start_admitted<T>(&self, Moved(span): Moved<'_>, target: T) -> Span
+    where
+        T: StartSpan<Started = Span>,
+    {
+        let shedding = Shedding::new(&self.core, span.parent);
+        decide(&self.core, span, AdmittedSpans { core: &self.core, shedding, target })
     }
 
     /// Starts a non-recording span.
@@ -258,6 +278,32 @@ impl StartSpan for RefusedSpans<'_> {
         }
         core.queue.count_refused();
         Span::non_recording(without_sampling(start))
+    }
+}
+
+/// Counts the spans that the queue sheds, and makes non-recording ones of them. `target` starts the others.
+struct AdmittedSpans<'a, T> {
+    core: &'a Core,
+    shedding: Shedding,
+    target: T,
+}
+
+impl<T: StartSpan<Started = Span>> StartSpan for AdmittedSpans<'_, T> {
+    type Started = Span;
+
+    #[inline(always)]
+    fn start(self, start: SpanStart<'_>) -> Span {
+        let Self { core, shedding, target } = self;
+        if !start.flags.is_sampled() {
+            return target.start(start);
+        }
+        match shedding.admit(start) {
+            Admission::Recorded(start) => target.start(start),
+            Admission::Shed(start) => {
+                core.queue.count_refused();
+                Span::non_recording(start)
+            }
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub const PRINTED: &str = "\
 pub const WITHOUT_SETTINGS: &str = "\
     bytes::ByteStr batch::BatchPreset batch::Ready export::BatchConfig export::BatchConfigError \
     export::DynamicBatchConfig export::HoldCause export::HoldDecision export::HoldPoint export::FlushId export::OnFull export::QueueLevel export::Reply \
-    export::RequestId spanwise::CollectError spanwise::Collected \
+    export::RequestId export::ShedController export::ShedThreshold spanwise::CollectError spanwise::Collected \
     spanwise::CollectedSpan \
     batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation batch::BatchSize \
     batch::BatchSizer batch::Budget batch::Charge batch::ChargedChunk batch::FlushAction \

@@ -1,0 +1,38 @@
+//! The fill of the buffer: how much of the space for waiting spans is used.
+
+use super::ShardedBuffer;
+use std::sync::atomic::Ordering::Relaxed;
+
+impl ShardedBuffer {
+    /// The part of the space for full chunks that waiting spans use, 0 to 1, of the bytes or of the
+    /// queue size, whichever is larger. 1: no chunk of the usual size can be opened.
+    ///
+    /// Open chunks count neither as used nor as free, because a buffer that keeps up has them too. Memory
+    /// that [`Budget::try_charge_reserved`](crate::Budget::try_charge_reserved) charged is not available for
+    /// chunks; cached chunks are.
+    ///
+    /// # Cost
+    /// A few loads. The result is an estimate while other threads push. Meant for a thread that opens a
+    /// chunk, not for each span.
+    pub fn fill(&self) -> f64 {
+        let chunk_spans = self.sizes.chunk_spans();
+        let chunk = self.initial.charge_for(chunk_spans);
+        let open = self.open.load(Relaxed);
+        let cached = self.cached.load(Relaxed) * chunk;
+        let waiting = self.budget.charged_unreserved().saturating_sub(cached + open * chunk);
+        let bytes = used(waiting, self.budget.free() + cached, chunk);
+        let spans = match self.queue.is_limited() {
+            true => {
+                let permits = open * chunk_spans;
+                used(self.queue.taken().saturating_sub(permits), self.queue.free(), 1)
+            }
+            false => 0.0,
+        };
+        bytes.max(spans)
+    }
+}
+
+/// The used part of `used + free`; all of it if less than `least` is free.
+fn used(used: usize, free: usize, least: usize) -> f64 {
+    if free < least { 1.0 } else { used as f64 / used.saturating_add(free) as f64 }
+}
