@@ -190,7 +190,7 @@ pub mod transport {
         BuildError, Bytes, Compression, Delivery, Endpoint, EndpointError, EndpointProblem,
         FailedAttempt, Failure, FetchError, Fetcher, FramedRequest, Headers, HeadersError,
         InMemoryError, Outcome, PREFIX, Protocol, ResponseStatus, RetryPolicy, Sink, SinkFuture,
-        SinkLifecycle, Transport, TransportBuilder, UnknownCompression, UnknownProtocol,
+        SinkLifecycle, Transport, TransportBuilder, UnknownCompression, UnknownProtocol, sans_io,
     };
 }
 
