@@ -12,9 +12,9 @@ fn sim(arguments: &str) -> (bool, String) {
 
 #[test]
 fn the_first_seeds_break_no_rule() {
-    let (is_success, output) = sim("--seeds 300");
+    let (is_success, output) = sim("--seeds 100");
     assert!(is_success, "{output}");
-    assert!(output.contains("300 seeds, 0 of which break a rule"), "{output}");
+    assert!(output.contains("100 seeds, 0 of which break a rule"), "{output}");
 }
 
 #[test]
