@@ -3,6 +3,7 @@
 
 mod answer;
 pub mod command;
+mod hold_policy;
 mod network;
 mod otlp;
 mod planted;

@@ -1,5 +1,6 @@
 //! The settings of one world, all drawn from its seed.
 
+use crate::hold_policy::LONGEST_HOLD;
 use crate::random::Random;
 use spanwise_batch::{AdaptiveBatchSize, BatchSize};
 use spanwise_export::{BatchConfig, Exporter, ExporterBuilder, OnFull};
@@ -34,6 +35,8 @@ pub struct Scenario {
     pub retry_cap: Duration,
     /// The longest time from a wake-up of the exporter's thread to its turn.
     pub lag: Duration,
+    /// Whether a policy decides how long chunks are held back.
+    pub has_policy: bool,
     /// Whether turns of the exporter's thread panic now and then.
     pub panics: bool,
     /// The number of operations before the end.
@@ -68,6 +71,7 @@ impl Scenario {
             request: RequestSettings { attempt_timeout, request_timeout, retry },
             retry_cap,
             lag: Duration::from_millis(random.pick(&[(3, 0), (1, 3), (1, 20)])),
+            has_policy: random.one_in(6),
             panics: random.one_in(6),
             operations: random.between(5, 120),
             span_bytes: random.pick(&[(4, 100), (3, 2_000), (2, 10_000), (1, 100_000)]),
@@ -109,9 +113,15 @@ impl Scenario {
         })
     }
 
+    /// Whether drained chunks are held back.
+    pub fn holds_back(&self) -> bool {
+        self.has_policy || !self.batch.hold_back.is_zero()
+    }
+
     /// The longest time from the end of a span to its request, while one may be sent.
     pub fn longest_wait(&self) -> Duration {
-        self.batch.scheduled_delay + self.batch.hold_back
+        let hold = if self.has_policy { LONGEST_HOLD } else { self.batch.hold_back };
+        self.batch.scheduled_delay + hold
     }
 
     /// The longest time for which a receiver can stop all requests by `Retry-After`: as

@@ -8,6 +8,7 @@ mod operations;
 mod producers;
 mod turn;
 
+use crate::hold_policy::{DroppedSpans, HoldPolicy};
 use crate::network::Network;
 use crate::random::Random;
 use crate::scenario::Scenario;
@@ -61,6 +62,8 @@ pub struct World {
     most_queued: usize,
     /// No thread interferes with the exporter's any more.
     is_quiet: bool,
+    /// Spans that the policy has dropped and the list does not know yet.
+    by_policy: DroppedSpans,
     /// Memory for the next span.
     buffer: Vec<u8>,
     counts: Counts,
@@ -120,8 +123,13 @@ impl World {
         let scenario = Scenario::draw(&mut random);
         let now = Instant::now();
         let refused = |details: String| Violation { rule: "settings are accepted", details };
-        let builder =
+        let mut builder =
             scenario.builder(Ledger::new()).map_err(|error| refused(error.to_string()))?;
+        let by_policy = DroppedSpans::default();
+        if scenario.has_policy {
+            let policy = HoldPolicy::new(Random::new(seed, "policy"), by_policy.clone());
+            builder = builder.with_hold_policy(policy);
+        }
         let (queue, prepared) = builder.prepare().map_err(|error| refused(error.to_string()))?;
         let scope = |index| {
             let header = encode_scope(&scope_name(index), "1.0", [("", 0); 0], "");
@@ -167,6 +175,7 @@ impl World {
             queue_size: scenario.batch.max_queue_size,
             most_queued: 0,
             is_quiet: false,
+            by_policy,
             buffer: Vec::new(),
             counts: Counts::default(),
             scenario,

@@ -8,6 +8,7 @@ impl World {
     /// Checks the ledger, the budget and the machine's own counts.
     pub(super) fn check(&mut self) -> Checked {
         self.counts.checks += 1;
+        self.book_policy();
         let ledger = self.queue.ledger().snapshot();
         self.spans.check(&ledger)?;
         let budget = self.queue.budget();
@@ -70,7 +71,7 @@ impl World {
         }
         // A chunk is held back from its drain on, which comes late when no thread runs or no request may be
         // sent.
-        let is_held_back = !self.scenario.batch.hold_back.is_zero();
+        let is_held_back = self.scenario.holds_back();
         let late = self.frozen_until.max(self.retuned).max(self.busy_until);
         let from = if is_held_back { late } else { self.start };
         let age = oldest.map_or(Duration::ZERO, |since| self.now - since.max(from));

@@ -1,6 +1,7 @@
 //! The turns of the exporter's thread: the place of `ExportThread`, in virtual time.
 
 use super::{World, scope_name};
+use crate::hold_policy::POLICY_REASON;
 use crate::otlp::{fill, read_request};
 use crate::scenario::batch_config;
 use crate::sender::{Ended, Stored};
@@ -28,16 +29,22 @@ impl World {
         for ended in std::mem::take(&mut self.thread.ended) {
             self.end_request(ended)?;
         }
+        let mut drains = 0;
         for actions in 0.. {
             require(actions < MAX_ACTIONS, "a turn comes to an end", || format!("{actions}"))?;
             let level = self.queue.level();
             let Some(machine) = &mut self.thread.machine else { return Ok(()) };
             let action = machine.poll(self.now, level);
+            self.book_policy();
             if self.is_closed {
                 self.book_closed();
             }
             match action {
                 Action::Queue(action) => {
+                    drains += u32::from(matches!(action, QueueAction::DrainAll));
+                    require(drains <= MAX_DRAINS || self.held_slots > 0, ONE_DRAIN, || {
+                        format!("{drains} drains")
+                    })?;
                     if !self.apply(action)? {
                         return self.fail_turn();
                     }
@@ -156,7 +163,7 @@ impl World {
 
     /// The transport is closed: its requests get no response, and all that is drained is lost.
     pub(super) fn close_transport(&mut self) -> Checked {
-        if !self.scenario.batch.hold_back.is_zero() {
+        if self.scenario.holds_back() {
             // The list could not know which of the spans are held back.
             return Ok(());
         }
@@ -196,6 +203,13 @@ impl World {
         self.retuned = self.now;
         self.wake();
         self.check()
+    }
+
+    /// The policy that holds chunks back has dropped spans.
+    pub(super) fn book_policy(&mut self) {
+        let ids = self.by_policy.take();
+        self.spans.drop_for(POLICY_REASON, ids.len() as u64);
+        self.spans.move_to(&ids, Stage::Settled);
     }
 
     /// The spans that the machine holds are lost when the transport is closed.
@@ -308,6 +322,7 @@ impl World {
                 let is_past = since.is_none_or(|since| since <= self.now);
                 require(is_past, "requests are awaited since a past instant", String::new)
             }
+            ExportEvent::Panicked { .. } if self.scenario.has_policy => Ok(()),
             other => Err(Violation { rule: "no other event", details: format!("{other:?}") }),
         }
     }
@@ -332,5 +347,8 @@ impl World {
 /// Turns at one instant, each of which lets a request end or a thread run.
 const MAX_TURNS: u32 = 5_000;
 const MAX_ACTIONS: u32 = 100_000;
+/// Drains of every slot in a turn: for age, for a flush and for memory.
+const MAX_DRAINS: u32 = 4;
+const ONE_DRAIN: &str = "slots that no thread holds are drained once";
 /// Turns in a row after which the thread ends.
 const MAX_FAILED_TURNS: u32 = 3;
