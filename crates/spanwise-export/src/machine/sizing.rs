@@ -79,11 +79,12 @@ impl Sizing {
         request: Option<RequestObservation>,
     ) {
         if let Some(sizer) = &mut self.sizer {
-            let mut observation = BatchObservation::default();
-            observation.backlog_spans = spans + self.queued;
-            // A chunk may be full of spans long before it is full of bytes.
-            observation.backlog_bytes = bytes + self.queued * self.span_bytes;
-            observation.request = request;
+            let observation = BatchObservation {
+                backlog_spans: spans + self.queued,
+                // A chunk may be full of spans long before it is full of bytes.
+                backlog_bytes: bytes + self.queued * self.span_bytes,
+                request,
+            };
             sizer.observe(now, &observation);
         }
     }
