@@ -22,8 +22,8 @@ pub struct AdaptiveBatchSize {
     pub max_bytes: usize,
     /// Limit on the spans of a batch, 1 or more. Default 8,192.
     pub max_spans: usize,
-    /// The cost of one request, in bytes that wait for a second. Default 40 KiB: a request is worth it
-    /// when it saves 160 spans of 256 bytes a second of waiting. A higher value makes larger batches.
+    /// The cost of one request, in bytes that wait for a second. Default 32 KiB: a request is worth it
+    /// when it saves 128 spans of 256 bytes a second of waiting. A higher value makes larger batches.
     pub request_cost: usize,
     /// The delay after which a batch is sent in any case, 1 ms or longer: where it ends most batches, a size
     /// only adds requests to them. Default 1 s. An exporter sets its own.
@@ -36,7 +36,7 @@ impl Default for AdaptiveBatchSize {
             min_bytes: 16 << 10,
             max_bytes: 768 << 10,
             max_spans: 8_192,
-            request_cost: 40 << 10,
+            request_cost: 32 << 10,
             scheduled_delay: Duration::from_secs(1),
         }
     }
