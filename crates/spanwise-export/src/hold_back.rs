@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 ///
 /// The exporter stores the chunks, and they stay charged to the byte budget and count as waiting spans. It
 /// releases the oldest ones before they exceed a quarter of the budget or half of the queue, and all of them
-/// while the queue refuses spans, at a flush and at a shutdown: see [`HoldCause`].
+/// while the queue refuses spans or sheds traces, at a flush and at a shutdown: see [`HoldCause`].
 pub trait HoldBack: Send + 'static {
     /// The decision about `chunk`, which has its metas. Runs on the exporter's thread and must not block it. A panic is reported to
     /// the observer and counts as [`HoldDecision::Release`].

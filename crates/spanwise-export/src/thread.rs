@@ -30,7 +30,7 @@ pub(crate) struct ExportThread {
     pub(crate) queue: SharedQueue,
     pub(crate) scopes: ScopeTable,
     pub(crate) inbox: InboxGuard,
-    /// `None` at the end.
+    /// `None` at the end: it may hold a policy of the user's, whose drop may panic.
     machine: Option<ExportMachine>,
     /// `None` at the end: it may hold a sink of the user's, whose drop may panic.
     transport: Option<Transport>,
@@ -230,8 +230,11 @@ impl Drop for ExportThread {
         if !self.is_finished {
             self.die();
         }
-        // Books the spans of requests and of the backlog, if there are any.
-        self.machine = None;
+        // Books the spans of requests and of the backlog, if there are any. It may hold a policy of the user's.
+        let machine = self.machine.take();
+        if let Err(panic) = catch_panic(|| drop(machine)) {
+            self.observer.panicked("the hold-back policy's drop", panic);
+        }
         // The owner of a span may hold the queue for long: it is to hold little memory.
         (*self.queue).as_ref().release();
         self.scopes.clear();

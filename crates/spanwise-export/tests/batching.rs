@@ -6,12 +6,14 @@ mod support;
 
 use spanwise_batch::{BatchPreset, BatchSize};
 use spanwise_export::sans_io::DrainedChunk;
-use spanwise_export::{BatchConfig, HoldBack, HoldCause, HoldDecision, HoldPoint};
+use spanwise_export::{
+    BatchConfig, HoldBack, HoldCause, HoldDecision, HoldPoint, OnFull, ShedThreshold,
+};
 use spanwise_ledger::DropReason;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
-use support::line::{Line, SMALL, line};
+use std::time::{Duration, Instant};
+use support::line::{Line, SMALL, line, push, running};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The interval at which the worker looks for full chunks.
@@ -195,6 +197,82 @@ fn a_policy_decides_for_each_chunk() {
     line.push(5, SMALL);
     assert_eq!(line.wait(2 * SECOND).len(), 1, "a panic releases the chunk");
     assert_eq!(line.panics(), 1);
+}
+
+/// Asks again after a nanosecond.
+struct Soon(Arc<Mutex<u32>>);
+
+impl HoldBack for Soon {
+    fn decide(&mut self, _: &DrainedChunk, point: &HoldPoint) -> HoldDecision {
+        *self.0.lock().unwrap() += 1;
+        HoldDecision::Until(point.now + Duration::from_nanos(1))
+    }
+}
+
+#[test]
+fn a_policy_that_holds_for_an_instant_keeps_no_core_busy() {
+    let asked = Arc::new(Mutex::new(0));
+    let policy = Soon(asked.clone());
+    let mut line = line(|builder| builder.with_hold_policy(policy).with_scheduled_delay(HOUR));
+    line.push(10_000, SMALL);
+    line.notify();
+    let before = *asked.lock().unwrap();
+    assert!(before > 0);
+    line.wait(Duration::from_micros(50));
+    assert_eq!(*asked.lock().unwrap(), before);
+}
+
+/// Releases each chunk, and panics in its drop.
+struct Fragile;
+
+impl HoldBack for Fragile {
+    fn decide(&mut self, _: &DrainedChunk, _: &HoldPoint) -> HoldDecision {
+        HoldDecision::Release
+    }
+}
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn a_policy_whose_drop_panics_keeps_no_memory() {
+    let (exporter, received) = running(|builder| builder.with_hold_policy(Fragile));
+    push(&exporter);
+    exporter.shutdown_timeout(HOUR).unwrap();
+    assert!(exporter.join_until(Instant::now() + HOUR));
+    assert_eq!((*received.lock().unwrap(), exporter.queue().budget().charged()), (1, 0));
+}
+
+#[test]
+fn held_spans_shed_no_trace_once_a_burst_is_over() {
+    let mut line = line(|builder| {
+        let builder = builder.with_budget_bytes(1 << 20).with_hold_back(HOUR);
+        builder.with_on_full(OnFull::ShedByTrace)
+    });
+    while line.shed_threshold() == ShedThreshold::NONE {
+        line.push(100, 200);
+    }
+    line.wait(2 * SECOND);
+    line.answer_all();
+    line.wait(SECOND);
+    assert_eq!(line.shed_threshold(), ShedThreshold::NONE);
+}
+
+/// The open chunk has the permits of the larger queue.
+#[test]
+fn a_queue_that_becomes_smaller_sheds_no_trace_because_of_an_open_chunk() {
+    let mut line = line(|builder| {
+        let builder = builder.with_max_queue_size(65_536).with_scheduled_delay(HOUR);
+        builder.with_on_full(OnFull::ShedByTrace)
+    });
+    line.push(1, SMALL);
+    let config = BatchConfig::default().with_scheduled_delay(HOUR);
+    line.set(&config.with_max_queue_size(16).with_max_export_batch_size(16));
+    line.wait(SECOND);
+    assert_eq!(line.shed_threshold(), ShedThreshold::NONE);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::machine::action::Action;
 use crate::queue::{QueueAction, QueueLevel};
 use spanwise_batch::{ChargedChunk, FlushAction, FlushScheduleConfig, Ready};
 use spanwise_ledger::DropReason;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl ExportMachine {
     /// Applies the settings that `sizing` does not determine, then those that it does.
@@ -75,6 +75,13 @@ impl ExportMachine {
             }
             // The threshold falls with the fill: the last full chunks do not wait for their schedule.
             FlushAction::WaitUntil(_) if level.is_shedding && level.ready > 0 => Drain::Full,
+            // No span waits, and none comes that would find the queue full: open chunks have its permits, or
+            // caches have its memory.
+            FlushAction::WaitUntil(_) if level.is_shedding && self.backlog_spans() == 0 => {
+                self.composer.memory.trim();
+                self.outbox.push_back(trim(0));
+                Drain::ForMemory
+            }
             FlushAction::WaitUntil(_) => return None,
         };
         Some(self.request_drain(drain))
@@ -91,7 +98,8 @@ impl ExportMachine {
 
     /// Moves held chunks that are due to the backlog, and those that use too much memory.
     pub(super) fn release_held(&mut self, now: Instant, level: QueueLevel) {
-        let limits = match level.is_starved {
+        // Held chunks keep the fill up: a queue that sheds traces for them would do so for as long as they are held.
+        let limits = match level.is_starved || level.is_shedding {
             true => HeldLimits { charged: 0, spans: 0 },
             false => HeldLimits {
                 charged: self.composer.memory.budget().limit() / 4,
@@ -164,7 +172,8 @@ impl ExportMachine {
             _ => now,
         };
         if let Some(due) = self.held.next_due() {
-            until = until.min(due);
+            // A policy that is always due must not keep the thread busy.
+            until = until.min(due.max(now + SHORTEST_HOLD));
         }
         if self.flushes.need_drain() {
             until = until.min(now + RETRY_DRAIN);
@@ -199,3 +208,6 @@ impl ExportMachine {
         }
     }
 }
+
+/// The shortest time for which a held chunk waits for its next decision, unless an event comes first.
+const SHORTEST_HOLD: Duration = Duration::from_millis(1);

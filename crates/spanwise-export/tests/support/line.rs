@@ -1,7 +1,9 @@
 //! An exporter in virtual time whose requests the test answers.
 
 use spanwise_export::sans_io::{Action, ExportMachine, FlushId, RequestId};
-use spanwise_export::{BatchConfig, ExportEvent, Exporter, ExporterBuilder, OnFull, SpanQueue};
+use spanwise_export::{
+    BatchConfig, ExportEvent, Exporter, ExporterBuilder, OnFull, ShedThreshold, SpanQueue,
+};
 use spanwise_ledger::Snapshot;
 use spanwise_transport::{Delivery, FramedRequest, Outcome, Transport};
 use spanwise_wire::write::{SpanHeader, SpanWriter};
@@ -130,6 +132,10 @@ impl Line {
 
     pub fn set(&mut self, config: &BatchConfig) {
         self.machine.set_batch_config(config).unwrap();
+    }
+
+    pub fn shed_threshold(&self) -> ShedThreshold {
+        self.queue.shed_threshold()
     }
 
     pub fn machine(&self) -> &ExportMachine {
