@@ -158,6 +158,23 @@ fn a_processor_may_flush_its_provider() {
     bench.spanwise.shutdown_timeout(LONG).unwrap();
 }
 
+#[test]
+fn a_processor_that_shuts_its_provider_down_is_shut_down_itself() {
+    let held: Arc<Mutex<Option<Spanwise>>> = Arc::default();
+    let inner = held.clone();
+    let (processor, received) = calls(move || {
+        let spanwise = inner.lock().unwrap().take();
+        spanwise.map_or(Ok(()), |spanwise| spanwise.shutdown_timeout(LONG).map(drop))?;
+        Ok(())
+    });
+    let bench = bench(|builder| builder.with_span_processor(processor));
+    *held.lock().unwrap() = Some(bench.spanwise.clone());
+    bench.spanwise.force_flush_timeout(LONG).unwrap();
+    assert!(next(&received).starts_with("resource"));
+    let calls = [(); 3].map(|()| next(&received));
+    assert_eq!(calls, ["flush 1", "shutdown 1", "drop"]);
+}
+
 /// A processor that exports by an instrumented client would export its own spans.
 #[test]
 fn spans_of_the_lifecycle_calls_are_suppressed() {

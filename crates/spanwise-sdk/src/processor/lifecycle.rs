@@ -55,7 +55,8 @@ impl LifecycleThread {
         command: Command,
         until: Instant,
     ) -> Pending {
-        if ON_THREAD.get() {
+        let is_inside = ON_THREAD.get();
+        if is_inside && command == Command::ForceFlush {
             // A processor flushes the provider in its own flush.
             return Pending::none();
         }
@@ -77,6 +78,8 @@ impl LifecycleThread {
             *thread = Thread::ShutDown;
         }
         match sent {
+            // A processor shuts the provider down in its own flush: the thread cannot wait for itself.
+            Ok(()) if is_inside => Pending::none(),
             Ok(()) => Pending(State::Running(receiver)),
             Err(_) => Pending(State::Failed("a processor does not return from earlier calls")),
         }
