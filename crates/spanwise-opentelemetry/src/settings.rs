@@ -82,7 +82,7 @@ macro_rules! batch_settings {
             /// budget. Default no limit: only bytes count.
             with_max_queue_size(spans: usize);
             /// Whether a full queue drops the span that ends, or its thread waits. Default
-            /// [`OnFull::Drop`].
+            /// [`OnFull::Drop`]. [`OnFull::ShedByTrace`] needs the native provider, which starts the spans.
             with_on_full(on_full: OnFull);
         }
     };

@@ -6,7 +6,7 @@ mod support;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::SpanProcessor as _;
 use spanwise_opentelemetry::{
-    BatchPreset, BatchSpanProcessor, BatchSpanProcessorBuilder, Compression,
+    BatchPreset, BatchSpanProcessor, BatchSpanProcessorBuilder, Compression, OnFull,
 };
 use spanwise_receiver::Receiver;
 use std::sync::{Arc, Mutex};
@@ -109,6 +109,10 @@ fn an_invalid_setting_is_an_error_that_names_it_its_value_and_the_range() {
         (
             of_processor(processor().with_scheduled_delay(Duration::ZERO)),
             ["with_scheduled_delay", "0ns", "1 ms"],
+        ),
+        (
+            of_processor(processor().with_on_full(OnFull::ShedByTrace)),
+            ["with_on_full", "ShedByTrace", "Drop and Wait"],
         ),
         (
             exporter().with_max_request_bytes(1).build().unwrap_err().to_string(),

@@ -1,13 +1,13 @@
 //! Capacity: the memory budget, the size of requests and the schedule of the exporter.
 
-use super::builder::SpanwiseBuilder;
+use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::ranges::{self, BATCH, QUEUE};
 use crate::diagnostics::Reporter;
 use opentelemetry::Context;
 use spanwise_batch::BatchPreset;
-use spanwise_export::{Exporter, ExporterBuilder};
+use spanwise_export::{Exporter, ExporterBuilder, OnFull};
 use spanwise_transport::Transport;
 use spanwise_wire::RequestLimits;
 use std::sync::Arc;
@@ -39,6 +39,11 @@ impl SpanwiseBuilder {
         environment: &Environment,
         transport: Transport,
     ) -> Result<ExporterBuilder, BuildError> {
+        if self.recorder == Recorder::StockSdk && self.on_full == OnFull::ShedByTrace {
+            // A trace can be shed at the start of its root, which another SDK starts.
+            let problem = "accepted are Drop and Wait, because the stock SDK starts the spans";
+            return Err(BuildError::setting("with_on_full", "ShedByTrace", problem));
+        }
         let budget = self.budget(environment)?;
         let queue = self.resolve_queue_size(environment)?;
         let limits = self.request_limits(environment, queue)?;
