@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::{deadline, fork};
+use crate::{catch_panic, deadline, fork};
 
 /// Creates a one-shot channel for a single value.
 ///
@@ -135,7 +135,8 @@ impl<T> Slot<T> {
         let before = std::mem::replace(&mut *self.lock(), value);
         self.changed.notify_all();
         if let Value::Pending(Some(waker)) = before {
-            waker.wake();
+            // Of the receiver's executor: its panic must not end what the sender does.
+            let _caught = catch_panic(|| waker.wake());
         }
     }
 
@@ -186,6 +187,23 @@ mod tests {
         });
         assert_eq!(runtime.block_on(receiver), None);
         dropping.join().unwrap();
+    }
+
+    struct Panicking;
+
+    impl std::task::Wake for Panicking {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose")
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_disturbs_no_sender() {
+        let waker = Waker::from(Arc::new(Panicking));
+        let (sender, mut receiver) = channel();
+        assert!(Pin::new(&mut receiver).poll(&mut Context::from_waker(&waker)).is_pending());
+        sender.send(7);
+        assert_eq!(receiver.recv_until(Instant::now() + LONG), Some(7));
     }
 
     #[test]
