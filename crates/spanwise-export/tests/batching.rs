@@ -428,3 +428,30 @@ fn no_span_is_lost_while_the_settings_of_a_running_exporter_change() {
     assert_eq!((account.exported, account.dropped_total()), (40_000, 0), "{account}");
     assert_eq!(*received.lock().unwrap(), 40_000);
 }
+
+/// A request is complete at seven eighths of its bytes: chunks of that many leave the next one for the next
+/// request, and those of a byte less do not. The lengths are those of the protocol's encoding.
+#[test]
+fn a_batch_of_exactly_the_limit_in_bytes_is_complete() {
+    let (request_bytes, complete) = (64 << 10, 56 << 10);
+    for (bytes, spans) in [(complete - 1, 2), (complete, 1), (complete + 1, 1)] {
+        let mut line = line(|builder| {
+            builder
+                .with_max_request_bytes(request_bytes)
+                .with_max_in_flight(1)
+                .with_scheduled_delay(HOUR)
+        });
+        line.push(1, SMALL);
+        assert_eq!(line.flush().len(), 1);
+        // Two chunks wait for the request in flight.
+        line.push_encoded(bytes);
+        assert_eq!(line.flush(), []);
+        line.push(1, SMALL);
+        assert_eq!(line.flush(), []);
+        line.answer();
+        let sent = line.notify();
+        let sent: Vec<u64> = sent.iter().map(|request| request.spans).collect();
+        assert_eq!(sent, [spans], "{bytes} bytes");
+        line.shut_down();
+    }
+}

@@ -2,17 +2,19 @@
 //! memory: in virtual time, with a model of a receiver that answers when the test asks it to.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
-use spanwise_export::sans_io::{Action, ExportMachine, RequestId};
+use spanwise_export::sans_io::{Action, ExportMachine, QueueAction, RequestId};
 use spanwise_export::{Exporter, ExporterBuilder, OnFull, SpanQueue};
 use spanwise_ledger::DropReason;
 use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, Transport};
-use spanwise_wire::write::{SpanHeader, SpanWriter};
+use spanwise_wire::write::{FinishedSpan, SpanHeader, SpanWriter};
 use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
+use std::thread;
 use std::time::{Duration, Instant};
 
 const MS: Duration = Duration::from_millis(1);
 /// The schedule's default: the longest time without a turn.
 const TICK: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct World {
     queue: SpanQueue,
@@ -249,6 +251,39 @@ fn a_queue_whose_callers_wait_refuses_no_start() {
     }
     assert!(!world.queue.is_refusing());
     assert_eq!(world.refused, 0);
+}
+
+/// The exporter has made some space, but not enough for this span: the push has to ask for more, and nothing
+/// else does while all other threads are idle.
+#[test]
+fn a_push_that_waits_reports_the_lack_of_space_until_it_has_space() {
+    let World { queue, .. } = world(|builder| builder.with_on_full(OnFull::Wait(PATIENCE * 2)));
+    let budget = queue.budget();
+    let mut part = budget.try_charge(1);
+    let free = budget.limit() - budget.reserve() - budget.charged();
+    let rest = budget.try_charge(free).unwrap();
+    let is_starved = || queue.level().is_starved;
+    let await_starved = || {
+        let patience = Instant::now() + PATIENCE;
+        while !is_starved() && Instant::now() < patience {
+            thread::yield_now();
+        }
+        is_starved()
+    };
+    queue.ledger().started();
+    let (mut first, mut second) = (false, false);
+    thread::scope(|scope| {
+        scope.spawn(|| queue.push(&FinishedSpan::encoded(b"\x2a\x01s"), SpanMeta::default()));
+        first = await_starved();
+        queue.apply(QueueAction::AcceptSpans);
+        // A byte is no space for a chunk.
+        drop(part.take());
+        second = await_starved();
+        drop(rest);
+    });
+    assert!(first && second, "starved: {first}, and again: {second}");
+    let account = queue.ledger().snapshot();
+    assert_eq!((account.in_flight, account.dropped_total()), (1, 0), "the push has found space");
 }
 
 #[test]

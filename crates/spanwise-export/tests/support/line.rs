@@ -6,7 +6,7 @@ use spanwise_export::{
 };
 use spanwise_ledger::Snapshot;
 use spanwise_transport::{Delivery, FramedRequest, Outcome, Transport};
-use spanwise_wire::write::{SpanHeader, SpanWriter};
+use spanwise_wire::write::{FinishedSpan, SpanHeader, SpanWriter};
 use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -56,6 +56,17 @@ impl Line {
     /// Pushes spans with an attribute of `bytes` bytes.
     pub fn push(&mut self, count: usize, bytes: usize) {
         push_to(&self.queue, count, bytes);
+    }
+
+    /// Pushes a span that takes `bytes` bytes of a request, 16 KiB to 2 MiB.
+    pub fn push_encoded(&mut self, bytes: usize) {
+        let ids = [&[0x0a, 16][..], &[1; 16], &[0x12, 8], &[1; 8], &[0x2a]].concat();
+        // The lengths of the span and of its name take three bytes each; the tag of the span is one.
+        let name = bytes - 1 - 3 - ids.len() - 3;
+        let len = [name as u8 | 0x80, (name >> 7) as u8 | 0x80, (name >> 14) as u8];
+        let span = [&ids[..], &len, &vec![b'n'; name]].concat();
+        self.queue.ledger().started();
+        self.queue.push(&FinishedSpan::encoded(&span), SpanMeta::default());
     }
 
     pub fn push_on_threads(&mut self, threads: usize, each: usize) {
