@@ -1,5 +1,8 @@
 //! [`ShedController`]: the threshold below which local roots are shed, by the fill of the queue.
 
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
+
 /// A 56-bit rejection threshold for local roots (specification, *TraceState: Probability Sampling*), or
 /// one above all of them, which rejects every trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +64,11 @@ impl ShedController {
     pub fn observe(&mut self, fill: f64) -> ShedThreshold {
         // NaN counts as full.
         let fill = if (0.0..1.0).contains(&fill) { fill } else { 1.0 };
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::ThresholdNeverFalls) {
+            self.level = self.level.max(fill);
+            return self.threshold();
+        }
         self.level = self.level.clamp(fill, fill + FALLS_AFTER);
         self.threshold()
     }

@@ -46,11 +46,13 @@ pub enum Bug {
     AttemptOutlivesRequest,
     /// A forked child stores spans, which no exporter drains.
     ChildStoresSpans,
+    /// The threshold of a queue that sheds traces never falls.
+    ThresholdNeverFalls,
 }
 
 impl Bug {
     /// Every bug, in the order of declaration.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::LostTicket,
         Self::DoubleBooking,
         Self::MissedWakeup,
@@ -70,6 +72,7 @@ impl Bug {
         Self::MergedChunkMiscounted,
         Self::AttemptOutlivesRequest,
         Self::ChildStoresSpans,
+        Self::ThresholdNeverFalls,
     ];
 }
 

@@ -5,6 +5,7 @@ use crate::random::Random;
 use spanwise_batch::{AdaptiveBatchSize, BatchSize};
 use spanwise_export::{BatchConfig, Exporter, ExporterBuilder, OnFull};
 use spanwise_ledger::Ledger;
+use spanwise_sampling::Threshold;
 use spanwise_transport::sans_io::RequestSettings;
 use spanwise_transport::{BuildError, Compression, Protocol, RetryPolicy, Transport};
 use spanwise_wire::write::encode_resource;
@@ -17,8 +18,10 @@ pub struct Scenario {
     pub budget_bytes: usize,
     /// The settings of batching, which change while the world runs.
     pub batch: BatchConfig,
-    /// Whether a push waits for space. A single thread cannot wait: it waits until now.
-    pub waits: bool,
+    /// The behaviour of a queue without space. A single thread cannot wait: it waits until now.
+    pub on_full: OnFull,
+    /// The sampler's threshold, where whole traces are shed.
+    pub sampler: Threshold,
     /// Whether requests are compressed, which charges the budget for a copy.
     pub is_compressed: bool,
     /// Slots of the sharded buffer.
@@ -62,7 +65,11 @@ impl Scenario {
         Self {
             budget_bytes,
             batch: batch_config(random),
-            waits: random.one_in(4),
+            on_full: random.pick(&[
+                (2, OnFull::Drop),
+                (1, OnFull::Wait(Duration::ZERO)),
+                (1, OnFull::ShedByTrace),
+            ]),
             is_compressed: random.one_in(3),
             slots: random.between(1, 8) as usize,
             threads: random.between(1, 6) as usize,
@@ -76,6 +83,7 @@ impl Scenario {
             operations: random.between(5, 120),
             span_bytes: random.pick(&[(4, 100), (3, 2_000), (2, 10_000), (1, 100_000)]),
             pause_millis: random.pick(&[(3, 20), (3, 400), (1, 5_000)]),
+            sampler: Threshold::nearest(random.pick(&[(4, 1.0), (1, 0.4), (1, 0.01)])),
         }
     }
 
@@ -101,8 +109,7 @@ impl Scenario {
             .with_max_request_bytes(batch.max_request_bytes)
             .with_scheduled_delay(batch.scheduled_delay)
             .with_hold_back(batch.hold_back)
-            // One thread runs everything, so a push waits for no time at all.
-            .with_on_full(if self.waits { OnFull::Wait(Duration::ZERO) } else { OnFull::Drop });
+            .with_on_full(self.on_full);
         let builder = match batch.max_queue_size {
             Some(spans) => builder.with_max_queue_size(spans),
             None => builder,

@@ -9,6 +9,7 @@ use std::time::Instant;
 #[derive(Debug, Default)]
 pub struct SpanList {
     spans: Vec<Span>,
+    sampled_out: u64,
     exported: u64,
     dropped: BTreeMap<DropReason, u64>,
     /// The spans that have ended, in that order.
@@ -26,6 +27,8 @@ pub struct Span {
     pub scope: usize,
     /// How far it has come.
     pub stage: Stage,
+    /// The exporter has drained it from the queue.
+    pub is_drained: bool,
     /// Copies that the receiver has.
     pub stored: u32,
 }
@@ -46,7 +49,7 @@ pub enum Stage {
 impl SpanList {
     /// Adds a span that starts now, and returns its id.
     pub fn start(&mut self, len: usize, scope: usize) -> u64 {
-        self.spans.push(Span { len, scope, stage: Stage::Started, stored: 0 });
+        self.spans.push(Span { len, scope, stage: Stage::Started, is_drained: false, stored: 0 });
         self.spans.len() as u64
     }
 
@@ -61,6 +64,20 @@ impl SpanList {
         self.ended.push(id);
     }
 
+    /// The exporter has drained the span with this id.
+    pub fn drain(&mut self, id: u64) {
+        if let Some(span) = self.get_mut(id) {
+            span.is_drained = true;
+        }
+    }
+
+    /// The spans that wait for a request, and that the exporter has drained.
+    pub fn drained(&mut self) -> Vec<u64> {
+        let mut waiting = self.waiting();
+        waiting.retain(|&id| self.get_mut(id).is_some_and(|span| span.is_drained));
+        waiting
+    }
+
     /// The spans with these ids move to `stage`.
     pub fn move_to(&mut self, ids: &[u64], stage: Stage) {
         for &id in ids {
@@ -68,6 +85,11 @@ impl SpanList {
                 span.stage = stage;
             }
         }
+    }
+
+    /// Counts a span that is not recorded, because the sampler or a parent that is not sampled decided so.
+    pub fn sample_out(&mut self) {
+        self.sampled_out += 1;
     }
 
     /// Counts spans that the receiver accepted. Their stage is the caller's.
@@ -88,7 +110,7 @@ impl SpanList {
         ids.filter(|&id| matches!(self.stage(id), Some(Stage::Waiting(_)))).collect()
     }
 
-    /// Spans that have started.
+    /// Recorded and refused spans that have started.
     pub fn created(&self) -> u64 {
         self.spans.len() as u64
     }
@@ -153,8 +175,8 @@ impl SpanList {
                 format!("{name}: the ledger has {ledger}, the list has {list}")
             })
         };
-        same("created", ledger.created, self.created())?;
-        same("sampled_out", ledger.sampled_out, 0)?;
+        same("created", ledger.created, self.created() + self.sampled_out)?;
+        same("sampled_out", ledger.sampled_out, self.sampled_out)?;
         same("exported", ledger.exported, self.exported)?;
         if ledger.dropped_total() > 0 || self.dropped_total() > 0 {
             for reason in DropReason::ALL {

@@ -6,6 +6,7 @@ mod ending;
 mod judge;
 mod operations;
 mod producers;
+mod shedding;
 mod turn;
 
 use crate::hold_policy::{DroppedSpans, HoldPolicy};

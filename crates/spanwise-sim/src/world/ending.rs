@@ -58,6 +58,7 @@ impl World {
         let idle = self.scenario.longest_wait() * 3 + Duration::from_millis(500);
         self.advance(idle)?;
         if is_done(self) && !self.calls.has_waiting() {
+            self.check_sheds_none()?;
             self.queue.apply(QueueAction::Trim { retain: 0 });
             self.check_freed()?;
         }

@@ -2,6 +2,7 @@
 
 use super::World;
 use crate::violation::{Checked, require};
+use spanwise_export::OnFull;
 use std::time::{Duration, Instant};
 
 impl World {
@@ -21,10 +22,11 @@ impl World {
         })?;
         let level = self.queue.level();
         require(
-            !(level.is_refusing && self.scenario.waits),
-            "a queue that waits refuses no span",
+            !level.is_refusing || self.scenario.on_full == OnFull::Drop,
+            "a queue that waits or sheds refuses no span",
             || format!("{level:?}"),
         )?;
+        self.check_threshold()?;
         if let Some(max) = self.queue_size {
             let queued = level.queued;
             // A queue that was made smaller has the spans of the larger one until they leave.

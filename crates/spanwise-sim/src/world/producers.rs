@@ -44,6 +44,9 @@ impl World {
     fn start_span(&mut self) -> Checked<Option<u64>> {
         let len = self.draw_len();
         let scope = self.random.below(self.scenario.scopes as u64) as usize;
+        if self.sheds() {
+            return self.start_in_trace(len, scope);
+        }
         let is_accepting = self.queue.is_accepting();
         require(!is_accepting || !self.is_child, "a forked child starts no span", String::new)?;
         // A tracer of another library pushes without a look at `is_accepting`.
@@ -76,12 +79,17 @@ impl World {
         }
         if self.queue.ledger().snapshot().dropped_total() > before.dropped_total() {
             let reason = self.book_drop(id, &before)?;
+            self.check_exhausted(reason)?;
             self.check_drop(reason, level, charged + 4 * span.len)?;
         } else {
             require(is_local || !self.is_child, "a forked child stores no span", || {
                 format!("span {id}")
             })?;
             self.spans.end(id, self.now);
+            if !is_local {
+                // The thread has opened a chunk.
+                self.check_threshold()?;
+            }
         }
         let now = self.queue.level();
         let is_notified = self.take_notification();
@@ -96,14 +104,21 @@ impl World {
         })
     }
 
-    /// The ledger has counted a drop of the span: for one reason, which has to be possible.
-    fn book_drop(&mut self, id: u64, before: &Snapshot) -> Checked<DropReason> {
+    /// The ledger has counted a drop of the span since `before`: for one reason.
+    pub(super) fn dropped_for(&self, id: u64, before: &Snapshot) -> Checked<DropReason> {
         let difference = self.queue.ledger().snapshot().since(before);
         let mut drops = difference.drops();
         let (reason, count) = drops.next().unwrap_or((DropReason::Leaked, 0));
         require(count == 1 && drops.next().is_none(), "a refused span has one reason", || {
             format!("span {id}: {difference:?}")
         })?;
+        Ok(reason)
+    }
+
+    /// The ledger has counted a drop of the span, for a reason that has to be possible. No span is shed that
+    /// has started.
+    fn book_drop(&mut self, id: u64, before: &Snapshot) -> Checked<DropReason> {
+        let reason = self.dropped_for(id, before)?;
         let len = self.spans.get_mut(id).map_or(0, |span| span.len);
         let is_closed = self.calls.is_closed();
         let has_size = self.scenario.batch.max_queue_size.is_some();

@@ -115,6 +115,8 @@ impl World {
             self.lose(drained);
             return Ok(false);
         }
+        let metas = drained.chunks.iter().flat_map(|chunk| chunk.chunk().metas());
+        metas.for_each(|meta| self.spans.drain(meta.span_id.0));
         if let Some(machine) = &mut self.thread.machine {
             machine.drained(drained);
         }
@@ -215,12 +217,13 @@ impl World {
     /// The spans that the machine holds are lost when the transport is closed.
     fn book_closed(&mut self) {
         let lost = self.queue.ledger().snapshot().dropped(DropReason::Transport);
-        let count = lost - self.spans.dropped(DropReason::Transport);
-        // The machine drops its whole backlog: the spans that were drained first.
-        let waiting = self.spans.waiting();
-        let ids = waiting.get(..count as usize).unwrap_or(&waiting);
-        self.spans.drop_for(DropReason::Transport, ids.len() as u64);
-        self.spans.move_to(ids, Stage::Settled);
+        if lost == self.spans.dropped(DropReason::Transport) {
+            return;
+        }
+        // The machine drops its whole backlog.
+        let drained = self.spans.drained();
+        self.spans.drop_for(DropReason::Transport, drained.len() as u64);
+        self.spans.move_to(&drained, Stage::Settled);
     }
 
     /// Everything that a shutdown leaves is booked.
