@@ -13,38 +13,11 @@ use opentelemetry::{Context, KeyValue};
 use spanwise_pool::PooledSpan;
 use spanwise_receiver::Receiver;
 use spanwise_sampling::Sampler;
-use spanwise_sdk::{
-    Bytes, DropReason, Finished, OnFull, Outcome, Span, SpanKind, Spanwise, SpanwiseBuilder, Tracer,
-};
-use spanwise_testkit::{Fault, FaultProxy};
+use spanwise_sdk::{DropReason, Finished, OnFull, Span, SpanKind};
+use spanwise_testkit::{Fault, FaultProxy, in_own_process};
 use std::time::{Duration, Instant};
+use support::full_queue::{check_forked_child, check_shutdown, stuck, unrecorded_root, until};
 use support::{LONG, assert_idle, builder, wait_until_idle};
-
-/// A provider whose receiver never answers.
-fn stuck(configure: impl FnOnce(SpanwiseBuilder) -> SpanwiseBuilder) -> Spanwise {
-    let builder = builder()
-        .with_sink(|_: Bytes| std::future::pending::<Outcome>())
-        .with_budget_bytes(1 << 20)
-        .with_attempt_timeout(Duration::from_secs(3600))
-        .with_export_timeout(Duration::from_secs(3600));
-    configure(builder).build().unwrap()
-}
-
-/// The next refused value of `start`; all before it are dropped, and so recorded.
-fn until_refused<T>(mut start: impl FnMut() -> T, is_refused: impl Fn(&T) -> bool) -> T {
-    let patience = Instant::now() + LONG;
-    loop {
-        let started = start();
-        if is_refused(&started) {
-            return started;
-        }
-        assert!(Instant::now() < patience, "no span was refused");
-    }
-}
-
-fn refused_root(tracer: &Tracer) -> Span {
-    until_refused(|| tracer.root("root", SpanKind::Server), |span| !span.is_recording())
-}
 
 fn remote(sampled: bool, trace_state: &str) -> SpanContext {
     SpanContext::new(
@@ -67,7 +40,7 @@ fn a_refused_root_is_not_sampled_and_its_children_follow_it() {
             None => builder,
         });
         let tracer = spanwise.tracer("refusal");
-        let mut root = refused_root(&tracer);
+        let mut root = unrecorded_root(&tracer);
         let context = root.context().clone();
         assert!(context.is_valid() && !context.is_sampled() && !context.is_remote());
         assert_eq!(context.trace_flags().to_u8(), 2, "the random flag stays");
@@ -106,7 +79,7 @@ fn a_builder_starts_a_refused_span_too() {
             .with_start_time(std::time::SystemTime::now())
             .start(&tracer)
     };
-    let mut span = until_refused(start, |span| !span.is_recording());
+    let mut span = until(start, |span| !span.is_recording());
     assert!(span.span_context().is_valid() && !span.span_context().is_sampled());
     span.end();
 }
@@ -118,10 +91,10 @@ fn a_child_is_refused_on_its_own_where_the_sampler_samples_it() {
     let spanwise = stuck(|builder| builder.with_sampler(Sampler::always_on()));
     let tracer = spanwise.tracer("refusal");
     let start = || {
-        let root = refused_root(&tracer);
+        let root = unrecorded_root(&tracer);
         tracer.child("child", SpanKind::Internal, root.context())
     };
-    let child = until_refused(start, |child| !child.is_recording());
+    let child = until(start, |child| !child.is_recording());
     assert!(!child.context().is_sampled());
     assert_eq!(spanwise.ledger().sampled_out, 0, "both count as dropped");
 }
@@ -153,7 +126,7 @@ fn a_refused_span_has_no_threshold() {
     ] {
         let parent = remote(true, parent);
         let start = || tracer.child("child", SpanKind::Server, &parent);
-        let child = until_refused(start, is_refused);
+        let child = until(start, is_refused);
         assert!(!child.context().is_sampled());
         let header = child.context().trace_state().header();
         let mut members: Vec<_> = header.split(',').filter(|member| !member.is_empty()).collect();
@@ -172,7 +145,7 @@ fn a_refused_span_has_no_threshold() {
 fn a_pooled_span_is_refused_at_its_start_and_counted_at_its_end() {
     let spanwise = stuck(|builder| builder);
     let tracer = spanwise.tracer("refusal");
-    drop(refused_root(&tracer));
+    drop(unrecorded_root(&tracer));
     let start = || {
         let mut span = PooledSpan::default();
         let sampled = tracer.start_pooled(&mut span, "pooled", SpanKind::Internal, None);
@@ -181,7 +154,7 @@ fn a_pooled_span_is_refused_at_its_start_and_counted_at_its_end() {
         }
         (sampled, span)
     };
-    let (_, mut span) = until_refused(start, |(sampled, _)| !sampled);
+    let (_, mut span) = until(start, |(sampled, _)| !sampled);
     assert!(span.trace_id.is_valid() && span.span_id.is_valid());
     assert!(!span.trace_flags.is_sampled());
     let before = spanwise.ledger();
@@ -199,30 +172,10 @@ fn a_pooled_span_is_refused_at_its_start_and_counted_at_its_end() {
     assert_eq!(tracer.finish_pooled(&span), Ok(Finished::SampledOut));
 }
 
-/// A flush and a shutdown of a full queue return by their deadlines, and every span has an outcome. A
-/// span that was open all the while ends after the shutdown.
+/// Within their deadlines, and every span has an outcome.
 #[test]
 fn a_shutdown_of_a_full_queue_accounts_for_every_span() {
-    let spanwise = stuck(|builder| builder);
-    let tracer = spanwise.tracer("refusal");
-    let open = tracer.root("open", SpanKind::Server);
-    let mut started = 1;
-    let refused = until_refused(
-        || {
-            started += 1;
-            tracer.root("root", SpanKind::Server)
-        },
-        |span| !span.is_recording(),
-    );
-    assert!(spanwise.force_flush_timeout(Duration::from_millis(10)).is_err());
-    let _timed_out = spanwise.shutdown_timeout(Duration::from_millis(10));
-    drop((open, refused));
-    let ledger = wait_until_idle(&spanwise);
-    assert_idle(&ledger);
-    assert_eq!((ledger.created, ledger.exported), (started, 0));
-    assert_eq!(ledger.dropped(DropReason::AfterShutdown), 1);
-    assert!(!tracer.root("late", SpanKind::Server).context().is_valid());
-    assert_eq!(spanwise.ledger().created, started, "no span starts after a shutdown");
+    check_shutdown(&stuck(|builder| builder));
 }
 
 #[test]
@@ -287,24 +240,10 @@ fn spans_are_accepted_again_once_the_receiver_answers() {
     assert!(again, "a span that started after the outage arrived");
 }
 
-/// In a forked child no worker frees memory: spans are lost for that reason, not for the parent's.
 #[cfg(unix)]
 #[test]
 fn a_forked_child_of_a_full_queue_counts_its_spans_as_its_own() {
-    use spanwise_testkit::{in_forked_child, in_own_process};
     in_own_process("a_forked_child_of_a_full_queue_counts_its_spans_as_its_own", || {
-        let spanwise = stuck(|builder| builder);
-        let tracer = spanwise.tracer("refusal");
-        drop(refused_root(&tracer));
-        let lost = in_forked_child(|out| {
-            let before = spanwise.ledger();
-            let span = tracer.root("child", SpanKind::Server);
-            assert!(!span.is_recording());
-            drop(span);
-            let since = spanwise.ledger().since(&before);
-            let lost = since.dropped(DropReason::WorkerUnavailable);
-            out.write_all(format!("{lost} of {}", since.created).as_bytes()).unwrap();
-        });
-        assert_eq!(String::from_utf8(lost).unwrap(), "1 of 1");
+        check_forked_child(&stuck(|builder| builder));
     });
 }

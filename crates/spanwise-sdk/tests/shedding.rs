@@ -12,38 +12,16 @@ use opentelemetry::trace::{
 use spanwise_pool::PooledSpan;
 use spanwise_receiver::Receiver;
 use spanwise_sampling::{RateLimited, Sampler};
-use spanwise_sdk::{
-    Bytes, DropReason, Finished, OnFull, Outcome, Span, SpanKind, Spanwise, SpanwiseBuilder, Tracer,
-};
-use spanwise_testkit::{Fault, FaultProxy, SplitMix64};
+use spanwise_sdk::{DropReason, Finished, OnFull, SpanKind, Spanwise, SpanwiseBuilder, Tracer};
+use spanwise_testkit::{Fault, FaultProxy, SplitMix64, in_own_process};
 use std::time::{Duration, Instant};
+use support::full_queue::{self, check_forked_child, check_shutdown, unrecorded_root, until};
 use support::{LONG, assert_idle, builder, wait_until_idle};
 
-/// A provider whose receiver never answers: the fill, and so the threshold, changes only when a span ends.
+/// A provider that sheds, and whose receiver never answers: the fill, and so the threshold, changes only when a
+/// span ends.
 fn stuck(configure: impl FnOnce(SpanwiseBuilder) -> SpanwiseBuilder) -> Spanwise {
-    let builder = builder()
-        .with_sink(|_: Bytes| std::future::pending::<Outcome>())
-        .with_budget_bytes(1 << 20)
-        .with_on_full(OnFull::ShedByTrace)
-        .with_attempt_timeout(Duration::from_secs(3600))
-        .with_export_timeout(Duration::from_secs(3600));
-    configure(builder).build().unwrap()
-}
-
-/// The first `started` for which `is_found`; the others are dropped, and so end.
-fn until<T>(mut start: impl FnMut() -> T, is_found: impl Fn(&T) -> bool) -> T {
-    let patience = Instant::now() + LONG;
-    loop {
-        let started = start();
-        if is_found(&started) {
-            return started;
-        }
-        assert!(Instant::now() < patience, "no such span");
-    }
-}
-
-fn shed_root(tracer: &Tracer) -> Span {
-    until(|| tracer.root("root", SpanKind::Server), |span| !span.is_recording())
+    full_queue::stuck(|builder| configure(builder.with_on_full(OnFull::ShedByTrace)))
 }
 
 /// The threshold of a context, by the specification: up to 14 hexadecimal digits.
@@ -109,7 +87,7 @@ fn a_shed_root_is_not_sampled_and_its_children_follow_it() {
             None => builder,
         });
         let tracer = spanwise.tracer("shedding");
-        let root = shed_root(&tracer);
+        let root = unrecorded_root(&tracer);
         let context = root.context().clone();
         assert!(context.is_valid() && !context.is_sampled());
         assert_eq!(context.trace_flags().to_u8(), 2, "the random flag stays");
@@ -291,29 +269,10 @@ fn a_pooled_span_is_shed_at_its_start_and_counted_at_its_end() {
     assert_eq!((since.created, since.dropped(DropReason::Shed)), (1, 1));
 }
 
-/// A flush and a shutdown return by their deadlines, and every span has an outcome.
+/// Within their deadlines, and every span has an outcome.
 #[test]
 fn a_shutdown_while_traces_are_shed_accounts_for_every_span() {
-    let spanwise = stuck(|builder| builder);
-    let tracer = spanwise.tracer("shedding");
-    let open = tracer.root("open", SpanKind::Server);
-    let mut started = 1;
-    let shed = until(
-        || {
-            started += 1;
-            tracer.root("root", SpanKind::Server)
-        },
-        |span| !span.is_recording(),
-    );
-    assert!(spanwise.force_flush_timeout(Duration::from_millis(10)).is_err());
-    let _timed_out = spanwise.shutdown_timeout(Duration::from_millis(10));
-    drop((open, shed));
-    let ledger = wait_until_idle(&spanwise);
-    assert_idle(&ledger);
-    assert_eq!((ledger.created, ledger.exported), (started, 0));
-    assert_eq!(ledger.dropped(DropReason::AfterShutdown), 1);
-    assert!(!tracer.root("late", SpanKind::Server).context().is_valid());
-    assert_eq!(spanwise.ledger().created, started, "no span starts after a shutdown");
+    check_shutdown(&stuck(|builder| builder));
 }
 
 /// The receiver refuses connections until traces are shed; then it answers, and each trace is accepted.
@@ -354,25 +313,11 @@ fn each_trace_is_accepted_again_once_the_receiver_answers() {
     assert!(collected.span_ids().iter().any(|(found, _)| *found == trace_id));
 }
 
-/// In a forked child no worker frees memory: spans are lost for that reason, not for the parent's.
 #[cfg(unix)]
 #[test]
 fn a_forked_child_counts_its_spans_as_its_own() {
-    use spanwise_testkit::{in_forked_child, in_own_process};
     in_own_process("a_forked_child_counts_its_spans_as_its_own", || {
-        let spanwise = stuck(|builder| builder);
-        let tracer = spanwise.tracer("shedding");
-        drop(shed_root(&tracer));
-        let lost = in_forked_child(|out| {
-            let before = spanwise.ledger();
-            let span = tracer.root("child", SpanKind::Server);
-            assert!(!span.is_recording());
-            drop(span);
-            let since = spanwise.ledger().since(&before);
-            let lost = since.dropped(DropReason::WorkerUnavailable);
-            out.write_all(format!("{lost} of {}", since.created).as_bytes()).unwrap();
-        });
-        assert_eq!(String::from_utf8(lost).unwrap(), "1 of 1");
+        check_forked_child(&stuck(|builder| builder));
     });
 }
 

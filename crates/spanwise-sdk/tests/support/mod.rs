@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot start must fail")]
 
+pub mod full_queue;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use spanwise_receiver::{Collected, Receiver};
 use spanwise_sdk::{Snapshot, Spanwise, SpanwiseBuilder};
