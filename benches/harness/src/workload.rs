@@ -167,7 +167,8 @@ macro_rules! files {
 
 const FILES: &[(&str, &str)] = files!(
     "w1-kept" "w2-kept" "w3-kept" "dropped"
-    "w1" "w1-off" "w2" "w3" "w3-end" "w3-builder" "w3-in-span" "w1-boxed" "w1-boxed-in-span" "encode" "e2e-grpc" "e2e-http" "e2e-default"
+    "w1" "w1-off" "w2" "w3" "w3-end" "w3-builder" "w3-in-span" "w1-boxed" "w1-boxed-in-span" "encode"
+    "e2e-grpc" "e2e-http" "e2e-default"
     "batch-10" "batch-50" "batch-100" "batch-500" "batch-1000" "batch-2000" "batch-export" "flush-100k" "compress"
 );
 
