@@ -19,21 +19,21 @@ use std::time::{Duration, Instant};
 pub enum BatchSize {
     /// The same limits for each batch. Limits of 0 count as 1.
     Fixed(BatchLimits),
-    /// The dynamic batch processor of the source document, in spans: starts at 512; every 30 s, a
-    /// backlog above 2,000 spans doubles the size, up to 2,048, and one below 100 halves it, down to
-    /// 128.
+    /// Doubles and halves with the length of the queue, in spans: starts at 512; every 30 s, a backlog above
+    /// 2,000 spans doubles the size, up to 2,048, and one below 100 halves it, down to 128.
     ///
+    /// This is the dynamic batch processor of the guide that Spanwise implements (the source document, §4.1).
     /// Its queue and its delay are settings of the exporter:
     /// [`DOCUMENT_QUEUE_SIZE`](Self::DOCUMENT_QUEUE_SIZE) and [`DOCUMENT_DELAY`](Self::DOCUMENT_DELAY).
     Document,
-    /// In bytes, from the rate of arrivals, the backlog and the latency of requests.
+    /// Follows the rate of arrivals, the backlog and the latency of requests, in bytes.
     Adaptive(AdaptiveBatchSize),
 }
 
 impl BatchSize {
-    /// `maxQueueSize` of the source document's dynamic batch processor, in spans.
+    /// The queue size for [`Document`](Self::Document), `maxQueueSize`, in spans: 4,096.
     pub const DOCUMENT_QUEUE_SIZE: usize = 4096;
-    /// `scheduledDelayMillis` of the source document's dynamic batch processor.
+    /// The delay for [`Document`](Self::Document), `scheduledDelayMillis`: 5 s.
     pub const DOCUMENT_DELAY: Duration = Duration::from_secs(5);
 }
 

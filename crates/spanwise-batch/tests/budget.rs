@@ -10,7 +10,10 @@ use std::thread;
 
 proptest! {
     #[test]
-    fn charges_sum_to_the_charged_bytes(limit in 0usize..1000, steps in prop::collection::vec((any::<bool>(), 0usize..700), 0..100)) {
+    fn charges_sum_to_the_charged_bytes(
+        limit in 0usize..1000,
+        steps in prop::collection::vec((any::<bool>(), 0usize..700), 0..100),
+    ) {
         let budget = Budget::new(limit);
         let (mut held, mut peak) = (Vec::new(), 0);
         for (charge, number) in steps {

@@ -243,6 +243,6 @@ impl fmt::Debug for Exporter {
     }
 }
 
-/// How long the thread may overrun a deadline before a caller stops waiting for it: 10 ms for cancelled
+/// The longest time by which the thread may overrun a deadline before a caller stops waiting for it: 10 ms for cancelled
 /// requests, and time to book the spans that are left. The system has the rest of 50 ms to schedule the caller.
 const GRACE: Duration = Duration::from_millis(40);

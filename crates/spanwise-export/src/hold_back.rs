@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 /// Decides for each drained chunk how long the exporter holds it back before it frames the chunk: for a layer
 /// between the queue and the requests, such as tail sampling or a disk buffer.
 ///
-/// A [`Duration`] is one: it holds each chunk back for that time.
+/// A [`Duration`] implements it: each chunk is held back for that time.
 ///
 /// The exporter stores the chunks, and they stay charged to the byte budget and count as waiting spans. It
 /// releases the oldest ones before they exceed a quarter of the budget or half of the queue, and all of them
 /// while the queue refuses spans or sheds traces, at a flush and at a shutdown: see [`HoldCause`].
 pub trait HoldBack: Send + 'static {
-    /// The decision about `chunk`, which has its metas. Runs on the exporter's thread and must not block it. A panic is reported to
-    /// the observer and counts as [`HoldDecision::Release`].
+    /// Decides about `chunk`, which has the `SpanMeta` of each of its spans. Runs on the exporter's thread and must
+    /// not block it. A panic is reported to the observer and counts as [`HoldDecision::Release`].
     fn decide(&mut self, chunk: &DrainedChunk, point: &HoldPoint) -> HoldDecision;
 }
 

@@ -142,10 +142,10 @@ impl SpanQueue {
     /// [if each start is checked](Self::with_checked_starts).
     ///
     /// A tracer that reads false asks for the [`shed_threshold`](Self::shed_threshold) if the queue
-    /// [sheds by trace](Self::sheds_by_trace). In all other cases it records no span, calls [`count_refused`](Self::count_refused) instead of
-    /// [`Ledger::started`], and propagates a context that is not sampled, for the children to follow. A
-    /// span that is pushed all the same is dropped and counted, unless the queue is open and the chunk
-    /// of its thread's slot has space.
+    /// [sheds by trace](Self::sheds_by_trace). In all other cases it records no span, calls
+    /// [`count_refused`](Self::count_refused) instead of [`Ledger::started`], and propagates a context that is
+    /// not sampled, for the children to follow. A span that is pushed all the same is dropped and counted,
+    /// unless the queue is open and the chunk of its thread's slot has space.
     ///
     /// # Cost
     /// A load and a comparison. The word changes only when the queue becomes full and when memory is

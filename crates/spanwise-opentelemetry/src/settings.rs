@@ -66,17 +66,19 @@ macro_rules! export_settings {
 macro_rules! batch_settings {
     ($builder:ident) => {
         crate::settings::forwarded! { $builder:
-            /// The numbers of batching by name: `BatchPreset::Specification` has the defaults of the SDK's
-            /// processor, 512 spans, 5 s, 2,048 spans and 30 s. Other settings in code replace single numbers.
+            /// Settings of batching by name: `BatchPreset::Specification` has the defaults of the SDK's
+            /// processor, 512 spans, 5 s, 2,048 spans and 30 s. A method that sets one of them precedes the
+            /// preset, in whatever order they are called; the preset precedes the variables.
             with_batch_preset(preset: spanwise_sdk::BatchPreset);
             /// The algorithm that determines the size of batches, within the largest number of spans and
             /// bytes of a request. Default none: the size is fixed.
             with_batch_size(size: spanwise_sdk::BatchSize);
             /// The scheduled delay: the time an ended span waits at most before it is sent
-            /// (`OTEL_BSP_SCHEDULE_DELAY`). Default 1 s, at least 1 ms.
+            /// (`OTEL_BSP_SCHEDULE_DELAY`). Default 1 s, 1 ms to 30 days.
             with_scheduled_delay(delay: Duration);
             /// The largest number of spans of a request (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`). Default 8,192, 1
-            /// to 1,048,576.
+            /// to 1,048,576, at most the queue size. With a smaller number than the default, a request also
+            /// leaves once that number of spans waits, or half of the queue.
             with_max_export_batch_size(spans: usize);
             /// The maximum queue size in spans (`OTEL_BSP_MAX_QUEUE_SIZE`), 16 to 16,777,216, beside the byte
             /// budget. Default no limit: only bytes count.

@@ -52,8 +52,8 @@ limits! {
     /// Bytes of all memory that the receiver holds for clients: request bodies, compressed and
     /// inflated, read buffers beyond 8 KiB a connection, large headers, and for an export that
     /// waits for a handler all of its headers and 2 KiB. At most half of it is read buffers, and an eighth
-    /// buffers that are cached for the next bodies. In addition, the receiver uses up to 128 KiB per connection, and one body while a growing one
-    /// is moved. Default 64 MiB: four of the largest bodies; at most `isize::MAX`.
+    /// buffers that are cached for the next bodies. In addition, the receiver uses up to 128 KiB per
+    /// connection, and one body while a growing one is moved. Default 64 MiB: four of the largest bodies; at most `isize::MAX`.
     memory_bytes, with_memory_bytes: usize = 64 << 20, 0..=isize::MAX as usize;
     /// Open connections. One more replaces a connection that has been idle or slow for long, or is
     /// closed at once: connections without a request are replaced first, then the slowest. Default 256; 1 to 65,536.

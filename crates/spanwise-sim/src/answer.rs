@@ -277,8 +277,8 @@ fn retry_after(wall: SystemTime, random: &mut Random) -> (Option<String>, Thrott
     }
 }
 
-/// `at` in the format of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`. The day of the week is not checked by
-/// any reader.
+/// `at` as an IMF-fixdate (RFC 9110): `Sun, 06 Nov 1994 08:49:37 GMT`. By hand, because the transport parses
+/// dates with `httpdate`, and an oracle shares no code with what it judges.
 fn http_date(at: SystemTime) -> String {
     let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let (days, second) = (seconds / 86_400, seconds % 86_400);

@@ -44,16 +44,16 @@ pub struct Network {
     random: Random,
 }
 
-/// How one attempt ends.
+/// The end of one attempt, and the times of its parts.
 #[derive(Debug)]
 pub struct Fate {
-    /// When the first byte of the request is sent. `None`: no byte is.
+    /// The time at which the first byte of the request is sent. `None`: no byte is.
     pub sent_at: Option<Instant>,
-    /// When the receiver has the whole request, and the number of spans that it then stores.
+    /// The time at which the receiver has the whole request, and the number of spans that it then stores.
     pub received: Option<(Instant, u64)>,
-    /// When the attempt ends.
+    /// The time of the end.
     pub ends_at: Instant,
-    /// How it ends.
+    /// The end, as the transport would see it.
     pub end: AttemptEnd,
     /// The meaning of the end, by the specification.
     pub meaning: Meaning,
@@ -205,7 +205,7 @@ impl Fate {
     }
 }
 
-/// When the parts of a response come.
+/// The times at which the parts of a response arrive.
 struct Timeline {
     connected: Instant,
     head_at: Instant,
@@ -213,7 +213,7 @@ struct Timeline {
 }
 
 impl Timeline {
-    /// How and when an attempt ends whose connection is not reset.
+    /// The end of an attempt whose connection is not reset, its meaning and its time.
     fn end(&self, answer: &Answer, until: Instant) -> (AttemptEnd, Meaning, Instant) {
         if self.connected >= until || self.head_at >= until {
             return (AttemptEnd::Unanswered, LOST, until);
@@ -233,7 +233,7 @@ impl Timeline {
     }
 }
 
-/// Where a connection is reset.
+/// The place in the exchange at which a connection is reset.
 #[derive(Debug, Clone, Copy)]
 enum Cut {
     /// Within the request.

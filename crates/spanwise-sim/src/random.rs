@@ -1,4 +1,4 @@
-//! The random generator of a world: everything that happens follows from its seed.
+//! [`Random`]: the random generator of a world, from whose seed every event follows.
 
 use spanwise_worker::__private::{INCREMENT, mix};
 use std::time::Duration;

@@ -139,7 +139,7 @@ impl Scenario {
     }
 }
 
-/// Settings of batching, drawn.
+/// Draws settings of batching.
 pub fn batch_config(random: &mut Random) -> BatchConfig {
     let queue = random.one_in(3).then(|| random.scaled(16, 4_000) as usize);
     let batch = match random.one_in(2) {

@@ -39,7 +39,7 @@ struct InFlight {
     history: Vec<Meaning>,
     /// The attempt after which the receiver has its spans without any doubt of the sender's.
     is_stored: bool,
-    /// When the next attempt begins at the latest.
+    /// The latest start of the next attempt.
     retry_by: Instant,
     /// The wait that the last response asked for.
     asked: Duration,
@@ -49,7 +49,7 @@ struct InFlight {
 enum State {
     Waiting(Instant),
     Attempting(Fate),
-    /// Cancelled; the task has not noticed yet, or never does.
+    /// The request was cancelled; its task has not noticed yet, or never does.
     Cancelled(Option<Instant>, Box<Ended>),
 }
 

@@ -25,7 +25,7 @@ pub struct Span {
     pub len: usize,
     /// The index of its scope.
     pub scope: usize,
-    /// How far it has come.
+    /// Its stage.
     pub stage: Stage,
     /// The exporter has drained it from the queue.
     pub is_drained: bool,
@@ -33,7 +33,7 @@ pub struct Span {
     pub stored: u32,
 }
 
-/// How far a span has come.
+/// The stage of a span between its start and its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// It has started.

@@ -45,9 +45,9 @@ pub struct World {
     sender: Sender,
     thread: ExporterThread,
     calls: Calls,
-    /// Until the end of the last jump of the clock, no thread ran.
+    /// The end of the last jump of the clock: until then, no thread ran.
     frozen_until: Instant,
-    /// When the settings of batching changed last.
+    /// The time of the last change of the settings of batching.
     retuned: Instant,
     /// Threads that are interrupted within a slot.
     held_slots: usize,
@@ -82,7 +82,7 @@ struct ExporterThread {
     is_finished: bool,
     /// Requests that ended since the last turn.
     ended: Vec<crate::sender::Ended>,
-    /// Since when the queue has refused spans although it has space.
+    /// The time since which the queue has refused spans although it has space.
     refuses_since: Option<Instant>,
     /// Turns at the present instant.
     turns_in_a_row: u32,

@@ -1,7 +1,7 @@
 //! A receiver and the way to it, in virtual time.
 //!
-//! A model, because a socket has no virtual time. It retries as `spanwise-transport` does by default: the
-//! transport's own loop needs a runtime and a clock.
+//! A model, because a socket has no virtual time. It retries with the defaults of `spanwise-transport`, in one
+//! loop, so that the end of a request is known when the request is sent.
 
 use spanwise_testkit::SplitMix64;
 
@@ -23,7 +23,7 @@ pub(super) struct ReceiverModel {
 /// The receiver, and the requests on their way.
 pub(super) struct Receiver<I> {
     model: ReceiverModel,
-    /// When each worker is idle again.
+    /// The time at which each worker is idle again.
     idle_at: Vec<f64>,
     requests: Vec<InFlight<I>>,
     random: SplitMix64,
@@ -36,9 +36,9 @@ pub(super) struct InFlight<I> {
     pub(super) id: I,
     /// The times at which its spans ended.
     pub(super) spans: Vec<f64>,
-    /// When the receiver has it; `None` if it never does.
+    /// The time at which the receiver has it; `None` if it never does.
     pub(super) arrives: Option<f64>,
-    /// When the exporter gets the response or gives up.
+    /// The time at which the exporter gets the response or gives up.
     pub(super) ends: f64,
     pub(super) attempts: u32,
 }

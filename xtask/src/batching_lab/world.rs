@@ -23,7 +23,7 @@ pub(super) struct World {
     start: Instant,
     /// Seconds since the start.
     now: f64,
-    /// When the machine wants to be polled.
+    /// The time at which the machine asks for its next poll.
     wait_until: f64,
     scope: u32,
     writer: SpanWriter,

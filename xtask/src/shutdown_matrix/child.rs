@@ -58,7 +58,7 @@ fn this_program() -> std::io::Result<PathBuf> {
 /// `main` of the child. The call happens when it returns.
 ///
 /// # Errors
-/// When an argument is unknown or the provider does not start.
+/// An argument is unknown, or the provider does not start.
 pub(super) fn serve(arguments: &[String]) -> Result<(), String> {
     let trial = parse(arguments).ok_or_else(|| format!("{OPTION} {}", arguments.join(" ")))?;
     end_after(trial.cell.deadline + PATIENCE);

@@ -50,7 +50,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
 /// has to return.
 ///
 /// # Errors
-/// When a run broke a rule.
+/// A run broke a rule.
 pub(crate) fn quick() -> Result<(), String> {
     Plan { times: 1, at_once: 32, limit: Duration::from_secs(5), ..Plan::default() }.run()
 }

@@ -141,7 +141,7 @@ fn progress(round: u32, done: usize, all: usize) {
 const LIMIT: Duration = Duration::from_millis(50);
 /// The delay of a thread that only sleeps from which on the machine is busy.
 const DELAYED: Duration = Duration::from_millis(5);
-/// How often a run that the machine delayed is repeated.
+/// The most repetitions of a run that the machine delayed.
 const REPEATS: u32 = 10;
 /// Runs at a time when they are repeated.
 const FEWER: usize = 8;

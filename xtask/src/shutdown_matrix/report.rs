@@ -43,7 +43,7 @@ impl Report {
     }
 
     /// # Errors
-    /// When a run broke a rule.
+    /// A run broke a rule.
     pub(super) fn outcome(&self) -> Result<(), String> {
         match self.problems.len() {
             0 => Ok(()),

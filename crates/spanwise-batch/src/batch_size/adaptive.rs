@@ -1,4 +1,4 @@
-//! Our dynamic batch size.
+//! The batch size that follows the rate of arrivals, the backlog and the latency of requests, in bytes.
 
 use crate::batch_size::arrival_rate::ArrivalRate;
 use crate::batch_size::latency::LatencyModel;

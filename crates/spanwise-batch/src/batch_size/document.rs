@@ -1,4 +1,4 @@
-//! The source document's dynamic batch size.
+//! The batch size that doubles and halves with the length of the queue, as in the source document (§4.1).
 
 use crate::batch_size::observation::{BatchLimits, BatchObservation};
 use std::time::{Duration, Instant};

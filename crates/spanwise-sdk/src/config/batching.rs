@@ -76,7 +76,7 @@ impl SpanwiseBuilder {
     /// use spanwise::{BatchSize, Spanwise};
     ///
     /// fn main() -> Result<(), spanwise::BuildError> {
-    ///     // The dynamic processor of the source document, with its queue and its delay.
+    ///     // Doubles and halves with the length of the queue, with the queue and the delay meant for it.
     ///     let _spanwise = Spanwise::builder()
     ///         .with_batch_size(BatchSize::Document)
     ///         .with_max_queue_size(BatchSize::DOCUMENT_QUEUE_SIZE)

@@ -152,7 +152,8 @@ impl SpanwiseBuilder {
 
     /// Samples as a Jaeger collector or AWS X-Ray requests; the worker fetches the strategy
     /// (`OTEL_TRACES_SAMPLER=parentbased_jaeger_remote` or `xray`): takes `JaegerSettings` (feature
-    /// `jaeger`) or `XraySettings` (feature `xray`) of [`sampling`](crate::sampling). Children are sampled as their parent is.
+    /// `jaeger`) or `XraySettings` (feature `xray`) of [`sampling`](crate::sampling). Children are sampled as
+    /// their parent is.
     #[cfg(any(feature = "jaeger", feature = "xray"))]
     pub fn with_remote_sampling(mut self, settings: impl Into<RemoteSettings>) -> Self {
         self.remote_sampling = Some(settings.into());

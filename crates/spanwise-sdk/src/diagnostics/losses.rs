@@ -4,11 +4,11 @@ use super::interval::REPORT_INTERVAL;
 use spanwise_ledger::{Ledger, Snapshot};
 use std::time::{Duration, Instant};
 
-/// Watches the ledger for lost spans, in looks that are a second apart.
+/// Checks the ledger for lost spans once a second.
 #[derive(Default)]
 pub(super) struct Losses {
-    looked: Option<Instant>,
-    /// Spans that were lost up to the last look.
+    checked: Option<Instant>,
+    /// Spans that were lost up to the last check.
     dropped: u64,
     /// The losses since the last that ended.
     present: Option<Loss>,
@@ -17,9 +17,9 @@ pub(super) struct Losses {
 }
 
 struct Loss {
-    /// The last look before the first loss.
+    /// The last check before the first loss.
     since: Instant,
-    /// The look that found the last loss.
+    /// The check that found the last loss.
     until: Instant,
     spans: u64,
 }
@@ -39,10 +39,10 @@ pub(super) enum LossChange {
 }
 
 impl Losses {
-    /// Returns the first loss at once, later ones at most every half a minute, and their end. Looks at the
+    /// Returns the first loss at once, later ones at most every half a minute, and their end. Reads the
     /// ledger at most once a second.
-    pub(super) fn look(&mut self, now: Instant, ledger: &Ledger) -> Option<LossChange> {
-        if self.looked.is_some_and(|looked| now < looked + LOOK_EVERY) {
+    pub(super) fn check(&mut self, now: Instant, ledger: &Ledger) -> Option<LossChange> {
+        if self.checked.is_some_and(|checked| now < checked + CHECK_INTERVAL) {
             return None;
         }
         let account = ledger.snapshot();
@@ -64,7 +64,7 @@ impl Losses {
     }
 
     fn record(&mut self, now: Instant, dropped: u64) {
-        let before = self.looked.replace(now).unwrap_or(now);
+        let before = self.checked.replace(now).unwrap_or(now);
         let spans = dropped.saturating_sub(std::mem::replace(&mut self.dropped, dropped));
         if spans > 0 {
             let loss = self.present.get_or_insert(Loss { since: before, until: now, spans: 0 });
@@ -86,8 +86,8 @@ impl Losses {
     }
 }
 
-/// The interval between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The interval between two checks of the ledger.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -107,9 +107,9 @@ mod tests {
                 (0..*spans).for_each(|_| ledger.started());
                 ledger.dropped(DropReason::QueueBytes, *spans);
             }
-            // Two turns a second: the second one does not look.
+            // Two turns a second: the second one reads no ledger.
             for now in [start + second * SECOND, start + second * SECOND + SECOND / 2] {
-                let text = match losses.look(now, &ledger) {
+                let text = match losses.check(now, &ledger) {
                     None => continue,
                     Some(LossChange::Lost(lost)) => format!("lost {}", lost.dropped_total()),
                     Some(LossChange::Ended { spans, lasted }) => format!("{spans} in {lasted:?}"),
@@ -148,7 +148,7 @@ mod tests {
         let mut losses = Losses::default();
         (0..2).for_each(|_| ledger.started());
         ledger.dropped(DropReason::QueueBytes, 1);
-        assert!(matches!(losses.look(now, &ledger), Some(LossChange::Lost(_))));
+        assert!(matches!(losses.check(now, &ledger), Some(LossChange::Lost(_))));
         ledger.dropped(DropReason::ShutdownDeadline, 1);
         let Some(LossChange::Lost(lost)) = losses.last(now, &ledger) else {
             panic!("not reported")

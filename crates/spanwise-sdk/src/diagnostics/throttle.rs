@@ -103,7 +103,7 @@ impl Diagnostics {
 
     /// Checks for losses once a second. Reports the first at once, later ones as a sum, and their end.
     pub(crate) fn report_losses(&mut self, now: Instant, ledger: &Ledger) {
-        let change = self.losses.look(now, ledger);
+        let change = self.losses.check(now, ledger);
         self.report_change(change, ledger);
     }
 

@@ -118,7 +118,7 @@ fn processed(problem: Option<String>, report: Report) -> Result<Report, FlushErr
     }
 }
 
-/// How long a call may overrun its deadline. The system has the rest of 50 ms to schedule the caller.
+/// The longest time by which a call may overrun its deadline. The system has the rest of 50 ms to schedule the caller.
 const OVERRUN: Duration = Duration::from_millis(40);
 /// How long a flush waits for a slow diagnostics handler.
 const HANDLER_WAIT: Duration = Duration::from_millis(200);

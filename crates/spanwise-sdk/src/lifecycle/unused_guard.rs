@@ -32,5 +32,5 @@ impl Handle {
     }
 }
 
-/// How long the call that reports waits for the diagnostics handler.
+/// The longest wait of the call that reports for the diagnostics handler.
 const HANDLER_WAIT: Duration = Duration::from_millis(20);

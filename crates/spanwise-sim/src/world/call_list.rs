@@ -21,7 +21,7 @@ pub(super) struct Call {
     pub(super) is_shutdown: bool,
     /// Spans that had ended before it.
     pub(super) ended: usize,
-    /// Since when every span has an outcome.
+    /// The time since which every one of these spans has an outcome.
     pub(super) settled_since: Option<Instant>,
 }
 

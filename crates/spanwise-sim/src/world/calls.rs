@@ -1,4 +1,4 @@
-//! The callers that flush and shut down, and what they were promised.
+//! The callers that flush and shut down, and the deadlines of their replies.
 
 use super::World;
 use super::call_list::Call;
