@@ -12,7 +12,7 @@
 //! make all contestants look alike, and a lost span would save it.
 
 use super::receiver::InFlight;
-use spanwise::transport::{Delivery, Failure, Outcome};
+use spanwise::transport::Delivery;
 
 /// The weights of the cost.
 #[derive(Debug, Clone, Copy)]
@@ -114,8 +114,7 @@ impl Tally {
 
     /// A request ended; the result is that for the exporter.
     pub(super) fn ended<I>(&mut self, request: &InFlight<I>) -> Delivery {
-        let mut delivery = Delivery::from(outcome(request));
-        delivery.attempts = request.attempts;
+        let delivery = request.delivery.clone();
         let Some(arrives) = request.arrives else { return delivery };
         for &end in &request.spans {
             let age = arrives - end;
@@ -157,30 +156,21 @@ impl Tally {
     }
 }
 
-/// The outcome that the exporter receives.
-fn outcome<I>(request: &InFlight<I>) -> Outcome {
-    match request.arrives {
-        None => Outcome::Failed(Failure::RetryDeadline { last: None }),
-        // The exporter gave up before.
-        Some(arrives) if arrives > request.ends => Outcome::Failed(Failure::AmbiguousTimeout),
-        Some(_) => Outcome::Accepted { rejected: 0, message: None },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spanwise::transport::{Failure, Outcome};
 
     /// By hand: four spans, one of which is lost, in two requests, one of them after a wake-up.
     #[test]
     fn the_cost_is_the_sum_of_requests_wake_ups_ages_and_losses() {
         let mut tally = Tally::new(10.0);
-        let request = |spans: Vec<f64>, arrives: Option<f64>| InFlight {
-            id: (),
-            spans,
-            arrives,
-            ends: 9.0,
-            attempts: 1,
+        let request = |spans: Vec<f64>, arrives: Option<f64>| {
+            let outcome = match arrives {
+                Some(_) => Outcome::Accepted { rejected: 0, message: None },
+                None => Outcome::Failed(Failure::RetryDeadline { last: None }),
+            };
+            InFlight { id: (), spans, arrives, ends: 9.0, delivery: Delivery::from(outcome) }
         };
         tally.woken();
         tally.sent(1.0, 3);
@@ -196,14 +186,5 @@ mod tests {
         assert_eq!(weights.ages(&record), 0.375);
         assert_eq!(weights.losses(&record), 25.0);
         assert_eq!(weights.cost(&record), 67.375);
-    }
-
-    #[test]
-    fn a_response_after_the_timeout_is_ambiguous_and_the_spans_arrived() {
-        let mut tally = Tally::new(10.0);
-        let request =
-            InFlight { id: (), spans: vec![1.0], arrives: Some(7.0), ends: 6.0, attempts: 1 };
-        assert!(tally.ended(&request).may_have_been_accepted());
-        assert_eq!(tally.record(1, 1).lost, 0);
     }
 }

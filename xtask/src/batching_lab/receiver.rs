@@ -1,9 +1,15 @@
 //! A receiver and the way to it, in virtual time.
 //!
-//! A model, because a socket has no virtual time. It retries with the defaults of `spanwise-transport`, in one
-//! loop, so that the end of a request is known when the request is sent.
+//! A model, because a socket has no virtual time. The attempts of a request are those of the transport's own
+//! state machine, with its defaults.
 
+use spanwise::Protocol;
+use spanwise::transport::sans_io::{
+    AttemptEnd, BodyEnd, RequestMachine, RequestSettings, RequestStep, Response, Throttle,
+};
+use spanwise::transport::{Delivery, RetryPolicy};
 use spanwise_testkit::SplitMix64;
+use std::time::{Duration, Instant, SystemTime};
 
 /// The times of a receiver, in seconds.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +32,10 @@ pub(super) struct Receiver<I> {
     /// The time at which each worker is idle again.
     idle_at: Vec<f64>,
     requests: Vec<InFlight<I>>,
+    /// The start, at 0 seconds.
+    start: Instant,
+    /// Never in force: no response requires a wait.
+    throttle: Throttle,
     random: SplitMix64,
     /// Attempts to send a request.
     pub(super) attempts: u64,
@@ -40,41 +50,62 @@ pub(super) struct InFlight<I> {
     pub(super) arrives: Option<f64>,
     /// The time at which the exporter gets the response or gives up.
     pub(super) ends: f64,
-    pub(super) attempts: u32,
+    /// The outcome for the exporter.
+    pub(super) delivery: Delivery,
 }
 
 impl<I> Receiver<I> {
     pub(super) fn new(model: ReceiverModel) -> Self {
-        let idle_at = vec![0.0; model.workers];
-        Self { model, idle_at, requests: Vec::new(), random: SplitMix64::new(11), attempts: 0 }
+        Self {
+            idle_at: vec![0.0; model.workers],
+            model,
+            requests: Vec::new(),
+            start: Instant::now(),
+            throttle: Throttle::new(Duration::ZERO),
+            random: SplitMix64::new(11),
+            attempts: 0,
+        }
     }
 
     /// Sends a request. Its end is known at once: it depends on no later request.
     pub(super) fn send(&mut self, now: f64, id: I, bytes: usize, spans: Vec<f64>) {
-        let mut at = now;
-        let mut bound = FIRST_WAIT;
-        let (mut arrives, mut attempts) = (None, 0);
-        let ends = loop {
-            attempts += 1;
+        let mut machine = RequestMachine::new(settings(), self.instant(now));
+        let (mut at, mut arrives) = (now, None);
+        let delivery = loop {
+            let until = match machine.poll(self.instant(at), &self.throttle) {
+                RequestStep::WaitUntil(until) => {
+                    at = self.seconds(until);
+                    continue;
+                }
+                RequestStep::End(delivery) => break delivery,
+                RequestStep::Attempt { until } => self.seconds(until),
+            };
+            let mut end = AttemptEnd::NotSent;
             if !self.refuses(at) {
                 let done = self.work(at + self.model.round_trip / 2.0, bytes);
                 // The receiver has the spans even if the exporter has given up the attempt.
                 arrives = arrives.or(Some(done));
                 let response = done + self.model.round_trip / 2.0;
-                if response - at <= ATTEMPT_TIMEOUT {
-                    break response;
-                }
-                at += ATTEMPT_TIMEOUT;
+                at = response.min(until);
+                end = if response <= until { accepted() } else { AttemptEnd::Unanswered };
             }
-            let wait = bound * self.random.next_f64();
-            bound = (bound * FACTOR).min(LONGEST_WAIT);
-            if at + wait - now >= REQUEST_TIMEOUT {
-                break at;
+            let end = end.classify(Protocol::HttpProtobuf, SystemTime::UNIX_EPOCH);
+            let now = self.instant(at);
+            let ended = machine.attempt_ended(now, end, &self.throttle, || self.random.next_u64());
+            if let Some(delivery) = ended {
+                break delivery;
             }
-            at += wait;
         };
-        self.attempts += u64::from(attempts);
-        self.requests.push(InFlight { id, spans, arrives, ends, attempts });
+        self.attempts += u64::from(delivery.attempts);
+        self.requests.push(InFlight { id, spans, arrives, ends: at, delivery });
+    }
+
+    fn instant(&self, seconds: f64) -> Instant {
+        self.start + Duration::from_secs_f64(seconds)
+    }
+
+    fn seconds(&self, at: Instant) -> f64 {
+        at.saturating_duration_since(self.start).as_secs_f64()
     }
 
     pub(super) fn next_end(&self) -> Option<f64> {
@@ -102,12 +133,24 @@ impl<I> Receiver<I> {
     }
 }
 
-// The defaults of `RetryPolicy` and of the transport's timeouts, in seconds.
-const FIRST_WAIT: f64 = 0.1;
-const FACTOR: f64 = 1.6;
-const LONGEST_WAIT: f64 = 5.0;
-const ATTEMPT_TIMEOUT: f64 = 10.0;
-const REQUEST_TIMEOUT: f64 = 60.0;
+/// The transport's defaults.
+fn settings() -> RequestSettings {
+    RequestSettings {
+        attempt_timeout: Duration::from_secs(10),
+        request_timeout: Duration::from_secs(60),
+        retry: RetryPolicy::default(),
+    }
+}
+
+/// An empty `ExportTraceServiceResponse`.
+fn accepted() -> AttemptEnd {
+    AttemptEnd::Response(Response {
+        status: 200,
+        headers: vec![("content-type", "application/x-protobuf".to_owned())],
+        body: BodyEnd::Complete(Vec::new()),
+        trailers: Vec::new(),
+    })
+}
 
 #[cfg(test)]
 mod tests {
@@ -146,6 +189,15 @@ mod tests {
         let mut never = Receiver::new(ReceiverModel { refuses: Some((90.0, 100.0)), ..IDEAL });
         never.send(0.0, 0, 0, Vec::new());
         let ends = never.next_end().unwrap();
-        assert!(ends < 60.0 && never.pop_ended(ends).unwrap().arrives.is_none());
+        assert!(ends <= 60.0 && never.pop_ended(ends).unwrap().arrives.is_none());
+    }
+
+    #[test]
+    fn a_response_after_the_timeout_is_ambiguous_and_the_spans_arrive() {
+        let mut receiver = Receiver::new(ReceiverModel { per_request: 100.0, ..IDEAL });
+        receiver.send(0.0, 0, 0, Vec::new());
+        let ended = receiver.pop_ended(61.0).unwrap();
+        assert!(ended.delivery.may_have_been_accepted());
+        assert!(ended.arrives.unwrap() > ended.ends);
     }
 }
