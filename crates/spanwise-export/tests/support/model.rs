@@ -2,6 +2,7 @@
 
 use spanwise_export::sans_io::RequestId;
 use spanwise_ledger::DropReason;
+use spanwise_testkit::SplitMix64;
 use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, ResponseStatus};
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
@@ -190,13 +191,13 @@ impl Model {
 
 /// The moods of the receiver, from a seed.
 pub struct Moods {
-    state: u64,
+    random: SplitMix64,
     pub is_healthy: bool,
 }
 
 impl Moods {
     pub fn new(seed: u64) -> Self {
-        Self { state: seed ^ 0x9e37_79b9_7f4a_7c15, is_healthy: false }
+        Self { random: SplitMix64::new(seed), is_healthy: false }
     }
 
     pub fn one_in(&mut self, count: u64) -> bool {
@@ -207,7 +208,7 @@ impl Moods {
         Duration::from_millis(self.draw() % below)
     }
 
-    /// How a request of `spans` spans ends, and when; `None` is never.
+    /// The ending of a request of `spans` spans, and the time until it; `None` is never.
     fn ending(&mut self, spans: u64) -> (Ending, Option<Duration>) {
         let ambiguous = u32::from(self.one_in(3));
         let accepted = |rejected| Some(Outcome::Accepted { rejected, message: None });
@@ -246,11 +247,7 @@ impl Moods {
         (ending, after)
     }
 
-    /// xorshift64*
     fn draw(&mut self) -> u64 {
-        self.state ^= self.state >> 12;
-        self.state ^= self.state << 25;
-        self.state ^= self.state >> 27;
-        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 20
+        self.random.next_u64()
     }
 }
