@@ -1,20 +1,18 @@
 //! The start of a span that processors see.
 
 use super::decide::StartSpan;
+use super::suppression::current_context;
 use crate::core::Core;
 use crate::record::{Span, SpanStart};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
-use spanwise_worker::catch_panic;
 use std::sync::Arc;
 
 /// The context in which processors see the start of a span without a context of its own: the current one,
 /// with the given parent as its span.
 #[cold]
 pub(super) fn context_below(parent: Option<&SpanContext>) -> Context {
-    // The context is not readable late in the exit of a thread.
-    let current = catch_panic(Context::current).unwrap_or_default();
-    current.with_remote_span_context(parent.cloned().unwrap_or(SpanContext::NONE))
+    current_context().with_remote_span_context(parent.cloned().unwrap_or(SpanContext::NONE))
 }
 
 /// Counts spans, and makes the records of those that are sampled or that the sampler decided to record.

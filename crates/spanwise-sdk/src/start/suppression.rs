@@ -15,6 +15,16 @@ pub(crate) fn is_suppressed() -> bool {
     })
 }
 
+/// The current context; an empty one once the thread has destroyed it.
+pub(super) fn current_context() -> Context {
+    match ACCESS.get() {
+        ContextAccess::Destroyed => Context::new(),
+        ContextAccess::Available | ContextAccess::Unknown => {
+            catch_panic(Context::current).unwrap_or_default()
+        }
+    }
+}
+
 /// Reading the API's context panics after the thread has destroyed it. A thread runs destructors in the
 /// reverse order of their registration: that of [`END`] is registered after the context's, so it runs
 /// before it, and ends the reads.
