@@ -48,13 +48,13 @@ impl Losses {
         let account = ledger.snapshot();
         self.record(now, account.dropped_total());
         let is_recent = self.reported.as_ref().is_some_and(|(at, _)| now < *at + REPORT_INTERVAL);
-        if is_recent {
-            return None;
+        if !is_recent && let Some(lost) = self.unreported(now, account) {
+            return Some(lost);
         }
-        self.unreported(now, account).or_else(|| {
-            let Loss { since, until, spans } = self.present.take()?;
-            Some(LossChange::Ended { spans, lasted: until.saturating_duration_since(since) })
-        })
+        // All losses are reported by now: the last one is older than the interval.
+        let is_over = |loss: &mut Loss| now >= loss.until + REPORT_INTERVAL;
+        let Loss { since, until, spans } = self.present.take_if(is_over)?;
+        Some(LossChange::Ended { spans, lasted: until.saturating_duration_since(since) })
     }
 
     /// Returns the losses since the last report, regardless of the interval: for a shutdown, at which no
@@ -127,9 +127,9 @@ mod tests {
         };
         assert_eq!(changes(&[], 200), []);
         assert_eq!(changes(&[(5, 3)], 200), expected(&[(5, "lost 3"), (35, "3 in 1s")]));
-        // Later losses are reported as a sum; the end counts from the last report.
+        // Later losses are reported as a sum; the end counts from the last loss.
         let lost = [(5, 3), (6, 4), (16, 5)];
-        let ended = [(5, "lost 3"), (35, "lost 9"), (65, "12 in 12s")];
+        let ended = [(5, "lost 3"), (35, "lost 9"), (46, "12 in 12s")];
         assert_eq!(changes(&lost, 200), expected(&ended));
         // A new loss begins a new sum.
         let lost = [(5, 3), (100, 1)];
