@@ -112,7 +112,7 @@ impl EndpointHealth {
     }
 
     /// Endpoint and cause of the last failed attempt, if it was in the last two minutes or no request was
-    /// accepted after it; otherwise the time for which requests have waited for a response.
+    /// accepted after it; otherwise the time for which requests have waited for a response, if it is long.
     ///
     /// Reports of lost or waiting spans print it.
     pub(crate) fn last_failure(&self) -> Option<String> {
@@ -122,8 +122,8 @@ impl EndpointHealth {
             state.failing.is_some() || (!is_older && at.elapsed() < RECENT)
         });
         failure.map(|(_, failure)| failure.clone()).or_else(|| {
-            let since = state.awaited?;
-            Some(format!("{}: no answer for {:.1?}", state.endpoint, since.elapsed()))
+            let waited = state.awaited?.elapsed();
+            (waited >= LATE).then(|| format!("{}: no answer for {waited:.1?}", state.endpoint))
         })
     }
 
@@ -147,5 +147,7 @@ impl State {
 
 /// Outages that are reported in half a minute.
 const OUTAGES: usize = 3;
+/// The time after which a request that waits for its response may be the cause of a loss.
+const LATE: Duration = Duration::from_millis(100);
 /// How long a failure may be the cause of spans that are lost later.
 const RECENT: Duration = Duration::from_secs(120);
