@@ -13,7 +13,8 @@ pub(super) struct Shedding {
     threshold: ShedThreshold,
     /// The span is below a sampled span of this process: it follows.
     is_inherited: bool,
-    /// The sampler decides by itself: if it writes no threshold, its probability is unknown.
+    /// The sampler decides by itself, or follows a service that may have: without a threshold, the
+    /// probability is unknown.
     is_probability_unknown: bool,
 }
 
@@ -32,7 +33,8 @@ impl Shedding {
         Self {
             threshold: core.queue.shed_threshold(),
             is_inherited: parent.is_some_and(|it| it.is_sampled() && !it.is_remote()),
-            is_probability_unknown: decision == FastDecision::Evaluate,
+            is_probability_unknown: decision == FastDecision::Evaluate
+                || parent.is_some_and(SpanContext::is_sampled),
         }
     }
 
