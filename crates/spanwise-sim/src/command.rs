@@ -4,6 +4,7 @@ use crate::planted::find_planted;
 use crate::seeds::{Seeds, run_range};
 use crate::simulation::run_seed;
 use spanwise_ledger::planted::{Bug, plant};
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 /// The options of a command line.
@@ -41,7 +42,8 @@ pub fn run(args: &[String]) -> Result<bool, String> {
     let total = options.seeds.run_all(options.bug)?;
     for failure in &total.failures {
         println!("seed {}: {}", failure.seed, failure.violation);
-        println!("  replay: cargo xtask sim --seed {} --trace", failure.seed);
+        let plant = options.bug.map(|bug| format!(" --plant {bug:?}")).unwrap_or_default();
+        println!("  replay: cargo xtask sim --seed {} --trace{plant}", failure.seed);
     }
     let seconds = start.elapsed().as_secs_f64();
     println!("{total}, in {seconds:.1} s");
@@ -72,16 +74,17 @@ impl Options {
         };
         let mut arguments = args.iter();
         while let Some(name) = arguments.next() {
-            let mut number = |most: u64| {
+            let mut number = |accepted: RangeInclusive<u64>| {
                 let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
-                let number = value.parse().ok().filter(|&number| number <= most);
-                number.ok_or_else(|| format!("{name} {value:?}: accepted is 0 to {most}"))
+                let number = value.parse().ok().filter(|number| accepted.contains(number));
+                let (least, most) = accepted.into_inner();
+                number.ok_or_else(|| format!("{name} {value:?}: accepted is {least} to {most}"))
             };
             match name.as_str() {
-                "--seeds" => options.seeds.count = number(u64::MAX)?,
-                "--first" => options.seeds.first = number(u64::MAX)?,
-                "--jobs" => options.seeds.jobs = number(1_024)?.max(1) as usize,
-                "--seed" => options.one = Some(number(u64::MAX)?),
+                "--seeds" => options.seeds.count = number(1..=u64::MAX)?,
+                "--first" => options.seeds.first = number(0..=u64::MAX)?,
+                "--jobs" => options.seeds.jobs = number(1..=1_024)? as usize,
+                "--seed" => options.one = Some(number(0..=u64::MAX)?),
                 "--trace" => options.is_traced = true,
                 "--planted" => options.is_planted = true,
                 "--plant" => {
@@ -91,7 +94,7 @@ impl Options {
                 }
                 "--worker" => {
                     options.is_worker = true;
-                    options.seeds.step = number(1_024)?.max(1);
+                    options.seeds.step = number(1..=1_024)?;
                 }
                 "--until-found" => options.seeds.until_found = true,
                 _ => return Err(format!("no option {name:?}; see cargo xtask sim --help")),
@@ -99,6 +102,10 @@ impl Options {
         }
         if options.is_traced && options.one.is_none() {
             return Err("--trace goes with --seed N".to_owned());
+        }
+        let several = ["--seeds", "--first", "--jobs", "--planted"];
+        if options.one.is_some() && args.iter().any(|arg| several.contains(&arg.as_str())) {
+            return Err(format!("--seed N runs one seed, without {}", several.join(", ")));
         }
         Ok(options)
     }
@@ -113,12 +120,13 @@ mod tests {
         let parse = |text: &str| {
             Options::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
         };
-        let options = parse("--seeds 30 --first 7 --jobs 0 --plant LostTicket").unwrap();
+        let options = parse("--seeds 30 --first 7 --jobs 1 --plant LostTicket").unwrap();
         assert_eq!((options.seeds.count, options.seeds.first, options.seeds.jobs), (30, 7, 1));
         assert_eq!(options.bug, Some(Bug::LostTicket));
         let options = parse("--seed 9 --trace").unwrap();
         assert_eq!((options.one, options.is_traced), (Some(9), true));
-        for wrong in ["--seeds", "--seeds many", "--seed -1", "--trace", "--plant x", "--fast"] {
+        let wrong = ["--seeds", "--seeds many", "--seeds 0", "--seed -1", "--jobs 0", "--trace"];
+        for wrong in wrong.into_iter().chain(["--plant x", "--fast", "--seed 4 --seeds 10"]) {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
