@@ -52,11 +52,11 @@ impl Default for BatchConfig {
 }
 
 impl BatchConfig {
-    /// Sets the batch size, the delay and, if the preset has one, the queue size.
+    /// Sets the batch size, the delay and the queue size: none if the preset has none.
     pub fn with_preset(mut self, preset: BatchPreset) -> Self {
         self.max_export_batch_size = preset.max_export_batch_size();
         self.scheduled_delay = preset.scheduled_delay();
-        self.max_queue_size = preset.max_queue_size().or(self.max_queue_size);
+        self.max_queue_size = preset.max_queue_size();
         self
     }
 

@@ -64,8 +64,8 @@ impl DynamicBatchConfig {
         Ok(())
     }
 
-    /// Replaces the settings by the result of `change` for the present ones; calls it again if another thread
-    /// replaced them meanwhile.
+    /// Replaces the settings by the result of `change` for the present ones; calls it again if they were
+    /// replaced meanwhile. A `change` that replaces them itself never ends.
     ///
     /// # Errors
     /// As [`set`](Self::set).
