@@ -100,6 +100,9 @@ fn all() -> Result<(), String> {
     }
     Step::cargo("clippy", "clippy --workspace --all-targets -- -D warnings").run()?;
     tests().run()?;
+    // No member of the workspace asks for all features of the facade.
+    Step::cargo("tests of the facade, all features", "test --package spanwise --all-features")
+        .run()?;
     tests_without_the_counter().run()?;
     timed("shutdown matrix, each cell once", shutdown_matrix::quick)?;
     Step::cargo("documentation", "doc --workspace --no-deps")
@@ -116,10 +119,12 @@ fn tests() -> Step {
     Step::cargo("tests", "test --workspace")
 }
 
-/// The same programs with spans timed by the monotonic clock, as on a machine whose counter is not
-/// reliable. The examples in the documentation would be compiled anew.
+/// The tests with every feature on, those included that no member of the workspace asks for; and with spans
+/// timed by the monotonic clock, as on a machine whose counter is not reliable. The examples in the
+/// documentation would be compiled anew.
 fn tests_without_the_counter() -> Step {
-    Step::cargo("tests without the counter", "test --workspace --lib --bins --tests")
+    let arguments = "test --workspace --all-features --lib --bins --tests";
+    Step::cargo("tests with all features, without the counter", arguments)
         .env("SPANWISE_CLOCK", "monotonic")
 }
 

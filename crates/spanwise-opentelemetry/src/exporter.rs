@@ -80,7 +80,8 @@ impl SpanExporter for OtlpExporter {
             // Frees the span before the wait.
             drop(span);
             if bytes > piece && result.is_ok() {
-                // The queue never becomes full, so that this drops no span.
+                // A batch may be larger than the queue. Its parts wait for space; those of concurrent calls
+                // share the queue, and count as dropped if it becomes full.
                 result = sdk_result::of_command(pipeline.flush_async(timeout).await);
                 bytes = 0;
             }

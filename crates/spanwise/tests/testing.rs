@@ -145,7 +145,8 @@ fn the_tree_has_attributes_status_and_events() {
 #[test]
 fn failed_assertions_print_the_tree() {
     let (spanwise, collected) = collect();
-    assert_eq!(failure(|| collected.span("x")), "no span is named \"x\"\nno span has ended\n");
+    let empty = "no span is named \"x\"\nno span has ended since the start or the last clear\n";
+    assert_eq!(failure(|| collected.span("x")), empty);
     trace(&spanwise);
     let tree = collected.tree();
     let message = failure(|| collected.span("refund"));

@@ -17,6 +17,7 @@ pub const ALLOWED: &[Allowed] = &[
     entry("spanwise", "bytes", "a sink of the user takes requests as `Bytes`"),
     entry("spanwise", "opentelemetry", "the API that the facade implements"),
     entry("spanwise-bytes", "bytes", "its types are views and chains of `Bytes`"),
+    entry("spanwise-opentelemetry", "bytes", "a sink of the user takes requests as `Bytes`"),
     entry("spanwise-opentelemetry", "opentelemetry", "arguments of the SDK's sampler"),
     entry("spanwise-opentelemetry", "opentelemetry_sdk", "the SDK whose sampler it implements"),
     entry(
