@@ -30,7 +30,8 @@ all with the same spans, and prints a table and writes a page with two plots and
   --out DIR      where `index.html` goes; default target/batching-lab
   --only WORD    only scenarios whose name has WORD in it
   --calibrate    measures the costs of requests on this machine first, prints them, uses them, and writes
-                 `calibration.json` beside the page; otherwise those that are checked in are used
+                 `calibration.json` beside the page; otherwise both that are checked in are used, one after
+                 the other: an idle machine's (`index.html`) and a busy one's (`1.html`)
 
 Time is virtual and randomness is seeded: the same numbers come out each time. Exit status 1 when ours costs
 more than 1.1 times the best fixed size in a scenario.",
@@ -43,28 +44,37 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let options = Options::parse(&others, "target/batching-lab")?;
     let chosen = options.choose(SCENARIOS, |scenario: &Scenario| scenario.name)?;
     fs::create_dir_all(&options.out).map_err(|error| failed(&options.out, &error))?;
-    let calibration = match calibrates.is_empty() {
+    let calibrations = match calibrates.is_empty() {
         true => Calibration::checked_in()?,
         false => {
             let calibration = calibrate::calibrate()?;
             let path = options.out.join("calibration.json");
-            fs::write(&path, calibration.to_json()).map_err(|error| failed(&path, &error))?;
-            calibration
+            let text = format!("{:#}\n", calibration.to_json());
+            fs::write(&path, text).map_err(|error| failed(&path, &error))?;
+            vec![calibration]
         }
     };
-    println!("{calibration}");
-    let started = Instant::now();
-    let (mut sheets, mut broken) = (Vec::new(), Vec::new());
-    for scenario in chosen {
-        let sheet = Sheet::run(scenario, &calibration, &Contestant::ALL)?;
-        println!("{}", sheet.lines());
-        broken.extend(sheet.breach());
-        sheets.push(sheet);
+    let (started, mut broken) = (Instant::now(), Vec::new());
+    for (index, calibration) in calibrations.iter().enumerate() {
+        println!("{calibration}");
+        let sheets = chosen
+            .iter()
+            .map(|scenario| {
+                let sheet = Sheet::run(scenario, calibration, &Contestant::ALL)?;
+                println!("{}", sheet.lines());
+                Ok(sheet)
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        println!("{}", summary(&sheets));
+        let breaches = sheets.iter().filter_map(Sheet::breach);
+        broken.extend(breaches.map(|breach| format!("{}: {breach}", calibration.machine)));
+        let page = if index == 0 { "index.html".to_owned() } else { format!("{index}.html") };
+        let path = options.out.join(page);
+        fs::write(&path, page::page(&sheets, calibration))
+            .map_err(|error| failed(&path, &error))?;
+        println!("{}", path.display());
     }
-    println!("{}", summary(&sheets));
-    let path = options.out.join("index.html");
-    fs::write(&path, page::page(&sheets, &calibration)).map_err(|error| failed(&path, &error))?;
-    println!("{} in {:.1} s", path.display(), started.elapsed().as_secs_f64());
+    println!("{:.1} s", started.elapsed().as_secs_f64());
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
 }
 
@@ -108,13 +118,13 @@ mod tests {
     /// A short twin of the command.
     #[test]
     fn a_short_scenario_makes_a_page() {
-        let calibration = Calibration::checked_in().unwrap();
+        let calibration = &Calibration::checked_in().unwrap()[0];
         let scenario = SCENARIOS.iter().find(|scenario| scenario.name == "slow").unwrap();
-        let sheet = Sheet::run(scenario, &calibration, &Contestant::ALL).unwrap();
+        let sheet = Sheet::run(scenario, calibration, &Contestant::ALL).unwrap();
         assert_eq!(sheet.breach(), None);
-        let again = Sheet::run(scenario, &calibration, &[Contestant::Spanwise]).unwrap();
+        let again = Sheet::run(scenario, calibration, &[Contestant::Spanwise]).unwrap();
         assert_eq!(again.cells(&again.entries[0])[2..], sheet.cells(&sheet.entries[0])[2..]);
-        let page = page::page(&[sheet], &calibration);
+        let page = page::page(&[sheet], calibration);
         assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
         assert!(page.contains("\"slow\"") && !page.contains("NaN"));
     }

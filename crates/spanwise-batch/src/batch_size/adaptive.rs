@@ -22,8 +22,8 @@ pub struct AdaptiveBatchSize {
     pub max_bytes: usize,
     /// Limit on the spans of a batch, 1 or more. Default 8,192.
     pub max_spans: usize,
-    /// The cost of one request, in bytes that wait for a second. Default 32 KiB: a request is worth it
-    /// when it saves 128 spans of 256 bytes a second of waiting. A higher value makes larger batches.
+    /// The cost of one request, in bytes that wait for a second. Default 76 KiB: a request is worth it
+    /// when it saves 304 spans of 256 bytes a second of waiting. A higher value makes larger batches.
     pub request_cost: usize,
     /// The delay after which a batch is sent in any case, 1 ms or longer: where it ends most batches, a size
     /// only adds requests to them. Default 1 s. An exporter sets its own.
@@ -36,7 +36,7 @@ impl Default for AdaptiveBatchSize {
             min_bytes: 16 << 10,
             max_bytes: 768 << 10,
             max_spans: 8_192,
-            request_cost: 32 << 10,
+            request_cost: 76 << 10,
             scheduled_delay: Duration::from_secs(1),
         }
     }
@@ -99,14 +99,6 @@ pub(super) struct Adaptive {
     ceiling: f64,
     /// The delay ends most batches.
     is_delayed: bool,
-    /// The request that ended last.
-    last: Option<SentAndEnded>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct SentAndEnded {
-    sent: Instant,
-    ended: Instant,
 }
 
 impl Adaptive {
@@ -120,7 +112,6 @@ impl Adaptive {
             spans: START / START_SPAN,
             ceiling: f64::INFINITY,
             is_delayed: false,
-            last: None,
         };
         adaptive.configure(config);
         adaptive
@@ -163,12 +154,10 @@ impl Adaptive {
     }
 
     fn ended(&mut self, now: Instant, request: &RequestObservation) {
-        let latency = self.service_time(now, request.latency);
+        // A latency with waits for a receiver that was away has nothing to do with the size.
+        let is_usual = request.is_accepted && !request.is_retried;
+        self.latency.observe(now, is_usual.then_some(request.bytes), request.latency);
         if request.is_accepted {
-            // A latency with waits for a receiver that was away has nothing to do with the size.
-            if !request.is_retried {
-                self.latency.observe(request.bytes, latency.as_secs_f64());
-            }
             self.ceiling *= RISE;
             if request.spans > 0 {
                 let span_bytes = (request.bytes as f64 / request.spans as f64).max(1.0);
@@ -179,20 +168,6 @@ impl Adaptive {
             let half = (request.bytes as f64 / 2.0).max(self.config.min_bytes as f64);
             self.ceiling = self.ceiling.min(half);
         }
-    }
-
-    /// The latency of a request that ended now, without the time for which it waited for the one before.
-    ///
-    /// Requests that a receiver takes one after the other end farther apart than they were sent. Those that it
-    /// takes at once end as far apart.
-    fn service_time(&mut self, now: Instant, latency: Duration) -> Duration {
-        let sent = now.checked_sub(latency).unwrap_or(now);
-        let Some(before) = self.last.replace(SentAndEnded { sent, ended: now }) else {
-            return latency;
-        };
-        let apart = now.saturating_duration_since(before.ended);
-        let sent_apart = sent.saturating_duration_since(before.sent);
-        if apart > sent_apart + sent_apart / 8 { apart.min(latency) } else { latency }
     }
 
     /// The size that costs least, but not less than the receiver needs to keep up.
@@ -209,18 +184,30 @@ impl Adaptive {
         // of a batch and for the transport of their request.
         let cost = self.config.request_cost as f64;
         let cheapest = (2.0 * cost * rate / (1.0 + 2.0 * latency.per_byte * rate)).sqrt();
-        // The delay ends a batch beside its size: with a size above half of what arrives meanwhile, that costs
-        // more requests than the spans are younger.
-        let delayed = rate * self.config.scheduled_delay.as_secs_f64();
-        let limit = if self.is_delayed { STAYS_DELAYED } else { BECOMES_DELAYED };
-        self.is_delayed = cheapest > limit * delayed;
-        let cheapest = if self.is_delayed { cheapest.max(2.0 * delayed) } else { cheapest };
+        let cheapest = self.within_delay(cheapest, rate);
         let demand = HEADROOM * rate;
         let free = 1.0 - latency.per_byte * demand;
         let needed = if free > 0.0 { latency.fixed * demand / free } else { f64::INFINITY };
         // A receiver that cannot keep up gains nothing from still larger requests.
         let efficient = AMORTIZED * latency.fixed / latency.per_byte;
         cheapest.max(needed.min(efficient))
+    }
+
+    /// The nearest size, in cost, that fits the delay.
+    ///
+    /// The delay sends what remains, beside the size: of sizes that need the same number of requests within the
+    /// delay, the smallest makes the youngest spans. With a single request the size leaves it to the delay.
+    fn within_delay(&mut self, cheapest: f64, rate: f64) -> f64 {
+        let delayed = rate * self.config.scheduled_delay.as_secs_f64();
+        let part = cheapest / delayed;
+        let limit = if self.is_delayed { STAYS_DELAYED } else { BECOMES_DELAYED };
+        self.is_delayed = part > limit;
+        if self.is_delayed {
+            return cheapest.max(2.0 * delayed);
+        }
+        // `n` requests cost as much as `n + 1` where `n * (n + 1)` is the square of `delayed / cheapest`.
+        let requests = (2..=FEW).find(|&n| f64::from(n * (n + 1)) * part * part >= 1.0);
+        requests.map_or(cheapest, |n| delayed / (f64::from(n) * FILL))
     }
 
     /// `bytes` within the bounds.
@@ -247,9 +234,11 @@ const HEADROOM: f64 = 1.25;
 /// The size at which the part of a latency for each byte is this many times the fixed part.
 const AMORTIZED: f64 = 4.0;
 /// The size, over what arrives during the delay, above which the delay is to end batches; and down to which it
-/// then stays so. The costs are equal at `2 - sqrt(2)`, 0.59, where the delay sends half a request more a time.
-const BECOMES_DELAYED: f64 = 0.64;
-const STAYS_DELAYED: f64 = 0.53;
+/// then stays so. One request costs as much as two at the square root of a half, 0.71.
+const BECOMES_DELAYED: f64 = 0.76;
+const STAYS_DELAYED: f64 = 0.70;
+/// The number of requests within a delay up to which their sizes are made equal.
+const FEW: u32 = 4;
 const SHORTEST_DELAY: Duration = Duration::from_millis(1);
 /// The number of batches after which arrivals are counted early.
 const MANY: f64 = 8.0;

@@ -1,14 +1,28 @@
 //! The latency of requests, as a part for each request and a part for each byte.
 
-/// An exponentially weighted least-squares fit of `latency = fixed + per_byte * bytes`.
+use std::time::{Duration, Instant};
+
+/// The latency of requests, under the better of two hypotheses: the receiver works on requests at once, or on
+/// one after the other, so that a request also waits for the one before.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LatencyModel {
+    parallel: Fit,
+    serial: Fit,
+    last_ended: Option<Instant>,
+}
+
+/// An exponentially weighted least-squares fit of `latency = fixed + per_byte * bytes`.
+#[derive(Debug, Clone, Default)]
+struct Fit {
     weight: f64,
-    /// Weighted sums of bytes, of latencies in seconds, and of their products.
+    /// Weighted sums of bytes, of latencies in seconds, of their products and squares.
     bytes: f64,
     seconds: f64,
     bytes_squared: f64,
     product: f64,
+    seconds_squared: f64,
+    /// The mean square of what the line does not explain, in seconds.
+    error: f64,
     /// Seconds for each byte, once requests of several sizes have shown it.
     slope: Option<f64>,
     split: LatencySplit,
@@ -24,8 +38,33 @@ pub(super) struct LatencySplit {
 }
 
 impl LatencyModel {
-    /// Takes an accepted request.
-    pub(super) fn observe(&mut self, bytes: usize, seconds: f64) {
+    /// Takes a request that ended at `now`, in the order of their ends. `bytes` is `None` where the latency
+    /// states nothing about the size.
+    pub(super) fn observe(&mut self, now: Instant, bytes: Option<usize>, latency: Duration) {
+        let since_last =
+            self.last_ended.replace(now).map(|last| now.saturating_duration_since(last));
+        let Some(bytes) = bytes else { return };
+        self.parallel.observe(bytes, latency.as_secs_f64());
+        let service = since_last.map_or(latency, |since_last| since_last.min(latency));
+        self.serial.observe(bytes, service.as_secs_f64());
+    }
+
+    pub(super) fn split(&self) -> LatencySplit {
+        self.better().split
+    }
+
+    /// Whether requests of several sizes have shown the part for each byte.
+    pub(super) fn has_slope(&self) -> bool {
+        self.better().slope.is_some()
+    }
+
+    fn better(&self) -> &Fit {
+        if self.serial.error < self.parallel.error { &self.serial } else { &self.parallel }
+    }
+}
+
+impl Fit {
+    fn observe(&mut self, bytes: usize, seconds: f64) {
         let bytes = bytes as f64;
         for (sum, value) in [
             (&mut self.weight, 1.0),
@@ -33,19 +72,11 @@ impl LatencyModel {
             (&mut self.seconds, seconds),
             (&mut self.bytes_squared, bytes * bytes),
             (&mut self.product, bytes * seconds),
+            (&mut self.seconds_squared, seconds * seconds),
         ] {
             *sum = *sum * RETAINED + value;
         }
         self.split = self.fit();
-    }
-
-    pub(super) fn split(&self) -> LatencySplit {
-        self.split
-    }
-
-    /// Whether requests of several sizes have shown the part for each byte.
-    pub(super) fn has_slope(&self) -> bool {
-        self.slope.is_some()
     }
 
     fn fit(&mut self) -> LatencySplit {
@@ -65,6 +96,8 @@ impl LatencyModel {
         }
         // A slope below 0 is noise, and one through the origin is the steepest that makes sense.
         let per_byte = slope.clamp(0.0, seconds / bytes.max(1.0));
+        let square = self.seconds_squared / self.weight - seconds * seconds;
+        self.error = square - 2.0 * per_byte * covariance + per_byte * per_byte * variance;
         LatencySplit { fixed: (seconds - per_byte * bytes).max(0.0), per_byte }
     }
 }
