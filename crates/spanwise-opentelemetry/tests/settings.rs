@@ -6,7 +6,7 @@ mod support;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::SpanProcessor as _;
 use spanwise_opentelemetry::{
-    BatchPreset, BatchSpanProcessor, BatchSpanProcessorBuilder, Compression, OnFull,
+    BatchPreset, BatchSpanProcessor, BatchSpanProcessorBuilder, Compression, OnFull, Protocol,
 };
 use spanwise_receiver::Receiver;
 use std::sync::{Arc, Mutex};
@@ -135,6 +135,22 @@ fn an_invalid_setting_is_an_error_that_names_it_its_value_and_the_range() {
             assert!(error.contains(text), "{error:?} lacks {text:?}");
         }
         assert!(!error.contains("secret"));
+    }
+}
+
+/// A user of the plug-in depends on this crate alone, whose features forward those of the layers below.
+#[test]
+fn the_error_of_a_missing_feature_names_this_crate() {
+    let errors = [
+        processor().with_protocol(Protocol::Grpc).build().err(),
+        exporter().with_protocol(Protocol::Grpc).build().err(),
+    ];
+    for error in errors {
+        // Another crate of the build may have enabled the feature of the layers below.
+        let Some(error) = error.map(|error| error.to_string()) else { continue };
+        let line = "add features = [\"grpc\"] to spanwise-opentelemetry in Cargo.toml";
+        assert!(cfg!(not(feature = "grpc")) && error.contains(line), "{error}");
+        assert!(!error.contains("spanwise-sdk"), "{error}");
     }
 }
 

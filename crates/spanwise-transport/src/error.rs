@@ -53,14 +53,12 @@ pub enum BuildError {
 impl std::fmt::Display for BuildError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NoTls { endpoint, crate_name } => write!(
-                f,
-                "{endpoint} needs the feature `tls` of {crate_name}, which is not compiled in"
-            ),
-            Self::NoGrpc { crate_name } => write!(
-                f,
-                "the protocol grpc needs the feature `grpc` of {crate_name}, which is not compiled in"
-            ),
+            Self::NoTls { endpoint, crate_name } => {
+                write!(f, "{endpoint} {}", MissingFeature::tls(crate_name))
+            }
+            Self::NoGrpc { crate_name } => {
+                write!(f, "the protocol grpc {}", MissingFeature::grpc(crate_name))
+            }
             Self::OutOfRange { field, value, range } => {
                 write!(f, "{field} is {value}; accepted is {range}")
             }
@@ -96,6 +94,16 @@ impl BuildError {
         self
     }
 
+    /// The feature that is not compiled in, if that is the error.
+    #[doc(hidden)]
+    pub fn missing_feature(&self) -> Option<MissingFeature> {
+        match self {
+            Self::NoTls { crate_name, .. } => Some(MissingFeature::tls(crate_name)),
+            Self::NoGrpc { crate_name } => Some(MissingFeature::grpc(crate_name)),
+            _ => None,
+        }
+    }
+
     #[cfg(feature = "tls")]
     pub(crate) fn tls(error: &dyn std::error::Error) -> Self {
         let problem = match error.source() {
@@ -103,5 +111,38 @@ impl BuildError {
             None => error.to_string(),
         };
         Self::Tls { problem: crate::text::sanitize(&problem) }
+    }
+}
+
+/// A feature that a setting needs and that is not compiled in. `Display` is the predicate of a sentence whose
+/// subject is the setting: `needs the feature …`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MissingFeature {
+    /// Its name in `Cargo.toml`.
+    pub feature: &'static str,
+    /// The crate in the user's `Cargo.toml`.
+    pub crate_name: &'static str,
+    /// The choice that does not need the feature, as an imperative.
+    pub instead: &'static str,
+}
+
+impl MissingFeature {
+    fn tls(crate_name: &'static str) -> Self {
+        Self { feature: "tls", crate_name, instead: "use an http:// endpoint" }
+    }
+
+    fn grpc(crate_name: &'static str) -> Self {
+        Self { feature: "grpc", crate_name, instead: "use http/protobuf (port 4318)" }
+    }
+}
+
+impl std::fmt::Display for MissingFeature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { feature, crate_name, instead } = self;
+        write!(
+            f,
+            "needs the feature `{feature}`, which is not compiled in: add \
+             features = [\"{feature}\"] to {crate_name} in Cargo.toml, or {instead}"
+        )
     }
 }

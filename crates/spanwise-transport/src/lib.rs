@@ -66,3 +66,9 @@ pub use retry::RetryPolicy;
 pub use sink::{Sink, SinkFuture, SinkLifecycle};
 pub use status::ResponseStatus;
 pub use transport::Transport;
+
+/// The parts that crates which forward the features share. They are no part of the API and change without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::error::MissingFeature;
+}

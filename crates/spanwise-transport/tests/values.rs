@@ -217,13 +217,17 @@ fn debug_of_an_error_equals_its_display_and_names_the_method() {
     #[cfg(not(feature = "grpc"))]
     {
         let grpc = Transport::builder().with_protocol(Protocol::Grpc).with_crate_name("shop");
-        same(grpc.build().unwrap_err(), "the protocol grpc needs the feature `grpc` of shop,");
+        let text = "the protocol grpc needs the feature `grpc`, which is not compiled in: add \
+                    features = [\"grpc\"] to shop in Cargo.toml, or use http/protobuf (port 4318)";
+        same(grpc.build().unwrap_err(), text);
     }
     #[cfg(not(feature = "tls"))]
     {
         let endpoint = Endpoint::parse("TEST", "https://u/?k=hunter2").unwrap();
         let https = Transport::builder().with_endpoint(endpoint).with_crate_name("shop");
-        same(https.build().unwrap_err(), "https://u/?[redacted] needs the feature `tls` of shop,");
+        let text = "https://u/?[redacted] needs the feature `tls`, which is not compiled in: add \
+                    features = [\"tls\"] to shop in Cargo.toml, or use an http:// endpoint";
+        same(https.build().unwrap_err(), text);
     }
     let outcomes = [
         (Outcome::Failed(Failure::TooLarge), "the request is too large"),

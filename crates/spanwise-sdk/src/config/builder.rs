@@ -91,6 +91,17 @@ pub(super) enum Recorder {
     StockSdk,
 }
 
+impl Recorder {
+    /// The crate in the user's `Cargo.toml` that has the features: errors name it.
+    pub(super) fn crate_name(self) -> &'static str {
+        match self {
+            // This code cannot detect which of the two.
+            Self::Native => "spanwise or spanwise-sdk",
+            Self::StockSdk => "spanwise-opentelemetry",
+        }
+    }
+}
+
 impl SpanwiseBuilder {
     pub(crate) fn new() -> Self {
         Self::default()

@@ -2,6 +2,7 @@
 
 use super::redaction::shown;
 use crate::diagnostics::sanitize;
+use spanwise_transport::__private::MissingFeature;
 use std::{fmt, io};
 
 /// The error of [`SpanwiseBuilder::build`](crate::SpanwiseBuilder::build): it names the setting, the value and the
@@ -40,19 +41,13 @@ impl BuildError {
         Self::Setting { setting, value, problem }
     }
 
-    /// The error of a `setting` that needs a missing feature; `or` names the alternative.
+    /// The error of a `setting` that needs a missing feature.
     pub(super) fn no_feature(
         setting: &'static str,
         value: impl ToString,
-        feature: &str,
-        or: &str,
+        missing: MissingFeature,
     ) -> Self {
-        // The user's `Cargo.toml` has `spanwise` or `spanwise-sdk`; this code cannot detect which.
-        let problem = format!(
-            "it needs the feature `{feature}`, which is not compiled in: add \
-             features = [\"{feature}\"] to spanwise (or spanwise-sdk) in Cargo.toml, or {or}"
-        );
-        Self::setting(setting, value, problem)
+        Self::setting(setting, value, format!("it {missing}"))
     }
 }
 

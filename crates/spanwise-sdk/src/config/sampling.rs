@@ -1,6 +1,6 @@
 //! The sampler, from code or from `OTEL_TRACES_SAMPLER`.
 
-use super::builder::SpanwiseBuilder;
+use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::Environment;
 use super::error::BuildError;
 use super::redaction::{shown_argument, shown_name};
@@ -12,6 +12,8 @@ use spanwise_sampling::Sampler;
 use spanwise_sampling::{JaegerRemote, JaegerSettings};
 #[cfg(feature = "xray")]
 use spanwise_sampling::{XrayRemote, XraySettings};
+#[cfg(not(all(feature = "jaeger", feature = "xray")))]
+use spanwise_transport::__private::MissingFeature;
 use spanwise_transport::BuildError as TransportError;
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_transport::Endpoint;
@@ -38,11 +40,15 @@ impl Remote {
     /// The transport cannot send to that endpoint.
     pub(super) fn start(self, service_name: &str) -> Result<RemoteSampling, BuildError> {
         let Self { setting, source } = self;
-        RemoteSampling::new(&source, service_name, setting).map_err(|error| match error {
-            BuildError::Transport(TransportError::NoTls { endpoint, .. }) => {
-                BuildError::no_feature(setting, endpoint, "tls", "use an http:// endpoint")
+        RemoteSampling::new(&source, service_name, setting).map_err(|error| {
+            let BuildError::Transport(error) = error else { return error };
+            let error = error.with_crate_name(Recorder::Native.crate_name());
+            match (error.missing_feature(), error) {
+                (Some(missing), TransportError::NoTls { endpoint, .. }) => {
+                    BuildError::no_feature(setting, endpoint, missing)
+                }
+                (_, error) => error.into(),
             }
-            error => error,
         })
     }
 }
@@ -147,8 +153,15 @@ fn xray_remote(_: &Environment) -> Result<Resolved, BuildError> {
 /// The error of a sampler that needs `feature`. A warning would be too weak: the default sampler samples
 /// more than the operator requested, which costs money.
 #[cfg(not(all(feature = "jaeger", feature = "xray")))]
-fn not_compiled_in(setting: &'static str, value: impl ToString, feature: &str) -> BuildError {
-    BuildError::no_feature(setting, value, feature, "set another sampler")
+fn not_compiled_in(
+    setting: &'static str,
+    value: impl ToString,
+    feature: &'static str,
+) -> BuildError {
+    // The native provider alone resolves a sampler.
+    let crate_name = Recorder::Native.crate_name();
+    let missing = MissingFeature { feature, crate_name, instead: "set another sampler" };
+    BuildError::no_feature(setting, value, missing)
 }
 
 #[cfg(any(feature = "jaeger", feature = "xray"))]

@@ -66,7 +66,7 @@ fn a_missing_feature_comes_with_its_line_in_cargo_toml() {
     let check = |builder: SpanwiseBuilder, setting: &str, feature: &str| {
         let error = error(builder);
         let line = format!("features = [\"{feature}\"]");
-        for part in [setting, &line, "Cargo.toml", "spanwise-sdk"] {
+        for part in [setting, &line, "to spanwise or spanwise-sdk in Cargo.toml"] {
             assert!(error.to_string().contains(part), "{error} lacks {part}");
         }
         assert_eq!(format!("{error:?}"), error.to_string());

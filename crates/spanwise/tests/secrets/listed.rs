@@ -50,7 +50,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
     transport::Attempted transport::BodyEnd transport::Compression transport::EndpointProblem \
     transport::RequestMachine transport::RequestSettings transport::RequestStep \
-    transport::Response transport::Throttle transport::Failure transport::InMemoryError \
+    transport::Response transport::Throttle transport::Failure transport::InMemoryError transport::MissingFeature \
     transport::Protocol transport::ResponseStatus transport::RetryPolicy wire::Array \
     wire::ArrayView wire::Attribute wire::Attributes wire::Chunk wire::DroppedCounts \
     wire::EventHeader wire::EventView wire::ExportResponse wire::Field wire::FieldValue \

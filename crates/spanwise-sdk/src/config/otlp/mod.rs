@@ -27,7 +27,7 @@ impl SpanwiseBuilder {
     ) -> Result<Transport, BuildError> {
         let health = health.clone();
         let mut transport = Transport::builder()
-            .with_crate_name("spanwise")
+            .with_crate_name(self.recorder.crate_name())
             .with_attempt_observer(move |failed| health.attempt_failed(failed));
         if let Some(bytes) = self.max_response_bytes {
             transport = transport.with_max_response_bytes(bytes);
@@ -80,25 +80,22 @@ fn named(
 ) -> BuildError {
     use spanwise_transport::BuildError as Error;
     let endpoint = endpoint.unwrap_or("with_endpoint");
-    match (error, certificate) {
-        (Error::NoGrpc { .. }, _) => BuildError::no_feature(
-            protocol,
-            Protocol::Grpc,
-            "grpc",
-            "use http/protobuf (port 4318)",
-        ),
-        (Error::NoTls { endpoint: url, .. }, _) => {
-            BuildError::no_feature(endpoint, url, "tls", "use an http:// endpoint")
+    match (error.missing_feature(), error, certificate) {
+        (Some(missing), Error::NoGrpc { .. }, _) => {
+            BuildError::no_feature(protocol, Protocol::Grpc, missing)
+        }
+        (Some(missing), Error::NoTls { endpoint: url, .. }, _) => {
+            BuildError::no_feature(endpoint, url, missing)
         }
         // The PEM reader's error quotes its input, which may be a key.
-        (Error::Certificate { .. }, Some(Certificate { setting, shown, .. })) => {
+        (_, Error::Certificate { .. }, Some(Certificate { setting, shown, .. })) => {
             BuildError::setting(
                 setting,
                 shown,
                 "no certificate can be read from it; accepted are certificates in PEM form",
             )
         }
-        (error, _) => error.into(),
+        (_, error, _) => error.into(),
     }
 }
 
