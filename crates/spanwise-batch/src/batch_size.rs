@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum BatchSize {
-    /// The same limits for each batch. Limits of 0 count as 1.
+    /// The same limits for each batch, each 1 or more. A [`BatchSizer`] takes 0 as 1; an exporter's builder
+    /// rejects it.
     Fixed(BatchLimits),
     /// Doubles and halves with the length of the queue, in spans: starts at 512; every 30 s, a backlog above
     /// 2,000 spans doubles the size, up to 2,048, and one below 100 halves it, down to 128.

@@ -1,7 +1,7 @@
 //! The settings of batching as one value.
 
 use crate::error::BatchConfigError;
-use spanwise_batch::{BatchPreset, BatchSize};
+use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize};
 use spanwise_wire::RequestLimits;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -116,6 +116,7 @@ impl BatchConfig {
         duration("with_scheduled_delay", self.scheduled_delay, SHORTEST)?;
         number("with_max_in_flight", self.max_in_flight, 1..=64, "requests")?;
         duration("with_hold_back", self.hold_back, Duration::ZERO)?;
+        self.batch_size.map_or(Ok(()), size)?;
         match self.max_queue_size {
             Some(queue) if batch > queue => {
                 let accepted = format!("at most with_max_queue_size, {queue} spans");
@@ -163,6 +164,26 @@ fn duration(
         false => "1 ms to 30 days",
     };
     Err(BatchConfigError::new(setting, format!("{value:?}"), accepted.to_owned()))
+}
+
+/// Checks the numbers of a batch size, which a `BatchSizer` on its own would raise to the nearest valid ones.
+fn size(size: BatchSize) -> Result<(), BatchConfigError> {
+    let (given, accepted) = match size {
+        BatchSize::Fixed(BatchLimits { spans, bytes }) if spans == 0 || bytes == 0 => {
+            (format!("Fixed with {spans} spans and {bytes} bytes"), "at least 1 span and 1 byte")
+        }
+        BatchSize::Adaptive(AdaptiveBatchSize { max_spans: 0, .. }) => {
+            ("Adaptive with max_spans 0".to_owned(), "at least 1 span")
+        }
+        BatchSize::Adaptive(AdaptiveBatchSize { min_bytes, max_bytes, .. })
+            if min_bytes == 0 || max_bytes < min_bytes =>
+        {
+            let given = format!("Adaptive with min_bytes {min_bytes} and max_bytes {max_bytes}");
+            (given, "min_bytes of at least 1, and max_bytes of at least min_bytes")
+        }
+        _ => return Ok(()),
+    };
+    Err(BatchConfigError::new("with_batch_size", given, accepted.to_owned()))
 }
 
 /// The timer of the exporter's runtime measures nothing shorter.

@@ -1,7 +1,7 @@
 //! The settings of batching: their ranges, presets, and changes while the exporter runs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
-use spanwise_batch::{BatchPreset, BatchSize};
+use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize};
 use spanwise_export::{BatchConfig, BuildError, DynamicBatchConfig, Exporter, ExporterBuilder};
 use spanwise_transport::{Outcome, Transport};
 use std::time::Duration;
@@ -19,10 +19,18 @@ fn built(set: impl FnOnce(ExporterBuilder) -> ExporterBuilder) -> BatchConfig {
     (*prepared.batching().load()).clone()
 }
 
+fn fixed(spans: usize, bytes: usize) -> BatchSize {
+    BatchSize::Fixed(BatchLimits { spans, bytes })
+}
+
+fn adaptive() -> AdaptiveBatchSize {
+    AdaptiveBatchSize::default()
+}
+
 #[test]
 fn a_setting_out_of_range_is_an_error_that_names_it() {
     type Set = fn(ExporterBuilder) -> ExporterBuilder;
-    let cases: [(Set, &str); 17] = [
+    let cases: [(Set, &str); 22] = [
         (
             |builder| builder.with_budget_bytes(0),
             "with_budget_bytes is 0; accepted is 1048576 to 17179869184 bytes",
@@ -92,6 +100,28 @@ fn a_setting_out_of_range_is_an_error_that_names_it() {
             "with_hold_back is 2678400s; accepted is 0 to 30 days",
         ),
         (
+            |builder| builder.with_batch_size(fixed(0, 0)),
+            "with_batch_size is Fixed with 0 spans and 0 bytes; accepted is at least 1 span and 1 byte",
+        ),
+        (
+            |builder| builder.with_batch_size(fixed(512, 0)),
+            "with_batch_size is Fixed with 512 spans and 0 bytes; accepted is at least 1 span and 1 byte",
+        ),
+        (
+            |builder| builder.with_batch_size(BatchSize::Adaptive(adaptive().with_max_spans(0))),
+            "with_batch_size is Adaptive with max_spans 0; accepted is at least 1 span",
+        ),
+        (
+            |builder| builder.with_batch_size(BatchSize::Adaptive(adaptive().with_min_bytes(0))),
+            "with_batch_size is Adaptive with min_bytes 0 and max_bytes 786432; accepted is min_bytes \
+             of at least 1, and max_bytes of at least min_bytes",
+        ),
+        (
+            |builder| builder.with_batch_size(BatchSize::Adaptive(adaptive().with_max_bytes(1))),
+            "with_batch_size is Adaptive with min_bytes 16384 and max_bytes 1; accepted is min_bytes \
+             of at least 1, and max_bytes of at least min_bytes",
+        ),
+        (
             |builder| builder.with_resource(vec![0; 1 << 20]),
             "with_resource is 1048576; accepted is 0 to 491520 bytes",
         ),
@@ -108,7 +138,7 @@ fn a_setting_out_of_range_is_an_error_that_names_it() {
 #[test]
 fn the_ends_of_each_range_are_accepted() {
     type Set = fn(ExporterBuilder) -> ExporterBuilder;
-    let cases: [Set; 12] = [
+    let cases: [Set; 14] = [
         |builder| builder.with_budget_bytes(1 << 20),
         |builder| builder.with_max_in_flight(1),
         |builder| builder.with_max_in_flight(64),
@@ -121,6 +151,11 @@ fn the_ends_of_each_range_are_accepted() {
         |builder| builder.with_scheduled_delay(Duration::from_millis(1)),
         |builder| builder.with_scheduled_delay(30 * DAY),
         |builder| builder.with_hold_back(30 * DAY),
+        |builder| builder.with_batch_size(fixed(1, 1)),
+        |builder| {
+            let same = adaptive().with_min_bytes(1).with_max_bytes(1).with_max_spans(1);
+            builder.with_batch_size(BatchSize::Adaptive(same))
+        },
     ];
     for (index, set) in cases.into_iter().enumerate() {
         assert!(set(builder()).prepare().is_ok(), "case {index}");
@@ -174,7 +209,7 @@ fn running_settings_are_checked_and_replaced_together() {
     batching.set(good.clone()).unwrap();
     assert_eq!(*exporter.batching().load(), good);
     type Set = fn(BatchConfig) -> BatchConfig;
-    let cases: [(Set, &str); 7] = [
+    let cases: [(Set, &str); 8] = [
         (
             |config| config.with_max_export_batch_size(0),
             "with_max_export_batch_size is 0; accepted is 1 to 1048576 spans",
@@ -203,10 +238,14 @@ fn running_settings_are_checked_and_replaced_together() {
             |config| config.with_hold_back(Duration::MAX),
             "with_hold_back is 18446744073709551615.999999999s; accepted is 0 to 30 days",
         ),
+        (
+            |config| config.with_batch_size(fixed(0, 1)),
+            "with_batch_size is Fixed with 0 spans and 1 bytes; accepted is at least 1 span and 1 byte",
+        ),
     ];
     for (set, expected) in cases {
         // A good setting beside a bad one does not apply either.
-        let error = batching.update(|config| set(config).with_batch_size(None)).unwrap_err();
+        let error = batching.update(|config| set(config.with_batch_size(None))).unwrap_err();
         assert_eq!((error.to_string(), format!("{error:?}")), (expected.into(), expected.into()));
         assert_eq!(*batching.load(), good);
     }
