@@ -117,6 +117,11 @@ impl Exporter {
         self.run(CommandKind::Flush, deadline)
     }
 
+    /// Starts a flush that has until `deadline`, and returns at once.
+    pub fn start_flush(&self, deadline: Instant) {
+        self.send(CommandKind::Flush, deadline);
+    }
+
     /// [`flush_until`](Self::flush_until) for a task of any runtime, which it does not block. A flush that
     /// is dropped goes on without a receiver of its result.
     ///

@@ -18,6 +18,7 @@ use spanwise_testkit::generate::{Shape, span_specs};
 use spanwise_testkit::{
     PanicOnDrop, SpanSpec, assert_same_spans, forget_generated_ids, replay_on, stock_request,
 };
+use std::any::type_name;
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -215,7 +216,7 @@ fn an_exporter_that_implements_shutdown_alone_is_shut_down_too() {
     let spanwise = builder().with_sdk_exporter(Only(sender)).build().unwrap();
     let error = spanwise.shutdown_timeout(LONG).unwrap_err();
     let FlushError::Processor { problem, .. } = &error else { panic!("{error}") };
-    assert_eq!(problem, "the sink: Operation failed: file system");
+    assert_eq!(*problem, format!("{}: Operation failed: file system", type_name::<Only>()));
     assert_eq!(received.iter().collect::<Vec<_>>(), ["shutdown"], "without any span too");
 }
 

@@ -16,7 +16,7 @@ use crate::fence::Fenced;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedAttempt {
-    /// The endpoint as `Display` prints it, or `the sink`.
+    /// The endpoint as `Display` prints it, or the [name](crate::Sink::name) of the sink.
     pub endpoint: String,
     /// The protocol of the attempt.
     pub protocol: Protocol,

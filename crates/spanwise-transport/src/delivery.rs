@@ -225,7 +225,7 @@ impl fmt::Display for Failure {
             Self::ResponseTooLarge => write!(f, "the answer is too large"),
             Self::Tls => write!(f, "no TLS session before the deadline"),
             Self::Shutdown => write!(f, "cancelled"),
-            Self::SinkPanicked => write!(f, "the sink panicked"),
+            Self::SinkPanicked => write!(f, "the exporter or the sink panicked"),
             Self::Unsendable => write!(f, "the request cannot be sent"),
         }
     }

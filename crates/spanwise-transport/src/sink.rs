@@ -13,7 +13,7 @@ use crate::body::Sent;
 use crate::classify::{Accepted, AttemptOutcome};
 use crate::fence::Fenced;
 use crate::payload::Payload;
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, text};
 
 /// A destination of export requests in place of an OTLP receiver: a file, a queue, a test.
 ///
@@ -48,6 +48,12 @@ pub trait Sink: Send + Sync + 'static {
     /// retains: the caller may expect the memory of the request back.
     fn take(&self, request: Bytes) -> SinkFuture<'_>;
 
+    /// The name of the destination, which diagnostics print in place of an endpoint: one line, without
+    /// secrets. The transport asks once. Default `the sink`.
+    fn name(&self) -> String {
+        UNNAMED.to_owned()
+    }
+
     /// The cause of the failure that the last future returned, in words, for diagnostics. Default none.
     fn last_failure(&self) -> Option<String> {
         None
@@ -75,6 +81,12 @@ pub trait SinkLifecycle: Send + Sync {
     /// # Errors
     /// As [`flush_until`](Self::flush_until).
     fn shutdown_until(&self, deadline: std::time::Instant) -> Result<(), String>;
+
+    /// Whether the caller's thread is one that the sink needs to complete a request: a flush or a shutdown
+    /// on it would wait for itself. A provider returns an error to such a caller at once. Default false.
+    fn is_current_thread(&self) -> bool {
+        false
+    }
 }
 
 /// The future of a [`Sink`].
@@ -95,6 +107,10 @@ impl Sink for Arc<dyn Sink> {
         (**self).take(request)
     }
 
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
     fn last_failure(&self) -> Option<String> {
         (**self).last_failure()
     }
@@ -106,11 +122,19 @@ impl Sink for Arc<dyn Sink> {
 
 /// A sink as a backend. Its panics are caught.
 #[derive(Clone)]
-pub(crate) struct SinkBackend(Fenced<Arc<dyn Sink>>);
+pub(crate) struct SinkBackend {
+    sink: Fenced<Arc<dyn Sink>>,
+    name: Arc<str>,
+}
 
 impl SinkBackend {
     pub(crate) fn new(sink: impl Sink) -> Self {
-        Self(Fenced::new(Arc::new(sink)))
+        let name = catch_panic(|| sink.name()).unwrap_or_else(|_| UNNAMED.to_owned());
+        Self { sink: Fenced::new(Arc::new(sink)), name: text::sanitize(&name).into() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(crate) async fn attempt(
@@ -122,7 +146,7 @@ impl SinkBackend {
         // From here on the sink may have accepted the request, however the attempt ends.
         sent.set();
         let request = payload.bytes.clone();
-        let Some(sink) = self.0.get() else { return panicked("it was dropped") };
+        let Some(sink) = self.sink.get() else { return panicked("it was dropped") };
         let taking = match catch_panic(|| sink.take(request)) {
             Ok(taking) => taking,
             Err(panic) => return panicked(panic.to_string()),
@@ -138,7 +162,7 @@ impl SinkBackend {
             Ok(Err(panic)) => panicked(panic.to_string()),
             Err(_) => AttemptOutcome::permanent(
                 Failure::AmbiguousTimeout,
-                "the sink had not ended when the attempt's time was up",
+                format!("{} had not ended when the attempt's time was up", self.name),
             ),
         }
     }
@@ -147,6 +171,9 @@ impl SinkBackend {
 fn panicked(message: impl Into<String>) -> AttemptOutcome {
     AttemptOutcome::permanent(Failure::SinkPanicked, message)
 }
+
+/// The name of a sink without one of its own.
+const UNNAMED: &str = "the sink";
 
 impl fmt::Debug for SinkBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -108,6 +108,15 @@ impl Transport {
         &self.shared.endpoint
     }
 
+    /// The destination in diagnostics: the endpoint as `Display` prints it, or the
+    /// [name](crate::Sink::name) of the sink.
+    pub fn destination(&self) -> String {
+        match &self.shared.backend {
+            Backend::Sink(sink) => sink.name().to_owned(),
+            _ => self.shared.endpoint.to_string(),
+        }
+    }
+
     /// Exports one request: attempts run until the server accepts it, a failure is not retryable,
     /// or the request timeout expires.
     ///
@@ -273,10 +282,7 @@ impl Transport {
         let shared = &*self.shared;
         let Some(observer) = &shared.observer else { return };
         observer.notify(&FailedAttempt {
-            endpoint: match shared.backend {
-                Backend::Sink(_) => "the sink".to_owned(),
-                _ => shared.endpoint.to_string(),
-            },
+            endpoint: self.destination(),
             protocol: shared.protocol,
             attempt,
             cause: explanation.cause.clone(),

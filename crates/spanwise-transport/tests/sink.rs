@@ -20,6 +20,7 @@ const ACCEPTED: Outcome = Outcome::Accepted { rejected: 0, message: None };
 /// Where a sink panics.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Place {
+    Name,
     Call,
     Poll,
     FutureDrop,
@@ -64,6 +65,13 @@ impl Sink for Hostile {
             panic_any(PanicOnDrop);
         }
         Box::pin(Future { place: self.place, ends: self.ends, _request: request })
+    }
+
+    fn name(&self) -> String {
+        if self.place == Place::Name {
+            panic_any(PanicOnDrop);
+        }
+        "a file\nof \x1b[31mtests".to_owned()
     }
 }
 
@@ -115,7 +123,7 @@ async fn send(sink: impl Sink, place: Place, cancel_after: u64) -> Delivery {
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_a_sink_is_caught_at_every_place() {
     use Place::*;
-    for place in [Call, Poll, FutureDrop, SinkDrop, MemoryDrop, Nowhere] {
+    for place in [Name, Call, Poll, FutureDrop, SinkDrop, MemoryDrop, Nowhere] {
         for (ends, cancel_after) in [(true, 30), (false, 30), (false, 1)] {
             let delivery = send(Hostile { place, ends }, place, cancel_after).await;
             let expected = match place {
@@ -131,6 +139,21 @@ async fn a_panic_of_a_sink_is_caught_at_every_place() {
             assert_eq!(delivery.attempts, 1);
         }
     }
+}
+
+#[test]
+fn diagnostics_name_the_sink() {
+    let destination = |sink| Transport::builder().with_sink(sink).build().unwrap().destination();
+    let hostile = |place| Hostile { place, ends: true };
+    assert_eq!(destination(hostile(Place::Nowhere)), r"a file of \u{1b}[31mtests");
+    assert_eq!(destination(hostile(Place::Name)), "the sink");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_takes_too_long_is_named() {
+    let delivery = send(Hostile { place: Place::Nowhere, ends: false }, Place::Nowhere, 30).await;
+    let detail = r"a file of \u{1b}[31mtests had not ended when the attempt's time was up";
+    assert_eq!(delivery.detail, detail);
 }
 
 #[tokio::test(start_paused = true)]

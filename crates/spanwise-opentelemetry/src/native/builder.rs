@@ -9,7 +9,8 @@ use tokio::runtime::Handle;
 /// Adds exporters and processors that are written for the stock `opentelemetry_sdk` to a native provider.
 pub trait SpanwiseBuilderExt: Sized {
     /// Exports through `exporter`, which may block, instead of OTLP over the network: see
-    /// [`SpanExporterSink::new`].
+    /// [`SpanExporterSink::new`]. An endpoint, a protocol, headers, a compression or a certificate that code
+    /// sets beside it has no effect, and is reported.
     ///
     /// ```
     /// use opentelemetry::trace::Tracer as _;

@@ -5,10 +5,11 @@ use super::exporter_thread::{Call, Exported, ExporterThread};
 use opentelemetry_sdk::trace::SpanExporter;
 use spanwise_sdk::{Bytes, Failure, Outcome, Sink, SinkFuture, SinkLifecycle};
 use spanwise_worker::{catch_panic, fork, oneshot};
+use std::any::type_name;
 use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot as task_oneshot;
@@ -23,7 +24,11 @@ use tokio::sync::oneshot as task_oneshot;
 /// The ledger counts each span by the result of its export: exported; `transport` for an error;
 /// `ambiguous_timeout` for a timeout, and for an export that has not ended within the attempt's timeout;
 /// `exporter_panic` for a panic. A future that has not ended by then is dropped. A call that blocks its
-/// thread cannot be ended: requests behind it time out, and their memory is freed.
+/// thread cannot be ended: requests behind it time out, and their memory is freed. A flush or a shutdown of
+/// the provider that the exporter calls on its thread starts, and returns
+/// [`OnWorkerThread`](spanwise_sdk::FlushError::OnWorkerThread) at once.
+///
+/// Diagnostics name the exporter by its type.
 ///
 /// [`SpanwiseBuilderExt`](super::SpanwiseBuilderExt) sets the sink together with
 /// `with_max_in_flight(1)`: with more, the time in which requests wait for each other counts against
@@ -34,12 +39,16 @@ use tokio::sync::oneshot as task_oneshot;
 /// exporter's thread.
 pub struct SpanExporterSink {
     shared: Arc<Shared>,
+    /// The exporter's type.
+    name: &'static str,
 }
 
 /// The state that the sink shares with the provider's lifecycle.
 struct Shared {
     state: Mutex<State>,
     shut_down: Condvar,
+    /// The exporter's thread, once it was started.
+    thread: OnceLock<ThreadId>,
     /// The cause of the last failed export.
     last_failure: Mutex<Option<String>>,
     /// [`fork::generation`] of the process the sink was made in. A child has no thread of it.
@@ -73,10 +82,11 @@ impl SpanExporterSink {
         let shared = Shared {
             state: Mutex::new(State::NotStarted(Box::new(move |calls| thread.run(&calls)))),
             shut_down: Condvar::new(),
+            thread: OnceLock::new(),
             last_failure: Mutex::new(None),
             process: fork::generation(),
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), name: type_name::<E>() }
     }
 }
 
@@ -95,6 +105,10 @@ impl Sink for SpanExporterSink {
             *lock(&self.shared.last_failure) = cause;
             outcome
         })
+    }
+
+    fn name(&self) -> String {
+        self.name.to_owned()
     }
 
     fn last_failure(&self) -> Option<String> {
@@ -135,6 +149,10 @@ impl SinkLifecycle for Lifecycle {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+
+    fn is_current_thread(&self) -> bool {
+        self.0.thread.get() == Some(&thread::current().id())
+    }
 }
 
 impl Shared {
@@ -153,8 +171,11 @@ impl Shared {
                 let (sender, calls) = sync_channel(MAX_CALLS);
                 let thread = thread::Builder::new().name("spanwise-sdkexp".to_owned());
                 // The system drops the exporter with the thread that it does not start.
-                match catch_panic(|| thread.spawn(move || run(calls)).is_ok()) {
-                    Ok(true) => State::Running(sender),
+                match catch_panic(|| thread.spawn(move || run(calls))) {
+                    Ok(Ok(thread)) => {
+                        let _started_once = self.thread.set(thread.thread().id());
+                        State::Running(sender)
+                    }
                     _ => State::ShutDown(Err("the system started no thread".to_owned())),
                 }
             }

@@ -126,7 +126,12 @@ fn malformed(error: WireError) -> Exported {
 }
 
 fn panicked(panic: &spanwise_worker::CaughtPanic) -> Exported {
-    (Outcome::Failed(Failure::SinkPanicked), Some(panic.to_string()))
+    let mut cause = panic.to_string();
+    // tokio panics with the text of this error where it finds no runtime.
+    if Handle::try_current().is_err_and(|missing| cause.contains(&missing.to_string())) {
+        cause += "; the exporter needs a tokio runtime: set it by with_sdk_exporter_on";
+    }
+    (Outcome::Failed(Failure::SinkPanicked), Some(cause))
 }
 
 /// An exporter that reports a timeout may have exported the spans.

@@ -245,8 +245,9 @@ impl SpanwiseBuilder {
     /// Passes each request, an encoded `ExportTraceServiceRequest`, to `sink` instead of the network: to a
     /// file, a queue, a test. A sink is a function from `Bytes` to a future of an
     /// [`Outcome`](crate::Outcome); it runs on the worker thread and must not block it. Copy bytes that you
-    /// retain: the budget is charged for them until they are dropped. The provider then ignores settings of
-    /// protocol, endpoint, headers, certificate and compression. `OTEL_TRACES_EXPORTER=none` disables a sink
+    /// retain: the budget is charged for them until they are dropped. The provider then uses no setting of
+    /// protocol, endpoint, headers, certificate and compression, and reports those in code.
+    /// `OTEL_TRACES_EXPORTER=none` disables a sink
     /// too, unless [`with_exporter`](Self::with_exporter) selects OTLP.
     ///
     /// ```

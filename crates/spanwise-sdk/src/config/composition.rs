@@ -130,10 +130,7 @@ impl SpanwiseBuilder {
         // The sink is the user's code.
         let sink = self.sink.as_ref().and_then(|it| catch_panic(|| it.lifecycle()).ok().flatten());
         let transport = self.transport(environment, &health)?;
-        health.set_endpoint(match self.sink {
-            Some(_) => "the sink".to_owned(),
-            None => transport.endpoint().to_string(),
-        });
+        health.set_endpoint(transport.destination());
         let exporter = self.exporter_builder(environment, transport)?;
         let max_bytes = exporter.max_resource_bytes();
         let resource = Resource::of_builder(&mut self, environment, max_bytes)?;

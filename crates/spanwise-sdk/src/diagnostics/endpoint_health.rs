@@ -83,6 +83,11 @@ impl EndpointHealth {
         });
     }
 
+    /// The printed endpoint of the requests.
+    pub(crate) fn endpoint(&self) -> String {
+        self.lock().endpoint.clone()
+    }
+
     /// Sets the printed endpoint of the requests.
     pub(crate) fn set_endpoint(&self, endpoint: String) {
         self.lock().endpoint = endpoint;

@@ -40,7 +40,15 @@ impl Handle {
             Ok(Err(problem)) => problem,
             Err(panic) => panic.to_string(),
         };
-        Some(format!("the sink: {}", sanitize(&problem, MAX_LINE_BYTES)))
+        Some(format!("{}: {}", self.health.endpoint(), sanitize(&problem, MAX_LINE_BYTES)))
+    }
+
+    /// Whether the sink needs the caller's thread to complete the requests that a command waits for.
+    fn is_on_sink_thread(&self) -> bool {
+        let Some(sink) = self.sink.as_ref().filter(|_| !self.core.is_forked()) else {
+            return false;
+        };
+        catch_panic(|| sink.is_current_thread()).unwrap_or_default()
     }
 
     /// Runs a flush or a shutdown, at most until its deadline. `before` has the ledger's counts at the call.
@@ -55,11 +63,18 @@ impl Handle {
         let processors = self.start_processors(command, until);
         let result = match (&self.exporter, command) {
             (None, _) => Ok(()),
+            (Some(exporter), _) if self.is_on_sink_thread() => {
+                match command {
+                    Command::ForceFlush => exporter.start_flush(until),
+                    Command::Shutdown => exporter.start_shutdown(until),
+                }
+                Err(export::FlushError::OnWorkerThread)
+            }
             (Some(exporter), Command::ForceFlush) => exporter.flush_until(until),
             (Some(exporter), Command::Shutdown) => exporter.shutdown_until(until),
         };
         let problem = match result {
-            // The worker does not wait, neither for itself nor for the processors.
+            // A thread that exports does not wait, neither for itself nor for the processors.
             Err(export::FlushError::OnWorkerThread) => None,
             _ => [self.command_sink(command, until, &result), processors.wait_until(until)]
                 .into_iter()

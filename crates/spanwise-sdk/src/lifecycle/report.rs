@@ -42,8 +42,9 @@ pub enum FlushError {
     /// The provider was shut down before.
     #[error("the provider is shut down")]
     AlreadyShutdown,
-    /// The caller is the worker thread, which cannot wait for itself. The worker still runs the command.
-    #[error("called on the worker thread, which cannot wait for itself")]
+    /// The caller is the worker thread, or the thread of an exporter behind it, which cannot wait for itself.
+    /// The worker still runs the command.
+    #[error("called on a thread that exports, which cannot wait for itself")]
     OnWorkerThread,
     /// The worker thread has terminated: it panicked, or the process was forked.
     #[error(

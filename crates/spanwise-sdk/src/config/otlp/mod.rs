@@ -40,7 +40,9 @@ impl SpanwiseBuilder {
             transport = transport.with_request_timeout(timeout);
         }
         if let Some(sink) = &self.sink {
-            return Ok(transport.with_sink(sink.clone()).build()?);
+            let transport = transport.with_sink(sink.clone()).build()?;
+            self.report_unused_network(environment, &transport.destination());
+            return Ok(transport);
         }
         refuse_client_certificates(environment)?;
         let protocol = self.resolve_protocol(environment)?;
@@ -61,6 +63,21 @@ impl SpanwiseBuilder {
         transport.build().map_err(|error| {
             named(error, protocol.setting, endpoint.map(|endpoint| endpoint.setting), certificate)
         })
+    }
+
+    /// Reports the settings in code that a sink does not use. Variables are not reported, because a deployment
+    /// sets them for all of its services.
+    fn report_unused_network(&self, environment: &Environment, destination: &str) {
+        let given = [
+            ("with_endpoint", self.endpoint.is_some()),
+            ("with_protocol", self.protocol.is_some()),
+            ("with_header", !self.headers.is_empty()),
+            ("with_compression", self.compression.is_some()),
+            ("with_certificate_pem", self.certificate_pem.is_some()),
+        ];
+        for (setting, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
+            environment.unused(setting, format!("requests go to {destination}"));
+        }
     }
 
     fn resolve_compression(&self, environment: &Environment) -> Compression {
