@@ -37,7 +37,7 @@ impl Answer {
     pub(crate) fn print(&self, arguments: &Arguments) {
         let (allocs, bytes) = self.allocations.unzip();
         let (process_allocs, process_bytes) = self.process_allocations.unzip();
-        let (sampled_ops, other_ops) = self.sampled_ops.unzip();
+        let (sampled_ops, unsampled_ops) = self.sampled_ops.unzip();
         let Tally { exported, lost, sampled_out, nowhere } = self.tally;
         println!(
             "{}",
@@ -53,8 +53,8 @@ impl Answer {
                 "process_bytes": process_bytes,
                 "requests": self.requests,
                 "ratio": self.ratio,
-                "kept": sampled_ops,
-                "dropped": other_ops,
+                "sampled_ops": sampled_ops,
+                "unsampled_ops": unsampled_ops,
                 "accepted": self.accepted,
                 "worker_share": self.worker_share,
                 "made": self.made,

@@ -152,7 +152,7 @@ fn collect(program: &Path, entry: &Entry, mode: &str) -> Result<Collected, Strin
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     match collected {
         Some(instructions) if output.status.success() && instructions > 0.0 => {
-            let ops = answer["kept"].as_f64().zip(answer["dropped"].as_f64());
+            let ops = answer["sampled_ops"].as_f64().zip(answer["unsampled_ops"].as_f64());
             Ok(Collected { instructions, ops })
         }
         _ => Err(format!("callgrind on {}: {message}", key(entry))),

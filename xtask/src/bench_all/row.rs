@@ -76,15 +76,18 @@ impl Row {
 
     /// Adds the answer of the counting binary.
     pub(super) fn add_allocations(&mut self, answer: &Value) {
-        self.allocs = answer["allocs"].as_f64();
-        self.bytes = answer["bytes"].as_f64();
-        self.process_allocs = answer["process_allocs"].as_f64();
-        self.process_bytes = answer["process_bytes"].as_f64();
+        // Under a ratio a difference of two counts: caches may have made it negative.
+        let count = |key: &str| answer[key].as_f64().map(|count| count.max(0.0));
+        self.allocs = count("allocs");
+        self.bytes = count("bytes");
+        self.process_allocs = count("process_allocs");
+        self.process_bytes = count("process_bytes");
     }
 
-    /// Wall nanoseconds per span and thread.
+    /// Wall nanoseconds per span and thread. `None` also for a median that is not positive: under a ratio each
+    /// sample is a difference of two times, which is noise then.
     pub(super) fn ns(&self) -> Option<f64> {
-        median(&self.samples(|process| &process.ns))
+        median(&self.samples(|process| &process.ns)).filter(|nanos| *nanos > 0.0)
     }
 
     pub(super) fn ns_range(&self) -> Option<(f64, f64)> {
@@ -93,9 +96,9 @@ impl Row {
         Some((min, samples.into_iter().fold(min, f64::max)))
     }
 
-    /// Processor nanoseconds per span, all threads.
+    /// Processor nanoseconds per span, all threads. `None` as for [`ns`](Self::ns).
     pub(super) fn cpu_ns(&self) -> Option<f64> {
-        median(&self.samples(|process| &process.cpu_ns))
+        median(&self.samples(|process| &process.cpu_ns)).filter(|nanos| *nanos > 0.0)
     }
 
     pub(super) fn spans_per_second(&self) -> Option<f64> {
@@ -238,6 +241,15 @@ mod tests {
         assert_eq!(row.foreign_loads().collect::<Vec<_>>(), [0.7, 0.02]);
         // Its spans count in any case.
         assert_eq!(row.to_json()["made"], 20);
+    }
+
+    #[test]
+    fn a_difference_below_zero_is_no_measurement() {
+        let mut row = Row::new(W1_RATIO, "x");
+        row.add(&json!({"ns": [-3.0, -1.0, 9.0], "cpu_ns": [-3.0, 2.0, 9.0]}), None);
+        row.add_allocations(&json!({"allocs": -0.01, "bytes": 8.0}));
+        assert_eq!((row.ns(), row.cpu_ns()), (None, Some(2.0)));
+        assert_eq!((row.allocs, row.bytes, row.process_allocs), (Some(0.0), Some(8.0), None));
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub(super) fn judge(rows: Rows<'_>) -> Vec<Target> {
 fn end(rows: Rows<'_>, quantity: Quantity, least: f64) -> Target {
     let number = |name| quantity.of(rows.get(FULL_SPEED, name)?);
     let beyond = |name| Some(number(name)? - number(DROPPING)?);
-    let both = beyond(PLUGIN).zip(beyond(PACED)).filter(|(ours, _)| *ours > 0.0);
+    let is_measured = |(ours, theirs): &(f64, f64)| *ours > 0.0 && *theirs > 0.0;
+    let both = beyond(PLUGIN).zip(beyond(PACED)).filter(is_measured);
     let ratio = both.map(|(ours, theirs)| theirs / ours);
     let name = format!("{PLUGIN} against {PACED}, beyond {DROPPING}, {}", quantity.name());
     Target::at_least(FULL_SPEED, name, ratio, least)
@@ -85,6 +86,7 @@ mod tests {
         assert_eq!(of(300.0, 390.0), (false, Some("1.9×".to_owned())));
         // Noise is no measurement.
         assert_eq!(of(199.0, 400.0), (false, None));
+        assert_eq!(of(300.0, 199.0), (false, None));
     }
 
     #[test]
