@@ -32,6 +32,13 @@ impl Default for FlushScheduleConfig {
 }
 
 impl FlushScheduleConfig {
+    /// The shortest [`scheduled_delay`](Self::scheduled_delay), 1 ms: timers of runtimes measure nothing
+    /// shorter.
+    pub const MIN_DELAY: Duration = Duration::from_millis(1);
+    /// The longest [`scheduled_delay`](Self::scheduled_delay), 30 days: a longer one is a mistake of its unit,
+    /// or of a subtraction.
+    pub const MAX_DELAY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
     /// Sets [`scheduled_delay`](Self::scheduled_delay).
     pub fn with_scheduled_delay(mut self, delay: Duration) -> Self {
         self.scheduled_delay = delay;
@@ -139,7 +146,7 @@ impl FlushSchedule {
     /// Records that chunks were drained at `now`, but not those of slots that threads held: all chunks
     /// are due again after a millisecond.
     pub fn drained_some(&mut self, now: Instant) {
-        let again = after(now, SHORTEST);
+        let again = after(now, FlushScheduleConfig::MIN_DELAY);
         self.drained = again.checked_sub(self.config.scheduled_delay).unwrap_or(now);
         self.counted = now;
     }
@@ -152,18 +159,16 @@ impl FlushSchedule {
 
 fn accepted(mut config: FlushScheduleConfig) -> FlushScheduleConfig {
     // With zero the worker would never sleep.
-    config.scheduled_delay = config.scheduled_delay.max(SHORTEST);
-    config.tick = config.tick.max(SHORTEST);
+    config.scheduled_delay = config.scheduled_delay.max(FlushScheduleConfig::MIN_DELAY);
+    config.tick = config.tick.max(FlushScheduleConfig::MIN_DELAY);
     config
 }
 
-/// `start + delay`; a delay that overflows the clock counts as a month.
+/// `start + delay`; a delay that overflows the clock counts as the longest.
 fn after(start: Instant, delay: Duration) -> Instant {
-    start.checked_add(delay).or_else(|| start.checked_add(MONTH)).unwrap_or(start)
+    let longest = || start.checked_add(FlushScheduleConfig::MAX_DELAY);
+    start.checked_add(delay).or_else(longest).unwrap_or(start)
 }
-
-const SHORTEST: Duration = Duration::from_millis(1);
-const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -256,7 +261,7 @@ mod tests {
         for (scheduled_delay, tick, expected) in [
             (Duration::ZERO, Duration::ZERO, MS),
             (Duration::MAX, Duration::ZERO, MS),
-            (Duration::MAX, Duration::MAX, MONTH),
+            (Duration::MAX, Duration::MAX, FlushScheduleConfig::MAX_DELAY),
             (10 * MS, Duration::MAX, 10 * MS),
         ] {
             for batch_spans in [None, Some(0), Some(usize::MAX)] {

@@ -1,7 +1,7 @@
 //! The settings of batching as one value.
 
 use crate::error::BatchConfigError;
-use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize};
+use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize, FlushScheduleConfig};
 use spanwise_wire::RequestLimits;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -113,7 +113,7 @@ impl BatchConfig {
         // A resource takes at most an eighth of a request.
         let least = (8 * resource as u64).max(64 << 10);
         number("with_max_request_bytes", self.max_request_bytes, least..=3_932_160, "bytes")?;
-        duration("with_scheduled_delay", self.scheduled_delay, SHORTEST)?;
+        duration("with_scheduled_delay", self.scheduled_delay, FlushScheduleConfig::MIN_DELAY)?;
         number("with_max_in_flight", self.max_in_flight, 1..=64, "requests")?;
         duration("with_hold_back", self.hold_back, Duration::ZERO)?;
         self.batch_size.map_or(Ok(()), size)?;
@@ -156,7 +156,7 @@ fn duration(
     value: Duration,
     least: Duration,
 ) -> Result<(), BatchConfigError> {
-    if (least..=MONTH).contains(&value) {
+    if (least..=FlushScheduleConfig::MAX_DELAY).contains(&value) {
         return Ok(());
     }
     let accepted = match least.is_zero() {
@@ -185,8 +185,3 @@ fn size(size: BatchSize) -> Result<(), BatchConfigError> {
     };
     Err(BatchConfigError::new("with_batch_size", given, accepted.to_owned()))
 }
-
-/// The timer of the exporter's runtime measures nothing shorter.
-const SHORTEST: Duration = Duration::from_millis(1);
-/// A longer delay is a mistake: of its unit, or of a subtraction.
-const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);

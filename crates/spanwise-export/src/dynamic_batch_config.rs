@@ -9,7 +9,8 @@ use std::sync::Arc;
 /// The settings of batching of a running exporter. Clones share them: [`set`](Self::set) on one applies to
 /// all.
 ///
-/// The exporter's thread applies them at its next turn, at most 100 ms later. No span is lost: requests in flight
+/// The exporter's thread applies them at its next turn, at most 100 ms later unless a sink or an observer
+/// blocks it. No call here waits for that thread, or for another caller. No span is lost: requests in flight
 /// and chunks that are open stay as they are, and the sizes in spans apply to later chunks and requests.
 ///
 /// ```

@@ -125,6 +125,10 @@ impl Exporter {
     /// [`flush_until`](Self::flush_until) for a task of any runtime, which it does not block. A flush that
     /// is dropped goes on without a receiver of its result.
     ///
+    /// The exporter's thread replies by `deadline`. The future has no timer of its own, which would need a
+    /// certain runtime: while a sink, an observer or a hold-back policy blocks that thread, it stays pending. A
+    /// caller with such code wraps it in the timeout of its runtime.
+    ///
     /// # Errors
     /// See [`FlushError`].
     pub async fn flush_async(&self, deadline: Instant) -> Result<(), FlushError> {

@@ -19,7 +19,8 @@ use std::time::Duration;
 /// runtime, and with `SimpleSpanProcessor`. Clones share that thread and the ledger.
 ///
 /// `export` returns when each span of the batch has its outcome, at most a few seconds after the
-/// [export timeout](OtlpExporterBuilder::with_export_timeout); its error names the losses by reason. It loses no
+/// [export timeout](OtlpExporterBuilder::with_export_timeout), unless a sink of yours blocks the exporter's
+/// thread; its error names the losses by reason. It loses no
 /// batch because of one span: a span that no request can hold, or without valid ids, is dropped alone.
 #[derive(Clone)]
 pub struct OtlpExporter {

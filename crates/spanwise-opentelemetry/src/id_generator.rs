@@ -30,18 +30,13 @@ impl IdGenerator for RandomIdGenerator {
     fn new_trace_id(&self) -> TraceId {
         with_generator(|generator| {
             let high = u128::from(generator.next()) << 64;
-            TraceId::from(high | u128::from(nonzero(generator.next())))
+            TraceId::from(high | u128::from(generator.next_id()))
         })
     }
 
     fn new_span_id(&self) -> SpanId {
-        with_generator(|generator| SpanId::from(nonzero(generator.next())))
+        with_generator(|generator| SpanId::from(generator.next_id()))
     }
-}
-
-/// Replaces zero, which is an invalid id.
-fn nonzero(id: u64) -> u64 {
-    if id != 0 { id } else { 1 }
 }
 
 /// The generator of a thread.

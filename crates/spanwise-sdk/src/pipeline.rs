@@ -99,7 +99,8 @@ impl Pipeline {
         &self.spanwise
     }
 
-    /// As [`Spanwise::force_flush_timeout`], for a task of any runtime, which it does not block.
+    /// As [`Spanwise::force_flush_timeout`], for a task of any runtime, which it does not block. The future has no
+    /// timer of its own, and stays pending while a sink blocks the exporter's thread.
     ///
     /// # Errors
     /// See [`FlushError`].

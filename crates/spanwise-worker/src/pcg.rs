@@ -21,6 +21,13 @@ impl Pcg {
         Self { state: u128::from_ne_bytes(crate::random_bytes()) | 1 }
     }
 
+    /// The next 64 random bits as an id: 1 in place of 0, which is an invalid id.
+    #[inline(always)]
+    pub fn next_id(&mut self) -> u64 {
+        let id = self.next();
+        if id != 0 { id } else { 1 }
+    }
+
     /// The next 64 random bits.
     #[inline(always)]
     #[expect(clippy::should_implement_trait, reason = "an endless generator is no iterator")]
@@ -37,6 +44,22 @@ const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_id_is_zero() {
+        // The state from which the next output is 0: both halves of the next state are equal.
+        let equal_halves = u128::from(u64::MAX) << 64 | u128::from(u64::MAX);
+        let state = equal_halves.wrapping_mul(inverse(MULTIPLIER));
+        assert_eq!(Pcg { state }.next(), 0);
+        assert_eq!(Pcg { state }.next_id(), 1);
+    }
+
+    /// The inverse of an odd number modulo 2^128, by Newton's method.
+    fn inverse(odd: u128) -> u128 {
+        (0..7).fold(odd, |inverse, _| {
+            inverse.wrapping_mul(2_u128.wrapping_sub(odd.wrapping_mul(inverse)))
+        })
+    }
 
     #[test]
     fn follows_the_published_generator() {

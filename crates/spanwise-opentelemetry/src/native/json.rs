@@ -1,5 +1,10 @@
 //! Values that the API's attributes cannot have, as text (specification, *AnyValue representation for
-//! non-OTLP protocols*).
+//! non-OTLP protocols*): the native methods set bytes, maps and nested lists, and a stock exporter takes
+//! the `Value` of the API, which has none of them.
+//!
+//! The specification requires JSON, so that the text of `Debug` does not do. `serde_json` fits neither as a
+//! `Value`, which sorts the keys of a map and drops repeated ones, nor by `Serialize`, whose error cannot be the
+//! reader's [`WireError`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -96,4 +96,16 @@ impl SpanwiseBuilder {
         self.hold_back = Some(time);
         self
     }
+
+    /// The setting in code: `given` by its method, otherwise that of the preset.
+    ///
+    /// The exporter's builder has presets too. It cannot resolve this one, because the variables come between the
+    /// preset and its defaults.
+    pub(super) fn in_code<T>(
+        &self,
+        given: Option<T>,
+        of_preset: fn(BatchPreset) -> Option<T>,
+    ) -> Option<T> {
+        given.or_else(|| of_preset(self.batch_preset?))
+    }
 }

@@ -77,7 +77,7 @@ impl SpanwiseBuilder {
         if let Some(time) = self.hold_back {
             exporter = exporter.with_hold_back(time);
         }
-        let code = self.scheduled_delay.or(self.batch_preset.map(BatchPreset::scheduled_delay));
+        let code = self.in_code(self.scheduled_delay, |preset| Some(preset.scheduled_delay()));
         let delay = ranges::SCHEDULED_DELAY.resolve(code, environment)?;
         Ok(match delay {
             Some(delay) => exporter.with_scheduled_delay(delay),
@@ -101,8 +101,17 @@ impl SpanwiseBuilder {
     pub(crate) fn export_timeout(&self) -> Duration {
         let lookup = self.lookup.clone().unwrap_or_else(process_environment);
         let environment = Environment::new(lookup, Reporter::new(Arc::new(|_| {})));
-        let resolved = ranges::EXPORT_TIMEOUT.resolve(self.export_timeout, &environment);
+        let resolved = self.resolve_export_timeout(&environment);
         resolved.ok().flatten().unwrap_or(EXPORT_TIMEOUT)
+    }
+
+    /// The timeout of a request with its retries, if code, the preset or a variable sets it.
+    pub(super) fn resolve_export_timeout(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<Duration>, BuildError> {
+        let code = self.in_code(self.export_timeout, BatchPreset::export_timeout);
+        ranges::EXPORT_TIMEOUT.resolve(code, environment)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::environment::Environment;
 use super::error::BuildError;
+use spanwise_batch::FlushScheduleConfig;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -87,10 +88,8 @@ pub(super) const SCHEDULED_DELAY: TimeRange = TimeRange {
 
 pub(super) const QUEUE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
 pub(super) const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
-/// The resolution of the timer of the worker's runtime.
-const SHORTEST: Duration = Duration::from_millis(1);
-/// A longer delay is a mistake: of its unit, or of a subtraction.
-const LONGEST_DELAY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const SHORTEST: Duration = FlushScheduleConfig::MIN_DELAY;
+const LONGEST_DELAY: Duration = FlushScheduleConfig::MAX_DELAY;
 
 impl TimeRange {
     /// The duration in code, otherwise that of the environment; [`Duration::MAX`] for no limit.

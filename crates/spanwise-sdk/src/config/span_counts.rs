@@ -17,7 +17,7 @@ impl SpanwiseBuilder {
 
     /// The queue size of the method, or of the preset.
     fn queue_size_in_code(&self) -> Option<usize> {
-        self.max_queue_size.or(self.batch_preset.and_then(BatchPreset::max_queue_size))
+        self.in_code(self.max_queue_size, BatchPreset::max_queue_size)
     }
 
     /// The maximum number of spans of a request, at most the queue's (specification, *Batching processor*:

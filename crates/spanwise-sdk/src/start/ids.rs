@@ -11,8 +11,8 @@ use std::cell::Cell;
 #[inline(always)]
 fn trace_and_span_id(process: u32) -> (u128, u64) {
     with_generator(process, |generator| {
-        let trace_id = u128::from(generator.next()) << 64 | u128::from(nonzero(generator.next()));
-        (trace_id, nonzero(generator.next()))
+        let trace_id = u128::from(generator.next()) << 64 | u128::from(generator.next_id());
+        (trace_id, generator.next_id())
     })
 }
 
@@ -40,13 +40,7 @@ pub(super) fn below(parent: Option<&SpanContext>, process: u32) -> SpanIds {
 /// A random span id, never zero. `process` is as in [`trace_and_span_id`].
 #[inline(always)]
 pub(super) fn span_id(process: u32) -> u64 {
-    with_generator(process, |generator| nonzero(generator.next()))
-}
-
-/// Replaces zero, which is an invalid id.
-#[inline(always)]
-fn nonzero(id: u64) -> u64 {
-    if id != 0 { id } else { 1 }
+    with_generator(process, Pcg::next_id)
 }
 
 thread_local! {

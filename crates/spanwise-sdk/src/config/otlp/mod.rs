@@ -8,11 +8,10 @@ mod named;
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
-use super::ranges::{ATTEMPT_TIMEOUT, EXPORT_TIMEOUT};
+use super::ranges::ATTEMPT_TIMEOUT;
 use crate::diagnostics::EndpointHealth;
 use certificate::{Certificate, refuse_client_certificates};
 use endpoint::report_insecure;
-use spanwise_batch::BatchPreset;
 use spanwise_transport::{Compression, Protocol, Transport};
 
 impl SpanwiseBuilder {
@@ -35,8 +34,7 @@ impl SpanwiseBuilder {
         if let Some(timeout) = ATTEMPT_TIMEOUT.resolve(self.attempt_timeout, environment)? {
             transport = transport.with_attempt_timeout(timeout);
         }
-        let code = self.export_timeout.or(self.batch_preset.and_then(BatchPreset::export_timeout));
-        if let Some(timeout) = EXPORT_TIMEOUT.resolve(code, environment)? {
+        if let Some(timeout) = self.resolve_export_timeout(environment)? {
             transport = transport.with_request_timeout(timeout);
         }
         if let Some(sink) = &self.sink {
