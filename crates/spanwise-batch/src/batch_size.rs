@@ -2,7 +2,7 @@
 
 mod adaptive;
 mod arrival_rate;
-mod document;
+mod dynamic;
 mod latency;
 mod observation;
 
@@ -10,7 +10,7 @@ pub use adaptive::AdaptiveBatchSize;
 pub use observation::{BatchLimits, BatchObservation, RequestObservation};
 
 use adaptive::Adaptive;
-use document::Document;
+use dynamic::Dynamic;
 use std::time::{Duration, Instant};
 
 /// The algorithm that determines the size of batches: the setting of a [`BatchSizer`].
@@ -23,19 +23,20 @@ pub enum BatchSize {
     /// Doubles and halves with the length of the queue, in spans: starts at 512; every 30 s, a backlog above
     /// 2,000 spans doubles the size, up to 2,048, and one below 100 halves it, down to 128.
     ///
-    /// This is the dynamic batch processor of the guide that Spanwise implements (the source document, §4.1).
+    /// This is the `DynamicBatchProcessor` of the guide that Spanwise implements (the source document, §4.1).
     /// Its queue and its delay are settings of the exporter:
-    /// [`DOCUMENT_QUEUE_SIZE`](Self::DOCUMENT_QUEUE_SIZE) and [`DOCUMENT_DELAY`](Self::DOCUMENT_DELAY).
-    Document,
+    /// [`DYNAMIC_QUEUE_SIZE`](Self::DYNAMIC_QUEUE_SIZE) and [`DYNAMIC_DELAY`](Self::DYNAMIC_DELAY).
+    #[doc(alias = "DynamicBatchProcessor")]
+    Dynamic,
     /// Follows the rate of arrivals, the backlog and the latency of requests, in bytes.
     Adaptive(AdaptiveBatchSize),
 }
 
 impl BatchSize {
-    /// The queue size for [`Document`](Self::Document), `maxQueueSize`, in spans: 4,096.
-    pub const DOCUMENT_QUEUE_SIZE: usize = 4096;
-    /// The delay for [`Document`](Self::Document), `scheduledDelayMillis`: 5 s.
-    pub const DOCUMENT_DELAY: Duration = Duration::from_secs(5);
+    /// The queue size for [`Dynamic`](Self::Dynamic), `maxQueueSize`, in spans: 4,096.
+    pub const DYNAMIC_QUEUE_SIZE: usize = 4096;
+    /// The delay for [`Dynamic`](Self::Dynamic), `scheduledDelayMillis`: 5 s.
+    pub const DYNAMIC_DELAY: Duration = Duration::from_secs(5);
 }
 
 /// Determines the size of the next batch. It has no clock: its caller passes in the time and what it
@@ -77,7 +78,7 @@ pub struct BatchSizer {
 #[derive(Debug, Clone)]
 enum State {
     Fixed(BatchLimits),
-    Document(Document),
+    Dynamic(Dynamic),
     Adaptive(Box<Adaptive>),
 }
 
@@ -86,7 +87,7 @@ impl BatchSizer {
     pub fn new(setting: BatchSize, now: Instant) -> Self {
         let state = match setting {
             BatchSize::Fixed(limits) => State::Fixed(limits.at_least_one()),
-            BatchSize::Document => State::Document(Document::new(now)),
+            BatchSize::Dynamic => State::Dynamic(Dynamic::new(now)),
             BatchSize::Adaptive(config) => State::Adaptive(Box::new(Adaptive::new(config, now))),
         };
         Self { setting, state }
@@ -98,7 +99,7 @@ impl BatchSizer {
     pub fn observe(&mut self, now: Instant, observation: &BatchObservation) {
         match &mut self.state {
             State::Fixed(_) => {}
-            State::Document(document) => document.observe(now, observation),
+            State::Dynamic(dynamic) => dynamic.observe(now, observation),
             State::Adaptive(adaptive) => adaptive.observe(now, observation),
         }
     }
@@ -110,7 +111,7 @@ impl BatchSizer {
     pub fn limits(&self) -> BatchLimits {
         match &self.state {
             State::Fixed(limits) => *limits,
-            State::Document(document) => document.limits(),
+            State::Dynamic(dynamic) => dynamic.limits(),
             State::Adaptive(adaptive) => adaptive.limits(),
         }
     }

@@ -76,7 +76,7 @@ pub struct FlushSchedule {
 
 /// The full chunks that wait for the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ready {
+pub struct FullChunks {
     /// Number of full chunks.
     pub chunks: usize,
     /// Number of spans that wait in full chunks.
@@ -113,20 +113,20 @@ impl FlushSchedule {
         self.config
     }
 
-    /// Returns the action at `now`, with the full chunks `ready` waiting.
+    /// Returns the action at `now`, while the chunks of `full` wait.
     ///
     /// After [`FlushAction::DrainAll`], call [`drained_all`](Self::drained_all), or
     /// [`drained_some`](Self::drained_some) if slots were held; after [`FlushAction::DrainBatch`], call
     /// [`counted`](Self::counted).
-    pub fn poll(&self, now: Instant, ready: Ready) -> FlushAction {
+    pub fn poll(&self, now: Instant, full: FullChunks) -> FlushAction {
         let FlushScheduleConfig { scheduled_delay, chunks, batch_spans, tick } = self.config;
         let due = after(self.drained, scheduled_delay);
         let count = batch_spans.map(|spans| (spans.max(1), after(self.counted, tick)));
         if now >= due {
             return FlushAction::DrainAll;
         }
-        let is_batch = count.is_some_and(|(spans, _)| ready.spans >= spans);
-        if ready.chunks >= chunks.max(1) || (ready.chunks > 0 && is_batch) {
+        let is_batch = count.is_some_and(|(spans, _)| full.spans >= spans);
+        if full.chunks >= chunks.max(1) || (full.chunks > 0 && is_batch) {
             return FlushAction::DrainFull;
         }
         let until = due.min(after(now, tick));
@@ -176,8 +176,8 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn full(chunks: usize) -> Ready {
-        Ready { chunks, spans: 100 * chunks }
+    fn full(chunks: usize) -> FullChunks {
+        FullChunks { chunks, spans: 100 * chunks }
     }
 
     fn check(after: Duration, ready: usize, expected: impl Fn(Instant) -> FlushAction) {
@@ -206,7 +206,7 @@ mod tests {
         let start = Instant::now();
         let config = FlushScheduleConfig::default().with_batch_spans(200);
         let mut schedule = FlushSchedule::new(config, start);
-        let ready = |chunks, spans| Ready { chunks, spans };
+        let ready = |chunks, spans| FullChunks { chunks, spans };
         for (at, ready, expected) in [
             (0, ready(1, 199), FlushAction::WaitUntil(start + 100 * MS)),
             (0, ready(1, 200), FlushAction::DrainFull),
@@ -228,7 +228,7 @@ mod tests {
         let start = Instant::now();
         let mut schedule = FlushSchedule::new(FlushScheduleConfig::default(), start);
         schedule.drained_all(start + 1000 * MS);
-        let poll = |at: u32| schedule.poll(start + at * MS, Ready::default());
+        let poll = |at: u32| schedule.poll(start + at * MS, FullChunks::default());
         assert_eq!(poll(1990), FlushAction::WaitUntil(start + 2000 * MS));
         assert_eq!(poll(2000), FlushAction::DrainAll);
     }
@@ -240,9 +240,9 @@ mod tests {
         let mut schedule = FlushSchedule::new(config, start);
         let now = start + 2000 * MS;
         let expected = FlushAction::WaitUntil(now + 100 * MS);
-        assert_eq!(schedule.poll(now, Ready::default()), expected);
+        assert_eq!(schedule.poll(now, FullChunks::default()), expected);
         schedule.set_config(config.with_scheduled_delay(1000 * MS));
-        assert_eq!(schedule.poll(now, Ready::default()), FlushAction::DrainAll);
+        assert_eq!(schedule.poll(now, FullChunks::default()), FlushAction::DrainAll);
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
         let start = Instant::now();
         let mut schedule = FlushSchedule::new(FlushScheduleConfig::default(), start);
         schedule.drained_some(start + 1000 * MS);
-        let poll = |at: u32| schedule.poll(start + at * MS, Ready::default());
+        let poll = |at: u32| schedule.poll(start + at * MS, FullChunks::default());
         assert_eq!(poll(1000), FlushAction::WaitUntil(start + 1001 * MS));
         assert_eq!(poll(1001), FlushAction::DrainAll);
     }
@@ -267,7 +267,7 @@ mod tests {
             for batch_spans in [None, Some(0), Some(usize::MAX)] {
                 let config = FlushScheduleConfig { scheduled_delay, tick, chunks: 0, batch_spans };
                 let schedule = FlushSchedule::new(config, start);
-                let none = Ready::default();
+                let none = FullChunks::default();
                 assert_eq!(schedule.poll(start, none), FlushAction::WaitUntil(start + expected));
                 assert_eq!(schedule.poll(start, full(1)), FlushAction::DrainFull);
             }

@@ -19,7 +19,7 @@ pub use batch_size::{
 pub use budget::{Budget, Charge};
 pub use charged_chunk::ChargedChunk;
 pub use config::ShardedBufferConfig;
-pub use flush_schedule::{FlushAction, FlushSchedule, FlushScheduleConfig, Ready};
+pub use flush_schedule::{FlushAction, FlushSchedule, FlushScheduleConfig, FullChunks};
 pub use preset::BatchPreset;
 pub use push_error::PushError;
 pub use sharded_buffer::{Pushed, ShardedBuffer};

@@ -37,9 +37,9 @@ fn a_fixed_size_never_changes() {
 
 /// The table is the `adjustLoop` of the source document, by hand.
 #[test]
-fn the_documents_size_doubles_and_halves_every_thirty_seconds() {
+fn the_dynamic_size_doubles_and_halves_every_thirty_seconds() {
     let start = Instant::now();
-    let mut sizer = BatchSizer::new(BatchSize::Document, start);
+    let mut sizer = BatchSizer::new(BatchSize::Dynamic, start);
     for (seconds, backlog, expected) in [
         (0, 4096, 512),
         (29, 4096, 512),
@@ -371,6 +371,6 @@ fn a_new_setting_retains_the_measurements_of_an_adaptive_size() {
     let lower = BatchSize::Adaptive(adaptive().with_max_bytes(before / 4));
     world.sizer.set(lower, world.now);
     assert_eq!(world.sizer.limits().bytes, before / 4);
-    world.sizer.set(BatchSize::Document, world.now);
+    world.sizer.set(BatchSize::Dynamic, world.now);
     assert_eq!(world.sizer.limits(), BatchLimits::spans(512));
 }

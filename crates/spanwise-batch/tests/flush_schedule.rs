@@ -1,13 +1,13 @@
 //! The flush schedule through its public items: the setters of its configuration decide the actions.
 
-use spanwise_batch::{FlushAction, FlushSchedule, FlushScheduleConfig, Ready};
+use spanwise_batch::{FlushAction, FlushSchedule, FlushScheduleConfig, FullChunks};
 use std::time::{Duration, Instant};
 
 const MS: Duration = Duration::from_millis(1);
 
 /// Full chunks of 10 spans.
-fn full(chunks: usize) -> Ready {
-    Ready { chunks, spans: 10 * chunks }
+fn full(chunks: usize) -> FullChunks {
+    FullChunks { chunks, spans: 10 * chunks }
 }
 
 #[test]

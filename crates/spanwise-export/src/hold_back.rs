@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub trait HoldBack: Send + 'static {
     /// Decides about `chunk`, which has the `SpanMeta` of each of its spans. Runs on the exporter's thread and must
     /// not block it. A panic is reported to the observer and counts as [`HoldDecision::Release`].
-    fn decide(&mut self, chunk: &DrainedChunk, point: &HoldPoint) -> HoldDecision;
+    fn decide(&mut self, chunk: &DrainedChunk, context: &HoldContext) -> HoldDecision;
 }
 
 /// The decision about a chunk.
@@ -31,10 +31,10 @@ pub enum HoldDecision {
     Drop(DropReason),
 }
 
-/// The point at which a decision is made.
+/// The context of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct HoldPoint {
+pub struct HoldContext {
     /// The present time.
     pub now: Instant,
     /// The time at which the chunk was drained.
@@ -65,8 +65,8 @@ impl HoldCause {
 }
 
 impl HoldBack for Duration {
-    fn decide(&mut self, _: &DrainedChunk, point: &HoldPoint) -> HoldDecision {
-        match point.drained.checked_add(*self) {
+    fn decide(&mut self, _: &DrainedChunk, context: &HoldContext) -> HoldDecision {
+        match context.drained.checked_add(*self) {
             Some(until) => HoldDecision::Until(until),
             None => HoldDecision::Release,
         }

@@ -30,7 +30,7 @@ pub use dynamic_batch_config::DynamicBatchConfig;
 pub use error::{BatchConfigError, BuildError, FlushError};
 pub use event::ExportEvent;
 pub use exporter::Exporter;
-pub use hold_back::{HoldBack, HoldCause, HoldDecision, HoldPoint};
+pub use hold_back::{HoldBack, HoldCause, HoldContext, HoldDecision};
 pub use observer::Observer;
 pub use on_full::OnFull;
 pub use queue::SpanQueue;

@@ -166,10 +166,10 @@ fn presets_send_batches_of_their_size() {
 
 /// The source document, 4.1.4: every 30 s, a backlog above 2,000 doubles the size, one below 100 halves it.
 #[test]
-fn the_documents_size_follows_the_backlog() {
+fn the_dynamic_size_follows_the_backlog() {
     let mut line = line(|builder| {
         builder
-            .with_batch_size(BatchSize::Document)
+            .with_batch_size(BatchSize::Dynamic)
             .with_scheduled_delay(HOUR)
             .with_budget_bytes(64 << 20)
             .with_max_in_flight(1)

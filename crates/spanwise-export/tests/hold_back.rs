@@ -5,7 +5,7 @@ mod support;
 
 use spanwise_export::sans_io::DrainedChunk;
 use spanwise_export::{
-    BatchConfig, HoldBack, HoldCause, HoldDecision, HoldPoint, OnFull, ShedThreshold,
+    BatchConfig, HoldBack, HoldCause, HoldContext, HoldDecision, OnFull, ShedThreshold,
 };
 use spanwise_ledger::DropReason;
 use std::sync::{Arc, Mutex};
@@ -90,11 +90,11 @@ struct Recorded(Arc<Mutex<Vec<(HoldCause, u64)>>>);
 struct Policy(Recorded);
 
 impl HoldBack for Policy {
-    fn decide(&mut self, chunk: &DrainedChunk, point: &HoldPoint) -> HoldDecision {
+    fn decide(&mut self, chunk: &DrainedChunk, context: &HoldContext) -> HoldDecision {
         let mut seen = self.0.0.lock().unwrap();
-        seen.push((point.cause, chunk.spans()));
+        seen.push((context.cause, chunk.spans()));
         match seen.len() {
-            1 | 2 => HoldDecision::Until(point.now + 10 * SECOND),
+            1 | 2 => HoldDecision::Until(context.now + 10 * SECOND),
             3 => HoldDecision::Drop(DropReason::Redirect),
             4 => {
                 drop(seen);
@@ -125,9 +125,9 @@ fn a_policy_decides_for_each_chunk() {
 struct Soon(Arc<Mutex<u32>>);
 
 impl HoldBack for Soon {
-    fn decide(&mut self, _: &DrainedChunk, point: &HoldPoint) -> HoldDecision {
+    fn decide(&mut self, _: &DrainedChunk, context: &HoldContext) -> HoldDecision {
         *self.0.lock().unwrap() += 1;
-        HoldDecision::Until(point.now + Duration::from_nanos(1))
+        HoldDecision::Until(context.now + Duration::from_nanos(1))
     }
 }
 
@@ -148,7 +148,7 @@ fn a_policy_that_holds_for_an_instant_keeps_no_core_busy() {
 struct Fragile;
 
 impl HoldBack for Fragile {
-    fn decide(&mut self, _: &DrainedChunk, _: &HoldPoint) -> HoldDecision {
+    fn decide(&mut self, _: &DrainedChunk, _: &HoldContext) -> HoldDecision {
         HoldDecision::Release
     }
 }

@@ -47,7 +47,7 @@ fn retune() -> impl Strategy<Value = Op> {
 fn size() -> impl Strategy<Value = Option<BatchSize>> {
     prop_oneof![
         3 => Just(None),
-        1 => Just(Some(BatchSize::Document)),
+        1 => Just(Some(BatchSize::Dynamic)),
         1 => Just(Some(BatchSize::Adaptive(AdaptiveBatchSize::default()))),
         1 => (1usize..300, 1usize..100_000)
             .prop_map(|(spans, bytes)| Some(BatchSize::Fixed(BatchLimits { spans, bytes }))),

@@ -204,7 +204,7 @@ fn running_settings_are_checked_and_replaced_together() {
         .with_preset(BatchPreset::Production)
         .with_max_request_bytes(1 << 20)
         .with_max_in_flight(8)
-        .with_batch_size(BatchSize::Document)
+        .with_batch_size(BatchSize::Dynamic)
         .with_hold_back(SECOND);
     batching.set(good.clone()).unwrap();
     assert_eq!(*exporter.batching().load(), good);

@@ -3,7 +3,7 @@
 
 use crate::random::Random;
 use spanwise_export::sans_io::DrainedChunk;
-use spanwise_export::{HoldBack, HoldCause, HoldDecision, HoldPoint};
+use spanwise_export::{HoldBack, HoldCause, HoldContext, HoldDecision};
 use spanwise_ledger::DropReason;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl DroppedSpans {
 }
 
 impl HoldBack for HoldPolicy {
-    fn decide(&mut self, chunk: &DrainedChunk, point: &HoldPoint) -> HoldDecision {
+    fn decide(&mut self, chunk: &DrainedChunk, context: &HoldContext) -> HoldDecision {
         match self.random.below(24) {
             0 => std::panic::resume_unwind(Box::new("a policy panics")),
             1 | 2 => {
@@ -42,8 +42,8 @@ impl HoldBack for HoldPolicy {
                 HoldDecision::Drop(POLICY_REASON)
             }
             // Held once, so that the world knows the longest time.
-            3..=14 if point.cause == HoldCause::Drained => HoldDecision::Until(
-                point.now + self.random.millis(0, LONGEST_HOLD.as_millis() as u64),
+            3..=14 if context.cause == HoldCause::Drained => HoldDecision::Until(
+                context.now + self.random.millis(0, LONGEST_HOLD.as_millis() as u64),
             ),
             _ => HoldDecision::Release,
         }

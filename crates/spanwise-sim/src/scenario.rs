@@ -147,7 +147,7 @@ pub fn batch_config(random: &mut Random) -> BatchConfig {
         false => 8_192,
     };
     let adaptive = BatchSize::Adaptive(AdaptiveBatchSize::default());
-    let size = random.pick(&[(4, None), (1, Some(BatchSize::Document)), (2, Some(adaptive))]);
+    let size = random.pick(&[(4, None), (1, Some(BatchSize::Dynamic)), (2, Some(adaptive))]);
     BatchConfig::default()
         .with_max_queue_size(queue)
         .with_max_export_batch_size(queue.map_or(batch, |queue| batch.min(queue)))

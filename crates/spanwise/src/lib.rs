@@ -46,8 +46,8 @@ pub mod batch {
     #[doc(no_inline)]
     pub use spanwise_batch::{
         AdaptiveBatchSize, BatchLimits, BatchObservation, BatchPreset, BatchSize, BatchSizer,
-        Budget, Charge, ChargedChunk, FlushAction, FlushSchedule, FlushScheduleConfig, PushError,
-        Pushed, Ready, RequestObservation, ShardedBuffer, ShardedBufferConfig,
+        Budget, Charge, ChargedChunk, FlushAction, FlushSchedule, FlushScheduleConfig, FullChunks,
+        PushError, Pushed, RequestObservation, ShardedBuffer, ShardedBufferConfig,
     };
 }
 
@@ -68,7 +68,7 @@ pub mod export {
     #[doc(no_inline)]
     pub use spanwise_export::{
         BatchConfig, BatchConfigError, BuildError, DynamicBatchConfig, ExportEvent, Exporter,
-        ExporterBuilder, FlushError, HoldBack, HoldCause, HoldDecision, HoldPoint, Observer,
+        ExporterBuilder, FlushError, HoldBack, HoldCause, HoldContext, HoldDecision, Observer,
         OnFull, PreparedExporter, ScopeTable, ShedThreshold, SpanQueue, sans_io,
     };
 }

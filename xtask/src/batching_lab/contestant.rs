@@ -10,7 +10,7 @@ pub(super) enum Contestant {
     Spanwise,
     /// The exporter's default: requests as large as their memory, looked for at each tick.
     Default,
-    Document,
+    Dynamic,
     /// This number of spans, always.
     Fixed(usize),
 }
@@ -19,7 +19,7 @@ impl Contestant {
     pub(super) const ALL: [Self; 10] = [
         Self::Spanwise,
         Self::Default,
-        Self::Document,
+        Self::Dynamic,
         Self::Fixed(128),
         Self::Fixed(256),
         Self::Fixed(512),
@@ -38,7 +38,7 @@ impl Contestant {
         match self {
             Self::Spanwise => "ours",
             Self::Default => "trend",
-            Self::Document => "document",
+            Self::Dynamic => "document",
             Self::Fixed(_) => "fixed",
         }
     }
@@ -51,10 +51,10 @@ impl Contestant {
             }
             Self::Default => builder,
             // Its loop exports by itself: one request at a time.
-            Self::Document => builder
-                .with_batch_size(BatchSize::Document)
-                .with_max_queue_size(BatchSize::DOCUMENT_QUEUE_SIZE)
-                .with_scheduled_delay(BatchSize::DOCUMENT_DELAY)
+            Self::Dynamic => builder
+                .with_batch_size(BatchSize::Dynamic)
+                .with_max_queue_size(BatchSize::DYNAMIC_QUEUE_SIZE)
+                .with_scheduled_delay(BatchSize::DYNAMIC_DELAY)
                 .with_max_in_flight(1),
             Self::Fixed(spans) => {
                 builder.with_batch_size(BatchSize::Fixed(BatchLimits::spans(spans)))
@@ -68,7 +68,7 @@ impl fmt::Display for Contestant {
         match self {
             Self::Spanwise => f.pad("Spanwise"),
             Self::Default => f.pad("the default"),
-            Self::Document => f.pad("the document's"),
+            Self::Dynamic => f.pad("the document's"),
             Self::Fixed(spans) => f.pad(&format!("fixed {spans}")),
         }
     }

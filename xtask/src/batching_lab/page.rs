@@ -58,7 +58,7 @@ fn chart<'a>(
         let name = match entry.contestant {
             Contestant::Spanwise => "Spanwise",
             Contestant::Default => "the default",
-            Contestant::Document => "the document's",
+            Contestant::Dynamic => "the document's",
             Contestant::Fixed(_) if !std::mem::replace(&mut has_fixed, true) => "fixed",
             Contestant::Fixed(_) => "",
         };

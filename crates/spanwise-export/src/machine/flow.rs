@@ -9,7 +9,7 @@ use crate::batch_config::BatchConfig;
 use crate::event::ExportEvent;
 use crate::machine::action::Action;
 use crate::queue::{QueueAction, QueueLevel};
-use spanwise_batch::{ChargedChunk, FlushAction, FlushScheduleConfig, Ready};
+use spanwise_batch::{ChargedChunk, FlushAction, FlushScheduleConfig, FullChunks};
 use spanwise_ledger::DropReason;
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ impl ExportMachine {
             // For their bytes, whatever the number of spans.
             self.sends_all = true;
         }
-        let drain = match self.schedule.poll(now, self.ready(level)) {
+        let drain = match self.schedule.poll(now, self.full_chunks(level)) {
             _ if self.flushes.need_drain() => Drain::All(now),
             // Half-empty chunks that cannot be sent would only be charged for more than they hold.
             FlushAction::DrainAll if !self.is_blocked => Drain::All(now),
@@ -165,7 +165,7 @@ impl ExportMachine {
 
     /// The time of the next turn, unless an event comes first.
     pub(super) fn wait_until(&self, now: Instant, level: QueueLevel) -> Instant {
-        let mut until = match self.schedule.poll(now, self.ready(level)) {
+        let mut until = match self.schedule.poll(now, self.full_chunks(level)) {
             FlushAction::WaitUntil(until) => until,
             // Due already, but no more can be sent before a request ends.
             _ if self.is_blocked => now + self.schedule.config().tick,
@@ -194,12 +194,12 @@ impl ExportMachine {
     }
 
     /// The full chunks. The spans that wait in the backlog for others count as theirs.
-    fn ready(&self, level: QueueLevel) -> Ready {
+    fn full_chunks(&self, level: QueueLevel) -> FullChunks {
         let waiting = match self.schedule.config().batch_spans {
             Some(_) => usize::try_from(self.composer.backlog.spans()).unwrap_or(usize::MAX),
             None => 0,
         };
-        Ready { chunks: level.ready, spans: level.ready_spans.saturating_add(waiting) }
+        FullChunks { chunks: level.ready, spans: level.ready_spans.saturating_add(waiting) }
     }
 
     fn recycle(&mut self, framed: Vec<ChargedChunk>) {

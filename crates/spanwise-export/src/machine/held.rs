@@ -1,7 +1,7 @@
 //! Drained chunks that are held back before they enter the backlog.
 
 use crate::drained::DrainedChunk;
-use crate::hold_back::{HoldBack, HoldCause, HoldDecision, HoldPoint};
+use crate::hold_back::{HoldBack, HoldCause, HoldContext, HoldDecision};
 use spanwise_ledger::DropReason;
 use spanwise_worker::{CaughtPanic, catch_panic};
 use std::collections::VecDeque;
@@ -137,13 +137,15 @@ impl Held {
     /// Returns the chunk if it is to be framed; otherwise stores or drops it.
     fn decide(&mut self, held: HeldChunk, now: Instant, cause: HoldCause) -> Option<DrainedChunk> {
         let HeldChunk { mut chunk, drained, .. } = held;
-        let point = HoldPoint { now, drained, cause };
+        let context = HoldContext { now, drained, cause };
         let decision = match &mut self.policy {
-            None => self.time.decide(&chunk, &point),
-            Some(policy) => catch_panic(|| policy.decide(&chunk, &point)).unwrap_or_else(|panic| {
-                self.panics.push(panic);
-                HoldDecision::Release
-            }),
+            None => self.time.decide(&chunk, &context),
+            Some(policy) => {
+                catch_panic(|| policy.decide(&chunk, &context)).unwrap_or_else(|panic| {
+                    self.panics.push(panic);
+                    HoldDecision::Release
+                })
+            }
         };
         match decision {
             HoldDecision::Until(until) if until > now && !cause.must_release() => {

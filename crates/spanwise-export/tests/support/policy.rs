@@ -2,7 +2,7 @@
 
 use super::model::Moods;
 use spanwise_export::sans_io::DrainedChunk;
-use spanwise_export::{HoldBack, HoldDecision, HoldPoint};
+use spanwise_export::{HoldBack, HoldContext, HoldDecision};
 use spanwise_ledger::DropReason;
 use std::sync::{Arc, Mutex};
 
@@ -14,8 +14,8 @@ pub struct RandomPolicy {
 }
 
 impl HoldBack for RandomPolicy {
-    fn decide(&mut self, chunk: &DrainedChunk, point: &HoldPoint) -> HoldDecision {
-        assert!(point.drained <= point.now);
+    fn decide(&mut self, chunk: &DrainedChunk, context: &HoldContext) -> HoldDecision {
+        assert!(context.drained <= context.now);
         assert_eq!(chunk.chunk().metas().len() as u64, chunk.spans(), "the metas are there");
         if self.moods.one_in(8) {
             let ids = chunk.chunk().metas().iter().map(|meta| meta.span_id.0);
@@ -24,7 +24,7 @@ impl HoldBack for RandomPolicy {
         }
         match self.moods.one_in(3) {
             true => HoldDecision::Release,
-            false => HoldDecision::Until(point.now + self.moods.millis(4_000)),
+            false => HoldDecision::Until(context.now + self.moods.millis(4_000)),
         }
     }
 }

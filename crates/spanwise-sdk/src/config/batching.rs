@@ -78,9 +78,9 @@ impl SpanwiseBuilder {
     /// fn main() -> Result<(), spanwise::BuildError> {
     ///     // Doubles and halves with the length of the queue, with the queue and the delay meant for it.
     ///     let _spanwise = Spanwise::builder()
-    ///         .with_batch_size(BatchSize::Document)
-    ///         .with_max_queue_size(BatchSize::DOCUMENT_QUEUE_SIZE)
-    ///         .with_scheduled_delay(BatchSize::DOCUMENT_DELAY)
+    ///         .with_batch_size(BatchSize::Dynamic)
+    ///         .with_max_queue_size(BatchSize::DYNAMIC_QUEUE_SIZE)
+    ///         .with_scheduled_delay(BatchSize::DYNAMIC_DELAY)
     ///         .build()?;
     ///     Ok(())
     /// }

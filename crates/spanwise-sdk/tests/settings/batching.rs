@@ -64,13 +64,13 @@ fn a_method_precedes_a_preset_a_variable_and_the_default() {
 fn the_other_numbers_reach_the_exporter() {
     let config = config(
         sunk(&[])
-            .with_batch_size(BatchSize::Document)
+            .with_batch_size(BatchSize::Dynamic)
             .with_hold_back(3 * SECOND)
             .with_max_in_flight(9)
             .with_max_request_bytes(1 << 20),
     );
     let expected = BatchConfig::default()
-        .with_batch_size(BatchSize::Document)
+        .with_batch_size(BatchSize::Dynamic)
         .with_hold_back(3 * SECOND)
         .with_max_in_flight(9)
         .with_max_request_bytes(1 << 20);

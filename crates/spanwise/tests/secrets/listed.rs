@@ -22,8 +22,8 @@ pub const PRINTED: &str = "\
 
 /// Types that hold numbers, names of ours or handles; views of spans, text, and samplers in code.
 pub const WITHOUT_SETTINGS: &str = "\
-    bytes::ByteStr batch::BatchPreset batch::Ready export::BatchConfig export::BatchConfigError \
-    export::DynamicBatchConfig export::HoldCause export::HoldDecision export::HoldPoint \
+    bytes::ByteStr batch::BatchPreset batch::FullChunks export::BatchConfig export::BatchConfigError \
+    export::DynamicBatchConfig export::HoldCause export::HoldDecision export::HoldContext \
     export::FlushId export::OnFull export::QueueLevel export::Reply export::RequestId \
     export::ShedController export::ShedThreshold spanwise::CollectError spanwise::Collected \
     spanwise::CollectedSpan batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation \

@@ -3,15 +3,15 @@
 use crate::batch_size::observation::{BatchLimits, BatchObservation};
 use std::time::{Duration, Instant};
 
-/// The size that the document's `adjustLoop` sets: every 30 s, by the length of the queue.
+/// The size that the `adjustLoop` of its `DynamicBatchProcessor` sets: every 30 s, by the length of the queue.
 #[derive(Debug, Clone)]
-pub(super) struct Document {
+pub(super) struct Dynamic {
     spans: usize,
     /// The last multiple of the interval since the start at which the size was adjusted.
     adjusted: Instant,
 }
 
-impl Document {
+impl Dynamic {
     pub(super) fn new(now: Instant) -> Self {
         Self { spans: START, adjusted: now }
     }
