@@ -5,14 +5,13 @@
 #[path = "support/headers.rs"]
 mod headers;
 
-use headers::Headers;
+use headers::{Headers, send};
 use opentelemetry::baggage::{Baggage, BaggageExt as _};
 use opentelemetry::propagation::{Extractor as _, TextMapPropagator};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation as stock;
 use proptest::prelude::*;
 use spanwise_sdk::propagation::BaggagePropagator;
-use std::collections::HashMap;
 
 type Entry = (String, String, String);
 
@@ -121,16 +120,6 @@ fn baggage_is_limited_to_64_members_and_8192_bytes() {
     let mut baggage = Baggage::new();
     let _none = baggage.insert("big", ";".repeat(4000));
     assert_eq!(inject_baggage(baggage), None);
-}
-
-fn send(
-    from: &dyn TextMapPropagator,
-    to: &dyn TextMapPropagator,
-    cx: &Context,
-) -> (Context, HashMap<String, String>) {
-    let mut headers = HashMap::new();
-    from.inject_context(cx, &mut headers);
-    (to.extract_with_context(&Context::new(), &headers), headers)
 }
 
 proptest! {

@@ -5,10 +5,7 @@
 
 mod support;
 
-use opentelemetry::trace::{
-    Span as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
-    Tracer as _,
-};
+use opentelemetry::trace::{Span as _, TraceContextExt as _, TraceState, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use spanwise_pool::PooledSpan;
 use spanwise_receiver::Receiver;
@@ -16,21 +13,10 @@ use spanwise_sampling::Sampler;
 use spanwise_sdk::{DropReason, Finished, OnFull, Span, SpanKind};
 use spanwise_testkit::{Fault, FaultProxy, in_own_process};
 use std::time::{Duration, Instant};
-use support::full_queue::{check_forked_child, check_shutdown, stuck, unrecorded_root, until};
+use support::full_queue::{
+    check_forked_child, check_shutdown, remote, stuck, unrecorded_root, until,
+};
 use support::{LONG, assert_idle, builder, wait_until_idle};
-
-fn remote(sampled: bool, trace_state: &str) -> SpanContext {
-    SpanContext::new(
-        TraceId::from_bytes([0xff; 16]),
-        SpanId::from_bytes([1; 8]),
-        TraceFlags::new(u8::from(sampled) | 2),
-        true,
-        match trace_state {
-            "" => TraceState::NONE,
-            header => header.parse().unwrap(),
-        },
-    )
-}
 
 #[test]
 fn a_refused_root_is_not_sampled_and_its_children_follow_it() {
@@ -124,7 +110,7 @@ fn a_refused_span_has_no_threshold() {
         ("a=1", &["a=1"]),
         ("ot=rv:fffffffffffffe", &["ot=rv:fffffffffffffe"]),
     ] {
-        let parent = remote(true, parent);
+        let parent = remote(u128::MAX, true, parent);
         let start = || tracer.child("child", SpanKind::Server, &parent);
         let child = until(start, is_refused);
         assert!(!child.context().is_sampled());
@@ -167,7 +153,7 @@ fn a_pooled_span_is_refused_at_its_start_and_counted_at_its_end() {
         &mut span,
         "pooled",
         SpanKind::Internal,
-        Some(&remote(false, ""))
+        Some(&remote(u128::MAX, false, ""))
     ));
     assert_eq!(tracer.finish_pooled(&span), Ok(Finished::SampledOut));
 }

@@ -6,16 +6,16 @@
 mod support;
 
 use opentelemetry::Context;
-use opentelemetry::trace::{
-    SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
-};
+use opentelemetry::trace::{SpanContext, TraceContextExt as _, TraceState, Tracer as _};
 use spanwise_pool::PooledSpan;
 use spanwise_receiver::Receiver;
 use spanwise_sampling::{RateLimited, Sampler};
 use spanwise_sdk::{DropReason, Finished, OnFull, SpanKind, Spanwise, SpanwiseBuilder, Tracer};
 use spanwise_testkit::{Fault, FaultProxy, SplitMix64, in_own_process};
 use std::time::{Duration, Instant};
-use support::full_queue::{self, check_forked_child, check_shutdown, unrecorded_root, until};
+use support::full_queue::{
+    self, check_forked_child, check_shutdown, remote, unrecorded_root, until,
+};
 use support::{LONG, assert_idle, builder, wait_until_idle};
 
 /// A provider that sheds, and whose receiver never answers: the fill, and so the threshold, changes only when a
@@ -33,19 +33,6 @@ fn threshold(context: &SpanContext) -> Option<u64> {
 
 fn randomness(context: &SpanContext) -> u64 {
     u128::from_be_bytes(context.trace_id().to_bytes()) as u64 & (END - 1)
-}
-
-fn remote(trace_id: u128, sampled: bool, trace_state: &str) -> SpanContext {
-    SpanContext::new(
-        TraceId::from_bytes(trace_id.to_be_bytes()),
-        SpanId::from_bytes([1; 8]),
-        TraceFlags::new(u8::from(sampled) | 2),
-        true,
-        match trace_state {
-            "" => TraceState::NONE,
-            header => header.parse().unwrap(),
-        },
-    )
 }
 
 /// Fills the queue until the threshold is in the middle, and returns it. No span ends after this.

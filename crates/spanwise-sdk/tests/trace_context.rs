@@ -5,7 +5,7 @@
 #[path = "support/headers.rs"]
 mod headers;
 
-use headers::Headers;
+use headers::{Headers, send};
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
@@ -291,16 +291,6 @@ fn valid_context() -> impl Strategy<Value = SpanContext> {
 fn shared(context: &SpanContext) -> (TraceId, SpanId, bool, bool, String) {
     let state = context.trace_state().header();
     (context.trace_id(), context.span_id(), context.is_sampled(), context.is_remote(), state)
-}
-
-fn send(
-    from: &dyn TextMapPropagator,
-    to: &dyn TextMapPropagator,
-    cx: &Context,
-) -> (Context, HashMap<String, String>) {
-    let mut headers = HashMap::new();
-    from.inject_context(cx, &mut headers);
-    (to.extract_with_context(&Context::new(), &headers), headers)
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! A queue that fills up because its receiver never answers, and the checks that hold for every such queue.
 
 use super::{LONG, assert_idle, builder, wait_until_idle};
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use spanwise_sdk::{Bytes, DropReason, Outcome, Span, SpanKind, Spanwise, SpanwiseBuilder, Tracer};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,20 @@ pub fn stuck(configure: impl FnOnce(SpanwiseBuilder) -> SpanwiseBuilder) -> Span
         .with_attempt_timeout(Duration::from_secs(3600))
         .with_export_timeout(Duration::from_secs(3600));
     configure(builder).build().unwrap()
+}
+
+/// A span of another process.
+pub fn remote(trace_id: u128, sampled: bool, trace_state: &str) -> SpanContext {
+    SpanContext::new(
+        TraceId::from(trace_id),
+        SpanId::from(1),
+        TraceFlags::new(u8::from(sampled) | 2),
+        true,
+        match trace_state {
+            "" => TraceState::NONE,
+            header => header.parse().unwrap(),
+        },
+    )
 }
 
 /// The first result of `start` for which `is_found`; those before it are dropped, and so end.

@@ -1,6 +1,8 @@
 //! A carrier for propagators that can hold several values of one header.
 
-use opentelemetry::propagation::{Extractor, Injector};
+use opentelemetry::Context;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use std::collections::HashMap;
 
 /// Headers in the order of their insertion. Names are case-insensitive, as in HTTP.
 #[derive(Default)]
@@ -32,4 +34,15 @@ impl Extractor for Headers {
         let values: Vec<_> = named.map(|(_, value)| value.as_str()).collect();
         (!values.is_empty()).then_some(values)
     }
+}
+
+/// The context that `to` extracts of the headers that `from` injects, and those headers.
+pub fn send(
+    from: &dyn TextMapPropagator,
+    to: &dyn TextMapPropagator,
+    cx: &Context,
+) -> (Context, HashMap<String, String>) {
+    let mut headers = HashMap::new();
+    from.inject_context(cx, &mut headers);
+    (to.extract_with_context(&Context::new(), &headers), headers)
 }
