@@ -56,6 +56,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// `prefix` zeros and then a message of `spans` spans.
+    pub(crate) fn new(bytes: Vec<u8>, prefix: usize, spans: u64) -> Self {
+        Self { bytes, prefix, spans }
+    }
+
     /// The encoded `ExportTraceServiceRequest`, without the prefix.
     pub fn message(&self) -> &[u8] {
         self.bytes.get(self.prefix..).unwrap_or_default()
@@ -375,9 +380,9 @@ impl<B: AsRef<[u8]>> Draft<B> {
 }
 
 /// Longer than the framing of any transport.
-const MAX_PREFIX: usize = 4096;
+pub(crate) const MAX_PREFIX: usize = 4096;
 /// Tag and longest length of a nested message.
-const MESSAGE_OVERHEAD: usize = 1 + 5;
+pub(crate) const MESSAGE_OVERHEAD: usize = 1 + 5;
 /// `ExportTraceServiceRequest.resource_spans`.
 const RESOURCE_SPANS: u8 = 0x0a;
 /// `ResourceSpans.scope_spans`.

@@ -8,6 +8,7 @@ mod limits;
 mod meta;
 mod model;
 pub mod read;
+mod split;
 pub mod write;
 
 pub use chunk::Chunk;
@@ -18,3 +19,4 @@ pub use model::{
     Attribute, LinkedContext, OwnedValue, SpanFlags, SpanId, SpanKind, Status, StatusCode,
     StringValue, TraceFlags, TraceId, Value,
 };
+pub use split::RequestPart;
