@@ -15,6 +15,15 @@ pub enum ExportEvent {
         /// Its result; `None` when the task that sent it panicked.
         delivery: Option<Delivery>,
     },
+    /// The receiver refused a request as too large: its spans are sent again, in smaller requests.
+    RequestSplit {
+        /// The number of its spans.
+        spans: u64,
+        /// The most bytes of a request from now on.
+        max_bytes: usize,
+        /// The refusal.
+        delivery: Delivery,
+    },
     /// Requests are in flight, and none was accepted since this instant; `None`: no request is in
     /// flight.
     Awaiting(Option<Instant>),

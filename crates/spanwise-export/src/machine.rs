@@ -10,6 +10,7 @@ mod flushes;
 mod held;
 mod in_flight;
 mod memory;
+mod refused;
 mod sizing;
 mod stage;
 
@@ -29,12 +30,13 @@ use flushes::Flushes;
 use held::Held;
 use in_flight::InFlight;
 use memory::Memory;
+use refused::Refused;
 use sizing::Sizing;
 use spanwise_batch::{FlushSchedule, FlushScheduleConfig, RequestObservation};
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
 use spanwise_ledger::{DropReason, Ledger};
-use spanwise_transport::Delivery;
+use spanwise_transport::{Delivery, Failure, Outcome};
 use stage::{Drain, Relief, Stage};
 use std::collections::VecDeque;
 use std::fmt;
@@ -63,6 +65,7 @@ pub struct ExportMachine {
     held: Held,
     composer: Composer,
     in_flight: InFlight,
+    refused: Refused,
     flushes: Flushes,
     stage: Stage,
     /// Actions that follow from an event.
@@ -115,6 +118,7 @@ impl ExportMachine {
             held: Held::new(hold_back, batch.hold_back, chunk_bytes),
             composer: Composer::new(backlog, memory, settings.resource, scopes),
             in_flight: InFlight::new(batch.max_in_flight),
+            refused: Refused::default(),
             flushes: Flushes::default(),
             stage: Stage::Drain,
             outbox: VecDeque::new(),
@@ -217,10 +221,22 @@ impl ExportMachine {
         let bytes = request.bytes;
         let ended = RequestObservation { spans, bytes, latency, is_accepted, is_retried };
         self.sizing.observe_request(now, self.waiting_in_backlog(), ended);
-        self.is_flowing = book::book(&self.ledger, request.tickets, delivery.as_ref());
+        book::count(&self.ledger, delivery.as_ref());
+        self.is_flowing = is_accepted;
         if self.is_flowing {
             self.progress = now;
+            self.refused.accepted();
         }
+        let request = match &delivery {
+            Some(delivery) if delivery.outcome == Outcome::Failed(Failure::TooLarge) => {
+                match self.split(request, delivery) {
+                    Some(request) => request,
+                    None => return,
+                }
+            }
+            _ => request,
+        };
+        book::book(request.tickets, delivery.as_ref(), request.is_ambiguous);
         self.outbox.push_back(Action::Report(ExportEvent::RequestEnded { spans, delivery }));
     }
 
@@ -265,9 +281,9 @@ impl ExportMachine {
         (self.in_flight.len(), self.in_flight.spans())
     }
 
-    /// Spans that were drained and are in no request yet, those that are held back included.
+    /// Spans that were drained and are in no request: held back ones and those of refused requests included.
     pub fn backlog_spans(&self) -> u64 {
-        self.composer.backlog.spans() + self.held.spans()
+        self.composer.backlog.spans() + self.held.spans() + self.refused.spans()
     }
 
     /// Takes one step of a turn. `None`: the next step follows.
@@ -338,6 +354,8 @@ impl ExportMachine {
             Stage::BookRest => {
                 self.held.drop_all(DropReason::ShutdownDeadline);
                 self.composer.backlog.drop_all(DropReason::ShutdownDeadline);
+                let ambiguous = DropReason::AmbiguousShutdown;
+                self.refused.drop_all(DropReason::ShutdownDeadline, ambiguous);
                 self.in_flight.drop_all(DropReason::AmbiguousShutdown);
                 let replies = self.shutdowns.drain(..).chain(self.flushes.drain());
                 self.outbox.extend(replies.map(Action::Reply));
@@ -384,6 +402,7 @@ impl ExportMachine {
     /// Replies to a flush that is due; the reply to a shutdown follows at its end.
     fn reply(&mut self, now: Instant) -> Option<Action> {
         let settled = self.in_flight.settled_before(self.composer.backlog.framed());
+        let settled = settled.min(self.refused.settled_before());
         loop {
             match self.flushes.pop_due(now, settled)? {
                 (reply, false) => return Some(Action::Reply(reply)),

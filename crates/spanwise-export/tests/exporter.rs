@@ -7,7 +7,7 @@ use spanwise_export::{
 };
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_receiver::Receiver;
-use spanwise_transport::{Endpoint, Failure, Outcome, Transport};
+use spanwise_transport::{Endpoint, Failure, Outcome, ResponseStatus, Transport};
 use spanwise_wire::write::{FinishedSpan, SpanHeader, SpanWriter};
 use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -195,15 +195,16 @@ fn an_observer_receives_how_each_request_ended() {
     }
     let observer = Recording::default();
     let lines = observer.0.clone();
-    let refused = || Outcome::Failed(Failure::TooLarge);
+    let status = ResponseStatus::Http(400);
+    let refused = move || Outcome::Failed(Failure::Rejected { status });
     let exporter =
         to_sink(move |_| std::future::ready(refused())).with_observer(observer).build().unwrap();
     push(&exporter, 4);
     exporter.shutdown_until(soon()).unwrap();
     assert!(exporter.join_until(soon()));
     let lines = lines.lock().unwrap();
-    assert_eq!(*lines, ["4 spans: the request is too large", "shut down", "ending"]);
-    assert_eq!(exporter.snapshot().dropped(DropReason::TooLarge), 4);
+    assert_eq!(*lines, ["4 spans: rejected with HTTP 400", "shut down", "ending"]);
+    assert_eq!(exporter.snapshot().dropped(DropReason::Rejected), 4);
 }
 
 /// A queue in the caller's own state, and requests that the caller sends itself.

@@ -39,6 +39,10 @@ pub enum Counter {
     Retries,
     /// A request failed: the receiver did not accept it.
     RequestsFailed,
+    /// The receiver refused a request as too large; its spans were sent again in smaller requests.
+    RequestsSplit,
+    /// The transport's circuit breaker opened: attempts had failed in a row.
+    CircuitBreakerOpenings,
     /// The receiver accepted a request with a response that could not be decoded.
     ResponseUndecodable,
     /// No span was lost for half a minute after some were.
@@ -47,7 +51,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every variant, in the order of declaration.
-    pub const ALL: [Counter; 19] = [
+    pub const ALL: [Counter; 21] = [
         Counter::TruncatedValues,
         Counter::DroppedAttributes,
         Counter::DroppedEvents,
@@ -65,6 +69,8 @@ impl Counter {
         Counter::Requests,
         Counter::Retries,
         Counter::RequestsFailed,
+        Counter::RequestsSplit,
+        Counter::CircuitBreakerOpenings,
         Counter::ResponseUndecodable,
         Counter::LossRecoveries,
     ];
@@ -89,6 +95,8 @@ impl Counter {
             Counter::Requests => "requests",
             Counter::Retries => "retries",
             Counter::RequestsFailed => "requests_failed",
+            Counter::RequestsSplit => "requests_split",
+            Counter::CircuitBreakerOpenings => "circuit_breaker_openings",
             Counter::ResponseUndecodable => "response_undecodable",
             Counter::LossRecoveries => "loss_recoveries",
         }

@@ -48,11 +48,19 @@ pub enum Bug {
     ChildStoresSpans,
     /// The threshold of a queue that sheds traces never falls.
     ThresholdNeverFalls,
+    /// A half-open circuit breaker sends every attempt as a probe.
+    ManyProbes,
+    /// The success of a probe does not close the circuit breaker.
+    BreakerStaysOpen,
+    /// A request that is split again leaves out a span.
+    SplitLosesSpan,
+    /// A request is as large as the one that the receiver refused.
+    RefusalForgotten,
 }
 
 impl Bug {
     /// Every bug, in the order of declaration.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::LostTicket,
         Self::DoubleBooking,
         Self::MissedWakeup,
@@ -73,6 +81,10 @@ impl Bug {
         Self::AttemptOutlivesRequest,
         Self::ChildStoresSpans,
         Self::ThresholdNeverFalls,
+        Self::ManyProbes,
+        Self::BreakerStaysOpen,
+        Self::SplitLosesSpan,
+        Self::RefusalForgotten,
     ];
 }
 

@@ -37,6 +37,9 @@ macro_rules! export_settings {
             with_sink(sink: impl spanwise_sdk::Sink);
             /// The largest response of a receiver in bytes: 1 KiB to 64 MiB, default 64 KiB.
             with_max_response_bytes(bytes: usize);
+            /// A circuit breaker for requests: after failed attempts in a row they wait, and one probe at a time is
+            /// sent. Default none.
+            with_circuit_breaker(breaker: impl Into<Option<spanwise_sdk::CircuitBreaker>>);
             /// The timeout of one attempt to deliver a request (`OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT`).
             /// Default 10 s, at least 1 ms; 0 is no limit.
             with_attempt_timeout(timeout: Duration);

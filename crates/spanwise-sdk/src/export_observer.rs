@@ -66,6 +66,9 @@ impl Observer for ExportObserver {
             ExportEvent::RequestEnded { spans, delivery: Some(delivery) } => {
                 self.request_ended(spans, &delivery);
             }
+            ExportEvent::RequestSplit { spans, max_bytes, delivery } => {
+                self.diagnostics.request_split(spans, max_bytes, &delivery.detail);
+            }
             ExportEvent::Awaiting(since) => self.diagnostics.awaiting(since),
             ExportEvent::Panicked { code, panic, .. } => {
                 self.diagnostics.user_code_panicked(code, &panic);

@@ -39,7 +39,7 @@ pub use spanwise_export::{BatchConfig, BatchConfigError, DynamicBatchConfig, OnF
 pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 /// Samplers and their parts.
 pub use spanwise_sampling as sampling;
-pub use spanwise_transport::{Compression, Protocol};
+pub use spanwise_transport::{CircuitBreaker, Compression, Protocol};
 /// The trait of a sink and its outcomes: see [`SpanwiseBuilder::with_sink`].
 pub use spanwise_transport::{Failure, Outcome, ResponseStatus, Sink, SinkFuture, SinkLifecycle};
 /// Views of encoded spans, which processors read.

@@ -20,7 +20,7 @@ fn a_sink_gets_every_span_once_and_the_ledger_counts_its_outcome() {
         requests.push(Bytes::copy_from_slice(&request));
         // The sink rejects every second request, in whole or in part.
         ready(match requests.len() % 4 {
-            0 => Outcome::Failed(Failure::TooLarge),
+            0 => Outcome::Failed(Failure::Rejected { status: ResponseStatus::Http(400) }),
             2 => Outcome::Accepted { rejected: 7, message: None },
             _ => Outcome::Accepted { rejected: 0, message: None },
         })
@@ -43,7 +43,7 @@ fn a_sink_gets_every_span_once_and_the_ledger_counts_its_outcome() {
     assert_eq!(counts.iter().sum::<u64>(), 4000);
     let ledger = spanwise.ledger();
     let refused: u64 = counts.chunks(4).filter_map(|four| four.get(3)).sum();
-    assert_eq!(ledger.dropped(DropReason::TooLarge), refused);
+    assert_eq!(ledger.dropped(DropReason::Rejected), refused);
     assert_eq!(ledger.dropped(DropReason::PartialRejected), 7 * ((counts.len() as u64 + 2) / 4));
     assert_eq!(ledger.counter(Counter::Requests), counts.len() as u64);
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod breaker;
 pub mod command;
 mod hold_policy;
 mod network;
@@ -11,6 +12,7 @@ mod random;
 mod scenario;
 mod seeds;
 mod sender;
+mod sender_event;
 mod simulation;
 mod span_list;
 mod trace;

@@ -41,6 +41,8 @@ pub struct Network {
     /// The time between changes from one mood to the other and back; zero for none.
     flapping: Duration,
     since: Instant,
+    /// The most bytes of a request that the receiver reads.
+    max_bytes: Option<u64>,
     random: Random,
 }
 
@@ -79,9 +81,9 @@ pub struct Attempt {
 }
 
 impl Network {
-    /// A healthy network.
-    pub fn new(now: Instant, random: Random) -> Self {
-        Self { moods: [Mood::Healthy; 2], flapping: Duration::ZERO, since: now, random }
+    /// A healthy network, whose receiver reads requests of at most `max_bytes` bytes.
+    pub fn new(now: Instant, max_bytes: Option<u64>, random: Random) -> Self {
+        Self { moods: [Mood::Healthy; 2], flapping: Duration::ZERO, since: now, max_bytes, random }
     }
 
     /// Draws another mood, and perhaps a second one between which and the first the network flaps.
@@ -131,6 +133,7 @@ impl Network {
     fn exchange(&mut self, mood: Mood, connected: Instant, attempt: Attempt) -> Fate {
         let random = &mut self.random;
         let kind = match mood {
+            _ if self.max_bytes.is_some_and(|max| attempt.bytes > max) => Kind::TooLarge,
             Mood::Answering(kind) => kind,
             _ => Kind::Accept,
         };

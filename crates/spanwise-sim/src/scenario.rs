@@ -1,13 +1,16 @@
 //! The settings of one world, all drawn from its seed.
 
+use crate::breaker::BreakerSettings;
 use crate::hold_policy::LONGEST_HOLD;
 use crate::random::Random;
 use spanwise_batch::{AdaptiveBatchSize, BatchSize};
 use spanwise_export::{BatchConfig, Exporter, ExporterBuilder, OnFull};
 use spanwise_ledger::Ledger;
 use spanwise_sampling::Threshold;
-use spanwise_transport::sans_io::RequestSettings;
-use spanwise_transport::{BuildError, Compression, Protocol, RetryPolicy, Transport};
+use spanwise_transport::sans_io::{Admission, RequestSettings};
+use spanwise_transport::{
+    BuildError, CircuitBreaker, Compression, Protocol, RetryPolicy, Transport,
+};
 use spanwise_wire::write::encode_resource;
 use std::time::Duration;
 
@@ -34,8 +37,12 @@ pub struct Scenario {
     pub protocol: Protocol,
     /// The timeouts and retries of requests.
     pub request: RequestSettings,
+    /// The circuit breaker of the transport.
+    pub breaker: Option<BreakerSettings>,
     /// The longest wait of the sender's own between two attempts.
     pub retry_cap: Duration,
+    /// The most bytes of a request that the receiver reads.
+    pub receiver_bytes: Option<u64>,
     /// The longest time from a wake-up of the exporter's thread to its turn.
     pub lag: Duration,
     /// Whether a policy decides how long chunks are held back.
@@ -76,7 +83,12 @@ impl Scenario {
             scopes: random.between(1, 4) as usize,
             protocol,
             request: RequestSettings { attempt_timeout, request_timeout, retry },
+            breaker: random.one_in(2).then(|| BreakerSettings {
+                failures: random.between(1, 8) as u32,
+                open_time: random.millis(1, 10_000),
+            }),
             retry_cap,
+            receiver_bytes: random.one_in(3).then(|| random.scaled(500, 1 << 20)),
             lag: Duration::from_millis(random.pick(&[(3, 0), (1, 3), (1, 20)])),
             has_policy: random.one_in(6),
             panics: random.one_in(6),
@@ -129,6 +141,23 @@ impl Scenario {
     pub fn longest_wait(&self) -> Duration {
         let hold = if self.has_policy { LONGEST_HOLD } else { self.batch.hold_back };
         self.batch.scheduled_delay + hold
+    }
+
+    /// The circuit breaker, whose open time has the limit of a throttle.
+    pub fn breaker(&self) -> Option<BreakerSettings> {
+        let limit = |it: BreakerSettings| BreakerSettings {
+            open_time: it.open_time.min(self.max_throttle()),
+            ..it
+        };
+        self.breaker.map(limit)
+    }
+
+    /// The state that all requests share.
+    pub fn admission(&self) -> Admission {
+        let breaker = self.breaker.map(|it| {
+            CircuitBreaker::default().with_failures(it.failures).with_open_time(it.open_time)
+        });
+        Admission::new(self.max_throttle(), breaker)
     }
 
     /// The longest time for which a receiver can stop all requests by `Retry-After`: as

@@ -2,14 +2,16 @@
 //! ends.
 
 use crate::answer::{Meaning, Throttled};
+use crate::breaker::{BreakerModel, Health};
 use crate::network::{Attempt, Fate, Network};
 use crate::random::Random;
 use crate::scenario::Scenario;
+use crate::sender_event::{Ended, Refusal, SenderEvent, Stored};
 use crate::violation::{Checked, require};
 use spanwise_export::sans_io::RequestId;
 use spanwise_ledger::DropReason;
-use spanwise_transport::sans_io::{RequestMachine, RequestStep, Throttle};
-use spanwise_transport::{Delivery, FramedRequest};
+use spanwise_transport::sans_io::{Admission, RequestMachine, RequestStep};
+use spanwise_transport::{Delivery, FramedRequest, PREFIX};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Sends requests in virtual time.
@@ -17,7 +19,8 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Sender {
     scenario: Scenario,
     requests: Vec<InFlight>,
-    throttle: Throttle,
+    admission: Admission,
+    breaker: BreakerModel,
     /// The end of the throttle by the receiver's responses: no attempt may begin before.
     throttled_until: Option<Instant>,
     random: Random,
@@ -34,9 +37,13 @@ struct InFlight {
     machine: RequestMachine,
     /// The time by which it has an outcome.
     deadline: Instant,
+    /// The deadline that its machine has, whatever the clock does.
+    until: Instant,
     state: State,
     /// The ends of its attempts, by the specification.
     history: Vec<Meaning>,
+    /// The receiver may have its spans from an earlier request.
+    was_ambiguous: bool,
     /// The attempt after which the receiver has its spans without any doubt of the sender's.
     is_stored: bool,
     /// The latest start of the next attempt.
@@ -53,58 +60,35 @@ enum State {
     Cancelled(Option<Instant>, Box<Ended>),
 }
 
-/// A request that ended, and the outcomes of its spans that the judge accepts.
-#[derive(Debug)]
-pub struct Ended {
-    /// The request.
-    pub id: RequestId,
-    /// Its spans.
-    pub spans: Vec<u64>,
-    /// `None` if the task that sent it panicked.
-    pub delivery: Option<Delivery>,
-    /// Spans that count as exported.
-    pub exported: u64,
-    /// The reasons for which the other spans may count as lost.
-    pub reasons: Vec<DropReason>,
-}
-
-/// Spans that the receiver has stored.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// The spans.
-    pub spans: Vec<u64>,
-    /// Whether the sender may send them again without a fault of its own.
-    pub may_repeat: bool,
-}
-
-/// An event of the sender.
-#[derive(Debug)]
-pub enum SenderEvent {
-    /// An attempt began.
-    Began(RequestId, u32),
-    /// An attempt ended.
-    AttemptEnded(RequestId, Meaning),
-    /// The receiver stored spans.
-    Stored(Stored),
-    /// A request ended.
-    Ended(Ended),
+impl InFlight {
+    /// Whether the receiver may have the spans although no attempt was accepted.
+    fn is_ambiguous(&self) -> bool {
+        self.was_ambiguous || self.history.iter().any(|end| end.is_ambiguous())
+    }
 }
 
 impl Sender {
     /// A sender without requests.
-    pub fn new(scenario: &Scenario, random: Random) -> Self {
+    pub fn new(scenario: &Scenario, now: Instant, random: Random) -> Self {
         Self {
             scenario: scenario.clone(),
             requests: Vec::new(),
-            throttle: Throttle::new(scenario.max_throttle()),
+            admission: scenario.admission(),
+            breaker: BreakerModel::new(scenario.breaker(), now),
             throttled_until: None,
             random,
             is_true: true,
         }
     }
 
-    /// Begins to send `request`.
-    pub fn send(&mut self, now: Instant, id: RequestId, request: FramedRequest, spans: Vec<u64>) {
+    /// Begins to send `request`. `was_ambiguous`: the receiver may have its spans from an earlier request.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        request: FramedRequest,
+        (spans, was_ambiguous): (Vec<u64>, bool),
+    ) {
         let settings = self.scenario.request;
         self.requests.push(InFlight {
             id,
@@ -112,8 +96,10 @@ impl Sender {
             request,
             machine: RequestMachine::new(settings, now),
             deadline: now + settings.request_timeout,
+            until: now + settings.request_timeout,
             state: State::Waiting(now),
             history: Vec::new(),
+            was_ambiguous,
             is_stored: false,
             retry_by: now,
             asked: Duration::ZERO,
@@ -183,6 +169,7 @@ impl Sender {
     pub fn cancel(&mut self, now: Instant) -> Vec<Stored> {
         let mut stored = Vec::new();
         for request in &mut self.requests {
+            self.breaker.ended(now, request.id, Health::Unknown);
             let mut is_sent = false;
             if let State::Attempting(fate) = &request.state {
                 is_sent = fate.sent_at.is_some_and(|at| at <= now);
@@ -190,7 +177,7 @@ impl Sender {
                     stored.extend(take_stored(request));
                 }
             }
-            let is_ambiguous = is_sent || request.history.iter().any(|end| end.is_ambiguous());
+            let is_ambiguous = is_sent || request.is_ambiguous();
             let reason = match is_ambiguous {
                 true => DropReason::AmbiguousShutdown,
                 false => DropReason::ShutdownDeadline,
@@ -198,9 +185,10 @@ impl Sender {
             let ended = Ended {
                 id: request.id,
                 spans: request.spans.clone(),
-                delivery: Some(request.machine.cancelled(is_sent)),
+                delivery: Some(request.machine.cancelled(is_sent, &self.admission)),
                 exported: 0,
                 reasons: vec![reason],
+                refused: None,
             };
             let at = (!self.random.one_in(4)).then(|| now + self.random.millis(0, 7));
             request.state = State::Cancelled(at, Box::new(ended));
@@ -210,6 +198,7 @@ impl Sender {
 
     /// The clock jumped to `now`: until then, no task ran.
     pub fn excuse(&mut self, now: Instant) {
+        self.breaker.excuse(now);
         for request in &mut self.requests {
             request.deadline = request.deadline.max(now);
             request.retry_by = request.retry_by.max(now);
@@ -229,7 +218,7 @@ impl Sender {
         network: &mut Network,
     ) -> Checked<Option<SenderEvent>> {
         let request = &mut self.requests[index];
-        match request.machine.poll(now, &self.throttle) {
+        match request.machine.poll(now, &self.admission) {
             RequestStep::WaitUntil(at) => {
                 require(at > now, "a wait ends later", || format!("{:?}", request.id))?;
                 request.state = State::Waiting(at);
@@ -237,6 +226,7 @@ impl Sender {
             }
             RequestStep::Attempt { until } => {
                 self.check_attempt(index, now, until)?;
+                self.breaker.began(now, self.requests[index].id)?;
                 let request = &mut self.requests[index];
                 let fate = network.attempt(Attempt {
                     now,
@@ -266,6 +256,7 @@ impl Sender {
             format!("{:?}, {:?} early", request.id, self.throttled_until.map(|end| end - now))
         })?;
         let by = request.retry_by.max(self.throttled_until.unwrap_or(now));
+        let by = by.max(self.breaker.latest().unwrap_or(now) + SLACK);
         require(now <= by, "a retry is not late", || {
             format!("{:?}, {:?} late", request.id, now - by)
         })?;
@@ -303,12 +294,18 @@ impl Sender {
         self.is_true &= fate.is_true;
         if self.random.one_in(300) {
             // The task that sends panics.
-            return Ok(self.panic(index));
+            return Ok(self.panic(index, now));
         }
         let random = self.random.draw();
         let request = &mut self.requests[index];
         let attempted = fate.end.classify(protocol, wall);
-        let end = request.machine.attempt_ended(now, attempted, &self.throttle, || random);
+        let end = request.machine.attempt_ended(now, attempted, &self.admission, || random);
+        let health = match fate.meaning {
+            Meaning::Retry { .. } if now >= request.until => Health::Unknown,
+            Meaning::Retry { .. } => Health::Failed,
+            _ => Health::Healthy,
+        };
+        self.breaker.ended(now, request.id, health);
         request.asked = match fate.meaning {
             Meaning::Retry { throttle: Throttled::For(wait), .. } => wait,
             Meaning::Retry { throttle: Throttled::Until(at), .. } => {
@@ -324,6 +321,8 @@ impl Sender {
         let wait = request.asked.min(self.scenario.request.request_timeout);
         let own = now + wait.max(self.scenario.retry_cap);
         request.retry_by = own.max(self.throttled_until.unwrap_or(now)) + SLACK;
+        self.poll_waiting(now);
+        let request = &mut self.requests[index];
         match end {
             Some(delivery) => self.end(index, now, delivery),
             None => Ok(SenderEvent::AttemptEnded(request.id, fate.meaning)),
@@ -336,7 +335,7 @@ impl Sender {
         require(now <= request.deadline, "a request ends within its timeout", || {
             format!("{:?}, {:?} late", request.id, now - request.deadline)
         })?;
-        let ambiguous = request.history.iter().any(|meaning| meaning.is_ambiguous());
+        let ambiguous = request.is_ambiguous();
         let count = request.spans.len() as u64;
         let (exported, reasons) = match request.history.last() {
             Some(Meaning::Accepted { rejected }) => {
@@ -366,12 +365,18 @@ impl Sender {
         require(!may_retry || left <= needed, "a request is retried while there is time", || {
             format!("{:?} was given up {left:?} before its deadline", request.id)
         })?;
+        let is_refused = matches!(
+            request.history.last(),
+            Some(Meaning::Permanent { reason: DropReason::TooLarge, .. })
+        );
+        let bytes = request.request.message().len() + PREFIX;
         Ok(SenderEvent::Ended(Ended {
             id: request.id,
             spans: request.spans,
             delivery: Some(delivery),
             exported,
             reasons,
+            refused: is_refused.then_some(Refusal { bytes, is_ambiguous: ambiguous }),
         }))
     }
 
@@ -382,14 +387,31 @@ impl Sender {
         }
     }
 
-    fn panic(&mut self, index: usize) -> SenderEvent {
-        let request = self.requests.remove(index);
+    /// The circuit breaker may admit those that wait.
+    fn poll_waiting(&mut self, now: Instant) {
+        if !self.breaker.is_on() {
+            return;
+        }
+        for request in &mut self.requests {
+            if let State::Waiting(at) = &mut request.state {
+                *at = now.min(*at);
+            }
+        }
+    }
+
+    fn panic(&mut self, index: usize, now: Instant) -> SenderEvent {
+        let mut request = self.requests.remove(index);
+        // The drop of its future cancels it.
+        let _cancelled = request.machine.cancelled(true, &self.admission);
+        self.breaker.ended(now, request.id, Health::Unknown);
+        self.poll_waiting(now);
         SenderEvent::Ended(Ended {
             id: request.id,
             spans: request.spans,
             delivery: None,
             exported: 0,
             reasons: vec![DropReason::ExporterPanic],
+            refused: None,
         })
     }
 }

@@ -29,6 +29,8 @@ pub struct Span {
     pub stage: Stage,
     /// The exporter has drained it from the queue.
     pub is_drained: bool,
+    /// The receiver may have it from a request that it refused.
+    pub is_ambiguous: bool,
     /// Copies that the receiver has.
     pub stored: u32,
 }
@@ -49,7 +51,9 @@ pub enum Stage {
 impl SpanList {
     /// Adds a span that starts now, and returns its id.
     pub fn start(&mut self, len: usize, scope: usize) -> u64 {
-        self.spans.push(Span { len, scope, stage: Stage::Started, is_drained: false, stored: 0 });
+        let (is_drained, is_ambiguous) = (false, false);
+        let stage = Stage::Started;
+        self.spans.push(Span { len, scope, stage, is_drained, is_ambiguous, stored: 0 });
         self.spans.len() as u64
     }
 
@@ -84,6 +88,16 @@ impl SpanList {
             if let Some(span) = self.get_mut(id) {
                 span.stage = stage;
             }
+        }
+    }
+
+    /// The spans with these ids are lost: for `ambiguous` those that the receiver may have.
+    pub fn lose(&mut self, ids: &[u64], reason: DropReason, ambiguous: DropReason) {
+        for &id in ids {
+            let Some(span) = self.get_mut(id) else { continue };
+            span.stage = Stage::Settled;
+            let reason = if span.is_ambiguous { ambiguous } else { reason };
+            self.drop_for(reason, 1);
         }
     }
 

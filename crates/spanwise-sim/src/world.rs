@@ -7,13 +7,15 @@ mod judge;
 mod operations;
 mod producers;
 mod shedding;
+mod splits;
 mod turn;
 
 use crate::hold_policy::{DroppedSpans, HoldPolicy};
 use crate::network::Network;
 use crate::random::Random;
 use crate::scenario::Scenario;
-use crate::sender::{Sender, SenderEvent};
+use crate::sender::Sender;
+use crate::sender_event::SenderEvent;
 use crate::span_list::SpanList;
 use crate::trace::Trace;
 use crate::violation::{Checked, Violation};
@@ -23,6 +25,7 @@ use spanwise_export::sans_io::ExportMachine;
 use spanwise_ledger::Ledger;
 use spanwise_wire::write::encode_scope;
 use spanwise_worker::{Notified, notify};
+use splits::Splits;
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -45,6 +48,7 @@ pub struct World {
     sender: Sender,
     thread: ExporterThread,
     calls: Calls,
+    splits: Splits,
     /// The end of the last jump of the clock: until then, no thread ran.
     frozen_until: Instant,
     /// The time of the last change of the settings of batching.
@@ -81,7 +85,7 @@ struct ExporterThread {
     wake_at: Instant,
     is_finished: bool,
     /// Requests that ended since the last turn.
-    ended: Vec<crate::sender::Ended>,
+    ended: Vec<crate::sender_event::Ended>,
     /// The time since which the queue has refused spans although it has space.
     refuses_since: Option<Instant>,
     /// Turns at the present instant.
@@ -154,8 +158,8 @@ impl World {
         let mut trace = Trace::new(now, is_traced);
         trace.line(now, format_args!("{scenario:?}"));
         Ok(Self {
-            sender: Sender::new(&scenario, Random::new(seed, "sender")),
-            network: Network::new(now, Random::new(seed, "network")),
+            sender: Sender::new(&scenario, now, Random::new(seed, "sender")),
+            network: Network::new(now, scenario.receiver_bytes, Random::new(seed, "network")),
             random: Random::new(seed, "operations"),
             trace,
             now,
@@ -167,6 +171,7 @@ impl World {
             scopes,
             thread,
             calls: Calls::default(),
+            splits: Splits::default(),
             frozen_until: now,
             retuned: now,
             held_slots: 0,

@@ -13,8 +13,8 @@ use crate::sink::{Sink, SinkBackend};
 #[cfg(feature = "tls")]
 use crate::tls::Trust;
 use crate::{
-    BuildError, Compression, Endpoint, FailedAttempt, Headers, Protocol, RetryPolicy, Transport,
-    range,
+    BuildError, CircuitBreaker, Compression, Endpoint, FailedAttempt, Headers, Protocol,
+    RetryPolicy, Transport, range,
 };
 
 /// Builds a [`Transport`]. Every setting has a default.
@@ -28,6 +28,7 @@ pub struct TransportBuilder {
     pub(crate) attempt_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) retry: RetryPolicy,
+    pub(crate) circuit_breaker: Option<CircuitBreaker>,
     pub(crate) max_response_bytes: usize,
     user_agent_prefix: Option<Sanitized>,
     certificate_pem: Option<Pem>,
@@ -46,6 +47,7 @@ impl TransportBuilder {
             attempt_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(60),
             retry: RetryPolicy::default(),
+            circuit_breaker: None,
             max_response_bytes: 64 << 10,
             user_agent_prefix: None,
             certificate_pem: None,
@@ -99,6 +101,12 @@ impl TransportBuilder {
     /// Sets the retry policy.
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Sets the circuit breaker; `None` is none. Default none.
+    pub fn with_circuit_breaker(mut self, breaker: impl Into<Option<CircuitBreaker>>) -> Self {
+        self.circuit_breaker = breaker.into();
         self
     }
 
@@ -191,6 +199,13 @@ impl TransportBuilder {
             ("RetryPolicy::with_cap (the cap of the retry policy)", retry.cap),
         ] {
             range::time(field, time)?;
+        }
+        if let Some(breaker) = &self.circuit_breaker {
+            let failures =
+                "CircuitBreaker::with_failures (the failed attempts of the circuit breaker)";
+            range::number(failures, breaker.failures, 1..=1_000)?;
+            let open_time = "CircuitBreaker::with_open_time (the open time of the circuit breaker)";
+            range::time(open_time, breaker.open_time)?;
         }
         let factor = "RetryPolicy::with_factor (the factor of the retry policy)";
         range::number(factor, retry.factor, 1.0..=10.0)?;

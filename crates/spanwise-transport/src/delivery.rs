@@ -10,12 +10,16 @@ use crate::{ResponseStatus, text};
 pub struct Delivery {
     /// The outcome of the request.
     pub outcome: Outcome,
-    /// The number of attempts. 0 when a throttle that the server requested outlasted the deadline.
+    /// The number of attempts. 0 when a throttle that the server requested, or the circuit breaker, outlasted the
+    /// deadline.
     pub attempts: u32,
     /// The number of attempts that the server may have accepted without a conclusive response:
     /// bytes were sent, and no response came, or an inconclusive one (a gateway's 502 or 504;
     /// gRPC's `CANCELLED` or `DEADLINE_EXCEEDED`; no OTLP). Each may be a duplicate at the server.
     pub ambiguous_attempts: u32,
+    /// The number of times that a failed attempt of the request opened the
+    /// [circuit breaker](crate::CircuitBreaker), which was closed before.
+    pub circuit_breaker_openings: u32,
     /// Bytes of the request's body as sent, after compression and without the gRPC prefix.
     pub body_bytes: usize,
     /// Whether the response was HTTP 2xx and its body no `ExportTraceServiceResponse`: another
@@ -80,6 +84,7 @@ impl From<Outcome> for Delivery {
             outcome,
             attempts: 1,
             ambiguous_attempts: u32::from(ambiguous),
+            circuit_breaker_openings: 0,
             body_bytes: 0,
             response_undecodable: false,
             detail: String::new(),
@@ -133,8 +138,8 @@ debug_as_display!(Delivery, Outcome, Failure);
 pub enum Failure {
     /// Every attempt failed with a retryable error until the deadline; the server accepted none.
     RetryDeadline {
-        /// The status of the last response; `None` when no connection was made or the server's
-        /// throttle was still in force.
+        /// The status of the last response; `None` when no connection was made, or no attempt before the throttle
+        /// of the server or the circuit breaker ended.
         last: Option<ResponseStatus>,
     },
     /// A response that is not retryable: HTTP 4xx and 5xx except 429, 502, 503, 504; the permanent
@@ -148,8 +153,9 @@ pub enum Failure {
         /// The HTTP status.
         status: u16,
     },
-    /// The server rejected the request as too large (HTTP 413, or the known gRPC messages), or the
-    /// request is larger than gRPC can frame (4 GiB). Send smaller requests.
+    /// The server rejected the request as too large, or the request is larger than gRPC can frame (4 GiB). Send
+    /// smaller requests. HTTP 413; HTTP 400 with the Collector's message `request body too large`; the gRPC
+    /// codes `RESOURCE_EXHAUSTED` and `OUT_OF_RANGE` with the message of a size limit and without `RetryInfo`.
     TooLarge,
     /// Every attempt failed with a retryable error until the deadline, and the server [may have
     /// accepted](Delivery::ambiguous_attempts) at least one.

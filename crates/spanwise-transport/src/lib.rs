@@ -4,12 +4,16 @@
 #[macro_use]
 mod text;
 
+mod admission;
 mod advice;
 mod attempt;
 mod backend;
 mod body;
+#[cfg(test)]
+mod breaker_tests;
 mod builder;
 mod causes;
+mod circuit_breaker;
 mod classify;
 mod compression;
 mod deadline;
@@ -52,6 +56,7 @@ pub use attempt::FailedAttempt;
 pub use builder::TransportBuilder;
 /// The type of request and document bytes.
 pub use bytes::Bytes;
+pub use circuit_breaker::CircuitBreaker;
 pub use compression::{Compression, UnknownCompression};
 pub use delivery::{Delivery, Failure, Outcome};
 pub use endpoint::{Endpoint, EndpointError, EndpointProblem};

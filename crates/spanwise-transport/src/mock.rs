@@ -35,17 +35,25 @@ pub(crate) enum PeerAction {
     Partial(u64),
 }
 
+/// Requests, with the times of their attempts.
+pub(crate) type Received = Arc<Mutex<Vec<(Instant, Bytes)>>>;
+
 /// Performs its actions in order, the last one forever, and records the requests.
 #[derive(Debug)]
 pub(crate) struct MockBackend {
     actions: Mutex<Vec<PeerAction>>,
-    received: Arc<Mutex<Vec<(Instant, Bytes)>>>,
+    received: Received,
 }
 
 impl MockBackend {
     pub(crate) fn new(actions: &[PeerAction]) -> Self {
         let actions = Mutex::new(actions.iter().rev().cloned().collect());
         Self { actions, received: Arc::default() }
+    }
+
+    /// The requests so far, with the times of their attempts.
+    pub(crate) fn received(&self) -> Received {
+        self.received.clone()
     }
 
     pub(crate) async fn attempt(
@@ -118,11 +126,9 @@ mod tests {
         ResponseStatus, Transport, TransportBuilder,
     };
 
-    type Received = Arc<Mutex<Vec<(Instant, Bytes)>>>;
-
     fn transport(actions: &[PeerAction], builder: TransportBuilder) -> (Transport, Received) {
         let mock = MockBackend::new(actions);
-        let received = mock.received.clone();
+        let received = mock.received();
         let endpoint = Endpoint::localhost(Protocol::HttpProtobuf);
         (Transport::new(&builder, endpoint, Backend::Mock(mock)), received)
     }

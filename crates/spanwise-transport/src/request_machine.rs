@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
-use spanwise_worker::__private::timer_deadline;
+use spanwise_worker::__private::{INCREMENT, mix, timer_deadline};
 use spanwise_worker::deadline;
 
+use crate::admission::Admission;
+use crate::circuit_breaker::{Health, Permit, Probe};
 use crate::classify::{Accepted, AttemptOutcome};
 use crate::retry::{Cause, Retry, Step};
-use crate::throttle::Throttle;
 use crate::{Delivery, Failure, Outcome, RetryPolicy};
 
 /// The settings of a [`RequestMachine`].
@@ -39,13 +40,20 @@ pub struct RequestMachine {
     last: Cause,
     attempts: u32,
     ambiguous: u32,
+    /// The attempt in flight, if it is a probe of the circuit breaker.
+    probe: Option<Probe>,
+    /// The last probe of the circuit breaker was ours, and failed.
+    has_probed: bool,
+    /// The times that our attempts opened the circuit breaker.
+    breaker_openings: u32,
 }
 
 /// The next step of a request.
 #[derive(Debug)]
 #[must_use]
 pub enum RequestStep<E = Delivery> {
-    /// Wait until this instant, and poll again.
+    /// Wait until this instant, or until an attempt of another request of the same [`Admission`] ends, and poll
+    /// again.
     WaitUntil(Instant),
     /// Begin an attempt, and end it at `until` at the latest.
     Attempt {
@@ -81,20 +89,23 @@ impl RequestMachine {
             last: Cause::NotSent,
             attempts: 0,
             ambiguous: 0,
+            probe: None,
+            has_probed: false,
+            breaker_openings: 0,
         }
     }
 
     /// The next step at `now`. After [`RequestStep::Attempt`], pass in the end of the attempt before the
     /// next call.
-    pub fn poll(&mut self, now: Instant, throttle: &Throttle) -> RequestStep {
-        match self.step(now, throttle) {
+    pub fn poll(&mut self, now: Instant, admission: &Admission) -> RequestStep {
+        match self.step(now, admission) {
             RequestStep::WaitUntil(at) => RequestStep::WaitUntil(at),
             RequestStep::Attempt { until } => RequestStep::Attempt { until },
             RequestStep::End(failure) => RequestStep::End(self.delivery(Outcome::Failed(failure))),
         }
     }
 
-    pub(crate) fn step(&mut self, now: Instant, throttle: &Throttle) -> RequestStep<Failure> {
+    pub(crate) fn step(&mut self, now: Instant, admission: &Admission) -> RequestStep<Failure> {
         if now < self.wait_until {
             return RequestStep::WaitUntil(self.wait_until);
         }
@@ -102,16 +113,26 @@ impl RequestMachine {
             return RequestStep::End(self.give_up(self.last.failure()));
         }
         // Read again after each wait: another request may have extended it.
-        if let Some(end) = throttle.ends(now) {
+        if let Some(end) = admission.throttle.ends(now) {
             return RequestStep::WaitUntil(end.min(self.deadline));
         }
-        self.attempts = self.attempts.saturating_add(1);
         let until = after(now, self.attempt_timeout);
         #[cfg(feature = "planted-bugs")]
-        if planted(Bug::AttemptOutlivesRequest) {
-            return RequestStep::Attempt { until };
+        let is_late = planted(Bug::AttemptOutlivesRequest);
+        #[cfg(not(feature = "planted-bugs"))]
+        let is_late = false;
+        let until = if is_late { until } else { until.min(self.deadline) };
+        match admission.breaker.permit(now, until, self.has_probed) {
+            Permit::WaitUntil(at) => return RequestStep::WaitUntil(at.min(self.deadline)),
+            Permit::Attempt(probe) => self.probe = probe,
         }
-        RequestStep::Attempt { until: until.min(self.deadline) }
+        self.attempts = self.attempts.saturating_add(1);
+        RequestStep::Attempt { until }
+    }
+
+    /// The attempt in flight, if it is a probe of the circuit breaker.
+    pub(crate) fn probe(&self) -> Option<Probe> {
+        self.probe
     }
 
     /// The attempt ended at `now` with `outcome`. `random` draws a uniform number from all of `u64`.
@@ -119,7 +140,7 @@ impl RequestMachine {
         &mut self,
         now: Instant,
         outcome: AttemptOutcome,
-        throttle: &Throttle,
+        admission: &Admission,
         random: impl FnOnce() -> u64,
     ) -> AfterAttempt {
         if outcome.is_ambiguous() {
@@ -134,20 +155,33 @@ impl RequestMachine {
         {
             return AfterAttempt::Retry(Duration::ZERO);
         }
+        let probe = self.probe.take();
         let (cause, asked) = match outcome {
-            AttemptOutcome::Accepted(accepted) => return AfterAttempt::Accepted(accepted),
-            AttemptOutcome::Permanent { failure, .. } => return AfterAttempt::Failed(failure),
+            AttemptOutcome::Accepted(accepted) => {
+                admission.breaker.attempt_ended(now, probe, Health::Healthy, 0);
+                return AfterAttempt::Accepted(accepted);
+            }
+            AttemptOutcome::Permanent { failure, .. } => {
+                admission.breaker.attempt_ended(now, probe, Health::Healthy, 0);
+                return AfterAttempt::Failed(failure);
+            }
             AttemptOutcome::Retryable { cause, throttle, .. } => (cause, throttle),
         };
+        let random = random();
+        let health = if now < self.deadline { Health::Failed } else { Health::Unknown };
+        self.has_probed = probe.is_some() && health == Health::Failed;
+        let other = mix(random.wrapping_add(INCREMENT));
+        let has_opened = admission.breaker.attempt_ended(now, probe, health, other);
+        self.breaker_openings = self.breaker_openings.saturating_add(has_opened.into());
         if cause == Cause::NotSent && now >= self.deadline && self.attempts > 1 {
             return AfterAttempt::CutOff(self.give_up(self.last.failure()));
         }
         if let Some(wait) = asked {
-            throttle.hold(now, wait);
+            admission.throttle.hold(now, wait);
         }
         self.last = cause;
         let elapsed = now.saturating_duration_since(self.start);
-        match self.retry.after(elapsed, cause, asked, random()) {
+        match self.retry.after(elapsed, cause, asked, random) {
             Step::Wait(wait) => {
                 self.wait_until = after(now, wait);
                 AfterAttempt::Retry(wait)
@@ -178,6 +212,7 @@ impl RequestMachine {
         let mut delivery = Delivery::from(outcome);
         delivery.attempts = self.attempts;
         delivery.ambiguous_attempts = self.ambiguous;
+        delivery.circuit_breaker_openings = self.breaker_openings;
         delivery
     }
 

@@ -10,8 +10,8 @@ use crate::request_machine::AfterAttempt;
 use crate::retry::Cause;
 use crate::{Delivery, Failure, Outcome, Protocol};
 
+pub use crate::admission::Admission;
 pub use crate::request_machine::{RequestMachine, RequestSettings, RequestStep};
-pub use crate::throttle::Throttle;
 
 /// The end of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,11 +81,11 @@ impl RequestMachine {
         &mut self,
         now: Instant,
         attempted: Attempted,
-        throttle: &Throttle,
+        admission: &Admission,
         random: impl FnOnce() -> u64,
     ) -> Option<Delivery> {
         let mut is_undecodable = false;
-        let outcome = match self.after(now, attempted.0, throttle, random) {
+        let outcome = match self.after(now, attempted.0, admission, random) {
             AfterAttempt::Accepted(accepted) => {
                 is_undecodable = accepted.undecodable.is_some();
                 Outcome::Accepted { rejected: accepted.rejected, message: accepted.message }
@@ -102,7 +102,10 @@ impl RequestMachine {
 
     /// The delivery of a request that the caller cancels. `sent`: an attempt is in flight, and bytes of
     /// it may have been sent.
-    pub fn cancelled(&mut self, sent: bool) -> Delivery {
+    pub fn cancelled(&mut self, sent: bool, admission: &Admission) -> Delivery {
+        if let Some(probe) = self.probe() {
+            admission.breaker.release(probe);
+        }
         self.cancel(sent);
         self.delivery(Outcome::Failed(Failure::Shutdown))
     }

@@ -10,7 +10,7 @@ use spanwise_worker::deadline;
 
 /// The instant before which no request of a transport may be sent.
 #[derive(Debug)]
-pub struct Throttle {
+pub(crate) struct Throttle {
     until: Mutex<Option<Instant>>,
     /// Maximum wait that a server can impose: a wrong or hostile response must not stop exports
     /// forever.
@@ -19,7 +19,7 @@ pub struct Throttle {
 
 impl Throttle {
     /// No throttle; a server can impose one of at most `longest`.
-    pub fn new(longest: Duration) -> Self {
+    pub(crate) fn new(longest: Duration) -> Self {
         Self { until: Mutex::new(None), longest }
     }
 

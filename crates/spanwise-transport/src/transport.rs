@@ -8,19 +8,21 @@ use std::task::Poll;
 use std::time::Duration;
 
 use spanwise_worker::__private::timer_deadline;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::admission::Admission;
 use crate::advice::Advice;
 use crate::attempt::AttemptObserver;
 use crate::backend::Backend;
 use crate::body::Sent;
+use crate::circuit_breaker::Probe;
 use crate::classify::{Accepted, AttemptOutcome};
 use crate::explain::{self, Explanation};
 use crate::jitter::Jitter;
 use crate::mask::mask;
 use crate::payload::Payload;
 use crate::request_machine::{AfterAttempt, RequestMachine, RequestSettings, RequestStep};
-use crate::throttle::Throttle;
 use crate::{
     Compression, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
     Protocol, TransportBuilder, compression, text,
@@ -39,7 +41,9 @@ struct Shared {
     compression: Compression,
     settings: RequestSettings,
     max_response_bytes: usize,
-    throttle: Throttle,
+    admission: Admission,
+    /// Notified when an attempt ends, which may close the circuit breaker.
+    attempt_ended: Notify,
     jitter: Jitter,
     backend: Backend,
     observer: Option<AttemptObserver>,
@@ -65,12 +69,14 @@ impl Transport {
                 retry: builder.retry,
             },
             max_response_bytes: builder.max_response_bytes,
-            throttle: Throttle::new(
+            admission: Admission::new(
                 builder
                     .request_timeout
                     .saturating_sub(builder.attempt_timeout)
                     .max(builder.request_timeout / 2),
+                builder.circuit_breaker,
             ),
+            attempt_ended: Notify::new(),
             jitter: Jitter::new(),
             backend,
             observer: builder.observer.clone(),
@@ -215,28 +221,41 @@ impl Transport {
         let machine = RequestMachine::new(shared.settings, Instant::now().into_std());
         let machine = progress.machine.insert(machine);
         loop {
-            let until = match machine.step(Instant::now().into_std(), &shared.throttle) {
+            let mut attempt_ended = pin!(shared.attempt_ended.notified());
+            // Before the step: an attempt that ends after it is not missed.
+            attempt_ended.as_mut().enable();
+            let until = match machine.step(Instant::now().into_std(), &shared.admission) {
                 RequestStep::WaitUntil(at) => {
-                    tokio::time::sleep_until(at.into()).await;
+                    let wait = pin!(tokio::time::sleep_until(at.into()));
+                    run_until_cancelled(wait, attempt_ended).await;
                     continue;
                 }
                 RequestStep::Attempt { until } => until.into(),
                 RequestStep::End(failure) => {
                     if machine.attempts() == 0 {
-                        let held = "the throttle that the server requested was still in force";
+                        let throttled = shared.admission.throttle.ends(Instant::now().into_std());
+                        let held = match throttled {
+                            Some(_) => "the throttle that the server requested was still in force",
+                            None => {
+                                "the circuit breaker was still open, after failed attempts of \
+                                     other requests"
+                            }
+                        };
                         progress.last.cause = held.to_owned();
                     }
                     return Err(failure);
                 }
             };
             let sent = progress.current.insert(Sent::default()).clone();
+            let mut in_flight = AttemptInFlight { shared, probe: machine.probe() };
             let outcome =
                 shared.backend.attempt(&payload, sent, shared.max_response_bytes, until).await;
             progress.current = None;
             let explanation = self.explain(&outcome);
             let is_ambiguous = outcome.is_ambiguous();
             let now = Instant::now().into_std();
-            let after = machine.after(now, outcome, &shared.throttle, || shared.jitter.draw());
+            let after = machine.after(now, outcome, &shared.admission, || shared.jitter.draw());
+            in_flight.end();
             let retry_in = match after {
                 AfterAttempt::Accepted(accepted) => return Ok(accepted),
                 AfterAttempt::Retry(wait) => Some(wait),
@@ -309,6 +328,29 @@ impl fmt::Debug for Transport {
             .field("attempt_timeout", &self.shared.settings.attempt_timeout)
             .field("request_timeout", &self.shared.settings.request_timeout)
             .finish_non_exhaustive()
+    }
+}
+
+/// An attempt in flight. Dropped with a cancelled request, it leaves its probe of the circuit breaker to another one.
+struct AttemptInFlight<'a> {
+    shared: &'a Shared,
+    probe: Option<Probe>,
+}
+
+impl AttemptInFlight<'_> {
+    /// The attempt ended, and the circuit breaker knows how.
+    fn end(&mut self) {
+        self.probe = None;
+        self.shared.attempt_ended.notify_waiters();
+    }
+}
+
+impl Drop for AttemptInFlight<'_> {
+    fn drop(&mut self) {
+        if let Some(probe) = self.probe {
+            self.shared.admission.breaker.release(probe);
+            self.end();
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub use spanwise_sdk::Bytes;
 #[doc(inline)]
 pub use spanwise_sdk::{
     AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-    BatchSize, BuildError, Compression, Counter, Detector, Diagnostic, DropReason,
+    BatchSize, BuildError, CircuitBreaker, Compression, Counter, Detector, Diagnostic, DropReason,
     DynamicBatchConfig, EncodeValue, Exporter, Failure, FinishError, Finished, FlushError, Guard,
     LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
     ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits,
@@ -164,12 +164,12 @@ pub mod sdk {
     #[doc(no_inline)]
     pub use spanwise_sdk::{
         AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-        BatchSize, BuildError, Bytes, Compression, Counter, Detector, Diagnostic, DropReason,
-        DynamicBatchConfig, EncodeValue, Exporter, Failure, FinishError, Finished, FlushError,
-        Guard, LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan,
-        Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind,
-        SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId,
-        Tracer, Value, opentelemetry, propagation, read, sampling,
+        BatchSize, BuildError, Bytes, CircuitBreaker, Compression, Counter, Detector, Diagnostic,
+        DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FinishError, Finished,
+        FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol,
+        ReadableSpan, Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span,
+        SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
+        TraceFlags, TraceId, Tracer, Value, opentelemetry, propagation, read, sampling,
     };
 }
 
@@ -187,10 +187,11 @@ pub mod sdk {
 pub mod transport {
     #[doc(no_inline)]
     pub use spanwise_transport::{
-        BuildError, Bytes, Compression, Delivery, Endpoint, EndpointError, EndpointProblem,
-        FailedAttempt, Failure, FetchError, Fetcher, FramedRequest, Headers, HeadersError,
-        InMemoryError, Outcome, PREFIX, Protocol, ResponseStatus, RetryPolicy, Sink, SinkFuture,
-        SinkLifecycle, Transport, TransportBuilder, UnknownCompression, UnknownProtocol, sans_io,
+        BuildError, Bytes, CircuitBreaker, Compression, Delivery, Endpoint, EndpointError,
+        EndpointProblem, FailedAttempt, Failure, FetchError, Fetcher, FramedRequest, Headers,
+        HeadersError, InMemoryError, Outcome, PREFIX, Protocol, ResponseStatus, RetryPolicy, Sink,
+        SinkFuture, SinkLifecycle, Transport, TransportBuilder, UnknownCompression,
+        UnknownProtocol, sans_io,
     };
 }
 
@@ -209,8 +210,8 @@ pub mod wire {
     #[doc(no_inline)]
     pub use spanwise_wire::{
         Attribute, Chunk, Framer, LinkedContext, OwnedValue, Plan, Position, Request,
-        RequestLimits, SpanFlags, SpanId, SpanKind, SpanLimits, SpanMeta, Status, StatusCode,
-        StringValue, TraceFlags, TraceId, Value, read, write,
+        RequestLimits, RequestPart, SpanFlags, SpanId, SpanKind, SpanLimits, SpanMeta, Status,
+        StatusCode, StringValue, TraceFlags, TraceId, Value, read, write,
     };
 }
 

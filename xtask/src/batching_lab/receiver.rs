@@ -5,7 +5,7 @@
 
 use spanwise::Protocol;
 use spanwise::transport::sans_io::{
-    AttemptEnd, BodyEnd, RequestMachine, RequestSettings, RequestStep, Response, Throttle,
+    Admission, AttemptEnd, BodyEnd, RequestMachine, RequestSettings, RequestStep, Response,
 };
 use spanwise::transport::{Delivery, RetryPolicy};
 use spanwise_testkit::SplitMix64;
@@ -34,8 +34,8 @@ pub(super) struct Receiver<I> {
     requests: Vec<InFlight<I>>,
     /// The start, at 0 seconds.
     start: Instant,
-    /// Never in force: no response requires a wait.
-    throttle: Throttle,
+    /// Admits each attempt: no response requires a wait.
+    admission: Admission,
     random: SplitMix64,
     /// Attempts to send a request.
     pub(super) attempts: u64,
@@ -61,7 +61,7 @@ impl<I> Receiver<I> {
             model,
             requests: Vec::new(),
             start: Instant::now(),
-            throttle: Throttle::new(Duration::ZERO),
+            admission: Admission::new(Duration::ZERO, None),
             random: SplitMix64::new(11),
             attempts: 0,
         }
@@ -72,7 +72,7 @@ impl<I> Receiver<I> {
         let mut machine = RequestMachine::new(settings(), self.instant(now));
         let (mut at, mut arrives) = (now, None);
         let delivery = loop {
-            let until = match machine.poll(self.instant(at), &self.throttle) {
+            let until = match machine.poll(self.instant(at), &self.admission) {
                 RequestStep::WaitUntil(until) => {
                     at = self.seconds(until);
                     continue;
@@ -91,7 +91,7 @@ impl<I> Receiver<I> {
             }
             let end = end.classify(Protocol::HttpProtobuf, SystemTime::UNIX_EPOCH);
             let now = self.instant(at);
-            let ended = machine.attempt_ended(now, end, &self.throttle, || self.random.next_u64());
+            let ended = machine.attempt_ended(now, end, &self.admission, || self.random.next_u64());
             if let Some(delivery) = ended {
                 break delivery;
             }

@@ -6,23 +6,35 @@ use spanwise_ledger::planted::{Bug, planted};
 use spanwise_ledger::{Counter, DropReason, Ledger};
 use spanwise_transport::{Delivery, Failure, Outcome};
 
-/// Books an outcome for every span of a request. Returns whether the receiver accepted it.
-///
-/// `delivery` is `None` when the task that sent the request panicked.
-pub(super) fn book(ledger: &Ledger, mut tickets: TicketGuard, delivery: Option<&Delivery>) -> bool {
+/// Counts a request that ended. `delivery` is `None` when the task that sent it panicked.
+pub(super) fn count(ledger: &Ledger, delivery: Option<&Delivery>) {
     ledger.count(Counter::Requests, 1);
-    let Some(delivery) = delivery else {
+    if delivery.is_none_or(|delivery| !delivery.is_accepted()) {
         ledger.count(Counter::RequestsFailed, 1);
-        tickets.dropped(DropReason::ExporterPanic);
-        return false;
-    };
-    let is_ambiguous = delivery.may_have_been_accepted();
+    }
+    let Some(delivery) = delivery else { return };
     if delivery.attempts > 1 {
         ledger.count(Counter::Retries, u64::from(delivery.attempts - 1));
+    }
+    if delivery.circuit_breaker_openings > 0 {
+        let openings = u64::from(delivery.circuit_breaker_openings);
+        ledger.count(Counter::CircuitBreakerOpenings, openings);
     }
     if delivery.response_undecodable {
         ledger.count(Counter::ResponseUndecodable, 1);
     }
+}
+
+/// Books an outcome for every span of a request.
+///
+/// `delivery` is `None` when the task that sent the request panicked. `was_ambiguous`: the receiver may have
+/// the spans of an earlier request.
+pub(super) fn book(mut tickets: TicketGuard, delivery: Option<&Delivery>, was_ambiguous: bool) {
+    let Some(delivery) = delivery else {
+        tickets.dropped(DropReason::ExporterPanic);
+        return;
+    };
+    let is_ambiguous = delivery.may_have_been_accepted() || was_ambiguous;
     match &delivery.outcome {
         #[cfg(feature = "planted-bugs")]
         Outcome::Accepted { .. } if planted(Bug::PartialSuccessIgnored) => tickets.exported(),
@@ -35,12 +47,8 @@ pub(super) fn book(ledger: &Ledger, mut tickets: TicketGuard, delivery: Option<&
             tickets.split(*rejected, reason).dropped(reason);
             tickets.exported();
         }
-        Outcome::Failed(failure) => {
-            ledger.count(Counter::RequestsFailed, 1);
-            tickets.dropped(reason(failure, is_ambiguous));
-        }
+        Outcome::Failed(failure) => tickets.dropped(reason(failure, is_ambiguous)),
     }
-    delivery.is_accepted()
 }
 
 /// The reason of a failure. `is_ambiguous`: an attempt got no response, so the receiver may have the

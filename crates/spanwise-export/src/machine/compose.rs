@@ -3,6 +3,7 @@
 use crate::machine::backlog::Backlog;
 use crate::machine::in_flight::InFlightRequest;
 use crate::machine::memory::Memory;
+use crate::machine::refused::Refused;
 use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use spanwise_batch::{BatchLimits, ChargedChunk};
@@ -77,6 +78,66 @@ impl Composer {
         bytes - bytes / 8
     }
 
+    /// The smallest limit of a request that the receiver's refusals lead to.
+    pub(super) fn least_max_bytes(&self) -> usize {
+        // A resource takes at most an eighth of a request.
+        (8 * self.max_resource_bytes()).max(LEAST_MAX_BYTES)
+    }
+
+    /// Makes the next request of a refused one at `now`. `is_only` as for [`next_request`](Self::next_request).
+    pub(super) fn next_part(
+        &mut self,
+        refused: &mut Refused,
+        now: Instant,
+        is_only: bool,
+    ) -> Composed {
+        let Some(front) = refused.front() else { return Composed::Nothing(Vec::new()) };
+        let Some(mut part) = front.plan(self.limits) else {
+            refused.pop();
+            return Composed::Nothing(Vec::new());
+        };
+        let mut memory = self.memory.try_take(part.encoded_len());
+        if memory.is_none() && !std::mem::replace(&mut self.is_trimmed, true) {
+            self.memory.trim();
+            return Composed::TrimFirst;
+        }
+        self.is_trimmed = false;
+        if memory.is_none()
+            && is_only
+            && let Some(smaller) = front.plan(self.limits.with_max_bytes(self.memory.affordable()))
+        {
+            part = smaller;
+            memory = self.memory.try_take(part.encoded_len());
+        }
+        let Some((mut memory, charge)) = memory else { return Composed::NoMemory };
+        let (bytes, spans) = (part.encoded_len(), part.spans());
+        let request = part.write(memory.take());
+        let (first_chunk, is_ambiguous) = (front.first_chunk, front.is_ambiguous);
+        let tickets = front.take(spans);
+        if front.is_sent() {
+            // Its memory is free for the next one.
+            refused.pop();
+        }
+        match FramedRequest::in_memory(request, |bytes| memory.share(bytes)) {
+            Ok(request) => {
+                let in_flight = InFlightRequest {
+                    request: request.clone(),
+                    tickets,
+                    first_chunk,
+                    bytes,
+                    sent: now,
+                    charge,
+                    is_ambiguous,
+                };
+                Composed::Request(request, in_flight, Vec::new())
+            }
+            Err(_) => {
+                tickets.dropped(DropReason::Transport);
+                Composed::Nothing(Vec::new())
+            }
+        }
+    }
+
     /// Makes the next request at `now`. `is_only`: no request is in flight whose end would free memory.
     pub(super) fn next_request(&mut self, now: Instant, is_only: bool) -> Composed {
         let headers = self.scopes.headers();
@@ -126,8 +187,16 @@ impl Composer {
         // Fails only if the request lost its prefix or its memory, which `write` rules out.
         match FramedRequest::in_memory(request, |bytes| memory.share(bytes)) {
             Ok(request) => {
-                let sent = now;
-                let in_flight = InFlightRequest { tickets, first_chunk, bytes, sent, charge };
+                let (sent, is_ambiguous) = (now, false);
+                let in_flight = InFlightRequest {
+                    request: request.clone(),
+                    tickets,
+                    first_chunk,
+                    bytes,
+                    sent,
+                    charge,
+                    is_ambiguous,
+                };
                 Composed::Request(request, in_flight, framed)
             }
             Err(_) => {
@@ -137,3 +206,6 @@ impl Composer {
         }
     }
 }
+
+/// A limit that every receiver accepts: the smallest one that `max_request_bytes` may have.
+const LEAST_MAX_BYTES: usize = 64 << 10;

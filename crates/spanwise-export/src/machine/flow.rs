@@ -3,6 +3,7 @@
 use super::ExportMachine;
 use super::compose::Composed;
 use super::held::HeldLimits;
+use super::in_flight::InFlightRequest;
 use super::stage::Drain;
 use super::{RETRY_DRAIN, trim};
 use crate::batch_config::BatchConfig;
@@ -10,7 +11,8 @@ use crate::event::ExportEvent;
 use crate::machine::action::Action;
 use crate::queue::{QueueAction, QueueLevel};
 use spanwise_batch::{ChargedChunk, FlushAction, FlushScheduleConfig, FullChunks};
-use spanwise_ledger::DropReason;
+use spanwise_ledger::{Counter, DropReason};
+use spanwise_transport::{Delivery, FramedRequest};
 use std::time::{Duration, Instant};
 
 impl ExportMachine {
@@ -25,7 +27,7 @@ impl ExportMachine {
     }
 
     /// Applies the limits of the next batch, if they have changed.
-    fn apply_sizing(&mut self) {
+    pub(super) fn apply_sizing(&mut self) {
         let Some(limits) = self.sizing.take_changed() else { return };
         self.composer.set_limits(self.sizing.hard_limits(limits), limits);
         let counts_spans = self.sizing.counts_spans();
@@ -123,6 +125,32 @@ impl ExportMachine {
         if self.is_transport_closed {
             self.held.drop_all(DropReason::Transport);
             self.composer.backlog.drop_all(DropReason::Transport);
+            self.refused.drop_all(DropReason::Transport, DropReason::AmbiguousTimeout);
+        }
+        // Their spans are the oldest, and their memory is needed.
+        while !self.refused.is_empty() {
+            let is_only = self.in_flight.is_empty();
+            if self.in_flight.is_full() {
+                self.is_blocked = true;
+                return None;
+            }
+            match self.composer.next_part(&mut self.refused, now, is_only) {
+                Composed::Request(request, in_flight, _) => {
+                    return Some(self.begin(now, request, in_flight));
+                }
+                Composed::Nothing(_) => {}
+                Composed::TrimFirst => return Some(trim(0)),
+                // No request will end and free memory: that of a refused one has to do.
+                Composed::NoMemory if is_only => {
+                    let (spans, delivery) = self.refused.give_up()?;
+                    let event = ExportEvent::RequestEnded { spans, delivery: Some(delivery) };
+                    return Some(Action::Report(event));
+                }
+                Composed::NoMemory => {
+                    self.is_blocked = true;
+                    return None;
+                }
+            }
         }
         while self.has_batch() {
             if self.in_flight.is_full() {
@@ -131,12 +159,9 @@ impl ExportMachine {
             }
             match self.composer.next_request(now, self.in_flight.is_empty()) {
                 Composed::Request(request, in_flight, framed) => {
-                    if self.in_flight.is_empty() && self.is_flowing {
-                        self.progress = now;
-                    }
-                    let id = self.in_flight.insert(in_flight);
+                    let send = self.begin(now, request, in_flight);
                     self.recycle(framed);
-                    self.outbox.push_back(Action::Send(id, request));
+                    self.outbox.push_back(send);
                     return self.outbox.pop_front();
                 }
                 Composed::Nothing(framed) => self.recycle(framed),
@@ -148,6 +173,38 @@ impl ExportMachine {
             }
         }
         None
+    }
+
+    /// The receiver refused `request` as too large: its spans are sent again in smaller requests, as all spans
+    /// from now on. Returns a request that cannot be split.
+    pub(super) fn split(
+        &mut self,
+        request: InFlightRequest,
+        delivery: &Delivery,
+    ) -> Option<InFlightRequest> {
+        let (spans, floor) = (request.tickets.spans(), self.composer.least_max_bytes());
+        self.sizing.refused(request.bytes, floor);
+        self.apply_sizing();
+        if let Some(request) = self.refused.push(request, delivery, floor) {
+            return Some(request);
+        }
+        self.ledger.count(Counter::RequestsSplit, 1);
+        let (max_bytes, delivery) = (self.sizing.max_bytes(), delivery.clone());
+        let event = ExportEvent::RequestSplit { spans, max_bytes, delivery };
+        self.outbox.push_back(Action::Report(event));
+        None
+    }
+
+    fn begin(
+        &mut self,
+        now: Instant,
+        request: FramedRequest,
+        in_flight: InFlightRequest,
+    ) -> Action {
+        if self.in_flight.is_empty() && self.is_flowing {
+            self.progress = now;
+        }
+        Action::Send(self.in_flight.insert(in_flight), request)
     }
 
     /// Whether the backlog has a request's worth of spans, or any that are due.

@@ -6,6 +6,7 @@ use spanwise_batch::Charge;
 use spanwise_ledger::DropReason;
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
+use spanwise_transport::FramedRequest;
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -18,6 +19,10 @@ pub(super) struct InFlightRequest {
     /// Length of the request in bytes, and the time at which it was sent.
     pub(super) bytes: usize,
     pub(super) sent: Instant,
+    /// The request itself, for its parts if it is refused as too large.
+    pub(super) request: FramedRequest,
+    /// It is a part of a refused request that the receiver may have.
+    pub(super) is_ambiguous: bool,
     /// Memory besides the request itself: of its compressed copy.
     #[expect(dead_code, reason = "held for its drop")]
     pub(super) charge: Option<Charge>,

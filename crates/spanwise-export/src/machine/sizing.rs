@@ -2,6 +2,8 @@
 
 use crate::batch_config::BatchConfig;
 use spanwise_batch::{BatchLimits, BatchObservation, BatchSize, BatchSizer, RequestObservation};
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use std::time::Instant;
 
 /// The limits of the next batch within those of the settings.
@@ -10,6 +12,8 @@ pub(super) struct Sizing {
     sizer: Option<BatchSizer>,
     /// The limits of the settings.
     most: BatchLimits,
+    /// The most bytes of a request since the receiver refused a larger one.
+    max_accepted_bytes: Option<usize>,
     /// Whether a request leaves once a batch of spans waits.
     counts_spans: bool,
     /// The limits that were applied last.
@@ -28,6 +32,7 @@ impl Sizing {
         Self {
             sizer,
             most,
+            max_accepted_bytes: None,
             counts_spans: config.counts_spans(),
             applied: None,
             queued: 0,
@@ -35,10 +40,12 @@ impl Sizing {
         }
     }
 
-    /// Replaces the settings. An algorithm that stays retains its measurements.
+    /// Replaces the settings. An algorithm that stays retains its measurements, and a limit of the receiver is
+    /// forgotten with the setting that exceeded it.
     pub(super) fn set_config(&mut self, config: &BatchConfig, now: Instant) {
-        let before = self.sizer.take();
+        let (before, most, accepted) = (self.sizer.take(), self.most, self.max_accepted_bytes);
         *self = Self::new(config, now);
+        self.max_accepted_bytes = accepted.filter(|_| most.bytes == self.most.bytes);
         if let (Some(mut sizer), Some(setting)) = (before, setting(config)) {
             sizer.set(setting, now);
             self.sizer = Some(sizer);
@@ -72,6 +79,26 @@ impl Sizing {
         self.observe(now, backlog, Some(request));
     }
 
+    /// The receiver refused a request of `bytes` bytes as too large: later ones have at most half of that, at
+    /// least `floor` bytes.
+    pub(super) fn refused(&mut self, bytes: usize, floor: usize) {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::RefusalForgotten) {
+            return;
+        }
+        let half = (bytes / 2).max(floor);
+        self.max_accepted_bytes = Some(self.max_accepted_bytes.unwrap_or(half).min(half));
+    }
+
+    /// The most bytes of a request.
+    pub(super) fn max_bytes(&self) -> usize {
+        self.max_accepted_bytes.unwrap_or(usize::MAX).min(self.most.bytes)
+    }
+
+    fn most(&self) -> BatchLimits {
+        BatchLimits { bytes: self.max_bytes(), ..self.most }
+    }
+
     fn observe(
         &mut self,
         now: Instant,
@@ -91,7 +118,8 @@ impl Sizing {
 
     /// The limits, if they are not those that were returned last.
     pub(super) fn take_changed(&mut self) -> Option<BatchLimits> {
-        let limits = self.sizer.as_ref().map_or(self.most, |sizer| sizer.limits().min(self.most));
+        let most = self.most();
+        let limits = self.sizer.as_ref().map_or(most, |sizer| sizer.limits().min(most));
         (self.applied.replace(limits) != Some(limits)).then_some(limits)
     }
 
@@ -99,7 +127,7 @@ impl Sizing {
     pub(super) fn hard_limits(&self, batch: BatchLimits) -> BatchLimits {
         match self.sizer.as_ref().map(BatchSizer::setting) {
             // A size that follows costs is met by whole chunks.
-            Some(BatchSize::Adaptive(_)) => self.most,
+            Some(BatchSize::Adaptive(_)) => self.most(),
             _ => batch,
         }
     }

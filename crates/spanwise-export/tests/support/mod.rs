@@ -286,8 +286,9 @@ impl World {
         }
         if asked.is_shutdown {
             let (sent, rest) = (self.model.spans_in_flight(), self.model.unsettled());
-            self.model.lost(DropReason::AmbiguousShutdown, sent);
-            self.model.lost(DropReason::ShutdownDeadline, rest - sent);
+            let ambiguous = sent + self.model.ambiguous_waiting();
+            self.model.lost(DropReason::AmbiguousShutdown, ambiguous);
+            self.model.lost(DropReason::ShutdownDeadline, rest - ambiguous);
             self.model.forget_requests();
         }
     }
@@ -295,6 +296,9 @@ impl World {
     fn report(&mut self, event: ExportEvent) {
         match event {
             ExportEvent::RequestEnded { spans, delivery } => self.model.reported(spans, delivery),
+            ExportEvent::RequestSplit { spans, delivery, .. } => {
+                assert!(spans > 1 && !delivery.is_accepted());
+            }
             ExportEvent::Awaiting(since) => {
                 assert!(since.is_none_or(|since| since <= self.now));
                 self.awaiting = since;
@@ -365,11 +369,12 @@ impl World {
     fn die(&mut self) {
         self.book_dropped();
         let (sent, rest) = (self.model.spans_in_flight(), self.model.unsettled());
+        let ambiguous = sent + self.model.ambiguous_waiting();
         self.machine = None;
         self.missed.clear();
         drop(self.queue.apply(QueueAction::DrainAll));
-        self.model.lost(DropReason::ExporterPanic, sent);
-        self.model.lost(DropReason::WorkerUnavailable, rest - sent);
+        self.model.lost(DropReason::ExporterPanic, ambiguous);
+        self.model.lost(DropReason::WorkerUnavailable, rest - ambiguous);
     }
 }
 

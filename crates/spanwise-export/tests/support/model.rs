@@ -4,7 +4,7 @@ use spanwise_export::sans_io::RequestId;
 use spanwise_ledger::DropReason;
 use spanwise_testkit::SplitMix64;
 use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, ResponseStatus};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Spans by id, from 1, and requests.
@@ -23,6 +23,10 @@ pub struct Model {
     requests: Vec<Request>,
     /// Spans of requests whose end was not reported yet.
     unreported: Vec<u64>,
+    /// Spans of refused requests that are in no new request yet, in the order in which they are sent.
+    refused_requests: VecDeque<Vec<u64>>,
+    /// Spans that the receiver may have from a refused request.
+    ambiguous: HashSet<u64>,
 }
 
 struct Request {
@@ -130,11 +134,17 @@ impl Model {
             .map(|span| u64::from_be_bytes(span.span_id.as_slice().try_into().unwrap()))
             .collect();
         assert!(!spans.is_empty());
+        if let Some(refused) = self.refused_requests.front_mut() {
+            assert!(refused.starts_with(&spans), "the spans of a refused request come first");
+            refused.drain(..spans.len());
+        }
+        self.refused_requests.retain(|refused| !refused.is_empty());
+        let was_ambiguous = spans.iter().any(|span| self.ambiguous.contains(span));
         for span in &spans {
             assert!(self.sent.insert(*span), "a span is sent once");
             assert!(!self.ended.contains(span), "a span with an outcome is not sent");
         }
-        let (ending, after) = moods.ending(spans.len() as u64);
+        let (ending, after) = moods.ending(spans.len() as u64, was_ambiguous);
         let ends_at = after.map(|after| now + after);
         self.requests.push(Request { id, spans, request: Some(request), ends_at, ending });
     }
@@ -144,13 +154,14 @@ impl Model {
         for request in &mut self.requests {
             request.ends_at = (!moods.one_in(4)).then(|| now + moods.millis(8));
             let ambiguous = u32::from(moods.one_in(2));
+            let was_ambiguous = request.spans.iter().any(|span| self.ambiguous.contains(span));
             request.ending = Ending {
                 outcome: Some(Outcome::Failed(Failure::Shutdown)),
                 attempts: 1,
                 ambiguous_attempts: ambiguous,
-                reason: match ambiguous {
-                    0 => DropReason::ShutdownDeadline,
-                    _ => DropReason::AmbiguousShutdown,
+                reason: match ambiguous > 0 || was_ambiguous {
+                    false => DropReason::ShutdownDeadline,
+                    true => DropReason::AmbiguousShutdown,
                 },
                 rejected: request.spans.len() as u64,
             };
@@ -173,6 +184,15 @@ impl Model {
         let is_due = |request: &Request| request.ends_at.is_some_and(|at| at <= now);
         let index = self.requests.iter().position(is_due)?;
         let Request { id, spans, ending, .. } = self.requests.remove(index);
+        if ending.outcome == Some(Outcome::Failed(Failure::TooLarge)) && spans.len() > 1 {
+            // They are sent again.
+            self.sent.retain(|span| !spans.contains(span));
+            if ending.ambiguous_attempts > 0 {
+                self.ambiguous.extend(&spans);
+            }
+            self.refused_requests.push_front(spans);
+            return Some((id, ending.delivery()));
+        }
         let rejected = ending.rejected.min(spans.len() as u64);
         self.exported += spans.len() as u64 - rejected;
         if rejected > 0 {
@@ -183,7 +203,31 @@ impl Model {
         Some((id, ending.delivery()))
     }
 
+    /// Spans without an outcome that the receiver may have from a refused request, and that are in no other.
+    pub fn ambiguous_waiting(&self) -> u64 {
+        let waiting = self.refused_requests.iter().flatten();
+        waiting.filter(|span| self.ambiguous.contains(span)).count() as u64
+    }
+
+    /// The exporter gave up the last of the refused requests, for lack of memory.
+    fn given_up(&mut self, spans: u64) {
+        assert!(self.requests.is_empty(), "no request will end and free memory");
+        let given_up = self.refused_requests.pop_back().unwrap();
+        assert_eq!(given_up.len() as u64, spans);
+        for span in &given_up {
+            let reason = match self.ambiguous.contains(span) {
+                true => DropReason::AmbiguousTimeout,
+                false => DropReason::TooLarge,
+            };
+            self.lost(reason, 1);
+        }
+        self.ended.extend(given_up);
+    }
+
     pub fn reported(&mut self, spans: u64, delivery: Option<Delivery>) {
+        if self.unreported.is_empty() {
+            return self.given_up(spans);
+        }
         assert_eq!(self.unreported.remove(0), spans);
         assert!(delivery.is_none_or(|delivery| delivery.attempts > 0));
     }
@@ -209,7 +253,7 @@ impl Moods {
     }
 
     /// The ending of a request of `spans` spans, and the time until it; `None` is never.
-    fn ending(&mut self, spans: u64) -> (Ending, Option<Duration>) {
+    fn ending(&mut self, spans: u64, was_ambiguous: bool) -> (Ending, Option<Duration>) {
         let ambiguous = u32::from(self.one_in(3));
         let accepted = |rejected| Some(Outcome::Accepted { rejected, message: None });
         let failed = |failure| Some(Outcome::Failed(failure));
@@ -233,7 +277,7 @@ impl Moods {
         // An attempt without an answer may have been accepted.
         let reason = match reason {
             DropReason::ExporterPanic => reason,
-            _ if ambiguous > 0 => DropReason::AmbiguousTimeout,
+            _ if ambiguous > 0 || was_ambiguous => DropReason::AmbiguousTimeout,
             _ => reason,
         };
         let attempts = 1 + ambiguous;

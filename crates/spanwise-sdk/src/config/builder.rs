@@ -13,7 +13,7 @@ use spanwise_export::OnFull;
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_sampling::RemoteSettings;
 use spanwise_sampling::Sampler;
-use spanwise_transport::{Compression, Protocol, Sink};
+use spanwise_transport::{CircuitBreaker, Compression, Protocol, Sink};
 use spanwise_wire::SpanLimits;
 use std::ffi::OsString;
 use std::fmt;
@@ -67,6 +67,7 @@ pub struct SpanwiseBuilder {
     pub(super) max_request_bytes: Option<usize>,
     pub(super) max_export_batch_size: Option<usize>,
     pub(super) max_response_bytes: Option<usize>,
+    pub(super) circuit_breaker: Option<CircuitBreaker>,
     pub(super) max_queue_size: Option<usize>,
     pub(super) max_in_flight: Option<usize>,
     pub(super) batch_preset: Option<BatchPreset>,
@@ -277,6 +278,20 @@ impl SpanwiseBuilder {
     /// 64 MiB. The transport reads at most 8 KiB of a failed response.
     pub fn with_max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = Some(bytes);
+        self
+    }
+
+    /// A circuit breaker for the requests of this provider: after failed attempts in a row they wait, and one probe at
+    /// a time is sent. Default none. The counter `circuit_breaker_openings` has how often it opened.
+    ///
+    /// ```
+    /// use spanwise_sdk::{CircuitBreaker, Spanwise};
+    ///
+    /// let builder = Spanwise::builder().with_circuit_breaker(CircuitBreaker::default());
+    /// # drop(builder);
+    /// ```
+    pub fn with_circuit_breaker(mut self, breaker: impl Into<Option<CircuitBreaker>>) -> Self {
+        self.circuit_breaker = breaker.into();
         self
     }
 

@@ -82,6 +82,16 @@ pub enum Diagnostic {
         /// Its message.
         message: String,
     },
+    /// The receiver refused a request as too large. Its spans are sent again in smaller requests, and no later
+    /// request is larger.
+    RequestSplit {
+        /// The number of its spans.
+        spans: u64,
+        /// The most bytes of a request from now on.
+        max_bytes: usize,
+        /// The receiver's message; empty without one.
+        detail: String,
+    },
     /// The response states success and is not OTLP: perhaps the endpoint is no OTLP receiver. The
     /// spans count as exported.
     AnswerNotOtlp {
@@ -171,6 +181,15 @@ impl fmt::Display for Diagnostic {
             }
             Self::ReceiverWarned { message } => {
                 write!(f, "the receiver accepted all spans and warned: {message}")
+            }
+            Self::RequestSplit { spans, max_bytes, detail } => {
+                let spans = Counted(*spans, "span");
+                write!(
+                    f,
+                    "the receiver refused a request with {spans} as too large: they are sent again, in "
+                )?;
+                write!(f, "requests of at most {max_bytes} bytes from now on")?;
+                if detail.is_empty() { Ok(()) } else { write!(f, " ({detail})") }
             }
             Self::AnswerNotOtlp { problem } => {
                 write!(f, "the endpoint answered {problem}; is it an OTLP receiver?")
@@ -305,6 +324,11 @@ mod tests {
             },
             Diagnostic::SpansRejected { spans: 3, message: text("trace id is zero") },
             Diagnostic::ReceiverWarned { message: text("attribute \"host\" is deprecated") },
+            Diagnostic::RequestSplit {
+                spans: 512,
+                max_bytes: 458_752,
+                detail: text("http: request body too large"),
+            },
             Diagnostic::AnswerNotOtlp {
                 problem: text(
                     "HTTP 200 OK, but the answer is not OTLP: its content type is text/html",
@@ -335,6 +359,7 @@ mod tests {
                 | Diagnostic::RequestFailed { .. }
                 | Diagnostic::SpansRejected { .. }
                 | Diagnostic::ReceiverWarned { .. }
+                | Diagnostic::RequestSplit { .. }
                 | Diagnostic::AnswerNotOtlp { .. }
                 | Diagnostic::NoSamplingStrategy { .. }
                 | Diagnostic::SamplingStrategyRecovered { .. }

@@ -30,6 +30,7 @@ enum Kind {
     Failed(&'static str),
     Rejected,
     Warned,
+    Split,
     NotOtlp,
     NoStrategy,
     Panicked,
@@ -78,6 +79,13 @@ impl Diagnostics {
     pub(crate) fn receiver_warned(&mut self, message: &str) {
         if self.due(Kind::Warned) {
             self.report(Diagnostic::ReceiverWarned { message: sanitize(message) });
+        }
+    }
+
+    pub(crate) fn request_split(&mut self, spans: u64, max_bytes: usize, detail: &str) {
+        if self.due(Kind::Split) {
+            let detail = sanitize(detail);
+            self.report(Diagnostic::RequestSplit { spans, max_bytes, detail });
         }
     }
 

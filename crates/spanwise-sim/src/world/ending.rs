@@ -43,8 +43,10 @@ impl World {
         let is_short = settings.attempt_timeout < Duration::from_millis(100);
         let each = if is_short { settings.request_timeout } else { Duration::from_millis(60) };
         self.scenario.panics = false;
+        // A request may be refused before its spans are accepted, and a breaker may be open.
+        let requests = requests * 2;
         let bound = settings.request_timeout * 2
-            + self.scenario.max_throttle()
+            + self.scenario.max_throttle() * 2
             + self.scenario.longest_wait()
             + each * requests
             + Duration::from_secs(1);

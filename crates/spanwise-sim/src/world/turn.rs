@@ -4,13 +4,13 @@ use super::{World, scope_name};
 use crate::hold_policy::POLICY_REASON;
 use crate::otlp::{fill, read_request};
 use crate::scenario::batch_config;
-use crate::sender::{Ended, Stored};
+use crate::sender_event::{Ended, Stored};
 use crate::span_list::Stage;
 use crate::violation::{Checked, Violation, require};
 use spanwise_export::ExportEvent;
 use spanwise_export::sans_io::{Action, Drained, QueueAction, RequestId};
 use spanwise_ledger::DropReason;
-use spanwise_transport::FramedRequest;
+use spanwise_transport::{Delivery, FramedRequest};
 use std::time::Instant;
 
 impl World {
@@ -154,9 +154,10 @@ impl World {
         self.thread.machine = None;
         let sent: Vec<u64> = self.requests().concat();
         let waiting = self.spans.waiting();
-        self.spans.drop_for(DropReason::ExporterPanic, sent.len() as u64);
-        self.spans.drop_for(DropReason::WorkerUnavailable, waiting.len() as u64);
-        self.spans.move_to(&[sent, waiting].concat(), Stage::Settled);
+        let panicked = DropReason::ExporterPanic;
+        self.spans.lose(&sent, panicked, panicked);
+        self.spans.lose(&waiting, DropReason::WorkerUnavailable, panicked);
+        self.splits.clear();
         self.sender.abort();
         self.thread.ended.clear();
         self.calls.release();
@@ -201,6 +202,7 @@ impl World {
             rule: "settings are accepted",
             details: error.to_string(),
         })?;
+        self.splits.retuned(self.scenario.batch.max_request_bytes, batch.max_request_bytes);
         self.scenario.batch = batch;
         self.retuned = self.now;
         self.wake();
@@ -216,23 +218,25 @@ impl World {
 
     /// The spans that the machine holds are lost when the transport is closed.
     fn book_closed(&mut self) {
-        let lost = self.queue.ledger().snapshot().dropped(DropReason::Transport);
-        if lost == self.spans.dropped(DropReason::Transport) {
+        let ledger = self.queue.ledger().snapshot();
+        let (lost, ambiguous) = (DropReason::Transport, DropReason::AmbiguousTimeout);
+        if [lost, ambiguous].iter().all(|&it| ledger.dropped(it) == self.spans.dropped(it)) {
             return;
         }
-        // The machine drops its whole backlog.
+        // The machine drops its whole backlog, and the requests that it would split.
         let drained = self.spans.drained();
-        self.spans.drop_for(DropReason::Transport, drained.len() as u64);
-        self.spans.move_to(&drained, Stage::Settled);
+        self.spans.lose(&drained, lost, ambiguous);
+        self.splits.clear();
     }
 
     /// Everything that a shutdown leaves is booked.
     fn book_rest(&mut self) {
         let sent: Vec<u64> = self.requests().concat();
         let waiting = self.spans.waiting();
-        self.spans.drop_for(DropReason::AmbiguousShutdown, sent.len() as u64);
-        self.spans.drop_for(DropReason::ShutdownDeadline, waiting.len() as u64);
-        self.spans.move_to(&[sent, waiting].concat(), Stage::Settled);
+        let ambiguous = DropReason::AmbiguousShutdown;
+        self.spans.lose(&sent, ambiguous, ambiguous);
+        self.spans.lose(&waiting, DropReason::ShutdownDeadline, ambiguous);
+        self.splits.clear();
         self.thread.ended.clear();
         self.sender.abort();
     }
@@ -279,8 +283,9 @@ impl World {
             "a request has at most its limit of bytes",
             || format!("{} bytes, at most {limit}", message.len()),
         )?;
+        let was_ambiguous = self.splits.sent(&ids, message.len(), &mut self.spans)?;
         self.counts.requests += 1;
-        self.sender.send(self.now, id, request, ids);
+        self.sender.send(self.now, id, request, (ids, was_ambiguous));
         let window = self.sender.len() + self.thread.ended.len();
         require(
             window <= self.scenario.batch.max_in_flight,
@@ -292,10 +297,30 @@ impl World {
     /// A request ended: the ledger books what the specification demands.
     fn end_request(&mut self, ended: Ended) -> Checked {
         let before = self.queue.ledger().snapshot();
-        let Ended { id, spans, delivery, exported, reasons } = ended;
+        let Ended { id, spans, delivery, exported, reasons, refused } = ended;
         let Some(machine) = &mut self.thread.machine else { return Ok(()) };
+        let is_accepted = delivery.as_ref().is_some_and(Delivery::is_accepted);
         machine.request_ended(self.now, id, delivery);
         let booked = self.queue.ledger().snapshot().since(&before);
+        if is_accepted {
+            self.splits.accepted();
+        }
+        if let Some(refusal) = refused
+            && self.splits.refused(&spans, refusal)
+        {
+            self.line(format_args!("{id:?} is split"));
+            let is_right = booked.exported == 0 && booked.dropped_total() == 0;
+            require(is_right, "the spans of a request that is too large are sent again", || {
+                format!("{id:?}: {booked:?}")
+            })?;
+            for &id in &spans {
+                let Some(span) = self.spans.get_mut(id) else { continue };
+                span.stage = Stage::Waiting(self.now);
+                span.is_ambiguous |= refusal.is_ambiguous;
+            }
+            return self.check();
+        }
+        self.splits.unreported += 1;
         let lost = spans.len() as u64 - exported;
         let drops: Vec<_> = booked.drops().collect();
         let is_right = match drops[..] {
@@ -320,7 +345,12 @@ impl World {
 
     fn report(&mut self, event: ExportEvent) -> Checked {
         match event {
-            ExportEvent::RequestEnded { .. } => Ok(()),
+            ExportEvent::RequestEnded { .. } if self.splits.unreported > 0 => {
+                self.splits.unreported -= 1;
+                Ok(())
+            }
+            ExportEvent::RequestEnded { spans, .. } => self.give_up(spans),
+            ExportEvent::RequestSplit { .. } => Ok(()),
             ExportEvent::Awaiting(since) => {
                 let is_past = since.is_none_or(|since| since <= self.now);
                 require(is_past, "requests are awaited since a past instant", String::new)
@@ -328,6 +358,19 @@ impl World {
             ExportEvent::Panicked { .. } if self.scenario.has_policy => Ok(()),
             other => Err(Violation { rule: "no other event", details: format!("{other:?}") }),
         }
+    }
+
+    /// The exporter has no memory to split the last of the refused requests, and gives it up.
+    fn give_up(&mut self, spans: u64) -> Checked {
+        let ids = self.splits.give_up();
+        self.line(format_args!("{spans} spans are given up"));
+        require(ids.len() as u64 == spans, "a request that is given up has its spans", || {
+            format!("{spans} spans, not {}", ids.len())
+        })?;
+        let is_alone = self.sender.is_empty() && self.thread.ended.is_empty();
+        require(is_alone, "no request is given up whose memory will be free", String::new)?;
+        self.spans.lose(&ids, DropReason::TooLarge, DropReason::AmbiguousTimeout);
+        Ok(())
     }
 
     /// The receiver stores spans.

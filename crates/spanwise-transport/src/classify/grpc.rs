@@ -51,13 +51,11 @@ fn grpc_failure(code: u32, message: String, retry_info: Option<Duration>) -> Att
         CANCELLED | DEADLINE_EXCEEDED | ABORTED | OUT_OF_RANGE | UNAVAILABLE | DATA_LOSS => true,
         _ => false,
     };
-    // tonic returns OUT_OF_RANGE, grpc-go and grpc-java RESOURCE_EXHAUSTED. The same bytes would be
-    // as large the next time, so the retry that the table names cannot succeed.
+    // tonic returns OUT_OF_RANGE, the others RESOURCE_EXHAUSTED. The same bytes would be as large the next
+    // time, so the retry that the table names cannot succeed.
     let size = matches!(code, RESOURCE_EXHAUSTED | OUT_OF_RANGE)
         && retry_info.is_none()
-        && (message.contains("larger than max")
-            || message.contains("length too large")
-            || message.contains("exceeds maximum"));
+        && TOO_LARGE.iter().any(|text| message.contains(text));
     match () {
         () if size => AttemptOutcome::permanent(Failure::TooLarge, message),
         () if again => {
@@ -111,6 +109,13 @@ fn no_status(reply: &Reply) -> String {
     }
 }
 
+/// Messages of servers that limit the size of a request: grpc-go and gRPC core, tonic, grpc-java, grpc-dotnet.
+const TOO_LARGE: [&str; 4] = [
+    "larger than max",
+    "length too large",
+    "exceeds maximum",
+    "exceeds the maximum configured message size",
+];
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_MESSAGE: &str = "grpc-message";
 const GRPC_DETAILS: &str = "grpc-status-details-bin";
@@ -218,6 +223,11 @@ mod tests {
     fn a_request_too_large_is_not_repeated() {
         let cases = [
             ("8", "grpc: received message larger than max (5000000 vs. 4194304)"),
+            (
+                "8",
+                "grpc: received message after decompression larger than max (5000000 vs. 4194304)",
+            ),
+            ("8", "Received message exceeds the maximum configured message size."),
             ("8", "gRPC message exceeds maximum size 4194304: 5000000"),
             ("11", "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes"),
         ];

@@ -28,6 +28,10 @@ pub(crate) fn http(reply: &Reply, now: SystemTime) -> AttemptOutcome {
                 )
         }
         413 => AttemptOutcome::permanent(Failure::TooLarge, failure_message(reply)),
+        // Go's `http.MaxBytesReader`, whose error the Collector's OTLP receiver answers with 400.
+        400 if is_body_too_large(&failure_message(reply)) => {
+            AttemptOutcome::permanent(Failure::TooLarge, failure_message(reply))
+        }
         // A gRPC server that also accepts HTTP/1.1 names gRPC in its content type.
         400..=499 if speaks_grpc(&reply.headers) => {
             AttemptOutcome::permanent(Failure::Rejected { status }, failure_message(reply))
@@ -81,6 +85,11 @@ fn http_success(reply: &Reply) -> AttemptOutcome {
         Ok(Err(_)) => unread("its body is no ExportTraceServiceResponse".to_owned()),
         Err(InflateError::Broken) => unread("its body is no gzip".to_owned()),
     }
+}
+
+/// Whether the message of a 400 states that the request is larger than the receiver reads.
+fn is_body_too_large(message: &str) -> bool {
+    message.contains("request body too large")
 }
 
 /// The media type of a response, if it excludes OTLP/HTTP ("OTLP/HTTP Response": the type equals that
@@ -172,6 +181,28 @@ mod tests {
             }
         }
         assert_eq!(cases, 4500);
+    }
+
+    #[test]
+    fn a_400_of_a_collector_may_mean_too_large() {
+        let mut status = Vec::new();
+        string::encode(2, &"http: request body too large".to_owned(), &mut status);
+        let text = "http: request body too large";
+        for (code, body, failure) in [
+            (400, &status[..], Failure::TooLarge),
+            (400, b"http: request body too large\n", Failure::TooLarge),
+            (400, b"too large", Failure::Rejected { status: ResponseStatus::Http(400) }),
+            // Another status is about something else.
+            (401, text.as_bytes(), Failure::Rejected { status: ResponseStatus::Http(401) }),
+            (500, text.as_bytes(), Failure::Rejected { status: ResponseStatus::Http(500) }),
+        ] {
+            let AttemptOutcome::Permanent { failure: found, .. } =
+                http(&reply(code, &[], body), now())
+            else {
+                panic!("{code} is permanent")
+            };
+            assert_eq!(found, failure, "{code} {}", String::from_utf8_lossy(body));
+        }
     }
 
     #[test]

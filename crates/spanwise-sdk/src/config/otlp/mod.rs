@@ -31,6 +31,7 @@ impl SpanwiseBuilder {
         if let Some(bytes) = self.max_response_bytes {
             transport = transport.with_max_response_bytes(bytes);
         }
+        transport = transport.with_circuit_breaker(self.circuit_breaker);
         if let Some(timeout) = ATTEMPT_TIMEOUT.resolve(self.attempt_timeout, environment)? {
             transport = transport.with_attempt_timeout(timeout);
         }

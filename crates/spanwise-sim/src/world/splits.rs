@@ -1,0 +1,87 @@
+//! The requests that the receiver refused as too large, as the exporter documents what follows.
+
+use crate::sender_event::Refusal;
+use crate::span_list::SpanList;
+use crate::violation::{Checked, require};
+use spanwise_transport::PREFIX;
+use std::collections::VecDeque;
+
+/// The refused requests of a world.
+#[derive(Debug, Default)]
+pub(super) struct Splits {
+    /// The spans of each that are in no new request yet, and the most bytes of its new requests.
+    requests: VecDeque<(Vec<u64>, usize)>,
+    /// Refusals since the last accepted request.
+    in_a_row: u32,
+    /// The most bytes of a request from now on.
+    max_bytes: Option<usize>,
+    /// Requests that ended and were not split, without an event yet.
+    pub(super) unreported: u32,
+}
+
+impl Splits {
+    pub(super) fn accepted(&mut self) {
+        self.in_a_row = 0;
+    }
+
+    /// A request was refused. Returns whether it has to be split.
+    pub(super) fn refused(&mut self, spans: &[u64], refusal: Refusal) -> bool {
+        self.in_a_row += 1;
+        let half = refusal.bytes / 2;
+        let limit = half.max(LEAST_MAX_BYTES);
+        self.max_bytes = Some(self.max_bytes.unwrap_or(limit).min(limit));
+        let is_hopeless = self.in_a_row > MAX_IN_A_ROW && refusal.bytes <= LEAST_MAX_BYTES;
+        let is_split = spans.len() > 1 && !is_hopeless;
+        if is_split {
+            self.requests.push_front((spans.to_vec(), half));
+        }
+        is_split
+    }
+
+    /// A request leaves. Returns whether the receiver may have its spans already.
+    pub(super) fn sent(
+        &mut self,
+        ids: &[u64],
+        bytes: usize,
+        spans: &mut SpanList,
+    ) -> Checked<bool> {
+        let mut limit = self.max_bytes.unwrap_or(usize::MAX);
+        if let Some((waiting, max_bytes)) = self.requests.front_mut() {
+            let is_first = waiting.starts_with(ids);
+            require(is_first, "the spans of a refused request come first", || {
+                format!("{} spans wait", waiting.len())
+            })?;
+            waiting.drain(..ids.len());
+            limit = limit.min(*max_bytes);
+            if waiting.is_empty() {
+                self.requests.pop_front();
+            }
+        }
+        let is_small = ids.len() == 1 || bytes + PREFIX <= limit;
+        require(is_small, "a request has at most half of the bytes that were refused", || {
+            format!("{bytes} bytes, at most {limit}")
+        })?;
+        let is_ambiguous = |id: &u64| spans.get_mut(*id).is_some_and(|span| span.is_ambiguous);
+        Ok(ids.iter().any(is_ambiguous))
+    }
+
+    /// The spans of the request that is given up.
+    pub(super) fn give_up(&mut self) -> Vec<u64> {
+        self.requests.pop_back().map(|(spans, _)| spans).unwrap_or_default()
+    }
+
+    /// A limit is forgotten with the setting that exceeded it.
+    pub(super) fn retuned(&mut self, before: usize, after: usize) {
+        self.max_bytes = self.max_bytes.filter(|_| before == after);
+    }
+
+    /// The exporter has booked all spans.
+    pub(super) fn clear(&mut self) {
+        self.requests.clear();
+    }
+}
+
+/// The smallest limit of a request that refusals lead to.
+const LEAST_MAX_BYTES: usize = 64 << 10;
+/// Refusals in a row after which a small request is lost whole.
+const MAX_IN_A_ROW: u32 = 128;
