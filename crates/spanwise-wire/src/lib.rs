@@ -4,6 +4,7 @@
 mod chunk;
 mod debug;
 mod frame;
+pub mod json;
 mod limits;
 mod meta;
 mod model;

@@ -211,7 +211,7 @@ pub mod wire {
     pub use spanwise_wire::{
         Attribute, Chunk, Framer, LinkedContext, OwnedValue, Plan, Position, Request,
         RequestLimits, RequestPart, SpanFlags, SpanId, SpanKind, SpanLimits, SpanMeta, Status,
-        StatusCode, StringValue, TraceFlags, TraceId, Value, read, write,
+        StatusCode, StringValue, TraceFlags, TraceId, Value, json, read, write,
     };
 }
 

@@ -30,6 +30,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// [`WireError::Mismatch`] if it has another wire type.
+    #[inline]
     pub fn bytes(self) -> Result<&'a [u8], WireError> {
         match self.value {
             FieldValue::Bytes(bytes) => Ok(bytes),
@@ -41,6 +42,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// [`WireError::Mismatch`] if it has another wire type.
+    #[inline]
     pub fn varint(self) -> Result<u64, WireError> {
         match self.value {
             FieldValue::Varint(value) => Ok(value),
@@ -52,6 +54,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// [`WireError::Mismatch`] if it has another wire type.
+    #[inline]
     pub fn fixed64(self) -> Result<u64, WireError> {
         match self.value {
             FieldValue::Fixed64(value) => Ok(value),
@@ -63,6 +66,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// [`WireError::Mismatch`] if it has another wire type.
+    #[inline]
     pub fn fixed32(self) -> Result<u32, WireError> {
         match self.value {
             FieldValue::Fixed32(value) => Ok(value),
@@ -90,6 +94,7 @@ impl<'a> Fields<'a> {
         self.rest
     }
 
+    #[inline]
     fn read(&mut self) -> Result<Field<'a>, WireError> {
         let key = self.varint()?;
         let number = u32::try_from(key >> 3).map_err(|_| WireError::FieldNumber)?;
@@ -111,7 +116,19 @@ impl<'a> Fields<'a> {
         Ok(Field { number, value })
     }
 
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, WireError> {
+        // Most tags and lengths take one byte.
+        match self.rest {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0u64;
         for (i, &byte) in self.rest.iter().enumerate().take(10) {
             // The tenth byte holds bit 63 alone.
@@ -143,6 +160,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<Field<'a>, WireError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
