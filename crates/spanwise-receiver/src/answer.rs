@@ -14,8 +14,8 @@ use crate::headers::Headers;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Export {
-    /// The bytes of the `ExportTraceServiceRequest`. The framing of groups and spans
-    /// is valid; the contents of spans were not checked.
+    /// The bytes of the `ExportTraceServiceRequest` in protobuf, also of a request in JSON. The framing
+    /// of groups and spans is valid; the contents of spans were not checked.
     pub body: Bytes,
     /// Number of spans in the body.
     pub spans: u64,
@@ -42,6 +42,8 @@ impl fmt::Debug for Export {
 pub enum Protocol {
     /// `POST /v1/traces` with `application/x-protobuf`, over HTTP/1.1 or HTTP/2.
     Http,
+    /// `POST /v1/traces` with `application/json`, over HTTP/1.1 or HTTP/2.
+    HttpJson,
     /// `opentelemetry.proto.collector.trace.v1.TraceService/Export`.
     Grpc,
 }

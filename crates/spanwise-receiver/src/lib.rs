@@ -13,6 +13,7 @@ mod frames;
 mod grpc_frame;
 mod headers;
 mod inflate;
+mod json;
 mod limits;
 mod receiver;
 mod refusal;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use spanwise_wire::json::JsonError;
 use spanwise_wire::read::WireError;
 
 use crate::answer::Answer;
@@ -15,11 +16,13 @@ pub(crate) enum Refusal {
     Overloaded,
     /// Not an `ExportTraceServiceRequest`.
     Malformed(WireError),
+    /// Not an `ExportTraceServiceRequest` in JSON.
+    MalformedJson(JsonError),
     /// Incomplete, wrongly framed or wrongly compressed.
     Broken(&'static str),
     /// A body below the minimum rate.
     Slow,
-    /// A body that is not protobuf.
+    /// A body that is neither protobuf nor JSON.
     ContentType,
     /// A compression other than gzip.
     ContentEncoding,
@@ -41,10 +44,14 @@ impl Refusal {
             }
             Self::Overloaded => (503, UNAVAILABLE, "overloaded".to_owned()),
             Self::Malformed(error) => (400, INVALID_ARGUMENT, format!("not OTLP: {error}")),
+            Self::MalformedJson(error) => {
+                (400, INVALID_ARGUMENT, format!("not OTLP/JSON: {error}"))
+            }
             Self::Broken(what) => (400, INVALID_ARGUMENT, what.to_owned()),
             Self::Slow => (408, DEADLINE_EXCEEDED, "the body arrived too slowly".to_owned()),
             Self::ContentType => {
-                (415, INVALID_ARGUMENT, "only application/x-protobuf is accepted".to_owned())
+                let accepted = "only application/x-protobuf and application/json are accepted";
+                (415, INVALID_ARGUMENT, accepted.to_owned())
             }
             Self::ContentEncoding => (415, UNIMPLEMENTED, "only gzip is accepted".to_owned()),
             Self::Method => (405, UNIMPLEMENTED, "only POST is accepted".to_owned()),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use spanwise_wire::json;
 
 use crate::answer::{Answer, Protocol};
 use crate::budget::Charge;
@@ -29,7 +30,8 @@ impl Reply {
     /// The response for `answer` in `protocol`. Delays in it are ignored.
     pub fn to(protocol: Protocol, answer: Answer) -> Response<Self> {
         match protocol {
-            Protocol::Http => http(answer),
+            Protocol::Http => http(answer, false),
+            Protocol::HttpJson => http(answer, true),
             Protocol::Grpc => grpc(answer),
         }
     }
@@ -63,15 +65,22 @@ impl Body for Reply {
     }
 }
 
-fn http(answer: Answer) -> Response<Reply> {
+fn http(answer: Answer, in_json: bool) -> Response<Reply> {
     let (_, answer) = answer.into_parts();
     let mut response = Response::<Reply>::default();
-    response.headers_mut().insert(CONTENT_TYPE, PROTOBUF);
+    response.headers_mut().insert(CONTENT_TYPE, if in_json { JSON } else { PROTOBUF });
     match answer {
+        // In protobuf the empty message.
+        Answer::Accept | Answer::After(..) if in_json => {
+            response.body_mut().data = Bytes::from_static(b"{}");
+        }
         Answer::Accept | Answer::After(..) => {}
         Answer::Partial { rejected, message } => {
-            let message = status::partial_success(rejected, first_part(&message));
-            response.body_mut().data = Bytes::from(message);
+            let message = first_part(&message);
+            response.body_mut().data = Bytes::from(match in_json {
+                false => status::partial_success(rejected, message),
+                true => json::encode_export_response(rejected, message),
+            });
         }
         Answer::Refuse { http_status, grpc_code, message, retry_after } => {
             *response.status_mut() = match http_status {
@@ -89,8 +98,11 @@ fn http(answer: Answer) -> Response<Reply> {
                 let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
             }
-            let body = status::rpc_status(code(grpc_code), first_part(&message), None);
-            response.body_mut().data = Bytes::from(body);
+            let (code, message) = (code(grpc_code), first_part(&message));
+            response.body_mut().data = Bytes::from(match in_json {
+                false => status::rpc_status(code, message, None),
+                true => json::encode_status(code.into(), message),
+            });
         }
     }
     response
@@ -152,6 +164,7 @@ fn first_part(message: &str) -> &str {
 
 const MESSAGE_BYTES: usize = 1 << 10;
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -170,7 +183,7 @@ mod tests {
     fn a_status_that_is_no_error_is_replaced() {
         for (given, sent) in [(0, 500), (200, 500), (399, 500), (400, 400), (599, 599), (600, 500)]
         {
-            assert_eq!(http(refuse(given, 1, None)).status(), sent);
+            assert_eq!(http(refuse(given, 1, None), false).status(), sent);
         }
         for (given, sent) in [(0, "2"), (1, "1"), (16, "16"), (17, "2")] {
             assert_eq!(grpc(refuse(500, given, None)).headers()["grpc-status"], sent);
@@ -180,12 +193,12 @@ mod tests {
     #[test]
     fn the_retry_delay_is_rounded_up_to_seconds() {
         for (delay, header) in [(0, "0"), (1, "1"), (1000, "1"), (1001, "2"), (2500, "3")] {
-            let reply = http(refuse(503, 14, Some(Duration::from_millis(delay))));
+            let reply = http(refuse(503, 14, Some(Duration::from_millis(delay))), false);
             assert_eq!(reply.headers()["retry-after"], header);
         }
-        let forever = http(refuse(503, 14, Some(Duration::MAX)));
+        let forever = http(refuse(503, 14, Some(Duration::MAX)), true);
         assert_eq!(forever.headers()["retry-after"], u64::MAX.to_string());
-        assert!(http(refuse(503, 14, None)).headers().get("retry-after").is_none());
+        assert!(http(refuse(503, 14, None), false).headers().get("retry-after").is_none());
     }
 
     #[test]

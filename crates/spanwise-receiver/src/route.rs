@@ -19,11 +19,17 @@ impl Route {
             || content_type.starts_with("application/grpc+")
             || content_type.starts_with("application/grpc;");
         let (protocol, refused) = match head.uri.path() {
-            HTTP_PATH if head.method != Method::POST => (Protocol::Http, Some(Refusal::Method)),
-            HTTP_PATH if content_type != "application/x-protobuf" => {
-                (Protocol::Http, Some(Refusal::ContentType))
+            HTTP_PATH => {
+                // The answer has the type of the request.
+                let is_json = content_type == "application/json";
+                let protocol = if is_json { Protocol::HttpJson } else { Protocol::Http };
+                let refused = match content_type.as_str() {
+                    _ if head.method != Method::POST => Some(Refusal::Method),
+                    "application/x-protobuf" | "application/json" => None,
+                    _ => Some(Refusal::ContentType),
+                };
+                (protocol, refused)
             }
-            HTTP_PATH => (Protocol::Http, None),
             // A client that does not speak gRPC gets the error in HTTP.
             GRPC_PATH if head.method != Method::POST => (Protocol::Http, Some(Refusal::Method)),
             GRPC_PATH if !speaks_grpc => (Protocol::Http, Some(Refusal::ContentType)),
@@ -99,7 +105,7 @@ mod tests {
 
     #[test]
     fn each_request_has_its_route() {
-        use Protocol::{Grpc, Http};
+        use Protocol::{Grpc, Http, HttpJson};
         const OTHER: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
         let table = [
             ("POST", HTTP_PATH, "application/x-protobuf", Http, None),
@@ -107,7 +113,11 @@ mod tests {
             ("POST", HTTP_PATH, "Application/X-Protobuf", Http, None),
             ("POST", "/v1/traces?x=y", "application/x-protobuf", Http, None),
             ("GET", HTTP_PATH, "application/x-protobuf", Http, Some(Method)),
-            ("POST", HTTP_PATH, "application/json", Http, Some(ContentType)),
+            ("POST", HTTP_PATH, "application/json", HttpJson, None),
+            ("POST", HTTP_PATH, "Application/JSON; charset=utf-8", HttpJson, None),
+            ("PUT", HTTP_PATH, "application/json", HttpJson, Some(Method)),
+            ("POST", HTTP_PATH, "application/json-seq", Http, Some(ContentType)),
+            ("POST", GRPC_PATH, "application/json", Http, Some(ContentType)),
             ("POST", HTTP_PATH, "application/grpc", Http, Some(ContentType)),
             ("POST", HTTP_PATH, "", Http, Some(ContentType)),
             ("POST", "/v1/metrics", "application/x-protobuf", Http, Some(NotFound)),

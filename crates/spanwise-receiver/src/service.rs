@@ -19,6 +19,7 @@ use crate::count::count_spans;
 use crate::grpc_frame::unframe;
 use crate::headers::Headers;
 use crate::inflate::gunzip;
+use crate::json::transcode;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -156,7 +157,11 @@ impl Server {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let message = self.message(incoming).await?;
+        let mut message = self.message(incoming).await?;
+        if incoming.protocol == Protocol::HttpJson {
+            let charge = &incoming.charged.charge;
+            message = transcode(message, self.limits.body_bytes, charge).await?;
+        }
         let spans = count_spans(&message).await.map_err(Refusal::Malformed)?;
         if let Handler::Blocking(_) = self.handler {
             // The export waits for the handler even after its client has closed and the memory of its
@@ -175,16 +180,16 @@ impl Server {
         let Incoming { protocol, headers, body, watch, charged } = incoming;
         let (protocol, charge) = (*protocol, &charged.charge);
         let encoding = match protocol {
-            Protocol::Http => Encoding::of(headers, CONTENT_ENCODING.as_str()),
+            Protocol::Http | Protocol::HttpJson => Encoding::of(headers, CONTENT_ENCODING.as_str()),
             Protocol::Grpc => Encoding::of(headers, "grpc-encoding"),
         };
         // A gRPC client that names an encoding may still send an uncompressed message.
-        if protocol == Protocol::Http && encoding == Encoding::Unknown {
+        if protocol != Protocol::Grpc && encoding == Encoding::Unknown {
             return Err(Refusal::ContentEncoding);
         }
         let message = body::collect(body, protocol, &self.limits, charge, watch).await?;
         let (compressed, message) = match protocol {
-            Protocol::Http => (encoding == Encoding::Gzip, message),
+            Protocol::Http | Protocol::HttpJson => (encoding == Encoding::Gzip, message),
             Protocol::Grpc => unframe(message)?,
         };
         match (compressed, encoding) {

@@ -140,7 +140,7 @@ async fn requests_that_are_no_exports_have_their_status() {
         ("POST", "/", protobuf, "", 404),
         ("GET", TRACES, protobuf, "", 405),
         ("PUT", TRACES, protobuf, "", 405),
-        ("POST", TRACES, "application/json", "", 415),
+        ("POST", TRACES, "application/jsonl", "", 415),
         ("POST", TRACES, "text/plain", "", 415),
         ("POST", TRACES, "", "", 415),
         ("POST", TRACES, protobuf, "br", 415),

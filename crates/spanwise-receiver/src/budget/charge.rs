@@ -140,6 +140,12 @@ impl Charge {
         charge
     }
 
+    /// Takes the bytes of `other`, a part that was [`split`](Self::split) off.
+    pub fn absorb(&self, other: Charge) {
+        let bytes = other.holder.bytes.swap(0, Relaxed);
+        self.holder.bytes.fetch_add(bytes, Relaxed);
+    }
+
     /// Counts `bytes` received bytes of a request's body.
     pub fn receive(&self, bytes: usize) {
         self.holder.arrived.fetch_add(bytes, Relaxed);
