@@ -15,7 +15,7 @@ pub(crate) struct Settings {
     pub(crate) hold_back: Option<Box<dyn HoldBack>>,
     /// Bytes of a usual request.
     pub(crate) request_bytes: usize,
-    /// Copies of a request that exist at once: itself, and a compressed one.
+    /// Memory of a request in multiples of its length: itself, its JSON, and a compressed copy.
     pub(crate) copies: usize,
     pub(crate) reserve: Reserve,
     pub(crate) resource: SharedResource,
@@ -48,7 +48,7 @@ impl Division {
         resource: usize,
         batch: &BatchConfig,
     ) -> Self {
-        let copies = 1 + usize::from(encoder_bytes(transport) > 0);
+        let copies = 1 + copy_factor(transport);
         let mut buffer = ShardedBufferConfig::default();
         // A small budget has small pieces, so that what is half empty is little of it.
         buffer.chunk_bytes = (budget / 256).clamp(16 << 10, buffer.chunk_bytes);
@@ -78,9 +78,17 @@ impl Division {
 /// Bytes that compression takes besides the copies it makes: one encoder, which works on one of them
 /// at a time.
 pub(crate) fn encoder_bytes(transport: &Transport) -> usize {
-    const MESSAGE: usize = 1 << 20;
-    transport.compressed_bound(MESSAGE).saturating_sub(MESSAGE)
+    transport.compressed_bound(MESSAGE).saturating_sub(copy_factor(transport) * MESSAGE)
 }
+
+/// Copies of a request that the transport makes, in multiples of its length: 0 without JSON and
+/// compression. A sink may state any bound; 15 is the most that a span is charged for.
+fn copy_factor(transport: &Transport) -> usize {
+    let bound = |len| transport.compressed_bound(len);
+    bound(2 * MESSAGE).saturating_sub(bound(MESSAGE)).div_ceil(MESSAGE).min(15)
+}
+
+const MESSAGE: usize = 1 << 20;
 
 /// The size of a usual request: small enough to be sent soon, large enough to amortize its overhead,
 /// which above some 2,000 spans hardly falls per span.

@@ -36,6 +36,8 @@ pub(crate) enum Advice {
     Redirect,
     /// The receiver does not accept traces.
     NoService,
+    /// The receiver does not accept JSON.
+    SendProtobuf,
 }
 
 impl Advice {
@@ -46,7 +48,10 @@ impl Advice {
             (ResponseStatus::Http(401 | 403), _) | (ResponseStatus::Grpc(7 | 16), _) => {
                 Some(Self::Credentials)
             }
-            (ResponseStatus::Http(404 | 405), Protocol::HttpProtobuf) => Some(Self::Path),
+            (ResponseStatus::Http(404 | 405), Protocol::HttpProtobuf | Protocol::HttpJson) => {
+                Some(Self::Path)
+            }
+            (ResponseStatus::Http(415), Protocol::HttpJson) => Some(Self::SendProtobuf),
             // An HTTP server that supports HTTP/2 too.
             (ResponseStatus::Http(400 | 404 | 405 | 415), Protocol::Grpc) => Some(Self::SpeakHttp),
             (ResponseStatus::Grpc(12), _) => Some(Self::NoService),
@@ -81,7 +86,7 @@ impl Advice {
             Self::SpeakPlain => {
                 let why = match protocol {
                     Protocol::Grpc => " (for gRPC an endpoint without a scheme means TLS)",
-                    Protocol::HttpProtobuf => "",
+                    Protocol::HttpProtobuf | Protocol::HttpJson => "",
                 };
                 format!("use http:// instead of https:// in the endpoint{why}, or the TLS port")
             }
@@ -115,13 +120,19 @@ impl Advice {
             Self::NoService => format!(
                 "does the receiver at {at} take traces over OTLP/gRPC? It is usually on port 4317"
             ),
+            Self::SendProtobuf => String::from(
+                "does the receiver take JSON? Every OTLP/HTTP receiver takes the protocol \
+                 http/protobuf, by with_protocol or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+            ),
         }
     }
 }
 
 fn usual_port(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::HttpProtobuf => "OTLP/HTTP is usually on port 4318, OTLP/gRPC on 4317",
+        Protocol::HttpProtobuf | Protocol::HttpJson => {
+            "OTLP/HTTP is usually on port 4318, OTLP/gRPC on 4317"
+        }
         Protocol::Grpc => "OTLP/gRPC is usually on port 4317, OTLP/HTTP on 4318",
     }
 }

@@ -217,7 +217,9 @@ impl TransportBuilder {
             return Ok(Backend::Sink(sink.clone()));
         }
         match self.protocol {
-            Protocol::HttpProtobuf => Ok(Backend::Http(Box::new(self.http_backend(endpoint)?))),
+            Protocol::HttpProtobuf | Protocol::HttpJson => {
+                Ok(Backend::Http(Box::new(self.http_backend(endpoint)?)))
+            }
             #[cfg(feature = "grpc")]
             Protocol::Grpc => {
                 let (user_agent, pem) = (self.user_agent()?, self.pem(&endpoint));
@@ -239,8 +241,9 @@ impl TransportBuilder {
         #[cfg(feature = "tls")]
         let tls = endpoint.is_https().then(|| crate::tls::client_config(trust)).transpose()?;
         Ok(HttpBackend::new(
+            self.protocol,
             endpoint,
-            self.headers.for_protocol(Protocol::HttpProtobuf)?,
+            self.headers.for_protocol(self.protocol)?,
             self.user_agent()?,
             #[cfg(feature = "tls")]
             tls,

@@ -55,7 +55,9 @@ impl Endpoint {
     /// `http://localhost:4317`.
     pub fn localhost(protocol: Protocol) -> Self {
         let uri = match protocol {
-            Protocol::HttpProtobuf => Uri::from_static("http://localhost:4318/v1/traces"),
+            Protocol::HttpProtobuf | Protocol::HttpJson => {
+                Uri::from_static("http://localhost:4318/v1/traces")
+            }
             Protocol::Grpc => Uri::from_static("http://localhost:4317/"),
         };
         Self { uri }

@@ -131,9 +131,9 @@ impl ConnectionContext {
 
     /// Explains a peer whose first bytes are those of another protocol.
     fn mismatch(&self) -> Option<Explanation> {
-        use Protocol::{Grpc, HttpProtobuf};
+        use Protocol::{Grpc, HttpJson, HttpProtobuf};
         let ours = match self.protocol {
-            HttpProtobuf => "HTTP/1.1",
+            HttpProtobuf | HttpJson => "HTTP/1.1",
             Grpc => "HTTP/2",
         };
         let theirs = self.observations.state().protocol?;
@@ -149,7 +149,9 @@ impl ConnectionContext {
         let (port, advice) = match (self.protocol, theirs) {
             (_, PeerProtocol::Tls) => ("the port speaks TLS", Advice::SpeakTls),
             (_, PeerProtocol::Other) => ("the peer speaks another protocol", Advice::Mismatch),
-            (HttpProtobuf, PeerProtocol::Http2) => ("the port speaks HTTP/2", Advice::SpeakGrpc),
+            (HttpProtobuf | HttpJson, PeerProtocol::Http2) => {
+                ("the port speaks HTTP/2", Advice::SpeakGrpc)
+            }
             (Grpc, PeerProtocol::Http1) => ("the port speaks HTTP/1.1", Advice::SpeakHttp),
             _ => return None,
         };
@@ -160,7 +162,7 @@ impl ConnectionContext {
     fn tls(&self, error: &(dyn Error + 'static), sent: bool) -> Option<Explanation> {
         use rustls::{AlertDescription, CertificateError, Error};
         let other_protocol = match self.protocol {
-            Protocol::HttpProtobuf => Advice::SpeakGrpc,
+            Protocol::HttpProtobuf | Protocol::HttpJson => Advice::SpeakGrpc,
             Protocol::Grpc => Advice::SpeakHttp,
         };
         let Some(error) = error.downcast_ref::<Error>() else {
@@ -292,7 +294,7 @@ impl ConnectionContext {
         // A peer that has responded before uses our protocol.
         let silent = !matches!(
             (self.protocol, self.observations.state().protocol),
-            (Protocol::HttpProtobuf, Some(PeerProtocol::Http1))
+            (Protocol::HttpProtobuf | Protocol::HttpJson, Some(PeerProtocol::Http1))
                 | (Protocol::Grpc, Some(PeerProtocol::Http2))
         );
         Explanation::new(CLOSED, (silent && !self.https).then_some(Advice::Mismatch))

@@ -62,6 +62,12 @@ impl FramedRequest {
         }
     }
 
+    /// A message behind [`PREFIX`] bytes, which are overwritten.
+    pub(crate) fn from_prefixed(mut bytes: Vec<u8>) -> Self {
+        framing::write_prefix(&mut bytes);
+        Self { bytes: bytes.into() }
+    }
+
     /// The encoded `ExportTraceServiceRequest`.
     pub fn message(&self) -> &[u8] {
         self.bytes.get(PREFIX..).unwrap_or_default()

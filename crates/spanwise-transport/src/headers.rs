@@ -95,7 +95,9 @@ impl Headers {
                 problem,
             };
             let value = match protocol {
-                Protocol::HttpProtobuf => HeaderValue::from_maybe_shared(raw.clone()),
+                Protocol::HttpProtobuf | Protocol::HttpJson => {
+                    HeaderValue::from_maybe_shared(raw.clone())
+                }
                 Protocol::Grpc => {
                     check_metadata(name, raw).map_err(refused)?;
                     match is_binary(name) {

@@ -32,6 +32,7 @@ mod grpc;
 mod headers;
 mod http1;
 mod jitter;
+mod json_body;
 mod mask;
 mod message;
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl MockBackend {
             &Endpoint::localhost(Protocol::HttpProtobuf),
         );
         match exchange(call, &sent, &context, 64 << 10, deadline).await {
-            Ok(reply) => classify::http(&reply, SystemTime::now()),
+            Ok(reply) => classify::http(&reply, Protocol::HttpProtobuf, SystemTime::now()),
             Err(outcome) => outcome,
         }
     }

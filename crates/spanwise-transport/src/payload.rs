@@ -14,7 +14,7 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// Compresses and frames `request`, once for all attempts.
+    /// Compresses and frames `request`, once for all attempts. That of OTLP/JSON is transcoded.
     pub(crate) fn new(
         request: FramedRequest,
         protocol: Protocol,
@@ -33,7 +33,7 @@ impl Payload {
         let gzip = packed.is_some();
         let len = packed.as_ref().map_or(framed.len(), Vec::len);
         let prefix = match protocol {
-            Protocol::HttpProtobuf => None,
+            Protocol::HttpProtobuf | Protocol::HttpJson => None,
             Protocol::Grpc => Some(framing::prefix(len, gzip).ok_or(Failure::TooLarge)?),
         };
         let bytes = match (packed, prefix) {
@@ -52,7 +52,7 @@ impl Payload {
             (None, _) => framed,
         };
         let bytes = match protocol {
-            Protocol::HttpProtobuf => bytes.slice(PREFIX.min(bytes.len())..),
+            Protocol::HttpProtobuf | Protocol::HttpJson => bytes.slice(PREFIX.min(bytes.len())..),
             Protocol::Grpc => bytes,
         };
         Ok(Self { bytes, gzip })
@@ -61,7 +61,7 @@ impl Payload {
     /// Bytes of the message without its prefix.
     pub(crate) fn body_len(&self, protocol: Protocol) -> usize {
         match protocol {
-            Protocol::HttpProtobuf => self.bytes.len(),
+            Protocol::HttpProtobuf | Protocol::HttpJson => self.bytes.len(),
             Protocol::Grpc => self.bytes.len().saturating_sub(PREFIX),
         }
     }
@@ -100,7 +100,7 @@ mod tests {
             let payload = Payload::new(framed.clone(), protocol, Compression::Gzip).unwrap();
             assert!(payload.gzip);
             let packed = match protocol {
-                Protocol::HttpProtobuf => payload.bytes.clone(),
+                Protocol::HttpProtobuf | Protocol::HttpJson => payload.bytes.clone(),
                 Protocol::Grpc => {
                     let prefix = framing::prefix(payload.bytes.len(), true).unwrap();
                     assert_eq!(payload.bytes[..PREFIX], prefix);

@@ -67,7 +67,9 @@ impl AttemptEnd {
             Self::NoTls => AttemptOutcome::retryable(Cause::Tls, ""),
             Self::NotHttp => AttemptOutcome::permanent(Failure::AmbiguousResponse, ""),
             Self::Response(response) => match protocol {
-                Protocol::HttpProtobuf => classify::http(&response.into(), now),
+                Protocol::HttpProtobuf | Protocol::HttpJson => {
+                    classify::http(&response.into(), protocol, now)
+                }
                 Protocol::Grpc => classify::grpc(&response.into(), now),
             },
         })

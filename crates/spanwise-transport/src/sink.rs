@@ -54,6 +54,14 @@ pub trait Sink: Send + Sync + 'static {
         UNNAMED.to_owned()
     }
 
+    /// The most bytes of memory that the sink allocates for a request of `len` bytes, until its future
+    /// has returned. A caller with a memory budget charges it per request, by
+    /// [`compressed_bound`](crate::Transport::compressed_bound). Default 0.
+    fn copy_bound(&self, len: usize) -> usize {
+        let _ = len;
+        0
+    }
+
     /// The cause of the failure that the last future returned, in words, for diagnostics. Default none.
     fn last_failure(&self) -> Option<String> {
         None
@@ -111,6 +119,10 @@ impl Sink for Arc<dyn Sink> {
         (**self).name()
     }
 
+    fn copy_bound(&self, len: usize) -> usize {
+        (**self).copy_bound(len)
+    }
+
     fn last_failure(&self) -> Option<String> {
         (**self).last_failure()
     }
@@ -135,6 +147,10 @@ impl SinkBackend {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn copy_bound(&self, len: usize) -> usize {
+        self.sink.get().and_then(|sink| catch_panic(|| sink.copy_bound(len)).ok()).unwrap_or(0)
     }
 
     pub(crate) async fn attempt(

@@ -25,7 +25,7 @@ use crate::payload::Payload;
 use crate::request_machine::{AfterAttempt, RequestMachine, RequestSettings, RequestStep};
 use crate::{
     Compression, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
-    Protocol, TransportBuilder, compression, text,
+    Protocol, TransportBuilder, compression, json_body, text,
 };
 
 /// Sends encoded OTLP trace export requests to one endpoint. Clones share connections and settings.
@@ -95,18 +95,28 @@ impl Transport {
         self.shared.compression
     }
 
-    /// Maximum memory, in bytes, of the compressed copy of a message of `message_len` bytes at any
-    /// time until its request ends, including the encoder. 0 when there is no copy.
+    /// Maximum memory, in bytes, of the copies of a message of `message_len` bytes at any time until
+    /// its request ends, including the encoder. 0 when there is no copy.
     ///
-    /// A caller with a memory budget charges it before the request is sent. The copy is allocated
-    /// once, as large as the message; the encoder's memory is freed when the copy is complete. A
-    /// message that would not become smaller is sent uncompressed, and the copy is freed. The bound
-    /// excludes the request itself: see [`send`](Self::send).
+    /// A caller with a memory budget charges it before the request is sent. The compressed copy is
+    /// allocated once, as large as the message; the encoder's memory is freed when the copy is
+    /// complete. A message that would not become smaller is sent uncompressed, and the copy is freed.
+    /// With [`Protocol::HttpJson`] the bound includes the JSON, six times as large as the message at
+    /// most, and the compressed copy is one of the JSON. A [`Sink`](crate::Sink) states its own bound.
+    /// The bound excludes the request itself: see [`send`](Self::send).
     pub fn compressed_bound(&self, message_len: usize) -> usize {
-        match self.shared.compression {
-            Compression::None => 0,
-            Compression::Gzip => compression::bound(message_len),
+        if let Backend::Sink(sink) = &self.shared.backend {
+            return sink.copy_bound(message_len);
         }
+        let (json, len) = match self.shared.protocol {
+            Protocol::HttpJson => (json_body::bound(message_len), json_body::max_len(message_len)),
+            _ => (0, message_len),
+        };
+        let compressed = match self.shared.compression {
+            Compression::None => 0,
+            Compression::Gzip => compression::bound(len),
+        };
+        json.saturating_add(compressed)
     }
 
     /// The endpoint of requests.
@@ -208,6 +218,13 @@ impl Transport {
             progress.last = Explanation::new("not inside a tokio runtime", None);
             return Err(Failure::Unsendable);
         }
+        let request = match shared.protocol {
+            Protocol::HttpJson => json_body::transcode(request).map_err(|(failure, cause)| {
+                progress.last.cause = cause;
+                failure
+            })?,
+            _ => request,
+        };
         let payload = Payload::new(request, shared.protocol, shared.compression);
         let payload = payload.inspect_err(|failure| {
             progress.last = match failure {

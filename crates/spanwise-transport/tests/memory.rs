@@ -1,4 +1,4 @@
-//! Memory of compression, measured by the allocator, and when the original is freed.
+//! Memory of compression and transcoding, measured by the allocator, and when the original is freed.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -72,6 +72,26 @@ fn compressing_stays_within_its_bound() {
     assert_eq!(gzip.build().unwrap().compressed_bound(usize::MAX), usize::MAX);
 }
 
+/// The JSON is allocated once, and its compressed copy too; the protobuf is freed.
+fn transcoding_stays_within_its_bound() {
+    for compression in [Compression::None, Compression::Gzip] {
+        for spans in [1, 10, 30_000] {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let transport = transport(Protocol::HttpJson).with_compression(compression);
+            let transport = transport.build().unwrap();
+            let request = FramedRequest::from(peer::request(spans));
+            let bound = transport.compressed_bound(request.message().len());
+            let before = allocator::reset_peak();
+            let _cancelled = runtime.block_on(transport.send_with_cancel(request, ready(())));
+            let taken = (allocator::heap().peak - before) as usize;
+            // The state of the request takes a little.
+            let limit = (bound + 4096).max(ATTEMPT);
+            assert!(taken <= limit, "{spans} {compression}: {taken} of {bound}");
+        }
+    }
+}
+
 /// Records its drop.
 struct Memory(Vec<u8>, Arc<AtomicBool>);
 
@@ -131,6 +151,7 @@ async fn the_original_is_freed_when_its_copy_is_complete() {
 #[test]
 fn compression_stays_within_its_bound_and_frees_the_original() {
     compressing_stays_within_its_bound();
+    transcoding_stays_within_its_bound();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(the_original_is_freed_when_its_copy_is_complete());
 }

@@ -16,11 +16,11 @@ pub(super) struct Memory {
     /// Length of a usual buffer.
     usual: usize,
     cached: Arc<Pool<RequestBuffer>>,
-    /// Copies of a request that exist at once: itself, and a compressed one.
+    /// Memory of a request in multiples of its length: itself, its JSON, and a compressed copy.
     copies: usize,
 }
 
-/// Memory for one request, and the charge of its compressed copy.
+/// Memory for one request, and the charge of its copies.
 pub(super) type Charged = (RequestMemory, Option<Charge>);
 
 impl Memory {
@@ -42,11 +42,11 @@ impl Memory {
         self.copies
     }
 
-    /// Memory for a request of `len` bytes and a charge for its compressed copy; both or none.
+    /// Memory for a request of `len` bytes and a charge for its copies; both or none.
     pub(super) fn try_take(&self, len: usize) -> Option<Charged> {
         let copy = match self.copies {
             1 => None,
-            _ => Some(self.budget.try_charge_reserved(len)?),
+            copies => Some(self.budget.try_charge_reserved(len * (copies - 1))?),
         };
         Some((self.try_buffer(len)?, copy))
     }

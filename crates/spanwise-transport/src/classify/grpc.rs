@@ -11,7 +11,7 @@ use super::{AttemptOutcome, BodyFault, Reply, http, too_large};
 use crate::compression::{self, InflateError};
 use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
-use crate::{Failure, ResponseStatus};
+use crate::{Failure, Protocol, ResponseStatus};
 
 /// Classifies an OTLP/gRPC response. A proxy answers in HTTP, whose `Retry-After` needs `now`.
 pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> AttemptOutcome {
@@ -20,7 +20,7 @@ pub(crate) fn grpc(reply: &Reply, now: SystemTime) -> AttemptOutcome {
         if reply.trailers.contains_key(GRPC_STATUS) { &reply.trailers } else { &reply.headers };
     let Some(code) = fields.get(GRPC_STATUS) else {
         return match &reply.body {
-            _ if !reply.status.is_success() => http(reply, now),
+            _ if !reply.status.is_success() => http(reply, Protocol::Grpc, now),
             Err(BodyFault::Lost(detail)) => AttemptOutcome::retryable(Cause::Ambiguous, detail),
             Err(BodyFault::TooLarge) => too_large(reply),
             Ok(_) => AttemptOutcome::permanent(Failure::AmbiguousResponse, no_status(reply)),

@@ -2,48 +2,56 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 
 use super::coding::ContentCoding;
 use super::grpc_status::{grpc_code, speaks_grpc};
+use super::json;
 use super::{Accepted, AttemptOutcome, BodyFault, MAX_FAILURE_BODY_BYTES, Reply, too_large};
 use crate::advice::Advice;
 use crate::compression::{self, InflateError};
 use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
-use crate::{Failure, ResponseStatus};
+use crate::{Failure, Protocol, ResponseStatus};
 
-/// Classifies an OTLP/HTTP response. A `Retry-After` with a date needs `now`.
-pub(crate) fn http(reply: &Reply, now: SystemTime) -> AttemptOutcome {
+/// Classifies an OTLP/HTTP response to a request of `protocol`. A `Retry-After` with a date needs `now`.
+pub(crate) fn http(reply: &Reply, protocol: Protocol, now: SystemTime) -> AttemptOutcome {
     let code = reply.status.as_u16();
     let status = ResponseStatus::Http(code);
     match code {
-        200..=299 => http_success(reply),
+        200..=299 => http_success(reply, protocol),
         300..=399 => AttemptOutcome::permanent(Failure::Redirect { status: code }, ""),
         429 | 502 | 503 | 504 => {
-            AttemptOutcome::retryable(Cause::Answered(status), failure_message(reply))
+            AttemptOutcome::retryable(Cause::Answered(status), failure_message(reply, protocol))
                 .with_throttle(
                     reply.headers.get(RETRY_AFTER).and_then(|v| retry_after(v.as_bytes(), now)),
                 )
         }
-        413 => AttemptOutcome::permanent(Failure::TooLarge, failure_message(reply)),
+        413 => AttemptOutcome::permanent(Failure::TooLarge, failure_message(reply, protocol)),
         // Go's `http.MaxBytesReader`, whose error the Collector's OTLP receiver answers with 400.
-        400 if is_body_too_large(&failure_message(reply)) => {
-            AttemptOutcome::permanent(Failure::TooLarge, failure_message(reply))
+        400 if is_body_too_large(&failure_message(reply, protocol)) => {
+            AttemptOutcome::permanent(Failure::TooLarge, failure_message(reply, protocol))
         }
         // A gRPC server that also accepts HTTP/1.1 names gRPC in its content type.
-        400..=499 if speaks_grpc(&reply.headers) => {
-            AttemptOutcome::permanent(Failure::Rejected { status }, failure_message(reply))
-                .with_advice(Some(Advice::SpeakGrpc))
-        }
+        400..=499 if speaks_grpc(&reply.headers) => AttemptOutcome::permanent(
+            Failure::Rejected { status },
+            failure_message(reply, protocol),
+        )
+        .with_advice(Some(Advice::SpeakGrpc)),
         // A final 1xx is a protocol that the client did not request.
-        100..=199 => AttemptOutcome::permanent(Failure::AmbiguousResponse, failure_message(reply)),
-        _ => AttemptOutcome::permanent(Failure::Rejected { status }, failure_message(reply)),
+        100..=199 => {
+            AttemptOutcome::permanent(Failure::AmbiguousResponse, failure_message(reply, protocol))
+        }
+        _ => AttemptOutcome::permanent(
+            Failure::Rejected { status },
+            failure_message(reply, protocol),
+        ),
     }
 }
 
-fn http_success(reply: &Reply) -> AttemptOutcome {
+fn http_success(reply: &Reply, protocol: Protocol) -> AttemptOutcome {
     let body = match &reply.body {
         // The status alone does not state whether spans were rejected.
         Err(BodyFault::Lost(detail)) => return AttemptOutcome::retryable(Cause::Ambiguous, detail),
@@ -51,7 +59,8 @@ fn http_success(reply: &Reply) -> AttemptOutcome {
         Ok(body) => body,
     };
     // An empty body is a full success, independent of its content coding.
-    if body.is_empty() && foreign_type(&reply.headers).is_none() && !speaks_grpc(&reply.headers) {
+    let foreign_type = foreign_type(&reply.headers, protocol);
+    if body.is_empty() && foreign_type.is_none() && !speaks_grpc(&reply.headers) {
         return AttemptOutcome::Accepted(Accepted::default());
     }
     // The status is a success; an undecodable body does not revoke it.
@@ -71,7 +80,7 @@ fn http_success(reply: &Reply) -> AttemptOutcome {
         )
         .with_advice(Some(Advice::SpeakGrpc));
     }
-    if let Some(other) = foreign_type(&reply.headers) {
+    if let Some(other) = foreign_type {
         return unread(format!("its content type is {other}"));
     }
     let body = match ContentCoding::of(&reply.headers, CONTENT_ENCODING) {
@@ -79,10 +88,14 @@ fn http_success(reply: &Reply) -> AttemptOutcome {
         ContentCoding::Gzip => compression::inflate(body, reply.max),
         ContentCoding::Unknown(name) => return unread(format!("its content encoding is {name}")),
     };
-    match body.map(|body| ExportResponse::read(&body)) {
-        Ok(Ok(response)) => AttemptOutcome::Accepted(response.into()),
+    let read = |body: Bytes| match json::is_json(&reply.headers, protocol) {
+        true => json::export_response(&body),
+        false => ExportResponse::read(&body).ok(),
+    };
+    match body.map(read) {
+        Ok(Some(response)) => AttemptOutcome::Accepted(response.into()),
         Err(InflateError::TooLarge) => too_large(reply),
-        Ok(Err(_)) => unread("its body is no ExportTraceServiceResponse".to_owned()),
+        Ok(None) => unread("its body is no ExportTraceServiceResponse".to_owned()),
         Err(InflateError::Broken) => unread("its body is no gzip".to_owned()),
     }
 }
@@ -94,11 +107,12 @@ fn is_body_too_large(message: &str) -> bool {
 
 /// The media type of a response, if it excludes OTLP/HTTP ("OTLP/HTTP Response": the type equals that
 /// of the request). A missing or generic type does not exclude it.
-fn foreign_type(headers: &HeaderMap) -> Option<String> {
-    let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes());
-    let media = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+fn foreign_type(headers: &HeaderMap, protocol: Protocol) -> Option<String> {
+    let media = json::media_type(headers)?;
     let ours = ["", "application/x-protobuf", "application/protobuf", "application/octet-stream"];
-    (!ours.contains(&&*media)).then_some(media)
+    let is_ours =
+        ours.contains(&&*media) || protocol == Protocol::HttpJson && media == "application/json";
+    (!is_ours).then_some(media)
 }
 
 /// Parses `Retry-After` in seconds or as a date; `None` when it is neither.
@@ -113,13 +127,18 @@ fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
 
 /// The message of a failed HTTP response: that of its `google.rpc.Status`, or its text, as far as it
 /// was read.
-fn failure_message(reply: &Reply) -> String {
+fn failure_message(reply: &Reply, protocol: Protocol) -> String {
     let Ok(body) = &reply.body else { return String::new() };
     let body = match ContentCoding::of(&reply.headers, CONTENT_ENCODING) {
         ContentCoding::Identity => body.clone(),
         ContentCoding::Gzip => compression::inflate_some(body, MAX_FAILURE_BODY_BYTES).into(),
         ContentCoding::Unknown(_) => return String::new(),
     };
+    if json::is_json(&reply.headers, protocol)
+        && let Some(message) = json::status_message(&body)
+    {
+        return message;
+    }
     match RpcStatus::read(&body) {
         Ok(status) => status.message,
         Err(_) => match std::str::from_utf8(&body) {
@@ -161,7 +180,7 @@ mod tests {
         for status in 100..600 {
             for (after, throttle) in afters {
                 let headers: Vec<_> = after.iter().map(|after| ("retry-after", *after)).collect();
-                let outcome = http(&reply(status, &headers, b""), now());
+                let outcome = http(&reply(status, &headers, b""), Protocol::HttpProtobuf, now());
                 let permanent = |failure| AttemptOutcome::permanent(failure, "");
                 let expected = match status {
                     200..300 => AttemptOutcome::Accepted(Accepted::default()),
@@ -197,7 +216,7 @@ mod tests {
             (500, text.as_bytes(), Failure::Rejected { status: ResponseStatus::Http(500) }),
         ] {
             let AttemptOutcome::Permanent { failure: found, .. } =
-                http(&reply(code, &[], body), now())
+                http(&reply(code, &[], body), Protocol::HttpProtobuf, now())
             else {
                 panic!("{code} is permanent")
             };
@@ -216,7 +235,7 @@ mod tests {
             (&brotli, b"\x0b\x02\x80"),
         ];
         for (headers, body) in cases {
-            let outcome = http(&reply(200, headers, body), now());
+            let outcome = http(&reply(200, headers, body), Protocol::HttpProtobuf, now());
             let AttemptOutcome::Accepted(Accepted {
                 rejected: 0,
                 message: None,
@@ -232,7 +251,11 @@ mod tests {
     #[test]
     fn a_body_fault_is_classified_by_the_status() {
         let of = |status, fault: BodyFault| {
-            http(&Reply { body: Err(fault), ..reply(status, &[], b"") }, now())
+            http(
+                &Reply { body: Err(fault), ..reply(status, &[], b"") },
+                Protocol::HttpProtobuf,
+                now(),
+            )
         };
         let lost = BodyFault::Lost("reset".into());
         assert_eq!(of(200, lost.clone()), AttemptOutcome::retryable(Cause::Ambiguous, "reset"));
@@ -251,7 +274,7 @@ mod tests {
         for body in [&status[..], b" no such tenant\n"] {
             let rejected = Failure::Rejected { status: ResponseStatus::Http(401) };
             let expected = AttemptOutcome::permanent(rejected, "no such tenant");
-            assert_eq!(http(&reply(401, &[], body), now()), expected);
+            assert_eq!(http(&reply(401, &[], body), Protocol::HttpProtobuf, now()), expected);
         }
     }
 }

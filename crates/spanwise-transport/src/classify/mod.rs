@@ -16,6 +16,7 @@ mod coding;
 mod grpc;
 mod grpc_status;
 mod http1;
+mod json;
 
 pub(crate) use grpc::grpc;
 pub(crate) use grpc_status::grpc_code;

@@ -1,4 +1,4 @@
-//! OTLP/HTTP with protobuf bodies, over HTTP/1.1.
+//! OTLP/HTTP with protobuf or JSON bodies, over HTTP/1.1.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use pool::ConnectionPool;
 
 /// An HTTP/1.1 client with a connection pool, and the headers of its requests.
 pub(crate) struct HttpBackend {
+    protocol: Protocol,
     endpoint: Endpoint,
     headers: HeaderMap,
     context: ConnectionContext,
@@ -37,14 +38,19 @@ pub(crate) struct HttpBackend {
 
 impl HttpBackend {
     pub(crate) fn new(
+        protocol: Protocol,
         endpoint: Endpoint,
         mut headers: HeaderMap,
         user_agent: HeaderValue,
         #[cfg(feature = "tls")] tls: Option<Arc<rustls::ClientConfig>>,
     ) -> Self {
         headers.entry(USER_AGENT).or_insert(user_agent);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        let context = ConnectionContext::new(Protocol::HttpProtobuf, &endpoint);
+        let content_type = match protocol {
+            Protocol::HttpJson => "application/json",
+            _ => "application/x-protobuf",
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let context = ConnectionContext::new(protocol, &endpoint);
         let (host, port) = tcp::host_and_port(endpoint.uri());
         let client = Client {
             host: host.to_owned(),
@@ -53,7 +59,7 @@ impl HttpBackend {
             #[cfg(feature = "tls")]
             tls: tls.map(tokio_rustls::TlsConnector::from),
         };
-        Self { endpoint, headers, context, client, connections: PerRuntime::new() }
+        Self { protocol, endpoint, headers, context, client, connections: PerRuntime::new() }
     }
 
     pub(crate) async fn attempt(
@@ -78,7 +84,7 @@ impl HttpBackend {
         let reply = exchange(call, &sent, &self.context, max, deadline).await;
         exchanging.end();
         match reply {
-            Ok(reply) => classify::http(&reply, SystemTime::now()),
+            Ok(reply) => classify::http(&reply, self.protocol, SystemTime::now()),
             Err(outcome) => outcome,
         }
     }

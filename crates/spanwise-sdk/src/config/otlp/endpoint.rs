@@ -20,16 +20,10 @@ impl SpanwiseBuilder {
         };
         match name.to_ascii_lowercase().parse() {
             Ok(value) => Ok(Named { setting, value }),
-            // The error prints the name unchanged.
-            Err(_) if name.eq_ignore_ascii_case("http/json") => Err(BuildError::setting(
-                setting,
-                name,
-                "it is not supported yet; accepted are http/protobuf and grpc",
-            )),
             Err(_) => Err(BuildError::setting(
                 setting,
                 shown_name(&name),
-                "accepted are http/protobuf and grpc",
+                "accepted are http/protobuf, http/json and grpc",
             )),
         }
     }
