@@ -41,7 +41,10 @@ pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 pub use spanwise_sampling as sampling;
 pub use spanwise_transport::{CircuitBreaker, Compression, Protocol};
 /// The trait of a sink and its outcomes: see [`SpanwiseBuilder::with_sink`].
-pub use spanwise_transport::{Failure, Outcome, ResponseStatus, Sink, SinkFuture, SinkLifecycle};
+pub use spanwise_transport::{
+    Failure, FileSink, FileSinkBuilder, FileSinkError, Outcome, ResponseStatus, Sink, SinkFuture,
+    SinkLifecycle,
+};
 /// Views of encoded spans, which processors read.
 pub use spanwise_wire::read;
 pub use spanwise_wire::write::EncodeValue;

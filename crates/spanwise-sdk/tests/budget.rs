@@ -133,6 +133,7 @@ fn buffered_spans_arrive_once_the_receiver_is_back() {
 fn every_budget_sends_with_every_request_size_and_compression() {
     let protocols = [
         spanwise_sdk::Protocol::HttpProtobuf,
+        spanwise_sdk::Protocol::HttpJson,
         #[cfg(feature = "grpc")]
         spanwise_sdk::Protocol::Grpc,
     ];

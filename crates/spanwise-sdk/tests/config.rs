@@ -251,6 +251,21 @@ fn grpc_needs_its_feature() {
     assert!(error(by_variable).contains("feature `grpc`"));
 }
 
+#[test]
+fn a_variable_selects_json() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "HTTP/json"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.http_endpoint()),
+    ];
+    let spanwise = with(&variables).build().unwrap();
+    drop(spanwise.tracer("x").start("span"));
+    spanwise.shutdown_timeout(LONG).unwrap();
+    assert_eq!(collected.spans(), 1);
+    let wrong = error(with(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "json")]));
+    assert!(wrong.contains("accepted are http/protobuf, http/json and grpc"), "{wrong}");
+}
+
 #[cfg(feature = "grpc")]
 #[test]
 fn a_variable_selects_grpc() {

@@ -25,6 +25,7 @@ mod explain;
 mod fence;
 mod fetch;
 mod fetch_error;
+mod file_sink;
 mod framed;
 mod framing;
 #[cfg(feature = "grpc")]
@@ -64,6 +65,7 @@ pub use endpoint::{Endpoint, EndpointError, EndpointProblem};
 pub use error::BuildError;
 pub use fetch::Fetcher;
 pub use fetch_error::FetchError;
+pub use file_sink::{FileSink, FileSinkBuilder, FileSinkError};
 pub use framed::{FramedRequest, InMemoryError};
 pub use framing::PREFIX;
 pub use headers::{Headers, HeadersError};

@@ -15,10 +15,11 @@ pub use spanwise_sdk::Bytes;
 pub use spanwise_sdk::{
     AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
     BatchSize, BuildError, CircuitBreaker, Compression, Counter, Detector, Diagnostic, DropReason,
-    DynamicBatchConfig, EncodeValue, Exporter, Failure, FinishError, Finished, FlushError, Guard,
-    LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
-    ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits,
-    SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value,
+    DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder, FileSinkError,
+    FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue,
+    ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus, Sink, SinkFuture,
+    SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise,
+    SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -165,11 +166,12 @@ pub mod sdk {
     pub use spanwise_sdk::{
         AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
         BatchSize, BuildError, Bytes, CircuitBreaker, Compression, Counter, Detector, Diagnostic,
-        DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FinishError, Finished,
-        FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol,
-        ReadableSpan, Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span,
-        SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
-        TraceFlags, TraceId, Tracer, Value, opentelemetry, propagation, read, sampling,
+        DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder,
+        FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome,
+        OwnedValue, ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus, Sink,
+        SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor,
+        Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value, opentelemetry,
+        propagation, read, sampling,
     };
 }
 
@@ -188,10 +190,10 @@ pub mod transport {
     #[doc(no_inline)]
     pub use spanwise_transport::{
         BuildError, Bytes, CircuitBreaker, Compression, Delivery, Endpoint, EndpointError,
-        EndpointProblem, FailedAttempt, Failure, FetchError, Fetcher, FramedRequest, Headers,
-        HeadersError, InMemoryError, Outcome, PREFIX, Protocol, ResponseStatus, RetryPolicy, Sink,
-        SinkFuture, SinkLifecycle, Transport, TransportBuilder, UnknownCompression,
-        UnknownProtocol, sans_io,
+        EndpointProblem, FailedAttempt, Failure, FetchError, Fetcher, FileSink, FileSinkBuilder,
+        FileSinkError, FramedRequest, Headers, HeadersError, InMemoryError, Outcome, PREFIX,
+        Protocol, ResponseStatus, RetryPolicy, Sink, SinkFuture, SinkLifecycle, Transport,
+        TransportBuilder, UnknownCompression, UnknownProtocol, sans_io,
     };
 }
 

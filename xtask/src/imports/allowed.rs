@@ -33,6 +33,11 @@ pub const ALLOWED: &[Allowed] = &[
         kind: Kind::Parts,
     },
     Allowed {
+        from: "crates/spanwise-transport/src/file_sink/mod.rs",
+        to: "crates/spanwise-transport/src/file_sink/builder.rs",
+        kind: Kind::Builder,
+    },
+    Allowed {
         from: "crates/spanwise-transport/src/transport.rs",
         to: "crates/spanwise-transport/src/builder.rs",
         kind: Kind::Builder,

@@ -77,7 +77,7 @@ fn a_header_of_two_sources_is_sent_once() {
         (with(&[(GENERIC, "api-key=%00")]).with_header("api-key", "code"), &[("api-key", "code")]),
     ];
     for (builder, expected) in cases {
-        let mut protocols = vec![Protocol::HttpProtobuf];
+        let mut protocols = vec![Protocol::HttpProtobuf, Protocol::HttpJson];
         protocols.extend(cfg!(feature = "grpc").then_some(Protocol::Grpc));
         for protocol in protocols {
             let headers = headers(builder.clone(), protocol);

@@ -22,63 +22,17 @@ pub const PRINTED: &str = "\
 
 /// Types that hold numbers, names of ours or handles; views of spans, text, and samplers in code.
 pub const WITHOUT_SETTINGS: &str = "\
-    bytes::ByteStr batch::BatchPreset batch::FullChunks export::BatchConfig \
-    export::BatchConfigError export::DynamicBatchConfig export::HoldCause export::HoldDecision \
-    export::HoldContext export::FlushId export::OnFull export::QueueLevel export::Reply \
-    export::RequestId export::ShedController export::ShedThreshold spanwise::CollectError \
-    spanwise::Collected spanwise::CollectedSpan batch::AdaptiveBatchSize batch::BatchLimits \
-    batch::BatchObservation batch::BatchSize batch::BatchSizer batch::Budget batch::Charge \
-    batch::ChargedChunk batch::FlushAction batch::FlushSchedule batch::FlushScheduleConfig \
-    batch::PushError batch::Pushed batch::RequestObservation batch::ShardedBuffer \
-    batch::ShardedBufferConfig ledger::Bug ledger::Counter ledger::DropReason ledger::Imbalance \
-    ledger::Ledger ledger::Tickets opentelemetry::OtelSampler opentelemetry::RandomIdGenerator \
-    pool::BufferPool pool::Event pool::Interner opentelemetry::SpanExporterSink \
-    opentelemetry::SpanProcessorAdapter pool::InternerStats pool::Link pool::Pool pool::PoolStats \
-    pool::Pooled pool::PooledBuffer pool::PooledOwned pool::PooledSpan pool::SpanPool \
-    pool::TierPooled pool::TieredPool pool::Trimmed receiver::Answer receiver::Limits \
-    receiver::Protocol receiver::StartError sampling::Adaptive sampling::AdaptiveAlgorithm \
-    sampling::AdaptiveBuilder sampling::AdaptiveKey sampling::AdaptiveState sampling::AlwaysRecord \
-    sampling::AnnotatingSampler sampling::Annotations sampling::ApiAttributes \
-    sampling::ApiSamplingParameters sampling::DynamicSampler sampling::FastDecision \
-    sampling::FastResult sampling::JaegerStrategy sampling::Malformed sampling::NoAttributes \
-    sampling::OtMember sampling::Parent sampling::ParentBased sampling::ParentThreshold \
-    sampling::ProbabilityError sampling::Randomness sampling::RateLimited sampling::RuleBased \
-    sampling::SamplingDecision sampling::SamplingIntent sampling::SamplingParameters \
-    sampling::SamplingResult sampling::SpanPredicate sampling::Threshold sampling::ThresholdText \
-    sampling::Tick sampling::TraceIdRatioBased sampling::TraceStateUpdate sdk::BaggagePropagator \
-    sdk::Detector sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::Propagator \
-    sdk::Front sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
-    transport::Admission transport::Attempted transport::BodyEnd transport::CircuitBreaker \
-    transport::Compression transport::EndpointProblem transport::RequestMachine \
-    transport::RequestSettings transport::RequestStep transport::Response transport::Failure \
-    transport::InMemoryError transport::MissingFeature transport::Protocol \
-    transport::ResponseStatus transport::RetryPolicy wire::Array wire::ArrayView wire::Attribute \
-    wire::Attributes wire::Chunk wire::DroppedCounts wire::EventHeader wire::EventView \
-    wire::ExportResponse wire::Field wire::FieldValue wire::Fields wire::FinishedSpan wire::Framer \
-    wire::KvListView wire::LinkView wire::LinkedContext wire::OwnedValue wire::Plan wire::Position \
-    wire::RawWriter wire::Request wire::RequestLimits wire::RequestPart wire::ResourceSpans \
-    wire::ScopeSpans wire::SpanFlags wire::SpanHeader wire::SpanId wire::SpanKind wire::SpanLimits \
-    wire::SpanMeta wire::SpanView wire::SpanWriter wire::Spans wire::Status wire::StatusCode \
-    wire::StringValue wire::TraceFlags wire::TraceId wire::TraceStateField wire::TraceRequest \
-    wire::Value wire::ValueView wire::WireError worker::CatchPanic worker::CaughtPanic \
-    worker::ClockMode worker::InsufficientCapacity worker::Notified worker::Notifier \
-    worker::OwnedPermit worker::Pcg worker::Permit worker::PoolReport worker::RateError \
-    worker::RateLimiter worker::Receiver worker::RejectReason worker::Semaphore worker::Sender \
-    worker::ShutdownMode worker::Source worker::SpanClock worker::Start worker::SubmitError \
-    worker::SystemClock worker::TokioPool worker::VirtualClock worker::Wakeup worker::Worker \
-    worker::WorkerBuilder worker::WorkerPool worker::WorkerPoolBuilder worker::WorkerPoolError \
-    worker::WorkerState";
-    bytes::ByteStr batch::BatchPreset batch::Ready export::BatchConfig export::BatchConfigError \
-    export::DynamicBatchConfig export::HoldCause export::HoldDecision export::HoldPoint \
-    export::FlushId export::OnFull export::QueueLevel export::Reply export::RequestId \
-    export::ShedController export::ShedThreshold spanwise::CollectError spanwise::Collected \
-    spanwise::CollectedSpan batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation \
-    batch::BatchSize batch::BatchSizer batch::Budget batch::Charge batch::ChargedChunk \
-    batch::FlushAction batch::FlushSchedule batch::FlushScheduleConfig batch::PushError \
-    batch::Pushed batch::RequestObservation batch::ShardedBuffer batch::ShardedBufferConfig \
-    ledger::Bug ledger::Counter ledger::DropReason ledger::Imbalance ledger::Ledger \
-    ledger::Tickets opentelemetry::OtelSampler opentelemetry::RandomIdGenerator pool::BufferPool \
-    pool::Event pool::Interner opentelemetry::SpanExporterSink opentelemetry::SpanProcessorAdapter \
+    bytes::ByteStr batch::BatchPreset export::BatchConfig export::BatchConfigError \
+    export::DynamicBatchConfig export::HoldCause export::HoldDecision export::FlushId \
+    export::OnFull export::QueueLevel export::Reply export::RequestId export::ShedController \
+    export::ShedThreshold spanwise::CollectError spanwise::Collected spanwise::CollectedSpan \
+    batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation batch::BatchSize \
+    batch::BatchSizer batch::Budget batch::Charge batch::ChargedChunk batch::FlushAction \
+    batch::FlushSchedule batch::FlushScheduleConfig batch::PushError batch::Pushed \
+    batch::RequestObservation batch::ShardedBuffer batch::ShardedBufferConfig ledger::Bug \
+    ledger::Counter ledger::DropReason ledger::Imbalance ledger::Ledger ledger::Tickets \
+    opentelemetry::OtelSampler opentelemetry::RandomIdGenerator pool::BufferPool pool::Event \
+    pool::Interner opentelemetry::SpanExporterSink opentelemetry::SpanProcessorAdapter \
     pool::InternerStats pool::Link pool::Pool pool::PoolStats pool::Pooled pool::PooledBuffer \
     pool::PooledOwned pool::PooledSpan pool::SpanPool pool::TierPooled pool::TieredPool \
     pool::Trimmed receiver::Answer receiver::Limits receiver::Protocol receiver::StartError \
@@ -96,20 +50,22 @@ pub const WITHOUT_SETTINGS: &str = "\
     sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
     transport::Attempted transport::BodyEnd transport::Compression transport::EndpointProblem \
     transport::RequestMachine transport::RequestSettings transport::RequestStep \
-    transport::Response transport::Throttle transport::Failure transport::InMemoryError \
-    transport::Protocol transport::ResponseStatus transport::RetryPolicy wire::Array \
-    wire::ArrayView wire::Attribute wire::Attributes wire::Chunk wire::DroppedCounts \
-    wire::EventHeader wire::EventView wire::ExportResponse wire::Field wire::FieldValue \
-    wire::Fields wire::FinishedSpan wire::Framer wire::FromProtobufError wire::JsonError wire::JsonProblem wire::KvListView wire::LinkView \
-    wire::LinkedContext wire::OwnedValue wire::Plan wire::Position wire::RawWriter wire::Request \
-    wire::RequestLimits wire::ResourceSpans wire::ScopeSpans wire::SpanFlags wire::SpanHeader \
-    wire::SpanId wire::SpanKind wire::SpanLimits wire::SpanMeta wire::SpanView wire::SpanWriter \
-    wire::Spans wire::Status wire::StatusCode wire::StringValue wire::TraceFlags wire::TraceId \
-    wire::TraceStateField wire::TraceRequest wire::Value wire::ValueView wire::WireError \
-    worker::CatchPanic worker::CaughtPanic worker::ClockMode worker::InsufficientCapacity \
-    worker::Notified worker::Notifier worker::OwnedPermit worker::Pcg worker::Permit \
-    worker::PoolReport worker::RateError worker::RateLimiter worker::Receiver worker::RejectReason \
-    worker::Semaphore worker::Sender worker::ShutdownMode worker::Source worker::SpanClock \
-    worker::Start worker::SubmitError worker::SystemClock worker::TokioPool worker::VirtualClock \
-    worker::Wakeup worker::Worker worker::WorkerBuilder worker::WorkerPool \
-    worker::WorkerPoolBuilder worker::WorkerPoolError worker::WorkerState";
+    transport::Response transport::Failure transport::InMemoryError transport::Protocol \
+    transport::ResponseStatus transport::RetryPolicy wire::Array wire::ArrayView wire::Attribute \
+    wire::Attributes wire::Chunk wire::DroppedCounts wire::EventHeader wire::EventView \
+    wire::ExportResponse wire::Field wire::FieldValue wire::Fields wire::FinishedSpan wire::Framer \
+    wire::KvListView wire::LinkView wire::LinkedContext wire::OwnedValue wire::Plan wire::Position \
+    wire::RawWriter wire::Request wire::RequestLimits wire::ResourceSpans wire::ScopeSpans \
+    wire::SpanFlags wire::SpanHeader wire::SpanId wire::SpanKind wire::SpanLimits wire::SpanMeta \
+    wire::SpanView wire::SpanWriter wire::Spans wire::Status wire::StatusCode wire::StringValue \
+    wire::TraceFlags wire::TraceId wire::TraceStateField wire::TraceRequest wire::Value \
+    wire::ValueView wire::WireError worker::CatchPanic worker::CaughtPanic worker::ClockMode \
+    worker::InsufficientCapacity worker::Notified worker::Notifier worker::OwnedPermit worker::Pcg \
+    worker::Permit worker::PoolReport worker::RateError worker::RateLimiter worker::Receiver \
+    worker::RejectReason worker::Semaphore worker::Sender worker::ShutdownMode worker::Source \
+    worker::SpanClock worker::Start worker::SubmitError worker::SystemClock worker::TokioPool \
+    worker::VirtualClock worker::Wakeup worker::Worker worker::WorkerBuilder worker::WorkerPool \
+    worker::WorkerPoolBuilder worker::WorkerPoolError worker::WorkerState batch::FullChunks \
+    export::HoldContext transport::MissingFeature transport::Admission transport::CircuitBreaker \
+    wire::RequestPart transport::FileSink transport::FileSinkBuilder transport::FileSinkError \
+    wire::FromProtobufError wire::JsonError wire::JsonProblem";
