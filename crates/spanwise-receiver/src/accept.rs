@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::select;
 use tokio::sync::watch::Receiver as Signal;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::connection::{self, stopped};
+use crate::listener::Listener;
 use crate::service::Server;
 
 /// Accepts connections until `stop` is true, then waits for the open ones to finish.
-pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, mut stop: Signal<bool>) {
+pub(crate) async fn accept(listener: Listener, server: Arc<Server>, mut stop: Signal<bool>) {
     let mut connections = JoinSet::new();
     let mut backoff = Backoff::default();
     loop {
@@ -25,7 +25,7 @@ pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, mut stop:
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok(socket) => {
                 backoff = Backoff::default();
                 // A client notices the close at once; in the backlog it would wait in vain.
                 if connections.len() >= server.limits.connections
@@ -35,7 +35,7 @@ pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, mut stop:
                     continue;
                 }
                 server.counters.connections.fetch_add(1, Relaxed);
-                connections.spawn(connection::serve(Arc::clone(&server), stream, stop.clone()));
+                connections.spawn(connection::serve(Arc::clone(&server), socket, stop.clone()));
             }
             Err(error) => {
                 if let Some(pause) = backoff.after(&error) {

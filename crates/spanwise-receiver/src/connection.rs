@@ -12,32 +12,38 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::select;
 use tokio::sync::watch::Receiver as Signal;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::budget::Charge;
 use crate::limits::{FOREVER, Limits, READ_BUFFER};
+use crate::plain_or_tls::PlainOrTls;
 use crate::service::Server;
+use crate::socket::Socket;
 use crate::stream::Metered;
 use crate::watch::Watch;
 
-/// Serves `stream` until it ends, is evicted or overdue, or `stop` is true.
-pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, mut stop: Signal<bool>) {
+/// Serves `socket` until it ends, is evicted or overdue, or `stop` is true.
+pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Signal<bool>) {
     // Responses are small; waiting to fill a segment would only delay them.
-    _ = stream.set_nodelay(true);
+    socket.set_nodelay();
     let limits = &server.limits;
     let charge = Charge::connection(&server.budget);
-    let version = select! {
-        version = timeout(limits.header_timeout.min(FOREVER), Version::of(&stream)) => version,
+    let opened = select! {
+        opened = timeout(limits.header_timeout.min(FOREVER), open(&server, socket)) => opened,
         () = charge.evicted() => {
             server.counters.evicted_connections.fetch_add(1, Relaxed);
             return;
         }
         () = stopped(&mut stop) => return,
     };
-    let Ok(Ok(version)) = version else { return };
+    let Ok(Ok((version, stream))) = opened else {
+        if server.is_tls() {
+            server.counters.failed_handshakes.fetch_add(1, Relaxed);
+        }
+        return;
+    };
     let watch = Watch::new(version == Version::Http1, charge);
     let service = service_fn({
         let (server, watch, stop) = (Arc::clone(&server), Arc::clone(&watch), stop.clone());
@@ -85,6 +91,20 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, mut stop: Sign
         End::Regular => return,
     };
     counter.fetch_add(1, Relaxed);
+}
+
+/// Makes the TLS session, if there is one, and determines the version.
+async fn open(server: &Server, socket: Socket) -> io::Result<(Version, PlainOrTls)> {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &server.tls {
+        let stream = tls.accept(socket).await?;
+        // RFC 9113, 3.2: HTTP/2 over TLS is negotiated.
+        let is_http2 = crate::tls::is_http2(&stream);
+        let version = if is_http2 { Version::Http2 } else { Version::Http1 };
+        return Ok((version, PlainOrTls::Tls(Box::new(stream))));
+    }
+    let _ = server;
+    Ok((Version::of(&socket).await?, PlainOrTls::Plain(socket)))
 }
 
 /// Error of a request without a response, because its connection is being closed.
@@ -177,7 +197,7 @@ enum Version {
 
 impl Version {
     /// Peeks at the first bytes of the connection.
-    async fn of(stream: &TcpStream) -> io::Result<Self> {
+    async fn of(stream: &Socket) -> io::Result<Self> {
         let mut seen = [0; PREFACE.len()];
         loop {
             let len = stream.peek(&mut seen).await?;

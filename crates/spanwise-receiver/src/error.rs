@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Error of [`ReceiverBuilder::start`](crate::ReceiverBuilder::start), which leaves nothing running.
 ///
@@ -27,6 +28,23 @@ pub enum StartError {
         address: SocketAddr,
         /// The error of the system.
         source: io::Error,
+    },
+    /// Binding a Unix socket failed: its folder does not exist or is not writable, another process listens
+    /// there, the path is too long, or the system has no Unix sockets.
+    #[error("cannot listen on unix:{}: {source}", path.display())]
+    BindUnix {
+        /// The requested path.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// A certificate or a key cannot be used.
+    #[error("{setting}: {problem}; accepted are certificates and an unencrypted key in PEM")]
+    Tls {
+        /// The method of [`ReceiverBuilder`](crate::ReceiverBuilder) that sets it.
+        setting: &'static str,
+        /// The reason, in words; it contains nothing of the key.
+        problem: &'static str,
     },
     /// Spawning the thread failed.
     #[error("cannot start the receiver's thread: {0}")]

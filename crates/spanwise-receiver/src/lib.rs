@@ -15,16 +15,23 @@ mod headers;
 mod inflate;
 mod json;
 mod limits;
+mod listener;
+mod plain_or_tls;
 mod receiver;
 mod refusal;
 mod reply;
 mod request_charge;
 mod route;
 mod service;
+mod socket;
 mod stats;
 mod status;
 mod stream;
 mod thread;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(unix)]
+mod unix_path;
 mod watch;
 
 /// The type of [`Export::body`] and [`Collected::bodies`].

@@ -53,7 +53,7 @@ limits! {
     /// inflated, read buffers beyond 8 KiB a connection, large headers, and for an export that
     /// waits for a handler all of its headers and 2 KiB. At most half of it is read buffers, and an eighth
     /// buffers that are cached for the next bodies. In addition, the receiver uses up to 128 KiB per
-    /// connection, and one body while a growing one is moved. Default 64 MiB: four of the largest bodies; at most `isize::MAX`.
+    /// connection, 128 KiB more with TLS, and one body while a growing one is moved. Default 64 MiB: four of the largest bodies; at most `isize::MAX`.
     memory_bytes, with_memory_bytes: usize = 64 << 20, 0..=isize::MAX as usize;
     /// Open connections. One more replaces a connection that has been idle or slow for long, or is
     /// closed at once: connections without a request are replaced first, then the slowest. Default 256; 1 to 65,536.
@@ -73,8 +73,8 @@ limits! {
     /// is charged for two; one without memory for them has frames of 16 KiB, windows
     /// of 256 KiB and at most 8 requests at once. 16 KiB to 16 MiB - 1.
     frame_bytes, with_frame_bytes: u32 = 1 << 20, 1 << 14..=(1 << 24) - 1;
-    /// Time for a request's headers, from their first byte, and for a new connection to show
-    /// its protocol. Default 10 s; at least 1 ms.
+    /// Time for a request's headers, from their first byte, and for a new connection to make its TLS session
+    /// and to show its protocol. Default 10 s; at least 1 ms.
     header_timeout, with_header_timeout: Duration = Duration::from_secs(10), MIN_TIME..=Duration::MAX;
     /// Time a connection may be open without a request. Default 60 s; at least 1 ms.
     idle_timeout, with_idle_timeout: Duration = Duration::from_secs(60), MIN_TIME..=Duration::MAX;

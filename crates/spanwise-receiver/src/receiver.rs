@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::sync::watch;
 
 use crate::accept::accept;
@@ -17,9 +17,12 @@ use crate::answer::{Answer, Export, Handler};
 use crate::collected::Collected;
 use crate::error::StartError;
 use crate::limits::{FOREVER, Limits};
+use crate::listener::{Address, Handle, Listening};
 use crate::service::Server;
 use crate::stats::Stats;
 use crate::thread::{ThreadRole, belongs_to, prepare, suppress_server_tracing};
+#[cfg(feature = "tls")]
+use crate::tls::TlsSettings;
 
 /// A running OTLP server: HTTP/protobuf and gRPC on one port.
 ///
@@ -33,6 +36,7 @@ use crate::thread::{ThreadRole, belongs_to, prepare, suppress_server_tracing};
 /// when it exits or executes another program.
 pub struct Receiver {
     address: SocketAddr,
+    unix_path: Option<PathBuf>,
     server: Arc<Server>,
     running: Option<Running>,
 }
@@ -42,7 +46,7 @@ struct Running {
     /// The process of the thread.
     process: u32,
     /// The listening socket of the thread, for closing it from here.
-    listener: TcpListener,
+    listener: Listening,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
     /// Disconnected when the thread ends.
@@ -55,8 +59,7 @@ impl Running {
         if self.process != process::id() {
             return false;
         }
-        // On systems other than Linux this may have no effect; the thread closes the socket too.
-        _ = SockRef::from(&self.listener).shutdown(Shutdown::Both);
+        self.listener.close();
         _ = self.stop.send(true);
         true
     }
@@ -66,7 +69,9 @@ impl Receiver {
     /// A builder for a receiver that listens on a free port of 127.0.0.1 and accepts every export.
     pub fn builder() -> ReceiverBuilder {
         ReceiverBuilder {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            address: Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            #[cfg(feature = "tls")]
+            tls: TlsSettings::default(),
             handler: Handler::Inline(Box::new(|_| Answer::Accept)),
             limits: Limits::default(),
         }
@@ -83,19 +88,30 @@ impl Receiver {
         Ok((receiver, collected))
     }
 
-    /// The listening address, with the port that the system chose.
+    /// The listening address, with the port that the system chose; `0.0.0.0:0` if the receiver listens
+    /// on a Unix socket.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://address:port`, for HTTP and gRPC clients on this machine.
+    /// The path of the Unix socket that the receiver listens on, if it does.
+    pub fn unix_path(&self) -> Option<&Path> {
+        self.unix_path.as_deref()
+    }
+
+    /// `http://address:port`, or `https://address:port` with TLS, or `unix:/path`: the endpoint for HTTP
+    /// and gRPC clients on this machine.
     pub fn http_endpoint(&self) -> String {
+        if let Some(path) = &self.unix_path {
+            return format!("unix:{}", path.display());
+        }
         let ip = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        format!("http://{}", SocketAddr::new(ip, self.address.port()))
+        let scheme = if self.server.is_tls() { "https" } else { "http" };
+        format!("{scheme}://{}", SocketAddr::new(ip, self.address.port()))
     }
 
     /// The counters of the receiver so far.
@@ -147,16 +163,51 @@ impl fmt::Debug for Receiver {
 
 /// Builder of a [`Receiver`].
 pub struct ReceiverBuilder {
-    address: SocketAddr,
+    address: Address,
+    #[cfg(feature = "tls")]
+    tls: TlsSettings,
     handler: Handler,
     limits: Limits,
 }
 
 impl ReceiverBuilder {
-    /// Listens on `address` instead of a free port of 127.0.0.1. There is no authentication and no
-    /// TLS: every client that can reach the address can export to it.
+    /// Listens on `address` instead of a free port of 127.0.0.1. Without
+    /// client certificates (feature `tls`, `with_client_ca_pem`) every client that can reach the address can
+    /// export to it.
     pub fn with_address(mut self, address: impl Into<SocketAddr>) -> Self {
-        self.address = address.into();
+        self.address = Address::Tcp(address.into());
+        self
+    }
+
+    /// Listens on a Unix socket at `path` instead of a TCP port. A process that may write to its file can
+    /// export to it; on some systems the permissions of its folder decide instead.
+    ///
+    /// [`start`](Self::start) makes the file, and replaces a socket there that nothing listens on; the end
+    /// of the receiver removes it. On a system without Unix sockets, `start` is an error.
+    pub fn with_unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.address = Address::Unix(path.into());
+        self
+    }
+
+    /// Serves TLS instead of plain text: the certificate with its chain, and its private key, both in PEM.
+    /// The key is PKCS#8, PKCS#1 or SEC1 and not encrypted; it is never printed.
+    ///
+    /// The handshake has [`header_timeout`](Limits::with_header_timeout). Sessions are not resumed.
+    #[cfg(feature = "tls")]
+    pub fn with_tls_pem(
+        mut self,
+        certificates: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.tls.own = Some((certificates.into(), key.into()));
+        self
+    }
+
+    /// Accepts only clients with a certificate that one of these authorities issued, in PEM (mutual TLS).
+    /// Needs [`with_tls_pem`](Self::with_tls_pem). Revocation is not checked.
+    #[cfg(feature = "tls")]
+    pub fn with_client_ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.client_ca = Some(pem.into());
         self
     }
 
@@ -183,16 +234,28 @@ impl ReceiverBuilder {
     /// Starts the receiver. It accepts connections when this returns.
     ///
     /// # Errors
-    /// [`StartError`]: a limit is out of its range, or binding the address, spawning the thread
-    /// or building the runtime failed.
+    /// [`StartError`]: a limit is out of its range, a certificate or a key cannot be used, or binding the
+    /// address, spawning the thread or building the runtime failed. Nothing is left running, and no file.
     pub fn start(self) -> Result<Receiver, StartError> {
         self.limits.check()?;
-        let bind = |source| StartError::Bind { address: self.address, source };
-        let listener = TcpListener::bind(self.address).map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
-        listener.set_nonblocking(true).map_err(bind)?;
-        let listening = listener.try_clone().map_err(bind)?;
-        let server = Arc::new(Server::new(self.limits, self.handler));
+        #[cfg(feature = "tls")]
+        let tls = self.tls.server()?;
+        let listener = self.address.bind()?;
+        let described = listener.address().and_then(|address| Ok((address, listener.handle()?)));
+        let (address, handle) = described.map_err(|error| {
+            listener.close();
+            StartError::Runtime(error)
+        })?;
+        let unix_path = match self.address {
+            Address::Tcp(_) => None,
+            Address::Unix(path) => Some(path),
+        };
+        let server = Arc::new(Server::new(
+            self.limits,
+            self.handler,
+            #[cfg(feature = "tls")]
+            tls,
+        ));
         let (stop, stopping) = watch::channel(false);
         let (ready, started) = mpsc::sync_channel(1);
         let (running, done) = mpsc::channel();
@@ -201,19 +264,22 @@ impl ReceiverBuilder {
             .spawn({
                 let server = Arc::clone(&server);
                 move || {
-                    run(listening, server, stopping, &ready);
+                    run(handle, server, stopping, &ready);
                     drop::<mpsc::Sender<()>>(running);
                 }
             })
-            .map_err(StartError::Thread)?;
-        match started.recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(StartError::Runtime(error)),
-            Err(_) => return Err(StartError::Runtime(std::io::ErrorKind::Other.into())),
+            .map_err(|error| {
+                listener.close();
+                StartError::Thread(error)
+            })?;
+        let started = started.recv().unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()));
+        if let Err(error) = started {
+            listener.close();
+            return Err(StartError::Runtime(error));
         }
         let (process, done) = (process::id(), Mutex::new(done));
         let running = Some(Running { process, listener, stop, thread, done });
-        Ok(Receiver { address, server, running })
+        Ok(Receiver { address, unix_path, server, running })
     }
 }
 
@@ -228,7 +294,7 @@ impl fmt::Debug for ReceiverBuilder {
 
 /// The main function of the thread, which builds and drops the runtime, so that no caller does.
 fn run(
-    listener: TcpListener,
+    handle: Handle,
     server: Arc<Server>,
     stopping: watch::Receiver<bool>,
     ready: &mpsc::SyncSender<std::io::Result<()>>,
@@ -250,7 +316,7 @@ fn run(
         }
     };
     runtime.block_on(async {
-        match tokio::net::TcpListener::from_std(listener) {
+        match handle.into_listener() {
             Ok(listener) => {
                 _ = ready.send(Ok(()));
                 accept(listener, server, stopping).await;

@@ -26,6 +26,8 @@ use crate::reply::Reply;
 use crate::request_charge::{PendingResponse, RequestCharge};
 use crate::route::{Encoding, Route};
 use crate::stats::{Counters, Stats};
+#[cfg(feature = "tls")]
+use crate::tls::TlsServer;
 use crate::watch::Watch;
 
 /// The state that all connections of a receiver share.
@@ -34,6 +36,9 @@ pub(crate) struct Server {
     pub counters: Arc<Counters>,
     pub budget: Arc<Budget>,
     handler: Handler,
+    /// `None` for plain text.
+    #[cfg(feature = "tls")]
+    pub tls: Option<TlsServer>,
     /// Concurrent decoders: each uses some 40 KiB that no request is charged for.
     inflating: Semaphore,
 }
@@ -48,10 +53,30 @@ struct Incoming<'r, 'w, B> {
 }
 
 impl Server {
-    pub fn new(limits: Limits, handler: Handler) -> Self {
+    pub fn new(
+        limits: Limits,
+        handler: Handler,
+        #[cfg(feature = "tls")] tls: Option<TlsServer>,
+    ) -> Self {
         let budget = Budget::new(limits.memory_bytes);
         let inflating = Semaphore::new(DECODERS);
-        Self { limits, counters: Arc::default(), budget, handler, inflating }
+        Self {
+            limits,
+            counters: Arc::default(),
+            budget,
+            handler,
+            #[cfg(feature = "tls")]
+            tls,
+            inflating,
+        }
+    }
+
+    /// Whether connections begin with a TLS handshake.
+    pub fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
     }
 
     pub fn stats(&self) -> Stats {

@@ -28,6 +28,9 @@ pub struct Stats {
     /// Connections closed because of bytes that are not HTTP, or because of more reset streams, empty
     /// frames or parts of one header block than hyper accepts.
     pub broken_connections: u64,
+    /// Connections closed because their TLS handshake failed or took longer than
+    /// [`header_timeout`](crate::Limits::with_header_timeout).
+    pub failed_handshakes: u64,
     /// Connections closed in favour of others that needed a connection or memory: the longest idle ones,
     /// or the slowest.
     pub evicted_connections: u64,
@@ -55,6 +58,7 @@ pub(crate) struct Counters {
     pub refused_connections: AtomicU64,
     pub flood_connections: AtomicU64,
     pub broken_connections: AtomicU64,
+    pub failed_handshakes: AtomicU64,
     pub evicted_connections: AtomicU64,
     pub evicted_requests: AtomicU64,
 }
@@ -85,6 +89,7 @@ impl Counters {
             refused_connections: self.refused_connections.load(Relaxed),
             flood_connections: self.flood_connections.load(Relaxed),
             broken_connections: self.broken_connections.load(Relaxed),
+            failed_handshakes: self.failed_handshakes.load(Relaxed),
             evicted_connections: self.evicted_connections.load(Relaxed),
             evicted_requests: self.evicted_requests.load(Relaxed),
             bytes_in_memory: budget.used().saturating_sub(buffer_bytes) as u64,

@@ -17,6 +17,8 @@ pub mod load;
 mod oracle;
 mod panic_on_drop;
 mod peer;
+#[cfg(feature = "pki")]
+pub mod pki;
 mod process;
 mod splitmix;
 

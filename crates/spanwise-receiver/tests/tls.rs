@@ -1,0 +1,213 @@
+//! TLS and client certificates: who reaches the handler, and what the others cost.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use spanwise_receiver::{Limits, Receiver, ReceiverBuilder, StartError};
+use spanwise_testkit::pki::{Authority, Certificate, Template, Usage};
+use support::raw::*;
+use support::*;
+
+struct Pki {
+    servers: Authority,
+    clients: Authority,
+    server: Certificate,
+}
+
+impl Pki {
+    fn new() -> Self {
+        let [servers, clients] = ["servers", "clients"].map(|name| Authority::new(name).unwrap());
+        let server = servers.issue(&Template::default()).unwrap();
+        Self { servers, clients, server }
+    }
+
+    fn receiver(&self) -> ReceiverBuilder {
+        Receiver::builder().with_tls_pem(&*self.server.certificate, &*self.server.key)
+    }
+
+    /// A client that trusts the receiver and presents `own`.
+    fn client(&self, own: Option<&Certificate>, alpn: &[&[u8]]) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        let pem = self.servers.certificate.as_bytes();
+        roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = match own {
+            None => builder.with_no_client_auth(),
+            Some(own) => {
+                let certificate =
+                    CertificateDer::from_pem_slice(own.certificate.as_bytes()).unwrap();
+                let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).unwrap();
+                builder.with_client_auth_cert(vec![certificate], key).unwrap()
+            }
+        };
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        Arc::new(config)
+    }
+}
+
+/// Exports one span over a new session; the status line, or nothing if the receiver closed it.
+fn export(receiver: &Receiver, client: Arc<ClientConfig>) -> String {
+    let session = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
+    let mut stream = StreamOwned::new(session, connect(receiver));
+    let body = request(1, "x").1;
+    let head = head(&format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()));
+    if stream.write_all(&[head.as_bytes(), &body].concat()).is_err() {
+        return String::new();
+    }
+    let mut answer = Vec::new();
+    _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+}
+
+fn wait_until(receiver: &Receiver, done: impl Fn(&spanwise_receiver::Stats) -> bool) {
+    let start = Instant::now();
+    while !done(&receiver.stats()) {
+        assert!(start.elapsed() < PATIENCE, "{:?}", receiver.stats());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_client_exports_over_tls_with_and_without_alpn() {
+    let pki = Pki::new();
+    let receiver = pki.receiver().start().unwrap();
+    assert!(receiver.http_endpoint().starts_with("https://127.0.0.1:"));
+    for alpn in [&[][..], &[&b"http/1.1"[..]]] {
+        assert_eq!(export(&receiver, pki.client(None, alpn)), "HTTP/1.1 200 OK");
+    }
+    let stats = receiver.stats();
+    assert_eq!((stats.spans, stats.failed_handshakes), (2, 0), "{stats:?}");
+    // A client of another protocol gets an alert.
+    assert_eq!(export(&receiver, pki.client(None, &[b"smtp"])), "");
+    wait_until(&receiver, |stats| stats.failed_handshakes == 1);
+}
+
+#[test]
+fn only_clients_with_the_right_certificate_reach_the_handler() {
+    let pki = Pki::new();
+    let builder = pki.receiver().with_client_ca_pem(&*pki.clients.certificate);
+    let receiver = builder.start().unwrap();
+    let shop = Template::client("shop.test");
+    let stranger = Authority::new("clients").unwrap().issue(&shop).unwrap();
+    let late = pki.clients.issue(&Template { until: 2021, ..shop.clone() }).unwrap();
+    let server = pki.clients.issue(&Template { usage: Usage::Server, ..shop.clone() }).unwrap();
+    let refused = [None, Some(&stranger), Some(&late), Some(&server)];
+    for own in refused {
+        assert_eq!(export(&receiver, pki.client(own, &[])), "", "{own:?}");
+    }
+    wait_until(&receiver, |stats| stats.failed_handshakes == refused.len() as u64);
+    let own = pki.clients.issue(&shop).unwrap();
+    assert_eq!(export(&receiver, pki.client(Some(&own), &[])), "HTTP/1.1 200 OK");
+    let stats = receiver.stats();
+    assert_eq!((stats.requests, stats.spans), (1, 1), "{stats:?}");
+}
+
+#[test]
+fn a_handshake_has_the_time_of_headers() {
+    let pki = Pki::new();
+    let limits = Limits::default().with_header_timeout(Duration::from_millis(100));
+    let receiver = pki.receiver().with_limits(limits).start().unwrap();
+    // Nothing; the beginning of a record; and a hello without an answer to the server's flight.
+    let session = |bytes: &[u8]| {
+        let mut stream = connect(&receiver);
+        stream.write_all(bytes).unwrap();
+        stream
+    };
+    let client = pki.client(None, &[]);
+    let mut hello = Vec::new();
+    let mut session_of = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
+    session_of.write_tls(&mut hello).unwrap();
+    let streams = [session(&[]), session(&[0x16, 3, 1, 0x10, 0]), session(&hello)];
+    for stream in streams {
+        _ = until_closed(stream);
+    }
+    wait_until(&receiver, |stats| stats.failed_handshakes == 3);
+    assert_eq!(receiver.stats().requests, 0);
+}
+
+#[test]
+fn bytes_that_are_no_tls_close_the_connection_without_a_request() {
+    let pki = Pki::new();
+    let receiver = pki.receiver().start().unwrap();
+    let plain = exchange(&receiver, head("content-length: 0\r\n\r\n").as_bytes());
+    assert!(!plain.contains("HTTP/1.1"), "{plain:?}");
+    _ = exchange(&receiver, &preface());
+    wait_until(&receiver, |stats| stats.failed_handshakes == 2);
+    assert_eq!(receiver.stats().requests, 0);
+}
+
+/// A record of a handshake message that claims to be as long as one may be.
+fn endless_hello(_: u32) -> Vec<u8> {
+    // RFC 8446, 5.1 and 4: records of 16 KiB; a ClientHello of 64 KiB less one byte.
+    let mut record = vec![0x16, 3, 1, 0x40, 0];
+    record.extend_from_slice(&[1, 0, 0xff, 0xfe]);
+    record.resize(5 + (16 << 10), 0);
+    record
+}
+
+#[test]
+fn a_handshake_without_end_is_closed() {
+    let pki = Pki::new();
+    let receiver = pki.receiver().start().unwrap();
+    let written = flood(&receiver, &[], endless_hello);
+    // The receiver does not control the buffers of the sockets.
+    assert!(written < 16 << 20, "{written}");
+    wait_until(&receiver, |stats| stats.failed_handshakes == 1);
+}
+
+#[test]
+fn handshakes_that_wait_are_evicted_in_favour_of_new_connections() {
+    let pki = Pki::new();
+    let limits = Limits::default().with_connections(4);
+    let receiver = pki.receiver().with_limits(limits).start().unwrap();
+    let waiting: Vec<TcpStream> = (0..4).map(|_| connect(&receiver)).collect();
+    wait_until(&receiver, |stats| stats.connections == 4);
+    // Old enough to be evicted.
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(export(&receiver, pki.client(None, &[])), "HTTP/1.1 200 OK");
+    assert_eq!(receiver.stats().evicted_connections, 1);
+    drop(waiting);
+}
+
+#[test]
+fn certificates_and_keys_that_cannot_be_used_are_errors_without_their_text() {
+    let pki = Pki::new();
+    let other = pki.servers.issue(&Template::default()).unwrap();
+    let (certificate, key) = (&*pki.server.certificate, &*pki.server.key);
+    let cut = &key[..key.len() / 2];
+    for (certificate, key, client_ca, setting) in [
+        (certificate, &*other.key, None, "with_tls_pem: the key does not belong"),
+        (certificate, "hunter2", None, "with_tls_pem: the key holds no private key"),
+        (certificate, cut, None, "with_tls_pem: the key holds no private key"),
+        ("hunter2", key, None, "with_tls_pem: it holds no certificate"),
+        (key, key, None, "with_tls_pem: it holds no certificate"),
+        (certificate, key, Some("hunter2"), "with_client_ca_pem: it holds no certificate"),
+        (certificate, key, Some(key), "with_client_ca_pem: it holds no certificate"),
+    ] {
+        let mut builder = Receiver::builder().with_tls_pem(certificate, key);
+        if let Some(pem) = client_ca {
+            builder = builder.with_client_ca_pem(pem);
+        }
+        let shown = format!("{builder:?}");
+        let error = builder.start().unwrap_err();
+        assert!(matches!(error, StartError::Tls { .. }), "{error}");
+        let shown = format!("{shown} {error} {error:?}");
+        assert!(error.to_string().starts_with(setting), "{shown}");
+        let body = key.lines().nth(1).unwrap_or("hunter2");
+        assert!(!shown.contains("hunter2") && !shown.contains(body), "{shown}");
+    }
+    let error = Receiver::builder().with_client_ca_pem(certificate).start().unwrap_err();
+    assert!(error.to_string().contains("it needs a certificate of the server"), "{error}");
+}
