@@ -54,8 +54,23 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn key_value(&mut self, message: &[u8], depth: u8) -> Encoded {
+        match short_string(message) {
+            Some((key, text)) => {
+                self.raw(b"{\"key\":\"");
+                self.string(key)?;
+                self.raw(b"\",\"value\":{\"stringValue\":\"");
+                self.string(text)?;
+                self.raw(b"\"}},");
+                Ok(())
+            }
+            None => self.any_key_value(message, depth),
+        }
+    }
+
+    #[inline(never)]
+    fn any_key_value(&mut self, message: &[u8], depth: u8) -> Encoded {
         let (mut key, mut value) = (&[][..], None);
         for field in Fields::new(message) {
             let field = field?;
@@ -144,4 +159,16 @@ impl Encoder<'_> {
 
 fn deeper(depth: u8) -> Result<u8, WireError> {
     if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(WireError::Depth) }
+}
+
+/// Key and value of an attribute in its usual form: a key, then a string, each below 128 bytes and nothing
+/// else.
+#[inline(always)]
+fn short_string(message: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [0x0a, key_len @ ..0x80, rest @ ..] = message else { return None };
+    let (key, rest) = rest.split_at_checked(usize::from(*key_len))?;
+    let [0x12, value_len @ ..0x80, 0x0a, text_len, text @ ..] = rest else { return None };
+    let is_whole =
+        usize::from(*text_len) == text.len() && usize::from(*value_len) == text.len() + 2;
+    is_whole.then_some((key, text))
 }

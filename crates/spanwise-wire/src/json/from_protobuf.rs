@@ -75,7 +75,7 @@ impl Encoder<'_> {
             self.close(b']');
             self.raw(b",");
         }
-        self.string_member(b"\"schemaUrl\":", schema_url)?;
+        self.string_member(b"\"schemaUrl\":\"", schema_url)?;
         self.end_entry();
         Ok(())
     }
@@ -120,8 +120,8 @@ impl Encoder<'_> {
         }
         self.check(0)?;
         self.raw(b"{");
-        self.string_member(b"\"schemaUrl\":", schema_url)?;
-        self.string_member(b"\"type\":", kind)?;
+        self.string_member(b"\"schemaUrl\":\"", schema_url)?;
+        self.string_member(b"\"type\":\"", kind)?;
         self.strings(b"\"idKeys\":[", id_keys, 3)?;
         self.strings(b"\"descriptionKeys\":[", description_keys, 4)?;
         self.end_entry();
@@ -169,7 +169,7 @@ impl Encoder<'_> {
             self.close(b']');
             self.raw(b",");
         }
-        self.string_member(b"\"schemaUrl\":", schema_url)?;
+        self.string_member(b"\"schemaUrl\":\"", schema_url)?;
         self.end_entry();
         Ok(())
     }
@@ -188,8 +188,8 @@ impl Encoder<'_> {
                 _ => {}
             }
         }
-        self.string_member(b"\"name\":", name)?;
-        self.string_member(b"\"version\":", version)?;
+        self.string_member(b"\"name\":\"", name)?;
+        self.string_member(b"\"version\":\"", version)?;
         self.attributes(attributes, 3)?;
         self.number_member(b"\"droppedAttributesCount\":", dropped);
         Ok(())
@@ -228,13 +228,13 @@ impl Encoder<'_> {
         self.raw(b"{");
         self.hex_member(b"\"traceId\":", trace_id)?;
         self.hex_member(b"\"spanId\":", span_id)?;
-        self.string_member(b"\"traceState\":", trace_state)?;
+        self.string_member(b"\"traceState\":\"", trace_state)?;
         self.hex_member(b"\"parentSpanId\":", parent_span_id)?;
         self.number_member(b"\"flags\":", flags);
-        self.string_member(b"\"name\":", name)?;
+        self.string_member(b"\"name\":\"", name)?;
         self.number_member(b"\"kind\":", kind);
-        self.nanos_member(b"\"startTimeUnixNano\":", start);
-        self.nanos_member(b"\"endTimeUnixNano\":", end);
+        self.nanos_member(b"\"startTimeUnixNano\":\"", start);
+        self.nanos_member(b"\"endTimeUnixNano\":\"", end);
         self.attributes(attributes, 9)?;
         self.number_member(b"\"droppedAttributesCount\":", dropped_attributes);
         if events.count > 0 {
@@ -274,8 +274,8 @@ impl Encoder<'_> {
         }
         self.check(0)?;
         self.raw(b"{");
-        self.nanos_member(b"\"timeUnixNano\":", time);
-        self.string_member(b"\"name\":", name)?;
+        self.nanos_member(b"\"timeUnixNano\":\"", time);
+        self.string_member(b"\"name\":\"", name)?;
         self.attributes(attributes, 3)?;
         self.number_member(b"\"droppedAttributesCount\":", dropped);
         self.end_entry();
@@ -302,7 +302,7 @@ impl Encoder<'_> {
         self.raw(b"{");
         self.hex_member(b"\"traceId\":", trace_id)?;
         self.hex_member(b"\"spanId\":", span_id)?;
-        self.string_member(b"\"traceState\":", trace_state)?;
+        self.string_member(b"\"traceState\":\"", trace_state)?;
         self.attributes(attributes, 4)?;
         self.number_member(b"\"droppedAttributesCount\":", dropped);
         self.number_member(b"\"flags\":", flags);
@@ -321,7 +321,7 @@ impl Encoder<'_> {
             }
         }
         self.raw(b"\"status\":{");
-        self.string_member(b"\"message\":", text)?;
+        self.string_member(b"\"message\":\"", text)?;
         self.number_member(b"\"code\":", code);
         self.end_entry();
         Ok(())

@@ -76,7 +76,7 @@ pub fn encode_export_response(rejected_spans: i64, error_message: &str) -> Vec<u
         json.raw(b"\",");
     }
     // Without a limit, no string is too large.
-    let _encoded = json.string_member(b"\"errorMessage\":", error_message.as_bytes());
+    let _encoded = json.string_member(b"\"errorMessage\":\"", error_message.as_bytes());
     json.close(b'}');
     json.raw(b"}");
     out
@@ -88,7 +88,7 @@ pub fn encode_status(code: i32, message: &str) -> Vec<u8> {
     let mut json = Encoder::new(&mut out, usize::MAX);
     json.raw(b"{");
     json.number_member(b"\"code\":", code.into());
-    let _encoded = json.string_member(b"\"message\":", message.as_bytes());
+    let _encoded = json.string_member(b"\"message\":\"", message.as_bytes());
     json.close(b'}');
     out
 }

@@ -94,8 +94,21 @@ impl<'a> Fields<'a> {
         self.rest
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self) -> Result<Field<'a>, WireError> {
+        // Most fields are strings or messages below 128 bytes with a number below 16.
+        if let [key @ 8..0x80, len @ ..0x80, rest @ ..] = self.rest
+            && key & 7 == 2
+            && let Some((bytes, rest)) = rest.split_at_checked(usize::from(*len))
+        {
+            self.rest = rest;
+            return Ok(Field { number: u32::from(key >> 3), value: FieldValue::Bytes(bytes) });
+        }
+        self.read_any()
+    }
+
+    #[inline(never)]
+    fn read_any(&mut self) -> Result<Field<'a>, WireError> {
         let key = self.varint()?;
         let number = u32::try_from(key >> 3).map_err(|_| WireError::FieldNumber)?;
         if number == 0 || number > MAX_FIELD_NUMBER {
