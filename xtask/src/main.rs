@@ -3,15 +3,19 @@
 mod batching_lab;
 mod bench_all;
 mod command;
+mod date;
 mod demo;
 mod deps;
 mod imports;
+mod interop;
 mod lab;
 mod matrix;
 mod mutants;
 mod optional;
+mod oracle;
 mod overload;
 mod paths;
+mod peers;
 mod public_api;
 mod repeat;
 mod sampling_lab;
@@ -40,6 +44,8 @@ const COMMANDS: &[Command] = &[
     sim::COMMAND,
     mutants::COMMAND,
     sanitize::COMMAND,
+    interop::COMMAND,
+    oracle::COMMAND,
     deps::COMMAND,
     words::COMMAND,
     imports::COMMAND,

@@ -7,7 +7,7 @@ use spanwise::export::Exporter;
 use spanwise::transport::{Endpoint, Transport};
 use spanwise::wire::write::{EncodeSpan as _, SpanHeader, encode_resource, encode_scope};
 use spanwise::wire::{SpanId, SpanMeta, TraceId};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// One point of the measurement.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +47,7 @@ pub(super) fn calibrate() -> Result<Calibration, String> {
         Cost::fit(points.iter().map(move |point| (point.bytes, part(point))))
     };
     Ok(Calibration {
-        date: today(),
+        date: crate::date::today(),
         machine: machine(),
         client: fit(|point| point.client),
         receiver: fit(|point| point.receiver),
@@ -151,29 +151,6 @@ fn machine() -> String {
     let model = info.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.map_or("a processor", |line| line.trim_start_matches([' ', '\t', ':']));
     format!("{model}, {cores} cores")
-}
-
-/// The date of today in UTC.
-fn today() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (mut year, mut days) = (1970, seconds / 86_400);
-    let is_leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(is_leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    format!("{year}-{month:02}-{:02}", days + 1)
 }
 
 const WARM_UP: u32 = 200;

@@ -1,0 +1,67 @@
+//! `cargo xtask interop`: Spanwise against a real OpenTelemetry Collector, both ways.
+
+mod build;
+mod collector;
+mod forward;
+mod idle;
+mod nginx;
+mod reverse;
+mod ring;
+mod route;
+mod sampling;
+mod setup;
+mod stored;
+
+use crate::peers::{Options, Report, write_between};
+use crate::{Command, date, step};
+use setup::Setup;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "interop",
+    summary: "Spanwise against a real OpenTelemetry Collector, both ways",
+    help: "\
+Builds an OpenTelemetry Collector from its Go modules (once, about seven minutes, into
+$XDG_CACHE_HOME/spanwise or ~/.cache/spanwise), starts it on loopback and runs cases:
+
+  forward/PROTOCOL/COMPRESSION/SECURITY   Spanwise sends, the Collector stores, and each span is compared
+  reverse/PROTOCOL/COMPRESSION/SECURITY   the Collector's exporters send to spanwise-receiver
+  ring/VERSION                            routes of trace ids against those of load_balancing
+  sampling/…                              tail_sampling and probabilistic_sampler after Spanwise's samplers
+  idle/grpc                               two minutes without a span on one connection (--long)
+  nginx/…                                 nginx in front (optional: skipped where it cannot be fetched)
+
+  --only WORD   only cases whose name has WORD in it; may be repeated
+  --long        cases that take minutes, too
+  --write       writes the report into docs/interop.md
+
+Needs go and openssl. A case that cannot run has failed, except those of nginx. Exit status 1 when a case has
+failed.",
+    run,
+};
+
+fn run(arguments: &[String]) -> Result<(), String> {
+    let mut report = Report::new(Options::parse(arguments)?);
+    let setup = Setup::make(&mut report)?;
+    for (name, part) in PARTS {
+        if let Err(problem) = part(&setup, &mut report) {
+            report.fail(name, problem);
+        }
+    }
+    if report.options().write {
+        let page = step::root().join("docs/interop.md");
+        write_between(&page, "interop", &report.markdown(&date::today()))?;
+    }
+    report.finish()
+}
+
+/// A group of cases that share a Collector; an error is a failure of the group.
+type Part = fn(&Setup, &mut Report) -> Result<(), String>;
+
+const PARTS: [(&str, Part); 6] = [
+    ("forward", forward::run),
+    ("reverse", reverse::run),
+    ("ring", ring::run),
+    ("sampling", sampling::run),
+    ("nginx", nginx::run),
+    ("idle", idle::run),
+];

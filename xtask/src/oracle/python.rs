@@ -1,0 +1,174 @@
+//! Python's grpcio and opentelemetry-proto.
+
+use super::dialogue::Dialogue;
+use super::received::Received;
+use super::send::send;
+use super::setup::Setup;
+use crate::peers::{Cache, Report, Request, Sent, Tool, Variables, compare, decoded};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use prost::Message as _;
+use serde_json::{Value, json};
+use spanwise::transport::Outcome;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
+    let names = ways().flat_map(|way| ["reads", "writes"].map(|part| way.name(part)));
+    if !report.wants_any(names.chain(ANSWERS.map(|(name, ..)| name.to_owned()))) {
+        return Ok(());
+    }
+    let python = environment(&setup.cache)?;
+    report.version(PACKAGES.join(", ").replace("==", " "));
+    let script = setup.scratch.path().join("peer.py");
+    std::fs::write(&script, SCRIPT).map_err(|error| error.to_string())?;
+    let mut command = Command::new(python);
+    command.arg("-B").arg(script);
+    let (mut peer, ports) = Dialogue::start("the Python peer", command)?;
+    for way in ways() {
+        report.case(&way.name("reads"), || reads(setup, &mut peer, &ports, way));
+    }
+    let known = known(setup)?;
+    for way in ways() {
+        report.case(&way.name("writes"), || writes(&mut peer, way, &known));
+    }
+    for (name, answer, protocol) in ANSWERS {
+        report.case(name, || answers(&mut peer, &ports, answer, protocol, &known));
+    }
+    Ok(())
+}
+
+/// A protocol with a compression: the values of their variables.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    protocol: &'static str,
+    compression: &'static str,
+}
+
+impl Way {
+    fn name(self, part: &str) -> String {
+        format!("python/{part}/{}/{}", self.protocol, self.compression)
+    }
+
+    /// The port among those that the peer printed.
+    fn port(self, ports: &Value) -> Result<u16, String> {
+        let name = if self.protocol == "grpc" { "grpc" } else { "http" };
+        let port = ports[name].as_u64().and_then(|port| port.try_into().ok());
+        port.ok_or_else(|| format!("the peer printed {ports}"))
+    }
+}
+
+/// grpcio has no zstd.
+fn ways() -> impl Iterator<Item = Way> {
+    let all = ["grpc", "http/protobuf", "http/json"].into_iter().flat_map(|protocol| {
+        ["none", "gzip", "zstd"].map(|compression| Way { protocol, compression })
+    });
+    all.filter(|way| (way.protocol, way.compression) != ("grpc", "zstd"))
+}
+
+/// Spanwise sends; Python parses and serializes again.
+fn reads(setup: &Setup, peer: &mut Dialogue, ports: &Value, way: Way) -> Result<String, String> {
+    peer.ask(&json!({ "do": "answer", "answer": "accept" }))?;
+    let variables = Variables::from([
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", way.protocol.to_owned()),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", way.compression.to_owned()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", way.port(ports)?)),
+    ]);
+    let sent = setup.corpus.send(&way.name("reads"), variables)?;
+    let taken = peer.ask(&json!({ "do": "take" }))?;
+    let mut received = Request::default();
+    for request in taken["requests"].as_array().into_iter().flatten() {
+        let (protocol, coding) = (&request["protocol"], &request["coding"]);
+        if protocol != way.protocol || (protocol != "grpc" && coding != way.compression) {
+            return Err(format!("a request came as {protocol} with {coding}"));
+        }
+        let body = STANDARD.decode(request["body"].as_str().unwrap_or_default());
+        let body = body.map_err(|error| error.to_string())?;
+        received.resource_spans.extend(decoded(&body)?.resource_spans);
+    }
+    compare(&received, &sent.expected)?;
+    Ok(format!("{} spans", sent.spans))
+}
+
+/// Spans with ids, in a request that the stock SDK encoded.
+fn known(setup: &Setup) -> Result<Sent, String> {
+    let receiver = Received::start()?;
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.receiver.http_endpoint());
+    setup.corpus.send("python", Variables::from([endpoint]))
+}
+
+/// Python sends; `spanwise-receiver` and `spanwise-wire` read.
+fn writes(peer: &mut Dialogue, way: Way, known: &Sent) -> Result<String, String> {
+    let received = Received::start()?;
+    let body = STANDARD.encode(known.expected.encode_to_vec());
+    let Way { protocol, compression } = way;
+    peer.ask(&json!({
+        "do": "send", "protocol": protocol, "compression": compression,
+        "port": received.port(), "body": body,
+    }))?;
+    received.expect(&known.expected, known.spans)?;
+    Ok(format!("{} spans", known.spans))
+}
+
+/// Python answers in a way of its own; the transport reads it.
+fn answers(
+    peer: &mut Dialogue,
+    ports: &Value,
+    answer: &str,
+    protocol: &'static str,
+    known: &Sent,
+) -> Result<String, String> {
+    peer.ask(&json!({ "do": "answer", "answer": answer }))?;
+    let port = Way { protocol, compression: "none" }.port(ports)?;
+    let delivery = send(protocol, port, known.expected.encode_to_vec())?;
+    peer.ask(&json!({ "do": "take" }))?;
+    let expected = match answer {
+        "partial" => (1, 3, Some("three are too many")),
+        _ => (2, 0, None),
+    };
+    let Outcome::Accepted { rejected, message } = &delivery.outcome else {
+        return Err(format!("{:?}", delivery.outcome));
+    };
+    if (delivery.attempts, *rejected, message.as_deref()) != expected {
+        return Err(format!("{} attempts, {:?}", delivery.attempts, delivery.outcome));
+    }
+    Ok(format!("{} attempts, {rejected} rejected", delivery.attempts))
+}
+
+const ANSWERS: [(&str, &str, &str); 5] = [
+    ("python/answers/partial_success/grpc", "partial", "grpc"),
+    ("python/answers/partial_success/http/protobuf", "partial", "http/protobuf"),
+    ("python/answers/partial_success/http/json", "partial", "http/json"),
+    ("python/answers/retry_info/grpc", "unavailable once", "grpc"),
+    ("python/answers/retry_after/http/protobuf", "unavailable once", "http/protobuf"),
+];
+
+/// The interpreter of an environment with the packages.
+fn environment(cache: &Cache) -> Result<PathBuf, String> {
+    let python = |folder: &Path| folder.join("bin/python");
+    let name = format!("python-grpcio-{}", version_of(PACKAGES[0]));
+    let folder = cache.filled(&name, |folder| {
+        println!("installing {} in {}", PACKAGES.join(" "), folder.display());
+        let place = folder.display().to_string();
+        let make = Tool::new("python3", &["-m", "venv", &place], LIMIT);
+        make.run(&folder.join("venv.log"))?;
+        let mut arguments = vec!["-m", "pip", "install", "--quiet"];
+        arguments.extend(PACKAGES);
+        Tool::new(python(folder), &arguments, LIMIT).run(&folder.join("pip.log")).map(drop)
+    })?;
+    Ok(python(&folder))
+}
+
+fn version_of(package: &str) -> &str {
+    package.split_once("==").map_or(package, |(_, version)| version)
+}
+
+const PACKAGES: [&str; 4] = [
+    "grpcio==1.85.1",
+    "opentelemetry-proto==1.45.2",
+    "googleapis-common-protos==1.76.0",
+    "zstandard==0.25.0",
+];
+const SCRIPT: &str = include_str!("peer.py");
+const LIMIT: Duration = Duration::from_secs(600);

@@ -1,0 +1,21 @@
+//! Real components to test against: their cache, their processes, the spans that they get, the report.
+
+mod cache;
+mod certificates;
+mod corpus;
+mod normal;
+mod page;
+mod report;
+mod running;
+mod scratch;
+mod tool;
+
+pub(crate) use cache::Cache;
+pub(crate) use certificates::Certificates;
+pub(crate) use corpus::{Corpus, Sent, Variables};
+pub(crate) use normal::{Request, compare, decoded, of_service, spans_of};
+pub(crate) use page::write_between;
+pub(crate) use report::{Options, Report};
+pub(crate) use running::{Running, free_ports, wait_until};
+pub(crate) use scratch::Scratch;
+pub(crate) use tool::Tool;
