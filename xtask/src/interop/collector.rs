@@ -55,6 +55,13 @@ impl Config {
         Ok(Ports { grpc, http })
     }
 
+    /// Sets a limit of a receiver's protocol, `grpc` or `http`.
+    pub(super) fn limit(&mut self, receiver: &str, protocol: &str, setting: &str, value: Value) {
+        if let Some(receiver) = self.receivers.get_mut(&format!("otlp/{receiver}")) {
+            receiver["protocols"][protocol][setting] = value;
+        }
+    }
+
     pub(super) fn processor(&mut self, name: &str, settings: Value) {
         self.processors.insert(name.to_owned(), settings);
     }

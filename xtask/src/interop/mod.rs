@@ -4,6 +4,7 @@ mod build;
 mod collector;
 mod forward;
 mod idle;
+mod limits;
 mod nginx;
 mod reverse;
 mod ring;
@@ -27,6 +28,7 @@ $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise), starts it on loopback and runs c
   reverse/PROTOCOL/COMPRESSION/SECURITY   the Collector's exporters send to spanwise-receiver
   ring/VERSION                            routes of trace ids against those of load_balancing
   sampling/…                              tail_sampling and probabilistic_sampler after Spanwise's samplers
+  limits/…                                a Collector that refuses requests: too large, or their encoding
   idle/grpc                               two minutes without a span on one connection (--long)
   nginx/…                                 nginx in front (optional: skipped where it cannot be fetched)
 
@@ -57,11 +59,12 @@ fn run(arguments: &[String]) -> Result<(), String> {
 /// A group of cases that share a Collector; an error is a failure of the group.
 type Part = fn(&Setup, &mut Report) -> Result<(), String>;
 
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("forward", forward::run),
     ("reverse", reverse::run),
     ("ring", ring::run),
     ("sampling", sampling::run),
+    ("limits", limits::run),
     ("nginx", nginx::run),
     ("idle", idle::run),
 ];

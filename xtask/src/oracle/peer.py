@@ -28,6 +28,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as stu
 received = queue.SimpleQueue()
 behaviour = {"answer": "accept"}
 MESSAGE = "three are too many"
+SMALL = 100 << 10
 
 
 def store(protocol, coding, request):
@@ -196,12 +197,17 @@ def main():
     stubs.add_TraceServiceServicer_to_server(Grpc(), server)
     grpc_port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    small = grpc.server(workers, options=[("grpc.max_receive_message_length", SMALL)])
+    stubs.add_TraceServiceServicer_to_server(Grpc(), small)
+    small_port = small.add_insecure_port("127.0.0.1:0")
+    small.start()
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Http)
     threading.Thread(target=web.serve_forever, daemon=True).start()
-    print(json.dumps({"grpc": grpc_port, "http": web.server_port}), flush=True)
+    print(json.dumps({"grpc": grpc_port, "small": small_port, "http": web.server_port}), flush=True)
     for line in sys.stdin:
         print(json.dumps(do(json.loads(line))), flush=True)
     server.stop(0)
+    small.stop(0)
 
 
 main()

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
     let names = ways().flat_map(|way| ["reads", "writes"].map(|part| way.name(part)));
-    if !report.wants_any(names.chain(ANSWERS.map(|(name, ..)| name.to_owned()))) {
+    let others = ANSWERS.map(|(name, ..)| name).into_iter().chain([TOO_LARGE]);
+    if !report.wants_any(names.chain(others.map(str::to_owned))) {
         return Ok(());
     }
     let python = environment(&setup.cache)?;
@@ -29,6 +30,7 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
     for way in ways() {
         report.case(&way.name("reads"), || reads(setup, &mut peer, &ports, way));
     }
+    report.case(TOO_LARGE, || too_large(setup, &mut peer, &ports));
     let known = known(setup)?;
     for way in ways() {
         report.case(&way.name("writes"), || writes(&mut peer, way, &known));
@@ -51,12 +53,24 @@ impl Way {
         format!("python/{part}/{}/{}", self.protocol, self.compression)
     }
 
-    /// The port among those that the peer printed.
     fn port(self, ports: &Value) -> Result<u16, String> {
-        let name = if self.protocol == "grpc" { "grpc" } else { "http" };
-        let port = ports[name].as_u64().and_then(|port| port.try_into().ok());
-        port.ok_or_else(|| format!("the peer printed {ports}"))
+        port(ports, if self.protocol == "grpc" { "grpc" } else { "http" })
     }
+
+    /// The settings of Spanwise to send this way.
+    fn variables(self, port: u16) -> Variables {
+        Variables::from([
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", self.protocol.to_owned()),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", self.compression.to_owned()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{port}")),
+        ])
+    }
+}
+
+/// A port among those that the peer printed.
+fn port(ports: &Value, name: &str) -> Result<u16, String> {
+    let port = ports[name].as_u64().and_then(|port| port.try_into().ok());
+    port.ok_or_else(|| format!("the peer printed {ports}"))
 }
 
 /// grpcio has no zstd.
@@ -69,13 +83,32 @@ fn ways() -> impl Iterator<Item = Way> {
 
 /// Spanwise sends; Python parses and serializes again.
 fn reads(setup: &Setup, peer: &mut Dialogue, ports: &Value, way: Way) -> Result<String, String> {
+    let name = way.name("reads");
+    let variables = way.variables(way.port(ports)?);
+    compare_taken(peer, way, || setup.corpus.send(&name, variables))
+}
+
+/// Spanwise sends more than the server of grpcio accepts in a message, and again in smaller ones.
+fn too_large(setup: &Setup, peer: &mut Dialogue, ports: &Value) -> Result<String, String> {
+    let way = Way { protocol: "grpc", compression: "none" };
+    let variables = way.variables(port(ports, "small")?);
+    compare_taken(peer, way, || {
+        let (sent, reports) = setup.corpus.send_reporting(TOO_LARGE, variables);
+        match (sent, reports.is_empty()) {
+            (Ok(_), true) => Err("Spanwise reports nothing: was no request refused?".to_owned()),
+            (sent, _) => sent.map_err(|problem| format!("{problem}; {}", reports.join("; "))),
+        }
+    })
+}
+
+/// Compares the spans that `send` sends with those that arrive.
+fn compare_taken(
+    peer: &mut Dialogue,
+    way: Way,
+    send: impl FnOnce() -> Result<Sent, String>,
+) -> Result<String, String> {
     peer.ask(&json!({ "do": "answer", "answer": "accept" }))?;
-    let variables = Variables::from([
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", way.protocol.to_owned()),
-        ("OTEL_EXPORTER_OTLP_COMPRESSION", way.compression.to_owned()),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", way.port(ports)?)),
-    ]);
-    let sent = setup.corpus.send(&way.name("reads"), variables)?;
+    let sent = send()?;
     let taken = peer.ask(&json!({ "do": "take" }))?;
     let mut received = Request::default();
     for request in taken["requests"].as_array().into_iter().flatten() {
@@ -136,6 +169,7 @@ fn answers(
     Ok(format!("{} attempts, {rejected} rejected", delivery.attempts))
 }
 
+const TOO_LARGE: &str = "python/answers/too_large/grpc";
 const ANSWERS: [(&str, &str, &str); 5] = [
     ("python/answers/partial_success/grpc", "partial", "grpc"),
     ("python/answers/partial_success/http/protobuf", "partial", "http/protobuf"),

@@ -1,6 +1,8 @@
 //! The spans of a case: made by Spanwise, and expected as the stock SDK encodes them.
 
 use super::normal::Request;
+use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
@@ -8,14 +10,15 @@ use prost::Message as _;
 use spanwise::sampling::Sampler;
 use spanwise::{Spanwise, SpanwiseBuilder};
 use spanwise_testkit::generate::{Shape, span_specs};
-use spanwise_testkit::{SpanSpec, replay_on, stock_request};
+use spanwise_testkit::{Details, SpanSpec, replay_on, stock_request};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Spans of everything that the API can express, the same in every run.
 pub(crate) struct Corpus {
     spans: Vec<(SpanSpec, ResourceSpans)>,
+    repeats: usize,
 }
 
 /// The spans of one case.
@@ -41,13 +44,36 @@ impl Corpus {
         let specs = span_specs(&shape, SPANS..SPANS + 1);
         let specs =
             specs.new_tree(&mut TestRunner::deterministic()).map_err(|it| it.to_string())?;
+        Self::of(specs.current(), REPEATS)
+    }
+
+    /// Spans of half a MiB each.
+    pub(crate) fn large() -> Result<Self, String> {
+        let text = |index| KeyValue::new(format!("text.{index}"), "long ".repeat(12_000));
+        let start = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let spec = SpanSpec {
+            scope: InstrumentationScope::default(),
+            parent: None,
+            name: "large".to_owned(),
+            kind: SpanKind::Internal,
+            start,
+            end: start,
+            at_start: Details { attributes: (0..8).map(text).collect(), ..Details::default() },
+            later: Details::default(),
+            status: Status::Unset,
+            new_name: None,
+        };
+        Self::of(vec![spec], LARGE)
+    }
+
+    fn of(specs: Vec<SpanSpec>, repeats: usize) -> Result<Self, String> {
         let no_resource = opentelemetry_sdk::Resource::builder_empty().build();
         let encode = |spec: SpanSpec| {
             let request = stock_request(&no_resource, std::slice::from_ref(&spec));
             Some((spec, request.resource_spans.into_iter().next()?))
         };
-        let spans: Option<Vec<_>> = specs.current().into_iter().map(encode).collect();
-        Ok(Self { spans: spans.ok_or("the stock SDK did not encode a span")? })
+        let spans: Option<Vec<_>> = specs.into_iter().map(encode).collect();
+        Ok(Self { spans: spans.ok_or("the stock SDK did not encode a span")?, repeats })
     }
 
     /// Builds a provider from the variables alone, makes the spans with it, and shuts it down.
@@ -106,7 +132,7 @@ impl Corpus {
     pub(crate) fn make(&self, spanwise: &Spanwise) -> Sent {
         let mut expected = Request::default();
         for (spec, encoded) in &self.spans {
-            for _ in 0..REPEATS {
+            for _ in 0..self.repeats {
                 let context = replay_on(spanwise, spec);
                 let mut group = encoded.clone();
                 for span in group.scope_spans.iter_mut().flat_map(|scope| &mut scope.spans) {
@@ -116,10 +142,11 @@ impl Corpus {
                 expected.resource_spans.push(group);
             }
         }
-        Sent { expected, spans: self.spans.len() * REPEATS }
+        Sent { expected, spans: self.spans.len() * self.repeats }
     }
 }
 
+const LARGE: usize = 24;
 const SPANS: usize = 40;
 const REPEATS: usize = 5;
 /// Far beyond the time of an export on loopback.
