@@ -6,12 +6,14 @@ mod forward;
 mod idle;
 mod limits;
 mod nginx;
+mod refused;
 mod reverse;
 mod ring;
 mod route;
 mod sampling;
 mod setup;
 mod stored;
+mod target;
 
 use crate::peers::{Options, Report, write_between};
 use crate::{Command, date, step};
@@ -29,6 +31,7 @@ $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise), starts it on loopback and runs c
   ring/VERSION                            routes of trace ids against those of load_balancing
   sampling/…                              tail_sampling and probabilistic_sampler after Spanwise's samplers
   limits/…                                a Collector that refuses requests: too large, or their encoding
+  refused/…                               TLS that does not fit: no span leaves, a report names the cause
   idle/grpc                               two minutes without a span on one connection (--long)
   nginx/…                                 nginx in front (optional: skipped where it cannot be fetched)
 
@@ -59,12 +62,13 @@ fn run(arguments: &[String]) -> Result<(), String> {
 /// A group of cases that share a Collector; an error is a failure of the group.
 type Part = fn(&Setup, &mut Report) -> Result<(), String>;
 
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("forward", forward::run),
     ("reverse", reverse::run),
     ("ring", ring::run),
     ("sampling", sampling::run),
     ("limits", limits::run),
+    ("refused", refused::run),
     ("nginx", nginx::run),
     ("idle", idle::run),
 ];

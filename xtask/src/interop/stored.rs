@@ -1,6 +1,7 @@
 //! The spans that the Collector's `file` exporter wrote.
 
-use crate::peers::{Request, decoded, of_service, spans_of, wait_until};
+use crate::peers::{Request, decoded, of_service, service_name, spans_of, wait_until};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +20,14 @@ pub(super) fn spans_in(file: &Path, service: &str, count: usize) -> Result<Reque
         found if has_all => Ok(found),
         found => Err(format!("the Collector stored {} of {count} spans", spans_of(&found))),
     }
+}
+
+/// The services of all spans in the file so far.
+///
+/// # Errors
+/// The file is not what the exporter writes.
+pub(super) fn services_in(file: &Path) -> Result<BTreeSet<String>, String> {
+    Ok(read(file)?.resource_spans.iter().filter_map(service_name).map(str::to_owned).collect())
 }
 
 /// All spans in the file so far; none without a file.

@@ -36,7 +36,7 @@ function make() {
     yes: true,
     integer: -9007199254740991,
     float: -0.5,
-    large: 1.7976931348623157e308,
+    small: 5e-324,
     texts: ['a', ''],
     integers: [0, 1, -1],
     floats: [0.1, 1e-7],

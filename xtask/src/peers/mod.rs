@@ -13,7 +13,7 @@ mod tool;
 pub(crate) use cache::Cache;
 pub(crate) use certificates::Certificates;
 pub(crate) use corpus::{Corpus, Sent, Variables};
-pub(crate) use normal::{Request, compare, decoded, of_service, spans_of};
+pub(crate) use normal::{Request, compare, decoded, of_service, service_name, spans_of};
 pub(crate) use page::write_between;
 pub(crate) use report::{Options, Report};
 pub(crate) use running::{Running, free_ports, wait_until};

@@ -2,7 +2,7 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
-use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 
 /// Decoded spans with their groups.
 pub(crate) type Request = ExportTraceServiceRequest;
@@ -17,16 +17,19 @@ pub(crate) fn decoded(bytes: &[u8]) -> Result<Request, String> {
 
 /// The groups of `request` whose resource has this `service.name`.
 pub(crate) fn of_service(request: &Request, name: &str) -> Request {
-    let is_of = |attribute: &KeyValue| {
-        let value = attribute.value.as_ref().and_then(|value| value.value.as_ref());
-        attribute.key == "service.name"
-            && matches!(value, Some(any_value::Value::StringValue(text)) if text == name)
-    };
     let mut groups = request.resource_spans.clone();
-    groups.retain(|group| {
-        group.resource.as_ref().is_some_and(|resource| resource.attributes.iter().any(is_of))
-    });
+    groups.retain(|group| service_name(group) == Some(name));
     Request { resource_spans: groups }
+}
+
+/// The `service.name` of a group's resource.
+pub(crate) fn service_name(group: &ResourceSpans) -> Option<&str> {
+    let attributes = &group.resource.as_ref()?.attributes;
+    let attribute = attributes.iter().find(|attribute| attribute.key == "service.name")?;
+    match attribute.value.as_ref()?.value.as_ref()? {
+        any_value::Value::StringValue(name) => Some(name),
+        _ => None,
+    }
 }
 
 /// The number of spans.
@@ -96,7 +99,7 @@ const SHOWN: usize = 16;
 mod tests {
     use super::*;
     use opentelemetry_proto::tonic::resource::v1::Resource;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+    use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 
     fn double(number: f64) -> KeyValue {
         let value = Some(AnyValue { value: Some(any_value::Value::DoubleValue(number)) });

@@ -1,0 +1,112 @@
+//! Connections that the Collector or Spanwise has to refuse: no span leaves, and a report names the cause.
+
+use super::collector::{Collector, Config, Ports, file_in};
+use super::route::{Route, Security};
+use super::setup::Setup;
+use super::stored::services_in;
+use crate::peers::{Report, Variables};
+use std::path::Path;
+
+pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
+    let names = || CASES.iter().flat_map(|case| PROTOCOLS.map(|protocol| case.name(protocol)));
+    if !report.wants_any(names()) {
+        return Ok(());
+    }
+    let file = file_in(&setup.scratch, "refused");
+    let mut config = Config::default();
+    let mut ports = Vec::new();
+    for security in Security::ALL {
+        ports.push((security, config.otlp(security.name(), security, &setup.certificates)?));
+    }
+    let exporter = config.file(&file);
+    config.pipeline("all", &Security::ALL.map(Security::name), &[], &[exporter]);
+    let collector = Collector::start(setup, "refused", &config)?;
+    for case in CASES {
+        for protocol in PROTOCOLS {
+            report.case(&case.name(protocol), || {
+                let ports = ports.iter().find(|(security, _)| *security == case.server);
+                one(setup, case, protocol, ports.ok_or("no port")?.1, &file)
+            });
+        }
+    }
+    collector.stop()
+}
+
+/// A receiver, and settings of Spanwise that do not fit it.
+struct Case {
+    cause: &'static str,
+    server: Security,
+    client: Security,
+    /// Whether Spanwise trusts the Mozilla roots instead of the authority.
+    is_unknown: bool,
+}
+
+impl Case {
+    fn name(&self, protocol: &str) -> String {
+        format!("refused/{}/{protocol}", self.cause)
+    }
+
+    fn variables(&self, setup: &Setup, protocol: &'static str, port: u16) -> Variables {
+        let route = Route { protocol, compression: "none", security: self.client };
+        let mut variables = route.variables(port, &setup.certificates);
+        if self.is_unknown {
+            variables.remove("OTEL_EXPORTER_OTLP_CERTIFICATE");
+        }
+        // A request that fits the buffers of its socket: while more is written, the end of the connection hides
+        // the alert that names the cause.
+        variables.insert("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "16".to_owned());
+        // The end of the attempts.
+        variables.insert("OTEL_BSP_EXPORT_TIMEOUT", "500".to_owned());
+        variables
+    }
+}
+
+const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
+
+const CASES: &[Case] = &[
+    Case {
+        cause: "no_client_certificate",
+        server: Security::Mtls,
+        client: Security::Tls,
+        is_unknown: false,
+    },
+    Case {
+        cause: "unknown_authority",
+        server: Security::Tls,
+        client: Security::Tls,
+        is_unknown: true,
+    },
+    Case {
+        cause: "plain_text_to_tls",
+        server: Security::Tls,
+        client: Security::Plain,
+        is_unknown: false,
+    },
+    Case {
+        cause: "tls_to_plain_text",
+        server: Security::Plain,
+        client: Security::Tls,
+        is_unknown: false,
+    },
+];
+
+/// All spans are lost with a report, and the Collector stored none of them.
+fn one(
+    setup: &Setup,
+    case: &Case,
+    protocol: &'static str,
+    ports: Ports,
+    stored: &Path,
+) -> Result<String, String> {
+    let port = if protocol == "grpc" { ports.grpc } else { ports.http };
+    let name = case.name(protocol);
+    let variables = case.variables(setup, protocol, port);
+    let (sent, reports) = setup.corpus.send_reporting(&name, variables);
+    if sent.is_ok() || services_in(stored)?.contains(&name) {
+        return Err("the Collector stored the spans".to_owned());
+    }
+    let cause = reports.into_iter().find(|report| report.starts_with("cannot export"));
+    let cause = cause.ok_or("Spanwise does not report the cause")?;
+    // Without the endpoint, whose port differs from run to run.
+    Ok(cause.split_once(": ").map_or(cause.clone(), |(_, cause)| cause.to_owned()))
+}
