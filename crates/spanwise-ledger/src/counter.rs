@@ -42,7 +42,7 @@ pub enum Counter {
     /// The receiver refused a request as too large; its spans were sent again in smaller requests.
     RequestsSplit,
     /// The transport's circuit breaker opened: attempts had failed in a row.
-    CircuitBreakerOpenings,
+    BreakerOpenings,
     /// The receiver accepted a request with a response that could not be decoded.
     ResponseUndecodable,
     /// No span was lost for half a minute after some were.
@@ -70,7 +70,7 @@ impl Counter {
         Counter::Retries,
         Counter::RequestsFailed,
         Counter::RequestsSplit,
-        Counter::CircuitBreakerOpenings,
+        Counter::BreakerOpenings,
         Counter::ResponseUndecodable,
         Counter::LossRecoveries,
     ];
@@ -96,7 +96,7 @@ impl Counter {
             Counter::Retries => "retries",
             Counter::RequestsFailed => "requests_failed",
             Counter::RequestsSplit => "requests_split",
-            Counter::CircuitBreakerOpenings => "circuit_breaker_openings",
+            Counter::BreakerOpenings => "breaker_openings",
             Counter::ResponseUndecodable => "response_undecodable",
             Counter::LossRecoveries => "loss_recoveries",
         }

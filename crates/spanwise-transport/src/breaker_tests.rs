@@ -47,7 +47,7 @@ async fn an_open_breaker_sends_one_probe_at_a_time_and_a_success_lets_all_reques
     let start = Instant::now();
     let deliveries = send(&transport, 8).join_all().await;
     assert!(deliveries.iter().all(Delivery::is_accepted), "{deliveries:?}");
-    let openings: u32 = deliveries.iter().map(|it| it.circuit_breaker_openings).sum();
+    let openings: u32 = deliveries.iter().map(|it| it.breaker_openings).sum();
     assert_eq!(openings, 1);
     let times = times(&received, start);
     // Eight attempts at once, four probes that fail, one that succeeds, and the other seven requests.

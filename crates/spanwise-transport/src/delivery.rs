@@ -19,7 +19,7 @@ pub struct Delivery {
     pub ambiguous_attempts: u32,
     /// The number of times that a failed attempt of the request opened the
     /// [circuit breaker](crate::CircuitBreaker), which was closed before.
-    pub circuit_breaker_openings: u32,
+    pub breaker_openings: u32,
     /// Bytes of the request's body as sent, after compression and without the gRPC prefix.
     pub body_bytes: usize,
     /// Whether the response was HTTP 2xx and its body no `ExportTraceServiceResponse`: another
@@ -84,7 +84,7 @@ impl From<Outcome> for Delivery {
             outcome,
             attempts: 1,
             ambiguous_attempts: u32::from(ambiguous),
-            circuit_breaker_openings: 0,
+            breaker_openings: 0,
             body_bytes: 0,
             response_undecodable: false,
             detail: String::new(),

@@ -212,7 +212,7 @@ impl RequestMachine {
         let mut delivery = Delivery::from(outcome);
         delivery.attempts = self.attempts;
         delivery.ambiguous_attempts = self.ambiguous;
-        delivery.circuit_breaker_openings = self.breaker_openings;
+        delivery.breaker_openings = self.breaker_openings;
         delivery
     }
 

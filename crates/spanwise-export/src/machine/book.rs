@@ -16,9 +16,9 @@ pub(super) fn count(ledger: &Ledger, delivery: Option<&Delivery>) {
     if delivery.attempts > 1 {
         ledger.count(Counter::Retries, u64::from(delivery.attempts - 1));
     }
-    if delivery.circuit_breaker_openings > 0 {
-        let openings = u64::from(delivery.circuit_breaker_openings);
-        ledger.count(Counter::CircuitBreakerOpenings, openings);
+    if delivery.breaker_openings > 0 {
+        let openings = u64::from(delivery.breaker_openings);
+        ledger.count(Counter::BreakerOpenings, openings);
     }
     if delivery.response_undecodable {
         ledger.count(Counter::ResponseUndecodable, 1);

@@ -282,14 +282,7 @@ impl SpanwiseBuilder {
     }
 
     /// A circuit breaker for the requests of this provider: after failed attempts in a row they wait, and one probe at
-    /// a time is sent. Default none. The counter `circuit_breaker_openings` has how often it opened.
-    ///
-    /// ```
-    /// use spanwise_sdk::{CircuitBreaker, Spanwise};
-    ///
-    /// let builder = Spanwise::builder().with_circuit_breaker(CircuitBreaker::default());
-    /// # drop(builder);
-    /// ```
+    /// a time is sent. Default none. The counter `breaker_openings` has how often it opened.
     pub fn with_circuit_breaker(mut self, breaker: impl Into<Option<CircuitBreaker>>) -> Self {
         self.circuit_breaker = breaker.into();
         self
