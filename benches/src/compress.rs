@@ -1,51 +1,64 @@
 //! The compression of a request and its cost.
 
-use crate::encode::{BATCH, Encode};
-use flate2::Compression;
+use crate::corpus;
 use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
+use spanwise::Compression;
+use spanwise::transport::Transport;
 use spanwise_bench_harness::{Subject, Tally};
 use std::hint::black_box;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// gzip at one of its levels.
+/// A compression at one of its levels, as the transport does it: with encoders that it reuses.
 pub(crate) struct Compress {
-    level: Compression,
+    transport: Transport,
     request: Vec<u8>,
     packed_len: usize,
     spans: AtomicU64,
 }
 
 impl Compress {
-    /// `gzip-1` to `gzip-9`. The constructor also decompresses its
-    /// result and compares it with the request.
+    /// `gzip-1` to `gzip-9`, `zstd-1` to `zstd-9`, and `zstd-fast-1` to `zstd-fast-7`, which are negative
+    /// levels. The constructor also decompresses its result and compares it with the request.
     pub(crate) fn new(implementation: &str) -> Result<Self, String> {
-        let level = implementation.strip_prefix("gzip-").and_then(|level| level.parse().ok());
-        let level = Compression::new(level.ok_or(format!("no implementation {implementation}"))?);
-        let request = Encode::new().request();
-        let packed = pack(&request, level).map_err(|error| error.to_string())?;
-        let mut unpacked = Vec::new();
-        let read = GzDecoder::new(&packed[..]).read_to_end(&mut unpacked);
-        if read.is_err() || unpacked != request {
+        let unknown = || format!("no implementation {implementation}");
+        let (name, level) = implementation.rsplit_once('-').ok_or_else(unknown)?;
+        let level: i32 = level.parse().map_err(|_| unknown())?;
+        let (compression, level) = match name {
+            "gzip" => (Compression::Gzip, level),
+            "zstd" => (Compression::Zstd, level),
+            "zstd-fast" => (Compression::Zstd, -level),
+            _ => return Err(unknown()),
+        };
+        let transport = Transport::builder()
+            .with_compression(compression)
+            .with_compression_level(level)
+            .build()
+            .map_err(|error| error.to_string())?;
+        let request = corpus::request(SPANS);
+        let packed = transport.__compressed(&request).ok_or("the request was not compressed")?;
+        if unpack(&packed, compression, request.len()).as_ref() != Some(&request) {
             return Err("the decompressed request differs from the request".to_owned());
         }
-        Ok(Self { level, packed_len: packed.len(), request, spans: AtomicU64::new(0) })
+        Ok(Self { transport, packed_len: packed.len(), request, spans: AtomicU64::new(0) })
     }
 }
 
-fn pack(bytes: &[u8], level: Compression) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), level);
-    encoder.write_all(bytes)?;
-    encoder.finish()
+fn unpack(packed: &[u8], compression: Compression, len: usize) -> Option<Vec<u8>> {
+    let mut plain = Vec::with_capacity(len);
+    match compression {
+        Compression::Gzip => drop(GzDecoder::new(packed).read_to_end(&mut plain).ok()?),
+        _ => drop(zstd_safe::decompress(&mut plain, packed).ok()?),
+    }
+    Some(plain)
 }
 
 impl Subject for Compress {
     fn run(&self, ops: u64) {
         for _ in 0..ops {
-            let packed = black_box(pack(&self.request, self.level));
-            if packed.is_ok_and(|packed| packed.len() == self.packed_len) {
-                self.spans.fetch_add(BATCH, SeqCst);
+            let packed = black_box(self.transport.__compressed(&self.request));
+            if packed.is_some_and(|packed| packed.len() == self.packed_len) {
+                self.spans.fetch_add(SPANS, SeqCst);
             }
         }
     }
@@ -62,6 +75,9 @@ impl Subject for Compress {
 
     /// One at the slowest level takes milliseconds.
     fn burst_spans(&self) -> Option<u64> {
-        Some(2 * BATCH)
+        Some(2 * SPANS)
     }
 }
+
+/// A request of a usual size.
+const SPANS: u64 = 512;

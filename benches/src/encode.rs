@@ -42,17 +42,6 @@ impl Encode {
     }
 }
 
-impl Encode {
-    /// The request these spans make.
-    pub(crate) fn request(&self) -> Vec<u8> {
-        let chunks: Vec<_> = self.chunks.iter().collect();
-        let mut bytes = Vec::new();
-        let mut framer = Framer::new(&self.resource, |_| &self.scope, RequestLimits::default());
-        framer.frame(&chunks, |request| bytes = request.into_bytes());
-        bytes
-    }
-}
-
 impl Subject for Encode {
     fn run(&self, ops: u64) {
         let mut spans = 0;
@@ -72,7 +61,7 @@ impl Subject for Encode {
 }
 
 /// The `index`th span of many requests, but for its end.
-fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader {
+pub(crate) fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader {
     let limits = SpanLimits::default();
     let put = |writer: &mut SpanWriter, attributes: &[(&str, Value<'_>)]| {
         for (key, value) in attributes {
@@ -128,5 +117,5 @@ fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader {
     }
 }
 
-pub(crate) const BATCH: u64 = 512;
+const BATCH: u64 = 512;
 const START: u64 = 1_790_000_000_000_000_000;

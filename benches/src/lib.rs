@@ -10,6 +10,7 @@
 //! `docs/BENCHMARKS.md`.
 
 mod compress;
+mod corpus;
 mod encode;
 mod flush;
 mod native;

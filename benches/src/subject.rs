@@ -14,7 +14,8 @@ use spanwise::wire::read::TraceRequest;
 use spanwise::worker::clock;
 use spanwise::{Counter, DropReason, OnFull, Protocol, Spanwise, Tracer};
 use spanwise_bench_harness::{
-    Arguments, Export, Mode, Operations, Sampler as Keeps, Subject, Tally, Tracer as Held, otel_api,
+    Arguments, Compression, Export, Mode, Operations, Sampler as Keeps, Subject, Tally,
+    Tracer as Held, otel_api,
 };
 use spanwise_receiver::Receiver;
 use std::future::{Ready, ready};
@@ -65,6 +66,11 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     if workload.export == Export::Grpc {
         builder = builder.with_protocol(Protocol::Grpc);
     }
+    builder = match workload.compression {
+        None => builder,
+        Some(Compression::Gzip) => builder.with_compression(spanwise::Compression::Gzip),
+        Some(Compression::Zstd) => builder.with_compression(spanwise::Compression::Zstd),
+    };
     if let Some(spans) = workload.batch_spans {
         builder = builder.with_max_export_batch_size(spans as usize);
     }

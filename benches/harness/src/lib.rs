@@ -27,4 +27,4 @@ pub use measure::serve;
 pub use operations::Operations;
 pub use request::{Request, Statement};
 pub use subject::{Subject, Tally, measured_run};
-pub use workload::{Export, Sampler, Shape, Tracer, Workload};
+pub use workload::{Compression, Export, Sampler, Shape, Tracer, Workload};

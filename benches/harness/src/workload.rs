@@ -15,6 +15,8 @@ pub struct Workload {
     pub sampler: Sampler,
     /// The destination of spans.
     pub export: Export,
+    /// The compression of requests.
+    pub compression: Option<Compression>,
     /// How the tracer is held.
     pub tracer: Tracer,
     /// Whether the SDK has a span processor.
@@ -90,6 +92,15 @@ pub enum Export {
     Dead,
 }
 
+/// The compression of requests, each at the exporter's default level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
 /// How the tracer is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tracer {
@@ -142,6 +153,12 @@ impl Workload {
                 "dead" => Export::Dead,
                 _ => return other("export"),
             },
+            compression: match json["compression"].as_str() {
+                None => None,
+                Some("gzip") => Some(Compression::Gzip),
+                Some("zstd") => Some(Compression::Zstd),
+                Some(_) => return other("compression"),
+            },
             tracer: match text("tracer")? {
                 "typed" => Tracer::Typed,
                 "boxed" => Tracer::Boxed,
@@ -168,7 +185,7 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files!(
     "w1-kept" "w2-kept" "w3-kept" "dropped"
     "w1" "w1-off" "w2" "w3" "w3-end" "w3-builder" "w3-in-span" "w1-boxed" "w1-boxed-in-span" "encode"
-    "e2e-grpc" "e2e-http" "e2e-default"
+    "e2e-grpc" "e2e-http" "e2e-default" "e2e-http-gzip" "e2e-http-zstd" "e2e-grpc-zstd"
     "batch-10" "batch-50" "batch-100" "batch-500" "batch-1000" "batch-2000" "batch-export" "flush-100k" "compress"
 );
 

@@ -197,7 +197,8 @@ impl ExporterBuilder {
         self
     }
 
-    /// Bytes of the budget that spans and requests have: all but the encoder's.
+    /// Bytes of the budget that spans and requests have: all but the encoder's, of which the exporter's
+    /// thread has one.
     pub fn span_budget_bytes(&self) -> usize {
         self.budget_bytes.saturating_sub(encoder_bytes(&self.transport))
     }

@@ -88,7 +88,8 @@ fn copy_factor(transport: &Transport) -> usize {
     bound(2 * MESSAGE).saturating_sub(bound(MESSAGE)).div_ceil(MESSAGE).min(15)
 }
 
-const MESSAGE: usize = 1 << 20;
+/// Above every threshold of compression.
+const MESSAGE: usize = 64 << 20;
 
 /// The size of a usual request: small enough to be sent soon, large enough to amortize its overhead,
 /// which above some 2,000 spans hardly falls per span.

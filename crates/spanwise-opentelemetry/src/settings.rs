@@ -27,8 +27,13 @@ macro_rules! export_settings {
             /// Adds a header to each request (`OTEL_EXPORTER_OTLP_[TRACES_]HEADERS`), in place of one of the
             /// same name. Its value is never printed. All headers together have at most 16 KiB.
             with_header(name: impl Into<String>, value: impl Into<String>);
-            /// Compression of requests (`OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION`). Default none.
+            /// Compression of requests (`OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION`). Default none;
+            /// `Compression::Zstd` needs the feature `zstd`.
             with_compression(compression: spanwise_sdk::Compression);
+            /// The level of the compression: gzip 1 to 9, zstd -7 to 9. Default 1.
+            with_compression_level(level: i32);
+            /// The size in bytes below which requests are sent uncompressed. Default 1 KiB, at most 64 MiB.
+            with_compression_threshold(bytes: usize);
             /// Certificate authorities to trust for `https` instead of the built-in ones, in PEM form
             /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` names a file).
             with_certificate_pem(pem: impl Into<Vec<u8>>);

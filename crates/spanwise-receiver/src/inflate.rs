@@ -18,7 +18,7 @@ pub(crate) async fn gunzip(
     limit: usize,
     charge: &Charge,
 ) -> Result<Bytes, Refusal> {
-    let mut out = Inflated { bytes: Vec::new(), len: 0, next: first_step(compressed, limit) };
+    let mut out = Inflated::new(first_step(compressed, limit));
     let mut members = compressed;
     let mut count = 0;
     while !members.is_empty() {
@@ -29,27 +29,25 @@ pub(crate) async fn gunzip(
         let mut decoder = GzDecoder::new(members);
         loop {
             out.grow(limit, charge).await?;
-            let end = out.bytes.len().min(out.len + TURN);
-            match decoder.read(&mut out.bytes[out.len..end]) {
+            let space = out.space(TURN);
+            let len = space.len();
+            let read = match decoder.read(space) {
                 Ok(0) => break,
-                Ok(read) => out.len += read,
+                Ok(read) => read,
                 Err(_) => return Err(Refusal::Broken("not a whole gzip stream")),
-            }
-            if out.len == end && end >= TURN {
+            };
+            out.advance(read);
+            if read == len && out.len() >= TURN {
                 yield_now().await;
             }
         }
         members = decoder.into_inner();
     }
-    if out.len > limit {
-        return Err(Refusal::TooLarge { limit });
-    }
-    out.bytes.truncate(out.len);
-    Ok(Bytes::from(out.bytes))
+    out.finish(limit)
 }
 
 /// The decompressed bytes, followed by zeros to overwrite.
-struct Inflated {
+pub(crate) struct Inflated {
     bytes: Vec<u8>,
     len: usize,
     /// Bytes to grow by.
@@ -57,8 +55,38 @@ struct Inflated {
 }
 
 impl Inflated {
+    /// No bytes, and space for `first` bytes once it grows.
+    pub(crate) fn new(first: usize) -> Self {
+        Self { bytes: Vec::new(), len: 0, next: first.max(1) }
+    }
+
+    /// Bytes decompressed so far.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The space for the next bytes, at most `max`.
+    pub(crate) fn space(&mut self, max: usize) -> &mut [u8] {
+        let end = self.bytes.len().min(self.len.saturating_add(max));
+        &mut self.bytes[self.len..end]
+    }
+
+    /// The first `more` bytes of the space are decompressed.
+    pub(crate) fn advance(&mut self, more: usize) {
+        self.len += more;
+    }
+
+    /// The bytes, if they are not more than the limit.
+    pub(crate) fn finish(mut self, limit: usize) -> Result<Bytes, Refusal> {
+        if self.len > limit {
+            return Err(Refusal::TooLarge { limit });
+        }
+        self.bytes.truncate(self.len);
+        Ok(Bytes::from(self.bytes))
+    }
+
     /// Grows the buffer by at least one byte. One byte above the limit suffices to detect an excess.
-    async fn grow(&mut self, limit: usize, charge: &Charge) -> Result<(), Refusal> {
+    pub(crate) async fn grow(&mut self, limit: usize, charge: &Charge) -> Result<(), Refusal> {
         if self.len < self.bytes.len() {
             return Ok(());
         }
@@ -84,9 +112,9 @@ fn first_step(compressed: &[u8], limit: usize) -> usize {
 
 const MIN_STEP: usize = 4 << 10;
 /// Bytes decompressed between two yields.
-const TURN: usize = 256 << 10;
+pub(crate) const TURN: usize = 256 << 10;
 /// Each member costs some microseconds even when it is empty; writers create one, or one per file.
-const MAX_MEMBERS: usize = 1024;
+pub(crate) const MAX_MEMBERS: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,8 @@ mod frames;
 mod grpc_frame;
 mod headers;
 mod inflate;
+#[cfg(feature = "zstd")]
+mod inflate_zstd;
 mod json;
 mod limits;
 mod listener;

@@ -24,7 +24,7 @@ pub(crate) enum Refusal {
     Slow,
     /// A body that is neither protobuf nor JSON.
     ContentType,
-    /// A compression other than gzip.
+    /// A compression that the receiver does not decompress.
     ContentEncoding,
     /// Not a POST.
     Method,
@@ -53,7 +53,10 @@ impl Refusal {
                 let accepted = "only application/x-protobuf and application/json are accepted";
                 (415, INVALID_ARGUMENT, accepted.to_owned())
             }
-            Self::ContentEncoding => (415, UNIMPLEMENTED, "only gzip is accepted".to_owned()),
+            Self::ContentEncoding => {
+                let accepted = if cfg!(feature = "zstd") { "gzip and zstd are" } else { "gzip is" };
+                (415, UNIMPLEMENTED, format!("only {accepted} accepted"))
+            }
             Self::Method => (405, UNIMPLEMENTED, "only POST is accepted".to_owned()),
             Self::NotFound => (404, UNIMPLEMENTED, "only traces are accepted".to_owned()),
             Self::HttpVersion => (505, UNIMPLEMENTED, "gRPC needs HTTP/2".to_owned()),

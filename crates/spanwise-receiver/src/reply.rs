@@ -92,7 +92,9 @@ fn http(answer: Answer, in_json: bool) -> Response<Reply> {
             }
             if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
                 // RFC 9110, 15.5.16: the content codings that the receiver accepts.
-                response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+                response
+                    .headers_mut()
+                    .insert(ACCEPT_ENCODING, HeaderValue::from_static(CONTENT_CODINGS));
             }
             if let Some(delay) = retry_after {
                 let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
@@ -112,7 +114,7 @@ fn grpc(answer: Answer) -> Response<Reply> {
     let (_, answer) = answer.into_parts();
     let mut response = Response::<Reply>::default();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("gzip,identity"));
+    response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(GRPC_ENCODINGS));
     let message = match answer {
         Answer::Accept | Answer::After(..) => Vec::new(),
         Answer::Partial { rejected, message } => {
@@ -162,6 +164,9 @@ fn first_part(message: &str) -> &str {
     &message[..end]
 }
 
+const CONTENT_CODINGS: &str = if cfg!(feature = "zstd") { "gzip, zstd" } else { "gzip" };
+const GRPC_ENCODINGS: &str =
+    if cfg!(feature = "zstd") { "gzip,zstd,identity" } else { "gzip,identity" };
 const MESSAGE_BYTES: usize = 1 << 10;
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

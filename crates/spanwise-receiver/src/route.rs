@@ -50,6 +50,8 @@ impl Route {
 pub(crate) enum Encoding {
     Identity,
     Gzip,
+    /// Only with the feature `zstd`.
+    Zstd,
     Unknown,
 }
 
@@ -67,12 +69,13 @@ impl Encoding {
             if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
                 continue;
             }
-            let is_gzip =
-                coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip");
-            if !is_gzip || found != Self::Identity {
-                return Self::Unknown;
-            }
-            found = Self::Gzip;
+            let is = |name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+            found = match () {
+                () if found != Self::Identity => return Self::Unknown,
+                () if is("gzip") || is("x-gzip") => Self::Gzip,
+                () if is("zstd") && cfg!(feature = "zstd") => Self::Zstd,
+                () => return Self::Unknown,
+            };
         }
         found
     }

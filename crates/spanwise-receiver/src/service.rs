@@ -19,6 +19,8 @@ use crate::count::count_spans;
 use crate::grpc_frame::unframe;
 use crate::headers::Headers;
 use crate::inflate::gunzip;
+#[cfg(feature = "zstd")]
+use crate::inflate_zstd::unzstd;
 use crate::json::transcode;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
@@ -214,7 +216,7 @@ impl Server {
         }
         let message = body::collect(body, protocol, &self.limits, charge, watch).await?;
         let (compressed, message) = match protocol {
-            Protocol::Http | Protocol::HttpJson => (encoding == Encoding::Gzip, message),
+            Protocol::Http | Protocol::HttpJson => (encoding != Encoding::Identity, message),
             Protocol::Grpc => unframe(message)?,
         };
         match (compressed, encoding) {
@@ -224,6 +226,13 @@ impl Server {
                 let _permit = self.inflating.acquire().await.map_err(|_| Refusal::Overloaded)?;
                 gunzip(&message, self.limits.body_bytes, charge).await
             }
+            #[cfg(feature = "zstd")]
+            (true, Encoding::Zstd) => {
+                let _permit = self.inflating.acquire().await.map_err(|_| Refusal::Overloaded)?;
+                unzstd(&message, self.limits.body_bytes, charge).await
+            }
+            #[cfg(not(feature = "zstd"))]
+            (true, Encoding::Zstd) => Err(Refusal::ContentEncoding),
             (true, Encoding::Identity) => Err(Refusal::Broken("compressed without an encoding")),
             (true, Encoding::Unknown) => Err(Refusal::ContentEncoding),
         }

@@ -102,6 +102,13 @@ fn spans_fill_the_budget_while_the_receiver_refuses() {
     }
 }
 
+/// Every compression of this build.
+fn compressions() -> Vec<Compression> {
+    let mut all = vec![Compression::None, Compression::Gzip];
+    all.extend(cfg!(feature = "zstd").then_some(Compression::Zstd));
+    all
+}
+
 /// The worker exports the buffered spans once the receiver accepts connections again.
 #[test]
 fn buffered_spans_arrive_once_the_receiver_is_back() {
@@ -138,7 +145,7 @@ fn every_budget_sends_with_every_request_size_and_compression() {
         spanwise_sdk::Protocol::Grpc,
     ];
     for budget in [1 << 20, (1 << 20) + 1, 3 << 20, 6 << 20, 16 << 20] {
-        for compression in [Compression::None, Compression::Gzip] {
+        for compression in compressions() {
             for request in [64 << 10, 3_932_160] {
                 for protocol in protocols {
                     let case = format!("{budget} {compression} {request} {protocol}");
@@ -180,7 +187,7 @@ fn every_budget_sends_with_every_request_size_and_compression() {
 #[test]
 fn the_largest_span_is_sent_with_every_budget_and_compression() {
     for budget in [1 << 20, 3 << 20, 16 << 20] {
-        for compression in [Compression::None, Compression::Gzip] {
+        for compression in compressions() {
             let bench = support::bench(|builder| {
                 builder
                     .with_budget_bytes(budget)

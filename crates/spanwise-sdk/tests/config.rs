@@ -9,7 +9,7 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue};
 use spanwise_receiver::Receiver;
 use spanwise_sdk::sampling::Sampler;
-use spanwise_sdk::{Protocol, SpanLimits, Spanwise, SpanwiseBuilder};
+use spanwise_sdk::{Compression, Protocol, SpanLimits, Spanwise, SpanwiseBuilder};
 use spanwise_testkit::{attributes_map, decode, spans};
 use std::time::Duration;
 use support::{DiagnosticLog, LONG};
@@ -67,6 +67,14 @@ fn errors_name_the_setting_the_value_and_the_accepted_range() {
             with(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "smoke")]),
             &["OTEL_EXPORTER_OTLP_PROTOCOL", "smoke"],
         ),
+        (
+            with(&[("OTEL_EXPORTER_OTLP_COMPRESSION", "lzma")]),
+            &["OTEL_EXPORTER_OTLP_COMPRESSION=`lzma`: accepted are none, gzip and zstd"],
+        ),
+        (
+            with(&[]).with_compression(Compression::Gzip).with_compression_level(10),
+            &["with_compression_level (of gzip) is 10; accepted is 1 to 9"],
+        ),
         (with(&[("OTEL_EXPORTER_OTLP_HEADERS", "secret")]), &["OTEL_EXPORTER_OTLP_HEADERS"]),
         (
             with(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such.pem")]).with_endpoint("https://h"),
@@ -82,6 +90,25 @@ fn errors_name_the_setting_the_value_and_the_accepted_range() {
 }
 
 #[test]
+fn zstd_is_chosen_by_code_and_by_variable_or_its_feature_is_named() {
+    let in_code = with(&[]).with_compression(Compression::Zstd);
+    let by_name = with(&[("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", " ZStd ")]);
+    let settings = ["with_compression", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"];
+    for (builder, setting) in [in_code, by_name].into_iter().zip(settings) {
+        if cfg!(feature = "zstd") {
+            assert!(builder.with_compression_level(-7).build().is_ok());
+            continue;
+        }
+        let error = error(builder);
+        assert!(
+            error.starts_with(&format!("{setting}=`zstd`: it needs the feature `zstd`")),
+            "{error}"
+        );
+        assert!(error.contains("use gzip or none"), "{error}");
+    }
+}
+
+#[test]
 fn a_bad_variable_is_reported_once_and_ignored() {
     let log = DiagnosticLog::default();
     let builder = log.attach(with(&[
@@ -93,12 +120,11 @@ fn a_bad_variable_is_reported_once_and_ignored() {
         ("OTEL_RESOURCE_ATTRIBUTES", "broken"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "3"),
         ("SPANWISE_BUDGET_BYTES", "12"),
-        ("OTEL_EXPORTER_OTLP_COMPRESSION", "lzma"),
     ]));
     let spanwise = builder.build().unwrap();
     let lines = log.lines();
-    assert_eq!(lines.len(), 9, "{lines:#?}");
-    for part in ["sometimes", "soon", "-1", "perhaps", "pigeon", "entry 1", "`3`", "`12`", "lzma"] {
+    assert_eq!(lines.len(), 8, "{lines:#?}");
+    for part in ["sometimes", "soon", "-1", "perhaps", "pigeon", "entry 1", "`3`", "`12`"] {
         assert_eq!(lines.iter().filter(|line| line.contains(part)).count(), 1, "{part}");
     }
     let span = spanwise.tracer("x").start("sampled by default");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use spanwise_worker::catch_panic;
 
-use crate::Protocol;
 use crate::fence::Fenced;
+use crate::{Compression, Protocol};
 
 /// One failed attempt to export a request.
 ///
@@ -32,15 +32,24 @@ pub struct FailedAttempt {
     pub retry_in: Option<Duration>,
     /// Whether the receiver may have accepted the request nevertheless.
     pub may_have_been_accepted: bool,
+    /// The compression that the receiver refuses: the same request follows uncompressed. `None` for every
+    /// other failure.
+    pub refused_compression: Option<Compression>,
 }
 
 impl fmt::Display for FailedAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "attempt {} to {} over {}", self.attempt, self.endpoint, self.protocol)?;
         write!(f, " failed: {}", self.cause)?;
-        match self.retry_in {
-            Some(wait) => write!(f, "; the next follows in {wait:.1?}")?,
-            None => f.write_str("; the request is given up")?,
+        match (self.refused_compression, self.retry_in) {
+            (Some(compression), _) => {
+                write!(
+                    f,
+                    "; the receiver refuses {compression}, the request follows uncompressed"
+                )?;
+            }
+            (None, Some(wait)) => write!(f, "; the next follows in {wait:.1?}")?,
+            (None, None) => f.write_str("; the request is given up")?,
         }
         match &self.advice {
             Some(advice) => write!(f, " ({advice})"),

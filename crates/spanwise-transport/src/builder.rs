@@ -8,6 +8,7 @@ use http::header::USER_AGENT;
 
 use crate::attempt::AttemptObserver;
 use crate::backend::Backend;
+use crate::compression::CompressionSettings;
 use crate::http1::HttpBackend;
 use crate::sink::{Sink, SinkBackend};
 #[cfg(feature = "tls")]
@@ -24,7 +25,7 @@ pub struct TransportBuilder {
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) headers: Headers,
-    pub(crate) compression: Compression,
+    pub(crate) compression: CompressionSettings,
     pub(crate) attempt_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) retry: RetryPolicy,
@@ -43,7 +44,7 @@ impl TransportBuilder {
             protocol: Protocol::default(),
             endpoint: None,
             headers: Headers::new(),
-            compression: Compression::default(),
+            compression: CompressionSettings::default(),
             attempt_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(60),
             retry: RetryPolicy::default(),
@@ -76,8 +77,29 @@ impl TransportBuilder {
     }
 
     /// Sets the compression of request bodies. Default [`Compression::None`].
+    ///
+    /// A receiver that refuses the encoding (HTTP 415, HTTP 400 with the Collector's message, gRPC's
+    /// `UNIMPLEMENTED`) gets the same request uncompressed at once, within its timeout. If it accepts that,
+    /// later requests are not compressed.
     pub fn with_compression(mut self, compression: Compression) -> Self {
-        self.compression = compression;
+        self.compression.compression = compression;
+        self
+    }
+
+    /// Sets the level of the compression: gzip 1 to 9, zstd -7 to 9. Default 1. No effect without
+    /// compression.
+    ///
+    /// A higher level makes smaller bodies in more time, and for zstd in more
+    /// [memory](Transport::encoder_bytes): levels above 1 rarely pay for traces.
+    pub fn with_compression_level(mut self, level: i32) -> Self {
+        self.compression.level = Some(level);
+        self
+    }
+
+    /// Sets the size in bytes below which bodies are sent uncompressed. Default 1 KiB, at most 64 MiB:
+    /// smaller bodies gain little, because they repeat little.
+    pub fn with_compression_threshold(mut self, bytes: usize) -> Self {
+        self.compression.threshold = bytes;
         self
     }
 
@@ -138,7 +160,6 @@ impl TransportBuilder {
     pub fn with_sink(mut self, sink: impl Sink) -> Self {
         self.sink = Some(SinkBackend::new(sink));
         self.protocol = Protocol::HttpProtobuf;
-        self.compression = Compression::None;
         self
     }
 
@@ -182,6 +203,7 @@ impl TransportBuilder {
     pub fn build(self) -> Result<Transport, BuildError> {
         let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
         self.check_numbers()?;
+        self.compression.check(self.crate_name)?;
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
             return Err(BuildError::NoTls { endpoint, crate_name: self.crate_name });
         }

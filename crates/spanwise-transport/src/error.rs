@@ -18,6 +18,11 @@ pub enum BuildError {
         /// The crate that has the feature: this one, or the one that forwards it.
         crate_name: &'static str,
     },
+    /// [`Compression::Zstd`](crate::Compression::Zstd) without the feature `zstd`.
+    NoZstd {
+        /// The crate that has the feature: this one, or the one that forwards it.
+        crate_name: &'static str,
+    },
     /// A number outside its accepted range.
     OutOfRange {
         /// The method that sets the number.
@@ -58,6 +63,9 @@ impl std::fmt::Display for BuildError {
             }
             Self::NoGrpc { crate_name } => {
                 write!(f, "the protocol grpc {}", MissingFeature::grpc(crate_name))
+            }
+            Self::NoZstd { crate_name } => {
+                write!(f, "the compression zstd {}", MissingFeature::zstd(crate_name))
             }
             Self::OutOfRange { field, value, range } => {
                 write!(f, "{field} is {value}; accepted is {range}")
@@ -100,6 +108,7 @@ impl BuildError {
         match self {
             Self::NoTls { crate_name, .. } => Some(MissingFeature::tls(crate_name)),
             Self::NoGrpc { crate_name } => Some(MissingFeature::grpc(crate_name)),
+            Self::NoZstd { crate_name } => Some(MissingFeature::zstd(crate_name)),
             _ => None,
         }
     }
@@ -129,6 +138,10 @@ pub struct MissingFeature {
 impl MissingFeature {
     fn tls(crate_name: &'static str) -> Self {
         Self { feature: "tls", crate_name, instead: "use an http:// endpoint" }
+    }
+
+    fn zstd(crate_name: &'static str) -> Self {
+        Self { feature: "zstd", crate_name, instead: "use gzip or none" }
     }
 
     fn grpc(crate_name: &'static str) -> Self {

@@ -70,8 +70,8 @@ impl GrpcBackend {
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        if payload.gzip {
-            request.headers_mut().insert(GRPC_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some(encoding) = payload.encoding() {
+            request.headers_mut().insert(GRPC_ENCODING, encoding);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         request.headers_mut().insert(GRPC_TIMEOUT, grpc_timeout(left));

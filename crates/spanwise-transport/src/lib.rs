@@ -18,6 +18,7 @@ mod classify;
 mod compression;
 mod deadline;
 mod delivery;
+mod encoder;
 mod endpoint;
 mod error;
 mod exchange;
@@ -32,6 +33,7 @@ mod framing;
 mod grpc;
 mod headers;
 mod http1;
+mod inflate;
 mod jitter;
 mod json_body;
 mod mask;
@@ -53,6 +55,8 @@ mod throttle;
 mod tls;
 mod transport;
 mod url;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 pub use attempt::FailedAttempt;
 pub use builder::TransportBuilder;

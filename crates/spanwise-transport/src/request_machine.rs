@@ -12,7 +12,7 @@ use crate::admission::Admission;
 use crate::circuit_breaker::{Health, Permit, Probe};
 use crate::classify::{Accepted, AttemptOutcome};
 use crate::retry::{Cause, Retry, Step};
-use crate::{Delivery, Failure, Outcome, RetryPolicy};
+use crate::{Delivery, Failure, Outcome, ResponseStatus, RetryPolicy};
 
 /// The settings of a [`RequestMachine`].
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,10 @@ pub struct RequestMachine {
     has_probed: bool,
     /// The times that our attempts opened the circuit breaker.
     breaker_openings: u32,
+    /// Whether the next attempt sends a compressed body.
+    is_compressed: bool,
+    /// Whether an attempt was refused for its encoding.
+    fell_back: bool,
 }
 
 /// The next step of a request.
@@ -70,6 +74,8 @@ pub(crate) enum AfterAttempt {
     Accepted(Accepted),
     /// The next attempt follows after this wait, or after the throttle.
     Retry(Duration),
+    /// The receiver refuses the encoding: the next attempt follows at once, uncompressed.
+    WithoutCompression(ResponseStatus),
     Failed(Failure),
     /// As `Failed`, by the deadline, which cut the attempt off before it sent anything: the attempt
     /// before it has the better cause.
@@ -92,7 +98,27 @@ impl RequestMachine {
             probe: None,
             has_probed: false,
             breaker_openings: 0,
+            is_compressed: false,
+            fell_back: false,
         }
+    }
+
+    /// The body is compressed: an attempt whose encoding the receiver refuses is repeated at once, and
+    /// from then on [uncompressed](Self::is_compressed).
+    #[must_use]
+    pub fn with_compression(mut self) -> Self {
+        self.is_compressed = true;
+        self
+    }
+
+    /// Whether the next attempt sends a compressed body.
+    pub fn is_compressed(&self) -> bool {
+        self.is_compressed
+    }
+
+    /// Whether the receiver refused the encoding of an attempt, and an uncompressed one followed.
+    pub fn fell_back(&self) -> bool {
+        self.fell_back
     }
 
     /// The next step at `now`. After [`RequestStep::Attempt`], pass in the end of the attempt before the
@@ -156,6 +182,16 @@ impl RequestMachine {
             return AfterAttempt::Retry(Duration::ZERO);
         }
         let probe = self.probe.take();
+        if self.is_compressed
+            && let Some(status) = outcome.refused_encoding()
+        {
+            self.is_compressed = false;
+            self.fell_back = true;
+            self.last = Cause::Answered(status);
+            self.wait_until = now;
+            admission.breaker.attempt_ended(now, probe, Health::Healthy, 0);
+            return AfterAttempt::WithoutCompression(status);
+        }
         let (cause, asked) = match outcome {
             AttemptOutcome::Accepted(accepted) => {
                 admission.breaker.attempt_ended(now, probe, Health::Healthy, 0);

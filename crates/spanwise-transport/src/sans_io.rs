@@ -92,7 +92,7 @@ impl RequestMachine {
                 is_undecodable = accepted.undecodable.is_some();
                 Outcome::Accepted { rejected: accepted.rejected, message: accepted.message }
             }
-            AfterAttempt::Retry(_) => return None,
+            AfterAttempt::Retry(_) | AfterAttempt::WithoutCompression(_) => return None,
             AfterAttempt::Failed(failure) | AfterAttempt::CutOff(failure) => {
                 Outcome::Failed(failure)
             }

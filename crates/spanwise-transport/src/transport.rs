@@ -18,6 +18,8 @@ use crate::backend::Backend;
 use crate::body::Sent;
 use crate::circuit_breaker::Probe;
 use crate::classify::{Accepted, AttemptOutcome};
+use crate::compression::CompressionSettings;
+use crate::encoder::Encoders;
 use crate::explain::{self, Explanation};
 use crate::jitter::Jitter;
 use crate::mask::mask;
@@ -25,7 +27,7 @@ use crate::payload::Payload;
 use crate::request_machine::{AfterAttempt, RequestMachine, RequestSettings, RequestStep};
 use crate::{
     Compression, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
-    Protocol, TransportBuilder, compression, json_body, text,
+    Protocol, TransportBuilder, json_body, text,
 };
 
 /// Sends encoded OTLP trace export requests to one endpoint. Clones share connections and settings.
@@ -38,7 +40,7 @@ struct Shared {
     protocol: Protocol,
     endpoint: Endpoint,
     headers: Headers,
-    compression: Compression,
+    encoders: Encoders,
     settings: RequestSettings,
     max_response_bytes: usize,
     admission: Admission,
@@ -62,7 +64,11 @@ impl Transport {
             protocol: builder.protocol,
             endpoint,
             headers: builder.headers.clone(),
-            compression: builder.compression,
+            encoders: Encoders::new(match backend {
+                // A sink takes plain messages.
+                Backend::Sink(_) => CompressionSettings::default(),
+                _ => builder.compression,
+            }),
             settings: RequestSettings {
                 attempt_timeout: builder.attempt_timeout,
                 request_timeout: builder.request_timeout,
@@ -92,15 +98,16 @@ impl Transport {
 
     /// The compression of request bodies.
     pub fn compression(&self) -> Compression {
-        self.shared.compression
+        self.shared.encoders.compression()
     }
 
     /// Maximum memory, in bytes, of the copies of a message of `message_len` bytes at any time until
-    /// its request ends, including the encoder. 0 when there is no copy.
+    /// its request ends, including one [encoder](Self::encoder_bytes). 0 when there is no copy.
     ///
     /// A caller with a memory budget charges it before the request is sent. The compressed copy is
-    /// allocated once, as large as the message; the encoder's memory is freed when the copy is
-    /// complete. A message that would not become smaller is sent uncompressed, and the copy is freed.
+    /// allocated once, with three quarters of the message's length. A message that would not become a
+    /// quarter smaller is sent uncompressed, and the copy is freed. The bound covers the original that is
+    /// restored for a receiver that refuses the encoding.
     /// With [`Protocol::HttpJson`] the bound includes the JSON, six times as large as the message at
     /// most, and the compressed copy is one of the JSON. A [`Sink`](crate::Sink) states its own bound.
     /// The bound excludes the request itself: see [`send`](Self::send).
@@ -112,11 +119,23 @@ impl Transport {
             Protocol::HttpJson => (json_body::bound(message_len), json_body::max_len(message_len)),
             _ => (0, message_len),
         };
-        let compressed = match self.shared.compression {
-            Compression::None => 0,
-            Compression::Gzip => compression::bound(len),
-        };
-        json.saturating_add(compressed)
+        json.saturating_add(self.shared.encoders.bound(len))
+    }
+
+    /// Maximum memory of one encoder in bytes; 0 without compression. gzip takes 384 KiB, zstd at level 1
+    /// 576 KiB, at most 1 MiB at others.
+    ///
+    /// The transport reuses encoders: it has as many as threads that compress at the same time, of which it
+    /// retains four at most. It frees them when the receiver refuses the encoding.
+    pub fn encoder_bytes(&self) -> usize {
+        self.shared.encoders.encoder_bytes()
+    }
+
+    /// The compressed copy of `message` that [`send`](Self::send) would make; `None` if it would make none.
+    // Hidden: for the benches of this repository.
+    #[doc(hidden)]
+    pub fn __compressed(&self, message: &[u8]) -> Option<Vec<u8>> {
+        self.shared.encoders.pack(message).map(|packed| packed.body)
     }
 
     /// The endpoint of requests.
@@ -138,8 +157,8 @@ impl Transport {
     ///
     /// `request` is a request that `spanwise-wire` framed, or a plain encoded
     /// `ExportTraceServiceRequest`; [`FramedRequest`] documents which of them are copied. All
-    /// attempts share its bytes, which are dropped after the last attempt, or before the first one
-    /// when a compressed copy is sent.
+    /// attempts share its bytes, which are dropped after the last attempt, or before the first one when a
+    /// compressed copy is sent from which they can be restored (a quarter of their length at most).
     ///
     /// Dropping the future cancels the request and closes its connection.
     ///
@@ -225,8 +244,8 @@ impl Transport {
             })?,
             _ => request,
         };
-        let payload = Payload::new(request, shared.protocol, shared.compression);
-        let payload = payload.inspect_err(|failure| {
+        let payload = Payload::new(request, shared.protocol, &shared.encoders);
+        let mut payload = payload.inspect_err(|failure| {
             progress.last = match failure {
                 Failure::Unsendable => {
                     Explanation::new("no protobuf message: it begins with a field 0", None)
@@ -235,7 +254,10 @@ impl Transport {
             }
         })?;
         progress.body_bytes = payload.body_len(shared.protocol);
-        let machine = RequestMachine::new(shared.settings, Instant::now().into_std());
+        let mut machine = RequestMachine::new(shared.settings, Instant::now().into_std());
+        if payload.is_compressed() {
+            machine = machine.with_compression();
+        }
         let machine = progress.machine.insert(machine);
         loop {
             let mut attempt_ended = pin!(shared.attempt_ended.notified());
@@ -273,14 +295,21 @@ impl Transport {
             let now = Instant::now().into_std();
             let after = machine.after(now, outcome, &shared.admission, || shared.jitter.draw());
             in_flight.end();
-            let retry_in = match after {
-                AfterAttempt::Accepted(accepted) => return Ok(accepted),
-                AfterAttempt::Retry(wait) => Some(wait),
-                AfterAttempt::Failed(_) | AfterAttempt::CutOff(_) => None,
-            };
-            let attempts = machine.attempts();
-            self.report_failed_attempt(attempts, &explanation, retry_in, is_ambiguous);
+            if let AfterAttempt::Accepted(accepted) = after {
+                if machine.fell_back() {
+                    shared.encoders.refuse();
+                }
+                return Ok(accepted);
+            }
+            self.report_failed_attempt(machine.attempts(), &explanation, &after, is_ambiguous);
             match after {
+                AfterAttempt::WithoutCompression(status) => {
+                    progress.last = explanation;
+                    payload = payload
+                        .without_compression(shared.protocol, &shared.encoders)
+                        .ok_or(Failure::Rejected { status })?;
+                    progress.body_bytes = payload.body_len(shared.protocol);
+                }
                 AfterAttempt::CutOff(failure) => return Err(failure),
                 AfterAttempt::Failed(failure) => {
                     progress.last = explanation;
@@ -312,19 +341,31 @@ impl Transport {
         &self,
         attempt: u32,
         explanation: &Explanation,
-        retry_in: Option<Duration>,
+        after: &AfterAttempt,
         may_have_been_accepted: bool,
     ) {
         let shared = &*self.shared;
         let Some(observer) = &shared.observer else { return };
+        let (retry_in, refused_compression) = match *after {
+            AfterAttempt::Retry(wait) => (Some(wait), None),
+            AfterAttempt::WithoutCompression(_) => {
+                (Some(Duration::ZERO), Some(shared.encoders.compression()))
+            }
+            _ => (None, None),
+        };
         observer.notify(&FailedAttempt {
             endpoint: self.destination(),
             protocol: shared.protocol,
             attempt,
             cause: explanation.cause.clone(),
-            advice: explanation.advice.map(|advice| self.advice_text(advice)),
+            // The usual advice for these statuses is about the endpoint.
+            advice: match refused_compression {
+                None => explanation.advice.map(|advice| self.advice_text(advice)),
+                Some(_) => Some(OTHER_COMPRESSION.to_owned()),
+            },
             retry_in,
             may_have_been_accepted,
+            refused_compression,
         });
     }
 
@@ -341,7 +382,7 @@ impl fmt::Debug for Transport {
             .field("protocol", &self.shared.protocol)
             .field("endpoint", &self.shared.endpoint)
             .field("headers", &self.shared.headers)
-            .field("compression", &self.shared.compression)
+            .field("compression", &self.shared.encoders)
             .field("attempt_timeout", &self.shared.settings.attempt_timeout)
             .field("request_timeout", &self.shared.settings.request_timeout)
             .finish_non_exhaustive()
@@ -370,6 +411,8 @@ impl Drop for AttemptInFlight<'_> {
         }
     }
 }
+const OTHER_COMPRESSION: &str = "choose a compression that the receiver accepts, or none, by \
+                                 with_compression or OTEL_EXPORTER_OTLP_COMPRESSION";
 
 /// The progress of one request; it outlives a cancelled future.
 #[derive(Debug, Default)]

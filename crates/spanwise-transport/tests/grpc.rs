@@ -197,6 +197,31 @@ async fn requests_and_responses_are_compressed() {
     assert_eq!(plain, request(500)[..]);
 }
 
+/// gRPC, "Compression": a server that does not support the encoding answers `UNIMPLEMENTED`.
+#[tokio::test]
+async fn an_unimplemented_encoding_is_followed_by_the_same_request_uncompressed() {
+    let refused = [
+        ("grpc-status", "12"),
+        ("grpc-message", "grpc: Decompressor is not installed for grpc-encoding \"gzip\""),
+        ("grpc-accept-encoding", "identity"),
+    ];
+    let (address, received) = serve([trailers_only(&refused), ok(b"")]).await;
+    let transport = to(address).with_compression(Compression::Gzip).build().unwrap();
+    let soon = std::time::Instant::now() + Duration::from_secs(30);
+    for attempts in [2, 1] {
+        let delivery = transport.send_until(request(500), soon).await;
+        assert!(delivery.is_accepted(), "{delivery:?}");
+        assert_eq!(delivery.attempts, attempts);
+    }
+    let received = received.lock().unwrap();
+    let encodings = received.iter().map(|(parts, _)| parts.headers.get("grpc-encoding").is_some());
+    assert_eq!(encodings.collect::<Vec<_>>(), [true, false, false]);
+    for (_, body) in &received[1..] {
+        assert_eq!(body[..PREFIX], [&[0], &(request(500).len() as u32).to_be_bytes()[..]].concat());
+        assert_eq!(body[PREFIX..], request(500));
+    }
+}
+
 #[tokio::test]
 async fn a_busy_server_receives_the_same_bytes_again() {
     // RetryInfo of 0 s, which makes RESOURCE_EXHAUSTED worth a retry.

@@ -65,7 +65,9 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Claim> {
         "30 µs, 8192 B, 10 allocations",
         &[("SDK", export("otel-sdk-paced")), ("Spanwise", export("spanwise"))],
     );
-    for (level, claimed) in [("gzip-1", GZIP), ("gzip-6", GZIP), ("gzip-9", GZIP)] {
+    let levels = [("gzip-1", GZIP), ("gzip-6", GZIP), ("gzip-9", GZIP)];
+    let fast = [("zstd-fast-5", ZSTD), ("zstd-1", ZSTD), ("zstd-3", ZSTD), ("zstd-6", ZSTD)];
+    for (level, claimed) in levels.into_iter().chain(fast).chain([("zstd-9", ZSTD)]) {
         let packed = find("compress", level).and_then(|row| {
             let less = 100.0 * (1.0 - 1.0 / row.ratio?);
             Some(format!("{less:.0} % less, {:.0} ns a span", row.cpu_ns()?))
@@ -122,6 +124,7 @@ const SMALL_BATCH: &str = "batch-100";
 const LARGE_BATCH: &str = "batch-2000";
 
 const GZIP: &str = "70 % less, CPU medium";
+const ZSTD: &str = "75 % less, CPU low";
 
 const BATCHES: [(u32, &str); 6] = [
     (10, "-"),

@@ -118,7 +118,7 @@ fn package(implementation: &str) -> Package {
             Package::Rival(PLUGIN)
         }
         Some("spanwise") if elsewhere => Package::Rival(ALLOCATORS),
-        Some("spanwise" | "gzip") => Package::Ours,
+        Some("spanwise" | "gzip" | "zstd") => Package::Ours,
         Some("tracing") => Package::Rival("tracing-otel"),
         Some("fastrace") => Package::Rival("fastrace"),
         Some("floor") => Package::Rival("floor"),
@@ -152,6 +152,9 @@ const CONTEST: &[(&str, &[&str])] = &[
     ("encode", &["spanwise otel-sdk"]),
     ("e2e-grpc", &["spanwise-native spanwise otel-sdk-paced spanwise-plugin"]),
     ("e2e-http", &["spanwise-native spanwise otel-sdk-paced floor-prototype spanwise-plugin"]),
+    ("e2e-http-gzip", &["spanwise-native spanwise otel-sdk-paced"]),
+    ("e2e-http-zstd", &["spanwise-native spanwise otel-sdk-paced"]),
+    ("e2e-grpc-zstd", &["spanwise-native spanwise otel-sdk-paced"]),
     ("e2e-default", &["spanwise otel-sdk otel-sdk-64k spanwise-plugin"]),
     ("batch-10", &["spanwise otel-sdk-paced"]),
     ("batch-50", &["spanwise otel-sdk-paced"]),
@@ -161,7 +164,7 @@ const CONTEST: &[(&str, &[&str])] = &[
     ("batch-2000", &["spanwise otel-sdk-paced"]),
     ("batch-export", &["spanwise otel-sdk-paced"]),
     ("flush-100k", &["spanwise-native"]),
-    ("compress", &["gzip-1 gzip-6 gzip-9"]),
+    ("compress", &["gzip-1 gzip-6 gzip-9 zstd-fast-5 zstd-1 zstd-3 zstd-6 zstd-9"]),
 ];
 
 const COMMON: &str = "spanwise-native spanwise otel-sdk-paced opentelemetry-api";

@@ -22,8 +22,8 @@ fn forbidden(name: &str) -> &'static [&'static str] {
         // Its own thread has a runtime: that is its job.
         ("spanwise-worker", _) => &["hyper", "tonic", "prost"],
         (_, Some(Rank::Published(0))) => &["tokio", "hyper", "tonic", "prost"],
-        // gRPC is a choice; protobuf we write ourselves.
-        ("spanwise", _) => &["tonic", "prost"],
+        // gRPC and C are choices; protobuf we write ourselves.
+        ("spanwise", _) => &["tonic", "prost", "zstd-safe"],
         _ => &[],
     }
 }

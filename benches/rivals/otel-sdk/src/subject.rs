@@ -10,13 +10,15 @@ use crate::exporter::{Counted, HANDED_OVER, Null, REQUESTS};
 use crate::null_tracer::NullTracer;
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::trace::{Tracer, TracerProvider as _};
-use opentelemetry_otlp::{Protocol, WithExportConfig as _};
+use opentelemetry_otlp::{
+    Protocol, WithExportConfig as _, WithHttpConfig as _, WithTonicConfig as _,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanExporter, TracerProviderBuilder,
 };
 use spanwise_bench_harness::{
-    Arguments, Export, Operations, Sampler, Subject, Tally, Tracer as Held, Workload, otel_api,
+    Arguments, Compression, Export, Operations, Sampler, Subject, Tally, Tracer as Held, Workload, otel_api,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -77,9 +79,12 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
                 let inner = opentelemetry_otlp::SpanExporter::builder()
                     .with_http()
                     .with_protocol(Protocol::HttpBinary)
-                    .with_endpoint(format!("{}/v1/traces", endpoint()?))
-                    .build()
-                    .map_err(|error| error.to_string())?;
+                    .with_endpoint(format!("{}/v1/traces", endpoint()?));
+                let inner = match compression(workload) {
+                    Some(compression) => inner.with_compression(compression),
+                    None => inner,
+                };
+                let inner = inner.build().map_err(|error| error.to_string())?;
                 sized(provider, Counted { inner, delivered: delivered.clone() })
             }
             Export::Grpc => {
@@ -88,9 +93,12 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
                 let _inside = started.enter();
                 let inner = opentelemetry_otlp::SpanExporter::builder()
                     .with_tonic()
-                    .with_endpoint(endpoint()?)
-                    .build()
-                    .map_err(|error| error.to_string())?;
+                    .with_endpoint(endpoint()?);
+                let inner = match compression(workload) {
+                    Some(compression) => inner.with_compression(compression),
+                    None => inner,
+                };
+                let inner = inner.build().map_err(|error| error.to_string())?;
                 let provider = sized(provider, Counted { inner, delivered: delivered.clone() });
                 drop(_inside);
                 runtime = Some(started);
@@ -113,6 +121,13 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
             let tracer: BoxedTracer = global::tracer("bench");
             Box::new(Traced { tracer, sdk: common, operations })
         }
+    })
+}
+
+fn compression(workload: &Workload) -> Option<opentelemetry_otlp::Compression> {
+    workload.compression.map(|compression| match compression {
+        Compression::Gzip => opentelemetry_otlp::Compression::Gzip,
+        Compression::Zstd => opentelemetry_otlp::Compression::Zstd,
     })
 }
 

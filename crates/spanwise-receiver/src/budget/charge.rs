@@ -131,6 +131,12 @@ impl Charge {
         }
     }
 
+    /// Returns `less` bytes of a request to the budget, which has charged at least as many.
+    #[cfg(feature = "zstd")]
+    pub fn shrink_by(&self, less: usize) {
+        self.shrink_to(self.holder.bytes.load(Relaxed).saturating_sub(less));
+    }
+
     /// Moves all but `left` bytes of a request to a charge of their own.
     pub fn split(&self, left: usize) -> Charge {
         let moved = self.holder.bytes.load(Relaxed).saturating_sub(left);

@@ -58,6 +58,8 @@ pub struct SpanwiseBuilder {
     pub(super) protocol: Option<Protocol>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) compression: Option<Compression>,
+    pub(super) compression_level: Option<i32>,
+    pub(super) compression_threshold: Option<usize>,
     pub(super) certificate_pem: Option<Vec<u8>>,
     pub(super) sink: Option<Arc<dyn Sink>>,
     pub(super) attempt_timeout: Option<Duration>,
@@ -229,9 +231,24 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// Compression of requests (`OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION`). Default none.
+    /// Compression of requests (`OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION`). Default none;
+    /// [`Compression::Zstd`] needs the feature `zstd`.
+    ///
+    /// A receiver that refuses the compression gets the same requests uncompressed, which is reported once.
     pub fn with_compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
+        self
+    }
+
+    /// The level of the compression: gzip 1 to 9, zstd -7 to 9. Default 1. No effect without compression.
+    pub fn with_compression_level(mut self, level: i32) -> Self {
+        self.compression_level = Some(level);
+        self
+    }
+
+    /// The size in bytes below which requests are sent uncompressed. Default 1 KiB, at most 64 MiB.
+    pub fn with_compression_threshold(mut self, bytes: usize) -> Self {
+        self.compression_threshold = Some(bytes);
         self
     }
 

@@ -128,16 +128,6 @@ impl Environment {
         (!known.is_empty()).then_some(known)
     }
 
-    /// As [`parsed`](Self::parsed), for a case-insensitive name.
-    pub(crate) fn name<T>(
-        &self,
-        names: &[&'static str],
-        accepted: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        self.parsed(names, accepted, |value| parse(&value.to_ascii_lowercase()))
-    }
-
     /// A count.
     pub(crate) fn count(&self, names: &[&'static str]) -> Option<u64> {
         self.parsed(names, "a whole number, 0 or more", |value| value.parse().ok())

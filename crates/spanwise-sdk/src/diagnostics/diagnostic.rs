@@ -2,7 +2,7 @@
 
 use super::interval::REPORT_INTERVAL;
 use spanwise_ledger::{DropReason, Snapshot};
-use spanwise_transport::Failure;
+use spanwise_transport::{Compression, Failure};
 use std::fmt;
 use std::time::Duration;
 
@@ -58,6 +58,17 @@ pub enum Diagnostic {
         after: Duration,
         /// Attempts that failed in that time.
         attempts: u64,
+    },
+    /// The receiver refuses the compression of requests: they are sent again uncompressed. Reported once.
+    CompressionRefused {
+        /// The endpoint of the requests.
+        endpoint: String,
+        /// The compression.
+        compression: Compression,
+        /// The receiver's answer.
+        cause: String,
+        /// The usual remedy.
+        advice: Option<String>,
     },
     /// The exporter dropped a request, for another cause than that of
     /// [`EndpointFailing`](Self::EndpointFailing).
@@ -171,6 +182,13 @@ impl fmt::Display for Diagnostic {
             Self::EndpointRecovered { endpoint, after, attempts } => {
                 write!(f, "exporting to {endpoint} again, after {after:.1?} and ")?;
                 write!(f, "{}", Counted(*attempts, "failed attempt"))
+            }
+            Self::CompressionRefused { endpoint, compression, cause, advice } => {
+                write!(
+                    f,
+                    "{endpoint} refuses {compression}: {cause}; requests are sent uncompressed"
+                )?;
+                if let Some(advice) = advice { write!(f, "; {advice}") } else { Ok(()) }
             }
             Self::RequestFailed { spans, failure, detail } => {
                 write!(f, "a request with {} was given up: {failure}", Counted(*spans, "span"))?;
@@ -317,6 +335,15 @@ mod tests {
                 after: Duration::from_millis(12_300),
                 attempts: 9,
             },
+            Diagnostic::CompressionRefused {
+                endpoint: endpoint(),
+                compression: Compression::Zstd,
+                cause: text("HTTP 415 Unsupported Media Type: only gzip is accepted"),
+                advice: Some(text(
+                    "choose a compression that the receiver accepts, or none, by with_compression or \
+                     OTEL_EXPORTER_OTLP_COMPRESSION",
+                )),
+            },
             Diagnostic::RequestFailed {
                 spans: 512,
                 failure: Failure::Rejected { status: ResponseStatus::Http(401) },
@@ -356,6 +383,7 @@ mod tests {
                 | Diagnostic::AttributeNotDetected { .. }
                 | Diagnostic::EndpointFailing { .. }
                 | Diagnostic::EndpointRecovered { .. }
+                | Diagnostic::CompressionRefused { .. }
                 | Diagnostic::RequestFailed { .. }
                 | Diagnostic::SpansRejected { .. }
                 | Diagnostic::ReceiverWarned { .. }

@@ -3,7 +3,7 @@
 use super::diagnostic::Diagnostic;
 use super::interval::REPORT_INTERVAL;
 use super::reporter::Reporter;
-use spanwise_transport::FailedAttempt;
+use spanwise_transport::{Compression, FailedAttempt};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,6 +32,8 @@ struct State {
     last_failure: Option<(Instant, String)>,
     /// The endpoint of the requests.
     endpoint: String,
+    /// Whether a refused compression was reported.
+    has_reported_compression: bool,
     /// Since when the requests in flight have had no response; `None` without requests.
     awaited: Option<Instant>,
 }
@@ -54,6 +56,9 @@ impl EndpointHealth {
 
     /// Records a failed attempt. The task that sends calls this.
     pub(crate) fn attempt_failed(&self, failed: &FailedAttempt) {
+        if let Some(compression) = failed.refused_compression {
+            return self.compression_refused(failed, compression);
+        }
         let now = Instant::now();
         let FailedAttempt { endpoint, cause, .. } = failed.clone();
         let mut state = self.lock();
@@ -86,6 +91,19 @@ impl EndpointHealth {
     /// The printed endpoint of the requests.
     pub(crate) fn endpoint(&self) -> String {
         self.lock().endpoint.clone()
+    }
+
+    /// The endpoint is healthy: only the form of the request is refused, and it follows in another one.
+    fn compression_refused(&self, failed: &FailedAttempt, compression: Compression) {
+        if std::mem::replace(&mut self.lock().has_reported_compression, true) {
+            return;
+        }
+        self.reporter.report(Diagnostic::CompressionRefused {
+            endpoint: failed.endpoint.clone(),
+            compression,
+            cause: failed.cause.clone(),
+            advice: failed.advice.clone(),
+        });
     }
 
     /// Sets the printed endpoint of the requests.

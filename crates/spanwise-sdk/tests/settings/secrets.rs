@@ -20,6 +20,7 @@ fn errors_and_reports_show_no_secret() {
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
             "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "OTEL_EXPORTER_OTLP_COMPRESSION",
         ] {
             shown.push(format!("{0} {0:?}", error(with(&[(name, url)]))));
         }
@@ -31,7 +32,6 @@ fn errors_and_reports_show_no_secret() {
             "OTEL_TRACES_EXPORTER",
             "OTEL_SDK_DISABLED",
             "OTEL_RESOURCE_ATTRIBUTES",
-            "OTEL_EXPORTER_OTLP_COMPRESSION",
             "OTEL_EXPORTER_OTLP_TIMEOUT",
             "OTEL_BSP_SCHEDULE_DELAY",
             "SPANWISE_BUDGET_BYTES",

@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 use super::coding::ContentCoding;
 use super::grpc_status::{GRPC_STATUS, parse_code};
 use super::{AttemptOutcome, BodyFault, Reply, http, too_large};
-use crate::compression::{self, InflateError};
+use crate::inflate::{self, InflateError};
 use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
 use crate::{Failure, Protocol, ResponseStatus};
@@ -79,7 +79,7 @@ fn grpc_success(reply: &Reply) -> AttemptOutcome {
             }
             // The flag states a compressed message; gzip is the only encoding that we accept.
             ContentCoding::Gzip | ContentCoding::Identity => {
-                match compression::inflate(&message, reply.max) {
+                match inflate::inflate(&message, reply.max) {
                     Ok(message) => Some(message),
                     Err(InflateError::TooLarge) => return too_large(reply),
                     Err(InflateError::Broken) => None,

@@ -11,7 +11,7 @@ use super::grpc_status::{grpc_code, speaks_grpc};
 use super::json;
 use super::{Accepted, AttemptOutcome, BodyFault, MAX_FAILURE_BODY_BYTES, Reply, too_large};
 use crate::advice::Advice;
-use crate::compression::{self, InflateError};
+use crate::inflate::{self, InflateError};
 use crate::message::{ExportResponse, RpcStatus};
 use crate::retry::Cause;
 use crate::{Failure, Protocol, ResponseStatus};
@@ -85,7 +85,7 @@ fn http_success(reply: &Reply, protocol: Protocol) -> AttemptOutcome {
     }
     let body = match ContentCoding::of(&reply.headers, CONTENT_ENCODING) {
         ContentCoding::Identity => Ok(body.clone()),
-        ContentCoding::Gzip => compression::inflate(body, reply.max),
+        ContentCoding::Gzip => inflate::inflate(body, reply.max),
         ContentCoding::Unknown(name) => return unread(format!("its content encoding is {name}")),
     };
     let read = |body: Bytes| match json::is_json(&reply.headers, protocol) {
@@ -131,7 +131,7 @@ fn failure_message(reply: &Reply, protocol: Protocol) -> String {
     let Ok(body) = &reply.body else { return String::new() };
     let body = match ContentCoding::of(&reply.headers, CONTENT_ENCODING) {
         ContentCoding::Identity => body.clone(),
-        ContentCoding::Gzip => compression::inflate_some(body, MAX_FAILURE_BODY_BYTES).into(),
+        ContentCoding::Gzip => inflate::inflate_some(body, MAX_FAILURE_BODY_BYTES).into(),
         ContentCoding::Unknown(_) => return String::new(),
     };
     if json::is_json(&reply.headers, protocol)

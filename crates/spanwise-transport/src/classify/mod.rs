@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::Failure;
 use crate::advice::Advice;
 use crate::message::ExportResponse;
 use crate::retry::Cause;
+use crate::{Failure, ResponseStatus};
 
 mod coding;
 mod grpc;
@@ -93,6 +93,22 @@ impl AttemptOutcome {
         }
     }
 
+    /// The status by which the receiver refuses the encoding of a compressed request: HTTP 415, HTTP 400
+    /// with the message of the Collector, and gRPC's `UNIMPLEMENTED`, which may also mean the service.
+    pub(crate) fn refused_encoding(&self) -> Option<ResponseStatus> {
+        let Self::Permanent { failure: Failure::Rejected { status }, detail, .. } = self else {
+            return None;
+        };
+        let is_refused = match *status {
+            ResponseStatus::Http(415) | ResponseStatus::Grpc(UNIMPLEMENTED) => true,
+            ResponseStatus::Http(400) => {
+                detail.to_ascii_lowercase().contains("unsupported content-encoding")
+            }
+            _ => false,
+        };
+        is_refused.then_some(*status)
+    }
+
     pub(crate) fn retryable(cause: Cause, detail: impl Into<String>) -> Self {
         Self::Retryable { cause, throttle: None, detail: detail.into(), advice: None }
     }
@@ -120,6 +136,7 @@ fn too_large(reply: &Reply) -> AttemptOutcome {
     AttemptOutcome::permanent(Failure::ResponseTooLarge, detail)
 }
 
+const UNIMPLEMENTED: u32 = 12;
 /// Limit for the body of a failed response, as sent and inflated: enough for a sentence and the
 /// details of gRPC.
 pub(crate) const MAX_FAILURE_BODY_BYTES: usize = 8 << 10;

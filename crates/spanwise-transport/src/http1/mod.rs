@@ -76,8 +76,8 @@ impl HttpBackend {
         let mut request = Request::new(FullBody::new(payload.bytes.clone(), sent.clone()));
         *request.method_mut() = Method::POST;
         *request.headers_mut() = self.headers.clone();
-        if payload.gzip {
-            request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some(encoding) = payload.encoding() {
+            request.headers_mut().insert(CONTENT_ENCODING, encoding);
         }
         address(&mut request, self.endpoint.uri());
         let call = exchanging.send(&self.client, request);

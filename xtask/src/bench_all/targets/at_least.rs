@@ -143,6 +143,9 @@ const RATIOS: &[Ratio] = &[
     ratio("e2e-http", API, SDK, Cpu, 20.0),
     ratio("e2e-http", PLUGIN, SDK, Rate, 3.0),
     ratio("e2e-http", PLUGIN, SDK, Cpu, 4.0),
+    ratio("e2e-http-gzip", API, SDK, Cpu, 2.5),
+    ratio("e2e-http-zstd", API, SDK, Cpu, 3.0),
+    ratio("e2e-grpc-zstd", API, SDK, Cpu, 3.0),
 ];
 
 #[cfg(test)]

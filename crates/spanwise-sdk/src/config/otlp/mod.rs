@@ -1,6 +1,7 @@
 //! The transport of the OTLP exporter, from code and from `OTEL_EXPORTER_OTLP_*`.
 
 mod certificate;
+mod compression;
 mod endpoint;
 mod headers;
 mod named;
@@ -46,11 +47,18 @@ impl SpanwiseBuilder {
         refuse_client_certificates(environment)?;
         let protocol = self.resolve_protocol(environment)?;
         let endpoint = self.resolve_endpoint(environment, protocol.value)?;
+        let compression = self.resolve_compression(environment)?;
         report_insecure(environment, protocol.value);
         transport = transport
             .with_protocol(protocol.value)
             .with_headers(self.resolve_headers(environment)?)
-            .with_compression(self.resolve_compression(environment));
+            .with_compression(compression.value);
+        if let Some(level) = self.compression_level {
+            transport = transport.with_compression_level(level);
+        }
+        if let Some(bytes) = self.compression_threshold {
+            transport = transport.with_compression_threshold(bytes);
+        }
         if let Some(endpoint) = &endpoint {
             transport = transport.with_endpoint(endpoint.value.clone());
         }
@@ -60,7 +68,8 @@ impl SpanwiseBuilder {
             transport = transport.with_certificate_pem(&*certificate.pem);
         }
         transport.build().map_err(|error| {
-            named(error, protocol.setting, endpoint.map(|endpoint| endpoint.setting), certificate)
+            let endpoint = endpoint.map(|endpoint| endpoint.setting);
+            named(error, protocol.setting, endpoint, certificate, compression.setting)
         })
     }
 
@@ -78,13 +87,6 @@ impl SpanwiseBuilder {
             environment.unused(setting, format!("requests go to {destination}"));
         }
     }
-
-    fn resolve_compression(&self, environment: &Environment) -> Compression {
-        let given = self
-            .compression
-            .or_else(|| environment.name(&COMPRESSION, "none or gzip", |value| value.parse().ok()));
-        given.unwrap_or_default()
-    }
 }
 
 /// Adds the name of its setting to `error`.
@@ -93,12 +95,16 @@ fn named(
     protocol: &'static str,
     endpoint: Option<&'static str>,
     certificate: Option<Certificate>,
+    compression: &'static str,
 ) -> BuildError {
     use spanwise_transport::BuildError as Error;
     let endpoint = endpoint.unwrap_or("with_endpoint");
     match (error.missing_feature(), error, certificate) {
         (Some(missing), Error::NoGrpc { .. }, _) => {
             BuildError::no_feature(protocol, Protocol::Grpc, missing)
+        }
+        (Some(missing), Error::NoZstd { .. }, _) => {
+            BuildError::no_feature(compression, Compression::Zstd, missing)
         }
         (Some(missing), Error::NoTls { endpoint: url, .. }, _) => {
             BuildError::no_feature(endpoint, url, missing)
@@ -114,6 +120,3 @@ fn named(
         (_, error, _) => error.into(),
     }
 }
-
-const COMPRESSION: [&str; 2] =
-    ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];
