@@ -34,9 +34,23 @@ macro_rules! export_settings {
             with_compression_level(level: i32);
             /// The size in bytes below which requests are sent uncompressed. Default 1 KiB, at most 64 MiB.
             with_compression_threshold(bytes: usize);
-            /// Certificate authorities to trust for `https` instead of the built-in ones, in PEM form
-            /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` names a file).
+            /// Certificates to trust for `https` instead of the built-in roots, in PEM form: those of
+            /// certificate authorities, or exactly the server's own.
             with_certificate_pem(pem: impl Into<Vec<u8>>);
+            /// As [`with_certificate_pem`](Self::with_certificate_pem), from a PEM file
+            /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE`). A new connection reads it again once it has
+            /// changed.
+            with_certificate_file(path: impl Into<std::path::PathBuf>);
+            /// Trusts the root certificates of the operating system for `https`. Needs the feature
+            /// `system-roots`.
+            with_system_roots();
+            /// The certificate chain and the private key that the exporter presents to an `https` endpoint
+            /// (mutual TLS), in PEM form. The key is not encrypted, and never printed.
+            with_client_certificate_pem(certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>);
+            /// As [`with_client_certificate_pem`](Self::with_client_certificate_pem), from PEM files
+            /// (`OTEL_EXPORTER_OTLP_[TRACES_]CLIENT_CERTIFICATE` and `_CLIENT_KEY`). A new connection reads
+            /// them again once they have changed.
+            with_client_certificate_files(certificates: impl Into<std::path::PathBuf>, key: impl Into<std::path::PathBuf>);
             /// Passes each request, an encoded `ExportTraceServiceRequest`, to `sink` instead of the network:
             /// as [`SpanwiseBuilder::with_sink`].
             with_sink(sink: impl spanwise_sdk::Sink);

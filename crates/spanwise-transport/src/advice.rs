@@ -32,6 +32,9 @@ pub(crate) enum Advice {
     /// The certificate is for another host.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
     CertificateName,
+    /// The server does not accept the client's certificate, or asks for one.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
+    ClientCertificate,
     /// The receiver has another URL.
     Redirect,
     /// The receiver does not accept traces.
@@ -104,8 +107,8 @@ impl Advice {
                  OTEL_EXPORTER_OTLP_HEADERS",
             ),
             Self::CertificateOfCa => String::from(
-                "issue a certificate for the server from it, and trust the CA by \
-                 with_certificate_pem or OTEL_EXPORTER_OTLP_CERTIFICATE",
+                "trust exactly this certificate by with_certificate_pem or \
+                 OTEL_EXPORTER_OTLP_CERTIFICATE, or issue one for the server from it and trust the CA",
             ),
             Self::Certificate => String::from(
                 "if the certificate is signed by your own CA, trust it by with_certificate_pem or \
@@ -114,6 +117,11 @@ impl Advice {
             Self::CertificateName => {
                 format!("use a name that the certificate holds in the endpoint, instead of {at}")
             }
+            Self::ClientCertificate => String::from(
+                "set a certificate that the server trusts, and its key, by \
+                 with_client_certificate_files or OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and \
+                 OTEL_EXPORTER_OTLP_CLIENT_KEY",
+            ),
             Self::Redirect => String::from(
                 "set the endpoint to the URL that it redirects to, often https:// for http://",
             ),

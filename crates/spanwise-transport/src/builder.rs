@@ -11,8 +11,7 @@ use crate::backend::Backend;
 use crate::compression::CompressionSettings;
 use crate::http1::HttpBackend;
 use crate::sink::{Sink, SinkBackend};
-#[cfg(feature = "tls")]
-use crate::tls::Trust;
+use crate::tls_settings::{Roots, TlsSettings};
 use crate::{
     BuildError, CircuitBreaker, Compression, Endpoint, FailedAttempt, Headers, Protocol,
     RetryPolicy, Transport, range,
@@ -32,7 +31,7 @@ pub struct TransportBuilder {
     pub(crate) circuit_breaker: Option<CircuitBreaker>,
     pub(crate) max_response_bytes: usize,
     user_agent_prefix: Option<Sanitized>,
-    certificate_pem: Option<Pem>,
+    pub(crate) tls: TlsSettings,
     sink: Option<SinkBackend>,
     pub(crate) observer: Option<AttemptObserver>,
     pub(crate) crate_name: &'static str,
@@ -51,7 +50,7 @@ impl TransportBuilder {
             circuit_breaker: None,
             max_response_bytes: 64 << 10,
             user_agent_prefix: None,
-            certificate_pem: None,
+            tls: TlsSettings::default(),
             sink: None,
             observer: None,
             crate_name: env!("CARGO_PKG_NAME"),
@@ -148,13 +147,6 @@ impl TransportBuilder {
         self
     }
 
-    /// Sets the certificates to trust instead of the Mozilla roots, in PEM
-    /// (`OTEL_EXPORTER_OTLP_CERTIFICATE`). Read for `https` endpoints only.
-    pub fn with_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.certificate_pem = Some(Pem(pem.into()));
-        self
-    }
-
     /// Passes requests to `sink` instead of the network. They are neither compressed nor retried, and
     /// protocol, endpoint and headers have no effect.
     pub fn with_sink(mut self, sink: impl Sink) -> Self {
@@ -194,11 +186,12 @@ impl TransportBuilder {
         self
     }
 
-    /// Validates the settings and builds the transport. Opens no socket and needs no runtime.
+    /// Validates the settings and builds the transport. Reads the files that settings
+    /// name, opens no socket and needs no runtime.
     ///
     /// # Errors
     /// When a setting needs a feature that is not compiled in, a number is out of its range, a header
-    /// cannot be sent over the protocol, or the certificate or the `User-Agent` prefix cannot be
+    /// cannot be sent over the protocol, or a certificate, a key or the `User-Agent` prefix cannot be
     /// used.
     pub fn build(self) -> Result<Transport, BuildError> {
         let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
@@ -206,6 +199,12 @@ impl TransportBuilder {
         self.compression.check(self.crate_name)?;
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
             return Err(BuildError::NoTls { endpoint, crate_name: self.crate_name });
+        }
+        if endpoint.is_https()
+            && matches!(self.tls.roots, Roots::System)
+            && cfg!(not(feature = "system-roots"))
+        {
+            return Err(BuildError::NoSystemRoots { crate_name: self.crate_name });
         }
         let backend = self.backend(endpoint.clone())?;
         Ok(Transport::new(&self, endpoint, backend))
@@ -244,12 +243,9 @@ impl TransportBuilder {
             }
             #[cfg(feature = "grpc")]
             Protocol::Grpc => {
-                let (user_agent, pem) = (self.user_agent()?, self.pem(&endpoint));
-                // tonic skips certificates that it cannot parse; an error is better.
-                #[cfg(feature = "tls")]
-                pem.map(crate::tls::roots).transpose()?;
                 let headers = self.headers.for_protocol(Protocol::Grpc)?;
-                let backend = crate::grpc::GrpcBackend::new(endpoint, headers, user_agent, pem)?;
+                let (user_agent, tls) = (self.user_agent()?, &self.tls);
+                let backend = crate::grpc::GrpcBackend::new(endpoint, headers, user_agent, tls)?;
                 Ok(Backend::Grpc(Box::new(backend)))
             }
             #[cfg(not(feature = "grpc"))]
@@ -258,24 +254,8 @@ impl TransportBuilder {
     }
 
     pub(crate) fn http_backend(&self, endpoint: Endpoint) -> Result<HttpBackend, BuildError> {
-        #[cfg(feature = "tls")]
-        let trust = self.pem(&endpoint).map_or(Trust::Mozilla, Trust::Pem);
-        #[cfg(feature = "tls")]
-        let tls = endpoint.is_https().then(|| crate::tls::client_config(trust)).transpose()?;
-        Ok(HttpBackend::new(
-            self.protocol,
-            endpoint,
-            self.headers.for_protocol(self.protocol)?,
-            self.user_agent()?,
-            #[cfg(feature = "tls")]
-            tls,
-        ))
-    }
-
-    /// The certificates to trust, for an `https` endpoint.
-    #[cfg(any(feature = "tls", feature = "grpc"))]
-    fn pem(&self, endpoint: &Endpoint) -> Option<&[u8]> {
-        self.certificate_pem.as_ref().map(|pem| &*pem.0).filter(|_| endpoint.is_https())
+        let headers = self.headers.for_protocol(self.protocol)?;
+        HttpBackend::new(self.protocol, endpoint, headers, self.user_agent()?, &self.tls)
     }
 
     fn user_agent(&self) -> Result<HeaderValue, BuildError> {
@@ -297,16 +277,6 @@ struct Sanitized(String);
 impl fmt::Debug for Sanitized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&crate::text::sanitize(&self.0))
-    }
-}
-
-/// Certificates, whose `Debug` prints their length.
-#[derive(Clone)]
-struct Pem(Vec<u8>);
-
-impl fmt::Debug for Pem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{} bytes]", self.0.len())
     }
 }
 

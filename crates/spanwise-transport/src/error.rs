@@ -32,9 +32,41 @@ pub enum BuildError {
         /// The accepted range.
         range: String,
     },
-    /// The certificate to trust cannot be read.
+    /// `with_system_roots` without the feature `system-roots`.
+    NoSystemRoots {
+        /// The crate that has the feature: this one, or the one that forwards it.
+        crate_name: &'static str,
+    },
+    /// A certificate to trust cannot be used.
     Certificate {
+        /// The method that sets it.
+        setting: &'static str,
+        /// Its value: a path, or a number of bytes.
+        value: String,
         /// The reason, in words.
+        problem: String,
+    },
+    /// The client's own certificate cannot be used.
+    ClientCertificate {
+        /// The method that sets it.
+        setting: &'static str,
+        /// Its value: a path, or a number of bytes.
+        value: String,
+        /// The reason, in words.
+        problem: String,
+    },
+    /// The client's private key cannot be used.
+    ClientKey {
+        /// The method that sets it.
+        setting: &'static str,
+        /// Its value: a path, or a number of bytes.
+        value: String,
+        /// The reason, in words; it contains nothing of the key.
+        problem: String,
+    },
+    /// The operating system has no root certificate that can be used.
+    SystemRoots {
+        /// The reason, in words; it may be empty.
         problem: String,
     },
     /// TLS cannot be set up for the endpoint's host.
@@ -70,9 +102,29 @@ impl std::fmt::Display for BuildError {
             Self::OutOfRange { field, value, range } => {
                 write!(f, "{field} is {value}; accepted is {range}")
             }
-            Self::Certificate { problem } => write!(
+            Self::NoSystemRoots { crate_name } => {
+                write!(f, "with_system_roots {}", MissingFeature::system_roots(crate_name))
+            }
+            Self::Certificate { setting, value, problem } => write!(
                 f,
-                "with_certificate_pem: the certificate to trust cannot be used: {problem}"
+                "{setting}=`{value}`: the certificate to trust cannot be used: {problem}; accepted are \
+                 certificates in PEM, up to 1 MiB"
+            ),
+            Self::ClientCertificate { setting, value, problem } => write!(
+                f,
+                "{setting}=`{value}`: the client certificate cannot be used: {problem}; accepted is a \
+                 certificate in PEM with its chain, up to 1 MiB"
+            ),
+            Self::ClientKey { setting, value, problem } => write!(
+                f,
+                "{setting}=`{value}`: the client key cannot be used: {problem}; accepted is the \
+                 certificate's private key in PEM, not encrypted (PKCS#8, PKCS#1 or SEC1)"
+            ),
+            Self::SystemRoots { problem } => write!(
+                f,
+                "with_system_roots: the system has no root certificate that can be used ({problem}); \
+                 accepted are files that SSL_CERT_FILE or SSL_CERT_DIR names, or use \
+                 with_certificate_file"
             ),
             Self::Tls { problem } => write!(f, "TLS cannot be set up: {problem}"),
             Self::UserAgent => f.write_str(
@@ -96,7 +148,10 @@ impl BuildError {
     #[doc(hidden)]
     #[must_use]
     pub fn with_crate_name(mut self, name: &'static str) -> Self {
-        if let Self::NoTls { crate_name, .. } | Self::NoGrpc { crate_name } = &mut self {
+        if let Self::NoTls { crate_name, .. }
+        | Self::NoGrpc { crate_name }
+        | Self::NoSystemRoots { crate_name } = &mut self
+        {
             *crate_name = name;
         }
         self
@@ -109,7 +164,19 @@ impl BuildError {
             Self::NoTls { crate_name, .. } => Some(MissingFeature::tls(crate_name)),
             Self::NoGrpc { crate_name } => Some(MissingFeature::grpc(crate_name)),
             Self::NoZstd { crate_name } => Some(MissingFeature::zstd(crate_name)),
+            Self::NoSystemRoots { crate_name } => Some(MissingFeature::system_roots(crate_name)),
             _ => None,
+        }
+    }
+
+    /// The value and its problem, for a sentence about files that changed.
+    #[cfg(feature = "tls")]
+    pub(crate) fn short(&self) -> String {
+        match self {
+            Self::Certificate { value, problem, .. }
+            | Self::ClientCertificate { value, problem, .. }
+            | Self::ClientKey { value, problem, .. } => format!("{value}: {problem}"),
+            other => other.to_string(),
         }
     }
 
@@ -142,6 +209,10 @@ impl MissingFeature {
 
     fn zstd(crate_name: &'static str) -> Self {
         Self { feature: "zstd", crate_name, instead: "use gzip or none" }
+    }
+
+    fn system_roots(crate_name: &'static str) -> Self {
+        Self { feature: "system-roots", crate_name, instead: "use with_certificate_file" }
     }
 
     fn grpc(crate_name: &'static str) -> Self {

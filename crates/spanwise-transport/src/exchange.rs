@@ -78,10 +78,14 @@ fn broken(
     context: &ConnectionContext,
 ) -> AttemptOutcome {
     let explanation = context.broken(error, unanswered == Cause::Ambiguous);
-    let mut cause = unanswered;
+    let mut cause = match unanswered {
+        // Other connections get the same answer, until a certificate is replaced.
+        Cause::NotSent if context.observations.state().rejection.is_some() => Cause::Tls,
+        unanswered => unanswered,
+    };
     for error in causes(error) {
         // A TLS session that fails after bytes were sent leaves their acceptance unknown.
-        if is_tls(error) && unanswered == Cause::NotSent {
+        if (is_tls(error) && unanswered == Cause::NotSent) || rejects_our_certificate(error) {
             cause = Cause::Tls;
         }
         if is_refused(error) {
@@ -106,6 +110,16 @@ fn is_tls(error: &(dyn Error + 'static)) -> bool {
     error.is::<rustls::Error>()
 }
 
+/// Whether the server rejected the client's certificate. In TLS 1.3 it does so after the client has sent
+/// its request, none of which it has decrypted then (RFC 8446, 4.4.2.4 and 6.2).
+#[cfg(feature = "tls")]
+fn rejects_our_certificate(error: &(dyn Error + 'static)) -> bool {
+    matches!(
+        error.downcast_ref::<rustls::Error>(),
+        Some(rustls::Error::AlertReceived(alert)) if crate::tls::is_about_our_certificate(*alert)
+    )
+}
+
 /// Whether the peer declared the stream unprocessed: REFUSED_STREAM, or a GOAWAY with a lower last
 /// stream (RFC 9113, 6.8 and 8.7).
 #[cfg(feature = "grpc")]
@@ -119,6 +133,11 @@ fn is_refused(error: &(dyn Error + 'static)) -> bool {
 
 #[cfg(not(feature = "grpc"))]
 fn is_refused(_: &(dyn Error + 'static)) -> bool {
+    false
+}
+
+#[cfg(not(feature = "tls"))]
+fn rejects_our_certificate(_: &(dyn Error + 'static)) -> bool {
     false
 }
 

@@ -9,6 +9,9 @@ use crate::causes::causes;
 use crate::classify::AttemptOutcome;
 use crate::retry::Cause;
 use crate::tcp::{ConnectProblem, PeerObservations, PeerProtocol, PeerState};
+#[cfg(feature = "tls")]
+use crate::tls;
+use crate::tls_settings::OutdatedFiles;
 use crate::{Endpoint, Failure, Protocol, ResponseStatus};
 
 /// Explains why an attempt failed; the explanation of an accepted attempt is empty.
@@ -58,6 +61,8 @@ pub(crate) struct ConnectionContext {
     protocol: Protocol,
     https: bool,
     pub(crate) observations: PeerObservations,
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS reads files"))]
+    pub(crate) outdated: OutdatedFiles,
 }
 
 /// The explanation of a failed attempt.
@@ -81,7 +86,8 @@ impl Explanation {
 
 impl ConnectionContext {
     pub(crate) fn new(protocol: Protocol, endpoint: &Endpoint) -> Self {
-        Self { protocol, https: endpoint.is_https(), observations: PeerObservations::default() }
+        let (observations, outdated) = Default::default();
+        Self { protocol, https: endpoint.is_https(), observations, outdated }
     }
 
     /// Explains an exchange that ended with `error`; `sent`: bytes of the request were sent.
@@ -99,6 +105,7 @@ impl ConnectionContext {
         // The peer's own bytes are better evidence than the error they led to.
         self.mismatch()
             .or_else(|| chain().find_map(|error| self.tls(error, sent)))
+            .or_else(|| self.rejected(sent))
             .or_else(|| chain().find_map(|error| self.http(error)))
             .or_else(|| chain().find_map(|error| self.h2(error)))
             .or_else(|| chain().find_map(|error| self.io(error, sent)))
@@ -166,15 +173,18 @@ impl ConnectionContext {
             Protocol::Grpc => Advice::SpeakHttp,
         };
         let Some(error) = error.downcast_ref::<Error>() else {
-            // tonic's own, whose type is private.
-            let negotiated = !error.to_string().starts_with("HTTP/2 was not negotiated");
             let cause = format!("{NO_TLS}: the peer does not speak HTTP/2 over TLS");
-            return (!negotiated).then(|| Explanation::new(cause, other_protocol));
+            let other = error.is::<crate::tls::NotNegotiated>();
+            return other.then(|| Explanation::new(cause, other_protocol));
         };
         let (what, advice) = match error {
             Error::InvalidCertificate(problem) => match problem {
                 CertificateError::UnknownIssuer => (
                     "the certificate's issuer is not trusted".to_owned(),
+                    Some(Advice::Certificate),
+                ),
+                CertificateError::BadSignature => (
+                    "the certificate is not signed by the trusted issuer of that name".to_owned(),
                     Some(Advice::Certificate),
                 ),
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -202,11 +212,41 @@ impl ConnectionContext {
             | Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
                 ("the peer speaks another protocol over TLS".to_owned(), Some(other_protocol))
             }
+            Error::AlertReceived(alert) if tls::is_about_our_certificate(*alert) => {
+                let advice = Some(Advice::ClientCertificate);
+                match alert {
+                    AlertDescription::CertificateRequired => {
+                        ("the server asks for a client certificate".to_owned(), advice)
+                    }
+                    alert => {
+                        let what = "the server does not accept the client certificate";
+                        (format!("{what}: alert {alert:?}"), advice)
+                    }
+                }
+            }
             Error::AlertReceived(alert) => (format!("the peer sent the alert {alert:?}"), None),
             other => (other.to_string(), None),
         };
         let failed = if sent { "the TLS session failed" } else { NO_TLS };
-        Some(Explanation::new(format!("{failed}: {what}"), advice))
+        // The old certificates may be the reason.
+        let outdated = self.outdated.problem();
+        let outdated =
+            outdated.map(|problem| format!("; files changed and cannot be used: {problem}"));
+        let outdated = outdated.unwrap_or_default();
+        Some(Explanation::new(format!("{failed}: {what}{outdated}"), advice))
+    }
+
+    /// Explains a connection that ended because the peer rejected our certificate.
+    #[cfg(feature = "tls")]
+    fn rejected(&self, sent: bool) -> Option<Explanation> {
+        let alert = self.observations.state().rejection?;
+        self.tls(&rustls::Error::AlertReceived(alert.into()), sent)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "the other half uses it")]
+    fn rejected(&self, _: bool) -> Option<Explanation> {
+        None
     }
 
     #[cfg(not(feature = "tls"))]

@@ -12,10 +12,12 @@ use tower_service::Service as _;
 
 use crate::body::{FullBody, Sent};
 use crate::classify::{self, AttemptOutcome};
+use crate::connector::Connector;
 use crate::exchange::exchange;
 use crate::explain::ConnectionContext;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
+use crate::tls_settings::TlsSettings;
 use crate::{BuildError, Endpoint, Protocol, tcp};
 
 /// A lazily connected gRPC channel, and the headers of its calls.
@@ -25,6 +27,7 @@ pub(crate) struct GrpcBackend {
     headers: HeaderMap,
     context: ConnectionContext,
     target: tonic::transport::Endpoint,
+    connector: Connector,
     channel: PerRuntime<Channel>,
 }
 
@@ -33,12 +36,18 @@ impl GrpcBackend {
         endpoint: Endpoint,
         mut headers: HeaderMap,
         user_agent: HeaderValue,
-        certificate_pem: Option<&[u8]>,
+        tls: &TlsSettings,
     ) -> Result<Self, BuildError> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity,gzip"));
-        let target = tonic::transport::Endpoint::from(endpoint.with_fixed_path("/"))
+        let uri = endpoint.with_fixed_path(EXPORT);
+        let context = ConnectionContext::new(Protocol::Grpc, &endpoint);
+        let connector = Connector::new(&endpoint, tls, Some(b"h2"), &context)?;
+        // The connector speaks TLS, so that tonic must not: it reads the scheme of the first URL, and
+        // requests carry that of the second.
+        let target = tonic::transport::Endpoint::from(Uri::from_static("http://endpoint"))
+            .origin(endpoint.with_fixed_path("/"))
             .user_agent(user_agent)
             .map_err(|_| BuildError::UserAgent)?
             .connect_timeout(tcp::CONNECT_TIMEOUT)
@@ -47,10 +56,8 @@ impl GrpcBackend {
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(2 * WINDOW)
             .http2_max_header_list_size(MAX_HEADERS);
-        let target = secured(target, &endpoint, certificate_pem)?;
-        let uri = endpoint.with_fixed_path(EXPORT);
-        let context = ConnectionContext::new(Protocol::Grpc, &endpoint);
-        Ok(Self { endpoint, uri, headers, context, target, channel: PerRuntime::new() })
+        let channel = PerRuntime::new();
+        Ok(Self { endpoint, uri, headers, context, target, connector, channel })
     }
 
     pub(crate) async fn attempt(
@@ -88,8 +95,7 @@ impl GrpcBackend {
 
 impl GrpcBackend {
     fn connect(&self) -> Channel {
-        self.target
-            .connect_with_connector_lazy(tcp::Connector::new(self.context.observations.clone()))
+        self.target.connect_with_connector_lazy(self.connector.clone())
     }
 }
 
@@ -97,32 +103,6 @@ impl fmt::Debug for GrpcBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GrpcBackend").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
-}
-
-#[cfg(feature = "tls")]
-fn secured(
-    target: tonic::transport::Endpoint,
-    endpoint: &Endpoint,
-    certificate_pem: Option<&[u8]>,
-) -> Result<tonic::transport::Endpoint, BuildError> {
-    use tonic::transport::{Certificate, ClientTlsConfig};
-    if !endpoint.is_https() {
-        return Ok(target);
-    }
-    let config = match certificate_pem {
-        Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
-        None => ClientTlsConfig::new().with_enabled_roots(),
-    };
-    target.tls_config(config).map_err(|error| BuildError::tls(&error))
-}
-
-#[cfg(not(feature = "tls"))]
-fn secured(
-    target: tonic::transport::Endpoint,
-    _: &Endpoint,
-    _: Option<&[u8]>,
-) -> Result<tonic::transport::Endpoint, BuildError> {
-    Ok(target)
 }
 
 /// Formats `left` as `grpc-timeout`: at most eight digits, here of milliseconds or seconds.

@@ -8,14 +8,17 @@ mod admission;
 mod advice;
 mod attempt;
 mod backend;
+mod blocking;
 mod body;
 #[cfg(test)]
 mod breaker_tests;
 mod builder;
+mod builder_tls;
 mod causes;
 mod circuit_breaker;
 mod classify;
 mod compression;
+mod connector;
 mod deadline;
 mod delivery;
 mod encoder;
@@ -53,6 +56,7 @@ mod tcp;
 mod throttle;
 #[cfg(feature = "tls")]
 mod tls;
+mod tls_settings;
 mod transport;
 mod url;
 #[cfg(feature = "zstd")]

@@ -72,6 +72,7 @@ pub mod __private {
     pub use crate::fork::simulate_fork;
     pub use crate::pcg::Pcg;
     pub use crate::split_mix::{INCREMENT, mix};
+    pub use crate::text::is_pem;
     pub use crate::time::timer_deadline;
 }
 

@@ -59,6 +59,14 @@ pub fn redact_url(url: &str) -> String {
     }
 }
 
+/// Whether `value` is the text of a certificate or a key, which stands in the place of a path by mistake.
+pub fn is_pem(value: &str) -> bool {
+    // Without its frame it is base64, which no long path is: a path has a dot, a dash or a colon.
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let is_body = value.len() >= MIN_KEY_CHARS && value.chars().all(is_base64);
+    value.contains("-----") || value.contains(['\n', '\r']) || value.starts_with("MII") || is_body
+}
+
 /// The scheme of a URL (RFC 3986, 3.1).
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -75,6 +83,8 @@ fn is_deceptive(c: char) -> bool {
 
 const ELLIPSIS: &str = "…";
 const REDACTED: &str = "[redacted]";
+/// Characters of the shortest private key in base64, less those of a generous cut.
+const MIN_KEY_CHARS: usize = 40;
 /// The maximum length of a description, a message or another line of untrusted text in a report, in
 /// bytes.
 pub const MAX_LINE_BYTES: usize = 256;

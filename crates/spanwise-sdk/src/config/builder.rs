@@ -2,6 +2,7 @@
 
 use super::environment::Lookup;
 use super::exporter::Exporter;
+use super::otlp::{ClientCertificate, Trust};
 use super::redaction::shown;
 use crate::detectors::Detector;
 use crate::diagnostics::{Diagnostic, Handler};
@@ -34,10 +35,10 @@ use std::time::Duration;
 /// no limit.
 ///
 /// The provider reports and ignores an invalid value, as the specification requires. An invalid endpoint,
-/// protocol, header or certificate is an error, because ignoring it would send data elsewhere or without
+/// protocol, header, certificate or key is an error, because ignoring it would send data elsewhere or without
 /// credentials. Both apply to settings in use alone: a disabled SDK, the exporter `none` and a sink use no
 /// setting of the network, and an `http` endpoint uses no certificate. The provider reports variables of the
-/// specification that it does not support; client certificates are an error.
+/// specification that it does not support.
 ///
 /// `SPANWISE_CLOCK`, `auto` or `monotonic`, applies to the whole process: `monotonic` does not use the
 /// processor's counter for the times of spans.
@@ -60,7 +61,8 @@ pub struct SpanwiseBuilder {
     pub(super) compression: Option<Compression>,
     pub(super) compression_level: Option<i32>,
     pub(super) compression_threshold: Option<usize>,
-    pub(super) certificate_pem: Option<Vec<u8>>,
+    pub(super) trust: Option<Trust>,
+    pub(super) client_certificate: Option<ClientCertificate>,
     pub(super) sink: Option<Arc<dyn Sink>>,
     pub(super) attempt_timeout: Option<Duration>,
     pub(super) export_timeout: Option<Duration>,
@@ -249,14 +251,6 @@ impl SpanwiseBuilder {
     /// The size in bytes below which requests are sent uncompressed. Default 1 KiB, at most 64 MiB.
     pub fn with_compression_threshold(mut self, bytes: usize) -> Self {
         self.compression_threshold = Some(bytes);
-        self
-    }
-
-    /// Certificate authorities to trust for `https` instead of the built-in ones, in PEM form
-    /// (`OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` names a file). An `http` endpoint
-    /// does not use them.
-    pub fn with_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.certificate_pem = Some(pem.into());
         self
     }
 

@@ -1,5 +1,6 @@
 //! Redaction: values as errors and reports print them, without possible secrets.
 
+use spanwise_worker::__private::is_pem;
 use spanwise_worker::redact_url;
 
 use crate::diagnostics::sanitize;
@@ -45,14 +46,6 @@ pub(crate) fn shown_path(value: &str) -> String {
         return format!("[{} bytes]", value.len());
     }
     shown(value)
-}
-
-/// Whether this is the text of a certificate or a key.
-pub(crate) fn is_pem(value: &str) -> bool {
-    // Without its frame it is base64, which no long path is: a path has a dot, a dash or a colon.
-    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-    let is_body = value.len() >= MIN_KEY && value.chars().all(is_base64);
-    value.contains("-----") || value.contains(['\n', '\r']) || value.starts_with("MII") || is_body
 }
 
 /// Whether `text` has a scheme, and only characters of a host, a port and a path.
@@ -110,8 +103,6 @@ const ARGUMENTS: [&str; 3] = ["pollingIntervalMs", "initialSamplingRate", "polli
 /// Bytes of the longest path that a report prints; usual paths are far shorter.
 const MAX_PATH: usize = 512;
 const MAX_NUMBER: usize = 32;
-/// Characters of the shortest private key in base64, less those of a generous cut.
-const MIN_KEY: usize = 40;
 
 #[cfg(test)]
 mod tests {

@@ -43,21 +43,37 @@ fn errors_name_the_setting_that_was_used() {
     }
 }
 
-/// OTLP, *Client certificate file* and *Client key file*: the exporter does not support them, and the
-/// error names a way out.
+/// OTLP, *Client certificate file* and *Client key file*: each needs the other.
 #[test]
-fn client_certificates_are_an_error_where_the_exporter_is_used() {
-    for name in [
-        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-        "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+fn a_client_certificate_without_its_key_is_an_error_and_so_is_the_reverse() {
+    for (name, other) in [
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
     ] {
-        let error = error(with(&[(name, "/etc/canary.pem")])).to_string();
-        assert!(error.starts_with(name) && error.contains("unset it"), "{error}");
-        assert!(!error.contains("canary"), "{error}");
+        let error = error(with(&[(name, "/no/such.pem")]).with_endpoint("https://h")).to_string();
+        assert!(
+            error.starts_with(&format!("{name}=`/no/such.pem`: {other} is missing")),
+            "{error}"
+        );
         assert!(lines(with(&[(name, "")])).is_empty());
     }
+}
+
+/// The error names the variable whose file cannot be used.
+#[test]
+#[cfg(feature = "tls")]
+fn an_unusable_file_is_named_by_its_variable() {
+    const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE";
+    const KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
+    let both = [(CERTIFICATE, "/no/such.pem"), (KEY, "/no/such.key")];
+    let error = error(with(&both).with_endpoint("https://h")).to_string();
+    assert!(error.starts_with(&format!("{CERTIFICATE}=`/no/such.pem`: ")), "{error}");
+    assert!(error.contains("accepted is the path of a readable PEM file"), "{error}");
+    let in_code = with(&both).with_client_certificate_pem("hunter2", "hunter2");
+    let error = crate::error(in_code.with_endpoint("https://h")).to_string();
+    assert!(error.starts_with("with_client_certificate_pem=`[7 bytes]`: "), "{error}");
 }
 
 /// The error for a missing feature contains the line for `Cargo.toml`.

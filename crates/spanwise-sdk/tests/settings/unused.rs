@@ -28,6 +28,7 @@ fn wrong(builder: SpanwiseBuilder) -> SpanwiseBuilder {
         .with_endpoint("nonsense")
         .with_header("bad name", "value")
         .with_certificate_pem("no certificate")
+        .with_client_certificate_files("/no/such.pem", "/no/such.key")
 }
 
 /// Env, *OTEL_SDK_DISABLED*: "a no-op SDK implementation". *Exporter selection*: "none". A sink uses no
@@ -76,6 +77,10 @@ fn variables_that_the_endpoint_ignores_are_reported() {
     for (variable, reason) in [
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "http, not https"),
         ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "http, not https"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "http, not https"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "http, not https"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "http, not https"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "http, not https"),
         ("OTEL_EXPORTER_OTLP_INSECURE", "scheme"),
         ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "scheme"),
     ] {

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -11,16 +10,11 @@ use hyper::body::Incoming;
 use super::connection::{self, RequestSender};
 use super::pool::{Acquired, ConnectionPool};
 use crate::body::FullBody;
-use crate::tcp::{self, ConnectProblem};
+use crate::connector::{ConnectError, Connector};
 
 /// Connects to one endpoint.
 pub(super) struct Client {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) connector: tcp::Connector,
-    /// `None` for plain text.
-    #[cfg(feature = "tls")]
-    pub(super) tls: Option<tokio_rustls::TlsConnector>,
+    pub(super) connector: Connector,
 }
 
 /// A response, and the connection that its body is read from.
@@ -69,16 +63,7 @@ impl Exchange {
 
 impl Client {
     async fn connect(&self) -> Result<RequestSender, ConnectionError> {
-        let stream = self.connector.connect(&self.host, self.port).await;
-        let stream = stream.map_err(ConnectionError::Tcp)?;
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.tls {
-            let name = rustls::pki_types::ServerName::try_from(self.host.clone());
-            let name = name.map_err(|error| ConnectionError::Tls(io::Error::other(error)))?;
-            let stream = tls.connect(name, stream).await;
-            let stream = stream.map_err(ConnectionError::Tls)?;
-            return connection::handshake(stream).await.map_err(ConnectionError::Http);
-        }
+        let stream = self.connector.connect().await.map_err(ConnectionError::Connect)?;
         connection::handshake(stream).await.map_err(ConnectionError::Http)
     }
 }
@@ -86,17 +71,14 @@ impl Client {
 /// The stage at which a request failed; the reason is its source.
 #[derive(Debug)]
 pub(super) enum ConnectionError {
-    Tcp(ConnectProblem),
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "plain text only"))]
-    Tls(io::Error),
+    Connect(ConnectError),
     Http(hyper::Error),
 }
 
 impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Tcp(_) => "no TCP connection",
-            Self::Tls(_) => "no TLS session",
+            Self::Connect(_) => "no connection",
             Self::Http(_) => "no HTTP response",
         })
     }
@@ -105,8 +87,7 @@ impl fmt::Display for ConnectionError {
 impl Error for ConnectionError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(match self {
-            Self::Tcp(problem) => problem,
-            Self::Tls(error) => error,
+            Self::Connect(error) => error,
             Self::Http(error) => error,
         })
     }

@@ -12,12 +12,14 @@ use tokio::time::Instant;
 
 use crate::body::{self, FullBody, Sent};
 use crate::classify::{self, AttemptOutcome, BodyFault};
+use crate::connector::Connector;
 use crate::exchange::exchange;
 use crate::explain::ConnectionContext;
 use crate::fetch_error::FetchError;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
-use crate::{Endpoint, Protocol, tcp, text};
+use crate::tls_settings::TlsSettings;
+use crate::{BuildError, Endpoint, Protocol, text};
 
 mod client;
 mod connection;
@@ -42,8 +44,8 @@ impl HttpBackend {
         endpoint: Endpoint,
         mut headers: HeaderMap,
         user_agent: HeaderValue,
-        #[cfg(feature = "tls")] tls: Option<Arc<rustls::ClientConfig>>,
-    ) -> Self {
+        tls: &TlsSettings,
+    ) -> Result<Self, BuildError> {
         headers.entry(USER_AGENT).or_insert(user_agent);
         let content_type = match protocol {
             Protocol::HttpJson => "application/json",
@@ -51,15 +53,9 @@ impl HttpBackend {
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         let context = ConnectionContext::new(protocol, &endpoint);
-        let (host, port) = tcp::host_and_port(endpoint.uri());
-        let client = Client {
-            host: host.to_owned(),
-            port,
-            connector: tcp::Connector::new(context.observations.clone()),
-            #[cfg(feature = "tls")]
-            tls: tls.map(tokio_rustls::TlsConnector::from),
-        };
-        Self { protocol, endpoint, headers, context, client, connections: PerRuntime::new() }
+        let client = Client { connector: Connector::new(&endpoint, tls, None, &context)? };
+        let connections = PerRuntime::new();
+        Ok(Self { protocol, endpoint, headers, context, client, connections })
     }
 
     pub(crate) async fn attempt(

@@ -17,7 +17,7 @@ use super::resolve::resolve;
 ///
 /// The system resolves the name on one of the runtime's threads for blocking calls. Where it has
 /// addresses of both families, those of the first one's family have a head start (RFC 6555).
-pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectProblem> {
+pub(crate) async fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectProblem> {
     let addresses = resolve(host, port).await;
     let addresses = addresses.map_err(|error| ConnectProblem::Name(os_message(&error)))?;
     let prefers_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);

@@ -22,8 +22,6 @@ mod hyper_io;
 mod peek;
 mod problem;
 mod resolve;
-#[cfg(feature = "grpc")]
-mod service;
 mod sniff;
 #[cfg(any(
     target_os = "linux",
@@ -46,34 +44,12 @@ mod vectored;
 #[path = "other.rs"]
 mod vectored;
 
+pub(crate) use connect::connect;
 pub(crate) use hyper_io::HyperIo;
 #[cfg(feature = "grpc")]
 pub(crate) use problem::CONNECT_TIMEOUT;
 pub(crate) use problem::{ConnectProblem, os_message};
 pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState};
-
-/// Connects TCP streams, for HTTP and below TLS.
-#[derive(Debug, Clone)]
-pub(crate) struct Connector {
-    observations: PeerObservations,
-}
-
-impl Connector {
-    /// Records the first bytes of each peer in `observations`.
-    pub(crate) fn new(observations: PeerObservations) -> Self {
-        Self { observations }
-    }
-
-    /// Connects to `port` of `host`, a name or an address without brackets.
-    pub(crate) async fn connect(
-        &self,
-        host: &str,
-        port: u16,
-    ) -> Result<SigpipeFreeStream, ConnectProblem> {
-        let stream = connect::connect(host, port).await?;
-        Ok(SigpipeFreeStream { stream, sniffer: self.observations.connected() })
-    }
-}
 
 /// The host of an `http` or `https` URL, without the brackets of an IPv6 address, and its port.
 pub(crate) fn host_and_port(uri: &Uri) -> (&str, u16) {
@@ -91,6 +67,11 @@ pub(crate) struct SigpipeFreeStream {
 }
 
 impl SigpipeFreeStream {
+    /// Wraps a connection whose first bytes from its peer are recorded in `observations`.
+    pub(crate) fn new(stream: TcpStream, observations: &PeerObservations) -> Self {
+        Self { stream, sniffer: observations.connected() }
+    }
+
     /// Returns `written`. After an error it first peeks at the bytes that the peer sent before it
     /// closed: hyper may not read them after a failed write.
     fn peek_on_write_error<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {

@@ -3,12 +3,11 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use crate::blocking::on_blocking_thread;
 
 /// Resolves `port` of `host`, a name or an address without brackets.
 ///
-/// Dropping the future cancels a call that waits for a thread: the calls of attempts that timed out
-/// would delay those of later attempts while a name server is slow.
+/// Dropping the future cancels a call that waits for a thread.
 pub(super) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
@@ -17,28 +16,14 @@ pub(super) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>
     on_blocking_thread(move || Ok((host.as_str(), port).to_socket_addrs()?.collect())).await
 }
 
-async fn on_blocking_thread<T: Send + 'static>(
-    call: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let mut running = AbortOnDrop(spawn_blocking(call));
-    (&mut running.0).await.unwrap_or_else(|error| Err(io::Error::other(error)))
-}
-
-/// Cancels a call that has not begun.
-struct AbortOnDrop<T>(JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
     use std::sync::mpsc::channel;
     use std::time::Duration;
+
+    use tokio::task::spawn_blocking;
 
     use super::*;
 

@@ -15,6 +15,8 @@ pub(crate) struct PeerState {
     pub(crate) connected: u64,
     /// The protocol of the peer that was the last to send its first bytes.
     pub(crate) protocol: Option<PeerProtocol>,
+    /// The TLS alert by which the peer rejected our certificate on the newest connection.
+    pub(crate) rejection: Option<u8>,
 }
 
 /// The protocol that a peer's first bytes belong to.
@@ -41,7 +43,14 @@ impl PeerObservations {
     pub(super) fn connected(&self) -> ProtocolSniffer {
         let mut state = self.lock();
         state.connected = state.connected.saturating_add(1);
+        state.rejection = None;
         ProtocolSniffer { observations: Some(self.clone()), bytes: [0; SNIFFED_BYTES], len: 0 }
+    }
+
+    /// Records the TLS alert by which the peer rejected our certificate.
+    #[cfg(feature = "tls")]
+    pub(crate) fn rejected(&self, alert: u8) {
+        self.lock().rejection = Some(alert);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, PeerState> {
@@ -129,7 +138,7 @@ mod tests {
                 sniffer.observe(other);
                 assert_eq!(
                     observations.state(),
-                    PeerState { connected: 1, protocol: Some(protocol) },
+                    PeerState { connected: 1, protocol: Some(protocol), rejection: None },
                     "{bytes:?}"
                 );
             }

@@ -1,84 +1,112 @@
-//! Certificates of the OTLP exporter: `OTEL_EXPORTER_OTLP_CERTIFICATE`.
+//! Certificates of the OTLP exporter: `OTEL_EXPORTER_OTLP_CERTIFICATE`, `_CLIENT_CERTIFICATE` and
+//! `_CLIENT_KEY`.
 
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
-use super::super::redaction::{REDACTED, is_pem, shown_path};
-use std::io::Read as _;
+use super::super::redaction::shown_path;
+use super::trust::{ClientCertificate, Trust};
+use spanwise_transport::TransportBuilder;
 
-/// CA certificates to trust, in PEM form.
-pub(super) struct Certificate {
-    pub(super) setting: &'static str,
-    /// The printed value of the setting.
-    pub(super) shown: String,
-    pub(super) pem: Vec<u8>,
+/// A file that a variable names: the variable, and its path.
+type Named = (&'static str, String);
+
+/// The files that variables name.
+#[derive(Default)]
+pub(super) struct CertificateFiles {
+    trusted: Option<Named>,
+    client: Option<(Named, Named)>,
 }
 
 impl SpanwiseBuilder {
-    /// Reads the CA certificates; `None` for an `http` endpoint, which uses none.
-    pub(super) fn resolve_certificate(
+    /// Passes the certificates in code or, for an `https` endpoint, of the variables to `transport`.
+    ///
+    /// # Errors
+    /// A variable is not UTF-8, or a client certificate has no key or the reverse.
+    pub(super) fn resolve_certificates(
         &self,
         environment: &Environment,
         is_https: bool,
-    ) -> Result<Option<Certificate>, BuildError> {
-        if let Some(pem) = self.certificate_pem.clone() {
-            let shown = format!("[{} bytes]", pem.len());
-            return Ok(Some(Certificate { setting: "with_certificate_pem", shown, pem }));
-        }
-        if !is_https {
-            environment.report_unused(&CERTIFICATE, "the endpoint is http, not https");
-            return Ok(None);
-        }
-        let Some((setting, path)) = environment.required_text(&CERTIFICATE)? else {
-            return Ok(None);
-        };
-        let shown = shown_path(&path);
-        match read_certificate(&path) {
-            Ok(pem) => Ok(Some(Certificate { setting, shown, pem })),
-            Err(error) => {
-                let problem = match is_pem(&path) {
-                    true => "it is a certificate or a key itself".to_owned(),
-                    false => error.to_string(),
-                };
-                let accepted = "accepted is the path of a readable PEM file, up to 1 MiB";
-                Err(BuildError::setting(setting, shown, format!("{problem}; {accepted}")))
+        mut transport: TransportBuilder,
+    ) -> Result<(TransportBuilder, CertificateFiles), BuildError> {
+        let mut files = CertificateFiles::default();
+        match &self.trust {
+            Some(Trust::Pem(pem)) => transport = transport.with_certificate_pem(&**pem),
+            Some(Trust::File(path)) => transport = transport.with_certificate_file(path),
+            Some(Trust::SystemRoots) => transport = transport.with_system_roots(),
+            None if !is_https => environment.report_unused(&CERTIFICATE, NOT_HTTPS),
+            None => {
+                files.trusted = environment.required_text(&CERTIFICATE)?;
+                if let Some((_, path)) = &files.trusted {
+                    transport = transport.with_certificate_file(path);
+                }
             }
         }
+        match &self.client_certificate {
+            Some(ClientCertificate::Pem(certificates, key)) => {
+                transport = transport.with_client_certificate_pem(&**certificates, &**key);
+            }
+            Some(ClientCertificate::Files(certificates, key)) => {
+                transport = transport.with_client_certificate_files(certificates, key);
+            }
+            None if !is_https => {
+                environment.report_unused(&CLIENT_CERTIFICATE, NOT_HTTPS);
+                environment.report_unused(&CLIENT_KEY, NOT_HTTPS);
+            }
+            None => {
+                files.client = client_files(environment)?;
+                if let Some(((_, certificates), (_, key))) = &files.client {
+                    transport = transport.with_client_certificate_files(certificates, key);
+                }
+            }
+        }
+        Ok((transport, files))
     }
 }
 
-/// # Errors
-/// A variable of a client certificate is set. The exporter cannot use it, and the receiver would reject the
-/// unauthenticated sender.
-pub(super) fn refuse_client_certificates(environment: &Environment) -> Result<(), BuildError> {
-    match CLIENT_CERTIFICATES.into_iter().find(|name| environment.is_set(name)) {
-        None => Ok(()),
-        Some(name) => Err(BuildError::setting(
-            name,
-            REDACTED,
-            "client certificates are not supported; unset it, and authenticate by a header \
-             (OTEL_EXPORTER_OTLP_HEADERS) or through a collector nearby that has the certificate",
-        )),
+/// The files of a client certificate and its key: both, or none.
+fn client_files(environment: &Environment) -> Result<Option<(Named, Named)>, BuildError> {
+    let certificates = environment.required_text(&CLIENT_CERTIFICATE)?;
+    let key = environment.required_text(&CLIENT_KEY)?;
+    let alone = |(setting, path): Named, other: &str| {
+        let problem = format!("{other} is missing: both have to name a file, or neither");
+        BuildError::setting(setting, shown_path(&path), problem)
+    };
+    match (certificates, key) {
+        (None, None) => Ok(None),
+        (Some(certificates), Some(key)) => Ok(Some((certificates, key))),
+        (Some(certificates), None) => Err(alone(certificates, "OTEL_EXPORTER_OTLP_CLIENT_KEY")),
+        (None, Some(key)) => Err(alone(key, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")),
     }
 }
 
-/// Reads a regular file of a bounded length: the read of a device or a pipe might not end.
-fn read_certificate(path: &str) -> std::io::Result<Vec<u8>> {
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() || metadata.len() > MAX_CERTIFICATE_BYTES {
-        return Err(std::io::Error::other("not a file, or too large"));
+impl CertificateFiles {
+    /// Names the variable in an error of the transport about one of its files; other errors pass.
+    pub(super) fn named(self, error: spanwise_transport::BuildError) -> BuildError {
+        use spanwise_transport::BuildError as Error;
+        let ((certificates, key), trusted) = (self.client.unzip(), self.trusted);
+        let (file, problem, accepted) = match &error {
+            Error::Certificate { problem, .. } => (trusted, problem, "certificates"),
+            Error::ClientCertificate { problem, .. } => {
+                (certificates, problem, "a client certificate with its chain")
+            }
+            Error::ClientKey { problem, .. } => {
+                (key, problem, "the client certificate's private key, not encrypted,")
+            }
+            _ => return error.into(),
+        };
+        let Some((setting, path)) = file else { return error.into() };
+        let accepted =
+            format!("accepted is the path of a readable PEM file with {accepted} up to 1 MiB");
+        BuildError::setting(setting, shown_path(&path), format!("{problem}; {accepted}"))
     }
-    let mut pem = Vec::new();
-    std::fs::File::open(path)?.take(MAX_CERTIFICATE_BYTES).read_to_end(&mut pem)?;
-    Ok(pem)
 }
 
-const MAX_CERTIFICATE_BYTES: u64 = 1 << 20;
+const NOT_HTTPS: &str = "the endpoint is http, not https";
+// Each list has the variable of the signal first.
 const CERTIFICATE: [&str; 2] =
     ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];
-const CLIENT_CERTIFICATES: [&str; 4] = [
-    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-];
+const CLIENT_CERTIFICATE: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
+const CLIENT_KEY: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"];

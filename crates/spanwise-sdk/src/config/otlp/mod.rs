@@ -5,15 +5,18 @@ mod compression;
 mod endpoint;
 mod headers;
 mod named;
+mod tls_settings;
+mod trust;
 
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
 use super::ranges::ATTEMPT_TIMEOUT;
 use crate::diagnostics::EndpointHealth;
-use certificate::{Certificate, refuse_client_certificates};
+use certificate::CertificateFiles;
 use endpoint::report_insecure;
 use spanwise_transport::{Compression, Protocol, Transport};
+pub(super) use trust::{ClientCertificate, Trust};
 
 impl SpanwiseBuilder {
     /// Builds the transport from code and environment.
@@ -44,7 +47,6 @@ impl SpanwiseBuilder {
             self.report_unused_network(environment, &transport.destination());
             return Ok(transport);
         }
-        refuse_client_certificates(environment)?;
         let protocol = self.resolve_protocol(environment)?;
         let endpoint = self.resolve_endpoint(environment, protocol.value)?;
         let compression = self.resolve_compression(environment)?;
@@ -63,13 +65,10 @@ impl SpanwiseBuilder {
             transport = transport.with_endpoint(endpoint.value.clone());
         }
         let is_https = endpoint.as_ref().is_some_and(|endpoint| endpoint.value.is_https());
-        let certificate = self.resolve_certificate(environment, is_https)?;
-        if let Some(certificate) = &certificate {
-            transport = transport.with_certificate_pem(&*certificate.pem);
-        }
+        let (transport, files) = self.resolve_certificates(environment, is_https, transport)?;
         transport.build().map_err(|error| {
             let endpoint = endpoint.map(|endpoint| endpoint.setting);
-            named(error, protocol.setting, endpoint, certificate, compression.setting)
+            named(error, protocol.setting, endpoint, files, compression.setting)
         })
     }
 
@@ -81,7 +80,17 @@ impl SpanwiseBuilder {
             ("with_protocol", self.protocol.is_some()),
             ("with_header", !self.headers.is_empty()),
             ("with_compression", self.compression.is_some()),
-            ("with_certificate_pem", self.certificate_pem.is_some()),
+            ("with_certificate_pem", matches!(self.trust, Some(Trust::Pem(_)))),
+            ("with_certificate_file", matches!(self.trust, Some(Trust::File(_)))),
+            ("with_system_roots", matches!(self.trust, Some(Trust::SystemRoots))),
+            (
+                "with_client_certificate_pem",
+                matches!(self.client_certificate, Some(ClientCertificate::Pem(..))),
+            ),
+            (
+                "with_client_certificate_files",
+                matches!(self.client_certificate, Some(ClientCertificate::Files(..))),
+            ),
         ];
         for (setting, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
             environment.unused(setting, format!("requests go to {destination}"));
@@ -94,29 +103,21 @@ fn named(
     error: spanwise_transport::BuildError,
     protocol: &'static str,
     endpoint: Option<&'static str>,
-    certificate: Option<Certificate>,
+    files: CertificateFiles,
     compression: &'static str,
 ) -> BuildError {
     use spanwise_transport::BuildError as Error;
     let endpoint = endpoint.unwrap_or("with_endpoint");
-    match (error.missing_feature(), error, certificate) {
-        (Some(missing), Error::NoGrpc { .. }, _) => {
+    match (error.missing_feature(), error) {
+        (Some(missing), Error::NoGrpc { .. }) => {
             BuildError::no_feature(protocol, Protocol::Grpc, missing)
         }
-        (Some(missing), Error::NoZstd { .. }, _) => {
+        (Some(missing), Error::NoZstd { .. }) => {
             BuildError::no_feature(compression, Compression::Zstd, missing)
         }
-        (Some(missing), Error::NoTls { endpoint: url, .. }, _) => {
+        (Some(missing), Error::NoTls { endpoint: url, .. }) => {
             BuildError::no_feature(endpoint, url, missing)
         }
-        // The PEM reader's error quotes its input, which may be a key.
-        (_, Error::Certificate { .. }, Some(Certificate { setting, shown, .. })) => {
-            BuildError::setting(
-                setting,
-                shown,
-                "no certificate can be read from it; accepted are certificates in PEM form",
-            )
-        }
-        (_, error, _) => error.into(),
+        (_, error) => files.named(error),
     }
 }

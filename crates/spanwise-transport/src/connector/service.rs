@@ -7,22 +7,21 @@ use std::task::{Context, Poll};
 use http::Uri;
 use tower_service::Service;
 
-use super::{ConnectProblem, Connector, HyperIo, SigpipeFreeStream};
+use super::{ConnectError, Connector, Stream};
+use crate::tcp::HyperIo;
 
 impl Service<Uri> for Connector {
-    type Response = HyperIo<SigpipeFreeStream>;
-    type Error = ConnectProblem;
+    type Response = HyperIo<Stream>;
+    type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, uri: Uri) -> Self::Future {
+    /// Connects to the connector's endpoint, whatever the argument is: the channel has one target.
+    fn call(&mut self, _: Uri) -> Self::Future {
         let connector = self.clone();
-        Box::pin(async move {
-            let (host, port) = super::host_and_port(&uri);
-            connector.connect(host, port).await.map(HyperIo::new)
-        })
+        Box::pin(async move { connector.connect().await.map(HyperIo::new) })
     }
 }

@@ -1,0 +1,79 @@
+//! Connections to an endpoint: a socket, and TLS over it where the endpoint is `https`.
+
+mod error;
+#[cfg(feature = "grpc")]
+mod service;
+#[cfg(feature = "tls")]
+mod session;
+mod stream;
+
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+
+use crate::explain::ConnectionContext;
+use crate::tcp::{self, PeerObservations, SigpipeFreeStream};
+#[cfg(feature = "tls")]
+use crate::tls::TlsClient;
+use crate::tls_settings::TlsSettings;
+use crate::{BuildError, Endpoint};
+
+pub(crate) use error::ConnectError;
+#[cfg(feature = "tls")]
+use session::TlsSession;
+pub(crate) use stream::Stream;
+
+/// Connects to one endpoint. Clones share its TLS sessions.
+#[derive(Debug, Clone)]
+pub(crate) struct Connector {
+    host: String,
+    port: u16,
+    observations: PeerObservations,
+    /// `None` for plain text.
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<TlsClient>>,
+}
+
+impl Connector {
+    /// A connector to `endpoint` that reports what it observes to `context`. Over TLS it offers the
+    /// protocol `alpn` and insists on it.
+    ///
+    /// # Errors
+    /// A certificate, a key or the name of the host cannot be used for an `https` endpoint.
+    #[cfg_attr(not(feature = "tls"), expect(clippy::unnecessary_wraps, reason = "TLS can fail"))]
+    pub(crate) fn new(
+        endpoint: &Endpoint,
+        settings: &TlsSettings,
+        alpn: Option<&'static [u8]>,
+        context: &ConnectionContext,
+    ) -> Result<Self, BuildError> {
+        let (host, port) = tcp::host_and_port(endpoint.uri());
+        #[cfg(not(feature = "tls"))]
+        let _ = (settings, alpn);
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            observations: context.observations.clone(),
+            #[cfg(feature = "tls")]
+            tls: match endpoint.is_https() {
+                true => {
+                    let outdated = context.outdated.clone();
+                    Some(Arc::new(TlsClient::new(host, settings, alpn, outdated)?))
+                }
+                false => None,
+            },
+        })
+    }
+
+    /// Makes a connection.
+    pub(crate) async fn connect(&self) -> Result<Stream, ConnectError> {
+        let socket = tcp::connect(&self.host, self.port).await.map_err(ConnectError::Socket)?;
+        let stream = SigpipeFreeStream::new(socket, &self.observations);
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let stream = tls.connect(stream).await.map_err(ConnectError::Tls)?;
+            let session = TlsSession::new(stream, &self.observations);
+            return Ok(Stream::Tls(Box::new(session)));
+        }
+        Ok(Stream::Plain(stream))
+    }
+}

@@ -1,0 +1,180 @@
+//! The TLS configuration of a client, which follows the files that it was made of.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::ClientConfig;
+use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::pem::FileStamp;
+use super::verifier::NamedOrIssuedVerifier;
+use crate::BuildError;
+use crate::blocking::on_blocking_thread;
+use crate::tls_settings::{OutdatedFiles, PemSource, Roots, TlsSettings};
+
+/// Connects by TLS to one host, with the newest certificates and keys that can be used.
+///
+/// Each connection examines modification time, length and inode of the files, and reads those that
+/// changed: there is no thread that watches them. Files that cannot be used, because half of them is
+/// written or a key does not belong to its certificate, change nothing until they can.
+pub(crate) struct TlsClient {
+    name: ServerName<'static>,
+    settings: TlsSettings,
+    /// The protocol of the session, if it is negotiated.
+    alpn: Option<&'static [u8]>,
+    current: Mutex<Arc<ClientConfig>>,
+    files: Mutex<Vec<Option<FileStamp>>>,
+    /// Why the files that were read last are not in use.
+    outdated: OutdatedFiles,
+}
+
+impl TlsClient {
+    /// A client for `host`, a name or an address without brackets, that offers the protocol `alpn` and
+    /// insists on it. Reports to `outdated` why files that changed are not in use.
+    ///
+    /// # Errors
+    /// A certificate, a key or the name of the host cannot be used.
+    pub(crate) fn new(
+        host: &str,
+        settings: &TlsSettings,
+        alpn: Option<&'static [u8]>,
+        outdated: OutdatedFiles,
+    ) -> Result<Self, BuildError> {
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|error| BuildError::tls(&error))?;
+        let settings = settings.clone();
+        // Before the files are read: one that changes in between is read again.
+        let files = Mutex::new(stamps(&settings));
+        let current = Mutex::new(client_config(&settings, alpn)?);
+        Ok(Self { name, settings, alpn, current, files, outdated })
+    }
+
+    /// Makes a TLS session over `stream`.
+    pub(crate) async fn connect<S>(self: &Arc<Self>, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        if self.has_files() {
+            let this = Arc::clone(self);
+            // The files may be on a network. Without a thread the old ones stay in use.
+            let _unchecked = on_blocking_thread(move || {
+                this.reload();
+                Ok(())
+            })
+            .await;
+        }
+        let connector = TlsConnector::from(self.config());
+        let stream = connector.connect(self.name.clone(), stream).await?;
+        if self.alpn.is_some() && stream.get_ref().1.alpn_protocol() != self.alpn {
+            return Err(io::Error::other(NotNegotiated));
+        }
+        Ok(stream)
+    }
+
+    fn has_files(&self) -> bool {
+        sources(&self.settings).any(|source| matches!(source, PemSource::File(_)))
+    }
+
+    fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&lock(&self.current))
+    }
+
+    /// Reads the files if one has changed since they were read last.
+    fn reload(&self) {
+        // A read that hangs holds one thread; other connections use the old files meanwhile.
+        let Ok(mut known) = self.files.try_lock() else { return };
+        let now = stamps(&self.settings);
+        if *known == now {
+            return;
+        }
+        let problem = match client_config(&self.settings, self.alpn) {
+            Ok(config) => {
+                *lock(&self.current) = config;
+                None
+            }
+            Err(error) => Some(error.short()),
+        };
+        self.outdated.set(problem);
+        *known = now;
+    }
+}
+
+impl fmt::Debug for TlsClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsClient")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The error of a session whose peer does not speak the protocol that this client insists on.
+#[derive(Debug)]
+pub(crate) struct NotNegotiated;
+
+impl fmt::Display for NotNegotiated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the protocol was not negotiated")
+    }
+}
+
+impl std::error::Error for NotNegotiated {}
+
+/// The configuration of the settings as they, and their files, are now.
+fn client_config(
+    settings: &TlsSettings,
+    alpn: Option<&'static [u8]>,
+) -> Result<Arc<ClientConfig>, BuildError> {
+    // An explicit provider: the process default belongs to the application.
+    let provider = provider();
+    let trusted = settings.roots.load()?;
+    let identity =
+        settings.identity.as_ref().map(|identity| identity.load(&provider)).transpose()?;
+    let roots = Arc::new(trusted.store);
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+        .build()
+        .map_err(|error| BuildError::tls(&error))?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| BuildError::tls(&error))?;
+    let builder = match trusted.named.is_empty() {
+        true => builder.with_webpki_verifier(verifier),
+        false => {
+            let verifier = NamedOrIssuedVerifier::new(verifier, trusted.named);
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        }
+    };
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => builder.with_client_cert_resolver(identity),
+    };
+    config.alpn_protocols = alpn.map(<[u8]>::to_vec).into_iter().collect();
+    Ok(Arc::new(config))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn sources(settings: &TlsSettings) -> impl Iterator<Item = &PemSource> {
+    let roots = match &settings.roots {
+        Roots::Pem(source) => Some(source),
+        Roots::BuiltIn | Roots::System => None,
+    };
+    let identity = settings.identity.iter().flat_map(|own| [&own.certificates, &own.key]);
+    roots.into_iter().chain(identity)
+}
+
+fn stamps(settings: &TlsSettings) -> Vec<Option<FileStamp>> {
+    sources(settings).map(PemSource::stamp).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
