@@ -95,10 +95,9 @@ impl Listening {
         match self {
             Self::Tcp(listener) => _ = SockRef::from(listener).shutdown(Shutdown::Both),
             #[cfg(unix)]
-            Self::Unix(listener, path) => {
-                path.remove();
-                _ = SockRef::from(listener).shutdown(Shutdown::Both);
-            }
+            // No client connects to a socket without its file. A shutdown of it would make `accept` fail as
+            // if it only had to wait, and the thread would call it in a loop.
+            Self::Unix(_, path) => path.remove(),
         }
     }
 }

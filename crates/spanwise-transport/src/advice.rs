@@ -64,10 +64,13 @@ impl Advice {
 
     /// The advice as text, one or two sentences. `crate_name` is the crate whose features the user chooses.
     pub(crate) fn text(self, endpoint: &Endpoint, protocol: Protocol, crate_name: &str) -> String {
-        let at = text::sanitize(endpoint.authority());
+        let at = text::sanitize(&endpoint.peer());
         let grpc = feature(cfg!(feature = "grpc"), "grpc", crate_name);
         let tls = feature(cfg!(feature = "tls"), "tls", crate_name);
         match self {
+            Self::NotListening if endpoint.unix_path().is_some() => {
+                format!("is a collector listening at {at}, and may this process write to it?")
+            }
             Self::NotListening => {
                 format!("is a collector listening at {at}? {}", usual_port(protocol))
             }

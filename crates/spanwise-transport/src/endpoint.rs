@@ -1,17 +1,23 @@
 //! The endpoint of requests: a validated URL.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-use crate::{Protocol, text, url};
+use crate::{EndpointProblem, Protocol, text, unix_socket, url};
 
-/// An OTLP endpoint: a validated `http` or `https` URL.
+/// An OTLP endpoint: a validated `http` or `https` URL, or a Unix socket.
+///
+/// A Unix socket is `unix:/path`, with an absolute path of at most 107 bytes (103 on some systems).
+/// Requests to it are in plain text, for the host `localhost` and the path `/v1/traces`.
 ///
 /// `Debug` and `Display` redact the query: some vendors put a key there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     uri: Uri,
+    /// The path of a Unix socket.
+    socket: Option<Arc<str>>,
 }
 
 impl Endpoint {
@@ -21,8 +27,8 @@ impl Endpoint {
     /// is removed.
     ///
     /// # Errors
-    /// When `url` is not an `http` or `https` URL with a host, or holds a control character. The error
-    /// names `setting`.
+    /// When `url` is neither an `http` or `https` URL with a host nor a Unix socket, or holds a control
+    /// character; or it is a Unix socket, and the system has none. The error names `setting`.
     pub fn parse(setting: &str, url: &str) -> Result<Self, EndpointError> {
         check(url).map_err(|problem| EndpointError::new(setting, url, problem))
     }
@@ -34,6 +40,9 @@ impl Endpoint {
     /// As [`parse`](Self::parse).
     pub fn parse_base(setting: &str, url: &str) -> Result<Self, EndpointError> {
         let base = Self::parse(setting, url)?;
+        if base.socket.is_some() {
+            return Ok(base);
+        }
         base.join_path(TRACES).map_err(|problem| EndpointError::new(setting, url, problem))
     }
 
@@ -43,7 +52,7 @@ impl Endpoint {
     /// # Errors
     /// As [`parse`](Self::parse).
     pub fn parse_grpc(setting: &str, url: &str, insecure: bool) -> Result<Self, EndpointError> {
-        if url.contains("://") {
+        if url.contains("://") || unix_socket::path_of(url.trim()).is_some() {
             return Self::parse(setting, url);
         }
         let scheme = if insecure { "http" } else { "https" };
@@ -60,7 +69,20 @@ impl Endpoint {
             }
             Protocol::Grpc => Uri::from_static("http://localhost:4317/"),
         };
-        Self { uri }
+        Self { uri, socket: None }
+    }
+
+    /// The path of the Unix socket, if the endpoint is one.
+    pub fn unix_path(&self) -> Option<&str> {
+        self.socket.as_deref()
+    }
+
+    /// What requests connect to: host and port, or a Unix socket.
+    pub(crate) fn peer(&self) -> String {
+        match &self.socket {
+            Some(path) => format!("unix:{path}"),
+            None => self.authority().to_owned(),
+        }
     }
 
     /// Whether the scheme is `https`.
@@ -68,7 +90,7 @@ impl Endpoint {
         self.uri.scheme() == Some(&Scheme::HTTPS)
     }
 
-    /// Host and port, as given.
+    /// Host and port, as given; `localhost` of a Unix socket.
     pub fn authority(&self) -> &str {
         self.uri.authority().map_or("", Authority::as_str)
     }
@@ -109,15 +131,18 @@ impl Endpoint {
     }
 
     fn with_path(self, path: &str) -> Result<Self, EndpointProblem> {
-        let mut parts = self.uri.into_parts();
+        let (mut parts, socket) = (self.uri.into_parts(), self.socket);
         parts.path_and_query =
             Some(PathAndQuery::try_from(path).map_err(|_| EndpointProblem::Syntax)?);
-        Uri::from_parts(parts).map(|uri| Self { uri }).map_err(|_| EndpointProblem::Syntax)
+        Uri::from_parts(parts).map(|uri| Self { uri, socket }).map_err(|_| EndpointProblem::Syntax)
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.socket {
+            return write!(f, "unix:{}", text::sanitize(path));
+        }
         // The query is left out first: an `@` in it would redact the host too.
         let scheme = self.uri.scheme_str().unwrap_or_default();
         let query = if self.uri.query().is_some() { "?" } else { "" };
@@ -151,6 +176,9 @@ impl fmt::Display for EndpointError {
                 "{setting}=`{value}`: it has no scheme; write http://{value}, or https://{value} \
                  for TLS"
             ),
+            problem if unix_socket::path_of(value).is_some() => {
+                write!(f, "{setting}=`{value}`: {problem}; accepted is unix:/path")
+            }
             _ => write!(
                 f,
                 "{setting}=`{value}`: {problem}; accepted is http://host:port or \
@@ -162,7 +190,7 @@ impl fmt::Display for EndpointError {
 
 impl std::error::Error for EndpointError {}
 
-debug_as_display!(EndpointError, EndpointProblem);
+debug_as_display!(EndpointError);
 
 /// Whether a scheme is all that `url` lacks.
 fn names_a_host(url: &str) -> bool {
@@ -181,48 +209,14 @@ impl EndpointError {
     }
 }
 
-/// The problem of an endpoint URL.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum EndpointProblem {
-    /// Nothing but white space.
-    Empty,
-    /// Not a URL at all.
-    Syntax,
-    /// No scheme, or neither `http` nor `https`.
-    Scheme,
-    /// No host.
-    Host,
-    /// A port outside 0 to 65535.
-    Port,
-    /// `user:password@host`: a header carries credentials, a URL does not.
-    Credentials,
-    /// A control character in path or query.
-    Control,
-}
-
-impl fmt::Display for EndpointProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("it is empty"),
-            Self::Syntax => f.write_str("it is not a URL"),
-            Self::Scheme => f.write_str("its scheme is neither http nor https"),
-            Self::Host => f.write_str("it names no host"),
-            Self::Port => f.write_str("its port is not a number up to 65535"),
-            Self::Credentials => f.write_str(
-                "it holds credentials, which belong in a header (OTEL_EXPORTER_OTLP_HEADERS)",
-            ),
-            Self::Control => f.write_str("it holds a control character"),
-        }
-    }
-}
-
-impl std::error::Error for EndpointProblem {}
-
 fn check(url: &str) -> Result<Endpoint, EndpointProblem> {
     let url = url.trim();
     if url.is_empty() {
         return Err(EndpointProblem::Empty);
+    }
+    if let Some(path) = unix_socket::path_of(url) {
+        let (uri, socket) = (Uri::from_static("http://localhost/v1/traces"), Some(path?.into()));
+        return Ok(Endpoint { uri, socket });
     }
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
@@ -244,7 +238,7 @@ fn check(url: &str) -> Result<Endpoint, EndpointProblem> {
     if after_host.len() > 1 && authority.port_u16().is_none() {
         return Err(EndpointProblem::Port);
     }
-    Ok(Endpoint { uri })
+    Ok(Endpoint { uri, socket: None })
 }
 
 /// `url` with its path and query percent-encoded and without its fragment.
@@ -293,7 +287,6 @@ mod tests {
             ("localhost:4318", Scheme),
             ("localhost", Scheme),
             ("ftp://h", Scheme),
-            ("unix:///run/otel.sock", Scheme),
             ("http://", Host),
             ("http://:4318", Host),
             ("http://h:99999", Port),
@@ -345,7 +338,7 @@ mod tests {
             assert!(error.to_string().contains(fix), "{error}");
             assert_eq!(format!("{error:?}"), error.to_string());
         }
-        let other = Endpoint::parse("OTEL_X", "unix:///run/otel.sock").unwrap_err().to_string();
+        let other = Endpoint::parse("OTEL_X", "ftp://h/").unwrap_err().to_string();
         assert!(other.contains("accepted is http://host:port"), "{other}");
     }
 

@@ -23,6 +23,11 @@ pub enum BuildError {
         /// The crate that has the feature: this one, or the one that forwards it.
         crate_name: &'static str,
     },
+    /// A [`Fetcher`](crate::Fetcher) of a Unix socket, which names no document.
+    UnixSocket {
+        /// The endpoint.
+        endpoint: Endpoint,
+    },
     /// A number outside its accepted range.
     OutOfRange {
         /// The method that sets the number.
@@ -99,6 +104,10 @@ impl std::fmt::Display for BuildError {
             Self::NoZstd { crate_name } => {
                 write!(f, "the compression zstd {}", MissingFeature::zstd(crate_name))
             }
+            Self::UnixSocket { endpoint } => write!(
+                f,
+                "{endpoint} cannot be fetched from; accepted is http://host:port/path or https"
+            ),
             Self::OutOfRange { field, value, range } => {
                 write!(f, "{field} is {value}; accepted is {range}")
             }

@@ -96,7 +96,9 @@ impl ConnectionContext {
         // Without a connection, what earlier ones observed does not matter.
         if let Some(problem) = chain().find_map(|error| error.downcast_ref::<ConnectProblem>()) {
             let advice = match problem {
-                ConnectProblem::Refused | ConnectProblem::TimedOut => Some(Advice::NotListening),
+                ConnectProblem::NoSocket | ConnectProblem::Refused | ConnectProblem::TimedOut => {
+                    Some(Advice::NotListening)
+                }
                 ConnectProblem::Name(_) => Some(Advice::Name),
                 ConnectProblem::Other(_) => None,
             };

@@ -23,7 +23,7 @@ impl Fetcher {
     /// authenticate an `https` endpoint.
     ///
     /// # Errors
-    /// An `https` endpoint without the feature `tls`, or a number out of its range.
+    /// An `https` endpoint without the feature `tls`, a Unix socket, or a number out of its range.
     pub fn new(
         endpoint: Endpoint,
         timeout: Duration,
@@ -31,6 +31,9 @@ impl Fetcher {
     ) -> Result<Self, BuildError> {
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
             return Err(BuildError::NoTls { endpoint, crate_name: env!("CARGO_PKG_NAME") });
+        }
+        if endpoint.unix_path().is_some() {
+            return Err(BuildError::UnixSocket { endpoint });
         }
         range::time("Fetcher::new (the timeout of a fetch)", timeout)?;
         range::number(

@@ -11,7 +11,7 @@ mod stream;
 use std::sync::Arc;
 
 use crate::explain::ConnectionContext;
-use crate::tcp::{self, PeerObservations, SigpipeFreeStream};
+use crate::tcp::{self, ConnectProblem, PeerObservations, SigpipeFreeStream, Socket};
 #[cfg(feature = "tls")]
 use crate::tls::TlsClient;
 use crate::tls_settings::TlsSettings;
@@ -22,11 +22,19 @@ pub(crate) use error::ConnectError;
 use session::TlsSession;
 pub(crate) use stream::Stream;
 
+/// What a connector connects to.
+#[derive(Debug, Clone)]
+enum Target {
+    /// A host, a name or an address without brackets, and a port.
+    Tcp(String, u16),
+    /// The path of a Unix socket.
+    Unix(String),
+}
+
 /// Connects to one endpoint. Clones share its TLS sessions.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
-    host: String,
-    port: u16,
+    target: Target,
     observations: PeerObservations,
     /// `None` for plain text.
     #[cfg(feature = "tls")]
@@ -50,8 +58,10 @@ impl Connector {
         #[cfg(not(feature = "tls"))]
         let _ = (settings, alpn);
         Ok(Self {
-            host: host.to_owned(),
-            port,
+            target: match endpoint.unix_path() {
+                Some(path) => Target::Unix(path.to_owned()),
+                None => Target::Tcp(host.to_owned(), port),
+            },
             observations: context.observations.clone(),
             #[cfg(feature = "tls")]
             tls: match endpoint.is_https() {
@@ -66,7 +76,7 @@ impl Connector {
 
     /// Makes a connection.
     pub(crate) async fn connect(&self) -> Result<Stream, ConnectError> {
-        let socket = tcp::connect(&self.host, self.port).await.map_err(ConnectError::Socket)?;
+        let socket = self.socket().await.map_err(ConnectError::Socket)?;
         let stream = SigpipeFreeStream::new(socket, &self.observations);
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
@@ -75,5 +85,16 @@ impl Connector {
             return Ok(Stream::Tls(Box::new(session)));
         }
         Ok(Stream::Plain(stream))
+    }
+
+    async fn socket(&self) -> Result<Socket, ConnectProblem> {
+        match &self.target {
+            Target::Tcp(host, port) => tcp::connect(host, *port).await.map(Socket::Tcp),
+            #[cfg(unix)]
+            Target::Unix(path) => tcp::connect_unix(path).await.map(Socket::Unix),
+            // No such endpoint can be parsed.
+            #[cfg(not(unix))]
+            Target::Unix(_) => Err(ConnectProblem::NoSocket),
+        }
     }
 }

@@ -18,6 +18,8 @@ use crate::tls::rejection;
 pub(crate) struct TlsSession {
     stream: TlsStream<SigpipeFreeStream>,
     observations: PeerObservations,
+    /// Whether the server has sent data, so that it accepts our certificate.
+    is_accepted: bool,
 }
 
 impl TlsSession {
@@ -25,17 +27,13 @@ impl TlsSession {
         stream: TlsStream<SigpipeFreeStream>,
         observations: &PeerObservations,
     ) -> Self {
-        Self { stream, observations: observations.clone() }
+        Self { stream, observations: observations.clone(), is_accepted: false }
     }
 
     /// Returns `written`, or in place of its error the alert that the server sent before it closed.
-    fn with_alert<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+    fn with_alert<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(_)) = &written
-            && let Some(alert) = self.received_alert(cx)
+            && let Some(alert) = self.received_alert()
         {
             return self.recorded(Poll::Ready(Err(io::Error::other(alert))));
         }
@@ -47,15 +45,15 @@ impl TlsSession {
         if let Poll::Ready(Err(error)) = &result
             && let Some(alert) = rejection(error)
         {
-            self.observations.rejected(alert);
+            self.observations.set_rejection(Some(alert));
         }
         result
     }
 
     /// Reads the records that have arrived, up to the first with data, which stays in the session.
-    fn received_alert(&mut self, cx: &mut Context<'_>) -> Option<rustls::Error> {
+    fn received_alert(&mut self) -> Option<rustls::Error> {
         let (socket, session) = self.stream.get_mut();
-        let mut arrived = Arrived { socket, cx };
+        let mut arrived = Arrived(socket);
         while session.wants_read() {
             match session.read_tls(&mut arrived) {
                 Ok(1..) => {}
@@ -70,19 +68,11 @@ impl TlsSession {
 }
 
 /// The bytes that a socket has received.
-struct Arrived<'a, 'b, 'c> {
-    socket: &'a mut SigpipeFreeStream,
-    cx: &'b mut Context<'c>,
-}
+struct Arrived<'a>(&'a SigpipeFreeStream);
 
-impl Read for Arrived<'_, '_, '_> {
+impl Read for Arrived<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let mut buf = ReadBuf::new(bytes);
-        match Pin::new(&mut *self.socket).poll_read(self.cx, &mut buf) {
-            Poll::Ready(Ok(())) => Ok(buf.filled().len()),
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        self.0.read_arrived(bytes)
     }
 }
 
@@ -92,7 +82,12 @@ impl AsyncRead for TlsSession {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if !self.is_accepted && buf.filled().len() > before {
+            self.is_accepted = true;
+            self.observations.set_rejection(None);
+        }
         self.recorded(read)
     }
 }
@@ -104,7 +99,7 @@ impl AsyncWrite for TlsSession {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.with_alert(cx, written)
+        self.with_alert(written)
     }
 
     fn poll_write_vectored(
@@ -113,7 +108,7 @@ impl AsyncWrite for TlsSession {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.with_alert(cx, written)
+        self.with_alert(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -122,7 +117,7 @@ impl AsyncWrite for TlsSession {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.with_alert(cx, flushed)
+        self.with_alert(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

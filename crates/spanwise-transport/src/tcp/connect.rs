@@ -35,6 +35,16 @@ pub(crate) async fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectP
     Ok(stream)
 }
 
+/// Connects to the Unix socket at `path`.
+#[cfg(unix)]
+pub(crate) async fn connect_unix(path: &str) -> Result<tokio::net::UnixStream, ConnectProblem> {
+    let connected = tokio::net::UnixStream::connect(path).await;
+    connected.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ConnectProblem::NoSocket,
+        _ => ConnectProblem::of(&error),
+    })
+}
+
 /// Runs both futures and returns the first success; `other` starts when `preferred` has failed, or
 /// has not succeeded within [`HEAD_START`].
 async fn race<T, E>(

@@ -1,4 +1,4 @@
-//! TCP connections whose writes raise no signal.
+//! TCP and Unix connections whose writes raise no signal.
 //!
 //! A write to a connection that the peer has closed raises SIGPIPE, which ends a process that has
 //! it at its default: a C program with Rust inside, or a Rust one that restored it. std's plain
@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 use http::Uri;
 use http::uri::Scheme;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use sniff::ProtocolSniffer;
 
@@ -23,6 +22,7 @@ mod peek;
 mod problem;
 mod resolve;
 mod sniff;
+mod socket;
 #[cfg(any(
     target_os = "linux",
     target_os = "android",
@@ -45,11 +45,14 @@ mod vectored;
 mod vectored;
 
 pub(crate) use connect::connect;
+#[cfg(unix)]
+pub(crate) use connect::connect_unix;
 pub(crate) use hyper_io::HyperIo;
 #[cfg(feature = "grpc")]
 pub(crate) use problem::CONNECT_TIMEOUT;
 pub(crate) use problem::{ConnectProblem, os_message};
 pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState};
+pub(crate) use socket::Socket;
 
 /// The host of an `http` or `https` URL, without the brackets of an IPv6 address, and its port.
 pub(crate) fn host_and_port(uri: &Uri) -> (&str, u16) {
@@ -59,17 +62,23 @@ pub(crate) fn host_and_port(uri: &Uri) -> (&str, u16) {
     (address.unwrap_or(host), uri.port_u16().unwrap_or(default))
 }
 
-/// A TCP stream whose writes raise no signal.
+/// A socket whose writes raise no signal.
 #[derive(Debug)]
 pub(crate) struct SigpipeFreeStream {
-    stream: TcpStream,
+    stream: Socket,
     sniffer: ProtocolSniffer,
 }
 
 impl SigpipeFreeStream {
     /// Wraps a connection whose first bytes from its peer are recorded in `observations`.
-    pub(crate) fn new(stream: TcpStream, observations: &PeerObservations) -> Self {
+    pub(crate) fn new(stream: Socket, observations: &PeerObservations) -> Self {
         Self { stream, sniffer: observations.connected() }
+    }
+
+    /// Reads what has arrived, whether or not the runtime knows of it.
+    #[cfg(feature = "tls")]
+    pub(crate) fn read_arrived(&self, buf: &mut [u8]) -> io::Result<usize> {
+        peek::read(&self.stream, buf)
     }
 
     /// Returns `written`. After an error it first peeks at the bytes that the peer sent before it
@@ -93,10 +102,10 @@ impl AsyncRead for SigpipeFreeStream {
         let this = &mut *self;
         // A read into an empty buffer does not mean the end of the stream.
         if this.sniffer.is_over() || buf.remaining() == 0 {
-            return Pin::new(&mut this.stream).poll_read(cx, buf);
+            return this.stream.poll_read(cx, buf);
         }
         let before = buf.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let polled = this.stream.poll_read(cx, buf);
         match &polled {
             Poll::Ready(Ok(())) => {
                 this.sniffer.observe(buf.filled().get(before..).unwrap_or_default());
@@ -114,7 +123,13 @@ impl AsyncWrite for SigpipeFreeStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        let written = match &mut self.stream {
+            // std's plain writes carry the flag.
+            Socket::Tcp(_) => self.stream.poll_write(cx, buf),
+            // Those to Unix sockets do so from a later version of std on.
+            #[cfg(unix)]
+            Socket::Unix(_) => vectored::poll_write(&mut self.stream, cx, &[IoSlice::new(buf)]),
+        };
         self.peek_on_write_error(written)
     }
 
@@ -132,10 +147,10 @@ impl AsyncWrite for SigpipeFreeStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.stream.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.stream.poll_shutdown(cx)
     }
 }

@@ -9,20 +9,25 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite as _;
-use tokio::net::TcpStream;
+
+use super::Socket;
 
 /// Whether vectored writes are vectored.
 pub(super) const IS_WRITE_VECTORED: bool = cfg!(any(windows, target_vendor = "apple"));
 
 /// The stream's own vectored write where that raises no signal, a plain one otherwise.
 pub(super) fn poll_write(
-    stream: &mut TcpStream,
+    socket: &mut Socket,
     cx: &mut Context<'_>,
     bufs: &[IoSlice<'_>],
 ) -> Poll<io::Result<usize>> {
-    if IS_WRITE_VECTORED {
-        return Pin::new(stream).poll_write_vectored(cx, bufs);
+    let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+    match socket {
+        Socket::Tcp(stream) if IS_WRITE_VECTORED => Pin::new(stream).poll_write_vectored(cx, bufs),
+        Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, first),
+        #[cfg(unix)]
+        Socket::Unix(stream) if IS_WRITE_VECTORED => Pin::new(stream).poll_write_vectored(cx, bufs),
+        #[cfg(unix)]
+        Socket::Unix(stream) => Pin::new(stream).poll_write(cx, first),
     }
-    let first = bufs.iter().find(|buf| !buf.is_empty());
-    Pin::new(stream).poll_write(cx, first.map_or(&[], |buf| buf))
 }

@@ -10,6 +10,9 @@ use std::time::Duration;
 pub(crate) enum ConnectProblem {
     /// The resolver found no address for the host name; with its message.
     Name(String),
+    /// The Unix socket does not exist.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "no Unix sockets"))]
+    NoSocket,
     /// The host refused the connection.
     Refused,
     /// No address answered within [`CONNECT_TIMEOUT`].
@@ -33,6 +36,7 @@ impl fmt::Display for ConnectProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(message) => write!(f, "the host name cannot be resolved: {message}"),
+            Self::NoSocket => f.write_str("the socket does not exist"),
             Self::Refused => f.write_str("connection refused"),
             Self::TimedOut => write!(f, "no connection within {CONNECT_TIMEOUT:?}"),
             Self::Other(message) => write!(f, "no connection: {message}"),

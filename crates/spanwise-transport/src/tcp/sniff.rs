@@ -15,7 +15,7 @@ pub(crate) struct PeerState {
     pub(crate) connected: u64,
     /// The protocol of the peer that was the last to send its first bytes.
     pub(crate) protocol: Option<PeerProtocol>,
-    /// The TLS alert by which the peer rejected our certificate on the newest connection.
+    /// The TLS alert by which the peer rejected our certificate, until it sends data on a TLS session.
     pub(crate) rejection: Option<u8>,
 }
 
@@ -43,14 +43,13 @@ impl PeerObservations {
     pub(super) fn connected(&self) -> ProtocolSniffer {
         let mut state = self.lock();
         state.connected = state.connected.saturating_add(1);
-        state.rejection = None;
         ProtocolSniffer { observations: Some(self.clone()), bytes: [0; SNIFFED_BYTES], len: 0 }
     }
 
-    /// Records the TLS alert by which the peer rejected our certificate.
+    /// Records the TLS alert by which the peer rejected our certificate, or that it accepts it.
     #[cfg(feature = "tls")]
-    pub(crate) fn rejected(&self, alert: u8) {
-        self.lock().rejection = Some(alert);
+    pub(crate) fn set_rejection(&self, alert: Option<u8>) {
+        self.lock().rejection = alert;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, PeerState> {
