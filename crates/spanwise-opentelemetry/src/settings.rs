@@ -51,6 +51,9 @@ macro_rules! export_settings {
             /// (`OTEL_EXPORTER_OTLP_[TRACES_]CLIENT_CERTIFICATE` and `_CLIENT_KEY`). A new connection reads
             /// them again once they have changed.
             with_client_certificate_files(certificates: impl Into<std::path::PathBuf>, key: impl Into<std::path::PathBuf>);
+            /// Connects through an HTTP proxy, `http://[user:password@]host:port` (`HTTPS_PROXY`, `HTTP_PROXY`
+            /// and `NO_PROXY`). Needs the feature `proxy`.
+            with_proxy(url: impl Into<String>);
             /// Passes each request, an encoded `ExportTraceServiceRequest`, to `sink` instead of the network:
             /// as [`SpanwiseBuilder::with_sink`].
             with_sink(sink: impl spanwise_sdk::Sink);

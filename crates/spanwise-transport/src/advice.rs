@@ -35,6 +35,9 @@ pub(crate) enum Advice {
     /// The server does not accept the client's certificate, or asks for one.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
     ClientCertificate,
+    /// The proxy is not reached, or makes no tunnel.
+    #[cfg(feature = "proxy")]
+    Proxy,
     /// The receiver has another URL.
     Redirect,
     /// The receiver does not accept traces.
@@ -124,6 +127,11 @@ impl Advice {
                 "set a certificate that the server trusts, and its key, by \
                  with_client_certificate_files or OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and \
                  OTEL_EXPORTER_OTLP_CLIENT_KEY",
+            ),
+            #[cfg(feature = "proxy")]
+            Self::Proxy => format!(
+                "check the proxy, set by with_proxy or by HTTPS_PROXY and HTTP_PROXY; NO_PROXY excludes {at} \
+                 from it"
             ),
             Self::Redirect => String::from(
                 "set the endpoint to the URL that it redirects to, often https:// for http://",

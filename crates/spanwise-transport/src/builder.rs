@@ -11,7 +11,7 @@ use crate::backend::Backend;
 use crate::compression::CompressionSettings;
 use crate::http1::HttpBackend;
 use crate::sink::{Sink, SinkBackend};
-use crate::tls_settings::{Roots, TlsSettings};
+use crate::tls_settings::{ConnectionSettings, Roots};
 use crate::{
     BuildError, CircuitBreaker, Compression, Endpoint, FailedAttempt, Headers, Protocol,
     RetryPolicy, Transport, range,
@@ -31,7 +31,7 @@ pub struct TransportBuilder {
     pub(crate) circuit_breaker: Option<CircuitBreaker>,
     pub(crate) max_response_bytes: usize,
     user_agent_prefix: Option<Sanitized>,
-    pub(crate) tls: TlsSettings,
+    pub(crate) connection: ConnectionSettings,
     sink: Option<SinkBackend>,
     pub(crate) observer: Option<AttemptObserver>,
     pub(crate) crate_name: &'static str,
@@ -50,7 +50,7 @@ impl TransportBuilder {
             circuit_breaker: None,
             max_response_bytes: 64 << 10,
             user_agent_prefix: None,
-            tls: TlsSettings::default(),
+            connection: ConnectionSettings::default(),
             sink: None,
             observer: None,
             crate_name: env!("CARGO_PKG_NAME"),
@@ -201,7 +201,7 @@ impl TransportBuilder {
             return Err(BuildError::NoTls { endpoint, crate_name: self.crate_name });
         }
         if endpoint.is_https()
-            && matches!(self.tls.roots, Roots::System)
+            && matches!(self.connection.tls.roots, Roots::System)
             && cfg!(not(feature = "system-roots"))
         {
             return Err(BuildError::NoSystemRoots { crate_name: self.crate_name });
@@ -244,8 +244,9 @@ impl TransportBuilder {
             #[cfg(feature = "grpc")]
             Protocol::Grpc => {
                 let headers = self.headers.for_protocol(Protocol::Grpc)?;
-                let (user_agent, tls) = (self.user_agent()?, &self.tls);
-                let backend = crate::grpc::GrpcBackend::new(endpoint, headers, user_agent, tls)?;
+                let (user_agent, connection) = (self.user_agent()?, &self.connection);
+                let backend =
+                    crate::grpc::GrpcBackend::new(endpoint, headers, user_agent, connection)?;
                 Ok(Backend::Grpc(Box::new(backend)))
             }
             #[cfg(not(feature = "grpc"))]
@@ -255,7 +256,7 @@ impl TransportBuilder {
 
     pub(crate) fn http_backend(&self, endpoint: Endpoint) -> Result<HttpBackend, BuildError> {
         let headers = self.headers.for_protocol(self.protocol)?;
-        HttpBackend::new(self.protocol, endpoint, headers, self.user_agent()?, &self.tls)
+        HttpBackend::new(self.protocol, endpoint, headers, self.user_agent()?, &self.connection)
     }
 
     fn user_agent(&self) -> Result<HeaderValue, BuildError> {

@@ -14,7 +14,7 @@ impl TransportBuilder {
     /// certificate of this list, self-signed or not. Its name and its period of validity have to be
     /// right all the same. Revocation is not checked.
     pub fn with_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.tls.roots = Roots::Pem(PemSource::Text(pem.into()));
+        self.connection.tls.roots = Roots::Pem(PemSource::Text(pem.into()));
         self
     }
 
@@ -24,7 +24,7 @@ impl TransportBuilder {
     /// [`build`](Self::build) reads it, and a new connection reads it again when its modification time,
     /// length or inode has changed. While the new content cannot be used, the old one is.
     pub fn with_certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.tls.roots = Roots::Pem(PemSource::File(path.into()));
+        self.connection.tls.roots = Roots::Pem(PemSource::File(path.into()));
         self
     }
 
@@ -34,7 +34,7 @@ impl TransportBuilder {
     /// [`build`](Self::build) reads them once. On Linux and the BSDs they are the files of OpenSSL, or
     /// those that the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
     pub fn with_system_roots(mut self) -> Self {
-        self.tls.roots = Roots::System;
+        self.connection.tls.roots = Roots::System;
         self
     }
 
@@ -46,7 +46,7 @@ impl TransportBuilder {
         certificates: impl Into<Vec<u8>>,
         key: impl Into<Vec<u8>>,
     ) -> Self {
-        self.tls.identity = Some(Identity {
+        self.connection.tls.identity = Some(Identity {
             setting: "with_client_certificate_pem",
             certificates: PemSource::Text(certificates.into()),
             key: PemSource::Text(key.into()),
@@ -64,7 +64,7 @@ impl TransportBuilder {
         certificates: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
     ) -> Self {
-        self.tls.identity = Some(Identity {
+        self.connection.tls.identity = Some(Identity {
             setting: "with_client_certificate_files",
             certificates: PemSource::File(certificates.into()),
             key: PemSource::File(key.into()),

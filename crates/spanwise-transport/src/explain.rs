@@ -100,6 +100,8 @@ impl ConnectionContext {
                     Some(Advice::NotListening)
                 }
                 ConnectProblem::Name(_) => Some(Advice::Name),
+                #[cfg(feature = "proxy")]
+                ConnectProblem::Proxy { .. } => Some(Advice::Proxy),
                 ConnectProblem::Other(_) => None,
             };
             return Explanation::new(problem.to_string(), advice);

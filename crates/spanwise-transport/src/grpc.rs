@@ -17,7 +17,7 @@ use crate::exchange::exchange;
 use crate::explain::ConnectionContext;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
-use crate::tls_settings::TlsSettings;
+use crate::tls_settings::ConnectionSettings;
 use crate::{BuildError, Endpoint, Protocol, tcp};
 
 /// A lazily connected gRPC channel, and the headers of its calls.
@@ -36,14 +36,14 @@ impl GrpcBackend {
         endpoint: Endpoint,
         mut headers: HeaderMap,
         user_agent: HeaderValue,
-        tls: &TlsSettings,
+        settings: &ConnectionSettings,
     ) -> Result<Self, BuildError> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity,gzip"));
         let uri = endpoint.with_fixed_path(EXPORT);
         let context = ConnectionContext::new(Protocol::Grpc, &endpoint);
-        let connector = Connector::new(&endpoint, tls, Some(b"h2"), &context)?;
+        let connector = Connector::new(&endpoint, settings, Some(b"h2"), &context)?;
         // The connector speaks TLS, so that tonic must not: it reads the scheme of the first URL, and
         // requests carry that of the second.
         let target = tonic::transport::Endpoint::from(Uri::from_static("http://endpoint"))

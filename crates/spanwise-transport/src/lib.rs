@@ -13,6 +13,7 @@ mod body;
 #[cfg(test)]
 mod breaker_tests;
 mod builder;
+mod builder_proxy;
 mod builder_tls;
 mod causes;
 mod circuit_breaker;
@@ -44,9 +45,13 @@ mod mask;
 mod message;
 #[cfg(test)]
 mod mock;
+#[cfg(feature = "proxy")]
+mod no_proxy;
 mod payload;
 mod per_runtime;
 mod protocol;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod range;
 mod request_machine;
 mod retry;
@@ -81,6 +86,8 @@ pub use framed::{FramedRequest, InMemoryError};
 pub use framing::PREFIX;
 pub use headers::{Headers, HeadersError};
 pub use protocol::{Protocol, UnknownProtocol};
+#[cfg(feature = "proxy")]
+pub use proxy::{Proxy, ProxyError};
 pub use retry::RetryPolicy;
 pub use sink::{Sink, SinkFuture, SinkLifecycle};
 pub use status::ResponseStatus;

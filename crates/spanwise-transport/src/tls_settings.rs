@@ -34,6 +34,14 @@ pub(crate) struct Identity {
     pub(crate) key: PemSource,
 }
 
+/// How connections of a transport are made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConnectionSettings {
+    pub(crate) tls: TlsSettings,
+    #[cfg(feature = "proxy")]
+    pub(crate) proxy: Option<crate::proxy::Proxy>,
+}
+
 /// Where a setting has its PEM text. `Debug` prints no text, and no path that may be one.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum PemSource {

@@ -49,6 +49,8 @@ struct Shared {
     jitter: Jitter,
     backend: Backend,
     observer: Option<AttemptObserver>,
+    /// The credentials of the proxy.
+    proxy_secrets: Vec<String>,
     /// The crate whose features the user enables.
     crate_name: &'static str,
 }
@@ -86,6 +88,7 @@ impl Transport {
             jitter: Jitter::new(),
             backend,
             observer: builder.observer.clone(),
+            proxy_secrets: builder.proxy_secrets(),
             crate_name: builder.crate_name,
         };
         Self { shared: Arc::new(shared) }
@@ -372,7 +375,8 @@ impl Transport {
     fn clean(&self, text: &str) -> String {
         let shared = &*self.shared;
         let queries = shared.endpoint.secrets().map(str::to_owned);
-        text::sanitize(&mask(text, shared.headers.secrets().chain(queries)))
+        let secrets = shared.headers.secrets().chain(queries);
+        text::sanitize(&mask(text, secrets.chain(shared.proxy_secrets.iter().cloned())))
     }
 }
 

@@ -195,6 +195,9 @@ pub mod transport {
         Protocol, ResponseStatus, RetryPolicy, Sink, SinkFuture, SinkLifecycle, Transport,
         TransportBuilder, UnknownCompression, UnknownProtocol, sans_io,
     };
+    #[cfg(feature = "proxy")]
+    #[doc(no_inline)]
+    pub use spanwise_transport::{Proxy, ProxyError};
 }
 
 /// OTLP bytes, written and read in place: the crate `spanwise-wire`.

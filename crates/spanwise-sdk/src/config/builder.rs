@@ -63,6 +63,7 @@ pub struct SpanwiseBuilder {
     pub(super) compression_threshold: Option<usize>,
     pub(super) trust: Option<Trust>,
     pub(super) client_certificate: Option<ClientCertificate>,
+    pub(super) proxy: Option<String>,
     pub(super) sink: Option<Arc<dyn Sink>>,
     pub(super) attempt_timeout: Option<Duration>,
     pub(super) export_timeout: Option<Duration>,

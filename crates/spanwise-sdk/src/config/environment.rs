@@ -178,6 +178,13 @@ impl Environment {
         self.reporter.report(Diagnostic::AttributeNotDetected { attribute, problem });
     }
 
+    /// The value of a variable that is no `OTEL_` one. One that is not UTF-8 counts as set to a text that
+    /// cannot be used.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn optional_text(&self, name: &str) -> Option<String> {
+        self.get(name).unwrap_or_else(|NotText| Some(NOT_TEXT.to_owned()))
+    }
+
     fn get(&self, name: &str) -> Result<Option<String>, NotText> {
         let Some(value) = (self.lookup)(name) else { return Ok(None) };
         let value = value.into_string().map_err(|_| NotText)?;

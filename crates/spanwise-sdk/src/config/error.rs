@@ -23,6 +23,10 @@ pub enum BuildError {
     /// The endpoint is invalid.
     #[error(transparent)]
     Endpoint(#[from] spanwise_transport::EndpointError),
+    /// The URL of the proxy is invalid.
+    #[cfg(feature = "proxy")]
+    #[error(transparent)]
+    Proxy(#[from] spanwise_transport::ProxyError),
     /// The transport rejected the settings.
     #[error(transparent)]
     Transport(#[from] spanwise_transport::BuildError),

@@ -8,6 +8,7 @@ mod batching;
 mod errors;
 #[cfg(unix)]
 mod not_utf8;
+mod proxies;
 mod secrets;
 mod sources;
 #[path = "../support/mod.rs"]

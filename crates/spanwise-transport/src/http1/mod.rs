@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+#[cfg(feature = "proxy")]
+use http::header::PROXY_AUTHORIZATION;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
@@ -18,7 +20,7 @@ use crate::explain::ConnectionContext;
 use crate::fetch_error::FetchError;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
-use crate::tls_settings::TlsSettings;
+use crate::tls_settings::ConnectionSettings;
 use crate::{BuildError, Endpoint, Protocol, text};
 
 mod client;
@@ -44,7 +46,7 @@ impl HttpBackend {
         endpoint: Endpoint,
         mut headers: HeaderMap,
         user_agent: HeaderValue,
-        tls: &TlsSettings,
+        settings: &ConnectionSettings,
     ) -> Result<Self, BuildError> {
         headers.entry(USER_AGENT).or_insert(user_agent);
         let content_type = match protocol {
@@ -53,7 +55,7 @@ impl HttpBackend {
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         let context = ConnectionContext::new(protocol, &endpoint);
-        let client = Client { connector: Connector::new(&endpoint, tls, None, &context)? };
+        let client = Client { connector: Connector::new(&endpoint, settings, None, &context)? };
         let connections = PerRuntime::new();
         Ok(Self { protocol, endpoint, headers, context, client, connections })
     }
@@ -75,7 +77,7 @@ impl HttpBackend {
         if let Some(encoding) = payload.encoding() {
             request.headers_mut().insert(CONTENT_ENCODING, encoding);
         }
-        address(&mut request, self.endpoint.uri());
+        self.address(&mut request, self.endpoint.uri());
         let call = exchanging.send(&self.client, request);
         let reply = exchange(call, &sent, &self.context, max, deadline).await;
         exchanging.end();
@@ -143,8 +145,21 @@ impl HttpBackend {
         let mut request = Request::new(FullBody::new(body, Sent::default()));
         *request.method_mut() = method;
         *request.headers_mut() = headers;
-        address(&mut request, endpoint.uri());
+        self.address(&mut request, endpoint.uri());
         Ok(request)
+    }
+
+    /// Addresses `request` to `target`, through the proxy that forwards it if there is one (RFC 9112,
+    /// 3.2.2).
+    fn address(&self, request: &mut Request<FullBody>, target: &Uri) {
+        address(request, target);
+        #[cfg(feature = "proxy")]
+        if let Some(proxy) = self.client.connector.forwarding_proxy() {
+            *request.uri_mut() = target.clone();
+            if let Some(authorization) = proxy.authorization() {
+                request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+            }
+        }
     }
 }
 

@@ -17,6 +17,9 @@ pub(crate) enum ConnectProblem {
     Refused,
     /// No address answered within [`CONNECT_TIMEOUT`].
     TimedOut,
+    /// The proxy is not reached, or makes no tunnel.
+    #[cfg(feature = "proxy")]
+    Proxy { proxy: String, problem: String },
     /// Another error of the operating system.
     Other(String),
 }
@@ -39,6 +42,8 @@ impl fmt::Display for ConnectProblem {
             Self::NoSocket => f.write_str("the socket does not exist"),
             Self::Refused => f.write_str("connection refused"),
             Self::TimedOut => write!(f, "no connection within {CONNECT_TIMEOUT:?}"),
+            #[cfg(feature = "proxy")]
+            Self::Proxy { proxy, problem } => write!(f, "the proxy {proxy}: {problem}"),
             Self::Other(message) => write!(f, "no connection: {message}"),
         }
     }

@@ -17,7 +17,7 @@ pub const PRINTED: &str = "\
     sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery transport::Endpoint \
     transport::EndpointError transport::FailedAttempt transport::FetchError transport::Fetcher \
     transport::FramedRequest transport::Headers transport::HeadersError transport::Outcome \
-    transport::Transport transport::TransportBuilder transport::UnknownCompression \
+    transport::Proxy transport::ProxyError transport::Transport transport::TransportBuilder transport::UnknownCompression \
     transport::UnknownProtocol";
 
 /// Types that hold numbers, names of ours or handles; views of spans, text, and samplers in code.

@@ -35,6 +35,8 @@ pub fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
         ("OTEL_EXPORTER_OTLP_HEADERS", SECRET.to_owned()),
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", format!("a={SECRET}{many}")),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", format!("-----BEGIN X-----\n{SECRET}")),
+        ("HTTP_PROXY", format!("ftp://{SECRET}:{SECRET}@p")),
+        ("https_proxy", url("p:x")),
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", format!("-----BEGIN PRIVATE KEY-----\n{SECRET}")),
         ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", format!("-----BEGIN X-----\n{SECRET}")),
     ];
@@ -67,7 +69,9 @@ pub fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
             }
         }
     }
-    let coded: [fn(SpanwiseBuilder) -> SpanwiseBuilder; 6] = [
+    let coded: [fn(SpanwiseBuilder) -> SpanwiseBuilder; 8] = [
+        |builder| builder.with_proxy(format!("ftp://{SECRET}:{SECRET}@p")),
+        |builder| builder.with_endpoint("https://h").with_client_certificate_pem(SECRET, SECRET),
         |builder| builder.with_endpoint(format!("ftp://{SECRET}@h/?{SECRET}")),
         |builder| builder.with_endpoint(format!("http://{SECRET}@h:x/?{SECRET}")),
         |builder| builder.with_header("authorization", format!("{SECRET}\n")),

@@ -1,7 +1,7 @@
 //! The transport.
 
 use crate::printed::{Printed, SECRET, echo, url, with_query};
-use spanwise::transport::{Endpoint, Fetcher, FramedRequest, Headers, Transport};
+use spanwise::transport::{Endpoint, Fetcher, FramedRequest, Headers, Proxy, Transport};
 use spanwise::{Compression, Protocol};
 use std::time::Duration;
 
@@ -51,7 +51,20 @@ pub async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
         printed.result("UnknownProtocol", &mistaken.parse::<Protocol>());
         printed.result("UnknownCompression", &mistaken.parse::<Compression>());
     }
+    let proxy = Proxy::parse("setting", &format!("http://{SECRET}:{SECRET}@127.0.0.1:1"));
+    printed.result("Proxy", &proxy);
+    for bad in [url("p:x"), format!("ftp://{SECRET}@p"), format!("{SECRET}:{SECRET}@p/x")] {
+        printed.result("ProxyError", &Proxy::parse("setting", &bad));
+    }
     let https = Endpoint::parse("setting", &with_query("h/").replace("http:", "https:")).unwrap();
-    let built = Transport::builder().with_endpoint(https).with_certificate_pem(SECRET).build();
-    printed.error("BuildError", built.unwrap_err());
+    let to_https = || Transport::builder().with_endpoint(https.clone());
+    for builder in [
+        to_https().with_certificate_pem(SECRET),
+        to_https().with_certificate_file(format!("-----BEGIN {SECRET}")),
+        to_https().with_client_certificate_pem(SECRET, SECRET),
+        to_https().with_client_certificate_files(format!("MII{SECRET}"), format!("MII{SECRET}")),
+    ] {
+        printed.debug("TransportBuilder", &builder);
+        printed.error("BuildError", builder.build().unwrap_err());
+    }
 }

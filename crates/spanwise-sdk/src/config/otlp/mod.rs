@@ -5,6 +5,7 @@ mod compression;
 mod endpoint;
 mod headers;
 mod named;
+mod proxy;
 mod tls_settings;
 mod trust;
 
@@ -64,6 +65,8 @@ impl SpanwiseBuilder {
         if let Some(endpoint) = &endpoint {
             transport = transport.with_endpoint(endpoint.value.clone());
         }
+        let target = endpoint.as_ref().map(|endpoint| &endpoint.value);
+        transport = self.resolve_proxy(environment, target, transport)?;
         let is_https = endpoint.as_ref().is_some_and(|endpoint| endpoint.value.is_https());
         let (transport, files) = self.resolve_certificates(environment, is_https, transport)?;
         transport.build().map_err(|error| {
@@ -80,6 +83,7 @@ impl SpanwiseBuilder {
             ("with_protocol", self.protocol.is_some()),
             ("with_header", !self.headers.is_empty()),
             ("with_compression", self.compression.is_some()),
+            ("with_proxy", self.proxy.is_some()),
             ("with_certificate_pem", matches!(self.trust, Some(Trust::Pem(_)))),
             ("with_certificate_file", matches!(self.trust, Some(Trust::File(_)))),
             ("with_system_roots", matches!(self.trust, Some(Trust::SystemRoots))),
