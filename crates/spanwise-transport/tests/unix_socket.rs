@@ -39,6 +39,7 @@ impl Drop for SocketPath {
 
 const PROTOCOLS: &[Protocol] = &[
     Protocol::HttpProtobuf,
+    Protocol::HttpJson,
     #[cfg(feature = "grpc")]
     Protocol::Grpc,
 ];
