@@ -55,6 +55,13 @@ impl Config {
         Ok(Ports { grpc, http })
     }
 
+    /// Adds an `otlp` receiver on Unix sockets.
+    pub(super) fn unix(&mut self, name: &str, grpc: &Path, http: &Path) {
+        let protocol = |socket: &Path| json!({ "endpoint": socket, "transport": "unix" });
+        let protocols = json!({ "grpc": protocol(grpc), "http": protocol(http) });
+        self.receivers.insert(format!("otlp/{name}"), json!({ "protocols": protocols }));
+    }
+
     /// Sets a limit of a receiver's protocol, `grpc` or `http`.
     pub(super) fn limit(&mut self, receiver: &str, protocol: &str, setting: &str, value: Value) {
         if let Some(receiver) = self.receivers.get_mut(&format!("otlp/{receiver}")) {

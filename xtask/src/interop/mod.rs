@@ -14,6 +14,7 @@ mod sampling;
 mod setup;
 mod stored;
 mod target;
+mod unix;
 
 use crate::peers::{Options, Report, write_between};
 use crate::{Command, date, step};
@@ -28,6 +29,7 @@ $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise), starts it on loopback and runs c
 
   forward/PROTOCOL/COMPRESSION/SECURITY   Spanwise sends, the Collector stores, and each span is compared
   reverse/PROTOCOL/COMPRESSION/SECURITY   the Collector's exporters send to spanwise-receiver
+  unix/…                                  Unix sockets instead of ports, both ways
   ring/VERSION                            routes of trace ids against those of load_balancing
   sampling/…                              tail_sampling and probabilistic_sampler after Spanwise's samplers
   limits/…                                a Collector that refuses requests: too large, or their encoding
@@ -62,9 +64,10 @@ fn run(arguments: &[String]) -> Result<(), String> {
 /// A group of cases that share a Collector; an error is a failure of the group.
 type Part = fn(&Setup, &mut Report) -> Result<(), String>;
 
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("forward", forward::run),
     ("reverse", reverse::run),
+    ("unix", unix::run),
     ("ring", ring::run),
     ("sampling", sampling::run),
     ("limits", limits::run),

@@ -3,6 +3,8 @@
 use super::route::{Route, Security};
 use crate::peers::{Certificates, Request, Sent, compare, decoded, spans_of, wait_until};
 use spanwise_receiver::{Answer, Export, Receiver, ReceiverBuilder};
+use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +22,14 @@ impl Target {
     /// The receiver does not start.
     pub(super) fn start(route: Route, certificates: &Certificates) -> Result<Self, String> {
         Self::from_builder(route, secured(Receiver::builder(), route.security, certificates)?)
+    }
+
+    /// Starts a receiver on a Unix socket.
+    ///
+    /// # Errors
+    /// The receiver does not start.
+    pub(super) fn on_socket(route: Route, socket: &Path) -> Result<Self, String> {
+        Self::from_builder(route, Receiver::builder().with_unix_socket(socket))
     }
 
     fn from_builder(route: Route, builder: ReceiverBuilder) -> Result<Self, String> {
@@ -88,14 +98,19 @@ impl Target {
 
 /// A receiver with this security.
 fn secured(
-    builder: ReceiverBuilder,
+    mut builder: ReceiverBuilder,
     security: Security,
-    _certificates: &Certificates,
+    certificates: &Certificates,
 ) -> Result<ReceiverBuilder, String> {
-    match security {
-        Security::Plain => Ok(builder),
-        Security::Tls | Security::Mtls => Err("spanwise-receiver has no TLS".to_owned()),
+    let read = |path: String| fs::read(&path).map_err(|error| format!("{path}: {error}"));
+    if security != Security::Plain {
+        let (certificate, key) = certificates.server();
+        builder = builder.with_tls_pem(read(certificate)?, read(key)?);
     }
+    if security == Security::Mtls {
+        builder = builder.with_client_ca_pem(read(certificates.authority())?);
+    }
+    Ok(builder)
 }
 
 /// The time for spans to arrive.
@@ -105,7 +120,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 mod tests {
     use super::*;
     use crate::peers::Corpus;
-    use std::path::Path;
 
     /// The short form of the whole command: Spanwise sends to `spanwise-receiver`, without TLS.
     #[test]
