@@ -5,6 +5,7 @@ mod collector;
 mod forward;
 mod idle;
 mod limits;
+mod lines;
 mod nginx;
 mod refused;
 mod reverse;
@@ -30,6 +31,7 @@ $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise), starts it on loopback and runs c
   forward/PROTOCOL/COMPRESSION/SECURITY   Spanwise sends, the Collector stores, and each span is compared
   reverse/PROTOCOL/COMPRESSION/SECURITY   the Collector's exporters send to spanwise-receiver
   unix/…                                  Unix sockets instead of ports, both ways
+  lines/file_exporter                     the Collector's lines of JSON, transcoded and compared
   ring/VERSION                            routes of trace ids against those of load_balancing
   sampling/…                              tail_sampling and probabilistic_sampler after Spanwise's samplers
   limits/…                                a Collector that refuses requests: too large, or their encoding
@@ -64,10 +66,11 @@ fn run(arguments: &[String]) -> Result<(), String> {
 /// A group of cases that share a Collector; an error is a failure of the group.
 type Part = fn(&Setup, &mut Report) -> Result<(), String>;
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("forward", forward::run),
     ("reverse", reverse::run),
     ("unix", unix::run),
+    ("lines", lines::run),
     ("ring", ring::run),
     ("sampling", sampling::run),
     ("limits", limits::run),

@@ -135,8 +135,6 @@ mod tests {
     }
 
     fn is_tested(route: Route) -> bool {
-        route.security == Security::Plain
-            && route.protocol != "http/json"
-            && route.compression != "zstd"
+        route.security == Security::Plain && route.compression != "zstd"
     }
 }
