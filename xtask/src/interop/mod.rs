@@ -51,7 +51,7 @@ failed.",
 fn run(arguments: &[String]) -> Result<(), String> {
     let mut report = Report::new(Options::parse(arguments)?);
     let setup = Setup::make(&mut report)?;
-    for (name, part) in PARTS {
+    for &(name, part) in PARTS {
         if let Err(problem) = part(&setup, &mut report) {
             report.fail(name, problem);
         }
@@ -66,7 +66,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
 /// A group of cases that share a Collector; an error is a failure of the group.
 type Part = fn(&Setup, &mut Report) -> Result<(), String>;
 
-const PARTS: [(&str, Part); 10] = [
+const PARTS: &[(&str, Part)] = &[
     ("forward", forward::run),
     ("reverse", reverse::run),
     ("unix", unix::run),

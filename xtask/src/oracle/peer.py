@@ -3,6 +3,7 @@
 Prints its ports as a line of JSON, then answers each line of its standard input with one line:
 
   {"do": "take"}            the requests that arrived, parsed and serialized again
+  {"do": "parse", "body"}   parses a request in JSON, and serializes it again
   {"do": "answer", ...}     how to answer from now on: "accept", "partial", "unavailable once"
   {"do": "send", ...}       parses a request, and sends it over a protocol with a compression
 """
@@ -180,6 +181,9 @@ def do(command):
         while not received.empty():
             taken.append(received.get())
         return {"requests": taken}
+    if kind == "parse":
+        parsed = parse("application/json", base64.b64decode(command["body"]))
+        return {"body": base64.b64encode(parsed.SerializeToString()).decode()}
     if kind == "answer":
         behaviour["answer"] = command["answer"]
         return {}

@@ -10,26 +10,29 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
 use serde_json::{Value, json};
 use spanwise::transport::Outcome;
+use spanwise::{FileSink, Spanwise};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
     let names = ways().flat_map(|way| ["reads", "writes"].map(|part| way.name(part)));
-    let others = ANSWERS.map(|(name, ..)| name).into_iter().chain([TOO_LARGE]);
+    let others = ANSWERS.map(|(name, ..)| name).into_iter().chain([TOO_LARGE, LINES]);
     if !report.wants_any(names.chain(others.map(str::to_owned))) {
         return Ok(());
     }
     let python = environment(&setup.cache)?;
     report.version(PACKAGES.join(", ").replace("==", " "));
     let script = setup.scratch.path().join("peer.py");
-    std::fs::write(&script, SCRIPT).map_err(|error| error.to_string())?;
+    fs::write(&script, SCRIPT).map_err(|error| error.to_string())?;
     let mut command = Command::new(python);
     command.arg("-B").arg(script);
     let (mut peer, ports) = Dialogue::start("the Python peer", command)?;
     for way in ways() {
         report.case(&way.name("reads"), || reads(setup, &mut peer, &ports, way));
     }
+    report.case(LINES, || lines(setup, &mut peer));
     report.case(TOO_LARGE, || too_large(setup, &mut peer, &ports));
     let known = known(setup)?;
     for way in ways() {
@@ -88,6 +91,27 @@ fn reads(setup: &Setup, peer: &mut Dialogue, ports: &Value, way: Way) -> Result<
     compare_taken(peer, way, || setup.corpus.send(&name, variables))
 }
 
+/// Spanwise writes lines of JSON; Python parses each and serializes it again.
+fn lines(setup: &Setup, peer: &mut Dialogue) -> Result<String, String> {
+    let file = setup.scratch.path().join("lines.json");
+    let sink = FileSink::builder().with_path(&file).build().map_err(|error| error.to_string())?;
+    let builder = Spanwise::builder().with_environment(|_| None).with_sink(sink);
+    let sent = setup.corpus.send_by(builder)?;
+    let mut received = Request::default();
+    let text = fs::read_to_string(&file).map_err(|error| error.to_string())?;
+    for line in text.lines() {
+        let answer = peer.ask(&json!({ "do": "parse", "body": STANDARD.encode(line) }))?;
+        received.resource_spans.extend(decoded(&body_of(&answer)?)?.resource_spans);
+    }
+    compare(&received, &sent.expected)?;
+    Ok(format!("{} spans in {} lines", sent.spans, text.lines().count()))
+}
+
+/// The bytes that the peer serialized.
+fn body_of(answer: &Value) -> Result<Vec<u8>, String> {
+    STANDARD.decode(answer["body"].as_str().unwrap_or_default()).map_err(|error| error.to_string())
+}
+
 /// Spanwise sends more than the server of grpcio accepts in a message, and again in smaller ones.
 fn too_large(setup: &Setup, peer: &mut Dialogue, ports: &Value) -> Result<String, String> {
     let way = Way { protocol: "grpc", compression: "none" };
@@ -108,6 +132,8 @@ fn compare_taken(
     send: impl FnOnce() -> Result<Sent, String>,
 ) -> Result<String, String> {
     peer.ask(&json!({ "do": "answer", "answer": "accept" }))?;
+    // A case that failed leaves its requests behind.
+    peer.ask(&json!({ "do": "take" }))?;
     let sent = send()?;
     let taken = peer.ask(&json!({ "do": "take" }))?;
     let mut received = Request::default();
@@ -116,9 +142,7 @@ fn compare_taken(
         if protocol != way.protocol || (protocol != "grpc" && coding != way.compression) {
             return Err(format!("a request came as {protocol} with {coding}"));
         }
-        let body = STANDARD.decode(request["body"].as_str().unwrap_or_default());
-        let body = body.map_err(|error| error.to_string())?;
-        received.resource_spans.extend(decoded(&body)?.resource_spans);
+        received.resource_spans.extend(decoded(&body_of(request)?)?.resource_spans);
     }
     compare(&received, &sent.expected)?;
     Ok(format!("{} spans", sent.spans))
@@ -169,6 +193,7 @@ fn answers(
     Ok(format!("{} attempts, {rejected} rejected", delivery.attempts))
 }
 
+const LINES: &str = "python/reads/file_sink";
 const TOO_LARGE: &str = "python/answers/too_large/grpc";
 const ANSWERS: [(&str, &str, &str); 5] = [
     ("python/answers/partial_success/grpc", "partial", "grpc"),

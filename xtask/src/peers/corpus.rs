@@ -110,7 +110,8 @@ impl Corpus {
         (sent, reports)
     }
 
-    fn send_by(&self, builder: SpanwiseBuilder) -> Result<Sent, String> {
+    /// As [`send`](Self::send), with a builder and whatever it reports.
+    pub(crate) fn send_by(&self, builder: SpanwiseBuilder) -> Result<Sent, String> {
         let spanwise = builder.with_sampler(Sampler::always_on()).build();
         let spanwise = spanwise.map_err(|error| error.to_string())?;
         let sent = self.make(&spanwise);
