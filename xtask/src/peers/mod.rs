@@ -1,6 +1,7 @@
 //! Real components to test against: their cache, their processes, the spans that they get, the report.
 
 mod cache;
+mod case;
 mod certificates;
 mod corpus;
 mod normal;
@@ -8,6 +9,7 @@ mod page;
 mod report;
 mod running;
 mod scratch;
+mod table;
 mod tool;
 
 pub(crate) use cache::Cache;

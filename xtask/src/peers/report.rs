@@ -1,6 +1,7 @@
 //! The cases of a run: their names, their outcomes, the pages about them.
 
-use std::fmt::Write as _;
+use super::case::{Case, Outcome};
+use super::table;
 use std::time::{Duration, Instant};
 
 /// The arguments of a command that runs cases.
@@ -37,23 +38,6 @@ impl Options {
     fn wants(&self, case: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|word| case.contains(word.as_str()))
     }
-}
-
-/// One case that ran.
-#[derive(Debug)]
-pub(crate) struct Case {
-    /// `part/…`
-    pub(crate) name: String,
-    pub(crate) outcome: Outcome,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// With numbers.
-    Passed(String),
-    Failed(String),
-    /// Only parts that are named optional.
-    Skipped(String),
 }
 
 /// All cases of a run.
@@ -140,19 +124,7 @@ impl Report {
     /// The report in Markdown.
     pub(crate) fn markdown(&self, date: &str) -> String {
         let versions = self.versions.join(", ");
-        let mut text =
-            format!("Run on {date} against {versions}.\n\n| Case | Result |\n|---|---|\n");
-        for Case { name, outcome } in &self.cases {
-            let result = match outcome {
-                Outcome::Passed(text) => text.clone(),
-                Outcome::Failed(text) => {
-                    format!("**failed**: {}", text.lines().next().unwrap_or_default())
-                }
-                Outcome::Skipped(text) => format!("skipped: {text}"),
-            };
-            let _infallible = writeln!(text, "| `{name}` | {} |", result.replace('|', "\\|"));
-        }
-        text
+        format!("Run on {date} against {versions}.\n{}", table::of(&self.cases))
     }
 }
 
@@ -184,10 +156,9 @@ mod tests {
         assert_eq!(report.finish(), Ok(()));
         report.version("Collector 1.0");
         let page = report.markdown("2026-01-01");
-        assert!(page.contains("| `ring/v3` | 500 traces |\n| `nginx/tls` | skipped: no nginx |\n"));
+        assert!(page.contains("| `ring/v3` | 500 traces |"), "{page}");
         assert!(page.contains("2026-01-01 against Collector 1.0."), "{page}");
         report.case("ring/v1", || Err("differs\n- a\n+ b".to_owned()));
         assert_eq!(report.finish(), Err("1 cases failed".to_owned()));
-        assert!(report.markdown("").contains("| **failed**: differs |"));
     }
 }
