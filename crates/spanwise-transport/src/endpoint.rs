@@ -77,7 +77,7 @@ impl Endpoint {
         self.socket.as_deref()
     }
 
-    /// What requests connect to: host and port, or a Unix socket.
+    /// The peer of connections: host and port, or a Unix socket.
     pub(crate) fn peer(&self) -> String {
         match &self.socket {
             Some(path) => format!("unix:{path}"),

@@ -26,7 +26,7 @@ pub(crate) use error::ConnectError;
 use session::TlsSession;
 pub(crate) use stream::Stream;
 
-/// What a connector connects to.
+/// The destination of connections.
 #[derive(Debug, Clone)]
 enum Target {
     /// A host, a name or an address without brackets, and a port.
