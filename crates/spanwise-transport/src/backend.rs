@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use crate::body::Sent;
 use crate::classify::AttemptOutcome;
+use crate::failover::{AttemptFuture, Attempts, Failover};
 use crate::http1;
 use crate::payload::Payload;
 use crate::sink::SinkBackend;
@@ -15,6 +16,7 @@ pub(crate) enum Backend {
     #[cfg(feature = "grpc")]
     Grpc(Box<crate::grpc::GrpcBackend>),
     Sink(SinkBackend),
+    Failover(Box<Failover<Self>>),
     #[cfg(test)]
     Mock(crate::mock::MockBackend),
 }
@@ -34,8 +36,21 @@ impl Backend {
             #[cfg(feature = "grpc")]
             Self::Grpc(grpc) => grpc.attempt(payload, sent, max, deadline).await,
             Self::Sink(sink) => sink.attempt(payload, sent, deadline).await,
+            Self::Failover(several) => several.attempt(payload, sent, max, deadline).await,
             #[cfg(test)]
             Self::Mock(mock) => mock.attempt(payload, sent, deadline).await,
         }
+    }
+}
+
+impl Attempts for Backend {
+    fn attempt<'a>(
+        &'a self,
+        payload: &'a Payload,
+        sent: Sent,
+        max: usize,
+        deadline: Instant,
+    ) -> AttemptFuture<'a> {
+        Box::pin(Self::attempt(self, payload, sent, max, deadline))
     }
 }

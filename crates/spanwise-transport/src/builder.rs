@@ -9,12 +9,13 @@ use http::header::USER_AGENT;
 use crate::attempt::AttemptObserver;
 use crate::backend::Backend;
 use crate::compression::CompressionSettings;
+use crate::failover::Failover;
 use crate::http1::HttpBackend;
 use crate::sink::{Sink, SinkBackend};
 use crate::tls_settings::{ConnectionSettings, Roots};
 use crate::{
-    BuildError, CircuitBreaker, Compression, Endpoint, FailedAttempt, Headers, Protocol,
-    RetryPolicy, Transport, range,
+    BuildError, Channels, CircuitBreaker, Compression, Endpoint, EndpointSelection, FailedAttempt,
+    Headers, IdleConnections, Protocol, RetryPolicy, Transport, range,
 };
 
 /// Builds a [`Transport`]. Every setting has a default.
@@ -23,6 +24,11 @@ use crate::{
 pub struct TransportBuilder {
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: Option<Endpoint>,
+    /// The endpoints after the first.
+    further_endpoints: Vec<Endpoint>,
+    /// The list of endpoints was empty.
+    is_without_endpoint: bool,
+    endpoint_selection: EndpointSelection,
     pub(crate) headers: Headers,
     pub(crate) compression: CompressionSettings,
     pub(crate) attempt_timeout: Duration,
@@ -33,6 +39,8 @@ pub struct TransportBuilder {
     user_agent_prefix: Option<Sanitized>,
     pub(crate) connection: ConnectionSettings,
     sink: Option<SinkBackend>,
+    pub(crate) channels: Channels,
+    pub(crate) idle: IdleConnections,
     pub(crate) observer: Option<AttemptObserver>,
     pub(crate) crate_name: &'static str,
 }
@@ -42,6 +50,9 @@ impl TransportBuilder {
         Self {
             protocol: Protocol::default(),
             endpoint: None,
+            further_endpoints: Vec::new(),
+            is_without_endpoint: false,
+            endpoint_selection: EndpointSelection::default(),
             headers: Headers::new(),
             compression: CompressionSettings::default(),
             attempt_timeout: Duration::from_secs(10),
@@ -52,6 +63,8 @@ impl TransportBuilder {
             user_agent_prefix: None,
             connection: ConnectionSettings::default(),
             sink: None,
+            channels: Channels::default(),
+            idle: IdleConnections::default(),
             observer: None,
             crate_name: env!("CARGO_PKG_NAME"),
         }
@@ -66,6 +79,41 @@ impl TransportBuilder {
     /// Sets the endpoint. Default [`Endpoint::localhost`]. gRPC ignores its path.
     pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
         self.endpoint = Some(endpoint);
+        self.is_without_endpoint = false;
+        self
+    }
+
+    /// Sets several endpoints of receivers that are equal: each attempt goes to one of them. The list
+    /// replaces that of an earlier call, and [`with_endpoint`](Self::with_endpoint) its first.
+    ///
+    /// Retries, timeouts and throttling apply to the transport as a whole. The headers are sent to all of
+    /// them. 1 to 64 endpoints.
+    ///
+    /// ```
+    /// use spanwise_transport::{Endpoint, EndpointSelection, Transport};
+    ///
+    /// let endpoints = ["http://collector-1:4318", "http://collector-2:4318"]
+    ///     .map(|url| Endpoint::parse_base("endpoints", url))
+    ///     .into_iter()
+    ///     .collect::<Result<Vec<_>, _>>()?;
+    /// let transport = Transport::builder()
+    ///     .with_endpoints(endpoints)
+    ///     .with_endpoint_selection(EndpointSelection::RoundRobin)
+    ///     .build()?;
+    /// # let _ = transport;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_endpoints(mut self, endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
+        let mut endpoints = endpoints.into_iter();
+        self.endpoint = endpoints.next();
+        self.is_without_endpoint = self.endpoint.is_none();
+        self.further_endpoints = endpoints.take(MAX_ENDPOINTS).collect();
+        self
+    }
+
+    /// Sets which of several endpoints an attempt goes to. Default [`EndpointSelection::PickFirst`].
+    pub fn with_endpoint_selection(mut self, selection: EndpointSelection) -> Self {
+        self.endpoint_selection = selection;
         self
     }
 
@@ -141,6 +189,20 @@ impl TransportBuilder {
         self
     }
 
+    /// Sets the number of HTTP/2 connections of OTLP/gRPC, and their keep-alive. Default: one connection.
+    /// Other protocols ignore it.
+    pub fn with_channels(mut self, channels: Channels) -> Self {
+        self.channels = channels;
+        self
+    }
+
+    /// Sets how many connections of OTLP/HTTP stay open for the next request, and for how long. Other
+    /// protocols ignore it.
+    pub fn with_idle_connections(mut self, idle: IdleConnections) -> Self {
+        self.idle = idle;
+        self
+    }
+
     /// Sets a prefix of the `User-Agent`, as the specification allows for a distribution.
     pub fn with_user_agent_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.user_agent_prefix = Some(Sanitized(prefix.into()));
@@ -197,16 +259,17 @@ impl TransportBuilder {
         let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
         self.check_numbers()?;
         self.compression.check(self.crate_name)?;
-        if endpoint.is_https() && cfg!(not(feature = "tls")) {
-            return Err(BuildError::NoTls { endpoint, crate_name: self.crate_name });
-        }
-        if endpoint.is_https()
-            && matches!(self.connection.tls.roots, Roots::System)
-            && cfg!(not(feature = "system-roots"))
-        {
-            return Err(BuildError::NoSystemRoots { crate_name: self.crate_name });
-        }
-        let backend = self.backend(endpoint.clone())?;
+        let number = usize::from(!self.is_without_endpoint) + self.further_endpoints.len();
+        range::number("with_endpoints (their number)", number, 1..=MAX_ENDPOINTS)?;
+        let backend = match &*self.further_endpoints {
+            [] => self.backend(endpoint.clone())?,
+            further => {
+                let endpoints = [&endpoint].into_iter().chain(further).cloned();
+                let backend = |it: Endpoint| Ok((it.authority().to_owned(), self.backend(it)?));
+                let backends = endpoints.map(backend).collect::<Result<_, BuildError>>()?;
+                Backend::Failover(Box::new(Failover::new(backends, self.endpoint_selection)))
+            }
+        };
         Ok(Transport::new(&self, endpoint, backend))
     }
 
@@ -230,6 +293,8 @@ impl TransportBuilder {
         }
         let factor = "RetryPolicy::with_factor (the factor of the retry policy)";
         range::number(factor, retry.factor, 1.0..=10.0)?;
+        self.channels.check()?;
+        self.idle.check()?;
         range::number("with_max_response_bytes", self.max_response_bytes, 1 << 10..=64 << 20)
     }
 
@@ -237,6 +302,7 @@ impl TransportBuilder {
         if let Some(sink) = &self.sink {
             return Ok(Backend::Sink(sink.clone()));
         }
+        self.check_tls(&endpoint)?;
         match self.protocol {
             Protocol::HttpProtobuf | Protocol::HttpJson => {
                 Ok(Backend::Http(Box::new(self.http_backend(endpoint)?)))
@@ -244,9 +310,10 @@ impl TransportBuilder {
             #[cfg(feature = "grpc")]
             Protocol::Grpc => {
                 let headers = self.headers.for_protocol(Protocol::Grpc)?;
-                let (user_agent, connection) = (self.user_agent()?, &self.connection);
+                let (user_agent, settings) = (self.user_agent()?, &self.connection);
                 let backend =
-                    crate::grpc::GrpcBackend::new(endpoint, headers, user_agent, connection)?;
+                    crate::grpc::GrpcBackend::new(endpoint, headers, user_agent, settings)?;
+                let backend = backend.with_channels(self.channels);
                 Ok(Backend::Grpc(Box::new(backend)))
             }
             #[cfg(not(feature = "grpc"))]
@@ -254,12 +321,57 @@ impl TransportBuilder {
         }
     }
 
-    pub(crate) fn http_backend(&self, endpoint: Endpoint) -> Result<HttpBackend, BuildError> {
-        let headers = self.headers.for_protocol(self.protocol)?;
-        HttpBackend::new(self.protocol, endpoint, headers, self.user_agent()?, &self.connection)
+    /// Checks the settings of a transport that needs no runtime, and returns its endpoint.
+    pub(crate) fn check_blocking(&self) -> Result<Endpoint, BuildError> {
+        let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
+        self.check_numbers()?;
+        let needs_runtime = |field: &'static str, value: &str, range: &str| {
+            let (value, range) = (value.to_owned(), range.to_owned());
+            Err(BuildError::OutOfRange { field, value, range })
+        };
+        if self.sink.is_some() {
+            return needs_runtime("with_sink", "a sink", "none without a runtime");
+        }
+        if self.protocol != Protocol::HttpProtobuf {
+            let value = self.protocol.name();
+            return needs_runtime("with_protocol", value, "http/protobuf without a runtime");
+        }
+        if self.is_without_endpoint || !self.further_endpoints.is_empty() {
+            return needs_runtime("with_endpoints", "a list", "one endpoint without a runtime");
+        }
+        if endpoint.unix_path().is_some() {
+            return needs_runtime("with_endpoint", "a Unix socket", "a host without a runtime");
+        }
+        #[cfg(feature = "proxy")]
+        if self.connection.proxy.is_some() {
+            return needs_runtime("with_proxy", "a proxy", "none without a runtime");
+        }
+        self.compression.check(self.crate_name)?;
+        self.check_tls(&endpoint)?;
+        Ok(endpoint)
     }
 
-    fn user_agent(&self) -> Result<HeaderValue, BuildError> {
+    /// Checks that the features are compiled in which TLS to `endpoint` needs.
+    fn check_tls(&self, endpoint: &Endpoint) -> Result<(), BuildError> {
+        let crate_name = self.crate_name;
+        if endpoint.is_https() && cfg!(not(feature = "tls")) {
+            return Err(BuildError::NoTls { endpoint: endpoint.clone(), crate_name });
+        }
+        let needs_system_roots = matches!(self.connection.tls.roots, Roots::System);
+        if endpoint.is_https() && needs_system_roots && cfg!(not(feature = "system-roots")) {
+            return Err(BuildError::NoSystemRoots { crate_name });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn http_backend(&self, endpoint: Endpoint) -> Result<HttpBackend, BuildError> {
+        let headers = self.headers.for_protocol(self.protocol)?;
+        let (user_agent, connection) = (self.user_agent()?, &self.connection);
+        let backend = HttpBackend::new(self.protocol, endpoint, headers, user_agent, connection)?;
+        Ok(backend.with_idle_connections(self.idle.clone()))
+    }
+
+    pub(crate) fn user_agent(&self) -> Result<HeaderValue, BuildError> {
         if let Some(own) = self.headers.get(&USER_AGENT) {
             return HeaderValue::from_bytes(own).map_err(|_| BuildError::UserAgent);
         }
@@ -281,6 +393,7 @@ impl fmt::Debug for Sanitized {
     }
 }
 
+const MAX_ENDPOINTS: usize = 64;
 const AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-Spanwise/", env!("CARGO_PKG_VERSION"));
 
 #[cfg(test)]

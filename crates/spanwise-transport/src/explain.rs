@@ -140,6 +140,12 @@ impl ConnectionContext {
         }
     }
 
+    /// Explains a peer whose answer is not HTTP/1.1.
+    pub(crate) fn not_http(&self) -> Explanation {
+        let invalid = || Explanation::new("the answer is not valid HTTP/1.1", None);
+        self.mismatch().unwrap_or_else(invalid)
+    }
+
     /// Explains a peer whose first bytes are those of another protocol.
     fn mismatch(&self) -> Option<Explanation> {
         use Protocol::{Grpc, HttpJson, HttpProtobuf};

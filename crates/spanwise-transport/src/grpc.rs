@@ -1,7 +1,12 @@
 //! OTLP/gRPC, through tonic's channel with our own message frames.
 
+mod go_away;
+mod ping_interval;
+mod pool;
+
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, TE};
@@ -18,9 +23,12 @@ use crate::explain::ConnectionContext;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
 use crate::tls_settings::ConnectionSettings;
-use crate::{BuildError, Endpoint, Protocol, tcp};
+use crate::{BuildError, Channels, Endpoint, Protocol, tcp};
+use go_away::ObservedConnector;
+use ping_interval::PingInterval;
+use pool::ChannelPool;
 
-/// A lazily connected gRPC channel, and the headers of its calls.
+/// Lazily connected gRPC channels, and the headers of their calls.
 pub(crate) struct GrpcBackend {
     endpoint: Endpoint,
     uri: Uri,
@@ -28,7 +36,9 @@ pub(crate) struct GrpcBackend {
     context: ConnectionContext,
     target: tonic::transport::Endpoint,
     connector: Connector,
-    channel: PerRuntime<Channel>,
+    channels: Channels,
+    interval: Arc<PingInterval>,
+    pool: PerRuntime<Arc<ChannelPool>>,
 }
 
 impl GrpcBackend {
@@ -51,13 +61,19 @@ impl GrpcBackend {
             .user_agent(user_agent)
             .map_err(|_| BuildError::UserAgent)?
             .connect_timeout(tcp::CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(2 * WINDOW)
             .http2_max_header_list_size(MAX_HEADERS);
-        let channel = PerRuntime::new();
-        Ok(Self { endpoint, uri, headers, context, target, connector, channel })
+        let channels = Channels::default();
+        let interval = Arc::new(PingInterval::new(channels.keep_alive.interval));
+        let pool = PerRuntime::new();
+        Ok(Self { endpoint, uri, headers, context, target, connector, channels, interval, pool })
+    }
+
+    pub(crate) fn with_channels(mut self, channels: Channels) -> Self {
+        self.interval = Arc::new(PingInterval::new(channels.keep_alive.interval));
+        self.channels = channels;
+        self
     }
 
     pub(crate) async fn attempt(
@@ -67,10 +83,11 @@ impl GrpcBackend {
         max: usize,
         deadline: Instant,
     ) -> AttemptOutcome {
-        let mut channel = match self.channel.client(|| self.connect()) {
-            Ok(channel) => channel,
+        let pool = match self.pool.client(|| self.channel_pool()) {
+            Ok(pool) => pool,
             Err(outcome) => return outcome,
         };
+        let selected = pool.select(|interval| self.connect(interval));
         let body = FullBody::new(payload.bytes.clone(), sent.clone());
         let mut request = Request::new(tonic::body::Body::new(body));
         *request.method_mut() = Method::POST;
@@ -82,11 +99,14 @@ impl GrpcBackend {
         }
         let left = deadline.saturating_duration_since(Instant::now());
         request.headers_mut().insert(GRPC_TIMEOUT, grpc_timeout(left));
+        let mut channel = selected.channel.clone();
         let call = async move {
             poll_fn(|cx| channel.poll_ready(cx)).await?;
             channel.call(request).await
         };
-        match exchange(call, &sent, &self.context, max, deadline).await {
+        let reply = exchange(call, &sent, &self.context, max, deadline).await;
+        drop(selected);
+        match reply {
             Ok(reply) => classify::grpc(&reply, SystemTime::now()),
             Err(outcome) => outcome,
         }
@@ -94,8 +114,23 @@ impl GrpcBackend {
 }
 
 impl GrpcBackend {
-    fn connect(&self) -> Channel {
-        self.target.connect_with_connector_lazy(self.connector.clone())
+    fn channel_pool(&self) -> Arc<ChannelPool> {
+        let Channels { count, selection, .. } = self.channels;
+        Arc::new(ChannelPool::new(count, selection, self.interval.clone()))
+    }
+
+    /// A channel with pings at `interval`.
+    fn connect(&self, interval: Duration) -> Channel {
+        let connector = self.connector.clone();
+        let connector = ObservedConnector::new(connector, self.interval.clone(), interval);
+        let keep_alive = self.channels.keep_alive;
+        let target = self
+            .target
+            .clone()
+            .http2_keep_alive_interval(interval)
+            .keep_alive_timeout(keep_alive.timeout)
+            .keep_alive_while_idle(keep_alive.while_idle);
+        target.connect_with_connector_lazy(connector)
     }
 }
 
@@ -119,9 +154,6 @@ const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// The client detects a vanished peer within the sum of both while a request is in flight.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// The window of responses, which are small: a server cannot make the client buffer more.
 const WINDOW: u32 = 65_535;
 const MAX_HEADERS: u32 = 16 * 1024;

@@ -189,11 +189,13 @@ pub mod sdk {
 pub mod transport {
     #[doc(no_inline)]
     pub use spanwise_transport::{
-        BuildError, Bytes, CircuitBreaker, Compression, Delivery, Endpoint, EndpointError,
-        EndpointProblem, FailedAttempt, Failure, FetchError, Fetcher, FileSink, FileSinkBuilder,
-        FileSinkError, FramedRequest, Headers, HeadersError, InMemoryError, Outcome, PREFIX,
-        Protocol, ResponseStatus, RetryPolicy, Sink, SinkFuture, SinkLifecycle, Transport,
-        TransportBuilder, UnknownCompression, UnknownProtocol, sans_io,
+        BlockingTransport, BuildError, Bytes, ChannelSelection, Channels, CircuitBreaker,
+        Compression, Delivery, Endpoint, EndpointError, EndpointProblem, EndpointSelection,
+        FailedAttempt, Failure, FetchError, Fetcher, FileSink, FileSinkBuilder, FileSinkError,
+        FramedRequest, Headers, HeadersError, IdleConnections, InMemoryError, KeepAlive, Outcome,
+        PREFIX, Protocol, ResponseStatus, RetryPolicy, Ring, RingError, RingVersion, Sink,
+        SinkFuture, SinkLifecycle, Transport, TransportBuilder, UnknownCompression,
+        UnknownProtocol, sans_io,
     };
     #[cfg(feature = "proxy")]
     #[doc(no_inline)]

@@ -121,6 +121,17 @@ impl AttemptOutcome {
         self
     }
 
+    /// Names the endpoint in the text of a failure.
+    pub(crate) fn at_endpoint(mut self, authority: &str) -> Self {
+        if let Self::Permanent { detail, .. } | Self::Retryable { detail, .. } = &mut self {
+            *detail = match detail.is_empty() {
+                true => format!("at {authority}"),
+                false => format!("{detail} (at {authority})"),
+            };
+        }
+        self
+    }
+
     /// Sets the advice.
     pub(crate) fn with_advice(mut self, new: Option<Advice>) -> Self {
         match &mut self {

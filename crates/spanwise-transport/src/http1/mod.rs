@@ -21,7 +21,7 @@ use crate::fetch_error::FetchError;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
 use crate::tls_settings::ConnectionSettings;
-use crate::{BuildError, Endpoint, Protocol, text};
+use crate::{BuildError, Endpoint, IdleConnections, Protocol, text};
 
 mod client;
 mod connection;
@@ -37,6 +37,7 @@ pub(crate) struct HttpBackend {
     headers: HeaderMap,
     context: ConnectionContext,
     client: Client,
+    idle: IdleConnections,
     connections: PerRuntime<Arc<ConnectionPool>>,
 }
 
@@ -56,8 +57,13 @@ impl HttpBackend {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         let context = ConnectionContext::new(protocol, &endpoint);
         let client = Client { connector: Connector::new(&endpoint, settings, None, &context)? };
-        let connections = PerRuntime::new();
-        Ok(Self { protocol, endpoint, headers, context, client, connections })
+        let (idle, connections) = (IdleConnections::default(), PerRuntime::new());
+        Ok(Self { protocol, endpoint, headers, context, client, idle, connections })
+    }
+
+    pub(crate) fn with_idle_connections(mut self, idle: IdleConnections) -> Self {
+        self.idle = idle;
+        self
     }
 
     pub(crate) async fn attempt(
@@ -67,7 +73,7 @@ impl HttpBackend {
         max: usize,
         deadline: Instant,
     ) -> AttemptOutcome {
-        let mut exchanging = match self.connections.client(Arc::default) {
+        let mut exchanging = match self.connections.client(|| self.connection_pool()) {
             Ok(connections) => Exchange::new(connections),
             Err(outcome) => return outcome,
         };
@@ -97,7 +103,7 @@ impl HttpBackend {
     ) -> Result<Bytes, FetchError> {
         let unreachable =
             |message: String| FetchError::Unreachable { message: text::sanitize(&message) };
-        let connections = self.connections.client(Arc::default);
+        let connections = self.connections.client(|| self.connection_pool());
         let mut exchanging = Exchange::new(connections.map_err(|_| FetchError::NoRuntime)?);
         let request = self.document_request(posted)?;
         let sent = request.body().sent();
@@ -124,6 +130,10 @@ impl HttpBackend {
             Err(BodyFault::TooLarge) => Err(FetchError::TooLarge { max_bytes }),
             Err(BodyFault::Lost(message)) => Err(unreachable(message)),
         }
+    }
+
+    fn connection_pool(&self) -> Arc<ConnectionPool> {
+        Arc::new(ConnectionPool::new(self.idle.clone()))
     }
 
     fn document_request(
@@ -171,7 +181,7 @@ impl fmt::Debug for HttpBackend {
 
 /// Addresses `request` to `target`: its path and query, and its authority as the `Host` (RFC 9112,
 /// 3.2.1 and 3.2), unless the caller's headers hold one.
-fn address(request: &mut Request<FullBody>, target: &Uri) {
+pub(crate) fn address<B>(request: &mut Request<B>, target: &Uri) {
     let path = target.path_and_query().cloned();
     *request.uri_mut() = path.unwrap_or_else(|| PathAndQuery::from_static("/")).into();
     let host = target.host().unwrap_or_default();

@@ -12,10 +12,13 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use super::connection::RequestSender;
+use crate::IdleConnections;
+use crate::idle_connections::IdleCount;
 
 /// The idle connections to one endpoint, on one runtime. Its drop closes them.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionPool {
+    settings: IdleConnections,
     idle: Mutex<Idle>,
     /// Notified for each connection that becomes idle.
     returned: Notify,
@@ -26,9 +29,17 @@ pub(super) struct ConnectionPool {
 #[derive(Debug, Default)]
 struct Idle {
     /// The newest last.
-    connections: Vec<(RequestSender, Instant)>,
+    connections: Vec<IdleConnection>,
     /// The task that closes connections which nothing uses.
     evictor: Option<AbortHandle>,
+}
+
+#[derive(Debug)]
+struct IdleConnection {
+    sender: RequestSender,
+    since: Instant,
+    #[expect(dead_code, reason = "held for its drop")]
+    count: IdleCount,
 }
 
 /// A connection for one request.
@@ -40,6 +51,12 @@ pub(super) struct Acquired {
 }
 
 impl ConnectionPool {
+    pub(super) fn new(settings: IdleConnections) -> Self {
+        let mut pool = Self::default();
+        pool.settings = settings;
+        pool
+    }
+
     /// An idle connection, or the one that `connect` makes; whichever is there first.
     pub(super) async fn acquire<F, E>(&self, connect: impl FnOnce() -> F) -> Result<Acquired, E>
     where
@@ -95,12 +112,14 @@ impl ConnectionPool {
 
     fn put(self: &Arc<Self>, sender: RequestSender) {
         let mut idle = self.lock();
-        if idle.connections.len() >= MAX_IDLE {
+        if idle.connections.len() >= self.settings.max_per_host() {
             return;
         }
-        idle.connections.push((sender, Instant::now()));
+        let Some(count) = self.settings.try_count() else { return };
+        idle.connections.push(IdleConnection { sender, since: Instant::now(), count });
         if idle.evictor.is_none() {
-            idle.evictor = Some(tokio::spawn(evict(Arc::downgrade(self))).abort_handle());
+            let evicting = evict(Arc::downgrade(self), self.settings.timeout());
+            idle.evictor = Some(tokio::spawn(evicting).abort_handle());
         }
         drop(idle);
         self.returned.notify_one();
@@ -110,21 +129,22 @@ impl ConnectionPool {
     fn take(&self) -> Option<RequestSender> {
         let mut idle = self.lock();
         std::iter::from_fn(|| idle.connections.pop())
-            .find(|(sender, since)| sender.requests.is_ready() && since.elapsed() <= IDLE_TIMEOUT)
-            .map(|(sender, _)| sender)
+            .find(|idle| self.is_fresh(idle))
+            .map(|idle| idle.sender)
     }
 
     /// Closes what is idle for too long. Returns whether anything is left.
     fn evict(&self) -> bool {
         let mut idle = self.lock();
-        let is_fresh = |(sender, since): &(RequestSender, Instant)| {
-            sender.requests.is_ready() && since.elapsed() <= IDLE_TIMEOUT
-        };
-        idle.connections.retain(is_fresh);
+        idle.connections.retain(|idle| self.is_fresh(idle));
         if idle.connections.is_empty() {
             idle.evictor = None;
         }
         !idle.connections.is_empty()
+    }
+
+    fn is_fresh(&self, idle: &IdleConnection) -> bool {
+        idle.sender.requests.is_ready() && idle.since.elapsed() <= self.settings.timeout()
     }
 
     fn lock(&self) -> MutexGuard<'_, Idle> {
@@ -140,10 +160,10 @@ impl Drop for ConnectionPool {
     }
 }
 
-/// Closes idle connections of `pool` until it has none.
-async fn evict(pool: Weak<ConnectionPool>) {
+/// Closes idle connections of `pool`, every `timeout` until it has none.
+async fn evict(pool: Weak<ConnectionPool>, timeout: Duration) {
     loop {
-        tokio::time::sleep(IDLE_TIMEOUT).await;
+        tokio::time::sleep(timeout).await;
         if !pool.upgrade().is_some_and(|pool| pool.evict()) {
             return;
         }
@@ -168,10 +188,6 @@ impl Drop for Returning {
     }
 }
 
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// As many as requests are in flight in any usual configuration: a connection that is dropped between two
-/// requests costs the second one a handshake and a slow start.
-const MAX_IDLE: usize = 16;
 /// The time for a peer that responded early to read the remaining request, which it may never do.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a request waits for a connection that is about to be idle before it makes one.
@@ -185,6 +201,8 @@ mod tests {
 
     use super::super::connection::handshake;
     use super::*;
+
+    const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
     /// A connection that takes a request, and its peer's end.
     async fn connection() -> (RequestSender, DuplexStream) {
@@ -222,17 +240,44 @@ mod tests {
         let pool = Arc::<ConnectionPool>::default();
         let start = Instant::now();
         let mut peers = Vec::new();
-        for _ in 0..=MAX_IDLE {
+        for _ in 0..=16 {
             let (sender, far) = connection().await;
             pool.release(sender);
             peers.push(far);
         }
-        closed(peers.remove(MAX_IDLE)).await;
+        closed(peers.remove(16)).await;
         drop(pool);
         for far in peers {
             closed(far).await;
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pools_with_clones_of_the_settings_share_the_maximum() {
+        let settings = IdleConnections::default().with_max(3).with_max_per_host(2);
+        let settings = settings.with_timeout(Duration::from_secs(1));
+        let pools = [0, 1].map(|_| Arc::new(ConnectionPool::new(settings.clone())));
+        let mut peers = Vec::new();
+        for pool in [0, 0, 0, 1, 1] {
+            let (sender, far) = connection().await;
+            pools[pool].release(sender);
+            peers.push(far);
+        }
+        let start = Instant::now();
+        // The third of a host of which two may be idle, and the fourth of all.
+        closed(peers.remove(4)).await;
+        closed(peers.remove(2)).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        // One that is used makes space for another.
+        let used = idle(&pools[0]).await.unwrap();
+        let (sender, _far) = connection().await;
+        pools[1].release(sender);
+        assert!(idle(&pools[1]).await.is_some() && idle(&pools[1]).await.is_some());
+        drop(used);
+        peers.truncate(1);
+        closed(peers.remove(0)).await;
+        assert!(start.elapsed() <= Duration::from_secs(2));
     }
 
     #[tokio::test(start_paused = true)]

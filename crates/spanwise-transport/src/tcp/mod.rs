@@ -12,8 +12,6 @@ use http::Uri;
 use http::uri::Scheme;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use sniff::ProtocolSniffer;
-
 mod connect;
 mod hyper_io;
 #[cfg_attr(unix, path = "peek_unix.rs")]
@@ -48,10 +46,8 @@ pub(crate) use connect::connect;
 #[cfg(unix)]
 pub(crate) use connect::connect_unix;
 pub(crate) use hyper_io::HyperIo;
-#[cfg(feature = "grpc")]
-pub(crate) use problem::CONNECT_TIMEOUT;
-pub(crate) use problem::{ConnectProblem, os_message};
-pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState};
+pub(crate) use problem::{CONNECT_TIMEOUT, ConnectProblem, os_message};
+pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState, ProtocolSniffer};
 pub(crate) use socket::Socket;
 
 /// The host of an `http` or `https` URL, without the brackets of an IPv6 address, and its port.

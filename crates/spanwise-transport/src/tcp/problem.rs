@@ -26,7 +26,7 @@ pub(crate) enum ConnectProblem {
 
 impl ConnectProblem {
     /// Converts the error of one address.
-    pub(super) fn of(error: &io::Error) -> Self {
+    pub(crate) fn of(error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::ConnectionRefused => Self::Refused,
             ErrorKind::TimedOut => Self::TimedOut,

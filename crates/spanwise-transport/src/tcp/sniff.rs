@@ -40,7 +40,7 @@ impl PeerObservations {
     }
 
     /// Counts a new connection and returns its sniffer, which reports here.
-    pub(super) fn connected(&self) -> ProtocolSniffer {
+    pub(crate) fn connected(&self) -> ProtocolSniffer {
         let mut state = self.lock();
         state.connected = state.connected.saturating_add(1);
         ProtocolSniffer { observations: Some(self.clone()), bytes: [0; SNIFFED_BYTES], len: 0 }
@@ -59,7 +59,7 @@ impl PeerObservations {
 
 /// Collects the first bytes of one connection until they identify its protocol.
 #[derive(Debug)]
-pub(super) struct ProtocolSniffer {
+pub(crate) struct ProtocolSniffer {
     /// `None` once enough bytes were observed.
     observations: Option<PeerObservations>,
     bytes: [u8; SNIFFED_BYTES],
@@ -78,7 +78,7 @@ impl ProtocolSniffer {
     }
 
     /// Takes `read` as the next bytes of the connection; an empty slice is its end.
-    pub(super) fn observe(&mut self, read: &[u8]) {
+    pub(crate) fn observe(&mut self, read: &[u8]) {
         let Some(observations) = &self.observations else { return };
         let space = self.bytes.get_mut(self.len..).unwrap_or_default();
         let taken = space.len().min(read.len());

@@ -77,6 +77,12 @@ impl TlsClient {
         Ok(stream)
     }
 
+    /// A new session, for a caller that may block: files that changed are read first.
+    pub(crate) fn session(&self) -> Result<rustls::ClientConnection, rustls::Error> {
+        self.reload();
+        rustls::ClientConnection::new(self.config(), self.name.clone())
+    }
+
     fn has_files(&self) -> bool {
         sources(&self.settings).any(|source| matches!(source, PemSource::File(_)))
     }

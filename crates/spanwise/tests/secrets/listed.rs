@@ -13,12 +13,13 @@ pub const PRINTED: &str = "\
     opentelemetry::OtlpExporterBuilder sampling::Sampler sampling::SettingError \
     sampling::JaegerStrategyError sampling::XrayError sampling::XrayPoller sampling::XrayRemote \
     sampling::XrayRequest sampling::XraySettings sdk::BuildError sdk::SpanwiseBuilder \
-    sdk::Diagnostic sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report sdk::Span \
-    sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery transport::Endpoint \
-    transport::EndpointError transport::FailedAttempt transport::FetchError transport::Fetcher \
-    transport::FramedRequest transport::Headers transport::HeadersError transport::Outcome \
-    transport::Proxy transport::ProxyError transport::Transport transport::TransportBuilder transport::UnknownCompression \
-    transport::UnknownProtocol";
+    sdk::Diagnostic sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report \
+    sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
+    transport::Endpoint transport::EndpointError transport::FailedAttempt transport::FetchError \
+    transport::Fetcher transport::FramedRequest transport::Headers transport::HeadersError \
+    transport::Outcome transport::Proxy transport::ProxyError transport::Transport \
+    transport::TransportBuilder transport::UnknownCompression transport::UnknownProtocol \
+    transport::BlockingTransport";
 
 /// Types that hold numbers, names of ours or handles; views of spans, text, and samplers in code.
 pub const WITHOUT_SETTINGS: &str = "\
@@ -36,36 +37,39 @@ pub const WITHOUT_SETTINGS: &str = "\
     pool::InternerStats pool::Link pool::Pool pool::PoolStats pool::Pooled pool::PooledBuffer \
     pool::PooledOwned pool::PooledSpan pool::SpanPool pool::TierPooled pool::TieredPool \
     pool::Trimmed receiver::Answer receiver::Limits receiver::Protocol receiver::StartError \
-    sampling::Adaptive sampling::AdaptiveAlgorithm sampling::AdaptiveBuilder sampling::AdaptiveKey \
-    sampling::AdaptiveState sampling::AlwaysRecord sampling::AnnotatingSampler \
-    sampling::Annotations sampling::ApiAttributes sampling::ApiSamplingParameters \
-    sampling::DynamicSampler sampling::FastDecision sampling::FastResult sampling::JaegerStrategy \
-    sampling::Malformed sampling::NoAttributes sampling::OtMember sampling::Parent \
-    sampling::ParentBased sampling::ParentThreshold sampling::ProbabilityError \
-    sampling::Randomness sampling::RateLimited sampling::RuleBased sampling::SamplingDecision \
-    sampling::SamplingIntent sampling::SamplingParameters sampling::SamplingResult \
-    sampling::SpanPredicate sampling::Threshold sampling::ThresholdText sampling::Tick \
-    sampling::TraceIdRatioBased sampling::TraceStateUpdate sdk::BaggagePropagator sdk::Detector \
-    sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::Propagator sdk::Front \
-    sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
+    sampling::Adaptive sampling::AdaptiveAlgorithm sampling::AdaptiveBuilder \
+    sampling::AdaptiveKey sampling::AdaptiveState sampling::AlwaysRecord \
+    sampling::AnnotatingSampler sampling::Annotations sampling::ApiAttributes \
+    sampling::ApiSamplingParameters sampling::DynamicSampler sampling::FastDecision \
+    sampling::FastResult sampling::JaegerStrategy sampling::Malformed sampling::NoAttributes \
+    sampling::OtMember sampling::Parent sampling::ParentBased sampling::ParentThreshold \
+    sampling::ProbabilityError sampling::Randomness sampling::RateLimited sampling::RuleBased \
+    sampling::SamplingDecision sampling::SamplingIntent sampling::SamplingParameters \
+    sampling::SamplingResult sampling::SpanPredicate sampling::Threshold sampling::ThresholdText \
+    sampling::Tick sampling::TraceIdRatioBased sampling::TraceStateUpdate sdk::BaggagePropagator \
+    sdk::Detector sdk::Exporter sdk::FinishError sdk::Finished sdk::Guard sdk::Propagator \
+    sdk::Front sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
     transport::Attempted transport::BodyEnd transport::Compression transport::EndpointProblem \
     transport::RequestMachine transport::RequestSettings transport::RequestStep \
     transport::Response transport::Failure transport::InMemoryError transport::Protocol \
     transport::ResponseStatus transport::RetryPolicy wire::Array wire::ArrayView wire::Attribute \
     wire::Attributes wire::Chunk wire::DroppedCounts wire::EventHeader wire::EventView \
-    wire::ExportResponse wire::Field wire::FieldValue wire::Fields wire::FinishedSpan wire::Framer \
-    wire::KvListView wire::LinkView wire::LinkedContext wire::OwnedValue wire::Plan wire::Position \
-    wire::RawWriter wire::Request wire::RequestLimits wire::ResourceSpans wire::ScopeSpans \
-    wire::SpanFlags wire::SpanHeader wire::SpanId wire::SpanKind wire::SpanLimits wire::SpanMeta \
-    wire::SpanView wire::SpanWriter wire::Spans wire::Status wire::StatusCode wire::StringValue \
-    wire::TraceFlags wire::TraceId wire::TraceStateField wire::TraceRequest wire::Value \
-    wire::ValueView wire::WireError worker::CatchPanic worker::CaughtPanic worker::ClockMode \
-    worker::InsufficientCapacity worker::Notified worker::Notifier worker::OwnedPermit worker::Pcg \
-    worker::Permit worker::PoolReport worker::RateError worker::RateLimiter worker::Receiver \
-    worker::RejectReason worker::Semaphore worker::Sender worker::ShutdownMode worker::Source \
-    worker::SpanClock worker::Start worker::SubmitError worker::SystemClock worker::TokioPool \
-    worker::VirtualClock worker::Wakeup worker::Worker worker::WorkerBuilder worker::WorkerPool \
+    wire::ExportResponse wire::Field wire::FieldValue wire::Fields wire::FinishedSpan \
+    wire::Framer wire::KvListView wire::LinkView wire::LinkedContext wire::OwnedValue wire::Plan \
+    wire::Position wire::RawWriter wire::Request wire::RequestLimits wire::ResourceSpans \
+    wire::ScopeSpans wire::SpanFlags wire::SpanHeader wire::SpanId wire::SpanKind \
+    wire::SpanLimits wire::SpanMeta wire::SpanView wire::SpanWriter wire::Spans wire::Status \
+    wire::StatusCode wire::StringValue wire::TraceFlags wire::TraceId wire::TraceStateField \
+    wire::TraceRequest wire::Value wire::ValueView wire::WireError worker::CatchPanic \
+    worker::CaughtPanic worker::ClockMode worker::InsufficientCapacity worker::Notified \
+    worker::Notifier worker::OwnedPermit worker::Pcg worker::Permit worker::PoolReport \
+    worker::RateError worker::RateLimiter worker::Receiver worker::RejectReason \
+    worker::Semaphore worker::Sender worker::ShutdownMode worker::Source worker::SpanClock \
+    worker::Start worker::SubmitError worker::SystemClock worker::TokioPool worker::VirtualClock \
+    worker::Wakeup worker::Worker worker::WorkerBuilder worker::WorkerPool \
     worker::WorkerPoolBuilder worker::WorkerPoolError worker::WorkerState batch::FullChunks \
     export::HoldContext transport::MissingFeature transport::Admission transport::CircuitBreaker \
     wire::RequestPart transport::FileSink transport::FileSinkBuilder transport::FileSinkError \
-    wire::FromProtobufError wire::JsonError wire::JsonProblem";
+    transport::ChannelSelection transport::Channels transport::EndpointSelection \
+    transport::IdleConnections transport::KeepAlive transport::Ring transport::RingError \
+    transport::RingVersion wire::FromProtobufError wire::JsonError wire::JsonProblem";

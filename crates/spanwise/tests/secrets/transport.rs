@@ -21,6 +21,7 @@ pub async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
         .with_request_timeout(Duration::from_millis(500))
         .with_attempt_observer(move |failed| seen.debug("FailedAttempt", failed));
     printed.debug("TransportBuilder", &transport);
+    printed.debug("BlockingTransport", transport.clone().build_blocking().unwrap());
     let transport = transport.build().unwrap();
     printed.debug("Transport", &transport);
     let request = || FramedRequest::from_message(&format!("\n\x0d{SECRET}").into_bytes());
