@@ -2,18 +2,20 @@
 
 use crate::batch_config::number;
 use crate::batch_overrides::BatchOverrides;
+use crate::destination::Destination;
 use crate::dynamic_batch_config::DynamicBatchConfig;
+use crate::encoder_bytes::encoder_bytes;
 use crate::error::BuildError;
 use crate::exporter::{Exporter, ExporterState};
 use crate::hold_back::HoldBack;
 use crate::inbox::{Inbox, InboxGuard};
-use crate::machine::ExportMachine;
+use crate::machine::{ExportMachine, Routes};
 use crate::observer::Observer;
 use crate::on_full::OnFull;
 use crate::queue::SpanQueue;
 use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
-use crate::settings::{Division, Settings, encoder_bytes};
+use crate::settings::{Division, Settings};
 use crate::thread::{ExportThread, SharedQueue};
 use spanwise_batch::{BatchPreset, BatchSize, Budget, ShardedBuffer};
 use spanwise_ledger::Ledger;
@@ -27,7 +29,8 @@ use std::time::{Duration, Instant};
 /// Configures an [`Exporter`]. Every setting has a default.
 #[must_use]
 pub struct ExporterBuilder {
-    transport: Transport,
+    /// At least one.
+    destinations: Vec<Destination>,
     resource: Vec<u8>,
     max_resource_bytes: usize,
     budget_bytes: usize,
@@ -42,18 +45,20 @@ pub struct ExporterBuilder {
 }
 
 impl Exporter {
-    /// An exporter that sends through `transport`: to an OTLP receiver, or to any sink.
-    pub fn builder(transport: Transport) -> ExporterBuilder {
-        ExporterBuilder::new(transport)
+    /// An exporter that sends to `destination`: a [`Transport`] to an OTLP receiver or to any sink, or a
+    /// [`Destination`].
+    pub fn builder(destination: impl Into<Destination>) -> ExporterBuilder {
+        ExporterBuilder::new(destination.into())
     }
 }
 
 type ThreadStart = Box<dyn FnOnce() -> Box<dyn Any> + Send>;
 
 impl ExporterBuilder {
-    fn new(transport: Transport) -> Self {
+    fn new(destination: Destination) -> Self {
+        let ledger = destination.ledger().clone();
         Self {
-            transport,
+            destinations: vec![destination],
             resource: Vec::new(),
             max_resource_bytes: 0,
             budget_bytes: 16 << 20,
@@ -62,10 +67,22 @@ impl ExporterBuilder {
             hold_policy: None,
             on_full: OnFull::default(),
             shutdown_timeout: Duration::from_secs(5),
-            ledger: Ledger::new(),
+            ledger,
             observer: Box::new(()),
             on_thread_start: Box::new(|| Box::new(())),
         }
+    }
+
+    /// Adds a destination, which gets every span too: a [`Transport`] or a [`Destination`].
+    ///
+    /// All destinations share the bytes of a request, and each endpoint has its own waiting requests and its
+    /// own requests in flight, retries and timeouts. The exporter makes a request as soon as one of the
+    /// endpoints can take it; one that is slower holds it back within its share, an equal part of three
+    /// eighths of the budget, beyond which its ledger counts spans as `queue_bytes`. So a slow or dead
+    /// endpoint delays no other. A flush waits for all of them.
+    pub fn with_destination(mut self, destination: impl Into<Destination>) -> Self {
+        self.destinations.push(destination.into());
+        self
     }
 
     /// The resource, as [`encode_resource`](spanwise_wire::write::encode_resource) wrote it, at most
@@ -175,7 +192,8 @@ impl ExporterBuilder {
         self
     }
 
-    /// The ledger that accounts for the spans. Default: a new one.
+    /// The ledger that accounts for the spans, and for their outcomes at the first destination. Default: a
+    /// new one.
     pub fn with_ledger(mut self, ledger: Ledger) -> Self {
         self.ledger = ledger;
         self
@@ -200,7 +218,8 @@ impl ExporterBuilder {
     /// Bytes of the budget that spans and requests have: all but the encoder's, of which the exporter's
     /// thread has one.
     pub fn span_budget_bytes(&self) -> usize {
-        self.budget_bytes.saturating_sub(encoder_bytes(&self.transport))
+        let transports = self.destinations.iter().flat_map(|it| &it.transports);
+        self.budget_bytes.saturating_sub(transports.map(encoder_bytes).sum())
     }
 
     /// The most bytes of an encoded resource, which every request contains.
@@ -234,10 +253,12 @@ impl ExporterBuilder {
         let resource = SharedResource::new(self.resource, self.max_resource_bytes);
         let batching = DynamicBatchConfig::new(config, resource.max_bytes())?;
         let batch = batching.load();
-        let mut division =
-            Division::new(budget.limit(), &self.transport, resource.max_bytes(), &batch);
+        let (routes, transports) = Routes::new(self.destinations, self.ledger.clone());
+        let most = 1..=MAX_COPIES as u64;
+        number("with_destination", routes.copies(), most, "copies of a span in requests")?;
+        let mut division = Division::new(budget.limit(), &routes, resource.max_bytes(), &batch)?;
         division.buffer.slots = self.slots.unwrap_or(division.buffer.slots);
-        let Division { buffer, request_bytes, reserve, copies } = division;
+        let Division { buffer, request_bytes, reserve, lane_share } = division;
         budget.set_reserve(reserve.flowing);
         let prepared = PreparedExporter {
             max_span_bytes: division.max_span_bytes(budget.limit(), batch.max_request_bytes),
@@ -245,14 +266,15 @@ impl ExporterBuilder {
                 batch,
                 hold_back: self.hold_policy,
                 request_bytes,
-                copies,
+                routes,
+                lane_share,
                 reserve,
                 resource: resource.clone(),
             },
             batching,
             resource,
             scopes: ScopeTable::new(budget.limit() / 16),
-            transport: self.transport,
+            transports,
             shutdown_timeout: self.shutdown_timeout,
             observer: self.observer,
             on_thread_start: self.on_thread_start,
@@ -270,7 +292,7 @@ pub struct PreparedExporter {
     resource: SharedResource,
     max_span_bytes: usize,
     scopes: ScopeTable,
-    transport: Transport,
+    transports: Vec<Transport>,
     shutdown_timeout: Duration,
     observer: Box<dyn Observer>,
     on_thread_start: ThreadStart,
@@ -292,6 +314,18 @@ impl PreparedExporter {
         &self.batching
     }
 
+    /// Name and ledger of each destination, as [`Exporter::destinations`].
+    pub fn destinations(&self) -> impl Iterator<Item = (&str, &Ledger)> {
+        let routes = self.settings.routes.destinations().iter();
+        routes.map(|route| (&*route.name, &route.ledger))
+    }
+
+    /// The transport of each endpoint: those of the first destination, then those of the others in their
+    /// order.
+    pub fn transports(&self) -> &[Transport] {
+        &self.transports
+    }
+
     /// Receives the exporter's events, as [`ExporterBuilder::with_observer`].
     pub fn with_observer(mut self, observer: impl Observer) -> Self {
         self.observer = Box::new(observer);
@@ -309,6 +343,7 @@ impl PreparedExporter {
     {
         let queue: SharedQueue = queue;
         let inbox = Arc::new(Inbox::open());
+        let destinations = self.settings.routes.names_and_ledgers();
         let scopes = self.scopes;
         let machine =
             ExportMachine::new(self.settings, (*queue).as_ref(), scopes.clone(), Instant::now());
@@ -316,7 +351,7 @@ impl PreparedExporter {
             queue.clone(),
             scopes.clone(),
             InboxGuard(inbox.clone()),
-            (machine, self.transport),
+            (machine, self.transports),
             self.observer,
         )
         .with_batching(self.batching.clone());
@@ -331,6 +366,7 @@ impl PreparedExporter {
             resource: self.resource,
             inbox,
             batching: self.batching,
+            destinations,
         };
         Ok(Exporter::new(shared, worker, self.shutdown_timeout))
     }
@@ -345,7 +381,7 @@ impl PreparedExporter {
 impl fmt::Debug for ExporterBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExporterBuilder")
-            .field("transport", &self.transport)
+            .field("destinations", &self.destinations)
             .field("budget_bytes", &self.budget_bytes)
             .field("batch", &self.batch)
             .field("on_full", &self.on_full)
@@ -356,8 +392,11 @@ impl fmt::Debug for ExporterBuilder {
 impl fmt::Debug for PreparedExporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PreparedExporter")
-            .field("transport", &self.transport)
+            .field("transports", &self.transports)
             .field("max_span_bytes", &self.max_span_bytes)
             .finish_non_exhaustive()
     }
 }
+
+/// The most copies of a span that a queue charges for in advance.
+const MAX_COPIES: usize = 16;

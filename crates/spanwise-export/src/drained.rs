@@ -35,6 +35,11 @@ impl DrainedChunk {
         Self { chunk, tickets }
     }
 
+    /// Counts the spans in the ledgers of further destinations too.
+    pub(crate) fn share_with<'a>(&mut self, ledgers: impl IntoIterator<Item = &'a Ledger>) {
+        self.tickets.share_with(ledgers);
+    }
+
     /// The spans.
     pub fn chunk(&self) -> &Chunk {
         self.chunk.chunk()
@@ -62,14 +67,14 @@ impl DrainedChunk {
 
     /// Appends the spans and tickets of `other`, if both chunks together have at most `max_bytes`
     /// bytes.
-    pub(crate) fn append(&mut self, other: Self, max_bytes: usize) -> Result<(), Self> {
+    pub(crate) fn append(&mut self, other: Self, max_bytes: usize) -> Result<(), Box<Self>> {
         let Self { chunk, tickets } = other;
         match self.chunk.append(chunk, max_bytes) {
             Ok(()) => {
                 self.tickets.merge(tickets);
                 Ok(())
             }
-            Err(chunk) => Err(Self { chunk, tickets }),
+            Err(chunk) => Err(Box::new(Self { chunk, tickets })),
         }
     }
 

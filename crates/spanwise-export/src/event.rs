@@ -2,6 +2,7 @@
 
 use spanwise_transport::Delivery;
 use spanwise_worker::CaughtPanic;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// An event of the export, after it was booked in the ledger.
@@ -10,6 +11,8 @@ use std::time::Instant;
 pub enum ExportEvent {
     /// A request ended, by whatever outcome.
     RequestEnded {
+        /// The [name](crate::Destination::name) of its destination; `None` for the exporter's first.
+        destination: Option<Arc<str>>,
         /// The number of its spans.
         spans: u64,
         /// Its result; `None` when the task that sent it panicked.

@@ -7,7 +7,7 @@ use crate::queue::SpanQueue;
 use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use crate::thread::SharedQueue;
-use spanwise_ledger::Snapshot;
+use spanwise_ledger::{Ledger, Snapshot};
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::FinishedSpan;
 use spanwise_worker::{Worker, deadline, oneshot};
@@ -36,6 +36,7 @@ pub(crate) struct ExporterState {
     pub(crate) resource: SharedResource,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) batching: DynamicBatchConfig,
+    pub(crate) destinations: Vec<(Arc<str>, Ledger)>,
 }
 
 impl Exporter {
@@ -87,6 +88,15 @@ impl Exporter {
         }
         self.state.resource.set(encoded);
         Ok(())
+    }
+
+    /// Name and ledger of each destination, the first one's first.
+    ///
+    /// The first ledger counts every span. Each of the others counts those that left the queue: all that the
+    /// first one counts as created, but for those that were sampled out, that the queue refused or dropped,
+    /// and that have not been drained yet.
+    pub fn destinations(&self) -> impl Iterator<Item = (&str, &Ledger)> {
+        self.state.destinations.iter().map(|(name, ledger)| (&**name, ledger))
     }
 
     /// The account of all spans.

@@ -5,8 +5,10 @@
 mod batch_config;
 mod batch_overrides;
 mod builder;
+mod destination;
 mod drained;
 mod dynamic_batch_config;
+mod encoder_bytes;
 mod error;
 mod event;
 mod exporter;
@@ -26,6 +28,7 @@ mod ticket_guard;
 
 pub use batch_config::BatchConfig;
 pub use builder::{ExporterBuilder, PreparedExporter};
+pub use destination::Destination;
 pub use dynamic_batch_config::DynamicBatchConfig;
 pub use error::{BatchConfigError, BuildError, FlushError};
 pub use event::ExportEvent;

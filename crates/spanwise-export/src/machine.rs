@@ -3,18 +3,22 @@
 mod action;
 mod backlog;
 mod batch;
+mod bodies;
 mod book;
 mod compose;
 mod flow;
 mod flushes;
 mod held;
 mod in_flight;
+mod lane;
 mod memory;
 mod refused;
+mod routes;
 mod sizing;
 mod stage;
 
 pub use action::{Action, FlushId, Reply, RequestId};
+pub(crate) use routes::Routes;
 
 use crate::batch_config::BatchConfig;
 use crate::drained::Drained;
@@ -33,9 +37,9 @@ use memory::Memory;
 use refused::Refused;
 use sizing::Sizing;
 use spanwise_batch::{FlushSchedule, FlushScheduleConfig, RequestObservation};
+use spanwise_ledger::DropReason;
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
-use spanwise_ledger::{DropReason, Ledger};
 use spanwise_transport::{Delivery, Failure, Outcome};
 use stage::{Drain, Relief, Stage};
 use std::collections::VecDeque;
@@ -49,7 +53,6 @@ use std::time::{Duration, Instant};
 /// `Drop` books the spans that the machine holds: those in requests as `exporter_panic`, since the receiver
 /// may have them, the others as `worker_unavailable`.
 pub struct ExportMachine {
-    ledger: Ledger,
     schedule: FlushSchedule,
     sizing: Sizing,
     /// The maximum queue size in spans.
@@ -65,7 +68,8 @@ pub struct ExportMachine {
     held: Held,
     composer: Composer,
     in_flight: InFlight,
-    refused: Refused,
+    /// Of each lane.
+    refused: Vec<Refused>,
     flushes: Flushes,
     stage: Stage,
     /// Actions that follow from an event.
@@ -101,13 +105,12 @@ impl ExportMachine {
         scopes: ScopeTable,
         now: Instant,
     ) -> Self {
-        let Settings { batch, hold_back, request_bytes, copies, .. } = settings;
-        let memory =
-            Memory::new(queue.budget().clone(), request_bytes, batch.max_in_flight, copies);
+        let Settings { batch, hold_back, request_bytes, routes, lane_share, .. } = settings;
+        let (budget, copies) = (queue.budget().clone(), routes.copies());
+        let memory = Memory::new(budget, request_bytes, batch.max_in_flight, copies);
         let chunk_bytes = queue.chunk_bytes();
         let backlog = Backlog::new(chunk_bytes);
         let mut machine = Self {
-            ledger: queue.ledger().clone(),
             schedule: FlushSchedule::new(FlushScheduleConfig::default(), now),
             sizing: Sizing::new(&batch, now),
             max_queue_size: batch.max_queue_size,
@@ -116,9 +119,9 @@ impl ExportMachine {
             chunk_bytes,
             now,
             held: Held::new(hold_back, batch.hold_back, chunk_bytes),
-            composer: Composer::new(backlog, memory, settings.resource, scopes),
-            in_flight: InFlight::new(batch.max_in_flight),
-            refused: Refused::default(),
+            refused: (0..routes.lanes()).map(|_| Refused::default()).collect(),
+            in_flight: InFlight::new(routes.lanes(), lane_share, batch.max_in_flight),
+            composer: Composer::new(backlog, memory, routes, settings.resource, scopes),
             flushes: Flushes::default(),
             stage: Stage::Drain,
             outbox: VecDeque::new(),
@@ -171,7 +174,9 @@ impl ExportMachine {
 
     /// Takes the result of a drain that an action requested.
     pub fn drained(&mut self, drained: Drained) {
-        let Drained { chunks, missed } = drained;
+        let Drained { mut chunks, missed } = drained;
+        // From here on, every destination's ledger counts the spans.
+        chunks.iter_mut().for_each(|chunk| chunk.share_with(self.composer.routes.other_ledgers()));
         let (is_empty, now) = (chunks.is_empty(), self.now);
         let drain = self.draining.take();
         let cause = match drain {
@@ -220,16 +225,20 @@ impl ExportMachine {
         let is_retried = delivery.as_ref().is_some_and(|delivery| delivery.attempts > 1);
         let bytes = request.bytes;
         let ended = RequestObservation { spans, bytes, latency, is_accepted, is_retried };
-        self.sizing.observe_request(now, self.waiting_in_backlog(), ended);
-        book::count(&self.ledger, delivery.as_ref());
+        let Some((destination, route)) = self.composer.routes.of_lane(id.lane) else { return };
+        book::count(&route.ledger, delivery.as_ref());
+        let name = (destination > 0).then(|| route.name.clone());
+        if destination == 0 {
+            self.sizing.observe_request(now, self.waiting_in_backlog(), ended);
+        }
         self.is_flowing = is_accepted;
         if self.is_flowing {
             self.progress = now;
-            self.refused.accepted();
+            self.refused.get_mut(id.lane).into_iter().for_each(Refused::accepted);
         }
         let request = match &delivery {
             Some(delivery) if delivery.outcome == Outcome::Failed(Failure::TooLarge) => {
-                match self.split(request, delivery) {
+                match self.split(id.lane, request, delivery) {
                     Some(request) => request,
                     None => return,
                 }
@@ -237,13 +246,15 @@ impl ExportMachine {
             _ => request,
         };
         book::book(request.tickets, delivery.as_ref(), request.is_ambiguous);
-        self.outbox.push_back(Action::Report(ExportEvent::RequestEnded { spans, delivery }));
+        let event = ExportEvent::RequestEnded { destination: name, spans, delivery };
+        self.outbox.push_back(Action::Report(event));
     }
 
     /// The transport is closed: requests in flight get no response, and no request can be sent any more.
     /// Books the former as `ambiguous_timeout`, and all that is drained as `transport`.
     pub fn transport_closed(&mut self) {
         self.is_transport_closed = true;
+        self.in_flight.drop_waiting(DropReason::Transport);
         self.in_flight.drop_all(DropReason::AmbiguousTimeout);
     }
 
@@ -276,14 +287,15 @@ impl ExportMachine {
         self.stage.is_closing()
     }
 
-    /// Requests in flight, and the spans in them.
+    /// Requests in flight or waiting for their endpoint, and the spans in them.
     pub fn in_flight(&self) -> (usize, u64) {
         (self.in_flight.len(), self.in_flight.spans())
     }
 
     /// Spans that were drained and are in no request: held back ones and those of refused requests included.
     pub fn backlog_spans(&self) -> u64 {
-        self.composer.backlog.spans() + self.held.spans() + self.refused.spans()
+        let refused = self.refused.iter().map(Refused::spans);
+        self.composer.backlog.spans() + self.held.spans() + refused.sum::<u64>()
     }
 
     /// Takes one step of a turn. `None`: the next step follows.
@@ -339,6 +351,7 @@ impl ExportMachine {
                 (Stage::Cancelling(now + 10 * CANCELLED_WITHIN), Some(Action::CancelRequests))
             }
             Stage::Cancel => {
+                self.in_flight.drop_waiting(DropReason::ShutdownDeadline);
                 (Stage::Cancelling(now + CANCELLED_WITHIN), Some(Action::CancelRequests))
             }
             Stage::Cancelling(until) if !self.in_flight.is_empty() && now < until => {
@@ -355,7 +368,9 @@ impl ExportMachine {
                 self.held.drop_all(DropReason::ShutdownDeadline);
                 self.composer.backlog.drop_all(DropReason::ShutdownDeadline);
                 let ambiguous = DropReason::AmbiguousShutdown;
-                self.refused.drop_all(DropReason::ShutdownDeadline, ambiguous);
+                let drop_all =
+                    |it: &mut Refused| it.drop_all(DropReason::ShutdownDeadline, ambiguous);
+                self.refused.iter_mut().for_each(drop_all);
                 self.in_flight.drop_all(DropReason::AmbiguousShutdown);
                 let replies = self.shutdowns.drain(..).chain(self.flushes.drain());
                 self.outbox.extend(replies.map(Action::Reply));
@@ -402,7 +417,8 @@ impl ExportMachine {
     /// Replies to a flush that is due; the reply to a shutdown follows at its end.
     fn reply(&mut self, now: Instant) -> Option<Action> {
         let settled = self.in_flight.settled_before(self.composer.backlog.framed());
-        let settled = settled.min(self.refused.settled_before());
+        let refused = self.refused.iter().map(Refused::settled_before);
+        let settled = refused.fold(settled, u64::min);
         loop {
             match self.flushes.pop_due(now, settled)? {
                 (reply, false) => return Some(Action::Reply(reply)),

@@ -1,10 +1,11 @@
 //! The settings of requests, and the division of the byte budget.
 
 use crate::batch_config::BatchConfig;
+use crate::error::BuildError;
 use crate::hold_back::HoldBack;
+use crate::machine::Routes;
 use crate::resource::SharedResource;
 use spanwise_batch::ShardedBufferConfig;
-use spanwise_transport::Transport;
 use spanwise_wire::SpanMeta;
 use std::sync::Arc;
 
@@ -15,8 +16,9 @@ pub(crate) struct Settings {
     pub(crate) hold_back: Option<Box<dyn HoldBack>>,
     /// Bytes of a usual request.
     pub(crate) request_bytes: usize,
-    /// Memory of a request in multiples of its length: itself, its JSON, and a compressed copy.
-    pub(crate) copies: usize,
+    pub(crate) routes: Routes,
+    /// Bytes of the requests that wait for one endpoint or are in flight to it.
+    pub(crate) lane_share: usize,
     pub(crate) reserve: Reserve,
     pub(crate) resource: SharedResource,
 }
@@ -37,18 +39,18 @@ pub(crate) struct Division {
     pub(crate) buffer: ShardedBufferConfig,
     pub(crate) request_bytes: usize,
     pub(crate) reserve: Reserve,
-    pub(crate) copies: usize,
+    pub(crate) lane_share: usize,
 }
 
 impl Division {
     /// Divides `budget` bytes, for requests with a resource of at most `resource` bytes.
     pub(crate) fn new(
         budget: usize,
-        transport: &Transport,
+        routes: &Routes,
         resource: usize,
         batch: &BatchConfig,
-    ) -> Self {
-        let copies = 1 + copy_factor(transport);
+    ) -> Result<Self, BuildError> {
+        let copies = routes.copies();
         let mut buffer = ShardedBufferConfig::default();
         // A small budget has small pieces, so that what is half empty is little of it.
         buffer.chunk_bytes = (budget / 256).clamp(16 << 10, buffer.chunk_bytes);
@@ -58,11 +60,31 @@ impl Division {
         // A chunk that is larger than a request would let its spans wait for others.
         buffer.batch_spans = batch.counts_spans().then_some(batch.max_export_batch_size);
         // The spans of a chunk as a request, whatever else is charged.
-        let least = buffer.chunk_bytes + resource + SCOPE_HEADERS;
-        let stalled = (budget / 16).max(copies * least);
-        let flowing = (budget / 4).max(stalled);
-        let request_bytes = REQUEST_BYTES.min(flowing / 2 / copies).max(least);
-        Self { buffer, request_bytes, reserve: Reserve { flowing, stalled }, copies }
+        let least = |chunk_bytes| chunk_bytes + routes.parts() * (resource + SCOPE_HEADERS);
+        let least_bytes = least(buffer.chunk_bytes);
+        let stalled = (budget / 16).max(copies * least_bytes);
+        let (lanes, shared_copies) = (routes.lanes(), routes.copies_of(routes.unrouted_lanes()));
+        if lanes == 1 {
+            let flowing = (budget / 4).max(stalled);
+            let request_bytes = REQUEST_BYTES.min(flowing / 2 / copies).max(least_bytes);
+            let reserve = Reserve { flowing, stalled };
+            return Ok(Self { buffer, request_bytes, reserve, lane_share: usize::MAX });
+        }
+        // Half of the budget is for requests: three quarters of that may wait for slow endpoints, so that
+        // the rest is left for the requests to the others.
+        let lane_share = budget / 8 * 3 / lanes;
+        let most = (budget / 8 / copies).min(lane_share / 2 / shared_copies);
+        if most < least_bytes {
+            let least_bytes = least(ShardedBufferConfig::default().chunk_bytes);
+            let accepted = (8 * copies).max(6 * lanes * shared_copies) * least_bytes;
+            return Err(BuildError::OutOfRange {
+                setting: "with_budget_bytes",
+                value: budget.to_string(),
+                accepted: format!("{accepted} bytes or more for {lanes} endpoints"),
+            });
+        }
+        let reserve = Reserve { flowing: budget / 2, stalled };
+        Ok(Self { buffer, request_bytes: REQUEST_BYTES.min(most), reserve, lane_share })
     }
 
     /// Bytes of the largest span that can be sent: a request needs space for it and the headers
@@ -74,22 +96,6 @@ impl Division {
         (free / copies).saturating_sub(SPAN_OVERHEAD).min(max_request_bytes / 2)
     }
 }
-
-/// Bytes that compression takes besides the copies it makes: one encoder, which works on one of them
-/// at a time.
-pub(crate) fn encoder_bytes(transport: &Transport) -> usize {
-    transport.compressed_bound(MESSAGE).saturating_sub(copy_factor(transport) * MESSAGE)
-}
-
-/// Copies of a request that the transport makes, in multiples of its length: 0 without JSON and
-/// compression. A sink may state any bound; 15 is the most that a span is charged for.
-fn copy_factor(transport: &Transport) -> usize {
-    let bound = |len| transport.compressed_bound(len);
-    bound(2 * MESSAGE).saturating_sub(bound(MESSAGE)).div_ceil(MESSAGE).min(15)
-}
-
-/// Above every threshold of compression.
-const MESSAGE: usize = 64 << 20;
 
 /// The size of a usual request: small enough to be sent soon, large enough to amortize its overhead,
 /// which above some 2,000 spans hardly falls per span.

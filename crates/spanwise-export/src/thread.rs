@@ -32,8 +32,8 @@ pub(crate) struct ExportThread {
     pub(crate) inbox: InboxGuard,
     /// `None` at the end: it may hold a policy of the user's, whose drop may panic.
     machine: Option<ExportMachine>,
-    /// `None` at the end: it may hold a sink of the user's, whose drop may panic.
-    transport: Option<Transport>,
+    /// Of each endpoint; none at the end: they may hold sinks of the user's, whose drop may panic.
+    transports: Vec<Transport>,
     observer: FencedObserver,
     batching: DynamicBatchConfig,
     /// The settings that the machine has.
@@ -60,7 +60,7 @@ impl ExportThread {
         queue: SharedQueue,
         scopes: ScopeTable,
         inbox: InboxGuard,
-        (machine, transport): (ExportMachine, Transport),
+        (machine, transports): (ExportMachine, Vec<Transport>),
         observer: Box<dyn Observer>,
     ) -> Self {
         let batching = DynamicBatchConfig::default();
@@ -69,7 +69,7 @@ impl ExportThread {
             scopes,
             inbox,
             machine: Some(machine),
-            transport: Some(transport),
+            transports,
             observer: FencedObserver::new(observer),
             applied: batching.load(),
             batching,
@@ -119,9 +119,7 @@ impl ExportThread {
         self.fail_on_purpose();
         let queue = self.queue.clone();
         let queue = (*queue).as_ref();
-        let (Some(machine), Some(transport)) = (&mut self.machine, &self.transport) else {
-            return Turn::Finish;
-        };
+        let Some(machine) = &mut self.machine else { return Turn::Finish };
         if let Some(config) = self.batching.changed(&self.applied) {
             // `DynamicBatchConfig` has checked it.
             let _accepted = machine.set_batch_config(&config);
@@ -151,7 +149,10 @@ impl ExportThread {
                         machine.drained(drained);
                     }
                 }
-                Action::Send(id, request) => self.sending.start(transport, id, request),
+                Action::Send(id, request) => match self.transports.get(id.endpoint()) {
+                    Some(transport) => self.sending.start(transport, id, request),
+                    None => machine.request_ended(now, id, None),
+                },
                 Action::CancelRequests => self.sending.cancel(),
                 Action::Reply(reply) => self.replies.push(reply),
                 Action::Report(event) => events.push(event),
@@ -239,9 +240,10 @@ impl Drop for ExportThread {
         (*self.queue).as_ref().release();
         self.scopes.clear();
         self.observer.report(ExportEvent::Ending);
-        let transport = self.transport.take();
-        if let Err(panic) = catch_panic(|| drop(transport)) {
-            self.observer.panicked("the sink's drop", panic);
+        for transport in std::mem::take(&mut self.transports) {
+            if let Err(panic) = catch_panic(|| drop(transport)) {
+                self.observer.panicked("the sink's drop", panic);
+            }
         }
     }
 }

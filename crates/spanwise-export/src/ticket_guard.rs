@@ -1,19 +1,45 @@
 //! Ledger tickets that are booked under a reason of their own when they are dropped.
 
-use spanwise_ledger::{DropReason, Tickets};
+use spanwise_ledger::{DropReason, Ledger, Tickets};
 use std::fmt;
 
 /// The [`Tickets`] of spans on their way, which count as lost for `on_drop` when no outcome is
 /// booked: a drop is an outcome too.
+///
+/// Spans on their way to several destinations have tickets of each destination's ledger.
 #[must_use = "dropping it books its spans as lost"]
 pub(crate) struct TicketGuard {
+    /// Of the first destination.
     tickets: Tickets,
+    /// Of the others, as many each.
+    others: Vec<Tickets>,
     on_drop: DropReason,
 }
 
 impl TicketGuard {
     pub(crate) fn new(tickets: Tickets, on_drop: DropReason) -> Self {
-        Self { tickets, on_drop }
+        Self { tickets, others: Vec::new(), on_drop }
+    }
+
+    /// Counts the spans in the ledgers of further destinations too, which then need an outcome there.
+    pub(crate) fn share_with<'a>(&mut self, ledgers: impl IntoIterator<Item = &'a Ledger>) {
+        let spans = self.spans();
+        self.others.extend(ledgers.into_iter().map(|ledger| {
+            ledger.started_many(spans);
+            ledger.tickets(spans)
+        }));
+    }
+
+    /// The tickets of each destination alone.
+    pub(crate) fn into_destinations(mut self) -> impl Iterator<Item = Self> {
+        let on_drop = self.on_drop;
+        let others = std::mem::take(&mut self.others);
+        std::iter::once(self.take()).chain(others).map(move |tickets| Self::new(tickets, on_drop))
+    }
+
+    /// Books the spans for `on_drop` when they are dropped.
+    pub(crate) fn set_on_drop(&mut self, on_drop: DropReason) {
+        self.on_drop = on_drop;
     }
 
     /// Spans without an outcome.
@@ -23,33 +49,42 @@ impl TicketGuard {
 
     /// Takes `spans` tickets out, which from here on are booked for `on_drop` when dropped.
     pub(crate) fn split(&mut self, spans: u64, on_drop: DropReason) -> Self {
-        Self { tickets: self.tickets.split(spans), on_drop }
+        let others = self.others.iter_mut().map(|tickets| tickets.split(spans)).collect();
+        Self { tickets: self.tickets.split(spans), others, on_drop }
     }
 
     /// Adds the tickets of `other`, which are of the same ledger.
     pub(crate) fn merge(&mut self, mut other: Self) {
         self.tickets.merge(other.take());
+        for (tickets, other) in self.others.iter_mut().zip(std::mem::take(&mut other.others)) {
+            tickets.merge(other);
+        }
     }
 
     /// Books all spans as exported.
     pub(crate) fn exported(mut self) {
-        self.take().exported();
+        self.take_all().for_each(Tickets::exported);
     }
 
     /// Books all spans as lost for `reason`.
     pub(crate) fn dropped(mut self, reason: DropReason) {
-        self.take().dropped(reason);
+        self.take_all().for_each(|tickets| tickets.dropped(reason));
     }
 
     fn take(&mut self) -> Tickets {
         self.tickets.split(u64::MAX)
+    }
+
+    fn take_all(&mut self) -> impl Iterator<Item = Tickets> + use<> {
+        std::iter::once(self.take()).chain(std::mem::take(&mut self.others))
     }
 }
 
 impl Drop for TicketGuard {
     fn drop(&mut self) {
         if !self.tickets.is_empty() {
-            self.take().dropped(self.on_drop);
+            let on_drop = self.on_drop;
+            self.take_all().for_each(|tickets| tickets.dropped(on_drop));
         }
     }
 }

@@ -183,7 +183,7 @@ fn an_observer_receives_how_each_request_ended() {
     impl Observer for Recording {
         fn event(&mut self, event: ExportEvent) {
             let line = match event {
-                ExportEvent::RequestEnded { spans, delivery } => {
+                ExportEvent::RequestEnded { spans, delivery, .. } => {
                     format!("{spans} spans: {}", delivery.unwrap().outcome)
                 }
                 ExportEvent::ShutDown => "shut down".to_owned(),

@@ -65,7 +65,11 @@ impl ThreadCounters {
 
     #[cold]
     pub(crate) fn increment_shared(&self, start: Start) {
-        self.shared.counter(start).fetch_add(1, Relaxed);
+        self.add_shared(start, 1);
+    }
+
+    pub(crate) fn add_shared(&self, start: Start, spans: u64) {
+        self.shared.counter(start).fetch_add(spans, Relaxed);
     }
 
     pub(crate) fn sums(&self) -> StartSums {

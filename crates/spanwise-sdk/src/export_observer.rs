@@ -1,7 +1,7 @@
 //! The SDK's part of the exporter's thread: diagnostics, the sampler's tick, and the span clock.
 
 use crate::core::{Core, Phase};
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{DestinationLosses, Diagnostics};
 use crate::remote_sampling::RemoteSampling;
 use spanwise_export::{ExportEvent, Observer};
 use spanwise_sampling::Tick;
@@ -15,6 +15,8 @@ pub(crate) struct ExportObserver {
     core: Arc<Core>,
     diagnostics: Diagnostics,
     remote_sampling: Option<RemoteSampling>,
+    /// Of all destinations but the first, whose ledger is the provider's.
+    destinations: Vec<DestinationLosses>,
     /// The time of the next calibration of the span clock.
     next_calibration: Instant,
     /// The time of the next tick of the sampler.
@@ -28,7 +30,21 @@ impl ExportObserver {
         remote_sampling: Option<RemoteSampling>,
     ) -> Self {
         let now = Instant::now();
-        Self { core, diagnostics, remote_sampling, next_calibration: now, next_tick: now }
+        let destinations = Vec::new();
+        Self {
+            core,
+            diagnostics,
+            remote_sampling,
+            destinations,
+            next_calibration: now,
+            next_tick: now,
+        }
+    }
+
+    /// Reports the losses of these destinations too.
+    pub(crate) fn with_destinations(mut self, destinations: Vec<DestinationLosses>) -> Self {
+        self.destinations = destinations;
+        self
     }
 
     fn tick(&mut self) {
@@ -63,8 +79,14 @@ impl ExportObserver {
 impl Observer for ExportObserver {
     fn event(&mut self, event: ExportEvent) {
         match event {
-            ExportEvent::RequestEnded { spans, delivery: Some(delivery) } => {
+            ExportEvent::RequestEnded { destination: None, spans, delivery: Some(delivery) } => {
                 self.request_ended(spans, &delivery);
+            }
+            ExportEvent::RequestEnded {
+                destination: Some(name), delivery: Some(delivery), ..
+            } => {
+                let named = self.destinations.iter_mut().find(|it| it.name() == &*name);
+                named.into_iter().for_each(|it| it.request_ended(&delivery));
             }
             ExportEvent::RequestSplit { spans, max_bytes, delivery } => {
                 self.diagnostics.request_split(spans, max_bytes, &delivery.detail);
@@ -78,7 +100,11 @@ impl Observer for ExportObserver {
                 self.diagnostics.worker_died();
             }
             // All losses are reported before the thread ends.
-            ExportEvent::ShutDown => self.diagnostics.report_last_losses(&self.core.ledger),
+            ExportEvent::ShutDown => {
+                self.diagnostics.report_last_losses(&self.core.ledger);
+                let lost = self.destinations.iter_mut().filter_map(DestinationLosses::last);
+                lost.for_each(|diagnostic| self.diagnostics.report(diagnostic));
+            }
             ExportEvent::Ending => {
                 if let Err(panic) = self.core.drop_sampler() {
                     self.diagnostics.user_code_panicked("the sampler's drop", &panic);
@@ -100,6 +126,8 @@ impl Observer for ExportObserver {
             self.tick();
         }
         self.diagnostics.report_losses(now, &self.core.ledger);
+        let lost = self.destinations.iter_mut().filter_map(|it| it.due(now));
+        lost.for_each(|diagnostic| self.diagnostics.report(diagnostic));
         Some(self.next_calibration)
     }
 }

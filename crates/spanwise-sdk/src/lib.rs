@@ -35,7 +35,7 @@ pub use processor::{ProcessorError, ReadableSpan, SpanProcessor};
 pub use provider::Spanwise;
 pub use record::Span;
 pub use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize};
-pub use spanwise_export::{BatchConfig, BatchConfigError, DynamicBatchConfig, OnFull};
+pub use spanwise_export::{BatchConfig, BatchConfigError, Destination, DynamicBatchConfig, OnFull};
 pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 /// Samplers and their parts.
 pub use spanwise_sampling as sampling;

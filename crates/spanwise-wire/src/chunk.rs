@@ -1,7 +1,8 @@
 //! Chunks: encoded spans back to back, with a `SpanMeta` for each.
 
 use crate::meta::SpanMeta;
-use crate::read::Fields;
+use crate::model::TraceId;
+use crate::read::{Fields, WireError};
 use crate::write::{EncodeSpan, FinishedSpan, RawWriter, bytes_len, varint_len};
 
 /// Finished spans, encoded for requests.
@@ -161,6 +162,17 @@ impl Chunk {
         metas.chain(walked.into_iter().flatten())
     }
 
+    /// Trace id of each span whose field starts at `offset` or later, in the order of
+    /// [`spans_from`](Self::spans_from).
+    pub(crate) fn trace_ids_from(&self, offset: usize) -> impl Iterator<Item = TraceId> {
+        let known = self.metas.partition_point(|meta| (meta.offset as usize) < offset);
+        let metas = self.metas.get(known..).unwrap_or_default().iter().map(|meta| meta.trace_id);
+        let bytes = self.compacted.as_ref().and_then(|_| self.bytes.get(offset..));
+        // This crate wrote these bytes; a field that does not parse would end the walk.
+        let spans = Fields::new(bytes.unwrap_or_default()).map_while(Result::ok);
+        metas.chain(spans.map(|span| span.bytes().and_then(trace_id).unwrap_or_default()))
+    }
+
     /// Number of spans.
     #[inline(always)]
     pub fn len(&self) -> usize {
@@ -270,6 +282,18 @@ impl Iterator for Walk<'_> {
     }
 }
 
+/// The trace id of an encoded span; invalid if it has none.
+fn trace_id(span: &[u8]) -> Result<TraceId, WireError> {
+    let mut id = TraceId::INVALID;
+    for field in Fields::new(span) {
+        let field = field?;
+        if field.number == TRACE_ID {
+            id = field.bytes()?.try_into().map_or(TraceId::INVALID, TraceId::from_bytes);
+        }
+    }
+    Ok(id)
+}
+
 fn scope_runs(metas: &[SpanMeta]) -> Vec<ScopeRun> {
     let runs = metas.chunk_by(|a, b| a.scope == b.scope).filter_map(|run| run.last());
     let mut runs: Vec<_> =
@@ -282,3 +306,5 @@ fn scope_runs(metas: &[SpanMeta]) -> Vec<ScopeRun> {
 const FIELD_OVERHEAD: usize = 1 + 5;
 /// `ScopeSpans.spans`.
 const SPANS: u8 = 0x12;
+/// `Span.trace_id`.
+const TRACE_ID: u32 = 1;

@@ -1,5 +1,7 @@
 //! Frames chunks as `ExportTraceServiceRequest`s, cut by encoded size.
 
+mod by_trace;
+
 use std::fmt;
 
 use crate::chunk::Chunk;
@@ -156,6 +158,7 @@ pub struct Plan<B> {
     headers: Vec<(u32, B)>,
     len: usize,
     spans: u64,
+    from: Position,
     next: Option<Position>,
 }
 
@@ -231,7 +234,7 @@ where
                 draft.extend(scope, index, start, end);
             }
         }
-        (draft.spans > 0).then(|| draft.plan(&self.limits, self.resource, next))
+        (draft.spans > 0).then(|| draft.plan(&self.limits, self.resource, (from, next)))
     }
 
     /// Writes the request that [`plan`](Self::plan) returned for the same `chunks` into `memory`, and
@@ -366,7 +369,13 @@ impl<B: AsRef<[u8]>> Draft<B> {
         }
     }
 
-    fn plan(mut self, limits: &RequestLimits, resource: &[u8], next: Option<Position>) -> Plan<B> {
+    /// The plan of the spans from the first position to the second.
+    fn plan(
+        mut self,
+        limits: &RequestLimits,
+        resource: &[u8],
+        (from, next): (Position, Option<Position>),
+    ) -> Plan<B> {
         // A stable sort preserves the order of the spans of a scope.
         self.runs.sort_by_key(|run| run.scope);
         let groups = self.runs.chunk_by(|a, b| a.scope == b.scope).zip(&self.headers);
@@ -375,7 +384,7 @@ impl<B: AsRef<[u8]>> Draft<B> {
             bytes_len(header.as_ref().len() + spans)
         });
         let len = limits.prefix + bytes_len(resource.len() + body.sum::<usize>());
-        Plan { runs: self.runs, headers: self.headers, len, spans: self.spans as u64, next }
+        Plan { runs: self.runs, headers: self.headers, len, spans: self.spans as u64, from, next }
     }
 }
 

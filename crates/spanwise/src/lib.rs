@@ -14,10 +14,10 @@ pub use spanwise_sdk::Bytes;
 #[doc(inline)]
 pub use spanwise_sdk::{
     AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-    BatchSize, BuildError, CircuitBreaker, Compression, Counter, Detector, Diagnostic, DropReason,
-    DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder, FileSinkError,
-    FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue,
-    ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus, Sink, SinkFuture,
+    BatchSize, BuildError, CircuitBreaker, Compression, Counter, Destination, Detector, Diagnostic,
+    DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder,
+    FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome,
+    OwnedValue, ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus, Sink, SinkFuture,
     SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise,
     SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value,
 };
@@ -68,9 +68,9 @@ pub mod batch {
 pub mod export {
     #[doc(no_inline)]
     pub use spanwise_export::{
-        BatchConfig, BatchConfigError, BuildError, DynamicBatchConfig, ExportEvent, Exporter,
-        ExporterBuilder, FlushError, HoldBack, HoldCause, HoldContext, HoldDecision, Observer,
-        OnFull, PreparedExporter, ScopeTable, ShedThreshold, SpanQueue, sans_io,
+        BatchConfig, BatchConfigError, BuildError, Destination, DynamicBatchConfig, ExportEvent,
+        Exporter, ExporterBuilder, FlushError, HoldBack, HoldCause, HoldContext, HoldDecision,
+        Observer, OnFull, PreparedExporter, ScopeTable, ShedThreshold, SpanQueue, sans_io,
     };
 }
 
@@ -165,13 +165,13 @@ pub mod sdk {
     #[doc(no_inline)]
     pub use spanwise_sdk::{
         AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-        BatchSize, BuildError, Bytes, CircuitBreaker, Compression, Counter, Detector, Diagnostic,
-        DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder,
-        FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome,
-        OwnedValue, ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus, Sink,
-        SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor,
-        Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value, opentelemetry,
-        propagation, read, sampling,
+        BatchSize, BuildError, Bytes, CircuitBreaker, Compression, Counter, Destination, Detector,
+        Diagnostic, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
+        FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
+        OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
+        ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind,
+        SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId,
+        Tracer, Value, opentelemetry, propagation, read, sampling,
     };
 }
 

@@ -12,7 +12,8 @@ pub enum Action {
     /// Apply this to the [`SpanQueue`](crate::SpanQueue), and pass what it returns to
     /// [`drained`](super::ExportMachine::drained).
     Queue(QueueAction),
-    /// Send this request, and call [`request_ended`](super::ExportMachine::request_ended) at its end.
+    /// Send this request to its [endpoint](RequestId::endpoint), and call
+    /// [`request_ended`](super::ExportMachine::request_ended) at its end.
     Send(RequestId, FramedRequest),
     /// Cancel all requests in flight. Each should end soon; those that do not are booked as lost.
     CancelRequests,
@@ -29,7 +30,18 @@ pub enum Action {
 
 /// A request in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestId(pub(super) u64);
+pub struct RequestId {
+    pub(super) number: u64,
+    pub(super) lane: usize,
+}
+
+impl RequestId {
+    /// The endpoint to send the request to: its index in
+    /// [`PreparedExporter::transports`](crate::PreparedExporter::transports), 0 for the only one.
+    pub fn endpoint(&self) -> usize {
+        self.lane
+    }
+}
 
 /// A flush or shutdown that waits for its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -89,7 +89,7 @@ impl Backlog {
                         last.count += count;
                         continue;
                     }
-                    Err(other) => chunk = other,
+                    Err(other) => chunk = *other,
                 }
             }
             if !is_large {

@@ -4,7 +4,8 @@ use crate::drained::DrainedChunk;
 use crate::ticket_guard::TicketGuard;
 use spanwise_batch::{BatchLimits, ChargedChunk};
 use spanwise_ledger::DropReason;
-use spanwise_wire::{Chunk, Framer, Plan, Position, Request};
+use spanwise_transport::Ring;
+use spanwise_wire::{Chunk, Framer, Plan, Position, Request, TraceId};
 use std::collections::VecDeque;
 
 /// Chunks, and the tickets of those spans that are not in a request yet.
@@ -74,7 +75,23 @@ impl Batch {
         framer.plan(&self.chunks(), self.next)
     }
 
-    /// Writes the request that was planned.
+    /// Splits the request that was planned over the endpoints of `ring`, by trace.
+    pub(super) fn split<S, B>(
+        &self,
+        framer: &Framer<'_, S>,
+        plan: &Plan<B>,
+        ring: &Ring,
+    ) -> Vec<Option<Plan<B>>>
+    where
+        S: Fn(u32) -> B,
+        B: AsRef<[u8]>,
+    {
+        let endpoints = ring.endpoints().len();
+        let endpoint = |trace_id: TraceId| ring.index(trace_id.to_bytes());
+        framer.split_by_trace(&self.chunks(), plan, endpoints, endpoint)
+    }
+
+    /// Writes a request that was planned.
     pub(super) fn write<S, B>(
         &self,
         framer: &Framer<'_, S>,

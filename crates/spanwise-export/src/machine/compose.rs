@@ -1,23 +1,29 @@
 //! Requests made of the backlog, within the memory that the budget has.
 
 use crate::machine::backlog::Backlog;
-use crate::machine::in_flight::InFlightRequest;
+use crate::machine::batch::Batch;
+use crate::machine::bodies::{Bodies, Taken, Target};
+use crate::machine::in_flight::{InFlight, InFlightRequest};
 use crate::machine::memory::Memory;
 use crate::machine::refused::Refused;
+use crate::machine::routes::Routes;
 use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
-use spanwise_batch::{BatchLimits, ChargedChunk};
+use crate::ticket_guard::TicketGuard;
+use spanwise_batch::{BatchLimits, Charge, ChargedChunk};
 use spanwise_ledger::DropReason;
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
-use spanwise_transport::{FramedRequest, PREFIX};
-use spanwise_wire::{Framer, RequestLimits};
+use spanwise_transport::{FramedRequest, PREFIX, Ring};
+use spanwise_wire::{Framer, Plan, RequestLimits};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Frames the chunks of the backlog as requests.
 pub(super) struct Composer {
     pub(super) backlog: Backlog,
     pub(super) memory: Memory,
+    pub(super) routes: Routes,
     limits: RequestLimits,
     /// The limits at which a request is complete; not above those of `limits`.
     batch: BatchLimits,
@@ -27,28 +33,38 @@ pub(super) struct Composer {
     is_trimmed: bool,
 }
 
-/// The result of an attempt to make a request.
+/// The result of an attempt to make requests.
 pub(super) enum Composed {
-    /// A request, and the chunks whose spans are all in requests now.
-    Request(FramedRequest, InFlightRequest, Vec<ChargedChunk>),
+    /// Requests of the same spans, and the chunks whose spans are all in requests now.
+    Requests(Vec<ComposedRequest>, Vec<ChargedChunk>),
     /// Only chunks without a span, to be reused.
     Nothing(Vec<ChargedChunk>),
     /// The chunks that are cached for reuse have to be freed first.
     TrimFirst,
     /// No memory.
     NoMemory,
+    /// No lane that could send the request at once has space for it.
+    NoLane,
+}
+
+/// A request for one lane.
+pub(super) struct ComposedRequest {
+    pub(super) lane: usize,
+    pub(super) bytes: FramedRequest,
+    pub(super) request: InFlightRequest,
 }
 
 impl Composer {
     pub(super) fn new(
         backlog: Backlog,
         memory: Memory,
+        routes: Routes,
         resource: SharedResource,
         scopes: ScopeTable,
     ) -> Self {
         let limits = RequestLimits::default().with_prefix(PREFIX);
         let batch = BatchLimits { spans: limits.max_spans, bytes: limits.max_bytes };
-        Self { backlog, memory, limits, batch, resource, scopes, is_trimmed: false }
+        Self { backlog, memory, routes, limits, batch, resource, scopes, is_trimmed: false }
     }
 
     /// Sets the limits of a request, and those at which it is complete.
@@ -84,30 +100,33 @@ impl Composer {
         (8 * self.max_resource_bytes()).max(LEAST_MAX_BYTES)
     }
 
-    /// Makes the next request of a refused one at `now`. `is_only` as for [`next_request`](Self::next_request).
+    /// Makes the next request of a refused one at `now`, for the same lane. `is_idle`: the lane has no
+    /// request whose end would free memory.
     pub(super) fn next_part(
         &mut self,
         refused: &mut Refused,
+        lane: usize,
         now: Instant,
-        is_only: bool,
+        is_idle: bool,
     ) -> Composed {
         let Some(front) = refused.front() else { return Composed::Nothing(Vec::new()) };
         let Some(mut part) = front.plan(self.limits) else {
             refused.pop();
             return Composed::Nothing(Vec::new());
         };
-        let mut memory = self.memory.try_take(part.encoded_len());
+        let copies = self.routes.copies_of(std::iter::once(lane));
+        let mut memory = self.memory.try_take(part.encoded_len(), copies);
         if memory.is_none() && !std::mem::replace(&mut self.is_trimmed, true) {
             self.memory.trim();
             return Composed::TrimFirst;
         }
         self.is_trimmed = false;
         if memory.is_none()
-            && is_only
+            && is_idle
             && let Some(smaller) = front.plan(self.limits.with_max_bytes(self.memory.affordable()))
         {
             part = smaller;
-            memory = self.memory.try_take(part.encoded_len());
+            memory = self.memory.try_take(part.encoded_len(), copies);
         }
         let Some((mut memory, charge)) = memory else { return Composed::NoMemory };
         let (bytes, spans) = (part.encoded_len(), part.spans());
@@ -118,28 +137,27 @@ impl Composer {
             // Its memory is free for the next one.
             refused.pop();
         }
-        match FramedRequest::in_memory(request, |bytes| memory.share(bytes)) {
-            Ok(request) => {
-                let in_flight = InFlightRequest {
-                    request: request.clone(),
-                    tickets,
-                    first_chunk,
-                    bytes,
-                    sent: now,
-                    charge,
-                    is_ambiguous,
-                };
-                Composed::Request(request, in_flight, Vec::new())
-            }
-            Err(_) => {
-                tickets.dropped(DropReason::Transport);
-                Composed::Nothing(Vec::new())
-            }
-        }
+        let Ok(request) = FramedRequest::in_memory(request, |bytes| memory.share(bytes)) else {
+            tickets.dropped(DropReason::Transport);
+            return Composed::Nothing(Vec::new());
+        };
+        let in_flight = InFlightRequest {
+            tickets,
+            first_chunk,
+            bytes,
+            charged: self.memory.charge_of(bytes, copies),
+            sent: now,
+            request: request.clone(),
+            is_ambiguous,
+            charge: charge.map(Arc::new),
+        };
+        let part = ComposedRequest { lane, bytes: request, request: in_flight };
+        Composed::Requests(vec![part], Vec::new())
     }
 
-    /// Makes the next request at `now`. `is_only`: no request is in flight whose end would free memory.
-    pub(super) fn next_request(&mut self, now: Instant, is_only: bool) -> Composed {
+    /// Makes the next requests at `now`: one for all destinations that take all spans, and one for each
+    /// endpoint of the others.
+    pub(super) fn next_requests(&mut self, now: Instant, in_flight: &InFlight) -> Composed {
         let headers = self.scopes.headers();
         let scope = |index: u32| headers.get(index as usize).map_or(&[][..], |header| header);
         let (resource, limits) = (self.resource.get(), self.limits);
@@ -151,60 +169,129 @@ impl Composer {
             return Composed::Nothing(self.backlog.advance(None));
         };
         let is_large = batch.is_large();
-        let mut memory = match is_large {
-            true => self.memory.try_take_large(plan.encoded_len(), batch.bytes()),
-            false => self.memory.try_take(plan.encoded_len()),
-        };
-        if memory.is_none() && !std::mem::replace(&mut self.is_trimmed, true) {
+        let endpoints = Endpoints { routes: &self.routes, memory: &self.memory, in_flight };
+        let mut bodies = endpoints.bodies(batch, &framing, &plan);
+        if !bodies.have_ready_lane(in_flight) {
+            return Composed::NoLane;
+        }
+        let mut taken = bodies.take(&self.memory, &plan, batch.bytes());
+        if taken.is_none() && !std::mem::replace(&mut self.is_trimmed, true) {
             // Cached memory must not keep a request from being made.
             self.memory.trim();
             return Composed::TrimFirst;
         }
         self.is_trimmed = false;
-        if memory.is_none() && is_only && !is_large {
+        if taken.is_none() && in_flight.has_idle_lane() && !is_large {
             // No end of a request will free memory: as many spans as there is memory for.
             match batch.plan(&framer(self.memory.affordable())) {
                 Some(smaller) => plan = smaller,
                 None => return Composed::NoMemory,
             }
-            memory = self.memory.try_take(plan.encoded_len());
+            bodies = endpoints.bodies(batch, &framing, &plan);
+            if !bodies.have_ready_lane(in_flight) {
+                return Composed::NoLane;
+            }
+            taken = bodies.take(&self.memory, &plan, batch.bytes());
         }
-        let Some((mut memory, mut charge)) = memory else { return Composed::NoMemory };
-        let bytes = plan.encoded_len();
-        let request = batch.write(&framing, &plan, memory.take());
+        let Some(Taken { mut memory, mut charges }) = taken else { return Composed::NoMemory };
+        let written: Vec<_> = bodies
+            .plans(&plan)
+            .zip(&mut memory)
+            .map(|(plan, memory)| batch.write(&framing, plan, memory.take()))
+            .collect();
+        let (spans, next, large_bytes) = (plan.spans(), plan.next(), bodies.charged(&plan));
+        let targets = bodies.into_targets();
         let first_chunk = self.backlog.framed();
-        // Without an outcome of its own, a request may have reached the receiver.
-        let tickets = self.backlog.take_tickets(plan.spans(), DropReason::ExporterPanic);
+        let tickets = self.backlog.take_tickets(spans, DropReason::WorkerUnavailable);
         let framed = match is_large {
             true => {
-                let bytes = self.memory.copies() * plan.encoded_len();
-                charge = self.backlog.advance_large(charge, bytes);
+                let more = charges.pop().flatten();
+                charges = vec![self.backlog.advance_large(more, large_bytes)];
                 Vec::new()
             }
-            false => self.backlog.advance(plan.next()),
+            false => self.backlog.advance(next),
         };
         let Some(tickets) = tickets else { return Composed::Nothing(framed) };
-        // Fails only if the request lost its prefix or its memory, which `write` rules out.
-        match FramedRequest::in_memory(request, |bytes| memory.share(bytes)) {
-            Ok(request) => {
-                let (sent, is_ambiguous) = (now, false);
-                let in_flight = InFlightRequest {
-                    request: request.clone(),
-                    tickets,
-                    first_chunk,
-                    bytes,
-                    sent,
-                    charge,
-                    is_ambiguous,
-                };
-                Composed::Request(request, in_flight, framed)
-            }
-            Err(_) => {
-                tickets.dropped(DropReason::Transport);
-                Composed::Nothing(framed)
-            }
-        }
+        let requests = written.into_iter().zip(memory).map(|(request, memory)| {
+            let bytes = request.message().len() + PREFIX;
+            // Fails only if the request lost its prefix or its memory, which `write` rules out.
+            (bytes, FramedRequest::in_memory(request, |bytes| memory.share(bytes)).ok())
+        });
+        let sharing = Sharing { requests: requests.collect(), charges: shared(charges) };
+        Composed::Requests(sharing.compose(targets, tickets, first_chunk, now), framed)
     }
+}
+
+/// The lanes of all endpoints, and the memory for their requests.
+struct Endpoints<'a> {
+    routes: &'a Routes,
+    memory: &'a Memory,
+    in_flight: &'a InFlight,
+}
+
+impl Endpoints<'_> {
+    /// The bodies of the requests for a planned one.
+    fn bodies<S, B>(&self, batch: &Batch, framer: &Framer<'_, S>, plan: &Plan<B>) -> Bodies<B>
+    where
+        S: Fn(u32) -> B,
+        B: AsRef<[u8]>,
+    {
+        let split = |ring: &Ring| batch.split(framer, plan, ring);
+        let Self { routes, memory, in_flight } = self;
+        Bodies::new((routes, memory, in_flight), plan, batch.is_large(), split)
+    }
+}
+
+/// The requests that lanes share, and the charges of their compressed copies.
+struct Sharing {
+    /// Each with its length in bytes.
+    requests: Vec<(usize, Option<FramedRequest>)>,
+    /// Of each request; one for all requests of a large span.
+    charges: Vec<Option<Arc<Charge>>>,
+}
+
+impl Sharing {
+    /// The requests for `targets`, whose spans have `tickets`. Spans for a lane without space are lost.
+    fn compose(
+        &self,
+        targets: Vec<Target>,
+        tickets: TicketGuard,
+        first_chunk: u64,
+        now: Instant,
+    ) -> Vec<ComposedRequest> {
+        let mut tickets: Vec<_> = tickets.into_destinations().collect();
+        let compose = |target: Target| {
+            let tickets = tickets.get_mut(target.destination)?;
+            let tickets = tickets.split(target.spans, DropReason::WorkerUnavailable);
+            let Some(body) = target.body else {
+                tickets.dropped(DropReason::QueueBytes);
+                return None;
+            };
+            let Some((bytes, Some(request))) = self.requests.get(body) else {
+                tickets.dropped(DropReason::Transport);
+                return None;
+            };
+            let charge = self.charges.get(body).or(self.charges.last()).cloned().flatten();
+            let Target { lane, charged, .. } = target;
+            let (bytes, sent) = (*bytes, now);
+            let in_flight = InFlightRequest {
+                tickets,
+                first_chunk,
+                bytes,
+                charged,
+                sent,
+                request: request.clone(),
+                is_ambiguous: false,
+                charge,
+            };
+            Some(ComposedRequest { lane, bytes: request.clone(), request: in_flight })
+        };
+        targets.into_iter().filter_map(compose).collect()
+    }
+}
+
+fn shared(charges: Vec<Option<Charge>>) -> Vec<Option<Arc<Charge>>> {
+    charges.into_iter().map(|charge| charge.map(Arc::new)).collect()
 }
 
 /// A limit that every receiver accepts: the smallest one that `max_request_bytes` may have.

@@ -1,9 +1,10 @@
 //! The flow of spans through the machine: drain, hold back, send, and the settings that govern it.
 
 use super::ExportMachine;
-use super::compose::Composed;
+use super::compose::{Composed, ComposedRequest};
 use super::held::HeldLimits;
 use super::in_flight::InFlightRequest;
+use super::refused::Refused;
 use super::stage::Drain;
 use super::{RETRY_DRAIN, trim};
 use crate::batch_config::BatchConfig;
@@ -12,7 +13,7 @@ use crate::machine::action::Action;
 use crate::queue::{QueueAction, QueueLevel};
 use spanwise_batch::{ChargedChunk, FlushAction, FlushScheduleConfig, FullChunks};
 use spanwise_ledger::{Counter, DropReason};
-use spanwise_transport::{Delivery, FramedRequest};
+use spanwise_transport::Delivery;
 use std::time::{Duration, Instant};
 
 impl ExportMachine {
@@ -125,86 +126,110 @@ impl ExportMachine {
         if self.is_transport_closed {
             self.held.drop_all(DropReason::Transport);
             self.composer.backlog.drop_all(DropReason::Transport);
-            self.refused.drop_all(DropReason::Transport, DropReason::AmbiguousTimeout);
+            let drop_all =
+                |it: &mut Refused| it.drop_all(DropReason::Transport, DropReason::AmbiguousTimeout);
+            self.refused.iter_mut().for_each(drop_all);
         }
-        // Their spans are the oldest, and their memory is needed.
-        while !self.refused.is_empty() {
-            let is_only = self.in_flight.is_empty();
-            if self.in_flight.is_full() {
+        if let Some(action) = self.send_refused(now) {
+            return Some(action);
+        }
+        loop {
+            if let Some((id, request)) = self.in_flight.next_to_send(now) {
+                self.outbox.push_back(Action::Send(id, request));
+                return self.outbox.pop_front();
+            }
+            if !self.has_batch() {
+                return None;
+            }
+            // The memory of refused requests is not for others.
+            if self.in_flight.is_full() || self.refused.iter().all(|it| !it.is_empty()) {
                 self.is_blocked = true;
                 return None;
             }
-            match self.composer.next_part(&mut self.refused, now, is_only) {
-                Composed::Request(request, in_flight, _) => {
-                    return Some(self.begin(now, request, in_flight));
+            match self.composer.next_requests(now, &self.in_flight) {
+                Composed::Requests(requests, framed) => {
+                    if self.in_flight.is_empty() && self.is_flowing {
+                        self.progress = now;
+                    }
+                    for ComposedRequest { lane, bytes, request } in requests {
+                        self.in_flight.insert(lane, bytes, request);
+                    }
+                    self.recycle(framed);
                 }
-                Composed::Nothing(_) => {}
+                Composed::Nothing(framed) => self.recycle(framed),
                 Composed::TrimFirst => return Some(trim(0)),
-                // No request will end and free memory: that of a refused one has to do.
-                Composed::NoMemory if is_only => {
-                    let (spans, delivery) = self.refused.give_up()?;
-                    let event = ExportEvent::RequestEnded { spans, delivery: Some(delivery) };
-                    return Some(Action::Report(event));
-                }
-                Composed::NoMemory => {
+                Composed::NoMemory | Composed::NoLane => {
                     self.is_blocked = true;
                     return None;
                 }
             }
         }
-        while self.has_batch() {
-            if self.in_flight.is_full() {
-                self.is_blocked = true;
-                break;
-            }
-            match self.composer.next_request(now, self.in_flight.is_empty()) {
-                Composed::Request(request, in_flight, framed) => {
-                    let send = self.begin(now, request, in_flight);
-                    self.recycle(framed);
-                    self.outbox.push_back(send);
-                    return self.outbox.pop_front();
-                }
-                Composed::Nothing(framed) => self.recycle(framed),
-                Composed::TrimFirst => return Some(trim(0)),
-                Composed::NoMemory => {
-                    self.is_blocked = true;
-                    break;
-                }
-            }
-        }
-        None
     }
 
     /// The receiver refused `request` as too large: its spans are sent again in smaller requests, as all spans
     /// from now on. Returns a request that cannot be split.
     pub(super) fn split(
         &mut self,
+        lane: usize,
         request: InFlightRequest,
         delivery: &Delivery,
     ) -> Option<InFlightRequest> {
         let (spans, floor) = (request.tickets.spans(), self.composer.least_max_bytes());
+        // The destinations share the bytes of a request, and so its limit.
         self.sizing.refused(request.bytes, floor);
         self.apply_sizing();
-        if let Some(request) = self.refused.push(request, delivery, floor) {
+        let Some(refused) = self.refused.get_mut(lane) else { return Some(request) };
+        if let Some(request) = refused.push(request, delivery, floor) {
             return Some(request);
         }
-        self.ledger.count(Counter::RequestsSplit, 1);
+        let (_, route) = self.composer.routes.of_lane(lane)?;
+        route.ledger.count(Counter::RequestsSplit, 1);
         let (max_bytes, delivery) = (self.sizing.max_bytes(), delivery.clone());
         let event = ExportEvent::RequestSplit { spans, max_bytes, delivery };
         self.outbox.push_back(Action::Report(event));
         None
     }
 
-    fn begin(
-        &mut self,
-        now: Instant,
-        request: FramedRequest,
-        in_flight: InFlightRequest,
-    ) -> Action {
-        if self.in_flight.is_empty() && self.is_flowing {
-            self.progress = now;
+    /// Sends the next part of a refused request: its spans are older than those of the backlog, and its
+    /// memory is needed.
+    fn send_refused(&mut self, now: Instant) -> Option<Action> {
+        for (lane, refused) in self.refused.iter_mut().enumerate() {
+            while !refused.is_empty() {
+                let is_idle = self.in_flight.is_idle(lane);
+                if !self.in_flight.is_ready(lane) {
+                    self.is_blocked = true;
+                    break;
+                }
+                match self.composer.next_part(refused, lane, now, is_idle) {
+                    Composed::Requests(requests, _) => {
+                        if self.in_flight.is_empty() && self.is_flowing {
+                            self.progress = now;
+                        }
+                        for ComposedRequest { lane, bytes, request } in requests {
+                            self.in_flight.insert(lane, bytes, request);
+                        }
+                        let (id, request) = self.in_flight.next_to_send(now)?;
+                        return Some(Action::Send(id, request));
+                    }
+                    Composed::Nothing(_) => {}
+                    Composed::TrimFirst => return Some(trim(0)),
+                    // No request will end and free memory: that of a refused one has to do.
+                    Composed::NoMemory if self.in_flight.is_empty() => {
+                        let (spans, delivery) = refused.give_up()?;
+                        let (destination, route) = self.composer.routes.of_lane(lane)?;
+                        let destination = (destination > 0).then(|| route.name.clone());
+                        let delivery = Some(delivery);
+                        let event = ExportEvent::RequestEnded { destination, spans, delivery };
+                        return Some(Action::Report(event));
+                    }
+                    Composed::NoMemory | Composed::NoLane => {
+                        self.is_blocked = true;
+                        break;
+                    }
+                }
+            }
         }
-        Action::Send(self.in_flight.insert(in_flight), request)
+        None
     }
 
     /// Whether the backlog has a request's worth of spans, or any that are due.

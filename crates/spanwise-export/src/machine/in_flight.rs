@@ -1,6 +1,7 @@
-//! Requests that were sent and have no outcome yet.
+//! Requests that have no outcome yet: those that wait for their endpoint, and those that were sent.
 
 use crate::machine::action::RequestId;
+use crate::machine::lane::Lane;
 use crate::ticket_guard::TicketGuard;
 use spanwise_batch::Charge;
 use spanwise_ledger::DropReason;
@@ -8,6 +9,7 @@ use spanwise_ledger::DropReason;
 use spanwise_ledger::planted::{Bug, planted};
 use spanwise_transport::FramedRequest;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The tickets and the memory of one request.
@@ -16,31 +18,40 @@ pub(super) struct InFlightRequest {
     pub(super) tickets: TicketGuard,
     /// The number of the first chunk whose spans are inside.
     pub(super) first_chunk: u64,
-    /// Length of the request in bytes, and the time at which it was sent.
+    /// Length of the request in bytes.
     pub(super) bytes: usize,
+    /// Bytes charged for the request, which count against the share of its lane.
+    pub(super) charged: usize,
+    /// The time at which it was sent; before, that at which it was made.
     pub(super) sent: Instant,
     /// The request itself, for its parts if it is refused as too large.
     pub(super) request: FramedRequest,
     /// It is a part of a refused request that the receiver may have.
     pub(super) is_ambiguous: bool,
-    /// Memory besides the request itself: of its compressed copy.
+    /// Memory besides the request itself: of its compressed copies.
     #[expect(dead_code, reason = "held for its drop")]
-    pub(super) charge: Option<Charge>,
+    pub(super) charge: Option<Arc<Charge>>,
 }
 
-/// The requests in flight, at most `max`.
+/// The requests without an outcome, each in the lane of its endpoint, of which at most `max` are in flight
+/// in each lane.
 ///
 /// Tickets stay here and not in the tasks that send: a task that panics loses no count.
 #[derive(Debug)]
 pub(super) struct InFlight {
     requests: HashMap<RequestId, InFlightRequest>,
+    lanes: Vec<Lane>,
+    /// Bytes of requests that one lane may hold.
+    share: usize,
     max: usize,
     next: u64,
 }
 
 impl InFlight {
-    pub(super) fn new(max: usize) -> Self {
-        Self { requests: HashMap::new(), max, next: 0 }
+    /// No requests in `lanes` lanes, each of which may hold `share` bytes.
+    pub(super) fn new(lanes: usize, share: usize, max: usize) -> Self {
+        let lanes = (0..lanes).map(|_| Lane::default()).collect();
+        Self { requests: HashMap::new(), lanes, share, max, next: 0 }
     }
 
     /// Replaces the maximum. Requests beyond it stay in flight.
@@ -52,14 +63,32 @@ impl InFlight {
         self.requests.is_empty()
     }
 
+    /// Whether no lane could send another request at once.
     pub(super) fn is_full(&self) -> bool {
-        #[cfg(feature = "planted-bugs")]
-        if planted(Bug::WindowOffByOne) {
-            return self.requests.len() > self.max;
-        }
-        self.requests.len() >= self.max
+        !self.lanes.iter().any(|lane| lane.is_ready(self.max()))
     }
 
+    /// Whether a lane has no request: the end of none would free memory for its next one.
+    pub(super) fn has_idle_lane(&self) -> bool {
+        self.lanes.iter().any(Lane::is_idle)
+    }
+
+    /// Whether this lane has no request.
+    pub(super) fn is_idle(&self, lane: usize) -> bool {
+        self.lanes.get(lane).is_some_and(Lane::is_idle)
+    }
+
+    /// Whether this lane has space for a request that is charged for `bytes` bytes.
+    pub(super) fn accepts(&self, lane: usize, bytes: usize) -> bool {
+        self.lanes.get(lane).is_some_and(|lane| lane.accepts(bytes, self.share))
+    }
+
+    /// Whether this lane could send a request at once.
+    pub(super) fn is_ready(&self, lane: usize) -> bool {
+        self.lanes.get(lane).is_some_and(|lane| lane.is_ready(self.max()))
+    }
+
+    /// Requests that wait or are in flight.
     pub(super) fn len(&self) -> usize {
         self.requests.len()
     }
@@ -69,16 +98,43 @@ impl InFlight {
         self.requests.values().map(|request| request.tickets.spans()).sum()
     }
 
-    pub(super) fn insert(&mut self, request: InFlightRequest) -> RequestId {
-        let id = RequestId(self.next);
+    /// Adds a request to a lane, where it waits until [`next_to_send`](Self::next_to_send) returns it.
+    pub(super) fn insert(&mut self, lane: usize, bytes: FramedRequest, request: InFlightRequest) {
+        let id = RequestId { number: self.next, lane };
         self.next += 1;
-        self.requests.insert(id, request);
-        id
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.push(id, bytes, request.charged);
+            self.requests.insert(id, request);
+        }
+    }
+
+    /// The next request that may be sent, which counts as sent at `now`.
+    pub(super) fn next_to_send(&mut self, now: Instant) -> Option<(RequestId, FramedRequest)> {
+        let max = self.max();
+        let (id, request) = self.lanes.iter_mut().find_map(|lane| lane.pop(max))?;
+        if let Some(sent) = self.requests.get_mut(&id) {
+            sent.sent = now;
+            // Without an outcome of its own, a request may have reached the receiver.
+            sent.tickets.set_on_drop(DropReason::ExporterPanic);
+        }
+        Some((id, request))
+    }
+
+    fn max(&self) -> usize {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::WindowOffByOne) {
+            return self.max + 1;
+        }
+        self.max
     }
 
     /// The request that ended; `None` for one that is not in flight.
     pub(super) fn remove(&mut self, id: RequestId) -> Option<InFlightRequest> {
-        self.requests.remove(&id)
+        let request = self.requests.remove(&id)?;
+        if let Some(lane) = self.lanes.get_mut(id.lane) {
+            lane.ended(request.charged);
+        }
+        Some(request)
     }
 
     /// All chunks below this number have their outcomes; those below `framed` are in requests.
@@ -90,8 +146,20 @@ impl InFlight {
         self.requests.values().map(|request| request.first_chunk).min().unwrap_or(framed)
     }
 
+    /// Books the spans of all requests that were not sent as lost for `reason`.
+    pub(super) fn drop_waiting(&mut self, reason: DropReason) {
+        for lane in &mut self.lanes {
+            let waiting: Vec<_> = lane.take_waiting().collect();
+            for request in waiting.iter().filter_map(|id| self.requests.remove(id)) {
+                lane.removed(request.charged);
+                request.tickets.dropped(reason);
+            }
+        }
+    }
+
     /// Books the spans of all requests as lost for `reason`.
     pub(super) fn drop_all(&mut self, reason: DropReason) {
+        self.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
         for (_, request) in self.requests.drain() {
             request.tickets.dropped(reason);
         }

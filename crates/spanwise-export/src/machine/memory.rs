@@ -16,7 +16,8 @@ pub(super) struct Memory {
     /// Length of a usual buffer.
     usual: usize,
     cached: Arc<Pool<RequestBuffer>>,
-    /// Memory of a request in multiples of its length: itself, its JSON, and a compressed copy.
+    /// The most memory of a request in multiples of its length: itself, those split by trace, JSON, and
+    /// compressed copies.
     copies: usize,
 }
 
@@ -38,26 +39,24 @@ impl Memory {
         self.usual
     }
 
-    pub(super) fn copies(&self) -> usize {
-        self.copies
-    }
-
-    /// Memory for a request of `len` bytes and a charge for its copies; both or none.
-    pub(super) fn try_take(&self, len: usize) -> Option<Charged> {
-        let copy = match self.copies {
+    /// Memory for a request of `len` bytes and a charge for the rest of its `copies`; both or none.
+    pub(super) fn try_take(&self, len: usize, copies: usize) -> Option<Charged> {
+        let copy = match copies {
             1 => None,
-            copies => Some(self.budget.try_charge_reserved(len * (copies - 1))?),
+            _ => Some(self.budget.try_charge_reserved(len * copies.saturating_sub(1))?),
         };
         Some((self.try_buffer(len)?, copy))
     }
 
-    /// Memory for the request of `len` bytes of a span larger than a chunk, which is charged for the
-    /// `charged` bytes of the span already. The charge that is returned covers the difference.
-    pub(super) fn try_take_large(&self, len: usize, charged: usize) -> Option<Charged> {
-        let more = len.saturating_sub(charged) * self.copies;
-        let (none, more) =
-            (self.budget.try_charge_reserved(0)?, self.budget.try_charge_reserved(more)?);
-        Some((RequestMemory::owned(len, none), Some(more)))
+    /// Memory for a request of `len` bytes that another charge covers.
+    pub(super) fn charged_elsewhere(&self, len: usize) -> Option<RequestMemory> {
+        Some(RequestMemory::owned(len, self.budget.try_charge_reserved(0)?))
+    }
+
+    /// Bytes that are charged for `copies` copies of a request of `len` bytes.
+    pub(super) fn charge_of(&self, len: usize, copies: usize) -> usize {
+        let first = if self.is_usual(len) { self.usual } else { len };
+        first + len * copies.saturating_sub(1)
     }
 
     /// Bytes of a request for which the budget has memory now.
@@ -71,8 +70,7 @@ impl Memory {
     }
 
     fn try_buffer(&self, bytes: usize) -> Option<RequestMemory> {
-        // Whole chunks fill a request up to a chunk or two.
-        if bytes <= self.usual && bytes > self.usual / 4 * 3 {
+        if self.is_usual(bytes) {
             if let Some(cached) = self.cached.try_acquire_owned() {
                 return Some(RequestMemory::Cached(cached));
             }
@@ -82,6 +80,11 @@ impl Memory {
             }
         }
         self.budget.try_charge_reserved(bytes).map(|charge| RequestMemory::owned(bytes, charge))
+    }
+
+    /// Whether a request of `len` bytes gets a usual buffer: whole chunks fill one up to a chunk or two.
+    fn is_usual(&self, len: usize) -> bool {
+        len <= self.usual && len > self.usual / 4 * 3
     }
 }
 

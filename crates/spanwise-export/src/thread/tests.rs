@@ -48,7 +48,8 @@ fn bench(outcome: fn() -> Option<Outcome>) -> Bench {
     let machine = prepared.into_machine(&queue, Instant::now());
     let (inbox, lines) = (InboxGuard(Arc::new(Inbox::open())), Recording::default());
     let observer = Box::new(lines.clone());
-    let thread = ExportThread::new(queue.clone(), scopes, inbox, (machine, transport), observer);
+    let thread =
+        ExportThread::new(queue.clone(), scopes, inbox, (machine, vec![transport]), observer);
     Bench { queue, thread, lines }
 }
 

@@ -295,7 +295,9 @@ impl World {
 
     fn report(&mut self, event: ExportEvent) {
         match event {
-            ExportEvent::RequestEnded { spans, delivery } => self.model.reported(spans, delivery),
+            ExportEvent::RequestEnded { spans, delivery, .. } => {
+                self.model.reported(spans, delivery);
+            }
             ExportEvent::RequestSplit { spans, delivery, .. } => {
                 assert!(spans > 1 && !delivery.is_accepted());
             }

@@ -10,7 +10,7 @@ use crate::processor::SpanProcessor;
 use crate::propagation::Propagator;
 use opentelemetry::KeyValue;
 use spanwise_batch::{BatchPreset, BatchSize};
-use spanwise_export::OnFull;
+use spanwise_export::{Destination, OnFull};
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_sampling::RemoteSettings;
 use spanwise_sampling::Sampler;
@@ -65,6 +65,7 @@ pub struct SpanwiseBuilder {
     pub(super) client_certificate: Option<ClientCertificate>,
     pub(super) proxy: Option<String>,
     pub(super) sink: Option<Arc<dyn Sink>>,
+    pub(super) destinations: Vec<Destination>,
     pub(super) attempt_timeout: Option<Duration>,
     pub(super) export_timeout: Option<Duration>,
     pub(super) budget_bytes: Option<usize>,
@@ -283,6 +284,17 @@ impl SpanwiseBuilder {
     /// ```
     pub fn with_sink(mut self, sink: impl Sink) -> Self {
         self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// Adds a destination, which gets every span too: a `Transport` or a [`Destination`]. No variable
+    /// applies to it.
+    ///
+    /// A slow or dead destination delays no other. The provider's account counts the outcomes at the
+    /// endpoint of this builder; [`Destination::ledger`] counts those at the further destination, whose
+    /// losses the diagnostics report too. A flush and a shutdown wait for all destinations.
+    pub fn with_destination(mut self, destination: impl Into<Destination>) -> Self {
+        self.destinations.push(destination.into());
         self
     }
 

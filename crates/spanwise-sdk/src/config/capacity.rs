@@ -55,6 +55,8 @@ impl SpanwiseBuilder {
             .with_shutdown_timeout(self.shutdown_timeout())
             // The hook suppresses telemetry, so that the exporter's thread makes no spans.
             .with_on_thread_start(Context::enter_telemetry_suppressed_scope);
+        let exporter =
+            self.destinations.iter().cloned().fold(exporter, ExporterBuilder::with_destination);
         Ok(match queue {
             Some(spans) => exporter.with_max_queue_size(spans),
             None => exporter,

@@ -129,6 +129,15 @@ pub enum Diagnostic {
         /// Endpoint and cause of the last attempt that failed, if one did in that time.
         last_failure: Option<String>,
     },
+    /// A further destination lost spans since the last time this was reported for it.
+    DestinationSpansLost {
+        /// The name of the destination.
+        destination: String,
+        /// The counts of its ledger for that time.
+        lost: Box<Snapshot>,
+        /// The cause of the last request that failed there, if one did in that time.
+        last_failure: Option<String>,
+    },
     /// No span was lost for half a minute after some were: the counterpart of
     /// [`SpansLost`](Self::SpansLost). The ledger counts it as `loss_recoveries`.
     LossEnded {
@@ -219,16 +228,18 @@ impl fmt::Display for Diagnostic {
                 write!(f, "sampling strategies from {url} again")
             }
             Self::SpansLost { lost, last_failure } => {
-                write!(f, "{} lost:", Counted(lost.dropped_total(), "span"))?;
-                for (index, (reason, spans)) in lost.drops().enumerate() {
-                    let comma = if index > 0 { "," } else { "" };
-                    write!(f, "{comma} {} {spans}", reason.name())?;
-                }
-                write!(f, " ({} exported meanwhile)", lost.exported)?;
+                write_lost(f, "", lost)?;
                 let by_queue = [DropReason::QueueBytes, DropReason::QueueFull, DropReason::Shed];
                 if by_queue.iter().any(|&reason| lost.dropped(reason) > 0) {
                     f.write_str("; spans below those are missing too, and count as sampled out")?;
                 }
+                match last_failure {
+                    Some(failure) => write!(f, "; the last failure: {failure}"),
+                    None => Ok(()),
+                }
+            }
+            Self::DestinationSpansLost { destination, lost, last_failure } => {
+                write_lost(f, &format!(" at {destination}"), lost)?;
                 match last_failure {
                     Some(failure) => write!(f, "; the last failure: {failure}"),
                     None => Ok(()),
@@ -258,6 +269,16 @@ impl fmt::Display for Diagnostic {
             }
         }
     }
+}
+
+/// Writes the number of lost spans, and their reasons.
+fn write_lost(f: &mut fmt::Formatter<'_>, place: &str, lost: &Snapshot) -> fmt::Result {
+    write!(f, "{} lost{place}:", Counted(lost.dropped_total(), "span"))?;
+    for (index, (reason, spans)) in lost.drops().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        write!(f, "{comma} {} {spans}", reason.name())?;
+    }
+    write!(f, " ({} exported meanwhile)", lost.exported)
 }
 
 impl fmt::Debug for Diagnostic {
@@ -367,6 +388,11 @@ mod tests {
                 lost: Box::new(ledger.snapshot()),
                 last_failure: Some(format!("{}: {refused}", endpoint())),
             },
+            Diagnostic::DestinationSpansLost {
+                destination: text("archive"),
+                lost: Box::new(ledger.snapshot()),
+                last_failure: Some(text("HTTP 503 Service Unavailable")),
+            },
             Diagnostic::LossEnded { spans: 1234, lasted: Duration::from_secs(12) },
             Diagnostic::WorkerDied,
             Diagnostic::UserCodePanicked {
@@ -392,6 +418,7 @@ mod tests {
                 | Diagnostic::NoSamplingStrategy { .. }
                 | Diagnostic::SamplingStrategyRecovered { .. }
                 | Diagnostic::SpansLost { .. }
+                | Diagnostic::DestinationSpansLost { .. }
                 | Diagnostic::LossEnded { .. }
                 | Diagnostic::WorkerDied
                 | Diagnostic::UserCodePanicked { .. }

@@ -1,5 +1,6 @@
 //! Reports to the operator: lost spans, failing endpoints, ignored settings.
 
+mod destination_losses;
 mod diagnostic;
 mod endpoint_health;
 mod handler;
@@ -9,6 +10,7 @@ mod reporter;
 mod text;
 mod throttle;
 
+pub(crate) use destination_losses::DestinationLosses;
 pub(crate) use diagnostic::Counted;
 pub use diagnostic::Diagnostic;
 pub(crate) use endpoint_health::EndpointHealth;

@@ -159,7 +159,7 @@ impl Diagnostics {
         due
     }
 
-    fn report(&self, diagnostic: Diagnostic) {
+    pub(crate) fn report(&self, diagnostic: Diagnostic) {
         self.reporter.report(diagnostic);
     }
 }

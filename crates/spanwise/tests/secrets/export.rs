@@ -4,7 +4,7 @@ use crate::printed::{LONG, Printed, SECRET, echo, with_query};
 use spanwise::propagation::http::{HeaderExtractor, HeaderInjector};
 use spanwise::transport::{Endpoint, Headers, Transport};
 use spanwise_export::sans_io::{Action, QueueAction};
-use spanwise_export::{ExportEvent, Exporter, Observer};
+use spanwise_export::{Destination, ExportEvent, Exporter, Observer};
 use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
 use spanwise_wire::{SpanLimits, SpanMeta};
 use std::time::Instant;
@@ -38,6 +38,9 @@ pub fn an_exporter_does_not_show_its_secrets(printed: &Printed) {
     let header = SpanHeader::default();
     let span = writer.finish(&header);
     printed.debug("ExporterBuilder", builder());
+    let endpoint = Endpoint::parse("setting", &url).unwrap();
+    let transport = Transport::builder().with_endpoint(endpoint).build().unwrap();
+    printed.debug("Destination", Destination::new(transport));
     printed.error("BuildError", builder().with_max_in_flight(0).build().unwrap_err());
 
     let exporter = builder().build().unwrap();

@@ -2,13 +2,13 @@
 
 /// Types that hold settings or data of another process. The tests above print them.
 pub const PRINTED: &str = "\
-    bytes::BytesChain bytes::FromUtf8Error export::Action export::BuildError export::Drained \
-    export::DrainedChunk export::ExportEvent export::ExportMachine export::Exporter \
-    export::ExporterBuilder export::FlushError export::PreparedExporter export::QueueAction \
-    export::ScopeTable export::SpanQueue ledger::Snapshot receiver::ReceiverBuilder \
-    receiver::Collected receiver::Export receiver::Headers receiver::Receiver receiver::Stats \
-    sampling::JaegerRemote sampling::JaegerSettings sampling::JaegerPoller \
-    sampling::RemoteSettings opentelemetry::BatchSpanProcessor \
+    bytes::BytesChain bytes::FromUtf8Error export::Action export::BuildError export::Destination \
+    export::Drained export::DrainedChunk export::ExportEvent export::ExportMachine \
+    export::Exporter export::ExporterBuilder export::FlushError export::PreparedExporter \
+    export::QueueAction export::ScopeTable export::SpanQueue ledger::Snapshot \
+    receiver::ReceiverBuilder receiver::Collected receiver::Export receiver::Headers \
+    receiver::Receiver receiver::Stats sampling::JaegerRemote sampling::JaegerSettings \
+    sampling::JaegerPoller sampling::RemoteSettings opentelemetry::BatchSpanProcessor \
     opentelemetry::BatchSpanProcessorBuilder opentelemetry::OtlpExporter \
     opentelemetry::OtlpExporterBuilder sampling::Sampler sampling::SettingError \
     sampling::JaegerStrategyError sampling::XrayError sampling::XrayPoller sampling::XrayRemote \

@@ -1,0 +1,116 @@
+//! Destinations of spans, and their endpoints.
+
+use spanwise_ledger::Ledger;
+use spanwise_transport::{Ring, RingError, RingVersion, Transport};
+use std::fmt;
+use std::sync::Arc;
+
+/// A destination of spans: one endpoint that receives all of them, or several endpoints that share them by
+/// trace id.
+///
+/// An [`Exporter`](crate::Exporter) sends every span to each of its destinations. They share the bytes of the
+/// requests. Each endpoint has its own waiting requests, its own share of the budget, its own requests in
+/// flight, and the retries and timeouts of its [`Transport`]; so a slow endpoint delays no other. Each
+/// destination has its own [`Ledger`].
+///
+/// ```
+/// use spanwise_export::{Destination, Exporter};
+/// use spanwise_transport::{Outcome, Transport};
+///
+/// let to_sink = || {
+///     let accept = |_| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
+///     Transport::builder().with_sink(accept).build()
+/// };
+/// let archive = Destination::new(to_sink()?).with_name("archive");
+/// let archived = archive.ledger().clone();
+/// let exporter = Exporter::builder(to_sink()?).with_destination(archive).build()?;
+/// exporter.shutdown_timeout(std::time::Duration::from_secs(5))?;
+/// println!("{}", archived.snapshot());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "nothing is sent before an exporter has the destination"]
+pub struct Destination {
+    name: Option<Arc<str>>,
+    pub(crate) transports: Vec<Transport>,
+    /// The ring whose endpoints are `transports`; `None`: there is one, which receives all spans.
+    pub(crate) ring: Option<Ring>,
+    ledger: Ledger,
+}
+
+impl Destination {
+    /// A destination whose spans are all sent through `transport`.
+    pub fn new(transport: Transport) -> Self {
+        Self { name: None, transports: vec![transport], ring: None, ledger: Ledger::new() }
+    }
+
+    /// A destination whose spans are routed by trace id: all spans of a trace go to the same endpoint, which
+    /// is the one that the `load_balancing` exporter of the OpenTelemetry Collector chooses for endpoints of
+    /// these names, by a ring of this version.
+    ///
+    /// A name is `host:port`, as in the configuration of that exporter. A span whose endpoint does not accept
+    /// it is sent to no other endpoint.
+    ///
+    /// # Errors
+    /// The names make no [`Ring`].
+    pub fn routed_by_trace_id<S: Into<String>>(
+        version: RingVersion,
+        endpoints: impl IntoIterator<Item = (S, Transport)>,
+    ) -> Result<Self, RingError> {
+        let (names, transports): (Vec<String>, Vec<_>) =
+            endpoints.into_iter().map(|(name, transport)| (name.into(), transport)).unzip();
+        let ring = Some(Ring::new(version, names)?);
+        Ok(Self { name: None, transports, ring, ledger: Ledger::new() })
+    }
+
+    /// Sets the name, which events have. Default: host and port of the endpoint, of up to three; the number
+    /// of more.
+    pub fn with_name(mut self, name: &str) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the ledger that accounts for the destination's spans. Default: a new one.
+    ///
+    /// It counts a span as created when the exporter drains it from its queue, and then exactly one outcome
+    /// at this destination. Spans that the queue refused or dropped are in the ledger of the exporter alone,
+    /// which is that of its first destination.
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// The ledger that accounts for the destination's spans.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The name.
+    pub fn name(&self) -> Arc<str> {
+        let default = || match &self.ring {
+            Some(ring) => match ring.endpoints() {
+                few if few.len() <= 3 => few.join(", ").into(),
+                many => format!("{} endpoints", many.len()).into(),
+            },
+            None => self.transports.first().map_or("", |it| it.endpoint().authority()).into(),
+        };
+        self.name.clone().unwrap_or_else(default)
+    }
+}
+
+/// A destination with one endpoint.
+impl From<Transport> for Destination {
+    fn from(transport: Transport) -> Self {
+        Self::new(transport)
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination")
+            .field("name", &self.name())
+            .field("transports", &self.transports)
+            .field("ledger", &self.ledger)
+            .finish_non_exhaustive()
+    }
+}

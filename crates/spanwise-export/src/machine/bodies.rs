@@ -1,0 +1,127 @@
+//! The bodies of the requests for one batch of spans, and the lanes that they go to.
+
+use crate::machine::in_flight::InFlight;
+use crate::machine::memory::{Memory, RequestMemory};
+use crate::machine::routes::Routes;
+use spanwise_batch::Charge;
+use spanwise_transport::Ring;
+use spanwise_wire::Plan;
+
+/// The bodies of the requests for one batch: one that the destinations share which take all spans, and one
+/// for each endpoint of a destination that is routed.
+pub(super) struct Bodies<B> {
+    bodies: Vec<Body<B>>,
+    targets: Vec<Target>,
+    is_large: bool,
+}
+
+struct Body<B> {
+    /// `None`: the whole batch.
+    part: Option<Plan<B>>,
+    /// The copies that exist at once: itself, and compressed ones.
+    copies: usize,
+}
+
+/// A lane that gets spans of the batch.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) destination: usize,
+    pub(super) lane: usize,
+    /// The index of its body; `None`: the lane has no space, and the spans are lost.
+    pub(super) body: Option<usize>,
+    pub(super) spans: u64,
+    /// Bytes that count against the share of the lane.
+    pub(super) charged: usize,
+}
+
+/// Memory for each body, and the charges of their compressed copies.
+pub(super) struct Taken {
+    pub(super) memory: Vec<RequestMemory>,
+    /// For each body; for a large span one alone, which adds to the charge of its chunk.
+    pub(super) charges: Vec<Option<Charge>>,
+}
+
+impl<B> Bodies<B> {
+    /// The bodies for the planned request `plan`, which `split` splits by trace. `is_large`: it is of one span
+    /// larger than a chunk, whose chunk is charged for its requests already.
+    pub(super) fn new(
+        (routes, memory, in_flight): (&Routes, &Memory, &InFlight),
+        plan: &Plan<B>,
+        is_large: bool,
+        split: impl Fn(&Ring) -> Vec<Option<Plan<B>>>,
+    ) -> Self {
+        let charge_of = |len: usize, copies: usize| match is_large {
+            // All lanes hold the charge of the chunk.
+            true => len * routes.copies(),
+            false => memory.charge_of(len, copies),
+        };
+        let mut this = Self { bodies: Vec::new(), targets: Vec::new(), is_large };
+        let copies = routes.copies_of(routes.unrouted_lanes());
+        let charged = charge_of(plan.encoded_len(), copies);
+        let accepts = |lane: &usize| in_flight.accepts(*lane, charged);
+        if routes.unrouted_lanes().any(|lane| accepts(&lane)) {
+            let copies = routes.copies_of(routes.unrouted_lanes().filter(accepts));
+            this.bodies.push(Body { part: None, copies });
+        }
+        for (destination, route) in routes.destinations().iter().enumerate() {
+            let Some(ring) = &route.ring else {
+                let lane = route.lanes.start;
+                let body = accepts(&lane).then_some(0);
+                let spans = plan.spans();
+                this.targets.push(Target { destination, lane, body, spans, charged });
+                continue;
+            };
+            for (lane, part) in route.lanes.clone().zip(split(ring)) {
+                let Some(part) = part else { continue };
+                let copies = routes.copies_of(std::iter::once(lane));
+                let charged = charge_of(part.encoded_len(), copies);
+                let accepts = in_flight.accepts(lane, charged);
+                let (body, spans) = (accepts.then_some(this.bodies.len()), part.spans());
+                this.targets.push(Target { destination, lane, body, spans, charged });
+                if accepts {
+                    this.bodies.push(Body { part: Some(part), copies });
+                }
+            }
+        }
+        this
+    }
+
+    /// Whether a lane that could send its request at once has space for it.
+    pub(super) fn have_ready_lane(&self, in_flight: &InFlight) -> bool {
+        let accepting = self.targets.iter().filter(|target| target.body.is_some());
+        accepting.map(|target| target.lane).any(|lane| in_flight.is_ready(lane))
+    }
+
+    /// Memory for all bodies, or none. The chunk of a large span is charged for `charged` bytes of each copy.
+    pub(super) fn take(&self, memory: &Memory, whole: &Plan<B>, charged: usize) -> Option<Taken> {
+        let lens = self.plans(whole).map(Plan::encoded_len).zip(&self.bodies);
+        if self.is_large {
+            let more = lens.clone().map(|(len, body)| len.saturating_sub(charged) * body.copies);
+            let more = memory.budget().try_charge_reserved(more.sum())?;
+            let memory =
+                lens.map(|(len, _)| memory.charged_elsewhere(len)).collect::<Option<_>>()?;
+            return Some(Taken { memory, charges: vec![Some(more)] });
+        }
+        let taken = lens.map(|(len, body)| memory.try_take(len, body.copies));
+        let (memory, charges) = taken.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        Some(Taken { memory, charges })
+    }
+
+    /// Bytes of all copies of all bodies.
+    pub(super) fn charged(&self, whole: &Plan<B>) -> usize {
+        let lens = self.plans(whole).map(Plan::encoded_len).zip(&self.bodies);
+        lens.map(|(len, body)| len * body.copies).sum()
+    }
+
+    /// The plan of each body, of the batch `whole`.
+    pub(super) fn plans<'a>(
+        &'a self,
+        whole: &'a Plan<B>,
+    ) -> impl Iterator<Item = &'a Plan<B>> + Clone {
+        self.bodies.iter().map(move |body| body.part.as_ref().unwrap_or(whole))
+    }
+
+    pub(super) fn into_targets(self) -> Vec<Target> {
+        self.targets
+    }
+}

@@ -1,0 +1,405 @@
+//! Several destinations, in virtual time: the test answers, delays or drops the requests of each endpoint.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+use proptest::prelude::*;
+use spanwise_export::sans_io::{Action, ExportMachine, RequestId};
+use spanwise_export::{Destination, ExportEvent, Exporter, ExporterBuilder, SpanQueue};
+use spanwise_ledger::{DropReason, Ledger, Snapshot};
+use spanwise_testkit::SplitMix64;
+use spanwise_transport::{
+    Compression, Delivery, Endpoint, Failure, FramedRequest, Outcome, Ring, RingVersion, Transport,
+};
+use spanwise_wire::write::{SpanHeader, SpanWriter};
+use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+const NAMES: [&str; 3] = ["collector-1:4317", "collector-2:4317", "collector-3:4317"];
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn to(name: &str, compression: Compression) -> Transport {
+    let endpoint = Endpoint::parse_base("endpoint", &format!("http://{name}")).unwrap();
+    Transport::builder().with_endpoint(endpoint).with_compression(compression).build().unwrap()
+}
+
+fn plain(name: &str) -> Transport {
+    to(name, Compression::None)
+}
+
+fn routed() -> Destination {
+    let endpoints = NAMES.map(|name| (name, plain(name)));
+    Destination::routed_by_trace_id(RingVersion::V3, endpoints).unwrap()
+}
+
+/// An exporter, and the requests of each of its endpoints.
+struct World {
+    queue: SpanQueue,
+    machine: ExportMachine,
+    now: Instant,
+    ledgers: Vec<Ledger>,
+    in_flight: Vec<(RequestId, FramedRequest)>,
+    /// Spans that each endpoint received, by trace, and the requests that it received.
+    received: HashMap<usize, (HashMap<u128, u64>, u64)>,
+    /// Whether each endpoint answers at once.
+    answers: Vec<bool>,
+    /// Destinations of reported requests, by their name.
+    reported: HashMap<Option<String>, u64>,
+    flushes: Vec<bool>,
+    is_finished: bool,
+    next_trace: SplitMix64,
+}
+
+impl World {
+    fn new(builder: ExporterBuilder) -> Self {
+        let (queue, prepared) = builder.prepare().unwrap();
+        let ledgers = prepared.destinations().map(|(_, ledger)| ledger.clone()).collect();
+        let answers = vec![true; prepared.transports().len()];
+        let now = Instant::now();
+        Self {
+            machine: prepared.into_machine(&queue, now),
+            queue,
+            now,
+            ledgers,
+            in_flight: Vec::new(),
+            received: HashMap::new(),
+            answers,
+            reported: HashMap::new(),
+            flushes: Vec::new(),
+            is_finished: false,
+            next_trace: SplitMix64::new(7),
+        }
+    }
+
+    /// Pushes spans of new traces, with an attribute of `bytes` bytes.
+    fn push(&mut self, spans: usize, bytes: usize) {
+        let mut writer = SpanWriter::new();
+        for _ in 0..spans {
+            let trace_id = TraceId(u128::from(self.next_trace.next_u64()) + 1);
+            let header = SpanHeader { trace_id, span_id: SpanId(1), ..SpanHeader::default() };
+            writer.begin(&SpanLimits::default(), "span");
+            writer.attribute(&SpanLimits::default(), "key", "v".repeat(bytes).as_str());
+            self.queue.ledger().started();
+            let meta = SpanMeta { trace_id, ..SpanMeta::default() };
+            self.queue.push(&writer.finish(&header), meta);
+        }
+    }
+
+    fn answer(&mut self, index: usize, delivery: Option<Delivery>) {
+        let (id, request) = self.in_flight.remove(index);
+        drop(request);
+        self.machine.request_ended(self.now, id, delivery);
+    }
+
+    /// Runs turns, and answers the requests to the endpoints that answer, until none is left.
+    fn run(&mut self) {
+        loop {
+            self.turn();
+            let answered = |(id, _): &(RequestId, _)| self.answers[id.endpoint()];
+            match self.in_flight.iter().position(answered) {
+                Some(index) => self.answer(index, Some(accepted())),
+                None => return,
+            }
+        }
+    }
+
+    /// Lets `time` pass.
+    fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.now < until {
+            self.now = until.min(self.now + Duration::from_millis(50));
+            self.run();
+        }
+    }
+
+    fn turn(&mut self) {
+        loop {
+            let budget = self.queue.budget();
+            assert!(budget.charged() <= budget.limit());
+            match self.machine.poll(self.now, self.queue.level()) {
+                Action::Queue(action) => {
+                    if let Some(drained) = self.queue.apply(action) {
+                        self.machine.drained(drained);
+                    }
+                }
+                Action::Send(id, request) => {
+                    let received = self.received.entry(id.endpoint()).or_default();
+                    received.1 += 1;
+                    let decoded = spanwise_testkit::decode(request.message());
+                    for span in spanwise_testkit::spans(&decoded) {
+                        let id = TraceId::from_bytes(span.trace_id[..].try_into().unwrap());
+                        *received.0.entry(id.0).or_default() += 1;
+                    }
+                    self.in_flight.push((id, request));
+                }
+                Action::Reply(reply) => self.flushes.push(reply.is_done),
+                Action::Report(ExportEvent::RequestEnded { destination, .. }) => {
+                    let name = destination.map(|name| name.to_string());
+                    *self.reported.entry(name).or_default() += 1;
+                }
+                Action::WaitUntil(_) => return,
+                Action::Finish => {
+                    self.is_finished = true;
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.machine.flush(self.now + HOUR);
+        self.run();
+    }
+
+    /// Shuts down with a timeout. Requests that were sent and have no answer end when they are cancelled.
+    fn shut_down(&mut self, timeout: Duration) {
+        self.queue.close();
+        self.machine.shutdown(self.now + timeout);
+        self.wait(timeout + Duration::from_millis(100));
+        assert!(self.is_finished);
+        for (index, ledger) in self.ledgers.iter().enumerate() {
+            let account = ledger.snapshot();
+            account.check().unwrap();
+            assert!(account.is_idle(), "{index}: {account}");
+        }
+    }
+
+    fn account(&self, destination: usize) -> Snapshot {
+        self.ledgers[destination].snapshot()
+    }
+
+    fn traces(&self, endpoint: usize) -> HashMap<u128, u64> {
+        self.received.get(&endpoint).map(|(traces, _)| traces.clone()).unwrap_or_default()
+    }
+}
+
+fn accepted() -> Delivery {
+    Delivery::from(Outcome::Accepted { rejected: 0, message: None })
+}
+
+#[test]
+fn every_destination_gets_every_span_and_the_same_bytes() {
+    let builder = Exporter::builder(plain("a:1")).with_destination(plain("b:2"));
+    let builder = builder.with_destination(Destination::new(plain("c:3")).with_name("archive"));
+    let mut world = World::new(builder);
+    world.answers = vec![false; 3];
+    world.push(1_000, 10);
+    world.machine.flush(world.now + HOUR);
+    world.turn();
+    let sent: Vec<_> =
+        world.in_flight.iter().map(|(_, request)| request.message().as_ptr()).collect();
+    assert_eq!(sent.len(), 3);
+    assert!(sent.iter().all(|memory| *memory == sent[0]));
+    // The flush waits for the last of them.
+    world.answer(0, Some(accepted()));
+    world.answer(0, Some(accepted()));
+    world.turn();
+    assert!(world.flushes.is_empty());
+    world.answer(0, Some(accepted()));
+    world.turn();
+    assert_eq!(world.flushes, [true]);
+    for destination in 0..3 {
+        let account = world.account(destination);
+        assert_eq!((account.created, account.exported), (1_000, 1_000));
+        assert_eq!(world.traces(destination).len(), 1_000);
+    }
+    let names = [None, Some("b:2".to_owned()), Some("archive".to_owned())];
+    assert_eq!(world.reported, names.map(|name| (name, 1)).into());
+    world.shut_down(HOUR);
+}
+
+/// Whichever of them never answers.
+#[test]
+fn a_dead_destination_delays_and_loses_no_span_of_another() {
+    for dead in 0..2 {
+        let budget = 4 << 20;
+        let builder = Exporter::builder(plain("a:1")).with_destination(plain("b:2"));
+        let mut world = World::new(builder.with_budget_bytes(budget));
+        world.answers[dead] = false;
+        // Five times the budget, a hundredth of it at a time.
+        for _ in 0..500 {
+            world.push(40, 1_000);
+            world.wait(Duration::from_millis(50));
+        }
+        world.wait(Duration::from_secs(2));
+        let alive = world.account(1 - dead);
+        assert_eq!(alive.exported, 20_000, "{alive}");
+        let lost = world.account(dead);
+        assert_eq!(lost.exported, 0);
+        assert_eq!(lost.created, 20_000);
+        let held = lost.in_flight;
+        assert_eq!(lost.dropped(DropReason::QueueBytes), 20_000 - held, "{lost}");
+        // Its share is three sixteenths of the budget.
+        let bytes = held as usize * 1_060;
+        assert!((budget / 12..budget * 3 / 16).contains(&bytes), "{bytes}");
+        world.shut_down(Duration::from_secs(1));
+        let lost = world.account(dead);
+        assert!(lost.dropped(DropReason::ShutdownDeadline) > 0, "{lost}");
+        assert!(lost.dropped(DropReason::AmbiguousShutdown) > 0, "{lost}");
+    }
+}
+
+#[test]
+fn a_burst_waits_in_the_queue_while_all_destinations_are_busy() {
+    let builder = Exporter::builder(plain("a:1")).with_destination(plain("b:2"));
+    let mut world = World::new(builder.with_max_in_flight(1));
+    world.answers = vec![false; 2];
+    // More than the share of a destination, less than the budget.
+    world.push(4_500, 1_000);
+    world.wait(Duration::from_millis(200));
+    world.answers = vec![true; 2];
+    world.flush();
+    assert_eq!([0, 1].map(|it| world.account(it).exported), [4_500, 4_500]);
+    world.shut_down(HOUR);
+}
+
+#[test]
+fn a_routed_destination_gets_each_trace_at_the_endpoint_of_the_ring() {
+    let builder = Exporter::builder(routed()).with_destination(plain("archive:4318"));
+    let mut world = World::new(builder);
+    for _ in 0..5 {
+        world.push(1_000, 10);
+        world.flush();
+    }
+    let ring = Ring::new(RingVersion::V3, NAMES).unwrap();
+    let mut all = 0;
+    for endpoint in 0..3 {
+        let traces = world.traces(endpoint);
+        assert!(traces.len() > 500, "{}", traces.len());
+        all += traces.len();
+        for (trace_id, spans) in traces {
+            assert_eq!((ring.index(trace_id.to_be_bytes()), spans), (endpoint, 1));
+        }
+    }
+    assert_eq!((all, world.traces(3).len()), (5_000, 5_000));
+    for destination in 0..2 {
+        assert_eq!(world.account(destination).exported, 5_000);
+    }
+    world.shut_down(HOUR);
+}
+
+#[test]
+fn a_dead_endpoint_of_a_routed_destination_loses_its_own_traces_alone() {
+    let mut world = World::new(Exporter::builder(routed()).with_budget_bytes(4 << 20));
+    world.answers[1] = false;
+    for _ in 0..500 {
+        world.push(40, 1_000);
+        world.wait(Duration::from_millis(50));
+    }
+    world.wait(Duration::from_secs(2));
+    let account = world.account(0);
+    let alive = world.traces(0).len() + world.traces(2).len();
+    assert_eq!(account.exported, alive as u64, "{account}");
+    assert!(account.dropped(DropReason::QueueBytes) > 1_000, "{account}");
+    let ring = Ring::new(RingVersion::V3, NAMES).unwrap();
+    let mut ids = SplitMix64::new(7);
+    let its_own = (0..20_000)
+        .filter(|_| ring.index((u128::from(ids.next_u64()) + 1).to_be_bytes()) == 1)
+        .count();
+    assert_eq!(alive, 20_000 - its_own);
+    world.shut_down(Duration::from_secs(1));
+}
+
+#[test]
+fn a_budget_that_is_too_small_for_the_endpoints_is_an_error() {
+    let names: Vec<_> = (0..60).map(|i| format!("collector-{i}:4317")).collect();
+    let endpoints = names.iter().map(|name| (name.as_str(), plain(name)));
+    let routed = Destination::routed_by_trace_id(RingVersion::V3, endpoints).unwrap();
+    let builder = |bytes| Exporter::builder(routed.clone()).with_budget_bytes(bytes);
+    let error = builder(1 << 20).prepare().unwrap_err().to_string();
+    let least = error.split("accepted is ").nth(1).and_then(|rest| rest.split(' ').next());
+    let least: usize = least.unwrap().parse().unwrap();
+    assert!(error.contains("with_budget_bytes is 1048576"), "{error}");
+    assert!(builder(least).prepare().is_ok());
+    let many = (0..16).fold(Exporter::builder(plain("a:1")), |builder, i| {
+        builder.with_destination(to(&format!("b-{i}:1"), Compression::Gzip))
+    });
+    let error = many.prepare().unwrap_err().to_string();
+    assert!(error.contains("with_destination"), "{error}");
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Push(usize, usize),
+    /// Answers the request in flight with this index, modulo their number, by an outcome.
+    Answer(usize, u8),
+    Wait(u16),
+    Flush,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (1usize..200, 0usize..300).prop_map(|(spans, bytes)| Step::Push(spans, bytes)),
+        1 => (1usize..20, 10_000usize..150_000).prop_map(|(spans, bytes)| Step::Push(spans, bytes)),
+        6 => (any::<usize>(), 0u8..5).prop_map(|(index, outcome)| Step::Answer(index, outcome)),
+        3 => (0u16..1_500).prop_map(Step::Wait),
+        1 => Just(Step::Flush),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// For any answers of the endpoints: each span has one outcome at each destination, no endpoint gets a span
+    /// twice or one of another's traces, and the budget is never exceeded.
+    #[test]
+    fn each_span_has_one_outcome_at_each_destination(
+        steps in steps(),
+        kinds in prop::collection::vec(0u8..3, 1..4),
+        max_in_flight in 1usize..4,
+        timeout in prop_oneof![Just(0u64), 0u64..5_000],
+    ) {
+        let destination = |index: usize, kind: u8| match kind {
+            0 => Destination::new(plain(&format!("d-{index}:1"))),
+            1 => Destination::new(to(&format!("d-{index}:1"), Compression::Gzip)),
+            _ => routed(),
+        };
+        let mut kinds = kinds.into_iter().enumerate();
+        let (_, first) = kinds.next().unwrap();
+        let mut builder = Exporter::builder(destination(0, first));
+        for (index, kind) in kinds {
+            builder = builder.with_destination(destination(index, kind));
+        }
+        let mut world =
+            World::new(builder.with_budget_bytes(6 << 20).with_max_in_flight(max_in_flight));
+        let (mut random, lanes) = (SplitMix64::new(3), world.answers.len());
+        let mut is_split = false;
+        world.answers = (0..lanes).map(|_| random.below(2) == 0).collect();
+        for step in steps {
+            match step {
+                Step::Push(spans, bytes) => world.push(spans, bytes),
+                Step::Answer(index, outcome) if !world.in_flight.is_empty() => {
+                    let failed = |failure| Delivery::from(Outcome::Failed(failure));
+                    let delivery = match outcome {
+                        0 => Some(accepted()),
+                        1 => Some(failed(Failure::Redirect { status: 302 })),
+                        2 => Some(Delivery::from(Outcome::Accepted { rejected: 3, message: None })),
+                        3 => {
+                            // Its spans are sent again.
+                            is_split = true;
+                            Some(failed(Failure::TooLarge))
+                        }
+                        _ => None,
+                    };
+                    let index = index % world.in_flight.len();
+                    world.answer(index, delivery);
+                }
+                Step::Answer(..) => {}
+                Step::Wait(millis) => world.wait(Duration::from_millis(millis.into())),
+                Step::Flush => world.flush(),
+            }
+        }
+        world.shut_down(Duration::from_millis(timeout));
+        let first = world.account(0);
+        // Spans that the queue refused reach no destination.
+        let refused = first.created - world.account(world.ledgers.len() - 1).created;
+        prop_assert!(refused <= first.dropped_total());
+        for destination in 1..world.ledgers.len() {
+            prop_assert_eq!(world.account(destination).created, first.created - refused);
+        }
+        for endpoint in 0..lanes {
+            prop_assert!(is_split || world.traces(endpoint).values().all(|spans| *spans == 1));
+        }
+    }
+}
