@@ -53,6 +53,7 @@ mod mock;
 mod no_proxy;
 mod payload;
 mod per_runtime;
+mod probe;
 mod protocol;
 #[cfg(feature = "proxy")]
 mod proxy;
@@ -94,6 +95,7 @@ pub use framed::{FramedRequest, InMemoryError};
 pub use framing::PREFIX;
 pub use headers::{Headers, HeadersError};
 pub use idle_connections::IdleConnections;
+pub use probe::{Probe, ProbeResult};
 pub use protocol::{Protocol, UnknownProtocol};
 #[cfg(feature = "proxy")]
 pub use proxy::{Proxy, ProxyError};

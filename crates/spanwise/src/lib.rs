@@ -193,9 +193,9 @@ pub mod transport {
         Compression, Delivery, Endpoint, EndpointError, EndpointProblem, EndpointSelection,
         FailedAttempt, Failure, FetchError, Fetcher, FileSink, FileSinkBuilder, FileSinkError,
         FramedRequest, Headers, HeadersError, IdleConnections, InMemoryError, KeepAlive, Outcome,
-        PREFIX, Protocol, ResponseStatus, RetryPolicy, Ring, RingError, RingVersion, Sink,
-        SinkFuture, SinkLifecycle, Transport, TransportBuilder, UnknownCompression,
-        UnknownProtocol, sans_io,
+        PREFIX, Probe, ProbeResult, Protocol, ResponseStatus, RetryPolicy, Ring, RingError,
+        RingVersion, Sink, SinkFuture, SinkLifecycle, Transport, TransportBuilder,
+        UnknownCompression, UnknownProtocol, sans_io,
     };
     #[cfg(feature = "proxy")]
     #[doc(no_inline)]

@@ -179,6 +179,25 @@ const COPIED: usize = 8 << 10;
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_complaint_doubles_the_interval_of_the_connection() {
+        use crate::tcp::HyperIo;
+        use tokio::io::AsyncWriteExt as _;
+        let (near, mut far) = tokio::io::duplex(1024);
+        let used = Duration::from_secs(10);
+        let interval = Arc::new(PingInterval::new(used));
+        let (stream, frames) = (HyperIo::new(near), Frames::default());
+        let mut stream = ObservedStream { stream, frames, interval: interval.clone(), used };
+        let complaint = go_away(0xb, "too_many_pings");
+        far.write_all(&complaint).await.unwrap();
+        let mut bytes = [0; 100];
+        let mut buf = ReadBuf::new(&mut bytes);
+        let mut stream = Pin::new(&mut stream);
+        std::future::poll_fn(|cx| stream.as_mut().poll_read(cx, buf.unfilled())).await.unwrap();
+        assert_eq!(buf.filled(), complaint);
+        assert_eq!(interval.get(), 2 * used);
+    }
+
     fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
         let [_, a, b, c] = (payload.len() as u32).to_be_bytes();
         [&[a, b, c, kind, 0, 0, 0, 0, 0], payload].concat()

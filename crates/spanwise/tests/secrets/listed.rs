@@ -19,7 +19,7 @@ pub const PRINTED: &str = "\
     transport::Fetcher transport::FramedRequest transport::Headers transport::HeadersError \
     transport::Outcome transport::Proxy transport::ProxyError transport::Transport \
     transport::TransportBuilder transport::UnknownCompression transport::UnknownProtocol \
-    transport::BlockingTransport";
+    transport::BlockingTransport transport::Probe transport::ProbeResult";
 
 /// Types that hold numbers, names of ours or handles; views of spans, text, and samplers in code.
 pub const WITHOUT_SETTINGS: &str = "\

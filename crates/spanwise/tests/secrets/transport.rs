@@ -21,6 +21,9 @@ pub async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
         .with_request_timeout(Duration::from_millis(500))
         .with_attempt_observer(move |failed| seen.debug("FailedAttempt", failed));
     printed.debug("TransportBuilder", &transport);
+    let probe = transport.clone().probe().await;
+    probe.results().iter().for_each(|result| printed.debug("ProbeResult", result));
+    printed.error("Probe", probe);
     printed.debug("BlockingTransport", transport.clone().build_blocking().unwrap());
     let transport = transport.build().unwrap();
     printed.debug("Transport", &transport);

@@ -1,0 +1,90 @@
+//! Several channels of OTLP/gRPC, and their keep-alive.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod peer;
+
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use spanwise_receiver::Receiver;
+use spanwise_testkit::{FaultProxy, Peer};
+use spanwise_transport::{
+    ChannelSelection, Channels, Endpoint, KeepAlive, Protocol, Transport, TransportBuilder,
+};
+
+fn to(url: &str, channels: Channels) -> TransportBuilder {
+    Transport::builder()
+        .with_protocol(Protocol::Grpc)
+        .with_endpoint(Endpoint::parse("TEST", url).unwrap())
+        .with_channels(channels)
+}
+
+#[tokio::test]
+async fn requests_are_spread_over_the_channels() {
+    for selection in [ChannelSelection::RoundRobin, ChannelSelection::LeastInFlight] {
+        for count in [1, 3] {
+            let (receiver, collected) = Receiver::collecting().unwrap();
+            let proxy = FaultProxy::start(receiver.address()).unwrap();
+            let channels = Channels::new(count).with_selection(selection);
+            let transport = to(&proxy.endpoint(), channels).build().unwrap();
+            for _ in 0..6 {
+                assert!(transport.send(peer::request(2)).await.is_accepted());
+            }
+            assert_eq!(collected.spans(), 12);
+            assert_eq!(proxy.traffic().connections, count as u64, "{selection:?}");
+        }
+    }
+}
+
+/// A server that ends each connection with `too_many_pings`, and counts them.
+fn complaining() -> (Peer, Arc<AtomicUsize>) {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
+    let peer = Peer::start(move |mut stream| {
+        counted.fetch_add(1, SeqCst);
+        let payload = [&[0, 0, 0, 0, 0, 0, 0, 0xb][..], b"too_many_pings"].concat();
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let complaint = [&[0, 0, payload.len() as u8, 7, 0, 0, 0, 0, 0][..], &payload].concat();
+        let _ = stream.write_all(&[&settings[..], &complaint].concat());
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    (peer.unwrap(), connections)
+}
+
+/// A GOAWAY without a processed stream leaves no doubt: the request is sent again, on a new connection.
+#[tokio::test]
+async fn a_connection_that_is_ended_for_its_pings_costs_no_ambiguity() {
+    let (peer, connections) = complaining();
+    let delivery = to(&peer.endpoint(), Channels::default().with_keep_alive(KeepAlive::frequent()))
+        .with_request_timeout(Duration::from_millis(500))
+        .build()
+        .unwrap()
+        .send(peer::request(1))
+        .await;
+    assert!(!delivery.is_accepted() && !delivery.may_have_been_accepted(), "{delivery}");
+    assert!(connections.load(SeqCst) >= 2, "{delivery}");
+}
+
+#[test]
+fn numbers_out_of_range_are_an_error() {
+    let build = |channels| to("http://localhost:4317", channels).build();
+    for (channels, setting) in [
+        (Channels::new(0), "Channels::new"),
+        (Channels::new(65), "Channels::new"),
+        (
+            Channels::new(1).with_keep_alive(KeepAlive::default().with_interval(Duration::ZERO)),
+            "KeepAlive::with_interval",
+        ),
+        (
+            Channels::new(1).with_keep_alive(KeepAlive::frequent().with_timeout(Duration::ZERO)),
+            "KeepAlive::with_timeout",
+        ),
+    ] {
+        let error = build(channels).unwrap_err().to_string();
+        assert!(error.contains(setting), "{error}");
+    }
+    assert!(build(Channels::new(64)).is_ok());
+}
