@@ -74,11 +74,15 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Claim> {
         });
         add(level, claimed, &[("Spanwise", packed)]);
     }
-    for (workload, what) in [("e2e-grpc", "gRPC"), ("e2e-http", "HTTP/protobuf")] {
+    for (workload, what, claimed) in [
+        ("e2e-grpc", "gRPC", "500 k spans/s, below 100 MB; for production"),
+        ("e2e-http", "HTTP/protobuf", "500 k spans/s, below 100 MB"),
+        ("e2e-json", "HTTP/JSON", "for debugging"),
+    ] {
         let sent = |name| find(workload, name).and_then(of_requests);
         add(
             &format!("{what}, end to end"),
-            "500 k spans/s, below 100 MB",
+            claimed,
             &[("SDK", sent("otel-sdk-paced")), ("Spanwise", sent("spanwise"))],
         );
     }
