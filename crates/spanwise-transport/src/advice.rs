@@ -42,6 +42,8 @@ pub(crate) enum Advice {
     Redirect,
     /// The receiver does not accept traces.
     NoService,
+    /// The receiver refuses the compression.
+    Compression,
     /// The receiver does not accept JSON.
     SendProtobuf,
 }
@@ -135,6 +137,10 @@ impl Advice {
             ),
             Self::Redirect => String::from(
                 "set the endpoint to the URL that it redirects to, often https:// for http://",
+            ),
+            Self::Compression => String::from(
+                "choose a compression that the receiver accepts, or none, by with_compression or \
+                 OTEL_EXPORTER_OTLP_COMPRESSION",
             ),
             Self::NoService => format!(
                 "does the receiver at {at} take traces over OTLP/gRPC? It is usually on port 4317"

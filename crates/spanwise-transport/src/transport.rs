@@ -108,8 +108,7 @@ impl Transport {
     /// its request ends, including one [encoder](Self::encoder_bytes). 0 when there is no copy.
     ///
     /// A caller with a memory budget charges it before the request is sent. The compressed copy is
-    /// allocated once, with three quarters of the message's length. A message that would not become a
-    /// quarter smaller is sent uncompressed, and the copy is freed. The bound covers the original that is
+    /// allocated once, three quarters as large as the message. The bound covers the original that is
     /// restored for a receiver that refuses the encoding.
     /// With [`Protocol::HttpJson`] the bound includes the JSON, six times as large as the message at
     /// most, and the compressed copy is one of the JSON. A [`Sink`](crate::Sink) states its own bound.
@@ -128,8 +127,7 @@ impl Transport {
     /// Maximum memory of one encoder in bytes; 0 without compression. gzip takes 384 KiB, zstd at level 1
     /// 576 KiB, at most 1 MiB at others.
     ///
-    /// The transport reuses encoders: it has as many as threads that compress at the same time, of which it
-    /// retains four at most. It frees them when the receiver refuses the encoding.
+    /// The transport retains four idle encoders at most, and none once the receiver refuses the encoding.
     pub fn encoder_bytes(&self) -> usize {
         self.shared.encoders.encoder_bytes()
     }
@@ -349,23 +347,20 @@ impl Transport {
     ) {
         let shared = &*self.shared;
         let Some(observer) = &shared.observer else { return };
-        let (retry_in, refused_compression) = match *after {
-            AfterAttempt::Retry(wait) => (Some(wait), None),
-            AfterAttempt::WithoutCompression(_) => {
-                (Some(Duration::ZERO), Some(shared.encoders.compression()))
-            }
-            _ => (None, None),
+        let refused = matches!(after, AfterAttempt::WithoutCompression(_));
+        // The usual advice for these statuses is about the endpoint.
+        let advice = if refused { Some(Advice::Compression) } else { explanation.advice };
+        let refused_compression = refused.then(|| shared.encoders.compression());
+        let retry_in = match *after {
+            AfterAttempt::Retry(wait) => Some(wait),
+            _ => refused.then_some(Duration::ZERO),
         };
         observer.notify(&FailedAttempt {
             endpoint: self.destination(),
             protocol: shared.protocol,
             attempt,
             cause: explanation.cause.clone(),
-            // The usual advice for these statuses is about the endpoint.
-            advice: match refused_compression {
-                None => explanation.advice.map(|advice| self.advice_text(advice)),
-                Some(_) => Some(OTHER_COMPRESSION.to_owned()),
-            },
+            advice: advice.map(|advice| self.advice_text(advice)),
             retry_in,
             may_have_been_accepted,
             refused_compression,
@@ -415,9 +410,6 @@ impl Drop for AttemptInFlight<'_> {
         }
     }
 }
-const OTHER_COMPRESSION: &str = "choose a compression that the receiver accepts, or none, by \
-                                 with_compression or OTEL_EXPORTER_OTLP_COMPRESSION";
-
 /// The progress of one request; it outlives a cancelled future.
 #[derive(Debug, Default)]
 struct Progress {

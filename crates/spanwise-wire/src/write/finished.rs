@@ -80,8 +80,8 @@ impl<'a> FinishedSpan<'a> {
         // borrows all of them, so none has changed since `encoded_len`.
         unsafe {
             if let Some(header) = self.header {
-                // What siblings have in common is one match for a compressor, and then comes one run of
-                // bytes that no other span has: zstd makes requests 2 to 3 % smaller.
+                // The fields that siblings share are one match for a compressor, and one run of bytes
+                // follows that no other span has: zstd makes requests 2 to 3 % smaller.
                 writer.array([KIND, header.kind as u8]);
                 writer.array(FLAGS);
                 writer.array(header.flags.0.to_le_bytes());
