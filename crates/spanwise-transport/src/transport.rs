@@ -132,9 +132,7 @@ impl Transport {
         self.shared.encoders.encoder_bytes()
     }
 
-    /// The compressed copy of `message` that [`send`](Self::send) would make; `None` if it would make none.
-    // Hidden: for the benches of this repository.
-    #[doc(hidden)]
+    #[doc(hidden)] // For the benches of this repository.
     pub fn __compressed(&self, message: &[u8]) -> Option<Vec<u8>> {
         self.shared.encoders.pack(message).map(|packed| packed.body)
     }
@@ -351,10 +349,8 @@ impl Transport {
         // The usual advice for these statuses is about the endpoint.
         let advice = if refused { Some(Advice::Compression) } else { explanation.advice };
         let refused_compression = refused.then(|| shared.encoders.compression());
-        let retry_in = match *after {
-            AfterAttempt::Retry(wait) => Some(wait),
-            _ => refused.then_some(Duration::ZERO),
-        };
+        let wait = if let AfterAttempt::Retry(wait) = *after { Some(wait) } else { None };
+        let retry_in = wait.or(refused.then_some(Duration::ZERO));
         observer.notify(&FailedAttempt {
             endpoint: self.destination(),
             protocol: shared.protocol,

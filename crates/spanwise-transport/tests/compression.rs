@@ -172,6 +172,22 @@ async fn an_uncompressed_request_is_retried_like_any_other() {
 }
 
 #[tokio::test]
+async fn a_blocking_transport_falls_back_too() {
+    let peer = Peer::new([Act::Answer(answer(415, "", b"")), ok()]).await;
+    let transport = to(&peer).with_compression(Compression::Gzip).build_blocking().unwrap();
+    let sending = tokio::task::spawn_blocking(move || {
+        [transport.send(request(500)), transport.send(request(500))]
+    });
+    let attempts =
+        sending.await.unwrap().map(|delivery| (delivery.is_accepted(), delivery.attempts));
+    assert_eq!(attempts, [(true, 2), (true, 1)]);
+    let received = peer.received();
+    let encodings = received.iter().map(|received| received.header("content-encoding").is_some());
+    assert_eq!(encodings.collect::<Vec<_>>(), [true, false, false]);
+    assert!(received.iter().all(|received| decoded(received) == request(500)));
+}
+
+#[tokio::test]
 async fn a_refusal_at_the_deadline_ends_the_request() {
     let peer = Peer::new([Act::Answer(answer(415, "", b"")), Act::Hold]).await;
     let transport = to(&peer)

@@ -8,9 +8,10 @@ mod response;
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::admission::Admission;
+use crate::advice::Advice;
 use crate::attempt::AttemptObserver;
 use crate::body::Sent;
 use crate::classify::AttemptOutcome;
@@ -123,7 +124,7 @@ impl BlockingTransport {
     fn run(&self, request: FramedRequest, cancel: Option<Instant>) -> Delivery {
         let mut last = Explanation::default();
         let payload = Payload::new(request, Protocol::HttpProtobuf, &self.shared.encoders);
-        let payload = match payload {
+        let mut payload = match payload {
             Ok(payload) => payload,
             Err(failure) => {
                 let failed = Delivery::from(Outcome::Failed(failure));
@@ -136,8 +137,11 @@ impl BlockingTransport {
             }
         };
         let mut machine = RequestMachine::new(self.shared.settings, Instant::now());
+        if payload.is_compressed() {
+            machine = machine.with_compression();
+        }
         let (outcome, is_undecodable) =
-            match self.deliver(&payload, &mut machine, cancel, &mut last) {
+            match self.deliver(&mut payload, &mut machine, cancel, &mut last) {
                 Ok((outcome, undecodable)) => {
                     let is_undecodable = undecodable.is_some();
                     last = Explanation::new(undecodable.unwrap_or_default(), None);
@@ -158,7 +162,7 @@ impl BlockingTransport {
     /// request fails.
     fn deliver(
         &self,
-        payload: &Payload,
+        payload: &mut Payload,
         machine: &mut RequestMachine,
         cancel: Option<Instant>,
         last: &mut Explanation,
@@ -206,27 +210,41 @@ impl BlockingTransport {
             let after = machine.after(Instant::now(), outcome, &shared.admission, draw);
             let retry_in = match after {
                 AfterAttempt::Accepted(accepted) => {
+                    if machine.fell_back() {
+                        shared.encoders.refuse();
+                    }
                     let message = accepted.message.map(|message| self.clean(&message));
                     let undecodable = accepted.undecodable.map(|cause| self.clean(&cause));
                     let rejected = accepted.rejected;
                     return Ok((Outcome::Accepted { rejected, message }, undecodable));
                 }
                 AfterAttempt::Retry(wait) => Some(wait),
+                AfterAttempt::WithoutCompression(_) => Some(Duration::ZERO),
                 AfterAttempt::Failed(_) | AfterAttempt::CutOff(_) => None,
             };
+            let is_refused = matches!(after, AfterAttempt::WithoutCompression(_));
             if let Some(observer) = &shared.observer {
                 observer.notify(&FailedAttempt {
                     endpoint: shared.endpoint.to_string(),
                     protocol: Protocol::HttpProtobuf,
                     attempt: machine.attempts(),
                     cause: explanation.cause.clone(),
-                    advice: self.advice(&explanation),
+                    advice: match is_refused {
+                        true => self.advice(&Explanation::new("", Advice::Compression)),
+                        false => self.advice(&explanation),
+                    },
                     retry_in,
                     may_have_been_accepted: is_ambiguous,
-                    refused_compression: None,
+                    refused_compression: is_refused.then(|| shared.encoders.compression()),
                 });
             }
             match after {
+                AfterAttempt::WithoutCompression(status) => {
+                    *last = explanation;
+                    *payload = payload
+                        .without_compression(Protocol::HttpProtobuf, &shared.encoders)
+                        .ok_or(Failure::Rejected { status })?;
+                }
                 AfterAttempt::CutOff(failure) => return Err(failure),
                 AfterAttempt::Failed(failure) => {
                     *last = explanation;
