@@ -325,6 +325,7 @@ impl TransportBuilder {
     pub(crate) fn check_blocking(&self) -> Result<Endpoint, BuildError> {
         let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
         self.check_numbers()?;
+        self.compression.check(self.crate_name)?;
         let needs_runtime = |field: &'static str, value: &str, range: &str| {
             let (value, range) = (value.to_owned(), range.to_owned());
             Err(BuildError::OutOfRange { field, value, range })

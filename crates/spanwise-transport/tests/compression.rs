@@ -215,6 +215,7 @@ fn a_compression_that_is_not_compiled_in_is_an_error_that_names_the_feature() {
         }
     }
     let gzip = Transport::builder().with_compression(Compression::Gzip);
+    assert!(gzip.clone().with_compression_level(0).build_blocking().is_err());
     let error = gzip.clone().with_compression_level(0).build().unwrap_err();
     assert_eq!(error.to_string(), "with_compression_level (of gzip) is 0; accepted is 1 to 9");
     // A level without compression has no effect.
