@@ -12,6 +12,7 @@
 mod compress;
 mod corpus;
 mod encode;
+mod encode_json;
 mod flush;
 mod native;
 mod subject;

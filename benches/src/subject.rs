@@ -4,6 +4,7 @@
 
 use crate::compress::Compress;
 use crate::encode::Encode;
+use crate::encode_json::EncodeJson;
 use crate::flush::Flush;
 use crate::native;
 use bytes::Bytes;
@@ -32,6 +33,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     let Arguments { workload, implementation, .. } = arguments;
     match workload.name.as_str() {
         "encode" => return Ok(Box::new(Encode::new())),
+        "encode-json" => return Ok(Box::new(EncodeJson::new()?)),
         "compress" => return Ok(Box::new(Compress::new(implementation)?)),
         "flush-100k" => return Ok(Box::new(Flush::new(workload)?)),
         _ => {}
@@ -63,8 +65,10 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
             Arrived::Receiver(receiver)
         }
     };
-    if workload.export == Export::Grpc {
-        builder = builder.with_protocol(Protocol::Grpc);
+    match workload.export {
+        Export::Grpc => builder = builder.with_protocol(Protocol::Grpc),
+        Export::HttpJson => builder = builder.with_protocol(Protocol::HttpJson),
+        Export::None | Export::Http | Export::Dead => {}
     }
     builder = match workload.compression {
         None => builder,

@@ -86,6 +86,8 @@ pub enum Export {
     None,
     /// A receiver, by OTLP over HTTP.
     Http,
+    /// A receiver, by OTLP over HTTP in JSON.
+    HttpJson,
     /// A receiver, by OTLP over gRPC.
     Grpc,
     /// A port without a receiver, by OTLP over HTTP, with default settings.
@@ -149,6 +151,7 @@ impl Workload {
             export: match text("export")? {
                 "none" => Export::None,
                 "http" => Export::Http,
+                "http-json" => Export::HttpJson,
                 "grpc" => Export::Grpc,
                 "dead" => Export::Dead,
                 _ => return other("export"),
@@ -185,7 +188,8 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files!(
     "w1-kept" "w2-kept" "w3-kept" "dropped"
     "w1" "w1-off" "w2" "w3" "w3-end" "w3-builder" "w3-in-span" "w1-boxed" "w1-boxed-in-span" "encode"
-    "e2e-grpc" "e2e-http" "e2e-default" "e2e-http-gzip" "e2e-http-zstd" "e2e-grpc-zstd"
+    "encode-json"
+    "e2e-grpc" "e2e-http" "e2e-json" "e2e-default" "e2e-http-gzip" "e2e-http-zstd" "e2e-grpc-zstd"
     "batch-10" "batch-50" "batch-100" "batch-500" "batch-1000" "batch-2000" "batch-export" "flush-100k" "compress"
 );
 

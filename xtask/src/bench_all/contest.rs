@@ -106,7 +106,7 @@ pub(super) const W2_RATIO: &str = "w2-kept";
 pub(super) const W3_RATIO: &str = "w3-kept";
 
 /// Workloads whose allocations have no one thread to count on, or no span to count for.
-const NOT_ALONE: &[&str] = &["w2", W2_RATIO, "flush-100k", "encode", "compress"];
+const NOT_ALONE: &[&str] = &["w2", W2_RATIO, "flush-100k", "encode", "encode-json", "compress"];
 
 pub(super) const OTHER_ALLOCATORS: [&str; 2] = ["mimalloc", "jemalloc"];
 
@@ -150,11 +150,13 @@ const CONTEST: &[(&str, &[&str])] = &[
     ("w1-boxed-in-span", &[COMMON, OVER_OTHER_ALLOCATORS]),
     ("dropped", &["spanwise-native spanwise otel-sdk"]),
     ("encode", &["spanwise otel-sdk"]),
+    ("encode-json", &["spanwise otel-sdk"]),
     ("e2e-grpc", &["spanwise-native spanwise otel-sdk-paced spanwise-plugin"]),
     ("e2e-http", &["spanwise-native spanwise otel-sdk-paced floor-prototype spanwise-plugin"]),
     ("e2e-http-gzip", &["spanwise-native spanwise otel-sdk-paced"]),
     ("e2e-http-zstd", &["spanwise-native spanwise otel-sdk-paced"]),
     ("e2e-grpc-zstd", &["spanwise-native spanwise otel-sdk-paced"]),
+    ("e2e-json", &["spanwise otel-sdk-paced"]),
     ("e2e-default", &["spanwise otel-sdk otel-sdk-64k spanwise-plugin"]),
     ("batch-10", &["spanwise otel-sdk-paced"]),
     ("batch-50", &["spanwise otel-sdk-paced"]),

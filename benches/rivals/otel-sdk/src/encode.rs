@@ -1,4 +1,5 @@
-//! Encoding of a batch to the bytes of a request, as the HTTP exporter does it: convert, encode, drop.
+//! Encoding of a batch to the bytes of a request, in protobuf or JSON, as the HTTP exporter does it: convert,
+//! encode, drop.
 //!
 //! The clone that the gRPC exporter adds at every attempt is left out, in the rival's favour.
 
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 pub struct Encode {
+    in_json: bool,
     batch: Vec<SpanData>,
     resource: ResourceAttributesWithSchema,
     ready: Mutex<Vec<Vec<SpanData>>>,
@@ -24,7 +26,7 @@ pub struct Encode {
 }
 
 impl Encode {
-    pub fn new() -> Self {
+    pub fn new(in_json: bool) -> Self {
         let finished = Collected::default();
         let exporter = Counted { inner: finished.clone(), delivered: Arc::default() };
         let provider = SdkTracerProvider::builder().with_simple_exporter(exporter).build();
@@ -35,6 +37,7 @@ impl Encode {
         batch.truncate(BATCH);
         let resource = Resource::builder_empty().with_service_name("bench").build();
         Self {
+            in_json,
             batch,
             resource: (&resource).into(),
             ready: Mutex::default(),
@@ -54,7 +57,11 @@ impl Subject for Encode {
         let mut last = Vec::new();
         for batch in ready.drain(..) {
             let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
-            last = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+            let request = ExportTraceServiceRequest { resource_spans };
+            last = match self.in_json {
+                false => request.encode_to_vec(),
+                true => serde_json::to_vec(&request).unwrap(),
+            };
         }
         *self.last.lock().unwrap() = last;
         self.encoded.fetch_add(ops, SeqCst);
@@ -62,7 +69,10 @@ impl Subject for Encode {
 
     fn settle(&self) {
         let last = self.last.lock().unwrap();
-        let request = ExportTraceServiceRequest::decode(&last[..]).unwrap();
+        let request: ExportTraceServiceRequest = match self.in_json {
+            false => ExportTraceServiceRequest::decode(&last[..]).unwrap(),
+            true => serde_json::from_slice(&last).unwrap(),
+        };
         let scopes = request.resource_spans.iter().flat_map(|spans| &spans.scope_spans);
         assert_eq!(scopes.map(|scope| scope.spans.len()).sum::<usize>(), BATCH);
     }

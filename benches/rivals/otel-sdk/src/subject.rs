@@ -53,8 +53,8 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     let batch = workload.batch_spans.map_or(batch, |spans| spans as usize);
     // A queue that a batch fills while another is sent.
     let queue = queue.max(2 * batch);
-    if workload.name == "encode" {
-        return Ok(Box::new(Encode::new()));
+    if workload.name == "encode" || workload.name == "encode-json" {
+        return Ok(Box::new(Encode::new(workload.name == "encode-json")));
     }
 
     let delivered = Arc::new(AtomicU64::new(0));
@@ -75,10 +75,12 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         let sized = |provider, exporter| with_batch(provider, exporter, queue, batch);
         provider = match workload.export {
             Export::None => with_batch(provider, Null(delivered.clone()), queue, batch),
-            Export::Http | Export::Dead => {
+            Export::Http | Export::HttpJson | Export::Dead => {
+                let in_json = workload.export == Export::HttpJson;
+                let protocol = if in_json { Protocol::HttpJson } else { Protocol::HttpBinary };
                 let inner = opentelemetry_otlp::SpanExporter::builder()
                     .with_http()
-                    .with_protocol(Protocol::HttpBinary)
+                    .with_protocol(protocol)
                     .with_endpoint(format!("{}/v1/traces", endpoint()?));
                 let inner = match compression(workload) {
                     Some(compression) => inner.with_compression(compression),

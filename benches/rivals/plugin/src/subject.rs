@@ -50,7 +50,7 @@ fn processor(arguments: &Arguments) -> Result<BatchSpanProcessor, String> {
     if workload.export == Export::Grpc {
         builder = builder.with_protocol(Protocol::Grpc);
     }
-    if matches!(workload.export, Export::Http | Export::Grpc) && workload.name != DEFAULTS {
+    if matches!(workload.export, Export::Http | Export::HttpJson | Export::Grpc) && workload.name != DEFAULTS {
         builder = builder.with_on_full(OnFull::Wait(PATIENCE));
     }
     builder.build().map_err(|error| error.to_string())

@@ -135,6 +135,7 @@ const RATIOS: &[Ratio] = &[
     ratio("w1-boxed", API, STOCK, Wall, 1.6),
     ratio("w1-boxed-in-span", API, EACH, Wall, 3.5),
     ratio("encode", API, STOCK, Wall, 200.0),
+    ratio("encode-json", API, STOCK, Cpu, 4.0),
     ratio("e2e-grpc", API, SDK, Rate, 10.0),
     ratio("e2e-grpc", API, SDK, Cpu, 12.0),
     ratio("e2e-grpc", PLUGIN, SDK, Rate, 3.0),
@@ -146,6 +147,7 @@ const RATIOS: &[Ratio] = &[
     ratio("e2e-http-gzip", API, SDK, Cpu, 2.5),
     ratio("e2e-http-zstd", API, SDK, Cpu, 3.0),
     ratio("e2e-grpc-zstd", API, SDK, Cpu, 3.0),
+    ratio("e2e-json", API, SDK, Cpu, 5.0),
 ];
 
 #[cfg(test)]

@@ -159,11 +159,21 @@ const FLUSH: Limit = Limit {
     unit: "ms",
 };
 
+/// The transcoding of a request to JSON.
+const JSON: Limit = Limit {
+    workload: "encode-json",
+    ours: API,
+    what: "CPU",
+    of: Row::cpu_ns,
+    at_most: 400.0,
+    unit: "ns a span",
+};
+
 const LIMITS: &[Limit] = {
     const BY_API: [Limit; 2] = dropped(API);
     const BY_NATIVE: [Limit; 2] = dropped(NATIVE);
     let ([a, b], [c, d]) = (BY_NATIVE, BY_API);
-    &[a, b, c, d, FLUSH, ZSTD_BYTES, ZSTD_CPU]
+    &[a, b, c, d, FLUSH, ZSTD_BYTES, ZSTD_CPU, JSON]
 };
 
 /// A tenth of the bytes is left, at a cost that gzip does not reach.
