@@ -61,7 +61,8 @@ fn unused_settings_are_not_checked() {
         assert_eq!(lines(numbers(wrong(builder))), Vec::<String>::new());
     }
     // The author of the code chose both the sink and these.
-    let expected = ["with_endpoint", "with_header", "with_certificate_pem"];
+    let expected =
+        ["with_endpoint", "with_header", "with_certificate_pem", "with_client_certificate_files"];
     let expected =
         expected.map(|setting| format!("{setting} has no effect: requests go to the sink"));
     assert_eq!(lines(wrong(sunk(&[]))), expected);
