@@ -14,6 +14,23 @@ pub(crate) fn inflate(body: &[u8], limit: usize) -> Result<Bytes, InflateError> 
     if out.len() > limit { Err(InflateError::TooLarge) } else { Ok(out.into()) }
 }
 
+/// Decompresses a zstd `body` to at most `limit` bytes, without a window beside them.
+#[cfg(all(feature = "grpc", feature = "zstd"))]
+pub(crate) fn inflate_zstd(body: &[u8], limit: usize) -> Result<Bytes, InflateError> {
+    // Most responses have a few bytes, and a broken body fails with any capacity.
+    let mut capacity = limit.min(4 << 10);
+    loop {
+        let mut out = Vec::with_capacity(capacity);
+        if crate::zstd::unpack(body, &mut out).is_some() {
+            return Ok(out.into());
+        }
+        if capacity == limit {
+            return Err(InflateError::Broken);
+        }
+        capacity = capacity.saturating_mul(4).min(limit);
+    }
+}
+
 /// Inflates at most the first `max` bytes of a gzip `body`; fewer if it is truncated or invalid.
 pub(crate) fn inflate_some(body: &[u8], max: usize) -> Vec<u8> {
     let mut out = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
 
@@ -72,19 +73,9 @@ fn grpc_success(reply: &Reply) -> AttemptOutcome {
         Err(BodyFault::Lost(detail)) => return AttemptOutcome::retryable(Cause::Ambiguous, detail),
     };
     let message = match crate::framing::message(body) {
-        Some((message, true)) => match ContentCoding::of(&reply.headers, GRPC_ENCODING) {
-            ContentCoding::Unknown(name) => {
-                let detail = format!("the answer's grpc-encoding is {name}");
-                return AttemptOutcome::permanent(Failure::AmbiguousResponse, detail);
-            }
-            // The flag states a compressed message; gzip is the only encoding that we accept.
-            ContentCoding::Gzip | ContentCoding::Identity => {
-                match inflate::inflate(&message, reply.max) {
-                    Ok(message) => Some(message),
-                    Err(InflateError::TooLarge) => return too_large(reply),
-                    Err(InflateError::Broken) => None,
-                }
-            }
+        Some((packed, true)) => match unpacked(&packed, reply) {
+            Ok(message) => message,
+            Err(outcome) => return outcome,
         },
         Some((message, false)) => Some(message),
         None => None,
@@ -95,6 +86,26 @@ fn grpc_success(reply: &Reply) -> AttemptOutcome {
             Failure::AmbiguousResponse,
             "the answer holds no OTLP message",
         ),
+    }
+}
+
+/// The message that the response has in its `grpc-encoding`; `None` if it is invalid.
+fn unpacked(packed: &[u8], reply: &Reply) -> Result<Option<Bytes>, AttemptOutcome> {
+    let unpacked = match ContentCoding::of(&reply.headers, GRPC_ENCODING) {
+        // grpc-go answers in the encoding of the request, whatever `grpc-accept-encoding` is.
+        #[cfg(feature = "zstd")]
+        ContentCoding::Unknown(name) if name == "zstd" => inflate::inflate_zstd(packed, reply.max),
+        ContentCoding::Unknown(name) => {
+            let detail = format!("the answer's grpc-encoding is {name}");
+            return Err(AttemptOutcome::permanent(Failure::AmbiguousResponse, detail));
+        }
+        // The flag states a compressed message; gzip is the only encoding that we accept.
+        ContentCoding::Gzip | ContentCoding::Identity => inflate::inflate(packed, reply.max),
+    };
+    match unpacked {
+        Ok(message) => Ok(Some(message)),
+        Err(InflateError::TooLarge) => Err(too_large(reply)),
+        Err(InflateError::Broken) => Ok(None),
     }
 }
 
@@ -255,6 +266,37 @@ mod tests {
         assert_eq!(proxy, expected);
         let moved = grpc(&reply(307, &[("location", "http://b")], b""), now());
         assert_eq!(moved, AttemptOutcome::permanent(Failure::Redirect { status: 307 }, ""));
+    }
+
+    /// As grpc-go answers a request that is compressed so.
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn an_answer_in_zstd_is_read_up_to_its_limit() {
+        let fields = [("grpc-status", "0"), ("grpc-encoding", "zstd")];
+        let of = |packed: &[u8]| {
+            let mut body = vec![1];
+            body.extend_from_slice(&(packed.len() as u32).to_be_bytes());
+            body.extend_from_slice(packed);
+            grpc(&reply(200, &fields, &body), now())
+        };
+        let zstd = |plain: &[u8]| {
+            let mut packed = Vec::with_capacity(zstd_safe::compress_bound(plain.len()));
+            zstd_safe::compress(&mut packed, plain, 1).unwrap();
+            packed
+        };
+        // A partial success without fields, as the Collector has it in every answer.
+        assert!(matches!(of(&zstd(&[10, 0])), AttemptOutcome::Accepted(_)));
+        assert!(matches!(of(&zstd(b"")), AttemptOutcome::Accepted(_)));
+        let mut message = Vec::new();
+        string::encode(2, &"a warning ".repeat(3000), &mut message);
+        let mut response = Vec::new();
+        bytes::encode(1, &message, &mut response);
+        let AttemptOutcome::Accepted(accepted) = of(&zstd(&response)) else { panic!("refused") };
+        assert!(accepted.message.is_some());
+        let max = reply(200, &[], b"").max;
+        for wrong in [&zstd(&vec![0; max + 1])[..], b"not zstd"] {
+            assert!(matches!(of(wrong), AttemptOutcome::Permanent { .. }));
+        }
     }
 
     #[test]
