@@ -7,6 +7,8 @@ mod idle;
 mod limits;
 mod lines;
 mod nginx;
+mod pings;
+mod probe;
 mod refused;
 mod reverse;
 mod ring;
@@ -32,11 +34,12 @@ $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise), starts it on loopback and runs c
   reverse/PROTOCOL/COMPRESSION/SECURITY   the Collector's exporters send to spanwise-receiver
   unix/…                                  Unix sockets instead of ports, both ways
   lines/file_exporter                     the Collector's lines of JSON, transcoded and compared
+  probe/…                                 the protocol of each of the Collector's ports
   ring/VERSION                            routes of trace ids against those of load_balancing
   sampling/…                              tail_sampling and probabilistic_sampler after Spanwise's samplers
   limits/…                                a Collector that refuses requests: too large, or their encoding
   refused/…                               TLS that does not fit: no span leaves, a report names the cause
-  idle/grpc                               two minutes without a span on one connection (--long)
+  idle/…                                  minutes without a span, and pings that are too many (--long)
   nginx/…                                 nginx in front (optional: skipped where it cannot be fetched)
 
   --only WORD   only cases whose name has WORD in it; may be repeated
@@ -71,6 +74,7 @@ const PARTS: &[(&str, Part)] = &[
     ("reverse", reverse::run),
     ("unix", unix::run),
     ("lines", lines::run),
+    ("probe", probe::run),
     ("ring", ring::run),
     ("sampling", sampling::run),
     ("limits", limits::run),

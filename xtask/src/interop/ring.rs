@@ -6,6 +6,7 @@ use super::route::{Route, Security};
 use super::setup::Setup;
 use crate::peers::{Cache, Report, Running, wait_until};
 use serde_json::json;
+use spanwise::transport::{Ring, RingVersion};
 use spanwise::{SpanKind, Spanwise};
 use spanwise_receiver::{Collected, Receiver};
 use spanwise_testkit::SplitMix64;
@@ -17,8 +18,8 @@ use std::process::Command;
 use std::time::Duration;
 
 pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
-    for Ring { version, release } in RINGS {
-        report.case(&format!("ring/{version}/routes"), || {
+    for Version { name, version, release } in VERSIONS {
+        report.case(name, || {
             let program = ring_of(&setup.cache, release)?;
             let mut routes = 0;
             for count in ENDPOINTS {
@@ -32,15 +33,16 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
 }
 
 /// A version of the ring, and a release of the exporter that has it.
-struct Ring {
-    version: &'static str,
+struct Version {
+    name: &'static str,
+    version: RingVersion,
     release: &'static str,
 }
 
-const RINGS: [Ring; 3] = [
-    Ring { version: "v1", release: "v0.129.0" },
-    Ring { version: "v2", release: "v0.150.0" },
-    Ring { version: "v3", release: build::VERSION },
+const VERSIONS: [Version; 3] = [
+    Version { name: "ring/v1/routes", version: RingVersion::V1, release: "v0.129.0" },
+    Version { name: "ring/v2/routes", version: RingVersion::V2, release: "v0.150.0" },
+    Version { name: "ring/v3/routes", version: RingVersion::V3, release: build::VERSION },
 ];
 
 fn report_routes(routes: usize, release: &str) -> Result<String, String> {
@@ -74,7 +76,7 @@ fn ring_of(cache: &Cache, release: &str) -> Result<PathBuf, String> {
 }
 
 /// Compares the routes over this number of endpoints; returns how many there are.
-fn same_routes(program: &Path, version: &str, count: usize) -> Result<usize, String> {
+fn same_routes(program: &Path, version: RingVersion, count: usize) -> Result<usize, String> {
     let endpoints: Vec<String> =
         (0..count).map(|index| format!("10.0.{}.{}:4317", index / 200, index % 200 + 1)).collect();
     let mut random = SplitMix64::new(count as u64);
@@ -110,8 +112,13 @@ fn collector_routes(
 }
 
 /// The routes of Spanwise.
-fn our_routes(version: &str, _endpoints: &[String], _ids: &[u128]) -> Result<Vec<String>, String> {
-    Err(format!("Spanwise has no ring {version}"))
+fn our_routes(
+    version: RingVersion,
+    endpoints: &[String],
+    ids: &[u128],
+) -> Result<Vec<String>, String> {
+    let ring = Ring::new(version, endpoints).map_err(|error| error.to_string())?;
+    Ok(ids.iter().map(|id| ring.endpoint(id.to_be_bytes()).to_owned()).collect())
 }
 
 /// Sends traces through the exporter of a running Collector, and compares the receiver of each with our
@@ -138,7 +145,7 @@ fn through_the_exporter(setup: &Setup) -> Result<String, String> {
         true => Ok(()),
         false => Err(format!("{} of {} spans arrived", arrived(), ids.len())),
     })?;
-    let ours = our_routes("v3", &endpoints, &ids)?;
+    let ours = our_routes(RingVersion::V3, &endpoints, &ids)?;
     let ours: BTreeMap<u128, &String> = ids.iter().copied().zip(&ours).collect();
     for (endpoint, (_, collected)) in &backends {
         for (trace, _) in collected.span_ids() {
