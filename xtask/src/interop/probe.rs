@@ -31,12 +31,12 @@ fn probe(port: u16, expected: Protocol) -> Result<String, String> {
     if probe.protocol() != Some(expected) {
         return Err(probe.to_string());
     }
-    let reasons: Vec<String> = probe
-        .results()
-        .iter()
-        .map(|result| format!("{}: {}", result.protocol, result.reason))
-        .collect();
-    Ok(reasons.join("; "))
+    // Without the advice.
+    let reasons = probe.results().iter().map(|result| {
+        let reason = result.reason.split("; ").next().unwrap_or_default();
+        format!("{}: {reason}", result.protocol)
+    });
+    Ok(reasons.collect::<Vec<_>>().join("; "))
 }
 
 const NAMES: [&str; 2] = ["probe/grpc", "probe/http"];
