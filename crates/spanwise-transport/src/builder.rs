@@ -284,13 +284,7 @@ impl TransportBuilder {
         ] {
             range::time(field, time)?;
         }
-        if let Some(breaker) = &self.circuit_breaker {
-            let failures =
-                "CircuitBreaker::with_failures (the failed attempts of the circuit breaker)";
-            range::number(failures, breaker.failures, 1..=1_000)?;
-            let open_time = "CircuitBreaker::with_open_time (the open time of the circuit breaker)";
-            range::time(open_time, breaker.open_time)?;
-        }
+        self.circuit_breaker.as_ref().map_or(Ok(()), CircuitBreaker::check)?;
         let factor = "RetryPolicy::with_factor (the factor of the retry policy)";
         range::number(factor, retry.factor, 1.0..=10.0)?;
         self.channels.check()?;

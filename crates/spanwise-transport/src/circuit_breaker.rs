@@ -10,6 +10,8 @@ use spanwise_ledger::planted::{Bug, planted};
 use spanwise_worker::__private::timer_deadline;
 use spanwise_worker::deadline;
 
+use crate::{BuildError, range};
+
 /// The settings of a circuit breaker.
 ///
 /// The breaker counts the failed attempts of all requests of a transport. It opens once
@@ -57,6 +59,13 @@ impl CircuitBreaker {
     pub fn with_open_time(mut self, time: Duration) -> Self {
         self.open_time = time;
         self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), BuildError> {
+        let failures = "CircuitBreaker::with_failures (the failed attempts of the circuit breaker)";
+        range::number(failures, self.failures, 1..=1_000)?;
+        let open_time = "CircuitBreaker::with_open_time (the open time of the circuit breaker)";
+        range::time(open_time, self.open_time)
     }
 }
 
