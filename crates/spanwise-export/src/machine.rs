@@ -13,6 +13,7 @@ mod in_flight;
 mod lane;
 mod memory;
 mod refused;
+mod relief;
 mod routes;
 mod sizing;
 mod stage;
@@ -41,7 +42,7 @@ use spanwise_ledger::DropReason;
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
 use spanwise_transport::{Delivery, Failure, Outcome};
-use stage::{Drain, Relief, Stage};
+use stage::{Drain, Stage};
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -380,32 +381,6 @@ impl ExportMachine {
         };
         self.stage = next;
         action
-    }
-
-    /// Frees memory for new spans: of waiting chunks, and of the reserve for requests.
-    fn relieve(&mut self, now: Instant, level: QueueLevel) -> (Stage, Option<Action>) {
-        let budget = self.composer.memory.budget().clone();
-        let is_stalled = !self.in_flight.is_empty() && now >= self.progress + STALLED_AFTER;
-        let Reserve { flowing, stalled } = self.reserve;
-        let reserve = if is_stalled { stalled } else { flowing };
-        if budget.reserve() != reserve {
-            budget.set_reserve(reserve);
-        }
-        // Compacting only once spans are refused would lose those that end meanwhile. Compacting while
-        // requests flow would cost page faults: a compacted chunk is not reused.
-        if self.is_blocked && is_stalled && budget.charged() > budget.limit() / 2 {
-            self.composer.backlog.compact();
-        }
-        if let Some(accept) = accept_again(level) {
-            return (Stage::Report, Some(accept));
-        }
-        if !level.is_starved || now < self.next_relief {
-            return (Stage::Report, None);
-        }
-        let relief = Relief { is_stalled, charged: budget.charged(), queued: level.queued };
-        // A push to a queue that refuses spans does not notify the exporter: `accept_again` ends the refusal.
-        let rearm = (!level.is_refusing).then_some(Action::Queue(QueueAction::AcceptSpans));
-        (Stage::RelieveDrain(relief), rearm)
     }
 
     fn report(&mut self) -> Option<Action> {

@@ -25,9 +25,9 @@ pub struct TransportBuilder {
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: Option<Endpoint>,
     /// The endpoints after the first.
-    further_endpoints: Vec<Endpoint>,
+    pub(crate) further_endpoints: Vec<Endpoint>,
     /// The list of endpoints was empty.
-    is_without_endpoint: bool,
+    pub(crate) is_without_endpoint: bool,
     endpoint_selection: EndpointSelection,
     pub(crate) headers: Headers,
     pub(crate) compression: CompressionSettings,
@@ -38,7 +38,7 @@ pub struct TransportBuilder {
     pub(crate) max_response_bytes: usize,
     user_agent_prefix: Option<Sanitized>,
     pub(crate) connection: ConnectionSettings,
-    sink: Option<SinkBackend>,
+    pub(crate) sink: Option<SinkBackend>,
     pub(crate) channels: Channels,
     pub(crate) idle: IdleConnections,
     pub(crate) observer: Option<AttemptObserver>,
@@ -274,7 +274,7 @@ impl TransportBuilder {
     }
 
     /// Checks every number against its range.
-    fn check_numbers(&self) -> Result<(), BuildError> {
+    pub(crate) fn check_numbers(&self) -> Result<(), BuildError> {
         let retry = &self.retry;
         for (field, time) in [
             ("with_attempt_timeout (the attempt timeout)", self.attempt_timeout),
@@ -315,39 +315,8 @@ impl TransportBuilder {
         }
     }
 
-    /// Checks the settings of a transport that needs no runtime, and returns its endpoint.
-    pub(crate) fn check_blocking(&self) -> Result<Endpoint, BuildError> {
-        let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
-        self.check_numbers()?;
-        self.compression.check(self.crate_name)?;
-        let needs_runtime = |field: &'static str, value: &str, range: &str| {
-            let (value, range) = (value.to_owned(), range.to_owned());
-            Err(BuildError::OutOfRange { field, value, range })
-        };
-        if self.sink.is_some() {
-            return needs_runtime("with_sink", "a sink", "none without a runtime");
-        }
-        if self.protocol != Protocol::HttpProtobuf {
-            let value = self.protocol.name();
-            return needs_runtime("with_protocol", value, "http/protobuf without a runtime");
-        }
-        if self.is_without_endpoint || !self.further_endpoints.is_empty() {
-            return needs_runtime("with_endpoints", "a list", "one endpoint without a runtime");
-        }
-        if endpoint.unix_path().is_some() {
-            return needs_runtime("with_endpoint", "a Unix socket", "a host without a runtime");
-        }
-        #[cfg(feature = "proxy")]
-        if self.connection.proxy.is_some() {
-            return needs_runtime("with_proxy", "a proxy", "none without a runtime");
-        }
-        self.compression.check(self.crate_name)?;
-        self.check_tls(&endpoint)?;
-        Ok(endpoint)
-    }
-
     /// Checks that the features are compiled in which TLS to `endpoint` needs.
-    fn check_tls(&self, endpoint: &Endpoint) -> Result<(), BuildError> {
+    pub(crate) fn check_tls(&self, endpoint: &Endpoint) -> Result<(), BuildError> {
         let crate_name = self.crate_name;
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
             return Err(BuildError::NoTls { endpoint: endpoint.clone(), crate_name });

@@ -102,6 +102,36 @@ impl TransportBuilder {
         };
         Ok(BlockingTransport { shared: Arc::new(shared) })
     }
+
+    /// Checks the settings of a transport that needs no runtime, and returns its endpoint.
+    fn check_blocking(&self) -> Result<Endpoint, BuildError> {
+        let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
+        self.check_numbers()?;
+        let needs_runtime = |field: &'static str, value: &str, range: &str| {
+            let (value, range) = (value.to_owned(), range.to_owned());
+            Err(BuildError::OutOfRange { field, value, range })
+        };
+        if self.sink.is_some() {
+            return needs_runtime("with_sink", "a sink", "none without a runtime");
+        }
+        if self.protocol != Protocol::HttpProtobuf {
+            let value = self.protocol.name();
+            return needs_runtime("with_protocol", value, "http/protobuf without a runtime");
+        }
+        if self.is_without_endpoint || !self.further_endpoints.is_empty() {
+            return needs_runtime("with_endpoints", "a list", "one endpoint without a runtime");
+        }
+        if endpoint.unix_path().is_some() {
+            return needs_runtime("with_endpoint", "a Unix socket", "a host without a runtime");
+        }
+        #[cfg(feature = "proxy")]
+        if self.connection.proxy.is_some() {
+            return needs_runtime("with_proxy", "a proxy", "none without a runtime");
+        }
+        self.compression.check(self.crate_name)?;
+        self.check_tls(&endpoint)?;
+        Ok(endpoint)
+    }
 }
 
 impl BlockingTransport {
