@@ -15,7 +15,7 @@ pub(crate) fn inflate(body: &[u8], limit: usize) -> Result<Bytes, InflateError> 
 }
 
 /// Decompresses a zstd `body` to at most `limit` bytes, without a window beside them.
-#[cfg(all(feature = "grpc", feature = "zstd"))]
+#[cfg(feature = "zstd")]
 pub(crate) fn inflate_zstd(body: &[u8], limit: usize) -> Result<Bytes, InflateError> {
     // Most responses have a few bytes, and a broken body fails with any capacity.
     let mut capacity = limit.min(4 << 10);
