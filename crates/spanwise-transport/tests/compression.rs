@@ -211,7 +211,8 @@ fn a_compression_that_is_not_compiled_in_is_an_error_that_names_the_feature() {
         }
         Err(error) => {
             assert!(matches!(error, BuildError::NoZstd { .. }) && cfg!(not(feature = "zstd")));
-            assert!(error.to_string().contains("the feature `zstd` of spanwise-transport"));
+            let (error, line) = (error.to_string(), "features = [\"zstd\"] to spanwise-transport");
+            assert!(error.contains("feature `zstd`") && error.contains(line), "{error}");
         }
     }
     let gzip = Transport::builder().with_compression(Compression::Gzip);
