@@ -78,7 +78,10 @@ fn errors_name_the_setting_the_value_and_the_accepted_range() {
         (with(&[("OTEL_EXPORTER_OTLP_HEADERS", "secret")]), &["OTEL_EXPORTER_OTLP_HEADERS"]),
         (
             with(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such.pem")]).with_endpoint("https://h"),
-            &["OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such.pem"],
+            match cfg!(feature = "tls") {
+                true => &["OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such.pem"],
+                false => &["with_endpoint", "feature `tls`"],
+            },
         ),
     ] {
         let error = error(builder);

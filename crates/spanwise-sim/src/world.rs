@@ -55,6 +55,8 @@ pub struct World {
     retuned: Instant,
     /// Threads that are interrupted within a slot.
     held_slots: usize,
+    /// The time at which the interrupted threads went on.
+    released_at: Instant,
     /// A forked child, which has no exporter.
     is_child: bool,
     /// The transport is closed: no request is sent any more.
@@ -175,6 +177,7 @@ impl World {
             frozen_until: now,
             retuned: now,
             held_slots: 0,
+            released_at: now,
             is_child: false,
             is_closed: false,
             busy_until: now,

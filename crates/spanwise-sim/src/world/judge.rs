@@ -66,7 +66,9 @@ impl World {
         )?;
         self.thread.refuses_since = since;
         // Another turn follows at once while there is something to do.
-        let is_idle = until > self.now && !is_sending && self.held_slots == 0;
+        // The slot of an interrupted thread is looked at again after a millisecond.
+        let is_interrupted = self.held_slots > 0 || self.now <= self.released_at + HELD_SLOT;
+        let is_idle = until > self.now && !is_sending && !is_interrupted;
         let oldest = self.spans.oldest_waiting().filter(|_| is_idle);
         if is_sending {
             self.busy_until = self.now;
@@ -95,3 +97,5 @@ impl World {
 
 /// The interval at which the exporter looks at its queue.
 const TICK: Duration = Duration::from_millis(100);
+/// The time after which it looks at the slot of an interrupted thread again.
+const HELD_SLOT: Duration = Duration::from_millis(1);

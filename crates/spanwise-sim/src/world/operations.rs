@@ -128,6 +128,7 @@ impl World {
         self.make_spans(40)?;
         drop(held);
         self.held_slots = 0;
+        self.released_at = self.now;
         self.line(format_args!("the interrupted threads go on"));
         Ok(())
     }
