@@ -1,0 +1,229 @@
+//! A value of a file, read as the type that the schema expects.
+
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+
+use crate::findings::Findings;
+use crate::names::{hint, listed};
+use crate::node::{Content, Entry, Node};
+use crate::position::Position;
+use crate::scalar::Scalar;
+
+/// A place in a file, and the value there if there is one.
+///
+/// The typed accessors return `None` when there is no value, and also when it is of another type or out of
+/// range: then they have reported an error, and [`Document::read`](crate::Document::read) fails.
+#[derive(Debug, Clone)]
+pub struct Field<'d> {
+    /// `None` when the key is absent.
+    node: Option<&'d Node>,
+    /// The key's if there is one, else the parent's.
+    position: Position,
+    pub(crate) path: String,
+    pub(crate) is_secret: bool,
+    pub(crate) findings: Rc<Findings>,
+}
+
+impl<'d> Field<'d> {
+    pub(crate) fn root(node: &'d Node, findings: &Rc<Findings>) -> Self {
+        let position = node.position;
+        Self {
+            node: Some(node),
+            position,
+            path: String::new(),
+            is_secret: false,
+            findings: Rc::clone(findings),
+        }
+    }
+
+    pub(crate) fn of_entry(entry: &'d Entry, path: String, findings: &Rc<Findings>) -> Self {
+        let position = entry.position;
+        Self {
+            node: Some(&entry.value),
+            position,
+            path,
+            is_secret: false,
+            findings: Rc::clone(findings),
+        }
+    }
+
+    pub(crate) fn absent(position: Position, path: String, findings: &Rc<Findings>) -> Self {
+        Self { node: None, position, path, is_secret: false, findings: Rc::clone(findings) }
+    }
+
+    /// No message shows the value.
+    #[must_use]
+    pub fn secret(mut self) -> Self {
+        self.is_secret = true;
+        self
+    }
+
+    /// Whether the key is in the file, also with no value, as in `always_on:`.
+    pub fn exists(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Whether the key is in the file with another value than null.
+    pub fn has_value(&self) -> bool {
+        self.value().is_some()
+    }
+
+    /// Reports an error if there is no value.
+    #[must_use]
+    pub fn required(self) -> Self {
+        if !self.has_value() {
+            self.error("it is required");
+        }
+        self
+    }
+
+    /// Where the value stands; for null its key, and for an absent one the mapping that it is missing from.
+    pub fn position(&self) -> Position {
+        self.value().map_or(self.position, |node| node.position)
+    }
+
+    /// The keys that lead here, such as `tracer_provider.processors[0].batch`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether the value, or a part of it, came from an environment variable or its default.
+    pub fn is_substituted(&self) -> bool {
+        self.node.is_some_and(|node| {
+            matches!(node.content, Content::Scalar { is_substituted: true, .. })
+        })
+    }
+
+    /// Reports an error of the schema here; the message names the accepted values.
+    pub fn error(&self, message: impl Into<String>) {
+        self.findings.error(self.position(), self.path.clone(), message.into());
+    }
+
+    /// Reports a warning here: the file is used nevertheless.
+    pub fn warning(&self, message: impl Into<String>) {
+        self.findings.warning(self.position(), self.path.clone(), message.into());
+    }
+
+    /// A string. A number or a boolean without quotes is an error, as in the schemas of OpenTelemetry.
+    pub fn string(&self) -> Option<&'d str> {
+        match self.scalar("a string")? {
+            Scalar::String(text) => Some(text),
+            Scalar::Bool(_) | Scalar::Integer(_) | Scalar::Float(_) => {
+                self.error(format!("a string is expected; put {} in quotes", self.shown()));
+                None
+            }
+            Scalar::Null => None,
+        }
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(&self) -> Option<bool> {
+        match self.scalar("true or false")? {
+            Scalar::Bool(value) => Some(*value),
+            _ => self.expected("true or false"),
+        }
+    }
+
+    /// A whole number of `range`.
+    pub fn integer(&self, range: RangeInclusive<i64>) -> Option<i64> {
+        let expected =
+            || format!("a whole number {}", span_of(range.start(), range.end(), &i64::MAX));
+        let number = match self.scalar(&expected())? {
+            Scalar::Integer(number) => i64::try_from(*number).ok(),
+            _ => None,
+        };
+        number.filter(|number| range.contains(number)).or_else(|| self.expected(&expected()))
+    }
+
+    /// A number of `range`, whole or not.
+    pub fn number(&self, range: RangeInclusive<f64>) -> Option<f64> {
+        let expected =
+            || format!("a number {}", span_of(range.start(), range.end(), &f64::INFINITY));
+        let number = match self.scalar(&expected())? {
+            Scalar::Integer(number) => Some(*number as f64),
+            Scalar::Float(number) => Some(*number),
+            _ => None,
+        };
+        number.filter(|number| range.contains(number)).or_else(|| self.expected(&expected()))
+    }
+
+    /// One of the names of `choices`, as its value.
+    pub fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.string()?;
+        let found = choices.iter().find(|(name, _)| *name == text);
+        if found.is_none() {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            self.error(format!(
+                "{} is not known{}; accepted is {}",
+                self.shown(),
+                hint(text, &names),
+                listed(&names)
+            ));
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// Any scalar, with its type.
+    pub fn any_scalar(&self) -> Option<&'d Scalar> {
+        self.scalar("a single value")
+    }
+
+    /// The elements of a sequence; none if there is no value.
+    pub fn sequence(&self) -> Vec<Self> {
+        match self.value().map(|node| &node.content) {
+            None => Vec::new(),
+            Some(Content::Sequence(nodes)) => {
+                nodes.iter().enumerate().map(|(index, node)| self.element(index, node)).collect()
+            }
+            Some(_) => {
+                self.expected::<()>("a sequence (lines that begin with `- `)");
+                Vec::new()
+            }
+        }
+    }
+
+    fn element(&self, index: usize, node: &'d Node) -> Self {
+        let path = format!("{}[{index}]", self.path);
+        Self { node: Some(node), position: node.position, path, ..self.clone() }
+    }
+
+    /// The node, unless it is null.
+    pub(crate) fn value(&self) -> Option<&'d Node> {
+        self.node
+            .filter(|node| !matches!(node.content, Content::Scalar { scalar: Scalar::Null, .. }))
+    }
+
+    fn scalar(&self, expected: &str) -> Option<&'d Scalar> {
+        match &self.value()?.content {
+            Content::Scalar { scalar, .. } => Some(scalar),
+            Content::Sequence(_) | Content::Mapping(_) => self.expected(expected),
+        }
+    }
+
+    pub(crate) fn expected<T>(&self, expected: &str) -> Option<T> {
+        self.error(format!("{expected} is expected, not {}", self.shown()));
+        None
+    }
+
+    /// The value for a message: its text in the file, where a variable stands for its value.
+    fn shown(&self) -> String {
+        match self.node {
+            Some(Node { content: Content::Scalar { source, .. }, .. }) if !self.is_secret => {
+                let mut text: String = source.escape_debug().take(SHOWN_LETTERS).collect();
+                if source.chars().nth(SHOWN_LETTERS).is_some() {
+                    text.push('…');
+                }
+                format!("`{text}`")
+            }
+            Some(node) => node.type_name().to_owned(),
+            None => "nothing".to_owned(),
+        }
+    }
+}
+
+/// `from 1 to 9`, or `from 1` when the end is the type's own.
+fn span_of<T: PartialEq + std::fmt::Display>(start: &T, end: &T, most: &T) -> String {
+    if end == most { format!("from {start}") } else { format!("from {start} to {end}") }
+}
+
+const SHOWN_LETTERS: usize = 40;

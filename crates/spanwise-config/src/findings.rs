@@ -1,0 +1,59 @@
+//! The errors and warnings of one reading.
+
+use std::cell::RefCell;
+
+use crate::position::Position;
+use crate::problem::{Problem, Problems};
+
+/// Collects while fields are read, so that one run names every error of a file.
+#[derive(Debug)]
+pub struct Findings {
+    file: String,
+    errors: RefCell<Bounded>,
+    warnings: RefCell<Bounded>,
+}
+
+#[derive(Debug, Default)]
+struct Bounded {
+    list: Vec<Problem>,
+    more: usize,
+}
+
+impl Findings {
+    pub fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), errors: RefCell::default(), warnings: RefCell::default() }
+    }
+
+    pub fn error(&self, position: Position, path: String, message: String) {
+        self.errors.borrow_mut().push(self.problem(position, path, message));
+    }
+
+    pub fn warning(&self, position: Position, path: String, message: String) {
+        self.warnings.borrow_mut().push(self.problem(position, path, message));
+    }
+
+    fn problem(&self, position: Position, path: String, message: String) -> Problem {
+        Problem { file: self.file.clone(), position, path, message }
+    }
+
+    /// The warnings, if there was no error.
+    pub fn finish(&self) -> Result<Vec<Problem>, Problems> {
+        let Bounded { mut list, more } = self.errors.take();
+        if list.is_empty() {
+            return Ok(self.warnings.take().list);
+        }
+        list.sort_by_key(|problem| problem.position);
+        Err(Problems { list, more })
+    }
+}
+
+impl Bounded {
+    fn push(&mut self, problem: Problem) {
+        match self.list.len() < MAX_FINDINGS {
+            true => self.list.push(problem),
+            false => self.more += 1,
+        }
+    }
+}
+
+const MAX_FINDINGS: usize = 100;

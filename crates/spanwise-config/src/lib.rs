@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+#![doc(test(attr(deny(warnings))))]
+#![forbid(unsafe_code)]
+
+mod document;
+mod field;
+mod findings;
+mod limits;
+mod loader;
+mod mapping;
+mod names;
+mod node;
+mod position;
+mod problem;
+mod scalar;
+mod substitution;
+
+pub use document::{Document, Read};
+pub use field::Field;
+pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES};
+pub use mapping::Mapping;
+pub use position::Position;
+pub use problem::{Problem, Problems};
+pub use scalar::Scalar;

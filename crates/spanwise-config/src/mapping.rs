@@ -1,0 +1,107 @@
+//! A mapping whose keys the schema knows.
+
+use std::rc::Rc;
+
+use crate::field::Field;
+use crate::findings::Findings;
+use crate::names::{hint, listed};
+use crate::node::{Content, Entry};
+use crate::position::Position;
+
+/// The fields of a mapping, from [`Field::mapping`].
+#[derive(Debug, Clone)]
+pub struct Mapping<'d> {
+    pub(crate) entries: &'d [Entry],
+    pub(crate) position: Position,
+    pub(crate) path: String,
+    pub(crate) known: &'d [&'d str],
+    pub(crate) findings: Rc<Findings>,
+}
+
+impl<'d> Mapping<'d> {
+    /// The field of a key, which need not be there. The key is one of those given to [`Field::mapping`].
+    pub fn get(&self, key: &str) -> Field<'d> {
+        debug_assert!(self.known.contains(&key), "`{key}` is not in the list of known keys");
+        let path = join(&self.path, key);
+        match self.entries.iter().find(|entry| *entry.key == *key) {
+            Some(entry) => Field::of_entry(entry, path, &self.findings),
+            None => Field::absent(self.position, path, &self.findings),
+        }
+    }
+}
+
+impl<'d> Field<'d> {
+    /// The mapping, without entries if there is no value; any key but `known` is an error that names the
+    /// nearest known one.
+    pub fn mapping(&self, known: &'d [&'d str]) -> Mapping<'d> {
+        let entries = self.mapping_entries();
+        for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
+            let hint = hint(&entry.key, known);
+            let accepted =
+                if hint.is_empty() { format!("; accepted is {}", listed(known)) } else { hint };
+            let path = join(self.path(), &entry.key);
+            self.findings.error(entry.position, path, format!("unknown key{accepted}"));
+        }
+        let Self { path, findings, .. } = self;
+        Mapping {
+            entries,
+            position: self.position(),
+            path: path.clone(),
+            known,
+            findings: Rc::clone(findings),
+        }
+    }
+
+    /// The one key of a mapping that chooses a kind, such as `batch:` or `simple:`, with its value.
+    pub fn kind(&self, known: &'d [&'d str]) -> Option<(&'d str, Self)> {
+        let mapping = self.mapping(known);
+        match mapping.entries {
+            [entry] => known
+                .iter()
+                .find(|known| ***known == *entry.key)
+                .map(|known| (*known, mapping.get(known))),
+            // The type was wrong, and has been reported.
+            [] if !matches!(
+                self.value().map(|node| &node.content),
+                None | Some(Content::Mapping(_))
+            ) =>
+            {
+                None
+            }
+            _ => self.expected(&format!("exactly one of {}", listed(known))),
+        }
+    }
+
+    /// The entries of a mapping with any keys; none if there is no value.
+    pub fn entries(&self) -> Vec<(&'d str, Self)> {
+        let entry = |entry: &'d Entry| {
+            let path = join(self.path(), &entry.key);
+            let mut field = Self::of_entry(entry, path, &self.findings);
+            field.is_secret = self.is_secret;
+            (&*entry.key, field)
+        };
+        self.mapping_entries().iter().map(entry).collect()
+    }
+
+    fn mapping_entries(&self) -> &'d [Entry] {
+        match self.value().map(|node| &node.content) {
+            None => &[],
+            Some(Content::Mapping(entries)) => entries,
+            Some(_) => {
+                self.expected::<()>("a mapping (lines of `key: value`)");
+                &[]
+            }
+        }
+    }
+}
+
+/// The path of a key: `parent.key`, with quotes around a key that is no plain name.
+fn join(parent: &str, key: &str) -> String {
+    let is_name =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '/');
+    let key = match !key.is_empty() && key.len() <= 80 && key.chars().all(is_name) {
+        true => key.to_owned(),
+        false => format!("\"{}\"", key.escape_debug().take(80).collect::<String>()),
+    };
+    if parent.is_empty() { key } else { format!("{parent}.{key}") }
+}
