@@ -96,7 +96,12 @@ fn only_try_charge_reserved_uses_the_reserve() {
     reserved.merge(budget.try_charge(15).unwrap()).unwrap();
     assert_eq!((reserved.bytes(), budget.charged()), (25, 95));
     assert!(reserved.merge(Budget::new(9).try_charge(9).unwrap()).is_err());
+    // The merged charge returns its bytes once, and none of them to the reserve.
+    reserved.shrink_to(20);
     drop((unreserved, reserved));
+    let all = budget.try_charge(95).unwrap();
+    assert!(budget.try_charge(1).is_none() && budget.try_charge_reserved(6).is_none());
+    drop(all);
     // A reserve beyond the limit is the whole limit.
     budget.set_reserve(usize::MAX);
     assert!(budget.try_charge(1).is_none() && budget.try_charge_reserved(100).is_some());

@@ -100,6 +100,14 @@ fn released_shards_hold_no_memory_and_store_no_span() {
 }
 
 #[test]
+fn a_span_that_needs_the_reserve_never_fits() {
+    let shards = shards(small(2, 1 << 10, 16), LIMIT);
+    assert!(shards.can_fit(LIMIT / 2));
+    shards.budget().set_reserve(LIMIT / 2);
+    assert!(!shards.can_fit(LIMIT / 2) && shards.can_fit(LIMIT / 3));
+}
+
+#[test]
 fn a_large_span_is_charged_for_its_copies_in_advance() {
     let shards = shards(small(2, 1 << 10, 16).with_large_span_copies(2), LIMIT);
     let _ = push(&shards, 1, 100_000).unwrap();

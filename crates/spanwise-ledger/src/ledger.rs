@@ -186,6 +186,20 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_alternates_between_ledgers_retains_its_line() {
+        thread::spawn(|| {
+            let (own, other) = (Ledger::new(), Ledger::new());
+            for _ in 0..10 {
+                own.started();
+                other.started();
+                assert_eq!((free(&own), free(&other)), (63, 64));
+            }
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
     fn a_thread_that_counts_on_another_ledger_releases_its_line() {
         thread::spawn(|| {
             let (old, new) = (Ledger::new(), Ledger::new());

@@ -97,8 +97,8 @@ pub(super) struct Adaptive {
     spans: f64,
     /// The size above which requests failed lately.
     ceiling: f64,
-    /// The delay ends most batches.
-    is_delayed: bool,
+    /// The requests within a delay, 1 to `FEW`, or `FEW + 1` for any more.
+    requests: u32,
 }
 
 impl Adaptive {
@@ -111,7 +111,7 @@ impl Adaptive {
             bytes: START,
             spans: START / START_SPAN,
             ceiling: f64::INFINITY,
-            is_delayed: false,
+            requests: FEW + 1,
         };
         adaptive.configure(config);
         adaptive
@@ -200,14 +200,15 @@ impl Adaptive {
     fn within_delay(&mut self, cheapest: f64, rate: f64) -> f64 {
         let delayed = rate * self.config.scheduled_delay.as_secs_f64();
         let part = cheapest / delayed;
-        let limit = if self.is_delayed { STAYS_DELAYED } else { BECOMES_DELAYED };
-        self.is_delayed = part > limit;
-        if self.is_delayed {
-            return cheapest.max(2.0 * delayed);
+        // Between both, the number stays: near the size at which two numbers cost the same, noise would
+        // choose one and then the other.
+        let (least, most) = (cheapest_requests(part * STAYS), cheapest_requests(part / CHANGES));
+        self.requests = self.requests.clamp(least, most);
+        match self.requests {
+            1 => cheapest.max(2.0 * delayed),
+            requests if requests <= FEW => delayed / (f64::from(requests) * FILL),
+            _ => cheapest,
         }
-        // `n` requests cost as much as `n + 1` where `n * (n + 1)` is the square of `delayed / cheapest`.
-        let requests = (2..=FEW).find(|&n| f64::from(n * (n + 1)) * part * part >= 1.0);
-        requests.map_or(cheapest, |n| delayed / (f64::from(n) * FILL))
     }
 
     /// `bytes` within the bounds.
@@ -215,6 +216,12 @@ impl Adaptive {
         let (min, max) = (self.config.min_bytes as f64, self.config.max_bytes as f64);
         bytes.min(self.ceiling).clamp(min, max)
     }
+}
+
+/// The number of requests within a delay that costs least, at most `FEW + 1`; `part`: the size without a delay over
+/// what arrives during one. `n` requests cost as much as `n + 1` where `n * (n + 1)` is its inverse square.
+fn cheapest_requests(part: f64) -> u32 {
+    (1..=FEW).find(|&n| f64::from(n * (n + 1)) * part * part >= 1.0).unwrap_or(FEW + 1)
 }
 
 /// The size before anything is known, in bytes.
@@ -233,10 +240,10 @@ const RISE: f64 = 1.25;
 const HEADROOM: f64 = 1.25;
 /// The size at which the part of a latency for each byte is this many times the fixed part.
 const AMORTIZED: f64 = 4.0;
-/// The size, over what arrives during the delay, above which the delay is to end batches; and down to which it
-/// then stays so. One request costs as much as two at the square root of a half, 0.71.
-const BECOMES_DELAYED: f64 = 0.76;
-const STAYS_DELAYED: f64 = 0.70;
+/// The factors by which a size may fall below the one at which fewer requests begin to be cheaper before they
+/// become more, and by which it has to exceed that before they become fewer.
+const STAYS: f64 = 1.01;
+const CHANGES: f64 = 1.075;
 /// The number of requests within a delay up to which their sizes are made equal.
 const FEW: u32 = 4;
 const SHORTEST_DELAY: Duration = Duration::from_millis(1);

@@ -59,3 +59,22 @@ const SHORTEST: f64 = 0.02;
 const LONGEST: f64 = 2.5;
 /// Seconds for which a measurement counts.
 const MEMORY: f64 = 1.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn silence_ends_a_window_at_its_longest_time() {
+        let start = Instant::now();
+        let mut rate = ArrivalRate::new(start);
+        let mut after = |seconds: f64, ended| {
+            rate.observe(start + Duration::from_secs_f64(seconds), 0, ended, 1e9);
+            rate.bytes_per_second()
+        };
+        assert_eq!(after(0.25, 1_000), Some(4_000.0));
+        assert_eq!(after(2.7, 0), Some(4_000.0), "silence is not known yet");
+        assert!(after(0.25 + LONGEST, 0).is_some_and(|rate| rate < 3_000.0));
+    }
+}

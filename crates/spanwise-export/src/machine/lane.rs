@@ -64,3 +64,20 @@ impl Lane {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_lane_accepts_a_request_that_exceeds_its_share() {
+        let mut lane = Lane::default();
+        assert!(lane.is_idle() && lane.accepts(100, 10));
+        lane.push(RequestId { number: 1, lane: 0 }, FramedRequest::from_message(b"message"), 100);
+        assert!(!lane.is_idle() && !lane.accepts(1, 10), "one waits");
+        assert!(lane.pop(1).is_some());
+        assert!(!lane.is_idle() && !lane.accepts(1, 10), "one is in flight");
+        lane.ended(100);
+        assert!(lane.is_idle() && lane.accepts(100, 10));
+    }
+}

@@ -142,3 +142,22 @@ fn setting(config: &BatchConfig) -> Option<BatchSize> {
         other => other,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn an_algorithm_that_stays_retains_its_measurements() {
+        let now = Instant::now();
+        let config = BatchConfig::default().with_batch_size(BatchSize::Dynamic);
+        let mut sizing = Sizing::new(&config, now);
+        let started = sizing.take_changed().map(|limits| limits.spans);
+        sizing.observe_turn(now + Duration::from_secs(30), 0, (2_001, 0));
+        let doubled = sizing.take_changed().map(|limits| limits.spans);
+        assert_eq!((started, doubled), (Some(512), Some(1024)));
+        sizing.set_config(&config.with_max_in_flight(3), now + Duration::from_secs(31));
+        assert_eq!(sizing.take_changed().map(|limits| limits.spans), Some(1024));
+    }
+}
