@@ -29,7 +29,7 @@ pub(crate) struct Budget {
     born: Instant,
     /// Bytes of connections, requests and idle buffers: at most the limit.
     charged: AtomicUsize,
-    /// Bytes of `charged` in read buffers: at most half of the limit, so that they never displace bodies.
+    /// Bytes of `charged` in read buffers and TLS sessions: at most half of the limit, so that they never displace bodies.
     buffers: AtomicUsize,
     idle: IdleBuffers,
     limit: usize,
@@ -57,7 +57,7 @@ impl Budget {
         self.charged.load(Relaxed).saturating_sub(self.idle.bytes())
     }
 
-    /// Bytes of these in read buffers.
+    /// Bytes of these in read buffers and TLS sessions.
     pub fn buffers(&self) -> usize {
         self.buffers.load(Relaxed)
     }
@@ -71,6 +71,30 @@ impl Budget {
     /// time. The order is: connections without a request that never got a response, then those that
     /// got one, each with the longest idle time first; then those with the slowest bodies.
     pub fn evict_connection(&self) -> bool {
+        self.evict_connection_that(|_| true)
+    }
+
+    /// Evicts holders for the `more` bytes of a new connection's session; `false` without an eviction if
+    /// none has exceeded its time.
+    ///
+    /// Connections are evicted as for one connection too many, and not by their bytes: a client that exports
+    /// now and then holds its session for longer than one that never finishes a handshake.
+    #[cfg(feature = "tls")]
+    fn evict_for_session(&self, more: usize, asking: &Holder) -> bool {
+        let leaves = |holder: &Arc<Holder>| holder.is_connection && holder.is_leaving();
+        let leaving = self
+            .holders()
+            .values()
+            .filter(|&holder| leaves(holder))
+            .fold(0, |sum, holder| sum + holder.bytes.load(Relaxed));
+        if leaving >= more || self.evict_connection_that(|holder| holder.bytes.load(Relaxed) > 0) {
+            return true;
+        }
+        // The share of the buffers has space, so that bodies hold the memory.
+        self.buffers().saturating_add(more) <= self.buffer_share() && self.evict_for(more, asking)
+    }
+
+    fn evict_connection_that(&self, is_candidate: impl Fn(&Holder) -> bool) -> bool {
         let now = self.now();
         let holders = self.holders();
         let candidates = holders.values().filter_map(|holder| {
@@ -82,7 +106,8 @@ impl Budget {
                 // Bytes per day: a rate with enough resolution for slow connections.
                 (true, _) => Use::Now(holder.arrived.load(Relaxed) as u64 * DAY / age.max(1)),
             };
-            (holder.is_connection && holder.evictable() && age >= grace.as_millis() as u64)
+            let is_due = holder.evictable() && age >= grace.as_millis() as u64;
+            (holder.is_connection && is_due && is_candidate(holder))
                 .then_some(((usage, Reverse(age)), holder))
         });
         let Some((_, holder)) = candidates.min_by_key(|(order, _)| *order) else { return false };
@@ -107,9 +132,7 @@ impl Budget {
         let holders = self.holders();
         let mut available = self.limit.saturating_sub(self.used());
         // An evicted holder with a pending response holds its bytes until the response is sent.
-        let leaving = holders
-            .values()
-            .filter(|holder| holder.evicted.load(Relaxed) && holder.pending.load(Relaxed) == 0);
+        let leaving = holders.values().filter(|holder| holder.is_leaving());
         available += leaving.map(|holder| holder.bytes.load(Relaxed)).sum::<usize>();
         let own_weight = asking.weight(now);
         if available >= more {
@@ -135,6 +158,11 @@ impl Budget {
             holder.evict();
         }
         true
+    }
+
+    /// The most bytes that connections may hold.
+    fn buffer_share(&self) -> usize {
+        self.limit / 2
     }
 
     fn try_charge(&self, more: usize) -> bool {

@@ -31,18 +31,26 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Signal<
     let limits = &server.limits;
     let charge = Charge::connection(&server.budget);
     let opened = select! {
-        opened = timeout(limits.header_timeout.min(FOREVER), open(&server, socket)) => opened,
+        opened = timeout(limits.header_timeout.min(FOREVER), open(&server, socket, &charge)) => opened,
         () = charge.evicted() => {
             server.counters.evicted_connections.fetch_add(1, Relaxed);
             return;
         }
         () = stopped(&mut stop) => return,
     };
-    let Ok(Ok((version, stream))) = opened else {
-        if server.is_tls() {
-            server.counters.failed_handshakes.fetch_add(1, Relaxed);
+    let (version, stream) = match opened {
+        Ok(Ok(opened)) => opened,
+        #[cfg(feature = "tls")]
+        Ok(Err(Unopened::NoMemory)) => {
+            server.counters.refused_connections.fetch_add(1, Relaxed);
+            return;
         }
-        return;
+        Ok(Err(Unopened::Failed)) | Err(_) => {
+            if server.is_tls() {
+                server.counters.failed_handshakes.fetch_add(1, Relaxed);
+            }
+            return;
+        }
     };
     let watch = Watch::new(version == Version::Http1, charge);
     let service = service_fn({
@@ -93,17 +101,46 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Signal<
     counter.fetch_add(1, Relaxed);
 }
 
+/// Why a connection serves no request.
+#[derive(Debug)]
+enum Unopened {
+    /// The memory has no space for a TLS session.
+    #[cfg(feature = "tls")]
+    NoMemory,
+    /// The client closed, or sent something else than a TLS handshake.
+    Failed,
+}
+
+impl From<io::Error> for Unopened {
+    fn from(_: io::Error) -> Self {
+        Self::Failed
+    }
+}
+
 /// Makes the TLS session, if there is one, and determines the version.
-async fn open(server: &Server, socket: Socket) -> io::Result<(Version, PlainOrTls)> {
+async fn open(
+    server: &Server,
+    socket: Socket,
+    charge: &Charge,
+) -> Result<(Version, PlainOrTls), Unopened> {
     #[cfg(feature = "tls")]
     if let Some(tls) = &server.tls {
+        // A client that sends nothing gets no session, which would hold memory.
+        if socket.peek(&mut [0]).await? == 0 {
+            return Err(Unopened::Failed);
+        }
+        let handshake = tls.handshake_bytes();
+        if !charge.grow_session(handshake).await {
+            return Err(Unopened::NoMemory);
+        }
         let stream = tls.accept(socket).await?;
+        charge.shrink_session_by(handshake.saturating_sub(crate::tls::session_bytes(&stream)));
         // RFC 9113, 3.2: HTTP/2 over TLS is negotiated.
         let is_http2 = crate::tls::is_http2(&stream);
         let version = if is_http2 { Version::Http2 } else { Version::Http1 };
         return Ok((version, PlainOrTls::Tls(Box::new(stream))));
     }
-    let _ = server;
+    let _ = (server, charge);
     Ok((Version::of(&socket).await?, PlainOrTls::Plain(socket)))
 }
 

@@ -51,9 +51,11 @@ limits! {
     body_bytes, with_body_bytes: usize = 16 << 20, 0..=isize::MAX as usize;
     /// Bytes of all memory that the receiver holds for clients: request bodies, compressed and
     /// inflated, read buffers beyond 8 KiB a connection, large headers, and for an export that
-    /// waits for a handler all of its headers and 2 KiB. At most half of it is read buffers, and an eighth
-    /// buffers that are cached for the next bodies. In addition, the receiver uses up to 128 KiB per
-    /// connection, 128 KiB more with TLS, and one body while a growing one is moved. Default 64 MiB: four of the largest bodies; at most `isize::MAX`.
+    /// waits for a handler all of its headers and 2 KiB; for a TLS session 128 KiB and the certificates of its
+    /// client, of which its handshake holds 128 KiB. At most half of it is read buffers and TLS sessions, and
+    /// an eighth buffers that are cached for the next bodies. In addition, the receiver uses up to 128 KiB per
+    /// connection, and one body while a growing one is moved. Default 64 MiB: four of the largest bodies; at
+    /// most `isize::MAX`, with TLS at least 256 KiB, with client certificates at least 512 KiB.
     memory_bytes, with_memory_bytes: usize = 64 << 20, 0..=isize::MAX as usize;
     /// Open connections. One more replaces a connection that has been idle or slow for long, or is
     /// closed at once: connections without a request are replaced first, then the slowest. Default 256; 1 to 65,536.
@@ -88,6 +90,14 @@ limits! {
     body_rate, with_body_rate: u64 = 1 << 10, 0..=u64::MAX;
     /// Time for open requests to finish at shutdown. Default 1 s; any.
     shutdown_timeout, with_shutdown_timeout: Duration = Duration::from_secs(1), Duration::ZERO..=Duration::MAX;
+}
+
+impl Limits {
+    /// Checks that connections, which share half of the memory, can hold a session of `bytes` bytes.
+    #[cfg(feature = "tls")]
+    pub(crate) fn check_session(&self, bytes: usize) -> Result<(), StartError> {
+        within("memory_bytes", self.memory_bytes, 2 * bytes..=isize::MAX as usize)
+    }
 }
 
 /// Largest read of hyper: with reads of 8 KiB, a large body would be hundreds of frames.

@@ -192,7 +192,8 @@ impl ReceiverBuilder {
     /// Serves TLS instead of plain text: the certificate with its chain, and its private key, both in PEM.
     /// The key is PKCS#8, PKCS#1 or SEC1 and not encrypted; it is never printed.
     ///
-    /// The handshake has [`header_timeout`](Limits::with_header_timeout). Sessions are not resumed.
+    /// The handshake has [`header_timeout`](Limits::with_header_timeout), and a session counts as memory
+    /// ([`memory_bytes`](Limits::with_memory_bytes)). Sessions are not resumed.
     #[cfg(feature = "tls")]
     pub fn with_tls_pem(
         mut self,
@@ -240,6 +241,10 @@ impl ReceiverBuilder {
         self.limits.check()?;
         #[cfg(feature = "tls")]
         let tls = self.tls.server()?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &tls {
+            self.limits.check_session(tls.handshake_bytes())?;
+        }
         let listener = self.address.bind()?;
         let described = listener.address().and_then(|address| Ok((address, listener.handle()?)));
         let (address, handle) = described.map_err(|error| {

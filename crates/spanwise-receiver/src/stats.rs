@@ -20,7 +20,7 @@ pub struct Stats {
     pub rejected_requests: u64,
     /// Connections accepted.
     pub connections: u64,
-    /// Connections closed at once because of the limit on connections.
+    /// Connections closed at once because of the limit on connections, or of the memory for a TLS session.
     pub refused_connections: u64,
     /// Connections closed because of what they sent: control frames, tiny frames, tiny chunks or
     /// requests without spans, far more than exports need, or endless headers.
@@ -39,7 +39,7 @@ pub struct Stats {
     /// Bytes of request bodies, and of headers above 4 KiB, held in memory now; of an export that
     /// waits for a handler also the rest of its headers and 2 KiB.
     pub bytes_in_memory: u64,
-    /// Bytes of read buffers held in memory now, beyond the uncharged part of every connection.
+    /// Bytes of TLS sessions and read buffers held in memory now, beyond the uncharged part of every connection.
     /// [`memory_bytes`](crate::Limits::with_memory_bytes) limits the sum of this, `bytes_in_memory` and
     /// `cached_bytes`.
     pub buffer_bytes: u64,

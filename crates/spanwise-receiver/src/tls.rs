@@ -36,6 +36,8 @@ impl fmt::Debug for TlsSettings {
 #[derive(Clone)]
 pub(crate) struct TlsServer {
     acceptor: TlsAcceptor,
+    /// Whether clients present certificates.
+    has_clients: bool,
 }
 
 impl TlsSettings {
@@ -89,18 +91,30 @@ impl TlsSettings {
         // A cached session has the certificate chain of its client, which no budget counts.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Some(TlsServer { acceptor: TlsAcceptor::from(Arc::new(config)) }))
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Some(TlsServer { acceptor, has_clients: self.client_ca.is_some() }))
     }
 }
 
 impl TlsServer {
-    /// Makes a session over `socket`. It holds at most 128 KiB for its client.
+    /// The most bytes of a session during its handshake.
+    pub fn handshake_bytes(&self) -> usize {
+        if self.has_clients { SESSION_BYTES + 2 * MAX_CHAIN } else { SESSION_BYTES }
+    }
+
+    /// Makes a session over `socket`.
     pub async fn accept(&self, socket: Socket) -> io::Result<TlsStream<Socket>> {
         let limited = |session: &mut rustls::ServerConnection| {
             session.set_buffer_limit(Some(WRITE_BUFFER));
         };
         self.acceptor.accept_with(socket, limited).await
     }
+}
+
+/// The most bytes of a session after its handshake.
+pub(crate) fn session_bytes(stream: &TlsStream<Socket>) -> usize {
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    SESSION_BYTES + chain.iter().map(|certificate| certificate.len()).sum::<usize>()
 }
 
 /// Whether the client of `stream` chose HTTP/2.
@@ -129,5 +143,10 @@ fn refused(setting: &'static str, problem: &'static str) -> StartError {
 const OWN: &str = "with_tls_pem";
 const CLIENT_CA: &str = "with_client_ca_pem";
 const H2: &[u8] = b"h2";
+/// rustls gathers a handshake message of up to 64 KiB; a record of 16 KiB, and twice [`WRITE_BUFFER`], wait
+/// to be read or written; the rest is the state of the session.
+const SESSION_BYTES: usize = 128 << 10;
+/// The most bytes of a client's certificates. The handshake holds them twice, after the message.
+const MAX_CHAIN: usize = 64 << 10;
 /// Bytes that wait to be written, in plain text and encrypted: responses are small.
 const WRITE_BUFFER: usize = 16 << 10;

@@ -46,15 +46,6 @@ async fn good_exports_succeed(receiver: &Receiver) {
     }
 }
 
-/// Stops a thread, also when the test fails.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
-    }
-}
-
 fn export_beside(receiver: &Receiver, slow: Vec<TcpStream>, bytes: &[u8]) {
     let stop = AtomicBool::new(false);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

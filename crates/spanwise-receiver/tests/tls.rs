@@ -3,73 +3,16 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use spanwise_receiver::{Limits, Receiver, ReceiverBuilder, StartError};
-use spanwise_testkit::pki::{Authority, Certificate, Template, Usage};
+use spanwise_testkit::pki::{Authority, Template, Usage};
+use support::Stop;
 use support::raw::*;
-use support::*;
-
-struct Pki {
-    servers: Authority,
-    clients: Authority,
-    server: Certificate,
-}
-
-impl Pki {
-    fn new() -> Self {
-        let [servers, clients] = ["servers", "clients"].map(|name| Authority::new(name).unwrap());
-        let server = servers.issue(&Template::default()).unwrap();
-        Self { servers, clients, server }
-    }
-
-    fn receiver(&self) -> ReceiverBuilder {
-        Receiver::builder().with_tls_pem(&*self.server.certificate, &*self.server.key)
-    }
-
-    /// A client that trusts the receiver and presents `own`.
-    fn client(&self, own: Option<&Certificate>, alpn: &[&[u8]]) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        let pem = self.servers.certificate.as_bytes();
-        roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-        let mut config = match own {
-            None => builder.with_no_client_auth(),
-            Some(own) => {
-                let certificate =
-                    CertificateDer::from_pem_slice(own.certificate.as_bytes()).unwrap();
-                let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).unwrap();
-                builder.with_client_auth_cert(vec![certificate], key).unwrap()
-            }
-        };
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        Arc::new(config)
-    }
-}
-
-/// Exports one span over a new session; the status line, or nothing if the receiver closed it.
-fn export(receiver: &Receiver, client: Arc<ClientConfig>) -> String {
-    let session = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
-    let mut stream = StreamOwned::new(session, connect(receiver));
-    let body = request(1, "x").1;
-    let head = head(&format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()));
-    if stream.write_all(&[head.as_bytes(), &body].concat()).is_err() {
-        return String::new();
-    }
-    let mut answer = Vec::new();
-    _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
-}
+use support::tls::*;
 
 fn wait_until(receiver: &Receiver, done: impl Fn(&spanwise_receiver::Stats) -> bool) {
     let start = Instant::now();
@@ -125,11 +68,8 @@ fn a_handshake_has_the_time_of_headers() {
         stream.write_all(bytes).unwrap();
         stream
     };
-    let client = pki.client(None, &[]);
-    let mut hello = Vec::new();
-    let mut session_of = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
-    session_of.write_tls(&mut hello).unwrap();
-    let streams = [session(&[]), session(&[0x16, 3, 1, 0x10, 0]), session(&hello)];
+    let streams =
+        [session(&[]), session(&[0x16, 3, 1, 0x10, 0]), session(&hello(pki.client(None, &[])))];
     for stream in streams {
         _ = until_closed(stream);
     }
@@ -210,4 +150,80 @@ fn certificates_and_keys_that_cannot_be_used_are_errors_without_their_text() {
     }
     let error = Receiver::builder().with_client_ca_pem(certificate).start().unwrap_err();
     assert!(error.to_string().contains("it needs a certificate of the server"), "{error}");
+}
+
+/// Keeps connections open that begin a handshake and never finish it, until `stop`.
+fn flood_of_handshakes(receiver: &Receiver, hellos: &[Vec<u8>], stop: &AtomicBool) {
+    let mut open: Vec<Option<TcpStream>> = (0..40).map(|_| None).collect();
+    while !stop.load(SeqCst) {
+        for (slot, hello) in open.iter_mut().zip(hellos.iter().cycle()) {
+            // Bytes of the receiver's answer, or its close.
+            let mut piece = [0; 4096];
+            let is_closed = |stream: &mut TcpStream| match stream.read(&mut piece) {
+                Ok(len) => len == 0,
+                Err(error) => error.kind() != ErrorKind::WouldBlock,
+            };
+            if slot.as_mut().is_none_or(is_closed) {
+                let mut stream = connect(receiver);
+                _ = stream.write_all(hello);
+                stream.set_nonblocking(true).unwrap();
+                *slot = Some(stream);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_flood_of_handshakes_stays_within_the_memory_and_locks_out_no_client() {
+    const MEMORY: usize = 2 << 20;
+    let pki = Pki::new();
+    let limits = Limits::default().with_memory_bytes(MEMORY);
+    let receiver = pki.receiver().with_limits(limits).start().unwrap();
+    let is_within = || {
+        let stats = receiver.stats();
+        let bytes = stats.bytes_in_memory + stats.buffer_bytes + stats.cached_bytes;
+        assert!(bytes <= MEMORY as u64 && stats.buffer_bytes <= MEMORY as u64 / 2, "{stats:?}");
+    };
+    let client = pki.client(None, &[]);
+    let mut regular = TlsClient::connect(&receiver, &client);
+    assert_eq!(regular.export(), "HTTP/1.1 200 OK");
+    let hellos = [hello(client.clone()), long_hello(), vec![0x16]];
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| flood_of_handshakes(&receiver, &hellos, &stop));
+        let _stop = Stop(&stop);
+        wait_until(&receiver, |stats| stats.refused_connections > 20);
+        let start = Instant::now();
+        let mut new = 0;
+        while new < 3 {
+            // A client with a session keeps it.
+            assert_eq!(regular.export(), "HTTP/1.1 200 OK");
+            is_within();
+            // A new client retries until a handshake that never ends is evicted for it.
+            new += usize::from(export(&receiver, client.clone()) == "HTTP/1.1 200 OK");
+            is_within();
+            assert!(start.elapsed() < PATIENCE, "{:?}", receiver.stats());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let stats = receiver.stats();
+    assert!(stats.evicted_connections > 0, "{stats:?}");
+    drop(regular);
+    wait_until(&receiver, |stats| stats.buffer_bytes == 0);
+}
+
+#[test]
+fn a_memory_that_holds_no_session_is_an_error() {
+    let pki = Pki::new();
+    let start = |builder: ReceiverBuilder, memory: usize| {
+        builder.with_limits(Limits::default().with_memory_bytes(memory)).start().map(|_| ())
+    };
+    let mutual = || pki.receiver().with_client_ca_pem(&*pki.clients.certificate);
+    assert!(start(pki.receiver(), 256 << 10).is_ok() && start(mutual(), 512 << 10).is_ok());
+    for (builder, memory) in [(pki.receiver(), 256 << 10), (mutual(), 512 << 10)] {
+        let error = start(builder, memory - 1).unwrap_err().to_string();
+        let text = format!("the limit memory_bytes is {}, and must be in {memory}..=", memory - 1);
+        assert!(error.starts_with(&text), "{error}");
+    }
 }

@@ -106,6 +106,33 @@ impl Charge {
         }
     }
 
+    /// Charges `more` bytes for the TLS session of a new connection, or none of them. Waits only while other
+    /// connections are being evicted.
+    #[cfg(feature = "tls")]
+    pub async fn grow_session(&self, more: usize) -> bool {
+        let deadline = Instant::now() + EVICTION_TIMEOUT;
+        loop {
+            let mut freed = pin!(self.budget.freed.notified());
+            freed.as_mut().enable();
+            if self.try_grow_buffer(more) {
+                return true;
+            }
+            let evicts = self.budget.evict_for_session(more, &self.holder);
+            if !evicts || timeout_at(deadline, freed).await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    /// Returns `less` bytes of a connection to the budget, which has charged at least as many.
+    #[cfg(feature = "tls")]
+    pub fn shrink_session_by(&self, less: usize) {
+        self.holder.bytes.fetch_sub(less, Relaxed);
+        self.budget.buffers.fetch_sub(less, Relaxed);
+        self.budget.charged.fetch_sub(less, Relaxed);
+        self.budget.freed.notify_waiters();
+    }
+
     /// Evicts other holders for `more` bytes, without waiting for these bytes.
     pub fn evict_others_for(&self, more: usize) {
         _ = self.budget.evict_for(more, &self.holder);
@@ -184,7 +211,7 @@ impl Charge {
 
     /// Charges `more` bytes for a read buffer, or none of them.
     pub fn try_grow_buffer(&self, more: usize) -> bool {
-        let share = self.budget.limit / 2;
+        let share = self.budget.buffer_share();
         let fits = |used: usize| used.checked_add(more).filter(|&used| used <= share);
         if self.budget.buffers.fetch_update(Relaxed, Relaxed, fits).is_err() {
             return false;
@@ -228,7 +255,7 @@ impl Drop for Charge {
     fn drop(&mut self) {
         let bytes = self.holder.bytes.swap(0, Relaxed);
         if self.holder.is_connection {
-            // A connection holds read buffers only.
+            // A connection holds read buffers and a TLS session only.
             self.budget.buffers.fetch_sub(bytes, Relaxed);
         }
         self.budget.charged.fetch_sub(bytes, Relaxed);
@@ -319,6 +346,50 @@ mod tests {
         drop(connection);
         assert_eq!(asking.grow(60).await, Ok(()));
         assert!(Charge::connection(&budget).try_grow_buffer(40));
+    }
+
+    #[cfg(feature = "tls")]
+    #[tokio::test(start_paused = true)]
+    async fn unproven_sessions_are_evicted_for_a_new_one_and_proven_ones_are_not() {
+        let budget = Budget::new(100);
+        let [silent, proven, half_open] = std::array::from_fn(|_| Charge::connection(&budget));
+        assert!(proven.grow_session(30).await && half_open.grow_session(15).await);
+        proven.shrink_session_by(5);
+        proven.begin_response();
+        proven.finish_response();
+        let new = Charge::connection(&budget);
+        assert!(!new.grow_session(25).await, "no session is old enough");
+        assert_eq!((budget.used(), budget.buffers()), (40, 40));
+        advance(UNPROVEN).await;
+        let (charged, ()) = tokio::join!(new.grow_session(25), async {
+            half_open.evicted().await;
+            drop(half_open);
+        });
+        assert!(charged && !proven.is_evicted());
+        // It holds no bytes, so that its eviction would not help.
+        assert!(!silent.is_evicted());
+        drop([silent, proven, new]);
+        assert_eq!((budget.used(), budget.buffers()), (0, 0));
+    }
+
+    #[cfg(feature = "tls")]
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_body_is_evicted_for_a_session_and_a_fast_one_is_not() {
+        let budget = Budget::new(100);
+        let body = Charge::request_of(&budget);
+        assert_eq!(body.grow(90).await, Ok(()));
+        let new = Charge::connection(&budget);
+        assert!(!new.grow_session(20).await && !body.is_evicted());
+        advance(SLOW).await;
+        let (charged, ()) = tokio::join!(new.grow_session(20), async {
+            body.evicted().await;
+            drop(body);
+        });
+        assert!(charged);
+        // More than the share of the buffers never fits.
+        let start = Instant::now();
+        assert!(!Charge::connection(&budget).grow_session(51).await);
+        assert!(start.elapsed() <= EVICTION_TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]

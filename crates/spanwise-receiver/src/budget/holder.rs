@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use tokio::sync::Notify;
 
-/// A holder of bytes: a connection for its buffers, or a request for its body.
+/// A holder of bytes: a connection for its buffers and its TLS session, or a request for its body.
 #[derive(Debug)]
 pub(super) struct Holder {
     pub(super) is_connection: bool,
@@ -67,6 +67,11 @@ impl Holder {
 
     pub(super) fn evictable(&self) -> bool {
         self.pending.load(Relaxed) == 0 && !self.evicted.load(Relaxed)
+    }
+
+    /// Whether it returns its bytes soon: it is evicted, and has no pending response.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.evicted.load(Relaxed) && self.pending.load(Relaxed) == 0
     }
 
     pub(super) fn evict(&self) {

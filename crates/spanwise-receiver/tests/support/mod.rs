@@ -2,8 +2,11 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod raw;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -155,6 +158,15 @@ pub fn request(spans: usize, name: &str) -> (ExportTraceServiceRequest, Vec<u8>)
     let request = ExportTraceServiceRequest { resource_spans: vec![group] };
     let bytes = request.encode_to_vec();
     (request, bytes)
+}
+
+/// Stops a thread, also when the test fails.
+pub struct Stop<'a>(pub &'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
 }
 
 /// A google.rpc.Status, as defined in google/rpc/status.proto of googleapis.
