@@ -18,16 +18,15 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::budget::Charge;
 use crate::limits::{FOREVER, Limits, READ_BUFFER};
-use crate::plain_or_tls::PlainOrTls;
 use crate::service::Server;
-use crate::socket::Socket;
+use crate::socket::{self, Socket, Stream};
 use crate::stream::Metered;
 use crate::watch::Watch;
 
 /// Serves `socket` until it ends, is evicted or overdue, or `stop` is true.
 pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Signal<bool>) {
     // Responses are small; waiting to fill a segment would only delay them.
-    socket.set_nodelay();
+    socket::set_nodelay(&socket);
     let limits = &server.limits;
     let charge = Charge::connection(&server.budget);
     let opened = select! {
@@ -122,11 +121,11 @@ async fn open(
     server: &Server,
     socket: Socket,
     charge: &Charge,
-) -> Result<(Version, PlainOrTls), Unopened> {
+) -> Result<(Version, Stream), Unopened> {
     #[cfg(feature = "tls")]
     if let Some(tls) = &server.tls {
         // A client that sends nothing gets no session, which would hold memory.
-        if socket.peek(&mut [0]).await? == 0 {
+        if socket::peek(&socket, &mut [0]).await? == 0 {
             return Err(Unopened::Failed);
         }
         let handshake = tls.handshake_bytes();
@@ -138,10 +137,13 @@ async fn open(
         // RFC 9113, 3.2: HTTP/2 over TLS is negotiated.
         let is_http2 = crate::tls::is_http2(&stream);
         let version = if is_http2 { Version::Http2 } else { Version::Http1 };
-        return Ok((version, PlainOrTls::Tls(Box::new(stream))));
+        return Ok((version, Stream::Right(Box::new(stream))));
     }
     let _ = (server, charge);
-    Ok((Version::of(&socket).await?, PlainOrTls::Plain(socket)))
+    let version = Version::of(&socket).await?;
+    #[cfg(feature = "tls")]
+    let socket = Stream::Left(socket);
+    Ok((version, socket))
 }
 
 /// Error of a request without a response, because its connection is being closed.
@@ -234,10 +236,10 @@ enum Version {
 
 impl Version {
     /// Peeks at the first bytes of the connection.
-    async fn of(stream: &Socket) -> io::Result<Self> {
+    async fn of(socket: &Socket) -> io::Result<Self> {
         let mut seen = [0; PREFACE.len()];
         loop {
-            let len = stream.peek(&mut seen).await?;
+            let len = socket::peek(socket, &mut seen).await?;
             if len == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

@@ -18,7 +18,6 @@ mod inflate_zstd;
 mod json;
 mod limits;
 mod listener;
-mod plain_or_tls;
 mod receiver;
 mod refusal;
 mod reply;

@@ -115,10 +115,13 @@ impl Handle {
 
 impl Listener {
     pub async fn accept(&self) -> io::Result<Socket> {
-        Ok(match self {
-            Self::Tcp(listener) => Socket::Tcp(listener.accept().await?.0),
+        match self {
+            #[cfg(not(unix))]
+            Self::Tcp(listener) => Ok(listener.accept().await?.0),
             #[cfg(unix)]
-            Self::Unix(listener) => Socket::Unix(listener.accept().await?.0),
-        })
+            Self::Tcp(listener) => Ok(Socket::Left(listener.accept().await?.0)),
+            #[cfg(unix)]
+            Self::Unix(listener) => Ok(Socket::Right(listener.accept().await?.0)),
+        }
     }
 }

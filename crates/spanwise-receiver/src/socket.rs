@@ -1,101 +1,64 @@
-//! The sockets of a receiver: TCP and Unix.
+//! The sockets of a receiver, TCP and Unix, and TLS sessions over them.
 
-use std::io::{self, IoSlice};
+use std::io;
 #[cfg(unix)]
 use std::os::fd::AsFd as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::{io::Interest, net::UnixStream};
+#[cfg(unix)]
+use tokio_util::either::Either;
 
-/// A connected socket.
-#[derive(Debug)]
-pub(crate) enum Socket {
-    Tcp(TcpStream),
+/// A connected socket: TCP or Unix.
+#[cfg(unix)]
+pub(crate) type Socket = Either<TcpStream, UnixStream>;
+#[cfg(not(unix))]
+pub(crate) type Socket = TcpStream;
+
+/// A connection: a socket or a TLS session, which is in a box because it is much larger.
+#[cfg(feature = "tls")]
+pub(crate) type Stream =
+    tokio_util::either::Either<Socket, Box<tokio_rustls::server::TlsStream<Socket>>>;
+#[cfg(not(feature = "tls"))]
+pub(crate) type Stream = Socket;
+
+/// Disables the delay of small writes, which a Unix socket does not have.
+pub(crate) fn set_nodelay(socket: &Socket) {
     #[cfg(unix)]
-    Unix(UnixStream),
+    let Either::Left(socket) = socket else { return };
+    _ = socket.set_nodelay(true);
 }
 
-impl Socket {
-    /// Disables the delay of small writes, which a Unix socket does not have.
-    pub fn set_nodelay(&self) {
-        match self {
-            Self::Tcp(stream) => _ = stream.set_nodelay(true),
-            #[cfg(unix)]
-            Self::Unix(_) => {}
-        }
-    }
-
-    /// Waits for bytes and copies them into `buf` without consuming them; 0 at the end of the stream.
-    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.peek(buf).await,
-            #[cfg(unix)]
-            Self::Unix(stream) => {
-                // Neither std nor tokio peeks at a Unix socket; the system does, as at any other.
-                let socket = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned()?);
-                loop {
-                    stream.readable().await?;
-                    match stream.try_io(Interest::READABLE, || socket.peek(buf)) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        peeked => return peeked,
-                    }
+/// Waits for bytes and copies them into `buf` without consuming them; 0 at the end of the stream.
+pub(crate) async fn peek(socket: &Socket, buf: &mut [u8]) -> io::Result<usize> {
+    #[cfg(unix)]
+    match socket {
+        Either::Left(stream) => stream.peek(buf).await,
+        Either::Right(stream) => {
+            // Neither std nor tokio peeks at a Unix socket; the system does, as at any other.
+            let socket = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned()?);
+            loop {
+                stream.readable().await?;
+                match stream.try_io(Interest::READABLE, || socket.peek(buf)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    peeked => return peeked,
                 }
             }
         }
     }
+    #[cfg(not(unix))]
+    socket.peek(buf).await
 }
 
-/// Calls a method of the inner stream.
-macro_rules! inner {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match &mut *$self {
-            Self::Tcp($stream) => $call,
-            #[cfg(unix)]
-            Self::Unix($stream) => $call,
-        }
-    };
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        inner!(self, stream => Pin::new(stream).poll_read(cx, buf))
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        inner!(self, stream => Pin::new(stream).poll_write(cx, buf))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        inner!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        inner!(self, stream => Pin::new(stream).poll_flush(cx))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        inner!(self, stream => Pin::new(stream).poll_shutdown(cx))
+/// Writes as much of the last bytes of a connection as the socket accepts at once.
+pub(crate) fn try_write_last(mut stream: impl AsyncWrite + Unpin, bytes: &[u8]) {
+    // No task is woken: nothing more will be written.
+    let mut cx = Context::from_waker(Waker::noop());
+    if let Poll::Ready(Ok(_)) = Pin::new(&mut stream).poll_write(&mut cx, bytes) {
+        let _closed_either_way = Pin::new(&mut stream).poll_flush(&mut cx);
     }
 }

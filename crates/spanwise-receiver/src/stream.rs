@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 
 use crate::frames::{Frames, go_away};
 use crate::limits::READ_BUFFER;
-use crate::plain_or_tls::PlainOrTls;
+use crate::socket::{Stream, try_write_last};
 use crate::watch::Watch;
 
 /// A socket that reads no more than its connection is charged for, yields to other connections, and
@@ -18,7 +18,7 @@ use crate::watch::Watch;
 /// hyper sizes its buffers by what it reads, so a bound on reads is a bound on buffers.
 #[derive(Debug)]
 pub(crate) struct Metered {
-    stream: Take<PlainOrTls>,
+    stream: Take<Stream>,
     watch: Arc<Watch>,
     reader: Reader,
     /// Maximum of bytes between HTTP/1 requests.
@@ -47,13 +47,13 @@ enum Reader {
 
 impl Metered {
     /// An HTTP/1 connection. More than `max_idle` bytes between two requests are a flood.
-    pub fn http1(stream: PlainOrTls, watch: Arc<Watch>, max_idle: usize) -> Self {
+    pub fn http1(stream: Stream, watch: Arc<Watch>, max_idle: usize) -> Self {
         Self::new(stream, watch, Reader::Http1 { is_wide: false }, max_idle)
     }
 
     /// An HTTP/2 connection that is charged for frames of up to `frame_bytes`.
     pub fn http2(
-        stream: PlainOrTls,
+        stream: Stream,
         watch: Arc<Watch>,
         frame_bytes: usize,
         max_header_block: usize,
@@ -62,7 +62,7 @@ impl Metered {
         Self::new(stream, watch, Reader::Http2 { frames, read: frame_bytes }, 0)
     }
 
-    fn new(stream: PlainOrTls, watch: Arc<Watch>, reader: Reader, max_idle: usize) -> Self {
+    fn new(stream: Stream, watch: Arc<Watch>, reader: Reader, max_idle: usize) -> Self {
         let stream = stream.take(0);
         Self { stream, watch, reader, max_idle, turn: Turn::default(), is_writing: false }
     }
@@ -109,7 +109,7 @@ impl Metered {
         let Reader::Http2 { frames, .. } = &self.reader else { return };
         if !self.is_writing {
             let frame = go_away(frames.last_stream(), FLOOD.as_bytes());
-            self.stream.get_mut().try_write_last(&frame);
+            try_write_last(self.stream.get_mut(), &frame);
         }
     }
 
