@@ -4,17 +4,16 @@
 //! flight.
 
 use std::future::Future;
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use tower_service::Service;
 
 use super::ping_interval::PingInterval;
+use crate::tcp::{HyperIo, ReadObserver};
 
 /// A connector whose connections report `too_many_pings` to a [`PingInterval`].
 #[derive(Clone)]
@@ -31,12 +30,12 @@ impl<C> ObservedConnector<C> {
     }
 }
 
-impl<C> Service<Uri> for ObservedConnector<C>
+impl<C, T> Service<Uri> for ObservedConnector<C>
 where
-    C: Service<Uri>,
+    C: Service<Uri, Response = HyperIo<T>>,
     C::Future: Send + 'static,
 {
-    type Response = ObservedStream<C::Response>;
+    type Response = HyperIo<T, Complaints>;
     type Error = C::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, C::Error>> + Send>>;
 
@@ -49,65 +48,23 @@ where
             (self.connector.call(uri), self.interval.clone(), self.used);
         Box::pin(async move {
             let stream = connecting.await?;
-            Ok(ObservedStream { stream, frames: Frames::default(), interval, used })
+            Ok(stream.with_observer(Complaints { frames: Frames::default(), interval, used }))
         })
     }
 }
 
-/// A stream whose frames are observed as they are read.
-pub(super) struct ObservedStream<T> {
-    stream: T,
+/// Observes the frames of one connection.
+pub(super) struct Complaints {
     frames: Frames,
     interval: Arc<PingInterval>,
     used: Duration,
 }
 
-impl<T: Read + Unpin> Read for ObservedStream<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut cursor: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        // A copy of small responses costs less than `unsafe` that fills the caller's buffer.
-        let mut bytes = [0; COPIED];
-        let len = cursor.remaining().min(COPIED);
-        let mut buf = ReadBuf::new(bytes.get_mut(..len).unwrap_or_default());
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf.unfilled()))?;
-        if self.frames.observe(buf.filled()) {
+impl ReadObserver for Complaints {
+    fn observe(&mut self, bytes: &[u8]) {
+        if self.frames.observe(bytes) {
             self.interval.double(self.used);
         }
-        cursor.put_slice(buf.filled());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: Write + Unpin> Write for ObservedStream<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -172,8 +129,6 @@ const HEAD: usize = 9;
 const GO_AWAY: u8 = 7;
 const ENHANCE_YOUR_CALM: [u8; 4] = 0xb_u32.to_be_bytes();
 const TOO_MANY_PINGS: &[u8] = b"too_many_pings";
-/// Bytes of one read.
-const COPIED: usize = 8 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -181,13 +136,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_complaint_doubles_the_interval_of_the_connection() {
-        use crate::tcp::HyperIo;
+        use hyper::rt::{Read as _, ReadBuf};
         use tokio::io::AsyncWriteExt as _;
         let (near, mut far) = tokio::io::duplex(1024);
         let used = Duration::from_secs(10);
         let interval = Arc::new(PingInterval::new(used));
-        let (stream, frames) = (HyperIo::new(near), Frames::default());
-        let mut stream = ObservedStream { stream, frames, interval: interval.clone(), used };
+        let complaints = Complaints { frames: Frames::default(), interval: interval.clone(), used };
+        let mut stream = HyperIo::new(near).with_observer(complaints);
         let complaint = go_away(0xb, "too_many_pings");
         far.write_all(&complaint).await.unwrap();
         let mut bytes = [0; 100];

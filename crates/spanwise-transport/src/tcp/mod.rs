@@ -46,6 +46,8 @@ pub(crate) use connect::connect;
 #[cfg(unix)]
 pub(crate) use connect::connect_unix;
 pub(crate) use hyper_io::HyperIo;
+#[cfg(feature = "grpc")]
+pub(crate) use hyper_io::ReadObserver;
 pub(crate) use problem::{CONNECT_TIMEOUT, ConnectProblem, os_message};
 pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState, ProtocolSniffer};
 pub(crate) use socket::Socket;
