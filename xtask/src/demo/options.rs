@@ -10,7 +10,7 @@ attributes and four children with four each, one with an event), and prints what
 
   --seconds N          time at full speed, default 10; the other phases come on top
   --threads N          threads of the service, default: one a core
-  --protocol P         http (default) or grpc
+  --protocol P         http (http/protobuf, default), http/json or grpc
   --api A              otel (default): the service calls the OpenTelemetry API;
                        native: it calls Spanwise's own methods
   --on-full MODE       when the byte budget is used up: drop (default) drops and refuses spans, shed
@@ -70,8 +70,9 @@ impl Options {
                 "--protocol" => {
                     options.protocol = match value.as_str() {
                         "http" | "http/protobuf" => Protocol::HttpProtobuf,
+                        "http/json" => Protocol::HttpJson,
                         "grpc" => Protocol::Grpc,
-                        _ => return Err(bad("http or grpc")),
+                        _ => return Err(bad("http, http/json or grpc")),
                     };
                 }
                 "--api" => {
@@ -100,3 +101,21 @@ impl Options {
 
 /// Nothing is lost as long as the receiver answers at all.
 const WAIT: OnFull = OnFull::Wait(Duration::from_secs(60));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_protocol_has_its_word_and_another_is_an_error() {
+        let protocol = |word: &str| {
+            Options::parse(&["--protocol".to_owned(), word.to_owned()]).map(|it| it.protocol)
+        };
+        for known in [Protocol::HttpProtobuf, Protocol::HttpJson, Protocol::Grpc] {
+            assert_eq!(protocol(known.name()), Ok(known));
+        }
+        assert_eq!(protocol("http"), Ok(Protocol::HttpProtobuf));
+        let error = protocol("json").unwrap_err();
+        assert_eq!(error, "--protocol json: accepted is http, http/json or grpc");
+    }
+}

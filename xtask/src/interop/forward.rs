@@ -1,9 +1,9 @@
 //! Spanwise sends to the Collector, each way once.
 
-use super::collector::{Collector, Config, Ports, file_in};
-use super::route::{Route, Security};
+use super::route::Route;
 use super::setup::Setup;
 use super::stored::spans_in;
+use super::storing::StoringCollector;
 use crate::peers::{Report, Sent, compare};
 use spanwise_testkit::FaultProxy;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,23 +13,14 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
     if !report.wants_any(Route::all().map(name)) {
         return Ok(());
     }
-    let file = file_in(&setup.scratch, "forward");
-    let mut config = Config::default();
-    let mut ports = Vec::new();
-    for security in Security::ALL {
-        ports.push((security, config.otlp(security.name(), security, &setup.certificates)?));
-    }
-    let exporter = config.file(&file);
-    config.pipeline("all", &Security::ALL.map(Security::name), &[], &[exporter]);
-    let collector = Collector::start(setup, "forward", &config)?;
+    let storing = StoringCollector::start(setup, "forward")?;
     for route in Route::all() {
         report.case(&name(route), || {
-            let ports = ports.iter().find(|(security, _)| *security == route.security);
-            let (_, ports) = ports.ok_or("no port")?;
-            collector.observe(|| one(setup, *ports, route, &file))
+            let port = storing.port(route.security, route.is_grpc())?;
+            storing.collector.observe(|| one(setup, port, route, &storing.file))
         });
     }
-    collector.stop()
+    storing.collector.stop()
 }
 
 fn name(route: Route) -> String {
@@ -37,8 +28,7 @@ fn name(route: Route) -> String {
 }
 
 /// Sends all spans and compares them with those that the Collector stored.
-fn one(setup: &Setup, ports: Ports, route: Route, stored: &Path) -> Result<String, String> {
-    let port = if route.is_grpc() { ports.grpc } else { ports.http };
+fn one(setup: &Setup, port: u16, route: Route, stored: &Path) -> Result<String, String> {
     // Between both, to count bytes.
     let proxy = FaultProxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let proxy = proxy.map_err(|error| error.to_string())?;

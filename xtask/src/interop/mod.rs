@@ -16,6 +16,7 @@ mod route;
 mod sampling;
 mod setup;
 mod stored;
+mod storing;
 mod target;
 mod unix;
 

@@ -1,9 +1,9 @@
 //! Connections that the Collector or Spanwise has to refuse: no span leaves, and a report names the cause.
 
-use super::collector::{Collector, Config, Ports, file_in};
 use super::route::{Route, Security};
 use super::setup::Setup;
 use super::stored::services_in;
+use super::storing::StoringCollector;
 use crate::peers::{Report, Variables};
 use std::path::Path;
 
@@ -12,24 +12,16 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
     if !report.wants_any(names()) {
         return Ok(());
     }
-    let file = file_in(&setup.scratch, "refused");
-    let mut config = Config::default();
-    let mut ports = Vec::new();
-    for security in Security::ALL {
-        ports.push((security, config.otlp(security.name(), security, &setup.certificates)?));
-    }
-    let exporter = config.file(&file);
-    config.pipeline("all", &Security::ALL.map(Security::name), &[], &[exporter]);
-    let collector = Collector::start(setup, "refused", &config)?;
+    let storing = StoringCollector::start(setup, "refused")?;
     for case in CASES {
         for protocol in PROTOCOLS {
             report.case(&case.name(protocol), || {
-                let ports = ports.iter().find(|(security, _)| *security == case.server);
-                one(setup, case, protocol, ports.ok_or("no port")?.1, &file)
+                let port = storing.port(case.server, protocol == "grpc")?;
+                one(setup, case, protocol, port, &storing.file)
             });
         }
     }
-    collector.stop()
+    storing.collector.stop()
 }
 
 /// A receiver, and settings of Spanwise that do not fit it.
@@ -98,10 +90,9 @@ fn one(
     setup: &Setup,
     case: &Case,
     protocol: &'static str,
-    ports: Ports,
+    port: u16,
     stored: &Path,
 ) -> Result<String, String> {
-    let port = if protocol == "grpc" { ports.grpc } else { ports.http };
     let name = case.name(protocol);
     let variables = case.variables(setup, protocol, port);
     let (sent, reports) = setup.corpus.send_reporting(&name, variables);
