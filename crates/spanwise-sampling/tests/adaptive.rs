@@ -163,10 +163,11 @@ fn the_target_is_met_again_after_the_clock_is_set() {
 }
 
 #[test]
-fn the_documents_algorithm_falls_to_its_floor() {
+fn the_multiplicative_algorithm_falls_to_its_floor() {
     let step = Shape::Step { from: 1e3, to: 1e4, at: 100.0 };
-    let document = |builder: AdaptiveBuilder| builder.with_algorithm(AdaptiveAlgorithm::Document);
-    let series = run(step, 400.0, document);
+    let multiplicative =
+        |builder: AdaptiveBuilder| builder.with_algorithm(AdaptiveAlgorithm::Multiplicative);
+    let series = run(step, 400.0, multiplicative);
     // The first window samples all roots of the new rate, each later one a tenth of the one before.
     near("first window", series.rate(101.0, 109.0), 9.0, 11.0);
     near("at the end", series.rate(390.0, 400.0), 0.0, 0.02);

@@ -15,19 +15,19 @@ pub(super) const TARGET: f64 = 1000.0;
 pub(super) enum Contestant {
     Spanwise,
     WithTrend,
-    Document,
+    Multiplicative,
     Jaeger,
 }
 
 impl Contestant {
     pub(super) const ALL: [Self; 4] =
-        [Self::Spanwise, Self::WithTrend, Self::Document, Self::Jaeger];
+        [Self::Spanwise, Self::WithTrend, Self::Multiplicative, Self::Jaeger];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Spanwise => "Spanwise",
             Self::WithTrend => "Spanwise with trend",
-            Self::Document => "the document's algorithm",
+            Self::Multiplicative => "multiplicative",
             Self::Jaeger => "like Jaeger's",
         }
     }
@@ -37,7 +37,7 @@ impl Contestant {
         match self {
             Self::Spanwise => "ours",
             Self::WithTrend => "trend",
-            Self::Document => "document",
+            Self::Multiplicative => "document",
             Self::Jaeger => "jaeger",
         }
     }
@@ -60,8 +60,8 @@ impl Contestant {
         match self {
             Self::Spanwise => adaptive(|builder| builder),
             Self::WithTrend => adaptive(|builder| builder.with_trend(true)),
-            Self::Document => {
-                adaptive(|builder| builder.with_algorithm(AdaptiveAlgorithm::Document))
+            Self::Multiplicative => {
+                adaptive(|builder| builder.with_algorithm(AdaptiveAlgorithm::Multiplicative))
             }
             Self::Jaeger => Process::Jaeger(JaegerLike::new(target, rate)),
         }

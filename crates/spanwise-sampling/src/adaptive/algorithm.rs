@@ -1,4 +1,4 @@
-//! The algorithms: an estimate of the rate for each key, and the source document's probability.
+//! The algorithms: an estimate of the rate for each key, and a probability that is multiplied.
 
 /// The estimated rate of offered roots of one key.
 #[derive(Debug, Clone, Default)]
@@ -93,13 +93,13 @@ fn scatter(sum: f64, seconds: f64) -> f64 {
     3.0 * (sum / seconds).sqrt()
 }
 
-/// The source document's algorithm: a probability that follows the rate of offered roots.
+/// A probability that is multiplied when the rate of offered roots leaves a band below the target.
 #[derive(Debug, Clone)]
-pub(super) struct DocumentAlgorithm {
+pub(super) struct MultiplicativeProbability {
     probability: f64,
 }
 
-impl DocumentAlgorithm {
+impl MultiplicativeProbability {
     pub(super) fn new(initial: f64) -> Self {
         Self { probability: initial.clamp(FLOOR, 1.0) }
     }
@@ -132,5 +132,5 @@ const HOLD: f64 = 10.0;
 const FEW: f64 = 20.0;
 /// The maximum trend per period.
 const TREND: f64 = 0.3;
-/// The document's minimum probability.
+/// The minimum probability, as in the source document.
 const FLOOR: f64 = 0.001;

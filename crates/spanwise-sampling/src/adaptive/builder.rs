@@ -59,14 +59,14 @@ impl AdaptiveBuilder {
     }
 
     /// Sets the key whose values each get a share of the target. Default [`AdaptiveKey::Name`];
-    /// [`AdaptiveAlgorithm::Document`] has no keys.
+    /// [`AdaptiveAlgorithm::Multiplicative`] has no keys.
     pub fn with_key(mut self, key: AdaptiveKey) -> Self {
         self.key = key;
         self
     }
 
     /// Sets the period over which the rate is measured. Default 1 s, with
-    /// [`AdaptiveAlgorithm::Document`] 10 s; 10 ms to 1 h.
+    /// [`AdaptiveAlgorithm::Multiplicative`] 10 s; 10 ms to 1 h.
     pub fn with_period(mut self, period: Duration) -> Self {
         self.period = Some(period);
         self
@@ -119,7 +119,7 @@ impl AdaptiveBuilder {
         };
         let default = match self.algorithm {
             AdaptiveAlgorithm::OfferedRate => Duration::from_secs(1),
-            AdaptiveAlgorithm::Document => Duration::from_secs(10),
+            AdaptiveAlgorithm::Multiplicative => Duration::from_secs(10),
         };
         let period = self.period.unwrap_or(default);
         if !PERIOD.contains(&period) {
@@ -128,16 +128,16 @@ impl AdaptiveBuilder {
         }
         probability("with_min_probability", self.min_probability)?;
         probability("with_initial_probability", self.initial_probability)?;
-        let document = self.algorithm == AdaptiveAlgorithm::Document;
+        let multiplicative = self.algorithm == AdaptiveAlgorithm::Multiplicative;
         Ok(Adaptive::new(Settings {
             target,
             algorithm: self.algorithm,
-            key: if document { AdaptiveKey::None } else { self.key },
+            key: if multiplicative { AdaptiveKey::None } else { self.key },
             period,
             initial_probability: self.initial_probability,
             min_probability: self.min_probability,
             trend: self.trend,
-            governor: self.governor && !document,
+            governor: self.governor && !multiplicative,
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! The controller: once a period it computes the thresholds from the counts.
 
-use super::algorithm::{DocumentAlgorithm, RateEstimate};
+use super::algorithm::{MultiplicativeProbability, RateEstimate};
 use super::max_min::level;
 use super::settings::{AdaptiveAlgorithm, Settings, Target};
 use super::table::{OTHERS, Table};
@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 #[derive(Debug)]
 pub(super) struct Controller {
     pub(super) settings: Settings,
-    document: DocumentAlgorithm,
+    multiplicative: MultiplicativeProbability,
     /// A period has been measured.
     measured: bool,
     /// The start of the period; `None` before the first root.
@@ -50,7 +50,7 @@ struct Slot {
 impl Controller {
     pub(super) fn new(settings: Settings, slots: usize) -> Self {
         Self {
-            document: DocumentAlgorithm::new(settings.initial_probability),
+            multiplicative: MultiplicativeProbability::new(settings.initial_probability),
             settings,
             measured: false,
             began: None,
@@ -131,7 +131,7 @@ impl Controller {
             } else {
                 self.end_period(seconds, period, table);
             }
-        } else if self.settings.algorithm == AdaptiveAlgorithm::Document || seconds <= 0.0 {
+        } else if self.settings.algorithm == AdaptiveAlgorithm::Multiplicative || seconds <= 0.0 {
             return;
         } else {
             self.surge(seconds, table);
@@ -196,7 +196,7 @@ impl Controller {
             slot.idle = if count > 0.0 { 0.0 } else { slot.idle + periods };
         }
         self.measured = true;
-        self.document.update(offered / seconds, self.target());
+        self.multiplicative.update(offered / seconds, self.target());
         self.replace_keys(seconds, table);
         table.sampled.uncounted.store(false, Relaxed);
     }
@@ -274,8 +274,8 @@ impl Controller {
         let target = self.target();
         let mut expected = 0.0;
         match self.settings.algorithm {
-            AdaptiveAlgorithm::Document => {
-                let threshold = Threshold::nearest(self.document.probability()).rounded(4);
+            AdaptiveAlgorithm::Multiplicative => {
+                let threshold = Threshold::nearest(self.multiplicative.probability()).rounded(4);
                 for slot in &table.thresholds {
                     slot.store(threshold.value(), Relaxed);
                 }
