@@ -74,7 +74,7 @@ impl Default for Channels {
 /// new connection.
 ///
 /// Default: pings every 20 s, answered within 10 s, and none while no request is in flight. A server that
-/// thinks them too many closes the connection with `too_many_pings`; from then on all channels of the
+/// accepts fewer of them closes the connection with `too_many_pings`; from then on all channels of the
 /// transport ping at half the rate (gRPC proposal A8). Common servers allow one ping in five minutes on an
 /// idle connection, and some forbid them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

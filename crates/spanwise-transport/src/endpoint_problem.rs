@@ -20,7 +20,7 @@ pub enum EndpointProblem {
     Credentials,
     /// A control character in path or query.
     Control,
-    /// The path of a Unix socket is relative, ends with `/` or is too long.
+    /// The path of a Unix socket is relative, ends with `/`, or has more than 107 bytes (103 on some systems).
     SocketPath,
     /// A Unix socket on a system without them.
     NoUnixSockets,
@@ -37,9 +37,10 @@ impl fmt::Display for EndpointProblem {
             Self::Credentials => f.write_str(
                 "it holds credentials, which belong in a header (OTEL_EXPORTER_OTLP_HEADERS)",
             ),
-            Self::SocketPath => {
-                f.write_str("the path of its socket is not absolute, is a folder or is too long")
-            }
+            Self::SocketPath => write!(
+                f,
+                "the path of its socket is not absolute, ends with / or has more than {MAX_SOCKET_PATH} bytes"
+            ),
             Self::NoUnixSockets => f.write_str("this system has no Unix sockets"),
             Self::Control => f.write_str("it holds a control character"),
         }
@@ -49,3 +50,7 @@ impl fmt::Display for EndpointProblem {
 impl std::error::Error for EndpointProblem {}
 
 debug_as_display!(EndpointProblem);
+
+/// The length of `sockaddr_un::sun_path`, less the zero at its end.
+pub(crate) const MAX_SOCKET_PATH: usize =
+    if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };

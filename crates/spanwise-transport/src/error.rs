@@ -28,13 +28,14 @@ pub enum BuildError {
         /// The endpoint.
         endpoint: Endpoint,
     },
-    /// A number outside its accepted range.
+    /// A setting that is not accepted: a number outside its range, or what a
+    /// [`BlockingTransport`](crate::BlockingTransport) cannot do.
     OutOfRange {
-        /// The method that sets the number.
+        /// The method of the setting.
         field: &'static str,
         /// The value as given.
         value: String,
-        /// The accepted range.
+        /// The accepted values.
         range: String,
     },
     /// `with_system_roots` without the feature `system-roots`.
@@ -71,7 +72,7 @@ pub enum BuildError {
     },
     /// The operating system has no root certificate that can be used.
     SystemRoots {
-        /// The reason, in words; it may be empty.
+        /// The reason, in words.
         problem: String,
     },
     /// TLS cannot be set up for the endpoint's host.
@@ -159,6 +160,7 @@ impl BuildError {
     pub fn with_crate_name(mut self, name: &'static str) -> Self {
         if let Self::NoTls { crate_name, .. }
         | Self::NoGrpc { crate_name }
+        | Self::NoZstd { crate_name }
         | Self::NoSystemRoots { crate_name } = &mut self
         {
             *crate_name = name;

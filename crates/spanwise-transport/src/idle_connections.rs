@@ -34,13 +34,13 @@ pub struct IdleConnections {
 }
 
 impl IdleConnections {
-    /// Sets the most idle connections in all. Default 64, 0 to 4,096; with 0, no connection is used twice.
+    /// Sets the maximum number of idle connections in all. Default 64, 0 to 4,096; with 0, no connection is used twice.
     pub fn with_max(mut self, connections: usize) -> Self {
         self.max = connections;
         self
     }
 
-    /// Sets the most idle connections to one host. Default 16, 0 to 4,096.
+    /// Sets the maximum number of idle connections to one host. Default 16, 0 to 4,096.
     pub fn with_max_per_host(mut self, connections: usize) -> Self {
         self.max_per_host = connections;
         self
@@ -71,8 +71,8 @@ impl IdleConnections {
     }
 
     pub(crate) fn check(&self) -> Result<(), BuildError> {
-        range::number("IdleConnections::with_max", self.max, 0..=MOST)?;
-        range::number("IdleConnections::with_max_per_host", self.max_per_host, 0..=MOST)?;
+        range::number("IdleConnections::with_max", self.max, 0..=MAX)?;
+        range::number("IdleConnections::with_max_per_host", self.max_per_host, 0..=MAX)?;
         range::time("IdleConnections::with_timeout", self.timeout)
     }
 }
@@ -109,4 +109,4 @@ impl Drop for IdleCount {
     }
 }
 
-const MOST: usize = 4096;
+const MAX: usize = 4096;

@@ -1,4 +1,4 @@
-//! Decompression of gzip response bodies, with a limit on their size.
+//! Decompression of response bodies, with a limit on their size.
 
 use std::io::Read;
 
@@ -14,10 +14,11 @@ pub(crate) fn inflate(body: &[u8], limit: usize) -> Result<Bytes, InflateError> 
     if out.len() > limit { Err(InflateError::TooLarge) } else { Ok(out.into()) }
 }
 
-/// Decompresses a zstd `body` to at most `limit` bytes, without a window beside them.
+/// Decompresses a zstd `body` to at most `limit` bytes, without a window beside them. A larger one counts as
+/// [`Broken`](InflateError::Broken): libzstd reports both as the lack of capacity.
 #[cfg(feature = "zstd")]
 pub(crate) fn inflate_zstd(body: &[u8], limit: usize) -> Result<Bytes, InflateError> {
-    // Most responses have a few bytes, and a broken body fails with any capacity.
+    // Most responses have a few bytes, which need no buffer of the limit.
     let mut capacity = limit.min(4 << 10);
     loop {
         let mut out = Vec::with_capacity(capacity);

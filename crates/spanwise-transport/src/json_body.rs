@@ -31,10 +31,10 @@ pub(crate) fn bound(len: usize) -> usize {
     max_len(len).saturating_add(PREFIX + OVERSHOOT)
 }
 
-/// The most bytes of the JSON of a message of `len` bytes.
+/// Maximum bytes of the JSON of a message of `len` bytes.
 ///
 /// A control character, which JSON writes as `\u0001`, has the largest factor of what strings contain;
-/// a span without attributes has 4, usual spans 2 to 3. Messages that exceed it are made of empty lists
+/// a span without attributes has 4, usual spans about 2. Messages that exceed it are made of empty lists
 /// and maps; a small one has the constant for its names.
 pub(crate) fn max_len(len: usize) -> usize {
     len.saturating_mul(6).saturating_add(1 << 10)

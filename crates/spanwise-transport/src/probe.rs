@@ -164,5 +164,5 @@ async fn outcome(transport: &Transport, failed: &Failed) -> (bool, String) {
     (false, reason)
 }
 
-/// The most time for one protocol.
+/// The maximum time for one protocol.
 const TIMEOUT: Duration = Duration::from_secs(3);

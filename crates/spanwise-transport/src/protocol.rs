@@ -13,8 +13,7 @@ pub enum Protocol {
     #[default]
     HttpProtobuf,
     /// `http/json`: as [`HttpProtobuf`](Self::HttpProtobuf), with the request in OTLP/JSON. For receivers that
-    /// accept nothing else: the body is two to three times as large, and costs a transcoding once per
-    /// request.
+    /// accept nothing else: the body is about twice as large, and costs a transcoding once per request.
     HttpJson,
     /// `grpc`: one unary call per request over HTTP/2. Needs the feature `grpc`.
     Grpc,

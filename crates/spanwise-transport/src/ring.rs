@@ -84,7 +84,7 @@ impl Ring {
             _ => None,
         });
         if let Some(name) = twice {
-            return Err(RingError::Twice(name));
+            return Err(RingError::Duplicate(name));
         }
         let points = version.points(&sorted);
         Ok(Self { version, endpoints, points })
@@ -193,7 +193,7 @@ pub enum RingError {
     /// More than 1,000 endpoints.
     TooMany,
     /// An endpoint that occurs more than once.
-    Twice(String),
+    Duplicate(String),
 }
 
 impl fmt::Display for RingError {
@@ -201,9 +201,12 @@ impl fmt::Display for RingError {
         match self {
             Self::Empty => write!(f, "the ring has no endpoint; accepted are 1 to {MAX_ENDPOINTS}"),
             Self::TooMany => {
-                write!(f, "the ring has more than {MAX_ENDPOINTS} endpoints, which is the most")
+                write!(
+                    f,
+                    "the ring has more than {MAX_ENDPOINTS} endpoints; accepted are 1 to {MAX_ENDPOINTS}"
+                )
             }
-            Self::Twice(name) => write!(
+            Self::Duplicate(name) => write!(
                 f,
                 "the ring has the endpoint `{}` twice; accepted is each once",
                 crate::url::redacted(name)

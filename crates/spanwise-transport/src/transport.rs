@@ -30,7 +30,8 @@ use crate::{
     Protocol, TransportBuilder, json_body, text,
 };
 
-/// Sends encoded OTLP trace export requests to one endpoint. Clones share connections and settings.
+/// Sends encoded OTLP trace export requests to an endpoint, or to one of several. Clones share connections and
+/// settings.
 #[derive(Clone)]
 pub struct Transport {
     shared: Arc<Shared>,

@@ -1,6 +1,6 @@
 //! Endpoints at Unix sockets: `unix:/path`, as gRPC names them.
 
-use crate::EndpointProblem;
+use crate::endpoint_problem::{EndpointProblem, MAX_SOCKET_PATH};
 
 /// The path in `unix:/path` or `unix:///path`; `None` if `url` has another scheme.
 pub(crate) fn path_of(url: &str) -> Option<Result<&str, EndpointProblem>> {
@@ -19,12 +19,8 @@ fn check(path: &str) -> Result<&str, EndpointProblem> {
         return Err(EndpointProblem::Control);
     }
     // A relative path would depend on the directory that the process is in.
-    if !path.starts_with('/') || path.ends_with('/') || path.len() > MAX_PATH {
+    if !path.starts_with('/') || path.ends_with('/') || path.len() > MAX_SOCKET_PATH {
         return Err(EndpointProblem::SocketPath);
     }
     Ok(path)
 }
-
-/// The length of `sockaddr_un::sun_path`, less the zero at its end.
-const MAX_PATH: usize =
-    if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };

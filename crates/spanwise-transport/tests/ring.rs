@@ -88,7 +88,7 @@ fn endpoints_that_make_no_ring_are_an_error() {
     let ring = |names: &[&str]| Ring::new(RingVersion::V3, names.iter().copied());
     assert_eq!(ring(&[]).unwrap_err(), RingError::Empty);
     let twice = ring(&["b:1", "a:1", "b:1"]).unwrap_err();
-    assert_eq!(twice, RingError::Twice("b:1".to_owned()));
+    assert_eq!(twice, RingError::Duplicate("b:1".to_owned()));
     assert!(twice.to_string().contains("`b:1` twice"), "{twice}");
     let endless = Ring::new(RingVersion::V3, (0..).map(|i: u64| i.to_string()));
     assert_eq!(endless.unwrap_err(), RingError::TooMany);

@@ -11,8 +11,8 @@ pub(super) struct Sizing {
     /// `None`: the size is fixed.
     sizer: Option<BatchSizer>,
     /// The limits of the settings.
-    most: BatchLimits,
-    /// The most bytes of a request since the receiver refused a larger one.
+    max: BatchLimits,
+    /// Maximum bytes of a request since the receiver refused a larger one.
     max_accepted_bytes: Option<usize>,
     /// Whether a request leaves once a batch of spans waits.
     counts_spans: bool,
@@ -27,11 +27,11 @@ pub(super) struct Sizing {
 impl Sizing {
     pub(super) fn new(config: &BatchConfig, now: Instant) -> Self {
         let sizer = setting(config).map(|setting| BatchSizer::new(setting, now));
-        let mut most = BatchLimits::spans(config.max_export_batch_size);
-        most.bytes = config.max_request_bytes;
+        let mut max = BatchLimits::spans(config.max_export_batch_size);
+        max.bytes = config.max_request_bytes;
         Self {
             sizer,
-            most,
+            max,
             max_accepted_bytes: None,
             counts_spans: config.counts_spans(),
             applied: None,
@@ -43,9 +43,9 @@ impl Sizing {
     /// Replaces the settings. An algorithm that stays retains its measurements, and a limit of the receiver is
     /// forgotten with the setting that exceeded it.
     pub(super) fn set_config(&mut self, config: &BatchConfig, now: Instant) {
-        let (before, most, accepted) = (self.sizer.take(), self.most, self.max_accepted_bytes);
+        let (before, max, accepted) = (self.sizer.take(), self.max, self.max_accepted_bytes);
         *self = Self::new(config, now);
-        self.max_accepted_bytes = accepted.filter(|_| most.bytes == self.most.bytes);
+        self.max_accepted_bytes = accepted.filter(|_| max.bytes == self.max.bytes);
         if let (Some(mut sizer), Some(setting)) = (before, setting(config)) {
             sizer.set(setting, now);
             self.sizer = Some(sizer);
@@ -90,13 +90,13 @@ impl Sizing {
         self.max_accepted_bytes = Some(self.max_accepted_bytes.unwrap_or(half).min(half));
     }
 
-    /// The most bytes of a request.
+    /// Maximum bytes of a request.
     pub(super) fn max_bytes(&self) -> usize {
-        self.max_accepted_bytes.unwrap_or(usize::MAX).min(self.most.bytes)
+        self.max_accepted_bytes.unwrap_or(usize::MAX).min(self.max.bytes)
     }
 
-    fn most(&self) -> BatchLimits {
-        BatchLimits { bytes: self.max_bytes(), ..self.most }
+    fn max(&self) -> BatchLimits {
+        BatchLimits { bytes: self.max_bytes(), ..self.max }
     }
 
     fn observe(
@@ -118,8 +118,8 @@ impl Sizing {
 
     /// The limits, if they are not those that were returned last.
     pub(super) fn take_changed(&mut self) -> Option<BatchLimits> {
-        let most = self.most();
-        let limits = self.sizer.as_ref().map_or(most, |sizer| sizer.limits().min(most));
+        let max = self.max();
+        let limits = self.sizer.as_ref().map_or(max, |sizer| sizer.limits().min(max));
         (self.applied.replace(limits) != Some(limits)).then_some(limits)
     }
 
@@ -127,7 +127,7 @@ impl Sizing {
     pub(super) fn hard_limits(&self, batch: BatchLimits) -> BatchLimits {
         match self.sizer.as_ref().map(BatchSizer::setting) {
             // A size that follows costs is met by whole chunks.
-            Some(BatchSize::Adaptive(_)) => self.most(),
+            Some(BatchSize::Adaptive(_)) => self.max(),
             _ => batch,
         }
     }

@@ -231,7 +231,7 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Option<BodyFraming> {
         return Some(BodyFraming::Length(0));
     }
     if headers.contains_key(TRANSFER_ENCODING) {
-        // Of a length besides, a proxy in between may have believed the other one.
+        // With a length too, a proxy in between may have framed the body by that (RFC 9112, 6.3).
         let is_clear = !headers.contains_key(CONTENT_LENGTH);
         let is_chunked = has_token(headers, TRANSFER_ENCODING, "chunked");
         return is_clear.then_some(if is_chunked {
