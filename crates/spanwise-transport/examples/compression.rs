@@ -5,6 +5,7 @@
 //! ```
 
 use spanwise_receiver::Receiver;
+use spanwise_testkit::SplitMix64;
 use spanwise_transport::{Compression, Endpoint, PREFIX, Transport};
 use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
 use spanwise_wire::{Chunk, Framer, Request, RequestLimits, SpanId, SpanLimits, SpanMeta, TraceId};
@@ -48,14 +49,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn request() -> Option<Request> {
     let (limits, mut span, mut chunk) =
         (SpanLimits::default(), SpanWriter::new(), Chunk::default());
-    let mut random = 7_u64;
-    let mut id = move || {
-        // SplitMix64.
-        random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    };
+    let mut random = SplitMix64::new(7);
+    let mut id = move || random.next_u64();
     let mut now = 1_790_000_000_000_000_000;
     for number in 0..2_000_u64 {
         span.begin(&limits, "GET /users/{id}");

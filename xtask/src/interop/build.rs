@@ -82,7 +82,7 @@ const MODULES: [(&str, &[&str]); 4] = [
     ("providers", &["go.opentelemetry.io/collector/confmap/provider/fileprovider"]),
 ];
 
-/// A module of the resolver for AWS Cloud Map, which no case uses. The proxy does not serve every release of it.
+/// A module of the resolver for AWS Cloud Map, which no case uses, in a release that every mirror of Go modules has.
 const SERVED_IN_ANOTHER_RELEASE: [&str; 2] =
     ["github.com/aws/aws-sdk-go-v2/service/servicediscovery", "v1.40.2"];
 

@@ -38,8 +38,8 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
 fn without_spans(setup: &Setup, ports: Ports, stored: &Path) -> Result<String, String> {
     let proxy = FaultProxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, ports.grpc)));
     let proxy = proxy.map_err(|error| error.to_string())?;
-    let way = Route { protocol: "grpc", compression: "none", security: Security::Plain };
-    let variables = way.variables(proxy.address().port(), &setup.certificates);
+    let route = Route::plain("grpc", "none");
+    let variables = route.variables(proxy.address().port(), &setup.certificates);
     let spanwise = Spanwise::builder()
         .with_environment(move |name| variables.get(name).cloned())
         .with_service_name(IDLE)

@@ -65,8 +65,8 @@ const CASES: &[Case] = &[
 /// Every span arrives: after a refusal in another form than in the first request.
 fn one(setup: &Setup, case: &Case, port: u16, stored: &Path) -> Result<String, String> {
     let Case { protocol, compression, .. } = *case;
-    let route = Route { protocol, compression, security: Security::Plain };
-    // A slow connection: spans gather while the first requests are under way.
+    let route = Route::plain(protocol, compression);
+    // A slow connection: spans gather while the first requests are in flight.
     let proxy = FaultProxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let proxy = proxy.map_err(|error| error.to_string())?;
     proxy.set(Fault::Delay(Duration::from_millis(5)));

@@ -22,8 +22,8 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
     config.pipeline("all", &["in"], &[], &["file/lines".to_owned()]);
     let collector = Collector::start(setup, "lines", &config)?;
     report.case(NAME, || {
-        let way = Route { protocol: "grpc", compression: "none", security: Security::Plain };
-        let sent = setup.corpus.send(NAME, way.variables(ports.grpc, &setup.certificates))?;
+        let route = Route::plain("grpc", "none");
+        let sent = setup.corpus.send(NAME, route.variables(ports.grpc, &setup.certificates))?;
         let mut found = Ok(Request::default());
         let has_all = wait_until(PATIENCE, || {
             found = read(&file);

@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: Spanwise against a real OpenTelemetry Collector, both ways.
+//! `cargo xtask interop`: Spanwise against a real OpenTelemetry Collector, in both directions.
 
 mod build;
 mod collector;
@@ -12,7 +12,6 @@ mod probe;
 mod refused;
 mod reverse;
 mod ring;
-mod route;
 mod sampling;
 mod setup;
 mod stored;
@@ -20,20 +19,20 @@ mod storing;
 mod target;
 mod unix;
 
-use crate::peers::{Options, Report, write_between};
-use crate::{Command, date, step};
+use crate::Command;
+use crate::peers::{Options, Part, Report, route};
 use setup::Setup;
 
 pub(crate) const COMMAND: Command = Command {
     name: "interop",
-    summary: "Spanwise against a real OpenTelemetry Collector, both ways",
+    summary: "Spanwise against a real OpenTelemetry Collector, in both directions",
     help: "\
 Builds an OpenTelemetry Collector from its Go modules (once, about seven minutes, into
 $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise), starts it on loopback and runs cases:
 
   forward/PROTOCOL/COMPRESSION/SECURITY   Spanwise sends, the Collector stores, and each span is compared
   reverse/PROTOCOL/COMPRESSION/SECURITY   the Collector's exporters send to spanwise-receiver
-  unix/…                                  Unix sockets instead of ports, both ways
+  unix/…                                  Unix sockets instead of ports, in both directions
   lines/file_exporter                     the Collector's lines of JSON, transcoded and compared
   probe/…                                 the protocol of each of the Collector's ports
   ring/VERSION                            routes of trace ids against those of load_balancing
@@ -55,22 +54,10 @@ failed.",
 fn run(arguments: &[String]) -> Result<(), String> {
     let mut report = Report::new(Options::parse(arguments)?);
     let setup = Setup::make(&mut report)?;
-    for &(name, part) in PARTS {
-        if let Err(problem) = part(&setup, &mut report) {
-            report.fail(name, problem);
-        }
-    }
-    if report.options().write {
-        let page = step::root().join("docs/interop.md");
-        write_between(&page, "interop", &report.markdown(&date::today()))?;
-    }
-    report.finish()
+    report.run_all(&setup, PARTS, "interop")
 }
 
-/// A group of cases that share a Collector; an error is a failure of the group.
-type Part = fn(&Setup, &mut Report) -> Result<(), String>;
-
-const PARTS: &[(&str, Part)] = &[
+const PARTS: &[(&str, Part<Setup>)] = &[
     ("forward", forward::run),
     ("reverse", reverse::run),
     ("unix", unix::run),

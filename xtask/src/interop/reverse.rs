@@ -1,4 +1,4 @@
-//! The Collector's exporters send to `spanwise-receiver`, each way once.
+//! The Collector's exporters send to `spanwise-receiver`, by each route once.
 
 use super::collector::{Collector, Config};
 use super::route::{Route, Security};
@@ -26,8 +26,8 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
     }
     config.pipeline("all", &["in"], &[], &exporters);
     let collector = Collector::start(setup, "reverse", &config)?;
-    let way_in = Route { protocol: "grpc", compression: "none", security: Security::Plain };
-    let sent = setup.corpus.send("reverse", way_in.variables(ports.grpc, &setup.certificates))?;
+    let entry = Route::plain("grpc", "none");
+    let sent = setup.corpus.send("reverse", entry.variables(ports.grpc, &setup.certificates))?;
     Target::wait(targets.iter().filter_map(|(_, target)| target.as_ref().ok()), sent.spans);
     for (route, target) in targets {
         report.case(&name(route), || target?.check(&sent));

@@ -164,8 +164,8 @@ fn through_the_exporter(setup: &Setup) -> Result<String, String> {
 
 /// Makes root spans and returns the ids of their traces.
 fn make(setup: &Setup, port: u16) -> Result<Vec<u128>, String> {
-    let way = Route { protocol: "grpc", compression: "none", security: Security::Plain };
-    let variables = way.variables(port, &setup.certificates);
+    let route = Route::plain("grpc", "none");
+    let variables = route.variables(port, &setup.certificates);
     let spanwise = Spanwise::builder()
         .with_environment(move |name| variables.get(name).cloned())
         .with_service_name("ring")

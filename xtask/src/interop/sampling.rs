@@ -53,8 +53,8 @@ struct Traces {
 
 /// Makes traces through this sampler, every fifth with an error in its last span.
 fn make(setup: &Setup, port: u16, service: &str, sampler: Sampler) -> Result<Traces, String> {
-    let way = Route { protocol: "grpc", compression: "none", security: Security::Plain };
-    let variables = way.variables(port, &setup.certificates);
+    let route = Route::plain("grpc", "none");
+    let variables = route.variables(port, &setup.certificates);
     let spanwise = Spanwise::builder()
         .with_environment(move |name| variables.get(name).cloned())
         .with_service_name(service)

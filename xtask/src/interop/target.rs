@@ -60,7 +60,7 @@ impl Target {
         self.exports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The exports came the way that their name states, with all spans.
+    /// Checks that the exports came by the route that their name states, with all spans.
     ///
     /// # Errors
     /// The first difference.
@@ -129,7 +129,7 @@ mod tests {
         for route in Route::all().filter(|route| route.security == Security::Plain) {
             let target = Target::start(route, &none).unwrap();
             let variables = route.variables(target.port(), &none);
-            let sent = corpus.send("twin", variables).unwrap();
+            let sent = corpus.send("receiver", variables).unwrap();
             assert_eq!(target.check(&sent), Ok("200 spans".to_owned()), "{route}");
         }
     }

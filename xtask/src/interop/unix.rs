@@ -1,4 +1,4 @@
-//! Unix sockets instead of ports, both ways.
+//! Unix sockets instead of ports, in both directions.
 
 use super::collector::{Collector, Config, file_in};
 use super::route::{Route, Security};
@@ -23,7 +23,7 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
     let file = file_in(&setup.scratch, "unix");
     let exporter = config.file(&file);
     config.pipeline("in", &["socket"], &[], &[exporter]);
-    let plain = |protocol| Route { protocol, compression: "none", security: Security::Plain };
+    let plain = |protocol| Route::plain(protocol, "none");
     let target = Target::on_socket(plain("grpc"), &ours)?;
     let settings = json!({
         "endpoint": url(&ours), "compression": "none", "tls": { "insecure": true }

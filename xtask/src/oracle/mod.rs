@@ -7,8 +7,8 @@ mod received;
 mod send;
 mod setup;
 
-use crate::peers::{Options, Report, write_between};
-use crate::{Command, date, step};
+use crate::Command;
+use crate::peers::{Options, Part, Report};
 use setup::Setup;
 
 pub(crate) const COMMAND: Command = Command {
@@ -31,20 +31,8 @@ Needs python3 and npm. A case that cannot run has failed. Exit status 1 when a c
 };
 
 fn run(arguments: &[String]) -> Result<(), String> {
-    let mut report = Report::new(Options::parse(arguments)?);
-    let setup = Setup::make()?;
-    for (name, part) in PARTS {
-        if let Err(problem) = part(&setup, &mut report) {
-            report.fail(name, problem);
-        }
-    }
-    if report.options().write {
-        let page = step::root().join("docs/interop.md");
-        write_between(&page, "oracle", &report.markdown(&date::today()))?;
-    }
-    report.finish()
+    let report = Report::new(Options::parse(arguments)?);
+    report.run_all(&Setup::make()?, PARTS, "oracle")
 }
 
-type Part = fn(&Setup, &mut Report) -> Result<(), String>;
-
-const PARTS: [(&str, Part); 2] = [("python", python::run), ("javascript", javascript::run)];
+const PARTS: &[(&str, Part<Setup>)] = &[("python", python::run), ("javascript", javascript::run)];

@@ -4,6 +4,7 @@ use super::dialogue::Dialogue;
 use super::received::Received;
 use super::send::send;
 use super::setup::Setup;
+use crate::peers::route::{Route, Security};
 use crate::peers::{Cache, Report, Request, Sent, Tool, Variables, compare, decoded};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +18,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
-    let names = ways().flat_map(|way| ["reads", "writes"].map(|part| way.name(part)));
+    let names = routes().flat_map(|route| ["reads", "writes"].map(|part| name(part, route)));
     let others = ANSWERS.map(|(name, ..)| name).into_iter().chain([TOO_LARGE, LINES]);
     if !report.wants_any(names.chain(others.map(str::to_owned))) {
         return Ok(());
@@ -29,14 +30,14 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
     let mut command = Command::new(python);
     command.arg("-B").arg(script);
     let (mut peer, ports) = Dialogue::start("the Python peer", command)?;
-    for way in ways() {
-        report.case(&way.name("reads"), || reads(setup, &mut peer, &ports, way));
+    for route in routes() {
+        report.case(&name("reads", route), || reads(setup, &mut peer, &ports, route));
     }
     report.case(LINES, || lines(setup, &mut peer));
     report.case(TOO_LARGE, || too_large(setup, &mut peer, &ports));
     let known = known(setup)?;
-    for way in ways() {
-        report.case(&way.name("writes"), || writes(&mut peer, way, &known));
+    for route in routes() {
+        report.case(&name("writes", route), || writes(&mut peer, route, &known));
     }
     for (name, answer, protocol) in ANSWERS {
         report.case(name, || answers(&mut peer, &ports, answer, protocol, &known));
@@ -44,30 +45,14 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
-/// A protocol with a compression: the values of their variables.
-#[derive(Debug, Clone, Copy)]
-struct Way {
-    protocol: &'static str,
-    compression: &'static str,
+/// The name of a case.
+fn name(part: &str, route: Route) -> String {
+    format!("python/{part}/{}/{}", route.protocol, route.compression)
 }
 
-impl Way {
-    fn name(self, part: &str) -> String {
-        format!("python/{part}/{}/{}", self.protocol, self.compression)
-    }
-
-    fn port(self, ports: &Value) -> Result<u16, String> {
-        port(ports, if self.protocol == "grpc" { "grpc" } else { "http" })
-    }
-
-    /// The settings of Spanwise to send this way.
-    fn variables(self, port: u16) -> Variables {
-        Variables::from([
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", self.protocol.to_owned()),
-            ("OTEL_EXPORTER_OTLP_COMPRESSION", self.compression.to_owned()),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{port}")),
-        ])
-    }
+/// The port of the peer for a protocol.
+fn port_for(protocol: &str, ports: &Value) -> Result<u16, String> {
+    port(ports, if protocol == "grpc" { "grpc" } else { "http" })
 }
 
 /// A port among those that the peer printed.
@@ -76,19 +61,22 @@ fn port(ports: &Value, name: &str) -> Result<u16, String> {
     port.ok_or_else(|| format!("the peer printed {ports}"))
 }
 
-/// grpcio has no zstd.
-fn ways() -> impl Iterator<Item = Way> {
-    let all = ["grpc", "http/protobuf", "http/json"].into_iter().flat_map(|protocol| {
-        ["none", "gzip", "zstd"].map(|compression| Way { protocol, compression })
-    });
-    all.filter(|way| (way.protocol, way.compression) != ("grpc", "zstd"))
+/// All routes in plain text but that of zstd over gRPC, which grpcio does not have.
+fn routes() -> impl Iterator<Item = Route> {
+    Route::all()
+        .filter(|route| route.security == Security::Plain)
+        .filter(|route| (route.protocol, route.compression) != ("grpc", "zstd"))
 }
 
 /// Spanwise sends; Python parses and serializes again.
-fn reads(setup: &Setup, peer: &mut Dialogue, ports: &Value, way: Way) -> Result<String, String> {
-    let name = way.name("reads");
-    let variables = way.variables(way.port(ports)?);
-    compare_taken(peer, way, || setup.corpus.send(&name, variables))
+fn reads(
+    setup: &Setup,
+    peer: &mut Dialogue,
+    ports: &Value,
+    route: Route,
+) -> Result<String, String> {
+    let variables = route.plain_variables(port_for(route.protocol, ports)?);
+    compare_taken(peer, route, || setup.corpus.send(&name("reads", route), variables))
 }
 
 /// Spanwise writes lines of JSON; Python parses each and serializes it again.
@@ -114,9 +102,9 @@ fn body_of(answer: &Value) -> Result<Vec<u8>, String> {
 
 /// Spanwise sends more than the server of grpcio accepts in a message, and again in smaller ones.
 fn too_large(setup: &Setup, peer: &mut Dialogue, ports: &Value) -> Result<String, String> {
-    let way = Way { protocol: "grpc", compression: "none" };
-    let variables = way.variables(port(ports, "small")?);
-    compare_taken(peer, way, || {
+    let route = Route::plain("grpc", "none");
+    let variables = route.plain_variables(port(ports, "small")?);
+    compare_taken(peer, route, || {
         let (sent, reports) = setup.corpus.send_reporting(TOO_LARGE, variables);
         match (sent, reports.is_empty()) {
             (Ok(_), true) => Err("Spanwise reports nothing: was no request refused?".to_owned()),
@@ -128,7 +116,7 @@ fn too_large(setup: &Setup, peer: &mut Dialogue, ports: &Value) -> Result<String
 /// Compares the spans that `send` sends with those that arrive.
 fn compare_taken(
     peer: &mut Dialogue,
-    way: Way,
+    route: Route,
     send: impl FnOnce() -> Result<Sent, String>,
 ) -> Result<String, String> {
     peer.ask(&json!({ "do": "answer", "answer": "accept" }))?;
@@ -139,7 +127,7 @@ fn compare_taken(
     let mut received = Request::default();
     for request in taken["requests"].as_array().into_iter().flatten() {
         let (protocol, coding) = (&request["protocol"], &request["coding"]);
-        if protocol != way.protocol || (protocol != "grpc" && coding != way.compression) {
+        if protocol != route.protocol || (protocol != "grpc" && coding != route.compression) {
             return Err(format!("a request came as {protocol} with {coding}"));
         }
         received.resource_spans.extend(decoded(&body_of(request)?)?.resource_spans);
@@ -156,10 +144,10 @@ fn known(setup: &Setup) -> Result<Sent, String> {
 }
 
 /// Python sends; `spanwise-receiver` and `spanwise-wire` read.
-fn writes(peer: &mut Dialogue, way: Way, known: &Sent) -> Result<String, String> {
+fn writes(peer: &mut Dialogue, route: Route, known: &Sent) -> Result<String, String> {
     let received = Received::start()?;
     let body = STANDARD.encode(known.expected.encode_to_vec());
-    let Way { protocol, compression } = way;
+    let Route { protocol, compression, .. } = route;
     peer.ask(&json!({
         "do": "send", "protocol": protocol, "compression": compression,
         "port": received.port(), "body": body,
@@ -168,7 +156,7 @@ fn writes(peer: &mut Dialogue, way: Way, known: &Sent) -> Result<String, String>
     Ok(format!("{} spans", known.spans))
 }
 
-/// Python answers in a way of its own; the transport reads it.
+/// Python answers with partial success or retry details; the transport reads them.
 fn answers(
     peer: &mut Dialogue,
     ports: &Value,
@@ -177,7 +165,7 @@ fn answers(
     known: &Sent,
 ) -> Result<String, String> {
     peer.ask(&json!({ "do": "answer", "answer": answer }))?;
-    let port = Way { protocol, compression: "none" }.port(ports)?;
+    let port = port_for(protocol, ports)?;
     let delivery = send(protocol, port, known.expected.encode_to_vec())?;
     peer.ask(&json!({ "do": "take" }))?;
     let expected = match answer {

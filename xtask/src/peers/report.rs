@@ -1,7 +1,9 @@
 //! The cases of a run: their names, their outcomes, the pages about them.
 
 use super::case::{Case, Outcome};
+use super::page::write_between;
 use super::table;
+use crate::{date, step};
 use std::time::{Duration, Instant};
 
 /// The arguments of a command that runs cases.
@@ -39,6 +41,9 @@ impl Options {
         self.only.is_empty() || self.only.iter().any(|word| case.contains(word.as_str()))
     }
 }
+
+/// A group of cases that share a peer; an error is a failure of the group.
+pub(crate) type Part<S> = fn(&S, &mut Report) -> Result<(), String>;
 
 /// All cases of a run.
 #[derive(Debug)]
@@ -86,7 +91,7 @@ impl Report {
     }
 
     /// Adds a failure of a part as a whole.
-    pub(crate) fn fail(&mut self, name: &str, reason: String) {
+    fn fail(&mut self, name: &str, reason: String) {
         self.add(name, Outcome::Failed(reason), Duration::ZERO);
     }
 
@@ -100,11 +105,34 @@ impl Report {
         self.cases.push(Case { name: name.to_owned(), outcome });
     }
 
+    /// Runs `parts` with what `setup` made for all of them. With `--write` the report goes into
+    /// `docs/interop.md`, between the markers `name`.
+    ///
+    /// # Errors
+    /// A case failed, none ran, or the page cannot be written.
+    pub(crate) fn run_all<S>(
+        mut self,
+        setup: &S,
+        parts: &[(&str, Part<S>)],
+        name: &str,
+    ) -> Result<(), String> {
+        for (part, run) in parts {
+            if let Err(problem) = run(setup, &mut self) {
+                self.fail(part, problem);
+            }
+        }
+        if self.options.write {
+            let page = step::root().join("docs/interop.md");
+            write_between(&page, name, &self.markdown(&date::today()))?;
+        }
+        self.finish()
+    }
+
     /// Prints the counts.
     ///
     /// # Errors
     /// A case failed, or none ran.
-    pub(crate) fn finish(&self) -> Result<(), String> {
+    fn finish(&self) -> Result<(), String> {
         let count =
             |is: fn(&Outcome) -> bool| self.cases.iter().filter(|case| is(&case.outcome)).count();
         let passed = count(|outcome| matches!(outcome, Outcome::Passed(_)));
@@ -122,7 +150,7 @@ impl Report {
     }
 
     /// The report in Markdown.
-    pub(crate) fn markdown(&self, date: &str) -> String {
+    fn markdown(&self, date: &str) -> String {
         let versions = self.versions.join(", ");
         format!("Run on {date} against {versions}.\n{}", table::of(&self.cases))
     }

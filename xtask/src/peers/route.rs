@@ -1,19 +1,19 @@
-//! The ways between Spanwise and the Collector: protocol, compression, security.
+//! The routes between Spanwise and a peer: protocol, compression, security.
 
-use crate::peers::{Certificates, Variables};
+use super::{Certificates, Variables};
 use std::fmt;
 
-/// One way. The words are the values of `OTEL_EXPORTER_OTLP_PROTOCOL` and `…_COMPRESSION`.
+/// One route. The words are the values of `OTEL_EXPORTER_OTLP_PROTOCOL` and `…_COMPRESSION`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Route {
-    pub(super) protocol: &'static str,
-    pub(super) compression: &'static str,
-    pub(super) security: Security,
+pub(crate) struct Route {
+    pub(crate) protocol: &'static str,
+    pub(crate) compression: &'static str,
+    pub(crate) security: Security,
 }
 
 /// The security of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Security {
+pub(crate) enum Security {
     Plain,
     Tls,
     /// TLS with a client certificate, which the server demands.
@@ -21,9 +21,9 @@ pub(super) enum Security {
 }
 
 impl Security {
-    pub(super) const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Mtls];
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Mtls];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Tls => "tls",
@@ -32,7 +32,7 @@ impl Security {
     }
 
     /// The URL of a port of this machine.
-    pub(super) fn url(self, port: u16) -> String {
+    pub(crate) fn url(self, port: u16) -> String {
         match self {
             Self::Plain => format!("http://127.0.0.1:{port}"),
             Self::Tls | Self::Mtls => format!("https://localhost:{port}"),
@@ -42,7 +42,7 @@ impl Security {
 
 impl Route {
     /// All of them: a new protocol or compression is a word in one of the two lists.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         PROTOCOLS.into_iter().flat_map(|protocol| {
             COMPRESSIONS.into_iter().flat_map(move |compression| {
                 Security::ALL.map(|security| Self { protocol, compression, security })
@@ -50,17 +50,27 @@ impl Route {
         })
     }
 
-    pub(super) fn is_grpc(self) -> bool {
+    /// A route in plain text.
+    pub(crate) const fn plain(protocol: &'static str, compression: &'static str) -> Self {
+        Self { protocol, compression, security: Security::Plain }
+    }
+
+    pub(crate) fn is_grpc(self) -> bool {
         self.protocol == "grpc"
     }
 
-    /// The settings of Spanwise to send this way to a port of this machine.
-    pub(super) fn variables(self, port: u16, certificates: &Certificates) -> Variables {
-        let mut variables = Variables::from([
+    /// The settings of Spanwise to send by this route to a port of this machine, without certificates.
+    pub(crate) fn plain_variables(self, port: u16) -> Variables {
+        Variables::from([
             ("OTEL_EXPORTER_OTLP_PROTOCOL", self.protocol.to_owned()),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", self.compression.to_owned()),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", self.security.url(port)),
-        ]);
+        ])
+    }
+
+    /// The settings of Spanwise to send by this route to a port of this machine.
+    pub(crate) fn variables(self, port: u16, certificates: &Certificates) -> Variables {
+        let mut variables = self.plain_variables(port);
         if self.security != Security::Plain {
             variables.insert("OTEL_EXPORTER_OTLP_CERTIFICATE", certificates.authority());
         }
@@ -87,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_27_ways_with_names_of_their_own() {
+    fn there_are_27_routes_with_names_of_their_own() {
         let names: std::collections::BTreeSet<String> =
             Route::all().map(|route| route.to_string()).collect();
         assert_eq!(names.len(), 27);
