@@ -8,6 +8,7 @@ mod budget;
 mod collected;
 mod connection;
 mod count;
+mod encoding;
 mod error;
 mod frames;
 mod grpc_frame;

@@ -16,6 +16,7 @@ use crate::answer::{Answer, Export, Handler, Protocol};
 use crate::body;
 use crate::budget::{Budget, Charge};
 use crate::count::count_spans;
+use crate::encoding::Encoding;
 use crate::grpc_frame::unframe;
 use crate::headers::Headers;
 use crate::inflate::gunzip;
@@ -26,7 +27,7 @@ use crate::limits::Limits;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::request_charge::{PendingResponse, RequestCharge};
-use crate::route::{Encoding, Route};
+use crate::route::Route;
 use crate::stats::{Counters, Stats};
 #[cfg(feature = "tls")]
 use crate::tls::TlsServer;
