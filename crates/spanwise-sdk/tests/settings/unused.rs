@@ -63,9 +63,11 @@ fn unused_settings_are_not_checked() {
     // The author of the code chose both the sink and these.
     let expected =
         ["with_endpoint", "with_header", "with_certificate_pem", "with_client_certificate_files"];
-    let expected =
-        expected.map(|setting| format!("{setting} has no effect: requests go to the sink"));
-    assert_eq!(lines(wrong(sunk(&[]))), expected);
+    let unused = |setting| format!("{setting} has no effect: requests go to the sink");
+    assert_eq!(lines(wrong(sunk(&[]))), expected.map(unused));
+    let compressed = sunk(&[]).with_compression_level(3).with_compression_threshold(1);
+    let expected = ["with_compression_level", "with_compression_threshold"];
+    assert_eq!(lines(compressed), expected.map(unused));
     // An invalid value in code is an error where the provider uses it.
     error(with(none).with_sampling_ratio(7.0));
     error(numbers(sunk(&[])));

@@ -83,6 +83,8 @@ impl SpanwiseBuilder {
             ("with_protocol", self.protocol.is_some()),
             ("with_header", !self.headers.is_empty()),
             ("with_compression", self.compression.is_some()),
+            ("with_compression_level", self.compression_level.is_some()),
+            ("with_compression_threshold", self.compression_threshold.is_some()),
             ("with_proxy", self.proxy.is_some()),
             ("with_certificate_pem", matches!(self.trust, Some(Trust::Pem(_)))),
             ("with_certificate_file", matches!(self.trust, Some(Trust::File(_)))),
