@@ -3,7 +3,7 @@
 use super::route::{Route, Security};
 use super::setup::Setup;
 use crate::peers::{
-    Cache, Certificates, Report, Request, Running, Tool, compare, decoded, free_ports,
+    Cache, Certificates, Counted, Report, Request, Running, Tool, compare, decoded, free_ports,
 };
 use spanwise_receiver::{Collected, Receiver};
 use spanwise_testkit::FaultProxy;
@@ -146,7 +146,9 @@ fn one(setup: &Setup, program: &Path, case: &Case) -> Result<String, String> {
     if connections < case.connections {
         return Err(format!("{requests} requests in {connections} connections: none was ended"));
     }
-    Ok(format!("{} spans in {requests} requests, {connections} connections", sent.spans))
+    let (requests, connections) =
+        (Counted(requests, "request"), Counted(connections, "connection"));
+    Ok(format!("{} spans in {requests}, {connections}", sent.spans))
 }
 
 fn all(collected: &Collected) -> Result<Request, String> {

@@ -1,6 +1,6 @@
 //! Pings that a Collector thinks too many: it closes the connection once, and not again at half the rate.
 
-use crate::peers::{Corpus, Variables};
+use crate::peers::{Corpus, Variables, block_on};
 use prost::Message as _;
 use spanwise::transport::{Channels, Endpoint, KeepAlive, Outcome, Protocol, Transport};
 use spanwise_receiver::Receiver;
@@ -24,9 +24,7 @@ pub(super) fn frequent(corpus: &Corpus, port: u16) -> Result<String, String> {
         .build()
         .map_err(|error| error.to_string())?;
     let message = message(corpus)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(async {
+    block_on(async {
         for round in 0..REQUESTS {
             if round > 0 {
                 tokio::time::sleep(IDLE).await;
@@ -37,7 +35,7 @@ pub(super) fn frequent(corpus: &Corpus, port: u16) -> Result<String, String> {
             }
         }
         Ok(())
-    })?;
+    })??;
     match proxy.traffic() {
         Traffic { connections: 2, closed: 1, .. } => {
             let seconds = IDLE.as_secs();

@@ -3,7 +3,7 @@
 use super::collector::{Collector, Config, file_in};
 use super::route::Security;
 use super::setup::Setup;
-use crate::peers::Report;
+use crate::peers::{Report, block_on};
 use spanwise::transport::{Endpoint, Protocol, Transport};
 
 pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
@@ -26,8 +26,7 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
 fn probe(port: u16, expected: Protocol) -> Result<String, String> {
     let endpoint = Endpoint::parse("the Collector", &Security::Plain.url(port));
     let builder = Transport::builder().with_endpoint(endpoint.map_err(|error| error.to_string())?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let probe = runtime.map_err(|error| error.to_string())?.block_on(builder.probe());
+    let probe = block_on(builder.probe())?;
     if probe.protocol() != Some(expected) {
         return Err(probe.to_string());
     }

@@ -5,7 +5,7 @@ use super::received::Received;
 use super::send::send;
 use super::setup::Setup;
 use crate::peers::route::{Route, Security};
-use crate::peers::{Cache, Report, Request, Sent, Tool, Variables, compare, decoded};
+use crate::peers::{Cache, Counted, Report, Request, Sent, Tool, Variables, compare, decoded};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
@@ -178,7 +178,7 @@ fn answers(
     if (delivery.attempts, *rejected, message.as_deref()) != expected {
         return Err(format!("{} attempts, {:?}", delivery.attempts, delivery.outcome));
     }
-    Ok(format!("{} attempts, {rejected} rejected", delivery.attempts))
+    Ok(format!("{}, {rejected} rejected", Counted(delivery.attempts, "attempt")))
 }
 
 const LINES: &str = "python/reads/file_sink";

@@ -1,5 +1,6 @@
 //! One request of known bytes, sent by the transport of Spanwise.
 
+use crate::peers::block_on;
 use spanwise::transport::{Delivery, Endpoint, Outcome, Protocol, Transport};
 
 /// Sends `message` to the port.
@@ -15,9 +16,7 @@ pub(super) fn send(protocol: &str, port: u16, message: Vec<u8>) -> Result<Delive
     let endpoint = Endpoint::parse("the peer", &url).map_err(|error| error.to_string())?;
     let transport = Transport::builder().with_protocol(protocol).with_endpoint(endpoint).build();
     let transport = transport.map_err(|error| error.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let delivery = runtime.block_on(transport.send(message));
+    let delivery = block_on(transport.send(message))?;
     match &delivery.outcome {
         Outcome::Accepted { .. } => Ok(delivery),
         Outcome::Failed(failure) => Err(format!("{failure}: {}", delivery.detail)),
