@@ -143,7 +143,7 @@ impl ShardedBufferConfig {
         }
     }
 
-    /// The most spans of a chunk, if the queue or the batch limits them.
+    /// The maximum number of spans of a chunk, if the queue or the batch limits them.
     fn most_chunk_spans(&self) -> Option<usize> {
         let batch = self.batch_spans.unwrap_or(usize::MAX);
         let is_limited = self.max_queue_size.is_some() || batch < self.chunk_spans;

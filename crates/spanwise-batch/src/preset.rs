@@ -39,7 +39,7 @@ impl BatchPreset {
         Self::Specification,
     ];
 
-    /// The most spans of a request.
+    /// The maximum number of spans of a request.
     pub const fn max_export_batch_size(self) -> usize {
         match self {
             Self::LowLatency => 100,
@@ -59,7 +59,7 @@ impl BatchPreset {
         })
     }
 
-    /// The most spans that wait, if the preset sets it.
+    /// The maximum number of spans that wait, if the preset sets it.
     pub const fn max_queue_size(self) -> Option<usize> {
         match self {
             Self::Production | Self::Specification => Some(2_048),

@@ -14,19 +14,19 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct BatchConfig {
-    /// The most spans of a request (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`): 1 to 1,048,576, at most
+    /// The maximum number of spans of a request (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`): 1 to 1,048,576, at most
     /// `max_queue_size`. Below the default of 8,192, a request also leaves once this number of spans waits, or
     /// half of `max_queue_size`.
     pub max_export_batch_size: usize,
-    /// The most bytes of a request: 64 KiB to 3.75 MiB, which is the default.
+    /// The maximum bytes of a request: 64 KiB to 3.75 MiB, which is the default.
     pub max_request_bytes: usize,
     /// The longest time that a span waits before it is sent (`OTEL_BSP_SCHEDULE_DELAY`): 1 ms to 30 days,
     /// default 1 s.
     pub scheduled_delay: Duration,
-    /// The most spans that may wait for a request, beside the byte budget (`OTEL_BSP_MAX_QUEUE_SIZE`): 16 to
+    /// The maximum number of spans that may wait for a request, beside the byte budget (`OTEL_BSP_MAX_QUEUE_SIZE`): 16 to
     /// 16,777,216. Default none: only bytes count.
     pub max_queue_size: Option<usize>,
-    /// The most requests in flight at once: 1 to 64, default 4.
+    /// The maximum number of requests in flight at once: 1 to 64, default 4.
     pub max_in_flight: usize,
     /// The algorithm that determines the size of batches within `max_export_batch_size`. Default none: the
     /// size is fixed.

@@ -92,7 +92,7 @@ impl ExporterBuilder {
         self
     }
 
-    /// The most bytes of a resource that [`Exporter::set_resource`] will set: space for them is reserved. At
+    /// The maximum bytes of a resource that [`Exporter::set_resource`] will set: space for them is reserved. At
     /// most [`max_resource_bytes`](Self::max_resource_bytes). Default: the bytes of
     /// [`with_resource`](Self::with_resource).
     pub fn with_max_resource_bytes(mut self, bytes: usize) -> Self {
@@ -115,14 +115,14 @@ impl ExporterBuilder {
         self
     }
 
-    /// The most bytes of a request: 64 KiB to 3.75 MiB, which is the default. A single span that is
+    /// The maximum bytes of a request: 64 KiB to 3.75 MiB, which is the default. A single span that is
     /// larger is sent alone.
     pub fn with_max_request_bytes(mut self, bytes: usize) -> Self {
         self.batch.max_request_bytes = Some(bytes);
         self
     }
 
-    /// The most spans of a request: 1 to 1,048,576, at most the queue size; default 8,192. With a smaller
+    /// The maximum number of spans of a request: 1 to 1,048,576, at most the queue size; default 8,192. With a smaller
     /// number, a request also leaves once that many spans wait, or half of the queue: at once when they fill
     /// chunks of one thread, within 100 ms when they are spread over threads.
     pub fn with_max_export_batch_size(mut self, spans: usize) -> Self {
@@ -130,8 +130,8 @@ impl ExporterBuilder {
         self
     }
 
-    /// The algorithm that determines the size of batches, within the [most
-    /// spans](Self::with_max_export_batch_size) and bytes of a request. Default none: the size is fixed.
+    /// The algorithm that determines the size of batches, within the [maximum number of
+    /// spans](Self::with_max_export_batch_size) and the bytes of a request. Default none: the size is fixed.
     pub fn with_batch_size(mut self, size: BatchSize) -> Self {
         self.batch.batch_size = Some(size);
         self
@@ -143,7 +143,7 @@ impl ExporterBuilder {
         self
     }
 
-    /// The most spans that may wait for a request, beside the byte budget: 16 to 16,777,216. Default
+    /// The maximum number of spans that may wait for a request, beside the byte budget: 16 to 16,777,216. Default
     /// none: only bytes count.
     pub fn with_max_queue_size(mut self, spans: usize) -> Self {
         self.batch.max_queue_size = Some(spans);
@@ -158,7 +158,7 @@ impl ExporterBuilder {
         self
     }
 
-    /// The most requests in flight at once: 1 to 64, default 4.
+    /// The maximum number of requests in flight at once: 1 to 64, default 4.
     pub fn with_max_in_flight(mut self, requests: usize) -> Self {
         self.batch.max_in_flight = Some(requests);
         self
@@ -222,7 +222,7 @@ impl ExporterBuilder {
         self.budget_bytes.saturating_sub(transports.map(encoder_bytes).sum())
     }
 
-    /// The most bytes of an encoded resource, which every request contains.
+    /// The maximum bytes of an encoded resource, which every request contains.
     pub fn max_resource_bytes(&self) -> usize {
         (self.span_budget_bytes() / 16).min(self.batch.resolve().max_request_bytes / 8)
     }
@@ -398,5 +398,5 @@ impl fmt::Debug for PreparedExporter {
     }
 }
 
-/// The most copies of a span that a queue charges for in advance.
+/// The maximum number of copies of a span that a queue charges for in advance.
 const MAX_COPIES: usize = 16;

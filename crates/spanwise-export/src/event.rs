@@ -22,7 +22,7 @@ pub enum ExportEvent {
     RequestSplit {
         /// The number of its spans.
         spans: u64,
-        /// The most bytes of a request from now on.
+        /// The maximum bytes of a request from now on.
         max_bytes: usize,
         /// The refusal.
         delivery: Delivery,

@@ -66,7 +66,7 @@ pub enum QueueAction {
     SetSizes {
         /// Spans of a batch; `None` counts none.
         batch_spans: Option<usize>,
-        /// The most spans that may wait.
+        /// The maximum number of spans that may wait.
         max_queue_size: Option<usize>,
     },
     /// Reuse these chunks, whose spans were copied into requests.

@@ -28,7 +28,7 @@ impl SharedResource {
         *self.encoded.write().unwrap_or_else(PoisonError::into_inner) = encoded.into();
     }
 
-    /// The most bytes of a resource.
+    /// The maximum bytes of a resource.
     pub(crate) fn max_bytes(&self) -> usize {
         self.max_bytes
     }

@@ -46,7 +46,7 @@ fn run(json: &[u8], limit: usize) -> Result<Bytes, Refusal> {
     }
 }
 
-/// The most bytes of the protobuf of `len` bytes of JSON.
+/// The maximum bytes of the protobuf of `len` bytes of JSON.
 ///
 /// Every field is shorter than its name and value in JSON, except a string of 16 KiB or more in a list:
 /// its length takes up to two bytes more than its quotes and its comma.

@@ -41,7 +41,7 @@ pub struct Network {
     /// The time between changes from one mood to the other and back; zero for none.
     flapping: Duration,
     since: Instant,
-    /// The most bytes of a request that the receiver reads.
+    /// The maximum bytes of a request that the receiver reads.
     max_bytes: Option<u64>,
     random: Random,
 }

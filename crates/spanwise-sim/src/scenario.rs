@@ -41,7 +41,7 @@ pub struct Scenario {
     pub breaker: Option<BreakerSettings>,
     /// The longest wait of the sender's own between two attempts.
     pub retry_cap: Duration,
-    /// The most bytes of a request that the receiver reads.
+    /// The maximum bytes of a request that the receiver reads.
     pub receiver_bytes: Option<u64>,
     /// The longest time from a wake-up of the exporter's thread to its turn.
     pub lag: Duration,

@@ -34,7 +34,7 @@ struct HeldChunk {
     until: Instant,
 }
 
-/// The most that may be held back.
+/// The maximum that may be held back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeldLimits {
     /// Bytes charged for held chunks.

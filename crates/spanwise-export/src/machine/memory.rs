@@ -16,7 +16,7 @@ pub(super) struct Memory {
     /// Length of a usual buffer.
     usual: usize,
     cached: Arc<Pool<RequestBuffer>>,
-    /// The most memory of a request in multiples of its length: itself, those split by trace, JSON, and
+    /// The maximum memory of a request in multiples of its length: itself, those split by trace, JSON, and
     /// compressed copies.
     copies: usize,
 }

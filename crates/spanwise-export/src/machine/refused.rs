@@ -23,7 +23,7 @@ pub(super) struct RefusedRequest {
     tickets: TicketGuard,
     /// Spans that are in new requests.
     sent: u64,
-    /// The most bytes of a new request.
+    /// The maximum bytes of a new request.
     max_bytes: usize,
     pub(super) first_chunk: u64,
     /// The refusal.

@@ -98,7 +98,7 @@ pub enum Diagnostic {
     RequestSplit {
         /// The number of its spans.
         spans: u64,
-        /// The most bytes of a request from now on.
+        /// The maximum bytes of a request from now on.
         max_bytes: usize,
         /// The receiver's message; empty without one.
         detail: String,

@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 /// The refused requests of a world.
 #[derive(Debug, Default)]
 pub(super) struct Splits {
-    /// The spans of each that are in no new request yet, and the most bytes of its new requests.
+    /// The spans of each that are in no new request yet, and the maximum bytes of its new requests.
     requests: VecDeque<(Vec<u64>, usize)>,
     /// Refusals since the last accepted request.
     in_a_row: u32,
-    /// The most bytes of a request from now on.
+    /// The maximum bytes of a request from now on.
     max_bytes: Option<usize>,
     /// Requests that ended and were not split, without an event yet.
     pub(super) unreported: u32,
