@@ -1,4 +1,4 @@
-//! The state that all requests of a transport share: whether an attempt may be sent.
+//! The state that all requests to an endpoint share: whether an attempt may be sent.
 
 use std::time::Duration;
 

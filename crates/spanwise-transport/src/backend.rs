@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
+use crate::Failure;
 use crate::body::Sent;
 use crate::classify::AttemptOutcome;
-use crate::failover::{AttemptFuture, Attempts, Failover};
 use crate::http1;
 use crate::payload::Payload;
 use crate::sink::SinkBackend;
@@ -16,14 +16,34 @@ pub(crate) enum Backend {
     #[cfg(feature = "grpc")]
     Grpc(Box<crate::grpc::GrpcBackend>),
     Sink(SinkBackend),
-    Failover(Box<Failover<Self>>),
+    /// One for each of several endpoints, with the authority of each.
+    Several(Box<[(String, Self)]>),
     #[cfg(test)]
     Mock(crate::mock::MockBackend),
 }
 
 impl Backend {
-    /// Runs one attempt: sends `payload` and reads a response of at most `max` bytes until
-    /// `deadline`.
+    /// The number of endpoints.
+    pub(crate) fn endpoints(&self) -> usize {
+        match self {
+            Self::Several(backends) => backends.len(),
+            _ => 1,
+        }
+    }
+
+    /// The backend of the endpoint at `index`, and the authority of one of several.
+    pub(crate) fn at(&self, index: usize) -> (&Self, Option<&str>) {
+        match self {
+            Self::Several(backends) => match backends.get(index) {
+                Some((authority, backend)) => (backend, Some(authority)),
+                None => (self, None),
+            },
+            only => (only, None),
+        }
+    }
+
+    /// Runs one attempt: sends `payload` and reads a response of at most `max` bytes until `deadline`. One of
+    /// [several](Self::at) runs it for them.
     pub(crate) async fn attempt(
         &self,
         payload: &Payload,
@@ -36,21 +56,9 @@ impl Backend {
             #[cfg(feature = "grpc")]
             Self::Grpc(grpc) => grpc.attempt(payload, sent, max, deadline).await,
             Self::Sink(sink) => sink.attempt(payload, sent, deadline).await,
-            Self::Failover(several) => several.attempt(payload, sent, max, deadline).await,
+            Self::Several(_) => AttemptOutcome::permanent(Failure::Unsendable, "no endpoint"),
             #[cfg(test)]
             Self::Mock(mock) => mock.attempt(payload, sent, deadline).await,
         }
-    }
-}
-
-impl Attempts for Backend {
-    fn attempt<'a>(
-        &'a self,
-        payload: &'a Payload,
-        sent: Sent,
-        max: usize,
-        deadline: Instant,
-    ) -> AttemptFuture<'a> {
-        Box::pin(Self::attempt(self, payload, sent, max, deadline))
     }
 }

@@ -9,7 +9,6 @@ use http::header::USER_AGENT;
 use crate::attempt::AttemptObserver;
 use crate::backend::Backend;
 use crate::compression::CompressionSettings;
-use crate::failover::Failover;
 use crate::http1::HttpBackend;
 use crate::sink::{Sink, SinkBackend};
 use crate::tls_settings::{ConnectionSettings, Roots};
@@ -28,7 +27,7 @@ pub struct TransportBuilder {
     pub(crate) further_endpoints: Vec<Endpoint>,
     /// The list of endpoints was empty.
     pub(crate) is_without_endpoint: bool,
-    endpoint_selection: EndpointSelection,
+    pub(crate) endpoint_selection: EndpointSelection,
     pub(crate) headers: Headers,
     pub(crate) compression: CompressionSettings,
     pub(crate) attempt_timeout: Duration,
@@ -86,8 +85,10 @@ impl TransportBuilder {
     /// Sets several endpoints of receivers that are equal: each attempt goes to one of them. The list
     /// replaces that of an earlier call, and [`with_endpoint`](Self::with_endpoint) its first.
     ///
-    /// Retries, timeouts and throttling apply to the transport as a whole. The headers are sent to all of
-    /// them. 1 to 64 endpoints.
+    /// Retries and timeouts are those of a request, whichever endpoints its attempts go to. Each endpoint has
+    /// its own throttle (`Retry-After`) and its own circuit breaker, so that one that fails does not stop the
+    /// others; a request waits only while no endpoint may be asked. The headers are sent to all of them. 1 to 64
+    /// endpoints.
     ///
     /// ```
     /// use spanwise_transport::{Endpoint, EndpointSelection, Transport};
@@ -160,7 +161,7 @@ impl TransportBuilder {
     /// Sets the timeout of one request with all its attempts and waits. Default 60 s, at least 1 ms,
     /// without an upper limit.
     ///
-    /// A server can throttle all requests of the transport for a time that leaves each of them one
+    /// A server can throttle all requests to its endpoint for a time that leaves each of them one
     /// attempt: this timeout less the attempt timeout, or half of it if that is longer.
     pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
@@ -266,8 +267,7 @@ impl TransportBuilder {
             further => {
                 let endpoints = [&endpoint].into_iter().chain(further).cloned();
                 let backend = |it: Endpoint| Ok((it.authority().to_owned(), self.backend(it)?));
-                let backends = endpoints.map(backend).collect::<Result<_, BuildError>>()?;
-                Backend::Failover(Box::new(Failover::new(backends, self.endpoint_selection)))
+                Backend::Several(endpoints.map(backend).collect::<Result<_, BuildError>>()?)
             }
         };
         Ok(Transport::new(&self, endpoint, backend))

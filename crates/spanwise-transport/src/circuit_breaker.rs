@@ -1,4 +1,4 @@
-//! A circuit breaker for all requests of a transport: closed, open, half-open. Time and random numbers are
+//! A circuit breaker for all requests to an endpoint: closed, open, half-open. Time and random numbers are
 //! arguments.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +14,9 @@ use crate::{BuildError, range};
 
 /// The settings of a circuit breaker.
 ///
-/// The breaker counts the failed attempts of all requests of a transport. It opens once
-/// [`failures`](Self::with_failures) of them have failed in a row: requests then wait instead of sending. After
+/// The breaker counts the failed attempts of all requests to an endpoint; each of several endpoints has its own. It
+/// opens once [`failures`](Self::with_failures) of them have failed in a row: requests then go to another endpoint, or
+/// wait instead of sending. After
 /// [`open_time`](Self::with_open_time) one attempt is sent as a probe (half-open). Its success closes the breaker,
 /// and the requests that wait go on at once; its failure opens the breaker for another such time.
 ///

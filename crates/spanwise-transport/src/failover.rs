@@ -1,20 +1,18 @@
-//! Several endpoints of one transport: each attempt goes to one of them.
+//! The endpoints of a transport: which of them each attempt goes to, and when.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
-
-use crate::body::Sent;
+use crate::admission::Admission;
 use crate::classify::AttemptOutcome;
-use crate::payload::Payload;
+use crate::request_machine::{RequestMachine, RequestStep};
+use crate::{CircuitBreaker, Failure};
 
 /// Which of several endpoints an attempt goes to: the policies that gRPC has for the addresses of a name
 /// (gRPC, *Load Balancing*).
+///
+/// Both pass over an endpoint that has asked for a wait (`Retry-After`, `RetryInfo`) or whose circuit breaker is
+/// open, while another one may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum EndpointSelection {
@@ -27,29 +25,16 @@ pub enum EndpointSelection {
     RoundRobin,
 }
 
-/// Runs attempts against one endpoint.
-pub(crate) trait Attempts {
-    /// Runs one attempt: sends `payload` and reads a response of at most `max` bytes until `deadline`.
-    fn attempt<'a>(
-        &'a self,
-        payload: &'a Payload,
-        sent: Sent,
-        max: usize,
-        deadline: Instant,
-    ) -> AttemptFuture<'a>;
+/// The endpoints of a transport. Each has its own throttle and its own circuit breaker: one that fails does not
+/// stop the others.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    first: Admission,
+    further: Box<[Admission]>,
+    states: Mutex<EndpointStates>,
 }
 
-/// A boxed future: each backend of a [`Failover`] has the type of the backend that it is a part of.
-pub(crate) type AttemptFuture<'a> = Pin<Box<dyn Future<Output = AttemptOutcome> + Send + 'a>>;
-
-/// Backends of the same protocol to several endpoints.
-pub(crate) struct Failover<B> {
-    /// Each with the authority of its endpoint.
-    backends: Vec<(String, B)>,
-    state: Mutex<EndpointStates>,
-}
-
-/// The endpoints' states, and whose turn it is.
+/// Whose turn it is, and which endpoints failed recently.
 #[derive(Debug)]
 struct EndpointStates {
     selection: EndpointSelection,
@@ -58,51 +43,119 @@ struct EndpointStates {
     left_out_until: Vec<Option<Instant>>,
 }
 
-impl<B: Attempts> Failover<B> {
-    pub(crate) fn new(backends: Vec<(String, B)>, selection: EndpointSelection) -> Self {
-        let left_out_until = vec![None; backends.len()];
-        let state = Mutex::new(EndpointStates { selection, next: 0, left_out_until });
-        Self { backends, state }
+impl Endpoints {
+    /// `count` endpoints, at least one, each of which can stop its attempts for at most `longest`.
+    pub(crate) fn new(
+        count: usize,
+        selection: EndpointSelection,
+        longest: Duration,
+        breaker: Option<CircuitBreaker>,
+    ) -> Self {
+        let admission = || Admission::new(longest, breaker);
+        let further: Box<[_]> = (1..count).map(|_| admission()).collect();
+        let states = Mutex::new(EndpointStates::new(selection, 1 + further.len()));
+        Self { first: admission(), further, states }
     }
 
-    /// Runs one attempt against the endpoint whose turn it is.
-    pub(crate) async fn attempt(
+    /// The next step of `machine`, and the index of the endpoint that an attempt goes to.
+    pub(crate) fn step(
         &self,
-        payload: &Payload,
-        sent: Sent,
-        max: usize,
-        deadline: Instant,
-    ) -> AttemptOutcome {
-        let index = self.with_state(|state| state.select(Instant::now()));
-        let Some((authority, backend)) = self.backends.get(index) else {
-            return AttemptOutcome::permanent(crate::Failure::Unsendable, "no endpoint");
-        };
-        let outcome = backend.attempt(payload, sent, max, deadline).await;
-        let is_failing = matches!(outcome, AttemptOutcome::Retryable { .. });
-        self.with_state(|state| state.attempted(Instant::now(), index, is_failing));
-        outcome.at_endpoint(authority)
+        machine: &mut RequestMachine,
+        now: Instant,
+    ) -> (usize, RequestStep<Failure>) {
+        if self.further.is_empty() {
+            return (0, machine.step(now, &self.first));
+        }
+        if let Some(step) = machine.own_step(now) {
+            return (0, step);
+        }
+        // Locked until the endpoint is chosen: requests that begin at once take different turns.
+        self.with_states(|states| {
+            let mut earliest: Option<Instant> = None;
+            for index in states.order(now) {
+                match machine.admitted(now, self.at(index)) {
+                    RequestStep::WaitUntil(at) => {
+                        earliest = Some(earliest.map_or(at, |it| it.min(at)));
+                    }
+                    step => {
+                        states.chosen(index);
+                        return (index, step);
+                    }
+                }
+            }
+            (0, RequestStep::WaitUntil(earliest.unwrap_or(now)))
+        })
     }
 
-    fn with_state<T>(&self, change: impl FnOnce(&mut EndpointStates) -> T) -> T {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    /// An attempt to the endpoint at `index` ended at `now`. Returns the outcome for the machine of its request: the
+    /// wait that the server asked for holds for this endpoint, and the request waits for the one that is free first.
+    pub(crate) fn attempt_ended(
+        &self,
+        index: usize,
+        now: Instant,
+        mut outcome: AttemptOutcome,
+    ) -> AttemptOutcome {
+        if self.further.is_empty() {
+            return outcome;
+        }
+        let is_failing = matches!(outcome, AttemptOutcome::Retryable { .. });
+        self.with_states(|states| states.attempted(now, index, is_failing));
+        if let AttemptOutcome::Retryable { throttle, .. } = &mut outcome
+            && let Some(asked) = *throttle
+        {
+            self.at(index).throttle.hold(now, asked);
+            // `None` precedes every wait: an endpoint that asked for none is next.
+            let ends = self.all().map(|it| it.throttle.ends(now)).min().flatten();
+            *throttle = ends.map(|end| end.saturating_duration_since(now));
+        }
+        outcome
+    }
+
+    /// The throttle and the circuit breaker of the endpoint at `index`.
+    pub(crate) fn at(&self, index: usize) -> &Admission {
+        let further = index.checked_sub(1).and_then(|index| self.further.get(index));
+        further.unwrap_or(&self.first)
+    }
+
+    /// Why a request that is ready waits, for its failure.
+    pub(crate) fn wait_reason(&self, now: Instant) -> &'static str {
+        match self.all().any(|it| it.throttle.ends(now).is_some()) {
+            true => "the throttle that the server requested was still in force",
+            false => "the circuit breaker was still open, after failed attempts of other requests",
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Admission> {
+        [&self.first].into_iter().chain(&self.further)
+    }
+
+    fn with_states<T>(&self, change: impl FnOnce(&mut EndpointStates) -> T) -> T {
+        change(&mut self.states.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl EndpointStates {
-    /// The endpoint of the next attempt.
-    fn select(&mut self, now: Instant) -> usize {
+    fn new(selection: EndpointSelection, count: usize) -> Self {
+        Self { selection, next: 0, left_out_until: vec![None; count] }
+    }
+
+    /// All endpoints, in the order in which the next attempt prefers them.
+    fn order(&self, now: Instant) -> Vec<usize> {
         let count = self.left_out_until.len().max(1);
-        match self.selection {
-            EndpointSelection::PickFirst => self.next,
-            EndpointSelection::RoundRobin => {
-                let is_left_out =
-                    |at: usize| self.left_out_until.get(at).is_some_and(|until| *until > Some(now));
-                let turns = (0..count).map(|step| (self.next + step) % count);
-                let selected = turns.clone().find(|at| !is_left_out(*at)).unwrap_or(self.next);
-                self.next = (selected + 1) % count;
-                selected
-            }
+        let mut order: Vec<_> = (0..count).map(|step| (self.next + step) % count).collect();
+        if self.selection == EndpointSelection::RoundRobin {
+            // Stable: within each group they keep their turns.
+            order.sort_by_key(|at| self.left_out_until.get(*at).is_some_and(|it| *it > Some(now)));
         }
+        order
+    }
+
+    /// The next attempt goes to this endpoint.
+    fn chosen(&mut self, index: usize) {
+        self.next = match self.selection {
+            EndpointSelection::PickFirst => index,
+            EndpointSelection::RoundRobin => (index + 1) % self.left_out_until.len().max(1),
+        };
     }
 
     /// An attempt to an endpoint ended.
@@ -117,12 +170,6 @@ impl EndpointStates {
     }
 }
 
-impl<B: fmt::Debug> fmt::Debug for Failover<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failover").field("backends", &self.backends).finish_non_exhaustive()
-    }
-}
-
 /// The time for which round robin leaves a failing endpoint out.
 const LEFT_OUT: Duration = Duration::from_secs(5);
 
@@ -131,11 +178,20 @@ mod tests {
     use super::*;
 
     fn states(selection: EndpointSelection) -> EndpointStates {
-        EndpointStates { selection, next: 0, left_out_until: vec![None; 3] }
+        EndpointStates::new(selection, 3)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn pick_first_stays_with_an_endpoint_that_works() {
+    impl EndpointStates {
+        /// The endpoint of the next attempt, if each admits it.
+        fn select(&mut self, now: Instant) -> usize {
+            let index = self.order(now)[0];
+            self.chosen(index);
+            index
+        }
+    }
+
+    #[test]
+    fn pick_first_stays_with_an_endpoint_that_works() {
         let (mut states, now) = (states(EndpointSelection::PickFirst), Instant::now());
         let mut attempt = |expected: usize, is_failing: bool| {
             assert_eq!(states.select(now), expected);
@@ -151,8 +207,8 @@ mod tests {
         attempt(1, false);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn attempts_that_fail_at_once_move_on_by_one_endpoint() {
+    #[test]
+    fn attempts_that_fail_at_once_move_on_by_one_endpoint() {
         let (mut states, now) = (states(EndpointSelection::PickFirst), Instant::now());
         let together = [states.select(now), states.select(now)];
         assert_eq!(together, [0, 0]);
@@ -160,8 +216,8 @@ mod tests {
         assert_eq!(states.select(now), 1);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn round_robin_leaves_a_failing_endpoint_out_for_a_while() {
+    #[test]
+    fn round_robin_leaves_a_failing_endpoint_out_for_a_while() {
         let (mut states, start) = (states(EndpointSelection::RoundRobin), Instant::now());
         let mut attempt = |now: Instant, failing: &[usize]| {
             let index = states.select(now);

@@ -27,6 +27,8 @@ mod delivery;
 mod encoder;
 mod endpoint;
 mod endpoint_problem;
+#[cfg(test)]
+mod endpoints_tests;
 mod error;
 mod exchange;
 mod explain;

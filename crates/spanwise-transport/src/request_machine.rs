@@ -132,12 +132,21 @@ impl RequestMachine {
     }
 
     pub(crate) fn step(&mut self, now: Instant, admission: &Admission) -> RequestStep<Failure> {
+        self.own_step(now).unwrap_or_else(|| self.admitted(now, admission))
+    }
+
+    /// The next step at `now` if it depends on the request alone; `None` if an attempt is next, once it is
+    /// [admitted](Self::admitted).
+    pub(crate) fn own_step(&self, now: Instant) -> Option<RequestStep<Failure>> {
         if now < self.wait_until {
-            return RequestStep::WaitUntil(self.wait_until);
+            return Some(RequestStep::WaitUntil(self.wait_until));
         }
-        if now >= self.deadline {
-            return RequestStep::End(self.give_up(self.last.failure()));
-        }
+        let is_late = now >= self.deadline;
+        is_late.then(|| RequestStep::End(self.give_up(self.last.failure())))
+    }
+
+    /// An attempt, if `admission` admits it at `now`; otherwise a wait.
+    pub(crate) fn admitted(&mut self, now: Instant, admission: &Admission) -> RequestStep<Failure> {
         // Read again after each wait: another request may have extended it.
         if let Some(end) = admission.throttle.ends(now) {
             return RequestStep::WaitUntil(end.min(self.deadline));

@@ -1,4 +1,4 @@
-//! Throttling: a `Retry-After` for one request applies to every request of the transport.
+//! Throttling: a `Retry-After` for one request applies to every request to its endpoint.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use spanwise_ledger::planted::{Bug, planted};
 use spanwise_worker::__private::timer_deadline;
 use spanwise_worker::deadline;
 
-/// The instant before which no request of a transport may be sent.
+/// The instant before which no request may be sent to an endpoint.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     until: Mutex<Option<Instant>>,

@@ -11,7 +11,6 @@ use spanwise_worker::__private::timer_deadline;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::admission::Admission;
 use crate::advice::Advice;
 use crate::attempt::AttemptObserver;
 use crate::backend::Backend;
@@ -21,6 +20,7 @@ use crate::classify::{Accepted, AttemptOutcome};
 use crate::compression::CompressionSettings;
 use crate::encoder::Encoders;
 use crate::explain::{self, Explanation};
+use crate::failover::Endpoints;
 use crate::jitter::Jitter;
 use crate::mask::mask;
 use crate::payload::Payload;
@@ -44,7 +44,7 @@ struct Shared {
     encoders: Encoders,
     settings: RequestSettings,
     max_response_bytes: usize,
-    admission: Admission,
+    endpoints: Endpoints,
     /// Notified when an attempt ends, which may close the circuit breaker.
     attempt_ended: Notify,
     jitter: Jitter,
@@ -78,7 +78,9 @@ impl Transport {
                 retry: builder.retry,
             },
             max_response_bytes: builder.max_response_bytes,
-            admission: Admission::new(
+            endpoints: Endpoints::new(
+                backend.endpoints(),
+                builder.endpoint_selection,
                 builder
                     .request_timeout
                     .saturating_sub(builder.attempt_timeout)
@@ -263,7 +265,8 @@ impl Transport {
             let mut attempt_ended = pin!(shared.attempt_ended.notified());
             // Before the step: an attempt that ends after it is not missed.
             attempt_ended.as_mut().enable();
-            let until = match machine.step(Instant::now().into_std(), &shared.admission) {
+            let (index, step) = shared.endpoints.step(machine, Instant::now().into_std());
+            let until = match step {
                 RequestStep::WaitUntil(at) => {
                     let wait = pin!(tokio::time::sleep_until(at.into()));
                     run_until_cancelled(wait, attempt_ended).await;
@@ -272,28 +275,24 @@ impl Transport {
                 RequestStep::Attempt { until } => until.into(),
                 RequestStep::End(failure) => {
                     if machine.attempts() == 0 {
-                        let throttled = shared.admission.throttle.ends(Instant::now().into_std());
-                        let held = match throttled {
-                            Some(_) => "the throttle that the server requested was still in force",
-                            None => {
-                                "the circuit breaker was still open, after failed attempts of \
-                                     other requests"
-                            }
-                        };
-                        progress.last.cause = held.to_owned();
+                        let reason = shared.endpoints.wait_reason(Instant::now().into_std());
+                        progress.last.cause = reason.to_owned();
                     }
                     return Err(failure);
                 }
             };
             let sent = progress.current.insert(Sent::default()).clone();
-            let mut in_flight = AttemptInFlight { shared, probe: machine.probe() };
-            let outcome =
-                shared.backend.attempt(&payload, sent, shared.max_response_bytes, until).await;
+            let mut in_flight = AttemptInFlight { shared, index, probe: machine.probe() };
+            let max = shared.max_response_bytes;
+            let (backend, authority) = shared.backend.at(index);
+            let outcome = backend.attempt(&payload, sent, max, until).await.at_endpoint(authority);
             progress.current = None;
             let explanation = self.explain(&outcome);
             let is_ambiguous = outcome.is_ambiguous();
             let now = Instant::now().into_std();
-            let after = machine.after(now, outcome, &shared.admission, || shared.jitter.draw());
+            let outcome = shared.endpoints.attempt_ended(index, now, outcome);
+            let admission = shared.endpoints.at(index);
+            let after = machine.after(now, outcome, admission, || shared.jitter.draw());
             in_flight.end();
             if let AfterAttempt::Accepted(accepted) = after {
                 if machine.fell_back() {
@@ -388,6 +387,8 @@ impl fmt::Debug for Transport {
 /// An attempt in flight. Dropped with a cancelled request, it leaves its probe of the circuit breaker to another one.
 struct AttemptInFlight<'a> {
     shared: &'a Shared,
+    /// The index of its endpoint.
+    index: usize,
     probe: Option<Probe>,
 }
 
@@ -402,7 +403,7 @@ impl AttemptInFlight<'_> {
 impl Drop for AttemptInFlight<'_> {
     fn drop(&mut self) {
         if let Some(probe) = self.probe {
-            self.shared.admission.breaker.release(probe);
+            self.shared.endpoints.at(self.index).breaker.release(probe);
             self.end();
         }
     }

@@ -121,9 +121,11 @@ impl AttemptOutcome {
         self
     }
 
-    /// Names the endpoint in the text of a failure.
-    pub(crate) fn at_endpoint(mut self, authority: &str) -> Self {
-        if let Self::Permanent { detail, .. } | Self::Retryable { detail, .. } = &mut self {
+    /// Names the endpoint in the text of a failure, if it is one of several.
+    pub(crate) fn at_endpoint(mut self, authority: Option<&str>) -> Self {
+        if let Self::Permanent { detail, .. } | Self::Retryable { detail, .. } = &mut self
+            && let Some(authority) = authority
+        {
             *detail = match detail.is_empty() {
                 true => format!("at {authority}"),
                 false => format!("{detail} (at {authority})"),
