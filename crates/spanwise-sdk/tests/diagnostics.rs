@@ -279,3 +279,35 @@ fn each_outage_and_recovery_is_reported() {
     assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().ledger.exported, 3);
     assert_eq!(count(&log, "again, after"), 3, "{:#?}", log.lines());
 }
+
+/// A refused size is no outage: the spans are sent again, and nothing is given up.
+#[test]
+fn a_request_that_is_split_is_reported_as_that_and_as_nothing_else() {
+    let refuse = || Answer::Refuse {
+        http_status: 413,
+        grpc_code: 8,
+        message: "too many spans".into(),
+        retry_after: None,
+    };
+    for max in [10, 0] {
+        let answer = move |spans: u64| if spans > max { refuse() } else { Answer::Accept };
+        let receiver =
+            Receiver::builder().with_handler(move |it| answer(it.spans)).start().unwrap();
+        let log = DiagnosticLog::default();
+        let spanwise =
+            log.attach(builder()).with_endpoint(receiver.http_endpoint()).build().unwrap();
+        make(&spanwise, 64);
+        let report = spanwise.shutdown_timeout(LONG).unwrap();
+        let split = wait_for(&log, "too large: they are sent again");
+        assert!(split.contains("too many spans"), "{split}");
+        for outage in ["cannot export", "again, after"] {
+            assert_eq!(count(&log, outage), 0, "{:#?}", log.lines());
+        }
+        // A span that is refused alone is given up, and that is reported.
+        assert_eq!((report.exported, report.dropped), if max > 0 { (64, 0) } else { (0, 64) });
+        if max == 0 {
+            assert!(wait_for(&log, " lost: ").contains("too many spans"));
+        }
+        assert_eq!(count(&log, "was given up"), usize::from(max == 0), "{:#?}", log.lines());
+    }
+}

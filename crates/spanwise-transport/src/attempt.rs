@@ -30,6 +30,9 @@ pub struct FailedAttempt {
     /// The earliest start of the next attempt, from now. `None` when the request failed: the failure
     /// is not retryable, or no time is left.
     pub retry_in: Option<Duration>,
+    /// Whether the receiver refused the request as too large ([`Failure::TooLarge`](crate::Failure::TooLarge)). The
+    /// transport does not send it again; its caller can split it.
+    pub is_too_large: bool,
     /// Whether the receiver may have accepted the request nevertheless.
     pub may_have_been_accepted: bool,
     /// The compression that the receiver refuses: the same request follows uncompressed. `None` for every
@@ -49,6 +52,7 @@ impl fmt::Display for FailedAttempt {
                 )?;
             }
             (None, Some(wait)) => write!(f, "; the next follows in {wait:.1?}")?,
+            (None, None) if self.is_too_large => f.write_str("; the request is too large")?,
             (None, None) => f.write_str("; the request is given up")?,
         }
         match &self.advice {

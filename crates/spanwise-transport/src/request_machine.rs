@@ -82,6 +82,17 @@ pub(crate) enum AfterAttempt {
     CutOff(Failure),
 }
 
+impl AfterAttempt {
+    /// The wait before the next attempt, if one follows.
+    pub(crate) fn retry_in(&self) -> Option<Duration> {
+        match self {
+            Self::Retry(wait) => Some(*wait),
+            Self::WithoutCompression(_) => Some(Duration::ZERO),
+            Self::Accepted(_) | Self::Failed(_) | Self::CutOff(_) => None,
+        }
+    }
+}
+
 impl RequestMachine {
     /// A request that is ready to be sent at `now`.
     pub fn new(settings: RequestSettings, now: Instant) -> Self {

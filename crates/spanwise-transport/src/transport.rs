@@ -5,7 +5,6 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use spanwise_worker::__private::timer_deadline;
 use tokio::sync::Notify;
@@ -349,15 +348,14 @@ impl Transport {
         // The usual advice for these statuses is about the endpoint.
         let advice = if refused { Some(Advice::Compression) } else { explanation.advice };
         let refused_compression = refused.then(|| shared.encoders.compression());
-        let wait = if let AfterAttempt::Retry(wait) = *after { Some(wait) } else { None };
-        let retry_in = wait.or(refused.then_some(Duration::ZERO));
         observer.notify(&FailedAttempt {
             endpoint: self.destination(),
             protocol: shared.protocol,
             attempt,
             cause: explanation.cause.clone(),
             advice: advice.map(|advice| self.advice_text(advice)),
-            retry_in,
+            retry_in: after.retry_in(),
+            is_too_large: matches!(after, AfterAttempt::Failed(Failure::TooLarge)),
             may_have_been_accepted,
             refused_compression,
         });

@@ -37,7 +37,8 @@ pub enum Diagnostic {
         problem: String,
     },
     /// An attempt to send failed, the first since a request was accepted; or, at least half a minute
-    /// later, the first for another cause.
+    /// later, the first for another cause. A refusal of the request's size is none: see
+    /// [`RequestSplit`](Self::RequestSplit).
     EndpointFailing {
         /// The endpoint of the requests.
         endpoint: String,

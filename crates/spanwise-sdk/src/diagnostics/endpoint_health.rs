@@ -62,6 +62,11 @@ impl EndpointHealth {
         let now = Instant::now();
         let FailedAttempt { endpoint, cause, .. } = failed.clone();
         let mut state = self.lock();
+        if failed.is_too_large {
+            // The endpoint is healthy: the exporter splits the request, or reports a span that is too large alone.
+            state.last_failure = Some((now, format!("{endpoint}: {cause}")));
+            return;
+        }
         let failing = state.failing.get_or_insert_with(|| Failing {
             since: now,
             attempts: 0,

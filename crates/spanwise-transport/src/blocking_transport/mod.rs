@@ -264,6 +264,7 @@ impl BlockingTransport {
                         false => self.advice(&explanation),
                     },
                     retry_in,
+                    is_too_large: matches!(after, AfterAttempt::Failed(Failure::TooLarge)),
                     may_have_been_accepted: is_ambiguous,
                     refused_compression: is_refused.then(|| shared.encoders.compression()),
                 });
