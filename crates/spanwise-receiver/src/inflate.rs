@@ -1,6 +1,6 @@
 //! The decompression of gzip bodies, with a limit on their size.
 
-use std::io::Read;
+use std::io::{self, BufRead, ErrorKind, Read};
 
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
@@ -12,7 +12,8 @@ use crate::refusal::Refusal;
 /// Decompresses the gzip members in `compressed` to at most `limit` bytes.
 ///
 /// Memory is charged before it is allocated and grows with the bytes decompressed; the size that
-/// the stream declares is a hint for small bodies only. Yields to other tasks after every 256 KiB.
+/// the stream declares is a hint for small bodies only. Yields to other tasks after 256 KiB written or 32 KiB
+/// read.
 pub(crate) async fn gunzip(
     compressed: &[u8],
     limit: usize,
@@ -26,7 +27,7 @@ pub(crate) async fn gunzip(
         if count > MAX_MEMBERS {
             return Err(Refusal::Broken("too many gzip members"));
         }
-        let mut decoder = GzDecoder::new(members);
+        let mut decoder = GzDecoder::new(TurnReader { rest: members, left: INPUT_TURN });
         loop {
             out.grow(limit, charge).await?;
             let space = out.space(TURN);
@@ -34,6 +35,11 @@ pub(crate) async fn gunzip(
             let read = match decoder.read(space) {
                 Ok(0) => break,
                 Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    decoder.get_mut().left = INPUT_TURN;
+                    yield_now().await;
+                    continue;
+                }
                 Err(_) => return Err(Refusal::Broken("not a whole gzip stream")),
             };
             out.advance(read);
@@ -41,9 +47,38 @@ pub(crate) async fn gunzip(
                 yield_now().await;
             }
         }
-        members = decoder.into_inner();
+        members = decoder.into_inner().rest;
     }
     out.finish(limit)
+}
+
+/// A reader that would block after the input of a turn: a decoder reads on until it has output, and a
+/// stream may have none.
+struct TurnReader<'a> {
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl Read for TurnReader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buf)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl BufRead for TurnReader<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self.rest.get(..self.left) {
+            Some([]) if !self.rest.is_empty() => Err(ErrorKind::WouldBlock.into()),
+            turn => Ok(turn.unwrap_or(self.rest)),
+        }
+    }
+
+    fn consume(&mut self, read: usize) {
+        self.rest = self.rest.get(read..).unwrap_or_default();
+        self.left = self.left.saturating_sub(read);
+    }
 }
 
 /// The decompressed bytes, followed by zeros to overwrite.
@@ -113,6 +148,9 @@ fn first_step(compressed: &[u8], limit: usize) -> usize {
 const MIN_STEP: usize = 4 << 10;
 /// Bytes decompressed between two yields.
 pub(crate) const TURN: usize = 256 << 10;
+/// Bytes of input between two yields. The least blocks take ten bits, and each of them some hundred
+/// nanoseconds.
+pub(crate) const INPUT_TURN: usize = 32 << 10;
 /// Each member costs some microseconds even when it is empty; writers create one, or one per file.
 pub(crate) const MAX_MEMBERS: usize = 1024;
 
@@ -121,6 +159,7 @@ mod tests {
     use super::*;
     use crate::budget::Budget;
     use flate2::{Compression, write::GzEncoder};
+    use std::future::Future as _;
     use std::io::Write;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -176,6 +215,49 @@ mod tests {
         let limit = 1 << 18;
         assert_eq!(gunzip(&bomb, limit, &charge).await, Err(Refusal::TooLarge { limit }));
         assert!(budget.used() <= limit + 1, "{}", budget.used());
+    }
+
+    /// A member of `blocks` empty blocks (RFC 1951, 3.2.6): ten bits of input each, and no output.
+    fn empty_blocks(blocks: usize) -> Vec<u8> {
+        let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+        let bits = (0..blocks).flat_map(|n| {
+            let mut block = [0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+            block[0] = u8::from(n + 1 == blocks);
+            block
+        });
+        let bits: Vec<u8> = bits.collect();
+        bytes.extend(
+            bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |byte, bit| byte << 1 | bit)),
+        );
+        bytes.extend_from_slice(&[0; 8]);
+        bytes
+    }
+
+    #[tokio::test]
+    async fn millions_of_empty_blocks_are_read_in_turns() {
+        let body = empty_blocks(1_000_000);
+        let mut polls = 0;
+        let mut decoding = std::pin::pin!(inflate(&body, 100));
+        let decoded = std::future::poll_fn(|cx| {
+            polls += 1;
+            decoding.as_mut().poll(cx)
+        });
+        assert_eq!(decoded.await.as_deref(), Ok(&b""[..]));
+        assert!(polls >= body.len() / INPUT_TURN, "{polls}");
+    }
+
+    #[tokio::test]
+    async fn turns_end_anywhere_in_a_member() {
+        // Headers, blocks and trailers of members of every length up to the turn.
+        let member = gzip(&[7; 300]);
+        for junk in 0..40 {
+            let stored: Vec<u8> = (0..INPUT_TURN - junk).map(|i| ((i * i) >> 3) as u8).collect();
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+            encoder.write_all(&stored).unwrap();
+            let body = [encoder.finish().unwrap(), member.clone(), member.clone()].concat();
+            let plain = [stored, vec![7; 600]].concat();
+            assert_eq!(inflate(&body, 1 << 20).await.as_deref(), Ok(&plain[..]), "{junk}");
+        }
     }
 
     #[tokio::test]

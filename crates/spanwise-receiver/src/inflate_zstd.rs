@@ -5,14 +5,14 @@ use tokio::task::yield_now;
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
 use crate::budget::Charge;
-use crate::inflate::{Inflated, MAX_MEMBERS, TURN};
+use crate::inflate::{INPUT_TURN, Inflated, MAX_MEMBERS, TURN};
 use crate::refusal::Refusal;
 
 /// Decompresses the frames in `compressed` to at most `limit` bytes; skippable frames are skipped.
 ///
 /// Memory is charged before it is allocated and grows with the bytes decompressed, whatever size a frame
 /// declares. The memory of the decoder, which a frame's window determines, is charged meanwhile. Yields to
-/// other tasks after 256 KiB read or written.
+/// other tasks after 32 KiB read or 256 KiB written.
 pub(crate) async fn unzstd(
     compressed: &[u8],
     limit: usize,
@@ -45,7 +45,7 @@ pub(crate) async fn unzstd(
         };
         loop {
             out.grow(limit, charge).await?;
-            let step = rest.get(..TURN).unwrap_or(rest);
+            let step = rest.get(..INPUT_TURN).unwrap_or(rest);
             let space = out.space(TURN);
             let (len, mut input) = (space.len(), InBuffer::around(step));
             let mut output = OutBuffer::around(space);
@@ -63,7 +63,7 @@ pub(crate) async fn unzstd(
             if rest.is_empty() && written < len {
                 return Err(BROKEN);
             }
-            if read == TURN || written == TURN {
+            if read == INPUT_TURN || written == TURN {
                 yield_now().await;
             }
         }

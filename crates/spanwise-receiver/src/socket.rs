@@ -39,10 +39,11 @@ pub(crate) async fn peek(socket: &Socket, buf: &mut [u8]) -> io::Result<usize> {
     match socket {
         Either::Left(stream) => stream.peek(buf).await,
         Either::Right(stream) => {
-            // Neither std nor tokio peeks at a Unix socket; the system does, as at any other.
-            let socket = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned()?);
             loop {
                 stream.readable().await?;
+                // Neither std nor tokio peeks at a Unix socket; the system does, as at any other. A
+                // connection without bytes has one descriptor only.
+                let socket = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned()?);
                 match stream.try_io(Interest::READABLE, || socket.peek(buf)) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     peeked => return peeked,

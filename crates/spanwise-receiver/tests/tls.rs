@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use spanwise_receiver::{Limits, Receiver, ReceiverBuilder, StartError};
-use spanwise_testkit::pki::{Authority, Template, Usage};
+use spanwise_testkit::pki::{Authority, Certificate, Template, Usage};
 use support::Stop;
 use support::raw::*;
 use support::tls::*;
@@ -50,7 +50,11 @@ fn only_clients_with_the_right_certificate_reach_the_handler() {
     for own in refused {
         assert_eq!(export(&receiver, pki.client(own, &[])), "", "{own:?}");
     }
-    wait_until(&receiver, |stats| stats.failed_handshakes == refused.len() as u64);
+    // A chain longer than one handshake message may be; the client gets no further than its first bytes.
+    let one = pki.clients.issue(&shop).unwrap();
+    let chain = Certificate { certificate: one.certificate.repeat(200), key: one.key };
+    assert_eq!(export(&receiver, pki.client(Some(&chain), &[])), "");
+    wait_until(&receiver, |stats| stats.failed_handshakes == refused.len() as u64 + 1);
     let own = pki.clients.issue(&shop).unwrap();
     assert_eq!(export(&receiver, pki.client(Some(&own), &[])), "HTTP/1.1 200 OK");
     let stats = receiver.stats();
@@ -226,4 +230,17 @@ fn a_memory_that_holds_no_session_is_an_error() {
         let text = format!("the limit memory_bytes is {}, and must be in {memory}..=", memory - 1);
         assert!(error.starts_with(&text), "{error}");
     }
+}
+
+#[test]
+fn a_flood_over_tls_is_closed_and_counted() {
+    let pki = Pki::new();
+    let receiver = pki.receiver().start().unwrap();
+    let mut client = TlsClient::connect(&receiver, &pki.client(None, &[b"h2"])).0;
+    client.write_all(&preface()).unwrap();
+    let pings = frame(PING, 0, 0, &[1; 8]).repeat(1000);
+    // A record in one write: the receiver reads it whole, and closes at its first part.
+    let _closed_meanwhile = client.write_all(&pings).and_then(|()| client.flush());
+    wait_until(&receiver, |stats| stats.flood_connections == 1);
+    wait_until(&receiver, |stats| stats.buffer_bytes == 0);
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use spanwise_receiver::{Limits, Receiver, StartError};
-use spanwise_testkit::in_forked_child;
+use spanwise_testkit::{in_forked_child, rerun};
 use support::raw::{PATIENCE, SETTINGS, frame, grpc_export, head, preface};
 use support::*;
 
@@ -84,13 +84,15 @@ fn a_socket_without_a_listener_is_replaced_and_one_with_a_listener_is_not() {
     assert_eq!(export(&path.0), "HTTP/1.1 200 OK");
     let error = start(&path.0).unwrap_err();
     assert!(matches!(error, StartError::BindUnix { .. }), "{error}");
-    assert!(error.to_string().contains(&format!("unix:{}", path.0.display())), "{error}");
+    let text = format!("cannot listen on unix:{}: a process listens there", path.0.display());
+    assert_eq!(error.to_string(), text);
     assert_eq!(export(&path.0), "HTTP/1.1 200 OK");
     drop(receiver);
     assert!(!path.0.exists());
     // A file of another kind is left as it is.
     std::fs::write(&path.0, "mine").unwrap();
-    assert!(start(&path.0).is_err());
+    let error = start(&path.0).unwrap_err().to_string();
+    assert!(error.ends_with(": a file that is no socket has this path"), "{error}");
     assert_eq!(std::fs::read(&path.0).unwrap(), b"mine");
 }
 
@@ -111,9 +113,18 @@ fn a_path_that_cannot_be_bound_is_an_error_and_leaves_no_file() {
     let path = SocketPath::new("bad");
     let missing = path.0.with_file_name("no/such/folder");
     let long = path.0.with_file_name("x".repeat(200));
-    for path in [&missing, &long] {
+    let below_a_file = path.0.with_file_name("file/otel.sock");
+    std::fs::write(below_a_file.parent().unwrap(), "mine").unwrap();
+    for (path, problem) in [
+        (&missing, "No such file or directory"),
+        (&below_a_file, "Not a directory"),
+        (&long, "bytes, and the most is 103 or 107"),
+        (&PathBuf::new(), "the path is empty"),
+        (&path.0.with_file_name("a\0b"), "null bytes"),
+    ] {
         let error = start(path).unwrap_err();
         assert!(matches!(error, StartError::BindUnix { .. }), "{error}");
+        assert!(error.to_string().contains(problem), "{error}");
         assert!(!path.exists());
     }
     let limits = Limits::default().with_connections(0);
@@ -147,3 +158,42 @@ fn the_time_of_headers_holds() {
         assert!(closed.map_or_else(reset, |_| true), "{bytes:?}");
     }
 }
+
+#[test]
+fn the_file_of_a_relative_path_is_removed_from_another_folder_too() {
+    const NAME: &str = "the_file_of_a_relative_path_is_removed_from_another_folder_too";
+    let path = SocketPath::new("relative");
+    // In a process of its own: the current folder is that of all threads.
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        let status = rerun(NAME).env(FOLDER, path.0.parent().unwrap()).status().unwrap();
+        assert!(status.success());
+        return;
+    };
+    std::env::set_current_dir(&folder).unwrap();
+    let receiver = start(Path::new("relative.sock")).unwrap();
+    std::env::set_current_dir("/").unwrap();
+    let file = Path::new(&folder).join("relative.sock");
+    assert!(file.exists());
+    drop(receiver);
+    assert!(!file.exists());
+}
+
+#[test]
+fn connections_without_bytes_have_one_descriptor_each() {
+    let path = SocketPath::new("descriptors");
+    let receiver = start(&path.0).unwrap();
+    let open = || std::fs::read_dir("/dev/fd").unwrap().count();
+    let before = open();
+    let silent: Vec<_> = (0..100).map(|_| connect(&path.0)).collect();
+    let start = std::time::Instant::now();
+    while receiver.stats().connections < 100 {
+        assert!(start.elapsed() < PATIENCE, "{:?}", receiver.stats());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Both ends are in this process, and other tests have descriptors meanwhile.
+    let opened = open().saturating_sub(before);
+    assert!(opened < 250, "{opened}");
+    drop(silent);
+}
+
+const FOLDER: &str = "SPANWISE_TEST_FOLDER";

@@ -56,7 +56,7 @@ impl Pki {
 }
 
 /// A session that serves several exports.
-pub struct TlsClient(StreamOwned<ClientConnection, TcpStream>);
+pub struct TlsClient(pub StreamOwned<ClientConnection, TcpStream>);
 
 impl TlsClient {
     pub fn connect(receiver: &Receiver, client: &Arc<ClientConfig>) -> Self {
