@@ -35,10 +35,13 @@ where
 {
     let prefix = if protocol == Protocol::Grpc { PREFIX } else { 0 };
     let max = limits.body_bytes.saturating_add(prefix);
-    let too_large = Refusal::TooLarge { limit: limits.body_bytes };
+    let too_large = |len: usize| {
+        let len = len.saturating_sub(prefix);
+        Refusal::TooLarge { limit: limits.body_bytes, len: Some(len) }
+    };
     let declared = body.size_hint().exact().map(|len| usize::try_from(len).unwrap_or(usize::MAX));
-    if declared.is_some_and(|len| len > max) {
-        return Err(too_large);
+    if let Some(len) = declared.filter(|len| *len > max) {
+        return Err(too_large(len));
     }
     let mut gathered = Gathered::default();
     let mut expected = declared;
@@ -52,12 +55,12 @@ where
         let Some(data) = data else { break };
         let len = gathered.len() + data.len();
         if len > max {
-            return Err(too_large);
+            return Err(too_large(len));
         }
         if protocol == Protocol::Grpc && gathered.len() == 0 {
             expected = prefixed_len(&data).or(expected);
-            if expected.is_some_and(|len| len > max) {
-                return Err(too_large);
+            if let Some(len) = expected.filter(|len| *len > max) {
+                return Err(too_large(len));
             }
         }
         gathered.push(data, expected, charge).await?;
@@ -182,12 +185,12 @@ mod tests {
     #[tokio::test]
     async fn a_body_of_exactly_the_limit_is_accepted() {
         let limits = Limits::default().with_body_bytes(6);
-        let refused = Err(Refusal::TooLarge { limit: 6 });
+        let refused = |len| Err(Refusal::TooLarge { limit: 6, len: Some(len) });
         assert!(http(FrameBody::of([b"abc", b"def"]), &limits).await.is_ok());
-        assert_eq!(http(FrameBody::of([b"abc", b"defg"]), &limits).await, refused);
-        assert_eq!(http(FrameBody::of([b"abcdefg"]), &limits).await, refused);
+        assert_eq!(http(FrameBody::of([b"abc", b"defg"]), &limits).await, refused(7));
+        assert_eq!(http(FrameBody::of([b"abcdefg"]), &limits).await, refused(7));
         let declared = FrameBody { declared: Some(u64::MAX), ..FrameBody::of([]) };
-        assert_eq!(http(declared, &limits).await, refused);
+        assert_eq!(http(declared, &limits).await, refused(usize::MAX));
     }
 
     #[tokio::test]
@@ -227,8 +230,8 @@ mod tests {
             grpc(FrameBody::of([b"\0\0\0\0\x04", b"ab", b"cd"])).await.map(|b| b.len()),
             Ok(9)
         );
-        let refused = Err(Refusal::TooLarge { limit: limits.body_bytes });
-        assert_eq!(grpc(FrameBody::of([b"\0\0\0\0\x05a"])).await, refused);
-        assert_eq!(grpc(FrameBody::of([b"\0\xff\xff\xff\xff"])).await, refused);
+        let refused = |len| Err(Refusal::TooLarge { limit: limits.body_bytes, len: Some(len) });
+        assert_eq!(grpc(FrameBody::of([b"\0\0\0\0\x05a"])).await, refused(5));
+        assert_eq!(grpc(FrameBody::of([b"\0\xff\xff\xff\xff"])).await, refused(u32::MAX as usize));
     }
 }

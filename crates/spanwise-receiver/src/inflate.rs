@@ -114,7 +114,7 @@ impl Inflated {
     /// The bytes, if they are not more than the limit.
     pub(crate) fn finish(mut self, limit: usize) -> Result<Bytes, Refusal> {
         if self.len > limit {
-            return Err(Refusal::TooLarge { limit });
+            return Err(Refusal::TooLarge { limit, len: None });
         }
         self.bytes.truncate(self.len);
         Ok(Bytes::from(self.bytes))
@@ -126,7 +126,7 @@ impl Inflated {
             return Ok(());
         }
         if self.len > limit {
-            return Err(Refusal::TooLarge { limit });
+            return Err(Refusal::TooLarge { limit, len: None });
         }
         let grown = self.len.saturating_add(self.next).min(limit.saturating_add(1));
         charge.grow(grown - self.len).await?;
@@ -180,7 +180,10 @@ mod tests {
             assert_eq!(inflate(&compressed, len).await.as_deref(), Ok(&plain[..]));
             assert_eq!(inflate(&compressed, 1 << 20).await.as_deref(), Ok(&plain[..]));
             if let Some(limit) = len.checked_sub(1) {
-                assert_eq!(inflate(&compressed, limit).await, Err(Refusal::TooLarge { limit }));
+                assert_eq!(
+                    inflate(&compressed, limit).await,
+                    Err(Refusal::TooLarge { limit, len: None })
+                );
             }
         }
     }
@@ -213,7 +216,10 @@ mod tests {
         let budget = Budget::new(usize::MAX);
         let charge = Charge::request_of(&budget);
         let limit = 1 << 18;
-        assert_eq!(gunzip(&bomb, limit, &charge).await, Err(Refusal::TooLarge { limit }));
+        assert_eq!(
+            gunzip(&bomb, limit, &charge).await,
+            Err(Refusal::TooLarge { limit, len: None })
+        );
         assert!(budget.used() <= limit + 1, "{}", budget.used());
     }
 

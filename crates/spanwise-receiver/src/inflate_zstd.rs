@@ -208,7 +208,10 @@ mod tests {
                 assert_eq!(decode(&compressed, len).await.as_deref(), Ok(&plain[..]));
                 assert_eq!(decode(&compressed, 8 << 20).await.as_deref(), Ok(&plain[..]));
                 if let Some(limit) = len.checked_sub(1) {
-                    assert_eq!(decode(&compressed, limit).await, Err(Refusal::TooLarge { limit }));
+                    assert_eq!(
+                        decode(&compressed, limit).await,
+                        Err(Refusal::TooLarge { limit, len: None })
+                    );
                 }
             }
         }
@@ -271,7 +274,7 @@ mod tests {
         let blocks = [rle(128 << 10, false).repeat(4_000), rle(1, true).to_vec()].concat();
         let bomb = frame((17 - 10) << 3, &blocks);
         let limit = 8 << 20;
-        assert_eq!(decode(&bomb, limit).await, Err(Refusal::TooLarge { limit }));
+        assert_eq!(decode(&bomb, limit).await, Err(Refusal::TooLarge { limit, len: None }));
         let small = frame((17 - 10) << 3, &blocks[..400]);
         let refused = decode(&small, limit).await;
         assert_eq!(refused, Err(Refusal::Broken("compressed to less than a thousandth")));

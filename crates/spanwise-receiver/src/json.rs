@@ -40,7 +40,7 @@ fn run(json: &[u8], limit: usize) -> Result<Bytes, Refusal> {
     match to_protobuf(json, limit, &mut message) {
         Ok(()) => Ok(Bytes::from(message)),
         Err(JsonError { problem: JsonProblem::TooLarge { .. }, .. }) => {
-            Err(Refusal::TooLarge { limit })
+            Err(Refusal::TooLarge { limit, len: None })
         }
         Err(error) => Err(Refusal::MalformedJson(error)),
     }
@@ -88,7 +88,7 @@ mod tests {
             let limit = message.len();
             assert!(transcoded(&named(len), limit, 4 << 20).await.is_ok());
             let refused = transcoded(&named(len), limit - 1, 4 << 20).await;
-            assert_eq!(refused, Err(Refusal::TooLarge { limit: limit - 1 }));
+            assert_eq!(refused, Err(Refusal::TooLarge { limit: limit - 1, len: None }));
             assert_eq!(transcoded(&named(len), limit, len).await, Err(Refusal::Overloaded));
         }
     }

@@ -10,8 +10,9 @@ use crate::answer::Answer;
 /// The reason why a request is rejected before the handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// More bytes than one request may have, compressed or decompressed.
-    TooLarge { limit: usize },
+    /// More bytes than one request may have, compressed or decompressed. `len`: how many, if that is known
+    /// without reading them all.
+    TooLarge { limit: usize, len: Option<usize> },
     /// More bytes than the memory budget has left.
     Overloaded,
     /// Not an `ExportTraceServiceRequest`.
@@ -39,9 +40,18 @@ impl Refusal {
     /// in the same way.
     pub fn answer(self) -> Answer {
         let (http_status, grpc_code, message) = match self {
-            Self::TooLarge { limit } => {
-                (413, RESOURCE_EXHAUSTED, format!("larger than {limit} bytes"))
-            }
+            // The text of grpc-go, and so of the Collector: clients tell by it that a smaller request fits,
+            // because the code has other meanings.
+            Self::TooLarge { limit, len: Some(len) } => (
+                413,
+                RESOURCE_EXHAUSTED,
+                format!("received message larger than max ({len} vs. {limit})"),
+            ),
+            Self::TooLarge { limit, len: None } => (
+                413,
+                RESOURCE_EXHAUSTED,
+                format!("received message after decompression larger than max {limit}"),
+            ),
             Self::Overloaded => (503, UNAVAILABLE, "overloaded".to_owned()),
             Self::Malformed(error) => (400, INVALID_ARGUMENT, format!("not OTLP: {error}")),
             Self::MalformedJson(error) => {
@@ -85,7 +95,8 @@ mod tests {
     #[test]
     fn each_reason_has_its_status() {
         let table = [
-            (Refusal::TooLarge { limit: 1 }, 413, 8, false),
+            (Refusal::TooLarge { limit: 1, len: Some(2) }, 413, 8, false),
+            (Refusal::TooLarge { limit: 1, len: None }, 413, 8, false),
             (Refusal::Overloaded, 503, 14, true),
             (Refusal::Malformed(WireError::Truncated), 400, 3, false),
             (Refusal::Broken("x"), 400, 3, false),

@@ -238,6 +238,7 @@ mod tests {
                 "8",
                 "grpc: received message after decompression larger than max (5000000 vs. 4194304)",
             ),
+            ("8", "received message after decompression larger than max 4194304"),
             ("8", "Received message exceeds the maximum configured message size."),
             ("8", "gRPC message exceeds maximum size 4194304: 5000000"),
             ("11", "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes"),
