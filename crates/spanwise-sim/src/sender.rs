@@ -306,20 +306,19 @@ impl Sender {
             _ => Health::Healthy,
         };
         self.breaker.ended(now, request.id, health);
-        request.asked = match fate.meaning {
+        let asked = match fate.meaning {
             Meaning::Retry { throttle: Throttled::For(wait), .. } => wait,
             Meaning::Retry { throttle: Throttled::Until(at), .. } => {
                 at.duration_since(wall).unwrap_or_default()
             }
             _ => Duration::ZERO,
         };
-        let throttle = request.asked.min(self.scenario.max_throttle());
-        if !throttle.is_zero() {
-            self.throttled_until = self.throttled_until.max(Some(now + throttle));
+        // A longer wait is cut, so that an attempt follows if there is time for it.
+        request.asked = asked.min(self.scenario.max_throttle());
+        if !request.asked.is_zero() {
+            self.throttled_until = self.throttled_until.max(Some(now + request.asked));
         }
-        // A wait that leaves no time for an attempt ends the request.
-        let wait = request.asked.min(self.scenario.request.request_timeout);
-        let own = now + wait.max(self.scenario.retry_cap);
+        let own = now + request.asked.max(self.scenario.retry_cap);
         request.retry_by = own.max(self.throttled_until.unwrap_or(now)) + SLACK;
         self.poll_waiting(now);
         let request = &mut self.requests[index];

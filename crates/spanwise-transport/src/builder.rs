@@ -162,7 +162,8 @@ impl TransportBuilder {
     /// without an upper limit.
     ///
     /// A server can throttle all requests to its endpoint for a time that leaves each of them one
-    /// attempt: this timeout less the attempt timeout, or half of it if that is longer.
+    /// attempt: this timeout less the attempt timeout, or half of it if that is longer. The request that the
+    /// server answered so waits as long too, and fails at once if no time for another attempt is left.
     pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self

@@ -136,7 +136,8 @@ debug_as_display!(Delivery, Outcome, Failure);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {
-    /// Every attempt failed with a retryable error until the deadline; the server accepted none.
+    /// Every attempt failed with a retryable error, and the deadline left no time for another; the server accepted
+    /// none.
     RetryDeadline {
         /// The status of the last response; `None` when no connection was made, or no attempt before the throttle
         /// of the server or the circuit breaker ended.
@@ -166,7 +167,7 @@ pub enum Failure {
     /// [`with_max_response_bytes`](crate::TransportBuilder::with_max_response_bytes) allows, as sent
     /// or inflated, or its headers are larger than 64 KiB. Its partial success is unknown.
     ResponseTooLarge,
-    /// No attempt established a TLS session before the deadline: certificate, name, version or
+    /// No attempt before the deadline established a TLS session: certificate, name, version or
     /// handshake.
     Tls,
     /// The caller cancelled the request before it had an outcome.
@@ -218,7 +219,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RetryDeadline { last: Some(status) } => {
-                write!(f, "still {status} when the deadline passed")
+                write!(f, "still {status} at the last attempt before the deadline")
             }
             Self::RetryDeadline { last: None } => write!(f, "no response before the deadline"),
             Self::Rejected { status } => write!(f, "rejected with {status}"),
@@ -229,7 +230,7 @@ impl fmt::Display for Failure {
             }
             Self::AmbiguousResponse => write!(f, "answered, but not in OTLP"),
             Self::ResponseTooLarge => write!(f, "the answer is too large"),
-            Self::Tls => write!(f, "no TLS session before the deadline"),
+            Self::Tls => write!(f, "no TLS session in any attempt"),
             Self::Shutdown => write!(f, "cancelled"),
             Self::SinkPanicked => write!(f, "the exporter or the sink panicked"),
             Self::Unsendable => write!(f, "the request cannot be sent"),

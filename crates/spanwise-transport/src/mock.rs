@@ -232,14 +232,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_past_the_deadline_ends_the_request_and_holds_back_the_next_for_a_while() {
+    async fn a_wait_past_the_deadline_is_cut_so_that_an_attempt_follows() {
+        let asks = |after, slow| PeerAction::Answer(503, Some(after), slow);
+        let (now, last) = (Duration::ZERO, Some(ResponseStatus::Http(503)));
+        let failed = Outcome::Failed(Failure::RetryDeadline { last });
+        // Each with the answers, and the end of the request: whether it is accepted, its attempts, when.
+        let cases = [
+            (vec![asks("59", now), respond(200)], true, 2, 50 * SECOND),
+            (vec![asks("60", now), respond(200)], true, 2, 50 * SECOND),
+            (vec![asks("1000000000", now), respond(200)], true, 2, 50 * SECOND),
+            (vec![asks("1000000000", 9 * SECOND), respond(200)], true, 2, 59 * SECOND),
+            // No attempt can follow: the request does not wait for its deadline.
+            (vec![asks("60", now), asks("60", now), respond(200)], false, 2, 50 * SECOND),
+            (vec![asks("45", now), asks("15", now), respond(200)], false, 2, 45 * SECOND),
+        ];
+        for (actions, is_accepted, attempts, end) in cases {
+            let (delivery, took, _) = send(&actions).await;
+            assert_eq!((delivery.attempts, took), (attempts, end), "{actions:?}");
+            match is_accepted {
+                true => assert!(delivery.is_accepted(), "{actions:?}: {delivery}"),
+                false => assert_eq!(delivery.outcome, failed, "{actions:?}"),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_absurd_wait_holds_back_all_requests_for_a_while() {
         let actions = [PeerAction::Answer(503, Some("1000000000"), Duration::ZERO), respond(200)];
         let (transport, _) = transport(&actions, Transport::builder());
         let start = Instant::now();
-        let first = transport.send_until(request(), (start + HOUR).into()).await;
-        let last = Some(ResponseStatus::Http(503));
-        assert_eq!(first.outcome, Outcome::Failed(Failure::RetryDeadline { last }));
-        assert_eq!(start.elapsed(), Duration::ZERO);
+        let first = transport.send_until(request(), (start + SECOND).into()).await;
+        assert_eq!(first.outcome, Outcome::Failed(Failure::Shutdown));
         let second = transport.send_until(request(), (start + HOUR).into()).await;
         assert!(second.is_accepted(), "{second:?}");
         assert_eq!(start.elapsed(), 50 * SECOND);

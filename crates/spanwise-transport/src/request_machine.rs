@@ -232,9 +232,8 @@ impl RequestMachine {
         if cause == Cause::NotSent && now >= self.deadline && self.attempts > 1 {
             return AfterAttempt::CutOff(self.give_up(self.last.failure()));
         }
-        if let Some(wait) = asked {
-            admission.throttle.hold(now, wait);
-        }
+        // The request itself waits no longer than all others: an attempt follows if there is time for one.
+        let asked = asked.map(|wait| admission.throttle.hold(now, wait));
         self.last = cause;
         let elapsed = now.saturating_duration_since(self.start);
         match self.retry.after(elapsed, cause, asked, random) {

@@ -23,18 +23,19 @@ impl Throttle {
         Self { until: Mutex::new(None), longest }
     }
 
-    /// Throttles all requests for `wait`, unless they are throttled longer already.
-    pub(crate) fn hold(&self, now: Instant, wait: Duration) {
+    /// Throttles all requests for `wait`, unless they are throttled longer already. Returns the wait that a server
+    /// can impose: the limit, if `wait` is longer.
+    pub(crate) fn hold(&self, now: Instant, wait: Duration) -> Duration {
+        let wait = wait.min(self.longest);
         #[cfg(feature = "planted-bugs")]
         if planted(Bug::ThrottleIgnored) {
-            return;
+            return wait;
         }
-        let wait = wait.min(self.longest);
-        if wait.is_zero() {
-            return;
+        if !wait.is_zero() {
+            let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+            *until = (*until).max(Some(timer_deadline(deadline(now, wait))));
         }
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = (*until).max(Some(timer_deadline(deadline(now, wait))));
+        wait
     }
 
     /// The end of the throttle, if it is in force.
@@ -55,13 +56,13 @@ mod tests {
         let start = Instant::now();
         let throttle = Throttle::new(60 * SECOND);
         assert_eq!(throttle.ends(start), None);
-        throttle.hold(start, 5 * SECOND);
-        throttle.hold(start, 2 * SECOND);
+        assert_eq!(throttle.hold(start, 5 * SECOND), 5 * SECOND);
+        assert_eq!(throttle.hold(start, 2 * SECOND), 2 * SECOND);
         assert_eq!(throttle.ends(start + 3 * SECOND), Some(start + 5 * SECOND));
         assert_eq!(throttle.ends(start + 5 * SECOND), None);
-        throttle.hold(start + 5 * SECOND, Duration::MAX);
+        assert_eq!(throttle.hold(start + 5 * SECOND, Duration::MAX), 60 * SECOND);
         assert_eq!(throttle.ends(start + 6 * SECOND), Some(start + 65 * SECOND));
-        throttle.hold(start + 6 * SECOND, Duration::ZERO);
+        assert_eq!(throttle.hold(start + 6 * SECOND, Duration::ZERO), Duration::ZERO);
         assert_eq!(throttle.ends(start + 6 * SECOND), Some(start + 65 * SECOND));
     }
 }

@@ -97,7 +97,8 @@ fn now() -> SystemTime {
 fn retried(asked: Option<Duration>, status: ResponseStatus, random: u64) -> Next {
     // Full jitter: a uniform fraction of the bound.
     let own = INITIAL.mul_f64(random as f64 / 2f64.powi(64));
-    let wait = asked.map_or(own, |asked| asked.max(own));
+    // No longer than leaves one attempt.
+    let wait = asked.map_or(own, |asked| asked.min(MAX_THROTTLE).max(own));
     match wait < REQUEST_TIMEOUT {
         true => Next::Retry(wait, wait),
         false => {
@@ -348,21 +349,26 @@ fn a_retry_after_of_a_month_stops_no_request_for_longer_than_its_deadline() {
         retry: RetryPolicy::default(),
     };
     let (mut now, admission) = (Instant::now(), Admission::new(MAX_THROTTLE, None));
-    for _ in 0..100 {
+    for request in 0..100 {
         let start = now;
         let mut machine = RequestMachine::new(settings, start);
-        now += wait(&mut machine, start, &admission);
-        assert!(now - start <= MAX_THROTTLE, "an attempt begins while there is time for it");
-        let end = AttemptEnd::Response(Response {
-            status: 503,
-            headers: vec![("retry-after", "2592000".to_owned())],
-            body: BodyEnd::Complete(Vec::new()),
-            trailers: Vec::new(),
-        });
-        let end = end.classify(Protocol::HttpProtobuf, SystemTime::now());
-        let delivery = machine.attempt_ended(now, end, &admission, || 0).unwrap();
+        let delivery = loop {
+            now += wait(&mut machine, now, &admission);
+            assert!(now - start <= MAX_THROTTLE, "an attempt begins while there is time for it");
+            let end = AttemptEnd::Response(Response {
+                status: 503,
+                headers: vec![("retry-after", "2592000".to_owned())],
+                body: BodyEnd::Complete(Vec::new()),
+                trailers: Vec::new(),
+            });
+            let end = end.classify(Protocol::HttpProtobuf, SystemTime::now());
+            if let Some(delivery) = machine.attempt_ended(now, end, &admission, || 0) {
+                break delivery;
+            }
+        };
         let last = Some(ResponseStatus::Http(503));
         assert_eq!(delivery.outcome, Outcome::Failed(Failure::RetryDeadline { last }));
-        assert!(now - start < REQUEST_TIMEOUT);
+        // The first has an attempt before the throttle, and as all others one after it.
+        assert_eq!((machine.attempts(), now - start), (1 + u32::from(request == 0), MAX_THROTTLE));
     }
 }
