@@ -25,6 +25,8 @@ mod otel;
 mod parameters;
 mod parent;
 mod parent_span;
+mod pattern;
+mod predicate;
 #[cfg(feature = "rate-limit")]
 mod rate_limited;
 mod ratio;
@@ -62,12 +64,13 @@ pub use otel::{ApiAttributes, parent_of, trace_state_of};
 pub use parameters::SamplingParameters;
 pub use parent::{ParentBased, ParentThreshold};
 pub use parent_span::Parent;
+pub use predicate::{ParentKind, SpanPredicate};
 #[cfg(feature = "rate-limit")]
 pub use rate_limited::RateLimited;
 pub use ratio::TraceIdRatioBased;
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 pub use remote::RemoteSettings;
-pub use rules::{RuleBased, SpanPredicate};
+pub use rules::RuleBased;
 pub use sampler::{ComposableSampler, Sampler};
 pub use setting::SettingError;
 #[cfg(all(feature = "dynamic", feature = "opentelemetry"))]

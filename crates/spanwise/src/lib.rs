@@ -137,11 +137,11 @@ pub mod sampling {
         Adaptive, AdaptiveAlgorithm, AdaptiveBuilder, AdaptiveKey, AdaptiveState, AlwaysRecord,
         AnnotatingSampler, Annotations, ApiAttributes, ApiSamplingParameters, Attributes,
         ComposableSampler, DynamicSampler, FastDecision, FastResult, NoAttributes, OwnedValue,
-        Parent, ParentBased, ParentThreshold, ProbabilityError, Randomness, RateLimited, RuleBased,
-        Sampler, SamplerContext, SamplingDecision, SamplingIntent, SamplingParameters,
-        SamplingResult, SettingError, SpanKind, SpanPredicate, Threshold, ThresholdText, Tick,
-        TraceIdRatioBased, TraceStateUpdate, Value, max_min_shares, parent_of, trace_state,
-        trace_state_of,
+        Parent, ParentBased, ParentKind, ParentThreshold, ProbabilityError, Randomness,
+        RateLimited, RuleBased, Sampler, SamplerContext, SamplingDecision, SamplingIntent,
+        SamplingParameters, SamplingResult, SettingError, SpanKind, SpanPredicate, Threshold,
+        ThresholdText, Tick, TraceIdRatioBased, TraceStateUpdate, Value, max_min_shares, parent_of,
+        trace_state, trace_state_of,
     };
     #[cfg(feature = "jaeger")]
     #[doc(inline)]

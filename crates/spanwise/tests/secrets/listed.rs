@@ -43,7 +43,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     sampling::ApiSamplingParameters sampling::DynamicSampler sampling::FastDecision \
     sampling::FastResult sampling::JaegerStrategy sampling::Malformed sampling::NoAttributes \
     sampling::OtMember sampling::Parent sampling::ParentBased sampling::ParentThreshold \
-    sampling::ProbabilityError sampling::Randomness sampling::RateLimited sampling::RuleBased \
+    sampling::ParentKind sampling::ProbabilityError sampling::Randomness sampling::RateLimited sampling::RuleBased \
     sampling::SamplingDecision sampling::SamplingIntent sampling::SamplingParameters \
     sampling::SamplingResult sampling::SpanPredicate sampling::Threshold sampling::ThresholdText \
     sampling::Tick sampling::TraceIdRatioBased sampling::TraceStateUpdate sdk::BaggagePropagator \
