@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The README's examples need both features.
+#![cfg_attr(all(feature = "tls", feature = "zstd"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "tls", feature = "zstd")),
+    doc = "A small OTLP server with hard limits on the resources of its clients."
+)]
 #![doc(test(attr(deny(warnings))))]
 
 mod accept;
