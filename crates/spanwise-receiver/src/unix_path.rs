@@ -74,6 +74,9 @@ fn obstacle(path: &Path) -> Option<&'static str> {
     }
     match probe(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => None,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Some("another user's socket has this path: Permission denied")
+        }
         _ => Some("a process listens there"),
     }
 }

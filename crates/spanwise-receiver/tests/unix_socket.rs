@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -194,6 +196,28 @@ fn connections_without_bytes_have_one_descriptor_each() {
     let opened = open().saturating_sub(before);
     assert!(opened < 250, "{opened}");
     drop(silent);
+}
+
+#[test]
+fn a_folder_without_permission_is_an_error_and_left_as_it_is() {
+    let path = SocketPath::new("permission");
+    let folder = path.0.parent().unwrap();
+    let left = path.0.with_file_name("left.sock");
+    drop(UnixListener::bind(&left).unwrap());
+    let allow = |mode| std::fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap();
+    allow(0o555);
+    in_forked_child(|output| {
+        // root may do anything; 65534 is nobody.
+        // SAFETY: the child has one thread.
+        unsafe { libc::setuid(65534) };
+        for path in [&path.0, &left] {
+            let error = start(path).unwrap_err().to_string();
+            _ = output.write_all(error.as_bytes());
+            assert!(error.contains("Permission denied") && error.contains(".sock"), "{error}");
+        }
+    });
+    allow(0o755);
+    assert!(left.exists() && !path.0.exists());
 }
 
 const FOLDER: &str = "SPANWISE_TEST_FOLDER";
