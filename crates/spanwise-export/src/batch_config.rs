@@ -23,8 +23,8 @@ pub struct BatchConfig {
     /// The longest time that a span waits before it is sent (`OTEL_BSP_SCHEDULE_DELAY`): 1 ms to 30 days,
     /// default 1 s.
     pub scheduled_delay: Duration,
-    /// The maximum number of spans that may wait for a request, beside the byte budget (`OTEL_BSP_MAX_QUEUE_SIZE`): 16 to
-    /// 16,777,216. Default none: only bytes count.
+    /// The maximum number of spans that may wait for a request, beside the byte budget
+    /// (`OTEL_BSP_MAX_QUEUE_SIZE`): 16 to 16,777,216. Default none: only bytes count.
     pub max_queue_size: Option<usize>,
     /// The maximum number of requests in flight at once: 1 to 64, default 4.
     pub max_in_flight: usize,

@@ -122,9 +122,9 @@ impl ExporterBuilder {
         self
     }
 
-    /// The maximum number of spans of a request: 1 to 1,048,576, at most the queue size; default 8,192. With a smaller
-    /// number, a request also leaves once that many spans wait, or half of the queue: at once when they fill
-    /// chunks of one thread, within 100 ms when they are spread over threads.
+    /// The maximum number of spans of a request: 1 to 1,048,576, at most the queue size; default 8,192. With a
+    /// smaller number, a request also leaves once that number of spans waits, or half of the queue: at once
+    /// when they fill chunks of one thread, within 100 ms when they are spread over threads.
     pub fn with_max_export_batch_size(mut self, spans: usize) -> Self {
         self.batch.max_export_batch_size = Some(spans);
         self

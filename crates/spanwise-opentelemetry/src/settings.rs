@@ -18,8 +18,8 @@ macro_rules! export_settings {
     ($builder:ident) => {
         crate::settings::forwarded! { $builder:
             /// The endpoint of requests (`OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT`): an `http` or `https` URL, or
-            /// `unix:/path` for a Unix socket. For OTLP/HTTP a URL without a path gets `/v1/traces`. Default `http://localhost:4318/v1/traces`, or
-            /// `http://localhost:4317` for gRPC.
+            /// `unix:/path` for a Unix socket. For OTLP/HTTP a URL without a path gets `/v1/traces`. Default
+            /// `http://localhost:4318/v1/traces`, or `http://localhost:4317` for gRPC.
             with_endpoint(url: impl Into<String>);
             /// The protocol of requests (`OTEL_EXPORTER_OTLP_[TRACES_]PROTOCOL`). Default
             /// `Protocol::HttpProtobuf`; `Protocol::Grpc` needs the feature `grpc`.

@@ -40,8 +40,8 @@ impl Refusal {
     /// in the same way.
     pub fn answer(self) -> Answer {
         let (http_status, grpc_code, message) = match self {
-            // The text of grpc-go, and so of the Collector: clients tell by it that a smaller request fits,
-            // because the code has other meanings.
+            // The text of grpc-go, and so of the Collector: clients split a request for this text alone, because
+            // the code has other meanings.
             Self::TooLarge { limit, len: Some(len) } => (
                 413,
                 RESOURCE_EXHAUSTED,

@@ -214,8 +214,8 @@ impl SpanwiseBuilder {
     }
 
     /// The endpoint of requests (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`): an
-    /// `http` or `https` URL, or `unix:/path` for a Unix socket. For OTLP/HTTP a URL without a path gets `/v1/traces`. Default
-    /// `http://localhost:4318/v1/traces`, or `http://localhost:4317` for gRPC.
+    /// `http` or `https` URL, or `unix:/path` for a Unix socket. For OTLP/HTTP a URL without a path gets
+    /// `/v1/traces`. Default `http://localhost:4318/v1/traces`, or `http://localhost:4317` for gRPC.
     pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = Some(url.into());
         self

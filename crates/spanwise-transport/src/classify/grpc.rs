@@ -99,7 +99,7 @@ fn unpacked(packed: &[u8], reply: &Reply) -> Result<Option<Bytes>, AttemptOutcom
             let detail = format!("the answer's grpc-encoding is {name}");
             return Err(AttemptOutcome::permanent(Failure::AmbiguousResponse, detail));
         }
-        // The flag states a compressed message; without `grpc-encoding` it is gzip, the only one that requests accept.
+        // The flag states a compressed message; without `grpc-encoding` it is gzip, which requests accept.
         ContentCoding::Gzip | ContentCoding::Identity => inflate::inflate(packed, reply.max),
     };
     match unpacked {
