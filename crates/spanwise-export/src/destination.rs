@@ -1,7 +1,7 @@
 //! Destinations of spans, and their endpoints.
 
 use spanwise_ledger::Ledger;
-use spanwise_transport::{Ring, RingError, RingVersion, Transport};
+use spanwise_transport::{FailedAttempt, Ring, RingError, RingVersion, Transport};
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,6 +78,26 @@ impl Destination {
     pub fn with_ledger(mut self, ledger: Ledger) -> Self {
         self.ledger = ledger;
         self
+    }
+
+    /// Sets an observer of each failed attempt to its endpoints, beside those of the transports: see
+    /// [`Transport::with_attempt_observer`].
+    pub fn with_attempt_observer(
+        mut self,
+        observer: impl Fn(&FailedAttempt) + Send + Sync + 'static,
+    ) -> Self {
+        let observer = Arc::new(observer);
+        let observed = |transport: Transport| {
+            let observer = observer.clone();
+            transport.with_attempt_observer(move |failed| observer(failed))
+        };
+        self.transports = self.transports.into_iter().map(observed).collect();
+        self
+    }
+
+    /// Whether its spans are [routed](Self::routed_by_trace_id) over several endpoints.
+    pub fn is_routed(&self) -> bool {
+        self.ring.is_some()
     }
 
     /// The ledger that accounts for the destination's spans.

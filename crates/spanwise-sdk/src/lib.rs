@@ -28,7 +28,7 @@ pub use config::{BuildError, Exporter, SpanwiseBuilder};
 pub use detectors::Detector;
 pub use diagnostics::Diagnostic;
 pub use end::{FinishError, Finished};
-pub use lifecycle::{FlushError, Guard, Report};
+pub use lifecycle::{DestinationReport, FlushError, Guard, Report};
 /// The API that spans are made through, in the version this crate implements.
 pub use opentelemetry;
 pub use processor::{ProcessorError, ReadableSpan, SpanProcessor};

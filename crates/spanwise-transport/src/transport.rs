@@ -34,6 +34,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Transport {
     shared: Arc<Shared>,
+    /// An observer of the requests of this clone.
+    observer: Option<AttemptObserver>,
 }
 
 struct Shared {
@@ -93,7 +95,17 @@ impl Transport {
             proxy_secrets: builder.proxy_secrets(),
             crate_name: builder.crate_name,
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), observer: None }
+    }
+
+    /// Sets an observer of each failed attempt of requests through this clone and its clones. The observer of
+    /// [`TransportBuilder::with_attempt_observer`] receives them too, with the same duties.
+    pub fn with_attempt_observer(
+        mut self,
+        observer: impl Fn(&FailedAttempt) + Send + Sync + 'static,
+    ) -> Self {
+        self.observer = Some(AttemptObserver::new(observer));
+        self
     }
 
     /// The OTLP transport protocol.
@@ -334,7 +346,7 @@ impl Transport {
         advice.text(&shared.endpoint, shared.protocol, shared.crate_name)
     }
 
-    /// Reports an attempt that failed to the observer, if there is one.
+    /// Reports an attempt that failed to the observers, if there are any.
     fn report_failed_attempt(
         &self,
         attempt: u32,
@@ -343,12 +355,14 @@ impl Transport {
         may_have_been_accepted: bool,
     ) {
         let shared = &*self.shared;
-        let Some(observer) = &shared.observer else { return };
+        if shared.observer.is_none() && self.observer.is_none() {
+            return;
+        }
         let refused = matches!(after, AfterAttempt::WithoutCompression(_));
         // The usual advice for these statuses is about the endpoint.
         let advice = if refused { Some(Advice::Compression) } else { explanation.advice };
         let refused_compression = refused.then(|| shared.encoders.compression());
-        observer.notify(&FailedAttempt {
+        let failed = FailedAttempt {
             endpoint: self.destination(),
             protocol: shared.protocol,
             attempt,
@@ -358,7 +372,10 @@ impl Transport {
             is_too_large: matches!(after, AfterAttempt::Failed(Failure::TooLarge)),
             may_have_been_accepted,
             refused_compression,
-        });
+        };
+        for observer in [&shared.observer, &self.observer].into_iter().flatten() {
+            observer.notify(&failed);
+        }
     }
 
     fn clean(&self, text: &str) -> String {

@@ -14,12 +14,12 @@ pub use spanwise_sdk::Bytes;
 #[doc(inline)]
 pub use spanwise_sdk::{
     AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-    BatchSize, BuildError, CircuitBreaker, Compression, Counter, Destination, Detector, Diagnostic,
-    DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder,
-    FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext, OnFull, Outcome,
-    OwnedValue, ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus, Sink, SinkFuture,
-    SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise,
-    SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value,
+    BatchSize, BuildError, CircuitBreaker, Compression, Counter, Destination, DestinationReport,
+    Detector, Diagnostic, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
+    FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
+    OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus,
+    Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor,
+    Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -165,13 +165,13 @@ pub mod sdk {
     #[doc(no_inline)]
     pub use spanwise_sdk::{
         AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-        BatchSize, BuildError, Bytes, CircuitBreaker, Compression, Counter, Destination, Detector,
-        Diagnostic, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
-        FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
-        OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
-        ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind,
-        SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId,
-        Tracer, Value, opentelemetry, propagation, read, sampling,
+        BatchSize, BuildError, Bytes, CircuitBreaker, Compression, Counter, Destination,
+        DestinationReport, Detector, Diagnostic, DropReason, DynamicBatchConfig, EncodeValue,
+        Exporter, Failure, FileSink, FileSinkBuilder, FileSinkError, FinishError, Finished,
+        FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol,
+        ReadableSpan, Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span,
+        SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
+        TraceFlags, TraceId, Tracer, Value, opentelemetry, propagation, read, sampling,
     };
 }
 

@@ -292,7 +292,7 @@ impl SpanwiseBuilder {
     ///
     /// A slow or dead destination delays no other. The provider's account counts the outcomes at the
     /// endpoint of this builder; [`Destination::ledger`] counts those at the further destination, whose
-    /// losses the diagnostics report too. A flush and a shutdown wait for all destinations.
+    /// failures and losses the diagnostics report too, by its name. A flush and a shutdown wait for all destinations.
     pub fn with_destination(mut self, destination: impl Into<Destination>) -> Self {
         self.destinations.push(destination.into());
         self

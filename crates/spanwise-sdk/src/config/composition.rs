@@ -21,6 +21,7 @@ use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
 use spanwise_export::{ScopeTable, SpanQueue};
 use spanwise_ledger::Ledger;
 use spanwise_sampling::{DynamicSampler, Sampler};
+use spanwise_transport::FailedAttempt;
 use spanwise_wire::SpanLimits;
 use spanwise_worker::clock::ClockMode;
 use spanwise_worker::{catch_panic, fork};
@@ -130,6 +131,7 @@ impl SpanwiseBuilder {
         // The sink is the user's code.
         let sink = self.sink.as_ref().and_then(|it| catch_panic(|| it.lifecycle()).ok().flatten());
         let transport = self.transport(environment, &health)?;
+        let others = self.observe_destinations(reporter);
         health.set_endpoint(transport.destination());
         let exporter = self.exporter_builder(environment, transport)?;
         let max_bytes = exporter.max_resource_bytes();
@@ -159,14 +161,31 @@ impl SpanwiseBuilder {
         let core = Arc::new(core.with_observer(as_observer(&processors)));
         let remote = remote.map(|remote| remote.start(&service_name)).transpose()?;
         let diagnostics = Diagnostics::new(reporter.clone(), health.clone());
-        let others = prepared.destinations().skip(1);
-        let losses = others.map(|(name, ledger)| DestinationLosses::new(name, ledger)).collect();
+        let losses = prepared.destinations().skip(1).zip(&others);
+        let losses = losses
+            .map(|((name, ledger), health)| DestinationLosses::new(name, ledger, health.clone()))
+            .collect();
         let observer = ExportObserver::new(core.clone(), diagnostics, remote);
         let observer = observer.with_destinations(losses);
         let exporter = prepared.with_observer(observer).spawn(core.clone())?;
         let timeout = self.shutdown_timeout();
-        let handle = Handle::new(core, Some(exporter), health, timeout);
+        let handle = Handle::new(core, Some(exporter), health, timeout).with_destinations(others);
         Ok(Spanwise::new(handle.with_sink(sink).with_processors(processors)))
+    }
+
+    /// Reports failed attempts of the further destinations. Returns the health of each.
+    fn observe_destinations(&mut self, reporter: &Reporter) -> Vec<EndpointHealth> {
+        let observed = std::mem::take(&mut self.destinations).into_iter().map(|destination| {
+            let name = destination.name();
+            let health =
+                EndpointHealth::of_destination(reporter.clone(), &name, destination.is_routed());
+            let observer = health.clone();
+            let observe = move |failed: &FailedAttempt| observer.attempt_failed(failed);
+            (destination.with_attempt_observer(observe), health)
+        });
+        let (destinations, health) = observed.unzip();
+        self.destinations = destinations;
+        health
     }
 
     pub(super) fn shutdown_timeout(&self) -> Duration {

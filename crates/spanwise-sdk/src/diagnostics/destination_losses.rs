@@ -1,6 +1,7 @@
-//! The losses of the destinations beside the exporter's first.
+//! The losses and the health of the destinations beside the exporter's first.
 
 use super::diagnostic::Diagnostic;
+use super::endpoint_health::EndpointHealth;
 use super::losses::{LossChange, Losses};
 use super::text::sanitize;
 use spanwise_ledger::{Counter, Ledger};
@@ -12,15 +13,16 @@ use std::time::Instant;
 pub(crate) struct DestinationLosses {
     name: String,
     ledger: Ledger,
+    health: EndpointHealth,
     losses: Losses,
     /// The cause of the last request that failed since the last report.
     last_failure: Option<String>,
 }
 
 impl DestinationLosses {
-    pub(crate) fn new(name: &str, ledger: &Ledger) -> Self {
+    pub(crate) fn new(name: &str, ledger: &Ledger, health: EndpointHealth) -> Self {
         let (name, ledger) = (sanitize(name), ledger.clone());
-        Self { name, ledger, losses: Losses::default(), last_failure: None }
+        Self { name, ledger, health, losses: Losses::default(), last_failure: None }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -29,6 +31,9 @@ impl DestinationLosses {
 
     /// A request to the destination ended.
     pub(crate) fn request_ended(&mut self, delivery: &Delivery) {
+        if delivery.is_accepted() {
+            self.health.accepted();
+        }
         match &delivery.outcome {
             Outcome::Accepted { rejected: 0, .. } => {}
             Outcome::Accepted { message, .. } => {

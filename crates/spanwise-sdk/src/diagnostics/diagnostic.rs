@@ -40,7 +40,7 @@ pub enum Diagnostic {
     /// later, the first for another cause. A refusal of the request's size is none: see
     /// [`RequestSplit`](Self::RequestSplit).
     EndpointFailing {
-        /// The endpoint of the requests.
+        /// The endpoint of the requests; of a further destination its name, and the endpoint in brackets.
         endpoint: String,
         /// The cause of the failure.
         cause: String,

@@ -3,6 +3,7 @@
 use super::diagnostic::Diagnostic;
 use super::interval::REPORT_INTERVAL;
 use super::reporter::Reporter;
+use super::text::sanitize;
 use spanwise_transport::{Compression, FailedAttempt};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,11 @@ use std::time::{Duration, Instant};
 pub(crate) struct EndpointHealth {
     reporter: Reporter,
     state: Arc<Mutex<State>>,
+    /// The name of a further destination.
+    destination: Option<Arc<str>>,
+    /// For how long no attempt must have failed before an accepted request is a recovery: of several endpoints,
+    /// others accept requests while one fails.
+    settled_after: Duration,
 }
 
 #[derive(Default)]
@@ -46,7 +52,23 @@ struct Failing {
 
 impl EndpointHealth {
     pub(crate) fn new(reporter: Reporter) -> Self {
-        Self { reporter, state: Arc::default() }
+        let (state, settled_after) = (Arc::default(), Duration::ZERO);
+        Self { reporter, state, destination: None, settled_after }
+    }
+
+    /// Those of a further destination, which has its name in reports. `is_routed`: it has several endpoints.
+    pub(crate) fn of_destination(reporter: Reporter, name: &str, is_routed: bool) -> Self {
+        let settled_after = if is_routed { REPORT_INTERVAL } else { Duration::ZERO };
+        let destination = Some(sanitize(name).into());
+        Self { destination, settled_after, ..Self::new(reporter) }
+    }
+
+    /// An endpoint as reports show it: with the name of its destination, if it is another text.
+    fn shown(&self, endpoint: &str) -> String {
+        match &self.destination {
+            Some(name) if !endpoint.contains(&**name) => format!("{name} ({endpoint})"),
+            _ => endpoint.to_owned(),
+        }
     }
 
     /// The receiver of the reports.
@@ -60,7 +82,7 @@ impl EndpointHealth {
             return self.compression_refused(failed, compression);
         }
         let now = Instant::now();
-        let FailedAttempt { endpoint, cause, .. } = failed.clone();
+        let (endpoint, cause) = (self.shown(&failed.endpoint), failed.cause.clone());
         let mut state = self.lock();
         if failed.is_too_large {
             // The endpoint is healthy: the exporter splits the request, or reports a span that is too large alone.
@@ -104,7 +126,7 @@ impl EndpointHealth {
             return;
         }
         self.reporter.report(Diagnostic::CompressionRefused {
-            endpoint: failed.endpoint.clone(),
+            endpoint: self.shown(&failed.endpoint),
             compression,
             cause: failed.cause.clone(),
             advice: failed.advice.clone(),
@@ -124,6 +146,10 @@ impl EndpointHealth {
     /// Records an accepted request.
     pub(crate) fn accepted(&self) {
         let mut state = self.lock();
+        let is_settled = |(at, _): &(Instant, String)| at.elapsed() >= self.settled_after;
+        if !state.last_failure.as_ref().is_none_or(is_settled) {
+            return;
+        }
         let Some(Failing { endpoint, since, attempts }) = state.failing.take() else { return };
         if std::mem::take(&mut state.owes_recovery) {
             drop(state);

@@ -1,14 +1,32 @@
 //! Commands to the exporter: a flush or a shutdown, with a deadline.
 
 use super::handle::Handle;
-use super::report::{FlushError, Report};
+use super::report::{DestinationReport, FlushError, Report};
 use crate::processor::{Command, Pending};
 use spanwise_export as export;
-use spanwise_ledger::Snapshot;
+use spanwise_ledger::{Ledger, Snapshot};
 use spanwise_worker::{MAX_LINE_BYTES, catch_panic, deadline, sanitize};
 use std::time::{Duration, Instant};
 
+/// The ledgers' counts at a call.
+pub(super) struct Before {
+    provider: Snapshot,
+    /// Those of the further destinations.
+    destinations: Vec<Snapshot>,
+}
+
 impl Handle {
+    /// The ledgers' counts now.
+    pub(super) fn counts(&self) -> Before {
+        let destinations = self.further_ledgers().map(|(_, ledger)| ledger.snapshot()).collect();
+        Before { provider: self.core.ledger.snapshot(), destinations }
+    }
+
+    /// Name and ledger of each further destination.
+    fn further_ledgers(&self) -> impl Iterator<Item = (&str, &Ledger)> {
+        self.exporter.iter().flat_map(|exporter| exporter.destinations().skip(1))
+    }
+
     /// The deadline of a call with the configured timeout.
     pub(super) fn default_deadline(&self) -> Instant {
         deadline(Instant::now(), self.timeout)
@@ -56,7 +74,7 @@ impl Handle {
         &self,
         command: Command,
         until: Instant,
-        before: &Snapshot,
+        before: &Before,
     ) -> Result<Report, FlushError> {
         let started = Instant::now();
         // The processors run meanwhile, so that one that blocks costs the export no time.
@@ -100,14 +118,19 @@ impl Handle {
         result: Result<(), export::FlushError>,
         problem: Option<String>,
         started: Instant,
-        before: &Snapshot,
+        before: &Before,
     ) -> Result<Report, FlushError> {
         let report = |done: bool| {
             let ledger = self.core.ledger.snapshot();
-            let since = ledger.since(before);
+            let since = ledger.since(&before.provider);
             let (exported, dropped) = (since.exported, since.dropped_total());
-            let last_failure = if done && dropped == 0 { None } else { self.last_failure() };
-            Report { elapsed: started.elapsed(), exported, dropped, last_failure, ledger }
+            let destinations = self.failed_destinations(before);
+            // An endpoint that has all its spans is not the cause of a call that waits for another one.
+            let is_waited_for = !done && (ledger.in_flight > 0 || destinations.is_empty());
+            let is_failing = dropped > 0 || is_waited_for;
+            let last_failure = if is_failing { self.last_failure() } else { None };
+            let elapsed = started.elapsed();
+            Report { elapsed, exported, dropped, last_failure, destinations, ledger }
         };
         match result {
             Ok(()) => processed(problem, report(true)),
@@ -116,6 +139,25 @@ impl Handle {
             Err(export::FlushError::WorkerTerminated) => Err(FlushError::WorkerTerminated),
             Err(_) => Err(FlushError::Timeout(Box::new(report(false)))),
         }
+    }
+
+    /// The further destinations that lost spans since `before`, or whose spans wait for an outcome.
+    fn failed_destinations(&self, before: &Before) -> Vec<DestinationReport> {
+        let all = self.further_ledgers().zip(&before.destinations).zip(&self.destinations);
+        all.filter_map(|(((name, ledger), before), health)| {
+            let now = ledger.snapshot();
+            let since = now.since(before);
+            let (exported, dropped, in_flight) =
+                (since.exported, since.dropped_total(), now.in_flight);
+            (dropped > 0 || in_flight > 0).then(|| DestinationReport {
+                name: sanitize(name, MAX_LINE_BYTES),
+                exported,
+                dropped,
+                in_flight,
+                last_failure: health.last_failure(),
+            })
+        })
+        .collect()
     }
 }
 

@@ -43,7 +43,7 @@ impl Handle {
         if self.shut_down.load(SeqCst) {
             return Err(FlushError::AlreadyShutdown);
         }
-        self.run(Command::ForceFlush, until, &self.core.ledger.snapshot())
+        self.run(Command::ForceFlush, until, &self.counts())
     }
 
     /// As `force_flush`, without blocking the thread.
@@ -51,7 +51,7 @@ impl Handle {
         if self.shut_down.load(SeqCst) {
             return Err(FlushError::AlreadyShutdown);
         }
-        let (started, before) = (Instant::now(), self.core.ledger.snapshot());
+        let (started, before) = (Instant::now(), self.counts());
         let flushed = match &self.exporter {
             Some(exporter) => exporter.flush_async(until).await,
             None => Ok(()),

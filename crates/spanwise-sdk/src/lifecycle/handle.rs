@@ -21,6 +21,8 @@ pub(crate) struct Handle {
     /// The flush and shutdown of the sink, if it has them.
     pub(super) sink: Option<Arc<dyn SinkLifecycle>>,
     pub(super) health: EndpointHealth,
+    /// Those of the further destinations.
+    pub(super) destinations: Vec<EndpointHealth>,
     pub(super) shut_down: AtomicBool,
     /// The timeout of flushes and shutdowns without one of their own.
     pub(super) timeout: Duration,
@@ -43,6 +45,7 @@ impl Handle {
             processors: None,
             sink: None,
             health,
+            destinations: Vec::new(),
             shut_down: AtomicBool::new(false),
             timeout,
             built: Instant::now(),
@@ -57,6 +60,11 @@ impl Handle {
 
     pub(crate) fn with_processors(mut self, processors: Option<Arc<Processors>>) -> Self {
         self.processors = processors;
+        self
+    }
+
+    pub(crate) fn with_destinations(mut self, destinations: Vec<EndpointHealth>) -> Self {
+        self.destinations = destinations;
         self
     }
 

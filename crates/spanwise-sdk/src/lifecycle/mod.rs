@@ -13,4 +13,4 @@ mod unused_guard;
 
 pub use guard::Guard;
 pub(crate) use handle::Handle;
-pub use report::{FlushError, Report};
+pub use report::{DestinationReport, FlushError, Report};

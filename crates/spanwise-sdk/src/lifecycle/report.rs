@@ -18,8 +18,27 @@ pub struct Report {
     /// If spans were lost or wait for a response: the endpoint, and the cause of the last failed attempt or
     /// the time without a response.
     pub last_failure: Option<String>,
+    /// The further destinations that lost spans since the call, or whose spans wait for a response.
+    pub destinations: Vec<DestinationReport>,
     /// The ledger's counts since the provider was built.
     pub ledger: Snapshot,
+}
+
+/// The part of a [`Report`] about a [further destination](crate::SpanwiseBuilder::with_destination). `Debug` prints
+/// as `Display`.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DestinationReport {
+    /// The name of the destination.
+    pub name: String,
+    /// Spans acknowledged there since the call.
+    pub exported: u64,
+    /// Spans lost there since the call.
+    pub dropped: u64,
+    /// Spans that wait for a response there.
+    pub in_flight: u64,
+    /// The endpoint, and the cause of the last failed attempt there.
+    pub last_failure: Option<String>,
 }
 
 /// The error of a flush or shutdown that did not complete. `Debug` prints as `Display`.
@@ -55,11 +74,12 @@ pub enum FlushError {
 
 /// The text of a flush or shutdown that missed its deadline.
 fn unfinished(report: &Report) -> String {
-    let Report { elapsed, exported, dropped, last_failure, ledger } = report;
+    let Report { elapsed, exported, dropped, last_failure, destinations, ledger } = report;
     let (lost, in_flight) = (Counted(*dropped, "span"), ledger.in_flight);
     let counts = format!("{lost} lost, {in_flight} in flight, {exported} exported");
     let cause = last_failure.as_ref().map(|failure| format!("; the last failure: {failure}"));
-    format!("not done after {elapsed:.1?}: {counts}{}", cause.unwrap_or_default())
+    let others: String = destinations.iter().map(|it| format!("; {it}")).collect();
+    format!("not done after {elapsed:.1?}: {counts}{}{others}", cause.unwrap_or_default())
 }
 
 /// The text of an export that is complete.
@@ -69,12 +89,31 @@ fn exported(report: &Report) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { elapsed, exported, dropped, last_failure, ledger } = self;
+        let Self { elapsed, exported, dropped, last_failure, destinations, ledger } = self;
         write!(f, "{exported} exported, {dropped} dropped in {elapsed:.1?}")?;
         if let Some(failure) = last_failure {
             write!(f, "; the last failure: {failure}")?;
         }
+        destinations.iter().try_for_each(|it| write!(f, "; {it}"))?;
         write!(f, "\n{ledger}")
+    }
+}
+
+impl fmt::Display for DestinationReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, exported, dropped, in_flight, last_failure } = self;
+        let lost = Counted(*dropped, "span");
+        write!(f, "at {name}: {lost} lost, {in_flight} in flight, {exported} exported")?;
+        match last_failure {
+            Some(failure) => write!(f, "; the last failure: {failure}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for DestinationReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

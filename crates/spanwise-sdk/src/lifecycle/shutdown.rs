@@ -45,7 +45,7 @@ impl Spanwise {
 impl Handle {
     fn shutdown(&self, until: Instant) -> Result<Report, FlushError> {
         let started = Instant::now();
-        let before = self.core.ledger.snapshot();
+        let before = self.counts();
         if !self.begin_shutdown() {
             return Err(FlushError::AlreadyShutdown);
         }
