@@ -113,6 +113,31 @@ async fn an_answer_of_the_proxy_does_not_show_the_credentials() {
     assert!(!shown.contains("hunter2") && !shown.contains("c2hvcD"), "{shown}");
 }
 
+#[tokio::test]
+async fn a_failed_answer_to_a_forwarded_request_names_the_proxy() {
+    for (status, cause) in [
+        (
+            407,
+            "HTTP 407 Proxy Authentication Required: the proxy URL requires credentials that it accepts",
+        ),
+        (403, "HTTP 403 Forbidden: through the proxy URL"),
+        (502, "HTTP 502 Bad Gateway: through the proxy URL"),
+    ] {
+        for text in ["", "no way"] {
+            let answer = peer::answer(status, "", text.as_bytes());
+            let forwarder = Peer::new([peer::Act::Answer(answer)]).await;
+            let url = format!("http://{}", forwarder.address);
+            let builder = to("http://collector.test:4318/v1/traces");
+            let builder = builder.with_proxy(Proxy::parse("P", &url).unwrap());
+            let delivery = send_once(builder).await;
+            let colon = if text.is_empty() { "" } else { ": " };
+            assert_eq!(delivery.cause, format!("{}{colon}{text}", cause.replace("URL", &url)));
+            let advice = delivery.advice.unwrap_or_default();
+            assert_eq!(advice.contains("check the proxy"), status == 407, "{advice}");
+        }
+    }
+}
+
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn an_https_request_goes_through_a_tunnel_that_sees_neither_headers_nor_spans() {

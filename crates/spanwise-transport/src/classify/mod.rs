@@ -134,6 +134,28 @@ impl AttemptOutcome {
         self
     }
 
+    /// Names the proxy that forwarded the request, in the text of a failed response: it may be its own answer, and
+    /// 407 is.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn through_proxy(mut self, proxy: &crate::Proxy) -> Self {
+        let (status, detail, advice) = match &mut self {
+            Self::Permanent { failure: Failure::Rejected { status }, detail, advice, .. }
+            | Self::Retryable { cause: Cause::Answered(status), detail, advice, .. } => {
+                (*status, detail, advice)
+            }
+            _ => return self,
+        };
+        let colon = if detail.is_empty() { "" } else { ": " };
+        if status == ResponseStatus::Http(407) {
+            *detail =
+                format!("the proxy {proxy} requires credentials that it accepts{colon}{detail}");
+            *advice = Some(Advice::Proxy);
+        } else {
+            *detail = format!("through the proxy {proxy}{colon}{detail}");
+        }
+        self
+    }
+
     /// Sets the advice.
     pub(crate) fn with_advice(mut self, new: Option<Advice>) -> Self {
         match &mut self {

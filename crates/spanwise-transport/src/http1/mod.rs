@@ -87,10 +87,15 @@ impl HttpBackend {
         let call = exchanging.send(&self.client, request);
         let reply = exchange(call, &sent, &self.context, max, deadline).await;
         exchanging.end();
-        match reply {
+        let outcome = match reply {
             Ok(reply) => classify::http(&reply, self.protocol, SystemTime::now()),
-            Err(outcome) => outcome,
+            Err(outcome) => return outcome,
+        };
+        #[cfg(feature = "proxy")]
+        if let Some(proxy) = self.client.connector.forwarding_proxy() {
+            return outcome.through_proxy(proxy);
         }
+        outcome
     }
 
     /// Fetches a document of at most `max_bytes` bytes, with the transport's headers: by `GET`, or
