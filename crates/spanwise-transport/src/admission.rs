@@ -1,6 +1,6 @@
 //! The state that all requests to an endpoint share: whether an attempt may be sent.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::CircuitBreaker;
 use crate::circuit_breaker::Breaker;
@@ -19,5 +19,11 @@ impl Admission {
     /// can the breaker; `None` is none.
     pub fn new(longest: Duration, breaker: impl Into<Option<CircuitBreaker>>) -> Self {
         Self { throttle: Throttle::new(longest), breaker: Breaker::new(breaker.into(), longest) }
+    }
+
+    /// The time until an attempt may be sent: the throttle and the open circuit breaker end.
+    pub(crate) fn closed_for(&self, now: Instant) -> Duration {
+        let end = self.throttle.ends(now).max(self.breaker.ends(now));
+        end.map(|end| end.saturating_duration_since(now)).unwrap_or_default()
     }
 }

@@ -28,8 +28,11 @@ pub struct FailedAttempt {
     /// `http` for `https`, a missing path or missing credentials.
     pub advice: Option<String>,
     /// The earliest start of the next attempt, from now. `None` when the request failed: the failure
-    /// is not retryable, or no time is left.
+    /// is not retryable, or no time is left. An open [circuit breaker](crate::CircuitBreaker) may delay it
+    /// further, while another request probes.
     pub retry_in: Option<Duration>,
+    /// Whether the failure opened the circuit breaker, which was closed before.
+    pub circuit_breaker_opened: bool,
     /// Whether the receiver refused the request as too large ([`Failure::TooLarge`](crate::Failure::TooLarge)). The
     /// transport does not send it again; its caller can split it.
     pub is_too_large: bool,
@@ -54,6 +57,9 @@ impl fmt::Display for FailedAttempt {
             (None, Some(wait)) => write!(f, "; the next follows in {wait:.1?}")?,
             (None, None) if self.is_too_large => f.write_str("; the request is too large")?,
             (None, None) => f.write_str("; the request is given up")?,
+        }
+        if self.circuit_breaker_opened {
+            f.write_str("; the circuit breaker opened")?;
         }
         match &self.advice {
             Some(advice) => write!(f, " ({advice})"),

@@ -1,5 +1,6 @@
 //! Requests that share a circuit breaker, in paused time.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -8,7 +9,8 @@ use tokio::time::{Instant, sleep};
 use crate::backend::Backend;
 use crate::mock::{MockBackend, PeerAction, Received};
 use crate::{
-    CircuitBreaker, Delivery, Endpoint, Failure, FramedRequest, Outcome, Protocol, Transport,
+    CircuitBreaker, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Outcome, Protocol,
+    Transport,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,6 +38,27 @@ fn send(transport: &Transport, requests: usize) -> JoinSet<Delivery> {
 
 fn times(received: &Received, start: Instant) -> Vec<Duration> {
     received.lock().unwrap().iter().map(|(at, _)| *at - start).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_attempt_states_that_the_breaker_opened_and_when_the_next_may_follow() {
+    let breaker = CircuitBreaker::default().with_failures(2).with_open_time(8 * SECOND);
+    let (transport, received) = transport(&vec![PeerAction::Refuse; 6], breaker);
+    let failed = Arc::<Mutex<Vec<FailedAttempt>>>::default();
+    let observed = failed.clone();
+    let observe = move |failed: &FailedAttempt| observed.lock().unwrap().push(failed.clone());
+    let start = Instant::now();
+    let delivery = transport.with_attempt_observer(observe).send(request()).await;
+    assert!(!delivery.is_accepted());
+    let (times, failed) = (times(&received, start), failed.lock().unwrap());
+    let opened: Vec<_> = failed.iter().map(|it| it.circuit_breaker_opened).collect();
+    assert_eq!(opened[..3], [false, true, false]);
+    assert!(failed[1].to_string().contains("; the circuit breaker opened"), "{}", failed[1]);
+    for (index, gap) in times.windows(2).enumerate() {
+        let (wait, stated) = (gap[1] - gap[0], failed[index].retry_in.unwrap());
+        assert!(wait >= stated && wait - stated < SECOND / 50, "{index}: {wait:?} {stated:?}");
+        assert_eq!(stated >= 4 * SECOND, index > 0, "{index}: {stated:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -145,6 +145,14 @@ impl Breaker {
         Permit::Attempt(Some(probe))
     }
 
+    /// The end of the open time, if the breaker is open at `now`.
+    pub(crate) fn ends(&self, now: Instant) -> Option<Instant> {
+        match *self.lock() {
+            State::Open(end) if end > now => Some(end),
+            State::Open(_) | State::Closed(_) | State::HalfOpen { .. } => None,
+        }
+    }
+
     /// An attempt ended at `now`. `random` is a uniform number from all of `u64`. Returns whether the breaker
     /// opened, and was closed before.
     pub(crate) fn attempt_ended(

@@ -117,6 +117,11 @@ impl Endpoints {
         further.unwrap_or(&self.first)
     }
 
+    /// The time until an attempt may be sent to one of them.
+    pub(crate) fn closed_for(&self, now: Instant) -> Duration {
+        self.all().map(|it| it.closed_for(now)).min().unwrap_or_default()
+    }
+
     /// Why a request that is ready waits, for its failure.
     pub(crate) fn wait_reason(&self, now: Instant) -> &'static str {
         match self.all().any(|it| it.throttle.ends(now).is_some()) {

@@ -252,6 +252,11 @@ impl RequestMachine {
         }
     }
 
+    /// How often attempts so far opened the circuit breaker.
+    pub(crate) fn breaker_openings(&self) -> u32 {
+        self.breaker_openings
+    }
+
     /// Attempts so far, the one in flight included.
     pub fn attempts(&self) -> u32 {
         self.attempts

@@ -5,6 +5,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use spanwise_worker::__private::timer_deadline;
 use tokio::sync::Notify;
@@ -303,7 +304,10 @@ impl Transport {
             let now = Instant::now().into_std();
             let outcome = shared.endpoints.attempt_ended(index, now, outcome);
             let admission = shared.endpoints.at(index);
+            let openings = machine.breaker_openings();
             let after = machine.after(now, outcome, admission, || shared.jitter.draw());
+            let wait = after.retry_in().map(|wait| wait.max(shared.endpoints.closed_for(now)));
+            let retry = Retry { wait, breaker_opened: machine.breaker_openings() > openings };
             in_flight.end();
             if let AfterAttempt::Accepted(accepted) = after {
                 if machine.fell_back() {
@@ -311,7 +315,13 @@ impl Transport {
                 }
                 return Ok(accepted);
             }
-            self.report_failed_attempt(machine.attempts(), &explanation, &after, is_ambiguous);
+            self.report_failed_attempt(
+                machine.attempts(),
+                &explanation,
+                &after,
+                &retry,
+                is_ambiguous,
+            );
             match after {
                 AfterAttempt::WithoutCompression(status) => {
                     progress.last = explanation;
@@ -352,6 +362,7 @@ impl Transport {
         attempt: u32,
         explanation: &Explanation,
         after: &AfterAttempt,
+        retry: &Retry,
         may_have_been_accepted: bool,
     ) {
         let shared = &*self.shared;
@@ -368,7 +379,8 @@ impl Transport {
             attempt,
             cause: explanation.cause.clone(),
             advice: advice.map(|advice| self.advice_text(advice)),
-            retry_in: after.retry_in(),
+            retry_in: retry.wait,
+            circuit_breaker_opened: retry.breaker_opened,
             is_too_large: matches!(after, AfterAttempt::Failed(Failure::TooLarge)),
             may_have_been_accepted,
             refused_compression,
@@ -423,6 +435,14 @@ impl Drop for AttemptInFlight<'_> {
         }
     }
 }
+/// The next attempt after one that failed.
+struct Retry {
+    /// The wait before it; `None`: none follows.
+    wait: Option<Duration>,
+    /// Whether the failure opened the circuit breaker.
+    breaker_opened: bool,
+}
+
 /// The progress of one request; it outlives a cancelled future.
 #[derive(Debug, Default)]
 struct Progress {

@@ -306,7 +306,7 @@ impl SpanwiseBuilder {
     }
 
     /// A circuit breaker for the requests of this provider: after failed attempts in a row they wait, and one probe at
-    /// a time is sent. Default none. The counter `breaker_openings` has how often it opened.
+    /// a time is sent. Default none. The counter `breaker_openings` has how often it opened, and a diagnostic reports it.
     pub fn with_circuit_breaker(mut self, breaker: impl Into<Option<CircuitBreaker>>) -> Self {
         self.circuit_breaker = breaker.into();
         self

@@ -60,6 +60,15 @@ pub enum Diagnostic {
         /// Attempts that failed in that time.
         attempts: u64,
     },
+    /// Failed attempts in a row opened the circuit breaker: requests wait, and one at a time probes the endpoint.
+    CircuitBreakerOpened {
+        /// The endpoint, as in [`EndpointFailing`](Self::EndpointFailing).
+        endpoint: String,
+        /// The cause of the last failure.
+        cause: String,
+        /// The earliest start of the next attempt; `None` when the request that failed was dropped.
+        retry_in: Option<Duration>,
+    },
     /// The receiver refuses the compression of requests: they are sent again uncompressed. Reported once.
     CompressionRefused {
         /// The endpoint of the requests.
@@ -192,6 +201,13 @@ impl fmt::Display for Diagnostic {
             Self::EndpointRecovered { endpoint, after, attempts } => {
                 write!(f, "exporting to {endpoint} again, after {after:.1?} and ")?;
                 write!(f, "{}", Counted(*attempts, "failed attempt"))
+            }
+            Self::CircuitBreakerOpened { endpoint, cause, retry_in } => {
+                write!(f, "the circuit breaker of {endpoint} opened: {cause}")?;
+                match retry_in {
+                    Some(wait) => write!(f, "; the next attempt in {wait:.1?}"),
+                    None => Ok(()),
+                }
             }
             Self::CompressionRefused { endpoint, compression, cause, advice } => {
                 write!(
@@ -357,6 +373,11 @@ mod tests {
                 after: Duration::from_millis(12_300),
                 attempts: 9,
             },
+            Diagnostic::CircuitBreakerOpened {
+                endpoint: endpoint(),
+                cause: text(refused),
+                retry_in: Some(Duration::from_millis(830)),
+            },
             Diagnostic::CompressionRefused {
                 endpoint: endpoint(),
                 compression: Compression::Zstd,
@@ -410,6 +431,7 @@ mod tests {
                 | Diagnostic::AttributeNotDetected { .. }
                 | Diagnostic::EndpointFailing { .. }
                 | Diagnostic::EndpointRecovered { .. }
+                | Diagnostic::CircuitBreakerOpened { .. }
                 | Diagnostic::CompressionRefused { .. }
                 | Diagnostic::RequestFailed { .. }
                 | Diagnostic::SpansRejected { .. }

@@ -38,6 +38,8 @@ struct State {
     last_failure: Option<(Instant, String)>,
     /// The endpoint of the requests.
     endpoint: String,
+    /// The time of the last report of a circuit breaker that opened.
+    opened: Option<Instant>,
     /// Whether a refused compression was reported.
     has_reported_compression: bool,
     /// Since when the requests in flight have had no response; `None` without requests.
@@ -96,7 +98,15 @@ impl EndpointHealth {
         });
         failing.attempts = failing.attempts.saturating_add(1);
         state.last_failure = Some((now, format!("{endpoint}: {cause}")));
+        let has_opened = failed.circuit_breaker_opened && state.should_report_opening(now);
+        let opened = has_opened.then(|| Diagnostic::CircuitBreakerOpened {
+            endpoint: endpoint.clone(),
+            cause: cause.clone(),
+            retry_in: failed.retry_in,
+        });
         if !state.should_report(now, &cause) {
+            drop(state);
+            opened.into_iter().for_each(|opened| self.reporter.report(opened));
             return;
         }
         state.reports.push_back(now);
@@ -113,6 +123,7 @@ impl EndpointHealth {
             attempt: failed.attempt,
             retry_in: failed.retry_in,
         });
+        opened.into_iter().for_each(|opened| self.reporter.report(opened));
     }
 
     /// The printed endpoint of the requests.
@@ -187,6 +198,15 @@ impl EndpointHealth {
 }
 
 impl State {
+    /// Whether to report that the circuit breaker opened: the first time in half a minute.
+    fn should_report_opening(&mut self, now: Instant) -> bool {
+        let is_due = self.opened.is_none_or(|at| now >= at + REPORT_INTERVAL);
+        if is_due {
+            self.opened = Some(now);
+        }
+        is_due
+    }
+
     /// Whether to report a failure for `cause`: the first since an accepted request, or one for another
     /// cause than that of the last report.
     fn should_report(&self, now: Instant, cause: &str) -> bool {

@@ -237,7 +237,8 @@ impl BlockingTransport {
             let explanation = self.explain(&outcome);
             let is_ambiguous = outcome.is_ambiguous();
             let draw = || shared.jitter.draw();
-            let after = machine.after(Instant::now(), outcome, &shared.admission, draw);
+            let (now, openings) = (Instant::now(), machine.breaker_openings());
+            let after = machine.after(now, outcome, &shared.admission, draw);
             let retry_in = match after {
                 AfterAttempt::Accepted(accepted) => {
                     if machine.fell_back() {
@@ -263,7 +264,8 @@ impl BlockingTransport {
                         true => self.advice(&Explanation::new("", Advice::Compression)),
                         false => self.advice(&explanation),
                     },
-                    retry_in,
+                    retry_in: retry_in.map(|wait| wait.max(shared.admission.closed_for(now))),
+                    circuit_breaker_opened: machine.breaker_openings() > openings,
                     is_too_large: matches!(after, AfterAttempt::Failed(Failure::TooLarge)),
                     may_have_been_accepted: is_ambiguous,
                     refused_compression: is_refused.then(|| shared.encoders.compression()),
