@@ -41,9 +41,12 @@ pub struct Delivery {
 
 impl fmt::Display for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.outcome)?;
-        if !self.cause.is_empty() && self.cause != self.outcome.to_string() {
-            write!(f, ": {}", self.cause)?;
+        let (outcome, repeated) = self.shown_outcome();
+        f.write_str(&outcome)?;
+        match self.cause.strip_prefix(&*repeated) {
+            Some(rest) if rest.is_empty() || rest.starts_with(": ") => f.write_str(rest)?,
+            _ if self.cause.is_empty() => {}
+            _ => write!(f, ": {}", self.cause)?,
         }
         let plural = if self.attempts == 1 { "" } else { "s" };
         write!(f, " ({} attempt{plural} of {} bytes", self.attempts, self.body_bytes)?;
@@ -59,6 +62,20 @@ impl fmt::Display for Delivery {
 }
 
 impl Delivery {
+    /// The outcome, and the start of a cause that repeats it.
+    fn shown_outcome(&self) -> (String, String) {
+        let outcome = self.outcome.to_string();
+        match self.outcome {
+            Outcome::Failed(
+                Failure::Rejected { status } | Failure::RetryDeadline { last: Some(status) },
+            ) => {
+                let reason = status.with_reason();
+                (outcome.replace(&status.to_string(), &reason), reason)
+            }
+            _ => (outcome.clone(), outcome),
+        }
+    }
+
     /// Whether the server accepted the request, in whole or in part.
     pub fn is_accepted(&self) -> bool {
         matches!(self.outcome, Outcome::Accepted { .. })

@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use peer::{Act, Peer, answer, ok, request, send};
 use spanwise_transport::{
-    BuildError, Compression, Endpoint, Failure, Fetcher, Headers, Outcome, Protocol, RetryPolicy,
-    Transport, TransportBuilder,
+    BuildError, Compression, Delivery, Endpoint, Failure, Fetcher, Headers, Outcome, Protocol,
+    ResponseStatus, RetryPolicy, Transport, TransportBuilder,
 };
 use tokio::time::Instant;
 
@@ -239,6 +239,44 @@ fn debug_of_an_error_equals_its_display_and_names_the_method() {
     ];
     for (outcome, text) in outcomes {
         assert_eq!((outcome.to_string(), format!("{outcome:?}")), (text.into(), text.into()));
+    }
+}
+
+/// A delivery has the status and the size once, although its outcome and its cause state them.
+#[test]
+fn the_text_of_a_delivery_does_not_repeat_its_outcome() {
+    let status = |code| Failure::Rejected { status: ResponseStatus::Http(code) };
+    let busy = Failure::RetryDeadline { last: Some(ResponseStatus::Http(429)) };
+    for (failure, cause, text) in [
+        (status(400), "HTTP 400 Bad Request: no id", "rejected with HTTP 400 Bad Request: no id ("),
+        (status(400), "HTTP 400 Bad Request", "rejected with HTTP 400 Bad Request ("),
+        (status(400), "", "rejected with HTTP 400 Bad Request ("),
+        (
+            busy,
+            "HTTP 429 Too Many Requests: later",
+            "still HTTP 429 Too Many Requests at the last attempt before the deadline: later (",
+        ),
+        (
+            busy,
+            "the throttle",
+            "still HTTP 429 Too Many Requests at the last attempt before the deadline: the throttle (",
+        ),
+        (
+            Failure::TooLarge,
+            "the request is too large: 5 vs. 4",
+            "the request is too large: 5 vs. 4 (",
+        ),
+        (Failure::TooLarge, "the request is too large", "the request is too large ("),
+        (Failure::Tls, "no TLS session in any attempt", "no TLS session in any attempt ("),
+        (
+            Failure::Tls,
+            "the TLS handshake failed",
+            "no TLS session in any attempt: the TLS handshake failed (",
+        ),
+    ] {
+        let mut delivery = Delivery::from(Outcome::Failed(failure));
+        delivery.cause = cause.to_owned();
+        assert!(delivery.to_string().starts_with(text), "{delivery}, not {text}");
     }
 }
 

@@ -233,7 +233,7 @@ impl fmt::Display for Diagnostic {
                     "the receiver refused a request with {spans} as too large: they are sent again, in "
                 )?;
                 write!(f, "requests of at most {max_bytes} bytes from now on")?;
-                if detail.is_empty() { Ok(()) } else { write!(f, " ({detail})") }
+                if detail.is_empty() { Ok(()) } else { write!(f, "; its message: {detail}") }
             }
             Self::AnswerNotOtlp { problem } => {
                 write!(f, "the endpoint answered {problem}; is it an OTLP receiver?")
