@@ -105,6 +105,11 @@ impl Advice {
                 "check port and scheme: OTLP/HTTP is usually on port 4318 and OTLP/gRPC on port \
                  4317, and a TLS port needs https://",
             ),
+            Self::Path if endpoint.path().ends_with("/v1/traces/v1/traces") => format!(
+                "the endpoint's path is {}: /v1/traces is appended to OTEL_EXPORTER_OTLP_ENDPOINT, so leave it out \
+                 there, or set OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, which is used as it is",
+                text::sanitize(endpoint.path()),
+            ),
             Self::Path => format!(
                 "the endpoint's path is {}; OTLP/HTTP receivers usually take traces at /v1/traces, \
                  on port 4318",

@@ -314,3 +314,18 @@ async fn secure_peer() -> Peer {
     })
     .await
 }
+
+/// OTLP exporter configuration, "Endpoint URLs for OTLP/HTTP": the signal's path is appended to the variable of all
+/// signals, and the variable of traces is used as it is.
+#[tokio::test]
+async fn a_path_that_was_appended_twice_has_advice() {
+    let peer = Peer::new([Act::Answer(answer(404, "", b""))]).await;
+    let url = format!("http://{}/otlp/v1/traces", peer.address);
+    let endpoint = Endpoint::parse_base("OTEL_EXPORTER_OTLP_ENDPOINT", &url).unwrap();
+    let advice = [
+        "/otlp/v1/traces/v1/traces",
+        "appended to OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, which is used as it is",
+    ];
+    check(Transport::builder().with_endpoint(endpoint), "HTTP 404 Not Found", &advice).await;
+}
