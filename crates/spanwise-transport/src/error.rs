@@ -130,12 +130,18 @@ impl std::fmt::Display for BuildError {
                 "{setting}=`{value}`: the client key cannot be used: {problem}; accepted is the \
                  certificate's private key in PEM, not encrypted (PKCS#8, PKCS#1 or SEC1)"
             ),
-            Self::SystemRoots { problem } => write!(
-                f,
-                "with_system_roots: the system has no root certificate that can be used ({problem}); \
-                 accepted are files that SSL_CERT_FILE or SSL_CERT_DIR names, or use \
-                 with_certificate_file"
-            ),
+            Self::SystemRoots { problem } => {
+                let problem = match problem.is_empty() {
+                    true => String::new(),
+                    false => format!(" ({problem})"),
+                };
+                write!(
+                    f,
+                    "with_system_roots: the system has no root certificate that can be used{problem}; \
+                     accepted are files that SSL_CERT_FILE or SSL_CERT_DIR names, or use \
+                     with_certificate_file"
+                )
+            }
             Self::Tls { problem } => write!(f, "TLS cannot be set up: {problem}"),
             Self::UserAgent => f.write_str(
                 "with_user_agent_prefix: the prefix holds characters that a header cannot carry",

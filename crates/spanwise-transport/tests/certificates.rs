@@ -153,6 +153,8 @@ fn certificates_and_keys_that_cannot_be_used_are_errors_without_their_text() {
     let ours = Authority::new("ours").unwrap();
     let [one, two] = [0, 1].map(|_| ours.issue(&Template::client("shop.test")).unwrap());
     let encrypted = one.key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    // As `openssl ec -aes256` writes it.
+    let older = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\nTUlJaHVudGVyMg==\n-----END EC PRIVATE KEY-----\n";
     let cut = one.key[..one.key.len() / 2].to_owned();
     let garbled = "-----BEGIN PRIVATE KEY-----\nTUlJaHVudGVyMg==\n-----END PRIVATE KEY-----\n";
     let build = |certificate: &str, key: &str| {
@@ -168,6 +170,7 @@ fn certificates_and_keys_that_cannot_be_used_are_errors_without_their_text() {
         (&*one.certificate, &*one.certificate, "holds no private key"),
         (&*one.certificate, "", "holds no private key"),
         (&*one.certificate, &*encrypted, "is encrypted"),
+        (&*one.certificate, older, "is encrypted"),
         (&*one.certificate, &*cut, "malformed"),
         (&*one.certificate, garbled, "is not supported"),
         (&*one.key, &*one.key, "holds no certificate"),
@@ -207,6 +210,15 @@ fn a_file_that_cannot_be_used_is_an_error_that_names_it() {
     // An http endpoint does not use them.
     let plain = spanwise_transport::Endpoint::parse("TEST", "http://h/").unwrap();
     assert!(builder().with_endpoint(plain).with_certificate_file(missing).build().is_ok());
+}
+
+/// An error without a reason has no empty brackets.
+#[test]
+fn a_system_without_roots_is_an_error() {
+    let error = |problem: &str| BuildError::SystemRoots { problem: problem.to_owned() }.to_string();
+    assert!(error("").contains("no root certificate that can be used; accepted"), "{}", error(""));
+    let found = error("no such folder");
+    assert!(found.contains("that can be used (no such folder); accepted"), "{found}");
 }
 
 #[test]

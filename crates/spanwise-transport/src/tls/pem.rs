@@ -50,9 +50,7 @@ impl PemSource {
         let text = self.text()?;
         match PrivateKeyDer::from_pem_slice(&text) {
             Ok(key) => Ok(key),
-            Err(pem::Error::NoItemsFound) if is_encrypted(&text) => {
-                Err("the private key is encrypted".to_owned())
-            }
+            Err(_) if is_encrypted(&text) => Err("the private key is encrypted".to_owned()),
             Err(pem::Error::NoItemsFound) => Err("it holds no private key".to_owned()),
             Err(_) => Err(MALFORMED.to_owned()),
         }
@@ -97,9 +95,10 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(pem)
 }
 
+/// Whether the text has a private key that is encrypted, as PKCS#8 or in OpenSSL's older form (RFC 1421, 4.6.1.1).
 fn is_encrypted(pem: &[u8]) -> bool {
-    const LABEL: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
-    pem.windows(LABEL.len()).any(|window| window == LABEL)
+    const MARKS: [&[u8]; 2] = [b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED"];
+    MARKS.iter().any(|mark| pem.windows(mark.len()).any(|window| window == *mark))
 }
 
 const MAX_PEM_BYTES: u64 = 1 << 20;
