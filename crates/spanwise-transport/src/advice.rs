@@ -137,8 +137,8 @@ impl Advice {
             ),
             #[cfg(feature = "proxy")]
             Self::Proxy => format!(
-                "check the proxy, set by with_proxy or by HTTPS_PROXY and HTTP_PROXY; NO_PROXY excludes {at} \
-                 from it"
+                "check the proxy, set by with_proxy or by HTTPS_PROXY and HTTP_PROXY; to bypass one that a variable \
+                 sets, add {at} to NO_PROXY"
             ),
             Self::Redirect => String::from(
                 "set the endpoint to the URL that it redirects to, often https:// for http://",

@@ -204,6 +204,10 @@ async fn a_proxy_that_makes_no_tunnel_is_explained_and_gets_no_request() {
             assert!(!format!("{delivery:?}").contains("hunter2"), "{delivery:?}");
             let advice = delivery.advice.clone().unwrap_or_default();
             assert!(advice.contains("HTTPS_PROXY"), "{advice}");
+            assert!(
+                advice.ends_with(" to NO_PROXY") && advice.contains("add collector.test"),
+                "{advice}"
+            );
             assert!(!proxy.requests()[0].contains("api-key"));
         }
     }
