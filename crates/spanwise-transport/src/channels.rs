@@ -58,8 +58,8 @@ impl Channels {
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         range::number("Channels::new (the number of channels)", self.count, 1..=MAX_CHANNELS)?;
         let KeepAlive { interval, timeout, .. } = self.keep_alive;
-        range::time("KeepAlive::with_interval", interval)?;
-        range::time("KeepAlive::with_timeout", timeout)
+        range::time_to("KeepAlive::with_interval", interval, MAX_KEEP_ALIVE)?;
+        range::time_to("KeepAlive::with_timeout", timeout, MAX_KEEP_ALIVE)
     }
 }
 
@@ -75,7 +75,7 @@ impl Default for Channels {
 ///
 /// Default: pings every 20 s, answered within 10 s, and none while no request is in flight. A server that
 /// accepts fewer of them closes the connection with `too_many_pings`; from then on all channels of the
-/// transport ping at half the rate (gRPC proposal A8). Common servers allow one ping in five minutes on an
+/// transport ping at half the rate (gRPC proposal A8), once a day at least. Common servers allow one ping in five minutes on an
 /// idle connection, and some forbid them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeepAlive {
@@ -96,13 +96,13 @@ impl KeepAlive {
         }
     }
 
-    /// Sets the time from the last byte that the peer sent to a ping. Default 20 s, at least 1 ms.
+    /// Sets the time from the last byte that the peer sent to a ping. Default 20 s, 1 ms to one day.
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// Sets the time in which a ping is answered. Default 10 s, at least 1 ms.
+    /// Sets the time in which a ping is answered. Default 10 s, 1 ms to one day.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -126,3 +126,6 @@ impl Default for KeepAlive {
 }
 
 const MAX_CHANNELS: usize = 64;
+/// HTTP/2 adds the times of a keep-alive to an `Instant`, which panics if the sum cannot be represented. A ping a
+/// day is as good as none.
+pub(crate) const MAX_KEEP_ALIVE: Duration = Duration::from_secs(86_400);

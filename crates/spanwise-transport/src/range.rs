@@ -14,6 +14,15 @@ pub(crate) fn time(field: &'static str, time: Duration) -> Result<(), BuildError
     Err(refused(field, time, "1ms or longer".to_owned()))
 }
 
+/// Checks a time of 1 ms to `max`.
+pub(crate) fn time_to(
+    field: &'static str,
+    time: Duration,
+    max: Duration,
+) -> Result<(), BuildError> {
+    number(field, time, MIN_TIME..=max)
+}
+
 /// Checks that `range` contains `number`; no range contains NaN.
 pub(crate) fn number<N>(
     field: &'static str,

@@ -82,9 +82,34 @@ fn numbers_out_of_range_are_an_error() {
             Channels::new(1).with_keep_alive(KeepAlive::frequent().with_timeout(Duration::ZERO)),
             "KeepAlive::with_timeout",
         ),
+        (
+            Channels::new(1).with_keep_alive(KeepAlive::default().with_interval(Duration::MAX)),
+            "KeepAlive::with_interval is 18446744073709551615.999999999s",
+        ),
+        (
+            Channels::new(1).with_keep_alive(KeepAlive::frequent().with_timeout(DAY + MOMENT)),
+            "accepted is 1ms to 86400s",
+        ),
     ] {
         let error = build(channels).unwrap_err().to_string();
         assert!(error.contains(setting), "{error}");
     }
     assert!(build(Channels::new(64)).is_ok());
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+const MOMENT: Duration = Duration::from_nanos(1);
+
+/// HTTP/2 computes the moment of the next ping as `Instant + Duration`.
+#[tokio::test]
+async fn the_longest_keep_alive_sends_requests() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let longest = KeepAlive::default().with_interval(DAY).with_timeout(DAY).with_while_idle(true);
+    let channels = Channels::default().with_keep_alive(longest);
+    let transport = to(&receiver.http_endpoint(), channels).build().unwrap();
+    for _ in 0..2 {
+        let delivery = transport.send(peer::request(1)).await;
+        assert!(delivery.is_accepted(), "{delivery}");
+    }
+    assert_eq!(collected.spans(), 2);
 }

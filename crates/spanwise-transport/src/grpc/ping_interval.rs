@@ -3,6 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::channels::MAX_KEEP_ALIVE;
+
 /// The interval of the pings on all channels of a transport.
 #[derive(Debug)]
 pub(super) struct PingInterval(Mutex<Duration>);
@@ -17,10 +19,13 @@ impl PingInterval {
     }
 
     /// A server complained about pings every `used`. Several channels may receive the complaint about one interval.
+    ///
+    /// The interval ends at [`MAX_KEEP_ALIVE`]: a server that never stops complaining would otherwise make it
+    /// longer than an `Instant` can be moved, which panics in HTTP/2.
     pub(super) fn double(&self, used: Duration) {
         let mut interval = self.lock();
         if *interval <= used {
-            *interval = used.saturating_mul(2);
+            *interval = used.saturating_mul(2).min(MAX_KEEP_ALIVE);
         }
     }
 
@@ -43,6 +48,6 @@ mod tests {
         interval.double(2 * second);
         assert_eq!(interval.get(), 4 * second);
         interval.double(Duration::MAX);
-        assert_eq!(interval.get(), Duration::MAX);
+        assert_eq!(interval.get(), MAX_KEEP_ALIVE);
     }
 }
