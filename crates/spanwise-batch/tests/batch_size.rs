@@ -67,6 +67,28 @@ fn the_dynamic_size_doubles_and_halves_every_thirty_seconds() {
     }
 }
 
+/// A request of other destinations has bytes, and no spans of its own.
+#[test]
+fn a_request_without_spans_leaves_the_size_of_a_span() {
+    let start = Instant::now();
+    let mut sizer = BatchSizer::new(BatchSize::Adaptive(adaptive()), start);
+    for step in 1..100u32 {
+        let request = RequestObservation {
+            spans: if step % 2 == 0 { 0 } else { 100 },
+            bytes: 25_600,
+            latency: Duration::from_millis(1),
+            is_accepted: true,
+            is_retried: false,
+        };
+        let observation =
+            BatchObservation { backlog_spans: 0, backlog_bytes: 0, request: Some(request) };
+        sizer.observe(start + step * Duration::from_millis(50), &observation);
+    }
+    let limits = sizer.limits();
+    let spans = limits.bytes / 256 * 7 / 8;
+    assert!((spans * 7 / 10..=spans * 14 / 10).contains(&limits.spans), "{limits:?}");
+}
+
 /// A service and a receiver in virtual time: a batch is sent when it is complete or a second old, one
 /// after the other.
 struct World {

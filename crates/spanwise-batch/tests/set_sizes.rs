@@ -81,6 +81,17 @@ fn a_batch_in_the_open_chunks_of_several_threads_is_drained() {
 }
 
 #[test]
+fn slots_without_a_chunk_add_nothing_to_a_batch() {
+    let shards = batches_of(100);
+    for id in 0..60 {
+        assert!(push(&shards, id, 20).is_ok());
+    }
+    let mut drained = Vec::new();
+    assert_eq!((shards.drain_batch(61, &mut drained), drained.len()), (0, 0));
+    assert_eq!((shards.drain_batch(60, &mut drained), drained.len()), (0, 1));
+}
+
+#[test]
 fn sizes_apply_to_chunks_that_are_opened_later() {
     let shards = batches_of(500);
     for id in 0..10 {

@@ -146,7 +146,40 @@ fn setting(config: &BatchConfig) -> Option<BatchSize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spanwise_batch::AdaptiveBatchSize;
     use std::time::Duration;
+
+    fn ended(spans: u64, bytes: usize, is_accepted: bool) -> RequestObservation {
+        let latency = Duration::from_millis(1);
+        RequestObservation { spans, bytes, latency, is_accepted, is_retried: false }
+    }
+
+    #[test]
+    fn an_adaptive_size_observes_requests() {
+        let now = Instant::now();
+        let adaptive = BatchSize::Adaptive(AdaptiveBatchSize::default());
+        let mut sizing = Sizing::new(&BatchConfig::default().with_batch_size(adaptive), now);
+        let started = sizing.take_changed().map(|limits| limits.bytes);
+        // The size is determined once the rate is known.
+        sizing.observe_turn(now, 0, (0, 0));
+        sizing.observe_turn(now + Duration::from_secs(1), 0, (1_000, 200_000));
+        let failed_at = now + Duration::from_secs(2);
+        sizing.observe_request(failed_at, (1_000, 200_000), ended(100, 60_000, false));
+        let size = sizing.take_changed().map(|limits| limits.bytes);
+        assert!(
+            started > Some(30_000) && size <= Some(30_000) && size.is_some(),
+            "{started:?} {size:?}"
+        );
+    }
+
+    #[test]
+    fn spans_in_the_queue_have_the_mean_size_of_the_last_request() {
+        let mut sizing = Sizing::new(&BatchConfig::default(), Instant::now());
+        sizing.observe_request(Instant::now(), (0, 0), ended(10, 1_000, true));
+        assert_eq!(sizing.span_bytes, 100);
+        sizing.observe_request(Instant::now(), (0, 0), ended(0, 1_000, true));
+        assert_eq!(sizing.span_bytes, 1_000);
+    }
 
     #[test]
     fn an_algorithm_that_stays_retains_its_measurements() {
