@@ -10,11 +10,12 @@ use crate::{Endpoint, FailedAttempt, Protocol, Transport, TransportBuilder};
 
 /// The answers of an endpoint to an empty request over each protocol, and the protocol to use.
 ///
-/// `Display` is one line for each protocol: the answer, or the cause of the failure with advice.
+/// `Display` is one line for each answer, or the cause of the failure with advice.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Probe {
     builder: TransportBuilder,
+    /// Over each protocol, for each endpoint that was asked.
     results: Vec<ProbeResult>,
 }
 
@@ -35,10 +36,15 @@ pub struct ProbeResult {
 impl TransportBuilder {
     /// Sends an empty request to the endpoint over OTLP/HTTP and over gRPC, and reports what it answers.
     ///
-    /// For HTTP, an endpoint without a path is asked at `/v1/traces`, as [`Endpoint::parse_base`] does. Each
-    /// protocol has one attempt, within the attempt timeout and at most 3 s. Of protocols that are both
-    /// accepted, HTTP/protobuf is chosen, which is the specification's default and costs less. Nothing
-    /// else waits for a probe: a program can await it in a task of its own, and export meanwhile.
+    /// The protocol of the builder is asked first, and chosen if both are accepted: by default HTTP/protobuf, which
+    /// is the specification's default and costs less. A builder for [`Protocol::HttpJson`] is asked in JSON. For
+    /// HTTP, an endpoint without a path is asked at `/v1/traces`, as [`Endpoint::parse_base`] does. Each protocol has
+    /// one attempt, within the attempt timeout and at most 3 s.
+    ///
+    /// Of [several endpoints](Self::with_endpoints) the next is asked if one accepts neither protocol, up to 6 s
+    /// later; the protocol is chosen for all of them. With a [sink](Self::with_sink) none is asked.
+    ///
+    /// Nothing else waits for a probe: a program can await it in a task of its own, and export meanwhile.
     ///
     /// ```
     /// use spanwise_transport::{Endpoint, Transport};
@@ -59,20 +65,41 @@ impl TransportBuilder {
     /// # Panics
     /// On a tokio runtime without time or I/O, as tokio does.
     pub async fn probe(self) -> Probe {
-        let given = self.endpoint.clone();
-        let of = |protocol| given.clone().unwrap_or_else(|| Endpoint::localhost(protocol));
-        let http = of(Protocol::HttpProtobuf);
-        let http = match http.path() {
-            "/" => http.clone().join_path("/v1/traces").unwrap_or(http),
-            _ => http,
-        };
         let mut results = Vec::new();
-        for (protocol, endpoint) in
-            [(Protocol::HttpProtobuf, http), (Protocol::Grpc, of(Protocol::Grpc))]
-        {
-            results.push(attempt(self.clone(), protocol, endpoint).await);
+        if self.sink.is_some() {
+            return Probe { builder: self, results };
+        }
+        let protocols = match self.protocol {
+            Protocol::Grpc => [Protocol::Grpc, Protocol::HttpProtobuf],
+            http => [http, Protocol::Grpc],
+        };
+        for given in self.given_endpoints() {
+            for protocol in protocols {
+                let endpoint = given.clone().unwrap_or_else(|| Endpoint::localhost(protocol));
+                let endpoint = with_path(endpoint, protocol);
+                results.push(attempt(self.clone(), protocol, endpoint).await);
+            }
+            if results.iter().any(|result| result.is_accepted) {
+                break;
+            }
         }
         Probe { builder: self, results }
+    }
+
+    /// The endpoints that are set; `None` is the default one.
+    fn given_endpoints(&self) -> Vec<Option<Endpoint>> {
+        let further = self.further_endpoints.iter().cloned().map(Some);
+        [self.endpoint.clone()].into_iter().chain(further).collect()
+    }
+}
+
+/// `endpoint` with the path of the protocol, if it has none.
+fn with_path(endpoint: Endpoint, protocol: Protocol) -> Endpoint {
+    match (protocol, endpoint.path()) {
+        (Protocol::HttpProtobuf | Protocol::HttpJson, "/") => {
+            endpoint.clone().join_path("/v1/traces").unwrap_or(endpoint)
+        }
+        _ => endpoint,
     }
 }
 
@@ -82,19 +109,24 @@ impl Probe {
         self.accepted().map(|result| result.protocol)
     }
 
-    /// The answers, in the order of preference.
+    /// The answers, in the order of preference; of several endpoints, those of each in the order in which they
+    /// were asked. None with a sink.
     pub fn results(&self) -> &[ProbeResult] {
         &self.results
     }
 
-    /// The builder that was probed, with the protocol and the endpoint that were accepted; unchanged if none
-    /// was.
+    /// The builder that was probed, with the protocol that was accepted, and each endpoint with its path;
+    /// unchanged if none was.
     pub fn into_builder(self) -> TransportBuilder {
-        match self.accepted().cloned() {
-            Some(ProbeResult { protocol, endpoint, .. }) => {
-                self.builder.with_protocol(protocol).with_endpoint(endpoint)
-            }
-            None => self.builder,
+        let Some(ProbeResult { protocol, endpoint, .. }) = self.accepted().cloned() else {
+            return self.builder;
+        };
+        let given = self.builder.given_endpoints().into_iter().flatten();
+        let endpoints: Vec<_> = given.map(|given| with_path(given, protocol)).collect();
+        let builder = self.builder.with_protocol(protocol);
+        match endpoints.is_empty() {
+            true => builder.with_endpoint(endpoint),
+            false => builder.with_endpoints(endpoints),
         }
     }
 
@@ -105,10 +137,14 @@ impl Probe {
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let chosen = self.protocol();
+        if let Some(sink) = &self.builder.sink {
+            return write!(f, "requests go to {}: no endpoint was asked", sink.name());
+        }
+        let chosen = self.accepted();
         for (index, result) in self.results.iter().enumerate() {
             let ProbeResult { protocol, endpoint, reason, .. } = result;
-            let (line, mark) = match (index, chosen == Some(*protocol)) {
+            let is_chosen = chosen.is_some_and(|chosen| std::ptr::eq(chosen, result));
+            let (line, mark) = match (index, is_chosen) {
                 (0, true) => ("", " (chosen)"),
                 (0, false) => ("", ""),
                 (_, true) => ("\n", " (chosen)"),
@@ -135,7 +171,7 @@ async fn attempt(builder: TransportBuilder, protocol: Protocol, endpoint: Endpoi
     let timeout = builder.attempt_timeout.min(TIMEOUT);
     let transport = builder
         .with_protocol(protocol)
-        .with_endpoint(endpoint.clone())
+        .with_endpoints([endpoint.clone()])
         .with_attempt_timeout(timeout)
         .with_request_timeout(timeout)
         .with_attempt_observer(observe)

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use peer::{Act, Peer, answer};
 use spanwise_receiver::Receiver;
 use spanwise_testkit::ClosedPort;
-use spanwise_transport::{Endpoint, Probe, Protocol, Transport};
+use spanwise_transport::{Endpoint, Outcome, Probe, Protocol, Transport};
 
 async fn probe(url: &str) -> Probe {
     let endpoint = Endpoint::parse("TEST", url).unwrap();
@@ -103,4 +103,52 @@ async fn a_server_that_is_no_receiver_is_not_chosen() {
         assert_eq!(probe.protocol(), None, "{probe}");
         assert!(probe.results()[0].reason.contains(reason), "{probe}");
     }
+}
+
+#[tokio::test]
+async fn the_next_of_several_endpoints_is_asked_if_one_accepts_nothing() {
+    let closed = ClosedPort::new().unwrap();
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let urls = [closed.endpoint().unwrap(), receiver.http_endpoint(), closed.endpoint().unwrap()];
+    let endpoints = urls.each_ref().map(|url| Endpoint::parse("TEST", url).unwrap());
+    let probe = Transport::builder().with_endpoints(endpoints).probe().await;
+    assert_eq!(probe.protocol(), Some(Protocol::HttpProtobuf), "{probe}");
+    let asked: Vec<_> = probe.results().iter().map(|it| it.endpoint.authority()).collect();
+    assert_eq!(asked.len(), 4, "{probe}");
+    assert_eq!((asked[0], asked[2]), (&urls[0][7..], &urls[1][7..]));
+    assert_eq!(probe.to_string().matches("(chosen)").count(), 1, "{probe}");
+    // All endpoints remain, each with the path.
+    let transport = probe.into_builder().build().unwrap();
+    assert_eq!(transport.endpoint().to_string(), format!("{}/v1/traces", urls[0]));
+    assert!(transport.send(peer::request(2)).await.is_accepted());
+    assert_eq!(collected.spans(), 2);
+}
+
+#[tokio::test]
+async fn the_protocol_of_the_builder_comes_first() {
+    let (receiver, _) = Receiver::collecting().unwrap();
+    let mut cases = vec![(Protocol::HttpJson, Protocol::HttpJson)];
+    cases.push((
+        Protocol::Grpc,
+        if cfg!(feature = "grpc") { Protocol::Grpc } else { Protocol::HttpProtobuf },
+    ));
+    for (set, chosen) in cases {
+        let endpoint = Endpoint::parse("TEST", &receiver.http_endpoint()).unwrap();
+        let builder = Transport::builder().with_endpoint(endpoint).with_protocol(set);
+        let probe = builder.probe().await;
+        assert_eq!((probe.results()[0].protocol, probe.protocol()), (set, Some(chosen)), "{probe}");
+        let transport = probe.into_builder().build().unwrap();
+        assert_eq!(transport.protocol(), chosen);
+        assert!(transport.send(peer::request(1)).await.is_accepted());
+    }
+}
+
+#[tokio::test]
+async fn no_endpoint_is_asked_behind_a_sink() {
+    let sink = |_| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
+    let probe = Transport::builder().with_sink(sink).probe().await;
+    assert_eq!((probe.protocol(), probe.results().len()), (None, 0));
+    assert!(probe.to_string().ends_with(": no endpoint was asked"), "{probe}");
+    let transport = probe.into_builder().build().unwrap();
+    assert!(transport.send(peer::request(1)).await.is_accepted());
 }
