@@ -108,6 +108,7 @@ fn sizes_apply_to_chunks_that_are_opened_later() {
     // Chunks of the size before are not reused.
     shards.recycle(drained);
     shards.set_sizes(Some(1_000), None);
+    assert_eq!(shards.budget().charged(), 0, "their memory is free at once");
     for id in 0..1_100 {
         assert!(push(&shards, id, 20).is_ok());
     }

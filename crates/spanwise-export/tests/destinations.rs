@@ -209,6 +209,17 @@ fn every_destination_gets_every_span_and_the_same_bytes() {
 }
 
 /// Whichever of them never answers.
+/// Later there may be no memory for its request, and no end of another request would free any.
+#[test]
+fn a_large_span_is_charged_for_its_request_when_it_ends() {
+    let mut world = World::new(Exporter::builder(plain("a")));
+    world.push(1, 1 << 16);
+    let charged = world.queue.budget().charged();
+    assert!((2 << 16..5 << 15).contains(&charged), "{charged}");
+    world.flush();
+    assert_eq!(world.account(0).exported, 1);
+}
+
 #[test]
 fn a_dead_destination_delays_and_loses_no_span_of_another() {
     for dead in 0..2 {

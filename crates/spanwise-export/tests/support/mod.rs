@@ -386,7 +386,7 @@ fn grace(asked: &Asked) -> Duration {
 }
 
 /// A drain that missed a slot is repeated after a millisecond; the schedule's tick is 100 ms.
-const SOON: Duration = Duration::from_millis(150);
+const SOON: Duration = Duration::from_millis(40);
 
 const TICK: Duration = Duration::from_millis(100);
 
