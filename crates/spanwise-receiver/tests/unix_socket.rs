@@ -207,7 +207,7 @@ fn a_folder_without_permission_is_an_error_and_left_as_it_is() {
     let allow = |mode| std::fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap();
     allow(0o555);
     in_forked_child(|output| {
-        // root may do anything; 65534 is nobody.
+        // root may do anything; 65534 is a user without permissions.
         // SAFETY: the child has one thread.
         unsafe { libc::setuid(65534) };
         for path in [&path.0, &left] {

@@ -75,8 +75,8 @@ impl Default for Channels {
 ///
 /// Default: pings every 20 s, answered within 10 s, and none while no request is in flight. A server that
 /// accepts fewer of them closes the connection with `too_many_pings`; from then on all channels of the
-/// transport ping at half the rate (gRPC proposal A8), once a day at least. Common servers allow one ping in five minutes on an
-/// idle connection, and some forbid them.
+/// transport ping at half the rate (gRPC proposal A8), once a day at least. Common servers allow one ping in
+/// five minutes on an idle connection, and some forbid them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeepAlive {
     pub(crate) interval: Duration,

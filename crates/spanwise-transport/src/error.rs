@@ -72,7 +72,7 @@ pub enum BuildError {
     },
     /// The operating system has no root certificate that can be used.
     SystemRoots {
-        /// The reason, in words.
+        /// The reason, in words; it may be empty.
         problem: String,
     },
     /// TLS cannot be set up for the endpoint's host.

@@ -57,7 +57,7 @@ fn system() -> Result<Trusted, BuildError> {
     // The store of a system may hold certificates that rustls does not read; others suffice.
     store.add_parsable_certificates(found.certs);
     if store.is_empty() {
-        let problem = found.errors.first().map_or("it has none".to_owned(), ToString::to_string);
+        let problem = found.errors.first().map(ToString::to_string).unwrap_or_default();
         return Err(BuildError::SystemRoots { problem: crate::text::sanitize(&problem) });
     }
     Ok(Trusted { store, named: Vec::new() })
@@ -66,5 +66,5 @@ fn system() -> Result<Trusted, BuildError> {
 #[cfg(not(feature = "system-roots"))]
 fn system() -> Result<Trusted, BuildError> {
     // `TransportBuilder::build` refuses the setting before, with the name of the feature.
-    Err(BuildError::SystemRoots { problem: "the feature is not compiled in".to_owned() })
+    Err(BuildError::SystemRoots { problem: String::new() })
 }
