@@ -83,7 +83,7 @@ impl<'t> Loader<'t, '_> {
             }
             _ => return Err(Failure::at(span, "a value is expected")),
         };
-        let node = Node { position: Position::from(span.start), content };
+        let node = Node { position: position(span.start), content };
         self.charge(1, 0, span)?;
         if anchor != NO_ANCHOR {
             self.charge(node.count(), node.text_bytes(), span)?;
@@ -116,7 +116,11 @@ impl<'t> Loader<'t, '_> {
             match key {
                 (key, ScalarStyle::Plain) if key == "<<" => entries.merge(value, span)?,
                 (key, _) => {
-                    entries.add(Entry { key: key.into(), position: span.start.into(), value })?;
+                    entries.add(Entry {
+                        key: key.into(),
+                        position: position(span.start),
+                        value,
+                    })?;
                 }
             }
         }
@@ -270,7 +274,7 @@ impl Failure {
     }
 
     fn at(span: Span, message: impl Into<String>) -> Self {
-        Self::new(span.start.into(), message)
+        Self::new(position(span.start), message)
     }
 }
 
@@ -280,14 +284,12 @@ impl From<ScanError> for Failure {
             ErrorKind::RecursionLimitExceeded => too_deep(),
             _ => format!("not YAML: {}", error.info()),
         };
-        Self::new((*error.marker()).into(), message)
+        Self::new(position(*error.marker()), message)
     }
 }
 
-impl From<Marker> for Position {
-    fn from(marker: Marker) -> Self {
-        Self { line: marker.line(), column: marker.col() + 1 }
-    }
+fn position(marker: Marker) -> Position {
+    Position { line: marker.line(), column: marker.col() + 1 }
 }
 
 /// Deeper files are refused before they are deep on the stack.
