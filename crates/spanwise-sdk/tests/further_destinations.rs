@@ -5,7 +5,7 @@ mod support;
 
 use opentelemetry::trace::Tracer as _;
 use spanwise_receiver::Receiver;
-use spanwise_sdk::{Destination, FlushError, Spanwise};
+use spanwise_sdk::{Destination, Exporter, FlushError, Spanwise};
 use spanwise_testkit::ClosedPort;
 use spanwise_transport::{Endpoint, RingVersion, Transport};
 use std::time::{Duration, Instant};
@@ -74,6 +74,46 @@ fn a_dead_destination_is_reported_at_its_first_failed_attempt_and_blamed_by_name
     let expected =
         format!("at archive: 10 spans lost, 0 in flight, 0 exported; the last failure: {failure}");
     assert!(text.ends_with(&expected), "{text}");
+}
+
+#[test]
+fn a_given_transport_replaces_the_settings_of_the_network() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let closed = ClosedPort::new().unwrap().endpoint().unwrap();
+    let endpoints = [closed, receiver.http_endpoint()].map(|url| url.parse::<Endpoint>().unwrap());
+    let transport = Transport::builder().with_endpoints(endpoints).build().unwrap();
+    let log = DiagnosticLog::default();
+    let spanwise = log
+        .attach(builder())
+        .with_endpoint("http://not.used:1")
+        .with_export_timeout(LONG)
+        .with_transport(transport.clone())
+        .build()
+        .unwrap();
+    let tracer = spanwise.tracer("given");
+    (0..10).for_each(|_| drop(tracer.start("span")));
+    let report = spanwise.shutdown().unwrap();
+    assert_eq!((report.ledger.exported, collected.spans()), (10, 10));
+    let lines = log.lines();
+    for setting in ["with_endpoint", "with_export_timeout"] {
+        assert!(lines.iter().any(|line| line.contains(setting)), "{lines:?}");
+    }
+    assert!(lines.iter().any(|line| line.contains("connection refused")), "{lines:?}");
+
+    let sink = |_| {
+        std::future::ready(spanwise_transport::Outcome::Accepted { rejected: 0, message: None })
+    };
+    let both = builder().with_sink(sink).with_transport(transport).build().unwrap_err();
+    assert!(both.to_string().ends_with("with_sink is set too; accepted is one of them"), "{both}");
+}
+
+#[test]
+fn a_destination_without_an_exporter_is_reported() {
+    let log = DiagnosticLog::default();
+    let builder = log.attach(builder()).with_exporter(Exporter::None);
+    let _spanwise = builder.with_destination(to("http://localhost:1")).build().unwrap();
+    let lines = log.lines();
+    assert!(lines.iter().any(|line| line.contains("with_destination")), "{lines:?}");
 }
 
 #[test]

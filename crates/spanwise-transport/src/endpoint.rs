@@ -1,6 +1,7 @@
 //! The endpoint of requests: a validated URL.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
@@ -138,6 +139,16 @@ impl Endpoint {
     }
 }
 
+/// The URL as [`parse_base`](Endpoint::parse_base) reads it, for OTLP/HTTP: `/v1/traces` is appended to its path. An
+/// error names the setting `endpoint`.
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(url: &str) -> Result<Self, EndpointError> {
+        Self::parse_base("endpoint", url)
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.socket {
@@ -179,10 +190,14 @@ impl fmt::Display for EndpointError {
             problem if unix_socket::path_of(value).is_some() => {
                 write!(f, "{setting}=`{value}`: {problem}; accepted is unix:/path")
             }
+            EndpointProblem::Scheme if value.starts_with('/') => write!(
+                f,
+                "{setting}=`{value}`: it has no scheme; for a Unix socket, write unix:{value}"
+            ),
             _ => write!(
                 f,
                 "{setting}=`{value}`: {problem}; accepted is http://host:port or \
-                 https://host:port, with a path if need be"
+                 https://host:port, with a path if need be, or unix:/path for a Unix socket"
             ),
         }
     }
@@ -195,7 +210,13 @@ debug_as_display!(EndpointError);
 /// Whether a scheme is all that `url` lacks.
 fn names_a_host(url: &str) -> bool {
     let is_host = url.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
-    is_host && !url.contains("://") && check(&format!("http://{url}")).is_ok()
+    // `http:/host` and `http//host` are slips of a scheme.
+    let is_slip = |start: &str| {
+        let rest = url.get(start.len()..).filter(|_| url.starts_with(start));
+        rest.is_some_and(|rest| rest.starts_with(['+', ':', '/']))
+    };
+    let is_slip = is_slip("http") || is_slip("https");
+    is_host && !is_slip && !url.contains("://") && check(&format!("http://{url}")).is_ok()
 }
 
 impl EndpointError {
@@ -305,6 +326,23 @@ mod tests {
             let shown = format!("{error} {error:?}");
             assert!(shown.contains("OTEL_X") && !shown.contains("hunter2"), "{shown}");
         }
+    }
+
+    #[test]
+    fn an_error_names_the_form_that_was_meant() {
+        let cases = [
+            ("collector:4318", "it has no scheme; write http://collector:4318, or https://"),
+            ("/tmp/otlp.sock", "it has no scheme; for a Unix socket, write unix:/tmp/otlp.sock"),
+            ("http//x:4318", "accepted is http://host:port or https://host:port, with a path"),
+            ("http+unix:/tmp/x", "or unix:/path for a Unix socket"),
+            ("https:/x", "accepted is http://host:port"),
+        ];
+        for (url, expected) in cases {
+            let error = url.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(error.starts_with("endpoint=`") && error.contains(expected), "{error}");
+            assert!(!error.contains("http://http"), "{error}");
+        }
+        assert_eq!("http://c:4318".parse::<Endpoint>().unwrap().path(), "/v1/traces");
     }
 
     /// RFC 3986, 2.1, 3.3 and 3.4.

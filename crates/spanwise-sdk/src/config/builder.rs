@@ -14,7 +14,7 @@ use spanwise_export::{Destination, OnFull};
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_sampling::RemoteSettings;
 use spanwise_sampling::Sampler;
-use spanwise_transport::{CircuitBreaker, Compression, Protocol, Sink};
+use spanwise_transport::{CircuitBreaker, Compression, Protocol, Sink, Transport};
 use spanwise_wire::SpanLimits;
 use std::ffi::OsString;
 use std::fmt;
@@ -65,6 +65,7 @@ pub struct SpanwiseBuilder {
     pub(super) client_certificate: Option<ClientCertificate>,
     pub(super) proxy: Option<String>,
     pub(super) sink: Option<Arc<dyn Sink>>,
+    pub(super) transport: Option<Transport>,
     pub(super) destinations: Vec<Destination>,
     pub(super) attempt_timeout: Option<Duration>,
     pub(super) export_timeout: Option<Duration>,
@@ -287,12 +288,38 @@ impl SpanwiseBuilder {
         self
     }
 
+    /// Sends each request by a [`Transport`] of yours, with all of its settings: several
+    /// endpoints, gRPC channels, retries, idle connections, a probed protocol. The provider then uses no setting of the
+    /// network, of timeouts and of the circuit breaker, and reports those in code. Further transports are destinations:
+    /// [`with_destination`](Self::with_destination).
+    ///
+    /// ```
+    /// # mod spanwise { pub use spanwise_sdk::*; pub mod transport { pub use spanwise_transport::*; } }
+    /// use spanwise::Spanwise;
+    /// use spanwise::transport::{EndpointSelection, Transport};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let endpoints = ["http://collector-1:4318", "http://collector-2:4318"];
+    ///     let endpoints = endpoints.map(str::parse).into_iter().collect::<Result<Vec<_>, _>>()?;
+    ///     let transport = Transport::builder()
+    ///         .with_endpoints(endpoints)
+    ///         .with_endpoint_selection(EndpointSelection::RoundRobin)
+    ///         .build()?;
+    ///     let _spanwise = Spanwise::builder().with_transport(transport).build()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
     /// Adds a destination, which gets every span too: a `Transport` or a [`Destination`]. No variable
     /// applies to it.
     ///
     /// A slow or dead destination delays no other. The provider's account counts the outcomes at the
     /// endpoint of this builder; [`Destination::ledger`] counts those at the further destination, whose
-    /// failures and losses the diagnostics report too, by its name. A flush and a shutdown wait for all destinations.
+    /// failures and losses the diagnostics report too, by its name. A flush and a shutdown wait for all destinations. With [`Exporter::None`] no destination gets a span.
     pub fn with_destination(mut self, destination: impl Into<Destination>) -> Self {
         self.destinations.push(destination.into());
         self

@@ -94,6 +94,9 @@ impl SpanwiseBuilder {
     ) -> Result<Spanwise, BuildError> {
         unused::report(environment);
         if exporter::resolve(self.exporter, environment) == Exporter::None {
+            if !self.destinations.is_empty() {
+                environment.unused("with_destination", "the exporter is none: nothing is exported");
+            }
             let (sampler, remote) = self.resolve_sampler(environment)?;
             if let Some(remote) = remote {
                 remote.report_unused(environment);

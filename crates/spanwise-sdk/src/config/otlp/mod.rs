@@ -30,6 +30,9 @@ impl SpanwiseBuilder {
         health: &EndpointHealth,
     ) -> Result<Transport, BuildError> {
         let health = health.clone();
+        if let Some(transport) = &self.transport {
+            return self.given_transport(transport, environment, health);
+        }
         let mut transport = Transport::builder()
             .with_crate_name(self.recorder.crate_name())
             .with_attempt_observer(move |failed| health.attempt_failed(failed));
@@ -75,7 +78,32 @@ impl SpanwiseBuilder {
         })
     }
 
-    /// Reports the settings in code that a sink does not use. Variables are not reported, because a deployment
+    /// The transport of [`SpanwiseBuilder::with_transport`].
+    fn given_transport(
+        &self,
+        transport: &Transport,
+        environment: &Environment,
+        health: EndpointHealth,
+    ) -> Result<Transport, BuildError> {
+        let destination = transport.destination();
+        if self.sink.is_some() {
+            let problem = "with_sink is set too; accepted is one of them";
+            return Err(BuildError::setting("with_transport", destination, problem));
+        }
+        self.report_unused_network(environment, &destination);
+        let given = [
+            ("with_attempt_timeout", self.attempt_timeout.is_some()),
+            ("with_export_timeout", self.export_timeout.is_some()),
+            ("with_max_response_bytes", self.max_response_bytes.is_some()),
+            ("with_circuit_breaker", self.circuit_breaker.is_some()),
+        ];
+        for (setting, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
+            environment.unused(setting, "the transport of with_transport has its own");
+        }
+        Ok(transport.clone().with_attempt_observer(move |failed| health.attempt_failed(failed)))
+    }
+
+    /// Reports the settings in code that a sink or another transport does not use. Variables are not reported, because a deployment
     /// sets them for all of its services.
     fn report_unused_network(&self, environment: &Environment, destination: &str) {
         let given = [
