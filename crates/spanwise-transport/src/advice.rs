@@ -24,16 +24,28 @@ pub(crate) enum Advice {
     /// The credentials are missing or wrong.
     Credentials,
     /// The certificate's issuer is not trusted.
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
+    #[cfg_attr(
+        not(feature = "blocking-tls"),
+        expect(dead_code, reason = "only TLS has certificates")
+    )]
     Certificate,
     /// The server presents a CA certificate as its own.
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
+    #[cfg_attr(
+        not(feature = "blocking-tls"),
+        expect(dead_code, reason = "only TLS has certificates")
+    )]
     CertificateOfCa,
     /// The certificate is for another host.
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
+    #[cfg_attr(
+        not(feature = "blocking-tls"),
+        expect(dead_code, reason = "only TLS has certificates")
+    )]
     CertificateName,
     /// The server does not accept the client's certificate, or asks for one.
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has certificates"))]
+    #[cfg_attr(
+        not(feature = "blocking-tls"),
+        expect(dead_code, reason = "only TLS has certificates")
+    )]
     ClientCertificate,
     /// The proxy is not reached, or makes no tunnel.
     #[cfg(feature = "proxy")]

@@ -3,10 +3,10 @@
 use tokio::time::Instant;
 
 use crate::Failure;
-use crate::body::Sent;
 use crate::classify::AttemptOutcome;
 use crate::http1;
 use crate::payload::Payload;
+use crate::sent::Sent;
 use crate::sink::SinkBackend;
 
 /// The backend that sends requests.

@@ -4,8 +4,6 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -14,21 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use crate::classify::BodyFault;
-
-/// Whether bytes of a request may have been sent. Set when the client polls the body.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Sent(Arc<AtomicBool>);
-
-impl Sent {
-    pub(crate) fn is_set(&self) -> bool {
-        // ORDER: Relaxed; the flag orders nothing, and both sides run on one thread.
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
+use crate::sent::Sent;
 
 /// A request body of one chunk, which records that the client polled it.
 #[derive(Debug)]

@@ -7,17 +7,15 @@ use http::HeaderValue;
 use http::header::USER_AGENT;
 
 use crate::attempt::AttemptObserver;
-use crate::backend::Backend;
 use crate::compression::CompressionSettings;
-use crate::http1::HttpBackend;
 use crate::sink::{Sink, SinkBackend};
 use crate::tls_settings::{ConnectionSettings, Roots};
 use crate::{
     BuildError, Channels, CircuitBreaker, Compression, Endpoint, EndpointSelection, FailedAttempt,
-    Headers, IdleConnections, Protocol, RetryPolicy, Transport, range,
+    Headers, IdleConnections, Protocol, RetryPolicy, range,
 };
 
-/// Builds a [`Transport`]. Every setting has a default.
+/// Builds a [`Transport`](crate::Transport) or a [`BlockingTransport`](crate::BlockingTransport). Every setting has a default.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct TransportBuilder {
@@ -91,17 +89,15 @@ impl TransportBuilder {
     /// endpoints.
     ///
     /// ```
-    /// use spanwise_transport::{Endpoint, EndpointSelection, Transport};
+    /// use spanwise_transport::{Endpoint, EndpointSelection, TransportBuilder};
     ///
     /// let endpoints = ["http://collector-1:4318", "http://collector-2:4318"]
     ///     .map(|url| Endpoint::parse_base("endpoints", url))
     ///     .into_iter()
     ///     .collect::<Result<Vec<_>, _>>()?;
-    /// let transport = Transport::builder()
+    /// let _builder = TransportBuilder::default()
     ///     .with_endpoints(endpoints)
-    ///     .with_endpoint_selection(EndpointSelection::RoundRobin)
-    ///     .build()?;
-    /// # let _ = transport;
+    ///     .with_endpoint_selection(EndpointSelection::RoundRobin);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn with_endpoints(mut self, endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
@@ -138,7 +134,7 @@ impl TransportBuilder {
     /// compression.
     ///
     /// A higher level makes smaller bodies in more time, and for zstd in more
-    /// [memory](Transport::encoder_bytes): levels above 1 rarely pay for traces.
+    /// [memory](crate::Transport::encoder_bytes): levels above 1 rarely pay for traces.
     pub fn with_compression_level(mut self, level: i32) -> Self {
         self.compression.level = Some(level);
         self
@@ -221,17 +217,15 @@ impl TransportBuilder {
 
     /// Calls `observer` after each failed attempt. Default none.
     ///
-    /// The observer runs on the thread that polls [`send`](Transport::send) and must not block it.
+    /// The observer runs on the thread that polls [`send`](crate::Transport::send) and must not block it.
     /// Its panics are caught. Cancelling a request within an attempt does not count as a failed
     /// attempt.
     ///
     /// ```
-    /// use spanwise_transport::Transport;
+    /// use spanwise_transport::TransportBuilder;
     ///
-    /// let transport = Transport::builder()
-    ///     .with_attempt_observer(|failed| eprintln!("{failed}"))
-    ///     .build();
-    /// # assert!(transport.is_ok());
+    /// let _builder = TransportBuilder::default()
+    ///     .with_attempt_observer(|failed| eprintln!("{failed}"));
     /// ```
     pub fn with_attempt_observer(
         mut self,
@@ -248,30 +242,6 @@ impl TransportBuilder {
     pub fn with_crate_name(mut self, name: &'static str) -> Self {
         self.crate_name = name;
         self
-    }
-
-    /// Validates the settings and builds the transport. Reads the files that settings
-    /// name, opens no socket and needs no runtime.
-    ///
-    /// # Errors
-    /// When a setting needs a feature that is not compiled in, a number is out of its range, a header
-    /// cannot be sent over the protocol, or a certificate, a key or the `User-Agent` prefix cannot be
-    /// used.
-    pub fn build(self) -> Result<Transport, BuildError> {
-        let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
-        self.check_numbers()?;
-        self.compression.check(self.crate_name)?;
-        let number = usize::from(!self.is_without_endpoint) + self.further_endpoints.len();
-        range::number("with_endpoints (their number)", number, 1..=MAX_ENDPOINTS)?;
-        let backend = match &*self.further_endpoints {
-            [] => self.backend(endpoint.clone())?,
-            further => {
-                let endpoints = [&endpoint].into_iter().chain(further).cloned();
-                let backend = |it: Endpoint| Ok((it.authority().to_owned(), self.backend(it)?));
-                Backend::Several(endpoints.map(backend).collect::<Result<_, BuildError>>()?)
-            }
-        };
-        Ok(Transport::new(&self, endpoint, backend))
     }
 
     /// Checks every number against its range.
@@ -293,33 +263,11 @@ impl TransportBuilder {
         range::number("with_max_response_bytes", self.max_response_bytes, 1 << 10..=64 << 20)
     }
 
-    fn backend(&self, endpoint: Endpoint) -> Result<Backend, BuildError> {
-        if let Some(sink) = &self.sink {
-            return Ok(Backend::Sink(sink.clone()));
-        }
-        self.check_tls(&endpoint)?;
-        match self.protocol {
-            Protocol::HttpProtobuf | Protocol::HttpJson => {
-                Ok(Backend::Http(Box::new(self.http_backend(endpoint)?)))
-            }
-            #[cfg(feature = "grpc")]
-            Protocol::Grpc => {
-                let headers = self.headers.for_protocol(Protocol::Grpc)?;
-                let (user_agent, settings) = (self.user_agent()?, &self.connection);
-                let backend =
-                    crate::grpc::GrpcBackend::new(endpoint, headers, user_agent, settings)?;
-                let backend = backend.with_channels(self.channels);
-                Ok(Backend::Grpc(Box::new(backend)))
-            }
-            #[cfg(not(feature = "grpc"))]
-            Protocol::Grpc => Err(BuildError::NoGrpc { crate_name: self.crate_name }),
-        }
-    }
-
-    /// Checks that the features are compiled in which TLS to `endpoint` needs.
-    pub(crate) fn check_tls(&self, endpoint: &Endpoint) -> Result<(), BuildError> {
+    /// Checks that the features are compiled in which TLS to `endpoint` needs; `has_tls`: that of the
+    /// transport is.
+    pub(crate) fn check_tls(&self, endpoint: &Endpoint, has_tls: bool) -> Result<(), BuildError> {
         let crate_name = self.crate_name;
-        if endpoint.is_https() && cfg!(not(feature = "tls")) {
+        if endpoint.is_https() && !has_tls {
             return Err(BuildError::NoTls { endpoint: endpoint.clone(), crate_name });
         }
         let needs_system_roots = matches!(self.connection.tls.roots, Roots::System);
@@ -327,13 +275,6 @@ impl TransportBuilder {
             return Err(BuildError::NoSystemRoots { crate_name });
         }
         Ok(())
-    }
-
-    pub(crate) fn http_backend(&self, endpoint: Endpoint) -> Result<HttpBackend, BuildError> {
-        let headers = self.headers.for_protocol(self.protocol)?;
-        let (user_agent, connection) = (self.user_agent()?, &self.connection);
-        let backend = HttpBackend::new(self.protocol, endpoint, headers, user_agent, connection)?;
-        Ok(backend.with_idle_connections(self.idle.clone()))
     }
 
     pub(crate) fn user_agent(&self) -> Result<HeaderValue, BuildError> {
@@ -348,6 +289,12 @@ impl TransportBuilder {
     }
 }
 
+impl Default for TransportBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A setting whose `Debug` is sanitized.
 #[derive(Clone)]
 struct Sanitized(String);
@@ -358,12 +305,14 @@ impl fmt::Debug for Sanitized {
     }
 }
 
-const MAX_ENDPOINTS: usize = 64;
+pub(crate) const MAX_ENDPOINTS: usize = 64;
 const AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-Spanwise/", env!("CARGO_PKG_VERSION"));
 
 #[cfg(test)]
+#[cfg(feature = "tokio")]
 mod tests {
     use super::*;
+    use crate::Transport;
 
     fn at(url: &str) -> TransportBuilder {
         Transport::builder().with_endpoint(Endpoint::parse("S", url).unwrap())

@@ -12,12 +12,12 @@ use crate::{BuildError, range};
 /// core that encrypts.
 ///
 /// ```
-/// use spanwise_transport::{ChannelSelection, Channels, KeepAlive, Transport};
+/// use spanwise_transport::{ChannelSelection, Channels, KeepAlive, TransportBuilder};
 ///
 /// let channels = Channels::new(4)
 ///     .with_selection(ChannelSelection::LeastInFlight)
 ///     .with_keep_alive(KeepAlive::frequent());
-/// let _builder = Transport::builder().with_channels(channels);
+/// let _builder = TransportBuilder::default().with_channels(channels);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Channels {

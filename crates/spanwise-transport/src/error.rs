@@ -187,7 +187,7 @@ impl BuildError {
     }
 
     /// The value and its problem, for a sentence about files that changed.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "blocking-tls")]
     pub(crate) fn short(&self) -> String {
         match self {
             Self::Certificate { value, problem, .. }
@@ -197,7 +197,7 @@ impl BuildError {
         }
     }
 
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "blocking-tls")]
     pub(crate) fn tls(error: &dyn std::error::Error) -> Self {
         let problem = match error.source() {
             Some(source) => format!("{error}: {source}"),
@@ -221,7 +221,8 @@ pub struct MissingFeature {
 
 impl MissingFeature {
     fn tls(crate_name: &'static str) -> Self {
-        Self { feature: "tls", crate_name, instead: "use an http:// endpoint" }
+        let feature = if cfg!(feature = "tokio") { "tls" } else { "blocking-tls" };
+        Self { feature, crate_name, instead: "use an http:// endpoint" }
     }
 
     fn zstd(crate_name: &'static str) -> Self {

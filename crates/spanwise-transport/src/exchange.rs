@@ -10,11 +10,12 @@ use http_body::Body;
 use tokio::time::Instant;
 
 use crate::Failure;
-use crate::body::{self, Sent};
+use crate::body;
 use crate::causes::causes;
 use crate::classify::{self, AttemptOutcome, MAX_FAILURE_BODY_BYTES, Reply};
 use crate::explain::{self, ConnectionContext};
 use crate::retry::Cause;
+use crate::sent::Sent;
 
 /// Awaits the response of `call` and reads its body, at most `max` bytes, until `deadline`.
 ///

@@ -9,7 +9,7 @@ use crate::causes::causes;
 use crate::classify::AttemptOutcome;
 use crate::retry::Cause;
 use crate::tcp::{ConnectProblem, PeerObservations, PeerProtocol, PeerState};
-#[cfg(feature = "tls")]
+#[cfg(feature = "blocking-tls")]
 use crate::tls;
 use crate::tls_settings::OutdatedFiles;
 use crate::{Endpoint, Failure, Protocol, ResponseStatus};
@@ -61,7 +61,7 @@ pub(crate) struct ConnectionContext {
     protocol: Protocol,
     https: bool,
     pub(crate) observations: PeerObservations,
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS reads files"))]
+    #[cfg_attr(not(feature = "blocking-tls"), expect(dead_code, reason = "only TLS reads files"))]
     pub(crate) outdated: OutdatedFiles,
 }
 
@@ -175,7 +175,7 @@ impl ConnectionContext {
         Some(Explanation::new(format!("no {ours} answer: {port}"), advice))
     }
 
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "blocking-tls")]
     fn tls(&self, error: &(dyn Error + 'static), sent: bool) -> Option<Explanation> {
         use rustls::{AlertDescription, CertificateError, Error};
         let other_protocol = match self.protocol {
@@ -247,23 +247,24 @@ impl ConnectionContext {
     }
 
     /// Explains a connection that ended because the peer rejected our certificate.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "blocking-tls")]
     fn rejected(&self, sent: bool) -> Option<Explanation> {
         let alert = self.observations.state().rejection?;
         self.tls(&rustls::Error::AlertReceived(alert.into()), sent)
     }
 
-    #[cfg(not(feature = "tls"))]
+    #[cfg(not(feature = "blocking-tls"))]
     #[expect(clippy::unused_self, reason = "the other half uses it")]
     fn rejected(&self, _: bool) -> Option<Explanation> {
         None
     }
 
-    #[cfg(not(feature = "tls"))]
+    #[cfg(not(feature = "blocking-tls"))]
     fn tls(&self, _: &(dyn Error + 'static), _: bool) -> Option<Explanation> {
         None
     }
 
+    #[cfg(feature = "tokio")]
     fn http(&self, error: &(dyn Error + 'static)) -> Option<Explanation> {
         let error = error.downcast_ref::<hyper::Error>()?;
         if is_too_large(error) {
@@ -281,6 +282,12 @@ impl ConnectionContext {
         }
         let silent = error.source().is_some_and(|error| error.to_string().contains("keep-alive"));
         silent.then(|| Explanation::new("the peer did not answer a ping in time", None))
+    }
+
+    #[cfg(not(feature = "tokio"))]
+    #[expect(clippy::unused_self, reason = "the other half uses it")]
+    fn http(&self, _: &(dyn Error + 'static)) -> Option<Explanation> {
+        None
     }
 
     #[cfg(feature = "grpc")]
@@ -352,6 +359,7 @@ impl ConnectionContext {
 }
 
 /// Whether the header section of a response was too large. hyper names this case for servers alone.
+#[cfg(feature = "tokio")]
 pub(crate) fn is_too_large(error: &hyper::Error) -> bool {
     error.is_parse() && error.to_string().contains("too large")
 }

@@ -15,13 +15,14 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 use tower_service::Service as _;
 
-use crate::body::{FullBody, Sent};
+use crate::body::FullBody;
 use crate::classify::{self, AttemptOutcome};
 use crate::connector::Connector;
 use crate::exchange::exchange;
 use crate::explain::ConnectionContext;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
+use crate::sent::Sent;
 use crate::tls_settings::ConnectionSettings;
 use crate::{BuildError, Channels, Endpoint, Protocol, tcp};
 use go_away::ObservedConnector;

@@ -14,7 +14,7 @@ use crate::{BuildError, range};
 /// connections: of transports that are built with clones of one value, and of the endpoints of a transport.
 ///
 /// ```
-/// use spanwise_transport::{IdleConnections, Transport};
+/// use spanwise_transport::{IdleConnections, TransportBuilder};
 /// use std::time::Duration;
 ///
 /// // `MaxIdleConns`, `MaxIdleConnsPerHost` and `IdleConnTimeout` of Go's HTTP client.
@@ -22,7 +22,7 @@ use crate::{BuildError, range};
 ///     .with_max(100)
 ///     .with_max_per_host(10)
 ///     .with_timeout(Duration::from_secs(90));
-/// let _builder = Transport::builder().with_idle_connections(idle);
+/// let _builder = TransportBuilder::default().with_idle_connections(idle);
 /// ```
 #[derive(Clone)]
 pub struct IdleConnections {

@@ -1,40 +1,62 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "tokio", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "Sends encoded OTLP trace export requests over HTTP/1.1 from threads, or writes them to files: \
+           [`BlockingTransport`]. This build has no tokio and no [`Transport`](crate#features), which the \
+           feature `tokio` adds."
+)]
 #![doc(test(attr(deny(warnings))))]
 
 #[macro_use]
 mod text;
 
+mod address;
 mod admission;
 mod advice;
 mod attempt;
+#[cfg(feature = "tokio")]
 mod backend;
+mod block_on;
+#[cfg(feature = "tokio")]
 mod blocking;
 mod blocking_transport;
+#[cfg(feature = "tokio")]
 mod body;
 #[cfg(test)]
+#[cfg(feature = "tokio")]
 mod breaker_tests;
 mod builder;
 mod builder_proxy;
 mod builder_tls;
+#[cfg(feature = "tokio")]
+mod builder_tokio;
 mod causes;
 mod channels;
 mod circuit_breaker;
 mod classify;
 mod compression;
+#[cfg(feature = "tokio")]
 mod connector;
+#[cfg(feature = "tokio")]
 mod deadline;
 mod delivery;
 mod encoder;
 mod endpoint;
 mod endpoint_problem;
+mod endpoint_selection;
 #[cfg(test)]
+#[cfg(feature = "tokio")]
 mod endpoints_tests;
 mod error;
+#[cfg(feature = "tokio")]
 mod exchange;
 mod explain;
+#[cfg(feature = "tokio")]
 mod failover;
 mod fence;
+#[cfg(feature = "tokio")]
 mod fetch;
+#[cfg(feature = "tokio")]
 mod fetch_error;
 mod file_sink;
 mod framed;
@@ -42,6 +64,7 @@ mod framing;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod headers;
+#[cfg(feature = "tokio")]
 mod http1;
 mod idle_connections;
 mod inflate;
@@ -50,11 +73,14 @@ mod json_body;
 mod mask;
 mod message;
 #[cfg(test)]
+#[cfg(feature = "tokio")]
 mod mock;
 #[cfg(feature = "proxy")]
 mod no_proxy;
 mod payload;
+#[cfg(feature = "tokio")]
 mod per_runtime;
+#[cfg(feature = "tokio")]
 mod probe;
 mod protocol;
 #[cfg(feature = "proxy")]
@@ -64,14 +90,19 @@ mod request_machine;
 mod retry;
 mod ring;
 pub mod sans_io;
+mod sent;
 mod sink;
 mod status;
+mod target;
 mod tcp;
 mod throttle;
-#[cfg(feature = "tls")]
+#[cfg(feature = "blocking-tls")]
 mod tls;
 mod tls_settings;
+#[cfg(feature = "tokio")]
 mod transport;
+#[cfg(feature = "proxy")]
+mod tunnel;
 mod unix_socket;
 mod url;
 #[cfg(feature = "zstd")]
@@ -88,15 +119,18 @@ pub use compression::{Compression, UnknownCompression};
 pub use delivery::{Delivery, Failure, Outcome};
 pub use endpoint::{Endpoint, EndpointError};
 pub use endpoint_problem::EndpointProblem;
+pub use endpoint_selection::EndpointSelection;
 pub use error::BuildError;
-pub use failover::EndpointSelection;
+#[cfg(feature = "tokio")]
 pub use fetch::Fetcher;
+#[cfg(feature = "tokio")]
 pub use fetch_error::FetchError;
 pub use file_sink::{FileSink, FileSinkBuilder, FileSinkError};
 pub use framed::{FramedRequest, InMemoryError};
 pub use framing::PREFIX;
 pub use headers::{Headers, HeadersError};
 pub use idle_connections::IdleConnections;
+#[cfg(feature = "tokio")]
 pub use probe::{Probe, ProbeResult};
 pub use protocol::{Protocol, UnknownProtocol};
 #[cfg(feature = "proxy")]
@@ -105,6 +139,7 @@ pub use retry::RetryPolicy;
 pub use ring::{Ring, RingError, RingVersion};
 pub use sink::{Sink, SinkFuture, SinkLifecycle};
 pub use status::ResponseStatus;
+#[cfg(feature = "tokio")]
 pub use transport::Transport;
 
 /// The parts that crates which forward the features share. They are no part of the API and change without notice.

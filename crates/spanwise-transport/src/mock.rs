@@ -8,12 +8,12 @@ use http::Response;
 use http_body_util::Full;
 use tokio::time::Instant;
 
-use crate::body::Sent;
 use crate::classify::{self, AttemptOutcome};
 use crate::exchange::exchange;
 use crate::explain::ConnectionContext;
 use crate::payload::Payload;
 use crate::retry::Cause;
+use crate::sent::Sent;
 use crate::{Endpoint, Protocol};
 
 /// The reaction of the peer to one attempt.

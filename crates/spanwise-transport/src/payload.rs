@@ -5,7 +5,7 @@ use http::HeaderValue;
 
 use crate::encoder::Encoders;
 use crate::framing::{self, PREFIX};
-use crate::{Compression, Failure, FramedRequest, Protocol};
+use crate::{Compression, Failure, FramedRequest, Protocol, json_body};
 
 /// The encoded request body that every attempt sends.
 #[derive(Debug, Clone)]
@@ -106,6 +106,15 @@ impl Payload {
             Protocol::Grpc => self.bytes.len().saturating_sub(PREFIX),
         }
     }
+}
+
+/// Maximum memory of the copies of a message of `message_len` bytes: its JSON, and a compressed body.
+pub(crate) fn copies_bound(message_len: usize, protocol: Protocol, encoders: &Encoders) -> usize {
+    let (json, len) = match protocol {
+        Protocol::HttpJson => (json_body::bound(message_len), json_body::max_len(message_len)),
+        Protocol::HttpProtobuf | Protocol::Grpc => (0, message_len),
+    };
+    json.saturating_add(encoders.bound(len))
 }
 
 /// Adds the gRPC prefix to `body`, which has capacity for it, exactly when the protocol is gRPC. `None`

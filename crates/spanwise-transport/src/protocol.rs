@@ -28,6 +28,14 @@ impl Protocol {
             Self::Grpc => "grpc",
         }
     }
+
+    /// The `Content-Type` of its requests over OTLP/HTTP.
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Self::HttpJson => "application/json",
+            Self::HttpProtobuf | Self::Grpc => "application/x-protobuf",
+        }
+    }
 }
 
 impl fmt::Display for Protocol {

@@ -19,12 +19,12 @@ use crate::{Endpoint, tcp, text, url};
 /// `Debug` and `Display` redact the credentials.
 ///
 /// ```
-/// use spanwise_transport::{Proxy, Transport};
+/// use spanwise_transport::{Proxy, TransportBuilder};
 ///
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let proxy = Proxy::parse("PROXY", "http://me:secret@proxy.example:3128")?;
 ///     assert_eq!(proxy.to_string(), "http://[redacted]@proxy.example:3128");
-///     let _transport = Transport::builder().with_proxy(proxy).build()?;
+///     let _builder = TransportBuilder::default().with_proxy(proxy);
 ///     Ok(())
 /// }
 /// ```

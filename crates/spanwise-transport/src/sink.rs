@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use spanwise_worker::{catch_panic, catch_panic_async};
-use tokio::time::Instant;
+use spanwise_worker::{CaughtPanic, catch_panic, catch_panic_async};
 
-use crate::body::Sent;
+use crate::block_on::block_on_until;
 use crate::classify::{Accepted, AttemptOutcome};
 use crate::fence::Fenced;
 use crate::payload::Payload;
+use crate::sent::Sent;
 use crate::{Failure, Outcome, text};
 
 /// A destination of export requests in place of an OTLP receiver: a file, a queue, a test.
@@ -22,14 +22,13 @@ use crate::{Failure, Outcome, text};
 /// ```
 /// # mod spanwise { pub use bytes::Bytes; pub mod transport { pub use spanwise_transport::*; } }
 /// use spanwise::Bytes;
-/// use spanwise::transport::{Outcome, Transport};
+/// use spanwise::transport::{Outcome, TransportBuilder};
 ///
 /// let stdout = |request: Bytes| async move {
 ///     println!("{} bytes of OTLP", request.len());
 ///     Outcome::Accepted { rejected: 0, message: None }
 /// };
-/// let transport = Transport::builder().with_sink(stdout).build();
-/// assert!(transport.is_ok());
+/// let _builder = TransportBuilder::default().with_sink(stdout);
 /// ```
 pub trait Sink: Send + Sync + 'static {
     /// Exports one encoded `ExportTraceServiceRequest`, the body of an OTLP/HTTP request.
@@ -153,33 +152,63 @@ impl SinkBackend {
         self.sink.get().and_then(|sink| catch_panic(|| sink.copy_bound(len)).ok()).unwrap_or(0)
     }
 
+    /// Passes a request to the sink. From here on the sink may have accepted it, however the attempt ends.
+    ///
+    /// # Errors
+    /// The outcome of a sink that panicked.
+    fn take(&self, payload: &Payload, sent: &Sent) -> Result<SinkFuture<'_>, AttemptOutcome> {
+        sent.set();
+        let request = payload.bytes.clone();
+        let sink = self.sink.get().ok_or_else(|| panicked("it was dropped"))?;
+        catch_panic(|| sink.take(request)).map_err(|panic| panicked(panic.to_string()))
+    }
+
+    /// The outcome of a sink that ended with `taken`, or has not ended in time.
+    fn outcome(&self, taken: Option<Result<Outcome, CaughtPanic>>) -> AttemptOutcome {
+        match taken {
+            Some(Ok(Outcome::Accepted { rejected, message })) => {
+                AttemptOutcome::Accepted(Accepted { rejected, message, undecodable: None })
+            }
+            Some(Ok(Outcome::Failed(failure))) => {
+                let cause = || self.sink.get().and_then(|sink| sink.last_failure());
+                let cause = catch_panic(cause).ok().flatten().unwrap_or_default();
+                AttemptOutcome::permanent(failure, cause)
+            }
+            Some(Err(panic)) => panicked(panic.to_string()),
+            None => AttemptOutcome::permanent(
+                Failure::AmbiguousTimeout,
+                format!("{} had not ended when the attempt's time was up", self.name),
+            ),
+        }
+    }
+
+    /// Runs one attempt in a task of tokio.
+    #[cfg(feature = "tokio")]
     pub(crate) async fn attempt(
         &self,
         payload: &Payload,
         sent: Sent,
-        deadline: Instant,
+        deadline: tokio::time::Instant,
     ) -> AttemptOutcome {
-        // From here on the sink may have accepted the request, however the attempt ends.
-        sent.set();
-        let request = payload.bytes.clone();
-        let Some(sink) = self.sink.get() else { return panicked("it was dropped") };
-        let taking = match catch_panic(|| sink.take(request)) {
-            Ok(taking) => taking,
-            Err(panic) => return panicked(panic.to_string()),
-        };
-        match tokio::time::timeout_at(deadline, catch_panic_async(taking)).await {
-            Ok(Ok(Outcome::Accepted { rejected, message })) => {
-                AttemptOutcome::Accepted(Accepted { rejected, message, undecodable: None })
+        match self.take(payload, &sent) {
+            Ok(taking) => {
+                let taking = catch_panic_async(taking);
+                self.outcome(tokio::time::timeout_at(deadline, taking).await.ok())
             }
-            Ok(Ok(Outcome::Failed(failure))) => {
-                let cause = catch_panic(|| sink.last_failure()).ok().flatten().unwrap_or_default();
-                AttemptOutcome::permanent(failure, cause)
-            }
-            Ok(Err(panic)) => panicked(panic.to_string()),
-            Err(_) => AttemptOutcome::permanent(
-                Failure::AmbiguousTimeout,
-                format!("{} had not ended when the attempt's time was up", self.name),
-            ),
+            Err(panicked) => panicked,
+        }
+    }
+
+    /// Runs one attempt on the calling thread.
+    pub(crate) fn attempt_blocking(
+        &self,
+        payload: &Payload,
+        sent: &Sent,
+        deadline: std::time::Instant,
+    ) -> AttemptOutcome {
+        match self.take(payload, sent) {
+            Ok(taking) => self.outcome(block_on_until(catch_panic_async(taking), deadline)),
+            Err(panicked) => panicked,
         }
     }
 }
@@ -198,10 +227,12 @@ impl fmt::Debug for SinkBackend {
 }
 
 #[cfg(test)]
+#[cfg(feature = "tokio")]
 mod tests {
     use super::*;
     use crate::Transport;
     use std::time::Duration;
+    use tokio::time::Instant;
 
     async fn send(sink: impl Sink) -> crate::Delivery {
         let transport = Transport::builder()

@@ -13,7 +13,7 @@ pub(crate) struct TlsSettings {
 
 /// The root certificates that a client trusts.
 #[derive(Debug, Clone, Default)]
-#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS reads them"))]
+#[cfg_attr(not(feature = "blocking-tls"), expect(dead_code, reason = "only TLS reads them"))]
 pub(crate) enum Roots {
     /// The roots that Mozilla ships, compiled in.
     #[default]
@@ -26,7 +26,7 @@ pub(crate) enum Roots {
 
 /// The certificate chain and the private key of a client.
 #[derive(Debug, Clone)]
-#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS reads them"))]
+#[cfg_attr(not(feature = "blocking-tls"), expect(dead_code, reason = "only TLS reads them"))]
 pub(crate) struct Identity {
     /// The builder's method that sets both.
     pub(crate) setting: &'static str,
@@ -75,7 +75,7 @@ impl fmt::Debug for PemSource {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OutdatedFiles(Arc<Mutex<Option<String>>>);
 
-#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS reads files"))]
+#[cfg_attr(not(feature = "blocking-tls"), expect(dead_code, reason = "only TLS reads files"))]
 impl OutdatedFiles {
     pub(crate) fn set(&self, problem: Option<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problem;

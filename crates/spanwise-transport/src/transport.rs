@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use crate::advice::Advice;
 use crate::attempt::AttemptObserver;
 use crate::backend::Backend;
-use crate::body::Sent;
 use crate::circuit_breaker::Probe;
 use crate::classify::{Accepted, AttemptOutcome};
 use crate::compression::CompressionSettings;
@@ -23,8 +22,9 @@ use crate::explain::{self, Explanation};
 use crate::failover::Endpoints;
 use crate::jitter::Jitter;
 use crate::mask::mask;
-use crate::payload::Payload;
+use crate::payload::{self, Payload};
 use crate::request_machine::{AfterAttempt, RequestMachine, RequestSettings, RequestStep};
+use crate::sent::Sent;
 use crate::{
     Compression, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
     Protocol, TransportBuilder, json_body, text,
@@ -132,11 +132,7 @@ impl Transport {
         if let Backend::Sink(sink) = &self.shared.backend {
             return sink.copy_bound(message_len);
         }
-        let (json, len) = match self.shared.protocol {
-            Protocol::HttpJson => (json_body::bound(message_len), json_body::max_len(message_len)),
-            _ => (0, message_len),
-        };
-        json.saturating_add(self.shared.encoders.bound(len))
+        payload::copies_bound(message_len, self.shared.protocol, &self.shared.encoders)
     }
 
     /// Maximum memory of one encoder in bytes; 0 without compression. gzip takes 384 KiB, zstd at level 1

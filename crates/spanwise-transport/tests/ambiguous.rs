@@ -1,5 +1,6 @@
 //! A request that failed without ambiguity is stored nowhere: over real sockets, against a peer's list.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::HashSet;

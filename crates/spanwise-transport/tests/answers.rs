@@ -1,5 +1,6 @@
 //! Classification of responses: the status decides, and the body of a success is decoded.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

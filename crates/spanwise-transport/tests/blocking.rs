@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use peer::{Act, Peer, answer, ok, partial_success, request};
 use spanwise_testkit::ClosedPort;
 use spanwise_transport::{
-    BlockingTransport, Compression, Delivery, Endpoint, Failure, Headers, IdleConnections, Outcome,
-    Protocol, RetryPolicy, Transport, TransportBuilder,
+    BlockingTransport, Compression, Endpoint, Failure, Headers, IdleConnections, Outcome, Protocol,
+    RetryPolicy, TransportBuilder,
 };
 
 /// A peer on a thread of its own, which lives as long as the test.
@@ -31,7 +31,7 @@ fn peer(acts: impl IntoIterator<Item = Act> + Send + 'static) -> Peer {
 }
 
 fn to(url: &str) -> TransportBuilder {
-    Transport::builder().with_endpoint(Endpoint::parse("TEST", url).unwrap())
+    BlockingTransport::builder().with_endpoint(Endpoint::parse("TEST", url).unwrap())
 }
 
 /// Short times, for what ends at a deadline.
@@ -88,13 +88,23 @@ fn bodies_are_compressed_once() {
 }
 
 /// The fields of a delivery that do not depend on the time.
-fn essence(delivery: &Delivery) -> (Outcome, u32, u32, bool, String, Option<String>) {
-    let Delivery { outcome, attempts, ambiguous_attempts, response_undecodable, .. } = delivery;
+#[cfg(feature = "tokio")]
+fn essence(
+    delivery: &spanwise_transport::Delivery,
+) -> (Outcome, u32, u32, bool, String, Option<String>) {
+    let spanwise_transport::Delivery {
+        outcome,
+        attempts,
+        ambiguous_attempts,
+        response_undecodable,
+        ..
+    } = delivery;
     let (cause, advice) = (delivery.cause.clone(), delivery.advice.clone());
     (outcome.clone(), *attempts, *ambiguous_attempts, *response_undecodable, cause, advice)
 }
 
 /// Every kind of answer has the same outcome, attempts, cause and advice as with the transport on tokio.
+#[cfg(feature = "tokio")]
 #[test]
 fn answers_are_classified_as_with_a_runtime() {
     let once = |act: Act| vec![act, ok()];
@@ -264,10 +274,6 @@ fn settings_that_need_a_runtime_are_an_error() {
     let endpoint = Endpoint::parse("TEST", url).unwrap();
     let several = to(url).with_endpoints([endpoint.clone(), endpoint]).build_blocking();
     assert!(several.unwrap_err().to_string().contains("with_endpoints"));
-    let sink = |_| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
-    assert!(
-        to(url).with_sink(sink).build_blocking().unwrap_err().to_string().contains("with_sink")
-    );
     let short = to(url).with_attempt_timeout(Duration::ZERO).build_blocking();
     assert!(short.unwrap_err().to_string().contains("with_attempt_timeout"));
     let transport = to("http://localhost/?key=hunter2").build_blocking().unwrap();

@@ -1,5 +1,6 @@
 //! Certificates and keys in files that change while a transport uses them.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -2,6 +2,7 @@
 //!
 //! Revocation is not checked: neither lists nor OCSP are fetched, and no row has a revoked certificate.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -1,5 +1,6 @@
 //! Several channels of OTLP/gRPC, and their keep-alive.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -1,5 +1,6 @@
 //! Compressed requests, and receivers that refuse their encoding.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -1,5 +1,6 @@
 //! Several endpoints of one transport.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

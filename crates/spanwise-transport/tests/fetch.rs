@@ -1,5 +1,6 @@
 //! Documents fetched from a peer on loopback.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -1,5 +1,6 @@
 //! Requests as lines of OTLP/JSON, in a file and on the standard output.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -1,5 +1,6 @@
 //! Framed requests, and that they arrive unchanged.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,6 @@
 //! OTLP/gRPC against an HTTP/2 peer on loopback.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -1,5 +1,6 @@
 //! Peers that send without end: each attempt ends with its time, in bounded memory.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

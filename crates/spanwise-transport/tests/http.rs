@@ -1,5 +1,6 @@
 //! OTLP/HTTP against a peer on loopback.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -1,4 +1,5 @@
 //! A peer that answers with a GiB: the client reads as much as helps, and its heap hardly grows.
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use std::io::{Read as _, Write as _};

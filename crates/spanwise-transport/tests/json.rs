@@ -1,5 +1,6 @@
 //! OTLP/HTTP in JSON, against a peer on loopback and a receiver.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

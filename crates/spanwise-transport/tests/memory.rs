@@ -1,5 +1,6 @@
 //! Memory of compression and transcoding, measured by the allocator, and when the original is freed.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

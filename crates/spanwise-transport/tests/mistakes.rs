@@ -1,5 +1,6 @@
 //! Common misconfigurations: the first attempt reports each with its cause and advice.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -1,5 +1,6 @@
 //! Probes of receivers, of other servers and of nothing.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -1,5 +1,6 @@
 //! Requests through an HTTP proxy.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 #![cfg_attr(
     not(any(feature = "tls", feature = "grpc")),

@@ -1,5 +1,6 @@
 //! Both protocols over TLS and mutual TLS, against `spanwise-receiver`.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

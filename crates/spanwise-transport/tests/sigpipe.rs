@@ -1,6 +1,6 @@
 //! A process that has SIGPIPE at its default survives peers that close while we write.
 
-#![cfg(unix)]
+#![cfg(all(feature = "tokio", unix))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io::Read as _;

@@ -1,5 +1,6 @@
 //! Sinks that fail, hang and panic: the request has its outcome, and nothing unwinds.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::panic::panic_any;

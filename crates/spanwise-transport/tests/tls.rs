@@ -1,5 +1,6 @@
 //! `https` endpoints against peers on loopback.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -1,6 +1,6 @@
 //! Endpoints at Unix sockets, against `spanwise-receiver`.
 
-#![cfg(unix)]
+#![cfg(all(feature = "tokio", unix))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

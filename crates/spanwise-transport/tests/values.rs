@@ -1,5 +1,6 @@
 //! Values at and beyond their edges: an error that names field, value and range, or it works.
 
+#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod peer;

@@ -6,15 +6,23 @@ use crate::step::output_of_cargo;
 /// Every package in a tree that forbids it, in words.
 pub fn violations(members: &[Member]) -> Result<Vec<String>, String> {
     let mut violations = Vec::new();
-    for Member { name, .. } in members {
-        let forbidden = forbidden(name);
+    let default_trees = members.iter().map(|Member { name, .. }| (&**name, "", forbidden(name)));
+    for (name, features, forbidden) in default_trees.chain([WITHOUT_RUNTIME]) {
         if !forbidden.is_empty() {
-            let args = format!("tree --package {name} --edges no-dev --prefix none --format {{p}}");
+            let edges = "--edges no-dev --prefix none --format {p}";
+            let args = format!("tree --package {name} {features} {edges}");
             violations.extend(found(name, &output_of_cargo(&args)?, forbidden));
         }
     }
     Ok(violations)
 }
+
+/// The transport of threads without a runtime, with every feature that does not need one.
+const WITHOUT_RUNTIME: (&str, &str, &[&str]) = (
+    "spanwise-transport",
+    "--no-default-features --features blocking-tls,proxy,system-roots,zstd",
+    &["tokio", "hyper", "tonic", "prost"],
+);
 
 /// Packages that may not occur in the default tree of crate `name`.
 fn forbidden(name: &str) -> &'static [&'static str] {
@@ -23,7 +31,7 @@ fn forbidden(name: &str) -> &'static [&'static str] {
         ("spanwise-worker", _) => &["hyper", "tonic", "prost"],
         (_, Some(Rank::Published(0))) => &["tokio", "hyper", "tonic", "prost"],
         // gRPC and C are choices; protobuf we write ourselves.
-        ("spanwise", _) => &["tonic", "prost", "zstd-safe"],
+        ("spanwise" | "spanwise-transport", _) => &["tonic", "prost", "zstd-safe"],
         _ => &[],
     }
 }
@@ -55,7 +63,7 @@ mod tests {
         assert!(!forbidden("spanwise-worker").contains(&"tokio"));
         assert!(forbidden("spanwise-ledger").contains(&"tokio"));
         assert!(forbidden("spanwise").contains(&"tonic"));
-        assert!(forbidden("spanwise-transport").is_empty());
+        assert!(forbidden("spanwise-receiver").is_empty());
         assert!(forbidden("xtask").is_empty());
     }
 }

@@ -37,9 +37,4 @@ pub const ALLOWED: &[Allowed] = &[
         to: "crates/spanwise-transport/src/file_sink/builder.rs",
         kind: Kind::Builder,
     },
-    Allowed {
-        from: "crates/spanwise-transport/src/transport.rs",
-        to: "crates/spanwise-transport/src/builder.rs",
-        kind: Kind::Builder,
-    },
 ];

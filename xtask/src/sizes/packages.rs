@@ -12,6 +12,7 @@ struct Limit {
     max: usize,
 }
 
+const TRANSPORT: &str = "spanwise-transport";
 const FACADE: &str = "spanwise";
 /// Plug-ins for the stock SDK, which is in both numbers.
 const PLUG_INS: &str = "spanwise-opentelemetry";
@@ -22,7 +23,8 @@ const LIMITS: &[Limit] = &[
     Limit { name: PLUG_INS, features: "", max: 70 },
     Limit { name: PLUG_INS, features: "--no-default-features --features sampler", max: 34 },
     Limit { name: "spanwise-sampling", features: "--no-default-features", max: 4 },
-    Limit { name: "spanwise-transport", features: "--no-default-features", max: 28 },
+    Limit { name: TRANSPORT, features: "--no-default-features", max: 16 },
+    Limit { name: TRANSPORT, features: "--no-default-features --features tokio", max: 28 },
 ];
 
 /// Trees that have no package in two versions. Macros are left out where `grpc` is on: two versions

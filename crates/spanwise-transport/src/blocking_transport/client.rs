@@ -1,77 +1,56 @@
 //! An HTTP/1.1 client of one endpoint that blocks its caller.
 
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request};
 
-use super::connection::{Connection, Stream, Timed, is_timeout};
-use super::resolver::Resolver;
+use super::connection::{Connection, Timed, is_timeout};
+use super::connector::{ConnectFault, Connector};
 use super::response::{Head, HeadFault, ResponseReader};
-use crate::body::Sent;
+use crate::address::address;
 use crate::classify::{self, AttemptOutcome, MAX_FAILURE_BODY_BYTES, Reply};
 use crate::explain::ConnectionContext;
-use crate::http1::address;
+use crate::idle_connections::IdleCount;
 use crate::payload::Payload;
 use crate::retry::Cause;
-use crate::tcp::{self, CONNECT_TIMEOUT, ConnectProblem};
-#[cfg(feature = "tls")]
-use crate::tls::TlsClient;
+use crate::sent::Sent;
 use crate::tls_settings::ConnectionSettings;
 use crate::{BuildError, Endpoint, Failure, IdleConnections, Protocol};
 
 /// A client with its idle connections, and the headers of its requests.
 pub(super) struct Client {
+    protocol: Protocol,
     endpoint: Endpoint,
     headers: HeaderMap,
     context: ConnectionContext,
-    host: String,
-    port: u16,
-    resolver: Resolver,
+    connector: Connector,
     settings: IdleConnections,
-    /// The newest last.
-    idle: Mutex<Vec<Connection>>,
-    /// `None` for plain text.
-    #[cfg(feature = "tls")]
-    tls: Option<TlsClient>,
+    /// The newest last, each counted.
+    idle: Mutex<Vec<(Connection, IdleCount)>>,
 }
 
 impl Client {
     pub(super) fn new(
+        protocol: Protocol,
         endpoint: Endpoint,
         mut headers: HeaderMap,
         user_agent: HeaderValue,
-        settings: IdleConnections,
         connection: &ConnectionSettings,
     ) -> Result<Self, BuildError> {
         headers.entry(USER_AGENT).or_insert(user_agent);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        let context = ConnectionContext::new(Protocol::HttpProtobuf, &endpoint);
-        let (host, port) = tcp::host_and_port(endpoint.uri());
-        #[cfg(feature = "tls")]
-        let tls = match endpoint.is_https() {
-            true => {
-                let outdated = context.outdated.clone();
-                Some(TlsClient::new(host, &connection.tls, None, outdated)?)
-            }
-            false => None,
-        };
-        let _ = connection;
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-            endpoint,
-            headers,
-            context,
-            resolver: Resolver::default(),
-            settings,
-            idle: Mutex::new(Vec::new()),
-            #[cfg(feature = "tls")]
-            tls,
-        })
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
+        let context = ConnectionContext::new(protocol, &endpoint);
+        let connector = Connector::new(&endpoint, connection, &context)?;
+        let (settings, idle) = (IdleConnections::default(), Mutex::new(Vec::new()));
+        Ok(Self { protocol, endpoint, headers, context, connector, settings, idle })
+    }
+
+    pub(super) fn with_idle_connections(mut self, settings: IdleConnections) -> Self {
+        self.settings = settings;
+        self
     }
 
     /// Runs one attempt, until `deadline` at most.
@@ -85,11 +64,22 @@ impl Client {
         let before = self.context.observations.state();
         let allowed = deadline.saturating_duration_since(Instant::now());
         match self.exchange(payload, sent, max, deadline) {
-            Ok(reply) => classify::http(&reply, Protocol::HttpProtobuf, SystemTime::now()),
-            Err(Fault::Connect(problem)) => self.broken(&problem, Cause::NotSent),
-            Err(Fault::Tls(error)) if !is_timeout(&error) => self.broken(&error, Cause::Tls),
+            Ok(reply) => {
+                let outcome = classify::http(&reply, self.protocol, SystemTime::now());
+                #[cfg(feature = "proxy")]
+                if let Some(proxy) = self.connector.target().forwarding_proxy() {
+                    return outcome.through_proxy(proxy);
+                }
+                outcome
+            }
+            Err(Fault::Connect(ConnectFault::Socket(problem))) => {
+                self.broken(&problem, Cause::NotSent)
+            }
+            Err(Fault::Connect(ConnectFault::Tls(error))) if !is_timeout(&error) => {
+                self.broken(&error, Cause::Tls)
+            }
             Err(Fault::Io(error)) if !is_timeout(&error) => self.broken(&error, unanswered(sent)),
-            Err(Fault::TimedOut | Fault::Tls(_) | Fault::Io(_)) => {
+            Err(Fault::Connect(_) | Fault::Io(_)) => {
                 let explanation = self.context.out_of_time(sent.is_set(), before, allowed);
                 AttemptOutcome::retryable(unanswered(sent), explanation.cause)
                     .with_advice(explanation.advice)
@@ -120,7 +110,7 @@ impl Client {
     ) -> Result<Reply, Fault> {
         let mut connection = match self.take_idle() {
             Some(connection) => connection,
-            None => self.connect(deadline)?,
+            None => self.connector.connect(deadline).map_err(Fault::Connect)?,
         };
         let mut timed = Timed { connection: &mut connection, deadline };
         let written = timed.write_request(&self.head(payload)).and_then(|()| {
@@ -152,7 +142,7 @@ impl Client {
     fn head(&self, payload: &Payload) -> Vec<u8> {
         let mut request = Request::new(());
         *request.headers_mut() = self.headers.clone();
-        address(&mut request, self.endpoint.uri());
+        address(&mut request, self.endpoint.uri(), self.connector.target());
         let headers = request.headers_mut();
         if let Some(encoding) = payload.encoding() {
             headers.insert(CONTENT_ENCODING, encoding);
@@ -169,108 +159,42 @@ impl Client {
         head
     }
 
-    fn connect(&self, deadline: Instant) -> Result<Connection, Fault> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let addresses = match self.resolver.resolve(&self.host, self.port, left) {
-            Ok(addresses) => addresses,
-            Err(error) if error.kind() == ErrorKind::TimedOut => return Err(Fault::TimedOut),
-            Err(error) => return Err(ConnectProblem::Name(tcp::os_message(&error)).into()),
-        };
-        let socket = first_of(&addresses, deadline)?;
-        // A connection without this option works, but is slower.
-        let _ = socket.set_nodelay(true);
-        let sniffer = self.context.observations.connected();
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.tls {
-            let stream = secure(socket, tls, deadline).map_err(Fault::Tls)?;
-            return Ok(Connection::new(Stream::Tls(Box::new(stream)), sniffer));
-        }
-        Ok(Connection::new(Stream::Plain(socket), sniffer))
-    }
-
     /// The idle connection that was used last, if one is open and not idle for too long.
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.lock();
-        idle.retain(|connection| {
+        idle.retain(|(connection, _)| {
             connection.is_of_this_process()
                 && connection.idle_since.elapsed() <= self.settings.timeout()
         });
-        std::iter::from_fn(|| idle.pop()).find_map(|mut it| it.is_open().then_some(it))
+        let mut newest_first = std::iter::from_fn(|| idle.pop());
+        newest_first.find_map(|(mut connection, _)| connection.is_open().then_some(connection))
     }
 
     fn release(&self, mut connection: Connection) {
         let mut idle = self.lock();
-        if idle.len() < self.settings.max_per_host() {
-            connection.idle_since = Instant::now();
-            idle.push(connection);
+        if idle.len() >= self.settings.max_per_host() {
+            return;
         }
+        let Some(count) = self.settings.try_count() else { return };
+        connection.idle_since = Instant::now();
+        idle.push((connection, count));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Connection, IdleCount)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Establishes a TLS session.
-#[cfg(feature = "tls")]
-fn secure(
-    mut socket: TcpStream,
-    tls: &TlsClient,
-    deadline: Instant,
-) -> io::Result<rustls::StreamOwned<rustls::ClientConnection, TcpStream>> {
-    let mut session = tls.session().map_err(io::Error::other)?;
-    while session.is_handshaking() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        socket.set_read_timeout(Some(left))?;
-        socket.set_write_timeout(Some(left))?;
-        session.complete_io(&mut socket)?;
-    }
-    Ok(rustls::StreamOwned::new(session, socket))
-}
-
 /// The reason why there is no response.
 enum Fault {
-    Connect(ConnectProblem),
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "plain text only"))]
-    Tls(io::Error),
+    Connect(ConnectFault),
     Io(io::Error),
-    TimedOut,
     NotHttp,
     HeadTooLarge,
 }
 
-impl From<ConnectProblem> for Fault {
-    fn from(problem: ConnectProblem) -> Self {
-        Self::Connect(problem)
-    }
-}
-
 fn unanswered(sent: &Sent) -> Cause {
     if sent.is_set() { Cause::Ambiguous } else { Cause::NotSent }
-}
-
-/// Connects to the first of `addresses` that accepts; they share [`CONNECT_TIMEOUT`]. If none does, returns
-/// the problem of the first address.
-fn first_of(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Fault> {
-    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
-    let mut first_problem = None;
-    for address in addresses {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Fault::TimedOut);
-        }
-        match TcpStream::connect_timeout(address, share.min(left)) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => {
-                first_problem.get_or_insert_with(|| ConnectProblem::of(&error));
-            }
-        }
-    }
-    let no_address = || ConnectProblem::Name("it has no address".to_owned());
-    Err(first_problem.unwrap_or_else(no_address).into())
 }
 
 /// Reads the body of a response, and whether the connection can serve another request. That of a failure is

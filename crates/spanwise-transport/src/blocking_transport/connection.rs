@@ -1,11 +1,11 @@
 //! One connection, whose reads and writes end at a deadline.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use spanwise_worker::fork;
 
+use super::socket::Socket;
 use crate::tcp::ProtocolSniffer;
 
 /// A connection to the endpoint.
@@ -21,10 +21,10 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(TcpStream),
+    Plain(Socket),
     /// In a box: a TLS session is much larger than a socket.
-    #[cfg(feature = "tls")]
-    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
+    #[cfg(feature = "blocking-tls")]
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, Socket>>),
 }
 
 /// A connection until a deadline.
@@ -52,9 +52,9 @@ impl Connection {
         }
         let is_open = match &mut self.stream {
             Stream::Plain(socket) => {
-                socket.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+                socket.peek().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
             }
-            #[cfg(feature = "tls")]
+            #[cfg(feature = "blocking-tls")]
             Stream::Tls(stream) => is_open_session(stream),
         };
         is_open && self.stream.socket().set_nonblocking(false).is_ok()
@@ -62,7 +62,7 @@ impl Connection {
 
     /// Whether an answer has begun, of a connection in plain text.
     fn is_answering(&self) -> bool {
-        #[cfg(feature = "tls")]
+        #[cfg(feature = "blocking-tls")]
         if matches!(self.stream, Stream::Tls(_)) {
             return false;
         }
@@ -70,15 +70,15 @@ impl Connection {
         if socket.set_nonblocking(true).is_err() {
             return false;
         }
-        let peeked = socket.peek(&mut [0]);
+        let peeked = socket.peek();
         let _ = socket.set_nonblocking(false);
         !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 }
 
 /// As [`Connection::is_open`], of a TLS session: its peer may have sent tickets, which are read.
-#[cfg(feature = "tls")]
-fn is_open_session(stream: &mut rustls::StreamOwned<rustls::ClientConnection, TcpStream>) -> bool {
+#[cfg(feature = "blocking-tls")]
+fn is_open_session(stream: &mut rustls::StreamOwned<rustls::ClientConnection, Socket>) -> bool {
     loop {
         match stream.conn.read_tls(&mut stream.sock) {
             Ok(0) => return false,
@@ -94,10 +94,10 @@ fn is_open_session(stream: &mut rustls::StreamOwned<rustls::ClientConnection, Tc
 }
 
 impl Stream {
-    pub(super) fn socket(&self) -> &TcpStream {
+    pub(super) fn socket(&self) -> &Socket {
         match self {
             Self::Plain(socket) => socket,
-            #[cfg(feature = "tls")]
+            #[cfg(feature = "blocking-tls")]
             Self::Tls(stream) => &stream.sock,
         }
     }
@@ -137,7 +137,7 @@ impl Read for Timed<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = self.left()?;
         let Connection { stream, sniffer, .. } = &mut *self.connection;
-        stream.socket().set_read_timeout(Some(left))?;
+        stream.socket().set_read_timeout(left)?;
         match stream {
             Stream::Plain(socket) => {
                 let read = socket.read(buf);
@@ -148,7 +148,7 @@ impl Read for Timed<'_> {
                 }
                 read
             }
-            #[cfg(feature = "tls")]
+            #[cfg(feature = "blocking-tls")]
             Stream::Tls(stream) => stream.read(buf),
         }
     }
@@ -159,10 +159,10 @@ impl Write for Timed<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let left = self.left()?;
         let stream = &mut self.connection.stream;
-        stream.socket().set_write_timeout(Some(left.min(WRITE_TIMEOUT)))?;
+        stream.socket().set_write_timeout(left.min(WRITE_TIMEOUT))?;
         match stream {
             Stream::Plain(socket) => socket.write(buf),
-            #[cfg(feature = "tls")]
+            #[cfg(feature = "blocking-tls")]
             Stream::Tls(stream) => stream.write(buf),
         }
     }
@@ -170,10 +170,10 @@ impl Write for Timed<'_> {
     fn flush(&mut self) -> io::Result<()> {
         let left = self.left()?;
         let stream = &mut self.connection.stream;
-        stream.socket().set_write_timeout(Some(left))?;
+        stream.socket().set_write_timeout(left)?;
         match stream {
             Stream::Plain(_) => Ok(()),
-            #[cfg(feature = "tls")]
+            #[cfg(feature = "blocking-tls")]
             Stream::Tls(stream) => stream.flush(),
         }
     }

@@ -2,45 +2,49 @@
 
 mod client;
 mod connection;
+mod connector;
 mod resolver;
 mod response;
+mod socket;
 
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::admission::Admission;
 use crate::advice::Advice;
 use crate::attempt::AttemptObserver;
-use crate::body::Sent;
 use crate::classify::AttemptOutcome;
+use crate::compression::CompressionSettings;
 use crate::encoder::Encoders;
 use crate::explain::{self, Explanation};
 use crate::jitter::Jitter;
 use crate::mask::mask;
-use crate::payload::Payload;
+use crate::payload::{self, Payload};
 use crate::request_machine::{AfterAttempt, RequestMachine, RequestSettings, RequestStep};
+use crate::sent::Sent;
+use crate::sink::SinkBackend;
 use crate::{
     BuildError, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
-    Protocol, TransportBuilder, text,
+    Protocol, TransportBuilder, json_body, text,
 };
 use client::Client;
 
-/// Sends encoded OTLP trace export requests over HTTP/1.1 from a thread without an async runtime. Clones
-/// share connections and settings.
+/// Sends encoded OTLP trace export requests over HTTP/1.1, in protobuf or JSON, or to a [`Sink`](crate::Sink)
+/// from a thread without an async runtime. Clones share connections and settings.
 ///
 /// It classifies answers and retries as [`Transport`](crate::Transport) does, with the same timeouts, and
-/// uses only `std` for its connections. Several threads may send at once; each blocks until its request has
-/// an outcome.
+/// needs no tokio: its sockets and those of its proxies block. Several threads may send at once; each blocks
+/// until its request has an outcome.
 ///
 /// ```
-/// use spanwise_transport::{Endpoint, Transport};
+/// use spanwise_transport::{BlockingTransport, Endpoint};
 ///
 /// # let (receiver, _) = spanwise_receiver::Receiver::collecting()?;
 /// # let (url, request) = (receiver.http_endpoint(), Vec::new());
 /// let endpoint = Endpoint::parse_base("endpoint", &url)?;
-/// let transport = Transport::builder().with_endpoint(endpoint).build_blocking()?;
+/// let transport = BlockingTransport::builder().with_endpoint(endpoint).build_blocking()?;
 /// let delivery = transport.send(request);
 /// println!("{delivery}");
 /// # assert!(delivery.is_accepted());
@@ -52,6 +56,7 @@ pub struct BlockingTransport {
 }
 
 struct Shared {
+    protocol: Protocol,
     endpoint: Endpoint,
     headers: Headers,
     encoders: Encoders,
@@ -59,30 +64,49 @@ struct Shared {
     max_response_bytes: usize,
     admission: Admission,
     jitter: Jitter,
-    client: Client,
+    backend: Backend,
     observer: Option<AttemptObserver>,
+    /// The credentials of the proxy.
+    proxy_secrets: Vec<String>,
     crate_name: &'static str,
+}
+
+/// The destination of requests.
+enum Backend {
+    Http(Box<Client>),
+    Sink(SinkBackend),
 }
 
 impl TransportBuilder {
     /// Validates the settings and builds a transport that needs no async runtime. Opens no socket.
     ///
     /// # Errors
-    /// As [`build`](Self::build); and if the protocol is not [`Protocol::HttpProtobuf`], or there are a sink
-    /// or several endpoints.
+    /// When a setting needs a feature that is not compiled in, a number is out of its range, a header cannot
+    /// be sent, or a certificate, a key or the `User-Agent` prefix cannot be used; and if the protocol is
+    /// [`Protocol::Grpc`] or there are several endpoints.
     pub fn build_blocking(self) -> Result<BlockingTransport, BuildError> {
         let endpoint = self.check_blocking()?;
-        let client = Client::new(
-            endpoint.clone(),
-            self.headers.for_protocol(Protocol::HttpProtobuf)?,
-            self.user_agent()?,
-            self.idle.clone(),
-            &self.connection,
-        )?;
+        let backend = match &self.sink {
+            Some(sink) => Backend::Sink(sink.clone()),
+            None => {
+                let headers = self.headers.for_protocol(self.protocol)?;
+                let (user_agent, connection) = (self.user_agent()?, &self.connection);
+                let client =
+                    Client::new(self.protocol, endpoint.clone(), headers, user_agent, connection)?;
+                Backend::Http(Box::new(client.with_idle_connections(self.idle.clone())))
+            }
+        };
+        let proxy_secrets = self.proxy_secrets();
+        let compression = match backend {
+            // A sink takes plain messages.
+            Backend::Sink(_) => CompressionSettings::default(),
+            Backend::Http(_) => self.compression,
+        };
         let shared = Shared {
+            protocol: self.protocol,
             endpoint,
             headers: self.headers,
-            encoders: Encoders::new(self.compression),
+            encoders: Encoders::new(compression),
             settings: RequestSettings {
                 attempt_timeout: self.attempt_timeout,
                 request_timeout: self.request_timeout,
@@ -96,8 +120,9 @@ impl TransportBuilder {
                 self.circuit_breaker,
             ),
             jitter: Jitter::new(),
-            client,
+            backend,
             observer: self.observer,
+            proxy_secrets,
             crate_name: self.crate_name,
         };
         Ok(BlockingTransport { shared: Arc::new(shared) })
@@ -111,30 +136,27 @@ impl TransportBuilder {
             let (value, range) = (value.to_owned(), range.to_owned());
             Err(BuildError::OutOfRange { field, value, range })
         };
-        if self.sink.is_some() {
-            return needs_runtime("with_sink", "a sink", "none without a runtime");
-        }
-        if self.protocol != Protocol::HttpProtobuf {
-            let value = self.protocol.name();
-            return needs_runtime("with_protocol", value, "http/protobuf without a runtime");
+        if self.protocol == Protocol::Grpc {
+            let accepted = "http/protobuf or http/json without a runtime";
+            return needs_runtime("with_protocol", self.protocol.name(), accepted);
         }
         if self.is_without_endpoint || !self.further_endpoints.is_empty() {
             return needs_runtime("with_endpoints", "a list", "one endpoint without a runtime");
         }
-        if endpoint.unix_path().is_some() {
-            return needs_runtime("with_endpoint", "a Unix socket", "a host without a runtime");
-        }
-        #[cfg(feature = "proxy")]
-        if self.connection.proxy.is_some() {
-            return needs_runtime("with_proxy", "a proxy", "none without a runtime");
-        }
         self.compression.check(self.crate_name)?;
-        self.check_tls(&endpoint)?;
+        if self.sink.is_none() {
+            self.check_tls(&endpoint, cfg!(feature = "blocking-tls"))?;
+        }
         Ok(endpoint)
     }
 }
 
 impl BlockingTransport {
+    /// A builder with the specification's defaults; [`build_blocking`](TransportBuilder::build_blocking) ends it.
+    pub fn builder() -> TransportBuilder {
+        TransportBuilder::new()
+    }
+
     /// Exports one request, as [`Transport::send`](crate::Transport::send): attempts run until the server
     /// accepts it, a failure is not retryable, or the request timeout expires.
     pub fn send(&self, request: impl Into<FramedRequest>) -> Delivery {
@@ -151,19 +173,38 @@ impl BlockingTransport {
         &self.shared.endpoint
     }
 
+    /// The destination in diagnostics: the endpoint as `Display` prints it, or the
+    /// [name](crate::Sink::name) of the sink.
+    pub fn destination(&self) -> String {
+        match &self.shared.backend {
+            Backend::Http(_) => self.shared.endpoint.to_string(),
+            Backend::Sink(sink) => sink.name().to_owned(),
+        }
+    }
+
+    /// As [`Transport::compressed_bound`](crate::Transport::compressed_bound): maximum memory, in bytes, of the
+    /// copies of a message of `message_len` bytes.
+    pub fn compressed_bound(&self, message_len: usize) -> usize {
+        match &self.shared.backend {
+            Backend::Sink(sink) => sink.copy_bound(message_len),
+            Backend::Http(_) => {
+                payload::copies_bound(message_len, self.shared.protocol, &self.shared.encoders)
+            }
+        }
+    }
+
+    /// As [`Transport::encoder_bytes`](crate::Transport::encoder_bytes): maximum memory of one encoder in bytes.
+    pub fn encoder_bytes(&self) -> usize {
+        self.shared.encoders.encoder_bytes()
+    }
+
     fn run(&self, request: FramedRequest, cancel: Option<Instant>) -> Delivery {
         let mut last = Explanation::default();
-        let payload = Payload::new(request, Protocol::HttpProtobuf, &self.shared.encoders);
-        let mut payload = match payload {
+        let mut payload = match self.payload(request) {
             Ok(payload) => payload,
-            Err(failure) => {
+            Err((failure, cause)) => {
                 let failed = Delivery::from(Outcome::Failed(failure));
-                return Delivery {
-                    attempts: 0,
-                    ambiguous_attempts: 0,
-                    cause: failure.to_string(),
-                    ..failed
-                };
+                return Delivery { attempts: 0, ambiguous_attempts: 0, cause, ..failed };
             }
         };
         let mut machine = RequestMachine::new(self.shared.settings, Instant::now());
@@ -181,11 +222,24 @@ impl BlockingTransport {
                 Err(failure) => (Outcome::Failed(failure), false),
             };
         let mut delivery = machine.delivery(outcome);
-        delivery.body_bytes = payload.body_len(Protocol::HttpProtobuf);
+        delivery.body_bytes = payload.body_len(self.shared.protocol);
         delivery.response_undecodable = is_undecodable;
         delivery.advice = self.advice(&last);
         (delivery.detail, delivery.cause) = (last.detail, last.cause);
         delivery
+    }
+
+    /// The bytes of all attempts; otherwise the failure and its cause.
+    fn payload(&self, request: FramedRequest) -> Result<Payload, (Failure, String)> {
+        let Shared { protocol, encoders, .. } = &*self.shared;
+        let request = match protocol {
+            Protocol::HttpJson => json_body::transcode(request)?,
+            _ => request,
+        };
+        Payload::new(request, *protocol, encoders).map_err(|failure| match failure {
+            Failure::Unsendable => (failure, NO_PROTOBUF.to_owned()),
+            other => (other, other.to_string()),
+        })
     }
 
     /// Runs attempts until one is accepted, with the reason why its response could not be decoded, or the
@@ -224,7 +278,10 @@ impl BlockingTransport {
             let (sent, probe) = (Sent::default(), machine.probe());
             let attempt_until = cancel.map_or(until, |cancel| until.min(cancel));
             let max = shared.max_response_bytes;
-            let outcome = shared.client.attempt(payload, &sent, max, attempt_until);
+            let outcome = match &shared.backend {
+                Backend::Http(client) => client.attempt(payload, &sent, max, attempt_until),
+                Backend::Sink(sink) => sink.attempt_blocking(payload, &sent, attempt_until),
+            };
             let is_failed = !matches!(outcome, AttemptOutcome::Accepted(_));
             if is_failed && attempt_until < until && is_cancelled() {
                 machine.cancel(sent.is_set());
@@ -239,7 +296,8 @@ impl BlockingTransport {
             let draw = || shared.jitter.draw();
             let (now, openings) = (Instant::now(), machine.breaker_openings());
             let after = machine.after(now, outcome, &shared.admission, draw);
-            let retry_in = match after {
+            let retry_in = after.retry_in();
+            let after = match after {
                 AfterAttempt::Accepted(accepted) => {
                     if machine.fell_back() {
                         shared.encoders.refuse();
@@ -249,15 +307,13 @@ impl BlockingTransport {
                     let rejected = accepted.rejected;
                     return Ok((Outcome::Accepted { rejected, message }, undecodable));
                 }
-                AfterAttempt::Retry(wait) => Some(wait),
-                AfterAttempt::WithoutCompression(_) => Some(Duration::ZERO),
-                AfterAttempt::Failed(_) | AfterAttempt::CutOff(_) => None,
+                other => other,
             };
             let is_refused = matches!(after, AfterAttempt::WithoutCompression(_));
             if let Some(observer) = &shared.observer {
                 observer.notify(&FailedAttempt {
-                    endpoint: shared.endpoint.to_string(),
-                    protocol: Protocol::HttpProtobuf,
+                    endpoint: self.destination(),
+                    protocol: shared.protocol,
                     attempt: machine.attempts(),
                     cause: explanation.cause.clone(),
                     advice: match is_refused {
@@ -275,7 +331,7 @@ impl BlockingTransport {
                 AfterAttempt::WithoutCompression(status) => {
                     *last = explanation;
                     *payload = payload
-                        .without_compression(Protocol::HttpProtobuf, &shared.encoders)
+                        .without_compression(shared.protocol, &shared.encoders)
                         .ok_or(Failure::Rejected { status })?;
                 }
                 AfterAttempt::CutOff(failure) => return Err(failure),
@@ -290,8 +346,8 @@ impl BlockingTransport {
 
     /// Explains an attempt that failed; the texts are sanitized and masked.
     fn explain(&self, outcome: &AttemptOutcome) -> Explanation {
-        let https = self.shared.endpoint.is_https();
-        let found = explain::failed(outcome, Protocol::HttpProtobuf, https);
+        let Shared { protocol, endpoint, .. } = &*self.shared;
+        let found = explain::failed(outcome, *protocol, endpoint.is_https());
         Explanation {
             detail: self.clean(&found.detail),
             cause: self.clean(&found.cause),
@@ -300,17 +356,18 @@ impl BlockingTransport {
     }
 
     fn advice(&self, explanation: &Explanation) -> Option<String> {
-        let Shared { endpoint, crate_name, .. } = &*self.shared;
-        let advice = explanation.advice?;
-        Some(advice.text(endpoint, Protocol::HttpProtobuf, crate_name))
+        let Shared { protocol, endpoint, crate_name, .. } = &*self.shared;
+        Some(explanation.advice?.text(endpoint, *protocol, crate_name))
     }
 
     fn clean(&self, text: &str) -> String {
-        let Shared { endpoint, headers, .. } = &*self.shared;
-        let queries = endpoint.secrets().map(str::to_owned);
-        text::sanitize(&mask(text, headers.secrets().chain(queries)))
+        let Shared { endpoint, headers, proxy_secrets, .. } = &*self.shared;
+        let others = endpoint.secrets().map(str::to_owned).chain(proxy_secrets.iter().cloned());
+        text::sanitize(&mask(text, headers.secrets().chain(others)))
     }
 }
+
+const NO_PROTOBUF: &str = "no protobuf message: it begins with a field 0";
 
 impl fmt::Debug for BlockingTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

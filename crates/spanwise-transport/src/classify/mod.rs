@@ -19,6 +19,7 @@ mod http1;
 mod json;
 
 pub(crate) use grpc::grpc;
+#[cfg(feature = "tokio")]
 pub(crate) use grpc_status::grpc_code;
 pub(crate) use http1::http;
 
@@ -122,6 +123,7 @@ impl AttemptOutcome {
     }
 
     /// Names the endpoint in the text of a failure, if it is one of several.
+    #[cfg(feature = "tokio")]
     pub(crate) fn at_endpoint(mut self, authority: Option<&str>) -> Self {
         if let Self::Permanent { detail, .. } | Self::Retryable { detail, .. } = &mut self
             && let Some(authority) = authority

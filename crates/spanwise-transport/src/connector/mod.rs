@@ -6,15 +6,12 @@ mod service;
 #[cfg(feature = "tls")]
 mod session;
 mod stream;
-#[cfg(feature = "proxy")]
-mod tunnel;
 
-#[cfg(any(feature = "tls", feature = "proxy"))]
+#[cfg(feature = "tls")]
 use std::sync::Arc;
 
 use crate::explain::ConnectionContext;
-#[cfg(feature = "proxy")]
-use crate::proxy::Proxy;
+use crate::target::Target;
 use crate::tcp::{self, ConnectProblem, PeerObservations, SigpipeFreeStream, Socket};
 #[cfg(feature = "tls")]
 use crate::tls::TlsClient;
@@ -25,35 +22,6 @@ pub(crate) use error::ConnectError;
 #[cfg(feature = "tls")]
 use session::TlsSession;
 pub(crate) use stream::Stream;
-
-/// The destination of connections.
-#[derive(Debug, Clone)]
-enum Target {
-    /// A host, a name or an address without brackets, and a port.
-    Tcp(String, u16),
-    /// The same through a proxy, which tunnels bytes or forwards requests.
-    #[cfg(feature = "proxy")]
-    Proxy { proxy: Arc<Proxy>, host: String, port: u16, tunnels: bool },
-    /// The path of a Unix socket.
-    Unix(String),
-}
-
-impl Target {
-    /// `port` of `host`, through the proxy of `settings` if there is one. A proxy tunnels TLS and gRPC.
-    fn of(host: &str, port: u16, settings: &ConnectionSettings, tunnels: bool) -> Self {
-        #[cfg(feature = "proxy")]
-        if let Some(proxy) = &settings.proxy {
-            return Self::Proxy {
-                proxy: Arc::new(proxy.clone()),
-                host: host.to_owned(),
-                port,
-                tunnels,
-            };
-        }
-        let _ = (settings, tunnels);
-        Self::Tcp(host.to_owned(), port)
-    }
-}
 
 /// Connects to one endpoint. Clones share its TLS sessions.
 #[derive(Debug, Clone)]
@@ -78,19 +46,14 @@ impl Connector {
         alpn: Option<&'static [u8]>,
         context: &ConnectionContext,
     ) -> Result<Self, BuildError> {
-        let (host, port) = tcp::host_and_port(endpoint.uri());
-        #[cfg(not(feature = "tls"))]
-        let _ = (settings, alpn);
         Ok(Self {
-            target: match endpoint.unix_path() {
-                Some(path) => Target::Unix(path.to_owned()),
-                None => Target::of(host, port, settings, endpoint.is_https() || alpn.is_some()),
-            },
+            target: Target::of(endpoint, settings, endpoint.is_https() || alpn.is_some()),
             observations: context.observations.clone(),
             #[cfg(feature = "tls")]
             tls: match endpoint.is_https() {
                 true => {
                     let outdated = context.outdated.clone();
+                    let (host, _) = tcp::host_and_port(endpoint.uri());
                     Some(Arc::new(TlsClient::new(host, &settings.tls, alpn, outdated)?))
                 }
                 false => None,
@@ -111,13 +74,9 @@ impl Connector {
         Ok(Stream::Plain(stream))
     }
 
-    /// The proxy that forwards requests, which are addressed to it in absolute form.
-    #[cfg(feature = "proxy")]
-    pub(crate) fn forwarding_proxy(&self) -> Option<&Proxy> {
-        match &self.target {
-            Target::Proxy { proxy, tunnels: false, .. } => Some(proxy),
-            _ => None,
-        }
+    /// Where connections go.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
     }
 
     async fn socket(&self) -> Result<Socket, ConnectProblem> {
@@ -132,7 +91,7 @@ impl Connector {
                 let connected = tcp::connect(&proxy.host, proxy.port).await;
                 let mut stream = connected.map_err(|problem| failed(problem.to_string()))?;
                 if *tunnels {
-                    let opened = tunnel::open(&mut stream, proxy, host, *port).await;
+                    let opened = crate::tunnel::open(&mut stream, proxy, host, *port).await;
                     opened.map_err(|error| failed(error.problem()))?;
                 }
                 Ok(Socket::Tcp(stream))

@@ -3,6 +3,7 @@
 mod builder;
 mod error;
 mod output;
+mod turn;
 mod writer;
 
 use std::fmt;
@@ -31,14 +32,14 @@ pub use error::FileSinkError;
 /// a pipe or because another process has appended, it ends before the next one begins.
 ///
 /// ```
-/// use spanwise_transport::{FileSink, Transport};
+/// use spanwise_transport::{BlockingTransport, FileSink};
 ///
 /// # let folder = std::env::temp_dir();
 /// # let path = folder.join(format!("file-sink-{}.jsonl", std::process::id()));
 /// let sink = FileSink::builder().with_path(&path).build()?;
-/// let transport = Transport::builder().with_sink(sink).build()?;
+/// let transport = BlockingTransport::builder().with_sink(sink).build_blocking()?;
+/// assert!(transport.send(Vec::new()).is_accepted());
 /// # let _ = std::fs::remove_file(path);
-/// # let _ = transport;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]

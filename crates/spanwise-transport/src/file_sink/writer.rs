@@ -1,16 +1,16 @@
 //! The thread that writes.
 
 use std::io;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread;
 
 use bytes::Bytes;
 use spanwise_wire::json::{self, FromProtobufError};
-use spanwise_worker::{catch_panic, fork, mask_sigpipe};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use spanwise_worker::{catch_panic, fork, mask_sigpipe, oneshot};
 
 use super::error::FileSinkError;
 use super::output::Output;
+use super::turn::{Turn, Turns};
 use crate::{Failure, json_body};
 
 /// A thread that writes lines, in one process.
@@ -18,7 +18,7 @@ pub(super) struct Writer {
     /// `None` only during the drop.
     jobs: Option<mpsc::Sender<Job>>,
     /// One job at a time. A request that is cancelled while it waits leaves nothing behind.
-    turn: Arc<Semaphore>,
+    turns: Turns,
     generation: u32,
 }
 
@@ -28,8 +28,10 @@ type Written = Result<(), (Failure, String)>;
 struct Job {
     request: Bytes,
     done: oneshot::Sender<Written>,
+    /// Alive while the request is not cancelled.
+    interest: Weak<()>,
     /// The turn ends when the thread is ready for the next job, also if the request was cancelled.
-    turn: OwnedSemaphorePermit,
+    turn: Turn,
 }
 
 impl Writer {
@@ -49,11 +51,7 @@ impl Writer {
             });
         };
         thread::Builder::new().name("spanwise-file".to_owned()).spawn(run).map_err(refused)?;
-        Ok(Self {
-            jobs: Some(jobs),
-            turn: Arc::new(Semaphore::new(1)),
-            generation: fork::generation(),
-        })
+        Ok(Self { jobs: Some(jobs), turns: Turns::new(), generation: fork::generation() })
     }
 
     pub(super) fn is_of_this_process(&self) -> bool {
@@ -63,11 +61,15 @@ impl Writer {
     /// Writes `request` as one line.
     pub(super) async fn write(&self, request: Bytes) -> Written {
         let ended = || (Failure::Unsendable, "the thread that writes has ended".to_owned());
-        let turn = self.turn.clone().acquire_owned().await.map_err(|_| ended())?;
+        let turn = self.turns.take().await;
         let (done, written) = oneshot::channel();
+        let is_wanted = Arc::new(());
+        let interest = Arc::downgrade(&is_wanted);
         let jobs = self.jobs.as_ref().ok_or_else(ended)?;
-        jobs.send(Job { request, done, turn }).map_err(|_| ended())?;
-        written.await.unwrap_or_else(|_| Err(ended()))
+        jobs.send(Job { request, done, interest, turn }).map_err(|_| ended())?;
+        let written = written.await.unwrap_or_else(|| Err(ended()));
+        drop(is_wanted);
+        written
     }
 }
 
@@ -81,10 +83,10 @@ impl Drop for Writer {
 }
 
 fn run(output: &mut Output, line: &mut Vec<u8>, job: Job) {
-    let Job { request, done, turn } = job;
-    if !done.is_closed() {
-        let written = write(output, line, request, &done);
-        let _abandoned = done.send(written);
+    let Job { request, done, interest, turn } = job;
+    let is_cancelled = || interest.strong_count() == 0;
+    if !is_cancelled() {
+        done.send(write(output, line, request, is_cancelled));
     }
     line.clear();
     line.shrink_to(RETAINED);
@@ -95,7 +97,7 @@ fn write(
     output: &mut Output,
     line: &mut Vec<u8>,
     request: Bytes,
-    done: &oneshot::Sender<Written>,
+    is_cancelled: impl Fn() -> bool,
 ) -> Written {
     let max_len = json_body::max_len(request.len());
     let transcoded = match line.try_reserve(json_body::bound(request.len())) {
@@ -109,7 +111,7 @@ fn write(
         error => (Failure::Unsendable, error.to_string()),
     })?;
     line.push(b'\n');
-    let written = output.write_line(line, || done.is_closed());
+    let written = output.write_line(line, is_cancelled);
     written.map_err(|error| {
         (Failure::Unsendable, format!("{} cannot be written: {error}", output.name()))
     })

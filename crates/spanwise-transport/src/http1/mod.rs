@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-#[cfg(feature = "proxy")]
-use http::header::PROXY_AUTHORIZATION;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
-use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use tokio::time::Instant;
 
-use crate::body::{self, FullBody, Sent};
+use crate::address::address;
+use crate::body::{self, FullBody};
 use crate::classify::{self, AttemptOutcome, BodyFault};
 use crate::connector::Connector;
 use crate::exchange::exchange;
@@ -20,6 +18,7 @@ use crate::explain::ConnectionContext;
 use crate::fetch_error::FetchError;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
+use crate::sent::Sent;
 use crate::tls_settings::ConnectionSettings;
 use crate::{BuildError, Endpoint, IdleConnections, Protocol, text};
 
@@ -50,11 +49,7 @@ impl HttpBackend {
         settings: &ConnectionSettings,
     ) -> Result<Self, BuildError> {
         headers.entry(USER_AGENT).or_insert(user_agent);
-        let content_type = match protocol {
-            Protocol::HttpJson => "application/json",
-            _ => "application/x-protobuf",
-        };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
         let context = ConnectionContext::new(protocol, &endpoint);
         let client = Client { connector: Connector::new(&endpoint, settings, None, &context)? };
         let (idle, connections) = (IdleConnections::default(), PerRuntime::new());
@@ -83,7 +78,7 @@ impl HttpBackend {
         if let Some(encoding) = payload.encoding() {
             request.headers_mut().insert(CONTENT_ENCODING, encoding);
         }
-        self.address(&mut request, self.endpoint.uri());
+        address(&mut request, self.endpoint.uri(), self.client.connector.target());
         let call = exchanging.send(&self.client, request);
         let reply = exchange(call, &sent, &self.context, max, deadline).await;
         exchanging.end();
@@ -92,7 +87,7 @@ impl HttpBackend {
             Err(outcome) => return outcome,
         };
         #[cfg(feature = "proxy")]
-        if let Some(proxy) = self.client.connector.forwarding_proxy() {
+        if let Some(proxy) = self.client.connector.target().forwarding_proxy() {
             return outcome.through_proxy(proxy);
         }
         outcome
@@ -160,42 +155,13 @@ impl HttpBackend {
         let mut request = Request::new(FullBody::new(body, Sent::default()));
         *request.method_mut() = method;
         *request.headers_mut() = headers;
-        self.address(&mut request, endpoint.uri());
+        address(&mut request, endpoint.uri(), self.client.connector.target());
         Ok(request)
-    }
-
-    /// Addresses `request` to `target`, through the proxy that forwards it if there is one (RFC 9112,
-    /// 3.2.2).
-    fn address(&self, request: &mut Request<FullBody>, target: &Uri) {
-        address(request, target);
-        #[cfg(feature = "proxy")]
-        if let Some(proxy) = self.client.connector.forwarding_proxy() {
-            *request.uri_mut() = target.clone();
-            if let Some(authorization) = proxy.authorization() {
-                request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
-            }
-        }
     }
 }
 
 impl fmt::Debug for HttpBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpBackend").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
-
-/// Addresses `request` to `target`: its path and query, and its authority as the `Host` (RFC 9112,
-/// 3.2.1 and 3.2), unless the caller's headers hold one.
-pub(crate) fn address<B>(request: &mut Request<B>, target: &Uri) {
-    let path = target.path_and_query().cloned();
-    *request.uri_mut() = path.unwrap_or_else(|| PathAndQuery::from_static("/")).into();
-    let host = target.host().unwrap_or_default();
-    let default = if target.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-    let host = match target.port_u16() {
-        Some(port) if port != default => HeaderValue::try_from(format!("{host}:{port}")),
-        _ => HeaderValue::try_from(host),
-    };
-    if let Ok(host) = host {
-        request.headers_mut().entry(HOST).or_insert(host);
     }
 }

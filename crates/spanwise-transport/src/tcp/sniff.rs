@@ -67,11 +67,13 @@ pub(crate) struct ProtocolSniffer {
 }
 
 impl ProtocolSniffer {
+    #[cfg(feature = "tokio")]
     pub(super) fn is_over(&self) -> bool {
         self.observations.is_none()
     }
 
     /// Classifies `waiting`, bytes of the receive buffer that remain to be read.
+    #[cfg(feature = "tokio")]
     pub(super) fn observe_pending(&self, waiting: &[u8]) {
         let mut ahead = Self { observations: self.observations.clone(), ..*self };
         ahead.observe(waiting);

@@ -1,6 +1,7 @@
 //! The TLS configuration of a client, which follows the files that it was made of.
 
 use std::fmt;
+#[cfg(feature = "tls")]
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,13 +9,19 @@ use rustls::ClientConfig;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
+#[cfg(feature = "tls")]
 use tokio::io::{AsyncRead, AsyncWrite};
+#[cfg(feature = "tls")]
 use tokio_rustls::TlsConnector;
+#[cfg(feature = "tls")]
 use tokio_rustls::client::TlsStream;
 
+#[cfg(feature = "tls")]
+use super::NotNegotiated;
 use super::pem::FileStamp;
 use super::verifier::NamedOrIssuedVerifier;
 use crate::BuildError;
+#[cfg(feature = "tls")]
 use crate::blocking::on_blocking_thread;
 use crate::tls_settings::{OutdatedFiles, PemSource, Roots, TlsSettings};
 
@@ -56,6 +63,7 @@ impl TlsClient {
     }
 
     /// Makes a TLS session over `stream`.
+    #[cfg(feature = "tls")]
     pub(crate) async fn connect<S>(self: &Arc<Self>, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -83,6 +91,7 @@ impl TlsClient {
         rustls::ClientConnection::new(self.config(), self.name.clone())
     }
 
+    #[cfg(feature = "tls")]
     fn has_files(&self) -> bool {
         sources(&self.settings).any(|source| matches!(source, PemSource::File(_)))
     }
@@ -119,18 +128,6 @@ impl fmt::Debug for TlsClient {
             .finish_non_exhaustive()
     }
 }
-
-/// The error of a session whose peer does not speak the protocol that this client insists on.
-#[derive(Debug)]
-pub(crate) struct NotNegotiated;
-
-impl fmt::Display for NotNegotiated {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the protocol was not negotiated")
-    }
-}
-
-impl std::error::Error for NotNegotiated {}
 
 /// The configuration of the settings as they, and their files, are now.
 fn client_config(

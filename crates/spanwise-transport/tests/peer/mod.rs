@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
+#[cfg(feature = "tokio")]
 use spanwise_transport::{Delivery, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -273,6 +274,7 @@ pub fn partial_success(rejected: i64, message: &str) -> Vec<u8> {
     ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec()
 }
 
+#[cfg(feature = "tokio")]
 /// Sends a request of three spans, with half a minute until it is cancelled.
 pub async fn send(transport: &Transport) -> Delivery {
     let cancel_at = std::time::Instant::now() + Duration::from_secs(30);

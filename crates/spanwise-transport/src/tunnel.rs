@@ -2,6 +2,7 @@
 
 use std::io;
 
+#[cfg(feature = "tokio")]
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::ResponseStatus;
@@ -18,6 +19,12 @@ pub(crate) enum TunnelError {
 }
 
 impl TunnelError {
+    /// Whether a read or a write of a stream that blocks ended by its timeout.
+    pub(crate) fn is_timeout(&self) -> bool {
+        use io::ErrorKind::{TimedOut, WouldBlock};
+        matches!(self, Self::Io(error) if matches!(error.kind(), TimedOut | WouldBlock))
+    }
+
     /// The problem as a clause, without text of the proxy.
     pub(crate) fn problem(&self) -> String {
         match self {
@@ -34,17 +41,8 @@ impl TunnelError {
     }
 }
 
-/// Asks the proxy at the other end of `stream` for a tunnel to `port` of `host`, a name or an address
-/// without brackets. Reads no byte beyond the head of its answer: the next one belongs to the tunnel.
-pub(crate) async fn open<S>(
-    stream: &mut S,
-    proxy: &Proxy,
-    host: &str,
-    port: u16,
-) -> Result<(), TunnelError>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+/// The request for a tunnel to `port` of `host`, a name or an address without brackets.
+fn request(proxy: &Proxy, host: &str, port: u16) -> Vec<u8> {
     let target =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let mut head = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").into_bytes();
@@ -54,25 +52,67 @@ where
         head.extend_from_slice(b"\r\n");
     }
     head.extend_from_slice(b"\r\n");
-    stream.write_all(&head).await.map_err(TunnelError::Io)?;
-    stream.flush().await.map_err(TunnelError::Io)?;
-    match status(&read_head(stream).await?) {
-        Some(200..=299) => Ok(()),
-        Some(status) => Err(TunnelError::Refused(status)),
-        None => Err(TunnelError::NotHttp),
+    head
+}
+
+/// The head of a proxy's answer, byte by byte: a connection is made rarely, and nothing may be read ahead of
+/// the tunnel.
+struct Answer(Vec<u8>);
+
+impl Answer {
+    fn new() -> Self {
+        Self(Vec::with_capacity(256))
+    }
+
+    /// Takes the next byte. Returns whether the tunnel is open.
+    fn push(&mut self, byte: u8) -> Result<bool, TunnelError> {
+        self.0.push(byte);
+        if !self.0.ends_with(b"\r\n\r\n") {
+            return if self.0.len() >= MAX_HEAD { Err(TunnelError::NotHttp) } else { Ok(false) };
+        }
+        match status(&self.0) {
+            Some(200..=299) => Ok(true),
+            Some(status) => Err(TunnelError::Refused(status)),
+            None => Err(TunnelError::NotHttp),
+        }
     }
 }
 
-/// Reads to the end of the head, byte by byte: a connection is made rarely, and nothing may be read ahead.
-async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, TunnelError> {
-    let mut head = Vec::with_capacity(256);
-    while !head.ends_with(b"\r\n\r\n") {
-        if head.len() == MAX_HEAD {
-            return Err(TunnelError::NotHttp);
+/// Asks the proxy at the other end of `stream` for a tunnel to `port` of `host`, a name or an address
+/// without brackets. Reads no byte beyond the head of its answer: the next one belongs to the tunnel.
+#[cfg(feature = "tokio")]
+pub(crate) async fn open<S>(
+    stream: &mut S,
+    proxy: &Proxy,
+    host: &str,
+    port: u16,
+) -> Result<(), TunnelError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(&request(proxy, host, port)).await.map_err(TunnelError::Io)?;
+    stream.flush().await.map_err(TunnelError::Io)?;
+    let mut answer = Answer::new();
+    while !answer.push(stream.read_u8().await.map_err(TunnelError::Io)?)? {}
+    Ok(())
+}
+
+/// As [`open`], on a stream that blocks.
+pub(crate) fn open_blocking(
+    stream: &mut (impl io::Read + io::Write),
+    proxy: &Proxy,
+    host: &str,
+    port: u16,
+) -> Result<(), TunnelError> {
+    stream.write_all(&request(proxy, host, port)).map_err(TunnelError::Io)?;
+    stream.flush().map_err(TunnelError::Io)?;
+    let (mut answer, mut byte) = (Answer::new(), [0]);
+    loop {
+        stream.read_exact(&mut byte).map_err(TunnelError::Io)?;
+        if answer.push(byte[0])? {
+            return Ok(());
         }
-        head.push(stream.read_u8().await.map_err(TunnelError::Io)?);
     }
-    Ok(head)
 }
 
 /// The status of a response's head (RFC 9112, 4).
@@ -89,6 +129,7 @@ fn status(head: &[u8]) -> Option<u16> {
 const MAX_HEAD: usize = 8 << 10;
 
 #[cfg(test)]
+#[cfg(feature = "tokio")]
 mod tests {
     use super::*;
 
