@@ -13,6 +13,8 @@ pub(crate) enum Advice {
     SpeakGrpc,
     /// HTTP/2 was sent to an HTTP/1.1 port.
     SpeakHttp,
+    /// OTLP/HTTP over HTTP/2 was sent to an HTTP/1.1 port.
+    SpeakHttp1,
     /// Plain text was sent to a TLS port.
     SpeakTls,
     /// TLS was sent to a plain-text port.
@@ -105,6 +107,7 @@ impl Advice {
                  http/protobuf by with_protocol or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or \
                  the OTLP/gRPC port, usually 4317",
             ),
+            Self::SpeakHttp1 => String::from("choose HttpVersion::Http1 by with_http_version"),
             Self::SpeakTls => format!("use https:// instead of http:// in the endpoint{tls}"),
             Self::SpeakPlain => {
                 let why = match protocol {

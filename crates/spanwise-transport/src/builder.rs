@@ -12,7 +12,7 @@ use crate::sink::{Sink, SinkBackend};
 use crate::tls_settings::{ConnectionSettings, Roots};
 use crate::{
     BuildError, Channels, CircuitBreaker, Compression, Endpoint, EndpointSelection, FailedAttempt,
-    Headers, IdleConnections, Protocol, RetryPolicy, range,
+    Headers, HttpVersion, IdleConnections, Protocol, RetryPolicy, range,
 };
 
 /// Builds a [`Transport`](crate::Transport) or a [`BlockingTransport`](crate::BlockingTransport). Every setting has a default.
@@ -201,6 +201,13 @@ impl TransportBuilder {
         self
     }
 
+    /// Sets the version of HTTP that carries OTLP/HTTP. Default [`HttpVersion::Http1`]. Other protocols ignore
+    /// it.
+    pub fn with_http_version(mut self, version: HttpVersion) -> Self {
+        self.connection.http_version = version;
+        self
+    }
+
     /// Sets a prefix of the `User-Agent`, as the specification allows for a distribution.
     pub fn with_user_agent_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.user_agent_prefix = Some(Sanitized(prefix.into()));
@@ -329,6 +336,8 @@ mod tests {
         };
         needs(https, "`tls`", cfg!(feature = "tls"));
         needs(grpc, "`grpc`", cfg!(feature = "grpc"));
+        let http2 = at("http://collector").with_http_version(HttpVersion::Http2).build();
+        needs(http2, "`http2`", cfg!(feature = "http2"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::backend::Backend;
 use crate::builder::MAX_ENDPOINTS;
 use crate::http1::HttpBackend;
-use crate::{BuildError, Endpoint, Protocol, Transport, TransportBuilder, range};
+use crate::{BuildError, Endpoint, HttpVersion, Protocol, Transport, TransportBuilder, range};
 
 impl TransportBuilder {
     /// Validates the settings and builds the transport. Reads the files that settings
@@ -37,6 +37,11 @@ impl TransportBuilder {
         self.check_tls(&endpoint, cfg!(feature = "tls"))?;
         match self.protocol {
             Protocol::HttpProtobuf | Protocol::HttpJson => {
+                if self.connection.http_version != HttpVersion::Http1
+                    && cfg!(not(feature = "http2"))
+                {
+                    return Err(BuildError::NoHttp2 { crate_name: self.crate_name });
+                }
                 Ok(Backend::Http(Box::new(self.http_backend(endpoint)?)))
             }
             #[cfg(feature = "grpc")]

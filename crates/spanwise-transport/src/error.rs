@@ -23,6 +23,11 @@ pub enum BuildError {
         /// The crate that has the feature: this one, or the one that forwards it.
         crate_name: &'static str,
     },
+    /// [`HttpVersion::Http2`](crate::HttpVersion::Http2) without the feature `http2`.
+    NoHttp2 {
+        /// The crate that has the feature: this one, or the one that forwards it.
+        crate_name: &'static str,
+    },
     /// A [`Fetcher`](crate::Fetcher) of a Unix socket, which names no document.
     UnixSocket {
         /// The endpoint.
@@ -105,6 +110,9 @@ impl std::fmt::Display for BuildError {
             Self::NoZstd { crate_name } => {
                 write!(f, "the compression zstd {}", MissingFeature::zstd(crate_name))
             }
+            Self::NoHttp2 { crate_name } => {
+                write!(f, "HttpVersion::Http2 {}", MissingFeature::http2(crate_name))
+            }
             Self::UnixSocket { endpoint } => write!(
                 f,
                 "{endpoint} cannot be fetched from; accepted is http://host:port/path or https"
@@ -181,6 +189,7 @@ impl BuildError {
             Self::NoTls { crate_name, .. } => Some(MissingFeature::tls(crate_name)),
             Self::NoGrpc { crate_name } => Some(MissingFeature::grpc(crate_name)),
             Self::NoZstd { crate_name } => Some(MissingFeature::zstd(crate_name)),
+            Self::NoHttp2 { crate_name } => Some(MissingFeature::http2(crate_name)),
             Self::NoSystemRoots { crate_name } => Some(MissingFeature::system_roots(crate_name)),
             _ => None,
         }
@@ -231,6 +240,10 @@ impl MissingFeature {
 
     fn system_roots(crate_name: &'static str) -> Self {
         Self { feature: "system-roots", crate_name, instead: "use with_certificate_file" }
+    }
+
+    fn http2(crate_name: &'static str) -> Self {
+        Self { feature: "http2", crate_name, instead: "use HttpVersion::Http1" }
     }
 
     fn grpc(crate_name: &'static str) -> Self {

@@ -123,7 +123,7 @@ fn rejects_our_certificate(error: &(dyn Error + 'static)) -> bool {
 
 /// Whether the peer declared the stream unprocessed: REFUSED_STREAM, or a GOAWAY with a lower last
 /// stream (RFC 9113, 6.8 and 8.7).
-#[cfg(feature = "grpc")]
+#[cfg(any(feature = "grpc", feature = "http2"))]
 fn is_refused(error: &(dyn Error + 'static)) -> bool {
     // h2 reports a remote GOAWAY to the streams above the last that the peer names, and to no other.
     error.downcast_ref::<h2::Error>().is_some_and(|error| {
@@ -132,7 +132,7 @@ fn is_refused(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-#[cfg(not(feature = "grpc"))]
+#[cfg(not(any(feature = "grpc", feature = "http2")))]
 fn is_refused(_: &(dyn Error + 'static)) -> bool {
     false
 }

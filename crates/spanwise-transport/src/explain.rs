@@ -59,6 +59,8 @@ fn wants_tls(status: Option<ResponseStatus>, detail: &str) -> bool {
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionContext {
     protocol: Protocol,
+    /// Whether requests are sent over HTTP/2.
+    is_http2: bool,
     https: bool,
     pub(crate) observations: PeerObservations,
     #[cfg_attr(not(feature = "blocking-tls"), expect(dead_code, reason = "only TLS reads files"))]
@@ -87,7 +89,15 @@ impl Explanation {
 impl ConnectionContext {
     pub(crate) fn new(protocol: Protocol, endpoint: &Endpoint) -> Self {
         let (observations, outdated) = Default::default();
-        Self { protocol, https: endpoint.is_https(), observations, outdated }
+        let is_http2 = protocol == Protocol::Grpc;
+        Self { protocol, is_http2, https: endpoint.is_https(), observations, outdated }
+    }
+
+    /// Sets whether requests are sent over HTTP/2; those of gRPC always are.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn with_http2(mut self, is_http2: bool) -> Self {
+        self.is_http2 |= is_http2;
+        self
     }
 
     /// Explains an exchange that ended with `error`; `sent`: bytes of the request were sent.
@@ -146,13 +156,18 @@ impl ConnectionContext {
         self.mismatch().unwrap_or_else(invalid)
     }
 
+    /// The advice for a peer that speaks the other version of HTTP.
+    fn other_protocol(&self) -> Advice {
+        match (self.protocol, self.is_http2) {
+            (Protocol::Grpc, _) => Advice::SpeakHttp,
+            (_, true) => Advice::SpeakHttp1,
+            (_, false) => Advice::SpeakGrpc,
+        }
+    }
+
     /// Explains a peer whose first bytes are those of another protocol.
     fn mismatch(&self) -> Option<Explanation> {
-        use Protocol::{Grpc, HttpJson, HttpProtobuf};
-        let ours = match self.protocol {
-            HttpProtobuf | HttpJson => "HTTP/1.1",
-            Grpc => "HTTP/2",
-        };
+        let ours = if self.is_http2 { "HTTP/2" } else { "HTTP/1.1" };
         let theirs = self.observations.state().protocol?;
         if self.https {
             let port = match theirs {
@@ -163,13 +178,11 @@ impl ConnectionContext {
             };
             return Some(Explanation::new(format!("{NO_TLS}: {port}"), Advice::SpeakPlain));
         }
-        let (port, advice) = match (self.protocol, theirs) {
+        let (port, advice) = match (self.is_http2, theirs) {
             (_, PeerProtocol::Tls) => ("the port speaks TLS", Advice::SpeakTls),
             (_, PeerProtocol::Other) => ("the peer speaks another protocol", Advice::Mismatch),
-            (HttpProtobuf | HttpJson, PeerProtocol::Http2) => {
-                ("the port speaks HTTP/2", Advice::SpeakGrpc)
-            }
-            (Grpc, PeerProtocol::Http1) => ("the port speaks HTTP/1.1", Advice::SpeakHttp),
+            (false, PeerProtocol::Http2) => ("the port speaks HTTP/2", Advice::SpeakGrpc),
+            (true, PeerProtocol::Http1) => ("the port speaks HTTP/1.1", self.other_protocol()),
             _ => return None,
         };
         Some(Explanation::new(format!("no {ours} answer: {port}"), advice))
@@ -178,10 +191,7 @@ impl ConnectionContext {
     #[cfg(feature = "blocking-tls")]
     fn tls(&self, error: &(dyn Error + 'static), sent: bool) -> Option<Explanation> {
         use rustls::{AlertDescription, CertificateError, Error};
-        let other_protocol = match self.protocol {
-            Protocol::HttpProtobuf | Protocol::HttpJson => Advice::SpeakGrpc,
-            Protocol::Grpc => Advice::SpeakHttp,
-        };
+        let other_protocol = self.other_protocol();
         let Some(error) = error.downcast_ref::<Error>() else {
             let cause = format!("{NO_TLS}: the peer does not speak HTTP/2 over TLS");
             let other = error.is::<crate::tls::NotNegotiated>();
@@ -290,7 +300,7 @@ impl ConnectionContext {
         None
     }
 
-    #[cfg(feature = "grpc")]
+    #[cfg(any(feature = "grpc", feature = "http2"))]
     fn h2(&self, error: &(dyn Error + 'static)) -> Option<Explanation> {
         let error = error.downcast_ref::<h2::Error>()?;
         let reason = error.reason()?;
@@ -305,7 +315,7 @@ impl ConnectionContext {
         Some(Explanation::new(cause, None))
     }
 
-    #[cfg(not(feature = "grpc"))]
+    #[cfg(not(any(feature = "grpc", feature = "http2")))]
     #[expect(clippy::unused_self, reason = "the other half uses it")]
     fn h2(&self, _: &(dyn Error + 'static)) -> Option<Explanation> {
         None
@@ -350,9 +360,8 @@ impl ConnectionContext {
     fn closed(&self) -> Explanation {
         // A peer that has responded before uses our protocol.
         let silent = !matches!(
-            (self.protocol, self.observations.state().protocol),
-            (Protocol::HttpProtobuf | Protocol::HttpJson, Some(PeerProtocol::Http1))
-                | (Protocol::Grpc, Some(PeerProtocol::Http2))
+            (self.is_http2, self.observations.state().protocol),
+            (false, Some(PeerProtocol::Http1)) | (true, Some(PeerProtocol::Http2))
         );
         Explanation::new(CLOSED, (silent && !self.https).then_some(Advice::Mismatch))
     }

@@ -13,6 +13,8 @@ use crate::{BuildError, range};
 /// connection that is dropped costs the next request a handshake. Clones share the count of all idle
 /// connections: of transports that are built with clones of one value, and of the endpoints of a transport.
 ///
+/// HTTP/2 has one connection to each endpoint, to which the timeout alone applies.
+///
 /// ```
 /// use spanwise_transport::{IdleConnections, TransportBuilder};
 /// use std::time::Duration;

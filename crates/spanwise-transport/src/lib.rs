@@ -66,6 +66,9 @@ mod grpc;
 mod headers;
 #[cfg(feature = "tokio")]
 mod http1;
+#[cfg(feature = "http2")]
+mod http2;
+mod http_version;
 mod idle_connections;
 mod inflate;
 mod jitter;
@@ -129,6 +132,7 @@ pub use file_sink::{FileSink, FileSinkBuilder, FileSinkError};
 pub use framed::{FramedRequest, InMemoryError};
 pub use framing::PREFIX;
 pub use headers::{Headers, HeadersError};
+pub use http_version::HttpVersion;
 pub use idle_connections::IdleConnections;
 #[cfg(feature = "tokio")]
 pub use probe::{Probe, ProbeResult};

@@ -38,6 +38,7 @@ pub(crate) struct Identity {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConnectionSettings {
     pub(crate) tls: TlsSettings,
+    pub(crate) http_version: crate::HttpVersion,
     #[cfg(feature = "proxy")]
     pub(crate) proxy: Option<crate::proxy::Proxy>,
 }

@@ -3,8 +3,8 @@
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 #![cfg_attr(
-    not(any(feature = "tls", feature = "grpc")),
-    allow(dead_code, reason = "only TLS and gRPC are tunnelled")
+    not(any(feature = "tls", feature = "grpc", feature = "http2")),
+    allow(dead_code, reason = "only TLS and HTTP/2 are tunnelled")
 )]
 
 mod peer;
@@ -158,6 +158,21 @@ async fn an_https_request_goes_through_a_tunnel_that_sees_neither_headers_nor_sp
     assert!(request.head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{}", request.head);
     assert_eq!(request.header("proxy-authorization"), None);
     assert_eq!(request.header("api-key"), Some("secret"));
+}
+
+#[cfg(feature = "http2")]
+#[tokio::test]
+async fn http2_goes_through_a_tunnel_in_plain_text_too() {
+    use spanwise_transport::HttpVersion;
+    let receiver = spanwise_receiver::Receiver::builder().start().unwrap();
+    let proxy = TunnelProxy::new(receiver.address(), ESTABLISHED).await;
+    let builder = to("http://collector.test/v1/traces").with_http_version(HttpVersion::Http2);
+    let delivery = send_once(builder.with_proxy(proxy.proxy())).await;
+    assert!(delivery.is_accepted(), "{delivery:?}");
+    assert_eq!(receiver.stats().spans, 3);
+    let head = proxy.requests().remove(0);
+    assert!(head.starts_with("CONNECT collector.test:80 HTTP/1.1\r\n"), "{head}");
+    assert!(!head.contains("api-key"), "{head}");
 }
 
 #[cfg(feature = "grpc")]

@@ -192,9 +192,9 @@ pub mod transport {
         BlockingTransport, BuildError, Bytes, ChannelSelection, Channels, CircuitBreaker,
         Compression, Delivery, Endpoint, EndpointError, EndpointProblem, EndpointSelection,
         FailedAttempt, Failure, FetchError, Fetcher, FileSink, FileSinkBuilder, FileSinkError,
-        FramedRequest, Headers, HeadersError, IdleConnections, InMemoryError, KeepAlive, Outcome,
-        PREFIX, Probe, ProbeResult, Protocol, ResponseStatus, RetryPolicy, Ring, RingError,
-        RingVersion, Sink, SinkFuture, SinkLifecycle, Transport, TransportBuilder,
+        FramedRequest, Headers, HeadersError, HttpVersion, IdleConnections, InMemoryError,
+        KeepAlive, Outcome, PREFIX, Probe, ProbeResult, Protocol, ResponseStatus, RetryPolicy,
+        Ring, RingError, RingVersion, Sink, SinkFuture, SinkLifecycle, Transport, TransportBuilder,
         UnknownCompression, UnknownProtocol, sans_io,
     };
     #[cfg(feature = "proxy")]

@@ -26,8 +26,8 @@ use crate::request_machine::{AfterAttempt, RequestMachine, RequestSettings, Requ
 use crate::sent::Sent;
 use crate::sink::SinkBackend;
 use crate::{
-    BuildError, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
-    Protocol, TransportBuilder, json_body, text,
+    BuildError, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, HttpVersion,
+    Outcome, Protocol, TransportBuilder, json_body, text,
 };
 use client::Client;
 
@@ -139,6 +139,9 @@ impl TransportBuilder {
         if self.protocol == Protocol::Grpc {
             let accepted = "http/protobuf or http/json without a runtime";
             return needs_runtime("with_protocol", self.protocol.name(), accepted);
+        }
+        if self.connection.http_version != HttpVersion::Http1 {
+            return needs_runtime("with_http_version", "Http2", "Http1 without a runtime");
         }
         if self.is_without_endpoint || !self.further_endpoints.is_empty() {
             return needs_runtime("with_endpoints", "a list", "one endpoint without a runtime");

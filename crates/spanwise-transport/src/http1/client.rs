@@ -70,7 +70,7 @@ impl Client {
 
 /// The stage at which a request failed; the reason is its source.
 #[derive(Debug)]
-pub(super) enum ConnectionError {
+pub(crate) enum ConnectionError {
     Connect(ConnectError),
     Http(hyper::Error),
 }

@@ -1,4 +1,4 @@
-//! OTLP/HTTP with protobuf or JSON bodies, over HTTP/1.1.
+//! OTLP/HTTP with protobuf or JSON bodies, over HTTP/1.1, or HTTP/2 by the module for it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,21 +11,25 @@ use tokio::time::Instant;
 
 use crate::address::address;
 use crate::body::{self, FullBody};
-use crate::classify::{self, AttemptOutcome, BodyFault};
+use crate::classify::{self, AttemptOutcome, BodyFault, Reply};
 use crate::connector::Connector;
 use crate::exchange::exchange;
 use crate::explain::ConnectionContext;
 use crate::fetch_error::FetchError;
+#[cfg(feature = "http2")]
+use crate::http2::SharedConnection;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
 use crate::sent::Sent;
 use crate::tls_settings::ConnectionSettings;
-use crate::{BuildError, Endpoint, IdleConnections, Protocol, text};
+use crate::{BuildError, Endpoint, HttpVersion, IdleConnections, Protocol, text};
 
 mod client;
 mod connection;
 mod pool;
 
+#[cfg(feature = "http2")]
+pub(crate) use client::ConnectionError;
 use client::{Client, Exchange};
 use pool::ConnectionPool;
 
@@ -38,6 +42,9 @@ pub(crate) struct HttpBackend {
     client: Client,
     idle: IdleConnections,
     connections: PerRuntime<Arc<ConnectionPool>>,
+    /// `None`: requests are sent over HTTP/1.1.
+    #[cfg(feature = "http2")]
+    http2: Option<PerRuntime<Arc<SharedConnection>>>,
 }
 
 impl HttpBackend {
@@ -50,10 +57,24 @@ impl HttpBackend {
     ) -> Result<Self, BuildError> {
         headers.entry(USER_AGENT).or_insert(user_agent);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
-        let context = ConnectionContext::new(protocol, &endpoint);
-        let client = Client { connector: Connector::new(&endpoint, settings, None, &context)? };
+        let is_http2 = settings.http_version == HttpVersion::Http2;
+        let context = ConnectionContext::new(protocol, &endpoint).with_http2(is_http2);
+        let alpn: Option<&'static [u8]> = if is_http2 { Some(b"h2") } else { None };
+        let client = Client { connector: Connector::new(&endpoint, settings, alpn, &context)? };
         let (idle, connections) = (IdleConnections::default(), PerRuntime::new());
-        Ok(Self { protocol, endpoint, headers, context, client, idle, connections })
+        #[cfg(feature = "http2")]
+        let http2 = is_http2.then(PerRuntime::new);
+        Ok(Self {
+            protocol,
+            endpoint,
+            headers,
+            context,
+            client,
+            idle,
+            connections,
+            #[cfg(feature = "http2")]
+            http2,
+        })
     }
 
     pub(crate) fn with_idle_connections(mut self, idle: IdleConnections) -> Self {
@@ -68,20 +89,43 @@ impl HttpBackend {
         max: usize,
         deadline: Instant,
     ) -> AttemptOutcome {
-        let mut exchanging = match self.connections.client(|| self.connection_pool()) {
-            Ok(connections) => Exchange::new(connections),
-            Err(outcome) => return outcome,
-        };
         let mut request = Request::new(FullBody::new(payload.bytes.clone(), sent.clone()));
         *request.method_mut() = Method::POST;
         *request.headers_mut() = self.headers.clone();
         if let Some(encoding) = payload.encoding() {
             request.headers_mut().insert(CONTENT_ENCODING, encoding);
         }
+        #[cfg(feature = "http2")]
+        if let Some(http2) = &self.http2 {
+            let timeout = self.idle.timeout();
+            let connection = match http2.client(|| Arc::new(SharedConnection::new(timeout))) {
+                Ok(connection) => connection,
+                Err(outcome) => return outcome,
+            };
+            crate::http2::address(&mut request, self.endpoint.uri());
+            let mut in_flight = None;
+            let call = async {
+                let sending = connection.send(&self.client.connector, request);
+                let (response, answered) = sending.await?;
+                in_flight = Some(answered);
+                Ok::<_, ConnectionError>(response)
+            };
+            let reply = exchange(call, &sent, &self.context, max, deadline).await;
+            drop(in_flight);
+            return self.classified(reply);
+        }
+        let mut exchanging = match self.connections.client(|| self.connection_pool()) {
+            Ok(connections) => Exchange::new(connections),
+            Err(outcome) => return outcome,
+        };
         address(&mut request, self.endpoint.uri(), self.client.connector.target());
         let call = exchanging.send(&self.client, request);
         let reply = exchange(call, &sent, &self.context, max, deadline).await;
         exchanging.end();
+        self.classified(reply)
+    }
+
+    fn classified(&self, reply: Result<Reply, AttemptOutcome>) -> AttemptOutcome {
         let outcome = match reply {
             Ok(reply) => classify::http(&reply, self.protocol, SystemTime::now()),
             Err(outcome) => return outcome,

@@ -71,5 +71,5 @@ pub const WITHOUT_SETTINGS: &str = "\
     export::HoldContext transport::MissingFeature transport::Admission transport::CircuitBreaker \
     wire::RequestPart transport::FileSink transport::FileSinkBuilder transport::FileSinkError \
     transport::ChannelSelection transport::Channels transport::EndpointSelection \
-    transport::IdleConnections transport::KeepAlive transport::Ring transport::RingError \
+    transport::HttpVersion transport::IdleConnections transport::KeepAlive transport::Ring transport::RingError \
     transport::RingVersion wire::FromProtobufError wire::JsonError wire::JsonProblem";
