@@ -303,7 +303,8 @@ impl Transport {
             let openings = machine.breaker_openings();
             let after = machine.after(now, outcome, admission, || shared.jitter.draw());
             let wait = after.retry_in().map(|wait| wait.max(shared.endpoints.closed_for(now)));
-            let retry = Retry { wait, breaker_opened: machine.breaker_openings() > openings };
+            let breaker_opened = machine.breaker_openings() > openings;
+            let retry = Retry { wait, breaker_opened, is_ambiguous };
             in_flight.end();
             if let AfterAttempt::Accepted(accepted) = after {
                 if machine.fell_back() {
@@ -311,13 +312,7 @@ impl Transport {
                 }
                 return Ok(accepted);
             }
-            self.report_failed_attempt(
-                machine.attempts(),
-                &explanation,
-                &after,
-                &retry,
-                is_ambiguous,
-            );
+            self.report_failed_attempt(machine.attempts(), &explanation, &after, &retry);
             match after {
                 AfterAttempt::WithoutCompression(status) => {
                     progress.last = explanation;
@@ -359,7 +354,6 @@ impl Transport {
         explanation: &Explanation,
         after: &AfterAttempt,
         retry: &Retry,
-        may_have_been_accepted: bool,
     ) {
         let shared = &*self.shared;
         if shared.observer.is_none() && self.observer.is_none() {
@@ -378,7 +372,7 @@ impl Transport {
             retry_in: retry.wait,
             circuit_breaker_opened: retry.breaker_opened,
             is_too_large: matches!(after, AfterAttempt::Failed(Failure::TooLarge)),
-            may_have_been_accepted,
+            may_have_been_accepted: retry.is_ambiguous,
             refused_compression,
         };
         for observer in [&shared.observer, &self.observer].into_iter().flatten() {
@@ -437,6 +431,8 @@ struct Retry {
     wait: Option<Duration>,
     /// Whether the failure opened the circuit breaker.
     breaker_opened: bool,
+    /// Whether the receiver may have accepted the attempt that failed.
+    is_ambiguous: bool,
 }
 
 /// The progress of one request; it outlives a cancelled future.
