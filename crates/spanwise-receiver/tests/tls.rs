@@ -47,18 +47,26 @@ fn only_clients_with_the_right_certificate_reach_the_handler() {
     let late = pki.clients.issue(&Template { until: 2021, ..shop.clone() }).unwrap();
     let server = pki.clients.issue(&Template { usage: Usage::Server, ..shop.clone() }).unwrap();
     let refused = [None, Some(&stranger), Some(&late), Some(&server)];
-    for own in refused {
-        assert_eq!(export(&receiver, pki.client(own, &[])), "", "{own:?}");
+    // In TLS 1.3 a client learns of it after its handshake.
+    let versions = [&rustls::version::TLS12, &rustls::version::TLS13];
+    for version in versions {
+        for own in refused {
+            let client = pki.client_of(&[version], own, &[]);
+            assert_eq!(export(&receiver, client), "", "{version:?}: {own:?}");
+        }
     }
     // A chain longer than one handshake message may be; the client gets no further than its first bytes.
     let one = pki.clients.issue(&shop).unwrap();
     let chain = Certificate { certificate: one.certificate.repeat(200), key: one.key };
     assert_eq!(export(&receiver, pki.client(Some(&chain), &[])), "");
-    wait_until(&receiver, |stats| stats.failed_handshakes == refused.len() as u64 + 1);
+    wait_until(&receiver, |stats| stats.failed_handshakes == 2 * refused.len() as u64 + 1);
     let own = pki.clients.issue(&shop).unwrap();
-    assert_eq!(export(&receiver, pki.client(Some(&own), &[])), "HTTP/1.1 200 OK");
+    for version in versions {
+        let client = pki.client_of(&[version], Some(&own), &[]);
+        assert_eq!(export(&receiver, client), "HTTP/1.1 200 OK");
+    }
     let stats = receiver.stats();
-    assert_eq!((stats.requests, stats.spans), (1, 1), "{stats:?}");
+    assert_eq!((stats.requests, stats.spans), (2, 2), "{stats:?}");
 }
 
 #[test]
@@ -230,6 +238,18 @@ fn a_memory_that_holds_no_session_is_an_error() {
         let text = format!("the limit memory_bytes is {}, and must be in {memory}..=", memory - 1);
         assert!(error.starts_with(&text), "{error}");
     }
+}
+
+#[test]
+fn a_body_that_drips_over_tls_is_rejected() {
+    let pki = Pki::new();
+    let limits = Limits::default().with_body_window(Duration::from_millis(100));
+    let receiver = pki.receiver().with_limits(limits).start().unwrap();
+    let mut client = TlsClient::connect(&receiver, &pki.client(None, &[])).0;
+    client.write_all(head("content-length: 1000\r\n\r\nx").as_bytes()).unwrap();
+    let mut status = [0; 12];
+    client.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 408");
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 use spanwise_receiver::{Receiver, ReceiverBuilder};
 use spanwise_testkit::pki::{Authority, Certificate, Template};
 
@@ -33,12 +35,22 @@ impl Pki {
 
     /// A client that trusts the receiver and presents `own`.
     pub fn client(&self, own: Option<&Certificate>, alpn: &[&[u8]]) -> Arc<ClientConfig> {
+        self.client_of(rustls::DEFAULT_VERSIONS, own, alpn)
+    }
+
+    /// The same with these versions of TLS.
+    pub fn client_of(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        own: Option<&Certificate>,
+        alpn: &[&[u8]],
+    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         let pem = self.servers.certificate.as_bytes();
         roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots);
         let mut config = match own {
