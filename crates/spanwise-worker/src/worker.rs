@@ -20,7 +20,7 @@ use crate::{
 /// blocks none. Dropping the `Worker` does not stop the thread; the thread ends when the future returns.
 /// An ended worker holds a few machine words, also while a [`Notifier`] of it exists.
 ///
-/// Its threads, including those that resolve names, receive no SIGPIPE (see [`mask_sigpipe`]). With the
+/// Its threads, including the two of tokio's `spawn_blocking`, receive no SIGPIPE (see [`mask_sigpipe`]). With the
 /// feature `tracing` they make no spans and events of the program (see `suppress_tracing`); if the
 /// program sets its subscriber later, from the next poll of the future on.
 #[derive(Debug)]
@@ -219,7 +219,7 @@ impl WorkerBuilder {
                         work.as_mut().poll(cx)
                     }))
                 });
-                // A look-up that hangs in the resolver must not delay the end of the thread; the
+                // A blocking call that hangs must not delay the end of the thread; the
                 // drop of the runtime would wait for it.
                 runtime.shutdown_background();
                 ran?
@@ -271,10 +271,11 @@ fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        // Used for name resolution only.
+        // For futures that call `spawn_blocking`. Name resolution does not: a name server that hangs would
+        // occupy both threads.
         .max_blocking_threads(2)
         .thread_name(name)
-        // For the threads that resolve names; the worker's own thread is isolated already.
+        // For the threads of `spawn_blocking`; the worker's own thread is isolated already.
         .on_thread_start(isolate_thread)
         // The program may have set its subscriber meanwhile. The worker checks after each sleep and,
         // because a busy worker does not sleep, at each poll of its future.

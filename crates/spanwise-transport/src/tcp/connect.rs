@@ -10,16 +10,15 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::problem::{CONNECT_TIMEOUT, ConnectProblem, os_message};
+use super::problem::{CONNECT_TIMEOUT, ConnectProblem};
 use super::resolve::resolve;
 
 /// Connects to `port` of `host`, a name or an address without brackets.
 ///
-/// The system resolves the name on one of the runtime's threads for blocking calls. Where it has
-/// addresses of both families, those of the first one's family have a head start (RFC 6555).
+/// The system resolves the name on a thread of that host. Where it has addresses of both families, those of
+/// the first one's family have a head start (RFC 6555).
 pub(crate) async fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectProblem> {
-    let addresses = resolve(host, port).await;
-    let addresses = addresses.map_err(|error| ConnectProblem::Name(os_message(&error)))?;
+    let addresses = resolve(host, port).await?;
     let prefers_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (preferred, others): (Vec<_>, Vec<_>) =
         addresses.into_iter().partition(|address| address.is_ipv6() == prefers_v6);

@@ -68,7 +68,8 @@ impl TlsClient {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        if self.has_files() {
+        // A read that hangs holds one thread; other connections use the old files meanwhile.
+        if self.has_files() && self.files.try_lock().is_ok() {
             let this = Arc::clone(self);
             // The files may be on a network. Without a thread the old ones stay in use.
             let _unchecked = on_blocking_thread(move || {
@@ -102,7 +103,6 @@ impl TlsClient {
 
     /// Reads the files if one has changed since they were read last.
     fn reload(&self) {
-        // A read that hangs holds one thread; other connections use the old files meanwhile.
         let Ok(mut known) = self.files.try_lock() else { return };
         let now = stamps(&self.settings);
         if *known == now {
