@@ -27,7 +27,7 @@ fn to(url: &str) -> TransportBuilder {
 /// Sends a request that has one short attempt.
 #[cfg(any(unix, feature = "proxy"))]
 fn send_once(builder: TransportBuilder) -> Delivery {
-    let second = Duration::from_millis(300);
+    let second = Duration::from_secs(1);
     let builder = builder.with_attempt_timeout(second).with_request_timeout(second);
     builder.build_blocking().unwrap().send(request(3))
 }
