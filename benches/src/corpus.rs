@@ -6,7 +6,7 @@ use spanwise::wire::{Chunk, Framer, RequestLimits, SpanId, SpanMeta, TraceId, Va
 use spanwise_bench_harness::Request;
 
 /// A request of `spans` spans of w3 with random ids and times that differ as those of a busy service.
-pub(crate) fn request(spans: u64) -> Vec<u8> {
+pub fn request(spans: u64) -> Vec<u8> {
     let (sample, mut writer, mut chunk) = (Request::sample(), SpanWriter::new(), Chunk::default());
     let mut random = Random(7);
     let (mut trace, mut root, mut now) = (TraceId(0), SpanId(0), START);

@@ -10,7 +10,7 @@
 //! `docs/BENCHMARKS.md`.
 
 mod compress;
-mod corpus;
+pub mod corpus;
 mod encode;
 mod encode_json;
 mod flush;

@@ -1,6 +1,6 @@
 //! The memory that a transport takes for a request besides the request itself.
 
-use spanwise_transport::Transport;
+use spanwise_transport::{FramedRequest, Protocol, Transport};
 
 /// Bytes that compression takes besides the copies it makes: one encoder, which works on one of them
 /// at a time.
@@ -13,6 +13,17 @@ pub(crate) fn encoder_bytes(transport: &Transport) -> usize {
 pub(crate) fn copy_factor(transport: &Transport) -> usize {
     let bound = |len| transport.compressed_bound(len);
     bound(2 * MESSAGE).saturating_sub(bound(MESSAGE)).div_ceil(MESSAGE).min(15)
+}
+
+/// Memory of the JSON of a request in multiples of its length.
+pub(crate) fn json_factor() -> usize {
+    let capacity = FramedRequest::json_capacity;
+    capacity(2 * MESSAGE).saturating_sub(capacity(MESSAGE)).div_ceil(MESSAGE)
+}
+
+/// Whether the transport sends JSON of its own making; a sink makes none.
+pub(crate) fn is_json(transport: &Transport) -> bool {
+    transport.protocol() == Protocol::HttpJson && transport.sends_same_bodies(transport)
 }
 
 /// Above every threshold of compression.

@@ -190,6 +190,9 @@ fn every_destination_gets_every_span_and_the_same_bytes() {
         world.in_flight.iter().map(|(_, request)| request.message().as_ptr()).collect();
     assert_eq!(sent.len(), 3);
     assert!(sent.iter().all(|memory| *memory == sent[0]));
+    let debug =
+        |request: &FramedRequest| format!("{request:?}").contains("has_shared_bodies: true");
+    assert!(world.in_flight.iter().all(|(_, request)| debug(request)));
     // The flush waits for the last of them.
     world.answer(0, Some(accepted()));
     world.answer(0, Some(accepted()));
@@ -206,6 +209,36 @@ fn every_destination_gets_every_span_and_the_same_bytes() {
     let names = [None, Some("b:2".to_owned()), Some("archive".to_owned())];
     assert_eq!(world.reported, names.map(|name| (name, 1)).into());
     world.shut_down(HOUR);
+}
+
+/// Bytes charged while requests of 1,000 spans are in flight to two destinations, and after each of them ended.
+fn charged(destinations: [Transport; 2], last: usize) -> [usize; 3] {
+    let [first, second] = destinations;
+    let mut world = World::new(Exporter::builder(first).with_destination(second));
+    world.answers = vec![false; 2];
+    world.push(1_000, 100);
+    world.machine.flush(world.now + HOUR);
+    world.turn();
+    let mut measured = [world.queue.budget().charged(), 0, 0];
+    for (after, endpoint) in measured[1..].iter_mut().zip([1 - last, last]) {
+        let ended = world.in_flight.iter().position(|(id, _)| id.endpoint() == endpoint);
+        world.answer(ended.unwrap(), Some(accepted()));
+        world.turn();
+        *after = world.queue.budget().charged();
+    }
+    world.shut_down(HOUR);
+    measured
+}
+
+#[test]
+fn destinations_that_share_compressed_bytes_are_charged_for_them_once_until_the_last_one_ends() {
+    let gzip = |name| to(name, Compression::Gzip);
+    let one = charged([plain("a:1"), gzip("b:2")], 0);
+    let copies = one[0] - one[2];
+    for last in 0..2 {
+        let same = charged([gzip("a:1"), gzip("b:2")], last);
+        assert_eq!((same[0] - same[2], same[0] - same[1]), (copies, 0), "{last}");
+    }
 }
 
 /// Whichever of them never answers.
@@ -323,7 +356,8 @@ fn a_budget_that_is_too_small_for_the_endpoints_is_an_error() {
     assert!(error.contains("with_budget_bytes is 1048576"), "{error}");
     assert!(builder(least).prepare().is_ok());
     let many = (0..16).fold(Exporter::builder(plain("a:1")), |builder, i| {
-        builder.with_destination(to(&format!("b-{i}:1"), Compression::Gzip))
+        let gzip = Transport::builder().with_compression(Compression::Gzip);
+        builder.with_destination(gzip.with_compression_threshold(i).build().unwrap())
     });
     let error = many.prepare().unwrap_err().to_string();
     assert!(error.contains("with_destination"), "{error}");

@@ -9,6 +9,7 @@ use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 use crate::Compression;
 use crate::compression::CompressionSettings;
 use crate::framing::PREFIX;
+use crate::shared_bodies::BodyEncoding;
 #[cfg(feature = "zstd")]
 use crate::zstd::ZstdEncoder;
 
@@ -40,6 +41,23 @@ impl Encoders {
         self.settings.compression
     }
 
+    /// The encoding of bodies, of JSON or protobuf. Encoders with equal ones write the same bytes.
+    pub(crate) fn encoding(&self, is_json: bool) -> BodyEncoding {
+        let CompressionSettings { compression, threshold, .. } = self.settings;
+        let is_compressed = compression != Compression::None;
+        BodyEncoding {
+            is_json,
+            compression,
+            level: if is_compressed { self.settings.level() } else { 0 },
+            threshold: if is_compressed { threshold } else { 0 },
+        }
+    }
+
+    /// Whether no body is compressed: by the settings, or because the receiver refuses the encoding.
+    pub(crate) fn are_off(&self) -> bool {
+        self.settings.compression == Compression::None || self.is_refused.load(Ordering::Relaxed)
+    }
+
     /// Bytes of one encoder at most; 0 without compression.
     pub(crate) fn encoder_bytes(&self) -> usize {
         match self.settings.compression {
@@ -64,7 +82,7 @@ impl Encoders {
     /// Compresses `body`. `None` when it is below the threshold or would not become a quarter smaller, the
     /// receiver refuses the encoding, or the allocation fails.
     pub(crate) fn pack(&self, body: &[u8]) -> Option<Packed> {
-        if body.len() < self.settings.threshold || self.is_refused.load(Ordering::Relaxed) {
+        if body.len() < self.settings.threshold || self.are_off() {
             return None;
         }
         let mut encoder = self.take()?;

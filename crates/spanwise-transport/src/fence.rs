@@ -15,6 +15,11 @@ impl<T> Fenced<T> {
     pub(crate) fn get(&self) -> Option<&T> {
         self.0.as_ref()
     }
+
+    /// The value, unfenced.
+    pub(crate) fn into_inner(mut self) -> Option<T> {
+        self.0.take()
+    }
 }
 
 impl<T> Drop for Fenced<T> {

@@ -3,6 +3,8 @@
 use spanwise_wire::json::{self, FromProtobufError};
 
 use crate::framing::PREFIX;
+use crate::json_memory::ProvidedBuffer;
+pub(crate) use crate::json_memory::{bound, max_len};
 use crate::{Failure, FramedRequest};
 
 /// Transcodes `request` to JSON, once for all attempts; its own memory is freed.
@@ -12,36 +14,25 @@ use crate::{Failure, FramedRequest};
 /// of JSON.
 pub(crate) fn transcode(request: FramedRequest) -> Result<FramedRequest, (Failure, String)> {
     let message = request.message();
-    let out_of_memory = || (Failure::TooLarge, "no memory for its JSON".to_owned());
-    let mut body = Vec::new();
+    let capacity = bound(message.len());
+    let mut provided = request.json_memory().and_then(|memory| memory.take(capacity));
+    let mut body = provided.as_mut().map(ProvidedBuffer::buffer).unwrap_or_default();
     // Allocated once: a buffer that grows would exist twice.
-    body.try_reserve_exact(bound(message.len())).map_err(|_| out_of_memory())?;
+    body.try_reserve_exact(capacity)
+        .map_err(|_| (Failure::TooLarge, "no memory for its JSON".to_owned()))?;
     body.extend_from_slice(&[0; PREFIX]);
     match json::from_protobuf(message, max_len(message.len()), &mut body) {
-        Ok(()) => Ok(FramedRequest::from_prefixed(body)),
+        Ok(()) => match provided {
+            None => Ok(FramedRequest::from_prefixed(body)),
+            Some(provided) => FramedRequest::from_shared(body, |body| provided.share(body))
+                .ok_or_else(|| (Failure::Unsendable, "the memory of its JSON is lost".to_owned())),
+        },
         Err(error @ FromProtobufError::TooLarge { .. }) => {
             Err((Failure::TooLarge, error.to_string()))
         }
         Err(error) => Err((Failure::Unsendable, error.to_string())),
     }
 }
-
-/// The memory of the JSON of a message of `len` bytes, in bytes.
-pub(crate) fn bound(len: usize) -> usize {
-    max_len(len).saturating_add(PREFIX + OVERSHOOT)
-}
-
-/// Maximum bytes of the JSON of a message of `len` bytes.
-///
-/// A control character, which JSON writes as `\u0001`, has the largest factor of what strings contain;
-/// a span without attributes has 4, usual spans about 2. Messages that exceed it are made of empty lists
-/// and maps; a small one has the constant for its names.
-pub(crate) fn max_len(len: usize) -> usize {
-    len.saturating_mul(6).saturating_add(1 << 10)
-}
-
-/// Bytes by which the transcoder exceeds its limit before it fails.
-const OVERSHOOT: usize = 1 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -88,5 +79,50 @@ mod tests {
         let (failure, cause) = transcode(of_spans(vec![empty; 1000])).unwrap_err();
         assert_eq!(failure, Failure::TooLarge);
         assert!(cause.starts_with("larger than ") && cause.ends_with(" bytes as JSON"), "{cause}");
+    }
+
+    /// A request with memory of this capacity for its JSON, and what the memory is.
+    fn with_memory(capacity: usize) -> (FramedRequest, *const u8) {
+        let memory = Vec::with_capacity(capacity);
+        let address = memory.as_ptr();
+        let span = Span { name: "name".into(), ..Span::default() };
+        let request = of_spans(vec![span; 100]);
+        (request.with_json_memory(memory, bytes::Bytes::from), address)
+    }
+
+    #[test]
+    fn json_is_written_into_the_memory_of_the_caller_once() {
+        let plain = with_memory(0).0;
+        let capacity = FramedRequest::json_capacity(plain.message().len());
+        let expected = transcode(plain).unwrap();
+        for (capacity, is_used) in [(capacity, true), (capacity - 1, false)] {
+            let (request, memory) = with_memory(capacity);
+            let address = |json: &FramedRequest| json.message().as_ptr().wrapping_sub(PREFIX);
+            let [first, second] = [(); 2].map(|()| transcode(request.clone()).unwrap());
+            assert_eq!(address(&first) == memory, is_used);
+            assert_ne!(address(&second), memory);
+            assert_eq!(
+                (first.message(), second.message()),
+                (expected.message(), expected.message())
+            );
+        }
+    }
+
+    #[test]
+    fn memory_that_is_not_returned_fails_the_request_alone() {
+        #[allow(clippy::panic, reason = "the fault of the caller")]
+        fn panics(_: Vec<u8>) -> bytes::Bytes {
+            panic!("on purpose")
+        }
+        let other = |memory: Vec<u8>| bytes::Bytes::copy_from_slice(&memory);
+        let plain = with_memory(0).0;
+        let memory = || Vec::with_capacity(1 << 20);
+        for request in [
+            plain.clone().with_json_memory(memory(), other),
+            plain.with_json_memory(memory(), panics),
+        ] {
+            assert_eq!(transcode(request.clone()).unwrap_err().0, Failure::Unsendable);
+            assert!(transcode(request).is_ok());
+        }
     }
 }

@@ -73,6 +73,7 @@ mod idle_connections;
 mod inflate;
 mod jitter;
 mod json_body;
+mod json_memory;
 mod mask;
 mod message;
 #[cfg(test)]
@@ -94,6 +95,7 @@ mod retry;
 mod ring;
 pub mod sans_io;
 mod sent;
+mod shared_bodies;
 mod sink;
 mod status;
 mod target;

@@ -5,6 +5,7 @@ use http::HeaderValue;
 
 use crate::encoder::Encoders;
 use crate::framing::{self, PREFIX};
+use crate::shared_bodies::{BodyEncoding, SharedBodies};
 use crate::{Compression, Failure, FramedRequest, Protocol, json_body};
 
 /// The encoded request body that every attempt sends.
@@ -26,20 +27,93 @@ enum Original {
     Retained(Bytes),
     /// Freed; the payload decompresses to this many bytes.
     Packed(usize),
+    /// Retained by the transports that share it: the request, which is protobuf.
+    Shared(FramedRequest),
 }
 
+/// A request that has no payload, and the cause in words; empty if the failure is the whole cause.
+pub(crate) type NoPayload = (Failure, String);
+
 impl Payload {
+    /// The payload of `request`, which is protobuf: transcoded if the protocol is OTLP/JSON, compressed and
+    /// framed, once for all attempts, and once for all transports that share it.
+    ///
+    /// # Errors
+    /// The failure of the request.
+    pub(crate) fn encode(
+        request: FramedRequest,
+        protocol: Protocol,
+        encoders: &Encoders,
+    ) -> Result<Self, NoPayload> {
+        let is_json = protocol == Protocol::HttpJson;
+        if let Some(bodies) = request.bodies()
+            && (is_json || !encoders.are_off())
+        {
+            return Self::shared(&request, bodies, protocol, encoders);
+        }
+        let request = if is_json { json_body::transcode(request)? } else { request };
+        Self::new(request, protocol, encoders).map_err(|failure| (failure, String::new()))
+    }
+
+    /// The payload of a request whose bodies several transports share.
+    fn shared(
+        request: &FramedRequest,
+        bodies: &SharedBodies,
+        protocol: Protocol,
+        encoders: &Encoders,
+    ) -> Result<Self, NoPayload> {
+        let is_json = protocol == Protocol::HttpJson;
+        let pack = || {
+            let packed = match is_json {
+                true => encoders.pack(json_body::transcode(request.clone())?.message()),
+                false => {
+                    checked(request.message()).map_err(|failure| (failure, String::new()))?;
+                    encoders.pack(request.message())
+                }
+            };
+            // With the prefix of gRPC, which HTTP leaves out.
+            let framed = |body| framed(body, Protocol::Grpc, true);
+            Ok::<_, NoPayload>(packed.and_then(|packed| framed(packed.body)))
+        };
+        let packed = match encoders.are_off() {
+            true => None,
+            false => bodies.get_or_make(encoders.encoding(is_json), pack)?,
+        };
+        match packed {
+            Some(framed) => {
+                let from = if protocol == Protocol::Grpc { 0 } else { PREFIX };
+                let bytes = framed.slice(from.min(framed.len())..);
+                let original = Original::Shared(request.clone());
+                Ok(Self { bytes, compression: encoders.compression(), original })
+            }
+            None => Self::shared_uncompressed(request, bodies, protocol),
+        }
+    }
+
+    fn shared_uncompressed(
+        request: &FramedRequest,
+        bodies: &SharedBodies,
+        protocol: Protocol,
+    ) -> Result<Self, NoPayload> {
+        let transcode = || Ok(Some(json_body::transcode(request.clone())?.into_bytes()));
+        let framed = match protocol {
+            Protocol::HttpJson => bodies.get_or_make(BodyEncoding::JSON, transcode)?,
+            Protocol::HttpProtobuf | Protocol::Grpc => {
+                checked(request.message()).map_err(|failure| (failure, String::new()))?;
+                None
+            }
+        };
+        let framed = framed.unwrap_or_else(|| request.clone().into_bytes());
+        Self::uncompressed(framed, protocol).map_err(|failure| (failure, String::new()))
+    }
+
     /// Compresses and frames `request`, once for all attempts. That of OTLP/JSON is transcoded.
     pub(crate) fn new(
         request: FramedRequest,
         protocol: Protocol,
         encoders: &Encoders,
     ) -> Result<Self, Failure> {
-        // Field numbers start at 1. A first byte of 0 or 1 usually belongs to a gRPC prefix: a
-        // receiver that skips it would respond that it accepted no span, or all.
-        if request.message().first().is_some_and(|tag| *tag < FIRST_TAG) {
-            return Err(Failure::Unsendable);
-        }
+        checked(request.message())?;
         let Some(packed) = encoders.pack(request.message()) else {
             return Self::uncompressed(request.into_bytes(), protocol);
         };
@@ -78,6 +152,9 @@ impl Payload {
         match &self.original {
             Original::Sent => None,
             Original::Retained(framed) => Self::uncompressed(framed.clone(), protocol).ok(),
+            Original::Shared(request) => {
+                Self::shared_uncompressed(request, request.bodies()?, protocol).ok()
+            }
             Original::Packed(len) => {
                 let packed = match protocol {
                     Protocol::HttpProtobuf | Protocol::HttpJson => &*self.bytes,
@@ -115,6 +192,15 @@ pub(crate) fn copies_bound(message_len: usize, protocol: Protocol, encoders: &En
         Protocol::HttpProtobuf | Protocol::Grpc => (0, message_len),
     };
     json.saturating_add(encoders.bound(len))
+}
+
+/// Checks the first byte of a message. Field numbers start at 1. A first byte of 0 or 1 usually belongs to a
+/// gRPC prefix: a receiver that skips it would respond that it accepted no span, or all.
+fn checked(message: &[u8]) -> Result<(), Failure> {
+    match message.first() {
+        Some(tag) if *tag < FIRST_TAG => Err(Failure::Unsendable),
+        _ => Ok(()),
+    }
 }
 
 /// Adds the gRPC prefix to `body`, which has capacity for it, exactly when the protocol is gRPC. `None`
@@ -203,6 +289,125 @@ mod tests {
                     let plain = Payload::new(request.clone(), protocol, &none).unwrap();
                     assert_eq!(restored.bytes, plain.bytes);
                     assert_eq!(restored.encoding(), None);
+                }
+            }
+        }
+    }
+
+    /// Spans as protobuf, of `bytes` bytes or more.
+    fn spans(bytes: usize) -> FramedRequest {
+        use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+        use prost::Message as _;
+        let span = Span { name: "a name of a span".into(), kind: 1, ..Span::default() };
+        let spans = vec![span; bytes.div_ceil(20)];
+        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+        use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+        ExportTraceServiceRequest { resource_spans }.encode_to_vec().into()
+    }
+
+    fn encode(request: &FramedRequest, protocol: Protocol, encoders: &Encoders) -> Payload {
+        Payload::encode(request.clone(), protocol, encoders).unwrap()
+    }
+
+    const ALL: [Protocol; 3] = [Protocol::HttpProtobuf, Protocol::HttpJson, Protocol::Grpc];
+
+    /// Whether two payloads have the same memory, whatever their prefixes.
+    fn is_same(one: &Payload, other: &Payload) -> bool {
+        one.bytes.as_ptr_range().end == other.bytes.as_ptr_range().end
+    }
+
+    #[test]
+    fn clones_share_the_bodies_of_equal_settings_and_no_others() {
+        let settings = |compression, level, threshold| {
+            let level = Some(level);
+            Encoders::new(CompressionSettings { compression, level, threshold })
+        };
+        // Each twice, as two transports have them.
+        let kinds = [
+            (Compression::None, 1, 1024),
+            (Compression::Gzip, 1, 1024),
+            (Compression::Gzip, 6, 1024),
+            (Compression::Gzip, 1, 50),
+        ];
+        let of_kinds =
+            || kinds.map(|(compression, level, threshold)| settings(compression, level, threshold));
+        let (one, other) = (of_kinds(), of_kinds());
+        let request = spans(5_000).with_shared_bodies();
+        let mut payloads = Vec::new();
+        for encoders in [&one, &other] {
+            for (kind, encoders) in encoders.iter().enumerate() {
+                let of = |protocol| (kind, protocol, encode(&request, protocol, encoders));
+                payloads.extend(ALL.map(of));
+            }
+        }
+        for (kind, protocol, payload) in &payloads {
+            let alone = encode(&spans(5_000), *protocol, &one[*kind]);
+            assert_eq!(payload.bytes, alone.bytes, "{protocol} {kind}");
+            assert_eq!(payload.encoding(), alone.encoding());
+            for (other_kind, other_protocol, other) in &payloads {
+                let is_json = |protocol: &Protocol| *protocol == Protocol::HttpJson;
+                let is_equal = kind == other_kind && is_json(protocol) == is_json(other_protocol);
+                assert_eq!(is_same(payload, other), is_equal, "{protocol} {kind} {other_kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_compressed_is_shared_as_it_is() {
+        let mut random = spanwise_testkit::SplitMix64::new(7);
+        let noise = (0..60_000).map(|_| random.next_u64() as u8);
+        let noise: Vec<_> = std::iter::once(b'\n').chain(noise).collect();
+        for request in [FramedRequest::from_message(&noise), request(1_000)] {
+            let request = request.with_shared_bodies();
+            for protocol in PROTOCOLS {
+                let payload = encode(&request, protocol, &encoders(Compression::Gzip));
+                assert_eq!(payload.encoding(), None);
+                assert_eq!(payload.body_len(protocol), request.message().len());
+                assert!(payload.bytes.as_ptr_range().end == request.message().as_ptr_range().end);
+            }
+        }
+    }
+
+    #[test]
+    fn receivers_that_refuse_the_encoding_share_the_uncompressed_body() {
+        let request = spans(5_000).with_shared_bodies();
+        for protocol in ALL {
+            let [one, other, later] = [(); 3].map(|()| encoders(Compression::Gzip));
+            let packed = [&one, &other].map(|encoders| encode(&request, protocol, encoders));
+            assert!(is_same(&packed[0], &packed[1]));
+            let restored = |payload: &Payload| payload.without_compression(protocol, &one).unwrap();
+            let [first, second] = [restored(&packed[0]), restored(&packed[1])];
+            assert!(is_same(&first, &second) && first.encoding().is_none(), "{protocol}");
+            let plain = encode(&spans(5_000), protocol, &encoders(Compression::None));
+            assert_eq!(first.bytes, plain.bytes);
+            // One that was refused before.
+            later.refuse();
+            assert!(is_same(&encode(&request, protocol, &later), &first));
+        }
+    }
+
+    #[test]
+    fn shared_bodies_are_freed_with_the_last_clone() {
+        let request = spans(5_000).with_shared_bodies();
+        let gzip = encoders(Compression::Gzip);
+        let payload = encode(&request, Protocol::HttpProtobuf, &gzip);
+        let bytes = payload.bytes.clone();
+        drop(request);
+        assert!(!bytes.is_unique());
+        drop(payload);
+        assert!(bytes.is_unique());
+    }
+
+    #[test]
+    fn a_request_that_is_no_message_has_no_shared_body() {
+        let request = FramedRequest::from_message(&[0; 5_000]).with_shared_bodies();
+        for protocol in ALL {
+            for compression in [Compression::None, Compression::Gzip] {
+                for _ in 0..2 {
+                    let encoded =
+                        Payload::encode(request.clone(), protocol, &encoders(compression));
+                    assert_eq!(encoded.unwrap_err().0, Failure::Unsendable);
                 }
             }
         }

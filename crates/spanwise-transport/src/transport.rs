@@ -1,5 +1,7 @@
 //! The transport: sends export requests and retries them until they have an outcome.
 
+mod memory;
+
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -22,12 +24,12 @@ use crate::explain::{self, Explanation};
 use crate::failover::Endpoints;
 use crate::jitter::Jitter;
 use crate::mask::mask;
-use crate::payload::{self, Payload};
+use crate::payload::Payload;
 use crate::request_machine::{AfterAttempt, RequestMachine, RequestSettings, RequestStep};
 use crate::sent::Sent;
 use crate::{
-    Compression, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome,
-    Protocol, TransportBuilder, json_body, text,
+    Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, Outcome, Protocol,
+    TransportBuilder, text,
 };
 
 /// Sends encoded OTLP trace export requests to an endpoint, or to one of several. Clones share connections and
@@ -112,40 +114,6 @@ impl Transport {
     /// The OTLP transport protocol.
     pub fn protocol(&self) -> Protocol {
         self.shared.protocol
-    }
-
-    /// The compression of request bodies.
-    pub fn compression(&self) -> Compression {
-        self.shared.encoders.compression()
-    }
-
-    /// Maximum memory, in bytes, of the copies of a message of `message_len` bytes at any time until
-    /// its request ends, including one [encoder](Self::encoder_bytes). 0 when there is no copy.
-    ///
-    /// A caller with a memory budget charges it before the request is sent. The compressed copy is
-    /// allocated once, three quarters as large as the message. The bound covers the original that is
-    /// restored for a receiver that refuses the encoding.
-    /// With [`Protocol::HttpJson`] the bound includes the JSON, six times as large as the message at
-    /// most, and the compressed copy is one of the JSON. A [`Sink`](crate::Sink) states its own bound.
-    /// The bound excludes the request itself: see [`send`](Self::send).
-    pub fn compressed_bound(&self, message_len: usize) -> usize {
-        if let Backend::Sink(sink) = &self.shared.backend {
-            return sink.copy_bound(message_len);
-        }
-        payload::copies_bound(message_len, self.shared.protocol, &self.shared.encoders)
-    }
-
-    /// Maximum memory of one encoder in bytes; 0 without compression. gzip takes 384 KiB, zstd at level 1
-    /// 576 KiB, at most 1 MiB at others.
-    ///
-    /// The transport retains four idle encoders at most, and none once the receiver refuses the encoding.
-    pub fn encoder_bytes(&self) -> usize {
-        self.shared.encoders.encoder_bytes()
-    }
-
-    #[doc(hidden)] // For the benches of this repository.
-    pub fn __compressed(&self, message: &[u8]) -> Option<Vec<u8>> {
-        self.shared.encoders.pack(message).map(|packed| packed.body)
     }
 
     /// The endpoint of requests.
@@ -247,21 +215,18 @@ impl Transport {
             progress.last = Explanation::new("not inside a tokio runtime", None);
             return Err(Failure::Unsendable);
         }
-        let request = match shared.protocol {
-            Protocol::HttpJson => json_body::transcode(request).map_err(|(failure, cause)| {
-                progress.last.cause = cause;
-                failure
-            })?,
-            _ => request,
-        };
-        let payload = Payload::new(request, shared.protocol, &shared.encoders);
-        let mut payload = payload.inspect_err(|failure| {
+        let payload = Payload::encode(request, shared.protocol, &shared.encoders);
+        let mut payload = payload.map_err(|(failure, cause)| {
             progress.last = match failure {
-                Failure::Unsendable => {
+                Failure::Unsendable if cause.is_empty() => {
                     Explanation::new("no protobuf message: it begins with a field 0", None)
                 }
-                other => Explanation { cause: other.to_string(), ..Explanation::default() },
-            }
+                other if cause.is_empty() => {
+                    Explanation { cause: other.to_string(), ..Explanation::default() }
+                }
+                _ => Explanation { cause, ..Explanation::default() },
+            };
+            failure
         })?;
         progress.body_bytes = payload.body_len(shared.protocol);
         let mut machine = RequestMachine::new(shared.settings, Instant::now().into_std());

@@ -18,8 +18,9 @@ pub(super) struct Bodies<B> {
 struct Body<B> {
     /// `None`: the whole batch.
     part: Option<Plan<B>>,
-    /// The copies that exist at once: itself, and compressed ones.
+    /// The copies that exist at once: itself, JSON and compressed ones.
     copies: usize,
+    needs_json: bool,
 }
 
 /// A lane that gets spans of the batch.
@@ -37,6 +38,8 @@ pub(super) struct Target {
 /// Memory for each body, and the charges of their compressed copies.
 pub(super) struct Taken {
     pub(super) memory: Vec<RequestMemory>,
+    /// For the JSON of each body.
+    pub(super) json: Vec<Option<RequestMemory>>,
     /// For each body; for a large span one alone, which adds to the charge of its chunk.
     pub(super) charges: Vec<Option<Charge>>,
 }
@@ -50,18 +53,20 @@ impl<B> Bodies<B> {
         is_large: bool,
         split: impl Fn(&Ring) -> Vec<Option<Plan<B>>>,
     ) -> Self {
-        let charge_of = |len: usize, copies: usize| match is_large {
+        let charge_of = |len: usize, copies: usize, needs_json: bool| match is_large {
             // All lanes hold the charge of the chunk.
             true => len * routes.copies(),
-            false => memory.charge_of(len, copies),
+            false => memory.charge_of(len, copies, needs_json),
         };
         let mut this = Self { bodies: Vec::new(), targets: Vec::new(), is_large };
         let copies = routes.copies_of(routes.unrouted_lanes());
-        let charged = charge_of(plan.encoded_len(), copies);
+        let needs_json = routes.need_json(routes.unrouted_lanes());
+        let charged = charge_of(plan.encoded_len(), copies, needs_json);
         let accepts = |lane: &usize| in_flight.accepts(*lane, charged);
         if routes.unrouted_lanes().any(|lane| accepts(&lane)) {
-            let copies = routes.copies_of(routes.unrouted_lanes().filter(accepts));
-            this.bodies.push(Body { part: None, copies });
+            let lanes = routes.unrouted_lanes().filter(accepts);
+            let needs_json = routes.need_json(lanes.clone());
+            this.bodies.push(Body { part: None, copies: routes.copies_of(lanes), needs_json });
         }
         for (destination, route) in routes.destinations().iter().enumerate() {
             let Some(ring) = &route.ring else {
@@ -74,12 +79,13 @@ impl<B> Bodies<B> {
             for (lane, part) in route.lanes.clone().zip(split(ring)) {
                 let Some(part) = part else { continue };
                 let copies = routes.copies_of(std::iter::once(lane));
-                let charged = charge_of(part.encoded_len(), copies);
+                let needs_json = routes.need_json(std::iter::once(lane));
+                let charged = charge_of(part.encoded_len(), copies, needs_json);
                 let accepts = in_flight.accepts(lane, charged);
                 let (body, spans) = (accepts.then_some(this.bodies.len()), part.spans());
                 this.targets.push(Target { destination, lane, body, spans, charged });
                 if accepts {
-                    this.bodies.push(Body { part: Some(part), copies });
+                    this.bodies.push(Body { part: Some(part), copies, needs_json });
                 }
             }
         }
@@ -100,11 +106,16 @@ impl<B> Bodies<B> {
             let more = memory.budget().try_charge_reserved(more.sum())?;
             let memory =
                 lens.map(|(len, _)| memory.charged_elsewhere(len)).collect::<Option<_>>()?;
-            return Some(Taken { memory, charges: vec![Some(more)] });
+            return Some(Taken { memory, json: Vec::new(), charges: vec![Some(more)] });
         }
-        let taken = lens.map(|(len, body)| memory.try_take(len, body.copies));
-        let (memory, charges) = taken.collect::<Option<Vec<_>>>()?.into_iter().unzip();
-        Some(Taken { memory, charges })
+        let mut taken = Taken { memory: Vec::new(), json: Vec::new(), charges: Vec::new() };
+        for (len, body) in lens {
+            let charged = memory.try_take(len, body.copies, body.needs_json)?;
+            taken.memory.push(charged.request);
+            taken.json.push(charged.json);
+            taken.charges.push(charged.copies);
+        }
+        Some(taken)
     }
 
     /// Bytes of all copies of all bodies.

@@ -4,7 +4,7 @@ use crate::machine::backlog::Backlog;
 use crate::machine::batch::Batch;
 use crate::machine::bodies::{Bodies, Taken, Target};
 use crate::machine::in_flight::{InFlight, InFlightRequest};
-use crate::machine::memory::Memory;
+use crate::machine::memory::{Charged, Memory, RequestMemory};
 use crate::machine::refused::Refused;
 use crate::machine::routes::Routes;
 use crate::resource::SharedResource;
@@ -115,7 +115,8 @@ impl Composer {
             return Composed::Nothing(Vec::new());
         };
         let copies = self.routes.copies_of(std::iter::once(lane));
-        let mut memory = self.memory.try_take(part.encoded_len(), copies);
+        // Half of a request is none of the usual length, whose JSON is in memory that is reused.
+        let mut memory = self.memory.try_take(part.encoded_len(), copies, false);
         if memory.is_none() && !std::mem::replace(&mut self.is_trimmed, true) {
             self.memory.trim();
             return Composed::TrimFirst;
@@ -126,9 +127,11 @@ impl Composer {
             && let Some(smaller) = front.plan(self.limits.with_max_bytes(self.memory.affordable()))
         {
             part = smaller;
-            memory = self.memory.try_take(part.encoded_len(), copies);
+            memory = self.memory.try_take(part.encoded_len(), copies, false);
         }
-        let Some((mut memory, charge)) = memory else { return Composed::NoMemory };
+        let Some(Charged { request: mut memory, copies: charge, .. }) = memory else {
+            return Composed::NoMemory;
+        };
         let (bytes, spans) = (part.encoded_len(), part.spans());
         let request = part.write(memory.take());
         let (first_chunk, is_ambiguous) = (front.first_chunk, front.is_ambiguous);
@@ -145,7 +148,7 @@ impl Composer {
             tickets,
             first_chunk,
             bytes,
-            charged: self.memory.charge_of(bytes, copies),
+            charged: self.memory.charge_of(bytes, copies, false),
             sent: now,
             request: request.clone(),
             is_ambiguous,
@@ -193,7 +196,9 @@ impl Composer {
             }
             taken = bodies.take(&self.memory, &plan, batch.bytes());
         }
-        let Some(Taken { mut memory, mut charges }) = taken else { return Composed::NoMemory };
+        let Some(Taken { mut memory, json, mut charges }) = taken else {
+            return Composed::NoMemory;
+        };
         let written: Vec<_> = bodies
             .plans(&plan)
             .zip(&mut memory)
@@ -215,7 +220,13 @@ impl Composer {
         let requests = written.into_iter().zip(memory).map(|(request, memory)| {
             let bytes = request.message().len() + PREFIX;
             // Fails only if the request lost its prefix or its memory, which `write` rules out.
-            (bytes, FramedRequest::in_memory(request, |bytes| memory.share(bytes)).ok())
+            let framed = FramedRequest::in_memory(request, |bytes| memory.share(bytes));
+            (bytes, framed.ok())
+        });
+        let shared_by = |body| targets.iter().filter(|target| target.body == Some(body)).count();
+        let json = json.into_iter().chain(std::iter::repeat_with(|| None));
+        let requests = requests.zip(json).enumerate().map(|(body, ((bytes, request), json))| {
+            (bytes, request.map(|request| SharedRequest::new(request, shared_by(body), json)))
         });
         let sharing = Sharing { requests: requests.collect(), charges: shared(charges) };
         Composed::Requests(sharing.compose(targets, tickets, first_chunk, now), framed)
@@ -245,9 +256,28 @@ impl Endpoints<'_> {
 /// The requests that lanes share, and the charges of their compressed copies.
 struct Sharing {
     /// Each with its length in bytes.
-    requests: Vec<(usize, Option<FramedRequest>)>,
+    requests: Vec<(usize, Option<SharedRequest>)>,
     /// Of each request; one for all requests of a large span.
     charges: Vec<Option<Arc<Charge>>>,
+}
+
+/// A request that lanes share.
+struct SharedRequest {
+    /// For the parts of a refused request, which outlive the charge of the copies.
+    own: FramedRequest,
+    /// The same bytes. Its clones share the copies that transports make.
+    sent: FramedRequest,
+}
+
+impl SharedRequest {
+    /// A request that `lanes` lanes share, with memory for its JSON.
+    fn new(own: FramedRequest, lanes: usize, json: Option<RequestMemory>) -> Self {
+        let mut sent = own.clone();
+        if let Some(mut json) = json {
+            sent = sent.with_json_memory(json.take(), |bytes| json.share(bytes));
+        }
+        Self { own, sent: if lanes > 1 { sent.with_shared_bodies() } else { sent } }
+    }
 }
 
 impl Sharing {
@@ -280,11 +310,11 @@ impl Sharing {
                 bytes,
                 charged,
                 sent,
-                request: request.clone(),
+                request: request.own.clone(),
                 is_ambiguous: false,
                 charge,
             };
-            Some(ComposedRequest { lane, bytes: request.clone(), request: in_flight })
+            Some(ComposedRequest { lane, bytes: request.sent.clone(), request: in_flight })
         };
         targets.into_iter().filter_map(compose).collect()
     }

@@ -1,8 +1,10 @@
 //! Memory for requests: charged to the budget, and reused.
 
+use crate::encoder_bytes::json_factor;
 use bytes::Bytes;
 use spanwise_batch::{Budget, Charge};
 use spanwise_pool::{Pool, PooledOwned, Reset};
+use spanwise_transport::FramedRequest;
 use std::sync::Arc;
 
 /// The memory that requests are framed into.
@@ -16,18 +18,28 @@ pub(super) struct Memory {
     /// Length of a usual buffer.
     usual: usize,
     cached: Arc<Pool<RequestBuffer>>,
+    /// A buffer for the JSON of a usual request. The next request is made after another one has ended, so one
+    /// is enough.
+    json: Arc<Pool<RequestBuffer>>,
     /// The maximum memory of a request in multiples of its length: itself, those split by trace, JSON, and
     /// compressed copies.
     copies: usize,
 }
 
-/// Memory for one request, and the charge of its copies.
-pub(super) type Charged = (RequestMemory, Option<Charge>);
+/// The memory for one request.
+pub(super) struct Charged {
+    pub(super) request: RequestMemory,
+    /// For its JSON, if it is one of the usual length.
+    pub(super) json: Option<RequestMemory>,
+    /// The charge of its other copies.
+    pub(super) copies: Option<Charge>,
+}
 
 impl Memory {
     /// Memory charged to `budget`; at most `count` buffers of the `usual` length are cached.
     pub(super) fn new(budget: Budget, usual: usize, count: usize, copies: usize) -> Self {
-        Self { budget, usual, cached: Arc::new(Pool::new(count)), copies }
+        let [cached, json] = [count, 1].map(|count| Arc::new(Pool::new(count)));
+        Self { budget, usual, cached, json, copies }
     }
 
     pub(super) fn budget(&self) -> &Budget {
@@ -39,13 +51,34 @@ impl Memory {
         self.usual
     }
 
-    /// Memory for a request of `len` bytes and a charge for the rest of its `copies`; both or none.
-    pub(super) fn try_take(&self, len: usize, copies: usize) -> Option<Charged> {
-        let copy = match copies {
-            1 => None,
-            _ => Some(self.budget.try_charge_reserved(len * copies.saturating_sub(1))?),
+    /// Memory for a request of `len` bytes and the rest of its `copies`, all or none. JSON is one of them if
+    /// the request `needs_json`.
+    pub(super) fn try_take(&self, len: usize, copies: usize, needs_json: bool) -> Option<Charged> {
+        if needs_json
+            && self.is_usual(len)
+            && let Some(json) = self.try_json()
+        {
+            match self.try_rest(len, copies.saturating_sub(json_factor())) {
+                Some((request, copies)) => {
+                    return Some(Charged { request, json: Some(json), copies });
+                }
+                None => {
+                    // It takes more than the JSON of this request.
+                    drop(json);
+                    self.json.clear();
+                }
+            }
+        }
+        let (request, copies) = self.try_rest(len, copies)?;
+        Some(Charged { request, json: None, copies })
+    }
+
+    fn try_rest(&self, len: usize, copies: usize) -> Option<(RequestMemory, Option<Charge>)> {
+        let charge = match copies.saturating_sub(1) {
+            0 => None,
+            others => Some(self.budget.try_charge_reserved(len * others)?),
         };
-        Some((self.try_buffer(len)?, copy))
+        Some((self.try_buffer(len)?, charge))
     }
 
     /// Memory for a request of `len` bytes that another charge covers.
@@ -53,10 +86,16 @@ impl Memory {
         Some(RequestMemory::owned(len, self.budget.try_charge_reserved(0)?))
     }
 
-    /// Bytes that are charged for `copies` copies of a request of `len` bytes.
-    pub(super) fn charge_of(&self, len: usize, copies: usize) -> usize {
+    /// Bytes that are charged for `copies` copies of a request of `len` bytes, at most.
+    pub(super) fn charge_of(&self, len: usize, copies: usize, needs_json: bool) -> usize {
         let first = if self.is_usual(len) { self.usual } else { len };
-        first + len * copies.saturating_sub(1)
+        let (json, others) = match needs_json && self.is_usual(len) {
+            true => {
+                (FramedRequest::json_capacity(self.usual), copies.saturating_sub(json_factor()))
+            }
+            false => (0, copies),
+        };
+        first + json + len * others.saturating_sub(1)
     }
 
     /// Bytes of a request for which the budget has memory now.
@@ -67,19 +106,30 @@ impl Memory {
     /// Frees the cached buffers.
     pub(super) fn trim(&self) {
         self.cached.clear();
+        self.json.clear();
     }
 
     fn try_buffer(&self, bytes: usize) -> Option<RequestMemory> {
-        if self.is_usual(bytes) {
-            if let Some(cached) = self.cached.try_acquire_owned() {
-                return Some(RequestMemory::Cached(cached));
-            }
-            if let Some(charge) = self.budget.try_charge_reserved(self.usual) {
-                let fresh = RequestBuffer::new(self.usual, charge, true);
-                return Some(RequestMemory::Cached(self.cached.acquire_owned(|| fresh)));
-            }
+        if self.is_usual(bytes)
+            && let Some(cached) = self.try_cached(&self.cached, self.usual)
+        {
+            return Some(cached);
         }
         self.budget.try_charge_reserved(bytes).map(|charge| RequestMemory::owned(bytes, charge))
+    }
+
+    fn try_json(&self) -> Option<RequestMemory> {
+        self.try_cached(&self.json, FramedRequest::json_capacity(self.usual))
+    }
+
+    /// A buffer of the cache, or a new one of `bytes` bytes.
+    fn try_cached(&self, cache: &Arc<Pool<RequestBuffer>>, bytes: usize) -> Option<RequestMemory> {
+        if let Some(cached) = cache.try_acquire_owned() {
+            return Some(RequestMemory::Cached(cached));
+        }
+        let charge = self.budget.try_charge_reserved(bytes)?;
+        let fresh = RequestBuffer::new(bytes, charge, true);
+        Some(RequestMemory::Cached(cache.acquire_owned(|| fresh)))
     }
 
     /// Whether a request of `len` bytes gets a usual buffer: whole chunks fill one up to a chunk or two.
@@ -153,5 +203,56 @@ impl Reset for RequestBuffer {
     fn reset(&mut self) -> bool {
         self.bytes.clear();
         self.is_usual && self.bytes.capacity() > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const USUAL: usize = 100_000;
+
+    #[test]
+    fn memory_for_json_is_charged_while_it_is_cached_and_reused() {
+        let budget = Budget::new(2 << 20);
+        let memory = Memory::new(budget.clone(), USUAL, 4, 7);
+        let json = FramedRequest::json_capacity(USUAL);
+        let mut buffers = Vec::new();
+        for _ in 0..3 {
+            let charged = memory.try_take(USUAL - 9, 7, true).unwrap();
+            assert_eq!(budget.charged(), USUAL + json);
+            assert_eq!(memory.charge_of(USUAL - 9, 7, true), USUAL + json);
+            assert!(charged.copies.is_none());
+            let mut json = charged.json.unwrap();
+            let mut buffer = json.take();
+            buffer.push(b'{');
+            buffers.push(json.share(buffer).as_ptr());
+            drop(charged.request);
+        }
+        assert!(buffers.iter().all(|buffer| *buffer == buffers[0]));
+        memory.trim();
+        assert_eq!(budget.charged(), 0);
+        // Its compressed copies are charged besides.
+        let charged = memory.try_take(USUAL, 13, true).unwrap();
+        assert_eq!(budget.charged(), USUAL + json + 6 * USUAL);
+        drop(charged);
+    }
+
+    #[test]
+    fn a_request_gets_memory_of_its_own_length_where_a_buffer_does_not_fit() {
+        // For the requests, but not for a buffer.
+        let budget = Budget::new(7 * (USUAL - 999));
+        let memory = Memory::new(budget.clone(), USUAL, 4, 7);
+        for (len, needs_json) in [(USUAL - 999, true), (USUAL / 2, true), (USUAL - 999, false)] {
+            let charged = memory.try_take(len, 7, needs_json).unwrap();
+            assert!(charged.json.is_none() && charged.copies.is_some());
+            assert!(budget.charged() >= 7 * len, "{len}");
+            drop(charged);
+            memory.trim();
+            assert_eq!(budget.charged(), 0);
+        }
+        assert!(memory.try_take(USUAL, 7, true).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! The destinations of requests, and the lanes of their endpoints.
 
 use crate::destination::Destination;
-use crate::encoder_bytes::copy_factor;
+use crate::encoder_bytes::{copy_factor, is_json, json_factor};
 use spanwise_ledger::Ledger;
 use spanwise_transport::{Ring, Transport};
 use std::ops::Range;
@@ -10,8 +10,17 @@ use std::sync::Arc;
 /// The destinations, each with its lanes: all lanes are numbered through.
 pub(crate) struct Routes {
     destinations: Vec<Route>,
-    /// Memory for copies of a request that the transport of each lane makes, in multiples of its length.
-    copy_factors: Vec<usize>,
+    lanes: Vec<Copies>,
+}
+
+/// The copies of a request that the transport of a lane makes: JSON, and compressed ones.
+struct Copies {
+    /// Their memory in multiples of the request's length.
+    factor: usize,
+    /// Whether JSON is among them.
+    has_json: bool,
+    /// The first lane whose transport makes the same ones. Lanes that share a request share them.
+    same_as: usize,
 }
 
 /// A destination, and the lanes of its endpoints.
@@ -27,7 +36,7 @@ impl Routes {
     /// The routes to these destinations, and the transports of their lanes. `ledger` is the first
     /// destination's.
     pub(crate) fn new(destinations: Vec<Destination>, ledger: Ledger) -> (Self, Vec<Transport>) {
-        let mut routes = Self { destinations: Vec::new(), copy_factors: Vec::new() };
+        let mut routes = Self { destinations: Vec::new(), lanes: Vec::new() };
         let mut transports = Vec::new();
         for destination in destinations {
             let is_first = routes.destinations.is_empty();
@@ -41,7 +50,12 @@ impl Routes {
             let lanes = first..transports.len();
             routes.destinations.push(Route { name, ledger, ring: destination.ring, lanes });
         }
-        routes.copy_factors = transports.iter().map(copy_factor).collect();
+        let copies = |(lane, transport): (usize, &Transport)| {
+            let same = transports.iter().position(|other| other.sends_same_bodies(transport));
+            let (factor, has_json) = (copy_factor(transport), is_json(transport));
+            Copies { factor, has_json, same_as: same.unwrap_or(lane) }
+        };
+        routes.lanes = transports.iter().enumerate().map(copies).collect();
         (routes, transports)
     }
 
@@ -56,7 +70,7 @@ impl Routes {
 
     /// The number of lanes.
     pub(crate) fn lanes(&self) -> usize {
-        self.copy_factors.len()
+        self.lanes.len()
     }
 
     /// The most requests that one batch of spans is split into.
@@ -75,14 +89,30 @@ impl Routes {
         self.destinations.iter().enumerate().find(|(_, route)| route.lanes.contains(&lane))
     }
 
-    /// Memory of a request that `lanes` share, in multiples of its length: itself, and the copies that each
-    /// makes.
+    /// Memory of a request that `lanes` share, in multiples of its length: itself, and the different copies
+    /// that they make.
     pub(crate) fn copies_of(&self, lanes: impl Iterator<Item = usize>) -> usize {
-        1 + lanes.filter_map(|lane| self.copy_factors.get(lane)).sum::<usize>()
+        let mut lanes: Vec<_> = lanes.filter_map(|lane| self.lanes.get(lane)).collect();
+        lanes.sort_unstable_by_key(|copies| copies.same_as);
+        lanes.dedup_by_key(|copies| copies.same_as);
+        1 + lanes.iter().map(|copies| copies.factor).sum::<usize>()
+    }
+
+    /// Whether `lanes` that share a request need memory for its JSON, which is free for another request's
+    /// once they do not.
+    ///
+    /// Several that compress JSON retain the memory: they may need the JSON again, if a receiver refuses the
+    /// compression.
+    pub(crate) fn need_json(&self, lanes: impl Iterator<Item = usize> + Clone) -> bool {
+        let is_alone = lanes.clone().nth(1).is_none();
+        let mut json = lanes.filter_map(|lane| self.lanes.get(lane)).filter(|lane| lane.has_json);
+        let first = json.next();
+        first.into_iter().chain(json).all(|lane| is_alone || lane.factor == json_factor())
+            && first.is_some()
     }
 
     /// The lanes of all destinations that take all spans: they share one request.
-    pub(crate) fn unrouted_lanes(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn unrouted_lanes(&self) -> impl Iterator<Item = usize> + Clone {
         let unrouted = self.destinations.iter().filter(|route| route.ring.is_none());
         unrouted.flat_map(|route| route.lanes.clone())
     }
@@ -100,5 +130,56 @@ impl Routes {
             route.lanes.clone().map(|lane| self.copies_of(std::iter::once(lane))).max().unwrap_or(0)
         };
         unrouted + routed.map(most).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use spanwise_transport::{Compression, Outcome, Protocol, TransportBuilder};
+
+    fn copies(transports: impl IntoIterator<Item = TransportBuilder>) -> usize {
+        let transports = transports.into_iter().map(|builder| builder.build().unwrap());
+        let destinations = transports.map(Destination::new).collect();
+        Routes::new(destinations, Ledger::new()).0.copies()
+    }
+
+    #[test]
+    fn destinations_with_equal_settings_share_their_copies() {
+        let plain = Transport::builder;
+        let gzip = || plain().with_compression(Compression::Gzip);
+        let json = || plain().with_protocol(Protocol::HttpJson);
+        let sink = || {
+            let accept = |_| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
+            gzip().with_sink(accept)
+        };
+        assert_eq!(copies([plain(), plain()]), 1);
+        assert_eq!(copies([gzip(), plain(), gzip(), sink(), gzip()]), 2);
+        assert_eq!(copies([gzip(), gzip().with_compression_level(1)]), 2);
+        assert_eq!(copies([gzip(), gzip().with_compression_level(6), gzip()]), 3);
+        assert_eq!(copies([gzip(), gzip().with_compression_threshold(9)]), 3);
+        assert_eq!(copies([json(), json()]), 7);
+        let json_gzip = || json().with_compression(Compression::Gzip);
+        assert_eq!(copies([json_gzip(), json_gzip(), json_gzip()]), 13);
+        assert_eq!(copies([json_gzip(), json(), gzip()]), 1 + 12 + 6 + 1);
+    }
+
+    #[test]
+    fn json_that_may_be_needed_again_keeps_its_memory() {
+        let plain = Transport::builder;
+        let json = || plain().with_protocol(Protocol::HttpJson);
+        let json_gzip = || json().with_compression(Compression::Gzip);
+        fn need_json(transports: impl IntoIterator<Item = TransportBuilder>) -> bool {
+            let transports = transports.into_iter().map(|builder| builder.build().unwrap());
+            let destinations = transports.map(Destination::new).collect();
+            let routes = Routes::new(destinations, Ledger::new()).0;
+            routes.need_json(routes.unrouted_lanes())
+        }
+        assert!(!need_json([plain(), plain()]));
+        assert!(need_json([json()]) && need_json([json_gzip()]));
+        assert!(need_json([plain(), json(), json()]));
+        assert!(!need_json([plain(), json_gzip()]) && !need_json([json(), json_gzip()]));
     }
 }

@@ -27,7 +27,7 @@ use crate::sent::Sent;
 use crate::sink::SinkBackend;
 use crate::{
     BuildError, Delivery, Endpoint, FailedAttempt, Failure, FramedRequest, Headers, HttpVersion,
-    Outcome, Protocol, TransportBuilder, json_body, text,
+    Outcome, Protocol, TransportBuilder, text,
 };
 use client::Client;
 
@@ -235,11 +235,8 @@ impl BlockingTransport {
     /// The bytes of all attempts; otherwise the failure and its cause.
     fn payload(&self, request: FramedRequest) -> Result<Payload, (Failure, String)> {
         let Shared { protocol, encoders, .. } = &*self.shared;
-        let request = match protocol {
-            Protocol::HttpJson => json_body::transcode(request)?,
-            _ => request,
-        };
-        Payload::new(request, *protocol, encoders).map_err(|failure| match failure {
+        Payload::encode(request, *protocol, encoders).map_err(|(failure, cause)| match failure {
+            _ if !cause.is_empty() => (failure, cause),
             Failure::Unsendable => (failure, NO_PROTOBUF.to_owned()),
             other => (other, other.to_string()),
         })
