@@ -45,19 +45,13 @@ impl<'a> AnyValue<'a> {
 impl Encoder<'_> {
     #[inline]
     pub(super) fn attributes(&mut self, attributes: Repeated<'_>, number: u32) -> Encoded {
-        if attributes.count > 0 {
-            self.raw(b"\"attributes\":[");
-            attributes.iter(number).try_for_each(|entry| self.key_value(entry, 0))?;
-            self.close(b']');
-            self.raw(b",");
-        }
-        Ok(())
+        self.list(b"\"attributes\":[", attributes, number, |json, entry| json.key_value(entry, 0))
     }
 
     #[inline(always)]
     fn key_value(&mut self, message: &[u8], depth: u8) -> Encoded {
-        match short_string(message) {
-            Some((key, text)) => {
+        match short(message) {
+            Some((key, [0x0a, text_len, text @ ..])) if usize::from(*text_len) == text.len() => {
                 self.raw(b"{\"key\":\"");
                 self.string(key)?;
                 self.raw(b"\",\"value\":{\"stringValue\":\"");
@@ -65,8 +59,14 @@ impl Encoder<'_> {
                 self.raw(b"\"}},");
                 Ok(())
             }
+            Some((key, value)) => self.short_key_value(key, value, depth),
             None => self.any_key_value(message, depth),
         }
+    }
+
+    #[inline(never)]
+    fn short_key_value(&mut self, key: &[u8], value: &[u8], depth: u8) -> Encoded {
+        self.attribute(key, Some(AnyValue::Empty.merge(value)?), depth)
     }
 
     #[inline(never)]
@@ -80,6 +80,11 @@ impl Encoder<'_> {
                 _ => {}
             }
         }
+        self.attribute(key, value, depth)
+    }
+
+    #[inline(always)]
+    fn attribute(&mut self, key: &[u8], value: Option<AnyValue<'_>>, depth: u8) -> Encoded {
         self.raw(b"{\"key\":\"");
         self.string(key)?;
         match value {
@@ -161,14 +166,11 @@ fn deeper(depth: u8) -> Result<u8, WireError> {
     if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(WireError::Depth) }
 }
 
-/// Key and value of an attribute in its usual form: a key, then a string, each below 128 bytes and nothing
-/// else.
+/// Key and value of an attribute in its usual form: a key, then a value, each below 128 bytes and nothing else.
 #[inline(always)]
-fn short_string(message: &[u8]) -> Option<(&[u8], &[u8])> {
+fn short(message: &[u8]) -> Option<(&[u8], &[u8])> {
     let [0x0a, key_len @ ..0x80, rest @ ..] = message else { return None };
     let (key, rest) = rest.split_at_checked(usize::from(*key_len))?;
-    let [0x12, value_len @ ..0x80, 0x0a, text_len, text @ ..] = rest else { return None };
-    let is_whole =
-        usize::from(*text_len) == text.len() && usize::from(*value_len) == text.len() + 2;
-    is_whole.then_some((key, text))
+    let [0x12, value_len @ ..0x80, value @ ..] = rest else { return None };
+    (usize::from(*value_len) == value.len()).then_some((key, value))
 }

@@ -286,6 +286,9 @@ fn is_plain(text: &[u8]) -> bool {
     if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
         return word_is_plain(*first) && word_is_plain(*last);
     }
+    if let (Some([a, b, c, d]), Some([w, x, y, z])) = (text.first_chunk(), text.last_chunk()) {
+        return word_is_plain([*a, *b, *c, *d, *w, *x, *y, *z]);
+    }
     text.iter().all(|byte| *byte < 0x80 && !needs_escape(*byte))
 }
 

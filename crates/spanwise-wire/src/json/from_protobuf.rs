@@ -3,7 +3,7 @@
 use super::encoder::{Encoded, Encoder};
 use super::error::FromProtobufError;
 use super::repeated::Repeated;
-use crate::read::Fields;
+use crate::read::{Field, Fields};
 
 /// Appends an `ExportTraceServiceRequest` (equally a `TracesData`), given as protobuf, to `out` as
 /// OTLP/JSON of at most `max_bytes` bytes, on one line.
@@ -51,30 +51,23 @@ impl Encoder<'_> {
 
     fn resource_spans(&mut self, message: &[u8]) -> Encoded {
         let (mut resource, mut scopes, mut schema_url) = (None, Repeated::default(), &[][..]);
-        let mut fields = Fields::new(message);
-        while let (rest, Some(field)) = (fields.rest(), fields.next()) {
-            let field = field?;
+        each_field(message, |rest, field| {
             match field.number {
                 1 => resource = Some(field.bytes()?),
                 2 => scopes.count(rest, field.bytes())?,
                 3 => schema_url = field.bytes()?,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         self.check(0)?;
         self.raw(b"{");
         if let Some(resource) = resource {
             self.raw(b"\"resource\":{");
             self.resource(resource)?;
-            self.close(b'}');
-            self.raw(b",");
+            self.end_entry();
         }
-        if scopes.count > 0 {
-            self.raw(b"\"scopeSpans\":[");
-            scopes.iter(2).try_for_each(|scope| self.scope_spans(scope))?;
-            self.close(b']');
-            self.raw(b",");
-        }
+        self.list(b"\"scopeSpans\":[", scopes, 2, Self::scope_spans)?;
         self.string_member(b"\"schemaUrl\":\"", schema_url)?;
         self.end_entry();
         Ok(())
@@ -83,33 +76,24 @@ impl Encoder<'_> {
     fn resource(&mut self, message: &[u8]) -> Encoded {
         let (mut attributes, mut entities) = (Repeated::default(), Repeated::default());
         let mut dropped = 0;
-        let mut fields = Fields::new(message);
-        while let (rest, Some(field)) = (fields.rest(), fields.next()) {
-            let field = field?;
+        each_field(message, |rest, field| {
             match field.number {
                 1 => attributes.count(rest, field.bytes())?,
                 2 => dropped = uint32(field.varint()?),
                 3 => entities.count(rest, field.bytes())?,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         self.attributes(attributes, 1)?;
         self.number_member(b"\"droppedAttributesCount\":", dropped);
-        if entities.count > 0 {
-            self.raw(b"\"entityRefs\":[");
-            entities.iter(3).try_for_each(|entity| self.entity_ref(entity))?;
-            self.close(b']');
-            self.raw(b",");
-        }
-        Ok(())
+        self.list(b"\"entityRefs\":[", entities, 3, Self::entity_ref)
     }
 
     fn entity_ref(&mut self, message: &[u8]) -> Encoded {
         let (mut schema_url, mut kind) = (&[][..], &[][..]);
         let (mut id_keys, mut description_keys) = (Repeated::default(), Repeated::default());
-        let mut fields = Fields::new(message);
-        while let (rest, Some(field)) = (fields.rest(), fields.next()) {
-            let field = field?;
+        each_field(message, |rest, field| {
             match field.number {
                 1 => schema_url = field.bytes()?,
                 2 => kind = field.bytes()?,
@@ -117,58 +101,44 @@ impl Encoder<'_> {
                 4 => description_keys.count(rest, field.bytes())?,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         self.check(0)?;
         self.raw(b"{");
         self.string_member(b"\"schemaUrl\":\"", schema_url)?;
         self.string_member(b"\"type\":\"", kind)?;
-        self.strings(b"\"idKeys\":[", id_keys, 3)?;
-        self.strings(b"\"descriptionKeys\":[", description_keys, 4)?;
+        self.list(b"\"idKeys\":[", id_keys, 3, Self::string_element)?;
+        self.list(b"\"descriptionKeys\":[", description_keys, 4, Self::string_element)?;
         self.end_entry();
         Ok(())
     }
 
-    fn strings(&mut self, name: &'static [u8], list: Repeated<'_>, number: u32) -> Encoded {
-        if list.count == 0 {
-            return Ok(());
-        }
-        self.raw(name);
-        for text in list.iter(number) {
-            self.raw(b"\"");
-            self.string(text)?;
-            self.raw(b"\",");
-        }
-        self.close(b']');
-        self.raw(b",");
+    fn string_element(&mut self, text: &[u8]) -> Encoded {
+        self.raw(b"\"");
+        self.string(text)?;
+        self.raw(b"\",");
         Ok(())
     }
 
     fn scope_spans(&mut self, message: &[u8]) -> Encoded {
         let (mut scope, mut spans, mut schema_url) = (None, Repeated::default(), &[][..]);
-        let mut fields = Fields::new(message);
-        while let (rest, Some(field)) = (fields.rest(), fields.next()) {
-            let field = field?;
+        each_field(message, |rest, field| {
             match field.number {
                 1 => scope = Some(field.bytes()?),
                 2 => spans.count(rest, field.bytes())?,
                 3 => schema_url = field.bytes()?,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         self.check(0)?;
         self.raw(b"{");
         if let Some(scope) = scope {
             self.raw(b"\"scope\":{");
             self.scope(scope)?;
-            self.close(b'}');
-            self.raw(b",");
+            self.end_entry();
         }
-        if spans.count > 0 {
-            self.raw(b"\"spans\":[");
-            spans.iter(2).try_for_each(|span| self.span(span))?;
-            self.close(b']');
-            self.raw(b",");
-        }
+        self.list(b"\"spans\":[", spans, 2, Self::span)?;
         self.string_member(b"\"schemaUrl\":\"", schema_url)?;
         self.end_entry();
         Ok(())
@@ -177,9 +147,7 @@ impl Encoder<'_> {
     fn scope(&mut self, message: &[u8]) -> Encoded {
         let (mut name, mut version, mut dropped) = (&[][..], &[][..], 0);
         let mut attributes = Repeated::default();
-        let mut fields = Fields::new(message);
-        while let (rest, Some(field)) = (fields.rest(), fields.next()) {
-            let field = field?;
+        each_field(message, |rest, field| {
             match field.number {
                 1 => name = field.bytes()?,
                 2 => version = field.bytes()?,
@@ -187,7 +155,8 @@ impl Encoder<'_> {
                 4 => dropped = uint32(field.varint()?),
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         self.string_member(b"\"name\":\"", name)?;
         self.string_member(b"\"version\":\"", version)?;
         self.attributes(attributes, 3)?;
@@ -201,9 +170,7 @@ impl Encoder<'_> {
         let (mut kind, mut flags, mut start, mut end) = (0, 0, 0, 0);
         let [mut attributes, mut events, mut links] = [Repeated::default(); 3];
         let [mut dropped_attributes, mut dropped_events, mut dropped_links] = [0; 3];
-        let mut fields = Fields::new(message);
-        while let (rest, Some(field)) = (fields.rest(), fields.next()) {
-            let field = field?;
+        each_field(message, |rest, field| {
             match field.number {
                 1 => trace_id = field.bytes()?,
                 2 => span_id = field.bytes()?,
@@ -223,7 +190,8 @@ impl Encoder<'_> {
                 16 => flags = i64::from(field.fixed32()?),
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         self.check(0)?;
         self.raw(b"{");
         self.hex_member(b"\"traceId\":", trace_id)?;
@@ -237,19 +205,9 @@ impl Encoder<'_> {
         self.nanos_member(b"\"endTimeUnixNano\":\"", end);
         self.attributes(attributes, 9)?;
         self.number_member(b"\"droppedAttributesCount\":", dropped_attributes);
-        if events.count > 0 {
-            self.raw(b"\"events\":[");
-            events.iter(11).try_for_each(|event| self.event(event))?;
-            self.close(b']');
-            self.raw(b",");
-        }
+        self.list(b"\"events\":[", events, 11, Self::event)?;
         self.number_member(b"\"droppedEventsCount\":", dropped_events);
-        if links.count > 0 {
-            self.raw(b"\"links\":[");
-            links.iter(13).try_for_each(|link| self.link(link))?;
-            self.close(b']');
-            self.raw(b",");
-        }
+        self.list(b"\"links\":[", links, 13, Self::link)?;
         self.number_member(b"\"droppedLinksCount\":", dropped_links);
         if let Some(status) = status {
             self.status(status)?;
@@ -261,9 +219,7 @@ impl Encoder<'_> {
     fn event(&mut self, message: &[u8]) -> Encoded {
         let (mut time, mut name, mut dropped) = (0, &[][..], 0);
         let mut attributes = Repeated::default();
-        let mut fields = Fields::new(message);
-        while let (rest, Some(field)) = (fields.rest(), fields.next()) {
-            let field = field?;
+        each_field(message, |rest, field| {
             match field.number {
                 1 => time = field.fixed64()?,
                 2 => name = field.bytes()?,
@@ -271,7 +227,8 @@ impl Encoder<'_> {
                 4 => dropped = uint32(field.varint()?),
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         self.check(0)?;
         self.raw(b"{");
         self.nanos_member(b"\"timeUnixNano\":\"", time);
@@ -285,9 +242,7 @@ impl Encoder<'_> {
     fn link(&mut self, message: &[u8]) -> Encoded {
         let [mut trace_id, mut span_id, mut trace_state] = [&[][..]; 3];
         let (mut attributes, mut dropped, mut flags) = (Repeated::default(), 0, 0);
-        let mut fields = Fields::new(message);
-        while let (rest, Some(field)) = (fields.rest(), fields.next()) {
-            let field = field?;
+        each_field(message, |rest, field| {
             match field.number {
                 1 => trace_id = field.bytes()?,
                 2 => span_id = field.bytes()?,
@@ -297,7 +252,8 @@ impl Encoder<'_> {
                 6 => flags = i64::from(field.fixed32()?),
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         self.check(0)?;
         self.raw(b"{");
         self.hex_member(b"\"traceId\":", trace_id)?;
@@ -312,14 +268,14 @@ impl Encoder<'_> {
 
     fn status(&mut self, message: &[u8]) -> Encoded {
         let (mut text, mut code) = (&[][..], 0);
-        for field in Fields::new(message) {
-            let field = field?;
+        each_field(message, |_, field| {
             match field.number {
                 2 => text = field.bytes()?,
                 3 => code = int32(field.varint()?),
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         self.raw(b"\"status\":{");
         self.string_member(b"\"message\":\"", text)?;
         self.number_member(b"\"code\":", code);
@@ -327,12 +283,44 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// Ends an object inside a list.
+    /// Appends `name`, which ends with the bracket of an array, and an element for each of the fields with this
+    /// `number`; nothing for none.
+    #[inline(always)]
+    pub(super) fn list<'m, const N: usize>(
+        &mut self,
+        name: &'static [u8; N],
+        fields: Repeated<'m>,
+        number: u32,
+        mut element: impl FnMut(&mut Self, &'m [u8]) -> Encoded,
+    ) -> Encoded {
+        if fields.count > 0 {
+            self.raw(name);
+            fields.iter(number).try_for_each(|message| element(self, message))?;
+            self.close(b']');
+            self.raw(b",");
+        }
+        Ok(())
+    }
+
+    /// Ends an object that is an element or a member.
     #[inline(always)]
     fn end_entry(&mut self) {
         self.close(b'}');
         self.raw(b",");
     }
+}
+
+/// Calls `read` for each field of a message, with the message from the field on.
+#[inline(always)]
+fn each_field<'m>(
+    message: &'m [u8],
+    mut read: impl FnMut(&'m [u8], Field<'m>) -> Encoded,
+) -> Encoded {
+    let mut fields = Fields::new(message);
+    while let (rest, Some(field)) = (fields.rest(), fields.next()) {
+        read(rest, field?)?;
+    }
+    Ok(())
 }
 
 /// An enum: protobuf keeps the low 32 bits of the varint.
