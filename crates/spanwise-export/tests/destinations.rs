@@ -72,16 +72,22 @@ impl World {
 
     /// Pushes spans of new traces, with an attribute of `bytes` bytes.
     fn push(&mut self, spans: usize, bytes: usize) {
-        let mut writer = SpanWriter::new();
         for _ in 0..spans {
-            let trace_id = TraceId(u128::from(self.next_trace.next_u64()) + 1);
-            let header = SpanHeader { trace_id, span_id: SpanId(1), ..SpanHeader::default() };
-            writer.begin(&SpanLimits::default(), "span");
-            writer.attribute(&SpanLimits::default(), "key", "v".repeat(bytes).as_str());
-            self.queue.ledger().started();
-            let meta = SpanMeta { trace_id, ..SpanMeta::default() };
-            self.queue.push(&writer.finish(&header), meta);
+            let trace_id = u128::from(self.next_trace.next_u64()) + 1;
+            self.push_trace(trace_id, bytes);
         }
+    }
+
+    /// Pushes a span of this trace.
+    fn push_trace(&mut self, trace_id: u128, bytes: usize) {
+        let mut writer = SpanWriter::new();
+        let trace_id = TraceId(trace_id);
+        let header = SpanHeader { trace_id, span_id: SpanId(1), ..SpanHeader::default() };
+        writer.begin(&SpanLimits::default(), "span");
+        writer.attribute(&SpanLimits::default(), "key", "v".repeat(bytes).as_str());
+        self.queue.ledger().started();
+        let meta = SpanMeta { trace_id, ..SpanMeta::default() };
+        self.queue.push(&writer.finish(&header), meta);
     }
 
     fn answer(&mut self, index: usize, delivery: Option<Delivery>) {
@@ -342,6 +348,44 @@ fn a_dead_endpoint_of_a_routed_destination_loses_its_own_traces_alone() {
         .count();
     assert_eq!(alive, 20_000 - its_own);
     world.shut_down(Duration::from_secs(1));
+}
+
+/// The open chunks are drained although a part of a refused request waits for its turn.
+#[test]
+fn a_request_that_is_split_delays_no_span_for_another_destination() {
+    let builder = Exporter::builder(plain("a:1")).with_destination(plain("b:2"));
+    let mut world = World::new(builder.with_max_in_flight(1));
+    world.answers[0] = false;
+    world.push(10, 1_000);
+    world.wait(Duration::from_millis(1_200));
+    world.answer(0, Some(Delivery::from(Outcome::Failed(Failure::TooLarge))));
+    world.push(5, 10);
+    world.wait(Duration::from_millis(1_200));
+    assert_eq!(world.in_flight.len(), 1);
+    assert_eq!(world.account(1).exported, 15);
+    world.answers[0] = true;
+    world.run();
+    assert_eq!(world.account(0).exported, 15);
+    world.shut_down(HOUR);
+}
+
+/// Also if a whole batch is for the endpoint that is busy.
+#[test]
+fn a_trace_of_a_busy_endpoint_delays_no_trace_of_another() {
+    let builder = Exporter::builder(routed()).with_max_in_flight(1);
+    let mut world = World::new(builder.with_max_export_batch_size(1));
+    world.answers[1] = false;
+    let ring = Ring::new(RingVersion::V3, NAMES).unwrap();
+    let of = |endpoint| (1_u128..).filter(move |id| ring.index(id.to_be_bytes()) == endpoint);
+    for trace_id in of.clone()(1).take(3).chain(of(0).take(1)) {
+        world.push_trace(trace_id, 10);
+        world.wait(Duration::from_millis(1_200));
+    }
+    assert_eq!((world.traces(0).len(), world.traces(1).len()), (1, 1));
+    world.answers[1] = true;
+    world.run();
+    assert_eq!((world.traces(1).len(), world.account(0).exported), (3, 4));
+    world.shut_down(HOUR);
 }
 
 #[test]

@@ -92,10 +92,13 @@ impl<B> Bodies<B> {
         this
     }
 
-    /// Whether a lane that could send its request at once has space for it.
-    pub(super) fn have_ready_lane(&self, in_flight: &InFlight) -> bool {
-        let accepting = self.targets.iter().filter(|target| target.body.is_some());
-        accepting.map(|target| target.lane).any(|lane| in_flight.is_ready(lane))
+    /// Whether the requests are worth making, while some lane could send one at once: a lane of theirs could, or
+    /// all of them have space for a request that waits. Otherwise the spans behind these would wait for a lane
+    /// that they do not need.
+    pub(super) fn are_due(&self, in_flight: &InFlight) -> bool {
+        let is_accepted = |target: &Target| target.body.is_some();
+        let is_ready = |target: &Target| is_accepted(target) && in_flight.is_ready(target.lane);
+        self.targets.iter().any(is_ready) || self.targets.iter().all(is_accepted)
     }
 
     /// Memory for all bodies, or none. The chunk of a large span is charged for `charged` bytes of each copy.

@@ -43,7 +43,7 @@ pub(super) enum Composed {
     TrimFirst,
     /// No memory.
     NoMemory,
-    /// No lane that could send the request at once has space for it.
+    /// No lane could send the request at once, and one has no space for it.
     NoLane,
 }
 
@@ -174,7 +174,7 @@ impl Composer {
         let is_large = batch.is_large();
         let endpoints = Endpoints { routes: &self.routes, memory: &self.memory, in_flight };
         let mut bodies = endpoints.bodies(batch, &framing, &plan);
-        if !bodies.have_ready_lane(in_flight) {
+        if !bodies.are_due(in_flight) {
             return Composed::NoLane;
         }
         let mut taken = bodies.take(&self.memory, &plan, batch.bytes());
@@ -191,7 +191,7 @@ impl Composer {
                 None => return Composed::NoMemory,
             }
             bodies = endpoints.bodies(batch, &framing, &plan);
-            if !bodies.have_ready_lane(in_flight) {
+            if !bodies.are_due(in_flight) {
                 return Composed::NoLane;
             }
             taken = bodies.take(&self.memory, &plan, batch.bytes());

@@ -142,7 +142,7 @@ impl ExportMachine {
                 return None;
             }
             // The memory of refused requests is not for others.
-            if self.in_flight.is_full() || self.refused.iter().all(|it| !it.is_empty()) {
+            if self.in_flight.is_full() || self.are_all_refused() {
                 self.is_blocked = true;
                 return None;
             }
@@ -197,7 +197,6 @@ impl ExportMachine {
             while !refused.is_empty() {
                 let is_idle = self.in_flight.is_idle(lane);
                 if !self.in_flight.is_ready(lane) {
-                    self.is_blocked = true;
                     break;
                 }
                 match self.composer.next_part(refused, lane, now, is_idle) {
@@ -229,7 +228,14 @@ impl ExportMachine {
                 }
             }
         }
+        // Refused requests of one endpoint hold back no span for another.
+        self.is_blocked |= self.are_all_refused();
         None
+    }
+
+    /// Whether each endpoint has refused requests, whose memory is not for other spans.
+    fn are_all_refused(&self) -> bool {
+        self.refused.iter().all(|refused| !refused.is_empty())
     }
 
     /// Whether the backlog has a request's worth of spans, or any that are due.
