@@ -56,11 +56,23 @@ pub enum Bug {
     SplitLosesSpan,
     /// A request is as large as the one that the receiver refused.
     RefusalForgotten,
+    /// A request whose encoding the receiver refuses is rejected.
+    RefusedEncodingRejects,
+    /// A request whose encoding the receiver refuses is sent compressed again.
+    FallbackStaysCompressed,
+    /// A refused encoding is used again by later requests.
+    EncodingRefusalForgotten,
+    /// No request is made while one of the endpoints is busy.
+    SlowEndpointBlocksAll,
+    /// A routed request goes to the endpoint of its first trace.
+    RoutedByFirstTrace,
+    /// The requests to an endpoint may exceed its share of the budget.
+    EndpointShareIgnored,
 }
 
 impl Bug {
     /// Every bug, in the order of declaration.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 30] = [
         Self::LostTicket,
         Self::DoubleBooking,
         Self::MissedWakeup,
@@ -85,6 +97,12 @@ impl Bug {
         Self::BreakerStaysOpen,
         Self::SplitLosesSpan,
         Self::RefusalForgotten,
+        Self::RefusedEncodingRejects,
+        Self::FallbackStaysCompressed,
+        Self::EncodingRefusalForgotten,
+        Self::SlowEndpointBlocksAll,
+        Self::RoutedByFirstTrace,
+        Self::EndpointShareIgnored,
     ];
 }
 

@@ -1,5 +1,6 @@
 //! Responses of the receiver, with what each means to the sender by the text of the specification.
 
+use crate::attempt::Attempt;
 use crate::random::Random;
 use spanwise_ledger::DropReason;
 use spanwise_transport::Protocol;
@@ -22,6 +23,8 @@ pub enum Meaning {
         /// The wait that the receiver requires of all requests.
         throttle: Throttled,
     },
+    /// The encoding of the body is refused: the same request follows uncompressed, at once.
+    RefusedEncoding,
     /// Failed for good.
     Permanent {
         /// The reason of the loss, if no other attempt was ambiguous.
@@ -51,7 +54,7 @@ impl Meaning {
     /// Whether the receiver may have stored the spans although the attempt failed.
     pub fn is_ambiguous(self) -> bool {
         match self {
-            Self::Accepted { .. } => false,
+            Self::Accepted { .. } | Self::RefusedEncoding => false,
             Self::Retry { is_ambiguous, .. } | Self::Permanent { is_ambiguous, .. } => is_ambiguous,
         }
     }
@@ -99,24 +102,33 @@ pub enum Kind {
     TooLarge,
     /// 3xx.
     Redirect,
+    /// 415, 400 with the Collector's text, or `UNIMPLEMENTED`: for compressed bodies, seldom for all.
+    RefuseEncoding,
 }
 
 impl Answer {
-    /// A response of this kind to a request of `spans` spans. `wall` is the receiver's clock, for dates.
-    pub fn draw(
-        kind: Kind,
-        protocol: Protocol,
-        spans: u64,
-        wall: SystemTime,
-        random: &mut Random,
-    ) -> Self {
-        match protocol {
-            Protocol::Grpc => Self::grpc(kind, spans, random),
-            _ => Self::http(kind, spans, wall, random),
+    /// A response of this kind to an attempt.
+    pub fn draw(kind: Kind, attempt: &Attempt, random: &mut Random) -> Self {
+        let kind = match kind {
+            Kind::RefuseEncoding if !attempt.is_compressed && !random.one_in(8) => Kind::Accept,
+            kind => kind,
+        };
+        match attempt.protocol {
+            Protocol::Grpc => Self::grpc(kind, attempt, random),
+            _ => Self::http(kind, attempt, random),
         }
     }
 
-    fn http(kind: Kind, spans: u64, wall: SystemTime, random: &mut Random) -> Self {
+    /// The meaning of a status that refuses an encoding. An uncompressed body has none that could be refused.
+    fn refused_encoding(attempt: &Attempt) -> Meaning {
+        match attempt.is_compressed {
+            true => Meaning::RefusedEncoding,
+            false => permanent(DropReason::Rejected, false),
+        }
+    }
+
+    fn http(kind: Kind, attempt: &Attempt, random: &mut Random) -> Self {
+        let &Attempt { spans, wall, .. } = attempt;
         let accepted = Meaning::Accepted { rejected: 0 };
         let mut answer = Self {
             status: 200,
@@ -161,11 +173,20 @@ impl Answer {
                 answer.status = random.pick(&[(1, 301), (1, 307), (1, 308)]);
                 answer.fail(permanent(DropReason::Redirect, false));
             }
+            Kind::RefuseEncoding => {
+                answer.status = random.pick(&[(1, 415), (1, 400)]);
+                if answer.status == 400 {
+                    answer.headers[0].1 = "text/plain".to_owned();
+                    answer.body = b"unsupported Content-Encoding: gzip\n".to_vec();
+                }
+                answer.fail(Self::refused_encoding(attempt));
+            }
         }
         answer
     }
 
-    fn grpc(kind: Kind, spans: u64, random: &mut Random) -> Self {
+    fn grpc(kind: Kind, attempt: &Attempt, random: &mut Random) -> Self {
+        let spans = attempt.spans;
         let mut answer = Self {
             status: 200,
             headers: vec![("content-type", "application/grpc".to_owned())],
@@ -196,9 +217,14 @@ impl Answer {
             Kind::Overloaded => (14, Meaning::retry(false)),
             Kind::Gateway => (random.pick(&[(1, 1), (1, 4)]), Meaning::retry(true)),
             Kind::Reject => {
-                let codes = [(1, 3), (1, 7), (1, 12), (1, 13), (1, 16)];
-                (random.pick(&codes), permanent(DropReason::Rejected, false))
+                let codes = [(1, 3), (1, 7), (1, UNIMPLEMENTED), (1, 13), (1, 16)];
+                match random.pick(&codes) {
+                    // A service without the method has the same code.
+                    UNIMPLEMENTED => (UNIMPLEMENTED, Self::refused_encoding(attempt)),
+                    code => (code, permanent(DropReason::Rejected, false)),
+                }
             }
+            Kind::RefuseEncoding => (UNIMPLEMENTED, Self::refused_encoding(attempt)),
             Kind::TooLarge | Kind::Redirect => {
                 let text = "grpc: received message larger than max (5 vs. 4)".to_owned();
                 answer.trailers.push(("grpc-message", text));
@@ -211,6 +237,16 @@ impl Answer {
         answer.fail(meaning);
         answer.stored = stored;
         answer
+    }
+
+    /// The meaning of the response without its body, which states in some responses what is refused.
+    pub fn meaning_of_head(&self) -> Meaning {
+        match self.meaning {
+            Meaning::RefusedEncoding if self.status == 400 => {
+                permanent(DropReason::Rejected, false)
+            }
+            meaning => meaning,
+        }
     }
 
     fn fail(&mut self, meaning: Meaning) {
@@ -307,6 +343,7 @@ const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] =
     ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
 
+const UNIMPLEMENTED: u32 = 12;
 /// The default of `TransportBuilder::with_max_response_bytes`.
 pub const MAX_RESPONSE_BYTES: usize = 64 << 10;
 

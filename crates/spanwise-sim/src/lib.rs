@@ -1,10 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod account;
 mod answer;
+mod attempt;
 mod breaker;
 pub mod command;
+mod endpoint_settings;
 mod hold_policy;
+mod in_flight;
 mod network;
 mod otlp;
 mod planted;

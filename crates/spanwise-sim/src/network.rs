@@ -1,15 +1,15 @@
-//! The network and the receiver's moods: how one attempt ends, and when.
+//! The network and the conditions of the receiver: how one attempt ends, and when.
 
 use crate::answer::{Answer, Kind, Meaning};
+use crate::attempt::Attempt;
 use crate::random::Random;
 use spanwise_ledger::DropReason;
-use spanwise_transport::Protocol;
 use spanwise_transport::sans_io::{AttemptEnd, BodyEnd, Response};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-/// The mood of the network and the receiver.
+/// The condition of the network and the receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mood {
+pub enum NetworkCondition {
     /// Each request is accepted within 50 ms.
     Healthy,
     /// Each request is accepted, within seconds.
@@ -37,8 +37,8 @@ pub enum Mood {
 /// The network between the sender and the receiver.
 #[derive(Debug)]
 pub struct Network {
-    moods: [Mood; 2],
-    /// The time between changes from one mood to the other and back; zero for none.
+    conditions: [NetworkCondition; 2],
+    /// The time between changes from one condition to the other and back; zero for none.
     flapping: Duration,
     since: Instant,
     /// The maximum bytes of a request that the receiver reads.
@@ -48,7 +48,7 @@ pub struct Network {
 
 /// The end of one attempt, and the times of its parts.
 #[derive(Debug)]
-pub struct Fate {
+pub struct AttemptResult {
     /// The time at which the first byte of the request is sent. `None`: no byte is.
     pub sent_at: Option<Instant>,
     /// The time at which the receiver has the whole request, and the number of spans that it then stores.
@@ -63,103 +63,102 @@ pub struct Fate {
     pub is_true: bool,
 }
 
-/// An attempt, as far as the network knows it.
-#[derive(Debug, Clone, Copy)]
-pub struct Attempt {
-    /// The start.
-    pub now: Instant,
-    /// The end, at the latest.
-    pub until: Instant,
-    /// Bytes of the request.
-    pub bytes: u64,
-    /// Spans of the request.
-    pub spans: u64,
-    /// The wall clock.
-    pub wall: SystemTime,
-    /// The protocol.
-    pub protocol: Protocol,
-}
-
 impl Network {
     /// A healthy network, whose receiver reads requests of at most `max_bytes` bytes.
     pub fn new(now: Instant, max_bytes: Option<u64>, random: Random) -> Self {
-        Self { moods: [Mood::Healthy; 2], flapping: Duration::ZERO, since: now, max_bytes, random }
+        Self {
+            conditions: [NetworkCondition::Healthy; 2],
+            flapping: Duration::ZERO,
+            since: now,
+            max_bytes,
+            random,
+        }
     }
 
-    /// Draws another mood, and perhaps a second one between which and the first the network flaps.
+    /// Draws another condition, and perhaps a second one between which and the first the network flaps.
     pub fn change(&mut self, now: Instant) -> String {
-        let other = mood(&mut self.random);
-        self.moods = [other, if self.random.one_in(3) { mood(&mut self.random) } else { other }];
-        self.flapping = match self.moods[0] == self.moods[1] {
+        let other = condition(&mut self.random);
+        self.conditions =
+            [other, if self.random.one_in(3) { condition(&mut self.random) } else { other }];
+        self.flapping = match self.conditions[0] == self.conditions[1] {
             true => Duration::ZERO,
             false => self.random.millis(20, 5_000),
         };
         self.since = now;
         match self.flapping {
             Duration::ZERO => format!("{other:?}"),
-            every => format!("{other:?}, {:?} every {every:?}", self.moods[1]),
+            every => format!("{other:?}, {:?} every {every:?}", self.conditions[1]),
         }
     }
 
     /// Becomes healthy, for good.
     pub fn heal(&mut self) {
-        self.moods = [Mood::Healthy; 2];
+        self.conditions = [NetworkCondition::Healthy; 2];
         self.flapping = Duration::ZERO;
     }
 
     /// Decides how an attempt ends.
-    pub fn attempt(&mut self, attempt: Attempt) -> Fate {
+    pub fn attempt(&mut self, attempt: Attempt) -> AttemptResult {
         let phase = attempt.now.saturating_duration_since(self.since).as_micros()
             / self.flapping.as_micros().max(1);
         let flapped = !self.flapping.is_zero() && phase % 2 == 1;
-        let now_in = self.moods[usize::from(flapped)];
-        let mood = if now_in == Mood::Anything { concrete(&mut self.random) } else { now_in };
+        let now_in = self.conditions[usize::from(flapped)];
+        let condition =
+            if now_in == NetworkCondition::Anything { concrete(&mut self.random) } else { now_in };
         let connected = attempt.now + self.random.millis(0, 8);
-        let (end, meaning, at) = match mood {
-            Mood::Refusing => (AttemptEnd::NotSent, Meaning::retry(false), connected),
-            Mood::Unreachable => (AttemptEnd::NotSent, Meaning::retry(false), attempt.until),
-            Mood::NoTls => (AttemptEnd::NoTls, NO_TLS, connected),
-            _ => return self.exchange(mood, connected, attempt),
+        let (end, meaning, at) = match condition {
+            NetworkCondition::Refusing => (AttemptEnd::NotSent, Meaning::retry(false), connected),
+            NetworkCondition::Unreachable => {
+                (AttemptEnd::NotSent, Meaning::retry(false), attempt.until)
+            }
+            NetworkCondition::NoTls => (AttemptEnd::NoTls, NO_TLS, connected),
+            _ => return self.exchange(condition, connected, attempt),
         };
         let (end, meaning) = match at < attempt.until {
             true => (end, meaning),
             false => (AttemptEnd::NotSent, Meaning::retry(false)),
         };
         let ends_at = at.min(attempt.until);
-        Fate { sent_at: None, received: None, ends_at, end, meaning, is_true: true }
+        AttemptResult { sent_at: None, received: None, ends_at, end, meaning, is_true: true }
     }
 
     /// An attempt that has a connection.
-    fn exchange(&mut self, mood: Mood, connected: Instant, attempt: Attempt) -> Fate {
+    fn exchange(
+        &mut self,
+        condition: NetworkCondition,
+        connected: Instant,
+        attempt: Attempt,
+    ) -> AttemptResult {
         let random = &mut self.random;
-        let kind = match mood {
+        let kind = match condition {
             _ if self.max_bytes.is_some_and(|max| attempt.bytes > max) => Kind::TooLarge,
-            Mood::Answering(kind) => kind,
+            NetworkCondition::Answering(kind) => kind,
             _ => Kind::Accept,
         };
         let spans = attempt.spans;
-        let answer = Answer::draw(kind, attempt.protocol, spans, attempt.wall, random);
+        let answer = Answer::draw(kind, &attempt, random);
         let received_at = connected + Duration::from_micros(1 + attempt.bytes / 100);
-        let think = match mood {
-            Mood::Slow => random.millis(10, 8_000),
+        let think = match condition {
+            NetworkCondition::Slow => random.millis(10, 8_000),
             _ => random.millis(0, 40),
         };
         let head_at = received_at + think;
-        let cut = (mood == Mood::Resetting).then(|| Cut::draw(&answer, attempt.bytes, random));
-        let body_at = match mood {
-            Mood::Dripping => {
+        let cut = (condition == NetworkCondition::Resetting)
+            .then(|| Cut::draw(&answer, attempt.bytes, random));
+        let body_at = match condition {
+            NetworkCondition::Dripping => {
                 head_at + Duration::from_millis(200) * answer.body.len().max(9) as u32
             }
             _ => head_at,
         };
         let received = (received_at, answer.stored);
         let timeline = Timeline { connected, head_at, body_at };
-        let (end, meaning, ends_at, received) = match (mood, cut) {
-            (Mood::Hung, _) => {
+        let (end, meaning, ends_at, received) = match (condition, cut) {
+            (NetworkCondition::Hung, _) => {
                 let stored = spans * random.below(2);
                 (AttemptEnd::Unanswered, LOST, attempt.until, Some((received_at, stored)))
             }
-            (Mood::NotHttp, _) => {
+            (NetworkCondition::NotHttp, _) => {
                 let stored = spans * random.below(2);
                 (AttemptEnd::NotHttp, NOT_HTTP, head_at, Some((received_at, stored)))
             }
@@ -176,7 +175,7 @@ impl Network {
                 (end, meaning, at, Some(received))
             }
         };
-        let mut fate = Fate {
+        let mut result = AttemptResult {
             sent_at: Some(connected),
             received: received.filter(|(at, _)| *at <= attempt.until),
             ends_at,
@@ -184,12 +183,12 @@ impl Network {
             meaning,
             is_true: answer.is_true,
         };
-        fate.cut_off(attempt.until);
-        fate
+        result.cut_off(attempt.until);
+        result
     }
 }
 
-impl Fate {
+impl AttemptResult {
     /// Ends the attempt at its deadline, if it has not ended before.
     fn cut_off(&mut self, until: Instant) {
         if self.ends_at < until {
@@ -229,10 +228,14 @@ impl Timeline {
             return (end, meaning, until);
         }
         // The status alone classifies a failure: its body is read for a second at most.
-        let at = self.body_at.min(self.head_at + Duration::from_secs(1)).min(until);
-        let body = if self.body_at < until { complete(answer) } else { BodyEnd::Lost };
+        let read_until = self.head_at + Duration::from_secs(1);
+        let at = self.body_at.min(read_until).min(until);
+        let (body, meaning) = match self.body_at < read_until.min(until) {
+            true => (complete(answer), answer.meaning),
+            false => (BodyEnd::Lost, answer.meaning_of_head()),
+        };
         // Just before the deadline, or the cut at it would take the response away.
-        (response(answer, body), answer.meaning, at.min(until - Duration::from_nanos(1)))
+        (response(answer, body), meaning, at.min(until - Duration::from_nanos(1)))
     }
 }
 
@@ -270,7 +273,7 @@ fn broken_off(answer: &Answer, len: usize) -> (AttemptEnd, Meaning) {
     if is_complete {
         return (response(answer, complete(answer)), answer.meaning);
     }
-    if is_success(answer) { (end, LOST) } else { (end, answer.meaning) }
+    if is_success(answer) { (end, LOST) } else { (end, answer.meaning_of_head()) }
 }
 
 /// Whether the response states success before its body is read.
@@ -298,13 +301,13 @@ fn response(answer: &Answer, body: BodyEnd) -> AttemptEnd {
     })
 }
 
-fn mood(random: &mut Random) -> Mood {
+fn condition(random: &mut Random) -> NetworkCondition {
     let other = concrete(random);
-    random.pick(&[(3, Mood::Healthy), (4, Mood::Anything), (12, other)])
+    random.pick(&[(3, NetworkCondition::Healthy), (4, NetworkCondition::Anything), (12, other)])
 }
 
-/// Any mood but `Anything`.
-fn concrete(random: &mut Random) -> Mood {
+/// Any condition but `Anything`.
+fn concrete(random: &mut Random) -> NetworkCondition {
     let kind = random.pick(&[
         (2, Kind::Accept),
         (3, Kind::Partial),
@@ -316,18 +319,19 @@ fn concrete(random: &mut Random) -> Mood {
         (2, Kind::Reject),
         (1, Kind::TooLarge),
         (1, Kind::Redirect),
+        (3, Kind::RefuseEncoding),
     ]);
     random.pick(&[
-        (1, Mood::Healthy),
-        (2, Mood::Slow),
-        (2, Mood::Hung),
-        (2, Mood::Refusing),
-        (1, Mood::Unreachable),
-        (3, Mood::Resetting),
-        (1, Mood::Dripping),
-        (1, Mood::NotHttp),
-        (1, Mood::NoTls),
-        (8, Mood::Answering(kind)),
+        (1, NetworkCondition::Healthy),
+        (2, NetworkCondition::Slow),
+        (2, NetworkCondition::Hung),
+        (2, NetworkCondition::Refusing),
+        (1, NetworkCondition::Unreachable),
+        (3, NetworkCondition::Resetting),
+        (1, NetworkCondition::Dripping),
+        (1, NetworkCondition::NotHttp),
+        (1, NetworkCondition::NoTls),
+        (8, NetworkCondition::Answering(kind)),
     ])
 }
 

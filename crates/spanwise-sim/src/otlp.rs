@@ -6,6 +6,8 @@
 pub struct ReceivedSpan<'a> {
     /// The name of its scope.
     pub scope: &'a [u8],
+    /// The trace id.
+    pub trace: [u8; 16],
     /// The span id.
     pub id: u64,
     /// The span's name.
@@ -54,10 +56,12 @@ fn read_scope_spans<'a>(
 }
 
 fn read_span<'a>(message: &'a [u8], scope: &'a [u8]) -> Result<ReceivedSpan<'a>, String> {
-    let mut span = ReceivedSpan { scope, id: 0, name: &[] };
+    let mut span = ReceivedSpan { scope, trace: [0; 16], id: 0, name: &[] };
     for (number, value) in fields(message)? {
         match number {
-            1 => expect(value == TRACE_ID, "the trace id is the world's")?,
+            1 => {
+                span.trace = value.try_into().map_err(|_| "a trace id has 16 bytes".to_owned())?;
+            }
             2 => {
                 let id = value.try_into().map_err(|_| "a span id has 8 bytes".to_owned())?;
                 span.id = u64::from_be_bytes(id);
@@ -69,11 +73,11 @@ fn read_span<'a>(message: &'a [u8], scope: &'a [u8]) -> Result<ReceivedSpan<'a>,
     Ok(span)
 }
 
-/// Writes the `Span` message of the span with this id and a name of `len` bytes into `into`.
-pub fn write_span(id: u64, len: usize, into: &mut Vec<u8>) {
+/// Writes the `Span` message of the span with these ids and a name of `len` bytes into `into`.
+pub fn write_span(trace: [u8; 16], id: u64, len: usize, into: &mut Vec<u8>) {
     into.clear();
     into.extend_from_slice(&[0x0a, 16]);
-    into.extend_from_slice(&TRACE_ID);
+    into.extend_from_slice(&trace);
     into.extend_from_slice(&[0x12, 8]);
     into.extend_from_slice(&id.to_be_bytes());
     if len > 0 {
@@ -128,8 +132,10 @@ fn expect(holds: bool, rule: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(rule.to_owned()) }
 }
 
-/// The trace of all spans.
-pub const TRACE_ID: [u8; 16] = *b"simulated trace!";
+/// The id of the trace with this index.
+pub fn trace_id(index: u64) -> [u8; 16] {
+    (u128::from_be_bytes(*b"simulated trace!") ^ u128::from(index)).to_be_bytes()
+}
 
 #[cfg(test)]
 mod tests {
@@ -145,17 +151,17 @@ mod tests {
     #[test]
     fn a_request_is_read_as_it_was_written() {
         let mut span = Vec::new();
-        write_span(27, 300, &mut span);
+        write_span(trace_id(3), 27, 300, &mut span);
         let scope = nested(1, &nested(1, b"scope"));
         let scope_spans = [scope, nested(2, &span)].concat();
         let request = nested(1, &[nested(1, b""), nested(2, &scope_spans)].concat());
         let mut seen = Vec::new();
         let read = read_request(&request, |span| {
-            seen.push((span.id, span.name.to_vec(), span.scope.to_vec()));
+            seen.push((span.trace, span.id, span.name.to_vec(), span.scope.to_vec()));
             Ok(())
         });
         assert_eq!(read, Ok(()));
-        assert_eq!(seen, [(27, vec![b'b'; 300], b"scope".to_vec())]);
+        assert_eq!(seen, [(trace_id(3), 27, vec![b'b'; 300], b"scope".to_vec())]);
         assert!(read_request(&request[..request.len() - 1], |_| Ok(())).is_err());
     }
 }

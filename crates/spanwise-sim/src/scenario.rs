@@ -1,16 +1,12 @@
 //! The settings of one world, all drawn from its seed.
 
-use crate::breaker::BreakerSettings;
+use crate::endpoint_settings::{DestinationSettings, EndpointSettings};
 use crate::hold_policy::LONGEST_HOLD;
 use crate::random::Random;
 use spanwise_batch::{AdaptiveBatchSize, BatchSize};
 use spanwise_export::{BatchConfig, Exporter, ExporterBuilder, OnFull};
 use spanwise_ledger::Ledger;
 use spanwise_sampling::Threshold;
-use spanwise_transport::sans_io::{Admission, RequestSettings};
-use spanwise_transport::{
-    BuildError, CircuitBreaker, Compression, Protocol, RetryPolicy, Transport,
-};
 use spanwise_wire::write::encode_resource;
 use std::time::Duration;
 
@@ -25,24 +21,16 @@ pub struct Scenario {
     pub on_full: OnFull,
     /// The sampler's threshold, where whole traces are shed.
     pub sampler: Threshold,
-    /// Whether requests are compressed, which charges the budget for a copy.
-    pub is_compressed: bool,
     /// Slots of the sharded buffer.
     pub slots: usize,
     /// Threads that end spans.
     pub threads: usize,
     /// Instrumentation scopes.
     pub scopes: usize,
-    /// The protocol by which responses are classified.
-    pub protocol: Protocol,
-    /// The timeouts and retries of requests.
-    pub request: RequestSettings,
-    /// The circuit breaker of the transport.
-    pub breaker: Option<BreakerSettings>,
-    /// The longest wait of the sender's own between two attempts.
-    pub retry_cap: Duration,
-    /// The maximum bytes of a request that the receiver reads.
-    pub receiver_bytes: Option<u64>,
+    /// Traces that the spans are of.
+    pub traces: u64,
+    /// The destinations of the spans.
+    pub destinations: Vec<DestinationSettings>,
     /// The longest time from a wake-up of the exporter's thread to its turn.
     pub lag: Duration,
     /// Whether a policy decides how long chunks are held back.
@@ -60,35 +48,26 @@ pub struct Scenario {
 impl Scenario {
     /// Draws the settings.
     pub fn draw(random: &mut Random) -> Self {
-        let budget_bytes = random.pick(&[(6, 1), (2, 2), (1, 4), (1, 16)]) << 20;
-        let attempt_timeout = random.millis(5, 12_000);
-        let request_timeout = random.millis(5, 60_000).max(attempt_timeout);
-        let retry_cap = random.millis(1, 10_000);
-        let retry = RetryPolicy::default()
-            .with_initial(random.millis(1, 1_000))
-            .with_factor(1.0 + random.below(20) as f64 / 10.0)
-            .with_cap(retry_cap);
-        let protocol = random.pick(&[(2, Protocol::HttpProtobuf), (1, Protocol::Grpc)]);
+        let destinations = DestinationSettings::draw_all(random);
+        let several = destinations.iter().flat_map(|it| &it.endpoints).count() > 1;
+        let budget_mib = match several {
+            // Each endpoint has a share, with space for a request and its copies.
+            true => random.pick(&[(4, 4_usize), (1, 8), (1, 16)]),
+            false => random.pick(&[(6, 1), (2, 2), (1, 4), (1, 16)]),
+        };
         Self {
-            budget_bytes,
+            budget_bytes: budget_mib << 20,
+            destinations,
             batch: batch_config(random),
             on_full: random.pick(&[
                 (2, OnFull::Drop),
                 (1, OnFull::Wait(Duration::ZERO)),
                 (1, OnFull::ShedByTrace),
             ]),
-            is_compressed: random.one_in(3),
             slots: random.between(1, 8) as usize,
             threads: random.between(1, 6) as usize,
             scopes: random.between(1, 4) as usize,
-            protocol,
-            request: RequestSettings { attempt_timeout, request_timeout, retry },
-            breaker: random.one_in(2).then(|| BreakerSettings {
-                failures: random.between(1, 8) as u32,
-                open_time: random.millis(1, 10_000),
-            }),
-            retry_cap,
-            receiver_bytes: random.one_in(3).then(|| random.scaled(500, 1 << 20)),
+            traces: random.scaled(1, 40),
             lag: Duration::from_millis(random.pick(&[(3, 0), (1, 3), (1, 20)])),
             has_policy: random.one_in(6),
             panics: random.one_in(6),
@@ -103,15 +82,15 @@ impl Scenario {
     ///
     /// # Errors
     /// The transport refuses a setting.
-    pub fn builder(&self, ledger: Ledger) -> Result<ExporterBuilder, BuildError> {
-        let compression = match self.is_compressed {
-            true => Compression::Gzip,
-            false => Compression::None,
-        };
-        // It sends nothing: the world's own sender takes the requests.
-        let transport = Transport::builder().with_compression(compression).build()?;
+    pub fn builder(&self, ledger: Ledger) -> Result<ExporterBuilder, String> {
+        let mut destinations = self.destinations.iter().map(DestinationSettings::destination);
+        let first = destinations.next().ok_or("a world has a destination")??;
+        let mut builder = Exporter::builder(first);
+        for other in destinations {
+            builder = builder.with_destination(other?);
+        }
         let batch = &self.batch;
-        let builder = Exporter::builder(transport)
+        let builder = builder
             .with_ledger(ledger)
             .with_resource(encode_resource([("service.name", "simulated")], ""))
             .with_slots(self.slots)
@@ -143,28 +122,9 @@ impl Scenario {
         self.batch.scheduled_delay + hold
     }
 
-    /// The circuit breaker, whose open time has the limit of a throttle.
-    pub fn breaker(&self) -> Option<BreakerSettings> {
-        let limit = |it: BreakerSettings| BreakerSettings {
-            open_time: it.open_time.min(self.max_throttle()),
-            ..it
-        };
-        self.breaker.map(limit)
-    }
-
-    /// The state that all requests share.
-    pub fn admission(&self) -> Admission {
-        let breaker = self.breaker.map(|it| {
-            CircuitBreaker::default().with_failures(it.failures).with_open_time(it.open_time)
-        });
-        Admission::new(self.max_throttle(), breaker)
-    }
-
-    /// The longest time for which a receiver can stop all requests by `Retry-After`: as
-    /// `TransportBuilder::with_request_timeout` documents it.
-    pub fn max_throttle(&self) -> Duration {
-        let RequestSettings { attempt_timeout, request_timeout, .. } = self.request;
-        request_timeout.saturating_sub(attempt_timeout).max(request_timeout / 2)
+    /// The endpoints of all destinations, in the order in which the exporter counts them.
+    pub fn endpoints(&self) -> impl Iterator<Item = &EndpointSettings> {
+        self.destinations.iter().flat_map(|it| &it.endpoints)
     }
 }
 

@@ -2,99 +2,92 @@
 //! ends.
 
 use crate::answer::{Meaning, Throttled};
+use crate::attempt::Attempt;
 use crate::breaker::{BreakerModel, Health};
-use crate::network::{Attempt, Fate, Network};
+use crate::endpoint_settings::EndpointSettings;
+use crate::in_flight::{InFlight, State, is_received};
+use crate::network::Network;
 use crate::random::Random;
-use crate::scenario::Scenario;
-use crate::sender_event::{Ended, Refusal, SenderEvent, Stored};
-use crate::violation::{Checked, require};
+use crate::sender_event::{Ended, Refusal, SenderEvent, SentSpans, Stored};
+use crate::violation::{Checked, Violation, require};
+use flate2::read::GzDecoder;
 use spanwise_export::sans_io::RequestId;
 use spanwise_ledger::DropReason;
-use spanwise_transport::sans_io::{Admission, RequestMachine, RequestStep};
-use spanwise_transport::{Delivery, FramedRequest, PREFIX};
+use spanwise_transport::sans_io::{Admission, RequestBody, RequestStep};
+use spanwise_transport::{Delivery, FramedRequest, PREFIX, Protocol, Transport};
+use std::io::Read;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Sends requests in virtual time.
 #[derive(Debug)]
 pub struct Sender {
-    scenario: Scenario,
+    settings: EndpointSettings,
+    transport: Transport,
     requests: Vec<InFlight>,
     admission: Admission,
     breaker: BreakerModel,
     /// The end of the throttle by the receiver's responses: no attempt may begin before.
     throttled_until: Option<Instant>,
+    /// The receiver accepted a request after it had refused its encoding.
+    is_encoding_refused: bool,
     random: Random,
     /// Whether each response stated true counts.
     pub is_true: bool,
 }
 
-/// A request in flight.
-#[derive(Debug)]
-struct InFlight {
-    id: RequestId,
-    spans: Vec<u64>,
-    request: FramedRequest,
-    machine: RequestMachine,
-    /// The time by which it has an outcome.
-    deadline: Instant,
-    /// The deadline that its machine has, whatever the clock does.
-    until: Instant,
-    state: State,
-    /// The ends of its attempts, by the specification.
-    history: Vec<Meaning>,
-    /// The receiver may have its spans from an earlier request.
-    was_ambiguous: bool,
-    /// The attempt after which the receiver has its spans without any doubt of the sender's.
-    is_stored: bool,
-    /// The latest start of the next attempt.
-    retry_by: Instant,
-    /// The wait that the last response asked for.
-    asked: Duration,
-}
-
-#[derive(Debug)]
-enum State {
-    Waiting(Instant),
-    Attempting(Fate),
-    /// The request was cancelled; its task has not noticed yet, or never does.
-    Cancelled(Option<Instant>, Box<Ended>),
-}
-
-impl InFlight {
-    /// Whether the receiver may have the spans although no attempt was accepted.
-    fn is_ambiguous(&self) -> bool {
-        self.was_ambiguous || self.history.iter().any(|end| end.is_ambiguous())
-    }
-}
-
 impl Sender {
     /// A sender without requests.
-    pub fn new(scenario: &Scenario, now: Instant, random: Random) -> Self {
+    pub fn new(
+        settings: &EndpointSettings,
+        transport: Transport,
+        now: Instant,
+        random: Random,
+    ) -> Self {
         Self {
-            scenario: scenario.clone(),
+            settings: settings.clone(),
+            transport,
             requests: Vec::new(),
-            admission: scenario.admission(),
-            breaker: BreakerModel::new(scenario.breaker(), now),
+            admission: settings.admission(),
+            breaker: BreakerModel::new(settings.breaker(), now),
             throttled_until: None,
+            is_encoding_refused: false,
             random,
             is_true: true,
         }
     }
 
-    /// Begins to send `request`. `was_ambiguous`: the receiver may have its spans from an earlier request.
+    /// Begins to send `request`.
+    ///
+    /// # Errors
+    /// A rule of its body is broken.
     pub fn send(
         &mut self,
         now: Instant,
         id: RequestId,
         request: FramedRequest,
-        (spans, was_ambiguous): (Vec<u64>, bool),
-    ) {
-        let settings = self.scenario.request;
+        sent: SentSpans,
+    ) -> Checked {
+        let settings = self.settings.request;
+        let body = RequestBody::new(&self.transport, request.clone());
+        let body = body.map_err(|failure| Violation {
+            rule: "a request can be sent",
+            details: failure.to_string(),
+        })?;
+        let was_compressed = body.is_compressed();
+        let rule = "no request is compressed after the receiver refused it";
+        require(!was_compressed || !self.is_encoding_refused, rule, || format!("{id:?}"))?;
+        // Each compressed byte costs more than all else in a world.
+        if !was_compressed || self.random.one_in(8) {
+            check_body(&body, request.message(), self.settings.protocol)?;
+        }
+        let SentSpans { spans, was_ambiguous, is_part } = sent;
         self.requests.push(InFlight {
             id,
             spans,
+            machine: body.machine(settings, now),
             request,
-            machine: RequestMachine::new(settings, now),
+            body,
+            was_compressed,
             deadline: now + settings.request_timeout,
             until: now + settings.request_timeout,
             state: State::Waiting(now),
@@ -103,7 +96,9 @@ impl Sender {
             is_stored: false,
             retry_by: now,
             asked: Duration::ZERO,
+            is_part,
         });
+        Ok(())
     }
 
     /// Requests in flight.
@@ -121,16 +116,22 @@ impl Sender {
         self.requests.iter().map(|request| &*request.spans)
     }
 
-    /// Bytes of all requests.
-    pub fn bytes(&self) -> usize {
-        self.requests.iter().map(|request| request.request.message().len()).sum()
+    /// The memory of all requests and their bodies.
+    pub fn buffers(&self) -> impl Iterator<Item = &[u8]> {
+        self.requests.iter().flat_map(InFlight::buffers)
+    }
+
+    /// Requests that were made of waiting spans, and their bytes.
+    pub fn fresh(&self) -> (usize, usize) {
+        let fresh = self.requests.iter().filter(|request| !request.is_part);
+        fresh.fold((0, 0), |(count, bytes), it| (count + 1, bytes + it.request.message().len()))
     }
 
     /// The time of the next event.
     pub fn next_event(&self) -> Option<Instant> {
         let next = self.requests.iter().filter_map(|request| match &request.state {
             State::Waiting(at) => Some(*at),
-            State::Attempting(fate) => Some(fate.ends_at),
+            State::Attempting(result) => Some(result.ends_at),
             State::Cancelled(at, _) => *at,
         });
         next.min()
@@ -148,13 +149,13 @@ impl Sender {
     ) -> Checked<Option<SenderEvent>> {
         let is_due = |request: &InFlight| match &request.state {
             State::Waiting(at) => *at <= now,
-            State::Attempting(fate) => fate.ends_at <= now,
+            State::Attempting(result) => result.ends_at <= now,
             State::Cancelled(at, _) => at.is_some_and(|at| at <= now),
         };
         let Some(index) = self.requests.iter().position(is_due) else { return Ok(None) };
         let event = match &self.requests[index].state {
             State::Waiting(_) => self.poll(index, now, wall, network)?,
-            State::Attempting(fate) if is_received(fate, now) => Some(self.store(index)?),
+            State::Attempting(result) if is_received(result, now) => Some(self.store(index)?),
             State::Attempting(_) => Some(self.end_attempt(index, now, wall)?),
             State::Cancelled(..) => self.end_cancelled(index),
         };
@@ -171,10 +172,10 @@ impl Sender {
         for request in &mut self.requests {
             self.breaker.ended(now, request.id, Health::Unknown);
             let mut is_sent = false;
-            if let State::Attempting(fate) = &request.state {
-                is_sent = fate.sent_at.is_some_and(|at| at <= now);
-                if is_received(fate, now) {
-                    stored.extend(take_stored(request));
+            if let State::Attempting(result) = &request.state {
+                is_sent = result.sent_at.is_some_and(|at| at <= now);
+                if is_received(result, now) {
+                    stored.extend(request.take_stored());
                 }
             }
             let is_ambiguous = is_sent || request.is_ambiguous();
@@ -228,15 +229,16 @@ impl Sender {
                 self.check_attempt(index, now, until)?;
                 self.breaker.began(now, self.requests[index].id)?;
                 let request = &mut self.requests[index];
-                let fate = network.attempt(Attempt {
+                let result = network.attempt(Attempt {
                     now,
                     until,
                     bytes: request.request.message().len() as u64,
                     spans: request.spans.len() as u64,
+                    is_compressed: request.body.is_compressed(),
                     wall,
-                    protocol: self.scenario.protocol,
+                    protocol: self.settings.protocol,
                 });
-                request.state = State::Attempting(fate);
+                request.state = State::Attempting(result);
                 let number = request.history.len() as u32 + 1;
                 Ok(Some(SenderEvent::Began(request.id, number)))
             }
@@ -247,8 +249,12 @@ impl Sender {
     fn check_attempt(&self, index: usize, now: Instant, until: Instant) -> Checked {
         let request = &self.requests[index];
         let last = request.history.last();
-        let is_retry = last.is_none_or(|last| matches!(last, Meaning::Retry { .. }));
-        require(is_retry, "no attempt follows a final response", || {
+        let is_compressed = request.was_compressed && !request.fell_back();
+        let rule = "a body is compressed until its encoding is refused";
+        require(request.body.is_compressed() == is_compressed, rule, || {
+            format!("{:?} after {:?}", request.id, request.history)
+        })?;
+        require(request.may_retry(), "no attempt follows a final response", || {
             format!("{:?} after {last:?}", request.id)
         })?;
         let is_held = self.throttled_until.is_some_and(|end| now < end);
@@ -260,7 +266,7 @@ impl Sender {
         require(now <= by, "a retry is not late", || {
             format!("{:?}, {:?} late", request.id, now - by)
         })?;
-        let settings = self.scenario.request;
+        let settings = self.settings.request;
         let last = request.deadline.min(now + settings.attempt_timeout);
         require(until <= last && until > now, "an attempt ends within its timeouts", || {
             format!("{:?} ends {:?} late", request.id, until.saturating_duration_since(last))
@@ -274,7 +280,8 @@ impl Sender {
         require(is_first, "no span is sent again after it was accepted", || {
             format!("{:?}", request.id)
         })?;
-        let stored = take_stored(request).unwrap_or(Stored { spans: Vec::new(), may_repeat: true });
+        let stored =
+            request.take_stored().unwrap_or(Stored { spans: Vec::new(), may_repeat: true });
         Ok(SenderEvent::Stored(stored))
     }
 
@@ -284,29 +291,38 @@ impl Sender {
         now: Instant,
         wall: SystemTime,
     ) -> Checked<SenderEvent> {
-        let protocol = self.scenario.protocol;
+        let protocol = self.settings.protocol;
         let request = &mut self.requests[index];
         let placeholder = State::Waiting(now);
-        let State::Attempting(fate) = std::mem::replace(&mut request.state, placeholder) else {
+        let State::Attempting(result) = std::mem::replace(&mut request.state, placeholder) else {
             return Ok(SenderEvent::Began(request.id, 0));
         };
-        request.history.push(fate.meaning);
-        self.is_true &= fate.is_true;
+        request.history.push(result.meaning);
+        self.is_true &= result.is_true;
         if self.random.one_in(300) {
             // The task that sends panics.
             return Ok(self.panic(index, now));
         }
         let random = self.random.draw();
         let request = &mut self.requests[index];
-        let attempted = fate.end.classify(protocol, wall);
+        let attempted = result.end.classify(protocol, wall);
         let end = request.machine.attempt_ended(now, attempted, &self.admission, || random);
-        let health = match fate.meaning {
+        let is_accepted = end.as_ref().is_some_and(Delivery::is_accepted);
+        if request.body.attempt_ended(&request.machine, is_accepted).is_err() {
+            let rule = "a refused encoding leaves the request itself";
+            return Err(Violation { rule, details: format!("{:?}", request.id) });
+        }
+        if request.fell_back() {
+            self.is_encoding_refused |= is_accepted;
+            check_body(&request.body, request.request.message(), protocol)?;
+        }
+        let health = match result.meaning {
             Meaning::Retry { .. } if now >= request.until => Health::Unknown,
             Meaning::Retry { .. } => Health::Failed,
             _ => Health::Healthy,
         };
         self.breaker.ended(now, request.id, health);
-        let asked = match fate.meaning {
+        let asked = match result.meaning {
             Meaning::Retry { throttle: Throttled::For(wait), .. } => wait,
             Meaning::Retry { throttle: Throttled::Until(at), .. } => {
                 at.duration_since(wall).unwrap_or_default()
@@ -314,17 +330,20 @@ impl Sender {
             _ => Duration::ZERO,
         };
         // A longer wait is cut, so that an attempt follows if there is time for it.
-        request.asked = asked.min(self.scenario.max_throttle());
+        request.asked = asked.min(self.settings.max_throttle());
         if !request.asked.is_zero() {
             self.throttled_until = self.throttled_until.max(Some(now + request.asked));
         }
-        let own = now + request.asked.max(self.scenario.retry_cap);
+        let own = match result.meaning {
+            Meaning::RefusedEncoding => now,
+            _ => now + request.asked.max(self.settings.retry_cap),
+        };
         request.retry_by = own.max(self.throttled_until.unwrap_or(now)) + SLACK;
         self.poll_waiting(now);
         let request = &mut self.requests[index];
         match end {
             Some(delivery) => self.end(index, now, delivery),
-            None => Ok(SenderEvent::AttemptEnded(request.id, fate.meaning)),
+            None => Ok(SenderEvent::AttemptEnded(request.id, result.meaning)),
         }
     }
 
@@ -335,33 +354,20 @@ impl Sender {
             format!("{:?}, {:?} late", request.id, now - request.deadline)
         })?;
         let ambiguous = request.is_ambiguous();
-        let count = request.spans.len() as u64;
-        let (exported, reasons) = match request.history.last() {
-            Some(Meaning::Accepted { rejected }) => {
-                let reason = match ambiguous {
-                    true => DropReason::AmbiguousTimeout,
-                    false => DropReason::PartialRejected,
-                };
-                (count - (*rejected).min(count), vec![reason])
-            }
-            Some(Meaning::Permanent { reason, is_ambiguous: true }) => (0, vec![*reason]),
-            _ if ambiguous => (0, vec![DropReason::AmbiguousTimeout]),
-            Some(Meaning::Permanent { reason, .. }) => (0, vec![*reason]),
-            _ => {
-                let mut reasons = vec![DropReason::RetryDeadline];
-                let is_tls = |end: &Meaning| matches!(end, Meaning::Retry { is_tls: true, .. });
-                reasons.extend(request.history.iter().any(is_tls).then_some(DropReason::Tls));
-                (0, reasons)
-            }
-        };
+        let (exported, reasons) = request.outcome();
         let attempts = delivery.attempts as usize;
         require(attempts == request.history.len(), "each attempt is counted", || {
             format!("{attempts}, not {}", request.history.len())
         })?;
         let left = request.deadline.saturating_duration_since(now);
-        let needed = request.asked.max(self.scenario.retry_cap);
-        let may_retry = matches!(request.history.last(), Some(Meaning::Retry { .. }));
-        require(!may_retry || left <= needed, "a request is retried while there is time", || {
+        let needed = request.asked.max(self.settings.retry_cap);
+        let needed = match request.history.last() {
+            // The uncompressed attempt follows at once.
+            Some(Meaning::RefusedEncoding) => Duration::ZERO,
+            _ => needed,
+        };
+        let is_retried = request.may_retry() && !request.history.is_empty();
+        require(!is_retried || left <= needed, "a request is retried while there is time", || {
             format!("{:?} was given up {left:?} before its deadline", request.id)
         })?;
         let is_refused = matches!(
@@ -415,19 +421,26 @@ impl Sender {
     }
 }
 
-/// Whether the receiver has the whole request and has not stored it yet.
-fn is_received(fate: &Fate, now: Instant) -> bool {
-    fate.received.is_some_and(|(at, spans)| at <= now && spans > 0)
-}
-
-/// The receiver stores the spans of the current attempt.
-fn take_stored(request: &mut InFlight) -> Option<Stored> {
-    let State::Attempting(fate) = &mut request.state else { return None };
-    let (_, count) = fate.received.take()?;
-    let may_repeat = fate.meaning.is_ambiguous();
-    request.is_stored = !may_repeat;
-    let spans = request.spans.iter().copied().take(count as usize).collect();
-    Some(Stored { spans, may_repeat })
+/// The body decodes to the message.
+fn check_body(body: &RequestBody, message: &[u8], protocol: Protocol) -> Checked {
+    let bytes: &[u8] = body.bytes();
+    let (prefix, sent) = match protocol {
+        Protocol::Grpc => bytes.split_at(PREFIX.min(bytes.len())),
+        _ => (&[][..], bytes),
+    };
+    let flag = u8::from(body.is_compressed());
+    let is_framed = protocol != Protocol::Grpc || prefix.first() == Some(&flag);
+    let is_same = match body.is_compressed() {
+        true => {
+            let mut original = Vec::with_capacity(message.len());
+            let read = GzDecoder::new(sent).read_to_end(&mut original);
+            read.is_ok() && original == message
+        }
+        false => sent == message,
+    };
+    require(is_framed && is_same, "a body has the bytes of its request", || {
+        format!("{} bytes for {}", bytes.len(), message.len())
+    })
 }
 
 /// The retry's own wait is drawn with fractions of a nanosecond.

@@ -5,6 +5,17 @@ use spanwise_export::sans_io::RequestId;
 use spanwise_ledger::DropReason;
 use spanwise_transport::Delivery;
 
+/// The spans of a request that is sent.
+#[derive(Debug)]
+pub struct SentSpans {
+    /// The spans.
+    pub spans: Vec<u64>,
+    /// The receiver may have them from an earlier request.
+    pub was_ambiguous: bool,
+    /// They are those of a request that was refused as too large.
+    pub is_part: bool,
+}
+
 /// A request that ended, and the outcomes of its spans that the judge accepts.
 #[derive(Debug)]
 pub struct Ended {

@@ -1,21 +1,19 @@
-//! The world's own list of all spans: the oracle of the ledger.
+//! The world's own list of all spans: the oracle of the ledgers.
 
-use crate::violation::{Checked, require};
-use spanwise_ledger::{DropReason, Snapshot};
-use std::collections::BTreeMap;
+use crate::account::{Account, Stage};
+use spanwise_ledger::DropReason;
 use std::time::Instant;
 
-/// All spans of a world, by id, and the sums that the ledger has to agree with.
-#[derive(Debug, Default)]
+/// All spans of a world, by id, and the account of each destination. The first destination has all spans, the
+/// others those that the exporter has drained.
+#[derive(Debug)]
 pub struct SpanList {
     spans: Vec<Span>,
-    sampled_out: u64,
-    exported: u64,
-    dropped: BTreeMap<DropReason, u64>,
+    accounts: Vec<Account>,
     /// The spans that have ended, in that order.
     ended: Vec<u64>,
-    /// The first of those without an outcome.
-    unsettled: usize,
+    /// The first of those without an outcome, at each destination.
+    unsettled: Vec<usize>,
 }
 
 /// A span.
@@ -25,103 +23,98 @@ pub struct Span {
     pub len: usize,
     /// The index of its scope.
     pub scope: usize,
-    /// Its stage.
-    pub stage: Stage,
+    /// The index of its trace.
+    pub trace: u64,
     /// The exporter has drained it from the queue.
-    pub is_drained: bool,
-    /// The receiver may have it from a request that it refused.
-    pub is_ambiguous: bool,
-    /// Copies that the receiver has.
-    pub stored: u32,
-}
-
-/// The stage of a span between its start and its outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It has started.
-    Started,
-    /// It ended at this instant and is in the queue or in the backlog.
-    Waiting(Instant),
-    /// It is in a request.
-    Sent,
-    /// It has an outcome.
-    Settled,
+    is_drained: bool,
 }
 
 impl SpanList {
+    /// A list for this number of destinations.
+    pub fn new(destinations: usize) -> Self {
+        let accounts = (0..destinations).map(|_| Account::default()).collect();
+        let unsettled = vec![0; destinations];
+        Self { spans: Vec::new(), accounts, ended: Vec::new(), unsettled }
+    }
+
     /// Adds a span that starts now, and returns its id.
-    pub fn start(&mut self, len: usize, scope: usize) -> u64 {
-        let (is_drained, is_ambiguous) = (false, false);
-        let stage = Stage::Started;
-        self.spans.push(Span { len, scope, stage, is_drained, is_ambiguous, stored: 0 });
+    pub fn start(&mut self, len: usize, scope: usize, trace: u64) -> u64 {
+        self.spans.push(Span { len, scope, trace, is_drained: false });
+        for (index, account) in self.accounts.iter_mut().enumerate() {
+            account.add(if index == 0 { Stage::Started } else { Stage::Absent });
+        }
         self.spans.len() as u64
     }
 
     /// The span with this id.
-    pub fn get_mut(&mut self, id: u64) -> Option<&mut Span> {
-        self.spans.get_mut(usize::try_from(id.checked_sub(1)?).ok()?)
+    pub fn get(&self, id: u64) -> Option<&Span> {
+        self.spans.get(usize::try_from(id.checked_sub(1)?).ok()?)
+    }
+
+    /// The account of the first destination, which has all spans.
+    pub fn first(&mut self) -> &mut Account {
+        &mut self.accounts[0]
+    }
+
+    /// The account of a destination.
+    pub fn account(&self, destination: usize) -> &Account {
+        &self.accounts[destination]
+    }
+
+    /// The account of a destination.
+    pub fn account_mut(&mut self, destination: usize) -> &mut Account {
+        &mut self.accounts[destination]
+    }
+
+    /// The accounts of all destinations.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
     }
 
     /// The span has ended and waits for its request.
     pub fn end(&mut self, id: u64, now: Instant) {
-        self.move_to(&[id], Stage::Waiting(now));
+        self.first().move_to(&[id], Stage::Waiting(now));
         self.ended.push(id);
     }
 
-    /// The exporter has drained the span with this id.
+    /// The exporter has drained the span with this id: all destinations count it.
     pub fn drain(&mut self, id: u64) {
-        if let Some(span) = self.get_mut(id) {
+        let Stage::Waiting(since) = self.accounts[0].stage(id) else { return };
+        self.accounts.iter_mut().skip(1).for_each(|account| account.enter(id, since));
+        let index = id.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        if let Some(span) = index.and_then(|index| self.spans.get_mut(index)) {
             span.is_drained = true;
         }
     }
 
-    /// The spans that wait for a request, and that the exporter has drained.
-    pub fn drained(&mut self) -> Vec<u64> {
-        let mut waiting = self.waiting();
-        waiting.retain(|&id| self.get_mut(id).is_some_and(|span| span.is_drained));
+    /// The spans that wait for a request to a destination, and that the exporter has drained.
+    pub fn drained(&self, destination: usize) -> Vec<u64> {
+        let mut waiting = self.waiting(destination);
+        waiting.retain(|&id| self.get(id).is_some_and(|span| span.is_drained));
         waiting
     }
 
-    /// The spans with these ids move to `stage`.
-    pub fn move_to(&mut self, ids: &[u64], stage: Stage) {
-        for &id in ids {
-            if let Some(span) = self.get_mut(id) {
-                span.stage = stage;
-            }
+    /// The spans that wait for a request to a destination.
+    pub fn waiting(&self, destination: usize) -> Vec<u64> {
+        self.waiting_since(destination).map(|(id, _)| id).collect()
+    }
+
+    /// The spans that wait for a request to a destination, in the order in which they ended, and their ends.
+    pub fn waiting_since(&self, destination: usize) -> impl Iterator<Item = (u64, Instant)> {
+        let account = &self.accounts[destination];
+        let ids = self.ended.iter().skip(self.unsettled[destination]);
+        ids.filter_map(|&id| match account.stage(id) {
+            Stage::Waiting(since) => Some((id, since)),
+            _ => None,
+        })
+    }
+
+    /// The spans with these ids, which the exporter has drained, are lost at all destinations.
+    pub fn drop_everywhere(&mut self, ids: &[u64], reason: DropReason) {
+        for account in &mut self.accounts {
+            account.drop_for(reason, ids.len() as u64);
+            account.move_to(ids, Stage::Settled);
         }
-    }
-
-    /// The spans with these ids are lost: for `ambiguous` those that the receiver may have.
-    pub fn lose(&mut self, ids: &[u64], reason: DropReason, ambiguous: DropReason) {
-        for &id in ids {
-            let Some(span) = self.get_mut(id) else { continue };
-            span.stage = Stage::Settled;
-            let reason = if span.is_ambiguous { ambiguous } else { reason };
-            self.drop_for(reason, 1);
-        }
-    }
-
-    /// Counts a span that is not recorded, because the sampler or a parent that is not sampled decided so.
-    pub fn sample_out(&mut self) {
-        self.sampled_out += 1;
-    }
-
-    /// Counts spans that the receiver accepted. Their stage is the caller's.
-    pub fn export(&mut self, spans: u64) {
-        self.exported += spans;
-    }
-
-    /// Counts spans that were lost for `reason`. Their stage is the caller's.
-    pub fn drop_for(&mut self, reason: DropReason, spans: u64) {
-        if spans > 0 {
-            *self.dropped.entry(reason).or_default() += spans;
-        }
-    }
-
-    /// The spans that wait for a request.
-    pub fn waiting(&self) -> Vec<u64> {
-        let ids = self.ended.iter().skip(self.unsettled).copied();
-        ids.filter(|&id| matches!(self.stage(id), Some(Stage::Waiting(_)))).collect()
     }
 
     /// Recorded and refused spans that have started.
@@ -129,19 +122,9 @@ impl SpanList {
         self.spans.len() as u64
     }
 
-    /// Spans without an outcome.
+    /// Outcomes that are missing, at all destinations.
     pub fn unsettled(&self) -> u64 {
-        self.created() - self.exported - self.dropped_total()
-    }
-
-    /// Spans that were lost for `reason`.
-    pub fn dropped(&self, reason: DropReason) -> u64 {
-        self.dropped.get(&reason).copied().unwrap_or(0)
-    }
-
-    /// Spans that were lost.
-    pub fn dropped_total(&self) -> u64 {
-        self.dropped.values().sum()
+        self.accounts.iter().map(Account::unsettled).sum()
     }
 
     /// Spans that have ended, be it with an outcome or not.
@@ -149,55 +132,36 @@ impl SpanList {
         self.ended.len()
     }
 
-    /// Whether each of the first `count` spans that ended has an outcome.
-    pub fn are_settled(&mut self, count: usize) -> bool {
-        while let Some(&id) = self.ended.get(self.unsettled)
-            && self.stage(id) == Some(Stage::Settled)
-        {
-            self.unsettled += 1;
-        }
-        self.unsettled >= count
-    }
-
-    /// The time at which the oldest waiting span ended.
-    pub fn oldest_waiting(&self) -> Option<Instant> {
-        let mut ended = self.ended.iter().skip(self.unsettled);
-        ended.find_map(|&id| match self.stage(id) {
-            Some(Stage::Waiting(since)) => Some(since),
-            _ => None,
-        })
-    }
-
-    fn stage(&self, id: u64) -> Option<Stage> {
-        let index = usize::try_from(id.checked_sub(1)?).ok()?;
-        self.spans.get(index).map(|span| span.stage)
-    }
-
-    /// Spans that the receiver has, each counted once.
-    pub fn stored(&self) -> u64 {
-        self.spans.iter().filter(|span| span.stored > 0).count() as u64
-    }
-
-    /// Compares the list with the ledger, reason by reason.
-    ///
-    /// # Errors
-    /// The first number that differs.
-    pub fn check(&self, ledger: &Snapshot) -> Checked {
-        let rule = "the ledger agrees with the list of spans";
-        let same = |name: &str, ledger: u64, list: u64| {
-            require(ledger == list, rule, || {
-                format!("{name}: the ledger has {ledger}, the list has {list}")
-            })
-        };
-        same("created", ledger.created, self.created() + self.sampled_out)?;
-        same("sampled_out", ledger.sampled_out, self.sampled_out)?;
-        same("exported", ledger.exported, self.exported)?;
-        if ledger.dropped_total() > 0 || self.dropped_total() > 0 {
-            for reason in DropReason::ALL {
-                let list = self.dropped.get(&reason).copied().unwrap_or(0);
-                same(reason.name(), ledger.dropped(reason), list)?;
+    /// Skips the spans that ended first and have an outcome, which makes a look at the others cheap.
+    pub fn skip_settled(&mut self) {
+        for (destination, first) in self.unsettled.iter_mut().enumerate() {
+            while let Some(&id) = self.ended.get(*first)
+                && is_settled(&self.accounts, destination, id)
+            {
+                *first += 1;
             }
         }
-        same("in_flight", ledger.in_flight, self.unsettled())
+    }
+
+    /// Whether each of the first `count` spans that ended has an outcome at all destinations.
+    pub fn are_settled(&mut self, count: usize) -> bool {
+        self.skip_settled();
+        (0..self.accounts.len()).all(|destination| {
+            let first = self.unsettled[destination];
+            let rest = self.ended.get(first..count).unwrap_or_default();
+            let waiting = rest.iter().filter(|&&id| !is_settled(&self.accounts, destination, id));
+            // Those that were lost unseen may be among the first.
+            let unseen = usize::try_from(self.accounts[destination].unseen_losses());
+            waiting.count() <= unseen.unwrap_or(usize::MAX)
+        })
+    }
+}
+
+/// Whether the span has an outcome at the destination: also one that was lost before the exporter drained it.
+fn is_settled(accounts: &[Account], destination: usize, id: u64) -> bool {
+    match accounts[destination].stage(id) {
+        Stage::Settled => true,
+        Stage::Absent => accounts[0].stage(id) == Stage::Settled,
+        _ => false,
     }
 }

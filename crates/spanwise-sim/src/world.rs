@@ -3,29 +3,30 @@
 mod call_list;
 mod calls;
 mod ending;
+mod endpoints;
 mod judge;
 mod operations;
+mod outcomes;
 mod producers;
+mod requests;
 mod shedding;
 mod splits;
 mod turn;
 
 use crate::hold_policy::{DroppedSpans, HoldPolicy};
-use crate::network::Network;
 use crate::random::Random;
 use crate::scenario::Scenario;
-use crate::sender::Sender;
 use crate::sender_event::SenderEvent;
 use crate::span_list::SpanList;
 use crate::trace::Trace;
 use crate::violation::{Checked, Violation};
 use call_list::Calls;
+use endpoints::{Destination, Endpoint};
 use spanwise_export::SpanQueue;
 use spanwise_export::sans_io::ExportMachine;
 use spanwise_ledger::Ledger;
 use spanwise_wire::write::encode_scope;
 use spanwise_worker::{Notified, notify};
-use splits::Splits;
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -44,11 +45,15 @@ pub struct World {
     /// Spans that have started and have not ended.
     open: Vec<u64>,
     scopes: Vec<u32>,
-    network: Network,
-    sender: Sender,
+    destinations: Vec<Destination>,
+    /// Of all destinations, as the exporter counts them.
+    endpoints: Vec<Endpoint>,
     thread: ExporterThread,
     calls: Calls,
-    splits: Splits,
+    /// Requests that ended and were not split, without an event yet.
+    unreported: u32,
+    /// The most spans and bytes that a request may have had so far.
+    most: (usize, usize),
     /// The end of the last jump of the clock: until then, no thread ran.
     frozen_until: Instant,
     /// The time of the last change of the settings of batching.
@@ -61,8 +66,6 @@ pub struct World {
     is_child: bool,
     /// The transport is closed: no request is sent any more.
     is_closed: bool,
-    /// The last time at which a request was in flight.
-    busy_until: Instant,
     /// The size of the queue, as the exporter set it last.
     queue_size: Option<usize>,
     /// The size of the queue, or that of an earlier and larger one.
@@ -130,8 +133,7 @@ impl World {
         let scenario = Scenario::draw(&mut random);
         let now = Instant::now();
         let refused = |details: String| Violation { rule: "settings are accepted", details };
-        let mut builder =
-            scenario.builder(Ledger::new()).map_err(|error| refused(error.to_string()))?;
+        let mut builder = scenario.builder(Ledger::new()).map_err(refused)?;
         let by_policy = DroppedSpans::default();
         if scenario.has_policy {
             let policy = HoldPolicy::new(Random::new(seed, "policy"), by_policy.clone());
@@ -143,6 +145,12 @@ impl World {
             prepared.scopes().index(&header).unwrap_or(u32::MAX)
         };
         let scopes = (0..scenario.scopes).map(scope).collect();
+        let mut destinations = Vec::new();
+        for (destination, settings) in prepared.destinations().zip(&scenario.destinations) {
+            let destination = Destination::new(destination, settings, scenario.traces);
+            destinations.push(destination.map_err(|error| refused(error.to_string()))?);
+        }
+        let endpoints = Endpoint::all(seed, &scenario, prepared.transports(), now);
         let (notifier, notified) = notify();
         queue.set_notifier(notifier);
         let machine = Some(prepared.into_machine(&queue, now));
@@ -160,27 +168,27 @@ impl World {
         let mut trace = Trace::new(now, is_traced);
         trace.line(now, format_args!("{scenario:?}"));
         Ok(Self {
-            sender: Sender::new(&scenario, now, Random::new(seed, "sender")),
-            network: Network::new(now, scenario.receiver_bytes, Random::new(seed, "network")),
+            spans: SpanList::new(destinations.len()),
+            destinations,
+            endpoints,
             random: Random::new(seed, "operations"),
             trace,
             now,
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
             start: now,
             queue: Rc::new(queue),
-            spans: SpanList::default(),
             open: Vec::new(),
             scopes,
             thread,
             calls: Calls::default(),
-            splits: Splits::default(),
+            unreported: 0,
+            most: (scenario.batch.max_export_batch_size, scenario.batch.max_request_bytes),
             frozen_until: now,
             retuned: now,
             held_slots: 0,
             released_at: now,
             is_child: false,
             is_closed: false,
-            busy_until: now,
             queue_size: scenario.batch.max_queue_size,
             most_queued: 0,
             is_quiet: false,
@@ -219,14 +227,14 @@ impl World {
     fn advance(&mut self, by: Duration) -> Checked {
         let target = self.now + by;
         loop {
-            let events = [self.sender.next_event(), self.next_turn()];
+            let events = [self.next_event(), self.next_turn()];
             let next = events.into_iter().flatten().min().filter(|&next| next <= target);
             let Some(next) = next else { break };
             if next > self.now {
                 self.now = next;
                 self.thread.turns_in_a_row = 0;
             }
-            self.run_sender()?;
+            self.run_senders()?;
             if self.next_turn().is_some_and(|at| at <= self.now) {
                 self.turn()?;
             }
@@ -243,11 +251,16 @@ impl World {
             if self.now >= until {
                 return Ok(false);
             }
-            let events = [self.sender.next_event(), self.next_turn()];
+            let events = [self.next_event(), self.next_turn()];
             let next = events.into_iter().flatten().min().unwrap_or(until);
             self.advance(next.min(until).saturating_duration_since(self.now))?;
         }
         Ok(true)
+    }
+
+    /// The time of the next event of a request.
+    fn next_event(&self) -> Option<Instant> {
+        self.endpoints.iter().filter_map(|it| it.sender.next_event()).min()
     }
 
     fn next_turn(&self) -> Option<Instant> {
@@ -255,10 +268,17 @@ impl World {
         (is_running && !self.is_child).then_some(self.thread.wake_at)
     }
 
-    /// Processes all events of the sender that are due.
-    fn run_sender(&mut self) -> Checked {
+    /// Processes all events of requests that are due.
+    fn run_senders(&mut self) -> Checked {
+        (0..self.endpoints.len()).try_for_each(|endpoint| self.run_sender(endpoint))
+    }
+
+    fn run_sender(&mut self, endpoint: usize) -> Checked {
         let wall = self.wall + (self.now - self.start);
-        while let Some(event) = self.sender.step(self.now, wall, &mut self.network)? {
+        loop {
+            let Endpoint { sender, network, destination, .. } = &mut self.endpoints[endpoint];
+            let destination = *destination;
+            let Some(event) = sender.step(self.now, wall, network)? else { return Ok(()) };
             match event {
                 SenderEvent::Began(id, number) => {
                     self.counts.attempts += 1;
@@ -267,7 +287,7 @@ impl World {
                 SenderEvent::AttemptEnded(id, meaning) => {
                     self.line(format_args!("{id:?}: attempt ends: {meaning:?}"));
                 }
-                SenderEvent::Stored(stored) => self.store(stored)?,
+                SenderEvent::Stored(stored) => self.store(destination, stored),
                 SenderEvent::Ended(ended) => {
                     self.line(format_args!("{:?} ends: {:?}", ended.id, ended.delivery));
                     self.thread.ended.push(ended);
@@ -275,7 +295,6 @@ impl World {
                 }
             }
         }
-        Ok(())
     }
 
     /// The exporter's thread is woken, and runs after a while.

@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 
 use crate::Compression;
 use crate::compression::CompressionSettings;
@@ -125,6 +127,10 @@ impl Encoders {
 
     /// The receiver refuses the encoding: no later body is compressed.
     pub(crate) fn refuse(&self) {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::EncodingRefusalForgotten) {
+            return;
+        }
         self.is_refused.store(true, Ordering::Relaxed);
         self.clear();
     }

@@ -17,7 +17,7 @@ mod attempt;
 #[cfg(feature = "tokio")]
 mod backend;
 mod block_on;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "tls")]
 mod blocking;
 mod blocking_transport;
 #[cfg(feature = "tokio")]
@@ -90,6 +90,8 @@ mod protocol;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod range;
+#[cfg(feature = "tokio")]
+mod request_body;
 mod request_machine;
 mod retry;
 mod ring;

@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 use http::HeaderValue;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 
 use crate::encoder::Encoders;
 use crate::framing::{self, PREFIX};
+use crate::request_machine::RequestMachine;
 use crate::shared_bodies::{BodyEncoding, SharedBodies};
 use crate::{Compression, Failure, FramedRequest, Protocol, json_body};
 
@@ -142,13 +145,32 @@ impl Payload {
         Ok(Self { bytes, compression: Compression::None, original: Original::Sent })
     }
 
-    /// The same request uncompressed, for a receiver that refuses the encoding. `None` if the payload is
-    /// not compressed, or its memory cannot be allocated.
-    pub(crate) fn without_compression(
-        &self,
+    /// Follows `machine` after an attempt: once the receiver refuses the encoding, later attempts send the
+    /// original. When it accepts that, no later request is compressed. `None`: the original has to be restored,
+    /// and its memory cannot be allocated.
+    pub(crate) fn follow(
+        &mut self,
+        machine: &RequestMachine,
+        is_accepted: bool,
         protocol: Protocol,
         encoders: &Encoders,
-    ) -> Option<Self> {
+    ) -> Option<()> {
+        if is_accepted && machine.fell_back() {
+            encoders.refuse();
+        }
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::FallbackStaysCompressed) {
+            return Some(());
+        }
+        if self.is_compressed() && !machine.is_compressed() {
+            *self = self.without_compression(protocol, encoders)?;
+        }
+        Some(())
+    }
+
+    /// The same request uncompressed, for a receiver that refuses the encoding. `None` if the payload is
+    /// not compressed, or its memory cannot be allocated.
+    fn without_compression(&self, protocol: Protocol, encoders: &Encoders) -> Option<Self> {
         match &self.original {
             Original::Sent => None,
             Original::Retained(framed) => Self::uncompressed(framed.clone(), protocol).ok(),

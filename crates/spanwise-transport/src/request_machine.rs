@@ -202,7 +202,12 @@ impl RequestMachine {
             return AfterAttempt::Retry(Duration::ZERO);
         }
         let probe = self.probe.take();
+        #[cfg(feature = "planted-bugs")]
+        let may_fall_back = !planted(Bug::RefusedEncodingRejects);
+        #[cfg(not(feature = "planted-bugs"))]
+        let may_fall_back = true;
         if self.is_compressed
+            && may_fall_back
             && let Some(status) = outcome.refused_encoding()
         {
             self.is_compressed = false;

@@ -11,6 +11,8 @@ use crate::retry::Cause;
 use crate::{Delivery, Failure, Outcome, Protocol};
 
 pub use crate::admission::Admission;
+#[cfg(feature = "tokio")]
+pub use crate::request_body::RequestBody;
 pub use crate::request_machine::{RequestMachine, RequestSettings, RequestStep};
 
 /// The end of an attempt.

@@ -116,6 +116,10 @@ impl Transport {
         self.shared.protocol
     }
 
+    pub(crate) fn encoders(&self) -> &Encoders {
+        &self.shared.encoders
+    }
+
     /// The endpoint of requests.
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.endpoint
@@ -271,19 +275,16 @@ impl Transport {
             let breaker_opened = machine.breaker_openings() > openings;
             let retry = Retry { wait, breaker_opened, is_ambiguous };
             in_flight.end();
+            let is_accepted = matches!(after, AfterAttempt::Accepted(_));
+            let followed = payload.follow(machine, is_accepted, shared.protocol, &shared.encoders);
             if let AfterAttempt::Accepted(accepted) = after {
-                if machine.fell_back() {
-                    shared.encoders.refuse();
-                }
                 return Ok(accepted);
             }
             self.report_failed_attempt(machine.attempts(), &explanation, &after, &retry);
             match after {
                 AfterAttempt::WithoutCompression(status) => {
                     progress.last = explanation;
-                    payload = payload
-                        .without_compression(shared.protocol, &shared.encoders)
-                        .ok_or(Failure::Rejected { status })?;
+                    followed.ok_or(Failure::Rejected { status })?;
                     progress.body_bytes = payload.body_len(shared.protocol);
                 }
                 AfterAttempt::CutOff(failure) => return Err(failure),

@@ -4,6 +4,8 @@ use crate::drained::DrainedChunk;
 use crate::ticket_guard::TicketGuard;
 use spanwise_batch::{BatchLimits, ChargedChunk};
 use spanwise_ledger::DropReason;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use spanwise_transport::Ring;
 use spanwise_wire::{Chunk, Framer, Plan, Position, Request, TraceId};
 use std::collections::VecDeque;
@@ -88,6 +90,13 @@ impl Batch {
     {
         let endpoints = ring.endpoints().len();
         let endpoint = |trace_id: TraceId| ring.index(trace_id.to_bytes());
+        #[cfg(feature = "planted-bugs")]
+        let endpoint = |trace_id: TraceId| match self.chunks.front() {
+            Some(first) if planted(Bug::RoutedByFirstTrace) => {
+                first.chunk.chunk().metas().first().map_or(0, |meta| endpoint(meta.trace_id))
+            }
+            _ => endpoint(trace_id),
+        };
         framer.split_by_trace(&self.chunks(), plan, endpoints, endpoint)
     }
 

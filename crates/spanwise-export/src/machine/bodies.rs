@@ -4,6 +4,8 @@ use crate::machine::in_flight::InFlight;
 use crate::machine::memory::{Memory, RequestMemory};
 use crate::machine::routes::Routes;
 use spanwise_batch::Charge;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use spanwise_transport::Ring;
 use spanwise_wire::Plan;
 
@@ -96,6 +98,10 @@ impl<B> Bodies<B> {
     /// all of them have space for a request that waits. Otherwise the spans behind these would wait for a lane
     /// that they do not need.
     pub(super) fn are_due(&self, in_flight: &InFlight) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::SlowEndpointBlocksAll) {
+            return self.targets.iter().all(|target| in_flight.is_ready(target.lane));
+        }
         let is_accepted = |target: &Target| target.body.is_some();
         let is_ready = |target: &Target| is_accepted(target) && in_flight.is_ready(target.lane);
         self.targets.iter().any(is_ready) || self.targets.iter().all(is_accepted)

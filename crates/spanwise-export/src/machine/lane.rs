@@ -1,6 +1,8 @@
 //! The requests to one endpoint: those that wait, and those that were sent.
 
 use crate::machine::action::RequestId;
+#[cfg(feature = "planted-bugs")]
+use spanwise_ledger::planted::{Bug, planted};
 use spanwise_transport::FramedRequest;
 use std::collections::VecDeque;
 
@@ -30,6 +32,10 @@ impl Lane {
 
     /// Whether there is space for a request that is charged for `bytes` bytes, within `share`.
     pub(super) fn accepts(&self, bytes: usize, share: usize) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        if planted(Bug::EndpointShareIgnored) {
+            return true;
+        }
         self.is_idle() || self.bytes.saturating_add(bytes) <= share
     }
 

@@ -1,6 +1,7 @@
 //! The end of a world.
 
 use super::World;
+use crate::endpoint_settings::EndpointSettings;
 use crate::violation::{Checked, Violation, require};
 use spanwise_export::sans_io::QueueAction;
 use std::time::Duration;
@@ -33,23 +34,22 @@ impl World {
 
     /// With a healthy receiver, all spans have an outcome soon, and the memory is free.
     fn recover(&mut self) -> Checked {
-        self.network.heal();
+        self.endpoints.iter_mut().for_each(|it| it.network.heal());
         self.is_quiet = true;
         self.line(format_args!("the network recovers"));
         self.end_all_open_spans()?;
         let requests = u32::try_from(self.spans.unsettled()).unwrap_or(u32::MAX) + 1;
-        let settings = self.scenario.request;
-        // An attempt may take longer than its timeout allows.
-        let is_short = settings.attempt_timeout < Duration::from_millis(100);
-        let each = if is_short { settings.request_timeout } else { Duration::from_millis(60) };
         self.scenario.panics = false;
-        // A request may be refused before its spans are accepted, and a breaker may be open.
-        let requests = requests * 2;
-        let bound = settings.request_timeout * 2
-            + self.scenario.max_throttle() * 2
-            + self.scenario.longest_wait()
-            + each * requests
-            + Duration::from_secs(1);
+        let bound = |endpoint: &EndpointSettings| {
+            let settings = endpoint.request;
+            // An attempt may take longer than its timeout allows.
+            let is_short = settings.attempt_timeout < Duration::from_millis(100);
+            let each = if is_short { settings.request_timeout } else { Duration::from_millis(60) };
+            // A request may be refused before its spans are accepted, and a breaker may be open.
+            settings.request_timeout * 2 + endpoint.max_throttle() * 2 + each * requests * 2
+        };
+        let slowest = self.scenario.endpoints().map(bound).max().unwrap_or_default();
+        let bound = slowest + self.scenario.longest_wait() + Duration::from_secs(1);
         let is_done = |world: &Self| world.spans.unsettled() == world.open.len() as u64;
         let is_drained = self.advance_until(bound, is_done)?;
         require(is_drained, "with a healthy receiver, all spans leave", || {
@@ -79,18 +79,22 @@ impl World {
         self.end_all_open_spans()?;
         self.thread.machine = None;
         self.queue.release();
-        let ledger = self.queue.ledger().snapshot();
-        ledger.check().map_err(|error| Violation {
-            rule: "every span has one outcome",
-            details: error.to_string(),
-        })?;
-        self.check_freed()?;
-        let (stored, exported) = (self.spans.stored(), ledger.exported);
-        let most = exported + ledger.ambiguous();
-        let is_plausible = (exported..=most).contains(&stored);
-        require(is_plausible || !self.sender.is_true, "the receiver has what was exported", || {
-            format!("{stored} spans, not {exported} to {most}")
-        })
+        for (index, destination) in self.destinations.iter().enumerate() {
+            let ledger = destination.ledger.snapshot();
+            ledger.check().map_err(|error| Violation {
+                rule: "every span has one outcome",
+                details: error.to_string(),
+            })?;
+            let (stored, exported) = (self.spans.account(index).stored(), ledger.exported);
+            let most = exported + ledger.ambiguous();
+            let mut endpoints = self.endpoints.iter().filter(|it| it.destination == index);
+            let is_true = endpoints.all(|it| it.sender.is_true);
+            let is_plausible = !is_true || (exported..=most).contains(&stored);
+            require(is_plausible, "the receiver has what was exported", || {
+                format!("{stored} spans, not {exported} to {most}")
+            })?;
+        }
+        self.check_freed()
     }
 
     /// A child stores no span and blocks no thread.

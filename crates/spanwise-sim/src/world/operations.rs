@@ -48,8 +48,9 @@ impl World {
                 self.call(timeout, false);
             }
             Operation::ChangeNetwork => {
-                let mood = self.network.change(self.now);
-                self.line(format_args!("the network is {mood}"));
+                let index = self.random.below(self.endpoints.len() as u64) as usize;
+                let condition = self.endpoints[index].network.change(self.now);
+                self.line(format_args!("the network to endpoint {index} is {condition}"));
             }
             Operation::JumpClock => self.jump(),
             Operation::JumpWallClock => self.jump_wall_clock(),
@@ -100,7 +101,7 @@ impl World {
         self.line(format_args!("the clock jumps by {by:?}"));
         self.frozen_until = self.now;
         self.thread.turns_in_a_row = 0;
-        self.sender.excuse(self.now);
+        self.endpoints.iter_mut().for_each(|it| it.sender.excuse(self.now));
     }
 
     fn jump_wall_clock(&mut self) {

@@ -1,8 +1,8 @@
 //! The threads that start and end spans.
 
 use super::World;
-use crate::otlp::write_span;
-use crate::span_list::Stage;
+use crate::account::Stage;
+use crate::otlp::{trace_id, write_span};
 use crate::violation::{Checked, require};
 use spanwise_batch::__private::set_local_slot;
 use spanwise_export::sans_io::QueueLevel;
@@ -53,19 +53,26 @@ impl World {
         if !is_accepting && !self.random.one_in(4) {
             let before = self.queue.ledger().snapshot();
             self.queue.count_refused();
-            let id = self.spans.start(len, scope);
+            let id = self.new_span(len, scope);
             self.book_drop(id, &before)?;
             return Ok(None);
         }
         self.queue.ledger().started();
-        Ok(Some(self.spans.start(len, scope)))
+        Ok(Some(self.new_span(len, scope)))
+    }
+
+    /// Adds a span of some trace to the list.
+    pub(super) fn new_span(&mut self, len: usize, scope: usize) -> u64 {
+        let trace = self.random.below(self.scenario.traces);
+        self.spans.start(len, scope, trace)
     }
 
     fn end_span(&mut self, id: u64) -> Checked {
-        let Some(&mut span) = self.spans.get_mut(id) else { return Ok(()) };
-        write_span(id, span.len, &mut self.buffer);
+        let Some(&span) = self.spans.get(id) else { return Ok(()) };
+        let trace = trace_id(span.trace);
+        write_span(trace, id, span.len, &mut self.buffer);
         let meta = SpanMeta {
-            trace_id: TraceId::from_bytes(crate::otlp::TRACE_ID),
+            trace_id: TraceId::from_bytes(trace),
             span_id: SpanId(id),
             scope: self.scopes.get(span.scope).copied().unwrap_or(0),
             ..SpanMeta::default()
@@ -119,7 +126,7 @@ impl World {
     /// has started.
     fn book_drop(&mut self, id: u64, before: &Snapshot) -> Checked<DropReason> {
         let reason = self.dropped_for(id, before)?;
-        let len = self.spans.get_mut(id).map_or(0, |span| span.len);
+        let len = self.spans.get(id).map_or(0, |span| span.len);
         let is_closed = self.calls.is_closed();
         let has_size = self.scenario.batch.max_queue_size.is_some();
         let is_possible = match reason {
@@ -137,8 +144,8 @@ impl World {
             format!("span {id} of {len} bytes: {reason}")
         })?;
         self.line(format_args!("span {id} of {len} bytes is dropped: {reason}"));
-        self.spans.drop_for(reason, 1);
-        self.spans.move_to(&[id], Stage::Settled);
+        self.spans.first().drop_for(reason, 1);
+        self.spans.first().move_to(&[id], Stage::Settled);
         Ok(reason)
     }
 

@@ -1,7 +1,7 @@
 //! The starts of spans while whole traces may be shed: the part of a tracer, and the rules of the threshold.
 
 use super::World;
-use crate::span_list::Stage;
+use crate::account::Stage;
 use crate::violation::{Checked, require};
 use spanwise_export::{OnFull, ShedThreshold};
 use spanwise_ledger::DropReason;
@@ -27,7 +27,7 @@ impl World {
             return Ok(None);
         }
         self.queue.ledger().started();
-        Ok(Some(self.spans.start(len, scope)))
+        Ok(Some(self.new_span(len, scope)))
     }
 
     /// Whether a local root is recorded; books it if it is not.
@@ -57,20 +57,20 @@ impl World {
         })?;
         let before = self.queue.ledger().snapshot();
         self.queue.count_refused();
-        let id = self.spans.start(len, scope);
+        let id = self.new_span(len, scope);
         let reason = self.dropped_for(id, &before)?;
         require(reason == DropReason::Shed, "a root below the threshold counts as shed", || {
             format!("span {id}: {reason}")
         })?;
         self.line(format_args!("span {id} is shed: {randomness} is below {shed:?}"));
-        self.spans.drop_for(reason, 1);
-        self.spans.move_to(&[id], Stage::Settled);
+        self.spans.first().drop_for(reason, 1);
+        self.spans.first().move_to(&[id], Stage::Settled);
         Ok(false)
     }
 
     fn sample_out(&mut self) {
         self.queue.ledger().sampled_out();
-        self.spans.sample_out();
+        self.spans.first().sample_out();
     }
 
     /// A backend reads the threshold of a recorded root as text, and corrects its counts by it.

@@ -1,7 +1,6 @@
 //! The requests that the receiver refused as too large, as the exporter documents what follows.
 
 use crate::sender_event::Refusal;
-use crate::span_list::SpanList;
 use crate::violation::{Checked, require};
 use spanwise_transport::PREFIX;
 use std::collections::VecDeque;
@@ -15,8 +14,6 @@ pub(super) struct Splits {
     in_a_row: u32,
     /// The maximum bytes of a request from now on.
     max_bytes: Option<usize>,
-    /// Requests that ended and were not split, without an event yet.
-    pub(super) unreported: u32,
 }
 
 impl Splits {
@@ -38,31 +35,36 @@ impl Splits {
         is_split
     }
 
-    /// A request leaves. Returns whether the receiver may have its spans already.
-    pub(super) fn sent(
-        &mut self,
-        ids: &[u64],
-        bytes: usize,
-        spans: &mut SpanList,
-    ) -> Checked<bool> {
-        let mut limit = self.max_bytes.unwrap_or(usize::MAX);
-        if let Some((waiting, max_bytes)) = self.requests.front_mut() {
-            let is_first = waiting.starts_with(ids);
-            require(is_first, "the spans of a refused request come first", || {
-                format!("{} spans wait", waiting.len())
-            })?;
-            waiting.drain(..ids.len());
-            limit = limit.min(*max_bytes);
-            if waiting.is_empty() {
-                self.requests.pop_front();
+    /// A request leaves, whose spans waited for it. `is_alone`: the endpoint has no others beside it, so that
+    /// the request was made just now. Returns whether its spans are those of a refused request.
+    pub(super) fn sent(&mut self, ids: &[u64], bytes: usize, is_alone: bool) -> Checked<bool> {
+        let mut limit = if is_alone { self.max_bytes } else { None };
+        let is_part = match self.requests.front_mut() {
+            Some((waiting, max_bytes)) if is_alone || waiting.first() == ids.first() => {
+                let is_first = waiting.starts_with(ids);
+                require(is_first, "the spans of a refused request come first", || {
+                    format!("{} spans wait", waiting.len())
+                })?;
+                waiting.drain(..ids.len());
+                limit = Some(limit.unwrap_or(usize::MAX).min(*max_bytes));
+                if waiting.is_empty() {
+                    self.requests.pop_front();
+                }
+                true
             }
-        }
+            _ => false,
+        };
+        let limit = limit.unwrap_or(usize::MAX);
         let is_small = ids.len() == 1 || bytes + PREFIX <= limit;
         require(is_small, "a request has at most half of the bytes that were refused", || {
             format!("{bytes} bytes, at most {limit}")
         })?;
-        let is_ambiguous = |id: &u64| spans.get_mut(*id).is_some_and(|span| span.is_ambiguous);
-        Ok(ids.iter().any(is_ambiguous))
+        Ok(is_part)
+    }
+
+    /// Whether the last of the refused requests has this number of spans that are in no new request.
+    pub(super) fn would_give_up(&self, spans: u64) -> bool {
+        self.requests.back().is_some_and(|(waiting, _)| waiting.len() as u64 == spans)
     }
 
     /// The spans of the request that is given up.

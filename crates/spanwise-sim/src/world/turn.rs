@@ -1,16 +1,15 @@
 //! The turns of the exporter's thread: the place of `ExportThread`, in virtual time.
 
 use super::{World, scope_name};
-use crate::hold_policy::POLICY_REASON;
-use crate::otlp::{fill, read_request};
+use crate::account::Stage;
+use crate::otlp::{fill, read_request, trace_id};
 use crate::scenario::batch_config;
-use crate::sender_event::{Ended, Stored};
-use crate::span_list::Stage;
+use crate::sender_event::SentSpans;
 use crate::violation::{Checked, Violation, require};
-use spanwise_export::ExportEvent;
 use spanwise_export::sans_io::{Action, Drained, QueueAction, RequestId};
 use spanwise_ledger::DropReason;
-use spanwise_transport::{Delivery, FramedRequest};
+use spanwise_transport::FramedRequest;
+use std::collections::HashSet;
 use std::time::Instant;
 
 impl World {
@@ -39,6 +38,7 @@ impl World {
             if self.is_closed {
                 self.book_closed();
             }
+            self.book_unseen()?;
             match action {
                 Action::Queue(action) => {
                     drains += u32::from(matches!(action, QueueAction::DrainAll));
@@ -52,9 +52,7 @@ impl World {
                 Action::Send(id, request) => self.send(id, request)?,
                 Action::CancelRequests => {
                     self.line(format_args!("all requests are cancelled"));
-                    for stored in self.sender.cancel(self.now) {
-                        self.store(stored)?;
-                    }
+                    self.cancel_requests();
                 }
                 Action::Reply(reply) => {
                     if self.reply(reply)? {
@@ -89,8 +87,7 @@ impl World {
     fn finish(&mut self) -> Checked {
         self.line(format_args!("the exporter has shut down"));
         self.thread.is_finished = true;
-        self.thread.ended.clear();
-        self.sender.abort();
+        self.abort_requests();
         require(!self.calls.has_waiting(), "each call is answered", String::new)?;
         self.calls.release();
         self.check()
@@ -127,8 +124,9 @@ impl World {
     fn lose(&mut self, drained: Drained) {
         let metas = drained.chunks.iter().flat_map(|chunk| chunk.chunk().metas());
         let ids: Vec<u64> = metas.map(|meta| meta.span_id.0).collect();
-        self.spans.drop_for(DropReason::WorkerUnavailable, ids.len() as u64);
-        self.spans.move_to(&ids, Stage::Settled);
+        // The machine has not shared them with other destinations.
+        self.spans.first().drop_for(DropReason::WorkerUnavailable, ids.len() as u64);
+        self.spans.first().move_to(&ids, Stage::Settled);
         drop(drained);
     }
 
@@ -143,43 +141,6 @@ impl World {
             machine.abort_turn();
         }
         self.thread.wake_at = self.now;
-        self.check()
-    }
-
-    /// The thread ends before a shutdown, and books all spans.
-    pub(super) fn die(&mut self) -> Checked {
-        self.line(format_args!("the exporter's thread dies"));
-        self.queue.abandon();
-        drop(self.queue.apply(QueueAction::DrainAll));
-        self.thread.machine = None;
-        let sent: Vec<u64> = self.requests().concat();
-        let waiting = self.spans.waiting();
-        let panicked = DropReason::ExporterPanic;
-        self.spans.lose(&sent, panicked, panicked);
-        self.spans.lose(&waiting, DropReason::WorkerUnavailable, panicked);
-        self.splits.clear();
-        self.sender.abort();
-        self.thread.ended.clear();
-        self.calls.release();
-        self.check()
-    }
-
-    /// The transport is closed: its requests get no response, and all that is drained is lost.
-    pub(super) fn close_transport(&mut self) -> Checked {
-        if self.scenario.holds_back() {
-            // The list could not know which of the spans are held back.
-            return Ok(());
-        }
-        self.line(format_args!("the transport is closed"));
-        let Some(machine) = &mut self.thread.machine else { return Ok(()) };
-        machine.transport_closed();
-        self.is_closed = true;
-        let sent: Vec<u64> = self.requests().concat();
-        self.spans.drop_for(DropReason::AmbiguousTimeout, sent.len() as u64);
-        self.spans.move_to(&sent, Stage::Settled);
-        self.thread.ended.clear();
-        self.sender.abort();
-        self.wake();
         self.check()
     }
 
@@ -202,69 +163,39 @@ impl World {
             rule: "settings are accepted",
             details: error.to_string(),
         })?;
-        self.splits.retuned(self.scenario.batch.max_request_bytes, batch.max_request_bytes);
+        let (before, after) = (self.scenario.batch.max_request_bytes, batch.max_request_bytes);
+        self.endpoints.iter_mut().for_each(|it| it.splits.retuned(before, after));
+        let (spans, bytes) = self.most;
+        self.most = (spans.max(batch.max_export_batch_size), bytes.max(after));
         self.scenario.batch = batch;
         self.retuned = self.now;
         self.wake();
         self.check()
     }
 
-    /// The policy that holds chunks back has dropped spans.
-    pub(super) fn book_policy(&mut self) {
-        let ids = self.by_policy.take();
-        self.spans.drop_for(POLICY_REASON, ids.len() as u64);
-        self.spans.move_to(&ids, Stage::Settled);
-    }
-
-    /// The spans that the machine holds are lost when the transport is closed.
-    fn book_closed(&mut self) {
-        let ledger = self.queue.ledger().snapshot();
-        let (lost, ambiguous) = (DropReason::Transport, DropReason::AmbiguousTimeout);
-        if [lost, ambiguous].iter().all(|&it| ledger.dropped(it) == self.spans.dropped(it)) {
-            return;
-        }
-        // The machine drops its whole backlog, and the requests that it would split.
-        let drained = self.spans.drained();
-        self.spans.lose(&drained, lost, ambiguous);
-        self.splits.clear();
-    }
-
-    /// Everything that a shutdown leaves is booked.
-    fn book_rest(&mut self) {
-        let sent: Vec<u64> = self.requests().concat();
-        let waiting = self.spans.waiting();
-        let ambiguous = DropReason::AmbiguousShutdown;
-        self.spans.lose(&sent, ambiguous, ambiguous);
-        self.spans.lose(&waiting, DropReason::ShutdownDeadline, ambiguous);
-        self.splits.clear();
-        self.thread.ended.clear();
-        self.sender.abort();
-    }
-
-    /// The spans of each request without an outcome in the ledger.
-    fn requests(&self) -> Vec<Vec<u64>> {
-        let ended = self.thread.ended.iter().map(|ended| ended.spans.clone());
-        self.sender.spans().map(<[u64]>::to_vec).chain(ended).collect()
-    }
-
     /// A request leaves the machine: the judge reads it as the receiver would.
     fn send(&mut self, id: RequestId, request: FramedRequest) -> Checked {
         let message = request.message();
+        let endpoint = &self.endpoints[id.endpoint()];
+        let destination = endpoint.destination;
         let mut ids = Vec::new();
-        let spans = &mut self.spans;
+        let (spans, account) = (&self.spans, self.spans.account(destination));
         let scopes: Vec<String> = (0..self.scenario.scopes).map(scope_name).collect();
         let read = read_request(message, |span| {
             ids.push(span.id);
-            let Some(sent) = spans.get_mut(span.id) else { return Err("no such span".to_owned()) };
-            let is_waiting = matches!(sent.stage, Stage::Waiting(_));
-            sent.stage = Stage::Sent;
-            let is_whole =
-                span.name.len() == sent.len && span.name.iter().all(|&byte| byte == fill(span.id));
+            let Some(sent) = spans.get(span.id) else { return Err("no such span".to_owned()) };
+            let is_waiting = matches!(account.stage(span.id), Stage::Waiting(_));
+            let is_whole = span.name.len() == sent.len
+                && span.name.iter().all(|&byte| byte == fill(span.id))
+                && span.trace == trace_id(sent.trace);
             let is_scope = scopes.get(sent.scope).is_some_and(|name| name.as_bytes() == span.scope);
             match () {
                 () if !is_waiting => Err(format!("span {} does not wait", span.id)),
                 () if !is_whole => Err(format!("span {} is not the one that ended", span.id)),
                 () if !is_scope => Err(format!("span {} is in another scope", span.id)),
+                () if !self.is_for(endpoint, span.id) => {
+                    Err(format!("span {} is for another endpoint", span.id))
+                }
                 () => Ok(()),
             }
         });
@@ -272,117 +203,51 @@ impl World {
             rule: "a request has whole spans, once each",
             details,
         })?;
+        let distinct = ids.iter().collect::<HashSet<_>>().len();
+        require(distinct == ids.len(), "a request has whole spans, once each", || {
+            format!("{} of {} spans", distinct, ids.len())
+        })?;
+        self.spans.account_mut(destination).move_to(&ids, Stage::Sent);
         self.line(format_args!("{id:?}: {} spans, {} bytes", ids.len(), message.len()));
-        let (count, limit) = (ids.len(), self.scenario.batch.max_export_batch_size);
+        let count = ids.len();
+        let (limit, max_bytes) = match self.has_one_endpoint() {
+            true => {
+                (self.scenario.batch.max_export_batch_size, self.scenario.batch.max_request_bytes)
+            }
+            // It may have waited since before a change of the settings.
+            false => self.most,
+        };
         require((1..=limit).contains(&count), "a request has at most its limit of spans", || {
             format!("{count} spans, at most {limit}")
         })?;
-        let limit = self.scenario.batch.max_request_bytes;
+        let limit = max_bytes;
         require(
             count == 1 || message.len() <= limit,
             "a request has at most its limit of bytes",
             || format!("{} bytes, at most {limit}", message.len()),
         )?;
-        let was_ambiguous = self.splits.sent(&ids, message.len(), &mut self.spans)?;
+        let account = self.spans.account_mut(destination);
+        let mut is_ambiguous = |&id: &u64| account.entry_mut(id).is_some_and(|it| it.is_ambiguous);
+        let was_ambiguous = ids.iter().any(&mut is_ambiguous);
+        let bytes = message.len();
+        let is_alone = self.has_one_endpoint();
+        let endpoint = &mut self.endpoints[id.endpoint()];
+        let is_part = endpoint.splits.sent(&ids, bytes, is_alone)?;
         self.counts.requests += 1;
-        self.sender.send(self.now, id, request, (ids, was_ambiguous));
-        let window = self.sender.len() + self.thread.ended.len();
+        let sent = SentSpans { spans: ids, was_ambiguous, is_part };
+        endpoint.sender.send(self.now, id, request, sent)?;
+        let (fresh, bytes) = endpoint.sender.fresh();
+        let share = self.scenario.budget_bytes / 8 * 3 / self.endpoints.len();
+        let is_within = is_alone || fresh <= 1 || is_part || bytes <= share;
+        require(is_within, "the requests to an endpoint stay within its share", || {
+            format!("{fresh} requests of {bytes} bytes, the share is {share}")
+        })?;
+        let window = self.window(id.endpoint());
         require(
             window <= self.scenario.batch.max_in_flight,
             "requests in flight are limited",
             || format!("{window} of {}", self.scenario.batch.max_in_flight),
         )
-    }
-
-    /// A request ended: the ledger books what the specification demands.
-    fn end_request(&mut self, ended: Ended) -> Checked {
-        let before = self.queue.ledger().snapshot();
-        let Ended { id, spans, delivery, exported, reasons, refused } = ended;
-        let Some(machine) = &mut self.thread.machine else { return Ok(()) };
-        let is_accepted = delivery.as_ref().is_some_and(Delivery::is_accepted);
-        machine.request_ended(self.now, id, delivery);
-        let booked = self.queue.ledger().snapshot().since(&before);
-        if is_accepted {
-            self.splits.accepted();
-        }
-        if let Some(refusal) = refused
-            && self.splits.refused(&spans, refusal)
-        {
-            self.line(format_args!("{id:?} is split"));
-            let is_right = booked.exported == 0 && booked.dropped_total() == 0;
-            require(is_right, "the spans of a request that is too large are sent again", || {
-                format!("{id:?}: {booked:?}")
-            })?;
-            for &id in &spans {
-                let Some(span) = self.spans.get_mut(id) else { continue };
-                span.stage = Stage::Waiting(self.now);
-                span.is_ambiguous |= refusal.is_ambiguous;
-            }
-            return self.check();
-        }
-        self.splits.unreported += 1;
-        let lost = spans.len() as u64 - exported;
-        let drops: Vec<_> = booked.drops().collect();
-        let is_right = match drops[..] {
-            [] => lost == 0,
-            [(reason, count)] => count == lost && reasons.contains(&reason),
-            _ => false,
-        };
-        require(
-            is_right && booked.exported == exported,
-            "a request is booked as it ended",
-            || {
-                format!(
-                    "{id:?}: {exported} exported, {lost} lost for one of {reasons:?}, not {booked:?}"
-                )
-            },
-        )?;
-        self.spans.export(exported);
-        drops.iter().for_each(|&(reason, count)| self.spans.drop_for(reason, count));
-        self.spans.move_to(&spans, Stage::Settled);
-        self.check()
-    }
-
-    fn report(&mut self, event: ExportEvent) -> Checked {
-        match event {
-            ExportEvent::RequestEnded { .. } if self.splits.unreported > 0 => {
-                self.splits.unreported -= 1;
-                Ok(())
-            }
-            ExportEvent::RequestEnded { spans, .. } => self.give_up(spans),
-            ExportEvent::RequestSplit { .. } => Ok(()),
-            ExportEvent::Awaiting(since) => {
-                let is_past = since.is_none_or(|since| since <= self.now);
-                require(is_past, "requests are awaited since a past instant", String::new)
-            }
-            ExportEvent::Panicked { .. } if self.scenario.has_policy => Ok(()),
-            other => Err(Violation { rule: "no other event", details: format!("{other:?}") }),
-        }
-    }
-
-    /// The exporter has no memory to split the last of the refused requests, and gives it up.
-    fn give_up(&mut self, spans: u64) -> Checked {
-        let ids = self.splits.give_up();
-        self.line(format_args!("{spans} spans are given up"));
-        require(ids.len() as u64 == spans, "a request that is given up has its spans", || {
-            format!("{spans} spans, not {}", ids.len())
-        })?;
-        let is_alone = self.sender.is_empty() && self.thread.ended.is_empty();
-        require(is_alone, "no request is given up whose memory will be free", String::new)?;
-        self.spans.lose(&ids, DropReason::TooLarge, DropReason::AmbiguousTimeout);
-        Ok(())
-    }
-
-    /// The receiver stores spans.
-    pub(super) fn store(&mut self, stored: Stored) -> Checked {
-        let count = stored.spans.len();
-        self.line(format_args!("the receiver stores {count} spans"));
-        for id in stored.spans {
-            if let Some(span) = self.spans.get_mut(id) {
-                span.stored += 1;
-            }
-        }
-        Ok(())
     }
 
     fn may_panic(&mut self) -> bool {

@@ -296,12 +296,11 @@ impl BlockingTransport {
             let draw = || shared.jitter.draw();
             let (now, openings) = (Instant::now(), machine.breaker_openings());
             let after = machine.after(now, outcome, &shared.admission, draw);
+            let is_accepted = matches!(after, AfterAttempt::Accepted(_));
+            let followed = payload.follow(machine, is_accepted, shared.protocol, &shared.encoders);
             let retry_in = after.retry_in();
             let after = match after {
                 AfterAttempt::Accepted(accepted) => {
-                    if machine.fell_back() {
-                        shared.encoders.refuse();
-                    }
                     let message = accepted.message.map(|message| self.clean(&message));
                     let undecodable = accepted.undecodable.map(|cause| self.clean(&cause));
                     let rejected = accepted.rejected;
@@ -330,9 +329,7 @@ impl BlockingTransport {
             match after {
                 AfterAttempt::WithoutCompression(status) => {
                     *last = explanation;
-                    *payload = payload
-                        .without_compression(shared.protocol, &shared.encoders)
-                        .ok_or(Failure::Rejected { status })?;
+                    followed.ok_or(Failure::Rejected { status })?;
                 }
                 AfterAttempt::CutOff(failure) => return Err(failure),
                 AfterAttempt::Failed(failure) => {
