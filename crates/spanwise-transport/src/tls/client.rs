@@ -27,9 +27,9 @@ use crate::tls_settings::{OutdatedFiles, PemSource, Roots, TlsSettings};
 
 /// Connects by TLS to one host, with the newest certificates and keys that can be used.
 ///
-/// Each connection examines modification time, length and inode of the files, and reads those that
-/// changed: there is no thread that watches them. Files that cannot be used, because half of them is
-/// written or a key does not belong to its certificate, change nothing until they can.
+/// Each connection examines the times, the length and the inode of the files, and reads them if one changed:
+/// there is no thread that watches them. Files that cannot be used, because half of them is written, a key does
+/// not belong to its certificate or no descriptor is free, change nothing until they can; each connection tries.
 pub(crate) struct TlsClient {
     name: ServerName<'static>,
     settings: TlsSettings,
@@ -101,11 +101,12 @@ impl TlsClient {
         Arc::clone(&lock(&self.current))
     }
 
-    /// Reads the files if one has changed since they were read last.
+    /// Reads the files if one has changed since they were read last, or if those could not be used: the reason
+    /// may pass while the files remain as they are.
     fn reload(&self) {
         let Ok(mut known) = self.files.try_lock() else { return };
         let now = stamps(&self.settings);
-        if *known == now {
+        if *known == now && self.outdated.problem().is_none() {
             return;
         }
         let problem = match client_config(&self.settings, self.alpn) {
@@ -180,4 +181,64 @@ fn stamps(settings: &TlsSettings) -> Vec<Option<FileStamp>> {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use spanwise_testkit::pki::Authority;
+
+    use super::*;
+
+    /// A client whose root certificates are in the returned file.
+    fn client(name: &str, authority: &Authority) -> (TlsClient, OutdatedFiles, std::path::PathBuf) {
+        let path = std::env::temp_dir().join(format!("spanwise-{name}-{}", std::process::id()));
+        fs::write(&path, &authority.certificate).unwrap();
+        let roots = Roots::Pem(PemSource::File(path.clone()));
+        let settings = TlsSettings { roots, ..TlsSettings::default() };
+        let outdated = OutdatedFiles::default();
+        let client = TlsClient::new("localhost", &settings, None, outdated.clone()).unwrap();
+        (client, outdated, path)
+    }
+
+    #[test]
+    fn files_that_could_not_be_used_are_read_again_though_they_did_not_change() {
+        let (client, outdated, path) = client("retried", &Authority::new("ca").unwrap());
+        let before = client.config();
+        client.reload();
+        assert!(Arc::ptr_eq(&before, &client.config()), "nothing changed");
+        fs::rename(&path, path.with_extension("away")).unwrap();
+        client.reload();
+        assert!(outdated.problem().is_some());
+        // As it was when the read failed: no stamp tells that it can be read now.
+        fs::rename(path.with_extension("away"), &path).unwrap();
+        *lock(&client.files) = stamps(&client.settings);
+        client.reload();
+        assert_eq!(outdated.problem(), None);
+        assert!(!Arc::ptr_eq(&before, &client.config()));
+        fs::remove_file(path).unwrap();
+    }
+
+    /// A copy that retains times, and a change of owner or mode.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_changes_under_its_old_times_is_read_again() {
+        let (old, new) = (Authority::new("old").unwrap(), Authority::new("new").unwrap());
+        let (client, outdated, path) = client("times", &old);
+        let before = client.config();
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        let len = old.certificate.len();
+        // Longer than the resolution of a file system's times.
+        std::thread::sleep(Duration::from_millis(20));
+        let text = format!("{:len$}", new.certificate);
+        fs::write(&path, &text.as_bytes()[..len]).unwrap();
+        fs::File::open(&path).unwrap().set_modified(modified).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), len as u64);
+        client.reload();
+        let replaced = !Arc::ptr_eq(&before, &client.config());
+        assert!(replaced || outdated.problem().is_some());
+        fs::remove_file(path).unwrap();
+    }
 }

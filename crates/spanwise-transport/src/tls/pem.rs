@@ -69,6 +69,8 @@ impl PemSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileStamp {
     modified: Option<SystemTime>,
+    /// When content, owner or mode changed, in seconds and nanoseconds. It cannot be set to another time.
+    changed: (i64, i64),
     len: u64,
     /// A secret mounted by Kubernetes is a link that moves to another file.
     inode: u64,
@@ -77,10 +79,13 @@ pub(super) struct FileStamp {
 impl FileStamp {
     fn of(file: &Metadata) -> Self {
         #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(file);
+        let (changed, inode) = {
+            use std::os::unix::fs::MetadataExt as _;
+            ((file.ctime(), file.ctime_nsec()), file.ino())
+        };
         #[cfg(not(unix))]
-        let inode = 0;
-        Self { modified: file.modified().ok(), len: file.len(), inode }
+        let (changed, inode) = ((0, 0), 0);
+        Self { modified: file.modified().ok(), changed, len: file.len(), inode }
     }
 }
 
