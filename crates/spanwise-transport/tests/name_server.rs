@@ -1,11 +1,11 @@
 //! A name server that hangs for one host, on a runtime like that of the worker.
 
-#![cfg(target_os = "linux")]
+#![cfg(all(feature = "tokio", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spanwise_receiver::Receiver;
 use spanwise_transport::{Endpoint, Transport};
@@ -17,10 +17,10 @@ type GetAddrInfo = unsafe extern "C" fn(
     *mut *mut libc::addrinfo,
 ) -> libc::c_int;
 
-/// Calls for the host that hangs.
+/// Calls for `hangs.test`.
 static HANGING: AtomicUsize = AtomicUsize::new(0);
 
-/// In the place of the system's: `hangs.test` has no answer, and every other name is this host.
+/// In the place of the system's: names that begin with `hangs` have no answer, and every other name is this host.
 ///
 /// # Safety
 /// As the system's.
@@ -32,8 +32,9 @@ unsafe extern "C" fn getaddrinfo(
     result: *mut *mut libc::addrinfo,
 ) -> libc::c_int {
     // SAFETY: the caller passes a terminated string.
-    if unsafe { CStr::from_ptr(node) } == c"hangs.test" {
-        HANGING.fetch_add(1, SeqCst);
+    let node = unsafe { CStr::from_ptr(node) }.to_bytes();
+    if node.starts_with(b"hangs") {
+        HANGING.fetch_add(usize::from(node == b"hangs.test"), SeqCst);
         loop {
             std::thread::park();
         }
@@ -74,4 +75,17 @@ fn a_name_server_that_hangs_for_one_host_delays_no_other() {
     runtime.shutdown_background();
     assert!(delivery.is_accepted(), "{delivery}");
     assert_eq!(HANGING.load(SeqCst), 1, "one thread per host");
+}
+
+/// Each of several threads has its own deadline.
+#[test]
+fn threads_that_wait_for_a_name_server_return_by_their_deadlines() {
+    let endpoint = Endpoint::parse_base("TEST", "http://hangs-too.test:4318").unwrap();
+    let builder = Transport::builder().with_request_timeout(Duration::from_millis(500));
+    let transport = builder.with_endpoint(endpoint).build_blocking().unwrap();
+    let start = Instant::now();
+    let send = || assert!(!transport.send(vec![b'\n', 0]).is_accepted());
+    std::thread::scope(|scope| (0..20).for_each(|_| drop(scope.spawn(send))));
+    // One after the other they would take ten seconds.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use super::connection::{Connection, Stream};
-use super::resolver::Resolver;
 use super::socket::Socket;
+use crate::block_on::block_on_until;
 use crate::explain::ConnectionContext;
 use crate::target::Target;
 use crate::tcp::{self, CONNECT_TIMEOUT, ConnectProblem, PeerObservations};
@@ -18,7 +18,6 @@ use crate::{BuildError, Endpoint};
 /// Connects to one endpoint.
 pub(super) struct Connector {
     target: Target,
-    resolver: Resolver,
     observations: PeerObservations,
     /// `None` for plain text.
     #[cfg(feature = "blocking-tls")]
@@ -53,7 +52,6 @@ impl Connector {
     ) -> Result<Self, BuildError> {
         Ok(Self {
             target: Target::of(endpoint, settings, endpoint.is_https()),
-            resolver: Resolver::default(),
             observations: context.observations.clone(),
             #[cfg(feature = "blocking-tls")]
             tls: match endpoint.is_https() {
@@ -86,14 +84,14 @@ impl Connector {
 
     fn socket(&self, deadline: Instant) -> Result<Socket, ConnectFault> {
         match &self.target {
-            Target::Tcp(host, port) => self.tcp(host, *port, deadline).map(Socket::Tcp),
+            Target::Tcp(host, port) => Self::tcp(host, *port, deadline).map(Socket::Tcp),
             #[cfg(feature = "proxy")]
             Target::Proxy { proxy, host, port, tunnels } => {
                 let failed = |problem: String| {
                     let proxy = proxy.to_string();
                     ConnectFault::Socket(ConnectProblem::Proxy { proxy, problem })
                 };
-                let connected = self.tcp(&proxy.host, proxy.port, deadline);
+                let connected = Self::tcp(&proxy.host, proxy.port, deadline);
                 let mut socket = connected.map_err(|fault| match fault {
                     ConnectFault::Socket(problem) => failed(problem.to_string()),
                     other => other,
@@ -116,15 +114,9 @@ impl Connector {
         }
     }
 
-    fn tcp(&self, host: &str, port: u16, deadline: Instant) -> Result<TcpStream, ConnectFault> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let addresses = match self.resolver.resolve(host, port, left) {
-            Ok(addresses) => addresses,
-            Err(error) if error.kind() == ErrorKind::TimedOut => {
-                return Err(ConnectFault::TimedOut);
-            }
-            Err(error) => return Err(ConnectProblem::Name(tcp::os_message(&error)).into()),
-        };
+    fn tcp(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, ConnectFault> {
+        let addresses = block_on_until(tcp::resolve(host, port), deadline);
+        let addresses = addresses.ok_or(ConnectFault::TimedOut)??;
         let socket = first_of(&addresses, deadline)?;
         // A connection without this option works, but is slower.
         let _ = socket.set_nodelay(true);

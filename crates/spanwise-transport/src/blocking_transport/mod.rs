@@ -3,7 +3,6 @@
 mod client;
 mod connection;
 mod connector;
-mod resolver;
 mod response;
 mod socket;
 

@@ -12,7 +12,6 @@ mod hyper_io;
 #[cfg_attr(not(unix), path = "peek_other.rs")]
 mod peek;
 mod problem;
-#[cfg(feature = "tokio")]
 mod resolve;
 mod sniff;
 #[cfg(feature = "tokio")]
@@ -53,6 +52,7 @@ pub(crate) use hyper_io::HyperIo;
 #[cfg(feature = "grpc")]
 pub(crate) use hyper_io::ReadObserver;
 pub(crate) use problem::{CONNECT_TIMEOUT, ConnectProblem, os_message};
+pub(crate) use resolve::resolve;
 pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState, ProtocolSniffer};
 #[cfg(feature = "tokio")]
 pub(crate) use socket::Socket;

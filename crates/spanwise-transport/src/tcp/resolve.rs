@@ -146,7 +146,7 @@ fn ended() -> ConnectProblem {
 /// Far more than a holder of the lock needs.
 const LOCK_TRIES: u32 = 1000;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tokio"))]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
     use std::sync::mpsc::{Sender, channel};
