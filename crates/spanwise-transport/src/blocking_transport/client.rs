@@ -108,7 +108,26 @@ impl Client {
         max: usize,
         deadline: Instant,
     ) -> Result<Reply, Fault> {
-        let mut connection = match self.take_idle() {
+        let idle = self.take_idle();
+        let is_reused = idle.is_some();
+        let reply = self.exchange_on(idle, payload, sent, max, deadline)?;
+        // The end of an idle connection, which crossed the request: RFC 9110, 15.5.9 allows to repeat it.
+        match is_reused && reply.is_request_timeout() {
+            true => self.exchange_on(None, payload, sent, max, deadline),
+            false => Ok(reply),
+        }
+    }
+
+    /// One exchange over an idle connection, or over a new one.
+    fn exchange_on(
+        &self,
+        idle: Option<Connection>,
+        payload: &Payload,
+        sent: &Sent,
+        max: usize,
+        deadline: Instant,
+    ) -> Result<Reply, Fault> {
+        let mut connection = match idle {
             Some(connection) => connection,
             None => self.connector.connect(deadline).map_err(Fault::Connect)?,
         };

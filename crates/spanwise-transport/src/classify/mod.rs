@@ -36,6 +36,13 @@ pub(crate) struct Reply {
     pub(crate) max: usize,
 }
 
+impl Reply {
+    /// Whether the server ended the connection because no request came in time (RFC 9110, 15.5.9).
+    pub(crate) fn is_request_timeout(&self) -> bool {
+        self.status == StatusCode::REQUEST_TIMEOUT
+    }
+}
+
 /// The reason why a response body was not read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BodyFault {

@@ -20,13 +20,26 @@ pub(super) struct Client {
 /// A response, and the connection that its body is read from.
 pub(super) struct Exchange {
     pool: Arc<ConnectionPool>,
-    sender: Option<RequestSender>,
+    /// Whether idle connections are left alone.
+    is_new: bool,
+    /// Of the response, and whether it served a request before.
+    sender: Option<(RequestSender, bool)>,
 }
 
 impl Exchange {
     /// An exchange over a connection of `pool`.
     pub(super) fn new(pool: Arc<ConnectionPool>) -> Self {
-        Self { pool, sender: None }
+        Self { pool, is_new: false, sender: None }
+    }
+
+    /// An exchange over a new connection, which `pool` takes back.
+    pub(super) fn on_new_connection(pool: Arc<ConnectionPool>) -> Self {
+        Self { pool, is_new: true, sender: None }
+    }
+
+    /// Whether the response came over a connection that served a request before.
+    pub(super) fn is_reused(&self) -> bool {
+        self.sender.as_ref().is_some_and(|(_, reused)| *reused)
     }
 
     /// Sends `request` and waits for the headers of its response.
@@ -39,10 +52,13 @@ impl Exchange {
         mut request: Request<FullBody>,
     ) -> Result<Response<Incoming>, ConnectionError> {
         loop {
-            let Acquired { mut sender, reused } = self.pool.acquire(|| client.connect()).await?;
+            let Acquired { mut sender, reused } = match self.is_new {
+                false => self.pool.acquire(|| client.connect()).await?,
+                true => Acquired { sender: Box::pin(client.connect()).await?, reused: false },
+            };
             match sender.requests.try_send_request(request).await {
                 Ok(response) => {
-                    self.sender = Some(sender);
+                    self.sender = Some((sender, reused));
                     return Ok(response);
                 }
                 Err(mut error) => match error.take_message() {
@@ -55,7 +71,7 @@ impl Exchange {
 
     /// Returns the connection to its pool, after the body of the response was read.
     pub(super) fn end(self) {
-        if let Some(sender) = self.sender {
+        if let Some((sender, _)) = self.sender {
             self.pool.release(sender);
         }
     }

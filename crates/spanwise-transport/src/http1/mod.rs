@@ -89,12 +89,6 @@ impl HttpBackend {
         max: usize,
         deadline: Instant,
     ) -> AttemptOutcome {
-        let mut request = Request::new(FullBody::new(payload.bytes.clone(), sent.clone()));
-        *request.method_mut() = Method::POST;
-        *request.headers_mut() = self.headers.clone();
-        if let Some(encoding) = payload.encoding() {
-            request.headers_mut().insert(CONTENT_ENCODING, encoding);
-        }
         #[cfg(feature = "http2")]
         if let Some(http2) = &self.http2 {
             let timeout = self.idle.timeout();
@@ -102,6 +96,7 @@ impl HttpBackend {
                 Ok(connection) => connection,
                 Err(outcome) => return outcome,
             };
+            let mut request = self.request(payload, &sent);
             crate::http2::address(&mut request, self.endpoint.uri());
             let mut in_flight = None;
             let call = async {
@@ -114,15 +109,37 @@ impl HttpBackend {
             drop(in_flight);
             return self.classified(reply);
         }
-        let mut exchanging = match self.connections.client(|| self.connection_pool()) {
-            Ok(connections) => Exchange::new(connections),
+        let pool = match self.connections.client(|| self.connection_pool()) {
+            Ok(pool) => pool,
             Err(outcome) => return outcome,
         };
-        address(&mut request, self.endpoint.uri(), self.client.connector.target());
-        let call = exchanging.send(&self.client, request);
-        let reply = exchange(call, &sent, &self.context, max, deadline).await;
+        let addressed = || {
+            let mut request = self.request(payload, &sent);
+            address(&mut request, self.endpoint.uri(), self.client.connector.target());
+            request
+        };
+        let mut exchanging = Exchange::new(pool.clone());
+        let call = exchanging.send(&self.client, addressed());
+        let mut reply = exchange(call, &sent, &self.context, max, deadline).await;
+        // The end of an idle connection, which crossed the request: RFC 9110, 15.5.9 allows to repeat it.
+        if exchanging.is_reused() && reply.as_ref().is_ok_and(Reply::is_request_timeout) {
+            exchanging = Exchange::on_new_connection(pool);
+            let call = exchanging.send(&self.client, addressed());
+            reply = exchange(call, &sent, &self.context, max, deadline).await;
+        }
         exchanging.end();
         self.classified(reply)
+    }
+
+    /// A request without an address.
+    fn request(&self, payload: &Payload, sent: &Sent) -> Request<FullBody> {
+        let mut request = Request::new(FullBody::new(payload.bytes.clone(), sent.clone()));
+        *request.method_mut() = Method::POST;
+        *request.headers_mut() = self.headers.clone();
+        if let Some(encoding) = payload.encoding() {
+            request.headers_mut().insert(CONTENT_ENCODING, encoding);
+        }
+        request
     }
 
     fn classified(&self, reply: Result<Reply, AttemptOutcome>) -> AttemptOutcome {
