@@ -72,6 +72,12 @@ pub mod __private {
     pub use crate::fork::simulate_fork;
     pub use crate::pcg::Pcg;
     pub use crate::split_mix::{INCREMENT, mix};
+    /// As [`mask_sigpipe`](crate::mask_sigpipe) for SIGXFSZ: a write beyond the process's limit of a file's
+    /// size (`RLIMIT_FSIZE`) returns an error.
+    #[cfg(feature = "fork")]
+    pub fn mask_sigxfsz() {
+        crate::sys::mask_sigxfsz();
+    }
     pub use crate::text::is_pem;
     pub use crate::time::timer_deadline;
 }

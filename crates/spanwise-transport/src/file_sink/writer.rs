@@ -6,6 +6,7 @@ use std::thread;
 
 use bytes::Bytes;
 use spanwise_wire::json::{self, FromProtobufError};
+use spanwise_worker::__private::mask_sigxfsz;
 use spanwise_worker::{catch_panic, fork, mask_sigpipe, oneshot};
 
 use super::error::FileSinkError;
@@ -43,6 +44,7 @@ impl Writer {
         let (jobs, next) = mpsc::channel();
         let run = move || {
             mask_sigpipe();
+            mask_sigxfsz();
             let _panicked = catch_panic(|| {
                 let mut line = Vec::new();
                 while let Ok(job) = next.recv() {

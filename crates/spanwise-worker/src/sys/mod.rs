@@ -7,4 +7,4 @@ mod imp;
 #[cfg(feature = "clock")]
 pub(crate) use imp::monotonic_nanos;
 #[cfg(feature = "fork")]
-pub(crate) use imp::{mask_sigpipe, on_fork_in_child};
+pub(crate) use imp::{mask_sigpipe, mask_sigxfsz, on_fork_in_child};

@@ -15,6 +15,10 @@ pub(crate) fn on_fork_in_child(_handler: extern "C" fn()) -> bool {
 #[cfg(feature = "fork")]
 pub(crate) fn mask_sigpipe() {}
 
+/// These systems have no SIGXFSZ.
+#[cfg(feature = "fork")]
+pub(crate) fn mask_sigxfsz() {}
+
 /// Nanoseconds of the system's monotonic clock since the first call.
 #[cfg(feature = "clock")]
 pub(crate) fn monotonic_nanos() -> u64 {

@@ -17,12 +17,23 @@ pub(crate) fn on_fork_in_child(handler: extern "C" fn()) -> bool {
 /// Blocks SIGPIPE for the calling thread.
 #[cfg(feature = "fork")]
 pub(crate) fn mask_sigpipe() {
+    mask(libc::SIGPIPE);
+}
+
+/// Blocks SIGXFSZ for the calling thread.
+#[cfg(feature = "fork")]
+pub(crate) fn mask_sigxfsz() {
+    mask(libc::SIGXFSZ);
+}
+
+#[cfg(feature = "fork")]
+fn mask(signal: libc::c_int) {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigemptyset` initializes its argument; the other two calls read it, and the null pointer
     // requests no old mask.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        libc::sigaddset(set.as_mut_ptr(), libc::SIGPIPE);
+        libc::sigaddset(set.as_mut_ptr(), signal);
         // Fails for an unknown `how` only.
         libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
     }
