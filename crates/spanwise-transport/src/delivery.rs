@@ -182,7 +182,8 @@ pub enum Failure {
     AmbiguousResponse,
     /// The response of a success is larger than
     /// [`with_max_response_bytes`](crate::TransportBuilder::with_max_response_bytes) allows, as sent
-    /// or inflated, or its headers are larger than 64 KiB. Its partial success is unknown.
+    /// or inflated, or its headers are larger than 64 KiB, or 256 KiB with those of interim responses (103). Its
+    /// partial success is unknown.
     ResponseTooLarge,
     /// No attempt before the deadline established a TLS session: certificate, name, version or
     /// handshake.

@@ -14,6 +14,7 @@ use crate::body;
 use crate::causes::causes;
 use crate::classify::{self, AttemptOutcome, MAX_FAILURE_BODY_BYTES, Reply};
 use crate::explain::{self, ConnectionContext};
+use crate::http1::HeadsTooLarge;
 use crate::retry::Cause;
 use crate::sent::Sent;
 
@@ -91,6 +92,9 @@ fn broken(
         }
         if is_refused(error) {
             cause = Cause::NotSent;
+        }
+        if error.is::<HeadsTooLarge>() {
+            return AttemptOutcome::permanent(Failure::ResponseTooLarge, error.to_string());
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>()
             && error.is_parse()

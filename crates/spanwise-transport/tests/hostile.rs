@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use peer::{Peer, ok, send};
 use spanwise_testkit::{CountingAllocator, allocator};
-use spanwise_transport::{Endpoint, FetchError, Fetcher, RetryPolicy, Transport};
+use spanwise_transport::{Endpoint, Failure, FetchError, Fetcher, Outcome, RetryPolicy, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -93,6 +93,30 @@ async fn an_endless_answer_ends_with_the_attempt() {
         }
     }
 }
+
+/// They cost the time of the thread that other destinations share.
+#[tokio::test]
+async fn endless_interim_answers_end_after_256_kib() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    for (head, again) in [CASES[0], CASES[1]] {
+        let url = endless(head, again, false).await;
+        let endpoint = Endpoint::parse("TEST", &url).unwrap();
+        let transport = Transport::builder()
+            .with_endpoint(endpoint.clone())
+            .with_attempt_timeout(2 * PATIENCE)
+            .with_request_timeout(2 * PATIENCE)
+            .build()
+            .unwrap();
+        let delivery = tokio::time::timeout(PATIENCE, send(&transport)).await.unwrap();
+        assert_eq!(delivery.outcome, Outcome::Failed(Failure::ResponseTooLarge), "{again:?}");
+        assert_eq!((&*delivery.cause, delivery.attempts), (TOO_LARGE, 1));
+        let fetcher = Fetcher::new(endpoint, 2 * PATIENCE, 4096).unwrap();
+        let fetched = tokio::time::timeout(PATIENCE, fetcher.get()).await.unwrap();
+        assert!(fetched.unwrap_err().to_string().contains(TOO_LARGE), "{again:?}");
+    }
+}
+
+const TOO_LARGE: &str = "the head of the answer is too large";
 
 /// HTTP/2 frames without end, on the connection or on the stream.
 #[cfg(feature = "grpc")]

@@ -4,6 +4,7 @@
 //! flight.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -61,10 +62,11 @@ pub(super) struct Complaints {
 }
 
 impl ReadObserver for Complaints {
-    fn observe(&mut self, bytes: &[u8]) {
+    fn observe(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.frames.observe(bytes) {
             self.interval.double(self.used);
         }
+        Ok(())
     }
 }
 

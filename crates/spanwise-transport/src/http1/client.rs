@@ -56,8 +56,10 @@ impl Exchange {
                 false => self.pool.acquire(|| client.connect()).await?,
                 true => Acquired { sender: Box::pin(client.connect()).await?, reused: false },
             };
+            sender.limit.begin();
             match sender.requests.try_send_request(request).await {
                 Ok(response) => {
+                    sender.limit.end();
                     self.sender = Some((sender, reused));
                     return Ok(response);
                 }

@@ -9,6 +9,7 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
+use super::head_limit::HeadLimit;
 use crate::body::FullBody;
 use crate::tcp::HyperIo;
 
@@ -17,6 +18,7 @@ use crate::tcp::HyperIo;
 #[derive(Debug)]
 pub(super) struct RequestSender {
     pub(super) requests: SendRequest<FullBody>,
+    pub(super) limit: HeadLimit,
     #[expect(dead_code, reason = "held for its drop, which notifies the connection's task")]
     open: oneshot::Sender<()>,
 }
@@ -27,11 +29,13 @@ pub(super) async fn handshake(
 ) -> Result<RequestSender, hyper::Error> {
     let mut builder = Builder::new();
     builder.max_buf_size(MAX_HEAD);
-    let (mut requests, connection) = builder.handshake(HyperIo::new(stream)).await?;
+    let limit = HeadLimit::new();
+    let stream = HyperIo::new(stream).with_observer(limit.clone());
+    let (mut requests, connection) = builder.handshake(stream).await?;
     let (open, dropped) = oneshot::channel();
     let running = tokio::spawn(run(connection, dropped));
     match requests.ready().await {
-        Ok(()) => Ok(RequestSender { requests, open }),
+        Ok(()) => Ok(RequestSender { requests, limit, open }),
         // The connection's own error is the reason; the sender reports only that it closed.
         Err(closed) if closed.is_closed() => match running.await {
             Ok(Err(reason)) => Err(reason),

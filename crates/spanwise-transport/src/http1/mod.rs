@@ -26,11 +26,13 @@ use crate::{BuildError, Endpoint, HttpVersion, IdleConnections, Protocol, text};
 
 mod client;
 mod connection;
+mod head_limit;
 mod pool;
 
 #[cfg(feature = "http2")]
 pub(crate) use client::ConnectionError;
 use client::{Client, Exchange};
+pub(crate) use head_limit::HeadsTooLarge;
 use pool::ConnectionPool;
 
 /// An HTTP/1.1 client with a connection pool, and the headers of its requests.

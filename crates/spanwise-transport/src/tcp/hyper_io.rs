@@ -16,12 +16,14 @@ pub(crate) struct HyperIo<T, O = ()> {
 
 /// An observer of the bytes that a peer sends.
 pub(crate) trait ReadObserver {
-    /// Observes the next `bytes`.
-    fn observe(&mut self, bytes: &[u8]);
+    /// Observes the next `bytes`. An error ends the connection.
+    fn observe(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
 impl ReadObserver for () {
-    fn observe(&mut self, _: &[u8]) {}
+    fn observe(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<T> HyperIo<T> {
@@ -30,7 +32,6 @@ impl<T> HyperIo<T> {
     }
 
     /// The same stream with an observer.
-    #[cfg(feature = "grpc")]
     pub(crate) fn with_observer<O>(self, observer: O) -> HyperIo<T, O> {
         HyperIo { stream: self.stream, observer }
     }
@@ -48,7 +49,7 @@ impl<T: AsyncRead + Unpin, O: ReadObserver + Unpin> Read for HyperIo<T, O> {
         let mut buf = ReadBuf::new(bytes.get_mut(..len).unwrap_or_default());
         let this = &mut *self;
         ready!(Pin::new(&mut this.stream).poll_read(cx, &mut buf))?;
-        this.observer.observe(buf.filled());
+        this.observer.observe(buf.filled())?;
         cursor.put_slice(buf.filled());
         Poll::Ready(Ok(()))
     }

@@ -48,9 +48,7 @@ pub(crate) use connect::connect;
 #[cfg(all(feature = "tokio", unix))]
 pub(crate) use connect::connect_unix;
 #[cfg(feature = "tokio")]
-pub(crate) use hyper_io::HyperIo;
-#[cfg(feature = "grpc")]
-pub(crate) use hyper_io::ReadObserver;
+pub(crate) use hyper_io::{HyperIo, ReadObserver};
 pub(crate) use problem::{CONNECT_TIMEOUT, ConnectProblem, os_message};
 pub(crate) use resolve::resolve;
 pub(crate) use sniff::{PeerObservations, PeerProtocol, PeerState, ProtocolSniffer};
