@@ -3,6 +3,7 @@
 mod go_away;
 mod ping_interval;
 mod pool;
+mod while_open;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -28,6 +29,7 @@ use crate::{BuildError, Channels, Endpoint, Protocol, tcp};
 use go_away::ObservedConnector;
 use ping_interval::PingInterval;
 use pool::ChannelPool;
+use while_open::{EndingConnector, WhileOpen};
 
 /// Lazily connected gRPC channels, and the headers of their calls.
 pub(crate) struct GrpcBackend {
@@ -88,7 +90,8 @@ impl GrpcBackend {
             Ok(pool) => pool,
             Err(outcome) => return outcome,
         };
-        let selected = pool.select(|interval| self.connect(interval));
+        let open = pool.while_open();
+        let selected = pool.select(|interval| self.connect(interval, open));
         let body = FullBody::new(payload.bytes.clone(), sent.clone());
         let mut request = Request::new(tonic::body::Body::new(body));
         *request.method_mut() = Method::POST;
@@ -120,8 +123,8 @@ impl GrpcBackend {
         Arc::new(ChannelPool::new(count, selection, self.interval.clone()))
     }
 
-    /// A channel with pings at `interval`.
-    fn connect(&self, interval: Duration) -> Channel {
+    /// A channel with pings at `interval`, which connects while its pool is `open`.
+    fn connect(&self, interval: Duration, open: WhileOpen) -> Channel {
         let connector = self.connector.clone();
         let connector = ObservedConnector::new(connector, self.interval.clone(), interval);
         let keep_alive = self.channels.keep_alive;
@@ -131,7 +134,7 @@ impl GrpcBackend {
             .http2_keep_alive_interval(interval)
             .keep_alive_timeout(keep_alive.timeout)
             .keep_alive_while_idle(keep_alive.while_idle);
-        target.connect_with_connector_lazy(connector)
+        target.connect_with_connector_lazy(EndingConnector::new(connector, open))
     }
 }
 

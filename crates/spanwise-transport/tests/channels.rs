@@ -114,3 +114,23 @@ async fn the_longest_keep_alive_sends_requests() {
     }
     assert_eq!(collected.spans(), 2);
 }
+
+/// A TLS handshake that hangs: its socket is closed with the transport.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_dropped_transport_holds_no_socket_that_is_connecting() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let transport = to(&url, Channels::default()).build().unwrap();
+    let sending = tokio::spawn(async move { transport.send(peer::request(1)).await });
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut hello = [0; 5];
+    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut hello).await.unwrap();
+    sending.abort();
+    assert!(sending.await.unwrap_err().is_cancelled());
+    let mut rest = Vec::new();
+    let closed = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest);
+    // Without its end, tonic gives up connecting after three seconds.
+    let closed = tokio::time::timeout(Duration::from_secs(2), closed).await;
+    assert!(closed.is_ok());
+}

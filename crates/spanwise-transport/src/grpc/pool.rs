@@ -7,6 +7,7 @@ use std::time::Duration;
 use tonic::transport::Channel;
 
 use super::ping_interval::PingInterval;
+use super::while_open::{Open, WhileOpen};
 use crate::ChannelSelection;
 
 /// Channels to one endpoint. A channel connects with its first request.
@@ -16,6 +17,7 @@ pub(super) struct ChannelPool {
     /// The slot whose turn it is.
     next: AtomicUsize,
     interval: Arc<PingInterval>,
+    open: Open,
 }
 
 /// A channel.
@@ -40,7 +42,12 @@ impl ChannelPool {
         interval: Arc<PingInterval>,
     ) -> Self {
         let slots = (0..count.max(1)).map(|_| Slot::default()).collect();
-        Self { slots, selection, next: AtomicUsize::new(0), interval }
+        Self { slots, selection, next: AtomicUsize::new(0), interval, open: Open::new() }
+    }
+
+    /// Ends when the pool is dropped, and with it all requests on its channels.
+    pub(super) fn while_open(&self) -> WhileOpen {
+        self.open.watch()
     }
 
     /// The channel for the next request. `connect` makes one with pings at an interval: a channel whose
