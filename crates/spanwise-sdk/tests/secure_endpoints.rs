@@ -1,6 +1,6 @@
 //! A provider that the standard variables connect by mutual TLS, or to a Unix socket.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod support;
 
@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use spanwise_receiver::Receiver;
 use spanwise_sdk::{SpanKind, Spanwise, SpanwiseBuilder};
+#[cfg(feature = "tls")]
+use spanwise_testkit::FaultProxy;
 #[cfg(feature = "tls")]
 use spanwise_testkit::pki::{Authority, Template};
 use support::LONG;
@@ -27,8 +29,10 @@ impl Folder {
 
     #[cfg(feature = "tls")]
     fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
+        let (new, path) = (self.0.join("new"), self.0.join(name));
+        // A rename: another inode, also within one tick of the clock.
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, &path).unwrap();
         path.to_str().unwrap().to_owned()
     }
 }
@@ -98,4 +102,53 @@ fn the_variables_of_certificates_connect_by_mutual_tls() {
         assert_eq!(report.ledger.exported, 1, "{protocol}: {report}");
         assert_eq!(receiver.stats().spans, 1, "{protocol}");
     }
+}
+
+/// The files change while the provider runs, and half of a pair is no pair.
+#[cfg(feature = "tls")]
+#[test]
+fn certificate_files_that_cannot_be_reloaded_are_reported_once_and_so_is_their_recovery() {
+    let [servers, clients] = ["servers", "clients"].map(|name| Authority::new(name).unwrap());
+    let server = servers.issue(&Template::default()).unwrap();
+    let [old, new] = [(); 2].map(|()| clients.issue(&Template::client("shop.test")).unwrap());
+    let folder = Folder::new("reload");
+    let receiver = Receiver::builder()
+        .with_tls_pem(&*server.certificate, &*server.key)
+        .with_client_ca_pem(&*clients.certificate)
+        .start()
+        .unwrap();
+    let proxy = FaultProxy::start(receiver.address()).unwrap();
+    let key = folder.write("client.key", &old.key);
+    let log = support::DiagnosticLog::default();
+    let builder = with(vec![
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("https://localhost:{}", proxy.address().port())),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", folder.write("ca.pem", &servers.certificate)),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", folder.write("client.pem", &old.certificate)),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", key.clone()),
+    ]);
+    let spanwise = log.attach(builder).build().unwrap();
+    let export = || {
+        proxy.reset_open_connections();
+        spanwise.tracer("shop").root("checkout", SpanKind::Server).finish();
+        assert_eq!(spanwise.force_flush_timeout(LONG).unwrap().exported, 1);
+        log.lines().iter().filter(|line| line.contains("certificate files")).cloned().collect()
+    };
+    let none: Vec<String> = export();
+    assert!(none.is_empty(), "{none:?}");
+    folder.write("client.pem", &new.certificate);
+    for _ in 0..3 {
+        let lines = export();
+        let [line] = &*lines else { panic!("{lines:?}") };
+        assert!(line.starts_with("changed certificate files cannot be used"), "{line}");
+        let setting = format!("OTEL_EXPORTER_OTLP_CLIENT_KEY=`{key}`: ");
+        assert!(line.contains(&setting) && line.contains("is not the key of"), "{line}");
+        assert!(!line.contains(new.key.lines().nth(1).unwrap()), "{line}");
+    }
+    folder.write("client.key", &new.key);
+    for _ in 0..3 {
+        let lines = export();
+        let [_, line] = &*lines else { panic!("{lines:?}") };
+        assert!(line.starts_with("the changed certificate files are in use, after"), "{line}");
+    }
+    drop(spanwise);
 }

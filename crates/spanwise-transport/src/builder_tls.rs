@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::TransportBuilder;
+use crate::reload_observer::ReloadObserver;
 use crate::tls_settings::{Identity, PemSource, Roots};
+use crate::{BuildError, TransportBuilder};
 
 impl TransportBuilder {
     /// Sets the certificates to trust instead of the Mozilla roots, in PEM. Used for `https` endpoints
@@ -69,6 +70,29 @@ impl TransportBuilder {
             certificates: PemSource::File(certificates.into()),
             key: PemSource::File(key.into()),
         });
+        self
+    }
+
+    /// Calls `observer` when a certificate file or a key file has changed: with `Ok` when its new content is in use,
+    /// with the error at each connection for which it cannot be used, and the old one is. Default none.
+    ///
+    /// The observer runs on a thread that connects, and delays that connection. Its panics are caught.
+    ///
+    /// ```
+    /// use spanwise_transport::Transport;
+    ///
+    /// let builder = Transport::builder().with_reload_observer(|reloaded| {
+    ///     if let Err(error) = reloaded {
+    ///         eprintln!("the old certificates stay in use: {error}");
+    ///     }
+    /// });
+    /// # assert!(builder.build().is_ok());
+    /// ```
+    pub fn with_reload_observer(
+        mut self,
+        observer: impl Fn(Result<(), &BuildError>) + Send + Sync + 'static,
+    ) -> Self {
+        self.connection.tls.observer = Some(ReloadObserver::new(observer));
         self
     }
 }

@@ -249,9 +249,9 @@ impl ConnectionContext {
         };
         let failed = if sent { "the TLS session failed" } else { NO_TLS };
         // The old certificates may be the reason.
-        let outdated = self.outdated.problem();
+        let outdated = self.outdated.error();
         let outdated =
-            outdated.map(|problem| format!("; files changed and cannot be used: {problem}"));
+            outdated.map(|error| format!("; files changed and cannot be used: {}", error.short()));
         let outdated = outdated.unwrap_or_default();
         Some(Explanation::new(format!("{failed}: {what}{outdated}"), advice))
     }

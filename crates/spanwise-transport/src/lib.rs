@@ -90,6 +90,7 @@ mod protocol;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod range;
+mod reload_observer;
 #[cfg(feature = "tokio")]
 mod request_body;
 mod request_machine;

@@ -4,11 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::BuildError;
+use crate::reload_observer::ReloadObserver;
+
 /// The TLS settings of a transport. Endpoints that are not `https` do not use them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TlsSettings {
     pub(crate) roots: Roots,
     pub(crate) identity: Option<Identity>,
+    pub(crate) observer: Option<ReloadObserver>,
 }
 
 /// The root certificates that a client trusts.
@@ -74,15 +78,15 @@ impl fmt::Debug for PemSource {
 
 /// Why certificates or keys that changed are not in use, if so. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OutdatedFiles(Arc<Mutex<Option<String>>>);
+pub(crate) struct OutdatedFiles(Arc<Mutex<Option<BuildError>>>);
 
 #[cfg_attr(not(feature = "blocking-tls"), expect(dead_code, reason = "only TLS reads files"))]
 impl OutdatedFiles {
-    pub(crate) fn set(&self, problem: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    pub(crate) fn set(&self, error: Option<BuildError>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
-    pub(crate) fn problem(&self) -> Option<String> {
+    pub(crate) fn error(&self) -> Option<BuildError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

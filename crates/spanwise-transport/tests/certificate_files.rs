@@ -8,7 +8,7 @@ mod secure;
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use secure::SecurePeer;
 use spanwise_testkit::pki::{Authority, Template};
@@ -123,4 +123,36 @@ async fn a_client_certificate_is_replaced_once_its_key_is_too() {
     assert!(delivery.is_accepted(), "{delivery:?}");
     server.present(&own, Some(&old));
     assert!(!transport.send().await.is_accepted());
+}
+
+#[tokio::test]
+async fn each_reload_is_observed_and_the_failure_of_one_at_each_connection() {
+    let authority = Authority::new("servers").unwrap();
+    let own = authority.issue(&Template::default()).unwrap();
+    let folder = Folder::new("observed");
+    let file = folder.write("ca.pem", &authority.certificate);
+    let server = SecurePeer::new(&own, None).await;
+    let observed = Arc::new(Mutex::new(Vec::new()));
+    let observing = Arc::clone(&observed);
+    let builder = server.to("localhost").with_certificate_file(&file);
+    let transport = Impatient::new(builder.with_reload_observer(move |reloaded| {
+        observing.lock().unwrap().push(reloaded.map_err(ToString::to_string));
+        panic!("an observer that panics changes nothing");
+    }));
+    let taken = || std::mem::take(&mut *observed.lock().unwrap());
+    assert!(transport.send().await.is_accepted());
+    assert_eq!(taken(), []);
+    folder.replace("ca.pem", "half a certificate");
+    for _ in 0..2 {
+        assert!(transport.send().await.is_accepted());
+        let reloads = taken();
+        let [Err(error)] = &*reloads else { panic!("{reloads:?}") };
+        let begin = format!("with_certificate_file=`{}`: ", file.display());
+        assert!(error.starts_with(&begin) && error.contains("holds no certificate"), "{error}");
+    }
+    folder.replace("ca.pem", &format!("{}\n", authority.certificate));
+    for reloads in [vec![Ok(())], Vec::new()] {
+        assert!(transport.send().await.is_accepted());
+        assert_eq!(taken(), reloads);
+    }
 }

@@ -1,7 +1,10 @@
 //! Reports to the operator: lost spans, failing endpoints, ignored settings.
 
+mod certificate_health;
 mod destination_losses;
 mod diagnostic;
+#[cfg(test)]
+mod diagnostic_tests;
 mod endpoint_health;
 mod handler;
 mod interval;
@@ -10,6 +13,7 @@ mod reporter;
 mod text;
 mod throttle;
 
+pub(crate) use certificate_health::CertificateHealth;
 pub(crate) use destination_losses::DestinationLosses;
 pub(crate) use diagnostic::Counted;
 pub use diagnostic::Diagnostic;

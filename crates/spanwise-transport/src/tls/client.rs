@@ -101,23 +101,32 @@ impl TlsClient {
         Arc::clone(&lock(&self.current))
     }
 
-    /// Reads the files if one has changed since they were read last, or if those could not be used: the reason
-    /// may pass while the files remain as they are.
+    /// Reads the files if one has changed since they were read last, or if those could not be used: the reason may
+    /// pass while the files remain as they are. Notifies the observer: once for files that are in use now, and at each
+    /// connection of files that cannot be used.
     fn reload(&self) {
         let Ok(mut known) = self.files.try_lock() else { return };
         let now = stamps(&self.settings);
-        if *known == now && self.outdated.problem().is_none() {
-            return;
+        let is_read = *known != now || self.outdated.error().is_some();
+        if is_read {
+            let error = match client_config(&self.settings, self.alpn) {
+                Ok(config) => {
+                    *lock(&self.current) = config;
+                    None
+                }
+                Err(error) => Some(error),
+            };
+            self.outdated.set(error);
+            *known = now;
         }
-        let problem = match client_config(&self.settings, self.alpn) {
-            Ok(config) => {
-                *lock(&self.current) = config;
-                None
-            }
-            Err(error) => Some(error.short()),
-        };
-        self.outdated.set(problem);
-        *known = now;
+        // The observer is the user's: it runs without our lock.
+        drop(known);
+        let Some(observer) = &self.settings.observer else { return };
+        match self.outdated.error() {
+            Some(error) => observer.notify(Err(&error)),
+            None if is_read => observer.notify(Ok(())),
+            None => {}
+        }
     }
 }
 
@@ -211,12 +220,12 @@ mod tests {
         assert!(Arc::ptr_eq(&before, &client.config()), "nothing changed");
         fs::rename(&path, path.with_extension("away")).unwrap();
         client.reload();
-        assert!(outdated.problem().is_some());
+        assert!(outdated.error().is_some());
         // As it was when the read failed: no stamp tells that it can be read now.
         fs::rename(path.with_extension("away"), &path).unwrap();
         *lock(&client.files) = stamps(&client.settings);
         client.reload();
-        assert_eq!(outdated.problem(), None);
+        assert!(outdated.error().is_none());
         assert!(!Arc::ptr_eq(&before, &client.config()));
         fs::remove_file(path).unwrap();
     }
@@ -238,7 +247,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().len(), len as u64);
         client.reload();
         let replaced = !Arc::ptr_eq(&before, &client.config());
-        assert!(replaced || outdated.problem().is_some());
+        assert!(replaced || outdated.error().is_some());
         fs::remove_file(path).unwrap();
     }
 }

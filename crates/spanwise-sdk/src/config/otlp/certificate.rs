@@ -12,7 +12,7 @@ use spanwise_transport::TransportBuilder;
 type Named = (&'static str, String);
 
 /// The files that variables name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct CertificateFiles {
     trusted: Option<Named>,
     client: Option<(Named, Named)>,
@@ -82,9 +82,9 @@ fn client_files(environment: &Environment) -> Result<Option<(Named, Named)>, Bui
 
 impl CertificateFiles {
     /// Names the variable in an error of the transport about one of its files; other errors pass.
-    pub(super) fn named(self, error: spanwise_transport::BuildError) -> BuildError {
+    pub(super) fn named(&self, error: spanwise_transport::BuildError) -> BuildError {
         use spanwise_transport::BuildError as Error;
-        let ((certificates, key), trusted) = (self.client.unzip(), self.trusted);
+        let ((certificates, key), trusted) = (self.client.clone().unzip(), self.trusted.clone());
         let (file, problem, accepted) = match &error {
             Error::Certificate { problem, .. } => (trusted, problem, "certificates"),
             Error::ClientCertificate { problem, .. } => {

@@ -13,10 +13,11 @@ use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
 use super::ranges::ATTEMPT_TIMEOUT;
-use crate::diagnostics::EndpointHealth;
+use crate::diagnostics::{CertificateHealth, EndpointHealth};
 use certificate::CertificateFiles;
 use endpoint::report_insecure;
 use spanwise_transport::{Compression, Protocol, Transport};
+use std::time::Instant;
 pub(super) use trust::{ClientCertificate, Trust};
 
 impl SpanwiseBuilder {
@@ -29,6 +30,7 @@ impl SpanwiseBuilder {
         environment: &Environment,
         health: &EndpointHealth,
     ) -> Result<Transport, BuildError> {
+        let certificates = CertificateHealth::new(health.reporter().clone());
         let health = health.clone();
         if let Some(transport) = &self.transport {
             return self.given_transport(transport, environment, health);
@@ -72,9 +74,16 @@ impl SpanwiseBuilder {
         transport = self.resolve_proxy(environment, target, transport)?;
         let is_https = endpoint.as_ref().is_some_and(|endpoint| endpoint.value.is_https());
         let (transport, files) = self.resolve_certificates(environment, is_https, transport)?;
+        let named_files = files.clone();
+        let transport = transport.with_reload_observer(move |reloaded| match reloaded {
+            Ok(()) => certificates.reloaded(Instant::now()),
+            Err(error) => {
+                certificates.failed(Instant::now(), named_files.named(error.clone()).to_string());
+            }
+        });
         transport.build().map_err(|error| {
             let endpoint = endpoint.map(|endpoint| endpoint.setting);
-            named(error, protocol.setting, endpoint, files, compression.setting)
+            named(error, protocol.setting, endpoint, &files, compression.setting)
         })
     }
 
@@ -137,7 +146,7 @@ fn named(
     error: spanwise_transport::BuildError,
     protocol: &'static str,
     endpoint: Option<&'static str>,
-    files: CertificateFiles,
+    files: &CertificateFiles,
     compression: &'static str,
 ) -> BuildError {
     use spanwise_transport::BuildError as Error;
