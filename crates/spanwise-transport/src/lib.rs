@@ -79,7 +79,6 @@ mod message;
 #[cfg(test)]
 #[cfg(feature = "tokio")]
 mod mock;
-#[cfg(feature = "proxy")]
 mod no_proxy;
 mod payload;
 #[cfg(feature = "tokio")]
@@ -89,6 +88,7 @@ mod probe;
 mod protocol;
 #[cfg(feature = "proxy")]
 mod proxy;
+mod proxy_variables;
 mod range;
 mod reload_observer;
 #[cfg(feature = "tokio")]
@@ -155,4 +155,5 @@ pub use transport::Transport;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::error::MissingFeature;
+    pub use crate::proxy_variables::{all_proxy_variable, proxy_variable};
 }

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use http::uri::{Authority, Scheme, Uri};
 use percent_encoding::percent_decode_str;
 
-use crate::no_proxy::NoProxy;
+use crate::proxy_variables::proxy_variable;
 use crate::{Endpoint, tcp, text, url};
 
 /// An HTTP proxy: `http://host:port`, with credentials if need be.
@@ -72,23 +72,7 @@ impl Proxy {
         lookup: impl Fn(&'static str) -> Option<String>,
         endpoint: &Endpoint,
     ) -> Result<Option<Self>, ProxyError> {
-        let set = |name: &'static str| {
-            let value = lookup(name)?;
-            (!value.trim().is_empty()).then(|| (name, value.trim().to_owned()))
-        };
-        let is_cgi = lookup("REQUEST_METHOD").is_some();
-        let named = match endpoint.is_https() {
-            true => set("HTTPS_PROXY").or_else(|| set("https_proxy")),
-            false if is_cgi => set("http_proxy"),
-            false => set("HTTP_PROXY").or_else(|| set("http_proxy")),
-        };
-        let Some((name, url)) = named else { return Ok(None) };
-        let (host, port) = tcp::host_and_port(endpoint.uri());
-        let excluded = set("NO_PROXY").or_else(|| set("no_proxy"));
-        let excluded = excluded.map_or_else(NoProxy::default, |(_, list)| NoProxy::parse(&list));
-        if endpoint.unix_path().is_some() || excluded.contains(host, port) {
-            return Ok(None);
-        }
+        let Some((name, url)) = proxy_variable(lookup, endpoint) else { return Ok(None) };
         Self::parse(name, &url).map(Some)
     }
 

@@ -180,7 +180,6 @@ impl Environment {
 
     /// The value of a variable that is no `OTEL_` one. One that is not UTF-8 counts as set to a text that
     /// cannot be used.
-    #[cfg(feature = "proxy")]
     pub(crate) fn optional_text(&self, name: &str) -> Option<String> {
         self.get(name).unwrap_or_else(|NotText| Some(NOT_TEXT.to_owned()))
     }

@@ -1,6 +1,6 @@
 //! The proxy: `with_proxy`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 
-use crate::{Variables, error, with};
+use crate::{Variables, error, lines, with};
 
 #[test]
 #[cfg(feature = "proxy")]
@@ -37,11 +37,41 @@ fn an_unusable_proxy_is_an_error_where_it_is_used() {
 
 #[test]
 #[cfg(not(feature = "proxy"))]
-fn without_the_feature_a_proxy_in_code_is_an_error_and_variables_have_no_effect() {
+fn without_the_feature_a_proxy_in_code_is_an_error_and_a_variable_is_reported_once() {
     let error = error(with(&[]).with_proxy("http://u:hunter2@proxy:3128"));
     let shown = format!("{error} {error:?}");
     assert!(shown.starts_with("with_proxy=`http://[redacted]@proxy:3128`"), "{shown}");
     assert!(shown.contains("features = [\"proxy\"]") && !shown.contains("hunter2"), "{shown}");
-    let set: Variables<'_> = &[("HTTP_PROXY", "ftp://u:hunter2@proxy")];
-    assert!(with(set).with_endpoint("http://c.example").build().is_ok());
+    let proxy = "ftp://u:hunter2@proxy";
+    let reported = |set: Variables<'_>| lines(with(set).with_endpoint("http://c.example"));
+    for name in ["HTTP_PROXY", "http_proxy"] {
+        let lines = reported(&[(name, proxy), ("HTTPS_PROXY", proxy), ("ALL_PROXY", proxy)]);
+        let [line] = &*lines else { panic!("{lines:?}") };
+        assert!(line.starts_with(&format!("{name} has no effect: it needs the feature")), "{line}");
+        assert!(line.contains("features = [\"proxy\"]") && !line.contains("hunter2"), "{line}");
+    }
+    // None of these would apply with the feature.
+    for set in [
+        &[("HTTPS_PROXY", proxy)][..],
+        &[("HTTP_PROXY", proxy), ("NO_PROXY", "c.example")],
+        &[("HTTP_PROXY", proxy), ("REQUEST_METHOD", "GET")],
+        &[("NO_PROXY", "*")],
+        &[("HTTP_PROXY", " ")],
+    ] {
+        assert_eq!(reported(set), [""; 0], "{set:?}");
+    }
+    assert_eq!(lines(with(&[("HTTP_PROXY", proxy)])), [""; 0], "the endpoint is on this machine");
+}
+
+#[test]
+fn all_proxy_is_reported_where_it_would_apply() {
+    for set in [&[("ALL_PROXY", "socks5://u:hunter2@p")], &[("all_proxy", "http://u:hunter2@p")]] {
+        let lines = lines(with(set).with_endpoint("http://c.example"));
+        let [line] = &*lines else { panic!("{lines:?}") };
+        let begin = format!("{} has no effect: only HTTPS_PROXY and HTTP_PROXY", set[0].0);
+        assert!(line.starts_with(&begin) && !line.contains("hunter2"), "{line}");
+    }
+    let excluded: Variables<'_> = &[("ALL_PROXY", "socks5://p"), ("no_proxy", "example")];
+    assert_eq!(lines(with(excluded).with_endpoint("http://c.example")), [""; 0]);
+    assert_eq!(lines(with(&[("ALL_PROXY", "socks5://p")])), [""; 0]);
 }

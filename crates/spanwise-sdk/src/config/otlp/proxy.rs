@@ -3,12 +3,18 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
+use spanwise_transport::__private::all_proxy_variable;
+#[cfg(not(feature = "proxy"))]
+use spanwise_transport::__private::{MissingFeature, proxy_variable};
+#[cfg(feature = "proxy")]
+use spanwise_transport::Proxy;
 use spanwise_transport::{Endpoint, TransportBuilder};
 
 impl SpanwiseBuilder {
     /// Connects through an HTTP proxy, `http://[user:password@]host:port` (`HTTPS_PROXY` for an `https`
     /// endpoint, `HTTP_PROXY` for `http`, unless `NO_PROXY` excludes the endpoint; each also in lower
-    /// case). Needs the feature `proxy`, without which the variables have no effect.
+    /// case). Needs the feature `proxy`, without which `build` reports the variable that would apply, and requests go
+    /// to the endpoint itself. `ALL_PROXY` has no effect, which is reported, too.
     ///
     /// A proxy tunnels (`CONNECT`) connections to `https` endpoints and all of gRPC; it forwards, and
     /// reads, OTLP/HTTP requests to `http` endpoints. The credentials are never printed. The variables do
@@ -22,19 +28,52 @@ impl SpanwiseBuilder {
     ///
     /// # Errors
     /// The URL of the proxy is invalid, or the feature is missing.
-    #[cfg(feature = "proxy")]
     pub(super) fn resolve_proxy(
         &self,
         environment: &Environment,
         endpoint: Option<&Endpoint>,
         transport: TransportBuilder,
     ) -> Result<TransportBuilder, BuildError> {
-        use spanwise_transport::Proxy;
         if let Some(url) = &self.proxy {
-            return Ok(transport.with_proxy(Proxy::parse("with_proxy", url)?));
+            return self.proxy_in_code(url, transport);
         }
         // The default endpoint is on this machine.
         let Some(endpoint) = endpoint else { return Ok(transport) };
+        let lookup = |name: &'static str| environment.optional_text(name);
+        if let Some(name) = all_proxy_variable(lookup, endpoint) {
+            let reason =
+                "only HTTPS_PROXY and HTTP_PROXY name a proxy; requests go to the endpoint itself";
+            environment.unused(name, reason);
+        }
+        self.proxy_of_variables(environment, endpoint, transport)
+    }
+
+    #[cfg(feature = "proxy")]
+    fn proxy_in_code(
+        &self,
+        url: &str,
+        transport: TransportBuilder,
+    ) -> Result<TransportBuilder, BuildError> {
+        Ok(transport.with_proxy(Proxy::parse("with_proxy", url)?))
+    }
+
+    #[cfg(not(feature = "proxy"))]
+    fn proxy_in_code(
+        &self,
+        url: &str,
+        _: TransportBuilder,
+    ) -> Result<TransportBuilder, BuildError> {
+        Err(BuildError::no_feature("with_proxy", url, self.missing_proxy()))
+    }
+
+    #[cfg(feature = "proxy")]
+    #[expect(clippy::unused_self, reason = "the same signature without the feature")]
+    fn proxy_of_variables(
+        &self,
+        environment: &Environment,
+        endpoint: &Endpoint,
+        transport: TransportBuilder,
+    ) -> Result<TransportBuilder, BuildError> {
         let lookup = |name: &'static str| environment.optional_text(name);
         Ok(match Proxy::from_variables(lookup, endpoint)? {
             Some(proxy) => transport.with_proxy(proxy),
@@ -42,20 +81,29 @@ impl SpanwiseBuilder {
         })
     }
 
+    /// An error would stop a service that reached its collector before the variable was set for others.
     #[cfg(not(feature = "proxy"))]
-    pub(super) fn resolve_proxy(
+    #[expect(clippy::unnecessary_wraps, reason = "the same signature with the feature")]
+    fn proxy_of_variables(
         &self,
-        _: &Environment,
-        _: Option<&Endpoint>,
+        environment: &Environment,
+        endpoint: &Endpoint,
         transport: TransportBuilder,
     ) -> Result<TransportBuilder, BuildError> {
-        use spanwise_transport::__private::MissingFeature;
-        let Some(url) = &self.proxy else { return Ok(transport) };
-        let missing = MissingFeature {
+        let lookup = |name: &'static str| environment.optional_text(name);
+        if let Some((name, _)) = proxy_variable(lookup, endpoint) {
+            let missing = self.missing_proxy();
+            environment.unused(name, format!("it {missing}; requests go to the endpoint itself"));
+        }
+        Ok(transport)
+    }
+
+    #[cfg(not(feature = "proxy"))]
+    fn missing_proxy(&self) -> MissingFeature {
+        MissingFeature {
             feature: "proxy",
             crate_name: self.recorder.crate_name(),
             instead: "send to a collector that is reached without one",
-        };
-        Err(BuildError::no_feature("with_proxy", url, missing))
+        }
     }
 }
