@@ -38,7 +38,7 @@ pub use sampler::OtelSampler;
 #[cfg(feature = "processor")]
 pub use spanwise_sdk::{
     AdaptiveBatchSize, BatchConfig, BatchConfigError, BatchLimits, BatchPreset, BatchSize,
-    BuildError, Bytes, CircuitBreaker, Compression, Counter, Diagnostic, DropReason,
-    DynamicBatchConfig, Failure, OnFull, Outcome, Protocol, ResponseStatus, Sink, SinkFuture,
-    Snapshot,
+    BuildError, Bytes, CircuitBreaker, Compression, Counter, CryptoProvider, Diagnostic,
+    DropReason, DynamicBatchConfig, Failure, OnFull, Outcome, Protocol, ResponseStatus, Sink,
+    SinkFuture, Snapshot,
 };

@@ -44,6 +44,9 @@ macro_rules! export_settings {
             /// Trusts the root certificates of the operating system for `https`. Needs the feature
             /// `system-roots`.
             with_system_roots();
+            /// The implementation of the cryptography of `https`. Default `CryptoProvider::Ring`;
+            /// `CryptoProvider::AwsLc` needs the feature `aws-lc`.
+            with_crypto_provider(provider: spanwise_sdk::CryptoProvider);
             /// The certificate chain and the private key that the exporter presents to an `https` endpoint
             /// (mutual TLS), in PEM form. The key is not encrypted, and never printed.
             with_client_certificate_pem(certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>);

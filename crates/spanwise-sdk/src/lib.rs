@@ -39,7 +39,7 @@ pub use spanwise_export::{BatchConfig, BatchConfigError, Destination, DynamicBat
 pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 /// Samplers and their parts.
 pub use spanwise_sampling as sampling;
-pub use spanwise_transport::{CircuitBreaker, Compression, Protocol};
+pub use spanwise_transport::{CircuitBreaker, Compression, CryptoProvider, Protocol};
 /// The trait of a sink and its outcomes: see [`SpanwiseBuilder::with_sink`].
 pub use spanwise_transport::{
     Failure, FileSink, FileSinkBuilder, FileSinkError, Outcome, ResponseStatus, Sink, SinkFuture,

@@ -11,8 +11,8 @@ use crate::compression::CompressionSettings;
 use crate::sink::{Sink, SinkBackend};
 use crate::tls_settings::{ConnectionSettings, Roots};
 use crate::{
-    BuildError, Channels, CircuitBreaker, Compression, Endpoint, EndpointSelection, FailedAttempt,
-    Headers, HttpVersion, IdleConnections, Protocol, RetryPolicy, range,
+    BuildError, Channels, CircuitBreaker, Compression, CryptoProvider, Endpoint, EndpointSelection,
+    FailedAttempt, Headers, HttpVersion, IdleConnections, Protocol, RetryPolicy, range,
 };
 
 /// Builds a [`Transport`](crate::Transport) or a [`BlockingTransport`](crate::BlockingTransport). Every setting has a default.
@@ -280,6 +280,10 @@ impl TransportBuilder {
         let needs_system_roots = matches!(self.connection.tls.roots, Roots::System);
         if endpoint.is_https() && needs_system_roots && cfg!(not(feature = "system-roots")) {
             return Err(BuildError::NoSystemRoots { crate_name });
+        }
+        let needs_aws_lc = self.connection.tls.provider == CryptoProvider::AwsLc;
+        if endpoint.is_https() && needs_aws_lc && cfg!(not(feature = "aws-lc")) {
+            return Err(BuildError::NoAwsLc { crate_name });
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::reload_observer::ReloadObserver;
 use crate::tls_settings::{Identity, PemSource, Roots};
-use crate::{BuildError, TransportBuilder};
+use crate::{BuildError, CryptoProvider, TransportBuilder};
 
 impl TransportBuilder {
     /// Sets the certificates to trust instead of the Mozilla roots, in PEM. Used for `https` endpoints
@@ -70,6 +70,12 @@ impl TransportBuilder {
             certificates: PemSource::File(certificates.into()),
             key: PemSource::File(key.into()),
         });
+        self
+    }
+
+    /// Sets the implementation of the cryptography of `https` connections. Default [`CryptoProvider::Ring`].
+    pub fn with_crypto_provider(mut self, provider: CryptoProvider) -> Self {
+        self.connection.tls.provider = provider;
         self
     }
 

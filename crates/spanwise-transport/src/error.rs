@@ -48,6 +48,13 @@ pub enum BuildError {
         /// The crate that has the feature: this one, or the one that forwards it.
         crate_name: &'static str,
     },
+    /// [`CryptoProvider::AwsLc`](crate::CryptoProvider::AwsLc) without the feature `aws-lc`.
+    NoAwsLc {
+        /// The crate that has the feature: this one, or the one that forwards it.
+        crate_name: &'static str,
+    },
+    /// [`CryptoProvider::Installed`](crate::CryptoProvider::Installed), and the process has installed none.
+    NoInstalledProvider,
     /// A certificate to trust cannot be used.
     Certificate {
         /// The method that sets it.
@@ -123,6 +130,13 @@ impl std::fmt::Display for BuildError {
             Self::NoSystemRoots { crate_name } => {
                 write!(f, "with_system_roots {}", MissingFeature::system_roots(crate_name))
             }
+            Self::NoAwsLc { crate_name } => {
+                write!(f, "with_crypto_provider=`AwsLc` {}", MissingFeature::aws_lc(crate_name))
+            }
+            Self::NoInstalledProvider => f.write_str(
+                "with_crypto_provider=`Installed`: the process has no crypto provider; accepted is one that \
+                 CryptoProvider::install_default of rustls 0.23 has installed before",
+            ),
             Self::Certificate { setting, value, problem } => write!(
                 f,
                 "{setting}=`{value}`: the certificate to trust cannot be used: {problem}; accepted are \
@@ -175,7 +189,8 @@ impl BuildError {
         if let Self::NoTls { crate_name, .. }
         | Self::NoGrpc { crate_name }
         | Self::NoZstd { crate_name }
-        | Self::NoSystemRoots { crate_name } = &mut self
+        | Self::NoSystemRoots { crate_name }
+        | Self::NoAwsLc { crate_name } = &mut self
         {
             *crate_name = name;
         }
@@ -191,6 +206,7 @@ impl BuildError {
             Self::NoZstd { crate_name } => Some(MissingFeature::zstd(crate_name)),
             Self::NoHttp2 { crate_name } => Some(MissingFeature::http2(crate_name)),
             Self::NoSystemRoots { crate_name } => Some(MissingFeature::system_roots(crate_name)),
+            Self::NoAwsLc { crate_name } => Some(MissingFeature::aws_lc(crate_name)),
             _ => None,
         }
     }
@@ -244,6 +260,10 @@ impl MissingFeature {
 
     fn http2(crate_name: &'static str) -> Self {
         Self { feature: "http2", crate_name, instead: "use HttpVersion::Http1" }
+    }
+
+    fn aws_lc(crate_name: &'static str) -> Self {
+        Self { feature: "aws-lc", crate_name, instead: "use CryptoProvider::Ring" }
     }
 
     fn grpc(crate_name: &'static str) -> Self {

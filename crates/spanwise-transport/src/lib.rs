@@ -37,6 +37,7 @@ mod classify;
 mod compression;
 #[cfg(feature = "tokio")]
 mod connector;
+mod crypto_provider;
 #[cfg(feature = "tokio")]
 mod deadline;
 mod delivery;
@@ -124,6 +125,7 @@ pub use bytes::Bytes;
 pub use channels::{ChannelSelection, Channels, KeepAlive};
 pub use circuit_breaker::CircuitBreaker;
 pub use compression::{Compression, UnknownCompression};
+pub use crypto_provider::CryptoProvider;
 pub use delivery::{Delivery, Failure, Outcome};
 pub use endpoint::{Endpoint, EndpointError};
 pub use endpoint_problem::EndpointProblem;

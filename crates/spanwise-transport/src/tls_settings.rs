@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::BuildError;
 use crate::reload_observer::ReloadObserver;
+use crate::{BuildError, CryptoProvider};
 
 /// The TLS settings of a transport. Endpoints that are not `https` do not use them.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +13,7 @@ pub(crate) struct TlsSettings {
     pub(crate) roots: Roots,
     pub(crate) identity: Option<Identity>,
     pub(crate) observer: Option<ReloadObserver>,
+    pub(crate) provider: CryptoProvider,
 }
 
 /// The root certificates that a client trusts.

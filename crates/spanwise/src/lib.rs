@@ -14,12 +14,12 @@ pub use spanwise_sdk::Bytes;
 #[doc(inline)]
 pub use spanwise_sdk::{
     AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-    BatchSize, BuildError, CircuitBreaker, Compression, Counter, Destination, DestinationReport,
-    Detector, Diagnostic, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
-    FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
-    OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus,
-    Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor,
-    Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value,
+    BatchSize, BuildError, CircuitBreaker, Compression, Counter, CryptoProvider, Destination,
+    DestinationReport, Detector, Diagnostic, DropReason, DynamicBatchConfig, EncodeValue, Exporter,
+    Failure, FileSink, FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard,
+    LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
+    ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits,
+    SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -165,12 +165,12 @@ pub mod sdk {
     #[doc(no_inline)]
     pub use spanwise_sdk::{
         AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-        BatchSize, BuildError, Bytes, CircuitBreaker, Compression, Counter, Destination,
-        DestinationReport, Detector, Diagnostic, DropReason, DynamicBatchConfig, EncodeValue,
-        Exporter, Failure, FileSink, FileSinkBuilder, FileSinkError, FinishError, Finished,
-        FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol,
-        ReadableSpan, Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span,
-        SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
+        BatchSize, BuildError, Bytes, CircuitBreaker, Compression, Counter, CryptoProvider,
+        Destination, DestinationReport, Detector, Diagnostic, DropReason, DynamicBatchConfig,
+        EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder, FileSinkError, FinishError,
+        Finished, FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError,
+        Protocol, ReadableSpan, Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot,
+        Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
         TraceFlags, TraceId, Tracer, Value, opentelemetry, propagation, read, sampling,
     };
 }
@@ -190,12 +190,12 @@ pub mod transport {
     #[doc(no_inline)]
     pub use spanwise_transport::{
         BlockingTransport, BuildError, Bytes, ChannelSelection, Channels, CircuitBreaker,
-        Compression, Delivery, Endpoint, EndpointError, EndpointProblem, EndpointSelection,
-        FailedAttempt, Failure, FetchError, Fetcher, FileSink, FileSinkBuilder, FileSinkError,
-        FramedRequest, Headers, HeadersError, HttpVersion, IdleConnections, InMemoryError,
-        KeepAlive, Outcome, PREFIX, Probe, ProbeResult, Protocol, ResponseStatus, RetryPolicy,
-        Ring, RingError, RingVersion, Sink, SinkFuture, SinkLifecycle, Transport, TransportBuilder,
-        UnknownCompression, UnknownProtocol, sans_io,
+        Compression, CryptoProvider, Delivery, Endpoint, EndpointError, EndpointProblem,
+        EndpointSelection, FailedAttempt, Failure, FetchError, Fetcher, FileSink, FileSinkBuilder,
+        FileSinkError, FramedRequest, Headers, HeadersError, HttpVersion, IdleConnections,
+        InMemoryError, KeepAlive, Outcome, PREFIX, Probe, ProbeResult, Protocol, ResponseStatus,
+        RetryPolicy, Ring, RingError, RingVersion, Sink, SinkFuture, SinkLifecycle, Transport,
+        TransportBuilder, UnknownCompression, UnknownProtocol, sans_io,
     };
     #[cfg(feature = "proxy")]
     #[doc(no_inline)]

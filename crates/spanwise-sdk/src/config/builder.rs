@@ -14,7 +14,7 @@ use spanwise_export::{Destination, OnFull};
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_sampling::RemoteSettings;
 use spanwise_sampling::Sampler;
-use spanwise_transport::{CircuitBreaker, Compression, Protocol, Sink, Transport};
+use spanwise_transport::{CircuitBreaker, Compression, CryptoProvider, Protocol, Sink, Transport};
 use spanwise_wire::SpanLimits;
 use std::ffi::OsString;
 use std::fmt;
@@ -63,6 +63,7 @@ pub struct SpanwiseBuilder {
     pub(super) compression_threshold: Option<usize>,
     pub(super) trust: Option<Trust>,
     pub(super) client_certificate: Option<ClientCertificate>,
+    pub(super) crypto_provider: Option<CryptoProvider>,
     pub(super) proxy: Option<String>,
     pub(super) sink: Option<Arc<dyn Sink>>,
     pub(super) transport: Option<Transport>,

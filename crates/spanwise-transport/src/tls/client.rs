@@ -145,7 +145,7 @@ fn client_config(
     alpn: Option<&'static [u8]>,
 ) -> Result<Arc<ClientConfig>, BuildError> {
     // An explicit provider: the process default belongs to the application.
-    let provider = provider();
+    let provider = provider(settings.provider)?;
     let trusted = settings.roots.load()?;
     let identity =
         settings.identity.as_ref().map(|identity| identity.load(&provider)).transpose()?;
@@ -171,8 +171,19 @@ fn client_config(
     Ok(Arc::new(config))
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+fn provider(provider: crate::CryptoProvider) -> Result<Arc<CryptoProvider>, BuildError> {
+    match provider {
+        crate::CryptoProvider::Ring => Ok(Arc::new(rustls::crypto::ring::default_provider())),
+        #[cfg(feature = "aws-lc")]
+        crate::CryptoProvider::AwsLc => Ok(Arc::new(rustls::crypto::aws_lc_rs::default_provider())),
+        #[cfg(not(feature = "aws-lc"))]
+        crate::CryptoProvider::AwsLc => {
+            Err(BuildError::NoAwsLc { crate_name: env!("CARGO_PKG_NAME") })
+        }
+        crate::CryptoProvider::Installed => {
+            CryptoProvider::get_default().cloned().ok_or(BuildError::NoInstalledProvider)
+        }
+    }
 }
 
 fn sources(settings: &TlsSettings) -> impl Iterator<Item = &PemSource> {

@@ -1,4 +1,4 @@
-//! TLS of connections: rustls with the ring provider.
+//! TLS of connections: rustls.
 
 mod client;
 mod identity;

@@ -60,7 +60,8 @@ impl SpanwiseBuilder {
         transport = transport
             .with_protocol(protocol.value)
             .with_headers(self.resolve_headers(environment)?)
-            .with_compression(compression.value);
+            .with_compression(compression.value)
+            .with_crypto_provider(self.crypto_provider.unwrap_or_default());
         if let Some(level) = self.compression_level {
             transport = transport.with_compression_level(level);
         }
@@ -125,6 +126,7 @@ impl SpanwiseBuilder {
             ("with_proxy", self.proxy.is_some()),
             ("with_certificate_pem", matches!(self.trust, Some(Trust::Pem(_)))),
             ("with_certificate_file", matches!(self.trust, Some(Trust::File(_)))),
+            ("with_crypto_provider", self.crypto_provider.is_some()),
             ("with_system_roots", matches!(self.trust, Some(Trust::SystemRoots))),
             (
                 "with_client_certificate_pem",

@@ -2,6 +2,7 @@
 
 use super::super::builder::SpanwiseBuilder;
 use super::trust::{ClientCertificate, Trust};
+use spanwise_transport::CryptoProvider;
 use std::path::PathBuf;
 
 impl SpanwiseBuilder {
@@ -26,6 +27,13 @@ impl SpanwiseBuilder {
     /// Needs the feature `system-roots`.
     pub fn with_system_roots(mut self) -> Self {
         self.trust = Some(Trust::SystemRoots);
+        self
+    }
+
+    /// The implementation of the cryptography of `https`. Default [`CryptoProvider::Ring`];
+    /// [`CryptoProvider::AwsLc`] needs the feature `aws-lc`.
+    pub fn with_crypto_provider(mut self, provider: CryptoProvider) -> Self {
+        self.crypto_provider = Some(provider);
         self
     }
 
