@@ -87,7 +87,12 @@ pub enum BuildError {
         /// The reason, in words; it may be empty.
         problem: String,
     },
-    /// TLS cannot be set up for the endpoint's host.
+    /// An `https` endpoint whose host no certificate can name.
+    ServerName {
+        /// The endpoint.
+        endpoint: Endpoint,
+    },
+    /// TLS cannot be set up.
     Tls {
         /// The reason, in words.
         problem: String,
@@ -164,6 +169,11 @@ impl std::fmt::Display for BuildError {
                      with_certificate_file"
                 )
             }
+            Self::ServerName { endpoint } => write!(
+                f,
+                "{endpoint}: its host cannot be that of a certificate; accepted is https:// with a DNS name or \
+                 an IP address"
+            ),
             Self::Tls { problem } => write!(f, "TLS cannot be set up: {problem}"),
             Self::UserAgent => f.write_str(
                 "with_user_agent_prefix: the prefix holds characters that a header cannot carry",

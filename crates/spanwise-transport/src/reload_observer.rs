@@ -19,7 +19,7 @@ impl ReloadObserver {
         Self(Fenced::new(Arc::new(function)))
     }
 
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS reads files"))]
+    #[cfg_attr(not(feature = "blocking-tls"), expect(dead_code, reason = "only TLS reads files"))]
     pub(crate) fn notify(&self, reloaded: Result<(), &BuildError>) {
         if let Some(function) = self.0.get() {
             // The observer is the only receiver of reports, so its own panic has none.

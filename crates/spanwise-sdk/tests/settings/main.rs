@@ -4,6 +4,7 @@
 //! Protocol Exporter*.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+mod bad_input;
 mod batching;
 mod errors;
 #[cfg(unix)]

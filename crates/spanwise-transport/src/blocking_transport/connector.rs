@@ -56,9 +56,8 @@ impl Connector {
             #[cfg(feature = "blocking-tls")]
             tls: match endpoint.is_https() {
                 true => {
-                    let (host, _) = tcp::host_and_port(endpoint.uri());
                     let outdated = context.outdated.clone();
-                    Some(TlsClient::new(host, &settings.tls, None, outdated)?)
+                    Some(TlsClient::new(endpoint, &settings.tls, None, outdated)?)
                 }
                 false => None,
             },

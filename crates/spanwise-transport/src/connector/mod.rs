@@ -53,8 +53,7 @@ impl Connector {
             tls: match endpoint.is_https() {
                 true => {
                     let outdated = context.outdated.clone();
-                    let (host, _) = tcp::host_and_port(endpoint.uri());
-                    Some(Arc::new(TlsClient::new(host, &settings.tls, alpn, outdated)?))
+                    Some(Arc::new(TlsClient::new(endpoint, &settings.tls, alpn, outdated)?))
                 }
                 false => None,
             },

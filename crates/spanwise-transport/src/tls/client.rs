@@ -20,10 +20,10 @@ use tokio_rustls::client::TlsStream;
 use super::NotNegotiated;
 use super::pem::FileStamp;
 use super::verifier::NamedOrIssuedVerifier;
-use crate::BuildError;
 #[cfg(feature = "tls")]
 use crate::blocking::on_blocking_thread;
 use crate::tls_settings::{OutdatedFiles, PemSource, Roots, TlsSettings};
+use crate::{BuildError, Endpoint, tcp};
 
 /// Connects by TLS to one host, with the newest certificates and keys that can be used.
 ///
@@ -42,19 +42,19 @@ pub(crate) struct TlsClient {
 }
 
 impl TlsClient {
-    /// A client for `host`, a name or an address without brackets, that offers the protocol `alpn` and
-    /// insists on it. Reports to `outdated` why files that changed are not in use.
+    /// A client for the host of `endpoint` that offers the protocol `alpn` and insists on it. Reports to `outdated` why files that changed are not in use.
     ///
     /// # Errors
     /// A certificate, a key or the name of the host cannot be used.
     pub(crate) fn new(
-        host: &str,
+        endpoint: &Endpoint,
         settings: &TlsSettings,
         alpn: Option<&'static [u8]>,
         outdated: OutdatedFiles,
     ) -> Result<Self, BuildError> {
-        let name =
-            ServerName::try_from(host.to_owned()).map_err(|error| BuildError::tls(&error))?;
+        let (host, _) = tcp::host_and_port(endpoint.uri());
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| BuildError::ServerName { endpoint: endpoint.clone() })?;
         let settings = settings.clone();
         // Before the files are read: one that changes in between is read again.
         let files = Mutex::new(stamps(&settings));

@@ -163,6 +163,11 @@ fn named(
         (Some(missing), Error::NoTls { endpoint: url, .. }) => {
             BuildError::no_feature(endpoint, url, missing)
         }
+        (_, Error::ServerName { endpoint: url }) => BuildError::setting(
+            endpoint,
+            url,
+            "its host cannot be that of a certificate; accepted is https:// with a DNS name or an IP address",
+        ),
         (_, error) => files.named(error),
     }
 }
