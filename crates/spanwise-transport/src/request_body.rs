@@ -80,7 +80,7 @@ impl fmt::Debug for RequestBody {
 mod tests {
     use super::*;
     use crate::sans_io::{Admission, AttemptEnd, BodyEnd, RequestStep, Response};
-    use crate::{Compression, RetryPolicy};
+    use crate::{Compression, Protocol, RetryPolicy};
     use std::time::{Duration, SystemTime};
 
     fn response(status: u16) -> AttemptEnd {

@@ -63,7 +63,7 @@ impl Client {
     ) -> AttemptOutcome {
         let before = self.context.observations.state();
         let allowed = deadline.saturating_duration_since(Instant::now());
-        match self.exchange(payload, sent, max, deadline) {
+        match self.exchange(&Exchange { payload, sent, max, deadline }) {
             Ok(reply) => {
                 let outcome = classify::http(&reply, self.protocol, SystemTime::now());
                 #[cfg(feature = "proxy")]
@@ -101,36 +101,24 @@ impl Client {
         AttemptOutcome::retryable(cause, explanation.cause).with_advice(explanation.advice)
     }
 
-    fn exchange(
-        &self,
-        payload: &Payload,
-        sent: &Sent,
-        max: usize,
-        deadline: Instant,
-    ) -> Result<Reply, Fault> {
-        let idle = self.take_idle();
-        let is_reused = idle.is_some();
-        let reply = self.exchange_on(idle, payload, sent, max, deadline)?;
-        // The end of an idle connection, which crossed the request: RFC 9110, 15.5.9 allows to repeat it.
-        match is_reused && reply.is_request_timeout() {
-            true => self.exchange_on(None, payload, sent, max, deadline),
-            false => Ok(reply),
+    fn exchange(&self, exchange: &Exchange<'_>) -> Result<Reply, Fault> {
+        if let Some(idle) = self.take_idle() {
+            let reply = self.exchange_on(idle, exchange)?;
+            // The end of an idle connection, which crossed the request: RFC 9110, 15.5.9 allows to repeat it.
+            if !reply.is_request_timeout() {
+                return Ok(reply);
+            }
         }
+        let connection = self.connector.connect(exchange.deadline).map_err(Fault::Connect)?;
+        self.exchange_on(connection, exchange)
     }
 
-    /// One exchange over an idle connection, or over a new one.
     fn exchange_on(
         &self,
-        idle: Option<Connection>,
-        payload: &Payload,
-        sent: &Sent,
-        max: usize,
-        deadline: Instant,
+        mut connection: Connection,
+        exchange: &Exchange<'_>,
     ) -> Result<Reply, Fault> {
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.connector.connect(deadline).map_err(Fault::Connect)?,
-        };
+        let Exchange { payload, sent, max, deadline } = *exchange;
         let mut timed = Timed { connection: &mut connection, deadline };
         let written = timed.write_request(&self.head(payload)).and_then(|()| {
             // From here on, the peer may have the request.
@@ -202,6 +190,14 @@ impl Client {
     fn lock(&self) -> MutexGuard<'_, Vec<(Connection, IdleCount)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// One attempt: its bytes, whether the peer may have them, the maximum size of the response, and its end.
+struct Exchange<'a> {
+    payload: &'a Payload,
+    sent: &'a Sent,
+    max: usize,
+    deadline: Instant,
 }
 
 /// The reason why there is no response.

@@ -214,6 +214,10 @@ mod tests {
     }
 
     /// A child has the lookups of its parent and none of its threads.
+    #[expect(
+        clippy::await_holding_lock,
+        reason = "the lock is held so that the lookup has to do without it"
+    )]
     #[tokio::test]
     async fn a_forked_child_calls_itself() {
         let lookups = lookups();

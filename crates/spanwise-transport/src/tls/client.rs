@@ -219,7 +219,13 @@ mod tests {
         let roots = Roots::Pem(PemSource::File(path.clone()));
         let settings = TlsSettings { roots, ..TlsSettings::default() };
         let outdated = OutdatedFiles::default();
-        let client = TlsClient::new("localhost", &settings, None, outdated.clone()).unwrap();
+        let client = TlsClient::new(
+            &"https://localhost".parse().unwrap(),
+            &settings,
+            None,
+            outdated.clone(),
+        )
+        .unwrap();
         (client, outdated, path)
     }
 
