@@ -2,8 +2,9 @@
 
 use crate::printed::{LONG, Printed, SECRET, echo, url, with_query};
 use opentelemetry::trace::{Span as _, Tracer as _};
-use spanwise::{Spanwise, SpanwiseBuilder};
+use spanwise::{FlushError, Spanwise, SpanwiseBuilder};
 use spanwise_receiver::{Answer, Receiver};
+use spanwise_transport::{Endpoint, Headers, Transport};
 use std::time::Duration;
 
 fn variables(
@@ -101,13 +102,29 @@ pub fn a_provider_that_runs_does_not_show_its_secrets(printed: &Printed) {
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint),
             ("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization=Bearer%20{SECRET}")),
         ];
-        let spanwise = builder(printed, &set).with_header("x-api-key", SECRET).build().unwrap();
+        // A further destination that fails in the same way.
+        let archive =
+            Endpoint::parse("archive", &with_query(&format!("{}/", peer.address()))).unwrap();
+        let headers = Headers::parse(&format!("authorization={SECRET}")).unwrap();
+        let archive = Transport::builder().with_endpoint(archive).with_headers(headers);
+        let spanwise = builder(printed, &set)
+            .with_header("x-api-key", SECRET)
+            .with_destination(archive.build().unwrap())
+            .build()
+            .unwrap();
         let tracer = spanwise.tracer("secrets");
         let mut span = tracer.start("span");
         printed.debug("span", &span);
         span.end();
         printed.debug("tracer", &tracer);
-        printed.result(head, &spanwise.force_flush_timeout(Duration::from_millis(300)));
+        let flushed = spanwise.force_flush_timeout(Duration::from_millis(300));
+        printed.result(head, &flushed);
+        let report = match flushed {
+            Ok(report) => report,
+            Err(FlushError::Timeout(report)) => *report,
+            Err(error) => panic!("{error}"),
+        };
+        report.destinations.iter().for_each(|it| printed.debug(head, it));
         printed.result(head, &spanwise.shutdown_timeout(Duration::from_millis(100)));
         printed.debug(head, &spanwise);
         printed.debug(head, spanwise.ledger());
