@@ -221,7 +221,8 @@ fn names_a_host(url: &str) -> bool {
 
 impl EndpointError {
     fn new(setting: &str, url: &str, problem: EndpointProblem) -> Self {
-        Self { setting: text::sanitize(setting), value: url::redacted(url), problem }
+        let value = unix_socket::shown(url).unwrap_or_else(|| url::redacted(url));
+        Self { setting: text::sanitize(setting), value, problem }
     }
 
     /// The problem of the URL.
@@ -336,11 +337,20 @@ mod tests {
             ("http//x:4318", "accepted is http://host:port or https://host:port, with a path"),
             ("http+unix:/tmp/x", "or unix:/path for a Unix socket"),
             ("https:/x", "accepted is http://host:port"),
+            (
+                "unix:@abstract",
+                "`unix:@abstract`: the path of its socket is not absolute, ends with / or has more than",
+            ),
+            ("unix:/run/a@b/", "`unix:/run/a@b/`: the path of its socket is not absolute"),
+            ("UNIX:me:hunter2@h", "`unix:[redacted]@h`: the path of its socket is not absolute"),
+            ("unix:p?hunter2", "`unix:p?[redacted]`: the path of its socket is not absolute"),
         ];
         for (url, expected) in cases {
             let error = url.parse::<Endpoint>().unwrap_err().to_string();
             assert!(error.starts_with("endpoint=`") && error.contains(expected), "{error}");
-            assert!(!error.contains("http://http"), "{error}");
+            assert!(!error.contains("http://http") && !error.contains("hunter2"), "{error}");
+            let is_socket = url.to_lowercase().starts_with("unix:");
+            assert_eq!(error.ends_with("accepted is unix:/path"), is_socket, "{error}");
         }
         assert_eq!("http://c:4318".parse::<Endpoint>().unwrap().path(), "/v1/traces");
     }

@@ -27,7 +27,25 @@ pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Co
 /// Asks the system's resolver, with port 0.
 fn system(host: &str) -> Resolved {
     let addresses = (host, 0).to_socket_addrs();
-    addresses.map(Iterator::collect).map_err(|error| ConnectProblem::Name(os_message(&error)))
+    addresses.map(Iterator::collect).map_err(|error| match shortage() {
+        Some(shortage) => ConnectProblem::of(&shortage),
+        None => ConnectProblem::Name(os_message(&error)),
+    })
+}
+
+/// The error of a process, or a system, that has no descriptor left. The system's resolver reports that as an
+/// unknown name: it cannot open its files and sockets.
+#[cfg(unix)]
+fn shortage() -> Option<io::Error> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None);
+    let is_shortage =
+        |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+    socket.err().filter(is_shortage)
+}
+
+#[cfg(not(unix))]
+fn shortage() -> Option<io::Error> {
+    None
 }
 
 type Resolved = Result<Vec<SocketAddr>, ConnectProblem>;
