@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use spanwise_worker::fork;
 
-use super::socket::Socket;
+use super::socket::{Socket, TimedSocket};
 use crate::tcp::ProtocolSniffer;
 
 /// A connection to the endpoint.
@@ -21,10 +21,10 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(Socket),
+    Plain(TimedSocket),
     /// In a box: a TLS session is much larger than a socket.
     #[cfg(feature = "blocking-tls")]
-    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, Socket>>),
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TimedSocket>>),
 }
 
 /// A connection until a deadline.
@@ -51,7 +51,7 @@ impl Connection {
             return false;
         }
         let is_open = match &mut self.stream {
-            Stream::Plain(socket) => {
+            Stream::Plain(TimedSocket { socket, .. }) => {
                 socket.peek().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
             }
             #[cfg(feature = "blocking-tls")]
@@ -78,9 +78,11 @@ impl Connection {
 
 /// As [`Connection::is_open`], of a TLS session: its peer may have sent tickets, which are read.
 #[cfg(feature = "blocking-tls")]
-fn is_open_session(stream: &mut rustls::StreamOwned<rustls::ClientConnection, Socket>) -> bool {
+fn is_open_session(
+    stream: &mut rustls::StreamOwned<rustls::ClientConnection, TimedSocket>,
+) -> bool {
     loop {
-        match stream.conn.read_tls(&mut stream.sock) {
+        match stream.conn.read_tls(&mut stream.sock.socket) {
             Ok(0) => return false,
             Ok(_) => match stream.conn.process_new_packets() {
                 Ok(state) if state.peer_has_closed() => return false,
@@ -96,10 +98,20 @@ fn is_open_session(stream: &mut rustls::StreamOwned<rustls::ClientConnection, So
 impl Stream {
     pub(super) fn socket(&self) -> &Socket {
         match self {
+            Self::Plain(socket) => &socket.socket,
+            #[cfg(feature = "blocking-tls")]
+            Self::Tls(stream) => &stream.sock.socket,
+        }
+    }
+
+    /// Sets the end of all reads and writes, and the maximum time of one write.
+    fn set_times(&mut self, deadline: Instant, write_timeout: Duration) {
+        let socket = match self {
             Self::Plain(socket) => socket,
             #[cfg(feature = "blocking-tls")]
-            Self::Tls(stream) => &stream.sock,
-        }
+            Self::Tls(stream) => &mut stream.sock,
+        };
+        (socket.deadline, socket.write_timeout) = (deadline, write_timeout);
     }
 }
 
@@ -125,19 +137,12 @@ impl Timed<'_> {
         }
         self.flush()
     }
-
-    fn left(&self) -> io::Result<Duration> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        // A timeout of zero would be none.
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
-    }
 }
 
 impl Read for Timed<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let left = self.left()?;
         let Connection { stream, sniffer, .. } = &mut *self.connection;
-        stream.socket().set_read_timeout(left)?;
+        stream.set_times(self.deadline, WRITE_TIMEOUT);
         match stream {
             Stream::Plain(socket) => {
                 let read = socket.read(buf);
@@ -157,9 +162,8 @@ impl Read for Timed<'_> {
 /// One write waits for [`WRITE_TIMEOUT`] at most.
 impl Write for Timed<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let left = self.left()?;
         let stream = &mut self.connection.stream;
-        stream.socket().set_write_timeout(left.min(WRITE_TIMEOUT))?;
+        stream.set_times(self.deadline, WRITE_TIMEOUT);
         match stream {
             Stream::Plain(socket) => socket.write(buf),
             #[cfg(feature = "blocking-tls")]
@@ -168,9 +172,8 @@ impl Write for Timed<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let left = self.left()?;
         let stream = &mut self.connection.stream;
-        stream.socket().set_write_timeout(left)?;
+        stream.set_times(self.deadline, Duration::MAX);
         match stream {
             Stream::Plain(_) => Ok(()),
             #[cfg(feature = "blocking-tls")]

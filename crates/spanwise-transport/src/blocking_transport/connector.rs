@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use super::connection::{Connection, Stream};
-use super::socket::Socket;
+use super::socket::{Socket, TimedSocket};
 use crate::block_on::block_on_until;
 use crate::explain::ConnectionContext;
 use crate::target::Target;
@@ -78,7 +78,7 @@ impl Connector {
             let stream = secure(socket, tls, deadline).map_err(ConnectFault::Tls)?;
             return Ok(Connection::new(Stream::Tls(Box::new(stream)), sniffer));
         }
-        Ok(Connection::new(Stream::Plain(socket), sniffer))
+        Ok(Connection::new(Stream::Plain(TimedSocket::new(socket, deadline)), sniffer))
     }
 
     fn socket(&self, deadline: Instant) -> Result<Socket, ConnectFault> {
@@ -169,18 +169,13 @@ fn unix(path: &str, deadline: Instant) -> Result<std::os::unix::net::UnixStream,
 /// Establishes a TLS session.
 #[cfg(feature = "blocking-tls")]
 fn secure(
-    mut socket: Socket,
+    socket: Socket,
     tls: &TlsClient,
     deadline: Instant,
-) -> io::Result<rustls::StreamOwned<rustls::ClientConnection, Socket>> {
+) -> io::Result<rustls::StreamOwned<rustls::ClientConnection, TimedSocket>> {
     let mut session = tls.session().map_err(io::Error::other)?;
+    let mut socket = TimedSocket::new(socket, deadline);
     while session.is_handshaking() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        socket.set_read_timeout(left)?;
-        socket.set_write_timeout(left)?;
         session.complete_io(&mut socket)?;
     }
     Ok(rustls::StreamOwned::new(session, socket))

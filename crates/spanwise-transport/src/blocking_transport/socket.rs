@@ -1,11 +1,11 @@
 //! A connected socket that blocks, whose writes raise no signal.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::TcpStream;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
@@ -65,6 +65,48 @@ impl Write for Socket {
             #[cfg(unix)]
             Self::Unix(socket) => write_to_unix(socket, buf),
         }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A socket of which each read and write ends at a deadline.
+///
+/// One call of rustls reads and writes for as long as its peer makes progress. A timeout of the socket that is set
+/// before such a call begins anew with each byte.
+#[derive(Debug)]
+pub(super) struct TimedSocket {
+    pub(super) socket: Socket,
+    pub(super) deadline: Instant,
+    /// Maximum time of one write.
+    pub(super) write_timeout: Duration,
+}
+
+impl TimedSocket {
+    pub(super) fn new(socket: Socket, deadline: Instant) -> Self {
+        Self { socket, deadline, write_timeout: Duration::MAX }
+    }
+
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        // A timeout of zero would be none.
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Read for TimedSocket {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(self.left()?)?;
+        self.socket.read(buf)
+    }
+}
+
+impl Write for TimedSocket {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.socket.set_write_timeout(self.left()?.min(self.write_timeout))?;
+        self.socket.write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
