@@ -1,5 +1,6 @@
 //! A value of a file, read as the type that the schema expects.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -7,13 +8,14 @@ use crate::findings::Findings;
 use crate::names::{hint, listed};
 use crate::node::{Content, Entry, Node};
 use crate::position::Position;
+use crate::problem::Problem;
 use crate::scalar::Scalar;
 
 /// A place in a file, and the value there if there is one.
 ///
 /// The typed accessors return `None` when there is no value, and also when it is of another type or out of
 /// range: then they have reported an error, and [`Document::read`](crate::Document::read) fails.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Field<'d> {
     /// `None` when the key is absent.
     node: Option<&'d Node>,
@@ -22,6 +24,13 @@ pub struct Field<'d> {
     pub(crate) path: String,
     pub(crate) is_secret: bool,
     pub(crate) findings: Rc<Findings>,
+}
+
+/// The place without the value, which may be a secret.
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Field({} at {})", self.path, self.position())
+    }
 }
 
 impl<'d> Field<'d> {
@@ -92,6 +101,16 @@ impl<'d> Field<'d> {
         self.node.is_some_and(|node| {
             matches!(node.content, Content::Scalar { is_substituted: true, .. })
         })
+    }
+
+    /// An error here that is not reported, for a caller that finds it after the file was read.
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        self.findings.problem(self.position(), self.path.clone(), message.into())
+    }
+
+    /// Whether the value is a sequence.
+    pub fn is_sequence(&self) -> bool {
+        self.value().is_some_and(|node| matches!(node.content, Content::Sequence(_)))
     }
 
     /// Reports an error of the schema here; the message names the accepted values.

@@ -7,7 +7,7 @@ use crate::problem::{Problem, Problems};
 
 /// Collects while fields are read, so that one run names every error of a file.
 #[derive(Debug)]
-pub struct Findings {
+pub(crate) struct Findings {
     file: String,
     errors: RefCell<Bounded>,
     warnings: RefCell<Bounded>,
@@ -32,7 +32,7 @@ impl Findings {
         self.warnings.borrow_mut().push(self.problem(position, path, message));
     }
 
-    fn problem(&self, position: Position, path: String, message: String) -> Problem {
+    pub fn problem(&self, position: Position, path: String, message: String) -> Problem {
         Problem { file: self.file.clone(), position, path, message }
     }
 

@@ -16,7 +16,7 @@ use crate::substitution::{Environment, substitute};
 ///
 /// # Errors
 /// The place and the reason of the first thing that makes the text no configuration file.
-pub fn load(text: &str, environment: &Environment<'_>) -> Result<Node, Failure> {
+pub(crate) fn load(text: &str, environment: &Environment<'_>) -> Result<Node, Failure> {
     let parser = Parser::new_from_str_with_options(text, options());
     let mut loader =
         Loader { parser, environment, anchors: HashMap::new(), nodes: 0, text_bytes: 0 };
@@ -29,7 +29,7 @@ pub fn load(text: &str, environment: &Environment<'_>) -> Result<Node, Failure> 
 
 /// A reason to refuse a file.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub position: Position,
     pub message: String,
 }

@@ -1,5 +1,6 @@
 //! A mapping whose keys the schema knows.
 
+use std::fmt;
 use std::rc::Rc;
 
 use crate::field::Field;
@@ -9,13 +10,20 @@ use crate::node::{Content, Entry};
 use crate::position::Position;
 
 /// The fields of a mapping, from [`Field::mapping`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Mapping<'d> {
     pub(crate) entries: &'d [Entry],
     pub(crate) position: Position,
     pub(crate) path: String,
     pub(crate) known: &'d [&'d str],
     pub(crate) findings: Rc<Findings>,
+}
+
+/// The place without the values, which may be secrets.
+impl fmt::Debug for Mapping<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mapping({} at {})", self.path, self.position)
+    }
 }
 
 impl<'d> Mapping<'d> {

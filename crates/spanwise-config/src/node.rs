@@ -4,13 +4,13 @@ use crate::position::Position;
 use crate::scalar::Scalar;
 
 #[derive(Debug, Clone)]
-pub struct Node {
+pub(crate) struct Node {
     pub position: Position,
     pub content: Content,
 }
 
 #[derive(Debug, Clone)]
-pub enum Content {
+pub(crate) enum Content {
     Scalar {
         scalar: Scalar,
         /// The text as the file has it: with its references, which hide the values of variables.
@@ -24,7 +24,7 @@ pub enum Content {
 
 /// A key of a mapping with its value.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub key: Box<str>,
     pub position: Position,
     pub value: Node,

@@ -47,7 +47,7 @@ fn only_clients_with_the_right_certificate_reach_the_handler() {
     let late = pki.clients.issue(&Template { until: 2021, ..shop.clone() }).unwrap();
     let server = pki.clients.issue(&Template { usage: Usage::Server, ..shop.clone() }).unwrap();
     let refused = [None, Some(&stranger), Some(&late), Some(&server)];
-    // In TLS 1.3 a client learns of it after its handshake.
+    // In TLS 1.3 a client detects it after its handshake.
     let versions = [&rustls::version::TLS12, &rustls::version::TLS13];
     for version in versions {
         for own in refused {

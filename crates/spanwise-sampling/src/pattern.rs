@@ -4,7 +4,7 @@ use spanwise_wire::Value;
 
 /// A pattern: `*` matches any number of characters, also none, and `?` exactly one.
 #[derive(Debug, Clone)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     /// The texts between the stars; a single piece must match the whole text.
     pieces: Vec<String>,
 }

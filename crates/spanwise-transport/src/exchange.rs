@@ -14,7 +14,7 @@ use crate::body;
 use crate::causes::causes;
 use crate::classify::{self, AttemptOutcome, MAX_FAILURE_BODY_BYTES, Reply};
 use crate::explain::{self, ConnectionContext};
-use crate::http1::HeadsTooLarge;
+use crate::http1::HeadTooLarge;
 use crate::retry::Cause;
 use crate::sent::Sent;
 
@@ -93,7 +93,7 @@ fn broken(
         if is_refused(error) {
             cause = Cause::NotSent;
         }
-        if error.is::<HeadsTooLarge>() {
+        if error.is::<HeadTooLarge>() {
             return AttemptOutcome::permanent(Failure::ResponseTooLarge, error.to_string());
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>()

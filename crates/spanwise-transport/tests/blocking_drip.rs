@@ -26,7 +26,7 @@ fn serve(serve: fn(TcpStream)) -> String {
     url
 }
 
-/// Writes one byte every 20 ms, until the peer is gone.
+/// Writes one byte every 20 ms, until the peer has closed the connection.
 fn drip(stream: &mut TcpStream, bytes: &[u8]) {
     for byte in bytes {
         if stream.write_all(&[*byte]).is_err() {

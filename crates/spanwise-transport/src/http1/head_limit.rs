@@ -36,23 +36,23 @@ impl ReadObserver for HeadLimit {
             left => left.checked_sub(bytes.len()),
         };
         let observed = self.0.fetch_update(Relaxed, Relaxed, left);
-        observed.map(drop).map_err(|_| io::Error::other(HeadsTooLarge))
+        observed.map(drop).map_err(|_| io::Error::other(HeadTooLarge))
     }
 }
 
 /// The error of a connection whose server sends interim responses without an end.
 #[derive(Debug)]
-pub(crate) struct HeadsTooLarge;
+pub(crate) struct HeadTooLarge;
 
-impl fmt::Display for HeadsTooLarge {
+impl fmt::Display for HeadTooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the head of the answer is too large")
     }
 }
 
-impl std::error::Error for HeadsTooLarge {}
+impl std::error::Error for HeadTooLarge {}
 
-/// Maximum bytes: four heads of the largest size, or one and what hyper reads of a body before it hands over the
+/// Maximum bytes: four times the largest head, or one and what hyper reads of a body before it hands over the
 /// head.
 const MAX_BYTES: usize = 256 << 10;
 const UNLIMITED: usize = usize::MAX;

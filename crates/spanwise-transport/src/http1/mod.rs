@@ -32,7 +32,7 @@ mod pool;
 #[cfg(feature = "http2")]
 pub(crate) use client::ConnectionError;
 use client::{Client, Exchange};
-pub(crate) use head_limit::HeadsTooLarge;
+pub(crate) use head_limit::HeadTooLarge;
 use pool::ConnectionPool;
 
 /// An HTTP/1.1 client with a connection pool, and the headers of its requests.

@@ -99,7 +99,7 @@ impl Lookups {
         fork::watch();
         let generation = fork::generation();
         let Some(mut running) = self.lock() else {
-            // A call of its own, whose result nobody shares.
+            // A call of its own, whose result no other caller shares.
             return start(host, move |host| waiter.result.send(guarded(host, call)));
         };
         if let Some(lookup) = running.get_mut(host)

@@ -238,7 +238,7 @@ mod tests {
         fs::rename(&path, path.with_extension("away")).unwrap();
         client.reload();
         assert!(outdated.error().is_some());
-        // As it was when the read failed: no stamp tells that it can be read now.
+        // As it was when the read failed: no stamp shows that it can be read now.
         fs::rename(path.with_extension("away"), &path).unwrap();
         *lock(&client.files) = stamps(&client.settings);
         client.reload();

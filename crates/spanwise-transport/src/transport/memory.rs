@@ -30,7 +30,7 @@ impl Transport {
     /// `http/protobuf` have the same bodies.
     ///
     /// They make the body once of a request [with shared
-    /// bodies](FramedRequest::with_shared_bodies). A caller with a memory budget charges the
+    /// bodies](crate::FramedRequest::with_shared_bodies). A caller with a memory budget charges the
     /// [bound](Self::compressed_bound) for one of them. A receiver that refuses the encoding gets the uncompressed
     /// body, which is shared too.
     pub fn sends_same_bodies(&self, other: &Self) -> bool {

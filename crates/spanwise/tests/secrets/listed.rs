@@ -2,7 +2,8 @@
 
 /// Types that hold settings or data of another process. The tests above print them.
 pub const PRINTED: &str = "\
-    bytes::BytesChain bytes::FromUtf8Error export::Action export::BuildError export::Destination \
+    config::Document config::Field config::Mapping config::Position config::Problem config::Problems config::Read \
+    transport::RequestBody bytes::BytesChain bytes::FromUtf8Error export::Action export::BuildError export::Destination \
     export::Drained export::DrainedChunk export::ExportEvent export::ExportMachine \
     export::Exporter export::ExporterBuilder export::FlushError export::PreparedExporter \
     export::QueueAction export::ScopeTable export::SpanQueue ledger::Snapshot \
@@ -23,7 +24,7 @@ pub const PRINTED: &str = "\
 
 /// Types that hold numbers, names of ours or handles; views of spans, text, and samplers in code.
 pub const WITHOUT_SETTINGS: &str = "\
-    bytes::ByteStr batch::BatchPreset export::BatchConfig export::BatchConfigError \
+    bytes::ByteStr config::Scalar batch::BatchPreset export::BatchConfig export::BatchConfigError \
     export::DynamicBatchConfig export::HoldCause export::HoldDecision export::FlushId \
     export::OnFull export::QueueLevel export::Reply export::RequestId export::ShedController \
     export::ShedThreshold spanwise::CollectError spanwise::Collected spanwise::CollectedSpan \

@@ -1,6 +1,7 @@
 //! The transport.
 
 use crate::printed::{Printed, SECRET, echo, url, with_query};
+use spanwise::transport::sans_io::RequestBody;
 use spanwise::transport::{Endpoint, Fetcher, FramedRequest, Headers, Proxy, Transport};
 use spanwise::{Compression, Protocol};
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
     printed.debug("Transport", &transport);
     let request = || FramedRequest::from_message(&format!("\n\x0d{SECRET}").into_bytes());
     printed.debug("FramedRequest", request());
+    printed.debug("RequestBody", RequestBody::new(&transport, request()).unwrap());
     let delivery = transport.send_with_cancel(request(), std::future::pending()).await;
     printed.debug("Delivery", &delivery);
     printed.debug("Outcome", &delivery.outcome);
