@@ -270,3 +270,20 @@ fn a_batch_of_exactly_the_limit_in_bytes_is_complete() {
         line.shut_down();
     }
 }
+
+/// A receiver that does not answer leaves more memory to spans; one that was not asked for an hour is no such one.
+#[test]
+fn a_quiet_hour_is_no_stall() {
+    let mut line = line(|builder| builder.with_scheduled_delay(SECOND));
+    let reserve = line.reserve();
+    line.wait(60 * SECOND);
+    line.push(10, SMALL);
+    assert_eq!(line.flush().len(), 1);
+    line.wait(2 * TICK);
+    assert_eq!(line.reserve(), reserve);
+    line.wait(SECOND);
+    assert!(line.reserve() < reserve, "no answer for a second");
+    line.answer_all();
+    line.wait(SECOND);
+    assert_eq!(line.reserve(), reserve);
+}

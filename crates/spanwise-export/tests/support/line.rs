@@ -166,6 +166,11 @@ impl Line {
         self.ledger().dropped_total()
     }
 
+    /// Bytes of the budget that new spans leave to requests.
+    pub fn reserve(&self) -> usize {
+        self.queue.budget().reserve()
+    }
+
     /// Panics that were reported.
     pub fn panics(&self) -> u64 {
         self.panics
