@@ -216,3 +216,25 @@ impl fmt::Debug for Charge {
 const RESERVED: usize = !MAX;
 /// The largest charge.
 const MAX: usize = usize::MAX >> 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_bytes_are_none_of_chunks_until_they_are_merged_or_returned() {
+        let budget = Budget::new(100);
+        let chunk = budget.try_charge(10).unwrap();
+        let mut reserved = budget.try_charge_reserved(30).unwrap();
+        assert_eq!((budget.charged(), budget.charged_unreserved()), (40, 10));
+        reserved.shrink_to(20);
+        assert_eq!((budget.charged(), budget.charged_unreserved()), (30, 10));
+        drop(reserved);
+        assert_eq!((budget.charged(), budget.charged_unreserved()), (10, 10));
+        let mut reserved = budget.try_charge_reserved(30).unwrap();
+        reserved.merge(chunk).unwrap();
+        assert_eq!((budget.charged(), budget.charged_unreserved()), (40, 40));
+        drop(reserved);
+        assert_eq!((budget.charged(), budget.charged_unreserved()), (0, 0));
+    }
+}

@@ -299,3 +299,16 @@ fn a_closed_queue_counts_spans_as_after_shutdown() {
     let ledger = world.queue.ledger().snapshot();
     assert_eq!(ledger.dropped(DropReason::AfterShutdown), 2);
 }
+
+#[test]
+fn a_queue_with_checked_starts_accepts_none_without_a_check_and_stores_as_before() {
+    let sink = |_| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
+    let transport = Transport::builder().with_sink(sink).build().unwrap();
+    let (queue, _prepared) = Exporter::builder(transport).prepare().unwrap();
+    assert!(queue.is_accepting());
+    let queue = queue.with_checked_starts();
+    assert!(!queue.is_accepting() && !queue.is_refusing());
+    queue.ledger().started();
+    queue.push(&FinishedSpan::encoded(b"\x0a\x00"), SpanMeta::default());
+    assert_eq!((queue.level().is_refusing, queue.ledger().snapshot().dropped_total()), (false, 0));
+}
