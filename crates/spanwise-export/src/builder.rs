@@ -78,8 +78,10 @@ impl ExporterBuilder {
     /// All destinations share the bytes of a request, and each endpoint has its own waiting requests and its
     /// own requests in flight, retries and timeouts. The exporter makes a request as soon as one of the
     /// endpoints can take it; one that is slower holds it back within its share, an equal part of three
-    /// eighths of the budget, beyond which its ledger counts spans as `queue_bytes`. So a slow or dead
-    /// endpoint delays no other. A flush waits for all of them.
+    /// eighths of the budget. Beyond it, spans wait while the endpoint is busy and the queue has space: for at
+    /// most 500 ms without the end of a request, and 2 s in all until it has caught up. After that its ledger
+    /// counts them as `queue_bytes`, so a slow or dead endpoint delays no other again. A flush waits for all of
+    /// them.
     pub fn with_destination(mut self, destination: impl Into<Destination>) -> Self {
         self.destinations.push(destination.into());
         self

@@ -12,6 +12,7 @@ mod held;
 mod in_flight;
 mod lane;
 mod memory;
+mod patience;
 mod refused;
 mod relief;
 mod routes;
@@ -87,6 +88,8 @@ pub struct ExportMachine {
     is_notified: bool,
     /// No more can be sent before a request ends.
     is_blocked: bool,
+    /// The time until which spans wait for an endpoint that is busy.
+    waits_until: Option<Instant>,
     /// The backlog is due: a request that is less than a batch leaves, too.
     sends_all: bool,
     /// Drains of every slot in a row that found nothing.
@@ -132,6 +135,7 @@ impl ExportMachine {
             next_relief: now,
             is_notified: false,
             is_blocked: false,
+            waits_until: None,
             sends_all: false,
             idle_drains: 0,
             policy_panics: 0,
@@ -218,7 +222,7 @@ impl ExportMachine {
 
     /// A request ended. `delivery` is `None` when the task that sent it panicked.
     pub fn request_ended(&mut self, now: Instant, id: RequestId, delivery: Option<Delivery>) {
-        let Some(request) = self.in_flight.remove(id) else { return };
+        let Some(request) = self.in_flight.remove(id, now) else { return };
         self.now = now;
         let spans = request.tickets.spans();
         let latency = now.saturating_duration_since(request.sent);
@@ -307,7 +311,7 @@ impl ExportMachine {
                 self.release_held(now, level);
                 (Stage::Send, None)
             }
-            Stage::Send => match self.send(now) {
+            Stage::Send => match self.send(now, level) {
                 Some(action) => return Some(action),
                 None => (Stage::Relieve, None),
             },
@@ -328,7 +332,7 @@ impl ExportMachine {
                     if relief.is_stalled {
                         self.composer.backlog.compact();
                     }
-                } else if let Some(action) = self.send(now) {
+                } else if let Some(action) = self.send(now, level) {
                     return Some(action);
                 }
                 (Stage::RelieveEnd(relief), None)

@@ -73,7 +73,9 @@ impl Division {
         // Half of the budget is for requests: three quarters of that may wait for slow endpoints, so that
         // the rest is left for the requests to the others.
         let lane_share = budget / 8 * 3 / lanes;
-        let most = (budget / 8 / copies).min(lane_share / 2 / shared_copies);
+        // Two requests fit: a slightly larger one would leave half of the share unused.
+        let most =
+            (budget / 8 / copies).min((lane_share / 2).saturating_sub(JSON_NAMES) / shared_copies);
         if most < least_bytes {
             let least_bytes = least(ShardedBufferConfig::default().chunk_bytes);
             let accepted = (8 * copies).max(6 * lanes * shared_copies) * least_bytes;
@@ -102,5 +104,7 @@ impl Division {
 const REQUEST_BYTES: usize = 896 << 10;
 /// Bytes for the headers of a request's scopes: each has at most 8 KiB.
 const SCOPE_HEADERS: usize = 10 << 10;
+/// Bytes that the JSON of a request may have besides a multiple of its length, at most.
+const JSON_NAMES: usize = 4 << 10;
 /// A name and a status message of a usual size, which a span has besides.
 const SPAN_OVERHEAD: usize = 24 << 10;

@@ -7,7 +7,8 @@ use spanwise_export::{Destination, ExportEvent, Exporter, ExporterBuilder, SpanQ
 use spanwise_ledger::{DropReason, Ledger, Snapshot};
 use spanwise_testkit::SplitMix64;
 use spanwise_transport::{
-    Compression, Delivery, Endpoint, Failure, FramedRequest, Outcome, Ring, RingVersion, Transport,
+    Compression, Delivery, Endpoint, Failure, FramedRequest, Outcome, Protocol, Ring, RingVersion,
+    Transport,
 };
 use spanwise_wire::write::{SpanHeader, SpanWriter};
 use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
@@ -286,6 +287,60 @@ fn a_dead_destination_delays_and_loses_no_span_of_another() {
         let lost = world.account(dead);
         assert!(lost.dropped(DropReason::ShutdownDeadline) > 0, "{lost}");
         assert!(lost.dropped(DropReason::AmbiguousShutdown) > 0, "{lost}");
+    }
+}
+
+/// Lets `endpoint` answer one of its requests every 20 ms, and the others at once, until all have ended.
+fn answer_slowly(world: &mut World, endpoint: usize) {
+    for _ in 0..200 {
+        world.wait(Duration::from_millis(20));
+        if let Some(index) = world.in_flight.iter().position(|(id, _)| id.endpoint() == endpoint) {
+            world.answer(index, Some(accepted()));
+        }
+    }
+    world.run();
+}
+
+#[test]
+fn a_burst_waits_for_an_endpoint_that_is_busy_and_loses_no_span() {
+    let json = || Transport::builder().with_protocol(Protocol::HttpJson).build().unwrap();
+    let gzip = |name| to(name, Compression::Gzip);
+    let cases = [(json(), plain("b:2"), 8_000), (gzip("a:1"), gzip("b:2"), 20_000)];
+    for (slower, other, spans) in cases {
+        let mut world = World::new(Exporter::builder(slower).with_destination(other));
+        world.answers[0] = false;
+        world.push(spans, 10);
+        let is_flushed = world.machine.flush(world.now + Duration::from_secs(5));
+        answer_slowly(&mut world, 0);
+        let exported = [0, 1].map(|destination| world.account(destination).exported);
+        assert_eq!(exported, [spans as u64; 2], "{is_flushed:?}");
+        assert_eq!(world.flushes, [true]);
+        world.shut_down(HOUR);
+    }
+}
+
+#[test]
+fn a_dead_endpoint_delays_the_others_once_and_leaves_them_time_to_shut_down() {
+    for (timeout, spans) in [(None, 2_000), (Some(Duration::from_millis(400)), 2_000)] {
+        let builder = Exporter::builder(plain("a:1")).with_destination(plain("b:2"));
+        let mut world = World::new(builder.with_budget_bytes(8 << 20));
+        world.answers[1] = false;
+        // More than its share.
+        world.push(spans, 1_000);
+        match timeout {
+            Some(timeout) => world.shut_down(timeout),
+            None => {
+                world.flush();
+                world.wait(Duration::from_millis(600));
+                assert_eq!(world.account(0).exported, 2_000);
+                assert!(world.account(1).dropped(DropReason::QueueBytes) > 0);
+                world.push(100, 1_000);
+                world.flush();
+                assert_eq!(world.account(0).exported, 2_100, "without another delay");
+                world.shut_down(Duration::from_secs(1));
+            }
+        }
+        assert_eq!(world.account(0).dropped_total(), 0);
     }
 }
 

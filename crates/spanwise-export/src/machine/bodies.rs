@@ -107,6 +107,12 @@ impl<B> Bodies<B> {
         self.targets.iter().any(is_ready) || self.targets.iter().all(is_accepted)
     }
 
+    /// The lanes that have no space for their request, whose spans would be lost.
+    pub(super) fn full_lanes(&self) -> Vec<usize> {
+        let full = self.targets.iter().filter(|target| target.body.is_none());
+        full.map(|target| target.lane).collect()
+    }
+
     /// Memory for all bodies, or none. The chunk of a large span is charged for `charged` bytes of each copy.
     pub(super) fn take(&self, memory: &Memory, whole: &Plan<B>, charged: usize) -> Option<Taken> {
         let lens = self.plans(whole).map(Plan::encoded_len).zip(&self.bodies);

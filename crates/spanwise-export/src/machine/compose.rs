@@ -5,6 +5,7 @@ use crate::machine::batch::Batch;
 use crate::machine::bodies::{Bodies, Taken, Target};
 use crate::machine::in_flight::{InFlight, InFlightRequest};
 use crate::machine::memory::{Charged, Memory, RequestMemory};
+use crate::machine::patience::MayWait;
 use crate::machine::refused::Refused;
 use crate::machine::routes::Routes;
 use crate::resource::SharedResource;
@@ -31,6 +32,8 @@ pub(super) struct Composer {
     scopes: ScopeTable,
     /// Cached memory was freed for the next request.
     is_trimmed: bool,
+    /// Cached memory was freed for spans that wait for a lane.
+    is_trimmed_to_wait: bool,
 }
 
 /// The result of an attempt to make requests.
@@ -45,6 +48,8 @@ pub(super) enum Composed {
     NoMemory,
     /// No lane could send the request at once, and one has no space for it.
     NoLane,
+    /// A busy lane has no space for it: its spans may wait until then.
+    LaneFull(Instant),
 }
 
 /// A request for one lane.
@@ -64,7 +69,17 @@ impl Composer {
     ) -> Self {
         let limits = RequestLimits::default().with_prefix(PREFIX);
         let batch = BatchLimits { spans: limits.max_spans, bytes: limits.max_bytes };
-        Self { backlog, memory, routes, limits, batch, resource, scopes, is_trimmed: false }
+        Self {
+            backlog,
+            memory,
+            routes,
+            limits,
+            batch,
+            resource,
+            scopes,
+            is_trimmed: false,
+            is_trimmed_to_wait: false,
+        }
     }
 
     /// Sets the limits of a request, and those at which it is complete.
@@ -159,8 +174,13 @@ impl Composer {
     }
 
     /// Makes the next requests at `now`: one for all destinations that take all spans, and one for each
-    /// endpoint of the others.
-    pub(super) fn next_requests(&mut self, now: Instant, in_flight: &InFlight) -> Composed {
+    /// endpoint of the others. `may_wait`: they may wait for an endpoint that has no space.
+    pub(super) fn next_requests(
+        &mut self,
+        now: Instant,
+        in_flight: &mut InFlight,
+        may_wait: MayWait,
+    ) -> Composed {
         let headers = self.scopes.headers();
         let scope = |index: u32| headers.get(index as usize).map_or(&[][..], |header| header);
         let (resource, limits) = (self.resource.get(), self.limits);
@@ -172,11 +192,24 @@ impl Composer {
             return Composed::Nothing(self.backlog.advance(None));
         };
         let is_large = batch.is_large();
-        let endpoints = Endpoints { routes: &self.routes, memory: &self.memory, in_flight };
-        let mut bodies = endpoints.bodies(batch, &framing, &plan);
+        let endpoints = Endpoints { routes: &self.routes, memory: &self.memory };
+        let mut bodies = endpoints.bodies(batch, &framing, &plan, in_flight);
         if !bodies.are_due(in_flight) {
             return Composed::NoLane;
         }
+        let full = bodies.full_lanes();
+        if !full.is_empty() && may_wait.has_time {
+            if !may_wait.has_space && !std::mem::replace(&mut self.is_trimmed_to_wait, true) {
+                self.memory.trim();
+                return Composed::TrimFirst;
+            }
+            if may_wait.has_space
+                && let Some(until) = in_flight.wait_for(&full, now)
+            {
+                return Composed::LaneFull(until);
+            }
+        }
+        self.is_trimmed_to_wait = false;
         let mut taken = bodies.take(&self.memory, &plan, batch.bytes());
         if taken.is_none() && !std::mem::replace(&mut self.is_trimmed, true) {
             // Cached memory must not keep a request from being made.
@@ -190,7 +223,7 @@ impl Composer {
                 Some(smaller) => plan = smaller,
                 None => return Composed::NoMemory,
             }
-            bodies = endpoints.bodies(batch, &framing, &plan);
+            bodies = endpoints.bodies(batch, &framing, &plan, in_flight);
             if !bodies.are_due(in_flight) {
                 return Composed::NoLane;
             }
@@ -237,18 +270,23 @@ impl Composer {
 struct Endpoints<'a> {
     routes: &'a Routes,
     memory: &'a Memory,
-    in_flight: &'a InFlight,
 }
 
 impl Endpoints<'_> {
     /// The bodies of the requests for a planned one.
-    fn bodies<S, B>(&self, batch: &Batch, framer: &Framer<'_, S>, plan: &Plan<B>) -> Bodies<B>
+    fn bodies<S, B>(
+        &self,
+        batch: &Batch,
+        framer: &Framer<'_, S>,
+        plan: &Plan<B>,
+        in_flight: &InFlight,
+    ) -> Bodies<B>
     where
         S: Fn(u32) -> B,
         B: AsRef<[u8]>,
     {
         let split = |ring: &Ring| batch.split(framer, plan, ring);
-        let Self { routes, memory, in_flight } = self;
+        let Self { routes, memory } = self;
         Bodies::new((routes, memory, in_flight), plan, batch.is_large(), split)
     }
 }

@@ -121,8 +121,10 @@ impl ExportMachine {
     }
 
     /// Makes the next request, as long as requests may be in flight and their memory is free.
-    pub(super) fn send(&mut self, now: Instant) -> Option<Action> {
+    pub(super) fn send(&mut self, now: Instant, level: QueueLevel) -> Option<Action> {
         self.is_blocked = false;
+        self.waits_until = None;
+        let may_wait = self.may_wait(now, level);
         if self.is_transport_closed {
             self.held.drop_all(DropReason::Transport);
             self.composer.backlog.drop_all(DropReason::Transport);
@@ -146,7 +148,7 @@ impl ExportMachine {
                 self.is_blocked = true;
                 return None;
             }
-            match self.composer.next_requests(now, &self.in_flight) {
+            match self.composer.next_requests(now, &mut self.in_flight, may_wait) {
                 Composed::Requests(requests, framed) => {
                     if self.in_flight.is_empty() && self.is_flowing {
                         self.progress = now;
@@ -158,6 +160,11 @@ impl ExportMachine {
                 }
                 Composed::Nothing(framed) => self.recycle(framed),
                 Composed::TrimFirst => return Some(trim(0)),
+                Composed::LaneFull(until) => {
+                    self.waits_until = Some(until);
+                    self.is_blocked = true;
+                    return None;
+                }
                 Composed::NoMemory | Composed::NoLane => {
                     self.is_blocked = true;
                     return None;
@@ -221,7 +228,7 @@ impl ExportMachine {
                         let event = ExportEvent::RequestEnded { destination, spans, delivery };
                         return Some(Action::Report(event));
                     }
-                    Composed::NoMemory | Composed::NoLane => {
+                    Composed::NoMemory | Composed::NoLane | Composed::LaneFull(_) => {
                         self.is_blocked = true;
                         break;
                     }
@@ -262,6 +269,9 @@ impl ExportMachine {
         if let Some(due) = self.held.next_due() {
             // A policy that is always due must not keep the thread busy.
             until = until.min(due.max(now + SHORTEST_HOLD));
+        }
+        if let Some(waits_until) = self.waits_until {
+            until = until.min(waits_until.max(now + SHORTEST_HOLD));
         }
         if self.flushes.need_drain() {
             until = until.min(now + RETRY_DRAIN);

@@ -83,6 +83,14 @@ impl InFlight {
         self.lanes.get(lane).is_some_and(|lane| lane.accepts(bytes, self.share))
     }
 
+    /// These lanes have no space for the next request at `now`. Returns until when its spans wait for one of
+    /// them; `None`: for none any more.
+    pub(super) fn wait_for(&mut self, full: &[usize], now: Instant) -> Option<Instant> {
+        let lanes = self.lanes.iter_mut().enumerate().filter(|(lane, _)| full.contains(lane));
+        // Of each lane, which notes the time.
+        lanes.map(|(_, lane)| lane.wait_until(now)).max().filter(|until| now < *until)
+    }
+
     /// Whether this lane could send a request at once.
     pub(super) fn is_ready(&self, lane: usize) -> bool {
         self.lanes.get(lane).is_some_and(|lane| lane.is_ready(self.max()))
@@ -103,7 +111,7 @@ impl InFlight {
         let id = RequestId { number: self.next, lane };
         self.next += 1;
         if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.push(id, bytes, request.charged);
+            lane.push(request.sent, id, bytes, request.charged);
             self.requests.insert(id, request);
         }
     }
@@ -128,11 +136,11 @@ impl InFlight {
         self.max
     }
 
-    /// The request that ended; `None` for one that is not in flight.
-    pub(super) fn remove(&mut self, id: RequestId) -> Option<InFlightRequest> {
+    /// The request that ended at `now`; `None` for one that is not in flight.
+    pub(super) fn remove(&mut self, id: RequestId, now: Instant) -> Option<InFlightRequest> {
         let request = self.requests.remove(&id)?;
         if let Some(lane) = self.lanes.get_mut(id.lane) {
-            lane.ended(request.charged);
+            lane.ended(now, request.charged, self.share);
         }
         Some(request)
     }

@@ -5,6 +5,7 @@ use crate::machine::action::RequestId;
 use spanwise_ledger::planted::{Bug, planted};
 use spanwise_transport::FramedRequest;
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 /// The requests to one endpoint.
 ///
@@ -17,6 +18,10 @@ pub(super) struct Lane {
     sent: usize,
     /// Bytes charged for the requests that wait or are in flight.
     bytes: usize,
+    /// The time at which a request ended last, or the first one was added to the idle lane.
+    progress: Option<Instant>,
+    /// The time since which requests have exceeded the share. `None` once the lane has caught up.
+    full_since: Option<Instant>,
 }
 
 impl Lane {
@@ -39,7 +44,24 @@ impl Lane {
         self.is_idle() || self.bytes.saturating_add(bytes) <= share
     }
 
-    pub(super) fn push(&mut self, id: RequestId, request: FramedRequest, bytes: usize) {
+    /// The requests exceed the share at `now`. Returns until when spans wait for space, before they are lost
+    /// for this endpoint: it is busy while requests end, and slow after that.
+    pub(super) fn wait_until(&mut self, now: Instant) -> Instant {
+        let full_since = *self.full_since.get_or_insert(now);
+        let progress = self.progress.unwrap_or(full_since);
+        (progress + MAX_WAIT_FOR_PROGRESS).min(full_since + MAX_WAIT)
+    }
+
+    pub(super) fn push(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        request: FramedRequest,
+        bytes: usize,
+    ) {
+        if self.is_idle() {
+            self.progress = Some(now);
+        }
         self.bytes += bytes;
         self.waiting.push_back((id, request));
     }
@@ -54,10 +76,14 @@ impl Lane {
         Some(next)
     }
 
-    /// A request that was charged for `bytes` bytes has ended.
-    pub(super) fn ended(&mut self, bytes: usize) {
+    /// A request that was charged for `bytes` bytes has ended at `now`.
+    pub(super) fn ended(&mut self, now: Instant, bytes: usize, share: usize) {
         self.sent = self.sent.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
+        self.progress = Some(now);
+        if self.is_idle() || self.bytes < share / 4 {
+            self.full_since = None;
+        }
     }
 
     /// Removes the requests that wait.
@@ -71,6 +97,12 @@ impl Lane {
     }
 }
 
+/// The maximum time for which spans wait for an endpoint whose requests do not end.
+const MAX_WAIT_FOR_PROGRESS: Duration = Duration::from_millis(500);
+/// The maximum time for which spans wait for an endpoint until it has caught up: one that is always slower than
+/// the others must not set their pace.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,11 +111,38 @@ mod tests {
     fn an_idle_lane_accepts_a_request_that_exceeds_its_share() {
         let mut lane = Lane::default();
         assert!(lane.is_idle() && lane.accepts(100, 10));
-        lane.push(RequestId { number: 1, lane: 0 }, FramedRequest::from_message(b"message"), 100);
+        let (now, id) = (Instant::now(), RequestId { number: 1, lane: 0 });
+        lane.push(now, id, FramedRequest::from_message(b"message"), 100);
         assert!(!lane.is_idle() && !lane.accepts(1, 10), "one waits");
         assert!(lane.pop(1).is_some());
         assert!(!lane.is_idle() && !lane.accepts(1, 10), "one is in flight");
-        lane.ended(100);
+        lane.ended(now, 100, 10);
         assert!(lane.is_idle() && lane.accepts(100, 10));
+    }
+
+    #[test]
+    fn spans_wait_for_progress_and_not_for_an_endpoint_that_stays_behind() {
+        let (mut lane, start) = (Lane::default(), Instant::now());
+        let at = |millis| start + Duration::from_millis(millis);
+        let push = |lane: &mut Lane, millis| {
+            let id = RequestId { number: millis, lane: 0 };
+            lane.push(at(millis), id, FramedRequest::from_message(b"message"), 100);
+        };
+        push(&mut lane, 0);
+        push(&mut lane, 10);
+        assert_eq!(lane.wait_until(at(100)), at(500));
+        for millis in (400..=2_000).step_by(400) {
+            lane.pop(1);
+            lane.ended(at(millis), 100, 200);
+            push(&mut lane, millis);
+            assert_eq!(lane.wait_until(at(millis)), at((millis + 500).min(2_100)));
+        }
+        // It has caught up.
+        for _ in 0..2 {
+            lane.pop(1);
+            lane.ended(at(2_200), 100, 200);
+        }
+        push(&mut lane, 3_000);
+        assert_eq!(lane.wait_until(at(3_100)), at(3_500));
     }
 }
