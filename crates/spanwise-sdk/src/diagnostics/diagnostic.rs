@@ -268,7 +268,8 @@ impl fmt::Display for Diagnostic {
             Self::SpansLost { lost, last_failure } => {
                 write_lost(f, "", lost)?;
                 let by_queue = [DropReason::QueueBytes, DropReason::QueueFull, DropReason::Shed];
-                if by_queue.iter().any(|&reason| lost.dropped(reason) > 0) {
+                let is_refused = by_queue.iter().any(|&reason| lost.dropped(reason) > 0);
+                if is_refused && lost.sampled_out > 0 {
                     f.write_str("; spans below those are missing too, and count as sampled out")?;
                 }
                 match last_failure {
@@ -316,7 +317,14 @@ fn write_lost(f: &mut fmt::Formatter<'_>, place: &str, lost: &Snapshot) -> fmt::
         let comma = if index > 0 { "," } else { "" };
         write!(f, "{comma} {} {spans}", reason.name())?;
     }
-    write!(f, " ({} exported meanwhile)", lost.exported)
+    write!(f, " ({} exported meanwhile)", lost.exported)?;
+    match lost.dropped(DropReason::QueueBytes) {
+        0 => Ok(()),
+        _ => f.write_str(
+            "; queue_bytes: spans came faster than they were sent, and the budget was full: a larger one bridges \
+             a burst",
+        ),
+    }
 }
 
 impl fmt::Debug for Diagnostic {

@@ -146,6 +146,22 @@ fn examples() -> Vec<Diagnostic> {
 }
 
 #[test]
+fn a_loss_for_lack_of_space_has_its_cause_and_remedy_and_nothing_that_is_not_so() {
+    let (ledger, lost_by_queue) = (Ledger::new(), "; queue_bytes: spans came faster");
+    let line = |ledger: &Ledger| {
+        let lost = Box::new(ledger.snapshot());
+        Diagnostic::SpansLost { lost, last_failure: None }.to_string()
+    };
+    ledger.started();
+    ledger.dropped(DropReason::TooLarge, 1);
+    assert!(!line(&ledger).contains(lost_by_queue), "{}", line(&ledger));
+    ledger.started();
+    ledger.dropped(DropReason::QueueBytes, 1);
+    assert!(line(&ledger).contains(lost_by_queue), "{}", line(&ledger));
+    assert!(!line(&ledger).contains("sampled out"), "{}", line(&ledger));
+}
+
+#[test]
 fn the_page_of_diagnostics_has_the_line_of_each() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/DIAGNOSTICS.md");
     let page = std::fs::read_to_string(path).unwrap();
