@@ -210,7 +210,7 @@ impl ShardedBufferConfig {
 /// Chunks that fit every budget; their size shrinks if necessary.
 const MIN_CHUNKS: usize = 4;
 /// More copies than any worker makes.
-const MAX_COPIES: usize = 16;
+const MAX_COPIES: usize = 64;
 /// Bytes of a request beside its span: resource and scope of a usual size.
 const COPY_OVERHEAD: usize = 1024;
 /// A smaller chunk holds no usual span.

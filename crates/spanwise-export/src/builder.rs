@@ -1,10 +1,10 @@
 //! Builds an exporter.
 
-use crate::batch_config::number;
+use crate::batch_config::{BatchConfig, number};
 use crate::batch_overrides::BatchOverrides;
 use crate::destination::Destination;
 use crate::dynamic_batch_config::DynamicBatchConfig;
-use crate::encoder_bytes::encoder_bytes;
+use crate::encoder_bytes::{check_copy_bound, encoder_bytes};
 use crate::error::BuildError;
 use crate::exporter::{Exporter, ExporterState};
 use crate::hold_back::HoldBack;
@@ -103,7 +103,8 @@ impl ExporterBuilder {
     }
 
     /// Bytes that finished spans may take until they have an outcome, requests included: 1 MiB to
-    /// 16 GiB, default 16 MiB. With gzip, 384 KiB of it are the encoder's.
+    /// 16 GiB, default 16 MiB. With gzip, 384 KiB of it are the encoder's. [`build`](Self::build) names the
+    /// smallest one for the endpoints: it grows with their number, and with JSON and compression.
     pub fn with_budget_bytes(mut self, bytes: usize) -> Self {
         self.budget_bytes = bytes;
         self
@@ -220,8 +221,47 @@ impl ExporterBuilder {
     /// Bytes of the budget that spans and requests have: all but the encoder's, of which the exporter's
     /// thread has one.
     pub fn span_budget_bytes(&self) -> usize {
+        self.budget_bytes.saturating_sub(self.encoder_bytes())
+    }
+
+    fn encoder_bytes(&self) -> usize {
         let transports = self.destinations.iter().flat_map(|it| &it.transports);
-        self.budget_bytes.saturating_sub(transports.map(encoder_bytes).sum())
+        transports.map(encoder_bytes).fold(0, usize::saturating_add)
+    }
+
+    /// The error of a budget that is too small for these `routes`.
+    #[cold]
+    fn too_small(
+        budget: usize,
+        encoders: usize,
+        routes: &Routes,
+        resource: usize,
+        batch: &BatchConfig,
+    ) -> BuildError {
+        let endpoints = match routes.lanes() {
+            1 => "this endpoint".to_owned(),
+            lanes => format!("{lanes} endpoints"),
+        };
+        let Some(least) = Division::least_budget(routes, resource, batch) else {
+            let accepted = "as many as a budget of 16 GiB is enough for".to_owned();
+            return BuildError::OutOfRange {
+                setting: "with_destination",
+                value: endpoints,
+                accepted,
+            };
+        };
+        let of_them = match encoders {
+            0 => String::new(),
+            bytes => format!(", of which compression takes {bytes}"),
+        };
+        BuildError::OutOfRange {
+            setting: "with_budget_bytes",
+            value: budget.to_string(),
+            accepted: format!(
+                "{} bytes or more for {endpoints}{of_them}",
+                least.saturating_add(encoders).max(MIN_BUDGET),
+            ),
+        }
     }
 
     /// The maximum bytes of an encoded resource, which every request contains.
@@ -232,7 +272,8 @@ impl ExporterBuilder {
     /// Checks the settings and starts the exporter's thread.
     ///
     /// # Errors
-    /// A setting is out of its range, or the thread cannot be started.
+    /// A setting is out of its range, the budget is too small for the endpoints or for a span of 16 KiB, or the
+    /// thread cannot be started.
     pub fn build(self) -> Result<Exporter, BuildError> {
         let (queue, prepared) = self.prepare()?;
         prepared.spawn(Arc::new(queue))
@@ -245,20 +286,38 @@ impl ExporterBuilder {
     /// A setting is out of its range.
     pub fn prepare(self) -> Result<(SpanQueue, PreparedExporter), BuildError> {
         let budget = Budget::new(self.span_budget_bytes());
-        number("with_budget_bytes", self.budget_bytes, 1 << 20..=16 << 30, "bytes")?;
+        let encoders = self.encoder_bytes();
+        number("with_budget_bytes", self.budget_bytes, MIN_BUDGET as u64..=16 << 30, "bytes")?;
+        let all = self.destinations.iter().flat_map(|destination| &destination.transports);
+        all.clone().try_for_each(check_copy_bound)?;
         let config = self.batch.resolve();
         // Without the resource first: a request size out of range is not an error of the resource.
         config.check(0)?;
         let most = 0..=self.max_resource_bytes() as u64;
+        let (routes, transports) = Routes::new(self.destinations, self.ledger.clone());
+        let divide = |resource: usize, batch: &BatchConfig| {
+            let division = Division::new(budget.limit(), &routes, resource, batch);
+            division.ok_or_else(|| {
+                Self::too_small(self.budget_bytes, encoders, &routes, resource, batch)
+            })
+        };
+        if routes.copies() > MAX_COPIES {
+            return Err(BuildError::OutOfRange {
+                setting: "with_destination",
+                value: format!("{} different encodings of a span at once", routes.copies()),
+                accepted: format!(
+                    "at most {MAX_COPIES}: JSON counts as 6, its compression as 6 more"
+                ),
+            });
+        }
+        // Nor is a budget that is too small without one.
+        let _enough = divide(0, &config)?;
         number("with_resource", self.resource.len(), most.clone(), "bytes")?;
         number("with_max_resource_bytes", self.max_resource_bytes, most, "bytes")?;
         let resource = SharedResource::new(self.resource, self.max_resource_bytes);
         let batching = DynamicBatchConfig::new(config, resource.max_bytes())?;
         let batch = batching.load();
-        let (routes, transports) = Routes::new(self.destinations, self.ledger.clone());
-        let most = 1..=MAX_COPIES as u64;
-        number("with_destination", routes.copies(), most, "copies of a span in requests")?;
-        let mut division = Division::new(budget.limit(), &routes, resource.max_bytes(), &batch)?;
+        let mut division = divide(resource.max_bytes(), &batch)?;
         division.buffer.slots = self.slots.unwrap_or(division.buffer.slots);
         let Division { buffer, request_bytes, reserve, lane_share } = division;
         budget.set_reserve(reserve.flowing);
@@ -401,4 +460,6 @@ impl fmt::Debug for PreparedExporter {
 }
 
 /// The maximum number of copies of a span that a queue charges for in advance.
-const MAX_COPIES: usize = 16;
+const MAX_COPIES: usize = 64;
+/// Bytes of the smallest budget.
+const MIN_BUDGET: usize = 1 << 20;

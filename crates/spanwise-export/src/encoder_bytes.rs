@@ -1,5 +1,6 @@
 //! The memory that a transport takes for a request besides the request itself.
 
+use crate::error::BuildError;
 use spanwise_transport::{FramedRequest, Protocol, Transport};
 
 /// Bytes that compression takes besides the copies it makes: one encoder, which works on one of them
@@ -8,11 +9,24 @@ pub(crate) fn encoder_bytes(transport: &Transport) -> usize {
     transport.compressed_bound(MESSAGE).saturating_sub(copy_factor(transport) * MESSAGE)
 }
 
+/// Checks the bound that a sink states, which may be any number.
+pub(crate) fn check_copy_bound(transport: &Transport) -> Result<(), BuildError> {
+    let (len, bound) = (2 * MESSAGE, transport.compressed_bound(2 * MESSAGE));
+    if bound / len <= MAX_FACTOR && encoder_bytes(transport) <= MAX_CONSTANT {
+        return Ok(());
+    }
+    Err(BuildError::OutOfRange {
+        setting: "Sink::copy_bound",
+        value: format!("{bound} bytes for {len} ({})", transport.destination()),
+        accepted: format!("at most {MAX_FACTOR} times the length, and 1 GiB"),
+    })
+}
+
 /// Copies of a request that the transport makes, in multiples of its length: 0 without JSON and
-/// compression. A sink may state any bound; 15 is the most that a span is charged for.
+/// compression.
 pub(crate) fn copy_factor(transport: &Transport) -> usize {
     let bound = |len| transport.compressed_bound(len);
-    bound(2 * MESSAGE).saturating_sub(bound(MESSAGE)).div_ceil(MESSAGE).min(15)
+    bound(2 * MESSAGE).saturating_sub(bound(MESSAGE)).div_ceil(MESSAGE).min(MAX_FACTOR)
 }
 
 /// Memory of the JSON of a request in multiples of its length.
@@ -26,5 +40,9 @@ pub(crate) fn is_json(transport: &Transport) -> bool {
     transport.protocol() == Protocol::HttpJson && transport.sends_same_bodies(transport)
 }
 
+/// The most copies that a sink may make. JSON and its compressed copy are 12.
+const MAX_FACTOR: usize = 15;
+/// The most bytes that it may take besides.
+const MAX_CONSTANT: usize = 1 << 30;
 /// Above every threshold of compression.
 const MESSAGE: usize = 64 << 20;

@@ -1,7 +1,6 @@
 //! The settings of requests, and the division of the byte budget.
 
 use crate::batch_config::BatchConfig;
-use crate::error::BuildError;
 use crate::hold_back::HoldBack;
 use crate::machine::Routes;
 use crate::resource::SharedResource;
@@ -43,50 +42,78 @@ pub(crate) struct Division {
 }
 
 impl Division {
-    /// Divides `budget` bytes, for requests with a resource of at most `resource` bytes.
+    /// Divides `budget` bytes, for requests with a resource of at most `resource` bytes. `None`: they are too
+    /// few for requests to all endpoints, or for a span of 16 KiB.
     pub(crate) fn new(
         budget: usize,
         routes: &Routes,
         resource: usize,
         batch: &BatchConfig,
-    ) -> Result<Self, BuildError> {
+    ) -> Option<Self> {
         let copies = routes.copies();
         let mut buffer = ShardedBufferConfig::default();
         // A small budget has small pieces, so that what is half empty is little of it.
-        buffer.chunk_bytes = (budget / 256).clamp(16 << 10, buffer.chunk_bytes);
-        buffer.chunk_spans = buffer.chunk_bytes / 128;
+        buffer.chunk_bytes = (budget / 256).clamp(MIN_CHUNK_BYTES, buffer.chunk_bytes);
         buffer.large_span_copies = copies;
         buffer.max_queue_size = batch.max_queue_size;
         // A chunk that is larger than a request would let its spans wait for others.
         buffer.batch_spans = batch.counts_spans().then_some(batch.max_export_batch_size);
-        // The spans of a chunk as a request, whatever else is charged.
-        let least = |chunk_bytes| chunk_bytes + routes.parts() * (resource + SCOPE_HEADERS);
-        let least_bytes = least(buffer.chunk_bytes);
-        let stalled = (budget / 16).max(copies * least_bytes);
-        let (lanes, shared_copies) = (routes.lanes(), routes.copies_of(routes.unrouted_lanes()));
-        if lanes == 1 {
+        let headers = resource + SCOPE_HEADERS;
+        let all_headers = routes.parts() * headers;
+        let lanes = routes.lanes();
+        let mut division = if lanes == 1 {
+            // The spans of a chunk as a request, whatever else is charged.
+            let least_bytes = buffer.chunk_bytes + all_headers;
+            let stalled = (budget / 16).max(copies * least_bytes);
             let flowing = (budget / 4).max(stalled);
             let request_bytes = REQUEST_BYTES.min(flowing / 2 / copies).max(least_bytes);
             let reserve = Reserve { flowing, stalled };
-            return Ok(Self { buffer, request_bytes, reserve, lane_share: usize::MAX });
+            Self { buffer, request_bytes, reserve, lane_share: usize::MAX }
+        } else {
+            // Half of the budget is for requests: three quarters of that may wait for slow endpoints, so
+            // that the rest is left for the requests to the others.
+            let lane_share = budget / 8 * 3 / lanes;
+            let at_once = budget / 8 / copies;
+            // Two requests fit: a slightly larger one would leave half of the share unused.
+            let in_lane = (lane_share / 2).saturating_sub(JSON_NAMES) / routes.lane_copies();
+            // The parts of one chunk for all endpoints of a ring need memory at once, and a lane that for one
+            // of them, which may have all spans.
+            let chunk = in_lane.checked_sub(headers)?.min(at_once.checked_sub(all_headers)?);
+            if chunk < MIN_CHUNK_BYTES {
+                return None;
+            }
+            buffer.chunk_bytes = buffer.chunk_bytes.min(chunk);
+            let stalled = (budget / 16).max(copies * (buffer.chunk_bytes + all_headers));
+            let request_bytes = REQUEST_BYTES.min(at_once).min(in_lane * routes.spread());
+            let reserve = Reserve { flowing: budget / 2, stalled };
+            Self { buffer, request_bytes, reserve, lane_share }
+        };
+        division.buffer.chunk_spans = division.buffer.chunk_bytes / 128;
+        let max_span_bytes = division.max_span_bytes(budget, batch.max_request_bytes);
+        (max_span_bytes >= MIN_SPAN_BYTES).then_some(division)
+    }
+
+    /// The smallest budget that [`new`](Self::new) divides, rounded up by at most 64 KiB. `None`: it exceeds
+    /// 16 GiB.
+    pub(crate) fn least_budget(
+        routes: &Routes,
+        resource: usize,
+        batch: &BatchConfig,
+    ) -> Option<usize> {
+        let is_enough = |budget| Self::new(budget, routes, resource, batch).is_some();
+        let mut least = 64 << 10;
+        while !is_enough(least) {
+            least = (least < 16 << 30).then_some(2 * least)?;
         }
-        // Half of the budget is for requests: three quarters of that may wait for slow endpoints, so that
-        // the rest is left for the requests to the others.
-        let lane_share = budget / 8 * 3 / lanes;
-        // Two requests fit: a slightly larger one would leave half of the share unused.
-        let most =
-            (budget / 8 / copies).min((lane_share / 2).saturating_sub(JSON_NAMES) / shared_copies);
-        if most < least_bytes {
-            let least_bytes = least(ShardedBufferConfig::default().chunk_bytes);
-            let accepted = (8 * copies).max(6 * lanes * shared_copies) * least_bytes;
-            return Err(BuildError::OutOfRange {
-                setting: "with_budget_bytes",
-                value: budget.to_string(),
-                accepted: format!("{accepted} bytes or more for {lanes} endpoints"),
-            });
+        let mut below = least / 2;
+        while least - below > 64 << 10 {
+            let middle = below + (least - below) / 2;
+            match is_enough(middle) {
+                true => least = middle,
+                false => below = middle,
+            }
         }
-        let reserve = Reserve { flowing: budget / 2, stalled };
-        Ok(Self { buffer, request_bytes: REQUEST_BYTES.min(most), reserve, lane_share })
+        Some(least)
     }
 
     /// Bytes of the largest span that can be sent: a request needs space for it and the headers
@@ -106,5 +133,9 @@ const REQUEST_BYTES: usize = 896 << 10;
 const SCOPE_HEADERS: usize = 10 << 10;
 /// Bytes that the JSON of a request may have besides a multiple of its length, at most.
 const JSON_NAMES: usize = 4 << 10;
+/// Bytes of the smallest chunk.
+const MIN_CHUNK_BYTES: usize = 16 << 10;
+/// Bytes of the largest span, at least: a budget for none of that size would lose usual ones.
+const MIN_SPAN_BYTES: usize = 16 << 10;
 /// A name and a status message of a usual size, which a span has besides.
 const SPAN_OVERHEAD: usize = 24 << 10;

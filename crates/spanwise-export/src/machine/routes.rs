@@ -98,6 +98,21 @@ impl Routes {
         1 + lanes.iter().map(|copies| copies.factor).sum::<usize>()
     }
 
+    /// The most copies of a request that one lane is charged for.
+    pub(crate) fn lane_copies(&self) -> usize {
+        let shared = self.copies_of(self.unrouted_lanes());
+        let routed = self.destinations.iter().filter(|route| route.ring.is_some());
+        let alone = routed.flat_map(|route| route.lanes.clone());
+        alone.map(|lane| self.copies_of(std::iter::once(lane))).fold(shared, usize::max)
+    }
+
+    /// The number of usual parts of a request that one lane may get at once: a request for rings alone is split
+    /// over their endpoints, none of which should get more than twice its part.
+    pub(crate) fn spread(&self) -> usize {
+        let endpoints = |route: &Route| if route.ring.is_some() { route.lanes.len() } else { 1 };
+        (self.destinations.iter().map(endpoints).min().unwrap_or(1) / 2).max(1)
+    }
+
     /// Whether `lanes` that share a request need memory for its JSON, which is free for another request's
     /// once they do not.
     ///
