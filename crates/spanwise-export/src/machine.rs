@@ -16,6 +16,7 @@ mod patience;
 mod refused;
 mod relief;
 mod routes;
+mod size_limit;
 mod sizing;
 mod stage;
 
@@ -116,7 +117,7 @@ impl ExportMachine {
         let backlog = Backlog::new(chunk_bytes);
         let mut machine = Self {
             schedule: FlushSchedule::new(FlushScheduleConfig::default(), now),
-            sizing: Sizing::new(&batch, now),
+            sizing: Sizing::new(&batch, routes.lanes(), now),
             max_queue_size: batch.max_queue_size,
             sizes: None,
             reserve: settings.reserve,
@@ -240,6 +241,8 @@ impl ExportMachine {
         if self.is_flowing {
             self.progress = now;
             self.refused.get_mut(id.lane).into_iter().for_each(Refused::accepted);
+            self.sizing.accepted(id.lane, bytes);
+            self.apply_sizing();
         }
         let request = match &delivery {
             Some(delivery) if delivery.outcome == Outcome::Failed(Failure::TooLarge) => {

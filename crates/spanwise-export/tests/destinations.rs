@@ -44,6 +44,9 @@ struct World {
     received: HashMap<usize, (HashMap<u128, u64>, u64)>,
     /// Whether each endpoint answers at once.
     answers: Vec<bool>,
+    /// The largest message that each endpoint accepts, in bytes, and those that it got.
+    limits: Vec<usize>,
+    sizes: Vec<Vec<usize>>,
     /// Destinations of reported requests, by their name.
     reported: HashMap<Option<String>, u64>,
     flushes: Vec<bool>,
@@ -64,6 +67,8 @@ impl World {
             ledgers,
             in_flight: Vec::new(),
             received: HashMap::new(),
+            limits: vec![usize::MAX; answers.len()],
+            sizes: vec![Vec::new(); answers.len()],
             answers,
             reported: HashMap::new(),
             flushes: Vec::new(),
@@ -104,7 +109,13 @@ impl World {
             self.turn();
             let answered = |(id, _): &(RequestId, _)| self.answers[id.endpoint()];
             match self.in_flight.iter().position(answered) {
-                Some(index) => self.answer(index, Some(accepted())),
+                Some(index) => {
+                    let (id, request) = &self.in_flight[index];
+                    let (len, limit) = (request.message().len(), self.limits[id.endpoint()]);
+                    self.sizes[id.endpoint()].push(len);
+                    let too_large = Delivery::from(Outcome::Failed(Failure::TooLarge));
+                    self.answer(index, Some(if len > limit { too_large } else { accepted() }));
+                }
                 None => return,
             }
         }
@@ -465,6 +476,56 @@ fn a_budget_that_is_too_small_for_the_endpoints_is_an_error() {
     assert!(error.contains("with_destination"), "{error}");
     // They share the copy.
     assert!(with_thresholds(|_| 0).with_budget_bytes(64 << 20).prepare().is_ok());
+}
+
+#[test]
+fn a_size_that_one_endpoint_refuses_is_its_limit_alone_and_may_rise_again() {
+    const LIMIT: usize = 70_000;
+    for routed in [false, true] {
+        let other = || match routed {
+            true => self::routed(),
+            false => Destination::new(plain("b:2")),
+        };
+        let builder = Exporter::builder(plain("a:1")).with_destination(other());
+        let mut world = World::new(builder.with_max_in_flight(2));
+        world.limits[0] = LIMIT;
+        for _ in 0..10 {
+            world.push(5_000, 100);
+            world.flush();
+        }
+        assert_eq!([0, 1].map(|it| world.account(it).exported), [50_000; 2]);
+        let refused = world.sizes[0].iter().filter(|size| **size > LIMIT).count();
+        assert!((1..8).contains(&refused), "{refused} of {:?}", world.sizes[0]);
+        let requests = world.sizes[1].len();
+        assert!(requests < 30, "{requests}");
+        // All but the last of each flush.
+        let large = world.sizes[1].iter().filter(|size| **size > LIMIT).count();
+        assert!(routed || large == 10, "{:?}", world.sizes[1]);
+        world.limits[0] = usize::MAX;
+        for _ in 0..80 {
+            world.push(5_000, 100);
+            world.flush();
+        }
+        assert!(world.sizes[0].iter().rev().take(5).any(|size| *size > 3 * LIMIT / 2));
+        assert_eq!([0, 1].map(|it| world.account(it).exported), [450_000; 2]);
+        world.shut_down(HOUR);
+    }
+}
+
+#[test]
+fn an_endpoint_that_refuses_every_size_loses_its_own_spans_alone() {
+    let mut world = World::new(Exporter::builder(plain("a:1")).with_destination(plain("b:2")));
+    world.limits[0] = 0;
+    for _ in 0..20 {
+        world.push(5_000, 100);
+        world.flush();
+    }
+    let [refused, other] = [0, 1].map(|destination| world.account(destination));
+    assert_eq!(other.exported, 100_000);
+    assert_eq!(refused.dropped(DropReason::TooLarge), 100_000, "{refused}");
+    assert!(world.sizes[1].len() < 60, "{}", world.sizes[1].len());
+    assert!(world.sizes[0].len() < 1_000, "{}", world.sizes[0].len());
+    world.shut_down(HOUR);
 }
 
 /// `error` is about the budget of `bytes` bytes, and `build` accepts the one that it names.

@@ -186,6 +186,7 @@ impl Sender {
             let ended = Ended {
                 id: request.id,
                 spans: request.spans.clone(),
+                bytes: request.request.message().len() + PREFIX,
                 delivery: Some(request.machine.cancelled(is_sent, &self.admission)),
                 exported: 0,
                 reasons: vec![reason],
@@ -378,6 +379,7 @@ impl Sender {
         Ok(SenderEvent::Ended(Ended {
             id: request.id,
             spans: request.spans,
+            bytes,
             delivery: Some(delivery),
             exported,
             reasons,
@@ -413,6 +415,7 @@ impl Sender {
         SenderEvent::Ended(Ended {
             id: request.id,
             spans: request.spans,
+            bytes: request.request.message().len() + PREFIX,
             delivery: None,
             exported: 0,
             reasons: vec![DropReason::ExporterPanic],

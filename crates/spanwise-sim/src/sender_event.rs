@@ -23,6 +23,8 @@ pub struct Ended {
     pub id: RequestId,
     /// Its spans.
     pub spans: Vec<u64>,
+    /// Its bytes, with the prefix of gRPC.
+    pub bytes: usize,
     /// `None` if the task that sent it panicked.
     pub delivery: Option<Delivery>,
     /// Spans that count as exported.

@@ -115,17 +115,19 @@ impl Composer {
         (8 * self.max_resource_bytes()).max(LEAST_MAX_BYTES)
     }
 
-    /// Makes the next request of a refused one at `now`, for the same lane. `is_idle`: the lane has no
+    /// Makes the next request of a refused one at `now`, for the same lane, whose endpoint accepts `max_bytes`
+    /// bytes. `is_idle`: the lane has no
     /// request whose end would free memory.
     pub(super) fn next_part(
         &mut self,
         refused: &mut Refused,
-        lane: usize,
+        (lane, max_bytes): (usize, usize),
         now: Instant,
         is_idle: bool,
     ) -> Composed {
         let Some(front) = refused.front() else { return Composed::Nothing(Vec::new()) };
-        let Some(mut part) = front.plan(self.limits) else {
+        let limits = self.limits.with_max_bytes(max_bytes.min(self.limits.max_bytes));
+        let Some(mut part) = front.plan(limits) else {
             refused.pop();
             return Composed::Nothing(Vec::new());
         };
@@ -139,7 +141,8 @@ impl Composer {
         self.is_trimmed = false;
         if memory.is_none()
             && is_idle
-            && let Some(smaller) = front.plan(self.limits.with_max_bytes(self.memory.affordable()))
+            && let Some(smaller) =
+                front.plan(limits.with_max_bytes(self.memory.affordable().min(limits.max_bytes)))
         {
             part = smaller;
             memory = self.memory.try_take(part.encoded_len(), copies, false);

@@ -148,15 +148,19 @@ impl ExportMachine {
                 self.is_blocked = true;
                 return None;
             }
+            self.in_flight.set_to_split(self.refused.iter().map(Refused::bytes));
             match self.composer.next_requests(now, &mut self.in_flight, may_wait) {
                 Composed::Requests(requests, framed) => {
                     if self.in_flight.is_empty() && self.is_flowing {
                         self.progress = now;
                     }
-                    for ComposedRequest { lane, bytes, request } in requests {
-                        self.in_flight.insert(lane, bytes, request);
-                    }
+                    let is_split = requests
+                        .into_iter()
+                        .fold(false, |is_split, request| self.insert(request) || is_split);
                     self.recycle(framed);
+                    if is_split && let Some(action) = self.send_refused(now) {
+                        return Some(action);
+                    }
                 }
                 Composed::Nothing(framed) => self.recycle(framed),
                 Composed::TrimFirst => return Some(trim(0)),
@@ -173,8 +177,25 @@ impl ExportMachine {
         }
     }
 
+    /// Adds a request to its lane, or to those that are sent in parts, because its endpoint refuses its size.
+    /// Returns whether it is one of the latter.
+    fn insert(&mut self, request: ComposedRequest) -> bool {
+        let ComposedRequest { lane, bytes, mut request } = request;
+        let max_bytes = self.sizing.max_bytes_of(lane);
+        if request.bytes > max_bytes
+            && let Some(refused) = self.refused.get_mut(lane)
+        {
+            match refused.push_large(request, max_bytes) {
+                Some(whole) => request = whole,
+                None => return true,
+            }
+        }
+        self.in_flight.insert(lane, bytes, request);
+        false
+    }
+
     /// The receiver refused `request` as too large: its spans are sent again in smaller requests, as all spans
-    /// from now on. Returns a request that cannot be split.
+    /// to this endpoint from now on. Returns a request that cannot be split.
     pub(super) fn split(
         &mut self,
         lane: usize,
@@ -182,8 +203,7 @@ impl ExportMachine {
         delivery: &Delivery,
     ) -> Option<InFlightRequest> {
         let (spans, floor) = (request.tickets.spans(), self.composer.least_max_bytes());
-        // The destinations share the bytes of a request, and so its limit.
-        self.sizing.refused(request.bytes, floor);
+        self.sizing.refused(lane, request.bytes, floor);
         self.apply_sizing();
         let Some(refused) = self.refused.get_mut(lane) else { return Some(request) };
         if let Some(request) = refused.push(request, delivery, floor) {
@@ -191,7 +211,7 @@ impl ExportMachine {
         }
         let (_, route) = self.composer.routes.of_lane(lane)?;
         route.ledger.count(Counter::RequestsSplit, 1);
-        let (max_bytes, delivery) = (self.sizing.max_bytes(), delivery.clone());
+        let (max_bytes, delivery) = (self.sizing.max_bytes_of(lane), delivery.clone());
         let event = ExportEvent::RequestSplit { spans, max_bytes, delivery };
         self.outbox.push_back(Action::Report(event));
         None
@@ -206,7 +226,8 @@ impl ExportMachine {
                 if !self.in_flight.is_ready(lane) {
                     break;
                 }
-                match self.composer.next_part(refused, lane, now, is_idle) {
+                let max_bytes = self.sizing.max_bytes_of(lane);
+                match self.composer.next_part(refused, (lane, max_bytes), now, is_idle) {
                     Composed::Requests(requests, _) => {
                         if self.in_flight.is_empty() && self.is_flowing {
                             self.progress = now;

@@ -83,6 +83,11 @@ impl InFlight {
         self.lanes.get(lane).is_some_and(|lane| lane.accepts(bytes, self.share))
     }
 
+    /// Sets the bytes of the requests to each lane that are to be sent in parts.
+    pub(super) fn set_to_split(&mut self, bytes: impl Iterator<Item = usize>) {
+        self.lanes.iter_mut().zip(bytes).for_each(|(lane, bytes)| lane.set_to_split(bytes));
+    }
+
     /// These lanes have no space for the next request at `now`. Returns until when its spans wait for one of
     /// them; `None`: for none any more.
     pub(super) fn wait_for(&mut self, full: &[usize], now: Instant) -> Option<Instant> {

@@ -18,6 +18,8 @@ pub(super) struct Lane {
     sent: usize,
     /// Bytes charged for the requests that wait or are in flight.
     bytes: usize,
+    /// Bytes of the requests that are to be sent in parts.
+    to_split: usize,
     /// The time at which a request ended last, or the first one was added to the idle lane.
     progress: Option<Instant>,
     /// The time since which requests have exceeded the share. `None` once the lane has caught up.
@@ -41,7 +43,13 @@ impl Lane {
         if planted(Bug::EndpointShareIgnored) {
             return true;
         }
-        self.is_idle() || self.bytes.saturating_add(bytes) <= share
+        let charged = self.bytes.saturating_add(self.to_split);
+        (self.is_idle() && self.to_split == 0) || charged.saturating_add(bytes) <= share
+    }
+
+    /// Sets the bytes of the requests that are to be sent in parts.
+    pub(super) fn set_to_split(&mut self, bytes: usize) {
+        self.to_split = bytes;
     }
 
     /// The requests exceed the share at `now`. Returns until when spans wait for space, before they are lost

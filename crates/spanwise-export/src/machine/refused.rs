@@ -15,6 +15,8 @@ pub(super) struct Refused {
     requests: VecDeque<RefusedRequest>,
     /// Requests that were refused since the receiver accepted one.
     in_a_row: u32,
+    /// The last refusal.
+    last: Option<Delivery>,
 }
 
 /// A refused request, and those of its spans that are in no new request yet.
@@ -56,6 +58,7 @@ impl Refused {
         floor: usize,
     ) -> Option<InFlightRequest> {
         self.in_a_row = self.in_a_row.saturating_add(1);
+        self.last = Some(delivery.clone());
         // A receiver that refuses whatever it gets would get a request for each span.
         let is_hopeless = self.in_a_row > MAX_IN_A_ROW && request.bytes <= floor;
         if request.tickets.spans() < 2 || is_hopeless {
@@ -102,6 +105,36 @@ impl Refused {
             false => DropReason::TooLarge,
         });
         Some((spans, delivery))
+    }
+
+    /// Takes a request that exceeds the `max_bytes` bytes that the receiver accepts, to be sent in parts. Returns
+    /// it if it cannot be split.
+    pub(super) fn push_large(
+        &mut self,
+        request: InFlightRequest,
+        max_bytes: usize,
+    ) -> Option<InFlightRequest> {
+        let Some(delivery) = self.last.clone().filter(|_| request.tickets.spans() > 1) else {
+            return Some(request);
+        };
+        let InFlightRequest { request, mut tickets, first_chunk, is_ambiguous, .. } = request;
+        let tickets = tickets.split(u64::MAX, DropReason::WorkerUnavailable);
+        let sent = 0;
+        self.requests.push_back(RefusedRequest {
+            request,
+            tickets,
+            sent,
+            max_bytes,
+            first_chunk,
+            delivery,
+            is_ambiguous,
+        });
+        None
+    }
+
+    /// Bytes of the requests.
+    pub(super) fn bytes(&self) -> usize {
+        self.requests.iter().map(|request| request.request.message().len()).sum()
     }
 
     /// All chunks below this number have their outcomes, as far as these requests are concerned.

@@ -1,6 +1,7 @@
 //! The size of batches: fixed, or determined by an algorithm that observes the export.
 
 use crate::batch_config::BatchConfig;
+use crate::machine::size_limit::SizeLimit;
 use spanwise_batch::{BatchLimits, BatchObservation, BatchSize, BatchSizer, RequestObservation};
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
@@ -12,8 +13,8 @@ pub(super) struct Sizing {
     sizer: Option<BatchSizer>,
     /// The limits of the settings.
     max: BatchLimits,
-    /// Maximum bytes of a request since the receiver refused a larger one.
-    max_accepted_bytes: Option<usize>,
+    /// The size of a request that the endpoint of each lane accepts.
+    accepted: Vec<SizeLimit>,
     /// Whether a request leaves once a batch of spans waits.
     counts_spans: bool,
     /// The limits that were applied last.
@@ -25,14 +26,14 @@ pub(super) struct Sizing {
 }
 
 impl Sizing {
-    pub(super) fn new(config: &BatchConfig, now: Instant) -> Self {
+    pub(super) fn new(config: &BatchConfig, lanes: usize, now: Instant) -> Self {
         let sizer = setting(config).map(|setting| BatchSizer::new(setting, now));
         let mut max = BatchLimits::spans(config.max_export_batch_size);
         max.bytes = config.max_request_bytes;
         Self {
             sizer,
             max,
-            max_accepted_bytes: None,
+            accepted: vec![SizeLimit::default(); lanes],
             counts_spans: config.counts_spans(),
             applied: None,
             queued: 0,
@@ -43,9 +44,12 @@ impl Sizing {
     /// Replaces the settings. An algorithm that stays retains its measurements, and a limit of the receiver is
     /// forgotten with the setting that exceeded it.
     pub(super) fn set_config(&mut self, config: &BatchConfig, now: Instant) {
-        let (before, max, accepted) = (self.sizer.take(), self.max, self.max_accepted_bytes);
-        *self = Self::new(config, now);
-        self.max_accepted_bytes = accepted.filter(|_| max.bytes == self.max.bytes);
+        let (before, max) = (self.sizer.take(), self.max);
+        let accepted = std::mem::take(&mut self.accepted);
+        *self = Self::new(config, accepted.len(), now);
+        if max.bytes == self.max.bytes {
+            self.accepted = accepted;
+        }
         if let (Some(mut sizer), Some(setting)) = (before, setting(config)) {
             sizer.set(setting, now);
             self.sizer = Some(sizer);
@@ -79,20 +83,31 @@ impl Sizing {
         self.observe(now, backlog, Some(request));
     }
 
-    /// The receiver refused a request of `bytes` bytes as too large: later ones have at most half of that, at
-    /// least `floor` bytes.
-    pub(super) fn refused(&mut self, bytes: usize, floor: usize) {
+    /// The endpoint of a lane refused a request of `bytes` bytes as too large: later ones to it have at most half
+    /// of that, at least `floor` bytes.
+    pub(super) fn refused(&mut self, lane: usize, bytes: usize, floor: usize) {
         #[cfg(feature = "planted-bugs")]
         if planted(Bug::RefusalForgotten) {
             return;
         }
-        let half = (bytes / 2).max(floor);
-        self.max_accepted_bytes = Some(self.max_accepted_bytes.unwrap_or(half).min(half));
+        self.accepted.get_mut(lane).into_iter().for_each(|limit| limit.refused(bytes, floor));
     }
 
-    /// Maximum bytes of a request.
+    /// The endpoint of a lane accepted a request of `bytes` bytes.
+    pub(super) fn accepted(&mut self, lane: usize, bytes: usize) {
+        self.accepted.get_mut(lane).into_iter().for_each(|limit| limit.accepted(bytes));
+    }
+
+    /// Maximum bytes of a request that endpoints share: one that accepts less gets it in parts.
     pub(super) fn max_bytes(&self) -> usize {
-        self.max_accepted_bytes.unwrap_or(usize::MAX).min(self.max.bytes)
+        let most = self.accepted.iter().map(SizeLimit::max_bytes).max();
+        most.unwrap_or(usize::MAX).min(self.max.bytes)
+    }
+
+    /// Maximum bytes of a request to the endpoint of a lane.
+    pub(super) fn max_bytes_of(&self, lane: usize) -> usize {
+        let limit = self.accepted.get(lane).map_or(usize::MAX, SizeLimit::max_bytes);
+        limit.min(self.max.bytes)
     }
 
     fn max(&self) -> BatchLimits {
@@ -158,7 +173,7 @@ mod tests {
     fn an_adaptive_size_observes_requests() {
         let now = Instant::now();
         let adaptive = BatchSize::Adaptive(AdaptiveBatchSize::default());
-        let mut sizing = Sizing::new(&BatchConfig::default().with_batch_size(adaptive), now);
+        let mut sizing = Sizing::new(&BatchConfig::default().with_batch_size(adaptive), 1, now);
         let started = sizing.take_changed().map(|limits| limits.bytes);
         // The size is determined once the rate is known.
         sizing.observe_turn(now, 0, (0, 0));
@@ -174,7 +189,7 @@ mod tests {
 
     #[test]
     fn spans_in_the_queue_have_the_mean_size_of_the_last_request() {
-        let mut sizing = Sizing::new(&BatchConfig::default(), Instant::now());
+        let mut sizing = Sizing::new(&BatchConfig::default(), 1, Instant::now());
         sizing.observe_request(Instant::now(), (0, 0), ended(10, 1_000, true));
         assert_eq!(sizing.span_bytes, 100);
         sizing.observe_request(Instant::now(), (0, 0), ended(0, 1_000, true));
@@ -185,7 +200,7 @@ mod tests {
     fn an_algorithm_that_stays_retains_its_measurements() {
         let now = Instant::now();
         let config = BatchConfig::default().with_batch_size(BatchSize::Dynamic);
-        let mut sizing = Sizing::new(&config, now);
+        let mut sizing = Sizing::new(&config, 1, now);
         let started = sizing.take_changed().map(|limits| limits.spans);
         sizing.observe_turn(now + Duration::from_secs(30), 0, (2_001, 0));
         let doubled = sizing.take_changed().map(|limits| limits.spans);

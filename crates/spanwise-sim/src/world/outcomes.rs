@@ -13,7 +13,7 @@ use spanwise_transport::Delivery;
 impl World {
     /// A request ended: the ledger books what the specification demands.
     pub(super) fn end_request(&mut self, ended: Ended) -> Checked {
-        let Ended { id, spans, delivery, exported, reasons, refused } = ended;
+        let Ended { id, spans, bytes, delivery, exported, reasons, refused } = ended;
         let endpoint = &mut self.endpoints[id.endpoint()];
         let destination = endpoint.destination;
         let ledger = &self.destinations[destination].ledger;
@@ -23,7 +23,7 @@ impl World {
         machine.request_ended(self.now, id, delivery);
         let booked = ledger.snapshot().since(&before);
         if is_accepted {
-            endpoint.splits.accepted();
+            endpoint.splits.accepted(bytes);
         }
         if let Some(refusal) = refused
             && endpoint.splits.refused(&spans, refusal)

@@ -14,11 +14,27 @@ pub(super) struct Splits {
     in_a_row: u32,
     /// The maximum bytes of a request from now on.
     max_bytes: Option<usize>,
+    /// Requests that were accepted since it changed.
+    accepted: u32,
+    /// It was raised, and no larger request than before was accepted yet.
+    is_tried: bool,
+    /// Tries in a row that were refused.
+    failed_tries: u32,
 }
 
 impl Splits {
-    pub(super) fn accepted(&mut self) {
+    /// A request of `bytes` bytes was accepted: after many, a larger one is tried.
+    pub(super) fn accepted(&mut self, bytes: usize) {
         self.in_a_row = 0;
+        let Some(max_bytes) = self.max_bytes else { return };
+        if self.is_tried && bytes > max_bytes / 2 {
+            (self.is_tried, self.failed_tries) = (false, 0);
+        }
+        self.accepted += 1;
+        if self.accepted >= TRY_AFTER << self.failed_tries {
+            (self.accepted, self.is_tried) = (0, true);
+            self.max_bytes = Some(2 * max_bytes);
+        }
     }
 
     /// A request was refused. Returns whether it has to be split.
@@ -27,6 +43,10 @@ impl Splits {
         let half = refusal.bytes / 2;
         let limit = half.max(LEAST_MAX_BYTES);
         self.max_bytes = Some(self.max_bytes.unwrap_or(limit).min(limit));
+        self.accepted = 0;
+        if std::mem::take(&mut self.is_tried) {
+            self.failed_tries = (self.failed_tries + 1).min(6);
+        }
         let is_hopeless = self.in_a_row > MAX_IN_A_ROW && refusal.bytes <= LEAST_MAX_BYTES;
         let is_split = spans.len() > 1 && !is_hopeless;
         if is_split {
@@ -74,7 +94,10 @@ impl Splits {
 
     /// A limit is forgotten with the setting that exceeded it.
     pub(super) fn retuned(&mut self, before: usize, after: usize) {
-        self.max_bytes = self.max_bytes.filter(|_| before == after);
+        if before != after {
+            (self.max_bytes, self.accepted) = (None, 0);
+            (self.is_tried, self.failed_tries) = (false, 0);
+        }
     }
 
     /// The exporter has booked all spans.
@@ -85,5 +108,7 @@ impl Splits {
 
 /// The smallest limit of a request that refusals lead to.
 const LEAST_MAX_BYTES: usize = 64 << 10;
+/// Accepted requests before a larger one is tried.
+const TRY_AFTER: u32 = 256;
 /// Refusals in a row after which a small request is lost whole.
 const MAX_IN_A_ROW: u32 = 128;
