@@ -123,6 +123,37 @@ async fn a_full_file_refuses_requests_until_it_has_space() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_removed_or_renamed_is_created_again() {
+    let (path, renamed) = (TemporaryPath::new(), TemporaryPath::new());
+    let transport = transport(FileSink::builder().with_path(&path.0));
+    assert!(send(&transport, 1).await.is_accepted());
+    fs::remove_file(&path).unwrap();
+    assert!(send(&transport, 2).await.is_accepted());
+    assert_eq!(path.lines(), [line(2)]);
+    fs::rename(&path, &renamed).unwrap();
+    assert!(send(&transport, 3).await.is_accepted());
+    assert_eq!((path.lines(), renamed.lines()), (vec![line(3)], vec![line(2)]));
+    fs::rename(&path, &renamed).unwrap();
+    fs::write(&path, "").unwrap();
+    assert!(send(&transport, 4).await.is_accepted());
+    assert_eq!((path.lines(), renamed.lines()), (vec![line(4)], vec![line(3)]));
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let delivery = send(&transport, 5).await;
+    fs::remove_dir(&path).unwrap();
+    assert!(delivery.cause.contains("no regular file"), "{delivery}");
+    assert!(send(&transport, 6).await.is_accepted());
+    assert_eq!(path.lines(), [line(6)]);
+}
+
+#[test]
+fn a_sink_has_the_name_of_its_file() {
+    let path = TemporaryPath::new();
+    let name = transport(FileSink::builder().with_path(&path.0)).destination();
+    assert_eq!(name, path.0.display().to_string());
+}
+
+#[tokio::test]
 async fn bytes_that_are_not_protobuf_are_no_line() {
     let path = TemporaryPath::new();
     let transport = transport(FileSink::builder().with_path(&path.0));

@@ -29,7 +29,8 @@ impl FileSinkBuilder {
     /// Sets the maximum size of the file in bytes, 1 or more. A request that would exceed it fails. It
     /// does not apply to the standard output. Default 100 MiB, the Collector's.
     ///
-    /// The sink does not rotate files. A file that another program truncates has space again.
+    /// The sink does not rotate files. A file that another program truncates, renames or removes has space
+    /// again: the sink creates it anew at its path.
     pub fn with_max_file_bytes(mut self, bytes: u64) -> Self {
         self.max_file_bytes = bytes;
         self

@@ -28,7 +28,8 @@ pub use error::FileSinkError;
 /// makes spans waits for the disk or for the reader of a pipe. A request is accepted once the operating
 /// system has all its bytes; the sink does not call `fsync`. A request that cannot be written fails, the
 /// reason is in [`Delivery::cause`](crate::Delivery::cause), and the next one is tried: a full disk or
-/// a full file drops requests until there is space. An incomplete line is removed; where it cannot be, on
+/// a full file drops requests until there is space. A file that was removed or renamed, as programs that
+/// rotate files do, is created again at its path before the next request is written. An incomplete line is removed; where it cannot be, on
 /// a pipe or because another process has appended, it ends before the next one begins.
 ///
 /// ```
@@ -101,6 +102,10 @@ impl Sink for FileSink {
                 }
             }
         })
+    }
+
+    fn name(&self) -> String {
+        self.shared.output.name().to_owned()
     }
 
     fn copy_bound(&self, len: usize) -> usize {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::FileSinkError;
@@ -13,6 +13,8 @@ pub(super) struct Output {
     file: File,
     /// The maximum size of a regular file; `None` for the standard output.
     max_bytes: Option<u64>,
+    /// Of a regular file.
+    path: Option<PathBuf>,
     /// The path, or the name of the standard output.
     name: String,
     /// The last line is incomplete.
@@ -28,13 +30,10 @@ impl Output {
         if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(refused("it is no regular file".to_owned()));
         }
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        // Attributes may be personal data.
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(|error| refused(error.to_string()))?;
-        Ok(Self { file, max_bytes: Some(max_bytes), name, is_torn: false })
+        let file = open(path).map_err(|error| refused(error.to_string()))?;
+        // Also after the program has changed its folder.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Self { file, max_bytes: Some(max_bytes), path: Some(path), name, is_torn: false })
     }
 
     /// A descriptor of the standard output of its own.
@@ -54,13 +53,16 @@ impl Output {
         };
         let file = duplicate()
             .map_err(|error| FileSinkError::StandardOutput { problem: error.to_string() })?;
-        Ok(Self { file, max_bytes: None, name: "the standard output".to_owned(), is_torn: false })
+        let name = "the standard output".to_owned();
+        Ok(Self { file, max_bytes: None, path: None, name, is_torn: false })
     }
 
     /// A second handle of the same file.
     pub(super) fn try_clone(&self) -> io::Result<Self> {
         let file = self.file.try_clone()?;
-        Ok(Self { file, max_bytes: self.max_bytes, name: self.name.clone(), is_torn: self.is_torn })
+        let Self { max_bytes, is_torn, .. } = *self;
+        let (path, name) = (self.path.clone(), self.name.clone());
+        Ok(Self { file, max_bytes, path, name, is_torn })
     }
 
     /// The path, or the name of the standard output.
@@ -77,6 +79,7 @@ impl Output {
         line: &[u8],
         is_cancelled: impl Fn() -> bool,
     ) -> io::Result<()> {
+        self.reopen_if_moved()?;
         let start = match self.max_bytes {
             None => None,
             Some(max_bytes) => {
@@ -97,6 +100,38 @@ impl Output {
         })
     }
 
+    /// Opens the file at the path again if it is another one than the open one, or none: what is written to a file
+    /// that was removed exists nowhere, and one that was renamed is for others to compress or to remove.
+    #[cfg(unix)]
+    fn reopen_if_moved(&mut self) -> io::Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        let Some(path) = &self.path else { return Ok(()) };
+        let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let is_same = match std::fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() => {
+                return Err(io::Error::other("its path is no regular file any more"));
+            }
+            Ok(metadata) => id(metadata) == id(self.file.metadata()?),
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => return Err(error),
+        };
+        if !is_same {
+            self.file = open(path)?;
+            self.is_torn = false;
+        }
+        Ok(())
+    }
+
+    /// Other systems do not remove a file that is open, or say nothing about its identity.
+    #[cfg(not(unix))]
+    fn reopen_if_moved(&mut self) -> io::Result<()> {
+        if let Some(path) = self.path.as_deref().filter(|path| !path.exists()) {
+            self.file = open(path)?;
+            self.is_torn = false;
+        }
+        Ok(())
+    }
+
     /// Removes the `written` bytes of an incomplete line that starts at `start`; returns whether it did.
     fn removed(&self, start: Option<u64>, written: usize) -> bool {
         let Some(start) = start else { return false };
@@ -104,6 +139,16 @@ impl Output {
         let is_last = self.file.metadata().is_ok_and(|m| m.len() == start + written as u64);
         is_last && self.file.set_len(start).is_ok()
     }
+}
+
+/// Opens the file for appending, or creates it.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    // Attributes may be personal data.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Writes all of `bytes`; the error comes with the number of bytes written before it.
