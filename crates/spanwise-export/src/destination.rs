@@ -1,7 +1,9 @@
 //! Destinations of spans, and their endpoints.
 
+use crate::encoder_bytes::is_sink;
 use spanwise_ledger::Ledger;
 use spanwise_transport::{FailedAttempt, Ring, RingError, RingVersion, Transport};
+use spanwise_worker::{MAX_LINE_BYTES, redact_url, sanitize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -64,8 +66,8 @@ impl Destination {
         Ok(Self { name: None, transports, ring, ledger: Ledger::new() })
     }
 
-    /// Sets the name, which events have. Default: host and port of the endpoint, of up to three; the number
-    /// of more.
+    /// Sets the name, which events have, on one line. Default: host and port of the endpoint, of up to three; the
+    /// number of more; the name of a sink.
     pub fn with_name(mut self, name: &str) -> Self {
         self.name = Some(name.into());
         self
@@ -110,12 +112,20 @@ impl Destination {
     pub fn name(&self) -> Arc<str> {
         let default = || match &self.ring {
             Some(ring) => match ring.endpoints() {
-                few if few.len() <= 3 => few.join(", ").into(),
-                many => format!("{} endpoints", many.len()).into(),
+                few if few.len() <= 3 => {
+                    few.iter().map(|name| redact_url(name)).collect::<Vec<_>>().join(", ")
+                }
+                many => format!("{} endpoints", many.len()),
             },
-            None => self.transports.first().map_or("", |it| it.endpoint().authority()).into(),
+            None => self.transports.first().map_or_else(String::new, |transport| {
+                match is_sink(transport) {
+                    true => transport.destination(),
+                    false => transport.endpoint().authority().to_owned(),
+                }
+            }),
         };
-        self.name.clone().unwrap_or_else(default)
+        let name = self.name.as_deref().map_or_else(default, str::to_owned);
+        sanitize(&name, MAX_LINE_BYTES).into()
     }
 }
 

@@ -35,9 +35,14 @@ pub(crate) fn json_factor() -> usize {
     capacity(2 * MESSAGE).saturating_sub(capacity(MESSAGE)).div_ceil(MESSAGE)
 }
 
+/// Whether the transport is one to a sink, which alone shares bodies with none, not even with itself.
+pub(crate) fn is_sink(transport: &Transport) -> bool {
+    !transport.sends_same_bodies(transport)
+}
+
 /// Whether the transport sends JSON of its own making; a sink makes none.
 pub(crate) fn is_json(transport: &Transport) -> bool {
-    transport.protocol() == Protocol::HttpJson && transport.sends_same_bodies(transport)
+    transport.protocol() == Protocol::HttpJson && !is_sink(transport)
 }
 
 /// The most copies that a sink may make. JSON and its compressed copy are 12.

@@ -641,6 +641,27 @@ fn a_sink_that_states_an_absurd_bound_for_its_copies_is_an_error() {
     });
 }
 
+#[test]
+fn the_name_of_a_destination_has_no_secret_and_no_control_character() {
+    let ring = |name: &str| {
+        Destination::routed_by_trace_id(RingVersion::V3, [(name, plain("a:1"))]).unwrap()
+    };
+    for name in [
+        "https://user:hunter2@collector:4317/path?key=hunter2\u{1b}[31m\n",
+        "user:p/hunter2@collector:4317#hunter2",
+        "collector:4317?key=hunter2",
+    ] {
+        let destination = ring(name);
+        let shown = format!("{} {destination:?}", destination.name());
+        assert!(!shown.contains("hunter2") && !shown.contains(['\u{1b}', '\n']), "{shown}");
+    }
+    assert_eq!(&*routed().name(), NAMES.join(", "));
+    let named = routed().with_name("archive\u{1b}[31m\nof all");
+    assert!(!named.name().contains(['\u{1b}', '\n']), "{:?}", named.name());
+    let sink = Transport::builder().with_sink(Copying(0)).build().unwrap();
+    assert_eq!(&*Destination::new(sink).name(), "the sink");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Push(usize, usize),
