@@ -433,6 +433,36 @@ fn values_nest_as_deep_as_the_reader_follows() {
     assert_eq!(error, Err(FromProtobufError::Wire(WireError::Depth)));
 }
 
+/// A list or a map of this many levels, which nest by turns.
+fn nested_value(levels: usize) -> AnyValue {
+    (0..levels).fold(AnyValue { value: Some(Value::BoolValue(true)) }, |value, level| {
+        let nested = match level % 2 {
+            0 => Value::ArrayValue(ArrayValue { values: vec![value] }),
+            _ => {
+                let entry = KeyValue { key: "k".into(), value: Some(value), ..KeyValue::default() };
+                Value::KvlistValue(KeyValueList { values: vec![entry] })
+            }
+        };
+        AnyValue { value: Some(nested) }
+    })
+}
+
+#[test]
+fn the_deepest_value_needs_little_stack() {
+    let attribute = KeyValue {
+        key: "key".into(),
+        value: Some(nested_value(MAX_DEPTH.into())),
+        ..KeyValue::default()
+    };
+    let resource = Resource { attributes: vec![attribute], ..Resource::default() };
+    let resource_spans =
+        vec![ResourceSpans { resource: Some(resource), ..ResourceSpans::default() }];
+    let request = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+    let transcode = move || from_protobuf(&request, MAX, &mut Vec::new());
+    let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(transcode).unwrap();
+    assert_eq!(thread.join().unwrap(), Ok(()));
+}
+
 #[test]
 fn bytes_that_are_not_utf_8_are_replaced() {
     let span = [0x2a, 3, b'a', 0xff, b'b'];

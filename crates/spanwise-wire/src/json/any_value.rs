@@ -45,11 +45,11 @@ impl<'a> AnyValue<'a> {
 impl Encoder<'_> {
     #[inline]
     pub(super) fn attributes(&mut self, attributes: Repeated<'_>, number: u32) -> Encoded {
-        self.list(b"\"attributes\":[", attributes, number, |json, entry| json.key_value(entry, 0))
+        self.list(b"\"attributes\":[", attributes, number, |json, entry| json.key_value(entry))
     }
 
     #[inline(always)]
-    fn key_value(&mut self, message: &[u8], depth: u8) -> Encoded {
+    fn key_value(&mut self, message: &[u8]) -> Encoded {
         match short(message) {
             Some((key, [0x0a, text_len, text @ ..])) if usize::from(*text_len) == text.len() => {
                 self.raw(b"{\"key\":\"");
@@ -59,38 +59,30 @@ impl Encoder<'_> {
                 self.raw(b"\"}},");
                 Ok(())
             }
-            Some((key, value)) => self.short_key_value(key, value, depth),
-            None => self.any_key_value(message, depth),
+            Some((key, value)) => self.short_key_value(key, value),
+            None => self.any_key_value(message),
         }
     }
 
     #[inline(never)]
-    fn short_key_value(&mut self, key: &[u8], value: &[u8], depth: u8) -> Encoded {
-        self.attribute(key, Some(AnyValue::Empty.merge(value)?), depth)
+    fn short_key_value(&mut self, key: &[u8], value: &[u8]) -> Encoded {
+        self.attribute(key, Some(AnyValue::Empty.merge(value)?))
     }
 
     #[inline(never)]
-    fn any_key_value(&mut self, message: &[u8], depth: u8) -> Encoded {
-        let (mut key, mut value) = (&[][..], None);
-        for field in Fields::new(message) {
-            let field = field?;
-            match field.number {
-                1 => key = field.bytes()?,
-                2 => value = Some(value.unwrap_or(AnyValue::Empty).merge(field.bytes()?)?),
-                _ => {}
-            }
-        }
-        self.attribute(key, value, depth)
+    fn any_key_value(&mut self, message: &[u8]) -> Encoded {
+        let (key, value) = entry(message)?;
+        self.attribute(key, value)
     }
 
     #[inline(always)]
-    fn attribute(&mut self, key: &[u8], value: Option<AnyValue<'_>>, depth: u8) -> Encoded {
+    fn attribute(&mut self, key: &[u8], value: Option<AnyValue<'_>>) -> Encoded {
         self.raw(b"{\"key\":\"");
         self.string(key)?;
         match value {
             Some(value) => {
                 self.raw(b"\",\"value\":");
-                self.value(value, depth)?;
+                self.value(value)?;
                 self.raw(b"},");
             }
             None => self.raw(b"\"},"),
@@ -98,9 +90,9 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// Appends an `AnyValue`. Recurses into lists and maps up to [`MAX_DEPTH`] levels.
+    /// Appends an `AnyValue`.
     #[inline]
-    fn value(&mut self, value: AnyValue<'_>, depth: u8) -> Encoded {
+    fn value(&mut self, value: AnyValue<'_>) -> Encoded {
         match value {
             AnyValue::Empty => self.raw(b"{}"),
             AnyValue::Str(text) => {
@@ -125,45 +117,115 @@ impl Encoder<'_> {
                 self.base64(bytes)?;
                 self.raw(b"\"}");
             }
-            AnyValue::Array(message) => self.array(message, deeper(depth)?)?,
-            AnyValue::KvList(message) => self.kv_list(message, deeper(depth)?)?,
+            AnyValue::Array(_) | AnyValue::KvList(_) => self.nested(value)?,
         }
         Ok(())
     }
 
+    /// Appends a list or a map of up to [`MAX_DEPTH`] levels.
+    ///
+    /// It does not recurse: that would take several KiB of stack per level without optimization, and a sink may
+    /// run on a thread with little.
     #[inline(never)]
-    fn array(&mut self, message: &[u8], depth: u8) -> Encoded {
-        self.raw(b"{\"arrayValue\":{\"values\":[");
-        for field in Fields::new(message) {
+    fn nested(&mut self, value: AnyValue<'_>) -> Encoded {
+        let mut levels = Levels::default();
+        self.open(&mut levels, value)?;
+        while let Some(level) = levels.last_mut() {
+            let mut fields = Fields::new(level.rest);
+            let Some(field) = fields.next() else {
+                self.close(b']');
+                self.raw(b"}}");
+                levels.len -= 1;
+                match levels.last_mut() {
+                    Some(Level { is_map: true, .. }) => self.raw(b"},"),
+                    Some(_) => self.raw(b","),
+                    None => {}
+                }
+                continue;
+            };
             let field = field?;
-            if field.number == 1 {
-                self.check(0)?;
-                self.value(AnyValue::Empty.merge(field.bytes()?)?, depth)?;
-                self.raw(b",");
+            level.rest = fields.rest();
+            if field.number != 1 {
+                continue;
+            }
+            let (is_map, message) = (level.is_map, field.bytes()?);
+            let (key, value) = match is_map {
+                true => entry(message)?,
+                false => (&[][..], Some(AnyValue::Empty.merge(message)?)),
+            };
+            match value {
+                Some(value @ (AnyValue::Array(_) | AnyValue::KvList(_))) => {
+                    if is_map {
+                        self.raw(b"{\"key\":\"");
+                        self.string(key)?;
+                        self.raw(b"\",\"value\":");
+                    }
+                    self.open(&mut levels, value)?;
+                }
+                value if is_map => self.attribute(key, value)?,
+                value => {
+                    self.check(0)?;
+                    self.value(value.unwrap_or(AnyValue::Empty))?;
+                    self.raw(b",");
+                }
             }
         }
-        self.close(b']');
-        self.raw(b"}}");
         Ok(())
     }
 
-    #[inline(never)]
-    fn kv_list(&mut self, message: &[u8], depth: u8) -> Encoded {
-        self.raw(b"{\"kvlistValue\":{\"values\":[");
-        for field in Fields::new(message) {
-            let field = field?;
-            if field.number == 1 {
-                self.key_value(field.bytes()?, depth)?;
-            }
+    /// Begins a list or a map.
+    fn open<'a>(&mut self, levels: &mut Levels<'a>, value: AnyValue<'a>) -> Encoded {
+        let (rest, is_map) = match value {
+            AnyValue::Array(message) => (message, false),
+            AnyValue::KvList(message) => (message, true),
+            _ => return Ok(()),
+        };
+        self.check(0)?;
+        let Some(level) = levels.levels.get_mut(levels.len) else {
+            return Err(WireError::Depth.into());
+        };
+        *level = Level { rest, is_map };
+        levels.len += 1;
+        match is_map {
+            true => self.raw(b"{\"kvlistValue\":{\"values\":["),
+            false => self.raw(b"{\"arrayValue\":{\"values\":["),
         }
-        self.close(b']');
-        self.raw(b"}}");
         Ok(())
     }
 }
 
-fn deeper(depth: u8) -> Result<u8, WireError> {
-    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(WireError::Depth) }
+/// The open lists and maps around a value.
+#[derive(Default)]
+struct Levels<'a> {
+    levels: [Level<'a>; MAX_DEPTH as usize],
+    len: usize,
+}
+
+/// A list or a map, and its entries that are not read yet.
+#[derive(Clone, Copy, Default)]
+struct Level<'a> {
+    rest: &'a [u8],
+    is_map: bool,
+}
+
+impl<'a> Levels<'a> {
+    fn last_mut(&mut self) -> Option<&mut Level<'a>> {
+        self.levels.get_mut(self.len.checked_sub(1)?)
+    }
+}
+
+/// Key and value of an attribute in any form.
+fn entry(message: &[u8]) -> Result<(&[u8], Option<AnyValue<'_>>), WireError> {
+    let (mut key, mut value) = (&[][..], None);
+    for field in Fields::new(message) {
+        let field = field?;
+        match field.number {
+            1 => key = field.bytes()?,
+            2 => value = Some(value.unwrap_or(AnyValue::Empty).merge(field.bytes()?)?),
+            _ => {}
+        }
+    }
+    Ok((key, value))
 }
 
 /// Key and value of an attribute in its usual form: a key, then a value, each below 128 bytes and nothing else.
