@@ -55,3 +55,24 @@ impl Drop for InboxGuard {
         self.0.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spanwise_worker::oneshot;
+
+    #[test]
+    fn no_caller_waits_for_a_thread_that_has_ended() {
+        let inbox = Arc::new(Inbox::open());
+        let guard = InboxGuard(inbox.clone());
+        let flush = || {
+            let (done, waiting) = oneshot::channel();
+            (Command { kind: CommandKind::Flush, deadline: Instant::now(), done }, waiting)
+        };
+        let (command, waiting) = flush();
+        assert!(inbox.send(command) && !waiting.is_closed());
+        drop(guard);
+        assert!(waiting.is_closed());
+        assert!(!inbox.send(flush().0));
+    }
+}
