@@ -154,9 +154,10 @@ impl ExportMachine {
                     if self.in_flight.is_empty() && self.is_flowing {
                         self.progress = now;
                     }
-                    let is_split = requests
-                        .into_iter()
-                        .fold(false, |is_split, request| self.insert(request) || is_split);
+                    let mut is_split = false;
+                    for request in requests {
+                        is_split |= self.insert(request);
+                    }
                     self.recycle(framed);
                     if is_split && let Some(action) = self.send_refused(now) {
                         return Some(action);

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no test program uses all of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+pub mod destinations;
 pub mod line;
 pub mod model;
 pub mod policy;
