@@ -6,25 +6,21 @@ use crate::destination::Destination;
 use crate::dynamic_batch_config::DynamicBatchConfig;
 use crate::encoder_bytes::{check_copy_bound, encoder_bytes};
 use crate::error::BuildError;
-use crate::exporter::{Exporter, ExporterState};
+use crate::exporter::Exporter;
 use crate::hold_back::HoldBack;
-use crate::inbox::{Inbox, InboxGuard};
-use crate::machine::{ExportMachine, Routes};
+use crate::machine::Routes;
 use crate::observer::Observer;
 use crate::on_full::OnFull;
+use crate::prepared::{PreparedExporter, ThreadStart};
 use crate::queue::SpanQueue;
 use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use crate::settings::{Division, Settings};
-use crate::thread::{ExportThread, SharedQueue};
 use spanwise_batch::{BatchPreset, BatchSize, Budget, ShardedBuffer};
 use spanwise_ledger::Ledger;
-use spanwise_transport::Transport;
-use spanwise_worker::Worker;
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Configures an [`Exporter`]. Every setting has a default.
 #[must_use]
@@ -51,8 +47,6 @@ impl Exporter {
         ExporterBuilder::new(destination.into())
     }
 }
-
-type ThreadStart = Box<dyn FnOnce() -> Box<dyn Any> + Send>;
 
 impl ExporterBuilder {
     fn new(destination: Destination) -> Self {
@@ -345,100 +339,6 @@ impl ExporterBuilder {
     }
 }
 
-/// An exporter that is not started.
-#[must_use = "nothing is exported before `spawn`"]
-pub struct PreparedExporter {
-    settings: Settings,
-    batching: DynamicBatchConfig,
-    resource: SharedResource,
-    max_span_bytes: usize,
-    scopes: ScopeTable,
-    transports: Vec<Transport>,
-    shutdown_timeout: Duration,
-    observer: Box<dyn Observer>,
-    on_thread_start: ThreadStart,
-}
-
-impl PreparedExporter {
-    /// The instrumentation scopes of the spans.
-    pub fn scopes(&self) -> &ScopeTable {
-        &self.scopes
-    }
-
-    /// Bytes of the largest span that can be sent, without its name and status message.
-    pub fn max_span_bytes(&self) -> usize {
-        self.max_span_bytes
-    }
-
-    /// The settings of batching, which can be replaced once the exporter runs.
-    pub fn batching(&self) -> &DynamicBatchConfig {
-        &self.batching
-    }
-
-    /// Name and ledger of each destination, as [`Exporter::destinations`].
-    pub fn destinations(&self) -> impl Iterator<Item = (&str, &Ledger)> {
-        let routes = self.settings.routes.destinations().iter();
-        routes.map(|route| (&*route.name, &route.ledger))
-    }
-
-    /// The transport of each endpoint: those of the first destination, then those of the others in their
-    /// order.
-    pub fn transports(&self) -> &[Transport] {
-        &self.transports
-    }
-
-    /// Receives the exporter's events, as [`ExporterBuilder::with_observer`].
-    pub fn with_observer(mut self, observer: impl Observer) -> Self {
-        self.observer = Box::new(observer);
-        self
-    }
-
-    /// Starts the exporter's thread, which drains the queue that was made with this exporter, alone
-    /// or as a part of `queue`.
-    ///
-    /// # Errors
-    /// The thread cannot be started.
-    pub fn spawn<Q>(self, queue: Arc<Q>) -> Result<Exporter, BuildError>
-    where
-        Q: AsRef<SpanQueue> + Send + Sync + 'static,
-    {
-        let queue: SharedQueue = queue;
-        let inbox = Arc::new(Inbox::open());
-        let destinations = self.settings.routes.names_and_ledgers();
-        let scopes = self.scopes;
-        let machine =
-            ExportMachine::new(self.settings, (*queue).as_ref(), scopes.clone(), Instant::now());
-        let thread = ExportThread::new(
-            queue.clone(),
-            scopes.clone(),
-            InboxGuard(inbox.clone()),
-            (machine, self.transports),
-            self.observer,
-        )
-        .with_batching(self.batching.clone());
-        let worker = Worker::builder("spanwise")
-            .with_on_thread_start(self.on_thread_start)
-            .spawn(move |notified| thread.run(notified))
-            .map_err(BuildError::Worker)?;
-        (*queue).as_ref().set_notifier(worker.notifier());
-        let shared = ExporterState {
-            queue,
-            scopes,
-            resource: self.resource,
-            inbox,
-            batching: self.batching,
-            destinations,
-        };
-        Ok(Exporter::new(shared, worker, self.shutdown_timeout))
-    }
-
-    /// The state machine without a thread, for a simulator or an event loop of the caller's. `queue`
-    /// is the queue that was made with this exporter.
-    pub fn into_machine(self, queue: &SpanQueue, now: Instant) -> ExportMachine {
-        ExportMachine::new(self.settings, queue, self.scopes, now)
-    }
-}
-
 impl fmt::Debug for ExporterBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExporterBuilder")
@@ -446,15 +346,6 @@ impl fmt::Debug for ExporterBuilder {
             .field("budget_bytes", &self.budget_bytes)
             .field("batch", &self.batch)
             .field("on_full", &self.on_full)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for PreparedExporter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PreparedExporter")
-            .field("transports", &self.transports)
-            .field("max_span_bytes", &self.max_span_bytes)
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use super::ExportMachine;
 use super::compose::{Composed, ComposedRequest};
 use super::held::HeldLimits;
 use super::in_flight::InFlightRequest;
+use super::patience::MayWait;
 use super::refused::Refused;
 use super::stage::Drain;
 use super::{RETRY_DRAIN, trim};
@@ -124,7 +125,9 @@ impl ExportMachine {
     pub(super) fn send(&mut self, now: Instant, level: QueueLevel) -> Option<Action> {
         self.is_blocked = false;
         self.waits_until = None;
-        let may_wait = self.may_wait(now, level);
+        let budget = self.composer.memory.budget();
+        let times = (now, self.flushes.next_deadline());
+        let may_wait = MayWait::new(budget, self.max_queue_size, level, times);
         if self.is_transport_closed {
             self.held.drop_all(DropReason::Transport);
             self.composer.backlog.drop_all(DropReason::Transport);

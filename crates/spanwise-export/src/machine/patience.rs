@@ -1,7 +1,7 @@
 //! Waiting for endpoints that are busy.
 
-use super::ExportMachine;
 use crate::queue::QueueLevel;
+use spanwise_batch::Budget;
 use std::time::{Duration, Instant};
 
 /// Whether spans may wait until a busy endpoint has space for them.
@@ -16,16 +16,20 @@ pub(super) struct MayWait {
     pub(super) has_space: bool,
 }
 
-impl ExportMachine {
-    /// Whether spans may wait at `now`.
-    pub(super) fn may_wait(&self, now: Instant, level: QueueLevel) -> MayWait {
-        let budget = self.composer.memory.budget();
+impl MayWait {
+    /// `level`: that of the queue, whose spans have the rest of the `budget` and at most `max_queue_size` places.
+    /// `deadline`: that of the next flush.
+    pub(super) fn new(
+        budget: &Budget,
+        max_queue_size: Option<usize>,
+        level: QueueLevel,
+        (now, deadline): (Instant, Option<Instant>),
+    ) -> Self {
         let for_spans = budget.limit().saturating_sub(budget.reserve());
         let has_space = budget.charged() < three_quarters(for_spans)
-            && self.max_queue_size.is_none_or(|spans| level.queued < three_quarters(spans));
-        let deadline = self.flushes.next_deadline();
+            && max_queue_size.is_none_or(|spans| level.queued < three_quarters(spans));
         let has_time = deadline.is_none_or(|deadline| now + FOR_THE_OTHERS <= deadline);
-        MayWait { has_time, has_space: has_space && !level.is_starved && !level.is_shedding }
+        Self { has_time, has_space: has_space && !level.is_starved && !level.is_shedding }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The size of a request that an endpoint accepts.
 
-/// The maximum bytes of a request to one endpoint, as far as its refusals tell.
+/// The maximum bytes of a request to one endpoint, as far as its refusals show.
 ///
 /// A refusal halves it. After some accepted requests it doubles again: the endpoint may have another limit since,
 /// and if it refuses the larger request, that is split, and the next try follows after twice as many.

@@ -122,7 +122,7 @@ impl Output {
         Ok(())
     }
 
-    /// Other systems do not remove a file that is open, or say nothing about its identity.
+    /// Other systems do not remove a file that is open, or do not report its identity.
     #[cfg(not(unix))]
     fn reopen_if_moved(&mut self) -> io::Result<()> {
         if let Some(path) = self.path.as_deref().filter(|path| !path.exists()) {

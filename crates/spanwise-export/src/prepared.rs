@@ -1,0 +1,125 @@
+//! An exporter that is not started.
+
+use crate::dynamic_batch_config::DynamicBatchConfig;
+use crate::error::BuildError;
+use crate::exporter::{Exporter, ExporterState};
+use crate::inbox::{Inbox, InboxGuard};
+use crate::machine::ExportMachine;
+use crate::observer::Observer;
+use crate::queue::SpanQueue;
+use crate::resource::SharedResource;
+use crate::scopes::ScopeTable;
+use crate::settings::Settings;
+use crate::thread::{ExportThread, SharedQueue};
+use spanwise_ledger::Ledger;
+use spanwise_transport::Transport;
+use spanwise_worker::Worker;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub(crate) type ThreadStart = Box<dyn FnOnce() -> Box<dyn Any> + Send>;
+
+/// An exporter that is not started.
+#[must_use = "nothing is exported before `spawn`"]
+pub struct PreparedExporter {
+    pub(crate) settings: Settings,
+    pub(crate) batching: DynamicBatchConfig,
+    pub(crate) resource: SharedResource,
+    pub(crate) max_span_bytes: usize,
+    pub(crate) scopes: ScopeTable,
+    pub(crate) transports: Vec<Transport>,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) observer: Box<dyn Observer>,
+    pub(crate) on_thread_start: ThreadStart,
+}
+
+impl PreparedExporter {
+    /// The instrumentation scopes of the spans.
+    pub fn scopes(&self) -> &ScopeTable {
+        &self.scopes
+    }
+
+    /// Bytes of the largest span that can be sent, without its name and status message.
+    pub fn max_span_bytes(&self) -> usize {
+        self.max_span_bytes
+    }
+
+    /// The settings of batching, which can be replaced once the exporter runs.
+    pub fn batching(&self) -> &DynamicBatchConfig {
+        &self.batching
+    }
+
+    /// Name and ledger of each destination, as [`Exporter::destinations`].
+    pub fn destinations(&self) -> impl Iterator<Item = (&str, &Ledger)> {
+        let routes = self.settings.routes.destinations().iter();
+        routes.map(|route| (&*route.name, &route.ledger))
+    }
+
+    /// The transport of each endpoint: those of the first destination, then those of the others in their
+    /// order.
+    pub fn transports(&self) -> &[Transport] {
+        &self.transports
+    }
+
+    /// Receives the exporter's events, as [`ExporterBuilder::with_observer`](crate::ExporterBuilder::with_observer).
+    pub fn with_observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Starts the exporter's thread, which drains the queue that was made with this exporter, alone
+    /// or as a part of `queue`.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn spawn<Q>(self, queue: Arc<Q>) -> Result<Exporter, BuildError>
+    where
+        Q: AsRef<SpanQueue> + Send + Sync + 'static,
+    {
+        let queue: SharedQueue = queue;
+        let inbox = Arc::new(Inbox::open());
+        let destinations = self.settings.routes.names_and_ledgers();
+        let scopes = self.scopes;
+        let machine =
+            ExportMachine::new(self.settings, (*queue).as_ref(), scopes.clone(), Instant::now());
+        let thread = ExportThread::new(
+            queue.clone(),
+            scopes.clone(),
+            InboxGuard(inbox.clone()),
+            (machine, self.transports),
+            self.observer,
+        )
+        .with_batching(self.batching.clone());
+        let worker = Worker::builder("spanwise")
+            .with_on_thread_start(self.on_thread_start)
+            .spawn(move |notified| thread.run(notified))
+            .map_err(BuildError::Worker)?;
+        (*queue).as_ref().set_notifier(worker.notifier());
+        let shared = ExporterState {
+            queue,
+            scopes,
+            resource: self.resource,
+            inbox,
+            batching: self.batching,
+            destinations,
+        };
+        Ok(Exporter::new(shared, worker, self.shutdown_timeout))
+    }
+
+    /// The state machine without a thread, for a simulator or an event loop of the caller's. `queue`
+    /// is the queue that was made with this exporter.
+    pub fn into_machine(self, queue: &SpanQueue, now: Instant) -> ExportMachine {
+        ExportMachine::new(self.settings, queue, self.scopes, now)
+    }
+}
+
+impl fmt::Debug for PreparedExporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedExporter")
+            .field("transports", &self.transports)
+            .field("max_span_bytes", &self.max_span_bytes)
+            .finish_non_exhaustive()
+    }
+}
