@@ -267,3 +267,12 @@ fn settings_without_an_exporter_are_checked() {
     batching.update(|config| config.with_max_in_flight(9)).unwrap();
     assert_eq!(batching.load().max_in_flight, 9);
 }
+
+/// Each request repeats the resource, so it is a small part of the budget and of a request.
+#[test]
+fn a_resource_has_a_sixteenth_of_the_budget_and_an_eighth_of_a_request_at_most() {
+    let small = builder().with_budget_bytes(1 << 20);
+    assert_eq!(small.max_resource_bytes(), small.span_budget_bytes() / 16);
+    let large = builder().with_budget_bytes(1 << 30).with_max_request_bytes(1 << 20);
+    assert_eq!(large.max_resource_bytes(), (1 << 20) / 8);
+}

@@ -106,3 +106,24 @@ impl Fit {
 const RETAINED: f64 = 31.0 / 32.0;
 /// The standard deviation of sizes, over their mean, from which a slope is known.
 const MIN_SPREAD: f64 = 0.2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requests that are served side by side take a second each, and end at irregular times.
+    #[test]
+    fn requests_side_by_side_have_their_whole_latency() {
+        let mut model = LatencyModel::default();
+        let start = Instant::now();
+        for (index, after) in
+            [3u64, 70, 410, 30, 290, 5, 640, 120, 80, 510].iter().cycle().take(40).enumerate()
+        {
+            let end =
+                start + Duration::from_secs(index as u64) / 10 + Duration::from_millis(after / 8);
+            model.observe(end, Some(1_000), Duration::from_secs(1));
+        }
+        let split = model.split();
+        assert!((0.99..1.01).contains(&(split.fixed + split.per_byte * 1_000.0)), "{split:?}");
+    }
+}
