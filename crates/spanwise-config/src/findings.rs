@@ -36,11 +36,13 @@ impl Findings {
         Problem { file: self.file.clone(), position, path, message }
     }
 
-    /// The warnings, if there was no error.
+    /// The warnings in the order of the file, if there was no error.
     pub fn finish(&self) -> Result<Vec<Problem>, Problems> {
         let Bounded { mut list, more } = self.errors.take();
         if list.is_empty() {
-            return Ok(self.warnings.take().list);
+            let mut warnings = self.warnings.take().list;
+            warnings.sort_by_key(|warning| warning.position);
+            return Ok(warnings);
         }
         list.sort_by_key(|problem| problem.position);
         Err(Problems { list, more })

@@ -89,6 +89,13 @@ pub mod ledger {
     pub use spanwise_ledger::{Counter, DropReason, Imbalance, Ledger, Snapshot, Tickets};
 }
 
+/// Errors of configuration files, with their places: of the crate `spanwise-config`.
+#[cfg(feature = "config-file")]
+pub mod config {
+    #[doc(no_inline)]
+    pub use spanwise_config::{Position, Problem, Problems};
+}
+
 /// Pools of objects, spans and buffers: the crate `spanwise-pool`.
 ///
 /// [`Tracer::start_pooled`] and [`Tracer::finish_pooled`] record a pooled span:

@@ -18,7 +18,7 @@ const FACADE: &str = "spanwise";
 const PLUG_INS: &str = "spanwise-opentelemetry";
 
 const LIMITS: &[Limit] = &[
-    Limit { name: FACADE, features: "", max: 60 },
+    Limit { name: FACADE, features: "", max: 65 },
     Limit { name: FACADE, features: "--no-default-features", max: 45 },
     Limit { name: PLUG_INS, features: "", max: 70 },
     Limit { name: PLUG_INS, features: "--no-default-features --features sampler", max: 34 },

@@ -18,6 +18,8 @@ use spanwise_transport::{CircuitBreaker, Compression, CryptoProvider, Protocol, 
 use spanwise_wire::SpanLimits;
 use std::ffi::OsString;
 use std::fmt;
+#[cfg(feature = "config-file")]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +87,10 @@ pub struct SpanwiseBuilder {
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) processors: Vec<Arc<dyn SpanProcessor>>,
     pub(super) propagators: Option<Vec<Propagator>>,
+    #[cfg(feature = "config-file")]
+    pub(super) config_file: Option<PathBuf>,
+    /// `disabled: true` in the file.
+    pub(super) is_disabled_by_file: bool,
     pub(super) lookup: Option<Lookup>,
     pub(super) handler: Option<Handler>,
     pub(super) recorder: Recorder,

@@ -62,14 +62,21 @@ impl SpanwiseBuilder {
         crate::record::warm_up();
         let reporter = Reporter::new(self.handler.take().unwrap_or_else(to_stderr));
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
-        let environment = Environment::new(lookup, reporter.clone());
-        let disabled = environment.switch(&["OTEL_SDK_DISABLED"]);
+        let environment = Environment::new(lookup.clone(), reporter.clone());
+        let propagators_in_code = self.propagators.is_some();
+        let environment = self.apply_config_file(environment, &lookup, &reporter)?;
+        let disabled = self.is_disabled_by_file || environment.switch(&["OTEL_SDK_DISABLED"]);
         let propagators = match globals {
             // A disabled SDK sets propagators too (specification, *OTEL_SDK_DISABLED*).
             Globals::Set => propagators::resolve(self.propagators.take(), &environment),
             Globals::Unchanged => {
                 if !disabled && self.recorder == Recorder::Native {
-                    propagators::report_unused(self.propagators.is_some(), &environment);
+                    let setting = match propagators_in_code {
+                        true => "with_propagators",
+                        false => "propagator of the configuration file",
+                    };
+                    let setting = self.propagators.is_some().then_some(setting);
+                    propagators::report_unused(setting, &environment);
                 }
                 Vec::new()
             }

@@ -20,6 +20,10 @@ pub enum BuildError {
         /// The problem, and the accepted values.
         problem: String,
     },
+    /// The configuration file has mistakes, each with its place.
+    #[cfg(feature = "config-file")]
+    #[error(transparent)]
+    ConfigFile(#[from] spanwise_config::Problems),
     /// The endpoint is invalid.
     #[error(transparent)]
     Endpoint(#[from] spanwise_transport::EndpointError),
@@ -52,6 +56,13 @@ impl BuildError {
         missing: MissingFeature,
     ) -> Self {
         Self::setting(setting, value, format!("it {missing}"))
+    }
+}
+
+#[cfg(feature = "config-file")]
+impl From<spanwise_config::Problem> for BuildError {
+    fn from(problem: spanwise_config::Problem) -> Self {
+        Self::ConfigFile(problem.into())
     }
 }
 

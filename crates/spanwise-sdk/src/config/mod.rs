@@ -7,6 +7,8 @@ mod batching;
 mod builder;
 mod capacity;
 mod composition;
+#[cfg_attr(not(feature = "config-file"), path = "no_config_file.rs")]
+mod declarative;
 mod environment;
 mod error;
 mod exporter;

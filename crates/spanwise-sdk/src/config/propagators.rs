@@ -16,11 +16,11 @@ pub(super) fn resolve(code: Option<Vec<Propagator>>, environment: &Environment) 
 }
 
 /// Reports propagators that `build` does not set.
-pub(super) fn report_unused(in_code: bool, environment: &Environment) {
+pub(super) fn report_unused(given: Option<&'static str>, environment: &Environment) {
     const REASON: &str = "build sets no globals; use init, or \
                           opentelemetry::global::set_text_map_propagator";
-    if in_code {
-        environment.unused("with_propagators", REASON);
+    if let Some(setting) = given {
+        environment.unused(setting, REASON);
     }
     environment.report_unused(&[PROPAGATORS], REASON);
 }

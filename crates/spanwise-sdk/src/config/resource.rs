@@ -113,7 +113,7 @@ fn is_something(attribute: &KeyValue) -> bool {
 
 /// Parses `key=value,key2=value2`; an error discards the whole list (specification, *Specifying resource
 /// information via an environment variable*).
-fn parse_list(list: &str) -> Option<Vec<KeyValue>> {
+pub(super) fn parse_list(list: &str) -> Option<Vec<KeyValue>> {
     list.split(',')
         .filter(|pair| !pair.trim().is_empty())
         .map(parse_pair)

@@ -11,10 +11,6 @@ pub(super) fn report(environment: &Environment) {
 
 /// The variables that no exporter supports.
 const UNSUPPORTED: &[(&[&str], &str)] = &[
-    (
-        &["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"],
-        "configuration files are not read; set variables or the builder's methods",
-    ),
     (&["OTEL_LOG_LEVEL"], "reports have no level; choose among them in with_diagnostics"),
     (&["OTEL_ENTITIES"], "entities are not supported; use OTEL_RESOURCE_ATTRIBUTES"),
     (

@@ -29,6 +29,11 @@ pub enum Diagnostic {
         /// The reason, and the setting to use instead.
         reason: String,
     },
+    /// A part of the configuration file has no effect, or is of a newer version.
+    ConfigFileWarning {
+        /// `file:line:column: path: message`.
+        warning: String,
+    },
     /// A resource detector could not read an attribute, or the resource has no space for it.
     AttributeNotDetected {
         /// The attribute.
@@ -199,6 +204,7 @@ impl fmt::Display for Diagnostic {
             Self::SettingUnused { setting, reason } => {
                 write!(f, "{setting} has no effect: {reason}")
             }
+            Self::ConfigFileWarning { warning } => f.write_str(warning),
             Self::AttributeNotDetected { attribute, problem } => {
                 write!(f, "the resource has no {attribute}: {problem}")
             }

@@ -29,6 +29,11 @@ fn examples() -> Vec<Diagnostic> {
                  opentelemetry::global::set_text_map_propagator",
             ),
         },
+        Diagnostic::ConfigFileWarning {
+            warning: text(
+                "/etc/shop/otel.yaml:3:1: meter_provider: it has no effect: Spanwise exports traces alone",
+            ),
+        },
         Diagnostic::AttributeNotDetected {
             attribute: text("host.id"),
             problem: text("/etc/machine-id: Permission denied (os error 13)"),
@@ -119,6 +124,7 @@ fn examples() -> Vec<Diagnostic> {
         match example {
             Diagnostic::SettingIgnored { .. }
             | Diagnostic::SettingUnused { .. }
+            | Diagnostic::ConfigFileWarning { .. }
             | Diagnostic::AttributeNotDetected { .. }
             | Diagnostic::EndpointFailing { .. }
             | Diagnostic::EndpointRecovered { .. }

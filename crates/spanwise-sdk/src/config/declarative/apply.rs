@@ -1,0 +1,153 @@
+//! The settings of a file, below those of the code.
+
+use super::super::builder::SpanwiseBuilder;
+use super::super::error::BuildError;
+use super::super::exporter::Exporter as ExporterSetting;
+use super::super::otlp::{ClientCertificate, Trust};
+use super::exporters::{Exporter, Kind};
+use super::otlp::Otlp;
+use super::processors::Processor;
+use super::samplers::Choice;
+use super::schema::Settings;
+use spanwise_config::{Field, Problem};
+use spanwise_export::Destination;
+use spanwise_transport::{Endpoint, FileSink, Headers, Transport, TransportBuilder};
+use std::time::Duration;
+
+impl Settings<'_> {
+    /// Fills `builder` where the code is silent.
+    ///
+    /// # Errors
+    /// An exporter cannot be built.
+    pub(super) fn apply(self, builder: &mut SpanwiseBuilder) -> Result<(), BuildError> {
+        builder.is_disabled_by_file = self.is_disabled;
+        builder.resource.splice(..0, self.resource.attributes);
+        builder.detectors.get_or_insert(self.resource.detectors);
+        if builder.schema_url.is_empty() {
+            builder.schema_url = self.resource.schema_url.unwrap_or_default();
+        }
+        builder.propagators = builder.propagators.take().or(self.propagators);
+        let Some(provider) = self.tracer_provider else {
+            builder.exporter.get_or_insert(ExporterSetting::None);
+            return Ok(());
+        };
+        builder.limits.get_or_insert(provider.limits);
+        if !builder.has_sampler() {
+            match provider.sampler {
+                Some(Choice::Sampler(sampler)) => builder.sampler = Some(sampler),
+                #[cfg(feature = "jaeger")]
+                Some(Choice::Remote(settings)) => builder.remote_sampling = Some(settings),
+                None => {}
+            }
+        }
+        let mut processors = provider.processors.into_iter();
+        if let Some(first) = processors.next() {
+            builder.apply_first(first)?;
+        }
+        for further in processors {
+            let transport = further.exporter.transport(further.export_timeout)?;
+            builder.destinations.push(Destination::new(transport));
+        }
+        Ok(())
+    }
+}
+
+impl SpanwiseBuilder {
+    fn has_sampler(&self) -> bool {
+        #[cfg(any(feature = "jaeger", feature = "xray"))]
+        let is_remote = self.remote_sampling.is_some();
+        #[cfg(not(any(feature = "jaeger", feature = "xray")))]
+        let is_remote = false;
+        self.sampler.is_some() || self.sampling_ratio.is_some() || is_remote
+    }
+
+    /// The first processor has the provider's queue and endpoint.
+    fn apply_first(&mut self, processor: Processor<'_>) -> Result<(), BuildError> {
+        self.exporter.get_or_insert(ExporterSetting::Otlp);
+        if self.batch_preset.is_none() {
+            self.scheduled_delay.get_or_insert(processor.schedule_delay);
+            self.max_queue_size.get_or_insert(processor.max_queue_size);
+            self.max_export_batch_size.get_or_insert(processor.max_export_batch_size);
+            self.export_timeout.get_or_insert(processor.export_timeout);
+        }
+        if self.sink.is_some() || self.transport.is_some() {
+            return Ok(());
+        }
+        // Mistakes have their place in the file here, and not later.
+        let built = processor.exporter.transport(processor.export_timeout)?;
+        match processor.exporter.kind {
+            Kind::Otlp(otlp) => self.apply_otlp(*otlp),
+            Kind::File(_) | Kind::StandardOutput => self.transport = Some(built),
+        }
+        Ok(())
+    }
+
+    fn apply_otlp(&mut self, otlp: Otlp) {
+        self.protocol.get_or_insert(otlp.protocol);
+        self.endpoint = self.endpoint.take().or(otlp.endpoint);
+        self.headers.splice(..0, otlp.headers);
+        self.compression.get_or_insert(otlp.compression);
+        self.attempt_timeout.get_or_insert(otlp.timeout);
+        self.trust = self.trust.take().or(otlp.ca_file.map(Trust::File));
+        let client = otlp.client_files;
+        let client = client.map(|(certificates, key)| ClientCertificate::Files(certificates, key));
+        self.client_certificate = self.client_certificate.take().or(client);
+    }
+}
+
+impl Exporter<'_> {
+    fn transport(&self, timeout: Duration) -> Result<Transport, BuildError> {
+        let builder = Transport::builder().with_request_timeout(limit(timeout));
+        let sink = |path: Option<&std::path::PathBuf>| {
+            let builder = FileSink::builder();
+            path.into_iter().fold(builder, |builder, path| builder.with_path(path)).build()
+        };
+        let sink = match &self.kind {
+            Kind::Otlp(otlp) => {
+                let builder = otlp.transport(builder).map_err(|error| self.problem(error))?;
+                return builder.build().map_err(|error| self.problem(error));
+            }
+            Kind::File(path) => sink(Some(path)),
+            Kind::StandardOutput => sink(None),
+        };
+        let sink = sink.map_err(|error| self.problem(error))?;
+        builder.with_sink(sink).build().map_err(|error| self.problem(error))
+    }
+
+    fn problem(&self, error: impl ToString) -> BuildError {
+        problem(&self.field, error).into()
+    }
+}
+
+fn problem(field: &Field<'_>, error: impl ToString) -> Problem {
+    field.problem(error.to_string())
+}
+
+impl Otlp {
+    fn transport(&self, builder: TransportBuilder) -> Result<TransportBuilder, String> {
+        let mut builder = builder
+            .with_protocol(self.protocol)
+            .with_compression(self.compression)
+            .with_attempt_timeout(limit(self.timeout));
+        if let Some(url) = &self.endpoint {
+            let endpoint = Endpoint::parse("endpoint", url).map_err(|error| error.to_string())?;
+            builder = builder.with_endpoint(endpoint);
+        }
+        let headers = self.headers.iter().try_fold(Headers::new(), |headers, (name, value)| {
+            headers.with(name, value).map_err(|error| error.to_string())
+        })?;
+        builder = builder.with_headers(headers);
+        if let Some(path) = &self.ca_file {
+            builder = builder.with_certificate_file(path);
+        }
+        if let Some((certificates, key)) = &self.client_files {
+            builder = builder.with_client_certificate_files(certificates, key);
+        }
+        Ok(builder)
+    }
+}
+
+/// 0 is no limit.
+fn limit(timeout: Duration) -> Duration {
+    if timeout.is_zero() { Duration::MAX } else { timeout }
+}

@@ -1,0 +1,83 @@
+//! Declarative configuration: a file that replaces the `OTEL_*` variables.
+//!
+//! Specification: [declarative configuration][spec], schema 1.1 of `opentelemetry-configuration`. `schema` has the
+//! fields of the file, and each other file reads one of its parts.
+//!
+//! [spec]: https://opentelemetry.io/docs/specs/otel/configuration/
+
+mod apply;
+mod exporters;
+mod limits;
+mod otlp;
+mod processors;
+mod propagators;
+mod resource;
+mod samplers;
+mod schema;
+
+use super::builder::{Recorder, SpanwiseBuilder};
+use super::environment::{Environment, Lookup};
+use super::error::BuildError;
+use crate::diagnostics::{Diagnostic, Reporter, sanitize};
+use spanwise_config::Document;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+impl SpanwiseBuilder {
+    /// Reads a file of OpenTelemetry's declarative configuration (`OTEL_CONFIG_FILE`, or its older name
+    /// `OTEL_EXPERIMENTAL_CONFIG_FILE`), version 1.1 of its schema.
+    ///
+    /// The file replaces the `OTEL_*` variables, which count as far as it names them: `${NAME:-default}`. Settings in
+    /// code precede those of the file. A mistake is an error with file, line, path and the nearest known key, and
+    /// nothing is started. A part of the file that has no effect here, such as the meter provider, is reported.
+    ///
+    /// ```no_run
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::Spanwise;
+    ///
+    /// fn main() -> Result<(), spanwise::BuildError> {
+    ///     let _tracing = Spanwise::builder().with_config_file("/etc/shop/otel.yaml").init()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn with_config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config_file = Some(path.into());
+        self
+    }
+
+    /// Applies the file, if there is one. Returns the environment that is left.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has a mistake.
+    pub(super) fn apply_config_file(
+        &mut self,
+        environment: Environment,
+        lookup: &Lookup,
+        reporter: &Reporter,
+    ) -> Result<Environment, BuildError> {
+        let path = match self.config_file.take() {
+            Some(path) => path,
+            None => match environment.required_text(&VARIABLES)? {
+                None => return Ok(environment),
+                Some(_) if self.recorder == Recorder::StockSdk => {
+                    environment.report_unused(&VARIABLES, "the stock SDK records the spans");
+                    return Ok(environment);
+                }
+                Some((_, path)) => PathBuf::from(path),
+            },
+        };
+        let document = Document::open(path, |name| lookup(name)?.into_string().ok())?;
+        let read = document.read(schema::read)?;
+        for warning in read.warnings {
+            reporter
+                .report(Diagnostic::ConfigFileWarning { warning: sanitize(&warning.to_string()) });
+        }
+        read.value.apply(self)?;
+        let lookup = lookup.clone();
+        let left: Lookup =
+            Arc::new(move |name| if name.starts_with("OTEL_") { None } else { lookup(name) });
+        Ok(Environment::new(left, reporter.clone()))
+    }
+}
+
+const VARIABLES: [&str; 2] = ["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"];

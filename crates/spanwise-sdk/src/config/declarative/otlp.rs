@@ -1,0 +1,138 @@
+//! `otlp_http` and `otlp_grpc`.
+
+use percent_encoding::percent_decode_str;
+use spanwise_config::{Field, Mapping};
+use spanwise_transport::{Compression, Endpoint, Headers, Protocol};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings of an OTLP exporter.
+pub(super) struct Otlp {
+    pub(super) protocol: Protocol,
+    /// With its scheme.
+    pub(super) endpoint: Option<String>,
+    pub(super) ca_file: Option<PathBuf>,
+    /// The client's certificates and their key.
+    pub(super) client_files: Option<(PathBuf, PathBuf)>,
+    /// Later ones precede earlier ones.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) compression: Compression,
+    /// [`Duration::ZERO`] is no limit.
+    pub(super) timeout: Duration,
+}
+
+pub(super) fn http(field: &Field<'_>) -> Option<Otlp> {
+    let fields = field.mapping(HTTP_KEYS);
+    let encodings = [("protobuf", Protocol::HttpProtobuf), ("json", Protocol::HttpJson)];
+    let protocol = fields.get("encoding").choice(&encodings).unwrap_or(Protocol::HttpProtobuf);
+    let endpoint = fields.get("endpoint");
+    if let Some(url) = endpoint.string()
+        && let Err(error) = Endpoint::parse("endpoint", url)
+    {
+        endpoint.error(error.to_string());
+    }
+    let url = endpoint.string().map(str::to_owned);
+    let tls = fields.get("tls").mapping(&["ca_file", "key_file", "cert_file"]);
+    Some(common(&fields, &tls, protocol, url))
+}
+
+pub(super) fn grpc(field: &Field<'_>) -> Option<Otlp> {
+    let fields = field.mapping(GRPC_KEYS);
+    let tls = fields.get("tls").mapping(&["ca_file", "key_file", "cert_file", "insecure"]);
+    let insecure = tls.get("insecure").boolean().unwrap_or(false);
+    let endpoint = fields.get("endpoint");
+    let parsed =
+        endpoint.string().map(|url| (url, Endpoint::parse_grpc("endpoint", url, insecure)));
+    let url = match parsed {
+        None => None,
+        Some((url, Ok(_))) if url.contains("://") || url.starts_with("unix:") => {
+            Some(url.to_owned())
+        }
+        Some((url, Ok(_))) => Some(format!("{}://{url}", if insecure { "http" } else { "https" })),
+        Some((_, Err(error))) => {
+            endpoint.error(error.to_string());
+            None
+        }
+    };
+    Some(common(&fields, &tls, Protocol::Grpc, url))
+}
+
+fn common(
+    fields: &Mapping<'_>,
+    tls: &Mapping<'_>,
+    protocol: Protocol,
+    endpoint: Option<String>,
+) -> Otlp {
+    let path = |key: &str| tls.get(key).string().map(PathBuf::from);
+    let client_files = match (path("cert_file"), path("key_file")) {
+        (Some(certificates), Some(key)) => Some((certificates, key)),
+        (None, None) => None,
+        (Some(_), None) => {
+            tls.get("cert_file").error("key_file is missing: both have to name a file, or neither");
+            None
+        }
+        (None, Some(_)) => {
+            tls.get("key_file").error("cert_file is missing: both have to name a file, or neither");
+            None
+        }
+    };
+    let compressions =
+        [("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
+    let timeout = fields.get("timeout").integer(0..=i64::MAX).unwrap_or(10_000);
+    Otlp {
+        protocol,
+        endpoint,
+        ca_file: path("ca_file"),
+        client_files,
+        headers: headers(fields),
+        compression: fields.get("compression").choice(&compressions).unwrap_or(Compression::None),
+        timeout: Duration::from_millis(timeout.unsigned_abs()),
+    }
+}
+
+/// `headers_list`, which `headers` precedes.
+fn headers(fields: &Mapping<'_>) -> Vec<(String, String)> {
+    let list = fields.get("headers_list").secret();
+    let mut headers = Vec::new();
+    for entry in
+        list.string().unwrap_or_default().split(',').filter(|entry| !entry.trim().is_empty())
+    {
+        let parsed = entry.split_once('=').and_then(|(name, value)| {
+            let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
+            Some((name.trim().to_owned(), value.into_owned()))
+        });
+        match parsed.filter(|(name, value)| Headers::new().with(name, value).is_ok()) {
+            Some(header) => headers.push(header),
+            None => list.error(
+                "an entry is no header; accepted is name=value,name2=value2, percent-encoded",
+            ),
+        }
+    }
+    for header in fields.get("headers").sequence() {
+        let fields = header.mapping(&["name", "value"]);
+        let (name, value) = (fields.get("name").required(), fields.get("value").secret());
+        let Some(name_text) = name.string() else { continue };
+        let text = value.string().unwrap_or_default();
+        if Headers::new().with(name_text, "").is_err() {
+            name.error("it is no header name");
+        } else if Headers::new().with(name_text, text).is_err() {
+            value.error("it has characters that a header value cannot have");
+        } else {
+            headers.push((name_text.to_owned(), text.to_owned()));
+        }
+    }
+    headers
+}
+
+/// Without the values of the headers.
+impl fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Otlp").field("protocol", &self.protocol).finish_non_exhaustive()
+    }
+}
+
+const HTTP_KEYS: &[&str] =
+    &["endpoint", "tls", "headers", "headers_list", "compression", "timeout", "encoding"];
+const GRPC_KEYS: &[&str] =
+    &["endpoint", "tls", "headers", "headers_list", "compression", "timeout"];

@@ -1,0 +1,112 @@
+//! The fields of the file's root.
+
+use super::limits;
+use super::processors::{self, Processor};
+use super::propagators;
+use super::resource::{self, Resource};
+use super::samplers::{self, Choice};
+use crate::propagation::Propagator;
+use spanwise_config::Field;
+use spanwise_wire::SpanLimits;
+
+/// The settings of a file.
+#[derive(Debug, Default)]
+pub(super) struct Settings<'d> {
+    pub(super) is_disabled: bool,
+    pub(super) resource: Resource,
+    /// `None` without a tracer provider, which then does nothing.
+    pub(super) tracer_provider: Option<TracerProvider<'d>>,
+    pub(super) propagators: Option<Vec<Propagator>>,
+}
+
+/// The settings of `tracer_provider`.
+#[derive(Debug)]
+pub(super) struct TracerProvider<'d> {
+    pub(super) processors: Vec<Processor<'d>>,
+    pub(super) limits: SpanLimits,
+    pub(super) sampler: Option<Choice>,
+}
+
+/// Reads the root of a file.
+pub(super) fn read(root: Field<'_>) -> Settings<'_> {
+    let root = root.mapping(KEYS);
+    check_version(&root.get("file_format"));
+    for (key, reason) in WITHOUT_EFFECT {
+        let field = root.get(key);
+        if field.exists() {
+            field.warning(format!("it has no effect: {reason}"));
+        }
+    }
+    let provider = root.get("tracer_provider");
+    if !provider.exists() {
+        provider.warning("there is no tracer_provider: no span is recorded");
+    }
+    let attribute_limits = limits::general(&root.get("attribute_limits"));
+    Settings {
+        is_disabled: root.get("disabled").boolean().unwrap_or(false),
+        resource: resource::read(&root.get("resource")),
+        tracer_provider: provider.exists().then(|| tracer_provider(&provider, attribute_limits)),
+        propagators: propagators::read(&root.get("propagator")),
+    }
+}
+
+fn tracer_provider<'d>(field: &Field<'d>, limits: SpanLimits) -> TracerProvider<'d> {
+    let provider = field.mapping(PROVIDER_KEYS);
+    let configurator = provider.get("tracer_configurator/development");
+    if configurator.exists() {
+        configurator.warning("it has no effect: all tracers are enabled");
+    }
+    TracerProvider {
+        processors: processors::read(&provider.get("processors")),
+        limits: limits::of_spans(&provider.get("limits"), limits),
+        sampler: samplers::read(&provider.get("sampler")),
+    }
+}
+
+/// `file_format`: the same major version; a newer minor one may have fields that are not known here.
+fn check_version(field: &Field<'_>) {
+    let field = field.clone().required();
+    let Some(text) = field.string() else { return };
+    let (version, is_candidate) = match text.split_once('-') {
+        Some((version, _)) => (version, true),
+        None => (text, false),
+    };
+    let parsed = version
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)));
+    match parsed {
+        Some((1, minor)) if minor > MINOR => field.warning(format!(
+            "the format is newer than 1.{MINOR}, which is known here: fields that it added are errors"
+        )),
+        Some((1, _)) if is_candidate => {
+            field.warning(format!("the format is a candidate of a version; 1.{MINOR} is known here"));
+        }
+        Some((1, _)) => {}
+        _ => field.error(format!("the format is not known; accepted is \"1.{MINOR}\"")),
+    }
+}
+
+const MINOR: u32 = 1;
+const KEYS: &[&str] = &[
+    "file_format",
+    "disabled",
+    "log_level",
+    "attribute_limits",
+    "resource",
+    "propagator",
+    "tracer_provider",
+    "meter_provider",
+    "logger_provider",
+    "instrumentation/development",
+    "distribution",
+    "stability",
+];
+const PROVIDER_KEYS: &[&str] =
+    &["processors", "limits", "sampler", "tracer_configurator/development"];
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("log_level", "reports have no level; choose among them in with_diagnostics"),
+    ("meter_provider", "Spanwise exports traces alone"),
+    ("logger_provider", "Spanwise exports traces alone"),
+    ("instrumentation/development", "Spanwise has no instrumentation libraries"),
+    ("distribution", "Spanwise has no settings of its own there"),
+];

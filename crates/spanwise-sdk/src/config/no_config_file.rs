@@ -1,0 +1,36 @@
+//! Without the feature `config-file`: a file that the environment names is an error.
+
+use super::builder::{Recorder, SpanwiseBuilder};
+use super::environment::{Environment, Lookup};
+use super::error::BuildError;
+use crate::diagnostics::Reporter;
+use spanwise_transport::__private::MissingFeature;
+
+impl SpanwiseBuilder {
+    /// # Errors
+    /// A variable names a file: without it, other variables than the operator intended would be in force.
+    pub(super) fn apply_config_file(
+        &mut self,
+        environment: Environment,
+        _: &Lookup,
+        _: &Reporter,
+    ) -> Result<Environment, BuildError> {
+        match environment.required_text(&VARIABLES)? {
+            None => Ok(environment),
+            Some(_) if self.recorder == Recorder::StockSdk => {
+                environment.report_unused(&VARIABLES, "the stock SDK records the spans");
+                Ok(environment)
+            }
+            Some((setting, path)) => {
+                let missing = MissingFeature {
+                    feature: "config-file",
+                    crate_name: self.recorder.crate_name(),
+                    instead: "set variables or the builder's methods",
+                };
+                Err(BuildError::no_feature(setting, path, missing))
+            }
+        }
+    }
+}
+
+const VARIABLES: [&str; 2] = ["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"];
