@@ -89,11 +89,22 @@ pub mod ledger {
     pub use spanwise_ledger::{Counter, DropReason, Imbalance, Ledger, Snapshot, Tickets};
 }
 
-/// Errors of configuration files, with their places: of the crate `spanwise-config`.
+/// Configuration files in YAML, and their errors with places: the crate `spanwise-config`.
+///
+/// ```
+/// use spanwise::config::Document;
+///
+/// let document = Document::parse("shop.yaml", b"port: ${PORT:-80}", |_| None).unwrap();
+/// let read = document.read(|root| root.mapping(&["port"]).get("port").integer(1..=65535));
+/// assert_eq!(read.unwrap().value, Some(80));
+/// ```
 #[cfg(feature = "config-file")]
 pub mod config {
     #[doc(no_inline)]
-    pub use spanwise_config::{Position, Problem, Problems};
+    pub use spanwise_config::{
+        Document, Field, MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES, Mapping, Position,
+        Problem, Problems, Read, Scalar,
+    };
 }
 
 /// Pools of objects, spans and buffers: the crate `spanwise-pool`.

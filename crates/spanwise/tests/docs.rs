@@ -73,8 +73,9 @@ fn no_readme_has_hidden_lines() {
 }
 
 /// Modules of this crate, each with the crate whose items it re-exports.
-const LAYERS: [(&str, &str); 11] = [
+const LAYERS: [(&str, &str); 12] = [
     ("batch", "spanwise-batch"),
+    ("config", "spanwise-config"),
     ("export", "spanwise-export"),
     ("ledger", "spanwise-ledger"),
     ("pool", "spanwise-pool"),

@@ -112,8 +112,6 @@ const BROKEN_BELOW: Variables<'static> = &[
 #[test]
 fn each_known_variable_without_effect_is_reported_once() {
     let names = [
-        "OTEL_CONFIG_FILE",
-        "OTEL_EXPERIMENTAL_CONFIG_FILE",
         "OTEL_PROPAGATORS",
         "OTEL_LOG_LEVEL",
         "OTEL_ENTITIES",
