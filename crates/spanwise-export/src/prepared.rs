@@ -123,3 +123,28 @@ impl fmt::Debug for PreparedExporter {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spanwise_transport::Outcome;
+
+    #[test]
+    fn a_queue_notifies_the_thread_that_exports_it() {
+        let sink = |_| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
+        let transport = Transport::builder().with_sink(sink).build().unwrap();
+        let (queue, prepared) = Exporter::builder(transport).prepare().unwrap();
+        let queue = Arc::new(Owner(queue));
+        assert!(!queue.0.has_notifier());
+        let _exporter = prepared.spawn(queue.clone()).unwrap();
+        assert!(queue.0.has_notifier());
+    }
+
+    struct Owner(SpanQueue);
+
+    impl AsRef<SpanQueue> for Owner {
+        fn as_ref(&self) -> &SpanQueue {
+            &self.0
+        }
+    }
+}

@@ -87,6 +87,12 @@ impl SpanQueue {
         Self { buffer, ledger, on_full, intake: Intake::new(), notifier: OnceLock::new() }
     }
 
+    /// Whether a full chunk notifies the exporter.
+    #[cfg(test)]
+    pub(crate) fn has_notifier(&self) -> bool {
+        self.notifier.get().is_some()
+    }
+
     /// Makes [`is_accepting`](Self::is_accepting) return false for good, for a tracer that does more at
     /// each start than to record the span: it then needs no test of its own in front of the usual start.
     /// The queue stores, refuses and drops spans as before.

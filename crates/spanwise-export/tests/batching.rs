@@ -287,3 +287,31 @@ fn a_quiet_hour_is_no_stall() {
     line.wait(SECOND);
     assert_eq!(line.reserve(), reserve);
 }
+
+/// No end of a request would free memory: waiting would be for ever.
+#[test]
+fn a_request_has_as_many_spans_as_there_is_memory_for() {
+    let mut line = line(|builder| builder.with_budget_bytes(1 << 20));
+    line.push(2_000, 100);
+    let (limit, charged) = (line.budget().limit(), line.budget().charged());
+    let held = line.budget().try_charge_reserved(limit - charged - 40_000).unwrap();
+    let sent = line.flush();
+    assert!(sent.iter().all(|request| request.bytes <= 40_000), "{sent:?}");
+    assert!(!sent.is_empty() && line.dropped() == 0);
+    drop(held);
+    line.answer_all();
+    assert!(line.is_flushed());
+    assert_eq!(line.ledger().exported, 2_000);
+}
+
+#[test]
+fn an_idle_queue_retains_little_memory() {
+    let mut line = line(|builder| builder.with_scheduled_delay(SECOND));
+    line.push(20_000, 200);
+    line.flush();
+    line.answer_all();
+    assert_eq!(line.ledger().exported, 20_000);
+    line.wait(10 * SECOND);
+    let charged = line.budget().charged();
+    assert!(charged < 1 << 20, "{charged} bytes are charged");
+}

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use proptest::prelude::*;
+use spanwise_batch::{AdaptiveBatchSize, BatchSize};
 use spanwise_export::{Destination, Exporter};
 use spanwise_ledger::DropReason;
 use spanwise_testkit::SplitMix64;
 use spanwise_transport::{
-    Compression, Delivery, Failure, FramedRequest, Outcome, Protocol, Ring, RingVersion, Transport,
+    Compression, Delivery, Failure, FramedRequest, Outcome, Protocol, ResponseStatus, Ring,
+    RingVersion, Transport,
 };
 use std::time::Duration;
 
@@ -357,4 +359,31 @@ proptest! {
             prop_assert!(is_split || world.traces(endpoint).values().all(|spans| *spans == 1));
         }
     }
+}
+
+/// The size follows the outcomes of requests, and not only the backlog.
+#[test]
+fn an_adaptive_size_is_half_of_a_request_that_failed() {
+    let size = BatchSize::Adaptive(AdaptiveBatchSize::default());
+    let mut world = World::new(Exporter::builder(plain("a")).with_batch_size(size));
+    world.answers = vec![false];
+    let largest = |world: &World| {
+        world.in_flight.iter().map(|(_, request)| request.message().len()).max().unwrap_or(0)
+    };
+    for _ in 0..50 {
+        world.push(1_000, 100);
+        world.wait(Duration::from_millis(50));
+        if largest(&world) > 0 {
+            break;
+        }
+    }
+    let before = largest(&world);
+    assert!(before > 0);
+    let failed =
+        Delivery::from(Outcome::Failed(Failure::Rejected { status: ResponseStatus::Http(500) }));
+    while !world.in_flight.is_empty() {
+        world.answer(0, Some(failed.clone()));
+        world.turn();
+    }
+    assert!(largest(&world) <= before / 2 + (64 << 10));
 }

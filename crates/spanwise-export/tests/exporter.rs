@@ -344,3 +344,21 @@ fn the_smallest_budget_sends_what_it_accepts() {
     assert_eq!(account.exported + account.dropped(DropReason::QueueBytes), 20_000);
     assert!(exporter.queue().budget().peak() <= 1 << 20);
 }
+
+#[test]
+fn the_hook_runs_on_the_thread_that_calls_the_sink() {
+    let (of_hook, of_sink) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
+    let (hook, sink) = (of_hook.clone(), of_sink.clone());
+    let take = move |_: bytes::Bytes| {
+        *sink.lock().unwrap() = Some(std::thread::current().id());
+        std::future::ready(accepted())
+    };
+    let builder = to_sink(take).with_on_thread_start(move || {
+        *hook.lock().unwrap() = Some(std::thread::current().id());
+    });
+    let exporter = builder.build().unwrap();
+    push(&exporter, 1);
+    exporter.shutdown_until(soon()).unwrap();
+    let thread = of_hook.lock().unwrap().take();
+    assert!(thread.is_some() && thread == of_sink.lock().unwrap().take());
+}

@@ -126,4 +126,20 @@ mod tests {
         let split = model.split();
         assert!((0.99..1.01).contains(&(split.fixed + split.per_byte * 1_000.0)), "{split:?}");
     }
+
+    /// Each request waits for the one before, and sizes change slowly: its latency has the slope of both.
+    #[test]
+    fn requests_one_after_the_other_have_the_time_since_the_last_one() {
+        let mut model = LatencyModel::default();
+        let (mut now, mut before) = (Instant::now(), Duration::ZERO);
+        for index in 0..160u32 {
+            let bytes = if index / 8 % 2 == 0 { 1_000 } else { 2_000 };
+            let service = Duration::from_micros(bytes);
+            now += service;
+            model.observe(now, Some(bytes as usize), service + before);
+            before = service;
+        }
+        let per_byte = model.split().per_byte;
+        assert!((0.9e-6..1.1e-6).contains(&per_byte), "{per_byte}");
+    }
 }

@@ -176,3 +176,33 @@ impl Held {
         self.spans = self.spans.saturating_sub(held.chunk.spans());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::on_full::OnFull;
+    use crate::queue::{QueueAction, SpanQueue};
+    use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
+    use spanwise_ledger::Ledger;
+    use spanwise_wire::SpanMeta;
+    use spanwise_wire::write::FinishedSpan;
+
+    #[test]
+    fn chunks_beyond_a_limit_are_released_and_those_at_it_are_held() {
+        let buffer = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(1 << 20));
+        let queue = SpanQueue::new(buffer, Ledger::new(), OnFull::Drop);
+        queue.ledger().started();
+        queue.push(&FinishedSpan::encoded(b"\x0a\x00"), SpanMeta::default());
+        let drained = queue.apply(QueueAction::DrainAll).into_iter().flat_map(|it| it.chunks);
+        let now = Instant::now();
+        let mut held = Held::new(None, Duration::from_secs(3600), 1 << 16);
+        for chunk in drained {
+            assert!(held.accept(chunk, now, HoldCause::Drained).is_none());
+        }
+        let charged = held.chunks.iter().map(|held| held.chunk.charged()).sum();
+        assert!(charged > 0 && held.spans() == 1);
+        assert!(held.release(now, HeldLimits { charged, spans: 1 }).is_empty());
+        assert_eq!(held.release(now, HeldLimits { charged: charged - 1, spans: 1 }).len(), 1);
+        assert_eq!(held.spans(), 0);
+    }
+}

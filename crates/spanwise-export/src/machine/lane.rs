@@ -116,6 +116,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn requests_leave_in_the_order_in_which_they_came() {
+        let mut lane = Lane::default();
+        for number in 1..4 {
+            let request = FramedRequest::from_message(b"message");
+            lane.push(Instant::now(), RequestId { number, lane: 0 }, request, 1);
+        }
+        let sent = std::iter::from_fn(|| lane.pop(2)).map(|(id, _)| id.number);
+        assert_eq!(sent.collect::<Vec<_>>(), [1, 2], "at most two are in flight");
+    }
+
+    #[test]
     fn an_idle_lane_accepts_a_request_that_exceeds_its_share() {
         let mut lane = Lane::default();
         assert!(lane.is_idle() && lane.accepts(100, 10));

@@ -166,6 +166,11 @@ impl Line {
         self.ledger().dropped_total()
     }
 
+    /// The budget of the queue and of its requests.
+    pub fn budget(&self) -> &spanwise_batch::Budget {
+        self.queue.budget()
+    }
+
     /// Bytes of the budget that new spans leave to requests.
     pub fn reserve(&self) -> usize {
         self.queue.budget().reserve()
