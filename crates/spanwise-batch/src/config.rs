@@ -277,4 +277,16 @@ mod tests {
         let config = ShardedBufferConfig { slots: 64, ..ShardedBufferConfig::default() };
         assert_eq!(config.fitted(16 << 20), config);
     }
+
+    #[test]
+    fn sizes_that_are_set_later_fit_the_slots_and_chunks_in_use() {
+        let in_use = ShardedBufferConfig::default()
+            .with_slots(2)
+            .with_chunk_bytes(1 << 14)
+            .with_large_span_copies(3);
+        let requested = ShardedBufferConfig::default().with_slots(64).with_max_queue_size(1 << 10);
+        let refitted = requested.refitted(&in_use, 1 << 24);
+        let fixed = (refitted.slots, refitted.chunk_bytes, refitted.large_span_copies);
+        assert_eq!(fixed, (2, 1 << 14, 3));
+    }
 }

@@ -237,6 +237,25 @@ counters
     }
 
     #[test]
+    fn a_difference_has_the_counts_of_the_time_between() {
+        let ledger = Ledger::new();
+        let count = |created: u64, sampled_out: u64, exported: u64, lost: u64| {
+            (0..created).for_each(|_| ledger.started());
+            (0..sampled_out).for_each(|_| ledger.sampled_out());
+            ledger.exported(exported);
+            ledger.dropped(DropReason::QueueBytes, lost);
+            ledger.count(Counter::Requests, exported);
+            ledger.snapshot()
+        };
+        let earlier = count(100, 10, 40, 3);
+        let later = count(50, 5, 20, 1);
+        let since = later.since(&earlier);
+        assert_eq!((since.created, since.sampled_out, since.exported), (55, 5, 20));
+        assert_eq!((since.dropped_total(), since.counter(Counter::Requests)), (1, 20));
+        assert_eq!(since.in_flight, later.in_flight);
+    }
+
+    #[test]
     fn every_name_fits_the_first_column() {
         let names = DropReason::ALL.map(DropReason::name).into_iter();
         for name in names.chain(Counter::ALL.map(Counter::name)) {
