@@ -99,7 +99,10 @@ impl World {
             }
             let mut waiting = self.spans.waiting_since(destination);
             let oldest = waiting.find(|(id, _)| self.is_for(endpoint, *id));
-            self.check_age(oldest, endpoint.busy_until).map_err(|violation| {
+            let others = self.endpoints.iter().filter(|other| !std::ptr::eq(*other, endpoint));
+            let others_busy_until = others.map(|other| other.busy_until).max();
+            let busy_until = (endpoint.busy_until, others_busy_until);
+            self.check_age(oldest, busy_until).map_err(|violation| {
                 let machine = self.thread.machine.as_ref();
                 let holds = machine.map(|it| (it.backlog_spans(), it.in_flight()));
                 let budget = self.queue.budget();
@@ -125,15 +128,26 @@ impl World {
         })
     }
 
-    /// Checks the age of the oldest span that waits for an endpoint, which was busy until this instant.
-    fn check_age(&self, oldest: Option<(u64, Instant)>, busy_until: Instant) -> Checked {
+    /// Checks the age of the oldest span that waits for an endpoint, which was busy until this instant, and the others
+    /// until the second one.
+    fn check_age(
+        &self,
+        oldest: Option<(u64, Instant)>,
+        (busy_until, others_busy_until): (Instant, Option<Instant>),
+    ) -> Checked {
         // A chunk is held back from its drain on, which comes late when no thread runs or no request may be
         // sent.
         let is_held_back = self.scenario.holds_back();
+        // Spans wait for another endpoint that is busy, until it is known to be slow.
+        let has_waited = |until| oldest.is_some_and(|(_, since)| until >= since);
+        let (may_wait, for_others) = match others_busy_until.is_some_and(has_waited) {
+            true => (true, MAX_WAIT_FOR_OTHERS),
+            false => (is_held_back, Duration::ZERO),
+        };
         let late = self.frozen_until.max(self.retuned).max(busy_until);
-        let from = if is_held_back { late } else { self.start };
+        let from = if may_wait { late } else { self.start };
         let age = oldest.map_or(Duration::ZERO, |(_, since)| self.now - since.max(from));
-        let longest = self.scenario.longest_wait() + TICK;
+        let longest = self.scenario.longest_wait() + TICK + for_others;
         require(age <= longest, "no span waits longer than the delay", || {
             format!(
                 "span {:?} for {age:?}, at most {longest:?}, and no request is in flight",
@@ -159,3 +173,5 @@ const HELD_SLOT: Duration = Duration::from_millis(1);
 const SPAN_OVERHEAD: usize = 200;
 /// Memory of a request, in multiples of its length: for each destination and its compression, and rounded up.
 const MOST_COPIES: usize = 8;
+/// The maximum time for which spans wait for an endpoint that is busy.
+const MAX_WAIT_FOR_OTHERS: Duration = Duration::from_secs(2);
