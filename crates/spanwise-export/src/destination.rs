@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// An [`Exporter`](crate::Exporter) sends every span to each of its destinations. They share the bytes of the
 /// requests, and those whose transports [send the same bodies](Transport::sends_same_bodies) the compressed ones
 /// too, unless they are routed by trace id. Each endpoint has its own waiting requests, its own share of the
-/// budget, its own requests in flight, and the retries and timeouts of its [`Transport`]; so a slow endpoint
-/// delays no other. Each destination has its own [`Ledger`].
+/// budget, its own requests in flight, and the retries and timeouts of its [`Transport`]; so an endpoint
+/// that falls behind delays the others by two seconds at most. Each destination has its own [`Ledger`].
 ///
 /// ```
 /// use spanwise_export::{Destination, Exporter};

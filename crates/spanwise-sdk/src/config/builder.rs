@@ -324,7 +324,7 @@ impl SpanwiseBuilder {
     /// Adds a destination, which gets every span too: a `Transport` or a [`Destination`]. No variable
     /// applies to it.
     ///
-    /// A slow or dead destination delays no other. The provider's account counts the outcomes at the
+    /// A destination that falls behind delays the others by two seconds at most, and loses its own spans after that. The provider's account counts the outcomes at the
     /// endpoint of this builder; [`Destination::ledger`] counts those at the further destination, whose
     /// failures and losses the diagnostics report too, by its name. A flush and a shutdown wait for all destinations. With [`Exporter::None`] no destination gets a span.
     pub fn with_destination(mut self, destination: impl Into<Destination>) -> Self {
