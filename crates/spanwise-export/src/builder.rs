@@ -41,8 +41,8 @@ pub struct ExporterBuilder {
 }
 
 impl Exporter {
-    /// An exporter that sends to `destination`: a [`Transport`] to an OTLP receiver or to any sink, or a
-    /// [`Destination`].
+    /// An exporter that sends to `destination`: a [`Transport`](spanwise_transport::Transport) to an OTLP
+    /// receiver or to any sink, or a [`Destination`].
     pub fn builder(destination: impl Into<Destination>) -> ExporterBuilder {
         ExporterBuilder::new(destination.into())
     }
@@ -67,7 +67,7 @@ impl ExporterBuilder {
         }
     }
 
-    /// Adds a destination, which gets every span too: a [`Transport`] or a [`Destination`].
+    /// Adds a destination, which gets every span too: a [`Transport`](spanwise_transport::Transport) or a [`Destination`].
     ///
     /// All destinations share the bytes of a request, and each endpoint has its own waiting requests and its
     /// own requests in flight, retries and timeouts. The exporter makes a request as soon as one of the
