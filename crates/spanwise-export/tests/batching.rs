@@ -315,3 +315,12 @@ fn an_idle_queue_retains_little_memory() {
     let charged = line.budget().charged();
     assert!(charged < 1 << 20, "{charged} bytes are charged");
 }
+
+/// A batch that counts spans does not wait for them while its chunks fill the queue.
+#[test]
+fn chunks_that_are_full_of_bytes_leave_before_their_spans_are_a_batch() {
+    let mut line =
+        line(|builder| builder.with_max_export_batch_size(7_000).with_scheduled_delay(HOUR));
+    line.push(3_000, 1_000);
+    assert!(line.wait(2 * TICK).iter().map(|request| request.spans).sum::<u64>() > 1_000);
+}

@@ -187,16 +187,39 @@ mod tests {
     use spanwise_wire::SpanMeta;
     use spanwise_wire::write::FinishedSpan;
 
-    #[test]
-    fn chunks_beyond_a_limit_are_released_and_those_at_it_are_held() {
-        let buffer = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(1 << 20));
-        let queue = SpanQueue::new(buffer, Ledger::new(), OnFull::Drop);
+    fn drained(queue: &SpanQueue) -> Vec<DrainedChunk> {
         queue.ledger().started();
         queue.push(&FinishedSpan::encoded(b"\x0a\x00"), SpanMeta::default());
-        let drained = queue.apply(QueueAction::DrainAll).into_iter().flat_map(|it| it.chunks);
-        let now = Instant::now();
+        queue.apply(QueueAction::DrainAll).into_iter().flat_map(|it| it.chunks).collect()
+    }
+
+    fn queue() -> SpanQueue {
+        let buffer = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(1 << 20));
+        SpanQueue::new(buffer, Ledger::new(), OnFull::Drop)
+    }
+
+    #[test]
+    fn the_chunk_that_was_drained_first_is_due_first() {
+        let (queue, now, second) = (queue(), Instant::now(), Duration::from_secs(1));
+        let mut held = Held::new(None, 60 * second, 1 << 16);
+        for at in [now, now + second, now + 2 * second] {
+            let held_all = drained(&queue)
+                .into_iter()
+                .all(|chunk| held.accept(chunk, at, HoldCause::Drained).is_none());
+            assert!(held_all);
+        }
+        held.set_time(10 * second);
+        assert_eq!(held.next_due(), Some(now + 10 * second));
+        let unlimited = HeldLimits { charged: usize::MAX, spans: u64::MAX };
+        assert_eq!(held.release(now + 10 * second, unlimited).len(), 1);
+        assert_eq!((held.next_due(), held.spans()), (Some(now + 11 * second), 2));
+    }
+
+    #[test]
+    fn chunks_beyond_a_limit_are_released_and_those_at_it_are_held() {
+        let (queue, now) = (queue(), Instant::now());
         let mut held = Held::new(None, Duration::from_secs(3600), 1 << 16);
-        for chunk in drained {
+        for chunk in drained(&queue) {
             assert!(held.accept(chunk, now, HoldCause::Drained).is_none());
         }
         let charged = held.chunks.iter().map(|held| held.chunk.charged()).sum();
