@@ -85,14 +85,14 @@ impl TransportBuilder {
     /// The observer runs on a thread that connects, and delays that connection. Its panics are caught.
     ///
     /// ```
-    /// use spanwise_transport::Transport;
+    /// use spanwise_transport::TransportBuilder;
     ///
-    /// let builder = Transport::builder().with_reload_observer(|reloaded| {
+    /// let builder = TransportBuilder::default().with_reload_observer(|reloaded| {
     ///     if let Err(error) = reloaded {
     ///         eprintln!("the old certificates stay in use: {error}");
     ///     }
     /// });
-    /// # assert!(builder.build().is_ok());
+    /// # assert!(builder.build_blocking().is_ok());
     /// ```
     pub fn with_reload_observer(
         mut self,

@@ -3,10 +3,10 @@
 /// The implementation of the cryptography of `https` connections: the crypto providers of rustls.
 ///
 /// ```
-/// use spanwise_transport::{CryptoProvider, Transport};
+/// use spanwise_transport::{CryptoProvider, TransportBuilder};
 ///
-/// let builder = Transport::builder().with_crypto_provider(CryptoProvider::Ring);
-/// # assert!(builder.build().is_ok());
+/// let builder = TransportBuilder::default().with_crypto_provider(CryptoProvider::Ring);
+/// # assert!(builder.build_blocking().is_ok());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
