@@ -235,6 +235,8 @@ mod tests {
         reserved.merge(chunk).unwrap();
         assert_eq!((budget.charged(), budget.charged_unreserved()), (40, 40));
         drop(reserved);
-        assert_eq!((budget.charged(), budget.charged_unreserved()), (0, 0));
+        let chunk = budget.try_charge(10).unwrap();
+        assert_eq!((budget.charged(), budget.charged_unreserved()), (10, 10), "returned once");
+        drop(chunk);
     }
 }

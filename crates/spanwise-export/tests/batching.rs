@@ -324,3 +324,12 @@ fn chunks_that_are_full_of_bytes_leave_before_their_spans_are_a_batch() {
     line.push(3_000, 1_000);
     assert!(line.wait(2 * TICK).iter().map(|request| request.spans).sum::<u64>() > 1_000);
 }
+
+#[test]
+fn a_flush_looks_soon_again_at_a_slot_that_was_held() {
+    let mut line = line(|builder| builder.with_scheduled_delay(HOUR));
+    line.push(10, SMALL);
+    line.flush_while_slots_are_held();
+    let sent = line.wait(Duration::from_millis(5));
+    assert_eq!(sent.iter().map(|request| request.spans).sum::<u64>(), 10);
+}

@@ -166,6 +166,26 @@ impl Line {
         self.ledger().dropped_total()
     }
 
+    /// A flush that finds all slots held, by threads that are interrupted while they store a span.
+    pub fn flush_while_slots_are_held(&mut self) {
+        self.flush = Some((self.machine.flush(self.now + HOUR), None));
+        loop {
+            let action = self.machine.poll(self.now, self.queue.level());
+            let Action::Queue(action) = action else {
+                let Action::WaitUntil(until) = action else { continue };
+                self.wait_until = until;
+                return;
+            };
+            let buffer = self.queue.buffer();
+            let held: Vec<_> = (0..64).filter_map(|slot| buffer.hold_slot(slot)).collect();
+            let drained = self.queue.apply(action);
+            drop(held);
+            if let Some(drained) = drained {
+                self.machine.drained(drained);
+            }
+        }
+    }
+
     /// The budget of the queue and of its requests.
     pub fn budget(&self) -> &spanwise_batch::Budget {
         self.queue.budget()
