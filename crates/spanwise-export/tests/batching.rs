@@ -319,9 +319,13 @@ fn an_idle_queue_retains_little_memory() {
 /// A batch that counts spans does not wait for them while its chunks fill the queue.
 #[test]
 fn chunks_that_are_full_of_bytes_leave_before_their_spans_are_a_batch() {
-    let mut line =
-        line(|builder| builder.with_max_export_batch_size(7_000).with_scheduled_delay(HOUR));
-    line.push(3_000, 1_000);
+    let mut line = line(|builder| {
+        builder
+            .with_budget_bytes(64 << 20)
+            .with_max_export_batch_size(7_000)
+            .with_scheduled_delay(HOUR)
+    });
+    line.push(2_300, 1_000);
     assert!(line.wait(2 * TICK).iter().map(|request| request.spans).sum::<u64>() > 1_000);
 }
 
@@ -329,7 +333,7 @@ fn chunks_that_are_full_of_bytes_leave_before_their_spans_are_a_batch() {
 fn a_flush_looks_soon_again_at_a_slot_that_was_held() {
     let mut line = line(|builder| builder.with_scheduled_delay(HOUR));
     line.push(10, SMALL);
-    line.flush_while_slots_are_held();
+    assert!(line.flush_while_slots_are_held() <= Duration::from_millis(1));
     let sent = line.wait(Duration::from_millis(5));
     assert_eq!(sent.iter().map(|request| request.spans).sum::<u64>(), 10);
 }

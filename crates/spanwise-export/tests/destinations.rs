@@ -256,6 +256,18 @@ fn a_request_that_is_split_delays_no_span_for_another_destination() {
     world.shut_down(HOUR);
 }
 
+#[test]
+fn a_request_is_split_without_a_trim_while_there_is_memory() {
+    let mut world = World::new(Exporter::builder(plain("a")));
+    world.answers = vec![false];
+    world.push(100, 1_000);
+    world.flush();
+    let trims = world.trims;
+    world.answer(0, Some(Delivery::from(Outcome::Failed(Failure::TooLarge))));
+    world.turn();
+    assert!(!world.in_flight.is_empty() && world.trims == trims);
+}
+
 /// Also if a whole batch is for the endpoint that is busy.
 #[test]
 fn a_trace_of_a_busy_endpoint_delays_no_trace_of_another() {

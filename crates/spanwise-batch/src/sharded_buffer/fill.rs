@@ -36,3 +36,14 @@ impl ShardedBuffer {
 fn used(used: usize, free: usize, least: usize) -> f64 {
     if free < least { 1.0 } else { used as f64 / used.saturating_add(free) as f64 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::used;
+
+    #[test]
+    fn space_for_exactly_one_chunk_is_free() {
+        assert_eq!(used(10, 5, 5), 10.0 / 15.0);
+        assert_eq!((used(10, 4, 5), used(0, 8, 5)), (1.0, 0.0));
+    }
+}

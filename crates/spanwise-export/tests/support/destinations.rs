@@ -1,6 +1,6 @@
 //! An exporter with several destinations in virtual time, and the requests of each of its endpoints.
 
-use spanwise_export::sans_io::{Action, ExportMachine, RequestId};
+use spanwise_export::sans_io::{Action, ExportMachine, QueueAction, RequestId};
 use spanwise_export::{Destination, ExportEvent, ExporterBuilder, SpanQueue};
 use spanwise_ledger::{Ledger, Snapshot};
 use spanwise_testkit::SplitMix64;
@@ -46,6 +46,8 @@ pub struct World {
     /// Destinations of reported requests, by their name.
     pub reported: HashMap<Option<String>, u64>,
     pub flushes: Vec<bool>,
+    /// Trims of cached chunks that the machine asked for.
+    pub trims: u64,
     pub is_finished: bool,
     pub next_trace: SplitMix64,
 }
@@ -68,6 +70,7 @@ impl World {
             answers,
             reported: HashMap::new(),
             flushes: Vec::new(),
+            trims: 0,
             is_finished: false,
             next_trace: SplitMix64::new(7),
         }
@@ -132,6 +135,7 @@ impl World {
             assert!(budget.charged() <= budget.limit());
             match self.machine.poll(self.now, self.queue.level()) {
                 Action::Queue(action) => {
+                    self.trims += u64::from(matches!(action, QueueAction::Trim { .. }));
                     if let Some(drained) = self.queue.apply(action) {
                         self.machine.drained(drained);
                     }

@@ -166,15 +166,16 @@ impl Line {
         self.ledger().dropped_total()
     }
 
-    /// A flush that finds all slots held, by threads that are interrupted while they store a span.
-    pub fn flush_while_slots_are_held(&mut self) {
+    /// A flush that finds all slots held, by threads that are interrupted while they store a span. Returns the time
+    /// until the next turn.
+    pub fn flush_while_slots_are_held(&mut self) -> Duration {
         self.flush = Some((self.machine.flush(self.now + HOUR), None));
         loop {
             let action = self.machine.poll(self.now, self.queue.level());
             let Action::Queue(action) = action else {
                 let Action::WaitUntil(until) = action else { continue };
                 self.wait_until = until;
-                return;
+                return until - self.now;
             };
             let buffer = self.queue.buffer();
             let held: Vec<_> = (0..64).filter_map(|slot| buffer.hold_slot(slot)).collect();
