@@ -243,6 +243,31 @@ propagator: {{composite: [tracecontext: , b3: ], composite_list: \"baggage,xray\
     }
 }
 
+/// The settings of the file alone are in force, and each has an effect.
+#[test]
+fn a_file_exporter_reports_nothing_and_a_disabled_one_creates_no_file() {
+    let lines = TempFile::new("");
+    std::fs::remove_file(&lines.0).unwrap();
+    for is_disabled in [true, false] {
+        let log = DiagnosticLog::default();
+        let text = format!(
+            "file_format: \"1.1\"
+disabled: {is_disabled}
+tracer_provider:
+  processors:
+    - batch: {{exporter: {{otlp_file/development: {{output_stream: file://{}}}}}}}
+",
+            lines.path()
+        );
+        let file = TempFile::new(&text);
+        let builder = with_variables(&[]).with_config_file(file.path());
+        let spanwise = log.attach(builder).build().unwrap();
+        assert_eq!(lines.0.exists(), !is_disabled);
+        assert_eq!(log.lines(), Vec::<String>::new());
+        drop(spanwise);
+    }
+}
+
 /// Each sampler of the schema, and its description.
 #[test]
 fn samplers() {

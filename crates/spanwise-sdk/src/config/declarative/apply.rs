@@ -27,6 +27,10 @@ impl Settings<'_> {
             builder.schema_url = self.resource.schema_url.unwrap_or_default();
         }
         builder.propagators = builder.propagators.take().or(self.propagators);
+        if self.is_disabled {
+            // No exporter is built: one opens a file.
+            return Ok(());
+        }
         let Some(provider) = self.tracer_provider else {
             builder.exporter.get_or_insert(ExporterSetting::None);
             return Ok(());
@@ -68,7 +72,6 @@ impl SpanwiseBuilder {
             self.scheduled_delay.get_or_insert(processor.schedule_delay);
             self.max_queue_size.get_or_insert(processor.max_queue_size);
             self.max_export_batch_size.get_or_insert(processor.max_export_batch_size);
-            self.export_timeout.get_or_insert(processor.export_timeout);
         }
         if self.sink.is_some() || self.transport.is_some() {
             return Ok(());
@@ -76,7 +79,12 @@ impl SpanwiseBuilder {
         // Mistakes have their place in the file here, and not later.
         let built = processor.exporter.transport(processor.export_timeout)?;
         match processor.exporter.kind {
-            Kind::Otlp(otlp) => self.apply_otlp(*otlp),
+            Kind::Otlp(otlp) => {
+                if self.batch_preset.is_none() {
+                    self.export_timeout.get_or_insert(processor.export_timeout);
+                }
+                self.apply_otlp(*otlp);
+            }
             Kind::File(_) | Kind::StandardOutput => self.transport = Some(built),
         }
         Ok(())
