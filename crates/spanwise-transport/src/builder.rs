@@ -8,6 +8,7 @@ use http::header::USER_AGENT;
 
 use crate::attempt::AttemptObserver;
 use crate::compression::CompressionSettings;
+use crate::error::CRATE_NAME;
 use crate::sink::{Sink, SinkBackend};
 use crate::tls_settings::{ConnectionSettings, Roots};
 use crate::{
@@ -63,7 +64,7 @@ impl TransportBuilder {
             channels: Channels::default(),
             idle: IdleConnections::default(),
             observer: None,
-            crate_name: env!("CARGO_PKG_NAME"),
+            crate_name: CRATE_NAME,
         }
     }
 

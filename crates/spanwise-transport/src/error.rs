@@ -2,6 +2,9 @@
 
 use crate::{Endpoint, Protocol};
 
+/// The crates that have the features, as errors name them. This code cannot detect which of the two the program uses.
+pub(crate) const CRATE_NAME: &str = "spanwise or spanwise-transport";
+
 /// The reason why a [`Transport`](crate::Transport) or [`Fetcher`](crate::Fetcher) cannot be built.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -179,7 +182,7 @@ impl std::fmt::Display for BuildError {
                 "with_user_agent_prefix: the prefix holds characters that a header cannot carry",
             ),
             Self::Header { name, protocol, problem } => {
-                write!(f, "with_headers: header `{name}` cannot be sent over {protocol}: {problem}")
+                write!(f, "the header `{name}` cannot be sent over {protocol}: {problem}")
             }
         }
     }
@@ -199,6 +202,7 @@ impl BuildError {
         if let Self::NoTls { crate_name, .. }
         | Self::NoGrpc { crate_name }
         | Self::NoZstd { crate_name }
+        | Self::NoHttp2 { crate_name }
         | Self::NoSystemRoots { crate_name }
         | Self::NoAwsLc { crate_name } = &mut self
         {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::deadline::deadline_after;
+use crate::error::CRATE_NAME;
 use crate::http1::HttpBackend;
 use crate::{BuildError, Endpoint, FetchError, Transport, range};
 
@@ -30,7 +31,7 @@ impl Fetcher {
         max_bytes: usize,
     ) -> Result<Self, BuildError> {
         if endpoint.is_https() && cfg!(not(feature = "tls")) {
-            return Err(BuildError::NoTls { endpoint, crate_name: env!("CARGO_PKG_NAME") });
+            return Err(BuildError::NoTls { endpoint, crate_name: CRATE_NAME });
         }
         if endpoint.unix_path().is_some() {
             return Err(BuildError::UnixSocket { endpoint });

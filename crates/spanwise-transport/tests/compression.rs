@@ -212,7 +212,7 @@ fn a_compression_that_is_not_compiled_in_is_an_error_that_names_the_feature() {
         }
         Err(error) => {
             assert!(matches!(error, BuildError::NoZstd { .. }) && cfg!(not(feature = "zstd")));
-            let (error, line) = (error.to_string(), "features = [\"zstd\"] to spanwise-transport");
+            let (error, line) = (error.to_string(), "features = [\"zstd\"] to spanwise or");
             assert!(error.contains("feature `zstd`") && error.contains(line), "{error}");
         }
     }

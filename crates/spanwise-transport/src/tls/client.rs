@@ -178,7 +178,7 @@ fn provider(provider: crate::CryptoProvider) -> Result<Arc<CryptoProvider>, Buil
         crate::CryptoProvider::AwsLc => Ok(Arc::new(rustls::crypto::aws_lc_rs::default_provider())),
         #[cfg(not(feature = "aws-lc"))]
         crate::CryptoProvider::AwsLc => {
-            Err(BuildError::NoAwsLc { crate_name: env!("CARGO_PKG_NAME") })
+            Err(BuildError::NoAwsLc { crate_name: crate::error::CRATE_NAME })
         }
         crate::CryptoProvider::Installed => {
             CryptoProvider::get_default().cloned().ok_or(BuildError::NoInstalledProvider)
