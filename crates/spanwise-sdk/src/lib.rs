@@ -22,6 +22,11 @@ mod remote_sampling;
 mod start;
 mod value;
 
+/// The table of settings.
+pub mod settings {
+    pub use crate::config::{Setting, SettingType, Support, settings};
+}
+
 /// The bytes of a request, as a [`Sink`] receives them.
 pub use bytes::Bytes;
 pub use config::{BuildError, Exporter, SpanwiseBuilder};

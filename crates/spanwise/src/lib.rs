@@ -89,22 +89,25 @@ pub mod ledger {
     pub use spanwise_ledger::{Counter, DropReason, Imbalance, Ledger, Snapshot, Tickets};
 }
 
-/// Configuration files in YAML, and their errors with places: the crate `spanwise-config`.
+/// The table of settings, and with the feature `config-file` configuration files in YAML and their errors with
+/// places: the crate `spanwise-config`.
 ///
 /// ```
-/// use spanwise::config::Document;
+/// use spanwise::config::settings;
 ///
-/// let document = Document::parse("shop.yaml", b"port: ${PORT:-80}", |_| None).unwrap();
-/// let read = document.read(|root| root.mapping(&["port"]).get("port").integer(1..=65535));
-/// assert_eq!(read.unwrap().value, Some(80));
+/// let of_name = |name| settings().iter().find(move |setting| setting.variables.contains(&name));
+/// let timeout = of_name("OTEL_BSP_EXPORT_TIMEOUT").unwrap();
+/// assert_eq!((timeout.methods, timeout.default), (&["with_export_timeout"][..], "60000"));
 /// ```
-#[cfg(feature = "config-file")]
 pub mod config {
+    #[cfg(feature = "config-file")]
     #[doc(no_inline)]
     pub use spanwise_config::{
         Document, Field, MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES, Mapping, Position,
         Problem, Problems, Read, Scalar,
     };
+    #[doc(inline)]
+    pub use spanwise_sdk::settings::{Setting, SettingType, Support, settings};
 }
 
 /// Pools of objects, spans and buffers: the crate `spanwise-pool`.
@@ -189,7 +192,7 @@ pub mod sdk {
         Finished, FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError,
         Protocol, ReadableSpan, Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot,
         Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
-        TraceFlags, TraceId, Tracer, Value, opentelemetry, propagation, read, sampling,
+        TraceFlags, TraceId, Tracer, Value, opentelemetry, propagation, read, sampling, settings,
     };
 }
 

@@ -3,7 +3,7 @@
 use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
-use super::ranges::{self, BATCH, QUEUE};
+use super::{ranges, settings};
 use crate::diagnostics::Reporter;
 use opentelemetry::Context;
 use spanwise_batch::BatchPreset;
@@ -118,7 +118,11 @@ impl SpanwiseBuilder {
 }
 
 /// Variables of the batching processor, without its export timeout, which limits a request.
-const BATCHING: [&str; 3] = [BATCH, QUEUE, "OTEL_BSP_SCHEDULE_DELAY"];
+const BATCHING: [&str; 3] = [
+    settings::MAX_EXPORT_BATCH_SIZE.variable(),
+    settings::MAX_QUEUE_SIZE.variable(),
+    settings::SCHEDULE_DELAY.variable(),
+];
 /// The default timeout of a request with its retries.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The default budget, in bytes.

@@ -8,7 +8,7 @@ use super::exporter::{self, Exporter};
 use super::propagators;
 use super::resource::{MAX_RESOURCE_BYTES, Resource};
 use super::span_processors::as_observer;
-use super::unused;
+use super::{settings, unused};
 use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics, EndpointHealth, Reporter, to_stderr};
 use crate::export_observer::ExportObserver;
@@ -65,7 +65,7 @@ impl SpanwiseBuilder {
         let environment = Environment::new(lookup.clone(), reporter.clone());
         let propagators_in_code = self.propagators.is_some();
         let environment = self.apply_config_file(environment, &lookup, &reporter)?;
-        let disabled = self.is_disabled_by_file || environment.switch(&["OTEL_SDK_DISABLED"]);
+        let disabled = self.is_disabled_by_file || environment.switch(&settings::SDK_DISABLED);
         let propagators = match globals {
             // A disabled SDK sets propagators too (specification, *OTEL_SDK_DISABLED*).
             Globals::Set => propagators::resolve(self.propagators.take(), &environment),
@@ -137,7 +137,7 @@ impl SpanwiseBuilder {
     ) -> Result<Spanwise, BuildError> {
         let health = EndpointHealth::new(reporter.clone());
         // This reports an invalid value; the clock of the process reads the variable itself.
-        let _ = environment.parsed(&[ClockMode::VARIABLE], ClockMode::ACCEPTED, ClockMode::parse);
+        let _ = environment.parsed(&settings::CLOCK, ClockMode::ACCEPTED, ClockMode::parse);
         // The sink is the user's code.
         let sink = self.sink.as_ref().and_then(|it| catch_panic(|| it.lifecycle()).ok().flatten());
         let transport = self.transport(environment, &health)?;

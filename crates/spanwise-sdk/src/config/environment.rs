@@ -2,6 +2,7 @@
 
 use super::error::BuildError;
 use super::redaction::{NOT_TEXT, shown_name};
+use super::settings::Setting;
 use crate::diagnostics::{Diagnostic, Reporter, sanitize};
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -15,7 +16,7 @@ pub(super) fn process_environment() -> Lookup {
     Arc::new(|name| std::env::var_os(name))
 }
 
-/// The environment as a source of settings.
+/// The environment as a source of settings: of the variables of the table's entries alone.
 ///
 /// It trims white space around a value and treats an empty value as unset (specification, *Parsing empty
 /// value*). It reports an invalid number or name once and treats it as unset (*Numeric*, *Enum*). It reports
@@ -35,19 +36,20 @@ impl Environment {
         Self { lookup, reporter, reported: RefCell::default() }
     }
 
-    /// Whether `name` is set and not empty, also to bytes that are not UTF-8.
-    pub(crate) fn is_set(&self, name: &str) -> bool {
-        !matches!(self.get(name), Ok(None))
+    /// Whether a variable of `setting` is set and not empty, also to bytes that are not UTF-8.
+    pub(crate) fn is_set(&self, setting: &Setting) -> bool {
+        setting.variables.iter().any(|name| self.has(name))
     }
 
-    /// The first of `names` that is set, with its name. Reports a value that is not UTF-8.
-    pub(crate) fn text(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
-        names.iter().find_map(|&name| match self.get(name) {
-            Ok(value) => value.map(|value| (name, value)),
-            Err(NotText) => {
-                self.ignore(name, NOT_TEXT, "UTF-8 text");
-                None
-            }
+    /// The first variable of `setting` that is set, with its name. Reports a value that is not UTF-8.
+    pub(crate) fn text(&self, setting: &Setting) -> Option<(&'static str, String)> {
+        setting.variables.iter().find_map(|&name| Some((name, self.text_of(name)?)))
+    }
+
+    fn text_of(&self, name: &'static str) -> Option<String> {
+        self.get(name).unwrap_or_else(|NotText| {
+            self.ignore(name, NOT_TEXT, "UTF-8 text");
+            None
         })
     }
 
@@ -58,9 +60,9 @@ impl Environment {
     /// another purpose.
     pub(crate) fn required_text(
         &self,
-        names: &[&'static str],
+        setting: &Setting,
     ) -> Result<Option<(&'static str, String)>, BuildError> {
-        for &name in names {
+        for &name in setting.variables {
             match self.get(name) {
                 Ok(None) => {}
                 Ok(Some(value)) => return Ok(Some((name, value))),
@@ -72,26 +74,26 @@ impl Environment {
         Ok(None)
     }
 
-    /// The first of `names` that is set and that `parse` accepts.
+    /// The first variable of `setting` that is set and that `parse` accepts.
     pub(crate) fn parsed<T>(
         &self,
-        names: &[&'static str],
+        setting: &Setting,
         accepted: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        self.parsed_shown(names, accepted, shown_name, parse)
+        self.parsed_shown(setting, accepted, shown_name, parse)
     }
 
     /// As [`parsed`](Self::parsed); `shown` removes secrets from a value for the report.
     pub(crate) fn parsed_shown<T>(
         &self,
-        names: &[&'static str],
+        setting: &Setting,
         accepted: &str,
         shown: fn(&str) -> String,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        names.iter().find_map(|&name| {
-            let (_, value) = self.text(&[name])?;
+        setting.variables.iter().find_map(|&name| {
+            let value = self.text_of(name)?;
             let parsed = parse(&value);
             if parsed.is_none() {
                 self.ignore(name, &shown(&value), accepted);
@@ -101,8 +103,8 @@ impl Environment {
     }
 
     /// The entries of a list separated by commas, without empty ones.
-    pub(crate) fn list(&self, name: &'static str) -> Option<Vec<String>> {
-        let (_, list) = self.text(&[name])?;
+    pub(crate) fn list(&self, setting: &Setting) -> Option<Vec<String>> {
+        let (_, list) = self.text(setting)?;
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         Some(entries.map(str::to_owned).collect())
     }
@@ -111,35 +113,37 @@ impl Environment {
     /// names; a list without a known name counts as unset.
     pub(crate) fn choices<T>(
         &self,
-        name: &'static str,
+        setting: &Setting,
         accepted: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
-        for entry in self.list(name)? {
+        for entry in self.list(setting)? {
             match parse(&entry.to_ascii_lowercase()) {
                 Some(choice) => known.push(choice),
                 None => unknown.push(shown_name(&entry)),
             }
         }
         if !unknown.is_empty() {
-            self.ignore(name, &unknown.join(","), accepted);
+            self.ignore(setting.variable(), &unknown.join(","), accepted);
         }
         (!known.is_empty()).then_some(known)
     }
 
     /// A count.
-    pub(crate) fn count(&self, names: &[&'static str]) -> Option<u64> {
-        self.parsed(names, "a whole number, 0 or more", |value| value.parse().ok())
+    pub(crate) fn count(&self, setting: &Setting) -> Option<u64> {
+        self.parsed(setting, &setting.accepted(), |value| value.parse().ok())
     }
 
-    /// A boolean: the first of `names` that is set decides, also with an invalid value.
-    pub(crate) fn switch(&self, names: &[&'static str]) -> bool {
-        let set = names.iter().find(|name| self.is_set(name));
-        let Some((name, value)) = set.and_then(|&name| self.text(&[name])) else { return false };
+    /// A boolean: the first variable of `setting` that is set decides, also with an invalid value.
+    pub(crate) fn switch(&self, setting: &Setting) -> bool {
+        let Some(&name) = setting.variables.iter().find(|name| self.has(name)) else {
+            return false;
+        };
+        let Some(value) = self.text_of(name) else { return false };
         let is_true = value.eq_ignore_ascii_case("true");
         if !is_true && !value.eq_ignore_ascii_case("false") {
-            self.ignore(name, &shown_name(&value), "true or false; anything else is false");
+            self.ignore(name, &shown_name(&value), &setting.kind.accepted());
         }
         is_true
     }
@@ -163,10 +167,10 @@ impl Environment {
         self.reporter.report(Diagnostic::SettingUnused { setting, reason: reason.into() });
     }
 
-    /// Reports those of `names` that are set and have no effect.
-    pub(crate) fn report_unused(&self, names: &[&'static str], reason: &str) {
-        for name in names {
-            if self.is_set(name) {
+    /// Reports the variables of `setting` that are set and have no effect.
+    pub(crate) fn report_unused(&self, setting: &Setting, reason: &str) {
+        for name in setting.variables {
+            if self.has(name) {
                 self.unused(name, reason);
             }
         }
@@ -182,6 +186,10 @@ impl Environment {
     /// cannot be used.
     pub(crate) fn optional_text(&self, name: &str) -> Option<String> {
         self.get(name).unwrap_or_else(|NotText| Some(NOT_TEXT.to_owned()))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        !matches!(self.get(name), Ok(None))
     }
 
     fn get(&self, name: &str) -> Result<Option<String>, NotText> {

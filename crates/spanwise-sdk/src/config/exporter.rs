@@ -2,6 +2,7 @@
 
 use super::environment::Environment;
 use super::redaction::shown;
+use super::settings::EXPORTER;
 
 /// The exporter (`OTEL_TRACES_EXPORTER`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -26,7 +27,7 @@ pub(super) fn resolve(code: Option<Exporter>, environment: &Environment) -> Expo
 /// `OTEL_TRACES_EXPORTER`: a list of names.
 fn from_environment(environment: &Environment) -> Option<Exporter> {
     let (mut otlp, mut none, mut others) = (false, false, Vec::new());
-    for name in environment.list(EXPORTER)? {
+    for name in environment.list(&EXPORTER)? {
         match &*name.to_ascii_lowercase() {
             "otlp" => otlp = true,
             "none" => none = true,
@@ -39,9 +40,9 @@ fn from_environment(environment: &Environment) -> Option<Exporter> {
             true => "otlp or none, the others are not supported; with_sink takes the requests",
             false => "otlp or none",
         };
-        environment.ignore(EXPORTER, &shown(&others.join(",")), accepted);
+        environment.ignore(EXPORTER.variable(), &shown(&others.join(",")), accepted);
     } else if otlp && none {
-        environment.ignore(EXPORTER, "none", "otlp or none, not both");
+        environment.ignore(EXPORTER.variable(), "none", "otlp or none, not both");
     }
     match (otlp, none) {
         (true, _) => Some(Exporter::Otlp),
@@ -50,6 +51,5 @@ fn from_environment(environment: &Environment) -> Option<Exporter> {
     }
 }
 
-const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 /// Exporter names of the present specification and of earlier ones.
 const UNSUPPORTED: [&str; 5] = ["console", "logging", "zipkin", "jaeger", "otlp/stdout"];

@@ -3,6 +3,7 @@
 use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
+use super::settings::CONFIG_FILE;
 use crate::diagnostics::Reporter;
 use spanwise_transport::__private::MissingFeature;
 
@@ -15,10 +16,10 @@ impl SpanwiseBuilder {
         _: &Lookup,
         _: &Reporter,
     ) -> Result<Environment, BuildError> {
-        match environment.required_text(&VARIABLES)? {
+        match environment.required_text(&CONFIG_FILE)? {
             None => Ok(environment),
             Some(_) if self.recorder == Recorder::StockSdk => {
-                environment.report_unused(&VARIABLES, "the stock SDK records the spans");
+                environment.report_unused(&CONFIG_FILE, "the stock SDK records the spans");
                 Ok(environment)
             }
             Some((setting, path)) => {
@@ -32,5 +33,3 @@ impl SpanwiseBuilder {
         }
     }
 }
-
-const VARIABLES: [&str; 2] = ["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"];

@@ -1,6 +1,7 @@
 //! The global propagators, from code or from `OTEL_PROPAGATORS`.
 
 use super::environment::Environment;
+use super::settings::PROPAGATORS;
 use crate::propagation::Propagator;
 
 /// The propagators to set, each once and in the order of the list.
@@ -22,7 +23,7 @@ pub(super) fn report_unused(given: Option<&'static str>, environment: &Environme
     if let Some(setting) = given {
         environment.unused(setting, REASON);
     }
-    environment.report_unused(&[PROPAGATORS], REASON);
+    environment.report_unused(&PROPAGATORS, REASON);
 }
 
 fn from_environment(environment: &Environment) -> Option<Vec<Propagator>> {
@@ -31,8 +32,6 @@ fn from_environment(environment: &Environment) -> Option<Vec<Propagator>> {
         name => Propagator::ALL.into_iter().find(|known| known.name() == name).map(Some),
     };
     let accepted = "tracecontext, baggage or none; the others are skipped";
-    let chosen = environment.choices(PROPAGATORS, accepted, parse)?;
+    let chosen = environment.choices(&PROPAGATORS, accepted, parse)?;
     Some(chosen.into_iter().flatten().collect())
 }
-
-const PROPAGATORS: &str = "OTEL_PROPAGATORS";

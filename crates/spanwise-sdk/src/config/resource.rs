@@ -4,7 +4,7 @@ use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
 use super::redaction::shown;
-use super::resource_detectors;
+use super::{resource_detectors, settings};
 use opentelemetry::{KeyValue, Value};
 use spanwise_wire::write::encode_resource;
 
@@ -63,7 +63,7 @@ impl Resource {
                 false => environment.not_detected(key, format!("accepted is {accepted}")),
             }
         }
-        if let Some((setting, list)) = environment.text(&["OTEL_RESOURCE_ATTRIBUTES"]) {
+        if let Some((setting, list)) = environment.text(&settings::RESOURCE_ATTRIBUTES) {
             match parse_list(&list) {
                 Some(listed) if fits(&listed, &all) => all.extend(listed),
                 Some(_) => {
@@ -76,7 +76,7 @@ impl Resource {
                 ),
             }
         }
-        if let Some((setting, name)) = environment.text(&["OTEL_SERVICE_NAME"]) {
+        if let Some((setting, name)) = environment.text(&settings::SERVICE_NAME) {
             let named = [KeyValue::new(SERVICE_NAME, name.clone())];
             match fits(&named, &all) {
                 true => all.extend(named),

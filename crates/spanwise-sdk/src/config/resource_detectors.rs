@@ -1,6 +1,7 @@
 //! The resource detectors, from code or from `OTEL_RUST_RESOURCE_DETECTORS`.
 
 use super::environment::Environment;
+use super::settings::RESOURCE_DETECTORS;
 use crate::detectors::{Detector, detect};
 use opentelemetry::KeyValue;
 
@@ -26,10 +27,8 @@ fn from_environment(environment: &Environment) -> Option<Vec<Detector>> {
             known.map(|detector| vec![detector])
         }
     };
-    Some(environment.choices(DETECTORS, ACCEPTED, parse)?.into_iter().flatten().collect())
+    Some(environment.choices(&RESOURCE_DETECTORS, ACCEPTED, parse)?.into_iter().flatten().collect())
 }
 
-/// The specification defines no variable for detectors, but the prefix of variables of one language.
-const DETECTORS: &str = "OTEL_RUST_RESOURCE_DETECTORS";
 const ACCEPTED: &str = "process, processcommand, host, os, container, serviceinstance, all or none; \
                         the others are skipped";

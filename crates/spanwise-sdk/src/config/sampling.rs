@@ -4,6 +4,7 @@ use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::Environment;
 use super::error::BuildError;
 use super::redaction::{shown_argument, shown_name};
+use super::settings;
 use crate::remote_sampling::{RemoteSampling, RemoteSource};
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_sampling::RemoteSettings;
@@ -99,18 +100,18 @@ fn other(sampler: bool) -> &'static str {
 }
 
 fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
-    let Some((_, given)) = environment.text(&[SAMPLER]) else {
-        if environment.is_set(ARGUMENT) {
-            environment.unused(ARGUMENT, "OTEL_TRACES_SAMPLER is not set");
+    let Some((_, given)) = environment.text(&settings::SAMPLER) else {
+        if environment.is_set(&settings::SAMPLER_ARG) {
+            environment.unused(ARGUMENT, format!("{SAMPLER} is not set"));
         }
         return Ok(Default::default());
     };
     let name = given.to_ascii_lowercase();
     let takes_none = |name: &str| matches!(name, "always_on" | "always_off");
     if takes_none(name.strip_prefix("parentbased_").unwrap_or(&name))
-        && environment.is_set(ARGUMENT)
+        && environment.is_set(&settings::SAMPLER_ARG)
     {
-        environment.unused(ARGUMENT, format!("OTEL_TRACES_SAMPLER={name} takes no argument"));
+        environment.unused(ARGUMENT, format!("{SAMPLER}={name} takes no argument"));
     }
     Ok(match &*name {
         "always_on" => (Sampler::always_on(), None),
@@ -229,10 +230,11 @@ fn argument<T>(
     accepted: &str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Option<T> {
-    environment.parsed_shown(&[ARGUMENT], accepted, shown_argument, parse)
+    environment.parsed_shown(&settings::SAMPLER_ARG, accepted, shown_argument, parse)
 }
 
-const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
-const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
+/// The variables, as errors name them.
+const SAMPLER: &str = settings::SAMPLER.variable();
+const ARGUMENT: &str = settings::SAMPLER_ARG.variable();
 const ACCEPTED: &str = "xray, always_on, always_off, traceidratio, jaeger_remote, or one of the last \
                         four with parentbased_ before it";

@@ -3,7 +3,7 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
-use super::ranges::{self, BATCH, QUEUE};
+use super::{ranges, settings};
 use spanwise_batch::BatchPreset;
 
 impl SpanwiseBuilder {
@@ -53,6 +53,9 @@ impl SpanwiseBuilder {
         Ok(spans.min(max))
     }
 }
+
+const QUEUE: &str = settings::MAX_QUEUE_SIZE.variable();
+const BATCH: &str = settings::MAX_EXPORT_BATCH_SIZE.variable();
 
 fn at_most(queue: &str, max: usize) -> String {
     format!("at most {queue}; a request has up to {max} spans")

@@ -3,6 +3,7 @@
 use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::Environment;
 use super::error::BuildError;
+use super::settings::{self, Setting};
 use spanwise_wire::SpanLimits;
 
 impl SpanwiseBuilder {
@@ -31,21 +32,18 @@ impl SpanwiseBuilder {
         if self.recorder == Recorder::StockSdk {
             return Ok(of_recorded_spans(environment, max));
         }
-        let count = |names: &[&'static str], default: u32| {
+        let count = |setting: &Setting, default: u32| {
             environment
-                .count(names)
+                .count(setting)
                 .map_or(default, |count| u32::try_from(count).unwrap_or(u32::MAX))
         };
-        const ATTRIBUTES: &str = "OTEL_ATTRIBUTE_COUNT_LIMIT";
         let mut limits = SpanLimits::default();
-        limits.attributes =
-            count(&["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTES], limits.attributes);
-        limits.events = count(&["OTEL_SPAN_EVENT_COUNT_LIMIT"], limits.events);
-        limits.links = count(&["OTEL_SPAN_LINK_COUNT_LIMIT"], limits.links);
+        limits.attributes = count(&settings::ATTRIBUTES, limits.attributes);
+        limits.events = count(&settings::EVENTS, limits.events);
+        limits.links = count(&settings::LINKS, limits.links);
         limits.attributes_per_event =
-            count(&["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTES], limits.attributes_per_event);
-        limits.attributes_per_link =
-            count(&["OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTES], limits.attributes_per_link);
+            count(&settings::EVENT_ATTRIBUTES, limits.attributes_per_event);
+        limits.attributes_per_link = count(&settings::LINK_ATTRIBUTES, limits.attributes_per_link);
         limits.value_chars = value_chars(environment, limits.value_chars);
         limits.span_bytes = limits.span_bytes.min(max);
         Ok(limits)
@@ -68,7 +66,7 @@ fn of_recorded_spans(environment: &Environment, max: usize) -> SpanLimits {
 
 fn value_chars(environment: &Environment, default: usize) -> usize {
     environment
-        .count(&["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"])
+        .count(&settings::ATTRIBUTE_VALUE_LENGTH)
         .map_or(default, |chars| usize::try_from(chars).unwrap_or(usize::MAX))
 }
 

@@ -14,6 +14,7 @@ mod secrets;
 mod sources;
 #[path = "../support/mod.rs"]
 mod support;
+mod table;
 mod unused;
 mod values;
 

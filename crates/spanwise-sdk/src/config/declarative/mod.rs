@@ -18,6 +18,7 @@ mod schema;
 use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
+use super::settings::CONFIG_FILE;
 use crate::diagnostics::{Diagnostic, Reporter, sanitize};
 use spanwise_config::Document;
 use std::path::PathBuf;
@@ -57,10 +58,10 @@ impl SpanwiseBuilder {
     ) -> Result<Environment, BuildError> {
         let path = match self.config_file.take() {
             Some(path) => path,
-            None => match environment.required_text(&VARIABLES)? {
+            None => match environment.required_text(&CONFIG_FILE)? {
                 None => return Ok(environment),
                 Some(_) if self.recorder == Recorder::StockSdk => {
-                    environment.report_unused(&VARIABLES, "the stock SDK records the spans");
+                    environment.report_unused(&CONFIG_FILE, "the stock SDK records the spans");
                     return Ok(environment);
                 }
                 Some((_, path)) => PathBuf::from(path),
@@ -79,5 +80,3 @@ impl SpanwiseBuilder {
         Ok(Environment::new(left, reporter.clone()))
     }
 }
-
-const VARIABLES: [&str; 2] = ["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"];

@@ -5,6 +5,7 @@ use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
 use super::super::redaction::shown_path;
+use super::super::settings::{CERTIFICATE, CLIENT_CERTIFICATE, CLIENT_KEY};
 use super::trust::{ClientCertificate, Trust};
 use spanwise_transport::TransportBuilder;
 
@@ -75,8 +76,8 @@ fn client_files(environment: &Environment) -> Result<Option<(Named, Named)>, Bui
     match (certificates, key) {
         (None, None) => Ok(None),
         (Some(certificates), Some(key)) => Ok(Some((certificates, key))),
-        (Some(certificates), None) => Err(alone(certificates, "OTEL_EXPORTER_OTLP_CLIENT_KEY")),
-        (None, Some(key)) => Err(alone(key, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")),
+        (Some(certificates), None) => Err(alone(certificates, CLIENT_KEY.name())),
+        (None, Some(key)) => Err(alone(key, CLIENT_CERTIFICATE.name())),
     }
 }
 
@@ -103,10 +104,3 @@ impl CertificateFiles {
 }
 
 const NOT_HTTPS: &str = "the endpoint is http, not https";
-// Each list has the variable of the signal first.
-const CERTIFICATE: [&str; 2] =
-    ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];
-const CLIENT_CERTIFICATE: [&str; 2] =
-    ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
-const CLIENT_KEY: [&str; 2] =
-    ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"];

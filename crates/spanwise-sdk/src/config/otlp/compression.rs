@@ -4,6 +4,7 @@ use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
 use super::super::redaction::shown_name;
+use super::super::settings::COMPRESSION;
 use super::named::Named;
 use spanwise_transport::Compression;
 
@@ -31,7 +32,3 @@ impl SpanwiseBuilder {
         }
     }
 }
-
-// The variable of the signal first.
-const COMPRESSION: [&str; 2] =
-    ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];

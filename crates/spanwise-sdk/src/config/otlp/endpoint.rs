@@ -4,6 +4,7 @@ use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
 use super::super::redaction::shown_name;
+use super::super::settings::{ENDPOINT, INSECURE, PROTOCOL};
 use super::named::Named;
 use spanwise_transport::{Endpoint, Protocol};
 
@@ -55,7 +56,7 @@ impl SpanwiseBuilder {
                 let is_origin = endpoint.path() == "/";
                 if is_origin { Endpoint::parse_base(setting, url) } else { Ok(endpoint) }
             }
-            _ if setting == BASE_ENDPOINT => Endpoint::parse_base(setting, &url),
+            _ if setting == ENDPOINT.name() => Endpoint::parse_base(setting, &url),
             _ => Endpoint::parse(setting, &url),
         }?;
         Ok(Some(Named { setting, value }))
@@ -68,9 +69,3 @@ pub(super) fn report_insecure(environment: &Environment, protocol: Protocol) {
         environment.report_unused(&INSECURE, "over HTTP the scheme of the endpoint decides it");
     }
 }
-
-// Each list has the variable of the signal first.
-const BASE_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const ENDPOINT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", BASE_ENDPOINT];
-const PROTOCOL: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
-const INSECURE: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"];

@@ -3,8 +3,8 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
-use super::super::ranges;
 use super::super::redaction::REDACTED;
+use super::super::settings::HEADERS;
 use spanwise_transport::{Headers, HeadersError};
 use std::collections::HashSet;
 
@@ -13,7 +13,11 @@ impl SpanwiseBuilder {
     /// the value in code where both have one.
     pub(super) fn resolve_headers(&self, environment: &Environment) -> Result<Headers, BuildError> {
         let given = self.headers.iter().map(|(name, value)| name.len() + value.len());
-        ranges::HEADER_BYTES.check(given.sum())?;
+        let bytes: usize = given.sum();
+        if bytes > MAX_HEADER_BYTES {
+            let accepted = "accepted is up to 16384 (16 KiB) bytes";
+            return Err(BuildError::setting(HEADERS.method(), bytes, accepted));
+        }
         let mut taken = HashSet::new();
         let mut ours: Vec<_> = self.headers.iter().rev().collect();
         ours.retain(|(name, _)| taken.insert(name.trim().to_ascii_lowercase()));
@@ -47,8 +51,8 @@ fn parse_headers(
     taken: &mut HashSet<String>,
 ) -> Result<Headers, BuildError> {
     let refused = |error: String| BuildError::setting(setting, REDACTED, error);
-    if list.len() > MAX_HEADER_LIST {
-        return Err(refused(format!("accepted is up to {MAX_HEADER_LIST} bytes")));
+    if list.len() > MAX_HEADER_BYTES {
+        return Err(refused(format!("accepted is up to {MAX_HEADER_BYTES} bytes")));
     }
     let mut entries: Vec<&str> = list.split(',').collect();
     for entry in entries.iter_mut().rev() {
@@ -74,5 +78,5 @@ fn parse_headers(
     })
 }
 
-const MAX_HEADER_LIST: usize = 16 << 10;
-const HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
+/// Bytes of a list, and of all names and values in code together: every request repeats them.
+const MAX_HEADER_BYTES: usize = 16 << 10;

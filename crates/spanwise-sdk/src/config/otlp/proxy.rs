@@ -3,6 +3,7 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
+use super::super::settings::{ALL_PROXY, Support};
 use spanwise_transport::__private::all_proxy_variable;
 #[cfg(not(feature = "proxy"))]
 use spanwise_transport::__private::{MissingFeature, proxy_variable};
@@ -40,9 +41,9 @@ impl SpanwiseBuilder {
         // The default endpoint is on this machine.
         let Some(endpoint) = endpoint else { return Ok(transport) };
         let lookup = |name: &'static str| environment.optional_text(name);
-        if let Some(name) = all_proxy_variable(lookup, endpoint) {
-            let reason =
-                "only HTTPS_PROXY and HTTP_PROXY name a proxy; requests go to the endpoint itself";
+        if let Some(name) = all_proxy_variable(lookup, endpoint)
+            && let Support::WithoutEffect(reason) = ALL_PROXY.support
+        {
             environment.unused(name, reason);
         }
         self.proxy_of_variables(environment, endpoint, transport)

@@ -1,0 +1,142 @@
+//! Settings of the provider as a whole, its resource, its propagators and its sampler.
+
+use super::rows;
+use super::setting::{Setting, SettingType as Type};
+use spanwise_worker::clock::ClockMode;
+
+rows! {
+    SDK_DISABLED = Setting::new(
+        &["OTEL_SDK_DISABLED"],
+        Type::Boolean,
+        "false",
+        "Disables the SDK: spans are neither recorded nor exported, and propagators work.",
+    )
+    .in_file("disabled");
+    CONFIG_FILE = Setting::new(
+        &["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"],
+        Type::Path,
+        "none",
+        "Names a file of OpenTelemetry's declarative configuration, which replaces the other `OTEL_*` variables.",
+    )
+    .in_code(&["with_config_file"])
+    .remark("a YAML file of schema 1.1, with the feature `config-file`");
+    LOG_LEVEL = Setting::without_effect(
+        &["OTEL_LOG_LEVEL"],
+        "reports have no level; choose among them in with_diagnostics",
+        "The least severity of the reports of the SDK about itself.",
+    )
+    .in_file("log_level");
+    SERVICE_NAME = Setting::new(
+        &["OTEL_SERVICE_NAME"],
+        Type::Text,
+        "unknown_service:<program>",
+        "Sets the resource attribute `service.name`.",
+    )
+    .in_code(&["with_service_name"])
+    .in_file("resource.attributes")
+    .remark("the resource has at most 64 KiB, encoded");
+    RESOURCE_ATTRIBUTES = Setting::new(
+        &["OTEL_RESOURCE_ATTRIBUTES"],
+        Type::Pairs,
+        "none",
+        "Adds attributes to the resource.",
+    )
+    .in_code(&["with_resource"])
+    .in_file("resource.attributes")
+    .remark("the resource has at most 64 KiB, encoded; a wrong entry discards the list");
+    RESOURCE_DETECTORS = Setting::new(
+        // The specification defines no variable for detectors, but the prefix of variables of one language.
+        &["OTEL_RUST_RESOURCE_DETECTORS"],
+        Type::Names(&[
+            "process",
+            "processcommand",
+            "host",
+            "os",
+            "container",
+            "serviceinstance",
+            "all",
+            "none",
+        ]),
+        "none",
+        "Selects the detectors whose attributes the resource has.",
+    )
+    .in_code(&["with_detectors"])
+    .in_file("resource.detection/development.detectors")
+    .remark("`all` is all but `processcommand`");
+    SCHEMA_URL = Setting::new(&[], Type::Url, "none", "Sets the schema URL of the resource.")
+        .in_code(&["with_schema_url"])
+        .in_file("resource.schema_url");
+    PROPAGATORS = Setting::new(
+        &["OTEL_PROPAGATORS"],
+        Type::Names(&["tracecontext", "baggage", "none"]),
+        "tracecontext,baggage",
+        "Selects the global propagators, which `init` sets.",
+    )
+    .in_code(&["with_propagators"])
+    .in_file("propagator.*");
+    EXPORTER = Setting::new(
+        &["OTEL_TRACES_EXPORTER"],
+        Type::Names(&["otlp", "none"]),
+        "otlp",
+        "Selects the exporter; `none` leaves ids, sampling and propagation as they are and sends nothing.",
+    )
+    .in_code(&["with_exporter"])
+    .in_file("tracer_provider.processors");
+    SAMPLER = Setting::new(
+        &["OTEL_TRACES_SAMPLER"],
+        Type::Name(&[
+            "always_on",
+            "always_off",
+            "traceidratio",
+            "jaeger_remote",
+            "parentbased_always_on",
+            "parentbased_always_off",
+            "parentbased_traceidratio",
+            "parentbased_jaeger_remote",
+            "xray",
+        ]),
+        "parentbased_always_on",
+        "Selects the sampler.",
+    )
+    .in_code(&["with_sampler", "with_sampling_ratio", "with_remote_sampling"])
+    .in_file("tracer_provider.sampler")
+    .remark("`xray` is parent-based; the remote ones need the feature `jaeger` or `xray`");
+    SAMPLER_ARG = Setting::new(
+        &["OTEL_TRACES_SAMPLER_ARG"],
+        Type::Text,
+        "none",
+        "Sets the argument of the sampler that `OTEL_TRACES_SAMPLER` selects.",
+    )
+    .remark(
+        "a ratio, 0 or 2^-56 to 1, default 1; for `jaeger_remote` \
+         `endpoint=http://localhost:5778/sampling,pollingIntervalMs=60000,initialSamplingRate=0.001`; for `xray` \
+         `endpoint=http://127.0.0.1:2000,polling_interval=300`",
+    );
+    BUDGET_BYTES = Setting::new(
+        &["SPANWISE_BUDGET_BYTES"],
+        Type::Integer { min: 1 << 20, max: 16 << 30, unit: "bytes" },
+        "16777216",
+        "Limits the memory of ended spans without an outcome, requests included.",
+    )
+    .in_code(&["with_budget_bytes"]);
+    ON_FULL = Setting::new(
+        &[],
+        Type::Code,
+        "Drop",
+        "Selects whether a full queue refuses spans, lets their end wait, or sheds whole traces.",
+    )
+    .in_code(&["with_on_full"]);
+    SHUTDOWN_TIMEOUT = Setting::new(
+        &[],
+        Type::Milliseconds { min: 0, max: u64::MAX },
+        "5000",
+        "Limits a flush and a shutdown.",
+    )
+    .in_code(&["with_shutdown_timeout"]);
+    CLOCK = Setting::new(
+        &[ClockMode::VARIABLE],
+        Type::Name(&["auto", "monotonic"]),
+        "auto",
+        "Selects the clock of spans for the whole process; `monotonic` does without the processor's counter.",
+    );
+}
