@@ -4,6 +4,7 @@ use crate::batch_config::{BatchConfig, number};
 use crate::batch_overrides::BatchOverrides;
 use crate::destination::Destination;
 use crate::dynamic_batch_config::DynamicBatchConfig;
+use crate::dynamic_transport::{BuiltDivision, DynamicTransport, MAX_COPIES};
 use crate::encoder_bytes::{check_copy_bound, encoder_bytes};
 use crate::error::BuildError;
 use crate::exporter::Exporter;
@@ -258,6 +259,11 @@ impl ExporterBuilder {
         }
     }
 
+    /// The settings of batching that the exporter will have.
+    pub fn batch_config(&self) -> BatchConfig {
+        self.batch.resolve()
+    }
+
     /// The maximum bytes of an encoded resource, which every request contains.
     pub fn max_resource_bytes(&self) -> usize {
         (self.span_budget_bytes() / 16).min(self.batch.resolve().max_request_bytes / 8)
@@ -288,6 +294,10 @@ impl ExporterBuilder {
         // Without the resource first: a request size out of range is not an error of the resource.
         config.check(0)?;
         let most = 0..=self.max_resource_bytes() as u64;
+        let other_encoders = {
+            let first = self.destinations.first().and_then(|it| it.transports.first());
+            encoders.saturating_sub(first.map_or(0, encoder_bytes))
+        };
         let (routes, transports) = Routes::new(self.destinations, self.ledger.clone());
         let divide = |resource: usize, batch: &BatchConfig| {
             let division = Division::new(budget.limit(), &routes, resource, batch);
@@ -315,6 +325,14 @@ impl ExporterBuilder {
         division.buffer.slots = self.slots.unwrap_or(division.buffer.slots);
         let Division { buffer, request_bytes, reserve, lane_share } = division;
         budget.set_reserve(reserve.flowing);
+        let built = BuiltDivision {
+            limit: budget.limit(),
+            encoders,
+            other_encoders,
+            resource: resource.max_bytes(),
+            chunk_bytes: buffer.chunk_bytes,
+        };
+        let transport = DynamicTransport::new(routes.clone(), transports.clone(), built);
         let prepared = PreparedExporter {
             max_span_bytes: division.max_span_bytes(budget.limit(), batch.max_request_bytes),
             settings: Settings {
@@ -330,6 +348,7 @@ impl ExporterBuilder {
             resource,
             scopes: ScopeTable::new(budget.limit() / 16),
             transports,
+            transport,
             shutdown_timeout: self.shutdown_timeout,
             observer: self.observer,
             on_thread_start: self.on_thread_start,
@@ -350,7 +369,5 @@ impl fmt::Debug for ExporterBuilder {
     }
 }
 
-/// The maximum number of copies of a span that a queue charges for in advance.
-const MAX_COPIES: usize = 64;
 /// Bytes of the smallest budget.
 const MIN_BUDGET: usize = 1 << 20;

@@ -1,6 +1,7 @@
 //! The handle on a running exporter: flush and shutdown.
 
 use crate::dynamic_batch_config::DynamicBatchConfig;
+use crate::dynamic_transport::DynamicTransport;
 use crate::error::{BuildError, FlushError};
 use crate::inbox::{Command, CommandKind, Inbox};
 use crate::queue::SpanQueue;
@@ -36,6 +37,7 @@ pub(crate) struct ExporterState {
     pub(crate) resource: SharedResource,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) batching: DynamicBatchConfig,
+    pub(crate) transport: DynamicTransport,
     pub(crate) destinations: Vec<(Arc<str>, Ledger)>,
 }
 
@@ -69,6 +71,11 @@ impl Exporter {
     /// The settings of batching, which can be replaced while the exporter runs.
     pub fn batching(&self) -> &DynamicBatchConfig {
         &self.state.batching
+    }
+
+    /// The transport of the first destination, which can be replaced while the exporter runs.
+    pub fn transport(&self) -> &DynamicTransport {
+        &self.state.transport
     }
 
     /// Replaces the resource of all requests that are made from now on, and so of spans that are waiting:

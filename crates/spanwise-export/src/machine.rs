@@ -15,13 +15,14 @@ mod memory;
 mod patience;
 mod refused;
 mod relief;
+mod replace;
 mod routes;
 mod size_limit;
 mod sizing;
 mod stage;
 
 pub use action::{Action, FlushId, Reply, RequestId};
-pub(crate) use routes::Routes;
+pub(crate) use routes::{Copies, Routes};
 
 use crate::batch_config::BatchConfig;
 use crate::drained::Drained;
@@ -39,7 +40,7 @@ use in_flight::InFlight;
 use memory::Memory;
 use refused::Refused;
 use sizing::Sizing;
-use spanwise_batch::{FlushSchedule, FlushScheduleConfig, RequestObservation};
+use spanwise_batch::{Charge, FlushSchedule, FlushScheduleConfig, RequestObservation};
 use spanwise_ledger::DropReason;
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
@@ -63,6 +64,10 @@ pub struct ExportMachine {
     /// The sizes of a batch and of the queue that the queue was given last.
     sizes: Option<(Option<usize>, Option<usize>)>,
     reserve: Reserve,
+    /// Memory of encoders that the budget was not divided for.
+    encoders: Option<Charge>,
+    /// Bytes of `encoders` that the present transport needs.
+    encoder_bytes: usize,
     /// Bytes of spans in a chunk of the usual size.
     chunk_bytes: usize,
     /// The time of the last call that passed one.
@@ -121,6 +126,8 @@ impl ExportMachine {
             max_queue_size: batch.max_queue_size,
             sizes: None,
             reserve: settings.reserve,
+            encoders: None,
+            encoder_bytes: 0,
             chunk_bytes,
             now,
             held: Held::new(hold_back, batch.hold_back, chunk_bytes),
@@ -224,6 +231,7 @@ impl ExportMachine {
     /// A request ended. `delivery` is `None` when the task that sent it panicked.
     pub fn request_ended(&mut self, now: Instant, id: RequestId, delivery: Option<Delivery>) {
         let Some(request) = self.in_flight.remove(id, now) else { return };
+        self.free_encoders();
         self.now = now;
         let spans = request.tickets.spans();
         let latency = now.saturating_duration_since(request.sent);

@@ -1,6 +1,7 @@
 //! An exporter that is not started.
 
 use crate::dynamic_batch_config::DynamicBatchConfig;
+use crate::dynamic_transport::DynamicTransport;
 use crate::error::BuildError;
 use crate::exporter::{Exporter, ExporterState};
 use crate::inbox::{Inbox, InboxGuard};
@@ -30,6 +31,7 @@ pub struct PreparedExporter {
     pub(crate) max_span_bytes: usize,
     pub(crate) scopes: ScopeTable,
     pub(crate) transports: Vec<Transport>,
+    pub(crate) transport: DynamicTransport,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) observer: Box<dyn Observer>,
     pub(crate) on_thread_start: ThreadStart,
@@ -49,6 +51,11 @@ impl PreparedExporter {
     /// The settings of batching, which can be replaced once the exporter runs.
     pub fn batching(&self) -> &DynamicBatchConfig {
         &self.batching
+    }
+
+    /// The transport of the first destination, which can be replaced once the exporter runs.
+    pub fn transport(&self) -> &DynamicTransport {
+        &self.transport
     }
 
     /// Name and ledger of each destination, as [`Exporter::destinations`].
@@ -91,7 +98,8 @@ impl PreparedExporter {
             (machine, self.transports),
             self.observer,
         )
-        .with_batching(self.batching.clone());
+        .with_batching(self.batching.clone())
+        .with_transport(self.transport.clone());
         let worker = Worker::builder("spanwise")
             .with_on_thread_start(self.on_thread_start)
             .spawn(move |notified| thread.run(notified))
@@ -103,6 +111,7 @@ impl PreparedExporter {
             resource: self.resource,
             inbox,
             batching: self.batching,
+            transport: self.transport,
             destinations,
         };
         Ok(Exporter::new(shared, worker, self.shutdown_timeout))

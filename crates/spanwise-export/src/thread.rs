@@ -2,9 +2,11 @@
 
 mod fenced;
 mod sending;
+mod transports;
 
 use crate::batch_config::BatchConfig;
 use crate::dynamic_batch_config::DynamicBatchConfig;
+use crate::dynamic_transport::DynamicTransport;
 use crate::event::ExportEvent;
 use crate::inbox::{Command, CommandKind, InboxGuard};
 use crate::machine::{Action, ExportMachine, FlushId, Reply};
@@ -21,6 +23,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use transports::Transports;
 
 /// The queue, which may be a part of the caller's shared state.
 pub(crate) type SharedQueue = Arc<dyn AsRef<SpanQueue> + Send + Sync>;
@@ -32,8 +35,7 @@ pub(crate) struct ExportThread {
     pub(crate) inbox: InboxGuard,
     /// `None` at the end: it may hold a policy of the user's, whose drop may panic.
     machine: Option<ExportMachine>,
-    /// Of each endpoint; none at the end: they may hold sinks of the user's, whose drop may panic.
-    transports: Vec<Transport>,
+    transports: Transports,
     observer: FencedObserver,
     batching: DynamicBatchConfig,
     /// The settings that the machine has.
@@ -69,7 +71,7 @@ impl ExportThread {
             scopes,
             inbox,
             machine: Some(machine),
-            transports,
+            transports: Transports::new(transports),
             observer: FencedObserver::new(observer),
             applied: batching.load(),
             batching,
@@ -86,6 +88,12 @@ impl ExportThread {
     /// Applies the settings of `batching`, which the machine was built with, whenever they change.
     pub(crate) fn with_batching(mut self, batching: DynamicBatchConfig) -> Self {
         (self.applied, self.batching) = (batching.load(), batching);
+        self
+    }
+
+    /// Replaces the transport of the first destination by each that `transport` gets.
+    pub(crate) fn with_transport(mut self, transport: DynamicTransport) -> Self {
+        self.transports.follow(transport);
         self
     }
 
@@ -136,6 +144,7 @@ impl ExportThread {
         while let Some((id, delivery)) = self.sending.try_next() {
             machine.request_ended(now, id, delivery);
         }
+        self.transports.take_next(machine, now);
         let mut events = Vec::new();
         let mut turn = loop {
             match machine.poll(now, queue.level()) {
@@ -149,7 +158,7 @@ impl ExportThread {
                         machine.drained(drained);
                     }
                 }
-                Action::Send(id, request) => match self.transports.get(id.endpoint()) {
+                Action::Send(id, request) => match self.transports.get(id) {
                     Some(transport) => self.sending.start(transport, id, request),
                     None => machine.request_ended(now, id, None),
                 },
@@ -160,6 +169,10 @@ impl ExportThread {
                 Action::Finish => break Turn::Finish,
             }
         };
+        self.transports.retain_needed(machine);
+        for panic in self.transports.drop_unneeded() {
+            self.observer.panicked("the sink's drop", panic);
+        }
         events.into_iter().for_each(|event| self.observer.report(event));
         match &mut turn {
             Turn::WaitUntil(until) => {
@@ -240,10 +253,8 @@ impl Drop for ExportThread {
         (*self.queue).as_ref().release();
         self.scopes.clear();
         self.observer.report(ExportEvent::Ending);
-        for transport in std::mem::take(&mut self.transports) {
-            if let Err(panic) = catch_panic(|| drop(transport)) {
-                self.observer.panicked("the sink's drop", panic);
-            }
+        for panic in self.transports.drop_all() {
+            self.observer.panicked("the sink's drop", panic);
         }
     }
 }

@@ -149,7 +149,8 @@ impl Encoders {
         }
     }
 
-    fn clear(&self) {
+    /// Frees the idle encoders.
+    pub(crate) fn clear(&self) {
         if let Ok(mut idle) = self.idle.try_lock() {
             idle.clear();
         }

@@ -68,9 +68,10 @@ pub mod batch {
 pub mod export {
     #[doc(no_inline)]
     pub use spanwise_export::{
-        BatchConfig, BatchConfigError, BuildError, Destination, DynamicBatchConfig, ExportEvent,
-        Exporter, ExporterBuilder, FlushError, HoldBack, HoldCause, HoldContext, HoldDecision,
-        Observer, OnFull, PreparedExporter, ScopeTable, ShedThreshold, SpanQueue, sans_io,
+        BatchConfig, BatchConfigError, BuildError, Destination, DynamicBatchConfig,
+        DynamicTransport, ExportEvent, Exporter, ExporterBuilder, FlushError, HoldBack, HoldCause,
+        HoldContext, HoldDecision, Observer, OnFull, PreparedExporter, PreparedTransport,
+        ScopeTable, ShedThreshold, SpanQueue, sans_io,
     };
 }
 

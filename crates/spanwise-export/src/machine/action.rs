@@ -33,6 +33,7 @@ pub enum Action {
 pub struct RequestId {
     pub(super) number: u64,
     pub(super) lane: usize,
+    pub(super) generation: u32,
 }
 
 impl RequestId {
@@ -40,6 +41,12 @@ impl RequestId {
     /// [`PreparedExporter::transports`](crate::PreparedExporter::transports), 0 for the only one.
     pub fn endpoint(&self) -> usize {
         self.lane
+    }
+
+    /// The transport to send the request through: the number of times that the transport of this endpoint had been
+    /// [replaced](super::ExportMachine::set_transport) when the request was made, wrapping.
+    pub fn generation(&self) -> u32 {
+        self.generation
     }
 }
 

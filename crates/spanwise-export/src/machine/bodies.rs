@@ -118,7 +118,10 @@ impl<B> Bodies<B> {
         let lens = self.plans(whole).map(Plan::encoded_len).zip(&self.bodies);
         if self.is_large {
             let more = lens.clone().map(|(len, body)| len.saturating_sub(charged) * body.copies);
-            let more = memory.budget().try_charge_reserved(more.sum())?;
+            // A transport that replaced another may make more copies than the chunk is charged for.
+            let copies = self.bodies.iter().map(|body| body.copies).sum::<usize>();
+            let copies = copies.saturating_sub(memory.large_span_copies()) * charged;
+            let more = memory.budget().try_charge_reserved(more.sum::<usize>() + copies)?;
             let memory =
                 lens.map(|(len, _)| memory.charged_elsewhere(len)).collect::<Option<_>>()?;
             return Some(Taken { memory, json: Vec::new(), charges: vec![Some(more)] });

@@ -233,6 +233,15 @@ impl Composer {
             taken = bodies.take(&self.memory, &plan, batch.bytes());
         }
         let Some(Taken { mut memory, json, mut charges }) = taken else {
+            let bytes = bodies.charged(&plan) + batch.bytes();
+            if is_large && bytes > self.memory.most_of_one_span() {
+                // It was recorded for a transport that made fewer copies, and no end of a request will free
+                // enough for those of this one.
+                let lost = self.backlog.take_tickets(plan.spans(), DropReason::QueueBytes);
+                lost.into_iter().for_each(|lost| lost.dropped(DropReason::QueueBytes));
+                let _charge = self.backlog.advance_large(None, 0);
+                return Composed::Nothing(Vec::new());
+            }
             return Composed::NoMemory;
         };
         let written: Vec<_> = bodies

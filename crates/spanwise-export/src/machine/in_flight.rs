@@ -41,6 +41,11 @@ pub(super) struct InFlightRequest {
 pub(super) struct InFlight {
     requests: HashMap<RequestId, InFlightRequest>,
     lanes: Vec<Lane>,
+    /// The requests that were made before the transport of the first endpoint was replaced: those of each
+    /// generation of it, the oldest first.
+    retired: Vec<(u32, Lane)>,
+    /// The generation of the first endpoint's transport.
+    generation: u32,
     /// Bytes of requests that one lane may hold.
     share: usize,
     max: usize,
@@ -51,7 +56,41 @@ impl InFlight {
     /// No requests in `lanes` lanes, each of which may hold `share` bytes.
     pub(super) fn new(lanes: usize, share: usize, max: usize) -> Self {
         let lanes = (0..lanes).map(|_| Lane::default()).collect();
-        Self { requests: HashMap::new(), lanes, share, max, next: 0 }
+        let retired = Vec::new();
+        Self { requests: HashMap::new(), lanes, retired, generation: 0, share, max, next: 0 }
+    }
+
+    /// The transport of the first endpoint is replaced: later requests neither wait for those that there are, nor
+    /// for the space of their share.
+    pub(super) fn replace_transport(&mut self) {
+        if let Some(lane) = self.lanes.first_mut() {
+            let lane = std::mem::take(lane);
+            if !lane.is_idle() {
+                self.retired.push((self.generation, lane));
+            }
+        }
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// The generation of the first endpoint's transport.
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// The earlier generations of the first endpoint's transport that have requests.
+    pub(super) fn retired(&self) -> impl Iterator<Item = u32> {
+        self.retired.iter().map(|(generation, _)| *generation)
+    }
+
+    /// The lane of a request.
+    fn lane_of(&mut self, id: RequestId) -> Option<&mut Lane> {
+        match id.lane {
+            0 if id.generation != self.generation => {
+                let mut retired = self.retired.iter_mut();
+                retired.find(|(generation, _)| *generation == id.generation).map(|(_, lane)| lane)
+            }
+            lane => self.lanes.get_mut(lane),
+        }
     }
 
     /// Replaces the maximum. Requests beyond it stay in flight.
@@ -113,7 +152,8 @@ impl InFlight {
 
     /// Adds a request to a lane, where it waits until [`next_to_send`](Self::next_to_send) returns it.
     pub(super) fn insert(&mut self, lane: usize, bytes: FramedRequest, request: InFlightRequest) {
-        let id = RequestId { number: self.next, lane };
+        let generation = if lane == 0 { self.generation } else { 0 };
+        let id = RequestId { number: self.next, lane, generation };
         self.next += 1;
         if let Some(lane) = self.lanes.get_mut(lane) {
             lane.push(request.sent, id, bytes, request.charged);
@@ -124,7 +164,10 @@ impl InFlight {
     /// The next request that may be sent, which counts as sent at `now`.
     pub(super) fn next_to_send(&mut self, now: Instant) -> Option<(RequestId, FramedRequest)> {
         let max = self.max();
-        let (id, request) = self.lanes.iter_mut().find_map(|lane| lane.pop(max))?;
+        // Older spans first.
+        let retired = self.retired.iter_mut().map(|(_, lane)| lane);
+        let mut lanes = retired.chain(&mut self.lanes);
+        let (id, request) = lanes.find_map(|lane| lane.pop(max))?;
         if let Some(sent) = self.requests.get_mut(&id) {
             sent.sent = now;
             // Without an outcome of its own, a request may have reached the receiver.
@@ -144,9 +187,11 @@ impl InFlight {
     /// The request that ended at `now`; `None` for one that is not in flight.
     pub(super) fn remove(&mut self, id: RequestId, now: Instant) -> Option<InFlightRequest> {
         let request = self.requests.remove(&id)?;
-        if let Some(lane) = self.lanes.get_mut(id.lane) {
-            lane.ended(now, request.charged, self.share);
+        let share = self.share;
+        if let Some(lane) = self.lane_of(id) {
+            lane.ended(now, request.charged, share);
         }
+        self.retired.retain(|(_, lane)| !lane.is_idle());
         Some(request)
     }
 
@@ -161,18 +206,20 @@ impl InFlight {
 
     /// Books the spans of all requests that were not sent as lost for `reason`.
     pub(super) fn drop_waiting(&mut self, reason: DropReason) {
-        for lane in &mut self.lanes {
+        for lane in self.retired.iter_mut().map(|(_, lane)| lane).chain(&mut self.lanes) {
             let waiting: Vec<_> = lane.take_waiting().collect();
             for request in waiting.iter().filter_map(|id| self.requests.remove(id)) {
                 lane.removed(request.charged);
                 request.tickets.dropped(reason);
             }
         }
+        self.retired.retain(|(_, lane)| !lane.is_idle());
     }
 
     /// Books the spans of all requests as lost for `reason`.
     pub(super) fn drop_all(&mut self, reason: DropReason) {
         self.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
+        self.retired.clear();
         for (_, request) in self.requests.drain() {
             request.tickets.dropped(reason);
         }

@@ -120,7 +120,7 @@ mod tests {
         let mut lane = Lane::default();
         for number in 1..4 {
             let request = FramedRequest::from_message(b"message");
-            lane.push(Instant::now(), RequestId { number, lane: 0 }, request, 1);
+            lane.push(Instant::now(), RequestId { number, lane: 0, generation: 0 }, request, 1);
         }
         let sent = std::iter::from_fn(|| lane.pop(2)).map(|(id, _)| id.number);
         assert_eq!(sent.collect::<Vec<_>>(), [1, 2], "at most two are in flight");
@@ -130,7 +130,7 @@ mod tests {
     fn an_idle_lane_accepts_a_request_that_exceeds_its_share() {
         let mut lane = Lane::default();
         assert!(lane.is_idle() && lane.accepts(100, 10));
-        let (now, id) = (Instant::now(), RequestId { number: 1, lane: 0 });
+        let (now, id) = (Instant::now(), RequestId { number: 1, lane: 0, generation: 0 });
         lane.push(now, id, FramedRequest::from_message(b"message"), 100);
         assert!(!lane.is_idle() && !lane.accepts(1, 10), "one waits");
         assert!(lane.pop(1).is_some());
@@ -144,7 +144,7 @@ mod tests {
         let (mut lane, start) = (Lane::default(), Instant::now());
         let at = |millis| start + Duration::from_millis(millis);
         let push = |lane: &mut Lane, millis| {
-            let id = RequestId { number: millis, lane: 0 };
+            let id = RequestId { number: millis, lane: 0, generation: 0 };
             lane.push(at(millis), id, FramedRequest::from_message(b"message"), 100);
         };
         push(&mut lane, 0);

@@ -17,10 +17,14 @@ pub(super) struct Memory {
     budget: Budget,
     /// Length of a usual buffer.
     usual: usize,
+    /// The most buffers in `cached`.
+    count: usize,
     cached: Arc<Pool<RequestBuffer>>,
     /// A buffer for the JSON of a usual request. The next request is made after another one has ended, so one
     /// is enough.
     json: Arc<Pool<RequestBuffer>>,
+    /// The copies that the chunk of a large span is charged for.
+    large_span_copies: usize,
     /// The maximum memory of a request in multiples of its length: itself, those split by trace, JSON, and
     /// compressed copies.
     copies: usize,
@@ -38,8 +42,30 @@ pub(super) struct Charged {
 impl Memory {
     /// Memory charged to `budget`; at most `count` buffers of the `usual` length are cached.
     pub(super) fn new(budget: Budget, usual: usize, count: usize, copies: usize) -> Self {
-        let [cached, json] = [count, 1].map(|count| Arc::new(Pool::new(count)));
-        Self { budget, usual, cached, json, copies }
+        let [cached, json] = pools(count);
+        Self { budget, usual, count, cached, json, large_span_copies: copies, copies }
+    }
+
+    /// Replaces the `usual` length and the maximum of copies.
+    pub(super) fn set_sizes(&mut self, usual: usize, copies: usize) {
+        self.copies = copies;
+        if self.usual != usual {
+            self.trim();
+            // Buffers in use are of the former length, and return to the pools that they are from.
+            self.usual = usual;
+            [self.cached, self.json] = pools(self.count);
+        }
+    }
+
+    /// The copies of a request that the chunk of a large span is charged for.
+    pub(super) fn large_span_copies(&self) -> usize {
+        self.large_span_copies
+    }
+
+    /// The most bytes of a span and its copies. With the copies that the budget was divided for, each span has
+    /// fewer.
+    pub(super) fn most_of_one_span(&self) -> usize {
+        self.budget.limit() / 4 * 3
     }
 
     pub(super) fn budget(&self) -> &Budget {
@@ -136,6 +162,11 @@ impl Memory {
     fn is_usual(&self, len: usize) -> bool {
         len <= self.usual && len > self.usual / 4 * 3
     }
+}
+
+/// The caches of requests, at most `count` of them, and of their JSON.
+fn pools(count: usize) -> [Arc<Pool<RequestBuffer>>; 2] {
+    [count, 1].map(|count| Arc::new(Pool::new(count)))
 }
 
 /// Cached buffers are referred to by requests that may outlive the machine.

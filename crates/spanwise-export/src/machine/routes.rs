@@ -8,13 +8,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The destinations, each with its lanes: all lanes are numbered through.
+#[derive(Clone)]
 pub(crate) struct Routes {
     destinations: Vec<Route>,
     lanes: Vec<Copies>,
 }
 
 /// The copies of a request that the transport of a lane makes: JSON, and compressed ones.
-struct Copies {
+#[derive(Clone, Copy)]
+pub(crate) struct Copies {
     /// Their memory in multiples of the request's length.
     factor: usize,
     /// Whether JSON is among them.
@@ -24,6 +26,7 @@ struct Copies {
 }
 
 /// A destination, and the lanes of its endpoints.
+#[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) name: Arc<str>,
     pub(crate) ledger: Ledger,
@@ -50,13 +53,27 @@ impl Routes {
             let lanes = first..transports.len();
             routes.destinations.push(Route { name, ledger, ring: destination.ring, lanes });
         }
-        let copies = |(lane, transport): (usize, &Transport)| {
-            let same = transports.iter().position(|other| other.sends_same_bodies(transport));
-            let (factor, has_json) = (copy_factor(transport), is_json(transport));
-            Copies { factor, has_json, same_as: same.unwrap_or(lane) }
-        };
-        routes.lanes = transports.iter().enumerate().map(copies).collect();
+        routes.lanes = transports.iter().map(Copies::of).collect();
+        routes.share_copies(&transports);
         (routes, transports)
+    }
+
+    /// The same routes, with another transport in the first lane, whose copies are `first`. `transports` has
+    /// those of all lanes.
+    pub(crate) fn with_first(&self, first: Copies, transports: &[Transport]) -> Self {
+        let mut routes = self.clone();
+        routes.lanes.first_mut().into_iter().for_each(|lane| *lane = first);
+        routes.share_copies(transports);
+        routes
+    }
+
+    /// Finds the lanes whose `transports` make the same copies.
+    fn share_copies(&mut self, transports: &[Transport]) {
+        for (lane, transport) in transports.iter().enumerate() {
+            let same = transports.iter().position(|other| other.sends_same_bodies(transport));
+            let copies = self.lanes.get_mut(lane).into_iter();
+            copies.for_each(|copies| copies.same_as = same.unwrap_or(lane));
+        }
     }
 
     pub(crate) fn destinations(&self) -> &[Route] {
@@ -145,6 +162,13 @@ impl Routes {
             route.lanes.clone().map(|lane| self.copies_of(std::iter::once(lane))).max().unwrap_or(0)
         };
         unrouted + routed.map(most).sum::<usize>()
+    }
+}
+
+impl Copies {
+    /// The copies of this transport, which shares none. A sink's own code may run.
+    pub(crate) fn of(transport: &Transport) -> Self {
+        Self { factor: copy_factor(transport), has_json: is_json(transport), same_as: 0 }
     }
 }
 

@@ -93,6 +93,11 @@ impl Sizing {
         self.accepted.get_mut(lane).into_iter().for_each(|limit| limit.refused(bytes, floor));
     }
 
+    /// The endpoint of a lane is another one, whose limit is unknown.
+    pub(super) fn forget(&mut self, lane: usize) {
+        self.accepted.get_mut(lane).into_iter().for_each(|limit| *limit = SizeLimit::default());
+    }
+
     /// The endpoint of a lane accepted a request of `bytes` bytes.
     pub(super) fn accepted(&mut self, lane: usize, bytes: usize) {
         self.accepted.get_mut(lane).into_iter().for_each(|limit| limit.accepted(bytes));

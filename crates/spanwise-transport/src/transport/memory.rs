@@ -49,6 +49,11 @@ impl Transport {
         self.shared.encoders.encoder_bytes()
     }
 
+    /// Frees the idle encoders: for a transport that few more requests are sent through.
+    pub fn free_idle_encoders(&self) {
+        self.shared.encoders.clear();
+    }
+
     #[doc(hidden)] // For the benches of this repository.
     pub fn __compressed(&self, message: &[u8]) -> Option<Vec<u8>> {
         self.shared.encoders.pack(message).map(|packed| packed.body)

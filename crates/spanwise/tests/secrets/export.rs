@@ -52,6 +52,12 @@ pub fn an_exporter_does_not_show_its_secrets(printed: &Printed) {
     printed.error("FlushError", exporter.flush_until(Instant::now()).unwrap_err());
     printed.debug("Exporter", &exporter);
 
+    let exporter = builder().build().unwrap();
+    let (dynamic, batch) = (exporter.transport(), exporter.batching().load());
+    printed.debug("DynamicTransport", dynamic);
+    let prepared = dynamic.prepare(dynamic.load().unwrap(), &batch).unwrap();
+    printed.debug("PreparedTransport", &prepared);
+
     let (queue, prepared) = builder().prepare().unwrap();
     prepared.scopes().index(&scope).unwrap();
     printed.debug("PreparedExporter", &prepared);

@@ -3,7 +3,7 @@
 /// Types that hold settings or data of another process. The tests above print them.
 pub const PRINTED: &str = "\
     config::Document config::Field config::Mapping config::Position config::Problem config::Problems config::Read \
-    transport::RequestBody bytes::BytesChain bytes::FromUtf8Error export::Action export::BuildError export::Destination \
+    transport::RequestBody bytes::BytesChain bytes::FromUtf8Error export::Action export::BuildError export::Destination export::DynamicTransport export::PreparedTransport \
     export::Drained export::DrainedChunk export::ExportEvent export::ExportMachine \
     export::Exporter export::ExporterBuilder export::FlushError export::PreparedExporter \
     export::QueueAction export::ScopeTable export::SpanQueue ledger::Snapshot \
