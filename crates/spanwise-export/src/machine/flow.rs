@@ -139,9 +139,12 @@ impl ExportMachine {
             return Some(action);
         }
         loop {
+            // A request counts as sent from here on, so no other action may come between.
+            if let Some(action) = self.outbox.pop_front() {
+                return Some(action);
+            }
             if let Some((id, request)) = self.in_flight.next_to_send(now) {
-                self.outbox.push_back(Action::Send(id, request));
-                return self.outbox.pop_front();
+                return Some(Action::Send(id, request));
             }
             if !self.has_batch() {
                 return None;

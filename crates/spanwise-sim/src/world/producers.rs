@@ -87,7 +87,9 @@ impl World {
         if self.queue.ledger().snapshot().dropped_total() > before.dropped_total() {
             let reason = self.book_drop(id, &before)?;
             self.check_exhausted(reason)?;
-            self.check_drop(reason, level, charged + 4 * span.len)?;
+            // A span larger than a chunk reserves its JSON and its compressed bytes for each endpoint, too.
+            let copies = if span.len > MIN_CHUNK { 2 * self.endpoints.len() } else { 0 };
+            self.check_drop(reason, level, charged + (4 + copies) * span.len)?;
         } else {
             require(is_local || !self.is_child, "a forked child stores no span", || {
                 format!("span {id}")
@@ -180,6 +182,8 @@ impl World {
     }
 }
 
+/// The bytes of the smallest chunk, about.
+const MIN_CHUNK: usize = 50_000;
 /// A span that fits every budget.
 const SMALL_SPAN: usize = 100_000;
 /// Full chunks at which a push notifies the exporter, at the most.
