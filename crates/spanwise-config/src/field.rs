@@ -10,6 +10,7 @@ use crate::node::{Content, Entry, Node};
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::scalar::Scalar;
+use crate::substitution::referenced;
 
 /// A place in a file, and the value there if there is one.
 ///
@@ -91,6 +92,12 @@ impl<'d> Field<'d> {
         self.value().map_or(self.position, |node| node.position)
     }
 
+    /// Where the key stands; for an element of a sequence its value, and for an absent key the mapping that it is
+    /// missing from.
+    pub fn key_position(&self) -> Position {
+        self.position
+    }
+
     /// The keys that lead here, such as `tracer_provider.processors[0].batch`.
     pub fn path(&self) -> &str {
         &self.path
@@ -101,6 +108,14 @@ impl<'d> Field<'d> {
         self.node.is_some_and(|node| {
             matches!(node.content, Content::Scalar { is_substituted: true, .. })
         })
+    }
+
+    /// The names of the environment variables that the scalar refers to, in the order of the file.
+    pub fn variables(&self) -> Vec<&'d str> {
+        match self.node.map(|node| &node.content) {
+            Some(Content::Scalar { source, is_substituted: true, .. }) => referenced(source),
+            _ => Vec::new(),
+        }
     }
 
     /// An error here that is not reported, for a caller that finds it after the file was read.

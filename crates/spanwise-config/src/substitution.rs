@@ -53,6 +53,13 @@ fn replace_references<'t>(
     Ok(())
 }
 
+/// The names of the variables in the references of a text whose references are well formed.
+pub fn referenced(text: &str) -> Vec<&str> {
+    let after_openings = text.split("$$").flat_map(|part| part.split("${").skip(1));
+    let contents = after_openings.filter_map(|rest| rest.split_once('}'));
+    contents.filter_map(|(content, _)| Some(Reference::parse(content).ok()?.name)).collect()
+}
+
 /// The content of `${…}`.
 #[derive(Debug, PartialEq, Eq)]
 struct Reference<'t> {
@@ -86,6 +93,13 @@ mod tests {
     fn replaced(text: &str) -> Result<String, String> {
         let environment = |name: &str| (name == "A").then(|| "${B}$$".to_owned());
         substitute(text, &environment).map(Into::into).map_err(str::to_owned)
+    }
+
+    #[test]
+    fn references_have_names() {
+        let text = "${A}$${B} ${env:C:-${D}} x";
+        assert_eq!(super::referenced(text), ["A", "C", "D"]);
+        assert!(super::referenced("$A {B}").is_empty());
     }
 
     #[test]

@@ -22,9 +22,11 @@ mod remote_sampling;
 mod start;
 mod value;
 
-/// The table of settings.
+/// The table of settings, and explanations of those that are in force.
 pub mod settings {
-    pub use crate::config::{Setting, SettingType, Support, settings};
+    pub use crate::config::{
+        EffectiveSetting, Explanation, Origin, Setting, SettingType, Support, explain, settings,
+    };
 }
 
 /// The bytes of a request, as a [`Sink`] receives them.

@@ -158,4 +158,9 @@ pub use transport::Transport;
 pub mod __private {
     pub use crate::error::MissingFeature;
     pub use crate::proxy_variables::{all_proxy_variable, proxy_variable};
+
+    /// The memory that a `FileSink` needs for a request of `len` bytes.
+    pub fn json_bound(len: usize) -> usize {
+        crate::json_memory::bound(len)
+    }
 }

@@ -98,7 +98,7 @@ pub mod ledger {
 ///
 /// let of_name = |name| settings().iter().find(move |setting| setting.variables.contains(&name));
 /// let timeout = of_name("OTEL_BSP_EXPORT_TIMEOUT").unwrap();
-/// assert_eq!((timeout.methods, timeout.default), (&["with_export_timeout"][..], "60000"));
+/// assert_eq!((timeout.methods[0], timeout.default), ("with_export_timeout", "60000"));
 /// ```
 pub mod config {
     #[cfg(feature = "config-file")]
@@ -108,7 +108,9 @@ pub mod config {
         Problem, Problems, Read, Scalar,
     };
     #[doc(inline)]
-    pub use spanwise_sdk::settings::{Setting, SettingType, Support, settings};
+    pub use spanwise_sdk::settings::{
+        EffectiveSetting, Explanation, Origin, Setting, SettingType, Support, explain, settings,
+    };
 }
 
 /// Pools of objects, spans and buffers: the crate `spanwise-pool`.

@@ -2,6 +2,7 @@
 
 use super::environment::Lookup;
 use super::exporter::Exporter;
+use super::files::Files;
 use super::otlp::{ClientCertificate, Trust};
 use super::redaction::shown;
 use crate::detectors::Detector;
@@ -91,6 +92,7 @@ pub struct SpanwiseBuilder {
     pub(super) config_file: Option<PathBuf>,
     /// `disabled: true` in the file.
     pub(super) is_disabled_by_file: bool,
+    pub(super) files: Files,
     pub(super) lookup: Option<Lookup>,
     pub(super) handler: Option<Handler>,
     pub(super) recorder: Recorder,

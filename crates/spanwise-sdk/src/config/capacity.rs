@@ -3,11 +3,12 @@
 use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
-use super::{ranges, settings};
+use super::ranges;
+use super::settings::{self, Setting};
 use crate::diagnostics::Reporter;
 use opentelemetry::Context;
 use spanwise_batch::BatchPreset;
-use spanwise_export::{Exporter, ExporterBuilder, OnFull};
+use spanwise_export::{BatchConfig, Exporter, ExporterBuilder, OnFull};
 use spanwise_transport::Transport;
 use spanwise_wire::RequestLimits;
 use std::sync::Arc;
@@ -17,7 +18,9 @@ impl SpanwiseBuilder {
     /// Bytes of the budget.
     pub(super) fn budget(&self, environment: &Environment) -> Result<usize, BuildError> {
         let bytes = ranges::BUDGET_BYTES.resolve(self.budget_bytes, environment)?;
-        Ok(bytes.unwrap_or(BUDGET))
+        let bytes = bytes.unwrap_or(BUDGET);
+        environment.effective(&settings::BUDGET_BYTES, || bytes.to_string());
+        Ok(bytes)
     }
 
     /// Limits of a request; it has no more spans than may wait in the `queue`.
@@ -31,6 +34,26 @@ impl SpanwiseBuilder {
         limits.max_bytes = bytes.unwrap_or(limits.max_bytes);
         limits.max_spans = self.resolve_export_batch_size(environment, queue, limits.max_spans)?;
         Ok(limits)
+    }
+
+    /// Records the settings of batching that the exporter has.
+    pub(super) fn record_batching(&self, environment: &Environment, config: &BatchConfig) {
+        let optional = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+        let record = |setting: &Setting, value: &dyn Fn() -> String| {
+            environment.effective(setting, value);
+        };
+        record(&settings::SCHEDULE_DELAY, &|| settings::millis(config.scheduled_delay));
+        record(&settings::MAX_QUEUE_SIZE, &|| {
+            optional(config.max_queue_size.map(|spans| spans.to_string()))
+        });
+        record(&settings::MAX_EXPORT_BATCH_SIZE, &|| config.max_export_batch_size.to_string());
+        record(&settings::BATCH_SIZE, &|| {
+            optional(config.batch_size.map(|size| format!("{size:?}")))
+        });
+        record(&settings::HOLD_BACK, &|| settings::millis(config.hold_back));
+        record(&settings::MAX_REQUEST_BYTES, &|| config.max_request_bytes.to_string());
+        record(&settings::MAX_IN_FLIGHT, &|| config.max_in_flight.to_string());
+        record(&settings::ON_FULL, &|| format!("{:?}", self.on_full));
     }
 
     /// The exporter's settings that bound a resource, and its transport.
@@ -124,6 +147,6 @@ const BATCHING: [&str; 3] = [
     settings::SCHEDULE_DELAY.variable(),
 ];
 /// The default timeout of a request with its retries.
-const EXPORT_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const EXPORT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The default budget, in bytes.
 pub(super) const BUDGET: usize = 16 << 20;

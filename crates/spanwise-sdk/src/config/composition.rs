@@ -1,14 +1,11 @@
 //! Composition: a provider from the settings of the code and of the environment.
 
-use super::builder::{Recorder, SHUTDOWN_TIMEOUT, SpanwiseBuilder};
+use super::builder::{SHUTDOWN_TIMEOUT, SpanwiseBuilder};
 use super::capacity::BUDGET;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
-use super::exporter::{self, Exporter};
-use super::propagators;
-use super::resource::{MAX_RESOURCE_BYTES, Resource};
+use super::resolution::{Exporting, Globals, Plan};
 use super::span_processors::as_observer;
-use super::{settings, unused};
 use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics, EndpointHealth, Reporter, to_stderr};
 use crate::export_observer::ExportObserver;
@@ -21,19 +18,10 @@ use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
 use spanwise_export::{ScopeTable, SpanQueue};
 use spanwise_ledger::Ledger;
 use spanwise_sampling::{DynamicSampler, Sampler};
-use spanwise_transport::FailedAttempt;
 use spanwise_wire::SpanLimits;
-use spanwise_worker::clock::ClockMode;
 use spanwise_worker::{catch_panic, fork};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Whether a provider sets the globals of the API.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Globals {
-    Set,
-    Unchanged,
-}
 
 impl SpanwiseBuilder {
     /// Checks the settings in use and starts the provider: with one worker thread, or with none if it
@@ -63,57 +51,22 @@ impl SpanwiseBuilder {
         let reporter = Reporter::new(self.handler.take().unwrap_or_else(to_stderr));
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
         let environment = Environment::new(lookup.clone(), reporter.clone());
-        let propagators_in_code = self.propagators.is_some();
-        let environment = self.apply_config_file(environment, &lookup, &reporter)?;
-        let disabled = self.is_disabled_by_file || environment.switch(&settings::SDK_DISABLED);
-        let propagators = match globals {
-            // A disabled SDK sets propagators too (specification, *OTEL_SDK_DISABLED*).
-            Globals::Set => propagators::resolve(self.propagators.take(), &environment),
-            Globals::Unchanged => {
-                if !disabled && self.recorder == Recorder::Native {
-                    let setting = match propagators_in_code {
-                        true => "with_propagators",
-                        false => "propagator of the configuration file",
-                    };
-                    let setting = self.propagators.is_some().then_some(setting);
-                    propagators::report_unused(setting, &environment);
+        let built = self.resolve(environment, &lookup, &reporter, globals).and_then(|resolved| {
+            let spanwise = match resolved.plan {
+                Plan::Disabled => {
+                    let sampler = self.sampler.take().unwrap_or_default();
+                    self.idle(Phase::Disabled, sampler, &reporter)
                 }
-                Vec::new()
-            }
-        };
-        let built = match disabled {
-            true => Ok(self.disabled(&reporter)),
-            false => self.enabled(&environment, &reporter),
-        };
-        reporter.flush(REPORTED_WITHIN);
-        built.map(|spanwise| (spanwise, propagators))
-    }
-
-    fn disabled(mut self, reporter: &Reporter) -> Spanwise {
-        let sampler = self.sampler.take().unwrap_or_default();
-        self.idle(Phase::Disabled, sampler, reporter)
-    }
-
-    fn enabled(
-        self,
-        environment: &Environment,
-        reporter: &Reporter,
-    ) -> Result<Spanwise, BuildError> {
-        unused::report(environment);
-        if exporter::resolve(self.exporter, environment) == Exporter::None {
-            if !self.destinations.is_empty() {
-                environment.unused("with_destination", "the exporter is none: nothing is exported");
-            }
-            let (sampler, remote) = self.resolve_sampler(environment)?;
-            if let Some(remote) = remote {
-                remote.report_unused(environment);
-            }
-            return match self.processors.is_empty() {
-                true => Ok(self.idle(Phase::NotExporting, sampler, reporter)),
-                false => self.with_processors_alone(environment, sampler, reporter),
+                Plan::Idle { sampler } => self.idle(Phase::NotExporting, sampler, &reporter),
+                Plan::Processors { sampler, resource, limits } => {
+                    self.with_processors_alone((sampler, limits), &resource, &reporter)
+                }
+                Plan::Exporting(exporting) => self.start(*exporting, &reporter)?,
             };
-        }
-        self.start(environment, reporter)
+            Ok((spanwise, resolved.propagators))
+        });
+        reporter.flush(REPORTED_WITHIN);
+        built
     }
 
     /// A provider without a worker.
@@ -130,46 +83,18 @@ impl SpanwiseBuilder {
         Spanwise::new(Handle::new(Arc::new(core), None, health, self.shutdown_timeout()))
     }
 
-    fn start(
-        mut self,
-        environment: &Environment,
-        reporter: &Reporter,
-    ) -> Result<Spanwise, BuildError> {
-        let health = EndpointHealth::new(reporter.clone());
-        // This reports an invalid value; the clock of the process reads the variable itself.
-        let _ = environment.parsed(&settings::CLOCK, ClockMode::ACCEPTED, ClockMode::parse);
+    fn start(mut self, exporting: Exporting, reporter: &Reporter) -> Result<Spanwise, BuildError> {
+        let Exporting { queue, prepared, resource, sampler, remote, limits, health, others } =
+            exporting;
         // The sink is the user's code.
         let sink = self.sink.as_ref().and_then(|it| catch_panic(|| it.lifecycle()).ok().flatten());
-        let transport = self.transport(environment, &health)?;
-        let others = self.observe_destinations(reporter);
-        health.set_endpoint(transport.destination());
-        let exporter = self.exporter_builder(environment, transport)?;
-        let max_bytes = exporter.max_resource_bytes();
-        let resource = Resource::of_builder(&mut self, environment, max_bytes)?;
-        let service_name = resource.service_name;
-        let exporter =
-            self.resolve_export(exporter, environment)?.with_resource(resource.encoded.clone());
-        let exporter = match self.recorder {
-            Recorder::Native => exporter,
-            // The stock SDK sets its resource later.
-            Recorder::StockSdk => {
-                exporter.with_max_resource_bytes(max_bytes.min(MAX_RESOURCE_BYTES))
-            }
-        };
-        let (queue, prepared) = exporter.prepare()?;
-        let (sampler, remote) = self.resolve_sampler(environment)?;
         let processors = std::mem::take(&mut self.processors);
-        let processors = Processors::new(processors, &resource.encoded, queue.ledger());
+        let processors = Processors::new(processors, &resource, queue.ledger());
         let queue = if processors.is_some() { queue.with_checked_starts() } else { queue };
-        let core = Core::new(
-            Phase::Running,
-            self.span_limits(environment, prepared.max_span_bytes())?,
-            DynamicSampler::new(sampler),
-            Scopes::new(prepared.scopes().clone()),
-            queue,
-        );
+        let sampler = DynamicSampler::new(sampler);
+        let scopes = Scopes::new(prepared.scopes().clone());
+        let core = Core::new(Phase::Running, limits, sampler, scopes, queue);
         let core = Arc::new(core.with_observer(as_observer(&processors)));
-        let remote = remote.map(|remote| remote.start(&service_name)).transpose()?;
         let diagnostics = Diagnostics::new(reporter.clone(), health.clone());
         let losses = prepared.destinations().skip(1).zip(&others);
         let losses = losses
@@ -181,21 +106,6 @@ impl SpanwiseBuilder {
         let timeout = self.shutdown_timeout();
         let handle = Handle::new(core, Some(exporter), health, timeout).with_destinations(others);
         Ok(Spanwise::new(handle.with_sink(sink).with_processors(processors)))
-    }
-
-    /// Reports failed attempts of the further destinations. Returns the health of each.
-    fn observe_destinations(&mut self, reporter: &Reporter) -> Vec<EndpointHealth> {
-        let observed = std::mem::take(&mut self.destinations).into_iter().map(|destination| {
-            let name = destination.name();
-            let health =
-                EndpointHealth::of_destination(reporter.clone(), &name, destination.is_routed());
-            let observer = health.clone();
-            let observe = move |failed: &FailedAttempt| observer.attempt_failed(failed);
-            (destination.with_attempt_observer(observe), health)
-        });
-        let (destinations, health) = observed.unzip();
-        self.destinations = destinations;
-        health
     }
 
     pub(super) fn shutdown_timeout(&self) -> Duration {

@@ -1,6 +1,7 @@
 //! [`Environment`]: reads and parses `OTEL_*` variables, and reports invalid values.
 
 use super::error::BuildError;
+use super::explain::Recorder;
 use super::redaction::{NOT_TEXT, shown_name};
 use super::settings::Setting;
 use crate::diagnostics::{Diagnostic, Reporter, sanitize};
@@ -26,6 +27,7 @@ pub(crate) struct Environment {
     reporter: Reporter,
     /// The variables that were reported; some set several settings.
     reported: RefCell<Vec<&'static str>>,
+    recorder: Recorder,
 }
 
 /// A variable is set, to bytes that are not UTF-8.
@@ -33,7 +35,30 @@ struct NotText;
 
 impl Environment {
     pub(crate) fn new(lookup: Lookup, reporter: Reporter) -> Self {
-        Self { lookup, reporter, reported: RefCell::default() }
+        Self { lookup, reporter, reported: RefCell::default(), recorder: Recorder::off() }
+    }
+
+    /// Records the effective settings for an explanation.
+    pub(super) fn with_recorder(mut self, recorder: Recorder) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
+    /// The same environment with other variables.
+    #[cfg(feature = "config-file")]
+    pub(super) fn with_lookup(mut self, lookup: Lookup) -> Self {
+        self.lookup = lookup;
+        self
+    }
+
+    /// The record of the effective settings.
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Records the value of `setting` that is in force, without secrets.
+    pub(super) fn effective(&self, setting: &Setting, value: impl FnOnce() -> String) {
+        self.recorder.effective(setting, value);
     }
 
     /// Whether a variable of `setting` is set and not empty, also to bytes that are not UTF-8.
@@ -65,7 +90,10 @@ impl Environment {
         for &name in setting.variables {
             match self.get(name) {
                 Ok(None) => {}
-                Ok(Some(value)) => return Ok(Some((name, value))),
+                Ok(Some(value)) => {
+                    self.recorder.used(setting, name);
+                    return Ok(Some((name, value)));
+                }
                 Err(NotText) => {
                     return Err(BuildError::setting(name, NOT_TEXT, "accepted is UTF-8 text"));
                 }
@@ -95,8 +123,9 @@ impl Environment {
         setting.variables.iter().find_map(|&name| {
             let value = self.text_of(name)?;
             let parsed = parse(&value);
-            if parsed.is_none() {
-                self.ignore(name, &shown(&value), accepted);
+            match parsed {
+                Some(_) => self.recorder.used(setting, name),
+                None => self.ignore(name, &shown(&value), accepted),
             }
             parsed
         })
@@ -127,7 +156,11 @@ impl Environment {
         if !unknown.is_empty() {
             self.ignore(setting.variable(), &unknown.join(","), accepted);
         }
-        (!known.is_empty()).then_some(known)
+        if known.is_empty() {
+            return None;
+        }
+        self.recorder.used(setting, setting.variable());
+        Some(known)
     }
 
     /// A count.
@@ -141,6 +174,7 @@ impl Environment {
             return false;
         };
         let Some(value) = self.text_of(name) else { return false };
+        self.recorder.used(setting, name);
         let is_true = value.eq_ignore_ascii_case("true");
         if !is_true && !value.eq_ignore_ascii_case("false") {
             self.ignore(name, &shown_name(&value), &setting.kind.accepted());

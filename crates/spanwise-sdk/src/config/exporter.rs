@@ -21,7 +21,12 @@ pub enum Exporter {
 
 /// The exporter in code, otherwise that of the environment.
 pub(super) fn resolve(code: Option<Exporter>, environment: &Environment) -> Exporter {
-    code.or_else(|| from_environment(environment)).unwrap_or_default()
+    let exporter = code.or_else(|| from_environment(environment)).unwrap_or_default();
+    environment.effective(&EXPORTER, || match exporter {
+        Exporter::Otlp => "otlp".to_owned(),
+        Exporter::None => "none".to_owned(),
+    });
+    exporter
 }
 
 /// `OTEL_TRACES_EXPORTER`: a list of names.
@@ -43,6 +48,9 @@ fn from_environment(environment: &Environment) -> Option<Exporter> {
         environment.ignore(EXPORTER.variable(), &shown(&others.join(",")), accepted);
     } else if otlp && none {
         environment.ignore(EXPORTER.variable(), "none", "otlp or none, not both");
+    }
+    if otlp || none {
+        environment.recorder().used(&EXPORTER, EXPORTER.variable());
     }
     match (otlp, none) {
         (true, _) => Some(Exporter::Otlp),

@@ -13,6 +13,9 @@ pub(super) fn resolve(code: Option<Vec<Propagator>>, environment: &Environment) 
             propagators.push(propagator);
         }
     }
+    environment.effective(&PROPAGATORS, || {
+        propagators.iter().map(|propagator| propagator.name()).collect::<Vec<_>>().join(",")
+    });
     propagators
 }
 

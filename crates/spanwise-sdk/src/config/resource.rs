@@ -3,6 +3,7 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
+use super::explain::Origin;
 use super::redaction::shown;
 use super::{resource_detectors, settings};
 use opentelemetry::{KeyValue, Value};
@@ -34,6 +35,14 @@ impl Resource {
         let attributes = std::mem::take(&mut builder.resource);
         let schema_url = &*builder.schema_url;
         let max_bytes = max_bytes.min(MAX_RESOURCE_BYTES);
+        for (origin, part) in
+            environment.recorder().parts(&settings::RESOURCE_ATTRIBUTES, &attributes, |given| {
+                given.resource_attributes
+            })
+        {
+            let list = || listed(part);
+            environment.recorder().effective_from(&settings::RESOURCE_ATTRIBUTES, origin, list);
+        }
         let code = from_code(service_name.clone(), attributes);
         let accepted = format!("at most {max_bytes} bytes with the rest of the resource, encoded");
         let mut all = defaults();
@@ -65,7 +74,15 @@ impl Resource {
         }
         if let Some((setting, list)) = environment.text(&settings::RESOURCE_ATTRIBUTES) {
             match parse_list(&list) {
-                Some(listed) if fits(&listed, &all) => all.extend(listed),
+                Some(entries) if fits(&entries, &all) => {
+                    let attributes = &settings::RESOURCE_ATTRIBUTES;
+                    let origin = Origin::Variable { name: setting };
+                    environment.recorder().effective_from(attributes, origin, || listed(&entries));
+                    if entries.iter().any(|it| it.key.as_str() == SERVICE_NAME) {
+                        environment.recorder().used(&settings::SERVICE_NAME, setting);
+                    }
+                    all.extend(entries);
+                }
                 Some(_) => {
                     environment.ignore(setting, &format!("[{} bytes]", list.len()), &accepted);
                 }
@@ -79,15 +96,33 @@ impl Resource {
         if let Some((setting, name)) = environment.text(&settings::SERVICE_NAME) {
             let named = [KeyValue::new(SERVICE_NAME, name.clone())];
             match fits(&named, &all) {
-                true => all.extend(named),
+                true => {
+                    environment.recorder().used(&settings::SERVICE_NAME, setting);
+                    all.extend(named);
+                }
                 false => environment.ignore(setting, &shown(&name), &accepted),
             }
         }
         all.extend(code);
         let named = all.iter().rev().find(|attribute| attribute.key.as_str() == SERVICE_NAME);
         let service_name = named.map(|name| name.value.as_str().into_owned()).unwrap_or_default();
+        let names = all.iter().filter(|attribute| attribute.key.as_str() == SERVICE_NAME).count();
+        let recorder = environment.recorder();
+        match names {
+            // A file may have attributes without a name.
+            1 => recorder
+                .effective_from(&settings::SERVICE_NAME, Origin::Default, || shown(&service_name)),
+            _ => recorder.effective(&settings::SERVICE_NAME, || shown(&service_name)),
+        }
+        environment.effective(&settings::SCHEMA_URL, || shown(schema_url));
         Ok(Self { encoded: encode_resource(pairs(&all), schema_url), service_name })
     }
+}
+
+/// The attributes in the form of the variable.
+fn listed(attributes: &[KeyValue]) -> String {
+    let entry = |it: &KeyValue| format!("{}={}", it.key.as_str(), shown(&it.value.as_str()));
+    attributes.iter().map(entry).collect::<Vec<_>>().join(",")
 }
 
 fn defaults() -> Vec<KeyValue> {

@@ -8,6 +8,9 @@ use opentelemetry::KeyValue;
 /// The attributes of the chosen detectors. Reports attributes that a detector could not read.
 pub(super) fn detected(code: Option<Vec<Detector>>, environment: &Environment) -> Vec<KeyValue> {
     let chosen = code.or_else(|| from_environment(environment)).unwrap_or_default();
+    environment.effective(&RESOURCE_DETECTORS, || {
+        chosen.iter().map(|detector| detector.name()).collect::<Vec<_>>().join(",")
+    });
     let detected = detect(&chosen);
     for (attribute, problem) in detected.missing {
         environment.not_detected(attribute, problem);

@@ -4,7 +4,7 @@ use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::Environment;
 use super::error::BuildError;
 use super::redaction::{shown_argument, shown_name};
-use super::settings;
+use super::settings::{self, SettingType};
 use crate::remote_sampling::{RemoteSampling, RemoteSource};
 #[cfg(any(feature = "jaeger", feature = "xray"))]
 use spanwise_sampling::RemoteSettings;
@@ -59,6 +59,25 @@ impl SpanwiseBuilder {
         &self,
         environment: &Environment,
     ) -> Result<Resolved, BuildError> {
+        let resolved = self.resolve_sampler_of_all(environment)?;
+        environment.effective(&settings::SAMPLER, || match environment.text(&settings::SAMPLER) {
+            _ if self.has_sampler() => resolved.0.to_string(),
+            Some((_, name)) if is_known(&name) => name.to_ascii_lowercase(),
+            _ => settings::SAMPLER.default.to_owned(),
+        });
+        Ok(resolved)
+    }
+
+    /// Whether code or a file has set a sampler.
+    pub(super) fn has_sampler(&self) -> bool {
+        #[cfg(any(feature = "jaeger", feature = "xray"))]
+        let is_remote = self.remote_sampling.is_some();
+        #[cfg(not(any(feature = "jaeger", feature = "xray")))]
+        let is_remote = false;
+        self.sampler.is_some() || self.sampling_ratio.is_some() || is_remote
+    }
+
+    fn resolve_sampler_of_all(&self, environment: &Environment) -> Result<Resolved, BuildError> {
         #[cfg(any(feature = "jaeger", feature = "xray"))]
         let remote_sampling = self.remote_sampling.as_ref();
         #[cfg(not(any(feature = "jaeger", feature = "xray")))]
@@ -107,6 +126,9 @@ fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
         return Ok(Default::default());
     };
     let name = given.to_ascii_lowercase();
+    if is_known(&name) {
+        environment.recorder().used(&settings::SAMPLER, SAMPLER);
+    }
     let takes_none = |name: &str| matches!(name, "always_on" | "always_off");
     if takes_none(name.strip_prefix("parentbased_").unwrap_or(&name))
         && environment.is_set(&settings::SAMPLER_ARG)
@@ -224,13 +246,25 @@ fn xray(environment: &Environment) -> RemoteSettings {
     argument(environment, ACCEPTED, parse).unwrap_or_default().into()
 }
 
+/// Whether `name` is a value of the variable, in any case.
+fn is_known(name: &str) -> bool {
+    let SettingType::Name(names) = settings::SAMPLER.kind else { return false };
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// The sampler's argument, if it is set and `parse` accepts it.
 fn argument<T>(
     environment: &Environment,
     accepted: &str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Option<T> {
-    environment.parsed_shown(&settings::SAMPLER_ARG, accepted, shown_argument, parse)
+    let setting = &settings::SAMPLER_ARG;
+    let parsed = environment.parsed_shown(setting, accepted, shown_argument, parse);
+    environment.effective(setting, || match environment.text(setting) {
+        Some((_, argument)) if parsed.is_some() => shown_argument(&argument),
+        _ => setting.default.to_owned(),
+    });
+    parsed
 }
 
 /// The variables, as errors name them.

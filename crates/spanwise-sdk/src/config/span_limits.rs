@@ -8,7 +8,30 @@ use spanwise_wire::SpanLimits;
 
 impl SpanwiseBuilder {
     /// The limits of a span, which has at most `max` bytes with this budget and request size.
+    ///
+    /// # Errors
+    /// The limit of bytes in code is out of range.
     pub(super) fn span_limits(
+        &self,
+        environment: &Environment,
+        max: usize,
+    ) -> Result<SpanLimits, BuildError> {
+        let limits = self.resolve_span_limits(environment, max)?;
+        for (setting, limit) in [
+            (&settings::ATTRIBUTES, limits.attributes as usize),
+            (&settings::EVENTS, limits.events as usize),
+            (&settings::LINKS, limits.links as usize),
+            (&settings::EVENT_ATTRIBUTES, limits.attributes_per_event as usize),
+            (&settings::LINK_ATTRIBUTES, limits.attributes_per_link as usize),
+            (&settings::ATTRIBUTE_VALUE_LENGTH, limits.value_chars),
+            (&settings::SPAN_BYTES, limits.span_bytes),
+        ] {
+            environment.effective(setting, || limit.to_string());
+        }
+        Ok(limits)
+    }
+
+    fn resolve_span_limits(
         &self,
         environment: &Environment,
         max: usize,

@@ -2,8 +2,6 @@
 
 use super::builder::{SHUTDOWN_TIMEOUT, SpanwiseBuilder};
 use super::capacity::BUDGET;
-use super::environment::Environment;
-use super::error::BuildError;
 use super::resource::Resource;
 use crate::core::{Core, Phase};
 use crate::diagnostics::{EndpointHealth, Reporter};
@@ -60,13 +58,11 @@ impl SpanwiseBuilder {
 
     /// A provider that exports nothing, and records spans for its processors.
     pub(super) fn with_processors_alone(
-        mut self,
-        environment: &Environment,
-        sampler: Sampler,
+        self,
+        (sampler, limits): (Sampler, SpanLimits),
+        resource: &Resource,
         reporter: &Reporter,
-    ) -> Result<Spanwise, BuildError> {
-        let resource = Resource::of_builder(&mut self, environment, usize::MAX)?;
-        let limits = self.span_limits(environment, SpanLimits::default().span_bytes)?;
+    ) -> Spanwise {
         let buffer = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(BUDGET));
         let queue = SpanQueue::new(buffer, Ledger::new(), self.on_full);
         let processors = Processors::new(self.processors, &resource.encoded, queue.ledger());
@@ -77,7 +73,7 @@ impl SpanwiseBuilder {
         let timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
         let health = EndpointHealth::new(reporter.clone());
         let handle = Handle::new(core, None, health, timeout);
-        Ok(Spanwise::new(handle.with_processors(processors)))
+        Spanwise::new(handle.with_processors(processors))
     }
 }
 

@@ -17,7 +17,12 @@ use std::time::{Duration, Instant};
 #[derive(Clone)]
 pub(crate) struct Reporter {
     shared: Arc<Shared>,
+    /// Takes the place of the thread in an explanation.
+    collected: Option<Collected>,
 }
+
+/// Reports in their order.
+pub(crate) type Collected = Arc<Mutex<Vec<Diagnostic>>>;
 
 struct Shared {
     state: Mutex<State>,
@@ -54,12 +59,24 @@ impl Reporter {
         };
         let (state, idle) = (Mutex::new(state), Condvar::new());
         let generation = fork::generation();
-        Self { shared: Arc::new(Shared { state, idle, generation }) }
+        Self { shared: Arc::new(Shared { state, idle, generation }), collected: None }
+    }
+
+    /// A reporter that starts no thread, and the reports that it collects.
+    pub(crate) fn collecting() -> (Self, Collected) {
+        let collected = Collected::default();
+        let mut reporter = Self::new(Arc::new(|_| {}));
+        reporter.collected = Some(collected.clone());
+        (reporter, collected)
     }
 
     /// Queues a report. Never waits for the handler.
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
         if self.is_forked() {
+            return;
+        }
+        if let Some(collected) = &self.collected {
+            collected.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic);
             return;
         }
         let mut state = self.shared.lock();

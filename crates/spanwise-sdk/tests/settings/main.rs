@@ -7,6 +7,7 @@
 mod bad_input;
 mod batching;
 mod errors;
+mod explain;
 #[cfg(unix)]
 mod not_utf8;
 mod proxies;

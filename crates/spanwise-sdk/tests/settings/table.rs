@@ -69,8 +69,8 @@ fn the_table_has_each_method_of_the_builder() {
 fn every_setting_has_a_place_and_a_purpose() {
     let mut names = BTreeSet::new();
     for setting in settings() {
-        let Setting { variables, methods, path, purpose, default, .. } = *setting;
-        assert!(!variables.is_empty() || !methods.is_empty() || path.is_some(), "{setting:?}");
+        let Setting { variables, methods, paths, purpose, default, .. } = *setting;
+        assert!(!variables.is_empty() || !methods.is_empty() || !paths.is_empty(), "{setting:?}");
         assert!(purpose.ends_with('.') && !default.is_empty(), "{setting:?}");
         assert!(names.insert((variables, methods)), "twice: {setting:?}");
         if let SettingType::Integer { min, max, .. } | SettingType::Milliseconds { min, max } =

@@ -14,7 +14,7 @@ pub const PRINTED: &str = "\
     opentelemetry::OtlpExporterBuilder sampling::Sampler sampling::SettingError \
     sampling::JaegerStrategyError sampling::XrayError sampling::XrayPoller sampling::XrayRemote \
     sampling::XrayRequest sampling::XraySettings sdk::BuildError sdk::SpanwiseBuilder \
-    sdk::Diagnostic sdk::DestinationReport sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report \
+    sdk::EffectiveSetting sdk::Explanation sdk::Origin sdk::Diagnostic sdk::DestinationReport sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report \
     sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
     transport::Endpoint transport::EndpointError transport::FailedAttempt transport::FetchError \
     transport::Fetcher transport::FramedRequest transport::Headers transport::HeadersError \

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod config;
+mod explained;
 mod export;
 mod listed;
 mod plug_ins;
@@ -27,6 +28,7 @@ async fn no_printable_type_shows_a_secret() {
     provider::a_provider_that_runs_does_not_show_its_secrets(&printed);
     transport::a_transport_does_not_show_its_secrets(&printed).await;
     config::configuration_files_do_not_show_their_secrets(&printed);
+    explained::settings_in_force_do_not_show_their_secrets(&printed);
     export::an_exporter_does_not_show_its_secrets(&printed);
     export::propagators_and_buffers_do_not_show_their_contents(&printed);
     plug_ins::plug_ins_do_not_show_their_secrets(&printed);

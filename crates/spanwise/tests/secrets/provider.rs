@@ -1,5 +1,6 @@
 //! Providers, builders and receivers.
 
+use crate::explained::explain;
 use crate::printed::{LONG, Printed, SECRET, echo, url, with_query};
 use opentelemetry::trace::{Span as _, Tracer as _};
 use spanwise::{FlushError, Spanwise, SpanwiseBuilder};
@@ -45,6 +46,7 @@ pub fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
         for endpoint in ["http://127.0.0.1:9", "https://127.0.0.1:9"] {
             let set =
                 [(name, value.clone()), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.into())];
+            explain(printed, &builder(printed, &set));
             printed.result(name, &builder(printed, &set).build());
         }
     }
@@ -63,6 +65,7 @@ pub fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
         ] {
             let set =
                 [("OTEL_TRACES_SAMPLER", sampler.to_owned()), ("OTEL_TRACES_SAMPLER_ARG", value)];
+            explain(printed, &builder(printed, &set));
             let spanwise = builder(printed, &set).build();
             printed.result(sampler, &spanwise);
             if let Ok(spanwise) = spanwise {
@@ -83,6 +86,7 @@ pub fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
     for code in coded {
         let builder = code(builder(printed, &[]));
         printed.debug("SpanwiseBuilder", &builder);
+        explain(printed, &builder);
         printed.result("SpanwiseBuilder", &builder.build());
     }
 }

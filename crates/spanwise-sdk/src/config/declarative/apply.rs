@@ -3,15 +3,18 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::error::BuildError;
 use super::super::exporter::Exporter as ExporterSetting;
+use super::super::files::Files;
 use super::super::otlp::{ClientCertificate, Trust};
 use super::exporters::{Exporter, Kind};
 use super::otlp::Otlp;
 use super::processors::Processor;
 use super::samplers::Choice;
 use super::schema::Settings;
+use super::unopened_file::UnopenedFile;
 use spanwise_config::{Field, Problem};
 use spanwise_export::Destination;
 use spanwise_transport::{Endpoint, FileSink, Headers, Transport, TransportBuilder};
+use std::path::PathBuf;
 use std::time::Duration;
 
 impl Settings<'_> {
@@ -49,7 +52,7 @@ impl Settings<'_> {
             builder.apply_first(first)?;
         }
         for further in processors {
-            let transport = further.exporter.transport(further.export_timeout)?;
+            let transport = further.exporter.transport(further.export_timeout, builder.files)?;
             builder.destinations.push(Destination::new(transport));
         }
         Ok(())
@@ -57,14 +60,6 @@ impl Settings<'_> {
 }
 
 impl SpanwiseBuilder {
-    fn has_sampler(&self) -> bool {
-        #[cfg(any(feature = "jaeger", feature = "xray"))]
-        let is_remote = self.remote_sampling.is_some();
-        #[cfg(not(any(feature = "jaeger", feature = "xray")))]
-        let is_remote = false;
-        self.sampler.is_some() || self.sampling_ratio.is_some() || is_remote
-    }
-
     /// The first processor has the provider's queue and endpoint.
     fn apply_first(&mut self, processor: Processor<'_>) -> Result<(), BuildError> {
         self.exporter.get_or_insert(ExporterSetting::Otlp);
@@ -77,7 +72,7 @@ impl SpanwiseBuilder {
             return Ok(());
         }
         // Mistakes have their place in the file here, and not later.
-        let built = processor.exporter.transport(processor.export_timeout)?;
+        let built = processor.exporter.transport(processor.export_timeout, self.files)?;
         match processor.exporter.kind {
             Kind::Otlp(otlp) => {
                 if self.batch_preset.is_none() {
@@ -104,9 +99,9 @@ impl SpanwiseBuilder {
 }
 
 impl Exporter<'_> {
-    fn transport(&self, timeout: Duration) -> Result<Transport, BuildError> {
+    fn transport(&self, timeout: Duration, files: Files) -> Result<Transport, BuildError> {
         let builder = Transport::builder().with_request_timeout(limit(timeout));
-        let sink = |path: Option<&std::path::PathBuf>| {
+        let open = |path: Option<&PathBuf>| {
             let builder = FileSink::builder();
             path.into_iter().fold(builder, |builder, path| builder.with_path(path)).build()
         };
@@ -115,11 +110,25 @@ impl Exporter<'_> {
                 let builder = otlp.transport(builder).map_err(|error| self.problem(error))?;
                 return builder.build().map_err(|error| self.problem(error));
             }
-            Kind::File(path) => sink(Some(path)),
-            Kind::StandardOutput => sink(None),
+            Kind::File(path) if files == Files::Unopened => {
+                return self.unopened(builder, UnopenedFile::new(Some(path)));
+            }
+            Kind::StandardOutput if files == Files::Unopened => {
+                return self.unopened(builder, UnopenedFile::new(None));
+            }
+            Kind::File(path) => open(Some(path)),
+            Kind::StandardOutput => open(None),
         };
         let sink = sink.map_err(|error| self.problem(error))?;
         builder.with_sink(sink).build().map_err(|error| self.problem(error))
+    }
+
+    fn unopened(
+        &self,
+        builder: TransportBuilder,
+        file: UnopenedFile,
+    ) -> Result<Transport, BuildError> {
+        builder.with_sink(file).build().map_err(|error| self.problem(error))
     }
 
     fn problem(&self, error: impl ToString) -> BuildError {

@@ -9,15 +9,18 @@ mod apply;
 mod exporters;
 mod limits;
 mod otlp;
+mod places;
 mod processors;
 mod propagators;
 mod resource;
 mod samplers;
 mod schema;
+mod unopened_file;
 
 use super::builder::{Recorder, SpanwiseBuilder};
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
+use super::redaction::shown_path;
 use super::settings::CONFIG_FILE;
 use crate::diagnostics::{Diagnostic, Reporter, sanitize};
 use spanwise_config::Document;
@@ -59,7 +62,10 @@ impl SpanwiseBuilder {
         let path = match self.config_file.take() {
             Some(path) => path,
             None => match environment.required_text(&CONFIG_FILE)? {
-                None => return Ok(environment),
+                None => {
+                    environment.effective(&CONFIG_FILE, || "none".to_owned());
+                    return Ok(environment);
+                }
                 Some(_) if self.recorder == Recorder::StockSdk => {
                     environment.report_unused(&CONFIG_FILE, "the stock SDK records the spans");
                     return Ok(environment);
@@ -67,6 +73,7 @@ impl SpanwiseBuilder {
                 Some((_, path)) => PathBuf::from(path),
             },
         };
+        environment.effective(&CONFIG_FILE, || shown_path(&path.display().to_string()));
         let document = Document::open(path, |name| lookup(name)?.into_string().ok())?;
         let read = document.read(schema::read)?;
         for warning in read.warnings {
@@ -77,6 +84,7 @@ impl SpanwiseBuilder {
         let lookup = lookup.clone();
         let left: Lookup =
             Arc::new(move |name| if name.starts_with("OTEL_") { None } else { lookup(name) });
-        Ok(Environment::new(left, reporter.clone()))
+        environment.recorder().set_file(places::origins(document));
+        Ok(environment.with_lookup(left))
     }
 }

@@ -8,6 +8,7 @@ use super::super::redaction::shown_path;
 use super::super::settings::{CERTIFICATE, CLIENT_CERTIFICATE, CLIENT_KEY};
 use super::trust::{ClientCertificate, Trust};
 use spanwise_transport::TransportBuilder;
+use std::path::Path;
 
 /// A file that a variable names: the variable, and its path.
 type Named = (&'static str, String);
@@ -65,6 +66,31 @@ impl SpanwiseBuilder {
     }
 }
 
+impl SpanwiseBuilder {
+    /// Records the certificates and the key: their paths, never their contents.
+    pub(super) fn record_certificates(&self, environment: &Environment, files: &CertificateFiles) {
+        let named = |file: Option<&Named>| {
+            file.map_or_else(|| "none".to_owned(), |(_, path)| shown_path(path))
+        };
+        let shown = |path: &Path| shown_path(&path.display().to_string());
+        let bytes = |pem: &[u8]| format!("[{} bytes]", pem.len());
+        environment.effective(&CERTIFICATE, || match &self.trust {
+            Some(Trust::Pem(pem)) => bytes(pem),
+            Some(Trust::File(path)) => shown(path),
+            Some(Trust::SystemRoots) => "the roots of the operating system".to_owned(),
+            None => named(files.trusted.as_ref()),
+        });
+        let of_variables = files.client.clone().unzip();
+        let (certificates, key) = match &self.client_certificate {
+            Some(ClientCertificate::Pem(certificates, key)) => (bytes(certificates), bytes(key)),
+            Some(ClientCertificate::Files(certificates, key)) => (shown(certificates), shown(key)),
+            None => (named(of_variables.0.as_ref()), named(of_variables.1.as_ref())),
+        };
+        environment.effective(&CLIENT_CERTIFICATE, || certificates);
+        environment.effective(&CLIENT_KEY, || key);
+    }
+}
+
 /// The files of a client certificate and its key: both, or none.
 fn client_files(environment: &Environment) -> Result<Option<(Named, Named)>, BuildError> {
     let certificates = environment.required_text(&CLIENT_CERTIFICATE)?;
@@ -76,8 +102,8 @@ fn client_files(environment: &Environment) -> Result<Option<(Named, Named)>, Bui
     match (certificates, key) {
         (None, None) => Ok(None),
         (Some(certificates), Some(key)) => Ok(Some((certificates, key))),
-        (Some(certificates), None) => Err(alone(certificates, CLIENT_KEY.name())),
-        (None, Some(key)) => Err(alone(key, CLIENT_CERTIFICATE.name())),
+        (Some(certificates), None) => Err(alone(certificates, CLIENT_KEY.generic_variable())),
+        (None, Some(key)) => Err(alone(key, CLIENT_CERTIFICATE.generic_variable())),
     }
 }
 

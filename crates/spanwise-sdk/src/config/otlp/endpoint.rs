@@ -38,6 +38,7 @@ impl SpanwiseBuilder {
         let grpc = |setting, url: &str| {
             // A scheme precedes the variable, which has no effect then.
             let insecure = !url.contains("://") && environment.switch(&INSECURE);
+            environment.effective(&INSECURE, || insecure.to_string());
             Endpoint::parse_grpc(setting, url, insecure)
         };
         let (setting, url) = match &self.endpoint {
@@ -56,7 +57,7 @@ impl SpanwiseBuilder {
                 let is_origin = endpoint.path() == "/";
                 if is_origin { Endpoint::parse_base(setting, url) } else { Ok(endpoint) }
             }
-            _ if setting == ENDPOINT.name() => Endpoint::parse_base(setting, &url),
+            _ if setting == ENDPOINT.generic_variable() => Endpoint::parse_base(setting, &url),
             _ => Endpoint::parse(setting, &url),
         }?;
         Ok(Some(Named { setting, value }))

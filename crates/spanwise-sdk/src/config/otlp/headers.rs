@@ -3,6 +3,7 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
+use super::super::explain::Origin;
 use super::super::redaction::REDACTED;
 use super::super::settings::HEADERS;
 use spanwise_transport::{Headers, HeadersError};
@@ -24,8 +25,19 @@ impl SpanwiseBuilder {
 
         let mut headers = match environment.required_text(&HEADERS)? {
             None => Headers::new(),
-            Some((setting, list)) => parse_headers(setting, &list, &mut taken)?,
+            Some((setting, list)) => {
+                let headers = parse_headers(setting, &list, &mut taken)?;
+                let origin = Origin::Variable { name: setting };
+                let names = || redacted(headers.names());
+                environment.recorder().effective_from(&HEADERS, origin, names);
+                headers
+            }
         };
+        for (origin, part) in environment.recorder().parts(&HEADERS, &self.headers, |it| it.headers)
+        {
+            let names = || redacted(part.iter().map(|(name, _)| name.as_str()));
+            environment.recorder().effective_from(&HEADERS, origin, names);
+        }
         for (name, value) in ours.into_iter().rev() {
             headers = headers.with(name, value).map_err(|error| {
                 let problem = match error {
@@ -41,6 +53,13 @@ impl SpanwiseBuilder {
         }
         Ok(headers)
     }
+}
+
+/// A list of headers without their values.
+fn redacted<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    // The text after a colon is a value in the wrong place.
+    let name = |name: &'n str| name.split([':', '=']).next().unwrap_or_default();
+    names.map(|it| format!("{}={REDACTED}", name(it))).collect::<Vec<_>>().join(",")
 }
 
 /// The headers in `list` whose names are not `taken`: the last of each name, as in W3C Baggage, whose form

@@ -6,17 +6,20 @@ mod endpoint;
 mod headers;
 mod named;
 mod proxy;
+mod record;
 mod tls_settings;
 mod trust;
 
 use super::builder::SpanwiseBuilder;
+use super::capacity::EXPORT_TIMEOUT;
 use super::environment::Environment;
 use super::error::BuildError;
 use super::ranges::ATTEMPT_TIMEOUT;
+use super::settings;
 use crate::diagnostics::{CertificateHealth, EndpointHealth};
 use certificate::CertificateFiles;
 use endpoint::report_insecure;
-use spanwise_transport::{Compression, Protocol, Transport};
+use spanwise_transport::{Compression, Protocol, Transport, TransportBuilder};
 use std::time::Instant;
 pub(super) use trust::{ClientCertificate, Trust};
 
@@ -42,12 +45,8 @@ impl SpanwiseBuilder {
             transport = transport.with_max_response_bytes(bytes);
         }
         transport = transport.with_circuit_breaker(self.circuit_breaker);
-        if let Some(timeout) = ATTEMPT_TIMEOUT.resolve(self.attempt_timeout, environment)? {
-            transport = transport.with_attempt_timeout(timeout);
-        }
-        if let Some(timeout) = self.resolve_export_timeout(environment)? {
-            transport = transport.with_request_timeout(timeout);
-        }
+        transport = self.resolve_timeouts(environment, transport)?;
+        record::of_attempts(self, environment);
         if let Some(sink) = &self.sink {
             let transport = transport.with_sink(sink.clone()).build()?;
             self.report_unused_network(environment, &transport.destination());
@@ -57,6 +56,9 @@ impl SpanwiseBuilder {
         let endpoint = self.resolve_endpoint(environment, protocol.value)?;
         let compression = self.resolve_compression(environment)?;
         report_insecure(environment, protocol.value);
+        environment.effective(&settings::PROTOCOL, || protocol.value.to_string());
+        environment.effective(&settings::COMPRESSION, || compression.value.to_string());
+        record::of_encoding(self, environment, compression.value);
         transport = transport
             .with_protocol(protocol.value)
             .with_headers(self.resolve_headers(environment)?)
@@ -75,6 +77,7 @@ impl SpanwiseBuilder {
         transport = self.resolve_proxy(environment, target, transport)?;
         let is_https = endpoint.as_ref().is_some_and(|endpoint| endpoint.value.is_https());
         let (transport, files) = self.resolve_certificates(environment, is_https, transport)?;
+        self.record_certificates(environment, &files);
         let named_files = files.clone();
         let transport = transport.with_reload_observer(move |reloaded| match reloaded {
             Ok(()) => certificates.reloaded(Instant::now()),
@@ -86,6 +89,28 @@ impl SpanwiseBuilder {
             let endpoint = endpoint.map(|endpoint| endpoint.setting);
             named(error, protocol.setting, endpoint, &files, compression.setting)
         })
+    }
+
+    fn resolve_timeouts(
+        &self,
+        environment: &Environment,
+        mut transport: TransportBuilder,
+    ) -> Result<TransportBuilder, BuildError> {
+        let attempt = ATTEMPT_TIMEOUT.resolve(self.attempt_timeout, environment)?;
+        if let Some(timeout) = attempt {
+            transport = transport.with_attempt_timeout(timeout);
+        }
+        let export = self.resolve_export_timeout(environment)?;
+        if let Some(timeout) = export {
+            transport = transport.with_request_timeout(timeout);
+        }
+        environment.effective(&settings::TIMEOUT, || {
+            settings::millis(attempt.unwrap_or(record::ATTEMPT_TIMEOUT))
+        });
+        environment.effective(&settings::EXPORT_TIMEOUT, || {
+            settings::millis(export.unwrap_or(EXPORT_TIMEOUT))
+        });
+        Ok(transport)
     }
 
     /// The transport of [`SpanwiseBuilder::with_transport`].

@@ -3,13 +3,14 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
-use super::super::settings::{ALL_PROXY, Support};
-use spanwise_transport::__private::all_proxy_variable;
+use super::super::settings::{ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, Support};
 #[cfg(not(feature = "proxy"))]
-use spanwise_transport::__private::{MissingFeature, proxy_variable};
+use spanwise_transport::__private::MissingFeature;
+use spanwise_transport::__private::{all_proxy_variable, proxy_variable};
 #[cfg(feature = "proxy")]
 use spanwise_transport::Proxy;
 use spanwise_transport::{Endpoint, TransportBuilder};
+use spanwise_worker::redact_url;
 
 impl SpanwiseBuilder {
     /// Connects through an HTTP proxy, `http://[user:password@]host:port` (`HTTPS_PROXY` for an `https`
@@ -35,12 +36,21 @@ impl SpanwiseBuilder {
         endpoint: Option<&Endpoint>,
         transport: TransportBuilder,
     ) -> Result<TransportBuilder, BuildError> {
+        let is_https = endpoint.is_some_and(Endpoint::is_https);
+        let setting = if is_https { &HTTPS_PROXY } else { &HTTP_PROXY };
         if let Some(url) = &self.proxy {
+            environment.effective(setting, || redact_url(url));
             return self.proxy_in_code(url, transport);
         }
         // The default endpoint is on this machine.
         let Some(endpoint) = endpoint else { return Ok(transport) };
         let lookup = |name: &'static str| environment.optional_text(name);
+        if cfg!(feature = "proxy")
+            && let Some((name, url)) = proxy_variable(lookup, endpoint)
+        {
+            environment.recorder().used(setting, name);
+            environment.effective(setting, || redact_url(&url));
+        }
         if let Some(name) = all_proxy_variable(lookup, endpoint)
             && let Support::WithoutEffect(reason) = ALL_PROXY.support
         {

@@ -10,16 +10,16 @@ rows! {
         "1000",
         "Limits the time that an ended span waits before it is sent.",
     )
-    .in_code(&["with_scheduled_delay"])
-    .in_file("tracer_provider.processors[0].batch.schedule_delay");
+    .in_code(&["with_scheduled_delay", "with_batch_preset"])
+    .in_file(&["tracer_provider.processors[0].batch.schedule_delay"]);
     EXPORT_TIMEOUT = Setting::new(
         &["OTEL_BSP_EXPORT_TIMEOUT"],
         Type::Timeout,
         "60000",
         "Limits a request with all its retries.",
     )
-    .in_code(&["with_export_timeout"])
-    .in_file("tracer_provider.processors[0].batch.export_timeout");
+    .in_code(&["with_export_timeout", "with_batch_preset"])
+    .in_file(&["tracer_provider.processors[0].batch.export_timeout"]);
     /// With fewer spans, one open chunk would reserve most of the slots.
     MAX_QUEUE_SIZE = Setting::new(
         &["OTEL_BSP_MAX_QUEUE_SIZE"],
@@ -27,24 +27,17 @@ rows! {
         "none",
         "Limits the spans that wait, beside the bytes of the budget.",
     )
-    .in_code(&["with_max_queue_size"])
-    .in_file("tracer_provider.processors[0].batch.max_queue_size");
+    .in_code(&["with_max_queue_size", "with_batch_preset"])
+    .in_file(&["tracer_provider.processors[0].batch.max_queue_size"]);
     MAX_EXPORT_BATCH_SIZE = Setting::new(
         &["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"],
         Type::Integer { min: 1, max: 1 << 20, unit: "spans" },
         "8192",
         "Limits the spans of a request; with a smaller number than the default, that number of waiting spans is sent at once.",
     )
-    .in_code(&["with_max_export_batch_size"])
-    .in_file("tracer_provider.processors[0].batch.max_export_batch_size")
+    .in_code(&["with_max_export_batch_size", "with_batch_preset"])
+    .in_file(&["tracer_provider.processors[0].batch.max_export_batch_size"])
     .remark("at most the queue size");
-    BATCH_PRESET = Setting::new(
-        &[],
-        Type::Code,
-        "none",
-        "Sets the batch size, the delay, the queue size and the export timeout by name.",
-    )
-    .in_code(&["with_batch_preset"]);
     BATCH_SIZE = Setting::new(
         &[],
         Type::Code,

@@ -11,7 +11,7 @@ rows! {
         "false",
         "Disables the SDK: spans are neither recorded nor exported, and propagators work.",
     )
-    .in_file("disabled");
+    .in_file(&["disabled"]);
     CONFIG_FILE = Setting::new(
         &["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"],
         Type::Path,
@@ -25,7 +25,7 @@ rows! {
         "reports have no level; choose among them in with_diagnostics",
         "The least severity of the reports of the SDK about itself.",
     )
-    .in_file("log_level");
+    .in_file(&["log_level"]);
     SERVICE_NAME = Setting::new(
         &["OTEL_SERVICE_NAME"],
         Type::Text,
@@ -33,7 +33,7 @@ rows! {
         "Sets the resource attribute `service.name`.",
     )
     .in_code(&["with_service_name"])
-    .in_file("resource.attributes")
+    .in_file(&["resource.attributes", "resource.attributes_list"])
     .remark("the resource has at most 64 KiB, encoded");
     RESOURCE_ATTRIBUTES = Setting::new(
         &["OTEL_RESOURCE_ATTRIBUTES"],
@@ -42,7 +42,7 @@ rows! {
         "Adds attributes to the resource.",
     )
     .in_code(&["with_resource"])
-    .in_file("resource.attributes")
+    .in_file(&["resource.attributes", "resource.attributes_list"])
     .remark("the resource has at most 64 KiB, encoded; a wrong entry discards the list");
     RESOURCE_DETECTORS = Setting::new(
         // The specification defines no variable for detectors, but the prefix of variables of one language.
@@ -61,11 +61,11 @@ rows! {
         "Selects the detectors whose attributes the resource has.",
     )
     .in_code(&["with_detectors"])
-    .in_file("resource.detection/development.detectors")
+    .in_file(&["resource.detection/development.detectors"])
     .remark("`all` is all but `processcommand`");
     SCHEMA_URL = Setting::new(&[], Type::Url, "none", "Sets the schema URL of the resource.")
         .in_code(&["with_schema_url"])
-        .in_file("resource.schema_url");
+        .in_file(&["resource.schema_url"]);
     PROPAGATORS = Setting::new(
         &["OTEL_PROPAGATORS"],
         Type::Names(&["tracecontext", "baggage", "none"]),
@@ -73,7 +73,7 @@ rows! {
         "Selects the global propagators, which `init` sets.",
     )
     .in_code(&["with_propagators"])
-    .in_file("propagator.*");
+    .in_file(&["propagator.composite", "propagator.composite_list"]);
     EXPORTER = Setting::new(
         &["OTEL_TRACES_EXPORTER"],
         Type::Names(&["otlp", "none"]),
@@ -81,7 +81,7 @@ rows! {
         "Selects the exporter; `none` leaves ids, sampling and propagation as they are and sends nothing.",
     )
     .in_code(&["with_exporter"])
-    .in_file("tracer_provider.processors");
+    .in_file(&["tracer_provider.processors"]);
     SAMPLER = Setting::new(
         &["OTEL_TRACES_SAMPLER"],
         Type::Name(&[
@@ -99,7 +99,7 @@ rows! {
         "Selects the sampler.",
     )
     .in_code(&["with_sampler", "with_sampling_ratio", "with_remote_sampling"])
-    .in_file("tracer_provider.sampler")
+    .in_file(&["tracer_provider.sampler"])
     .remark("`xray` is parent-based; the remote ones need the feature `jaeger` or `xray`");
     SAMPLER_ARG = Setting::new(
         &["OTEL_TRACES_SAMPLER_ARG"],

@@ -11,7 +11,10 @@ rows! {
         "Truncates longer attribute values.",
     )
     .in_code(LIMITS)
-    .in_file("tracer_provider.limits.attribute_value_length_limit");
+    .in_file(&[
+        "tracer_provider.limits.attribute_value_length_limit",
+        "attribute_limits.attribute_value_length_limit",
+    ]);
     ATTRIBUTES = Setting::new(
         &["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTE_COUNT],
         ATTRIBUTES_TYPE,
@@ -19,7 +22,7 @@ rows! {
         "Limits the attributes of a span; further ones are dropped and counted.",
     )
     .in_code(LIMITS)
-    .in_file("tracer_provider.limits.attribute_count_limit");
+    .in_file(&["tracer_provider.limits.attribute_count_limit", GENERAL_COUNT]);
     EVENTS = Setting::new(
         &["OTEL_SPAN_EVENT_COUNT_LIMIT"],
         Type::Integer { min: 0, max: u64::MAX, unit: "events" },
@@ -27,7 +30,7 @@ rows! {
         "Limits the events of a span; further ones are dropped and counted.",
     )
     .in_code(LIMITS)
-    .in_file("tracer_provider.limits.event_count_limit");
+    .in_file(&["tracer_provider.limits.event_count_limit"]);
     LINKS = Setting::new(
         &["OTEL_SPAN_LINK_COUNT_LIMIT"],
         Type::Integer { min: 0, max: u64::MAX, unit: "links" },
@@ -35,7 +38,7 @@ rows! {
         "Limits the links of a span; further ones are dropped and counted.",
     )
     .in_code(LIMITS)
-    .in_file("tracer_provider.limits.link_count_limit");
+    .in_file(&["tracer_provider.limits.link_count_limit"]);
     EVENT_ATTRIBUTES = Setting::new(
         &["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTE_COUNT],
         ATTRIBUTES_TYPE,
@@ -43,7 +46,7 @@ rows! {
         "Limits the attributes of an event.",
     )
     .in_code(LIMITS)
-    .in_file("tracer_provider.limits.event_attribute_count_limit");
+    .in_file(&["tracer_provider.limits.event_attribute_count_limit", GENERAL_COUNT]);
     LINK_ATTRIBUTES = Setting::new(
         &["OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", ATTRIBUTE_COUNT],
         ATTRIBUTES_TYPE,
@@ -51,7 +54,7 @@ rows! {
         "Limits the attributes of a link.",
     )
     .in_code(LIMITS)
-    .in_file("tracer_provider.limits.link_attribute_count_limit");
+    .in_file(&["tracer_provider.limits.link_attribute_count_limit", GENERAL_COUNT]);
     SPAN_BYTES = Setting::new(
         &[],
         Type::Integer { min: 1 << 10, max: u64::MAX, unit: "bytes" },
@@ -64,4 +67,6 @@ rows! {
 
 const LIMITS: &[&str] = &["with_span_limits"];
 const ATTRIBUTE_COUNT: &str = "OTEL_ATTRIBUTE_COUNT_LIMIT";
+/// The path of the limit for all signals.
+const GENERAL_COUNT: &str = "attribute_limits.attribute_count_limit";
 const ATTRIBUTES_TYPE: Type = Type::Integer { min: 0, max: u64::MAX, unit: "attributes" };

@@ -14,6 +14,7 @@ pub(super) use batching::*;
 pub(super) use general::*;
 pub(super) use limits::*;
 pub(super) use network::*;
+pub(super) use setting::millis;
 pub use setting::{Setting, SettingType, Support};
 use std::sync::LazyLock;
 

@@ -11,7 +11,11 @@ rows! {
         "Sets the endpoint of requests.",
     )
     .in_code(&["with_endpoint", "with_sink", "with_transport"])
-    .in_file("tracer_provider.processors[0].*.exporter.*.endpoint")
+    .in_file(&[
+        "tracer_provider.processors[0].*.exporter.*.endpoint",
+        "tracer_provider.processors[0].*.exporter.*.output_stream",
+        "tracer_provider.processors[0].*.exporter.*",
+    ])
     .remark(
         "`http://…`, `https://…` or `unix:/path`; for OTLP/HTTP `/v1/traces` is appended to the generic one; the default \
          for gRPC is `http://localhost:4317`",
@@ -23,7 +27,10 @@ rows! {
         "Selects the protocol of requests.",
     )
     .in_code(&["with_protocol"])
-    .in_file("tracer_provider.processors[0].*.exporter")
+    .in_file(&[
+        "tracer_provider.processors[0].*.exporter.*.encoding",
+        "tracer_provider.processors[0].*.exporter.*",
+    ])
     .remark("`grpc` needs the feature `grpc`");
     INSECURE = Setting::new(
         &["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"],
@@ -31,7 +38,7 @@ rows! {
         "false",
         "Selects plain text for a gRPC endpoint without a scheme.",
     )
-    .in_file("tracer_provider.processors[0].*.exporter.otlp_grpc.tls.insecure");
+    .in_file(&["tracer_provider.processors[0].*.exporter.otlp_grpc.tls.insecure"]);
     HEADERS = Setting::new(
         &["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"],
         Type::Pairs,
@@ -39,7 +46,10 @@ rows! {
         "Adds headers to each request.",
     )
     .in_code(&["with_header"])
-    .in_file("tracer_provider.processors[0].*.exporter.*.headers")
+    .in_file(&[
+        "tracer_provider.processors[0].*.exporter.*.headers",
+        "tracer_provider.processors[0].*.exporter.*.headers_list",
+    ])
     .remark("at most 16 KiB")
     .secret();
     COMPRESSION = Setting::new(
@@ -49,7 +59,7 @@ rows! {
         "Selects the compression of requests.",
     )
     .in_code(&["with_compression"])
-    .in_file("tracer_provider.processors[0].*.exporter.*.compression")
+    .in_file(&["tracer_provider.processors[0].*.exporter.*.compression"])
     .remark("`zstd` needs the feature `zstd`");
     COMPRESSION_LEVEL = Setting::new(&[], Type::Code, "1", "Sets the level of the compression.")
         .in_code(&["with_compression_level"])
@@ -68,7 +78,7 @@ rows! {
         "Limits one attempt to deliver a request.",
     )
     .in_code(&["with_attempt_timeout"])
-    .in_file("tracer_provider.processors[0].*.exporter.*.timeout");
+    .in_file(&["tracer_provider.processors[0].*.exporter.*.timeout"]);
     CERTIFICATE = Setting::new(
         &["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"],
         Type::Path,
@@ -76,7 +86,7 @@ rows! {
         "Names the certificates to trust for `https` instead of the built-in roots; a file that changes is read again.",
     )
     .in_code(&["with_certificate_file", "with_certificate_pem", "with_system_roots"])
-    .in_file("tracer_provider.processors[0].*.exporter.*.tls.ca_file")
+    .in_file(&["tracer_provider.processors[0].*.exporter.*.tls.ca_file"])
     .remark("a PEM file of at most 1 MiB");
     CLIENT_CERTIFICATE = Setting::new(
         &["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"],
@@ -85,7 +95,7 @@ rows! {
         "Names the certificate chain of the client for mutual TLS.",
     )
     .in_code(&["with_client_certificate_files", "with_client_certificate_pem"])
-    .in_file("tracer_provider.processors[0].*.exporter.*.tls.cert_file")
+    .in_file(&["tracer_provider.processors[0].*.exporter.*.tls.cert_file"])
     .remark("a PEM file of at most 1 MiB, together with the key");
     CLIENT_KEY = Setting::new(
         &["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"],
@@ -94,7 +104,7 @@ rows! {
         "Names the private key of the client certificate.",
     )
     .in_code(&["with_client_certificate_files", "with_client_certificate_pem"])
-    .in_file("tracer_provider.processors[0].*.exporter.*.tls.key_file")
+    .in_file(&["tracer_provider.processors[0].*.exporter.*.tls.key_file"])
     .remark("a PEM file of at most 1 MiB, not encrypted, together with the certificate");
     CRYPTO_PROVIDER = Setting::new(
         &[],
@@ -124,7 +134,7 @@ rows! {
         "Adds a destination, which gets every span too.",
     )
     .in_code(&["with_destination"])
-    .in_file("tracer_provider.processors[1]");
+    .in_file(&["tracer_provider.processors[1]"]);
     HTTPS_PROXY = Setting::new(
         &["HTTPS_PROXY", "https_proxy"],
         Type::Url,

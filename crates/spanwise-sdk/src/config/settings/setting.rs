@@ -1,5 +1,7 @@
 //! [`Setting`]: one row of the table of settings.
 
+use std::time::Duration;
+
 /// A setting: the places that can set it, its type, its default and its effect.
 ///
 /// Code precedes the declarative file, which precedes the variables; of these the first one that is set and valid
@@ -11,8 +13,9 @@ pub struct Setting {
     pub variables: &'static [&'static str],
     /// The methods of the builder.
     pub methods: &'static [&'static str],
-    /// The path in the declarative file: `*` stands for the one key of a kind, `[0]` for the first element.
-    pub path: Option<&'static str>,
+    /// The paths in the declarative file, the one that precedes first: `*` stands for the one key of a kind, `[0]`
+    /// for the first element.
+    pub paths: &'static [&'static str],
     /// The type of the value.
     pub kind: SettingType,
     /// The accepted values in words, beyond those of the type; empty if the type has them all.
@@ -137,7 +140,7 @@ impl Setting {
         Self {
             variables,
             methods: &[],
-            path: None,
+            paths: &[],
             kind,
             remark: "",
             default,
@@ -153,8 +156,8 @@ impl Setting {
         self
     }
 
-    pub(super) const fn in_file(mut self, path: &'static str) -> Self {
-        self.path = Some(path);
+    pub(super) const fn in_file(mut self, paths: &'static [&'static str]) -> Self {
+        self.paths = paths;
         self
     }
 
@@ -188,11 +191,12 @@ impl Setting {
         setting
     }
 
-    /// The name of the setting: the generic variable if there is one, otherwise the builder's method, otherwise
-    /// the path in the file.
-    pub fn name(&self) -> &'static str {
-        let method = self.methods.first().copied();
-        self.variables.last().copied().or(method).or(self.path).unwrap_or_default()
+    /// The name of the setting: its first variable, otherwise its first method, otherwise its path in the file.
+    pub const fn name(&self) -> &'static str {
+        match (self.variables, self.methods, self.paths) {
+            ([first, ..], ..) | ([], [first, ..], _) | ([], [], [first, ..]) => first,
+            ([], [], []) => "",
+        }
     }
 
     /// The accepted values in words: those of the type, then the remark.
@@ -212,12 +216,28 @@ impl Setting {
         }
     }
 
+    /// The last variable, that of all signals; empty for a setting of the code alone.
+    pub(crate) const fn generic_variable(&self) -> &'static str {
+        match self.variables {
+            [.., last] => last,
+            [] => "",
+        }
+    }
+
     /// The first method of the builder; empty without one.
     pub(crate) const fn method(&self) -> &'static str {
         match self.methods {
             [first, ..] => first,
             [] => "",
         }
+    }
+}
+
+/// A duration in the form of a variable, in milliseconds; 0 for no limit.
+pub(in super::super) fn millis(time: Duration) -> String {
+    match time {
+        Duration::MAX => "0".to_owned(),
+        time => (time.as_secs_f64() * 1_000.0).to_string(),
     }
 }
 

@@ -1,0 +1,187 @@
+//! Resolution: the settings of code, file and environment, checked and combined, with nothing started.
+
+use super::builder::{Recorder, SpanwiseBuilder};
+use super::environment::{Environment, Lookup};
+use super::error::BuildError;
+use super::exporter::{self, Exporter};
+use super::resource::{MAX_RESOURCE_BYTES, Resource};
+use super::{propagators, settings, unused};
+use crate::diagnostics::{EndpointHealth, Reporter};
+use crate::propagation::Propagator;
+use crate::remote_sampling::RemoteSampling;
+use spanwise_export::{PreparedExporter, SpanQueue};
+use spanwise_sampling::Sampler;
+use spanwise_transport::FailedAttempt;
+use spanwise_wire::SpanLimits;
+use spanwise_worker::clock::ClockMode;
+
+/// Whether a provider sets the globals of the API.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Globals {
+    Set,
+    Unchanged,
+}
+
+/// The settings of a provider that is not started.
+pub(super) struct Resolved {
+    /// The environment that is left, with the record of the settings.
+    pub(super) environment: Environment,
+    /// The propagators to set.
+    pub(super) propagators: Vec<Propagator>,
+    pub(super) plan: Plan,
+}
+
+/// The kind of a provider.
+pub(super) enum Plan {
+    Disabled,
+    /// It makes ids alone.
+    Idle {
+        sampler: Sampler,
+    },
+    /// It records spans for processors alone.
+    Processors {
+        sampler: Sampler,
+        resource: Resource,
+        limits: SpanLimits,
+    },
+    Exporting(Box<Exporting>),
+}
+
+/// The parts of a provider that exports.
+pub(super) struct Exporting {
+    pub(super) queue: SpanQueue,
+    pub(super) prepared: PreparedExporter,
+    pub(super) resource: Vec<u8>,
+    pub(super) sampler: Sampler,
+    pub(super) remote: Option<RemoteSampling>,
+    pub(super) limits: SpanLimits,
+    pub(super) health: EndpointHealth,
+    /// The health of the further destinations.
+    pub(super) others: Vec<EndpointHealth>,
+}
+
+impl SpanwiseBuilder {
+    /// Resolves every setting in use.
+    ///
+    /// # Errors
+    /// A setting in use is invalid.
+    pub(super) fn resolve(
+        &mut self,
+        environment: Environment,
+        lookup: &Lookup,
+        reporter: &Reporter,
+        globals: Globals,
+    ) -> Result<Resolved, BuildError> {
+        let propagators_in_code = self.propagators.is_some();
+        let environment = self.apply_config_file(environment, lookup, reporter)?;
+        let disabled = self.is_disabled_by_file || environment.switch(&settings::SDK_DISABLED);
+        environment.effective(&settings::SDK_DISABLED, || disabled.to_string());
+        let propagators = match globals {
+            // A disabled SDK sets propagators too (specification, *OTEL_SDK_DISABLED*).
+            Globals::Set => propagators::resolve(self.propagators.take(), &environment),
+            Globals::Unchanged => {
+                if !disabled && self.recorder == Recorder::Native {
+                    let setting = match propagators_in_code {
+                        true => "with_propagators",
+                        false => "propagator of the configuration file",
+                    };
+                    let setting = self.propagators.is_some().then_some(setting);
+                    propagators::report_unused(setting, &environment);
+                }
+                Vec::new()
+            }
+        };
+        let plan = match disabled {
+            true => Plan::Disabled,
+            false => self.enabled(&environment, reporter)?,
+        };
+        Ok(Resolved { environment, propagators, plan })
+    }
+
+    fn enabled(
+        &mut self,
+        environment: &Environment,
+        reporter: &Reporter,
+    ) -> Result<Plan, BuildError> {
+        unused::report(environment);
+        let timeout = self.shutdown_timeout();
+        environment.effective(&settings::SHUTDOWN_TIMEOUT, || settings::millis(timeout));
+        if exporter::resolve(self.exporter, environment) == Exporter::Otlp {
+            return Ok(Plan::Exporting(Box::new(self.exporting(environment, reporter)?)));
+        }
+        if !self.destinations.is_empty() {
+            environment.unused("with_destination", "the exporter is none: nothing is exported");
+        }
+        let (sampler, remote) = self.resolve_sampler(environment)?;
+        if let Some(remote) = remote {
+            remote.report_unused(environment);
+        }
+        if self.processors.is_empty() {
+            return Ok(Plan::Idle { sampler });
+        }
+        let resource = Resource::of_builder(self, environment, usize::MAX)?;
+        let limits = self.span_limits(environment, SpanLimits::default().span_bytes)?;
+        Ok(Plan::Processors { sampler, resource, limits })
+    }
+
+    fn exporting(
+        &mut self,
+        environment: &Environment,
+        reporter: &Reporter,
+    ) -> Result<Exporting, BuildError> {
+        let health = EndpointHealth::new(reporter.clone());
+        // This reports an invalid value; the clock of the process reads the variable itself.
+        let clock = environment.parsed(&settings::CLOCK, ClockMode::ACCEPTED, ClockMode::parse);
+        environment.effective(&settings::CLOCK, || match clock.unwrap_or_default() {
+            ClockMode::Monotonic => "monotonic".to_owned(),
+            _ => "auto".to_owned(),
+        });
+        let transport = self.transport(environment, &health)?;
+        environment.effective(&settings::ENDPOINT, || transport.destination());
+        self.record_destinations(environment);
+        let others = self.observe_destinations(reporter);
+        health.set_endpoint(transport.destination());
+        let exporter = self.exporter_builder(environment, transport)?;
+        let max_bytes = exporter.max_resource_bytes();
+        let resource = Resource::of_builder(self, environment, max_bytes)?;
+        let exporter =
+            self.resolve_export(exporter, environment)?.with_resource(resource.encoded.clone());
+        let exporter = match self.recorder {
+            Recorder::Native => exporter,
+            // The stock SDK sets its resource later.
+            Recorder::StockSdk => {
+                exporter.with_max_resource_bytes(max_bytes.min(MAX_RESOURCE_BYTES))
+            }
+        };
+        let (queue, prepared) = exporter.prepare()?;
+        self.record_batching(environment, &prepared.batching().load());
+        let (sampler, remote) = self.resolve_sampler(environment)?;
+        let limits = self.span_limits(environment, prepared.max_span_bytes())?;
+        let remote = remote.map(|remote| remote.start(&resource.service_name)).transpose()?;
+        let resource = resource.encoded;
+        Ok(Exporting { queue, prepared, resource, sampler, remote, limits, health, others })
+    }
+
+    /// Reports failed attempts of the further destinations. Returns the health of each.
+    fn observe_destinations(&mut self, reporter: &Reporter) -> Vec<EndpointHealth> {
+        let observed = std::mem::take(&mut self.destinations).into_iter().map(|destination| {
+            let name = destination.name();
+            let health =
+                EndpointHealth::of_destination(reporter.clone(), &name, destination.is_routed());
+            let observer = health.clone();
+            let observe = move |failed: &FailedAttempt| observer.attempt_failed(failed);
+            (destination.with_attempt_observer(observe), health)
+        });
+        let (destinations, health) = observed.unzip();
+        self.destinations = destinations;
+        health
+    }
+
+    fn record_destinations(&self, environment: &Environment) {
+        for (index, destination) in self.destinations.iter().enumerate() {
+            let origin = environment.recorder().destination(&settings::DESTINATION, index);
+            let name = || destination.name().to_string();
+            environment.recorder().effective_from(&settings::DESTINATION, origin, name);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Explanations of a declarative file: the line of each field, and no file that is opened for writing.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+use spanwise_sdk::settings::{Explanation, Origin};
+use spanwise_sdk::{Spanwise, SpanwiseBuilder};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const FILE: &str = "\
+file_format: \"1.1\"
+resource:
+  attributes:
+    - { name: service.name, value: shop }
+attribute_limits:
+  attribute_count_limit: 9
+log_level: info
+tracer_provider:
+  processors:
+    - batch:
+        schedule_delay: 250
+        exporter:
+          otlp_http:
+            endpoint: ${COLLECTOR}/v1/${TRACES:-traces}
+            headers:
+              - { name: api-key, value: \"${KEY}\" }
+            compression: gzip
+    - simple:
+        exporter:
+          otlp_file/development: { output_stream: file:///ARCHIVE }
+  limits:
+    event_count_limit: 3
+  sampler:
+    always_off:
+";
+
+/// A folder that is removed at the end of its test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("spanwise-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, text: &str) -> PathBuf {
+        let path = self.0.join("otel.yaml");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn builder() -> SpanwiseBuilder {
+    let variables = [("COLLECTOR", "http://collector:4318"), ("KEY", "hunter2")];
+    Spanwise::builder().with_diagnostics(|_| {}).with_environment(move |name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    })
+}
+
+/// The value and the printed origin, without the path of the file.
+fn effective(explanation: &Explanation, name: &str, file: &Path) -> (String, String) {
+    let row = explanation.get(name).unwrap_or_else(|| panic!("{name}: {explanation}"));
+    let origin = row.origin.to_string().replace(&file.display().to_string(), "otel.yaml");
+    (row.value.clone(), origin)
+}
+
+#[test]
+fn each_setting_of_a_file_has_its_line_and_its_variables() {
+    let folder = Folder::new("explained");
+    let archive = folder.0.join("traces.jsonl");
+    let archive_path = archive.display().to_string();
+    let text = FILE.replace("/ARCHIVE", &archive_path);
+    let file = folder.file(&text);
+    let builder = builder()
+        .with_config_file(&file)
+        .with_attempt_timeout(Duration::from_secs(2))
+        .with_header("x-code", "hunter2");
+    let explanation = builder.explain().unwrap();
+    let processor = "tracer_provider.processors[0].batch";
+    for (name, value, origin) in [
+        ("OTEL_CONFIG_FILE", file.display().to_string(), "code: with_config_file".to_owned()),
+        ("OTEL_SERVICE_NAME", "shop".into(), "otel.yaml:3: resource.attributes".into()),
+        (
+            "OTEL_BSP_SCHEDULE_DELAY",
+            "250".into(),
+            format!("otel.yaml:11: {processor}.schedule_delay"),
+        ),
+        // The default of the schema, and not that of the builder.
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "2048".into(), "default".into()),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://collector:4318/v1/traces".into(),
+            format!(
+                "otel.yaml:14: {processor}.exporter.otlp_http.endpoint, by COLLECTOR and TRACES"
+            ),
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_COMPRESSION",
+            "gzip".into(),
+            format!("otel.yaml:17: {processor}.exporter.otlp_http.compression"),
+        ),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000".into(), "code: with_attempt_timeout".into()),
+        (
+            "OTEL_SPAN_EVENT_COUNT_LIMIT",
+            "3".into(),
+            "otel.yaml:22: tracer_provider.limits.event_count_limit".into(),
+        ),
+        (
+            "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+            "9".into(),
+            "otel.yaml:6: attribute_limits.attribute_count_limit".into(),
+        ),
+        (
+            "with_destination",
+            archive_path.clone(),
+            "otel.yaml:18: tracer_provider.processors[1]".into(),
+        ),
+        ("SPANWISE_BUDGET_BYTES", "16777216".into(), "default".into()),
+    ] {
+        assert_eq!(effective(&explanation, name, &file), (value, origin), "{name}");
+    }
+    let sampler = explanation.get("OTEL_TRACES_SAMPLER").unwrap();
+    assert!(matches!(sampler.origin, Origin::File { line: 23, .. }), "{sampler}");
+    let headers = explanation.iter().filter(|row| row.setting.methods.contains(&"with_header"));
+    let headers: Vec<_> = headers.map(ToString::to_string).collect();
+    assert!(headers.len() == 2 && headers[0].contains("api-key=[redacted]"), "{headers:?}");
+    for text in [explanation.to_string(), explanation.to_json(), format!("{explanation:?}")] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    assert!(!archive.exists(), "an explanation opens no file for writing");
+    // A build opens it.
+    let built = builder.build().unwrap();
+    assert!(archive.exists());
+    built.shutdown().unwrap();
+}
+
+/// The warnings and the errors of the file are those of a build.
+#[test]
+fn a_file_with_a_mistake_is_an_error_and_one_with_a_part_without_effect_a_report() {
+    let folder = Folder::new("explained-mistakes");
+    let meters = "file_format: \"1.1\"\nmeter_provider: {}\n";
+    let explanation = builder().with_config_file(folder.file(meters)).explain().unwrap();
+    let reports: Vec<_> = explanation.reports().iter().map(ToString::to_string).collect();
+    assert!(
+        reports.iter().any(|report| report.contains("otel.yaml:2:17: meter_provider")),
+        "{reports:?}"
+    );
+    let file = folder.file("file_format: \"1.1\"\ntracer_provder: {}\n");
+    let explained = builder().with_config_file(&file).explain().unwrap_err().to_string();
+    let built = builder().with_config_file(&file).build().unwrap_err().to_string();
+    assert!(explained.contains("did you mean `tracer_provider`?"), "{explained}");
+    assert_eq!(explained, built);
+}
