@@ -33,7 +33,7 @@ pub mod settings {
 pub use bytes::Bytes;
 pub use config::{BuildError, Exporter, SpanwiseBuilder};
 pub use detectors::Detector;
-pub use diagnostics::Diagnostic;
+pub use diagnostics::{Diagnostic, LogLevel};
 pub use end::{FinishError, Finished};
 pub use lifecycle::{DestinationReport, FlushError, Guard, Report};
 /// The API that spans are made through, in the version this crate implements.

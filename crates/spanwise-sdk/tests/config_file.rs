@@ -234,7 +234,6 @@ propagator: {{composite: [tracecontext: , b3: ], composite_list: \"baggage,xray\
     let lines = log.lines().join("\n");
     for expected in [
         ":9:17: meter_provider: it has no effect: Spanwise exports traces alone",
-        "log_level: it has no effect: ",
         "propagator.composite[1].b3: the propagator b3 is not supported; tracecontext and baggage are",
         "propagator.composite_list: the propagator xray is not supported",
         "propagator of the configuration file has no effect: build sets no globals",

@@ -17,9 +17,10 @@ pub use spanwise_sdk::{
     BatchSize, BuildError, CircuitBreaker, Compression, Counter, CryptoProvider, Destination,
     DestinationReport, Detector, Diagnostic, DropReason, DynamicBatchConfig, EncodeValue, Exporter,
     Failure, FileSink, FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard,
-    LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
-    ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits,
-    SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value,
+    LinkedContext, LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan,
+    Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind,
+    SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer,
+    Value,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -192,10 +193,11 @@ pub mod sdk {
         BatchSize, BuildError, Bytes, CircuitBreaker, Compression, Counter, CryptoProvider,
         Destination, DestinationReport, Detector, Diagnostic, DropReason, DynamicBatchConfig,
         EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder, FileSinkError, FinishError,
-        Finished, FlushError, Guard, LinkedContext, OnFull, Outcome, OwnedValue, ProcessorError,
-        Protocol, ReadableSpan, Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot,
-        Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
-        TraceFlags, TraceId, Tracer, Value, opentelemetry, propagation, read, sampling, settings,
+        Finished, FlushError, Guard, LinkedContext, LogLevel, OnFull, Outcome, OwnedValue,
+        ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus, Sink, SinkFuture,
+        SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise,
+        SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value, opentelemetry,
+        propagation, read, sampling, settings,
     };
 }
 

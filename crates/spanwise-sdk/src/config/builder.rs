@@ -6,7 +6,7 @@ use super::files::Files;
 use super::otlp::{ClientCertificate, Trust};
 use super::redaction::shown;
 use crate::detectors::Detector;
-use crate::diagnostics::{Diagnostic, Handler};
+use crate::diagnostics::{Diagnostic, Handler, LogLevel};
 use crate::processor::SpanProcessor;
 use crate::propagation::Propagator;
 use opentelemetry::KeyValue;
@@ -95,6 +95,7 @@ pub struct SpanwiseBuilder {
     pub(super) files: Files,
     pub(super) lookup: Option<Lookup>,
     pub(super) handler: Option<Handler>,
+    pub(super) log_level: Option<LogLevel>,
     pub(super) recorder: Recorder,
 }
 
@@ -418,7 +419,8 @@ impl SpanwiseBuilder {
     }
 
     /// Sets the handler of diagnostics: losses, failed requests and ignored settings, at most twice a
-    /// minute for each kind. Default: a line on standard error.
+    /// minute for each kind. Default: a line on standard error for those at or above the
+    /// [level](Self::with_log_level).
     ///
     /// The handler runs on a thread of its own, which it may block: the queue then holds the latest 32
     /// reports and counts older ones. `build`, flushes and shutdowns wait for it for at most 200 ms.

@@ -48,7 +48,8 @@ impl SpanwiseBuilder {
         // The watch starts before the first random number, because processes must generate different ones.
         fork::watch();
         crate::record::warm_up();
-        let reporter = Reporter::new(self.handler.take().unwrap_or_else(to_stderr));
+        let handler = self.handler.take();
+        let reporter = handler.map_or_else(|| Reporter::filtered(to_stderr()), Reporter::new);
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
         let environment = Environment::new(lookup.clone(), reporter.clone());
         let built = self.resolve(environment, &lookup, &reporter, globals).and_then(|resolved| {

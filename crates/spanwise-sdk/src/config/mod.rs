@@ -14,6 +14,7 @@ mod error;
 mod explain;
 mod exporter;
 mod files;
+mod log_level;
 mod otlp;
 mod propagators;
 mod ranges;

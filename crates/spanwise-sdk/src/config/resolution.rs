@@ -74,6 +74,7 @@ impl SpanwiseBuilder {
     ) -> Result<Resolved, BuildError> {
         let propagators_in_code = self.propagators.is_some();
         let environment = self.apply_config_file(environment, lookup, reporter)?;
+        self.resolve_log_level(&environment, reporter);
         let disabled = self.is_disabled_by_file || environment.switch(&settings::SDK_DISABLED);
         environment.effective(&settings::SDK_DISABLED, || disabled.to_string());
         let propagators = match globals {

@@ -2,9 +2,11 @@
 
 use super::diagnostic::Diagnostic;
 use super::handler::Handler;
+use super::level::LogLevel;
 use opentelemetry::Context;
 use spanwise_worker::{catch_panic, deadline, fork, mask_sigpipe};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,9 @@ struct Shared {
     idle: Condvar,
     /// The process of the thread: see [`fork::generation`].
     generation: u32,
+    /// The least severe level that the default handler receives, as [`LogLevel`] orders them; any other handler
+    /// receives every report.
+    level: Option<AtomicU8>,
 }
 
 struct State {
@@ -48,7 +53,18 @@ struct State {
 }
 
 impl Reporter {
+    /// A reporter to a handler that receives every report.
     pub(crate) fn new(handler: Handler) -> Self {
+        Self::with_level(handler, None)
+    }
+
+    /// A reporter to a handler that receives the reports at or above a level: [`LogLevel::Info`] until
+    /// [`set_level`](Self::set_level).
+    pub(crate) fn filtered(handler: Handler) -> Self {
+        Self::with_level(handler, Some(AtomicU8::new(LogLevel::default() as u8)))
+    }
+
+    fn with_level(handler: Handler, level: Option<AtomicU8>) -> Self {
         let state = State {
             handler: Some(handler),
             waiting: VecDeque::new(),
@@ -59,7 +75,7 @@ impl Reporter {
         };
         let (state, idle) = (Mutex::new(state), Condvar::new());
         let generation = fork::generation();
-        Self { shared: Arc::new(Shared { state, idle, generation }), collected: None }
+        Self { shared: Arc::new(Shared { state, idle, generation, level }), collected: None }
     }
 
     /// A reporter that starts no thread, and the reports that it collects.
@@ -70,6 +86,14 @@ impl Reporter {
         (reporter, collected)
     }
 
+    /// Sets the least severe level of later reports to the default handler.
+    pub(crate) fn set_level(&self, level: LogLevel) {
+        if let Some(present) = &self.shared.level {
+            // ORDER: Relaxed: the level publishes no other data.
+            present.store(level as u8, Relaxed);
+        }
+    }
+
     /// Queues a report. Never waits for the handler.
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
         if self.is_forked() {
@@ -77,6 +101,14 @@ impl Reporter {
         }
         if let Some(collected) = &self.collected {
             collected.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic);
+            return;
+        }
+        if self
+            .shared
+            .level
+            .as_ref()
+            .is_some_and(|it| (diagnostic.level() as u8) < it.load(Relaxed))
+        {
             return;
         }
         let mut state = self.shared.lock();
@@ -202,6 +234,36 @@ const CAPACITY: usize = 32;
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
     use super::*;
+
+    #[test]
+    fn a_filtered_handler_receives_the_reports_at_or_above_the_level_which_may_change() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let received = lines.clone();
+        let handler: Handler = Arc::new(move |diagnostic: &Diagnostic| {
+            received.lock().unwrap().push(diagnostic.level());
+        });
+        let report_all = |reporter: &Reporter| {
+            reporter.report(Diagnostic::SamplingStrategyRecovered { url: String::new() });
+            reporter.report(Diagnostic::ReceiverWarned { message: String::new() });
+            reporter.report(Diagnostic::SpansRejected { spans: 1, message: String::new() });
+            reporter.report(Diagnostic::WorkerDied);
+            reporter.flush(Duration::from_secs(60));
+            std::mem::take(&mut *lines.lock().unwrap())
+        };
+        let all = [LogLevel::Info, LogLevel::Warn, LogLevel::Error, LogLevel::Fatal];
+        let reporter = Reporter::filtered(handler.clone());
+        assert_eq!(report_all(&reporter), all);
+        for (index, level) in all.into_iter().enumerate() {
+            reporter.set_level(level);
+            assert_eq!(report_all(&reporter), all[index..]);
+        }
+        reporter.set_level(LogLevel::Debug);
+        assert_eq!(report_all(&reporter), all);
+        // A handler of the user's receives every report.
+        let reporter = Reporter::new(handler);
+        reporter.set_level(LogLevel::Fatal);
+        assert_eq!(report_all(&reporter), all);
+    }
 
     #[test]
     fn the_latest_reports_wait_and_the_others_are_counted() {

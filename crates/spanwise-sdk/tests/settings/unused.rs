@@ -113,7 +113,6 @@ const BROKEN_BELOW: Variables<'static> = &[
 fn each_known_variable_without_effect_is_reported_once() {
     let names = [
         "OTEL_PROPAGATORS",
-        "OTEL_LOG_LEVEL",
         "OTEL_ENTITIES",
         "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
         "OTEL_EXPORTER_ZIPKIN_TIMEOUT",

@@ -148,3 +148,27 @@ fn a_number_out_of_range_is_reported_and_not_set() {
         assert_eq!(lines(with(&[(name, value)])), Vec::<String>::new());
     }
 }
+
+/// Env, *OTEL_LOG_LEVEL*: the level of the SDK's own reports; unknown values are reported (*Enum*).
+#[test]
+fn the_log_level_is_that_of_code_or_of_the_variable() {
+    let level = |builder: &spanwise_sdk::SpanwiseBuilder| {
+        builder.explain().unwrap().get("OTEL_LOG_LEVEL").unwrap().value.clone()
+    };
+    for (value, expected) in
+        [("", "info"), ("Error", "error"), ("WARN", "warn"), ("trace", "debug"), ("fatal", "fatal")]
+    {
+        let variables = [("OTEL_LOG_LEVEL", value)];
+        assert_eq!(level(&with(&variables)), expected);
+        assert!(lines(with(&variables)).is_empty());
+    }
+    let loud = [("OTEL_LOG_LEVEL", "loud")];
+    assert_eq!(level(&with(&loud)), "info");
+    let expected =
+        "OTEL_LOG_LEVEL=`loud` is ignored: accepted is trace, debug, info, warn, error, fatal";
+    let reports = lines(with(&loud));
+    assert!(reports.len() == 1 && reports[0].starts_with(expected), "{reports:?}");
+    let coded = with(&loud).with_log_level(spanwise_sdk::LogLevel::Warn);
+    assert_eq!(level(&coded), "warn");
+    assert!(lines(coded).is_empty());
+}

@@ -8,6 +8,7 @@
 mod apply;
 mod exporters;
 mod limits;
+mod log_level;
 mod otlp;
 mod places;
 mod processors;
@@ -76,6 +77,9 @@ impl SpanwiseBuilder {
         environment.effective(&CONFIG_FILE, || shown_path(&path.display().to_string()));
         let document = Document::open(path, |name| lookup(name)?.into_string().ok())?;
         let read = document.read(schema::read)?;
+        // The warnings of the file have a level, too.
+        self.log_level = self.log_level.or(read.value.log_level);
+        reporter.set_level(self.log_level.unwrap_or_default());
         for warning in read.warnings {
             reporter
                 .report(Diagnostic::ConfigFileWarning { warning: sanitize(&warning.to_string()) });

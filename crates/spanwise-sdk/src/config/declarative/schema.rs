@@ -1,10 +1,12 @@
 //! The fields of the file's root.
 
 use super::limits;
+use super::log_level;
 use super::processors::{self, Processor};
 use super::propagators;
 use super::resource::{self, Resource};
 use super::samplers::{self, Choice};
+use crate::diagnostics::LogLevel;
 use crate::propagation::Propagator;
 use spanwise_config::Field;
 use spanwise_wire::SpanLimits;
@@ -13,6 +15,7 @@ use spanwise_wire::SpanLimits;
 #[derive(Debug, Default)]
 pub(super) struct Settings<'d> {
     pub(super) is_disabled: bool,
+    pub(super) log_level: Option<LogLevel>,
     pub(super) resource: Resource,
     /// `None` without a tracer provider, which then does nothing.
     pub(super) tracer_provider: Option<TracerProvider<'d>>,
@@ -44,6 +47,7 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
     let attribute_limits = limits::general(&root.get("attribute_limits"));
     Settings {
         is_disabled: root.get("disabled").boolean().unwrap_or(false),
+        log_level: log_level::read(&root.get("log_level")),
         resource: resource::read(&root.get("resource")),
         tracer_provider: provider.exists().then(|| tracer_provider(&provider, attribute_limits)),
         propagators: propagators::read(&root.get("propagator")),
@@ -104,7 +108,6 @@ const KEYS: &[&str] = &[
 const PROVIDER_KEYS: &[&str] =
     &["processors", "limits", "sampler", "tracer_configurator/development"];
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("log_level", "reports have no level; choose among them in with_diagnostics"),
     ("meter_provider", "Spanwise exports traces alone"),
     ("logger_provider", "Spanwise exports traces alone"),
     ("instrumentation/development", "Spanwise has no instrumentation libraries"),

@@ -34,6 +34,7 @@ impl SpanwiseBuilder {
         given.add(self.detectors.is_some(), &[&of::RESOURCE_DETECTORS], "with_detectors");
         given.add(!self.schema_url.is_empty(), &[&of::SCHEMA_URL], "with_schema_url");
         given.add(self.propagators.is_some(), &[&of::PROPAGATORS], "with_propagators");
+        given.add(self.log_level.is_some(), &[&of::LOG_LEVEL], "with_log_level");
         given.add(self.exporter.is_some(), &[&of::EXPORTER], "with_exporter");
         given.add(self.sampler.is_some(), &[&of::SAMPLER], "with_sampler");
         given.add(self.sampling_ratio.is_some(), &[&of::SAMPLER], "with_sampling_ratio");

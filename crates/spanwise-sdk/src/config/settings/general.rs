@@ -20,12 +20,15 @@ rows! {
     )
     .in_code(&["with_config_file"])
     .remark("a YAML file of schema 1.1, with the feature `config-file`");
-    LOG_LEVEL = Setting::without_effect(
+    LOG_LEVEL = Setting::new(
         &["OTEL_LOG_LEVEL"],
-        "reports have no level; choose among them in with_diagnostics",
-        "The least severity of the reports of the SDK about itself.",
+        Type::Name(&["trace", "debug", "info", "warn", "error", "fatal"]),
+        "info",
+        "Sets the least severe level of the diagnostics that are printed to standard error.",
     )
-    .in_file(&["log_level"]);
+    .in_code(&["with_log_level"])
+    .in_file(&["log_level"])
+    .remark("a handler of `with_diagnostics` receives all of them");
     SERVICE_NAME = Setting::new(
         &["OTEL_SERVICE_NAME"],
         Type::Text,
