@@ -63,6 +63,10 @@ impl SpanwiseBuilder {
     }
 
     /// The largest number of requests in flight, and so of connections over HTTP/1.1. Default 4, 1 to 64.
+    ///
+    /// In a container with less than one processor the default is four for each processor, rounded up: 2 for half
+    /// of one. The provider reports it. The limit is that of the control group (versions 1 and 2), or
+    /// `resources.cpu_limit` of a configuration file.
     pub fn with_max_in_flight(mut self, requests: usize) -> Self {
         self.max_in_flight = Some(requests);
         self

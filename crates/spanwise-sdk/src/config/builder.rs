@@ -1,5 +1,6 @@
 //! [`SpanwiseBuilder`]: the settings of a provider in code.
 
+use super::container::ContainerLimits;
 use super::environment::Lookup;
 use super::exporter::Exporter;
 use super::files::Files;
@@ -90,6 +91,8 @@ pub struct SpanwiseBuilder {
     pub(super) propagators: Option<Vec<Propagator>>,
     #[cfg(feature = "config-file")]
     pub(super) config_file: Option<PathBuf>,
+    /// The limits of the file; the control group's where it has none.
+    pub(super) container: ContainerLimits,
     /// `disabled: true` in the file.
     pub(super) is_disabled_by_file: bool,
     pub(super) files: Files,
@@ -366,6 +369,10 @@ impl SpanwiseBuilder {
     /// The memory budget in bytes of ended spans without an outcome, requests included
     /// (`SPANWISE_BUDGET_BYTES`). Default 16 MiB, 1 MiB to 16 GiB. It does not depend
     /// on the number of threads or the size of spans. With gzip the encoder takes 384 KiB of it.
+    ///
+    /// In a container with less than 512 MiB of memory the default is a 32nd of its limit, at least 1 MiB and
+    /// at least the smallest budget that the other settings accept; the provider reports it. The limit is that of
+    /// the control group (versions 1 and 2), or `resources.memory_limit` of a configuration file.
     pub fn with_budget_bytes(mut self, bytes: usize) -> Self {
         self.budget_bytes = Some(bytes);
         self

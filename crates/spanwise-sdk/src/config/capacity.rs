@@ -18,7 +18,7 @@ impl SpanwiseBuilder {
     /// Bytes of the budget.
     pub(super) fn budget(&self, environment: &Environment) -> Result<usize, BuildError> {
         let bytes = ranges::BUDGET_BYTES.resolve(self.budget_bytes, environment)?;
-        let bytes = bytes.unwrap_or(BUDGET);
+        let bytes = bytes.or(self.container.budget).unwrap_or(BUDGET);
         environment.effective(&settings::BUDGET_BYTES, || bytes.to_string());
         Ok(bytes)
     }
@@ -93,7 +93,7 @@ impl SpanwiseBuilder {
         environment: &Environment,
     ) -> Result<ExporterBuilder, BuildError> {
         let requests = ranges::IN_FLIGHT.resolve(self.max_in_flight, environment)?;
-        if let Some(requests) = requests {
+        if let Some(requests) = requests.or(self.container.max_in_flight) {
             exporter = exporter.with_max_in_flight(requests);
         }
         if let Some(size) = self.batch_size {

@@ -61,6 +61,11 @@ impl Environment {
         self.recorder.effective(setting, value);
     }
 
+    /// The same variables; nothing is reported.
+    pub(crate) fn silent(&self) -> Self {
+        Self::new(self.lookup.clone(), Reporter::new(Arc::new(|_| {})))
+    }
+
     /// Whether a variable of `setting` is set and not empty, also to bytes that are not UTF-8.
     pub(crate) fn is_set(&self, setting: &Setting) -> bool {
         setting.variables.iter().any(|name| self.has(name))

@@ -7,6 +7,7 @@ mod batching;
 mod builder;
 mod capacity;
 mod composition;
+mod container;
 #[cfg_attr(not(feature = "config-file"), path = "no_config_file.rs")]
 mod declarative;
 mod environment;

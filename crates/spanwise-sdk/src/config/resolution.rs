@@ -142,6 +142,7 @@ impl SpanwiseBuilder {
         self.record_destinations(environment);
         let others = self.observe_destinations(reporter);
         health.set_endpoint(transport.destination());
+        self.fit_into_container(environment, &transport, reporter);
         let exporter = self.exporter_builder(environment, transport)?;
         let max_bytes = exporter.max_resource_bytes();
         let resource = Resource::of_builder(self, environment, max_bytes)?;

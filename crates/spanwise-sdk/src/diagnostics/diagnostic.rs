@@ -34,6 +34,20 @@ pub enum Diagnostic {
         /// `file:line:column: path: message`.
         warning: String,
     },
+    /// The container has little memory: the default budget is smaller than usual.
+    BudgetReduced {
+        /// The memory limit of the control group, or of the configuration file, in bytes.
+        limit_bytes: u64,
+        /// The budget in bytes.
+        budget_bytes: usize,
+    },
+    /// The container has less than one processor: fewer requests are in flight than usual.
+    InFlightReduced {
+        /// The limit of the control group, or of the configuration file, in processors.
+        cpus: f64,
+        /// The largest number of requests in flight.
+        requests: usize,
+    },
     /// A resource detector could not read an attribute, or the resource has no space for it.
     AttributeNotDetected {
         /// The attribute.
@@ -205,6 +219,18 @@ impl fmt::Display for Diagnostic {
                 write!(f, "{setting} has no effect: {reason}")
             }
             Self::ConfigFileWarning { warning } => f.write_str(warning),
+            Self::BudgetReduced { limit_bytes, budget_bytes } => {
+                write!(
+                    f,
+                    "the memory limit is {limit_bytes} bytes: the budget is {budget_bytes} bytes"
+                )?;
+                f.write_str("; with_budget_bytes, or its variable, sets another")
+            }
+            Self::InFlightReduced { cpus, requests } => {
+                let requests = Counted(*requests as u64, "request");
+                write!(f, "the limit of processors is {cpus}: {requests} at most in flight")?;
+                f.write_str("; with_max_in_flight sets another number")
+            }
             Self::AttributeNotDetected { attribute, problem } => {
                 write!(f, "the resource has no {attribute}: {problem}")
             }

@@ -34,6 +34,8 @@ fn examples() -> Vec<Diagnostic> {
                 "/etc/shop/otel.yaml:3:1: meter_provider: it has no effect: Spanwise exports traces alone",
             ),
         },
+        Diagnostic::BudgetReduced { limit_bytes: 64 << 20, budget_bytes: 2 << 20 },
+        Diagnostic::InFlightReduced { cpus: 0.5, requests: 2 },
         Diagnostic::AttributeNotDetected {
             attribute: text("host.id"),
             problem: text("/etc/machine-id: Permission denied (os error 13)"),
@@ -125,6 +127,8 @@ fn examples() -> Vec<Diagnostic> {
             Diagnostic::SettingIgnored { .. }
             | Diagnostic::SettingUnused { .. }
             | Diagnostic::ConfigFileWarning { .. }
+            | Diagnostic::BudgetReduced { .. }
+            | Diagnostic::InFlightReduced { .. }
             | Diagnostic::AttributeNotDetected { .. }
             | Diagnostic::EndpointFailing { .. }
             | Diagnostic::EndpointRecovered { .. }

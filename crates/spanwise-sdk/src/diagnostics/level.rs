@@ -55,6 +55,8 @@ impl Diagnostic {
     pub fn level(&self) -> LogLevel {
         match self {
             Self::AttributeNotDetected { .. }
+            | Self::BudgetReduced { .. }
+            | Self::InFlightReduced { .. }
             | Self::EndpointRecovered { .. }
             | Self::CertificatesReloaded { .. }
             | Self::RequestSplit { .. }
