@@ -234,7 +234,9 @@ impl<'d> Field<'d> {
         }
     }
 
-    pub(crate) fn expected<T>(&self, expected: &str) -> Option<T> {
+    /// Reports that the value is another one than `expected`, which the message names, and returns `None`. The
+    /// message shows the text of the file unless it is a secret.
+    pub fn expected<T>(&self, expected: &str) -> Option<T> {
         self.error(format!("{expected} is expected, not {}", self.shown()));
         None
     }

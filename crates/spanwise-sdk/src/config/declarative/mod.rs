@@ -7,12 +7,15 @@
 
 mod apply;
 mod exporters;
+mod go_duration;
 mod limits;
 mod log_level;
 mod otlp;
 mod places;
 mod processors;
+mod production;
 mod propagators;
+mod quantity;
 mod resource;
 mod samplers;
 mod schema;
@@ -24,7 +27,7 @@ use super::error::BuildError;
 use super::redaction::shown_path;
 use super::settings::CONFIG_FILE;
 use crate::diagnostics::{Diagnostic, Reporter, sanitize};
-use spanwise_config::Document;
+use spanwise_config::{Document, Problem};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,6 +38,20 @@ impl SpanwiseBuilder {
     /// The file replaces the `OTEL_*` variables, which count as far as it names them: `${NAME:-default}`. Settings in
     /// code precede those of the file. A mistake is an error with file, line, path and the nearest known key, and
     /// nothing is started. A part of the file that has no effect here, such as the meter provider, is reported.
+    ///
+    /// A file without `file_format` that has one of these keys is a production file. It precedes the variables of
+    /// its settings, and leaves the others in force:
+    ///
+    /// ```yaml
+    /// sampling: { rate: 0.1 } # the ratio of traces that start here; children follow their parents
+    /// batch:
+    ///   size: 1000 # spans of a request
+    ///   timeout: 5s # the scheduled delay
+    ///   queue_size: 2048
+    /// resources: # the limits of the container; default those of its control group
+    ///   cpu_limit: "2" # below 1: fewer requests in flight (with_max_in_flight)
+    ///   memory_limit: 1Gi # below 512Mi: a smaller budget (with_budget_bytes)
+    /// ```
     ///
     /// ```no_run
     /// # use spanwise_sdk as spanwise;
@@ -76,19 +93,27 @@ impl SpanwiseBuilder {
         };
         environment.effective(&CONFIG_FILE, || shown_path(&path.display().to_string()));
         let document = Document::open(path, |name| lookup(name)?.into_string().ok())?;
+        let report = |warning: Problem| {
+            reporter
+                .report(Diagnostic::ConfigFileWarning { warning: sanitize(&warning.to_string()) });
+        };
+        if production::is_production(&document, schema::KEYS)? {
+            let read = document.read(production::read)?;
+            read.warnings.into_iter().for_each(report);
+            read.value.apply(self, &environment).into_iter().for_each(report);
+            environment.recorder().set_file(places::origins(document, production::path_of));
+            return Ok(environment);
+        }
         let read = document.read(schema::read)?;
         // The warnings of the file have a level, too.
         self.log_level = self.log_level.or(read.value.log_level);
         reporter.set_level(self.log_level.unwrap_or_default());
-        for warning in read.warnings {
-            reporter
-                .report(Diagnostic::ConfigFileWarning { warning: sanitize(&warning.to_string()) });
-        }
+        read.warnings.into_iter().for_each(report);
         read.value.apply(self)?;
         let lookup = lookup.clone();
         let left: Lookup =
             Arc::new(move |name| if name.starts_with("OTEL_") { None } else { lookup(name) });
-        environment.recorder().set_file(places::origins(document));
+        environment.recorder().set_file(places::origins(document, |path| Some(path)));
         Ok(environment.with_lookup(left))
     }
 }

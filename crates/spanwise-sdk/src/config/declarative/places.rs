@@ -3,9 +3,13 @@
 use super::super::explain::{FileOrigins, Origin};
 use spanwise_config::{Document, Field};
 
-/// Finds the fields of `document`.
-pub(super) fn origins(document: Document) -> FileOrigins {
+/// Maps a path of the table of settings.
+pub(super) type PathOf = for<'p> fn(&'p str) -> Option<&'p str>;
+
+/// Finds the fields of `document`; `path_of` is the path in this kind of file for one of the table of settings.
+pub(super) fn origins(document: Document, path_of: PathOf) -> FileOrigins {
     Box::new(move |path| {
+        let path = path_of(path)?;
         let found = document.read(|root| {
             let field = find(root, path)?;
             Some(Origin::File {

@@ -91,7 +91,7 @@ fn check_version(field: &Field<'_>) {
 }
 
 const MINOR: u32 = 1;
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "file_format",
     "disabled",
     "log_level",

@@ -1,6 +1,8 @@
 //! OpenTelemetry's declarative configuration: a file replaces the variables, and mistakes have their place.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+mod production;
+#[path = "../support/mod.rs"]
 mod support;
 
 use opentelemetry::KeyValue;
