@@ -64,8 +64,7 @@ impl ComposableSampler for AnnotatingSampler {
 }
 
 /// Wraps a sampler and records the spans that it drops, without sampling them (specification,
-/// *AlwaysRecord*). For span processors that derive metrics from spans. `spanwise-sdk` has no
-/// processors and drops spans that are not sampled.
+/// *AlwaysRecord*). For span processors that derive metrics from spans; an exporter gets none of them.
 #[derive(Debug, Clone)]
 pub struct AlwaysRecord {
     inner: Sampler,

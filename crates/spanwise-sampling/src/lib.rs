@@ -80,3 +80,9 @@ pub use threshold::{ProbabilityError, Randomness, Threshold, ThresholdText};
 pub use tick::Tick;
 #[cfg(feature = "xray")]
 pub use xray::{XrayError, XrayPoller, XrayRemote, XrayRequest, XraySettings};
+
+/// The parts that `spanwise-sdk` shares. They are no part of the API and change without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::pattern::Pattern;
+}

@@ -4,16 +4,18 @@ use spanwise_wire::Value;
 
 /// A pattern: `*` matches any number of characters, also none, and `?` exactly one.
 #[derive(Debug, Clone)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     /// The texts between the stars; a single piece must match the whole text.
     pieces: Vec<String>,
 }
 
 impl Pattern {
+    /// The pattern of a text; `*` and `?` have no escape.
     pub fn new(pattern: &str) -> Self {
         Self { pieces: pattern.split('*').map(str::to_owned).collect() }
     }
 
+    /// Whether the whole text matches; upper and lower case differ.
     pub fn matches(&self, text: &str) -> bool {
         let [first, middle @ .., last] = &*self.pieces else {
             return self.pieces.first().is_some_and(|whole| after(whole, text) == Some(""));

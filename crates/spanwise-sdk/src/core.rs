@@ -2,8 +2,8 @@
 
 use crate::processor::{ReadableSpan, SpanObserver};
 use crate::start::Scopes;
-use spanwise_batch::Budget;
-use spanwise_export::SpanQueue;
+use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
+use spanwise_export::{OnFull, ScopeTable, SpanQueue};
 use spanwise_ledger::Ledger;
 use spanwise_sampling::{DynamicSampler, Sampler};
 use spanwise_wire::write::{FinishedSpan, SpanHeader};
@@ -74,6 +74,23 @@ impl Core {
         }
     }
 
+    /// A core without a worker, which records nothing.
+    pub(crate) fn idle(phase: Phase, sampler: Sampler, on_full: OnFull) -> Self {
+        let buffer = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(IDLE_BUDGET));
+        Self::new(
+            phase,
+            SpanLimits::default(),
+            DynamicSampler::new(sampler),
+            Scopes::new(ScopeTable::new(0)),
+            SpanQueue::new(buffer, Ledger::new(), on_full),
+        )
+    }
+
+    /// The core of a disabled SDK, or of a disabled tracer.
+    pub(crate) fn disabled() -> Self {
+        Self::idle(Phase::Disabled, Sampler::always_off(), OnFull::Drop)
+    }
+
     /// Adds the observer. The queue checks each start ([`SpanQueue::with_checked_starts`]) if there is one.
     pub(crate) fn with_observer(mut self, observer: Option<Arc<dyn SpanObserver>>) -> Self {
         self.observer = observer;
@@ -113,6 +130,11 @@ impl Core {
         }
     }
 
+    /// Whether the SDK or the tracer is disabled.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.phase.load(Relaxed) == Phase::Disabled as u8
+    }
+
     /// Whether spans that start now get ids of their own, recorded or not.
     pub(crate) fn generates_ids(&self) -> bool {
         self.is_running() || self.phase() == Phase::NotExporting
@@ -145,6 +167,9 @@ impl Core {
         self.queue.budget()
     }
 }
+
+/// The budget of a queue that takes no spans, in bytes: none of it is used.
+const IDLE_BUDGET: usize = 16 << 20;
 
 impl AsRef<SpanQueue> for Core {
     fn as_ref(&self) -> &SpanQueue {

@@ -60,7 +60,7 @@ pub use spanwise_wire::{
     Attribute, LinkedContext, OwnedValue, SpanId, SpanKind, SpanLimits, StatusCode, TraceFlags,
     TraceId, Value,
 };
-pub use start::Tracer;
+pub use start::{Tracer, TracerConfig};
 
 /// The parts that `spanwise-opentelemetry` shares. They are no part of the API and change without notice.
 #[doc(hidden)]

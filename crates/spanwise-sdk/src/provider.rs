@@ -143,7 +143,7 @@ impl Spanwise {
     }
 
     fn tracer_of(&self, scope: &InstrumentationScope) -> Tracer {
-        let core = &self.handle.core;
+        let core = self.handle.core_of(scope);
         // A forked child does not lock the table: another thread may have held its lock at the fork.
         let records = core.is_running() || core.observes_now();
         let index = if records { core.scopes.index(scope, &core.ledger) } else { 0 };

@@ -20,7 +20,7 @@ pub use spanwise_sdk::{
     LinkedContext, LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan,
     Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind,
     SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer,
-    Value,
+    TracerConfig, Value,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -196,8 +196,8 @@ pub mod sdk {
         Finished, FlushError, Guard, LinkedContext, LogLevel, OnFull, Outcome, OwnedValue,
         ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus, Sink, SinkFuture,
         SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise,
-        SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, Value, opentelemetry,
-        propagation, read, sampling, settings,
+        SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, TracerConfig, Value,
+        opentelemetry, propagation, read, sampling, settings,
     };
 }
 

@@ -1,5 +1,6 @@
 //! [`SpanwiseBuilder`]: the settings of a provider in code.
 
+use super::attribute_filter::AttributeFilter;
 use super::container::ContainerLimits;
 use super::environment::Lookup;
 use super::exporter::Exporter;
@@ -10,6 +11,7 @@ use crate::detectors::Detector;
 use crate::diagnostics::{Diagnostic, Handler, LogLevel};
 use crate::processor::SpanProcessor;
 use crate::propagation::Propagator;
+use crate::start::TracerConfigurator;
 use opentelemetry::KeyValue;
 use spanwise_batch::{BatchPreset, BatchSize};
 use spanwise_export::{Destination, OnFull};
@@ -52,6 +54,8 @@ pub struct SpanwiseBuilder {
     pub(super) service_name: Option<String>,
     pub(super) resource: Vec<KeyValue>,
     pub(super) detectors: Option<Vec<Detector>>,
+    /// The detected attributes that the file chooses.
+    pub(super) detected: AttributeFilter,
     pub(super) schema_url: String,
     pub(super) sampler: Option<Sampler>,
     pub(super) sampling_ratio: Option<f64>,
@@ -88,6 +92,7 @@ pub struct SpanwiseBuilder {
     pub(super) on_full: OnFull,
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) processors: Vec<Arc<dyn SpanProcessor>>,
+    pub(super) tracer_configurator: Option<TracerConfigurator>,
     pub(super) propagators: Option<Vec<Propagator>>,
     #[cfg(feature = "config-file")]
     pub(super) config_file: Option<PathBuf>,

@@ -1,7 +1,6 @@
 //! Composition: a provider from the settings of the code and of the environment.
 
 use super::builder::{SHUTDOWN_TIMEOUT, SpanwiseBuilder};
-use super::capacity::BUDGET;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::resolution::{Exporting, Globals, Plan};
@@ -14,11 +13,7 @@ use crate::processor::Processors;
 use crate::propagation::{Propagator, set_global};
 use crate::provider::Spanwise;
 use crate::start::Scopes;
-use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
-use spanwise_export::{ScopeTable, SpanQueue};
-use spanwise_ledger::Ledger;
 use spanwise_sampling::{DynamicSampler, Sampler};
-use spanwise_wire::SpanLimits;
 use spanwise_worker::{catch_panic, fork};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,16 +67,10 @@ impl SpanwiseBuilder {
 
     /// A provider without a worker.
     fn idle(&self, phase: Phase, sampler: Sampler, reporter: &Reporter) -> Spanwise {
-        let buffer = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(BUDGET));
-        let core = Core::new(
-            phase,
-            SpanLimits::default(),
-            DynamicSampler::new(sampler),
-            Scopes::new(ScopeTable::new(0)),
-            SpanQueue::new(buffer, Ledger::new(), self.on_full),
-        );
+        let core = Arc::new(Core::idle(phase, sampler, self.on_full));
         let health = EndpointHealth::new(reporter.clone());
-        Spanwise::new(Handle::new(Arc::new(core), None, health, self.shutdown_timeout()))
+        let handle = Handle::new(core, None, health, self.shutdown_timeout());
+        Spanwise::new(handle.with_tracer_configurator(self.tracer_configurator.clone()))
     }
 
     fn start(mut self, exporting: Exporting, reporter: &Reporter) -> Result<Spanwise, BuildError> {
@@ -106,6 +95,7 @@ impl SpanwiseBuilder {
         let exporter = prepared.with_observer(observer).spawn(core.clone())?;
         let timeout = self.shutdown_timeout();
         let handle = Handle::new(core, Some(exporter), health, timeout).with_destinations(others);
+        let handle = handle.with_tracer_configurator(self.tracer_configurator);
         Ok(Spanwise::new(handle.with_sink(sink).with_processors(processors)))
     }
 

@@ -3,6 +3,7 @@
 //! `builder` has the settings in code, `environment` reads variables, each other file resolves one kind of
 //! setting, and `composition` builds the provider.
 
+mod attribute_filter;
 mod batching;
 mod builder;
 mod capacity;
@@ -28,6 +29,7 @@ mod settings;
 mod span_counts;
 mod span_limits;
 mod span_processors;
+mod tracers;
 mod unused;
 
 pub use builder::SpanwiseBuilder;

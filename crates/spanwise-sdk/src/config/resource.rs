@@ -65,7 +65,8 @@ impl Resource {
             .unwrap_or(("with_resource", len));
             return Err(BuildError::setting(setting, format!("{bytes} bytes"), problem));
         }
-        for attribute in resource_detectors::detected(builder.detectors.take(), environment) {
+        let detectors = builder.detectors.take();
+        for attribute in resource_detectors::detected(detectors, &builder.detected, environment) {
             let key = attribute.key.clone();
             match fits(std::slice::from_ref(&attribute), &all) {
                 true => all.push(attribute),

@@ -1,20 +1,28 @@
 //! The resource detectors, from code or from `OTEL_RUST_RESOURCE_DETECTORS`.
 
+use super::attribute_filter::AttributeFilter;
 use super::environment::Environment;
 use super::settings::RESOURCE_DETECTORS;
 use crate::detectors::{Detector, detect};
 use opentelemetry::KeyValue;
 
-/// The attributes of the chosen detectors. Reports attributes that a detector could not read.
-pub(super) fn detected(code: Option<Vec<Detector>>, environment: &Environment) -> Vec<KeyValue> {
+/// The attributes of the chosen detectors that the filter accepts. Reports those that a detector could not read.
+pub(super) fn detected(
+    code: Option<Vec<Detector>>,
+    filter: &AttributeFilter,
+    environment: &Environment,
+) -> Vec<KeyValue> {
     let chosen = code.or_else(|| from_environment(environment)).unwrap_or_default();
     environment.effective(&RESOURCE_DETECTORS, || {
         chosen.iter().map(|detector| detector.name()).collect::<Vec<_>>().join(",")
     });
-    let detected = detect(&chosen);
+    let mut detected = detect(&chosen);
     for (attribute, problem) in detected.missing {
-        environment.not_detected(attribute, problem);
+        if filter.accepts(attribute) {
+            environment.not_detected(attribute, problem);
+        }
     }
+    detected.attributes.retain(|attribute| filter.accepts(attribute.key.as_str()));
     detected.attributes
 }
 

@@ -73,6 +73,7 @@ impl SpanwiseBuilder {
         let timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
         let health = EndpointHealth::new(reporter.clone());
         let handle = Handle::new(core, None, health, timeout);
+        let handle = handle.with_tracer_configurator(self.tracer_configurator);
         Spanwise::new(handle.with_processors(processors))
     }
 }

@@ -1,5 +1,6 @@
 //! The handle of a running provider, which its clones and tracers share.
 
+use super::disabled_tracers::DisabledTracers;
 use crate::core::Core;
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter, sanitize};
 use crate::processor::{Command, Processors};
@@ -18,6 +19,7 @@ pub(crate) struct Handle {
     pub(super) exporter: Option<Exporter>,
     /// `None` without span processors.
     pub(crate) processors: Option<Arc<Processors>>,
+    pub(super) disabled_tracers: DisabledTracers,
     /// The flush and shutdown of the sink, if it has them.
     pub(super) sink: Option<Arc<dyn SinkLifecycle>>,
     pub(super) health: EndpointHealth,
@@ -43,6 +45,7 @@ impl Handle {
             core,
             exporter,
             processors: None,
+            disabled_tracers: DisabledTracers::default(),
             sink: None,
             health,
             destinations: Vec::new(),

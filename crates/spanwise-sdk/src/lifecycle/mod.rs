@@ -4,6 +4,7 @@
 //! forked child, whose worker is in another process.
 
 mod command;
+mod disabled_tracers;
 mod flush;
 mod guard;
 mod handle;

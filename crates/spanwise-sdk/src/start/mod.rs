@@ -13,6 +13,9 @@ mod scopes;
 mod shedding;
 mod suppression;
 mod tracer;
+mod tracer_config;
 
 pub(crate) use scopes::Scopes;
 pub use tracer::Tracer;
+pub use tracer_config::TracerConfig;
+pub(crate) use tracer_config::TracerConfigurator;

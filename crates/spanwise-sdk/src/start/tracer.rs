@@ -126,6 +126,10 @@ impl Tracer {
     /// program starts all its spans here.
     #[inline(never)]
     fn start_checked(&self, Moved(span): Moved<'_>) -> Span {
+        if self.core.is_disabled() {
+            // The provider's processors may observe the spans of other tracers.
+            return self.start_unrecorded(Moved(span));
+        }
         let processors = self.provider.processors.as_deref();
         let sheds = self.core.queue.sheds_by_trace() && self.core.is_running();
         if processors.is_some_and(|processors| processors.observes_now()) {

@@ -339,3 +339,70 @@ fn no_mutation_of_a_file_panics_or_shows_a_secret() {
     }
     assert!(refused > 300, "{refused}");
 }
+
+/// `tracer_configurator/development`, also under the name of the next version.
+#[test]
+fn a_file_disables_tracers() {
+    let check = |configurator: &str, expected: [bool; 3]| {
+        for key in ["tracer_configurator/development", "tracer_configurator"] {
+            let provider = PROVIDER.replace("${ENDPOINT}", "http://localhost:1");
+            let spanwise = build(&format!("{provider}  {key}: {configurator}\n")).unwrap();
+            let enabled = ["io.shop.orders", "io.shop", "other"].map(|name| {
+                let tracer = spanwise.tracer(name);
+                tracer.root("span", spanwise_sdk::SpanKind::Internal).is_recording()
+            });
+            assert_eq!(enabled, expected, "{configurator}");
+        }
+    };
+    check("{default_config: {enabled: false}}", [false; 3]);
+    check(
+        "{default_config: {enabled: false}, tracers: [{name: io.shop.*, config: {enabled: true}}]}",
+        [true, false, false],
+    );
+    check("{tracers: [{name: io.shop, config: {disabled: true}}]}", [true, false, true]);
+    check("{tracers: [{name: 'io.sh?p*', config: {enabled: false}}]}", [false, false, true]);
+    check(
+        "{tracers: [{name: io.shop, config: {}}, {name: '*', config: {enabled: false}}]}",
+        [false, true, false],
+    );
+    check("{}", [true; 3]);
+    let place = "otel.yaml:9:36: tracer_provider.tracer_configurator/development";
+    for (configurator, expected) in [
+        ("{default_config: {enable: true}}", ":9:54: "),
+        ("{default_config: {enabled: true, disabled: true}}", ":9:79: "),
+        ("{tracers: [{name: a}]}", ".tracers[0].config: it is required"),
+        ("{tracers: [{config: {enabled: true}}]}", ".tracers[0].name: it is required"),
+    ] {
+        let text = format!("{PROVIDER}  tracer_configurator/development: {configurator}\n");
+        let error = error(&text.replace("${ENDPOINT}", "http://localhost:1"));
+        assert!(error.contains(expected), "{place}: {error}");
+    }
+}
+
+#[test]
+fn a_file_chooses_among_detected_attributes() {
+    let keys = |attributes: &str| {
+        let (receiver, collected) = Receiver::collecting().unwrap();
+        let text = format!(
+            "{PROVIDER}resource: {{detection/development: {{detectors: [process: , host: ], attributes: {attributes}}}}}\n"
+        );
+        let file = TempFile::new(&text);
+        let endpoint = receiver.http_endpoint();
+        let builder = with_variables(&[("ENDPOINT", &endpoint)]).with_config_file(file.path());
+        let spanwise = builder.build().unwrap();
+        drop(spanwise.tracer("configured").start("span"));
+        let resource = finish(&spanwise, &collected);
+        ["process.pid", "process.executable.name", "os.type", "service.name"]
+            .map(|key| resource.contains_key(key))
+    };
+    assert_eq!(keys("{}"), [true; 4]);
+    assert_eq!(keys("{included: [process.*]}"), [true, true, false, true]);
+    assert_eq!(
+        keys("{included: ['process.*'], excluded: [process.p?d]}"),
+        [false, true, false, true]
+    );
+    assert_eq!(keys("{excluded: ['*']}"), [false, false, false, true]);
+    let empty =
+        "file_format: '1.1'\nresource: {detection/development: {attributes: {included: []}}}\n";
+    assert!(error(empty).contains("included: at least one pattern is required"));
+}

@@ -71,7 +71,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     worker::WorkerPoolBuilder worker::WorkerPoolError worker::WorkerState batch::FullChunks \
     export::HoldContext transport::MissingFeature transport::Admission transport::CircuitBreaker \
     wire::RequestPart transport::FileSink transport::FileSinkBuilder transport::FileSinkError \
-    transport::ChannelSelection transport::Channels transport::CryptoProvider \
+    sampling::Pattern sdk::TracerConfig transport::ChannelSelection transport::Channels transport::CryptoProvider \
     transport::EndpointSelection transport::HttpVersion transport::IdleConnections \
     transport::KeepAlive transport::Ring transport::RingError \
     transport::RingVersion wire::FromProtobufError wire::JsonError wire::JsonProblem";

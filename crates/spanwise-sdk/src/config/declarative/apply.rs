@@ -25,7 +25,10 @@ impl Settings<'_> {
     pub(super) fn apply(self, builder: &mut SpanwiseBuilder) -> Result<(), BuildError> {
         builder.is_disabled_by_file = self.is_disabled;
         builder.resource.splice(..0, self.resource.attributes);
-        builder.detectors.get_or_insert(self.resource.detectors);
+        if builder.detectors.is_none() {
+            builder.detectors = Some(self.resource.detectors);
+            builder.detected = self.resource.detected;
+        }
         if builder.schema_url.is_empty() {
             builder.schema_url = self.resource.schema_url.unwrap_or_default();
         }
@@ -39,6 +42,8 @@ impl Settings<'_> {
             return Ok(());
         };
         builder.limits.get_or_insert(provider.limits);
+        let configurator = builder.tracer_configurator.take().or(provider.tracer_configurator);
+        builder.tracer_configurator = configurator;
         if !builder.has_sampler() {
             match provider.sampler {
                 Some(Choice::Sampler(sampler)) => builder.sampler = Some(sampler),

@@ -53,4 +53,5 @@ fn file(field: &Field<'_>) -> Option<Kind> {
     }
 }
 
-const KINDS: &[&str] = &["otlp_http", "otlp_grpc", "otlp_file/development", "console", "zipkin"];
+const KINDS: &[&str] =
+    &["otlp_http", "otlp_grpc", "otlp_file/development", "otlp_file", "console", "zipkin"];

@@ -11,6 +11,7 @@ mod go_duration;
 mod limits;
 mod log_level;
 mod otlp;
+mod patterns;
 mod places;
 mod processors;
 mod production;
@@ -19,6 +20,7 @@ mod quantity;
 mod resource;
 mod samplers;
 mod schema;
+mod tracers;
 mod unopened_file;
 
 use super::builder::{Recorder, SpanwiseBuilder};

@@ -1,6 +1,8 @@
 //! `resource`.
 
+use super::super::attribute_filter::AttributeFilter;
 use super::super::resource::parse_list;
+use super::patterns;
 use crate::detectors::Detector;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use spanwise_config::{Field, Scalar};
@@ -11,6 +13,7 @@ pub(super) struct Resource {
     /// Later ones precede earlier ones.
     pub(super) attributes: Vec<KeyValue>,
     pub(super) detectors: Vec<Detector>,
+    pub(super) detected: AttributeFilter,
     pub(super) schema_url: Option<String>,
 }
 
@@ -23,9 +26,11 @@ pub(super) fn read(field: &Field<'_>) -> Resource {
     }
     let mut attributes = listed.and_then(Result::ok).unwrap_or_default();
     attributes.extend(resource.get("attributes").sequence().iter().filter_map(attribute));
+    let (detectors, detected) = detection(&DETECTION.map(|key| resource.get(key)));
     Resource {
         attributes,
-        detectors: detectors(&resource.get("detection/development")),
+        detectors,
+        detected,
         schema_url: resource.get("schema_url").string().map(str::to_owned),
     }
 }
@@ -129,16 +134,26 @@ fn all<T>(values: &[Value], of: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> 
     values.iter().map(of).collect()
 }
 
-fn detectors(field: &Field<'_>) -> Vec<Detector> {
+/// The detectors, and the choice among their attributes, of the first field that the file has.
+fn detection(fields: &[Field<'_>]) -> (Vec<Detector>, AttributeFilter) {
+    let field = fields.iter().find(|field| field.has_value());
+    field.map(detected).unwrap_or_default()
+}
+
+fn detected(field: &Field<'_>) -> (Vec<Detector>, AttributeFilter) {
     let detection = field.mapping(&["attributes", "detectors", "entities_enabled"]);
-    let attributes = detection.get("attributes");
-    if attributes.has_value() {
-        attributes.mapping(&["included", "excluded"]);
-        attributes.warning("it has no effect: the resource has all detected attributes");
+    let attributes = detection.get("attributes").mapping(&["included", "excluded"]);
+    let filter = AttributeFilter {
+        included: patterns::several(&attributes.get("included")),
+        excluded: patterns::several(&attributes.get("excluded")).unwrap_or_default(),
+    };
+    let entities = detection.get("entities_enabled");
+    if entities.boolean() == Some(true) {
+        entities.warning("it has no effect: entities are not supported");
     }
     let detectors = detection.get("detectors").sequence();
     let chosen = detectors.iter().filter_map(|field| field.kind(DETECTORS));
-    chosen
+    let detectors = chosen
         .flat_map(|(name, _)| match name {
             "container" => &[Detector::Container][..],
             "host" => &[Detector::Host, Detector::Os],
@@ -146,10 +161,14 @@ fn detectors(field: &Field<'_>) -> Vec<Detector> {
             _ => &[Detector::ServiceInstance],
         })
         .copied()
-        .collect()
+        .collect();
+    (detectors, filter)
 }
 
-const KEYS: &[&str] = &["attributes", "attributes_list", "detection/development", "schema_url"];
+const KEYS: &[&str] =
+    &["attributes", "attributes_list", "detection/development", "detection", "schema_url"];
+/// The name in schema 1.1, and that of the next version.
+const DETECTION: [&str; 2] = ["detection/development", "detection"];
 const DETECTORS: &[&str] = &["container", "host", "process", "service"];
 const TYPES: &[(&str, Type)] = &[
     ("string", Type::String),

@@ -1,11 +1,11 @@
 //! `tracer_provider.sampler`.
 
 use spanwise_config::Field;
+use spanwise_sampling::{
+    AlwaysRecord, ParentBased, ParentKind, ParentThreshold, RuleBased, Sampler, SpanPredicate,
+};
 #[cfg(feature = "jaeger")]
 use spanwise_sampling::{JaegerSettings, RemoteSettings};
-use spanwise_sampling::{
-    ParentBased, ParentKind, ParentThreshold, RuleBased, Sampler, SpanPredicate,
-};
 use spanwise_wire::SpanKind;
 
 /// The sampler of a file.
@@ -58,6 +58,10 @@ fn named(name: &str, field: &Field<'_>) -> Option<Sampler> {
         "trace_id_ratio_based" | "probability/development" | "probability" => ratio(field),
         "parent_based" => parent_based(field),
         "composite/development" | "composite" => composable(field),
+        "always_record/development" | "always_record" => {
+            let root = field.mapping(&["root"]).get("root").required();
+            Some(AlwaysRecord::new(any(&root)?).into())
+        }
         _ => {
             field.error(
                 "accepted is tracer_provider.sampler itself, or the root of its parent_based",
@@ -228,6 +232,8 @@ const SAMPLERS: &[&str] = &[
     "composite",
     "jaeger_remote/development",
     "jaeger_remote",
+    "always_record/development",
+    "always_record",
 ];
 const COMPOSABLE: &[&str] =
     &["always_on", "always_off", "probability", "parent_threshold", "rule_based"];

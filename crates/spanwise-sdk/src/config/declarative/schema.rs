@@ -6,8 +6,10 @@ use super::processors::{self, Processor};
 use super::propagators;
 use super::resource::{self, Resource};
 use super::samplers::{self, Choice};
+use super::tracers;
 use crate::diagnostics::LogLevel;
 use crate::propagation::Propagator;
+use crate::start::TracerConfigurator;
 use spanwise_config::Field;
 use spanwise_wire::SpanLimits;
 
@@ -28,6 +30,7 @@ pub(super) struct TracerProvider<'d> {
     pub(super) processors: Vec<Processor<'d>>,
     pub(super) limits: SpanLimits,
     pub(super) sampler: Option<Choice>,
+    pub(super) tracer_configurator: Option<TracerConfigurator>,
 }
 
 /// Reads the root of a file.
@@ -56,14 +59,17 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
 
 fn tracer_provider<'d>(field: &Field<'d>, limits: SpanLimits) -> TracerProvider<'d> {
     let provider = field.mapping(PROVIDER_KEYS);
-    let configurator = provider.get("tracer_configurator/development");
-    if configurator.exists() {
-        configurator.warning("it has no effect: all tracers are enabled");
+    let configurators = CONFIGURATORS.iter().map(|key| provider.get(key));
+    let generator = provider.get("id_generator");
+    if generator.has_value() {
+        // Ids are always random.
+        let _random = generator.kind(&["random"]);
     }
     TracerProvider {
         processors: processors::read(&provider.get("processors")),
         limits: limits::of_spans(&provider.get("limits"), limits),
         sampler: samplers::read(&provider.get("sampler")),
+        tracer_configurator: configurators.filter_map(|field| tracers::read(&field)).next(),
     }
 }
 
@@ -105,8 +111,16 @@ pub(super) const KEYS: &[&str] = &[
     "distribution",
     "stability",
 ];
-const PROVIDER_KEYS: &[&str] =
-    &["processors", "limits", "sampler", "tracer_configurator/development"];
+const PROVIDER_KEYS: &[&str] = &[
+    "processors",
+    "limits",
+    "sampler",
+    "id_generator",
+    "tracer_configurator/development",
+    "tracer_configurator",
+];
+/// The name in schema 1.1, and that of the next version.
+const CONFIGURATORS: [&str; 2] = ["tracer_configurator/development", "tracer_configurator"];
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("meter_provider", "Spanwise exports traces alone"),
     ("logger_provider", "Spanwise exports traces alone"),

@@ -115,6 +115,14 @@ rows! {
          `endpoint=http://localhost:5778/sampling,pollingIntervalMs=60000,initialSamplingRate=0.001`; for `xray` \
          `endpoint=http://127.0.0.1:2000,polling_interval=300`",
     );
+    TRACER_CONFIGURATOR = Setting::new(
+        &[],
+        Type::Code,
+        "none",
+        "Computes the settings of each tracer: a disabled one makes no spans.",
+    )
+    .in_code(&["with_tracer_configurator"])
+    .in_file(&["tracer_provider.tracer_configurator/development"]);
     BUDGET_BYTES = Setting::new(
         &["SPANWISE_BUDGET_BYTES"],
         Type::Integer { min: 1 << 20, max: 16 << 30, unit: "bytes" },
