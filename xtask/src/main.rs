@@ -2,6 +2,7 @@
 
 mod batching_lab;
 mod bench_all;
+mod cli;
 mod command;
 mod date;
 mod demo;
@@ -35,6 +36,8 @@ use command::{Command, only_flags};
 
 const COMMANDS: &[Command] = &[
     demo::COMMAND,
+    cli::DOCTOR,
+    cli::CONFIG,
     bench_all::COMMAND,
     sampling_lab::COMMAND,
     batching_lab::COMMAND,

@@ -10,6 +10,7 @@ mod detectors;
     expect(dead_code, reason = "without remote sampling no strategy is reported")
 )]
 mod diagnostics;
+mod doctor;
 mod end;
 mod export_observer;
 mod lifecycle;
@@ -20,6 +21,7 @@ mod provider;
 mod record;
 #[cfg_attr(not(any(feature = "jaeger", feature = "xray")), path = "no_remote_sampling.rs")]
 mod remote_sampling;
+mod span_route;
 mod start;
 mod value;
 
@@ -35,6 +37,7 @@ pub use bytes::Bytes;
 pub use config::{BuildError, Exporter, SpanwiseBuilder};
 pub use detectors::Detector;
 pub use diagnostics::{Diagnostic, LogLevel};
+pub use doctor::{CheckStatus, CheckView, DoctorCheck, DoctorReport, doctor};
 pub use end::{FinishError, Finished};
 pub use lifecycle::{DestinationReport, FlushError, Guard, Report};
 /// The API that spans are made through, in the version this crate implements.

@@ -43,6 +43,12 @@ pub(crate) enum Advice {
         expect(dead_code, reason = "only TLS has certificates")
     )]
     CertificateName,
+    /// The certificate has expired, or is not valid yet.
+    #[cfg_attr(
+        not(feature = "blocking-tls"),
+        expect(dead_code, reason = "only TLS has certificates")
+    )]
+    CertificateTime,
     /// The server does not accept the client's certificate, or asks for one.
     #[cfg_attr(
         not(feature = "blocking-tls"),
@@ -145,6 +151,9 @@ impl Advice {
             Self::CertificateName => {
                 format!("use a name that the certificate holds in the endpoint, instead of {at}")
             }
+            Self::CertificateTime => String::from(
+                "renew the certificate of the server, or correct the clock of this machine",
+            ),
             Self::ClientCertificate => String::from(
                 "set a certificate that the server trusts, and its key, by \
                  with_client_certificate_files or OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and \

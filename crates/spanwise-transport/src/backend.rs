@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use crate::Failure;
 use crate::classify::AttemptOutcome;
 use crate::http1;
+use crate::observed::Observed;
 use crate::payload::Payload;
 use crate::sent::Sent;
 use crate::sink::SinkBackend;
@@ -39,6 +40,22 @@ impl Backend {
                 None => (self, None),
             },
             only => (only, None),
+        }
+    }
+
+    /// The connections to the endpoints so far.
+    pub(crate) fn observed(&self) -> Observed {
+        match self {
+            Self::Http(http) => Observed::of(http.context(), http.target()),
+            #[cfg(feature = "grpc")]
+            Self::Grpc(grpc) => Observed::of(grpc.context(), grpc.target()),
+            Self::Sink(_) => Observed::default(),
+            Self::Several(backends) => {
+                let each = backends.iter().map(|(_, backend)| backend.observed());
+                each.fold(Observed::default(), Observed::and)
+            }
+            #[cfg(test)]
+            Self::Mock(_) => Observed::default(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use http::header::DATE;
 use http_body::Body;
 use tokio::time::Instant;
 
@@ -50,6 +51,10 @@ where
     };
     let (head, body) = response.into_parts();
     let (status, headers) = (head.status, head.headers);
+    let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+    if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {
+        context.observations.set_date(date);
+    }
     // `grpc-status` may be among the headers, with nothing after it.
     if !status.is_success() || classify::grpc_code(&headers).is_some_and(|code| code > 0) {
         let until = Instant::now()

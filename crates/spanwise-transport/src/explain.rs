@@ -208,10 +208,10 @@ impl ConnectionContext {
                     Some(Advice::Certificate),
                 ),
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                    ("the certificate has expired".to_owned(), None)
+                    ("the certificate has expired".to_owned(), Some(Advice::CertificateTime))
                 }
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                    ("the certificate is not valid yet".to_owned(), None)
+                    ("the certificate is not valid yet".to_owned(), Some(Advice::CertificateTime))
                 }
                 CertificateError::NotValidForName
                 | CertificateError::NotValidForNameContext { .. } => (

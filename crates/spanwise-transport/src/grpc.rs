@@ -24,6 +24,7 @@ use crate::explain::ConnectionContext;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
 use crate::sent::Sent;
+use crate::target::Target;
 use crate::tls_settings::ConnectionSettings;
 use crate::{BuildError, Channels, Endpoint, Protocol, tcp};
 use go_away::ObservedConnector;
@@ -77,6 +78,14 @@ impl GrpcBackend {
         self.interval = Arc::new(PingInterval::new(channels.keep_alive.interval));
         self.channels = channels;
         self
+    }
+
+    pub(crate) fn context(&self) -> &ConnectionContext {
+        &self.context
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        self.connector.target()
     }
 
     pub(crate) async fn attempt(

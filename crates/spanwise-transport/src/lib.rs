@@ -81,6 +81,8 @@ mod message;
 #[cfg(feature = "tokio")]
 mod mock;
 mod no_proxy;
+#[cfg(feature = "tokio")]
+mod observed;
 mod payload;
 #[cfg(feature = "tokio")]
 mod per_runtime;
@@ -157,10 +159,18 @@ pub use transport::Transport;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::error::MissingFeature;
+    #[cfg(feature = "tokio")]
+    pub use crate::observed::Observed;
     pub use crate::proxy_variables::{all_proxy_variable, proxy_variable};
 
     /// The memory that a `FileSink` needs for a request of `len` bytes.
     pub fn json_bound(len: usize) -> usize {
         crate::json_memory::bound(len)
+    }
+
+    /// The connections of `transport` so far.
+    #[cfg(feature = "tokio")]
+    pub fn observed(transport: &crate::Transport) -> Observed {
+        transport.backend().observed()
     }
 }

@@ -37,6 +37,17 @@ impl Target {
         Self::Tcp(host, port)
     }
 
+    /// The proxy of connections, without its credentials.
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(not(feature = "proxy"), expect(clippy::unused_self, reason = "no proxies"))]
+    pub(crate) fn proxy(&self) -> Option<String> {
+        #[cfg(feature = "proxy")]
+        if let Self::Proxy { proxy, .. } = self {
+            return Some(proxy.to_string());
+        }
+        None
+    }
+
     /// The proxy that forwards requests, which are addressed to it in absolute form.
     #[cfg(feature = "proxy")]
     pub(crate) fn forwarding_proxy(&self) -> Option<&Proxy> {

@@ -116,6 +116,10 @@ impl Transport {
         self.shared.protocol
     }
 
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.shared.backend
+    }
+
     pub(crate) fn encoders(&self) -> &Encoders {
         &self.shared.encoders
     }

@@ -1,5 +1,6 @@
 use std::cell::OnceCell;
 
+use tracing_core::LevelFilter;
 use tracing_core::dispatcher::{self, DefaultGuard, Dispatch};
 
 /// Sets a `tracing` subscriber on the calling thread that records nothing, until the thread ends: the
@@ -24,6 +25,14 @@ pub fn suppress_tracing() {
             guard.get_or_init(|| dispatcher::set_default(&Dispatch::none()));
         });
     }
+}
+
+/// The most verbose level that the program's `tracing` subscribers let through, in upper case; `None` while there is no
+/// subscriber.
+pub fn max_tracing_level() -> Option<&'static str> {
+    let level = LevelFilter::current();
+    let name = level.into_level().map_or("OFF", |level| level.as_str());
+    dispatcher::has_been_set().then_some(name)
 }
 
 thread_local! {

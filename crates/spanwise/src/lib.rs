@@ -14,13 +14,14 @@ pub use spanwise_sdk::Bytes;
 #[doc(inline)]
 pub use spanwise_sdk::{
     AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-    BatchSize, BuildError, CircuitBreaker, Compression, Counter, CryptoProvider, Destination,
-    DestinationReport, Detector, Diagnostic, DropReason, DynamicBatchConfig, EncodeValue, Exporter,
-    Failure, FileSink, FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard,
-    LinkedContext, LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan,
-    Report, ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind,
-    SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer,
-    TracerConfig, Value,
+    BatchSize, BuildError, CheckStatus, CheckView, CircuitBreaker, Compression, Counter,
+    CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
+    DoctorReport, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
+    FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
+    LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
+    ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits,
+    SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer,
+    TracerConfig, Value, doctor,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -190,14 +191,14 @@ pub mod sdk {
     #[doc(no_inline)]
     pub use spanwise_sdk::{
         AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-        BatchSize, BuildError, Bytes, CircuitBreaker, Compression, Counter, CryptoProvider,
-        Destination, DestinationReport, Detector, Diagnostic, DropReason, DynamicBatchConfig,
-        EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder, FileSinkError, FinishError,
-        Finished, FlushError, Guard, LinkedContext, LogLevel, OnFull, Outcome, OwnedValue,
-        ProcessorError, Protocol, ReadableSpan, Report, ResponseStatus, Sink, SinkFuture,
-        SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise,
-        SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer, TracerConfig, Value,
-        opentelemetry, propagation, read, sampling, settings,
+        BatchSize, BuildError, Bytes, CheckStatus, CheckView, CircuitBreaker, Compression, Counter,
+        CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
+        DoctorReport, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
+        FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
+        LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
+        ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind,
+        SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId,
+        Tracer, TracerConfig, Value, doctor, opentelemetry, propagation, read, sampling, settings,
     };
 }
 

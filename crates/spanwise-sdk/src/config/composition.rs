@@ -96,7 +96,8 @@ impl SpanwiseBuilder {
         let timeout = self.shutdown_timeout();
         let handle = Handle::new(core, Some(exporter), health, timeout).with_destinations(others);
         let handle = handle.with_tracer_configurator(self.tracer_configurator);
-        Ok(Spanwise::new(handle.with_sink(sink).with_processors(processors)))
+        let handle = handle.with_sink(sink).with_processors(processors).with_resource(resource);
+        Ok(Spanwise::new(handle))
     }
 
     pub(super) fn shutdown_timeout(&self) -> Duration {
@@ -105,4 +106,4 @@ impl SpanwiseBuilder {
 }
 
 /// How long `build` waits for a slow diagnostics handler.
-const REPORTED_WITHIN: Duration = Duration::from_millis(200);
+pub(super) const REPORTED_WITHIN: Duration = Duration::from_millis(200);

@@ -4,12 +4,13 @@ use super::disabled_tracers::DisabledTracers;
 use crate::core::Core;
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter, sanitize};
 use crate::processor::{Command, Processors};
+use crate::span_route::SpanRoute;
 use opentelemetry::Value;
 use spanwise_export::{DynamicBatchConfig, Exporter};
 use spanwise_transport::SinkLifecycle;
 use spanwise_wire::write::{encode_resource, truncate};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The handle of a provider, which runs until the last clone and the last tracer are dropped.
@@ -29,6 +30,10 @@ pub(crate) struct Handle {
     /// The timeout of flushes and shutdowns without one of their own.
     pub(super) timeout: Duration,
     pub(super) built: Instant,
+    /// Nanoseconds between the creation and the shutdown; 0 before it.
+    pub(super) ended_after: AtomicU64,
+    /// The encoded resource, for the doctor's span.
+    resource: Arc<[u8]>,
     /// Nanoseconds between the creation and the drop of a guard that was dropped before the first span; 0
     /// otherwise, and once it is reported.
     pub(super) unused_for: AtomicU64,
@@ -52,6 +57,8 @@ impl Handle {
             shut_down: AtomicBool::new(false),
             timeout,
             built: Instant::now(),
+            ended_after: AtomicU64::new(0),
+            resource: Arc::default(),
             unused_for: AtomicU64::new(0),
         }
     }
@@ -69,6 +76,28 @@ impl Handle {
     pub(crate) fn with_destinations(mut self, destinations: Vec<EndpointHealth>) -> Self {
         self.destinations = destinations;
         self
+    }
+
+    pub(crate) fn with_resource(mut self, encoded: Vec<u8>) -> Self {
+        self.resource = encoded.into();
+        self
+    }
+
+    /// Where spans go now; `None` if nothing is exported, or no longer.
+    pub(crate) fn route(&self) -> Option<SpanRoute> {
+        let transport = self.exporter.as_ref()?.transport().load()?;
+        let (resource, further) = (self.resource.clone(), self.destinations.len());
+        Some(SpanRoute { transport, resource, further })
+    }
+
+    /// The time since the provider was built.
+    pub(crate) fn age(&self) -> Duration {
+        self.built.elapsed()
+    }
+
+    /// The time between the creation and the shutdown, once it was shut down.
+    pub(crate) fn ended_after(&self) -> Duration {
+        Duration::from_nanos(self.ended_after.load(Relaxed))
     }
 
     pub(crate) fn with_sink(mut self, sink: Option<Arc<dyn SinkLifecycle>>) -> Self {

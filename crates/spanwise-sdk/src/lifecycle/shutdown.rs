@@ -7,7 +7,7 @@ use crate::core::Phase;
 use crate::processor::Command;
 use crate::provider::Spanwise;
 use spanwise_worker::deadline;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 
 impl Spanwise {
@@ -64,6 +64,8 @@ impl Handle {
         if self.shut_down.swap(true, SeqCst) {
             return false;
         }
+        let ended_after = u64::try_from(self.built.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.ended_after.store(ended_after, Relaxed);
         self.core.leave_running(Phase::ShutDown);
         self.core.queue.close();
         true

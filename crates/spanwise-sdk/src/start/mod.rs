@@ -15,6 +15,7 @@ mod suppression;
 mod tracer;
 mod tracer_config;
 
+pub(crate) use sampler_context::SdkSamplerContext;
 pub(crate) use scopes::Scopes;
 pub use tracer::Tracer;
 pub use tracer_config::TracerConfig;

@@ -67,6 +67,7 @@ impl Connector {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             let stream = tls.connect(stream).await.map_err(ConnectError::Tls)?;
+            self.observations.tls_session();
             let session = TlsSession::new(stream, &self.observations);
             return Ok(Stream::Tls(Box::new(session)));
         }

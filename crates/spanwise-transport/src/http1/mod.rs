@@ -21,6 +21,7 @@ use crate::http2::SharedConnection;
 use crate::payload::Payload;
 use crate::per_runtime::PerRuntime;
 use crate::sent::Sent;
+use crate::target::Target;
 use crate::tls_settings::ConnectionSettings;
 use crate::{BuildError, Endpoint, HttpVersion, IdleConnections, Protocol, text};
 
@@ -82,6 +83,14 @@ impl HttpBackend {
     pub(crate) fn with_idle_connections(mut self, idle: IdleConnections) -> Self {
         self.idle = idle;
         self
+    }
+
+    pub(crate) fn context(&self) -> &ConnectionContext {
+        &self.context
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        self.client.connector.target()
     }
 
     pub(crate) async fn attempt(

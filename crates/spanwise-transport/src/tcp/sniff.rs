@@ -1,6 +1,8 @@
 //! Detects a port's protocol from the first bytes its peer sends.
 
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(feature = "tokio")]
+use std::time::SystemTime;
 
 /// The protocol observed of the peers of a connector. Clones share it.
 ///
@@ -13,6 +15,12 @@ pub(crate) struct PeerObservations(Arc<Mutex<PeerState>>);
 pub(crate) struct PeerState {
     /// Connections that were made.
     pub(crate) connected: u64,
+    /// TLS sessions that were made.
+    #[cfg(feature = "tokio")]
+    pub(crate) tls_sessions: u64,
+    /// The `Date` of the newest response that has one.
+    #[cfg(feature = "tokio")]
+    pub(crate) date: Option<SystemTime>,
     /// The protocol of the peer that was the last to send its first bytes.
     pub(crate) protocol: Option<PeerProtocol>,
     /// The TLS alert by which the peer rejected our certificate, until it sends data on a TLS session.
@@ -44,6 +52,19 @@ impl PeerObservations {
         let mut state = self.lock();
         state.connected = state.connected.saturating_add(1);
         ProtocolSniffer { observations: Some(self.clone()), bytes: [0; SNIFFED_BYTES], len: 0 }
+    }
+
+    /// Counts a new TLS session.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls_session(&self) {
+        let mut state = self.lock();
+        state.tls_sessions = state.tls_sessions.saturating_add(1);
+    }
+
+    /// Records the `Date` of a response.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn set_date(&self, date: SystemTime) {
+        self.lock().date = Some(date);
     }
 
     /// Records the TLS alert by which the peer rejected our certificate, or that it accepts it.
@@ -139,7 +160,7 @@ mod tests {
                 sniffer.observe(other);
                 assert_eq!(
                     observations.state(),
-                    PeerState { connected: 1, protocol: Some(protocol), rejection: None },
+                    PeerState { connected: 1, protocol: Some(protocol), ..PeerState::default() },
                     "{bytes:?}"
                 );
             }

@@ -14,7 +14,7 @@ pub const PRINTED: &str = "\
     opentelemetry::OtlpExporterBuilder sampling::Sampler sampling::SettingError \
     sampling::JaegerStrategyError sampling::XrayError sampling::XrayPoller sampling::XrayRemote \
     sampling::XrayRequest sampling::XraySettings sdk::BuildError sdk::SpanwiseBuilder \
-    sdk::EffectiveSetting sdk::Explanation sdk::Origin sdk::Diagnostic sdk::DestinationReport sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report \
+    sdk::EffectiveSetting sdk::Explanation sdk::Origin sdk::Diagnostic sdk::DoctorCheck sdk::DoctorReport sdk::DestinationReport sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report \
     sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
     transport::Endpoint transport::EndpointError transport::FailedAttempt transport::FetchError \
     transport::Fetcher transport::FramedRequest transport::Headers transport::HeadersError \
@@ -49,7 +49,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     sampling::SamplingResult sampling::SpanPredicate sampling::Threshold sampling::ThresholdText \
     sampling::Tick sampling::TraceIdRatioBased sampling::TraceStateUpdate sdk::BaggagePropagator \
     sdk::Detector sdk::Exporter sdk::Setting sdk::SettingType sdk::Support sdk::FinishError sdk::Finished sdk::Guard sdk::LogLevel sdk::Propagator \
-    sdk::Front sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
+    sdk::CheckStatus sdk::CheckView sdk::Front sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
     transport::Attempted transport::BodyEnd transport::Compression transport::EndpointProblem \
     transport::RequestMachine transport::RequestSettings transport::RequestStep \
     transport::Response transport::Failure transport::InMemoryError transport::Protocol \

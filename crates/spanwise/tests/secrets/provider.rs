@@ -48,6 +48,7 @@ pub fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
                 [(name, value.clone()), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.into())];
             explain(printed, &builder(printed, &set));
             printed.result(name, &builder(printed, &set).build());
+            doctor_shows_no_secret(printed, builder(printed, &set));
         }
     }
     for sampler in ["traceidratio", "jaeger_remote", "parentbased_jaeger_remote", "xray", "custom"]
@@ -132,7 +133,15 @@ pub fn a_provider_that_runs_does_not_show_its_secrets(printed: &Printed) {
         printed.result(head, &spanwise.shutdown_timeout(Duration::from_millis(100)));
         printed.debug(head, &spanwise);
         printed.debug(head, spanwise.ledger());
+        doctor_shows_no_secret(printed, builder(printed, &set).with_header("x-api-key", SECRET));
     }
+}
+
+fn doctor_shows_no_secret(printed: &Printed, builder: SpanwiseBuilder) {
+    let report = builder.with_attempt_timeout(Duration::from_millis(100)).doctor();
+    printed.debug("JSON", report.to_json());
+    printed.error("DoctorReport", &report);
+    report.checks().iter().for_each(|check| printed.error("DoctorCheck", check));
 }
 
 pub fn a_receiver_does_not_show_what_it_was_sent(printed: &Printed) {

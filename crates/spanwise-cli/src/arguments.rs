@@ -1,0 +1,130 @@
+//! The arguments of the command line, and the subcommand that they select.
+
+use crate::command::{Arguments, Command, FileArgument, Output};
+use crate::doctor;
+use lexopt::prelude::{Long, Short, Value};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+const COMMANDS: &[Command] = &[doctor::COMMAND];
+
+/// Runs the subcommand of `arguments`. Exits with 0 if all is well, 1 if not, and 2 for arguments that are not accepted.
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    match parse(arguments) {
+        Ok(Parsed::Run(command, arguments)) => {
+            let Output { text, is_well } = (command.run)(&arguments);
+            print(&text);
+            ExitCode::from(u8::from(!is_well))
+        }
+        Ok(Parsed::Text(text)) => {
+            print(&text);
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("spanwise: {problem}\n\n{}", overview());
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+enum Parsed {
+    Run(&'static Command, Arguments),
+    Text(String),
+}
+
+fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut command: Option<&Command> = None;
+    let mut given = Arguments::default();
+    let (mut wants_help, mut wants_version) = (false, false);
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            Long("json") => given.json = true,
+            Long("help") | Short('h') => wants_help = true,
+            Long("version") | Short('V') => wants_version = true,
+            Value(value) if command.is_none() => {
+                words.push(value.to_string_lossy().into_owned());
+                let name = words.join(" ");
+                command = COMMANDS.iter().find(|command| command.name == name);
+                let begins = format!("{name} ");
+                if command.is_none() && !COMMANDS.iter().any(|it| it.name.starts_with(&begins)) {
+                    return Err(format!("no command `{name}`"));
+                }
+            }
+            Value(value)
+                if given.file.is_none()
+                    && command.is_some_and(|it| it.file != FileArgument::None) =>
+            {
+                given.file = Some(value.into());
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    match command {
+        _ if wants_version => Ok(Parsed::Text(format!("spanwise {}", env!("CARGO_PKG_VERSION")))),
+        Some(Command { name, usage, summary, help, .. }) if wants_help => {
+            Ok(Parsed::Text(format!("spanwise {name} {usage}\n\n{summary}\n\n{help}")))
+        }
+        Some(command) if command.file == FileArgument::Required && given.file.is_none() => {
+            Err(format!("`{}` needs a file", command.name))
+        }
+        Some(command) => Ok(Parsed::Run(command, given)),
+        None if wants_help || words.is_empty() => Ok(Parsed::Text(overview())),
+        None => Err(format!("no command `{}`", words.join(" "))),
+    }
+}
+
+fn overview() -> String {
+    let mut text = String::from("Usage: spanwise <command> [options]\n\n");
+    for Command { name, usage, summary, .. } in COMMANDS {
+        text.push_str(&format!("  {:<30} {summary}\n", format!("{name} {usage}")));
+    }
+    text + "\n`spanwise <command> --help` explains one of them. The exit status is 0 if all is well, 1 if not, and 2 for \
+            arguments that are not accepted."
+}
+
+/// A closed pipe is no error: the reader has what it wants.
+fn print(text: &str) {
+    let _closed = writeln!(std::io::stdout(), "{}", text.trim_end());
+}
+
+/// The exit status for arguments that are not accepted.
+const USAGE: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Parsed, String> {
+        parse(line.split_whitespace().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn arguments_that_are_not_accepted_are_named() {
+        let problem = |line: &str| match parsed(line) {
+            Err(problem) => problem,
+            Ok(_) => panic!("{line} is accepted"),
+        };
+        assert_eq!(problem("docto"), "no command `docto`");
+        assert!(problem("doctor --jsn").contains("--jsn"), "{}", problem("doctor --jsn"));
+        assert!(problem("doctor a b").contains('a'), "{}", problem("doctor a b"));
+    }
+
+    #[test]
+    fn every_command_is_listed_and_explained() {
+        for command in COMMANDS {
+            assert_eq!(overview().matches(&format!("\n  {} ", command.name)).count(), 1);
+            let Ok(Parsed::Text(help)) = parsed(&format!("{} --help", command.name)) else {
+                panic!("{} has no help", command.name);
+            };
+            assert!(help.contains(command.summary));
+        }
+        assert!(matches!(parsed(""), Ok(Parsed::Text(_))));
+        assert!(
+            matches!(parsed("--version"), Ok(Parsed::Text(text)) if text.starts_with("spanwise "))
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! The type of a subcommand. A new one is a module with a `COMMAND` and a line in `COMMANDS` of `arguments`.
+
+use std::path::PathBuf;
+
+/// A subcommand.
+pub struct Command {
+    /// Its words, such as `config check`.
+    pub name: &'static str,
+    /// The arguments after the words.
+    pub usage: &'static str,
+    pub summary: &'static str,
+    pub help: &'static str,
+    pub file: FileArgument,
+    pub run: fn(&Arguments) -> Output,
+}
+
+/// Whether a subcommand takes a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "not every command takes a file")]
+pub enum FileArgument {
+    None,
+    Optional,
+    Required,
+}
+
+/// The arguments of a subcommand.
+#[derive(Debug, Default)]
+pub struct Arguments {
+    pub json: bool,
+    pub file: Option<PathBuf>,
+}
+
+/// The text of a subcommand, and whether all is well.
+pub struct Output {
+    pub text: String,
+    pub is_well: bool,
+}

@@ -1,0 +1,13 @@
+//! The command `spanwise`. Each subcommand has a file of its own; `arguments` lists them.
+
+mod arguments;
+mod cargo_lock;
+mod command;
+mod doctor;
+mod rust_log;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    arguments::run(std::env::args_os().skip(1).collect())
+}

@@ -1,0 +1,135 @@
+//! `spanwise doctor` in every situation that it sees from outside: the sentence, the fix, the exit status and the time.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use serde_json::Value;
+use spanwise_receiver::Receiver;
+use std::time::{Duration, Instant};
+use support::{TemporaryFile, situations, spanwise};
+
+/// The check with this name, of a report in JSON.
+fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let checks = report["checks"].as_array().unwrap();
+    checks
+        .iter()
+        .find(|check| check["check"] == name)
+        .unwrap_or_else(|| panic!("no {name}: {report:#}"))
+}
+
+#[test]
+fn each_situation_has_its_sentence_and_its_fix() {
+    let mut wrong = Vec::new();
+    for situation in situations::all() {
+        let (status, json) = spanwise(&["doctor", "--json"], &situation.variables);
+        let report: Value = serde_json::from_str(&json).unwrap();
+        let found = check(&report, situation.check);
+        let fix = situation.fix.replace("{port}", &situation.port.to_string());
+        let is_right = found["status"] == situation.status
+            && found["finding"].as_str().unwrap().starts_with(&situation.finding())
+            && (fix.is_empty() == found["fix"].is_null())
+            && found["fix"].as_str().unwrap_or_default().contains(&fix)
+            && status == i32::from(situation.status == "failed");
+        if !is_right || json.contains("s3cret") {
+            wrong.push(format!("{}: exit status {status}, {report:#}", situation.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_span_that_arrives_is_an_exit_status_of_zero() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    for (protocol, compression) in
+        [("http/protobuf", "zstd"), ("http/json", "gzip"), ("grpc", "none")]
+    {
+        let before = collected.spans();
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address())),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", compression.to_owned()),
+            ("OTEL_SERVICE_NAME", "shop".to_owned()),
+        ];
+        let (status, text) = spanwise(&["doctor"], &variables);
+        assert_eq!((status, text.lines().last()), (0, Some("A span arrived.")), "{text}");
+        assert_eq!(collected.spans(), before + 1, "{protocol}");
+    }
+}
+
+#[test]
+fn the_certificate_of_a_receiver_over_tls_is_checked() {
+    let (receiver, ca) = support::secure(&spanwise_testkit::pki::Template::default());
+    for protocol in ["http/protobuf", "grpc"] {
+        let variables = [
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                format!("https://localhost:{}", receiver.address().port()),
+            ),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.text()),
+        ];
+        let (status, json) = spanwise(&["doctor", "--json"], &variables);
+        let report: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(status, 0, "{report:#}");
+        let trusted = check(&report, "TLS")["finding"].as_str().unwrap();
+        assert!(trusted.starts_with("the certificate of localhost:"), "{trusted}");
+    }
+}
+
+#[test]
+fn ignored_settings_and_the_filter_of_tracing_are_reported() {
+    let receiver = Receiver::builder().start().unwrap();
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address())),
+        ("OTEL_BSP_SCHEDULE_DELAY", "soon".to_owned()),
+        ("RUST_LOG", "off".to_owned()),
+    ];
+    let (status, json) = spanwise(&["doctor", "--json"], &variables);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(status, 0, "{report:#}");
+    let configuration = check(&report, "configuration");
+    assert_eq!(configuration["status"], "warning");
+    let details = configuration["details"].as_array().unwrap().iter();
+    let details: Vec<_> = details.map(|detail| detail.as_str().unwrap()).collect();
+    let has =
+        |parts: [&str; 2]| details.iter().any(|it| parts.iter().all(|part| it.contains(part)));
+    assert!(has(["OTEL_BSP_SCHEDULE_DELAY=`soon` is ignored", "milliseconds"]), "{details:?}");
+    let origin = "(variable: OTEL_EXPORTER_OTLP_ENDPOINT)";
+    assert!(has(["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:", origin]), "{details:?}");
+    let filter = check(&report, "tracing");
+    assert_eq!((&filter["status"], &filter["seen"]), (&"warning".into(), &"outside".into()));
+}
+
+#[test]
+fn the_file_of_the_configuration_counts() {
+    let receiver = Receiver::builder().start().unwrap();
+    let file = format!(
+        "file_format: \"1.1\"\ntracer_provider:\n  processors:\n    - batch:\n        exporter:\n          otlp_http:\n            endpoint: http://{}/v1/traces\n",
+        receiver.address()
+    );
+    let file = TemporaryFile::new("otel.yaml", &file);
+    let (status, text) = spanwise(&["doctor"], &[("OTEL_CONFIG_FILE", file.text())]);
+    assert_eq!((status, receiver.stats().spans), (0, 1), "{text}");
+    let broken = TemporaryFile::new("otel.yaml", "file_format: \"1.1\"\ntracer_provide: {}\n");
+    let (status, text) = spanwise(&["doctor"], &[("OTEL_CONFIG_FILE", broken.text())]);
+    assert!(status == 1 && text.contains("otel.yaml:2:1"), "{text}");
+}
+
+#[test]
+fn arguments_that_are_not_accepted_exit_with_two() {
+    for arguments in [&["doctor", "--jsn"][..], &["docto"], &["doctor", "file"]] {
+        assert_eq!(spanwise(arguments, &[]), (2, String::new()), "{arguments:?}");
+    }
+    assert_eq!(spanwise(&["doctor", "--help"], &[]).0, 0);
+}
+
+/// Far above the 300 ms that a doctor takes at most on an idle machine when all is well.
+#[test]
+fn a_doctor_waits_for_nothing_when_all_is_well() {
+    let receiver = Receiver::builder().start().unwrap();
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address()))];
+    let started = Instant::now();
+    assert_eq!(spanwise(&["doctor"], &variables).0, 0);
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}

@@ -1,0 +1,44 @@
+//! The settings as a doctor needs them: where spans go, resolved as `build` does, without a provider.
+
+use super::builder::SpanwiseBuilder;
+use super::environment::{Environment, process_environment};
+use super::error::BuildError;
+use super::resolution::{Globals, Plan};
+use crate::diagnostics::Reporter;
+use crate::span_route::SpanRoute;
+use spanwise_sampling::Sampler;
+use spanwise_worker::fork;
+
+/// The fate of spans by the settings.
+pub(crate) enum Routed {
+    /// No span is made.
+    Disabled,
+    /// Spans are not exported.
+    NotExported,
+    Sent(Box<SpanRoute>, Sampler),
+}
+
+impl SpanwiseBuilder {
+    /// Resolves the settings as [`build`](Self::build) does, and starts no provider. It opens the files of exporters.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build).
+    pub(crate) fn route(mut self) -> Result<Routed, BuildError> {
+        fork::watch();
+        // The explanation of the same settings has the reports.
+        let (reporter, _reports) = Reporter::collecting();
+        let lookup = self.lookup.take().unwrap_or_else(process_environment);
+        let environment = Environment::new(lookup.clone(), reporter.clone());
+        let exporting = match self.resolve(environment, &lookup, &reporter, Globals::Set)?.plan {
+            Plan::Disabled => return Ok(Routed::Disabled),
+            Plan::Idle { .. } | Plan::Processors { .. } => return Ok(Routed::NotExported),
+            Plan::Exporting(exporting) => *exporting,
+        };
+        let Some(transport) = exporting.prepared.transport().load() else {
+            return Ok(Routed::NotExported);
+        };
+        let (resource, further) = (exporting.resource.into(), exporting.others.len());
+        let route = SpanRoute { transport, resource, further };
+        Ok(Routed::Sent(Box::new(route), exporting.sampler))
+    }
+}

@@ -1,0 +1,115 @@
+//! The doctor: why spans do not arrive, step by step, with the fix.
+//!
+//! `settings` and `sampling` read the configuration, `network` sends a span and explains the answer, and `process` sees
+//! what only the process can see. `run` bounds their time.
+
+mod check;
+mod marker;
+mod network;
+mod process;
+mod report;
+mod request;
+mod run;
+mod sampling;
+mod settings;
+
+pub use check::{CheckStatus, CheckView, DoctorCheck};
+pub(crate) use marker::{MARKER, reached};
+pub use report::DoctorReport;
+
+use crate::config::SpanwiseBuilder;
+use crate::lifecycle::Handle;
+use crate::provider::Spanwise;
+use network::Limits;
+use run::{Progress, within};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Reports why spans of this process do not arrive: the settings and where they come from, the sampler, the host name, the
+/// connection, TLS, the receiver's answer to a span named `spanwise doctor`, and from within the process alone: whether the
+/// global provider is one of Spanwise and runs, its spans so far, and the filter of `tracing`.
+///
+/// If the global provider exports, the span goes through its transport, with all settings in code. Otherwise the environment
+/// has the settings; [`SpanwiseBuilder::doctor`] adds those in code.
+///
+/// ```no_run
+/// # use spanwise_sdk as spanwise;
+/// use spanwise::{BuildError, Spanwise};
+///
+/// fn main() -> Result<(), BuildError> {
+///     let _tracing = Spanwise::builder().with_service_name("shop").init()?;
+///     if std::env::args().any(|argument| argument == "--doctor") {
+///         println!("{}", spanwise::doctor());
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// The call blocks its thread for at most 12 s, the usual time is that of one request. It needs no runtime, and its work is
+/// done on a thread of its own; an async function calls it by `spawn_blocking`. It never panics.
+pub fn doctor() -> DoctorReport {
+    diagnose(process::global_provider(), Spanwise::builder)
+}
+
+impl SpanwiseBuilder {
+    /// As [`doctor`](crate::doctor()), with the settings of this builder and without the checks of the process: no provider is
+    /// started, and no global is read or set.
+    ///
+    /// ```no_run
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::Spanwise;
+    ///
+    /// let report = Spanwise::builder().with_endpoint("http://collector:4318").doctor();
+    /// if let Some(failed) = report.failed() {
+    ///     println!("{}: {}", failed.finding(), failed.fix().unwrap_or("no fix is known"));
+    /// }
+    /// ```
+    pub fn doctor(self) -> DoctorReport {
+        within(LIMIT, move |progress| check_settings(self, progress))
+    }
+}
+
+impl Spanwise {
+    /// As [`doctor`](crate::doctor()), for this provider.
+    pub fn doctor(&self) -> DoctorReport {
+        diagnose(Some(self.handle.clone()), Self::builder)
+    }
+}
+
+/// The checks of `provider`, and of the settings of `builder` if the provider exports nothing.
+fn diagnose(
+    provider: Option<Arc<Handle>>,
+    builder: impl FnOnce() -> SpanwiseBuilder + Send + 'static,
+) -> DoctorReport {
+    within(LIMIT, move |progress| {
+        process::check(provider.as_deref()).into_iter().for_each(|check| progress.add(check));
+        // The connections of a forked provider belong to its parent.
+        let running = provider.filter(|provider| !provider.core.is_forked());
+        match running.as_deref().and_then(Handle::route) {
+            Some(route) => {
+                let finding = settings::destination(&route);
+                progress.add(DoctorCheck::both(
+                    settings::CONFIGURATION,
+                    CheckStatus::Passed,
+                    finding,
+                ));
+                if let Some(provider) = &running {
+                    progress.add(sampling::check(&provider.core.sampler.load()));
+                }
+                network::check(&route, LIMITS, progress);
+            }
+            None => check_settings(builder(), progress),
+        }
+    })
+}
+
+fn check_settings(builder: SpanwiseBuilder, progress: &Progress) {
+    if let Some(route) = settings::check(builder, progress) {
+        network::check(&route, LIMITS, progress);
+    }
+}
+
+/// The longest time of all checks.
+const LIMIT: Duration = Duration::from_millis(11_800);
+/// Their sum is below [`LIMIT`], so that a stage's own sentence is reported.
+const LIMITS: Limits = Limits { lookup: Duration::from_secs(3), attempt: Duration::from_secs(8) };

@@ -1,0 +1,154 @@
+//! The checks that only the process itself can make: the global provider, its spans so far, and the `tracing` filter.
+
+use super::check::{CheckStatus, CheckView, DoctorCheck};
+use super::marker;
+use crate::core::Phase;
+use crate::lifecycle::Handle;
+use opentelemetry::global;
+use spanwise_ledger::Snapshot;
+use std::sync::Arc;
+
+/// The provider that the API's global one is, if it is ours.
+pub(super) fn global_provider() -> Option<Arc<Handle>> {
+    marker::reached_by(|| {
+        use opentelemetry::trace::TracerProvider as _;
+        let _reaches_us = global::tracer_provider().tracer(super::MARKER);
+    })
+}
+
+/// The checks of the provider that the program uses.
+pub(super) fn check(provider: Option<&Handle>) -> Vec<DoctorCheck> {
+    let mut checks = vec![match provider {
+        Some(provider) => state(provider),
+        None => failed(PROVIDER, NOT_INSTALLED, INSTALL),
+    }];
+    if let Some(provider) = provider.filter(|provider| provider.core.is_running()) {
+        let created = provider.core.ledger.snapshot().created > 0;
+        checks.push(spans(provider));
+        checks.extend(tracing(created));
+    }
+    checks
+}
+
+/// Whether the provider records spans.
+fn state(provider: &Handle) -> DoctorCheck {
+    let created = provider.core.ledger.snapshot().created;
+    if provider.core.is_forked() {
+        return failed(PROVIDER, FORKED, AFTER_FORK);
+    }
+    match provider.core.phase() {
+        Phase::Running => DoctorCheck::new(
+            PROVIDER,
+            CheckStatus::Passed,
+            CheckView::Process,
+            format!("the provider of Spanwise is the global one of opentelemetry {API}, and runs"),
+        ),
+        Phase::ShutDown if created == 0 => {
+            let after = provider.ended_after();
+            let finding =
+                format!("the provider was shut down {after:.1?} after its start, before any span");
+            failed(PROVIDER, finding, KEEP_GUARD)
+        }
+        Phase::ShutDown => {
+            let after = provider.ended_after();
+            let finding = format!("the provider was shut down {after:.1?} after its start");
+            failed(PROVIDER, finding, KEEP_GUARD)
+        }
+        Phase::WorkerTerminated => failed(
+            PROVIDER,
+            "the worker thread of the provider has died: all spans are lost",
+            "this is a bug: report it with the diagnostics of the program",
+        ),
+        // The check of the settings has the reason.
+        Phase::Disabled => failed(PROVIDER, "the provider is disabled", "unset OTEL_SDK_DISABLED"),
+        Phase::NotExporting => {
+            failed(PROVIDER, "the provider exports nothing", "unset OTEL_TRACES_EXPORTER")
+        }
+    }
+}
+
+/// The account of the spans so far.
+fn spans(provider: &Handle) -> DoctorCheck {
+    let account = provider.core.ledger.snapshot();
+    let check =
+        |status, finding: String| DoctorCheck::new(SPANS, status, CheckView::Process, finding);
+    let Snapshot { created, sampled_out, exported, .. } = account;
+    if created == 0 {
+        let finding = format!(
+            "no span was started through opentelemetry {API} since the start of the provider, {:.1?} ago",
+            provider.age()
+        );
+        return check(CheckStatus::Warning, finding).with_fix(TWO_VERSIONS);
+    }
+    let lost: u64 = account.drops().map(|(_, spans)| spans).sum();
+    let finding = format!(
+        "{created} spans so far: {sampled_out} sampled out, {exported} exported, {lost} lost"
+    );
+    if lost > 0 {
+        let check = check(CheckStatus::Warning, finding);
+        return match provider.last_failure() {
+            Some(cause) => check.with_detail(format!("the last failure: {cause}")),
+            None => check,
+        };
+    }
+    match created == sampled_out {
+        true => check(CheckStatus::Warning, finding).with_fix(
+            "the sampler sampled none of them: with_sampler or OTEL_TRACES_SAMPLER sets another",
+        ),
+        false => check(CheckStatus::Passed, finding),
+    }
+}
+
+/// The filter of the `tracing` subscribers. `has_spans`: spans arrive by another way, too.
+#[cfg(feature = "tracing")]
+fn tracing(has_spans: bool) -> Option<DoctorCheck> {
+    let level = spanwise_worker::__private::max_tracing_level()?;
+    let check =
+        |status, finding: String| DoctorCheck::new(TRACING, status, CheckView::Process, finding);
+    Some(match level {
+        "OFF" => {
+            let status = if has_spans { CheckStatus::Warning } else { CheckStatus::Failed };
+            let finding = "the filter of the `tracing` subscriber lets nothing through".to_owned();
+            check(status, finding).with_fix(FILTER)
+        }
+        "ERROR" | "WARN" => {
+            let finding = format!(
+                "the filter of the `tracing` subscriber lets only {level} through, and `#[instrument]` makes spans of INFO"
+            );
+            check(CheckStatus::Warning, finding).with_fix(FILTER)
+        }
+        level => {
+            let finding = format!("the filter of the `tracing` subscriber lets {level} through");
+            check(CheckStatus::Passed, finding)
+        }
+    })
+}
+
+#[cfg(not(feature = "tracing"))]
+fn tracing(_: bool) -> Option<DoctorCheck> {
+    None
+}
+
+fn failed(name: &'static str, finding: impl AsRef<str>, fix: &str) -> DoctorCheck {
+    DoctorCheck::new(name, CheckStatus::Failed, CheckView::Process, finding).with_fix(fix)
+}
+
+const PROVIDER: &str = "provider";
+const SPANS: &str = "spans";
+#[cfg(feature = "tracing")]
+const TRACING: &str = "tracing";
+/// The version of the API that this crate implements.
+const API: &str = "0.33";
+
+const NOT_INSTALLED: &str = "no provider of Spanwise is the global one of opentelemetry 0.33: its spans go nowhere, or to \
+                             another SDK";
+const INSTALL: &str = "call spanwise::init() at the start of main and keep its guard, or pass the provider to \
+                       opentelemetry::global::set_tracer_provider";
+const FORKED: &str = "this process was forked after the provider had been started: the worker thread is in the parent";
+const AFTER_FORK: &str = "call spanwise::init() in the child, after the fork";
+const KEEP_GUARD: &str = "keep the guard (`let _guard = …`, not `let _ = …`) while spans are made";
+const TWO_VERSIONS: &str = "if the program does make spans, its crates use another version of opentelemetry: `cargo tree -i \
+                            opentelemetry` shows it; depend on spanwise::opentelemetry";
+#[cfg(feature = "tracing")]
+const FILTER: &str =
+    "let the spans through: RUST_LOG=info, or another EnvFilter or LevelFilter for the layer";

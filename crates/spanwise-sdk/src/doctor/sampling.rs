@@ -1,0 +1,106 @@
+//! The sampler: whether it samples spans that start a trace.
+
+use super::check::{CheckStatus, DoctorCheck};
+use super::request::NAME;
+use crate::start::SdkSamplerContext;
+use spanwise_sampling::{Sampler, SamplingParameters, Threshold};
+use spanwise_worker::catch_panic;
+
+/// Asks `sampler` for its intent about a root.
+///
+/// A sampler that counts traces per second may count one.
+pub(super) fn check(sampler: &Sampler) -> DoctorCheck {
+    let parameters = SamplingParameters::root(1, NAME, &SdkSamplerContext);
+    let intent = catch_panic(|| {
+        let intent = sampler.sampling_intent(&parameters);
+        (intent.threshold, intent.adjusted_count_reliable)
+    });
+    let check = |status, finding: String| DoctorCheck::both("sampling", status, finding);
+    let Ok((threshold, is_reliable)) = intent else {
+        return check(CheckStatus::Failed, format!("the sampler {sampler} panics"))
+            .with_fix("mend the sampler: a root is not sampled when its sampler panics");
+    };
+    match threshold {
+        Some(Threshold::KEEP_ALL) => {
+            check(CheckStatus::Passed, format!("the sampler {sampler} samples new traces"))
+        }
+        Some(threshold) => {
+            let probability = threshold.probability();
+            let finding = match is_reliable {
+                true => {
+                    format!("the sampler {sampler} samples one new trace of {}", one_of(&threshold))
+                }
+                false => format!("the sampler {sampler} samples some of the new traces"),
+            };
+            match probability < FEW {
+                true => check(CheckStatus::Warning, finding).with_fix(MORE),
+                false => check(CheckStatus::Passed, finding),
+            }
+        }
+        None if is_off(sampler) => {
+            let finding = format!("the sampler {sampler} samples no new trace");
+            check(CheckStatus::Failed, finding).with_fix(MORE)
+        }
+        None => {
+            let finding = format!(
+                "the sampler {sampler} does not sample a new trace whose root is named `{NAME}`"
+            );
+            check(CheckStatus::Warning, finding)
+        }
+    }
+}
+
+/// The number of new traces of which one is sampled, without a digit that no reader needs.
+fn one_of(threshold: &Threshold) -> String {
+    let traces = format!("{:.1}", threshold.adjusted_count());
+    traces.strip_suffix(".0").unwrap_or(&traces).to_owned()
+}
+
+/// Whether the sampler samples no root, whatever its name is.
+fn is_off(sampler: &Sampler) -> bool {
+    let description = sampler.to_string();
+    description.starts_with("AlwaysOff") || description.contains("root=AlwaysOff")
+}
+
+/// Fewer than one trace of a hundred looks like none in a trial.
+const FEW: f64 = 0.01;
+const MORE: &str = "raise the ratio, or choose another sampler, by with_sampler or OTEL_TRACES_SAMPLER and \
+                    OTEL_TRACES_SAMPLER_ARG";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+    use spanwise_sampling::{RuleBased, SpanPredicate};
+
+    fn of(sampler: impl Into<Sampler>) -> (CheckStatus, String) {
+        let check = check(&sampler.into());
+        (check.status(), check.finding().to_owned())
+    }
+
+    #[test]
+    fn a_sampler_that_samples_nothing_fails() {
+        for off in [Sampler::always_off(), Sampler::always_off().parent_based()] {
+            let (status, finding) = of(off);
+            assert_eq!(status, CheckStatus::Failed, "{finding}");
+            assert!(finding.ends_with("samples no new trace"), "{finding}");
+        }
+        let rule =
+            RuleBased::new().with_rule(SpanPredicate::any().name("GET *"), Sampler::always_on());
+        let (status, finding) = of(rule);
+        assert_eq!(status, CheckStatus::Warning, "{finding}");
+        assert!(
+            finding.ends_with("does not sample a new trace whose root is named `spanwise doctor`"),
+            "{finding}"
+        );
+    }
+
+    #[test]
+    fn a_small_ratio_is_a_warning() {
+        let ratio = |ratio| of(Sampler::probability(ratio).unwrap().parent_based());
+        assert_eq!(ratio(0.25).0, CheckStatus::Passed);
+        assert!(ratio(0.25).1.ends_with("samples one new trace of 4"), "{:?}", ratio(0.25));
+        assert_eq!(ratio(0.001).0, CheckStatus::Warning);
+        assert_eq!(of(Sampler::default()).0, CheckStatus::Passed);
+    }
+}

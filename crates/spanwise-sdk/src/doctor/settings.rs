@@ -1,0 +1,55 @@
+//! The settings: their values and origins, and whether spans are sent at all.
+
+use super::check::{CheckStatus, DoctorCheck};
+use super::run::Progress;
+use super::sampling;
+use crate::config::{Explanation, Origin, Routed, SpanwiseBuilder};
+use crate::span_route::SpanRoute;
+
+/// Adds the checks of the settings of `builder`. Returns the route of the spans, if there is one.
+pub(super) fn check(builder: SpanwiseBuilder, progress: &Progress) -> Option<SpanRoute> {
+    let explained = builder.explain();
+    let check = |status, finding: String| {
+        let check = DoctorCheck::both(CONFIGURATION, status, finding);
+        explained.iter().flat_map(details).fold(check, DoctorCheck::with_detail)
+    };
+    match builder.route() {
+        Err(error) => progress.add(check(CheckStatus::Failed, error.to_string())),
+        Ok(Routed::Disabled) => {
+            progress.add(check(CheckStatus::Failed, DISABLED.to_owned()).with_fix(ENABLE));
+        }
+        Ok(Routed::NotExported) => {
+            progress.add(check(CheckStatus::Failed, NOT_EXPORTED.to_owned()).with_fix(EXPORT));
+        }
+        Ok(Routed::Sent(route, sampler)) => {
+            let has_reports = explained.iter().any(|it| !it.reports().is_empty());
+            let status = if has_reports { CheckStatus::Warning } else { CheckStatus::Passed };
+            progress.add(check(status, destination(&route)));
+            progress.add(sampling::check(&sampler));
+            return Some(*route);
+        }
+    }
+    None
+}
+
+/// The settings that are no defaults, and the reports of a build.
+fn details(explanation: &Explanation) -> impl Iterator<Item = String> {
+    let set = explanation.iter().filter(|setting| setting.origin != Origin::Default);
+    let set = set.map(ToString::to_string);
+    set.chain(explanation.reports().iter().map(ToString::to_string))
+}
+
+pub(super) fn destination(route: &SpanRoute) -> String {
+    let (destination, protocol) = (route.transport.destination(), route.transport.protocol());
+    match destination == route.transport.endpoint().to_string() {
+        true => format!("spans go to {destination} over {protocol}"),
+        false => format!("spans go to {destination}"),
+    }
+}
+
+pub(super) const CONFIGURATION: &str = "configuration";
+const DISABLED: &str = "the SDK is disabled and makes no spans";
+const ENABLE: &str = "unset OTEL_SDK_DISABLED, or `disabled` in the configuration file";
+const NOT_EXPORTED: &str = "the exporter is none: spans have ids and are not exported";
+const EXPORT: &str = "unset OTEL_TRACES_EXPORTER, or set it to otlp; in code it is with_exporter, and a configuration file \
+                      needs a processor with an exporter";

@@ -1,0 +1,14 @@
+//! [`SpanRoute`]: where the spans of a provider go, for the doctor.
+
+use spanwise_transport::Transport;
+use std::sync::Arc;
+
+/// Where the spans of a provider go.
+#[derive(Clone)]
+pub(crate) struct SpanRoute {
+    pub(crate) transport: Transport,
+    /// The encoded resource.
+    pub(crate) resource: Arc<[u8]>,
+    /// The number of further destinations.
+    pub(crate) further: usize,
+}

@@ -1,0 +1,219 @@
+//! The checks of the doctor that only the process can make, each scenario in a process of its own: globals, the filter of `tracing`, forks.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use opentelemetry::global;
+use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+use spanwise_receiver::Receiver;
+use spanwise_sdk::{
+    Bytes, CheckStatus, CheckView, DoctorCheck, DoctorReport, Outcome, SpanKind, doctor,
+};
+use spanwise_testkit::{ClosedPort, in_own_process};
+use std::time::{Duration, Instant};
+use support::{LONG, builder};
+
+fn check<'a>(report: &'a DoctorReport, name: &str) -> &'a DoctorCheck {
+    let found = report.checks().iter().find(|check| check.name() == name);
+    found.unwrap_or_else(|| panic!("no check {name}:\n{report}"))
+}
+
+/// Asserts the status, the beginning of the finding and a part of the fix of a check that only the process can make.
+#[track_caller]
+fn assert_found(report: &DoctorReport, name: &str, status: CheckStatus, finding: &str, fix: &str) {
+    let found = check(report, name);
+    assert_eq!((found.status(), found.view()), (status, CheckView::Process), "{report}");
+    assert!(found.finding().starts_with(finding), "{report}");
+    assert!(found.fix().unwrap_or_default().contains(fix), "{report}");
+    if status == CheckStatus::Failed {
+        let page = include_str!("../../../docs/troubleshooting.md");
+        assert!(page.contains(finding), "docs/troubleshooting.md has no: {finding}");
+        assert!(page.contains(found.fix().unwrap()), "docs/troubleshooting.md has no: {found}");
+    }
+}
+
+#[test]
+fn a_running_provider_sends_the_span_by_its_own_settings() {
+    in_own_process("a_running_provider_sends_the_span_by_its_own_settings", || {
+        let receiver = Receiver::builder().start().unwrap();
+        let tracing = builder().with_endpoint(receiver.http_endpoint()).init().unwrap();
+        global::tracer("shop").start("checkout");
+        tracing.force_flush_timeout(LONG).unwrap();
+        let before = tracing.ledger();
+        let report = doctor();
+        assert!(report.span_arrived(), "{report}");
+        assert_found(
+            &report,
+            "provider",
+            CheckStatus::Passed,
+            "the provider of Spanwise is the global one",
+            "",
+        );
+        assert_found(
+            &report,
+            "spans",
+            CheckStatus::Passed,
+            "1 spans so far: 0 sampled out, 1 exported, 0 lost",
+            "",
+        );
+        assert_eq!(receiver.stats().spans, 2, "the program's span and the doctor's");
+        assert_eq!(tracing.ledger(), before, "the doctor's span is none of the program");
+    });
+}
+
+#[test]
+fn a_provider_that_was_never_installed_is_named() {
+    in_own_process("a_provider_that_was_never_installed_is_named", || {
+        let spanwise = builder().with_sink(accept).build().unwrap();
+        let report = doctor();
+        assert_found(
+            &report,
+            "provider",
+            CheckStatus::Failed,
+            "no provider of Spanwise is the global one of opentelemetry 0.33",
+            "call spanwise::init() at the start of main and keep its guard",
+        );
+        assert!(!report.span_arrived());
+        assert_eq!(spanwise.ledger().created, 0, "the search makes no span");
+    });
+}
+
+/// The symptom in the process: the provider runs, and the spans of the other version do not reach it.
+#[test]
+fn spans_of_another_version_of_the_api_are_missed() {
+    in_own_process("spans_of_another_version_of_the_api_are_missed", || {
+        let tracing = builder().with_sink(accept).init().unwrap();
+        let report = doctor();
+        assert_found(
+            &report,
+            "spans",
+            CheckStatus::Warning,
+            "no span was started through opentelemetry 0.33 since the start of the provider",
+            "another version of opentelemetry: `cargo tree -i opentelemetry` shows it",
+        );
+        assert!(report.span_arrived(), "the doctor's own: {report}");
+        tracing.tracer("shop").root("checkout", SpanKind::Server).finish();
+        assert_eq!(check(&doctor(), "spans").status(), CheckStatus::Passed);
+    });
+}
+
+#[test]
+fn a_guard_that_is_dropped_at_once_is_named() {
+    in_own_process("a_guard_that_is_dropped_at_once_is_named", || {
+        let _ = builder().with_sink(accept).init().unwrap();
+        let report = doctor();
+        assert_found(
+            &report,
+            "provider",
+            CheckStatus::Failed,
+            "the provider was shut down ",
+            "keep the guard",
+        );
+        assert!(
+            check(&report, "provider").finding().ends_with("after its start, before any span"),
+            "{report}"
+        );
+        assert!(!report.span_arrived());
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fork_after_the_start_is_named() {
+    in_own_process("a_fork_after_the_start_is_named", || {
+        let receiver = Receiver::builder().start().unwrap();
+        let tracing = builder().with_endpoint(receiver.http_endpoint()).init().unwrap();
+        let child = spanwise_testkit::in_forked_child(|out| {
+            out.write_all(doctor().to_string().as_bytes()).unwrap();
+        });
+        let child = String::from_utf8(child).unwrap();
+        let named = "failed   provider: this process was forked after the provider had been started: the worker thread is \
+                     in the parent [process]\n         fix: call spanwise::init() in the child, after the fork\n";
+        assert!(child.starts_with(named), "{child}");
+        assert!(tracing.doctor().span_arrived(), "the parent's are sent");
+    });
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn a_filter_of_tracing_that_lets_nothing_through_is_named() {
+    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::prelude::*;
+    in_own_process("a_filter_of_tracing_that_lets_nothing_through_is_named", || {
+        let tracing = builder().with_sink(accept).init().unwrap();
+        assert!(doctor().checks().iter().all(|check| check.name() != "tracing"), "no subscriber");
+        let (filter, handle) = tracing_subscriber::reload::Layer::new(LevelFilter::OFF);
+        tracing_subscriber::registry().with(filter).init();
+        let report = doctor();
+        let finding = "the filter of the `tracing` subscriber lets nothing through";
+        assert_found(&report, "tracing", CheckStatus::Failed, finding, "RUST_LOG=info");
+        assert!(!report.span_arrived());
+
+        handle.reload(LevelFilter::WARN).unwrap();
+        let finding = "the filter of the `tracing` subscriber lets only WARN through";
+        assert_found(&doctor(), "tracing", CheckStatus::Warning, finding, "RUST_LOG=info");
+        handle.reload(LevelFilter::INFO).unwrap();
+        assert_eq!(check(&doctor(), "tracing").status(), CheckStatus::Passed);
+        drop(tracing);
+    });
+}
+
+#[test]
+fn lost_spans_and_their_cause_are_shown() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let port = runtime.block_on(async { ClosedPort::new().unwrap() });
+    let spanwise = builder()
+        .with_endpoint(port.endpoint().unwrap())
+        .with_export_timeout(Duration::from_millis(200))
+        .build()
+        .unwrap();
+    spanwise.tracer("shop").root("checkout", SpanKind::Server).finish();
+    let _refused = spanwise.force_flush_timeout(LONG);
+    let report = spanwise.doctor();
+    assert_found(
+        &report,
+        "spans",
+        CheckStatus::Warning,
+        "1 spans so far: 0 sampled out, 0 exported, 1 lost",
+        "",
+    );
+    let detail = &check(&report, "spans").details()[0];
+    assert!(detail.contains("connection refused"), "{report}");
+    assert_eq!(check(&report, "connection").finding(), "connection refused");
+}
+
+#[test]
+fn a_doctor_in_a_task_disturbs_no_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(async { builder().with_sink(accept).doctor() });
+    assert!(report.span_arrived(), "{report}");
+}
+
+#[test]
+fn a_sink_that_panics_or_never_answers_is_a_failed_check() {
+    let report = builder().with_sink(|_: Bytes| async { panic!("of the user") }).doctor();
+    assert!(!report.span_arrived(), "{report}");
+    let spanwise = builder()
+        .with_sink(|_: Bytes| std::future::pending::<Outcome>())
+        .with_attempt_timeout(Duration::from_millis(50));
+    let started = Instant::now();
+    let report = spanwise.doctor();
+    assert_eq!(check(&report, "span").status(), CheckStatus::Failed, "{report}");
+    assert!(started.elapsed() < LONG);
+}
+
+/// A tracer with the marker's name that the program asks for itself.
+#[test]
+fn the_name_of_the_marker_is_no_trap() {
+    let spanwise = builder().with_sink(accept).build().unwrap();
+    let tracer = spanwise.tracer_with_scope(
+        opentelemetry::InstrumentationScope::builder("spanwise.doctor.marker").build(),
+    );
+    tracer.start("a span");
+    assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().exported, 1);
+}
+
+async fn accept(_: Bytes) -> Outcome {
+    Outcome::Accepted { rejected: 0, message: None }
+}
