@@ -21,6 +21,7 @@ mod public_api;
 mod repeat;
 mod sampling_lab;
 mod sanitize;
+mod settings;
 mod shutdown_matrix;
 mod sim;
 mod sizes;
@@ -56,6 +57,7 @@ const COMMANDS: &[Command] = &[
     public_api::COMMAND,
     sizes::COMMAND,
     paths::COMMAND,
+    settings::COMMAND,
     demo::RECEIVER,
 ];
 

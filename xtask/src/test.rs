@@ -2,7 +2,8 @@
 
 use crate::step::{Step, timed};
 use crate::{
-    Command, deps, imports, matrix, optional, paths, repeat, shutdown_matrix, sizes, words,
+    Command, deps, imports, matrix, optional, paths, repeat, settings, shutdown_matrix, sizes,
+    words,
 };
 use std::time::Duration;
 
@@ -90,6 +91,7 @@ const CHECKS: &[Check] = &[
     ("imports", imports::check),
     ("sizes", sizes::check),
     ("paths in pages", paths::check),
+    ("settings in pages", settings::check),
 ];
 
 /// Everything, cheapest first.

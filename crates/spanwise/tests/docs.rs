@@ -198,7 +198,14 @@ fn exported(source: &str) -> Vec<String> {
 #[test]
 fn pages_name_files_that_exist() {
     let root = crate_path("..");
-    let pages = ["BENCHMARKS.md", "CONTRIBUTING.md", "DIAGNOSTICS.md", "MEMORY.md", "STYLE.md"];
+    let pages = [
+        "BENCHMARKS.md",
+        "CONTRIBUTING.md",
+        "DIAGNOSTICS.md",
+        "MEMORY.md",
+        "STYLE.md",
+        "configuration.md",
+    ];
     let pages = pages.map(|page| root.join("docs").join(page));
     let pages = pages.into_iter().chain(files(&root.join("docs/decisions")));
     let mut seen = 0;

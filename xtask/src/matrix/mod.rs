@@ -47,8 +47,14 @@ pub fn quick() -> Result<(), String> {
 }
 
 /// Files outside of the crates that builds and tests read.
-const SHARED: &[&str] =
-    &["Cargo.lock", "Cargo.toml", "README.md", "clippy.toml", "docs/DIAGNOSTICS.md"];
+const SHARED: &[&str] = &[
+    "Cargo.lock",
+    "Cargo.toml",
+    "README.md",
+    "clippy.toml",
+    "docs/DIAGNOSTICS.md",
+    "docs/configuration.md",
+];
 
 struct Matrix {
     packages: Vec<Package>,

@@ -65,7 +65,7 @@ rows! {
     )
     .in_code(&["with_detectors"])
     .in_file(&["resource.detection/development.detectors"])
-    .remark("`all` is all but `processcommand`");
+    .remark("the name `all` selects all but `processcommand`");
     SCHEMA_URL = Setting::new(&[], Type::Url, "none", "Sets the schema URL of the resource.")
         .in_code(&["with_schema_url"])
         .in_file(&["resource.schema_url"]);
@@ -103,7 +103,7 @@ rows! {
     )
     .in_code(&["with_sampler", "with_sampling_ratio", "with_remote_sampling"])
     .in_file(&["tracer_provider.sampler"])
-    .remark("`xray` is parent-based; the remote ones need the feature `jaeger` or `xray`");
+    .remark("the sampler `xray` is parent-based; the remote ones need the feature `jaeger` or `xray`");
     SAMPLER_ARG = Setting::new(
         &["OTEL_TRACES_SAMPLER_ARG"],
         Type::Text,

@@ -115,11 +115,15 @@ impl SettingType {
         match self {
             Self::Boolean => "true or false; anything else is false".to_owned(),
             Self::Integer { min, max: u64::MAX, .. } => format!("a whole number, {min} or more"),
+            Self::Integer { min: 0, max, unit: "bytes" } => {
+                format!("0 to {max} ({}) bytes", size(*max))
+            }
             Self::Integer { min, max, unit: "bytes" } => {
                 format!("{min} ({}) to {max} ({}) bytes", size(*min), size(*max))
             }
             Self::Integer { min, max, unit } => format!("{min} to {max} {unit}"),
             Self::Timeout => "milliseconds, 0 for no limit".to_owned(),
+            Self::Milliseconds { min, max: u64::MAX } => format!("milliseconds, {min} or more"),
             Self::Milliseconds { min, max } => match max % DAY {
                 0 => format!("milliseconds, {min} to {max} ({} days)", max / DAY),
                 _ => format!("milliseconds, {min} to {max}"),
