@@ -1,13 +1,13 @@
 //! The arguments of the command line, and the subcommand that they select.
 
 use crate::command::{Arguments, Command, FileArgument, Output};
-use crate::doctor;
+use crate::{config_check, config_explain, doctor};
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-const COMMANDS: &[Command] = &[doctor::COMMAND];
+const COMMANDS: &[Command] = &[doctor::COMMAND, config_explain::COMMAND, config_check::COMMAND];
 
 /// Runs the subcommand of `arguments`. Exits with 0 if all is well, 1 if not, and 2 for arguments that are not accepted.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -72,7 +72,13 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
         }
         Some(command) => Ok(Parsed::Run(command, given)),
         None if wants_help || words.is_empty() => Ok(Parsed::Text(overview())),
-        None => Err(format!("no command `{}`", words.join(" "))),
+        None => {
+            let name = words.join(" ");
+            let begins = format!("{name} ");
+            let like = COMMANDS.iter().filter(|command| command.name.starts_with(&begins));
+            let like: Vec<_> = like.map(|command| format!("`{}`", command.name)).collect();
+            Err(format!("no command `{name}`; {} begin like it", like.join(" and ")))
+        }
     }
 }
 
@@ -109,6 +115,12 @@ mod tests {
             Ok(_) => panic!("{line} is accepted"),
         };
         assert_eq!(problem("docto"), "no command `docto`");
+        assert_eq!(
+            problem("config"),
+            "no command `config`; `config explain` and `config check` begin like it"
+        );
+        assert_eq!(problem("config chek"), "no command `config chek`");
+        assert_eq!(problem("config check"), "`config check` needs a file");
         assert!(problem("doctor --jsn").contains("--jsn"), "{}", problem("doctor --jsn"));
         assert!(problem("doctor a b").contains('a'), "{}", problem("doctor a b"));
     }

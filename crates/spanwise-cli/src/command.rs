@@ -16,7 +16,6 @@ pub struct Command {
 
 /// Whether a subcommand takes a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "not every command takes a file")]
 pub enum FileArgument {
     None,
     Optional,

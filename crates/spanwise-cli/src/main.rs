@@ -3,7 +3,10 @@
 mod arguments;
 mod cargo_lock;
 mod command;
+mod config_check;
+mod config_explain;
 mod doctor;
+mod problems;
 mod rust_log;
 
 use std::process::ExitCode;

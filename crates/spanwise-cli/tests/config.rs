@@ -1,0 +1,112 @@
+//! `spanwise config explain` and `spanwise config check`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use serde_json::Value;
+use support::{TemporaryFile, spanwise};
+
+const GOOD: &str = "file_format: \"1.1\"
+resource:
+  attributes:
+    - name: service.name
+      value: ${SERVICE:-shop}
+tracer_provider:
+  sampler:
+    always_on:
+  processors:
+    - batch:
+        schedule_delay: 2000
+        exporter:
+          otlp_http:
+            endpoint: http://collector:4318/v1/traces
+            headers:
+              - name: authorization
+                value: Bearer s3cret
+";
+
+/// The mistakes are in lines 2, 7 and 12.
+const BROKEN: &str = "file_format: \"1.1\"
+resourc: {}
+tracer_provider:
+  processors:
+    - batch:
+        schedule_delay: 2000
+        export_timeout: soon
+        exporter:
+          otlp_http:
+            endpoint: http://collector:4318/v1/traces
+            headers: []
+            timeot: 5
+";
+
+#[test]
+fn a_file_that_can_be_used_passes() {
+    let file = TemporaryFile::new("otel.yaml", GOOD);
+    let (status, text) = spanwise(&["config", "check", &file.text()], &[]);
+    assert_eq!((status, text), (0, format!("{}: it can be used\n", file.text())));
+    let warned = TemporaryFile::new("otel.yaml", &format!("{GOOD}meter_provider: {{}}\n"));
+    let (status, text) = spanwise(&["config", "check", &warned.text()], &[]);
+    assert!(status == 0 && text.contains("warning: ") && text.contains("meter_provider"), "{text}");
+}
+
+#[test]
+fn every_mistake_has_its_place_and_the_nearest_key() {
+    let file = TemporaryFile::new("otel.yaml", BROKEN);
+    let (status, text) = spanwise(&["config", "check", &file.text()], &[]);
+    assert_eq!(status, 1, "{text}");
+    let path = file.text();
+    for expected in [
+        format!("{path}:2:1: resourc: unknown key; did you mean `resource`?"),
+        format!("{path}:7:"),
+        format!(
+            "{path}:12:13: tracer_provider.processors[0].batch.exporter.otlp_http.timeot: unknown key"
+        ),
+    ] {
+        assert!(text.contains(&expected), "{expected} is not in {text}");
+    }
+    let (status, json) = spanwise(&["config", "check", "--json", &path], &[]);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    let problems = report["problems"].as_array().unwrap();
+    let lines: Vec<_> = problems.iter().map(|problem| problem["line"].as_u64().unwrap()).collect();
+    assert_eq!((status, lines), (1, vec![2, 7, 12]), "{report:#}");
+    assert_eq!((&problems[0]["path"], &problems[0]["column"]), (&"resourc".into(), &1.into()));
+    let (status, text) = spanwise(&["config", "check", "/no/such/file.yaml"], &[]);
+    assert!(status == 1 && text.contains("/no/such/file.yaml"), "{text}");
+}
+
+#[test]
+fn settings_are_explained_with_their_origin_and_without_secrets() {
+    let file = TemporaryFile::new("otel.yaml", GOOD);
+    let (status, text) = spanwise(&["config", "explain", &file.text()], &[]);
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains(&format!("{}:11", file.text())), "the delay's line: {text}");
+    assert!(text.contains("http://collector:4318/v1/traces") && !text.contains("s3cret"), "{text}");
+
+    let variables = [
+        ("OTEL_BSP_SCHEDULE_DELAY", "2000".to_owned()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=s3cret".to_owned()),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many".to_owned()),
+    ];
+    let (status, json) = spanwise(&["config", "explain", "--json"], &variables);
+    assert!(status == 0 && !json.contains("s3cret"), "{json}");
+    let explained: Value = serde_json::from_str(&json).unwrap();
+    let rows = explained["settings"].as_array().unwrap();
+    let delay = rows.iter().find(|row| row["name"] == "OTEL_BSP_SCHEDULE_DELAY").unwrap();
+    assert_eq!((&delay["value"], &delay["origin"]["kind"]), (&"2000".into(), &"variable".into()));
+    assert!(explained["reports"][0].as_str().unwrap().contains("OTEL_BSP_MAX_QUEUE_SIZE=`many`"));
+
+    let wrong = [("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318".to_owned())];
+    let (status, json) = spanwise(&["config", "explain", "--json"], &wrong);
+    let error: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(status, 1);
+    assert!(error["problems"][0]["message"].as_str().unwrap().contains("it has no scheme"));
+}
+
+#[test]
+fn arguments_that_are_not_accepted_exit_with_two() {
+    for arguments in [&["config"][..], &["config", "check"], &["config", "chek", "file"]] {
+        assert_eq!(spanwise(arguments, &[]).0, 2, "{arguments:?}");
+    }
+}
