@@ -23,7 +23,7 @@ pub(super) fn check(route: &SpanRoute, limits: Limits, progress: &Progress) {
         let reason = format!("requests go to {destination}, not to the network");
         progress.add(DoctorCheck::skipped(CONNECTION, reason));
         let sent = send(route, limits.attempt);
-        return span(route, &sent, progress);
+        return span(route, &sent, &limits, progress);
     }
     let before = observed(transport);
     let looked_up = look_up(transport.endpoint(), &before, limits.lookup);
@@ -57,7 +57,7 @@ pub(super) fn check(route: &SpanRoute, limits: Limits, progress: &Progress) {
         let trusted = format!("the certificate of {} is trusted", transport.endpoint().authority());
         progress.add(DoctorCheck::both(TLS, CheckStatus::Passed, trusted));
     }
-    span(route, &sent, progress);
+    span(route, &sent, &limits, progress);
     if let Some(date) = after.date {
         progress.add(clocks(date, sent.ended));
     }
@@ -263,7 +263,7 @@ fn send(route: &SpanRoute, limit: Duration) -> Sent {
 }
 
 /// The answer to the span.
-fn span(route: &SpanRoute, sent: &Sent, progress: &Progress) {
+fn span(route: &SpanRoute, sent: &Sent, limits: &Limits, progress: &Progress) {
     if let Some(FailedAttempt { cause, advice, refused_compression: Some(compression), .. }) =
         &sent.refused
     {
@@ -273,7 +273,6 @@ fn span(route: &SpanRoute, sent: &Sent, progress: &Progress) {
         progress.add(check.with_fix(advice.as_deref().unwrap_or_default()));
     }
     let Sent { delivery, took, trace_id, .. } = sent;
-    let limits = Limits { lookup: Duration::ZERO, attempt: *took };
     let check = |status, finding: String| DoctorCheck::both(SPAN, status, finding);
     progress.add(match &delivery.outcome {
         Outcome::Accepted { .. } if delivery.response_undecodable => {
@@ -297,7 +296,7 @@ fn span(route: &SpanRoute, sent: &Sent, progress: &Progress) {
                 None => check(CheckStatus::Passed, accepted),
             }
         }
-        Outcome::Failed(_) => sent.failed(SPAN, &limits),
+        Outcome::Failed(_) => sent.failed(SPAN, limits),
     });
     if route.further > 0 {
         let reason = format!("{} further destinations are not checked", route.further);
