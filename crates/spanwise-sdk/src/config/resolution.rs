@@ -107,6 +107,10 @@ impl SpanwiseBuilder {
         unused::report(environment);
         let timeout = self.shutdown_timeout();
         environment.effective(&settings::SHUTDOWN_TIMEOUT, || settings::millis(timeout));
+        let has_configurator = self.tracer_configurator.is_some();
+        environment.effective(&settings::TRACER_CONFIGURATOR, || {
+            if has_configurator { "a configurator" } else { "none" }.to_owned()
+        });
         if exporter::resolve(self.exporter, environment) == Exporter::Otlp {
             return Ok(Plan::Exporting(Box::new(self.exporting(environment, reporter)?)));
         }

@@ -34,6 +34,8 @@ impl SpanwiseBuilder {
         given.add(self.detectors.is_some(), &[&of::RESOURCE_DETECTORS], "with_detectors");
         given.add(!self.schema_url.is_empty(), &[&of::SCHEMA_URL], "with_schema_url");
         given.add(self.propagators.is_some(), &[&of::PROPAGATORS], "with_propagators");
+        let configurator = self.tracer_configurator.is_some();
+        given.add(configurator, &[&of::TRACER_CONFIGURATOR], "with_tracer_configurator");
         given.add(self.log_level.is_some(), &[&of::LOG_LEVEL], "with_log_level");
         given.add(self.exporter.is_some(), &[&of::EXPORTER], "with_exporter");
         given.add(self.sampler.is_some(), &[&of::SAMPLER], "with_sampler");

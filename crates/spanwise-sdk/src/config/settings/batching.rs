@@ -67,7 +67,8 @@ rows! {
         "4",
         "Limits the requests in flight.",
     )
-    .in_code(&["with_max_in_flight"]);
+    .in_code(&["with_max_in_flight"])
+    .remark("the default in a container with less than one processor is four for each");
 }
 
 /// 30 days, in milliseconds.

@@ -129,7 +129,8 @@ rows! {
         "16777216",
         "Limits the memory of ended spans without an outcome, requests included.",
     )
-    .in_code(&["with_budget_bytes"]);
+    .in_code(&["with_budget_bytes"])
+    .remark("the default in a container with less than 512 MiB is a 32nd of its memory");
     ON_FULL = Setting::new(
         &[],
         Type::Code,
