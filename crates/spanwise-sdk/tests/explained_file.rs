@@ -140,6 +140,38 @@ fn each_setting_of_a_file_has_its_line_and_its_variables() {
     built.shutdown().unwrap();
 }
 
+/// A process of its own: its threads and globals are those of this test.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_explanation_starts_no_thread_opens_no_connection_and_sets_no_global() {
+    use opentelemetry::trace::{Span as _, Tracer as _};
+    use spanwise_testkit::in_own_process;
+
+    let name = "an_explanation_starts_no_thread_opens_no_connection_and_sets_no_global";
+    in_own_process(name, || {
+        let receiver = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        let folder = Folder::new("explained-quietly");
+        let file = folder.file("file_format: \"1.1\"\nmeter_provider: {}\ntracer_provider:\n  processors:\n    - simple: { exporter: { console: } }\n");
+        let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+        let before = threads();
+        let endpoint = format!("http://{}", receiver.local_addr().unwrap());
+        for builder in [
+            builder().with_endpoint(endpoint),
+            // Its report would start the thread of the handler.
+            builder().with_config_file(&file),
+        ] {
+            let explanation = builder.explain().unwrap();
+            assert!(explanation.get("OTEL_EXPORTER_OTLP_ENDPOINT").is_some(), "{explanation}");
+            assert_eq!(threads(), before);
+        }
+        let refused = receiver.accept().unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::WouldBlock);
+        let span = opentelemetry::global::tracer("x").start("y");
+        assert!(!span.span_context().is_valid());
+    });
+}
+
 /// The warnings and the errors of the file are those of a build.
 #[test]
 fn a_file_with_a_mistake_is_an_error_and_one_with_a_part_without_effect_a_report() {

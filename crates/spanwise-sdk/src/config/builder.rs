@@ -6,6 +6,7 @@ use super::environment::Lookup;
 use super::exporter::Exporter;
 use super::files::Files;
 use super::otlp::{ClientCertificate, Trust};
+use super::recorder::Recorder;
 use super::redaction::shown;
 use crate::detectors::Detector;
 use crate::diagnostics::{Diagnostic, Handler, LogLevel};
@@ -105,27 +106,6 @@ pub struct SpanwiseBuilder {
     pub(super) handler: Option<Handler>,
     pub(super) log_level: Option<LogLevel>,
     pub(super) recorder: Recorder,
-}
-
-/// The SDK that records the spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Recorder {
-    /// Our own tracers.
-    #[default]
-    Native,
-    /// The stock SDK, which has a resource, propagators and span limits of its own.
-    StockSdk,
-}
-
-impl Recorder {
-    /// The crate in the user's `Cargo.toml` that has the features: errors name it.
-    pub(super) fn crate_name(self) -> &'static str {
-        match self {
-            // This code cannot detect which of the two.
-            Self::Native => "spanwise or spanwise-sdk",
-            Self::StockSdk => "spanwise-opentelemetry",
-        }
-    }
 }
 
 impl SpanwiseBuilder {

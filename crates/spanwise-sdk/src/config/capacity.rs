@@ -1,9 +1,10 @@
 //! Capacity: the memory budget, the size of requests and the schedule of the exporter.
 
-use super::builder::{Recorder, SpanwiseBuilder};
+use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::ranges;
+use super::recorder::Recorder;
 use super::settings::{self, Setting};
 use crate::diagnostics::Reporter;
 use opentelemetry::Context;

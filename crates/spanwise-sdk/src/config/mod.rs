@@ -20,6 +20,7 @@ mod log_level;
 mod otlp;
 mod propagators;
 mod ranges;
+mod recorder;
 mod redaction;
 mod resolution;
 mod resource;

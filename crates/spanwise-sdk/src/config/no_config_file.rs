@@ -1,8 +1,9 @@
 //! Without the feature `config-file`: a file that the environment names is an error.
 
-use super::builder::{Recorder, SpanwiseBuilder};
+use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
+use super::recorder::Recorder;
 use super::settings::CONFIG_FILE;
 use crate::diagnostics::Reporter;
 use spanwise_transport::__private::MissingFeature;

@@ -1,9 +1,10 @@
 //! Resolution: the settings of code, file and environment, checked and combined, with nothing started.
 
-use super::builder::{Recorder, SpanwiseBuilder};
+use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
+use super::recorder::Recorder;
 use super::resource::{MAX_RESOURCE_BYTES, Resource};
 use super::{propagators, settings, unused};
 use crate::diagnostics::{EndpointHealth, Reporter};

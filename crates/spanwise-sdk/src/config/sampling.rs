@@ -1,8 +1,9 @@
 //! The sampler, from code or from `OTEL_TRACES_SAMPLER`.
 
-use super::builder::{Recorder, SpanwiseBuilder};
+use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
+use super::recorder::Recorder;
 use super::redaction::{shown_argument, shown_name};
 use super::settings::{self, SettingType};
 use crate::remote_sampling::{RemoteSampling, RemoteSource};

@@ -1,8 +1,9 @@
 //! Span limits: `OTEL_SPAN_*_LIMIT` and `OTEL_*_ATTRIBUTE_COUNT_LIMIT`.
 
-use super::builder::{Recorder, SpanwiseBuilder};
+use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
+use super::recorder::Recorder;
 use super::settings::{self, Setting};
 use spanwise_wire::SpanLimits;
 

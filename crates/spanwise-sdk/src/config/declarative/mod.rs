@@ -23,9 +23,10 @@ mod schema;
 mod tracers;
 mod unopened_file;
 
-use super::builder::{Recorder, SpanwiseBuilder};
+use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
+use super::recorder::Recorder;
 use super::redaction::shown_path;
 use super::settings::CONFIG_FILE;
 use crate::diagnostics::{Diagnostic, Reporter, sanitize};

@@ -15,8 +15,9 @@
 //! It has no `file_format`, and it is no file of OpenTelemetry's declarative configuration: the `OTEL_*` variables
 //! stay in force for all that it leaves out, such as the endpoint.
 
-use super::super::builder::{Recorder, SpanwiseBuilder};
+use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
+use super::super::recorder::Recorder;
 use super::super::settings::{self, Setting};
 use super::go_duration;
 use super::quantity;
