@@ -108,6 +108,12 @@ impl Destination {
         &self.ledger
     }
 
+    /// The endpoint of each of its transports, as [`Transport::destination`] names it: one, unless the spans are
+    /// [routed](Self::routed_by_trace_id).
+    pub fn endpoints(&self) -> impl Iterator<Item = String> {
+        self.transports.iter().map(Transport::destination)
+    }
+
     /// The name.
     pub fn name(&self) -> Arc<str> {
         let default = || match &self.ring {

@@ -187,7 +187,14 @@ impl SpanwiseBuilder {
     fn record_destinations(&self, environment: &Environment) {
         for (index, destination) in self.destinations.iter().enumerate() {
             let origin = environment.recorder().destination(&settings::DESTINATION, index);
-            let name = || destination.name().to_string();
+            let name = || {
+                let endpoints = destination.endpoints().collect::<Vec<_>>().join(", ");
+                // The default name is a part of the endpoint.
+                match destination.name() {
+                    name if endpoints.contains(&*name) => endpoints,
+                    name => format!("{name} ({endpoints})"),
+                }
+            };
             environment.recorder().effective_from(&settings::DESTINATION, origin, name);
         }
     }

@@ -8,8 +8,10 @@ use spanwise_sdk::settings::{
     EffectiveSetting, Explanation, Origin, Setting, SettingType, Support, settings,
 };
 use spanwise_sdk::{
-    BatchPreset, Compression, Diagnostic, Exporter, OnFull, SpanLimits, SpanwiseBuilder,
+    BatchPreset, Compression, Destination, Diagnostic, Exporter, OnFull, SpanLimits,
+    SpanwiseBuilder,
 };
+use spanwise_transport::{Endpoint, Transport};
 use std::time::{Duration, Instant};
 
 fn explained(builder: &SpanwiseBuilder) -> Explanation {
@@ -232,6 +234,26 @@ fn a_provider_that_exports_nothing_has_no_rows_of_the_network() {
     let explanation = explained(&crate::sunk(&[]));
     let sink = effective(&explanation, "OTEL_EXPORTER_OTLP_ENDPOINT");
     assert_eq!(sink, ("the sink".to_owned(), "code: with_sink".to_owned()));
+}
+
+#[test]
+fn each_destination_has_a_row_with_its_endpoint() {
+    let transport = |url: &str| {
+        let endpoint = Endpoint::parse("destination", url).unwrap();
+        Transport::builder().with_endpoint(endpoint).build().unwrap()
+    };
+    let archive = Destination::new(transport("http://archive:4318/v1/traces?key=hunter2"));
+    let builder = with(&[])
+        .with_destination(transport("http://other:4318/v1/traces"))
+        .with_destination(archive.with_name("archive of traces"));
+    let explanation = explained(&builder);
+    let is_destination = |row: &&EffectiveSetting| row.setting.name() == "with_destination";
+    let rows: Vec<_> = explanation.iter().filter(is_destination).map(ToString::to_string).collect();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let first = "with_destination=http://other:4318/v1/traces (code: with_destination)";
+    assert_eq!(rows[0], first);
+    let second = "with_destination=archive of traces (http://archive:4318/v1/traces";
+    assert!(rows[1].starts_with(second) && !rows[1].contains("hunter2"), "{rows:?}");
 }
 
 #[test]
