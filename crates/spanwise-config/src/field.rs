@@ -210,7 +210,7 @@ impl<'d> Field<'d> {
                 nodes.iter().enumerate().map(|(index, node)| self.element(index, node)).collect()
             }
             Some(_) => {
-                self.expected::<()>("a sequence (lines that begin with `- `)");
+                self.expected_nodes("a sequence (lines that begin with `- `)");
                 Vec::new()
             }
         }
@@ -239,6 +239,13 @@ impl<'d> Field<'d> {
     pub fn expected<T>(&self, expected: &str) -> Option<T> {
         self.error(format!("{expected} is expected, not {}", self.shown()));
         None
+    }
+
+    /// As [`expected`](Self::expected), where a mapping or a sequence is expected. The message has the type of the value alone: a
+    /// text may be a key and a value, perhaps a secret, without the space between them.
+    pub(crate) fn expected_nodes(&self, expected: &str) {
+        let found = self.node.map_or("nothing", Node::type_name);
+        self.error(format!("{expected} is expected, not {found}"));
     }
 
     /// The value for a message: its text in the file, where a variable stands for its value.

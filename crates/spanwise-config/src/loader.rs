@@ -7,6 +7,7 @@ use granit_parser::{
 };
 
 use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES};
+use crate::mapping::shown_key;
 use crate::node::{Content, Entry, Node};
 use crate::position::Position;
 use crate::scalar::Scalar;
@@ -210,7 +211,7 @@ struct Entries {
 impl Entries {
     fn add(&mut self, entry: Entry) -> Result<(), Failure> {
         if let Some(first) = self.known.insert(entry.key.clone(), entry.position) {
-            let key = entry.key.escape_debug().take(80).collect::<String>();
+            let key = shown_key(&entry.key);
             let message = format!(
                 "the key `{key}` occurs a second time; the first one is in line {}",
                 first.line

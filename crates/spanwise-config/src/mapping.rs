@@ -96,20 +96,33 @@ impl<'d> Field<'d> {
             None => &[],
             Some(Content::Mapping(entries)) => entries,
             Some(_) => {
-                self.expected::<()>("a mapping (lines of `key: value`)");
+                self.expected_nodes("a mapping (lines of `key: value`)");
                 &[]
             }
         }
     }
 }
 
-/// The path of a key: `parent.key`, with quotes around a key that is no plain name.
+/// The path of a key: `parent.key`.
 fn join(parent: &str, key: &str) -> String {
-    let is_name =
-        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '/');
-    let key = match !key.is_empty() && key.len() <= 80 && key.chars().all(is_name) {
-        true => key.to_owned(),
-        false => format!("\"{}\"", key.escape_debug().take(80).collect::<String>()),
-    };
+    let key = shown_key(key);
     if parent.is_empty() { key } else { format!("{parent}.{key}") }
 }
+
+/// The key for a message, in quotes unless it is a plain name. Its rest from a separator on may be a value, perhaps a secret, without
+/// the space after the colon: it is left out.
+pub(crate) fn shown_key(key: &str) -> String {
+    let is_name =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '/');
+    if !key.is_empty() && key.len() <= SHOWN_LETTERS && key.chars().all(is_name) {
+        return key.to_owned();
+    }
+    let end = key.find([':', '=', '@', ' ', ',']).unwrap_or(key.len());
+    let start = key.get(..end).unwrap_or_default();
+    let text: String = start.escape_debug().take(SHOWN_LETTERS).collect();
+    let rest =
+        if end < key.len() || start.chars().nth(SHOWN_LETTERS).is_some() { "…" } else { "" };
+    format!("\"{text}{rest}\"")
+}
+
+const SHOWN_LETTERS: usize = 80;

@@ -86,7 +86,7 @@ fn another_type_is_named_with_the_accepted_one() {
     );
     assert_eq!(
         message("1", |key| _ = key.mapping(&[])),
-        at("a mapping (lines of `key: value`) is expected, not `1`")
+        at("a mapping (lines of `key: value`) is expected, not a whole number")
     );
     assert_eq!(
         message("{a: 1, b: 1}", |key| _ = key.kind(&["a", "b"])),

@@ -33,7 +33,8 @@ pub fn sanitize(text: &str, max_bytes: usize) -> String {
 /// malformed, and may have no scheme.
 ///
 /// A password with a `/`, `?` or `#` in it makes a malformed URL and is still a secret: all text in
-/// front of the last `@` is redacted, and the host too if the `@` follows a `?` or `#`. The result
+/// front of the last `@` is redacted, and the host too if the `@` follows a `?` or `#`. So is the text behind the
+/// colon of a host without an `@` if it is longer than a port. The result
 /// may have control characters: [`sanitize`] escapes them.
 ///
 /// ```
@@ -51,11 +52,31 @@ pub fn redact_url(url: &str) -> String {
     let path = match path.rsplit_once('@') {
         _ if query.contains('@') => REDACTED.to_owned(),
         Some((_, path)) => format!("{REDACTED}@{path}"),
-        None => path.to_owned(),
+        None => without_password(path),
     };
     match query.get(..1) {
         Some(mark) => format!("{scheme}{path}{mark}{REDACTED}"),
         None => format!("{scheme}{path}"),
+    }
+}
+
+/// `path`, which has no `@`, without the text behind the colon of its host if that is no port: the `@` behind a
+/// password may be missing by mistake.
+fn without_password(path: &str) -> String {
+    let host_end = path.strip_prefix('[').and_then(|rest| rest.find(']')).unwrap_or_default();
+    let (authority, after) = path.split_at(path.find('/').unwrap_or(path.len()));
+    let colon = authority.get(host_end..).and_then(|rest| rest.find(':')).map(|at| host_end + at);
+    let Some((host, port)) = colon.and_then(|at| authority.split_at_checked(at + 1)) else {
+        return path.to_owned();
+    };
+    // A list of URLs has a comma or a space behind the port of the first one.
+    let number = port.split([',', ' ']).next().unwrap_or_default();
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_ipv6 = port.contains(':')
+        && port.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
+    match is_number || is_ipv6 || port.len() <= MAX_PORT_BYTES {
+        true => path.to_owned(),
+        false => format!("{host}{REDACTED}{after}"),
     }
 }
 
@@ -82,6 +103,8 @@ fn is_deceptive(c: char) -> bool {
 }
 
 const ELLIPSIS: &str = "…";
+/// A typo of a port, such as `431e8`, is shown.
+const MAX_PORT_BYTES: usize = 5;
 const REDACTED: &str = "[redacted]";
 /// Characters of the shortest private key in base64, less those of a generous cut.
 const MIN_KEY_CHARS: usize = 40;
@@ -118,6 +141,19 @@ mod tests {
             ("u:s#s@h", "[redacted]#[redacted]"),
             ("u:s://s@h", "[redacted]@h"),
             ("http://u:s://s@h", "http://[redacted]@h"),
+            // Without the `@`.
+            ("http://u:secrets:4318/p", "http://u:[redacted]/p"),
+            ("http://u:secrets", "http://u:[redacted]"),
+            ("u:secrets/p?k=s", "u:[redacted]/p?[redacted]"),
+            ("http://[::1]:secrets", "http://[::1]:[redacted]"),
+            ("http://[::1]:4318/p", "http://[::1]:4318/p"),
+            ("http://fe80::1:4318/p", "http://fe80::1:4318/p"),
+            ("http://h:431e8/p", "http://h:431e8/p"),
+            ("http://h:4318431843184318", "http://h:4318431843184318"),
+            ("unix:/run/otel.sock", "unix:/run/otel.sock"),
+            ("http://a:4318,http://b:4318", "http://a:4318,http://b:4318"),
+            ("http://a:4318 http://b:4318", "http://a:4318 http://b:4318"),
+            ("http://[", "http://["),
         ] {
             assert_eq!(redact_url(url), shown, "{url}");
         }

@@ -106,6 +106,10 @@ impl SpanwiseBuilder {
         reporter: &Reporter,
     ) -> Result<Plan, BuildError> {
         unused::report(environment);
+        let configurator = self.tracer_configurator.is_some();
+        environment.effective(&settings::TRACER_CONFIGURATOR, || {
+            if configurator { "function" } else { "none" }.to_owned()
+        });
         let timeout = self.shutdown_timeout();
         environment.effective(&settings::SHUTDOWN_TIMEOUT, || settings::millis(timeout));
         let has_configurator = self.tracer_configurator.is_some();

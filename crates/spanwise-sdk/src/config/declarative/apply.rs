@@ -11,7 +11,6 @@ use super::processors::Processor;
 use super::samplers::Choice;
 use super::schema::Settings;
 use super::unopened_file::UnopenedFile;
-use spanwise_config::{Field, Problem};
 use spanwise_export::Destination;
 use spanwise_transport::{Endpoint, FileSink, Headers, Transport, TransportBuilder};
 use std::path::PathBuf;
@@ -85,7 +84,7 @@ impl SpanwiseBuilder {
                 }
                 self.apply_otlp(*otlp);
             }
-            Kind::File(_) | Kind::StandardOutput => self.transport = Some(built),
+            Kind::File(..) | Kind::StandardOutput => self.transport = Some(built),
         }
         Ok(())
     }
@@ -115,13 +114,13 @@ impl Exporter<'_> {
                 let builder = otlp.transport(builder).map_err(|error| self.problem(error))?;
                 return builder.build().map_err(|error| self.problem(error));
             }
-            Kind::File(path) if files == Files::Unopened => {
+            Kind::File(path, _) if files == Files::Unopened => {
                 return self.unopened(builder, UnopenedFile::new(Some(path)));
             }
             Kind::StandardOutput if files == Files::Unopened => {
                 return self.unopened(builder, UnopenedFile::new(None));
             }
-            Kind::File(path) => open(Some(path)),
+            Kind::File(path, _) => open(Some(path)),
             Kind::StandardOutput => open(None),
         };
         let sink = sink.map_err(|error| self.problem(error))?;
@@ -137,12 +136,13 @@ impl Exporter<'_> {
     }
 
     fn problem(&self, error: impl ToString) -> BuildError {
-        problem(&self.field, error).into()
+        let message = match &self.kind {
+            Kind::Otlp(otlp) => otlp.hidden.hide(&error.to_string()),
+            Kind::File(_, hidden) => hidden.hide(&error.to_string()),
+            Kind::StandardOutput => error.to_string(),
+        };
+        self.field.problem(message).into()
     }
-}
-
-fn problem(field: &Field<'_>, error: impl ToString) -> Problem {
-    field.problem(error.to_string())
 }
 
 impl Otlp {

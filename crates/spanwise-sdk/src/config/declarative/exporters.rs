@@ -1,5 +1,6 @@
 //! The exporter of a processor.
 
+use super::hidden::Hidden;
 use super::otlp::{self, Otlp};
 use spanwise_config::Field;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ pub(super) struct Exporter<'d> {
 pub(super) enum Kind {
     Otlp(Box<Otlp>),
     /// Lines of OTLP/JSON.
-    File(PathBuf),
+    File(PathBuf, Hidden),
     StandardOutput,
 }
 
@@ -44,7 +45,11 @@ fn file(field: &Field<'_>) -> Option<Kind> {
         None if stream.has_value() => None,
         None | Some("stdout") => Some(Kind::StandardOutput),
         Some(url) => match url.strip_prefix("file://").filter(|path| path.starts_with('/')) {
-            Some(path) => Some(Kind::File(path.into())),
+            Some(path) => {
+                let mut hidden = Hidden::default();
+                hidden.add(&stream);
+                Some(Kind::File(path.into(), hidden))
+            }
             None => {
                 stream.error("accepted is stdout, or file:///path for an absolute path");
                 None

@@ -8,6 +8,7 @@
 mod apply;
 mod exporters;
 mod go_duration;
+mod hidden;
 mod limits;
 mod log_level;
 mod otlp;

@@ -1,8 +1,9 @@
 //! `otlp_http` and `otlp_grpc`.
 
+use super::hidden::{self, Hidden};
 use percent_encoding::percent_decode_str;
 use spanwise_config::{Field, Mapping};
-use spanwise_transport::{Compression, Endpoint, Headers, Protocol};
+use spanwise_transport::{Compression, Endpoint, EndpointError, Headers, Protocol};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(super) struct Otlp {
     pub(super) compression: Compression,
     /// [`Duration::ZERO`] is no limit.
     pub(super) timeout: Duration,
+    /// The paths that came from variables.
+    pub(super) hidden: Hidden,
 }
 
 pub(super) fn http(field: &Field<'_>) -> Option<Otlp> {
@@ -30,7 +33,7 @@ pub(super) fn http(field: &Field<'_>) -> Option<Otlp> {
     if let Some(url) = endpoint.string()
         && let Err(error) = Endpoint::parse("endpoint", url)
     {
-        endpoint.error(error.to_string());
+        refuse(&endpoint, &error);
     }
     let url = endpoint.string().map(str::to_owned);
     let tls = fields.get("tls").mapping(&["ca_file", "key_file", "cert_file"]);
@@ -51,11 +54,16 @@ pub(super) fn grpc(field: &Field<'_>) -> Option<Otlp> {
         }
         Some((url, Ok(_))) => Some(format!("{}://{url}", if insecure { "http" } else { "https" })),
         Some((_, Err(error))) => {
-            endpoint.error(error.to_string());
+            refuse(&endpoint, &error);
             None
         }
     };
     Some(common(&fields, &tls, Protocol::Grpc, url))
+}
+
+fn refuse(endpoint: &Field<'_>, error: &EndpointError) {
+    let accepted = "accepted is http://host:port or https://host:port, with a path if need be";
+    hidden::error(endpoint, &error.to_string(), &format!("{}; {accepted}", error.problem()));
 }
 
 fn common(
@@ -79,6 +87,8 @@ fn common(
     };
     let compressions =
         [("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
+    let mut hidden = Hidden::default();
+    ["ca_file", "cert_file", "key_file"].iter().for_each(|key| hidden.add(&tls.get(key)));
     let timeout = fields.get("timeout").integer(0..=i64::MAX).unwrap_or(10_000);
     Otlp {
         protocol,
@@ -88,6 +98,7 @@ fn common(
         headers: headers(fields),
         compression: fields.get("compression").choice(&compressions).unwrap_or(Compression::None),
         timeout: Duration::from_millis(timeout.unsigned_abs()),
+        hidden,
     }
 }
 

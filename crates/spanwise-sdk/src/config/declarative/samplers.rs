@@ -1,5 +1,7 @@
 //! `tracer_provider.sampler`.
 
+#[cfg(feature = "jaeger")]
+use super::hidden;
 use spanwise_config::Field;
 use spanwise_sampling::{
     AlwaysRecord, ParentBased, ParentKind, ParentThreshold, RuleBased, Sampler, SpanPredicate,
@@ -189,7 +191,7 @@ fn remote(field: &Field<'_>) -> Option<Choice> {
     match settings {
         Ok(settings) => Some(Choice::Remote(settings.into())),
         Err(error) => {
-            endpoint.error(error.to_string());
+            hidden::error(&endpoint, &error.to_string(), "it is no URL with a scheme and a host");
             None
         }
     }

@@ -52,6 +52,8 @@ impl SpanwiseBuilder {
         ];
         given.add(self.limits.is_some(), &limits, "with_span_limits");
         given.add(self.budget_bytes.is_some(), &[&of::BUDGET_BYTES], "with_budget_bytes");
+        let configurator = self.tracer_configurator.is_some();
+        given.add(configurator, &[&of::TRACER_CONFIGURATOR], "with_tracer_configurator");
         let waits_or_sheds = self.on_full != Default::default();
         given.add(waits_or_sheds, &[&of::ON_FULL], "with_on_full");
         let timeout = self.shutdown_timeout.is_some();
