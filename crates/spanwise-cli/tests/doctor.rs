@@ -7,7 +7,7 @@ mod support;
 use serde_json::Value;
 use spanwise_receiver::Receiver;
 use std::time::{Duration, Instant};
-use support::{TemporaryFile, situations, spanwise};
+use support::{TemporaryFile, situations, spanwise, spanwise_in};
 
 /// The check with this name, of a report in JSON.
 fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
@@ -99,6 +99,34 @@ fn ignored_settings_and_the_filter_of_tracing_are_reported() {
     assert!(has(["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:", origin]), "{details:?}");
     let filter = check(&report, "tracing");
     assert_eq!((&filter["status"], &filter["seen"]), (&"warning".into(), &"outside".into()));
+}
+
+#[test]
+fn a_lock_file_with_two_versions_of_the_api_is_found_from_a_folder_below() {
+    let receiver = Receiver::builder().start().unwrap();
+    let package =
+        |version| format!("[[package]]\nname = \"opentelemetry\"\nversion = \"{version}\"\n\n");
+    let lock = TemporaryFile::new("Cargo.lock", &(package("0.31.0") + &package("0.33.1")));
+    let below = lock.0.with_file_name("src");
+    std::fs::create_dir(&below).unwrap();
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address())),
+        ("RUST_LOG", "off".to_owned()),
+    ];
+    let (_, json) = spanwise_in(&below, &["doctor", "--json"], &variables);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    let page = include_str!("../../../docs/troubleshooting.md");
+    for name in ["opentelemetry", "tracing"] {
+        let found = check(&report, name);
+        assert_eq!((&found["status"], &found["seen"]), (&"warning".into(), &"outside".into()));
+        for part in ["finding", "fix"] {
+            let sentence = found[part].as_str().unwrap();
+            assert!(page.contains(sentence), "docs/troubleshooting.md has no: {sentence}");
+        }
+    }
+    assert!(
+        check(&report, "opentelemetry")["finding"].as_str().unwrap().contains("0.31.0, 0.33.1")
+    );
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub(crate) struct SpanRoute {
     pub(crate) transport: Transport,
     /// The encoded resource.
     pub(crate) resource: Arc<[u8]>,
-    /// The number of further destinations.
-    pub(crate) further: usize,
+    /// The transports of further destinations.
+    pub(crate) further: Vec<Transport>,
+    /// The number of further destinations whose transports are not known.
+    pub(crate) unknown: usize,
 }

@@ -9,14 +9,23 @@ use spanwise_testkit::Peer;
 use spanwise_testkit::pki::{Authority, Template};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The exit status and the standard output of `spanwise` with these arguments and no other variables than these.
 pub fn spanwise(arguments: &[&str], variables: &[(&str, String)]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
     // A folder without a `Cargo.lock` above it.
-    command.args(arguments).env_clear().current_dir(std::env::temp_dir());
+    spanwise_in(&std::env::temp_dir(), arguments, variables)
+}
+
+/// As [`spanwise`], in `folder`.
+pub fn spanwise_in(
+    folder: &Path,
+    arguments: &[&str],
+    variables: &[(&str, String)],
+) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
+    command.args(arguments).env_clear().current_dir(folder);
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     let output = command.output().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())

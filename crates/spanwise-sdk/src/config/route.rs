@@ -37,8 +37,10 @@ impl SpanwiseBuilder {
         let Some(transport) = exporting.prepared.transport().load() else {
             return Ok(Routed::NotExported);
         };
-        let (resource, further) = (exporting.resource.into(), exporting.others.len());
-        let route = SpanRoute { transport, resource, further };
+        // The first destination, which is that of the builder, has one.
+        let further = exporting.prepared.transports().iter().skip(1).cloned().collect();
+        let resource = exporting.resource.into();
+        let route = SpanRoute { transport, resource, further, unknown: 0 };
         Ok(Routed::Sent(Box::new(route), exporting.sampler))
     }
 }

@@ -3,7 +3,9 @@
 //! `settings` and `sampling` read the configuration, `network` sends a span and explains the answer, and `process` sees
 //! what only the process can see. `run` bounds their time.
 
+mod attempt;
 mod check;
+mod host_name;
 mod marker;
 mod network;
 mod process;

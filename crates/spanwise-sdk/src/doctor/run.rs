@@ -52,12 +52,7 @@ pub(super) fn within(
     let shared = progress.clone();
     let run = move || {
         mask_sigpipe();
-        #[cfg(feature = "tracing")]
-        spanwise_worker::suppress_tracing();
-        let ran = catch_panic(|| {
-            let _suppressed = Context::enter_telemetry_suppressed_scope();
-            checks(&shared);
-        });
+        let ran = catch_panic(|| untraced(|| checks(&shared)));
         let _not_awaited = done.send(ran.map_err(|panic| panic.to_string()));
     };
     if let Err(error) = thread::Builder::new().name("spanwise-doctor".to_owned()).spawn(run) {
@@ -73,6 +68,14 @@ pub(super) fn within(
             "the next check does not end within {limit:.1?}: a sink, a file or a name server hangs"
         ))),
     }
+}
+
+/// Runs `work` on a thread of the doctor: neither the libraries of an export nor the doctor make spans of the program.
+pub(super) fn untraced<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "tracing")]
+    spanwise_worker::suppress_tracing();
+    let _suppressed = Context::enter_telemetry_suppressed_scope();
+    work()
 }
 
 #[cfg(test)]

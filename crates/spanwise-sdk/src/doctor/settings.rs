@@ -4,6 +4,7 @@ use super::check::{CheckStatus, DoctorCheck};
 use super::run::Progress;
 use super::sampling;
 use crate::config::{Explanation, Origin, Routed, SpanwiseBuilder};
+use crate::diagnostics::LogLevel;
 use crate::span_route::SpanRoute;
 
 /// Adds the checks of the settings of `builder`. Returns the route of the spans, if there is one.
@@ -22,8 +23,8 @@ pub(super) fn check(builder: SpanwiseBuilder, progress: &Progress) -> Option<Spa
             progress.add(check(CheckStatus::Failed, NOT_EXPORTED.to_owned()).with_fix(EXPORT));
         }
         Ok(Routed::Sent(route, sampler)) => {
-            let has_reports = explained.iter().any(|it| !it.reports().is_empty());
-            let status = if has_reports { CheckStatus::Warning } else { CheckStatus::Passed };
+            let has_warnings = explained.iter().any(|it| warnings(it).next().is_some());
+            let status = if has_warnings { CheckStatus::Warning } else { CheckStatus::Passed };
             progress.add(check(status, destination(&route)));
             progress.add(sampling::check(&sampler));
             return Some(*route);
@@ -32,11 +33,15 @@ pub(super) fn check(builder: SpanwiseBuilder, progress: &Progress) -> Option<Spa
     None
 }
 
-/// The settings that are no defaults, and the reports of a build.
+/// The settings that are no defaults, and the warnings of a build.
 fn details(explanation: &Explanation) -> impl Iterator<Item = String> {
     let set = explanation.iter().filter(|setting| setting.origin != Origin::Default);
-    let set = set.map(ToString::to_string);
-    set.chain(explanation.reports().iter().map(ToString::to_string))
+    set.map(ToString::to_string).chain(warnings(explanation))
+}
+
+fn warnings(explanation: &Explanation) -> impl Iterator<Item = String> {
+    let reports = explanation.reports().iter();
+    reports.filter(|report| report.level() >= LogLevel::Warn).map(ToString::to_string)
 }
 
 pub(super) fn destination(route: &SpanRoute) -> String {

@@ -86,8 +86,8 @@ impl Handle {
     /// Where spans go now; `None` if nothing is exported, or no longer.
     pub(crate) fn route(&self) -> Option<SpanRoute> {
         let transport = self.exporter.as_ref()?.transport().load()?;
-        let (resource, further) = (self.resource.clone(), self.destinations.len());
-        Some(SpanRoute { transport, resource, further })
+        let (resource, unknown) = (self.resource.clone(), self.destinations.len());
+        Some(SpanRoute { transport, resource, further: Vec::new(), unknown })
     }
 
     /// The time since the provider was built.
