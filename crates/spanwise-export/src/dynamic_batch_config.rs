@@ -55,6 +55,14 @@ impl DynamicBatchConfig {
         self.shared.config.load_full()
     }
 
+    /// Checks the settings without replacing them.
+    ///
+    /// # Errors
+    /// A setting is out of its range.
+    pub fn check(&self, config: &BatchConfig) -> Result<(), BatchConfigError> {
+        config.check(self.shared.resource)
+    }
+
     /// Replaces all settings.
     ///
     /// # Errors

@@ -120,6 +120,23 @@ impl Sampler {
         })
     }
 
+    /// Whether both are clones of one sampler, or simple samplers with equal settings. Two samplers of your own
+    /// with equal settings are not the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.choice, &other.choice) {
+            (Choice::On, Choice::On) | (Choice::Off, Choice::Off) => true,
+            (Choice::Probability(threshold), Choice::Probability(other)) => threshold == other,
+            (Choice::Ratio(ratio), Choice::Ratio(other)) => {
+                ratio.description() == other.description()
+            }
+            (Choice::ParentBased(parent_based), Choice::ParentBased(other)) => {
+                Arc::ptr_eq(parent_based, other)
+            }
+            (Choice::Other(sampler), Choice::Other(other)) => Arc::ptr_eq(sampler, other),
+            _ => false,
+        }
+    }
+
     /// Decides roots only; children follow their parent. For other branches see [`ParentBased`].
     #[must_use]
     pub fn parent_based(self) -> Self {

@@ -1,5 +1,6 @@
 //! [`Core`]: the state that spans, tracers and the exporter share.
 
+use crate::dynamic_limits::DynamicLimits;
 use crate::processor::{ReadableSpan, SpanObserver};
 use crate::start::Scopes;
 use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
@@ -17,7 +18,7 @@ pub(crate) struct Core {
     phase: AtomicU8,
     /// [`fork::generation`] of the process the provider was built in.
     pub(crate) process: u32,
-    pub(crate) limits: SpanLimits,
+    pub(crate) limits: DynamicLimits,
     pub(crate) sampler: DynamicSampler,
     /// The ledger of `queue`, which spans reach without another pointer.
     pub(crate) ledger: Ledger,
@@ -64,7 +65,7 @@ impl Core {
         Self {
             phase: AtomicU8::new(phase as u8),
             process,
-            limits,
+            limits: DynamicLimits::new(limits),
             sampler,
             ledger: queue.ledger().clone(),
             queue,

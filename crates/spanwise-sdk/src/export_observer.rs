@@ -3,6 +3,7 @@
 use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics};
 use crate::remote_sampling::RemoteSampling;
+use crate::remote_slot::RemoteSlot;
 use spanwise_export::{ExportEvent, Observer};
 use spanwise_sampling::Tick;
 use spanwise_transport::{Delivery, Outcome};
@@ -15,6 +16,8 @@ pub(crate) struct ExportObserver {
     core: Arc<Core>,
     diagnostics: Diagnostics,
     remote_sampling: Option<RemoteSampling>,
+    /// The next remote sampling.
+    remote_slot: Arc<RemoteSlot>,
     /// Of all destinations but the first, whose ledger is the provider's.
     destinations: Vec<DestinationLosses>,
     /// The time of the next calibration of the span clock.
@@ -35,10 +38,17 @@ impl ExportObserver {
             core,
             diagnostics,
             remote_sampling,
+            remote_slot: Arc::default(),
             destinations,
             next_calibration: now,
             next_tick: now,
         }
+    }
+
+    /// Replaces the remote sampling by each that `slot` gets.
+    pub(crate) fn with_remote_slot(mut self, slot: Arc<RemoteSlot>) -> Self {
+        self.remote_slot = slot;
+        self
     }
 
     /// Reports the losses of these destinations too.
@@ -117,6 +127,9 @@ impl Observer for ExportObserver {
     fn turn(&mut self, now: Instant) -> Option<Instant> {
         if now >= self.next_calibration {
             self.next_calibration = now + clock::recalibrate();
+        }
+        if let Some(next) = self.remote_slot.take() {
+            self.remote_sampling = next;
         }
         if let Some(remote) = &mut self.remote_sampling {
             remote.turn(now, &mut self.diagnostics);

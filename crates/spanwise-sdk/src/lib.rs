@@ -11,6 +11,7 @@ mod detectors;
 )]
 mod diagnostics;
 mod doctor;
+mod dynamic_limits;
 mod end;
 mod export_observer;
 mod lifecycle;
@@ -21,6 +22,7 @@ mod provider;
 mod record;
 #[cfg_attr(not(any(feature = "jaeger", feature = "xray")), path = "no_remote_sampling.rs")]
 mod remote_sampling;
+mod remote_slot;
 mod span_route;
 mod start;
 mod value;
@@ -34,7 +36,7 @@ pub mod settings {
 
 /// The bytes of a request, as a [`Sink`] receives them.
 pub use bytes::Bytes;
-pub use config::{BuildError, Exporter, SpanwiseBuilder};
+pub use config::{BuildError, Exporter, ReloadError, Reloaded, SettingChange, SpanwiseBuilder};
 pub use detectors::Detector;
 pub use diagnostics::{Diagnostic, LogLevel};
 pub use doctor::{CheckStatus, CheckView, DoctorCheck, DoctorReport, doctor};

@@ -8,6 +8,12 @@ use std::time::Instant;
 #[derive(Debug, Clone)]
 pub(crate) enum RemoteSource {}
 
+impl RemoteSource {
+    pub(crate) fn has_same_settings(&self, _: &Self) -> bool {
+        match *self {}
+    }
+}
+
 /// Polls a collector: none without the features.
 pub(crate) enum RemoteSampling {}
 

@@ -21,6 +21,8 @@ pub struct Pipeline {
     spanwise: Spanwise,
     /// The core of `spanwise`, one pointer nearer.
     core: Arc<Core>,
+    /// Those of `core`, which no call replaces here.
+    limits: SpanLimits,
     export_timeout: Duration,
 }
 
@@ -50,7 +52,8 @@ impl Pipeline {
             .with_exporter(Exporter::Otlp)
             .build()?;
         let core = spanwise.handle.core.clone();
-        Ok(Self { spanwise, core, export_timeout })
+        let limits = core.limits.load();
+        Ok(Self { spanwise, core, limits, export_timeout })
     }
 
     /// The timeout of a request with its retries.
@@ -72,7 +75,7 @@ impl Pipeline {
     /// The limits of an encoded span.
     #[inline(always)]
     pub fn limits(&self) -> &SpanLimits {
-        &self.core.limits
+        &self.limits
     }
 
     /// The index of `scope`, the same each time for equal scopes.

@@ -167,7 +167,7 @@ impl fmt::Debug for Spanwise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spanwise")
             .field("sampler", &self.handle.core.sampler)
-            .field("limits", &self.handle.core.limits)
+            .field("limits", &self.handle.core.limits.load())
             .field("phase", &self.handle.core.phase())
             .finish_non_exhaustive()
     }

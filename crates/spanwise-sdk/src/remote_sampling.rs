@@ -27,6 +27,22 @@ pub(crate) enum RemoteSource {
     Xray { settings: XraySettings, sampler: XrayRemote },
 }
 
+impl RemoteSource {
+    /// Whether both poll the same collector by the same settings.
+    pub(crate) fn has_same_settings(&self, other: &Self) -> bool {
+        match (self, other) {
+            #[cfg(feature = "jaeger")]
+            (Self::Jaeger { settings, .. }, Self::Jaeger { settings: other, .. }) => {
+                settings == other
+            }
+            #[cfg(feature = "xray")]
+            (Self::Xray { settings, .. }, Self::Xray { settings: other, .. }) => settings == other,
+            #[cfg(all(feature = "jaeger", feature = "xray"))]
+            _ => false,
+        }
+    }
+}
+
 /// Polls the collector when a poll is due, by a task of the worker's runtime.
 pub(crate) struct RemoteSampling {
     poller: Poller,

@@ -34,7 +34,7 @@ pub struct TransportBuilder {
     pub(crate) retry: RetryPolicy,
     pub(crate) circuit_breaker: Option<CircuitBreaker>,
     pub(crate) max_response_bytes: usize,
-    user_agent_prefix: Option<Sanitized>,
+    pub(crate) user_agent_prefix: Option<Sanitized>,
     pub(crate) connection: ConnectionSettings,
     pub(crate) sink: Option<SinkBackend>,
     pub(crate) channels: Channels,
@@ -308,8 +308,8 @@ impl Default for TransportBuilder {
 }
 
 /// A setting whose `Debug` is sanitized.
-#[derive(Clone)]
-struct Sanitized(String);
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Sanitized(String);
 
 impl fmt::Debug for Sanitized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,7 +20,7 @@ use crate::{BuildError, Protocol};
 ///
 /// Values are never printed: `Debug` prints `[redacted]`, HTTP/2 does not index them, and text of a
 /// response that echoes one is masked.
-#[derive(Clone, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Headers {
     /// Values as they were given.
     map: HeaderMap<Bytes>,

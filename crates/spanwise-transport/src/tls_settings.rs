@@ -17,8 +17,7 @@ pub(crate) struct TlsSettings {
 }
 
 /// The root certificates that a client trusts.
-#[derive(Debug, Clone, Default)]
-#[cfg_attr(not(feature = "blocking-tls"), expect(dead_code, reason = "only TLS reads them"))]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Roots {
     /// The roots that Mozilla ships, compiled in.
     #[default]
@@ -30,8 +29,7 @@ pub(crate) enum Roots {
 }
 
 /// The certificate chain and the private key of a client.
-#[derive(Debug, Clone)]
-#[cfg_attr(not(feature = "blocking-tls"), expect(dead_code, reason = "only TLS reads them"))]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// The builder's method that sets both.
     pub(crate) setting: &'static str,

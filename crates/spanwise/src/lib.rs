@@ -18,10 +18,10 @@ pub use spanwise_sdk::{
     CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
     DoctorReport, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
     FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
-    LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
-    ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits,
-    SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer,
-    TracerConfig, Value, doctor,
+    LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError,
+    Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot,
+    Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
+    TraceFlags, TraceId, Tracer, TracerConfig, Value, doctor,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -195,10 +195,11 @@ pub mod sdk {
         CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
         DoctorReport, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
         FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
-        LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, Report,
-        ResponseStatus, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind,
-        SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId,
-        Tracer, TracerConfig, Value, doctor, opentelemetry, propagation, read, sampling, settings,
+        LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError,
+        Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot,
+        Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
+        TraceFlags, TraceId, Tracer, TracerConfig, Value, doctor, opentelemetry, propagation, read,
+        sampling, settings,
     };
 }
 

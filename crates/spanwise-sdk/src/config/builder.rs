@@ -99,6 +99,13 @@ pub struct SpanwiseBuilder {
     pub(super) config_file: Option<PathBuf>,
     /// The limits of the file; the control group's where it has none.
     pub(super) container: ContainerLimits,
+    /// The interval at which the file is examined.
+    #[cfg(feature = "config-file")]
+    pub(super) config_file_watch: Option<Duration>,
+    /// The transport is the exporter of the configuration file that writes to this path.
+    pub(super) file_exporter: Option<String>,
+    /// The propagators that [`init`](Self::init) sets.
+    pub(super) installed: Option<Vec<Propagator>>,
     /// `disabled: true` in the file.
     pub(super) is_disabled_by_file: bool,
     pub(super) files: Files,

@@ -12,6 +12,7 @@ use crate::lifecycle::{Guard, Handle};
 use crate::processor::Processors;
 use crate::propagation::{Propagator, set_global};
 use crate::provider::Spanwise;
+use crate::remote_slot::RemoteSlot;
 use crate::start::Scopes;
 use spanwise_sampling::{DynamicSampler, Sampler};
 use spanwise_worker::{catch_panic, fork};
@@ -47,6 +48,7 @@ impl SpanwiseBuilder {
         let reporter = handler.map_or_else(|| Reporter::filtered(to_stderr()), Reporter::new);
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
         let environment = Environment::new(lookup.clone(), reporter.clone());
+        let watch = self.config_watch(&environment, &lookup)?;
         let built = self.resolve(environment, &lookup, &reporter, globals).and_then(|resolved| {
             let spanwise = match resolved.plan {
                 Plan::Disabled => {
@@ -59,6 +61,7 @@ impl SpanwiseBuilder {
                 }
                 Plan::Exporting(exporting) => self.start(*exporting, &reporter)?,
             };
+            watch.map_or(Ok(()), |watch| watch.start(&spanwise))?;
             Ok((spanwise, resolved.propagators))
         });
         reporter.flush(REPORTED_WITHIN);
@@ -74,8 +77,17 @@ impl SpanwiseBuilder {
     }
 
     fn start(mut self, exporting: Exporting, reporter: &Reporter) -> Result<Spanwise, BuildError> {
-        let Exporting { queue, prepared, resource, sampler, remote, limits, health, others } =
-            exporting;
+        let Exporting {
+            queue,
+            prepared,
+            resource,
+            sampler,
+            remote,
+            limits,
+            health,
+            others,
+            running,
+        } = exporting;
         // The sink is the user's code.
         let sink = self.sink.as_ref().and_then(|it| catch_panic(|| it.lifecycle()).ok().flatten());
         let processors = std::mem::take(&mut self.processors);
@@ -91,10 +103,14 @@ impl SpanwiseBuilder {
             .map(|((name, ledger), health)| DestinationLosses::new(name, ledger, health.clone()))
             .collect();
         let observer = ExportObserver::new(core.clone(), diagnostics, remote);
-        let observer = observer.with_destinations(losses);
+        let remote_slot = Arc::new(RemoteSlot::default());
+        let observer = observer.with_destinations(losses).with_remote_slot(remote_slot.clone());
         let exporter = prepared.with_observer(observer).spawn(core.clone())?;
         let timeout = self.shutdown_timeout();
-        let handle = Handle::new(core, Some(exporter), health, timeout).with_destinations(others);
+        let mut handle =
+            Handle::new(core, Some(exporter), health, timeout).with_destinations(others);
+        handle.sets_globals = self.installed.is_some();
+        let handle = handle.with_running(running, remote_slot);
         let handle = handle.with_tracer_configurator(self.tracer_configurator);
         let handle = handle.with_sink(sink).with_processors(processors).with_resource(resource);
         Ok(Spanwise::new(handle))

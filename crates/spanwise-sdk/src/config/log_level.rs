@@ -27,11 +27,14 @@ impl SpanwiseBuilder {
 
     /// Sets the level of code or file, otherwise that of the environment.
     pub(super) fn resolve_log_level(&self, environment: &Environment, reporter: &Reporter) {
-        let level = self
-            .log_level
-            .or_else(|| environment.parsed(&LOG_LEVEL, &LOG_LEVEL.accepted(), LogLevel::parse));
-        let level = level.unwrap_or_default();
+        let level = self.level(environment);
         reporter.set_level(level);
         environment.effective(&LOG_LEVEL, || level.to_string());
+    }
+
+    /// The level of code or file, otherwise that of the environment.
+    pub(super) fn level(&self, environment: &Environment) -> LogLevel {
+        let parsed = || environment.parsed(&LOG_LEVEL, &LOG_LEVEL.accepted(), LogLevel::parse);
+        self.log_level.or_else(parsed).unwrap_or_default()
     }
 }

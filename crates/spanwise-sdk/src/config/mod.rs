@@ -8,6 +8,8 @@ mod batching;
 mod builder;
 mod capacity;
 mod composition;
+#[cfg(feature = "config-file")]
+mod config_watch;
 mod container;
 #[cfg_attr(not(feature = "config-file"), path = "no_config_file.rs")]
 mod declarative;
@@ -22,22 +24,30 @@ mod propagators;
 mod ranges;
 mod recorder;
 mod redaction;
+mod reload;
+mod reloaded;
 mod resolution;
 mod resource;
 mod resource_detectors;
 mod route;
+mod running;
 mod sampling;
+mod setting_changes;
 mod settings;
 mod span_counts;
 mod span_limits;
 mod span_processors;
 mod tracers;
 mod unused;
+#[cfg(feature = "config-file")]
+mod watched_file;
 
 pub use builder::SpanwiseBuilder;
 pub use error::BuildError;
 pub use explain::{EffectiveSetting, Explanation, Origin, explain};
 pub use exporter::Exporter;
 pub(crate) use redaction::shown;
+pub use reloaded::{ReloadError, Reloaded, SettingChange};
 pub(crate) use route::Routed;
+pub(crate) use running::Running;
 pub use settings::{Setting, SettingType, Support, settings};

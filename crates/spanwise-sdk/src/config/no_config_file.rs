@@ -6,9 +6,27 @@ use super::error::BuildError;
 use super::recorder::Recorder;
 use super::settings::CONFIG_FILE;
 use crate::diagnostics::Reporter;
+use crate::provider::Spanwise;
 use spanwise_transport::__private::MissingFeature;
 
+/// The watch of a configuration file: none without the feature.
+pub(super) enum ConfigWatch {}
+
+impl ConfigWatch {
+    pub(super) fn start(self, _: &Spanwise) -> Result<(), BuildError> {
+        match self {}
+    }
+}
+
 impl SpanwiseBuilder {
+    pub(super) fn config_watch(
+        &self,
+        _: &Environment,
+        _: &Lookup,
+    ) -> Result<Option<ConfigWatch>, BuildError> {
+        Ok(None)
+    }
+
     /// # Errors
     /// A variable names a file: without it, other variables than the operator intended would be in force.
     pub(super) fn apply_config_file(

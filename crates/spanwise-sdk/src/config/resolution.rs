@@ -6,6 +6,7 @@ use super::error::BuildError;
 use super::exporter::{self, Exporter};
 use super::recorder::Recorder;
 use super::resource::{MAX_RESOURCE_BYTES, Resource};
+use super::running::Running;
 use super::{propagators, settings, unused};
 use crate::diagnostics::{EndpointHealth, Reporter};
 use crate::propagation::Propagator;
@@ -59,6 +60,8 @@ pub(super) struct Exporting {
     pub(super) health: EndpointHealth,
     /// The health of the further destinations.
     pub(super) others: Vec<EndpointHealth>,
+    /// For the comparison with the next configuration.
+    pub(super) running: Running,
 }
 
 impl SpanwiseBuilder {
@@ -80,7 +83,11 @@ impl SpanwiseBuilder {
         environment.effective(&settings::SDK_DISABLED, || disabled.to_string());
         let propagators = match globals {
             // A disabled SDK sets propagators too (specification, *OTEL_SDK_DISABLED*).
-            Globals::Set => propagators::resolve(self.propagators.take(), &environment),
+            Globals::Set => {
+                let propagators = propagators::resolve(self.propagators.take(), &environment);
+                self.installed = Some(propagators.clone());
+                propagators
+            }
             Globals::Unchanged => {
                 if !disabled && self.recorder == Recorder::Native {
                     let setting = match propagators_in_code {
@@ -146,7 +153,7 @@ impl SpanwiseBuilder {
             ClockMode::Monotonic => "monotonic".to_owned(),
             _ => "auto".to_owned(),
         });
-        let transport = self.transport(environment, &health)?;
+        let (transport, source) = self.transport(environment, &health)?;
         environment.effective(&settings::ENDPOINT, || transport.destination());
         self.record_destinations(environment);
         let others = self.observe_destinations(reporter);
@@ -155,6 +162,7 @@ impl SpanwiseBuilder {
         let exporter = self.exporter_builder(environment, transport)?;
         let max_bytes = exporter.max_resource_bytes();
         let resource = Resource::of_builder(self, environment, max_bytes)?;
+        let fixed = self.fixed_settings(environment, &resource)?;
         let exporter =
             self.resolve_export(exporter, environment)?.with_resource(resource.encoded.clone());
         let exporter = match self.recorder {
@@ -168,9 +176,21 @@ impl SpanwiseBuilder {
         self.record_batching(environment, &prepared.batching().load());
         let (sampler, remote) = self.resolve_sampler(environment)?;
         let limits = self.span_limits(environment, prepared.max_span_bytes())?;
+        let remote_source = remote.as_ref().map(|remote| remote.source().clone());
         let remote = remote.map(|remote| remote.start(&resource.service_name)).transpose()?;
+        let running = Running { source, remote: remote_source, fixed };
         let resource = resource.encoded;
-        Ok(Exporting { queue, prepared, resource, sampler, remote, limits, health, others })
+        Ok(Exporting {
+            queue,
+            prepared,
+            resource,
+            sampler,
+            remote,
+            limits,
+            health,
+            others,
+            running,
+        })
     }
 
     /// Reports failed attempts of the further destinations. Returns the health of each.

@@ -38,6 +38,11 @@ impl Remote {
         environment.unused(setting, reason);
     }
 
+    /// The collector and the sampler.
+    pub(super) fn source(&self) -> &RemoteSource {
+        &self.source
+    }
+
     /// # Errors
     /// The transport cannot send to that endpoint.
     pub(super) fn start(self, service_name: &str) -> Result<RemoteSampling, BuildError> {

@@ -1,6 +1,7 @@
 //! [`Diagnostic`]: a report, and its line of text.
 
 use super::interval::REPORT_INTERVAL;
+use crate::config::Reloaded;
 use spanwise_ledger::{DropReason, Snapshot};
 use spanwise_transport::{Compression, Failure};
 use std::fmt;
@@ -47,6 +48,20 @@ pub enum Diagnostic {
         cpus: f64,
         /// The largest number of requests in flight.
         requests: usize,
+    },
+    /// The watched configuration file has changed, and the provider has taken it over.
+    ConfigFileReloaded {
+        /// The path.
+        file: String,
+        /// The settings that have changed, and those that need a restart.
+        reloaded: Box<Reloaded>,
+    },
+    /// The watched configuration file has changed and cannot be used: the configuration stays.
+    ConfigFileNotReloaded {
+        /// The path.
+        file: String,
+        /// The mistake, with its place in the file.
+        error: String,
     },
     /// A resource detector could not read an attribute, or the resource has no space for it.
     AttributeNotDetected {
@@ -230,6 +245,12 @@ impl fmt::Display for Diagnostic {
                 let requests = Counted(*requests as u64, "request");
                 write!(f, "the limit of processors is {cpus}: {requests} at most in flight")?;
                 f.write_str("; with_max_in_flight sets another number")
+            }
+            Self::ConfigFileReloaded { file, reloaded } => {
+                write!(f, "{file} was read again: {reloaded}")
+            }
+            Self::ConfigFileNotReloaded { file, error } => {
+                write!(f, "{file} has changed and cannot be used, the configuration stays: {error}")
             }
             Self::AttributeNotDetected { attribute, problem } => {
                 write!(f, "the resource has no {attribute}: {problem}")

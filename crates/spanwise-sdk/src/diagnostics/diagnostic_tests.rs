@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 use super::diagnostic::Diagnostic;
+use crate::config::Reloaded;
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_transport::{Compression, Failure, ResponseStatus};
 use std::time::Duration;
@@ -36,6 +37,16 @@ fn examples() -> Vec<Diagnostic> {
         },
         Diagnostic::BudgetReduced { limit_bytes: 64 << 20, budget_bytes: 2 << 20 },
         Diagnostic::InFlightReduced { cpus: 0.5, requests: 2 },
+        Diagnostic::ConfigFileReloaded {
+            file: text("/etc/shop/otel.yaml"),
+            reloaded: Box::new(Reloaded::example()),
+        },
+        Diagnostic::ConfigFileNotReloaded {
+            file: text("/etc/shop/otel.yaml"),
+            error: text(
+                "/etc/shop/otel.yaml:10:5: tracer_provider.sampler.always_onn: unknown key; did you mean `always_on`?",
+            ),
+        },
         Diagnostic::AttributeNotDetected {
             attribute: text("host.id"),
             problem: text("/etc/machine-id: Permission denied (os error 13)"),
@@ -129,6 +140,8 @@ fn examples() -> Vec<Diagnostic> {
             | Diagnostic::ConfigFileWarning { .. }
             | Diagnostic::BudgetReduced { .. }
             | Diagnostic::InFlightReduced { .. }
+            | Diagnostic::ConfigFileReloaded { .. }
+            | Diagnostic::ConfigFileNotReloaded { .. }
             | Diagnostic::AttributeNotDetected { .. }
             | Diagnostic::EndpointFailing { .. }
             | Diagnostic::EndpointRecovered { .. }

@@ -23,6 +23,8 @@ pub(crate) struct EndpointHealth {
     /// For how long no attempt must have failed before an accepted request is a recovery: of several endpoints,
     /// others accept requests while one fails.
     settled_after: Duration,
+    /// The generation of the transport whose attempts this clone observes.
+    generation: u32,
 }
 
 #[derive(Default)]
@@ -42,6 +44,8 @@ struct State {
     opened: Option<Instant>,
     /// Whether a refused compression was reported.
     has_reported_compression: bool,
+    /// The generation of the present transport.
+    generation: u32,
     /// Since when the requests in flight have had no response; `None` without requests.
     awaited: Option<Instant>,
 }
@@ -55,7 +59,7 @@ struct Failing {
 impl EndpointHealth {
     pub(crate) fn new(reporter: Reporter) -> Self {
         let (state, settled_after) = (Arc::default(), Duration::ZERO);
-        Self { reporter, state, destination: None, settled_after }
+        Self { reporter, state, destination: None, settled_after, generation: 0 }
     }
 
     /// Those of a further destination, which has its name in reports. `is_routed`: it has several endpoints.
@@ -73,6 +77,21 @@ impl EndpointHealth {
         }
     }
 
+    /// The health of the next transport's endpoint, which [`begin`](Self::begin) makes the present one.
+    pub(crate) fn of_next_transport(&self) -> Self {
+        let generation = self.lock().generation.wrapping_add(1);
+        Self { generation, ..self.clone() }
+    }
+
+    /// The transport of this clone is the present one, and its endpoint has not failed. Failures of an earlier
+    /// transport are the causes of losses from now on, and are no outage.
+    pub(crate) fn begin(&self, endpoint: String) {
+        let mut state = self.lock();
+        let State { last_failure, awaited, reports, .. } = std::mem::take(&mut *state);
+        let generation = self.generation;
+        *state = State { last_failure, awaited, reports, endpoint, generation, ..State::default() };
+    }
+
     /// The receiver of the reports.
     pub(crate) fn reporter(&self) -> &Reporter {
         &self.reporter
@@ -86,8 +105,9 @@ impl EndpointHealth {
         let now = Instant::now();
         let (endpoint, cause) = (self.shown(&failed.endpoint), failed.cause.clone());
         let mut state = self.lock();
-        if failed.is_too_large {
+        if failed.is_too_large || self.generation != state.generation {
             // The endpoint is healthy: the exporter splits the request, or reports a span that is too large alone.
+            // Or it is that of an earlier transport.
             state.last_failure = Some((now, format!("{endpoint}: {cause}")));
             return;
         }

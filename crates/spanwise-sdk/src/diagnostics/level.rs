@@ -33,6 +33,12 @@ impl LogLevel {
         }
     }
 
+    /// The level with this number.
+    pub(super) fn of(number: u8) -> Self {
+        let levels = [Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
+        levels.into_iter().find(|level| *level as u8 == number).unwrap_or_default()
+    }
+
     /// The level with this name, in any case; `trace` is [`Debug`](Self::Debug), as no diagnostic is less severe.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let levels = [Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
@@ -55,6 +61,7 @@ impl Diagnostic {
     pub fn level(&self) -> LogLevel {
         match self {
             Self::AttributeNotDetected { .. }
+            | Self::ConfigFileReloaded { .. }
             | Self::BudgetReduced { .. }
             | Self::InFlightReduced { .. }
             | Self::EndpointRecovered { .. }
@@ -73,6 +80,7 @@ impl Diagnostic {
             | Self::NoSamplingStrategy { .. }
             | Self::ReportsLeftOut { .. } => LogLevel::Warn,
             Self::EndpointFailing { retry_in: None, .. }
+            | Self::ConfigFileNotReloaded { .. }
             | Self::CertificatesNotReloaded { .. }
             | Self::RequestFailed { .. }
             | Self::SpansRejected { .. }

@@ -86,6 +86,11 @@ impl Reporter {
         (reporter, collected)
     }
 
+    /// The least severe level of reports; `None`: the handler is the user's, and receives all.
+    pub(crate) fn level(&self) -> Option<LogLevel> {
+        self.shared.level.as_ref().map(|level| LogLevel::of(level.load(Relaxed)))
+    }
+
     /// Sets the least severe level of later reports to the default handler.
     pub(crate) fn set_level(&self, level: LogLevel) {
         if let Some(present) = &self.shared.level {

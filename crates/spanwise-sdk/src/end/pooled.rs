@@ -86,7 +86,7 @@ pub(crate) fn finish_pooled(
     }
     let mut acquired = WRITERS.acquire(Writer::default);
     let writer = &mut acquired.0;
-    write(writer, &core.limits, span);
+    write(writer, &core.limits.load(), span);
     end.finish(core, writer, core.observes_now());
     Ok(Finished::Recorded)
 }

@@ -1,29 +1,35 @@
 //! The handle of a running provider, which its clones and tracers share.
 
 use super::disabled_tracers::DisabledTracers;
+#[cfg(feature = "config-file")]
+use super::stop_signal::StopSignal;
+use crate::config::Running;
 use crate::core::Core;
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter, sanitize};
 use crate::processor::{Command, Processors};
+use crate::remote_slot::RemoteSlot;
 use crate::span_route::SpanRoute;
 use opentelemetry::Value;
 use spanwise_export::{DynamicBatchConfig, Exporter};
 use spanwise_transport::SinkLifecycle;
 use spanwise_wire::write::{encode_resource, truncate};
-use std::sync::Arc;
+#[cfg(feature = "config-file")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The handle of a provider, which runs until the last clone and the last tracer are dropped.
 pub(crate) struct Handle {
     pub(crate) core: Arc<Core>,
     /// `None` when the provider is disabled or exports nothing.
-    pub(super) exporter: Option<Exporter>,
+    pub(crate) exporter: Option<Exporter>,
     /// `None` without span processors.
     pub(crate) processors: Option<Arc<Processors>>,
     pub(super) disabled_tracers: DisabledTracers,
     /// The flush and shutdown of the sink, if it has them.
     pub(super) sink: Option<Arc<dyn SinkLifecycle>>,
-    pub(super) health: EndpointHealth,
+    pub(crate) health: EndpointHealth,
     /// Those of the further destinations.
     pub(super) destinations: Vec<EndpointHealth>,
     pub(super) shut_down: AtomicBool,
@@ -37,6 +43,15 @@ pub(crate) struct Handle {
     /// Nanoseconds between the creation and the drop of a guard that was dropped before the first span; 0
     /// otherwise, and once it is reported.
     pub(super) unused_for: AtomicU64,
+    /// The configuration, for a reload. `None` when the provider is disabled or exports nothing.
+    pub(crate) running: Mutex<Option<Running>>,
+    /// The next remote sampling for the exporter's thread.
+    pub(crate) remote_slot: Arc<RemoteSlot>,
+    /// Ends the thread that watches the configuration file, if there is one.
+    #[cfg(feature = "config-file")]
+    pub(crate) watch: OnceLock<StopSignal>,
+    /// Whether the provider was built by `init`.
+    pub(crate) sets_globals: bool,
 }
 
 impl Handle {
@@ -60,6 +75,11 @@ impl Handle {
             ended_after: AtomicU64::new(0),
             resource: Arc::default(),
             unused_for: AtomicU64::new(0),
+            running: Mutex::new(None),
+            remote_slot: Arc::default(),
+            #[cfg(feature = "config-file")]
+            watch: OnceLock::new(),
+            sets_globals: false,
         }
     }
 
@@ -70,6 +90,12 @@ impl Handle {
 
     pub(crate) fn with_processors(mut self, processors: Option<Arc<Processors>>) -> Self {
         self.processors = processors;
+        self
+    }
+
+    /// The provider can be reloaded.
+    pub(crate) fn with_running(mut self, running: Running, remote_slot: Arc<RemoteSlot>) -> Self {
+        (self.running, self.remote_slot) = (Mutex::new(Some(running)), remote_slot);
         self
     }
 
@@ -135,7 +161,7 @@ impl Handle {
         }
     }
 
-    pub(super) fn reporter(&self) -> &Reporter {
+    pub(crate) fn reporter(&self) -> &Reporter {
         self.health.reporter()
     }
 }

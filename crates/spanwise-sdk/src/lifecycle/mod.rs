@@ -10,8 +10,12 @@ mod guard;
 mod handle;
 mod report;
 mod shutdown;
+#[cfg(feature = "config-file")]
+mod stop_signal;
 mod unused_guard;
 
 pub use guard::Guard;
 pub(crate) use handle::Handle;
 pub use report::{DestinationReport, FlushError, Report};
+#[cfg(feature = "config-file")]
+pub(crate) use stop_signal::StopSignal;

@@ -3,6 +3,8 @@
 use super::command::latest_return;
 use super::handle::Handle;
 use super::report::{FlushError, Report};
+#[cfg(feature = "config-file")]
+use super::stop_signal::StopSignal;
 use crate::core::Phase;
 use crate::processor::Command;
 use crate::provider::Spanwise;
@@ -64,6 +66,8 @@ impl Handle {
         if self.shut_down.swap(true, SeqCst) {
             return false;
         }
+        #[cfg(feature = "config-file")]
+        self.watch.get().into_iter().for_each(StopSignal::stop);
         let ended_after = u64::try_from(self.built.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.ended_after.store(ended_after, Relaxed);
         self.core.leave_running(Phase::ShutDown);

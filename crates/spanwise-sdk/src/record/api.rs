@@ -70,7 +70,8 @@ impl opentelemetry::trace::Span for Span {
             Status::Ok => (StatusCode::Ok, ""),
             Status::Error { description } => (StatusCode::Error, &**description),
         };
-        self.record.write(|writer, core| writer.status(&core.limits, code, description));
+        self.record
+            .write(|writer, core| writer.status(&core.limits.of_attributes(), code, description));
     }
 
     fn update_name<T>(&mut self, new_name: T)
@@ -152,7 +153,7 @@ impl Span {
     ) {
         let clock_start = self.record.clock_start;
         self.record.write(|writer, core| {
-            writer.event(&core.limits, time(clock_start), name, pairs(attributes));
+            writer.event(&core.limits.load(), time(clock_start), name, pairs(attributes));
         });
     }
 }

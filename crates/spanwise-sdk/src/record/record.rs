@@ -95,7 +95,7 @@ impl Record {
     #[cold]
     #[inline(never)]
     fn attribute_slow<V: EncodeValue + ?Sized>(&mut self, key: &str, value: &V) {
-        self.write(|writer, core| writer.attribute(&core.limits, key, value));
+        self.write(|writer, core| writer.attribute(&core.limits.of_attributes(), key, value));
     }
 
     /// Makes the end of the span [slow](Self::end_slow), where processors see it.

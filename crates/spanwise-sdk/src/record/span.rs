@@ -44,7 +44,7 @@ impl Span {
         let clock_start = self.record.clock_start;
         self.record.write(|writer, core| {
             let now = clock::end(clock_start);
-            writer.event(&core.limits, now, name, attributes.iter().map(|(k, v)| (*k, v)));
+            writer.event(&core.limits.load(), now, name, attributes.iter().map(|(k, v)| (*k, v)));
         });
         self
     }
@@ -58,14 +58,16 @@ impl Span {
     /// Sets the status to `Ok`, as the API's `set_status(Status::Ok)` does. Final: a later error has
     /// no effect.
     pub fn ok(&mut self) -> &mut Self {
-        self.record.write(|writer, core| writer.status(&core.limits, StatusCode::Ok, ""));
+        self.record
+            .write(|writer, core| writer.status(&core.limits.of_attributes(), StatusCode::Ok, ""));
         self
     }
 
     /// Sets the status to `Error` with a description, as the API's `set_status(Status::error(…))` does.
     pub fn error(&mut self, description: &str) -> &mut Self {
-        self.record
-            .write(|writer, core| writer.status(&core.limits, StatusCode::Error, description));
+        self.record.write(|writer, core| {
+            writer.status(&core.limits.of_attributes(), StatusCode::Error, description)
+        });
         self
     }
 
@@ -111,7 +113,7 @@ impl Span {
         record.scope = scope;
         record.parent_span_id = ids.parent_span_id;
         record.flags = SpanFlags::new(flags.into(), parent_is_remote);
-        record.writer.begin(&core.limits, name);
+        record.writer.begin(&core.limits.of_attributes(), name);
         match trace_state {
             SpanTraceState::None => {}
             SpanTraceState::Threshold(threshold) => record.set_threshold(threshold),
@@ -194,7 +196,7 @@ impl Span {
         attributes: impl IntoIterator<Item = (&'k str, V)>,
     ) {
         self.record.write(|writer, core| {
-            writer.link(&core.limits, &LinkedContext::from(to), attributes);
+            writer.link(&core.limits.load(), &LinkedContext::from(to), attributes);
         });
     }
 }

@@ -54,6 +54,11 @@ impl Transport {
         self.shared.encoders.clear();
     }
 
+    #[doc(hidden)] // Identifies the transport and its clones while one of them exists.
+    pub fn __id(&self) -> usize {
+        std::sync::Arc::as_ptr(&self.shared).addr()
+    }
+
     #[doc(hidden)] // For the benches of this repository.
     pub fn __compressed(&self, message: &[u8]) -> Option<Vec<u8>> {
         self.shared.encoders.pack(message).map(|packed| packed.body)

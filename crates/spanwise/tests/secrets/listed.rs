@@ -15,6 +15,7 @@ pub const PRINTED: &str = "\
     sampling::JaegerStrategyError sampling::XrayError sampling::XrayPoller sampling::XrayRemote \
     sampling::XrayRequest sampling::XraySettings sdk::BuildError sdk::SpanwiseBuilder \
     sdk::EffectiveSetting sdk::Explanation sdk::Origin sdk::Diagnostic sdk::DoctorCheck sdk::DoctorReport sdk::DestinationReport sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report \
+    sdk::ReloadError sdk::Reloaded sdk::SettingChange \
     sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
     transport::Endpoint transport::EndpointError transport::FailedAttempt transport::FetchError \
     transport::Fetcher transport::FramedRequest transport::Headers transport::HeadersError \

@@ -26,6 +26,7 @@ async fn no_printable_type_shows_a_secret() {
     let printed = Printed::default();
     provider::settings_that_are_refused_do_not_show_their_secrets(&printed);
     provider::a_provider_that_runs_does_not_show_its_secrets(&printed);
+    provider::a_reload_does_not_show_its_secrets(&printed);
     transport::a_transport_does_not_show_its_secrets(&printed).await;
     config::configuration_files_do_not_show_their_secrets(&printed);
     explained::settings_in_force_do_not_show_their_secrets(&printed);

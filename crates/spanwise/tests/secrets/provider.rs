@@ -168,3 +168,29 @@ pub fn a_receiver_does_not_show_what_it_was_sent(printed: &Printed) {
     let (_receiver, collected) = Receiver::collecting().unwrap();
     printed.debug("Collected", collected);
 }
+
+pub fn a_reload_does_not_show_its_secrets(printed: &Printed) {
+    let endpoint = |path: &str| with_query(&format!("http://127.0.0.1:9/{path}"));
+    let ours = |number: u8| {
+        builder(printed, &[])
+            .with_endpoint(endpoint(&number.to_string()))
+            .with_header("authorization", format!("{SECRET}{number}"))
+            .with_certificate_pem(format!("{SECRET}{number}"))
+            .with_client_certificate_pem(format!("{SECRET}{number}"), SECRET)
+            .with_resource([spanwise::opentelemetry::KeyValue::new(
+                "token",
+                format!("{SECRET}{number}"),
+            )])
+    };
+    let spanwise = ours(1).build().unwrap();
+    let reloaded = spanwise.reload(ours(2)).unwrap();
+    assert_eq!((reloaded.changed.len(), reloaded.needs_restart.len()), (4, 1), "{reloaded}");
+    printed.debug("SettingChange", &reloaded.changed);
+    printed.error("SettingChange", &reloaded.changed[0]);
+    printed.error("Reloaded", &reloaded);
+    printed.debug("Reloaded", &reloaded);
+    let invalid = ours(3).with_endpoint(url("bad host/"));
+    printed.error("ReloadError", spanwise.reload(invalid).unwrap_err());
+    printed.debug("Spanwise", &spanwise);
+    printed.result("FlushError", &spanwise.shutdown_timeout(Duration::ZERO));
+}

@@ -84,7 +84,10 @@ impl SpanwiseBuilder {
                 }
                 self.apply_otlp(*otlp);
             }
-            Kind::File(..) | Kind::StandardOutput => self.transport = Some(built),
+            Kind::File(..) | Kind::StandardOutput => {
+                self.file_exporter = Some(built.destination());
+                self.transport = Some(built);
+            }
         }
         Ok(())
     }

@@ -71,6 +71,21 @@ impl SpanwiseBuilder {
         self
     }
 
+    /// The path of the file, if there is one.
+    ///
+    /// # Errors
+    /// The variable that names it is not UTF-8.
+    pub(super) fn config_file_path(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<PathBuf>, BuildError> {
+        if let Some(path) = &self.config_file {
+            return Ok(Some(path.clone()));
+        }
+        let path = environment.required_text(&CONFIG_FILE)?.map(|(_, path)| PathBuf::from(path));
+        Ok(path.filter(|_| self.recorder != Recorder::StockSdk))
+    }
+
     /// Applies the file, if there is one. Returns the environment that is left.
     ///
     /// # Errors
@@ -81,19 +96,14 @@ impl SpanwiseBuilder {
         lookup: &Lookup,
         reporter: &Reporter,
     ) -> Result<Environment, BuildError> {
-        let path = match self.config_file.take() {
-            Some(path) => path,
-            None => match environment.required_text(&CONFIG_FILE)? {
-                None => {
-                    environment.effective(&CONFIG_FILE, || "none".to_owned());
-                    return Ok(environment);
-                }
-                Some(_) if self.recorder == Recorder::StockSdk => {
+        let Some(path) = self.config_file_path(&environment)? else {
+            match self.recorder {
+                Recorder::StockSdk => {
                     environment.report_unused(&CONFIG_FILE, "the stock SDK records the spans");
-                    return Ok(environment);
                 }
-                Some((_, path)) => PathBuf::from(path),
-            },
+                Recorder::Native => environment.effective(&CONFIG_FILE, || "none".to_owned()),
+            }
+            return Ok(environment);
         };
         environment.effective(&CONFIG_FILE, || shown_path(&path.display().to_string()));
         let document = Document::open(path, |name| lookup(name)?.into_string().ok())?;

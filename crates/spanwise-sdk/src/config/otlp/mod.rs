@@ -15,11 +15,13 @@ use super::capacity::EXPORT_TIMEOUT;
 use super::environment::Environment;
 use super::error::BuildError;
 use super::ranges::ATTEMPT_TIMEOUT;
+use super::running::TransportSource;
 use super::settings;
 use crate::diagnostics::{CertificateHealth, EndpointHealth};
 use certificate::CertificateFiles;
 use endpoint::report_insecure;
 use spanwise_transport::{Compression, Protocol, Transport, TransportBuilder};
+use std::sync::Arc;
 use std::time::Instant;
 pub(super) use trust::{ClientCertificate, Trust};
 
@@ -28,11 +30,11 @@ impl SpanwiseBuilder {
     ///
     /// # Errors
     /// A setting in use is invalid. Settings that a sink or an `http` endpoint does not use are not read.
-    pub(in super::super) fn transport(
+    pub(super) fn transport(
         &self,
         environment: &Environment,
         health: &EndpointHealth,
-    ) -> Result<Transport, BuildError> {
+    ) -> Result<(Transport, TransportSource), BuildError> {
         let certificates = CertificateHealth::new(health.reporter().clone());
         let health = health.clone();
         if let Some(transport) = &self.transport {
@@ -50,7 +52,9 @@ impl SpanwiseBuilder {
         if let Some(sink) = &self.sink {
             let transport = transport.with_sink(sink.clone()).build()?;
             self.report_unused_network(environment, &transport.destination());
-            return Ok(transport);
+            let address = Arc::as_ptr(sink).cast::<()>().addr();
+            let source = TransportSource::Sink(address, transport.destination());
+            return Ok((transport, source));
         }
         let protocol = self.resolve_protocol(environment)?;
         let endpoint = self.resolve_endpoint(environment, protocol.value)?;
@@ -85,10 +89,12 @@ impl SpanwiseBuilder {
                 certificates.failed(Instant::now(), named_files.named(error.clone()).to_string());
             }
         });
-        transport.build().map_err(|error| {
+        let source = TransportSource::Network(Box::new(transport.clone()));
+        let built = transport.build().map_err(|error| {
             let endpoint = endpoint.map(|endpoint| endpoint.setting);
             named(error, protocol.setting, endpoint, &files, compression.setting)
-        })
+        });
+        Ok((built?, source))
     }
 
     fn resolve_timeouts(
@@ -119,7 +125,7 @@ impl SpanwiseBuilder {
         transport: &Transport,
         environment: &Environment,
         health: EndpointHealth,
-    ) -> Result<Transport, BuildError> {
+    ) -> Result<(Transport, TransportSource), BuildError> {
         let destination = transport.destination();
         if self.sink.is_some() {
             let problem = "with_sink is set too; accepted is one of them";
@@ -135,7 +141,12 @@ impl SpanwiseBuilder {
         for (setting, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
             environment.unused(setting, "the transport of with_transport has its own");
         }
-        Ok(transport.clone().with_attempt_observer(move |failed| health.attempt_failed(failed)))
+        let source = match &self.file_exporter {
+            Some(path) => TransportSource::File(path.clone()),
+            None => TransportSource::Given(transport.__id(), destination),
+        };
+        let transport = transport.clone();
+        Ok((transport.with_attempt_observer(move |failed| health.attempt_failed(failed)), source))
     }
 
     /// Reports the settings in code that a sink or another transport does not use. Variables are not reported, because a deployment

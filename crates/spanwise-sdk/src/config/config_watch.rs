@@ -1,0 +1,149 @@
+//! [`ConfigWatch`]: the thread that examines a configuration file, and reloads the provider when it changes.
+
+use super::builder::SpanwiseBuilder;
+use super::environment::{Environment, Lookup};
+use super::error::BuildError;
+use super::reloaded::ReloadError;
+use super::watched_file::WatchedFile;
+use crate::diagnostics::{Diagnostic, sanitize};
+use crate::lifecycle::{Handle, StopSignal};
+use crate::provider::Spanwise;
+use opentelemetry::Context;
+use spanwise_worker::{catch_panic, mask_sigpipe};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+impl SpanwiseBuilder {
+    /// Examines the configuration file at this interval, at least 1 s, and [reloads](Spanwise::reload) the provider
+    /// once its content has changed. Default: the file is read once.
+    ///
+    /// The settings in code stay above those of the file. A file that is being written is left until its times and
+    /// its length are the same for the interval, or for a second if that is shorter. A file that cannot be used
+    /// changes nothing, and is reported once, with the place of the mistake
+    /// ([`Diagnostic::ConfigFileNotReloaded`]); the next one that can is
+    /// applied and reported ([`Diagnostic::ConfigFileReloaded`]). Links are followed, so that a ConfigMap of Kubernetes
+    /// can be watched.
+    ///
+    /// A thread of its own, `spanwise-config`, examines and reads the file, so that no file system delays the export.
+    /// It ends with the provider. It has no effect without a file, for a provider that exports nothing, and in a forked
+    /// child.
+    ///
+    /// ```no_run
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::Spanwise;
+    /// use std::time::Duration;
+    ///
+    /// fn main() -> Result<(), spanwise::BuildError> {
+    ///     let _tracing = Spanwise::builder()
+    ///         .with_config_file("/etc/shop/otel.yaml")
+    ///         .with_config_file_watch(Duration::from_secs(10))
+    ///         .init()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn with_config_file_watch(mut self, interval: Duration) -> Self {
+        self.config_file_watch = Some(interval);
+        self
+    }
+
+    /// The watch of the file, if there is to be one. Call this before the file is read.
+    ///
+    /// # Errors
+    /// The interval is too short.
+    pub(super) fn config_watch(
+        &self,
+        environment: &Environment,
+        lookup: &Lookup,
+    ) -> Result<Option<ConfigWatch>, BuildError> {
+        let Some(interval) = self.config_file_watch else { return Ok(None) };
+        if interval < SHORTEST_INTERVAL {
+            let value = format!("{interval:?}");
+            return Err(BuildError::setting(SETTING, value, "accepted is 1 s or more"));
+        }
+        let Some(path) = self.config_file_path(environment)? else {
+            environment.unused(SETTING, "there is no configuration file");
+            return Ok(None);
+        };
+        let mut builder = Box::new(self.clone());
+        builder.lookup = Some(lookup.clone());
+        Ok(Some(ConfigWatch { file: WatchedFile::new(path), interval, builder }))
+    }
+}
+
+/// The watch of a file, before its thread is started.
+pub(super) struct ConfigWatch {
+    file: WatchedFile,
+    interval: Duration,
+    /// The settings in code, with those of the file to come.
+    builder: Box<SpanwiseBuilder>,
+}
+
+impl ConfigWatch {
+    /// Starts the thread for a provider that can be reloaded.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub(super) fn start(self, spanwise: &Spanwise) -> Result<(), BuildError> {
+        let handle = &spanwise.handle;
+        let is_running = handle.running.lock().is_ok_and(|running| running.is_some());
+        if !is_running {
+            return Ok(());
+        }
+        let stop = StopSignal::new();
+        let (weak, theirs) = (Arc::downgrade(handle), stop.clone());
+        let run = move || {
+            mask_sigpipe();
+            let _suppressed = Context::enter_telemetry_suppressed_scope();
+            self.run(&weak, &theirs);
+        };
+        let thread = std::thread::Builder::new().name("spanwise-config".to_owned());
+        thread.spawn(run).map_err(BuildError::Worker)?;
+        let _first = handle.watch.set(stop);
+        Ok(())
+    }
+
+    fn run(mut self, handle: &Weak<Handle>, stop: &StopSignal) {
+        loop {
+            let settling = self.file.is_changing().then_some(SETTLED_AFTER);
+            if stop.wait(settling.unwrap_or(self.interval).min(self.interval)) {
+                return;
+            }
+            if !self.file.is_due() {
+                continue;
+            }
+            let Some(handle) = handle.upgrade() else { return };
+            // The builder has code of the user's.
+            let _reported = catch_panic(|| self.reload(&handle));
+        }
+    }
+
+    fn reload(&self, handle: &Handle) {
+        let builder = SpanwiseBuilder::clone(&self.builder);
+        let mut reloaded = handle.reload(builder.clone());
+        for _ in 0..TRIES {
+            if !matches!(reloaded, Err(ReloadError::InProgress)) {
+                break;
+            }
+            std::thread::sleep(RETRY_AFTER);
+            reloaded = handle.reload(builder.clone());
+        }
+        let file = sanitize(&self.file.path().display().to_string());
+        let diagnostic = match reloaded {
+            Ok(reloaded) if reloaded.is_unchanged() => return,
+            Ok(reloaded) => Diagnostic::ConfigFileReloaded { file, reloaded: Box::new(reloaded) },
+            Err(ReloadError::NotRunning { .. }) => return,
+            Err(error) => {
+                Diagnostic::ConfigFileNotReloaded { file, error: sanitize(&error.to_string()) }
+            }
+        };
+        handle.reporter().report(diagnostic);
+    }
+}
+
+const SETTING: &str = "with_config_file_watch";
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// The time for which a changed file must stay the same, if the interval is longer.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
+/// Tries while the program itself reloads.
+const TRIES: u32 = 100;
+const RETRY_AFTER: Duration = Duration::from_millis(10);

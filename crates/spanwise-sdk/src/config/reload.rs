@@ -1,0 +1,254 @@
+//! [`Spanwise::reload`]: the configuration of a running provider changes.
+
+use super::builder::SpanwiseBuilder;
+use super::environment::{Environment, process_environment};
+use super::error::BuildError;
+use super::exporter::{self, Exporter};
+use super::redaction::shown;
+use super::reloaded::{ReloadError, Reloaded, SettingChange};
+use super::resource::Resource;
+use super::running::{FixedSetting, Running, TransportSource};
+use super::setting_changes::{of_batching, of_limits};
+use super::{propagators, settings};
+use crate::core::Phase;
+use crate::diagnostics::{EndpointHealth, LogLevel, Reporter};
+use crate::lifecycle::Handle;
+use crate::provider::Spanwise;
+use crate::remote_sampling::{RemoteSampling, RemoteSource};
+use spanwise_export::{BatchConfig, PreparedTransport};
+use spanwise_sampling::Sampler;
+use spanwise_wire::SpanLimits;
+use spanwise_worker::catch_panic;
+use std::sync::TryLockError;
+
+impl Spanwise {
+    /// Replaces the configuration of the running provider by that of `builder`: a whole one, as for
+    /// [`build`](SpanwiseBuilder::build), with the code above the variables or the file, and those above the defaults.
+    ///
+    /// These settings change: the sampler, also to and from a remote one; the limits of spans; all
+    /// numbers of batching; the log level; endpoint, protocol, headers, compression, timeouts, certificates and the
+    /// like of the first destination, or a transport of [`with_transport`](SpanwiseBuilder::with_transport). The others
+    /// stay, and [`Reloaded::needs_restart`] lists those that differ: the resource, the byte budget, processors, a sink,
+    /// further destinations (compared by their names), propagators, and whether spans are exported. The handler of
+    /// diagnostics stays too.
+    ///
+    /// No span is lost. A request that exists goes to the earlier endpoint until it ends, later ones go to the new
+    /// endpoint, at most 100 ms after this call; a dead endpoint holds back none of them. A flush and a shutdown wait
+    /// for both. Requests to at most four earlier endpoints are on their way at once; a further change of the endpoint
+    /// takes effect when the requests to one of those have ended.
+    ///
+    /// The call reads variables and files, and waits for no other thread. It may come from any thread.
+    ///
+    /// ```
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::Spanwise;
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let spanwise = Spanwise::builder().with_endpoint("http://collector-1:4318").build()?;
+    ///     let next = Spanwise::builder()
+    ///         .with_endpoint("http://collector-2:4318")
+    ///         .with_sampling_ratio(0.1);
+    ///     let reloaded = spanwise.reload(next)?;
+    ///     assert_eq!(reloaded.changed.len(), 2);
+    ///     println!("{reloaded}");
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`ReloadError`]: nothing has changed.
+    pub fn reload(&self, builder: SpanwiseBuilder) -> Result<Reloaded, ReloadError> {
+        self.handle.reload(builder)
+    }
+}
+
+/// The resolved settings of a configuration.
+struct Next {
+    transport: Option<NextTransport>,
+    batch: BatchConfig,
+    limits: SpanLimits,
+    sampler: Option<NextSampler>,
+    log_level: LogLevel,
+    fixed: Vec<FixedSetting>,
+}
+
+/// A transport that replaces the running one.
+struct NextTransport {
+    prepared: PreparedTransport,
+    source: TransportSource,
+    health: EndpointHealth,
+    changes: Vec<SettingChange>,
+}
+
+/// A sampler that replaces the running one.
+struct NextSampler {
+    sampler: Sampler,
+    source: Option<RemoteSource>,
+    remote: Option<RemoteSampling>,
+    change: SettingChange,
+}
+
+impl Handle {
+    /// As [`Spanwise::reload`].
+    pub(crate) fn reload(&self, builder: SpanwiseBuilder) -> Result<Reloaded, ReloadError> {
+        self.check_running()?;
+        let mut running = match self.running.try_lock() {
+            Ok(running) => running,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(ReloadError::InProgress),
+        };
+        let Some(running) = &mut *running else {
+            return Err(ReloadError::NotRunning { reason: "it exports nothing" });
+        };
+        let mut reloaded = Reloaded::default();
+        let next = builder.resolve_next(self, running, &mut reloaded);
+        // A shutdown meanwhile is the reason of an error, and not the configuration.
+        self.check_running()?;
+        if let Some(next) = next? {
+            self.apply(next, running, &mut reloaded)?;
+        }
+        Ok(reloaded)
+    }
+
+    fn check_running(&self) -> Result<(), ReloadError> {
+        let reason = match self.core.phase() {
+            _ if self.core.is_forked() => "this is a forked child, which needs one of its own",
+            Phase::Running => return Ok(()),
+            Phase::Disabled => "it is disabled",
+            Phase::NotExporting => "it exports nothing",
+            Phase::ShutDown => "it is shut down",
+            Phase::WorkerTerminated => "its worker thread has terminated",
+        };
+        Err(ReloadError::NotRunning { reason })
+    }
+
+    /// Applies the settings. The first one alone may be refused.
+    fn apply(
+        &self,
+        next: Next,
+        running: &mut Running,
+        reloaded: &mut Reloaded,
+    ) -> Result<(), BuildError> {
+        let Some(exporter) = &self.exporter else { return Ok(()) };
+        let Next { transport, batch, limits, sampler, log_level, fixed } = next;
+        reloaded.needs_restart.extend(FixedSetting::changes(&running.fixed, &fixed));
+        let changed = of_batching(&exporter.batching().load(), &batch);
+        if !changed.is_empty() {
+            exporter.batching().set(batch).map_err(spanwise_export::BuildError::from)?;
+        }
+        reloaded.changed.extend(changed);
+        if let Some(before) = self.reporter().level().filter(|before| *before != log_level) {
+            self.reporter().set_level(log_level);
+            let change = SettingChange::new("with_log_level", before.name(), log_level.name());
+            reloaded.changed.push(change);
+        }
+        reloaded.changed.extend(of_limits(&self.core.limits.load(), &limits));
+        self.core.limits.set(limits);
+        if let Some(NextTransport { prepared, source, health, changes }) = transport {
+            health.begin(prepared.transport().destination());
+            exporter.transport().set(prepared);
+            running.source = source;
+            reloaded.changed.extend(changes);
+        }
+        if let Some(NextSampler { sampler, source, remote, change }) = sampler {
+            running.remote = source;
+            self.remote_slot.set(remote);
+            self.core.sampler.set(sampler);
+            reloaded.changed.push(change);
+            if !self.core.generates_ids() {
+                // A shutdown came first, which drops the sampler.
+                let _ = self.core.drop_sampler();
+            }
+        }
+        Ok(())
+    }
+
+    /// The sampler, if it is another one than that of the running provider.
+    fn next_sampler(
+        &self,
+        builder: &SpanwiseBuilder,
+        is_code: bool,
+        environment: &Environment,
+        (running, service_name): (&Running, &str),
+    ) -> Result<Option<NextSampler>, BuildError> {
+        let (sampler, remote) = builder.resolve_sampler(environment)?;
+        let before = self.core.sampler.load();
+        let [before_text, text] = [&*before, &sampler].map(description);
+        let is_same = match (&running.remote, &remote) {
+            (Some(before), Some(next)) => before.has_same_settings(next.source()),
+            // Samplers of ours with equal descriptions sample the same traces, and the running one has a state.
+            (None, None) => before.is_same(&sampler) || (!is_code && before_text == text),
+            _ => false,
+        };
+        if is_same {
+            return Ok(None);
+        }
+        let change = SettingChange::new("with_sampler", before_text, text);
+        let source = remote.as_ref().map(|remote| remote.source().clone());
+        let remote = remote.map(|remote| remote.start(service_name)).transpose()?;
+        Ok(Some(NextSampler { sampler, source, remote, change }))
+    }
+}
+
+impl SpanwiseBuilder {
+    /// Resolves the settings as [`build`](Self::build) does, and starts nothing. `None`: nothing is to be exported,
+    /// which needs a restart.
+    fn resolve_next(
+        mut self,
+        handle: &Handle,
+        running: &Running,
+        reloaded: &mut Reloaded,
+    ) -> Result<Option<Next>, BuildError> {
+        let (reporter, is_code) = (handle.reporter().clone(), self.sampler.is_some());
+        let lookup = self.lookup.take().unwrap_or_else(process_environment);
+        let environment = Environment::new(lookup.clone(), reporter.clone());
+        let environment = self.apply_config_file(environment, &lookup, &reporter)?;
+        if self.is_disabled_by_file || environment.switch(&settings::SDK_DISABLED) {
+            let change = SettingChange::new("OTEL_SDK_DISABLED", "false", "true");
+            reloaded.needs_restart.push(change);
+            return Ok(None);
+        }
+        if exporter::resolve(self.exporter, &environment) == Exporter::None {
+            reloaded.needs_restart.push(SettingChange::new("with_exporter", "otlp", "none"));
+            return Ok(None);
+        }
+        if handle.sets_globals {
+            let propagators = propagators::resolve(self.propagators.take(), &environment);
+            self.installed = Some(propagators);
+        }
+        let health = handle.health.of_next_transport();
+        let (transport, source) = self.transport(&environment, &health)?;
+        let Some(exporter) = &handle.exporter else { return Ok(None) };
+        // `build` has reported the limits of the container.
+        self.fit_into_container(&environment, &transport, &Reporter::collecting().0);
+        let exporter_builder = self.exporter_builder(&environment, transport.clone())?;
+        let max_bytes = exporter_builder.max_resource_bytes();
+        let resource = Resource::of_builder(&mut self, &environment, max_bytes)?;
+        let batch = self.resolve_export(exporter_builder, &environment)?.batch_config();
+        exporter.batching().check(&batch).map_err(spanwise_export::BuildError::from)?;
+        let changes = match running.source.changes(&source) {
+            // The provider flushes its sink and shuts it down, and no other one.
+            Some(changes) if running.source.is_sink() || source.is_sink() => {
+                reloaded.needs_restart.extend(changes);
+                None
+            }
+            changes => changes,
+        };
+        let present = exporter.transport().load();
+        let next = if changes.is_some() { transport } else { present.unwrap_or(transport) };
+        let prepared = exporter.transport().prepare(next, &batch)?;
+        let limits = self.span_limits(&environment, prepared.max_span_bytes())?;
+        let names = (running, &*resource.service_name);
+        let sampler = handle.next_sampler(&self, is_code, &environment, names)?;
+        let fixed = self.fixed_settings(&environment, &resource)?;
+        let transport = changes.map(|changes| NextTransport { prepared, source, health, changes });
+        let log_level = self.level(&environment);
+        Ok(Some(Next { transport, batch, limits, sampler, log_level, fixed }))
+    }
+}
+
+/// The description of a sampler, which may be the user's.
+fn description(sampler: &Sampler) -> String {
+    let text = catch_panic(|| sampler.to_string());
+    shown(&text.unwrap_or_else(|_| "a sampler whose description panics".to_owned()))
+}

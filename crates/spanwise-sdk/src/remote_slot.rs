@@ -1,0 +1,24 @@
+//! [`RemoteSlot`]: remote sampling for the exporter's thread, which runs it.
+
+use crate::remote_sampling::RemoteSampling;
+use std::sync::{Mutex, PoisonError};
+
+/// The remote sampling that the exporter's thread takes over at its next turn.
+#[derive(Default)]
+pub(crate) struct RemoteSlot {
+    /// `None`: the thread's own stays. `Some(None)`: it ends.
+    next: Mutex<Option<Option<RemoteSampling>>>,
+}
+
+impl RemoteSlot {
+    /// Replaces the thread's remote sampling; `None` ends it.
+    pub(crate) fn set(&self, next: Option<RemoteSampling>) {
+        let replaced = self.next.lock().unwrap_or_else(PoisonError::into_inner).replace(next);
+        drop(replaced);
+    }
+
+    /// Takes the next remote sampling, if it was set.
+    pub(crate) fn take(&self) -> Option<Option<RemoteSampling>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

@@ -1,0 +1,171 @@
+//! A provider follows its configuration file.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use spanwise_receiver::{Collected, Receiver};
+use spanwise_sdk::{SpanKind, Spanwise, SpanwiseBuilder};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use support::{DiagnosticLog, LONG, assert_idle};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A file in a folder of its own, which is removed at the end of its test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("spanwise-config-watch-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let _absent = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("otel.yaml")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _removed = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn text(endpoint: &str, sampler: &str) -> String {
+    format!(
+        "file_format: \"1.1\"\ntracer_provider:\n  processors:\n    - batch:\n        schedule_delay: 10\n        \
+         exporter:\n          otlp_http:\n            endpoint: {endpoint}/v1/traces\n  sampler:\n    {sampler}:\n"
+    )
+}
+
+fn watching(folder: &Folder, log: &DiagnosticLog) -> SpanwiseBuilder {
+    log.attach(Spanwise::builder().with_environment(|_| None))
+        .with_config_file(folder.file())
+        .with_config_file_watch(INTERVAL)
+}
+
+fn wait_for(log: &DiagnosticLog, part: &str) -> String {
+    let patience = Instant::now() + LONG;
+    loop {
+        if let Some(line) = log.lines().into_iter().find(|line| line.contains(part)) {
+            return line;
+        }
+        assert!(Instant::now() < patience, "no {part} in {:?}", log.lines());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn finish(spanwise: &Spanwise) {
+    spanwise.tracer("watch").root("span", SpanKind::Internal).finish();
+}
+
+fn receivers() -> [(Receiver, Collected); 2] {
+    [(); 2].map(|()| Receiver::collecting().unwrap())
+}
+
+#[test]
+fn a_file_that_changes_is_applied_and_one_with_a_mistake_is_reported_once() {
+    let (folder, log) = (Folder::new("changes"), DiagnosticLog::default());
+    let [(first, first_spans), (second, second_spans)] = receivers();
+    fs::write(folder.file(), text(&first.http_endpoint(), "always_on")).unwrap();
+    let spanwise = watching(&folder, &log).build().unwrap();
+    finish(&spanwise);
+    spanwise.force_flush_timeout(LONG).unwrap();
+    assert_eq!(first_spans.spans(), 1);
+
+    fs::write(folder.file(), text(&second.http_endpoint(), "always_onn")).unwrap();
+    let line = wait_for(&log, "cannot be used");
+    assert!(line.contains("otel.yaml:10:5") && line.contains("always_on"), "{line}");
+    finish(&spanwise);
+    spanwise.force_flush_timeout(LONG).unwrap();
+    assert_eq!((first_spans.spans(), second_spans.spans()), (2, 0), "the configuration stays");
+
+    fs::write(folder.file(), text(&second.http_endpoint(), "always_on")).unwrap();
+    let line = wait_for(&log, "was read again");
+    assert!(line.contains("with_endpoint from") && !line.contains("sampler"), "{line}");
+    spanwise.force_flush_timeout(LONG).unwrap();
+    finish(&spanwise);
+    spanwise.shutdown_timeout(LONG).unwrap();
+    assert_idle(&spanwise.ledger());
+    assert_eq!((first_spans.spans(), second_spans.spans()), (2, 1));
+    let reports = log.lines().iter().filter(|line| line.contains("otel.yaml")).count();
+    assert_eq!(reports, 2, "{:?}", log.lines());
+}
+
+/// As Kubernetes updates a ConfigMap.
+#[cfg(unix)]
+#[test]
+fn a_link_that_moves_is_followed_and_the_code_stays_above_the_file() {
+    use std::os::unix::fs::symlink;
+    let (folder, log) = (Folder::new("links"), DiagnosticLog::default());
+    let [(first, _), (second, second_spans)] = receivers();
+    for (version, receiver, sampler) in [("v1", &first, "always_on"), ("v2", &second, "always_off")]
+    {
+        fs::create_dir(folder.0.join(version)).unwrap();
+        let text = text(&receiver.http_endpoint(), sampler);
+        fs::write(folder.0.join(version).join("otel.yaml"), text).unwrap();
+    }
+    symlink("v1", folder.0.join("..data")).unwrap();
+    symlink("..data/otel.yaml", folder.file()).unwrap();
+    let spanwise = watching(&folder, &log).with_sampling_ratio(1.0).build().unwrap();
+    symlink("v2", folder.0.join("..data_tmp")).unwrap();
+    fs::rename(folder.0.join("..data_tmp"), folder.0.join("..data")).unwrap();
+    let line = wait_for(&log, "was read again");
+    assert!(!line.contains("with_sampler"), "{line}");
+    spanwise.force_flush_timeout(LONG).unwrap();
+    finish(&spanwise);
+    spanwise.shutdown_timeout(LONG).unwrap();
+    assert_eq!(second_spans.spans(), 1);
+}
+
+#[test]
+fn a_watch_ends_with_its_provider_and_holds_none_of_its_parts() {
+    struct Marker(Arc<Mutex<bool>>);
+    impl Drop for Marker {
+        fn drop(&mut self) {
+            *self.0.lock().unwrap() = true;
+        }
+    }
+    for shut_down in [true, false] {
+        let (folder, log) = (Folder::new("end"), DiagnosticLog::default());
+        fs::write(folder.file(), text("http://127.0.0.1:1", "always_on")).unwrap();
+        let is_dropped = Arc::new(Mutex::new(false));
+        let marker = Marker(is_dropped.clone());
+        let spanwise = watching(&folder, &log)
+            .with_environment(move |_| {
+                let _marker = &marker;
+                None
+            })
+            // Much longer than the patience of this test.
+            .with_config_file_watch(Duration::from_secs(3600))
+            .build()
+            .unwrap();
+        if shut_down {
+            spanwise.shutdown_timeout(LONG).unwrap();
+        }
+        drop(spanwise);
+        let patience = Instant::now() + LONG;
+        while !*is_dropped.lock().unwrap() {
+            assert!(Instant::now() < patience, "the thread goes on");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[test]
+fn an_interval_that_is_too_short_and_a_watch_without_a_file_are_named() {
+    let folder = Folder::new("short");
+    fs::write(folder.file(), text("http://127.0.0.1:1", "always_on")).unwrap();
+    let log = DiagnosticLog::default();
+    let short = watching(&folder, &log).with_config_file_watch(Duration::from_millis(999));
+    let error = short.build().unwrap_err().to_string();
+    assert_eq!(error, "with_config_file_watch=`999ms`: accepted is 1 s or more");
+    let builder = log.attach(Spanwise::builder().with_environment(|_| None));
+    let _spanwise = builder.with_config_file_watch(INTERVAL).build().unwrap();
+    wait_for(&log, "with_config_file_watch has no effect: there is no configuration file");
+}
