@@ -164,7 +164,7 @@ fn an_interval_that_is_too_short_and_a_watch_without_a_file_are_named() {
     let log = DiagnosticLog::default();
     let short = watching(&folder, &log).with_config_file_watch(Duration::from_millis(999));
     let error = short.build().unwrap_err().to_string();
-    assert_eq!(error, "with_config_file_watch=`999ms`: accepted is 1 s or more");
+    assert_eq!(error, "with_config_file_watch=`999ms`: accepted is 1 s to 30 days");
     let builder = log.attach(Spanwise::builder().with_environment(|_| None));
     let _spanwise = builder.with_config_file_watch(INTERVAL).build().unwrap();
     wait_for(&log, "with_config_file_watch has no effect: there is no configuration file");

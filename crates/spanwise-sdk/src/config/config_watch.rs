@@ -4,6 +4,7 @@ use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
 use super::reloaded::ReloadError;
+use super::settings::CONFIG_FILE_WATCH;
 use super::watched_file::WatchedFile;
 use crate::diagnostics::{Diagnostic, sanitize};
 use crate::lifecycle::{Handle, StopSignal};
@@ -14,7 +15,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 impl SpanwiseBuilder {
-    /// Examines the configuration file at this interval, at least 1 s, and [reloads](Spanwise::reload) the provider
+    /// Examines the configuration file at this interval, 1 s to 30 days, and [reloads](Spanwise::reload) the provider
     /// once its content has changed. Default: the file is read once.
     ///
     /// The settings in code stay above those of the file. A file that is being written is left until its times and
@@ -56,12 +57,16 @@ impl SpanwiseBuilder {
         lookup: &Lookup,
     ) -> Result<Option<ConfigWatch>, BuildError> {
         let Some(interval) = self.config_file_watch else { return Ok(None) };
-        if interval < SHORTEST_INTERVAL {
+        if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
             let value = format!("{interval:?}");
-            return Err(BuildError::setting(SETTING, value, "accepted is 1 s or more"));
+            return Err(BuildError::setting(
+                CONFIG_FILE_WATCH.method(),
+                value,
+                "accepted is 1 s to 30 days",
+            ));
         }
         let Some(path) = self.config_file_path(environment)? else {
-            environment.unused(SETTING, "there is no configuration file");
+            environment.unused(CONFIG_FILE_WATCH.method(), "there is no configuration file");
             return Ok(None);
         };
         let mut builder = Box::new(self.clone());
@@ -140,8 +145,8 @@ impl ConfigWatch {
     }
 }
 
-const SETTING: &str = "with_config_file_watch";
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// The time for which a changed file must stay the same, if the interval is longer.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
 /// Tries while the program itself reloads.

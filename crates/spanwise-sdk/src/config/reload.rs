@@ -204,7 +204,7 @@ impl SpanwiseBuilder {
         let environment = Environment::new(lookup.clone(), reporter.clone());
         let environment = self.apply_config_file(environment, &lookup, &reporter)?;
         if self.is_disabled_by_file || environment.switch(&settings::SDK_DISABLED) {
-            let change = SettingChange::new("OTEL_SDK_DISABLED", "false", "true");
+            let change = SettingChange::new(settings::SDK_DISABLED.name(), "false", "true");
             reloaded.needs_restart.push(change);
             return Ok(None);
         }

@@ -119,9 +119,9 @@ impl SpanwiseBuilder {
         });
         let timeout = self.shutdown_timeout();
         environment.effective(&settings::SHUTDOWN_TIMEOUT, || settings::millis(timeout));
-        let has_configurator = self.tracer_configurator.is_some();
-        environment.effective(&settings::TRACER_CONFIGURATOR, || {
-            if has_configurator { "a configurator" } else { "none" }.to_owned()
+        #[cfg(feature = "config-file")]
+        environment.effective(&settings::CONFIG_FILE_WATCH, || {
+            self.config_file_watch.map_or_else(|| "none".to_owned(), settings::millis)
         });
         if exporter::resolve(self.exporter, environment) == Exporter::Otlp {
             return Ok(Plan::Exporting(Box::new(self.exporting(environment, reporter)?)));

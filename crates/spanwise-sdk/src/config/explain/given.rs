@@ -27,6 +27,12 @@ impl SpanwiseBuilder {
         let is_remote = false;
         #[cfg(feature = "config-file")]
         given.add(self.config_file.is_some(), &[&of::CONFIG_FILE], "with_config_file");
+        #[cfg(feature = "config-file")]
+        given.add(
+            self.config_file_watch.is_some(),
+            &[&of::CONFIG_FILE_WATCH],
+            "with_config_file_watch",
+        );
         given.add(self.service_name.is_some(), &[&of::SERVICE_NAME], "with_service_name");
         let is_name = |it: &opentelemetry::KeyValue| it.key.as_str() == "service.name";
         let is_named = self.resource.iter().any(is_name);

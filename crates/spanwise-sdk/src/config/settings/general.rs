@@ -20,6 +20,13 @@ rows! {
     )
     .in_code(&["with_config_file"])
     .remark("a YAML file of schema 1.1, with the feature `config-file`");
+    CONFIG_FILE_WATCH = Setting::new(
+        &[],
+        Type::Milliseconds { min: 1_000, max: 30 * 24 * 3_600_000 },
+        "none",
+        "Examines the configuration file at this interval, and reloads it once its content has changed.",
+    )
+    .in_code(&["with_config_file_watch"]);
     LOG_LEVEL = Setting::new(
         &["OTEL_LOG_LEVEL"],
         Type::Name(&["trace", "debug", "info", "warn", "error", "fatal"]),
