@@ -8,8 +8,8 @@ use spanwise_sdk::sampling::{
     ComposableSampler, Sampler, SamplingIntent, SamplingParameters, Threshold,
 };
 use spanwise_sdk::{
-    Bytes, Compression, Destination, Exporter, Outcome, Protocol, ReloadError, Reloaded, Sink,
-    SpanKind, SpanLimits, Spanwise, SpanwiseBuilder,
+    Bytes, Compression, Destination, Exporter, LogLevel, Outcome, Protocol, ReloadError, Reloaded,
+    Sink, SpanKind, SpanLimits, Spanwise, SpanwiseBuilder,
 };
 use spanwise_testkit::{Peer, spans};
 use std::sync::{Arc, Mutex};
@@ -342,6 +342,22 @@ fn variables_are_read_again() {
     let reloaded = spanwise.reload(ours()).unwrap();
     assert_eq!(names(&reloaded.changed), ["with_sampler"]);
     assert_eq!(finish(&spanwise, 1).len(), 1);
+}
+
+#[test]
+fn the_log_level_of_the_default_handler_changes() {
+    let ours = || {
+        let sink = |_: Bytes| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
+        Spanwise::builder().with_environment(|_| None).with_sink(sink)
+    };
+    let spanwise = ours().build().unwrap();
+    let reloaded = spanwise.reload(ours().with_log_level(LogLevel::Error)).unwrap();
+    assert_eq!(names(&reloaded.changed), ["with_log_level"]);
+    assert!(reloaded.to_string().contains("with_log_level from info to error"), "{reloaded}");
+    // A handler of the program's own receives every diagnostic.
+    let Bench { spanwise, receiver, .. } = bench(|builder| builder);
+    let next = builder().with_endpoint(receiver.http_endpoint()).with_log_level(LogLevel::Error);
+    assert_eq!(names(&spanwise.reload(next).unwrap().changed), Vec::<&str>::new());
 }
 
 #[cfg(feature = "jaeger")]
