@@ -55,9 +55,18 @@ fn replace_references<'t>(
 
 /// The names of the variables in the references of a text whose references are well formed.
 pub fn referenced(text: &str) -> Vec<&str> {
-    let after_openings = text.split("$$").flat_map(|part| part.split("${").skip(1));
-    let contents = after_openings.filter_map(|rest| rest.split_once('}'));
-    contents.filter_map(|(content, _)| Some(Reference::parse(content).ok()?.name)).collect()
+    let mut names = Vec::new();
+    for mut part in text.split("$$") {
+        while let Some((_, rest)) = part.split_once("${") {
+            let reference = rest
+                .split_once('}')
+                .and_then(|(content, after)| Some((Reference::parse(content).ok()?, after)));
+            // A `${` that opens no reference is text, as in the replacement.
+            part = reference.as_ref().map_or(rest, |(_, after)| after);
+            names.extend(reference.map(|(reference, _)| reference.name));
+        }
+    }
+    names
 }
 
 /// The content of `${…}`.
@@ -97,8 +106,9 @@ mod tests {
 
     #[test]
     fn references_have_names() {
-        let text = "${A}$${B} ${env:C:-${D}} x";
-        assert_eq!(super::referenced(text), ["A", "C", "D"]);
+        // A default is no reference.
+        let text = "${A}$${B} ${env:C:-${D}} ${\u{e4}${E}";
+        assert_eq!(super::referenced(text), ["A", "C", "E"]);
         assert!(super::referenced("$A {B}").is_empty());
     }
 
