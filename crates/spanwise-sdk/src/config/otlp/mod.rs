@@ -43,10 +43,9 @@ impl SpanwiseBuilder {
         let mut transport = Transport::builder()
             .with_crate_name(self.recorder.crate_name())
             .with_attempt_observer(move |failed| health.attempt_failed(failed));
-        if let Some(bytes) = self.max_response_bytes {
-            transport = transport.with_max_response_bytes(bytes);
-        }
-        transport = transport.with_circuit_breaker(self.circuit_breaker);
+        transport = transport
+            .with_max_response_bytes(self.max_response_bytes.unwrap_or(record::MAX_RESPONSE_BYTES))
+            .with_circuit_breaker(self.circuit_breaker);
         transport = self.resolve_timeouts(environment, transport)?;
         record::of_attempts(self, environment);
         if let Some(sink) = &self.sink {
@@ -68,12 +67,11 @@ impl SpanwiseBuilder {
             .with_headers(self.resolve_headers(environment)?)
             .with_compression(compression.value)
             .with_crypto_provider(self.crypto_provider.unwrap_or_default());
-        if let Some(level) = self.compression_level {
-            transport = transport.with_compression_level(level);
-        }
-        if let Some(bytes) = self.compression_threshold {
-            transport = transport.with_compression_threshold(bytes);
-        }
+        transport = transport
+            .with_compression_level(self.compression_level.unwrap_or(record::COMPRESSION_LEVEL))
+            .with_compression_threshold(
+                self.compression_threshold.unwrap_or(record::COMPRESSION_THRESHOLD),
+            );
         if let Some(endpoint) = &endpoint {
             transport = transport.with_endpoint(endpoint.value.clone());
         }
@@ -100,23 +98,14 @@ impl SpanwiseBuilder {
     fn resolve_timeouts(
         &self,
         environment: &Environment,
-        mut transport: TransportBuilder,
+        transport: TransportBuilder,
     ) -> Result<TransportBuilder, BuildError> {
         let attempt = ATTEMPT_TIMEOUT.resolve(self.attempt_timeout, environment)?;
-        if let Some(timeout) = attempt {
-            transport = transport.with_attempt_timeout(timeout);
-        }
-        let export = self.resolve_export_timeout(environment)?;
-        if let Some(timeout) = export {
-            transport = transport.with_request_timeout(timeout);
-        }
-        environment.effective(&settings::TIMEOUT, || {
-            settings::millis(attempt.unwrap_or(record::ATTEMPT_TIMEOUT))
-        });
-        environment.effective(&settings::EXPORT_TIMEOUT, || {
-            settings::millis(export.unwrap_or(EXPORT_TIMEOUT))
-        });
-        Ok(transport)
+        let attempt = attempt.unwrap_or(record::ATTEMPT_TIMEOUT);
+        let export = self.resolve_export_timeout(environment)?.unwrap_or(EXPORT_TIMEOUT);
+        environment.effective(&settings::TIMEOUT, || settings::millis(attempt));
+        environment.effective(&settings::EXPORT_TIMEOUT, || settings::millis(export));
+        Ok(transport.with_attempt_timeout(attempt).with_request_timeout(export))
     }
 
     /// The transport of [`SpanwiseBuilder::with_transport`].

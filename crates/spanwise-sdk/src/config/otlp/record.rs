@@ -36,8 +36,8 @@ pub(super) fn of_encoding(
     });
 }
 
-// The defaults of the transport's builder; a test compares them with the table.
+// The defaults, which the provider passes to the transport.
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_RESPONSE_BYTES: usize = 64 << 10;
-const COMPRESSION_LEVEL: i32 = 1;
-const COMPRESSION_THRESHOLD: usize = 1 << 10;
+pub(super) const MAX_RESPONSE_BYTES: usize = 64 << 10;
+pub(super) const COMPRESSION_LEVEL: i32 = 1;
+pub(super) const COMPRESSION_THRESHOLD: usize = 1 << 10;

@@ -241,6 +241,7 @@ impl Setting {
 pub(in super::super) fn millis(time: Duration) -> String {
     match time {
         Duration::MAX => "0".to_owned(),
+        time if time.subsec_nanos().is_multiple_of(1_000_000) => time.as_millis().to_string(),
         time => (time.as_secs_f64() * 1_000.0).to_string(),
     }
 }
