@@ -1,7 +1,7 @@
 //! The limits of a control group, in both versions of the kernel's interface.
 
-use super::Limits;
 use super::hierarchy::{Hierarchy, Version};
+use super::limits::Limits;
 use super::mounts;
 use std::fs::File;
 use std::io::Read as _;

@@ -1,6 +1,6 @@
 //! Systems without control groups.
 
-use super::Limits;
+use super::limits::Limits;
 
 /// No limits.
 pub(super) fn limits() -> Limits {

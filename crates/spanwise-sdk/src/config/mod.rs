@@ -11,6 +11,7 @@ mod composition;
 #[cfg(feature = "config-file")]
 mod config_watch;
 mod container;
+mod container_limits;
 #[cfg_attr(not(feature = "config-file"), path = "no_config_file.rs")]
 mod declarative;
 mod environment;

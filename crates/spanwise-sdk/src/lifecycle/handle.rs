@@ -9,7 +9,8 @@ use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter, sanitize};
 use crate::processor::{Command, Processors};
 use crate::remote_slot::RemoteSlot;
 use crate::span_route::SpanRoute;
-use opentelemetry::Value;
+use crate::start::TracerConfigurator;
+use opentelemetry::{InstrumentationScope, Value};
 use spanwise_export::{DynamicBatchConfig, Exporter};
 use spanwise_transport::SinkLifecycle;
 use spanwise_wire::write::{encode_resource, truncate};
@@ -91,6 +92,19 @@ impl Handle {
     pub(crate) fn with_processors(mut self, processors: Option<Arc<Processors>>) -> Self {
         self.processors = processors;
         self
+    }
+
+    pub(crate) fn with_tracer_configurator(
+        mut self,
+        configurator: Option<TracerConfigurator>,
+    ) -> Self {
+        self.disabled_tracers = DisabledTracers::new(configurator);
+        self
+    }
+
+    /// The core of a new tracer of this scope, which the configurator may disable.
+    pub(crate) fn core_of(&self, scope: &InstrumentationScope) -> &Arc<Core> {
+        self.disabled_tracers.core_of(scope, &self.core, self.reporter())
     }
 
     /// The provider can be reloaded.
