@@ -34,7 +34,7 @@ pub fn sanitize(text: &str, max_bytes: usize) -> String {
 ///
 /// A password with a `/`, `?` or `#` in it makes a malformed URL and is still a secret: all text in
 /// front of the last `@` is redacted, and the host too if the `@` follows a `?` or `#`. So is the text behind the
-/// colon of a host without an `@` if it is longer than a port. The result
+/// colon of a host without an `@` if it is longer than a port, and that behind a `=` in the place of a host. The result
 /// may have control characters: [`sanitize`] escapes them.
 ///
 /// ```
@@ -48,6 +48,10 @@ pub fn redact_url(url: &str) -> String {
         Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme}://"), rest),
         _ => (String::new(), url),
     };
+    // A key or a certificate in the place of a URL.
+    if url.contains("-----") {
+        return REDACTED.to_owned();
+    }
     let (path, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
     let path = match path.rsplit_once('@') {
         _ if query.contains('@') => REDACTED.to_owned(),
@@ -65,6 +69,10 @@ pub fn redact_url(url: &str) -> String {
 fn without_password(path: &str) -> String {
     let host_end = path.strip_prefix('[').and_then(|rest| rest.find(']')).unwrap_or_default();
     let (authority, after) = path.split_at(path.find('/').unwrap_or(path.len()));
+    // A list of headers in the place of a URL.
+    if let Some((name, _)) = authority.split_once('=') {
+        return format!("{name}={REDACTED}");
+    }
     let colon = authority.get(host_end..).and_then(|rest| rest.find(':')).map(|at| host_end + at);
     let Some((host, port)) = colon.and_then(|at| authority.split_at_checked(at + 1)) else {
         return path.to_owned();
@@ -153,6 +161,9 @@ mod tests {
             ("unix:/run/otel.sock", "unix:/run/otel.sock"),
             ("http://a:4318,http://b:4318", "http://a:4318,http://b:4318"),
             ("http://a:4318 http://b:4318", "http://a:4318 http://b:4318"),
+            ("api-key=secret,b=/secret", "api-key=[redacted]"),
+            ("http://h/a=b", "http://h/a=b"),
+            ("-----BEGIN PRIVATE KEY----- secret", "[redacted]"),
             ("http://[", "http://["),
         ] {
             assert_eq!(redact_url(url), shown, "{url}");

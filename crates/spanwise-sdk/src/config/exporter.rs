@@ -1,7 +1,7 @@
 //! [`Exporter`]: `OTEL_TRACES_EXPORTER`.
 
 use super::environment::Environment;
-use super::redaction::shown;
+use super::redaction::shown_name;
 use super::settings::EXPORTER;
 
 /// The exporter (`OTEL_TRACES_EXPORTER`).
@@ -45,7 +45,8 @@ fn from_environment(environment: &Environment) -> Option<Exporter> {
             true => "otlp or none, the others are not supported; with_sink takes the requests",
             false => "otlp or none",
         };
-        environment.ignore(EXPORTER.variable(), &shown(&others.join(",")), accepted);
+        let names: Vec<_> = others.iter().map(|name| shown_name(name)).collect();
+        environment.ignore(EXPORTER.variable(), &names.join(","), accepted);
     } else if otlp && none {
         environment.ignore(EXPORTER.variable(), "none", "otlp or none, not both");
     }

@@ -52,3 +52,6 @@ pub use reloaded::{ReloadError, Reloaded, SettingChange};
 pub(crate) use route::Routed;
 pub(crate) use running::Running;
 pub use settings::{Setting, SettingType, Support, settings};
+
+#[cfg(test)]
+mod mutated_environments;

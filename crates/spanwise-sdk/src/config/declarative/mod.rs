@@ -96,6 +96,7 @@ impl SpanwiseBuilder {
         lookup: &Lookup,
         reporter: &Reporter,
     ) -> Result<Environment, BuildError> {
+        let is_in_code = self.config_file.is_some();
         let Some(path) = self.config_file_path(&environment)? else {
             match self.recorder {
                 Recorder::StockSdk => {
@@ -105,8 +106,19 @@ impl SpanwiseBuilder {
             }
             return Ok(environment);
         };
-        environment.effective(&CONFIG_FILE, || shown_path(&path.display().to_string()));
-        let document = Document::open(path, |name| lookup(name)?.into_string().ok())?;
+        let name = path.display().to_string();
+        let shown = shown_path(&name);
+        environment.effective(&CONFIG_FILE, || shown.clone());
+        let document = Document::open(path, |name| lookup(name)?.into_string().ok());
+        let document = document.map_err(|problems| match shown == name {
+            true => problems.into(),
+            // Credentials in the place of a path, which the problems show.
+            false => {
+                let setting =
+                    if is_in_code { CONFIG_FILE.method() } else { CONFIG_FILE.variable() };
+                BuildError::setting(setting, &shown, "the file cannot be used")
+            }
+        })?;
         let report = |warning: Problem| {
             reporter
                 .report(Diagnostic::ConfigFileWarning { warning: sanitize(&warning.to_string()) });
