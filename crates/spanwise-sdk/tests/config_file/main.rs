@@ -378,3 +378,25 @@ fn a_file_chooses_among_detected_attributes() {
         "file_format: '1.1'\nresource: {detection/development: {attributes: {included: []}}}\n";
     assert!(error(empty).contains("included: at least one pattern is required"));
 }
+
+/// The file is not read beyond the bound, so that the process does not grow with it.
+#[test]
+fn a_file_of_100_mib_is_refused_and_takes_no_memory() {
+    let file = TempFile::new(PROVIDER);
+    std::fs::OpenOptions::new().write(true).open(&file.0).unwrap().set_len(100 << 20).unwrap();
+    let before = peak_bytes();
+    let error = with_variables(&[]).with_config_file(file.path()).build().unwrap_err();
+    let expected = "otel.yaml:1:1: the file has more than 1048576 bytes";
+    assert_eq!(error.to_string().replace(&file.path(), "otel.yaml"), expected);
+    // Other tests of this process run meanwhile.
+    let grown = peak_bytes().saturating_sub(before);
+    assert!(grown < 64 << 20, "the process has grown by {grown} bytes");
+}
+
+/// The largest resident memory of the process so far; 0 on systems without `/proc`.
+fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+    kib.unwrap_or_default() << 10
+}

@@ -52,7 +52,10 @@ pub(super) fn is_production(document: &Document, declarative: &[&str]) -> Result
 pub(super) fn read(root: Field<'_>) -> Settings<'_> {
     let is_known = root.entries().iter().any(|(key, _)| KEYS.contains(key));
     if !is_known {
+        // A slip may stand for a key of either kind of file.
         root.error("a file of OpenTelemetry's declarative configuration has the key `file_format`");
+        root.mapping(EITHER);
+        return Settings::default();
     }
     let root = root.mapping(KEYS);
     let sampling = root.get("sampling").mapping(&["rate"]);
@@ -150,5 +153,8 @@ impl Settings<'_> {
 }
 
 const KEYS: &[&str] = &["sampling", "batch", "resources"];
+/// The keys of a production file, and the usual ones of the declarative configuration.
+const EITHER: &[&str] =
+    &["sampling", "batch", "resources", "file_format", "resource", "propagator", "tracer_provider"];
 /// The smallest queue: with fewer spans, one open chunk would reserve most of it.
 const LEAST_QUEUE: i64 = 16;
