@@ -248,13 +248,15 @@ impl ExportMachine {
         self.is_flowing = is_accepted;
         if self.is_flowing {
             self.progress = now;
-            self.refused.get_mut(id.lane).into_iter().for_each(Refused::accepted);
-            self.sizing.accepted(id.lane, bytes);
-            self.apply_sizing();
+            if self.in_flight.is_present(id) {
+                self.refused.get_mut(id.lane).into_iter().for_each(Refused::accepted);
+                self.sizing.accepted(id.lane, bytes);
+                self.apply_sizing();
+            }
         }
         let request = match &delivery {
             Some(delivery) if delivery.outcome == Outcome::Failed(Failure::TooLarge) => {
-                match self.split(id.lane, request, delivery) {
+                match self.split(id, request, delivery) {
                     Some(request) => request,
                     None => return,
                 }

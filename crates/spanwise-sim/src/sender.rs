@@ -22,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 #[derive(Debug)]
 pub struct Sender {
     settings: EndpointSettings,
-    transport: Transport,
+    pub(crate) transport: Transport,
     requests: Vec<InFlight>,
     admission: Admission,
     breaker: BreakerModel,
@@ -121,10 +121,9 @@ impl Sender {
         self.requests.iter().flat_map(InFlight::buffers)
     }
 
-    /// Requests that were made of waiting spans, and their bytes.
-    pub fn fresh(&self) -> (usize, usize) {
-        let fresh = self.requests.iter().filter(|request| !request.is_part);
-        fresh.fold((0, 0), |(count, bytes), it| (count + 1, bytes + it.request.message().len()))
+    /// The requests of this generation.
+    pub fn requests(&self, generation: u32) -> impl Iterator<Item = &InFlight> {
+        self.requests.iter().filter(move |request| request.id.generation() == generation)
     }
 
     /// The time of the next event.

@@ -22,8 +22,8 @@ use crate::trace::Trace;
 use crate::violation::{Checked, Violation};
 use call_list::Calls;
 use endpoints::{Destination, Endpoint};
-use spanwise_export::SpanQueue;
 use spanwise_export::sans_io::ExportMachine;
+use spanwise_export::{DynamicTransport, SpanQueue};
 use spanwise_ledger::Ledger;
 use spanwise_wire::write::encode_scope;
 use spanwise_worker::{Notified, notify};
@@ -35,6 +35,9 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct World {
     scenario: Scenario,
     random: Random,
+    /// Draws the replacements of the transport.
+    replacements: Random,
+    transport: DynamicTransport,
     trace: Trace,
     now: Instant,
     /// The wall clock, at the start of the world.
@@ -151,6 +154,7 @@ impl World {
             destinations.push(destination.map_err(|error| refused(error.to_string()))?);
         }
         let endpoints = Endpoint::all(seed, &scenario, prepared.transports(), now);
+        let transport = prepared.transport().clone();
         let (notifier, notified) = notify();
         queue.set_notifier(notifier);
         let machine = Some(prepared.into_machine(&queue, now));
@@ -172,6 +176,8 @@ impl World {
             destinations,
             endpoints,
             random: Random::new(seed, "operations"),
+            replacements: Random::new(seed, "replacements"),
+            transport,
             trace,
             now,
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),

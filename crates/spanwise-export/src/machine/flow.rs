@@ -10,7 +10,7 @@ use super::stage::Drain;
 use super::{RETRY_DRAIN, trim};
 use crate::batch_config::BatchConfig;
 use crate::event::ExportEvent;
-use crate::machine::action::Action;
+use crate::machine::action::{Action, RequestId};
 use crate::queue::{QueueAction, QueueLevel};
 use spanwise_batch::{ChargedChunk, FlushAction, FlushScheduleConfig, FullChunks};
 use spanwise_ledger::{Counter, DropReason};
@@ -205,13 +205,17 @@ impl ExportMachine {
     /// to this endpoint from now on. Returns a request that cannot be split.
     pub(super) fn split(
         &mut self,
-        lane: usize,
+        id: RequestId,
         request: InFlightRequest,
         delivery: &Delivery,
     ) -> Option<InFlightRequest> {
         let (spans, floor) = (request.tickets.spans(), self.composer.least_max_bytes());
-        self.sizing.refused(lane, request.bytes, floor);
-        self.apply_sizing();
+        let lane = id.lane;
+        // The limit of an endpoint that was left is not that of the next one.
+        if self.in_flight.is_present(id) {
+            self.sizing.refused(lane, request.bytes, floor);
+            self.apply_sizing();
+        }
         let Some(refused) = self.refused.get_mut(lane) else { return Some(request) };
         if let Some(request) = refused.push(request, delivery, floor) {
             return Some(request);

@@ -82,6 +82,11 @@ impl InFlight {
         self.retired.iter().map(|(generation, _)| *generation)
     }
 
+    /// Whether a request is one to the present transport of its endpoint.
+    pub(super) fn is_present(&self, id: RequestId) -> bool {
+        id.lane != 0 || id.generation == self.generation
+    }
+
     /// The lane of a request.
     fn lane_of(&mut self, id: RequestId) -> Option<&mut Lane> {
         match id.lane {

@@ -2,6 +2,7 @@
 
 use super::World;
 use crate::violation::Checked;
+use spanwise_export::DynamicTransport;
 use spanwise_worker::__private::simulate_fork;
 use std::time::Duration;
 
@@ -69,6 +70,9 @@ impl World {
             Operation::Die => self.die()?,
             Operation::Fork => self.fork(),
         }
+        if self.replacements.one_in(REPLACED_ONE_IN) {
+            self.replace_transport();
+        }
         self.check()
     }
 
@@ -92,6 +96,26 @@ impl World {
     /// A timeout of a caller: none at all, short, or long.
     pub(super) fn draw_timeout(&mut self) -> Duration {
         self.random.millis(0, 30_000)
+    }
+
+    /// The transport of the first endpoint is replaced by one to the same receiver: the requests to the earlier one
+    /// go on beside its own.
+    fn replace_transport(&mut self) {
+        let Some(machine) = self.thread.machine.as_mut().filter(|_| !self.is_closed) else {
+            return;
+        };
+        if machine.retired_generations().count() >= DynamicTransport::MAX_RETIRED {
+            return;
+        }
+        let transport = self.endpoints[0].sender.transport.clone();
+        // One that is routed by trace id has none to replace.
+        let Ok(next) = self.transport.prepare(transport, &self.scenario.batch) else { return };
+        if machine.set_transport(self.now, &next) {
+            self.endpoints[0].splits.replaced();
+            let generation = machine.generation();
+            self.line(format_args!("the transport of endpoint 0 is replaced: {generation}"));
+            self.wake();
+        }
     }
 
     /// The process is stopped for a while, and no thread runs.
@@ -141,3 +165,6 @@ impl World {
         self.is_child = true;
     }
 }
+
+/// Operations for each replacement of a transport.
+const REPLACED_ONE_IN: u64 = 40;

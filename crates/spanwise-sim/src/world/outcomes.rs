@@ -20,13 +20,14 @@ impl World {
         let before = ledger.snapshot();
         let Some(machine) = &mut self.thread.machine else { return Ok(()) };
         let is_accepted = delivery.as_ref().is_some_and(Delivery::is_accepted);
+        let is_present = id.endpoint() != 0 || id.generation() == machine.generation();
         machine.request_ended(self.now, id, delivery);
         let booked = ledger.snapshot().since(&before);
-        if is_accepted {
+        if is_accepted && is_present {
             endpoint.splits.accepted(bytes);
         }
         if let Some(refusal) = refused
-            && endpoint.splits.refused(&spans, refusal)
+            && endpoint.splits.refused(&spans, refusal, is_present)
         {
             self.line(format_args!("{id:?} is split"));
             let is_right = booked.exported == 0 && booked.dropped_total() == 0;

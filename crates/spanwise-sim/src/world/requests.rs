@@ -3,6 +3,7 @@
 use super::World;
 use super::endpoints::Endpoint;
 use crate::violation::{Checked, require};
+use spanwise_export::sans_io::RequestId;
 use spanwise_ledger::DropReason;
 
 impl World {
@@ -27,6 +28,14 @@ impl World {
     pub(super) fn window(&self, endpoint: usize) -> usize {
         let ended = self.thread.ended.iter().filter(|ended| ended.id.endpoint() == endpoint);
         self.endpoints[endpoint].sender.len() + ended.count()
+    }
+
+    /// Requests to the transport of `id` that have no outcome in the ledger.
+    pub(super) fn window_of(&self, id: RequestId) -> usize {
+        let is_its =
+            |of: RequestId| (of.endpoint(), of.generation()) == (id.endpoint(), id.generation());
+        let ended = self.thread.ended.iter().filter(|ended| is_its(ended.id));
+        self.endpoints[id.endpoint()].sender.requests(id.generation()).count() + ended.count()
     }
 
     /// The spans of each request to a destination without an outcome in the ledger.

@@ -37,15 +37,17 @@ impl Splits {
         }
     }
 
-    /// A request was refused. Returns whether it has to be split.
-    pub(super) fn refused(&mut self, spans: &[u64], refusal: Refusal) -> bool {
+    /// A request was refused, by the transport that is in use or an earlier one. Returns whether it has to be split.
+    pub(super) fn refused(&mut self, spans: &[u64], refusal: Refusal, is_present: bool) -> bool {
         self.in_a_row += 1;
         let half = refusal.bytes / 2;
         let limit = half.max(LEAST_MAX_BYTES);
-        self.max_bytes = Some(self.max_bytes.unwrap_or(limit).min(limit));
-        self.accepted = 0;
-        if std::mem::take(&mut self.is_tried) {
-            self.failed_tries = (self.failed_tries + 1).min(6);
+        if is_present {
+            self.max_bytes = Some(self.max_bytes.unwrap_or(limit).min(limit));
+            self.accepted = 0;
+            if std::mem::take(&mut self.is_tried) {
+                self.failed_tries = (self.failed_tries + 1).min(6);
+            }
         }
         let is_hopeless = self.in_a_row > MAX_IN_A_ROW && refusal.bytes <= LEAST_MAX_BYTES;
         let is_split = spans.len() > 1 && !is_hopeless;
@@ -95,9 +97,14 @@ impl Splits {
     /// A limit is forgotten with the setting that exceeded it.
     pub(super) fn retuned(&mut self, before: usize, after: usize) {
         if before != after {
-            (self.max_bytes, self.accepted) = (None, 0);
-            (self.is_tried, self.failed_tries) = (false, 0);
+            self.replaced();
         }
+    }
+
+    /// The limit of an endpoint is not that of the next one.
+    pub(super) fn replaced(&mut self) {
+        (self.max_bytes, self.accepted) = (None, 0);
+        (self.is_tried, self.failed_tries) = (false, 0);
     }
 
     /// The exporter has booked all spans.

@@ -2,6 +2,7 @@
 
 use super::{World, scope_name};
 use crate::account::Stage;
+use crate::in_flight::InFlight;
 use crate::otlp::{fill, read_request, trace_id};
 use crate::scenario::batch_config;
 use crate::sender_event::SentSpans;
@@ -236,13 +237,16 @@ impl World {
         self.counts.requests += 1;
         let sent = SentSpans { spans: ids, was_ambiguous, is_part };
         endpoint.sender.send(self.now, id, request, sent)?;
-        let (fresh, bytes) = endpoint.sender.fresh();
+        let fresh = endpoint.sender.requests(id.generation()).filter(|request| !request.is_part);
+        let len = |request: &InFlight| request.request.message().len();
+        let (fresh, bytes) = fresh.fold((0, 0), |(count, bytes), it| (count + 1, bytes + len(it)));
         let share = self.scenario.budget_bytes / 8 * 3 / self.endpoints.len();
         let is_within = is_alone || fresh <= 1 || is_part || bytes <= share;
         require(is_within, "the requests to an endpoint stay within its share", || {
             format!("{fresh} requests of {bytes} bytes, the share is {share}")
         })?;
-        let window = self.window(id.endpoint());
+        // Requests to a transport that was replaced hold back none.
+        let window = self.window_of(id);
         require(
             window <= self.scenario.batch.max_in_flight,
             "requests in flight are limited",
