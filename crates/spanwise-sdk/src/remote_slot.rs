@@ -13,8 +13,8 @@ pub(crate) struct RemoteSlot {
 impl RemoteSlot {
     /// Replaces the thread's remote sampling; `None` ends it.
     pub(crate) fn set(&self, next: Option<RemoteSampling>) {
-        let replaced = self.next.lock().unwrap_or_else(PoisonError::into_inner).replace(next);
-        drop(replaced);
+        // Dropped after the lock is released.
+        let _replaced = self.next.lock().unwrap_or_else(PoisonError::into_inner).replace(next);
     }
 
     /// Takes the next remote sampling, if it was set.

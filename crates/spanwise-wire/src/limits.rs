@@ -30,6 +30,7 @@ pub struct SpanLimits {
 
 impl SpanLimits {
     /// Sets [`attributes`](Self::attributes).
+    #[inline]
     #[must_use]
     pub fn with_attributes(mut self, attributes: u32) -> Self {
         self.attributes = attributes;
@@ -37,6 +38,7 @@ impl SpanLimits {
     }
 
     /// Sets [`events`](Self::events).
+    #[inline]
     #[must_use]
     pub fn with_events(mut self, events: u32) -> Self {
         self.events = events;
@@ -44,6 +46,7 @@ impl SpanLimits {
     }
 
     /// Sets [`links`](Self::links).
+    #[inline]
     #[must_use]
     pub fn with_links(mut self, links: u32) -> Self {
         self.links = links;
@@ -51,6 +54,7 @@ impl SpanLimits {
     }
 
     /// Sets [`attributes_per_event`](Self::attributes_per_event).
+    #[inline]
     #[must_use]
     pub fn with_attributes_per_event(mut self, attributes: u32) -> Self {
         self.attributes_per_event = attributes;
@@ -58,6 +62,7 @@ impl SpanLimits {
     }
 
     /// Sets [`attributes_per_link`](Self::attributes_per_link).
+    #[inline]
     #[must_use]
     pub fn with_attributes_per_link(mut self, attributes: u32) -> Self {
         self.attributes_per_link = attributes;
@@ -65,6 +70,7 @@ impl SpanLimits {
     }
 
     /// Sets [`value_chars`](Self::value_chars).
+    #[inline]
     #[must_use]
     pub fn with_value_chars(mut self, chars: usize) -> Self {
         self.value_chars = chars;
@@ -72,6 +78,7 @@ impl SpanLimits {
     }
 
     /// Sets [`span_bytes`](Self::span_bytes).
+    #[inline]
     #[must_use]
     pub fn with_span_bytes(mut self, bytes: usize) -> Self {
         self.span_bytes = bytes;
@@ -89,6 +96,7 @@ impl SpanLimits {
 pub(crate) const MAX_SPAN_BYTES: usize = i32::MAX as usize;
 
 impl Default for SpanLimits {
+    #[inline]
     fn default() -> Self {
         Self {
             attributes: 128,
