@@ -18,7 +18,8 @@ impl SpanwiseBuilder {
     /// Examines the configuration file at this interval, 1 s to 30 days, and [reloads](Spanwise::reload) the provider
     /// once its content has changed. Default: the file is read once.
     ///
-    /// The settings in code stay above those of the file. A file that is being written is left until its times and
+    /// The settings in code stay above those of the file, and those of a [reload](Spanwise::reload) by the program stay
+    /// until the file changes. A file that is being written is left until its times and
     /// its length are the same for the interval, or for a second if that is shorter. A file that cannot be used
     /// changes nothing, and is reported once, with the place of the mistake
     /// ([`Diagnostic::ConfigFileNotReloaded`]); the next one that can is
