@@ -334,3 +334,54 @@ fn a_destination_that_is_routed_keeps_its_endpoints() {
         prepared.transport().prepare(plain("a:1"), &prepared.batching().load()).unwrap_err();
     assert!(error.to_string().contains("routed by trace id"), "{error}");
 }
+
+/// Pushes a span with an attribute of `bytes` bytes.
+fn push_large(world: &World, id: u128, bytes: usize) {
+    let limits = SpanLimits::default().with_value_chars(bytes);
+    let (mut writer, trace_id) = (SpanWriter::new(), TraceId(id));
+    writer.begin(&limits, "large");
+    writer.attribute(&limits, "key", "v".repeat(bytes).as_str());
+    let header = SpanHeader { trace_id, span_id: SpanId(1), ..SpanHeader::default() };
+    world.queue.ledger().started();
+    world.queue.push(&writer.finish(&header), SpanMeta { trace_id, ..SpanMeta::default() });
+}
+
+#[test]
+fn a_large_span_is_charged_for_the_copies_of_the_new_transport_or_lost_where_they_have_no_space() {
+    let json = || {
+        let endpoint = "http://collector-2:4318/v1/traces".parse().unwrap();
+        let builder = Transport::builder().with_endpoint(endpoint);
+        let builder = builder.with_protocol(Protocol::HttpJson);
+        builder.with_compression(Compression::Gzip).build().unwrap()
+    };
+    for (budget, is_lost) in [(16 << 20, false), (2 << 20, true)] {
+        let builder = Exporter::builder(plain("collector-1:4318"))
+            .with_budget_bytes(budget)
+            .with_scheduled_delay(HOUR);
+        let mut world = World::new(builder);
+        let (dynamic, batch) = (world.transport.clone(), world.batching.load());
+        let bytes = 300 << 10;
+        push_large(&world, 1, bytes);
+        let next = dynamic.prepare(json(), &batch).unwrap();
+        assert!(world.machine.set_transport(world.now, &next));
+        assert!(!is_lost || next.max_span_bytes() < bytes);
+        world.push(1, 10);
+        world.machine.flush(world.now + HOUR);
+        world.answers[0] = false;
+        world.wait(Duration::from_millis(100));
+        let sent = world.in_flight.iter().map(|(_, request)| request.message().len());
+        let largest = sent.max().unwrap();
+        assert_eq!(largest < bytes, is_lost, "{largest}");
+        // Itself, its JSON of six times the length, and the same compressed.
+        let charged = world.queue.budget().charged();
+        assert!(is_lost || charged >= 13 * bytes, "{charged} bytes");
+        world.answers[0] = true;
+        world.wait(Duration::from_millis(100));
+        let snapshot = world.ledgers[0].snapshot();
+        snapshot.check().unwrap();
+        let lost = u64::from(is_lost);
+        let outcome = (snapshot.exported, snapshot.dropped(DropReason::QueueBytes));
+        assert_eq!(outcome, (2 - lost, lost), "{snapshot}");
+        assert_eq!(world.flushes, [true]);
+    }
+}

@@ -1,7 +1,9 @@
 //! An exporter with several destinations in virtual time, and the requests of each of its endpoints.
 
 use spanwise_export::sans_io::{Action, ExportMachine, QueueAction, RequestId};
-use spanwise_export::{Destination, ExportEvent, ExporterBuilder, SpanQueue};
+use spanwise_export::{
+    Destination, DynamicBatchConfig, DynamicTransport, ExportEvent, ExporterBuilder, SpanQueue,
+};
 use spanwise_ledger::{Ledger, Snapshot};
 use spanwise_testkit::SplitMix64;
 use spanwise_transport::{
@@ -35,6 +37,8 @@ pub struct World {
     pub machine: ExportMachine,
     pub now: Instant,
     pub ledgers: Vec<Ledger>,
+    pub transport: DynamicTransport,
+    pub batching: DynamicBatchConfig,
     pub in_flight: Vec<(RequestId, FramedRequest)>,
     /// Spans that each endpoint received, by trace, and the requests that it received.
     pub received: HashMap<usize, (HashMap<u128, u64>, u64)>,
@@ -59,6 +63,8 @@ impl World {
         let answers = vec![true; prepared.transports().len()];
         let now = Instant::now();
         Self {
+            transport: prepared.transport().clone(),
+            batching: prepared.batching().clone(),
             machine: prepared.into_machine(&queue, now),
             queue,
             now,
