@@ -169,3 +169,38 @@ fn an_interval_that_is_too_short_and_a_watch_without_a_file_are_named() {
     let _spanwise = builder.with_config_file_watch(INTERVAL).build().unwrap();
     wait_for(&log, "with_config_file_watch has no effect: there is no configuration file");
 }
+
+#[test]
+fn a_file_exporter_stays_until_its_path_changes() {
+    let (folder, log) = (Folder::new("exporter"), DiagnosticLog::default());
+    let write = |name: &str| {
+        let output = folder.0.join(name);
+        let text = format!(
+            "file_format: \"1.1\"\ntracer_provider:\n  processors:\n    - simple:\n        exporter:\n          \
+             otlp_file/development:\n            output_stream: file://{}\n",
+            output.display()
+        );
+        fs::write(folder.file(), text).unwrap();
+        output
+    };
+    let ours = || {
+        log.attach(Spanwise::builder().with_environment(|_| None)).with_config_file(folder.file())
+    };
+    let first = write("first.jsonl");
+    let spanwise = ours().build().unwrap();
+    finish(&spanwise);
+    spanwise.force_flush_timeout(LONG).unwrap();
+    let reloaded = spanwise.reload(ours()).unwrap();
+    assert!(reloaded.is_unchanged(), "{reloaded}");
+    finish(&spanwise);
+    spanwise.force_flush_timeout(LONG).unwrap();
+    let second = write("second.jsonl");
+    let reloaded = spanwise.reload(ours()).unwrap();
+    assert!(reloaded.to_string().contains("second.jsonl"), "{reloaded}");
+    spanwise.force_flush_timeout(LONG).unwrap();
+    finish(&spanwise);
+    spanwise.shutdown_timeout(LONG).unwrap();
+    assert_idle(&spanwise.ledger());
+    let lines = |path| fs::read_to_string(path).unwrap().lines().count();
+    assert_eq!((lines(first), lines(second)), (2, 1));
+}
