@@ -14,7 +14,8 @@ pub const COMMAND: Command = Command {
            folder or of one above it. Takes at most 12 s.\n\n\
            Each line ends with where its problem can be seen: [outside] by this command alone, [process] by \
            spanwise::doctor() in the program alone, [both] by both.\n\n\
-           The exit status is 0 if a span arrived. --json prints one object.",
+           The exit status is 0 if a span arrived. --json prints one object; an exporter that writes to the standard \
+           output writes the span in front of it.",
     file: FileArgument::None,
     run,
 };

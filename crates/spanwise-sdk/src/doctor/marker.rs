@@ -12,16 +12,16 @@ pub(super) fn reached_by(ask: impl FnOnce()) -> Option<Arc<Handle>> {
     REACHED.take().flatten()
 }
 
-/// A provider makes a tracer named [`MARKER`].
+/// A provider makes a tracer named [`MARKER`]. Returns whether this thread searches for it.
 #[cold]
-pub(crate) fn reached(provider: &Arc<Handle>) {
-    let _exiting = REACHED.try_with(|reached| {
-        if let Ok(mut reached) = reached.try_borrow_mut()
-            && let Some(found) = &mut *reached
-        {
-            *found = Some(provider.clone());
-        }
+pub(crate) fn reached(provider: &Arc<Handle>) -> bool {
+    let searched = REACHED.try_with(|reached| {
+        let Ok(mut reached) = reached.try_borrow_mut() else { return false };
+        let Some(found) = &mut *reached else { return false };
+        *found = Some(provider.clone());
+        true
     });
+    searched.unwrap_or_default()
 }
 
 thread_local! {
