@@ -83,16 +83,17 @@ impl LookedUp {
                 DoctorCheck::both(HOST, CheckStatus::Warning, problem)
             }
             Self::Failed(problem) => {
-                let failed = DoctorCheck::both(HOST, CheckStatus::Failed, problem);
-                match &attempt.delivery.advice {
-                    Some(advice) => failed.with_fix(advice),
-                    None => failed,
-                }
+                let advice = attempt.delivery.advice.as_deref();
+                DoctorCheck::both(HOST, CheckStatus::Failed, problem)
+                    .with_fix(advice.unwrap_or(NAME_SERVER))
             }
         }
     }
 }
 
 const HOST: &str = "name";
+/// The transport has no advice when its own lookup does not end.
+const NAME_SERVER: &str =
+    "check the name server of this machine, and the host name in the endpoint";
 /// Addresses of a name that are shown.
 const MAX_ADDRESSES: usize = 8;
