@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// A subcommand.
-pub struct Command {
+pub(crate) struct Command {
     /// Its words, such as `config check`.
     pub name: &'static str,
     /// The arguments after the words.
@@ -16,7 +16,7 @@ pub struct Command {
 
 /// Whether a subcommand takes a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum FileArgument {
+pub(crate) enum FileArgument {
     None,
     Optional,
     Required,
@@ -24,13 +24,13 @@ pub enum FileArgument {
 
 /// The arguments of a subcommand.
 #[derive(Debug, Default)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     pub json: bool,
     pub file: Option<PathBuf>,
 }
 
 /// The text of a subcommand, and whether all is well.
-pub struct Output {
+pub(crate) struct Output {
     pub text: String,
     pub is_well: bool,
 }

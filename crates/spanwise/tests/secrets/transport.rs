@@ -59,6 +59,8 @@ pub async fn a_transport_does_not_show_its_secrets(printed: &Printed) {
     }
     let proxy = Proxy::parse("setting", &format!("http://{SECRET}:{SECRET}@127.0.0.1:1"));
     printed.result("Proxy", &proxy);
+    let proxied = Transport::builder().with_proxy(proxy.unwrap()).build().unwrap();
+    printed.debug("Observed", spanwise_transport::__private::observed(&proxied));
     for bad in [url("p:x"), format!("ftp://{SECRET}@p"), format!("{SECRET}:{SECRET}@p/x")] {
         printed.result("ProxyError", &Proxy::parse("setting", &bad));
     }
