@@ -217,6 +217,29 @@ impl<'a> SpanView<'a> {
         Attributes::new(self.resource, value::RESOURCE_ATTRIBUTES).last_of(key)
     }
 
+    /// The attributes of the span's resource, in wire order.
+    pub fn resource_attributes(&self) -> Attributes<'a> {
+        Attributes::new(self.resource, value::RESOURCE_ATTRIBUTES)
+    }
+
+    /// The attributes of the instrumentation scope, in wire order.
+    pub fn scope_attributes(&self) -> Attributes<'a> {
+        Attributes::new(self.scope, value::SCOPE_ATTRIBUTES)
+    }
+
+    /// The value the instrumentation scope has for `key`; rules as for [`attribute`](Self::attribute).
+    pub fn scope_attribute(&self, key: &str) -> Option<ValueView<'a>> {
+        self.scope_attributes().last_of(key)
+    }
+
+    /// The version of the instrumentation scope; empty if it has none.
+    ///
+    /// # Errors
+    /// [`WireError`] if the scope is malformed or its version is not UTF-8.
+    pub fn scope_version(&self) -> Result<&'a str, WireError> {
+        value::text_field(self.scope, value::SCOPE_VERSION)
+    }
+
     /// The name of the instrumentation scope; empty if there is none.
     ///
     /// # Errors

@@ -1,0 +1,191 @@
+//! Decisions that are remembered for spans that arrive late.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// The policies of decided traces, in least recently used order. The key is the right half of the trace id, as in the Collector.
+pub(crate) struct DecisionCache {
+    entries: Vec<Entry>,
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    max: usize,
+    /// The entry that was used last.
+    newest: u32,
+    /// The entry that is replaced next.
+    oldest: u32,
+}
+
+struct Entry {
+    key: [u32; 2],
+    newer: u32,
+    older: u32,
+    policy: u16,
+}
+
+impl DecisionCache {
+    /// A cache of at most `max` decisions, whose memory is allocated at once.
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(max),
+            index: HashTable::with_capacity(max),
+            hasher: DefaultHashBuilder::default(),
+            max,
+            newest: NONE,
+            oldest: NONE,
+        }
+    }
+
+    /// The most bytes of memory of a cache of `max` decisions.
+    pub(crate) fn bytes(max: usize) -> usize {
+        // A table is at least seven eighths full before it doubles: 16/7 places for each entry, of five bytes.
+        max.saturating_mul(size_of::<Entry>() + 12)
+    }
+
+    /// The policy of a decided trace; `Some(None)` if no policy decided. The decision counts as used.
+    pub(crate) fn get(&mut self, trace_id: [u8; 16]) -> Option<Option<u16>> {
+        let key = key_of(trace_id);
+        let entries = &self.entries;
+        let is_same =
+            |index: &u32| entries.get(*index as usize).is_some_and(|entry| entry.key == key);
+        let index = *self.index.find(self.hasher.hash_one(key), is_same)?;
+        if index != self.newest {
+            self.unlink(index);
+            self.link_newest(index);
+        }
+        let policy = self.entries.get(index as usize)?.policy;
+        Some((policy != NO_POLICY).then_some(policy))
+    }
+
+    /// Remembers a decision, in place of the one that was not used for the longest time if the cache is full.
+    pub(crate) fn put(&mut self, trace_id: [u8; 16], policy: Option<u16>) {
+        let policy = policy.unwrap_or(NO_POLICY);
+        if self.max == 0 {
+            return;
+        }
+        if self.get(trace_id).is_some() {
+            let newest = self.newest as usize;
+            if let Some(entry) = self.entries.get_mut(newest) {
+                entry.policy = policy;
+            }
+            return;
+        }
+        let key = key_of(trace_id);
+        let entry = Entry { key, newer: NONE, older: NONE, policy };
+        let index = if self.entries.len() < self.max {
+            self.entries.push(entry);
+            (self.entries.len() - 1) as u32
+        } else {
+            let oldest = self.oldest;
+            self.unlink(oldest);
+            if let Some(place) = self.entries.get_mut(oldest as usize) {
+                let hash = self.hasher.hash_one(place.key);
+                if let Ok(found) = self.index.find_entry(hash, |found| *found == oldest) {
+                    found.remove();
+                }
+                *place = entry;
+            }
+            oldest
+        };
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.index.insert_unique(hasher.hash_one(key), index, |index| {
+            hasher.hash_one(entries.get(*index as usize).map(|entry| entry.key).unwrap_or_default())
+        });
+        self.link_newest(index);
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Some((newer, older)) = self.entries.get(index as usize).map(|e| (e.newer, e.older))
+        else {
+            return;
+        };
+        match self.entries.get_mut(newer as usize) {
+            Some(entry) => entry.older = older,
+            None => self.newest = older,
+        }
+        match self.entries.get_mut(older as usize) {
+            Some(entry) => entry.newer = newer,
+            None => self.oldest = newer,
+        }
+    }
+
+    fn link_newest(&mut self, index: u32) {
+        let before = std::mem::replace(&mut self.newest, index);
+        if let Some(entry) = self.entries.get_mut(index as usize) {
+            (entry.newer, entry.older) = (NONE, before);
+        }
+        match self.entries.get_mut(before as usize) {
+            Some(entry) => entry.newer = index,
+            None => self.oldest = index,
+        }
+    }
+}
+
+/// The right half of a trace id.
+fn key_of(trace_id: [u8; 16]) -> [u32; 2] {
+    let right = u128::from_be_bytes(trace_id) as u64;
+    [(right >> 32) as u32, right as u32]
+}
+
+const NONE: u32 = u32::MAX;
+/// No policy has this index.
+const NO_POLICY: u16 = u16::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(right: u64) -> [u8; 16] {
+        (7u128 << 64 | u128::from(right)).to_be_bytes()
+    }
+
+    #[test]
+    fn the_least_recently_used_decision_is_replaced() {
+        let mut cache = DecisionCache::new(3);
+        for key in 1..=3 {
+            cache.put(id(key), Some(key as u16));
+        }
+        assert_eq!(cache.get(id(1)), Some(Some(1)));
+        cache.put(id(4), None);
+        assert_eq!(cache.get(id(2)), None);
+        assert_eq!(cache.get(id(4)), Some(None));
+        cache.put(id(3), Some(9));
+        cache.put(id(5), Some(5));
+        assert_eq!(cache.get(id(1)), None);
+        assert_eq!(cache.get(id(3)), Some(Some(9)));
+        assert_eq!(cache.index.len(), 3);
+    }
+
+    #[test]
+    fn a_long_random_sequence_behaves_like_a_list() {
+        let mut cache = DecisionCache::new(8);
+        let mut list: Vec<u64> = Vec::new();
+        let mut state = 1u64;
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let (key, puts) = (state >> 60, state >> 40 & 1 == 1);
+            let known = list.contains(&key);
+            if puts {
+                cache.put(id(key), None);
+            } else {
+                assert_eq!(cache.get(id(key)).is_some(), known, "{key}");
+            }
+            if known || puts {
+                list.retain(|other| *other != key);
+                list.push(key);
+                if list.len() > 8 {
+                    list.remove(0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cache_of_none_remembers_nothing() {
+        let mut cache = DecisionCache::new(0);
+        cache.put(id(1), None);
+        assert_eq!(cache.get(id(1)), None);
+    }
+
+    const _: () = assert!(size_of::<Entry>() == 20);
+}

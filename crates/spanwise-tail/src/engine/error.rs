@@ -1,0 +1,44 @@
+//! Errors of samplers that cannot be built.
+
+use std::fmt;
+
+use crate::policy::PolicyError;
+
+/// The settings of a sampler are not valid.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TailSamplingError {
+    /// A policy is not valid.
+    Policy(PolicyError),
+    /// A setting is out of range.
+    Setting {
+        /// The name of the setting.
+        name: &'static str,
+        /// The mistake, and the values that are accepted.
+        message: String,
+    },
+}
+
+impl From<PolicyError> for TailSamplingError {
+    fn from(error: PolicyError) -> Self {
+        Self::Policy(error)
+    }
+}
+
+impl fmt::Display for TailSamplingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(error) => error.fmt(f),
+            Self::Setting { name, message } => write!(f, "{name}: {message}"),
+        }
+    }
+}
+
+/// As `Display`: `main` prints the `Debug` of its error.
+impl fmt::Debug for TailSamplingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for TailSamplingError {}

@@ -1,0 +1,22 @@
+//! The engine: spans wait in `span_store` until their trace of the `trace_table` is due in the `timer_wheel`, are evaluated by the
+//! policies in `shard`, and leave through the `request_writer`; `decision_cache` answers for late spans.
+
+mod config;
+mod counts;
+mod decision_cache;
+mod error;
+mod group_table;
+mod output;
+mod request_writer;
+mod shard;
+mod span_store;
+mod tail_sampler;
+mod timer_wheel;
+mod trace_table;
+mod validated;
+
+pub use config::{DecisionCacheConfig, SamplingStrategy, TailSamplingConfig};
+pub use counts::{DroppedSpans, TailCounts, TailDropReason};
+pub use error::TailSamplingError;
+pub use output::{DecidedTrace, DecisionCause, SampledRequest, TailOutput};
+pub use tail_sampler::{Appended, ShardedTailSampler, TailSampler};

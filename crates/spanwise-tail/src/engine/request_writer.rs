@@ -1,0 +1,184 @@
+//! Writes sampled spans as OTLP requests, grouped by resource and scope, without decoding them.
+
+use spanwise_wire::write::{put_varint, varint_len};
+
+use super::group_table::{GroupTable, PartFields};
+use super::output::{SampledRequest, TailOutput};
+
+/// Collects encoded spans until a request is large enough.
+pub(crate) struct RequestWriter {
+    /// The spans as fields of `ScopeSpans`, in the order of their arrival here.
+    spans: Vec<u8>,
+    runs: Vec<Run>,
+    count: u64,
+    /// Bytes of resources, scopes and framing, as if each run had its own.
+    overhead: usize,
+    out: Vec<u8>,
+    max_bytes: usize,
+    requests: u64,
+}
+
+/// Neighbouring spans of one group.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    group: u32,
+    start: usize,
+    end: usize,
+}
+
+impl RequestWriter {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self {
+            spans: Vec::new(),
+            runs: Vec::new(),
+            count: 0,
+            overhead: 0,
+            out: Vec::new(),
+            max_bytes,
+            requests: 0,
+        }
+    }
+
+    /// The most bytes of memory, except for a span that is larger than a request.
+    pub(crate) fn bytes(max_bytes: usize) -> usize {
+        // Spans, their copy in the request, the resources that only they have, and a run for the smallest ones.
+        max_bytes.saturating_mul(3).saturating_add(MAX_RUNS * size_of::<Run>())
+    }
+
+    /// Number of requests that were written.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Adds a span; writes the spans before it if the request would become too large.
+    pub(crate) fn push(
+        &mut self,
+        group: u32,
+        span: &[u8],
+        groups: &mut GroupTable,
+        output: &mut dyn TailOutput,
+    ) {
+        let len = span_len(span);
+        let is_next = self.runs.last().is_some_and(|run| run.group == group);
+        let framing = if is_next { 0 } else { group_len(groups, group) };
+        let is_full = self.spans.len() + len + self.overhead + framing > self.max_bytes
+            || self.runs.len() >= MAX_RUNS;
+        if is_full && self.count > 0 {
+            self.flush(groups, output);
+        }
+        let start = self.spans.len();
+        if self.spans.capacity() == 0 {
+            self.spans.reserve_exact(self.max_bytes);
+        }
+        self.spans.push(SPANS);
+        put_varint(&mut self.spans, span.len() as u64);
+        self.spans.extend_from_slice(span);
+        let end = self.spans.len();
+        match self.runs.last_mut() {
+            Some(run) if run.group == group => run.end = end,
+            _ => {
+                groups.retain(group);
+                self.overhead += group_len(groups, group);
+                self.runs.push(Run { group, start, end });
+            }
+        }
+        self.count += 1;
+    }
+
+    /// Writes the collected spans as one request.
+    pub(crate) fn flush(&mut self, groups: &mut GroupTable, output: &mut dyn TailOutput) {
+        if self.count == 0 {
+            return;
+        }
+        // Stable: spans of one group keep their order.
+        self.runs.sort_by_key(|run| groups.order(run.group));
+        let mut out = std::mem::take(&mut self.out);
+        out.clear();
+        out.reserve_exact(self.max_bytes.min(self.spans.len() + self.overhead));
+        for resource in
+            self.runs.chunk_by(|a, b| groups.order(a.group).0 == groups.order(b.group).0)
+        {
+            self.put_resource(&mut out, resource, groups);
+        }
+        // Before the output is called, which may panic.
+        let spans = std::mem::take(&mut self.count);
+        for run in self.runs.drain(..) {
+            groups.release(run.group);
+        }
+        self.spans.clear();
+        self.spans.shrink_to(self.max_bytes);
+        self.overhead = 0;
+        self.requests += 1;
+        output.request(SampledRequest { bytes: &out, spans });
+        out.shrink_to(self.max_bytes);
+        self.out = out;
+    }
+
+    fn put_resource(&self, out: &mut Vec<u8>, runs: &[Run], groups: &GroupTable) {
+        let Some(first) = runs.first() else { return };
+        let fields = groups.resource(first.group);
+        let scopes = || runs.chunk_by(|a, b| a.group == b.group);
+        let scope_len = |runs: &[Run]| {
+            let spans: usize = runs.iter().map(|run| run.end - run.start).sum();
+            spans + runs.first().map_or(0, |run| fields_len(groups.scope(run.group)))
+        };
+        let len =
+            fields_len(fields) + scopes().map(|runs| field_len(scope_len(runs))).sum::<usize>();
+        put_key(out, RESOURCE_SPANS, len);
+        put_fields(out, fields);
+        for runs in scopes() {
+            put_key(out, SCOPE_SPANS, scope_len(runs));
+            runs.iter().take(1).for_each(|run| put_fields(out, groups.scope(run.group)));
+            for run in runs {
+                out.extend_from_slice(self.spans.get(run.start..run.end).unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Bytes of a span as a field of `ScopeSpans`.
+pub(crate) fn span_len(span: &[u8]) -> usize {
+    field_len(span.len())
+}
+
+/// Bytes of the resource and the scope of a group, with the framing of a request of one.
+fn group_len(groups: &GroupTable, group: u32) -> usize {
+    group_fields_len(groups.resource(group), groups.scope(group))
+}
+
+pub(crate) fn group_fields_len(resource: PartFields<'_>, scope: PartFields<'_>) -> usize {
+    fields_len(resource) + fields_len(scope) + 2 * (1 + 4)
+}
+
+fn fields_len(fields: PartFields<'_>) -> usize {
+    let len = |len: usize| if len == 0 { 0 } else { field_len(len) };
+    len(fields.message.len()) + len(fields.schema_url.len())
+}
+
+fn field_len(len: usize) -> usize {
+    1 + varint_len(len as u64) + len
+}
+
+fn put_fields(out: &mut Vec<u8>, fields: PartFields<'_>) {
+    for (key, bytes) in [(MESSAGE, fields.message), (SCHEMA_URL, fields.schema_url.as_bytes())] {
+        if !bytes.is_empty() {
+            put_key(out, key, bytes.len());
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
+fn put_key(out: &mut Vec<u8>, key: u8, len: usize) {
+    out.push(key);
+    put_varint(out, len as u64);
+}
+
+// opentelemetry/proto/trace/v1/trace.proto: fields of wire type 2.
+const RESOURCE_SPANS: u8 = 0x0a;
+const SCOPE_SPANS: u8 = 0x12;
+const SPANS: u8 = 0x12;
+/// `ResourceSpans.resource` and `ScopeSpans.scope`.
+const MESSAGE: u8 = 0x0a;
+const SCHEMA_URL: u8 = 0x1a;
+/// The most runs of a request: spans of alternating resources.
+const MAX_RUNS: usize = 8_192;

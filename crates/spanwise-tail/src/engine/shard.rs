@@ -1,0 +1,370 @@
+//! One shard: traces that wait for their decisions.
+
+mod decide;
+
+use std::time::Duration;
+
+use spanwise_wire::read::SpanView;
+
+use super::config::TailSamplingConfig;
+use super::counts::{TailCounts, TailDropReason};
+use super::decision_cache::DecisionCache;
+use super::group_table::{GroupTable, PartFields};
+use super::output::{DecisionCause, TailOutput};
+use super::request_writer::{RequestWriter, group_fields_len, span_len};
+use super::span_store::{Address, Header, Moved, SpanStore};
+use super::timer_wheel::TimerWheel;
+use super::trace_table::{Counted, TraceTable};
+use super::validated::ShardSettings;
+use crate::policy::{Decision, Outcome, PolicySet};
+use crate::trace_view::Flags;
+
+/// Holds the encoded spans of its traces until each is decided. Time is an argument.
+pub(crate) struct Shard {
+    settings: ShardSettings,
+    policies: PolicySet,
+    table: TraceTable,
+    store: SpanStore,
+    groups: GroupTable,
+    sampled: DecisionCache,
+    not_sampled: DecisionCache,
+    writer: RequestWriter,
+    counts: TailCounts,
+    now: Duration,
+    /// The group of the spans that are taken, once the first of them is stored.
+    open_group: Option<u32>,
+    /// Spans of a sampled trace that are on their way to the writer, the next one last. Not empty only when an output panicked.
+    leaving: Vec<Address>,
+    /// `span-ingest`: the slot of each span of this request.
+    touched: Vec<u32>,
+}
+
+/// The resource and the scope of the spans that are taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupFields<'a> {
+    pub(crate) resource: PartFields<'a>,
+    pub(crate) scope: PartFields<'a>,
+}
+
+/// A span was not taken, because a limit is reached and the shard blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused;
+
+/// The way of a span.
+enum Destination {
+    Pending(u32),
+    New,
+    Sampled,
+    NotSampled,
+}
+
+impl Shard {
+    pub(crate) fn new(settings: ShardSettings, policies: PolicySet) -> Self {
+        let (sampled, not_sampled) = settings.cache_sizes;
+        Self {
+            policies,
+            table: TraceTable::new(settings.num_traces, TimerWheel::new(settings.ticks)),
+            store: SpanStore::new(),
+            groups: GroupTable::new(),
+            sampled: DecisionCache::new(sampled),
+            not_sampled: DecisionCache::new(not_sampled),
+            writer: RequestWriter::new(settings.max_request_bytes),
+            counts: TailCounts::default(),
+            now: Duration::ZERO,
+            open_group: None,
+            leaving: Vec::new(),
+            touched: Vec::new(),
+            settings,
+        }
+    }
+
+    pub(crate) fn set_policies(&mut self, policies: PolicySet) {
+        self.counts.policy_evaluation_errors += self.policies.errors();
+        self.policies = policies;
+    }
+
+    /// Sets the time, which never goes back.
+    pub(crate) fn set_now(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    /// Counts a span that cannot be read.
+    pub(crate) fn drop_malformed(&mut self) {
+        self.counts.received_spans += 1;
+        self.counts.dropped_spans.add(TailDropReason::Malformed, 1);
+    }
+
+    /// Takes one span.
+    pub(crate) fn take_span(
+        &mut self,
+        span: &SpanView<'_>,
+        fields: GroupFields<'_>,
+        output: &mut dyn TailOutput,
+    ) -> Result<(), Refused> {
+        let Some(trace_id) = span.trace_id() else {
+            self.counts.received_spans += 1;
+            self.counts.dropped_spans.add(TailDropReason::InvalidId, 1);
+            return Ok(());
+        };
+        loop {
+            match self.destination(trace_id) {
+                Destination::Sampled => {
+                    let group = self.group(fields);
+                    self.writer.push(group, span.bytes(), &mut self.groups, output);
+                    self.counts.received_spans += 1;
+                    self.counts.sampled_spans += 1;
+                    self.counts.late_sampled_spans += 1;
+                    return Ok(());
+                }
+                Destination::NotSampled => {
+                    self.counts.received_spans += 1;
+                    self.counts.not_sampled_spans += 1;
+                    self.counts.late_not_sampled_spans += 1;
+                    return Ok(());
+                }
+                Destination::New if self.table.len() >= self.settings.num_traces => {
+                    self.make_space(output)?;
+                }
+                destination if self.has_memory(span.bytes().len(), fields) => {
+                    self.counts.received_spans += 1;
+                    let slot = match destination {
+                        Destination::Pending(slot) => slot,
+                        _ => self.insert(trace_id),
+                    };
+                    self.store(slot, span, fields);
+                    self.check(slot, output);
+                    return Ok(());
+                }
+                _ if self.compact() => {}
+                _ if self.table.len() == 0 => {
+                    self.counts.received_spans += 1;
+                    self.counts.dropped_spans.add(TailDropReason::SpanTooLarge, 1);
+                    return Ok(());
+                }
+                _ => self.make_space(output)?,
+            }
+        }
+    }
+
+    fn destination(&mut self, trace_id: [u8; 16]) -> Destination {
+        if let Some(slot) = self.table.find(trace_id) {
+            Destination::Pending(slot)
+        } else if self.sampled.get(trace_id).is_some() {
+            Destination::Sampled
+        } else if self.not_sampled.get(trace_id).is_some() {
+            Destination::NotSampled
+        } else {
+            Destination::New
+        }
+    }
+
+    /// Whether a span of `len` bytes can be stored.
+    fn has_memory(&self, len: usize, fields: GroupFields<'_>) -> bool {
+        let group = match self.open_group {
+            Some(_) => 0,
+            None => GroupTable::cost(fields.resource, fields.scope),
+        };
+        let free = self.settings.span_bytes.saturating_sub(self.span_memory());
+        self.store.cost(len).is_some_and(|cost| cost.saturating_add(group) <= free)
+    }
+
+    /// Decides the trace that is due first, or refuses.
+    fn make_space(&mut self, output: &mut dyn TailOutput) -> Result<(), Refused> {
+        if self.settings.blocks {
+            return Err(Refused);
+        }
+        if let Some(slot) = self.table.earliest() {
+            self.counts.evicted_traces += 1;
+            self.decide(slot, DecisionCause::Evicted, output);
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, trace_id: [u8; 16]) -> u32 {
+        self.counts.new_traces += 1;
+        let deadline = self.tick_after(self.settings.wait);
+        self.table.insert(trace_id, deadline)
+    }
+
+    /// The first tick that is `wait` from now or later.
+    fn tick_after(&self, wait: Duration) -> u64 {
+        let at = (self.now + wait).as_nanos().div_ceil(self.settings.tick.as_nanos());
+        u64::try_from(at).unwrap_or(u64::MAX)
+    }
+
+    fn store(&mut self, slot: u32, span: &SpanView<'_>, fields: GroupFields<'_>) {
+        let group = self.group(fields);
+        let Some(entry) = self.table.get(slot) else { return };
+        let previous = entry.last();
+        let is_new_group = previous == Address::NONE || self.store.read(previous).group != group;
+        let mut bytes = span_len(span.bytes());
+        if is_new_group {
+            bytes += group_fields_len(fields.resource, fields.scope);
+        }
+        self.groups.retain(group);
+        let address = self.store.append(Header { group, previous, trace: slot }, span.bytes());
+        let is_root = span.is_root() || span.parent_span_id() == Some([0; 8]);
+        let had_root = entry.has_root();
+        self.table.add(
+            slot,
+            Counted {
+                address,
+                bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+                start: span.start_unix_nanos(),
+                end: span.end_unix_nanos(),
+                flags: Flags::of(span),
+                is_root,
+            },
+        );
+        if let (true, false, Some(wait)) = (is_root, had_root, self.settings.wait_after_root) {
+            let deadline = self.tick_after(wait);
+            self.table.hasten(slot, deadline);
+        }
+        if self.settings.by_ingest {
+            self.touched.push(slot);
+        }
+    }
+
+    /// Decides a trace that has reached a limit of its own.
+    fn check(&mut self, slot: u32, output: &mut dyn TailOutput) {
+        let Some(entry) = self.table.get(slot) else { return };
+        if u64::from(entry.bytes()) > self.settings.max_trace_bytes {
+            let outcome = outcome(Decision::Dropped);
+            self.finish(slot, outcome, DecisionCause::TraceTooLarge, output);
+        } else if entry.spans() >= self.settings.max_spans {
+            self.decide(slot, DecisionCause::MaxSpans, output);
+        }
+    }
+
+    /// The group of the spans that are taken.
+    fn group(&mut self, fields: GroupFields<'_>) -> u32 {
+        match self.open_group {
+            Some(group) => group,
+            None => {
+                let group = self.groups.acquire(fields.resource, fields.scope);
+                *self.open_group.insert(group)
+            }
+        }
+    }
+
+    /// The next span has another resource or scope.
+    pub(crate) fn close_group(&mut self) {
+        if let Some(group) = self.open_group.take() {
+            self.groups.release(group);
+        }
+    }
+
+    /// The request has no further span.
+    pub(crate) fn end_request(&mut self, output: &mut dyn TailOutput) {
+        self.close_group();
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        for spans in touched.chunk_by(|a, b| a == b) {
+            if let Some(slot) = spans.first() {
+                self.decide_by_ingest(*slot, spans.len(), output);
+            }
+        }
+        touched.clear();
+        self.touched = touched;
+        self.end(output);
+    }
+
+    /// Decides the traces that are due, and writes the sampled spans.
+    pub(crate) fn tick(&mut self, output: &mut dyn TailOutput) {
+        self.decide_due(output);
+        self.end(output);
+    }
+
+    /// Decides the traces that are due.
+    pub(crate) fn decide_due(&mut self, output: &mut dyn TailOutput) {
+        let ticks = self.now.as_nanos() / self.settings.tick.as_nanos();
+        let now = u64::try_from(ticks).unwrap_or(u64::MAX);
+        while let Some(slot) = self.table.due(now) {
+            self.decide(slot, DecisionCause::WaitOver, output);
+        }
+    }
+
+    /// Decides or drops all traces.
+    pub(crate) fn shutdown(&mut self, output: &mut dyn TailOutput) {
+        while let Some(slot) = self.table.earliest() {
+            if self.settings.drops_pending {
+                self.finish(slot, outcome(Decision::Dropped), DecisionCause::Shutdown, output);
+            } else {
+                self.decide(slot, DecisionCause::Shutdown, output);
+            }
+        }
+        self.end(output);
+    }
+
+    fn end(&mut self, output: &mut dyn TailOutput) {
+        self.forward_leaving(output);
+        self.writer.flush(&mut self.groups, output);
+        for _ in 0..MAX_COMPACTIONS {
+            if !self.compact() {
+                break;
+            }
+        }
+    }
+
+    /// The time at which the first trace is due, in time since the sampler was built.
+    pub(crate) fn next_deadline(&mut self) -> Option<Duration> {
+        let nanos = u128::from(self.table.next_deadline()?) * self.settings.tick.as_nanos();
+        Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    }
+
+    /// Moves the spans of a segment that is mostly free; returns false if there is none.
+    fn compact(&mut self) -> bool {
+        if !self.leaving.is_empty() {
+            return false;
+        }
+        let spare = self.settings.span_bytes.saturating_sub(self.span_memory());
+        let table = &mut self.table;
+        self.store.compact(spare, |store, moved| {
+            let Moved { trace, from, to, successor } = moved;
+            let Some(last) = table.get(trace).map(|entry| entry.last()) else { return };
+            if last == from {
+                table.set_last(trace, to);
+                return;
+            }
+            let leads_here = |address: &Address| store.read(*address).previous == from;
+            let successor = successor.or_else(|| chain(store, last).find(leads_here));
+            if let Some(successor) = successor {
+                store.set_previous(successor, to);
+            }
+        })
+    }
+
+    fn span_memory(&self) -> usize {
+        self.store.bytes() + self.groups.bytes()
+    }
+
+    /// Bytes of memory, of which the tables' are allocated from the start.
+    pub(crate) fn memory_bytes(&self, config: &TailSamplingConfig) -> usize {
+        config.max_memory_bytes / usize::from(config.num_shards.max(1)) - self.settings.span_bytes
+            + self.span_memory()
+    }
+
+    pub(crate) fn counts(&self) -> TailCounts {
+        TailCounts {
+            pending_spans: self.table.spans() + self.leaving.len() as u64,
+            pending_traces: self.table.len() as u64,
+            policy_evaluation_errors: self.counts.policy_evaluation_errors + self.policies.errors(),
+            requests: self.writer.requests(),
+            ..self.counts
+        }
+    }
+}
+
+/// The spans of a trace from the last one back.
+fn chain(store: &SpanStore, last: Address) -> impl Iterator<Item = Address> {
+    let valid = |address: Address| (address != Address::NONE).then_some(address);
+    std::iter::successors(valid(last), move |address| valid(store.read(*address).previous))
+}
+
+/// A decision that no policy made.
+fn outcome(decision: Decision) -> Outcome {
+    Outcome { decision, policy: None, may_drop_later: false }
+}
+
+/// The most segments that are compacted after a request or a tick, so that neither takes long.
+const MAX_COMPACTIONS: usize = 4;

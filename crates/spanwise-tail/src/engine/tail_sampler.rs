@@ -1,0 +1,332 @@
+//! The public samplers.
+
+use std::time::{Duration, Instant};
+
+use spanwise_wire::read::{ScopeSpans, TraceRequest, WireError};
+
+use super::config::TailSamplingConfig;
+use super::counts::TailCounts;
+use super::error::TailSamplingError;
+use super::group_table::PartFields;
+use super::output::TailOutput;
+use super::shard::{GroupFields, Refused, Shard};
+use super::validated::ShardSettings;
+use crate::policy::{BucketPool, Policy, PolicyError, PolicyOptions, PolicySet};
+
+/// The spans of a request that a sampler took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct Appended {
+    /// Number of spans of the request, from its first, that were taken, now or by earlier calls. The rest was refused because a limit
+    /// is reached (`block_on_overflow`): pass this number as `first_span` of [`TailSampler::append_from`] after the next tick.
+    pub spans: u64,
+    /// Whether spans were refused.
+    pub is_blocked: bool,
+}
+
+/// A tail sampler without I/O, threads and clock: requests go in, and at the times of its decisions requests of sampled spans
+/// come out.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use spanwise_tail::{LatencyPolicy, Policy, TailSampler, TailSamplingConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = TailSamplingConfig::default()
+///     .with_decision_wait(Duration::from_secs(10))
+///     .with_policy(Policy::new("slow", LatencyPolicy::above(1_000)));
+/// let start = Instant::now();
+/// let mut sampler = TailSampler::new(&config, start)?;
+/// let mut requests = Vec::new();
+/// // resource_spans { scope_spans { spans { trace_id, span_id, name: "a", start 1 s, end 3 s } } }
+/// let mut request = vec![10, 51, 18, 49, 18, 47, 10, 16];
+/// request.extend([7; 16]);
+/// request.extend([42, 1, b'a', 57]);
+/// request.extend(1_000_000_000u64.to_le_bytes());
+/// request.push(65);
+/// request.extend(3_000_000_000u64.to_le_bytes());
+/// request.extend([18, 6, 1, 2, 3, 4, 5, 6]);
+/// let _all = sampler.append(start, &request, &mut requests)?;
+/// sampler.tick(start + Duration::from_secs(11), &mut requests);
+/// assert_eq!(requests, [request]);
+/// assert!(sampler.counts().is_balanced());
+/// # Ok(())
+/// # }
+/// ```
+pub struct TailSampler {
+    inner: ShardedTailSampler,
+}
+
+impl TailSampler {
+    /// A sampler of one shard; `now` is the start of its time.
+    ///
+    /// # Errors
+    /// A policy is not valid, or a setting is out of range.
+    pub fn new(config: &TailSamplingConfig, now: Instant) -> Result<Self, TailSamplingError> {
+        let config = config.clone().with_num_shards(1);
+        Ok(Self { inner: ShardedTailSampler::new(&config, now)? })
+    }
+
+    /// Decides the traces that are due, and takes the spans of an `ExportTraceServiceRequest`. Spans of sampled traces and, when a limit is reached, of traces that are
+    /// decided early leave through `output`.
+    ///
+    /// # Errors
+    /// The framing of groups and spans is malformed: no span is taken. A span that is malformed inside is counted as dropped.
+    ///
+    /// # Cost
+    /// Each span is read once and copied once. Resources and scopes are stored once for all spans that share them.
+    pub fn append(
+        &mut self,
+        now: Instant,
+        request: &[u8],
+        output: &mut dyn TailOutput,
+    ) -> Result<Appended, WireError> {
+        self.append_from(now, request, 0, output)
+    }
+
+    /// As [`append`](Self::append), without the spans before `first_span`, which were taken before.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_from(
+        &mut self,
+        now: Instant,
+        request: &[u8],
+        first_span: u64,
+        output: &mut dyn TailOutput,
+    ) -> Result<Appended, WireError> {
+        self.inner.append_from(now, request, first_span, output)
+    }
+
+    /// Decides the traces that are due at `now`.
+    pub fn tick(&mut self, now: Instant, output: &mut dyn TailOutput) {
+        self.inner.tick(now, output);
+    }
+
+    /// The time of the next tick that decides a trace; `None` without undecided traces.
+    pub fn next_tick(&mut self) -> Option<Instant> {
+        self.inner.next_tick()
+    }
+
+    /// Decides all traces, or drops them with `drop_pending_traces_on_shutdown`. The sampler can be used afterwards.
+    pub fn shutdown(&mut self, now: Instant, output: &mut dyn TailOutput) {
+        self.inner.shutdown(now, output);
+    }
+
+    /// Replaces the policies for all traces that are not decided yet. Token buckets start full.
+    ///
+    /// # Errors
+    /// A policy is not valid: the present ones stay.
+    pub fn set_policies(&mut self, policies: &[Policy]) -> Result<(), TailSamplingError> {
+        self.inner.set_policies(policies)
+    }
+
+    /// The account of spans and traces.
+    pub fn counts(&self) -> TailCounts {
+        self.inner.counts()
+    }
+
+    /// Bytes of memory for undecided traces, tables and buffers: at most `max_memory_bytes`.
+    pub fn memory_bytes(&self) -> usize {
+        self.inner.memory_bytes()
+    }
+}
+
+/// Tail samplers that share the work by trace id, as the Collector's `num_shards`. The tables, caches and limits of memory are divided
+/// among them; the tokens of `rate_limiting` and `bytes_limiting` are shared.
+pub struct ShardedTailSampler {
+    config: TailSamplingConfig,
+    shards: Vec<Shard>,
+    origin: Instant,
+}
+
+impl ShardedTailSampler {
+    /// A sampler of [`TailSamplingConfig::num_shards`] shards; `now` is the start of its time.
+    ///
+    /// # Errors
+    /// As [`TailSampler::new`].
+    pub fn new(config: &TailSamplingConfig, now: Instant) -> Result<Self, TailSamplingError> {
+        let settings = ShardSettings::new(config)?;
+        let policies = policy_sets(config, &config.policies)?;
+        let shards = policies.into_iter().map(|policies| Shard::new(settings, policies)).collect();
+        Ok(Self { config: config.clone(), shards, origin: now })
+    }
+
+    /// As [`TailSampler::append`].
+    ///
+    /// # Errors
+    /// As [`TailSampler::append`].
+    pub fn append(
+        &mut self,
+        now: Instant,
+        request: &[u8],
+        output: &mut dyn TailOutput,
+    ) -> Result<Appended, WireError> {
+        self.append_from(now, request, 0, output)
+    }
+
+    /// As [`TailSampler::append_from`].
+    ///
+    /// # Errors
+    /// As [`TailSampler::append`].
+    pub fn append_from(
+        &mut self,
+        now: Instant,
+        request: &[u8],
+        first_span: u64,
+        output: &mut dyn TailOutput,
+    ) -> Result<Appended, WireError> {
+        let request = TraceRequest::new(request);
+        // The framing is checked as a whole: a request is taken or refused, but not cut where it is malformed.
+        request.count_spans()?;
+        let now = self.since(now);
+        for shard in &mut self.shards {
+            shard.set_now(now);
+            // A busy input delays no decision.
+            shard.decide_due(output);
+        }
+        let appended = self.take(request, first_span, output);
+        self.shards.iter_mut().for_each(|shard| shard.end_request(output));
+        Ok(appended)
+    }
+
+    fn take(
+        &mut self,
+        request: TraceRequest<'_>,
+        first_span: u64,
+        output: &mut dyn TailOutput,
+    ) -> Appended {
+        let mut taken = Taken { seen: 0, first_span };
+        for resource in request.resources().filter_map(Result::ok) {
+            // A URL that is not UTF-8 is left out.
+            let schema_url = resource.schema_url().unwrap_or_default();
+            let resource_fields = PartFields { message: resource.resource(), schema_url };
+            for scope in resource.scopes().filter_map(Result::ok) {
+                let schema_url = scope.schema_url().unwrap_or_default();
+                let scope_fields = PartFields { message: scope.scope(), schema_url };
+                let fields = GroupFields { resource: resource_fields, scope: scope_fields };
+                let result = self.take_scope(scope, fields, &mut taken, output);
+                self.shards.iter_mut().for_each(Shard::close_group);
+                if let Err(Refused) = result {
+                    return Appended { spans: taken.seen, is_blocked: true };
+                }
+            }
+        }
+        Appended { spans: taken.seen, is_blocked: false }
+    }
+
+    fn take_scope(
+        &mut self,
+        scope: ScopeSpans<'_>,
+        fields: GroupFields<'_>,
+        taken: &mut Taken,
+        output: &mut dyn TailOutput,
+    ) -> Result<(), Refused> {
+        for span in scope.spans() {
+            if taken.seen >= taken.first_span {
+                let shards = self.shards.len();
+                let index = span.as_ref().ok().and_then(|span| span.trace_id());
+                let index = index.map_or(0, |trace_id| shard_of(trace_id, shards));
+                let Some(shard) = self.shards.get_mut(index) else { return Ok(()) };
+                match span {
+                    Ok(span) => shard.take_span(&span, fields, output)?,
+                    Err(_) => shard.drop_malformed(),
+                }
+            }
+            taken.seen += 1;
+        }
+        Ok(())
+    }
+
+    /// As [`TailSampler::tick`].
+    pub fn tick(&mut self, now: Instant, output: &mut dyn TailOutput) {
+        let now = self.since(now);
+        for shard in &mut self.shards {
+            shard.set_now(now);
+            shard.tick(output);
+        }
+    }
+
+    /// As [`TailSampler::next_tick`].
+    pub fn next_tick(&mut self) -> Option<Instant> {
+        let deadlines = self.shards.iter_mut().filter_map(Shard::next_deadline);
+        deadlines.min().and_then(|deadline| self.origin.checked_add(deadline))
+    }
+
+    /// As [`TailSampler::shutdown`].
+    pub fn shutdown(&mut self, now: Instant, output: &mut dyn TailOutput) {
+        let now = self.since(now);
+        for shard in &mut self.shards {
+            shard.set_now(now);
+            shard.shutdown(output);
+        }
+    }
+
+    /// As [`TailSampler::set_policies`].
+    ///
+    /// # Errors
+    /// As [`TailSampler::set_policies`].
+    pub fn set_policies(&mut self, policies: &[Policy]) -> Result<(), TailSamplingError> {
+        let config = TailSamplingConfig { policies: policies.to_vec(), ..self.config.clone() };
+        ShardSettings::new(&config)?;
+        let sets = policy_sets(&config, policies)?;
+        self.config = config;
+        for (shard, policies) in self.shards.iter_mut().zip(sets) {
+            shard.set_policies(policies);
+        }
+        Ok(())
+    }
+
+    /// The account of all shards.
+    pub fn counts(&self) -> TailCounts {
+        let mut counts = TailCounts::default();
+        self.shards.iter().for_each(|shard| counts.add(&shard.counts()));
+        counts
+    }
+
+    /// As [`TailSampler::memory_bytes`].
+    pub fn memory_bytes(&self) -> usize {
+        self.shards.iter().map(|shard| shard.memory_bytes(&self.config)).sum()
+    }
+
+    fn since(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.origin)
+    }
+}
+
+/// The spans of a request that were seen, and the first that is taken.
+struct Taken {
+    seen: u64,
+    first_span: u64,
+}
+
+/// The same policies for each shard.
+fn policy_sets(
+    config: &TailSamplingConfig,
+    policies: &[Policy],
+) -> Result<Vec<PolicySet>, PolicyError> {
+    let buckets = BucketPool::default();
+    let options = PolicyOptions {
+        compat: config.compat,
+        use_trace_state: config.use_trace_state,
+        shards: config.num_shards,
+        buckets: &buckets,
+    };
+    let set = |_| {
+        buckets.rewind();
+        PolicySet::new(policies, options, config.sample_on_first_match)
+    };
+    (0..config.num_shards).map(set).collect()
+}
+
+/// The shard of a trace, as the Collector computes it: the finalizer of SplitMix64 over both halves of the id.
+fn shard_of(trace_id: [u8; 16], shards: usize) -> usize {
+    let id = u128::from_le_bytes(trace_id);
+    let mut hash = id as u64 ^ (id >> 64) as u64;
+    hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^= hash >> 31;
+    (hash % shards.max(1) as u64) as usize
+}

@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+#![doc(test(attr(deny(warnings))))]
+#![forbid(unsafe_code)]
+
+mod engine;
+mod ottl;
+mod pattern;
+mod policy;
+mod trace_view;
+
+pub use engine::{
+    Appended, DecidedTrace, DecisionCacheConfig, DecisionCause, DroppedSpans, SampledRequest,
+    SamplingStrategy, ShardedTailSampler, TailCounts, TailDropReason, TailOutput, TailSampler,
+    TailSamplingConfig, TailSamplingError,
+};
+pub use ottl::{ErrorMode, OttlConditionPolicy};
+pub use policy::{
+    BooleanAttributePolicy, BytesLimitingPolicy, Compat, CompatError, CompositePolicy, Decision,
+    EvaluationError, LatencyPolicy, NumericAttributePolicy, Policy, PolicyDecision, PolicyError,
+    PolicyKind, ProbabilisticPolicy, RateLimitingPolicy, SpanCountPolicy, StringAttributePolicy,
+    TraceStatePolicy,
+};

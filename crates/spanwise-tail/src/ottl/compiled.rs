@@ -1,0 +1,271 @@
+//! A condition whose names are resolved, and its evaluation.
+
+use std::borrow::Cow;
+
+use super::ast::{Call, Condition, Key, Node, Syntax};
+use super::error::OttlError;
+use super::field::{Context, Field, Subject, last_of, resolve};
+use super::function::Function;
+use super::lexer::{Comparison, MathOp};
+use super::parser::parse;
+use super::value::Value;
+use crate::pattern::Pattern;
+use crate::policy::EvaluationError;
+
+/// A condition over a span, or over a span and one of its events.
+#[derive(Debug)]
+pub(crate) enum Compiled {
+    Or(Vec<Compiled>),
+    And(Vec<Compiled>),
+    Not(Box<Compiled>),
+    Constant(bool),
+    Value(Expression),
+    Compare(Comparison, Expression, Expression),
+}
+
+#[derive(Debug)]
+pub(crate) enum Expression {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Str(Box<str>),
+    Bytes(Box<[u8]>),
+    List(Vec<Expression>),
+    Field(Field),
+    Call(Function, Vec<Expression>),
+    Math(MathOp, Box<Expression>, Box<Expression>),
+    /// An element of a map or a list.
+    Keyed(Box<Expression>, Vec<Key>),
+}
+
+impl Compiled {
+    /// Parses and resolves a condition.
+    ///
+    /// # Errors
+    /// A syntax error, or a path, enum or function that is not supported, with its place.
+    pub(crate) fn new(text: &str, context: Context) -> Result<Self, OttlError> {
+        parse(text).and_then(|tree| condition(tree, context)).map_err(|error| error.of(text))
+    }
+
+    /// Whether the condition holds.
+    ///
+    /// # Errors
+    /// A function gets a value of a type that it does not take, or arithmetic fails.
+    pub(crate) fn holds(&self, subject: &Subject<'_>) -> Result<bool, EvaluationError> {
+        match self {
+            Self::Or(terms) => {
+                for term in terms {
+                    if term.holds(subject)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Self::And(terms) => {
+                for term in terms {
+                    if !term.holds(subject)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Self::Not(inner) => Ok(!inner.holds(subject)?),
+            Self::Constant(value) => Ok(*value),
+            Self::Value(expression) => match expression.value(subject)? {
+                Value::Bool(value) => Ok(value),
+                other => Err(EvaluationError::new(format!(
+                    "the condition is a {}, not a boolean",
+                    other.type_name()
+                ))),
+            },
+            Self::Compare(comparison, left, right) => {
+                Ok(left.value(subject)?.compare(*comparison, &right.value(subject)?))
+            }
+        }
+    }
+}
+
+impl Expression {
+    fn value<'a>(&'a self, subject: &Subject<'a>) -> Result<Value<'a>, EvaluationError> {
+        Ok(match self {
+            Self::Nil => Value::Nil,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Int(number) => Value::Int(*number),
+            Self::Double(number) => Value::Double(*number),
+            Self::Str(text) => Value::Str(Cow::Borrowed(text)),
+            Self::Bytes(bytes) => Value::Bytes(Cow::Borrowed(bytes)),
+            Self::Field(field) => field.read(subject),
+            Self::List(elements) => Value::List(values(elements, subject)?),
+            Self::Call(function, arguments) => {
+                function.call(subject, &values(arguments, subject)?)?
+            }
+            Self::Math(operator, left, right) => {
+                arithmetic(*operator, &left.value(subject)?, &right.value(subject)?)?
+            }
+            Self::Keyed(inner, keys) => {
+                keys.iter().try_fold(inner.value(subject)?, |value, key| element(value, key))?
+            }
+        })
+    }
+}
+
+fn values<'a>(
+    expressions: &'a [Expression],
+    subject: &Subject<'a>,
+) -> Result<Vec<Value<'a>>, EvaluationError> {
+    expressions.iter().map(|expression| expression.value(subject)).collect()
+}
+
+/// The element of a map or list under a key; nil under a key that a map does not have.
+fn element<'a>(value: Value<'a>, key: &Key) -> Result<Value<'a>, EvaluationError> {
+    if let Value::Nil = value {
+        return Ok(Value::Nil);
+    }
+    match key {
+        Key::Name(name) => match value.entries() {
+            Some(entries) => Ok(last_of(entries, name).into()),
+            None => Err(EvaluationError::new(format!("a {} has no keys", value.type_name()))),
+        },
+        Key::Index(index) => match value.elements() {
+            Some(elements) => usize::try_from(*index)
+                .ok()
+                .and_then(|index| elements.get(index).cloned())
+                .ok_or_else(|| EvaluationError::new(format!("index {index} is out of bounds"))),
+            None => Err(EvaluationError::new(format!("a {} has no indexes", value.type_name()))),
+        },
+    }
+}
+
+fn arithmetic<'a>(
+    operator: MathOp,
+    left: &Value<'_>,
+    right: &Value<'_>,
+) -> Result<Value<'a>, EvaluationError> {
+    match (left, right) {
+        (Value::Int(left), Value::Int(right)) => Ok(Value::Int(match operator {
+            MathOp::Add => left.wrapping_add(*right),
+            MathOp::Subtract => left.wrapping_sub(*right),
+            MathOp::Multiply => left.wrapping_mul(*right),
+            MathOp::Divide if *right == 0 => {
+                return Err(EvaluationError::new("attempted to divide by 0"));
+            }
+            MathOp::Divide => left.wrapping_div(*right),
+        })),
+        (Value::Double(left), Value::Double(right)) => Ok(Value::Double(match operator {
+            MathOp::Add => left + right,
+            MathOp::Subtract => left - right,
+            MathOp::Multiply => left * right,
+            MathOp::Divide if *right == 0.0 => {
+                return Err(EvaluationError::new("attempted to divide by 0"));
+            }
+            MathOp::Divide => left / right,
+        })),
+        _ => Err(EvaluationError::new(format!(
+            "arithmetic takes two int64 or two float64, not {} and {}",
+            left.type_name(),
+            right.type_name()
+        ))),
+    }
+}
+
+fn condition(tree: Condition, context: Context) -> Result<Compiled, OttlError> {
+    let all = |terms: Vec<Condition>| {
+        terms.into_iter().map(|term| condition(term, context)).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(match tree {
+        Condition::Or(terms) => Compiled::Or(all(terms)?),
+        Condition::And(terms) => Compiled::And(all(terms)?),
+        Condition::Not(inner) => Compiled::Not(Box::new(condition(*inner, context)?)),
+        Condition::Constant(value) => Compiled::Constant(value),
+        Condition::Call(call_) => Compiled::Value(call(call_, context)?),
+        Condition::Compare(comparison, left, right) => {
+            Compiled::Compare(comparison, expression(left, context)?, expression(right, context)?)
+        }
+    })
+}
+
+fn expression(node: Node, context: Context) -> Result<Expression, OttlError> {
+    let place = node.place;
+    let error = |message: String| OttlError::at(place, message);
+    Ok(match node.syntax {
+        Syntax::Nil => Expression::Nil,
+        Syntax::Bool(value) => Expression::Bool(value),
+        Syntax::Int(number) => Expression::Int(number),
+        Syntax::Double(number) => Expression::Double(number),
+        Syntax::String(text) => Expression::Str(text.into()),
+        Syntax::Bytes(bytes) => Expression::Bytes(bytes.into()),
+        Syntax::Enum(name) => Expression::Int(number_of(&name).map_err(error)?),
+        Syntax::Path(path) => {
+            let (field, keys) = resolve(&path, context).map_err(error)?;
+            keyed(Expression::Field(field), keys)
+        }
+        Syntax::Call(call_) => call(call_, context)?,
+        Syntax::List(nodes) => Expression::List(expressions(nodes, context)?),
+        Syntax::Math(operator, left, right) => Expression::Math(
+            operator,
+            Box::new(expression(*left, context)?),
+            Box::new(expression(*right, context)?),
+        ),
+    })
+}
+
+fn expressions(nodes: Vec<Node>, context: Context) -> Result<Vec<Expression>, OttlError> {
+    nodes.into_iter().map(|node| expression(node, context)).collect()
+}
+
+fn keyed(expression: Expression, keys: Vec<Key>) -> Expression {
+    if keys.is_empty() { expression } else { Expression::Keyed(Box::new(expression), keys) }
+}
+
+fn call(call: Call, context: Context) -> Result<Expression, OttlError> {
+    let Call { place, function: name, mut arguments, keys } = call;
+    let error = |message: String| OttlError::at(place, message);
+    let wrong_count = |expected: usize, found: usize| {
+        error(format!("`{name}` takes {expected} arguments, not {found}"))
+    };
+    if name == "IsMatch" {
+        if arguments.len() != 2 {
+            return Err(wrong_count(2, arguments.len()));
+        }
+        let pattern = match arguments.pop().map(|node| (node.place, node.syntax)) {
+            Some((place, Syntax::String(text))) => {
+                Pattern::new(&text).map_err(|error| OttlError::at(place, error.to_string()))?
+            }
+            _ => return Err(error("the pattern of `IsMatch` must be a string".to_owned())),
+        };
+        let arguments = expressions(arguments, context)?;
+        return Ok(keyed(Expression::Call(Function::IsMatch(pattern), arguments), keys));
+    }
+    let Some((function, count)) = Function::named(&name) else {
+        return Err(error(format!(
+            "the function `{name}` is not supported; accepted are {FUNCTIONS}"
+        )));
+    };
+    if arguments.len() != count {
+        return Err(wrong_count(count, arguments.len()));
+    }
+    Ok(keyed(Expression::Call(function, expressions(arguments, context)?), keys))
+}
+
+/// The number of an enum.
+fn number_of(name: &str) -> Result<i64, String> {
+    Ok(match name {
+        "SPAN_KIND_UNSPECIFIED" | "STATUS_CODE_UNSET" => 0,
+        "SPAN_KIND_INTERNAL" | "STATUS_CODE_OK" => 1,
+        "SPAN_KIND_SERVER" | "STATUS_CODE_ERROR" => 2,
+        "SPAN_KIND_CLIENT" => 3,
+        "SPAN_KIND_PRODUCER" => 4,
+        "SPAN_KIND_CONSUMER" => 5,
+        _ => {
+            return Err(format!(
+                "the enum `{name}` is not known; accepted are SPAN_KIND_UNSPECIFIED, SPAN_KIND_INTERNAL, SPAN_KIND_SERVER, \
+                 SPAN_KIND_CLIENT, SPAN_KIND_PRODUCER, SPAN_KIND_CONSUMER, STATUS_CODE_UNSET, STATUS_CODE_OK and STATUS_CODE_ERROR"
+            ));
+        }
+    })
+}
+
+/// The functions in messages.
+const FUNCTIONS: &str = "Bool, Concat, ContainsValue, Double, HasPrefix, HasSuffix, Int, IsBool, IsDouble, IsInt, IsList, IsMap, \
+     IsMatch, IsRootSpan, IsString, Len, SpanID, Split, String, Substring, ToLowerCase, ToUpperCase and TraceID";

@@ -1,0 +1,135 @@
+//! `ottl_condition`
+
+use std::fmt;
+use std::time::Duration;
+
+use super::compiled::Compiled;
+use super::error::OttlError;
+use super::field::{Context, Subject};
+use crate::policy::{Evaluate, EvaluationError, PolicyDecision};
+use crate::trace_view::TraceView;
+
+/// Samples traces in which any condition holds for any span or span event, in the
+/// [OpenTelemetry Transformation Language](https://github.com/open-telemetry/opentelemetry-collector-contrib/blob/main/pkg/ottl/LANGUAGE.md).
+///
+/// The supported part of the language is in the crate's documentation of OTTL; the rest is an error when the policy is built.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct OttlConditionPolicy {
+    /// The consequence when a condition cannot be evaluated.
+    pub error_mode: ErrorMode,
+    /// Conditions over spans.
+    pub span: Vec<String>,
+    /// Conditions over span events.
+    pub spanevent: Vec<String>,
+}
+
+/// The consequence when a condition cannot be evaluated, such as `Len` of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ErrorMode {
+    /// The policy is left out of the decision, and the error is counted.
+    #[default]
+    Propagate,
+    /// The condition does not hold.
+    Ignore,
+    /// As [`Ignore`](Self::Ignore); the Collector writes no log message either.
+    Silent,
+}
+
+impl OttlConditionPolicy {
+    /// Samples traces with a span for which one of `conditions` holds.
+    pub fn span<C: Into<String>>(conditions: impl IntoIterator<Item = C>) -> Self {
+        Self { span: conditions.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// Adds conditions over span events.
+    #[must_use]
+    pub fn or_span_event<C: Into<String>>(
+        mut self,
+        conditions: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.spanevent.extend(conditions.into_iter().map(Into::into));
+        self
+    }
+
+    /// Changes the consequence of errors.
+    #[must_use]
+    pub fn with_error_mode(self, error_mode: ErrorMode) -> Self {
+        Self { error_mode, ..self }
+    }
+}
+
+/// An `ottl_condition` policy cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OttlConditionError {
+    NoCondition,
+    Invalid(OttlError),
+}
+
+impl fmt::Display for OttlConditionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCondition => f.write_str("expected at least one OTTL condition to filter on"),
+            Self::Invalid(error) => error.fmt(f),
+        }
+    }
+}
+
+pub(crate) struct OttlCondition {
+    propagates: bool,
+    span: Vec<Compiled>,
+    span_event: Vec<Compiled>,
+}
+
+impl OttlCondition {
+    pub(crate) fn new(policy: &OttlConditionPolicy) -> Result<Self, OttlConditionError> {
+        if policy.span.is_empty() && policy.spanevent.is_empty() {
+            return Err(OttlConditionError::NoCondition);
+        }
+        let compiled = |texts: &[String], context| {
+            let conditions = texts.iter().map(|text| Compiled::new(text, context));
+            conditions.collect::<Result<Vec<_>, _>>().map_err(OttlConditionError::Invalid)
+        };
+        Ok(Self {
+            propagates: policy.error_mode == ErrorMode::Propagate,
+            span: compiled(&policy.span, Context::Span)?,
+            span_event: compiled(&policy.spanevent, Context::SpanEvent)?,
+        })
+    }
+
+    fn any(&self, conditions: &[Compiled], subject: &Subject<'_>) -> Result<bool, EvaluationError> {
+        for condition in conditions {
+            match condition.holds(subject) {
+                Ok(true) => return Ok(true),
+                Err(error) if self.propagates => return Err(error),
+                Ok(false) | Err(_) => {}
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Evaluate for OttlCondition {
+    fn evaluate(
+        &mut self,
+        trace: &TraceView<'_>,
+        _: Duration,
+    ) -> Result<PolicyDecision, EvaluationError> {
+        for span in trace.spans() {
+            let subject = Subject { span: *span, event: None };
+            if self.any(&self.span, &subject)? {
+                return Ok(PolicyDecision::Sampled);
+            }
+            if self.span_event.is_empty() {
+                continue;
+            }
+            for event in span.events().filter_map(Result::ok) {
+                let subject = Subject { span: *span, event: Some(event) };
+                if self.any(&self.span_event, &subject)? {
+                    return Ok(PolicyDecision::Sampled);
+                }
+            }
+        }
+        Ok(PolicyDecision::NotSampled)
+    }
+}

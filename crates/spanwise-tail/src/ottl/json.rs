@@ -1,0 +1,90 @@
+//! Values as JSON: the text that conditions see of numbers, lists and maps.
+
+use std::fmt::Write as _;
+
+use super::field::hex_text;
+use super::value::Value;
+
+/// The JSON of a value, with the keys of maps sorted as in Go; `None` beyond the bound of the text.
+pub(crate) fn text(value: &Value<'_>) -> Option<String> {
+    let mut out = String::new();
+    put(&mut out, value);
+    (out.len() <= MAX_BYTES).then_some(out)
+}
+
+fn put(out: &mut String, value: &Value<'_>) {
+    // A hostile list costs no more than the bound.
+    if out.len() > MAX_BYTES {
+        return;
+    }
+    match value {
+        Value::Nil => out.push_str("null"),
+        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Value::Int(number) => _ = write!(out, "{number}"),
+        Value::Double(number) => put_double(out, *number),
+        Value::Str(text) => put_text(out, text),
+        Value::Bytes(bytes) | Value::Id(bytes) => put_text(out, &hex_text(bytes)),
+        Value::Array(_) | Value::List(_) => {
+            out.push('[');
+            for (index, value) in value.elements().unwrap_or_default().iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                put(out, value);
+            }
+            out.push(']');
+        }
+        Value::KvList(_) | Value::Attributes(_) => {
+            let entries = value.entries().into_iter().flatten().filter_map(Result::ok);
+            let mut entries: Vec<_> = entries.collect();
+            entries.sort_by_key(|(key, _)| *key);
+            out.push('{');
+            for (index, (key, value)) in entries.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                put_text(out, key);
+                out.push(':');
+                put(out, &Value::from(value));
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// The shortest text that reads as the same number; with an exponent below 1e-6 and from 1e21, as in Go.
+fn put_double(out: &mut String, number: f64) {
+    let magnitude = number.abs();
+    let plain = magnitude == 0.0 || (1e-6..1e21).contains(&magnitude);
+    let _infallible = if plain {
+        write!(out, "{number}")
+    } else {
+        // Go writes at least two digits in a positive exponent.
+        let text = format!("{number:e}");
+        match text.split_once('e') {
+            Some((mantissa, exponent)) if !exponent.starts_with('-') => {
+                write!(out, "{mantissa}e+{exponent:0>2}")
+            }
+            _ => write!(out, "{text}"),
+        }
+    };
+}
+
+fn put_text(out: &mut String, text: &str) {
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\0'..='\u{1f}' => _ = write!(out, "\\u{:04x}", u32::from(letter)),
+            _ => out.push(letter),
+        }
+    }
+    out.push('"');
+}
+
+/// The longest text: 1 MiB.
+const MAX_BYTES: usize = 1 << 20;

@@ -1,0 +1,137 @@
+//! Values of conditions, borrowed from the span where possible.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use spanwise_wire::read::{ArrayView, Attributes, KvListView, ValueView};
+
+use super::lexer::Comparison;
+
+#[derive(Clone)]
+pub(crate) enum Value<'a> {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Str(Cow<'a, str>),
+    Bytes(Cow<'a, [u8]>),
+    /// A trace id or a span id.
+    Id(Cow<'a, [u8]>),
+    Array(ArrayView<'a>),
+    List(Vec<Value<'a>>),
+    KvList(KvListView<'a>),
+    /// All attributes of a span, an event, a resource or a scope.
+    Attributes(Attributes<'a>),
+}
+
+impl<'a> From<ValueView<'a>> for Value<'a> {
+    fn from(view: ValueView<'a>) -> Self {
+        match view {
+            ValueView::Str(text) => Self::Str(Cow::Borrowed(text)),
+            ValueView::Bool(value) => Self::Bool(value),
+            ValueView::I64(number) => Self::Int(number),
+            ValueView::F64(number) => Self::Double(number),
+            ValueView::Bytes(bytes) => Self::Bytes(Cow::Borrowed(bytes)),
+            ValueView::Array(array) => Self::Array(array),
+            ValueView::KvList(map) => Self::KvList(map),
+            _ => Self::Nil,
+        }
+    }
+}
+
+impl<'a> From<Option<ValueView<'a>>> for Value<'a> {
+    fn from(view: Option<ValueView<'a>>) -> Self {
+        view.map_or(Self::Nil, Self::from)
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The elements of a list; `None` for another type.
+    pub(crate) fn elements(&self) -> Option<Vec<Value<'a>>> {
+        match self {
+            Self::List(values) => Some(values.clone()),
+            Self::Array(array) => {
+                Some(array.iter().filter_map(Result::ok).map(Self::from).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// The entries of a map; `None` for another type.
+    pub(crate) fn entries(&self) -> Option<Attributes<'a>> {
+        match self {
+            Self::KvList(map) => Some(map.iter()),
+            Self::Attributes(attributes) => Some(attributes.clone()),
+            _ => None,
+        }
+    }
+
+    /// The name of the type in messages.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Nil => "nil",
+            Self::Bool(_) => "bool",
+            Self::Int(_) => "int64",
+            Self::Double(_) => "float64",
+            Self::Str(_) => "string",
+            Self::Bytes(_) => "bytes",
+            Self::Id(_) => "id",
+            Self::Array(_) | Self::List(_) => "list",
+            Self::KvList(_) | Self::Attributes(_) => "map",
+        }
+    }
+
+    /// Compares by OTTL's rules: numbers with numbers, each other type with itself; only `!=` holds between other pairs.
+    pub(crate) fn compare(&self, comparison: Comparison, other: &Self) -> bool {
+        let ordering = match (self, other) {
+            (Self::Nil, Self::Nil) => Some(Ordering::Equal),
+            (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
+            (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
+            (Self::Int(a), Self::Double(b)) => (*a as f64).partial_cmp(b),
+            (Self::Double(a), Self::Int(b)) => a.partial_cmp(&(*b as f64)),
+            (Self::Double(a), Self::Double(b)) => a.partial_cmp(b),
+            (Self::Str(a), Self::Str(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
+            (Self::Bytes(a), Self::Bytes(b)) => Some(a.cmp(b)),
+            _ => {
+                return match comparison {
+                    Comparison::Equal => self.is_same(other),
+                    Comparison::NotEqual => !self.is_same(other),
+                    _ => false,
+                };
+            }
+        };
+        match comparison {
+            Comparison::Equal => ordering == Some(Ordering::Equal),
+            Comparison::NotEqual => ordering != Some(Ordering::Equal),
+            Comparison::Less => ordering == Some(Ordering::Less),
+            Comparison::Greater => ordering == Some(Ordering::Greater),
+            Comparison::LessOrEqual => ordering.is_some_and(Ordering::is_le),
+            Comparison::GreaterOrEqual => ordering.is_some_and(Ordering::is_ge),
+        }
+    }
+
+    /// Equality of ids, lists and maps, which have no order.
+    fn is_same(&self, other: &Self) -> bool {
+        if let (Self::Id(a), Self::Id(b)) = (self, other) {
+            return a == b;
+        }
+        if let (Some(a), Some(b)) = (self.elements(), other.elements()) {
+            let is_equal = |(a, b): (&Self, &Self)| a.compare(Comparison::Equal, b);
+            return a.len() == b.len() && a.iter().zip(&b).all(is_equal);
+        }
+        if let (Some(a), Some(b)) = (self.entries(), other.entries()) {
+            // Hashed: the maps of a hostile span may have thousands of entries.
+            let a: HashMap<&str, ValueView<'_>> = a.filter_map(Result::ok).collect();
+            let b: HashMap<&str, ValueView<'_>> = b.filter_map(Result::ok).collect();
+            return a.len() == b.len()
+                && a.iter().all(|(key, value)| {
+                    let other = b.get(key).copied();
+                    other.is_some_and(|other| {
+                        Self::from(*value).compare(Comparison::Equal, &Self::from(other))
+                    })
+                });
+        }
+        false
+    }
+}

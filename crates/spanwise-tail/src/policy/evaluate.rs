@@ -1,0 +1,41 @@
+//! The interface of a policy that is ready to evaluate traces.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use super::decision::PolicyDecision;
+use crate::trace_view::TraceView;
+
+/// Evaluates traces for one policy.
+pub(crate) trait Evaluate: Send {
+    /// The outcome for `trace` at `now`, the time since the sampler was built.
+    ///
+    /// # Errors
+    /// An OTTL condition with `error_mode: propagate` failed.
+    fn evaluate(
+        &mut self,
+        trace: &TraceView<'_>,
+        now: Duration,
+    ) -> Result<PolicyDecision, EvaluationError>;
+}
+
+/// A policy could not be evaluated for a trace; the other policies decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvaluationError {
+    message: Cow<'static, str>,
+}
+
+impl EvaluationError {
+    pub(crate) fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl fmt::Display for EvaluationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for EvaluationError {}

@@ -1,0 +1,47 @@
+//! Policies: one file for each type, with its options and its evaluation.
+
+mod always_sample;
+mod and;
+mod attribute;
+mod boolean_attribute;
+mod build;
+mod bytes_limiting;
+mod compat;
+mod composite;
+mod decision;
+mod drop;
+mod error;
+mod evaluate;
+mod kind;
+mod latency;
+mod not;
+mod numeric_attribute;
+mod options;
+mod policy_set;
+mod probabilistic;
+mod rate_limiting;
+mod span_count;
+mod status_code;
+mod string_attribute;
+mod token_bucket;
+mod trace_flags;
+mod trace_state;
+
+pub use boolean_attribute::BooleanAttributePolicy;
+pub use bytes_limiting::BytesLimitingPolicy;
+pub use compat::{Compat, CompatError};
+pub use decision::{Decision, PolicyDecision};
+pub use error::PolicyError;
+pub(crate) use evaluate::Evaluate;
+pub use evaluate::EvaluationError;
+pub use kind::{CompositePolicy, Policy, PolicyKind};
+pub use latency::LatencyPolicy;
+pub use numeric_attribute::NumericAttributePolicy;
+pub(crate) use options::PolicyOptions;
+pub(crate) use policy_set::{Outcome, PolicySet};
+pub use probabilistic::ProbabilisticPolicy;
+pub use rate_limiting::RateLimitingPolicy;
+pub use span_count::SpanCountPolicy;
+pub use string_attribute::StringAttributePolicy;
+pub(crate) use token_bucket::BucketPool;
+pub use trace_state::TraceStatePolicy;

@@ -1,0 +1,14 @@
+//! The settings that all policies of a sampler share.
+
+use super::compat::Compat;
+use super::token_bucket::BucketPool;
+
+#[derive(Clone, Copy)]
+pub(crate) struct PolicyOptions<'a> {
+    pub(crate) compat: Compat,
+    pub(crate) use_trace_state: bool,
+    /// Shards have their own counters of `composite`, each for its part of the limit.
+    pub(crate) shards: u16,
+    /// The token buckets that all shards share.
+    pub(crate) buckets: &'a BucketPool,
+}

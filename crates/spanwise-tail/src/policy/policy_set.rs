@@ -1,0 +1,139 @@
+//! All policies of a sampler, and the decision they make together.
+
+use std::time::Duration;
+
+use super::build::{Parent, build};
+use super::decision::{Decision, PolicyDecision};
+use super::error::PolicyError;
+use super::evaluate::Evaluate;
+use super::kind::{Policy, PolicyKind};
+use super::options::PolicyOptions;
+use crate::trace_view::TraceView;
+
+/// Evaluates every policy for a trace and combines their decisions in the Collector's order of precedence.
+pub(crate) struct PolicySet {
+    /// Those of type `drop` first.
+    policies: Vec<Named>,
+    sample_on_first_match: bool,
+    errors: u64,
+}
+
+struct Named {
+    name: Box<str>,
+    is_drop: bool,
+    evaluator: Box<dyn Evaluate>,
+}
+
+/// The decision about a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) decision: Decision,
+    /// The index of the policy that decided.
+    pub(crate) policy: Option<u16>,
+    /// A `drop` policy did not match: it may match when more spans arrive.
+    pub(crate) may_drop_later: bool,
+}
+
+impl PolicySet {
+    /// Builds all `policies`.
+    ///
+    /// # Errors
+    /// No policy, more than 65,534, an empty or repeated name, or a policy that cannot be built.
+    pub(crate) fn new(
+        policies: &[Policy],
+        options: PolicyOptions<'_>,
+        sample_on_first_match: bool,
+    ) -> Result<Self, PolicyError> {
+        if policies.is_empty() {
+            return Err(PolicyError::new("at least one policy is required"));
+        }
+        if policies.len() >= usize::from(u16::MAX) {
+            return Err(PolicyError::new("more than 65534 policies"));
+        }
+        for (index, policy) in policies.iter().enumerate() {
+            if policies.iter().take(index).any(|before| before.name == policy.name) {
+                return Err(PolicyError::new(format!("duplicate policy name {:?}", policy.name)));
+            }
+        }
+        let is_drop = |policy: &&Policy| matches!(policy.kind, PolicyKind::Drop(_));
+        let (drops, others): (Vec<&Policy>, Vec<&Policy>) = policies.iter().partition(is_drop);
+        let named = |policy: &Policy| {
+            Ok(Named {
+                name: policy.name.as_str().into(),
+                is_drop: is_drop(&policy),
+                evaluator: build(policy, Parent::None, options)?,
+            })
+        };
+        let policies = drops.into_iter().chain(others).map(named).collect::<Result<_, _>>()?;
+        Ok(Self { policies, sample_on_first_match, errors: 0 })
+    }
+
+    /// Decides about a trace. A policy whose evaluation fails is counted and left out.
+    pub(crate) fn decide(&mut self, trace: &TraceView<'_>, now: Duration) -> Outcome {
+        let mut found = Found::default();
+        let mut may_drop_later = false;
+        for (index, policy) in self.policies.iter_mut().enumerate() {
+            let Ok(decision) = policy.evaluator.evaluate(trace, now) else {
+                self.errors += 1;
+                continue;
+            };
+            // Fewer than 65,535, checked when the set was built.
+            let index = index as u16;
+            may_drop_later |= policy.is_drop && decision != PolicyDecision::Dropped;
+            found.add(decision, index);
+            let is_final = decision == PolicyDecision::Dropped
+                || (self.sample_on_first_match && decision == PolicyDecision::Sampled);
+            if is_final {
+                break;
+            }
+        }
+        let (decision, policy) = found.combine();
+        Outcome { decision, policy, may_drop_later }
+    }
+
+    /// The name of the policy at `index`.
+    pub(crate) fn name(&self, index: u16) -> Option<&str> {
+        self.policies.get(usize::from(index)).map(|policy| &*policy.name)
+    }
+
+    /// Number of evaluations that failed.
+    pub(crate) fn errors(&self) -> u64 {
+        self.errors
+    }
+}
+
+/// The first policy of each decision.
+#[derive(Default)]
+struct Found {
+    dropped: Option<u16>,
+    sampled: Option<u16>,
+    not_sampled: Option<u16>,
+    invert_sampled: Option<u16>,
+    invert_not_sampled: Option<u16>,
+}
+
+impl Found {
+    fn add(&mut self, decision: PolicyDecision, index: u16) {
+        let first = match decision {
+            PolicyDecision::Dropped => &mut self.dropped,
+            PolicyDecision::Sampled => &mut self.sampled,
+            PolicyDecision::NotSampled => &mut self.not_sampled,
+            PolicyDecision::InvertSampled => &mut self.invert_sampled,
+            PolicyDecision::InvertNotSampled => &mut self.invert_not_sampled,
+        };
+        first.get_or_insert(index);
+    }
+
+    /// Dropped, then the veto of an inverted match, then Sampled, then an inverted match that no policy opposes.
+    fn combine(&self) -> (Decision, Option<u16>) {
+        match self {
+            Self { dropped: Some(index), .. } => (Decision::Dropped, Some(*index)),
+            Self { invert_not_sampled: Some(index), .. } => (Decision::NotSampled, Some(*index)),
+            Self { sampled: Some(index), .. } => (Decision::Sampled, Some(*index)),
+            Self { invert_sampled: Some(index), not_sampled: None, .. } => {
+                (Decision::Sampled, Some(*index))
+            }
+            _ => (Decision::NotSampled, None),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `rate_limiting`
+
+use std::time::Duration;
+
+use super::compat::Compat;
+use super::decision::PolicyDecision;
+use super::evaluate::{Evaluate, EvaluationError};
+use super::token_bucket::{BucketPool, TokenBucket};
+use crate::trace_view::TraceView;
+
+/// Samples traces while their spans stay below a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct RateLimitingPolicy {
+    /// Spans per second.
+    pub spans_per_second: i64,
+    /// The most spans at once; a larger trace is never sampled. 0 means twice `spans_per_second`.
+    pub burst_capacity: i64,
+}
+
+impl RateLimitingPolicy {
+    /// Samples up to `spans_per_second`.
+    pub fn new(spans_per_second: i64) -> Self {
+        Self { spans_per_second, burst_capacity: 0 }
+    }
+
+    /// Samples up to `burst_capacity` spans at once.
+    #[must_use]
+    pub fn with_burst_capacity(self, burst_capacity: i64) -> Self {
+        Self { burst_capacity, ..self }
+    }
+}
+
+pub(crate) enum RateLimiting {
+    Bucket(TokenBucket),
+    /// Before v0.153: a number of spans in each second, the limit itself excluded.
+    PerSecond {
+        limit: i64,
+        second: u64,
+        spans: i64,
+    },
+}
+
+impl RateLimiting {
+    pub(crate) fn new(policy: RateLimitingPolicy, compat: Compat, buckets: &BucketPool) -> Self {
+        let RateLimitingPolicy { spans_per_second: limit, burst_capacity } = policy;
+        if compat.limits_by_second() {
+            return Self::PerSecond { limit, second: 0, spans: 0 };
+        }
+        let burst = if burst_capacity > 0 { burst_capacity } else { limit.saturating_mul(2) };
+        Self::Bucket(buckets.next(limit, burst))
+    }
+}
+
+impl Evaluate for RateLimiting {
+    fn evaluate(
+        &mut self,
+        trace: &TraceView<'_>,
+        now: Duration,
+    ) -> Result<PolicyDecision, EvaluationError> {
+        let added = trace.summary().spans();
+        let sampled = match self {
+            Self::Bucket(bucket) => bucket.take(added, now),
+            Self::PerSecond { limit, second, spans } => {
+                if *second != now.as_secs() {
+                    (*second, *spans) = (now.as_secs(), 0);
+                }
+                let sum = spans.saturating_add(i64::try_from(added).unwrap_or(i64::MAX));
+                let sampled = sum < *limit;
+                if sampled {
+                    *spans = sum;
+                }
+                sampled
+            }
+        };
+        Ok(PolicyDecision::of(sampled))
+    }
+}
