@@ -2,6 +2,7 @@
 #![doc(test(attr(deny(warnings))))]
 #![forbid(unsafe_code)]
 
+mod config;
 mod engine;
 mod ottl;
 mod pattern;

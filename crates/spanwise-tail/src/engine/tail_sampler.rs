@@ -69,6 +69,16 @@ impl TailSampler {
         Ok(Self { inner: ShardedTailSampler::new(&config, now)? })
     }
 
+    /// The name of the setting that is out of range, and the reason. Policies are not checked.
+    pub(crate) fn check_settings(
+        config: &TailSamplingConfig,
+    ) -> Result<(), (&'static str, String)> {
+        match ShardSettings::new(config) {
+            Err(TailSamplingError::Setting { name, message }) => Err((name, message)),
+            Ok(_) | Err(TailSamplingError::Policy(_)) => Ok(()),
+        }
+    }
+
     /// Decides the traces that are due, and takes the spans of an `ExportTraceServiceRequest`. Spans of sampled traces and, when a limit is reached, of traces that are
     /// decided early leave through `output`.
     ///

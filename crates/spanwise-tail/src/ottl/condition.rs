@@ -75,6 +75,12 @@ impl fmt::Display for OttlConditionError {
     }
 }
 
+/// Whether `text` is a condition over spans, or over span events.
+pub(crate) fn check_condition(text: &str, is_event: bool) -> Result<(), OttlError> {
+    let context = if is_event { Context::SpanEvent } else { Context::Span };
+    Compiled::new(text, context).map(drop)
+}
+
 pub(crate) struct OttlCondition {
     propagates: bool,
     span: Vec<Compiled>,

@@ -13,5 +13,5 @@ mod lexer;
 mod parser;
 mod value;
 
-pub(crate) use condition::OttlCondition;
 pub use condition::{ErrorMode, OttlConditionPolicy};
+pub(crate) use condition::{OttlCondition, check_condition};

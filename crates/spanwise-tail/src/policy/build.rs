@@ -33,7 +33,7 @@ pub(crate) enum Parent {
 }
 
 impl Parent {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::None => "",
             Self::And => "and",

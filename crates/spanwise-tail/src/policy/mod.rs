@@ -28,6 +28,7 @@ mod trace_flags;
 mod trace_state;
 
 pub use boolean_attribute::BooleanAttributePolicy;
+pub(crate) use build::{Parent, build};
 pub use bytes_limiting::BytesLimitingPolicy;
 pub use compat::{Compat, CompatError};
 pub use decision::{Decision, PolicyDecision};

@@ -1,0 +1,44 @@
+//! Values of Collector files that the reader of configurations does not know.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use spanwise_config::{Field, Scalar};
+
+use super::go_duration;
+
+/// A duration in Go's form.
+pub(crate) fn duration(field: &Field<'_>) -> Option<Duration> {
+    if !field.has_value() {
+        return None;
+    }
+    let parsed = match field.any_scalar()? {
+        Scalar::String(text) => go_duration::parse(text),
+        Scalar::Integer(0) => Some(Duration::ZERO),
+        _ => None,
+    };
+    parsed.or_else(|| field.expected("a duration such as `10s`, `1m30s` or `500ms`"))
+}
+
+/// A whole number; YAML 1.1, which the Collector reads, accepts `_` between its digits.
+pub(crate) fn integer(field: &Field<'_>, range: RangeInclusive<i64>) -> Option<i64> {
+    if field.has_value()
+        && let Some(Scalar::String(text)) = field.any_scalar()
+        && text.contains('_')
+        && let Ok(number) = text.replace('_', "").parse::<i64>()
+        && range.contains(&number)
+    {
+        return Some(number);
+    }
+    field.integer(range)
+}
+
+/// A list of strings.
+pub(crate) fn strings(field: &Field<'_>) -> Vec<String> {
+    let elements = field.sequence();
+    elements.iter().filter_map(|element| element.string()).map(str::to_owned).collect()
+}
+
+pub(crate) fn text(field: &Field<'_>) -> String {
+    field.string().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,206 @@
+//! Settings from the Collector's configuration files.
+
+mod fields;
+mod go_duration;
+mod policies;
+
+use spanwise_config::{Document, Field, Mapping, Problems, Read};
+
+use self::fields::{duration, integer, text};
+use self::policies::read_policies;
+use crate::engine::{DecisionCacheConfig, SamplingStrategy, TailSampler, TailSamplingConfig};
+use crate::policy::{BucketPool, Compat, PolicyOptions};
+
+impl TailSamplingConfig {
+    /// Reads the settings from a file of the Collector, with its processor `tail_sampling`, or from the block of the processor alone.
+    ///
+    /// A file with several processors of the type needs their name in `processor`: `Some("tail_sampling/name")`.
+    /// Beside the Collector's keys, the block may have `compat`, `max_memory_bytes`, `max_spans_per_trace`, `max_request_bytes` and
+    /// `use_trace_state`.
+    ///
+    /// # Errors
+    /// Every mistake of the block with its line, its path and, for an unknown key or value, the nearest known one.
+    ///
+    /// ```
+    /// use spanwise_config::Document;
+    /// use spanwise_tail::TailSamplingConfig;
+    ///
+    /// let text = b"
+    /// processors:
+    ///   tail_sampling:
+    ///     decision_wait: 10s
+    ///     policies:
+    ///       - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}
+    ///       - {name: slow, type: latency, latency: {treshold_ms: 1000}}
+    /// ";
+    /// let document = Document::parse("collector.yaml", text, |_| None)?;
+    /// let problems = TailSamplingConfig::from_document(&document, None).map(drop).unwrap_err();
+    /// assert_eq!(
+    ///     problems.to_string(),
+    ///     "collector.yaml:7:47: processors.tail_sampling.policies[1].latency.treshold_ms: \
+    ///      unknown key; did you mean `threshold_ms`?"
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_document(
+        document: &Document,
+        processor: Option<&str>,
+    ) -> Result<Read<Self>, Problems> {
+        document.read(|root| {
+            let block = find(&root, processor).unwrap_or_else(|| root.clone());
+            read(&block)
+        })
+    }
+}
+
+/// The block of the processor.
+fn find<'d>(root: &Field<'d>, processor: Option<&str>) -> Option<Field<'d>> {
+    let entries = root.entries();
+    let entry = |name: &str| entries.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
+    let is_tail =
+        |key: &str| key == TYPE || key.strip_prefix(TYPE).is_some_and(|rest| rest.starts_with('/'));
+    let processors = match entry("processors") {
+        Some(processors) => processors.entries(),
+        None if entries.iter().any(|(key, _)| is_tail(key)) => entries,
+        // A block without its name.
+        None => return Some(root.clone()),
+    };
+    let mut found: Vec<_> = processors.into_iter().filter(|(key, _)| is_tail(key)).collect();
+    if let Some(name) = processor {
+        found.retain(|(key, _)| *key == name);
+    }
+    match found.as_slice() {
+        [(_, field)] => Some(field.clone()),
+        [] => {
+            let name = processor.unwrap_or(TYPE);
+            root.error(format!("the file has no processor `{name}`"));
+            None
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(|(key, _)| format!("`{key}`")).collect();
+            root.error(format!(
+                "the file has several processors: choose one of {}",
+                names.join(", ")
+            ));
+            None
+        }
+    }
+}
+
+fn read(block: &Field<'_>) -> TailSamplingConfig {
+    let mapping = block.mapping(KEYS);
+    let defaults = TailSamplingConfig::default();
+    let size = |key: &str, default: usize| {
+        let number = integer(&mapping.get(key), 0..=i64::MAX);
+        number.map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX))
+    };
+    let strategy = mapping.get("sampling_strategy").choice(&[
+        ("trace-complete", SamplingStrategy::TraceComplete),
+        ("span-ingest", SamplingStrategy::SpanIngest),
+    ]);
+    let storage = mapping.get("tail_storage");
+    if storage.has_value() {
+        storage.error("storage outside of memory is not supported");
+    }
+    // The Collector's choice between a change and a copy of its input: spans are copied as they are.
+    flag(&mapping, "mutates_data");
+    let compat = compat(&mapping.get("compat"));
+    let use_trace_state = flag(&mapping, "use_trace_state");
+    let buckets = BucketPool::default();
+    let options = PolicyOptions { compat, use_trace_state, shards: 1, buckets: &buckets };
+    let wait = duration(&mapping.get("decision_wait")).unwrap_or(defaults.decision_wait);
+    let after_root = duration(&mapping.get("decision_wait_after_root_received"));
+    let shards = integer(&mapping.get("num_shards"), 1..=256).unwrap_or(1);
+    let max_spans =
+        integer(&mapping.get("max_spans_per_trace"), 1..=i64::from(defaults.max_spans_per_trace));
+    let config = TailSamplingConfig {
+        policies: read_policies(&mapping.get("policies"), options),
+        decision_wait: wait,
+        decision_wait_after_root_received: after_root.unwrap_or_default(),
+        num_traces: size("num_traces", defaults.num_traces),
+        expected_new_traces_per_sec: size("expected_new_traces_per_sec", 0) as u64,
+        block_on_overflow: flag(&mapping, "block_on_overflow"),
+        sample_on_first_match: flag(&mapping, "sample_on_first_match"),
+        drop_pending_traces_on_shutdown: flag(&mapping, "drop_pending_traces_on_shutdown"),
+        maximum_trace_size_bytes: size("maximum_trace_size_bytes", 0) as u64,
+        decision_cache: decision_cache(&mapping.get("decision_cache")),
+        num_shards: shards as u16,
+        sampling_strategy: strategy.unwrap_or_default(),
+        compat,
+        use_trace_state,
+        max_memory_bytes: size("max_memory_bytes", defaults.max_memory_bytes),
+        max_spans_per_trace: max_spans.map_or(defaults.max_spans_per_trace, |spans| spans as u32),
+        max_request_bytes: size("max_request_bytes", defaults.max_request_bytes),
+    };
+    report_settings(&config, &mapping, block);
+    config
+}
+
+/// Reports settings that are out of range, each at its key.
+fn report_settings(config: &TailSamplingConfig, mapping: &Mapping<'_>, block: &Field<'_>) {
+    if let Err((name, message)) = TailSampler::check_settings(config) {
+        let field = mapping.get(name);
+        // A default may be too small for another setting.
+        if field.exists() {
+            field.error(message)
+        } else {
+            block.error(format!("{name}: {message}"))
+        }
+    }
+}
+
+fn decision_cache(field: &Field<'_>) -> DecisionCacheConfig {
+    let mapping = field.mapping(&["sampled_cache_size", "non_sampled_cache_size"]);
+    let size = |key: &str| integer(&mapping.get(key), 0..=1 << 30).map(|size| size as usize);
+    DecisionCacheConfig {
+        sampled_cache_size: size("sampled_cache_size"),
+        non_sampled_cache_size: size("non_sampled_cache_size"),
+    }
+}
+
+fn compat(field: &Field<'_>) -> Compat {
+    if !field.has_value() {
+        return Compat::LATEST;
+    }
+    match text(field).parse() {
+        Ok(compat) => compat,
+        Err(error) => {
+            // Another type has been reported.
+            if field.string().is_some() {
+                field.error(error.to_string());
+            }
+            Compat::LATEST
+        }
+    }
+}
+
+fn flag(mapping: &Mapping<'_>, key: &str) -> bool {
+    let field = mapping.get(key);
+    field.has_value() && field.boolean().unwrap_or_default()
+}
+
+/// The Collector's type of the processor.
+const TYPE: &str = "tail_sampling";
+
+const KEYS: &[&str] = &[
+    "policies",
+    "decision_wait",
+    "decision_wait_after_root_received",
+    "num_traces",
+    "expected_new_traces_per_sec",
+    "block_on_overflow",
+    "sample_on_first_match",
+    "drop_pending_traces_on_shutdown",
+    "maximum_trace_size_bytes",
+    "decision_cache",
+    "num_shards",
+    "sampling_strategy",
+    "tail_storage",
+    "mutates_data",
+    // Our own.
+    "compat",
+    "use_trace_state",
+    "max_memory_bytes",
+    "max_spans_per_trace",
+    "max_request_bytes",
+];
