@@ -4,6 +4,7 @@
 
 mod config;
 mod engine;
+mod keys;
 mod ottl;
 mod pattern;
 mod policy;

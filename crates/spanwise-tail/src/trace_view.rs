@@ -1,26 +1,76 @@
 //! A trace as policies read it: a summary, and the spans in place.
 
 use std::cell::OnceCell;
+use std::ops::Deref;
 
-use spanwise_wire::read::SpanView;
+use spanwise_wire::read::{SpanView, ValueView};
+
+use crate::keys::KeyIndex;
+
+/// The spans of a trace in the order of their arrival.
+pub(crate) trait SpanSource<'a> {
+    /// Number of spans.
+    fn len(&self) -> usize;
+
+    /// The span at `index`, if it can be read.
+    fn span(&self, index: usize) -> Option<SpanView<'a>>;
+}
 
 /// One trace, borrowed from its encoded spans.
 pub(crate) struct TraceView<'a> {
     trace_id: [u8; 16],
     summary: Summary,
-    load: &'a dyn Fn() -> Vec<SpanView<'a>>,
-    /// Read when the first policy asks for them: many decisions need the summary only.
-    spans: OnceCell<Vec<SpanView<'a>>>,
+    source: &'a dyn SpanSource<'a>,
+    keys: &'a [Box<str>],
+    /// The spans of a small trace, parsed once for all policies that look at spans.
+    spans: OnceCell<Vec<SpanFacts<'a>>>,
+}
+
+/// A span with the values of the keys that policies look for.
+pub(crate) struct SpanFacts<'a> {
+    view: SpanView<'a>,
+    keys: &'a [Box<str>],
+    values: Vec<Option<ValueView<'a>>>,
+}
+
+impl<'a> SpanFacts<'a> {
+    fn new(view: SpanView<'a>, keys: &'a [Box<str>]) -> Self {
+        let mut values = Vec::new();
+        if !keys.is_empty() {
+            values.resize(keys.len(), None);
+            view.select_attributes(keys, &mut values);
+        }
+        Self { view, keys, values }
+    }
+
+    /// The value of an attribute of the span.
+    pub(crate) fn value(&self, key: KeyIndex) -> Option<ValueView<'a>> {
+        self.values.get(key.get()).copied().flatten()
+    }
+
+    /// The value of an attribute of the span's resource.
+    pub(crate) fn resource_value(&self, key: KeyIndex) -> Option<ValueView<'a>> {
+        self.keys.get(key.get()).and_then(|key| self.view.resource_attribute(key))
+    }
+}
+
+impl<'a> Deref for SpanFacts<'a> {
+    type Target = SpanView<'a>;
+
+    fn deref(&self) -> &SpanView<'a> {
+        &self.view
+    }
 }
 
 impl<'a> TraceView<'a> {
-    /// A trace whose spans are read by `load` when they are needed.
+    /// A trace whose spans are read from `source` when they are needed.
     pub(crate) fn new(
         trace_id: [u8; 16],
         summary: Summary,
-        load: &'a dyn Fn() -> Vec<SpanView<'a>>,
+        source: &'a dyn SpanSource<'a>,
+        keys: &'a [Box<str>],
     ) -> Self {
-        Self { trace_id, summary, load, spans: OnceCell::new() }
+        Self { trace_id, summary, source, keys, spans: OnceCell::new() }
     }
 
     pub(crate) fn trace_id(&self) -> [u8; 16] {
@@ -31,11 +81,30 @@ impl<'a> TraceView<'a> {
         &self.summary
     }
 
-    /// The spans in the order of their arrival.
-    pub(crate) fn spans(&self) -> &[SpanView<'a>] {
-        self.spans.get_or_init(self.load)
+    /// Whether `matches` holds for any span, in the order of their arrival.
+    pub(crate) fn any(&self, mut matches: impl FnMut(&SpanFacts<'a>) -> bool) -> bool {
+        let found = self.find(|span| matches(span).then_some(()));
+        found.is_some()
+    }
+
+    /// The first result of `find` for a span, in the order of their arrival.
+    pub(crate) fn find<T>(&self, mut find: impl FnMut(&SpanFacts<'a>) -> Option<T>) -> Option<T> {
+        if self.source.len() > MAX_CACHED_SPANS {
+            // The memory for all of them would exceed the bound of the sampler.
+            return self.parsed().find_map(|span| find(&span));
+        }
+        self.spans.get_or_init(|| self.parsed().collect()).iter().find_map(find)
+    }
+
+    fn parsed(&self) -> impl Iterator<Item = SpanFacts<'a>> {
+        let keys = self.keys;
+        let views = (0..self.source.len()).filter_map(|index| self.source.span(index));
+        views.map(move |view| SpanFacts::new(view, keys))
     }
 }
+
+/// The most spans that are parsed once for all policies.
+const MAX_CACHED_SPANS: usize = 64;
 
 /// The facts about a trace that are counted while its spans arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

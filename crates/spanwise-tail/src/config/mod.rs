@@ -9,6 +9,7 @@ use spanwise_config::{Document, Field, Mapping, Problems, Read};
 use self::fields::{duration, integer, text};
 use self::policies::read_policies;
 use crate::engine::{DecisionCacheConfig, SamplingStrategy, TailSampler, TailSamplingConfig};
+use crate::keys::KeyPool;
 use crate::policy::{BucketPool, Compat, PolicyOptions};
 
 impl TailSamplingConfig {
@@ -107,7 +108,9 @@ fn read(block: &Field<'_>) -> TailSamplingConfig {
     let compat = compat(&mapping.get("compat"));
     let use_trace_state = flag(&mapping, "use_trace_state");
     let buckets = BucketPool::default();
-    let options = PolicyOptions { compat, use_trace_state, shards: 1, buckets: &buckets };
+    let keys = KeyPool::default();
+    let options =
+        PolicyOptions { compat, use_trace_state, shards: 1, buckets: &buckets, keys: &keys };
     let wait = duration(&mapping.get("decision_wait")).unwrap_or(defaults.decision_wait);
     let after_root = duration(&mapping.get("decision_wait_after_root_received"));
     let shards = integer(&mapping.get("num_shards"), 1..=256).unwrap_or(1);

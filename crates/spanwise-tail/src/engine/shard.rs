@@ -335,7 +335,9 @@ impl Shard {
     }
 
     fn span_memory(&self) -> usize {
-        self.store.bytes() + self.groups.bytes()
+        // A decision needs the addresses of all spans of its trace.
+        let addresses = self.table.spans() as usize * size_of::<Address>();
+        self.store.bytes() + self.groups.bytes() + addresses
     }
 
     /// Bytes of memory, of which the tables' are allocated from the start.

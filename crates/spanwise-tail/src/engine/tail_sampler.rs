@@ -11,6 +11,7 @@ use super::group_table::PartFields;
 use super::output::TailOutput;
 use super::shard::{GroupFields, Refused, Shard};
 use super::validated::ShardSettings;
+use crate::keys::KeyPool;
 use crate::policy::{BucketPool, Policy, PolicyError, PolicyOptions, PolicySet};
 
 /// The spans of a request that a sampler took.
@@ -318,11 +319,14 @@ fn policy_sets(
     policies: &[Policy],
 ) -> Result<Vec<PolicySet>, PolicyError> {
     let buckets = BucketPool::default();
+    // Each set has keys of its own instead of these.
+    let keys = KeyPool::default();
     let options = PolicyOptions {
         compat: config.compat,
         use_trace_state: config.use_trace_state,
         shards: config.num_shards,
         buckets: &buckets,
+        keys: &keys,
     };
     let set = |_| {
         buckets.rewind();

@@ -9,8 +9,16 @@ use super::function::Function;
 use super::lexer::{Comparison, MathOp};
 use super::parser::parse;
 use super::value::Value;
+use crate::keys::KeyPool;
 use crate::pattern::Pattern;
 use crate::policy::EvaluationError;
+
+/// The meaning of the names of a condition.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'k> {
+    pub(crate) context: Context,
+    pub(crate) keys: &'k KeyPool,
+}
 
 /// A condition over a span, or over a span and one of its events.
 #[derive(Debug)]
@@ -44,15 +52,15 @@ impl Compiled {
     ///
     /// # Errors
     /// A syntax error, or a path, enum or function that is not supported, with its place.
-    pub(crate) fn new(text: &str, context: Context) -> Result<Self, OttlError> {
-        parse(text).and_then(|tree| condition(tree, context)).map_err(|error| error.of(text))
+    pub(crate) fn new(text: &str, scope: Scope<'_>) -> Result<Self, OttlError> {
+        parse(text).and_then(|tree| condition(tree, scope)).map_err(|error| error.of(text))
     }
 
     /// Whether the condition holds.
     ///
     /// # Errors
     /// A function gets a value of a type that it does not take, or arithmetic fails.
-    pub(crate) fn holds(&self, subject: &Subject<'_>) -> Result<bool, EvaluationError> {
+    pub(crate) fn holds(&self, subject: &Subject<'_, '_>) -> Result<bool, EvaluationError> {
         match self {
             Self::Or(terms) => {
                 for term in terms {
@@ -87,7 +95,7 @@ impl Compiled {
 }
 
 impl Expression {
-    fn value<'a>(&'a self, subject: &Subject<'a>) -> Result<Value<'a>, EvaluationError> {
+    fn value<'a>(&'a self, subject: &Subject<'_, 'a>) -> Result<Value<'a>, EvaluationError> {
         Ok(match self {
             Self::Nil => Value::Nil,
             Self::Bool(value) => Value::Bool(*value),
@@ -112,7 +120,7 @@ impl Expression {
 
 fn values<'a>(
     expressions: &'a [Expression],
-    subject: &Subject<'a>,
+    subject: &Subject<'_, 'a>,
 ) -> Result<Vec<Value<'a>>, EvaluationError> {
     expressions.iter().map(|expression| expression.value(subject)).collect()
 }
@@ -169,23 +177,23 @@ fn arithmetic<'a>(
     }
 }
 
-fn condition(tree: Condition, context: Context) -> Result<Compiled, OttlError> {
+fn condition(tree: Condition, scope: Scope<'_>) -> Result<Compiled, OttlError> {
     let all = |terms: Vec<Condition>| {
-        terms.into_iter().map(|term| condition(term, context)).collect::<Result<Vec<_>, _>>()
+        terms.into_iter().map(|term| condition(term, scope)).collect::<Result<Vec<_>, _>>()
     };
     Ok(match tree {
         Condition::Or(terms) => Compiled::Or(all(terms)?),
         Condition::And(terms) => Compiled::And(all(terms)?),
-        Condition::Not(inner) => Compiled::Not(Box::new(condition(*inner, context)?)),
+        Condition::Not(inner) => Compiled::Not(Box::new(condition(*inner, scope)?)),
         Condition::Constant(value) => Compiled::Constant(value),
-        Condition::Call(call_) => Compiled::Value(call(call_, context)?),
+        Condition::Call(call_) => Compiled::Value(call(call_, scope)?),
         Condition::Compare(comparison, left, right) => {
-            Compiled::Compare(comparison, expression(left, context)?, expression(right, context)?)
+            Compiled::Compare(comparison, expression(left, scope)?, expression(right, scope)?)
         }
     })
 }
 
-fn expression(node: Node, context: Context) -> Result<Expression, OttlError> {
+fn expression(node: Node, scope: Scope<'_>) -> Result<Expression, OttlError> {
     let place = node.place;
     let error = |message: String| OttlError::at(place, message);
     Ok(match node.syntax {
@@ -197,28 +205,28 @@ fn expression(node: Node, context: Context) -> Result<Expression, OttlError> {
         Syntax::Bytes(bytes) => Expression::Bytes(bytes.into()),
         Syntax::Enum(name) => Expression::Int(number_of(&name).map_err(error)?),
         Syntax::Path(path) => {
-            let (field, keys) = resolve(&path, context).map_err(error)?;
+            let (field, keys) = resolve(&path, scope.context, scope.keys).map_err(error)?;
             keyed(Expression::Field(field), keys)
         }
-        Syntax::Call(call_) => call(call_, context)?,
-        Syntax::List(nodes) => Expression::List(expressions(nodes, context)?),
+        Syntax::Call(call_) => call(call_, scope)?,
+        Syntax::List(nodes) => Expression::List(expressions(nodes, scope)?),
         Syntax::Math(operator, left, right) => Expression::Math(
             operator,
-            Box::new(expression(*left, context)?),
-            Box::new(expression(*right, context)?),
+            Box::new(expression(*left, scope)?),
+            Box::new(expression(*right, scope)?),
         ),
     })
 }
 
-fn expressions(nodes: Vec<Node>, context: Context) -> Result<Vec<Expression>, OttlError> {
-    nodes.into_iter().map(|node| expression(node, context)).collect()
+fn expressions(nodes: Vec<Node>, scope: Scope<'_>) -> Result<Vec<Expression>, OttlError> {
+    nodes.into_iter().map(|node| expression(node, scope)).collect()
 }
 
 fn keyed(expression: Expression, keys: Vec<Key>) -> Expression {
     if keys.is_empty() { expression } else { Expression::Keyed(Box::new(expression), keys) }
 }
 
-fn call(call: Call, context: Context) -> Result<Expression, OttlError> {
+fn call(call: Call, scope: Scope<'_>) -> Result<Expression, OttlError> {
     let Call { place, function: name, mut arguments, keys } = call;
     let error = |message: String| OttlError::at(place, message);
     let wrong_count = |expected: usize, found: usize| {
@@ -234,7 +242,7 @@ fn call(call: Call, context: Context) -> Result<Expression, OttlError> {
             }
             _ => return Err(error("the pattern of `IsMatch` must be a string".to_owned())),
         };
-        let arguments = expressions(arguments, context)?;
+        let arguments = expressions(arguments, scope)?;
         return Ok(keyed(Expression::Call(Function::IsMatch(pattern), arguments), keys));
     }
     let Some((function, count)) = Function::named(&name) else {
@@ -245,7 +253,7 @@ fn call(call: Call, context: Context) -> Result<Expression, OttlError> {
     if arguments.len() != count {
         return Err(wrong_count(count, arguments.len()));
     }
-    Ok(keyed(Expression::Call(function, expressions(arguments, context)?), keys))
+    Ok(keyed(Expression::Call(function, expressions(arguments, scope)?), keys))
 }
 
 /// The number of an enum.

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::compiled::Compiled;
+use super::compiled::{Compiled, Scope};
 use super::error::OttlError;
 use super::field::{Context, Subject};
+use crate::keys::KeyPool;
 use crate::policy::{Evaluate, EvaluationError, PolicyDecision};
-use crate::trace_view::TraceView;
+use crate::trace_view::{SpanFacts, TraceView};
 
 /// Samples traces in which any condition holds for any span or span event, in the
 /// [OpenTelemetry Transformation Language](https://github.com/open-telemetry/opentelemetry-collector-contrib/blob/main/pkg/ottl/LANGUAGE.md).
@@ -78,7 +79,7 @@ impl fmt::Display for OttlConditionError {
 /// Whether `text` is a condition over spans, or over span events.
 pub(crate) fn check_condition(text: &str, is_event: bool) -> Result<(), OttlError> {
     let context = if is_event { Context::SpanEvent } else { Context::Span };
-    Compiled::new(text, context).map(drop)
+    Compiled::new(text, Scope { context, keys: &KeyPool::default() }).map(drop)
 }
 
 pub(crate) struct OttlCondition {
@@ -88,12 +89,15 @@ pub(crate) struct OttlCondition {
 }
 
 impl OttlCondition {
-    pub(crate) fn new(policy: &OttlConditionPolicy) -> Result<Self, OttlConditionError> {
+    pub(crate) fn new(
+        policy: &OttlConditionPolicy,
+        keys: &KeyPool,
+    ) -> Result<Self, OttlConditionError> {
         if policy.span.is_empty() && policy.spanevent.is_empty() {
             return Err(OttlConditionError::NoCondition);
         }
         let compiled = |texts: &[String], context| {
-            let conditions = texts.iter().map(|text| Compiled::new(text, context));
+            let conditions = texts.iter().map(|text| Compiled::new(text, Scope { context, keys }));
             conditions.collect::<Result<Vec<_>, _>>().map_err(OttlConditionError::Invalid)
         };
         Ok(Self {
@@ -103,7 +107,11 @@ impl OttlCondition {
         })
     }
 
-    fn any(&self, conditions: &[Compiled], subject: &Subject<'_>) -> Result<bool, EvaluationError> {
+    fn any(
+        &self,
+        conditions: &[Compiled],
+        subject: &Subject<'_, '_>,
+    ) -> Result<bool, EvaluationError> {
         for condition in conditions {
             match condition.holds(subject) {
                 Ok(true) => return Ok(true),
@@ -115,27 +123,31 @@ impl OttlCondition {
     }
 }
 
+impl OttlCondition {
+    /// `Some` if a condition holds for the span or one of its events.
+    fn matches(&self, span: &SpanFacts<'_>) -> Result<Option<()>, EvaluationError> {
+        if self.any(&self.span, &Subject { span, event: None })? {
+            return Ok(Some(()));
+        }
+        if self.span_event.is_empty() {
+            return Ok(None);
+        }
+        for event in span.events().filter_map(Result::ok) {
+            if self.any(&self.span_event, &Subject { span, event: Some(event) })? {
+                return Ok(Some(()));
+            }
+        }
+        Ok(None)
+    }
+}
+
 impl Evaluate for OttlCondition {
     fn evaluate(
         &mut self,
         trace: &TraceView<'_>,
         _: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
-        for span in trace.spans() {
-            let subject = Subject { span: *span, event: None };
-            if self.any(&self.span, &subject)? {
-                return Ok(PolicyDecision::Sampled);
-            }
-            if self.span_event.is_empty() {
-                continue;
-            }
-            for event in span.events().filter_map(Result::ok) {
-                let subject = Subject { span: *span, event: Some(event) };
-                if self.any(&self.span_event, &subject)? {
-                    return Ok(PolicyDecision::Sampled);
-                }
-            }
-        }
-        Ok(PolicyDecision::NotSampled)
+        let found = trace.find(|span| self.matches(span).transpose());
+        found.transpose().map(|found| PolicyDecision::of(found.is_some()))
     }
 }

@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use spanwise_sampling::trace_state::member;
-use spanwise_wire::read::{Attributes, EventView, FieldValue, Fields, SpanView, ValueView};
+use spanwise_wire::read::{Attributes, EventView, FieldValue, Fields, ValueView};
 
 use super::ast::{Key, Path};
 use super::value::Value;
+use crate::keys::{KeyIndex, KeyPool};
+use crate::trace_view::SpanFacts;
 
 /// The span, and in conditions of `spanevent` the event, that a condition is evaluated for.
 #[derive(Clone, Copy)]
-pub(crate) struct Subject<'a> {
-    pub(crate) span: SpanView<'a>,
+pub(crate) struct Subject<'s, 'a> {
+    pub(crate) span: &'s SpanFacts<'a>,
     pub(crate) event: Option<EventView<'a>>,
 }
 
@@ -34,7 +36,8 @@ enum Owner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Field {
     SpanAttributes,
-    SpanAttribute(Box<str>),
+    /// With its place among the keys of the sampler.
+    SpanAttribute(KeyIndex),
     EventAttributes,
     EventAttribute(Box<str>),
     ResourceAttributes,
@@ -69,7 +72,11 @@ pub(crate) enum Field {
 }
 
 /// The field of a path and the keys that remain to be applied to its value; an error names the paths that are accepted.
-pub(crate) fn resolve(path: &Path, context: Context) -> Result<(Field, Vec<Key>), String> {
+pub(crate) fn resolve(
+    path: &Path,
+    context: Context,
+    pool: &KeyPool,
+) -> Result<(Field, Vec<Key>), String> {
     let mut fields = path.fields.as_slice();
     let mut owner = match context {
         Context::Span => Owner::Span,
@@ -88,7 +95,7 @@ pub(crate) fn resolve(path: &Path, context: Context) -> Result<(Field, Vec<Key>)
     let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
     let keys = fields.last().map(|(_, keys)| keys.as_slice()).unwrap_or_default();
     let inner_keys = fields.iter().rev().skip(1).any(|(_, keys)| !keys.is_empty());
-    let resolved = if inner_keys { None } else { known(owner, &names, keys) };
+    let resolved = if inner_keys { None } else { known((owner, pool), &names, keys) };
     resolved.ok_or_else(|| unknown(owner, path))
 }
 
@@ -102,11 +109,15 @@ fn owner_of(name: &str) -> Option<Owner> {
     })
 }
 
-fn known(owner: Owner, names: &[&str], keys: &[Key]) -> Option<(Field, Vec<Key>)> {
+fn known(
+    (owner, pool): (Owner, &KeyPool),
+    names: &[&str],
+    keys: &[Key],
+) -> Option<(Field, Vec<Key>)> {
     if names == ["attributes"] {
         return match keys {
             [] => Some((attributes(owner), Vec::new())),
-            [Key::Name(name), rest @ ..] => Some((attribute(owner, name.clone()), rest.to_vec())),
+            [Key::Name(name), rest @ ..] => Some((attribute(owner, name, pool), rest.to_vec())),
             [Key::Index(_), ..] => None,
         };
     }
@@ -155,12 +166,12 @@ fn attributes(owner: Owner) -> Field {
     }
 }
 
-fn attribute(owner: Owner, name: Box<str>) -> Field {
+fn attribute(owner: Owner, name: &str, pool: &KeyPool) -> Field {
     match owner {
-        Owner::Span => Field::SpanAttribute(name),
-        Owner::SpanEvent => Field::EventAttribute(name),
-        Owner::Resource => Field::ResourceAttribute(name),
-        Owner::Scope => Field::ScopeAttribute(name),
+        Owner::Span => Field::SpanAttribute(pool.index(name)),
+        Owner::SpanEvent => Field::EventAttribute(name.into()),
+        Owner::Resource => Field::ResourceAttribute(name.into()),
+        Owner::Scope => Field::ScopeAttribute(name.into()),
     }
 }
 
@@ -192,14 +203,14 @@ fn unknown(owner: Owner, path: &Path) -> String {
 
 impl Field {
     /// The value of the field. Text that is not UTF-8, and an event outside of a condition over events, read as nil.
-    pub(crate) fn read<'a>(&self, subject: &Subject<'a>) -> Value<'a> {
-        let span = &subject.span;
+    pub(crate) fn read<'a>(&self, subject: &Subject<'_, 'a>) -> Value<'a> {
+        let span = subject.span;
         let text = |text: Result<&'a str, _>| {
             text.map_or(Value::Nil, |text| Value::Str(Cow::Borrowed(text)))
         };
         match self {
             Self::SpanAttributes => Value::Attributes(span.attributes()),
-            Self::SpanAttribute(key) => span.attribute(key).into(),
+            Self::SpanAttribute(key) => span.value(*key).into(),
             Self::ResourceAttributes => Value::Attributes(span.resource_attributes()),
             Self::ResourceAttribute(key) => span.resource_attribute(key).into(),
             Self::ScopeAttributes => Value::Attributes(span.scope_attributes()),

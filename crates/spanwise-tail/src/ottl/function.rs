@@ -72,13 +72,17 @@ impl Function {
     ///
     /// # Errors
     /// An argument has a type that the function does not take.
-    pub(crate) fn call<'a>(&self, subject: &Subject<'a>, arguments: &[Value<'a>]) -> Evaluated<'a> {
+    pub(crate) fn call<'a>(
+        &self,
+        subject: &Subject<'_, 'a>,
+        arguments: &[Value<'a>],
+    ) -> Evaluated<'a> {
         let argument = |index: usize| arguments.get(index).unwrap_or(&Value::Nil);
         let first = argument(0);
         let is = |condition: bool| Ok(Value::Bool(condition));
         match self {
             Self::IsRootSpan => {
-                let span = &subject.span;
+                let span = subject.span;
                 is(span.is_root() || span.parent_span_id() == Some([0; 8]))
             }
             Self::IsMatch(pattern) => {

@@ -4,6 +4,7 @@ use spanwise_wire::read::ValueView;
 
 use super::compat::Compat;
 use super::decision::PolicyDecision;
+use crate::keys::KeyIndex;
 use crate::trace_view::TraceView;
 
 /// The place of an attribute.
@@ -29,19 +30,17 @@ impl Matching {
     pub(crate) fn decide(
         self,
         trace: &TraceView<'_>,
-        key: &str,
+        key: KeyIndex,
         mut matches: impl FnMut(Place, ValueView<'_>) -> bool,
     ) -> PolicyDecision {
         let mut resource: &[u8] = &[];
-        let found = trace.spans().iter().any(|span| {
+        let found = trace.any(|span| {
             // Spans of one resource share its bytes: it is searched once for each run of them.
             let is_new = !std::ptr::eq(resource, span.resource());
             resource = span.resource();
             let in_resource = is_new
-                && span
-                    .resource_attribute(key)
-                    .is_some_and(|value| matches(Place::Resource, value));
-            in_resource || span.attribute(key).is_some_and(|value| matches(Place::Span, value))
+                && span.resource_value(key).is_some_and(|value| matches(Place::Resource, value));
+            in_resource || span.value(key).is_some_and(|value| matches(Place::Span, value))
         });
         match (self.is_inverted, self.has_veto) {
             (false, _) => PolicyDecision::of(found),

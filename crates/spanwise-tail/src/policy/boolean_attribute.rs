@@ -8,6 +8,7 @@ use super::attribute::Matching;
 use super::compat::Compat;
 use super::decision::PolicyDecision;
 use super::evaluate::{Evaluate, EvaluationError};
+use crate::keys::{KeyIndex, KeyPool};
 use crate::trace_view::TraceView;
 
 /// Samples traces in which a resource or a span has a boolean attribute with a value.
@@ -36,15 +37,15 @@ impl BooleanAttributePolicy {
 }
 
 pub(crate) struct BooleanAttribute {
-    key: Box<str>,
+    key: KeyIndex,
     value: bool,
     matching: Matching,
 }
 
 impl BooleanAttribute {
-    pub(crate) fn new(policy: &BooleanAttributePolicy, compat: Compat) -> Self {
+    pub(crate) fn new(policy: &BooleanAttributePolicy, compat: Compat, keys: &KeyPool) -> Self {
         let matching = Matching::new(policy.invert_match, compat);
-        Self { key: policy.key.as_str().into(), value: policy.value, matching }
+        Self { key: keys.index(&policy.key), value: policy.value, matching }
     }
 }
 
@@ -55,7 +56,7 @@ impl Evaluate for BooleanAttribute {
         _: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
         let wanted = self.value;
-        Ok(self.matching.decide(trace, &self.key, |_, value| {
+        Ok(self.matching.decide(trace, self.key, |_, value| {
             // The Collector reads a value of another type as false.
             matches!(value, ValueView::Bool(true)) == wanted
         }))

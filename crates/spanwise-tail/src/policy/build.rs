@@ -81,7 +81,7 @@ fn evaluator(
         PolicyKind::TraceFlags => Box::new(TraceFlags),
         PolicyKind::Latency(policy) => Box::new(Latency::new(*policy, compat)),
         PolicyKind::NumericAttribute(policy) => {
-            Box::new(NumericAttribute::new(policy, compat).map_err(PolicyError::new)?)
+            Box::new(NumericAttribute::new(policy, compat, options.keys).map_err(PolicyError::new)?)
         }
         PolicyKind::Probabilistic(policy) => {
             Box::new(Probabilistic::new(policy, options.use_trace_state).map_err(PolicyError::new)?)
@@ -90,7 +90,7 @@ fn evaluator(
             Box::new(StatusCode::new(codes).map_err(PolicyError::new)?)
         }
         PolicyKind::StringAttribute(policy) => {
-            let evaluator = StringAttribute::new(policy, compat);
+            let evaluator = StringAttribute::new(policy, compat, options.keys);
             Box::new(evaluator.map_err(|error| PolicyError::new(error.to_string()))?)
         }
         PolicyKind::RateLimiting(policy) => {
@@ -99,9 +99,11 @@ fn evaluator(
         PolicyKind::BytesLimiting(policy) => Box::new(BytesLimiting::new(*policy, options.buckets)),
         PolicyKind::SpanCount(policy) => Box::new(SpanCount(*policy)),
         PolicyKind::TraceState(policy) => Box::new(TraceState::new(policy)),
-        PolicyKind::BooleanAttribute(policy) => Box::new(BooleanAttribute::new(policy, compat)),
+        PolicyKind::BooleanAttribute(policy) => {
+            Box::new(BooleanAttribute::new(policy, compat, options.keys))
+        }
         PolicyKind::OttlCondition(policy) => {
-            let evaluator = OttlCondition::new(policy);
+            let evaluator = OttlCondition::new(policy, options.keys);
             Box::new(evaluator.map_err(|error| PolicyError::new(error.to_string()))?)
         }
         PolicyKind::And(policies) => Box::new(And(build_all(policies, Parent::And, options)?)),

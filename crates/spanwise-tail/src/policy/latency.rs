@@ -68,7 +68,7 @@ impl Evaluate for Latency {
             return Ok(PolicyDecision::of(self.samples(start, end)));
         }
         let (mut start, mut end) = (0, 0);
-        let sampled = trace.spans().iter().any(|span| {
+        let sampled = trace.any(|span| {
             // A zero stands for "no span yet", also when a span has it.
             if start == 0 || span.start_unix_nanos() < start {
                 start = span.start_unix_nanos();

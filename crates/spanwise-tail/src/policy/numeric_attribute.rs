@@ -8,6 +8,7 @@ use super::attribute::Matching;
 use super::compat::Compat;
 use super::decision::PolicyDecision;
 use super::evaluate::{Evaluate, EvaluationError};
+use crate::keys::{KeyIndex, KeyPool};
 use crate::trace_view::TraceView;
 
 /// Samples traces in which a resource or a span has an integer attribute in a range, both ends included.
@@ -38,14 +39,18 @@ impl NumericAttributePolicy {
 }
 
 pub(crate) struct NumericAttribute {
-    key: Box<str>,
+    key: KeyIndex,
     min: i64,
     max: i64,
     matching: Matching,
 }
 
 impl NumericAttribute {
-    pub(crate) fn new(policy: &NumericAttributePolicy, compat: Compat) -> Result<Self, String> {
+    pub(crate) fn new(
+        policy: &NumericAttributePolicy,
+        compat: Compat,
+        keys: &KeyPool,
+    ) -> Result<Self, String> {
         let &NumericAttributePolicy { min_value, max_value, invert_match, .. } = policy;
         if min_value == 0 && max_value == 0 {
             return Err(
@@ -58,7 +63,7 @@ impl NumericAttribute {
             return Err(format!("`min_value` {min} is greater than `max_value` {max}"));
         }
         let matching = Matching::new(invert_match, compat);
-        Ok(Self { key: policy.key.as_str().into(), min, max, matching })
+        Ok(Self { key: keys.index(&policy.key), min, max, matching })
     }
 }
 
@@ -69,7 +74,7 @@ impl Evaluate for NumericAttribute {
         _: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
         let (min, max) = (self.min, self.max);
-        Ok(self.matching.decide(trace, &self.key, |_, value| {
+        Ok(self.matching.decide(trace, self.key, |_, value| {
             // The Collector reads a value of another type as 0.
             let number = if let ValueView::I64(number) = value { number } else { 0 };
             (min..=max).contains(&number)

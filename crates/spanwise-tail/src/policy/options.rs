@@ -2,6 +2,7 @@
 
 use super::compat::Compat;
 use super::token_bucket::BucketPool;
+use crate::keys::KeyPool;
 
 #[derive(Clone, Copy)]
 pub(crate) struct PolicyOptions<'a> {
@@ -11,4 +12,6 @@ pub(crate) struct PolicyOptions<'a> {
     pub(crate) shards: u16,
     /// The token buckets that all shards share.
     pub(crate) buckets: &'a BucketPool,
+    /// The attributes that the policies of one shard look for.
+    pub(crate) keys: &'a KeyPool,
 }

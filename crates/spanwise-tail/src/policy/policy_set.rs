@@ -8,12 +8,14 @@ use super::error::PolicyError;
 use super::evaluate::Evaluate;
 use super::kind::{Policy, PolicyKind};
 use super::options::PolicyOptions;
-use crate::trace_view::TraceView;
+use crate::keys::KeyPool;
+use crate::trace_view::{SpanSource, Summary, TraceView};
 
 /// Evaluates every policy for a trace and combines their decisions in the Collector's order of precedence.
 pub(crate) struct PolicySet {
     /// Those of type `drop` first.
     policies: Vec<Named>,
+    keys: Vec<Box<str>>,
     sample_on_first_match: bool,
     errors: u64,
 }
@@ -44,6 +46,15 @@ impl PolicySet {
         options: PolicyOptions<'_>,
         sample_on_first_match: bool,
     ) -> Result<Self, PolicyError> {
+        let keys = KeyPool::default();
+        let policies = Self::build_all(policies, PolicyOptions { keys: &keys, ..options })?;
+        Ok(Self { policies, keys: keys.into_keys(), sample_on_first_match, errors: 0 })
+    }
+
+    fn build_all(
+        policies: &[Policy],
+        options: PolicyOptions<'_>,
+    ) -> Result<Vec<Named>, PolicyError> {
         if policies.is_empty() {
             return Err(PolicyError::new("at least one policy is required"));
         }
@@ -64,12 +75,18 @@ impl PolicySet {
                 evaluator: build(policy, Parent::None, options)?,
             })
         };
-        let policies = drops.into_iter().chain(others).map(named).collect::<Result<_, _>>()?;
-        Ok(Self { policies, sample_on_first_match, errors: 0 })
+        drops.into_iter().chain(others).map(named).collect()
     }
 
     /// Decides about a trace. A policy whose evaluation fails is counted and left out.
-    pub(crate) fn decide(&mut self, trace: &TraceView<'_>, now: Duration) -> Outcome {
+    pub(crate) fn decide<'a>(
+        &'a mut self,
+        trace_id: [u8; 16],
+        summary: Summary,
+        source: &'a dyn SpanSource<'a>,
+        now: Duration,
+    ) -> Outcome {
+        let trace = &TraceView::new(trace_id, summary, source, &self.keys);
         let mut found = Found::default();
         let mut may_drop_later = false;
         for (index, policy) in self.policies.iter_mut().enumerate() {

@@ -76,11 +76,15 @@ impl Probabilistic {
 
     /// The randomness of the first span with an `rv`, else that of the trace id; `None` if a span's trace state is malformed.
     fn randomness(trace: &TraceView<'_>) -> Option<Randomness> {
-        for span in trace.spans() {
-            let header = span.trace_state().ok()?;
-            if let Some(rv) = OtMember::of_header(header).ok()?.and_then(|member| member.rv) {
-                return Some(rv);
+        let explicit = trace.find(|span| {
+            let member = span.trace_state().map(OtMember::of_header);
+            match member {
+                Ok(Ok(member)) => member.and_then(|member| member.rv).map(Some),
+                _ => Some(None),
             }
+        });
+        if let Some(explicit) = explicit {
+            return explicit;
         }
         Some(Randomness::of_trace(u128::from_be_bytes(trace.trace_id())))
     }

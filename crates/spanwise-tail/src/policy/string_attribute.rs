@@ -6,6 +6,7 @@ use super::attribute::{Matching, Place};
 use super::compat::Compat;
 use super::decision::PolicyDecision;
 use super::evaluate::{Evaluate, EvaluationError};
+use crate::keys::{KeyIndex, KeyPool};
 use crate::pattern::{Pattern, PatternError};
 use crate::trace_view::TraceView;
 
@@ -49,7 +50,7 @@ impl StringAttributePolicy {
 }
 
 pub(crate) struct StringAttribute {
-    key: Box<str>,
+    key: KeyIndex,
     values: Values,
     matching: Matching,
 }
@@ -63,6 +64,7 @@ impl StringAttribute {
     pub(crate) fn new(
         policy: &StringAttributePolicy,
         compat: Compat,
+        keys: &KeyPool,
     ) -> Result<Self, PatternError> {
         let values = &policy.values;
         let values = if policy.enabled_regex_matching {
@@ -74,7 +76,7 @@ impl StringAttribute {
             Values::Exact(values.map(|value| value.as_str().into()).collect())
         };
         let matching = Matching::new(policy.invert_match, compat);
-        Ok(Self { key: policy.key.as_str().into(), values, matching })
+        Ok(Self { key: keys.index(&policy.key), values, matching })
     }
 }
 
@@ -85,7 +87,7 @@ impl Evaluate for StringAttribute {
         _: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
         let values = &self.values;
-        Ok(self.matching.decide(trace, &self.key, |place, value| {
+        Ok(self.matching.decide(trace, self.key, |place, value| {
             // The Collector reads a value of another type as an empty string, which only a resource may have.
             let text = value.as_str().unwrap_or_default();
             match values {

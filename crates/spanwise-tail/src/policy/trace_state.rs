@@ -49,7 +49,7 @@ impl Evaluate for TraceState {
         trace: &TraceView<'_>,
         _: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
-        let sampled = trace.spans().iter().any(|span| {
+        let sampled = trace.any(|span| {
             let value = span.trace_state().ok().and_then(|header| member(header, &self.key));
             value.is_some_and(|value| self.values.iter().any(|wanted| **wanted == *value))
         });

@@ -212,6 +212,19 @@ impl<'a> SpanView<'a> {
         self.attributes().last_of(key)
     }
 
+    /// The values for `keys`, each at the place of its key in `values`; `None` for a key without a readable value.
+    /// The last entry of a key counts.
+    ///
+    /// # Cost
+    /// One pass over the span for all keys. Keys are compared one after the other: use it for tens of them.
+    pub fn select_attributes<K: AsRef<str>>(
+        &self,
+        keys: &[K],
+        values: &mut [Option<ValueView<'a>>],
+    ) {
+        self.attributes().select(keys, values);
+    }
+
     /// The value the span's resource has for `key`; rules as for [`attribute`](Self::attribute).
     pub fn resource_attribute(&self, key: &str) -> Option<ValueView<'a>> {
         Attributes::new(self.resource, value::RESOURCE_ATTRIBUTES).last_of(key)

@@ -135,6 +135,24 @@ impl<'a> Attributes<'a> {
     }
 }
 
+impl<'a> Attributes<'a> {
+    /// The values of the last entries of `keys`, each at the place of its key; other places get `None`.
+    ///
+    /// # Cost
+    /// One pass over the message the list is in; only values under these keys are parsed.
+    pub(super) fn select<K: AsRef<str>>(self, keys: &[K], values: &mut [Option<ValueView<'a>>]) {
+        values.fill(None);
+        let depth = self.depth;
+        for entry in self.entries.filter_map(Result::ok) {
+            let key = key_of(entry);
+            let wanted = keys.iter().map(AsRef::as_ref).position(|wanted| wanted.as_bytes() == key);
+            if let Some(value) = wanted.and_then(|place| values.get_mut(place)) {
+                *value = entry_of(entry, depth).ok().map(|(_, value)| value);
+            }
+        }
+    }
+}
+
 impl<'a> Iterator for Attributes<'a> {
     type Item = Result<(&'a str, ValueView<'a>), WireError>;
 
@@ -206,6 +224,11 @@ fn entry_of(message: &[u8], depth: u8) -> Result<(&str, ValueView<'_>), WireErro
 
 /// Compares the key before the value is parsed: most entries have another key.
 fn has_key(entry: &[u8], key: &str) -> bool {
+    key_of(entry) == key.as_bytes()
+}
+
+/// The key of an entry, without parsing its value.
+fn key_of(entry: &[u8]) -> &[u8] {
     let mut found: &[u8] = &[];
     for field in Fields::new(entry) {
         let Ok(field) = field else { break };
@@ -213,7 +236,7 @@ fn has_key(entry: &[u8], key: &str) -> bool {
             found = field.bytes().unwrap_or_default();
         }
     }
-    found == key.as_bytes()
+    found
 }
 
 // opentelemetry/proto/common/v1/common.proto and resource/v1/resource.proto

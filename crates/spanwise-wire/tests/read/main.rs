@@ -45,6 +45,19 @@ proptest! {
             prop_assert_eq!(view.is_root(), span.parent_span_id.is_empty());
             check_lookup(&span.attributes, |key| view.attribute(key));
             check_lookup(&resource.attributes, |key| view.resource_attribute(key));
+            check_lookup(&scope.attributes, |key| view.scope_attribute(key));
+            prop_assert_eq!(view.scope_version(), Ok(scope.version.as_str()));
+            prop_assert_eq!(view.scope_attributes().count(), scope.attributes.len());
+            prop_assert_eq!(view.resource_attributes().count(), resource.attributes.len());
+            let keys: Vec<&str> = span.attributes.iter().map(|entry| entry.key.as_str()).collect();
+            let mut values = vec![Some(ValueView::Empty); keys.len()];
+            view.select_attributes(&keys, &mut values);
+            for (place, key) in keys.iter().enumerate() {
+                // The first place of a key gets its value.
+                if keys.iter().position(|other| other == key) == Some(place) {
+                    prop_assert_eq!(values[place], view.attribute(key));
+                }
+            }
             prop_assert_eq!(view.attribute("no such key"), None);
         }
     }
@@ -130,6 +143,9 @@ fn the_last_entry_of_a_key_counts() {
     let view = SpanView::parse(&bytes).unwrap();
     assert_eq!(view.attribute("k"), Some(ValueView::Str("last")));
     assert_eq!(view.attributes().count(), 3);
+    let mut values = [Some(ValueView::Empty); 3];
+    view.select_attributes(&["missing", "k", "other"], &mut values);
+    assert_eq!(values, [None, Some(ValueView::Str("last")), Some(ValueView::Str("x"))]);
 }
 
 #[test]

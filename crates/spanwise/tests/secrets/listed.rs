@@ -75,4 +75,13 @@ pub const WITHOUT_SETTINGS: &str = "\
     sampling::Pattern sdk::TracerConfig transport::ChannelSelection transport::Channels transport::CryptoProvider \
     transport::EndpointSelection transport::HttpVersion transport::IdleConnections \
     transport::KeepAlive transport::Ring transport::RingError \
-    transport::RingVersion wire::FromProtobufError wire::JsonError wire::JsonProblem";
+    transport::RingVersion wire::FromProtobufError wire::JsonError wire::JsonProblem \
+    tail::Appended tail::BooleanAttributePolicy tail::BytesLimitingPolicy tail::Compat \
+    tail::CompatError tail::CompositePolicy tail::DecidedTrace tail::Decision \
+    tail::DecisionCacheConfig tail::DecisionCause tail::DroppedSpans tail::ErrorMode \
+    tail::EvaluationError tail::LatencyPolicy tail::NumericAttributePolicy \
+    tail::OttlConditionPolicy tail::Policy tail::PolicyDecision tail::PolicyError \
+    tail::PolicyKind tail::ProbabilisticPolicy tail::RateLimitingPolicy tail::SampledRequest \
+    tail::SamplingStrategy tail::ShardedTailSampler tail::SpanCountPolicy \
+    tail::StringAttributePolicy tail::TailCounts tail::TailDropReason tail::TailSampler \
+    tail::TailSamplingConfig tail::TailSamplingError tail::TraceStatePolicy";

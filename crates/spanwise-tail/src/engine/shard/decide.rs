@@ -5,23 +5,51 @@ use spanwise_wire::read::SpanView;
 
 use super::{Shard, chain, outcome};
 use crate::engine::counts::TailDropReason;
+use crate::engine::group_table::GroupTable;
 use crate::engine::output::{DecidedTrace, DecisionCause, TailOutput};
 use crate::engine::request_writer::span_len;
-use crate::engine::span_store::Address;
+use crate::engine::span_store::{Address, SpanStore};
 use crate::policy::{Decision, Outcome};
-use crate::trace_view::{Summary, TraceView};
+use crate::trace_view::{SpanSource, Summary};
+
+/// The spans at some addresses, of which the last one is the first that arrived.
+struct StoredSpans<'a> {
+    addresses: &'a [Address],
+    store: &'a SpanStore,
+    groups: &'a GroupTable,
+}
+
+impl<'a> SpanSource<'a> for StoredSpans<'a> {
+    fn len(&self) -> usize {
+        self.addresses.len()
+    }
+
+    fn span(&self, index: usize) -> Option<SpanView<'a>> {
+        let address = self.addresses.iter().rev().nth(index)?;
+        let record = self.store.read(*address);
+        let (resource, scope) =
+            (self.groups.resource(record.group), self.groups.scope(record.group));
+        SpanView::of(record.span, resource.message, scope.message).ok()
+    }
+}
 
 impl Shard {
-    /// Decides a trace by its policies, or by what they decided while its spans arrived.
+    /// Decides a trace by its policies, or by the decision that they made while its spans arrived.
     pub(super) fn decide(&mut self, slot: u32, cause: DecisionCause, output: &mut dyn TailOutput) {
+        // Of a trace during whose forwarding the output panicked.
+        self.forward_leaving(output);
         let outcome = match self.table.get(slot) {
             Some(entry) if self.settings.by_ingest && entry.is_sampled() => {
                 outcome(Decision::Sampled)
             }
             _ if self.settings.by_ingest => outcome(Decision::NotSampled),
             Some(entry) => {
-                let (trace_id, summary) = (entry.trace_id(), entry.summary());
-                self.evaluate(trace_id, entry.last(), Some(summary), usize::MAX)
+                let (trace_id, last, summary) = (entry.trace_id(), entry.last(), entry.summary());
+                self.leaving.reserve_exact(entry.spans() as usize);
+                self.leaving.extend(chain(&self.store, last));
+                let outcome = self.evaluate(trace_id, Some(summary));
+                self.leaving.clear();
+                outcome
             }
             None => return,
         };
@@ -35,9 +63,12 @@ impl Shard {
         spans: usize,
         output: &mut dyn TailOutput,
     ) {
+        self.forward_leaving(output);
         let Some(entry) = self.table.get(slot) else { return };
         let (trace_id, last) = (entry.trace_id(), entry.last());
-        let outcome = self.evaluate(trace_id, last, None, spans);
+        self.leaving.extend(chain(&self.store, last).take(spans));
+        let outcome = self.evaluate(trace_id, None);
+        self.leaving.clear();
         match outcome.decision {
             Decision::Sampled if outcome.may_drop_later => {
                 if let Some(entry) = self.table.get_mut(slot) {
@@ -51,34 +82,17 @@ impl Shard {
         }
     }
 
-    /// The outcome of the policies for up to `max` spans up to the span `last`. Without a `summary`, it is made from the spans.
-    fn evaluate(
-        &mut self,
-        trace_id: [u8; 16],
-        last: Address,
-        summary: Option<Summary>,
-        max: usize,
-    ) -> Outcome {
+    /// The outcome of the policies for the spans of `leaving`. Without a `summary`, it is made from them.
+    fn evaluate(&mut self, trace_id: [u8; 16], summary: Option<Summary>) -> Outcome {
         let (store, groups) = (&self.store, &self.groups);
-        let load = || {
-            let addresses = chain(store, last).take(max);
-            let mut spans: Vec<SpanView<'_>> = addresses
-                .filter_map(|address| {
-                    let record = store.read(address);
-                    let (resource, scope) =
-                        (groups.resource(record.group), groups.scope(record.group));
-                    SpanView::of(record.span, resource.message, scope.message).ok()
-                })
-                .collect();
-            spans.reverse();
-            spans
-        };
+        let spans = StoredSpans { addresses: &self.leaving, store, groups };
         let summary = summary.unwrap_or_else(|| {
             let mut summary = Summary::EMPTY;
-            load().iter().for_each(|span| summary.add(span, span_len(span.bytes()) as u64));
+            let views = (0..spans.len()).filter_map(|index| spans.span(index));
+            views.for_each(|span| summary.add(&span, span_len(span.bytes()) as u64));
             summary
         });
-        self.policies.decide(&TraceView::new(trace_id, summary, &load), self.now)
+        self.policies.decide(trace_id, summary, &spans, self.now)
     }
 
     /// Carries out a decision: the spans are forwarded or freed, and the decision is remembered.
@@ -89,13 +103,13 @@ impl Shard {
         cause: DecisionCause,
         output: &mut dyn TailOutput,
     ) {
-        // Of a trace during whose forwarding the output panicked.
         self.forward_leaving(output);
         let Some(entry) = self.table.get(slot) else { return };
         let (trace_id, last, spans) = (entry.trace_id(), entry.last(), u64::from(entry.spans()));
         self.table.remove(slot);
         self.touched.retain(|touched| *touched != slot);
         self.account(outcome.decision, cause, spans);
+        self.leaving.reserve_exact(spans as usize);
         self.leaving.extend(chain(&self.store, last));
         if outcome.decision == Decision::Sampled {
             self.sampled.put(trace_id, outcome.policy);
@@ -149,6 +163,8 @@ impl Shard {
             self.counts.sampled_spans += 1;
             self.free(address);
         }
+        // The list of a large trace is charged to its spans.
+        self.leaving.shrink_to(MAX_IDLE_ADDRESSES);
     }
 
     fn free(&mut self, address: Address) {
@@ -157,3 +173,6 @@ impl Shard {
         self.groups.release(group);
     }
 }
+
+/// The addresses for which memory is retained.
+const MAX_IDLE_ADDRESSES: usize = 1_024;
