@@ -24,9 +24,7 @@ mod stage;
 pub use action::{Action, FlushId, Reply, RequestId};
 pub(crate) use routes::{Copies, Routes};
 
-use crate::batch_config::BatchConfig;
 use crate::drained::Drained;
-use crate::error::BatchConfigError;
 use crate::event::ExportEvent;
 use crate::hold_back::HoldCause;
 use crate::queue::{QueueAction, QueueLevel, SpanQueue};
@@ -157,17 +155,6 @@ impl ExportMachine {
             machine.outbox.clear();
         }
         machine
-    }
-
-    /// Replaces the settings of batching. Chunks that are open and requests in flight stay as they are.
-    ///
-    /// # Errors
-    /// A setting is out of its range: nothing changes.
-    pub fn set_batch_config(&mut self, config: &BatchConfig) -> Result<(), BatchConfigError> {
-        config.check(self.composer.max_resource_bytes())?;
-        self.sizing.set_config(config, self.now);
-        self.apply(config);
-        Ok(())
     }
 
     /// Returns the next action at `now`, with the queue at `level`.

@@ -1,10 +1,23 @@
-//! The replacement of the first endpoint's transport.
+//! The replacement of the settings of batching, and of the first endpoint's transport.
 
 use super::ExportMachine;
+use crate::batch_config::BatchConfig;
 use crate::dynamic_transport::PreparedTransport;
+use crate::error::BatchConfigError;
 use std::time::Instant;
 
 impl ExportMachine {
+    /// Replaces the settings of batching. Chunks that are open and requests in flight stay as they are.
+    ///
+    /// # Errors
+    /// A setting is out of its range: nothing changes.
+    pub fn set_batch_config(&mut self, config: &BatchConfig) -> Result<(), BatchConfigError> {
+        config.check(self.composer.max_resource_bytes())?;
+        self.sizing.set_config(config, self.now);
+        self.apply(config);
+        Ok(())
+    }
+
     /// Replaces the transport of the first endpoint: requests that are made from now on are for the new one, and
     /// have the next [`generation`](super::RequestId::generation). Requests that exist are for the earlier one
     /// until they end; neither they nor its failures hold back a new one.
