@@ -89,7 +89,7 @@ impl SpanwiseBuilder {
 /// The budget of a container with this memory: a 32nd, 1 to 16 MiB.
 ///
 /// The budget covers ended spans and requests. Open spans, their records and the exporter's connections come on
-/// top, so that tracing as a whole stays below a tenth of the memory, and a container of 512 MiB has the usual budget.
+/// top, so that the share is small. A container of 512 MiB has the usual budget.
 fn budget_bytes(limit: u64) -> usize {
     usize::try_from(limit / SHARE).unwrap_or(BUDGET).clamp(MIB, BUDGET)
 }
