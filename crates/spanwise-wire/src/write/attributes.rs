@@ -19,7 +19,8 @@ pub(crate) struct AttributeIndex {
     filter: Filter,
     /// Attributes that the count limit still allows.
     remaining: u32,
-    /// The longest string that [`try_put`](Self::try_put) writes, in bytes: at most the length limit.
+    /// The longest `KeyValue` that [`try_put`](Self::try_put) writes, in bytes. At most the length limit, so that
+    /// no string in it is longer than that.
     max_fast_bytes: u32,
     /// The offset up to which the fast path appends: 0 if the collection is closed.
     fast_end: u32,
@@ -106,14 +107,12 @@ impl AttributeIndex {
         key: &str,
         value: Value<'_>,
     ) -> bool {
-        let bit = Filter::bit_of(key.as_bytes());
+        let Some(bit) = Filter::bit_of(key.as_bytes()) else { return false };
         let len = key.len() + value.short_len() + KEY_VALUE_OVERHEAD;
         let end = buf.len() + len + FIELD_OVERHEAD;
         if end > self.fast_end as usize
-            || len >= 0x80
+            || len > self.max_fast_bytes as usize
             || end > buf.capacity()
-            || value.is_longer_than(self.max_fast_bytes as usize)
-            || key.is_empty()
             || self.filter.has(bit)
             || self.remaining == 0
         {
@@ -148,9 +147,9 @@ impl AttributeIndex {
         if matches!(known, Some(Value::Absent)) {
             return Put::Absent;
         }
-        let bit = Filter::bit_of(key.as_bytes());
+        let Some(bit) = Filter::bit_of(key.as_bytes()) else { return Put::Dropped };
         let old = if self.filter.has(bit) { self.find(buf, field.tag, key) } else { None };
-        if key.is_empty() || old.is_none() && self.remaining == 0 {
+        if old.is_none() && self.remaining == 0 {
             return Put::Dropped;
         }
         let chars = field.limits.value_chars;
@@ -199,10 +198,10 @@ impl AttributeIndex {
 struct Filter([u64; 2]);
 
 impl Filter {
-    /// The bit of a key. Mixes the length and the first and last eight bytes: enough to
-    /// distinguish semantic convention keys, at the cost of one multiplication.
+    /// The bit of a key; `None` for an empty one. Mixes the length and the first and last eight bytes: enough
+    /// to distinguish semantic convention keys, at the cost of one multiplication.
     #[inline(always)]
-    fn bit_of(key: &[u8]) -> usize {
+    fn bit_of(key: &[u8]) -> Option<usize> {
         let len = key.len();
         let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
             (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
@@ -210,6 +209,8 @@ impl Filter {
                 (Some(first), Some(last)) => {
                     (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
                 }
+                // Only here, so that longer keys need no check of their own.
+                _ if key.is_empty() => return None,
                 _ => key
                     .iter()
                     .fold((0, 0), |(first, last), &byte| (first << 8 | u64::from(byte), last)),
@@ -217,7 +218,7 @@ impl Filter {
         };
         let mixed =
             (first ^ last.rotate_left(23) ^ (len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> (u64::BITS - Self::BITS.ilog2())) as usize
+        Some((mixed >> (u64::BITS - Self::BITS.ilog2())) as usize)
     }
 
     #[inline(always)]
@@ -339,7 +340,7 @@ const KEY_VALUE_OVERHEAD: usize = 4;
 const FIELD_OVERHEAD: usize = 2;
 /// The most bytes of an attribute's tags and lengths beyond [`KEY_VALUE_OVERHEAD`].
 const SLACK: usize = 16;
-/// Strings of this length at most have a length of one byte.
+/// Messages of this length at most have a length of one byte.
 const SHORT_BYTES: usize = 0x7f;
 /// The initial capacity of a buffer.
 const FIRST_BYTES: usize = 512;
@@ -359,7 +360,7 @@ mod tests {
         let mut filter = Filter::default();
         let mut seen_before = 0;
         for key in keys.split_whitespace() {
-            let bit = Filter::bit_of(key.as_bytes());
+            let bit = Filter::bit_of(key.as_bytes()).unwrap();
             assert!(bit < Filter::BITS);
             seen_before += u32::from(filter.has(bit));
             filter.add(bit);

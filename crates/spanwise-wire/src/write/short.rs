@@ -20,12 +20,6 @@ impl Value<'_> {
         }
     }
 
-    /// Whether a string has more bytes than `max_chars`, which it has if it has more characters.
-    #[inline(always)]
-    pub(super) fn is_longer_than(&self, max_chars: usize) -> bool {
-        matches!(self, Self::Str(text) if text.len() > max_chars)
-    }
-
     /// Stores the `AnyValue` message of a value whose lengths take one byte each.
     ///
     /// # Safety

@@ -104,7 +104,8 @@ impl SpanWriter {
     }
 
     /// Sets an attribute, if it is as nearly all are: a new key, a number or a short string, within all
-    /// limits. Returns false if it is not, or if attributes are [closed](Self::close_attributes): call
+    /// limits; a length limit below 127 has to hold the bytes of the whole attribute. Returns false if it is not
+    /// so, or if attributes are [closed](Self::close_attributes): call
     /// [`attribute`](Self::attribute) then.
     ///
     /// # Cost

@@ -231,9 +231,10 @@ fn what_is_not_usual_is_left_to_the_caller() {
     assert_eq!(span.attributes.len(), 3);
     assert!(writer.dropped_counts().is_none(), "a refusal is no loss");
 
-    let limits = limits.with_value_chars(2).with_attributes(9);
+    let limits = limits.with_value_chars(13).with_attributes(9);
     writer.begin(&limits, "name");
-    assert!(!writer.try_attribute("cut", Value::Str("abc")), "the length limit");
+    assert!(!writer.try_attribute("cut", Value::Str("a string of 14")), "the length limit");
+    assert!(!writer.try_attribute("whole", Value::Str("abc")), "key and value in the limit");
     assert!(writer.try_attribute("whole", Value::Str("ab")));
     writer.close_attributes();
     assert!(!writer.try_attribute("closed", Value::Str("ab")));
