@@ -108,12 +108,35 @@ impl Span {
         // SAFETY: 0 is within the capacity. The loop drops each element, which the list no longer does;
         // after a panic the others would leak.
         unsafe { attributes.set_len(0) };
-        for attribute in attributes.spare_capacity_mut().iter_mut().take(count) {
+        for attribute in attributes.spare_capacity_mut().get_mut(..count).unwrap_or_default() {
             // SAFETY: the first `count` elements are initialised, and the loop visits each once.
             unsafe {
                 let KeyValue { key, value, .. } = attribute.assume_init_mut();
-                self.put_attribute(key, value);
+                self.put_listed_attribute(key, value);
             }
+        }
+    }
+
+    /// As [`put_attribute`](Self::put_attribute), for a value whose type the compiler does not know: two
+    /// comparisons for what most values are, where five types would become a jump through a table.
+    ///
+    /// # Safety
+    /// As [`put_attribute`](Self::put_attribute).
+    #[inline(always)]
+    unsafe fn put_listed_attribute(&mut self, key: &mut Key, value: &mut Value) {
+        let record = &mut *self.record;
+        // SAFETY: each value is dropped once, after its last use: text and key here, any other value in
+        // `put_other`.
+        unsafe {
+            match value {
+                Value::I64(value) => record.attribute(key.as_str(), value),
+                Value::String(text) => {
+                    record.attribute(key.as_str(), text.as_str());
+                    std::ptr::drop_in_place(text);
+                }
+                _ => put_other(record, key, value),
+            }
+            std::ptr::drop_in_place(key);
         }
     }
 
@@ -158,7 +181,7 @@ impl Span {
     }
 }
 
-/// Sets an attribute with a list, and drops the list.
+/// Sets an attribute with a value of any type, and drops the value.
 ///
 /// # Safety
 /// The caller neither uses nor drops `value` after this.
