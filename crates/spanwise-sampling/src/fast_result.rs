@@ -58,26 +58,26 @@ fn root(word: Word, randomness: Randomness) -> FastResult {
 #[inline(never)]
 fn below(word: Word, parent: &SpanContext, randomness: Randomness) -> FastResult {
     let above = parent.trace_state();
-    let result = match word.decision(Some(parent.is_sampled())) {
+    let result = if word.is_followed() {
         // The span follows its parent, by a threshold that agrees with the parent's flag.
-        FastDecision::Keep if word.is_followed() => lone_threshold(above)
-            .filter(|above| above.keeps(randomness))
-            .map(FastResult::KeepWithThreshold),
-        FastDecision::Threshold(own) => {
-            // Without the random flag the decision counts an assumption, unless it needs no randomness or
-            // the parent was sampled by the same threshold.
-            let is_random = TraceFlags::from(parent.trace_flags()).is_random();
-            let reliable = is_random || own == Threshold::KEEP_ALL;
-            match (own.keeps(randomness), *above == TraceState::NONE) {
-                (true, true) if reliable => Some(FastResult::KeepWithThreshold(own)),
-                (false, true) if reliable => Some(FastResult::Drop),
-                (true, false) => lone_threshold(above)
-                    .filter(|above| reliable || *above == own && parent.is_sampled())
-                    .map(|_| FastResult::KeepWithThreshold(own)),
-                _ => None,
-            }
+        lone_threshold(above)
+            .filter(|above| parent.is_sampled() && above.keeps(randomness))
+            .map(FastResult::KeepWithThreshold)
+    } else if let FastDecision::Threshold(own) = word.decision(Some(parent.is_sampled())) {
+        // Without the random flag the decision counts an assumption, unless it needs no randomness or
+        // the parent was sampled by the same threshold.
+        let is_random = TraceFlags::from(parent.trace_flags()).is_random();
+        let reliable = is_random || own == Threshold::KEEP_ALL;
+        match (own.keeps(randomness), *above == TraceState::NONE) {
+            (true, true) if reliable => Some(FastResult::KeepWithThreshold(own)),
+            (false, true) if reliable => Some(FastResult::Drop),
+            (true, false) => lone_threshold(above)
+                .filter(|above| reliable || *above == own && parent.is_sampled())
+                .map(|_| FastResult::KeepWithThreshold(own)),
+            _ => None,
         }
-        _ => None,
+    } else {
+        None
     };
     result.unwrap_or(FastResult::Evaluate)
 }
