@@ -71,7 +71,8 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             Err(format!("`{}` needs a file", command.name))
         }
         Some(command) => Ok(Parsed::Run(command, given)),
-        None if wants_help || words.is_empty() => Ok(Parsed::Text(overview())),
+        None if wants_help => Ok(Parsed::Text(overview())),
+        None if words.is_empty() => Err("a command is missing".to_owned()),
         None => {
             let name = words.join(" ");
             let begins = format!("{name} ");
@@ -114,6 +115,8 @@ mod tests {
             Err(problem) => problem,
             Ok(_) => panic!("{line} is accepted"),
         };
+        assert_eq!(problem(""), "a command is missing");
+        assert_eq!(problem("--json"), "a command is missing");
         assert_eq!(problem("docto"), "no command `docto`");
         assert_eq!(
             problem("config"),
@@ -134,7 +137,7 @@ mod tests {
             };
             assert!(help.contains(command.summary));
         }
-        assert!(matches!(parsed(""), Ok(Parsed::Text(_))));
+        assert!(matches!(parsed("--help"), Ok(Parsed::Text(text)) if text == overview()));
         assert!(
             matches!(parsed("--version"), Ok(Parsed::Text(text)) if text.starts_with("spanwise "))
         );
