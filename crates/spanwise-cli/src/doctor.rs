@@ -15,7 +15,7 @@ pub const COMMAND: Command = Command {
            Each line ends with where its problem can be seen: [outside] by this command alone, [process] by \
            spanwise::doctor() in the program alone, [both] by both.\n\n\
            The exit status is 0 if a span arrived. --json prints one object; an exporter that writes to the standard \
-           output writes the span in front of it.",
+           output writes the span to the standard error instead.",
     file: FileArgument::None,
     run,
 };

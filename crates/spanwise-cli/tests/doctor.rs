@@ -139,9 +139,44 @@ fn the_file_of_the_configuration_counts() {
     let file = TemporaryFile::new("otel.yaml", &file);
     let (status, text) = spanwise(&["doctor"], &[("OTEL_CONFIG_FILE", file.text())]);
     assert_eq!((status, receiver.stats().spans), (0, 1), "{text}");
-    let broken = TemporaryFile::new("otel.yaml", "file_format: \"1.1\"\ntracer_provide: {}\n");
-    let (status, text) = spanwise(&["doctor"], &[("OTEL_CONFIG_FILE", broken.text())]);
-    assert!(status == 1 && text.contains("otel.yaml:2:1"), "{text}");
+}
+
+#[test]
+fn each_mistake_of_the_file_has_a_line_and_the_fix_follows() {
+    let keys: String =
+        (0..40).map(|number| format!("{}{number}: {{}}\n", "k".repeat(60))).collect();
+    let broken = TemporaryFile::new("otel.yaml", &format!("file_format: \"1.1\"\n{keys}"));
+    let path = broken.text();
+    let (status, text) = spanwise(&["doctor"], &[("OTEL_CONFIG_FILE", path.clone())]);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!((status, lines.len()), (1, 36), "{text}");
+    assert_eq!(lines[0], "failed   configuration: the configuration file cannot be used [both]");
+    for (index, line) in lines[1..33].iter().enumerate() {
+        assert!(line.starts_with(&format!("         - {path}:{}:1: kkk", index + 2)), "{line}");
+        assert!(line.contains("unknown key"), "{line}");
+    }
+    assert_eq!(lines[33], "         - 8 more");
+    assert!(lines[34].starts_with("         fix: mend the places above; "), "{text}");
+    let last = "Spans do not arrive: configuration: the configuration file cannot be used";
+    assert_eq!(lines[35], last);
+}
+
+#[test]
+fn a_console_exporter_leaves_the_standard_output_to_the_report() {
+    let file = TemporaryFile::new(
+        "otel.yaml",
+        "file_format: \"1.1\"\ntracer_provider:\n  processors:\n    - simple: { exporter: { console: } }\n    - simple: { \
+         exporter: { otlp_file/development: } }\n",
+    );
+    let output = support::output(&["doctor", "--json"], &[("OTEL_CONFIG_FILE", file.text())]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["span_arrived"], true, "{report:#}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let spans: Vec<Value> =
+        errors.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(spans.len(), 2, "{errors}");
+    let span = &spans[0]["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    assert_eq!(span["name"], "spanwise doctor");
 }
 
 #[test]

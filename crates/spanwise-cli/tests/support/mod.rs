@@ -10,7 +10,7 @@ use spanwise_testkit::pki::{Authority, Template};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// The exit status and the standard output of `spanwise` with these arguments and no other variables than these.
 pub fn spanwise(arguments: &[&str], variables: &[(&str, String)]) -> (i32, String) {
@@ -24,11 +24,20 @@ pub fn spanwise_in(
     arguments: &[&str],
     variables: &[(&str, String)],
 ) -> (i32, String) {
+    let output = output_in(folder, arguments, variables);
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// The exit status, the standard output and the standard error.
+pub fn output(arguments: &[&str], variables: &[(&str, String)]) -> Output {
+    output_in(&std::env::temp_dir(), arguments, variables)
+}
+
+fn output_in(folder: &Path, arguments: &[&str], variables: &[(&str, String)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
     command.args(arguments).env_clear().current_dir(folder);
     command.envs(variables.iter().map(|(name, value)| (name, value)));
-    let output = command.output().unwrap();
-    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    command.output().unwrap()
 }
 
 /// A peer that answers each request of HTTP/1.1 with `answer`, and closes.

@@ -7,4 +7,6 @@ pub(super) enum Files {
     Opened,
     /// For an explanation.
     Unopened,
+    /// For a doctor, which writes its span to the standard error in place of the standard output.
+    OfDoctor,
 }

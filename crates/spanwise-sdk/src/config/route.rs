@@ -3,6 +3,7 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
+use super::files::Files;
 use super::resolution::{Globals, Plan};
 use crate::diagnostics::Reporter;
 use crate::span_route::SpanRoute;
@@ -19,12 +20,14 @@ pub(crate) enum Routed {
 }
 
 impl SpanwiseBuilder {
-    /// Resolves the settings as [`build`](Self::build) does, and starts no provider. It opens the files of exporters.
+    /// Resolves the settings as [`build`](Self::build) does, and starts no provider. It opens the files of exporters;
+    /// one that writes to the standard output writes to the standard error instead.
     ///
     /// # Errors
     /// Those of [`build`](Self::build).
     pub(crate) fn route(mut self) -> Result<Routed, BuildError> {
         fork::watch();
+        self.files = Files::OfDoctor;
         // The explanation of the same settings has the reports.
         let (reporter, _reports) = Reporter::collecting();
         let lookup = self.lookup.take().unwrap_or_else(process_environment);

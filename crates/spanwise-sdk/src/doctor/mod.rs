@@ -56,7 +56,8 @@ pub fn doctor() -> DoctorReport {
 
 impl SpanwiseBuilder {
     /// As [`doctor`](crate::doctor()), with the settings of this builder and without the checks of the process: no provider is
-    /// started, and no global is read or set.
+    /// started, and no global is read or set. An exporter of the configuration file that writes to the standard output
+    /// writes the doctor's span to the standard error.
     ///
     /// ```no_run
     /// # use spanwise_sdk as spanwise;

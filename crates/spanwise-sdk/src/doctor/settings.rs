@@ -3,7 +3,7 @@
 use super::check::{CheckStatus, DoctorCheck};
 use super::run::Progress;
 use super::sampling;
-use crate::config::{Explanation, Origin, Routed, SpanwiseBuilder};
+use crate::config::{BuildError, Explanation, Origin, Routed, SpanwiseBuilder};
 use crate::diagnostics::LogLevel;
 use crate::span_route::SpanRoute;
 
@@ -15,7 +15,7 @@ pub(super) fn check(builder: SpanwiseBuilder, progress: &Progress) -> Option<Spa
         explained.iter().flat_map(details).fold(check, DoctorCheck::with_detail)
     };
     match builder.route() {
-        Err(error) => progress.add(check(CheckStatus::Failed, error.to_string())),
+        Err(error) => progress.add(failed(&error)),
         Ok(Routed::Disabled) => {
             progress.add(check(CheckStatus::Failed, DISABLED.to_owned()).with_fix(ENABLE));
         }
@@ -31,6 +31,20 @@ pub(super) fn check(builder: SpanwiseBuilder, progress: &Progress) -> Option<Spa
         }
     }
     None
+}
+
+/// The check of settings that `build` refuses. The mistakes of a file have a line each, as there may be many.
+fn failed(error: &BuildError) -> DoctorCheck {
+    #[cfg(feature = "config-file")]
+    if let BuildError::ConfigFile(problems) = error {
+        let check = DoctorCheck::both(CONFIGURATION, CheckStatus::Failed, UNUSABLE_FILE);
+        let listed = problems.iter().take(MAX_PROBLEMS).map(ToString::to_string);
+        let more = problems.iter().len().saturating_sub(MAX_PROBLEMS);
+        let more = (more > 0).then(|| format!("{more} more"));
+        let check = listed.chain(more).fold(check, DoctorCheck::with_detail);
+        return check.with_fix(MEND_FILE);
+    }
+    DoctorCheck::both(CONFIGURATION, CheckStatus::Failed, error.to_string())
 }
 
 /// The settings that are no defaults, and the warnings of a build.
@@ -53,6 +67,14 @@ pub(super) fn destination(route: &SpanRoute) -> String {
 }
 
 pub(super) const CONFIGURATION: &str = "configuration";
+#[cfg(feature = "config-file")]
+const UNUSABLE_FILE: &str = "the configuration file cannot be used";
+#[cfg(feature = "config-file")]
+const MEND_FILE: &str =
+    "mend the places above; `spanwise config check FILE` names them, too, and sends nothing";
+/// Mistakes of a file that are listed.
+#[cfg(feature = "config-file")]
+const MAX_PROBLEMS: usize = 32;
 const DISABLED: &str = "the SDK is disabled and makes no spans";
 const ENABLE: &str = "unset OTEL_SDK_DISABLED, or `disabled` in the configuration file";
 const NOT_EXPORTED: &str = "the exporter is none: spans have ids and are not exported";

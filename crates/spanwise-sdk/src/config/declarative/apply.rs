@@ -10,9 +10,10 @@ use super::otlp::Otlp;
 use super::processors::Processor;
 use super::samplers::Choice;
 use super::schema::Settings;
+use super::standard_error::StandardError;
 use super::unopened_file::UnopenedFile;
 use spanwise_export::Destination;
-use spanwise_transport::{Endpoint, FileSink, Headers, Transport, TransportBuilder};
+use spanwise_transport::{Endpoint, FileSink, Headers, Sink, Transport, TransportBuilder};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -123,6 +124,9 @@ impl Exporter<'_> {
             Kind::StandardOutput if files == Files::Unopened => {
                 return self.unopened(builder, UnopenedFile::new(None));
             }
+            Kind::StandardOutput if files == Files::OfDoctor => {
+                return self.unopened(builder, StandardError);
+            }
             Kind::File(path, _) => open(Some(path)),
             Kind::StandardOutput => open(None),
         };
@@ -133,7 +137,7 @@ impl Exporter<'_> {
     fn unopened(
         &self,
         builder: TransportBuilder,
-        file: UnopenedFile,
+        file: impl Sink,
     ) -> Result<Transport, BuildError> {
         builder.with_sink(file).build().map_err(|error| self.problem(error))
     }

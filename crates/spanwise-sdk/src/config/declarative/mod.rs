@@ -21,6 +21,7 @@ mod quantity;
 mod resource;
 mod samplers;
 mod schema;
+mod standard_error;
 mod tracers;
 mod unopened_file;
 
