@@ -30,8 +30,8 @@ use std::time::Duration;
 
 /// Configures a [`Spanwise`](crate::Spanwise): the builder of a tracer provider.
 ///
-/// Code precedes the variable of the signal (`OTEL_…_TRACES_…`), which precedes the generic variable, which
-/// precedes the default that each method names. A list of headers of the signal replaces the generic list.
+/// Code precedes the declarative file, which replaces the `OTEL_*` variables. Without a file, the variable of the
+/// signal (`OTEL_…_TRACES_…`) precedes the generic variable, which precedes the default that each method names. A list of headers of the signal replaces the generic list.
 /// A header or resource attribute in code replaces one of the list with the same name, and the last of a
 /// name counts.
 ///

@@ -1,7 +1,8 @@
-//! Configuration: code > signal variable > generic variable > default.
+//! Configuration: code > declarative file > signal variable > generic variable > default.
 //!
-//! `builder` has the settings in code, `environment` reads variables, each other file resolves one kind of
-//! setting, and `composition` builds the provider.
+//! `settings` is the table of all settings. `builder` has those in code, `declarative` reads files, `environment` reads
+//! variables. `resolution` resolves them and starts nothing, `composition` builds the provider, `explain` shows the
+//! values in force, and `reload` replaces those of a running provider.
 
 mod attribute_filter;
 mod batching;
