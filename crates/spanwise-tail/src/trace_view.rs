@@ -93,7 +93,12 @@ impl<'a> TraceView<'a> {
             // The memory for all of them would exceed the bound of the sampler.
             return self.parsed().find_map(|span| find(&span));
         }
-        self.spans.get_or_init(|| self.parsed().collect()).iter().find_map(find)
+        let spans = self.spans.get_or_init(|| {
+            let mut spans = Vec::with_capacity(self.source.len());
+            spans.extend(self.parsed());
+            spans
+        });
+        spans.iter().find_map(find)
     }
 
     fn parsed(&self) -> impl Iterator<Item = SpanFacts<'a>> {

@@ -182,3 +182,42 @@ fn a_trace_of_many_spans_is_decided_whole() {
     assert_eq!(names.len(), 30_000);
     assert!(names.iter().enumerate().all(|(id, name)| *name == format!("span {id}")));
 }
+
+/// Traces without a root wait long between traces that are decided early: their segments are compacted, also repeatedly.
+#[test]
+fn traces_that_wait_long_pin_no_memory_of_others() {
+    let settings = config(vec![policy(PolicyKind::AlwaysSample)])
+        .with_decision_wait(std::time::Duration::from_secs(600))
+        .with_decision_wait_after_root_received(std::time::Duration::from_millis(100))
+        .with_num_traces(2_000);
+    let mut world = World::new(&settings);
+    let base = world.sampler.memory_bytes();
+    let long_span = |trace: u128, round: u64| span(trace + 1, round + 2);
+    let mut most = 0;
+    for round in 0..60u64 {
+        for trace in 0..50u128 {
+            let short = u128::from(round) * 100 + trace + 1_000;
+            let spans = (1..=4).map(|id| with(span(short, id), "k", "x".repeat(100).as_str()));
+            world.append(&request(spans.chain([long_span(trace, round)]).collect()));
+        }
+        world.pass(std::time::Duration::from_millis(200));
+        most = most.max(world.sampler.memory_bytes() - base);
+    }
+    // 3,000 spans of long traces have some 400 KB, and 12,000 others had 3 MB.
+    assert!(most < 2_500_000, "{most}");
+    let counts = world.sampler.counts();
+    assert_eq!(
+        (counts.pending_traces, counts.sampled_traces, counts.evicted_traces),
+        (50, 3_000, 0)
+    );
+    world.output.requests.clear();
+    world.shutdown();
+    let spans = world.output.spans();
+    assert_eq!(spans.len(), 3_000);
+    for trace in 0..50u128 {
+        let id = (trace + 1).to_be_bytes();
+        let of_trace: Vec<_> = spans.iter().filter(|span| span.trace_id == id).cloned().collect();
+        let expected: Vec<_> = (0..60).map(|round| long_span(trace, round)).collect();
+        assert_eq!(of_trace, expected, "{trace}");
+    }
+}

@@ -135,7 +135,7 @@ impl Shard {
                     self.check(slot, output);
                     return Ok(());
                 }
-                _ if self.compact() => {}
+                _ if self.store.free_spare() || self.compact() => {}
                 _ if self.table.len() == 0 => {
                     self.counts.received_spans += 1;
                     self.counts.dropped_spans.add(TailDropReason::SpanTooLarge, 1);
@@ -196,7 +196,7 @@ impl Shard {
         let group = self.group(fields);
         let Some(entry) = self.table.get(slot) else { return };
         let previous = entry.last();
-        let is_new_group = previous == Address::NONE || self.store.read(previous).group != group;
+        let is_new_group = previous == Address::NONE || self.store.header(previous).group != group;
         let mut bytes = span_len(span.bytes());
         if is_new_group {
             bytes += group_fields_len(fields.resource, fields.scope);
@@ -326,7 +326,7 @@ impl Shard {
                 table.set_last(trace, to);
                 return;
             }
-            let leads_here = |address: &Address| store.read(*address).previous == from;
+            let leads_here = |address: &Address| store.header(*address).previous == from;
             let successor = successor.or_else(|| chain(store, last).find(leads_here));
             if let Some(successor) = successor {
                 store.set_previous(successor, to);
@@ -360,7 +360,7 @@ impl Shard {
 /// The spans of a trace from the last one back.
 fn chain(store: &SpanStore, last: Address) -> impl Iterator<Item = Address> {
     let valid = |address: Address| (address != Address::NONE).then_some(address);
-    std::iter::successors(valid(last), move |address| valid(store.read(*address).previous))
+    std::iter::successors(valid(last), move |address| valid(store.header(*address).previous))
 }
 
 /// A decision that no policy made.

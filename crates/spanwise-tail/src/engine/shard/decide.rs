@@ -1,5 +1,7 @@
 //! Decisions of a shard: the policies are evaluated, and the spans leave.
 
+use std::cell::OnceCell;
+
 use spanwise_wire::TraceId;
 use spanwise_wire::read::SpanView;
 
@@ -8,28 +10,35 @@ use crate::engine::counts::TailDropReason;
 use crate::engine::group_table::GroupTable;
 use crate::engine::output::{DecidedTrace, DecisionCause, TailOutput};
 use crate::engine::request_writer::span_len;
-use crate::engine::span_store::{Address, SpanStore};
+use crate::engine::span_store::{Address, Header, SpanStore};
 use crate::policy::{Decision, Outcome};
 use crate::trace_view::{SpanSource, Summary};
 
-/// The spans at some addresses, of which the last one is the first that arrived.
+/// Up to `len` spans that end with the one at `last`. Their addresses are listed when the first of them is read.
 struct StoredSpans<'a> {
-    addresses: &'a [Address],
+    last: Address,
+    len: usize,
+    addresses: OnceCell<Vec<Address>>,
     store: &'a SpanStore,
     groups: &'a GroupTable,
 }
 
 impl<'a> SpanSource<'a> for StoredSpans<'a> {
     fn len(&self) -> usize {
-        self.addresses.len()
+        self.len
     }
 
     fn span(&self, index: usize) -> Option<SpanView<'a>> {
-        let address = self.addresses.iter().rev().nth(index)?;
-        let record = self.store.read(*address);
-        let (resource, scope) =
-            (self.groups.resource(record.group), self.groups.scope(record.group));
-        SpanView::of(record.span, resource.message, scope.message).ok()
+        let addresses = self.addresses.get_or_init(|| {
+            let mut addresses = Vec::with_capacity(self.len);
+            addresses.extend(chain(self.store, self.last).take(self.len));
+            addresses.reverse();
+            addresses
+        });
+        let address = *addresses.get(index)?;
+        let group = self.store.header(address).group;
+        let (resource, scope) = (self.groups.resource(group), self.groups.scope(group));
+        SpanView::of(self.store.span(address), resource.message, scope.message).ok()
     }
 }
 
@@ -45,11 +54,7 @@ impl Shard {
             _ if self.settings.by_ingest => outcome(Decision::NotSampled),
             Some(entry) => {
                 let (trace_id, last, summary) = (entry.trace_id(), entry.last(), entry.summary());
-                self.leaving.reserve_exact(entry.spans() as usize);
-                self.leaving.extend(chain(&self.store, last));
-                let outcome = self.evaluate(trace_id, Some(summary));
-                self.leaving.clear();
-                outcome
+                self.evaluate(trace_id, last, Some(summary), entry.spans() as usize)
             }
             None => return,
         };
@@ -66,9 +71,7 @@ impl Shard {
         self.forward_leaving(output);
         let Some(entry) = self.table.get(slot) else { return };
         let (trace_id, last) = (entry.trace_id(), entry.last());
-        self.leaving.extend(chain(&self.store, last).take(spans));
-        let outcome = self.evaluate(trace_id, None);
-        self.leaving.clear();
+        let outcome = self.evaluate(trace_id, last, None, spans);
         match outcome.decision {
             Decision::Sampled if outcome.may_drop_later => {
                 if let Some(entry) = self.table.get_mut(slot) {
@@ -82,10 +85,16 @@ impl Shard {
         }
     }
 
-    /// The outcome of the policies for the spans of `leaving`. Without a `summary`, it is made from them.
-    fn evaluate(&mut self, trace_id: [u8; 16], summary: Option<Summary>) -> Outcome {
+    /// The outcome of the policies for `len` spans up to the one at `last`. Without a `summary`, it is made from them.
+    fn evaluate(
+        &mut self,
+        trace_id: [u8; 16],
+        last: Address,
+        summary: Option<Summary>,
+        len: usize,
+    ) -> Outcome {
         let (store, groups) = (&self.store, &self.groups);
-        let spans = StoredSpans { addresses: &self.leaving, store, groups };
+        let spans = StoredSpans { last, len, addresses: OnceCell::new(), store, groups };
         let summary = summary.unwrap_or_else(|| {
             let mut summary = Summary::EMPTY;
             let views = (0..spans.len()).filter_map(|index| spans.span(index));
@@ -109,14 +118,18 @@ impl Shard {
         self.table.remove(slot);
         self.touched.retain(|touched| *touched != slot);
         self.account(outcome.decision, cause, spans);
-        self.leaving.reserve_exact(spans as usize);
-        self.leaving.extend(chain(&self.store, last));
         if outcome.decision == Decision::Sampled {
             self.sampled.put(trace_id, outcome.policy);
+            self.leaving.reserve_exact(spans as usize);
+            self.leaving.extend(chain(&self.store, last));
         } else {
             self.not_sampled.put(trace_id, outcome.policy);
-            while let Some(address) = self.leaving.pop() {
-                self.free(address);
+            let mut next = last;
+            while next != Address::NONE {
+                let Header { group, previous, .. } = self.store.header(next);
+                self.store.free(next);
+                self.groups.release(group);
+                next = previous;
             }
         }
         output.decided(&DecidedTrace {
@@ -155,22 +168,16 @@ impl Shard {
     /// Passes the spans of the sampled trace to the writer, in the order of their arrival.
     pub(super) fn forward_leaving(&mut self, output: &mut dyn TailOutput) {
         while let Some(address) = self.leaving.last().copied() {
-            let record = self.store.read(address);
-            let group = record.group;
-            self.writer.push(group, record.span, &mut self.groups, output);
+            let group = self.store.header(address).group;
+            self.writer.push(group, self.store.span(address), &mut self.groups, output);
             // Behind the output's call: after its panic, the span is forwarded by the next call.
             self.leaving.pop();
             self.counts.sampled_spans += 1;
-            self.free(address);
+            self.store.free(address);
+            self.groups.release(group);
         }
         // The list of a large trace is charged to its spans.
         self.leaving.shrink_to(MAX_IDLE_ADDRESSES);
-    }
-
-    fn free(&mut self, address: Address) {
-        let group = self.store.read(address).group;
-        self.store.free(address);
-        self.groups.release(group);
     }
 }
 
