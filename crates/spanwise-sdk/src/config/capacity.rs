@@ -18,9 +18,15 @@ use std::time::Duration;
 impl SpanwiseBuilder {
     /// Bytes of the budget.
     pub(super) fn budget(&self, environment: &Environment) -> Result<usize, BuildError> {
-        let bytes = ranges::BUDGET_BYTES.resolve(self.budget_bytes, environment)?;
-        let bytes = bytes.or(self.container.budget).unwrap_or(BUDGET);
-        environment.effective(&settings::BUDGET_BYTES, || bytes.to_string());
+        let own = ranges::BUDGET_BYTES.resolve(self.budget_bytes, environment)?;
+        let bytes = own.or(self.container.budget).unwrap_or(BUDGET);
+        let (setting, value) = (&settings::BUDGET_BYTES, || bytes.to_string());
+        if own.is_none() && self.container.budget.is_some() {
+            let path = self.container.file.memory_bytes.map(|_| "resources.memory_limit");
+            environment.recorder().limited(setting, path, value);
+        } else {
+            environment.effective(setting, value);
+        }
         Ok(bytes)
     }
 
@@ -53,7 +59,14 @@ impl SpanwiseBuilder {
         });
         record(&settings::HOLD_BACK, &|| settings::millis(config.hold_back));
         record(&settings::MAX_REQUEST_BYTES, &|| config.max_request_bytes.to_string());
-        record(&settings::MAX_IN_FLIGHT, &|| config.max_in_flight.to_string());
+        let in_flight = || config.max_in_flight.to_string();
+        match self.container.max_in_flight {
+            None => record(&settings::MAX_IN_FLIGHT, &in_flight),
+            Some(_) => {
+                let path = self.container.file.cpus.map(|_| "resources.cpu_limit");
+                environment.recorder().limited(&settings::MAX_IN_FLIGHT, path, in_flight);
+            }
+        }
         record(&settings::ON_FULL, &|| format!("{:?}", self.on_full));
     }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 use super::{Limits, budget_bytes, requests_in_flight};
-use crate::config::settings::BUDGET_BYTES;
+use crate::config::settings::{BUDGET_BYTES, MAX_IN_FLIGHT};
 use crate::provider::Spanwise;
 use opentelemetry::KeyValue;
 use spanwise_transport::{Compression, Outcome};
@@ -36,6 +36,50 @@ fn sink() -> Builder {
 
 fn limits(mib: u64, cpus: f64) -> Limits {
     Limits { memory_bytes: Some(mib * MIB), cpus: Some(cpus) }
+}
+
+/// The values and the origins of the budget and of the requests in flight.
+fn explained(limits: Limits, mut builder: Builder) -> [String; 2] {
+    builder.container.group = Some(limits);
+    let explanation = builder.with_environment(|_| None).explain().unwrap();
+    [BUDGET_BYTES.name(), MAX_IN_FLIGHT.name()]
+        .map(|name| explanation.get(name).unwrap().to_string())
+}
+
+#[test]
+fn reduced_defaults_are_explained_by_the_limit() {
+    let reduced = [
+        "SPANWISE_BUDGET_BYTES=2097152 bytes (container limit)",
+        "with_max_in_flight=2 requests (container limit)",
+    ];
+    assert_eq!(explained(limits(64, 0.5), sink()), reduced);
+    let usual = [
+        "SPANWISE_BUDGET_BYTES=16777216 bytes (default)",
+        "with_max_in_flight=4 requests (default)",
+    ];
+    assert_eq!(explained(limits(4096, 8.0), sink()), usual);
+    let in_code = sink().with_budget_bytes(4 << 20).with_max_in_flight(3);
+    let own = [
+        "SPANWISE_BUDGET_BYTES=4194304 bytes (code: with_budget_bytes)",
+        "with_max_in_flight=3 requests (code: with_max_in_flight)",
+    ];
+    assert_eq!(explained(limits(64, 0.5), in_code), own);
+}
+
+#[cfg(feature = "config-file")]
+#[test]
+fn defaults_that_a_production_file_reduces_are_explained_by_its_lines() {
+    let file = format!("spanwise-limits-{}.yaml", std::process::id());
+    let file = std::env::temp_dir().join(file);
+    std::fs::write(&file, "resources:\n  memory_limit: 64Mi\n  cpu_limit: 0.5\n").unwrap();
+    let rows = explained(limits(4096, 8.0), sink().with_config_file(&file));
+    std::fs::remove_file(&file).unwrap();
+    let file = file.display();
+    let expected = [
+        format!("SPANWISE_BUDGET_BYTES=2097152 bytes ({file}:2: resources.memory_limit)"),
+        format!("with_max_in_flight=2 requests ({file}:3: resources.cpu_limit)"),
+    ];
+    assert_eq!(rows, expected);
 }
 
 #[test]

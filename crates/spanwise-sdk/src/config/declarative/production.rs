@@ -84,10 +84,12 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
     }
 }
 
-/// The path in this file for one of the declarative configuration, which the table of settings has.
+/// The path in this file for one of the declarative configuration, which the table of settings has. The limits have
+/// their own path alone.
 pub(super) fn path_of(path: &str) -> Option<&str> {
-    let (_, path) = path.split_once('.')?;
-    Some(match path {
+    let (_, in_part) = path.split_once('.')?;
+    Some(match in_part {
+        "memory_limit" | "cpu_limit" => path,
         "sampler" => "sampling.rate",
         "processors[0].batch.schedule_delay" => "batch.timeout",
         "processors[0].batch.max_queue_size" => "batch.queue_size",

@@ -36,6 +36,7 @@ fn of_origin(origin: &Origin) -> String {
                 variables.join(",")
             )
         }
+        Origin::ContainerLimit => "{\"kind\":\"container limit\"}".to_owned(),
         Origin::Default => "{\"kind\":\"default\"}".to_owned(),
     }
 }

@@ -27,6 +27,8 @@ pub enum Origin {
         /// The variables that the field refers to, whose values or defaults took the places of `${…}`.
         variables: Vec<String>,
     },
+    /// The limit of the container, that of its control group, which reduced the default.
+    ContainerLimit,
     /// No place set it: the default of the provider, or with a file that of the file's schema.
     Default,
 }
@@ -43,6 +45,7 @@ impl fmt::Display for Origin {
                 }
                 Ok(())
             }
+            Self::ContainerLimit => f.write_str("container limit"),
             Self::Default => f.write_str("default"),
         }
     }

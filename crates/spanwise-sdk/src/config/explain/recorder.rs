@@ -81,6 +81,21 @@ impl Recorder {
         }
     }
 
+    /// The value of `setting`, whose default the limit of the container reduced: that at `path` of the file, else
+    /// that of the control group.
+    pub(in super::super) fn limited(
+        &self,
+        setting: &Setting,
+        path: Option<&str>,
+        value: impl FnOnce() -> String,
+    ) {
+        if let Some(state) = &self.0 {
+            let find = |path| state.borrow().file.as_ref().and_then(|find| find(path));
+            let origin = path.and_then(find).unwrap_or(Origin::ContainerLimit);
+            self.effective_from(setting, origin, value);
+        }
+    }
+
     /// The origin of entries of a list that the file precedes: those of the file, then those in code.
     pub(in super::super) fn parts<'v, T>(
         &self,
